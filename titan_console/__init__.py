@@ -1,0 +1,1 @@
+"""The command line, the terminal console and the sandbox."""

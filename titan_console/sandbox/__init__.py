@@ -1,0 +1,1 @@
+"""An embedded emulator of the Message Batches API."""
