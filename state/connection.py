@@ -1,0 +1,65 @@
+"""Opens SQLite the one way that the ledger needs it."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from state.errors import LedgerUnusable
+
+if TYPE_CHECKING:
+    import sqlite3
+else:
+    try:
+        from pysqlite3 import dbapi2 as sqlite3
+    except ImportError:
+        import sqlite3
+
+__all__ = ["BUSY_TIMEOUT_S", "connect", "connect_read_only", "is_lock_timeout", "sqlite3"]
+
+BUSY_TIMEOUT_S = 30.0
+# From 3.7.0 on, a checkpoint could overlap another connection's reset of the WAL and lose pages.
+FIRST_SAFE_SQLITE = (3, 51, 3)
+
+
+def connect(path: Path) -> "sqlite3.Connection":
+    """A connection for writing; makes the file, readable by its owner only, if there is none.
+
+    Raises LedgerUnusable when the folder or the file cannot be used.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise LedgerUnusable(
+            f"Cannot write the ledger {path}: {error.strerror or error}. "
+            "Set TITAN_HOME to a folder that this user may write."
+        ) from error
+    return _configured(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None))
+
+
+def connect_read_only(path: Path) -> "sqlite3.Connection":
+    """A connection that cannot write. Raises LedgerUnusable when there is no ledger."""
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+        )
+    except sqlite3.OperationalError as error:
+        raise LedgerUnusable(f"Cannot read the ledger {path}: {error}.") from error
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA trusted_schema=OFF")
+    return connection
+
+
+def is_lock_timeout(error: "sqlite3.OperationalError") -> bool:
+    """Whether SQLite gave up because someone else held the lock."""
+    return "locked" in str(error) or "busy" in str(error)
+
+
+def _configured(connection: "sqlite3.Connection") -> "sqlite3.Connection":
+    connection.row_factory = sqlite3.Row
+    for pragma in ("foreign_keys=ON", "synchronous=FULL", "trusted_schema=OFF", "temp_store=FILE"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection

@@ -1,0 +1,157 @@
+"""The ledger: one connection, one write at a time, each write one transaction."""
+
+import json
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from state.connection import BUSY_TIMEOUT_S, is_lock_timeout, sqlite3
+from state.errors import IllegalMove, LedgerBusy, LedgerUnusable
+from state.schema import open_current
+from state.timestamps import to_text
+
+if TYPE_CHECKING:
+    Row = sqlite3.Row
+    Parameters = tuple[str | int | float | bytes | None, ...]
+
+
+def _no_step(_name: str) -> None:
+    """Between any two durable steps; the simulation crashes here."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What a transaction hands to its body."""
+
+    at: str
+    rev: int
+
+
+class Ledger:
+    """A connection to the ledger file. Use it on the thread that opened it."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now: Callable[[], datetime],
+        actor: str,
+        step: Callable[[str], None] = _no_step,
+    ) -> None:
+        """Open the ledger, making or migrating it if need be.
+
+        `actor` is who the event log names. Raises LedgerUnusable, LedgerTooNew, LedgerBusy.
+        """
+        self.path = path
+        self.actor = actor
+        self.step = step
+        self._now = now
+        with _errors_for_people(path):
+            self.connection = open_current(path)
+
+    def __enter__(self) -> Self:
+        """Use as `with Ledger(...) as ledger`."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+    def now_text(self) -> str:
+        """The injected time, as the ledger writes it."""
+        return to_text(self._now())
+
+    @contextmanager
+    def transaction(self, name: str) -> Generator[Written, None, None]:
+        """Everything inside is written together or not at all.
+
+        Raises IllegalMove when a trigger or an index refuses, LedgerBusy, LedgerUnusable.
+        """
+        self.step(f"{name}:begin")
+        with _errors_for_people(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                (rev,) = self.connection.execute(
+                    "UPDATE revision SET value = value + 1 RETURNING value"
+                ).fetchone()
+                yield Written(at=self.now_text(), rev=rev)
+                self.step(f"{name}:commit")
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+        self.step(f"{name}:done")
+
+    def rows(self, sql: str, *parameters: str | int | float | bytes | None) -> "list[Row]":
+        """Every row of a query. A half-read one would pin the WAL."""
+        with _errors_for_people(self.path):
+            return self.connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, *parameters: str | int | float | bytes | None) -> "Row | None":
+        """The first row of a query, if there is one."""
+        found = self.rows(sql, *parameters)
+        return found[0] if found else None
+
+    def execute(self, sql: str, *parameters: str | int | float | bytes | None) -> int:
+        """Run one statement inside a transaction; how many rows it changed."""
+        return self.connection.execute(sql, parameters).rowcount
+
+    def insert(self, sql: str, *parameters: str | int | float | bytes | None) -> int:
+        """Run one INSERT inside a transaction; the id of its row."""
+        return self.connection.execute(sql, parameters).lastrowid or 0
+
+    def fill(self, sql: str, rows: "Iterator[Parameters]") -> None:
+        """Run one statement for each row of parameters."""
+        with _errors_for_people(self.path):
+            self.connection.executemany(sql, rows)
+
+    def event(
+        self,
+        written: Written,
+        kind: str,
+        *,
+        batch_id: int | None = None,
+        subject: str | None = None,
+        **detail: object,
+    ) -> None:
+        """Append one line to the audit log, inside a transaction."""
+        self.connection.execute(
+            "INSERT INTO events (at, actor, kind, batch_id, subject, detail)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (written.at, self.actor, kind, batch_id, subject, json.dumps(detail)),
+        )
+
+
+@contextmanager
+def _errors_for_people(path: Path) -> Generator[None, None, None]:
+    """SQLite's exceptions as ours."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise IllegalMove(f"The ledger refuses: {error}.") from error
+    except sqlite3.OperationalError as error:
+        if is_lock_timeout(error):
+            raise LedgerBusy(
+                f"The ledger {path} was held by another program for {BUSY_TIMEOUT_S:.0f} s. "
+                "Try again; `titan-console doctor` tells who works on it."
+            ) from error
+        raise LedgerUnusable(f"The ledger {path} cannot be written: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        raise LedgerUnusable(
+            f"The ledger {path} is damaged: {error}. Nothing was written; restore a backup "
+            "(`titan-console doctor` names the newest)."
+        ) from error

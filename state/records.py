@@ -1,0 +1,261 @@
+"""The vocabulary: what the ledger's rows are called, and what may be in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class BatchStatus(StrEnum):
+    """Where a batch is in its life. `docs/lifecycle.md` draws the moves."""
+
+    INTENT = "intent"
+    SENDING = "sending"
+    UNCERTAIN = "uncertain"
+    RELEASED = "released"
+    REFUSED = "refused"
+    IN_PROGRESS = "in_progress"
+    CANCELING = "canceling"
+    ENDED = "ended"
+
+
+class Collection(StrEnum):
+    """How far a batch's results have come to us; apart from its status at the API."""
+
+    NOT_READY = "not_ready"
+    PENDING = "pending"
+    COLLECTED = "collected"
+    GONE = "gone"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended. The first four are the API's words."""
+
+    SUCCEEDED = "succeeded"
+    ERRORED = "errored"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    MISSING = "missing"
+
+
+class RequestStatus(StrEnum):
+    """Where a request is: waiting for a batch, in one, or ended with an outcome."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    SUCCEEDED = "succeeded"
+    ERRORED = "errored"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    MISSING = "missing"
+    GIVEN_UP = "given_up"
+
+
+class Kind(StrEnum):
+    """What a batch is: one Message Batch at the API, or a synchronous run."""
+
+    BATCH = "batch"
+    SYNC = "sync"
+
+
+class OnFailure(StrEnum):
+    """What a job wants when its batch cannot be created."""
+
+    QUEUE = "queue"
+    SYNC = "sync"
+
+
+# Rows in these states still need the API or a later pass.
+OPEN_STATUSES = (
+    BatchStatus.INTENT,
+    BatchStatus.SENDING,
+    BatchStatus.UNCERTAIN,
+    BatchStatus.IN_PROGRESS,
+    BatchStatus.CANCELING,
+)
+# Stop reasons of answers that are paid for and yet may be of no use.
+REVIEW_STOP_REASONS = ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpooledRequest:
+    """One request whose body lies in the spool, on its way into the ledger.
+
+    `part` counts from 0: which of the submission's batches it goes into.
+    """
+
+    custom_id: str
+    offset: int
+    length: int
+    sha256: bytes
+    part: int
+    betas: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewSubmission:
+    """One call of `submit`, as the ledger takes it in."""
+
+    key: str
+    tag: str
+    workflow: str
+    model: str
+    work_date: str
+    on_failure: OnFailure = OnFailure.QUEUE
+    job: str | None = None
+    deadline_ts: str | None = None
+    created_by: str
+    created_ts: str
+    spool_file: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """One call of `submit`, as the ledger knows it."""
+
+    id: int
+    key: str
+    tag: str
+    workflow: str
+    job: str | None
+    model: str
+    work_date: str
+    deadline_ts: str | None
+    on_failure: OnFailure
+    request_count: int
+    created_by: str
+    created_ts: str
+    finished_ts: str | None
+    delivered_ts: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """How many requests of a batch stand where, as the API last said."""
+
+    processing: int = 0
+    succeeded: int = 0
+    errored: int = 0
+    canceled: int = 0
+    expired: int = 0
+
+    def total(self) -> int:
+        """Every request of the batch."""
+        return self.processing + self.succeeded + self.errored + self.canceled + self.expired
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """One thing sent at once."""
+
+    id: int
+    key: str
+    nonce: str
+    account: str | None
+    submission_id: int | None
+    twin_of: int | None
+    tag: str
+    workflow: str
+    model: str
+    lane: str
+    kind: Kind
+    status: BatchStatus
+    collection: Collection
+    remote_id: str | None
+    identified_by: str | None
+    request_count: int
+    counts: Counts
+    bytes: int
+    betas: tuple[str, ...]
+    fence_id: str | None
+    fence_ts: str | None
+    owner: str | None
+    created_ts: str
+    sent_ts: str | None
+    accepted_ts: str | None
+    ended_ts: str | None
+    collected_ts: str | None
+    expires_ts: str | None
+    cancel_ts: str | None
+    deadline_ts: str | None
+    next_look_ts: str | None
+    failures: int
+    collect_tries: int
+    last_error: str | None
+    results_bytes: int
+    cost_nano: int | None
+    sync_cost_nano: int | None
+    unpriced: int
+    surplus_nano: int
+    rev: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SentRequest:
+    """A request as a batch needs it for its POST."""
+
+    request_id: int
+    custom_id: str
+    spool_file: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """Tokens of one answer, by kind; `input_tokens` leaves the cached ones out."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    cache_read_tokens: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CollectedResult:
+    """One good line of a batch's results, on its way into the ledger."""
+
+    custom_id: str
+    outcome: Outcome
+    usage: Usage = field(default_factory=Usage)
+    model: str | None = None
+    stop_reason: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    cost_nano: int | None = 0
+    sync_cost_nano: int | None = 0
+    offset: int = 0
+    length: int = 0
+    checksum: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collected:
+    """What one commit of results changed."""
+
+    new: int
+    missing: int
+    unknown: int
+    complete: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """One line of the audit log."""
+
+    id: int
+    at: str
+    actor: str
+    kind: str
+    batch_key: str | None
+    subject: str | None
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hold:
+    """A reason not to do something until a time."""
+
+    name: str
+    until_ts: str
+    reason: str

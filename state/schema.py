@@ -1,0 +1,380 @@
+"""The tables, and how an older ledger becomes a current one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from state.connection import connect, sqlite3
+from state.errors import LedgerTooNew, LedgerUnusable
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+APPLICATION_ID = 0x5449544E  # "TITN"
+VERSION = 1
+_MIGRATION_LOCK_TIMEOUT_S = 60.0
+
+_TABLES = """
+CREATE TABLE revision (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  value INTEGER NOT NULL
+) STRICT;
+INSERT INTO revision VALUES (1, 0);
+
+CREATE TABLE submissions (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  tag TEXT NOT NULL,
+  workflow TEXT NOT NULL,
+  job TEXT,
+  model TEXT NOT NULL,
+  work_date TEXT NOT NULL,
+  deadline_ts TEXT,
+  on_failure TEXT NOT NULL CHECK (on_failure IN ('queue', 'sync')),
+  request_count INTEGER NOT NULL CHECK (request_count > 0),
+  created_by TEXT NOT NULL,
+  created_ts TEXT NOT NULL,
+  finished_ts TEXT,
+  delivered_ts TEXT,
+  rev INTEGER NOT NULL
+) STRICT;
+CREATE INDEX submissions_by_tag ON submissions (tag, id);
+CREATE INDEX submissions_undelivered ON submissions (id) WHERE delivered_ts IS NULL;
+CREATE INDEX submissions_by_delivery ON submissions (workflow, work_date);
+
+CREATE TABLE requests (
+  id INTEGER PRIMARY KEY,
+  tag TEXT NOT NULL,
+  custom_id TEXT NOT NULL,
+  submission_id INTEGER NOT NULL REFERENCES submissions,
+  status TEXT NOT NULL CHECK (status IN (
+    'waiting', 'live', 'succeeded', 'errored', 'canceled', 'expired', 'missing', 'given_up')),
+  betas TEXT NOT NULL DEFAULT '',
+  spool_file TEXT NOT NULL,
+  body_offset INTEGER NOT NULL,
+  body_length INTEGER NOT NULL,
+  body_sha256 BLOB NOT NULL,
+  settled_by INTEGER REFERENCES batches,
+  UNIQUE (tag, custom_id)
+) STRICT;
+CREATE INDEX requests_by_submission ON requests (submission_id, id);
+CREATE INDEX requests_to_do ON requests (status, id) WHERE status NOT IN ('live', 'succeeded');
+
+CREATE TABLE batches (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  nonce TEXT NOT NULL,
+  account TEXT,
+  submission_id INTEGER REFERENCES submissions,
+  twin_of INTEGER REFERENCES batches,
+  tag TEXT NOT NULL,
+  workflow TEXT NOT NULL,
+  model TEXT NOT NULL,
+  lane TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('batch', 'sync')),
+  status TEXT NOT NULL CHECK (status IN (
+    'intent', 'sending', 'uncertain', 'released', 'refused', 'in_progress', 'canceling', 'ended')),
+  collection TEXT NOT NULL DEFAULT 'not_ready'
+    CHECK (collection IN ('not_ready', 'pending', 'collected', 'gone')),
+  remote_id TEXT UNIQUE,
+  identified_by TEXT CHECK (identified_by IN ('response', 'nonce', 'operator')),
+  request_count INTEGER NOT NULL CHECK (request_count > 0),
+  processing INTEGER NOT NULL DEFAULT 0,
+  succeeded INTEGER NOT NULL DEFAULT 0,
+  errored INTEGER NOT NULL DEFAULT 0,
+  canceled INTEGER NOT NULL DEFAULT 0,
+  expired INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0,
+  betas TEXT NOT NULL DEFAULT '',
+  fence_id TEXT,
+  fence_ts TEXT,
+  owner TEXT,
+  created_ts TEXT NOT NULL,
+  sent_ts TEXT,
+  accepted_ts TEXT,
+  ended_ts TEXT,
+  collected_ts TEXT,
+  expires_ts TEXT,
+  cancel_ts TEXT,
+  deadline_ts TEXT,
+  next_look_ts TEXT,
+  failures INTEGER NOT NULL DEFAULT 0,
+  collect_tries INTEGER NOT NULL DEFAULT 0,
+  last_error TEXT,
+  results_bytes INTEGER NOT NULL DEFAULT 0,
+  cost_nano INTEGER,
+  sync_cost_nano INTEGER,
+  unpriced INTEGER NOT NULL DEFAULT 0,
+  surplus_nano INTEGER NOT NULL DEFAULT 0,
+  rev INTEGER NOT NULL
+) STRICT;
+-- A surplus twin is the same POST met twice at the API, so it alone may carry the nonce again.
+CREATE UNIQUE INDEX batches_by_nonce ON batches (nonce) WHERE twin_of IS NULL;
+CREATE INDEX batches_open ON batches (id)
+  WHERE status NOT IN ('released', 'refused', 'ended') OR collection = 'pending';
+CREATE INDEX batches_by_submission ON batches (submission_id);
+CREATE INDEX batches_by_rev ON batches (rev);
+CREATE INDEX batches_by_ended ON batches (ended_ts);
+
+CREATE TABLE attempts (
+  batch_id INTEGER NOT NULL REFERENCES batches,
+  request_id INTEGER NOT NULL REFERENCES requests,
+  live INTEGER NOT NULL CHECK (live IN (0, 1)),
+  outcome TEXT CHECK (outcome IN ('succeeded', 'errored', 'canceled', 'expired', 'missing')),
+  error_type TEXT,
+  error_message TEXT,
+  stop_reason TEXT,
+  model TEXT,
+  input_tokens INTEGER NOT NULL DEFAULT 0 CHECK (input_tokens >= 0),
+  output_tokens INTEGER NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
+  cache_write_5m_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_write_5m_tokens >= 0),
+  cache_write_1h_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_write_1h_tokens >= 0),
+  cache_read_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_read_tokens >= 0),
+  cost_nano INTEGER,
+  sync_cost_nano INTEGER,
+  surplus INTEGER NOT NULL DEFAULT 0 CHECK (surplus IN (0, 1)),
+  result_offset INTEGER,
+  result_length INTEGER,
+  PRIMARY KEY (batch_id, request_id),
+  CHECK (live = 0 OR outcome IS NULL)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX one_live_attempt ON attempts (request_id) WHERE live = 1;
+CREATE INDEX attempts_by_request ON attempts (request_id);
+
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  batch_id INTEGER REFERENCES batches,
+  subject TEXT,
+  detail TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+CREATE INDEX events_by_batch ON events (batch_id, id) WHERE batch_id IS NOT NULL;
+
+CREATE TABLE suspects (
+  remote_id TEXT PRIMARY KEY,
+  verdict TEXT NOT NULL CHECK (verdict IN ('open', 'ours', 'foreign', 'gone')),
+  request_count INTEGER NOT NULL,
+  remote_created_ts TEXT NOT NULL,
+  seen_ts TEXT NOT NULL,
+  failures INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE leases (
+  name TEXT PRIMARY KEY,
+  holder TEXT NOT NULL,
+  acquired_ts TEXT NOT NULL,
+  expires_ts TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE holds (
+  name TEXT PRIMARY KEY,
+  until_ts TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE passes (
+  id INTEGER PRIMARY KEY,
+  actor TEXT NOT NULL,
+  started_ts TEXT NOT NULL,
+  finished_ts TEXT,
+  summary TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+
+CREATE TABLE mirrors (
+  name TEXT PRIMARY KEY,
+  position INTEGER NOT NULL,
+  bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE daily_totals (
+  day TEXT NOT NULL,
+  workflow TEXT NOT NULL,
+  model TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('batch', 'sync')),
+  requests INTEGER NOT NULL,
+  succeeded INTEGER NOT NULL,
+  errored INTEGER NOT NULL,
+  canceled INTEGER NOT NULL,
+  expired INTEGER NOT NULL,
+  missing INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cache_write_5m_tokens INTEGER NOT NULL,
+  cache_write_1h_tokens INTEGER NOT NULL,
+  cache_read_tokens INTEGER NOT NULL,
+  cost_nano INTEGER NOT NULL,
+  sync_cost_nano INTEGER NOT NULL,
+  surplus_nano INTEGER NOT NULL,
+  unpriced INTEGER NOT NULL,
+  PRIMARY KEY (day, workflow, model, kind)
+) STRICT, WITHOUT ROWID;
+"""
+
+# What may follow what. A row only moves forward, so that one row is at most one POST.
+_MOVES = {
+    "intent": ("sending", "released", "refused"),
+    "sending": ("uncertain", "released", "refused", "in_progress"),
+    "uncertain": ("released", "in_progress"),
+    "in_progress": ("canceling", "ended"),
+    "canceling": ("ended",),
+}
+_COLLECTION_MOVES = {
+    "not_ready": ("pending",),
+    "pending": ("collected", "gone"),
+}
+
+
+def _guard(column: str, moves: dict[str, tuple[str, ...]]) -> str:
+    allowed = " OR ".join(
+        f"(OLD.{column} = '{old}' AND NEW.{column} IN ({', '.join(repr(new) for new in news)}))"
+        for old, news in moves.items()
+    )
+    return f"""
+    CREATE TRIGGER batches_{column}_moves BEFORE UPDATE OF {column} ON batches
+    WHEN NEW.{column} <> OLD.{column} AND NOT ({allowed})
+    BEGIN SELECT RAISE(ABORT, 'illegal move of a batch: its {column} may not change that way'); END;
+    """
+
+
+_TRIGGERS = (
+    _guard("status", _MOVES)
+    + _guard("collection", _COLLECTION_MOVES)
+    + """
+CREATE TRIGGER batches_remote_id_is_final BEFORE UPDATE OF remote_id ON batches
+WHEN OLD.remote_id IS NOT NULL AND NEW.remote_id IS NOT OLD.remote_id
+BEGIN SELECT RAISE(ABORT, 'illegal move of a batch: its remote id is final'); END;
+
+CREATE TRIGGER batches_stay BEFORE DELETE ON batches
+BEGIN SELECT RAISE(ABORT, 'illegal move: batches are history and stay'); END;
+
+CREATE TRIGGER attempts_outcome_is_final BEFORE UPDATE OF outcome ON attempts
+WHEN OLD.outcome IS NOT NULL AND NEW.outcome IS NOT OLD.outcome AND OLD.outcome <> 'missing'
+BEGIN SELECT RAISE(ABORT, 'illegal move of an attempt: its outcome is final'); END;
+
+CREATE TRIGGER requests_success_is_final BEFORE UPDATE OF status ON requests
+WHEN OLD.status = 'succeeded' AND NEW.status <> 'succeeded'
+BEGIN SELECT RAISE(ABORT, 'illegal move of a request: it has succeeded'); END;
+
+CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'illegal move: the event log is append-only'); END;
+
+CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'illegal move: the event log is append-only'); END;
+"""
+)
+
+
+def open_current(path: Path) -> "sqlite3.Connection":
+    """A connection to a ledger of this version; makes or migrates it first if need be.
+
+    Raises LedgerTooNew for a later version's ledger, LedgerUnusable for a file that is none.
+    """
+    connection = connect(path)
+    try:
+        if _version(connection, path) != VERSION:
+            _migrate(connection, path)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise LedgerUnusable(f"The ledger {path} cannot be used: {error}.") from error
+    except LedgerUnusable:
+        connection.close()
+        raise
+    return connection
+
+
+def check_version(connection: "sqlite3.Connection", path: Path) -> None:
+    """Refuse, for a reader, a ledger that is not of this version."""
+    try:
+        version = _version(connection, path)
+    except sqlite3.DatabaseError as error:
+        raise LedgerUnusable(f"The ledger {path} cannot be used: {error}.") from error
+    if version != VERSION:
+        raise LedgerUnusable(f"The ledger {path} is of an older version: run a pass first.")
+
+
+def _version(connection: "sqlite3.Connection", path: Path) -> int:
+    application_id: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application_id not in (0, APPLICATION_ID):
+        raise LedgerUnusable(f"{path} is a database of another program, not a ledger.")
+    if version > VERSION:
+        raise LedgerTooNew(
+            f"The ledger {path} is of version {version}, this program knows {VERSION}: "
+            "upgrade titan-console, or set TITAN_HOME to another folder."
+        )
+    return version
+
+
+def _migrate(connection: "sqlite3.Connection", path: Path) -> None:
+    # Starters at the same moment fail on each other's journal switch, hence the lock file.
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - only a first start needs it
+
+    try:
+        with FileLock(path.with_suffix(".migrate.lock"), timeout=_MIGRATION_LOCK_TIMEOUT_S):
+            before = _version(connection, path)
+            if before == VERSION:
+                return
+            if before:
+                back_up(connection, path.with_suffix(f".v{before}.bak"))
+            connection.execute("PRAGMA journal_mode=WAL")
+            _apply(connection)
+    except (Timeout, OSError) as error:
+        raise LedgerUnusable(f"Cannot prepare the ledger {path}: {error}.") from error
+
+
+def _apply(connection: "sqlite3.Connection") -> None:
+    from sqlite_utils import Database  # noqa: PLC0415 - costs 0.15 s, and only a migration needs it
+
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _migrations().apply(Database(connection, execute_plugins=False))
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version={VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _migrations() -> "Migrations":
+    from sqlite_utils.migrations import Migrations  # noqa: PLC0415 - as above
+
+    migrations = Migrations("titan")
+    for step in _STEPS:
+        migrations()(step)
+    return migrations
+
+
+def m001_first_tables(db: "Database") -> None:
+    """Everything that version 1 of the ledger holds."""
+    for statement in _statements(_TABLES + _TRIGGERS):
+        db.conn.execute(statement)
+
+
+# In order; a step's name is its record in the ledger, so it never changes.
+_STEPS: tuple[Callable[["Database"], None], ...] = (m001_first_tables,)
+
+
+def _statements(script: str) -> list[str]:
+    """One statement each: executescript would commit, and leave a half-made ledger behind."""
+    statements: list[str] = []
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            statements.append(pending)
+            pending = ""
+    return statements
+
+
+def back_up(connection: "sqlite3.Connection", target: Path) -> None:
+    """Copy the whole ledger, as of now, to another file."""
+    copy = connect(target)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()

@@ -1,0 +1,259 @@
+"""Takes submissions in, and plans batches for the requests that wait."""
+
+import secrets
+from collections.abc import Iterable, Iterator
+
+from state.errors import AlreadySubmitted
+from state.ledger import Ledger, Written
+from state.records import Batch, NewSubmission, SpooledRequest, Submission
+from state.rows import to_batch, to_submission
+
+# Crockford's alphabet: no two letters that a person mixes up.
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+NONCE_LENGTH = 8
+
+
+def random_word(length: int) -> str:
+    """Letters and digits from the system's randomness, five bits each."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def stage(ledger: Ledger, requests: Iterable[SpooledRequest]) -> None:
+    """Lay the requests of one call down beside the ledger, before it takes them in.
+
+    Raises IllegalMove when a custom_id comes twice; `submit` checks that first, and names it.
+    """
+    ledger.execute("DROP TABLE IF EXISTS temp.new_requests")
+    ledger.execute(
+        "CREATE TEMP TABLE new_requests (seq INTEGER PRIMARY KEY, custom_id TEXT UNIQUE,"
+        " body_offset INTEGER, body_length INTEGER, sha256 BLOB, part INTEGER, betas TEXT)"
+    )
+    ledger.execute("BEGIN")
+    try:
+        ledger.fill(
+            "INSERT INTO new_requests (custom_id, body_offset, body_length, sha256, part, betas)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            ((r.custom_id, r.offset, r.length, r.sha256, r.part, r.betas) for r in requests),
+        )
+    finally:
+        ledger.execute("COMMIT")
+
+
+def earlier(ledger: Ledger, tag: str) -> Submission | None:
+    """The submission that the staged requests repeat, if they repeat one.
+
+    Raises AlreadySubmitted when only some of them are known, or with another body.
+    """
+    (staged,) = ledger.rows("SELECT count(*) FROM new_requests")[0]
+    known = ledger.rows(
+        "SELECT r.submission_id, count(*) AS n FROM new_requests n"
+        " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id GROUP BY r.submission_id",
+        tag,
+    )
+    if not known:
+        return None
+    changed = ledger.row(
+        "SELECT n.custom_id, s.key FROM new_requests n"
+        " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
+        " JOIN submissions s ON s.id = r.submission_id"
+        " WHERE r.body_sha256 <> n.sha256 OR r.betas <> n.betas ORDER BY n.seq LIMIT 1",
+        tag,
+    )
+    if changed is not None:
+        raise AlreadySubmitted(
+            f"custom_id {changed['custom_id']!r} is already in {changed['key']} under tag {tag!r}"
+            " with another body. Give the new request another custom_id, or another tag."
+        )
+    submission = to_submission(
+        ledger.rows("SELECT * FROM submissions WHERE id = ?", known[0]["submission_id"])[0]
+    )
+    if len(known) == 1 and known[0]["n"] == staged == submission.request_count:
+        return submission
+    raise AlreadySubmitted(_some_are_known(ledger, tag, staged))
+
+
+def _some_are_known(ledger: Ledger, tag: str, staged: int) -> str:
+    first = ledger.rows(
+        "SELECT n.custom_id, s.key, count(*) AS n FROM new_requests n"
+        " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
+        " JOIN submissions s ON s.id = r.submission_id HAVING min(n.seq)",
+        tag,
+    )[0]
+    return (
+        f"{first['n']} of {staged} requests are already under tag {tag!r}, the first is"
+        f" custom_id {first['custom_id']!r} in {first['key']}."
+        " Leave them out, or submit all of them under another tag."
+    )
+
+
+def take_in(
+    ledger: Ledger, new: NewSubmission, *, wire_overhead: int
+) -> tuple[Submission, bool]:
+    """The staged requests, their batches and attempts, in one transaction.
+
+    `wire_overhead` is how many bytes a request grows by on the wire. Returns the submission, and
+    whether it is new: the same call made again is the same submission.
+    """
+    with ledger.transaction("submit") as written:
+        known = earlier(ledger, new.tag)
+        if known is not None:
+            return known, False
+        submission_id = _insert_submission(ledger, written, new)
+        ledger.execute(
+            "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"
+            " body_offset, body_length, body_sha256)"
+            " SELECT ?, custom_id, ?, 'waiting', betas, ?, body_offset, body_length, sha256"
+            " FROM new_requests ORDER BY seq",
+            new.tag,
+            submission_id,
+            new.spool_file,
+        )
+        submission = to_submission(
+            ledger.rows("SELECT * FROM submissions WHERE id = ?", submission_id)[0]
+        )
+        ledger.event(
+            written, "submission.taken_in", subject=new.key, requests=submission.request_count
+        )
+        for part in ledger.rows(
+            "SELECT part, betas, min(seq) AS low, max(seq) AS high FROM new_requests"
+            " GROUP BY part ORDER BY part"
+        ):
+            _add_batch(
+                ledger,
+                written,
+                submission,
+                betas=part["betas"],
+                overhead=wire_overhead,
+                chosen="r.submission_id = ? AND r.custom_id IN"
+                " (SELECT custom_id FROM new_requests WHERE part = ?)",
+                parameters=(submission_id, part["part"]),
+            )
+    return submission, True
+
+
+def _insert_submission(ledger: Ledger, written: Written, new: NewSubmission) -> int:
+    return ledger.insert(
+        "INSERT INTO submissions (key, tag, workflow, job, model, work_date, deadline_ts,"
+        " on_failure, request_count, created_by, created_ts, rev)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM new_requests), ?, ?, ?)",
+        new.key,
+        new.tag,
+        new.workflow,
+        new.job,
+        new.model,
+        new.work_date,
+        new.deadline_ts,
+        new.on_failure,
+        new.created_by,
+        new.created_ts,
+        written.rev,
+    )
+
+
+def plan_waiting(
+    ledger: Ledger, *, max_requests: int, max_bytes: int, wire_overhead: int
+) -> list[Batch]:
+    """New intents for every request that waits; one batch never mixes submissions or betas."""
+    if ledger.row("SELECT 1 FROM requests WHERE status = 'waiting' LIMIT 1") is None:
+        return []
+    added: list[int] = []
+    with ledger.transaction("plan") as written:
+        for group in ledger.rows(
+            "SELECT submission_id, betas FROM requests WHERE status = 'waiting'"
+            " GROUP BY submission_id, betas ORDER BY submission_id, betas"
+        ):
+            submission = to_submission(
+                ledger.rows("SELECT * FROM submissions WHERE id = ?", group["submission_id"])[0]
+            )
+            for low, high in _ranges(
+                ledger.rows(
+                    "SELECT id, body_length FROM requests WHERE status = 'waiting'"
+                    " AND submission_id = ? AND betas = ? ORDER BY id",
+                    submission.id,
+                    group["betas"],
+                ),
+                max_requests,
+                max_bytes - wire_overhead,
+                wire_overhead,
+            ):
+                batch_id = _add_batch(
+                    ledger,
+                    written,
+                    submission,
+                    betas=group["betas"],
+                    overhead=wire_overhead,
+                    chosen="r.submission_id = ? AND r.betas = ? AND r.id BETWEEN ? AND ?",
+                    parameters=(submission.id, group["betas"], low, high),
+                )
+                added.append(batch_id)
+    return [to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", i)[0]) for i in added]
+
+
+def _ranges(
+    rows: Iterable[tuple[int, int]], max_requests: int, max_bytes: int, overhead: int
+) -> Iterator[tuple[int, int]]:
+    """Ids in order, cut into runs that fit into one batch each."""
+    low = high = -1
+    count = size = 0
+    for request_id, length in rows:
+        grown = length + overhead
+        if count and (count == max_requests or size + grown > max_bytes):
+            yield low, high
+            count = size = 0
+        if not count:
+            low = request_id
+        high, count, size = request_id, count + 1, size + grown
+    if count:
+        yield low, high
+
+
+def _add_batch(
+    ledger: Ledger,
+    written: Written,
+    submission: Submission,
+    *,
+    betas: str,
+    overhead: int,
+    chosen: str,
+    parameters: tuple[str | int, ...],
+) -> int:
+    """One intent with its attempts, from the waiting requests that `chosen` picks."""
+    (number,) = ledger.rows(
+        "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
+    )[0]
+    waiting = f"FROM requests r WHERE r.status = 'waiting' AND {chosen}"
+    count, size = ledger.rows(
+        f"SELECT count(*), sum(r.body_length + {overhead:d}) {waiting}",  # noqa: S608 - our own words
+        *parameters,
+    )[0]
+    batch_id = ledger.insert(
+        "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
+        " request_count, processing, bytes, betas, created_ts, deadline_ts, rev)"
+        " VALUES (?, ?, ?, ?, ?, ?, 'anthropic', 'batch', 'intent', ?, ?, ?, ?, ?, ?, ?)",
+        submission.key if number == 1 else f"{submission.key}-{number}",
+        random_word(NONCE_LENGTH),
+        submission.id,
+        submission.tag,
+        submission.workflow,
+        submission.model,
+        count,
+        count,
+        size,
+        betas,
+        written.at,
+        submission.deadline_ts,
+        written.rev,
+    )
+    ledger.execute(
+        "INSERT INTO attempts (batch_id, request_id, live)"  # noqa: S608 - our own words
+        f" SELECT ?, r.id, 1 {waiting}",
+        batch_id,
+        *parameters,
+    )
+    ledger.execute(
+        "UPDATE requests SET status = 'live' WHERE id IN"
+        " (SELECT request_id FROM attempts WHERE batch_id = ?)",
+        batch_id,
+    )
+    ledger.event(written, "batch.intent", batch_id=batch_id, requests=count)
+    return batch_id
