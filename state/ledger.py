@@ -1,6 +1,7 @@
 """The ledger: one connection, one write at a time, each write one transaction."""
 
 import json
+import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +20,17 @@ if TYPE_CHECKING:
     Parameters = tuple[str | int | float | bytes | None, ...]
 
 
-def _no_step(_name: str) -> None:
-    """Between any two durable steps; the simulation crashes here."""
+# Crockford's alphabet: no two letters that a person mixes up.
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def random_word(length: int) -> str:
+    """Letters and digits from the system's randomness, five bits each."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def no_step(_name: str) -> None:
+    """Do nothing between two durable steps; a simulation crashes there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,15 +50,18 @@ class Ledger:
         *,
         now: Callable[[], datetime],
         actor: str,
-        step: Callable[[str], None] = _no_step,
+        step: Callable[[str], None] = no_step,
+        word: Callable[[int], str] = random_word,
     ) -> None:
         """Open the ledger, making or migrating it if need be.
 
-        `actor` is who the event log names. Raises LedgerUnusable, LedgerTooNew, LedgerBusy.
+        `actor` is who the event log names; `word` makes keys and nonces of a given length.
+        Raises LedgerUnusable, LedgerTooNew, LedgerBusy.
         """
         self.path = path
         self.actor = actor
         self.step = step
+        self.word = word
         self._now = now
         with _errors_for_people(path):
             self.connection = open_current(path)
@@ -96,21 +109,21 @@ class Ledger:
                 raise
         self.step(f"{name}:done")
 
-    def rows(self, sql: str, *parameters: str | int | float | bytes | None) -> "list[Row]":
+    def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query. A half-read one would pin the WAL."""
         with _errors_for_people(self.path):
             return self.connection.execute(sql, parameters).fetchall()
 
-    def row(self, sql: str, *parameters: str | int | float | bytes | None) -> "Row | None":
+    def row(self, sql: str, *parameters: str | float | bytes | None) -> "Row | None":
         """The first row of a query, if there is one."""
         found = self.rows(sql, *parameters)
         return found[0] if found else None
 
-    def execute(self, sql: str, *parameters: str | int | float | bytes | None) -> int:
+    def execute(self, sql: str, *parameters: str | float | bytes | None) -> int:
         """Run one statement inside a transaction; how many rows it changed."""
         return self.connection.execute(sql, parameters).rowcount
 
-    def insert(self, sql: str, *parameters: str | int | float | bytes | None) -> int:
+    def insert(self, sql: str, *parameters: str | float | bytes | None) -> int:
         """Run one INSERT inside a transaction; the id of its row."""
         return self.connection.execute(sql, parameters).lastrowid or 0
 

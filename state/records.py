@@ -226,7 +226,6 @@ class CollectedResult:
     sync_cost_nano: int | None = 0
     offset: int = 0
     length: int = 0
-    checksum: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,21 +1,19 @@
 """Takes submissions in, and plans batches for the requests that wait."""
 
-import secrets
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from state.errors import AlreadySubmitted
 from state.ledger import Ledger, Written
 from state.records import Batch, NewSubmission, SpooledRequest, Submission
 from state.rows import to_batch, to_submission
 
-# Crockford's alphabet: no two letters that a person mixes up.
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+if TYPE_CHECKING:
+    from state.connection import sqlite3
+
+    Row = sqlite3.Row
+
 NONCE_LENGTH = 8
-
-
-def random_word(length: int) -> str:
-    """Letters and digits from the system's randomness, five bits each."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def stage(ledger: Ledger, requests: Iterable[SpooledRequest]) -> None:
@@ -73,22 +71,20 @@ def earlier(ledger: Ledger, tag: str) -> Submission | None:
 
 
 def _some_are_known(ledger: Ledger, tag: str, staged: int) -> str:
-    first = ledger.rows(
-        "SELECT n.custom_id, s.key, count(*) AS n FROM new_requests n"
+    known = ledger.rows(
+        "SELECT n.custom_id, s.key FROM new_requests n"
         " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
-        " JOIN submissions s ON s.id = r.submission_id HAVING min(n.seq)",
+        " JOIN submissions s ON s.id = r.submission_id ORDER BY n.seq",
         tag,
-    )[0]
+    )
     return (
-        f"{first['n']} of {staged} requests are already under tag {tag!r}, the first is"
-        f" custom_id {first['custom_id']!r} in {first['key']}."
+        f"{len(known)} of {staged} requests are already under tag {tag!r}, the first is"
+        f" custom_id {known[0]['custom_id']!r} in {known[0]['key']}."
         " Leave them out, or submit all of them under another tag."
     )
 
 
-def take_in(
-    ledger: Ledger, new: NewSubmission, *, wire_overhead: int
-) -> tuple[Submission, bool]:
+def take_in(ledger: Ledger, new: NewSubmission, *, wire_overhead: int) -> tuple[Submission, bool]:
     """The staged requests, their batches and attempts, in one transaction.
 
     `wire_overhead` is how many bytes a request grows by on the wire. Returns the submission, and
@@ -190,7 +186,7 @@ def plan_waiting(
 
 
 def _ranges(
-    rows: Iterable[tuple[int, int]], max_requests: int, max_bytes: int, overhead: int
+    rows: "Iterable[Row]", max_requests: int, max_bytes: int, overhead: int
 ) -> Iterator[tuple[int, int]]:
     """Ids in order, cut into runs that fit into one batch each."""
     low = high = -1
@@ -223,7 +219,7 @@ def _add_batch(
     )[0]
     waiting = f"FROM requests r WHERE r.status = 'waiting' AND {chosen}"
     count, size = ledger.rows(
-        f"SELECT count(*), sum(r.body_length + {overhead:d}) {waiting}",  # noqa: S608 - our own words
+        f"SELECT count(*), sum(r.body_length + {overhead:d}) {waiting}",
         *parameters,
     )[0]
     batch_id = ledger.insert(
@@ -231,7 +227,7 @@ def _add_batch(
         " request_count, processing, bytes, betas, created_ts, deadline_ts, rev)"
         " VALUES (?, ?, ?, ?, ?, ?, 'anthropic', 'batch', 'intent', ?, ?, ?, ?, ?, ?, ?)",
         submission.key if number == 1 else f"{submission.key}-{number}",
-        random_word(NONCE_LENGTH),
+        ledger.word(NONCE_LENGTH),
         submission.id,
         submission.tag,
         submission.workflow,
@@ -245,8 +241,7 @@ def _add_batch(
         written.rev,
     )
     ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, live)"  # noqa: S608 - our own words
-        f" SELECT ?, r.id, 1 {waiting}",
+        f"INSERT INTO attempts (batch_id, request_id, live) SELECT ?, r.id, 1 {waiting}",
         batch_id,
         *parameters,
     )

@@ -1,0 +1,83 @@
+"""Leases, holds and passes: who works on the ledger, what must wait, what was done."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from state.ledger import Ledger
+from state.records import Hold
+from state.timestamps import to_text
+
+
+def acquire(ledger: Ledger, name: str, holder: str, *, until: datetime) -> bool:
+    """Take the lease, or renew one's own; false while another holder's has not run out.
+
+    A lease only saves double work. What keeps the ledger right is that each write checks the
+    state it starts from.
+    """
+    with ledger.transaction("lease") as written:
+        taken = ledger.execute(
+            "INSERT INTO leases (name, holder, acquired_ts, expires_ts) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder,"
+            " acquired_ts = excluded.acquired_ts, expires_ts = excluded.expires_ts"
+            " WHERE leases.holder = excluded.holder OR leases.expires_ts <= excluded.acquired_ts",
+            name,
+            holder,
+            written.at,
+            to_text(until),
+        )
+    return bool(taken)
+
+
+def release(ledger: Ledger, name: str, holder: str) -> None:
+    """Give the lease back, if it is still one's own."""
+    with ledger.transaction("lease"):
+        ledger.execute("DELETE FROM leases WHERE name = ? AND holder = ?", name, holder)
+
+
+def hold(ledger: Ledger, name: str, *, until: datetime, reason: str) -> None:
+    """Do not do `name` before `until`."""
+    with ledger.transaction("hold") as written:
+        ledger.execute(
+            "INSERT INTO holds (name, until_ts, reason) VALUES (?, ?, ?) ON CONFLICT (name)"
+            " DO UPDATE SET until_ts = excluded.until_ts, reason = excluded.reason",
+            name,
+            to_text(until),
+            reason,
+        )
+        ledger.event(written, "hold", subject=name, until=to_text(until), reason=reason)
+
+
+def held(ledger: Ledger, name: str) -> Hold | None:
+    """The hold that is in force now."""
+    row = ledger.row(
+        "SELECT name, until_ts, reason FROM holds WHERE name = ? AND until_ts > ?",
+        name,
+        ledger.now_text(),
+    )
+    return Hold(name=row["name"], until_ts=row["until_ts"], reason=row["reason"]) if row else None
+
+
+def lift(ledger: Ledger, name: str) -> None:
+    """Forget a hold."""
+    with ledger.transaction("hold"):
+        ledger.execute("DELETE FROM holds WHERE name = ?", name)
+
+
+def begin_pass(ledger: Ledger) -> int:
+    """Note that a pass begins; the screens take it for the poller's heartbeat."""
+    with ledger.transaction("pass") as written:
+        return ledger.insert(
+            "INSERT INTO passes (actor, started_ts) VALUES (?, ?)", ledger.actor, written.at
+        )
+
+
+def end_pass(ledger: Ledger, pass_id: int, summary: Mapping[str, object]) -> None:
+    """Note that the pass ended, and what it did."""
+    with ledger.transaction("pass") as written:
+        ledger.execute(
+            "UPDATE passes SET finished_ts = ?, summary = ? WHERE id = ?",
+            written.at,
+            json.dumps(summary),
+            pass_id,
+        )

@@ -1,0 +1,79 @@
+"""What a look at the API changes: remote status and counts, and when to look again."""
+
+from state.ledger import Ledger
+from state.records import Batch, BatchStatus
+from state.rows import to_batch
+from state.sending import RemoteState
+
+
+def at_the_api(ledger: Ledger) -> list[Batch]:
+    """Batches that the API is working on, oldest first."""
+    return [
+        to_batch(row)
+        for row in ledger.rows(
+            "SELECT * FROM batches WHERE status IN ('in_progress', 'canceling') ORDER BY id"
+        )
+    ]
+
+
+def to_collect(ledger: Ledger) -> list[Batch]:
+    """Ended batches whose results are still to come, oldest first."""
+    return [
+        to_batch(row)
+        for row in ledger.rows("SELECT * FROM batches WHERE collection = 'pending' ORDER BY id")
+    ]
+
+
+def saw(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
+    """Take in what the API says; a batch that has ended becomes one to collect."""
+    if _nothing_new(batch, remote):
+        return batch
+    ended = remote.status == BatchStatus.ENDED
+    with ledger.transaction("saw") as written:
+        changed = ledger.execute(
+            "UPDATE batches SET status = ?, processing = ?, succeeded = ?, errored = ?,"
+            " canceled = ?, expired = ?, expires_ts = ?, ended_ts = ?, cancel_ts = ?,"
+            " collection = CASE WHEN ? AND collection = 'not_ready' THEN 'pending'"
+            " ELSE collection END, last_error = NULL, failures = 0, next_look_ts = NULL, rev = ?"
+            " WHERE id = ? AND status IN ('in_progress', 'canceling')",
+            remote.status,
+            remote.counts.processing,
+            remote.counts.succeeded,
+            remote.counts.errored,
+            remote.counts.canceled,
+            remote.counts.expired,
+            remote.expires_ts,
+            (remote.ended_ts or written.at) if ended else None,
+            remote.cancel_ts,
+            ended,
+            written.rev,
+            batch.id,
+        )
+        if changed and remote.status != batch.status:
+            ledger.event(written, f"batch.{remote.status}", batch_id=batch.id)
+    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch.id)[0])
+
+
+def _nothing_new(batch: Batch, remote: RemoteState) -> bool:
+    return (
+        batch.status == remote.status
+        and batch.counts == remote.counts
+        and batch.cancel_ts == remote.cancel_ts
+        and batch.expires_ts == remote.expires_ts
+        and batch.last_error is None
+        and batch.failures == 0
+    )
+
+
+def look_failed(ledger: Ledger, batch: Batch, reason: str, *, next_look_ts: str | None) -> None:
+    """A local trouble: it is counted and shown, and never changes what the API said."""
+    with ledger.transaction("look_failed") as written:
+        ledger.execute(
+            "UPDATE batches SET last_error = ?, failures = failures + 1, next_look_ts = ?, rev = ?"
+            " WHERE id = ?",
+            reason,
+            next_look_ts,
+            written.rev,
+            batch.id,
+        )
+        ledger.event(written, "batch.look_failed", batch_id=batch.id, reason=reason)
