@@ -12,22 +12,18 @@ _STAGED = (
     " cache_write_5m_tokens INTEGER, cache_write_1h_tokens INTEGER, cache_read_tokens INTEGER,"
     " cost_nano INTEGER, sync_cost_nano INTEGER, result_offset INTEGER, result_length INTEGER"
 )
-_COPIED = [
-    "outcome",
-    "error_type",
-    "error_message",
-    "stop_reason",
-    "model",
+_TOKENS = [
     "input_tokens",
     "output_tokens",
     "cache_write_5m_tokens",
     "cache_write_1h_tokens",
     "cache_read_tokens",
-    "cost_nano",
-    "result_offset",
-    "result_length",
 ]
-_TOKENS = _COPIED[5:10]
+_COPIED = [
+    *("outcome", "error_type", "error_message", "stop_reason", "model"),
+    *_TOKENS,
+    *("cost_nano", "result_offset", "result_length"),
+]
 
 
 def begin(ledger: Ledger) -> None:

@@ -1,0 +1,110 @@
+"""Where everything lies under TITAN_HOME, and how a file gets there for good."""
+
+import hashlib
+import os
+import re
+import time
+from dataclasses import dataclass
+from io import BufferedWriter, FileIO
+from pathlib import Path
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+# Windows keeps these names for devices, whatever the extension.
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
+_REPLACE_TRIES = 10
+_REPLACE_WAIT_S = 0.05
+_BUFFER = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The paths under one TITAN_HOME."""
+
+    root: Path
+
+    @property
+    def ledger(self) -> Path:
+        """The SQLite file: the truth."""
+        return self.root / "titan.db"
+
+    @property
+    def spool(self) -> Path:
+        """The bodies of requests, one file a submission."""
+        return self.root / "spool"
+
+    @property
+    def results(self) -> Path:
+        """The answers, one file a batch."""
+        return self.root / "batch-results"
+
+    @property
+    def staging(self) -> Path:
+        """What the next job in a chain reads."""
+        return self.root / "staging"
+
+    @property
+    def jobs_mirror(self) -> Path:
+        """A line for each change of a batch."""
+        return self.root / "batch-jobs.jsonl"
+
+    @property
+    def errors_mirror(self) -> Path:
+        """A line for each failed request, with its body."""
+        return self.root / "batch-errors.jsonl"
+
+    @property
+    def cost_mirror(self) -> Path:
+        """A line for each collected batch and model."""
+        return self.root / "batch-cost-log.jsonl"
+
+
+def safe_name(text: str) -> str:
+    """The text itself where every file system takes it for a plain name; else a slug and a hash.
+
+    >>> safe_name("feed-classify")
+    'feed-classify'
+    >>> safe_name("../etc/passwd")
+    'etc-passwd-7fef78f5'
+    """
+    if _SAFE_NAME.fullmatch(text) and not _RESERVED.fullmatch(text):
+        return text
+    slug = re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-")[:40]
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{slug}-{digest}" if slug else digest
+
+
+def make_private(folder: Path) -> None:
+    """Make the folder if need be, for its owner only."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def open_private(path: Path, *, append: bool = False) -> BufferedWriter:
+    """Open a file for writing, new or from its end; a new one is for its owner only."""
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
+    return BufferedWriter(FileIO(descriptor, "ab" if append else "wb"), _BUFFER)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename for good, over what is there."""
+    for _ in range(_REPLACE_TRIES):
+        try:
+            source.replace(target)
+            break
+        except PermissionError:
+            # Windows: a reader or a scanner holds the target, mostly for a moment only.
+            time.sleep(_REPLACE_WAIT_S)  # noqa: TID251 - the file system's time, not ours
+    else:
+        source.replace(target)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in the folder last; Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

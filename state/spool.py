@@ -1,0 +1,115 @@
+"""Bodies of requests on disk: written and made to last before the ledger points at them."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from state.errors import LedgerUnusable
+from state.folder import make_private, open_private, replace
+from state.ledger import no_step
+
+
+class SpoolWriter:
+    """One new spool file; it appears under its name only when it is whole."""
+
+    def __init__(self, folder: Path, name: str, *, step: Callable[[str], None] = no_step) -> None:
+        """Begin `<folder>/<name>`. Raises LedgerUnusable when the folder cannot be written."""
+        self.path = folder / name
+        self._part = folder / f"{name}.part"
+        self._step = step
+        self._offset = 0
+        try:
+            make_private(folder)
+            self._file = open_private(self._part)
+        except OSError as error:
+            raise _unusable(folder, error) from error
+
+    def write(self, line: bytes) -> int:
+        """Append one line, without its newline; where it begins."""
+        offset = self._offset
+        try:
+            self._file.write(line)
+            self._file.write(b"\n")
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        self._offset += len(line) + 1
+        return offset
+
+    def finish(self) -> None:
+        """Make the file last, then give it its name."""
+        try:
+            self._step("spool:fsync")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._step("spool:rename")
+            replace(self._part, self.path)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+
+    def discard(self) -> None:
+        """Leave nothing behind, whatever was reached."""
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+
+def _unusable(path: Path, error: OSError) -> LedgerUnusable:
+    return LedgerUnusable(
+        f"Cannot write {path}: {error.strerror or error}. Nothing was submitted; free some space"
+        " or set TITAN_HOME to another folder."
+    )
+
+
+class LineReader:
+    """Reads lines of JSONL files in one folder by their place; keeps the last file open."""
+
+    def __init__(self, folder: Path) -> None:
+        """For the files of that folder."""
+        self._folder = folder
+        self._name = ""
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        """Use as `with LineReader(...) as lines`."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file that is open."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._name = ""
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """The bytes at that place. Raises LedgerUnusable when they are not there."""
+        try:
+            if self._file is None or name != self._name:
+                self.close()
+                self._file = self._open(name)
+                self._name = name
+            self._file.seek(offset)
+            line = self._file.read(length)
+        except OSError as error:
+            raise LedgerUnusable(f"Cannot read {self._folder / name}: {error}.") from error
+        if len(line) != length:
+            raise LedgerUnusable(f"{self._folder / name} is shorter than the ledger says.")
+        return line
+
+    def _open(self, name: str) -> BinaryIO:
+        try:
+            return (self._folder / name).open("rb")
+        except FileNotFoundError:
+            # A batch whose results have come in part has them under this name.
+            return (self._folder / f"{name}.part").open("rb")
