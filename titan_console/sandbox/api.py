@@ -1,0 +1,315 @@
+"""The emulator as a state machine: a request in, an answer out, time from a clock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from threading import RLock
+
+import msgspec
+
+from core.clock import Clock
+from titan_console.sandbox.access import DEFAULT_WORKSPACE, Access, read_terms
+from titan_console.sandbox.answers import compose
+from titan_console.sandbox.books import BilledRow, Books, Post, batch_book
+from titan_console.sandbox.effects import damaged, failed, refusal
+from titan_console.sandbox.envelopes import (
+    ApiError,
+    common_headers,
+    error_response,
+    json_response,
+    too_large_response,
+)
+from titan_console.sandbox.fault_kinds import Stage
+from titan_console.sandbox.faults import Fault, Faults
+from titan_console.sandbox.ids import make_id
+from titan_console.sandbox.intake import Intake, sync_row
+from titan_console.sandbox.lifecycle import Batch, describe
+from titan_console.sandbox.limits import Limits, Meter
+from titan_console.sandbox.listing import page
+from titan_console.sandbox.messages import message_response
+from titan_console.sandbox.plan import Plan
+from titan_console.sandbox.provider import Provider
+from titan_console.sandbox.results import message, usage
+from titan_console.sandbox.results_file import results_response
+from titan_console.sandbox.routes import Route, find_route
+from titan_console.sandbox.row_rules import SAMPLING_REMOVED, Terms
+from titan_console.sandbox.rows import Rows
+from titan_console.sandbox.validation import (
+    MAX_BODY,
+    MAX_MESSAGE_BODY,
+    read_create,
+    read_custom_ids,
+    read_object,
+)
+from titan_console.sandbox.wire import BodyTooLargeError, HttpRequest, HttpResponse
+
+_POLL_AGAIN = {"retry-after": "10"}
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call, once it is known who makes it."""
+
+    request: HttpRequest
+    route: Route
+    fault: Fault | None
+    request_id: str
+    workspace: str
+    terms: Terms
+    headers: dict[str, str]
+    now: datetime
+
+    @property
+    def base(self) -> str:
+        """Where the caller reaches us: results_url must lead back there."""
+        host = self.request.header("host") or "api.anthropic.com"
+        return f"{self.request.scheme}://{host}"
+
+    @property
+    def lag(self) -> float:
+        """How long a new batch stays invisible to this call."""
+        return self.fault.seconds if self.fault and self.fault.stage is Stage.LAG else 0.0
+
+
+class Sandbox:
+    """Anthropic's Message Batches API, as far as a client can tell."""
+
+    def __init__(  # noqa: PLR0913 - all but the clock are optional
+        self,
+        clock: Clock,
+        *,
+        seed: int = 0,
+        plan: Plan | None = None,
+        faults: Faults | None = None,
+        limits: Limits | None = None,
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
+        """Open for business; `keys` maps API keys to workspace names, None takes any key."""
+        self.clock = clock
+        self.seed = seed
+        self.plan = plan or Plan.instant()
+        self.faults = faults or Faults(seed=seed)
+        limits = limits or Limits()
+        self._access = Access(keys, seed)
+        self._provider = Provider(seed, limits)
+        self._meter = Meter(limits, clock.now())
+        self._posts: list[Post] = []
+        self._messages: list[BilledRow] = []
+        self._calls = 0
+        self._lock = RLock()
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer one call; safe to use from several threads."""
+        request_id = self._next_request_id()
+        try:
+            route = find_route(request)
+            with self._lock:
+                fault = self.faults.pick(route.call, route.batch_id)
+            if fault and fault.stage is Stage.BEFORE:
+                return self._refuse(request, route, fault, request_id)
+            answer = self._answer(request, route, fault, request_id)
+            if fault and fault.stage is Stage.AFTER:
+                answer = self._damage(request, fault, answer, request_id)
+        except ApiError as error:
+            return error_response(error, request_id, common_headers(request_id))
+        return answer
+
+    def end(self, batch_id: str, outcomes: Mapping[str, str] | None = None) -> None:
+        """End a batch now; `outcomes` forces what becomes of some custom_ids."""
+        with self._lock:
+            self._provider.end(batch_id, self.clock.now(), outcomes or {})
+
+    def add_foreign(
+        self,
+        custom_ids: Sequence[str] = ("foreign-1",),
+        *,
+        workspace: str = DEFAULT_WORKSPACE,
+        model: str = "claude-haiku-4-5",
+    ) -> str:
+        """Put in a batch that somebody else sent; returns its id."""
+        messages = [{"role": "user", "content": "Somebody else's question."}]
+        params = {"model": model, "max_tokens": 64, "messages": messages}
+        raw = msgspec.json.encode(params)
+        intake = Intake(self.seed, Terms(SAMPLING_REMOVED))
+        rows = Rows(intake.row(custom_id, raw) for custom_id in custom_ids)
+        with self._lock:
+            now = self.clock.now()
+            batch = self._provider.create(rows, workspace, self.plan, now, now=now, foreign=True)
+        return batch.id
+
+    def batches(self) -> Sequence[Mapping[str, object]]:
+        """Every batch of every workspace as the API would show it, oldest first."""
+        with self._lock:
+            now = self.clock.now()
+            return [describe(batch, now, "") for batch in self._provider.everything(now)]
+
+    def books(self) -> Books:
+        """What was received and what is billed."""
+        with self._lock:
+            books = tuple(map(batch_book, self._provider.everything(self.clock.now())))
+            posts, messages = tuple(self._posts), tuple(self._messages)
+        sent = {book.batch_id: book.custom_ids for book in books}
+        filled = (
+            replace(post, custom_ids=sent.get(post.batch_id or "", post.custom_ids))
+            for post in posts
+        )
+        return Books(posts=tuple(filled), batches=books, messages=messages)
+
+    def _next_request_id(self) -> str:
+        with self._lock:
+            self._calls += 1
+            return make_id("req", self.seed, self._calls)
+
+    def _answer(
+        self, request: HttpRequest, route: Route, fault: Fault | None, request_id: str
+    ) -> HttpResponse:
+        """What the API itself says."""
+        headers = common_headers(request_id)
+        try:
+            workspace = self._access.workspace(request)
+            headers |= self._access.headers(workspace)
+            terms = read_terms(request, batch=route.call != "messages")
+            with self._lock:
+                now = self.clock.now()
+                if route.call != "messages":
+                    self._meter.take(now)
+                headers |= self._meter.headers()
+            call = _Call(request, route, fault, request_id, workspace, terms, headers, now)
+            return self._dispatch(call)
+        except BodyTooLargeError:
+            return too_large_response()
+        except ApiError as error:
+            return error_response(error, request_id, headers)
+
+    def _dispatch(self, call: _Call) -> HttpResponse:
+        match call.route.call:
+            case "create":
+                return self._create(call)
+            case "messages":
+                return self._message(call)
+            case "list":
+                return self._list(call)
+            case "retrieve":
+                return self._retrieve(call)
+            case "results":
+                return self._results(call)
+            case "cancel":
+                return self._cancel(call)
+            case _:
+                return self._delete(call)
+
+    def _create(self, call: _Call) -> HttpResponse:
+        body = call.request.read(MAX_BODY)
+        try:
+            entries = read_create(body)
+            rows = Rows(Intake(self.seed, call.terms, self.faults.row).rows(entries))
+            with self._lock:
+                late = call.fault if call.fault and call.fault.stage is Stage.LATE else None
+                now = self.clock.now()
+                at = now + timedelta(seconds=late.seconds) if late else now
+                batch = self._provider.create(rows, call.workspace, self.plan, at, now=now)
+                self._note(call.workspace, 200, batch.id)
+        except ApiError as error:
+            self._note(call.workspace, error.status, None, read_custom_ids(body))
+            raise
+        if late:
+            return failed(late)
+        return json_response(self._describe(call, batch), call.headers)
+
+    def _retrieve(self, call: _Call) -> HttpResponse:
+        batch = self._get(call)
+        headers = call.headers if batch.ended_at else {**call.headers, **_POLL_AGAIN}
+        return json_response(self._describe(call, batch), headers)
+
+    def _list(self, call: _Call) -> HttpResponse:
+        with self._lock:
+            seen = self._provider.newest_first(call.workspace, call.now, lag=call.lag)
+        found = page(seen, call.request.query)
+        data = [self._describe(call, batch) for batch in found.batches]
+        body = {
+            "data": data,
+            "has_more": found.has_more,
+            "first_id": data[0]["id"] if data else None,
+            "last_id": data[-1]["id"] if data else None,
+        }
+        return json_response(body, call.headers)
+
+    def _results(self, call: _Call) -> HttpResponse:
+        batch = self._get(call)
+        if batch.ended_at is None or call.now >= batch.archive_at:
+            raise ApiError(
+                404,
+                f"Message Batch {batch.id} has no available results.",
+                names_request=False,
+            )
+        fault = call.fault if call.fault and call.fault.stage is Stage.LINES else None
+        with self._lock:
+            everything = self._provider.everything(call.now)
+        others = (other for other in everything if other.ended_at and other.id != batch.id)
+        return results_response(batch, call.headers, fault, next(others, None))
+
+    def _cancel(self, call: _Call) -> HttpResponse:
+        with self._lock:
+            batch = self._provider.cancel(call.workspace, call.route.batch_id, call.now)
+        return json_response(self._describe(call, batch), call.headers)
+
+    def _delete(self, call: _Call) -> HttpResponse:
+        with self._lock:
+            self._provider.delete(call.workspace, call.route.batch_id, call.now)
+        body = {"id": call.route.batch_id, "type": "message_batch_deleted"}
+        return json_response(body, call.headers)
+
+    def _message(self, call: _Call) -> HttpResponse:
+        params = read_object(call.request.read(MAX_MESSAGE_BODY))
+        row = sync_row(self.seed, params, call.terms)
+        message_id = make_id("msg", call.request_id)
+        billed = BilledRow(
+            workspace=call.workspace,
+            batch_id=None,
+            custom_id=message_id,
+            model=row.model,
+            usage=usage(row, compose(row), "standard"),
+        )
+        with self._lock:
+            self._messages.append(billed)
+        whole = message(row, message_id, "standard")
+        return message_response(whole, call.headers, stream=params.get("stream") is True)
+
+    def _get(self, call: _Call) -> Batch:
+        with self._lock:
+            return self._provider.get(call.workspace, call.route.batch_id, call.now, lag=call.lag)
+
+    def _describe(self, call: _Call, batch: Batch) -> dict[str, object]:
+        url = f"{call.base}/v1/messages/batches/{batch.id}/results"
+        return describe(batch, call.now, url)
+
+    def _note(
+        self, workspace: str, status: int, batch_id: str | None, ids: tuple[str, ...] = ()
+    ) -> None:
+        post = Post(workspace=workspace, status=status, batch_id=batch_id, custom_ids=ids)
+        with self._lock:
+            self._posts.append(post)
+
+    def _refuse(
+        self, request: HttpRequest, route: Route, fault: Fault, request_id: str
+    ) -> HttpResponse:
+        """End a call before it takes effect."""
+        refused = refusal(fault, route.batch_id)
+        if isinstance(refused, HttpResponse) and refused.failure:
+            return refused
+        if route.call == "create":
+            status = refused.status
+            self._note("", status, None, read_custom_ids(request.read(MAX_BODY)))
+        if isinstance(refused, HttpResponse):
+            return refused
+        return error_response(refused, request_id, common_headers(request_id))
+
+    def _damage(
+        self, request: HttpRequest, fault: Fault, answer: HttpResponse, request_id: str
+    ) -> HttpResponse:
+        """Spoil the answer of a call that did take effect."""
+        host = f"{request.scheme}://{request.header('host')}"
+        spoilt = damaged(fault, answer, host)
+        if isinstance(spoilt, HttpResponse):
+            return spoilt
+        return error_response(spoilt, request_id, common_headers(request_id))
