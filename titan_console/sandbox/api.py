@@ -74,7 +74,7 @@ class _Call:
 class Sandbox:
     """Anthropic's Message Batches API, as far as a client can tell."""
 
-    def __init__(  # noqa: PLR0913 - all but the clock are optional
+    def __init__(
         self,
         clock: Clock,
         *,
@@ -182,21 +182,16 @@ class Sandbox:
             return error_response(error, request_id, headers)
 
     def _dispatch(self, call: _Call) -> HttpResponse:
-        match call.route.call:
-            case "create":
-                return self._create(call)
-            case "messages":
-                return self._message(call)
-            case "list":
-                return self._list(call)
-            case "retrieve":
-                return self._retrieve(call)
-            case "results":
-                return self._results(call)
-            case "cancel":
-                return self._cancel(call)
-            case _:
-                return self._delete(call)
+        calls = {
+            "create": self._create,
+            "retrieve": self._retrieve,
+            "list": self._list,
+            "results": self._results,
+            "cancel": self._cancel,
+            "delete": self._delete,
+            "messages": self._message,
+        }
+        return calls[call.route.call](call)
 
     def _create(self, call: _Call) -> HttpResponse:
         body = call.request.read(MAX_BODY)

@@ -1,7 +1,7 @@
 """Troubles that can be switched on: which call, when, and what goes wrong."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Self
@@ -9,6 +9,18 @@ from typing import Self
 from titan_console.sandbox.fault_kinds import CALLS, ROW_KINDS, Stage, find_kind, kind_names
 from titan_console.sandbox.ids import draw
 from titan_console.sandbox.rows import RowError
+
+_OPTIONS: Mapping[str, Callable[[str], object]] = {
+    "nth": int,
+    "every": int,
+    "p": float,
+    "times": int,
+    "batch": str,
+    "id": str,
+    "seconds": float,
+    "retry": float,
+    "lines": int,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,20 +60,19 @@ class Fault:
         what, _, options = rest.partition(":")
         if not call or not what:
             raise ValueError(f"fault {text!r}: write call:what[:option=value...]")
-        return cls(call=call, what=what, **_options(text, options))
+        return replace(cls(call=call, what=what), **_options(text, options))
 
 
 def _options(text: str, options: str) -> dict[str, object]:
     """The conditions after the second colon, each in its field's type."""
-    types = {field.name: type(field.default) for field in fields(Fault)}
     read: dict[str, object] = {}
     for part in filter(None, options.split(":")):
         name, _, value = part.partition("=")
-        if name not in types or name in {"call", "what"}:
-            known = ", ".join(sorted(set(types) - {"call", "what"}))
+        if name not in _OPTIONS:
+            known = ", ".join(_OPTIONS)
             raise ValueError(f"fault {text!r}: option {name!r} is not one of {known}")
         try:
-            read[name] = types[name](value)
+            read[name] = _OPTIONS[name](value)
         except ValueError:
             raise ValueError(f"fault {text!r}: {name}={value!r} is not a number") from None
     return read

@@ -21,3 +21,13 @@ def as_str(value: object) -> str:
 def as_int(value: object) -> int | None:
     """The value if it is a whole number and no boolean."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def is_dict(value: object) -> bool:
+    """Whether the value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> bool:
+    """Whether the value is a list."""
+    return isinstance(value, list)

@@ -35,7 +35,7 @@ def events(message: dict[str, object]) -> Iterator[bytes]:
 def _events(message: dict[str, object]) -> Iterator[Event]:
     usage = as_dict(message["usage"])
     started = {**usage, "output_tokens": 1}
-    opening = {**message, "content": [], "stop_reason": None, "usage": started}
+    opening: Event = {**message, "content": [], "stop_reason": None, "usage": started}
     yield {"type": "message_start", "message": opening}
     for index, block in enumerate(as_list(message["content"])):
         yield from _block(index, as_dict(block))
@@ -57,11 +57,12 @@ def _events(message: dict[str, object]) -> Iterator[Event]:
 
 def _block(index: int, block: dict[str, object]) -> Iterator[Event]:
     """Start, deltas and stop of one content block."""
-    empty = {
+    empties: dict[str, Event] = {
         "text": {"type": "text", "text": ""},
         "thinking": {"type": "thinking", "thinking": "", "signature": ""},
         "tool_use": {**block, "input": {}},
-    }[as_str(block["type"])]
+    }
+    empty = empties[as_str(block["type"])]
     yield {"type": "content_block_start", "index": index, "content_block": empty}
     for delta in _deltas(block):
         yield {"type": "content_block_delta", "index": index, "delta": delta}

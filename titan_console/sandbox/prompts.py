@@ -9,7 +9,8 @@ _LOOK = 4_000  # characters at either end; instructions stand at the start or at
 _EXCERPT = 160
 
 _LABELS = re.compile(
-    r"(?:one of(?: the following)?(?: \w+)?|labels?(?: are)?|categor(?:y|ies)(?: are)?|choices|options"
+    r"(?:one of(?: the following)?(?: \w+)?|labels?(?: are)?|categor(?:y|ies)(?: are)?|choices"
+    r"|options"
     r"|choose (?:between|from)|classify[^.:\n]{0,60}?(?:as|into|between))"
     r"\s*:?\s*[\[({]?\s*"
     r"((?:[\"'`]?[\w/&-]+(?: [\w/&-]+){0,3}[\"'`]?\s*(?:,\s*(?:or |and )?|\|\s*|/\s*| or | and ))+"
@@ -71,7 +72,7 @@ def _forced_tool(params: dict[str, object]) -> tuple[str, dict[str, object] | No
         return "", None
     name = as_str(choice.get("name"))
     schemas = (as_dict(tool.get("input_schema")) for tool in tools if tool.get("name") == name)
-    return name, next(schemas, {})
+    return name, next(schemas, None)
 
 
 def _output_schema(params: dict[str, object]) -> dict[str, object] | None:

@@ -24,7 +24,7 @@ class Provider:
         self._batches: dict[str, Batch] = {}
         self._deleted: set[str] = set()
 
-    def create(  # noqa: PLR0913 - one batch has that many facts
+    def create(
         self,
         rows: Rows,
         workspace: str,

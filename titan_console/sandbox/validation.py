@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from titan_console.sandbox.envelopes import ApiError
-from titan_console.sandbox.loose import as_dict, as_list
+from titan_console.sandbox.loose import as_dict, as_list, is_dict, is_list
 
 MAX_BODY = 256_000_000
 MAX_MESSAGE_BODY = 32_000_000
@@ -49,7 +49,7 @@ def read_create(body: bytes) -> Sequence[Entry]:
 def read_object(body: bytes) -> dict[str, object]:
     """A body that must be one JSON object."""
     value = _any_json(body)
-    if not isinstance(value, dict):
+    if not is_dict(value):
         raise ApiError(400, "Input should be a valid dictionary")
     return as_dict(value)
 
@@ -114,7 +114,7 @@ def _explain(body: bytes) -> ApiError:
     requests: object = fields.get("requests")
     if "requests" not in fields:
         return ApiError(400, "requests: Field required")
-    if not isinstance(requests, list):
+    if not is_list(requests):
         return ApiError(400, "requests: Input should be a valid list")
     for name in fields:
         if name != "requests":
@@ -127,7 +127,7 @@ def _explain(body: bytes) -> ApiError:
 
 
 def _shape_problem(item: object) -> str:
-    if not isinstance(item, dict):
+    if not is_dict(item):
         return ": Input should be a valid dictionary"
     fields = as_dict(item)
     for name in ("custom_id", "params"):
