@@ -1,0 +1,84 @@
+"""What can go wrong outside the ledger. The message of each is a line for a person.
+
+TitanError                (state.errors)
+ +- PayloadError          a request is bad; the message names it
+ +- SettingsError         something is not set, or set wrongly
+ +- LaneError             the way to the model
+     +- Unreachable       nothing left this machine
+     +- Unanswered        it was sent, and no usable answer came: it may have been taken in
+     +- Throttled         429: later
+     +- SpendCapReached   no more money until a person or the month changes that
+     +- Refused           the API says no
+         +- Unauthorized  this key may not
+         +- NotFound      no such thing, or not yet, or no more
+"""
+
+from state.errors import TitanError
+
+__all__ = [
+    "LaneError",
+    "NotFound",
+    "PayloadError",
+    "Refused",
+    "SettingsError",
+    "SpendCapReached",
+    "Throttled",
+    "TitanError",
+    "Unanswered",
+    "Unauthorized",
+    "Unreachable",
+]
+
+
+class PayloadError(TitanError, ValueError):
+    """A request cannot be sent as it is."""
+
+
+class SettingsError(TitanError):
+    """Something is not set, or set wrongly."""
+
+
+class LaneError(TitanError):
+    """A call to the API failed."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        error_type: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """HTTP's status, the API's word for the error, and its wish when to come again."""
+        super().__init__(message)
+        self.status = status
+        self.error_type = error_type
+        self.retry_after_s = retry_after_s
+
+
+class Unreachable(LaneError):
+    """Nothing left this machine: no name, no route, no TLS, no free connection."""
+
+
+class Unanswered(LaneError):
+    """It was sent and no usable answer came: a time-out, a broken line, 408, 409, 5xx, garbage."""
+
+
+class Throttled(LaneError):
+    """429: the API wants it later."""
+
+
+class SpendCapReached(LaneError):
+    """The organisation's or the workspace's money is spent; waiting alone does not help."""
+
+
+class Refused(LaneError):
+    """The API looked at it and says no."""
+
+
+class Unauthorized(Refused):
+    """401 or 403: this key may not."""
+
+
+class NotFound(Refused):
+    """404: there is no such thing, or not yet, or no more."""

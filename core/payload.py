@@ -1,0 +1,204 @@
+"""Checks requests before they cost anything, and turns them into the lines that are sent."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from core.errors import PayloadError
+from core.wire_id import LIMIT as CUSTOM_ID_LIMIT
+
+CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_CONVENTION = re.compile(r"(?P<workflow>.+)-(?P<date>\d{4}-\d{2}-\d{2})-\d+")
+_TAG_LIMIT = 200
+EXTENDED_OUTPUT_BETA = "output-300k-2026-03-24"
+_EXTENDED_OUTPUT = 300_000
+# The API's ceilings for max_tokens; other models pass, and the API judges them.
+_CEILINGS = (("claude-haiku-4-5", 64_000), ("claude-", 128_000))
+_EXTENDED_MODELS = (
+    *("claude-opus-5", "claude-opus-4-8", "claude-opus-4-7", "claude-opus-4-6"),
+    *("claude-sonnet-5", "claude-sonnet-4-6", "claude-haiku-5-5"),
+)
+# Words that are ours, not the API's: in a request they would come back as an error a day later.
+_OURS = frozenset({"tag", "workflow", "job", "deadline", "on_failure", "betas", "batch_id", "key"})
+_REFUSED_PARAMS = {
+    "stream": "a batch does not stream; leave `stream` out",
+    "speed": "a batch has no fast mode; leave `speed` out",
+    "temperature": "the API no longer takes `temperature`; leave it out",
+    "top_p": "the API no longer takes `top_p`; leave it out",
+    "top_k": "the API no longer takes `top_k`; leave it out",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one batch may hold. The API's are 100,000 requests and 256 MB of body."""
+
+    max_requests: int = 100_000
+    # MB may mean 10^6, and what a proxy adds is not ours to know.
+    max_bytes: int = 250_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One request, checked: its id and the line that goes into the spool."""
+
+    custom_id: str
+    body: bytes
+
+
+def check_tag(tag: str) -> str:
+    """The tag itself. Raises PayloadError when it cannot name anything."""
+    if not tag or not tag.strip():
+        raise PayloadError("The tag is empty: give the submission a name, such as 'daily-feed'.")
+    if len(tag) > _TAG_LIMIT or not tag.isprintable():
+        raise PayloadError(
+            f"The tag must be at most {_TAG_LIMIT} printable characters: {tag!r:.80}."
+        )
+    return tag
+
+
+def workflow_and_date(custom_id: str, tag: str, today: str) -> tuple[str, str]:
+    """From the convention `<workflow>-<YYYY-MM-DD>-<seq>`; else the tag, and today.
+
+    >>> workflow_and_date("feed-classify-2026-05-02-007", "t", "2026-05-03")
+    ('feed-classify', '2026-05-02')
+    """
+    found = _CONVENTION.fullmatch(custom_id)
+    return (found["workflow"], found["date"]) if found else (tag, today)
+
+
+def to_line(
+    request: object, *, position: int, model: str, betas: tuple[str, ...], limits: Limits
+) -> Line:
+    """One request in our form or in the API's `{"custom_id", "params"}`, as its line.
+
+    `position` counts from 1. Raises PayloadError, which names the request.
+    """
+    if not isinstance(request, Mapping):
+        raise PayloadError(f"Request {position} is not an object: {request!r:.60}.")
+    fields: dict[str, object] = dict(request)  # pyright: ignore[reportUnknownArgumentType]
+    custom_id = _custom_id(fields.pop("custom_id", None), position)
+    named = f"Request {custom_id!r}"
+    params = _params(fields, named)
+    params.setdefault("model", model)
+    _check_params(params, named, betas)
+    body = _encoded(params, named)
+    if b'"cache_control"' in body:
+        _check_cache(params, named)
+    line = b'{"custom_id":"%b","params":%b}' % (custom_id.encode(), body)
+    if len(line) + wire_overhead() + len(b'{"requests":[]}') > limits.max_bytes:
+        raise PayloadError(
+            f"{named} is {len(line):,} bytes long; a batch takes {limits.max_bytes:,} in all."
+        )
+    return Line(custom_id=custom_id, body=line)
+
+
+def wire_overhead() -> int:
+    """How many bytes a line may grow by on its way into a body: the nonce, a dash, a comma."""
+    return CUSTOM_ID_LIMIT + 1
+
+
+def _custom_id(value: object, position: int) -> str:
+    if value is None:
+        raise PayloadError(f"Request {position} has no custom_id.")
+    if not isinstance(value, str) or not CUSTOM_ID.fullmatch(value):
+        raise PayloadError(
+            f"Request {position}: custom_id {value!r:.100} is not 1 to {CUSTOM_ID_LIMIT} letters,"
+            " digits, '_' or '-'. The API would refuse the whole batch."
+        )
+    return value
+
+
+def _params(fields: dict[str, object], named: str) -> dict[str, object]:
+    if "params" not in fields:
+        params = fields
+    elif len(fields) > 1:
+        extra = ", ".join(sorted(key for key in fields if key != "params"))
+        raise PayloadError(
+            f"{named} has 'params' and beside it {extra}: use the one form or the other."
+        )
+    else:
+        inner = fields["params"]
+        if not isinstance(inner, Mapping):
+            raise PayloadError(f"{named}: 'params' is not an object.")
+        params = dict(inner)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    ours = sorted(_OURS.intersection(params))  # pyright: ignore[reportUnknownArgumentType]
+    if ours:
+        raise PayloadError(
+            f"{named} has the key {ours[0]!r}, which belongs to the submission:"
+            " give it to `submit`, not to a request."
+        )
+    return params  # pyright: ignore[reportUnknownVariableType]
+
+
+def _check_params(params: Mapping[str, object], named: str, betas: tuple[str, ...]) -> None:
+    for key, why in _REFUSED_PARAMS.items():
+        if params.get(key) is not None and params[key] is not False:
+            raise PayloadError(f"{named}: {why}.")
+    _check_messages(params.get("messages"), named)
+    model = params["model"]
+    if not isinstance(model, str) or not model:
+        raise PayloadError(f"{named}: model must be a name, not {model!r:.40}.")
+    _check_max_tokens(params.get("max_tokens"), model, named, betas)
+
+
+def _check_messages(messages: object, named: str) -> None:
+    if messages is None:
+        raise PayloadError(f"{named} has no messages.")
+    if not isinstance(messages, list) or not messages:
+        raise PayloadError(f"{named}: messages must be a list with at least one message.")
+    for number, message in enumerate(messages, 1):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        if not isinstance(message, Mapping) or not {"role", "content"}.issubset(message):  # pyright: ignore[reportUnknownArgumentType]
+            raise PayloadError(f"{named}: message {number} needs a role and content.")
+
+
+def _check_max_tokens(value: object, model: str, named: str, betas: tuple[str, ...]) -> None:
+    if value is None:
+        raise PayloadError(f"{named} has no max_tokens.")
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise PayloadError(
+            f"{named}: max_tokens must be a whole number from 1 on, not {value!r:.40}."
+        )
+    ceiling = max_tokens_ceiling(model, betas)
+    if ceiling is not None and value > ceiling:
+        raise PayloadError(f"{named}: max_tokens {value:,} is over {model}'s limit of {ceiling:,}.")
+
+
+def max_tokens_ceiling(model: str, betas: tuple[str, ...]) -> int | None:
+    """The most tokens that the model may be asked for, None where that is not known."""
+    if EXTENDED_OUTPUT_BETA in betas and model.startswith(_EXTENDED_MODELS):
+        return _EXTENDED_OUTPUT
+    return next((most for prefix, most in _CEILINGS if model.startswith(prefix)), None)
+
+
+def _encoded(params: Mapping[str, object], named: str) -> bytes:
+    try:
+        return msgspec.json.encode(params)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise PayloadError(f"{named} cannot be written as JSON: {error}.") from error
+
+
+def _check_cache(params: Mapping[str, object], named: str) -> None:
+    for mark in _cache_marks(params):
+        if not isinstance(mark, Mapping) or mark.get("ttl") != "1h":  # pyright: ignore[reportUnknownMemberType]
+            raise PayloadError(
+                f"{named}: a 5-minute cache_control does not outlive a batch;"
+                ' use {"type": "ephemeral", "ttl": "1h"}, or none.'
+            )
+
+
+def _cache_marks(value: object) -> Iterator[object]:
+    """Every cache_control in the places where the API reads one, whatever lies around it."""
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, Mapping):
+            for key, inner in current.items():  # pyright: ignore[reportUnknownVariableType]
+                if key == "cache_control" and inner is not None:
+                    yield inner  # pyright: ignore[reportUnknownVariableType]
+                elif key not in ("input", "input_schema"):
+                    pending.append(inner)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(current, list):
+            pending.extend(current)  # pyright: ignore[reportUnknownArgumentType]

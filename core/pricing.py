@@ -1,0 +1,112 @@
+"""What an answer cost, and what it would have cost synchronously, in nano-dollars.
+
+Prices are genai-prices' standard ones; the Batches API bills half of each. Source and traps:
+Anthropic's pricing page, and the notes on genai-prices in docs/adr/0007.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from state.records import Kind, Usage
+
+# Models that the price list lacks, and the one whose prices Anthropic gives them.
+_TWINS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
+# Prompt sizes at which a price list may change its step; probed in the middle of each.
+_STEPS = (100_000, 200_000)
+_PICO_PER_DOLLAR_PER_MTOK = 1_000_000
+_PICO_PER_NANO = 1_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rates:
+    """Standard prices of one model, in pico-dollars a token."""
+
+    input: int
+    output: int
+    cache_write_5m: int
+    cache_write_1h: int
+    cache_read: int
+
+    def cost_pico(self, usage: Usage) -> int:
+        """What the tokens cost at the standard price."""
+        return (
+            usage.input_tokens * self.input
+            + usage.output_tokens * self.output
+            + usage.cache_write_5m_tokens * self.cache_write_5m
+            + usage.cache_write_1h_tokens * self.cache_write_1h
+            + usage.cache_read_tokens * self.cache_read
+        )
+
+
+class PriceBook:
+    """Looks prices up once for each model, day and step of prompt size."""
+
+    def __init__(self) -> None:
+        """Begin with an empty cache."""
+        self._known: dict[tuple[str, str, int], Rates | None] = {}
+
+    def price(
+        self, model: str, usage: Usage, *, at: datetime, kind: Kind
+    ) -> tuple[int | None, int | None]:
+        """Cost, and cost if it had been synchronous; both None for a model without a price."""
+        rates = self.rates(model, prompt_tokens=_prompt_tokens(usage), at=at)
+        if rates is None:
+            return None, None
+        pico = rates.cost_pico(usage)
+        sync = _to_nano(pico, 1)
+        return (_to_nano(pico, 2) if kind == Kind.BATCH else sync), sync
+
+    def rates(self, model: str, *, prompt_tokens: int, at: datetime) -> Rates | None:
+        """The standard rates that hold for a prompt of that size at that time."""
+        step = sum(prompt_tokens > limit for limit in _STEPS)
+        key = (model, at.astimezone(UTC).date().isoformat(), step)
+        if key not in self._known:
+            self._known[key] = _look_up(model, step, at)
+        return self._known[key]
+
+
+def _prompt_tokens(usage: Usage) -> int:
+    return (
+        usage.input_tokens
+        + usage.cache_write_5m_tokens
+        + usage.cache_write_1h_tokens
+        + usage.cache_read_tokens
+    )
+
+
+def _to_nano(pico: int, divisor: int) -> int:
+    """Pico-dollars over the divisor, as nano-dollars, halves rounded up."""
+    unit = _PICO_PER_NANO * divisor
+    return (2 * pico + unit) // (2 * unit)
+
+
+def _look_up(model: str, step: int, at: datetime) -> Rates | None:
+    from genai_prices import Usage as ListUsage  # noqa: PLC0415 - 0.3 s, only where prices are due
+    from genai_prices import calc_price  # noqa: PLC0415 - as above
+
+    reference = _TWINS.get(model, model)
+    prompt = (50_000, 150_000, 500_000)[step]
+
+    def per_token(**kinds: int) -> int:
+        usage = ListUsage(input_tokens=prompt, **kinds)
+        found = calc_price(usage, reference, provider_id="anthropic", genai_request_timestamp=at)
+        price = found.output_price if "output_tokens" in kinds else found.input_price
+        tokens = kinds.get("output_tokens", prompt)
+        return int(price / tokens * 1_000_000 * _PICO_PER_DOLLAR_PER_MTOK)
+
+    try:
+        return Rates(
+            input=per_token(),
+            output=per_token(output_tokens=1_000_000),
+            cache_write_5m=per_token(cache_write_tokens=prompt),
+            cache_write_1h=per_token(cache_write_tokens=prompt, cache_write_1h_tokens=prompt),
+            cache_read=per_token(cache_read_tokens=prompt),
+        )
+    except LookupError:
+        return None
+
+
+def dollars(nano: int) -> Decimal:
+    """Nano-dollars as exact dollars."""
+    return Decimal(nano).scaleb(-9)

@@ -1,0 +1,77 @@
+"""The only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from core.errors import SettingsError
+
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What a run of the program was given. The key is never shown, stored or logged."""
+
+    home: Path
+    base_url: str = DEFAULT_BASE_URL
+    api_key: str | None = field(default=None, repr=False)
+
+    def require_key(self) -> str:
+        """The API key. Raises SettingsError when there is none."""
+        if not self.api_key:
+            raise SettingsError(
+                "No API key: set ANTHROPIC_API_KEY and run `titan-console --poll`."
+                " What was submitted stays queued."
+            )
+        return self.api_key
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from TITAN_HOME, ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL.
+
+    Raises SettingsError for a base URL that would send the key in the clear.
+    """
+    values = os.environ if environment is None else environment
+    home = values.get("TITAN_HOME", "").strip()
+    base_url = values.get("ANTHROPIC_BASE_URL", "").strip() or DEFAULT_BASE_URL
+    _check_base_url(base_url)
+    return Settings(
+        home=Path(home).expanduser() if home else _default_home(),
+        base_url=base_url.rstrip("/"),
+        api_key=values.get("ANTHROPIC_API_KEY", "").strip() or None,
+    )
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The environment for a process of ours that is to work under these settings."""
+    values = dict(os.environ)
+    values["TITAN_HOME"] = str(settings.home)
+    values["ANTHROPIC_BASE_URL"] = settings.base_url
+    if settings.api_key:
+        values["ANTHROPIC_API_KEY"] = settings.api_key
+    return values
+
+
+def _default_home() -> Path:
+    from platformdirs import user_data_path  # noqa: PLC0415 - 30 ms that TITAN_HOME saves
+
+    return user_data_path("titan-console", appauthor=False)
+
+
+def _check_base_url(base_url: str) -> None:
+    try:
+        parts = urlsplit(base_url)
+        host = parts.hostname
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if not host or parts.scheme not in ("http", "https"):
+        raise SettingsError(f"ANTHROPIC_BASE_URL is no address of a server: {base_url!r}.")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise SettingsError(
+            f"ANTHROPIC_BASE_URL {base_url!r} would send the API key in the clear:"
+            " use https, or a loopback address."
+        )

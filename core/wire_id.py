@@ -1,0 +1,47 @@
+"""The custom_id that goes over the wire: the caller's, with the batch's nonce behind it.
+
+The nonce proves, in the results, whose batch it is; nothing else at the API can.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+LIMIT = 64
+_DIGEST_LENGTH = 8
+
+
+def longest_plain(nonce: str) -> int:
+    """The length up to which a custom_id goes over the wire whole."""
+    return LIMIT - len(nonce) - 1
+
+
+def to_wire(custom_id: str, nonce: str) -> str:
+    """The caller's id and the nonce; where that is too long, a part of the id and its hash.
+
+    >>> to_wire("feed-classify-2026-05-02-007", "k3x9q2ab")
+    'feed-classify-2026-05-02-007-k3x9q2ab'
+    """
+    if len(custom_id) <= longest_plain(nonce):
+        return f"{custom_id}-{nonce}"
+    digest = hashlib.sha256(custom_id.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return f"{custom_id[: longest_plain(nonce) - _DIGEST_LENGTH - 1]}-{digest}-{nonce}"
+
+
+class FromWire:
+    """Turns the wire ids of one batch back into the caller's."""
+
+    def __init__(self, nonce: str, long_ids: Iterable[str]) -> None:
+        """`long_ids` are the batch's ids that `to_wire` had to shorten."""
+        self._suffix = f"-{nonce}"
+        self._shortened = {to_wire(custom_id, nonce): custom_id for custom_id in long_ids}
+
+    def __call__(self, wire_id: str) -> str | None:
+        """The caller's custom_id, or None for an id that does not carry the nonce."""
+        if not wire_id.endswith(self._suffix):
+            return None
+        return self._shortened.get(wire_id) or wire_id.removesuffix(self._suffix)
+
+
+def has_nonce(wire_id: str, nonce: str) -> bool:
+    """Whether the id was made for the batch with that nonce."""
+    return wire_id.endswith(f"-{nonce}")
