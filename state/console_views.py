@@ -1,0 +1,93 @@
+"""Everything the console's first screen shows, read at one moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from state import views
+from state.reader import Reader, Source
+from state.records import Batch, Hold
+from state.rows import to_batch
+from state.timestamps import to_text
+
+OPEN_SHOWN = 200
+RECENT_SHOWN = 50
+ERRORS_SHOWN = 100
+_DAYS = 30
+# Enough waiting requests to know whose they are; counting all of them is the totals' work.
+_WAITING_LOOKED_AT = 2000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """The ledger as it stood at one moment. Lists are capped; the counts are not."""
+
+    taken_at: datetime
+    revision: int
+    open_batches: Sequence[Batch]
+    waiting_for_retry: Sequence[Batch]
+    recent: Sequence[Batch]
+    errors: Sequence[views.ErrorRow]
+    totals: views.Totals
+    saved_today_nano: int
+    saved_30d_nano: int
+    poller: views.Poller
+    holds: Sequence[Hold]
+    newest_event_ts: str | None
+
+
+def take(reader: Reader, now: datetime) -> Snapshot:
+    """All of it from one short read transaction, so that no two figures disagree."""
+    reader.rows("BEGIN")
+    try:
+        return _read(reader, now)
+    finally:
+        if reader.connection.in_transaction:
+            reader.rows("ROLLBACK")
+
+
+def _read(source: Source, now: datetime) -> Snapshot:
+    totals = views.totals(source)
+    now_text = to_text(now)
+    event = source.rows("SELECT at FROM events ORDER BY id DESC LIMIT 1")
+    return Snapshot(
+        taken_at=now,
+        revision=views.revision(source),
+        open_batches=_open(source),
+        waiting_for_retry=released_and_waiting(source) if totals.waiting_requests else (),
+        recent=views.closed_batches(source, limit=RECENT_SHOWN),
+        errors=views.errors(source, limit=ERRORS_SHOWN),
+        totals=totals,
+        saved_today_nano=_saved(source, now),
+        saved_30d_nano=_saved(source, now - timedelta(days=_DAYS - 1)),
+        poller=views.poller(source),
+        holds=views.holds(source, now_ts=now_text),
+        newest_event_ts=event[0]["at"] if event else None,
+    )
+
+
+def _open(source: Source) -> list[Batch]:
+    rows = source.rows(
+        "SELECT * FROM batches WHERE status NOT IN ('released', 'refused', 'ended')"
+        " OR collection = 'pending' ORDER BY id LIMIT ?",
+        OPEN_SHOWN,
+    )
+    return [to_batch(row) for row in rows]
+
+
+def _saved(source: Source, since: datetime) -> int:
+    cost, sync_cost = views.savings_since(source, to_text(since)[:10])
+    return sync_cost - cost
+
+
+def released_and_waiting(source: Source) -> list[Batch]:
+    """Of each submission whose requests wait again, the batch that was released last."""
+    rows = source.rows(
+        "SELECT * FROM batches WHERE id IN (SELECT (SELECT max(b.id) FROM batches b"
+        " WHERE b.submission_id = w.submission_id AND b.status = 'released')"
+        " FROM (SELECT DISTINCT submission_id FROM (SELECT submission_id FROM requests"
+        " WHERE status = 'waiting' ORDER BY id LIMIT ?)) w) ORDER BY id LIMIT ?",
+        _WAITING_LOOKED_AT,
+        OPEN_SHOWN,
+    )
+    return [to_batch(row) for row in rows]

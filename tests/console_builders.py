@@ -1,0 +1,216 @@
+"""Real ledgers for the console's tests, written with the ledger's own moves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from core.clock import ManualClock
+from state import collection, leases, looking, sending, submissions
+from state.ledger import Ledger
+from state.records import (
+    Batch,
+    BatchStatus,
+    CollectedResult,
+    Counts,
+    NewSubmission,
+    Outcome,
+    SpooledRequest,
+    Usage,
+)
+from state.rows import to_batch
+from state.sending import RemoteState
+from state.timestamps import to_text
+
+NOW = datetime(2026, 5, 2, 12, 0, tzinfo=UTC)
+CENT = 10_000_000
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One request that brings no answer."""
+
+    error_type: str = "overloaded_error"
+    message: str = "Overloaded"
+    outcome: Outcome = Outcome.ERRORED
+
+
+class LedgerBuilder:
+    """Writes a ledger the way the engine does, under a clock that is driven by hand."""
+
+    def __init__(self, home: Path, clock: ManualClock | None = None) -> None:
+        self.clock = clock or ManualClock(NOW)
+        self.path = home / "titan.db"
+        self.ledger = Ledger(self.path, now=self.clock.now, actor="test")
+        self._number = 0
+
+    def close(self) -> None:
+        self.ledger.close()
+
+    def submit(
+        self,
+        tag: str,
+        requests: int | Sequence[str] = 3,
+        *,
+        due_in: timedelta | None = None,
+        workflow: str = "feed",
+    ) -> Batch:
+        """An intent; `requests` may give the custom_ids."""
+        self._number += 1
+        ids = [f"{tag}-{i:03d}" for i in range(requests)] if isinstance(requests, int) else requests
+        submissions.stage(
+            self.ledger,
+            [SpooledRequest(custom_id=i, offset=0, length=100, sha256=b"x", part=0) for i in ids],
+        )
+        submission, _ = submissions.take_in(
+            self.ledger,
+            NewSubmission(
+                key=f"tb-{self._number:04d}-k3x9",
+                tag=tag,
+                workflow=workflow,
+                model="claude-haiku-4-5",
+                work_date="2026-05-02",
+                deadline_ts=to_text(self.clock.now() + due_in) if due_in else None,
+                created_by="test",
+                created_ts=self.ledger.now_text(),
+                spool_file="requests.jsonl",
+            ),
+            wire_overhead=10,
+        )
+        return self.batch(submission.key)
+
+    def batch(self, key: str) -> Batch:
+        return to_batch(self.ledger.rows("SELECT * FROM batches WHERE key = ?", key)[0])
+
+    def sending(self, batch: Batch) -> Batch:
+        sending.mark_sending(self.ledger, batch, fence_id="", fence_ts=None, owner="test")
+        return self.batch(batch.key)
+
+    def accept(self, batch: Batch) -> Batch:
+        """The API has it."""
+        batch = self.sending(batch)
+        sending.accepted(self.ledger, batch, self._remote(batch), "org")
+        return self.batch(batch.key)
+
+    def lose_the_answer(self, batch: Batch, reason: str = "read timeout after 600 s") -> Batch:
+        settles = to_text(self.clock.now() + timedelta(minutes=30))
+        sending.uncertain(self.ledger, self.sending(batch), reason, settles_ts=settles)
+        return self.batch(batch.key)
+
+    def release(self, batch: Batch, reason: str = "429: the queue is full") -> Batch:
+        sending.released(self.ledger, self.sending(batch), reason)
+        return self.batch(batch.key)
+
+    def refuse(self, batch: Batch, message: str = "max_tokens: must be at least 1") -> Batch:
+        sending.refused(self.ledger, self.sending(batch), "invalid_request_error", message)
+        return self.batch(batch.key)
+
+    def look_failed(self, batch: Batch, reason: str) -> Batch:
+        looking.look_failed(self.ledger, batch, reason, next_look_ts=None)
+        return self.batch(batch.key)
+
+    def end(self, batch: Batch, *, failed: int = 0) -> Batch:
+        """The API has finished with it; its results are still to come."""
+        counts = Counts(succeeded=batch.request_count - failed, errored=failed)
+        remote = replace(
+            self._remote(batch),
+            status=BatchStatus.ENDED,
+            counts=counts,
+            ended_ts=self.ledger.now_text(),
+        )
+        return looking.saw(self.ledger, batch, remote)
+
+    def collect(
+        self, batch: Batch, failures: Sequence[Failure] = (), *, cost_nano: int | None = CENT
+    ) -> Batch:
+        """Its results are in; the first requests fail as told."""
+        batch = self.end(batch, failed=len(failures))
+        ids = [request.custom_id for request in sending.sent_requests(self.ledger, batch)]
+        results = [
+            CollectedResult(
+                custom_id=custom_id,
+                outcome=failure.outcome,
+                error_type=failure.error_type,
+                error_message=failure.message,
+            )
+            for custom_id, failure in zip(ids, failures, strict=False)
+        ] + [
+            CollectedResult(
+                custom_id=custom_id,
+                outcome=Outcome.SUCCEEDED,
+                usage=Usage(input_tokens=900, output_tokens=80),
+                model=batch.model,
+                stop_reason="end_turn",
+                cost_nano=cost_nano,
+                sync_cost_nano=None if cost_nano is None else 2 * cost_nano,
+            )
+            for custom_id in ids[len(failures) :]
+        ]
+        collection.begin(self.ledger)
+        collection.stage(self.ledger, results)
+        collection.commit(self.ledger, batch, results_bytes=1000)
+        return self.batch(batch.key)
+
+    def collected(
+        self,
+        tag: str,
+        requests: int | Sequence[str] = 3,
+        failures: Sequence[Failure] = (),
+        *,
+        cost_nano: int | None = CENT,
+    ) -> Batch:
+        return self.collect(self.accept(self.submit(tag, requests)), failures, cost_nano=cost_nano)
+
+    def poll(self) -> None:
+        """A pass that found nothing to do."""
+        leases.end_pass(self.ledger, leases.begin_pass(self.ledger), {"collected": 0})
+
+    def hold(self, reason: str) -> None:
+        until = self.clock.now() + timedelta(minutes=30)
+        leases.hold(self.ledger, "submissions", until=until, reason=reason)
+
+    def _remote(self, batch: Batch) -> RemoteState:
+        created = self.clock.now()
+        return RemoteState(
+            remote_id=batch.remote_id or f"msgbatch_01{batch.key}",
+            status=BatchStatus.IN_PROGRESS,
+            counts=batch.counts,
+            created_ts=to_text(created),
+            expires_ts=to_text(created + timedelta(hours=24)),
+        )
+
+
+def a_busy_ledger(home: Path, *, hold: bool = True) -> LedgerBuilder:
+    """Something of everything, as on an ordinary bad day."""
+    made = LedgerBuilder(home, ManualClock(NOW - timedelta(hours=30)))
+    clock = made.clock
+    overloaded = Failure()
+    made.collected("feed-classify-2026-05-01", 1200, [overloaded, overloaded], cost_nano=CENT // 4)
+    clock.advance(3600)
+    made.collected("digest-weekly", 40, cost_nano=CENT)
+    made.collected(
+        "translate-catalogue-nl",
+        312,
+        [Failure("expired", "the batch ended before this request ran", Outcome.EXPIRED)],
+    )
+    clock.advance(7200)
+    made.refuse(made.submit("press-summaries", 12))
+    made.collected("entities-backfill", 48, cost_nano=None)
+    clock.advance(68400 - 4 * 3600)
+    made.accept(made.submit("feed-classify-2026-05-02", 2400, due_in=timedelta(hours=9)))
+    clock.advance(2 * 3600 + 700)
+    slow = made.accept(made.submit("digest-daily", 40, due_in=timedelta(hours=7, minutes=20)))
+    clock.advance(3600)
+    made.look_failed(slow, "GET /v1/messages/batches: 529 overloaded_error, try again later")
+    made.end(made.accept(made.submit("moderation-sweep", 18_250)))
+    clock.advance(1800)
+    made.lose_the_answer(made.submit("translate-catalogue-de", 310, due_in=timedelta(hours=30)))
+    made.release(made.submit("entities-backfill-2", 5000))
+    clock.advance(900)
+    made.sending(made.submit("press-summaries-2", 14))
+    made.submit("alt-texts", 96)
+    made.poll()
+    if hold:
+        made.hold("the API's queue is full (429)")
+    clock.advance((NOW - clock.now()).total_seconds() + 194)
+    return made

@@ -1,0 +1,75 @@
+"""Makes text from outside fit to be shown: nothing in it can drive a terminal or hide."""
+
+import unicodedata
+from itertools import chain
+
+ELLIPSIS = "…"
+UNPRINTABLE = "\ufffd"
+_CONTROL_PICTURES = 0x2400
+_DELETE = 0x7F
+# Printable by Unicode's tables, and yet drawn as nothing or as part of a neighbour.
+_INVISIBLE = frozenset(
+    chain(
+        (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+        range(0x180B, 0x1810),
+        range(0xFE00, 0xFE10),
+        range(0xE0100, 0xE01F0),
+    )
+)
+# Longer than any cell: what is cut away is never looked at.
+_CHARACTERS_PER_CELL = 4
+
+
+def clean(text: object, width: int | None = None) -> str:
+    """One line in which each control, bidi or invisible character has a visible stand-in.
+
+    With a width, it ends in an ellipsis where it would take more terminal cells than that.
+    """
+    raw = str(text)
+    if width is not None:
+        raw = raw[: max(0, width) * _CHARACTERS_PER_CELL + 1]
+    plain = raw
+    if not (raw.isascii() and raw.isprintable()):
+        plain = "".join(map(_stand_in, raw))
+    return plain if width is None else _cut(plain, width)
+
+
+def cells(text: str) -> int:
+    """How many terminal cells the text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415 - the CLI's plain output never needs rich
+
+    return cell_len(text)
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """The cleaned text in exactly that many cells."""
+    cut = clean(text, width)
+    blank = " " * (width - cells(cut))
+    return blank + cut if right else cut + blank
+
+
+def _stand_in(character: str) -> str:
+    code = ord(character)
+    if character in "\n\t" or unicodedata.category(character) == "Zs":
+        return " "
+    if character.isprintable() and code not in _INVISIBLE:
+        return character
+    return _picture(code)
+
+
+def _picture(code: int) -> str:
+    if code < ord(" "):
+        return chr(_CONTROL_PICTURES + code)
+    return "\u2421" if code == _DELETE else UNPRINTABLE
+
+
+def _cut(text: str, width: int) -> str:
+    if cells(text) <= width:
+        return text
+    if width < 1:
+        return ""
+    from rich.cells import set_cell_size  # noqa: PLC0415 - as above
+
+    return set_cell_size(text, width - 1).rstrip() + ELLIPSIS
