@@ -136,7 +136,7 @@ def _example(schema: dict[str, object], rng: Random, depth: int) -> object:
         if as_list(schema.get(union)):
             return _example(as_dict(as_list(schema[union])[0]), rng, depth)
     kind = schema.get("type")
-    name = as_str(as_list(kind)[0]) if isinstance(kind, list) and kind else as_str(kind)
+    name = as_str(next(iter(as_list(kind)), kind))
     if name in {"", "object"}:
         return _example_object(schema, rng, depth)
     if name == "array":

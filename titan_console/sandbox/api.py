@@ -1,8 +1,8 @@
 """The emulator as a state machine: a request in, an answer out, time from a clock."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from threading import RLock
 
 import msgspec
@@ -11,6 +11,7 @@ from core.clock import Clock
 from titan_console.sandbox.access import DEFAULT_WORKSPACE, Access, read_terms
 from titan_console.sandbox.answers import compose
 from titan_console.sandbox.books import BilledRow, Books, Post, batch_book
+from titan_console.sandbox.call import Call
 from titan_console.sandbox.effects import damaged, failed, refusal
 from titan_console.sandbox.envelopes import (
     ApiError,
@@ -41,34 +42,10 @@ from titan_console.sandbox.validation import (
     read_custom_ids,
     read_object,
 )
+from titan_console.sandbox.warp import WarpClock
 from titan_console.sandbox.wire import BodyTooLargeError, HttpRequest, HttpResponse
 
 _POLL_AGAIN = {"retry-after": "10"}
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One call, once it is known who makes it."""
-
-    request: HttpRequest
-    route: Route
-    fault: Fault | None
-    request_id: str
-    workspace: str
-    terms: Terms
-    headers: dict[str, str]
-    now: datetime
-
-    @property
-    def base(self) -> str:
-        """Where the caller reaches us: results_url must lead back there."""
-        host = self.request.header("host") or "api.anthropic.com"
-        return f"{self.request.scheme}://{host}"
-
-    @property
-    def lag(self) -> float:
-        """How long a new batch stays invisible to this call."""
-        return self.fault.seconds if self.fault and self.fault.stage is Stage.LAG else 0.0
 
 
 class Sandbox:
@@ -86,6 +63,8 @@ class Sandbox:
     ) -> None:
         """Open for business; `keys` maps API keys to workspace names, None takes any key."""
         self.clock = clock
+        # The provider's time runs evenly, whatever is done to the time of day on this machine.
+        self._time = WarpClock(clock)
         self.seed = seed
         self.plan = plan or Plan.instant()
         self.faults = faults or Faults(seed=seed)
@@ -117,7 +96,7 @@ class Sandbox:
     def end(self, batch_id: str, outcomes: Mapping[str, str] | None = None) -> None:
         """End a batch now; `outcomes` forces what becomes of some custom_ids."""
         with self._lock:
-            self._provider.end(batch_id, self.clock.now(), outcomes or {})
+            self._provider.end(batch_id, self._time.now(), outcomes or {})
 
     def add_foreign(
         self,
@@ -133,20 +112,20 @@ class Sandbox:
         intake = Intake(self.seed, Terms(SAMPLING_REMOVED))
         rows = Rows(intake.row(custom_id, raw) for custom_id in custom_ids)
         with self._lock:
-            now = self.clock.now()
+            now = self._time.now()
             batch = self._provider.create(rows, workspace, self.plan, now, now=now, foreign=True)
         return batch.id
 
     def batches(self) -> Sequence[Mapping[str, object]]:
         """Every batch of every workspace as the API would show it, oldest first."""
         with self._lock:
-            now = self.clock.now()
+            now = self._time.now()
             return [describe(batch, now, "") for batch in self._provider.everything(now)]
 
     def books(self) -> Books:
         """What was received and what is billed."""
         with self._lock:
-            books = tuple(map(batch_book, self._provider.everything(self.clock.now())))
+            books = tuple(map(batch_book, self._provider.everything(self._time.now())))
             posts, messages = tuple(self._posts), tuple(self._messages)
         sent = {book.batch_id: book.custom_ids for book in books}
         filled = (
@@ -170,18 +149,18 @@ class Sandbox:
             headers |= self._access.headers(workspace)
             terms = read_terms(request, batch=route.call != "messages")
             with self._lock:
-                now = self.clock.now()
+                now = self._time.now()
                 if route.call != "messages":
                     self._meter.take(now)
                 headers |= self._meter.headers()
-            call = _Call(request, route, fault, request_id, workspace, terms, headers, now)
+            call = Call(request, route, fault, request_id, workspace, terms, headers, now)
             return self._dispatch(call)
         except BodyTooLargeError:
             return too_large_response()
         except ApiError as error:
             return error_response(error, request_id, headers)
 
-    def _dispatch(self, call: _Call) -> HttpResponse:
+    def _dispatch(self, call: Call) -> HttpResponse:
         calls = {
             "create": self._create,
             "retrieve": self._retrieve,
@@ -193,14 +172,14 @@ class Sandbox:
         }
         return calls[call.route.call](call)
 
-    def _create(self, call: _Call) -> HttpResponse:
+    def _create(self, call: Call) -> HttpResponse:
         body = call.request.read(MAX_BODY)
         try:
             entries = read_create(body)
             rows = Rows(Intake(self.seed, call.terms, self.faults.row).rows(entries))
             with self._lock:
                 late = call.fault if call.fault and call.fault.stage is Stage.LATE else None
-                now = self.clock.now()
+                now = self._time.now()
                 at = now + timedelta(seconds=late.seconds) if late else now
                 batch = self._provider.create(rows, call.workspace, self.plan, at, now=now)
                 self._note(call.workspace, 200, batch.id)
@@ -211,12 +190,12 @@ class Sandbox:
             return failed(late)
         return json_response(self._describe(call, batch), call.headers)
 
-    def _retrieve(self, call: _Call) -> HttpResponse:
+    def _retrieve(self, call: Call) -> HttpResponse:
         batch = self._get(call)
         headers = call.headers if batch.ended_at else {**call.headers, **_POLL_AGAIN}
         return json_response(self._describe(call, batch), headers)
 
-    def _list(self, call: _Call) -> HttpResponse:
+    def _list(self, call: Call) -> HttpResponse:
         with self._lock:
             seen = self._provider.newest_first(call.workspace, call.now, lag=call.lag)
         found = page(seen, call.request.query)
@@ -229,7 +208,7 @@ class Sandbox:
         }
         return json_response(body, call.headers)
 
-    def _results(self, call: _Call) -> HttpResponse:
+    def _results(self, call: Call) -> HttpResponse:
         batch = self._get(call)
         if batch.ended_at is None or call.now >= batch.archive_at:
             raise ApiError(
@@ -243,18 +222,18 @@ class Sandbox:
         others = (other for other in everything if other.ended_at and other.id != batch.id)
         return results_response(batch, call.headers, fault, next(others, None))
 
-    def _cancel(self, call: _Call) -> HttpResponse:
+    def _cancel(self, call: Call) -> HttpResponse:
         with self._lock:
             batch = self._provider.cancel(call.workspace, call.route.batch_id, call.now)
         return json_response(self._describe(call, batch), call.headers)
 
-    def _delete(self, call: _Call) -> HttpResponse:
+    def _delete(self, call: Call) -> HttpResponse:
         with self._lock:
             self._provider.delete(call.workspace, call.route.batch_id, call.now)
         body = {"id": call.route.batch_id, "type": "message_batch_deleted"}
         return json_response(body, call.headers)
 
-    def _message(self, call: _Call) -> HttpResponse:
+    def _message(self, call: Call) -> HttpResponse:
         params = read_object(call.request.read(MAX_MESSAGE_BODY))
         row = sync_row(self.seed, params, call.terms)
         message_id = make_id("msg", call.request_id)
@@ -270,11 +249,11 @@ class Sandbox:
         whole = message(row, message_id, "standard")
         return message_response(whole, call.headers, stream=params.get("stream") is True)
 
-    def _get(self, call: _Call) -> Batch:
+    def _get(self, call: Call) -> Batch:
         with self._lock:
             return self._provider.get(call.workspace, call.route.batch_id, call.now, lag=call.lag)
 
-    def _describe(self, call: _Call, batch: Batch) -> dict[str, object]:
+    def _describe(self, call: Call, batch: Batch) -> dict[str, object]:
         url = f"{call.base}/v1/messages/batches/{batch.id}/results"
         return describe(batch, call.now, url)
 

@@ -104,5 +104,5 @@ async def _pull(body: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 async def _until_client_leaves(request: Request) -> None:
     """Say nothing until the caller has had enough."""
-    while not await request.is_disconnected():
-        await asyncio.sleep(0.05)
+    while (await request.receive())["type"] != "http.disconnect":
+        continue

@@ -49,9 +49,9 @@ class Plan:
         )
 
     @classmethod
-    def manual(cls) -> Self:
+    def manual(cls, *, cancel: float = 0.0) -> Self:
         """Only `Sandbox.end`, a cancel or the 24 hours end a batch."""
-        return cls(shortest=math.inf, longest=math.inf)
+        return cls(shortest=math.inf, longest=math.inf, cancel=cancel)
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from titan_console.sandbox.loose import as_dict, as_list, as_str
 
-_LOOK = 4_000  # characters at either end; instructions stand at the start or at the end
+_LOOK = 2_000  # characters at either end; instructions stand at the start or at the end
 _EXCERPT = 160
 
 _LABELS = re.compile(
@@ -17,9 +17,10 @@ _LABELS = re.compile(
     r"[\"'`]?[\w/&-]+(?: [\w/&-]+){0,2}[\"'`]?)",
     re.IGNORECASE,
 )
+# A plain search is far quicker than the pattern, and most prompts have no choice in them.
+_HINTS = ("one of", "label", "categor", "choice", "options", "choose", "classify")
 _SEPARATOR = re.compile(r"\s*(?:,\s*(?:or\s+|and\s+)?|\||/|\s+or\s+|\s+and\s+)\s*", re.IGNORECASE)
 _KEY = re.compile(r"[\"'](\w{1,40})[\"']\s*:")
-_WANTS_JSON = re.compile(r"\bjson\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ def read_ask(params: dict[str, object]) -> Ask:
     text = "\n".join((_ends(_text(params.get("system"))), _ends(user)))
     tool, tool_schema = _forced_tool(params)
     schema = _output_schema(params)
-    wants_json = schema is not None or bool(_WANTS_JSON.search(text))
+    wants_json = schema is not None or "json" in text.lower()
     return Ask(
-        excerpt=" ".join(user[-_LOOK:].split())[:_EXCERPT],
+        excerpt=" ".join(user[: 2 * _EXCERPT].split())[:_EXCERPT],
         labels=_labels(text),
         json_keys=tuple(dict.fromkeys(_KEY.findall(text))) if wants_json else (),
         wants_json=wants_json,
@@ -55,6 +56,9 @@ def read_ask(params: dict[str, object]) -> Ask:
 
 def _labels(text: str) -> tuple[str, ...]:
     """The labels of the last list that reads like a choice."""
+    lower = text.lower()
+    if not any(hint in lower for hint in _HINTS):
+        return ()
     found = [match.group(1) for match in _LABELS.finditer(text)]
     if not found:
         return ()

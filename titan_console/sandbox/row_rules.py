@@ -1,9 +1,9 @@
 """What makes one row fail after its batch was accepted, in the API's own words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from titan_console.sandbox.loose import as_dict, as_int, as_list, as_str
+from titan_console.sandbox.loose import as_dict, as_int, as_list, as_str, is_list
 from titan_console.sandbox.media import media_error
 from titan_console.sandbox.models import Model
 from titan_console.sandbox.rows import RowError
@@ -12,7 +12,6 @@ from titan_console.sandbox.tool_rules import tool_error
 SAMPLING_REMOVED = "2026-10-21"
 _INVALID = "invalid_request_error"
 _EXTRA = "Extra inputs are not permitted"
-_SAMPLING = ("temperature", "top_p", "top_k")
 _MAX_BREAKPOINTS = 4
 _KNOWN_TEXT = """
 betas billing_policy cache_control compaction container context_management diagnostics
@@ -21,6 +20,7 @@ output_config output_format prefill service_tier speed stop_sequences stream sys
 temperature thinking thread tool_choice tools top_k top_p user_profile_id
 """
 _KNOWN = frozenset(_KNOWN_TEXT.split())
+_KNOWN_NOW = _KNOWN - {"temperature", "top_p", "top_k"}
 
 
 @dataclass(frozen=True)
@@ -52,23 +52,18 @@ def row_error(params: Params, model: Model | None, terms: Terms) -> RowError | N
 
 def _shape(params: Params, terms: Terms) -> str:
     """Fields that are missing, of a wrong type or not known."""
-    return next(_shape_problems(params, terms), "")
-
-
-def _shape_problems(params: Params, terms: Terms) -> Iterator[str]:
     for name in ("model", "messages", "max_tokens"):
         if name not in params:
-            yield f"{name}: Field required"
-    if not isinstance(params.get("model"), str):
-        yield "model: Input should be a valid string"
-    if not isinstance(params.get("messages"), list):
-        yield "messages: Input should be a valid list"
-    if as_int(params.get("max_tokens")) is None:
-        yield "max_tokens: Input should be a valid integer"
-    removed = _SAMPLING if terms.version >= SAMPLING_REMOVED else ()
-    for name in params:
-        if name not in _KNOWN or name in removed:
-            yield f"{name}: {_EXTRA}"
+            return f"{name}: Field required"
+    if not isinstance(params["model"], str):
+        return "model: Input should be a valid string"
+    if not is_list(params["messages"]):
+        return "messages: Input should be a valid list"
+    if as_int(params["max_tokens"]) is None:
+        return "max_tokens: Input should be a valid integer"
+    allowed = _KNOWN_NOW if terms.version >= SAMPLING_REMOVED else _KNOWN
+    unknown = params.keys() - allowed
+    return f"{min(unknown)}: {_EXTRA}" if unknown else ""
 
 
 def _unsupported(params: Params, _model: Model, terms: Terms) -> str:

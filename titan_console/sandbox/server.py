@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Thread
 from typing import cast
@@ -47,7 +47,7 @@ def serve(sandbox: Sandbox, *, host: str = HOST, port: int = 0) -> None:
 
 
 @contextmanager
-def running(sandbox: Sandbox, *, host: str = HOST, port: int = 0) -> Iterator[str]:
+def running(sandbox: Sandbox, *, host: str = HOST, port: int = 0) -> Generator[str, None, None]:
     """Serve in a thread; yields the base URL and stops quickly at the end."""
     listener = socket.create_server((host, port))
     server = _server(sandbox, host, port)
@@ -71,6 +71,7 @@ def _server(sandbox: Sandbox, host: str, port: int) -> uvicorn.Server:
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="critical",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,
