@@ -1,5 +1,6 @@
 """Checks requests before they cost anything, and turns them into the lines that are sent."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,10 +43,15 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """One request, checked: its id and the line that goes into the spool."""
+    """One request, checked: its id, the line that goes into the spool, and its digest.
+
+    The same request made again has the same digest; the order of its keys counts, since a model
+    may read it.
+    """
 
     custom_id: str
     body: bytes
+    digest: bytes
 
 
 def check_tag(tag: str) -> str:
@@ -92,7 +98,7 @@ def to_line(
         raise PayloadError(
             f"{named} is {len(line):,} bytes long; a batch takes {limits.max_bytes:,} in all."
         )
-    return Line(custom_id=custom_id, body=line)
+    return Line(custom_id=custom_id, body=line, digest=hashlib.sha256(line).digest())
 
 
 def wire_overhead() -> int:

@@ -32,6 +32,18 @@ def begin(ledger: Ledger) -> None:
     ledger.execute(f"CREATE TEMP TABLE staged ({_STAGED}) WITHOUT ROWID")
 
 
+def ids_of(ledger: Ledger, batch: Batch) -> set[str]:
+    """Every custom_id of the batch."""
+    return {
+        row[0]
+        for row in ledger.rows(
+            "SELECT r.custom_id FROM attempts a JOIN requests r ON r.id = a.request_id"
+            " WHERE a.batch_id = ?",
+            batch.id,
+        )
+    }
+
+
 def known_ids(ledger: Ledger, batch: Batch) -> set[str]:
     """The custom_ids of the batch whose results an earlier try has already brought."""
     return {
@@ -105,8 +117,7 @@ def commit(
     with ledger.transaction("collect") as written:
         current = ledger.row("SELECT collection FROM batches WHERE id = ?", batch.id)
         if current is None or current[0] != "pending":
-            return Collected(new=0, missing=0, unknown=0, complete=True)
-        unknown = _count_unknown(ledger, batch)
+            return Collected(new=0, missing=0, complete=True)
         new = _take_attempts(ledger, batch)
         missing = _count_missing(ledger, batch)
         if missing and end:
@@ -133,23 +144,12 @@ def commit(
             batch_id=batch.id,
             new=new,
             missing=missing,
-            unknown=unknown,
             **({"trouble": trouble} if trouble else {}),
         )
         if complete:
             _add_daily_totals(ledger, written, batch)
             finish_submission(ledger, written, batch.submission_id)
-    return Collected(new=new, missing=missing, unknown=unknown, complete=complete)
-
-
-def _count_unknown(ledger: Ledger, batch: Batch) -> int:
-    (count,) = ledger.rows(
-        "SELECT count(*) FROM staged s WHERE NOT EXISTS (SELECT 1 FROM requests r JOIN attempts a"
-        " ON a.request_id = r.id AND a.batch_id = ? WHERE r.tag = ? AND r.custom_id = s.custom_id)",
-        batch.id,
-        batch.tag,
-    )[0]
-    return count
+    return Collected(new=new, missing=missing, complete=complete)
 
 
 def _take_attempts(ledger: Ledger, batch: Batch) -> int:

@@ -1,9 +1,12 @@
 """What a look at the API changes: remote status and counts, and when to look again."""
 
+from datetime import datetime
+
 from state.ledger import Ledger
 from state.records import Batch, BatchStatus
 from state.rows import to_batch
 from state.sending import RemoteState
+from state.timestamps import to_text
 
 
 def at_the_api(ledger: Ledger) -> list[Batch]:
@@ -65,14 +68,14 @@ def _nothing_new(batch: Batch, remote: RemoteState) -> bool:
     )
 
 
-def look_failed(ledger: Ledger, batch: Batch, reason: str, *, next_look_ts: str | None) -> None:
+def look_failed(ledger: Ledger, batch: Batch, reason: str, *, next_look: datetime) -> None:
     """A local trouble: it is counted and shown, and never changes what the API said."""
     with ledger.transaction("look_failed") as written:
         ledger.execute(
             "UPDATE batches SET last_error = ?, failures = failures + 1, next_look_ts = ?, rev = ?"
             " WHERE id = ?",
             reason,
-            next_look_ts,
+            to_text(next_look),
             written.rev,
             batch.id,
         )

@@ -234,7 +234,6 @@ class Collected:
 
     new: int
     missing: int
-    unknown: int
     complete: bool
 
 

@@ -153,9 +153,9 @@ CREATE TABLE events (
 ) STRICT;
 CREATE INDEX events_by_batch ON events (batch_id, id) WHERE batch_id IS NOT NULL;
 
-CREATE TABLE suspects (
+CREATE TABLE orphans (
   remote_id TEXT PRIMARY KEY,
-  verdict TEXT NOT NULL CHECK (verdict IN ('open', 'ours', 'foreign', 'gone')),
+  verdict TEXT NOT NULL CHECK (verdict IN ('unknown', 'suspect', 'ours', 'foreign', 'gone')),
   request_count INTEGER NOT NULL,
   remote_created_ts TEXT NOT NULL,
   seen_ts TEXT NOT NULL,

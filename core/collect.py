@@ -1,0 +1,218 @@
+"""Fetches a batch's results: bytes to disk, line by line into the ledger, every id ticked off."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from io import BufferedWriter
+from pathlib import Path
+
+from core.context import Context
+from core.errors import LaneError, NotFound
+from core.lines import split_lines
+from core.policy import end_of_collection, is_due, is_past_retention, next_look
+from core.result_line import BadLineError, decode, with_custom_id
+from core.wire_id import FromWire, longest_plain
+from state import collection, looking
+from state.folder import open_private
+from state.records import Batch, Collected, CollectedResult, Collection, Outcome
+from state.results_file import ResultsFile
+from state.timestamps import from_text
+
+_PROGRESS_EVERY = 1000
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What was odd in one answer; lines that are no result of the batch are kept as they came."""
+
+    rejected: Path
+    garbled: int = 0
+    foreign: int = 0
+    repeated: int = 0
+    contradicted: int = 0
+    broken: LaneError | None = None
+    _file: BufferedWriter | None = None
+
+    def reject(self, line: bytes) -> None:
+        """Keep the line beside the results."""
+        if self._file is None:
+            self._file = open_private(self.rejected)
+        self._file.write(line + b"\n")
+
+    def close(self) -> None:
+        """Let go of the file of rejected lines."""
+        if self._file is not None:
+            self._file.close()
+
+    def in_words(self) -> str | None:
+        """One line for the log, None when there was nothing."""
+        found = [
+            f"{count:,} {what}"
+            for count, what in (
+                (self.garbled, "garbled lines"),
+                (self.foreign, "lines with ids of no request of this batch"),
+                (self.repeated, "repeated lines"),
+                (self.contradicted, "lines that contradict an earlier one"),
+            )
+            if count
+        ]
+        if self.broken:
+            found.append(str(self.broken))
+        return "; ".join(found) or None
+
+
+def collect_all(context: Context) -> list[tuple[Batch, Collected | None]]:
+    """Each ended batch whose turn it is; None where the API did not give its results now."""
+    now = context.clock.now()
+    return [
+        (batch, collect(context, batch))
+        for batch in looking.to_collect(context.ledger)
+        if is_due(batch, now)
+    ]
+
+
+def collect(context: Context, batch: Batch) -> Collected | None:
+    """One try: what comes is kept, what is missing is fetched again by a later try."""
+    if batch.remote_id is None:
+        return None
+    collection.begin(context.ledger)
+    results = ResultsFile(
+        context.folder.results,
+        batch.key,
+        committed_bytes=batch.results_bytes,
+        step=context.ledger.step,
+    )
+    tally = Tally(rejected=context.folder.results / f"{batch.key}.rejected")
+    reading = _Reading(context, batch, results, tally)
+    try:
+        with context.lane().results(batch.remote_id) as pieces:
+            collection.stage(context.ledger, reading.results(pieces))
+        results.sync()
+    except LaneError as error:
+        return _not_available(context, batch, error)
+    finally:
+        results.close()
+        tally.close()
+    return _commit(context, batch, results, tally)
+
+
+def _commit(context: Context, batch: Batch, results: ResultsFile, tally: Tally) -> Collected:
+    """Into the ledger; the file gets its name when nothing more will be added to it."""
+    end = None if tally.broken else end_of_collection(batch)
+    collected = collection.commit(
+        context.ledger,
+        batch,
+        results_bytes=results.offset,
+        end=end,
+        trouble=tally.in_words(),
+    )
+    if collected.complete:
+        results.finish()
+    else:
+        _look_again(context, batch, tally.broken, f"{collected.missing:,} results are missing")
+    return collected
+
+
+class _Reading:
+    """One answer on its way from the wire to the disk and the ledger."""
+
+    def __init__(self, context: Context, batch: Batch, results: ResultsFile, tally: Tally) -> None:
+        self._context = context
+        self._batch = batch
+        self._file = results
+        self._tally = tally
+        self._to_custom_id = FromWire(
+            batch.nonce, collection.long_ids(context.ledger, batch, longest_plain(batch.nonce))
+        )
+        self._expected = collection.ids_of(context.ledger, batch)
+        # The checksum of each id's line; of those that an earlier try brought, none.
+        self._seen: dict[str, int | None] = dict.fromkeys(
+            collection.known_ids(context.ledger, batch)
+        )
+
+    def results(self, pieces: Iterable[bytes]) -> Iterator[CollectedResult]:
+        """Each new, good line: priced, and on disk under the caller's custom_id."""
+        for line in split_lines(self._until_broken(pieces)):
+            found = self._decoded(line) if line else None
+            if found is None:
+                continue
+            custom_id = self._to_custom_id(found.custom_id)
+            if custom_id is None or custom_id not in self._expected:
+                self._tally.foreign += 1
+                self._tally.reject(line)
+            elif custom_id in self._seen:
+                self._count_repeated(line, self._seen[custom_id])
+            else:
+                self._seen[custom_id] = zlib.crc32(line)
+                yield self._stored(line, found, custom_id)
+
+    def _until_broken(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """A connection that breaks ends the answer; what came before is as good as any."""
+        try:
+            yield from pieces
+        except LaneError as error:
+            self._tally.broken = error
+
+    def _decoded(self, line: bytes) -> CollectedResult | None:
+        try:
+            return decode(line)
+        except BadLineError:
+            # The last line of a broken connection is cut, not garbled.
+            if self._tally.broken is None:
+                self._tally.garbled += 1
+                self._tally.reject(line)
+            return None
+
+    def _count_repeated(self, line: bytes, checksum: int | None) -> None:
+        if checksum == zlib.crc32(line):
+            self._tally.repeated += 1
+        elif checksum is not None:
+            self._tally.contradicted += 1
+            self._tally.reject(line)
+
+    def _stored(self, line: bytes, found: CollectedResult, custom_id: str) -> CollectedResult:
+        stored = with_custom_id(line, found.custom_id, custom_id)
+        if len(self._seen) % _PROGRESS_EVERY == 0:
+            self._context.progress("collecting", len(self._seen), self._batch.request_count)
+        cost, sync_cost = self._price(found)
+        return replace(
+            found,
+            custom_id=custom_id,
+            cost_nano=cost,
+            sync_cost_nano=sync_cost,
+            offset=self._file.write(stored),
+            length=len(stored),
+        )
+
+    def _price(self, found: CollectedResult) -> tuple[int | None, int | None]:
+        """Only what succeeded is billed."""
+        if found.outcome != Outcome.SUCCEEDED:
+            return 0, 0
+        at = from_text(self._batch.accepted_ts or self._batch.created_ts)
+        model = found.model or self._batch.model
+        return self._context.prices.price(model, found.usage, at=at, kind=self._batch.kind)
+
+
+def _not_available(context: Context, batch: Batch, error: LaneError) -> Collected | None:
+    """The API gave nothing: later again, or never, when it has thrown the results away."""
+    if isinstance(error, NotFound) and is_past_retention(batch, context.clock.now()):
+        collection.begin(context.ledger)
+        return collection.commit(
+            context.ledger,
+            batch,
+            results_bytes=batch.results_bytes,
+            end=Collection.GONE,
+            trouble="The API keeps results for 29 days, and these were not fetched in time.",
+        )
+    _look_again(context, batch, error, str(error))
+    return None
+
+
+def _look_again(context: Context, batch: Batch, error: LaneError | None, reason: str) -> None:
+    now = context.clock.now()
+    again = next_look(
+        now,
+        failures=batch.failures,
+        retry_after_s=error.retry_after_s if error else None,
+    )
+    looking.look_failed(context.ledger, batch, reason, next_look=again)

@@ -1,0 +1,34 @@
+"""What every verb works with. `bootstrap` makes one; tests and the simulation make their own."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from core.clock import Clock
+from core.lane import Lane
+from core.payload import Limits
+from core.policy import Recovery
+from core.pricing import PriceBook
+from state.folder import Folder
+from state.ledger import Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The collaborators of one engine, on one thread.
+
+    `lane` makes the way to the API when it is first needed, and raises SettingsError where
+    there is no key. `holder` names this process in leases; `progress` hears how many requests
+    of how many are done.
+    """
+
+    ledger: Ledger
+    folder: Folder
+    clock: Clock
+    lane: Callable[[], Lane]
+    prices: PriceBook
+    holder: str
+    limits: Limits = field(default_factory=Limits)
+    recovery: Recovery = field(default_factory=Recovery)
+    rng: random.Random = field(default_factory=random.Random)
+    progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None

@@ -1,0 +1,103 @@
+"""What to do next: pure decisions on what was seen."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from core.errors import (
+    LaneError,
+    NotFound,
+    Refused,
+    SpendCapReached,
+    Throttled,
+    Unauthorized,
+    Unreachable,
+)
+from state.records import Batch, Collection
+from state.timestamps import from_text
+
+RETENTION = timedelta(days=29)
+# A create that is frozen for this long between its record and its POST is not posted.
+FROZEN_AFTER_S = 120.0
+# No create lasts longer than its time-out, so whoever still sends after this is dead.
+SENDING_LEASE = timedelta(minutes=15)
+COLLECT_TRIES = 5
+_THROTTLED_HOLD_S = 60.0
+_SPEND_CAP_HOLD_S = 6 * 3600.0
+_FIRST_LOOK_S = 60.0
+_LATEST_LOOK_S = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recovery:
+    """How long an unanswered create may still be taken in; `[recovery]` in titan.toml."""
+
+    settle_after_timeout_s: float = 1800.0
+    settle_after_error_s: float = 300.0
+
+
+class Verdict(StrEnum):
+    """What became of a create that failed."""
+
+    RELEASE = "release"
+    REFUSE = "refuse"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AfterCreate:
+    """What follows from a failed create.
+
+    `hold_s`: send nothing for so long. `stop`: the next create would fail as this one did.
+    `settle_s`: for so long the API may still take an uncertain one in.
+    """
+
+    verdict: Verdict
+    hold_s: float = 0.0
+    stop: bool = True
+    settle_s: float = 0.0
+
+
+def after_create(error: LaneError, recovery: Recovery) -> AfterCreate:
+    """Whether the API has the batch: surely not, never will, or nobody knows."""
+    match error:
+        case Unreachable() | Unauthorized() | NotFound():
+            return AfterCreate(verdict=Verdict.RELEASE)
+        case Throttled():
+            return AfterCreate(
+                verdict=Verdict.RELEASE, hold_s=error.retry_after_s or _THROTTLED_HOLD_S
+            )
+        case SpendCapReached():
+            return AfterCreate(verdict=Verdict.RELEASE, hold_s=_SPEND_CAP_HOLD_S)
+        case Refused():
+            return AfterCreate(verdict=Verdict.REFUSE, stop=False)
+        case _:
+            answered = error.status is not None
+            return AfterCreate(
+                verdict=Verdict.UNCERTAIN,
+                stop=False,
+                settle_s=(
+                    recovery.settle_after_error_s if answered else recovery.settle_after_timeout_s
+                ),
+            )
+
+
+def next_look(now: datetime, *, failures: int, retry_after_s: float | None) -> datetime:
+    """When to ask again after a trouble: the API's own wish, else later each time."""
+    wait = min(_FIRST_LOOK_S * 2 ** min(failures, 10), _LATEST_LOOK_S)
+    return now + timedelta(seconds=max(wait, retry_after_s or 0.0))
+
+
+def is_due(batch: Batch, now: datetime) -> bool:
+    """Whether nothing speaks against looking at the batch now."""
+    return batch.next_look_ts is None or from_text(batch.next_look_ts) <= now
+
+
+def is_past_retention(batch: Batch, now: datetime) -> bool:
+    """Whether the API has thrown the results away: 29 days after it took the batch in."""
+    return batch.accepted_ts is not None and from_text(batch.accepted_ts) + RETENTION < now
+
+
+def end_of_collection(batch: Batch) -> Collection | None:
+    """How a batch ends whose results are whole by their look and yet lack some: None is not yet."""
+    return Collection.COLLECTED if batch.collect_tries + 1 >= COLLECT_TRIES else None

@@ -1,0 +1,166 @@
+"""Finds out what became of creates that nobody answered. `docs/lifecycle.md` draws it.
+
+Nothing is ever sent again blindly: a row is given up only when a complete listing, begun after
+the settling time, shows no batch that could be it.
+"""
+
+from datetime import timedelta
+
+from core.context import Context
+from core.errors import LaneError, NotFound
+from core.lines import split_lines
+from core.listing import Listing
+from core.policy import SENDING_LEASE
+from core.reading import read
+from core.result_line import BadLineError, decode
+from state import orphans, sending
+from state.orphans import Orphan, OrphanVerdict
+from state.records import Batch, BatchStatus
+from state.sending import RemoteState
+from state.submissions import NONCE_LENGTH
+from state.timestamps import from_text, to_text
+
+# A create is over after its time-out; a twin that turns up later than this has no explanation.
+WATCH_RELEASED = timedelta(hours=26)
+_SKEW = timedelta(minutes=10)
+_LOOKS = 20
+
+
+def expire_senders(context: Context) -> None:
+    """A row whose sender must be dead by now is one that nobody answered."""
+    now = context.clock.now()
+    settles = now + timedelta(seconds=context.recovery.settle_after_timeout_s)
+    for batch in orphans.stale_sending(context.ledger, before_ts=to_text(now - SENDING_LEASE)):
+        sending.uncertain(
+            context.ledger,
+            batch,
+            "The process that sent it ended before the answer.",
+            settles_ts=to_text(settles),
+        )
+
+
+def unresolved(context: Context) -> list[Batch]:
+    """Rows that may have a batch at the API that the ledger does not know."""
+    since = context.clock.now() - WATCH_RELEASED
+    return orphans.unresolved(context.ledger, since_ts=to_text(since))
+
+
+def reaches_back_to(listing: Listing, batch: Batch) -> bool:
+    """Whether the listing goes back beyond the newest batch that there was before this POST."""
+    if batch.fence_id and batch.fence_id in listing.batches:
+        return True
+    if not batch.fence_ts or not listing.batches:
+        return False
+    oldest = next(reversed(listing.batches.values()))
+    return from_text(oldest.created_ts) < from_text(batch.fence_ts) - _SKEW
+
+
+def resolve(context: Context, listing: Listing, rows: list[Batch]) -> None:
+    """Note the strangers, look into those that may be ours, give up what is proved absent."""
+    _note_strangers(context, listing, rows)
+    for suspect in orphans.with_verdict(context.ledger, OrphanVerdict.SUSPECT):
+        _identify(context, suspect, listing.batches.get(suspect.remote_id))
+    for batch in rows:
+        if batch.status == BatchStatus.UNCERTAIN and _is_absent(context, listing, batch):
+            sending.released(context.ledger, batch, "It never reached the API.")
+
+
+def _note_strangers(context: Context, listing: Listing, rows: list[Batch]) -> None:
+    known = orphans.known_remote_ids(context.ledger, list(listing.batches))
+    sizes = _sizes_by_fence(context, listing, rows)
+    for remote in listing.batches.values():
+        if remote.remote_id not in known:
+            may_be_ours = remote.counts.total() in sizes.get(remote.remote_id, frozenset())
+            verdict = OrphanVerdict.SUSPECT if may_be_ours else OrphanVerdict.UNKNOWN
+            orphans.note(context.ledger, remote, verdict)
+
+
+def _sizes_by_fence(
+    context: Context, listing: Listing, rows: list[Batch]
+) -> dict[str, frozenset[int]]:
+    """For each listed batch, the sizes of our POSTs that are later than it is old."""
+    sizes: dict[str, set[int]] = {}
+    sent = rows + _recently_sent(context)
+    for batch in sent:
+        for remote in _after_fence(listing, batch):
+            sizes.setdefault(remote.remote_id, set()).add(batch.request_count)
+    return {remote_id: frozenset(found) for remote_id, found in sizes.items()}
+
+
+def _recently_sent(context: Context) -> list[Batch]:
+    """Rows that have their batch: whoever repeated their POST on the way made a twin."""
+    since = to_text(context.clock.now() - WATCH_RELEASED)
+    return orphans.answered_since(context.ledger, since_ts=since)
+
+
+def _after_fence(listing: Listing, batch: Batch) -> list[RemoteState]:
+    """The listed batches that may be younger than the row's POST."""
+    newer = listing.newer_than(batch.fence_id) if batch.fence_id else None
+    if newer is not None:
+        return newer
+    if not batch.fence_ts:
+        return list(listing.batches.values())
+    earliest = from_text(batch.fence_ts) - _SKEW
+    return [b for b in listing.batches.values() if from_text(b.created_ts) >= earliest]
+
+
+def _is_absent(context: Context, listing: Listing, batch: Batch) -> bool:
+    """A complete listing, begun when the API had nothing more to take in, shows no candidate."""
+    settled = batch.next_look_ts is not None and listing.began > from_text(batch.next_look_ts)
+    if not settled or not listing.complete:
+        return False
+    older = _older_than_fence(listing, batch)
+    return not any(
+        suspect.request_count == batch.request_count and suspect.remote_id not in older
+        for suspect in orphans.with_verdict(context.ledger, OrphanVerdict.SUSPECT)
+    )
+
+
+def _older_than_fence(listing: Listing, batch: Batch) -> set[str]:
+    after = {remote.remote_id for remote in _after_fence(listing, batch)}
+    return set(listing.batches) - after
+
+
+def _identify(context: Context, suspect: Orphan, remote: RemoteState | None) -> None:
+    """One line of its results tells whose it is, once it has ended."""
+    lane = context.lane()
+    try:
+        if remote is None:
+            remote = read(context, lambda: lane.retrieve(suspect.remote_id))
+        if remote.status != BatchStatus.ENDED:
+            return
+        wire_id = _first_custom_id(context, suspect.remote_id)
+    except NotFound as error:
+        _note_failure(context, suspect, str(error))
+        return
+    except LaneError:
+        return
+    if wire_id is None:
+        _note_failure(context, suspect, "Its results cannot be read.")
+        return
+    nonce = wire_id.rpartition("-")[2]
+    ours = orphans.batch_of_nonce(context.ledger, nonce) if len(nonce) == NONCE_LENGTH else None
+    if ours is None:
+        orphans.decide(
+            context.ledger, suspect, OrphanVerdict.FOREIGN, "its results carry no nonce of ours"
+        )
+    else:
+        orphans.claim(context.ledger, suspect, remote, ours)
+
+
+def _first_custom_id(context: Context, remote_id: str) -> str | None:
+    """The custom_id of the first line that can be read; the rest is not fetched."""
+    with context.lane().results(remote_id) as pieces:
+        for line in split_lines(pieces):
+            try:
+                return decode(line).custom_id
+            except BadLineError:
+                continue
+    return None
+
+
+def _note_failure(context: Context, suspect: Orphan, reason: str) -> None:
+    if suspect.failures + 1 >= _LOOKS:
+        orphans.decide(context.ledger, suspect, OrphanVerdict.GONE, reason)
+    else:
+        orphans.failed_look(context.ledger, suspect)

@@ -1,0 +1,128 @@
+"""Reads one line of a batch's results: strictly, and only what the ledger needs."""
+
+import json
+from typing import Annotated, cast
+
+import msgspec
+
+from state.records import CollectedResult, Outcome, Usage
+
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+_MESSAGE_LIMIT = 2000
+
+
+class _CacheCreation(msgspec.Struct):
+    ephemeral_5m_input_tokens: _Tokens = 0
+    ephemeral_1h_input_tokens: _Tokens = 0
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: _Tokens
+    output_tokens: _Tokens
+    cache_creation_input_tokens: _Tokens | None = None
+    cache_read_input_tokens: _Tokens | None = None
+    cache_creation: _CacheCreation | None = None
+
+
+class _Message(msgspec.Struct):
+    model: str
+    usage: _Usage
+    stop_reason: str | None = None
+
+
+class _Succeeded(msgspec.Struct, tag="succeeded"):
+    message: _Message
+
+
+class _Errored(msgspec.Struct, tag="errored"):
+    error: msgspec.Raw
+
+
+class _Canceled(msgspec.Struct, tag="canceled"):
+    pass
+
+
+class _Expired(msgspec.Struct, tag="expired"):
+    pass
+
+
+class _Line(msgspec.Struct):
+    custom_id: str
+    result: _Succeeded | _Errored | _Canceled | _Expired
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+
+class BadLineError(ValueError):
+    """A line that is no result."""
+
+
+def decode(line: bytes) -> CollectedResult:
+    """The line with its custom_id as it came over the wire. Raises BadLineError."""
+    try:
+        found = _decoder.decode(line)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BadLineError(str(error)) from error
+    match found.result:
+        case _Succeeded(message=message):
+            return CollectedResult(
+                custom_id=found.custom_id,
+                outcome=Outcome.SUCCEEDED,
+                usage=_to_usage(message.usage),
+                model=message.model,
+                stop_reason=message.stop_reason,
+            )
+        case _Errored(error=error):
+            kind, text = error_of(bytes(error))
+            return CollectedResult(
+                custom_id=found.custom_id,
+                outcome=Outcome.ERRORED,
+                error_type=kind,
+                error_message=text,
+            )
+        case _Canceled():
+            return CollectedResult(custom_id=found.custom_id, outcome=Outcome.CANCELED)
+        case _:
+            return CollectedResult(custom_id=found.custom_id, outcome=Outcome.EXPIRED)
+
+
+def with_custom_id(line: bytes, wire_id: str, custom_id: str) -> bytes:
+    """The line with the caller's custom_id; all else stays as the API sent it."""
+    head = b'{"custom_id":"%b"' % wire_id.encode()
+    if line.startswith(head):
+        return b'{"custom_id":"%b"%b' % (custom_id.encode(), line[len(head) :])
+    fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    fields["custom_id"] = msgspec.Raw(msgspec.json.encode(custom_id))
+    return msgspec.json.encode(fields)
+
+
+def error_of(raw: bytes) -> tuple[str, str]:
+    """Type and message of an errored row; the API wraps them twice, and the inner one counts."""
+    try:
+        outer = json.loads(raw)
+    except (ValueError, RecursionError):
+        return "unknown_error", raw[:_MESSAGE_LIMIT].decode("utf-8", "replace")
+    inner = outer.get("error") if isinstance(outer, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    fields = cast("dict[str, object]", inner if isinstance(inner, dict) else {})
+    kind, text = fields.get("type", "unknown_error"), fields.get("message", "")
+    return _storable(kind)[:100], _storable(text)[:_MESSAGE_LIMIT]
+
+
+def _storable(value: object) -> str:
+    """Text that SQLite takes: a lone half of a surrogate pair becomes a question mark."""
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def _to_usage(usage: _Usage) -> Usage:
+    written = usage.cache_creation
+    total = usage.cache_creation_input_tokens or 0
+    one_hour = written.ephemeral_1h_input_tokens if written else 0
+    return Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        # Answers without the split are of a time when every mark was for five minutes.
+        cache_write_5m_tokens=written.ephemeral_5m_input_tokens if written else total,
+        cache_write_1h_tokens=one_hour,
+        cache_read_tokens=usage.cache_read_input_tokens or 0,
+    )

@@ -1,0 +1,158 @@
+"""Takes one call of `submit` in: checked, on disk, in the ledger, and only then sent."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.context import Context
+from core.errors import LaneError, PayloadError, SettingsError
+from core.payload import Line, check_tag, to_line, wire_overhead, workflow_and_date
+from core.send import send_intents
+from state import submissions
+from state.records import NewSubmission, OnFailure, SpooledRequest, Submission
+from state.rows import to_batch
+from state.spool import SpoolWriter
+from state.timestamps import to_text
+
+_KEY_LENGTH = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What a job says of its requests."""
+
+    tag: str
+    model: str = "claude-sonnet-4-6"
+    workflow: str | None = None
+    job: str | None = None
+    deadline: datetime | None = None
+    on_failure: OnFailure = OnFailure.QUEUE
+    betas: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submitted:
+    """What became of a call: `repeated` when it was known already, `trouble` when it waits."""
+
+    submission: Submission
+    repeated: bool
+    trouble: str | None
+
+
+def submit(context: Context, requests: Iterable[object], order: Order) -> Submitted:
+    """Take the requests in and send them; what cannot be sent now stays queued.
+
+    Raises PayloadError or AlreadySubmitted, and then nothing was taken in; LedgerError when it
+    could not be written down.
+    """
+    taken, is_new = _take_in(context, requests, order)
+    return Submitted(
+        submission=taken,
+        repeated=not is_new,
+        trouble=_send(context, taken) if is_new else None,
+    )
+
+
+def _take_in(context: Context, requests: Iterable[object], order: Order) -> tuple[Submission, bool]:
+    check_tag(order.tag)
+    key = f"tb_{context.ledger.word(_KEY_LENGTH)}"
+    spool = SpoolWriter(context.folder.spool, f"{key}.jsonl", step=context.ledger.step)
+    first: list[str] = []
+    try:
+        submissions.stage(context.ledger, _spooled(context, requests, order, spool, first))
+        spool.finish()
+        taken, is_new = submissions.take_in(
+            context.ledger,
+            _new_submission(context, order, key, first, spool.path.name),
+            wire_overhead=wire_overhead(),
+        )
+    except Exception:
+        spool.discard()
+        raise
+    if not is_new:
+        spool.discard()
+    return taken, is_new
+
+
+def _spooled(
+    context: Context,
+    requests: Iterable[object],
+    order: Order,
+    spool: SpoolWriter,
+    first: list[str],
+) -> Iterator[SpooledRequest]:
+    """Check and write each request; cut them into batches as they come."""
+    seen: dict[str, int] = {}
+    part = count = size = 0
+    for position, line in enumerate(_lines(context, requests, order), 1):
+        if line.custom_id in seen:
+            raise PayloadError(
+                f"custom_id {line.custom_id!r} comes twice: it is request {seen[line.custom_id]}"
+                f" and request {position}."
+            )
+        seen[line.custom_id] = position
+        grown = len(line.body) + wire_overhead()
+        room = context.limits.max_bytes - wire_overhead()
+        if count == context.limits.max_requests or (count and size + grown > room):
+            part, count, size = part + 1, 0, 0
+        count, size = count + 1, size + grown
+        if not first:
+            first.append(line.custom_id)
+        yield SpooledRequest(
+            custom_id=line.custom_id,
+            offset=spool.write(line.body),
+            length=len(line.body),
+            sha256=line.digest,
+            part=part,
+            betas=",".join(order.betas),
+        )
+        if position % 1000 == 0:
+            context.progress("checking", position, 0)
+
+
+def _lines(context: Context, requests: Iterable[object], order: Order) -> Iterator[Line]:
+    for position, request in enumerate(requests, 1):
+        yield to_line(
+            request,
+            position=position,
+            model=order.model,
+            betas=order.betas,
+            limits=context.limits,
+        )
+
+
+def _new_submission(
+    context: Context, order: Order, key: str, first: list[str], spool_file: str
+) -> NewSubmission:
+    if not first:
+        raise PayloadError("There is nothing to submit: the list of requests is empty.")
+    now = context.ledger.now_text()
+    workflow, date = workflow_and_date(first[0], order.tag, now[:10])
+    return NewSubmission(
+        key=key,
+        tag=order.tag,
+        workflow=order.workflow or workflow,
+        job=order.job,
+        model=order.model,
+        work_date=date,
+        deadline_ts=to_text(order.deadline) if order.deadline else None,
+        on_failure=order.on_failure,
+        created_by=context.ledger.actor,
+        created_ts=now,
+        spool_file=spool_file,
+    )
+
+
+def _send(context: Context, submission: Submission) -> str | None:
+    """Send the new intents; in words, what keeps them waiting."""
+    intents = [
+        to_batch(row)
+        for row in context.ledger.rows(
+            "SELECT * FROM batches WHERE submission_id = ? AND status = 'intent' ORDER BY id",
+            submission.id,
+        )
+    ]
+    try:
+        return send_intents(context, intents)
+    except (SettingsError, LaneError) as error:
+        return str(error)
