@@ -51,7 +51,7 @@ class Desk:
         made = self.json("POST", BATCHES, create_body(custom_ids or ("a",), **params))
         return made["id"]
 
-    def retrieve(self, batch_id: str, **headers: str) -> Json:
+    def retrieve(self, batch_id: str, **headers: Any) -> Json:
         return self.json("GET", f"{BATCHES}/{batch_id}", **headers)
 
     def lines(self, batch_id: str) -> dict[str, Json]:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from sandbox.desk import BATCHES, a_desk, a_request, create_body
+from sandbox.desk import BATCHES, a_desk, a_params, a_request, create_body
 
 PATTERN = "String should match pattern '^[a-zA-Z0-9_-]{1,64}$'"
 
@@ -61,7 +61,9 @@ def test_a_new_batch_has_exactly_the_ten_keys_in_the_apis_order() -> None:
             id="too long",
         ),
         pytest.param(
-            {"requests": [{"params": {}}]}, "requests.0.custom_id: Field required", id="no id"
+            {"requests": [{"params": a_params()}]},
+            "requests.0.custom_id: Field required",
+            id="no id",
         ),
         pytest.param(
             {"requests": [{"custom_id": "a"}]}, "requests.0.params: Field required", id="no params"
@@ -72,7 +74,7 @@ def test_a_new_batch_has_exactly_the_ten_keys_in_the_apis_order() -> None:
             id="params of another type",
         ),
         pytest.param(
-            {"requests": [a_request(), {"custom_id": 7, "params": {}}]},
+            {"requests": [a_request(), {"custom_id": 7, "params": a_params()}]},
             "requests.1.custom_id: Input should be a valid string",
             id="number as id",
         ),
@@ -137,7 +139,7 @@ def test_too_many_requests_are_refused() -> None:
         ),
     ],
 )
-def test_bad_headers_are_refused(headers: dict[str, str], status: int, message: str) -> None:
+def test_bad_headers_are_refused(headers: dict[str, Any], status: int, message: str) -> None:
     answer = a_desk(keys={"k": "main"}).call("GET", BATCHES, **headers)
     assert answer.status == status
     assert json.loads(answer.read())["error"]["message"] == message

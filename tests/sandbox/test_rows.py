@@ -13,7 +13,7 @@ def an_image(**source: str) -> list[Any]:
     return [{"role": "user", "content": [{"type": "image", "source": source}]}]
 
 
-def the_error(params: Any, **headers: str) -> Any:
+def the_error(params: Any, **headers: Any) -> Any:
     desk = a_desk()
     body = {
         "requests": [

@@ -85,7 +85,9 @@ class Intake:
 
 def sync_row(seed: int, params: dict[str, object], terms: Terms) -> Row:
     """A Messages call as a row; what would be an errored row fails at once here."""
-    row = Intake(seed, terms).row("", msgspec.json.encode(params))
+    # Streamed or not, the same question gets the same answer.
+    asked = {name: value for name, value in params.items() if name != "stream"}
+    row = Intake(seed, terms).row("", msgspec.json.encode(asked))
     if row.error:
         status = 404 if row.error.type == "not_found_error" else 400
         raise ApiError(status, row.error.message)
