@@ -1,5 +1,6 @@
 """One reading of the API's list of batches, newest first, and how far it can be trusted."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -69,4 +70,4 @@ def _is_in_order(listing: Listing, page: tuple[RemoteState, ...]) -> bool:
     last = next(reversed(listing.batches.values()), None)
     if last is not None:
         times.insert(0, last.created_ts)
-    return all(newer >= older for newer, older in zip(times, times[1:], strict=False))
+    return all(newer >= older for newer, older in itertools.pairwise(times))

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from core import body
 from core.context import Context
-from core.errors import LaneError
+from core.errors import LaneError, SettingsError, Unauthorized
 from core.policy import FROZEN_AFTER_S, Verdict, after_create
 from core.reading import read
 from state import leases, sending
@@ -15,18 +15,20 @@ CREATE_HOLD = "create"
 
 
 def send_intents(context: Context, batches: list[Batch]) -> str | None:
-    """Send each in turn; what stopped it, if anything did. What was not sent stays an intent.
+    """Send each in turn; in words, what went wrong last. What was not sent stays an intent.
 
-    Raises SettingsError where there is no key.
+    Raises SettingsError where there is no key, or one that the API does not accept.
     """
+    trouble: str | None = None
     for batch in batches:
         held = leases.held(context.ledger, CREATE_HOLD)
         if held is not None:
             return f"Nothing is sent before {held.until_ts}: {held.reason}"
-        trouble, stop = send(context, batch)
+        failure, stop = send(context, batch)
+        trouble = failure or trouble
         if stop:
-            return trouble
-    return None
+            break
+    return trouble
 
 
 def send(context: Context, batch: Batch) -> tuple[str | None, bool]:
@@ -39,6 +41,7 @@ def send(context: Context, batch: Batch) -> tuple[str | None, bool]:
     try:
         newest = read(context, lambda: lane.list_page(limit=1)).batches
     except LaneError as error:
+        _raise_if_key_refused(error)
         return str(error), True
     began, began_monotonic = clock.now(), clock.monotonic()
     if not sending.mark_sending(
@@ -56,9 +59,16 @@ def send(context: Context, batch: Batch) -> tuple[str | None, bool]:
     try:
         created = lane.create(payload)
     except LaneError as error:
-        return str(error), _after_failure(context, batch, error)
+        stop = _after_failure(context, batch, error)
+        _raise_if_key_refused(error)
+        return str(error), stop
     sending.accepted(ledger, batch, created.remote, created.account)
     return None, False
+
+
+def _raise_if_key_refused(error: LaneError) -> None:
+    if isinstance(error, Unauthorized):
+        raise SettingsError(f"The key is not accepted. {error}") from error
 
 
 def _after_failure(context: Context, batch: Batch, error: LaneError) -> bool:

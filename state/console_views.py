@@ -19,6 +19,14 @@ _WAITING_LOOKED_AT = 2000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Saved:
+    """Nano-dollars saved, and how many answers are left out for want of a price."""
+
+    nano: int
+    unpriced: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
     """The ledger as it stood at one moment. Lists are capped; the counts are not."""
 
@@ -29,8 +37,8 @@ class Snapshot:
     recent: Sequence[Batch]
     errors: Sequence[views.ErrorRow]
     totals: views.Totals
-    saved_today_nano: int
-    saved_30d_nano: int
+    saved_today: Saved
+    saved_30d: Saved
     poller: views.Poller
     holds: Sequence[Hold]
     newest_event_ts: str | None
@@ -58,8 +66,8 @@ def _read(source: Source, now: datetime) -> Snapshot:
         recent=views.closed_batches(source, limit=RECENT_SHOWN),
         errors=views.errors(source, limit=ERRORS_SHOWN),
         totals=totals,
-        saved_today_nano=_saved(source, now),
-        saved_30d_nano=_saved(source, now - timedelta(days=_DAYS - 1)),
+        saved_today=_saved(source, now),
+        saved_30d=_saved(source, now - timedelta(days=_DAYS - 1)),
         poller=views.poller(source),
         holds=views.holds(source, now_ts=now_text),
         newest_event_ts=event[0]["at"] if event else None,
@@ -75,9 +83,13 @@ def _open(source: Source) -> list[Batch]:
     return [to_batch(row) for row in rows]
 
 
-def _saved(source: Source, since: datetime) -> int:
-    cost, sync_cost = views.savings_since(source, to_text(since)[:10])
-    return sync_cost - cost
+def _saved(source: Source, since: datetime) -> Saved:
+    row = source.rows(
+        "SELECT coalesce(sum(sync_cost_nano - cost_nano), 0), coalesce(sum(unpriced), 0)"
+        " FROM daily_totals WHERE day >= ?",
+        to_text(since)[:10],
+    )[0]
+    return Saved(nano=row[0], unpriced=row[1])
 
 
 def released_and_waiting(source: Source) -> list[Batch]:

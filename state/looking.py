@@ -80,3 +80,25 @@ def look_failed(ledger: Ledger, batch: Batch, reason: str, *, next_look: datetim
             batch.id,
         )
         ledger.event(written, "batch.look_failed", batch_id=batch.id, reason=reason)
+
+
+def failures_of(ledger: Ledger, batch: Batch) -> int:
+    """How many of a collected batch's requests did not succeed."""
+    row = ledger.row(
+        "SELECT count(*) FROM attempts WHERE batch_id = ? AND outcome <> 'succeeded'", batch.id
+    )
+    return int(row[0]) if row else 0
+
+
+def lost(ledger: Ledger, batch: Batch, reason: str) -> None:
+    """The API knows the batch no more: it has ended, and its results are still to be given up."""
+    with ledger.transaction("lost") as written:
+        if ledger.execute(
+            "UPDATE batches SET status = 'ended', ended_ts = ?, collection = 'pending',"
+            " last_error = ?, rev = ? WHERE id = ? AND status IN ('in_progress', 'canceling')",
+            written.at,
+            reason,
+            written.rev,
+            batch.id,
+        ):
+            ledger.event(written, "batch.lost", batch_id=batch.id, reason=reason)

@@ -151,9 +151,9 @@ def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> 
             return
         (number,) = ledger.rows("SELECT count(*) + 1 FROM batches WHERE twin_of = ?", batch.id)[0]
         twin_id = ledger.insert(
-            "INSERT INTO batches (key, nonce, account, submission_id, twin_of, tag, workflow, model,"
-            " lane, kind, status, remote_id, identified_by, request_count, processing, bytes, betas,"
-            " created_ts, sent_ts, accepted_ts, expires_ts, deadline_ts, rev)"
+            "INSERT INTO batches (key, nonce, account, submission_id, twin_of, tag, workflow,"
+            " model, lane, kind, status, remote_id, identified_by, request_count, processing,"
+            " bytes, betas, created_ts, sent_ts, accepted_ts, expires_ts, deadline_ts, rev)"
             " SELECT key || '-twin' || ?, nonce, account, submission_id, id, tag, workflow, model,"
             " lane, kind, 'in_progress', ?, 'nonce', request_count, request_count, bytes, betas,"
             " ?, sent_ts, ?, ?, deadline_ts, ? FROM batches WHERE id = ?",

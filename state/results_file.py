@@ -6,7 +6,7 @@ from pathlib import Path
 
 from state.errors import LedgerUnusable
 from state.folder import make_private, open_private, replace
-from state.ledger import no_step
+from state.ledger import Ledger, no_step
 
 
 def file_name(batch_key: str) -> str:
@@ -87,3 +87,13 @@ class ResultsFile:
             f"Cannot write {self.path}: {error.strerror or error}. The results stay at the API"
             " for 29 days; free some space, and the next pass fetches them."
         )
+
+
+def name_the_finished(ledger: Ledger, folder: Path) -> None:
+    """Give each whole file its name where a kill came between the commit and the rename."""
+    for part in folder.glob("*.jsonl.part"):
+        key = part.name.removesuffix(".jsonl.part")
+        if ledger.row(
+            "SELECT 1 FROM batches WHERE key = ? AND collection IN ('collected', 'gone')", key
+        ):
+            replace(part, folder / file_name(key))

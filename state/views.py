@@ -227,7 +227,8 @@ def results(source: Source, submission: Submission) -> Iterator[ResultRow]:
             "SELECT r.id, r.custom_id, r.tag, r.status, b.key AS batch_key, a.*"
             " FROM requests r LEFT JOIN attempts a ON a.request_id = r.id AND a.batch_id ="
             " coalesce(r.settled_by, (SELECT max(m.batch_id) FROM attempts m"
-            " WHERE m.request_id = r.id)) LEFT JOIN batches b ON b.id = a.batch_id"
+            " WHERE m.request_id = r.id AND m.outcome IS NOT NULL), (SELECT max(m.batch_id)"
+            " FROM attempts m WHERE m.request_id = r.id)) LEFT JOIN batches b ON b.id = a.batch_id"
             " WHERE r.submission_id = ? AND r.id > ? ORDER BY r.id LIMIT ?",
             submission.id,
             last,

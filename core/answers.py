@@ -1,0 +1,73 @@
+"""A request's result as jobs get it: one dictionary, the same keys whatever happened."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import msgspec
+
+from core.context import Context
+from core.pricing import dollars
+from state import views
+from state.records import Submission
+from state.results_file import file_name
+from state.spool import LineReader
+from state.views import ResultRow
+
+Result = dict[str, Any]
+
+
+def results(context: Context, submission: Submission) -> Iterator[Result]:
+    """Every request of the submission in input order.
+
+    Each is `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd",
+    "batch_id"}`; absent parts are None, and so is the outcome of what has not ended.
+    """
+    with LineReader(context.folder.results) as lines:
+        for row in views.results(context.ledger, submission):
+            yield to_result(row, _line(lines, row))
+
+
+def to_result(row: ResultRow, line: bytes | None) -> Result:
+    """The row of the ledger, and the line that the API sent for it."""
+    message = _message(line) if row.outcome == "succeeded" else None
+    return {
+        "custom_id": row.custom_id,
+        "outcome": row.outcome.value if row.outcome else None,
+        "text": _text(message),
+        "message": message,
+        "error": _error(row),
+        "usage": message.get("usage") if message else None,
+        "cost_usd": None if row.cost_nano is None else float(dollars(row.cost_nano)),
+        "batch_id": row.batch_key,
+    }
+
+
+def _line(lines: LineReader, row: ResultRow) -> bytes | None:
+    if row.result_offset is None or row.result_length is None or row.batch_key is None:
+        return None
+    return lines.read(file_name(row.batch_key), row.result_offset, row.result_length)
+
+
+def _message(line: bytes | None) -> dict[str, Any] | None:
+    if line is None:
+        return None
+    return cast("dict[str, Any]", msgspec.json.decode(line)["result"]["message"])
+
+
+def _text(message: dict[str, Any] | None) -> str | None:
+    """All the text blocks of the answer, one after the other; None where there is none."""
+    blocks = (message or {}).get("content")
+    if not isinstance(blocks, list):
+        return None
+    texts = [
+        str(block["text"])
+        for block in cast("list[dict[str, Any]]", blocks)
+        if block.get("type") == "text" and "text" in block
+    ]
+    return "".join(texts) if texts else None
+
+
+def _error(row: ResultRow) -> dict[str, str | None] | None:
+    if row.outcome is None or row.outcome == "succeeded":
+        return None
+    return {"type": row.error_type or row.outcome.value, "message": row.error_message}

@@ -1,0 +1,50 @@
+"""The only place that picks real collaborators."""
+
+import os
+import socket
+from collections.abc import Callable
+from functools import cache
+
+from core.clock import Clock, SystemClock
+from core.context import Context
+from core.engine import Engine
+from core.lane import Lane
+from core.pricing import PriceBook
+from core.settings import Settings
+from state.folder import Folder
+from state.ledger import Ledger, random_word
+
+
+def open_engine(
+    settings: Settings,
+    *,
+    actor: str,
+    clock: Clock | None = None,
+    progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None,
+) -> Engine:
+    """An engine on the ledger and the API that the settings name.
+
+    The SDK is loaded when the API is first needed. Raises LedgerUnusable.
+    """
+    clock = clock or SystemClock()
+    folder = Folder(settings.home)
+    who = f"{actor}@{socket.gethostname()}:{os.getpid()}"
+
+    @cache
+    def lane() -> Lane:
+        key = settings.require_key()
+        from core.anthropic_lane import AnthropicLane  # noqa: PLC0415 - 2 s, only when needed
+
+        return AnthropicLane(api_key=key, base_url=settings.base_url)
+
+    return Engine(
+        Context(
+            ledger=Ledger(folder.ledger, now=clock.now, actor=who),
+            folder=folder,
+            clock=clock,
+            lane=lane,
+            prices=PriceBook(),
+            holder=f"{who}/{random_word(4)}",
+            progress=progress,
+        )
+    )

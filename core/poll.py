@@ -1,0 +1,163 @@
+"""One pass: recover, send what waits, look, collect, deliver, mirror. Then it is over.
+
+Each step survives a kill at any point, and a second pass finishes what the first began.
+"""
+
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+
+from core import recover
+from core.collect import collect_all
+from core.context import Context
+from core.deliver import deliver_finished
+from core.errors import LaneError, NotFound, SettingsError, Unauthorized
+from core.listing import Listing, take
+from core.payload import wire_overhead
+from core.policy import is_due, is_past_retention, next_look
+from core.reading import read
+from core.send import send_intents
+from state import leases, looking, mirrors, results_file, sending, submissions, views
+from state.records import Batch, BatchStatus
+
+PASS_LEASE = "pass"  # noqa: S105 - a pass, not a password
+_LEASE = timedelta(minutes=15)
+
+
+@dataclass(kw_only=True)
+class PassSummary:
+    """What one pass did. `troubles` need a person, or at least another pass."""
+
+    ran: bool = True
+    sent: int = 0
+    open: int = 0
+    ended: int = 0
+    collected: int = 0
+    results: int = 0
+    failed: int = 0
+    delivered: list[str] = field(default_factory=list[str])
+    troubles: list[str] = field(default_factory=list[str])
+
+    def as_json(self) -> dict[str, object]:
+        """For the log and for `--json`."""
+        return asdict(self)
+
+
+def run_pass(context: Context) -> PassSummary:
+    """Do whatever is due; return at once when another pass is at it."""
+    until = context.clock.now() + _LEASE
+    if not leases.acquire(context.ledger, PASS_LEASE, context.holder, until=until):
+        return PassSummary(ran=False)
+    pass_id = leases.begin_pass(context.ledger)
+    summary = PassSummary()
+    try:
+        _steps(context, summary)
+    finally:
+        leases.end_pass(context.ledger, pass_id, summary.as_json())
+        leases.release(context.ledger, PASS_LEASE, context.holder)
+    return summary
+
+
+def _steps(context: Context, summary: PassSummary) -> None:
+    """What is done without the API is done, also where there is no key for it."""
+    unset: SettingsError | None = None
+    for step in (_recover_and_look, _send_waiting, _collect, _deliver):
+        _renew(context)
+        try:
+            step(context, summary)
+        except SettingsError as error:
+            unset = error
+        except LaneError as error:
+            summary.troubles.append(str(error))
+    summary.open = len(views.open_batches(context.ledger))
+    mirrors.update(context.ledger, context.folder)
+    if unset is not None:
+        summary.troubles.append(str(unset))
+        raise unset
+
+
+def _renew(context: Context) -> None:
+    leases.acquire(context.ledger, PASS_LEASE, context.holder, until=context.clock.now() + _LEASE)
+
+
+def _recover_and_look(context: Context, summary: PassSummary) -> None:
+    """One reading of the list serves the open batches and the unanswered creates."""
+    recover.expire_senders(context)
+    open_batches = looking.at_the_api(context.ledger)
+    rows = recover.unresolved(context)
+    if not open_batches and not rows:
+        return
+    wanted = {batch.remote_id for batch in open_batches}
+
+    def is_enough(listing: Listing) -> bool:
+        return wanted.issubset(listing.batches) and all(
+            recover.reaches_back_to(listing, row) for row in rows
+        )
+
+    listing = take(context, is_enough=is_enough)
+    if isinstance(listing.trouble, Unauthorized):
+        raise SettingsError(f"The key is not accepted. {listing.trouble}") from listing.trouble
+    if listing.trouble is not None:
+        summary.troubles.append(str(listing.trouble))
+    for batch in open_batches:
+        summary.ended += _look(context, batch, listing)
+    recover.resolve(context, listing, rows)
+
+
+def _look(context: Context, batch: Batch, listing: Listing) -> bool:
+    """Take in what the API says of one batch; whether it has ended."""
+    remote = listing.batches.get(batch.remote_id or "")
+    if remote is None:
+        if listing.trouble is not None or not is_due(batch, context.clock.now()):
+            return False
+        try:
+            remote = read(context, lambda: context.lane().retrieve(batch.remote_id or ""))
+        except LaneError as error:
+            _look_failed(context, batch, error)
+            return False
+    return looking.saw(context.ledger, batch, remote).status == BatchStatus.ENDED
+
+
+def _look_failed(context: Context, batch: Batch, error: LaneError) -> None:
+    """A 404 for a batch that we know is a passing one, until the API has thrown it away."""
+    now = context.clock.now()
+    if isinstance(error, NotFound) and is_past_retention(batch, now):
+        looking.lost(context.ledger, batch, str(error))
+        return
+    again = next_look(now, failures=batch.failures, retry_after_s=error.retry_after_s)
+    looking.look_failed(context.ledger, batch, str(error), next_look=again)
+
+
+def _send_waiting(context: Context, summary: PassSummary) -> None:
+    submissions.plan_waiting(
+        context.ledger,
+        max_requests=context.limits.max_requests,
+        max_bytes=context.limits.max_bytes,
+        wire_overhead=wire_overhead(),
+    )
+    intents = sending.intents(context.ledger)
+    if not intents:
+        return
+    trouble = send_intents(context, intents)
+    summary.sent = len(intents) - len(sending.intents(context.ledger))
+    if trouble:
+        summary.troubles.append(trouble)
+
+
+def _collect(context: Context, summary: PassSummary) -> None:
+    results_file.name_the_finished(context.ledger, context.folder.results)
+    for batch, collected in collect_all(context):
+        if collected is None:
+            summary.troubles.append(f"{batch.key}: its results are not to be had now.")
+            continue
+        summary.results += collected.new
+        if collected.complete:
+            summary.collected += 1
+            summary.failed += looking.failures_of(context.ledger, batch)
+        else:
+            summary.troubles.append(
+                f"{batch.key}: {collected.missing:,} results are missing; the next pass asks again."
+            )
+
+
+def _deliver(context: Context, summary: PassSummary) -> None:
+    summary.delivered = deliver_finished(context)
