@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import parse_qsl
 
 from core.clock import ManualClock
 from titan_console.sandbox.api import Sandbox
@@ -149,10 +150,11 @@ class Replay:
         return self.ids[recorded]
 
     def send(self, request: Json) -> tuple[int, dict[str, str], str]:
-        path = request["path"]
+        path: str = request["path"]
         for recorded, ours in self.ids.items():
             path = path.replace(recorded, ours)
-        query = dict(part.split("=") for part in (request.get("query") or "").split("&") if part)
+        text: str = request.get("query") or ""
+        query = dict(parse_qsl(text))
         body = RETIRED.sub(STAND_IN, request["body"] or "")
         return self.call(request["method"], path, lower(request["headers"]), query, body)
 
@@ -206,15 +208,18 @@ class Replay:
     def compare(self, where: str, at: str, ours: Any, theirs: Any) -> None:
         """Walk two values at once."""
         if isinstance(ours, dict) and isinstance(theirs, dict):
-            self.compare_objects(where, at, ours, theirs)
+            self.compare_objects(where, at, cast("Json", ours), cast("Json", theirs))
         elif isinstance(ours, list) and isinstance(theirs, list):
-            if len(ours) != len(theirs):
-                self.report.differ(where, f"{at}: {len(ours)} elements, recorded {len(theirs)}")
-            for index, (our, their) in enumerate(zip(ours, theirs, strict=False)):
-                self.compare(where, f"{at}.{index}", our, their)
+            self.compare_lists(where, at, cast("list[Any]", ours), cast("list[Any]", theirs))
         elif leaf(at, ours) != leaf(at, theirs):
             text = f"{at}: {leaf(at, ours)!r}, recorded {leaf(at, theirs)!r}"
             self.report.differ(where, text)
+
+    def compare_lists(self, where: str, at: str, ours: list[Any], theirs: list[Any]) -> None:
+        if len(ours) != len(theirs):
+            self.report.differ(where, f"{at}: {len(ours)} elements, recorded {len(theirs)}")
+        for index, (our, their) in enumerate(zip(ours, theirs, strict=False)):
+            self.compare(where, f"{at}.{index}", our, their)
 
     def compare_objects(self, where: str, at: str, ours: Json, theirs: Json) -> None:
         for name in sorted(theirs.keys() - ours.keys()):

@@ -1,9 +1,11 @@
 """The real SDK runs on the sandbox without noticing."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import anthropic
 import pytest
+from anthropic.types import Message
 from sandbox.desk import HAIKU, a_desk, a_params, create_body
 
 from titan_console.sandbox.plan import Plan
@@ -136,7 +138,8 @@ def test_a_bad_message_fails_at_once(changes: Any, kind: type[Exception]) -> Non
 )
 def test_a_streamed_message_adds_up_to_the_whole_one(changes: Any) -> None:
     sdk = a_desk().sdk()
-    whole: anthropic.types.Message = sdk.messages.create(**a_params(**changes))
+    create = cast("Callable[..., Message]", sdk.messages.create)
+    whole = create(**a_params(**changes))
     with sdk.messages.stream(**a_params(**changes)) as stream:
         kinds = [event.type for event in stream]
         streamed = stream.get_final_message()

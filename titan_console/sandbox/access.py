@@ -52,7 +52,7 @@ class Access:
         }
 
     def _organization(self) -> str:
-        number = digest("organization", self.seed) * digest("id", self.seed)
+        number = digest("organization", self.seed) << 64 | digest("id", self.seed)
         return str(UUID(int=number, version=4))
 
     def workspace(self, request: HttpRequest) -> str:

@@ -12,6 +12,7 @@ from titan_console.sandbox.tokens import CHARACTERS_PER_TOKEN, tokens
 
 _TOOL_TOKENS = 12
 _DEPTH = 4
+_LARGE = 1e9
 
 _OPENINGS = (
     "Here is a short answer.",
@@ -128,13 +129,13 @@ def _value(key: str, ask: Ask, rng: Random) -> object:
 
 def _example(schema: dict[str, object], rng: Random, depth: int) -> object:
     """A value that a JSON schema accepts."""
-    if "const" in schema:
-        return schema["const"]
+    if depth < 0 or "const" in schema:
+        return schema.get("const")
     if as_list(schema.get("enum")):
         return rng.choice(as_list(schema["enum"]))
     for union in ("anyOf", "oneOf"):
         if as_list(schema.get(union)):
-            return _example(as_dict(as_list(schema[union])[0]), rng, depth)
+            return _example(as_dict(as_list(schema[union])[0]), rng, depth - 1)
     kind = schema.get("type")
     name = as_str(next(iter(as_list(kind)), kind))
     if name in {"", "object"}:
@@ -151,7 +152,7 @@ def _example_object(schema: dict[str, object], rng: Random, depth: int) -> dict[
 
 def _example_scalar(name: str, schema: dict[str, object], rng: Random) -> object:
     low = schema.get("minimum")
-    floor = low if isinstance(low, (int, float)) else 0
+    floor = low if isinstance(low, (int, float)) and abs(low) < _LARGE else 0
     match name:
         case "integer":
             return int(floor) + rng.randint(0, 10)

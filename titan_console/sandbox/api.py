@@ -89,6 +89,8 @@ class Sandbox:
             answer = self._answer(request, route, fault, request_id)
             if fault and fault.stage is Stage.AFTER:
                 answer = self._damage(request, fault, answer, request_id)
+        except BodyTooLargeError:
+            return too_large_response()
         except ApiError as error:
             return error_response(error, request_id, common_headers(request_id))
         return answer
@@ -155,8 +157,6 @@ class Sandbox:
                 headers |= self._meter.headers()
             call = Call(request, route, fault, request_id, workspace, terms, headers, now)
             return self._dispatch(call)
-        except BodyTooLargeError:
-            return too_large_response()
         except ApiError as error:
             return error_response(error, request_id, headers)
 

@@ -13,7 +13,7 @@ from titan_console.sandbox.prompts import read_ask
 from titan_console.sandbox.row_rules import Terms, row_error
 from titan_console.sandbox.rows import Row, RowError
 from titan_console.sandbox.tokens import Measure, measure
-from titan_console.sandbox.validation import Entry
+from titan_console.sandbox.validation import Entry, read_object
 
 # What an injected trouble does to a row: an error, or a stop reason.
 RowFault = Callable[[str], "RowError | str | None"]
@@ -41,7 +41,7 @@ class Intake:
 
     def row(self, custom_id: str, raw: bytes) -> Row:
         """One row from its id and its params."""
-        params = as_dict(msgspec.json.decode(raw))
+        params = read_object(raw)
         seed = digest(self._seed, custom_id, raw)
         model = find_model(as_str(params.get("model")))
         error = row_error(params, model, self._terms)
@@ -67,7 +67,7 @@ class Intake:
             text=text,
             tool=tool,
             max_tokens=as_int(params["max_tokens"]) or 0,
-            thinking=as_dict(params.get("thinking")).get("type") in {"enabled", "adaptive"},
+            thinking=as_str(as_dict(params.get("thinking")).get("type")) in {"enabled", "adaptive"},
             stop=stop,
             input_tokens=size.total - size.cached,
             write_5m=size.cached if wrote and not size.hour else 0,

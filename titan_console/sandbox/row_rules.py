@@ -110,7 +110,7 @@ def _message(index: int, message: Params, *, last: bool) -> str:
     for name in ("role", "content"):
         if name not in message:
             return f"{where}.{name}: Field required"
-    if message["role"] not in {"user", "assistant", "system"}:
+    if as_str(message["role"]) not in {"user", "assistant", "system"}:
         return f"{where}.role: Input should be 'user', 'assistant' or 'system'"
     if not message["content"] and not (last and message["role"] == "assistant"):
         return (

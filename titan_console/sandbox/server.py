@@ -14,6 +14,7 @@ from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.asgi import application
 
 HOST = "127.0.0.1"
+PORT = 8765
 
 
 class Connections:
@@ -41,16 +42,17 @@ class Connections:
             transport.abort()
 
 
-def serve(sandbox: Sandbox, *, host: str = HOST, port: int = 0) -> None:
-    """Serve until interrupted."""
-    _server(sandbox, host, port).run()
+def serve(sandbox: Sandbox, *, host: str = HOST, port: int = PORT) -> None:
+    """Serve until interrupted; a port that is taken is an OSError."""
+    with socket.create_server((host, port)) as listener:
+        _server(sandbox).run(sockets=[listener])
 
 
 @contextmanager
 def running(sandbox: Sandbox, *, host: str = HOST, port: int = 0) -> Generator[str, None, None]:
     """Serve in a thread; yields the base URL and stops quickly at the end."""
     listener = socket.create_server((host, port))
-    server = _server(sandbox, host, port)
+    server = _server(sandbox)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
@@ -61,12 +63,10 @@ def running(sandbox: Sandbox, *, host: str = HOST, port: int = 0) -> Generator[s
         listener.close()
 
 
-def _server(sandbox: Sandbox, host: str, port: int) -> uvicorn.Server:
+def _server(sandbox: Sandbox) -> uvicorn.Server:
     connections = Connections()
     config = uvicorn.Config(
         application(sandbox, connections.cut),
-        host=host,
-        port=port,
         http=_protocol(connections),
         ws="none",
         lifespan="off",

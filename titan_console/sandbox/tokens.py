@@ -66,7 +66,7 @@ def _size(block: object) -> int:
     if isinstance(block, str):
         return len(block)
     fields = as_dict(block)
-    if fields.get("type") in {"image", "document"}:
+    if as_str(fields.get("type")) in {"image", "document"}:
         return _MEDIA_CHARACTERS
     text = fields.get("text")
     return len(text) if isinstance(text, str) else len(msgspec.json.encode(block))
