@@ -8,7 +8,7 @@ import msgspec
 from core.context import Context
 from core.pricing import dollars
 from state import views
-from state.records import Submission
+from state.records import Batch, Submission
 from state.results_file import file_name
 from state.spool import LineReader
 from state.views import ResultRow
@@ -16,14 +16,16 @@ from state.views import ResultRow
 Result = dict[str, Any]
 
 
-def results(context: Context, submission: Submission) -> Iterator[Result]:
-    """Every request of the submission in input order.
+def results(
+    context: Context, submission: Submission, *, batch: Batch | None = None
+) -> Iterator[Result]:
+    """Every request of the submission, or of one of its batches, in input order.
 
     Each is `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd",
     "batch_id"}`; absent parts are None, and so is the outcome of what has not ended.
     """
     with LineReader(context.folder.results) as lines:
-        for row in views.results(context.ledger, submission):
+        for row in views.results(context.ledger, submission, batch=batch):
             yield to_result(row, _line(lines, row))
 
 

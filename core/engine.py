@@ -7,11 +7,12 @@ from typing import Self
 from core import answers, poll
 from core.answers import Result
 from core.context import Context
-from core.errors import TitanError
 from core.poll import PassSummary
 from core.submit import Order, Submitted, submit
 from state import mirrors, views
 from state.records import Batch, RequestStatus, Submission
+
+_UNFINISHED = (RequestStatus.WAITING, RequestStatus.LIVE)
 
 
 class Engine:
@@ -48,19 +49,25 @@ class Engine:
         """What a key, a remote id or a tag means. Raises UnknownId."""
         return views.find(self.context.ledger, name)
 
-    def is_finished(self, submission: Submission) -> bool:
-        """Whether none of its requests waits or is in flight."""
-        statuses = views.statuses_of(self.context.ledger, submission)
-        return not {RequestStatus.WAITING, RequestStatus.LIVE}.intersection(statuses)
+    def is_finished(self, name: str) -> bool:
+        """Whether nothing of what the name means waits or is in flight."""
+        return not any(
+            row.status in _UNFINISHED
+            for submission, batch in self._meant(name)
+            for row in views.results(self.context.ledger, submission, batch=batch)
+        )
 
-    def results(self, submission: Submission) -> Iterator[Result]:
-        """Every request of the submission in input order. See `core.answers.results`."""
-        return answers.results(self.context, submission)
+    def results(self, name: str) -> Iterator[Result]:
+        """The requests that the name means, in input order. See `core.answers.results`."""
+        for submission, batch in self._meant(name):
+            yield from answers.results(self.context, submission, batch=batch)
 
-    def poll_quietly(self) -> str | None:
-        """A pass for a caller who wants results, not reasons; in words, what went wrong."""
-        try:
-            summary = self.poll()
-        except TitanError as error:
-            return str(error)
-        return "; ".join(summary.troubles) or None
+    def _meant(self, name: str) -> list[tuple[Submission, Batch | None]]:
+        """Submissions as a whole; or, for the key or remote id of one batch, that batch alone."""
+        submissions, batches = self.find(name)
+        alone = batches[0] if len(batches) == 1 and name not in _names(submissions) else None
+        return [(submission, alone) for submission in submissions]
+
+
+def _names(submissions: list[Submission]) -> set[str]:
+    return {name for submission in submissions for name in (submission.key, submission.tag)}

@@ -219,8 +219,10 @@ def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) 
     ]
 
 
-def results(source: Source, submission: Submission) -> Iterator[ResultRow]:
-    """Every request of the submission in input order, a page at a time."""
+def results(
+    source: Source, submission: Submission, *, batch: Batch | None = None
+) -> Iterator[ResultRow]:
+    """Every request of the submission, or of one of its batches, in input order, page by page."""
     last = 0
     while True:
         page = source.rows(
@@ -229,9 +231,13 @@ def results(source: Source, submission: Submission) -> Iterator[ResultRow]:
             " coalesce(r.settled_by, (SELECT max(m.batch_id) FROM attempts m"
             " WHERE m.request_id = r.id AND m.outcome IS NOT NULL), (SELECT max(m.batch_id)"
             " FROM attempts m WHERE m.request_id = r.id)) LEFT JOIN batches b ON b.id = a.batch_id"
-            " WHERE r.submission_id = ? AND r.id > ? ORDER BY r.id LIMIT ?",
+            " WHERE r.submission_id = ? AND r.id > ? AND (? IS NULL OR EXISTS (SELECT 1"
+            " FROM attempts x WHERE x.batch_id = ? AND x.request_id = r.id))"
+            " ORDER BY r.id LIMIT ?",
             submission.id,
             last,
+            batch.id if batch else None,
+            batch.id if batch else None,
             _PAGE,
         )
         for row in page:

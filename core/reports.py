@@ -1,0 +1,120 @@
+"""What the commands and the helper print as JSON. The keys are a contract: design.md, section 9."""
+
+from typing import Any
+
+from core.pricing import dollars
+from state import orphans, views
+from state.orphans import OrphanVerdict
+from state.reader import Source
+from state.records import Batch, RequestStatus
+from state.views import ErrorRow
+
+Report = dict[str, Any]
+
+
+def usd(nano: int | None) -> float | None:
+    """Nano-dollars as a JSON number of dollars; None stays unknown."""
+    return None if nano is None else float(dollars(nano))
+
+
+def batch(row: Batch) -> Report:
+    """One batch."""
+    known = row.cost_nano is not None and row.sync_cost_nano is not None and not row.unpriced
+    return {
+        "batch_id": row.key,
+        "remote_id": row.remote_id,
+        "tag": row.tag,
+        "workflow": row.workflow,
+        "kind": row.kind.value,
+        "status": row.status.value,
+        "collection": row.collection.value,
+        "request_count": row.request_count,
+        "counts": {
+            "processing": row.counts.processing,
+            "succeeded": row.counts.succeeded,
+            "errored": row.counts.errored,
+            "canceled": row.counts.canceled,
+            "expired": row.counts.expired,
+        },
+        "submitted_ts": row.created_ts,
+        "completed_ts": row.ended_ts,
+        "expires_ts": row.expires_ts,
+        "deadline_ts": row.deadline_ts,
+        "cost_usd": usd(row.cost_nano) if known else None,
+        "savings_usd": usd((row.sync_cost_nano or 0) - (row.cost_nano or 0)) if known else None,
+        "error": row.last_error,
+    }
+
+
+def status(source: Source, *, now_ts: str) -> Report:
+    """The whole ledger in one object."""
+    totals = views.totals(source)
+    poller = views.poller(source)
+    lease_is_held = poller.lease_expires_ts is not None and poller.lease_expires_ts > now_ts
+    return {
+        "open": [batch(row) for row in views.open_batches(source)],
+        "totals": {
+            "batches": totals.batches,
+            "requests": totals.requests,
+            "waiting": totals.waiting_requests,
+            "succeeded": totals.succeeded,
+            "failed": totals.failed_requests,
+            "cost_usd": usd(totals.cost_nano),
+            "sync_cost_usd": usd(totals.sync_cost_nano),
+            "duplicate_spend_usd": usd(totals.surplus_nano),
+            "unpriced": totals.unpriced,
+        },
+        "errors": totals.failed_requests,
+        "savings_usd": usd(totals.savings_nano),
+        "poller": {
+            "last_pass": poller.last_finished_ts,
+            "lease": poller.lease_holder if lease_is_held else None,
+        },
+        "holds": [
+            {"name": h.name, "until_ts": h.until_ts, "reason": h.reason}
+            for h in views.holds(source, now_ts=now_ts)
+        ],
+        "orphans": {
+            verdict.value: len(orphans.with_verdict(source, verdict))
+            for verdict in (OrphanVerdict.SUSPECT, OrphanVerdict.UNKNOWN)
+        },
+    }
+
+
+def tag_summary(source: Source, tag: str) -> Report:
+    """The life cycle of everything under a tag; a tag that nothing has is an empty one."""
+    submissions = views.submissions_of(source, tag)
+    counts = dict.fromkeys((status.value for status in RequestStatus), 0)
+    for submission in submissions:
+        for name, number in views.statuses_of(source, submission).items():
+            counts[name.value] += number
+    batches = [row for submission in submissions for row in views.batches_of(source, submission)]
+    cost = sum(row.cost_nano or 0 for row in batches)
+    finished = bool(submissions) and not counts["waiting"] and not counts["live"]
+    return {
+        "tag": tag,
+        "submissions": [submission.key for submission in submissions],
+        "requests": sum(submission.request_count for submission in submissions),
+        "by_status": counts,
+        "finished": finished,
+        "settled": finished and sum(counts.values()) == counts["succeeded"] + counts["given_up"],
+        "batches": [batch(row) for row in batches],
+        "cost_usd": usd(cost),
+        "savings_usd": usd(sum(row.sync_cost_nano or 0 for row in batches) - cost),
+    }
+
+
+def error(row: ErrorRow) -> Report:
+    """One failed request."""
+    return {
+        "custom_id": row.custom_id,
+        "tag": row.tag,
+        "workflow": row.workflow,
+        "batch_id": row.batch_key,
+        "remote_id": row.remote_id,
+        "outcome": row.outcome.value,
+        "error_type": row.error_type,
+        "error_message": row.error_message,
+        "attempts": row.attempts,
+        "ended_ts": row.ended_ts,
+    }

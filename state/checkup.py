@@ -1,0 +1,73 @@
+"""Looks the ledger over: what it is, whether it is whole, and what it uses of the disk."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from state.connection import FIRST_SAFE_SQLITE, sqlite3
+from state.errors import LedgerUnusable
+from state.folder import Folder
+from state.reader import Reader
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Library:
+    """The SQLite that is in use."""
+
+    module: str
+    version: str
+    is_safe: bool
+
+
+def library() -> Library:
+    """Which SQLite runs, and whether it is free of the WAL race that can lose pages."""
+    return Library(
+        module=sqlite3.__name__.partition(".")[0],
+        version=sqlite3.sqlite_version,
+        is_safe=sqlite3.sqlite_version_info >= FIRST_SAFE_SQLITE,
+    )
+
+
+def damage(path: Path, *, thorough: bool) -> str | None:
+    """What SQLite's own check finds wrong with the ledger, None when it is whole.
+
+    Raises LedgerUnusable when it cannot even be opened.
+    """
+    check = "integrity_check" if thorough else "quick_check"
+    with Reader(path) as reader:
+        try:
+            found = [str(row[0]) for row in reader.rows(f"PRAGMA {check}")]
+            loose = reader.rows("PRAGMA foreign_key_check")
+        except LedgerUnusable as error:
+            return str(error)
+    if found != ["ok"]:
+        return "; ".join(found[:3])
+    return f"{len(loose)} rows point at nothing" if loose else None
+
+
+def backups(path: Path) -> list[Path]:
+    """Copies of the ledger beside it, newest first."""
+    found = path.parent.glob(f"{path.stem}*.bak")
+    return sorted(found, key=lambda copy: copy.stat().st_mtime, reverse=True)
+
+
+def open_to_others(folder: Folder) -> list[Path]:
+    """Files of ours that other users of this machine may read."""
+    if not hasattr(folder.ledger, "owner"):
+        return []
+    ours = [folder.root, folder.ledger, *folder.spool.glob("*"), *folder.results.glob("*")]
+    return [path for path in ours if path.exists() and path.stat().st_mode & 0o077]
+
+
+def disk_use(folder: Folder) -> dict[str, int]:
+    """Bytes by kind, and what is free."""
+
+    def size(paths: list[Path]) -> int:
+        return sum(path.stat().st_size for path in paths if path.is_file())
+
+    return {
+        "ledger": size(list(folder.root.glob("titan.db*"))),
+        "spool": size(list(folder.spool.glob("*"))),
+        "results": size(list(folder.results.glob("*"))),
+        "free": shutil.disk_usage(folder.root).free,
+    }

@@ -1,0 +1,5 @@
+"""`python -m titan_console`."""
+
+from titan_console.cli import main
+
+main()

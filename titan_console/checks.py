@@ -1,0 +1,163 @@
+"""What `doctor` looks at; each check says how it went and what to do."""
+
+import importlib.util
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from core.clock import SystemClock
+from core.settings import DEFAULT_BASE_URL, Settings
+from state import checkup, orphans, views
+from state.errors import LedgerError
+from state.folder import Folder
+from state.orphans import OrphanVerdict
+from state.reader import Reader, Source
+from state.timestamps import to_text
+from titan_console import format as cells
+
+_LOW_DISK = 1 << 30
+
+
+class Health(StrEnum):
+    """How a check went."""
+
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's report."""
+
+    health: Health
+    what: str
+    detail: str
+
+
+def examine(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
+    """Every finding, in the order in which a person would ask."""
+    folder = Folder(settings.home)
+    yield Finding(Health.OK, "python", f"{platform.python_version()} on {platform.system()}")
+    yield _sqlite()
+    yield _packages()
+    yield _server(settings)
+    yield _key(settings)
+    yield from _ledger(folder, thorough=thorough)
+
+
+def _sqlite() -> Finding:
+    library = checkup.library()
+    named = f"{library.version} from {library.module}"
+    if library.is_safe:
+        return Finding(Health.OK, "sqlite", named)
+    return Finding(
+        Health.WARN,
+        "sqlite",
+        f"{named}: before 3.51.3 many writers can, rarely, damage a ledger; a newer Python"
+        " or the package pysqlite3 brings a later one",
+    )
+
+
+def _packages() -> Finding:
+    """`core` and `state` are common names: another distribution may have put its own there."""
+    places = {name: _origin(name) for name in ("core", "state", "titan_batch", "titan_console")}
+    homes = {place.parent for place in places.values() if place}
+    if len(homes) == 1 and None not in places.values():
+        return Finding(Health.OK, "packages", str(homes.pop()))
+    strangers = ", ".join(f"{name} from {place}" for name, place in places.items())
+    return Finding(Health.BAD, "packages", f"they lie in different places: {strangers}")
+
+
+def _origin(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def _server(settings: Settings) -> Finding:
+    if settings.base_url == DEFAULT_BASE_URL:
+        return Finding(Health.OK, "server", settings.base_url)
+    return Finding(Health.WARN, "server", f"{settings.base_url}, from ANTHROPIC_BASE_URL")
+
+
+def _key(settings: Settings) -> Finding:
+    if settings.api_key:
+        return Finding(Health.OK, "key", "ANTHROPIC_API_KEY is set (never shown or stored)")
+    return Finding(
+        Health.WARN, "key", "ANTHROPIC_API_KEY is not set: work is queued and nothing is sent"
+    )
+
+
+def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
+    if not folder.ledger.exists():
+        yield Finding(Health.OK, "ledger", f"none yet; it will be {folder.ledger}")
+        return
+    try:
+        damage = checkup.damage(folder.ledger, thorough=thorough)
+    except LedgerError as error:
+        damage = str(error)
+    if damage:
+        copies = checkup.backups(folder.ledger)
+        way_out = f"restore {copies[0]}" if copies else "no backup lies beside it"
+        yield Finding(Health.BAD, "ledger", f"{damage}; {way_out}")
+        return
+    yield Finding(Health.OK, "ledger", f"{folder.ledger} is whole")
+    with Reader(folder.ledger) as reader:
+        for check in (_poller, _doubts, _holds, _money):
+            yield from check(reader)
+    yield from _files(folder)
+
+
+def _poller(source: Source) -> Iterator[Finding]:
+    beat = cells.heartbeat(views.poller(source), SystemClock().now())
+    needs_one = bool(views.open_batches(source))
+    late = needs_one and beat.tone in (cells.Tone.BAD, cells.Tone.WARN)
+    yield Finding(Health.WARN if late else Health.OK, "poller", beat.word)
+
+
+def _doubts(source: Source) -> Iterator[Finding]:
+    uncertain = [b for b in views.open_batches(source) if b.status == "uncertain"]
+    for batch in uncertain:
+        yield Finding(
+            Health.WARN,
+            "uncertain",
+            f"{batch.key} was sent and its answer lost; passes find out, nothing is sent twice",
+        )
+    suspects = orphans.with_verdict(source, OrphanVerdict.SUSPECT)
+    if suspects:
+        yield Finding(
+            Health.WARN, "suspects", f"{len(suspects)} batches at the API may be ours; they run"
+        )
+    strangers = orphans.with_verdict(source, OrphanVerdict.UNKNOWN)
+    if strangers:
+        yield Finding(
+            Health.OK, "orphans", f"{len(strangers)} batches at the API that are not of this ledger"
+        )
+
+
+def _holds(source: Source) -> Iterator[Finding]:
+    for hold in views.holds(source, now_ts=to_text(SystemClock().now())):
+        yield Finding(Health.WARN, "held", f"{hold.name} until {hold.until_ts}: {hold.reason}")
+
+
+def _money(source: Source) -> Iterator[Finding]:
+    totals = views.totals(source)
+    if totals.surplus_nano:
+        spent = cells.money(totals.surplus_nano)
+        yield Finding(Health.WARN, "paid twice", f"{spent} for answers that came a second time")
+    if totals.unpriced:
+        yield Finding(Health.WARN, "unpriced", f"{totals.unpriced} answers of unknown models")
+
+
+def _files(folder: Folder) -> Iterator[Finding]:
+    exposed = [] if os.name == "nt" else checkup.open_to_others(folder)
+    if exposed:
+        yield Finding(
+            Health.WARN, "privacy", f"other users may read {exposed[0]}; chmod -R go= {folder.root}"
+        )
+    use = checkup.disk_use(folder)
+    shown = ", ".join(f"{name} {cells.size(octets)}" for name, octets in use.items())
+    yield Finding(Health.OK if use["free"] > _LOW_DISK else Health.WARN, "disk", shown)

@@ -1,0 +1,95 @@
+"""The command line. Commands load when they run, so that `--help` and `--poll` stay quick."""
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+
+import click
+
+from state.errors import TitanError
+from titan_console.diagnostics import Exit, exit_code_of, say
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+# Name -> what the list of commands says of it. Each lives in titan_console.commands.<name>.
+COMMANDS = {
+    "submit": "Take requests in from a JSONL file and send them as batches.",
+    "poll": "Make one pass: look, collect, deliver. The same as --poll.",
+    "status": "Show the open batches, the totals and what was saved.",
+    "show": "Show one submission or batch with its history.",
+    "results": "Print the results of a tag, a submission or a batch.",
+    "errors": "List the requests that failed.",
+    "doctor": "Check the installation, the ledger and the settings.",
+    "sandbox": "Serve an emulator of the Message Batches API on this machine.",
+    "demo": "See it all work, without a key: real texts through a sandbox.",
+    "completion": "Print the shell completion for bash, zsh or fish.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands' names and loads one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name, in the order of use."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"titan_console.commands.{cmd_name}")
+        command: click.Command = module.command
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List them without loading them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, invoke_without_command=True, context_settings=_CONTEXT)
+@click.option("--poll", "poll", is_flag=True, help="Make one headless pass, then exit.")
+@click.option("--json", "as_json", is_flag=True, help="With --poll: print the summary as JSON.")
+@click.version_option(version("titan-console"), prog_name="titan-console")
+@click.pass_context
+def cli(ctx: click.Context, *, poll: bool, as_json: bool) -> None:
+    """Run scheduled Claude jobs at half price through the Message Batches API.
+
+    Without a command: the console. State lies under TITAN_HOME; the key comes from
+    ANTHROPIC_API_KEY. Exit codes: 0 done, 1 done but something needs a person, 2 usage, 3
+    configuration or ledger unusable.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if poll:
+        ctx.exit(import_module("titan_console.commands.poll").run(as_json=as_json))
+    if as_json:
+        raise click.UsageError("--json goes with --poll or with a command.")
+    ctx.exit(import_module("titan_console.commands.console").run())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command line and leave the process with its exit code."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code = cli.main(args=arguments, prog_name="titan-console", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except TitanError as error:
+        say(f"titan-console: {error}")
+        return exit_code_of(error)
+    except (KeyboardInterrupt, click.Abort):
+        say("titan-console: stopped. What was taken in is safe; the next pass goes on.")
+        return 128 + 2
+    except BrokenPipeError:
+        # The reader of our output has seen enough; Python would complain at exit.
+        sys.stdout = None
+        return Exit.DONE
+    return code if isinstance(code, int) else Exit.DONE

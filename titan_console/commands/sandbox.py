@@ -1,0 +1,54 @@
+"""`titan-console sandbox`: the emulator of the Message Batches API on loopback."""
+
+import click
+
+from core.clock import SystemClock
+from titan_console.diagnostics import say
+
+_PORT = 8765
+
+
+@click.command
+@click.option("--port", default=_PORT, show_default=True, help="On 127.0.0.1.")
+@click.option("--seed", default=0, show_default=True, help="The same seed gives the same answers.")
+@click.option(
+    "--plan",
+    "plan_text",
+    default="5-20",
+    show_default=True,
+    help="How long batches take: instant, realistic, manual, or seconds as 30 or 5-20.",
+)
+@click.option("--speed", default=1.0, show_default=True, help="Seconds in the sandbox per second.")
+@click.option(
+    "--fault",
+    "fault_specs",
+    multiple=True,
+    metavar="CALL:WHAT[:OPTION=VALUE]",
+    help="Break something, as create:drop:times=1 or results:missing:p=0.1; repeatable.",
+)
+def command(
+    *, port: int, seed: int, plan_text: str, speed: float, fault_specs: tuple[str, ...]
+) -> None:
+    """Serve an emulator of the Message Batches API until Ctrl-C. It takes any key."""
+    # Here, since the server's libraries take a while to load.
+    from titan_console.sandbox.api import Sandbox  # noqa: PLC0415 - as said
+    from titan_console.sandbox.faults import Faults  # noqa: PLC0415 - as said
+    from titan_console.sandbox.plan import Plan  # noqa: PLC0415 - as said
+    from titan_console.sandbox.server import serve  # noqa: PLC0415 - as said
+    from titan_console.sandbox.warp import WarpClock  # noqa: PLC0415 - as said
+
+    try:
+        sandbox = Sandbox(
+            WarpClock(SystemClock(), speed=speed),
+            seed=seed,
+            plan=Plan.parse(plan_text),
+            faults=Faults.parse(fault_specs, seed=seed),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    say(f"The sandbox answers on http://127.0.0.1:{port} until Ctrl-C. In another terminal:")
+    say(f"  export ANTHROPIC_BASE_URL=http://127.0.0.1:{port} ANTHROPIC_API_KEY=any")
+    try:
+        serve(sandbox, port=port)
+    except OSError as error:
+        raise click.UsageError(f"Port {port} cannot be used: {error.strerror}.") from error

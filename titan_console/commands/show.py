@@ -1,0 +1,109 @@
+"""`titan-console show`: one submission or batch, with its history."""
+
+import click
+
+from core import reports
+from core.clock import SystemClock
+from core.settings import from_environment
+from state import views
+from state.folder import Folder
+from state.reader import Reader
+from state.records import Batch, Event, Submission
+from titan_console import format as cells
+from titan_console.output import print_fields, print_json, print_table
+
+
+@click.command
+@click.argument("name", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
+def command(*, name: str, as_json: bool) -> None:
+    """Show what ID means: the key of a submission or a batch, a remote id, or a tag."""
+    with Reader(Folder(from_environment().home).ledger) as reader:
+        submissions, batches = views.find(reader, name)
+        history = {batch.key: views.events(reader, batch=batch) for batch in batches}
+    if as_json:
+        print_json(_report(submissions, batches, history))
+        return
+    for submission in submissions:
+        _print_submission(submission)
+    for batch in batches:
+        _print_batch(batch, history[batch.key])
+
+
+def _report(
+    submissions: list[Submission], batches: list[Batch], history: dict[str, list[Event]]
+) -> dict[str, object]:
+    return {
+        "submissions": [
+            {
+                "batch_id": s.key,
+                "tag": s.tag,
+                "workflow": s.workflow,
+                "model": s.model,
+                "request_count": s.request_count,
+                "submitted_ts": s.created_ts,
+                "finished_ts": s.finished_ts,
+                "delivered_ts": s.delivered_ts,
+                "deadline_ts": s.deadline_ts,
+                "submitted_by": s.created_by,
+            }
+            for s in submissions
+        ],
+        "batches": [reports.batch(batch) for batch in batches],
+        "events": [
+            {"at": e.at, "actor": e.actor, "kind": e.kind, "batch_id": key, "detail": e.detail}
+            for key, events in history.items()
+            for e in reversed(events)
+        ],
+    }
+
+
+def _print_submission(submission: Submission) -> None:
+    print_fields(
+        [
+            ("submission", submission.key),
+            ("tag", submission.tag),
+            ("workflow", submission.workflow),
+            ("model", submission.model),
+            ("requests", cells.count(submission.request_count)),
+            ("submitted", f"{submission.created_ts} by {submission.created_by}"),
+            ("deadline", submission.deadline_ts or ""),
+            ("finished", submission.finished_ts or "not yet"),
+            ("delivered", submission.delivered_ts or "not yet"),
+        ]
+    )
+    click.echo()
+
+
+def _print_batch(batch: Batch, events: list[Event]) -> None:
+    now = SystemClock().now()
+    counts = batch.counts
+    print_fields(
+        [
+            ("batch", batch.key),
+            ("status", str(cells.status(batch))),
+            ("remote id", batch.remote_id or "none yet"),
+            ("twin", "the same POST, met twice at the API" if batch.twin_of else ""),
+            ("requests", cells.count(batch.request_count)),
+            (
+                "counts",
+                (
+                    f"{counts.succeeded:,} succeeded, {counts.errored:,} errored,"
+                    f" {counts.canceled:,} canceled, {counts.expired:,} expired"
+                ),
+            ),
+            ("age", cells.age(batch, now)),
+            ("cost", cells.cost(batch)),
+            ("saved", cells.saved(batch)),
+            ("trouble", cells.trouble(batch, now)),
+        ]
+    )
+    click.echo()
+    print_table(
+        ("AT", "WHO", "WHAT", "DETAIL"),
+        (
+            (e.at, e.actor, e.kind, ", ".join(f"{k}={v}" for k, v in e.detail.items()))
+            for e in reversed(events)
+        ),
+    )
+    click.echo()

@@ -1,0 +1,69 @@
+"""`titan-console status`: what is open, what failed, what was saved."""
+
+from datetime import datetime
+
+import click
+
+from core import reports
+from core.clock import SystemClock
+from core.settings import from_environment
+from state import views
+from state.folder import Folder
+from state.reader import Reader, Source
+from state.timestamps import to_text
+from titan_console import format as cells
+from titan_console.output import print_fields, print_json, print_table
+
+
+@click.command
+@click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
+def command(*, as_json: bool) -> None:
+    """Show the open batches, the totals and what was saved."""
+    now = SystemClock().now()
+    with Reader(Folder(from_environment().home).ledger) as reader:
+        if as_json:
+            print_json(reports.status(reader, now_ts=to_text(now)))
+        else:
+            _print(reader, now)
+
+
+def _print(source: Source, now: datetime) -> None:
+    open_batches = views.open_batches(source)
+    if open_batches:
+        print_table(
+            ("STATUS", "BATCH", "TAG", "REQUESTS", "AGE", "DUE", "TROUBLE"),
+            (
+                (
+                    str(cells.status(batch)),
+                    batch.key,
+                    batch.tag,
+                    cells.count(batch.request_count),
+                    cells.age(batch, now),
+                    cells.due(batch, now)[0],
+                    cells.trouble(batch, now),
+                )
+                for batch in open_batches
+            ),
+        )
+    else:
+        click.echo("No batch is open.")
+    click.echo()
+    totals = views.totals(source)
+    print_fields(
+        [
+            (
+                "requests",
+                f"{cells.count(totals.requests)} in {cells.count(totals.batches)} batches",
+            ),
+            ("waiting", cells.count(totals.waiting_requests) if totals.waiting_requests else ""),
+            ("failed", cells.count(totals.failed_requests) if totals.failed_requests else "none"),
+            ("spent", cells.sum_of_money(totals.cost_nano, totals.unpriced)),
+            ("saved", cells.sum_of_money(totals.savings_nano, totals.unpriced)),
+            ("paid twice", cells.money(totals.surplus_nano) if totals.surplus_nano else ""),
+            ("poller", str(cells.heartbeat(views.poller(source), now))),
+            *(
+                (f"held: {hold.name}", f"until {hold.until_ts}: {hold.reason}")
+                for hold in views.holds(source, now_ts=to_text(now))
+            ),
+        ]
+    )

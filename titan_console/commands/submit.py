@@ -1,0 +1,113 @@
+"""`titan-console submit`: a JSONL file of requests into the ledger and to the API."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import click
+import msgspec
+
+from core.bootstrap import open_engine
+from core.errors import PayloadError
+from core.settings import from_environment
+from core.submit import Order, Submitted
+from state.views import batches_of
+from titan_console import progress
+from titan_console.diagnostics import Exit, say
+from titan_console.output import print_json
+
+
+@click.command
+@click.argument("file", type=click.File("rb"))
+@click.option("--tag", help="What the submission is called. Default: the file's name.")
+@click.option("--model", default="claude-sonnet-4-6", show_default=True)
+@click.option("--workflow", help="Default: from the custom_ids, else the tag.")
+@click.option("--deadline", help="When the results are needed, as 2026-05-02T06:00+02:00.")
+@click.option("--beta", "betas", multiple=True, help="A beta header for the batch; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    file: IO[bytes],
+    tag: str | None,
+    model: str,
+    workflow: str | None,
+    deadline: str | None,
+    betas: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Take requests in from FILE (- is standard input) and send them as batches.
+
+    One request a line: {"custom_id", "messages", "max_tokens", ...}, or the API's own
+    {"custom_id", "params"}. The same file submitted again sends nothing. Prints the key.
+    """
+    order = Order(
+        tag=tag or _tag_of(file.name),
+        model=model,
+        workflow=workflow,
+        deadline=_moment(deadline) if deadline else None,
+        betas=betas,
+    )
+    with (
+        progress.shown() as bar,
+        open_engine(from_environment(), actor="cli", progress=bar) as engine,
+    ):
+        submitted = engine.submit(_requests(file), order)
+        batches = batches_of(engine.context.ledger, submitted.submission)
+    ctx.exit(_report(submitted, len(batches), as_json=as_json))
+
+
+def _report(submitted: Submitted, batches: int, *, as_json: bool) -> int:
+    taken = submitted.submission
+    if as_json:
+        print_json(
+            {
+                "batch_id": taken.key,
+                "tag": taken.tag,
+                "request_count": taken.request_count,
+                "batches": batches,
+                "repeated": submitted.repeated,
+                "trouble": submitted.trouble,
+            }
+        )
+    else:
+        click.echo(taken.key)
+    if submitted.repeated:
+        say(f"The same {taken.request_count:,} requests are in it already; nothing was sent.")
+    elif submitted.trouble:
+        say(f"Taken in, {taken.request_count:,} requests. {submitted.trouble}")
+        return Exit.ATTENTION
+    else:
+        plural = "batch" if batches == 1 else "batches"
+        say(f"Sent {taken.request_count:,} requests in {batches:,} {plural}.")
+    return Exit.DONE
+
+
+def _requests(file: IO[bytes]) -> Iterator[object]:
+    """Each line's object; a line that is not JSON is named by its number."""
+    for number, line in enumerate(file, 1):
+        text = line.strip().removeprefix(b"\xef\xbb\xbf")
+        if not text:
+            continue
+        try:
+            yield msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise PayloadError(f"Line {number} is not JSON: {error}.") from error
+
+
+def _tag_of(name: str) -> str:
+    if name == "<stdin>":
+        raise click.UsageError("What comes from standard input needs a --tag.")
+    return Path(name).stem
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(
+            f"--deadline {text!r} is no time; write it as 2026-05-02T06:00+02:00."
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

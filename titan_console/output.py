@@ -1,0 +1,33 @@
+"""Prints data on stdout: JSON for programs, aligned text for people."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from titan_console.safe_text import clean, pad
+
+_WIDEST = 100
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One object, on one line where it is a row of many."""
+    click.echo(json.dumps(value, ensure_ascii=True))
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns as wide as their texts; whatever came from outside is made harmless."""
+    table = [list(header), *([clean(cell, _WIDEST) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (pad(cell, width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """One line a field, its name in front."""
+    shown = [(name, value) for name, value in fields if value]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        click.echo(f"{name:<{width}}  {clean(value)}")
