@@ -41,6 +41,7 @@ class Snapshot:
     saved_30d: Saved
     poller: views.Poller
     holds: Sequence[Hold]
+    newest_event_id: int
     newest_event_ts: str | None
 
 
@@ -57,7 +58,7 @@ def take(reader: Reader, now: datetime) -> Snapshot:
 def _read(source: Source, now: datetime) -> Snapshot:
     totals = views.totals(source)
     now_text = to_text(now)
-    event = source.rows("SELECT at FROM events ORDER BY id DESC LIMIT 1")
+    event = source.rows("SELECT id, at FROM events ORDER BY id DESC LIMIT 1")
     return Snapshot(
         taken_at=now,
         revision=views.revision(source),
@@ -70,6 +71,7 @@ def _read(source: Source, now: datetime) -> Snapshot:
         saved_30d=_saved(source, now - timedelta(days=_DAYS - 1)),
         poller=views.poller(source),
         holds=views.holds(source, now_ts=now_text),
+        newest_event_id=event[0]["id"] if event else 0,
         newest_event_ts=event[0]["at"] if event else None,
     )
 

@@ -42,7 +42,7 @@ class LedgerBuilder:
         self.clock = clock or ManualClock(NOW)
         self.path = home / "titan.db"
         self.ledger = Ledger(self.path, now=self.clock.now, actor="test")
-        self._number = 0
+        (self._number,) = self.ledger.rows("SELECT count(*) FROM submissions")[0]
 
     def close(self) -> None:
         self.ledger.close()
@@ -106,7 +106,7 @@ class LedgerBuilder:
         return self.batch(batch.key)
 
     def look_failed(self, batch: Batch, reason: str) -> Batch:
-        looking.look_failed(self.ledger, batch, reason, next_look_ts=None)
+        looking.look_failed(self.ledger, batch, reason, next_look=self.clock.now())
         return self.batch(batch.key)
 
     def end(self, batch: Batch, *, failed: int = 0) -> Batch:
@@ -180,37 +180,41 @@ class LedgerBuilder:
         )
 
 
-def a_busy_ledger(home: Path, *, hold: bool = True) -> LedgerBuilder:
-    """Something of everything, as on an ordinary bad day."""
-    made = LedgerBuilder(home, ManualClock(NOW - timedelta(hours=30)))
-    clock = made.clock
-    overloaded = Failure()
-    made.collected("feed-classify-2026-05-01", 1200, [overloaded, overloaded], cost_nano=CENT // 4)
-    clock.advance(3600)
+def a_busy_ledger(home: Path) -> LedgerBuilder:
+    """Something of everything, as on an ordinary bad day; it is `NOW` and a bit."""
+    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=2)))
+
+    def at(**before: int) -> None:
+        made.clock.advance((NOW - timedelta(**before) - made.clock.now()).total_seconds())
+
+    at(hours=40)
     made.collected("digest-weekly", 40, cost_nano=CENT)
-    made.collected(
-        "translate-catalogue-nl",
-        312,
-        [Failure("expired", "the batch ended before this request ran", Outcome.EXPIRED)],
-    )
-    clock.advance(7200)
-    made.refuse(made.submit("press-summaries", 12))
+    at(hours=30)
+    made.collected("feed-classify-2026-05-01", 1200, [Failure(), Failure()], cost_nano=CENT // 4)
+    at(hours=27)
+    expired = Failure("expired", "the batch ended before this request ran", Outcome.EXPIRED)
+    made.collected("translate-catalogue-nl", 312, [expired])
+    at(hours=9)
+    made.accept(made.submit("feed-classify-2026-05-02", 2400, due_in=timedelta(hours=24)))
+    at(hours=7)
+    made.refuse(made.submit("press-summaries", 2))
     made.collected("entities-backfill", 48, cost_nano=None)
-    clock.advance(68400 - 4 * 3600)
-    made.accept(made.submit("feed-classify-2026-05-02", 2400, due_in=timedelta(hours=9)))
-    clock.advance(2 * 3600 + 700)
-    slow = made.accept(made.submit("digest-daily", 40, due_in=timedelta(hours=7, minutes=20)))
-    clock.advance(3600)
+    at(hours=5, minutes=12)
+    slow = made.accept(made.submit("digest-daily", 40, due_in=timedelta(hours=6, minutes=20)))
+    at(hours=3)
     made.look_failed(slow, "GET /v1/messages/batches: 529 overloaded_error, try again later")
+    made.collected("alt-texts-1", 96, [Failure("rate_limit_error", "Slow down")])
+    at(hours=2, minutes=40)
     made.end(made.accept(made.submit("moderation-sweep", 18_250)))
-    clock.advance(1800)
+    at(minutes=22)
     made.lose_the_answer(made.submit("translate-catalogue-de", 310, due_in=timedelta(hours=30)))
     made.release(made.submit("entities-backfill-2", 5000))
-    clock.advance(900)
-    made.sending(made.submit("press-summaries-2", 14))
-    made.submit("alt-texts", 96)
+    at(minutes=4)
+    made.submit("alt-texts-2", 96)
+    at(minutes=3)
     made.poll()
-    if hold:
-        made.hold("the API's queue is full (429)")
-    clock.advance((NOW - clock.now()).total_seconds() + 194)
+    made.hold("the API's queue is full (429)")
+    at(seconds=9)
+    made.sending(made.submit("press-summaries-2", 14))
+    at()
     return made

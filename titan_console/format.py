@@ -59,7 +59,7 @@ _ENDED = {
     Collection.NOT_READY: Label("⇣", "ended", Tone.BUSY),
     Collection.PENDING: Label("⇣", "to collect", Tone.BUSY),
     Collection.COLLECTED: Label("✓", "collected", Tone.GOOD),
-    Collection.GONE: Label("✗", "results gone", Tone.BAD),
+    Collection.GONE: Label("✗", "gone", Tone.BAD),
 }
 _OUTCOME = {
     Outcome.SUCCEEDED: Label("✓", "succeeded", Tone.GOOD),

@@ -3,6 +3,7 @@ from pathlib import Path
 from console_builders import CENT, Failure, LedgerBuilder
 
 from state import console_views
+from state.console_views import Saved
 from state.reader import Reader
 
 
@@ -22,7 +23,7 @@ def test_a_snapshot_holds_what_the_first_screen_shows(tmp_path: Path) -> None:
     assert [b.tag for b in seen.recent] == ["done"]
     assert [e.custom_id for e in seen.errors] == ["done-000"]
     assert seen.totals.waiting_requests == 5
-    assert (seen.saved_today_nano, seen.saved_30d_nano) == (2 * CENT, 2 * CENT)
+    assert seen.saved_today == seen.saved_30d == Saved(nano=2 * CENT, unpriced=0)
     assert [h.reason for h in seen.holds] == ["queue full"]
     assert seen.poller.last_finished_ts == seen.newest_event_ts
 
@@ -47,5 +48,5 @@ def test_savings_of_long_ago_are_in_the_total_only(tmp_path: Path) -> None:
     with Reader(made.path) as reader:
         seen = console_views.take(reader, made.clock.now())
     made.close()
-    assert (seen.saved_today_nano, seen.saved_30d_nano) == (0, 0)
+    assert seen.saved_today == seen.saved_30d == Saved(nano=0, unpriced=0)
     assert seen.totals.savings_nano == CENT
