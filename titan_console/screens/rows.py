@@ -1,0 +1,118 @@
+"""Turns a snapshot into the rows of the first screen's lists. Pure."""
+
+from datetime import datetime
+
+from state.console_views import Snapshot
+from state.records import Batch, BatchStatus
+from state.views import ErrorRow
+from titan_console import format as fmt
+from titan_console.format import Tone
+from titan_console.widgets.columns import Column
+from titan_console.widgets.record_table import Cell, Row
+
+OPEN_COLUMNS = (
+    Column("status", "Status", 19, 0),
+    Column("tag", "Tag", 16, 1, grow=6, widest=28),
+    Column("key", "Batch", 14, 6, grow=1, widest=24),
+    Column("requests", "Requests", 8, 3, right=True),
+    Column("age", "Age", 7, 2, right=True),
+    Column("due", "Due", 11, 4, right=True),
+    Column("trouble", "Last trouble", 16, 7, grow=4),
+)
+RECENT_COLUMNS = (
+    Column("status", "Status", 11, 0),
+    Column("tag", "Tag", 15, 1, grow=6, widest=28),
+    Column("key", "Batch", 14, 8, grow=1, widest=24),
+    Column("good", "Good", 7, 3, right=True),
+    Column("failed", "Failed", 7, 4, right=True),
+    Column("cost", "Cost", 9, 5, right=True),
+    Column("saved", "Saved", 9, 6, right=True),
+    Column("ended", "Ended", 6, 2, right=True),
+    Column("trouble", "Remark", 12, 9, grow=4),
+)
+ERROR_COLUMNS = (
+    Column("type", "Error", 19, 0, grow=1, widest=23),
+    Column("custom_id", "Request", 18, 1, grow=2, widest=40),
+    Column("message", "Message", 16, 3, grow=3),
+    Column("tag", "Tag", 14, 4, grow=1, widest=28),
+    Column("ended", "Ended", 7, 2, right=True),
+)
+_SEPARATOR = "  ·  "
+
+
+def open_rows(snapshot: Snapshot, now: datetime) -> list[Row]:
+    """What still needs the API, us or an operator; what was released and waits comes last."""
+    return [
+        _open_row(batch, now) for batch in (*snapshot.open_batches, *snapshot.waiting_for_retry)
+    ]
+
+
+def _open_row(batch: Batch, now: datetime) -> Row:
+    label = fmt.status(batch)
+    due, due_tone = fmt.due(batch, now)
+    trouble = fmt.trouble(batch, now)
+    shown = trouble or ("its requests wait" if batch.status == BatchStatus.RELEASED else "")
+    return Row(
+        key=batch.key,
+        cells={
+            "status": Cell(str(label), label.tone),
+            "tag": Cell(batch.tag),
+            "key": Cell(batch.key, Tone.DIM),
+            "requests": Cell(fmt.count(batch.request_count)),
+            "age": Cell(fmt.age(batch, now)),
+            "due": Cell(due, due_tone),
+            "trouble": Cell(shown, Tone.WARN if trouble else Tone.DIM),
+        },
+        about=_about(batch.tag, trouble, batch.key, batch.remote_id),
+    )
+
+
+def recent_rows(snapshot: Snapshot, now: datetime) -> list[Row]:
+    """What ended last, with what it brought and cost."""
+    return [_recent_row(batch, now) for batch in snapshot.recent]
+
+
+def _recent_row(batch: Batch, now: datetime) -> Row:
+    label = fmt.status(batch)
+    failed = fmt.failed(batch)
+    saved = fmt.saved(batch)
+    return Row(
+        key=batch.key,
+        cells={
+            "status": Cell(str(label), label.tone),
+            "tag": Cell(batch.tag),
+            "key": Cell(batch.key, Tone.DIM),
+            "good": Cell(fmt.count(batch.counts.succeeded)),
+            "failed": Cell(fmt.count(failed), Tone.BAD if failed else Tone.DIM),
+            "cost": Cell(fmt.cost(batch)),
+            "saved": Cell(saved, Tone.GOOD if saved.startswith("$") else Tone.DIM),
+            "ended": Cell(fmt.since(batch.ended_ts, now)),
+            "trouble": Cell(batch.last_error or "", Tone.WARN),
+        },
+        about=_about(batch.tag, batch.last_error, batch.key, batch.remote_id),
+    )
+
+
+def error_rows(snapshot: Snapshot, now: datetime) -> list[Row]:
+    """Failed requests that nobody has settled, newest first."""
+    return [_error_row(error, now) for error in snapshot.errors]
+
+
+def _error_row(error: ErrorRow, now: datetime) -> Row:
+    label = fmt.outcome(error.outcome)
+    kind = error.error_type or label.word
+    return Row(
+        key=str(error.request_id),
+        cells={
+            "type": Cell(f"{label.glyph} {kind}", label.tone),
+            "custom_id": Cell(error.custom_id),
+            "message": Cell(error.error_message or "", Tone.DIM),
+            "tag": Cell(error.tag, Tone.DIM),
+            "ended": Cell(fmt.since(error.ended_ts, now)),
+        },
+        about=_about(error.custom_id, kind, error.error_message, error.tag),
+    )
+
+
+def _about(*parts: str | None) -> str:
+    return _SEPARATOR.join(part for part in parts if part)

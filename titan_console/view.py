@@ -1,0 +1,72 @@
+"""What the console knows of the ledger right now; screens draw it."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.clock import Clock
+from titan_console.feed import Feed
+from titan_console.messages import LedgerLost, LedgerSeen, Trouble
+
+if TYPE_CHECKING:
+    from state.console_views import Snapshot
+
+
+class View:
+    """The latest picture, or the one it was paused at."""
+
+    def __init__(self, feed: Feed, clock: Clock) -> None:
+        """Empty, until the feed has looked."""
+        self.snapshot: Snapshot | None = None
+        self.trouble: Trouble | None = None
+        self.lag: timedelta | None = None
+        self.paused = False
+        self.first_revision = 0
+        self.place = _short(feed.path)
+        self._feed = feed
+        self._clock = clock
+        self._held: LedgerSeen | None = None
+
+    def now(self) -> datetime:
+        """The time."""
+        return self._clock.now()
+
+    def take(self, news: LedgerSeen | LedgerLost) -> None:
+        """Take in what the feed tells; while paused, keep it for later."""
+        if isinstance(news, LedgerLost):
+            self.trouble = news.trouble
+            return
+        self.trouble = None
+        if self.paused and self.snapshot is not None:
+            self._held = news
+        else:
+            self._draw_from(news)
+
+    def pause(self, paused: bool) -> None:
+        """Stand still, or catch up."""
+        self.paused = paused
+        if not paused and self._held is not None:
+            self._draw_from(self._held)
+            self._held = None
+
+    def changes_behind(self) -> int:
+        """How many changes the paused picture lacks."""
+        if self._held is None or self.snapshot is None:
+            return 0
+        return self._held.snapshot.revision - self.snapshot.revision
+
+    def silent_for(self, now: datetime) -> timedelta | None:
+        """How long ago the feed last had an answer; None before the first."""
+        return None if self._feed.looked_at is None else now - self._feed.looked_at
+
+    def _draw_from(self, seen: LedgerSeen) -> None:
+        if self.snapshot is None or seen.snapshot.revision < self.first_revision:
+            self.first_revision = seen.snapshot.revision
+        self.snapshot, self.lag = seen.snapshot, seen.lag
+
+
+def _short(path: Path) -> str:
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)
