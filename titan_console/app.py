@@ -1,0 +1,107 @@
+"""The console: a Textual app that follows the ledger and changes nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
+
+from core.clock import Clock, SystemClock
+from titan_console import crash_log
+from titan_console.feed import Feed
+from titan_console.messages import LedgerLost, LedgerSeen
+from titan_console.safe_text import clean
+from titan_console.screens.batches import BatchesScreen
+from titan_console.screens.help import HelpScreen
+from titan_console.view import View
+from titan_console.widgets.control_filter import ControlFilter
+from titan_console.widgets.palette import DARK, LIGHT, MONO, THEMES
+
+
+class TitanApp(App[None]):
+    """Reads the ledger in `home`; other processes write it."""
+
+    TITLE = "Titan Console"
+    ENABLE_COMMAND_PALETTE = False
+    VERTICAL_BREAKPOINTS: ClassVar = [  # pyright: ignore[reportIncompatibleVariableOverride] - a class sets it
+        (0, "-flat"),
+        (20, "-low"),
+        (30, "-high"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
+        Binding("p", "pause", "Pause", id="app.pause"),
+        Binding("r", "refresh_now", "Refresh", id="app.refresh"),
+        Binding("t", "theme", "Theme", id="app.theme"),
+        Binding("q", "quit", "Quit", id="app.quit"),
+    ]
+
+    def __init__(self, home: Path, clock: Clock) -> None:
+        """`home` is the state folder; it may not exist yet."""
+        super().__init__()
+        self._home = home
+        self._clock = clock
+        self._feed = Feed(home, clock)
+        self._control_filter = ControlFilter()
+        self.view = View(self._feed, clock)
+        self._first = BatchesScreen(self.view)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = MONO.name if self.no_color else DARK.name
+
+    def on_mount(self) -> None:
+        """Open the first screen and begin to follow."""
+        self.push_screen(self._first)
+        self.run_worker(self._feed.follow(self.post_message), name="feed", exclusive=True)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's own, and the net for control characters."""
+        return [*super().get_line_filters(), self._control_filter]
+
+    def on_ledger_seen(self, message: LedgerSeen) -> None:
+        """The ledger has changed."""
+        self.view.take(message)
+        self._first.show()
+
+    def on_ledger_lost(self, message: LedgerLost) -> None:
+        """The ledger cannot be read now."""
+        self.view.take(message)
+        self._first.show()
+
+    def action_pause(self) -> None:
+        """Stand still, or go on."""
+        self.view.pause(not self.view.paused)
+        self._first.show()
+
+    def action_refresh_now(self) -> None:
+        """Read the ledger again, changed or not."""
+        self._feed.refresh()
+
+    def action_help(self) -> None:
+        """Explain keys and glyphs."""
+        self.push_screen(HelpScreen())
+
+    def action_theme(self) -> None:
+        """From dark to light and back; without colours there is one theme."""
+        if not self.no_color:
+            self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+            self._first.redraw()
+
+    def _fatal_error(self) -> None:
+        """One line for the terminal; Textual's own page would show every local variable."""
+        error = self._exception or RuntimeError("unknown")
+        log = crash_log.write(self._home, error, self._clock.now())
+        where = f" Details: {log}" if log else ""
+        line = f"The console stopped. {crash_log.one_line(error)}.{where}"
+        self._exit_renderables.append(Text(clean(line)))
+        self._close_messages_no_wait()
+
+
+def run(home: Path) -> int:
+    """Open the console on the ledger in `home`; the exit code."""
+    app = TitanApp(home, SystemClock())
+    app.run()
+    return app.return_code or 0
