@@ -1,0 +1,75 @@
+"""`titan-console demo`: see it work, without a key."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from titan_console.demo import texts
+from titan_console.diagnostics import Exit
+
+
+@click.command
+@click.option(
+    "--input",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of your own texts. Default: the standard library's docstrings.",
+)
+@click.option("--seed", default=7, show_default=True, help="The same seed gives the same answers.")
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to put the ledger. Default: a new temporary folder.",
+)
+@click.option("--print", "printed", is_flag=True, help="Print only, also on a terminal.")
+@click.pass_context
+def command(
+    ctx: click.Context, *, folder: Path | None, seed: int, home: Path | None, printed: bool
+) -> None:
+    """Run three jobs on real texts through a sandbox, and show what it saved.
+
+    On a terminal it opens the console while the jobs run; q leaves it. Takes under a minute.
+    """
+    home = home or Path(tempfile.mkdtemp(prefix="titan-demo-"))
+    if printed or not sys.stdout.isatty():
+        _play(home, folder, seed)
+    else:
+        _play_behind_the_console(home, folder, seed)
+    ctx.exit(Exit.DONE)
+
+
+def _play(home: Path, folder: Path | None, seed: int) -> None:
+    from titan_console.demo.ending import tell  # noqa: PLC0415 - with the engine
+    from titan_console.demo.play import play  # noqa: PLC0415 - loads the engine
+
+    found = texts.folder(folder) if folder else texts.standard_library()
+    source = str(folder) if folder else "the standard library's docstrings"
+    click.echo(f"{len(found):,} texts from {source}.")
+    play(home, found, seed=seed, say=click.echo)
+    tell(home)
+
+
+def _play_behind_the_console(home: Path, folder: Path | None, seed: int) -> None:
+    """The console never loads the SDK, so the jobs run in a process of their own."""
+    from titan_console.app import run  # noqa: PLC0415 - loads Textual
+    from titan_console.demo.ending import tell  # noqa: PLC0415 - only at the end
+
+    arguments = ["demo", "--print", "--home", str(home), "--seed", str(seed)]
+    if folder:
+        arguments += ["--input", str(folder)]
+    player = subprocess.Popen(  # noqa: S603 - ourselves
+        [sys.executable, "-P", "-m", "titan_console", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        run(home)
+    finally:
+        player.terminate()
+        player.wait()
+    if (home / "titan.db").exists():
+        tell(home)

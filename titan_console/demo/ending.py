@@ -1,0 +1,80 @@
+"""What the demo says at its end: what happened, what it saved, where to look next."""
+
+from pathlib import Path
+
+import click
+
+from state import views
+from state.folder import Folder
+from state.reader import Reader, Source
+from state.records import Batch
+from titan_console import format as cells
+from titan_console.output import print_table
+
+
+def tell(home: Path) -> None:
+    """Read it all from the ledger, as any other program would."""
+    folder = Folder(home)
+    with Reader(folder.ledger) as reader:
+        click.echo()
+        _tell_jobs(reader)
+        _tell_rescues(reader)
+        _tell_errors(reader)
+    click.echo()
+    click.echo("Look around:")
+    click.echo(f"  export TITAN_HOME={home}")
+    for command, what in (
+        ("titan-console", "the console"),
+        ("titan-console status", "the same as text; --json for programs"),
+        ("titan-console errors", "what failed, and why"),
+        ("titan-console results TAG", "every answer, in input order"),
+    ):
+        click.echo(f"  {command:<27} {what}")
+    staged = sorted(path.name for path in folder.staging.glob("*.jsonl"))
+    click.echo(f"  {folder.staging}/ has what the next job reads: {', '.join(staged)}")
+
+
+def _tell_jobs(source: Source) -> None:
+    batches = views.closed_batches(source, limit=100)
+    print_table(
+        ("JOB", "REQUESTS", "SUCCEEDED", "FAILED", "SYNC PRICE", "PAID", "SAVED"),
+        [
+            (
+                batch.workflow,
+                cells.count(batch.request_count),
+                cells.count(batch.counts.succeeded),
+                cells.count(cells.failed(batch)),
+                cells.money(batch.sync_cost_nano),
+                cells.cost(batch),
+                cells.saved(batch),
+            )
+            for batch in sorted(batches, key=lambda batch: batch.id)
+        ],
+    )
+    totals = views.totals(source)
+    click.echo(
+        f"{cells.count(totals.succeeded)} answers for {cells.money(totals.cost_nano)};"
+        f" synchronously they would have cost {cells.money(totals.sync_cost_nano)}:"
+        f" {cells.money(totals.savings_nano)} saved. (Prices are real, the answers are not.)"
+    )
+
+
+def _tell_rescues(source: Source) -> None:
+    for batch in views.closed_batches(source, limit=100):
+        if _was_rescued(batch):
+            click.echo(
+                f"{batch.workflow}: the answer to its create was lost. A pass found the batch at"
+                " the API by the nonce in its results: sent once, paid once."
+            )
+
+
+def _was_rescued(batch: Batch) -> bool:
+    return batch.identified_by == "nonce" and batch.twin_of is None
+
+
+def _tell_errors(source: Source) -> None:
+    failed = views.totals(source).failed_requests
+    if failed:
+        click.echo(
+            f"{cells.count(failed)} requests failed at the API; they are kept, and not billed."
+        )
