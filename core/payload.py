@@ -92,7 +92,8 @@ def to_line(
     _check_params(params, named, betas)
     body = _encoded(params, named)
     if b'"cache_control"' in body:
-        _check_cache(params, named)
+        # What goes out is looked at: in JSON a tuple or a record is like any list or object.
+        _check_cache(msgspec.json.decode(body), named)
     line = b'{"custom_id":"%b","params":%b}' % (custom_id.encode(), body)
     if len(line) + wire_overhead() + len(b'{"requests":[]}') > limits.max_bytes:
         raise PayloadError(
@@ -121,7 +122,7 @@ def _params(fields: dict[str, object], named: str) -> dict[str, object]:
     if "params" not in fields:
         params = fields
     elif len(fields) > 1:
-        extra = ", ".join(sorted(key for key in fields if key != "params"))
+        extra = ", ".join(sorted(str(key) for key in fields if key != "params"))
         raise PayloadError(
             f"{named} has 'params' and beside it {extra}: use the one form or the other."
         )
@@ -141,7 +142,7 @@ def _params(fields: dict[str, object], named: str) -> dict[str, object]:
 
 def _check_params(params: Mapping[str, object], named: str, betas: tuple[str, ...]) -> None:
     for key, why in _REFUSED_PARAMS.items():
-        if params.get(key) is not None and params[key] is not False:
+        if key in params and not (key == "stream" and params[key] is False):
             raise PayloadError(f"{named}: {why}.")
     _check_messages(params.get("messages"), named)
     model = params["model"]
@@ -186,7 +187,7 @@ def _encoded(params: Mapping[str, object], named: str) -> bytes:
         raise PayloadError(f"{named} cannot be written as JSON: {error}.") from error
 
 
-def _check_cache(params: Mapping[str, object], named: str) -> None:
+def _check_cache(params: object, named: str) -> None:
     for mark in _cache_marks(params):
         if not isinstance(mark, Mapping) or mark.get("ttl") != "1h":  # pyright: ignore[reportUnknownMemberType]
             raise PayloadError(
