@@ -36,7 +36,7 @@ class TitanApp(App[None]):
         Binding("p", "pause", "Pause", id="app.pause"),
         Binding("r", "refresh_now", "Refresh", id="app.refresh"),
         Binding("t", "theme", "Theme", id="app.theme"),
-        Binding("q", "quit", "Quit", id="app.quit"),
+        Binding("q,ctrl+c", "quit", "Quit", key_display="q", id="app.quit"),
     ]
 
     def __init__(self, home: Path, clock: Clock) -> None:

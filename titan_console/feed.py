@@ -56,7 +56,7 @@ class Follower:
             return self._lost(Trouble(f"There is no ledger at {self._path}.", missing=True))
         except (LedgerError, OSError) as error:
             return self._lost(Trouble(str(error)))
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError):
             return self._lost(
                 Trouble(f"The ledger {self._path} holds what this version cannot read.")
             )

@@ -195,9 +195,10 @@ async def test_help_opens_and_closes(tmp_path: Path) -> None:
         assert isinstance(pilot.app.screen, BatchesScreen)
 
 
-async def test_q_quits_with_nothing_wrong(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
+async def test_q_quits_with_nothing_wrong(tmp_path: Path, key: str) -> None:
     async with opened(LedgerBuilder(tmp_path)) as pilot:
-        await pilot.press("q")
+        await pilot.press(key)
         await until(pilot, lambda: not app_of(pilot).is_running)
         assert not app_of(pilot).return_code
 
