@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, cast
 
-import msgspec
-
 from core.context import Context
 from core.pricing import dollars
+from core.result_line import message_of
 from state import views
 from state.records import Batch, Submission
 from state.results_file import file_name
@@ -31,7 +30,7 @@ def results(
 
 def to_result(row: ResultRow, line: bytes | None) -> Result:
     """The row of the ledger, and the line that the API sent for it."""
-    message = _message(line) if row.outcome == "succeeded" else None
+    message = message_of(line) if line and row.outcome == "succeeded" else None
     return {
         "custom_id": row.custom_id,
         "outcome": row.outcome.value if row.outcome else None,
@@ -50,22 +49,18 @@ def _line(lines: LineReader, row: ResultRow) -> bytes | None:
     return lines.read(file_name(row.batch_key), row.result_offset, row.result_length)
 
 
-def _message(line: bytes | None) -> dict[str, Any] | None:
-    if line is None:
-        return None
-    return cast("dict[str, Any]", msgspec.json.decode(line)["result"]["message"])
-
-
 def _text(message: dict[str, Any] | None) -> str | None:
     """All the text blocks of the answer, one after the other; None where there is none."""
     blocks = (message or {}).get("content")
     if not isinstance(blocks, list):
         return None
-    texts = [
-        str(block["text"])
-        for block in cast("list[dict[str, Any]]", blocks)
-        if block.get("type") == "text" and "text" in block
-    ]
+    texts: list[str] = []
+    for block in cast("list[object]", blocks):
+        match block:
+            case {"type": "text", "text": str(text)}:
+                texts.append(text)
+            case _:
+                pass
     return "".join(texts) if texts else None
 
 

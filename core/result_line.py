@@ -1,13 +1,14 @@
 """Reads one line of a batch's results: strictly, and only what the ledger needs."""
 
 import json
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 
 from state.records import CollectedResult, Outcome, Usage
 
-_Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+# No answer has as many; the costs of a whole batch with more would not fit into the ledger.
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 30)]
 _MESSAGE_LIMIT = 2000
 
 
@@ -61,8 +62,8 @@ class BadLineError(ValueError):
 def decode(line: bytes) -> CollectedResult:
     """The line with its custom_id as it came over the wire. Raises BadLineError."""
     try:
-        found = _decoder.decode(line)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        found = _decoded(line)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise BadLineError(str(error)) from error
     match found.result:
         case _Succeeded(message=message):
@@ -87,12 +88,42 @@ def decode(line: bytes) -> CollectedResult:
             return CollectedResult(custom_id=found.custom_id, outcome=Outcome.EXPIRED)
 
 
+def _decoded(line: bytes) -> _Line:
+    try:
+        return _decoder.decode(line)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return _decoder.decode(_mended(line))
+
+
+def _mended(line: bytes) -> bytes:
+    """The line with a question mark for each lone half of a surrogate pair.
+
+    Python's own decoder takes them, as the API's encoder does; a billed answer may hold one.
+    """
+    return json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def message_of(line: bytes) -> dict[str, Any] | None:
+    """The message of a succeeded line, with what cannot be read in it replaced."""
+    try:
+        found = msgspec.json.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        # What the ledger took in without looking at the content: any bytes, any numbers.
+        found = json.loads(_mended(line.decode("utf-8", "replace").encode()))
+    return found["result"]["message"]
+
+
 def with_custom_id(line: bytes, wire_id: str, custom_id: str) -> bytes:
     """The line with the caller's custom_id; all else stays as the API sent it."""
     head = b'{"custom_id":"%b"' % wire_id.encode()
     if line.startswith(head):
         return b'{"custom_id":"%b"%b' % (custom_id.encode(), line[len(head) :])
-    fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    try:
+        fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        fields = msgspec.json.decode(_mended(line), type=dict[str, msgspec.Raw])
     fields["custom_id"] = msgspec.Raw(msgspec.json.encode(custom_id))
     return msgspec.json.encode(fields)
 
@@ -103,9 +134,13 @@ def error_of(raw: bytes) -> tuple[str, str]:
         outer = json.loads(raw)
     except (ValueError, RecursionError):
         return "unknown_error", raw[:_MESSAGE_LIMIT].decode("utf-8", "replace")
-    inner = outer.get("error") if isinstance(outer, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    fields = cast("dict[str, object]", inner if isinstance(inner, dict) else {})
-    kind, text = fields.get("type", "unknown_error"), fields.get("message", "")
+    fields: object = outer
+    if isinstance(outer, dict):
+        fields = cast("dict[str, object]", outer).get("error", cast("object", outer))
+    if not isinstance(fields, dict):
+        return "unknown_error", _storable(cast("object", outer) or "")[:_MESSAGE_LIMIT]
+    found = cast("dict[str, object]", fields)
+    kind, text = found.get("type") or "unknown_error", found.get("message") or ""
     return _storable(kind)[:100], _storable(text)[:_MESSAGE_LIMIT]
 
 
