@@ -1,0 +1,84 @@
+"""What every command has: help, quickness, JSON; and the smaller commands themselves."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from terminal import Terminal
+
+from titan_console.cli import COMMANDS
+
+# What only a send, a migration, a price or the console may load.
+HEAVY = ("anthropic", "textual", "sqlite_utils", "genai_prices", "httpx2", "uvicorn")
+
+
+def _loaded(terminal: Terminal, *arguments: str) -> set[str]:
+    code = (
+        "import sys\n"
+        "from titan_console.cli import main\n"
+        f"try: main({list(arguments)!r})\n"
+        "except SystemExit: pass\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
+    return set(ast.literal_eval(terminal.python("-c", code).err.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("command", [["--help"], ["status"], ["--poll"], ["errors"], ["doctor"]])
+def test_what_must_be_quick_loads_nothing_heavy(tmp_path: Path, command: list[str]) -> None:
+    terminal = Terminal(tmp_path / "home")
+    terminal.run("--poll")
+    assert _loaded(terminal, *command) == set()
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_explains_itself(tmp_path: Path, name: str) -> None:
+    done = Terminal(tmp_path / "home").run(name, "--help")
+    assert done.code == 0
+    assert done.out.startswith(f"Usage: titan-console {name}")
+
+
+def test_the_list_of_commands_is_in_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    for name in COMMANDS:
+        assert f"titan-console {name}" in readme or f"`{name}`" in readme, name
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_both_names_of_the_program(tmp_path: Path, shell: str) -> None:
+    done = Terminal(tmp_path / "home").run("completion", shell)
+    assert done.code == 0
+    assert "_TITAN_CONSOLE_COMPLETE" in done.out
+    assert "_TITAN_COMPLETE" in done.out
+
+
+def test_doctor_finds_a_sound_installation_sound(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home")
+    terminal.run("--poll")
+    report = terminal.run("doctor", "--check", "--json").json()
+    assert report["ok"] is True
+    assert "sk-ant-test" not in str(report)
+
+
+def test_doctor_says_what_is_wrong_with_a_damaged_ledger(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home")
+    terminal.run("--poll")
+    ledger = tmp_path / "home" / "titan.db"
+    content = bytearray(ledger.read_bytes())
+    content[4096 : 4096 * 6] = b"\xff" * (4096 * 5)
+    ledger.write_bytes(content)
+    done = terminal.run("doctor", "--json")
+    assert done.code == 1
+    finding = next(f for f in done.json()["findings"] if f["what"] == "ledger")
+    assert finding["health"] == "bad"
+
+
+def test_a_fault_that_the_sandbox_does_not_know_is_a_usage_error(tmp_path: Path) -> None:
+    done = Terminal(tmp_path / "home").run("sandbox", "--fault", "nonsense")
+    assert done.code == 2
+    assert "Traceback" not in done.err
+
+
+def test_the_console_needs_a_terminal_and_says_what_to_do_without(tmp_path: Path) -> None:
+    done = Terminal(tmp_path / "home").run()
+    assert done.code == 2
+    assert "titan-console status" in done.err
