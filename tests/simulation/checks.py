@@ -1,0 +1,233 @@
+"""What must hold at the end of every history: the API's books against the ledger and the files."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from simulation.file_checks import file_findings
+from simulation.truth import Row, Truth, read_truth
+from simulation.weather import LONGEST_LAG_S
+from simulation.world import World
+
+from core.policy import COLLECT_TRIES
+from core.recover import WATCH_RELEASED
+from state.connection import connect, sqlite3
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SETTLE_S = 1800.0
+_TOKENS = "input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens"
+
+
+class Job(Protocol):
+    """A call of submit, and the keys that its repetitions returned."""
+
+    tag: str
+    count: int
+    keys: set[str]
+
+
+def check(world: World, jobs: Sequence[Job]) -> list[str]:
+    """Everything that is wrong, in words; nothing when all is well."""
+    ledger = connect(world.folder.ledger)
+    try:
+        truth = read_truth(world.sandbox)
+        findings = [
+            *_integrity(ledger),
+            *_nothing_lost(ledger, jobs),
+            *_nothing_stuck(ledger),
+            *_one_answer(ledger),
+            *_ledger_is_bill(ledger, truth),
+            *_sums(ledger),
+            *_one_post_each(world),
+            *_no_payment_twice(world, ledger, truth),
+            *file_findings(world.folder, ledger, truth),
+        ]
+        world.figures.ledger.update(_figures(ledger))
+    finally:
+        ledger.close()
+    return findings
+
+
+def _integrity(ledger: sqlite3.Connection) -> Iterator[str]:
+    (found,) = ledger.execute("PRAGMA integrity_check").fetchone()
+    if found != "ok":
+        yield f"the database is damaged: {found}"
+    for row in ledger.execute("PRAGMA foreign_key_check").fetchall():
+        yield f"a row points nowhere: {tuple(row)}"
+
+
+def _nothing_lost(ledger: sqlite3.Connection, jobs: Sequence[Job]) -> Iterator[str]:
+    for job in jobs:
+        if len(job.keys) != 1:
+            yield f"P1: {job.tag} was given the keys {sorted(job.keys)}"
+        (count,) = ledger.execute(
+            "SELECT count(*) FROM requests WHERE tag = ?", (job.tag,)
+        ).fetchone()
+        if count != job.count:
+            yield f"P1: {job.tag} has {count} requests in the ledger, not {job.count}"
+
+
+def _nothing_stuck(ledger: sqlite3.Connection) -> Iterator[str]:
+    for row in ledger.execute(
+        "SELECT tag, custom_id, status FROM requests WHERE status IN ('waiting', 'live')"
+    ).fetchall():
+        yield f"P1: {row['tag']}/{row['custom_id']} is still {row['status']}"
+    for row in ledger.execute(
+        "SELECT key, status, collection, last_error FROM batches"
+        " WHERE status NOT IN ('released', 'refused', 'ended') OR collection = 'pending'"
+    ).fetchall():
+        yield f"P5: batch {row['key']} is stuck in {row['status']}/{row['collection']}: {row[3]}"
+    for row in ledger.execute(
+        "SELECT remote_id FROM orphans WHERE verdict = 'suspect'"
+    ).fetchall():
+        yield f"P5: the orphan {row['remote_id']} is still a suspect"
+    for row in ledger.execute(
+        "SELECT key FROM submissions WHERE finished_ts IS NULL OR delivered_ts IS NULL"
+    ).fetchall():
+        yield f"P5: {row['key']} is not finished and delivered"
+
+
+def _one_answer(ledger: sqlite3.Connection) -> Iterator[str]:
+    for row in ledger.execute(
+        "SELECT r.tag, r.custom_id, r.status, r.settled_by,"
+        " sum(a.outcome = 'succeeded' AND a.surplus = 0) AS winners,"
+        " sum(a.outcome = 'succeeded' AND a.surplus = 0 AND a.batch_id = r.settled_by) AS settling,"
+        " sum(a.live) AS live FROM requests r LEFT JOIN attempts a ON a.request_id = r.id"
+        " GROUP BY r.id"
+    ).fetchall():
+        named = f"{row['tag']}/{row['custom_id']} ({row['status']})"
+        has_answer = row["status"] == "succeeded"
+        if row["winners"] != has_answer or (row["settling"] or 0) != has_answer:
+            yield f"P2: {named} has {row['winners']} answers, settled by {row['settled_by']}"
+        if row["live"]:
+            yield f"P2: {named} has a live attempt"
+
+
+def _ledger_is_bill(ledger: sqlite3.Connection, truth: Truth) -> Iterator[str]:
+    batches = {
+        row["remote_id"]: row
+        for row in ledger.execute("SELECT * FROM batches WHERE remote_id IS NOT NULL").fetchall()
+    }
+    for remote_id, rows in truth.ours.items():
+        batch = batches.get(remote_id)
+        if batch is None:
+            yield f"P3: {remote_id} was made by us and is not in the ledger"
+        elif batch["collection"] != "collected":
+            yield f"P3: {remote_id} is {batch['collection']}, not collected"
+        else:
+            yield from _batch_is_bill(ledger, batch, rows)
+    for remote_id in batches.keys() - truth.ours.keys():
+        yield f"P3: {remote_id} is in the ledger and not ours"
+
+
+def _batch_is_bill(
+    ledger: sqlite3.Connection, batch: sqlite3.Row, rows: "Mapping[str, Row]"
+) -> Iterator[str]:
+    found = {
+        row["custom_id"]: row
+        for row in ledger.execute(
+            "SELECT r.custom_id, a.* FROM attempts a JOIN requests r ON r.id = a.request_id"
+            " WHERE a.batch_id = ?",
+            (batch["id"],),
+        ).fetchall()
+    }
+    if found.keys() != rows.keys():
+        yield f"P3: {batch['key']} has other requests than its batch at the API"
+        return
+    cost = 0
+    for custom_id, row in rows.items():
+        attempt = found[custom_id]
+        if attempt["outcome"] == "missing" and batch["collect_tries"] >= COLLECT_TRIES:
+            continue
+        cost += row.cost_nano
+        ours = (attempt["outcome"], attempt["cost_nano"], *(attempt[name] for name in row.usage))
+        theirs = (row.outcome, row.cost_nano, *row.usage.values())
+        if ours != theirs:
+            yield f"P3: {batch['key']}/{custom_id} is {ours} here and {theirs} on the bill"
+    if batch["cost_nano"] != cost:
+        yield f"P3: {batch['key']} costs {batch['cost_nano']} here and {cost} on the bill"
+
+
+def _sums(ledger: sqlite3.Connection) -> Iterator[str]:
+    """The totals that screens show are the sums of the rows."""
+    columns = (
+        *("requests", "succeeded", "errored", "canceled", "expired", "missing"),
+        *("input_tokens", "output_tokens", "cost_nano", "sync_cost_nano", "surplus_nano"),
+    )
+    shown = ledger.execute(
+        "SELECT " + ", ".join(f"coalesce(sum({name}), 0)" for name in columns) + " FROM daily_totals"
+    ).fetchone()
+    counted = ledger.execute(
+        "SELECT count(*), "
+        + ", ".join(f"coalesce(sum(a.outcome = '{name}'), 0)" for name in columns[1:6])
+        + ", coalesce(sum(a.input_tokens), 0), coalesce(sum(a.output_tokens), 0),"
+        " coalesce(sum(a.cost_nano), 0), coalesce(sum(a.sync_cost_nano), 0),"
+        " coalesce(sum(a.cost_nano * a.surplus), 0) FROM attempts a JOIN batches b"
+        " ON b.id = a.batch_id WHERE b.collection IN ('collected', 'gone')"
+    ).fetchone()
+    for name, one, other in zip(columns, shown, counted, strict=True):
+        if one != other:
+            yield f"P3: daily totals say {one} {name}, the attempts {other}"
+
+
+def _one_post_each(world: World) -> Iterator[str]:
+    posts: Counter[str] = Counter()
+    for post in world.sandbox.books().posts:
+        for nonce in {custom_id.rpartition("-")[2] for custom_id in post.custom_ids}:
+            posts[nonce] += 1
+    for nonce, count in posts.items():
+        if count > 1 + (nonce in world.repeated):
+            yield f"P4: the batch with nonce {nonce} was posted {count} times"
+
+
+def _no_payment_twice(world: World, ledger: sqlite3.Connection, truth: Truth) -> Iterator[str]:
+    paid: dict[str, list[tuple[str, str]]] = {}
+    for remote_id, rows in truth.ours.items():
+        for custom_id, row in rows.items():
+            if row.outcome == "succeeded":
+                paid.setdefault(custom_id, []).append((remote_id, row.nonce))
+    for custom_id, payments in paid.items():
+        if len(payments) < 2:
+            continue
+        (shown,) = ledger.execute(
+            "SELECT coalesce(sum(a.surplus), 0) FROM attempts a"
+            " JOIN requests r ON r.id = a.request_id WHERE r.custom_id = ?",
+            (custom_id,),
+        ).fetchone()
+        (missing,) = ledger.execute(
+            "SELECT count(*) FROM attempts a JOIN requests r ON r.id = a.request_id"
+            " WHERE r.custom_id = ? AND a.outcome = 'missing'",
+            (custom_id,),
+        ).fetchone()
+        if shown + missing < len(payments) - 1:
+            yield f"P4: {custom_id} was paid {len(payments)} times, and the ledger shows {shown}"
+        if not _is_excused(world, truth, payments):
+            yield f"P4: {custom_id} was paid {len(payments)} times without need: {payments}"
+
+
+def _is_excused(world: World, truth: Truth, payments: list[tuple[str, str]]) -> bool:
+    """Paid again for a reason that no client can help: each payment but one has its own."""
+    excused = 0
+    for remote_id, nonce in payments:
+        sent = world.sent_at.get(nonce, world.posted_at[nonce][0])
+        late = truth.made_at[remote_id] - sent > _SETTLE_S - LONGEST_LAG_S
+        # A jump of the time of day makes the settling time seem to be over.
+        jumped = any(jump >= sent for jump in world.jumps)
+        excused += late or jumped or nonce in world.repeated
+    return excused >= len(payments) - 1
+
+
+def _figures(ledger: sqlite3.Connection) -> dict[str, int]:
+    row = ledger.execute(
+        "SELECT count(*) AS batches, coalesce(sum(identified_by = 'nonce' AND twin_of IS NULL), 0)"
+        " AS adopted, coalesce(sum(twin_of IS NOT NULL), 0) AS twins,"
+        " coalesce(sum(status = 'released'), 0) AS released,"
+        " coalesce(sum(status = 'refused'), 0) AS refused,"
+        " (SELECT coalesce(sum(surplus), 0) FROM attempts) AS 'paid twice',"
+        " (SELECT count(*) FROM attempts WHERE outcome = 'missing') AS missing,"
+        " (SELECT count(*) FROM requests) AS requests,"
+        " (SELECT count(*) FROM requests WHERE status = 'succeeded') AS succeeded FROM batches"
+    ).fetchone()
+    return dict(row)

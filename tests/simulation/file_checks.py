@@ -1,0 +1,154 @@
+"""The files beside the ledger: each says what the ledger says, once, and in whole lines."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from simulation.truth import Truth
+
+from state.connection import sqlite3
+from state.folder import Folder
+from state.results_file import file_name
+
+
+def file_findings(folder: Folder, ledger: sqlite3.Connection, truth: Truth) -> Iterator[str]:
+    """Everything that is wrong with the files, in words."""
+    yield from _results(folder, ledger, truth)
+    yield from _jobs_mirror(folder, ledger)
+    yield from _errors_mirror(folder, ledger)
+    yield from _cost_mirror(folder, ledger)
+    yield from _staging(folder, ledger)
+
+
+def _results(folder: Folder, ledger: sqlite3.Connection, truth: Truth) -> Iterator[str]:
+    for batch in ledger.execute(
+        "SELECT * FROM batches WHERE collection = 'collected'"
+    ).fetchall():
+        path = folder.results / file_name(batch["key"])
+        if not path.exists():
+            yield f"P5: the results of {batch['key']} are not on disk"
+            continue
+        content = path.read_bytes()
+        if len(content) != batch["results_bytes"]:
+            yield f"P5: {path.name} has {len(content)} bytes, not {batch['results_bytes']}"
+        yield from _lines_of(ledger, batch, content, truth)
+    for part in folder.results.glob("*.part"):
+        yield f"P5: {part.name} was left behind"
+
+
+def _lines_of(
+    ledger: sqlite3.Connection, batch: sqlite3.Row, content: bytes, truth: Truth
+) -> Iterator[str]:
+    rows = truth.ours.get(batch["remote_id"], {})
+    attempts = ledger.execute(
+        "SELECT r.custom_id, a.outcome, a.result_offset, a.result_length FROM attempts a"
+        " JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ? AND a.outcome <> 'missing'",
+        (batch["id"],),
+    ).fetchall()
+    for custom_id, _outcome, offset, length in attempts:
+        line = content[offset : offset + length]
+        if custom_id not in rows or _decoded(line) != {
+            "custom_id": custom_id,
+            "result": rows[custom_id].result,
+        }:
+            yield f"P5: the line of {custom_id} in {batch['key']} is {line!r:.100}"
+    lines = content.count(b"\n")
+    if lines != len(attempts):
+        yield f"P5: {batch['key']} has {lines} lines for {len(attempts)} results"
+
+
+def _decoded(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _mirror(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The lines of a mirror, and what is wrong with its form."""
+    if not path.exists():
+        return [], [f"mirror {path.name} does not exist"]
+    content = path.read_bytes()
+    findings = [] if not content or content.endswith(b"\n") else [f"{path.name} ends in a line"]
+    try:
+        return [json.loads(line) for line in content.splitlines()], findings
+    except ValueError as error:
+        return [], [f"{path.name} has a line that is no JSON: {error}"]
+
+
+def _jobs_mirror(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
+    lines, findings = _mirror(folder.jobs_mirror)
+    yield from findings
+    last = {line["batch_id"]: line for line in lines}
+    for batch in ledger.execute("SELECT * FROM batches").fetchall():
+        line = last.pop(batch["key"], None)
+        shown = line and (line["status"], line["collection"], line["remote_id"], line["error"])
+        if shown != tuple(batch[n] for n in ("status", "collection", "remote_id", "last_error")):
+            yield f"mirror: {folder.jobs_mirror.name} ends with {shown} for {batch['key']}"
+    for key in last:
+        yield f"mirror: {folder.jobs_mirror.name} names {key}, which is no batch"
+
+
+def _errors_mirror(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
+    lines, findings = _mirror(folder.errors_mirror)
+    yield from findings
+    shown = Counter((line["batch_id"], line["custom_id"], line["outcome"]) for line in lines)
+    expected = Counter(
+        (row["key"], row["custom_id"], row["outcome"])
+        for row in ledger.execute(
+            "SELECT b.key, r.custom_id, a.outcome FROM attempts a"
+            " JOIN batches b ON b.id = a.batch_id JOIN requests r ON r.id = a.request_id"
+            " WHERE a.outcome <> 'succeeded'"
+        ).fetchall()
+    )
+    if shown != expected:
+        yield f"mirror: errors are {shown - expected} too many and {expected - shown} too few"
+    if any(not line["params"].get("messages") for line in lines):
+        yield "mirror: an error without its request"
+
+
+def _cost_mirror(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
+    lines, findings = _mirror(folder.cost_mirror)
+    yield from findings
+    shown = Counter(
+        (line["tag"], line["model"], line["input_tokens"], line["output_tokens"]) for line in lines
+    )
+    expected = Counter(
+        tuple(row)
+        for row in ledger.execute(
+            "SELECT b.tag, a.model, sum(input_tokens + cache_write_5m_tokens"
+            " + cache_write_1h_tokens + cache_read_tokens), sum(output_tokens) FROM attempts a"
+            " JOIN batches b ON b.id = a.batch_id WHERE a.outcome = 'succeeded'"
+            " GROUP BY b.id, a.model"
+        ).fetchall()
+    )
+    if shown != expected:
+        yield f"mirror: costs are {shown - expected} too many and {expected - shown} too few"
+    (saved,) = ledger.execute(
+        "SELECT coalesce(sum(sync_cost_nano - cost_nano), 0) FROM attempts"
+        " WHERE outcome = 'succeeded'"
+    ).fetchone()
+    if round(sum(line["batch_savings_usd"] for line in lines) * 1e9) != saved:
+        yield f"mirror: savings are not the ledger's {saved}"
+
+
+def _staging(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
+    shown: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(folder.staging.glob("*")):
+        if path.suffix == ".part":
+            yield f"P5: {path.name} was left behind"
+            continue
+        lines, findings = _mirror(path)
+        yield from findings
+        for line in lines:
+            shown.setdefault(line["custom_id"], []).append(line)
+    for row in ledger.execute("SELECT custom_id, status FROM requests").fetchall():
+        found = shown.pop(row["custom_id"], [])
+        if [line["outcome"] for line in found] != [row["status"]]:
+            yield f"P5: staging has {found!r:.100} for {row['custom_id']}, {row['status']}"
+        elif row["status"] == "succeeded" and not found[0]["message"]:
+            yield f"P5: staging has no answer for {row['custom_id']}"
+    for custom_id in shown:
+        yield f"P5: staging has {custom_id}, which is no request"

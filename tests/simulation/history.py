@@ -1,0 +1,238 @@
+"""One history: a storm, then calm weather in which everything must come right, then the checks."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from builders import some_requests
+from simulation.checks import check
+from simulation.process import Process
+from simulation.weather import draw
+from simulation.world import Figures, World
+
+import core.listing
+from core.engine import Engine
+from core.submit import Order, Submitted
+
+_HEALING_PASSES = 90
+_PASS_EVERY_S = 2700.0
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+
+
+@dataclass(kw_only=True)
+class History:
+    """What became of one seed."""
+
+    seed: int
+    violations: list[str]
+    log: list[str]
+    figures: Figures = field(default_factory=Figures)
+
+
+class Submission:
+    """A call of `submit` as a scheduled job makes it, and makes it again after a failure."""
+
+    def __init__(self, number: int, count: int) -> None:
+        self.tag = f"job-{number}"
+        self.count = count
+        self.keys: set[str] = set()
+        self.is_acknowledged = False
+
+    def __call__(self, engine: Engine) -> Submitted:
+        requests = some_requests(self.count, f"work-{self.tag}")
+        submitted = engine.submit(requests, Order(tag=self.tag, model="claude-haiku-4-5"))
+        self.keys.add(submitted.submission.key)
+        return submitted
+
+
+def run_history(seed: int) -> History:
+    """Live through one seed."""
+    rng = Random(f"weather {seed}")
+    with _a_home() as home:
+        world = World(home, seed, draw(rng))
+        submissions = [
+            Submission(number, count) for number, count in enumerate(world.weather.submissions)
+        ]
+        with a_machine(world):
+            storm(world, submissions)
+            heal(world, submissions)
+            violations = world.broken or check(world, submissions)
+        return History(
+            seed=seed,
+            violations=violations,
+            log=world.log,
+            figures=world.figures,
+        )
+
+
+@contextmanager
+def _a_home() -> Generator[Path, None, None]:
+    home = Path(tempfile.mkdtemp(prefix="titan-sim-", dir=_MEMORY if _MEMORY.is_dir() else None))
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def a_machine(world: World) -> Generator[None, None, None]:
+    """The parts of the real machine and the API that a history draws: its disk, its page size."""
+    real_fsync, real_page = os.fsync, core.listing._PAGE
+    os.fsync = world.synced  # pyright: ignore[reportAttributeAccessIssue]
+    core.listing._PAGE = world.weather.list_page  # pyright: ignore[reportConstantRedefinition]
+    try:
+        yield
+    finally:
+        os.fsync, core.listing._PAGE = real_fsync, real_page  # pyright: ignore[reportConstantRedefinition]
+
+
+def storm(world: World, submissions: list[Submission]) -> None:
+    """Processes come, run by turns, and are struck down."""
+    rng, weather = world.rng, world.weather
+    for _ in range(weather.steps):
+        _accident(world)
+        if len(world.processes) < weather.busy_together and rng.random() < 0.4:
+            _start(world, submissions)
+        awake = [p for p in world.processes if p.wakes_at <= world.clock.monotonic()]
+        if not awake:
+            world.clock.advance(rng.choice((1, 20, 120)))
+            continue
+        _run_a_while(world, rng.choice(awake))
+
+
+def _start(world: World, submissions: list[Submission]) -> Process:
+    if world.rng.random() < 0.35:
+        return world.start("submit", world.rng.choice(submissions))
+    return world.start("poll", Engine.poll)
+
+
+def _run_a_while(world: World, process: Process) -> None:
+    """A burst of steps of one process, until another one's turn."""
+    rng, weather = world.rng, world.weather
+    while not process.is_over and process.wakes_at <= world.clock.monotonic():
+        if rng.random() < weather.kill:
+            world.kill(process)
+            return
+        if rng.random() < weather.freeze:
+            seconds = rng.choice((130.0, 1000.0, 5000.0))
+            process.wakes_at = world.clock.monotonic() + seconds
+            world.figures.accidents["process frozen"] += 1
+            world.tell(f"{process.name} is frozen for {seconds:.0f} s")
+            return
+        world.resume(process)
+        if rng.random() > weather.burst:
+            return
+
+
+def _accident(world: World) -> None:
+    rng, weather = world.rng, world.weather
+    if rng.random() < 0.25:
+        world.clock.advance(rng.choice((0.2, 1, 20, 120, 700)))
+    if rng.random() < weather.power_cut:
+        world.cut_power()
+    if rng.random() < weather.jump:
+        seconds = rng.choice((-86_400.0, -3600.0, -5.0, 5.0, 3600.0, 86_400.0))
+        world.clock.jump(seconds)
+        world.jumps.append(world.clock.monotonic())
+        world.figures.accidents["clock jump"] += 1
+        world.tell(f"the time of day jumps by {seconds:.0f} s")
+    if rng.random() < weather.foreign:
+        _add_foreign(world)
+    if rng.random() < weather.outside:
+        _meddle(world)
+
+
+def _add_foreign(world: World) -> None:
+    """A stranger's batch, as large as one of ours may be, and with ids that look like ours."""
+    count = world.rng.choice((1, 2, 3, min(4, world.weather.max_requests)))
+    look = world.rng.choice(("f-{}", "work-job-0-2026-11-22-{:05d}-abcdefgh"))
+    if "{:05d}" in look:
+        ids = [look.format(number) for number in range(1, count + 1)]
+    else:
+        ids = [look.format(number) for number in range(1, count + 1)]
+    world.sandbox.add_foreign(ids)
+    world.figures.accidents["foreign batch"] += 1
+
+
+def _meddle(world: World) -> None:
+    """Somebody ends or cancels one of our batches with another tool."""
+    ours = [book for book in world.sandbox.books().batches if not book.foreign and not book.ended]
+    if not ours:
+        return
+    book = world.rng.choice(ours)
+    if world.rng.random() < 0.5:
+        outcomes = {
+            name: world.rng.choice(("expired", "canceled", "errored")) for name in book.custom_ids
+        }
+        world.sandbox.end(book.batch_id, outcomes if world.rng.random() < 0.5 else None)
+        world.figures.accidents["batch ended outside"] += 1
+    else:
+        provider = world.sandbox._provider
+        provider.cancel(book.workspace, book.batch_id, world.sandbox._time.now())
+        world.figures.accidents["batch canceled outside"] += 1
+
+
+def heal(world: World, submissions: list[Submission]) -> None:
+    """No more faults: what runs ends, jobs are started again, and passes are made as by cron."""
+    rules = world.faults.rules
+    world.figures.faults.update(
+        {f"{rules[n].call}:{rules[n].what}": times for n, times in world.faults._struck.items()}
+    )
+    world.faults.clear()
+    world.calm = True
+    world.tell("calm weather from here on")
+    for process in list(world.processes):
+        if world.rng.random() < 0.5:
+            world.kill(process)
+        while not process.is_over:
+            world.resume(process)
+    for submission in submissions:
+        run_alone(world, "again", submission)
+    for _ in range(_HEALING_PASSES):
+        world.clock.advance(_PASS_EVERY_S)
+        run_alone(world, "poll", Engine.poll)
+        if _is_quiet(world):
+            break
+    for _ in range(2):
+        world.clock.advance(_PASS_EVERY_S)
+        run_alone(world, "poll", Engine.poll)
+
+
+def run_alone(world: World, name: str, work: "Submission | object") -> Process:
+    """A process that nobody disturbs."""
+    process = world.start(name, work)  # pyright: ignore[reportArgumentType]
+    while not process.is_over:
+        world.resume(process)
+    if process.trouble is not None and world.calm:
+        world.broken.append(f"in calm weather {name} ended with {process.trouble!r}")
+    return process
+
+
+def _is_quiet(world: World) -> bool:
+    """Whether neither the API nor the ledger has anything under way."""
+    started = world.clock.monotonic()
+    if started < 0 or not all(book.ended for book in world.sandbox.books().batches):
+        return False
+    if world.sandbox._provider._batches.keys() != {
+        book.batch_id for book in world.sandbox.books().batches
+    }:
+        return False
+    ledger = world.start("look", lambda engine: _nothing_open(engine))
+    while not ledger.is_over:
+        world.resume(ledger)
+    return ledger.result is True
+
+
+def _nothing_open(engine: Engine) -> bool:
+    rows = engine.context.ledger.rows(
+        "SELECT (SELECT count(*) FROM batches WHERE status NOT IN ('released', 'refused', 'ended')"
+        " OR collection = 'pending') + (SELECT count(*) FROM requests"
+        " WHERE status IN ('waiting', 'live')) + (SELECT count(*) FROM orphans"
+        " WHERE verdict = 'suspect')"
+    )
+    return rows[0][0] == 0

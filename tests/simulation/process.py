@@ -1,0 +1,130 @@
+"""One operating-system process of a history: it runs real code and can be killed at every step."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from greenlet import greenlet
+
+from core.clock import Clock
+from core.engine import Engine
+from core.errors import TitanError
+from state.ledger import Ledger
+
+
+class Crash(BaseException):
+    """kill -9: nothing that follows in the program is done any more."""
+
+
+class Host(Protocol):
+    """What a process needs of the world around it."""
+
+    def passed(self, process: "Process", step: str) -> None:
+        """Hear of a step; raises Crash, or a trouble of the machine, to let it strike there."""
+        ...
+
+    def lets_others_run(self) -> bool:
+        """Whether a process stops at each step, for another one to run."""
+        ...
+
+
+class Process:
+    """A program that submits or polls, its ledger connection, and where it stands."""
+
+    def __init__(self, host: Host, name: str, *, base: Clock, skew: float = 0.0) -> None:
+        self.name = name
+        self.clock = ProcessClock(base, self.sleep, skew=skew)
+        self._base = base
+        self.wakes_at = 0.0
+        self.killed = False
+        self.at = "start"
+        self.steps = 0
+        self.ledger: Ledger | None = None
+        self.result: object = None
+        self.trouble: TitanError | None = None
+        self.broken: Exception | None = None
+        self._host = host
+        self._greenlet: greenlet | None = None
+
+    def begin(self, work: Callable[[Engine], object], engine: Callable[[], Engine]) -> None:
+        """Get ready to run that; nothing happens before `resume`."""
+        self._greenlet = greenlet(lambda: self._work(work, engine))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has come to its end, whichever."""
+        return self._greenlet is None or self._greenlet.dead
+
+    def resume(self) -> None:
+        """Run on to the next switch, or to the end."""
+        if self._greenlet is not None:
+            self._greenlet.switch()
+
+    def step(self, name: str) -> None:
+        """The hook of the ledger and of the files: a place to be killed at."""
+        if self.killed:
+            # What `finally` does after a kill is no part of the kill.
+            raise Crash
+        self.steps += 1
+        self.at = name
+        self._host.passed(self, name)
+        # Whoever holds the write lock runs on: the others would only wait for it.
+        if self.ledger is None or not self.ledger.connection.in_transaction:
+            self.switch()
+
+    def call(self, name: str) -> None:
+        """The hook of the lane; between two calls anything may happen elsewhere."""
+        if self.killed:
+            raise Crash
+        self.steps += 1
+        self.at = name
+        self._host.passed(self, name)
+        self.switch()
+
+    def switch(self) -> None:
+        """Let the others run; a kill strikes on the way back."""
+        if self._greenlet is not None and self._greenlet.parent and self._host.lets_others_run():
+            self._greenlet.parent.switch()
+        if self.killed:
+            raise Crash
+
+    def sleep(self, seconds: float) -> None:
+        """Wait while the others run."""
+        if self._host.lets_others_run():
+            self.wakes_at = self._base.monotonic() + seconds
+            self.at = "sleep"
+            self.switch()
+        else:
+            self._base.sleep(seconds)
+
+    def _work(self, work: Callable[[Engine], object], engine: Callable[[], Engine]) -> None:
+        try:
+            opened = engine()
+            self.ledger = opened.context.ledger
+            self.result = work(opened)
+        except TitanError as error:
+            self.trouble = error
+        except Crash:
+            self.killed = True
+        except Exception as error:  # noqa: BLE001 - a traceback is a finding, whatever it is
+            self.broken = error
+        if self.ledger is not None:
+            self.ledger.connection.close()
+
+
+class ProcessClock:
+    """The world's clock as one process sees it, a little off, and its sleep lets others run."""
+
+    def __init__(self, base: Clock, sleeper: Callable[[float], None], *, skew: float = 0.0) -> None:
+        self._base = base
+        self._sleeper = sleeper
+        self._skew = timedelta(seconds=skew)
+
+    def now(self) -> datetime:
+        return self._base.now() + self._skew
+
+    def monotonic(self) -> float:
+        return self._base.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._sleeper(seconds)

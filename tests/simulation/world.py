@@ -1,0 +1,250 @@
+"""Everything around the processes of one history: the clock, the API, the disk, the accidents."""
+
+import os
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from builders import BASE_URL, KEY
+from simulation.process import Crash, Process
+from simulation.stepped_lane import SteppedLane
+from simulation.weather import Weather
+
+from core.anthropic_lane import AnthropicLane
+from core.clock import ManualClock
+from core.context import Context
+from core.engine import Engine
+from core.payload import Limits
+from core.pricing import PriceBook
+from state.connection import sqlite3
+from state.errors import LedgerBusy, LedgerUnusable
+from state.folder import Folder
+from state.ledger import ALPHABET, Ledger
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.faults import Faults
+from titan_console.sandbox.transport import client
+
+START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+_PRICES = PriceBook()
+
+
+@dataclass(kw_only=True)
+class Figures:
+    """What was met on the way."""
+
+    steps: Counter[str] = field(default_factory=Counter[str])
+    kills: Counter[str] = field(default_factory=Counter[str])
+    accidents: Counter[str] = field(default_factory=Counter[str])
+    faults: Counter[str] = field(default_factory=Counter[str])
+    ledger: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, other: "Figures") -> None:
+        self.steps += other.steps
+        self.kills += other.kills
+        self.accidents += other.accidents
+        self.faults += other.faults
+        self.ledger += other.ledger
+
+
+@cache
+def empty_ledger() -> bytes:
+    """A ledger as a first start makes it; making one for each history would take longest."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "titan.db"
+        Ledger(path, now=lambda: START, actor="first").close()
+        return path.read_bytes()
+
+
+class World:
+    """One machine, one API; everything that happens is drawn from one source."""
+
+    def __init__(self, home: Path, seed: int, weather: Weather) -> None:
+        self.seed = seed
+        self.weather = weather
+        self.rng = random.Random(seed)
+        self.clock = ManualClock(START)
+        self.folder = Folder(home)
+        self.folder.ledger.write_bytes(empty_ledger())
+        self.faults = Faults(weather.faults, seed=seed)
+        self.sandbox = Sandbox(_SandboxClock(self), seed=seed, plan=weather.plan, faults=self.faults)
+        self.figures = Figures()
+        self.log: list[str] = []
+        self.calm = False
+        self.running: Process | None = None
+        self.processes: list[Process] = []
+        self.sent_at: dict[str, float] = {}
+        self.posted_at: dict[str, list[float]] = {}
+        self.repeated: set[str] = set()
+        self.jumps: list[float] = []
+        self.broken: list[str] = []
+        self.kill_at: Callable[[Process, str], bool] = lambda _process, _step: False
+        self._started = 0
+        self._synced: dict[int, int] = {}
+        self._lane = AnthropicLane(
+            api_key=KEY, base_url=BASE_URL, http_client=client(self.sandbox)
+        )
+
+    # What the processes see.
+
+    def start(self, name: str, work: Callable[[Engine], object]) -> Process:
+        """A new process; it does nothing yet."""
+        self._started += 1
+        process = Process(
+            self,
+            f"{name}{self._started}",
+            base=self.clock,
+            skew=self.rng.uniform(-1, 1) * self.weather.skew,
+        )
+        process.begin(work, lambda: self._engine(process))
+        self.processes.append(process)
+        return process
+
+    def _engine(self, process: Process) -> Engine:
+        ledger = Ledger(
+            self.folder.ledger,
+            now=process.clock.now,
+            actor=process.name,
+            step=process.step,
+            word=self._word,
+        )
+        # One thread runs them all, so nobody ever waits for a lock; and a kill is no power cut.
+        for pragma in ("synchronous=OFF", "temp_store=MEMORY", "busy_timeout=0"):
+            ledger.connection.execute(f"PRAGMA {pragma}")
+        process.ledger = ledger
+
+        def repeats(nonce: str) -> bool:
+            self.posted_at.setdefault(nonce, []).append(self.clock.monotonic())
+            if self.calm or self.rng.random() >= self.weather.repeat:
+                return False
+            self.repeated.add(nonce)
+            self.figures.accidents["POST repeated by a proxy"] += 1
+            return True
+
+        return Engine(
+            Context(
+                ledger=ledger,
+                folder=self.folder,
+                clock=process.clock,
+                lane=lambda: SteppedLane(self._lane, process.call, repeats),
+                prices=_PRICES,
+                holder=process.name,
+                limits=Limits(max_requests=self.weather.max_requests),
+                rng=random.Random(self.seed),
+            )
+        )
+
+    def _word(self, length: int) -> str:
+        return "".join(self.rng.choice(ALPHABET) for _ in range(length))
+
+    # What happens to them.
+
+    def lets_others_run(self) -> bool:
+        return not self.calm
+
+    def passed(self, process: Process, step: str) -> None:
+        """A step was reached: note it; an accident may strike right here."""
+        self.figures.steps[step] += 1
+        at = self.clock.monotonic()
+        self.log.append(f"{at:>10.1f}s {process.name:<10} {step}")
+        connection = process.ledger.connection if process.ledger else None
+        locked = connection is not None and connection.in_transaction
+        if step == "sending:commit" and connection is not None:
+            self._note_sending(connection, process)
+        if self.kill_at(process, step):
+            self.strike_down(process, step)
+            raise Crash
+        if self.calm:
+            return
+        if locked and self.rng.random() < self.weather.kill_in_transaction:
+            self.strike_down(process, step)
+            raise Crash
+        if ":" in step and self.rng.random() < self.weather.ledger_trouble:
+            self._trouble(step)
+
+    def _note_sending(self, connection: sqlite3.Connection, process: Process) -> None:
+        rows = connection.execute(
+            "SELECT nonce FROM batches WHERE status = 'sending' AND owner = ?", (process.name,)
+        )
+        for (nonce,) in rows.fetchall():
+            self.sent_at.setdefault(nonce, self.clock.monotonic())
+
+    def _trouble(self, step: str) -> None:
+        """Another program holds the ledger, or the disk is full."""
+        if step.endswith(":begin"):
+            self.figures.accidents["ledger busy"] += 1
+            self.tell("the ledger is busy")
+            raise LedgerBusy("The ledger was held by another program.")
+        if step.endswith(":commit"):
+            self.figures.accidents["disk full"] += 1
+            self.tell("the disk is full")
+            raise LedgerUnusable("The disk is full.")
+
+    def strike_down(self, process: Process, step: str) -> None:
+        """kill -9."""
+        self.figures.kills[step] += 1
+        self.tell(f"{process.name} is killed at {step}")
+        process.killed = True
+
+    def kill(self, process: Process) -> None:
+        """kill -9 where it stands."""
+        self.strike_down(process, process.at)
+        self.resume(process)
+        if not process.is_over:
+            self.broken.append(f"{process.name} went on after it was killed at {process.at}")
+
+    def resume(self, process: Process) -> None:
+        """Let it run to its next switch."""
+        self.running = process
+        process.resume()
+        self.running = None
+        if process.is_over and process in self.processes:
+            self.processes.remove(process)
+            if process.broken is not None:
+                self.broken.append(f"{process.name} ended with a traceback: {process.broken!r}")
+
+    def cut_power(self) -> None:
+        """All are killed at once, and what was not synced may be lost, in part or all."""
+        self.figures.accidents["power cut"] += 1
+        for process in list(self.processes):
+            self.kill(process)
+        for path in sorted(self.folder.root.rglob("*")):
+            if path.is_file() and not path.name.startswith("titan.db"):
+                found = path.stat()
+                safe = min(self._synced.get(found.st_ino, 0), found.st_size)
+                if safe < found.st_size:
+                    os.truncate(path, self.rng.randint(safe, found.st_size))
+        self.tell("the power was cut")
+
+    def synced(self, descriptor: int) -> None:
+        """In the place of fsync: note how much of the file is safe."""
+        with suppress(OSError):
+            found = os.fstat(descriptor)
+            self._synced[found.st_ino] = found.st_size
+
+    def tell(self, what: str) -> None:
+        self.log.append(f"{self.clock.monotonic():>10.1f}s -- {what}")
+
+
+class _SandboxClock:
+    """The API's answers take time, in which other processes run."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now(self) -> datetime:
+        return self._world.clock.now()
+
+    def monotonic(self) -> float:
+        return self._world.clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        if self._world.running is None:
+            self._world.clock.sleep(seconds)
+        else:
+            self._world.running.sleep(seconds)
