@@ -4,6 +4,7 @@ Prices are genai-prices' standard ones; the Batches API bills half of each. Sour
 Anthropic's pricing page, and the notes on genai-prices in docs/adr/0007.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +13,7 @@ from state.records import Kind, Usage
 
 # Models that the price list lacks, and the one whose prices Anthropic gives them.
 _TWINS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
+_DATE = re.compile(r"-\d{8}$")
 # Prompt sizes at which a price list may change its step; probed in the middle of each.
 _STEPS = (100_000, 200_000)
 _PICO_PER_DOLLAR_PER_MTOK = 1_000_000
@@ -85,7 +87,7 @@ def _look_up(model: str, step: int, at: datetime) -> Rates | None:
     from genai_prices import Usage as ListUsage  # noqa: PLC0415 - 0.3 s, only where prices are due
     from genai_prices import calc_price  # noqa: PLC0415 - as above
 
-    reference = _TWINS.get(model, model)
+    reference = _TWINS.get(_DATE.sub("", model), model)
     prompt = (50_000, 150_000, 500_000)[step]
 
     def per_token(**kinds: int) -> int:

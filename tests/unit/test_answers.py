@@ -43,11 +43,11 @@ def a_line(content: object) -> bytes:
             [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}], "AB", id="two"
         ),
         pytest.param([{"type": "thinking", "thinking": "x"}], None, id="no text"),
-        pytest.param([], None, id="empty"),
+        pytest.param("", None, id="empty text as content"),
         pytest.param([{"type": "text", "text": ""}], "", id="empty text"),
         pytest.param([{"type": "text", "text": None}], None, id="null text"),
         pytest.param([{"type": "text"}], None, id="text left out"),
-        pytest.param(["A", 5, None, []], None, id="no blocks"),
+        pytest.param(["A", 5, None], None, id="no blocks"),
         pytest.param("A", None, id="no list"),
         pytest.param(None, None, id="null"),
     ],

@@ -1,0 +1,77 @@
+"""The environment is read once, the key is shown nowhere, and goes over no open wire."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from core.errors import SettingsError
+from core.settings import DEFAULT_BASE_URL, Settings, child_environment, from_environment
+
+SECRET = "sk-ant-very-secret"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("", DEFAULT_BASE_URL),
+        ("   ", DEFAULT_BASE_URL),
+        ("https://api.anthropic.com/", "https://api.anthropic.com"),
+        ("https://proxy.example/anthropic/", "https://proxy.example/anthropic"),
+        ("http://127.0.0.1:8787", "http://127.0.0.1:8787"),
+        ("http://localhost:8787/", "http://localhost:8787"),
+        ("http://[::1]:8787", "http://[::1]:8787"),
+    ],
+)
+def test_a_base_url_is_https_or_on_this_machine(given: str, used: str) -> None:
+    settings = from_environment({"ANTHROPIC_BASE_URL": given, "TITAN_HOME": "/x"})
+    assert settings.base_url == used
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://api.anthropic.com",
+        "http://localhost.evil.example",
+        "http://127.0.0.1@evil.example",
+        "http://127.0.0.1.evil.example",
+        "ftp://api.anthropic.com",
+        "file:///etc/passwd",
+        "api.anthropic.com",
+        "https://",
+        "http://[::1",
+        "javascript:alert(1)",
+    ],
+)
+def test_any_other_base_url_is_refused_in_one_line(given: str) -> None:
+    with pytest.raises(SettingsError, match="ANTHROPIC_BASE_URL") as caught:
+        from_environment({"ANTHROPIC_BASE_URL": given, "ANTHROPIC_API_KEY": SECRET})
+    assert SECRET not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_key_is_in_no_representation() -> None:
+    settings = from_environment({"ANTHROPIC_API_KEY": f" {SECRET}\n", "TITAN_HOME": "/x"})
+    assert settings.require_key() == SECRET
+    assert SECRET not in repr(settings)
+    assert SECRET not in str(settings)
+    assert SECRET not in f"{settings}"
+
+
+def test_without_a_key_the_error_says_what_to_do() -> None:
+    with pytest.raises(SettingsError, match=r"ANTHROPIC_API_KEY.*stays queued"):
+        Settings(home=Path("x")).require_key()
+
+
+def test_the_home_is_the_one_given_and_has_a_default() -> None:
+    assert from_environment({"TITAN_HOME": "~/titan"}).home == Path.home() / "titan"
+    assert from_environment({}).home.name == "titan-console"
+
+
+def test_a_child_works_under_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOMETHING_ELSE", "kept")
+    settings = Settings(home=Path("/x"), base_url="https://a.example", api_key=SECRET)
+    values = child_environment(settings)
+    assert from_environment(values) == settings
+    assert values["SOMETHING_ELSE"] == "kept"
+    assert "ANTHROPIC_API_KEY" not in os.environ  # noqa: TID251 - that nothing leaks is the point
