@@ -19,6 +19,7 @@ from state.results_file import ResultsFile
 from state.timestamps import from_text
 
 _PROGRESS_EVERY = 1000
+_OWN_LENGTH = 8
 
 
 @dataclass(kw_only=True)
@@ -80,6 +81,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
         context.folder.results,
         batch.key,
         committed_bytes=batch.results_bytes,
+        own=context.ledger.word(_OWN_LENGTH),
         step=context.ledger.step,
     )
     tally = Tally(rejected=context.folder.results / f"{batch.key}.rejected")
@@ -88,12 +90,12 @@ def collect(context: Context, batch: Batch) -> Collected | None:
         with context.lane().results(batch.remote_id) as pieces:
             collection.stage(context.ledger, reading.results(pieces))
         results.sync()
+        return _commit(context, batch, results, tally)
     except LaneError as error:
         return _not_available(context, batch, error)
     finally:
         results.close()
         tally.close()
-    return _commit(context, batch, results, tally)
 
 
 def _commit(context: Context, batch: Batch, results: ResultsFile, tally: Tally) -> Collected:
@@ -105,6 +107,7 @@ def _commit(context: Context, batch: Batch, results: ResultsFile, tally: Tally) 
         results_bytes=results.offset,
         end=end,
         trouble=tally.in_words(),
+        place=results.place,
     )
     if collected.complete:
         results.finish()

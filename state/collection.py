@@ -1,6 +1,6 @@
 """Takes a batch's results in: laid down beside the ledger, then committed all at once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from state.ledger import Ledger, Written
 from state.records import Batch, Collected, CollectedResult, Collection
@@ -107,17 +107,24 @@ def commit(
     results_bytes: int,
     end: Collection | None = None,
     trouble: str | None = None,
+    place: Callable[[], None] = lambda: None,
 ) -> Collected:
     """Everything staged becomes visible at once: attempts, requests, totals and the batch.
 
     `trouble` says what was wrong with this try's answer, if anything was. The batch is collected
     when each of its requests has an outcome. Where some have none, `end` says how the batch ends
     and they are `missing`; without `end` it stays pending and a later try brings the rest.
+    `place` puts this try's file where the ledger says that the answers are.
     """
     with ledger.transaction("collect") as written:
-        current = ledger.row("SELECT collection FROM batches WHERE id = ?", batch.id)
-        if current is None or current[0] != "pending":
+        if not ledger.row(
+            "SELECT 1 FROM batches WHERE id = ? AND collection = 'pending' AND collect_tries = ?",
+            batch.id,
+            batch.collect_tries,
+        ):
+            # Another pass was quicker, and its file is the one that counts.
             return Collected(new=0, missing=0, complete=True)
+        place()
         new = _take_attempts(ledger, batch)
         missing = _count_missing(ledger, batch)
         if missing and end:

@@ -1,6 +1,12 @@
-"""The answers of one batch on disk: a file that grows over the tries until it is whole."""
+"""The answers of one batch on disk: a file that grows over the tries until it is whole.
+
+Each try writes a file of its own, with a copy of what the ledger knows already at its head. It
+takes the place of the one before inside the transaction that it belongs to, so a process that was
+frozen for hours, or two at once, never write into each other's answers.
+"""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +21,7 @@ def file_name(batch_key: str) -> str:
 
 
 class ResultsFile:
-    """Appends the lines of one try behind those that the ledger has already taken in."""
+    """Holds the lines of one try behind those that the ledger has already taken in."""
 
     def __init__(
         self,
@@ -23,28 +29,35 @@ class ResultsFile:
         batch_key: str,
         *,
         committed_bytes: int,
+        own: str,
         step: Callable[[str], None] = no_step,
     ) -> None:
-        """Open the file as the ledger knows it: what lies behind `committed_bytes` is dropped.
+        """Begin a file that no other try has, `own` in its name, as the ledger knows the answers.
 
         Raises LedgerUnusable when it cannot be written, or is shorter than the ledger says.
         """
         self.path = folder / file_name(batch_key)
         self._part = folder / f"{file_name(batch_key)}.part"
+        self._own = folder / f"{file_name(batch_key)}.{own}.try"
         self._step = step
+        self._is_placed = False
         self.offset = committed_bytes
         try:
             make_private(folder)
-            if self.path.exists():
-                # A kill came after the rename and before the commit that it belongs to.
-                replace(self.path, self._part)
-            self._file = open_private(self._part, append=True)
-            if self._part.stat().st_size < committed_bytes:
-                self._file.close()
-                raise LedgerUnusable(f"{self._part} is shorter than the ledger says.")
-            self._file.truncate(committed_bytes)
+            self._file = open_private(self._own)
+            if committed_bytes:
+                self._copy_committed()
         except OSError as error:
             raise self._unusable(error) from error
+
+    def _copy_committed(self) -> None:
+        with self._part.open("rb") as part:
+            shutil.copyfileobj(part, self._file)
+        if self._file.tell() < self.offset:
+            self.close()
+            raise LedgerUnusable(f"{self._part} is shorter than the ledger says.")
+        self._file.seek(self.offset)
+        self._file.truncate()
 
     def write(self, line: bytes) -> int:
         """Append one line, without its newline; where it begins."""
@@ -67,18 +80,33 @@ class ResultsFile:
         except OSError as error:
             raise self._unusable(error) from error
 
+    def place(self) -> None:
+        """Inside the transaction that counts this try: what it brought is what is there."""
+        try:
+            self._step("results:place")
+            replace(self._own, self._part)
+            self._is_placed = True
+        except OSError as error:
+            raise self._unusable(error) from error
+
     def finish(self) -> None:
-        """Give the whole file its name."""
+        """Give the whole file its name, if it is this try's."""
+        if not self._is_placed:
+            return
         try:
             self._step("results:rename")
             replace(self._part, self.path)
+        except FileNotFoundError:
+            # Another pass has seen the commit, and given the file its name.
+            return
         except OSError as error:
             raise self._unusable(error) from error
 
     def close(self) -> None:
-        """Let go of the file; what was not synced is dropped by the next try."""
+        """Let go of the file; what was not placed is dropped."""
         try:
             self._file.close()
+            self._own.unlink(missing_ok=True)
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -91,9 +119,12 @@ class ResultsFile:
 
 def name_the_finished(ledger: Ledger, folder: Path) -> None:
     """Give each whole file its name where a kill came between the commit and the rename."""
-    for part in folder.glob("*.jsonl.part"):
-        key = part.name.removesuffix(".jsonl.part")
+    for part in [*folder.glob("*.jsonl.part"), *folder.glob("*.jsonl.*.try")]:
+        key = part.name.split(".")[0]
         if ledger.row(
             "SELECT 1 FROM batches WHERE key = ? AND collection IN ('collected', 'gone')", key
         ):
-            replace(part, folder / file_name(key))
+            if part.suffix == ".try":
+                part.unlink(missing_ok=True)
+            else:
+                replace(part, folder / file_name(key))
