@@ -100,7 +100,8 @@ def _recover_and_look(context: Context, summary: PassSummary) -> None:
         summary.troubles.append(str(listing.trouble))
     for batch in open_batches:
         summary.ended += _look(context, batch, listing)
-    recover.resolve(context, listing, rows)
+    # What was sent while the list was read may be in it, so the rows are read anew.
+    recover.resolve(context, listing, recover.unresolved(context))
 
 
 def _look(context: Context, batch: Batch, listing: Listing) -> bool:
