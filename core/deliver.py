@@ -1,6 +1,7 @@
 """Hands finished work on: `staging/<workflow>-results-<date>.jsonl`, whole or not at all."""
 
 import os
+from pathlib import Path
 
 import msgspec
 
@@ -10,6 +11,8 @@ from state import delivery
 from state.folder import make_private, open_private, replace, safe_name
 from state.records import Submission
 
+_OWN_LENGTH = 8
+
 
 def deliver_finished(context: Context) -> list[str]:
     """Write the file of each workflow and date that has something finished and not handed on.
@@ -17,24 +20,39 @@ def deliver_finished(context: Context) -> list[str]:
     It holds every finished submission of that workflow and date, in input order; a replay that
     changes one has the file written anew. Returns the names of the files.
     """
-    return [_deliver(context, workflow, date) for workflow, date in delivery.due(context.ledger)]
+    delivered = [
+        _deliver(context, workflow, date) for workflow, date in delivery.due(context.ledger)
+    ]
+    return [name for name in delivered if name is not None]
 
 
-def _deliver(context: Context, workflow: str, date: str) -> str:
+def _deliver(context: Context, workflow: str, date: str) -> str | None:
+    """The file's name; None where another pass has been at it, and it is still to be looked at."""
     submissions = delivery.finished(context.ledger, workflow, date)
     target = context.folder.staging / f"{safe_name(workflow)}-results-{safe_name(date)}.jsonl"
-    part = target.with_suffix(".jsonl.part")
     make_private(context.folder.staging)
+    for left in target.parent.glob(f"{target.name}.*.part"):
+        left.unlink(missing_ok=True)
+    # Another pass may be writing the same file: neither may end up in the other's.
+    part = target.with_suffix(f".jsonl.{context.ledger.word(_OWN_LENGTH)}.part")
     with open_private(part) as file:
         for submission in submissions:
             for line in _lines(context, submission):
                 file.write(line)
         file.flush()
         os.fsync(file.fileno())
+    try:
+        is_placed = delivery.delivered(
+            context.ledger, submissions, target.name, place=lambda: _place(context, part, target)
+        )
+    except FileNotFoundError:
+        return None
+    return target.name if is_placed else None
+
+
+def _place(context: Context, part: Path, target: Path) -> None:
     context.ledger.step("staging:rename")
     replace(part, target)
-    delivery.delivered(context.ledger, submissions, target.name)
-    return target.name
 
 
 def _lines(context: Context, submission: Submission) -> "list[bytes]":

@@ -1,5 +1,7 @@
 """Which finished submissions are still to be handed on, and that they were."""
 
+from collections.abc import Callable
+
 from state.ledger import Ledger
 from state.reader import Source
 from state.records import Submission
@@ -31,9 +33,19 @@ def finished(source: Source, workflow: str, work_date: str) -> list[Submission]:
     ]
 
 
-def delivered(ledger: Ledger, submissions: list[Submission], name: str) -> None:
-    """The file with their results lies there; one that changed meanwhile is still due."""
+def delivered(
+    ledger: Ledger, submissions: list[Submission], name: str, *, place: Callable[[], None]
+) -> bool:
+    """Put the file with their results in its place; false where something changed meanwhile.
+
+    It is then still due. `submissions` is all that `finished` gave when the file was written.
+    """
     with ledger.transaction("delivered") as written:
+        first = submissions[0]
+        now = finished(ledger, first.workflow, first.work_date)
+        if [(s.id, s.finished_ts) for s in now] != [(s.id, s.finished_ts) for s in submissions]:
+            return False
+        place()
         for submission in submissions:
             if ledger.execute(
                 "UPDATE submissions SET delivered_ts = ?, rev = ?"
@@ -44,3 +56,4 @@ def delivered(ledger: Ledger, submissions: list[Submission], name: str) -> None:
                 submission.finished_ts,
             ):
                 ledger.event(written, "submission.delivered", subject=submission.key, file=name)
+    return True
