@@ -84,7 +84,7 @@ def _recover_and_look(context: Context, summary: PassSummary) -> None:
     recover.expire_senders(context)
     open_batches = looking.at_the_api(context.ledger)
     rows = recover.unresolved(context)
-    if not open_batches and not rows:
+    if not open_batches and not rows and not recover.has_suspects(context):
         return
     wanted = {batch.remote_id for batch in open_batches}
 
@@ -139,7 +139,7 @@ def _send_waiting(context: Context, summary: PassSummary) -> None:
     if not intents:
         return
     trouble = send_intents(context, intents)
-    summary.sent = len(intents) - len(sending.intents(context.ledger))
+    summary.sent = sending.accepted_of(context.ledger, intents)
     if trouble:
         summary.troubles.append(trouble)
 

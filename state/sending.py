@@ -86,6 +86,15 @@ def accepted(ledger: Ledger, batch: Batch, remote: RemoteState, account: str | N
         return adopt(ledger, written, batch.id, remote, account, identified_by="response")
 
 
+def accepted_of(ledger: Ledger, batches: list[Batch]) -> int:
+    """How many of these the API has."""
+    return sum(
+        ledger.row("SELECT 1 FROM batches WHERE id = ? AND remote_id IS NOT NULL", batch.id)
+        is not None
+        for batch in batches
+    )
+
+
 def adopt(
     ledger: Ledger,
     written: Written,

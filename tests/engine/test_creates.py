@@ -304,3 +304,10 @@ def test_without_a_key_requests_are_queued_and_sent_when_there_is_one(bench: Ben
     assert statuses(bench) == ["intent"]
     rest(bench)
     check_once(bench, 3)
+
+
+def test_what_is_sent_is_counted_and_what_was_held_back_is_not(bench: Bench) -> None:
+    bench.faults.add("create:429:times=2:retry=1")
+    bench.submit(3)
+    assert bench.pass_after(2).sent == 0
+    assert bench.pass_after(2).sent == 1
