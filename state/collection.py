@@ -213,7 +213,7 @@ def _add_up(
     ledger.execute(
         "UPDATE batches SET (cost_nano, sync_cost_nano, unpriced, surplus_nano) = (SELECT"
         " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
-        " sum(outcome = 'succeeded' AND cost_nano IS NULL),"
+        " coalesce(sum(outcome = 'succeeded' AND cost_nano IS NULL), 0),"
         " coalesce(sum(cost_nano) FILTER (WHERE surplus = 1), 0)"
         " FROM attempts WHERE batch_id = batches.id AND outcome IS NOT NULL),"
         " collection = ?, collected_ts = ?, collect_tries = collect_tries + 1,"
