@@ -9,7 +9,6 @@ from core.answers import results
 from core.context import Context
 from state import delivery
 from state.folder import make_private, open_private, replace, safe_name
-from state.records import Submission
 
 _OWN_LENGTH = 8
 
@@ -37,8 +36,9 @@ def _deliver(context: Context, workflow: str, date: str) -> str | None:
     part = target.with_suffix(f".jsonl.{context.ledger.word(_OWN_LENGTH)}.part")
     with open_private(part) as file:
         for submission in submissions:
-            for line in _lines(context, submission):
-                file.write(line)
+            file.writelines(
+                msgspec.json.encode(result) + b"\n" for result in results(context, submission)
+            )
         file.flush()
         os.fsync(file.fileno())
     try:
@@ -53,7 +53,3 @@ def _deliver(context: Context, workflow: str, date: str) -> str | None:
 def _place(context: Context, part: Path, target: Path) -> None:
     context.ledger.step("staging:rename")
     replace(part, target)
-
-
-def _lines(context: Context, submission: Submission) -> "list[bytes]":
-    return [msgspec.json.encode(result) + b"\n" for result in results(context, submission)]
