@@ -45,6 +45,11 @@ def unresolved(context: Context) -> list[Batch]:
     return orphans.unresolved(context.ledger, since_ts=to_text(since))
 
 
+def has_suspects(context: Context) -> bool:
+    """Whether there are orphans that are still to be looked into."""
+    return bool(orphans.with_verdict(context.ledger, OrphanVerdict.SUSPECT))
+
+
 def reaches_back_to(listing: Listing, batch: Batch) -> bool:
     """Whether the listing goes back beyond the newest batch that there was before this POST."""
     if batch.fence_id and batch.fence_id in listing.batches:
