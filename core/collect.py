@@ -112,7 +112,8 @@ def _commit(context: Context, batch: Batch, results: ResultsFile, tally: Tally) 
     if collected.complete:
         results.finish()
     else:
-        _look_again(context, batch, tally.broken, f"{collected.missing:,} results are missing")
+        words = (f"{collected.missing:,} results are missing", tally.in_words())
+        _look_again(context, batch, tally.broken, "; ".join(filter(None, words)))
     return collected
 
 
