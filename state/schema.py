@@ -162,11 +162,21 @@ CREATE TABLE orphans (
   failures INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
+-- Which rescue files are in, and as what: a file is taken in once, and its key stays a name.
+CREATE TABLE rescues (
+  key TEXT PRIMARY KEY,
+  submission_id INTEGER NOT NULL REFERENCES submissions,
+  imported_ts TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The times of day are for people; the seconds since the machine's start are what counts.
 CREATE TABLE leases (
   name TEXT PRIMARY KEY,
   holder TEXT NOT NULL,
   acquired_ts TEXT NOT NULL,
-  expires_ts TEXT NOT NULL
+  expires_ts TEXT NOT NULL,
+  acquired_at REAL NOT NULL,
+  expires_at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE holds (
@@ -296,9 +306,13 @@ def check_version(connection: "sqlite3.Connection", path: Path) -> None:
 
 
 def _version(connection: "sqlite3.Connection", path: Path) -> int:
-    application_id: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application_id not in (0, APPLICATION_ID):
+    # One statement, one moment: another process may be making the tables right now.
+    application_id, version, is_empty = connection.execute(
+        "SELECT (SELECT application_id FROM pragma_application_id),"
+        " (SELECT user_version FROM pragma_user_version),"
+        " NOT EXISTS (SELECT 1 FROM sqlite_master)"
+    ).fetchone()
+    if application_id != APPLICATION_ID and not (application_id == 0 and is_empty):
         raise LedgerUnusable(f"{path} is a database of another program, not a ledger.")
     if version > VERSION:
         raise LedgerTooNew(
