@@ -2,6 +2,9 @@
 
 TitanError                (state.errors)
  +- PayloadError          a request is bad; the message names it
+ |   +- NeverBatched      it belongs to a job that is never batched
+ +- InputError            a file or an option that was given cannot be used
+ |   +- CatalogueError    titan.toml is wrong; the message names the line and the key
  +- SettingsError         something is not set, or set wrongly
  +- LaneError             the way to the model
      +- Unreachable       nothing left this machine
@@ -16,7 +19,10 @@ TitanError                (state.errors)
 from state.errors import TitanError
 
 __all__ = [
+    "CatalogueError",
+    "InputError",
     "LaneError",
+    "NeverBatched",
     "NotFound",
     "PayloadError",
     "Refused",
@@ -32,6 +38,18 @@ __all__ = [
 
 class PayloadError(TitanError, ValueError):
     """A request cannot be sent as it is."""
+
+
+class NeverBatched(PayloadError):
+    """The job is on the never-batch list."""
+
+
+class InputError(TitanError, ValueError):
+    """A file or an option that was given cannot be used."""
+
+
+class CatalogueError(InputError):
+    """titan.toml is wrong."""
 
 
 class SettingsError(TitanError):

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.context import Context
-from core.errors import LaneError, PayloadError, SettingsError
+from core.errors import LaneError, NeverBatched, PayloadError, SettingsError
 from core.payload import Line, check_tag, to_line, wire_overhead, workflow_and_date
 from core.send import send_intents
+from core.titan_file import read
 from state import submissions
 from state.records import NewSubmission, OnFailure, SpooledRequest, Submission
 from state.rows import to_batch
@@ -42,8 +43,8 @@ class Submitted:
 def submit(context: Context, requests: Iterable[object], order: Order) -> Submitted:
     """Take the requests in and send them; what cannot be sent now stays queued.
 
-    Raises PayloadError or AlreadySubmitted, and then nothing was taken in; LedgerError when it
-    could not be written down.
+    Raises PayloadError (NeverBatched among them) or AlreadySubmitted, and then nothing was taken
+    in; LedgerError when it could not be written down.
     """
     taken, is_new = _take_in(context, requests, order)
     return Submitted(
@@ -128,6 +129,7 @@ def _new_submission(
         raise PayloadError("There is nothing to submit: the list of requests is empty.")
     now = context.ledger.now_text()
     workflow, date = workflow_and_date(first[0], order.tag, now[:10])
+    _refuse_never_batched(context, (order.job, order.workflow, workflow, order.tag))
     return NewSubmission(
         key=key,
         tag=order.tag,
@@ -141,6 +143,12 @@ def _new_submission(
         created_ts=now,
         spool_file=spool_file,
     )
+
+
+def _refuse_never_batched(context: Context, names: tuple[str | None, ...]) -> None:
+    found = read(context.folder).never_batch.reason_for(names)
+    if found:
+        raise NeverBatched(f"{found[0]!r} is never batched: {found[1]}. Call the API directly.")
 
 
 def _send(context: Context, submission: Submission) -> str | None:

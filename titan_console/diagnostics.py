@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import click
 
-from core.errors import LaneError, PayloadError, SettingsError
+from core.errors import InputError, LaneError, PayloadError, SettingsError
 from state.errors import AlreadySubmitted, LedgerError, TitanError, UnknownId
 from titan_console.safe_text import clean
 
@@ -21,7 +21,7 @@ class Exit(IntEnum):
 
 def exit_code_of(error: TitanError) -> Exit:
     """The exit code that the error stands for."""
-    if isinstance(error, PayloadError | AlreadySubmitted | UnknownId):
+    if isinstance(error, PayloadError | InputError | AlreadySubmitted | UnknownId):
         return Exit.USAGE
     if isinstance(error, SettingsError | LedgerError):
         return Exit.UNUSABLE

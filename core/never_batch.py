@@ -1,0 +1,72 @@
+"""What is never batched, and why: work that somebody or something waits for."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+_HEALTH = "a health check: an answer that may take 24 hours is no heartbeat"
+_SPOKEN = "somebody waits for the answer"
+# Always refused. A name that begins with "/" means that path and what lies under it.
+BUILT_IN = MappingProxyType(
+    {
+        "titan-bridge-watchdog": _HEALTH,
+        "titan-revive-watch-1m": _HEALTH,
+        "titan-heartbeat-monitor-15m": _HEALTH,
+        "titan-hourly-progress-email": "it fires every hour, and a batch may take 24",
+        "silentinfinity-chat-smoke-10m": "it tests live chat every 10 minutes",
+        "/cmd": _SPOKEN,
+        "/voice": _SPOKEN,
+        "/api/voice": _SPOKEN,
+        "innerverse-live-chat": _SPOKEN,
+        "titan-inbox-watch": "it reacts to what comes in",
+        "agentic-247-watchdog": _HEALTH,
+        "swarm-health-orchestrator": _HEALTH,
+    }
+)
+_DATE = re.compile(r"-\d{4}-\d{2}-\d{2}(-.*)?$")
+_APART = re.compile(r"[\s_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class NeverBatch:
+    """The built-in names, and those that titan.toml adds, each with its reason."""
+
+    added: dict[str, str] = field(default_factory=dict[str, str])
+
+    def reasons(self) -> dict[str, str]:
+        """Every name with its reason."""
+        return {**BUILT_IN, **self.added}
+
+    def reason_for(self, names: Iterable[str | None]) -> tuple[str, str] | None:
+        """The first of the names that is never batched, and why.
+
+        Letter case, and whether words are joined by dashes, spaces or underscores, does not
+        matter; a date at the end of a name is left out.
+
+        >>> NeverBatch().reason_for(["bridge/CMD/restart"])
+        ('bridge/CMD/restart', 'somebody waits for the answer')
+        """
+        listed = {_plain(name): reason for name, reason in self.reasons().items()}
+        for name in names:
+            reason = _reason(name, listed) if name else None
+            if name and reason:
+                return name, reason
+        return None
+
+
+def _plain(name: str) -> str:
+    return _APART.sub("-", _DATE.sub("", name.strip()).casefold())
+
+
+def _reason(name: str, listed: dict[str, str]) -> str | None:
+    plain = _plain(name)
+    if plain in listed:
+        return listed[plain]
+    if "/" not in plain:
+        return None
+    within = f"/{plain.strip('/')}/"
+    return next(
+        (why for path, why in listed.items() if path.startswith("/") and f"{path}/" in within),
+        None,
+    )

@@ -1,0 +1,119 @@
+"""titan.toml on disk: begun, edited with its comments kept, and obeyed by `submit`."""
+
+from pathlib import Path
+
+import pytest
+from builders import a_bench, a_request, some_requests
+
+from core import titan_file
+from core.errors import CatalogueError, NeverBatched
+from core.submit import Order
+from state import views
+from state.folder import Folder
+
+MINE = """# mine
+
+[workloads.own]   # a row of my own
+month_in = 10
+month_out = 5
+
+[jobs.titan-daily-feed]
+workload = "own"
+schedule = "daily"  # at six
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    (tmp_path / "home").mkdir()
+    return Folder(tmp_path / "home")
+
+
+def test_init_writes_the_template_once(folder: Folder) -> None:
+    assert len(titan_file.begin(folder)) == 15
+    assert titan_file.path_of(folder).read_text("utf-8") == titan_file.template()
+    assert titan_file.begin(folder) == []
+    assert titan_file.path_of(folder).read_text("utf-8") == titan_file.template()
+
+
+def test_init_adds_what_a_file_lacks_and_keeps_the_rest(folder: Folder) -> None:
+    titan_file.path_of(folder).write_text(MINE, "utf-8")
+    added = titan_file.begin(folder)
+    assert len(added) == 14
+    text = titan_file.path_of(folder).read_text("utf-8")
+    assert text.startswith(MINE)
+    catalogue = titan_file.read_strictly(folder)
+    assert catalogue.jobs["titan-daily-feed"].workload == "own"
+    assert catalogue.jobs["titan-weekly-benchmark"].tokens_in == 120_000
+
+
+def test_an_edit_changes_one_value_and_nothing_else(folder: Folder) -> None:
+    titan_file.path_of(folder).write_text(MINE, "utf-8")
+    titan_file.set_key(folder, "titan-daily-feed", "schedule", "nightly")
+    text = titan_file.path_of(folder).read_text("utf-8")
+    assert text == MINE.replace('"daily"', '"nightly"')
+    titan_file.set_key(folder, "titan-daily-feed", "deadline_h", "30")
+    assert titan_file.read_strictly(folder).jobs["titan-daily-feed"].deadline_h == 30
+
+
+@pytest.mark.parametrize(
+    ("job", "key", "value", "said"),
+    [
+        ("titan-daily-feed", "schedule", "sometimes", "must be one of"),
+        ("titan-daily-feed", "nonsense", "1", "there is no such key"),
+        ("nobody", "schedule", "daily", "no job 'nobody'"),
+    ],
+)
+def test_an_edit_that_would_be_a_mistake_changes_nothing(
+    folder: Folder, job: str, key: str, value: str, said: str
+) -> None:
+    titan_file.path_of(folder).write_text(MINE, "utf-8")
+    with pytest.raises(CatalogueError, match=said):
+        titan_file.set_key(folder, job, key, value)
+    assert titan_file.path_of(folder).read_text("utf-8") == MINE
+
+
+def test_init_refuses_a_file_with_mistakes(folder: Folder) -> None:
+    titan_file.path_of(folder).write_text("[jobs.x]\n", "utf-8")
+    with pytest.raises(CatalogueError, match="line 1"):
+        titan_file.begin(folder)
+    assert titan_file.path_of(folder).read_text("utf-8") == "[jobs.x]\n"
+
+
+def test_what_is_no_text_is_said(folder: Folder) -> None:
+    titan_file.path_of(folder).write_bytes(b"\xff\xfe")
+    with pytest.raises(CatalogueError, match="UTF-8"):
+        titan_file.read(folder)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        Order(tag="titan-inbox-watch"),
+        Order(tag="t", workflow="titan-bridge-watchdog"),
+        Order(tag="t", job="swarm-health-orchestrator"),
+        Order(tag="mine"),
+    ],
+)
+def test_a_submission_that_is_never_batched_is_refused_with_its_reason(
+    folder: Folder, order: Order
+) -> None:
+    titan_file.path_of(folder).write_text('[never_batch]\nmine = "I say so"\n', "utf-8")
+    with a_bench(folder.root) as bench:
+        with pytest.raises(NeverBatched, match="is never batched: "):
+            bench.engine.submit(some_requests(2), order)
+        assert views.totals(bench.engine.context.ledger).requests == 0
+        assert bench.sandbox.books().creates == 0
+        assert not list(folder.spool.iterdir())
+
+
+def test_the_workflow_in_a_custom_id_is_looked_at_too(folder: Folder) -> None:
+    request = a_request("titan-hourly-progress-email-2026-11-22-001")
+    with a_bench(folder.root) as bench, pytest.raises(NeverBatched, match="every hour"):
+        bench.engine.submit([request], Order(tag="t"))
+
+
+def test_a_broken_file_does_not_stop_a_job(folder: Folder) -> None:
+    titan_file.path_of(folder).write_text("[jobs\n", "utf-8")
+    with a_bench(folder.root) as bench:
+        assert bench.submit(2).trouble is None
