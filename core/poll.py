@@ -6,7 +6,7 @@ Each step survives a kill at any point, and a second pass finishes what the firs
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
-from core import recover
+from core import inline, recover, rescue
 from core.collect import collect_all
 from core.context import Context
 from core.deliver import deliver_finished
@@ -60,7 +60,7 @@ def run_pass(context: Context) -> PassSummary:
 def _steps(context: Context, summary: PassSummary) -> None:
     """What is done without the API is done, also where there is no key for it."""
     unset: SettingsError | None = None
-    for step in (_recover_and_look, _send_waiting, _collect, _deliver):
+    for step in (_recover_and_look, _take_in_rescued, _send_waiting, _collect, _deliver):
         _renew(context)
         try:
             step(context, summary)
@@ -99,10 +99,11 @@ def _recover_and_look(context: Context, summary: PassSummary) -> None:
         raise SettingsError(f"The key is not accepted. {listing.trouble}") from listing.trouble
     if listing.trouble is not None:
         summary.troubles.append(str(listing.trouble))
-    for batch in open_batches:
-        summary.ended += _look(context, batch, listing)
     # What was sent while the list was read may be in it, so the rows are read anew.
     recover.resolve(context, listing, recover.unresolved(context))
+    # What has just been found to be ours is looked at like the rest.
+    for batch in looking.at_the_api(context.ledger):
+        summary.ended += _look(context, batch, listing)
 
 
 def _look(context: Context, batch: Batch, listing: Listing) -> bool:
@@ -127,6 +128,12 @@ def _look_failed(context: Context, batch: Batch, error: LaneError) -> None:
         return
     again = next_look(now, failures=batch.failures, retry_after_s=error.retry_after_s)
     looking.look_failed(context.ledger, batch, str(error), next_look=again)
+
+
+def _take_in_rescued(context: Context, summary: PassSummary) -> None:
+    """What was kept while the ledger could not be used, and runs whose process is dead."""
+    summary.troubles += rescue.take_in_all(context)
+    inline.finish_abandoned(context)
 
 
 def _send_waiting(context: Context, summary: PassSummary) -> None:

@@ -24,6 +24,7 @@ from state.timestamps import from_text, to_text
 WATCH_RELEASED = timedelta(hours=26)
 _SKEW = timedelta(minutes=10)
 _LOOKS = 20
+_LINES_ASKED = 20
 
 
 def expire_senders(context: Context) -> None:
@@ -134,18 +135,15 @@ def _identify(context: Context, suspect: Orphan, remote: RemoteState | None) -> 
             remote = read(context, lambda: lane.retrieve(suspect.remote_id))
         if remote.status != BatchStatus.ENDED:
             return
-        wire_id = _first_custom_id(context, suspect.remote_id)
+        is_readable, ours = _owner(context, suspect.remote_id)
     except NotFound as error:
         _note_failure(context, suspect, str(error))
         return
     except LaneError:
         return
-    if wire_id is None:
+    if not is_readable:
         _note_failure(context, suspect, "Its results cannot be read.")
-        return
-    nonce = wire_id.rpartition("-")[2]
-    ours = orphans.batch_of_nonce(context.ledger, nonce) if len(nonce) == NONCE_LENGTH else None
-    if ours is None:
+    elif ours is None:
         orphans.decide(
             context.ledger, suspect, OrphanVerdict.FOREIGN, "its results carry no nonce of ours"
         )
@@ -153,15 +151,26 @@ def _identify(context: Context, suspect: Orphan, remote: RemoteState | None) -> 
         orphans.claim(context.ledger, suspect, remote, ours)
 
 
-def _first_custom_id(context: Context, remote_id: str) -> str | None:
-    """The custom_id of the first line that can be read; the rest is not fetched."""
+def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
+    """Whether any of the first lines can be read, and the row whose nonce one of them carries.
+
+    More than one line is asked, since an answer may hold a line that does not belong to it.
+    """
+    read_lines = 0
     with context.lane().results(remote_id) as pieces:
         for line in split_lines(pieces):
             try:
-                return decode(line).custom_id
+                nonce = decode(line).custom_id.rpartition("-")[2]
             except BadLineError:
                 continue
-    return None
+            read_lines += 1
+            if len(nonce) == NONCE_LENGTH:
+                ours = orphans.batch_of_nonce(context.ledger, nonce)
+                if ours is not None:
+                    return True, ours
+            if read_lines == _LINES_ASKED:
+                break
+    return read_lines > 0, None
 
 
 def _note_failure(context: Context, suspect: Orphan, reason: str) -> None:
