@@ -31,7 +31,13 @@ def a_ledger(
 ) -> Ledger:
     """A new or existing ledger in that folder."""
     clock = clock or ManualClock(START)
-    return Ledger(home / "titan.db", now=clock.now, actor="test", step=step)
+    return Ledger(
+        home / "titan.db",
+        now=clock.now,
+        monotonic=clock.monotonic,
+        actor="test",
+        step=step,
+    )
 
 
 def spooled(custom_id: str, *, sha: bytes = b"1" * 32, part: int = 0) -> SpooledRequest:
