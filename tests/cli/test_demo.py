@@ -29,6 +29,20 @@ def test_it_runs_three_jobs_and_shows_what_they_saved(tmp_path: Path) -> None:
     assert len([json.loads(line) for line in staged[0].read_text().splitlines()]) == 4
 
 
+def test_it_tells_programs_the_same(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "one.txt").write_text("An article about time and files. " * 4)
+    done = Terminal(tmp_path / "home").run("demo", "--json", "--input", str(tmp_path / "texts"))
+    report = done.json()
+    assert [batch["workflow"] for batch in report["batches"]] == [
+        "titan-daily-feed",
+        "titan-daily-monologue",
+        "titan-weekly-benchmark",
+    ]
+    assert report["open"] == []
+    assert len(report["staging"]) == 3
+
+
 def test_a_folder_without_texts_is_said(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     done = Terminal(tmp_path / "home").run("demo", "--input", str(tmp_path / "texts"))

@@ -9,6 +9,7 @@ import click
 
 from titan_console.demo import texts
 from titan_console.diagnostics import Exit
+from titan_console.output import print_json
 
 
 @click.command
@@ -25,31 +26,44 @@ from titan_console.diagnostics import Exit
     help="Where to put the ledger. Default: a new temporary folder.",
 )
 @click.option("--print", "printed", is_flag=True, help="Print only, also on a terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Print what came of it as one JSON object.")
 @click.pass_context
 def command(
-    ctx: click.Context, *, folder: Path | None, seed: int, home: Path | None, printed: bool
+    ctx: click.Context,
+    *,
+    folder: Path | None,
+    seed: int,
+    home: Path | None,
+    printed: bool,
+    as_json: bool,
 ) -> None:
     """Run three jobs on real texts through a sandbox, and show what it saved.
 
     On a terminal it opens the console while the jobs run; q leaves it. Takes under a minute.
     """
     home = home or Path(tempfile.mkdtemp(prefix="titan-demo-"))
-    if printed or not sys.stdout.isatty():
-        _play(home, folder, seed)
+    if printed or as_json or not sys.stdout.isatty():
+        _play(home, folder, seed, as_json=as_json)
     else:
         _play_behind_the_console(home, folder, seed)
     ctx.exit(Exit.DONE)
 
 
-def _play(home: Path, folder: Path | None, seed: int) -> None:
-    from titan_console.demo.ending import tell  # noqa: PLC0415 - with the engine
+def _play(home: Path, folder: Path | None, seed: int, *, as_json: bool) -> None:
+    from titan_console.demo.ending import report, tell  # noqa: PLC0415 - with the engine
     from titan_console.demo.play import play  # noqa: PLC0415 - loads the engine
+
+    def tell_step(line: str) -> None:
+        click.echo(line, err=as_json)
 
     found = texts.folder(folder) if folder else texts.standard_library()
     source = str(folder) if folder else "the standard library's docstrings"
-    click.echo(f"{len(found):,} texts from {source}.")
-    play(home, found, seed=seed, say=click.echo)
-    tell(home)
+    tell_step(f"{len(found):,} texts from {source}.")
+    play(home, found, seed=seed, say=tell_step)
+    if as_json:
+        print_json(report(home))
+    else:
+        tell(home)
 
 
 def _play_behind_the_console(home: Path, folder: Path | None, seed: int) -> None:

@@ -4,6 +4,7 @@ import click
 
 from core.clock import SystemClock
 from titan_console.diagnostics import say
+from titan_console.output import print_json
 
 _PORT = 8765
 
@@ -26,8 +27,15 @@ _PORT = 8765
     metavar="CALL:WHAT[:OPTION=VALUE]",
     help="Break something, as create:drop:times=1 or results:missing:p=0.1; repeatable.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the address as a JSON object.")
 def command(
-    *, port: int, seed: int, plan_text: str, speed: float, fault_specs: tuple[str, ...]
+    *,
+    port: int,
+    seed: int,
+    plan_text: str,
+    speed: float,
+    fault_specs: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Serve an emulator of the Message Batches API until Ctrl-C. It takes any key."""
     # Here, since the server's libraries take a while to load.
@@ -46,8 +54,11 @@ def command(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    say(f"The sandbox answers on http://127.0.0.1:{port} until Ctrl-C. In another terminal:")
-    say(f"  export ANTHROPIC_BASE_URL=http://127.0.0.1:{port} ANTHROPIC_API_KEY=any")
+    address = f"http://127.0.0.1:{port}"
+    if as_json:
+        print_json({"base_url": address, "seed": seed, "plan": plan_text, "speed": speed})
+    say(f"The sandbox answers on {address} until Ctrl-C. In another terminal:")
+    say(f"  export ANTHROPIC_BASE_URL={address} ANTHROPIC_API_KEY=any")
     try:
         serve(sandbox, port=port)
     except OSError as error:

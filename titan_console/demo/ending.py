@@ -4,10 +4,13 @@ from pathlib import Path
 
 import click
 
+from core import reports
+from core.clock import SystemClock
 from state import views
 from state.folder import Folder
 from state.reader import Reader, Source
 from state.records import Batch
+from state.timestamps import to_text
 from titan_console import format as cells
 from titan_console.output import print_table
 
@@ -32,6 +35,19 @@ def tell(home: Path) -> None:
         click.echo(f"  {command:<27} {what}")
     staged = sorted(path.name for path in folder.staging.glob("*.jsonl"))
     click.echo(f"  {folder.staging}/ has what the next job reads: {', '.join(staged)}")
+
+
+def report(home: Path) -> reports.Report:
+    """The same for programs."""
+    folder = Folder(home)
+    with Reader(folder.ledger) as reader:
+        batches = sorted(views.closed_batches(reader, limit=100), key=lambda batch: batch.id)
+        return {
+            "home": str(home),
+            "batches": [reports.batch(batch) for batch in batches],
+            **reports.status(reader, now_ts=to_text(SystemClock().now())),
+            "staging": sorted(str(path) for path in folder.staging.glob("*.jsonl")),
+        }
 
 
 def _tell_jobs(source: Source) -> None:
