@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 FILE = "titan.toml"
 # What a document holds is anything until it was looked at; tomlkit's own items are untyped.
@@ -191,11 +191,11 @@ class Section:
     def table(self, key: str) -> "Section":
         """The table under the key; an empty one where there is none."""
         value = self._get(key)
-        if value is not None and not isinstance(value, dict):
+        if isinstance(value, dict):
+            return Section(cast("dict[str, Any]", value), (*self.path, key), self.mistakes)
+        if value is not None:
             self.wrong(key, f"must be a table, not {_shown(value)}.")
-            value = None
-        values: dict[str, Any] = value or {}
-        return Section(values, (*self.path, key), self.mistakes)
+        return Section({}, (*self.path, key), self.mistakes)
 
     def tables(self) -> "Iterator[tuple[str, Section]]":
         """Every key of this table with the table that it must be."""

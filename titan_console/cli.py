@@ -18,6 +18,7 @@ COMMANDS = {
     "show": "Show one submission or batch with its history.",
     "results": "Print the results of a tag, a submission or a batch.",
     "errors": "List the requests that failed.",
+    "forecast": "Show what a month of the jobs costs, in batch and synchronously.",
     "jobs": "Show the jobs of titan.toml; init, check and set it.",
     "doctor": "Check the installation, the ledger and the settings.",
     "sandbox": "Serve an emulator of the Message Batches API on this machine.",

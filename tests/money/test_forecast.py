@@ -1,0 +1,133 @@
+"""The mission's tables, to the cent, from the catalogue."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.catalogue import parse
+from core.errors import CatalogueError
+from core.forecast import Cache, Measured, as_json, cents, forecast
+from core.pricing import PriceBook
+from core.titan_file import template
+
+AT = datetime(2026, 11, 22, tzinfo=UTC)
+PRICES = PriceBook()
+TODAY = parse(template())
+
+
+def at_scale(scale: int = 1) -> dict[str, tuple[int, int, str, str]]:
+    found = forecast(TODAY, PRICES, at=AT, scale=Decimal(scale))
+    return {
+        line.workload: (
+            line.tokens_in,
+            line.tokens_out,
+            str(cents(line.sync_usd)),
+            str(cents(line.batch_usd)),
+        )
+        for line in (*found.lines, found.total)
+    }
+
+
+def test_a_month_at_todays_volume() -> None:
+    assert at_scale() == {
+        "tier-1": (2_430_000, 570_000, "15.84", "7.92"),
+        "tier-2": (10_610_000, 2_090_000, "63.18", "31.59"),
+        "tier-3": (3_000_000, 500_000, "16.50", "8.25"),
+        "real-time": (5_000_000, 1_000_000, "30.00", "30.00"),
+        "total": (21_040_000, 4_160_000, "125.52", "77.76"),
+    }
+
+
+def test_a_month_at_five_times_that() -> None:
+    assert at_scale(5)["tier-1"] == (12_150_000, 2_850_000, "79.20", "39.60")
+    assert at_scale(5)["total"] == (105_200_000, 20_800_000, "627.60", "388.80")
+
+
+def test_the_owners_rounding_stands_beside() -> None:
+    rounded = {line.workload: line.rounded for line in forecast(TODAY, PRICES, at=AT).lines}
+    assert rounded["tier-2"] == {
+        "tokens_in": 12_000_000,
+        "tokens_out": 3_000_000,
+        "sync_usd": 80,
+        "batch_usd": 40,
+    }
+
+
+def test_the_contract_of_the_json() -> None:
+    report = as_json(forecast(TODAY, PRICES, at=AT))
+    assert report["scale"] == 1
+    rows = report["rows"]
+    assert isinstance(rows, list)
+    assert {"workload", "tokens_in", "tokens_out", "sync_usd", "batch_usd"} <= set(rows[0])  # pyright: ignore[reportUnknownArgumentType]
+    assert report["total"] == {
+        "workload": "total",
+        "tokens_in": 21_040_000,
+        "tokens_out": 4_160_000,
+        "sync_usd": 125.52,
+        "batch_usd": 77.76,
+        "rounded": {
+            "tokens_in": 22_430_000,
+            "tokens_out": 5_070_000,
+            "sync_usd": 140.84,
+            "batch_usd": 85.42,
+        },
+        "measured": None,
+    }
+
+
+def test_a_cache_is_read_at_a_tenth_and_written_at_double() -> None:
+    """2.43M in, half of it in a cache that holds 90 %: 7.29 x (0.5 + 0.5 x (0.09 + 0.2))."""
+    line = forecast(TODAY, PRICES, at=AT, cache=Cache(share=Decimal("0.5"))).lines[0]
+    expected = (Decimal("7.29") * Decimal("0.645") + Decimal("8.55")) / 2
+    assert line.cached_usd == expected
+    none = forecast(TODAY, PRICES, at=AT, cache=Cache(share=Decimal(0))).lines[0]
+    assert none.cached_usd == none.batch_usd
+
+
+def test_what_was_measured_stands_beside_what_was_planned() -> None:
+    history = {
+        "titan-daily-feed": _measured(100, 10),
+        "titan-daily-monologue": _measured(5, 1),
+        "a-stranger": _measured(7, 7),
+    }
+    found = forecast(TODAY, PRICES, at=AT, measured=history)
+    assert found.lines[0].measured == _measured(105, 11, parts=2)
+    assert found.lines[1].measured is None
+    assert found.total.measured == _measured(112, 18, parts=3)
+    assert found.elsewhere == _measured(7, 7)
+
+
+def _measured(tokens_in: int, tokens_out: int, parts: int = 1) -> Measured:
+    return Measured(
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        cost_nano=5 * parts,
+        sync_cost_nano=10 * parts,
+        unpriced=0,
+        first_day="2026-11-01",
+    )
+
+
+def test_a_model_without_a_price_is_named() -> None:
+    text = template().replace('model = "claude-sonnet-4-6"', 'model = "claude-next-9"')
+    with pytest.raises(CatalogueError, match="'claude-next-9' has no price"):
+        forecast(parse(text), PRICES, at=AT)
+
+
+@given(scale=st.integers(0, 1000), other=st.integers(0, 1000))
+def test_cost_is_linear_in_volume(scale: int, other: int) -> None:
+    def total(by: int) -> Decimal:
+        return forecast(TODAY, PRICES, at=AT, scale=Decimal(by)).total.batch_usd
+
+    assert total(scale) + total(other) == total(scale + other)
+
+
+@given(order=st.permutations(sorted(TODAY.jobs)))
+def test_the_order_of_the_jobs_does_not_matter(order: list[str]) -> None:
+    from dataclasses import replace  # noqa: PLC0415 - beside its use
+
+    shuffled = replace(TODAY, jobs={name: TODAY.jobs[name] for name in order})
+    assert forecast(shuffled, PRICES, at=AT).total == forecast(TODAY, PRICES, at=AT).total
