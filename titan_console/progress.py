@@ -1,51 +1,59 @@
 """A progress bar on stderr for work that takes a while, when somebody is there to see it."""
 
-import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
-
-import click
+from typing import TYPE_CHECKING
 
 from titan_console.diagnostics import is_watched
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 Progress = Callable[[str, int, int], None]
 
 
-class _Bars:
-    """One bar at a time: another kind of work, or a new round of it, begins another."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._what = ""
-        self._done = 0
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        if what != self._what or done < self._done:
-            self.close()
-            self._bar = click.progressbar(  # pyright: ignore[reportUnknownMemberType]
-                length=of or None, label=f"{what:<10}", file=sys.stderr
-            )
-            self._bar.render_progress()
-            self._what, self._done = what, 0
-        self._bar.update(done - self._done)
-        self._done = done
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.render_finish()
-            self._bar = None
-        self._what, self._done = "", 0
-
-
 @contextmanager
 def shown() -> Generator[Progress, None, None]:
-    """What to hand to the engine as `progress`."""
+    """What to hand to the engine as `progress`; it hears the kind of work, done, and of how many.
+
+    `of` is 0 where the end is not known. The bars vanish when the work is done.
+    """
     if not is_watched():
         yield lambda _what, _done, _of: None
         return
-    bars = _Bars()
-    try:
-        yield bars
-    finally:
-        bars.close()
+    with _bars() as bars:
+        yield _Reporter(bars)
+
+
+class _Reporter:
+    """One bar for each kind of work."""
+
+    def __init__(self, bars: "Bars") -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=None)
+        self._bars.update(self._tasks[what], completed=done, total=of or None)
+
+
+def _bars() -> "Bars":
+    from rich.console import Console  # noqa: PLC0415 - only where somebody watches
+    from rich.progress import (  # noqa: PLC0415 - as above
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+    from rich.progress import Progress as Bars  # noqa: PLC0415 - as above
+
+    return Bars(
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
