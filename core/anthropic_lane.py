@@ -4,6 +4,7 @@ Import it only where a call is due: the SDK takes about two seconds of CPU to lo
 """
 
 import json
+import math
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -40,8 +41,15 @@ _REMOTE_STATUS = {
     "canceling": BatchStatus.CANCELING,
     "ended": BatchStatus.ENDED,
 }
-_SPEND_CAP_CODE = "enforced_spend_limit_reached"
+# Of the organisation's tier, its contract, or the organisation that pays for it.
+_SPEND_CAP_CODE = "spend_limit_reached"
 _SPEND_CAP_PHRASE = "api usage limits"
+# A 400 that is about the account: no batch of its would be taken, and this one is not bad.
+_ACCOUNT_CODES = frozenset(
+    {"claude_code_key_creator_not_member", "cmek_key_disabled", "organization_on_hold"}
+)
+# No wish of the API's is heeded for longer; a later look costs one call.
+_LONGEST_WISH_S = 7 * 86_400.0
 
 
 class AnthropicLane:
@@ -223,6 +231,8 @@ def _from_status(error: anthropic.APIStatusError) -> LaneError:
 def _kind(status: int, error: anthropic.APIStatusError) -> type[LaneError]:
     if status in (400, 402, 429) and _is_spend_cap(status, error):
         return SpendCapReached
+    if error.error_code in _ACCOUNT_CODES:
+        return Unauthorized
     if status in (408, 409) or status >= 500 or status < 400:  # noqa: PLR2004 - HTTP's own numbers
         return Unanswered
     return {401: Unauthorized, 403: Unauthorized, 404: NotFound, 429: Throttled}.get(
@@ -244,6 +254,7 @@ def _text(error: anthropic.APIStatusError) -> str:
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
     try:
-        return max(0.0, float(headers["retry-after"]))
+        seconds = float(headers["retry-after"])
     except (KeyError, ValueError):
         return None
+    return min(max(0.0, seconds), _LONGEST_WISH_S) if math.isfinite(seconds) else None

@@ -1,0 +1,233 @@
+"""Every way in which the SDK and its HTTP library can fail is one of ours."""
+
+import json
+
+import anthropic
+import httpx2
+import pytest
+from anthropic._error_classes import ERROR_CLASSES
+from lane.wire import BASE_URL, a_body, a_lane, answering
+
+from core.anthropic_lane import to_lane_error
+from core.errors import (
+    LaneError,
+    NotFound,
+    Refused,
+    SpendCapReached,
+    Throttled,
+    Unanswered,
+    Unauthorized,
+    Unreachable,
+)
+
+BY_STATUS: dict[int, type[LaneError]] = {
+    301: Unanswered,
+    400: Refused,
+    401: Unauthorized,
+    402: SpendCapReached,
+    403: Unauthorized,
+    404: NotFound,
+    408: Unanswered,
+    409: Unanswered,
+    412: Refused,
+    413: Refused,
+    422: Refused,
+    429: Throttled,
+    431: Refused,
+    499: Refused,
+    500: Unanswered,
+    501: Unanswered,
+    503: Unanswered,
+    504: Unanswered,
+    529: Unanswered,
+    599: Unanswered,
+}
+REQUEST = httpx2.Request("POST", f"{BASE_URL}/v1/messages/batches")
+# Made with a status by the SDK; the class tells no more than the status does.
+WITHOUT_STATUS = {
+    "APIError",
+    "APIConnectionError",
+    "APITimeoutError",
+    "APIResponseValidationError",
+    "APIWebhookValidationError",
+    "AnthropicError",
+    "CredentialsError",
+    "IdentityTokenFileError",
+    "RetryableError",
+    "WorkloadIdentityError",
+}
+ABOUT_THE_ACCOUNT = {
+    "claude_code_key_creator_not_member",
+    "cmek_key_disabled",
+    "organization_on_hold",
+}
+
+
+def exceptions_of(module: object) -> list[type[Exception]]:
+    found = {
+        value
+        for name in dir(module)
+        if isinstance(value := getattr(module, name), type) and issubclass(value, Exception)
+    }
+    return sorted(found, key=lambda kind: kind.__name__)
+
+
+def status_errors() -> list[type[anthropic.APIStatusError]]:
+    return [kind for kind in exceptions_of(anthropic) if issubclass(kind, anthropic.APIStatusError)]
+
+
+def an_error(message: str = "No.", **fields: object) -> dict[str, object]:
+    return {"type": "error", "error": {"type": "x_error", "message": message, **fields}}
+
+
+def caught(status: int, body: object, headers: dict[str, str] | None = None) -> LaneError:
+    lane = a_lane(answering(status, body=body, headers=headers))
+    with pytest.raises(LaneError) as error:
+        lane.create(a_body())
+    return error.value
+
+
+@pytest.mark.parametrize(("status", "kind"), BY_STATUS.items())
+def test_each_status_is_one_of_ours(status: int, kind: type[LaneError]) -> None:
+    error = caught(status, an_error())
+    assert type(error) is kind
+    assert (error.status, error.retry_after_s) == (status, None)
+    assert str(status) in str(error)
+
+
+@pytest.mark.parametrize(("status", "code"), ERROR_CLASSES)
+def test_every_error_code_of_the_sdk_is_mapped(status: int, code: str | None) -> None:
+    error = caught(status, an_error(details={"error_code": code}))
+    if "spend_limit_reached" in (code or ""):
+        assert type(error) is SpendCapReached
+    elif code in ABOUT_THE_ACCOUNT:
+        assert type(error) is Unauthorized
+    else:
+        assert type(error) is BY_STATUS[status], "a new status: decide what it means"
+
+
+def test_every_status_class_of_the_sdk_has_a_status_that_is_mapped() -> None:
+    statuses = {status for status, _ in ERROR_CLASSES}
+    assert statuses <= set(BY_STATUS)
+    by_code = set(ERROR_CLASSES.values())
+    general = {anthropic.APIStatusError, anthropic.InternalServerError}
+    assert set(status_errors()) <= by_code | general
+
+
+def test_the_sdk_has_no_exception_that_nobody_has_looked_at() -> None:
+    others = {
+        kind.__name__
+        for kind in exceptions_of(anthropic)
+        if not issubclass(kind, anthropic.APIStatusError)
+    }
+    assert others <= WITHOUT_STATUS
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (anthropic.APIConnectionError(request=REQUEST), Unanswered),
+        (anthropic.APITimeoutError(request=REQUEST), Unanswered),
+        (anthropic.AnthropicError("x"), Unanswered),
+        (
+            anthropic.APIResponseValidationError(httpx2.Response(200, request=REQUEST), None),
+            Unanswered,
+        ),
+    ],
+)
+def test_what_has_no_status_may_have_been_taken_in(error: Exception, kind: type[LaneError]) -> None:
+    assert type(to_lane_error(error)) is kind
+
+
+NEVER_LEFT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
+
+
+def transport_errors() -> list[type[httpx2.TransportError]]:
+    return [kind for kind in exceptions_of(httpx2) if issubclass(kind, httpx2.TransportError)]
+
+
+@pytest.mark.parametrize("kind", transport_errors())
+def test_every_failure_of_the_wire_is_one_of_ours(kind: type[httpx2.TransportError]) -> None:
+    def fail(request: httpx2.Request) -> httpx2.Response:
+        raise kind("Something\nbroke", request=request)
+
+    lane = a_lane(fail)
+    with pytest.raises(LaneError) as error:
+        lane.create(a_body())
+    expected = Unreachable if kind.__name__ in NEVER_LEFT else Unanswered
+    assert type(error.value) is expected
+    assert error.value.status is None
+
+
+@pytest.mark.parametrize("kind", transport_errors())
+def test_every_failure_amid_the_results_is_one_of_ours(kind: type[httpx2.TransportError]) -> None:
+    class Broken(httpx2.SyncByteStream):
+        def __iter__(self):  # noqa: ANN204 - an iterator of bytes that breaks
+            yield b"half a li"
+            raise kind("broke")
+
+    lane = a_lane(lambda _request: httpx2.Response(200, stream=Broken()))
+    with lane.results("msgbatch_1") as pieces, pytest.raises(LaneError):
+        list(pieces)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (429, an_error(details={"error_code": "enforced_spend_limit_reached"})),
+        (400, an_error("You have reached your specified API usage limits. You will regain")),
+        (400, an_error("You have reached your specified workspace API usage limits.")),
+        (402, an_error("Your credit balance is too low.")),
+        (402, "<html>Pay</html>"),
+    ],
+)
+def test_money_that_is_spent_is_told_apart_from_a_queue_that_is_full(
+    status: int, body: object
+) -> None:
+    assert type(caught(status, body)) is SpendCapReached
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("10", 10.0), ("0.5", 0.5), ("-3", 0.0), ("Wed, 19 Aug 2026 14:49:30 GMT", None), ("", None)],
+)
+def test_a_wish_when_to_come_again_is_read_where_it_is_a_number(
+    value: str, seconds: float | None
+) -> None:
+    error = caught(429, an_error(), {"retry-after": value})
+    assert error.retry_after_s == seconds
+
+
+@pytest.mark.parametrize("value", ["1e300", "999999999999"])
+def test_no_wish_is_heeded_for_longer_than_a_week(value: str) -> None:
+    assert caught(429, an_error(), {"retry-after": value}).retry_after_s == 7 * 86_400
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e999"])
+def test_a_wish_that_is_no_time_is_none(value: str) -> None:
+    assert caught(429, an_error(), {"retry-after": value}).retry_after_s is None
+
+
+@pytest.mark.parametrize("status", [403, 413, 429, 502, 503])
+def test_a_proxys_page_becomes_one_short_line(status: int) -> None:
+    page = b"<html>\r\n<head><title>No</title></head>\r\n" + b"<p>x</p>\n" * 500
+    lane = a_lane(answering(status, content=page, headers={"content-type": "text/html"}))
+    with pytest.raises(LaneError) as error:
+        lane.create(a_body())
+    assert type(error.value) is BY_STATUS.get(status, Unanswered)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300
+    assert error.value.error_type is None
+
+
+@pytest.mark.parametrize("body", [None, [], "x", 5, {"error": "x"}, {"error": {"type": 5}}])
+def test_an_error_of_any_shape_is_one_line(body: object) -> None:
+    error = caught(400, body)
+    assert isinstance(error, Refused)
+    assert "\n" not in str(error)
+    json.dumps([str(error), error.error_type])
+
+
+def test_the_key_is_in_no_error() -> None:
+    for status in BY_STATUS:
+        assert "sk-ant-test" not in str(caught(status, an_error()))
