@@ -5,10 +5,10 @@ Import it only where a call is due: the SDK takes about two seconds of CPU to lo
 
 import json
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 import anthropic
 import httpx2
@@ -30,6 +30,9 @@ from state.sending import RemoteState
 from state.timestamps import to_text
 
 _PATH = "/v1/messages/batches"
+_MESSAGES_PATH = "/v1/messages"
+# From here on the SDK wants a stream: an answer may take longer than a line stays open.
+_LONGEST_UNSTREAMED = 21_333
 # Connecting is quick or not at all; an upload of 256 MB and its answer take their time.
 _TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
 _PIECE = 1 << 18
@@ -119,6 +122,33 @@ class AnthropicLane:
         """Ask for the batch to end early."""
         with _our_errors():
             return _to_remote(self._client.messages.batches.cancel(remote_id))
+
+    def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
+        """Answer one request now, at the full price: the message as JSON."""
+        headers = {"anthropic-beta": ",".join(betas)} if betas else {}
+        max_tokens = params.get("max_tokens")
+        with _our_errors():
+            if isinstance(max_tokens, int) and max_tokens > _LONGEST_UNSTREAMED:
+                return self._run_streamed(params, headers)
+            response = cast(
+                "anthropic.APIResponse[httpx2.Response]",
+                self._client.post(
+                    _MESSAGES_PATH,
+                    cast_to=httpx2.Response,
+                    body=dict(params),
+                    options={"headers": headers | {_RAW: "raw"}},
+                ),
+            )
+            return response.read()
+
+    def _run_streamed(self, params: Mapping[str, object], headers: dict[str, str]) -> bytes:
+        """A long answer comes in pieces: no line stays silent for as long as it takes."""
+        asked: dict[str, Any] = dict(params)
+        required = {name: asked.pop(name) for name in ("model", "messages", "max_tokens")}
+        with self._client.messages.stream(
+            **required, extra_body=asked, extra_headers=headers
+        ) as stream:
+            return stream.get_final_message().to_json(indent=None).encode()
 
     @contextmanager
     def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from functools import cache
 
+from core import titan_file
 from core.clock import Clock, SystemClock
 from core.context import Context
 from core.engine import Engine
@@ -32,19 +33,25 @@ def open_engine(
 
     @cache
     def lane() -> Lane:
-        key = settings.require_key()
-        from core.anthropic_lane import AnthropicLane  # noqa: PLC0415 - 2 s, only when needed
-
-        return AnthropicLane(api_key=key, base_url=settings.base_url)
+        return open_lane(settings)
 
     return Engine(
         Context(
-            ledger=Ledger(folder.ledger, now=clock.now, actor=who),
+            ledger=Ledger(folder.ledger, now=clock.now, actor=who, monotonic=clock.monotonic),
             folder=folder,
             clock=clock,
             lane=lane,
-            prices=PriceBook(),
+            prices=PriceBook(titan_file.read(folder).prices),
             holder=f"{who}/{random_word(4)}",
             progress=progress,
+            close=lambda: lane().close() if lane.cache_info().currsize else None,
         )
     )
+
+
+def open_lane(settings: Settings) -> Lane:
+    """The way to the API that the settings name. Raises SettingsError without a key."""
+    key = settings.require_key()
+    from core.anthropic_lane import AnthropicLane  # noqa: PLC0415 - 2 s, only when needed
+
+    return AnthropicLane(api_key=key, base_url=settings.base_url)

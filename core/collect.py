@@ -1,7 +1,8 @@
 """Fetches a batch's results: bytes to disk, line by line into the ledger, every id ticked off."""
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BufferedWriter
 from pathlib import Path
@@ -12,14 +13,15 @@ from core.lines import split_lines
 from core.policy import end_of_collection, is_due, is_past_retention, next_look
 from core.result_line import BadLineError, decode, with_custom_id
 from core.wire_id import FromWire, longest_plain
-from state import collection, looking
+from state import collection, inline, looking
 from state.folder import open_private
-from state.records import Batch, Collected, CollectedResult, Collection, Outcome
+from state.records import Batch, Collected, CollectedResult, Collection, Kind, Outcome
 from state.results_file import ResultsFile
 from state.timestamps import from_text
 
 _PROGRESS_EVERY = 1000
 _OWN_LENGTH = 8
+_PIECE = 1 << 18
 
 
 @dataclass(kw_only=True)
@@ -74,7 +76,7 @@ def collect_all(context: Context) -> list[tuple[Batch, Collected | None]]:
 
 def collect(context: Context, batch: Batch) -> Collected | None:
     """One try: what comes is kept, what is missing is fetched again by a later try."""
-    if batch.remote_id is None:
+    if batch.remote_id is None and batch.kind == Kind.BATCH:
         return None
     collection.begin(context.ledger)
     results = ResultsFile(
@@ -87,7 +89,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     tally = Tally(rejected=context.folder.results / f"{batch.key}.rejected")
     reading = _Reading(context, batch, results, tally)
     try:
-        with context.lane().results(batch.remote_id) as pieces:
+        with _source(context, batch) as pieces:
             collection.stage(context.ledger, reading.results(pieces))
         results.sync()
         return _commit(context, batch, results, tally)
@@ -111,10 +113,26 @@ def _commit(context: Context, batch: Batch, results: ResultsFile, tally: Tally) 
     )
     if collected.complete:
         results.finish()
+        if batch.kind == Kind.SYNC:
+            inline.answers_file(context.folder, batch.key).unlink(missing_ok=True)
     else:
         words = (f"{collected.missing:,} results are missing", tally.in_words())
         _look_again(context, batch, tally.broken, "; ".join(filter(None, words)))
     return collected
+
+
+@contextmanager
+def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, None]:
+    """The bytes of the answers: from the API, or from the file of a synchronous run."""
+    if batch.kind == Kind.SYNC:
+        try:
+            with inline.answers_file(context.folder, batch.key).open("rb") as file:
+                yield iter(lambda: file.read(_PIECE), b"")
+        except FileNotFoundError as error:
+            raise NotFound(f"The answers of {batch.key} are gone: {error}.") from error
+    else:
+        with context.lane().results(batch.remote_id or "") as pieces:
+            yield pieces
 
 
 class _Reading:
@@ -125,9 +143,7 @@ class _Reading:
         self._batch = batch
         self._file = results
         self._tally = tally
-        self._to_custom_id = FromWire(
-            batch.nonce, collection.long_ids(context.ledger, batch, longest_plain(batch.nonce))
-        )
+        self._to_custom_id = _translation(context, batch)
         self._expected = collection.ids_of(context.ledger, batch)
         # The checksum of each id's line; of those that an earlier try brought, none.
         self._seen: dict[str, int | None] = dict.fromkeys(
@@ -195,6 +211,14 @@ class _Reading:
         at = from_text(self._batch.accepted_ts or self._batch.created_ts)
         model = found.model or self._batch.model
         return self._context.prices.price(model, found.usage, at=at, kind=self._batch.kind)
+
+
+def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:
+    """From the ids in the answers to the caller's; without a nonce of ours they are the same."""
+    if batch.kind == Kind.SYNC or batch.identified_by == "operator":
+        return lambda custom_id: custom_id
+    long_ids = collection.long_ids(context.ledger, batch, longest_plain(batch.nonce))
+    return FromWire(batch.nonce, long_ids)
 
 
 def _not_available(context: Context, batch: Batch, error: LaneError) -> Collected | None:

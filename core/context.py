@@ -19,7 +19,7 @@ class Context:
 
     `lane` makes the way to the API when it is first needed, and raises SettingsError where
     there is no key. `holder` names this process in leases; `progress` hears how many requests
-    of how many are done.
+    of how many are done. `close` lets go of the way to the API.
     """
 
     ledger: Ledger
@@ -32,3 +32,4 @@ class Context:
     recovery: Recovery = field(default_factory=Recovery)
     rng: random.Random = field(default_factory=random.Random)
     progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None
+    close: Callable[[], None] = lambda: None

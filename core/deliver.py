@@ -8,6 +8,7 @@ import msgspec
 from core.answers import results
 from core.context import Context
 from state import delivery
+from state.errors import LedgerUnusable
 from state.folder import make_private, open_private, replace, safe_name
 
 _OWN_LENGTH = 8
@@ -17,11 +18,18 @@ def deliver_finished(context: Context) -> list[str]:
     """Write the file of each workflow and date that has something finished and not handed on.
 
     It holds every finished submission of that workflow and date, in input order; a replay that
-    changes one has the file written anew. Returns the names of the files.
+    changes one has the file written anew. Returns the names of the files. Raises LedgerUnusable
+    where one cannot be written; it stays due.
     """
-    delivered = [
-        _deliver(context, workflow, date) for workflow, date in delivery.due(context.ledger)
-    ]
+    try:
+        delivered = [
+            _deliver(context, workflow, date) for workflow, date in delivery.due(context.ledger)
+        ]
+    except OSError as error:
+        raise LedgerUnusable(
+            f"Cannot write into {context.folder.staging}: {error.strerror or error}. The results"
+            " are safe; the next pass writes the file."
+        ) from error
     return [name for name in delivered if name is not None]
 
 

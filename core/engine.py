@@ -1,6 +1,7 @@
 """The facade: what jobs, commands and the console ask of the engine."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,7 @@ from core.context import Context
 from core.poll import PassSummary
 from core.submit import Order, Submitted, submit
 from state import mirrors, views
+from state.errors import LedgerError
 from state.records import Batch, RequestStatus, Submission
 
 _UNFINISHED = (RequestStatus.WAITING, RequestStatus.LIVE)
@@ -32,13 +34,18 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the ledger."""
+        """Close the ledger, and the connections to the API."""
+        self.context.close()
         self.context.ledger.close()
 
     def submit(self, requests: Iterable[object], order: Order) -> Submitted:
         """Take requests in and send them. See `core.submit.submit`."""
         submitted = submit(self.context, requests, order)
-        mirrors.update(self.context.ledger, self.context.folder)
+        try:
+            mirrors.update(self.context.ledger, self.context.folder)
+        except LedgerError as error:
+            # What was taken in is taken in; the next pass writes the mirrors.
+            return replace(submitted, trouble=submitted.trouble or str(error))
         return submitted
 
     def poll(self) -> PassSummary:

@@ -1,6 +1,6 @@
 """The way a batch reaches a model, in our words. `anthropic_lane` is the one there is."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -53,6 +53,13 @@ class Lane(Protocol):
 
     def results(self, remote_id: str) -> AbstractContextManager[Iterator[bytes]]:
         """The raw bytes of the results, in pieces of any size, while inside the context."""
+        ...
+
+    def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
+        """Answer one request now, at the full price: the message as JSON.
+
+        Unanswered may mean: answered, and paid. Safe to call from several threads.
+        """
         ...
 
     def cancel(self, remote_id: str) -> RemoteState:

@@ -6,10 +6,12 @@ from datetime import datetime
 
 from core.context import Context
 from core.errors import LaneError, NeverBatched, PayloadError, SettingsError
+from core.inline import answer
 from core.payload import Line, check_tag, to_line, wire_overhead, workflow_and_date
 from core.send import send_intents
 from core.titan_file import read
 from state import submissions
+from state.errors import LedgerError
 from state.records import NewSubmission, OnFailure, SpooledRequest, Submission
 from state.rows import to_batch
 from state.spool import SpoolWriter
@@ -152,7 +154,10 @@ def _refuse_never_batched(context: Context, names: tuple[str | None, ...]) -> No
 
 
 def _send(context: Context, submission: Submission) -> str | None:
-    """Send the new intents; in words, what keeps them waiting."""
+    """Send the new intents; in words, what keeps them waiting.
+
+    Where the job wants it so, what surely was not taken in is answered at once instead.
+    """
     intents = [
         to_batch(row)
         for row in context.ledger.rows(
@@ -161,6 +166,10 @@ def _send(context: Context, submission: Submission) -> str | None:
         )
     ]
     try:
-        return send_intents(context, intents)
-    except (SettingsError, LaneError) as error:
+        trouble = send_intents(context, intents)
+        if trouble and submission.on_failure == OnFailure.SYNC:
+            return answer(context, submission, trouble)
+    except (SettingsError, LaneError, LedgerError) as error:
+        # It is in the ledger for good, and the next pass goes on with it.
         return str(error)
+    return trouble

@@ -43,6 +43,11 @@ class Folder:
         return self.root / "staging"
 
     @property
+    def rescue(self) -> Path:
+        """What was submitted while the ledger could not be used."""
+        return self.root / "rescue"
+
+    @property
     def jobs_mirror(self) -> Path:
         """A line for each change of a batch."""
         return self.root / "batch-jobs.jsonl"

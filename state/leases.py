@@ -6,25 +6,33 @@ from datetime import datetime
 
 from state.ledger import Ledger
 from state.records import Hold
-from state.timestamps import to_text
+from state.timestamps import from_text, to_text
 
 
 def acquire(ledger: Ledger, name: str, holder: str, *, until: datetime) -> bool:
     """Take the lease, or renew one's own; false while another holder's has not run out.
 
-    A lease only saves double work. What keeps the ledger right is that each write checks the
-    state it starts from.
+    It runs by the machine's own seconds, which no change of the time of day moves; where they are
+    fewer than when it was taken, the machine was started anew, and its holder is dead
+    (docs/adr/0009). A lease only saves double work. What keeps the ledger right is that each
+    write checks the state it starts from.
     """
     with ledger.transaction("lease") as written:
+        now = ledger.monotonic()
+        lasts = (until - from_text(written.at)).total_seconds()
         taken = ledger.execute(
-            "INSERT INTO leases (name, holder, acquired_ts, expires_ts) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder,"
-            " acquired_ts = excluded.acquired_ts, expires_ts = excluded.expires_ts"
-            " WHERE leases.holder = excluded.holder OR leases.expires_ts <= excluded.acquired_ts",
+            "INSERT INTO leases (name, holder, acquired_ts, expires_ts, acquired_at, expires_at)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder,"
+            " acquired_ts = excluded.acquired_ts, expires_ts = excluded.expires_ts,"
+            " acquired_at = excluded.acquired_at, expires_at = excluded.expires_at"
+            " WHERE leases.holder = excluded.holder OR leases.expires_at <= excluded.acquired_at"
+            " OR leases.acquired_at > excluded.acquired_at",
             name,
             holder,
             written.at,
             to_text(until),
+            now,
+            now + lasts,
         )
     return bool(taken)
 

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,16 +53,19 @@ class Ledger:
         actor: str,
         step: Callable[[str], None] = no_step,
         word: Callable[[int], str] = random_word,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open the ledger, making or migrating it if need be.
 
-        `actor` is who the event log names; `word` makes keys and nonces of a given length.
+        `actor` is who the event log names; `word` makes keys and nonces of a given length;
+        `monotonic` counts the machine's seconds, for leases.
         Raises LedgerUnusable, LedgerTooNew, LedgerBusy.
         """
         self.path = path
         self.actor = actor
         self.step = step
         self.word = word
+        self.monotonic = monotonic
         self._now = now
         with _errors_for_people(path):
             self.connection = open_current(path)

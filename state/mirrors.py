@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from state.errors import LedgerUnusable
 from state.folder import Folder, make_private, open_private
 from state.ledger import Ledger
 from state.records import Batch
@@ -22,7 +23,7 @@ _ENDED = ("batch.collected", "batch.refused")
 
 
 def update(ledger: Ledger, folder: Folder) -> None:
-    """Bring all the mirrors up to the newest event."""
+    """Bring all the mirrors up to the newest event. Raises LedgerUnusable where one cannot be."""
     (newest,) = ledger.rows("SELECT coalesce(max(id), 0) FROM events")[0]
     for path, lines in (
         (folder.jobs_mirror, _job_lines),
@@ -32,7 +33,13 @@ def update(ledger: Ledger, folder: Folder) -> None:
         position = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", path.name)
         whole = position is not None and path.exists() and path.stat().st_size >= position["bytes"]
         if not whole or position is None or position["position"] < newest:
-            _write(ledger, folder, path, lines)
+            try:
+                _write(ledger, folder, path, lines)
+            except OSError as error:
+                raise LedgerUnusable(
+                    f"Cannot write {path}: {error.strerror or error}. The ledger is whole; the next"
+                    " pass writes the file."
+                ) from error
 
 
 def _write(

@@ -41,8 +41,8 @@ def unresolved(ledger: Ledger, *, since_ts: str) -> list[Batch]:
     return [
         to_batch(row)
         for row in ledger.rows(
-            "SELECT * FROM batches WHERE status IN ('sending', 'uncertain')"
-            " OR (status = 'released' AND sent_ts > ?) ORDER BY id",
+            "SELECT * FROM batches WHERE kind = 'batch' AND (status IN ('sending', 'uncertain')"
+            " OR (status = 'released' AND sent_ts > ?)) ORDER BY id",
             since_ts,
         )
     ]
@@ -53,7 +53,8 @@ def stale_sending(ledger: Ledger, *, before_ts: str) -> list[Batch]:
     return [
         to_batch(row)
         for row in ledger.rows(
-            "SELECT * FROM batches WHERE status = 'sending' AND sent_ts < ?", before_ts
+            "SELECT * FROM batches WHERE kind = 'batch' AND status = 'sending' AND sent_ts < ?",
+            before_ts,
         )
     ]
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -51,9 +52,12 @@ class SpoolWriter:
 
     def discard(self) -> None:
         """Leave nothing behind, whatever was reached."""
-        self._file.close()
-        self._part.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
+        # On a full disk, closing tries to write once more.
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._part.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
 
 def _unusable(path: Path, error: OSError) -> LedgerUnusable:

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 
 from state.errors import AlreadySubmitted
 from state.ledger import Ledger, Written
-from state.records import Batch, NewSubmission, SpooledRequest, Submission
+from state.records import (
+    Batch,
+    BatchStatus,
+    Kind,
+    NewSubmission,
+    SpooledRequest,
+    Submission,
+)
 from state.rows import to_batch, to_submission
 
 if TYPE_CHECKING:
@@ -94,27 +101,12 @@ def take_in(ledger: Ledger, new: NewSubmission, *, wire_overhead: int) -> tuple[
         known = earlier(ledger, new.tag)
         if known is not None:
             return known, False
-        submission_id = _insert_submission(ledger, written, new)
-        ledger.execute(
-            "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"
-            " body_offset, body_length, body_sha256)"
-            " SELECT ?, custom_id, ?, 'waiting', betas, ?, body_offset, body_length, sha256"
-            " FROM new_requests ORDER BY seq",
-            new.tag,
-            submission_id,
-            new.spool_file,
-        )
-        submission = to_submission(
-            ledger.rows("SELECT * FROM submissions WHERE id = ?", submission_id)[0]
-        )
-        ledger.event(
-            written, "submission.taken_in", subject=new.key, requests=submission.request_count
-        )
+        submission = insert(ledger, written, new)
         for part in ledger.rows(
             "SELECT part, betas, min(seq) AS low, max(seq) AS high FROM new_requests"
             " GROUP BY part ORDER BY part"
         ):
-            _add_batch(
+            add_batch(
                 ledger,
                 written,
                 submission,
@@ -122,9 +114,28 @@ def take_in(ledger: Ledger, new: NewSubmission, *, wire_overhead: int) -> tuple[
                 overhead=wire_overhead,
                 chosen="r.submission_id = ? AND r.custom_id IN"
                 " (SELECT custom_id FROM new_requests WHERE part = ?)",
-                parameters=(submission_id, part["part"]),
+                parameters=(submission.id, part["part"]),
             )
     return submission, True
+
+
+def insert(ledger: Ledger, written: Written, new: NewSubmission) -> Submission:
+    """Inside a transaction: the submission, and its staged requests, which wait."""
+    submission_id = _insert_submission(ledger, written, new)
+    ledger.execute(
+        "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"
+        " body_offset, body_length, body_sha256)"
+        " SELECT ?, custom_id, ?, 'waiting', betas, ?, body_offset, body_length, sha256"
+        " FROM new_requests ORDER BY seq",
+        new.tag,
+        submission_id,
+        new.spool_file,
+    )
+    submission = to_submission(
+        ledger.rows("SELECT * FROM submissions WHERE id = ?", submission_id)[0]
+    )
+    ledger.event(written, "submission.taken_in", subject=new.key, requests=submission.request_count)
+    return submission
 
 
 def _insert_submission(ledger: Ledger, written: Written, new: NewSubmission) -> int:
@@ -172,7 +183,7 @@ def plan_waiting(
                 max_bytes - wire_overhead,
                 wire_overhead,
             ):
-                batch_id = _add_batch(
+                batch_id = add_batch(
                     ledger,
                     written,
                     submission,
@@ -203,7 +214,7 @@ def _ranges(
         yield low, high
 
 
-def _add_batch(
+def add_batch(
     ledger: Ledger,
     written: Written,
     submission: Submission,
@@ -212,8 +223,12 @@ def _add_batch(
     overhead: int,
     chosen: str,
     parameters: tuple[str | int, ...],
+    runner: str | None = None,
 ) -> int:
-    """One intent with its attempts, from the waiting requests that `chosen` picks."""
+    """One intent with its attempts, from the waiting requests that `chosen` picks.
+
+    With a `runner` it is a synchronous run, which that process is about to make.
+    """
     (number,) = ledger.rows(
         "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
     )[0]
@@ -224,20 +239,24 @@ def _add_batch(
     )[0]
     batch_id = ledger.insert(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
-        " request_count, processing, bytes, betas, created_ts, deadline_ts, rev)"
-        " VALUES (?, ?, ?, ?, ?, ?, 'anthropic', 'batch', 'intent', ?, ?, ?, ?, ?, ?, ?)",
+        " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts, rev)"
+        " VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         submission.key if number == 1 else f"{submission.key}-{number}",
         ledger.word(NONCE_LENGTH),
         submission.id,
         submission.tag,
         submission.workflow,
         submission.model,
+        Kind.SYNC if runner else Kind.BATCH,
+        BatchStatus.SENDING if runner else BatchStatus.INTENT,
         count,
         count,
         size,
         betas,
         written.at,
         submission.deadline_ts,
+        runner,
+        written.at if runner else None,
         written.rev,
     )
     ledger.execute(
@@ -250,5 +269,6 @@ def _add_batch(
         " (SELECT request_id FROM attempts WHERE batch_id = ?)",
         batch_id,
     )
-    ledger.event(written, "batch.intent", batch_id=batch_id, requests=count)
+    kind = "batch.running_inline" if runner else "batch.intent"
+    ledger.event(written, kind, batch_id=batch_id, requests=count)
     return batch_id

@@ -144,7 +144,13 @@ def find(source: Source, name: str) -> tuple[list[Submission], list[Batch]]:
     A batch's own key or remote id gives that batch alone. Raises UnknownId.
     """
     submissions = [
-        to_submission(row) for row in source.rows("SELECT * FROM submissions WHERE key = ?", name)
+        to_submission(row)
+        for row in source.rows(
+            "SELECT * FROM submissions WHERE key = ? OR id ="
+            " (SELECT submission_id FROM rescues WHERE key = ?)",
+            name,
+            name,
+        )
     ] or submissions_of(source, name)
     if submissions:
         batches = [batch for s in submissions for batch in batches_of(source, s)]

@@ -70,7 +70,12 @@ class Bench:
         """Another process, as far as the ledger and the API can tell."""
         engine = Engine(
             Context(
-                ledger=Ledger(self.folder.ledger, now=self.clock.now, actor=actor),
+                ledger=Ledger(
+                    self.folder.ledger,
+                    now=self.clock.now,
+                    actor=actor,
+                    monotonic=self.clock.monotonic,
+                ),
                 folder=self.folder,
                 clock=self.clock,
                 lane=lane or self.lane,

@@ -11,4 +11,5 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # pyright:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TITAN_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path / "no-profile"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")

@@ -12,17 +12,22 @@ State lies under TITAN_HOME; the key of the API comes from ANTHROPIC_API_KEY.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from core import reports
-from core.bootstrap import open_engine
+from core import reports, rescue
+from core.bootstrap import open_engine, open_lane
+from core.clock import SystemClock
 from core.engine import Engine
 from core.errors import PayloadError, SettingsError, TitanError
 from core.settings import from_environment
 from core.submit import Order
-from state.errors import AlreadySubmitted, LedgerError, UnknownId
+from state import rescue_file
+from state.errors import AlreadySubmitted, LedgerError, LedgerUnusable, UnknownId
+from state.folder import Folder
 from state.records import OnFailure
+from state.rescue_file import RescueFile
 
 __all__ = [
     "AlreadySubmitted",
@@ -36,6 +41,7 @@ __all__ = [
     "submit",
 ]
 
+_ACTOR = "titan_batch"
 _log = logging.getLogger("titan_batch")
 
 
@@ -47,28 +53,44 @@ def submit(
     workflow: str | None = None,
     deadline: datetime | None = None,
     betas: Sequence[str] = (),
+    on_failure: Literal["queue", "sync"] = "queue",
 ) -> str:
     """Take the requests in for good, then send them; returns the key of the submission.
 
     Each request is `{"custom_id", "messages", "max_tokens", ...}`, or the API's own
-    `{"custom_id", "params"}`. What cannot be sent now is queued, and the next pass sends it. The
-    same call made again returns the same key and sends nothing.
+    `{"custom_id", "params"}`. What surely was not taken in by the API is queued, and the next pass
+    sends it; with `on_failure="sync"` it is answered at once instead, at the full price. The same
+    call made again returns the same key and sends nothing.
+
+    A ledger that cannot be used does not stop the job: the requests are kept in a rescue file,
+    with `on_failure="sync"` together with their answers, and the next pass takes it in.
 
     Raises PayloadError or AlreadySubmitted, which name the request, and then nothing was taken
-    in; LedgerError when it could not be written down.
+    in; LedgerError when there is no place at all to write them down.
     """
+    listed = list(requests)
     order = Order(
         tag=tag,
         model=model,
         workflow=workflow,
         deadline=deadline,
-        on_failure=OnFailure.QUEUE,
+        on_failure=_policy(on_failure),
         betas=tuple(betas),
     )
-    with _engine() as engine:
-        submitted = engine.submit(requests, order)
+    try:
+        with _engine() as engine:
+            submitted = engine.submit(listed, order)
+    except AlreadySubmitted:
+        raise
+    except LedgerError as error:
+        return _rescue(listed, order, error)
+    except TitanError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a defect of ours must not take the job down
+        _log.exception("A defect of titan_batch; the requests are kept all the same.")
+        return _rescue(listed, order, LedgerUnusable(f"A defect of titan_batch: {error!r}."))
     if submitted.trouble:
-        _log.warning("%s is queued: %s", submitted.submission.key, submitted.trouble)
+        _log.warning("%s: %s", submitted.submission.key, submitted.trouble)
     return submitted.submission.key
 
 
@@ -78,13 +100,24 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
     Takes the key that `submit` returned, a batch's key, a remote id or a tag. A result is
     `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd", "batch_id"}` with
     absent parts None. Asks the API only while something is open. Raises UnknownId.
+
+    What lies in a rescue file is answered from there until a pass has taken it in.
     """
-    with _engine() as engine:
-        if not engine.is_finished(batch_id):
-            _poll(engine)
+    rescued = _rescued(batch_id)
+    try:
+        with _engine() as engine:
+            if rescued is not None:
+                _poll(engine)
             if not engine.is_finished(batch_id):
-                return None
-        return list(engine.results(batch_id))
+                _poll(engine)
+                if not engine.is_finished(batch_id):
+                    return None
+            return list(engine.results(batch_id))
+    except LedgerError:
+        rescued = _rescued(batch_id)
+        if rescued is None:
+            raise
+        return rescue.results(rescued)
 
 
 def reconcile(tag: str) -> dict[str, Any]:
@@ -102,7 +135,37 @@ def reconcile(tag: str) -> dict[str, Any]:
 
 
 def _engine() -> Engine:
-    return open_engine(from_environment(), actor="titan_batch")
+    return open_engine(from_environment(), actor=_ACTOR)
+
+
+def _policy(on_failure: str) -> OnFailure:
+    try:
+        return OnFailure(on_failure)
+    except ValueError:
+        raise PayloadError(f"on_failure is 'queue' or 'sync', not {on_failure!r}.") from None
+
+
+def _rescue(requests: list[Mapping[str, Any]], order: Order, error: LedgerError) -> str:
+    """Keep the requests beside the ledger, answered where the job wants that; the key."""
+    settings = from_environment()
+    clock = SystemClock()
+    kept = rescue.keep(
+        Folder(settings.home), requests, order, clock=clock, actor=_ACTOR, error=error
+    )
+    _log.warning("%s is kept in %s: %s", kept.key, kept.file.path, error)
+    if order.on_failure == OnFailure.SYNC:
+        try:
+            with closing(open_lane(settings)) as lane:
+                trouble = rescue.answer(kept.file, lane, clock)
+        except (TitanError, OSError) as failure:
+            trouble = str(failure)
+        if trouble:
+            _log.warning("%s is not answered whole: %s", kept.key, trouble)
+    return kept.key
+
+
+def _rescued(key: str) -> RescueFile | None:
+    return rescue_file.find(Folder(from_environment().home), key)
 
 
 def _poll(engine: Engine) -> None:

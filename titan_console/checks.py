@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.clock import SystemClock
 from core.settings import DEFAULT_BASE_URL, Settings
-from state import checkup, orphans, views
+from state import checkup, orphans, rescue_file, views
 from state.errors import LedgerError
 from state.folder import Folder
 from state.orphans import OrphanVerdict
@@ -46,6 +46,7 @@ def examine(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
     yield _packages()
     yield _server(settings)
     yield _key(settings)
+    yield from _rescues(folder)
     yield from _ledger(folder, thorough=thorough)
 
 
@@ -89,6 +90,12 @@ def _key(settings: Settings) -> Finding:
     return Finding(
         Health.WARN, "key", "ANTHROPIC_API_KEY is not set: work is queued and nothing is sent"
     )
+
+
+def _rescues(folder: Folder) -> Iterator[Finding]:
+    """What was submitted while the ledger could not be used; the next pass takes it in."""
+    for file in rescue_file.waiting(folder):
+        yield Finding(Health.WARN, "rescue", f"{file.path} waits for the next pass to take it in")
 
 
 def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:

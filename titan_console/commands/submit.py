@@ -12,6 +12,7 @@ from core.bootstrap import open_engine
 from core.errors import PayloadError
 from core.settings import from_environment
 from core.submit import Order, Submitted
+from state.records import OnFailure
 from state.views import batches_of
 from titan_console import progress
 from titan_console.diagnostics import Exit, say
@@ -25,9 +26,16 @@ from titan_console.output import print_json
 @click.option("--workflow", help="Default: from the custom_ids, else the tag.")
 @click.option("--deadline", help="When the results are needed, as 2026-05-02T06:00+02:00.")
 @click.option("--beta", "betas", multiple=True, help="A beta header for the batch; repeatable.")
+@click.option(
+    "--on-failure",
+    type=click.Choice(["queue", "sync"]),
+    default="queue",
+    show_default=True,
+    help="What to do with what surely cannot be sent: keep it, or answer it at the full price.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
 @click.pass_context
-def command(
+def command(  # noqa: PLR0913 - each is an option
     ctx: click.Context,
     *,
     file: IO[bytes],
@@ -36,6 +44,7 @@ def command(
     workflow: str | None,
     deadline: str | None,
     betas: tuple[str, ...],
+    on_failure: str,
     as_json: bool,
 ) -> None:
     """Take requests in from FILE (- is standard input) and send them as batches.
@@ -49,6 +58,7 @@ def command(
         workflow=workflow,
         deadline=_moment(deadline) if deadline else None,
         betas=betas,
+        on_failure=OnFailure(on_failure),
     )
     with (
         progress.shown() as bar,

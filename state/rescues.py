@@ -1,0 +1,74 @@
+"""Takes rescue files into the ledger, each once."""
+
+from collections.abc import Callable
+
+from state import inline, submissions
+from state.ledger import Ledger, Written
+from state.records import Batch, Counts, NewSubmission, Submission
+from state.rows import to_batch
+
+
+def is_in(ledger: Ledger, key: str) -> bool:
+    """Whether the file with that key has been taken in."""
+    return ledger.row("SELECT 1 FROM rescues WHERE key = ?", key) is not None
+
+
+def take_in(
+    ledger: Ledger, new: NewSubmission, counts: Counts, *, place: Callable[[str], None]
+) -> Submission:
+    """The staged requests, and a run with those that are staged as answered, in one transaction.
+
+    Where the ledger knows the same call already, its answers become attempts of that one.
+    `place` puts the answers where the run with the given key has them.
+    """
+    with ledger.transaction("rescue") as written:
+        known = submissions.earlier(ledger, new.tag)
+        submission = known or submissions.insert(ledger, written, new)
+        if counts.total():
+            batch = _add_run(ledger, written, submission, f"{new.key}-sync", live=known is None)
+            place(batch.key)
+            inline.end(ledger, written, batch.id, counts)
+        ledger.execute(
+            "INSERT INTO rescues (key, submission_id, imported_ts) VALUES (?, ?, ?)",
+            new.key,
+            submission.id,
+            written.at,
+        )
+        ledger.event(
+            written,
+            "rescue.taken_in",
+            subject=new.key,
+            submission=submission.key,
+            answers=counts.total(),
+        )
+    return submission
+
+
+def _add_run(
+    ledger: Ledger, written: Written, submission: Submission, key: str, *, live: bool
+) -> Batch:
+    batch_id = ledger.insert(
+        "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
+        " request_count, betas, owner, created_ts, sent_ts, deadline_ts, rev)"
+        " SELECT ?, ?, id, tag, workflow, model, 'anthropic', 'sync', 'sending',"
+        " (SELECT count(*) FROM answered), '', created_by, created_ts, created_ts, deadline_ts, ?"
+        " FROM submissions WHERE id = ?",
+        key,
+        ledger.word(submissions.NONCE_LENGTH),
+        written.rev,
+        submission.id,
+    )
+    ledger.execute(
+        "INSERT INTO attempts (batch_id, request_id, live) SELECT ?, id, ? FROM requests"
+        " WHERE submission_id = ? AND custom_id IN (SELECT custom_id FROM answered)",
+        batch_id,
+        int(live),
+        submission.id,
+    )
+    if live:
+        ledger.execute(
+            "UPDATE requests SET status = 'live' WHERE id IN"
+            " (SELECT request_id FROM attempts WHERE batch_id = ?)",
+            batch_id,
+        )
+    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
