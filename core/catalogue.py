@@ -8,6 +8,7 @@ from typing import Any
 
 from core.never_batch import NeverBatch
 from core.payload import EXTENDED_OUTPUT_BETA, max_tokens_ceiling
+from core.price_rows import OwnPrices, PriceRow, parse_prices
 from core.toml_reader import Mistake, Section, load, with_lines
 from state.records import OnFailure
 
@@ -23,7 +24,7 @@ RUNS_A_MONTH: Mapping[str, Decimal] = {
 }
 DEFAULT_MODEL = "claude-sonnet-4-6"
 # What others read in titan.toml, so that it is no slip of the keyboard here.
-_ELSEWHERE = ("prices", "budgets", "alerts", "recovery", "limits", "fallback", "console")
+_ELSEWHERE = ("budgets", "alerts", "recovery", "limits", "fallback", "console")
 
 
 class Latency(StrEnum):
@@ -90,6 +91,7 @@ class Catalogue:
     jobs: Mapping[str, Job] = field(default_factory=dict[str, Job])
     workloads: Mapping[str, Workload] = field(default_factory=dict[str, Workload])
     never_batch: NeverBatch = field(default_factory=NeverBatch)
+    prices: OwnPrices = field(default_factory=dict[str, tuple[PriceRow, ...]])
     # The whole document, for those who read its other tables.
     document: Mapping[str, Any] = field(default_factory=dict[str, Any])
     mistakes: tuple[Mistake, ...] = ()
@@ -112,12 +114,14 @@ def parse(text: str) -> Catalogue:
     jobs = {
         name: _job(name, table, workloads, never) for name, table in root.table("jobs").tables()
     }
+    prices = parse_prices(root.table("prices"))
     root.finish()
     _check_plans(jobs, workloads, mistakes)
     return Catalogue(
         jobs=jobs,
         workloads=workloads,
         never_batch=never,
+        prices=prices,
         document=document,
         mistakes=with_lines(mistakes, text),
     )

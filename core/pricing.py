@@ -5,11 +5,13 @@ Anthropic's pricing page, and the notes on genai-prices in docs/adr/0007.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from core.price_rows import OwnPrices, Rates, in_force
 from state.records import Kind, Usage
+
+__all__ = ["PriceBook", "Rates", "dollars"]
 
 # Models that the price list lacks, and the one whose prices Anthropic gives them.
 _TWINS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
@@ -20,32 +22,12 @@ _PICO_PER_DOLLAR_PER_MTOK = 1_000_000
 _PICO_PER_NANO = 1_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rates:
-    """Standard prices of one model, in pico-dollars a token."""
-
-    input: int
-    output: int
-    cache_write_5m: int
-    cache_write_1h: int
-    cache_read: int
-
-    def cost_pico(self, usage: Usage) -> int:
-        """What the tokens cost at the standard price."""
-        return (
-            usage.input_tokens * self.input
-            + usage.output_tokens * self.output
-            + usage.cache_write_5m_tokens * self.cache_write_5m
-            + usage.cache_write_1h_tokens * self.cache_write_1h
-            + usage.cache_read_tokens * self.cache_read
-        )
-
-
 class PriceBook:
     """Looks prices up once for each model, day and step of prompt size."""
 
-    def __init__(self) -> None:
-        """Begin with an empty cache."""
+    def __init__(self, own: OwnPrices | None = None) -> None:
+        """Begin with an empty cache; `own` prices are stronger than the list."""
+        self._own = own or {}
         self._known: dict[tuple[str, str, int], Rates | None] = {}
 
     def price(
@@ -55,7 +37,7 @@ class PriceBook:
         rates = self.rates(model, prompt_tokens=_prompt_tokens(usage), at=at)
         if rates is None:
             return None, None
-        pico = rates.cost_pico(usage)
+        pico = _cost_pico(rates, usage)
         sync = _to_nano(pico, 1)
         return (_to_nano(pico, 2) if kind == Kind.BATCH else sync), sync
 
@@ -64,8 +46,23 @@ class PriceBook:
         step = sum(prompt_tokens > limit for limit in _STEPS)
         key = (model, at.astimezone(UTC).date().isoformat(), step)
         if key not in self._known:
-            self._known[key] = _look_up(model, step, at)
+            self._known[key] = self._own_rates(model, at) or _look_up(model, step, at)
         return self._known[key]
+
+    def _own_rates(self, model: str, at: datetime) -> Rates | None:
+        day = at.astimezone(UTC).date()
+        return in_force(self._own, model, day) or in_force(self._own, _DATE.sub("", model), day)
+
+
+def _cost_pico(rates: Rates, usage: Usage) -> int:
+    """What the tokens cost at the standard price."""
+    return (
+        usage.input_tokens * rates.input
+        + usage.output_tokens * rates.output
+        + usage.cache_write_5m_tokens * rates.cache_write_5m
+        + usage.cache_write_1h_tokens * rates.cache_write_1h
+        + usage.cache_read_tokens * rates.cache_read
+    )
 
 
 def _prompt_tokens(usage: Usage) -> int:

@@ -1,13 +1,12 @@
 """Reads and edits $TITAN_HOME/titan.toml; a file that is not there counts as an empty one."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from core.catalogue import Catalogue, parse
 from core.errors import CatalogueError
-from core.toml_reader import FILE
+from core.toml_reader import FILE, Mistake
 from state.folder import Folder, make_private, open_private, replace
 
 _BOM = "\ufeff"
@@ -20,15 +19,17 @@ def path_of(folder: Folder) -> Path:
 
 def template() -> str:
     """What `titan jobs init` writes: every job of the mission."""
+    from importlib.resources import files  # noqa: PLC0415 - 10 ms, only to begin a file
+
     return files("core").joinpath("titan-template.toml").read_text("utf-8")
 
 
 def read(folder: Folder) -> Catalogue:
-    """What the file says, mistakes included; nothing at all where there is no file.
-
-    Raises CatalogueError for a file that cannot be read.
-    """
-    text = _text(folder)
+    """What the file says, mistakes included; nothing at all where there is no file."""
+    try:
+        text = _text(folder)
+    except CatalogueError as error:
+        return Catalogue(mistakes=(Mistake((), str(error)),))
     return Catalogue() if text is None else parse(text)
 
 

@@ -4,6 +4,7 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any, cast
@@ -196,6 +197,25 @@ class Section:
         if value is not None:
             self.wrong(key, f"must be a table, not {_shown(value)}.")
         return Section({}, (*self.path, key), self.mistakes)
+
+    def rows(self, key: str) -> "list[Section]":
+        """The tables of an array `[[key]]`, or the one table `[key]`."""
+        value = self._get(key)
+        found: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+        if not all(isinstance(row, dict) for row in found):
+            self.wrong(key, f"must be tables, as [[{dotted((*self.path, key))}]].")
+            return []
+        return [Section(row, (*self.path, key), self.mistakes) for row in found]
+
+    def day(self, key: str) -> date | None:
+        """A date, as 2026-11-22; None where there is none."""
+        value = self._get(key)
+        if value is None:
+            return None
+        if not isinstance(value, date) or isinstance(value, datetime):
+            self.wrong(key, f"must be a date, as 2026-11-22, not {_shown(value)}.")
+            return None
+        return value
 
     def tables(self) -> "Iterator[tuple[str, Section]]":
         """Every key of this table with the table that it must be."""

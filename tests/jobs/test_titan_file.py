@@ -82,8 +82,10 @@ def test_init_refuses_a_file_with_mistakes(folder: Folder) -> None:
 
 def test_what_is_no_text_is_said(folder: Folder) -> None:
     titan_file.path_of(folder).write_bytes(b"\xff\xfe")
+    (mistake,) = titan_file.read(folder).mistakes
+    assert "is not UTF-8" in str(mistake)
     with pytest.raises(CatalogueError, match="UTF-8"):
-        titan_file.read(folder)
+        titan_file.read_strictly(folder)
 
 
 @pytest.mark.parametrize(

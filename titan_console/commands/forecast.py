@@ -33,9 +33,10 @@ def command(*, scale: str, cache_share: str | None, cache_hits: str, as_json_: b
     """
     folder = Folder(from_environment().home)
     now = SystemClock().now()
+    catalogue = titan_file.read_strictly(folder, or_template=True)
     found = forecast(
-        titan_file.read_strictly(folder, or_template=True),
-        PriceBook(),
+        catalogue,
+        PriceBook(catalogue.prices),
         at=now,
         scale=_number(scale, "--scale", most=Decimal(1_000_000)),
         cache=_cache(cache_share, cache_hits),

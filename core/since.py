@@ -1,0 +1,37 @@
+"""What `--since` means: a span before now, today, or a date."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from core.errors import InputError
+
+_SPAN = re.compile(r"(\d{1,5})(m|h|d|w)")
+# Before any batch; the ledger writes years with four digits.
+_FIRST_YEAR = 2000
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_since(text: str, now: datetime) -> datetime:
+    """The time from which on something is asked for, in UTC. Raises InputError.
+
+    >>> now = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
+    >>> parse_since("1h", now).isoformat(), parse_since("today", now).isoformat()
+    ('2026-11-22T14:30:00+00:00', '2026-11-22T00:00:00+00:00')
+    """
+    now = now.astimezone(UTC)
+    if text == "today":
+        return now.replace(hour=0, minute=0, second=0, microsecond=0)
+    found = _SPAN.fullmatch(text)
+    try:
+        if found:
+            moment = now - timedelta(**{_UNITS[found[2]]: int(found[1])})
+        else:
+            moment = datetime.fromisoformat(text)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        moment = datetime.min.replace(tzinfo=UTC)
+    if moment.year < _FIRST_YEAR:
+        raise InputError(
+            f"--since {text!r:.40} is no time: use 1h, today, 30d, or a date as 2026-11-22."
+        )
+    return moment
