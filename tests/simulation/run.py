@@ -8,7 +8,8 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from simulation.history import run_history
+from simulation.history import run_history, telling
+from simulation.mutants import switched_on
 from simulation.world import Figures
 
 
@@ -19,7 +20,14 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--tail", type=int, default=60)
     parser.add_argument("--keep-going", action="store_true")
+    parser.add_argument("--mutant", help="a deliberate bug, named in mutants.py")
     options = parser.parse_args()
+    with switched_on(options.mutant):
+        return live_through(options)
+
+
+def live_through(options: argparse.Namespace) -> int:
+    """The seeds one after the other, and then the figures."""
     began, figures, bad, done = perf_counter(), Figures(), list[int](), 0
     for seed in range(options.start, options.start + options.seeds):
         history = run_history(seed)
@@ -28,27 +36,29 @@ def main() -> int:
         if not history.violations:
             continue
         bad.append(seed)
-        print(f"seed {seed}:")
-        print(*(f"  {line}" for line in history.violations[:8]), sep="\n")
+        tell(f"seed {seed}:", *(f"  {line}" for line in history.violations[:8]))
         if not options.keep_going:
-            print(*telling(history.log)[-options.tail :], sep="\n")
+            tell(*telling(history.log)[-options.tail :])
             break
-    print(f"{done} histories in {perf_counter() - began:.1f} s, {len(bad)} with violations: {bad}")
-    show(figures)
+    tell(f"{done} histories in {perf_counter() - began:.1f} s, {len(bad)} with violations: {bad}")
+    tell(*in_words(figures))
     return bool(bad)
 
 
-def telling(log: list[str]) -> list[str]:
-    """The steps without those that every pass makes."""
-    return [line for line in log if not line.split()[-1].startswith(("lease:", "pass:"))]
-
-
-def show(figures: Figures) -> None:
+def in_words(figures: Figures) -> list[str]:
+    """What was met, by kind."""
+    lines = [f"steps: {figures.steps.total()} at {len(figures.steps)} places"]
     for name in ("ledger", "accidents", "faults", "kills"):
         counted: Counter[str] = getattr(figures, name)
-        print(f"{name} ({counted.total()}):", end=" ")
-        print(*(f"{what} {count}" for what, count in sorted(counted.items())), sep=", ")
-    print(f"steps: {figures.steps.total()} at {len(figures.steps)} places")
+        kinds = ", ".join(f"{what} {count}" for what, count in sorted(counted.items()))
+        lines.append(f"{name} ({counted.total()}): {kinds}")
+    return lines
+
+
+def tell(*lines: str) -> None:
+    """To standard output, at once."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

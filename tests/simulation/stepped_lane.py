@@ -1,8 +1,9 @@
 """The real lane, with a step before and after each call, and a proxy that may repeat a POST."""
 
 import re
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from core.errors import LaneError
 from core.lane import Body, Created, Lane, Page
@@ -11,24 +12,34 @@ from state.sending import RemoteState
 _NONCE = re.compile(rb'"custom_id":"[^"]*-([0-9a-z]+)"')
 
 
-class SteppedLane:
-    """Tells of each call. `repeats` says whether a proxy sends this POST a second time."""
+class PostWatch(Protocol):
+    """Hears of each POST."""
 
-    def __init__(
-        self, inner: Lane, at: Callable[[str], None], repeats: Callable[[str], bool]
-    ) -> None:
+    def begins(self, nonce: str) -> None:
+        """The engine has decided to post, and does."""
+        ...
+
+    def repeats(self, nonce: str) -> bool:
+        """The POST leaves now; whether a proxy sends it a second time."""
+        ...
+
+
+class SteppedLane:
+    """Tells of each call."""
+
+    def __init__(self, inner: Lane, at: Callable[[str], None], watch: PostWatch) -> None:
         self._inner = inner
         self._at = at
-        self._repeats = repeats
+        self._watch = watch
 
     def create(self, body: Body) -> Created:
+        nonce = nonce_of(body)
+        self._watch.begins(nonce)
         self._at("create:before")
-        if self._repeats(nonce_of(body)):
-            try:
+        if self._watch.repeats(nonce):
+            # The proxy keeps the first answer, or the lack of it, to itself.
+            with suppress(LaneError):
                 self._inner.create(body)
-            except LaneError:
-                # The proxy keeps the first answer, or the lack of it, to itself.
-                pass
         created = self._inner.create(body)
         self._at("create:after")
         return created
@@ -44,6 +55,12 @@ class SteppedLane:
         remote = self._inner.retrieve(remote_id)
         self._at("retrieve:after")
         return remote
+
+    def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
+        self._at("run_one:before")
+        message = self._inner.run_one(params, betas=betas)
+        self._at("run_one:after")
+        return message
 
     def cancel(self, remote_id: str) -> RemoteState:
         self._at("cancel:before")

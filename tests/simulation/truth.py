@@ -42,8 +42,7 @@ def read_truth(sandbox: Sandbox) -> Truth:
     return Truth(
         ours={batch.id: _rows(batch) for batch in batches},
         made_at={
-            batch.id: (batch.created_at - sandbox._time._start).total_seconds()
-            for batch in batches
+            batch.id: (batch.created_at - sandbox._time._start).total_seconds() for batch in batches
         },
     )
 

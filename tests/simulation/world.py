@@ -32,6 +32,7 @@ from titan_console.sandbox.transport import client
 
 START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 _PRICES = PriceBook()
+_LONGEST_SLEEP_S = 120.0
 
 
 @dataclass(kw_only=True)
@@ -68,11 +69,15 @@ class World:
         self.seed = seed
         self.weather = weather
         self.rng = random.Random(seed)
+        # Apart from the rest, so that one more word somewhere leaves a history as it was.
+        self._words = random.Random(f"words {seed}")
         self.clock = ManualClock(START)
         self.folder = Folder(home)
         self.folder.ledger.write_bytes(empty_ledger())
         self.faults = Faults(weather.faults, seed=seed)
-        self.sandbox = Sandbox(_SandboxClock(self), seed=seed, plan=weather.plan, faults=self.faults)
+        self.sandbox = Sandbox(
+            _SandboxClock(self), seed=seed, plan=weather.plan, faults=self.faults
+        )
         self.figures = Figures()
         self.log: list[str] = []
         self.calm = False
@@ -86,9 +91,7 @@ class World:
         self.kill_at: Callable[[Process, str], bool] = lambda _process, _step: False
         self._started = 0
         self._synced: dict[int, int] = {}
-        self._lane = AnthropicLane(
-            api_key=KEY, base_url=BASE_URL, http_client=client(self.sandbox)
-        )
+        self._lane = AnthropicLane(api_key=KEY, base_url=BASE_URL, http_client=client(self.sandbox))
 
     # What the processes see.
 
@@ -112,26 +115,19 @@ class World:
             actor=process.name,
             step=process.step,
             word=self._word,
+            monotonic=process.clock.monotonic,
         )
         # One thread runs them all, so nobody ever waits for a lock; and a kill is no power cut.
         for pragma in ("synchronous=OFF", "temp_store=MEMORY", "busy_timeout=0"):
             ledger.connection.execute(f"PRAGMA {pragma}")
         process.ledger = ledger
 
-        def repeats(nonce: str) -> bool:
-            self.posted_at.setdefault(nonce, []).append(self.clock.monotonic())
-            if self.calm or self.rng.random() >= self.weather.repeat:
-                return False
-            self.repeated.add(nonce)
-            self.figures.accidents["POST repeated by a proxy"] += 1
-            return True
-
         return Engine(
             Context(
                 ledger=ledger,
                 folder=self.folder,
                 clock=process.clock,
-                lane=lambda: SteppedLane(self._lane, process.call, repeats),
+                lane=lambda: SteppedLane(self._lane, process.call, self),
                 prices=_PRICES,
                 holder=process.name,
                 limits=Limits(max_requests=self.weather.max_requests),
@@ -139,8 +135,23 @@ class World:
             )
         )
 
+    def begins(self, nonce: str) -> None:
+        """A process is about to post; one that slept since it said so must not."""
+        slept = self.clock.monotonic() - self.sent_at.get(nonce, self.clock.monotonic())
+        if slept > _LONGEST_SLEEP_S:
+            self.broken.append(f"P4: {nonce} was posted after a sleep of {slept:.0f} s")
+
+    def repeats(self, nonce: str) -> bool:
+        """Whether a proxy sends this POST twice."""
+        self.posted_at.setdefault(nonce, []).append(self.clock.monotonic())
+        if self.calm or self.rng.random() >= self.weather.repeat:
+            return False
+        self.repeated.add(nonce)
+        self.figures.accidents["POST repeated by a proxy"] += 1
+        return True
+
     def _word(self, length: int) -> str:
-        return "".join(self.rng.choice(ALPHABET) for _ in range(length))
+        return "".join(self._words.choice(ALPHABET) for _ in range(length))
 
     # What happens to them.
 
@@ -172,7 +183,7 @@ class World:
             "SELECT nonce FROM batches WHERE status = 'sending' AND owner = ?", (process.name,)
         )
         for (nonce,) in rows.fetchall():
-            self.sent_at.setdefault(nonce, self.clock.monotonic())
+            self.sent_at[nonce] = self.clock.monotonic()
 
     def _trouble(self, step: str) -> None:
         """Another program holds the ledger, or the disk is full."""

@@ -1,0 +1,99 @@
+"""Deliberate bugs in collecting and in what lies on disk."""
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+from simulation.patching import patched
+
+import core.collect
+import state.collection
+import state.results_file
+import state.sending
+import state.spool
+from state.folder import replace
+from state.records import Batch, Collected, Collection
+
+Mutant = Callable[[], Iterator[None]]
+
+
+def collected_before_rows() -> Generator[None, None, None]:
+    """The batch is marked, and then its rows are written."""
+    real = state.collection.commit
+
+    def commit(ledger: Any, batch: Batch, **options: Any) -> Collected:
+        staged = ledger.rows("SELECT count(*) FROM staged")[0][0]
+        if staged < batch.request_count:
+            return real(ledger, batch, **options)
+        with ledger.transaction("mark") as written:
+            ledger.execute(
+                "UPDATE batches SET collection = 'collected', collected_ts = ?, results_bytes = ?"
+                " WHERE id = ? AND collection = 'pending'",
+                written.at,
+                options["results_bytes"],
+                batch.id,
+            )
+            options["place"]()
+        with ledger.transaction("collect") as written:
+            new = state.collection._take_attempts(ledger, batch)
+            state.collection._settle_requests(ledger, batch)
+            state.collection._add_up(
+                ledger,
+                written,
+                batch,
+                collection=Collection.COLLECTED,
+                results_bytes=options["results_bytes"],
+                trouble=None,
+            )
+            ledger.event(written, "batch.collected", batch_id=batch.id)
+            state.collection._add_daily_totals(ledger, written, batch)
+            state.sending.finish_submission(ledger, written, batch.submission_id)
+        return Collected(new=new, missing=0, complete=True)
+
+    with patched(state.collection, "commit", commit):
+        yield
+
+
+def no_line_count() -> Generator[None, None, None]:
+    """What the first answer lacks is given up."""
+    with patched(core.collect, "end_of_collection", _at_once):
+        yield
+
+
+def cost_is_a_counter() -> Generator[None, None, None]:
+    """Each try adds its batch to the totals."""
+    real = state.collection._add_up
+
+    def add_up(ledger: Any, written: Any, batch: Batch, **options: Any) -> None:
+        real(ledger, written, batch, **options)
+        if options["collection"] == Collection.PENDING:
+            state.collection._add_daily_totals(ledger, written, batch)
+
+    with patched(state.collection, "_add_up", add_up):
+        yield
+
+
+def one_results_file() -> Generator[None, None, None]:
+    """Two tries at the same batch write into one file."""
+    real = state.results_file.ResultsFile.__init__
+
+    def begin(self: Any, *parts: Any, **options: Any) -> None:
+        real(self, *parts, **{**options, "own": "the"})
+
+    with patched(state.results_file.ResultsFile, "__init__", begin):
+        yield
+
+
+def unsynced_spool() -> Generator[None, None, None]:
+    """The ledger points at bodies that a power cut may take away."""
+
+    def finish(self: Any) -> None:
+        self._file.close()
+        self._step("spool:rename")
+        replace(self._part, self.path)
+
+    with patched(state.spool.SpoolWriter, "finish", finish):
+        yield
+
+
+def _at_once(_batch: Batch) -> Collection:
+    return Collection.COLLECTED

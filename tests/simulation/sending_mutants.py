@@ -1,0 +1,259 @@
+"""Deliberate bugs in sending and recovering."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace as changed
+from typing import Any
+
+from simulation.patching import patched
+
+import core.listing
+import core.poll
+import core.recover
+import core.send
+import state.leases
+import state.orphans
+import state.sending
+from core.anthropic_lane import AnthropicLane
+from core.errors import LaneError, Unanswered
+from core.listing import Listing
+from core.policy import AfterCreate, Recovery, Verdict
+from state.orphans import Orphan
+from state.records import Batch
+from state.sending import RemoteState
+
+Mutant = Callable[[], Iterator[None]]
+
+
+def settle_zero() -> Generator[None, None, None]:
+    """What was not answered is given up by the first list that lacks it."""
+    at_once = {"settle_after_timeout_s": 0.0, "settle_after_error_s": 0.0}
+    with patched(Recovery.__init__, "__kwdefaults__", at_once):
+        yield
+
+
+def _listing_changed(change: Callable[[Any, Listing], None]) -> Generator[None, None, None]:
+    real = core.listing.take
+
+    def take(context: Any, **options: Any) -> Listing:
+        listing = real(context, **options)
+        change(context, listing)
+        return listing
+
+    with patched(core.poll, "take", take):
+        yield
+
+
+def stale_listing() -> Generator[None, None, None]:
+    """A list that was begun before the settling time, and read after it, proves absence."""
+
+    def change(context: Any, listing: Listing) -> None:
+        listing.began = context.clock.now()
+
+    return _listing_changed(change)
+
+
+def first_page_only() -> Generator[None, None, None]:
+    """The first page is taken for the whole list."""
+
+    def change(_context: Any, listing: Listing) -> None:
+        listing.complete = listing.trouble is None
+
+    with patched(core.listing, "_MOST_PAGES", 1):
+        yield from _listing_changed(change)
+
+
+def incomplete_list() -> Generator[None, None, None]:
+    """A list that broke off proves absence."""
+
+    def change(_context: Any, listing: Listing) -> None:
+        listing.complete = True
+
+    return _listing_changed(change)
+
+
+def _verdict_changed(
+    changes: Callable[[LaneError], bool], verdict: Verdict
+) -> Generator[None, None, None]:
+    real = core.send.after_create
+
+    def after_create(error: LaneError, recovery: Recovery) -> AfterCreate:
+        found = real(error, recovery)
+        is_hit = found.verdict is Verdict.UNCERTAIN and changes(error)
+        return changed(found, verdict=verdict) if is_hit else found
+
+    with patched(core.send, "after_create", after_create):
+        yield
+
+
+def timeout_is_failure() -> Generator[None, None, None]:
+    """No answer is taken for a no."""
+    return _verdict_changed(lambda error: error.status is None, Verdict.RELEASE)
+
+
+def server_error_is_failure() -> Generator[None, None, None]:
+    """A 5xx is taken for a no."""
+    return _verdict_changed(lambda error: error.status is not None, Verdict.RELEASE)
+
+
+def uncertain_is_refused() -> Generator[None, None, None]:
+    """What was not answered is shown as failed, and nobody looks for it."""
+    return _verdict_changed(lambda _error: True, Verdict.REFUSE)
+
+
+def no_frozen_check() -> Generator[None, None, None]:
+    """A process that slept for hours posts what others have posted since."""
+    with patched(core.send, "FROZEN_AFTER_S", float("inf")):
+        yield
+
+
+def adopt_by_count() -> Generator[None, None, None]:
+    """The one batch of the right size is taken for the lost one."""
+    real = core.recover._identify
+
+    def identify(context: Any, suspect: Orphan, remote: RemoteState | None) -> None:
+        rows = [
+            row
+            for row in core.recover.unresolved(context)
+            if row.status == "uncertain" and row.request_count == suspect.request_count
+        ]
+        if len(rows) == 1 and remote is not None:
+            state.orphans.claim(context.ledger, suspect, remote, rows[0])
+        else:
+            real(context, suspect, remote)
+
+    with patched(core.recover, "_identify", identify):
+        yield
+
+
+def no_fence() -> Generator[None, None, None]:
+    """Our clock, in the place of the fence, says which batches are younger than the POST."""
+
+    def after_fence(listing: Listing, batch: Batch) -> list[RemoteState]:
+        return [b for b in listing.batches.values() if b.created_ts >= (batch.sent_ts or "")]
+
+    with patched(core.recover, "_after_fence", after_fence):
+        yield
+
+
+def sdk_retries() -> Generator[None, None, None]:
+    """A create that was not answered is sent again at once."""
+    real = AnthropicLane.create
+
+    def create(self: AnthropicLane, body: Any) -> object:
+        for _ in range(2):
+            try:
+                return real(self, body)
+            except Unanswered:
+                continue
+        return real(self, body)
+
+    with patched(AnthropicLane, "create", create):
+        yield
+
+
+def intent_after_post() -> Generator[None, None, None]:
+    """That it is sent is recorded when the answer is."""
+    real = state.sending.mark_sending
+    waiting: dict[tuple[int, int], dict[str, Any]] = {}
+
+    def mark_sending(ledger: Any, batch: Batch, **fields: Any) -> bool:
+        waiting[id(ledger), batch.id] = fields
+        return True
+
+    def late(then: Callable[..., object]) -> Callable[..., object]:
+        def record(ledger: Any, batch: Batch, *rest: Any, **fields: Any) -> object:
+            first = waiting.pop((id(ledger), batch.id), None)
+            if first is not None:
+                real(ledger, batch, **first)
+            return then(ledger, batch, *rest, **fields)
+
+        return record
+
+    verbs = ("accepted", "uncertain", "released", "refused")
+    with patched(state.sending, "mark_sending", mark_sending), _all(state.sending, verbs, late):
+        yield
+
+
+@contextmanager
+def _all(
+    owner: Any, names: tuple[str, ...], wrap: Callable[[Callable[..., object]], object]
+) -> Generator[None, None, None]:
+    old = {name: getattr(owner, name) for name in names}
+    for name, function in old.items():
+        setattr(owner, name, wrap(function))
+    try:
+        yield
+    finally:
+        for name, function in old.items():
+            setattr(owner, name, function)
+
+
+def release_all() -> Generator[None, None, None]:
+    """A released row frees its requests, also those that another batch has by now."""
+
+    def free(ledger: Any, batch_id: int, status: str) -> None:
+        ledger.execute(
+            "UPDATE requests SET status = ? WHERE id IN"
+            " (SELECT request_id FROM attempts WHERE batch_id = ?)",
+            status,
+            batch_id,
+        )
+        ledger.execute("UPDATE attempts SET live = 0 WHERE batch_id = ? AND live = 1", batch_id)
+
+    with patched(state.sending, "_free_live", free):
+        yield
+
+
+def rows_before_list() -> Generator[None, None, None]:
+    """Strangers in the list are judged by the rows that there were before it was read."""
+    real, expire = core.recover.unresolved, core.recover.expire_senders
+    known: dict[int, list[Batch]] = {}
+
+    def expire_senders(context: Any) -> None:
+        known.pop(id(context), None)
+        expire(context)
+
+    def unresolved(context: Any) -> list[Batch]:
+        return known.setdefault(id(context), real(context))
+
+    with (
+        patched(core.recover, "unresolved", unresolved),
+        patched(core.recover, "expire_senders", expire_senders),
+    ):
+        yield
+
+
+def forgotten_suspects() -> Generator[None, None, None]:
+    """Suspects are looked into only while something else is open."""
+    with patched(core.recover, "has_suspects", _no):
+        yield
+
+
+def ignored_twins() -> Generator[None, None, None]:
+    """A second batch of the same POST is no one's."""
+    real = state.orphans.claim
+
+    def claim(ledger: Any, orphan: Orphan, remote: RemoteState, batch: Batch) -> None:
+        if batch.remote_id is None and batch.status != "released":
+            real(ledger, orphan, remote, batch)
+        else:
+            verdict = state.orphans.OrphanVerdict.FOREIGN
+            state.orphans.decide(ledger, orphan, verdict, "it is a twin")
+
+    with patched(state.orphans, "claim", claim):
+        yield
+
+
+def no_lease() -> Generator[None, None, None]:
+    """Any number of passes at once. Not a bug: the lease only saves work."""
+    with patched(state.leases, "acquire", _yes):
+        yield
+
+
+def _no(_context: object) -> bool:
+    return False
+
+
+def _yes(*_all: object, **_more: object) -> bool:
+    return True

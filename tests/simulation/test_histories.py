@@ -1,0 +1,53 @@
+"""Histories of the real engine: nothing lost, nothing paid twice in silence, ledger equal bill."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+from simulation.history import run_history, telling
+
+# A process that is killed closes none of its files.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+FIXED = 200
+FRESH = 100
+_GROUPS = 20
+_FRESH_BASE = 1_000_000 + secrets.randbelow(1_000_000_000)
+KEPT = [
+    int(line.split()[0])
+    for line in Path(__file__).with_name("kept_seeds.txt").read_text().splitlines()
+    if not line.startswith("#")
+]
+
+
+def assert_holds(seed: int) -> None:
+    history = run_history(seed)
+    if history.violations:
+        told = "\n".join((*history.violations[:8], "", *telling(history.log)[-60:]))
+        pytest.fail(
+            f"seed {seed}: add it to kept_seeds.txt; again with"
+            f" `python tests/simulation/run.py --start {seed} --seeds 1`\n{told}"
+        )
+
+
+@pytest.mark.parametrize("group", range(_GROUPS))
+def test_the_fixed_seeds_hold(group: int) -> None:
+    for seed in range(group, FIXED, _GROUPS):
+        assert_holds(seed)
+
+
+@pytest.mark.parametrize("group", range(_GROUPS))
+def test_fresh_seeds_hold(group: int) -> None:
+    for seed in range(group, FRESH, _GROUPS):
+        assert_holds(_FRESH_BASE + seed)
+
+
+@pytest.mark.parametrize("seed", KEPT)
+def test_a_seed_that_once_failed_holds(seed: int) -> None:
+    assert_holds(seed)
+
+
+def test_a_seed_is_the_same_history_again() -> None:
+    assert run_history(3).log == run_history(3).log
