@@ -91,7 +91,7 @@ def test_a_death_at_any_step_loses_nothing_and_pays_for_nothing_twice(
     steps = steps_of(life, tmp_path / "whole")
     assert {"submit:commit", "sending:done", "spool:rename"} <= set(steps)
     for number, (step, times) in enumerate(sorted(steps.items())):
-        for which in {1, times}:
+        for which in {1, times} if life is with_a_lost_answer else {1}:
             with a_bench(tmp_path / f"{number}-{which}") as bench:
                 live_and_die(bench, life, Killer(step, which))
                 healer = bench.new_engine("healer")

@@ -37,7 +37,11 @@ RECOVERY = Recovery(settle_after_timeout_s=1800, settle_after_error_s=300)
         ),
         (SpendCapReached("x", status=429), AfterCreate(verdict=Verdict.RELEASE, hold_s=21_600)),
         (Refused("x", status=400), AfterCreate(verdict=Verdict.REFUSE, stop=False)),
-        (Refused("x", status=413), AfterCreate(verdict=Verdict.REFUSE, stop=False)),
+        (Refused("x", status=413), AfterCreate(verdict=Verdict.HALVE, stop=False)),
+        (
+            Refused("requests.12.params: bad", status=400),
+            AfterCreate(verdict=Verdict.DROP_ONE, stop=False, position=12),
+        ),
         (
             Unanswered("x"),
             AfterCreate(verdict=Verdict.UNCERTAIN, stop=False, settle_s=1800),

@@ -1,0 +1,70 @@
+"""An answer that no decoder likes is billed like any other, so it is kept, priced and delivered."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import pytest
+from builders import BASE_URL, KEY, Bench
+from engine.life import check_books, check_once, requests, rest, results, staged
+
+from core.anthropic_lane import AnthropicLane
+from core.lane import Lane
+from state.records import RequestStatus
+from titan_console.sandbox.transport import client
+
+
+class RewritingLane(AnthropicLane):
+    """Puts something else in the place of one text of every result."""
+
+    instead = b""
+
+    @contextmanager
+    def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
+        with super().results(remote_id) as pieces:
+            raw = b"".join(pieces)
+        yield iter([raw.replace(b'"stop_sequence":null', self.instead)])
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        pytest.param(b'"stop_sequence":"half \\ud83d"', id="half a surrogate pair"),
+        pytest.param(b'"stop_sequence":"\\u0000"', id="NUL"),
+        pytest.param(b'"stop_sequence":"\xff\xfe"', id="no UTF-8"),
+        pytest.param(b'"stop_sequence":1e999', id="a number out of range"),
+        pytest.param(b'"stop_sequence":' + b"[" * 200 + b"]" * 200, id="deep"),
+        pytest.param('"stop_sequence":"\u2028\u2029\x85"'.encode(), id="other line ends"),
+        pytest.param(b'"stop_sequence":"' + b"x" * 5_000_000 + b'"', id="five megabytes"),
+    ],
+)
+def test_an_odd_answer_is_an_answer(bench: Bench, instead: bytes) -> None:
+    lane = RewritingLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    lane.instead = instead
+
+    def make_lane() -> Lane:
+        return lane
+
+    bench.engine = bench.new_engine("odd", lane=make_lane)
+    bench.submit(2)
+    rest(bench)
+    check_once(bench, 2)
+    assert all(row["text"] for row in results(bench, "daily-feed"))
+    assert len(staged(bench)) == 2
+
+
+def test_tokens_beyond_reason_are_no_answer_and_break_no_sum(bench: Bench) -> None:
+    lane = RewritingLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    lane.instead = (
+        b'"stop_sequence":null,"usage":{"input_tokens":9007199254740992,"output_tokens":1}'
+    )
+
+    def make_lane() -> Lane:
+        return lane
+
+    bench.engine = bench.new_engine("odd", lane=make_lane)
+    bench.submit(2)
+    bench.pass_after(60)
+    lane.instead = b'"stop_sequence":null'
+    rest(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+    check_books(bench)
