@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from io import BufferedWriter
 from pathlib import Path
 
+from core import account
 from core.context import Context
 from core.errors import LaneError, NotFound
 from core.lines import split_lines
@@ -222,7 +223,12 @@ def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:
 
 
 def _not_available(context: Context, batch: Batch, error: LaneError) -> Collected | None:
-    """The API gave nothing: later again, or never, when it has thrown the results away."""
+    """The API gave nothing: later again, or never, when it has thrown the results away.
+
+    Raises SettingsError when it gave nothing because the key is another account's.
+    """
+    if isinstance(error, NotFound) and batch.kind == Kind.BATCH:
+        _check_account(context)
     if isinstance(error, NotFound) and is_past_retention(batch, context.clock.now()):
         collection.begin(context.ledger)
         return collection.commit(
@@ -234,6 +240,13 @@ def _not_available(context: Context, batch: Batch, error: LaneError) -> Collecte
         )
     _look_again(context, batch, error, str(error))
     return None
+
+
+def _check_account(context: Context) -> None:
+    try:
+        account.ask_and_check(context)
+    except LaneError:
+        return
 
 
 def _look_again(context: Context, batch: Batch, error: LaneError | None, reason: str) -> None:

@@ -1,5 +1,6 @@
 """What to do next: pure decisions on what was seen."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -26,6 +27,8 @@ _THROTTLED_HOLD_S = 60.0
 _SPEND_CAP_HOLD_S = 6 * 3600.0
 _FIRST_LOOK_S = 60.0
 _LATEST_LOOK_S = 3600.0
+_TOO_LARGE = 413
+_NAMED_REQUEST = re.compile(r"\brequests\.(\d{1,6})[.:]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +43,8 @@ class Verdict(StrEnum):
     """What became of a create that failed."""
 
     RELEASE = "release"
+    HALVE = "halve"
+    DROP_ONE = "drop_one"
     REFUSE = "refuse"
     UNCERTAIN = "uncertain"
 
@@ -49,13 +54,15 @@ class AfterCreate:
     """What follows from a failed create.
 
     `hold_s`: send nothing for so long. `stop`: the next create would fail as this one did.
-    `settle_s`: for so long the API may still take an uncertain one in.
+    `settle_s`: for so long the API may still take an uncertain one in. `position`: which of its
+    requests the API named as bad, counted from 0.
     """
 
     verdict: Verdict
     hold_s: float = 0.0
     stop: bool = True
     settle_s: float = 0.0
+    position: int = 0
 
 
 def after_create(error: LaneError, recovery: Recovery) -> AfterCreate:
@@ -70,7 +77,7 @@ def after_create(error: LaneError, recovery: Recovery) -> AfterCreate:
         case SpendCapReached():
             return AfterCreate(verdict=Verdict.RELEASE, hold_s=_SPEND_CAP_HOLD_S)
         case Refused():
-            return AfterCreate(verdict=Verdict.REFUSE, stop=False)
+            return _after_refusal(error)
         case _:
             answered = error.status is not None
             return AfterCreate(
@@ -80,6 +87,16 @@ def after_create(error: LaneError, recovery: Recovery) -> AfterCreate:
                     recovery.settle_after_error_s if answered else recovery.settle_after_timeout_s
                 ),
             )
+
+
+def _after_refusal(error: Refused) -> AfterCreate:
+    """A body too large is halved; one bad request, where the API names it, goes alone."""
+    if error.status == _TOO_LARGE:
+        return AfterCreate(verdict=Verdict.HALVE, stop=False)
+    named = _NAMED_REQUEST.search(str(error))
+    if named:
+        return AfterCreate(verdict=Verdict.DROP_ONE, stop=False, position=int(named[1]))
+    return AfterCreate(verdict=Verdict.REFUSE, stop=False)
 
 
 def next_look(now: datetime, *, failures: int, retry_after_s: float | None) -> datetime:

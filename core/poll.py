@@ -6,7 +6,7 @@ Each step survives a kill at any point, and a second pass finishes what the firs
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
-from core import inline, recover, rescue
+from core import account, inline, recover, rescue
 from core.collect import collect_all
 from core.context import Context
 from core.deliver import deliver_finished
@@ -97,6 +97,7 @@ def _recover_and_look(context: Context, summary: PassSummary) -> None:
     listing = take(context, is_enough=is_enough)
     if isinstance(listing.trouble, Unauthorized):
         raise SettingsError(f"The key is not accepted. {listing.trouble}") from listing.trouble
+    account.check(context, listing.account)
     if listing.trouble is not None:
         summary.troubles.append(str(listing.trouble))
     # What was sent while the list was read may be in it, so the rows are read anew.

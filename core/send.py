@@ -1,17 +1,22 @@
 """Sends an intent: fence, record, one POST, record. One row is at most one POST, ever."""
 
+from collections import deque
+from dataclasses import dataclass
 from datetime import timedelta
 
-from core import body
+from core import account, body
 from core.context import Context
 from core.errors import LaneError, SettingsError, Unauthorized
+from core.payload import wire_overhead
 from core.policy import FROZEN_AFTER_S, Verdict, after_create
 from core.reading import read
-from state import leases, sending
+from state import leases, replanning, sending
 from state.records import Batch
 from state.timestamps import to_text
 
 CREATE_HOLD = "create"
+# How many more POSTs one call makes for what refusals leave over; the rest is the next pass's.
+_MOST_MORE = 32
 
 
 def send_intents(context: Context, batches: list[Batch]) -> str | None:
@@ -20,29 +25,44 @@ def send_intents(context: Context, batches: list[Batch]) -> str | None:
     Raises SettingsError where there is no key, or one that the API does not accept.
     """
     trouble: str | None = None
-    for batch in batches:
+    pending = deque(batches)
+    for _ in range(len(batches) + _MOST_MORE):
+        if not pending:
+            break
         held = leases.held(context.ledger, CREATE_HOLD)
         if held is not None:
             return f"Nothing is sent before {held.until_ts}: {held.reason}"
-        failure, stop = send(context, batch)
-        trouble = failure or trouble
-        if stop:
+        sent = send(context, pending.popleft())
+        pending.extendleft(reversed(sent.instead))
+        trouble = sent.trouble or trouble
+        if sent.stop:
             break
     return trouble
 
 
-def send(context: Context, batch: Batch) -> tuple[str | None, bool]:
-    """One POST for one intent: what went wrong, and whether the next would go the same way."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """How one POST went: `stop` when the next would go the same way, `instead` the new intents."""
+
+    trouble: str | None = None
+    stop: bool = False
+    instead: tuple[Batch, ...] = ()
+
+
+def send(context: Context, batch: Batch) -> Sent:
+    """One POST for one intent. Raises SettingsError where the key is the trouble."""
     ledger, clock, lane = context.ledger, context.clock, context.lane()
     if _is_answered_already(context, batch):
-        sending.released(ledger, batch, "some of its requests have been answered meanwhile")
-        return None, False
+        sending.withdrawn(ledger, batch, "some of its requests have been answered meanwhile")
+        return Sent()
     payload = body.make(context, batch)
     try:
-        newest = read(context, lambda: lane.list_page(limit=1)).batches
+        page = read(context, lambda: lane.list_page(limit=1))
     except LaneError as error:
         _raise_if_key_refused(error)
-        return str(error), True
+        return Sent(trouble=str(error), stop=True)
+    account.check(context, page.account)
+    newest = page.batches
     began, began_monotonic = clock.now(), clock.monotonic()
     if not sending.mark_sending(
         ledger,
@@ -50,20 +70,21 @@ def send(context: Context, batch: Batch) -> tuple[str | None, bool]:
         fence_id=newest[0].remote_id if newest else "",
         fence_ts=newest[0].created_ts if newest else None,
         owner=context.holder,
+        account=page.account,
     ):
-        return None, False
+        return Sent()
     asleep = (clock.now() - began).total_seconds(), clock.monotonic() - began_monotonic
     if max(asleep) > FROZEN_AFTER_S:
         sending.released(ledger, batch, "this process was frozen before it could send")
-        return None, False
+        return Sent()
     try:
         created = lane.create(payload)
     except LaneError as error:
-        stop = _after_failure(context, batch, error)
+        sent = _after_failure(context, batch, error)
         _raise_if_key_refused(error)
-        return str(error), stop
+        return sent
     sending.accepted(ledger, batch, created.remote, created.account)
-    return None, False
+    return Sent()
 
 
 def _raise_if_key_refused(error: LaneError) -> None:
@@ -71,14 +92,28 @@ def _raise_if_key_refused(error: LaneError) -> None:
         raise SettingsError(f"The key is not accepted. {error}") from error
 
 
-def _after_failure(context: Context, batch: Batch, error: LaneError) -> bool:
-    """Record what the failed create means; whether to stop sending."""
+def _after_failure(context: Context, batch: Batch, error: LaneError) -> Sent:
+    """Record what the failed create means."""
+    instead: list[Batch] = []
     decision = after_create(error, context.recovery)
     now = context.clock.now()
     match decision.verdict:
         case Verdict.RELEASE:
             sending.released(context.ledger, batch, str(error))
-        case Verdict.REFUSE:
+        case Verdict.HALVE if batch.request_count > 1:
+            instead = replanning.halve(
+                context.ledger, batch, str(error), wire_overhead=wire_overhead()
+            )
+        case Verdict.DROP_ONE if decision.position < batch.request_count:
+            instead = replanning.drop_one(
+                context.ledger,
+                batch,
+                decision.position,
+                error_type=error.error_type or "refused",
+                message=str(error),
+                wire_overhead=wire_overhead(),
+            )
+        case Verdict.REFUSE | Verdict.HALVE | Verdict.DROP_ONE:
             sending.refused(context.ledger, batch, error.error_type or "refused", str(error))
         case Verdict.UNCERTAIN:
             settles = now + timedelta(seconds=decision.settle_s)
@@ -86,7 +121,9 @@ def _after_failure(context: Context, batch: Batch, error: LaneError) -> bool:
     if decision.hold_s:
         until = now + timedelta(seconds=decision.hold_s)
         leases.hold(context.ledger, CREATE_HOLD, until=until, reason=str(error))
-    return decision.stop
+    # A body that is cut in two is no trouble: its halves go out at once.
+    trouble = None if decision.verdict == Verdict.HALVE and instead else str(error)
+    return Sent(trouble=trouble, stop=decision.stop, instead=tuple(instead))
 
 
 def _is_answered_already(context: Context, batch: Batch) -> bool:

@@ -27,6 +27,19 @@ def to_collect(ledger: Ledger) -> list[Batch]:
     ]
 
 
+def open_accounts(ledger: Ledger, *, since_ts: str) -> list[tuple[str, int]]:
+    """Whose batches are still needed, of those made since then, and how many."""
+    return [
+        (row[0], row[1])
+        for row in ledger.rows(
+            "SELECT account, count(*) FROM batches WHERE account IS NOT NULL AND created_ts > ?"
+            " AND (status NOT IN ('released', 'refused', 'ended') OR collection = 'pending')"
+            " GROUP BY account ORDER BY account",
+            since_ts,
+        )
+    ]
+
+
 def saw(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
     """Take in what the API says; a batch that has ended becomes one to collect."""
     if _nothing_new(batch, remote):

@@ -37,8 +37,10 @@ def sent_requests(ledger: Ledger, batch: Batch) -> Iterator[SentRequest]:
     last = 0
     while True:
         page = ledger.rows(
-            "SELECT r.id, r.custom_id, r.spool_file, r.body_offset, r.body_length"
+            "SELECT r.id, r.custom_id, coalesce(e.spool_file, r.spool_file),"
+            " coalesce(e.body_offset, r.body_offset), coalesce(e.body_length, r.body_length)"
             " FROM attempts a JOIN requests r ON r.id = a.request_id"
+            " LEFT JOIN edits e ON e.id = a.edit_id"
             " WHERE a.batch_id = ? AND a.request_id > ? ORDER BY a.request_id LIMIT ?",
             batch.id,
             last,
@@ -58,19 +60,27 @@ def sent_requests(ledger: Ledger, batch: Batch) -> Iterator[SentRequest]:
 
 
 def mark_sending(
-    ledger: Ledger, batch: Batch, *, fence_id: str, fence_ts: str | None, owner: str
+    ledger: Ledger,
+    batch: Batch,
+    *,
+    fence_id: str,
+    fence_ts: str | None,
+    owner: str,
+    account: str | None = None,
 ) -> bool:
     """Claim the one POST of this batch; false when another process has claimed it.
 
-    `fence_id` is the newest batch that the API listed just before, "" when it listed none.
+    `fence_id` is the newest batch that the API listed just before, "" when it listed none;
+    `account` is whose list that was.
     """
     with ledger.transaction("sending") as written:
         claimed = ledger.execute(
             "UPDATE batches SET status = 'sending', fence_id = ?, fence_ts = ?, owner = ?,"
-            " sent_ts = ?, rev = ? WHERE id = ? AND status = 'intent'",
+            " account = ?, sent_ts = ?, rev = ? WHERE id = ? AND status = 'intent'",
             fence_id,
             fence_ts,
             owner,
+            account,
             written.at,
             written.rev,
             batch.id,
@@ -106,7 +116,8 @@ def adopt(
 ) -> bool:
     """Inside a transaction: this sent batch is that one at the API."""
     moved = ledger.execute(
-        "UPDATE batches SET status = 'in_progress', remote_id = ?, identified_by = ?, account = ?,"
+        "UPDATE batches SET status = 'in_progress', remote_id = ?, identified_by = ?,"
+        " account = coalesce(?, account),"
         " accepted_ts = ?, expires_ts = ?, last_error = NULL, failures = 0, rev = ?"
         " WHERE id = ? AND status IN ('sending', 'uncertain')",
         remote.remote_id,
@@ -142,6 +153,23 @@ def uncertain(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: str) -> 
             ledger.event(written, "batch.uncertain", batch_id=batch.id, reason=reason)
 
 
+def withdrawn(ledger: Ledger, batch: Batch, reason: str) -> bool:
+    """It was never sent and is not needed any more; false when another process is sending it."""
+    with ledger.transaction("withdrawn") as written:
+        moved = ledger.execute(
+            "UPDATE batches SET status = 'released', last_error = ?, ended_ts = ?, rev = ?"
+            " WHERE id = ? AND status = 'intent'",
+            reason,
+            written.at,
+            written.rev,
+            batch.id,
+        )
+        if moved:
+            free_live(ledger, batch.id, "waiting")
+            ledger.event(written, "batch.released", batch_id=batch.id, reason=reason)
+    return bool(moved)
+
+
 def released(ledger: Ledger, batch: Batch, reason: str) -> bool:
     """It never reached the API: its live requests wait for a new batch, this row is finished."""
     with ledger.transaction("released") as written:
@@ -154,7 +182,7 @@ def released(ledger: Ledger, batch: Batch, reason: str) -> bool:
             batch.id,
         )
         if moved:
-            _free_live(ledger, batch.id, "waiting")
+            free_live(ledger, batch.id, "waiting")
             ledger.event(written, "batch.released", batch_id=batch.id, reason=reason)
     return bool(moved)
 
@@ -171,7 +199,7 @@ def refused(ledger: Ledger, batch: Batch, error_type: str, message: str) -> None
             batch.id,
         ):
             return
-        _free_live(ledger, batch.id, "errored")
+        free_live(ledger, batch.id, "errored")
         ledger.execute(
             "UPDATE attempts SET outcome = 'errored', error_type = ?, error_message = ?,"
             " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ?",
@@ -185,8 +213,8 @@ def refused(ledger: Ledger, batch: Batch, error_type: str, message: str) -> None
         finish_submission(ledger, written, batch.submission_id)
 
 
-def _free_live(ledger: Ledger, batch_id: int, status: str) -> None:
-    """The batch's live attempts end; their requests get that status."""
+def free_live(ledger: Ledger, batch_id: int, status: str) -> None:
+    """Inside a transaction: the batch's live attempts end; their requests get that status."""
     ledger.execute(
         "UPDATE requests SET status = ? WHERE status = 'live' AND id IN"
         " (SELECT request_id FROM attempts WHERE batch_id = ? AND live = 1)",
