@@ -45,7 +45,7 @@ def collected_before_rows() -> Generator[None, None, None]:
                 trouble=None,
             )
             ledger.event(written, "batch.collected", batch_id=batch.id)
-            state.collection._add_daily_totals(ledger, written, batch)
+            state.collection.add_daily_totals(ledger, written, batch)
             state.sending.finish_submission(ledger, written, batch.submission_id)
         return Collected(new=new, missing=0, complete=True)
 
@@ -66,7 +66,7 @@ def cost_is_a_counter() -> Generator[None, None, None]:
     def add_up(ledger: Any, written: Any, batch: Batch, **options: Any) -> None:
         real(ledger, written, batch, **options)
         if options["collection"] == Collection.PENDING:
-            state.collection._add_daily_totals(ledger, written, batch)
+            state.collection.add_daily_totals(ledger, written, batch)
 
     with patched(state.collection, "_add_up", add_up):
         yield

@@ -62,7 +62,7 @@ class Submission:
 def run_history(seed: int) -> History:
     """Live through one seed."""
     rng = Random(f"weather {seed}")
-    with _a_home() as home:
+    with a_home() as home:
         world = World(home, seed, draw(rng))
         submissions = [
             Submission(number, count) for number, count in enumerate(world.weather.submissions)
@@ -80,7 +80,7 @@ def run_history(seed: int) -> History:
 
 
 @contextmanager
-def _a_home() -> Generator[Path, None, None]:
+def a_home() -> Generator[Path, None, None]:
     home = Path(tempfile.mkdtemp(prefix="titan-sim-", dir=_MEMORY if _MEMORY.is_dir() else None))
     try:
         yield home

@@ -201,7 +201,7 @@ def release_all() -> Generator[None, None, None]:
         )
         ledger.execute("UPDATE attempts SET live = 0 WHERE batch_id = ? AND live = 1", batch_id)
 
-    with patched(state.sending, "_free_live", free):
+    with patched(state.sending, "free_live", free):
         yield
 
 

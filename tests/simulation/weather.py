@@ -54,6 +54,29 @@ class Weather:
     submissions: tuple[int, ...] = field(default=(2,))
 
 
+def calm() -> Weather:
+    """Nothing happens by chance: for a test that brings its own troubles."""
+    return Weather(
+        plan=Plan.seconds(600, 600),
+        faults=(),
+        kill=0,
+        kill_in_transaction=0,
+        power_cut=0,
+        ledger_trouble=0,
+        freeze=0,
+        jump=0,
+        skew=0,
+        foreign=0,
+        outside=0,
+        repeat=0,
+        busy_together=1,
+        burst=0,
+        steps=0,
+        list_page=3,
+        max_requests=2,
+    )
+
+
 def draw(rng: Random) -> Weather:
     """Weather for one history: some are calm in most respects, so that faults do not hide others.
 

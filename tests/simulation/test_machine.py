@@ -1,0 +1,112 @@
+"""Hypothesis plays the public verbs against faults and kills; it shrinks what it finds."""
+
+from contextlib import ExitStack
+from typing import ClassVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+from simulation.checks import check
+from simulation.history import Submission, a_home, a_machine, heal
+from simulation.process import Process
+from simulation.weather import calm
+from simulation.world import World
+
+from core.engine import Engine
+from titan_console.sandbox.faults import Fault
+
+# A process that is killed closes none of its files.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+FAULTS = (
+    *("create:drop", "create:timeout", "create:500-after", "create:529", "create:429"),
+    *("create:connect", "create:garbage", "create:late", "list:500", "list:truncated"),
+    *("results:cut-line", "results:garbled", "results:missing", "results:404", "retrieve:404"),
+)
+VERBS = st.sampled_from(("poll", "job-0", "job-1", "job-2"))
+# Where a process is killed, if it is: so many steps after its start.
+KILLS = st.one_of(st.none(), st.integers(min_value=1, max_value=60))
+
+
+class Verbs(RuleBasedStateMachine):
+    """Jobs submit, cron polls, time passes, and anything may break in between."""
+
+    sizes: ClassVar[tuple[int, ...]] = (1, 2, 4)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open = ExitStack()
+        self.world = World(self._open.enter_context(a_home()), 0, calm())
+        self._open.enter_context(a_machine(self.world))
+        self.jobs = [Submission(number, count) for number, count in enumerate(self.sizes)]
+
+    @rule(verb=VERBS, kill=KILLS)
+    def one(self, verb: str, kill: int | None) -> None:
+        self._run([self._start(verb, kill)], [])
+
+    @rule(first=VERBS, second=VERBS, kill=KILLS, turns=st.lists(st.booleans(), max_size=80))
+    def two_at_once(self, first: str, second: str, kill: int | None, turns: list[bool]) -> None:
+        self._run([self._start(first, kill), self._start(second, None)], turns)
+
+    @rule(seconds=st.sampled_from((1.0, 60.0, 400.0, 2000.0, 10_000.0)))
+    def advance(self, seconds: float) -> None:
+        self.world.clock.advance(seconds)
+
+    @rule(fault=st.sampled_from(FAULTS), times=st.integers(min_value=1, max_value=3))
+    def break_something(self, fault: str, times: int) -> None:
+        call, _, what = fault.partition(":")
+        self.world.faults.add(Fault(call=call, what=what, times=times, seconds=900.0))
+
+    @rule()
+    def mend_everything(self) -> None:
+        self.world.faults.clear()
+
+    @rule()
+    def end_a_batch(self) -> None:
+        for batch in self.world.sandbox.books().batches:
+            if not batch.ended and not batch.foreign:
+                self.world.sandbox.end(batch.batch_id)
+                return
+
+    @rule(count=st.integers(min_value=1, max_value=4))
+    def somebody_else_sends(self, count: int) -> None:
+        self.world.sandbox.add_foreign([f"foreign-{number}" for number in range(count)])
+
+    def teardown(self) -> None:
+        try:
+            heal(self.world, self.jobs)
+            assert (self.world.broken or check(self.world, self.jobs)) == []
+        finally:
+            self._open.close()
+
+    def _start(self, verb: str, kill: int | None) -> Process:
+        work = Engine.poll if verb == "poll" else self.jobs[int(verb[-1])]
+        process = self.world.start(verb, work)
+        if kill is not None:
+            self.world.kill_at = lambda other, _step: other is process and other.steps == kill
+        return process
+
+    def _run(self, processes: list[Process], turns: list[bool]) -> None:
+        for turn in turns:
+            if not processes[turn].is_over:
+                self._resume(processes[turn])
+        for process in processes:
+            while not process.is_over:
+                self._resume(process)
+        self.world.kill_at = lambda _process, _step: False
+
+    def _resume(self, process: Process) -> None:
+        self.world.clock.advance(max(0.0, process.wakes_at - self.world.clock.monotonic()))
+        self.world.resume(process)
+
+
+TestVerbs = Verbs.TestCase
+TestVerbs.settings = settings(
+    max_examples=20,
+    stateful_step_count=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)

@@ -1,0 +1,81 @@
+"""Each deliberate bug is found: the proof that the simulation can find one."""
+
+from pathlib import Path
+
+import pytest
+from builders import a_bench
+from simulation.history import run_history
+from simulation.mutants import FIRST_SEED, HARMLESS, switched_on
+
+from state.errors import IllegalMove
+
+# A process that is killed closes none of its files.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+# What a seed does changes with the code: where the recorded one no longer finds its bug, look on.
+_NEARBY = 60
+
+
+def found(seed: int) -> bool:
+    return bool(run_history(seed).violations)
+
+
+@pytest.mark.parametrize(("mutant", "first"), FIRST_SEED.items())
+def test_a_deliberate_bug_is_found(mutant: str, first: int) -> None:
+    with switched_on(mutant):
+        assert found(first) or any(map(found, range(_NEARBY))), (
+            f"{mutant} lives: find its seed with run.py --mutant {mutant}"
+        )
+
+
+@pytest.mark.parametrize("mutant", HARMLESS)
+def test_what_only_saves_work_is_not_what_keeps_the_ledger_right(mutant: str) -> None:
+    with switched_on(mutant):
+        assert not any(map(found, range(15)))
+
+
+REFUSED = {
+    "send a row again": "UPDATE batches SET status = 'sending' WHERE status = 'ended'",
+    "reuse a row": "UPDATE batches SET status = 'intent'",
+    "forget a batch": "DELETE FROM batches",
+    "give a row another batch": "UPDATE batches SET remote_id = 'msgbatch_other'",
+    "collect twice": "UPDATE batches SET collection = 'pending'",
+    "change an outcome": "UPDATE attempts SET outcome = 'errored'",
+    "take an answer back": "UPDATE requests SET status = 'waiting'",
+    "change the log": "UPDATE events SET kind = 'nothing'",
+    "clear the log": "DELETE FROM events",
+}
+
+
+@pytest.mark.parametrize("sql", REFUSED.values(), ids=REFUSED)
+def test_the_ledger_refuses_outright(tmp_path: Path, sql: str) -> None:
+    with a_bench(tmp_path) as bench:
+        bench.submit(2)
+        bench.pass_after(100)
+        with (
+            pytest.raises(IllegalMove, match="refuses"),
+            bench.engine.context.ledger.transaction("mutant"),
+        ):
+            bench.engine.context.ledger.execute(sql)
+
+
+def test_the_ledger_refuses_a_second_live_attempt(tmp_path: Path) -> None:
+    with a_bench(tmp_path) as bench:
+        bench.submit(1)
+        ledger = bench.engine.context.ledger
+        sql = (
+            "INSERT INTO batches (key, nonce, tag, workflow, model, lane, kind, status,"
+            " request_count, created_ts, rev) SELECT 'copy', 'copy', tag, workflow, model,"
+            " lane, kind, 'intent', 1, created_ts, rev FROM batches"
+        )
+        with ledger.transaction("copy"):
+            batch_id = ledger.insert(sql)
+        again = "INSERT INTO attempts SELECT ?, request_id, 1 FROM attempts"
+        columns = "(batch_id, request_id, live)"
+        with (
+            pytest.raises(IllegalMove, match=r"attempts\.request_id"),
+            ledger.transaction("mutant"),
+        ):
+            ledger.execute(again.replace("attempts ", f"attempts {columns} ", 1), batch_id)
