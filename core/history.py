@@ -1,8 +1,13 @@
 """What the ledger has measured, in the words of forecasts and KPIs."""
 
+from collections.abc import Callable, Iterable
+
 from core.forecast import Measured
-from state import money_views
+from core.kpis import Facts
+from state import kpi_views, money_views
+from state.kpi_views import Volume
 from state.reader import Source
+from state.records import Kind
 
 
 def measured(source: Source, *, since_day: str) -> dict[str, Measured]:
@@ -18,3 +23,39 @@ def measured(source: Source, *, since_day: str) -> dict[str, Measured]:
         )
         for row in money_views.by_day_column(source, "workflow", since_day=since_day)
     }
+
+
+class History:
+    """The facts of every workflow from one UTC day on, read once."""
+
+    def __init__(
+        self, source: Source, *, since_day: str, is_batchable: Callable[[str], bool]
+    ) -> None:
+        """`is_batchable` tells a workflow that may be batched from one that never is."""
+        self._volumes = kpi_views.volumes(source, since_day=since_day)
+        self._turnarounds = kpi_views.turnarounds(source, since_day=since_day)
+        self._fallbacks = kpi_views.fallbacks(source, since_ts=since_day)
+        self._is_batchable = is_batchable
+
+    def workflows(self) -> list[str]:
+        """Every workflow that did something."""
+        names = {volume.workflow for volume in self._volumes} | set(self._fallbacks)
+        return sorted(names)
+
+    def facts(self, workflow: str | None = None) -> Facts:
+        """Of one workflow, or of all together."""
+        volumes = [v for v in self._volumes if workflow in (None, v.workflow)]
+        return Facts(
+            batch_tokens=self._tokens(volumes, Kind.BATCH),
+            sync_tokens=self._tokens(volumes, Kind.SYNC),
+            savings_nano=sum(v.savings_nano for v in volumes),
+            unpriced=sum(v.unpriced for v in volumes),
+            requests=sum(v.requests for v in volumes),
+            errored=sum(v.errored for v in volumes),
+            lost=sum(v.lost for v in volumes),
+            fallbacks=sum(n for name, n in self._fallbacks.items() if workflow in (None, name)),
+            turnarounds_s=[s for name, s in self._turnarounds if workflow in (None, name)],
+        )
+
+    def _tokens(self, volumes: Iterable[Volume], kind: Kind) -> int:
+        return sum(v.tokens for v in volumes if v.kind == kind and self._is_batchable(v.workflow))

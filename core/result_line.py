@@ -149,6 +149,14 @@ def _storable(value: object) -> str:
     return str(value).encode("utf-8", "replace").decode()
 
 
+def usage_of(value: object) -> Usage:
+    """The usage object of an answer, as the API or its SDK gives it. Raises BadLineError."""
+    try:
+        return _to_usage(msgspec.convert(value, _Usage))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadLineError(str(error)) from error
+
+
 def _to_usage(usage: _Usage) -> Usage:
     written = usage.cache_creation
     total = usage.cache_creation_input_tokens or 0

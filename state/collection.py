@@ -154,7 +154,7 @@ def commit(
             **({"trouble": trouble} if trouble else {}),
         )
         if complete:
-            _add_daily_totals(ledger, written, batch)
+            add_daily_totals(ledger, written, batch)
             finish_submission(ledger, written, batch.submission_id)
     return Collected(new=new, missing=missing, complete=complete)
 
@@ -227,7 +227,8 @@ def _add_up(
     )
 
 
-def _add_daily_totals(ledger: Ledger, written: Written, batch: Batch) -> None:
+def add_daily_totals(ledger: Ledger, written: Written, batch: Batch) -> None:
+    """Inside the transaction that completes a batch: its attempts count on this day."""
     sums = ", ".join(f"sum({name})" for name in _TOKENS)
     grown = ", ".join(
         f"{name} = daily_totals.{name} + excluded.{name}"

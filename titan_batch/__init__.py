@@ -16,7 +16,7 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any, Literal
 
-from core import reports, rescue
+from core import recorded, reports, rescue
 from core.bootstrap import open_engine, open_lane
 from core.clock import SystemClock
 from core.engine import Engine
@@ -38,6 +38,7 @@ __all__ = [
     "UnknownId",
     "poll_and_collect",
     "reconcile",
+    "record_sync",
     "submit",
 ]
 
@@ -132,6 +133,33 @@ def reconcile(tag: str) -> dict[str, Any]:
             _poll(engine)
             summary = reports.tag_summary(engine.context.ledger, tag)
         return summary
+
+
+def record_sync(
+    tag: str,
+    model: str,
+    usage: Any,  # noqa: ANN401 - a mapping, or the SDK's own record of it
+    *,
+    workflow: str | None = None,
+    custom_id: str | None = None,
+) -> str:
+    """Tell the ledger of a call that the job made synchronously; returns the key of its row.
+
+    `usage` is the answer's `usage`, as a mapping or as the SDK gives it. It is priced at the full
+    price and saves nothing; the share of batchable work that really ran in batch counts it. The
+    same custom_id recorded again under the tag is recorded once. Raises PayloadError for a
+    negative or absent count.
+    """
+    plain = usage if isinstance(usage, Mapping) else getattr(usage, "model_dump", dict)()  # pyright: ignore[reportUnknownVariableType]
+    with _engine() as engine:
+        return recorded.record_sync(
+            engine.context,
+            tag=tag,
+            model=model,
+            usage=plain,  # pyright: ignore[reportUnknownArgumentType]
+            workflow=workflow,
+            custom_id=custom_id,
+        )
 
 
 def _engine() -> Engine:

@@ -1,0 +1,111 @@
+"""The five figures that say whether the move to batches pays: pure arithmetic on what was seen."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+
+MONTH_DAYS = 30
+_HOUR_S = 3600
+_SHARE = 0.80
+_SAVED_USD = Decimal(40)
+_P50_H, _P95_H = 4.0, 12.0
+_ERROR_RATE = 0.01
+_FALLBACKS = 5
+_NANO = Decimal(10) ** 9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the ledger saw in a stretch of days. Money in nano-dollars, times in seconds.
+
+    Tokens count in and out, of jobs that may be batched: `batch_tokens` went as batches,
+    `sync_tokens` ran synchronously. `lost` requests expired or were missing: like errored ones
+    they brought no answer, and nobody had asked for that.
+    """
+
+    batch_tokens: int = 0
+    sync_tokens: int = 0
+    savings_nano: int = 0
+    unpriced: int = 0
+    requests: int = 0
+    errored: int = 0
+    lost: int = 0
+    fallbacks: int = 0
+    turnarounds_s: Sequence[float] = field(default_factory=tuple[float, ...])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kpi:
+    """One figure: None while there is nothing to say. `is_floor`: the target is a minimum."""
+
+    name: str
+    title: str
+    value: float | int | None
+    target: float | int
+    is_floor: bool
+
+    @property
+    def ok(self) -> bool | None:
+        """Whether the target is met."""
+        if self.value is None:
+            return None
+        return self.value >= self.target if self.is_floor else self.value <= self.target
+
+
+def kpis(facts: Facts, *, days: int = MONTH_DAYS) -> tuple[Kpi, ...]:
+    """All of them; the monthly targets are scaled to that many days."""
+    month = days / MONTH_DAYS
+    tokens = facts.batch_tokens + facts.sync_tokens
+    failed = facts.errored + facts.lost
+    return (
+        _floor("batch_share", "batch share", _ratio(facts.batch_tokens, tokens), _SHARE),
+        _floor(
+            "saved_usd_30d",
+            f"saved in {days} days",
+            _dollars(facts.savings_nano) if facts.requests else None,
+            float(_SAVED_USD) * month,
+        ),
+        _ceiling("turnaround_p50_h", "turnaround p50", _hours(facts, 50), _P50_H),
+        _ceiling("turnaround_p95_h", "turnaround p95", _hours(facts, 95), _P95_H),
+        _ceiling("error_rate", "errored requests", _ratio(failed, facts.requests), _ERROR_RATE),
+        _ceiling(
+            "fallbacks_30d",
+            f"sync fallbacks in {days} days",
+            facts.fallbacks if facts.requests or facts.fallbacks else None,
+            _FALLBACKS * month,
+        ),
+    )
+
+
+def as_json(found: Sequence[Kpi]) -> dict[str, dict[str, object]]:
+    """The contract of design.md, section 9."""
+    return {kpi.name: {"value": kpi.value, "target": kpi.target, "ok": kpi.ok} for kpi in found}
+
+
+def percentile(values: Sequence[float], percent: int) -> float | None:
+    """The smallest value that so many per cent do not exceed (nearest rank)."""
+    if not values:
+        return None
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+def _hours(facts: Facts, percent: int) -> float | None:
+    seconds = percentile(facts.turnarounds_s, percent)
+    return None if seconds is None else round(seconds / _HOUR_S, 3)
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _dollars(nano: int) -> float:
+    return float((nano / _NANO).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP))
+
+
+def _floor(name: str, title: str, value: float | None, target: float) -> Kpi:
+    return Kpi(name=name, title=title, value=value, target=target, is_floor=True)
+
+
+def _ceiling(name: str, title: str, value: float | None, target: float) -> Kpi:
+    return Kpi(name=name, title=title, value=value, target=target, is_floor=False)

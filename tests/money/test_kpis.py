@@ -1,0 +1,160 @@
+"""The five KPIs: pure, over the ledger, and over a simulated month."""
+
+from pathlib import Path
+
+import pytest
+from builders import a_bench, a_request
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import PayloadError
+from core.history import History
+from core.kpis import Facts, as_json, kpis, percentile
+from core.recorded import record_sync
+from core.submit import Order
+from state import views
+from state.reader import Source
+
+USAGE = {"input_tokens": 1000, "output_tokens": 100}
+GOOD = Facts(
+    batch_tokens=80,
+    sync_tokens=20,
+    savings_nano=40 * 10**9,
+    requests=100,
+    errored=1,
+    fallbacks=5,
+    turnarounds_s=[3600.0 * 4] * 19 + [3600.0 * 12],
+)
+
+
+def history(source: Source) -> History:
+    return History(source, since_day="2026-01-01", is_batchable=lambda name: name != "live")
+
+
+def test_at_the_targets_all_are_met() -> None:
+    found = as_json(kpis(GOOD))
+    assert found == {
+        "batch_share": {"value": 0.8, "target": 0.8, "ok": True},
+        "saved_usd_30d": {"value": 40.0, "target": 40.0, "ok": True},
+        "turnaround_p50_h": {"value": 4.0, "target": 4.0, "ok": True},
+        "turnaround_p95_h": {"value": 4.0, "target": 12.0, "ok": True},
+        "error_rate": {"value": 0.01, "target": 0.01, "ok": True},
+        "fallbacks_30d": {"value": 5, "target": 5.0, "ok": True},
+    }
+
+
+def test_just_beyond_them_none_is() -> None:
+    bad = Facts(
+        batch_tokens=79,
+        sync_tokens=21,
+        savings_nano=39_990_000_000,
+        requests=100,
+        errored=1,
+        lost=1,
+        fallbacks=6,
+        turnarounds_s=[3600.0 * 12.01],
+    )
+    assert [kpi.ok for kpi in kpis(bad)] == [False] * 6
+
+
+def test_with_nothing_to_say_every_value_is_null() -> None:
+    assert {kpi.value for kpi in kpis(Facts())} == {None}
+    assert {kpi.ok for kpi in kpis(Facts())} == {None}
+
+
+def test_monthly_targets_follow_the_days() -> None:
+    targets = {kpi.name: kpi.target for kpi in kpis(GOOD, days=3)}
+    assert targets["saved_usd_30d"] == 4
+    assert targets["fallbacks_30d"] == 0.5
+    assert targets["batch_share"] == 0.8
+
+
+@given(values=st.lists(st.floats(0, 1e6), min_size=1), percent=st.sampled_from([50, 95]))
+def test_so_many_per_cent_do_not_exceed_the_percentile(values: list[float], percent: int) -> None:
+    found = percentile(values, percent)
+    assert found in values
+    assert found is not None
+    assert sum(value <= found for value in values) * 100 >= percent * len(values)
+
+
+def test_the_ledger_tells_all_of_them(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home") as bench:
+        bench.submit(4)
+        bench.pass_after(1800)
+        bench.pass_after(1800)
+        context = bench.engine.context
+        before = history(context.ledger).facts()
+        assert before.batch_tokens > 0
+        assert (before.requests, before.errored, before.fallbacks) == (4, 0, 0)
+        assert before.turnarounds_s == [1800.0]
+        record_sync(context, tag="t", model="claude-sonnet-4-6", usage=USAGE, workflow="report")
+        record_sync(context, tag="t", model="claude-sonnet-4-6", usage=USAGE, workflow="live")
+        after = history(context.ledger).facts()
+        assert after.sync_tokens == 1100
+        assert (after.batch_tokens, after.savings_nano) == (
+            before.batch_tokens,
+            before.savings_nano,
+        )
+        assert after.fallbacks == 0
+        assert history(context.ledger).workflows() == ["feed-classify", "live", "report"]
+
+
+def test_a_recorded_call_is_priced_in_full_and_saves_nothing(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home") as bench:
+        context = bench.engine.context
+        key = record_sync(
+            context,
+            tag="daily",
+            model="claude-sonnet-4-6",
+            usage={**USAGE, "cache_read_input_tokens": None, "service_tier": "standard"},
+            custom_id="feed-2026-11-22-001",
+        )
+        again = record_sync(
+            context,
+            tag="daily",
+            model="claude-sonnet-4-6",
+            usage=USAGE,
+            custom_id="feed-2026-11-22-001",
+        )
+        assert again == key
+        totals = views.totals(context.ledger)
+        assert (totals.requests, totals.cost_nano, totals.savings_nano) == (1, 4_500_000, 0)
+        submissions, batches = bench.engine.find(key)
+        assert submissions[0].workflow == "feed"
+        assert (batches[0].kind, batches[0].status) == ("sync", "ended")
+        assert bench.engine.is_finished("daily")
+        (result,) = bench.engine.results("daily")
+        assert (result["outcome"], result["text"], result["cost_usd"]) == (
+            "succeeded",
+            None,
+            0.0045,
+        )
+        bench.pass_after(60)
+        assert not list(bench.folder.staging.glob("*")) if bench.folder.staging.exists() else True
+        assert '"batch_savings_usd": 0' in bench.folder.cost_mirror.read_text("utf-8")
+
+
+def test_an_unpriced_call_is_unpriced(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home") as bench:
+        record_sync(bench.engine.context, tag="t", model="claude-unknown-9", usage=USAGE)
+        assert views.totals(bench.engine.context.ledger).unpriced == 1
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [{}, {"input_tokens": 1}, {"input_tokens": -1, "output_tokens": 1}, {"input_tokens": "1"}],
+)
+def test_a_negative_or_absent_usage_is_refused(tmp_path: Path, usage: dict[str, object]) -> None:
+    with a_bench(tmp_path / "home") as bench:
+        with pytest.raises(PayloadError, match="usage"):
+            record_sync(bench.engine.context, tag="t", model="claude-sonnet-4-6", usage=usage)
+        assert views.totals(bench.engine.context.ledger).requests == 0
+
+
+def test_a_replay_is_timed_from_its_own_beginning_and_a_first_try_from_the_order(
+    tmp_path: Path,
+) -> None:
+    with a_bench(tmp_path / "home") as bench:
+        bench.engine.submit([a_request()], Order(tag="t"))
+        bench.pass_after(7200)
+        assert history(bench.engine.context.ledger).facts().turnarounds_s == [7200.0]
