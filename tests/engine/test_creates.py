@@ -113,34 +113,37 @@ def test_a_key_that_is_refused_loses_nothing_and_stops_the_pass_with_the_reason(
     check_once(bench, 3)
 
 
-@pytest.mark.parametrize("fault", ["413", "html-413"])
-def test_a_refused_batch_is_visible_and_delivered_as_errors(bench: Bench, fault: str) -> None:
-    bench.faults.add(f"create:{fault}" if fault != "413" else "create:html-413")
-    bench.submit(3)
+def test_a_batch_that_the_api_finds_bad_is_refused_with_the_apis_words(bench: Bench) -> None:
+    bench.engine.submit(some_requests(3), Order(tag="bad", betas=("no-such-beta",)))
     assert statuses(bench) == ["refused"]
+    assert "no-such-beta" in (batches(bench)[0].last_error or "")
     assert requests(bench) == {RequestStatus.ERRORED: 3}
     bench.pass_after(60)
     assert [row["outcome"] for row in staged(bench)] == ["errored"] * 3
-    assert bench.sandbox.books().creates == 1
+    assert statuses(bench) == ["refused"]
     check_books(bench)
 
 
-def test_a_batch_that_the_api_finds_bad_is_refused_with_the_apis_words(bench: Bench) -> None:
-    bench.submit(2)
-    bench.engine.submit(some_requests(2), Order(tag="other", betas=("no-such-beta",)))
-    assert sorted(statuses(bench)) == ["in_progress", "refused"]
-    refused = next(batch for batch in batches(bench) if batch.status == "refused")
-    assert "no-such-beta" in (refused.last_error or "")
-    assert "anthropic-beta" in (refused.last_error or "")
+def test_requests_that_are_too_large_even_alone_are_refused_and_delivered_as_errors(
+    bench: Bench,
+) -> None:
+    bench.faults.add("create:html-413")
+    bench.submit(3)
+    rest(bench)
+    assert requests(bench) == {RequestStatus.ERRORED: 3}
+    assert [row["outcome"] for row in staged(bench)] == ["errored"] * 3
+    assert bench.sandbox.books().batches == ()
 
 
-def test_one_refused_part_does_not_hold_the_others_up(tmp_path: Path) -> None:
+def test_one_part_that_is_too_large_is_cut_and_does_not_hold_the_others_up(
+    tmp_path: Path,
+) -> None:
     with a_bench(tmp_path / "t", limits=Limits(max_requests=2)) as bench:
         bench.faults.add("create:html-413:nth=2")
         bench.submit(6)
         rest(bench)
-        assert requests(bench) == {RequestStatus.SUCCEEDED: 4, RequestStatus.ERRORED: 2}
-        check_books(bench)
+        assert sorted(b.request_count for b in batches(bench) if b.remote_id) == [1, 1, 2, 2]
+        check_once(bench, 6)
 
 
 def test_a_batch_that_is_taken_in_late_is_waited_for(bench: Bench) -> None:
