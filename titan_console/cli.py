@@ -19,6 +19,7 @@ COMMANDS = {
     "results": "Print the results of a tag, a submission or a batch.",
     "errors": "List the requests that failed.",
     "savings": "Show what was saved, by what; open a figure; check it against the bill.",
+    "digest": "Print the lines of an hourly e-mail: saved, open, ended, and what needs a look.",
     "kpis": "Show the five figures, their targets, and whether they are met.",
     "forecast": "Show what a month of the jobs costs, in batch and synchronously.",
     "jobs": "Show the jobs of titan.toml; init, check and set it.",

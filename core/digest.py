@@ -1,0 +1,178 @@
+"""The lines of an hourly e-mail: what was saved, what runs, and what somebody should look at."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from html import escape
+from typing import Any
+
+from core.policy import RETENTION
+from core.pricing import dollars
+from state import digest_views, views
+from state.digest_views import Since
+from state.reader import Source
+from state.records import Batch
+from state.timestamps import from_text, to_text
+
+ERRORS_A_DAY = 5
+_DAY = timedelta(days=1)
+# The guard fires two hours before a deadline; an hour more lets a person be first.
+_AT_RISK = timedelta(hours=3)
+# The API keeps results for 29 days; a week before that somebody should know.
+_RETENTION_NOTICE = timedelta(days=7)
+_CENT, _PARTS = Decimal("0.01"), Decimal("0.0001")
+_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Digest:
+    """What happened since a time. `errors_a_day` are those of the last 24 hours."""
+
+    since_ts: str
+    now: datetime
+    happened: Since
+    open_batches: int
+    open_requests: int
+    errors_a_day: int
+    error_limit: int
+    at_risk: tuple[Batch, ...]
+    leaving: tuple[Batch, ...]
+
+    @property
+    def has_error_alert(self) -> bool:
+        """Whether more failed in a day than is allowed."""
+        return self.errors_a_day > self.error_limit
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether there is nothing at all to say."""
+        seen = self.happened
+        quiet = not (seen.ended or seen.answered or seen.failed or seen.fallbacks)
+        return quiet and not (
+            self.open_batches or self.at_risk or self.leaving or self.has_error_alert
+        )
+
+
+def digest(
+    source: Source, *, since: datetime, now: datetime, error_limit: int = ERRORS_A_DAY
+) -> Digest:
+    """Everything from the ledger."""
+    open_batches = views.open_batches(source)
+    day = digest_views.since(source, to_text(now - _DAY))
+    return Digest(
+        since_ts=to_text(since),
+        now=now,
+        happened=digest_views.since(source, to_text(since)),
+        open_batches=len(open_batches),
+        open_requests=sum(batch.request_count for batch in open_batches),
+        errors_a_day=day.failed,
+        error_limit=error_limit,
+        at_risk=tuple(digest_views.due_before(source, to_text(now + _AT_RISK))),
+        leaving=tuple(
+            digest_views.uncollected_since(source, to_text(now + _RETENTION_NOTICE - RETENTION))
+        ),
+    )
+
+
+def lines(found: Digest) -> list[str]:
+    """One thought a line, the money first; a single calm line where there is nothing to say."""
+    since = found.since_ts[:16].replace("T", " ")
+    if found.is_calm:
+        return [f"All quiet since {since} UTC: nothing open, nothing ended, nothing failed."]
+    seen = found.happened
+    spent = usd(seen.cost_nano)
+    if seen.unpriced:
+        spent += f", and {_count(seen.unpriced, 'answer')} without a known price"
+    said = [
+        f"Saved since {since} UTC: {usd(seen.savings_nano)}; spent {spent}.",
+        f"Open: {_batches(found.open_batches)}, {_count(found.open_requests, 'request')}.",
+        f"Ended: {_batches(seen.ended)}, {_count(seen.answered, 'answer')}.",
+    ]
+    if seen.failed or found.has_error_alert:
+        said.append(_errors(found))
+    if seen.fallbacks:
+        said.append(f"Sync fallbacks: {seen.fallbacks:,}, at the full price.")
+    said += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]
+    said += [_retention(batch, found.now) for batch in found.leaving[:_SHOWN]]
+    hidden = max(0, len(found.at_risk) - _SHOWN) + max(0, len(found.leaving) - _SHOWN)
+    return [*said, f"And {hidden:,} more of these."] if hidden else said
+
+
+def as_json(found: Digest) -> dict[str, Any]:
+    """The same for a program."""
+    seen = found.happened
+    return {
+        "since": found.since_ts,
+        "saved_usd": float(dollars(seen.savings_nano)),
+        "cost_usd": float(dollars(seen.cost_nano)),
+        "unpriced": seen.unpriced,
+        "open": found.open_batches,
+        "open_requests": found.open_requests,
+        "ended": seen.ended,
+        "answers": seen.answered,
+        "errors": seen.failed,
+        "errors_24h": found.errors_a_day,
+        "error_alert": found.has_error_alert,
+        "fallbacks": seen.fallbacks,
+        "deadlines_at_risk": [
+            {"batch_id": b.key, "tag": b.tag, "deadline_ts": b.deadline_ts} for b in found.at_risk
+        ],
+        "retention": [
+            {"batch_id": b.key, "tag": b.tag, "days_left": _days_left(b, found.now)}
+            for b in found.leaving
+        ],
+        "calm": found.is_calm,
+        "lines": lines(found),
+    }
+
+
+def as_html(found: Digest) -> str:
+    """A list that any mail program shows; what came from outside is escaped."""
+    rows = "".join(f"<li>{escape(line)}</li>" for line in lines(found))
+    return f"<ul>{rows}</ul>"
+
+
+def usd(nano: int) -> str:
+    """Dollars to the cent; four places below ten cents."""
+    amount = dollars(nano)
+    places = _PARTS if 0 < abs(amount) < Decimal("0.1") else _CENT
+    sign = "-" if amount < 0 else ""
+    return f"{sign}${abs(amount).quantize(places, rounding=ROUND_HALF_UP):,}"
+
+
+def _errors(found: Digest) -> str:
+    said = f"Errors: {found.happened.failed:,}, {found.errors_a_day:,} in 24 hours"
+    if found.has_error_alert:
+        return f"ALERT. {said}, over the limit of {found.error_limit:,}: titan-console errors."
+    return f"{said}."
+
+
+def _risk(batch: Batch, now: datetime) -> str:
+    left = from_text(batch.deadline_ts or batch.created_ts) - now
+    state = f"is {_span(-left)} late" if left < timedelta(0) else f"is due in {_span(left)}"
+    return f"Deadline at risk: {batch.tag} ({batch.key}) {state} and is not done."
+
+
+def _retention(batch: Batch, now: datetime) -> str:
+    left = _days_left(batch, now)
+    when = f"in {_count(left, 'day')}" if left > 0 else "any time now"
+    return (
+        f"Retention: the API drops the results of {batch.tag} ({batch.key}) {when}; not here yet."
+    )
+
+
+def _days_left(batch: Batch, now: datetime) -> int:
+    return max(0, (from_text(batch.accepted_ts or batch.created_ts) + RETENTION - now).days)
+
+
+def _span(time: timedelta) -> str:
+    minutes = int(time.total_seconds()) // 60
+    return f"{minutes // 60}h {minutes % 60:02d}m"
+
+
+def _batches(number: int) -> str:
+    return f"{number:,} {'batch' if number == 1 else 'batches'}"
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one if number == 1 else one + 's'}"

@@ -1,0 +1,64 @@
+"""Read models for the hourly lines: what ended and failed since, and what is running out."""
+
+from dataclasses import dataclass
+
+from state.kpi_views import RECORDED
+from state.reader import Source
+from state.records import Batch
+from state.rows import to_batch
+
+_OPEN = "(status NOT IN ('released', 'refused', 'ended') OR collection = 'pending')"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Since:
+    """Counts from one time on. `failed` requests brought no answer, canceled ones left out."""
+
+    ended: int
+    answered: int
+    failed: int
+    fallbacks: int
+    cost_nano: int
+    savings_nano: int
+    unpriced: int
+
+
+def since(source: Source, since_ts: str) -> Since:
+    """What ended, came in and failed since then."""
+    row = source.rows(
+        "SELECT (SELECT count(*) FROM batches WHERE ended_ts >= ? AND status = 'ended') AS ended,"
+        " (SELECT count(*) FROM batches WHERE kind = 'sync' AND lane <> ?"
+        " AND status <> 'released' AND created_ts >= ?) AS fallbacks,"
+        " coalesce(sum(cost_nano), 0) AS cost_nano,"
+        " coalesce(sum(sync_cost_nano - cost_nano), 0) AS savings_nano,"
+        " coalesce(sum(unpriced), 0) AS unpriced FROM batches WHERE collected_ts >= ?",
+        *(since_ts, RECORDED, since_ts, since_ts),
+    )[0]
+    answered, failed = source.rows(
+        "SELECT coalesce(sum(a.outcome = 'succeeded'), 0),"
+        " coalesce(sum(a.outcome IN ('errored', 'expired', 'missing')), 0)"
+        " FROM attempts a JOIN batches b ON b.id = a.batch_id"
+        " WHERE b.collected_ts >= ? OR (b.status = 'refused' AND b.ended_ts >= ?)",
+        since_ts,
+        since_ts,
+    )[0]
+    return Since(**dict(row), answered=answered, failed=failed)
+
+
+def due_before(source: Source, until_ts: str) -> list[Batch]:
+    """Open batches whose deadline comes before then, or has passed; the nearest first."""
+    rows = source.rows(
+        f"SELECT * FROM batches WHERE deadline_ts < ? AND {_OPEN} ORDER BY deadline_ts, id",  # noqa: S608 - our own words
+        until_ts,
+    )
+    return [to_batch(row) for row in rows]
+
+
+def uncollected_since(source: Source, accepted_before: str) -> list[Batch]:
+    """Batches that the API took in before then and whose results are not here yet."""
+    rows = source.rows(
+        f"SELECT * FROM batches WHERE accepted_ts < ? AND {_OPEN} AND kind = 'batch'"  # noqa: S608 - as above
+        " ORDER BY accepted_ts, id",
+        accepted_before,
+    )
+    return [to_batch(row) for row in rows]

@@ -1,0 +1,39 @@
+"""`titan-console digest`: the lines of an hourly e-mail."""
+
+import click
+
+from core.clock import SystemClock
+from core.digest import as_html, as_json, digest, lines
+from core.settings import from_environment
+from core.since import parse_since
+from state.folder import Folder
+from state.reader import Reader
+from titan_console.diagnostics import Exit
+from titan_console.output import print_json
+from titan_console.safe_text import clean
+
+
+@click.command
+@click.option("--since", default="1h", show_default=True, help="1h, today, 30d, or a UTC date.")
+@click.option("--json", "as_json_", is_flag=True, help="Print it as one JSON object.")
+@click.option("--html", "as_html_", is_flag=True, help="Print it as an HTML list.")
+@click.pass_context
+def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -> None:
+    """Print the lines of an hourly e-mail: saved, open, ended, and what needs a look.
+
+    Ends with 1 where errors are over the limit of a day, or a deadline is at risk.
+    """
+    if as_json_ and as_html_:
+        raise click.UsageError("--json and --html are two forms: take one.")
+    now = SystemClock().now()
+    moment = parse_since(since, now)
+    with Reader(Folder(from_environment().home).ledger) as reader:
+        found = digest(reader, since=moment, now=now)
+    if as_json_:
+        print_json(as_json(found))
+    elif as_html_:
+        click.echo(clean(as_html(found)))
+    else:
+        for line in lines(found):
+            click.echo(clean(line))
+    ctx.exit(Exit.ATTENTION if found.has_error_alert or found.at_risk else Exit.DONE)
