@@ -27,10 +27,11 @@ def check(context: Context, account: str | None) -> None:
             )
 
 
-def ask_and_check(context: Context) -> None:
+def ask_and_check(context: Context) -> str | None:
     """Ask the API whose key this is, then check. Raises SettingsError or LaneError."""
     page = read(context, lambda: context.lane().list_page(limit=1))
     check(context, page.account)
+    return page.account
 
 
 def _is_same(one: str, other: str) -> bool:

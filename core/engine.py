@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from core import answers, poll
+from core.adopt import Adopted, adopt
 from core.answers import Result
 from core.context import Context
 from core.poll import PassSummary
@@ -51,6 +52,12 @@ class Engine:
     def poll(self) -> PassSummary:
         """One pass. See `core.poll.run_pass`."""
         return poll.run_pass(self.context)
+
+    def adopt(self, remote_id: str, *, tag: str | None = None) -> Adopted:
+        """Take a batch in that the ledger does not know. See `core.adopt.adopt`."""
+        adopted = adopt(self.context, remote_id, tag=tag)
+        mirrors.update(self.context.ledger, self.context.folder)
+        return adopted
 
     def find(self, name: str) -> tuple[list[Submission], list[Batch]]:
         """What a key, a remote id or a tag means. Raises UnknownId."""

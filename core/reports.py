@@ -4,7 +4,7 @@ from typing import Any
 
 from core.pricing import dollars
 from state import orphans, views
-from state.orphans import OrphanVerdict
+from state.orphans import Orphan, OrphanVerdict
 from state.reader import Source
 from state.records import Batch, RequestStatus
 from state.views import ErrorRow
@@ -78,6 +78,17 @@ def status(source: Source, *, now_ts: str) -> Report:
             verdict.value: len(orphans.with_verdict(source, verdict))
             for verdict in (OrphanVerdict.SUSPECT, OrphanVerdict.UNKNOWN)
         },
+    }
+
+
+def orphan(row: Orphan) -> Report:
+    """One batch at the API that the ledger does not know."""
+    return {
+        "remote_id": row.remote_id,
+        "whose": row.verdict.value,
+        "request_count": row.request_count,
+        "created_ts": row.remote_created_ts,
+        "seen_ts": row.seen_ts,
     }
 
 

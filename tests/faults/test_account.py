@@ -72,6 +72,7 @@ def test_the_line_names_both_accounts(two: Bench) -> None:
     with pytest.raises(SettingsError) as refused:
         _wrong(two).poll()
     theirs = two.sandbox._access.headers("theirs")["anthropic-workspace-id"]
+    assert batch.account is not None
     assert batch.account in str(refused.value)
     assert theirs in str(refused.value)
 

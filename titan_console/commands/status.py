@@ -7,8 +7,9 @@ import click
 from core import reports
 from core.clock import SystemClock
 from core.settings import from_environment
-from state import views
+from state import orphans, views
 from state.folder import Folder
+from state.orphans import OrphanVerdict
 from state.reader import Reader, Source
 from state.timestamps import to_text
 from titan_console import format as cells
@@ -60,6 +61,7 @@ def _print(source: Source, now: datetime) -> None:
             ("spent", cells.sum_of_money(totals.cost_nano, totals.unpriced)),
             ("saved", cells.sum_of_money(totals.savings_nano, totals.unpriced)),
             ("paid twice", cells.money(totals.surplus_nano) if totals.surplus_nano else ""),
+            ("orphans", _orphans(source)),
             ("poller", str(cells.heartbeat(views.poller(source), now))),
             *(
                 (f"held: {hold.name}", f"until {hold.until_ts}: {hold.reason}")
@@ -67,3 +69,12 @@ def _print(source: Source, now: datetime) -> None:
             ),
         ]
     )
+
+
+def _orphans(source: Source) -> str:
+    """Batches at the API that the ledger does not know."""
+    suspects = len(orphans.with_verdict(source, OrphanVerdict.SUSPECT))
+    others = len(orphans.with_verdict(source, OrphanVerdict.UNKNOWN))
+    if not suspects and not others:
+        return ""
+    return f"{others:,} not ours as far as is known, {suspects:,} that may be ours"
