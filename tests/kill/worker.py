@@ -1,0 +1,108 @@
+"""What one process of the storm does: submit a job, or make a pass, with the product's own code."""
+
+import os
+import random
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from builders import KEY, a_request
+
+from core import poll
+from core.anthropic_lane import AnthropicLane
+from core.clock import SystemClock
+from core.context import Context
+from core.engine import Engine
+from core.pricing import PriceBook
+from core.submit import Order
+from state.folder import Folder
+from state.ledger import Ledger
+
+START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+PRICES = PriceBook()
+
+
+class StormClock:
+    """The machine's seconds, many times faster, from one origin for all processes."""
+
+    def __init__(self, origin: float, speed: float) -> None:
+        self.origin = origin
+        self.speed = speed
+        self._base = SystemClock()
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return (self._base.monotonic() - self.origin) * self.speed
+
+    def sleep(self, seconds: float) -> None:
+        self._base.sleep(seconds / self.speed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a storm takes place."""
+
+    home: Path
+    address: str
+    origin: float
+    speed: float
+
+    def engine(self, actor: str, step: Callable[[str], None] = lambda _name: None) -> Engine:
+        """A new process's engine on the ledger and the API of the storm."""
+        clock = StormClock(self.origin, self.speed)
+        lane = AnthropicLane(api_key=KEY, base_url=self.address)
+        who = f"{actor}:{os.getpid()}"
+        return Engine(
+            Context(
+                ledger=Ledger(
+                    self.home / "titan.db",
+                    now=clock.now,
+                    actor=who,
+                    step=step,
+                    monotonic=clock.monotonic,
+                ),
+                folder=Folder(self.home),
+                clock=clock,
+                lane=lambda: lane,
+                prices=PRICES,
+                holder=who,
+                close=lane.close,
+            )
+        )
+
+
+def job_size(job: int) -> int:
+    """How many requests a job has; the same whenever it runs."""
+    return job % 4 + 1
+
+
+def submit(engine: Engine, job: int) -> str:
+    """What the scheduler runs, and runs again when it was killed."""
+    requests: list[object] = [
+        a_request(f"storm-2026-11-22-{job:05d}{number}") for number in range(job_size(job))
+    ]
+    return engine.submit(requests, Order(tag=f"job-{job}")).submission.key
+
+
+def make_pass(engine: Engine, *, with_lease: bool) -> None:
+    """One pass; without the lease it runs beside others, which must do no harm either."""
+    if with_lease:
+        engine.poll()
+    else:
+        poll._steps(engine.context, poll.PassSummary())
+
+
+class DieAt:
+    """kill -9 by one's own hand at one of the durable steps."""
+
+    def __init__(self, rng: random.Random, steps: int) -> None:
+        self._left = rng.randint(1, steps)
+
+    def __call__(self, _name: str) -> None:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
