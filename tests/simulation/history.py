@@ -158,13 +158,11 @@ def _accident(world: World) -> None:
 
 def _add_foreign(world: World) -> None:
     """A stranger's batch, as large as one of ours may be, and with ids that look like ours."""
-    count = world.rng.choice((1, 2, 3, min(4, world.weather.max_requests)))
+    sizes = world.weather.submissions
+    is_varied = max(sizes) > 4
+    count = world.rng.choice(sizes if is_varied else (1, 2, 3, min(4, world.weather.max_requests)))
     look = world.rng.choice(("f-{}", "work-job-0-2026-11-22-{:05d}-abcdefgh"))
-    if "{:05d}" in look:
-        ids = [look.format(number) for number in range(1, count + 1)]
-    else:
-        ids = [look.format(number) for number in range(1, count + 1)]
-    world.sandbox.add_foreign(ids)
+    world.sandbox.add_foreign([look.format(number) for number in range(1, count + 1)])
     world.figures.accidents["foreign batch"] += 1
 
 

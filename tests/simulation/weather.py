@@ -1,6 +1,6 @@
 """What a history has to live through, drawn from its seed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from titan_console.sandbox.fault_kinds import AFTER_STATUSES
@@ -85,7 +85,7 @@ def draw(rng: Random) -> Weather:
     """
     stormy = rng.random() < 0.8
     list_page = rng.choice((2, 3, 5, 1000))
-    return Weather(
+    weather = Weather(
         plan=_plan(rng),
         faults=tuple(_faults(rng)) if stormy else (),
         kill=rng.choice((0, 0.004, 0.015, 0.04)),
@@ -106,6 +106,11 @@ def draw(rng: Random) -> Weather:
         max_requests=rng.choice((1, 2, 3, 10)),
         submissions=tuple(rng.choice((1, 2, 2, 3, 4)) for _ in range(rng.choice((1, 2, 3, 5)))),
     )
+    if rng.random() < 0.75:
+        return weather
+    # No two batches of one size, so that none hides behind another.
+    sizes = rng.sample(range(1, 10), len(weather.submissions))
+    return replace(weather, submissions=tuple(sizes), max_requests=10)
 
 
 def _plan(rng: Random) -> Plan:
