@@ -6,7 +6,7 @@ came to nothing is an errored answer: nobody can tell whether it is paid, so it 
 
 import itertools
 import json
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -104,11 +104,18 @@ def _errored(custom_id: str, kind: str, message: str) -> bytes:
 def answer(context: Context, submission: Submission, reason: str) -> str | None:
     """Run what of the submission was surely not taken in; in words, what went wrong."""
     inline.withdraw_intents(context.ledger, submission, reason)
+    return run_waiting(context, submission, reason)
+
+
+def run_waiting(
+    context: Context, submission: Submission, reason: str, *, only: Sequence[int] | None = None
+) -> str | None:
+    """Answer what of the submission waits, or some of it, now; in words, what went wrong."""
     lane = context.lane()
     with _held(context, submission.key) as is_held:
         if not is_held:
             return "Another process answers it."
-        batch = inline.begin(context.ledger, submission, runner=context.holder)
+        batch = inline.begin(context.ledger, submission, runner=context.holder, only=only)
         if batch is None:
             return reason
         run = Run(lane, context.clock, betas=batch.betas)

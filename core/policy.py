@@ -23,6 +23,9 @@ FROZEN_AFTER_S = 120.0
 # No create lasts longer than its time-out, so whoever still sends after this is dead.
 SENDING_LEASE = timedelta(minutes=15)
 COLLECT_TRIES = 5
+_GUARD = timedelta(hours=2)
+_LATE = timedelta(days=1)
+_CANCEL_TAKES = timedelta(minutes=10)
 _THROTTLED_HOLD_S = 60.0
 _SPEND_CAP_HOLD_S = 6 * 3600.0
 _FIRST_LOOK_S = 60.0
@@ -118,3 +121,20 @@ def is_past_retention(batch: Batch, now: datetime) -> bool:
 def end_of_collection(batch: Batch) -> Collection | None:
     """How a batch ends whose results are whole by their look and yet lack some: None is not yet."""
     return Collection.COLLECTED if batch.collect_tries + 1 >= COLLECT_TRIES else None
+
+
+def is_at_risk(
+    now: datetime, *, deadline: datetime, sent: datetime | None, usual: timedelta | None
+) -> bool:
+    """Whether to stop waiting for the batches of a submission and run what is missing.
+
+    Two hours before the deadline in any case; earlier when they have been out for longer than
+    nine of ten of their kind, and so little time is left that such a one would be late. What was
+    due more than a day ago is late whatever it costs.
+    """
+    left = deadline - now
+    if left <= _GUARD:
+        return left > -_LATE
+    if sent is None or usual is None:
+        return False
+    return now - sent > usual and left <= usual + _CANCEL_TAKES

@@ -6,7 +6,7 @@ Each step survives a kill at any point, and a second pass finishes what the firs
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
-from core import account, inline, recover, rescue
+from core import account, deadlines, inline, orders, recover, rescue
 from core.collect import collect_all
 from core.context import Context
 from core.deliver import deliver_finished
@@ -34,6 +34,7 @@ class PassSummary:
     collected: int = 0
     results: int = 0
     failed: int = 0
+    orders: list[str] = field(default_factory=list[str])
     delivered: list[str] = field(default_factory=list[str])
     troubles: list[str] = field(default_factory=list[str])
 
@@ -60,7 +61,7 @@ def run_pass(context: Context) -> PassSummary:
 def _steps(context: Context, summary: PassSummary) -> None:
     """What is done without the API is done, also where there is no key for it."""
     unset: SettingsError | None = None
-    for step in (_recover_and_look, _take_in_rescued, _send_waiting, _collect, _deliver):
+    for step in _STEPS:
         _renew(context)
         try:
             step(context, summary)
@@ -171,3 +172,20 @@ def _collect(context: Context, summary: PassSummary) -> None:
 
 def _deliver(context: Context, summary: PassSummary) -> None:
     summary.delivered = deliver_finished(context)
+
+
+def _carry_out(context: Context, summary: PassSummary) -> None:
+    summary.orders += deadlines.guard(context)
+    summary.orders += orders.carry_out(context)
+
+
+# Orders come before what waits is sent, and again when what they waited for has been collected.
+_STEPS = (
+    _recover_and_look,
+    _take_in_rescued,
+    _carry_out,
+    _send_waiting,
+    _collect,
+    _carry_out,
+    _deliver,
+)

@@ -184,7 +184,10 @@ def _count_missing(ledger: Ledger, batch: Batch) -> int:
 
 
 def _settle_requests(ledger: Ledger, batch: Batch) -> None:
-    """Compare and set: the first success settles, a failure only ends what was live here."""
+    """Compare and set: the first success settles, a failure only ends what was live here.
+
+    What was asked again in vain keeps the answer that it had.
+    """
     ledger.execute(
         "UPDATE requests SET status = 'succeeded', settled_by = a.batch_id FROM attempts a"
         " WHERE a.batch_id = ? AND a.request_id = requests.id AND a.outcome = 'succeeded'"
@@ -196,6 +199,15 @@ def _settle_requests(ledger: Ledger, batch: Batch) -> None:
         " WHERE a.batch_id = ? AND a.request_id = requests.id AND a.outcome <> 'succeeded'"
         " AND requests.status = 'live' AND NOT EXISTS"
         " (SELECT 1 FROM attempts other WHERE other.request_id = requests.id AND other.live = 1)",
+        batch.id,
+    )
+    ledger.execute(
+        "UPDATE requests SET status = 'succeeded', settled_by ="
+        " (SELECT max(a.batch_id) FROM attempts a WHERE a.request_id = requests.id"
+        " AND a.outcome = 'succeeded')"
+        " WHERE id IN (SELECT request_id FROM attempts WHERE batch_id = ?)"
+        " AND status IN ('errored', 'canceled', 'expired', 'missing') AND EXISTS"
+        " (SELECT 1 FROM attempts a WHERE a.request_id = requests.id AND a.outcome = 'succeeded')",
         batch.id,
     )
 

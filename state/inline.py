@@ -4,7 +4,7 @@ The answers lie in `batch-results/<key>.answers` before the ledger hears of them
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import BufferedWriter
 from pathlib import Path
 
@@ -21,11 +21,21 @@ def answers_file(folder: Folder, batch_key: str) -> Path:
     return folder.results / f"{batch_key}.answers"
 
 
-def begin(ledger: Ledger, submission: Submission, *, runner: str) -> Batch | None:
-    """A run for whatever of the submission waits for a batch; None when nothing does."""
+def begin(
+    ledger: Ledger, submission: Submission, *, runner: str, only: Sequence[int] | None = None
+) -> Batch | None:
+    """A run for whatever of the submission waits for a batch, or for some of it; None for nothing.
+
+    `only` names requests by their ids.
+    """
+    among = ""
+    if only is not None:
+        choose(ledger, only)
+        among = " AND r.id IN (SELECT id FROM chosen)"
     with ledger.transaction("inline") as written:
         waiting = ledger.row(
-            "SELECT betas FROM requests WHERE submission_id = ? AND status = 'waiting' LIMIT 1",
+            "SELECT r.betas FROM requests r WHERE r.submission_id = ? AND r.status = 'waiting'"
+            f"{among} LIMIT 1",  # noqa: S608 - our own words
             submission.id,
         )
         if waiting is None:
@@ -36,11 +46,22 @@ def begin(ledger: Ledger, submission: Submission, *, runner: str) -> Batch | Non
             submission,
             betas=waiting["betas"],
             overhead=0,
-            chosen="r.submission_id = ? AND r.betas = ?",
+            chosen=f"r.submission_id = ? AND r.betas = ?{among}",
             parameters=(submission.id, waiting["betas"]),
             runner=runner,
         )
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
+
+
+def choose(ledger: Ledger, request_ids: Iterable[int]) -> None:
+    """Lay down which requests are meant, for a statement on them."""
+    ledger.execute("DROP TABLE IF EXISTS temp.chosen")
+    ledger.execute("CREATE TEMP TABLE chosen (id INTEGER PRIMARY KEY)")
+    ledger.execute("BEGIN")
+    try:
+        ledger.fill("INSERT INTO chosen VALUES (?)", ((i,) for i in request_ids))
+    finally:
+        ledger.execute("COMMIT")
 
 
 def unfinished(ledger: Ledger) -> list[Batch]:

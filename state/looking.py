@@ -115,3 +115,8 @@ def lost(ledger: Ledger, batch: Batch, reason: str) -> None:
             batch.id,
         ):
             ledger.event(written, "batch.lost", batch_id=batch.id, reason=reason)
+
+
+def reread(ledger: Ledger, batch_id: int) -> Batch:
+    """The batch as it is now."""
+    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])

@@ -112,9 +112,11 @@ def _error_lines(ledger: Ledger, folder: Folder, position: int) -> Iterator[dict
     with LineReader(folder.spool) as bodies:
         for at, batch in _batches_after(ledger, position, _ENDED):
             for row in ledger.rows(
-                "SELECT r.custom_id, r.spool_file, r.body_offset, r.body_length, a.outcome,"
+                "SELECT r.custom_id, coalesce(e.spool_file, r.spool_file) AS spool_file,"
+                " coalesce(e.body_offset, r.body_offset) AS body_offset,"
+                " coalesce(e.body_length, r.body_length) AS body_length, a.outcome,"
                 " a.error_type, a.error_message FROM attempts a"
-                " JOIN requests r ON r.id = a.request_id"
+                " JOIN requests r ON r.id = a.request_id LEFT JOIN edits e ON e.id = a.edit_id"
                 " WHERE a.batch_id = ? AND a.outcome <> 'succeeded' ORDER BY r.id",
                 batch.id,
             ):

@@ -167,8 +167,8 @@ def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> 
             batch.id,
         )
         ledger.execute(
-            "INSERT INTO attempts (batch_id, request_id, live)"
-            " SELECT ?, request_id, 0 FROM attempts WHERE batch_id = ?",
+            "INSERT INTO attempts (batch_id, request_id, live, edit_id)"
+            " SELECT ?, request_id, 0, edit_id FROM attempts WHERE batch_id = ?",
             twin_id,
             batch.id,
         )

@@ -55,11 +55,18 @@ CREATE TABLE requests (
   body_offset INTEGER NOT NULL,
   body_length INTEGER NOT NULL,
   body_sha256 BLOB NOT NULL,
+  edit_id INTEGER REFERENCES edits,
   settled_by INTEGER REFERENCES batches,
   UNIQUE (tag, custom_id)
 ) STRICT;
 CREATE INDEX requests_by_submission ON requests (submission_id, id);
 CREATE INDEX requests_to_do ON requests (status, id) WHERE status NOT IN ('live', 'succeeded');
+
+CREATE TABLE bookings (
+  submission_id INTEGER PRIMARY KEY REFERENCES submissions,
+  estimate_nano INTEGER NOT NULL
+) STRICT;
+CREATE INDEX submissions_by_created ON submissions (created_ts);
 
 CREATE TABLE batches (
   id INTEGER PRIMARY KEY,
@@ -121,6 +128,7 @@ CREATE TABLE attempts (
   batch_id INTEGER NOT NULL REFERENCES batches,
   request_id INTEGER NOT NULL REFERENCES requests,
   live INTEGER NOT NULL CHECK (live IN (0, 1)),
+  edit_id INTEGER REFERENCES edits,
   outcome TEXT CHECK (outcome IN ('succeeded', 'errored', 'canceled', 'expired', 'missing')),
   error_type TEXT,
   error_message TEXT,
@@ -141,6 +149,45 @@ CREATE TABLE attempts (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX one_live_attempt ON attempts (request_id) WHERE live = 1;
 CREATE INDEX attempts_by_request ON attempts (request_id);
+
+CREATE TABLE commands (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  verb TEXT NOT NULL CHECK (verb IN ('replay', 'cancel', 'sync', 'acknowledge')),
+  state TEXT NOT NULL CHECK (state IN ('pending', 'taken', 'done', 'failed', 'withdrawn')),
+  digest BLOB NOT NULL,
+  who TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  item_count INTEGER NOT NULL CHECK (item_count > 0),
+  options TEXT NOT NULL,
+  step INTEGER NOT NULL DEFAULT 0,
+  created_ts TEXT NOT NULL,
+  not_before_ts TEXT NOT NULL,
+  taken_ts TEXT,
+  ended_ts TEXT,
+  outcome TEXT,
+  rev INTEGER NOT NULL
+) STRICT;
+-- The same thing asked for twice, by two consoles, is done once.
+CREATE UNIQUE INDEX commands_once ON commands (digest) WHERE state IN ('pending', 'taken');
+CREATE INDEX commands_open ON commands (id) WHERE state IN ('pending', 'taken');
+
+CREATE TABLE command_items (
+  command_id INTEGER NOT NULL REFERENCES commands,
+  item_id INTEGER NOT NULL,
+  PRIMARY KEY (command_id, item_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE edits (
+  id INTEGER PRIMARY KEY,
+  command_id INTEGER NOT NULL REFERENCES commands,
+  request_id INTEGER NOT NULL REFERENCES requests,
+  spool_file TEXT NOT NULL,
+  body_offset INTEGER NOT NULL,
+  body_length INTEGER NOT NULL,
+  body_sha256 BLOB NOT NULL,
+  UNIQUE (command_id, request_id)
+) STRICT;
 
 CREATE TABLE events (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -231,27 +278,32 @@ _MOVES = {
     "in_progress": ("canceling", "ended"),
     "canceling": ("ended",),
 }
+_COMMAND_MOVES = {
+    "pending": ("taken", "withdrawn"),
+    "taken": ("done", "failed"),
+}
 _COLLECTION_MOVES = {
     "not_ready": ("pending",),
     "pending": ("collected", "gone"),
 }
 
 
-def _guard(column: str, moves: dict[str, tuple[str, ...]]) -> str:
+def _guard(table: str, column: str, moves: dict[str, tuple[str, ...]]) -> str:
     allowed = " OR ".join(
         f"(OLD.{column} = '{old}' AND NEW.{column} IN ({', '.join(repr(new) for new in news)}))"
         for old, news in moves.items()
     )
     return f"""
-    CREATE TRIGGER batches_{column}_moves BEFORE UPDATE OF {column} ON batches
+    CREATE TRIGGER {table}_{column}_moves BEFORE UPDATE OF {column} ON {table}
     WHEN NEW.{column} <> OLD.{column} AND NOT ({allowed})
-    BEGIN SELECT RAISE(ABORT, 'illegal move of a batch: its {column} may not change that way'); END;
+    BEGIN SELECT RAISE(ABORT, 'illegal move in {table}: its {column} may not go there'); END;
     """
 
 
 _TRIGGERS = (
-    _guard("status", _MOVES)
-    + _guard("collection", _COLLECTION_MOVES)
+    _guard("batches", "status", _MOVES)
+    + _guard("batches", "collection", _COLLECTION_MOVES)
+    + _guard("commands", "state", _COMMAND_MOVES)
     + """
 CREATE TRIGGER batches_remote_id_is_final BEFORE UPDATE OF remote_id ON batches
 WHEN OLD.remote_id IS NOT NULL AND NEW.remote_id IS NOT OLD.remote_id
@@ -266,6 +318,8 @@ BEGIN SELECT RAISE(ABORT, 'illegal move of an attempt: its outcome is final'); E
 
 CREATE TRIGGER requests_success_is_final BEFORE UPDATE OF status ON requests
 WHEN OLD.status = 'succeeded' AND NEW.status <> 'succeeded'
+  -- An operator may ask again with another body; the answer that there is stays an attempt.
+  AND NOT (NEW.status = 'waiting' AND NEW.edit_id IS NOT OLD.edit_id AND NEW.settled_by IS NULL)
 BEGIN SELECT RAISE(ABORT, 'illegal move of a request: it has succeeded'); END;
 
 CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events

@@ -1,6 +1,6 @@
 """Takes submissions in, and plans batches for the requests that wait."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from state.errors import AlreadySubmitted
@@ -91,17 +91,27 @@ def _some_are_known(ledger: Ledger, tag: str, staged: int) -> str:
     )
 
 
-def take_in(ledger: Ledger, new: NewSubmission, *, wire_overhead: int) -> tuple[Submission, bool]:
+def take_in(
+    ledger: Ledger,
+    new: NewSubmission,
+    *,
+    wire_overhead: int,
+    admit: Callable[[], None] = lambda: None,
+    book: Callable[[Submission], None] = lambda _submission: None,
+) -> tuple[Submission, bool]:
     """The staged requests, their batches and attempts, in one transaction.
 
-    `wire_overhead` is how many bytes a request grows by on the wire. Returns the submission, and
-    whether it is new: the same call made again is the same submission.
+    `wire_overhead` is how many bytes a request grows by on the wire. `admit` may refuse what is
+    new by raising, and `book` notes what it may cost. Returns the submission, and whether it is
+    new: the same call made again is the same submission.
     """
     with ledger.transaction("submit") as written:
         known = earlier(ledger, new.tag)
         if known is not None:
             return known, False
+        admit()
         submission = insert(ledger, written, new)
+        book(submission)
         for part in ledger.rows(
             "SELECT part, betas, min(seq) AS low, max(seq) AS high FROM new_requests"
             " GROUP BY part ORDER BY part"
@@ -174,8 +184,9 @@ def plan_waiting(
             )
             for low, high in _ranges(
                 ledger.rows(
-                    "SELECT id, body_length FROM requests WHERE status = 'waiting'"
-                    " AND submission_id = ? AND betas = ? ORDER BY id",
+                    "SELECT r.id, coalesce(e.body_length, r.body_length) FROM requests r"
+                    " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'waiting'"
+                    " AND r.submission_id = ? AND r.betas = ? ORDER BY r.id",
                     submission.id,
                     group["betas"],
                 ),
@@ -232,9 +243,12 @@ def add_batch(
     (number,) = ledger.rows(
         "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
     )[0]
-    waiting = f"FROM requests r WHERE r.status = 'waiting' AND {chosen}"
+    waiting = (
+        "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
+        f" WHERE r.status = 'waiting' AND {chosen}"
+    )
     count, size = ledger.rows(
-        f"SELECT count(*), sum(r.body_length + {overhead:d}) {waiting}",
+        f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}) {waiting}",
         *parameters,
     )[0]
     batch_id = ledger.insert(

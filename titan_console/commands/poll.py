@@ -30,6 +30,8 @@ def run(*, as_json: bool) -> int:
         print_json(summary.as_json())
     else:
         click.echo(in_words(summary))
+    for order in summary.orders:
+        say(f"titan-console: {order}")
     for trouble in dict.fromkeys(summary.troubles):
         say(f"titan-console: {trouble}")
     return Exit.ATTENTION if summary.troubles or summary.failed else Exit.DONE

@@ -1,0 +1,48 @@
+"""Watches deadlines: what a batch will hardly bring in time is run synchronously."""
+
+from datetime import datetime, timedelta
+
+from core.context import Context
+from core.policy import is_at_risk
+from state import commands, deadlines
+from state.commands import NewCommand, Verb
+from state.deadlines import Watched
+from state.timestamps import from_text, to_text
+
+# From here on there is no time left to wait for a cancel.
+LAST_MOMENT = timedelta(minutes=20)
+
+
+def guard(context: Context) -> list[str]:
+    """Ask for a synchronous run of what is missing, once for each submission at risk."""
+    now = context.clock.now()
+    return [
+        _ask(context, watched, now)
+        for watched in deadlines.unfinished(context.ledger)
+        if _at_risk(context, watched, now)
+    ]
+
+
+def _at_risk(context: Context, watched: Watched, now: datetime) -> bool:
+    return is_at_risk(
+        now,
+        deadline=from_text(watched.deadline_ts),
+        sent=from_text(watched.sent_ts) if watched.sent_ts else None,
+        usual=deadlines.usual_turnaround(context.ledger, watched.workflow),
+    )
+
+
+def _ask(context: Context, watched: Watched, now: datetime) -> str:
+    missing = deadlines.unsettled(context.ledger, watched.submission_id)
+    last_moment = from_text(watched.deadline_ts) - LAST_MOMENT
+    command, _ = commands.give(
+        context.ledger,
+        NewCommand(
+            verb=Verb.SYNC,
+            items=missing,
+            reason=f"{watched.key} is due at {watched.deadline_ts}",
+            not_before=now,
+            options={"last_moment_ts": to_text(last_moment), "submission": watched.key},
+        ),
+    )
+    return f"{watched.key}: {len(missing):,} requests are run synchronously ({command.key})"

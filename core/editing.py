@@ -1,0 +1,90 @@
+"""Other bodies for requests that are asked again: checked like new ones, and on disk first."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from core.context import Context
+from core.errors import PayloadError
+from core.payload import to_line
+from state import orders
+from state.commands import Edit
+from state.selection import Selected
+from state.spool import LineReader, SpoolWriter
+
+_NAME_LENGTH = 10
+Params = dict[str, Any]
+
+
+def edits(
+    context: Context,
+    requests: Iterable[Selected],
+    *,
+    changes: Mapping[str, object],
+    bodies: Mapping[str, Params],
+) -> list[Edit]:
+    """An edit for each request: `changes` laid over its params, or its whole body from `bodies`.
+
+    `bodies` is keyed by custom_id. Raises PayloadError, which names the request, and then nothing
+    is kept.
+    """
+    name = f"edit_{context.ledger.word(_NAME_LENGTH)}.jsonl"
+    spool = SpoolWriter(context.folder.spool, name, step=context.ledger.step)
+    made: list[Edit] = []
+    try:
+        with LineReader(context.folder.spool) as lines:
+            for position, request in enumerate(requests, 1):
+                params = bodies.get(request.custom_id) or _params(context, lines, request)
+                made.append(_edit(context, spool, name, request, {**params, **changes}, position))
+        spool.finish()
+    except Exception:
+        spool.discard()
+        raise
+    return made
+
+
+def _params(context: Context, lines: LineReader, request: Selected) -> Params:
+    place = orders.body_of(context.ledger, request.request_id)
+    body: Params = msgspec.json.decode(lines.read(*place))["params"]
+    return body
+
+
+def _edit(
+    context: Context, spool: SpoolWriter, name: str, request: Selected, params: Params, at: int
+) -> Edit:
+    line = to_line(
+        {
+            "custom_id": request.custom_id,
+            "params": {k: v for k, v in params.items() if v is not None},
+        },
+        position=at,
+        model="",
+        betas=orders.betas_of(context.ledger, request.request_id),
+        limits=context.limits,
+    )
+    return Edit(
+        request_id=request.request_id,
+        spool_file=name,
+        offset=spool.write(line.body),
+        length=len(line.body),
+        sha256=hashlib.sha256(line.body).digest(),
+    )
+
+
+def to_changes(settings: Iterable[str]) -> Params:
+    """`max_tokens=4096` and the like, each value as JSON where it is JSON, else as text.
+
+    Raises PayloadError for one without a name or a value.
+    """
+    changes: Params = {}
+    for setting in settings:
+        name, separator, value = setting.partition("=")
+        if not name or not separator:
+            raise PayloadError(f"An edit is NAME=VALUE, such as max_tokens=4096, not {setting!r}.")
+        try:
+            changes[name] = msgspec.json.decode(value.encode())
+        except msgspec.DecodeError:
+            changes[name] = value
+    return changes

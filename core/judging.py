@@ -1,0 +1,69 @@
+"""Which of the requests that an operator names a verb may touch, and why not the others."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from state.commands import Verb
+from state.records import REVIEW_STOP_REASONS, RequestStatus
+from state.selection import Selected
+
+_OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
+# The API gives this to a request that it will never take as it is.
+NEEDS_EDIT = "invalid_request_error"
+
+
+@dataclass(kw_only=True)
+class Judged:
+    """The requests that the verb takes, and how many it leaves for which reason."""
+
+    taken: list[Selected] = field(default_factory=list[Selected])
+    skipped: Counter[str] = field(default_factory=Counter[str])
+
+
+def judge(
+    verb: Verb, selected: Iterable[Selected], *, edited: bool = False, force: bool = False
+) -> Judged:
+    """Sort them; `edited` says that each gets another body, `force` that the operator insists."""
+    judged = Judged()
+    for request in selected:
+        reason = _why_not(verb, request, edited=edited, force=force)
+        if reason is None:
+            judged.taken.append(request)
+        else:
+            judged.skipped[reason] += 1
+    return judged
+
+
+def _why_not(verb: Verb, request: Selected, *, edited: bool, force: bool) -> str | None:
+    match verb:
+        case Verb.REPLAY:
+            return _why_no_replay(request, edited=edited, force=force)
+        case Verb.SYNC:
+            return _answered(request)
+        case _:
+            return _in_flight(request) or _answered(request) or _settled(request)
+
+
+def _why_no_replay(request: Selected, *, edited: bool, force: bool) -> str | None:
+    if request.status == RequestStatus.SUCCEEDED:
+        if not edited:
+            return "answered already; asking again takes an edit"
+        if request.stop_reason not in REVIEW_STOP_REASONS and not force:
+            return "answered well already; --force asks again"
+        return None
+    if request.error_type == NEEDS_EDIT and not edited and not force:
+        return f"{NEEDS_EDIT}: it would fail again without an edit"
+    return _in_flight(request)
+
+
+def _in_flight(request: Selected) -> str | None:
+    return "still under way" if request.status in _OPEN else None
+
+
+def _answered(request: Selected) -> str | None:
+    return "answered already" if request.status == RequestStatus.SUCCEEDED else None
+
+
+def _settled(request: Selected) -> str | None:
+    return "acknowledged already" if request.status == RequestStatus.GIVEN_UP else None

@@ -1,0 +1,103 @@
+"""Carries out what operators and policies have asked for, over as many passes as it takes."""
+
+from collections.abc import Callable
+
+from core.context import Context
+from core.errors import LaneError
+from core.force import force
+from core.reading import read
+from state import commands, looking, orders
+from state.commands import Command, CommandState, Verb
+from state.records import Batch, BatchStatus, RequestStatus
+
+_CANARY_SENT = 1
+_OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
+
+# What came of a step: the command's end and in words, or None while it is still under way.
+Outcome = tuple[CommandState, str] | None
+
+
+def carry_out(context: Context) -> list[str]:
+    """Go on with every command that is due; what each that ended came to."""
+    ended: list[str] = []
+    for command in commands.due(context.ledger, now=context.clock.now()):
+        if command.state == CommandState.PENDING and not commands.take(context.ledger, command):
+            continue
+        outcome = _STEPS[command.verb](context, command)
+        if outcome is not None:
+            commands.end(context.ledger, command, *outcome)
+            ended.append(f"{command.key} {command.verb}: {outcome[1]}")
+    return ended
+
+
+def _replay(context: Context, command: Command) -> Outcome:
+    ids = commands.items(context.ledger, command)
+    if command.options.get("canary") and len(ids) > 1:
+        return _replay_behind_canary(context, command, ids)
+    count = orders.ask_again(context.ledger, command.id, ids)
+    return CommandState.DONE, f"{count:,} of {len(ids):,} requests are asked again"
+
+
+def _replay_behind_canary(context: Context, command: Command, ids: list[int]) -> Outcome:
+    """The first goes alone; the others follow when it succeeded, and stay when it did not."""
+    canary, others = ids[0], ids[1:]
+    if command.step < _CANARY_SENT:
+        if not orders.ask_again(context.ledger, command.id, [canary]):
+            return CommandState.FAILED, "the canary could not be asked again; nothing was"
+        commands.stepped(context.ledger, command, _CANARY_SENT)
+        return None
+    status = orders.statuses(context.ledger, [canary])[canary]
+    if status in _OPEN:
+        return None
+    if status != RequestStatus.SUCCEEDED:
+        return CommandState.FAILED, f"the canary {status}; the other {len(others):,} were held"
+    count = orders.ask_again(context.ledger, command.id, others)
+    return CommandState.DONE, f"the canary succeeded; {count:,} more requests are asked again"
+
+
+def _acknowledge(context: Context, command: Command) -> Outcome:
+    count = orders.give_up(context.ledger, commands.items(context.ledger, command))
+    return CommandState.DONE, f"{count:,} failed requests are settled without an answer"
+
+
+def _cancel(context: Context, command: Command) -> Outcome:
+    """Batches that were not sent are called off, those at the API are asked to end."""
+    canceled = over = 0
+    for batch_id in commands.items(context.ledger, command):
+        batch = looking.reread(context.ledger, batch_id)
+        if batch.status == BatchStatus.INTENT:
+            canceled += orders.call_off(context.ledger, batch, command.reason or "canceled")
+        elif batch.status == BatchStatus.IN_PROGRESS:
+            if not _cancel_at_the_api(context, batch):
+                return None
+            canceled += 1
+        elif batch.status in (BatchStatus.SENDING, BatchStatus.UNCERTAIN):
+            # Whether there is anything to cancel is not known yet.
+            return None
+        else:
+            over += batch.status != BatchStatus.CANCELING
+            canceled += batch.status == BatchStatus.CANCELING
+    return CommandState.DONE, f"{canceled:,} canceled, {over:,} were over already"
+
+
+def _cancel_at_the_api(context: Context, batch: Batch) -> bool:
+    """Whether the API took the cancel; what had ended meanwhile is found out by the next look."""
+    lane = context.lane()
+    try:
+        remote = read(context, lambda: lane.cancel(batch.remote_id or ""))
+    except LaneError:
+        return False
+    looking.saw(context.ledger, batch, remote)
+    return True
+
+
+def _sync(context: Context, command: Command) -> Outcome:
+    return force(context, command, _cancel_at_the_api)
+
+
+_STEPS: dict[Verb, Callable[[Context, Command], Outcome]] = {
+    Verb.REPLAY: _replay,
+    Verb.CANCEL: _cancel,
+    Verb.SYNC: _sync,
+    Verb.ACKNOWLEDGE: _acknowledge,
+}

@@ -1,0 +1,86 @@
+"""What a command would do and cost, before it is given: the receipt before the purchase."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from core.context import Context
+from core.judging import Judged
+from core.reports import usd
+from state import receipts
+from state.commands import Verb
+from state.records import Kind, Usage
+
+_SAMPLES = 3
+# English text has about four bytes a token; JSON around it makes this an upper estimate.
+_BYTES_PER_TOKEN = 4
+_UNKNOWN_OUTPUT = 256
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """The exact count, samples, what is skipped and why, and the estimate in nano-dollars.
+
+    Costs are None where a model has no known price. Deadlines are those of the submissions
+    concerned, the earliest first.
+    """
+
+    verb: Verb
+    count: int
+    samples: tuple[str, ...]
+    skipped: dict[str, int]
+    batch_cost_nano: int | None = None
+    sync_cost_nano: int | None = None
+    deadlines: tuple[str, ...] = field(default=())
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        report = asdict(self)
+        report["verb"] = self.verb.value
+        report["batch_cost_usd"] = usd(report.pop("batch_cost_nano"))
+        report["sync_cost_usd"] = usd(report.pop("sync_cost_nano"))
+        return report
+
+
+def for_requests(context: Context, verb: Verb, judged: Judged) -> Receipt:
+    """The receipt of a verb on requests."""
+    ids = [request.request_id for request in judged.taken]
+    batch, sync = _estimate(context, ids) if verb in (Verb.REPLAY, Verb.SYNC) else (0, 0)
+    return Receipt(
+        verb=verb,
+        count=len(ids),
+        samples=tuple(request.custom_id for request in judged.taken[:_SAMPLES]),
+        skipped=dict(judged.skipped),
+        batch_cost_nano=batch,
+        sync_cost_nano=sync,
+        deadlines=tuple(receipts.deadlines(context.ledger, ids)),
+    )
+
+
+def for_batches(context: Context, batch_ids: Sequence[int]) -> Receipt:
+    """The receipt of a cancel: what is running and billed already stays billed."""
+    return Receipt(
+        verb=Verb.CANCEL,
+        count=len(batch_ids),
+        samples=tuple(receipts.batch_keys(context.ledger, batch_ids[:_SAMPLES])),
+        skipped={},
+        batch_cost_nano=0,
+        sync_cost_nano=0,
+        deadlines=tuple(receipts.deadlines_of_batches(context.ledger, batch_ids)),
+    )
+
+
+def _estimate(context: Context, ids: Sequence[int]) -> tuple[int | None, int | None]:
+    """From the sizes of the bodies, and the usual length of the workflow's answers."""
+    batch_total = sync_total = 0
+    now = context.clock.now()
+    for size in receipts.sizes(context.ledger, ids):
+        answer = size.usual_output if size.usual_output is not None else _UNKNOWN_OUTPUT
+        usage = Usage(
+            input_tokens=size.body_bytes // _BYTES_PER_TOKEN,
+            output_tokens=size.requests * answer,
+        )
+        batch, sync = context.prices.price(size.model, usage, at=now, kind=Kind.BATCH)
+        if batch is None or sync is None:
+            return None, None
+        batch_total, sync_total = batch_total + batch, sync_total + sync
+    return batch_total, sync_total

@@ -1,0 +1,255 @@
+"""What operators and policies have asked for: rows that the engine carries out, once.
+
+A command holds its ids from the moment it is given, so that it cannot grow. Until it is taken it
+can be withdrawn.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, cast
+
+from state.errors import LedgerError, UnknownId
+from state.ledger import Ledger
+from state.reader import Source
+from state.timestamps import to_text
+
+if TYPE_CHECKING:
+    from state.connection import sqlite3
+
+_KEY_LENGTH = 8
+
+
+class Verb(StrEnum):
+    """What can be asked for. Replay, sync and acknowledge name requests, cancel names batches."""
+
+    REPLAY = "replay"
+    CANCEL = "cancel"
+    SYNC = "sync"
+    ACKNOWLEDGE = "acknowledge"
+
+
+class CommandState(StrEnum):
+    """How far a command is."""
+
+    PENDING = "pending"
+    TAKEN = "taken"
+    DONE = "done"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """Another body for a request, in the spool."""
+
+    request_id: int
+    spool_file: str
+    offset: int
+    length: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewCommand:
+    """A command as it is given; `items` are ids of requests or, for a cancel, of batches."""
+
+    verb: Verb
+    items: Sequence[int]
+    reason: str
+    not_before: datetime
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+    edits: Sequence[Edit] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """A command as the ledger knows it."""
+
+    id: int
+    key: str
+    verb: Verb
+    state: CommandState
+    who: str
+    reason: str
+    item_count: int
+    options: dict[str, object]
+    step: int
+    created_ts: str
+    not_before_ts: str
+    taken_ts: str | None
+    ended_ts: str | None
+    outcome: str | None
+
+
+def give(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
+    """Write the command down; the same one that is still to be done is given once.
+
+    Returns it, and whether it is new.
+    """
+    options = json.dumps(dict(new.options), sort_keys=True)
+    items = sorted(set(new.items))
+    bodies = [edit.sha256.hex() for edit in new.edits]
+    digest = hashlib.sha256(json.dumps([new.verb, items, options, bodies]).encode()).digest()
+    with ledger.transaction("command") as written:
+        known = ledger.row(
+            "SELECT id FROM commands WHERE digest = ? AND state IN ('pending', 'taken')",
+            digest,
+        )
+        if known is not None:
+            return get(ledger, int(known[0])), False
+        key = f"cmd_{ledger.word(_KEY_LENGTH)}"
+        command_id = ledger.insert(
+            "INSERT INTO commands (key, verb, state, digest, who, reason, item_count, options,"
+            " created_ts, not_before_ts, rev) VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?)",
+            key,
+            new.verb,
+            digest,
+            ledger.actor,
+            new.reason,
+            len(items),
+            options,
+            written.at,
+            to_text(new.not_before),
+            written.rev,
+        )
+        ledger.fill(
+            "INSERT INTO command_items (command_id, item_id) VALUES (?, ?)",
+            ((command_id, item) for item in items),
+        )
+        ledger.fill(
+            "INSERT INTO edits (command_id, request_id, spool_file, body_offset, body_length,"
+            " body_sha256) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (command_id, e.request_id, e.spool_file, e.offset, e.length, e.sha256)
+                for e in new.edits
+            ),
+        )
+        ledger.event(
+            written,
+            f"command.{new.verb}",
+            subject=key,
+            items=len(items),
+            reason=new.reason,
+            not_before=to_text(new.not_before),
+        )
+    return get(ledger, command_id), True
+
+
+def get(source: Source, command_id: int) -> Command:
+    """One command."""
+    return _to_command(source.rows("SELECT * FROM commands WHERE id = ?", command_id)[0])
+
+
+def named(source: Source, key: str) -> Command:
+    """The command with that key. Raises UnknownId."""
+    rows = source.rows("SELECT * FROM commands WHERE key = ?", key)
+    if not rows:
+        raise UnknownId(f"There is no command {key!r}; `titan-console commands` lists them.")
+    return _to_command(rows[0])
+
+
+def latest(source: Source, *, limit: int) -> list[Command]:
+    """The newest commands, newest first."""
+    rows = source.rows("SELECT * FROM commands ORDER BY id DESC LIMIT ?", limit)
+    return [_to_command(row) for row in rows]
+
+
+def due(source: Source, *, now: datetime) -> list[Command]:
+    """What is to be carried out now, oldest first; what was taken before is gone on with."""
+    rows = source.rows(
+        "SELECT * FROM commands WHERE state = 'taken'"
+        " OR (state = 'pending' AND not_before_ts <= ?) ORDER BY id",
+        to_text(now),
+    )
+    return [_to_command(row) for row in rows]
+
+
+def items(source: Source, command: Command) -> list[int]:
+    """The frozen ids, in order."""
+    rows = source.rows(
+        "SELECT item_id FROM command_items WHERE command_id = ? ORDER BY item_id", command.id
+    )
+    return [int(row[0]) for row in rows]
+
+
+def take(ledger: Ledger, command: Command) -> bool:
+    """Begin to carry it out; false when it was withdrawn, or another pass has it."""
+    with ledger.transaction("command") as written:
+        taken = ledger.execute(
+            "UPDATE commands SET state = 'taken', taken_ts = ?, rev = ?"
+            " WHERE id = ? AND state = 'pending'",
+            written.at,
+            written.rev,
+            command.id,
+        )
+        if taken:
+            ledger.event(written, "command.taken", subject=command.key)
+    return bool(taken)
+
+
+def stepped(ledger: Ledger, command: Command, step: int) -> None:
+    """It is under way, and this far."""
+    with ledger.transaction("command") as written:
+        ledger.execute(
+            "UPDATE commands SET step = ?, rev = ? WHERE id = ? AND state = 'taken'",
+            step,
+            written.rev,
+            command.id,
+        )
+
+
+def end(ledger: Ledger, command: Command, state: CommandState, outcome: str) -> None:
+    """It is over, and this is what came of it."""
+    with ledger.transaction("command") as written:
+        if ledger.execute(
+            "UPDATE commands SET state = ?, outcome = ?, ended_ts = ?, rev = ?"
+            " WHERE id = ? AND state = 'taken'",
+            state,
+            outcome,
+            written.at,
+            written.rev,
+            command.id,
+        ):
+            ledger.event(written, f"command.{state}", subject=command.key, outcome=outcome)
+
+
+def withdraw(ledger: Ledger, command: Command) -> None:
+    """Take it back. Raises LedgerError when it has been taken already."""
+    with ledger.transaction("command") as written:
+        if not ledger.execute(
+            "UPDATE commands SET state = 'withdrawn', ended_ts = ?, rev = ?"
+            " WHERE id = ? AND state = 'pending'",
+            written.at,
+            written.rev,
+            command.id,
+        ):
+            state = get(ledger, command.id).state
+            raise TooLateError(f"{command.key} cannot be withdrawn: it is {state} already.")
+        ledger.event(written, "command.withdrawn", subject=command.key)
+
+
+class TooLateError(LedgerError):
+    """The command has been taken."""
+
+
+def _to_command(row: "sqlite3.Row") -> Command:
+    return Command(
+        id=row["id"],
+        key=row["key"],
+        verb=Verb(row["verb"]),
+        state=CommandState(row["state"]),
+        who=row["who"],
+        reason=row["reason"],
+        item_count=row["item_count"],
+        options=cast("dict[str, object]", json.loads(row["options"])),
+        step=row["step"],
+        created_ts=row["created_ts"],
+        not_before_ts=row["not_before_ts"],
+        taken_ts=row["taken_ts"],
+        ended_ts=row["ended_ts"],
+        outcome=row["outcome"],
+    )

@@ -1,0 +1,65 @@
+"""Which submissions have a deadline to meet, and how long their workflow usually takes."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from state.reader import Source
+from state.timestamps import from_text
+
+_HISTORY = 50
+_ENOUGH = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watched:
+    """An unfinished submission with a deadline that nobody has forced yet."""
+
+    submission_id: int
+    key: str
+    workflow: str
+    deadline_ts: str
+    sent_ts: str | None
+
+
+def unfinished(source: Source) -> list[Watched]:
+    """Every submission with a deadline and something missing, the most urgent first."""
+    rows = source.rows(
+        "SELECT s.id, s.key, s.workflow, s.deadline_ts, (SELECT min(b.accepted_ts) FROM batches b"
+        " WHERE b.submission_id = s.id) AS sent_ts FROM submissions s"
+        " WHERE s.deadline_ts IS NOT NULL AND s.finished_ts IS NULL AND NOT EXISTS"
+        " (SELECT 1 FROM commands c WHERE c.verb = 'sync' AND c.state IN ('pending', 'taken')"
+        " AND c.options ->> 'submission' = s.key) ORDER BY s.deadline_ts"
+    )
+    return [
+        Watched(
+            submission_id=row["id"],
+            key=row["key"],
+            workflow=row["workflow"],
+            deadline_ts=row["deadline_ts"],
+            sent_ts=row["sent_ts"],
+        )
+        for row in rows
+    ]
+
+
+def unsettled(source: Source, submission_id: int) -> list[int]:
+    """The requests of the submission that have no answer and were not given up."""
+    rows = source.rows(
+        "SELECT id FROM requests WHERE submission_id = ?"
+        " AND status NOT IN ('succeeded', 'given_up') ORDER BY id",
+        submission_id,
+    )
+    return [int(row[0]) for row in rows]
+
+
+def usual_turnaround(source: Source, workflow: str) -> timedelta | None:
+    """What nine of ten of the workflow's latest batches took at most; None with too few."""
+    rows = source.rows(
+        "SELECT accepted_ts, ended_ts FROM batches WHERE workflow = ? AND kind = 'batch'"
+        " AND status = 'ended' AND accepted_ts IS NOT NULL AND cancel_ts IS NULL"
+        " ORDER BY id DESC LIMIT ?",
+        workflow,
+        _HISTORY,
+    )
+    taken = sorted(from_text(row["ended_ts"]) - from_text(row["accepted_ts"]) for row in rows)
+    return taken[(9 * len(taken) - 1) // 10] if len(taken) >= _ENOUGH else None

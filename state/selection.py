@@ -1,0 +1,125 @@
+"""Which requests and batches an operator means: names and filters as one question to the ledger."""
+
+from dataclasses import dataclass
+
+from state.errors import UnknownId
+from state.reader import Source
+from state.records import BatchStatus, Outcome, RequestStatus
+
+Parameter = str | int
+_LAST_ATTEMPT = (
+    "a.batch_id = (SELECT max(m.batch_id) FROM attempts m WHERE m.request_id = r.id"
+    " AND m.outcome IS NOT NULL)"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filter:
+    """What is meant; parts that are given must all hold.
+
+    `names` are keys, remote ids, tags or custom_ids, any of them; the rest narrows.
+    """
+
+    names: tuple[str, ...] = ()
+    workflow: str | None = None
+    outcome: Outcome | None = None
+    error_type: str | None = None
+    since_ts: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said at all; that means nothing, not everything."""
+        return self == Filter()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selected:
+    """A request that is meant, as the verbs judge it."""
+
+    request_id: int
+    custom_id: str
+    tag: str
+    status: RequestStatus
+    error_type: str | None
+    stop_reason: str | None
+    body_length: int
+
+
+def requests(source: Source, wanted: Filter) -> list[Selected]:
+    """Every request that is meant, in the order it came. Raises UnknownId for a name of nothing."""
+    where, parameters = _where(source, wanted)
+    return [
+        Selected(
+            request_id=row["id"],
+            custom_id=row["custom_id"],
+            tag=row["tag"],
+            status=RequestStatus(row["status"]),
+            error_type=row["error_type"],
+            stop_reason=row["stop_reason"],
+            body_length=row["body_length"],
+        )
+        for row in source.rows(
+            "SELECT r.id, r.custom_id, r.tag, r.status, a.error_type, a.stop_reason,"  # noqa: S608
+            " r.body_length FROM requests r"
+            " JOIN submissions s ON s.id = r.submission_id"
+            f" LEFT JOIN attempts a ON a.request_id = r.id AND {_LAST_ATTEMPT}"
+            f" WHERE {where} ORDER BY r.id",
+            *parameters,
+        )
+    ]
+
+
+def _where(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
+    clauses: list[str] = []
+    parameters: list[Parameter] = []
+    if wanted.names:
+        named = [_named(source, name) for name in wanted.names]
+        clauses.append("(" + " OR ".join(clause for clause, _ in named) + ")")
+        parameters += [value for _, values in named for value in values]
+    for clause, value in (
+        ("s.workflow = ?", wanted.workflow),
+        ("a.outcome = ?", wanted.outcome),
+        ("a.error_type = ?", wanted.error_type),
+        ("s.created_ts >= ?", wanted.since_ts),
+    ):
+        if value is not None:
+            clauses.append(clause)
+            parameters.append(value)
+    return " AND ".join(clauses) or "0", parameters
+
+
+def _named(source: Source, name: str) -> tuple[str, list[Parameter]]:
+    """What one name means: the first of submission, batch, tag and custom_id that has it."""
+    for known, clause in (
+        ("SELECT id FROM submissions WHERE key = ?", "r.submission_id = ?"),
+        (
+            "SELECT id FROM batches WHERE key = ?1 OR remote_id = ?1",
+            "r.id IN (SELECT x.request_id FROM attempts x WHERE x.batch_id = ?)",
+        ),
+    ):
+        found = source.rows(known, name)
+        if found:
+            return clause, [int(found[0][0])]
+    for table, column in (("submissions", "tag"), ("requests", "custom_id")):
+        if source.rows(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", name):  # noqa: S608
+            return f"r.{column} = ?", [name]
+    raise UnknownId(
+        f"Nothing is known as {name!r}: it is no key, no remote id, no tag and no custom_id here."
+    )
+
+
+def open_batches(source: Source, wanted: Filter) -> list[int]:
+    """The batches that are not over and hold a request that is meant."""
+    where, parameters = _where(source, wanted)
+    over = ", ".join(f"'{s}'" for s in (BatchStatus.RELEASED, BatchStatus.REFUSED, "ended"))
+    return [
+        int(row[0])
+        for row in source.rows(
+            "SELECT DISTINCT b.id FROM batches b JOIN attempts x ON x.batch_id = b.id"  # noqa: S608
+            " JOIN requests r ON r.id = x.request_id"
+            " JOIN submissions s ON s.id = r.submission_id"
+            f" LEFT JOIN attempts a ON a.request_id = r.id AND {_LAST_ATTEMPT}"
+            f" WHERE b.status NOT IN ({over}) AND {where} ORDER BY b.id",
+            *parameters,
+        )
+    ]

@@ -1,0 +1,103 @@
+"""Deadlines: what a batch does not bring in time is run synchronously, and only that."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from builders import Bench, a_bench
+
+from state import commands, views
+from state.commands import CommandState
+from state.records import Batch, Kind
+from titan_console.sandbox.plan import Plan
+
+_QUARTER = 900
+
+
+def _batches(bench: Bench) -> list[Batch]:
+    (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
+    return views.batches_of(bench.engine.context.ledger, submission)
+
+
+def _submit(bench: Bench, hours: float, count: int = 6) -> str:
+    deadline = bench.clock.now() + timedelta(hours=hours)
+    return bench.submit(count, deadline=deadline).submission.key
+
+
+def _run(bench: Bench, hours: float) -> None:
+    for _ in range(int(hours * 4)):
+        bench.pass_after(_QUARTER)
+
+
+def test_a_batch_that_hangs_until_two_hours_before_is_run_synchronously(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
+        key = _submit(bench, hours=10)
+        _run(bench, hours=7.75)
+        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH]
+        _run(bench, hours=1)
+        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH, Kind.SYNC]
+        assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
+        assert len(list(bench.sandbox.books().billed())) == 6
+        assert views.totals(bench.engine.context.ledger).surplus_nano == 0
+
+
+def test_only_what_the_cancelled_batch_did_not_bring_is_run(tmp_path: Path) -> None:
+    plan = Plan(shortest=9 * 3600, longest=9 * 3600, cancel=60, grace=30)
+    with a_bench(tmp_path, plan=plan, seed=3) as bench:
+        key = _submit(bench, hours=10, count=20)
+        _run(bench, hours=9)
+        first, *others = _batches(bench)
+        assert first.counts.succeeded + sum(b.counts.succeeded for b in others) == 20
+        assert sum(batch.request_count for batch in others) == 20 - first.counts.succeeded
+        assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 20
+        assert len(list(bench.sandbox.books().billed())) == 20
+
+
+def test_a_batch_that_ends_during_the_cancel_needs_no_synchronous_run(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(cancel=7200)) as bench:
+        key = _submit(bench, hours=10)
+        _run(bench, hours=8)
+        bench.sandbox.end(bench.sandbox.books().batches[0].batch_id)
+        _run(bench, hours=0.5)
+        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH]
+        assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
+        (command,) = commands.latest(bench.engine.context.ledger, limit=9)
+        assert command.state == CommandState.DONE
+
+
+def test_where_the_cancel_never_ends_the_last_moment_pays_for_an_answer_in_time(
+    tmp_path: Path,
+) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(cancel=6 * 3600)) as bench:
+        key = _submit(bench, hours=10)
+        _run(bench, hours=9.75)
+        results = list(bench.engine.results(key))
+        assert [result["outcome"] for result in results] == ["succeeded"] * 6
+        ledger = bench.engine.context.ledger
+        kinds = [event.kind for event in views.events(ledger)]
+        assert "batch.may_be_paid_twice" in kinds
+        bench.sandbox.end(bench.sandbox.books().batches[0].batch_id)
+        _run(bench, hours=1)
+        late = _batches(bench)[0]
+        assert late.counts.succeeded == len(bench.sandbox.books().batches[0].billed)
+        assert late.surplus_nano == late.cost_nano
+        assert list(bench.engine.results(key)) == results
+
+
+def test_a_batch_older_than_its_kind_is_not_waited_for_until_the_guard(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(3000, 3000)) as bench:
+        for number in range(6):
+            bench.submit(1, tag=f"history-{number}")
+            bench.pass_after(3100)
+            bench.pass_after(1)
+        bench.sandbox.plan = Plan.manual(cancel=30)
+        _submit(bench, hours=2.9)
+        _run(bench, hours=1.25)
+        assert Kind.SYNC in [batch.kind for batch in _batches(bench)]
+
+
+def test_what_makes_its_deadline_is_left_alone(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(3600, 3600)) as bench:
+        _submit(bench, hours=26)
+        _run(bench, hours=26)
+        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH]
+        assert commands.latest(bench.engine.context.ledger, limit=9) == []

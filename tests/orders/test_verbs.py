@@ -1,0 +1,241 @@
+"""Replay, cancel, sync and acknowledge: what they touch, what they leave, what they cost."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import Bench, a_bench
+
+from core import verbs
+from core.errors import PayloadError
+from core.verbs import Wish
+from state import commands, views
+from state.commands import Command, CommandState, TooLateError, Verb
+from state.errors import UnknownId
+from state.records import Outcome, RequestStatus
+from state.selection import Filter
+from titan_console.sandbox.plan import Plan
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Generator[Bench, None, None]:
+    """A bench whose batches end at once."""
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        yield bench
+
+
+def _order(bench: Bench, verb: Verb, *names: str, delay: float = 0, **wish: Any) -> Command:
+    wanted = wish.pop("wanted", Filter(names=names))
+    planned = verbs.plan(bench.engine.context, Wish(verb=verb, wanted=wanted, **wish))
+    command, _ = verbs.give(bench.engine.context, planned, delay=timedelta(seconds=delay))
+    return command
+
+
+def _now(bench: Bench, command: Command) -> Command:
+    return commands.get(bench.engine.context.ledger, command.id)
+
+
+def _outcomes(bench: Bench, name: str) -> list[str | None]:
+    return [result["outcome"] for result in bench.engine.results(name)]
+
+
+def _failed(bench: Bench, count: int, *, fault: str = "row:overloaded:p=1") -> str:
+    bench.faults.add(fault)
+    key = bench.submit(count).submission.key
+    bench.pass_after(60)
+    bench.faults.clear()
+    return key
+
+
+def test_failed_requests_are_asked_again_in_a_new_batch(bench: Bench) -> None:
+    key = _failed(bench, 4)
+    command = _order(bench, Verb.REPLAY, key)
+    bench.pass_after(1)
+    bench.pass_after(60)
+    assert _now(bench, command).state == CommandState.DONE
+    assert _outcomes(bench, key) == ["succeeded"] * 4
+    assert bench.sandbox.books().creates == 2
+    (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
+    batches = views.batches_of(bench.engine.context.ledger, submission)
+    assert [batch.key for batch in batches] == [key, f"{key}-2"]
+
+
+def test_only_what_failed_is_asked_again(bench: Bench) -> None:
+    bench.faults.add("row:overloaded:id=*-00002")
+    key = bench.submit(3).submission.key
+    bench.pass_after(60)
+    bench.faults.clear()
+    planned = verbs.plan(bench.engine.context, Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,))))
+    assert planned.receipt.count == 1
+    assert planned.receipt.samples == ("feed-classify-2026-11-22-00002",)
+    assert planned.receipt.skipped == {"answered already; asking again takes an edit": 2}
+    assert planned.receipt.sync_cost_nano is not None
+    assert planned.receipt.batch_cost_nano is not None
+    assert planned.receipt.sync_cost_nano - 2 * planned.receipt.batch_cost_nano in (-1, 0, 1)
+
+
+def test_two_operators_who_ask_for_the_same_get_it_once(bench: Bench) -> None:
+    key = _failed(bench, 3)
+    first, second = _order(bench, Verb.REPLAY, key), _order(bench, Verb.REPLAY, key)
+    assert first.key == second.key
+    bench.pass_after(1)
+    bench.pass_after(60)
+    assert bench.sandbox.books().creates == 2
+    assert len(list(bench.sandbox.books().billed())) == 3
+
+
+def test_an_invalid_request_is_asked_again_only_with_an_edit(bench: Bench) -> None:
+    key = _failed(bench, 2, fault="row:invalid:p=1")
+    with pytest.raises(PayloadError, match="2 invalid_request_error: it would fail again"):
+        _order(bench, Verb.REPLAY, key)
+    _order(bench, Verb.REPLAY, key, changes={"max_tokens": 99})
+    bench.pass_after(1)
+    bench.pass_after(60)
+    assert _outcomes(bench, key) == ["succeeded"] * 2
+
+
+def test_an_answer_that_was_cut_off_is_asked_again_with_more_room(bench: Bench) -> None:
+    bench.faults.add("row:max-tokens:p=1:times=1")
+    key = bench.submit(2).submission.key
+    bench.pass_after(60)
+    bench.faults.clear()
+    command = _order(bench, Verb.REPLAY, key, changes={"max_tokens": 4096})
+    assert command.item_count == 1
+    bench.pass_after(1)
+    assert (
+        sorted(map(str, _outcomes(bench, key))) == ["None", "succeeded"]
+        or _outcomes(bench, key) == ["succeeded"] * 2
+    )
+    bench.pass_after(60)
+    results = list(bench.engine.results(key))
+    assert [result["message"]["stop_reason"] for result in results] == ["end_turn"] * 2
+    totals = views.totals(bench.engine.context.ledger)
+    assert (totals.succeeded, totals.surplus_nano) == (3, 0)
+
+
+def test_an_edit_that_makes_a_request_invalid_changes_nothing(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    spooled = sorted(bench.folder.spool.iterdir())
+    with pytest.raises(PayloadError, match="max_tokens"):
+        _order(bench, Verb.REPLAY, key, changes={"max_tokens": 0})
+    assert sorted(bench.folder.spool.iterdir()) == spooled
+    assert commands.latest(bench.engine.context.ledger, limit=9) == []
+
+
+def test_a_canary_that_succeeds_lets_the_others_follow(bench: Bench) -> None:
+    key = _failed(bench, 5)
+    command = _order(bench, Verb.REPLAY, key, canary=True)
+    bench.pass_after(1)
+    assert (
+        bench.sandbox.books().posts[-1].custom_ids[0].startswith("feed-classify-2026-11-22-00001")
+    )
+    assert len(bench.sandbox.books().posts[-1].custom_ids) == 1
+    for _ in range(3):
+        bench.pass_after(60)
+    assert _now(bench, command).state == CommandState.DONE
+    assert _outcomes(bench, key) == ["succeeded"] * 5
+
+
+def test_a_canary_that_fails_holds_the_others(bench: Bench) -> None:
+    key = _failed(bench, 5)
+    bench.faults.add("row:overloaded:p=1")
+    command = _order(bench, Verb.REPLAY, key, canary=True)
+    for _ in range(3):
+        bench.pass_after(60)
+    ended = _now(bench, command)
+    assert ended.state == CommandState.FAILED
+    assert ended.outcome == "the canary errored; the other 4 were held"
+    assert [len(post.custom_ids) for post in bench.sandbox.books().posts] == [5, 1]
+
+
+def test_a_command_can_be_withdrawn_until_it_is_taken(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    command = _order(bench, Verb.REPLAY, key, delay=300)
+    bench.pass_after(60)
+    assert _now(bench, command).state == CommandState.PENDING
+    verbs.withdraw(bench.engine.context, [command.key])
+    bench.pass_after(600)
+    assert _now(bench, command).state == CommandState.WITHDRAWN
+    assert bench.sandbox.books().creates == 1
+    again = _order(bench, Verb.REPLAY, key)
+    bench.pass_after(1)
+    with pytest.raises(TooLateError, match="done already"):
+        verbs.withdraw(bench.engine.context, [again.key])
+
+
+def test_acknowledged_failures_leave_the_errors_and_settle(bench: Bench) -> None:
+    key = _failed(bench, 3)
+    _order(bench, Verb.ACKNOWLEDGE, key, reason="known outage")
+    bench.pass_after(1)
+    ledger = bench.engine.context.ledger
+    assert views.errors(ledger) == []
+    (submission,) = views.submissions_of(ledger, "daily-feed")
+    assert views.statuses_of(ledger, submission) == {RequestStatus.GIVEN_UP: 3}
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "said"),
+    [
+        (("nothing",), UnknownId, "'nothing'"),
+        ((), PayloadError, "Say what to replay"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    bench: Bench, names: tuple[str, ...], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        _order(bench, Verb.REPLAY, *names)
+
+
+def test_a_filter_that_matches_nothing_changes_nothing(bench: Bench) -> None:
+    _failed(bench, 2)
+    wanted = Filter(workflow="feed-classify", outcome=Outcome.EXPIRED)
+    with pytest.raises(PayloadError, match="Nothing matches"):
+        _order(bench, Verb.REPLAY, wanted=wanted)
+    matching = replace(wanted, outcome=Outcome.ERRORED, error_type="overloaded_error")
+    assert _order(bench, Verb.REPLAY, wanted=matching).item_count == 2
+
+
+def test_cancel_ends_a_batch_and_keeps_what_had_succeeded(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
+        key = bench.submit(4).submission.key
+        command = _order(bench, Verb.CANCEL, key)
+        bench.pass_after(1)
+        assert _now(bench, command).outcome == "1 canceled, 0 were over already"
+        bench.pass_after(60)
+        assert set(_outcomes(bench, key)) <= {"canceled", "succeeded"}
+        totals = views.totals(bench.engine.context.ledger)
+        assert totals.succeeded == len(list(bench.sandbox.books().billed()))
+        with pytest.raises(PayloadError, match="nothing to cancel"):
+            _order(bench, Verb.CANCEL, key)
+
+
+def test_what_was_never_sent_is_called_off_without_a_call(bench: Bench) -> None:
+    bench.faults.add("create:connect")
+    key = bench.submit(2).submission.key
+    bench.faults.clear()
+    bench.faults.add("list:connect")
+    bench.pass_after(0)
+    bench.faults.clear()
+    _order(bench, Verb.CANCEL, key)
+    bench.pass_after(1)
+    assert _outcomes(bench, key) == ["canceled", "canceled"]
+    assert bench.sandbox.books().creates == 0
+
+
+def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
+        key = bench.submit(6).submission.key
+        command = _order(bench, Verb.SYNC, key)
+        bench.pass_after(1)
+        assert _now(bench, command).state == CommandState.TAKEN
+        bench.pass_after(60)
+        bench.pass_after(60)
+        assert _now(bench, command).state == CommandState.DONE
+        assert _outcomes(bench, key) == ["succeeded"] * 6
+        billed = [row.custom_id for row in bench.sandbox.books().billed()]
+        assert len(billed) == 6
+        assert views.totals(bench.engine.context.ledger).surplus_nano == 0

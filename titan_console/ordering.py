@@ -1,0 +1,169 @@
+"""What the operator's commands share: names and filters, the receipt, the question, the pass."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from core import verbs
+from core.bootstrap import open_engine
+from core.engine import Engine
+from core.errors import SettingsError
+from core.receipt import Receipt
+from core.settings import from_environment
+from core.verbs import Plan, Wish
+from state import commands
+from state.commands import Command, CommandState, Verb
+from state.records import Outcome
+from state.selection import Filter
+from state.timestamps import to_text
+from titan_console import format as cells
+from titan_console.diagnostics import Exit, say
+from titan_console.output import print_fields, print_json
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.argument("names", nargs=-1, metavar="[KEY|TAG|CUSTOM_ID]..."),
+    click.option("--workflow", help="Only of this workflow."),
+    click.option("--outcome", type=click.Choice([o.value for o in Outcome]), help="Only these."),
+    click.option("--error-type", help="Only those that failed with it, as overloaded_error."),
+    click.option("--since", help="Only what was submitted since, as 2026-05-02."),
+    click.option("--reason", default="", help="Kept in the event log."),
+    click.option("--delay", default=0, help="Seconds during which `withdraw` takes it back."),
+    click.option("--dry-run", is_flag=True, help="Print the receipt, and change nothing."),
+    click.option("--yes", is_flag=True, help="Do not ask."),
+    click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object."),
+)
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that all the verbs take."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def run(verb: Verb, given: dict[str, Any], **wish: Any) -> int:  # noqa: ANN401 - the verb's own options
+    """Plan the verb, show its receipt, ask, give the command and make a pass; the exit code."""
+    wanted = Filter(
+        names=tuple(given["names"]),
+        workflow=given["workflow"],
+        outcome=Outcome(given["outcome"]) if given["outcome"] else None,
+        error_type=given["error_type"],
+        since_ts=_since(given["since"]),
+    )
+    with open_engine(from_environment(), actor="cli") as engine:
+        planned = verbs.plan(
+            engine.context, Wish(verb=verb, wanted=wanted, reason=given["reason"], **wish)
+        )
+        if not _is_wanted(engine, planned, given):
+            return Exit.DONE
+        delay = timedelta(seconds=given["delay"])
+        command, is_new = verbs.give(engine.context, planned, delay=delay)
+        if not is_new:
+            say(f"The same has been asked for already, as {command.key}.")
+        return _finish(engine, command, as_json=given["as_json"])
+
+
+def _is_wanted(engine: Engine, planned: Plan, given: dict[str, Any]) -> bool:
+    """Show the receipt, and ask where that is due."""
+    try:
+        if given["dry_run"]:
+            _show(planned.receipt, as_json=given["as_json"])
+            verbs.discard(engine.context, planned)
+            return False
+        if not given["yes"]:
+            _ask(planned.receipt)
+    except (click.Abort, click.UsageError):
+        verbs.discard(engine.context, planned)
+        raise
+    return True
+
+
+def _since(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"--since {text!r} is no date, such as 2026-05-02.") from None
+    return to_text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _show(receipt: Receipt, *, as_json: bool) -> None:
+    if as_json:
+        print_json(receipt.as_json())
+        return
+    print_fields(_fields(receipt))
+
+
+def _fields(receipt: Receipt) -> list[tuple[str, str]]:
+    what = "batches" if receipt.verb == Verb.CANCEL else "requests"
+    costs = (
+        f"about {cells.money(receipt.batch_cost_nano)} in batch,"
+        f" {cells.money(receipt.sync_cost_nano)} synchronously"
+    )
+    return [
+        (receipt.verb.value, f"{receipt.count:,} {what}"),
+        ("for example", ", ".join(receipt.samples)),
+        ("cost", costs if receipt.verb in (Verb.REPLAY, Verb.SYNC) else "nothing"),
+        ("due", ", ".join(receipt.deadlines)),
+        *(("skipped", f"{count:,} {reason}") for reason, count in receipt.skipped.items()),
+    ]
+
+
+def _ask(receipt: Receipt) -> None:
+    """The receipt goes to stderr, where the question stands."""
+    for name, value in _fields(receipt):
+        if value:
+            say(f"{name:<12} {value}")
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody is there to confirm it: add --yes, or look with --dry-run.")
+    click.confirm("Do it?", abort=True, err=True)
+
+
+def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
+    """Make the pass that carries it out; with a delay, a later one does."""
+    context = engine.context
+    troubles: list[str] = []
+    if command.not_before_ts <= context.ledger.now_text():
+        try:
+            troubles = engine.poll().troubles
+        except SettingsError as error:
+            troubles = [str(error)]
+    command = commands.get(context.ledger, command.id)
+    if as_json:
+        print_json(as_report(command))
+    else:
+        click.echo(command.key)
+        say(command.outcome or _still(command))
+    for trouble in dict.fromkeys(troubles):
+        say(f"titan-console: {trouble}")
+    is_well = command.state in (CommandState.DONE, CommandState.PENDING) and not troubles
+    return Exit.DONE if is_well else Exit.ATTENTION
+
+
+def _still(command: Command) -> str:
+    if command.state == CommandState.PENDING:
+        return (
+            f"It is carried out from {command.not_before_ts} on;"
+            f" until then: titan-console withdraw {command.key}"
+        )
+    return "It is under way; the next passes go on with it."
+
+
+def as_report(command: Command) -> dict[str, object]:
+    """A command as JSON."""
+    return {
+        "command": command.key,
+        "verb": command.verb.value,
+        "state": command.state.value,
+        "items": command.item_count,
+        "who": command.who,
+        "reason": command.reason,
+        "given_ts": command.created_ts,
+        "not_before_ts": command.not_before_ts,
+        "ended_ts": command.ended_ts,
+        "outcome": command.outcome,
+    }
