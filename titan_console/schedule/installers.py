@@ -1,0 +1,182 @@
+"""What it takes to install the poller, and to undo that, with each kind of scheduler."""
+
+import os
+import shutil
+from enum import StrEnum
+from pathlib import Path
+
+from core.errors import SettingsError
+from titan_console.schedule import cron, skill, systemd, windows
+from titan_console.schedule.poller import Poller, refuse_other_home
+from titan_console.schedule.steps import Plan, Remove, Run, Step, Write, run
+
+# There where systemd started the machine, as its own library tells it.
+_BOOTED = Path("/run/systemd/system")
+_NO_TABLE = ("no crontab for", "no such file or directory")
+
+
+class Kind(StrEnum):
+    """The schedulers that are served."""
+
+    CRON = "cron"
+    SYSTEMD = "systemd"
+    WINDOWS = "windows"
+    SKILL = "skill"
+
+
+def usual() -> Kind:
+    """The kind that suits this machine."""
+    if os.name == "nt":
+        return Kind.WINDOWS
+    return Kind.SYSTEMD if _BOOTED.is_dir() else Kind.CRON
+
+
+def files(kind: Kind, poller: Poller) -> dict[str, str]:
+    """What the kind wants to be told, by the place where it goes."""
+    match kind:
+        case Kind.CRON:
+            return {"crontab": cron.block(poller)}
+        case Kind.SYSTEMD:
+            units = Path(_unit_folder())
+            return {
+                str(units / f"{poller.name}.service"): systemd.service(poller),
+                str(units / f"{poller.name}.timer"): systemd.timer(poller),
+            }
+        case Kind.WINDOWS:
+            return {str(_own_folder(poller) / "task.xml"): windows.xml(poller)}
+        case Kind.SKILL:
+            text = skill.markdown(poller, for_windows=os.name == "nt")
+            return {str(_own_folder(poller) / "SKILL.md"): text}
+
+
+def installation(kind: Kind, poller: Poller) -> Plan:
+    """The steps that are still to be taken; none where it is installed as it should be."""
+    match kind:
+        case Kind.CRON:
+            table = _crontab(poller)
+            return _hinted(_crontab_step(table, cron.with_block(table, poller)), poller)
+        case Kind.SYSTEMD:
+            return _hinted(_systemd(poller), poller)
+        case Kind.WINDOWS:
+            return _windows(poller)
+        case Kind.SKILL:
+            return Plan(_writes(files(kind, poller)))
+
+
+def removal(kind: Kind, poller: Poller) -> Plan:
+    """The steps that undo an installation; none where there is nothing to undo."""
+    match kind:
+        case Kind.CRON:
+            table = _crontab(poller)
+            return _crontab_step(table, cron.without_block(table, poller.name))
+        case Kind.SYSTEMD:
+            return _no_systemd(poller)
+        case Kind.WINDOWS:
+            return _no_windows(poller)
+        case Kind.SKILL:
+            return Plan(_removals(files(kind, poller)))
+
+
+def _crontab(poller: Poller) -> str:
+    """The user's table as it is; a failure is never taken for an empty one."""
+    if not shutil.which("crontab"):
+        raise SettingsError("There is no crontab program here; `titan-console schedule` has more.")
+    code, table, said = run(("crontab", "-l"))
+    if code and not any(words in said.lower() for words in _NO_TABLE):
+        raise SettingsError(f"`crontab -l` failed with {code}: {said}")
+    if code:
+        return ""
+    refuse_other_home(cron.split(table, poller.name)[1], poller)
+    return table
+
+
+def _crontab_step(before: str, after: str) -> Plan:
+    return Plan([] if after == before else [Run(("crontab", "-"), after)])
+
+
+def _systemd(poller: Poller) -> Plan:
+    wanted = files(Kind.SYSTEMD, poller)
+    for path in wanted:
+        refuse_other_home(_text(Path(path)), poller)
+    steps = _writes(wanted)
+    timer = f"{poller.name}.timer"
+    calls: list[Step] = [
+        Run(("systemctl", "--user", *words))
+        for words in (("daemon-reload",), ("enable", timer), ("restart", timer))
+    ]
+    if not shutil.which("systemctl"):
+        return Plan(steps, [f"Still to do: {call}." for call in calls], is_whole=False)
+    hint = "It runs while you are logged in; `loginctl enable-linger` lets it run always."
+    return Plan(steps + calls, [hint])
+
+
+def _no_systemd(poller: Poller) -> Plan:
+    there = files(Kind.SYSTEMD, poller)
+    for path in there:
+        refuse_other_home(_text(Path(path)), poller)
+    removals = _removals(there)
+    if not removals or not shutil.which("systemctl"):
+        return Plan(removals)
+    stop = Run(("systemctl", "--user", "disable", "--now", f"{poller.name}.timer"))
+    return Plan([stop, *removals, Run(("systemctl", "--user", "daemon-reload"))])
+
+
+def _windows(poller: Poller) -> Plan:
+    ((path, text),) = files(Kind.WINDOWS, poller).items()
+    steps = _writes({path: text}, encoding="utf-16")
+    create = ("schtasks", "/Create", "/TN", poller.name, "/XML")
+    if not shutil.which("schtasks"):
+        return Plan(steps, [f"Still to do: run {' '.join((*create, path))}."], is_whole=False)
+    if not steps:
+        return Plan()
+    # The file is the record that the task of this name is ours, so it comes after the task; only
+    # our own is replaced: without /F, schtasks refuses where there is one of another folder.
+    new = f"{path}.new"
+    force = ("/F",) if Path(path).exists() else ()
+    first = _writes({new: text}, encoding="utf-16")
+    return Plan([*first, Run((*create, new, *force)), *steps, Remove(Path(new))])
+
+
+def _no_windows(poller: Poller) -> Plan:
+    removals = _removals(files(Kind.WINDOWS, poller))
+    if not removals or not shutil.which("schtasks"):
+        return Plan(removals)
+    return Plan([Run(("schtasks", "/Delete", "/TN", poller.name, "/F")), *removals])
+
+
+def _hinted(plan: Plan, poller: Poller) -> Plan:
+    """Say where the key goes while nothing is there, or where others can read it."""
+    env_file = Path(poller.env_file)
+    hints = list(plan.hints)
+    if not env_file.exists():
+        hints.append(f"Put ANTHROPIC_API_KEY=... into {env_file}, and chmod 600 it.")
+    elif os.name != "nt" and env_file.stat().st_mode & 0o077:
+        hints.append(f"Other users may read {env_file}: chmod 600 it.")
+    return Plan(plan.steps, hints, plan.is_whole)
+
+
+def _writes(wanted: dict[str, str], encoding: str = "utf-8") -> list[Step]:
+    encoded = {Path(path): text.encode(encoding) for path, text in wanted.items()}
+    return [
+        Write(path, content)
+        for path, content in encoded.items()
+        if not path.exists() or path.read_bytes() != content
+    ]
+
+
+def _removals(there: dict[str, str]) -> list[Step]:
+    return [Remove(Path(path)) for path in there if Path(path).exists()]
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", "replace") if path.exists() else ""
+
+
+def _own_folder(poller: Poller) -> Path:
+    return Path(poller.home, "scheduled-tasks", poller.name)
+
+
+def _unit_folder() -> str:
+    from platformdirs.unix import Unix  # noqa: PLC0415 - 10 ms, only when units are looked at
+
+    return Unix("systemd").user_config_dir + "/user"
