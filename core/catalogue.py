@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from core.budgets import Budgets, parse_budgets
 from core.never_batch import NeverBatch
 from core.payload import EXTENDED_OUTPUT_BETA, max_tokens_ceiling
 from core.price_rows import OwnPrices, PriceRow, parse_prices
@@ -24,7 +25,7 @@ RUNS_A_MONTH: Mapping[str, Decimal] = {
 }
 DEFAULT_MODEL = "claude-sonnet-4-6"
 # What others read in titan.toml, so that it is no slip of the keyboard here.
-_ELSEWHERE = ("budgets", "alerts", "recovery", "limits", "fallback", "console")
+_ELSEWHERE = ("alerts", "recovery", "limits", "fallback", "console")
 
 
 class Latency(StrEnum):
@@ -92,6 +93,7 @@ class Catalogue:
     workloads: Mapping[str, Workload] = field(default_factory=dict[str, Workload])
     never_batch: NeverBatch = field(default_factory=NeverBatch)
     prices: OwnPrices = field(default_factory=dict[str, tuple[PriceRow, ...]])
+    budgets: Budgets = field(default_factory=Budgets)
     # The whole document, for those who read its other tables.
     document: Mapping[str, Any] = field(default_factory=dict[str, Any])
     mistakes: tuple[Mistake, ...] = ()
@@ -115,6 +117,7 @@ def parse(text: str) -> Catalogue:
         name: _job(name, table, workloads, never) for name, table in root.table("jobs").tables()
     }
     prices = parse_prices(root.table("prices"))
+    budgets = parse_budgets(root.table("budgets"))
     root.finish()
     _check_plans(jobs, workloads, mistakes)
     return Catalogue(
@@ -122,6 +125,7 @@ def parse(text: str) -> Catalogue:
         workloads=workloads,
         never_batch=never,
         prices=prices,
+        budgets=budgets,
         document=document,
         mistakes=with_lines(mistakes, text),
     )

@@ -3,6 +3,7 @@
 TitanError                (state.errors)
  +- PayloadError          a request is bad; the message names it
  |   +- NeverBatched      it belongs to a job that is never batched
+ |   +- OverBudget        it would cost more than titan.toml allows
  +- InputError            a file or an option that was given cannot be used
  |   +- CatalogueError    titan.toml is wrong; the message names the line and the key
  +- SettingsError         something is not set, or set wrongly
@@ -24,6 +25,7 @@ __all__ = [
     "LaneError",
     "NeverBatched",
     "NotFound",
+    "OverBudget",
     "PayloadError",
     "Refused",
     "SettingsError",
@@ -42,6 +44,10 @@ class PayloadError(TitanError, ValueError):
 
 class NeverBatched(PayloadError):
     """The job is on the never-batch list."""
+
+
+class OverBudget(PayloadError):
+    """It may cost more than a budget has left."""
 
 
 class InputError(TitanError, ValueError):

@@ -4,13 +4,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from core.budgets import Budgets, check
+from core.catalogue import Catalogue
 from core.context import Context
+from core.cutting import Cutter
 from core.errors import LaneError, NeverBatched, PayloadError, SettingsError
+from core.estimate import Estimate
 from core.inline import answer
 from core.payload import Line, check_tag, to_line, wire_overhead, workflow_and_date
 from core.send import send_intents
 from core.titan_file import read
-from state import submissions
+from state import bookings, submissions
 from state.errors import LedgerError
 from state.records import NewSubmission, OnFailure, SpooledRequest, Submission
 from state.rows import to_batch
@@ -45,8 +49,8 @@ class Submitted:
 def submit(context: Context, requests: Iterable[object], order: Order) -> Submitted:
     """Take the requests in and send them; what cannot be sent now stays queued.
 
-    Raises PayloadError (NeverBatched among them) or AlreadySubmitted, and then nothing was taken
-    in; LedgerError when it could not be written down.
+    Raises PayloadError (NeverBatched and OverBudget among them) or AlreadySubmitted, and then
+    nothing was taken in; LedgerError when it could not be written down.
     """
     taken, is_new = _take_in(context, requests, order)
     return Submitted(
@@ -61,13 +65,22 @@ def _take_in(context: Context, requests: Iterable[object], order: Order) -> tupl
     key = f"tb_{context.ledger.word(_KEY_LENGTH)}"
     spool = SpoolWriter(context.folder.spool, f"{key}.jsonl", step=context.ledger.step)
     first: list[str] = []
+    rules = read(context.folder)
+    estimate = (
+        Estimate.begin(context.prices, context.clock.now()) if rules.budgets != Budgets() else None
+    )
     try:
-        submissions.stage(context.ledger, _spooled(context, requests, order, spool, first))
+        spooled = _spooled(context, requests, order, spool, first, estimate)
+        submissions.stage(context.ledger, spooled)
         spool.finish()
+        new = _new_submission(context, order, key, first, spool.path.name)
+        refuse_never_batched(rules, (order.job, new.workflow, first[0], order.tag))
         taken, is_new = submissions.take_in(
             context.ledger,
-            _new_submission(context, order, key, first, spool.path.name),
+            new,
             wire_overhead=wire_overhead(),
+            admit=lambda: _admit(context, rules, new, estimate),
+            book=lambda taken: _book(context, taken, estimate),
         )
     except Exception:
         spool.discard()
@@ -83,10 +96,11 @@ def _spooled(
     order: Order,
     spool: SpoolWriter,
     first: list[str],
+    estimate: Estimate | None,
 ) -> Iterator[SpooledRequest]:
     """Check and write each request; cut them into batches as they come."""
     seen: dict[str, int] = {}
-    part = count = size = 0
+    cutter = Cutter(context.limits)
     for position, line in enumerate(_lines(context, requests, order), 1):
         if line.custom_id in seen:
             raise PayloadError(
@@ -94,19 +108,16 @@ def _spooled(
                 f" and request {position}."
             )
         seen[line.custom_id] = position
-        grown = len(line.body) + wire_overhead()
-        room = context.limits.max_bytes - wire_overhead()
-        if count == context.limits.max_requests or (count and size + grown > room):
-            part, count, size = part + 1, 0, 0
-        count, size = count + 1, size + grown
         if not first:
             first.append(line.custom_id)
+        if estimate is not None:
+            estimate.add(line)
         yield SpooledRequest(
             custom_id=line.custom_id,
             offset=spool.write(line.body),
             length=len(line.body),
             sha256=line.digest,
-            part=part,
+            part=cutter.place(line),
             betas=",".join(order.betas),
         )
         if position % 1000 == 0:
@@ -131,7 +142,6 @@ def _new_submission(
         raise PayloadError("There is nothing to submit: the list of requests is empty.")
     now = context.ledger.now_text()
     workflow, date = workflow_and_date(first[0], order.tag, now[:10])
-    _refuse_never_batched(context, (order.job, order.workflow, workflow, order.tag))
     return NewSubmission(
         key=key,
         tag=order.tag,
@@ -147,8 +157,25 @@ def _new_submission(
     )
 
 
-def _refuse_never_batched(context: Context, names: tuple[str | None, ...]) -> None:
-    found = read(context.folder).never_batch.reason_for(names)
+def _admit(
+    context: Context, rules: Catalogue, new: NewSubmission, estimate: Estimate | None
+) -> None:
+    """Raises OverBudget, inside the transaction, so that two at once cannot both have the rest."""
+    if estimate is not None:
+        limits = rules.budgets.limits_of(
+            day=new.created_ts[:10], workflow=new.workflow, tag=new.tag
+        )
+        check(limits, estimate, lambda scope: bookings.committed(context.ledger, scope))
+
+
+def _book(context: Context, taken: Submission, estimate: Estimate | None) -> None:
+    if estimate is not None:
+        bookings.add(context.ledger, taken, estimate.batch_nano)
+
+
+def refuse_never_batched(rules: Catalogue, names: tuple[str | None, ...]) -> None:
+    """Raises NeverBatched, with the reason, where one of the names is on the list."""
+    found = rules.never_batch.reason_for(names)
     if found:
         raise NeverBatched(f"{found[0]!r} is never batched: {found[1]}. Call the API directly.")
 

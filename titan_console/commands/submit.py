@@ -17,6 +17,7 @@ from state.views import batches_of
 from titan_console import progress
 from titan_console.diagnostics import Exit, say
 from titan_console.output import print_json
+from titan_console.planning import show_plan
 
 
 @click.command
@@ -33,6 +34,7 @@ from titan_console.output import print_json
     show_default=True,
     help="What to do with what surely cannot be sent: keep it, or answer it at the full price.",
 )
+@click.option("--dry-run", is_flag=True, help="Only show the plan: batches, bytes, money.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
 @click.pass_context
 def command(  # noqa: PLR0913 - each is an option
@@ -45,6 +47,7 @@ def command(  # noqa: PLR0913 - each is an option
     deadline: str | None,
     betas: tuple[str, ...],
     on_failure: str,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Take requests in from FILE (- is standard input) and send them as batches.
@@ -60,6 +63,9 @@ def command(  # noqa: PLR0913 - each is an option
         betas=betas,
         on_failure=OnFailure(on_failure),
     )
+    if dry_run:
+        show_plan(_requests(file), order, as_json=as_json)
+        return
     with (
         progress.shown() as bar,
         open_engine(from_environment(), actor="cli", progress=bar) as engine,

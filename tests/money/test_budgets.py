@@ -1,0 +1,172 @@
+"""Budgets: booked at submit, settled on real usage, refused before anything is sent."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from builders import Bench, a_bench, a_request, some_requests
+
+from core.catalogue import parse
+from core.errors import OverBudget, PayloadError
+from core.estimate import Estimate
+from core.payload import Limits
+from core.plan import plan
+from core.pricing import PriceBook
+from core.submit import Order
+from state import bookings, views
+from state.bookings import Scope
+from titan_console.sandbox.faults import Faults
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def limit(home: Path, text: str) -> None:
+    (home / "titan.toml").write_text(f"[budgets]\n{text}\n", "utf-8")
+
+
+def committed(bench: Bench, **scope: str) -> int:
+    return bookings.committed(bench.engine.context.ledger, Scope(**scope))
+
+
+def test_what_does_not_fit_is_refused_with_the_numbers_and_nothing_is_sent(home: Path) -> None:
+    limit(home, "day_usd = 0.002")
+    with a_bench(home) as bench:
+        bench.submit(2, tag="first")
+        booked = committed(bench, day="2026-11-22")
+        assert 0 < booked < 2_000_000
+        with pytest.raises(OverBudget) as raised:
+            bench.submit(2, tag="second")
+        assert re.search(r"\$0\.0\d+ is spent or booked, this may add \$0\.0", str(raised.value))
+        assert "the limit is $0.0020" in str(raised.value)
+        assert bench.sandbox.books().creates == 1
+        assert views.totals(bench.engine.context.ledger).requests == 2
+        assert len(list(bench.folder.spool.iterdir())) == 1
+
+
+def test_the_booking_is_settled_on_what_it_really_cost(home: Path) -> None:
+    limit(home, "day_usd = 10")
+    with a_bench(home) as bench:
+        bench.submit(3)
+        booked = committed(bench)
+        bench.pass_after(600)
+        real = views.totals(bench.engine.context.ledger).cost_nano
+        assert 0 < committed(bench) == real < booked
+
+
+def test_what_failed_gives_its_booking_back(home: Path) -> None:
+    limit(home, "day_usd = 10")
+    with a_bench(home, faults=Faults.parse(["row:overloaded:p=1"])) as bench:
+        bench.submit(3)
+        bench.pass_after(600)
+        assert committed(bench) == 0
+
+
+def test_a_new_day_has_a_new_budget_and_a_tag_has_one_for_good(home: Path) -> None:
+    limit(home, 'day_usd = 0.002\n[budgets.tags]\n"once" = 0.0015')
+    with a_bench(home) as bench:
+        bench.submit(2, tag="a")
+        bench.clock.advance(86400)
+        bench.submit(2, tag="once")
+        bench.clock.advance(86400)
+        with pytest.raises(OverBudget, match="for tag once"):
+            bench.engine.submit([a_request("x"), a_request("y")], Order(tag="once"))
+
+
+def test_a_workflow_has_its_own(home: Path) -> None:
+    limit(home, "[budgets.workflows]\nfeed-classify = 0.0001")
+    with a_bench(home) as bench:
+        with pytest.raises(OverBudget, match="of the day for workflow feed-classify"):
+            bench.submit(1)
+        bench.engine.submit(some_requests(1, "other"), Order(tag="t"))
+
+
+def test_the_same_call_again_is_no_new_booking(home: Path) -> None:
+    limit(home, "day_usd = 0.002")
+    with a_bench(home) as bench:
+        first = bench.submit(2)
+        assert bench.submit(2).submission.key == first.submission.key
+
+
+def test_a_model_without_a_price_cannot_be_kept_within_a_budget(home: Path) -> None:
+    limit(home, "day_usd = 10")
+    with a_bench(home) as bench, pytest.raises(OverBudget, match="claude-next-9 has no price"):
+        bench.submit(1, model="claude-next-9")
+
+
+def test_a_mistake_in_a_budget_is_named() -> None:
+    (mistake,) = parse("[budgets]\nday_usd = -1\n").mistakes
+    assert str(mistake).startswith("titan.toml line 2: budgets.day_usd: must be a number from 0")
+    (mistake,) = parse("[budgets]\nday = 1\n").mistakes
+    assert "did you mean day_usd?" in str(mistake)
+
+
+def estimate() -> Estimate:
+    from builders import START  # noqa: PLC0415 - beside its use
+
+    return Estimate.begin(PriceBook(), START)
+
+
+def a_plan(*requests: object, **order: object):  # noqa: ANN201 - a Plan
+    return plan(
+        requests,
+        Order(tag="t", **order),  # pyright: ignore[reportArgumentType]
+        rules=parse(""),
+        limits=Limits(max_requests=2),
+        estimate=estimate(),
+    )
+
+
+def test_a_plan_tells_batches_bytes_and_both_prices() -> None:
+    found = a_plan(*some_requests(5))
+    assert (found.batches, found.estimate.requests) == (3, 5)
+    assert found.estimate.tokens_out == 5 * 64
+    assert found.estimate.sync_nano == 2 * found.estimate.batch_nano > 0
+    assert found.workflow == "feed-classify"
+    assert found.bytes > 5 * 65
+
+
+def test_the_estimate_is_an_upper_one(home: Path) -> None:
+    found = a_plan(*some_requests(2))
+    with a_bench(home) as bench:
+        bench.submit(2)
+        bench.pass_after(600)
+        real = views.totals(bench.engine.context.ledger)
+    assert real.cost_nano < found.estimate.batch_nano
+    assert Decimal(real.sync_cost_nano) < found.estimate.sync_nano
+
+
+THINKING = {"type": "enabled", "budget_tokens": 1024}
+
+
+@pytest.mark.parametrize(
+    ("request_", "order", "said"),
+    [
+        (a_request(), {}, "29 days"),
+        (
+            a_request(thinking=THINKING, max_tokens=2000),
+            {},
+            "1 of the requests think with a max_tokens",
+        ),
+        (a_request(cache_control={"type": "ephemeral", "ttl": "1h"}), {}, "1-hour cache"),
+        (a_request(), {"model": "claude-next-9"}, "No price is known for claude-next-9"),
+        (a_request(), {"betas": ("output-300k-2026-03-24",)}, "more than an hour"),
+    ],
+)
+def test_a_plan_says_what_to_mind(request_: object, order: dict[str, object], said: str) -> None:
+    assert any(said in caveat for caveat in a_plan(request_, **order).caveats)
+
+
+def test_a_plan_refuses_what_submit_would() -> None:
+    for requests, said in (
+        ([], "nothing to submit"),
+        ([a_request("a"), a_request("a")], "twice"),
+        ([a_request("titan-inbox-watch-2026-11-22-001")], "never batched"),
+        ([a_request(max_tokens=0)], "max_tokens"),
+    ):
+        with pytest.raises(PayloadError, match=said):
+            a_plan(*requests)

@@ -1,0 +1,67 @@
+"""Shows what `submit` would do, and does none of it."""
+
+from collections.abc import Iterable
+
+import click
+
+from core import plan as planned
+from core import titan_file
+from core.budgets import check
+from core.clock import SystemClock
+from core.estimate import Estimate
+from core.payload import Limits
+from core.plan import Plan, plan
+from core.pricing import PriceBook
+from core.settings import from_environment
+from core.submit import Order
+from state import bookings
+from state.folder import Folder
+from state.reader import Reader
+from titan_console import format as cells
+from titan_console.output import print_fields, print_json
+
+
+def show_plan(requests: Iterable[object], order: Order, *, as_json: bool) -> None:
+    """Print the plan. Raises what `submit` would: PayloadError, NeverBatched, OverBudget."""
+    folder = Folder(from_environment().home)
+    rules = titan_file.read(folder)
+    now = SystemClock().now()
+    found = plan(
+        requests,
+        order,
+        rules=rules,
+        limits=Limits(),
+        estimate=Estimate.begin(PriceBook(rules.prices), now),
+    )
+    limits = rules.budgets.limits_of(
+        day=now.date().isoformat(), workflow=found.workflow, tag=found.tag
+    )
+    if folder.ledger.exists():
+        with Reader(folder.ledger) as reader:
+            check(limits, found.estimate, lambda scope: bookings.committed(reader, scope))
+    else:
+        check(limits, found.estimate, lambda _scope: 0)
+    _print(found, as_json=as_json)
+
+
+def _print(found: Plan, *, as_json: bool) -> None:
+    if as_json:
+        print_json(planned.as_json(found))
+        return
+    estimate = found.estimate
+    unpriced = len(estimate.unpriced)
+    print_fields(
+        [
+            ("tag", found.tag),
+            ("workflow", found.workflow),
+            ("requests", cells.count(estimate.requests)),
+            ("batches", cells.count(found.batches)),
+            ("bytes", cells.size(found.bytes)),
+            ("tokens in", f"at most about {cells.count(estimate.tokens_in)}, from the bytes"),
+            ("tokens out", f"at most {cells.count(estimate.tokens_out)}, if all is used"),
+            ("as batches", f"at most about {cells.sum_of_money(estimate.batch_nano, unpriced)}"),
+            ("synchronously", f"at most about {cells.sum_of_money(estimate.sync_nano, unpriced)}"),
+            *(("mind", caveat) for caveat in found.caveats),
+        ]
+    )
+    click.echo("Nothing was sent.")
