@@ -111,7 +111,8 @@ def storm(world: World, submissions: list[Submission]) -> None:
         if not awake:
             world.clock.advance(rng.choice((1, 20, 120)))
             continue
-        _run_a_while(world, rng.choice(awake))
+        is_newest = weather.newest_first and rng.random() < weather.newest_first
+        _run_a_while(world, awake[-1] if is_newest else rng.choice(awake))
 
 
 def _start(world: World, submissions: list[Submission]) -> Process:

@@ -52,6 +52,7 @@ class Weather:
     list_page: int
     max_requests: int
     submissions: tuple[int, ...] = field(default=(2,))
+    newest_first: float = 0.0
 
 
 def calm() -> Weather:
@@ -110,7 +111,9 @@ def draw(rng: Random) -> Weather:
         return weather
     # No two batches of one size, so that none hides behind another.
     sizes = rng.sample(range(1, 10), len(weather.submissions))
-    return replace(weather, submissions=tuple(sizes), max_requests=10)
+    # Who came first waits for long, and then acts on what it saw then.
+    newest_first = rng.choice((0.0, 0.5, 0.9))
+    return replace(weather, submissions=tuple(sizes), max_requests=10, newest_first=newest_first)
 
 
 def _plan(rng: Random) -> Plan:
