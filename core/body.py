@@ -7,7 +7,7 @@ from core.lane import Body
 from core.wire_id import to_wire
 from state.records import Batch, SentRequest
 from state.sending import sent_requests
-from state.spool import LineReader
+from state.spool import LineReader, check_whole
 
 _HEAD = b'{"requests":['
 _TAIL = b"]}"
@@ -16,11 +16,18 @@ _PIECE = 1 << 18
 
 
 def make(context: Context, batch: Batch) -> Body:
-    """The body of the batch's POST, with the nonce behind each custom_id."""
+    """The body of the batch's POST, with the nonce behind each custom_id.
+
+    Raises FileLost when the spool does not hold it any more.
+    """
     length = len(_HEAD) + len(_TAIL) + batch.request_count - 1
+    ends: dict[str, int] = {}
     for request in sent_requests(context.ledger, batch):
         grown = len(to_wire(request.custom_id, batch.nonce)) - len(request.custom_id)
         length += request.length + grown
+        end = request.offset + request.length
+        ends[request.spool_file] = max(end, ends.get(request.spool_file, 0))
+    check_whole(context.folder.spool, ends)
     return Body(
         length=length,
         pieces=lambda: _pieces(context, batch),

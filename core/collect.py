@@ -15,6 +15,7 @@ from core.policy import end_of_collection, is_due, is_past_retention, next_look
 from core.result_line import BadLineError, decode, with_custom_id
 from core.wire_id import FromWire, longest_plain
 from state import collection, inline, looking
+from state.errors import FileLost
 from state.folder import open_private
 from state.records import Batch, Collected, CollectedResult, Collection, Kind, Outcome
 from state.results_file import ResultsFile
@@ -69,10 +70,19 @@ def collect_all(context: Context) -> list[tuple[Batch, Collected | None]]:
     """Each ended batch whose turn it is; None where the API did not give its results now."""
     now = context.clock.now()
     return [
-        (batch, collect(context, batch))
+        (batch, _collect_or_say_why_not(context, batch))
         for batch in looking.to_collect(context.ledger)
         if is_due(batch, now)
     ]
+
+
+def _collect_or_say_why_not(context: Context, batch: Batch) -> Collected | None:
+    """What an earlier try brought may be lost from the disk; other batches go on all the same."""
+    try:
+        return collect(context, batch)
+    except FileLost as error:
+        _look_again(context, batch, None, str(error))
+        return None
 
 
 def collect(context: Context, batch: Batch) -> Collected | None:
@@ -114,8 +124,7 @@ def _commit(context: Context, batch: Batch, results: ResultsFile, tally: Tally) 
     )
     if collected.complete:
         results.finish()
-        if batch.kind == Kind.SYNC:
-            inline.answers_file(context.folder, batch.key).unlink(missing_ok=True)
+        inline.answers_file(context.folder, batch.key).unlink(missing_ok=True)
     else:
         words = (f"{collected.missing:,} results are missing", tally.in_words())
         _look_again(context, batch, tally.broken, "; ".join(filter(None, words)))
@@ -124,8 +133,8 @@ def _commit(context: Context, batch: Batch, results: ResultsFile, tally: Tally) 
 
 @contextmanager
 def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, None]:
-    """The bytes of the answers: from the API, or from the file of a synchronous run."""
-    if batch.kind == Kind.SYNC:
+    """The bytes of the answers: from the API, or from the file where they lie already."""
+    if _is_here(context, batch):
         try:
             with inline.answers_file(context.folder, batch.key).open("rb") as file:
                 yield iter(lambda: file.read(_PIECE), b"")
@@ -214,9 +223,14 @@ class _Reading:
         return self._context.prices.price(model, found.usage, at=at, kind=self._batch.kind)
 
 
+def _is_here(context: Context, batch: Batch) -> bool:
+    """Whether the answers are on this disk: those of a run, and those of a rebuilt ledger."""
+    return batch.kind == Kind.SYNC or inline.answers_file(context.folder, batch.key).exists()
+
+
 def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:
     """From the ids in the answers to the caller's; without a nonce of ours they are the same."""
-    if batch.kind == Kind.SYNC or batch.identified_by == "operator":
+    if _is_here(context, batch) or batch.identified_by == "operator":
         return lambda custom_id: custom_id
     long_ids = collection.long_ids(context.ledger, batch, longest_plain(batch.nonce))
     return FromWire(batch.nonce, long_ids)

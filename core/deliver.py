@@ -8,29 +8,35 @@ import msgspec
 from core.answers import results
 from core.context import Context
 from state import delivery
-from state.errors import LedgerUnusable
+from state.errors import FileLost, LedgerUnusable
 from state.folder import make_private, open_private, replace, safe_name
 
 _OWN_LENGTH = 8
 
 
-def deliver_finished(context: Context) -> list[str]:
+def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
     """Write the file of each workflow and date that has something finished and not handed on.
 
     It holds every finished submission of that workflow and date, in input order; a replay that
-    changes one has the file written anew. Returns the names of the files. Raises LedgerUnusable
-    where one cannot be written; it stays due.
+    changes one has the file written anew. Returns the names of the files, and in words what could
+    not be written because answers are lost from the disk. Raises LedgerUnusable where a file
+    cannot be written; it stays due.
     """
-    try:
-        delivered = [
-            _deliver(context, workflow, date) for workflow, date in delivery.due(context.ledger)
-        ]
-    except OSError as error:
-        raise LedgerUnusable(
-            f"Cannot write into {context.folder.staging}: {error.strerror or error}. The results"
-            " are safe; the next pass writes the file."
-        ) from error
-    return [name for name in delivered if name is not None]
+    delivered: list[str] = []
+    troubles: list[str] = []
+    for workflow, date in delivery.due(context.ledger):
+        try:
+            name = _deliver(context, workflow, date)
+        except FileLost as error:
+            troubles.append(f"{workflow} of {date} cannot be delivered: {error}")
+        except OSError as error:
+            raise LedgerUnusable(
+                f"Cannot write into {context.folder.staging}: {error.strerror or error}."
+                " The results are safe; the next pass writes the file."
+            ) from error
+        else:
+            delivered += [name] if name else []
+    return delivered, troubles
 
 
 def _deliver(context: Context, workflow: str, date: str) -> str | None:

@@ -1,6 +1,7 @@
 """Checks requests before they cost anything, and turns them into the lines that are sent."""
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -182,9 +183,29 @@ def max_tokens_ceiling(model: str, betas: tuple[str, ...]) -> int | None:
 
 def _encoded(params: Mapping[str, object], named: str) -> bytes:
     try:
-        return msgspec.json.encode(params)
+        body = msgspec.json.encode(params)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise PayloadError(f"{named} cannot be written as JSON: {error}.") from error
+    # Numbers that JSON does not know are written as null, which would change the request.
+    if b"null" in body and any(_is_no_number(value) for value in _values(params)):
+        raise PayloadError(f"{named} holds a number that JSON cannot write (NaN or infinite).")
+    return body
+
+
+def _is_no_number(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _values(value: object) -> Iterator[object]:
+    """Everything inside, at any depth."""
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        yield current
+        if isinstance(current, Mapping):
+            pending.extend(current.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        elif isinstance(current, list | tuple):
+            pending.extend(current)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _check_cache(params: object, named: str) -> None:

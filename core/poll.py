@@ -10,7 +10,15 @@ from core import account, deadlines, inline, orders, recover, rescue
 from core.collect import collect_all
 from core.context import Context
 from core.deliver import deliver_finished
-from core.errors import LaneError, NotFound, SettingsError, Unauthorized
+from core.errors import (
+    LaneError,
+    NotFound,
+    SettingsError,
+    Throttled,
+    Unanswered,
+    Unauthorized,
+    Unreachable,
+)
 from core.listing import Listing, take
 from core.payload import wire_overhead
 from core.policy import is_due, is_past_retention, next_look
@@ -69,6 +77,7 @@ def _steps(context: Context, summary: PassSummary) -> None:
             unset = error
         except LaneError as error:
             summary.troubles.append(str(error))
+    summary.troubles += alarm.look(context)
     summary.open = len(views.open_batches(context.ledger))
     mirrors.update(context.ledger, context.folder)
     if unset is not None:
@@ -112,7 +121,7 @@ def _look(context: Context, batch: Batch, listing: Listing) -> bool:
     """Take in what the API says of one batch; whether it has ended."""
     remote = listing.batches.get(batch.remote_id or "")
     if remote is None:
-        if listing.trouble is not None or not is_due(batch, context.clock.now()):
+        if _is_away(listing.trouble) or not is_due(batch, context.clock.now()):
             return False
         try:
             remote = read(context, lambda: context.lane().retrieve(batch.remote_id or ""))
@@ -120,6 +129,16 @@ def _look(context: Context, batch: Batch, listing: Listing) -> bool:
             _look_failed(context, batch, error)
             return False
     return looking.saw(context.ledger, batch, remote).status == BatchStatus.ENDED
+
+
+def _is_away(trouble: LaneError | None) -> bool:
+    """Whether the API is out of reach or wants to be left alone.
+
+    A list that merely cannot be read is no reason not to ask for the batch itself.
+    """
+    return isinstance(trouble, Unreachable | Throttled) or (
+        isinstance(trouble, Unanswered) and trouble.status is not None
+    )
 
 
 def _look_failed(context: Context, batch: Batch, error: LaneError) -> None:
@@ -171,7 +190,8 @@ def _collect(context: Context, summary: PassSummary) -> None:
 
 
 def _deliver(context: Context, summary: PassSummary) -> None:
-    summary.delivered = deliver_finished(context)
+    summary.delivered, troubles = deliver_finished(context)
+    summary.troubles += troubles
 
 
 def _carry_out(context: Context, summary: PassSummary) -> None:

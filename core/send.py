@@ -7,10 +7,12 @@ from datetime import timedelta
 from core import account, body
 from core.context import Context
 from core.errors import LaneError, SettingsError, Unauthorized
+from core.lane import Body
 from core.payload import wire_overhead
 from core.policy import FROZEN_AFTER_S, Verdict, after_create
 from core.reading import read
 from state import leases, replanning, sending
+from state.errors import FileLost
 from state.records import Batch
 from state.timestamps import to_text
 
@@ -51,11 +53,21 @@ class Sent:
 
 def send(context: Context, batch: Batch) -> Sent:
     """One POST for one intent. Raises SettingsError where the key is the trouble."""
-    ledger, clock, lane = context.ledger, context.clock, context.lane()
     if _is_answered_already(context, batch):
-        sending.withdrawn(ledger, batch, "some of its requests have been answered meanwhile")
+        reason = "some of its requests have been answered meanwhile"
+        sending.withdrawn(context.ledger, batch, reason)
         return Sent()
-    payload = body.make(context, batch)
+    try:
+        payload = body.make(context, batch)
+    except FileLost as error:
+        sending.refused(context.ledger, batch, "body_lost", str(error))
+        return Sent(trouble=f"{batch.key}: {error} Submit its requests again.")
+    return _post(context, batch, payload)
+
+
+def _post(context: Context, batch: Batch, payload: Body) -> Sent:
+    """Fence, record, send once, record."""
+    ledger, clock, lane = context.ledger, context.clock, context.lane()
     try:
         page = read(context, lambda: lane.list_page(limit=1))
     except LaneError as error:

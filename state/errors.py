@@ -4,6 +4,7 @@ TitanError
  +- LedgerError
      +- LedgerUnusable      cannot be opened or written: folder, disk, damage
      |   +- LedgerTooNew    written by a later version of this program
+     |   +- FileLost        a file beside it that it points at is gone, or cut
      +- LedgerBusy          another program holds it for longer than we wait
      +- IllegalMove         a state may not follow another
      +- UnknownId           no such batch, submission or remote id
@@ -25,6 +26,10 @@ class LedgerUnusable(LedgerError):
 
 class LedgerTooNew(LedgerUnusable):
     """The ledger was written by a later version of this program."""
+
+
+class FileLost(LedgerUnusable):
+    """A file beside the ledger that it points at is gone, or cut."""
 
 
 class LedgerBusy(LedgerError):

@@ -34,8 +34,8 @@ def begin(
         among = " AND r.id IN (SELECT id FROM chosen)"
     with ledger.transaction("inline") as written:
         waiting = ledger.row(
-            "SELECT r.betas FROM requests r WHERE r.submission_id = ? AND r.status = 'waiting'"
-            f"{among} LIMIT 1",  # noqa: S608 - our own words
+            "SELECT r.betas FROM requests r WHERE r.submission_id = ?"
+            f" AND r.status = 'waiting'{among} LIMIT 1",
             submission.id,
         )
         if waiting is None:

@@ -9,8 +9,9 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from state.errors import LedgerUnusable
+from state.errors import FileLost, LedgerUnusable
 from state.folder import Folder, make_private, open_private
 from state.ledger import Ledger
 from state.records import Batch
@@ -18,6 +19,9 @@ from state.results_file import file_name
 from state.rows import to_batch
 from state.spool import LineReader
 from state.views import events_from
+
+if TYPE_CHECKING:
+    from state.connection import sqlite3
 
 _ENDED = ("batch.collected", "batch.refused")
 
@@ -105,6 +109,9 @@ def _job_lines(ledger: Ledger, _folder: Folder, position: int) -> Iterator[dict[
                 f"batch-results/{file_name(batch.key)}" if batch.collected_ts else None
             ),
             "error": batch.last_error,
+            # For `rebuild`: with these, what is still at the API is found again.
+            "nonce": batch.nonce,
+            "account": batch.account,
         }
 
 
@@ -120,7 +127,6 @@ def _error_lines(ledger: Ledger, folder: Folder, position: int) -> Iterator[dict
                 " WHERE a.batch_id = ? AND a.outcome <> 'succeeded' ORDER BY r.id",
                 batch.id,
             ):
-                body = bodies.read(row["spool_file"], row["body_offset"], row["body_length"])
                 yield {
                     "ts": at,
                     "batch_id": batch.key,
@@ -129,8 +135,17 @@ def _error_lines(ledger: Ledger, folder: Folder, position: int) -> Iterator[dict
                     "outcome": row["outcome"],
                     "error_type": row["error_type"],
                     "error_message": row["error_message"],
-                    "params": json.loads(body)["params"],
+                    "params": _params(bodies, row),
                 }
+
+
+def _params(bodies: LineReader, row: "sqlite3.Row") -> object:
+    """The request's params, None where its body is lost."""
+    try:
+        body = bodies.read(row["spool_file"], row["body_offset"], row["body_length"])
+    except FileLost:
+        return None
+    return json.loads(body)["params"]
 
 
 def _cost_lines(ledger: Ledger, _folder: Folder, position: int) -> Iterator[dict[str, object]]:

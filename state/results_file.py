@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from state.errors import LedgerUnusable
+from state.errors import FileLost, LedgerUnusable
 from state.folder import make_private, open_private, replace
 from state.ledger import Ledger, no_step
 
@@ -47,6 +47,8 @@ class ResultsFile:
             self._file = open_private(self._own)
             if committed_bytes:
                 self._copy_committed()
+        except FileNotFoundError as error:
+            raise FileLost(f"{self._part} is gone, and the ledger points at it.") from error
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -55,7 +57,7 @@ class ResultsFile:
             shutil.copyfileobj(part, self._file)
         if self._file.tell() < self.offset:
             self.close()
-            raise LedgerUnusable(f"{self._part} is shorter than the ledger says.")
+            raise FileLost(f"{self._part} is shorter than the ledger says.")
         self._file.seek(self.offset)
         self._file.truncate()
 

@@ -1,13 +1,13 @@
 """Bodies of requests on disk: written and made to last before the ledger points at them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from state.errors import LedgerUnusable
+from state.errors import FileLost, LedgerUnusable
 from state.folder import make_private, open_private, replace
 from state.ledger import no_step
 
@@ -97,7 +97,7 @@ class LineReader:
             self._name = ""
 
     def read(self, name: str, offset: int, length: int) -> bytes:
-        """The bytes at that place. Raises LedgerUnusable when they are not there."""
+        """The bytes at that place. Raises FileLost when they are not there."""
         try:
             if self._file is None or name != self._name:
                 self.close()
@@ -106,9 +106,9 @@ class LineReader:
             self._file.seek(offset)
             line = self._file.read(length)
         except OSError as error:
-            raise LedgerUnusable(f"Cannot read {self._folder / name}: {error}.") from error
+            raise FileLost(f"Cannot read {self._folder / name}: {error}.") from error
         if len(line) != length:
-            raise LedgerUnusable(f"{self._folder / name} is shorter than the ledger says.")
+            raise FileLost(f"{self._folder / name} is shorter than the ledger says.")
         return line
 
     def _open(self, name: str) -> BinaryIO:
@@ -117,3 +117,14 @@ class LineReader:
         except FileNotFoundError:
             # A batch whose results have come in part has them under this name.
             return (self._folder / f"{name}.part").open("rb")
+
+
+def check_whole(folder: Path, ends: Mapping[str, int]) -> None:
+    """Raise FileLost unless each of the files is there and reaches as far as it must."""
+    for name, end in ends.items():
+        try:
+            size = (folder / name).stat().st_size
+        except OSError as error:
+            raise FileLost(f"Cannot read {folder / name}: {error.strerror or error}.") from error
+        if size < end:
+            raise FileLost(f"{folder / name} is shorter than the ledger says.")
