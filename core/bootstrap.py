@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 from core import titan_file
 from core.clock import Clock, SystemClock
@@ -11,7 +12,9 @@ from core.context import Context
 from core.engine import Engine
 from core.lane import Lane
 from core.pricing import PriceBook
+from core.rebuild import Rebuilt, rebuild
 from core.settings import Settings
+from state import rebuilding
 from state.folder import Folder
 from state.ledger import Ledger, random_word
 
@@ -55,3 +58,22 @@ def open_lane(settings: Settings) -> Lane:
     from core.anthropic_lane import AnthropicLane  # noqa: PLC0415 - 2 s, only when needed
 
     return AnthropicLane(api_key=key, base_url=settings.base_url)
+
+
+def rebuild_ledger(settings: Settings, *, actor: str) -> tuple[Rebuilt, Path | None]:
+    """A new ledger from the files beside the damaged one, and where the old one is kept."""
+    folder = Folder(settings.home)
+    fresh = rebuilding.fresh_path(folder.ledger)
+    clock = SystemClock()
+    with Ledger(fresh, now=clock.now, actor=actor, monotonic=clock.monotonic) as ledger:
+        context = Context(
+            ledger=ledger,
+            folder=folder,
+            clock=clock,
+            lane=lambda: open_lane(settings),
+            prices=PriceBook(titan_file.read(folder).prices),
+            holder=actor,
+        )
+        rebuilt = rebuild(context)
+    stamp = clock.now().strftime("%Y%m%dT%H%M%S")
+    return rebuilt, rebuilding.install(fresh, folder.ledger, stamp=stamp)

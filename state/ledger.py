@@ -170,5 +170,5 @@ def _errors_for_people(path: Path) -> Generator[None, None, None]:
     except sqlite3.DatabaseError as error:
         raise LedgerUnusable(
             f"The ledger {path} is damaged: {error}. Nothing was written; restore a backup "
-            "(`titan-console doctor` names the newest)."
+            "(`titan-console doctor` names the newest), or run `titan-console rebuild`."
         ) from error

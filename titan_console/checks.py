@@ -108,8 +108,11 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         damage = str(error)
     if damage:
         copies = checkup.backups(folder.ledger)
-        way_out = f"restore {copies[0]}" if copies else "no backup lies beside it"
-        yield Finding(Health.BAD, "ledger", f"{damage}; {way_out}")
+        way_out = "`titan-console rebuild` makes a new one from the files beside it"
+        yield Finding(Health.BAD, "ledger", damage)
+        yield Finding(
+            Health.WARN, "way out", f"{way_out}; or restore {copies[0]}" if copies else way_out
+        )
         return
     yield Finding(Health.OK, "ledger", f"{folder.ledger} is whole")
     with Reader(folder.ledger) as reader:

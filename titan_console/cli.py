@@ -33,6 +33,7 @@ COMMANDS = {
     "withdraw": "Take a command back before it is carried out.",
     "commands": "List what was asked for, by whom, and what came of it.",
     "schedule": "Show, install or remove the 15-minute poller: cron, systemd, Windows, skill.",
+    "rebuild": "Make a new ledger from the files beside a damaged one.",
     "doctor": "Check the installation, the ledger and the settings.",
     "sandbox": "Serve an emulator of the Message Batches API on this machine.",
     "demo": "See it all work, without a key: real texts through a sandbox.",
