@@ -1,13 +1,14 @@
 """The jobs that are served, as titan.toml tells of them: a pure reading of its text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from core.alert_rules import Rules, parse_alerts
 from core.budgets import Budgets, parse_budgets
-from core.never_batch import NeverBatch
+from core.never_batch import NeverBatch, without_date
 from core.payload import EXTENDED_OUTPUT_BETA, max_tokens_ceiling
 from core.price_rows import OwnPrices, PriceRow, parse_prices
 from core.toml_reader import Mistake, Section, load, with_lines
@@ -25,7 +26,7 @@ RUNS_A_MONTH: Mapping[str, Decimal] = {
 }
 DEFAULT_MODEL = "claude-sonnet-4-6"
 # What others read in titan.toml, so that it is no slip of the keyboard here.
-_ELSEWHERE = ("alerts", "recovery", "limits", "fallback", "console")
+_ELSEWHERE = ("recovery", "limits", "fallback", "console")
 
 
 class Latency(StrEnum):
@@ -61,6 +62,9 @@ class Job:
     betas: tuple[str, ...]
     # The most output tokens that one of its requests asks for.
     max_tokens: int | None
+    # What to run when its file was delivered: a program and its arguments, never a shell's line.
+    on_settled: tuple[str, ...]
+    on_settled_timeout_s: int
     note: str
 
     @property
@@ -94,6 +98,7 @@ class Catalogue:
     never_batch: NeverBatch = field(default_factory=NeverBatch)
     prices: OwnPrices = field(default_factory=dict[str, tuple[PriceRow, ...]])
     budgets: Budgets = field(default_factory=Budgets)
+    alerts: Rules = field(default_factory=Rules)
     # The whole document, for those who read its other tables.
     document: Mapping[str, Any] = field(default_factory=dict[str, Any])
     mistakes: tuple[Mistake, ...] = ()
@@ -101,6 +106,11 @@ class Catalogue:
     def jobs_of(self, workload: str) -> list[Job]:
         """The jobs of one row of the forecast."""
         return [job for job in self.jobs.values() if job.workload == workload]
+
+    def job_named(self, names: Iterable[str | None]) -> Job | None:
+        """The first job that one of the names means; a date at a name's end is left out."""
+        plain = (without_date(name) for name in names if name)
+        return next((self.jobs[name] for name in plain if name in self.jobs), None)
 
 
 def parse(text: str) -> Catalogue:
@@ -118,6 +128,7 @@ def parse(text: str) -> Catalogue:
     }
     prices = parse_prices(root.table("prices"))
     budgets = parse_budgets(root.table("budgets"))
+    alerts = parse_alerts(root.table("alerts"))
     root.finish()
     _check_plans(jobs, workloads, mistakes)
     return Catalogue(
@@ -126,6 +137,7 @@ def parse(text: str) -> Catalogue:
         never_batch=never,
         prices=prices,
         budgets=budgets,
+        alerts=alerts,
         document=document,
         mistakes=with_lines(mistakes, text),
     )
@@ -176,6 +188,8 @@ def _job(name: str, table: Section, workloads: Mapping[str, Workload], never: Ne
         cache=CachePolicy(table.choice("cache", tuple(CachePolicy), CachePolicy.NONE)),
         betas=table.texts("betas"),
         max_tokens=table.whole("max_tokens", least=1),
+        on_settled=table.texts("on_settled"),
+        on_settled_timeout_s=table.whole("on_settled_timeout_s", least=1, most=600) or 300,
         note=table.text("note"),
     )
     _check_job(job, table, never)

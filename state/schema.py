@@ -232,6 +232,35 @@ CREATE TABLE holds (
   reason TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE alerts (
+  id INTEGER PRIMARY KEY,
+  rule TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  message TEXT NOT NULL,
+  raised_ts TEXT NOT NULL,
+  cleared_ts TEXT,
+  told_raised_ts TEXT,
+  told_cleared_ts TEXT
+) STRICT;
+CREATE UNIQUE INDEX alerts_raised ON alerts (rule, subject) WHERE cleared_ts IS NULL;
+
+-- What follows the delivery of a file: the command of its job, tried until it succeeds.
+CREATE TABLE settled_runs (
+  workflow TEXT NOT NULL,
+  work_date TEXT NOT NULL,
+  file TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('due', 'running', 'done', 'failed', 'none')),
+  tries INTEGER NOT NULL DEFAULT 0,
+  command TEXT,
+  not_before_ts TEXT NOT NULL,
+  started_ts TEXT,
+  exit_code INTEGER,
+  trouble TEXT,
+  PRIMARY KEY (workflow, work_date)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX settled_runs_open ON settled_runs (state, not_before_ts)
+  WHERE state NOT IN ('done', 'none');
+
 CREATE TABLE passes (
   id INTEGER PRIMARY KEY,
   actor TEXT NOT NULL,

@@ -7,7 +7,7 @@ import click
 from core import reports
 from core.clock import SystemClock
 from core.settings import from_environment
-from state import orphans, views
+from state import alerts, orphans, settled, views
 from state.folder import Folder
 from state.orphans import OrphanVerdict
 from state.reader import Reader, Source
@@ -62,6 +62,7 @@ def _print(source: Source, now: datetime) -> None:
             ("saved", cells.sum_of_money(totals.savings_nano, totals.unpriced)),
             ("paid twice", cells.money(totals.surplus_nano) if totals.surplus_nano else ""),
             ("orphans", _orphans(source)),
+            *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
             ("poller", str(cells.heartbeat(views.poller(source), now))),
             *(
                 (f"held: {hold.name}", f"until {hold.until_ts}: {hold.reason}")

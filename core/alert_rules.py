@@ -1,0 +1,178 @@
+"""The alert rules of titan.toml, and what of them holds now: decided from facts alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from core.kpis import Kpi
+from core.toml_reader import Section
+from state.records import Batch, Hold
+from state.timestamps import from_text
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# A throttled create waits a minute or so; what holds longer is a matter of money or of an account.
+_LONG_HOLD = timedelta(hours=1)
+_SAVED = "saved_usd_30d"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """When to raise an alert, and whom to tell. None switches a rule off."""
+
+    errors_a_day: int | None = 5
+    deadline_h: int | None = 3
+    poller_silent_min: int | None = 40
+    kpis: bool = True
+    spend_cap: bool = True
+    orphans: bool = True
+    unpriced: bool = True
+    # An argument list; the alert goes to its standard input as JSON.
+    command: tuple[str, ...] = ()
+    url: str = ""
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """One thing that is wrong now. Rule and subject together are its identity."""
+
+    rule: str
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """What a pass saw. `last_pass` is when the one before it ended."""
+
+    now: datetime
+    errors_a_day: int
+    due: Sequence[Batch]
+    holds: Sequence[Hold]
+    orphans: int
+    unpriced_models: Sequence[str]
+    kpis: Sequence[Kpi]
+    has_a_month: bool
+    last_pass: datetime | None
+
+
+def parse_alerts(section: Section) -> Rules:
+    """The table [alerts]; 0 switches a rule with a number off."""
+    url = section.text("url")
+    rules = Rules(
+        errors_a_day=_number(section, "errors_a_day", 5),
+        deadline_h=_number(section, "deadline_h", 3),
+        poller_silent_min=_number(section, "poller_silent_min", 40),
+        kpis=section.flag("kpis", default=True),
+        spend_cap=section.flag("spend_cap", default=True),
+        orphans=section.flag("orphans", default=True),
+        unpriced=section.flag("unpriced", default=True),
+        command=section.texts("command"),
+        url=url,
+        secret=section.text("secret"),
+    )
+    if url and not _is_safe(url):
+        section.wrong("url", f"must be an https address, or a loopback one, not {url!r:.80}.")
+    if url and not rules.secret:
+        section.wrong("url", "needs a secret beside it: what is sent is signed with it.")
+    section.finish()
+    return rules
+
+
+def conditions(rules: Rules, seen: Seen) -> list[Condition]:
+    """Everything that is wrong now, in a stable order."""
+    found = [
+        *_errors(rules, seen),
+        *_deadlines(rules, seen),
+        *_poller(rules, seen),
+        *(_kpis(seen) if rules.kpis else ()),
+        *(_holds(seen) if rules.spend_cap else ()),
+    ]
+    if rules.orphans and seen.orphans:
+        said = f"{seen.orphans:,} batches at the API are not of this ledger: titan-console orphans."
+        found.append(Condition(rule="orphan", subject="api", message=said))
+    if rules.unpriced:
+        found += [
+            Condition(
+                rule="unpriced",
+                subject=model,
+                message=f"{model} has no price: add it to [prices] in titan.toml.",
+            )
+            for model in seen.unpriced_models
+        ]
+    return found
+
+
+def _errors(rules: Rules, seen: Seen) -> list[Condition]:
+    if rules.errors_a_day is None or seen.errors_a_day <= rules.errors_a_day:
+        return []
+    said = (
+        f"{seen.errors_a_day:,} requests failed in 24 hours; the limit is {rules.errors_a_day:,}."
+    )
+    return [Condition(rule="errors", subject="day", message=said)]
+
+
+def _deadlines(rules: Rules, seen: Seen) -> list[Condition]:
+    if rules.deadline_h is None:
+        return []
+    latest = seen.now + timedelta(hours=rules.deadline_h)
+    return [
+        Condition(
+            rule="deadline",
+            subject=batch.key,
+            message=f"{batch.tag} ({batch.key}) is due at {batch.deadline_ts} and is not done.",
+        )
+        for batch in seen.due
+        if batch.deadline_ts and from_text(batch.deadline_ts) < latest
+    ]
+
+
+def _poller(rules: Rules, seen: Seen) -> list[Condition]:
+    if rules.poller_silent_min is None or seen.last_pass is None:
+        return []
+    quiet = seen.now - seen.last_pass
+    if quiet <= timedelta(minutes=rules.poller_silent_min):
+        return []
+    said = f"No pass ran for {int(quiet.total_seconds()) // 60:,} minutes: look at the scheduler."
+    return [Condition(rule="poller", subject="silent", message=said)]
+
+
+def _kpis(seen: Seen) -> list[Condition]:
+    """Dollars saved a month are judged once there is a month to judge."""
+    return [
+        Condition(
+            rule="kpi",
+            subject=kpi.name,
+            message=f"{kpi.title}: {kpi.value:g}, the target is {kpi.target:g}.",
+        )
+        for kpi in seen.kpis
+        if kpi.ok is False and kpi.value is not None and (kpi.name != _SAVED or seen.has_a_month)
+    ]
+
+
+def _holds(seen: Seen) -> list[Condition]:
+    return [
+        Condition(
+            rule="spend_cap",
+            subject=hold.name,
+            message=f"Nothing is sent before {hold.until_ts}: {hold.reason}",
+        )
+        for hold in seen.holds
+        if from_text(hold.until_ts) - seen.now > _LONG_HOLD
+    ]
+
+
+def _number(section: Section, key: str, default: int) -> int | None:
+    value = section.whole(key)
+    return default if value is None else value or None
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if not parts.hostname:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
