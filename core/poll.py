@@ -6,7 +6,7 @@ Each step survives a kill at any point, and a second pass finishes what the firs
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
-from core import account, alarm, deadlines, inline, orders, recover, rescue, settled
+from core import account, alarm, deadlines, inline, orders, recover, rescue
 from core.collect import collect_all
 from core.context import Context
 from core.deliver import deliver_finished

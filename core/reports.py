@@ -3,7 +3,7 @@
 from typing import Any
 
 from core.pricing import dollars
-from state import alerts, orphans, settled, views
+from state import alerts, orphans, views
 from state.orphans import Orphan, OrphanVerdict
 from state.reader import Source
 from state.records import Batch, RequestStatus
@@ -75,7 +75,6 @@ def status(source: Source, *, now_ts: str) -> Report:
             for h in views.holds(source, now_ts=now_ts)
         ],
         "orphans": {
-        "on_settled": [settled_run(run) for run in settled.troubled(source)],
         "alerts": [
             {"rule": a.rule, "subject": a.subject, "message": a.message, "raised_ts": a.raised_ts}
             for a in alerts.raised(source)

@@ -7,7 +7,7 @@ import click
 from core import reports
 from core.clock import SystemClock
 from core.settings import from_environment
-from state import alerts, orphans, settled, views
+from state import alerts, orphans, views
 from state.folder import Folder
 from state.orphans import OrphanVerdict
 from state.reader import Reader, Source
