@@ -55,8 +55,17 @@ class NeverBatch:
         return None
 
 
+def without_date(name: str) -> str:
+    """The name without a date at its end, and what follows that.
+
+    >>> without_date("titan-daily-feed-2026-05-02-b")
+    'titan-daily-feed'
+    """
+    return _DATE.sub("", name.strip())
+
+
 def _plain(name: str) -> str:
-    return _APART.sub("-", _DATE.sub("", name.strip()).casefold())
+    return _APART.sub("-", without_date(name).casefold())
 
 
 def _reason(name: str, listed: dict[str, str]) -> str | None:

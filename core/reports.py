@@ -74,11 +74,11 @@ def status(source: Source, *, now_ts: str) -> Report:
             {"name": h.name, "until_ts": h.until_ts, "reason": h.reason}
             for h in views.holds(source, now_ts=now_ts)
         ],
-        "orphans": {
         "alerts": [
             {"rule": a.rule, "subject": a.subject, "message": a.message, "raised_ts": a.raised_ts}
             for a in alerts.raised(source)
         ],
+        "orphans": {
             verdict.value: len(orphans.with_verdict(source, verdict))
             for verdict in (OrphanVerdict.SUSPECT, OrphanVerdict.UNKNOWN)
         },
