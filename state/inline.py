@@ -34,7 +34,7 @@ def begin(
         among = " AND r.id IN (SELECT id FROM chosen)"
     with ledger.transaction("inline") as written:
         waiting = ledger.row(
-            "SELECT r.betas FROM requests r WHERE r.submission_id = ?"
+            "SELECT r.betas FROM requests r WHERE r.submission_id = ?"  # noqa: S608 - our own words
             f" AND r.status = 'waiting'{among} LIMIT 1",
             submission.id,
         )

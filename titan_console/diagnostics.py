@@ -6,6 +6,7 @@ from enum import IntEnum
 import click
 
 from core.errors import InputError, LaneError, PayloadError, SettingsError
+from state.commands import TooLateError
 from state.errors import AlreadySubmitted, LedgerError, TitanError, UnknownId
 from titan_console.safe_text import clean
 
@@ -21,7 +22,7 @@ class Exit(IntEnum):
 
 def exit_code_of(error: TitanError) -> Exit:
     """The exit code that the error stands for."""
-    if isinstance(error, PayloadError | InputError | AlreadySubmitted | UnknownId):
+    if isinstance(error, PayloadError | InputError | AlreadySubmitted | UnknownId | TooLateError):
         return Exit.USAGE
     if isinstance(error, SettingsError | LedgerError):
         return Exit.UNUSABLE

@@ -1,0 +1,112 @@
+"""The operator's verbs from the command line: receipts, questions, outcomes, exit codes."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from builders import some_requests
+from terminal import Terminal, a_server
+
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.plan import Plan
+
+Shell = tuple[Terminal, Sandbox, str]
+
+
+@pytest.fixture
+def failed(tmp_path: Path) -> Generator[Shell, None, None]:
+    """Three requests that failed, and a sandbox that is well again."""
+    lines = "".join(json.dumps(request) + "\n" for request in some_requests(3))
+    with a_server(Plan.instant(), "row:overloaded:p=1") as (sandbox, address):
+        terminal = Terminal(tmp_path / "home", address)
+        key = terminal.run("submit", "-", "--tag", "feed", stdin=lines).out.strip()
+        terminal.run("--poll")
+        sandbox.faults.clear()
+        yield terminal, sandbox, key
+
+
+def test_a_dry_run_prints_the_receipt_and_changes_nothing(failed: Shell) -> None:
+    terminal, sandbox, key = failed
+    receipt = terminal.run("replay", key, "--dry-run", "--json").json()
+    assert (receipt["count"], len(receipt["samples"])) == (3, 3)
+    assert receipt["sync_cost_usd"] > receipt["batch_cost_usd"] > 0
+    edited = terminal.run("replay", key, "--dry-run", "--set", "max_tokens=99")
+    assert "3 requests" in edited.out
+    assert [path.name for path in (terminal.home / "spool").iterdir()] == [f"{key}.jsonl"]
+    assert terminal.run("commands", "--json").out == ""
+    assert sandbox.books().creates == 1
+
+
+def test_what_spends_asks_and_yes_answers(failed: Shell) -> None:
+    terminal, sandbox, _ = failed
+    asked = terminal.run("replay", "feed")
+    assert asked.code == 2
+    assert "--yes" in asked.err
+    assert sandbox.books().creates == 1
+
+    done = terminal.run("replay", "feed", "--yes", "--reason", "outage over", "--json")
+    assert done.code == 0
+    assert done.json()["outcome"] == "3 of 3 requests are asked again"
+    assert terminal.run("--poll").code == 0
+    assert terminal.run("errors", "--json").out == ""
+    (command,) = terminal.run("commands", "--json").lines()
+    assert (command["state"], command["reason"]) == ("done", "outage over")
+
+
+def test_a_delayed_command_is_withdrawn(failed: Shell) -> None:
+    terminal, sandbox, key = failed
+    given = terminal.run("sync", key, "--yes", "--delay", "600")
+    assert "withdraw" in given.err
+    command = given.out.strip()
+    assert terminal.run("withdraw", command).code == 0
+    terminal.run("--poll")
+    assert list(sandbox.books().billed()) == []
+    again = terminal.run("withdraw", command)
+    assert again.code == 2
+    assert "withdrawn already" in again.err
+
+
+def test_sync_answers_what_failed_at_the_full_price(failed: Shell) -> None:
+    terminal, sandbox, key = failed
+    assert terminal.run("sync", key, "--yes").code == 0
+    results = terminal.run("results", key, "--json").lines()
+    assert [result["outcome"] for result in results] == ["succeeded"] * 3
+    assert len(sandbox.books().messages) == 3
+    assert terminal.run("status", "--json").json()["savings_usd"] == 0
+
+
+def test_an_edited_file_asks_only_what_it_holds(failed: Shell, tmp_path: Path) -> None:
+    terminal, _, key = failed
+    edited = some_requests(3)[1] | {"max_tokens": 99}
+    path = tmp_path / "edits.jsonl"
+    path.write_text(json.dumps(edited))
+    done = terminal.run("replay", key, "--edits", str(path), "--yes", "--json")
+    assert done.json()["items"] == 1
+    terminal.run("--poll")
+    outcomes = [line["outcome"] for line in terminal.run("results", key, "--json").lines()]
+    assert outcomes == ["errored", "succeeded", "errored"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["replay", "nothing", "--yes"], "'nothing'"),
+        (["replay", "--yes"], "Say what to replay"),
+        (["replay", "feed", "--outcome", "expired", "--yes"], "Nothing matches"),
+        (["replay", "feed", "--set", "max_tokens", "--yes"], "NAME=VALUE"),
+        (["replay", "feed", "--set", "max_tokens=0", "--yes"], "max_tokens"),
+        (["replay", "feed", "--since", "soon", "--yes"], "no date"),
+        (["cancel", "feed", "--yes"], "nothing to cancel"),
+        (["withdraw", "cmd_nothing"], "'cmd_nothing'"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(
+    failed: Shell, arguments: list[str], said: str
+) -> None:
+    terminal, sandbox, _ = failed
+    done = terminal.run(*arguments)
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert sandbox.books().creates == 1
