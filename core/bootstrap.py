@@ -25,6 +25,7 @@ def open_engine(
     actor: str,
     clock: Clock | None = None,
     progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None,
+    runs_commands: bool = True,
 ) -> Engine:
     """An engine on the ledger and the API that the settings name.
 
@@ -47,6 +48,7 @@ def open_engine(
             prices=PriceBook(titan_file.read(folder).prices),
             holder=f"{who}/{random_word(4)}",
             progress=progress,
+            runs_commands=runs_commands,
             close=lambda: lane().close() if lane.cache_info().currsize else None,
         )
     )

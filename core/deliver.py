@@ -7,7 +7,7 @@ import msgspec
 
 from core.answers import results
 from core.context import Context
-from state import delivery
+from state import delivery, settled
 from state.errors import FileLost, LedgerUnusable
 from state.folder import make_private, open_private, replace, safe_name
 
@@ -57,13 +57,17 @@ def _deliver(context: Context, workflow: str, date: str) -> str | None:
         os.fsync(file.fileno())
     try:
         is_placed = delivery.delivered(
-            context.ledger, submissions, target.name, place=lambda: _place(context, part, target)
+            context.ledger,
+            submissions,
+            target.name,
+            place=lambda: _place(context, part, target, workflow, date),
         )
     except FileNotFoundError:
         return None
     return target.name if is_placed else None
 
 
-def _place(context: Context, part: Path, target: Path) -> None:
+def _place(context: Context, part: Path, target: Path, workflow: str, date: str) -> None:
     context.ledger.step("staging:rename")
     replace(part, target)
+    settled.note(context.ledger, workflow, date, target.name)

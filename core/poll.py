@@ -6,7 +6,7 @@ Each step survives a kill at any point, and a second pass finishes what the firs
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
-from core import account, alarm, deadlines, inline, orders, recover, rescue
+from core import account, alarm, deadlines, inline, orders, recover, rescue, settled
 from core.collect import collect_all
 from core.context import Context
 from core.deliver import deliver_finished
@@ -194,6 +194,14 @@ def _deliver(context: Context, summary: PassSummary) -> None:
     summary.troubles += troubles
 
 
+def _follow_up(context: Context, summary: PassSummary) -> None:
+    """What a job wants run when its file is there; a pass within a job leaves it to the poller."""
+    if context.runs_commands:
+        for trouble in settled.run_due(context):
+            summary.troubles.append(trouble)
+            _renew(context)
+
+
 def _carry_out(context: Context, summary: PassSummary) -> None:
     summary.orders += deadlines.guard(context)
     summary.orders += orders.carry_out(context)
@@ -208,4 +216,5 @@ _STEPS = (
     _collect,
     _carry_out,
     _deliver,
+    _follow_up,
 )

@@ -3,10 +3,11 @@
 from typing import Any
 
 from core.pricing import dollars
-from state import alerts, orphans, views
+from state import alerts, orphans, settled, views
 from state.orphans import Orphan, OrphanVerdict
 from state.reader import Source
 from state.records import Batch, RequestStatus
+from state.settled import RunState, SettledRun
 from state.views import ErrorRow
 
 Report = dict[str, Any]
@@ -74,6 +75,7 @@ def status(source: Source, *, now_ts: str) -> Report:
             {"name": h.name, "until_ts": h.until_ts, "reason": h.reason}
             for h in views.holds(source, now_ts=now_ts)
         ],
+        "on_settled": [settled_run(run) for run in settled.troubled(source)],
         "alerts": [
             {"rule": a.rule, "subject": a.subject, "message": a.message, "raised_ts": a.raised_ts}
             for a in alerts.raised(source)
@@ -82,6 +84,19 @@ def status(source: Source, *, now_ts: str) -> Report:
             verdict.value: len(orphans.with_verdict(source, verdict))
             for verdict in (OrphanVerdict.SUSPECT, OrphanVerdict.UNKNOWN)
         },
+    }
+
+
+def settled_run(run: SettledRun) -> Report:
+    """The command of a delivered file, where it failed."""
+    return {
+        "file": run.file,
+        "workflow": run.workflow,
+        "state": run.state.value,
+        "tries": run.tries,
+        "exit_code": run.exit_code,
+        "error": run.trouble,
+        "next_try_ts": run.not_before_ts if run.state == RunState.DUE else None,
     }
 
 

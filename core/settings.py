@@ -56,6 +56,11 @@ def child_environment(settings: Settings) -> dict[str, str]:
     return values
 
 
+def command_environment(home: Path) -> dict[str, str]:
+    """The environment for a program of the user's: ours, and where the state lies."""
+    return dict(os.environ) | {"TITAN_HOME": str(home)}
+
+
 def _default_home() -> Path:
     from platformdirs import user_data_path  # noqa: PLC0415 - 30 ms that TITAN_HOME saves
 

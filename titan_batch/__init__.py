@@ -163,7 +163,7 @@ def record_sync(
 
 
 def _engine() -> Engine:
-    return open_engine(from_environment(), actor=_ACTOR)
+    return open_engine(from_environment(), actor=_ACTOR, runs_commands=False)
 
 
 def _policy(on_failure: str) -> OnFailure:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from core.clock import SystemClock
 from core.settings import DEFAULT_BASE_URL, Settings
-from state import checkup, orphans, rescue_file, views
+from state import checkup, orphans, rescue_file, settled, views
 from state.errors import LedgerError
 from state.folder import Folder
 from state.orphans import OrphanVerdict
 from state.reader import Reader, Source
+from state.settled import RunState
 from state.timestamps import to_text
 from titan_console import format as cells
 
@@ -116,7 +117,7 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         return
     yield Finding(Health.OK, "ledger", f"{folder.ledger} is whole")
     with Reader(folder.ledger) as reader:
-        for check in (_poller, _doubts, _holds, _money):
+        for check in (_poller, _doubts, _holds, _follow_ups, _money):
             yield from check(reader)
     yield from _files(folder)
 
@@ -151,6 +152,12 @@ def _doubts(source: Source) -> Iterator[Finding]:
 def _holds(source: Source) -> Iterator[Finding]:
     for hold in views.holds(source, now_ts=to_text(SystemClock().now())):
         yield Finding(Health.WARN, "held", f"{hold.name} until {hold.until_ts}: {hold.reason}")
+
+
+def _follow_ups(source: Source) -> Iterator[Finding]:
+    for run in settled.troubled(source):
+        health = Health.BAD if run.state == RunState.FAILED else Health.WARN
+        yield Finding(health, "on_settled", f"{run.file}: {cells.settled_run(run)}")
 
 
 def _money(source: Source) -> Iterator[Finding]:

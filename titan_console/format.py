@@ -8,6 +8,7 @@ from enum import StrEnum
 import humanize
 
 from state.records import Batch, BatchStatus, Collection, Kind, Outcome
+from state.settled import RunState, SettledRun
 from state.timestamps import from_text
 from state.views import Poller
 
@@ -183,6 +184,12 @@ def trouble(batch: Batch, now: datetime) -> str:
     if batch.failures > 1:
         return f"{batch.failures} times: {said}"
     return said
+
+
+def settled_run(run: SettledRun) -> str:
+    """What became of the command that follows a delivery, and what is to come."""
+    coming = "given up" if run.state == RunState.FAILED else f"again after {run.not_before_ts}"
+    return f"on_settled failed {count(run.tries)} times, {coming}: {run.trouble}"
 
 
 def heartbeat(poller: Poller, now: datetime) -> Label:

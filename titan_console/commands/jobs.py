@@ -127,5 +127,6 @@ def _job(job: Job) -> dict[str, Any]:
         "cache": job.cache.value,
         "betas": list(job.betas),
         "max_tokens": job.max_tokens,
+        "on_settled": list(job.on_settled),
         "note": job.note,
     }
