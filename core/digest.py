@@ -34,14 +34,15 @@ class Digest:
     open_batches: int
     open_requests: int
     errors_a_day: int
-    error_limit: int
+    # None: no limit.
+    error_limit: int | None
     at_risk: tuple[Batch, ...]
     leaving: tuple[Batch, ...]
 
     @property
     def has_error_alert(self) -> bool:
         """Whether more failed in a day than is allowed."""
-        return self.errors_a_day > self.error_limit
+        return self.error_limit is not None and self.errors_a_day > self.error_limit
 
     @property
     def is_calm(self) -> bool:
@@ -54,7 +55,7 @@ class Digest:
 
 
 def digest(
-    source: Source, *, since: datetime, now: datetime, error_limit: int = ERRORS_A_DAY
+    source: Source, *, since: datetime, now: datetime, error_limit: int | None = ERRORS_A_DAY
 ) -> Digest:
     """Everything from the ledger."""
     open_batches = views.open_batches(source)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from state.errors import FileLost, LedgerUnusable
 from state.folder import Folder, make_private, open_private
 from state.ledger import Ledger
+from state.reader import Source
 from state.records import Batch
 from state.results_file import file_name
 from state.rows import to_batch
@@ -76,7 +77,7 @@ def _write(
 
 
 def _batches_after(
-    ledger: Ledger, position: int, kinds: tuple[str, ...] | None
+    ledger: Source, position: int, kinds: tuple[str, ...] | None
 ) -> Iterator[tuple[str, Batch]]:
     """Each batch that has such an event after the position, once, in the order of its first."""
     seen: set[str] = set()
@@ -148,7 +149,14 @@ def _params(bodies: LineReader, row: "sqlite3.Row") -> object:
     return json.loads(body)["params"]
 
 
-def _cost_lines(ledger: Ledger, _folder: Folder, position: int) -> Iterator[dict[str, object]]:
+def cost_lines(source: Source) -> Iterator[dict[str, object]]:
+    """Every line that the cost log should hold now."""
+    return _cost_lines(source, None, 0)
+
+
+def _cost_lines(
+    ledger: Source, _folder: Folder | None, position: int
+) -> Iterator[dict[str, object]]:
     for at, batch in _batches_after(ledger, position, ("batch.collected",)):
         for row in ledger.rows(
             "SELECT model, sum(input_tokens + cache_write_5m_tokens + cache_write_1h_tokens"

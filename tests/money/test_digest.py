@@ -76,3 +76,18 @@ def test_html_escapes_what_came_from_outside(tmp_path: Path) -> None:
 
 def _submit(bench: Bench, tag: str, deadline: datetime) -> None:
     bench.engine.submit(some_requests(1), Order(tag=tag, deadline=deadline))
+
+
+def test_the_limit_of_a_day_can_be_another_or_none(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home", faults=Faults.parse(["row:overloaded:p=1"])) as bench:
+        bench.submit(3)
+        bench.pass_after(600)
+        now = bench.clock.now()
+        for limit, alert in ((2, True), (3, False), (None, False)):
+            found = digest(
+                bench.engine.context.ledger,
+                since=now - timedelta(hours=1),
+                now=now,
+                error_limit=limit,
+            )
+            assert found.has_error_alert is alert

@@ -2,6 +2,7 @@
 
 import click
 
+from core import titan_file
 from core.clock import SystemClock
 from core.digest import as_html, as_json, digest, lines
 from core.settings import from_environment
@@ -27,8 +28,10 @@ def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -
         raise click.UsageError("--json and --html are two forms: take one.")
     now = SystemClock().now()
     moment = parse_since(since, now)
-    with Reader(Folder(from_environment().home).ledger) as reader:
-        found = digest(reader, since=moment, now=now)
+    folder = Folder(from_environment().home)
+    limit = titan_file.read(folder).alerts.errors_a_day
+    with Reader(folder.ledger) as reader:
+        found = digest(reader, since=moment, now=now, error_limit=limit)
     if as_json_:
         print_json(as_json(found))
     elif as_html_:

@@ -6,8 +6,9 @@ from typing import IO
 
 import click
 
-from core import titan_file, usage_export
+from core import cost_log, titan_file, usage_export
 from core.clock import SystemClock
+from core.cost_log import LogCheck
 from core.explain import Explanation, explain, prompt_tokens
 from core.explain import as_json as explained_as_json
 from core.pricing import PriceBook, dollars
@@ -32,6 +33,7 @@ from titan_console.output import print_fields, print_json, print_table
 @click.option("--by", type=click.Choice(money_views.BY), default="workflow", show_default=True)
 @click.option("--explain", "name", metavar="ID", help="Open the figure of a custom_id or a batch.")
 @click.option("--check", "export", type=click.File("rb"), help="Compare with a usage export.")
+@click.option("--check-log", is_flag=True, help="Compare batch-cost-log.jsonl with the ledger.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def command(
@@ -41,6 +43,7 @@ def command(
     by: str,
     name: str | None,
     export: IO[bytes] | None,
+    check_log: bool,
     as_json: bool,
 ) -> None:
     """Show what was spent and saved since a time, counted when results were collected.
@@ -49,12 +52,15 @@ def command(
     provider's usage export (the Console's CSV, or the Admin API's JSON) and names each day and
     model where it differs from the ledger; it ends with 1 where any does.
     """
-    if name is not None and export is not None:
-        raise click.UsageError("--explain and --check are two questions: ask one.")
+    if (name is not None) + (export is not None) + check_log > 1:
+        raise click.UsageError("--explain, --check and --check-log: ask one question at a time.")
     since_ts = to_text(parse_since(since, SystemClock().now()))
     theirs = usage_export.read(export.read()) if export else None
-    with Reader(Folder(from_environment().home).ledger) as reader:
-        if theirs is not None:
+    folder = Folder(from_environment().home)
+    with Reader(folder.ledger) as reader:
+        if check_log:
+            ctx.exit(_check_log(cost_log.check(reader, folder.cost_mirror), as_json=as_json))
+        elif theirs is not None:
             ctx.exit(_check(reader, theirs, as_json=as_json))
         elif name is not None:
             _explain(reader, name, as_json=as_json)
@@ -193,6 +199,21 @@ def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
         + (f"{differing} differ." if differing else "all the same.")
     )
     return Exit.ATTENTION if differing else Exit.DONE
+
+
+def _check_log(found: LogCheck, *, as_json: bool) -> int:
+    if as_json:
+        print_json({"same": found.is_same, **asdict(found)})
+    else:
+        lines = [("log", line) for line in found.only_in_log]
+        lines += [("ledger", line) for line in found.only_in_ledger]
+        if lines:
+            print_table(("ONLY IN", "LINE"), lines)
+    if found.is_same:
+        say(f"The cost log says what the ledger says: {found.agreeing:,} lines.")
+        return Exit.DONE
+    say("The cost log was changed by somebody else. Remove it, and the next pass writes it anew.")
+    return Exit.ATTENTION
 
 
 def _print_check(rows: Iterable[Difference]) -> None:
