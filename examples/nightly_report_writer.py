@@ -1,0 +1,54 @@
+"""nightly-report-writer: a report whose sections are written side by side.
+
+Before, at the full price and one call after another:
+
+    for source in sources:
+        answer = client.messages.create(model=MODEL, max_tokens=4096, messages=prompt(source))
+        report.append(answer.content[0].text)
+
+After, all of it at once and at half the price:
+
+    python nightly_report_writer.py [--input FOLDER]     # submits and ends
+    python nightly_report_writer.py --collect            # prints the results, later
+"""
+
+import sys
+
+from inputs import TODAY, Text, options, sources
+
+import titan_batch
+
+JOB = "nightly-report-writer"
+TAG = f"{JOB}-{TODAY}"
+
+
+def submit(files: list[Text]) -> str:
+    """Hand the sections over, a request for each file that the report is on."""
+    question = "Write a section of a report on this module: purpose, quality, risks. No heading."
+    requests = [
+        {
+            "custom_id": f"{TAG}-{number:03d}",
+            "max_tokens": 4096,
+            "messages": [{"role": "user", "content": f"{question}\n\n# {file.name}\n{file.body}"}],
+        }
+        for number, file in enumerate(files, 1)
+    ]
+    return titan_batch.submit(requests, tag=TAG)
+
+
+def collect(files: list[Text]) -> None:
+    """Print the report in Markdown. A section that failed says so instead of being left out."""
+    results = titan_batch.poll_and_collect(TAG)
+    if results is None:
+        sys.exit("It still runs; come again after the next pass.")
+    print(f"# Report of {TODAY}\n")
+    for file, result in zip(files, results, strict=True):
+        print(f"## {file.name}\n\n{result['text'] or '(' + result['outcome'] + ')'}\n")
+
+
+if __name__ == "__main__":
+    given = options(__doc__)
+    if given.collect:
+        collect(sources(given.input, 8))
+    else:
+        print(submit(sources(given.input, 8)))

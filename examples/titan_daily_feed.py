@@ -1,0 +1,56 @@
+"""titan-daily-feed: what kind each fetched article is. The fetching stays synchronous.
+
+Before, at the full price and one call after another:
+
+    for article in articles:
+        answer = client.messages.create(model=MODEL, max_tokens=16, messages=prompt(article))
+        print(article.name, answer.content[0].text)
+
+After, all of it at once and at half the price:
+
+    python titan_daily_feed.py [--input FOLDER]     # submits and ends
+    python titan_daily_feed.py --collect            # prints the results, later
+"""
+
+import sys
+
+from inputs import TODAY, Text, options, texts
+
+import titan_batch
+
+JOB = "titan-daily-feed"
+TAG = f"{JOB}-{TODAY}"
+MODEL = "claude-haiku-5-5"
+LABELS = "data, text, network, files, time, maths, concurrency, language, testing, other"
+
+
+def prompt(article: Text) -> list[dict[str, str]]:
+    """What is asked about one article."""
+    question = f"Classify this article. Answer with one of: {LABELS}.\n\n{article.body}"
+    return [{"role": "user", "content": question}]
+
+
+def submit(articles: list[Text]) -> str:
+    """Hand the day's articles over. What cannot be sent is answered at once: it is wanted today."""
+    requests = [
+        {"custom_id": f"{TAG}-{number:03d}", "max_tokens": 16, "messages": prompt(article)}
+        for number, article in enumerate(articles, 1)
+    ]
+    return titan_batch.submit(requests, tag=TAG, model=MODEL, on_failure="sync")
+
+
+def collect() -> None:
+    """Print the kind of each article."""
+    results = titan_batch.poll_and_collect(TAG)
+    if results is None:
+        sys.exit("It still runs; come again after the next pass.")
+    for result in results:
+        print(result["custom_id"], result["text"] or result["outcome"])
+
+
+if __name__ == "__main__":
+    given = options(__doc__)
+    if given.collect:
+        collect()
+    else:
+        print(submit(texts(given.input, 40)))

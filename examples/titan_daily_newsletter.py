@@ -1,0 +1,60 @@
+"""titan-daily-newsletter: the text of the newsletter; its delivery stays where it is.
+
+Before, at the full price and one call after another:
+
+    answer = client.messages.create(model=MODEL, max_tokens=8192, messages=prompt(articles))
+    deliver(answer.content[0].text)
+
+After, at half the price:
+
+    python titan_daily_newsletter.py [--input FOLDER]     # submits and ends
+    python titan_daily_newsletter.py --collect            # prints the results, later
+"""
+
+import sys
+
+from inputs import TODAY, Text, options, texts
+
+import titan_batch
+
+JOB = "titan-daily-newsletter"
+TAG = f"{JOB}-{TODAY}"
+FEED = f"titan-daily-feed-{TODAY}"
+
+
+def classified() -> str:
+    """What the job before in the chain found out today; nothing where it has not ended yet."""
+    try:
+        results = titan_batch.poll_and_collect(FEED) or []
+    except titan_batch.UnknownId:
+        return ""
+    return "\n".join(f"{r['custom_id']}: {r['text']}" for r in results if r["text"])
+
+
+def submit(articles: list[Text]) -> str:
+    """Hand the request over. It is wanted this morning, so it may be answered synchronously."""
+    body = "\n\n".join(f"# {article.name}\n{article.body[:600]}" for article in articles)
+    question = f"Write today's newsletter in Markdown.\n\n{body}\n\nTheir kinds:\n{classified()}"
+    request = {
+        "custom_id": f"{TAG}-001",
+        "max_tokens": 8192,
+        "messages": [{"role": "user", "content": question}],
+    }
+    return titan_batch.submit([request], tag=TAG, on_failure="sync")
+
+
+def collect() -> None:
+    """Print the newsletter for whatever delivers it."""
+    results = titan_batch.poll_and_collect(TAG)
+    if results is None:
+        sys.exit("It still runs; come again after the next pass.")
+    for result in results:
+        print(result["text"] or result["outcome"])
+
+
+if __name__ == "__main__":
+    given = options(__doc__)
+    if given.collect:
+        collect()
+    else:
+        print(submit(texts(given.input, 20)))

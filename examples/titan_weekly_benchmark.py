@@ -1,0 +1,64 @@
+"""titan-weekly-benchmark: the same questions for every tier of models, and who answers right.
+
+Before, at the full price and one call after another:
+
+    for model, text in questions(texts):
+        answer = client.messages.create(model=model, max_tokens=32, messages=prompt(text))
+        right[model] += answer.content[0].text.strip() == text.name
+
+After, all of it at once and at half the price:
+
+    python titan_weekly_benchmark.py [--input FOLDER]     # submits and ends
+    python titan_weekly_benchmark.py --collect            # prints the results, later
+"""
+
+import sys
+from collections import Counter
+
+from inputs import TODAY, Text, options, texts
+
+import titan_batch
+
+JOB = "titan-weekly-benchmark"
+TAG = f"{JOB}-{TODAY}"
+MODELS = ("claude-haiku-5-5", "claude-sonnet-4-6", "claude-opus-5")
+QUESTION = "Which Python module has this docstring? Answer with its name only."
+
+
+def questions(given_texts: list[Text]) -> list[tuple[str, Text]]:
+    """Every model with every text. The texts know the right answer: their name."""
+    return [(model, text) for model in MODELS for text in given_texts]
+
+
+def submit(given_texts: list[Text]) -> str:
+    """Hand all of them over in one batch: each request names its own model."""
+    requests = [
+        {
+            "custom_id": f"{TAG}-{number:03d}",
+            "model": model,
+            "max_tokens": 32,
+            "messages": [{"role": "user", "content": f"{QUESTION}\n\n{text.body}"}],
+        }
+        for number, (model, text) in enumerate(questions(given_texts), 1)
+    ]
+    return titan_batch.submit(requests, tag=TAG)
+
+
+def collect(given_texts: list[Text]) -> None:
+    """Print how many answers of each model are right; results come in the order of the input."""
+    results = titan_batch.poll_and_collect(TAG)
+    if results is None:
+        sys.exit("It still runs; come again after the next pass.")
+    right = Counter[str]()
+    for (model, text), result in zip(questions(given_texts), results, strict=True):
+        right[model] += (result["text"] or "").strip() == text.name
+    for model in MODELS:
+        print(f"{model}: {right[model]} of {len(given_texts)} right")
+
+
+if __name__ == "__main__":
+    given = options(__doc__)
+    if given.collect:
+        collect(texts(given.input, 8))
+    else:
+        print(submit(texts(given.input, 8)))
