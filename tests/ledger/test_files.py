@@ -169,6 +169,8 @@ def test_the_mirrors_say_what_other_programs_read(ledger: Ledger, folder: Folder
         "collection": "collected",
         "results_file": f"batch-results/{key}.jsonl",
         "error": None,
+        "nonce": batch(ledger).nonce,
+        "account": batch(ledger).account,
     }
     assert written(folder.root / "batch-errors.jsonl") == [
         {
