@@ -198,8 +198,9 @@ def _follow_up(context: Context, summary: PassSummary) -> None:
     """What a job wants run when its file is there; a pass within a job leaves it to the poller."""
     if context.runs_commands:
         for trouble in settled.run_due(context):
-            summary.troubles.append(trouble)
             _renew(context)
+            if trouble:
+                summary.troubles.append(trouble)
 
 
 def _carry_out(context: Context, summary: PassSummary) -> None:

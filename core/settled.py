@@ -29,8 +29,8 @@ def next_try(now: datetime, tries: int) -> datetime:
     return now + _FIRST_WAIT * 2 ** (tries - 1)
 
 
-def run_due(context: Context) -> Iterator[str]:
-    """Run what is due; in words, what went wrong with each that failed."""
+def run_due(context: Context) -> Iterator[str | None]:
+    """Run what is due, one after another; of each, in words, what went wrong."""
     catalogue: Catalogue | None = None
     for run in settled.given_up(context.ledger):
         catalogue = catalogue or read(context.folder)
@@ -41,13 +41,11 @@ def run_due(context: Context) -> Iterator[str]:
         catalogue = catalogue or read(context.folder)
         job = _job(context, catalogue, run)
         if job and job.on_settled:
-            trouble = _run(context, run, job)
+            yield _run(context, run, job)
         elif catalogue.mistakes:
-            trouble = f"{run.file}: what follows it waits for titan.toml: {catalogue.mistakes[0]}"
+            yield f"{run.file}: what follows it waits for titan.toml: {catalogue.mistakes[0]}"
         else:
-            trouble = settled.no_command(context.ledger, run)
-        if trouble:
-            yield trouble
+            settled.no_command(context.ledger, run)
 
 
 def _job(context: Context, catalogue: Catalogue, run: SettledRun) -> Job | None:

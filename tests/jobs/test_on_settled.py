@@ -249,3 +249,20 @@ def test_a_delivery_and_its_command_are_noted_together(desk: Desk) -> None:
     assert submission.delivered_ts is not None
     (row,) = ledger.rows("SELECT started_ts FROM settled_runs")
     assert submission.delivered_ts <= row["started_ts"] <= to_text(desk.bench.clock.now())
+
+
+def test_the_pass_keeps_its_lease_through_slow_commands(desk: Desk) -> None:
+    desk.bench.submit(1)
+    desk.bench.engine.submit(some_requests(1, "other"), Order(tag="daily-feed-2026-11-22-b"))
+    rival = desk.bench.new_engine("rival")
+    rivals: list[bool] = []
+
+    def ten_minutes(step: str) -> None:
+        if step == "settled:ran":
+            desk.bench.clock.advance(600)
+            rivals.append(rival.poll().ran)
+
+    desk.bench.engine.context.ledger.step = ten_minutes
+    desk.bench.pass_after(900)
+    assert rivals == [False, False]
+    assert len(desk.runs()) == 2
