@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from core import titan_file
 from core.answers import Result, to_result
 from core.clock import Clock
 from core.context import Context
-from core.errors import PayloadError
+from core.errors import NeverBatched, PayloadError
 from core.inline import Run
 from core.lane import Lane
 from core.payload import Limits, Line, check_tag, to_line, workflow_and_date
@@ -66,6 +67,7 @@ def keep(
     if not lines:
         raise PayloadError("There is nothing to submit: the list of requests is empty.") from error
     header = _header(lines, order, to_text(clock.now()), actor, str(error))
+    _refuse_never_batched(folder, (order.job, header.workflow, lines[0].custom_id, order.tag))
     for place in rescue_file.places(folder):
         try:
             file, is_new = rescue_file.write(place, header, (line.body for line in lines))
@@ -208,6 +210,12 @@ def _checked(requests: Iterable[object], order: Order) -> Iterator[Line]:
             raise PayloadError(f"custom_id {line.custom_id!r} comes twice.")
         seen.add(line.custom_id)
         yield line
+
+
+def _refuse_never_batched(folder: Folder, names: tuple[str | None, ...]) -> None:
+    found = titan_file.read(folder).never_batch.reason_for(names)
+    if found:
+        raise NeverBatched(f"{found[0]!r} is never batched: {found[1]}. Call the API directly.")
 
 
 def _header(lines: list[Line], order: Order, now: str, actor: str, error: str) -> Header:

@@ -289,3 +289,10 @@ def test_without_any_place_to_write_the_ledgers_error_is_raised(
     monkeypatch.setattr("state.rescue_file.places", places)
     with pytest.raises(titan_batch.LedgerError, match="Cannot write the ledger"):
         titan_batch.submit(some_requests(1), tag="t")
+
+
+def test_a_job_that_is_never_batched_is_refused_with_a_broken_ledger_too(home: Path) -> None:
+    _corrupt(home)
+    with pytest.raises(titan_batch.PayloadError, match="never batched"):
+        titan_batch.submit(some_requests(1), tag="titan-inbox-watch")
+    assert rescue_file.waiting(Folder(home)) == []
