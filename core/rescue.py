@@ -73,9 +73,13 @@ def keep(
             file, is_new = rescue_file.write(place, header, (line.body for line in lines))
         except OSError:
             continue
-        if rescue_file.is_ours(place):
-            return Rescued(file=file, is_new=is_new)
-        file.path.unlink(missing_ok=True)
+        twins = [twin for twin in rescue_file.waiting(folder) if twin.key == file.key]
+        if is_new and (not rescue_file.is_ours(place) or len(twins) > 1):
+            # A folder that others may write, or a call that lies in another place already.
+            file.path.unlink(missing_ok=True)
+            twins = [twin for twin in twins if twin != file]
+        if twins:
+            return Rescued(file=twins[0], is_new=is_new and twins[0] == file)
     raise error
 
 

@@ -296,3 +296,15 @@ def test_a_job_that_is_never_batched_is_refused_with_a_broken_ledger_too(home: P
     with pytest.raises(titan_batch.PayloadError, match="never batched"):
         titan_batch.submit(some_requests(1), tag="titan-inbox-watch")
     assert rescue_file.waiting(Folder(home)) == []
+
+
+def test_a_call_that_lies_in_another_place_already_is_not_kept_twice(
+    home: Path, sandbox: Sandbox
+) -> None:
+    _no_folder(home)
+    first = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    home.unlink()
+    _corrupt(home)
+    assert titan_batch.submit(some_requests(2), tag="t", on_failure="sync") == first
+    assert len(rescue_file.waiting(Folder(home))) == 1
+    assert len(sandbox.books().messages) == 2
