@@ -64,7 +64,10 @@ def _deliver(context: Context, workflow: str, date: str) -> str | None:
         )
     except FileNotFoundError:
         return None
-    return target.name if is_placed else None
+    if not is_placed:
+        part.unlink(missing_ok=True)
+        return None
+    return target.name
 
 
 def _place(context: Context, part: Path, target: Path, workflow: str, date: str) -> None:
