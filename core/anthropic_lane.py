@@ -5,6 +5,7 @@ Import it only where a call is due: the SDK takes about two seconds of CPU to lo
 
 import json
 import math
+import re
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -45,6 +46,9 @@ _REMOTE_STATUS = {
     "ended": BatchStatus.ENDED,
 }
 # Of the organisation's tier, its contract, or the organisation that pays for it.
+_REMOTE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+# What a key looks like, whoever's it is.
+_SECRET = re.compile(r"sk-ant-[\w-]+|(?<=Bearer )\S+", re.IGNORECASE)
 _SPEND_CAP_CODE = "spend_limit_reached"
 _SPEND_CAP_PHRASE = "api usage limits"
 # A 400 that is about the account: no batch of its would be taken, and this one is not bad.
@@ -62,6 +66,7 @@ class AnthropicLane:
         self, *, api_key: str, base_url: str, http_client: httpx2.Client | None = None
     ) -> None:
         """Speak to that server only; `http_client` is for the sandbox in process."""
+        self._key = api_key
         self._client = anthropic.Anthropic(
             api_key=api_key,
             base_url=base_url,
@@ -70,6 +75,20 @@ class AnthropicLane:
             # A redirect would carry prompts to a host that nobody configured.
             http_client=http_client or httpx2.Client(follow_redirects=False, timeout=_TIMEOUT),
         )
+
+    @contextmanager
+    def _errors(self) -> Generator[None, None, None]:
+        """Our errors, without the key: some servers and proxies echo what they were sent."""
+        try:
+            with _our_errors():
+                yield
+        except LaneError as error:
+            error.args = (self._without_key(str(error)),)
+            error.error_type = error.error_type and self._without_key(error.error_type)
+            raise
+
+    def _without_key(self, text: str) -> str:
+        return _SECRET.sub("(key)", text.replace(self._key, "(key)"))
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -80,7 +99,7 @@ class AnthropicLane:
         headers = {"content-type": "application/json", "content-length": str(body.length)}
         if body.betas:
             headers["anthropic-beta"] = ",".join(body.betas)
-        with _our_errors():
+        with self._errors():
             response = cast(
                 "anthropic.APIResponse[MessageBatch]",
                 self._client.post(
@@ -100,7 +119,7 @@ class AnthropicLane:
 
     def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
         """One page of batches, newest first, from behind `after_id` on."""
-        with _our_errors():
+        with self._errors():
             response = self._client.messages.batches.with_raw_response.list(
                 limit=limit, after_id=after_id or anthropic.omit
             )
@@ -115,19 +134,19 @@ class AnthropicLane:
 
     def retrieve(self, remote_id: str) -> RemoteState:
         """What the API says of one batch."""
-        with _our_errors():
+        with self._errors():
             return _to_remote(self._client.messages.batches.retrieve(remote_id))
 
     def cancel(self, remote_id: str) -> RemoteState:
         """Ask for the batch to end early."""
-        with _our_errors():
+        with self._errors():
             return _to_remote(self._client.messages.batches.cancel(remote_id))
 
     def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
         """Answer one request now, at the full price: the message as JSON."""
         headers = {"anthropic-beta": ",".join(betas)} if betas else {}
         max_tokens = params.get("max_tokens")
-        with _our_errors():
+        with self._errors():
             if isinstance(max_tokens, int) and max_tokens > _LONGEST_UNSTREAMED:
                 return self._run_streamed(params, headers)
             response = cast(
@@ -157,7 +176,7 @@ class AnthropicLane:
         The address is made from the configured one and the id: `results_url` could name any host,
         and the SDK would send it the key. `httpx2` undoes a compression on the way.
         """
-        with _our_errors():
+        with self._errors():
             response = cast(
                 "anthropic.APIResponse[httpx2.Response]",
                 self._client.get(
@@ -199,11 +218,11 @@ def _to_remote(batch: MessageBatch) -> RemoteState:
             archived_ts=to_text(batch.archived_at) if batch.archived_at else None,
         )
     except (AttributeError, TypeError, ValueError) as error:
-        raise Unanswered(f"The API's answer is no batch: {error}.") from error
+        raise Unanswered("The API's answer is no batch.") from error
 
 
 def _as_id(value: object) -> str:
-    if not isinstance(value, str) or not value.replace("_", "").isalnum():
+    if not isinstance(value, str) or not _REMOTE_ID.fullmatch(value):
         raise ValueError(f"its id is {value!r:.60}")
     return value
 
@@ -228,10 +247,15 @@ def _our_errors() -> Generator[None, None, None]:
         yield
     except LaneError:
         raise
-    except (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError) as error:
+    except (
+        anthropic.AnthropicError,
+        httpx2.HTTPError,
+        httpx2.StreamError,
+        httpx2.InvalidURL,
+    ) as error:
         raise to_lane_error(error) from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Unanswered(f"The API's answer cannot be read: {error!s:.200}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise Unanswered("The API's answer cannot be read.") from error
 
 
 def to_lane_error(error: Exception) -> LaneError:

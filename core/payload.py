@@ -55,15 +55,20 @@ class Line:
     digest: bytes
 
 
-def check_tag(tag: str) -> str:
+def check_tag(tag: object) -> str:
     """The tag itself. Raises PayloadError when it cannot name anything."""
-    if not tag or not tag.strip():
+    if not isinstance(tag, str) or not tag.strip():
         raise PayloadError("The tag is empty: give the submission a name, such as 'daily-feed'.")
-    if len(tag) > _TAG_LIMIT or not tag.isprintable():
+    return check_name("tag", tag)
+
+
+def check_name(what: str, name: object) -> str:
+    """A name that is safe to keep and to show. Raises PayloadError."""
+    if not isinstance(name, str) or not name or len(name) > _TAG_LIMIT or not name.isprintable():
         raise PayloadError(
-            f"The tag must be at most {_TAG_LIMIT} printable characters: {tag!r:.80}."
+            f"The {what} must be text of at most {_TAG_LIMIT} printable characters: {name!r:.80}."
         )
-    return tag
+    return name
 
 
 def workflow_and_date(custom_id: str, tag: str, today: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from core.cutting import Cutter
 from core.errors import LaneError, NeverBatched, PayloadError, SettingsError
 from core.estimate import Estimate
 from core.inline import answer
-from core.payload import Line, check_tag, to_line, wire_overhead, workflow_and_date
+from core.payload import Line, check_name, check_tag, to_line, wire_overhead, workflow_and_date
 from core.send import send_intents
 from core.titan_file import read
 from state import bookings, submissions
@@ -35,6 +35,25 @@ class Order:
     deadline: datetime | None = None
     on_failure: OnFailure = OnFailure.QUEUE
     betas: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raise PayloadError where a caller gave what cannot be kept."""
+        check_tag(self.tag)
+        check_name("model", self.model)
+        for what, name in (("workflow", self.workflow), ("job", self.job)):
+            if name is not None:
+                check_name(what, name)
+        for beta in self.betas:
+            check_name("beta", beta)
+        if self.deadline is not None and not _is_aware(self.deadline):
+            raise PayloadError(
+                "The deadline must be a datetime with a time zone, such as"
+                f" datetime.now(timezone.utc), not {self.deadline!r:.60}."
+            )
+
+
+def _is_aware(moment: object) -> bool:
+    return isinstance(moment, datetime) and moment.tzinfo is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +80,7 @@ def submit(context: Context, requests: Iterable[object], order: Order) -> Submit
 
 
 def _take_in(context: Context, requests: Iterable[object], order: Order) -> tuple[Submission, bool]:
-    check_tag(order.tag)
+    order.check()
     key = f"tb_{context.ledger.word(_KEY_LENGTH)}"
     spool = SpoolWriter(context.folder.spool, f"{key}.jsonl", step=context.ledger.step)
     first: list[str] = []
@@ -82,8 +101,10 @@ def _take_in(context: Context, requests: Iterable[object], order: Order) -> tupl
             admit=lambda: _admit(context, rules, new, estimate),
             book=lambda taken: _book(context, taken, estimate),
         )
-    except Exception:
-        spool.discard()
+    except (Exception, KeyboardInterrupt):
+        # A Ctrl-C may come after the commit, and then the ledger points at the file.
+        if not submissions.is_taken_in(context.ledger, key):
+            spool.discard()
         raise
     if not is_new:
         spool.discard()

@@ -221,7 +221,10 @@ def _add_up(
     results_bytes: int,
     trouble: str | None,
 ) -> None:
-    """The batch's own sums; they are recounted, never added to."""
+    """The batch's own sums; they are recounted, never added to.
+
+    Once it is collected, its counts are those of the results that came.
+    """
     ledger.execute(
         "UPDATE batches SET (cost_nano, sync_cost_nano, unpriced, surplus_nano) = (SELECT"
         " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
@@ -237,6 +240,13 @@ def _add_up(
         written.rev,
         batch.id,
     )
+    if collection != Collection.PENDING:
+        ledger.execute(
+            "UPDATE batches SET (processing, succeeded, errored, canceled, expired) = (SELECT 0,"
+            " sum(outcome = 'succeeded'), sum(outcome = 'errored'), sum(outcome = 'canceled'),"
+            " sum(outcome = 'expired') FROM attempts WHERE batch_id = batches.id) WHERE id = ?",
+            batch.id,
+        )
 
 
 def add_daily_totals(ledger: Ledger, written: Written, batch: Batch) -> None:

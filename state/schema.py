@@ -410,7 +410,9 @@ def _migrate(connection: "sqlite3.Connection", path: Path) -> None:
     from filelock import FileLock, Timeout  # noqa: PLC0415 - only a first start needs it
 
     try:
-        with FileLock(path.with_suffix(".migrate.lock"), timeout=_MIGRATION_LOCK_TIMEOUT_S):
+        with FileLock(
+            path.with_suffix(".migrate.lock"), timeout=_MIGRATION_LOCK_TIMEOUT_S, mode=0o600
+        ):
             before = _version(connection, path)
             if before == VERSION:
                 return

@@ -91,6 +91,11 @@ def _some_are_known(ledger: Ledger, tag: str, staged: int) -> str:
     )
 
 
+def is_taken_in(ledger: Ledger, key: str) -> bool:
+    """Whether the ledger has a submission of that key."""
+    return ledger.row("SELECT 1 FROM submissions WHERE key = ?", key) is not None
+
+
 def take_in(
     ledger: Ledger,
     new: NewSubmission,

@@ -69,15 +69,16 @@ def submit(
     Raises PayloadError or AlreadySubmitted, which name the request, and then nothing was taken
     in; LedgerError when there is no place at all to write them down.
     """
-    listed = list(requests)
+    listed = _listed(requests)
     order = Order(
         tag=tag,
         model=model,
         workflow=workflow,
         deadline=deadline,
         on_failure=_policy(on_failure),
-        betas=tuple(betas),
+        betas=(betas,) if isinstance(betas, str) else tuple(betas),
     )
+    order.check()
     try:
         with _engine() as engine:
             submitted = engine.submit(listed, order)
@@ -93,6 +94,12 @@ def submit(
     if submitted.trouble:
         _log.warning("%s: %s", submitted.submission.key, submitted.trouble)
     return submitted.submission.key
+
+
+def _listed(requests: object) -> list[Any]:
+    if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, Iterable):
+        raise PayloadError(f"The requests must be a list of objects, not {requests!r:.60}.")
+    return list(requests)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
 def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:

@@ -101,7 +101,7 @@ def _rescues(folder: Folder) -> Iterator[Finding]:
 
 def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
     if not folder.ledger.exists():
-        yield Finding(Health.OK, "ledger", f"none yet; it will be {folder.ledger}")
+        yield _future(folder)
         return
     try:
         damage = checkup.damage(folder.ledger, thorough=thorough)
@@ -120,6 +120,19 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         for check in (_poller, _doubts, _holds, _follow_ups, _money):
             yield from check(reader)
     yield from _files(folder)
+
+
+def _future(folder: Folder) -> Finding:
+    """There is no ledger yet: whether there can be one."""
+    nearest = next(path for path in folder.ledger.parents if path.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK):
+        return Finding(Health.OK, "ledger", f"none yet; it will be {folder.ledger}")
+    return Finding(
+        Health.BAD,
+        "ledger",
+        f"{folder.ledger} cannot be made: {nearest} is no folder that this user may write;"
+        " set TITAN_HOME to another",
+    )
 
 
 def _poller(source: Source) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """The command line. Commands load when they run, so that `--help` and `--poll` stay quick."""
 
+import errno
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -32,7 +33,6 @@ COMMANDS = {
     "acknowledge": "Settle failed requests without an answer.",
     "withdraw": "Take a command back before it is carried out.",
     "commands": "List what was asked for, by whom, and what came of it.",
-    "schedule": "Show, install or remove the 15-minute poller: cron, systemd, Windows, skill.",
     "rebuild": "Make a new ledger from the files beside a damaged one.",
     "doctor": "Check the installation, the ledger and the settings.",
     "sandbox": "Serve an emulator of the Message Batches API on this machine.",
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_run(arguments))
 
 
-def _run(arguments: list[str] | None) -> int:
+def _run(arguments: list[str] | None) -> int:  # noqa: PLR0911 - one for each way to end
     try:
         code = cli.main(args=arguments, prog_name="titan-console", standalone_mode=False)
     except click.ClickException as error:
@@ -102,10 +102,25 @@ def _run(arguments: list[str] | None) -> int:
         say(f"titan-console: {error}")
         return exit_code_of(error)
     except (KeyboardInterrupt, click.Abort):
-        say("titan-console: stopped. What was taken in is safe; the next pass goes on.")
-        return 128 + 2
-    except BrokenPipeError:
-        # The reader of our output has seen enough; Python would complain at exit.
-        sys.stdout = None
+        say("titan-console: stopped. What was taken in is safe; `titan-console status` shows it.")
+        return Exit.STOPPED
+    except SystemExit:
+        # Click leaves in this way only when the reader of our output has seen enough.
         return Exit.DONE
+    except OSError as error:
+        return _unwritable(error)
+    except RuntimeError as error:
+        if "sys.stdin" not in str(error):
+            raise
+        say("titan-console: standard input is closed.")
+        return Exit.USAGE
     return code if isinstance(code, int) else Exit.DONE
+
+
+def _unwritable(error: OSError) -> int:
+    """Standard output is full or closed; Python would complain once more at exit."""
+    sys.stdout = None
+    if error.errno == errno.EPIPE:
+        return Exit.DONE
+    say(f"titan-console: the output cannot be written: {error.strerror or error}.")
+    return Exit.UNUSABLE

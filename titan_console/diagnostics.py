@@ -18,6 +18,7 @@ class Exit(IntEnum):
     ATTENTION = 1
     USAGE = 2
     UNUSABLE = 3
+    STOPPED = 130
 
 
 def exit_code_of(error: TitanError) -> Exit:

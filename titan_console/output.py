@@ -1,6 +1,7 @@
 """Prints data on stdout: JSON for programs, aligned text for people."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,7 +19,9 @@ def print_json(value: dict[str, Any]) -> None:
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as wide as their texts; whatever came from outside is made harmless."""
-    table = [list(header), *([clean(cell, _WIDEST) for cell in row] for row in rows)]
+    # A person's line is cut where it would wrap; a file or a pipe gets all of it.
+    widest = _WIDEST if sys.stdout.isatty() else None
+    table = [list(header), *([clean(cell, widest) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         cells = (pad(cell, width) for cell, width in zip(row, widths, strict=True))

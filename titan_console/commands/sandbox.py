@@ -10,7 +10,13 @@ _PORT = 8765
 
 
 @click.command
-@click.option("--port", default=_PORT, show_default=True, help="On 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=_PORT,
+    show_default=True,
+    help="On 127.0.0.1; 0 takes a free one.",
+)
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same answers.")
 @click.option(
     "--plan",
@@ -54,12 +60,16 @@ def command(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    address = f"http://127.0.0.1:{port}"
-    if as_json:
-        print_json({"base_url": address, "seed": seed, "plan": plan_text, "speed": speed})
-    say(f"The sandbox answers on {address} until Ctrl-C. In another terminal:")
-    say(f"  export ANTHROPIC_BASE_URL={address} ANTHROPIC_API_KEY=any")
+
+    def ready(address: str) -> None:
+        if as_json:
+            print_json({"base_url": address, "seed": seed, "plan": plan_text, "speed": speed})
+        say(f"The sandbox answers on {address} until Ctrl-C. In another terminal:")
+        say(f"  export ANTHROPIC_BASE_URL={address} ANTHROPIC_API_KEY=any")
+
     try:
-        serve(sandbox, port=port)
+        serve(sandbox, port=port, ready=ready)
     except OSError as error:
         raise click.UsageError(f"Port {port} cannot be used: {error.strerror}.") from error
+    except KeyboardInterrupt:
+        say("The sandbox is closed.")

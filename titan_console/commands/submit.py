@@ -12,7 +12,7 @@ from core.bootstrap import open_engine
 from core.errors import PayloadError
 from core.settings import from_environment
 from core.submit import Order, Submitted
-from state.records import OnFailure
+from state.records import OnFailure, Submission
 from state.views import batches_of
 from titan_console import progress
 from titan_console.diagnostics import Exit, say
@@ -56,7 +56,7 @@ def command(  # noqa: PLR0913 - each is an option
     {"custom_id", "params"}. The same file submitted again sends nothing. Prints the key.
     """
     order = Order(
-        tag=tag or _tag_of(file.name),
+        tag=_tag_of(file.name) if tag is None else tag,
         model=model,
         workflow=workflow,
         deadline=_moment(deadline) if deadline else None,
@@ -91,14 +91,19 @@ def _report(submitted: Submitted, batches: int, *, as_json: bool) -> int:
     else:
         click.echo(taken.key)
     if submitted.repeated:
-        say(f"The same {taken.request_count:,} requests are in it already; nothing was sent.")
+        say(f"The same {_requests_in(taken)} are in it already; nothing was sent.")
     elif submitted.trouble:
-        say(f"Taken in, {taken.request_count:,} requests. {submitted.trouble}")
+        say(f"Taken in, {_requests_in(taken)}. {submitted.trouble}")
         return Exit.ATTENTION
     else:
         plural = "batch" if batches == 1 else "batches"
-        say(f"Sent {taken.request_count:,} requests in {batches:,} {plural}.")
+        say(f"Sent {_requests_in(taken)} in {batches:,} {plural}.")
     return Exit.DONE
+
+
+def _requests_in(submission: Submission) -> str:
+    count = submission.request_count
+    return f"{count:,} request{'' if count == 1 else 's'}"
 
 
 def _requests(file: IO[bytes]) -> Iterator[object]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import Thread
 from typing import cast
@@ -42,9 +42,19 @@ class Connections:
             transport.abort()
 
 
-def serve(sandbox: Sandbox, *, host: str = HOST, port: int = PORT) -> None:
-    """Serve until interrupted; a port that is taken is an OSError."""
+def serve(
+    sandbox: Sandbox,
+    *,
+    host: str = HOST,
+    port: int = PORT,
+    ready: Callable[[str], None] = lambda _address: None,
+) -> None:
+    """Serve until interrupted; a port that is taken is an OSError.
+
+    `ready` hears the base URL as soon as it can be called.
+    """
     with socket.create_server((host, port)) as listener:
+        ready(f"http://{host}:{listener.getsockname()[1]}")
         _server(sandbox).run(sockets=[listener])
 
 
