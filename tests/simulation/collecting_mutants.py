@@ -7,7 +7,6 @@ from simulation.patching import patched
 
 import core.collect
 import state.collection
-import state.results_file
 import state.sending
 import state.spool
 from state.folder import replace
@@ -69,17 +68,6 @@ def cost_is_a_counter() -> Generator[None, None, None]:
             state.collection.add_daily_totals(ledger, written, batch)
 
     with patched(state.collection, "_add_up", add_up):
-        yield
-
-
-def one_results_file() -> Generator[None, None, None]:
-    """Two tries at the same batch write into one file."""
-    real = state.results_file.ResultsFile.__init__
-
-    def begin(self: Any, *parts: Any, **options: Any) -> None:
-        real(self, *parts, **{**options, "own": "the"})
-
-    with patched(state.results_file.ResultsFile, "__init__", begin):
         yield
 
 

@@ -103,7 +103,7 @@ def _errors_mirror(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
     )
     if shown != expected:
         yield f"mirror: errors are {shown - expected} too many and {expected - shown} too few"
-    if any(not line["params"].get("messages") for line in lines):
+    if any(not (line["params"] or {}).get("messages") for line in lines):
         yield "mirror: an error without its request"
 
 
@@ -136,7 +136,7 @@ def _staging(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
     shown: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(folder.staging.glob("*")):
         if path.suffix == ".part":
-            yield f"P5: {path.name} was left behind"
+            # A kill left it; the next delivery of the same file clears it away.
             continue
         lines, findings = _mirror(path)
         yield from findings

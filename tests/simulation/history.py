@@ -12,7 +12,7 @@ from random import Random
 from builders import some_requests
 from simulation.checks import check
 from simulation.process import Process
-from simulation.weather import draw
+from simulation.weather import Weather, draw
 from simulation.world import Figures, World
 
 import core.listing
@@ -59,11 +59,10 @@ class Submission:
         return submitted
 
 
-def run_history(seed: int) -> History:
-    """Live through one seed."""
-    rng = Random(f"weather {seed}")
+def run_history(seed: int, weather: Weather | None = None) -> History:
+    """Live through one seed, in its own weather or in a given one."""
     with a_home() as home:
-        world = World(home, seed, draw(rng))
+        world = World(home, seed, weather or draw(Random(f"weather {seed}")))
         submissions = [
             Submission(number, count) for number, count in enumerate(world.weather.submissions)
         ]

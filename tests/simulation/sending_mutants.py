@@ -189,22 +189,6 @@ def _all(
             setattr(owner, name, function)
 
 
-def release_all() -> Generator[None, None, None]:
-    """A released row frees its requests, also those that another batch has by now."""
-
-    def free(ledger: Any, batch_id: int, status: str) -> None:
-        ledger.execute(
-            "UPDATE requests SET status = ? WHERE id IN"
-            " (SELECT request_id FROM attempts WHERE batch_id = ?)",
-            status,
-            batch_id,
-        )
-        ledger.execute("UPDATE attempts SET live = 0 WHERE batch_id = ? AND live = 1", batch_id)
-
-    with patched(state.sending, "free_live", free):
-        yield
-
-
 def rows_before_list() -> Generator[None, None, None]:
     """Strangers in the list are judged by the rows that there were before it was read."""
     real, expire = core.recover.unresolved, core.recover.expire_senders

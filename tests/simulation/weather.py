@@ -78,6 +78,53 @@ def calm() -> Weather:
     )
 
 
+def slow_lists() -> Weather:
+    """Creates are taken in late, and who reads the list falls asleep over it."""
+    return replace(
+        calm(),
+        faults=(Fault(call="create", what="late", p=0.7, seconds=1400),),
+        freeze=0.02,
+        busy_together=1,
+        burst=0.9,
+        steps=800,
+        max_requests=10,
+        submissions=(1, 2, 3, 4, 5, 6, 7, 8, 9),
+    )
+
+
+def overtaken_lists() -> Weather:
+    """Who wants to read the list falls asleep, and meanwhile others send."""
+    return replace(
+        calm(),
+        plan=Plan.seconds(4000, 9000),
+        faults=(Fault(call="create", what="drop", p=0.5),),
+        freeze=0.03,
+        busy_together=4,
+        burst=0.97,
+        newest_first=0.7,
+        steps=600,
+        max_requests=10,
+        submissions=(1, 2, 3, 4, 5, 6, 7, 8, 9),
+    )
+
+
+def broken_lists() -> Weather:
+    """Creates are lost, and the list breaks off before it comes to them."""
+    return replace(
+        calm(),
+        faults=(
+            Fault(call="create", what="timeout", p=0.6),
+            Fault(call="list", what="drop", p=0.7),
+        ),
+        foreign=0.04,
+        busy_together=2,
+        burst=0.9,
+        steps=600,
+        list_page=1,
+        submissions=(2, 2, 3),
+    )
+
+
 def draw(rng: Random) -> Weather:
     """Weather for one history: some are calm in most respects, so that faults do not hide others.
 
@@ -99,7 +146,7 @@ def draw(rng: Random) -> Weather:
         foreign=rng.choice((0, 0.01, 0.04)),
         outside=rng.choice((0, 0, 0.01)),
         # Where the list breaks off, a twin that a proxy made behind its end may stay unseen.
-        repeat=rng.choice((0, 0, 0.3)) if list_page == 1000 else 0,
+        repeat=rng.choice((0, 0.3, 0.3)) if list_page == 1000 else 0,
         busy_together=rng.choice((1, 2, 3, 4)),
         burst=rng.choice((0.3, 0.7, 0.9, 0.97)),
         steps=rng.choice((200, 400, 800)),

@@ -23,7 +23,7 @@ from core.engine import Engine
 from core.payload import Limits
 from core.pricing import PriceBook
 from state.connection import sqlite3
-from state.errors import LedgerBusy, LedgerUnusable
+from state.errors import IllegalMove, LedgerBusy, LedgerUnusable
 from state.folder import Folder
 from state.ledger import ALPHABET, Ledger
 from titan_console.sandbox.api import Sandbox
@@ -218,6 +218,8 @@ class World:
             self.processes.remove(process)
             if process.broken is not None:
                 self.broken.append(f"{process.name} ended with a traceback: {process.broken!r}")
+            if isinstance(process.trouble, IllegalMove):
+                self.broken.append(f"{process.name} tried an illegal move: {process.trouble}")
 
     def cut_power(self) -> None:
         """All are killed at once, and what was not synced may be lost, in part or all."""
