@@ -26,8 +26,11 @@ def open_engine(
     clock: Clock | None = None,
     progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None,
     runs_commands: bool = True,
+    word: Callable[[int], str] = random_word,
 ) -> Engine:
     """An engine on the ledger and the API that the settings name.
+
+    `word` makes the keys and nonces of a ledger; a demo makes the same ones each time.
 
     The SDK is loaded when the API is first needed. Raises LedgerUnusable.
     """
@@ -41,7 +44,9 @@ def open_engine(
 
     return Engine(
         Context(
-            ledger=Ledger(folder.ledger, now=clock.now, actor=who, monotonic=clock.monotonic),
+            ledger=Ledger(
+                folder.ledger, now=clock.now, actor=who, monotonic=clock.monotonic, word=word
+            ),
             folder=folder,
             clock=clock,
             lane=lane,

@@ -47,7 +47,12 @@ def edits(
 
 def _params(context: Context, lines: LineReader, request: Selected) -> Params:
     place = orders.body_of(context.ledger, request.request_id)
-    body: Params = msgspec.json.decode(lines.read(*place))["params"]
+    body: Params | None = msgspec.json.decode(lines.read(*place))["params"]
+    if body is None:
+        raise PayloadError(
+            f"Request {request.custom_id!r} was adopted, so what was asked is not known:"
+            " give it whole with --edits."
+        )
     return body
 
 

@@ -36,6 +36,8 @@ def judge(
 
 
 def _why_not(verb: Verb, request: Selected, *, edited: bool, force: bool) -> str | None:
+    if verb in (Verb.REPLAY, Verb.SYNC) and not request.has_body and not edited:
+        return "adopted, so what was asked is not known; --edits gives it"
     match verb:
         case Verb.REPLAY:
             return _why_no_replay(request, edited=edited, force=force)

@@ -12,6 +12,9 @@ _LAST_ATTEMPT = (
     " AND m.outcome IS NOT NULL)"
 )
 
+# A request that was adopted with its batch has null for its params: nobody knows what was asked.
+_NO_PARAMS = len('{"custom_id":"","params":null}')
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filter:
@@ -42,7 +45,7 @@ class Selected:
     status: RequestStatus
     error_type: str | None
     stop_reason: str | None
-    body_length: int
+    has_body: bool
 
 
 def requests(source: Source, wanted: Filter) -> list[Selected]:
@@ -56,12 +59,12 @@ def requests(source: Source, wanted: Filter) -> list[Selected]:
             status=RequestStatus(row["status"]),
             error_type=row["error_type"],
             stop_reason=row["stop_reason"],
-            body_length=row["body_length"],
+            has_body=row["body_length"] > len(row["custom_id"]) + _NO_PARAMS,
         )
         for row in source.rows(
             "SELECT r.id, r.custom_id, r.tag, r.status, a.error_type, a.stop_reason,"  # noqa: S608
-            " r.body_length FROM requests r"
-            " JOIN submissions s ON s.id = r.submission_id"
+            " coalesce(e.body_length, r.body_length) AS body_length FROM requests r"
+            " LEFT JOIN edits e ON e.id = r.edit_id JOIN submissions s ON s.id = r.submission_id"
             f" LEFT JOIN attempts a ON a.request_id = r.id AND {_LAST_ATTEMPT}"
             f" WHERE {where} ORDER BY r.id",
             *parameters,

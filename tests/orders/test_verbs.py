@@ -10,6 +10,7 @@ import pytest
 from builders import Bench, a_bench
 
 from core import verbs
+from core.adopt import adopt
 from core.errors import PayloadError
 from core.verbs import Wish
 from state import commands, views
@@ -235,3 +236,14 @@ def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path
         billed = [row.custom_id for row in bench.sandbox.books().billed()]
         assert len(billed) == 6
         assert views.totals(bench.engine.context.ledger).surplus_nano == 0
+
+
+def test_what_was_adopted_without_its_body_is_asked_again_only_with_one(bench: Bench) -> None:
+    foreign = bench.sandbox.add_foreign(("theirs-1", "theirs-2"))
+    bench.sandbox.end(foreign)
+    adopt(bench.engine.context, foreign, tag="adopted")
+    bench.pass_after(60)
+    with pytest.raises(PayloadError, match="adopted, so what was asked is not known"):
+        _order(bench, Verb.REPLAY, "adopted")
+    with pytest.raises(PayloadError, match="give it whole with --edits"):
+        _order(bench, Verb.REPLAY, "adopted", changes={"max_tokens": 9}, force=True)

@@ -1,5 +1,7 @@
 """What the demo says at its end: what happened, what it saved, where to look next."""
 
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -26,15 +28,23 @@ def tell(home: Path) -> None:
     click.echo()
     click.echo("Look around:")
     click.echo(f"  export TITAN_HOME={home}")
+    program = _program()
     for command, what in (
-        ("titan-console", "the console"),
-        ("titan-console status", "the same as text; --json for programs"),
-        ("titan-console errors", "what failed, and why"),
-        ("titan-console results TAG", "every answer, in input order"),
+        (program, "the console"),
+        (f"{program} status", "the same as text; --json for programs"),
+        (f"{program} errors", "what failed, and why"),
+        (f"{program} results TAG", "every answer, in input order"),
     ):
-        click.echo(f"  {command:<27} {what}")
+        click.echo(f"  {command:<{len(program) + 14}} {what}")
     staged = sorted(path.name for path in folder.staging.glob("*.jsonl"))
     click.echo(f"  {folder.staging}/ has what the next job reads: {', '.join(staged)}")
+
+
+def _program() -> str:
+    """How this shell calls us: by name, or by the path where the environment is not active."""
+    if shutil.which("titan-console"):
+        return "titan-console"
+    return str(Path(sys.executable).parent / "titan-console")
 
 
 def report(home: Path) -> reports.Report:

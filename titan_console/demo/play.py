@@ -1,5 +1,6 @@
 """Plays the demo: submit the jobs, make passes until all have ended, and keep the poller going."""
 
+import random
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,8 @@ from core.engine import Engine
 from core.settings import Settings
 from core.submit import Order
 from state import views
+from state.folder import Folder
+from state.ledger import ALPHABET, random_word
 from titan_console.commands.poll import in_words
 from titan_console.demo.jobs import JOBS
 from titan_console.demo.texts import Text
@@ -45,10 +48,21 @@ def play(home: Path, texts: list[Text], *, seed: int, say: Say) -> Settings:
     with sandbox(seed) as address:
         settings = replace(settings, base_url=address)
         say(f"The sandbox answers on {address}. The ledger lies in {home}.")
-        with open_engine(settings, actor="demo") as engine:
+        with open_engine(settings, actor="demo", word=_words(home, seed)) as engine:
             _submit(engine, texts, say)
             _poll_until_done(engine, say)
     return settings
+
+
+def _words(home: Path, seed: int) -> Callable[[int], str]:
+    """The same keys and nonces for the same seed, so that the sandbox answers the same.
+
+    A ledger that is there already has used them, and gets others.
+    """
+    if Folder(home).ledger.exists():
+        return random_word
+    rng = random.Random(seed)  # noqa: S311 - nothing secret
+    return lambda length: "".join(rng.choice(ALPHABET) for _ in range(length))
 
 
 def _submit(engine: Engine, texts: list[Text], say: Say) -> None:
@@ -57,7 +71,8 @@ def _submit(engine: Engine, texts: list[Text], say: Say) -> None:
         requests = job.requests(texts, date)
         order = Order(tag=f"{job.name}-{date}", model=job.model, workflow=job.name)
         submitted = engine.submit(requests, order)
-        say(f"submitted  {job.name}: {len(requests):,} requests, to {job.what}")
+        count = f"{len(requests):,} request{'' if len(requests) == 1 else 's'}"
+        say(f"submitted  {job.name}: {count}, to {job.what}")
         if submitted.trouble:
             say(f"           its answer was lost ({submitted.trouble}) - nothing is sent again")
 

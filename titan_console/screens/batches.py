@@ -31,6 +31,7 @@ class BatchesScreen(Screen[None]):
         #open { height: 5fr; }
         #recent { height: 3fr; }
         #errors { height: 3fr; }
+        #open.-empty, #recent.-empty, #errors.-empty { height: 3; }
         #holds { display: none; }
         #holds.-shown { display: block; }
         #notice { display: none; height: 1fr; content-align: center middle; text-align: center; }
@@ -42,6 +43,7 @@ class BatchesScreen(Screen[None]):
     BatchesScreen.-flat {
         #figures { height: 1; margin: 0; }
         #open, #recent, #errors { height: 1; }
+        #open.-empty, #recent.-empty, #errors.-empty { height: 1; }
         #open:focus-within, #recent:focus-within, #errors:focus-within { height: 1fr; }
     }
     """
