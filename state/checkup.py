@@ -7,7 +7,10 @@ from pathlib import Path
 from state.connection import FIRST_SAFE_SQLITE, sqlite3
 from state.errors import LedgerUnusable
 from state.folder import Folder
-from state.reader import Reader
+from state.reader import Reader, Source
+from state.results_file import file_name
+
+_LATEST = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,3 +74,13 @@ def disk_use(folder: Folder) -> dict[str, int]:
         "results": size(list(folder.results.glob("*"))),
         "free": shutil.disk_usage(folder.root).free,
     }
+
+
+def lost_results(source: Source, folder: Folder) -> list[str]:
+    """The latest batches whose answers the ledger counts and whose file is gone."""
+    rows = source.rows(
+        "SELECT key FROM batches WHERE collection = 'collected' AND results_bytes > 0"
+        " ORDER BY id DESC LIMIT ?",
+        _LATEST,
+    )
+    return [row["key"] for row in rows if not (folder.results / file_name(row["key"])).exists()]

@@ -119,6 +119,15 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
     with Reader(folder.ledger) as reader:
         for check in (_poller, _doubts, _holds, _follow_ups, _money):
             yield from check(reader)
+        lost = checkup.lost_results(reader, folder)
+    if lost:
+        count = f"{len(lost)} batch{'' if len(lost) == 1 else 'es'}"
+        yield Finding(
+            Health.BAD,
+            "results",
+            f"the answers of {count} are gone from {folder.results}, the latest of {lost[0]};"
+            " the API has them for 29 days",
+        )
     yield from _files(folder)
 
 

@@ -1,10 +1,12 @@
 """What every command has: help, quickness, JSON; and the smaller commands themselves."""
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
-from terminal import Terminal
+from builders import a_request
+from terminal import Terminal, a_server
 
 from titan_console.cli import COMMANDS
 
@@ -82,3 +84,17 @@ def test_the_console_needs_a_terminal_and_says_what_to_do_without(tmp_path: Path
     done = Terminal(tmp_path / "home").run()
     assert done.code == 2
     assert "titan-console status" in done.err
+
+
+def test_doctor_misses_answers_that_are_gone(tmp_path: Path) -> None:
+    with a_server() as (_, address):
+        terminal = Terminal(tmp_path / "home", address)
+        lines = json.dumps(a_request())
+        key = terminal.run("submit", "-", "--tag", "t", stdin=lines).out.strip()
+        terminal.run("--poll")
+        assert terminal.run("doctor").code == 0
+        (terminal.home / "batch-results" / f"{key}.jsonl").unlink()
+        done = terminal.run("doctor")
+    assert done.code == 1
+    assert f"the answers of 1 batch are gone from {terminal.home / 'batch-results'}" in done.out
+    assert key in done.out
