@@ -9,7 +9,7 @@ from state import collection, looking, sending, views
 from state.errors import AlreadySubmitted, IllegalMove
 from state.ledger import Ledger
 from state.records import BatchStatus, Collection, Outcome, RequestStatus
-from state.schema import _COLLECTION_MOVES, _MOVES
+from state.tables import _COLLECTION_MOVES, _MOVES
 
 STATUS_MOVES = {
     ("intent", "sending"),
