@@ -39,7 +39,7 @@ _MUTANTS: dict[str, Mutant] = {
 }
 FIRST_SEED = {
     "settle_zero": 7,
-    "stale_listing": 13,
+    "stale_listing": 44,
     "first_page_only": 13,
     "incomplete_list": 1,
     "timeout_is_failure": 7,
