@@ -277,7 +277,7 @@ def _from_status(error: anthropic.APIStatusError) -> LaneError:
     return kind(
         message,
         status=status,
-        error_type=error.type,
+        error_type=error.type if isinstance(cast("object", error.type), str) else None,
         retry_after_s=_retry_after(error.response.headers),
     )
 

@@ -65,7 +65,7 @@ def _edit(
             "params": {k: v for k, v in params.items() if v is not None},
         },
         position=at,
-        model="",
+        model=orders.model_of(context.ledger, request.request_id),
         betas=orders.betas_of(context.ledger, request.request_id),
         limits=context.limits,
     )

@@ -146,6 +146,17 @@ def body_of(source: Source, request_id: int) -> tuple[str, int, int]:
     return row[0], row[1], row[2]
 
 
+def model_of(source: Source, request_id: int) -> str:
+    """The model that the request's submission was made for."""
+    return str(
+        source.rows(
+            "SELECT s.model FROM requests r JOIN submissions s ON s.id = r.submission_id"
+            " WHERE r.id = ?",
+            request_id,
+        )[0][0]
+    )
+
+
 def betas_of(source: Source, request_id: int) -> tuple[str, ...]:
     """The beta headers that the request was submitted with."""
     text = source.rows("SELECT betas FROM requests WHERE id = ?", request_id)[0][0]

@@ -45,9 +45,7 @@ def test_whatever_is_wrong_with_an_answer_the_next_one_completes_it(
     assert len(json_lines(bench.folder.results / f"{batches(bench)[0].key}.jsonl")) == 7
 
 
-@pytest.mark.parametrize(
-    "fault", ["list:503", "retrieve:404", "list:429:retry=600", "list:garbage"]
-)
+@pytest.mark.parametrize("fault", ["list:503", "retrieve:404", "list:429:retry=600"])
 def test_a_list_that_fails_is_asked_again_and_nothing_changes_meanwhile(
     bench: Bench, fault: str
 ) -> None:
