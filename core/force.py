@@ -54,12 +54,12 @@ def _free(
         match batch.status:
             case BatchStatus.INTENT:
                 sending.withdrawn(context.ledger, batch, _REASON)
-            case BatchStatus.IN_PROGRESS if not last_moment:
+            case BatchStatus.IN_PROGRESS:
                 cancel(context, batch)
-            case _ if last_moment:
-                orders.let_go(context.ledger, batch, live, "the deadline leaves no time to wait")
             case _:
                 pass
+        if last_moment and batch.status != BatchStatus.INTENT:
+            orders.let_go(context.ledger, batch, live, "the deadline leaves no time to wait")
 
 
 def _run(context: Context, command: Command, ids: Sequence[int]) -> str | None:

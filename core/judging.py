@@ -54,6 +54,8 @@ def _why_no_replay(request: Selected, *, edited: bool, force: bool) -> str | Non
         if request.stop_reason not in REVIEW_STOP_REASONS and not force:
             return "answered well already; --force asks again"
         return None
+    if request.status == RequestStatus.GIVEN_UP and not force:
+        return "acknowledged already; --force asks again"
     if request.error_type == NEEDS_EDIT and not edited and not force:
         return f"{NEEDS_EDIT}: it would fail again without an edit"
     return _in_flight(request)

@@ -23,7 +23,9 @@ _EXTENDED_MODELS = (
     *("claude-sonnet-5", "claude-sonnet-4-6", "claude-haiku-5-5"),
 )
 # Words that are ours, not the API's: in a request they would come back as an error a day later.
-_OURS = frozenset({"tag", "workflow", "job", "deadline", "on_failure", "betas", "batch_id", "key"})
+_OURS = frozenset(
+    {"custom_id", "tag", "workflow", "job", "deadline", "on_failure", "betas", "batch_id", "key"}
+)
 _REFUSED_PARAMS = {
     "stream": "a batch does not stream; leave `stream` out",
     "speed": "a batch has no fast mode; leave `speed` out",

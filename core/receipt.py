@@ -41,10 +41,12 @@ class Receipt:
         return report
 
 
-def for_requests(context: Context, verb: Verb, judged: Judged) -> Receipt:
-    """The receipt of a verb on requests."""
+def for_requests(
+    context: Context, verb: Verb, judged: Judged, *, model: str | None = None
+) -> Receipt:
+    """The receipt of a verb on requests; `model` is the one that an edit gives them all."""
     ids = [request.request_id for request in judged.taken]
-    batch, sync = _estimate(context, ids) if verb in (Verb.REPLAY, Verb.SYNC) else (0, 0)
+    batch, sync = _estimate(context, ids, model) if verb in (Verb.REPLAY, Verb.SYNC) else (0, 0)
     return Receipt(
         verb=verb,
         count=len(ids),
@@ -69,7 +71,9 @@ def for_batches(context: Context, batch_ids: Sequence[int]) -> Receipt:
     )
 
 
-def _estimate(context: Context, ids: Sequence[int]) -> tuple[int | None, int | None]:
+def _estimate(
+    context: Context, ids: Sequence[int], model: str | None
+) -> tuple[int | None, int | None]:
     """From the sizes of the bodies, and the usual length of the workflow's answers."""
     batch_total = sync_total = 0
     now = context.clock.now()
@@ -79,7 +83,7 @@ def _estimate(context: Context, ids: Sequence[int]) -> tuple[int | None, int | N
             input_tokens=size.body_bytes // _BYTES_PER_TOKEN,
             output_tokens=size.requests * answer,
         )
-        batch, sync = context.prices.price(size.model, usage, at=now, kind=Kind.BATCH)
+        batch, sync = context.prices.price(model or size.model, usage, at=now, kind=Kind.BATCH)
         if batch is None or sync is None:
             return None, None
         batch_total, sync_total = batch_total + batch, sync_total + sync

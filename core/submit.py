@@ -22,6 +22,8 @@ from state.spool import SpoolWriter
 from state.timestamps import to_text
 
 _KEY_LENGTH = 10
+# The parts of titan.toml that say what may be spent.
+_BOUNDS = ("budgets", "never_batch", "prices")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,13 +83,15 @@ def submit(context: Context, requests: Iterable[object], order: Order) -> Submit
 
 def _take_in(context: Context, requests: Iterable[object], order: Order) -> tuple[Submission, bool]:
     order.check()
+    if order.deadline is not None and order.deadline <= context.clock.now():
+        raise PayloadError(f"The deadline {order.deadline.isoformat()} has passed.")
     key = f"tb_{context.ledger.word(_KEY_LENGTH)}"
-    spool = SpoolWriter(context.folder.spool, f"{key}.jsonl", step=context.ledger.step)
     first: list[str] = []
-    rules = read(context.folder)
+    rules = _readable(read(context.folder))
     estimate = (
         Estimate.begin(context.prices, context.clock.now()) if rules.budgets != Budgets() else None
     )
+    spool = SpoolWriter(context.folder.spool, f"{key}.jsonl", step=context.ledger.step)
     try:
         spooled = _spooled(context, requests, order, spool, first, estimate)
         submissions.stage(context.ledger, spooled)
@@ -109,6 +113,14 @@ def _take_in(context: Context, requests: Iterable[object], order: Order) -> tupl
     if not is_new:
         spool.discard()
     return taken, is_new
+
+
+def _readable(rules: Catalogue) -> Catalogue:
+    """Nothing is spent while a mistake in titan.toml hides what the owner allows."""
+    for mistake in rules.mistakes:
+        if not mistake.path or mistake.path[0] in _BOUNDS:
+            raise SettingsError(f"{mistake} Nothing is submitted until it is mended.")
+    return rules
 
 
 def _spooled(

@@ -75,7 +75,9 @@ def _plan_requests(context: Context, wish: Wish) -> Plan:
     return Plan(
         wish=wish,
         items=tuple(request.request_id for request in judged.taken),
-        receipt=receipt.for_requests(context, wish.verb, judged),
+        receipt=receipt.for_requests(
+            context, wish.verb, judged, model=str(wish.changes.get("model") or "") or None
+        ),
         edits=tuple(editing.edits(context, judged.taken, changes=wish.changes, bodies=wish.bodies))
         if edited
         else (),

@@ -171,18 +171,20 @@ def totals(source: Source) -> Totals:
         " FROM submissions)"
     )[0]
     money = source.rows(
-        "SELECT coalesce(sum(succeeded), 0) AS succeeded, coalesce(sum(cost_nano), 0) AS cost_nano,"
+        "SELECT coalesce(sum(cost_nano), 0) AS cost_nano,"
         " coalesce(sum(sync_cost_nano), 0) AS sync_cost_nano,"
         " coalesce(sum(surplus_nano), 0) AS surplus_nano, coalesce(sum(unpriced), 0) AS unpriced"
         " FROM daily_totals"
     )[0]
     by_status = requests_by_status(source)
+    (live,) = source.rows("SELECT count(*) FROM attempts WHERE live = 1")[0]
     return Totals(
         batches=batches,
         requests=requests,
         open_batches=len(open_batches(source)),
         waiting_requests=by_status.get(RequestStatus.WAITING, 0),
         failed_requests=sum(by_status.get(status, 0) for status in FAILED),
+        succeeded=requests - sum(by_status.values()) - live,
         **{name: money[name] for name in money.keys()},  # noqa: SIM118 - a Row iterates its values
     )
 

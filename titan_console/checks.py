@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from core import titan_file
 from core.clock import SystemClock
 from core.settings import DEFAULT_BASE_URL, Settings
 from state import checkup, orphans, rescue_file, settled, views
@@ -47,6 +48,7 @@ def examine(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
     yield _packages()
     yield _server(settings)
     yield _key(settings)
+    yield from _catalogue(Folder(settings.home))
     yield from _rescues(folder)
     yield from _ledger(folder, thorough=thorough)
 
@@ -91,6 +93,11 @@ def _key(settings: Settings) -> Finding:
     return Finding(
         Health.WARN, "key", "ANTHROPIC_API_KEY is not set: work is queued and nothing is sent"
     )
+
+
+def _catalogue(folder: Folder) -> Iterator[Finding]:
+    for mistake in titan_file.read(folder).mistakes:
+        yield Finding(Health.BAD, "titan.toml", str(mistake))
 
 
 def _rescues(folder: Folder) -> Iterator[Finding]:

@@ -30,7 +30,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--error-type", help="Only those that failed with it, as overloaded_error."),
     click.option("--since", help="Only what was submitted since, as 2026-05-02."),
     click.option("--reason", default="", help="Kept in the event log."),
-    click.option("--delay", default=0, help="Seconds during which `withdraw` takes it back."),
+    click.option(
+        "--delay",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Seconds during which `withdraw` takes it back.",
+    ),
     click.option("--dry-run", is_flag=True, help="Print the receipt, and change nothing."),
     click.option("--yes", is_flag=True, help="Do not ask."),
     click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object."),

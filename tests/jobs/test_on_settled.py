@@ -196,8 +196,8 @@ def test_a_job_without_a_command_needs_nothing(tmp_path: Path) -> None:
 
 def test_a_catalogue_with_a_slip_loses_no_command(desk: Desk) -> None:
     good = (desk.bench.folder.root / "titan.toml").read_text()
-    (desk.bench.folder.root / "titan.toml").write_text("[jobs")
     desk.bench.submit(1)
+    (desk.bench.folder.root / "titan.toml").write_text("[jobs")
     (trouble,) = desk.bench.pass_after(900).troubles
     assert "waits for titan.toml" in trouble
     (desk.bench.folder.root / "titan.toml").write_text(good)

@@ -115,7 +115,7 @@ def test_the_workflow_in_a_custom_id_is_looked_at_too(folder: Folder) -> None:
         bench.engine.submit([request], Order(tag="t"))
 
 
-def test_a_broken_file_does_not_stop_a_job(folder: Folder) -> None:
-    titan_file.path_of(folder).write_text("[jobs\n", "utf-8")
+def test_a_slip_that_hides_no_bounds_does_not_stop_a_job(folder: Folder) -> None:
+    titan_file.path_of(folder).write_text("[jobs.x]\ntier = 99\n", "utf-8")
     with a_bench(folder.root) as bench:
         assert bench.submit(2).trouble is None

@@ -11,7 +11,7 @@ from builders import Bench, a_bench
 
 from core import verbs
 from core.adopt import adopt
-from core.errors import PayloadError
+from core.errors import PayloadError, SettingsError
 from core.verbs import Wish
 from state import commands, views
 from state.commands import Command, CommandState, TooLateError, Verb
@@ -110,7 +110,7 @@ def test_an_answer_that_was_cut_off_is_asked_again_with_more_room(bench: Bench) 
     results = list(bench.engine.results(key))
     assert [result["message"]["stop_reason"] for result in results] == ["end_turn"] * 2
     totals = views.totals(bench.engine.context.ledger)
-    assert (totals.succeeded, totals.surplus_nano) == (3, 0)
+    assert (totals.succeeded, totals.surplus_nano) == (2, 0)
 
 
 def test_an_edit_that_makes_a_request_invalid_changes_nothing(bench: Bench) -> None:
@@ -247,3 +247,47 @@ def test_what_was_adopted_without_its_body_is_asked_again_only_with_one(bench: B
         _order(bench, Verb.REPLAY, "adopted")
     with pytest.raises(PayloadError, match="give it whole with --edits"):
         _order(bench, Verb.REPLAY, "adopted", changes={"max_tokens": 9}, force=True)
+
+
+def test_what_was_acknowledged_is_asked_again_only_by_force(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    _order(bench, Verb.ACKNOWLEDGE, key)
+    bench.pass_after(1)
+    with pytest.raises(PayloadError, match="acknowledged already"):
+        _order(bench, Verb.REPLAY, key)
+    assert _order(bench, Verb.REPLAY, key, force=True).item_count == 2
+
+
+def test_an_edit_may_not_change_whose_answer_it_is(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    with pytest.raises(PayloadError, match="'custom_id'"):
+        _order(bench, Verb.REPLAY, key, changes={"custom_id": "other"})
+
+
+def test_the_receipt_prices_the_model_that_the_edit_names(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    wish = Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,)), changes={"model": "unknown-model"})
+    planned = verbs.plan(bench.engine.context, wish)
+    assert planned.receipt.batch_cost_nano is None
+
+
+def test_totals_count_a_request_once_however_often_it_was_asked(bench: Bench) -> None:
+    key = _failed(bench, 3)
+    _order(bench, Verb.REPLAY, key)
+    bench.pass_after(1)
+    bench.pass_after(60)
+    totals = views.totals(bench.engine.context.ledger)
+    assert (totals.requests, totals.succeeded, totals.failed_requests) == (3, 3, 0)
+
+
+def test_nothing_is_submitted_while_the_budgets_cannot_be_read(bench: Bench) -> None:
+    for text in ("broken = [", "[budgets]\nday_usd = 'much'"):
+        (bench.folder.root / "titan.toml").write_text(text)
+        with pytest.raises(SettingsError, match="Nothing is submitted"):
+            bench.submit(1)
+    assert bench.sandbox.books().creates == 0
+
+
+def test_a_deadline_that_has_passed_is_refused(bench: Bench) -> None:
+    with pytest.raises(PayloadError, match="has passed"):
+        bench.submit(1, deadline=bench.clock.now() - timedelta(minutes=1))

@@ -16,7 +16,11 @@ from titan_console import ordering
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a parameter.")
 @click.option("--model", help="Ask another model.")
 @click.option("--edits", type=click.File("rb"), help="JSONL with whole new requests.")
-@click.option("--force", is_flag=True, help="Also what would fail again, or was answered well.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Also what would fail again or was acknowledged; with an edit, what was answered well.",
+)
 @click.option("--canary", is_flag=True, help="Send one first, the others when it succeeded.")
 @click.pass_context
 def command(
