@@ -91,6 +91,8 @@ def lines(found: Digest) -> list[str]:
     ]
     if seen.failed or found.has_error_alert:
         said.append(_errors(found))
+    if seen.surplus_nano:
+        said.append(f"Paid twice: {usd(seen.surplus_nano)}, for answers that came a second time.")
     if seen.fallbacks:
         said.append(f"Sync fallbacks: {seen.fallbacks:,}, at the full price.")
     said += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]
@@ -106,6 +108,7 @@ def as_json(found: Digest) -> dict[str, Any]:
         "since": found.since_ts,
         "saved_usd": float(dollars(seen.savings_nano)),
         "cost_usd": float(dollars(seen.cost_nano)),
+        "duplicate_spend_usd": float(dollars(seen.surplus_nano)),
         "unpriced": seen.unpriced,
         "open": found.open_batches,
         "open_requests": found.open_requests,

@@ -20,6 +20,7 @@ class Since:
     fallbacks: int
     cost_nano: int
     savings_nano: int
+    surplus_nano: int
     unpriced: int
 
 
@@ -31,6 +32,7 @@ def since(source: Source, since_ts: str) -> Since:
         " AND status <> 'released' AND created_ts >= ?) AS fallbacks,"
         " coalesce(sum(cost_nano), 0) AS cost_nano,"
         " coalesce(sum(sync_cost_nano - cost_nano), 0) AS savings_nano,"
+        " coalesce(sum(surplus_nano), 0) AS surplus_nano,"
         " coalesce(sum(unpriced), 0) AS unpriced FROM batches WHERE collected_ts >= ?",
         *(since_ts, RECORDED, since_ts, since_ts),
     )[0]
@@ -46,9 +48,14 @@ def since(source: Source, since_ts: str) -> Since:
 
 
 def due_before(source: Source, until_ts: str) -> list[Batch]:
-    """Open batches whose deadline comes before then, or has passed; the nearest first."""
+    """Open batches with a deadline before then, the nearest first.
+
+    Those whose submission has all its answers from elsewhere are late for nobody.
+    """
     rows = source.rows(
-        f"SELECT * FROM batches WHERE deadline_ts < ? AND {_OPEN} ORDER BY deadline_ts, id",  # noqa: S608 - our own words
+        f"SELECT * FROM batches WHERE deadline_ts < ? AND {_OPEN} AND NOT EXISTS"  # noqa: S608 - our own words
+        " (SELECT 1 FROM submissions s WHERE s.id = batches.submission_id"
+        " AND s.finished_ts IS NOT NULL) ORDER BY deadline_ts, id",
         until_ts,
     )
     return [to_batch(row) for row in rows]

@@ -3,9 +3,10 @@
 from datetime import timedelta
 from pathlib import Path
 
-from builders import Bench, a_bench
+from builders import START, Bench, a_bench
 
-from state import commands, views
+from core.digest import digest, lines
+from state import commands, digest_views, views
 from state.commands import CommandState
 from state.records import Batch, Kind
 from titan_console.sandbox.plan import Plan
@@ -76,11 +77,15 @@ def test_where_the_cancel_never_ends_the_last_moment_pays_for_an_answer_in_time(
         ledger = bench.engine.context.ledger
         kinds = [event.kind for event in views.events(ledger)]
         assert "batch.may_be_paid_twice" in kinds
-        bench.sandbox.end(bench.sandbox.books().batches[0].batch_id)
+        assert digest_views.due_before(ledger, "2027") == []
+        (book,) = bench.sandbox.books().batches
+        bench.sandbox.end(book.batch_id, dict.fromkeys(book.custom_ids, "succeeded"))
         _run(bench, hours=1)
         late = _batches(bench)[0]
-        assert late.counts.succeeded == len(bench.sandbox.books().batches[0].billed)
+        assert late.counts.succeeded == len(bench.sandbox.books().batches[0].billed) == 6
         assert late.surplus_nano == late.cost_nano
+        told = digest(ledger, since=START, now=bench.clock.now())
+        assert any(line.startswith("Paid twice: $") for line in lines(told))
         assert list(bench.engine.results(key)) == results
 
 
