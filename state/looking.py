@@ -47,11 +47,15 @@ def saw(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
     ended = remote.status == BatchStatus.ENDED
     with ledger.transaction("saw") as written:
         changed = ledger.execute(
-            "UPDATE batches SET status = ?, processing = ?, succeeded = ?, errored = ?,"
-            " canceled = ?, expired = ?, expires_ts = ?, ended_ts = ?, cancel_ts = ?,"
+            # A list that was read before a cancel comes too late to take it back.
+            "UPDATE batches SET status = CASE WHEN status = 'canceling' AND ? = 'in_progress'"
+            " THEN status ELSE ? END, processing = ?, succeeded = ?, errored = ?,"
+            " canceled = ?, expired = ?, expires_ts = ?, ended_ts = ?,"
+            " cancel_ts = coalesce(?, cancel_ts),"
             " collection = CASE WHEN ? AND collection = 'not_ready' THEN 'pending'"
             " ELSE collection END, last_error = NULL, failures = 0, next_look_ts = NULL, rev = ?"
             " WHERE id = ? AND status IN ('in_progress', 'canceling')",
+            remote.status,
             remote.status,
             remote.counts.processing,
             remote.counts.succeeded,
@@ -65,7 +69,8 @@ def saw(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
             written.rev,
             batch.id,
         )
-        if changed and remote.status != batch.status:
+        is_old = batch.status == BatchStatus.CANCELING and remote.status == BatchStatus.IN_PROGRESS
+        if changed and remote.status != batch.status and not is_old:
             ledger.event(written, f"batch.{remote.status}", batch_id=batch.id)
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch.id)[0])
 
