@@ -47,12 +47,8 @@ class Snapshot:
 
 def take(reader: Reader, now: datetime) -> Snapshot:
     """All of it from one short read transaction, so that no two figures disagree."""
-    reader.rows("BEGIN")
-    try:
+    with reader.one_moment():
         return _read(reader, now)
-    finally:
-        if reader.connection.in_transaction:
-            reader.rows("ROLLBACK")
 
 
 def _read(source: Source, now: datetime) -> Snapshot:

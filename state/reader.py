@@ -1,5 +1,6 @@
 """Reads the ledger without being able to change it: for screens and reports."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -9,6 +10,8 @@ from state.errors import LedgerUnusable
 from state.schema import check_version
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     Row = sqlite3.Row
 
 
@@ -61,6 +64,16 @@ class Reader:
             return self.connection.execute(sql, parameters).fetchall()
         except sqlite3.DatabaseError as error:
             raise LedgerUnusable(f"The ledger {self.path} cannot be read: {error}.") from error
+
+    @contextmanager
+    def one_moment(self) -> "Generator[None]":
+        """All that is read inside is the ledger of one moment. Keep it short: it holds the WAL."""
+        self.rows("BEGIN")
+        try:
+            yield
+        finally:
+            if self.connection.in_transaction:
+                self.rows("ROLLBACK")
 
     def data_version(self) -> int:
         """A number that changes when another connection has committed."""

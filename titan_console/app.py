@@ -1,4 +1,4 @@
-"""The console: a Textual app that follows the ledger and changes nothing."""
+"""The console: a Textual app that follows the ledger, and goes from screen to screen."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +14,13 @@ from titan_console import crash_log
 from titan_console.feed import Feed
 from titan_console.messages import LedgerLost, LedgerSeen
 from titan_console.safe_text import clean
-from titan_console.screens.batches import BatchesScreen
 from titan_console.screens.help import HelpScreen
+from titan_console.screens.page import Page
+from titan_console.screens.pages import FIRST, PLACES, TABS
 from titan_console.view import View
 from titan_console.widgets.control_filter import ControlFilter
 from titan_console.widgets.palette import DARK, LIGHT, MONO, THEMES
+from titan_console.widgets.tab_strip import TabStrip
 
 
 class TitanApp(App[None]):
@@ -26,12 +28,19 @@ class TitanApp(App[None]):
 
     TITLE = "Titan Console"
     ENABLE_COMMAND_PALETTE = False
+    DEFAULT_MODE = FIRST
     VERTICAL_BREAKPOINTS: ClassVar = [  # pyright: ignore[reportIncompatibleVariableOverride] - a class sets it
         (0, "-flat"),
         (20, "-low"),
         (30, "-high"),
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(tab.digit, f"go('{tab.mode}')", tab.word, show=False, id=f"go.{tab.mode}")
+            for tab in TABS
+        ),
+        Binding("minus", "go_last", "Last screen", show=False, id="go.last"),
+        Binding("escape,backspace", "step_back", "Back", show=False, id="go.back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
         Binding("p", "pause", "Pause", id="app.pause"),
         Binding("r", "refresh_now", "Refresh", id="app.refresh"),
@@ -46,15 +55,16 @@ class TitanApp(App[None]):
         self._clock = clock
         self._feed = Feed(home, clock)
         self._control_filter = ControlFilter()
-        self.view = View(self._feed, clock)
-        self._first = BatchesScreen(self.view)
+        self.view = View(self._feed, clock, TABS)
+        self._mode_before = FIRST
+        for place in PLACES:
+            self.add_mode(place.tab.mode, place.opener(self.view))  # pyright: ignore[reportUnknownMemberType]
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = MONO.name if self.no_color else DARK.name
 
     def on_mount(self) -> None:
-        """Open the first screen and begin to follow."""
-        self.push_screen(self._first)
+        """Begin to follow."""
         self.run_worker(self._feed.follow(self.post_message), name="feed", exclusive=True)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -64,17 +74,57 @@ class TitanApp(App[None]):
     def on_ledger_seen(self, message: LedgerSeen) -> None:
         """The ledger has changed."""
         self.view.take(message)
-        self._first.show()
+        page = self.page()
+        if page is not None and not self.view.paused:
+            page.ledger_changed()
+        self.show()
 
     def on_ledger_lost(self, message: LedgerLost) -> None:
         """The ledger cannot be read now."""
         self.view.take(message)
-        self._first.show()
+        self.show()
+
+    def page(self) -> Page | None:
+        """The page that is seen, or that lies under a dialog."""
+        pages = [screen for screen in self.screen_stack if isinstance(screen, Page)]
+        return pages[-1] if pages else None
+
+    def show(self) -> None:
+        """Draw the page that is seen."""
+        page = self.page()
+        if page is not None and page.is_mounted:
+            page.show()
+
+    def action_go(self, mode: str) -> None:
+        """To one of the numbered screens."""
+        if isinstance(self.screen, Page) and mode != self.current_mode:
+            self._mode_before = self.current_mode
+            self.view.mode = mode
+            self.switch_mode(mode)
+
+    def action_go_last(self) -> None:
+        """To the numbered screen that was seen before this one, and again back."""
+        self.action_go(self._mode_before)
+
+    def action_step_back(self) -> None:
+        """One crumb back; a page first takes back what it holds: input, filter, marks."""
+        page = self.page()
+        if page is None or page.step_back():
+            return
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
+        """A tab was clicked."""
+        self.action_go(message.mode)
 
     def action_pause(self) -> None:
         """Stand still, or go on."""
         self.view.pause(not self.view.paused)
-        self._first.show()
+        page = self.page()
+        if page is not None and not self.view.paused:
+            page.ledger_changed()
+        self.show()
 
     def action_refresh_now(self) -> None:
         """Read the ledger again, changed or not."""
@@ -88,7 +138,8 @@ class TitanApp(App[None]):
         """From dark to light and back; without colours there is one theme."""
         if not self.no_color:
             self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
-            self._first.redraw()
+            for page in (screen for screen in self.screen_stack if isinstance(screen, Page)):
+                page.redraw()
 
     def _fatal_error(self) -> None:
         """One line for the terminal; Textual's own page would show every local variable."""

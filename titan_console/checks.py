@@ -124,7 +124,7 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         return
     yield Finding(Health.OK, "ledger", f"{folder.ledger} is whole")
     with Reader(folder.ledger) as reader:
-        for check in (_poller, _doubts, _holds, _follow_ups, _money):
+        for check in (_poller, _doubts, _holds, _pauses, _follow_ups, _money):
             yield from check(reader)
         lost = checkup.lost_results(reader, folder)
     if lost:
@@ -181,6 +181,11 @@ def _doubts(source: Source) -> Iterator[Finding]:
 def _holds(source: Source) -> Iterator[Finding]:
     for hold in views.holds(source, now_ts=to_text(SystemClock().now())):
         yield Finding(Health.WARN, "held", f"{hold.name} until {hold.until_ts}: {hold.reason}")
+
+
+def _pauses(source: Source) -> Iterator[Finding]:
+    for pause in pauses.paused(source):
+        yield Finding(Health.WARN, "paused", f"{pause.workflow} {cells.paused(pause)}")
 
 
 def _follow_ups(source: Source) -> Iterator[Finding]:

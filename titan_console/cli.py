@@ -31,6 +31,8 @@ COMMANDS = {
     "cancel": "Ask open batches to end early.",
     "sync": "Run what is missing synchronously, at the full price.",
     "acknowledge": "Settle failed requests without an answer.",
+    "pause": "Hold what a workflow submits back until it is resumed.",
+    "resume": "Let what a paused workflow submitted be sent.",
     "withdraw": "Take a command back before it is carried out.",
     "commands": "List what was asked for, by whom, and what came of it.",
     "rebuild": "Make a new ledger from the files beside a damaged one.",

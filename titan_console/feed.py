@@ -14,8 +14,8 @@ from core.clock import Clock
 from state import console_views
 from state.console_views import Snapshot
 from state.errors import LedgerError
-from state.reader import Reader
 from state.timestamps import from_text
+from titan_console.desk import KeptReader
 from titan_console.messages import LedgerLost, LedgerSeen, Trouble
 
 LEDGER_NAME = "titan.db"
@@ -37,9 +37,8 @@ class Follower:
         self.troubled = False
         self._path = path
         self._clock = clock
-        self._reader: Reader | None = None
-        self._file: tuple[int, int] | None = None
-        self._version: int | None = None
+        self._kept = KeptReader(path)
+        self._version: tuple[object, int] | None = None
         self._newest: int | None = None
         self._told: Trouble | None = None
 
@@ -47,8 +46,8 @@ class Follower:
         """What is to be told; None when nothing has changed since the last look."""
         self.folder = _identity(self._path.parent)
         try:
-            reader = self._current_reader()
-            version = reader.data_version()
+            reader = self._kept.get()
+            version = (self._kept.file, reader.data_version())
             if version == self._version and not even_if_same:
                 return None
             snapshot = console_views.take(reader, self._clock.now())
@@ -65,25 +64,12 @@ class Follower:
 
     def interrupt(self) -> None:
         """From another thread: give up the query that runs."""
-        reader = self._reader
-        if reader is not None:
-            reader.interrupt()
+        self._kept.interrupt()
 
     def close(self) -> None:
         """Let go of the ledger."""
-        if self._reader is not None:
-            self._reader.close()
-        self._reader = self._file = self._version = None
-
-    def _current_reader(self) -> Reader:
-        """The kept reader; another one when the file under that name is another."""
-        status = self._path.stat()
-        file = (status.st_dev, status.st_ino)
-        if self._reader is None or file != self._file:
-            self.close()
-            self._reader = Reader(self._path)
-            self._file = file
-        return self._reader
+        self._kept.close()
+        self._version = None
 
     def _lost(self, trouble: Trouble) -> LedgerLost | None:
         self.close()

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import humanize
 
-from state.records import Batch, BatchStatus, Collection, Kind, Outcome
+from state.records import Batch, BatchStatus, Collection, Kind, Outcome, RequestStatus
 from state.settled import RunState, SettledRun
 from state.timestamps import from_text
 from state.views import Poller
@@ -69,6 +69,16 @@ _OUTCOME = {
     Outcome.EXPIRED: Label("⊗", "expired", Tone.WARN),
     Outcome.MISSING: Label("?", "missing", Tone.WARN),
 }
+_REQUEST_STATUS = {
+    RequestStatus.WAITING: Label("◦", "waiting", Tone.BUSY),
+    RequestStatus.LIVE: Label("▸", "in flight", Tone.BUSY),
+    RequestStatus.SUCCEEDED: Label("✓", "succeeded", Tone.GOOD),
+    RequestStatus.ERRORED: Label("✗", "errored", Tone.BAD),
+    RequestStatus.CANCELED: Label("⊘", "canceled", Tone.DIM),
+    RequestStatus.EXPIRED: Label("⊗", "expired", Tone.WARN),
+    RequestStatus.MISSING: Label("?", "missing", Tone.WARN),
+    RequestStatus.GIVEN_UP: Label("-", "given up", Tone.DIM),
+}
 
 
 def status(batch: Batch) -> Label:
@@ -83,6 +93,11 @@ def status(batch: Batch) -> Label:
 def outcome(value: Outcome) -> Label:
     """How an attempt ended."""
     return _OUTCOME[value]
+
+
+def request_status(value: RequestStatus) -> Label:
+    """Where a request is."""
+    return _REQUEST_STATUS[value]
 
 
 def failed(batch: Batch) -> int:

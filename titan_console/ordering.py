@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from core import verbs
+from core import orders, verbs
 from core.bootstrap import open_engine
 from core.engine import Engine
 from core.errors import SettingsError
@@ -23,12 +23,17 @@ from titan_console import format as cells
 from titan_console.diagnostics import Exit, say
 from titan_console.output import print_fields, print_json
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+_WHAT = {Verb.CANCEL: "batches", Verb.PAUSE: "workflows", Verb.RESUME: "workflows"}
+_Options = tuple[Callable[[Any], Any], ...]
+_WHICH: _Options = (
     click.argument("names", nargs=-1, metavar="[KEY|TAG|CUSTOM_ID]..."),
     click.option("--workflow", help="Only of this workflow."),
     click.option("--outcome", type=click.Choice([o.value for o in Outcome]), help="Only these."),
     click.option("--error-type", help="Only those that failed with it, as overloaded_error."),
     click.option("--since", help="Only what was submitted since, as 2026-05-02."),
+)
+_WORKFLOWS: _Options = (click.argument("names", nargs=-1, metavar="WORKFLOW..."),)
+_HOW: _Options = (
     click.option("--reason", default="", help="Kept in the event log."),
     click.option(
         "--delay",
@@ -43,21 +48,24 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that all the verbs take."""
-    for option in reversed(_OPTIONS):
+    """Add the options of the verbs that are about requests and batches."""
+    return _with(command, _WHICH + _HOW)
+
+
+def workflow_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the verbs that are about whole workflows."""
+    return _with(command, _WORKFLOWS + _HOW)
+
+
+def _with(command: Callable[..., Any], chosen: _Options) -> Callable[..., Any]:
+    for option in reversed(chosen):
         command = option(command)
     return command
 
 
 def run(verb: Verb, given: dict[str, Any], **wish: Any) -> int:  # noqa: ANN401 - the verb's own options
     """Plan the verb, show its receipt, ask, give the command and make a pass; the exit code."""
-    wanted = Filter(
-        names=tuple(given["names"]),
-        workflow=given["workflow"],
-        outcome=Outcome(given["outcome"]) if given["outcome"] else None,
-        error_type=given["error_type"],
-        since_ts=_since(given["since"]),
-    )
+    wanted = _wanted(**given)
     with open_engine(from_environment(), actor="cli") as engine:
         planned = verbs.plan(
             engine.context, Wish(verb=verb, wanted=wanted, reason=given["reason"], **wish)
@@ -69,6 +77,24 @@ def run(verb: Verb, given: dict[str, Any], **wish: Any) -> int:  # noqa: ANN401 
         if not is_new:
             say(f"The same has been asked for already, as {command.key}.")
         return _finish(engine, command, as_json=given["as_json"])
+
+
+def _wanted(
+    *,
+    names: tuple[str, ...],
+    workflow: str | None = None,
+    outcome: str | None = None,
+    error_type: str | None = None,
+    since: str | None = None,
+    **_how: object,
+) -> Filter:
+    return Filter(
+        names=names,
+        workflow=workflow,
+        outcome=Outcome(outcome) if outcome else None,
+        error_type=error_type,
+        since_ts=_since(since),
+    )
 
 
 def _is_wanted(engine: Engine, planned: Plan, given: dict[str, Any]) -> bool:
@@ -104,7 +130,7 @@ def _show(receipt: Receipt, *, as_json: bool) -> None:
 
 
 def _fields(receipt: Receipt) -> list[tuple[str, str]]:
-    what = "batches" if receipt.verb == Verb.CANCEL else "requests"
+    what = _WHAT.get(receipt.verb, "requests")
     costs = (
         f"about {cells.money(receipt.batch_cost_nano)} in batch,"
         f" {cells.money(receipt.sync_cost_nano)} synchronously"
@@ -112,9 +138,11 @@ def _fields(receipt: Receipt) -> list[tuple[str, str]]:
     return [
         (receipt.verb.value, f"{receipt.count:,} {what}"),
         ("for example", ", ".join(receipt.samples)),
-        ("cost", costs if receipt.verb in (Verb.REPLAY, Verb.SYNC) else "nothing"),
+        ("cost", costs if receipt.batch_cost_nano != 0 else "nothing"),
         ("due", ", ".join(receipt.deadlines)),
         *(("skipped", f"{count:,} {reason}") for reason, count in receipt.skipped.items()),
+        *(("note", note) for note in receipt.notes),
+        ("the same as", receipt.cli),
     ]
 
 
@@ -133,6 +161,9 @@ def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
     context = engine.context
     troubles: list[str] = []
     if command.not_before_ts <= context.ledger.now_text():
+        if command.verb == Verb.PAUSE:
+            # A pass that is sending at this moment must hear of it, not only the next one.
+            orders.step(context, command)
         try:
             troubles = engine.poll().troubles
         except SettingsError as error:

@@ -1,5 +1,6 @@
 """What the console knows of the ledger right now; screens draw it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,16 +8,20 @@ from typing import TYPE_CHECKING
 from core.clock import Clock
 from titan_console.feed import Feed
 from titan_console.messages import LedgerLost, LedgerSeen, Trouble
+from titan_console.widgets.tab_strip import Tab
 
 if TYPE_CHECKING:
     from state.console_views import Snapshot
 
 
 class View:
-    """The latest picture, or the one it was paused at."""
+    """The latest picture, or the one it was paused at; and where in the console one is."""
 
-    def __init__(self, feed: Feed, clock: Clock) -> None:
+    def __init__(self, feed: Feed, clock: Clock, tabs: Sequence[Tab] = ()) -> None:
         """Empty, until the feed has looked."""
+        self.tabs = tabs
+        self.mode = tabs[0].mode if tabs else ""
+        self.path = feed.path
         self.snapshot: Snapshot | None = None
         self.trouble: Trouble | None = None
         self.lag: timedelta | None = None
@@ -24,12 +29,12 @@ class View:
         self.first_revision = 0
         self.place = _short(feed.path)
         self._feed = feed
-        self._clock = clock
+        self.clock = clock
         self._held: LedgerSeen | None = None
 
     def now(self) -> datetime:
         """The time."""
-        return self._clock.now()
+        return self.clock.now()
 
     def take(self, news: LedgerSeen | LedgerLost) -> None:
         """Take in what the feed tells; while paused, keep it for later."""

@@ -7,7 +7,7 @@ import click
 from core import reports
 from core.clock import SystemClock
 from core.settings import from_environment
-from state import alerts, orphans, settled, views
+from state import alerts, orphans, pauses, settled, views
 from state.folder import Folder
 from state.orphans import OrphanVerdict
 from state.reader import Reader, Source
@@ -68,6 +68,7 @@ def _print(source: Source, now: datetime) -> None:
                 (f"held: {hold.name}", f"until {hold.until_ts}: {hold.reason}")
                 for hold in views.holds(source, now_ts=to_text(now))
             ),
+            *((f"paused: {p.workflow}", cells.paused(p)) for p in pauses.paused(source)),
             *((f"after {run.file}", cells.settled_run(run)) for run in settled.troubled(source)),
         ]
     )

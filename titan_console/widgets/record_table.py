@@ -1,17 +1,27 @@
-"""A table of records: its columns fit the width, and its cursor stays on its record."""
+"""A list of records drawn line by line: as quick for a million rows as for ten."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.text import Text
+from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.widgets import DataTable
+from textual.events import Click
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
 from titan_console.format import Tone
 from titan_console.safe_text import pad
-from titan_console.widgets.columns import Column, fit
+from titan_console.widgets.columns import GAP, Column, fit
 from titan_console.widgets.palette import tones_of, without_colours
+
+Key = int | str
+_MARK = "●"
+_LOADING = "·····"
+_MOST_DRAWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,130 +36,336 @@ class Cell:
 class Row:
     """One record: its key, its cells by column, and the long line about it."""
 
-    key: str
+    key: Key
     cells: Mapping[str, Cell]
     about: str = ""
 
 
-class RecordTable(DataTable[Text]):
-    """Shows rows, and changes no more than what has changed."""
+class RecordTable(ScrollView, can_focus=True):
+    """Shows rows by their keys; the cursor stays on its record whatever comes and goes.
 
+    The columns fit the width: those that do not find room are left out.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "record-table--header",
+        "record-table--cursor",
+        "record-table--marked",
+        "record-table--loading",
+    }
     DEFAULT_CSS = """
     RecordTable {
-        background: $background; overflow-x: hidden; height: 1fr; scrollbar-size-vertical: 1;
-        scrollbar-gutter: stable; scrollbar-background: $background;
+        background: $background; overflow-x: hidden; overflow-y: auto; height: 1fr;
+        scrollbar-size-vertical: 1; scrollbar-gutter: stable; scrollbar-background: $background;
         scrollbar-color: $secondary 45%; scrollbar-color-hover: $secondary;
         scrollbar-background-hover: $background;
-        & > .datatable--header { background: $background; color: $secondary; text-style: none; }
-        & > .datatable--cursor { background: $background; color: $foreground; text-style: none; }
-        & > .datatable--even-row, & > .datatable--odd-row { background: $background; }
-        & > .datatable--hover { background: $background; }
-        &:focus { background-tint: $foreground 0%; }
-        &:focus > .datatable--header { background-tint: $foreground 0%; }
-        &:focus > .datatable--cursor {
-            background: $primary 22%; color: $foreground; text-style: none;
-        }
-        &:nocolor:focus > .datatable--cursor { background: $foreground; color: $background; }
+        & > .record-table--header { color: $secondary; }
+        & > .record-table--cursor { color: $foreground; }
+        & > .record-table--marked { color: $accent; text-style: bold; }
+        & > .record-table--loading { color: $secondary; }
+        &:focus > .record-table--cursor { background: $primary 22%; }
+        &:nocolor:focus > .record-table--cursor { background: $foreground; color: $background; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "Down", show=False, id="table.down"),
-        Binding("k", "cursor_up", "Up", show=False, id="table.up"),
-        Binding("g", "scroll_top", "First", show=False, id="table.first"),
-        Binding("G", "scroll_bottom", "Last", show=False, id="table.last"),
-        Binding("ctrl+d", "page_down", "Page down", show=False, id="table.page_down"),
-        Binding("ctrl+u", "page_up", "Page up", show=False, id="table.page_up"),
+        Binding("j,down", "move(1)", "Down", show=False, id="list.down"),
+        Binding("k,up", "move(-1)", "Up", show=False, id="list.up"),
+        Binding("ctrl+d,pagedown", "page(1)", "Page down", show=False, id="list.page_down"),
+        Binding("ctrl+u,pageup", "page(-1)", "Page up", show=False, id="list.page_up"),
+        Binding("g,home", "first", "First", show=False, id="list.first"),
+        Binding("G,end", "last", "Last", show=False, id="list.last"),
+        Binding("enter", "open", "Open", show=False, id="list.open"),
+        Binding("space", "mark", "Mark", show=False, id="list.mark"),
+        Binding("v", "mark_range", "Mark to here", show=False, id="list.mark_range"),
+        Binding("A", "mark_all", "Mark all that match", show=False, id="list.mark_all"),
+        Binding("U", "unmark_all", "Unmark all", show=False, id="list.unmark_all"),
     ]
+
+    class Moved(Message):
+        """Another record is under the cursor, or the same one reads differently."""
+
+        def __init__(self, table: "RecordTable") -> None:
+            """`table` is where."""
+            super().__init__()
+            self.table = table
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the latest place counts."""
+            return isinstance(message, RecordTable.Moved) and message.table is self.table
+
+    class Opened(Message):
+        """A record was asked for, by Enter or by a second click."""
+
+        def __init__(self, table: "RecordTable", row: Row) -> None:
+            """`row` is the record."""
+            super().__init__()
+            self.table = table
+            self.row = row
+
+    class Marked(Message):
+        """Other records are marked."""
 
     def __init__(self, columns: Sequence[Column], *, id: str) -> None:  # noqa: A002 - Textual's own word
         """`columns` in the order in which they stand."""
-        super().__init__(id=id, cursor_type="row")
+        super().__init__(id=id)
+        self.cursor_row = 0
+        self.show_header = True
+        self.marks: set[Key] = set()
         self._all_columns = columns
         self._fitted: list[tuple[Column, int]] = []
-        self._records: list[Row] = []
-        self._drawn: list[Row] = []
+        self._fitted_width = -1
+        self._keys: Sequence[Key] = ()
+        self._rows: dict[Key, Row] = {}
+        self._strips: dict[tuple[Key, bool, bool], Strip] = {}
+        self._styles: Mapping[Tone, Style] = {}
+        self._range_from: Key | None = None
+
+    # What is shown
 
     def show(self, records: Sequence[Row]) -> None:
         """These rows, from now on."""
-        self._records = list(records)
-        self._draw()
+        self._rows = {row.key: row for row in records}
+        self.show_keys([row.key for row in records])
+
+    def show_keys(self, keys: Sequence[Key], *, follow: bool = False) -> None:
+        """The rows with these keys, in this order, from now on.
+
+        The cursor stays on its record; to `follow` is to stay on the same line instead.
+        """
+        held = None if follow else self.current_key()
+        line = self.cursor_row - self.scroll_offset.y
+        self._keys = keys
+        self._strips.clear()
+        row = index_of(keys, held) if held is not None else None
+        self.cursor_row = max(0, min(self.cursor_row, len(keys) - 1)) if row is None else row
+        self._resize_to_content()
+        if row is not None:
+            self.scroll_to(y=max(0, row - line), animate=False, immediate=True)
+        self.keep_cursor_in_view()
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def show_columns(self, columns: Sequence[Column]) -> None:
+        """Other columns."""
+        self._all_columns = columns
+        self.redraw()
 
     def redraw(self) -> None:
-        """Draw all of it again: the theme has changed."""
-        self._fitted = []
-        self._draw()
+        """Draw all of it again: the theme, the width or the columns have changed."""
+        self._strips.clear()
+        self._styles = {}
+        self._fitted_width = -1
+        self._resize_to_content()
+        self.refresh()
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are, shown or not."""
+        return len(self._keys)
+
+    @property
+    def keys(self) -> Sequence[Key]:
+        """The keys of all rows, in their order."""
+        return self._keys
+
+    def current_key(self) -> Key | None:
+        """The key under the cursor."""
+        return self._keys[self.cursor_row] if 0 <= self.cursor_row < len(self._keys) else None
 
     def current(self) -> Row | None:
-        """The record under the cursor."""
-        if 0 <= self.cursor_row < len(self._drawn):
-            return self._drawn[self.cursor_row]
-        return None
+        """The record under the cursor; None where there is none, or it is not loaded yet."""
+        key = self.current_key()
+        return None if key is None else self.row_of(key)
 
-    def on_mount(self) -> None:
-        """Without colours the cursor is a bar of its own, and its text is not grey on grey."""
-        self.cursor_foreground_priority = "css" if without_colours(self) else "renderable"
+    def row_of(self, key: Key) -> Row | None:
+        """The record with that key, if it is loaded."""
+        return self._rows.get(key)
+
+    def visible_keys(self, spare: int = 0) -> Sequence[Key]:
+        """The keys in the window, and `spare` more on either side."""
+        top = max(0, self.scroll_offset.y - spare)
+        return self._keys[top : self.scroll_offset.y + self._window() + spare]
+
+    # Moving and marking
+
+    def move_to(self, row: int) -> None:
+        """Put the cursor on that row, or on the nearest there is."""
+        row = max(0, min(row, len(self._keys) - 1))
+        if row == self.cursor_row:
+            return
+        old, self.cursor_row = self.cursor_row, row
+        self._refresh_row(old)
+        self._refresh_row(row)
+        self.keep_cursor_in_view()
+        self.post_message(self.Moved(self))
+
+    def keep_cursor_in_view(self) -> None:
+        """Scroll just as far as it takes."""
+        top, window = self.scroll_offset.y, self._window()
+        if self.cursor_row < top:
+            self.scroll_to(y=self.cursor_row, animate=False, immediate=True)
+        elif self.cursor_row >= top + window:
+            self.scroll_to(y=self.cursor_row - window + 1, animate=False, immediate=True)
+
+    def action_move(self, lines: int) -> None:
+        """Up or down."""
+        self.move_to(self.cursor_row + lines)
+
+    def action_page(self, pages: int) -> None:
+        """A window up or down."""
+        self.move_to(self.cursor_row + pages * max(1, self._window() - 1))
+
+    def action_first(self) -> None:
+        """To the first row."""
+        self.move_to(0)
+
+    def action_last(self) -> None:
+        """To the last row."""
+        self.move_to(len(self._keys) - 1)
+
+    def action_open(self) -> None:
+        """Ask for the record under the cursor."""
+        row = self.current()
+        if row is not None:
+            self.post_message(self.Opened(self, row))
+
+    def action_mark(self) -> None:
+        """Mark the record or take the mark away, and go on to the next."""
+        key = self.current_key()
+        if key is None:
+            return
+        self._range_from = key
+        self._mark(self.marks ^ {key})
+        self.action_move(1)
+
+    def action_mark_range(self) -> None:
+        """Mark everything from the last marked record to this one."""
+        first = index_of(self._keys, self._range_from) if self._range_from is not None else None
+        begin = self.cursor_row if first is None else first
+        low, high = sorted((begin, self.cursor_row))
+        self._mark(self.marks | set(self._keys[low : high + 1]))
+
+    def action_mark_all(self) -> None:
+        """Mark all that the list holds, shown or not."""
+        self._mark(set(self._keys))
+
+    def action_unmark_all(self) -> None:
+        """Take all marks away."""
+        self._mark(set())
+
+    def _mark(self, marks: set[Key]) -> None:
+        self.marks = marks
+        self._strips.clear()
+        self.refresh()
+        self.post_message(self.Marked())
+
+    # Drawing
 
     def on_resize(self) -> None:
         """Other columns may fit now."""
-        self._draw()
+        self.redraw()
+        self.keep_cursor_in_view()
 
-    def _draw(self) -> None:
-        if not self.is_attached or not self.size.width:
-            return
-        fitted = fit(self._all_columns, self.scrollable_content_region.width)
-        if fitted != self._fitted:
-            self._fitted = fitted
-            self._draw_everything()
-        elif [row.key for row in self._records] != [row.key for row in self._drawn]:
-            self._draw_rows()
+    def render_line(self, y: int) -> Strip:
+        """One line of the window; the first is the header."""
+        width = self.scrollable_content_region.width
+        if width != self._fitted_width:
+            self._fitted_width, self._fitted = width, fit(self._all_columns, width)
+            self._strips.clear()
+        header = self._header_lines()
+        if y < header:
+            return self._header(width)
+        row = y - header + self.scroll_offset.y
+        if row >= len(self._keys):
+            return Strip.blank(width, self.rich_style)
+        key = self._keys[row]
+        look = (key, row == self.cursor_row, key in self.marks)
+        strip = self._strips.get(look)
+        if strip is None:
+            if len(self._strips) > _MOST_DRAWN:
+                self._strips.clear()
+            strip = self._strips[look] = self._draw(key, width, cursor=look[1], marked=look[2])
+        return strip
+
+    def _draw(self, key: Key, width: int, *, cursor: bool, marked: bool) -> Strip:
+        row = self.row_of(key)
+        base = self.rich_style
+        if cursor:
+            base += self.get_component_rich_style("record-table--cursor")
+        mark = base + self.get_component_rich_style("record-table--marked", partial=True)
+        segments = [Segment(_MARK if marked else " ", mark)]
+        if row is None:
+            loading = base + self.get_component_rich_style("record-table--loading", partial=True)
+            segments.append(Segment(_LOADING, loading))
         else:
-            self._draw_changes()
-        self._drawn = self._records
+            segments += self._cells(row, base, plain=cursor and without_colours(self))
+        return Strip(segments).adjust_cell_length(width, base)
 
-    def _draw_everything(self) -> None:
-        row, top = self._place()
-        self.clear(columns=True)
+    def _cells(self, row: Row, base: Style, *, plain: bool) -> list[Segment]:
+        styles = self._tone_styles()
+        segments: list[Segment] = []
         for column, width in self._fitted:
-            label = Text(pad(column.label, width, right=column.right), no_wrap=True)
-            self.add_column(label, key=column.key, width=width)
-        self._add_rows(row, top)
-
-    def _draw_rows(self) -> None:
-        row, top = self._place()
-        self.clear()
-        self._add_rows(row, top)
-
-    def _place(self) -> tuple[int, float]:
-        """Where the cursor will stand among the new rows, and where the view begins."""
-        current = self.current()
-        keys = [row.key for row in self._records]
-        if current is not None and current.key in keys:
-            row = keys.index(current.key)
-            return row, max(0, self.scroll_y + row - self.cursor_row)
-        return max(0, min(self.cursor_row, len(keys) - 1)), self.scroll_y
-
-    def _add_rows(self, row: int, top: float) -> None:
-        for record in self._records:
-            self.add_row(*self._texts(record), key=record.key)
-        self.move_cursor(row=row, scroll=False)
-        self.scroll_to(y=top, animate=False, immediate=False)
-
-    def _draw_changes(self) -> None:
-        for old, new in zip(self._drawn, self._records, strict=True):
-            if old.cells == new.cells:
-                continue
-            for (column, _), text in zip(self._fitted, self._texts(new), strict=True):
-                if old.cells.get(column.key) != new.cells.get(column.key):
-                    self.update_cell(new.key, column.key, text)
-
-    def _texts(self, record: Row) -> list[Text]:
-        styles = tones_of(self)
-        made: list[Text] = []
-        for column, width in self._fitted:
-            cell = record.cells.get(column.key, Cell(""))
+            cell = row.cells.get(column.key, Cell(""))
             shown = pad(cell.text, width, right=column.right)
-            text = Text(shown, no_wrap=True, end="")
             blank = len(shown) - len(shown.lstrip())
-            text.stylize(styles[cell.tone], blank, len(shown.rstrip()))
-            made.append(text)
-        return made
+            text = shown.strip()
+            style = base if plain else base + styles[cell.tone]
+            segments += (
+                Segment(" " * blank, base),
+                Segment(text, style),
+                Segment(" " * (len(shown) - blank - len(text) + GAP), base),
+            )
+        return segments
+
+    def _header(self, width: int) -> Strip:
+        style = self.rich_style + self.get_component_rich_style("record-table--header")
+        text = " " + "".join(
+            pad(column.label, size, right=column.right) + " " * GAP for column, size in self._fitted
+        )
+        return Strip([Segment(text, style)]).adjust_cell_length(width, style)
+
+    def _tone_styles(self) -> Mapping[Tone, Style]:
+        if not self._styles:
+            self._styles = {tone: Style.parse(text) for tone, text in tones_of(self).items()}
+        return self._styles
+
+    def _forget(self, keys: Sequence[Key]) -> None:
+        """Draw these rows anew."""
+        for key in keys:
+            for cursor in (False, True):
+                for marked in (False, True):
+                    self._strips.pop((key, cursor, marked), None)
+
+    def _refresh_row(self, row: int) -> None:
+        y = row - self.scroll_offset.y + self._header_lines()
+        self.refresh(Region(0, y, self.size.width, 1))
+
+    def _header_lines(self) -> int:
+        return 1 if self.show_header else 0
+
+    def _window(self) -> int:
+        return max(1, self.scrollable_content_region.height - self._header_lines())
+
+    def _resize_to_content(self) -> None:
+        width = self.scrollable_content_region.width
+        self.virtual_size = Size(width, len(self._keys) + self._header_lines())
+
+    # The mouse
+
+    def on_click(self, event: Click) -> None:
+        """Put the cursor there; on the record that has it already, open."""
+        row = event.y - self._header_lines() + self.scroll_offset.y
+        if event.y < self._header_lines() or row >= len(self._keys):
+            return
+        if row == self.cursor_row and event.chain > 1:
+            self.action_open()
+        else:
+            self.move_to(row)
+
+
+def index_of(keys: Sequence[Key], key: Key) -> int | None:
+    """Where that key stands."""
+    try:
+        return keys.index(key)
+    except ValueError:
+        return None

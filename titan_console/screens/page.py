@@ -1,0 +1,214 @@
+"""What every screen of the console has: the lines around its content, and what keeps it current."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from titan_console.format import Tone
+from titan_console.safe_text import clean
+from titan_console.screens import bars
+from titan_console.view import View
+from titan_console.widgets.lines import Figures, Line, Part
+from titan_console.widgets.record_table import RecordTable
+from titan_console.widgets.tab_strip import TabStrip
+
+_TICK_S = 1.0
+
+
+class Page(Screen[None]):
+    """Follows the app's view of the ledger; ages grow by themselves.
+
+    A page gives its `content`, and fills it in `draw`, which is called whenever something that it
+    shows may have changed.
+    """
+
+    # The word that stands for the page in tabs, crumbs and on the `:` line.
+    WORD: ClassVar[str] = ""
+    DEFAULT_CSS = """
+    Page {
+        background: $background;
+        #holds, #notice, #trouble { display: none; }
+        #holds.-shown, #trouble.-shown { display: block; }
+        #figures { margin: 1 0 0 0; }
+        #notice { height: 1fr; content-align: center middle; text-align: center; }
+        &.-nothing-yet { #notice { display: block; } .content, #figures, #about { display: none; } }
+        .content { height: 1fr; margin: 1 0 0 0; }
+        #about { background: $panel; }
+        Footer { background: $background; padding: 0 1 0 0; }
+    }
+    Page.-low { #figures, .content { margin: 0; } }
+    Page.-flat { #tabs { display: none; } #figures { height: 1; } }
+    Page.-no-figures #figures { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+e", "toggle_class('-no-figures')", "Figures", show=False, id="page.figures"),
+    ]
+
+    def __init__(self, view: View) -> None:
+        """`view` is what the app knows of the ledger."""
+        super().__init__()
+        self.view = view
+        self._top = Line(id="top")
+        self._tabs = TabStrip(view.tabs, id="tabs")
+        self._figures = Figures(id="figures")
+        self._holds = Line(id="holds")
+        self._notice = Static(id="notice", markup=False)
+        self._trouble = Line(id="trouble")
+        self._about = Line(id="about")
+        self._status = Line(id="status")
+
+    # What a page gives
+
+    def content(self) -> ComposeResult:
+        """The widgets between the lines; give the outermost the class `content`."""
+        raise NotImplementedError
+
+    def draw(self, now: datetime) -> None:
+        """Fill the content with what is known, as it looks at this moment."""
+        raise NotImplementedError
+
+    def crumb(self) -> str:
+        """Its place on the way from the first screen."""
+        return self.WORD
+
+    def about(self) -> tuple[Part, ...]:
+        """What the line below the content says: the record under the cursor, in full."""
+        table = self.focused if isinstance(self.focused, RecordTable) else None
+        row = table.current() if table else None
+        return (Part(row.about, Tone.DIM),) if row else ()
+
+    def chips(self) -> tuple[Part, ...]:
+        """What the status line adds: filter, sort, marks."""
+        marks = sum(len(table.marks) for table in self.query(RecordTable))
+        return (Part(f"  ● {marks:,} marked", Tone.BUSY),) if marks else ()
+
+    # What every page does
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self._top
+        yield self._tabs
+        yield self._figures
+        yield self._holds
+        yield self._notice
+        yield from self.content()
+        yield self._trouble
+        yield self._about
+        yield self._status
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Begin to tick."""
+        self.show()
+        self.set_interval(_TICK_S, self.tick)
+
+    def on_screen_resume(self) -> None:
+        """What was missed while another screen stood here, its colours too."""
+        self.redraw()
+        self.ledger_changed()
+        self.show()
+
+    def ledger_changed(self) -> None:
+        """The ledger has changed while this page is the one that is seen."""
+
+    def step_back(self) -> bool:
+        """Take back one thing that the page holds, such as its marks; whether there was one."""
+        marked = [table for table in self.query(RecordTable) if table.marks]
+        for table in marked:
+            table.action_unmark_all()
+        return bool(marked)
+
+    def tick(self) -> None:
+        """Ages have grown."""
+        if self.is_current:
+            self.show()
+
+    def show(self) -> None:
+        """Draw all of it, as it looks at this moment."""
+        now = self.view.now()
+        snapshot = self.view.snapshot
+        self.set_class(snapshot is None, "-nothing-yet")
+        self._show_lines(now)
+        if snapshot is None:
+            self._notice.update(self._say_what_is_missing())
+            return
+        self._figures.figures = bars.figures(snapshot)
+        self.draw(now)
+        self.show_about()
+
+    def show_about(self) -> None:
+        """Say what is under the cursor."""
+        self._about.left = self.about()
+
+    def say_trouble(self, reason: str) -> None:
+        """Say why this page cannot be shown; an empty reason takes it back."""
+        self._trouble.left = (Part(f"! {reason}", Tone.BAD),) if reason else ()
+        self._trouble.set_class(bool(reason), "-shown")
+
+    def redraw(self) -> None:
+        """Draw all of it in new colours."""
+        for table in self.query(RecordTable):
+            table.redraw()
+        for line in self.query(Line):
+            line.refresh()
+        self._figures.refresh()
+        self._tabs.refresh()
+
+    def on_record_table_moved(self) -> None:
+        """Another record is under the cursor."""
+        self.show_about()
+
+    def on_record_table_marked(self) -> None:
+        """The count in the status line follows."""
+        self._show_lines(self.view.now())
+
+    def on_descendant_focus(self) -> None:
+        """Another list: another record under the cursor."""
+        self.show_about()
+
+    def _show_lines(self, now: datetime) -> None:
+        view = self.view
+        self._top.left = (
+            Part("TITAN", Tone.PLAIN, strong=True),
+            *_crumbs([page.crumb() for page in self._stack()]),
+            Part(view.place, Tone.DIM),
+        )
+        self._top.right = bars.heartbeat(view.snapshot, now)
+        self._tabs.current = self.view.mode
+        self._holds.left = bars.holds(view.snapshot, now)
+        self._holds.set_class(bool(self._holds.left), "-shown")
+        pulse = bars.pulse(
+            trouble=view.trouble,
+            paused_changes=view.changes_behind() if view.paused else None,
+            silent_for=view.silent_for(now),
+            lag=view.lag,
+        )
+        self._status.left = pulse + self.chips()
+        self._status.right = bars.changes(view.snapshot, view.first_revision, now)
+
+    def _stack(self) -> "list[Page]":
+        stack: list[Screen[object]] = self.app.screen_stack  # pyright: ignore[reportUnknownMemberType]
+        return [screen for screen in stack if isinstance(screen, Page)]
+
+    def _say_what_is_missing(self) -> str:
+        trouble = self.view.trouble
+        if trouble is None:
+            return "Opening the ledger."
+        if not trouble.missing:
+            return clean(trouble.reason)
+        return (
+            f"No ledger yet\n\n{clean(self.view.place)}\n\n"
+            "It comes with the first batch: titan-console submit FILE\n"
+            "To see one at work, without a key: titan-console demo\n\n"
+            "This screen fills by itself as soon as there is one."
+        )
+
+
+def _crumbs(words: Sequence[str]) -> tuple[Part, ...]:
+    *before, last = [f"  {word}" for word in words] or [""]
+    return (*(Part(f"{word} >", Tone.DIM) for word in before), Part(f"{last}  ", Tone.BUSY))

@@ -1,0 +1,40 @@
+"""The console's screens by mode: their digits, their words, and where each one's code lies."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from titan_console.widgets.tab_strip import Tab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from titan_console.screens.page import Page
+    from titan_console.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A screen that a digit leads to; its code loads when it is first gone to."""
+
+    tab: Tab
+    module: str
+    name: str
+
+    def opener(self, view: "View") -> "Callable[[], Page]":
+        """What makes the screen."""
+
+        def open_page() -> "Page":
+            module = import_module(f"titan_console.screens.{self.module}")
+            page: Page = getattr(module, self.name)(view)
+            return page
+
+        return open_page
+
+
+PLACES = (
+    Place(Tab("1", "batches", "Batches"), "batches", "BatchesScreen"),
+    Place(Tab("2", "requests", "Requests"), "requests", "RequestsScreen"),
+)
+TABS = tuple(place.tab for place in PLACES)
+FIRST = TABS[0].mode
