@@ -6,7 +6,7 @@ from core.context import Context
 from core.errors import LaneError
 from core.force import force
 from core.reading import read
-from state import commands, looking, orders
+from state import commands, looking, orders, pauses
 from state.commands import Command, CommandState, Verb
 from state.records import Batch, BatchStatus, RequestStatus
 
@@ -19,15 +19,19 @@ Outcome = tuple[CommandState, str] | None
 
 def carry_out(context: Context) -> list[str]:
     """Go on with every command that is due; what each that ended came to."""
-    ended: list[str] = []
-    for command in commands.due(context.ledger, now=context.clock.now()):
-        if command.state == CommandState.PENDING and not commands.take(context.ledger, command):
-            continue
-        outcome = _STEPS[command.verb](context, command)
-        if outcome is not None:
-            commands.end(context.ledger, command, *outcome)
-            ended.append(f"{command.key} {command.verb}: {outcome[1]}")
-    return ended
+    due = commands.due(context.ledger, now=context.clock.now())
+    return [said for command in due if (said := step(context, command))]
+
+
+def step(context: Context, command: Command) -> str | None:
+    """Go on with one command; what it came to, once it has ended."""
+    if command.state == CommandState.PENDING and not commands.take(context.ledger, command):
+        return None
+    outcome = _STEPS[command.verb](context, command)
+    if outcome is None:
+        return None
+    commands.end(context.ledger, command, *outcome)
+    return f"{command.key} {command.verb}: {outcome[1]}"
 
 
 def _replay(context: Context, command: Command) -> Outcome:
@@ -95,9 +99,30 @@ def _sync(context: Context, command: Command) -> Outcome:
     return force(context, command, _cancel_at_the_api)
 
 
+def _pause(context: Context, command: Command) -> Outcome:
+    who, reason = command.who, command.reason
+    new = pauses.pause(context.ledger, command.workflows, who=who, reason=reason)
+    return CommandState.DONE, f"{_named(new, command)} paused: nothing is sent before a resume"
+
+
+def _resume(context: Context, command: Command) -> Outcome:
+    waiting = len(pauses.unsent(context.ledger, command.workflows))
+    gone = pauses.resume(context.ledger, command.workflows, reason=command.reason)
+    return CommandState.DONE, f"{_named(gone, command)} resumed; {waiting:,} requests wait"
+
+
+def _named(changed: list[str], command: Command) -> str:
+    """One workflow by its name, more by their number, and what another command was quicker with."""
+    if len(command.workflows) == 1:
+        return f"{command.workflows[0]} is{'' if changed else ' already'}"
+    return f"{len(changed):,} of {len(command.workflows):,} workflows are"
+
+
 _STEPS: dict[Verb, Callable[[Context, Command], Outcome]] = {
     Verb.REPLAY: _replay,
     Verb.CANCEL: _cancel,
     Verb.SYNC: _sync,
     Verb.ACKNOWLEDGE: _acknowledge,
+    Verb.PAUSE: _pause,
+    Verb.RESUME: _resume,
 }

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, field
 
 from core.context import Context
 from core.judging import Judged
+from core.pausing import Chosen
 from core.reports import usd
-from state import receipts
+from state import pauses, receipts
 from state.commands import Verb
 from state.records import Kind, Usage
 
@@ -21,7 +22,8 @@ class Receipt:
     """The exact count, samples, what is skipped and why, and the estimate in nano-dollars.
 
     Costs are None where a model has no known price. Deadlines are those of the submissions
-    concerned, the earliest first.
+    concerned, the earliest first. `cli` is the command line that asks for the same, `notes` what
+    else to know before.
     """
 
     verb: Verb
@@ -31,6 +33,8 @@ class Receipt:
     batch_cost_nano: int | None = None
     sync_cost_nano: int | None = None
     deadlines: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    cli: str
 
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
@@ -42,7 +46,7 @@ class Receipt:
 
 
 def for_requests(
-    context: Context, verb: Verb, judged: Judged, *, model: str | None = None
+    context: Context, verb: Verb, judged: Judged, *, cli: str, model: str | None = None
 ) -> Receipt:
     """The receipt of a verb on requests; `model` is the one that an edit gives them all."""
     ids = [request.request_id for request in judged.taken]
@@ -55,10 +59,44 @@ def for_requests(
         batch_cost_nano=batch,
         sync_cost_nano=sync,
         deadlines=tuple(receipts.deadlines(context.ledger, ids)),
+        notes=tuple(
+            f"{workflow} is paused: nothing of it is sent before `titan-console resume`"
+            for workflow in receipts.paused_workflows(context.ledger, ids)
+            if verb == Verb.REPLAY
+        ),
+        cli=cli,
     )
 
 
-def for_batches(context: Context, batch_ids: Sequence[int]) -> Receipt:
+def for_workflows(context: Context, verb: Verb, chosen: Chosen, *, cli: str) -> Receipt:
+    """The receipt of a pause or a resume: what waits, and what goes on all the same."""
+    ids = pauses.unsent(context.ledger, chosen.taken)
+    deadlines = tuple(receipts.deadlines(context.ledger, ids))
+    is_resumed = verb == Verb.RESUME
+    batch, sync = _estimate(context, ids, None) if is_resumed else (0, 0)
+    running = pauses.at_the_api(context.ledger, chosen.taken)
+    is_sent = "are sent with the next pass" if is_resumed else "wait and are not sent"
+    notes = [f"{len(ids):,} requests {is_sent}"]
+    if running and not is_resumed:
+        notes.append(f"{running:,} batches at the API go on, and are collected")
+    if deadlines and not is_resumed:
+        notes.append(
+            "what is still missing near its deadline is run at the full price all the same"
+        )
+    return Receipt(
+        verb=verb,
+        count=len(chosen.taken),
+        samples=tuple(chosen.taken[:_SAMPLES]),
+        skipped=dict(chosen.skipped),
+        batch_cost_nano=batch,
+        sync_cost_nano=sync,
+        deadlines=deadlines,
+        notes=tuple(notes),
+        cli=cli,
+    )
+
+
+def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Receipt:
     """The receipt of a cancel: what is running and billed already stays billed."""
     return Receipt(
         verb=Verb.CANCEL,
@@ -68,6 +106,7 @@ def for_batches(context: Context, batch_ids: Sequence[int]) -> Receipt:
         batch_cost_nano=0,
         sync_cost_nano=0,
         deadlines=tuple(receipts.deadlines_of_batches(context.ledger, batch_ids)),
+        cli=cli,
     )
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from core.pricing import dollars
-from state import alerts, orphans, settled, views
+from state import alerts, orphans, pauses, settled, views
 from state.orphans import Orphan, OrphanVerdict
+from state.pauses import Pause
 from state.reader import Source
 from state.records import Batch, RequestStatus
 from state.settled import RunState, SettledRun
@@ -75,6 +76,7 @@ def status(source: Source, *, now_ts: str) -> Report:
             {"name": h.name, "until_ts": h.until_ts, "reason": h.reason}
             for h in views.holds(source, now_ts=now_ts)
         ],
+        "paused": [paused(pause) for pause in pauses.paused(source)],
         "on_settled": [settled_run(run) for run in settled.troubled(source)],
         "alerts": [
             {"rule": a.rule, "subject": a.subject, "message": a.message, "raised_ts": a.raised_ts}
@@ -97,6 +99,16 @@ def settled_run(run: SettledRun) -> Report:
         "exit_code": run.exit_code,
         "error": run.trouble,
         "next_try_ts": run.not_before_ts if run.state == RunState.DUE else None,
+    }
+
+
+def paused(pause: Pause) -> Report:
+    """A workflow of which nothing is sent."""
+    return {
+        "workflow": pause.workflow,
+        "since_ts": pause.since_ts,
+        "who": pause.who,
+        "reason": pause.reason,
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from core import pausing
 from core.budgets import Budgets, check
 from core.catalogue import Catalogue
 from core.context import Context
@@ -14,7 +15,7 @@ from core.inline import answer
 from core.payload import Line, check_name, check_tag, to_line, wire_overhead, workflow_and_date
 from core.send import send_intents
 from core.titan_file import read
-from state import bookings, submissions
+from state import bookings, pauses, submissions
 from state.errors import LedgerError
 from state.records import NewSubmission, OnFailure, SpooledRequest, Submission
 from state.rows import to_batch
@@ -218,6 +219,9 @@ def _send(context: Context, submission: Submission) -> str | None:
 
     Where the job wants it so, what surely was not taken in is answered at once instead.
     """
+    paused = pauses.pause_of(context.ledger, submission.workflow)
+    if paused is not None:
+        return pausing.words(paused)
     intents = [
         to_batch(row)
         for row in context.ledger.rows(

@@ -1,43 +1,31 @@
 """The operator's verbs: what is meant, what it would cost, and the command once it is wanted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
-from core import editing, receipt
+from core import editing, pausing, receipt
 from core.context import Context
-from core.editing import Params
 from core.errors import PayloadError
 from core.judging import judge
 from core.receipt import Receipt
-from state import commands, selection
+from core.twin import command_line
+from core.wish import Wish
+from state import commands, receipts, selection
 from state.commands import Command, Edit, NewCommand, Verb
-from state.selection import Filter
+from state.selection import Selected
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
-    """What an operator wants: the verb, on what, and how.
-
-    `changes` and `bodies` are edits for a replay (see `core.editing.edits`).
-    """
-
-    verb: Verb
-    wanted: Filter
-    reason: str = ""
-    force: bool = False
-    canary: bool = False
-    changes: Mapping[str, object] = field(default_factory=dict[str, object])
-    bodies: Mapping[str, Params] = field(default_factory=dict[str, Params])
+_ON_WORKFLOWS = (Verb.PAUSE, Verb.RESUME)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A wish on exact ids, with its receipt."""
+    """A wish on exact ids, or on workflows by name, with its receipt."""
 
     wish: Wish
-    items: tuple[int, ...]
     receipt: Receipt
+    items: tuple[int, ...] = ()
+    workflows: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 
 
@@ -48,17 +36,34 @@ def plan(context: Context, wish: Wish) -> Plan:
     makes a request invalid.
     """
     if wish.wanted.is_empty:
-        raise PayloadError(f"Say what to {wish.verb}: keys, tags, custom_ids, or a filter.")
+        what = "workflows" if wish.verb in _ON_WORKFLOWS else "keys, tags, custom_ids, or a filter"
+        raise PayloadError(f"Say what to {wish.verb}: {what}.")
+    if wish.verb in _ON_WORKFLOWS:
+        return _plan_workflows(context, wish)
     if wish.verb == Verb.CANCEL:
-        batches = selection.open_batches(context.ledger, wish.wanted)
-        if not batches:
-            raise PayloadError("Nothing of that is open any more; there is nothing to cancel.")
-        return Plan(
-            wish=wish,
-            items=tuple(batches),
-            receipt=receipt.for_batches(context, batches),
-        )
+        return _plan_batches(context, wish)
     return _plan_requests(context, wish)
+
+
+def _plan_workflows(context: Context, wish: Wish) -> Plan:
+    chosen = pausing.choose(context, wish.verb, wish.wanted)
+    return Plan(
+        wish=wish,
+        workflows=tuple(chosen.taken),
+        receipt=receipt.for_workflows(context, wish.verb, chosen, cli=command_line(wish)),
+    )
+
+
+def _plan_batches(context: Context, wish: Wish) -> Plan:
+    batches = selection.open_batches(context.ledger, wish.wanted)
+    if not batches:
+        raise PayloadError("Nothing of that is open any more; there is nothing to cancel.")
+    cli = command_line(wish, receipts.batch_keys(context.ledger, batches))
+    return Plan(
+        wish=wish,
+        items=tuple(batches),
+        receipt=receipt.for_batches(context, batches, cli=cli),
+    )
 
 
 def _plan_requests(context: Context, wish: Wish) -> Plan:
@@ -76,12 +81,23 @@ def _plan_requests(context: Context, wish: Wish) -> Plan:
         wish=wish,
         items=tuple(request.request_id for request in judged.taken),
         receipt=receipt.for_requests(
-            context, wish.verb, judged, model=str(wish.changes.get("model") or "") or None
+            context,
+            wish.verb,
+            judged,
+            cli=command_line(wish, _names(context, wish, judged.taken)),
+            model=str(wish.changes.get("model") or "") or None,
         ),
         edits=tuple(editing.edits(context, judged.taken, changes=wish.changes, bodies=wish.bodies))
         if edited
         else (),
     )
+
+
+def _names(context: Context, wish: Wish, taken: Sequence[Selected]) -> list[str]:
+    """What to call a frozen choice on a command line: by its batches, or one by one."""
+    if wish.wanted.batch_ids and not wish.wanted.request_ids:
+        return receipts.batch_keys(context.ledger, wish.wanted.batch_ids)
+    return [request.custom_id for request in taken]
 
 
 def _nothing_left(verb: Verb, skipped: Mapping[str, int]) -> str:
@@ -102,6 +118,7 @@ def give(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Command,
         NewCommand(
             verb=planned.wish.verb,
             items=planned.items,
+            workflows=planned.workflows,
             reason=planned.wish.reason,
             not_before=context.clock.now() + delay,
             options=options,

@@ -21,15 +21,21 @@ if TYPE_CHECKING:
     from state.connection import sqlite3
 
 _KEY_LENGTH = 8
+_WORKFLOWS = "workflows"
 
 
 class Verb(StrEnum):
-    """What can be asked for. Replay, sync and acknowledge name requests, cancel names batches."""
+    """What can be asked for.
+
+    Replay, sync and acknowledge name requests, cancel names batches, pause and resume workflows.
+    """
 
     REPLAY = "replay"
     CANCEL = "cancel"
     SYNC = "sync"
     ACKNOWLEDGE = "acknowledge"
+    PAUSE = "pause"
+    RESUME = "resume"
 
 
 class CommandState(StrEnum):
@@ -55,10 +61,14 @@ class Edit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewCommand:
-    """A command as it is given; `items` are ids of requests or, for a cancel, of batches."""
+    """A command as it is given.
+
+    `items` are ids of requests or, for a cancel, of batches; workflows have none, and are named.
+    """
 
     verb: Verb
-    items: Sequence[int]
+    items: Sequence[int] = ()
+    workflows: Sequence[str] = ()
     reason: str
     not_before: datetime
     options: Mapping[str, object] = field(default_factory=dict[str, object])
@@ -84,13 +94,20 @@ class Command:
     ended_ts: str | None
     outcome: str | None
 
+    @property
+    def workflows(self) -> list[str]:
+        """What a pause or a resume is about, by name; empty for the other verbs."""
+        return cast("list[str]", self.options.get(_WORKFLOWS, []))
+
 
 def give(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
     """Write the command down; the same one that is still to be done is given once.
 
     Returns it, and whether it is new.
     """
-    options = json.dumps(dict(new.options), sort_keys=True)
+    workflows = sorted(set(new.workflows))
+    named = {_WORKFLOWS: workflows} if workflows else {}
+    options = json.dumps({**new.options, **named}, sort_keys=True)
     items = sorted(set(new.items))
     bodies = [edit.sha256.hex() for edit in new.edits]
     digest = hashlib.sha256(json.dumps([new.verb, items, options, bodies]).encode()).digest()
@@ -110,7 +127,7 @@ def give(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
             digest,
             ledger.actor,
             new.reason,
-            len(items),
+            len(items) + len(workflows),
             options,
             written.at,
             to_text(new.not_before),
@@ -132,7 +149,7 @@ def give(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
             written,
             f"command.{new.verb}",
             subject=key,
-            items=len(items),
+            items=len(items) + len(workflows),
             reason=new.reason,
             not_before=to_text(new.not_before),
         )

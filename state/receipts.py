@@ -64,5 +64,16 @@ def batch_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
     return _texts(ledger, "SELECT key FROM batches WHERE id IN (SELECT id FROM chosen) ORDER BY id")
 
 
+def paused_workflows(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:
+    """Which workflows of the requests are paused."""
+    choose(ledger, request_ids)
+    return _texts(
+        ledger,
+        "SELECT workflow FROM pauses WHERE workflow IN (SELECT s.workflow FROM submissions s"
+        " WHERE s.id IN (SELECT submission_id FROM requests r"
+        " WHERE r.id IN (SELECT id FROM chosen))) ORDER BY 1",
+    )
+
+
 def _texts(ledger: Ledger, sql: str) -> list[str]:
     return [str(row[0]) for row in ledger.rows(sql)]

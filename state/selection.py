@@ -1,5 +1,6 @@
 """Which requests and batches an operator means: names and filters as one question to the ledger."""
 
+import json
 from dataclasses import dataclass
 
 from state.errors import UnknownId
@@ -20,7 +21,8 @@ _NO_PARAMS = len('{"custom_id":"","params":null}')
 class Filter:
     """What is meant; parts that are given must all hold.
 
-    `names` are keys, remote ids, tags or custom_ids, any of them; the rest narrows.
+    `names` are keys, remote ids, tags or custom_ids, any of them; the rest narrows. `request_ids`
+    and `batch_ids` are a frozen choice: exactly these of the ledger, or the requests in these.
     """
 
     names: tuple[str, ...] = ()
@@ -28,11 +30,18 @@ class Filter:
     outcome: Outcome | None = None
     error_type: str | None = None
     since_ts: str | None = None
+    request_ids: tuple[int, ...] = ()
+    batch_ids: tuple[int, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was said at all; that means nothing, not everything."""
         return self == Filter()
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it says exactly which, so that what comes later is not meant."""
+        return bool(self.request_ids or self.batch_ids)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +60,12 @@ class Selected:
 def requests(source: Source, wanted: Filter) -> list[Selected]:
     """Every request that is meant, in the order it came. Raises UnknownId for a name of nothing."""
     where, parameters = _where(source, wanted)
+    if wanted.batch_ids:
+        where += (
+            " AND r.id IN (SELECT x.request_id FROM attempts x"
+            " WHERE x.batch_id IN (SELECT value FROM json_each(?)))"
+        )
+        parameters.append(json.dumps(wanted.batch_ids))
     return [
         Selected(
             request_id=row["id"],
@@ -88,7 +103,10 @@ def _where(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
         if value is not None:
             clauses.append(clause)
             parameters.append(value)
-    return " AND ".join(clauses) or "0", parameters
+    if wanted.request_ids:
+        clauses.append("r.id IN (SELECT value FROM json_each(?))")
+        parameters.append(json.dumps(wanted.request_ids))
+    return " AND ".join(clauses) or ("1" if wanted.batch_ids else "0"), parameters
 
 
 def _named(source: Source, name: str) -> tuple[str, list[Parameter]]:
@@ -114,6 +132,9 @@ def _named(source: Source, name: str) -> tuple[str, list[Parameter]]:
 def open_batches(source: Source, wanted: Filter) -> list[int]:
     """The batches that are not over and hold a request that is meant."""
     where, parameters = _where(source, wanted)
+    if wanted.batch_ids:
+        where += " AND b.id IN (SELECT value FROM json_each(?))"
+        parameters.append(json.dumps(wanted.batch_ids))
     over = ", ".join(f"'{s}'" for s in (BatchStatus.RELEASED, BatchStatus.REFUSED, "ended"))
     return [
         int(row[0])

@@ -8,6 +8,7 @@ from state.records import Batch, BatchStatus, Counts, SentRequest
 from state.rows import to_batch
 
 _PAGE = 2000
+_NOT_PAUSED = "workflow NOT IN (SELECT workflow FROM pauses)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,10 +26,12 @@ class RemoteState:
 
 
 def intents(ledger: Ledger) -> list[Batch]:
-    """Batches that are recorded and were never sent, oldest first."""
+    """Batches that are recorded and were never sent, oldest first; paused workflows left out."""
     return [
         to_batch(row)
-        for row in ledger.rows("SELECT * FROM batches WHERE status = 'intent' ORDER BY id")
+        for row in ledger.rows(
+            f"SELECT * FROM batches WHERE status = 'intent' AND {_NOT_PAUSED} ORDER BY id"  # noqa: S608 - our own words
+        )
     ]
 
 
@@ -68,15 +71,16 @@ def mark_sending(
     owner: str,
     account: str | None = None,
 ) -> bool:
-    """Claim the one POST of this batch; false when another process has claimed it.
+    """Claim the one POST of this batch; false when another process has claimed it, or it is paused.
 
     `fence_id` is the newest batch that the API listed just before, "" when it listed none;
     `account` is whose list that was.
     """
     with ledger.transaction("sending") as written:
         claimed = ledger.execute(
-            "UPDATE batches SET status = 'sending', fence_id = ?, fence_ts = ?, owner = ?,"
-            " account = ?, sent_ts = ?, rev = ? WHERE id = ? AND status = 'intent'",
+            "UPDATE batches SET status = 'sending', fence_id = ?, fence_ts = ?, owner = ?,"  # noqa: S608 - our own words
+            " account = ?, sent_ts = ?, rev = ? WHERE id = ? AND status = 'intent'"
+            f" AND {_NOT_PAUSED}",
             fence_id,
             fence_ts,
             owner,

@@ -175,13 +175,18 @@ def _insert_submission(ledger: Ledger, written: Written, new: NewSubmission) -> 
 def plan_waiting(
     ledger: Ledger, *, max_requests: int, max_bytes: int, wire_overhead: int
 ) -> list[Batch]:
-    """New intents for every request that waits; one batch never mixes submissions or betas."""
+    """New intents for every request that waits, where its workflow is not paused.
+
+    One batch never mixes submissions or betas.
+    """
     if ledger.row("SELECT 1 FROM requests WHERE status = 'waiting' LIMIT 1") is None:
         return []
     added: list[int] = []
     with ledger.transaction("plan") as written:
         for group in ledger.rows(
-            "SELECT submission_id, betas FROM requests WHERE status = 'waiting'"
+            "SELECT submission_id, betas FROM requests r WHERE status = 'waiting' AND NOT EXISTS"
+            " (SELECT 1 FROM submissions s JOIN pauses p ON p.workflow = s.workflow"
+            " WHERE s.id = r.submission_id)"
             " GROUP BY submission_id, betas ORDER BY submission_id, betas"
         ):
             submission = to_submission(

@@ -138,7 +138,8 @@ CREATE INDEX attempts_by_request ON attempts (request_id);
 CREATE TABLE commands (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL UNIQUE,
-  verb TEXT NOT NULL CHECK (verb IN ('replay', 'cancel', 'sync', 'acknowledge')),
+  verb TEXT NOT NULL CHECK (verb IN (
+    'replay', 'cancel', 'sync', 'acknowledge', 'pause', 'resume')),
   state TEXT NOT NULL CHECK (state IN ('pending', 'taken', 'done', 'failed', 'withdrawn')),
   digest BLOB NOT NULL,
   who TEXT NOT NULL,
@@ -214,6 +215,14 @@ CREATE TABLE leases (
 CREATE TABLE holds (
   name TEXT PRIMARY KEY,
   until_ts TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Nothing of these workflows is sent until an operator resumes them.
+CREATE TABLE pauses (
+  workflow TEXT PRIMARY KEY,
+  since_ts TEXT NOT NULL,
+  who TEXT NOT NULL,
   reason TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from core import titan_file
 from core.clock import SystemClock
 from core.settings import DEFAULT_BASE_URL, Settings
-from state import checkup, orphans, rescue_file, settled, views
+from state import checkup, orphans, pauses, rescue_file, settled, views
 from state.errors import LedgerError
 from state.folder import Folder
 from state.orphans import OrphanVerdict
@@ -185,7 +185,11 @@ def _holds(source: Source) -> Iterator[Finding]:
 
 def _pauses(source: Source) -> Iterator[Finding]:
     for pause in pauses.paused(source):
-        yield Finding(Health.WARN, "paused", f"{pause.workflow} {cells.paused(pause)}")
+        yield Finding(
+            Health.WARN,
+            "paused",
+            f"{pause.workflow} is {pause.words}; `titan-console resume` ends it",
+        )
 
 
 def _follow_ups(source: Source) -> Iterator[Finding]:

@@ -110,3 +110,26 @@ def test_bad_input_is_one_line_and_changes_nothing(
     assert said in done.err
     assert "Traceback" not in done.err
     assert sandbox.books().creates == 1
+
+
+def test_a_workflow_is_paused_shown_and_resumed(failed: Shell) -> None:
+    terminal, sandbox, _ = failed
+    receipt = terminal.run("pause", "feed-classify", "--dry-run", "--json").json()
+    assert receipt["cli"] == "titan-console pause --yes feed-classify"
+    done = terminal.run("pause", "feed-classify", "--yes", "--reason", "new prompt")
+    assert (done.code, done.err.strip()) == (
+        0,
+        "feed-classify is paused: nothing is sent before a resume",
+    )
+    again = terminal.run("pause", "feed-classify", "--yes")
+    assert again.code == 2
+    assert "is paused already" in again.err
+    (paused,) = terminal.run("status", "--json").json()["paused"]
+    assert (paused["workflow"], paused["reason"]) == ("feed-classify", "new prompt")
+    assert "new prompt" in terminal.run("status").out
+    assert "feed-classify is paused since" in terminal.run("jobs").out
+    lines = "".join(json.dumps(request) + "\n" for request in some_requests(2))
+    assert terminal.run("submit", "-", "--tag", "more", stdin=lines).code == 1
+    assert sandbox.books().creates == 1
+    assert terminal.run("resume", "feed-classify", "--yes").code == 0
+    assert sandbox.books().creates == 2

@@ -4,13 +4,17 @@ from typing import Any
 
 import click
 
-from core import titan_file
+from core import reports, titan_file
 from core.catalogue import Catalogue, Job
 from core.settings import from_environment
+from state import pauses
 from state.folder import Folder
+from state.pauses import Pause
+from state.reader import Reader
 from titan_console import format as cells
 from titan_console.diagnostics import Exit, say
 from titan_console.output import print_json, print_table
+from titan_console.safe_text import clean
 
 _HEADER = (
     *("JOB", "TIER", "SCHEDULE", "LATENCY", "MODEL", "IN/RUN", "OUT/RUN", "DEADLINE"),
@@ -30,10 +34,13 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         return
     folder = Folder(from_environment().home)
     catalogue = titan_file.read_strictly(folder, or_template=True)
+    paused = _paused(folder)
     if as_json:
-        print_json(_report(catalogue))
+        print_json(_report(catalogue, paused))
         return
     _print(catalogue)
+    for pause in paused:
+        click.echo(f"\n{clean(pause.workflow)} is {clean(pause.words)}")
     if not titan_file.path_of(folder).exists():
         say("There is no titan.toml yet; this is what `titan-console jobs init` writes.")
 
@@ -105,9 +112,17 @@ def _tokens(number: int | None) -> str:
     return cells.NOTHING if number is None else cells.count(number)
 
 
-def _report(catalogue: Catalogue) -> dict[str, Any]:
+def _paused(folder: Folder) -> list[Pause]:
+    if not folder.ledger.exists():
+        return []
+    with Reader(folder.ledger) as reader:
+        return pauses.paused(reader)
+
+
+def _report(catalogue: Catalogue, paused: list[Pause]) -> dict[str, Any]:
     return {
         "jobs": [_job(job) for job in catalogue.jobs.values()],
+        "paused": [reports.paused(pause) for pause in paused],
         "never_batch": catalogue.never_batch.reasons(),
     }
 

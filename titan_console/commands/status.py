@@ -68,7 +68,7 @@ def _print(source: Source, now: datetime) -> None:
                 (f"held: {hold.name}", f"until {hold.until_ts}: {hold.reason}")
                 for hold in views.holds(source, now_ts=to_text(now))
             ),
-            *((f"paused: {p.workflow}", cells.paused(p)) for p in pauses.paused(source)),
+            *((f"held: {p.workflow}", p.words) for p in pauses.paused(source)),
             *((f"after {run.file}", cells.settled_run(run)) for run in settled.troubled(source)),
         ]
     )

@@ -1,0 +1,24 @@
+"""What an operator wants, before anybody knows what it would touch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from core.editing import Params
+from state.commands import Verb
+from state.selection import Filter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """The verb, on what, and how. For a pause or a resume the filter names workflows.
+
+    `changes` and `bodies` are edits for a replay (see `core.editing.edits`).
+    """
+
+    verb: Verb
+    wanted: Filter
+    reason: str = ""
+    force: bool = False
+    canary: bool = False
+    changes: Mapping[str, object] = field(default_factory=dict[str, object])
+    bodies: Mapping[str, Params] = field(default_factory=dict[str, Params])
