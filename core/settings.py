@@ -56,6 +56,19 @@ def child_environment(settings: Settings) -> dict[str, str]:
     return values
 
 
+def served_environment(settings: Settings, *, with_key: bool) -> dict[str, str]:
+    """The environment for a console in a browser, which needs a key only to give orders."""
+    values = child_environment(settings)
+    if not with_key:
+        values.pop("ANTHROPIC_API_KEY", None)
+    return values
+
+
+def is_served() -> bool:
+    """Whether a browser stands where the terminal would."""
+    return "web_driver" in os.environ.get("TEXTUAL_DRIVER", "")
+
+
 def command_environment(home: Path) -> dict[str, str]:
     """The environment for a program of the user's: ours, and where the state lies."""
     return dict(os.environ) | {"TITAN_HOME": str(home)}

@@ -1,5 +1,6 @@
 """The console: a Textual app that follows the ledger, and goes from screen to screen."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +22,8 @@ from titan_console.view import View
 from titan_console.widgets.control_filter import ControlFilter
 from titan_console.widgets.palette import DARK, LIGHT, MONO, THEMES
 from titan_console.widgets.tab_strip import TabStrip
+
+_PARENT_CHECK_S = 2.0
 
 
 class TitanApp(App[None]):
@@ -64,8 +67,15 @@ class TitanApp(App[None]):
         self.theme = MONO.name if self.no_color else DARK.name
 
     def on_mount(self) -> None:
-        """Begin to follow."""
+        """Begin to follow; a served console ends with its server."""
+        if self.is_web:
+            server = os.getppid()
+            self.set_interval(_PARENT_CHECK_S, lambda: self._leave_without(server))
         self.run_worker(self._feed.follow(self.post_message), name="feed", exclusive=True)
+
+    def _leave_without(self, server: int) -> None:
+        if os.getppid() != server:
+            self.exit()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's own, and the net for control characters."""

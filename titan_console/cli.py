@@ -39,6 +39,7 @@ COMMANDS = {
     "doctor": "Check the installation, the ledger and the settings.",
     "sandbox": "Serve an emulator of the Message Batches API on this machine.",
     "demo": "See it all work, without a key: real texts through a sandbox.",
+    "serve": "Show the console in a browser on this machine, read-only unless asked.",
     "completion": "Print the shell completion for bash, zsh or fish.",
 }
 

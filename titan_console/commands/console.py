@@ -2,14 +2,14 @@
 
 import sys
 
-from core.settings import from_environment
+from core.settings import from_environment, is_served
 from titan_console.diagnostics import Exit, say
 
 
 def run() -> int:
     """Open the console on the ledger under TITAN_HOME."""
     home = from_environment().home
-    if not sys.stdout.isatty():
+    if not (sys.stdout.isatty() or is_served()):
         say("titan-console: the console needs a terminal. `titan-console status` prints instead.")
         return Exit.USAGE
     from titan_console.app import run as run_app  # noqa: PLC0415 - loads Textual

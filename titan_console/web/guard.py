@@ -1,0 +1,56 @@
+"""Decides whose requests are answered: only a browser that was given the link on the terminal."""
+
+import hmac
+import secrets
+from urllib.parse import urlsplit
+
+COOKIE = "titan_console"
+_LOOPBACK = ("127.0.0.1", "localhost")
+_BYTES = 24
+
+
+class Guard:
+    """One session, opened by a token that works once; each use makes the next one.
+
+    The Host check keeps out pages whose name was bent to this machine, the Origin check pages of
+    others that reach for the socket with the browser's own cookie.
+    """
+
+    def __init__(self, port: int) -> None:
+        """For a server on that loopback port."""
+        self._port = port
+        self._hosts = {f"{name}:{port}" for name in _LOOPBACK}
+        self._token = secrets.token_urlsafe(_BYTES)
+        self.session = secrets.token_urlsafe(_BYTES)
+
+    def link(self) -> str:
+        """The address that opens the session, once."""
+        return f"http://{_LOOPBACK[0]}:{self._port}/?token={self._token}"
+
+    def redeem(self, *, host: str | None, token: str | None) -> bool:
+        """Whether the token is the one of the link; then it is used up."""
+        if host not in self._hosts or token is None:
+            return False
+        if not hmac.compare_digest(token.encode(), self._token.encode()):
+            return False
+        self._token = secrets.token_urlsafe(_BYTES)
+        return True
+
+    def admits(self, *, host: str | None, origin: str | None, cookie: str | None) -> bool:
+        """Whether a page or a file may be had."""
+        if host not in self._hosts:
+            return False
+        if origin is not None and not self._is_ours(origin):
+            return False
+        return hmac.compare_digest((cookie or "").encode(), self.session.encode())
+
+    def admits_socket(self, *, host: str | None, origin: str | None, cookie: str | None) -> bool:
+        """Whether the console itself may be opened; browsers always send an origin there."""
+        return origin is not None and self.admits(host=host, origin=origin, cookie=cookie)
+
+    def _is_ours(self, origin: str) -> bool:
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        return parts.scheme == "http" and parts.netloc in self._hosts
