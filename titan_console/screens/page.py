@@ -9,6 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from state.commands import Verb
+from titan_console.choice import Choice
 from titan_console.format import Tone
 from titan_console.safe_text import clean
 from titan_console.screens import bars
@@ -61,6 +63,7 @@ class Page(Screen[None]):
         self._trouble = Line(id="trouble")
         self._about = Line(id="about")
         self._status = Line(id="status")
+        self._list_in_use: RecordTable | None = None
 
     # What a page gives
 
@@ -78,14 +81,24 @@ class Page(Screen[None]):
 
     def about(self) -> tuple[Part, ...]:
         """What the line below the content says: the record under the cursor, in full."""
-        table = self.focused if isinstance(self.focused, RecordTable) else None
+        table = self.list_in_use()
         row = table.current() if table else None
         return (Part(row.about, Tone.DIM),) if row else ()
 
     def chips(self) -> tuple[Part, ...]:
         """What the status line adds: filter, sort, marks."""
         marks = sum(len(table.marks) for table in self.query(RecordTable))
-        return (Part(f"  ● {marks:,} marked", Tone.BUSY),) if marks else ()
+        unlisted = sum(table.unlisted_marks() for table in self.query(RecordTable))
+        aside = f", {unlisted:,} of them not listed" if unlisted else ""
+        return (Part(f"  ● {marks:,} marked{aside}", Tone.BUSY),) if marks else ()
+
+    def choice(self, verb: Verb) -> Choice | None:
+        """What the verb stands on here: the marks, else the row; None where it does not apply.
+
+        Asked at each drawing, so it must be quick.
+        """
+        del verb
+        return None
 
     # What every page does
 
@@ -115,6 +128,12 @@ class Page(Screen[None]):
 
     def ledger_changed(self) -> None:
         """The ledger has changed while this page is the one that is seen."""
+
+    def list_in_use(self) -> RecordTable | None:
+        """The list that has the cursor, or had it before a button got it."""
+        if isinstance(self.focused, RecordTable):
+            self._list_in_use = self.focused
+        return self._list_in_use
 
     def step_back(self) -> bool:
         """Take back one thing that the page holds, such as its marks; whether there was one."""

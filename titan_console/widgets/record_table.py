@@ -16,9 +16,9 @@ from textual.strip import Strip
 from titan_console.format import Tone
 from titan_console.safe_text import pad
 from titan_console.widgets.columns import GAP, Column, fit
+from titan_console.widgets.marks import Key, Marks, NameMarks
 from titan_console.widgets.palette import tones_of, without_colours
 
-Key = int | str
 _MARK = "●"
 _LOADING = "·····"
 _MOST_DRAWN = 1000
@@ -110,7 +110,7 @@ class RecordTable(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.cursor_row = 0
         self.show_header = True
-        self.marks: set[Key] = set()
+        self.marks: Marks = NameMarks()
         self._all_columns = columns
         self._fitted: list[tuple[Column, int]] = []
         self._fitted_width = -1
@@ -235,7 +235,8 @@ class RecordTable(ScrollView, can_focus=True):
         if key is None:
             return
         self._range_from = key
-        self._mark(self.marks ^ {key})
+        self.marks.toggle(key)
+        self._marked()
         self.action_move(1)
 
     def action_mark_range(self) -> None:
@@ -243,18 +244,34 @@ class RecordTable(ScrollView, can_focus=True):
         first = index_of(self._keys, self._range_from) if self._range_from is not None else None
         begin = self.cursor_row if first is None else first
         low, high = sorted((begin, self.cursor_row))
-        self._mark(self.marks | set(self._keys[low : high + 1]))
+        self.marks.add(self._keys[low : high + 1])
+        self._marked()
 
     def action_mark_all(self) -> None:
         """Mark all that the list holds, shown or not."""
-        self._mark(set(self._keys))
+        self.marks.add(self._keys)
+        self._marked()
 
     def action_unmark_all(self) -> None:
         """Take all marks away."""
-        self._mark(set())
+        self.marks.clear()
+        self._marked()
 
-    def _mark(self, marks: set[Key]) -> None:
-        self.marks = marks
+    def chosen_keys(self) -> Sequence[Key]:
+        """What a verb would act on: the marked ones, else the one under the cursor.
+
+        They come in the order of the list; marked ones that it no longer holds come last.
+        """
+        if self.marks:
+            return self.marks.chosen(self._keys)
+        key = self.current_key()
+        return () if key is None else (key,)
+
+    def unlisted_marks(self) -> int:
+        """How many marked ones the list does not hold now."""
+        return len(self.marks) - self.marks.among(self._keys) if self.marks else 0
+
+    def _marked(self) -> None:
         self._strips.clear()
         self.refresh()
         self.post_message(self.Marked())

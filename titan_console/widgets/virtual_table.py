@@ -9,7 +9,8 @@ from core.clock import Clock
 from state.reader import Source
 from titan_console.desk import Answered, Desk
 from titan_console.widgets.columns import Column
-from titan_console.widgets.record_table import Key, RecordTable, Row, index_of
+from titan_console.widgets.marks import IdMarks, Key
+from titan_console.widgets.record_table import RecordTable, Row, index_of
 
 Record = TypeVar("Record")
 _SPARE = 60
@@ -46,6 +47,7 @@ class VirtualTable(RecordTable, Generic[Record]):
     ) -> None:
         """`path` is the ledger."""
         super().__init__(columns, id=id)
+        self.marks = IdMarks()
         self.listing = listing
         self.newer = 0
         self.is_loaded = False

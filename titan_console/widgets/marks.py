@@ -1,0 +1,158 @@
+"""Which rows of a list are marked: a byte for each id, so that a million marks stay small."""
+
+from array import array
+from collections.abc import Collection, Sequence
+from typing import Protocol, cast
+
+Key = int | str
+
+
+class Marks(Protocol):
+    """The marks of one list; they stay when rows come and go."""
+
+    def __len__(self) -> int:
+        """How many rows are marked."""
+        ...
+
+    def __contains__(self, key: object) -> bool:
+        """Whether that row is marked."""
+        ...
+
+    def toggle(self, key: Key) -> None:
+        """Mark it, or take its mark away."""
+        ...
+
+    def add(self, keys: Sequence[Key]) -> None:
+        """Mark all of these."""
+        ...
+
+    def clear(self) -> None:
+        """Take all marks away."""
+        ...
+
+    def among(self, keys: Sequence[Key]) -> int:
+        """How many of these are marked."""
+        ...
+
+    def chosen(self, keys: Sequence[Key]) -> Sequence[Key]:
+        """All that are marked: those of `keys` in their order, then the others."""
+        ...
+
+
+class NameMarks:
+    """Marks of rows with names, in lists that are short."""
+
+    def __init__(self) -> None:
+        """Nothing is marked."""
+        self._marked: dict[Key, None] = {}
+
+    def __len__(self) -> int:
+        """How many rows are marked."""
+        return len(self._marked)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether that row is marked."""
+        return key in self._marked
+
+    def toggle(self, key: Key) -> None:
+        """Mark it, or take its mark away."""
+        if key in self._marked:
+            del self._marked[key]
+        else:
+            self._marked[key] = None
+
+    def add(self, keys: Sequence[Key]) -> None:
+        """Mark all of these."""
+        self._marked |= dict.fromkeys(keys)
+
+    def clear(self) -> None:
+        """Take all marks away."""
+        self._marked.clear()
+
+    def among(self, keys: Sequence[Key]) -> int:
+        """How many of these are marked."""
+        return sum(key in self._marked for key in keys)
+
+    def chosen(self, keys: Sequence[Key]) -> Sequence[Key]:
+        """All that are marked: those of `keys` in their order, then the others."""
+        listed = dict.fromkeys(key for key in keys if key in self._marked)
+        return list(listed | self._marked)
+
+
+class IdMarks:
+    """Marks of rows with small positive numbers, such as the ledger's ids: a byte for each."""
+
+    def __init__(self) -> None:
+        """Nothing is marked."""
+        self._marked = bytearray()
+        self._count = 0
+
+    def __len__(self) -> int:
+        """How many rows are marked."""
+        return self._count
+
+    def __contains__(self, key: object) -> bool:
+        """Whether that row is marked."""
+        return isinstance(key, int) and 0 <= key < len(self._marked) and self._marked[key] == 1
+
+    def toggle(self, key: Key) -> None:
+        """Mark it, or take its mark away."""
+        number = cast("int", key)
+        self._make_room(number)
+        self._marked[number] ^= 1
+        self._count += 1 if self._marked[number] else -1
+
+    def add(self, keys: Sequence[Key]) -> None:
+        """Mark all of these."""
+        if not keys:
+            return
+        numbers = cast("Sequence[int]", keys)
+        low, high = _ends(numbers)
+        self._make_room(high)
+        if isinstance(numbers, range):
+            self._marked[low : high + 1] = b"\1" * len(numbers)
+        else:
+            marked = self._marked
+            for number in numbers:
+                marked[number] = 1
+        self._count = self._marked.count(1)
+
+    def clear(self) -> None:
+        """Take all marks away."""
+        self._marked = bytearray()
+        self._count = 0
+
+    def among(self, keys: Sequence[Key]) -> int:
+        """How many of these are marked."""
+        if not keys or not self._count:
+            return 0
+        numbers = cast("Sequence[int]", keys)
+        low, high = _ends(numbers)
+        if isinstance(numbers, range):
+            return self._marked.count(1, low, high + 1)
+        self._make_room(high)
+        return sum(map(self._marked.__getitem__, numbers))
+
+    def chosen(self, keys: Sequence[Key]) -> Sequence[Key]:
+        """All that are marked: those of `keys` in their order, then the others by number."""
+        if not self._count:
+            return array("q")
+        numbers = cast("Collection[int]", keys)
+        listed = array("q", (number for number in numbers if number in self))
+        if len(listed) < self._count:
+            left = bytearray(self._marked)
+            for number in listed:
+                left[number] = 0
+            listed.extend(number for number, marked in enumerate(left) if marked)
+        return listed
+
+    def _make_room(self, highest: int) -> None:
+        if highest >= len(self._marked):
+            self._marked.extend(bytes(highest + 1 - len(self._marked)))
+
+
+def _ends(numbers: Sequence[int]) -> tuple[int, int]:
+    """The lowest and the highest of them; a range runs in steps of one."""
+    if isinstance(numbers, range):
+        return min(numbers[0], numbers[-1]), max(numbers[0], numbers[-1])
+    return min(numbers), max(numbers)
