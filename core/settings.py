@@ -19,6 +19,8 @@ class Settings:
     home: Path
     base_url: str = DEFAULT_BASE_URL
     api_key: str | None = field(default=None, repr=False)
+    # Whether the console takes no orders.
+    read_only: bool = False
 
     def require_key(self) -> str:
         """The API key. Raises SettingsError when there is none."""
@@ -31,7 +33,7 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings from TITAN_HOME, ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL.
+    """Settings from TITAN_HOME, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL and TITAN_READ_ONLY.
 
     Raises SettingsError for a base URL that would send the key in the clear.
     """
@@ -43,6 +45,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         home=Path(home).expanduser() if home else _default_home(),
         base_url=base_url.rstrip("/"),
         api_key=values.get("ANTHROPIC_API_KEY", "").strip() or None,
+        read_only=values.get("TITAN_READ_ONLY", "").strip() not in ("", "0"),
     )
 
 

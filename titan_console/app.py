@@ -51,14 +51,14 @@ class TitanApp(App[None]):
         Binding("q,ctrl+c", "quit", "Quit", key_display="q", id="app.quit"),
     ]
 
-    def __init__(self, home: Path, clock: Clock) -> None:
-        """`home` is the state folder; it may not exist yet."""
+    def __init__(self, home: Path, clock: Clock, *, read_only: bool = False) -> None:
+        """`home` is the state folder; it may not exist yet. Read-only, it takes no orders."""
         super().__init__()
         self._home = home
         self._clock = clock
         self._feed = Feed(home, clock)
         self._control_filter = ControlFilter()
-        self.view = View(self._feed, clock, TABS)
+        self.view = View(self._feed, clock, TABS, read_only=read_only)
         self._mode_before = FIRST
         for place in PLACES:
             self.add_mode(place.tab.mode, place.opener(self.view))  # pyright: ignore[reportUnknownMemberType]
@@ -161,8 +161,8 @@ class TitanApp(App[None]):
         self._close_messages_no_wait()
 
 
-def run(home: Path) -> int:
+def run(home: Path, *, read_only: bool = False) -> int:
     """Open the console on the ledger in `home`; the exit code."""
-    app = TitanApp(home, SystemClock())
+    app = TitanApp(home, SystemClock(), read_only=read_only)
     app.run()
     return app.return_code or 0

@@ -72,9 +72,10 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, invoke_without_command=True, context_settings=_CONTEXT)
 @click.option("--poll", "poll", is_flag=True, help="Make one headless pass, then exit.")
 @click.option("--json", "as_json", is_flag=True, help="With --poll: print the summary as JSON.")
+@click.option("--read-only", is_flag=True, help="Open a console that takes no orders.")
 @click.version_option(version("titan-console"), prog_name="titan-console")
 @click.pass_context
-def cli(ctx: click.Context, *, poll: bool, as_json: bool) -> None:
+def cli(ctx: click.Context, *, poll: bool, as_json: bool, read_only: bool) -> None:
     """Run scheduled Claude jobs at half price through the Message Batches API.
 
     Without a command: the console. State lies under TITAN_HOME; the key comes from
@@ -87,7 +88,7 @@ def cli(ctx: click.Context, *, poll: bool, as_json: bool) -> None:
         ctx.exit(import_module("titan_console.commands.poll").run(as_json=as_json))
     if as_json:
         raise click.UsageError("--json goes with --poll or with a command.")
-    ctx.exit(import_module("titan_console.commands.console").run())
+    ctx.exit(import_module("titan_console.commands.console").run(read_only=read_only))
 
 
 def main(arguments: list[str] | None = None) -> None:

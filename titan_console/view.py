@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 class View:
     """The latest picture, or the one it was paused at; and where in the console one is."""
 
-    def __init__(self, feed: Feed, clock: Clock, tabs: Sequence[Tab] = ()) -> None:
-        """Empty, until the feed has looked."""
+    def __init__(
+        self, feed: Feed, clock: Clock, tabs: Sequence[Tab] = (), *, read_only: bool = False
+    ) -> None:
+        """Empty, until the feed has looked. Read-only, nothing can be asked for."""
+        self.read_only = read_only
         self.tabs = tabs
         self.mode = tabs[0].mode if tabs else ""
         self.path = feed.path
