@@ -44,7 +44,7 @@ def _why_not(verb: Verb, request: Selected, *, edited: bool, force: bool) -> str
         case Verb.SYNC:
             return _answered(request)
         case _:
-            return _in_flight(request) or _answered(request) or _settled(request)
+            return _in_flight(request) or _needs_no_look(request) or _settled(request)
 
 
 def _why_no_replay(request: Selected, *, edited: bool, force: bool) -> str | None:
@@ -67,6 +67,13 @@ def _in_flight(request: Selected) -> str | None:
 
 def _answered(request: Selected) -> str | None:
     return "answered already" if request.status == RequestStatus.SUCCEEDED else None
+
+
+def _needs_no_look(request: Selected) -> str | None:
+    """What is answered can be acknowledged only where the answer may be of no use."""
+    if request.stop_reason in REVIEW_STOP_REASONS and not request.reviewed:
+        return None
+    return _answered(request)
 
 
 def _settled(request: Selected) -> str | None:

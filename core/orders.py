@@ -6,7 +6,7 @@ from core.context import Context
 from core.errors import LaneError
 from core.force import force
 from core.reading import read
-from state import commands, looking, orders, pauses
+from state import commands, looking, orders, pauses, reviews
 from state.commands import Command, CommandState, Verb
 from state.records import Batch, BatchStatus, RequestStatus
 
@@ -60,8 +60,14 @@ def _replay_behind_canary(context: Context, command: Command, ids: list[int]) ->
 
 
 def _acknowledge(context: Context, command: Command) -> Outcome:
-    count = orders.give_up(context.ledger, commands.items(context.ledger, command))
-    return CommandState.DONE, f"{count:,} failed requests are settled without an answer"
+    ids = commands.items(context.ledger, command)
+    count = orders.give_up(context.ledger, ids)
+    accepted = reviews.accept(context.ledger, ids)
+    taken = f"{accepted:,} answers are taken as they are"
+    if accepted and not count:
+        return CommandState.DONE, taken
+    words = f"{count:,} failed requests are settled without an answer"
+    return CommandState.DONE, f"{words}; {taken}" if accepted else words
 
 
 def _cancel(context: Context, command: Command) -> Outcome:

@@ -7,7 +7,8 @@ from state import alerts, orphans, pauses, settled, views
 from state.orphans import Orphan, OrphanVerdict
 from state.pauses import Pause
 from state.reader import Source
-from state.records import Batch, RequestStatus
+from state.records import Batch, Outcome, RequestStatus
+from state.reviews import ReviewRow
 from state.settled import RunState, SettledRun
 from state.views import ErrorRow
 
@@ -61,12 +62,14 @@ def status(source: Source, *, now_ts: str) -> Report:
             "waiting": totals.waiting_requests,
             "succeeded": totals.succeeded,
             "failed": totals.failed_requests,
+            "reviews": totals.reviews,
             "cost_usd": usd(totals.cost_nano),
             "sync_cost_usd": usd(totals.sync_cost_nano),
             "duplicate_spend_usd": usd(totals.surplus_nano),
             "unpriced": totals.unpriced,
         },
         "errors": totals.failed_requests,
+        "reviews": totals.reviews,
         "savings_usd": usd(totals.savings_nano),
         "poller": {
             "last_pass": poller.last_finished_ts,
@@ -158,5 +161,20 @@ def error(row: ErrorRow) -> Report:
         "error_type": row.error_type,
         "error_message": row.error_message,
         "attempts": row.attempts,
+        "review": None,
+        "ended_ts": row.ended_ts,
+    }
+
+
+def review(row: ReviewRow) -> Report:
+    """An answer that somebody should look at; `review` says why."""
+    return {
+        "custom_id": row.custom_id,
+        "tag": row.tag,
+        "workflow": row.workflow,
+        "batch_id": row.batch_key,
+        "remote_id": row.remote_id,
+        "outcome": Outcome.SUCCEEDED.value,
+        "review": row.stop_reason,
         "ended_ts": row.ended_ts,
     }

@@ -31,6 +31,7 @@ def _options(wish: Wish) -> Iterator[str]:
         ("--workflow", wanted.workflow),
         ("--outcome", wanted.outcome),
         ("--error-type", wanted.error_type),
+        ("--stop-reason", wanted.stop_reason),
         ("--since", wanted.since_ts),
         ("--reason", wish.reason),
     ):

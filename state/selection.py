@@ -8,9 +8,10 @@ from state.reader import Source
 from state.records import BatchStatus, Outcome, RequestStatus
 
 Parameter = str | int
+# The attempt that settled the request, else the latest that has ended.
 _LAST_ATTEMPT = (
-    "a.batch_id = (SELECT max(m.batch_id) FROM attempts m WHERE m.request_id = r.id"
-    " AND m.outcome IS NOT NULL)"
+    "a.batch_id = coalesce(r.settled_by, (SELECT max(m.batch_id) FROM attempts m"
+    " WHERE m.request_id = r.id AND m.outcome IS NOT NULL))"
 )
 
 # A request that was adopted with its batch has null for its params: nobody knows what was asked.
@@ -29,6 +30,7 @@ class Filter:
     workflow: str | None = None
     outcome: Outcome | None = None
     error_type: str | None = None
+    stop_reason: str | None = None
     since_ts: str | None = None
     request_ids: tuple[int, ...] = ()
     batch_ids: tuple[int, ...] = ()
@@ -54,6 +56,7 @@ class Selected:
     status: RequestStatus
     error_type: str | None
     stop_reason: str | None
+    reviewed: bool
     has_body: bool
 
 
@@ -74,10 +77,11 @@ def requests(source: Source, wanted: Filter) -> list[Selected]:
             status=RequestStatus(row["status"]),
             error_type=row["error_type"],
             stop_reason=row["stop_reason"],
+            reviewed=bool(row["reviewed"]),
             has_body=row["body_length"] > len(row["custom_id"]) + _NO_PARAMS,
         )
         for row in source.rows(
-            "SELECT r.id, r.custom_id, r.tag, r.status, a.error_type, a.stop_reason,"  # noqa: S608
+            "SELECT r.id, r.custom_id, r.tag, r.status, a.error_type, a.stop_reason, a.reviewed,"  # noqa: S608
             " coalesce(e.body_length, r.body_length) AS body_length FROM requests r"
             " LEFT JOIN edits e ON e.id = r.edit_id JOIN submissions s ON s.id = r.submission_id"
             f" LEFT JOIN attempts a ON a.request_id = r.id AND {_LAST_ATTEMPT}"
@@ -98,6 +102,7 @@ def _where(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
         ("s.workflow = ?", wanted.workflow),
         ("a.outcome = ?", wanted.outcome),
         ("a.error_type = ?", wanted.error_type),
+        ("a.stop_reason = ?", wanted.stop_reason),
         ("s.created_ts >= ?", wanted.since_ts),
     ):
         if value is not None:

@@ -127,6 +127,7 @@ CREATE TABLE attempts (
   cost_nano INTEGER,
   sync_cost_nano INTEGER,
   surplus INTEGER NOT NULL DEFAULT 0 CHECK (surplus IN (0, 1)),
+  reviewed INTEGER NOT NULL DEFAULT 0 CHECK (reviewed IN (0, 1)),
   result_offset INTEGER,
   result_length INTEGER,
   PRIMARY KEY (batch_id, request_id),
@@ -134,6 +135,9 @@ CREATE TABLE attempts (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX one_live_attempt ON attempts (request_id) WHERE live = 1;
 CREATE INDEX attempts_by_request ON attempts (request_id);
+-- Answers that may be of no use, few among millions: `state.reviews` asks in these words.
+CREATE INDEX attempts_for_review ON attempts (batch_id, request_id) WHERE reviewed = 0
+  AND stop_reason IN ('refusal', 'max_tokens', 'pause_turn', 'model_context_window_exceeded');
 
 CREATE TABLE commands (
   id INTEGER PRIMARY KEY,

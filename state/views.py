@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from state import reviews
 from state.errors import UnknownId
 from state.reader import Source
 from state.records import Batch, Event, Hold, Outcome, RequestStatus, Submission, Usage
@@ -34,6 +35,8 @@ class Totals:
     sync_cost_nano: int
     surplus_nano: int
     unpriced: int
+    # Answers that were cut off, refused or left unfinished, and that nobody has looked at.
+    reviews: int
 
     @property
     def savings_nano(self) -> int:
@@ -185,6 +188,7 @@ def totals(source: Source) -> Totals:
         waiting_requests=by_status.get(RequestStatus.WAITING, 0),
         failed_requests=sum(by_status.get(status, 0) for status in FAILED),
         succeeded=requests - sum(by_status.values()) - live,
+        reviews=reviews.count(source),
         **{name: money[name] for name in money.keys()},  # noqa: SIM118 - a Row iterates its values
     )
 

@@ -16,7 +16,7 @@ from core.settings import from_environment
 from core.verbs import Plan, Wish
 from state import commands
 from state.commands import Command, CommandState, Verb
-from state.records import Outcome
+from state.records import REVIEW_STOP_REASONS, Outcome
 from state.selection import Filter
 from state.timestamps import to_text
 from titan_console import format as cells
@@ -30,6 +30,11 @@ _WHICH: _Options = (
     click.option("--workflow", help="Only of this workflow."),
     click.option("--outcome", type=click.Choice([o.value for o in Outcome]), help="Only these."),
     click.option("--error-type", help="Only those that failed with it, as overloaded_error."),
+    click.option(
+        "--stop-reason",
+        type=click.Choice(REVIEW_STOP_REASONS),
+        help="Only those whose answer ended so.",
+    ),
     click.option("--since", help="Only what was submitted since, as 2026-05-02."),
 )
 _WORKFLOWS: _Options = (click.argument("names", nargs=-1, metavar="WORKFLOW..."),)
@@ -85,6 +90,7 @@ def _wanted(
     workflow: str | None = None,
     outcome: str | None = None,
     error_type: str | None = None,
+    stop_reason: str | None = None,
     since: str | None = None,
     **_how: object,
 ) -> Filter:
@@ -93,6 +99,7 @@ def _wanted(
         workflow=workflow,
         outcome=Outcome(outcome) if outcome else None,
         error_type=error_type,
+        stop_reason=stop_reason,
         since_ts=_since(since),
     )
 

@@ -1,4 +1,4 @@
-"""`titan-console acknowledge`: settle failed requests without an answer."""
+"""`titan-console acknowledge`: settle failed requests, and take answers as they are."""
 
 from typing import Any
 
@@ -12,5 +12,8 @@ from titan_console import ordering
 @ordering.options
 @click.pass_context
 def command(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
-    """Settle failed requests without an answer: they leave the list of errors."""
+    """Settle failed requests without an answer: they leave the list of errors.
+
+    Answers that were refused or cut off are taken as they are, and leave it too.
+    """
     ctx.exit(ordering.run(Verb.ACKNOWLEDGE, given))

@@ -6,9 +6,10 @@ import click
 
 from core import reports
 from core.settings import from_environment
-from state import views
+from state import reviews, views
 from state.folder import Folder
 from state.reader import Reader, Source
+from state.reviews import ReviewRow
 from state.views import ErrorRow
 from titan_console.output import print_json, print_table
 
@@ -17,22 +18,42 @@ from titan_console.output import print_json, print_table
 @click.option("--limit", default=50, show_default=True, help="How many, the newest first; 0: all.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(*, limit: int, as_json: bool) -> None:
-    """List the requests that failed, newest first."""
+    """List the requests that failed, newest first, and the answers that need a look.
+
+    Those were refused, cut off or left unfinished: billed and settled, and maybe of no use.
+    `replay` with an edit asks them again, `acknowledge` takes them as they are.
+    """
     with Reader(Folder(from_environment().home).ledger) as reader:
         rows = _rows(reader, limit)
+        answers = reviews.rows(reader, limit=limit or 1 << 62)
         if as_json:
             for row in rows:
                 print_json(reports.error(row))
+            for answer in answers:
+                print_json(reports.review(answer))
             return
-        found = list(rows)
-    if not found:
+        _print(list(rows), list(answers))
+
+
+def _print(failed: list[ErrorRow], answers: list[ReviewRow]) -> None:
+    if failed:
+        _print_failed(failed)
+    else:
         click.echo("Nothing failed.")
-        return
+    if answers:
+        click.echo()
+        print_table(
+            ("TO REVIEW", "TAG", "BATCH", "ENDED WITH"),
+            ((a.custom_id, a.tag, a.batch_key, a.stop_reason) for a in answers),
+        )
+
+
+def _print_failed(failed: list[ErrorRow]) -> None:
     print_table(
         ("CUSTOM_ID", "TAG", "BATCH", "OUTCOME", "ERROR", "MESSAGE"),
         (
             (r.custom_id, r.tag, r.batch_key, r.outcome, r.error_type or "", r.error_message or "")
-            for r in found
+            for r in failed
         ),
     )
 

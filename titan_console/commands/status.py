@@ -58,6 +58,7 @@ def _print(source: Source, now: datetime) -> None:
             ),
             ("waiting", cells.count(totals.waiting_requests) if totals.waiting_requests else ""),
             ("failed", cells.count(totals.failed_requests) if totals.failed_requests else "none"),
+            ("to review", f"{cells.count(totals.reviews)} answers" if totals.reviews else ""),
             ("spent", cells.sum_of_money(totals.cost_nano, totals.unpriced)),
             ("saved", cells.sum_of_money(totals.savings_nano, totals.unpriced)),
             ("paid twice", cells.money(totals.surplus_nano) if totals.surplus_nano else ""),
