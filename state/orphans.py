@@ -35,14 +35,15 @@ class Orphan:
 def unresolved(ledger: Ledger, *, since_ts: str) -> list[Batch]:
     """Rows whose POST may have made a batch that we do not know, oldest first.
 
-    Those that nobody answered, and, for a while, those that were given up: a late twin of theirs
-    may still turn up.
+    Those that nobody answered, and, for a while, those that were given up or found by their
+    nonce: a late twin of theirs may still turn up.
     """
     return [
         to_batch(row)
         for row in ledger.rows(
             "SELECT * FROM batches WHERE kind = 'batch' AND (status IN ('sending', 'uncertain')"
-            " OR (status = 'released' AND sent_ts > ?)) ORDER BY id",
+            " OR ((status = 'released' OR (identified_by = 'nonce' AND twin_of IS NULL))"
+            " AND sent_ts > ?)) ORDER BY id",
             since_ts,
         )
     ]

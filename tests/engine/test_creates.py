@@ -8,8 +8,9 @@ from builders import BASE_URL, KEY, Bench, a_bench, some_requests
 from engine.life import QUARTER, batches, check_books, check_once, requests, rest, staged, statuses
 
 from core.anthropic_lane import AnthropicLane
+from core.body import Body
 from core.errors import SettingsError
-from core.lane import Lane, Page
+from core.lane import Created, Lane, Page
 from core.payload import Limits
 from core.send import CREATE_HOLD
 from core.submit import Order
@@ -314,3 +315,32 @@ def test_what_is_sent_is_counted_and_what_was_held_back_is_not(bench: Bench) -> 
     bench.submit(3)
     assert bench.pass_after(2).sent == 0
     assert bench.pass_after(2).sent == 1
+
+
+class _Kept:
+    """A lane that keeps what was posted, for something on the way to post it again."""
+
+    def __init__(self, inner: Lane) -> None:
+        self._inner = inner
+        self.posted: list[Body] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def create(self, body: Body) -> Created:
+        self.posted.append(body)
+        return self._inner.create(body)
+
+
+def test_a_twin_that_comes_into_being_after_its_batch_was_collected_is_found(bench: Bench) -> None:
+    lane = _Kept(bench.lane())
+    sender = bench.new_engine("sender", lane=lambda: lane)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+    bench.faults.add("create:drop:times=1")
+    submitted = sender.submit(some_requests(3), Order(tag="late", model="claude-haiku-4-5"))
+    assert submitted.trouble
+    rest(bench)
+    assert statuses(bench) == ["ended"]
+    lane.create(lane.posted[0])
+    rest(bench)
+    assert [batch.twin_of for batch in batches(bench)] == [None, 1]
+    check_books(bench)
