@@ -23,7 +23,7 @@ FROZEN_AFTER_S = 120.0
 # No create lasts longer than its time-out, so whoever still sends after this is dead.
 SENDING_LEASE = timedelta(minutes=15)
 COLLECT_TRIES = 5
-_GUARD = timedelta(hours=2)
+GUARD = timedelta(hours=2)
 _LATE = timedelta(days=1)
 _CANCEL_TAKES = timedelta(minutes=10)
 _THROTTLED_HOLD_S = 60.0
@@ -31,6 +31,10 @@ _SPEND_CAP_HOLD_S = 6 * 3600.0
 _FIRST_LOOK_S = 60.0
 _LATEST_LOOK_S = 3600.0
 _TOO_LARGE = 413
+# So long a full queue is left alone while none of our own batches leaves it: others' may.
+_QUEUE_HOLD_S = 3600.0
+# A batch of fewer is not cut in two for a full queue: dust would not leave it sooner.
+_WORTH_HALVING = 2_000
 _NAMED_REQUEST = re.compile(r"\brequests\.(\d{1,6})[.:]")
 
 
@@ -47,6 +51,7 @@ class Verdict(StrEnum):
 
     RELEASE = "release"
     HALVE = "halve"
+    QUEUE_FULL = "queue_full"
     DROP_ONE = "drop_one"
     REFUSE = "refuse"
     UNCERTAIN = "uncertain"
@@ -73,6 +78,8 @@ def after_create(error: LaneError, recovery: Recovery) -> AfterCreate:
     match error:
         case Unreachable() | Unauthorized() | NotFound():
             return AfterCreate(verdict=Verdict.RELEASE)
+        case Throttled() if _is_queue_full(error):
+            return AfterCreate(verdict=Verdict.QUEUE_FULL)
         case Throttled():
             return AfterCreate(
                 verdict=Verdict.RELEASE, hold_s=error.retry_after_s or _THROTTLED_HOLD_S
@@ -90,6 +97,24 @@ def after_create(error: LaneError, recovery: Recovery) -> AfterCreate:
                     recovery.settle_after_error_s if answered else recovery.settle_after_timeout_s
                 ),
             )
+
+
+def _is_queue_full(error: Throttled) -> bool:
+    """Too many requests wait for the model, not too many calls a minute: only the words tell."""
+    return "queue" in str(error).lower()
+
+
+def queue_hold_s(*, retry_after_s: float | None, own_at_the_api: int) -> float:
+    """How long to leave a full queue alone; shorter when a batch of our own ends.
+
+    Where none of ours is in it, nothing of ours can be waited for.
+    """
+    return _QUEUE_HOLD_S if own_at_the_api else retry_after_s or _THROTTLED_HOLD_S
+
+
+def is_worth_halving(requests: int) -> bool:
+    """Whether a batch that the queue has no room for is better sent as two."""
+    return requests >= _WORTH_HALVING
 
 
 def _after_refusal(error: Refused) -> AfterCreate:
@@ -133,7 +158,7 @@ def is_at_risk(
     due more than a day ago is late whatever it costs.
     """
     left = deadline - now
-    if left <= _GUARD:
+    if left <= GUARD:
         return left > -_LATE
     if sent is None or usual is None:
         return False

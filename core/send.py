@@ -9,14 +9,15 @@ from core.context import Context
 from core.errors import LaneError, SettingsError, Unauthorized
 from core.lane import Body
 from core.payload import wire_overhead
-from core.policy import FROZEN_AFTER_S, Verdict, after_create
+from core.policy import FROZEN_AFTER_S, Verdict, after_create, is_worth_halving, queue_hold_s
 from core.reading import read
-from state import leases, replanning, sending
+from state import leases, looking, replanning, sending
 from state.errors import FileLost
-from state.records import Batch
+from state.records import Batch, Hold
 from state.timestamps import to_text
 
 CREATE_HOLD = "create"
+QUEUE_HOLD = "queue"
 # How many more POSTs one call makes for what refusals leave over; the rest is the next pass's.
 _MOST_MORE = 32
 
@@ -31,7 +32,7 @@ def send_intents(context: Context, batches: list[Batch]) -> str | None:
     for _ in range(len(batches) + _MOST_MORE):
         if not pending:
             break
-        held = leases.held(context.ledger, CREATE_HOLD)
+        held = _held(context)
         if held is not None:
             return f"Nothing is sent before {held.until_ts}: {held.reason}"
         sent = send(context, pending.popleft())
@@ -40,6 +41,15 @@ def send_intents(context: Context, batches: list[Batch]) -> str | None:
         if sent.stop:
             break
     return trouble
+
+
+def _held(context: Context) -> Hold | None:
+    """What keeps creates back now; a full queue does until a batch of our own has left it."""
+    full = leases.held(context.ledger, QUEUE_HOLD)
+    if full is not None and looking.has_ended_since(context.ledger, full.since_ts):
+        leases.lift(context.ledger, QUEUE_HOLD)
+        full = None
+    return leases.held(context.ledger, CREATE_HOLD) or full
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +122,8 @@ def _after_failure(context: Context, batch: Batch, error: LaneError) -> Sent:
     match decision.verdict:
         case Verdict.RELEASE:
             sending.released(context.ledger, batch, str(error))
+        case Verdict.QUEUE_FULL:
+            instead = _wait_for_the_queue(context, batch, error)
         case Verdict.HALVE if batch.request_count > 1:
             instead = replanning.halve(
                 context.ledger, batch, str(error), wire_overhead=wire_overhead()
@@ -136,6 +148,18 @@ def _after_failure(context: Context, batch: Batch, error: LaneError) -> Sent:
     # A body that is cut in two is no trouble: its halves go out at once.
     trouble = None if decision.verdict == Verdict.HALVE and instead else str(error)
     return Sent(trouble=trouble, stop=decision.stop, instead=tuple(instead))
+
+
+def _wait_for_the_queue(context: Context, batch: Batch, error: LaneError) -> list[Batch]:
+    """Nothing is sent until there may be room again, and then a large batch in halves."""
+    own = len(looking.at_the_api(context.ledger))
+    seconds = queue_hold_s(retry_after_s=error.retry_after_s, own_at_the_api=own)
+    until = context.clock.now() + timedelta(seconds=seconds)
+    leases.hold(context.ledger, QUEUE_HOLD, until=until, reason=str(error))
+    if is_worth_halving(batch.request_count):
+        return replanning.halve(context.ledger, batch, str(error), wire_overhead=wire_overhead())
+    sending.released(context.ledger, batch, str(error))
+    return []
 
 
 def _is_answered_already(context: Context, batch: Batch) -> bool:

@@ -47,9 +47,11 @@ def hold(ledger: Ledger, name: str, *, until: datetime, reason: str) -> None:
     """Do not do `name` before `until`."""
     with ledger.transaction("hold") as written:
         ledger.execute(
-            "INSERT INTO holds (name, until_ts, reason) VALUES (?, ?, ?) ON CONFLICT (name)"
-            " DO UPDATE SET until_ts = excluded.until_ts, reason = excluded.reason",
+            "INSERT INTO holds (name, since_ts, until_ts, reason) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET since_ts = excluded.since_ts,"
+            " until_ts = excluded.until_ts, reason = excluded.reason",
             name,
+            written.at,
             to_text(until),
             reason,
         )
@@ -59,11 +61,11 @@ def hold(ledger: Ledger, name: str, *, until: datetime, reason: str) -> None:
 def held(ledger: Ledger, name: str) -> Hold | None:
     """The hold that is in force now."""
     row = ledger.row(
-        "SELECT name, until_ts, reason FROM holds WHERE name = ? AND until_ts > ?",
+        "SELECT name, until_ts, reason, since_ts FROM holds WHERE name = ? AND until_ts > ?",
         name,
         ledger.now_text(),
     )
-    return Hold(name=row["name"], until_ts=row["until_ts"], reason=row["reason"]) if row else None
+    return Hold(**dict(row)) if row else None
 
 
 def lift(ledger: Ledger, name: str) -> None:

@@ -19,6 +19,15 @@ def at_the_api(ledger: Ledger) -> list[Batch]:
     ]
 
 
+def has_ended_since(ledger: Ledger, since_ts: str) -> bool:
+    """Whether a batch of ours has left the API's queue since then."""
+    found = ledger.row(
+        "SELECT 1 FROM batches WHERE ended_ts > ? AND status = 'ended' AND kind = 'batch' LIMIT 1",
+        since_ts,
+    )
+    return found is not None
+
+
 def to_collect(ledger: Ledger) -> list[Batch]:
     """Ended batches whose results are still to come, oldest first."""
     return [

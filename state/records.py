@@ -257,3 +257,4 @@ class Hold:
     name: str
     until_ts: str
     reason: str
+    since_ts: str

@@ -218,6 +218,7 @@ CREATE TABLE leases (
 
 CREATE TABLE holds (
   name TEXT PRIMARY KEY,
+  since_ts TEXT NOT NULL,
   until_ts TEXT NOT NULL,
   reason TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -311,7 +311,7 @@ def poller(source: Source) -> Poller:
 def holds(source: Source, *, now_ts: str) -> list[Hold]:
     """What is being held back at this time, and why."""
     rows = source.rows("SELECT * FROM holds WHERE until_ts > ? ORDER BY name", now_ts)
-    return [Hold(name=r["name"], until_ts=r["until_ts"], reason=r["reason"]) for r in rows]
+    return [Hold(**dict(row)) for row in rows]
 
 
 def events_from(source: Source, *, after_id: int, limit: int = _PAGE) -> list[Event]:

@@ -13,11 +13,17 @@ from state.records import Hold
 from state.timestamps import to_text
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LONG = Hold(
+    name="create",
+    since_ts=to_text(NOW),
+    until_ts=to_text(NOW + timedelta(hours=6)),
+    reason="spend limit",
+)
 CALM = Seen(
     now=NOW,
     errors_a_day=5,
     due=(),
-    holds=(Hold(name="create", until_ts=to_text(NOW + timedelta(minutes=5)), reason="429"),),
+    holds=(replace(LONG, until_ts=to_text(NOW + timedelta(minutes=5)), reason="429"),),
     orphans=0,
     unpriced_models=(),
     kpis=kpis(Facts()),
@@ -25,7 +31,6 @@ CALM = Seen(
     last_pass=NOW - timedelta(minutes=40),
 )
 MISSED = kpis(Facts(requests=10, errored=1, batch_tokens=1, savings_nano=1))
-LONG = Hold(name="create", until_ts=to_text(NOW + timedelta(hours=6)), reason="spend limit")
 WRONG = [
     ({"errors_a_day": 6}, {"errors_a_day": None}, [("errors", "day")]),
     ({"holds": (LONG,)}, {"spend_cap": False}, [("spend_cap", "create")]),
