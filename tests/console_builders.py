@@ -121,7 +121,12 @@ class LedgerBuilder:
         return looking.saw(self.ledger, batch, remote)
 
     def collect(
-        self, batch: Batch, failures: Sequence[Failure] = (), *, cost_nano: int | None = CENT
+        self,
+        batch: Batch,
+        failures: Sequence[Failure] = (),
+        *,
+        cost_nano: int | None = CENT,
+        stop_reason: str = "end_turn",
     ) -> Batch:
         """Its results are in; the first requests fail as told."""
         batch = self.end(batch, failed=len(failures))
@@ -140,7 +145,7 @@ class LedgerBuilder:
                 outcome=Outcome.SUCCEEDED,
                 usage=Usage(input_tokens=900, output_tokens=80),
                 model=batch.model,
-                stop_reason="end_turn",
+                stop_reason=stop_reason,
                 cost_nano=cost_nano,
                 sync_cost_nano=None if cost_nano is None else 2 * cost_nano,
             )
