@@ -183,7 +183,7 @@ def _word(field: Field, value: str) -> Where:
         case Field.ID:
             return Where(_like("r.custom_id"), (like,), needs_attempt=False)
         case Field.BATCH:
-            batches = f"SELECT b.id FROM batches b WHERE {_like('b.key')} OR {_like('b.remote_id')}"
+            batches = f"SELECT b.id FROM batches b WHERE {_like('b.key')} OR {_like('b.remote_id')}"  # noqa: S608 - our own words
             sql = f"r.id IN (SELECT n.request_id FROM attempts n WHERE n.batch_id IN ({batches}))"  # noqa: S608 - our own words
             return Where(sql, (like, like), needs_attempt=False)
         case _:
