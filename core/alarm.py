@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 
-from core import titan_file
-from core.alert_rules import Rules, Seen, conditions
+from core import replaying, titan_file
+from core.alert_rules import Rules, Seen, StoppedReplay, conditions
 from core.context import Context
 from core.history import History
 from core.kpis import MONTH_DAYS, Kpi, kpis
@@ -68,7 +68,21 @@ def _seen(context: Context, rules: Rules) -> Seen:
         kpis=_kpis(context) if rules.kpis else (),
         has_a_month=first is not None and first <= _month_ago(context),
         last_pass=from_text(last) if last else None,
+        stopped_replays=_stopped(context) if rules.replay else (),
     )
+
+
+def _stopped(context: Context) -> list[StoppedReplay]:
+    return [
+        StoppedReplay(
+            workflow=due.workflow,
+            good=due.fares.good,
+            answers=due.fares.answers,
+            waiting=len(due.request_ids),
+        )
+        for due in replaying.look(context)
+        if due.is_stopped
+    ]
 
 
 def _kpis(context: Context) -> tuple[Kpi, ...]:

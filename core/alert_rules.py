@@ -27,6 +27,7 @@ class Rules:
     spend_cap: bool = True
     orphans: bool = True
     unpriced: bool = True
+    replay: bool = True
     # An argument list; the alert goes to its standard input as JSON.
     command: tuple[str, ...] = ()
     url: str = ""
@@ -43,6 +44,16 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StoppedReplay:
+    """A workflow whose automatic replay has stopped, and how many requests that leaves failed."""
+
+    workflow: str
+    good: int
+    answers: int
+    waiting: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
     """What a pass saw. `last_pass` is when the one before it ended."""
 
@@ -55,6 +66,7 @@ class Seen:
     kpis: Sequence[Kpi]
     has_a_month: bool
     last_pass: datetime | None
+    stopped_replays: Sequence[StoppedReplay] = ()
 
 
 def parse_alerts(section: Section) -> Rules:
@@ -68,6 +80,7 @@ def parse_alerts(section: Section) -> Rules:
         spend_cap=section.flag("spend_cap", default=True),
         orphans=section.flag("orphans", default=True),
         unpriced=section.flag("unpriced", default=True),
+        replay=section.flag("replay", default=True),
         command=section.texts("command"),
         url=url,
         secret=section.text("secret"),
@@ -88,6 +101,7 @@ def conditions(rules: Rules, seen: Seen) -> list[Condition]:
         *_poller(rules, seen),
         *(_kpis(seen) if rules.kpis else ()),
         *(_holds(seen) if rules.spend_cap else ()),
+        *(_replays(seen) if rules.replay else ()),
     ]
     if rules.orphans and seen.orphans:
         said = f"{seen.orphans:,} batches at the API are not of this ledger: titan-console orphans."
@@ -160,6 +174,20 @@ def _holds(seen: Seen) -> list[Condition]:
         )
         for hold in seen.holds
         if from_text(hold.until_ts) - seen.now > _LONG_HOLD
+    ]
+
+
+def _replays(seen: Seen) -> list[Condition]:
+    return [
+        Condition(
+            rule="replay",
+            subject=stopped.workflow,
+            message=f"{stopped.workflow}: {stopped.good:,} of the last {stopped.answers:,} answers"
+            f" were good, so {stopped.waiting:,} failed requests are not asked again by"
+            " themselves. See `titan-console errors`; once it is mended, `titan-console replay"
+            f" --workflow {stopped.workflow}` starts it again.",
+        )
+        for stopped in seen.stopped_replays
     ]
 
 

@@ -25,6 +25,7 @@ RUNS_A_MONTH: Mapping[str, Decimal] = {
     "quarterly": Decimal(1) / 3,
 }
 DEFAULT_MODEL = "claude-sonnet-4-6"
+COUNTDOWN_S = 8
 # What others read in titan.toml, so that it is no slip of the keyboard here.
 _ELSEWHERE = ("recovery", "limits", "fallback", "console")
 
@@ -42,6 +43,13 @@ class CachePolicy(StrEnum):
 
     NONE = "none"
     HOUR = "1h"
+
+
+class Replay(StrEnum):
+    """Who asks again what the API failed at: an operator, or the passes by themselves."""
+
+    BY_HAND = "by-hand"
+    AUTO = "auto"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +73,9 @@ class Job:
     # What to run when its file was delivered: a program and its arguments, never a shell's line.
     on_settled: tuple[str, ...]
     on_settled_timeout_s: int
+    replay: Replay
+    # How often passes ask the same request again.
+    replay_tries: int
     note: str
 
     @property
@@ -99,6 +110,8 @@ class Catalogue:
     prices: OwnPrices = field(default_factory=dict[str, tuple[PriceRow, ...]])
     budgets: Budgets = field(default_factory=Budgets)
     alerts: Rules = field(default_factory=Rules)
+    # How long the console waits before what was ordered there is carried out.
+    countdown_s: int = COUNTDOWN_S
     # The whole document, for those who read its other tables.
     document: Mapping[str, Any] = field(default_factory=dict[str, Any])
     mistakes: tuple[Mistake, ...] = ()
@@ -129,6 +142,7 @@ def parse(text: str) -> Catalogue:
     prices = parse_prices(root.table("prices"))
     budgets = parse_budgets(root.table("budgets"))
     alerts = parse_alerts(root.table("alerts"))
+    countdown_s = root.table("console").whole("countdown_s", most=3600)
     root.finish()
     _check_plans(jobs, workloads, mistakes)
     return Catalogue(
@@ -138,6 +152,7 @@ def parse(text: str) -> Catalogue:
         prices=prices,
         budgets=budgets,
         alerts=alerts,
+        countdown_s=COUNTDOWN_S if countdown_s is None else countdown_s,
         document=document,
         mistakes=with_lines(mistakes, text),
     )
@@ -190,6 +205,8 @@ def _job(name: str, table: Section, workloads: Mapping[str, Workload], never: Ne
         max_tokens=table.whole("max_tokens", least=1),
         on_settled=table.texts("on_settled"),
         on_settled_timeout_s=table.whole("on_settled_timeout_s", least=1, most=600) or 300,
+        replay=Replay(table.choice("replay", tuple(Replay), Replay.BY_HAND)),
+        replay_tries=table.whole("replay_tries", least=1, most=10) or 2,
         note=table.text("note"),
     )
     _check_job(job, table, never)

@@ -6,7 +6,7 @@ Each step survives a kill at any point, and a second pass finishes what the firs
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
-from core import account, alarm, deadlines, inline, orders, recover, rescue, settled
+from core import account, alarm, deadlines, inline, orders, recover, replaying, rescue, settled
 from core.collect import collect_all
 from core.context import Context
 from core.deliver import deliver_finished
@@ -205,6 +205,7 @@ def _follow_up(context: Context, summary: PassSummary) -> None:
 
 def _carry_out(context: Context, summary: PassSummary) -> None:
     summary.orders += deadlines.guard(context)
+    summary.orders += replaying.ask_again(context)
     summary.orders += orders.carry_out(context)
 
 

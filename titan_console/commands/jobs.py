@@ -143,5 +143,7 @@ def _job(job: Job) -> dict[str, Any]:
         "betas": list(job.betas),
         "max_tokens": job.max_tokens,
         "on_settled": list(job.on_settled),
+        "replay": job.replay.value,
+        "replay_tries": job.replay_tries,
         "note": job.note,
     }
