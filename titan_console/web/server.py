@@ -149,7 +149,7 @@ async def _relay(socket: web.WebSocketResponse, service: ConsoleService) -> None
     async for message in socket:
         try:
             kind, *values = _ENVELOPE.decode(message.data)
-        except (msgspec.MsgspecError, TypeError):
+        except (msgspec.MsgspecError, TypeError, ValueError):
             continue
         value = values[0] if values else None
         if kind == "resize" and isinstance(value, dict):
