@@ -284,7 +284,8 @@ def add_batch(
         written.rev,
     )
     ledger.execute(
-        f"INSERT INTO attempts (batch_id, request_id, live) SELECT ?, r.id, 1 {waiting}",
+        "INSERT INTO attempts (batch_id, request_id, live, edit_id)"
+        f" SELECT ?, r.id, 1, r.edit_id {waiting}",
         batch_id,
         *parameters,
     )

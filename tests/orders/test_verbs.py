@@ -291,3 +291,25 @@ def test_nothing_is_submitted_while_the_budgets_cannot_be_read(bench: Bench) -> 
 def test_a_deadline_that_has_passed_is_refused(bench: Bench) -> None:
     with pytest.raises(PayloadError, match="has passed"):
         bench.submit(1, deadline=bench.clock.now() - timedelta(minutes=1))
+
+
+def test_the_edited_body_is_what_goes_to_the_api(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    _order(bench, Verb.REPLAY, key, changes={"model": "claude-haiku-4-5"})
+    bench.pass_after(1)
+    bench.pass_after(60)
+    models = [result["message"]["model"] for result in bench.engine.results(key)]
+    assert [model.startswith("claude-haiku-4-5") for model in models] == [True, True]
+
+
+def test_a_synchronous_run_asks_with_the_edit_of_an_earlier_replay(bench: Bench) -> None:
+    key = _failed(bench, 1)
+    bench.faults.add("row:overloaded:p=1")
+    _order(bench, Verb.REPLAY, key, changes={"model": "claude-haiku-4-5"})
+    bench.pass_after(1)
+    bench.pass_after(60)
+    bench.faults.clear()
+    _order(bench, Verb.SYNC, key)
+    bench.pass_after(1)
+    (result,) = bench.engine.results(key)
+    assert result["message"]["model"].startswith("claude-haiku-4-5")
