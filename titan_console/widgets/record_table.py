@@ -34,11 +34,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record: its key, its cells by column, and the long line about it."""
+    """One record: its key, its cells by column, the long line about it, and where Enter leads."""
 
     key: Key
     cells: Mapping[str, Cell]
     about: str = ""
+    link: str = ""
 
 
 class RecordTable(ScrollView, can_focus=True):
@@ -119,6 +120,7 @@ class RecordTable(ScrollView, can_focus=True):
         self._strips: dict[tuple[Key, bool, bool], Strip] = {}
         self._styles: Mapping[Tone, Style] = {}
         self._range_from: Key | None = None
+        self._unlisted: int | None = None
 
     # What is shown
 
@@ -135,6 +137,7 @@ class RecordTable(ScrollView, can_focus=True):
         held = None if follow else self.current_key()
         line = self.cursor_row - self.scroll_offset.y
         self._keys = keys
+        self._unlisted = None
         self._strips.clear()
         row = index_of(keys, held) if held is not None else None
         self.cursor_row = max(0, min(self.cursor_row, len(keys) - 1)) if row is None else row
@@ -269,9 +272,12 @@ class RecordTable(ScrollView, can_focus=True):
 
     def unlisted_marks(self) -> int:
         """How many marked ones the list does not hold now."""
-        return len(self.marks) - self.marks.among(self._keys) if self.marks else 0
+        if self._unlisted is None:
+            self._unlisted = len(self.marks) - self.marks.among(self._keys) if self.marks else 0
+        return self._unlisted
 
     def _marked(self) -> None:
+        self._unlisted = None
         self._strips.clear()
         self.refresh()
         self.post_message(self.Marked())

@@ -1,6 +1,7 @@
 """A list of any length: it knows all keys, and holds only the records around the window."""
 
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar, cast
@@ -10,7 +11,7 @@ from state.reader import Source
 from titan_console.desk import Answered, Desk
 from titan_console.widgets.columns import Column
 from titan_console.widgets.marks import IdMarks, Key
-from titan_console.widgets.record_table import RecordTable, Row, index_of
+from titan_console.widgets.record_table import RecordTable, Row
 
 Record = TypeVar("Record")
 _SPARE = 60
@@ -33,8 +34,20 @@ class Listing(Protocol[Record]):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """All keys of a listing; the highest of them, and how many are higher than one seen before."""
+
+    keys: Sequence[int]
+    newest: int
+    newer: int
+
+
 class VirtualTable(RecordTable, Generic[Record]):
-    """Shows a listing, and keeps it current while the ledger changes."""
+    """Shows a listing, and keeps it current while the ledger changes.
+
+    What comes while one reads does not move what is read: `newer` counts it, until the top is seen.
+    """
 
     def __init__(
         self,
@@ -50,27 +63,35 @@ class VirtualTable(RecordTable, Generic[Record]):
         self.marks = IdMarks()
         self.listing = listing
         self.newer = 0
+        self.is_following = False
         self.is_loaded = False
         self.trouble = ""
         self._clock = clock
+        # The highest key of the list, and the highest that has been in the list at its top.
+        self._newest = self._seen = 0
+        self._is_taking = False
         self._records: dict[int, Record] = {}
         self._key_desk, self._record_desk = Desk(path), Desk(path)
         self._key_answers = Answered(
-            self._key_desk, listing.keys, self._take_keys, self._fail, self._start
+            self._key_desk, self._list_keys, self._take_keys, self._fail, self._start
         )
         self._record_answers: Answered[Mapping[int, Record]] = Answered(
             self._record_desk, lambda _: {}, self._take_records, self._fail, self._start
         )
 
     def list(self, listing: Listing[Record]) -> None:
-        """List something else; a slow question about the former is broken off."""
+        """List something else; a slow question about the former is broken off.
+
+        What is known of the rows stays until the new ones come.
+        """
         self.listing = listing
-        self.newer = 0
-        self._records.clear()
-        self._key_answers.ask(listing.keys)
+        self.is_loaded = False
+        self._key_answers.ask(self._list_keys)
 
     def ledger_changed(self) -> None:
-        """Ask again for what is seen."""
+        """Ask again for what is seen; what is not seen is asked for when it is."""
+        near = set(self.visible_keys(_SPARE))
+        self._records = {key: kept for key, kept in self._records.items() if key in near}
         self._key_answers.changed()
         self._record_answers.changed()
 
@@ -91,14 +112,22 @@ class VirtualTable(RecordTable, Generic[Record]):
         return None if key is None else self._records.get(cast("int", key))
 
     def move_to(self, row: int) -> None:
-        """At the top, nothing is newer any more."""
+        """Whoever goes down, reads; at the top, nothing is newer any more."""
         super().move_to(row)
-        if self.cursor_row == 0:
-            self.newer = 0
+        if self.cursor_row > 0:
+            self.is_following = False
+        else:
+            self._see_all()
+
+    def follow(self) -> None:
+        """Stay on the newest row, whatever comes."""
+        self.is_following = True
+        self.scroll_to(y=0, animate=False, immediate=True)
+        self.move_to(0)
 
     def on_mount(self) -> None:
         """Begin to ask."""
-        self._key_answers.ask(self.listing.keys)
+        self._key_answers.ask(self._list_keys)
 
     def on_unmount(self) -> None:
         """Let go of the ledger."""
@@ -109,6 +138,8 @@ class VirtualTable(RecordTable, Generic[Record]):
         """Load what comes into the window."""
         super().watch_scroll_y(old_value, new_value)
         self._load(only_missing=True)
+        if new_value == 0 and not self._is_taking:
+            self._see_all()
 
     def on_resize(self) -> None:
         """More may be in the window."""
@@ -118,17 +149,33 @@ class VirtualTable(RecordTable, Generic[Record]):
     def _start(self, work: Coroutine[None, None, None]) -> None:
         self.run_worker(work, exit_on_error=True)
 
-    def _take_keys(self, keys: Sequence[int]) -> None:
-        held = self.current_key()
-        if held is not None and self.cursor_row > 0:
-            place = index_of(keys, held)
-            self.newer += max(0, (place or 0) - self.cursor_row)
-            self.show_keys(keys)
-        else:
+    def _list_keys(self, source: Source) -> _Listed:
+        keys, seen = self.listing.keys(source), self._seen
+        if isinstance(keys, range) and keys:
+            first, newest = sorted((keys[0], keys[-1]))
+            return _Listed(keys, newest, newest - max(seen, first - 1))
+        newest = max(keys, default=0)
+        return _Listed(keys, newest, sum(key > seen for key in keys) if newest > seen else 0)
+
+    def _take_keys(self, listed: _Listed) -> None:
+        is_first = not self.is_loaded
+        self._is_taking = True
+        if self.is_following:
             self.cursor_row = 0
-            self.show_keys(keys, follow=True)
+        self.show_keys(listed.keys, follow=self.is_following)
+        self._is_taking = False
         self.is_loaded, self.trouble = True, ""
+        self._newest, self.newer = listed.newest, listed.newer
+        if is_first or self.scroll_offset.y == 0:
+            self._see_all()
         self._load(only_missing=True)
+        self.post_message(self.Marked())
+
+    def _see_all(self) -> None:
+        self._seen = self._newest
+        if self.newer:
+            self.newer = 0
+            self.post_message(self.Marked())
 
     def _load(self, *, only_missing: bool) -> None:
         keys = cast("Sequence[int]", self.visible_keys(_SPARE))
