@@ -1,13 +1,15 @@
 """What the ledger has measured, in the words of forecasts and KPIs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from core.forecast import Measured
 from core.kpis import Facts
-from state import kpi_views, money_views
+from core.radar import Outlook, outlook
+from state import deadlines, kpi_views, money_views
 from state.kpi_views import Volume
 from state.reader import Source
-from state.records import Kind
+from state.records import Batch, Kind
 
 
 def measured(source: Source, *, since_day: str) -> dict[str, Measured]:
@@ -23,6 +25,12 @@ def measured(source: Source, *, since_day: str) -> dict[str, Measured]:
         )
         for row in money_views.by_day_column(source, "workflow", since_day=since_day)
     }
+
+
+def outlooks(source: Source, batches: Sequence[Batch], now: datetime) -> Mapping[str, Outlook]:
+    """When each of these open batches will end, by its key."""
+    known = deadlines.turnarounds_of(source, {batch.workflow for batch in batches})
+    return {batch.key: outlook(batch, known[batch.workflow], now) for batch in batches}
 
 
 class History:

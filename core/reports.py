@@ -1,7 +1,10 @@
 """What the commands and the helper print as JSON. The keys are a contract: design.md, section 9."""
 
+from datetime import datetime
 from typing import Any
 
+from core import radar
+from core.history import outlooks
 from core.pricing import dollars
 from state import alerts, orphans, pauses, settled, views
 from state.orphans import Orphan, OrphanVerdict
@@ -10,6 +13,7 @@ from state.reader import Source
 from state.records import Batch, Outcome, RequestStatus
 from state.reviews import ReviewRow
 from state.settled import RunState, SettledRun
+from state.timestamps import from_text
 from state.views import ErrorRow
 
 Report = dict[str, Any]
@@ -55,7 +59,7 @@ def status(source: Source, *, now_ts: str) -> Report:
     poller = views.poller(source)
     lease_is_held = poller.lease_expires_ts is not None and poller.lease_expires_ts > now_ts
     return {
-        "open": [batch(row) for row in views.open_batches(source)],
+        "open": _open(source, from_text(now_ts)),
         "totals": {
             "batches": totals.batches,
             "requests": totals.requests,
@@ -90,6 +94,12 @@ def status(source: Source, *, now_ts: str) -> Report:
             for verdict in (OrphanVerdict.SUSPECT, OrphanVerdict.UNKNOWN)
         },
     }
+
+
+def _open(source: Source, now: datetime) -> list[Report]:
+    batches = views.open_batches(source)
+    found = outlooks(source, batches, now)
+    return [{**batch(row), "eta": radar.as_json(found[row.key])} for row in batches]
 
 
 def settled_run(run: SettledRun) -> Report:

@@ -1,5 +1,6 @@
 """Which submissions have a deadline to meet, and how long their workflow usually takes."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -7,6 +8,8 @@ from state.reader import Source
 from state.timestamps import from_text
 
 _HISTORY = 50
+# For odds, as many as tell something of the rare long ones.
+_LATEST = 200
 _ENOUGH = 5
 
 
@@ -52,14 +55,27 @@ def unsettled(source: Source, submission_id: int) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
-def usual_turnaround(source: Source, workflow: str) -> timedelta | None:
-    """What nine of ten of the workflow's latest batches took at most; None with too few."""
+def turnarounds(source: Source, workflow: str, *, limit: int = _LATEST) -> list[float]:
+    """Seconds that the API took for the workflow's latest batches, cancelled ones left out."""
     rows = source.rows(
         "SELECT accepted_ts, ended_ts FROM batches WHERE workflow = ? AND kind = 'batch'"
         " AND status = 'ended' AND accepted_ts IS NOT NULL AND cancel_ts IS NULL"
         " ORDER BY id DESC LIMIT ?",
         workflow,
-        _HISTORY,
+        limit,
     )
-    taken = sorted(from_text(row["ended_ts"]) - from_text(row["accepted_ts"]) for row in rows)
-    return taken[(9 * len(taken) - 1) // 10] if len(taken) >= _ENOUGH else None
+    return [
+        max(0.0, (from_text(row["ended_ts"]) - from_text(row["accepted_ts"])).total_seconds())
+        for row in rows
+    ]
+
+
+def turnarounds_of(source: Source, workflows: Iterable[str]) -> dict[str, Sequence[float]]:
+    """The same for each of these workflows."""
+    return {workflow: turnarounds(source, workflow) for workflow in workflows}
+
+
+def usual_turnaround(source: Source, workflow: str) -> timedelta | None:
+    """What nine of ten of the workflow's latest batches took at most; None with too few."""
+    taken = sorted(turnarounds(source, workflow, limit=_HISTORY))
+    return timedelta(seconds=taken[(9 * len(taken) - 1) // 10]) if len(taken) >= _ENOUGH else None

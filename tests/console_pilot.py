@@ -2,9 +2,11 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from console_builders import LedgerBuilder
 from textual.pilot import Pilot
 
 from titan_console.app import TitanApp
@@ -12,6 +14,17 @@ from titan_console.widgets.record_table import RecordTable
 
 _TRIES = 2000
 _BETWEEN_TRIES_S = 0.005
+
+
+@asynccontextmanager
+async def opened(
+    made: LedgerBuilder, size: tuple[int, int] = (120, 40)
+) -> AsyncGenerator[Pilot[None], None]:
+    """The console on that ledger, its first picture shown."""
+    async with TitanApp(made.path.parent, made.clock).run_test(size=size) as pilot:
+        await until_seen(pilot)
+        yield pilot
+    made.close()
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:

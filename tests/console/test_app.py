@@ -1,5 +1,3 @@
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -8,10 +6,10 @@ from console_pilot import (
     app_of,
     in_another_process,
     lines,
+    opened,
     shown,
     table,
     until,
-    until_seen,
     until_shown,
 )
 from rich.cells import cell_len
@@ -29,16 +27,6 @@ def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
 
 
-@asynccontextmanager
-async def opened(
-    made: LedgerBuilder, size: tuple[int, int] = LARGE
-) -> AsyncGenerator[Pilot[None], None]:
-    async with TitanApp(made.path.parent, made.clock).run_test(size=size) as pilot:
-        await until_seen(pilot)
-        yield pilot
-    made.close()
-
-
 async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
     tmp_path: Path,
 ) -> None:
@@ -50,7 +38,7 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
         "$7.46+?",
         "held submissions for 27m: the API's queue is full (429)",
         "Open batches 6 · 1 sent, answer lost · 1 released",
-        "decided in 8m: ",
+        "decided in 8m:",
         "↻ released, waits",
         "429: the queue",
         "in 1h 08m",

@@ -6,12 +6,14 @@ import click
 
 from core import reports
 from core.clock import SystemClock
+from core.history import outlooks
 from core.settings import from_environment
 from state import alerts, orphans, pauses, settled, views
 from state.folder import Folder
 from state.orphans import OrphanVerdict
 from state.reader import Reader, Source
 from state.timestamps import to_text
+from titan_console import estimates
 from titan_console import format as cells
 from titan_console.output import print_fields, print_json, print_table
 
@@ -31,8 +33,9 @@ def command(*, as_json: bool) -> None:
 def _print(source: Source, now: datetime) -> None:
     open_batches = views.open_batches(source)
     if open_batches:
+        found = outlooks(source, open_batches, now)
         print_table(
-            ("STATUS", "BATCH", "TAG", "REQUESTS", "AGE", "DUE", "TROUBLE"),
+            ("STATUS", "BATCH", "TAG", "REQUESTS", "AGE", "ENDS IN", "DUE", "RISK", "TROUBLE"),
             (
                 (
                     str(cells.status(batch)),
@@ -40,7 +43,9 @@ def _print(source: Source, now: datetime) -> None:
                     batch.tag,
                     cells.count(batch.request_count),
                     cells.age(batch, now),
+                    estimates.ends(found[batch.key], now)[0],
                     cells.due(batch, now)[0],
+                    str(estimates.risk(found[batch.key])),
                     cells.trouble(batch, now),
                 )
                 for batch in open_batches

@@ -1,10 +1,13 @@
 """Turns a snapshot into the rows of the first screen's lists. Pure."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from core.radar import Outlook, by_risk, outlook
 from state.console_views import Snapshot
 from state.records import Batch, BatchStatus
 from state.views import ErrorRow
+from titan_console import estimates
 from titan_console import format as fmt
 from titan_console.format import Tone
 from titan_console.widgets.columns import Column
@@ -13,10 +16,12 @@ from titan_console.widgets.record_table import Cell, Row
 OPEN_COLUMNS = (
     Column("status", "Status", 19, 0),
     Column("tag", "Tag", 16, 1, grow=6, widest=28),
-    Column("key", "Batch", 14, 6, grow=1, widest=24),
-    Column("requests", "Requests", 8, 3, right=True),
+    Column("key", "Batch", 14, 8, grow=1, widest=24),
+    Column("requests", "Requests", 8, 6, right=True),
     Column("age", "Age", 7, 2, right=True),
-    Column("due", "Due", 11, 4, right=True),
+    Column("ends", "Ends in", 14, 5, grow=1, widest=19, right=True),
+    Column("due", "Due", 11, 3, right=True),
+    Column("risk", "Risk", 11, 4),
     Column("trouble", "Last trouble", 16, 7, grow=4),
 )
 RECENT_COLUMNS = (
@@ -40,16 +45,42 @@ ERROR_COLUMNS = (
 _SEPARATOR = "  ·  "
 
 
-def open_rows(snapshot: Snapshot, now: datetime) -> list[Row]:
-    """What still needs the API, us or an operator; what was released and waits comes last."""
-    return [
-        _open_row(batch, now) for batch in (*snapshot.open_batches, *snapshot.waiting_for_retry)
+OPEN_SORTS = {
+    "age": "oldest first",
+    "risk": "risk first",
+    "due": "soonest due first",
+    "requests": "most requests first",
+}
+
+
+def open_rows(
+    snapshot: Snapshot,
+    now: datetime,
+    histories: Mapping[str, Sequence[float]],
+    sort: str = "age",
+) -> list[Row]:
+    """What still needs the API, us or an operator; by age, what was released comes last.
+
+    `histories` is what earlier batches of each workflow took, in seconds.
+    """
+    found = [
+        (batch, outlook(batch, histories.get(batch.workflow, ()), now))
+        for batch in (*snapshot.open_batches, *snapshot.waiting_for_retry)
     ]
+    if sort == "risk":
+        found.sort(key=lambda pair: by_risk(*pair))
+    elif sort == "due":
+        found.sort(key=lambda pair: pair[0].deadline_ts or pair[0].expires_ts or "~")
+    elif sort == "requests":
+        found.sort(key=lambda pair: -pair[0].request_count)
+    return [_open_row(batch, outlook, now) for batch, outlook in found]
 
 
-def _open_row(batch: Batch, now: datetime) -> Row:
+def _open_row(batch: Batch, found: Outlook, now: datetime) -> Row:
     label = fmt.status(batch)
     due, due_tone = fmt.due(batch, now)
+    ends, ends_tone = estimates.ends(found, now)
+    risk = estimates.risk(found)
     trouble = fmt.trouble(batch, now)
     shown = trouble or ("its requests wait" if batch.status == BatchStatus.RELEASED else "")
     return Row(
@@ -60,10 +91,12 @@ def _open_row(batch: Batch, now: datetime) -> Row:
             "key": Cell(batch.key, Tone.DIM),
             "requests": Cell(fmt.count(batch.request_count)),
             "age": Cell(fmt.age(batch, now)),
+            "ends": Cell(ends, ends_tone),
             "due": Cell(due, due_tone),
+            "risk": Cell(str(risk), risk.tone),
             "trouble": Cell(shown, Tone.WARN if trouble else Tone.DIM),
         },
-        about=_about(batch.tag, trouble, batch.key, batch.remote_id),
+        about=_about(batch.tag, trouble, estimates.reason(found), batch.key, batch.remote_id),
     )
 
 
