@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from core.kpis import Kpi
+from core.kpis import Kpi, shown
 from core.toml_reader import Section
 from state.records import Batch, Hold
 from state.timestamps import from_text
@@ -158,7 +158,8 @@ def _kpis(seen: Seen) -> list[Condition]:
         Condition(
             rule="kpi",
             subject=kpi.name,
-            message=f"{kpi.title}: {kpi.value:g}, the target is {kpi.target:g}.",
+            message=f"{kpi.title}: {shown(kpi, kpi.value)}, the target is"
+            f" {'at least' if kpi.is_floor else 'at most'} {shown(kpi, kpi.target)}.",
         )
         for kpi in seen.kpis
         if kpi.ok is False and kpi.value is not None and (kpi.name != _SAVED or seen.has_a_month)

@@ -83,6 +83,15 @@ def as_json(found: Sequence[Kpi]) -> dict[str, dict[str, object]]:
     return {kpi.name: {"value": kpi.value, "target": kpi.target, "ok": kpi.ok} for kpi in found}
 
 
+def shown(kpi: Kpi, value: float) -> str:
+    """A value in the unit of its KPI."""
+    if kpi.name in ("batch_share", "error_rate"):
+        return f"{value:.1%}"
+    if kpi.name.endswith("_h"):
+        return f"{value:.2f} h"
+    return f"${value:,.2f}" if "usd" in kpi.name else f"{value:g}"
+
+
 def percentile(values: Sequence[float], percent: int) -> float | None:
     """The smallest value that so many per cent do not exceed (nearest rank)."""
     if not values:

@@ -24,7 +24,7 @@ from core.payload import wire_overhead
 from core.policy import is_due, is_past_retention, next_look
 from core.reading import read
 from core.send import send_intents
-from state import leases, looking, mirrors, results_file, sending, submissions, views
+from state import leases, leftovers, looking, mirrors, results_file, sending, submissions, views
 from state.records import Batch, BatchStatus
 
 PASS_LEASE = "pass"  # noqa: S105 - a pass, not a password
@@ -203,6 +203,10 @@ def _follow_up(context: Context, summary: PassSummary) -> None:
                 summary.troubles.append(trouble)
 
 
+def _tidy(context: Context, _summary: PassSummary) -> None:
+    leftovers.sweep(context.ledger, context.folder.spool, context.clock.now())
+
+
 def _carry_out(context: Context, summary: PassSummary) -> None:
     summary.orders += deadlines.guard(context)
     summary.orders += replaying.ask_again(context)
@@ -219,4 +223,5 @@ _STEPS = (
     _carry_out,
     _deliver,
     _follow_up,
+    _tidy,
 )

@@ -32,12 +32,16 @@ def untold(source: Source) -> list[Alert]:
 
 
 def update(ledger: Ledger, wrong: Iterable[tuple[str, str, str]]) -> tuple[int, int]:
-    """Make the open alerts those of `wrong` (rule, subject, message); how many are new and gone."""
+    """Make the open alerts those of `wrong` (rule, subject, message); how many are new and gone.
+
+    One that stays says what is so now; whoever was told of it is not told again.
+    """
     now = {(rule, subject): message for rule, subject, message in wrong}
     before = {(alert.rule, alert.subject): alert for alert in raised(ledger)}
     new = [key for key in now if key not in before]
     gone = [alert for key, alert in before.items() if key not in now]
-    if not new and not gone:
+    other = [key for key in now if key in before and now[key] != before[key].message]
+    if not new and not gone and not other:
         return 0, 0
     with ledger.transaction("alerts") as written:
         for rule, subject in new:
@@ -49,6 +53,8 @@ def update(ledger: Ledger, wrong: Iterable[tuple[str, str, str]]) -> tuple[int, 
             ledger.event(
                 written, "alert.raised", subject=subject, rule=rule, message=now[rule, subject]
             )
+        for key in other:
+            ledger.execute("UPDATE alerts SET message = ? WHERE id = ?", now[key], before[key].id)
         for alert in gone:
             ledger.execute("UPDATE alerts SET cleared_ts = ? WHERE id = ?", written.at, alert.id)
             ledger.event(written, "alert.cleared", subject=alert.subject, rule=alert.rule)

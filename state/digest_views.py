@@ -12,7 +12,10 @@ _OPEN = "(status NOT IN ('released', 'refused', 'ended') OR collection = 'pendin
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Since:
-    """Counts from one time on. `failed` requests brought no answer, canceled ones left out."""
+    """Counts from one time on. `failed` requests brought no answer, canceled ones left out.
+
+    One that failed again when it was replayed is still one.
+    """
 
     ended: int
     answered: int
@@ -38,7 +41,8 @@ def since(source: Source, since_ts: str) -> Since:
     )[0]
     answered, failed = source.rows(
         "SELECT coalesce(sum(a.outcome = 'succeeded'), 0),"
-        " coalesce(sum(a.outcome IN ('errored', 'expired', 'missing')), 0)"
+        " count(DISTINCT CASE WHEN a.outcome IN ('errored', 'expired', 'missing')"
+        " THEN a.request_id END)"
         " FROM attempts a JOIN batches b ON b.id = a.batch_id"
         " WHERE b.collected_ts >= ? OR (b.status = 'refused' AND b.ended_ts >= ?)",
         since_ts,

@@ -35,7 +35,7 @@ class Spending:
     """Sums over what was collected. Money in nano-dollars; `tokens_in` has the cached ones in."""
 
     name: str
-    requests: int
+    attempts: int
     succeeded: int
     errored: int
     lost: int
@@ -56,7 +56,7 @@ class Spending:
 def by_day_column(source: Source, column: str, *, since_day: str) -> list[Spending]:
     """Sums by `workflow`, `model`, `day` or `kind` from that UTC day on; from the daily totals."""
     rows = source.rows(
-        f"SELECT {column} AS name, sum(requests) AS requests, sum(succeeded) AS succeeded,"  # noqa: S608 - our own words
+        f"SELECT {column} AS name, sum(requests) AS attempts, sum(succeeded) AS succeeded,"  # noqa: S608 - our own words
         " sum(errored) AS errored, sum(expired + missing) AS lost,"
         f" sum({_tokens_in()}) AS tokens_in, sum(output_tokens) AS tokens_out,"
         " sum(cost_nano) AS cost_nano, sum(sync_cost_nano) AS sync_cost_nano,"
@@ -94,7 +94,7 @@ def spending(source: Source, by: str, *, since_ts: str) -> list[Spending]:
     if by in _IN_TOTALS and since_ts.endswith(_MIDNIGHT):
         return by_day_column(source, by, since_day=since_ts[:10])
     rows = source.rows(
-        f"SELECT {_BY[by]} AS name, count(*) AS requests,"  # noqa: S608 - our own words
+        f"SELECT {_BY[by]} AS name, count(*) AS attempts,"  # noqa: S608 - our own words
         " sum(a.outcome = 'succeeded') AS succeeded, sum(a.outcome = 'errored') AS errored,"
         " sum(a.outcome IN ('expired', 'missing')) AS lost,"
         f" sum({_tokens_in('a.')}) AS tokens_in,"

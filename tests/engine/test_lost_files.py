@@ -1,5 +1,6 @@
 """A file that is gone from the disk costs its own batch, and no other."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,3 +66,20 @@ def test_a_list_that_cannot_be_read_does_not_stop_the_looking(tmp_path: Path) ->
         assert summary.troubles
         assert _outcomes(bench, key) == ["succeeded"] * 2
         assert views.open_batches(bench.engine.context.ledger) == []
+
+
+def test_what_a_dead_process_left_half_written_is_swept_after_a_day(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        key = bench.submit(1).submission.key
+        spool = bench.folder.spool
+        noon = bench.clock.now().timestamp()
+        for name, age_h in (("tb_dead", 25), ("edit_dead", 25), ("tb_fresh", 23), (key, 25)):
+            part = spool / f"{name}.jsonl.part"
+            part.write_text("{}")
+            os.utime(part, (noon - age_h * 3600, noon - age_h * 3600))
+        bench.pass_after(0)
+        assert {path.name for path in spool.iterdir()} == {f"{key}.jsonl", "tb_fresh.jsonl.part"}
+        (spool / f"{key}.jsonl").rename(spool / f"{key}.jsonl.part")
+        os.utime(spool / f"{key}.jsonl.part", (noon - 90_000, noon - 90_000))
+        bench.pass_after(0)
+        assert (spool / f"{key}.jsonl.part").exists()

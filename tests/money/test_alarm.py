@@ -5,16 +5,20 @@ import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from builders import Bench, a_bench
 
-from core import reports
+from core import reports, verbs
 from core.alarm import SIGNATURE, STAMP, signature
 from core.recorded import record_sync
+from core.verbs import Wish
 from state import alerts, views
+from state.commands import Verb
+from state.selection import Filter
 from titan_console.sandbox.faults import Faults
 
 WRITER = """
@@ -150,3 +154,27 @@ def test_a_signed_post_is_told_until_it_was_taken(tmp_path: Path) -> None:
         assert signed == signature("hush", stamp, body)
         assert json.loads(body)["state"] == "raised"
     assert signature("hush", "t", b"x") != signature("other", "t", b"x")
+
+
+def test_a_request_that_fails_twice_is_one_and_the_message_says_what_is_so_now(
+    tmp_path: Path,
+) -> None:
+    settle(tmp_path / "home", "poller_silent_min = 0")
+    bench = six_errors(tmp_path / "home")
+    bench.pass_after(600)
+    bench.pass_after(600)
+    context = bench.engine.context
+    (alert,) = alerts.raised(context.ledger)
+    planned = verbs.plan(context, Wish(verb=Verb.REPLAY, wanted=Filter(workflow="feed-classify")))
+    verbs.give(context, planned, delay=timedelta())
+    for _ in range(3):
+        bench.pass_after(600)
+    (again,) = alerts.raised(context.ledger)
+    assert again.message == alert.message
+    bench.submit(2, tag="more")
+    for _ in range(3):
+        bench.pass_after(600)
+    (later,) = alerts.raised(context.ledger)
+    assert (later.id, later.message[:17]) == (alert.id, "8 requests failed")
+    assert kinds(bench) == ["alert.raised"]
+    bench.close()

@@ -89,3 +89,11 @@ def test_a_secret_is_not_shown() -> None:
     rules = parse('[alerts]\nurl = "https://example.org"\nsecret = "hush"\n').alerts
     assert rules.secret == "hush"
     assert "hush" not in repr(rules)
+
+
+def test_a_missed_kpi_is_said_in_its_own_unit() -> None:
+    missed = kpis(Facts(requests=1000, errored=17, batch_tokens=1, turnarounds_s=[90_000]))
+    said = {c.subject: c.message for c in conditions(Rules(), replace(CALM, kpis=missed))}
+    assert said["error_rate"] == "errored requests: 1.7%, the target is at most 1.0%."
+    assert said["turnaround_p50_h"].endswith(": 25.00 h, the target is at most 4.00 h.")
+    assert said["saved_usd_30d"].endswith("$0.00, the target is at least $40.00.")

@@ -117,7 +117,7 @@ def test_only_what_was_collected_since_then_counts(tmp_path: Path) -> None:
         recent = to_text(bench.clock.now() - timedelta(hours=1))
         a_days_work(bench, [(3, "late", MODELS[0])])
         rows = money_views.spending(bench.engine.context.ledger, "tag", since_ts=recent)
-        assert [(row.name, row.requests) for row in rows] == [("late", 3)]
+        assert [(row.name, row.attempts) for row in rows] == [("late", 3)]
 
 
 def test_an_explanation_shows_tokens_rates_and_formula(tmp_path: Path) -> None:

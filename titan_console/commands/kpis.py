@@ -7,7 +7,7 @@ import click
 from core import titan_file
 from core.clock import SystemClock
 from core.history import History
-from core.kpis import MONTH_DAYS, Kpi, as_json, kpis
+from core.kpis import MONTH_DAYS, Kpi, as_json, kpis, shown
 from core.settings import from_environment
 from state.folder import Folder
 from state.reader import Reader
@@ -53,21 +53,14 @@ def command(*, days: int, by_workflow: bool, as_json_: bool) -> None:
 def _print(found: tuple[Kpi, ...], workflow: str = "") -> None:
     print_table(
         ("KPI", "VALUE", "TARGET", workflow),
-        ((kpi.title, shown(kpi, kpi.value), target(kpi), _GLYPHS[kpi.ok]) for kpi in found),
+        ((kpi.title, _value(kpi), target(kpi), _GLYPHS[kpi.ok]) for kpi in found),
     )
+
+
+def _value(kpi: Kpi) -> str:
+    return cells.NOTHING if kpi.value is None else shown(kpi, kpi.value)
 
 
 def target(kpi: Kpi) -> str:
     """The target as a bound."""
     return f"{'≥' if kpi.is_floor else '≤'} {shown(kpi, kpi.target)}"
-
-
-def shown(kpi: Kpi, value: float | None) -> str:
-    """A value in the unit of its KPI."""
-    if value is None:
-        return cells.NOTHING
-    if kpi.name in ("batch_share", "error_rate"):
-        return f"{value:.1%}"
-    if kpi.name.endswith("_h"):
-        return f"{value:.2f} h"
-    return f"${value:,.2f}" if "usd" in kpi.name else f"{value:g}"

@@ -48,6 +48,7 @@ def command(
 ) -> None:
     """Show what was spent and saved since a time, counted when results were collected.
 
+    A request that was asked again is one attempt each time.
     --explain opens one figure to its tokens, the rates and the formula. --check reads the
     provider's usage export (the Console's CSV, or the Admin API's JSON) and names each day and
     model where it differs from the ledger; it ends with 1 where any does.
@@ -80,7 +81,7 @@ def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
     if len(rows) > 1:
         lines.append(_cells(_total(rows), "total"))
     print_table(
-        (by.upper(), "REQUESTS", "TOKENS IN", "TOKENS OUT", "SYNC", "COST", "SAVED", "PAID TWICE"),
+        (by.upper(), "ATTEMPTS", "TOKENS IN", "TOKENS OUT", "SYNC", "COST", "SAVED", "PAID TWICE"),
         lines,
     )
 
@@ -88,7 +89,7 @@ def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
 def _cells(row: Spending, name: str) -> tuple[str, ...]:
     return (
         name,
-        cells.count(row.requests),
+        cells.count(row.attempts),
         cells.count(row.tokens_in),
         cells.count(row.tokens_out),
         cells.sum_of_money(row.sync_cost_nano, row.unpriced),
@@ -110,7 +111,7 @@ def _total(rows: list[Spending]) -> Spending:
 def _report(row: Spending, by: str) -> dict[str, object]:
     return {
         by: row.name,
-        "requests": row.requests,
+        "attempts": row.attempts,
         "succeeded": row.succeeded,
         "errored": row.errored,
         "tokens_in": row.tokens_in,
