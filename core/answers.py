@@ -34,7 +34,7 @@ def to_result(row: ResultRow, line: bytes | None) -> Result:
     return {
         "custom_id": row.custom_id,
         "outcome": row.outcome.value if row.outcome else None,
-        "text": _text(message),
+        "text": text_of(message),
         "message": message,
         "error": _error(row),
         "usage": message.get("usage") if message else None,
@@ -49,7 +49,7 @@ def _line(lines: LineReader, row: ResultRow) -> bytes | None:
     return lines.read(file_name(row.batch_key), row.result_offset, row.result_length)
 
 
-def _text(message: dict[str, Any] | None) -> str | None:
+def text_of(message: dict[str, Any] | None) -> str | None:
     """All the text blocks of the answer, one after the other; None where there is none."""
     blocks = (message or {}).get("content")
     if not isinstance(blocks, list):

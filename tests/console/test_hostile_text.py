@@ -1,8 +1,8 @@
-import unicodedata
 from pathlib import Path
 
 from console_builders import Failure, LedgerBuilder
 from console_pilot import lines, shown, table, until_seen, until_shown
+from hostile import EVIL, hidden
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.segment import Segment
@@ -12,16 +12,7 @@ from titan_console.app import TitanApp
 from titan_console.widgets.control_filter import ControlFilter
 from titan_console.widgets.record_table import Cell, Row
 
-EVIL = (
-    "A\x1b]0;PWNTITLE\x07\x1b[31mC\x9b32mD\rF\x08G\x1b]52;c;UFdORUQ=\x07\x1bP$qm\x1b\\"
-    "\u202eJ\u200bK\x7fL[/x][@click=app.quit]M[/]\u2028\n"
-)
-FORBIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 TEXTS = st.lists(st.text(st.characters(), max_size=40) | st.just(EVIL), min_size=20, max_size=40)
-
-
-def hidden(text: str) -> list[str]:
-    return [character for character in text if unicodedata.category(character) in FORBIDDEN]
 
 
 async def test_hostile_names_and_messages_are_shown_harmlessly(tmp_path: Path) -> None:

@@ -182,6 +182,12 @@ class Page(Screen[None]):
         """Another record is under the cursor."""
         self.show_about()
 
+    def on_record_table_opened(self, message: RecordTable.Opened) -> None:
+        """Go to what the row is about."""
+        from titan_console.screens import opening  # noqa: PLC0415 - the first picture needs none
+
+        opening.open_link(self, message.row.link, message.table)
+
     def on_record_table_marked(self) -> None:
         """The count in the status line follows."""
         self._show_lines(self.view.now())

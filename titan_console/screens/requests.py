@@ -9,6 +9,7 @@ from state import request_views
 from state.reader import Source
 from state.request_views import RequestRow
 from titan_console import format as fmt
+from titan_console import links
 from titan_console.format import Tone
 from titan_console.screens.page import Page
 from titan_console.view import View
@@ -64,6 +65,7 @@ class AllRequests:
                 for part in (f"{record.tag} / {record.custom_id}", record.batch_key, remark)
                 if part
             ),
+            link=links.to_request(record.tag, record.custom_id),
         )
 
 

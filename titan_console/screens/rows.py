@@ -7,7 +7,7 @@ from core.radar import Outlook, by_risk, outlook
 from state.console_views import Snapshot
 from state.records import Batch, BatchStatus
 from state.views import ErrorRow
-from titan_console import estimates
+from titan_console import estimates, links
 from titan_console import format as fmt
 from titan_console.format import Tone
 from titan_console.widgets.columns import Column
@@ -97,6 +97,7 @@ def _open_row(batch: Batch, found: Outlook, now: datetime) -> Row:
             "trouble": Cell(shown, Tone.WARN if trouble else Tone.DIM),
         },
         about=_about(batch.tag, trouble, estimates.reason(found), batch.key, batch.remote_id),
+        link=links.to_batch(batch.key),
     )
 
 
@@ -123,6 +124,7 @@ def _recent_row(batch: Batch, now: datetime) -> Row:
             "trouble": Cell(batch.last_error or "", Tone.WARN),
         },
         about=_about(batch.tag, batch.last_error, batch.key, batch.remote_id),
+        link=links.to_batch(batch.key),
     )
 
 
@@ -144,6 +146,7 @@ def _error_row(error: ErrorRow, now: datetime) -> Row:
             "ended": Cell(fmt.since(error.ended_ts, now)),
         },
         about=_about(error.custom_id, kind, error.error_message, error.tag),
+        link=links.to_request(error.tag, error.custom_id),
     )
 
 
