@@ -191,3 +191,46 @@ def test_a_key_file_that_others_may_read_is_pointed_out(
 )
 def test_slips_end_with_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert Terminal(tmp_path / "home").run("schedule", *arguments).code == 2
+
+
+def test_without_a_bus_of_the_user_the_units_are_removed_and_what_failed_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(tmp_path, monkeypatch, "systemctl")
+    assert machine.terminal.run("schedule", "--install", "systemd").code == 0
+    wants = machine.units / "timers.target.wants"
+    wants.mkdir()
+    (wants / f"{NAME}.timer").symlink_to(machine.units / f"{NAME}.timer")
+    machine.fails("systemctl", "Failed to connect to bus: No medium found")
+    done = machine.terminal.run("schedule", "--uninstall", "systemd")
+    assert done.code == 1
+    assert [path.name for path in machine.units.rglob("*")] == ["timers.target.wants"]
+    assert done.out.count("done: remove ") == 3
+    assert "done: run" not in done.out
+    disable = f"Could not run systemctl --user disable --now {NAME}.timer: it ended with 1:"
+    assert disable in done.err
+    assert "No medium found" in done.err
+    assert "Nothing to do" in machine.terminal.run("schedule", "--uninstall", "systemd").out
+
+
+def test_a_failed_installation_leaves_the_files_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(tmp_path, monkeypatch, "systemctl")
+    machine.units.mkdir(parents=True)
+    timer = machine.units / f"{NAME}.timer"
+    timer.write_text("# mine\n")
+    machine.fails("systemctl", "Failed to connect to bus")
+    done = machine.terminal.run("schedule", "--install", "systemd")
+    assert done.code == 3
+    assert "What was written before is taken back." in done.err
+    assert [(p.name, p.read_text()) for p in machine.units.iterdir()] == [(timer.name, "# mine\n")]
+
+
+def test_windows_shown_elsewhere_has_windows_paths_to_replace(tmp_path: Path) -> None:
+    done = Terminal(tmp_path / "home").run("schedule", "windows")
+    assert str(tmp_path) not in done.out
+    assert sys.executable not in done.out
+    assert r'"TITAN_HOME=C:\Users\YOU\titan"' in done.out
+    assert r'"C:\Users\YOU\titan\.venv\Scripts\python.exe" -P -m titan_console' in done.out
+    assert "put yours in their place" in done.err

@@ -12,6 +12,7 @@ from titan_console.output import print_json
 from titan_console.schedule.installers import Kind, files, installation, removal, usual
 from titan_console.schedule.poller import NAME, Poller
 from titan_console.schedule.steps import Plan, carry_out
+from titan_console.schedule.windows import example, xml
 
 _KINDS = click.Choice([kind.value for kind in Kind])
 
@@ -52,10 +53,9 @@ def command(
     plan = (
         installation(Kind(install), poller) if install else removal(Kind(uninstall or ""), poller)
     )
-    if not dry_run:
-        carry_out(plan)
-    _report(plan, poller, dry_run=dry_run, as_json=as_json)
-    ctx.exit(Exit.DONE if plan.is_whole else Exit.ATTENTION)
+    failed = [] if dry_run else carry_out(plan)
+    _report(plan, poller, failed, dry_run=dry_run, as_json=as_json)
+    ctx.exit(Exit.DONE if plan.is_whole and not failed else Exit.ATTENTION)
 
 
 def _check(kind: str | None, install: str | None, uninstall: str | None, *, dry_run: bool) -> None:
@@ -66,7 +66,8 @@ def _check(kind: str | None, install: str | None, uninstall: str | None, *, dry_
 
 
 def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
-    shown = files(kind, poller)
+    is_elsewhere = kind == Kind.WINDOWS and os.name != "nt"
+    shown = {"task.xml": xml(poller := example(poller))} if is_elsewhere else files(kind, poller)
     if as_json:
         print_json(
             {
@@ -82,23 +83,31 @@ def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
         if len(shown) > 1:
             click.echo(f"# {path}")
         click.echo(text)
+    if is_elsewhere:
+        say(
+            f"The paths are made up, since this is no Windows: run `titan-console schedule {kind}`"
+            " there, or put yours in their place."
+        )
+        return
     say(f"`titan-console schedule --install {kind}` installs this.")
 
 
-def _report(plan: Plan, poller: Poller, *, dry_run: bool, as_json: bool) -> None:
+def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         report: dict[str, Any] = {
             "name": poller.name,
             "home": poller.home,
             "dry_run": dry_run,
             "steps": [str(step) for step in plan.steps],
+            "failed": failed,
             "hints": plan.hints,
         }
         print_json(report)
         return
     for step in plan.steps:
-        click.echo(f"would {step}" if dry_run else f"done: {step}")
+        if not any(said.startswith(f"Could not {step}:") for said in failed):
+            click.echo(f"would {step}" if dry_run else f"done: {step}")
     if not plan.steps:
         click.echo("Nothing to do: it is so already.")
-    for hint in plan.hints:
-        say(hint)
+    for words in (*failed, *plan.hints):
+        say(words)

@@ -114,11 +114,15 @@ def _no_systemd(poller: Poller) -> Plan:
     there = files(Kind.SYSTEMD, poller)
     for path in there:
         refuse_other_home(_text(Path(path)), poller)
-    removals = _removals(there)
+    timer = f"{poller.name}.timer"
+    # `disable` takes the link away; without a bus of the user it does nothing at all.
+    link = Path(_unit_folder(), "timers.target.wants", timer)
+    removals = _removals(there) + ([Remove(link)] if link.is_symlink() else [])
     if not removals or not shutil.which("systemctl"):
         return Plan(removals)
-    stop = Run(("systemctl", "--user", "disable", "--now", f"{poller.name}.timer"))
-    return Plan([stop, *removals, Run(("systemctl", "--user", "daemon-reload"))])
+    stop = Run(("systemctl", "--user", "disable", "--now", timer), may_fail=True)
+    reload = Run(("systemctl", "--user", "daemon-reload"), may_fail=True)
+    return Plan([stop, *removals, reload])
 
 
 def _windows(poller: Poller) -> Plan:

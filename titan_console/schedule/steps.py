@@ -35,10 +35,11 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A program of the system that is to run."""
+    """A program of the system that is to run; where it `may_fail`, the other steps go on."""
 
     command: tuple[str, ...]
     stdin: str = ""
+    may_fail: bool = False
 
     def __str__(self) -> str:
         """As a person reads it."""
@@ -57,13 +58,51 @@ class Plan:
     is_whole: bool = True
 
 
-def carry_out(plan: Plan) -> None:
-    """Do every step in order. Raises SettingsError at the first that fails."""
+def carry_out(plan: Plan) -> list[str]:
+    """Do every step in order; in words, what could not be done and need not be.
+
+    Raises SettingsError at the first other one that fails. Files are then as they were before, and
+    what cannot be taken back is named.
+    """
+    failed: list[str] = []
+    done: list[tuple[Step, bytes | None]] = []
     for step in plan.steps:
+        before = None if isinstance(step, Run) else _content(step.path)
         try:
             _do(step)
-        except OSError as error:
-            raise SettingsError(f"Could not {step}: {error.strerror or error}.") from error
+        except (OSError, SettingsError) as error:
+            said = f"Could not {step}: {_words(error)}"
+            if not (isinstance(step, Run) and step.may_fail):
+                raise SettingsError(f"{said} {_taken_back(done)}".rstrip()) from error
+            failed.append(said)
+        else:
+            done.append((step, before))
+    return failed
+
+
+def _words(error: Exception) -> str:
+    words = str((isinstance(error, OSError) and error.strerror) or error)
+    return words if words.endswith(".") else f"{words}."
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _taken_back(done: list[tuple[Step, bytes | None]]) -> str:
+    """Put the files back, the latest first; in words, what is left of the rest."""
+    left: list[str] = []
+    for step, before in reversed(done):
+        try:
+            if isinstance(step, Run):
+                left.append(str(step))
+            else:
+                _do(Remove(step.path) if before is None else Write(step.path, before))
+        except OSError:
+            left.append(str(step))
+    if left:
+        return f"This was done before, and is left: {'; '.join(reversed(left))}."
+    return "What was written before is taken back." if done else ""
 
 
 def _do(step: Step) -> None:
@@ -79,7 +118,7 @@ def _do(step: Step) -> None:
         case Run(command, stdin):
             code, _, said = run(command, stdin)
             if code:
-                raise SettingsError(f"`{' '.join(command)}` failed with {code}: {said}")
+                raise SettingsError(f"it ended with {code}: {said}")
 
 
 def run(command: tuple[str, ...], stdin: str = "") -> tuple[int, str, str]:

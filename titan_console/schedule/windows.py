@@ -1,5 +1,6 @@
 """A task for the Windows Task Scheduler, as the XML that schtasks registers."""
 
+from dataclasses import replace
 from xml.sax.saxutils import escape
 
 from core.errors import InputError
@@ -7,6 +8,12 @@ from titan_console.schedule.poller import ARGUMENTS, MINUTES, Poller
 
 # What cmd.exe would read into a path even within quotes.
 _UNSAFE = '%"'
+
+
+def example(poller: Poller) -> Poller:
+    """The poller with the paths of a Windows machine to put one's own in place of."""
+    home = r"C:\Users\YOU\titan"
+    return replace(poller, home=home, python=home + r"\.venv\Scripts\python.exe")
 
 
 def xml(poller: Poller) -> str:
