@@ -20,6 +20,7 @@ from titan_console.widgets.record_table import RecordTable
 from titan_console.widgets.tab_strip import TabStrip
 
 _TICK_S = 1.0
+_ROOM_FOR_ALL = 110
 
 
 class Page(Screen[None]):
@@ -213,8 +214,15 @@ class Page(Screen[None]):
             silent_for=view.silent_for(now),
             lag=view.lag,
         )
-        self._status.left = pulse + self.chips()
-        self._status.right = bars.changes(view.snapshot, view.first_revision, now)
+        chips = self.chips()
+        # What the list holds is worth more room than how soon a change was seen.
+        is_crowded = bool(chips) and view.trouble is None
+        self._status.left = (pulse[:1] if is_crowded else pulse) + chips
+        self._status.right = (
+            ()
+            if is_crowded and self.size.width < _ROOM_FOR_ALL
+            else bars.changes(view.snapshot, view.first_revision, now)
+        )
 
     def _stack(self) -> "list[Page]":
         stack: list[Screen[object]] = self.app.screen_stack  # pyright: ignore[reportUnknownMemberType]

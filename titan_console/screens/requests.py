@@ -1,19 +1,25 @@
 """Every request of the ledger, newest first, a thousand or a million of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 
-from state import request_views
+from state import request_query, request_views
+from state.filter_terms import Field
 from state.reader import Source
+from state.request_query import Order, Query
 from state.request_views import RequestRow
 from titan_console import format as fmt
 from titan_console import links
+from titan_console.filters import Vocabulary
 from titan_console.format import Tone
-from titan_console.screens.page import Page
+from titan_console.screens.filtered import FilteredPage, Sort
 from titan_console.view import View
 from titan_console.widgets.columns import Column
+from titan_console.widgets.lines import Part
 from titan_console.widgets.record_table import Cell, Row
 from titan_console.widgets.virtual_table import VirtualTable
 
@@ -69,22 +75,54 @@ class AllRequests:
         )
 
 
-class RequestsScreen(Page):
-    """One list, of any length."""
+class FoundRequests(AllRequests):
+    """The listing of the requests that a query finds."""
 
-    WORD = "Requests"
+    def __init__(self, query: Query, now: Callable[[], datetime]) -> None:
+        """`now` is what ages are counted from."""
+        self.query = query
+        self._now = now
 
-    def __init__(self, view: View) -> None:
+    def keys(self, source: Source) -> Sequence[int]:
+        """In the order of the query."""
+        return request_query.ids(source, self.query, self._now())
+
+
+class RequestListPage(FilteredPage):
+    """A page with one list of requests, of any length."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "follow", "Follow", id="list.follow"),
+    ]
+    VOCABULARY = Vocabulary(tuple(Field), request_query.STATES)
+    SORTS = (
+        Sort("n", Order.NEWEST, "newest first"),
+        Sort("a", Order.AGE, "oldest first"),
+        Sort("t", Order.TAG, "tag"),
+        Sort("s", Order.STATUS, "status"),
+        Sort("c", Order.COST, "cost, dearest first"),
+        Sort("k", Order.TOKENS, "tokens, most first"),
+        Sort("r", Order.TRIES, "tries, most first"),
+    )
+
+    def __init__(self, view: View, *, table_id: str) -> None:
         """`view` is what the app knows of the ledger."""
         super().__init__(view)
-        self.table = VirtualTable(
-            COLUMNS, AllRequests(), view.path, view.clock, id="requests-table"
-        )
+        self.table = VirtualTable(COLUMNS, self.listing(), view.path, view.clock, id=table_id)
         self.table.add_class("content")
+
+    def listing(self) -> FoundRequests:
+        """What the list holds under the filter, in the order of the sort."""
+        return FoundRequests(self.query_now(), self.view.clock.now)
+
+    def query_now(self) -> Query:
+        """The filter and the sort, as the ledger is asked."""
+        return Query(self.filter.terms, Order(self.sort.name), self.is_inverted)
 
     def content(self) -> ComposeResult:
         """The list."""
         yield self.table
+        yield self.filter_line
 
     def on_mount(self) -> None:
         """Begin on the list."""
@@ -94,7 +132,52 @@ class RequestsScreen(Page):
         """Ages grow by themselves; the list keeps itself current."""
         del now
         self.table.tick()
+        self.say_trouble(self.table.trouble)
 
     def ledger_changed(self) -> None:
         """Ask again for what is seen."""
+        super().ledger_changed()
         self.table.ledger_changed()
+
+    def narrow(self) -> None:
+        """Ask for what matches now."""
+        self.table.list(self.listing())
+
+    def matches(self) -> int | None:
+        """How many requests the list holds."""
+        return self.table.row_count if self.table.is_loaded else None
+
+    def main_table(self) -> VirtualTable[RequestRow]:
+        """The list."""
+        return self.table
+
+    def action_follow(self) -> None:
+        """Newest first, and stay with what comes."""
+        self.set_sort(self.SORTS[0])
+        self.table.follow()
+        self.show()
+
+    def chips(self) -> tuple[Part, ...]:
+        """What came meanwhile, too."""
+        newer: tuple[Part, ...] = ()
+        if self.table.is_following:
+            newer = (Part("  ▲ following", Tone.GOOD),)
+        elif self.table.newer:
+            newer = (Part(f"  ▲ {self.table.newer:,} new", Tone.WARN, strong=True),)
+        return (*newer, *super().chips())
+
+    def about(self) -> tuple[Part, ...]:
+        """The request under the cursor, or why there is none."""
+        if self.filter_text and self.table.is_loaded and not self.table.row_count:
+            return (Part("Nothing matches. Esc takes the filter away.", Tone.WARN),)
+        return super().about()
+
+
+class RequestsScreen(RequestListPage):
+    """All of them."""
+
+    WORD = "Requests"
+
+    def __init__(self, view: View) -> None:
+        """`view` is what the app knows of the ledger."""
+        super().__init__(view, table_id="requests-table")

@@ -114,10 +114,11 @@ class VirtualTable(RecordTable, Generic[Record]):
     def move_to(self, row: int) -> None:
         """Whoever goes down, reads; at the top, nothing is newer any more."""
         super().move_to(row)
-        if self.cursor_row > 0:
-            self.is_following = False
-        else:
+        if self.cursor_row == 0:
             self._see_all()
+        elif self.is_following:
+            self.is_following = False
+            self.post_message(self.Marked())
 
     def follow(self) -> None:
         """Stay on the newest row, whatever comes."""
