@@ -133,3 +133,35 @@ def test_a_workflow_is_paused_shown_and_resumed(failed: Shell) -> None:
     assert sandbox.books().creates == 1
     assert terminal.run("resume", "feed-classify", "--yes").code == 0
     assert sandbox.books().creates == 2
+
+
+def test_show_lists_every_attempt_of_a_request(failed: Shell) -> None:
+    terminal, _, key = failed
+    replayed = ("replay", "feed", "--yes", "--set", "max_tokens=99", "--reason", "more room")
+    command = terminal.run(*replayed).out.strip()
+    terminal.run("--poll")
+    name = some_requests(1)[0]["custom_id"]
+    shown = terminal.run("show", f"feed/{name}", "--json").json()
+    assert shown == terminal.run("show", str(name), "--json").json()
+    (request,) = shown["requests"]
+    first, second = request["attempts"]
+    assert (request["status"], request["submission"]) == ("succeeded", key)
+    assert (first["batch_id"], first["outcome"], first["edit"]) == (key, "errored", None)
+    assert (second["batch_id"], second["settled"], second["cost_usd"] > 0) == (
+        f"{key}-2",
+        True,
+        True,
+    )
+    assert (second["edit"]["command"], second["edit"]["reason"]) == (command, "more room")
+    for attempt, tokens in ((first, 64), (second, 99)):
+        body = attempt["body"]
+        text = Path(body["file"]).read_bytes()[body["offset"] :][: body["length"]]
+        assert json.loads(text)["params"]["max_tokens"] == tokens
+    answer = second["result"]
+    line = Path(answer["file"]).read_bytes()[answer["offset"] :][: answer["length"]]
+    assert json.loads(line)["custom_id"] == name
+    table = terminal.run("show", str(name)).out
+    assert "errored (overloaded_error)" in table
+    assert f"{key}-2  batch" in table
+    unknown = terminal.run("show", "feed/nothing")
+    assert (unknown.code, "no custom_id" in unknown.err) == (2, True)

@@ -6,20 +6,39 @@ from core import reports
 from core.clock import SystemClock
 from core.settings import from_environment
 from state import views
+from state.details import RequestRecord
+from state.errors import UnknownId
 from state.folder import Folder
-from state.reader import Reader
+from state.reader import Reader, Source
 from state.records import Batch, Event, Submission
 from titan_console import format as cells
+from titan_console import lineage
 from titan_console.output import print_fields, print_json, print_table
+
+_UNKNOWN = (
+    "Nothing is known as {!r}: it is no key, no remote id, no tag and no custom_id of this ledger."
+)
 
 
 @click.command
 @click.argument("name", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
 def command(*, name: str, as_json: bool) -> None:
-    """Show what ID means: the key of a submission or a batch, a remote id, or a tag."""
-    with Reader(Folder(from_environment().home).ledger) as reader:
-        submissions, batches = views.find(reader, name)
+    """Show what ID means: the key of a submission or a batch, a remote id, a tag, or a custom_id.
+
+    Of a request, a custom_id or TAG/CUSTOM_ID, every attempt: where, when, with which edit, what
+    came of it and what it cost, and at which byte its body and its answer lie.
+    """
+    folder = Folder(from_environment().home)
+    with Reader(folder.ledger) as reader:
+        try:
+            submissions, batches = views.find(reader, name)
+        except UnknownId:
+            requests = lineage.find(reader, name)
+            if not requests:
+                raise UnknownId(_UNKNOWN.format(name)) from None
+            _show_requests(reader, requests, folder, as_json=as_json)
+            return
         history = {batch.key: views.events(reader, batch=batch) for batch in batches}
     if as_json:
         print_json(_report(submissions, batches, history))
@@ -28,6 +47,17 @@ def command(*, name: str, as_json: bool) -> None:
         _print_submission(submission)
     for batch in batches:
         _print_batch(batch, history[batch.key])
+
+
+def _show_requests(
+    source: Source, requests: list[RequestRecord], folder: Folder, *, as_json: bool
+) -> None:
+    found = [(request, lineage.origins(source, request)) for request in requests]
+    if as_json:
+        print_json({"requests": [lineage.report(r, origins, folder) for r, origins in found]})
+        return
+    for request, origins in found:
+        lineage.show(request, origins, folder)
 
 
 def _report(
