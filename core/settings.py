@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from core.errors import SettingsError
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
+_SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -70,6 +71,12 @@ def served_environment(settings: Settings, *, with_key: bool) -> dict[str, str]:
 def is_served() -> bool:
     """Whether a browser stands where the terminal would."""
     return "web_driver" in os.environ.get("TEXTUAL_DRIVER", "")
+
+
+def forget_key() -> None:
+    """Take the key out of the environment of this process and of what it starts from now on."""
+    for name in _SECRETS:
+        os.environ.pop(name, None)
 
 
 def command_environment(home: Path) -> dict[str, str]:

@@ -25,6 +25,15 @@ def command_line(wish: Wish, chosen: Sequence[str] = ()) -> str:
     return shlex.join([*parts, *names])
 
 
+def with_reason(line: str, reason: str) -> str:
+    """The same line, with a reason to keep."""
+    if not reason:
+        return line
+    words = shlex.split(line)
+    place = words.index("--yes") + 1
+    return shlex.join([*words[:place], f"--reason={reason}", *words[place:]])
+
+
 def _options(wish: Wish) -> Iterator[str]:
     wanted = wish.wanted
     for option, value in (

@@ -175,6 +175,16 @@ def latest(source: Source, *, limit: int) -> list[Command]:
     return [_to_command(row) for row in rows]
 
 
+def at_hand(source: Source, *, latest: int) -> list[Command]:
+    """All that are pending or under way, and the latest whatever became of them; oldest first."""
+    rows = source.rows(
+        "SELECT * FROM commands WHERE state IN ('pending', 'taken') UNION"
+        " SELECT * FROM (SELECT * FROM commands ORDER BY id DESC LIMIT ?) ORDER BY id",
+        latest,
+    )
+    return [_to_command(row) for row in rows]
+
+
 def due(source: Source, *, now: datetime) -> list[Command]:
     """What is to be carried out now, oldest first; what was taken before is gone on with."""
     rows = source.rows(

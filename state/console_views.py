@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from state import views
+from state import commands, views
+from state.commands import Command
 from state.reader import Reader, Source
 from state.records import Batch, Hold
 from state.rows import to_batch
@@ -13,6 +14,7 @@ from state.timestamps import to_text
 OPEN_SHOWN = 200
 RECENT_SHOWN = 50
 ERRORS_SHOWN = 100
+COMMANDS_SHOWN = 20
 _DAYS = 30
 # Enough waiting requests to know whose they are; counting all of them is the totals' work.
 _WAITING_LOOKED_AT = 2000
@@ -41,6 +43,7 @@ class Snapshot:
     saved_30d: Saved
     poller: views.Poller
     holds: Sequence[Hold]
+    commands: Sequence[Command]
     newest_event_id: int
     newest_event_ts: str | None
 
@@ -67,6 +70,7 @@ def _read(source: Source, now: datetime) -> Snapshot:
         saved_30d=_saved(source, now - timedelta(days=_DAYS - 1)),
         poller=views.poller(source),
         holds=views.holds(source, now_ts=now_text),
+        commands=commands.at_hand(source, latest=COMMANDS_SHOWN),
         newest_event_id=event[0]["id"] if event else 0,
         newest_event_ts=event[0]["at"] if event else None,
     )

@@ -134,6 +134,18 @@ def _named(source: Source, name: str) -> tuple[str, list[Parameter]]:
     )
 
 
+def workflows(source: Source, wanted: Filter) -> tuple[str, ...]:
+    """The workflows of a frozen choice, by name."""
+    rows = source.rows(
+        "SELECT workflow FROM submissions WHERE id IN (SELECT submission_id FROM requests"
+        " WHERE id IN (SELECT value FROM json_each(?))) UNION"
+        " SELECT workflow FROM batches WHERE id IN (SELECT value FROM json_each(?)) ORDER BY 1",
+        json.dumps(wanted.request_ids),
+        json.dumps(wanted.batch_ids),
+    )
+    return tuple(row[0] for row in rows)
+
+
 def open_batches(source: Source, wanted: Filter) -> list[int]:
     """The batches that are not over and hold a request that is meant."""
     where, parameters = _where(source, wanted)

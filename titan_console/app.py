@@ -11,19 +11,28 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 
 from core.clock import Clock, SystemClock
+from state.commands import Verb
 from titan_console import crash_log
 from titan_console.feed import Feed
-from titan_console.messages import LedgerLost, LedgerSeen
+from titan_console.messages import LedgerLost, LedgerSeen, PassEnded
+from titan_console.orders import Orders
+from titan_console.passes import Passes
 from titan_console.safe_text import clean
 from titan_console.screens.help import HelpScreen
 from titan_console.screens.page import Page
 from titan_console.screens.pages import FIRST, PLACES, TABS
+from titan_console.verb_desk import VerbDesk
+from titan_console.verb_words import KEYS, LABELS
 from titan_console.view import View
 from titan_console.widgets.control_filter import ControlFilter
 from titan_console.widgets.palette import DARK, LIGHT, MONO, THEMES
 from titan_console.widgets.tab_strip import TabStrip
+from titan_console.widgets.verb_bar import VerbBar
 
 _PARENT_CHECK_S = 2.0
+_ORDERS_LOOK_S = 0.5
+# The three that the line of keys names where there is no room for buttons.
+_NAMED = (Verb.REPLAY, Verb.CANCEL, Verb.SYNC)
 
 
 class TitanApp(App[None]):
@@ -42,6 +51,17 @@ class TitanApp(App[None]):
             Binding(tab.digit, f"go('{tab.mode}')", tab.word, show=False, id=f"go.{tab.mode}")
             for tab in TABS
         ),
+        *(
+            Binding(
+                key,
+                f"verb('{verb}')",
+                LABELS[verb],
+                show=verb in _NAMED,
+                id=f"verb.{verb}",
+            )
+            for verb, key in KEYS.items()
+        ),
+        Binding("z", "withdraw", "Take the last order back", show=False, id="verb.withdraw"),
         Binding("minus", "go_last", "Last screen", show=False, id="go.last"),
         Binding("escape,backspace", "step_back", "Back", show=False, id="go.back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
@@ -51,14 +71,26 @@ class TitanApp(App[None]):
         Binding("q,ctrl+c", "quit", "Quit", key_display="q", id="app.quit"),
     ]
 
-    def __init__(self, home: Path, clock: Clock, *, read_only: bool = False) -> None:
-        """`home` is the state folder; it may not exist yet. Read-only, it takes no orders."""
+    def __init__(
+        self,
+        home: Path,
+        clock: Clock,
+        *,
+        read_only: bool = False,
+        passes: Passes | None = None,
+    ) -> None:
+        """`home` is the state folder; it may not exist yet. Read-only, it takes no orders.
+
+        `passes` carry out what is ordered; without them, the scheduler's next pass does.
+        """
         super().__init__()
         self._home = home
         self._clock = clock
         self._feed = Feed(home, clock)
         self._control_filter = ControlFilter()
         self.view = View(self._feed, clock, TABS, read_only=read_only)
+        self._orders = Orders(self, self.view, VerbDesk(home, clock), passes)
+        self.view.order_lines = self._orders.lines
         self._mode_before = FIRST
         for place in PLACES:
             self.add_mode(place.tab.mode, place.opener(self.view))  # pyright: ignore[reportUnknownMemberType]
@@ -72,6 +104,7 @@ class TitanApp(App[None]):
             server = os.getppid()
             self.set_interval(_PARENT_CHECK_S, lambda: self._leave_without(server))
         self.run_worker(self._feed.follow(self.post_message), name="feed", exclusive=True)
+        self.set_interval(_ORDERS_LOOK_S, self._orders.tick)
 
     def _leave_without(self, server: int) -> None:
         if os.getppid() != server:
@@ -84,6 +117,7 @@ class TitanApp(App[None]):
     def on_ledger_seen(self, message: LedgerSeen) -> None:
         """The ledger has changed."""
         self.view.take(message)
+        self._orders.tick()
         page = self.page()
         if page is not None and not self.view.paused:
             page.ledger_changed()
@@ -93,6 +127,22 @@ class TitanApp(App[None]):
         """The ledger cannot be read now."""
         self.view.take(message)
         self.show()
+
+    def on_pass_ended(self, message: PassEnded) -> None:
+        """A pass that carries out what was ordered here is over."""
+        self._orders.passed(message.end)
+        self._feed.refresh()
+        self.show()
+
+    def on_unmount(self) -> None:
+        """What was ordered is in the ledger; a pass that is at work ends by itself."""
+        self._orders.close()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Read-only, there are no verbs."""
+        if action in ("verb", "withdraw") and self.view.read_only:
+            return False
+        return super().check_action(action, parameters)
 
     def page(self) -> Page | None:
         """The page that is seen, or that lies under a dialog."""
@@ -119,10 +169,34 @@ class TitanApp(App[None]):
     def action_step_back(self) -> None:
         """One crumb back; a page first takes back what it holds: input, filter, marks."""
         page = self.page()
+        if self._orders.forget_said():
+            self.show()
+            return
         if page is None or page.step_back():
             return
         if len(self.screen_stack) > 1:
             self.pop_screen()
+
+    def action_verb(self, name: str) -> None:
+        """Show the receipt of a verb on what the page says it stands on."""
+        page = self.screen
+        if not isinstance(page, Page):
+            return
+        verb = Verb(name)
+        choice = page.choice(verb)
+        if choice is None:
+            self._orders.say(f"{LABELS[verb]}: nothing here that it applies to.")
+            self.show()
+        else:
+            self._orders.ask(verb, choice)
+
+    def action_withdraw(self) -> None:
+        """Take the newest order back, while it waits."""
+        self._orders.withdraw()
+
+    def on_verb_bar_pressed(self, message: VerbBar.Pressed) -> None:
+        """A button was pressed."""
+        self.action_verb(message.verb)
 
     def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
         """A tab was clicked."""
@@ -161,8 +235,8 @@ class TitanApp(App[None]):
         self._close_messages_no_wait()
 
 
-def run(home: Path, *, read_only: bool = False) -> int:
+def run(home: Path, *, read_only: bool = False, passes: Passes | None = None) -> int:
     """Open the console on the ledger in `home`; the exit code."""
-    app = TitanApp(home, SystemClock(), read_only=read_only)
+    app = TitanApp(home, SystemClock(), read_only=read_only, passes=passes)
     app.run()
     return app.return_code or 0

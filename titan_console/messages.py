@@ -6,6 +6,7 @@ from datetime import timedelta
 from textual.message import Message
 
 from state.console_views import Snapshot
+from titan_console.passes import PassEnd
 
 
 class LedgerSeen(Message):
@@ -28,6 +29,15 @@ class Trouble:
 
     reason: str
     missing: bool = False
+
+
+class PassEnded(Message):
+    """A pass that this console asked for has ended."""
+
+    def __init__(self, end: PassEnd) -> None:
+        """`end` is how."""
+        super().__init__()
+        self.end = end
 
 
 class LedgerLost(Message):

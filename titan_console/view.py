@@ -1,6 +1,6 @@
 """What the console knows of the ledger right now; screens draw it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,9 @@ from titan_console.messages import LedgerLost, LedgerSeen, Trouble
 from titan_console.widgets.tab_strip import Tab
 
 if TYPE_CHECKING:
+    from state.commands import Command
     from state.console_views import Snapshot
+    from titan_console.widgets.lines import Part
 
 
 class View:
@@ -26,6 +28,10 @@ class View:
         self.mode = tabs[0].mode if tabs else ""
         self.path = feed.path
         self.snapshot: Snapshot | None = None
+        # What is to be done is never paused: a countdown runs on.
+        self.commands: Sequence[Command] = ()
+        # What every page says of it.
+        self.order_lines: Callable[[datetime], Sequence[Sequence[Part]]] = lambda _now: ()
         self.trouble: Trouble | None = None
         self.lag: timedelta | None = None
         self.paused = False
@@ -45,6 +51,7 @@ class View:
             self.trouble = news.trouble
             return
         self.trouble = None
+        self.commands = news.snapshot.commands
         if self.paused and self.snapshot is not None:
             self._held = news
         else:

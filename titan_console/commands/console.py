@@ -1,17 +1,32 @@
 """`titan-console` without a command: the console."""
 
 import sys
+from pathlib import Path
 
-from core.settings import from_environment, is_served
+from core.settings import forget_key, from_environment, is_served
 from titan_console.diagnostics import Exit, say
+from titan_console.passes import Keeper
 
 
 def run(*, read_only: bool) -> int:
     """Open the console on the ledger under TITAN_HOME."""
-    settings = from_environment()
     if not (sys.stdout.isatty() or is_served()):
+        from_environment()
         say("titan-console: the console needs a terminal. `titan-console status` prints instead.")
         return Exit.USAGE
+    home, keeper = _hand_over(read_only=read_only)
     from titan_console.app import run as run_app  # noqa: PLC0415 - loads Textual
 
-    return run_app(settings.home, read_only=read_only or settings.read_only)
+    try:
+        return run_app(home, read_only=keeper is None, passes=keeper)
+    finally:
+        if keeper is not None:
+            keeper.close()
+
+
+def _hand_over(*, read_only: bool) -> tuple[Path, Keeper | None]:
+    """The state folder, and who keeps the key from now on; read-only, nobody does."""
+    settings = from_environment()
+    keeper = None if read_only or settings.read_only else Keeper(settings)
+    forget_key()
+    return settings.home, keeper

@@ -9,11 +9,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from state import deadlines
+from state.commands import Verb
 from state.console_views import Snapshot
 from state.reader import Source
 from state.records import Batch
+from titan_console.choice import Choice
 from titan_console.format import Tone
-from titan_console.screens import bars, rows
+from titan_console.screens import bars, choices, rows
 from titan_console.screens.asking import AskingPage
 from titan_console.screens.menu import Entry, Menu
 from titan_console.view import View
@@ -89,9 +91,23 @@ class BatchesScreen(AskingPage):
 
     def about(self) -> tuple[Part, ...]:
         """The record under the cursor of the list in use."""
-        table = self.focused if isinstance(self.focused, RecordTable) else self._open.table
-        row = table.current()
+        row = self._table().current()
         return (Part(row.about, Tone.DIM),) if row else ()
+
+    def choice(self, verb: Verb) -> Choice | None:
+        """The marked batches or errors of the list in use, else the row under the cursor."""
+        snapshot, table = self.view.snapshot, self._table()
+        if snapshot is None:
+            return None
+        if table is self._errors.table:
+            row = table.current()
+            name = row.cells["custom_id"].text if row else ""
+            return choices.requests(table, name, choices.VERBS_OF_ERRORS, verb)
+        listed = (*snapshot.open_batches, *snapshot.waiting_for_retry, *snapshot.recent)
+        return choices.batches(table, {batch.key: batch for batch in listed}, verb)
+
+    def _table(self) -> RecordTable:
+        return self.list_in_use() or self._open.table
 
     def action_sort(self) -> None:
         """Offer the orders of the open batches."""

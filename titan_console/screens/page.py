@@ -1,11 +1,12 @@
 """What every screen of the console has: the lines around its content, and what keeps it current."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
@@ -14,10 +15,13 @@ from titan_console.choice import Choice
 from titan_console.format import Tone
 from titan_console.safe_text import clean
 from titan_console.screens import bars
+from titan_console.verb_words import KEYS
 from titan_console.view import View
 from titan_console.widgets.lines import Figures, Line, Part
+from titan_console.widgets.order_lines import OrderLines
 from titan_console.widgets.record_table import RecordTable
 from titan_console.widgets.tab_strip import TabStrip
+from titan_console.widgets.verb_bar import VerbBar
 
 _TICK_S = 1.0
 _ROOM_FOR_ALL = 110
@@ -45,7 +49,8 @@ class Page(Screen[None]):
         Footer { background: $background; padding: 0 1 0 0; }
     }
     Page.-low { #figures, .content { margin: 0; } }
-    Page.-flat { #tabs { display: none; } #figures { height: 1; } }
+    Page.-flat { #tabs, #verbs { display: none; } #figures { height: 1; } }
+    Page.-read-only #verbs { display: none; }
     Page.-no-figures #figures { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,6 +68,8 @@ class Page(Screen[None]):
         self._notice = Static(id="notice", markup=False)
         self._trouble = Line(id="trouble")
         self._about = Line(id="about")
+        self._orders = OrderLines(id="orders")
+        self._verbs = VerbBar(id="verbs")
         self._status = Line(id="status")
         self._list_in_use: RecordTable | None = None
 
@@ -113,11 +120,14 @@ class Page(Screen[None]):
         yield from self.content()
         yield self._trouble
         yield self._about
+        yield self._orders
+        yield self._verbs
         yield self._status
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin to tick."""
+        self.set_class(self.view.read_only, "-read-only")
         self.show()
         self.set_interval(_TICK_S, self.tick)
 
@@ -160,6 +170,7 @@ class Page(Screen[None]):
         self._figures.figures = bars.figures(snapshot)
         self.draw(now)
         self.show_about()
+        self._show_verbs()
 
     def show_about(self) -> None:
         """Say what is under the cursor."""
@@ -182,6 +193,7 @@ class Page(Screen[None]):
     def on_record_table_moved(self) -> None:
         """Another record is under the cursor."""
         self.show_about()
+        self._show_verbs()
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
         """Go to what the row is about."""
@@ -192,10 +204,33 @@ class Page(Screen[None]):
     def on_record_table_marked(self) -> None:
         """The count in the status line follows."""
         self._show_lines(self.view.now())
+        self._show_verbs()
 
     def on_descendant_focus(self) -> None:
         """Another list: another record under the cursor."""
         self.show_about()
+        self._show_verbs()
+
+    def on_resize(self) -> None:
+        """Where the buttons have no room, the line of keys names the verbs."""
+        self.refresh_bindings()
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """Textual's own; the verbs are named once, by the buttons where there are some."""
+        active = super().active_bindings
+        if self.has_class("-flat"):
+            return active
+        return {
+            key: held._replace(binding=replace(held.binding, show=False))
+            if held.binding.action.startswith("verb(")
+            else held
+            for key, held in active.items()
+        }
+
+    def _show_verbs(self) -> None:
+        if not self.view.read_only:
+            self._verbs.offered = frozenset(verb for verb in KEYS if self.choice(verb))
 
     def _show_lines(self, now: datetime) -> None:
         view = self.view
@@ -204,7 +239,9 @@ class Page(Screen[None]):
             *_crumbs([page.crumb() for page in self._stack()]),
             Part(view.place, Tone.DIM),
         )
-        self._top.right = bars.heartbeat(view.snapshot, now)
+        badge = (Part(" RO ", Tone.WARN, strong=True), Part(" "))
+        self._top.right = (badge if view.read_only else ()) + bars.heartbeat(view.snapshot, now)
+        self._orders.show(view.order_lines(now))
         self._tabs.current = self.view.mode
         self._holds.left = bars.holds(view.snapshot, now)
         self._holds.set_class(bool(self._holds.left), "-shown")

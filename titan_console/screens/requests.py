@@ -8,14 +8,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from state import request_query, request_views
+from state.commands import Verb
 from state.filter_terms import Field
 from state.reader import Source
 from state.request_query import Order, Query
 from state.request_views import RequestRow
 from titan_console import format as fmt
 from titan_console import links
+from titan_console.choice import Choice
 from titan_console.filters import Vocabulary
 from titan_console.format import Tone
+from titan_console.screens import choices
 from titan_console.screens.filtered import FilteredPage, Sort
 from titan_console.view import View
 from titan_console.widgets.columns import Column
@@ -171,6 +174,14 @@ class RequestListPage(FilteredPage):
         if self.filter_text and self.table.is_loaded and not self.table.row_count:
             return (Part("Nothing matches. Esc takes the filter away.", Tone.WARN),)
         return super().about()
+
+    def choice(self, verb: Verb) -> Choice | None:
+        """The marked requests, else the one under the cursor."""
+        record = self.table.record_under_cursor()
+        if record is None:
+            return choices.requests(self.table, "", (), verb)
+        fitting = choices.verbs_of_request(record)
+        return choices.requests(self.table, record.custom_id, fitting, verb)
 
 
 class RequestsScreen(RequestListPage):
