@@ -35,6 +35,7 @@ class Place:
 PLACES = (
     Place(Tab("1", "batches", "Batches"), "batches", "BatchesScreen"),
     Place(Tab("2", "requests", "Requests"), "requests", "RequestsScreen"),
+    Place(Tab("3", "errors", "Errors"), "errors", "ErrorsScreen"),
 )
 TABS = tuple(place.tab for place in PLACES)
 FIRST = TABS[0].mode

@@ -108,9 +108,10 @@ class RequestListPage(FilteredPage):
         Sort("r", Order.TRIES, "tries, most first"),
     )
 
-    def __init__(self, view: View, *, table_id: str) -> None:
-        """`view` is what the app knows of the ledger."""
+    def __init__(self, view: View, *, table_id: str, filter_text: str = "") -> None:
+        """`filter_text` is what the list is narrowed to at first."""
         super().__init__(view)
+        self.filter, self.filter_text = self.filter_line.read(filter_text), filter_text
         self.table = VirtualTable(COLUMNS, self.listing(), view.path, view.clock, id=table_id)
         self.table.add_class("content")
 
