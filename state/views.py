@@ -217,11 +217,13 @@ def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) 
         "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, b.key AS batch_key,"  # noqa: S608
         " b.remote_id, coalesce(a.outcome, r.status) AS outcome, a.error_type, a.error_message,"
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts, b.ended_ts"
-        " FROM requests r JOIN attempts a ON a.request_id = r.id AND a.batch_id ="
+        # The page first: what stands beside a request is looked up for a page, not for all.
+        " FROM (SELECT * FROM requests WHERE id IN (SELECT r.id FROM requests r"
+        f" WHERE {_TO_DO} AND r.status IN ({marks}) AND r.id < ? ORDER BY r.id DESC LIMIT ?)) r"
+        " JOIN attempts a ON a.request_id = r.id AND a.batch_id ="
         " (SELECT max(m.batch_id) FROM attempts m WHERE m.request_id = r.id"
         " AND m.outcome IS NOT NULL)"
-        f" JOIN batches b ON b.id = a.batch_id WHERE {_TO_DO} AND r.status IN ({marks})"
-        " AND r.id < ? ORDER BY r.id DESC LIMIT ?",
+        " JOIN batches b ON b.id = a.batch_id ORDER BY r.id DESC",
         before_id if before_id is not None else 1 << 62,
         limit,
     )
