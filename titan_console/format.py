@@ -211,9 +211,9 @@ def heartbeat(poller: Poller, now: datetime) -> Label:
     """Whether somebody looks after the batches."""
     if poller.lease_expires_ts is not None and from_text(poller.lease_expires_ts) > now:
         return Label("▸", "poller running now", Tone.BUSY)
-    if poller.last_finished_ts is None:
-        if poller.last_started_ts is None:
-            return Label("◦", "poller never ran", Tone.WARN)
+    if poller.last_started_ts is None:
+        return Label("◦", "poller never ran", Tone.WARN)
+    if poller.last_finished_ts is None or poller.last_finished_ts < poller.last_started_ts:
         quiet = now - from_text(poller.last_started_ts)
         return Label("!", f"poller died {span(quiet)} ago", Tone.BAD)
     quiet = now - from_text(poller.last_finished_ts)

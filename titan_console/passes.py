@@ -67,6 +67,8 @@ class Keeper:
             process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
             process.wait(_GOODBYE_S)
+            if process.stdout is not None:
+                process.stdout.close()
 
     def _make(self) -> PassEnd:
         process = self._process

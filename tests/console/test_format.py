@@ -174,6 +174,7 @@ def a_poller(
         (a_poller(timedelta(hours=2), timedelta(hours=2)), "! poller STALE 2h 00m"),
         (a_poller(timedelta(seconds=4), None, timedelta(minutes=1)), "▸ poller running now"),
         (a_poller(timedelta(hours=1), None, -timedelta(minutes=1)), "! poller died 1h 00m ago"),
+        (a_poller(timedelta(hours=1), timedelta(hours=2)), "! poller died 1h 00m ago"),
     ],
 )
 def test_the_poller_heartbeat(poller: Poller, shown: str) -> None:
