@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from core import radar
+from core.error_groups import ErrorGroup
 from core.history import outlooks
 from core.pricing import dollars
 from state import alerts, orphans, pauses, settled, views
@@ -173,6 +174,23 @@ def error(row: ErrorRow) -> Report:
         "attempts": row.attempts,
         "review": None,
         "ended_ts": row.ended_ts,
+    }
+
+
+def error_group(row: ErrorGroup) -> Report:
+    """Requests that went wrong in the same way; `next` is replay, edit or look."""
+    return {
+        "workflow": row.key.workflow,
+        "review": row.key.kind if row.key.is_review else None,
+        "outcome": row.outcome.value,
+        "error_type": None if row.key.is_review else row.key.kind,
+        "fingerprint": row.key.fingerprint,
+        "count": row.count,
+        "next": row.next_step.value,
+        "tags": list(row.tags),
+        "first_ts": row.first_ts or None,
+        "last_ts": row.last_ts or None,
+        "sample": row.sample or None,
     }
 
 

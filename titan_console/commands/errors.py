@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import click
 
-from core import reports
+from core import error_groups, reports
+from core.clock import SystemClock
 from core.settings import from_environment
-from state import reviews, views
+from state import error_views, reviews, views
 from state.folder import Folder
 from state.reader import Reader, Source
 from state.reviews import ReviewRow
@@ -16,14 +17,18 @@ from titan_console.output import print_json, print_table
 
 @click.command
 @click.option("--limit", default=50, show_default=True, help="How many, the newest first; 0: all.")
+@click.option("--groups", is_flag=True, help="Group those that say the same; all of them.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def command(*, limit: int, as_json: bool) -> None:
+def command(*, limit: int, groups: bool, as_json: bool) -> None:
     """List the requests that failed, newest first, and the answers that need a look.
 
     Those were refused, cut off or left unfinished: billed and settled, and maybe of no use.
     `replay` with an edit asks them again, `acknowledge` takes them as they are.
     """
     with Reader(Folder(from_environment().home).ledger) as reader:
+        if groups:
+            _print_groups(reader, as_json=as_json)
+            return
         rows = _rows(reader, limit)
         answers = reviews.rows(reader, limit=limit or 1 << 62)
         if as_json:
@@ -56,6 +61,27 @@ def _print_failed(failed: list[ErrorRow]) -> None:
             for r in failed
         ),
     )
+
+
+def _print_groups(source: Source, *, as_json: bool) -> None:
+    troubles = error_views.read(source, (), SystemClock().now())
+    found = error_groups.group(troubles.said)
+    if as_json:
+        for group in found:
+            print_json(reports.error_group(group))
+    elif found:
+        print_table(
+            ("WORKFLOW", "ERROR", "COUNT", "NEXT", "LAST SEEN", "WHAT WAS SAID"),
+            (
+                (g.key.workflow, g.key.kind, f"{g.count:,}", g.next_step, g.last_ts, g.sample)
+                for g in found
+            ),
+        )
+    else:
+        click.echo("Nothing failed.")
+    left = troubles.counted - sum(group.count for group in found)
+    if left:
+        click.echo(f"{left:,} older ones are in no group.", err=True)
 
 
 def _rows(source: Source, limit: int) -> Iterator[ErrorRow]:
