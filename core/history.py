@@ -7,7 +7,7 @@ from core.forecast import Measured
 from core.kpis import Facts
 from core.radar import Outlook, outlook
 from state import deadlines, kpi_views, money_views
-from state.kpi_views import Volume
+from state.kpi_views import Fallbacks, Turnaround, Volume
 from state.reader import Source
 from state.records import Batch, Kind
 
@@ -47,12 +47,16 @@ class History:
 
     def workflows(self) -> list[str]:
         """Every workflow that did something."""
-        names = {volume.workflow for volume in self._volumes} | set(self._fallbacks)
-        return sorted(names)
+        names = {volume.workflow for volume in self._volumes}
+        return sorted(names | {found.workflow for found in self._fallbacks})
 
-    def facts(self, workflow: str | None = None) -> Facts:
-        """Of one workflow, or of all together."""
-        volumes = [v for v in self._volumes if workflow in (None, v.workflow)]
+    def facts(self, workflow: str | None = None, day: str | None = None) -> Facts:
+        """Of one workflow or of all together, of one UTC day or of all."""
+
+        def wanted(found: Volume | Turnaround | Fallbacks) -> bool:
+            return workflow in (None, found.workflow) and day in (None, found.day)
+
+        volumes = [v for v in self._volumes if wanted(v)]
         return Facts(
             batch_tokens=self._tokens(volumes, Kind.BATCH),
             sync_tokens=self._tokens(volumes, Kind.SYNC),
@@ -61,8 +65,8 @@ class History:
             requests=sum(v.requests for v in volumes),
             errored=sum(v.errored for v in volumes),
             lost=sum(v.lost for v in volumes),
-            fallbacks=sum(n for name, n in self._fallbacks.items() if workflow in (None, name)),
-            turnarounds_s=[s for name, s in self._turnarounds if workflow in (None, name)],
+            fallbacks=sum(found.number for found in self._fallbacks if wanted(found)),
+            turnarounds_s=[found.seconds for found in self._turnarounds if wanted(found)],
         )
 
     def _tokens(self, volumes: Iterable[Volume], kind: Kind) -> int:

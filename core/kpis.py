@@ -13,6 +13,7 @@ _P50_H, _P95_H = 4.0, 12.0
 _ERROR_RATE = 0.01
 _FALLBACKS = 5
 _NANO = Decimal(10) ** 9
+SAVED_TARGET_NANO = int(_SAVED_USD * _NANO)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

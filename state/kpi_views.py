@@ -1,6 +1,7 @@
 """Read models for the KPIs: volumes, turnarounds and fallbacks of each workflow."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from state.reader import Source
 from state.records import Kind
@@ -12,8 +13,9 @@ RECORDED = "recorded"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Volume:
-    """What one workflow did in one way. Tokens in and out; money in nano-dollars."""
+    """What one workflow did in one way on one UTC day. Tokens in and out; money in nano-dollars."""
 
+    day: str
     workflow: str
     kind: Kind
     tokens: int
@@ -25,20 +27,37 @@ class Volume:
 
 
 def volumes(source: Source, *, since_day: str) -> list[Volume]:
-    """From that UTC day on, by workflow and kind."""
+    """From that UTC day on, by day, workflow and kind."""
     rows = source.rows(
-        "SELECT workflow, kind, sum(input_tokens + output_tokens + cache_write_5m_tokens"
+        "SELECT day, workflow, kind, sum(input_tokens + output_tokens + cache_write_5m_tokens"
         " + cache_write_1h_tokens + cache_read_tokens) AS tokens, sum(requests) AS requests,"
         " sum(errored) AS errored, sum(expired + missing) AS lost,"
         " sum(sync_cost_nano - cost_nano) AS savings_nano, sum(unpriced) AS unpriced"
-        " FROM daily_totals WHERE day >= ? GROUP BY workflow, kind ORDER BY workflow, kind",
+        " FROM daily_totals WHERE day >= ? GROUP BY day, workflow, kind"
+        " ORDER BY day, workflow, kind",
         since_day,
     )
     return [Volume(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
 
 
-def turnarounds(source: Source, *, since_day: str) -> list[tuple[str, float]]:
-    """Of each batch collected since: its workflow, and seconds from order to results.
+class Turnaround(NamedTuple):
+    """How long one batch took from order to results, in seconds, and the day of its results."""
+
+    day: str
+    workflow: str
+    seconds: float
+
+
+class Fallbacks(NamedTuple):
+    """How many synchronous runs the engine made for one workflow on one UTC day."""
+
+    day: str
+    workflow: str
+    number: int
+
+
+def turnarounds(source: Source, *, since_day: str) -> list[Turnaround]:
+    """Of each batch collected since: how long it took from order to results.
 
     The order is the submission; of a replay, whose first request has an earlier answer, it is
     the making of the batch.
@@ -53,7 +72,8 @@ def turnarounds(source: Source, *, since_day: str) -> list[tuple[str, float]]:
         since_day,
     )
     return [
-        (
+        Turnaround(
+            row["collected_ts"][:10],
             row["workflow"],
             max(
                 0.0,
@@ -64,12 +84,12 @@ def turnarounds(source: Source, *, since_day: str) -> list[tuple[str, float]]:
     ]
 
 
-def fallbacks(source: Source, *, since_ts: str) -> dict[str, int]:
-    """How many synchronous runs the engine itself made since then, by workflow."""
+def fallbacks(source: Source, *, since_ts: str) -> list[Fallbacks]:
+    """How many synchronous runs the engine itself made since then, by day and workflow."""
     rows = source.rows(
-        "SELECT workflow, count(*) FROM batches WHERE kind = 'sync' AND lane <> ?"
-        " AND status <> 'released' AND created_ts >= ? GROUP BY workflow",
+        "SELECT substr(created_ts, 1, 10), workflow, count(*) FROM batches WHERE kind = 'sync'"
+        " AND lane <> ? AND status <> 'released' AND created_ts >= ? GROUP BY 1, 2",
         RECORDED,
         since_ts,
     )
-    return {row[0]: row[1] for row in rows}
+    return [Fallbacks(*row) for row in rows]

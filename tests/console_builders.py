@@ -24,6 +24,7 @@ from state.timestamps import to_text
 
 NOW = datetime(2026, 5, 2, 12, 0, tzinfo=UTC)
 CENT = 10_000_000
+USAGE = Usage(input_tokens=900, output_tokens=80)
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class LedgerBuilder:
         *,
         cost_nano: int | None = CENT,
         stop_reason: str = "end_turn",
+        usage: Usage = USAGE,
     ) -> Batch:
         """Its results are in; the first requests fail as told."""
         batch = self.end(batch, failed=len(failures))
@@ -143,7 +145,7 @@ class LedgerBuilder:
             CollectedResult(
                 custom_id=custom_id,
                 outcome=Outcome.SUCCEEDED,
-                usage=Usage(input_tokens=900, output_tokens=80),
+                usage=usage,
                 model=batch.model,
                 stop_reason=stop_reason,
                 cost_nano=cost_nano,
@@ -163,8 +165,11 @@ class LedgerBuilder:
         failures: Sequence[Failure] = (),
         *,
         cost_nano: int | None = CENT,
+        workflow: str = "feed",
+        usage: Usage = USAGE,
     ) -> Batch:
-        return self.collect(self.accept(self.submit(tag, requests)), failures, cost_nano=cost_nano)
+        batch = self.accept(self.submit(tag, requests, workflow=workflow))
+        return self.collect(batch, failures, cost_nano=cost_nano, usage=usage)
 
     def poll(self) -> None:
         """A pass that found nothing to do."""
@@ -222,4 +227,23 @@ def a_busy_ledger(home: Path) -> LedgerBuilder:
     at(seconds=9)
     made.sending(made.submit("press-summaries-2", 14))
     at()
+    return made
+
+
+def a_month(home: Path) -> LedgerBuilder:
+    """Forty days of two workflows and a third of a week; it is `NOW`."""
+    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=40, hours=1)))
+    for day in range(41):
+        sent = [made.accept(made.submit(f"feed-{day:02d}", 4, workflow="feed"))]
+        if day % 3:
+            sent.append(made.accept(made.submit(f"news-{day:02d}", 2, workflow="newsletter")))
+        made.clock.advance(3600 * (1 + day % 5))
+        for batch in sent:
+            failures = [Failure()] if day % 10 == 0 else []
+            made.collect(batch, failures, cost_nano=CENT * (5 + day % 7))
+        made.clock.advance(3600 * (23 - day % 5) if day < 40 else 0)
+    cached = Usage(input_tokens=100, cache_write_1h_tokens=1000, cache_read_tokens=9000)
+    made.collected("cached", 3, workflow="dream", usage=cached)
+    made.collected("odd-model", 2, workflow="dream", cost_nano=None)
+    made.poll()
     return made

@@ -1,13 +1,11 @@
 """`titan-console kpis`: the five figures with their targets."""
 
-from datetime import timedelta
-
 import click
 
-from core import titan_file
+from core import kpi_month, titan_file
 from core.clock import SystemClock
-from core.history import History
-from core.kpis import MONTH_DAYS, Kpi, as_json, kpis, shown
+from core.kpi_month import KpiMonth
+from core.kpis import MONTH_DAYS, Kpi, as_json, shown
 from core.settings import from_environment
 from state.folder import Folder
 from state.reader import Reader
@@ -20,8 +18,9 @@ _GLYPHS = {True: "✓ met", False: "✗ missed", None: cells.NOTHING}
 @click.command
 @click.option("--days", type=click.IntRange(1, 3650), default=MONTH_DAYS, show_default=True)
 @click.option("--by-workflow", is_flag=True, help="The same for each workflow too.")
+@click.option("--by-day", is_flag=True, help="With --json: the same for each day too.")
 @click.option("--json", "as_json_", is_flag=True, help="Print it as one JSON object.")
-def command(*, days: int, by_workflow: bool, as_json_: bool) -> None:
+def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> None:
     """Show the five figures that say whether the move to batches pays, with their targets.
 
     Days are UTC days, today's among them. The batch share is of the tokens of jobs that may be
@@ -29,25 +28,24 @@ def command(*, days: int, by_workflow: bool, as_json_: bool) -> None:
     """
     folder = Folder(from_environment().home)
     never = titan_file.read(folder).never_batch
-    since = (SystemClock().now() - timedelta(days=days - 1)).date().isoformat()
     with Reader(folder.ledger) as reader:
-        history = History(
-            reader,
-            since_day=since,
-            is_batchable=lambda workflow: never.reason_for([workflow]) is None,
-        )
-    overall = kpis(history.facts(), days=days)
-    parts = {name: kpis(history.facts(name), days=days) for name in history.workflows()}
+        found = kpi_month.read(reader, never, SystemClock().now().date(), days=days)
     if as_json_:
-        workflows = {name: as_json(found) for name, found in parts.items()}
-        print_json(
-            {**as_json(overall), "days": days, **({"workflows": workflows} if by_workflow else {})}
-        )
+        print_json(_report(found, by_workflow=by_workflow, by_day=by_day))
         return
-    _print(overall)
-    for name, found in parts.items() if by_workflow else ():
+    _print(found.overall)
+    for name, part in found.by_workflow.items() if by_workflow else ():
         click.echo()
-        _print(found, name)
+        _print(part, name)
+
+
+def _report(found: KpiMonth, *, by_workflow: bool, by_day: bool) -> dict[str, object]:
+    report: dict[str, object] = {**as_json(found.overall), "days": found.days}
+    if by_workflow:
+        report["workflows"] = {name: as_json(part) for name, part in found.by_workflow.items()}
+    if by_day:
+        report["by_day"] = {day: as_json(part) for day, part in found.by_day.items()}
+    return report
 
 
 def _print(found: tuple[Kpi, ...], workflow: str = "") -> None:

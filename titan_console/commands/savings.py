@@ -6,7 +6,7 @@ from typing import IO
 
 import click
 
-from core import cost_log, titan_file, usage_export
+from core import cost_log, savings, titan_file, usage_export
 from core.clock import SystemClock
 from core.cost_log import LogCheck
 from core.explain import Explanation, explain, prompt_tokens
@@ -34,6 +34,9 @@ from titan_console.output import print_fields, print_json, print_table
 @click.option("--explain", "name", metavar="ID", help="Open the figure of a custom_id or a batch.")
 @click.option("--check", "export", type=click.File("rb"), help="Compare with a usage export.")
 @click.option("--check-log", is_flag=True, help="Compare batch-cost-log.jsonl with the ledger.")
+@click.option(
+    "--month", is_flag=True, help="What the month will be; caching, paid twice, unpriced."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def command(
@@ -44,6 +47,7 @@ def command(
     name: str | None,
     export: IO[bytes] | None,
     check_log: bool,
+    month: bool,
     as_json: bool,
 ) -> None:
     """Show what was spent and saved since a time, counted when results were collected.
@@ -53,13 +57,17 @@ def command(
     provider's usage export (the Console's CSV, or the Admin API's JSON) and names each day and
     model where it differs from the ledger; it ends with 1 where any does.
     """
-    if (name is not None) + (export is not None) + check_log > 1:
-        raise click.UsageError("--explain, --check and --check-log: ask one question at a time.")
+    if (name is not None) + (export is not None) + check_log + month > 1:
+        raise click.UsageError(
+            "--explain, --check, --check-log and --month: ask one question at a time."
+        )
     since_ts = to_text(parse_since(since, SystemClock().now()))
     theirs = usage_export.read(export.read()) if export else None
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
-        if check_log:
+        if month:
+            _month(reader, as_json=as_json)
+        elif check_log:
             ctx.exit(_check_log(cost_log.check(reader, folder.cost_mirror), as_json=as_json))
         elif theirs is not None:
             ctx.exit(_check(reader, theirs, as_json=as_json))
@@ -122,6 +130,27 @@ def _report(row: Spending, by: str) -> dict[str, object]:
         "duplicate_spend_usd": usd(row.surplus_nano),
         "unpriced": row.unpriced,
     }
+
+
+def _month(source: Source, *, as_json: bool) -> None:
+    prices = PriceBook(titan_file.read(Folder(from_environment().home)).prices)
+    found = savings.read(source, prices, SystemClock().now().date())
+    if as_json:
+        print_json(savings.as_json(found))
+        return
+    ahead = found.month
+    projected = cells.NOTHING if ahead.projected_nano is None else cells.money(ahead.projected_nano)
+    print_fields(
+        [
+            ("since", f"{found.since_day} (UTC)"),
+            ("saved", cells.sum_of_money(found.saved_nano, found.unpriced)),
+            ("this month", f"{cells.money(ahead.saved_nano)} so far"),
+            ("will be", f"{projected}, the target is {cells.money(ahead.target_nano)}"),
+            ("cache effect", cells.money(found.cache.nano)),
+            ("paid twice", cells.money(found.surplus_nano)),
+            ("unpriced", cells.count(found.unpriced)),
+        ]
+    )
 
 
 def _explain(source: Source, name: str, *, as_json: bool) -> None:

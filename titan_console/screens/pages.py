@@ -36,6 +36,8 @@ PLACES = (
     Place(Tab("1", "batches", "Batches"), "batches", "BatchesScreen"),
     Place(Tab("2", "requests", "Requests"), "requests", "RequestsScreen"),
     Place(Tab("3", "errors", "Errors"), "errors", "ErrorsScreen"),
+    Place(Tab("4", "savings", "Savings"), "savings", "SavingsScreen"),
+    Place(Tab("5", "kpis", "KPIs"), "kpis", "KpisScreen"),
 )
 TABS = tuple(place.tab for place in PLACES)
 FIRST = TABS[0].mode
