@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from state import reviews
+from state.filter_sql import Parameter
 from state.filter_terms import Term
 from state.reader import Source
 from state.records import Outcome
-from state.request_query import SHOWN_ATTEMPT, Parameter, condition, numbers
+from state.request_query import SHOWN_ATTEMPT, condition, numbers
 from state.views import FAILED
 
 # So many of the newest are looked at; what is older is counted.

@@ -3,17 +3,16 @@
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from state import request_views, reviews
+from state.filter_sql import Parameter, Where, age, all_of, any_of, contains, pattern
 from state.filter_terms import Bound, Field, Term, Words
 from state.reader import Source
 from state.records import REVIEW_STOP_REASONS, RequestStatus
-from state.timestamps import to_text
 from state.views import FAILED
 
-Parameter = str | int
 STATES = (*(status.value for status in RequestStatus), "failed", "review")
 # The attempt that settled the request, else its latest: the one that a list shows.
 SHOWN_ATTEMPT = (
@@ -69,15 +68,6 @@ class Query:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """A condition on `r`, and on `a` where it needs the attempt that is shown."""
-
-    sql: str
-    parameters: tuple[Parameter, ...]
-    needs_attempt: bool
-
-
 def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
     """Of all requests that are meant, in order; a range where that says it."""
     if not query.terms and query.order in (Order.NEWEST, Order.AGE):
@@ -111,20 +101,8 @@ def numbers(text: str | None) -> "array[int]":
 
 
 def condition(terms: Sequence[Term], now: datetime) -> Where:
-    """All of the terms, as SQL with question marks."""
-    made = [_negated(term, _one(term, now)) for term in terms]
-    return Where(
-        sql=" AND ".join(where.sql for where in made) or "1",
-        parameters=tuple(parameter for where in made for parameter in where.parameters),
-        needs_attempt=any(where.needs_attempt for where in made),
-    )
-
-
-def _negated(term: Term, where: Where) -> Where:
-    """What is not known to hold does not hold, so its negation does."""
-    if not term.is_not:
-        return where
-    return Where(f"({where.sql}) IS NOT TRUE", where.parameters, where.needs_attempt)
+    """All of the terms, on `r`, and on `a` where it needs the attempt that is shown."""
+    return all_of(terms, lambda term: _one(term, now))
 
 
 def _one(term: Term, now: datetime) -> Where:
@@ -132,22 +110,14 @@ def _one(term: Term, now: datetime) -> Where:
         return _bound(term, now)
     if term.field == Field.STATE:
         return _states(term)
-    made = [_word(term.field, value) for value in term.values]
-    return Where(
-        sql="(" + " OR ".join(where.sql for where in made) + ")",
-        parameters=tuple(parameter for where in made for parameter in where.parameters),
-        needs_attempt=any(where.needs_attempt for where in made),
-    )
+    return any_of([_word(term.field, value) for value in term.values])
 
 
 def _bound(term: Bound, now: datetime) -> Where:
     match term.field:
         case Field.AGE:
-            # Older means earlier: the comparison turns round.
-            relation = term.relation.value.translate(str.maketrans("<>", "><"))
-            return _of_submission(
-                f"created_ts {relation} ?", to_text(now - timedelta(seconds=term.amount))
-            )
+            older, moment = age(term, now)
+            return _of_submission(f"created_ts {older} ?", moment)
         case Field.COST:
             return Where(f"a.cost_nano {term.relation.value} ?", (term.amount,), needs_attempt=True)
         case _:
@@ -174,16 +144,18 @@ def _states(term: Words) -> Where:
 
 
 def _word(field: Field, value: str) -> Where:
-    like = "%" + value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    like = pattern(value)
     match field:
         case Field.WORKFLOW:
-            return _of_submission(_like("workflow"), like)
+            return _of_submission(contains("workflow"), like)
         case Field.TAG:
-            return _of_submission(_like("tag"), like)
+            return _of_submission(contains("tag"), like)
         case Field.ID:
-            return Where(_like("r.custom_id"), (like,), needs_attempt=False)
+            return Where(contains("r.custom_id"), (like,), needs_attempt=False)
         case Field.BATCH:
-            batches = f"SELECT b.id FROM batches b WHERE {_like('b.key')} OR {_like('b.remote_id')}"  # noqa: S608 - our own words
+            batches = (
+                f"SELECT b.id FROM batches b WHERE {contains('b.key')} OR {contains('b.remote_id')}"  # noqa: S608 - our own words
+            )
             sql = f"r.id IN (SELECT n.request_id FROM attempts n WHERE n.batch_id IN ({batches}))"  # noqa: S608 - our own words
             return Where(sql, (like, like), needs_attempt=False)
         case _:
@@ -195,21 +167,19 @@ def _in_attempt(field: Field, like: str) -> Where:
         case Field.MODEL:
             # The model that answered; before it did, the one that was asked for.
             asked = "(SELECT s.model FROM submissions s WHERE s.id = r.submission_id)"
-            return Where(_like(f"coalesce(a.model, {asked})"), (like,), needs_attempt=True)
+            return Where(contains(f"coalesce(a.model, {asked})"), (like,), needs_attempt=True)
         case Field.ERROR:
-            of_failed = f"{_like('coalesce(a.error_type, a.outcome)')} AND a.outcome <> 'succeeded'"
-            of_answer = f"{_like('a.stop_reason')} AND a.stop_reason IN ({_REASONS})"
+            of_failed = (
+                f"{contains('coalesce(a.error_type, a.outcome)')} AND a.outcome <> 'succeeded'"
+            )
+            of_answer = f"{contains('a.stop_reason')} AND a.stop_reason IN ({_REASONS})"
             return Where(f"({of_failed} OR {of_answer})", (like, like), needs_attempt=True)
         case _:
             columns = ("r.custom_id", "r.tag", "a.error_type", "a.error_message")
-            sql = "(" + " OR ".join(map(_like, columns)) + ")"
+            sql = "(" + " OR ".join(map(contains, columns)) + ")"
             return Where(sql, (like,) * len(columns), needs_attempt=True)
 
 
 def _of_submission(clause: str, parameter: Parameter) -> Where:
     sql = f"r.submission_id IN (SELECT s.id FROM submissions s WHERE s.{clause})"  # noqa: S608 - our own words
     return Where(sql, (parameter,), needs_attempt=False)
-
-
-def _like(column: str) -> str:
-    return f"{column} LIKE ? ESCAPE '\\'"

@@ -53,7 +53,7 @@ async def test_a_filter_narrows_as_it_is_typed_and_escape_takes_one_thing_back_a
         await until_shown(pilot, "● 2 marked")
         await pilot.press("/")
         await type_(pilot, " api")
-        await until(pilot, lambda: page.matches() == 1)
+        await until_shown(pilot, "▽ state:err api  1 matches")
         await pilot.press("escape")
         await until_shown(pilot, "▽ state:err  2 match")
         assert not page.filter_line.is_open

@@ -1,6 +1,7 @@
 """The first screen: open batches, what ended last, the latest errors."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
@@ -8,25 +9,24 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from state import deadlines
+from state import batch_query, deadlines
+from state.batch_query import Matched
 from state.commands import Verb
 from state.console_views import Snapshot
 from state.reader import Source
 from state.records import Batch
 from titan_console.choice import Choice
+from titan_console.filters import Vocabulary
 from titan_console.format import Tone
 from titan_console.screens import bars, choices, rows
-from titan_console.screens.asking import AskingPage
-from titan_console.screens.menu import Entry, Menu
+from titan_console.screens.filtered import FilteredPage, Sort
 from titan_console.view import View
 from titan_console.widgets.lines import Part
 from titan_console.widgets.record_table import RecordTable
 from titan_console.widgets.section import Section
 
-_SORTS = {"a": "age", "r": "risk", "d": "due", "n": "requests"}
 
-
-class BatchesScreen(AskingPage):
+class BatchesScreen(FilteredPage):
     """Drawn from the picture that the feed brings; estimates follow from a question of its own."""
 
     WORD = "Batches"
@@ -44,10 +44,15 @@ class BatchesScreen(AskingPage):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "sort", "Sort", id="batches.sort"),
         Binding("tab", "app.focus_next", "Next list", id="list.next"),
         Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
     ]
+    VOCABULARY = Vocabulary(batch_query.FIELDS, batch_query.STATES)
+    SORTS = tuple(
+        Sort(letter, name, rows.OPEN_SORTS[name])
+        for letter, name in (("a", "age"), ("r", "risk"), ("d", "due"), ("n", "requests"))
+    )
+    SORTS_WHAT = "Sort open batches"
 
     def __init__(self, view: View) -> None:
         """`view` is what the app knows of the ledger."""
@@ -59,8 +64,9 @@ class BatchesScreen(AskingPage):
         )
         self._recent = Section("No batch has ended yet.", rows.RECENT_COLUMNS, id="recent")
         self._errors = Section("No errors: all is well.", rows.ERROR_COLUMNS, id="errors")
-
-        self._sort = "age"
+        self._matched: Matched | None = None
+        self._is_asking = False
+        self._answers_of_filter = self.keep_answered(self._read_matched, self._take_matched)
         self._workflows: frozenset[str] = frozenset()
         self._histories: Mapping[str, Sequence[float]] = {}
         self._answers_of_history = self.keep_answered(self._read_histories, self._take_histories)
@@ -71,6 +77,7 @@ class BatchesScreen(AskingPage):
             yield self._open
             yield self._recent
             yield self._errors
+        yield self.filter_line
 
     def on_mount(self) -> None:
         """Begin on the open batches."""
@@ -82,12 +89,50 @@ class BatchesScreen(AskingPage):
         if snapshot is None:
             return
         self._ask_of({batch.workflow for batch in self._listed(snapshot)})
-        self._open.show(
-            rows.open_rows(snapshot, now, self._histories, self._sort),
-            _title(bars.open_title(snapshot), self._sort),
+        matched, shown = self._matched_now(), self._shown(snapshot)
+        opened = rows.open_rows(shown, now, self._histories, self.sort.name)
+        if self.is_inverted:
+            opened.reverse()
+        recent, errors = rows.recent_rows(shown, now), rows.error_rows(snapshot, now)
+        if matched is None:
+            self._open.show(opened, _title(bars.open_title(shown), self.sort.name))
+            self._recent.show(recent, bars.recent_title(shown))
+            self._errors.show(errors, bars.errors_title(shown))
+            return
+        none = "None of these matches. Esc takes the filter away."
+        self._open.show(opened, _matching("Open", matched.open_count, len(opened)), none)
+        self._recent.show(recent, _matching("Others", matched.others_count, len(recent)), none)
+        self._errors.show(errors, f"{bars.errors_title(shown)} · not filtered; 3 filters errors")
+
+    def _matched_now(self) -> Matched | None:
+        return self._matched if self.filter.terms else None
+
+    def _shown(self, snapshot: Snapshot) -> Snapshot:
+        """The picture, with the batches that match in the place of all."""
+        matched = self._matched_now()
+        if matched is None:
+            return snapshot
+        return replace(
+            snapshot, open_batches=matched.open, waiting_for_retry=(), recent=matched.others
         )
-        self._recent.show(rows.recent_rows(snapshot, now), bars.recent_title(snapshot))
-        self._errors.show(rows.error_rows(snapshot, now), bars.errors_title(snapshot))
+
+    def narrow(self) -> None:
+        """Ask for what matches; another order needs no question."""
+        if self.filter.terms:
+            self._is_asking = True
+            self._answers_of_filter.ask(self._read_matched)
+        else:
+            self._matched = None
+
+    def matches(self) -> int | None:
+        """How many batches the filter leaves."""
+        if self._matched is None or self._is_asking:
+            return None
+        return self._matched.open_count + self._matched.others_count
+
+    def main_table(self) -> RecordTable:
+        """The list in use."""
+        return self._table()
 
     def about(self) -> tuple[Part, ...]:
         """The record under the cursor of the list in use."""
@@ -103,24 +148,12 @@ class BatchesScreen(AskingPage):
             row = table.current()
             name = row.cells["custom_id"].text if row else ""
             return choices.requests(table, name, choices.VERBS_OF_ERRORS, verb)
-        listed = (*snapshot.open_batches, *snapshot.waiting_for_retry, *snapshot.recent)
+        shown = self._shown(snapshot)
+        listed = (*shown.open_batches, *shown.waiting_for_retry, *shown.recent)
         return choices.batches(table, {batch.key: batch for batch in listed}, verb)
 
     def _table(self) -> RecordTable:
         return self.list_in_use() or self._open.table
-
-    def action_sort(self) -> None:
-        """Offer the orders of the open batches."""
-        entries = [
-            Entry(letter, rows.OPEN_SORTS[name], "shown now" if name == self._sort else "")
-            for letter, name in _SORTS.items()
-        ]
-        self.app.push_screen(Menu("Sort open batches", entries), self._sort_by)  # pyright: ignore[reportUnknownMemberType]
-
-    def _sort_by(self, letter: str | None) -> None:
-        if letter is not None:
-            self._sort = _SORTS[letter]
-            self.show()
 
     def _listed(self, snapshot: Snapshot) -> tuple[Batch, ...]:
         return (*snapshot.open_batches, *snapshot.waiting_for_retry)
@@ -134,8 +167,20 @@ class BatchesScreen(AskingPage):
     def _read_histories(self, source: Source) -> Mapping[str, Sequence[float]]:
         return deadlines.turnarounds_of(source, self._workflows)
 
+    def _read_matched(self, source: Source) -> Matched | None:
+        terms = self.filter.terms
+        return batch_query.find(source, terms, self.view.now()) if terms else None
+
+    def _take_matched(self, matched: Matched | None) -> None:
+        self._matched, self._is_asking = matched, False
+
     def _take_histories(self, histories: Mapping[str, Sequence[float]]) -> None:
         self._histories = histories
+
+
+def _matching(name: str, number: int, listed: int) -> str:
+    left = f" · and {number - listed:,} more" if number > listed else ""
+    return f"{name} that match {number:,}{left}"
 
 
 def _title(title: str, sort: str) -> str:

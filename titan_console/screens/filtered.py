@@ -42,6 +42,7 @@ class FilteredPage(AskingPage):
     VOCABULARY: ClassVar[Vocabulary]
     # The first is the one that a page begins with.
     SORTS: ClassVar[Sequence[Sort]]
+    SORTS_WHAT: ClassVar[str] = "Sort by"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/", id="list.filter"),
         Binding("s", "sort", "Sort", id="list.sort"),
@@ -141,10 +142,10 @@ class FilteredPage(AskingPage):
     def action_sort(self) -> None:
         """Choose what to sort by."""
         entries = [
-            Entry(sort.letter, sort.label, "now" if sort == self.sort else "")
+            Entry(sort.letter, sort.label, "shown now" if sort == self.sort else "")
             for sort in self.SORTS
         ]
-        self.app.push_screen(Menu("Sort by", entries), self._take_sort)  # pyright: ignore[reportUnknownMemberType]
+        self.app.push_screen(Menu(self.SORTS_WHAT, entries), self._take_sort)  # pyright: ignore[reportUnknownMemberType]
 
     def action_invert(self) -> None:
         """The other way round."""

@@ -144,6 +144,7 @@ class _FilterInput(Input):
         super().__init__(
             compact=True,
             highlighter=highlighter,
+            select_on_focus=False,
             placeholder="state:errored wf:feed err:overloaded age>2h cost>0.1 tries>1 text !not",
         )
 

@@ -31,7 +31,7 @@ class Section(Vertical):
     def __init__(self, note: str, columns: Sequence[Column], *, id: str) -> None:  # noqa: A002 - Textual's own word
         """`note` is what an empty list says."""
         super().__init__(id=id, classes="-empty")
-        self._note = note
+        self._note = self._note_shown = note
         self.table = RecordTable(columns, id=f"{id}-table")
 
     def compose(self) -> ComposeResult:
@@ -39,8 +39,12 @@ class Section(Vertical):
         yield Static(self._note, classes="note", markup=False)
         yield self.table
 
-    def show(self, rows: Sequence[Row], title: str) -> None:
-        """List these rows under that title."""
+    def show(self, rows: Sequence[Row], title: str, note: str = "") -> None:
+        """List these rows under that title; an empty list may have another `note`."""
+        note = note or self._note
+        if note != self._note_shown:
+            self._note_shown = note
+            self.query_one(".note", Static).update(note)
         self.set_class(not rows, "-empty")
         self.table.show_header = bool(rows)
         content = Content(f" {clean(title)} ")
