@@ -1,7 +1,10 @@
 """The only reader of the environment."""
 
 import os
+import shlex
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -82,6 +85,17 @@ def forget_key() -> None:
 def command_environment(home: Path) -> dict[str, str]:
     """The environment for a program of the user's: ours, and where the state lies."""
     return dict(os.environ) | {"TITAN_HOME": str(home)}
+
+
+def viewer(environment: Mapping[str, str] | None = None) -> list[str]:
+    """What shows a text, with its options: PAGER, else EDITOR, else a program that is there."""
+    values = os.environ if environment is None else environment
+    for name in ("PAGER", "VISUAL", "EDITOR"):
+        with suppress(ValueError):
+            words = shlex.split(values.get(name, ""))
+            if words:
+                return words
+    return [name for name in ("less", "more", "vi") if shutil.which(name)][:1]
 
 
 def _default_home() -> Path:

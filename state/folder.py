@@ -5,7 +5,7 @@ import os
 import re
 import time
 from dataclasses import dataclass
-from io import BufferedWriter, FileIO
+from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
@@ -48,6 +48,11 @@ class Folder:
         return self.root / "rescue"
 
     @property
+    def exports(self) -> Path:
+        """What an operator asked for as a file."""
+        return self.root / "exports"
+
+    @property
     def jobs_mirror(self) -> Path:
         """A line for each change of a batch."""
         return self.root / "batch-jobs.jsonl"
@@ -88,6 +93,14 @@ def open_private(path: Path, *, append: bool = False) -> BufferedWriter:
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
     return BufferedWriter(FileIO(descriptor, "ab" if append else "wb"), _BUFFER)
+
+
+def open_private_text(path: Path) -> TextIOWrapper:
+    """Open a text file for writing, for its owner only even if it was there before."""
+    file = open_private(path)
+    if os.name != "nt":
+        os.fchmod(file.fileno(), 0o600)
+    return TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
 
 
 def replace(source: Path, target: Path) -> None:

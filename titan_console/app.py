@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from titan_console.safe_text import clean
 from titan_console.screens.help import HelpScreen
 from titan_console.screens.page import Page
 from titan_console.screens.pages import FIRST, PLACES, TABS
+from titan_console.tools.keys import TOOL_KEYS
 from titan_console.verb_desk import VerbDesk
 from titan_console.verb_words import KEYS, LABELS
 from titan_console.view import View
@@ -39,7 +41,9 @@ class TitanApp(App[None]):
     """Reads the ledger in `home`; other processes write it."""
 
     TITLE = "Titan Console"
+    # Textual's own key for it would load it at once; `tool.palette` opens it.
     ENABLE_COMMAND_PALETTE = False
+    CSS = "CommandPalette SearchIcon { display: none; }"
     DEFAULT_MODE = FIRST
     VERTICAL_BREAKPOINTS: ClassVar = [  # pyright: ignore[reportIncompatibleVariableOverride] - a class sets it
         (0, "-flat"),
@@ -62,6 +66,7 @@ class TitanApp(App[None]):
             for verb, key in KEYS.items()
         ),
         Binding("z", "withdraw", "Take the last order back", show=False, id="verb.withdraw"),
+        *TOOL_KEYS,
         Binding("minus", "go_last", "Last screen", show=False, id="go.last"),
         Binding("escape,backspace", "step_back", "Back", show=False, id="go.back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
@@ -116,12 +121,22 @@ class TitanApp(App[None]):
 
     def on_ledger_seen(self, message: LedgerSeen) -> None:
         """The ledger has changed."""
+        began = self._clock.monotonic()
         self.view.take(message)
         self._orders.tick()
         page = self.page()
         if page is not None and not self.view.paused:
             page.ledger_changed()
         self.show()
+        self.call_after_refresh(self._painted, message, began)
+
+    def _painted(self, message: LedgerSeen, began: float) -> None:
+        """What the ledger said is on the screen now."""
+        vitals, written = self.view.vitals, message.snapshot.newest_event_ts
+        vitals.note_picture(self._clock.monotonic() - began)
+        if message.lag is not None and written is not None:
+            vitals.seen.append(message.lag / _MILLISECOND)
+            vitals.painted.append((self._clock.now() - from_text(written)) / _MILLISECOND)
 
     def on_ledger_lost(self, message: LedgerLost) -> None:
         """The ledger cannot be read now."""
@@ -141,6 +156,8 @@ class TitanApp(App[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Read-only, there are no verbs."""
         if action in ("verb", "withdraw") and self.view.read_only:
+            return False
+        if action == "tool" and parameters == ("view",) and not self.can_suspend():
             return False
         return super().check_action(action, parameters)
 
@@ -201,6 +218,16 @@ class TitanApp(App[None]):
     def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
         """A tab was clicked."""
         self.action_go(message.mode)
+
+    def action_tool(self, name: str) -> None:
+        """Do what the tool of that name does with what the page shows."""
+        page = self.screen
+        if isinstance(page, Page):
+            import_module(f"titan_console.tools.{name}").start(page)
+
+    def can_suspend(self) -> bool:
+        """Whether the terminal can be lent to another program."""
+        return self._driver is not None and self._driver.can_suspend
 
     def action_pause(self) -> None:
         """Stand still, or go on."""

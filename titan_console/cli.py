@@ -19,6 +19,7 @@ COMMANDS = {
     "show": "Show one submission or batch with its history.",
     "results": "Print the results of a tag, a submission or a batch.",
     "errors": "List the requests that failed.",
+    "export": "Write requests and answers out as JSON lines or CSV.",
     "savings": "Show what was saved, by what; open a figure; check it against the bill.",
     "digest": "Print the lines of an hourly e-mail: saved, open, ended, and what needs a look.",
     "kpis": "Show the five figures, their targets, and whether they are met.",

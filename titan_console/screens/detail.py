@@ -165,6 +165,14 @@ class DetailPage(Page):
 
     # Keys
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No key for what there is only one of."""
+        if action == "section" and len(self.SECTIONS) < 2:  # noqa: PLR2004 - nowhere to go
+            return False
+        if action == "neighbour" and self._origin is None:
+            return False
+        return super().check_action(action, parameters)
+
     def action_section(self, step: int) -> None:
         """The tab to the right or to the left, around the ends."""
         self.sections.move(step)
@@ -180,7 +188,6 @@ class DetailPage(Page):
         """The record in the next row of the list that this one came from."""
         origin = self._origin
         if origin is None or not origin.row_count:
-            self.notify("This page was not opened from a list.", markup=False)
             return
         at = index_of(origin.keys, self._key) if self._key is not None else None
         row = (origin.cursor_row if at is None else at) + step

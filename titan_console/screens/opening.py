@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING, cast
 
+from titan_console.filters import quoted
 from titan_console.links import Target, ToBatch, ToRequest, ToScreen, parse
 from titan_console.screens.batch_detail import BatchDetail
 from titan_console.screens.detail import DetailPage
+from titan_console.screens.filtered import FilteredPage
 from titan_console.screens.page import Page
 from titan_console.screens.request_detail import RequestDetail
 from titan_console.widgets.record_table import RecordTable
@@ -40,3 +42,11 @@ def detail_of(page: Page, target: Target, table: RecordTable | None) -> DetailPa
             return RequestDetail(page.view, target, table)
         case _:
             return None
+
+
+async def open_tag(app: "App[None]", tag: str) -> None:
+    """The list of all requests, narrowed to a tag."""
+    await app.run_action("go('requests')")
+    screen = app.screen
+    if isinstance(screen, FilteredPage):
+        screen.call_after_refresh(screen.set_filter, f"tag:{quoted(tag, whole=True)}")

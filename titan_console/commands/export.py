@@ -1,0 +1,54 @@
+"""`titan-console export`: requests with their figures and answers, for other programs."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from core import exporting
+from core.exporting import Format
+from core.settings import from_environment
+from state import export_views, selection
+from state.folder import Folder, open_private_text
+from state.reader import Reader, Source
+from state.selection import Filter
+from titan_console.diagnostics import say
+
+
+@click.command
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every request of the ledger.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(map(str, Format))),
+    default="jsonl",
+    show_default=True,
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout."
+)
+def command(*, names: tuple[str, ...], everything: bool, form: str, output: Path | None) -> None:
+    """Write requests out, one row each, with what they cost and what was answered.
+
+    NAME is a tag, a key, a remote id or a custom_id. CSV cells that look like formulas begin with
+    an apostrophe. A file is readable for its owner only.
+    """
+    if everything == bool(names):
+        raise click.UsageError("Give the names of what to export, or --all.")
+    folder = Folder(from_environment().home)
+    with Reader(folder.ledger) as reader:
+        records = exporting.requests(reader, folder, _ids(reader, names))
+        if output is None:
+            exporting.write(records, sys.stdout, Format(form))
+            return
+        with open_private_text(output) as file:
+            count = exporting.write(records, file, Format(form))
+    say(f"{count:,} requests written to {output}.")
+
+
+def _ids(source: Source, names: tuple[str, ...]) -> Iterable[int]:
+    if not names:
+        return export_views.all_ids(source)
+    return (row.request_id for row in selection.requests(source, Filter(names=names)))

@@ -1,0 +1,61 @@
+"""`y`: copies a part of a record through the terminal (OSC 52), or keeps it as a file."""
+
+import asyncio
+from typing import cast
+
+from textual.app import App
+
+from titan_console import export_files
+from titan_console.screens.menu import Entry, Menu
+from titan_console.screens.page import Page
+from titan_console.tools import subject
+from titan_console.tools.material import Piece, pieces
+
+# What terminals are known to take in one sequence: 100,000 bytes of base64.
+MOST_BYTES = 74_994
+
+
+def start(page: Page) -> None:
+    """Ask what to copy of the record."""
+    page.run_worker(_ask(page), exit_on_error=True)
+
+
+async def _ask(page: Page) -> None:
+    target, ledger = subject.target_of(page), page.view.path
+    found = await subject.asked(page, lambda source: pieces(source, ledger, target))
+    if found is None:
+        return
+    if not found:
+        subject.tell(page, "There is nothing to copy here.")
+        return
+    app = cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
+    entries = [Entry(piece.letter, piece.name, _glimpse(piece)) for piece in found]
+    letter = await app.push_screen_wait(Menu("Copy", entries))
+    for piece in found:
+        if piece.letter == letter:
+            await _copy(page, app, piece)
+
+
+def _glimpse(piece: Piece) -> str:
+    return piece.text[:200]
+
+
+def fits(text: str) -> bool:
+    """Whether a terminal is likely to take it."""
+    return len(text.encode("utf-8", "replace")) <= MOST_BYTES
+
+
+async def _copy(page: Page, app: App[None], piece: Piece) -> None:
+    if fits(piece.text):
+        app.copy_to_clipboard(piece.text)
+        subject.tell(page, f"The {piece.name} was copied through the terminal, if it allows that.")
+        return
+    home, now = page.view.path.parent, page.view.now()
+    try:
+        path = await asyncio.to_thread(
+            export_files.keep, home, piece.name, piece.suffix, piece.text, now
+        )
+    except OSError as error:
+        subject.tell(page, f"It cannot be written: {error.strerror or error}.", is_trouble=True)
+        return
+    subject.tell(page, f"The {piece.name} is too large to copy; it is in {path}")

@@ -1,0 +1,80 @@
+"""ctrl+p: every action of the page and of the console by its words, and the themes."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from titan_console.screens.page import Page
+from titan_console.tools import actions
+from titan_console.widgets.palette import DARK, LIGHT, MONO
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+# Words that stand under a heading in the help need a beginning of their own here.
+_PREFIXES = {"go": "Go to ", "verb": "Order: "}
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    words: str
+    keys: str
+    run: Callable[[], Coroutine[Any, Any, Any] | None]
+
+
+def start(page: Page) -> None:
+    """Offer what can be done now."""
+    app = cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
+    entries = [*_actions(page, app), *_themes(page, app)]
+
+    class Actions(Provider):
+        """What was possible when the palette was asked for."""
+
+        async def discover(self) -> Hits:
+            """All of it."""
+            for entry in entries:
+                yield DiscoveryHit(Content(entry.words), entry.run, entry.words, entry.keys)
+
+        async def search(self, query: str) -> Hits:
+            """What matches."""
+            matcher = self.matcher(query)
+            for entry in entries:
+                score = matcher.match(entry.words)
+                if score > 0:
+                    shown = matcher.highlight(entry.words)
+                    yield Hit(score, shown, entry.run, entry.words, entry.keys)
+
+    app.push_screen(CommandPalette(providers=[Actions], placeholder="What to do"))
+
+
+def _actions(page: Page, app: "App[None]") -> Sequence[_Entry]:
+    return [
+        _Entry(
+            _PREFIXES.get(one.action.partition("(")[0], "") + one.words,
+            ", ".join(one.keys),
+            _runner(app, one),
+        )
+        for one in actions.of(page)
+        if one.name != "tool.palette"
+    ]
+
+
+def _runner(app: "App[None]", one: actions.Action) -> Callable[[], Coroutine[Any, Any, Any]]:
+    return lambda: app.run_action(one.action, one.node)
+
+
+def _themes(page: Page, app: "App[None]") -> Sequence[_Entry]:
+    if app.no_color:
+        return ()
+
+    def wear(name: str) -> Callable[[], None]:
+        def change() -> None:
+            app.theme = name
+            page.redraw()
+
+        return change
+
+    return [_Entry(f"Theme {t.name}", "", wear(t.name)) for t in (DARK, LIGHT, MONO)]
