@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from console_builders import CENT, Failure, LedgerBuilder
 from console_pilot import lines, opened, shown, until, until_shown
+from textual.events import Key
 from textual.pilot import Pilot
 
 from titan_console.screens.requests import RequestsScreen
@@ -220,3 +221,25 @@ async def test_the_filter_line_fits_every_terminal(tmp_path: Path, size: tuple[i
         await until_shown(pilot, "state:errored")
         drawn = lines(pilot)
         assert len(drawn) == size[1]
+
+
+async def test_keys_that_come_all_at_once_are_all_typed(tmp_path: Path) -> None:
+    async with opened(a_ledger(tmp_path)) as pilot:
+        page = await go_to_requests(pilot)
+        for key in ("/", *"state:live", "/", "backspace", "enter"):
+            pilot.app.post_message(
+                Key("slash" if key == "/" else key, key if len(key) == 1 else None)
+            )
+        await until_shown(pilot, "▽ state:live  2 match")
+        assert not page.filter_line.is_open
+
+
+async def test_of_two_quick_letters_the_first_sorts(tmp_path: Path) -> None:
+    async with opened(a_ledger(tmp_path)) as pilot:
+        page = await go_to_requests(pilot)
+        await pilot.press("s")
+        await until_shown(pilot, "dearest first")
+        for key in "tsta":
+            pilot.app.post_message(Key(key, key))
+        await until(pilot, lambda: page.sort.letter != "n")
+        assert pilot.app.is_running

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from state import known_values
 from titan_console.desk import Answered, Desk
@@ -44,7 +45,8 @@ class FilteredPage(AskingPage):
     SORTS: ClassVar[Sequence[Sort]]
     SORTS_WHAT: ClassVar[str] = "Sort by"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", key_display="/", id="list.filter"),
+        # With priority it is done before the next key is given to whatever has the focus.
+        Binding("slash", "filter", "Filter", key_display="/", priority=True, id="list.filter"),
         Binding("s", "sort", "Sort", id="list.sort"),
         Binding("i", "invert", "Invert the order", show=False, id="list.invert"),
     ]
@@ -84,10 +86,14 @@ class FilteredPage(AskingPage):
 
     # The filter
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A slash that is typed into a line is a letter of it."""
+        if action == "filter" and isinstance(self.focused, Input):
+            return False
+        return super().check_action(action, parameters)
+
     def action_filter(self) -> None:
         """Type what to show."""
-        if self.filter_line.is_open:
-            return
         self._text_before = self.filter_text
         self.filter_line.open(self.filter_text)
         self._known.changed()
@@ -180,4 +186,5 @@ class FilteredPage(AskingPage):
         if self.sort == self.SORTS[0] and not self.is_inverted:
             return ()
         turned = ", inverted" if self.is_inverted else ""
-        return (Part(f"  ⇅ {self.sort.label}{turned}", Tone.BUSY),)
+        busy = "…" if self.matches() is None else ""
+        return (Part(f"  ⇅ {self.sort.label}{turned}{busy}", Tone.BUSY),)

@@ -56,15 +56,16 @@ class Menu(ModalScreen[str | None]):
                 yield _Line(entry)
 
     def on_key(self, event: Key) -> None:
-        """A letter chooses."""
+        """A letter chooses; of quick ones, the first."""
         for entry in self._entries:
-            if event.character == entry.letter:
+            if event.character == entry.letter and self.is_current:
                 event.stop()
                 self.dismiss(entry.letter)
 
     def on__line_chosen(self, message: "_Line.Chosen") -> None:
         """A click chooses too."""
-        self.dismiss(message.letter)
+        if self.is_current:
+            self.dismiss(message.letter)
 
 
 class _Line(Static):

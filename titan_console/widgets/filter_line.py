@@ -28,8 +28,7 @@ class FilterLine(Vertical):
 
     DEFAULT_CSS = """
     FilterLine {
-        display: none; height: 2; background: $panel;
-        &.-open { display: block; }
+        height: 2; background: $panel;
         Input, Input:focus { background: $panel; padding: 0 1; }
     }
     """
@@ -47,6 +46,7 @@ class FilterLine(Vertical):
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Hidden."""
         super().__init__(id="filter")
+        self.display = False
         self.known: Mapping[Field, Sequence[str]] = {}
         self._vocabulary = vocabulary
         self._input = _FilterInput(highlighter=_Mistakes(self))
@@ -62,19 +62,20 @@ class FilterLine(Vertical):
     @property
     def is_open(self) -> bool:
         """Whether one types on it now."""
-        return self.has_class("-open")
+        return self.display
 
     def open(self, text: str) -> None:
         """Begin to type, with the former text to go on from."""
-        self.add_class("-open")
+        self.display = True
         self._input.value = text
         self._input.cursor_position = len(text)
-        self._input.focus()
+        # At once, so that the very next key is typed here.
+        self.screen.set_focus(self._input)
         self._say()
 
     def close(self) -> None:
         """Go away."""
-        self.remove_class("-open")
+        self.display = False
 
     def learn(self, known: Mapping[Field, Sequence[str]]) -> None:
         """These values can be completed. What a terminal would not show as it is, is left out."""
