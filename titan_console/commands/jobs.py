@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
-from core import reports, titan_file
+from core import job_board, reports, titan_file
 from core.catalogue import Catalogue, Job
+from core.clock import SystemClock
 from core.settings import from_environment
 from state import pauses
 from state.folder import Folder
@@ -36,7 +37,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     catalogue = titan_file.read_strictly(folder, or_template=True)
     paused = _paused(folder)
     if as_json:
-        print_json(_report(catalogue, paused))
+        print_json(_report(catalogue, paused, _done(folder)))
         return
     _print(catalogue)
     for pause in paused:
@@ -119,9 +120,20 @@ def _paused(folder: Folder) -> list[Pause]:
         return pauses.paused(reader)
 
 
-def _report(catalogue: Catalogue, paused: list[Pause]) -> dict[str, Any]:
+def _done(folder: Folder) -> dict[str, dict[str, object]]:
+    """What each job did and when it is due, once there is a ledger."""
+    if not folder.ledger.exists():
+        return {}
+    with Reader(folder.ledger) as reader:
+        board = job_board.read(reader, folder, SystemClock().now())
+    return {line.name: job_board.as_json(line) for line in board.lines}
+
+
+def _report(
+    catalogue: Catalogue, paused: list[Pause], done: dict[str, dict[str, object]]
+) -> dict[str, Any]:
     return {
-        "jobs": [_job(job) for job in catalogue.jobs.values()],
+        "jobs": [{**_job(job), **done.get(job.name, {})} for job in catalogue.jobs.values()],
         "paused": [reports.paused(pause) for pause in paused],
         "never_batch": catalogue.never_batch.reasons(),
     }

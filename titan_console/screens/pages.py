@@ -38,6 +38,7 @@ PLACES = (
     Place(Tab("3", "errors", "Errors"), "errors", "ErrorsScreen"),
     Place(Tab("4", "savings", "Savings"), "savings", "SavingsScreen"),
     Place(Tab("5", "kpis", "KPIs"), "kpis", "KpisScreen"),
+    Place(Tab("6", "jobs", "Jobs"), "jobs", "JobsScreen"),
     Place(Tab("7", "audit", "Audit"), "audit", "AuditScreen"),
 )
 TABS = tuple(place.tab for place in PLACES)

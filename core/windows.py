@@ -1,0 +1,51 @@
+"""When a job is due next: from when on to submit, and where the fallback fires. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from core.catalogue import Job
+from core.policy import GUARD
+
+# A batch may take 24 hours; two more are for what goes wrong.
+SUBMIT_BEFORE = timedelta(hours=26)
+PERIODS: Mapping[str, timedelta] = MappingProxyType(
+    {
+        "hourly": timedelta(hours=1),
+        "every-6h": timedelta(hours=6),
+        "daily": timedelta(days=1),
+        "nightly": timedelta(days=1),
+        "weekly": timedelta(days=7),
+        "monthly": timedelta(days=30),
+        "quarterly": timedelta(days=91),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """The next time T at which a job's results are needed."""
+
+    due: datetime
+
+    @property
+    def submit_from(self) -> datetime:
+        """T-26h: submitted by then, a batch has its whole time."""
+        return self.due - SUBMIT_BEFORE
+
+    @property
+    def fallback(self) -> datetime:
+        """T-2h: what is missing then is run synchronously."""
+        return self.due - GUARD
+
+
+def next_window(
+    job: Job, *, submitted: datetime, deadline: datetime | None, now: datetime
+) -> Window:
+    """After the last submission: one period of the schedule on, or as many as it takes."""
+    period = PERIODS[job.schedule]
+    due = (deadline or submitted + timedelta(hours=job.deadline_h)) + period
+    if due <= now:
+        due += ((now - due) // period + 1) * period
+    return Window(due=due)

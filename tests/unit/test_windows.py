@@ -1,0 +1,40 @@
+"""When a job is due next, from its last submission."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from builders import START
+
+from core import titan_file
+from core.catalogue import RUNS_A_MONTH, Job, parse
+from core.windows import PERIODS, next_window
+
+JOB = parse(titan_file.template()).jobs["titan-daily-feed"]
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def due(job: Job, now: datetime, deadline: datetime | None = None) -> datetime:
+    return next_window(job, submitted=START, deadline=deadline, now=now).due
+
+
+def test_it_is_due_a_period_after_the_last_deadline() -> None:
+    assert due(JOB, START + HOUR, START + 26 * HOUR) == START + 50 * HOUR
+    assert due(replace(JOB, deadline_h=20), START + HOUR) == START + 44 * HOUR
+
+
+@pytest.mark.parametrize("late", [DAY, 2 * DAY, 40 * DAY])
+def test_runs_that_were_missed_are_left_out(late: timedelta) -> None:
+    now = START + 50 * HOUR + late
+    found = due(JOB, now, START + 26 * HOUR)
+    assert now < found <= now + DAY
+    assert (found - START - 26 * HOUR) % DAY == timedelta(0)
+
+
+def test_submit_and_fallback_stand_before_it() -> None:
+    window = next_window(JOB, submitted=START, deadline=START + 26 * HOUR, now=START)
+    assert (window.submit_from, window.fallback) == (START + DAY, START + 48 * HOUR)
+
+
+def test_every_schedule_has_a_period() -> None:
+    assert set(PERIODS) == set(RUNS_A_MONTH)
