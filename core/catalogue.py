@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from core import due_time
 from core.alert_rules import Rules, parse_alerts
 from core.budgets import Budgets, parse_budgets
+from core.caching import CachePolicy
+from core.due_time import DueTime
+from core.models import EXTENDED_OUTPUT_BETA, max_tokens_ceiling
 from core.never_batch import NeverBatch, without_date
-from core.payload import EXTENDED_OUTPUT_BETA, max_tokens_ceiling
 from core.price_rows import OwnPrices, PriceRow, parse_prices
 from core.toml_reader import Mistake, Section, load, with_lines
 from state.records import OnFailure
@@ -26,6 +30,7 @@ RUNS_A_MONTH: Mapping[str, Decimal] = {
 }
 DEFAULT_MODEL = "claude-sonnet-4-6"
 COUNTDOWN_S = 8
+_LATEST_DEADLINE_H = 24 * 366
 # What others read in titan.toml, so that it is no slip of the keyboard here.
 _ELSEWHERE = ("recovery", "limits", "fallback", "console")
 
@@ -36,13 +41,6 @@ class Latency(StrEnum):
     SOFT = "soft"
     HARD_BATCH = "hard-batch"
     CADENCE = "cadence"
-
-
-class CachePolicy(StrEnum):
-    """What a job does with prompt caching: nothing, or blocks that live for an hour."""
-
-    NONE = "none"
-    HOUR = "1h"
 
 
 class Replay(StrEnum):
@@ -63,8 +61,9 @@ class Job:
     model: str
     tokens_in: int | None
     tokens_out: int | None
-    # Hours after the submission at which the results are needed.
-    deadline_h: int
+    # Hours after the submission at which the results are needed; or the local time of day.
+    deadline_h: int | None
+    deadline_at: DueTime | None
     on_failure: OnFailure
     cache: CachePolicy
     betas: tuple[str, ...]
@@ -82,6 +81,12 @@ class Job:
     def runs_a_month(self) -> Decimal:
         """How often it runs in a month of 30 days and 4 weeks."""
         return RUNS_A_MONTH[self.schedule]
+
+    def deadline_after(self, now: datetime) -> datetime | None:
+        """When the results of what is submitted now are needed; None where nobody said."""
+        if self.deadline_at is not None:
+            return self.deadline_at.after(now)
+        return None if self.deadline_h is None else now + timedelta(hours=self.deadline_h)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,7 +203,8 @@ def _job(name: str, table: Section, workloads: Mapping[str, Workload], never: Ne
         model=table.text("model", DEFAULT_MODEL),
         tokens_in=table.whole("tokens_in"),
         tokens_out=table.whole("tokens_out"),
-        deadline_h=table.whole("deadline_h", least=1) or 26,
+        deadline_h=table.whole("deadline_h", least=1, most=_LATEST_DEADLINE_H),
+        deadline_at=_deadline_at(table),
         on_failure=OnFailure(table.choice("on_failure", tuple(OnFailure), OnFailure.QUEUE)),
         cache=CachePolicy(table.choice("cache", tuple(CachePolicy), CachePolicy.NONE)),
         betas=table.texts("betas"),
@@ -212,6 +218,16 @@ def _job(name: str, table: Section, workloads: Mapping[str, Workload], never: Ne
     _check_job(job, table, never)
     table.finish()
     return job
+
+
+def _deadline_at(table: Section) -> DueTime | None:
+    text = table.text("deadline_at")
+    found = due_time.parse(text) if text else None
+    if text and found is None:
+        table.wrong("deadline_at", f"must be '07:00' or 'tomorrow 07:00', not {text!r:.40}.")
+    if "deadline_at" in table.values and "deadline_h" in table.values:
+        table.wrong("deadline_at", "and deadline_h say the same thing twice: keep one.")
+    return found
 
 
 def _check_job(job: Job, table: Section, never: NeverBatch) -> None:

@@ -1,26 +1,40 @@
 """Cuts a stream of requests into batches that the API takes."""
 
+from dataclasses import dataclass
+
 from core.payload import Limits, Line, wire_overhead
 
 
+@dataclass(slots=True)
+class _Filling:
+    """The batch that requests of the same betas go into, until it is full."""
+
+    part: int
+    count: int = 0
+    size: int = 0
+
+
 class Cutter:
-    """Tells of each line, as it comes, which batch it goes into; the first is 0."""
+    """Tells of each line, as it comes, which batch it goes into; the first is 0.
+
+    A batch has one set of beta headers, so lines of different betas never share one.
+    """
 
     def __init__(self, limits: Limits) -> None:
-        """Begin with an empty first batch."""
+        """Begin without a batch."""
         self._limits = limits
-        self._count = self._size = 0
-        self.part = 0
+        self._filling: dict[tuple[str, ...], _Filling] = {}
+        self.batches = 0
         self.bytes = 0
 
     def place(self, line: Line) -> int:
-        """The batch of the line, a new one where the last is full."""
+        """The batch of the line, a new one where the last of its betas is full."""
         grown = len(line.body) + wire_overhead()
         room = self._limits.max_bytes - wire_overhead()
-        is_full = self._count == self._limits.max_requests
-        if is_full or (self._count and self._size + grown > room):
-            self.part += 1
-            self._count = self._size = 0
-        self._count, self._size = self._count + 1, self._size + grown
+        batch = self._filling.get(line.betas)
+        if batch is None or batch.count == self._limits.max_requests or batch.size + grown > room:
+            batch = self._filling[line.betas] = _Filling(self.batches)
+            self.batches += 1
+        batch.count, batch.size = batch.count + 1, batch.size + grown
         self.bytes += grown
-        return self.part
+        return batch.part

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from core.context import Context
+from core.models import EXTENDED_OUTPUT_BETA
 from core.policy import is_at_risk
 from state import commands, deadlines
 from state.commands import NewCommand, Verb
@@ -16,11 +17,12 @@ LAST_MOMENT = timedelta(minutes=20)
 def guard(context: Context) -> list[str]:
     """Ask for a synchronous run of what is missing, once for each submission at risk."""
     now = context.clock.now()
-    return [
+    asked = (
         _ask(context, watched, now)
         for watched in deadlines.unfinished(context.ledger)
         if _at_risk(context, watched, now)
-    ]
+    )
+    return [said for said in asked if said]
 
 
 def _at_risk(context: Context, watched: Watched, now: datetime) -> bool:
@@ -32,8 +34,13 @@ def _at_risk(context: Context, watched: Watched, now: datetime) -> bool:
     )
 
 
-def _ask(context: Context, watched: Watched, now: datetime) -> str:
-    missing = deadlines.unsettled(context.ledger, watched.submission_id)
+def _ask(context: Context, watched: Watched, now: datetime) -> str | None:
+    """None where only a batch can bring what is missing."""
+    missing = deadlines.unsettled(
+        context.ledger, watched.submission_id, but_for=EXTENDED_OUTPUT_BETA
+    )
+    if not missing:
+        return None
     last_moment = from_text(watched.deadline_ts) - LAST_MOMENT
     command, _ = commands.give(
         context.ledger,

@@ -1,7 +1,7 @@
 """Other bodies for requests that are asked again: checked like new ones, and on disk first."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -15,6 +15,13 @@ from state.selection import Selected
 from state.spool import LineReader, SpoolWriter
 
 _NAME_LENGTH = 10
+# What the API takes in a request of a batch; a slip would come back as an error a day later.
+_PARAMETERS = (
+    *("max_tokens", "model", "messages", "system", "thinking", "tools", "tool_choice"),
+    *("stop_sequences", "output_config", "output_format", "cache_control", "container"),
+    *("context_management", "mcp_servers", "metadata", "service_tier", "inference_geo"),
+    *("fallbacks", "diagnostics", "compaction", "user_profile_id"),
+)
 Params = dict[str, Any]
 
 
@@ -74,14 +81,16 @@ def _edit(
         spool_file=name,
         offset=spool.write(line.body),
         length=len(line.body),
-        sha256=hashlib.sha256(line.body).digest(),
+        sha256=line.digest,
+        betas=",".join(line.betas),
     )
 
 
 def to_changes(settings: Iterable[str]) -> Params:
     """`max_tokens=4096` and the like, each value as JSON where it is JSON, else as text.
 
-    Raises PayloadError for one without a name or a value.
+    Raises PayloadError for one without a name or a value, and for a name that is no parameter;
+    `null` takes away whatever it names.
     """
     changes: Params = {}
     for setting in settings:
@@ -92,4 +101,15 @@ def to_changes(settings: Iterable[str]) -> Params:
             changes[name] = msgspec.json.decode(value.encode())
         except msgspec.DecodeError:
             changes[name] = value
+        if changes[name] is not None:
+            _check_name(name)
     return changes
+
+
+def _check_name(name: str) -> None:
+    if name not in _PARAMETERS:
+        near = get_close_matches(name, _PARAMETERS, n=3)
+        hint = f"near it: {', '.join(near)}" if near else f"known: {', '.join(_PARAMETERS)}"
+        raise PayloadError(
+            f"There is no parameter {name!r} to set; {hint}. Any other goes with --edits."
+        )

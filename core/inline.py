@@ -18,6 +18,7 @@ from core.collect import collect
 from core.context import Context
 from core.errors import LaneError, SpendCapReached, Throttled, Unauthorized, Unreachable
 from core.lane import Lane
+from core.models import takes_a_batch
 from core.result_line import BadLineError, decode
 from state import inline
 from state.errors import LedgerUnusable
@@ -31,6 +32,7 @@ _CHUNK = 4 * _THREADS
 _WAITS_S = (1.0, 4.0)
 _LONGEST_WAIT_S = 30.0
 _OVERLOADED = 529
+BATCH_ONLY = "What asks for more tokens than a synchronous call may waits for a batch"
 # The next call would go the same way, and none of them is run or paid.
 _NOT_ASKED = (Unreachable, Throttled, SpendCapReached, Unauthorized)
 
@@ -110,18 +112,36 @@ def answer(context: Context, submission: Submission, reason: str) -> str | None:
 def run_waiting(
     context: Context, submission: Submission, reason: str, *, only: Sequence[int] | None = None
 ) -> str | None:
-    """Answer what of the submission waits, or some of it, now; in words, what went wrong."""
+    """Answer what of the submission waits, or some of it, now; in words, what went wrong.
+
+    What only a batch takes goes on waiting for one.
+    """
     lane = context.lane()
     with _held(context, submission.key) as is_held:
         if not is_held:
             return "Another process answers it."
-        batch = inline.begin(context.ledger, submission, runner=context.holder, only=only)
-        if batch is None:
-            return reason
-        run = Run(lane, context.clock, betas=batch.betas)
-        _write(context, batch, run.answers(_requests(context, batch)))
-        finish(context, batch, str(run.trouble or "Nothing was asked."))
-    return str(run.trouble) if run.trouble else None
+        waiting = inline.waiting_betas(context.ledger, submission, only=only)
+        troubles = [] if waiting else [reason]
+        for betas in waiting:
+            batch = _begin(context, submission, betas, only)
+            if batch is None:
+                troubles.append(f"{BATCH_ONLY}. {reason}".rstrip(". ") + ".")
+                continue
+            run = Run(lane, context.clock, betas=batch.betas)
+            _write(context, batch, run.answers(_requests(context, batch)))
+            finish(context, batch, str(run.trouble or "Nothing was asked."))
+            if run.trouble:
+                return str(run.trouble)
+    return next(iter(troubles), None)
+
+
+def _begin(
+    context: Context, submission: Submission, betas: str, only: Sequence[int] | None
+) -> Batch | None:
+    """The run for what waits with these betas; None where the API takes it in a batch alone."""
+    if takes_a_batch(tuple(betas.split(","))):
+        return None
+    return inline.begin(context.ledger, submission, runner=context.holder, betas=betas, only=only)
 
 
 def finish(context: Context, batch: Batch, reason: str) -> None:

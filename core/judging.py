@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from core.models import takes_a_batch
 from state.commands import Verb
 from state.records import REVIEW_STOP_REASONS, RequestStatus
 from state.selection import Selected
@@ -42,7 +43,7 @@ def _why_not(verb: Verb, request: Selected, *, edited: bool, force: bool) -> str
         case Verb.REPLAY:
             return _why_no_replay(request, edited=edited, force=force)
         case Verb.SYNC:
-            return _answered(request)
+            return _answered(request) or _batch_only(request)
         case _:
             return _in_flight(request) or _needs_no_look(request) or _settled(request)
 
@@ -74,6 +75,12 @@ def _needs_no_look(request: Selected) -> str | None:
     if request.stop_reason in REVIEW_STOP_REASONS and not request.reviewed:
         return None
     return _answered(request)
+
+
+def _batch_only(request: Selected) -> str | None:
+    if takes_a_batch(request.betas):
+        return "asking for more tokens than a synchronous call may"
+    return None
 
 
 def _settled(request: Selected) -> str | None:

@@ -8,20 +8,15 @@ from dataclasses import dataclass
 
 import msgspec
 
+from core import caching
+from core.caching import CachePolicy
 from core.errors import PayloadError
+from core.models import EXTENDED_OUTPUT_BETA, betas_for, max_tokens_ceiling
 from core.wire_id import LIMIT as CUSTOM_ID_LIMIT
 
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _CONVENTION = re.compile(r"(?P<workflow>.+)-(?P<date>\d{4}-\d{2}-\d{2})-\d+")
 _TAG_LIMIT = 200
-EXTENDED_OUTPUT_BETA = "output-300k-2026-03-24"
-_EXTENDED_OUTPUT = 300_000
-# The API's ceilings for max_tokens; other models pass, and the API judges them.
-_CEILINGS = (("claude-haiku-4-5", 64_000), ("claude-", 128_000))
-_EXTENDED_MODELS = (
-    *("claude-opus-5", "claude-opus-4-8", "claude-opus-4-7", "claude-opus-4-6"),
-    *("claude-sonnet-5", "claude-sonnet-4-6", "claude-haiku-5-5"),
-)
 # Words that are ours, not the API's: in a request they would come back as an error a day later.
 _OURS = frozenset(
     {"custom_id", "tag", "workflow", "job", "deadline", "on_failure", "betas", "batch_id", "key"}
@@ -49,12 +44,14 @@ class Line:
     """One request, checked: its id, the line that goes into the spool, and its digest.
 
     The same request made again has the same digest; the order of its keys counts, since a model
-    may read it.
+    may read it. `betas` are those that it is sent with.
     """
 
     custom_id: str
     body: bytes
     digest: bytes
+    model: str
+    betas: tuple[str, ...]
 
 
 def check_tag(tag: object) -> str:
@@ -84,11 +81,18 @@ def workflow_and_date(custom_id: str, tag: str, today: str) -> tuple[str, str]:
 
 
 def to_line(
-    request: object, *, position: int, model: str, betas: tuple[str, ...], limits: Limits
+    request: object,
+    *,
+    position: int,
+    model: str,
+    betas: tuple[str, ...],
+    limits: Limits,
+    cache: CachePolicy = CachePolicy.HOUR,
 ) -> Line:
     """One request in our form or in the API's `{"custom_id", "params"}`, as its line.
 
-    `position` counts from 1. Raises PayloadError, which names the request.
+    `position` counts from 1; `model` is for a request that names none. Raises PayloadError, which
+    names the request.
     """
     if not isinstance(request, Mapping):
         raise PayloadError(f"Request {position} is not an object: {request!r:.60}.")
@@ -97,17 +101,45 @@ def to_line(
     named = f"Request {custom_id!r}"
     params = _params(fields, named)
     params.setdefault("model", model)
-    _check_params(params, named, betas)
-    body = _encoded(params, named)
-    if b'"cache_control"' in body:
-        # What goes out is looked at: in JSON a tuple or a record is like any list or object.
-        _check_cache(msgspec.json.decode(body), named)
+    asked, most = _check_params(params, named)
+    body = caching.settled(_encoded(params, named), cache, named)
     line = b'{"custom_id":"%b","params":%b}' % (custom_id.encode(), body)
     if len(line) + wire_overhead() + len(b'{"requests":[]}') > limits.max_bytes:
         raise PayloadError(
             f"{named} is {len(line):,} bytes long; a batch takes {limits.max_bytes:,} in all."
         )
-    return Line(custom_id=custom_id, body=line, digest=hashlib.sha256(line).digest())
+    return Line(
+        custom_id=custom_id,
+        body=line,
+        digest=hashlib.sha256(line).digest(),
+        model=asked,
+        betas=betas_for(asked, most, betas),
+    )
+
+
+class _Params(msgspec.Struct):
+    model: str
+    max_tokens: int
+
+
+class _Body(msgspec.Struct):
+    custom_id: str
+    params: _Params
+
+
+_decoder = msgspec.json.Decoder(_Body)
+
+
+def reread(body: bytes, *, betas: tuple[str, ...]) -> Line:
+    """A line that `to_line` made, read back from the disk; `betas` are those of the call."""
+    found = _decoder.decode(body)
+    return Line(
+        custom_id=found.custom_id,
+        body=body,
+        digest=hashlib.sha256(body).digest(),
+        model=found.params.model,
+        betas=betas_for(found.params.model, found.params.max_tokens, betas),
+    )
 
 
 def wire_overhead() -> int:
@@ -148,7 +180,8 @@ def _params(fields: dict[str, object], named: str) -> dict[str, object]:
     return params  # pyright: ignore[reportUnknownVariableType]
 
 
-def _check_params(params: Mapping[str, object], named: str, betas: tuple[str, ...]) -> None:
+def _check_params(params: Mapping[str, object], named: str) -> tuple[str, int]:
+    """The model, and the most tokens of its answer."""
     for key, why in _REFUSED_PARAMS.items():
         if key in params and not (key == "stream" and params[key] is False):
             raise PayloadError(f"{named}: {why}.")
@@ -156,7 +189,7 @@ def _check_params(params: Mapping[str, object], named: str, betas: tuple[str, ..
     model = params["model"]
     if not isinstance(model, str) or not model:
         raise PayloadError(f"{named}: model must be a name, not {model!r:.40}.")
-    _check_max_tokens(params.get("max_tokens"), model, named, betas)
+    return model, _max_tokens(params.get("max_tokens"), model, named)
 
 
 def _check_messages(messages: object, named: str) -> None:
@@ -169,23 +202,17 @@ def _check_messages(messages: object, named: str) -> None:
             raise PayloadError(f"{named}: message {number} needs a role and content.")
 
 
-def _check_max_tokens(value: object, model: str, named: str, betas: tuple[str, ...]) -> None:
+def _max_tokens(value: object, model: str, named: str) -> int:
     if value is None:
         raise PayloadError(f"{named} has no max_tokens.")
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise PayloadError(
             f"{named}: max_tokens must be a whole number from 1 on, not {value!r:.40}."
         )
-    ceiling = max_tokens_ceiling(model, betas)
+    ceiling = max_tokens_ceiling(model, (EXTENDED_OUTPUT_BETA,))
     if ceiling is not None and value > ceiling:
         raise PayloadError(f"{named}: max_tokens {value:,} is over {model}'s limit of {ceiling:,}.")
-
-
-def max_tokens_ceiling(model: str, betas: tuple[str, ...]) -> int | None:
-    """The most tokens that the model may be asked for, None where that is not known."""
-    if EXTENDED_OUTPUT_BETA in betas and model.startswith(_EXTENDED_MODELS):
-        return _EXTENDED_OUTPUT
-    return next((most for prefix, most in _CEILINGS if model.startswith(prefix)), None)
+    return value
 
 
 def _encoded(params: Mapping[str, object], named: str) -> bytes:
@@ -212,28 +239,4 @@ def _values(value: object) -> Iterator[object]:
         if isinstance(current, Mapping):
             pending.extend(current.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
         elif isinstance(current, list | tuple):
-            pending.extend(current)  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _check_cache(params: object, named: str) -> None:
-    for mark in _cache_marks(params):
-        if not isinstance(mark, Mapping) or mark.get("ttl") != "1h":  # pyright: ignore[reportUnknownMemberType]
-            raise PayloadError(
-                f"{named}: a 5-minute cache_control does not outlive a batch;"
-                ' use {"type": "ephemeral", "ttl": "1h"}, or none.'
-            )
-
-
-def _cache_marks(value: object) -> Iterator[object]:
-    """Every cache_control in the places where the API reads one, whatever lies around it."""
-    pending = [value]
-    while pending:
-        current = pending.pop()
-        if isinstance(current, Mapping):
-            for key, inner in current.items():  # pyright: ignore[reportUnknownVariableType]
-                if key == "cache_control" and inner is not None:
-                    yield inner  # pyright: ignore[reportUnknownVariableType]
-                elif key not in ("input", "input_schema"):
-                    pending.append(inner)  # pyright: ignore[reportUnknownArgumentType]
-        elif isinstance(current, list):
             pending.extend(current)  # pyright: ignore[reportUnknownArgumentType]

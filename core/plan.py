@@ -1,18 +1,20 @@
 """What a submission would be, without making it: batches, bytes, money, and what to mind."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
 
 from core.catalogue import Catalogue
+from core.cautions import Seen, cautions
 from core.cutting import Cutter
 from core.errors import PayloadError
 from core.estimate import Estimate
-from core.payload import EXTENDED_OUTPUT_BETA, Limits, check_tag, to_line, workflow_and_date
+from core.payload import Limits, to_line
 from core.pricing import dollars
-from core.submit import Order, refuse_never_batched
+from core.terms import Order, Terms, settle
 
 # Thinking counts against max_tokens; with less than this little is left for the answer.
 _SMALL_WITH_THINKING = 4096
@@ -21,7 +23,10 @@ _CACHE = (
     "1-hour cache blocks: hits are best effort (30 to 98 %), and a batch may run longer than an"
     " hour. Writing them costs twice the input price."
 )
-_LONG = "Output of up to 300,000 tokens: one generation may take more than an hour."
+_LONG = (
+    "Output of up to 300,000 tokens, in a batch of its own with the beta header: one generation may"
+    " take more than an hour."
+)
 _UNPRICED = "No price is known for {}: the estimate leaves it out."
 
 
@@ -29,8 +34,7 @@ _UNPRICED = "No price is known for {}: the estimate leaves it out."
 class Plan:
     """The plan of one submission. The estimate is an upper one."""
 
-    tag: str
-    workflow: str
+    terms: Terms
     batches: int
     bytes: int
     estimate: Estimate
@@ -44,39 +48,49 @@ def plan(
     rules: Catalogue,
     limits: Limits,
     estimate: Estimate,
+    usual: Callable[[str], timedelta | None] = lambda _workflow: None,
 ) -> Plan:
-    """Check every request as `submit` would, and add up. Raises PayloadError."""
-    check_tag(order.tag)
-    cutter = Cutter(limits)
+    """Check every request as `submit` would, and add up. Raises PayloadError, SettingsError.
+
+    `usual` tells how long a workflow's batches take, None without a history.
+    """
+    now = estimate.at
+    terms, requests = settle(order, requests, rules, now=now)
+    cutter, looked = Cutter(limits), Seen()
     seen = set[str]()
-    first, has_cache, squeezed = "", False, 0
+    has_cache, squeezed = False, 0
     for position, request in enumerate(requests, 1):
         line = to_line(
-            request, position=position, model=order.model, betas=order.betas, limits=limits
+            request,
+            position=position,
+            model=terms.model,
+            betas=terms.betas,
+            limits=limits,
+            cache=terms.cache,
         )
         if line.custom_id in seen:
             raise PayloadError(f"custom_id {line.custom_id!r} comes twice, again as {position}.")
         seen.add(line.custom_id)
-        first = first or line.custom_id
+        looked.add(line)
         cutter.place(line)
         estimate.add(line)
         has_cache = has_cache or b'"cache_control"' in line.body
         squeezed += _is_squeezed(line.body)
     if not seen:
         raise PayloadError("There is nothing to submit: the list of requests is empty.")
-    workflow = order.workflow or workflow_and_date(first, order.tag, "")[0]
-    refuse_never_batched(rules, (order.job, workflow, first, order.tag))
     return Plan(
-        tag=order.tag,
-        workflow=workflow,
-        batches=cutter.part + 1,
+        terms=terms,
+        batches=cutter.batches,
         bytes=cutter.bytes,
         estimate=estimate,
-        caveats=tuple(_caveats(order, estimate, has_cache=has_cache, squeezed=squeezed)),
+        caveats=(
+            *_caveats(looked, estimate, has_cache=has_cache, squeezed=squeezed),
+            *cautions(looked, terms, now=now, usual=usual(terms.workflow), priced=rules.prices),
+        ),
     )
 
 
-def _caveats(order: Order, estimate: Estimate, *, has_cache: bool, squeezed: int) -> Iterable[str]:
+def _caveats(looked: Seen, estimate: Estimate, *, has_cache: bool, squeezed: int) -> Iterable[str]:
     yield RETENTION
     if has_cache:
         yield _CACHE
@@ -85,7 +99,7 @@ def _caveats(order: Order, estimate: Estimate, *, has_cache: bool, squeezed: int
             f"{squeezed:,} of the requests think with a max_tokens under {_SMALL_WITH_THINKING:,},"
             " or one that the thinking may use up: the answer may be cut, and it is paid."
         )
-    if EXTENDED_OUTPUT_BETA in order.betas:
+    if looked.batch_only:
         yield _LONG
     if estimate.unpriced:
         yield _UNPRICED.format(", ".join(sorted(estimate.unpriced)))
@@ -111,8 +125,12 @@ def as_json(found: Plan) -> dict[str, Any]:
     """For a program; `upper_estimate` says what the figures are."""
     estimate = found.estimate
     return {
-        "tag": found.tag,
-        "workflow": found.workflow,
+        "tag": found.terms.tag,
+        "workflow": found.terms.workflow,
+        "job": found.terms.job,
+        "model": found.terms.model,
+        "deadline_ts": found.terms.deadline_ts,
+        "on_failure": found.terms.on_failure.value,
         "request_count": estimate.requests,
         "batches": found.batches,
         "bytes": found.bytes,

@@ -26,6 +26,8 @@ COLLECT_TRIES = 5
 GUARD = timedelta(hours=2)
 _LATE = timedelta(days=1)
 _CANCEL_TAKES = timedelta(minutes=10)
+# What a batch is given where its workflow has no history: the API says that most end within it.
+_USUAL = timedelta(hours=1)
 _THROTTLED_HOLD_S = 60.0
 _SPEND_CAP_HOLD_S = 6 * 3600.0
 _FIRST_LOOK_S = 60.0
@@ -163,3 +165,11 @@ def is_at_risk(
     if sent is None or usual is None:
         return False
     return now - sent > usual and left <= usual + _CANCEL_TAKES
+
+
+def guard_before_the_end(
+    now: datetime, *, deadline: datetime, usual: timedelta | None
+) -> datetime | None:
+    """When `is_at_risk` stops the wait for a batch sent now; None where it has ended by then."""
+    guard = deadline - GUARD
+    return guard if now + (usual or _USUAL) > guard else None

@@ -1,38 +1,38 @@
 """What becomes of a submission while the ledger cannot be used, and how it comes in later."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core import titan_file
-from core.answers import Result, to_result
+from core.budgets import check
+from core.catalogue import Catalogue
 from core.clock import Clock
 from core.context import Context
-from core.errors import NeverBatched, PayloadError
-from core.inline import Run
+from core.errors import OverBudget, PayloadError, SettingsError
+from core.estimate import Estimate
+from core.inline import BATCH_ONLY, Run
 from core.lane import Lane
-from core.payload import Limits, Line, check_tag, to_line, workflow_and_date
+from core.models import EXTENDED_OUTPUT_BETA, takes_a_batch
+from core.payload import Limits, Line, reread, to_line
 from core.pricing import PriceBook
 from core.result_line import BadLineError, decode
-from core.submit import Order
+from core.submit import admit, begin_estimate, book
+from core.terms import Order, Terms, refuse_unreadable, settle
 from state import inline, rescue_file, rescues, submissions
 from state.errors import LedgerError, LedgerUnusable
-from state.folder import Folder, make_private, open_private, replace
+from state.folder import Folder, make_private, open_private
+from state.folder import replace as put_in_place
 from state.records import (
     CollectedResult,
     Counts,
-    Kind,
     NewSubmission,
     OnFailure,
     Outcome,
-    RequestStatus,
     SpooledRequest,
-    Usage,
 )
 from state.rescue_file import Header, RescueFile
 from state.spool import SpoolWriter
-from state.timestamps import from_text, to_text
-from state.views import ResultRow
+from state.timestamps import to_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,12 +62,14 @@ def keep(
 
     Raises PayloadError as `submit` does, and the ledger's own error where no place takes it.
     """
-    check_tag(order.tag)
-    lines = list(_checked(requests, order))
+    # Where the folder is broken no file in it can be read; the pass that takes this in can.
+    rules, now = replace(titan_file.read(folder), mistakes=()), clock.now()
+    terms, requests = settle(order, requests, rules, now=now)
+    lines = list(_checked(requests, terms))
     if not lines:
         raise PayloadError("There is nothing to submit: the list of requests is empty.") from error
-    header = _header(lines, order, to_text(clock.now()), actor, str(error))
-    _refuse_never_batched(folder, (order.job, header.workflow, lines[0].custom_id, order.tag))
+    _refuse_what_never_fits(rules, terms, lines, Estimate.begin(PriceBook(rules.prices), now))
+    header = _header(lines, terms, to_text(now), actor, str(error))
     for place in rescue_file.places(folder):
         try:
             file, is_new = rescue_file.write(place, header, (line.body for line in lines))
@@ -88,53 +90,58 @@ def answer(file: RescueFile, lane: Lane, clock: Clock) -> str | None:
     with file.held() as is_held:
         if not is_held:
             return "Another process answers it."
-        betas = tuple(filter(None, file.header().betas.split(",")))
-        run = Run(lane, clock, betas=betas)
+        betas = _betas(file.header())
+        run = Run(lane, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
         known = {custom_id for custom_id, _ in file.answers()}
-        file.add_answers(
-            run.answers(request for request in file.requests() if request[0] not in known)
-        )
-    return str(run.trouble) if run.trouble else None
+        left = 0
 
+        def asked() -> Iterator[tuple[str, bytes]]:
+            nonlocal left
+            for custom_id, line in file.requests():
+                if takes_a_batch(reread(line, betas=betas).betas):
+                    left += 1
+                elif custom_id not in known:
+                    yield custom_id, line
 
-def results(file: RescueFile) -> list[Result] | None:
-    """What `poll_and_collect` gives before the ledger has it; None while an answer is lacking."""
-    answers = dict(file.answers())
-    header, prices = file.header(), PriceBook()
-    found = [
-        _result(file.key, header, custom_id, answers.get(custom_id), prices)
-        for custom_id, _ in file.requests()
-    ]
-    return None if any(result["outcome"] is None for result in found) else found
+        file.add_answers(run.answers(asked()))
+    if run.trouble:
+        return str(run.trouble)
+    return f"{BATCH_ONLY}." if left else None
 
 
 def take_in_all(context: Context) -> list[str]:
     """Take in every rescue file that nobody works on; in words, what could not be."""
     troubles: list[str] = []
-    for file in rescue_file.waiting(context.folder):
+    waiting = rescue_file.waiting(context.folder)
+    rules = titan_file.read(context.folder) if waiting else Catalogue()
+    for file in waiting:
         with file.held() as is_held:
             if not is_held:
                 continue
             try:
-                _take_in(context, file)
-            except (LedgerUnusable, OSError) as error:
+                _take_in(context, file, rules)
+            except (LedgerUnusable, OSError, OverBudget, SettingsError) as error:
                 troubles.append(f"The rescue file {file.path} stays: {error}")
             except (LedgerError, PayloadError) as error:
                 troubles.append(f"{file.path} cannot be taken in: {error}")
     return troubles
 
 
-def _take_in(context: Context, file: RescueFile) -> None:
+def _take_in(context: Context, file: RescueFile, rules: Catalogue) -> None:
     if file.path.exists() and not rescues.is_in(context.ledger, file.key):
         header = file.header()
-        spool = _spool(context, file, header)
+        estimate = begin_estimate(context, rules)
+        spool = _spool(context, file, header, estimate)
         try:
             counts = _stage_answers(context, file)
+            new = _new_submission(file, header, spool.path.name)
             submission = rescues.take_in(
                 context.ledger,
-                _new_submission(file, header, spool.path.name),
+                new,
                 counts,
                 place=lambda batch_key: _place(context, file, batch_key),
+                admit=lambda: _admit(context, rules, new, estimate),
+                book=lambda taken: book(context, taken, estimate),
             )
         except Exception:
             spool.discard()
@@ -145,23 +152,43 @@ def _take_in(context: Context, file: RescueFile) -> None:
     file.path.unlink(missing_ok=True)
 
 
-def _spool(context: Context, file: RescueFile, header: Header) -> SpoolWriter:
+def _admit(
+    context: Context, rules: Catalogue, new: NewSubmission, estimate: Estimate | None
+) -> None:
+    """Raises where a budget, or a mistake that may hide one, keeps it from being sent."""
+    refuse_unreadable(rules)
+    admit(context, rules, new, estimate)
+
+
+def _spool(
+    context: Context, file: RescueFile, header: Header, estimate: Estimate | None
+) -> SpoolWriter:
     spool = SpoolWriter(context.folder.spool, f"{file.key}.jsonl", step=context.ledger.step)
-    submissions.stage(context.ledger, _spooled(file, header, spool))
+    submissions.stage(context.ledger, _spooled(file, _betas(header), spool, estimate))
     spool.finish()
     return spool
 
 
-def _spooled(file: RescueFile, header: Header, spool: SpoolWriter) -> Iterator[SpooledRequest]:
-    for custom_id, line in file.requests():
+def _spooled(
+    file: RescueFile, betas: tuple[str, ...], spool: SpoolWriter, estimate: Estimate | None
+) -> Iterator[SpooledRequest]:
+    for custom_id, body in file.requests():
+        line = reread(body, betas=betas)
+        if estimate is not None:
+            estimate.add(line)
         yield SpooledRequest(
             custom_id=custom_id,
-            offset=spool.write(line),
-            length=len(line),
-            sha256=hashlib.sha256(line).digest(),
+            offset=spool.write(body),
+            length=len(body),
+            sha256=line.digest,
             part=0,
-            betas=header.betas,
+            betas=",".join(line.betas),
         )
+
+
+def _betas(header: Header) -> tuple[str, ...]:
+    """Those of the call; what each request is sent with follows from them."""
+    return tuple(filter(None, header.betas.split(",")))
 
 
 def _stage_answers(context: Context, file: RescueFile) -> Counts:
@@ -185,7 +212,7 @@ def _place(context: Context, file: RescueFile, batch_key: str) -> None:
             copy.write(line + b"\n")
         copy.flush()
         inline.sync(copy)
-    replace(part, target)
+    put_in_place(part, target)
 
 
 def _new_submission(file: RescueFile, header: Header, spool_file: str) -> NewSubmission:
@@ -204,11 +231,16 @@ def _new_submission(file: RescueFile, header: Header, spool_file: str) -> NewSub
     )
 
 
-def _checked(requests: Iterable[object], order: Order) -> Iterator[Line]:
+def _checked(requests: Iterable[object], terms: Terms) -> Iterator[Line]:
     seen: set[str] = set()
     for position, request in enumerate(requests, 1):
         line = to_line(
-            request, position=position, model=order.model, betas=order.betas, limits=Limits()
+            request,
+            position=position,
+            model=terms.model,
+            betas=terms.betas,
+            limits=Limits(),
+            cache=terms.cache,
         )
         if line.custom_id in seen:
             raise PayloadError(f"custom_id {line.custom_id!r} comes twice.")
@@ -216,55 +248,31 @@ def _checked(requests: Iterable[object], order: Order) -> Iterator[Line]:
         yield line
 
 
-def _refuse_never_batched(folder: Folder, names: tuple[str | None, ...]) -> None:
-    found = titan_file.read(folder).never_batch.reason_for(names)
-    if found:
-        raise NeverBatched(f"{found[0]!r} is never batched: {found[1]}. Call the API directly.")
+def _refuse_what_never_fits(
+    rules: Catalogue, terms: Terms, lines: Iterable[Line], estimate: Estimate
+) -> None:
+    """Raises OverBudget for what no budget would take, whatever is spent of it already."""
+    for line in lines:
+        estimate.add(line)
+    limits = rules.budgets.limits_of(day="", workflow=terms.workflow, tag=terms.tag)
+    check(limits, estimate, lambda _scope: 0)
 
 
-def _header(lines: list[Line], order: Order, now: str, actor: str, error: str) -> Header:
-    workflow, date = workflow_and_date(lines[0].custom_id, order.tag, now[:10])
+def _header(lines: list[Line], terms: Terms, now: str, actor: str, error: str) -> Header:
     return Header(
-        tag=order.tag,
-        workflow=order.workflow or workflow,
-        model=order.model,
-        work_date=date,
-        on_failure=order.on_failure.value,
+        tag=terms.tag,
+        workflow=terms.workflow,
+        model=terms.model,
+        work_date=terms.work_date,
+        on_failure=terms.on_failure.value,
         created_by=actor,
         created_ts=now,
-        job=order.job,
-        deadline_ts=to_text(order.deadline) if order.deadline else None,
-        betas=",".join(order.betas),
+        job=terms.job,
+        deadline_ts=terms.deadline_ts,
+        betas=",".join(terms.betas),
         error=error,
         requests=len(lines),
     )
-
-
-def _result(
-    key: str, header: Header, custom_id: str, line: bytes | None, prices: PriceBook
-) -> Result:
-    found = _decoded(line) if line else None
-    cost = 0
-    if found and found.outcome == Outcome.SUCCEEDED:
-        at = from_text(header.created_ts)
-        cost, _ = prices.price(found.model or header.model, found.usage, at=at, kind=Kind.SYNC)
-    row = ResultRow(
-        request_id=0,
-        custom_id=custom_id,
-        tag=header.tag,
-        status=RequestStatus.WAITING,
-        batch_key=key if found else None,
-        outcome=found.outcome if found else None,
-        error_type=found.error_type if found else None,
-        error_message=found.error_message if found else None,
-        stop_reason=found.stop_reason if found else None,
-        model=found.model if found else None,
-        usage=found.usage if found else Usage(),
-        cost_nano=cost if found else None,
-        result_offset=None,
-        result_length=None,
-    )
-    return to_result(row, line if found else None)
 
 
 def _decoded(line: bytes) -> CollectedResult | None:

@@ -57,6 +57,7 @@ class Edit:
     offset: int
     length: int
     sha256: bytes
+    betas: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,9 +140,9 @@ def give(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
         )
         ledger.fill(
             "INSERT INTO edits (command_id, request_id, spool_file, body_offset, body_length,"
-            " body_sha256) VALUES (?, ?, ?, ?, ?, ?)",
+            " body_sha256, betas) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                (command_id, e.request_id, e.spool_file, e.offset, e.length, e.sha256)
+                (command_id, e.request_id, e.spool_file, e.offset, e.length, e.sha256, e.betas)
                 for e in new.edits
             ),
         )

@@ -45,12 +45,17 @@ def unfinished(source: Source) -> list[Watched]:
     ]
 
 
-def unsettled(source: Source, submission_id: int) -> list[int]:
-    """The requests of the submission that have no answer and were not given up."""
+def unsettled(source: Source, submission_id: int, *, but_for: str) -> list[int]:
+    """The requests of the submission that have no answer and were not given up.
+
+    Those with the beta `but_for` are left out.
+    """
     rows = source.rows(
-        "SELECT id FROM requests WHERE submission_id = ?"
-        " AND status NOT IN ('succeeded', 'given_up') ORDER BY id",
+        "SELECT r.id FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
+        " WHERE r.submission_id = ? AND r.status NOT IN ('succeeded', 'given_up')"
+        " AND instr(',' || coalesce(e.betas, r.betas) || ',', ',' || ? || ',') = 0 ORDER BY r.id",
         submission_id,
+        but_for,
     )
     return [int(row[0]) for row in rows]
 

@@ -21,22 +21,49 @@ def answers_file(folder: Folder, batch_key: str) -> Path:
     return folder.results / f"{batch_key}.answers"
 
 
+_WAITING = (
+    "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
+    " WHERE r.submission_id = ? AND r.status = 'waiting'"
+)
+_BETAS = "coalesce(e.betas, r.betas)"
+_AMONG = " AND r.id IN (SELECT id FROM chosen)"
+
+
+def waiting_betas(
+    ledger: Ledger, submission: Submission, *, only: Sequence[int] | None = None
+) -> list[str]:
+    """The sets of beta headers of what waits; each takes a run of its own."""
+    if only is not None:
+        choose(ledger, only)
+    among = "" if only is None else _AMONG
+    rows = ledger.rows(
+        f"SELECT DISTINCT {_BETAS} {_WAITING}{among} ORDER BY 1",
+        submission.id,
+    )
+    return [str(row[0]) for row in rows]
+
+
 def begin(
-    ledger: Ledger, submission: Submission, *, runner: str, only: Sequence[int] | None = None
+    ledger: Ledger,
+    submission: Submission,
+    *,
+    runner: str,
+    betas: str = "",
+    only: Sequence[int] | None = None,
 ) -> Batch | None:
-    """A run for whatever of the submission waits for a batch, or for some of it; None for nothing.
+    """A run for what of the submission waits with these betas, or for some of it; None for nothing.
 
     `only` names requests by their ids.
     """
     among = ""
     if only is not None:
         choose(ledger, only)
-        among = " AND r.id IN (SELECT id FROM chosen)"
+        among = _AMONG
     with ledger.transaction("inline") as written:
         waiting = ledger.row(
-            "SELECT r.betas FROM requests r WHERE r.submission_id = ?"  # noqa: S608 - our own words
-            f" AND r.status = 'waiting'{among} LIMIT 1",
+            f"SELECT 1 {_WAITING} AND {_BETAS} = ?{among} LIMIT 1",
             submission.id,
+            betas,
         )
         if waiting is None:
             return None
@@ -44,10 +71,10 @@ def begin(
             ledger,
             written,
             submission,
-            betas=waiting["betas"],
+            betas=betas,
             overhead=0,
-            chosen=f"r.submission_id = ? AND r.betas = ?{among}",
-            parameters=(submission.id, waiting["betas"]),
+            chosen=f"r.submission_id = ? AND {_BETAS} = ?{among}",
+            parameters=(submission.id, betas),
             runner=runner,
         )
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])

@@ -158,8 +158,12 @@ def model_of(source: Source, request_id: int) -> str:
 
 
 def betas_of(source: Source, request_id: int) -> tuple[str, ...]:
-    """The beta headers that the request was submitted with."""
-    text = source.rows("SELECT betas FROM requests WHERE id = ?", request_id)[0][0]
+    """The beta headers that the request has now."""
+    text = source.rows(
+        "SELECT coalesce(e.betas, r.betas) FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
+        " WHERE r.id = ?",
+        request_id,
+    )[0][0]
     return tuple(text.split(",")) if text else ()
 
 

@@ -14,16 +14,27 @@ def is_in(ledger: Ledger, key: str) -> bool:
 
 
 def take_in(
-    ledger: Ledger, new: NewSubmission, counts: Counts, *, place: Callable[[str], None]
+    ledger: Ledger,
+    new: NewSubmission,
+    counts: Counts,
+    *,
+    place: Callable[[str], None],
+    admit: Callable[[], None],
+    book: Callable[[Submission], None],
 ) -> Submission:
     """The staged requests, and a run with those that are staged as answered, in one transaction.
 
     Where the ledger knows the same call already, its answers become attempts of that one.
-    `place` puts the answers where the run with the given key has them.
+    `place` puts the answers where the run with the given key has them. `admit` may refuse what is
+    new and was not answered by raising; `book` notes what a new one may cost.
     """
     with ledger.transaction("rescue") as written:
         known = submissions.earlier(ledger, new.tag)
+        if known is None and not counts.total():
+            admit()
         submission = known or submissions.insert(ledger, written, new)
+        if known is None:
+            book(submission)
         if counts.total():
             batch = _add_run(ledger, written, submission, f"{new.key}-sync", live=known is None)
             place(batch.key)

@@ -58,6 +58,7 @@ class Selected:
     stop_reason: str | None
     reviewed: bool
     has_body: bool
+    betas: tuple[str, ...]
 
 
 def requests(source: Source, wanted: Filter) -> list[Selected]:
@@ -79,10 +80,12 @@ def requests(source: Source, wanted: Filter) -> list[Selected]:
             stop_reason=row["stop_reason"],
             reviewed=bool(row["reviewed"]),
             has_body=row["body_length"] > len(row["custom_id"]) + _NO_PARAMS,
+            betas=tuple(row["betas"].split(",")) if row["betas"] else (),
         )
         for row in source.rows(
             "SELECT r.id, r.custom_id, r.tag, r.status, a.error_type, a.stop_reason, a.reviewed,"  # noqa: S608
-            " coalesce(e.body_length, r.body_length) AS body_length FROM requests r"
+            " coalesce(e.body_length, r.body_length) AS body_length,"
+            " coalesce(e.betas, r.betas) AS betas FROM requests r"
             " LEFT JOIN edits e ON e.id = r.edit_id JOIN submissions s ON s.id = r.submission_id"
             f" LEFT JOIN attempts a ON a.request_id = r.id AND {_LAST_ATTEMPT}"
             f" WHERE {where} ORDER BY r.id",

@@ -184,10 +184,10 @@ def plan_waiting(
     added: list[int] = []
     with ledger.transaction("plan") as written:
         for group in ledger.rows(
-            "SELECT submission_id, betas FROM requests r WHERE status = 'waiting' AND NOT EXISTS"
+            "SELECT r.submission_id, coalesce(e.betas, r.betas) AS betas FROM requests r"
+            " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'waiting' AND NOT EXISTS"
             " (SELECT 1 FROM submissions s JOIN pauses p ON p.workflow = s.workflow"
-            " WHERE s.id = r.submission_id)"
-            " GROUP BY submission_id, betas ORDER BY submission_id, betas"
+            " WHERE s.id = r.submission_id) GROUP BY 1, 2 ORDER BY 1, 2"
         ):
             submission = to_submission(
                 ledger.rows("SELECT * FROM submissions WHERE id = ?", group["submission_id"])[0]
@@ -196,7 +196,7 @@ def plan_waiting(
                 ledger.rows(
                     "SELECT r.id, coalesce(e.body_length, r.body_length) FROM requests r"
                     " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'waiting'"
-                    " AND r.submission_id = ? AND r.betas = ? ORDER BY r.id",
+                    " AND r.submission_id = ? AND coalesce(e.betas, r.betas) = ? ORDER BY r.id",
                     submission.id,
                     group["betas"],
                 ),
@@ -210,7 +210,8 @@ def plan_waiting(
                     submission,
                     betas=group["betas"],
                     overhead=wire_overhead,
-                    chosen="r.submission_id = ? AND r.betas = ? AND r.id BETWEEN ? AND ?",
+                    chosen="r.submission_id = ? AND coalesce(e.betas, r.betas) = ?"
+                    " AND r.id BETWEEN ? AND ?",
                     parameters=(submission.id, group["betas"], low, high),
                 )
                 added.append(batch_id)

@@ -176,6 +176,7 @@ CREATE TABLE edits (
   body_offset INTEGER NOT NULL,
   body_length INTEGER NOT NULL,
   body_sha256 BLOB NOT NULL,
+  betas TEXT NOT NULL,
   UNIQUE (command_id, request_id)
 ) STRICT;
 

@@ -14,13 +14,17 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any, Literal, TypeVar
 
-from core import recorded, reports, rescue
+from core import recorded, reports, rescue, rescued
 from core.bootstrap import open_engine, open_lane
+from core.caching import CachePolicy
+from core.catalogue import DEFAULT_MODEL
 from core.clock import SystemClock
 from core.engine import Engine
 from core.errors import PayloadError, SettingsError, TitanError
+from core.payload import check_name
 from core.settings import from_environment
 from core.submit import Order
 from state import rescue_file
@@ -42,6 +46,15 @@ __all__ = [
     "submit",
 ]
 
+
+class _NotSaid(str):
+    """A default, told apart from the same word said by the caller."""
+
+    __slots__ = ()
+
+
+_DEFAULT_MODEL = _NotSaid(DEFAULT_MODEL)
+_Choice = TypeVar("_Choice", bound=StrEnum)
 _ACTOR = "titan_batch"
 _log = logging.getLogger("titan_batch")
 
@@ -50,11 +63,12 @@ def submit(
     requests: Iterable[Mapping[str, Any]],
     *,
     tag: str,
-    model: str = "claude-sonnet-4-6",
+    model: str = _DEFAULT_MODEL,
     workflow: str | None = None,
     deadline: datetime | None = None,
-    betas: Sequence[str] = (),
-    on_failure: Literal["queue", "sync"] = "queue",
+    betas: Sequence[str] | None = None,
+    on_failure: Literal["queue", "sync"] | None = None,
+    cache: Literal["none", "1h", "upgrade"] | None = None,
 ) -> str:
     """Take the requests in for good, then send them; returns the key of the submission.
 
@@ -62,6 +76,9 @@ def submit(
     `{"custom_id", "params"}`. What surely was not taken in by the API is queued, and the next pass
     sends it; with `on_failure="sync"` it is answered at once instead, at the full price. The same
     call made again returns the same key and sends nothing.
+
+    Where the workflow, by its name or by that of the custom_ids, is a job of titan.toml, what that
+    says holds for whatever is not given here.
 
     A ledger that cannot be used does not stop the job: the requests are kept in a rescue file,
     with `on_failure="sync"` together with their answers, and the next pass takes it in.
@@ -72,11 +89,12 @@ def submit(
     listed = _listed(requests)
     order = Order(
         tag=tag,
-        model=model,
+        model=None if isinstance(model, _NotSaid) else check_name("model", model),
         workflow=workflow,
         deadline=deadline,
-        on_failure=_policy(on_failure),
-        betas=(betas,) if isinstance(betas, str) else tuple(betas),
+        on_failure=_choice("on_failure", on_failure, OnFailure),
+        betas=_betas(betas),
+        cache=_choice("cache", cache, CachePolicy),
     )
     order.check()
     try:
@@ -91,8 +109,8 @@ def submit(
     except Exception as error:  # noqa: BLE001 - a defect of ours must not take the job down
         _log.exception("A defect of titan_batch; the requests are kept all the same.")
         return _rescue(listed, order, LedgerUnusable(f"A defect of titan_batch: {error!r}."))
-    if submitted.trouble:
-        _log.warning("%s: %s", submitted.submission.key, submitted.trouble)
+    for line in (*submitted.warnings, *filter(None, [submitted.trouble])):
+        _log.warning("%s: %s", submitted.submission.key, line)
     return submitted.submission.key
 
 
@@ -111,10 +129,10 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
 
     What lies in a rescue file is answered from there until a pass has taken it in.
     """
-    rescued = _rescued(batch_id)
+    kept = _rescued(batch_id)
     try:
         with _engine() as engine:
-            if rescued is not None:
+            if kept is not None:
                 _poll(engine)
             if not engine.is_finished(batch_id):
                 _poll(engine)
@@ -122,24 +140,29 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
                     return None
             return list(engine.results(batch_id))
     except LedgerError:
-        rescued = _rescued(batch_id)
-        if rescued is None:
+        kept = _rescued(batch_id)
+        if kept is None:
             raise
-        return rescue.results(rescued)
+        return rescued.results(kept)
 
 
 def reconcile(tag: str) -> dict[str, Any]:
     """Where everything under the tag stands, after a look at the API if something is open.
 
     Returns `{"tag", "submissions", "requests", "by_status", "finished", "settled", "batches",
-    "cost_usd", "savings_usd"}`.
+    "cost_usd", "savings_usd", "trouble"}`. A ledger that cannot be read takes no job down:
+    `trouble` says so, what lies in rescue files is counted, and nothing is called finished.
     """
-    with _engine() as engine:
-        summary = reports.tag_summary(engine.context.ledger, tag)
-        if summary["submissions"] and not summary["finished"]:
-            _poll(engine)
+    try:
+        with _engine() as engine:
             summary = reports.tag_summary(engine.context.ledger, tag)
-        return summary
+            if summary["submissions"] and not summary["finished"]:
+                _poll(engine)
+                summary = reports.tag_summary(engine.context.ledger, tag)
+    except LedgerError as error:
+        _log.warning("%s cannot be reconciled: %s", tag, error)
+        return rescued.tag_summary(Folder(from_environment().home), tag, str(error))
+    return summary | {"trouble": None}
 
 
 def record_sync(
@@ -173,11 +196,16 @@ def _engine() -> Engine:
     return open_engine(from_environment(), actor=_ACTOR, runs_commands=False)
 
 
-def _policy(on_failure: str) -> OnFailure:
+def _choice(what: str, said: str | None, choices: type[_Choice]) -> _Choice | None:
     try:
-        return OnFailure(on_failure)
+        return None if said is None else choices(said)
     except ValueError:
-        raise PayloadError(f"on_failure is 'queue' or 'sync', not {on_failure!r}.") from None
+        among = " or ".join(repr(choice.value) for choice in choices)
+        raise PayloadError(f"{what} is {among}, not {said!r}.") from None
+
+
+def _betas(betas: Sequence[str] | None) -> tuple[str, ...] | None:
+    return (betas,) if isinstance(betas, str) else None if betas is None else tuple(betas)
 
 
 def _rescue(requests: list[Mapping[str, Any]], order: Order, error: LedgerError) -> str:
@@ -188,7 +216,7 @@ def _rescue(requests: list[Mapping[str, Any]], order: Order, error: LedgerError)
         Folder(settings.home), requests, order, clock=clock, actor=_ACTOR, error=error
     )
     _log.warning("%s is kept in %s: %s", kept.key, kept.file.path, error)
-    if order.on_failure == OnFailure.SYNC:
+    if kept.file.header().on_failure == OnFailure.SYNC:
         try:
             with closing(open_lane(settings)) as lane:
                 trouble = rescue.answer(kept.file, lane, clock)

@@ -164,6 +164,13 @@ def span(time: timedelta) -> str:
     return f"{seconds // _DAY}d {seconds % _DAY // _HOUR:02d}h"
 
 
+def moment(timestamp: str | None) -> str:
+    """The time itself, and what the clocks here say then."""
+    if timestamp is None:
+        return ""
+    return f"{timestamp[:16]}Z ({from_text(timestamp).astimezone():%a %d %b, %H:%M} here)"
+
+
 def since(timestamp: str | None, now: datetime) -> str:
     """How long ago that was."""
     return NOTHING if timestamp is None else span(now - from_text(timestamp))

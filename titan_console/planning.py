@@ -1,6 +1,7 @@
 """Shows what `submit` would do, and does none of it."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 
 import click
 
@@ -15,6 +16,7 @@ from core.pricing import PriceBook
 from core.settings import from_environment
 from core.submit import Order
 from state import bookings
+from state.deadlines import usual_turnaround
 from state.folder import Folder
 from state.reader import Reader
 from titan_console import format as cells
@@ -26,21 +28,24 @@ def show_plan(requests: Iterable[object], order: Order, *, as_json: bool) -> Non
     folder = Folder(from_environment().home)
     rules = titan_file.read(folder)
     now = SystemClock().now()
-    found = plan(
-        requests,
-        order,
-        rules=rules,
-        limits=Limits(),
-        estimate=Estimate.begin(PriceBook(rules.prices), now),
-    )
-    limits = rules.budgets.limits_of(
-        day=now.date().isoformat(), workflow=found.workflow, tag=found.tag
-    )
-    if folder.ledger.exists():
-        with Reader(folder.ledger) as reader:
-            check(limits, found.estimate, lambda scope: bookings.committed(reader, scope))
-    else:
-        check(limits, found.estimate, lambda _scope: 0)
+    with ExitStack() as opened:
+        reader = opened.enter_context(Reader(folder.ledger)) if folder.ledger.exists() else None
+        found = plan(
+            requests,
+            order,
+            rules=rules,
+            limits=Limits(),
+            estimate=Estimate.begin(PriceBook(rules.prices), now),
+            usual=lambda workflow: usual_turnaround(reader, workflow) if reader else None,
+        )
+        limits = rules.budgets.limits_of(
+            day=now.date().isoformat(), workflow=found.terms.workflow, tag=found.terms.tag
+        )
+        check(
+            limits,
+            found.estimate,
+            lambda scope: bookings.committed(reader, scope) if reader else 0,
+        )
     _print(found, as_json=as_json)
 
 
@@ -52,8 +57,11 @@ def _print(found: Plan, *, as_json: bool) -> None:
     unpriced = len(estimate.unpriced)
     print_fields(
         [
-            ("tag", found.tag),
-            ("workflow", found.workflow),
+            ("tag", found.terms.tag),
+            ("workflow", found.terms.workflow),
+            *((("job", found.terms.job),) if found.terms.job else ()),
+            ("model", found.terms.model),
+            ("deadline", cells.moment(found.terms.deadline_ts)),
             ("requests", cells.count(estimate.requests)),
             ("batches", cells.count(found.batches)),
             ("bytes", cells.size(found.bytes)),

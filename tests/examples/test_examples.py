@@ -29,10 +29,11 @@ class Day:
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Generator[Day, None, None]:
-    """Every job submits without a key, as the poller alone needs one; then two passes."""
+    """Every job submits under the template's rules and without a key; then two passes."""
     root = tmp_path_factory.mktemp("examples")
     with a_server() as (sandbox, address):
         jobs = Terminal(root / "home", address, api_key=None)
+        assert jobs.run("jobs", "init").code == 0
         submitted = {path.stem: jobs.python(str(path)) for path in PROGRAMS}
         again = jobs.python(str(EXAMPLES / "titan_daily_feed.py"))
         terminal = Terminal(root / "home", address)

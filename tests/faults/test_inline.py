@@ -133,14 +133,16 @@ def test_a_short_throttle_is_waited_out(bench: Bench) -> None:
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
 
 
-def test_betas_go_with_each_call(bench: Bench) -> None:
-    bench.faults.add("create:429")
-    bench.engine.submit(
-        [a_request(model="claude-opus-5", max_tokens=200_000)],
-        Order(tag="t", betas=("output-300k-2026-03-24",), on_failure=SYNC),
-    )
-    (row,) = results(bench, "t")
-    assert row["outcome"] is not None
+def test_what_only_a_batch_takes_waits_for_one_and_the_rest_is_answered(bench: Bench) -> None:
+    bench.faults.add("create:429:times=1")
+    long = a_request("long", model="claude-opus-5", max_tokens=200_000)
+    taken = bench.engine.submit([long, *some_requests(2)], Order(tag="t", on_failure=SYNC))
+    assert "more tokens than a synchronous call may" in (taken.trouble or "")
+    assert [row["outcome"] for row in results(bench, "t")] == [None, "succeeded", "succeeded"]
+    assert len(bench.sandbox.books().messages) == 2
+    bench.pass_after(3600)
+    bench.pass_after(3600)
+    assert [row["outcome"] for row in results(bench, "t")] == ["succeeded"] * 3
 
 
 def test_every_trouble_of_the_one_call_is_one_of_ours(bench: Bench) -> None:

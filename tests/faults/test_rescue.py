@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -308,3 +309,96 @@ def test_a_call_that_lies_in_another_place_already_is_not_kept_twice(
     assert titan_batch.submit(some_requests(2), tag="t", on_failure="sync") == first
     assert len(rescue_file.waiting(Folder(home))) == 1
     assert len(sandbox.books().messages) == 2
+
+
+@pytest.mark.parametrize("break_it", BREAKS)
+def test_a_reconcile_without_a_ledger_says_so_and_takes_no_job_down(
+    home: Path, sandbox: Sandbox, break_it: Callable[[Path], None]
+) -> None:
+    whole = set(titan_batch.reconcile("t"))
+    _heal(home)
+    shutil.rmtree(home)
+    break_it(home)
+    kept = titan_batch.submit(some_requests(3), tag="t")
+    titan_batch.submit(some_requests(2), tag="t", workflow="w", on_failure="sync", model="m")
+    titan_batch.submit(some_requests(1), tag="another")
+    found = titan_batch.reconcile("t")
+    assert set(found) == whole
+    assert "ledger" in found["trouble"]
+    assert (found["requests"], len(found["submissions"])) == (5, 2)
+    assert kept in found["submissions"]
+    assert found["by_status"]["waiting"] == 3
+    assert (found["finished"], found["cost_usd"]) == (False, None)
+    assert sandbox.books().creates == 0
+
+
+def _budget(home: Path, day_usd: str) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "titan.toml").write_text(f"[budgets]\nday_usd = {day_usd}\n", "utf-8")
+
+
+def test_what_was_rescued_counts_for_the_budget(home: Path, sandbox: Sandbox) -> None:
+    _budget(home, "0.002")
+    _corrupt(home)
+    titan_batch.submit(some_requests(2), tag="first")
+    _heal(home)
+    assert _poll().sent == 1
+    with pytest.raises(titan_batch.PayloadError, match="is spent or booked"):
+        titan_batch.submit(some_requests(2), tag="second")
+    assert sandbox.books().creates == 1
+
+
+def test_what_was_rescued_and_does_not_fit_stays_until_it_does(
+    home: Path, sandbox: Sandbox
+) -> None:
+    _budget(home, "0.002")
+    titan_batch.submit(some_requests(2), tag="first")
+    ledger = (home / "titan.db").read_bytes()
+    _corrupt(home)
+    key = titan_batch.submit(some_requests(2), tag="second")
+    _heal(home)
+    (home / "titan.db").write_bytes(ledger)
+    (trouble,) = (trouble for trouble in _poll().troubles if "rescue" in trouble)
+    assert "stays: Over the budget of the day" in trouble
+    assert sandbox.books().creates == 1
+    # What the first one really cost is far less than what was booked for it.
+    _poll()
+    _poll()
+    assert len(titan_batch.poll_and_collect(key) or []) == 2
+
+
+def test_what_fits_no_budget_is_refused_with_a_broken_ledger_too(home: Path) -> None:
+    _budget(home, "0.0001")
+    _corrupt(home)
+    with pytest.raises(titan_batch.PayloadError, match=r"limit is \$0.0001"):
+        titan_batch.submit(some_requests(2), tag="t")
+    assert rescue_file.waiting(Folder(home)) == []
+
+
+def test_what_the_job_says_holds_for_a_rescue_too(home: Path, sandbox: Sandbox) -> None:
+    home.mkdir()
+    (home / "titan.toml").write_text(
+        '[workloads.t]\n[jobs.feed-classify]\nworkload = "t"\nschedule = "daily"\n'
+        'model = "claude-haiku-5-5"\ndeadline_h = 26\non_failure = "sync"\n',
+        "utf-8",
+    )
+    _corrupt(home)
+    long = a_request("feed-classify-2026-11-22-00009", max_tokens=200_000)
+    key = titan_batch.submit([*some_requests(1), long], tag="t")
+    (file,) = rescue_file.waiting(Folder(home))
+    header = file.header()
+    assert (header.job, header.model, header.on_failure) == (
+        *("feed-classify", "claude-haiku-5-5"),
+        "sync",
+    )
+    assert header.deadline_ts is not None
+    assert len(sandbox.books().messages) == 1
+    _heal(home)
+    _poll()
+    _poll()
+    results = titan_batch.poll_and_collect(key) or []
+    assert [row["outcome"] for row in results] == ["succeeded"] * 2
+    with open_engine(from_environment(), actor="test") as engine:
+        (submission,) = views.submissions_of(engine.context.ledger, "t")
+        betas = [batch.betas for batch in views.batches_of(engine.context.ledger, submission)]
+    assert sorted(betas) == [(), ("output-300k-2026-03-24",)]

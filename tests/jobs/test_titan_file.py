@@ -106,7 +106,7 @@ def test_a_submission_that_is_never_batched_is_refused_with_its_reason(
             bench.engine.submit(some_requests(2), order)
         assert views.totals(bench.engine.context.ledger).requests == 0
         assert bench.sandbox.books().creates == 0
-        assert not list(folder.spool.iterdir())
+        assert not list(folder.spool.glob("*"))
 
 
 def test_the_workflow_in_a_custom_id_is_looked_at_too(folder: Folder) -> None:

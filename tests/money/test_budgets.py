@@ -1,11 +1,12 @@
 """Budgets: booked at submit, settled on real usage, refused before anything is sent."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from builders import Bench, a_bench, a_request, some_requests
+from builders import START, Bench, a_bench, a_request, some_requests
 
 from core.catalogue import parse
 from core.errors import OverBudget, PayloadError
@@ -106,8 +107,6 @@ def test_a_mistake_in_a_budget_is_named() -> None:
 
 
 def estimate() -> Estimate:
-    from builders import START  # noqa: PLC0415 - beside its use
-
     return Estimate.begin(PriceBook(), START)
 
 
@@ -126,7 +125,7 @@ def test_a_plan_tells_batches_bytes_and_both_prices() -> None:
     assert (found.batches, found.estimate.requests) == (3, 5)
     assert found.estimate.tokens_out == 5 * 64
     assert found.estimate.sync_nano == 2 * found.estimate.batch_nano > 0
-    assert found.workflow == "feed-classify"
+    assert found.terms.workflow == "feed-classify"
     assert found.bytes > 5 * 65
 
 
@@ -154,7 +153,9 @@ THINKING = {"type": "enabled", "budget_tokens": 1024}
         ),
         (a_request(cache_control={"type": "ephemeral", "ttl": "1h"}), {}, "1-hour cache"),
         (a_request(), {"model": "claude-next-9"}, "No price is known for claude-next-9"),
-        (a_request(), {"betas": ("output-300k-2026-03-24",)}, "more than an hour"),
+        (a_request(max_tokens=200_000), {}, "more than an hour"),
+        (a_request(model="claude-sonet-4-6"), {}, "Did you mean claude-sonnet-4-6?"),
+        (a_request(), {"deadline": START + timedelta(hours=2)}, "at the next pass runs sync"),
     ],
 )
 def test_a_plan_says_what_to_mind(request_: object, order: dict[str, object], said: str) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from builders import a_request
 
+from core.caching import CachePolicy
 from core.errors import PayloadError
+from core.models import EXTENDED_OUTPUT_BETA
 from core.payload import (
-    EXTENDED_OUTPUT_BETA,
     Limits,
     Line,
     check_tag,
+    reread,
     to_line,
     wire_overhead,
     workflow_and_date,
@@ -28,8 +30,11 @@ def line_of(
     model: str = "claude-sonnet-4-6",
     betas: tuple[str, ...] = (),
     limits: Limits | None = None,
+    cache: CachePolicy = CachePolicy.HOUR,
 ) -> Line:
-    return to_line(request, position=7, model=model, betas=betas, limits=limits or Limits())
+    return to_line(
+        request, position=7, model=model, betas=betas, limits=limits or Limits(), cache=cache
+    )
 
 
 def without(request: dict[str, object], key: str) -> dict[str, object]:
@@ -82,7 +87,7 @@ def deep() -> list[object]:
         pytest.param(a_request(NAME, max_tokens=True), NAME, "not True", id="bool"),
         pytest.param(a_request(NAME, max_tokens="64"), NAME, "not '64'", id="text max"),
         pytest.param(a_request(NAME, max_tokens=1.5), NAME, "not 1.5", id="float max"),
-        pytest.param(a_request(NAME, max_tokens=128_001), NAME, "limit of 128,000", id="over"),
+        pytest.param(a_request(NAME, max_tokens=300_001), NAME, "limit of 300,000", id="over"),
         pytest.param(a_request(NAME, model=""), NAME, "model must be a name", id="no model"),
         pytest.param(a_request(NAME, model=4), NAME, "model must be a name", id="number model"),
         pytest.param(a_request(NAME, stream=True), NAME, "leave `stream` out", id="stream"),
@@ -193,8 +198,7 @@ def test_a_good_request_passes(request_: Mapping[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("model", "betas", "most"),
     [
-        ("claude-sonnet-4-6", (), 128_000),
-        ("claude-sonnet-4-6", (EXTENDED_OUTPUT_BETA,), 300_000),
+        ("claude-sonnet-4-6", (), 300_000),
         ("claude-opus-5-5", (EXTENDED_OUTPUT_BETA,), 300_000),
         ("claude-haiku-5-5", ("other", EXTENDED_OUTPUT_BETA), 300_000),
         ("claude-haiku-4-5", (), 64_000),
@@ -208,6 +212,42 @@ def test_max_tokens_may_reach_the_models_limit_and_no_further(
     line_of(a_request(NAME, max_tokens=most), model=model, betas=betas)
     with pytest.raises(PayloadError, match=f"over {model}'s limit of {most:,}"):
         line_of(a_request(NAME, max_tokens=most + 1), model=model, betas=betas)
+
+
+@pytest.mark.parametrize(
+    ("model", "max_tokens", "given", "sent"),
+    [
+        ("claude-sonnet-4-6", 128_000, (), ()),
+        ("claude-sonnet-4-6", 128_001, (), (EXTENDED_OUTPUT_BETA,)),
+        ("claude-sonnet-4-6", 128_001, ("x",), ("x", EXTENDED_OUTPUT_BETA)),
+        ("claude-sonnet-4-6", 128_000, ("x", EXTENDED_OUTPUT_BETA), ("x",)),
+        ("claude-haiku-4-5", 64_000, (), ()),
+        ("another-model", 200_000, (EXTENDED_OUTPUT_BETA,), (EXTENDED_OUTPUT_BETA,)),
+        ("another-model", 200_000, (), ()),
+    ],
+)
+def test_the_long_output_goes_with_the_requests_that_need_it(
+    model: str, max_tokens: int, given: tuple[str, ...], sent: tuple[str, ...]
+) -> None:
+    line = line_of(a_request(NAME, max_tokens=max_tokens), model=model, betas=given)
+    assert line.betas == sent
+    assert reread(line.body, betas=given) == line
+
+
+@pytest.mark.parametrize("mark", [FIVE_MINUTES, {"type": "ephemeral", "ttl": "5m"}])
+def test_a_five_minute_mark_is_upgraded_where_the_job_says_so(mark: dict[str, str]) -> None:
+    short = with_content(a_block(cache_control=mark))
+    hour = with_content(a_block(cache_control=ONE_HOUR))
+    upgraded = line_of(short, cache=CachePolicy.UPGRADE)
+    assert upgraded == line_of(hour)
+    assert short["messages"] == with_content(a_block(cache_control=mark))["messages"]
+    with pytest.raises(PayloadError, match="5-minute"):
+        line_of(with_content(a_block(cache_control="ephemeral")), cache=CachePolicy.UPGRADE)
+
+
+def test_a_job_without_a_cache_takes_no_mark() -> None:
+    with pytest.raises(PayloadError, match=f'{NAME}.*cache = "none"'):
+        line_of(with_content(a_block(cache_control=ONE_HOUR)), cache=CachePolicy.NONE)
 
 
 def test_the_limit_of_an_unknown_model_is_the_apis_to_judge() -> None:

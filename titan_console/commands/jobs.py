@@ -97,7 +97,7 @@ def _print(catalogue: Catalogue) -> None:
                 job.model,
                 _tokens(job.tokens_in),
                 _tokens(job.tokens_out),
-                f"{job.deadline_h}h",
+                _deadline(job),
                 job.on_failure,
                 job.cache,
                 _tokens(job.max_tokens),
@@ -107,6 +107,12 @@ def _print(catalogue: Catalogue) -> None:
     )
     click.echo()
     print_table(("NEVER BATCHED", "WHY"), catalogue.never_batch.reasons().items())
+
+
+def _deadline(job: Job) -> str:
+    if job.deadline_at is not None:
+        return str(job.deadline_at)
+    return cells.NOTHING if job.deadline_h is None else f"{job.deadline_h}h"
 
 
 def _tokens(number: int | None) -> str:
@@ -150,6 +156,7 @@ def _job(job: Job) -> dict[str, Any]:
         "tokens_in": job.tokens_in,
         "tokens_out": job.tokens_out,
         "deadline_h": job.deadline_h,
+        "deadline_at": str(job.deadline_at) if job.deadline_at else None,
         "on_failure": job.on_failure.value,
         "cache": job.cache.value,
         "betas": list(job.betas),

@@ -1,6 +1,7 @@
 """`titan-console submit`: a JSONL file of requests into the ledger and to the API."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -9,11 +10,15 @@ import click
 import msgspec
 
 from core.bootstrap import open_engine
+from core.caching import CachePolicy
+from core.catalogue import DEFAULT_MODEL
 from core.errors import PayloadError
 from core.settings import from_environment
 from core.submit import Order, Submitted
+from state.errors import AlreadySubmitted, LedgerError, LedgerUnusable
 from state.records import OnFailure, Submission
 from state.views import batches_of
+from titan_console import format as cells
 from titan_console import progress
 from titan_console.diagnostics import Exit, say
 from titan_console.output import print_json
@@ -23,16 +28,30 @@ from titan_console.planning import show_plan
 @click.command
 @click.argument("file", type=click.File("rb"))
 @click.option("--tag", help="What the submission is called. Default: the file's name.")
-@click.option("--model", default="claude-sonnet-4-6", show_default=True)
+@click.option("--job", help="The job of titan.toml. Default: the one that the workflow names.")
+@click.option("--model", help=f"For requests that name none. Default: the job's, {DEFAULT_MODEL}.")
 @click.option("--workflow", help="Default: from the custom_ids, else the tag.")
-@click.option("--deadline", help="When the results are needed, as 2026-05-02T06:00+02:00.")
-@click.option("--beta", "betas", multiple=True, help="A beta header for the batch; repeatable.")
+@click.option(
+    "--deadline",
+    help="When the results are needed, as 2026-05-02T06:00+02:00. Default: the job's, none.",
+)
+@click.option(
+    "--beta",
+    "betas",
+    multiple=True,
+    help="A beta header for the batch; repeatable. Default: the job's.",
+)
 @click.option(
     "--on-failure",
-    type=click.Choice(["queue", "sync"]),
-    default="queue",
-    show_default=True,
-    help="What to do with what surely cannot be sent: keep it, or answer it at the full price.",
+    type=click.Choice([policy.value for policy in OnFailure]),
+    help="What to do with what surely cannot be sent: keep it, or answer it at the full price."
+    " Default: the job's, queue.",
+)
+@click.option(
+    "--cache",
+    type=click.Choice([policy.value for policy in CachePolicy]),
+    help="Which cache_control to take: none, 1h, or upgrade those of 5 minutes to 1h."
+    " Default: the job's, 1h.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show the plan: batches, bytes, money.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
@@ -42,11 +61,13 @@ def command(  # noqa: PLR0913 - each is an option
     *,
     file: IO[bytes],
     tag: str | None,
-    model: str,
+    job: str | None,
+    model: str | None,
     workflow: str | None,
     deadline: str | None,
     betas: tuple[str, ...],
-    on_failure: str,
+    on_failure: str | None,
+    cache: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -54,25 +75,41 @@ def command(  # noqa: PLR0913 - each is an option
 
     One request a line: {"custom_id", "messages", "max_tokens", ...}, or the API's own
     {"custom_id", "params"}. The same file submitted again sends nothing. Prints the key.
+
+    Where the workflow is a job of titan.toml, what that says holds for all that is not given here.
     """
     order = Order(
         tag=_tag_of(file.name) if tag is None else tag,
         model=model,
         workflow=workflow,
+        job=job,
         deadline=_moment(deadline) if deadline else None,
-        betas=betas,
-        on_failure=OnFailure(on_failure),
+        betas=betas or None,
+        on_failure=OnFailure(on_failure) if on_failure else None,
+        cache=CachePolicy(cache) if cache else None,
     )
     if dry_run:
         show_plan(_requests(file), order, as_json=as_json)
         return
-    with (
-        progress.shown() as bar,
-        open_engine(from_environment(), actor="cli", progress=bar) as engine,
-    ):
-        submitted = engine.submit(_requests(file), order)
-        batches = batches_of(engine.context.ledger, submitted.submission)
+    with progress.shown() as bar:
+        with _nothing_sent():
+            engine = open_engine(from_environment(), actor="cli", progress=bar)
+        with engine:
+            with _nothing_sent():
+                submitted = engine.submit(_requests(file), order)
+            batches = batches_of(engine.context.ledger, submitted.submission)
     ctx.exit(_report(submitted, len(batches), as_json=as_json))
+
+
+@contextmanager
+def _nothing_sent() -> Generator[None, None, None]:
+    """Say of a broken ledger that the input is still the caller's; no rescue file is made here."""
+    try:
+        yield
+    except AlreadySubmitted:
+        raise
+    except LedgerError as error:
+        raise LedgerUnusable(f"{error} Nothing was sent; submit it again then.") from error
 
 
 def _report(submitted: Submitted, batches: int, *, as_json: bool) -> int:
@@ -82,14 +119,25 @@ def _report(submitted: Submitted, batches: int, *, as_json: bool) -> int:
             {
                 "batch_id": taken.key,
                 "tag": taken.tag,
+                "workflow": taken.workflow,
+                "job": taken.job,
+                "model": taken.model,
+                "deadline_ts": taken.deadline_ts,
+                "on_failure": taken.on_failure.value,
                 "request_count": taken.request_count,
                 "batches": batches,
                 "repeated": submitted.repeated,
                 "trouble": submitted.trouble,
+                "warnings": list(submitted.warnings),
             }
         )
     else:
         click.echo(taken.key)
+    for warning in submitted.warnings:
+        say(f"titan-console: {warning}")
+    if taken.deadline_ts:
+        by = f" by job {taken.job}" if taken.job else ""
+        say(f"Due {cells.moment(taken.deadline_ts)}{by}.")
     if submitted.repeated:
         say(f"The same {_requests_in(taken)} are in it already; nothing was sent.")
     elif submitted.trouble:

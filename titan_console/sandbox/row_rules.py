@@ -80,7 +80,8 @@ def _max_tokens(params: Params, model: Model, terms: Terms) -> str:
     wanted = as_int(params["max_tokens"]) or 0
     if wanted < (1 if terms.batch else 0):
         return "max_tokens: must be greater than or equal to 1"
-    ceiling = model.ceiling(terms.betas)
+    # The long output is for batches alone.
+    ceiling = model.ceiling(terms.betas if terms.batch else frozenset())
     if wanted > ceiling:
         return (
             f"max_tokens: {wanted} > {ceiling}, which is the maximum allowed number of output"

@@ -1,0 +1,90 @@
+"""`titan-console submit` as it is typed: what a job says, what is shown, what is warned of."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from builders import some_requests
+from terminal import Terminal, a_server
+
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.plan import Plan
+
+LINES = "".join(json.dumps(request) + "\n" for request in some_requests(2))
+TOML = """
+[workloads.t]
+[jobs.nightly]
+workload = "t"
+schedule = "nightly"
+model = "claude-hiaku-5-5"
+deadline_h = 2
+"""
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Generator[tuple[Terminal, Sandbox], None, None]:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "titan.toml").write_text(TOML, "utf-8")
+    with a_server(Plan.instant()) as (sandbox, address):
+        yield Terminal(home, address), sandbox
+
+
+def test_what_the_job_says_holds_and_is_shown(shell: tuple[Terminal, Sandbox]) -> None:
+    terminal, sandbox = shell
+    planned = terminal.run(
+        "submit", "-", "--tag", "t", "--job", "nightly", "--dry-run", stdin=LINES
+    )
+    assert planned.code == 0
+    assert "claude-hiaku-5-5" in planned.out
+    assert "here)" in planned.out
+    planned = terminal.run(
+        *("submit", "-", "--tag", "t", "--job", "nightly", "--dry-run", "--json"), stdin=LINES
+    )
+    assert planned.json()["job"] == "nightly"
+    assert planned.json()["deadline_ts"].endswith("Z")
+    assert sum("Did you mean" in caveat for caveat in planned.json()["caveats"]) == 1
+
+    done = terminal.run("submit", "-", "--tag", "t", "--workflow", "nightly", stdin=LINES)
+    assert done.code == 0
+    said = done.err.splitlines()
+    assert "Did you mean claude-haiku-5-5?" in said[0]
+    assert "the next pass runs" in said[1] or "at the next pass runs" in said[1]
+    assert said[2].startswith("Due 20")
+    assert said[2].endswith("here) by job nightly.")
+    assert sandbox.books().creates == 1
+
+
+def test_what_is_typed_is_stronger_and_json_tells_all(shell: tuple[Terminal, Sandbox]) -> None:
+    terminal, _ = shell
+    done = terminal.run(
+        *("submit", "-", "--tag", "t", "--job", "nightly", "--model", "claude-sonnet-4-6"),
+        *("--deadline", "2099-05-02T06:00+02:00", "--on-failure", "sync", "--json"),
+        stdin=LINES,
+    )
+    report = done.json()
+    assert (report["job"], report["model"]) == ("nightly", "claude-sonnet-4-6")
+    assert report["deadline_ts"] == "2099-05-02T04:00:00.000Z"
+    assert (report["on_failure"], report["warnings"]) == ("sync", [])
+
+
+def test_a_job_that_is_not_there_is_a_usage_error(shell: tuple[Terminal, Sandbox]) -> None:
+    terminal, sandbox = shell
+    for extra in ([], ["--dry-run"]):
+        done = terminal.run("submit", "-", "--tag", "t", "--job", "nightli", *extra, stdin=LINES)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert "Did you mean nightly?" in done.err
+    assert sandbox.books().creates == 0
+
+
+def test_a_ledger_that_cannot_be_used_sends_nothing_and_keeps_nothing(
+    shell: tuple[Terminal, Sandbox],
+) -> None:
+    terminal, sandbox = shell
+    (terminal.home / "titan.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    done = terminal.run("submit", "-", "--tag", "t", "--on-failure", "sync", stdin=LINES)
+    assert (done.code, done.out, done.err.count("\n")) == (3, "", 1)
+    assert "Nothing was sent" in done.err
+    assert not (terminal.home / "rescue").exists()
+    assert (sandbox.books().creates, sandbox.books().messages) == (0, ())
