@@ -69,7 +69,8 @@ def disk_use(folder: Folder) -> dict[str, int]:
         return sum(path.stat().st_size for path in paths if path.is_file())
 
     return {
-        "ledger": size(list(folder.root.glob("titan.db*"))),
+        "ledger": size([folder.ledger]),
+        "wal": size(list(folder.root.glob("titan.db-wal"))),
         "spool": size(list(folder.spool.glob("*"))),
         "results": size(list(folder.results.glob("*"))),
         "free": shutil.disk_usage(folder.root).free,

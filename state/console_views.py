@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from state import commands, views
+from state import alerts, commands, views
+from state.alerts import Alert
 from state.commands import Command
 from state.reader import Reader, Source
 from state.records import Batch, Hold
@@ -43,6 +44,7 @@ class Snapshot:
     saved_30d: Saved
     poller: views.Poller
     holds: Sequence[Hold]
+    alerts: Sequence[Alert]
     commands: Sequence[Command]
     newest_event_id: int
     newest_event_ts: str | None
@@ -70,6 +72,7 @@ def _read(source: Source, now: datetime) -> Snapshot:
         saved_30d=_saved(source, now - timedelta(days=_DAYS - 1)),
         poller=views.poller(source),
         holds=views.holds(source, now_ts=now_text),
+        alerts=alerts.raised(source),
         commands=commands.at_hand(source, latest=COMMANDS_SHOWN),
         newest_event_id=event[0]["id"] if event else 0,
         newest_event_ts=event[0]["at"] if event else None,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +14,7 @@ from textual.filter import LineFilter
 
 from core.clock import Clock, SystemClock
 from state.commands import Verb
+from state.timestamps import from_text
 from titan_console import crash_log
 from titan_console.feed import Feed
 from titan_console.messages import LedgerLost, LedgerSeen, PassEnded
@@ -33,6 +35,7 @@ from titan_console.widgets.verb_bar import VerbBar
 
 _PARENT_CHECK_S = 2.0
 _ORDERS_LOOK_S = 0.5
+_MILLISECOND = timedelta(milliseconds=1)
 # The three that the line of keys names where there is no room for buttons.
 _NAMED = (Verb.REPLAY, Verb.CANCEL, Verb.SYNC)
 

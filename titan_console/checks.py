@@ -3,15 +3,17 @@
 import importlib.util
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from core import titan_file
 from core.clock import SystemClock
 from core.settings import DEFAULT_BASE_URL, Settings
-from state import checkup, orphans, pauses, rescue_file, settled, views
+from state import alerts, checkup, doctor_views, orphans, pauses, rescue_file, settled, views
 from state.errors import LedgerError
 from state.folder import Folder
 from state.orphans import OrphanVerdict
@@ -42,6 +44,14 @@ class Finding:
 
 def examine(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
     """Every finding, in the order in which a person would ask."""
+    yield from standing(settings, thorough=thorough)
+    folder = Folder(settings.home)
+    with suppress(LedgerError), Reader(folder.ledger) as reader:
+        yield from of_ledger(reader, SystemClock().now())
+
+
+def standing(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
+    """What does not change from one pass to the next: the machine, the settings, the files."""
     folder = Folder(settings.home)
     yield Finding(Health.OK, "python", f"{platform.python_version()} on {platform.system()}")
     yield _sqlite()
@@ -51,6 +61,14 @@ def examine(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
     yield from _catalogue(Folder(settings.home))
     yield from _rescues(folder)
     yield from _ledger(folder, thorough=thorough)
+
+
+def of_ledger(source: Source, now: datetime) -> Iterator[Finding]:
+    """What the ledger tells of passes, alerts, doubts, holds and money."""
+    for timed in (_poller, _passes, _holds):
+        yield from timed(source, now)
+    for check in (_alerts, _doubts, _pauses, _follow_ups, _money):
+        yield from check(source)
 
 
 def _sqlite() -> Finding:
@@ -124,8 +142,6 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         return
     yield Finding(Health.OK, "ledger", f"{folder.ledger} is whole")
     with Reader(folder.ledger) as reader:
-        for check in (_poller, _doubts, _holds, _pauses, _follow_ups, _money):
-            yield from check(reader)
         lost = checkup.lost_results(reader, folder)
     if lost:
         count = f"{len(lost)} batch{'' if len(lost) == 1 else 'es'}"
@@ -151,11 +167,34 @@ def _future(folder: Folder) -> Finding:
     )
 
 
-def _poller(source: Source) -> Iterator[Finding]:
-    beat = cells.heartbeat(views.poller(source), SystemClock().now())
+def _poller(source: Source, now: datetime) -> Iterator[Finding]:
+    beat = cells.heartbeat(views.poller(source), now)
     needs_one = bool(views.open_batches(source))
     late = needs_one and beat.tone in (cells.Tone.BAD, cells.Tone.WARN)
     yield Finding(Health.WARN if late else Health.OK, "poller", beat.word)
+
+
+def _passes(source: Source, now: datetime) -> Iterator[Finding]:
+    """How often passes come, who makes one now, and what the last one did."""
+    beat = views.poller(source)
+    gap = doctor_views.usual_gap(source)
+    if gap is not None:
+        yield Finding(Health.OK, "cadence", f"a pass every {cells.span(gap)}, in the middle")
+    if beat.lease_expires_ts and beat.lease_expires_ts > to_text(now):
+        until = f"until {beat.lease_expires_ts}"
+        yield Finding(Health.OK, "lease", f"{beat.lease_holder} makes a pass, {until}")
+    if beat.last_finished_ts:
+        yield Finding(Health.OK, "last pass", _summary(beat.last_summary))
+
+
+def _summary(summary: Mapping[str, object]) -> str:
+    did = [f"{name.replace('_', ' ')} {value}" for name, value in summary.items() if value]
+    return ", ".join(did) or "found nothing to do"
+
+
+def _alerts(source: Source) -> Iterator[Finding]:
+    for alert in alerts.raised(source):
+        yield Finding(Health.WARN, "alert", f"{alert.rule}: {alert.message}")
 
 
 def _doubts(source: Source) -> Iterator[Finding]:
@@ -178,8 +217,8 @@ def _doubts(source: Source) -> Iterator[Finding]:
         )
 
 
-def _holds(source: Source) -> Iterator[Finding]:
-    for hold in views.holds(source, now_ts=to_text(SystemClock().now())):
+def _holds(source: Source, now: datetime) -> Iterator[Finding]:
+    for hold in views.holds(source, now_ts=to_text(now)):
         yield Finding(Health.WARN, "held", f"{hold.name} until {hold.until_ts}: {hold.reason}")
 
 

@@ -54,6 +54,8 @@ class Desk:
 
     def __init__(self, path: Path) -> None:
         """`path` is the ledger; it may not exist yet."""
+        # Who is told how many seconds each answer took.
+        self.note: Callable[[float], None] = lambda _seconds: None
         self._kept = KeptReader(path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-desk")
         self._asked = 0
@@ -81,7 +83,11 @@ class Desk:
                 self._kept.close()
                 raise
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, answer)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        found = await loop.run_in_executor(self._thread, answer)
+        self.note(loop.time() - began)
+        return found
 
     def close(self) -> None:
         """Break off, and let go of the ledger."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from core.clock import Clock
 from titan_console.feed import Feed
 from titan_console.messages import LedgerLost, LedgerSeen, Trouble
+from titan_console.vitals import Vitals
 from titan_console.widgets.tab_strip import Tab
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class View:
     ) -> None:
         """Empty, until the feed has looked. Read-only, nothing can be asked for."""
         self.read_only = read_only
+        self.vitals = Vitals()
         self.tabs = tabs
         self.mode = tabs[0].mode if tabs else ""
         self.path = feed.path

@@ -31,6 +31,7 @@ class AskingPage(Page):
             self.show()
 
         desk = Desk(self.view.path)
+        desk.note = self.view.vitals.note_answer
         answers = Answered(desk, question, taken, self.say_trouble, self._start)
         self._desks.append(desk)
         self._answers.append(answers)

@@ -52,14 +52,25 @@ def heartbeat(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
 
 
 def holds(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
-    """What is held back, and until when."""
-    parts: list[Part] = []
+    """What is wrong, then what is held back and until when."""
+    parts = _alerts(snapshot) if snapshot else []
     for hold in snapshot.holds if snapshot else ():
         left = from_text(hold.until_ts) - now
         if left > timedelta(0):
             parts.append(Part("‖ held ", Tone.WARN, strong=True))
             parts.append(Part(f"{hold.name} for {fmt.span(left)}: {hold.reason}  ", Tone.WARN))
     return tuple(parts)
+
+
+def _alerts(snapshot: Snapshot) -> list[Part]:
+    if not snapshot.alerts:
+        return []
+    newest, number = snapshot.alerts[-1], len(snapshot.alerts)
+    more = f" and {number - 1:,} more" if number > 1 else ""
+    return [
+        Part("! alert ", Tone.BAD, strong=True),
+        Part(f"{newest.rule}: {newest.message}{more}  ", Tone.BAD),
+    ]
 
 
 def open_title(snapshot: Snapshot) -> str:

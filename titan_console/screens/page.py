@@ -22,6 +22,7 @@ from titan_console.widgets.order_lines import OrderLines
 from titan_console.widgets.record_table import RecordTable
 from titan_console.widgets.tab_strip import TabStrip
 from titan_console.widgets.verb_bar import VerbBar
+from titan_console.widgets.virtual_table import VirtualTable
 
 _TICK_S = 1.0
 _ROOM_FOR_ALL = 110
@@ -36,6 +37,8 @@ class Page(Screen[None]):
 
     # The word that stands for the page in tabs, crumbs and on the `:` line.
     WORD: ClassVar[str] = ""
+    # Whether there is nothing to show before there is a ledger.
+    NEEDS_LEDGER: ClassVar[bool] = True
     DEFAULT_CSS = """
     Page {
         background: $background;
@@ -127,6 +130,8 @@ class Page(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to tick."""
+        for table in self.query(VirtualTable):  # pyright: ignore[reportUnknownVariableType] - whatever it lists
+            table.tell_times(self.view.vitals.note_answer)
         self.set_class(self.view.read_only, "-read-only")
         self.show()
         self.set_interval(_TICK_S, self.tick)
@@ -162,12 +167,14 @@ class Page(Screen[None]):
         """Draw all of it, as it looks at this moment."""
         now = self.view.now()
         snapshot = self.view.snapshot
-        self.set_class(snapshot is None, "-nothing-yet")
+        self.set_class(snapshot is None and self.NEEDS_LEDGER, "-nothing-yet")
         self._show_lines(now)
         if snapshot is None:
             self._notice.update(self._say_what_is_missing())
-            return
-        self._figures.figures = bars.figures(snapshot)
+            if self.NEEDS_LEDGER:
+                return
+        else:
+            self._figures.figures = bars.figures(snapshot)
         self.draw(now)
         self.show_about()
         self._show_verbs()

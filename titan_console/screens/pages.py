@@ -40,6 +40,7 @@ PLACES = (
     Place(Tab("5", "kpis", "KPIs"), "kpis", "KpisScreen"),
     Place(Tab("6", "jobs", "Jobs"), "jobs", "JobsScreen"),
     Place(Tab("7", "audit", "Audit"), "audit", "AuditScreen"),
+    Place(Tab("8", "doctor", "Doctor"), "doctor", "DoctorScreen"),
 )
 TABS = tuple(place.tab for place in PLACES)
 FIRST = TABS[0].mode

@@ -1,6 +1,6 @@
 """A list of any length: it knows all keys, and holds only the records around the window."""
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -87,6 +87,10 @@ class VirtualTable(RecordTable, Generic[Record]):
         self.listing = listing
         self.is_loaded = False
         self._key_answers.ask(self._list_keys)
+
+    def tell_times(self, note: Callable[[float], None]) -> None:
+        """Tell how many seconds each answer takes."""
+        self._key_desk.note = self._record_desk.note = note
 
     def ledger_changed(self) -> None:
         """Ask again for what is seen; what is not seen is asked for when it is."""
