@@ -76,3 +76,14 @@ async def test_a_filter_finds_a_batch_that_ended_long_ago(tmp_path: Path) -> Non
         await pilot.press("escape")
         await until(pilot, lambda: "▽" not in shown(pilot))
         await until_shown(pilot, "Last 50 ended")
+
+
+async def test_a_sort_without_a_filter_waits_for_nothing(tmp_path: Path) -> None:
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until_shown(pilot, "Open batches 6")
+        await pilot.press("s", "n")
+        await until_shown(pilot, "⇅ most requests first  ")
+        first = table(pilot, "open").keys[0]
+        await pilot.press("i")
+        await until_shown(pilot, "⇅ most requests first, inverted")
+        assert table(pilot, "open").keys[-1] == first

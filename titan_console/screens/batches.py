@@ -117,15 +117,20 @@ class BatchesScreen(FilteredPage):
         )
 
     def narrow(self) -> None:
-        """Ask for what matches; another order needs no question."""
+        """Ask for what matches."""
         if self.filter.terms:
             self._is_asking = True
             self._answers_of_filter.ask(self._read_matched)
         else:
             self._matched = None
 
+    def reorder(self) -> None:
+        """The next drawing sorts."""
+
     def matches(self) -> int | None:
-        """How many batches the filter leaves."""
+        """How many batches the filter leaves; without one, how many are listed."""
+        if not self.filter.terms:
+            return self._open.table.row_count + self._recent.table.row_count
         if self._matched is None or self._is_asking:
             return None
         return self._matched.open_count + self._matched.others_count

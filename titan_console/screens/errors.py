@@ -127,11 +127,14 @@ class ErrorsScreen(FilteredPage):
             self._summary.left = (Part(error_rows.summary(found.troubles, found.groups)),)
 
     def narrow(self) -> None:
-        """Ask for what matches now; another order needs no question."""
-        if self._found is not None:
-            self._show_groups(self._found.groups)
+        """Ask for what matches now."""
         self._is_asking = True
         self._answers_of_groups.ask(self._question())
+
+    def reorder(self) -> None:
+        """What is known, in another order."""
+        if self._found is not None:
+            self._show_groups(self._found.groups)
 
     def matches(self) -> int | None:
         """How many requests the filter leaves."""

@@ -76,6 +76,10 @@ class FilteredPage(AskingPage):
         """Show what matches the filter, in the order of the sort."""
         raise NotImplementedError
 
+    def reorder(self) -> None:
+        """Show the same in the order of the sort."""
+        self.narrow()
+
     def matches(self) -> int | None:
         """How many rows match; None while that is being found out."""
         raise NotImplementedError
@@ -161,7 +165,7 @@ class FilteredPage(AskingPage):
         """Show the rows in that order from now on."""
         if (sort, is_inverted) != (self.sort, self.is_inverted):
             self.sort, self.is_inverted = sort, is_inverted
-            self.narrow()
+            self.reorder()
             self.show()
 
     def _take_sort(self, letter: str | None) -> None:
