@@ -45,9 +45,9 @@ class FilteredPage(AskingPage):
     SORTS: ClassVar[Sequence[Sort]]
     SORTS_WHAT: ClassVar[str] = "Sort by"
     BINDINGS: ClassVar[list[BindingType]] = [
-        # With priority it is done before the next key is given to whatever has the focus.
+        # With priority they are done before the next key is given to whatever has the focus.
         Binding("slash", "filter", "Filter", key_display="/", priority=True, id="list.filter"),
-        Binding("s", "sort", "Sort", id="list.sort"),
+        Binding("s", "sort", "Sort", priority=True, id="list.sort"),
         Binding("i", "invert", "Invert the order", show=False, id="list.invert"),
     ]
 
@@ -91,8 +91,8 @@ class FilteredPage(AskingPage):
     # The filter
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A slash that is typed into a line is a letter of it."""
-        if action == "filter" and isinstance(self.focused, Input):
+        """What is typed into a line is a letter of it."""
+        if action in ("filter", "sort") and isinstance(self.focused, Input):
             return False
         return super().check_action(action, parameters)
 
