@@ -42,10 +42,16 @@ class Window:
 
 def next_window(
     job: Job, *, submitted: datetime, deadline: datetime | None, now: datetime
-) -> Window:
-    """After the last submission: one period of the schedule on, or as many as it takes."""
+) -> Window | None:
+    """After the last submission: one period of the schedule on, or as many as it takes.
+
+    None where neither it nor the job has a deadline.
+    """
+    last_due = deadline or job.deadline_after(submitted)
+    if last_due is None:
+        return None
     period = PERIODS[job.schedule]
-    due = (deadline or submitted + timedelta(hours=job.deadline_h)) + period
+    due = last_due + period
     if due <= now:
         due += ((now - due) // period + 1) * period
     return Window(due=due)

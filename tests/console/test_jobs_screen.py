@@ -26,6 +26,7 @@ batched = false
 [jobs.feed]
 workload = "tier-1"
 schedule = "daily"
+deadline_h = 26
 [jobs.talk]
 workload = "live"
 schedule = "hourly"

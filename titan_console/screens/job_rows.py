@@ -127,7 +127,9 @@ def _row(line: JobLine, now: datetime) -> Row:
 
 def _submit(line: JobLine, now: datetime) -> str:
     if line.window is None:
-        return fmt.NOTHING if line.job is None else "first run"
+        if line.job is None:
+            return fmt.NOTHING
+        return "no deadline" if line.runs else "first run"
     return "now" if line.window.submit_from <= now else local(line.window.submit_from, now)
 
 
