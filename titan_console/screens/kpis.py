@@ -1,10 +1,8 @@
 """The five figures that say whether the move to batches pays, with their targets and their days."""
 
 from datetime import datetime
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 
 from core import kpi_month, titan_file
@@ -46,7 +44,6 @@ class KpisScreen(_KpiPage):
     KpisScreen.-low.-times { #turnaround { display: block; } #kpi-days { display: none; } }
     KpisScreen.-flat, KpisScreen.-flat.-times { #kpi-days, #turnaround { display: none; } }
     """
-    BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(self, view: View) -> None:
         """`view` is what the app knows of the ledger."""
