@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
 
@@ -131,7 +132,7 @@ class ReceiptScreen(ModalScreen[Confirmed | None]):
         field = self.query_one("#number", Input)
         if self._must_type(planned) and field.value != str(planned.receipt.count):
             self._say(f"Type {planned.receipt.count} to confirm.")
-            field.focus()
+            self.set_focus(field)
             return
         reason = self.query_one("#reason", Input).value.strip()
         self._leave(Confirmed(planned=planned, reason=reason))
@@ -142,6 +143,16 @@ class ReceiptScreen(ModalScreen[Confirmed | None]):
         if line:
             self.app.copy_to_clipboard(line)  # pyright: ignore[reportUnknownMemberType]
             self._show_twin(aside="copied")
+
+    def on_key(self, event: Key) -> None:
+        """A number goes into its field, wherever the focus is but in another field."""
+        field = self.query_one("#number", Input)
+        digit = event.character or ""
+        if digit.isdecimal() and self.query_one("#number-field").display:
+            event.stop()
+            field.value += digit
+            field.cursor_position = len(field.value)
+            self.set_focus(field)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """A button does what its key does."""
