@@ -6,7 +6,8 @@ from typing import Any, cast
 from core.context import Context
 from core.pricing import dollars
 from core.result_line import message_of
-from state import views
+from state import retention, views
+from state.errors import FileLost
 from state.records import Batch, Submission
 from state.results_file import file_name
 from state.spool import LineReader
@@ -21,8 +22,15 @@ def results(
     """Every request of the submission, or of one of its batches, in input order.
 
     Each is `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd",
-    "batch_id"}`; absent parts are None, and so is the outcome of what has not ended.
+    "batch_id"}`; absent parts are None, and so is the outcome of what has not ended. Raises
+    FileLost where the answers are not on disk any more.
     """
+    day = retention.pruned_on(context.ledger, submission.id)
+    if day:
+        raise FileLost(
+            f"The answers of {submission.key} were removed on {day} by `titan-console prune`."
+            " What they cost stays in the ledger."
+        )
     with LineReader(context.folder.results) as lines:
         for row in views.results(context.ledger, submission, batch=batch):
             yield to_result(row, _line(lines, row))

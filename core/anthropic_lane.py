@@ -36,6 +36,8 @@ _MESSAGES_PATH = "/v1/messages"
 _LONGEST_UNSTREAMED = 21_333
 # Connecting is quick or not at all; an upload of 256 MB and its answer take their time.
 _TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
+# A synchronous run asks 50 at once, and each connection costs a handshake.
+_CONNECTIONS = httpx2.Limits(max_connections=100, max_keepalive_connections=100)
 _PIECE = 1 << 18
 # Asks the SDK for the response itself; with "stream", before its body is read.
 _RAW = "x-stainless-raw-response"
@@ -73,7 +75,8 @@ class AnthropicLane:
             max_retries=0,
             timeout=_TIMEOUT,
             # A redirect would carry prompts to a host that nobody configured.
-            http_client=http_client or httpx2.Client(follow_redirects=False, timeout=_TIMEOUT),
+            http_client=http_client
+            or httpx2.Client(follow_redirects=False, timeout=_TIMEOUT, limits=_CONNECTIONS),
         )
 
     @contextmanager

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from core.context import Context
 from core.lane import Body
-from core.wire_id import to_wire
-from state.records import Batch, SentRequest
+from core.wire_id import LIMIT, longest_plain, to_wire
+from state import sending
+from state.records import Batch
 from state.sending import sent_requests
 from state.spool import LineReader, check_whole
 
@@ -20,16 +21,13 @@ def make(context: Context, batch: Batch) -> Body:
 
     Raises FileLost when the spool does not hold it any more.
     """
-    length = len(_HEAD) + len(_TAIL) + batch.request_count - 1
-    ends: dict[str, int] = {}
-    for request in sent_requests(context.ledger, batch):
-        grown = len(to_wire(request.custom_id, batch.nonce)) - len(request.custom_id)
-        length += request.length + grown
-        end = request.offset + request.length
-        ends[request.spool_file] = max(end, ends.get(request.spool_file, 0))
-    check_whole(context.folder.spool, ends)
+    extent = sending.extent(context.ledger, batch, longer_than=longest_plain(batch.nonce))
+    check_whole(context.folder.spool, extent.ends)
+    around = len(_HEAD) + len(_TAIL) + batch.request_count - 1
+    grown = (batch.request_count - len(extent.long_ids)) * (len(batch.nonce) + 1)
+    grown += sum(LIMIT - len(custom_id) for custom_id in extent.long_ids)
     return Body(
-        length=length,
+        length=around + extent.bytes + grown,
         pieces=lambda: _pieces(context, batch),
         request_count=batch.request_count,
         betas=batch.betas,
@@ -42,9 +40,15 @@ def _pieces(context: Context, batch: Batch) -> Iterator[bytes]:
     with LineReader(context.folder.spool) as bodies:
         for request in sent_requests(context.ledger, batch):
             line = bodies.read(request.spool_file, request.offset, request.length)
-            piece = _for_the_wire(line, request, batch.nonce)
-            pending.append(b"," + piece if done else piece)
-            size += len(piece)
+            if done:
+                pending.append(b",")
+            # The line as `payload.to_line` wrote it, with the wire id in the place of the caller's.
+            pending += (
+                _BEFORE_ID,
+                to_wire(request.custom_id, batch.nonce).encode(),
+                line[len(_BEFORE_ID) + len(request.custom_id) :],
+            )
+            size += request.length
             done += 1
             if size >= _PIECE:
                 yield b"".join(pending)
@@ -54,9 +58,3 @@ def _pieces(context: Context, batch: Batch) -> Iterator[bytes]:
     pending.append(_TAIL)
     yield b"".join(pending)
     context.progress("sending", done, batch.request_count)
-
-
-def _for_the_wire(line: bytes, request: SentRequest, nonce: str) -> bytes:
-    """The line as `payload.to_line` wrote it, with the wire id in the place of the caller's."""
-    rest = line[len(_BEFORE_ID) + len(request.custom_id) :]
-    return _BEFORE_ID + to_wire(request.custom_id, nonce).encode() + rest

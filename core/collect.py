@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
 
@@ -12,16 +12,26 @@ from core.context import Context
 from core.errors import LaneError, NotFound
 from core.lines import split_lines
 from core.policy import end_of_collection, is_due, is_past_retention, next_look
-from core.result_line import BadLineError, decode, with_custom_id
+from core.result_line import (
+    BadLineError,
+    ResultLine,
+    Succeeded,
+    as_collected,
+    parse,
+    to_usage,
+    with_custom_id,
+)
 from core.wire_id import FromWire, longest_plain
 from state import collection, inline, looking
 from state.errors import FileLost
 from state.folder import open_private
-from state.records import Batch, Collected, CollectedResult, Collection, Kind, Outcome
+from state.records import Batch, Collected, Collection, Kind, Staged
 from state.results_file import ResultsFile
 from state.timestamps import from_text
 
 _PROGRESS_EVERY = 1000
+# Where a checksum would be: its line is still to come, or the id is none of the batch's.
+_NOT_YET, _FOREIGN = -1, -2
 _OWN_LENGTH = 8
 _PIECE = 1 << 18
 
@@ -153,28 +163,31 @@ class _Reading:
         self._batch = batch
         self._file = results
         self._tally = tally
+        self._at = from_text(batch.accepted_ts or batch.created_ts)
         self._to_custom_id = _translation(context, batch)
-        self._expected = collection.ids_of(context.ledger, batch)
-        # The checksum of each id's line; of those that an earlier try brought, none.
-        self._seen: dict[str, int | None] = dict.fromkeys(
-            collection.known_ids(context.ledger, batch)
-        )
+        # Of each id the checksum of its line; of those that an earlier try brought, none.
+        self._seen: dict[str, int | None] = {
+            custom_id: None if is_known else _NOT_YET
+            for custom_id, is_known in collection.ids_of(context.ledger, batch)
+        }
+        self._done = 0
 
-    def results(self, pieces: Iterable[bytes]) -> Iterator[CollectedResult]:
+    def results(self, pieces: Iterable[bytes]) -> Iterator[Staged]:
         """Each new, good line: priced, and on disk under the caller's custom_id."""
         for line in split_lines(self._until_broken(pieces)):
-            found = self._decoded(line) if line else None
+            found = self._parsed(line) if line else None
             if found is None:
                 continue
             custom_id = self._to_custom_id(found.custom_id)
-            if custom_id is None or custom_id not in self._expected:
-                self._tally.foreign += 1
-                self._tally.reject(line)
-            elif custom_id in self._seen:
-                self._count_repeated(line, self._seen[custom_id])
-            else:
+            seen = self._seen.get(custom_id, _FOREIGN) if custom_id is not None else _FOREIGN
+            if custom_id is not None and seen == _NOT_YET:
                 self._seen[custom_id] = zlib.crc32(line)
                 yield self._stored(line, found, custom_id)
+            elif seen == _FOREIGN:
+                self._tally.foreign += 1
+                self._tally.reject(line)
+            else:
+                self._count_repeated(line, seen)
 
     def _until_broken(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """A connection that breaks ends the answer; what came before is as good as any."""
@@ -183,9 +196,9 @@ class _Reading:
         except LaneError as error:
             self._tally.broken = error
 
-    def _decoded(self, line: bytes) -> CollectedResult | None:
+    def _parsed(self, line: bytes) -> ResultLine | None:
         try:
-            return decode(line)
+            return parse(line)
         except BadLineError:
             # The last line of a broken connection is cut, not garbled.
             if self._tally.broken is None:
@@ -200,27 +213,27 @@ class _Reading:
             self._tally.contradicted += 1
             self._tally.reject(line)
 
-    def _stored(self, line: bytes, found: CollectedResult, custom_id: str) -> CollectedResult:
+    def _stored(self, line: bytes, found: ResultLine, custom_id: str) -> Staged:
         stored = with_custom_id(line, found.custom_id, custom_id)
-        if len(self._seen) % _PROGRESS_EVERY == 0:
-            self._context.progress("collecting", len(self._seen), self._batch.request_count)
-        cost, sync_cost = self._price(found)
-        return replace(
-            found,
-            custom_id=custom_id,
-            cost_nano=cost,
-            sync_cost_nano=sync_cost,
-            offset=self._file.write(stored),
-            length=len(stored),
+        offset = self._file.write(stored)
+        self._done += 1
+        if self._done % _PROGRESS_EVERY == 0:
+            self._context.progress("collecting", self._done, self._batch.request_count)
+        if not isinstance(found.result, Succeeded):
+            # Only what succeeded is billed.
+            row = as_collected(found).as_staged()
+            return (custom_id, *row[1:13], offset, len(stored))
+        message = found.result.message
+        usage = to_usage(message.usage)
+        cost, sync_cost = self._context.prices.price(
+            message.model or self._batch.model, usage, at=self._at, kind=self._batch.kind
         )
-
-    def _price(self, found: CollectedResult) -> tuple[int | None, int | None]:
-        """Only what succeeded is billed."""
-        if found.outcome != Outcome.SUCCEEDED:
-            return 0, 0
-        at = from_text(self._batch.accepted_ts or self._batch.created_ts)
-        model = found.model or self._batch.model
-        return self._context.prices.price(model, found.usage, at=at, kind=self._batch.kind)
+        return (
+            *(custom_id, "succeeded", None, None, message.stop_reason, message.model),
+            *(usage.input_tokens, usage.output_tokens, usage.cache_write_5m_tokens),
+            *(usage.cache_write_1h_tokens, usage.cache_read_tokens),
+            *(cost, sync_cost, offset, len(stored)),
+        )
 
 
 def _is_here(context: Context, batch: Batch) -> bool:

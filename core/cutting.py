@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from core.payload import Limits, Line, wire_overhead
 
+_OVERHEAD = wire_overhead()
+
 
 @dataclass(slots=True)
 class _Filling:
@@ -23,16 +25,20 @@ class Cutter:
     def __init__(self, limits: Limits) -> None:
         """Begin without a batch."""
         self._limits = limits
+        self._room = limits.max_bytes - _OVERHEAD
         self._filling: dict[tuple[str, ...], _Filling] = {}
         self.batches = 0
         self.bytes = 0
 
     def place(self, line: Line) -> int:
         """The batch of the line, a new one where the last of its betas is full."""
-        grown = len(line.body) + wire_overhead()
-        room = self._limits.max_bytes - wire_overhead()
+        grown = len(line.body) + _OVERHEAD
         batch = self._filling.get(line.betas)
-        if batch is None or batch.count == self._limits.max_requests or batch.size + grown > room:
+        if (
+            batch is None
+            or batch.count == self._limits.max_requests
+            or batch.size + grown > self._room
+        ):
             batch = self._filling[line.betas] = _Filling(self.batches)
             self.batches += 1
         batch.count, batch.size = batch.count + 1, batch.size + grown

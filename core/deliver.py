@@ -3,13 +3,11 @@
 import os
 from pathlib import Path
 
-import msgspec
-
-from core.answers import results
+from core.answer_lines import lines
 from core.context import Context
 from state import delivery, settled
 from state.errors import FileLost, LedgerUnusable
-from state.folder import make_private, open_private, replace, safe_name
+from state.folder import delivered_name, make_private, open_private, replace
 
 _OWN_LENGTH = 8
 
@@ -42,7 +40,7 @@ def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
 def _deliver(context: Context, workflow: str, date: str) -> str | None:
     """The file's name; None where another pass has been at it, and it is still to be looked at."""
     submissions = delivery.finished(context.ledger, workflow, date)
-    target = context.folder.staging / f"{safe_name(workflow)}-results-{safe_name(date)}.jsonl"
+    target = context.folder.staging / delivered_name(workflow, date)
     make_private(context.folder.staging)
     for left in target.parent.glob(f"{target.name}.*.part"):
         left.unlink(missing_ok=True)
@@ -50,9 +48,7 @@ def _deliver(context: Context, workflow: str, date: str) -> str | None:
     part = target.with_suffix(f".jsonl.{context.ledger.word(_OWN_LENGTH)}.part")
     with open_private(part) as file:
         for submission in submissions:
-            file.writelines(
-                msgspec.json.encode(result) + b"\n" for result in results(context, submission)
-            )
+            file.writelines(lines(context, submission))
         file.flush()
         os.fsync(file.fileno())
     try:

@@ -4,11 +4,12 @@ What surely was not asked stays unanswered, so that it can wait for a batch. Wha
 came to nothing is an errored answer: nobody can tell whether it is paid, so it is not asked again.
 """
 
-import itertools
 import json
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -27,8 +28,8 @@ from state.records import Batch, Counts, Outcome, Submission
 from state.sending import sent_requests
 from state.spool import LineReader
 
-_THREADS = 4
-_CHUNK = 4 * _THREADS
+# As many as may be asked and paid for anew where the process dies among them.
+_AT_ONCE = 50
 _WAITS_S = (1.0, 4.0)
 _LONGEST_WAIT_S = 30.0
 _OVERLOADED = 529
@@ -50,11 +51,14 @@ class Run:
     def answers(self, requests: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
         """A line of results for each request that was asked, in order."""
         pending = iter(requests)
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="titan-inline") as pool:
-            while self.trouble is None and (chunk := list(itertools.islice(pending, _CHUNK))):
-                for line in pool.map(self._one, chunk):
-                    if line is not None:
-                        yield line
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="titan-inline") as pool:
+            asked = deque(pool.submit(self._one, one) for one in islice(pending, _AT_ONCE))
+            while asked:
+                line = asked.popleft().result()
+                if self.trouble is None:
+                    asked.extend(pool.submit(self._one, one) for one in islice(pending, 1))
+                if line is not None:
+                    yield line
 
     def _one(self, request: tuple[str, bytes]) -> bytes | None:
         custom_id, line = request

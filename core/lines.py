@@ -7,20 +7,24 @@ _BOM = b"\xef\xbb\xbf"
 
 def split_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Each line without its end; a last one without LF too. Linear in the length of a line."""
+    ended = _ended(pieces)
+    # What proxies add goes: a CR at the end, a byte order mark at the very beginning.
+    for line in ended:
+        yield line.removeprefix(_BOM).rstrip(b"\r")
+        break
+    for line in ended:
+        yield line.rstrip(b"\r")
+
+
+def _ended(pieces: Iterable[bytes]) -> Iterator[bytes]:
     pending: list[bytes] = []
-    first = True
     for piece in pieces:
-        head, *rest = piece.split(b"\n")
-        pending.append(head)
-        for following in rest:
-            yield _cleaned(b"".join(pending), first=first)
-            first = False
-            pending = [following]
+        lines = piece.split(b"\n")
+        pending.append(lines[0])
+        if len(lines) > 1:
+            lines[0] = b"".join(pending)
+            pending = [lines.pop()]
+            yield from lines
     last = b"".join(pending)
     if last:
-        yield _cleaned(last, first=first)
-
-
-def _cleaned(line: bytes, *, first: bool) -> bytes:
-    """Without what proxies add: a CR at the end, a byte order mark at the very beginning."""
-    return (line.removeprefix(_BOM) if first else line).rstrip(b"\r")
+        yield last

@@ -78,8 +78,9 @@ def _steps(context: Context, summary: PassSummary) -> None:
         except LaneError as error:
             summary.troubles.append(str(error))
     summary.troubles += alarm.look(context)
-    summary.open = len(views.open_batches(context.ledger))
+    summary.open = views.count_open(context.ledger)
     mirrors.update(context.ledger, context.folder)
+    context.ledger.checkpoint()
     if unset is not None:
         summary.troubles.append(str(unset))
         raise unset

@@ -18,6 +18,7 @@ _TWINS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fabl
 _DATE = re.compile(r"-\d{8}$")
 # Prompt sizes at which a price list may change its step; probed in the middle of each.
 _STEPS = (100_000, 200_000)
+_MOST_LAST = 1000
 _PICO_PER_DOLLAR_PER_MTOK = 1_000_000
 _PICO_PER_NANO = 1_000
 
@@ -29,6 +30,8 @@ class PriceBook:
         """Begin with an empty cache; `own` prices are stronger than the list."""
         self._own = own or {}
         self._known: dict[tuple[str, str, int], Rates | None] = {}
+        # The rows of a batch have one time and few models.
+        self._last: dict[tuple[str, datetime, int], Rates | None] = {}
 
     def price(
         self, model: str, usage: Usage, *, at: datetime, kind: Kind
@@ -43,11 +46,16 @@ class PriceBook:
 
     def rates(self, model: str, *, prompt_tokens: int, at: datetime) -> Rates | None:
         """The standard rates that hold for a prompt of that size at that time."""
-        step = sum(prompt_tokens > limit for limit in _STEPS)
-        key = (model, at.astimezone(UTC).date().isoformat(), step)
-        if key not in self._known:
-            self._known[key] = self._own_rates(model, at) or _look_up(model, step, at)
-        return self._known[key]
+        step = (prompt_tokens > _STEPS[0]) + (prompt_tokens > _STEPS[1])
+        now = (model, at, step)
+        if now not in self._last:
+            if len(self._last) > _MOST_LAST:
+                self._last.clear()
+            key = (model, at.astimezone(UTC).date().isoformat(), step)
+            if key not in self._known:
+                self._known[key] = self._own_rates(model, at) or _look_up(model, step, at)
+            self._last[now] = self._known[key]
+        return self._last[now]
 
     def _own_rates(self, model: str, at: datetime) -> Rates | None:
         day = at.astimezone(UTC).date()

@@ -5,7 +5,6 @@ What nobody remembers is `missing`: it may have run, so it is shown and never se
 """
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,9 @@ from core.collect import collect
 from core.context import Context
 from core.payload import workflow_and_date
 from core.result_line import BadLineError, decode
-from state import inline, rebuilding, remembered, submissions
+from state import archive, inline, rebuilding, remembered, submissions
 from state.errors import AlreadySubmitted, LedgerError
+from state.folder import open_private
 from state.records import BatchStatus, NewSubmission, SpooledRequest, Submission
 from state.remembered import Remembered
 from state.results_file import file_name
@@ -105,7 +105,7 @@ def _spooled(spool: Path, seen: dict[str, str | None]) -> Iterator[SpooledReques
 
 def _batch(context: Context, submission: Submission, found: Remembered, done: Rebuilt) -> None:
     answers = context.folder.results / file_name(found.batch_id)
-    if answers.exists():
+    if archive.is_there(answers):
         done.collected += _collected(context, submission, found, answers)
     elif found.remote_id and found.status in _AT_THE_API:
         done.open += _open(context, submission, found, BatchStatus.IN_PROGRESS)
@@ -125,7 +125,8 @@ def _collected(context: Context, submission: Submission, found: Remembered, answ
     if not ids or not rebuilding.choose(context.ledger, submission.id, ids, len(ids)):
         return False
     # The run's place for answers: they are read from there, and the file gets its name again.
-    shutil.copyfile(answers, inline.answers_file(context.folder, found.batch_id))
+    with open_private(inline.answers_file(context.folder, found.batch_id)) as copy:
+        copy.writelines(archive.lines(answers))
     batch = rebuilding.add_batch(
         context.ledger,
         submission.id,
@@ -141,12 +142,11 @@ def _collected(context: Context, submission: Submission, found: Remembered, answ
 
 def _ids(answers: Path) -> set[str]:
     found: set[str] = set()
-    with answers.open("rb") as file:
-        for line in file:
-            try:
-                found.add(decode(line.rstrip(b"\n")).custom_id)
-            except BadLineError:
-                continue
+    for line in archive.lines(answers):
+        try:
+            found.add(decode(line.rstrip(b"\n")).custom_id)
+        except BadLineError:
+            continue
     return found
 
 

@@ -12,12 +12,12 @@ _Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 30)]
 _MESSAGE_LIMIT = 2000
 
 
-class _CacheCreation(msgspec.Struct):
+class _CacheCreation(msgspec.Struct, gc=False):
     ephemeral_5m_input_tokens: _Tokens = 0
     ephemeral_1h_input_tokens: _Tokens = 0
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     input_tokens: _Tokens
     output_tokens: _Tokens
     cache_creation_input_tokens: _Tokens | None = None
@@ -25,34 +25,40 @@ class _Usage(msgspec.Struct):
     cache_creation: _CacheCreation | None = None
 
 
-class _Message(msgspec.Struct):
+class Answer(msgspec.Struct, gc=False):
+    """What of a message is read."""
+
     model: str
     usage: _Usage
     stop_reason: str | None = None
 
 
-class _Succeeded(msgspec.Struct, tag="succeeded"):
-    message: _Message
+class Succeeded(msgspec.Struct, tag="succeeded", gc=False):
+    """A row that is billed."""
+
+    message: Answer
 
 
-class _Errored(msgspec.Struct, tag="errored"):
+class _Errored(msgspec.Struct, tag="errored", gc=False):
     error: msgspec.Raw
 
 
-class _Canceled(msgspec.Struct, tag="canceled"):
+class _Canceled(msgspec.Struct, tag="canceled", gc=False):
     pass
 
 
-class _Expired(msgspec.Struct, tag="expired"):
+class _Expired(msgspec.Struct, tag="expired", gc=False):
     pass
 
 
-class _Line(msgspec.Struct):
+class ResultLine(msgspec.Struct, gc=False):
+    """One row."""
+
     custom_id: str
-    result: _Succeeded | _Errored | _Canceled | _Expired
+    result: Succeeded | _Errored | _Canceled | _Expired
 
 
-_decoder = msgspec.json.Decoder(_Line)
+_decoder = msgspec.json.Decoder(ResultLine)
 
 
 class BadLineError(ValueError):
@@ -61,16 +67,34 @@ class BadLineError(ValueError):
 
 def decode(line: bytes) -> CollectedResult:
     """The line with its custom_id as it came over the wire. Raises BadLineError."""
+    return as_collected(parse(line))
+
+
+def parse(line: bytes) -> ResultLine:
+    """What of the line the ledger needs. Raises BadLineError."""
     try:
-        found = _decoded(line)
+        return _decoder.decode(line)
+    except msgspec.ValidationError as error:
+        raise BadLineError(str(error)) from error
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return _parsed_anew(line)
+
+
+def _parsed_anew(line: bytes) -> ResultLine:
+    try:
+        return _decoder.decode(_mended(line))
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise BadLineError(str(error)) from error
+
+
+def as_collected(found: ResultLine) -> CollectedResult:
+    """The line as a record."""
     match found.result:
-        case _Succeeded(message=message):
+        case Succeeded(message=message):
             return CollectedResult(
                 custom_id=found.custom_id,
                 outcome=Outcome.SUCCEEDED,
-                usage=_to_usage(message.usage),
+                usage=to_usage(message.usage),
                 model=message.model,
                 stop_reason=message.stop_reason,
             )
@@ -86,15 +110,6 @@ def decode(line: bytes) -> CollectedResult:
             return CollectedResult(custom_id=found.custom_id, outcome=Outcome.CANCELED)
         case _:
             return CollectedResult(custom_id=found.custom_id, outcome=Outcome.EXPIRED)
-
-
-def _decoded(line: bytes) -> _Line:
-    try:
-        return _decoder.decode(line)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        return _decoder.decode(_mended(line))
 
 
 def _mended(line: bytes) -> bytes:
@@ -152,12 +167,13 @@ def _storable(value: object) -> str:
 def usage_of(value: object) -> Usage:
     """The usage object of an answer, as the API or its SDK gives it. Raises BadLineError."""
     try:
-        return _to_usage(msgspec.convert(value, _Usage))
+        return to_usage(msgspec.convert(value, _Usage))
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadLineError(str(error)) from error
 
 
-def _to_usage(usage: _Usage) -> Usage:
+def to_usage(usage: _Usage) -> Usage:
+    """The tokens by kind."""
     written = usage.cache_creation
     total = usage.cache_creation_input_tokens or 0
     one_hour = written.ephemeral_1h_input_tokens if written else 0

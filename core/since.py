@@ -11,7 +11,7 @@ _FIRST_YEAR = 2000
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def parse_since(text: str, now: datetime) -> datetime:
+def parse_since(text: str, now: datetime, *, option: str = "--since") -> datetime:
     """The time from which on something is asked for, in UTC. Raises InputError.
 
     >>> now = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
@@ -32,6 +32,6 @@ def parse_since(text: str, now: datetime) -> datetime:
         moment = datetime.min.replace(tzinfo=UTC)
     if moment.year < _FIRST_YEAR:
         raise InputError(
-            f"--since {text!r:.40} is no time: use 1h, today, 30d, or a date as 2026-11-22."
+            f"{option} {text!r:.40} is no time: use 1h, today, 30d, or a date as 2026-11-22."
         )
     return moment

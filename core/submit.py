@@ -98,6 +98,9 @@ def _take_in(
     spool = SpoolWriter(context.folder.spool, f"{key}.jsonl", step=context.ledger.step)
     try:
         submissions.stage(context.ledger, _spooled(context, requests, terms, spool, reading))
+        if reading.seen.requests and not submissions.is_known(context.ledger, terms.tag):
+            # What follows waits for the disk, and only what is new is sent.
+            context.load_ahead()
         spool.finish()
         _refuse_nothing(reading.seen)
         new = _new_submission(context, terms, key, spool.path.name)
@@ -141,13 +144,10 @@ def _spooled(
             )
         seen[line.custom_id] = position
         reading.add(line)
+        offset = spool.write(line.body)
+        betas = ",".join(line.betas) if line.betas else ""
         yield SpooledRequest(
-            custom_id=line.custom_id,
-            offset=spool.write(line.body),
-            length=len(line.body),
-            sha256=line.digest,
-            part=cutter.place(line),
-            betas=",".join(line.betas),
+            line.custom_id, offset, len(line.body), line.digest, cutter.place(line), betas
         )
         if position % 1000 == 0:
             context.progress("checking", position, 0)

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from state import archive
 from state.connection import FIRST_SAFE_SQLITE, sqlite3
 from state.errors import LedgerUnusable
 from state.folder import Folder
@@ -73,6 +74,7 @@ def disk_use(folder: Folder) -> dict[str, int]:
         "wal": size(list(folder.root.glob("titan.db-wal"))),
         "spool": size(list(folder.spool.glob("*"))),
         "results": size(list(folder.results.glob("*"))),
+        "staging": size(list(folder.staging.glob("*"))),
         "free": shutil.disk_usage(folder.root).free,
     }
 
@@ -80,8 +82,11 @@ def disk_use(folder: Folder) -> dict[str, int]:
 def lost_results(source: Source, folder: Folder) -> list[str]:
     """The latest batches whose answers the ledger counts and whose file is gone."""
     rows = source.rows(
-        "SELECT key FROM batches WHERE collection = 'collected' AND results_bytes > 0"
-        " ORDER BY id DESC LIMIT ?",
+        "SELECT b.key FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id"
+        " WHERE b.collection = 'collected' AND b.results_bytes > 0 AND s.pruned_ts IS NULL"
+        " ORDER BY b.id DESC LIMIT ?",
         _LATEST,
     )
-    return [row["key"] for row in rows if not (folder.results / file_name(row["key"])).exists()]
+    return [
+        row["key"] for row in rows if not archive.is_there(folder.results / file_name(row["key"]))
+    ]

@@ -1,9 +1,9 @@
 """Takes a batch's results in: laid down beside the ledger, then committed all at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from state.ledger import Ledger, Written
-from state.records import Batch, Collected, CollectedResult, Collection
+from state.records import Batch, Collected, Collection, Staged
 from state.sending import finish_submission
 
 _STAGED = (
@@ -32,35 +32,20 @@ def begin(ledger: Ledger) -> None:
     ledger.execute(f"CREATE TEMP TABLE staged ({_STAGED}) WITHOUT ROWID")
 
 
-def ids_of(ledger: Ledger, batch: Batch) -> set[str]:
-    """Every custom_id of the batch."""
-    return {
-        row[0]
-        for row in ledger.rows(
-            "SELECT r.custom_id FROM attempts a JOIN requests r ON r.id = a.request_id"
-            " WHERE a.batch_id = ?",
-            batch.id,
-        )
-    }
-
-
-def known_ids(ledger: Ledger, batch: Batch) -> set[str]:
-    """The custom_ids of the batch whose results an earlier try has already brought."""
-    return {
-        row[0]
-        for row in ledger.rows(
-            "SELECT r.custom_id FROM attempts a JOIN requests r ON r.id = a.request_id"
-            " WHERE a.batch_id = ? AND a.outcome IS NOT NULL AND a.outcome <> 'missing'",
-            batch.id,
-        )
-    }
+def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, bool]]:
+    """Every custom_id of the batch, and whether an earlier try has brought its result."""
+    return ledger.each(
+        "SELECT r.custom_id, a.outcome IS NOT NULL AND a.outcome <> 'missing' FROM attempts a"
+        " JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ?",
+        batch.id,
+    )
 
 
 def long_ids(ledger: Ledger, batch: Batch, longer_than: int) -> list[str]:
     """The custom_ids of the batch that had to be shortened on the wire."""
     return [
         row[0]
-        for row in ledger.rows(
+        for row in ledger.each(
             "SELECT r.custom_id FROM attempts a JOIN requests r ON r.id = a.request_id"
             " WHERE a.batch_id = ? AND length(r.custom_id) > ?",
             batch.id,
@@ -69,32 +54,12 @@ def long_ids(ledger: Ledger, batch: Batch, longer_than: int) -> list[str]:
     ]
 
 
-def stage(ledger: Ledger, results: Iterable[CollectedResult]) -> None:
+def stage(ledger: Ledger, results: Iterable[Staged]) -> None:
     """Lay good lines down, each custom_id once; they count only from `commit` on."""
     ledger.execute("BEGIN")
     try:
         ledger.fill(
-            "INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    r.custom_id,
-                    r.outcome,
-                    r.error_type,
-                    r.error_message,
-                    r.stop_reason,
-                    r.model,
-                    r.usage.input_tokens,
-                    r.usage.output_tokens,
-                    r.usage.cache_write_5m_tokens,
-                    r.usage.cache_write_1h_tokens,
-                    r.usage.cache_read_tokens,
-                    r.cost_nano,
-                    r.sync_cost_nano,
-                    r.offset,
-                    r.length,
-                )
-                for r in results
-            ),
+            "INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", results
         )
     finally:
         ledger.execute("COMMIT")

@@ -17,6 +17,10 @@ else:
 __all__ = ["BUSY_TIMEOUT_S", "connect", "connect_read_only", "is_lock_timeout", "sqlite3"]
 
 BUSY_TIMEOUT_S = 30.0
+# In bytes: what the WAL may keep of the disk once its content is in the ledger.
+_WAL_LIMIT = "journal_size_limit=16777216"
+# In KiB: a transaction over 100,000 rows that outgrows it writes its pages twice.
+_CACHE = "cache_size=-16384"
 # From 3.7.0 on, a checkpoint could overlap another connection's reset of the WAL and lose pages.
 FIRST_SAFE_SQLITE = (3, 51, 3)
 
@@ -60,6 +64,14 @@ def is_lock_timeout(error: "sqlite3.OperationalError") -> bool:
 
 def _configured(connection: "sqlite3.Connection") -> "sqlite3.Connection":
     connection.row_factory = sqlite3.Row
-    for pragma in ("foreign_keys=ON", "synchronous=FULL", "trusted_schema=OFF", "temp_store=FILE"):
+    for pragma in (
+        "foreign_keys=ON",
+        "synchronous=FULL",
+        "trusted_schema=OFF",
+        "temp_store=FILE",
+        _WAL_LIMIT,
+        _CACHE,
+        f"temp.{_CACHE}",
+    ):
         connection.execute(f"PRAGMA {pragma}")
     return connection

@@ -26,7 +26,7 @@ def finished(source: Source, workflow: str, work_date: str) -> list[Submission]:
         to_submission(row)
         for row in source.rows(
             "SELECT * FROM submissions WHERE workflow = ? AND work_date = ?"
-            " AND finished_ts IS NOT NULL ORDER BY id",
+            " AND finished_ts IS NOT NULL AND pruned_ts IS NULL ORDER BY id",
             workflow,
             work_date,
         )

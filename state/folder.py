@@ -83,6 +83,11 @@ def safe_name(text: str) -> str:
     return f"{slug}-{digest}" if slug else digest
 
 
+def delivered_name(workflow: str, work_date: str) -> str:
+    """The name of the file that the next job in a chain reads."""
+    return f"{safe_name(workflow)}-results-{safe_name(work_date)}.jsonl"
+
+
 def make_private(folder: Path) -> None:
     """Make the folder if need be, for its owner only."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

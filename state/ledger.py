@@ -3,13 +3,13 @@
 import json
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from state.connection import BUSY_TIMEOUT_S, is_lock_timeout, sqlite3
 from state.errors import IllegalMove, LedgerBusy, LedgerUnusable
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Parameters = tuple[str | int | float | bytes | None, ...]
 
 
+# Four times what SQLite copies into the ledger by itself.
+_LONG_WAL = 1 << 24
 # Crockford's alphabet: no two letters that a person mixes up.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -131,10 +133,32 @@ class Ledger:
         """Run one INSERT inside a transaction; the id of its row."""
         return self.connection.execute(sql, parameters).lastrowid or 0
 
-    def fill(self, sql: str, rows: "Iterator[Parameters]") -> None:
+    def each(
+        self, sql: str, *parameters: str | float | bytes | None
+    ) -> "Iterator[tuple[Any, ...]]":
+        """Each row as a plain tuple. Read it to its end at once: a half-read one pins the WAL."""
+        with _errors_for_people(self.path):
+            cursor = self.connection.cursor()
+            cursor.row_factory = None
+            yield from cursor.execute(sql, parameters)
+
+    def fill(self, sql: str, rows: "Iterable[Parameters]") -> None:
         """Run one statement for each row of parameters."""
         with _errors_for_people(self.path):
             self.connection.executemany(sql, rows)
+
+    def checkpoint(self) -> None:
+        """Cut a WAL that has grown long, unless someone is reading from it just now."""
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        if not wal.exists() or wal.stat().st_size < _LONG_WAL:
+            return
+        with _errors_for_people(self.path):
+            self.connection.execute("PRAGMA busy_timeout=0")
+            try:
+                # One that others keep from it is told in its row, and the next pass tries again.
+                self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                self.connection.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
 
     def event(
         self,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class BatchStatus(StrEnum):
@@ -76,8 +77,7 @@ OPEN_STATUSES = (
 REVIEW_STOP_REASONS = ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SpooledRequest:
+class SpooledRequest(NamedTuple):
     """One request whose body lies in the spool, on its way into the ledger.
 
     `part` counts from 0: which of the submission's batches it goes into.
@@ -189,8 +189,7 @@ class Batch:
     rev: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SentRequest:
+class SentRequest(NamedTuple):
     """A request as a batch needs it for its POST."""
 
     request_id: int
@@ -226,6 +225,23 @@ class CollectedResult:
     sync_cost_nano: int | None = 0
     offset: int = 0
     length: int = 0
+
+    def as_staged(self) -> "Staged":
+        """The row that is laid down beside the ledger."""
+        usage = self.usage
+        return (
+            *(self.custom_id, self.outcome.value, self.error_type, self.error_message),
+            *(self.stop_reason, self.model, usage.input_tokens, usage.output_tokens),
+            *(usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, usage.cache_read_tokens),
+            *(self.cost_nano, self.sync_cost_nano, self.offset, self.length),
+        )
+
+
+# A collected result as its row: a batch has 100,000, so they come as plain tuples.
+Staged = tuple[
+    *tuple[str, str, str | None, str | None, str | None, str | None],
+    *tuple[int, int, int, int, int, int | None, int | None, int, int],
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

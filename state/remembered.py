@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from state import archive
 from state.folder import Folder
 from state.records import BatchStatus, Kind
 
@@ -54,9 +55,13 @@ def batches(folder: Folder) -> dict[str, list[Remembered]]:
 
 
 def spools(folder: Folder) -> list[Path]:
-    """The files with the bodies of each submission, oldest first."""
-    found = [p for p in folder.spool.glob("tb_*.jsonl") if _SUBMISSION_KEY.fullmatch(p.stem)]
-    return sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
+    """The files with the bodies of each submission, oldest first; some may be compressed."""
+    found: dict[Path, float] = {}
+    for path in [*folder.spool.glob("tb_*.jsonl.zst"), *folder.spool.glob("tb_*.jsonl")]:
+        plain = path.with_name(path.name.removesuffix(archive.SUFFIX))
+        if _SUBMISSION_KEY.fullmatch(plain.stem):
+            found[plain] = path.stat().st_mtime
+    return sorted(found, key=lambda path: (found[path], path.name))
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -68,14 +73,13 @@ def bodies(spool: Path) -> Iterator[tuple[str, bytes, int, str | None]]:
     """Each request of a spool file: custom_id, line, where it begins, and its model."""
     decoder = msgspec.json.Decoder(_Body)
     offset = 0
-    with spool.open("rb") as file:
-        for line in file:
-            try:
-                found = decoder.decode(line)
-            except msgspec.DecodeError:
-                offset += len(line)
-                continue
-            model = (found.params or {}).get("model")
-            named = msgspec.json.decode(model, type=str) if model else None
-            yield found.custom_id, line.rstrip(b"\n"), offset, named
+    for line in archive.lines(spool):
+        try:
+            found = decoder.decode(line)
+        except msgspec.DecodeError:
             offset += len(line)
+            continue
+        model = (found.params or {}).get("model")
+        named = msgspec.json.decode(model, type=str) if model else None
+        yield found.custom_id, line.rstrip(b"\n"), offset, named
+        offset += len(line)

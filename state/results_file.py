@@ -65,8 +65,7 @@ class ResultsFile:
         """Append one line, without its newline; where it begins."""
         offset = self.offset
         try:
-            self._file.write(line)
-            self._file.write(b"\n")
+            self._file.write(b"%b\n" % line)
         except OSError as error:
             raise self._unusable(error) from error
         self.offset += len(line) + 1

@@ -75,6 +75,8 @@ def _migrate(connection: "sqlite3.Connection", path: Path) -> None:
                 return
             if before:
                 back_up(connection, path.with_suffix(f".v{before}.bak"))
+            # What is taken out later gives its pages back, a few at a time.
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
             _apply(connection)
     except (Timeout, OSError) as error:

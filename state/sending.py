@@ -25,6 +25,15 @@ class RemoteState:
     archived_ts: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extent:
+    """The bodies of a batch: their bytes in all, and how far each of their files must reach."""
+
+    bytes: int
+    ends: dict[str, int]
+    long_ids: list[str]
+
+
 def intents(ledger: Ledger) -> list[Batch]:
     """Batches that are recorded and were never sent, oldest first; paused workflows left out."""
     return [
@@ -49,17 +58,35 @@ def sent_requests(ledger: Ledger, batch: Batch) -> Iterator[SentRequest]:
             last,
             _PAGE,
         )
-        for request_id, custom_id, spool_file, offset, length in page:
-            yield SentRequest(
-                request_id=request_id,
-                custom_id=custom_id,
-                spool_file=spool_file,
-                offset=offset,
-                length=length,
-            )
+        for row in page:
+            yield SentRequest(*row)
         if len(page) < _PAGE:
             return
         last = page[-1][0]
+
+
+def extent(ledger: Ledger, batch: Batch, *, longer_than: int) -> Extent:
+    """How much the batch's bodies take up, and which of its ids are longer than that."""
+    bodies = (
+        "FROM attempts a JOIN requests r ON r.id = a.request_id LEFT JOIN edits e"
+        " ON e.id = a.edit_id WHERE a.batch_id = ?"
+    )
+    files = ledger.rows(
+        "SELECT coalesce(e.spool_file, r.spool_file), sum(coalesce(e.body_length, r.body_length)),"
+        " max(coalesce(e.body_offset + e.body_length, r.body_offset + r.body_length))"
+        f" {bodies} GROUP BY 1",
+        batch.id,
+    )
+    long_ids = ledger.each(
+        f"SELECT r.custom_id {bodies} AND length(r.custom_id) > ?",
+        batch.id,
+        longer_than,
+    )
+    return Extent(
+        bytes=sum(size for _, size, _ in files),
+        ends={name: end for name, _, end in files},
+        long_ids=[custom_id for (custom_id,) in long_ids],
+    )
 
 
 def mark_sending(

@@ -3,10 +3,13 @@
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
+from state import archive
+from state.archive import ArchivedFile
 from state.errors import FileLost, LedgerUnusable
 from state.folder import make_private, open_private, replace
 from state.ledger import no_step
@@ -31,8 +34,7 @@ class SpoolWriter:
         """Append one line, without its newline; where it begins."""
         offset = self._offset
         try:
-            self._file.write(line)
-            self._file.write(b"\n")
+            self._file.write(b"%b\n" % line)
         except OSError as error:
             raise _unusable(self.path, error) from error
         self._offset += len(line) + 1
@@ -74,7 +76,7 @@ class LineReader:
         """For the files of that folder."""
         self._folder = folder
         self._name = ""
-        self._file: BinaryIO | None = None
+        self._file: FileIO | ArchivedFile | None = None
 
     def __enter__(self) -> Self:
         """Use as `with LineReader(...) as lines`."""
@@ -111,19 +113,25 @@ class LineReader:
             raise FileLost(f"{self._folder / name} is shorter than the ledger says.")
         return line
 
-    def _open(self, name: str) -> BinaryIO:
-        try:
-            return (self._folder / name).open("rb")
-        except FileNotFoundError:
-            # A batch whose results have come in part has them under this name.
-            return (self._folder / f"{name}.part").open("rb")
+    def _open(self, name: str) -> FileIO | ArchivedFile:
+        path = self._folder / name
+        # What is old is compressed; what has come in part has the last of these names.
+        for way in (lambda: _unbuffered(path), lambda: ArchivedFile(archive.packed(path))):
+            with suppress(FileNotFoundError):
+                return way()
+        return _unbuffered(self._folder / f"{name}.part")
+
+
+def _unbuffered(path: Path) -> FileIO:
+    """Each line is asked for by its place: what lies around it need not be read."""
+    return FileIO(path, "rb")
 
 
 def check_whole(folder: Path, ends: Mapping[str, int]) -> None:
     """Raise FileLost unless each of the files is there and reaches as far as it must."""
     for name, end in ends.items():
         try:
-            size = (folder / name).stat().st_size
+            size = archive.size(folder / name)
         except OSError as error:
             raise FileLost(f"Cannot read {folder / name}: {error.strerror or error}.") from error
         if size < end:

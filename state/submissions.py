@@ -10,6 +10,7 @@ from state.records import (
     BatchStatus,
     Kind,
     NewSubmission,
+    RequestStatus,
     SpooledRequest,
     Submission,
 )
@@ -30,7 +31,7 @@ def stage(ledger: Ledger, requests: Iterable[SpooledRequest]) -> None:
     """
     ledger.execute("DROP TABLE IF EXISTS temp.new_requests")
     ledger.execute(
-        "CREATE TEMP TABLE new_requests (seq INTEGER PRIMARY KEY, custom_id TEXT UNIQUE,"
+        "CREATE TEMP TABLE new_requests (seq INTEGER PRIMARY KEY, custom_id TEXT,"
         " body_offset INTEGER, body_length INTEGER, sha256 BLOB, part INTEGER, betas TEXT)"
     )
     ledger.execute("BEGIN")
@@ -38,7 +39,7 @@ def stage(ledger: Ledger, requests: Iterable[SpooledRequest]) -> None:
         ledger.fill(
             "INSERT INTO new_requests (custom_id, body_offset, body_length, sha256, part, betas)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            ((r.custom_id, r.offset, r.length, r.sha256, r.part, r.betas) for r in requests),
+            requests,
         )
     finally:
         ledger.execute("COMMIT")
@@ -91,6 +92,15 @@ def _some_are_known(ledger: Ledger, tag: str, staged: int) -> str:
     )
 
 
+def is_known(ledger: Ledger, tag: str) -> bool:
+    """Whether the ledger has the first of the staged requests."""
+    sql = (
+        "SELECT 1 FROM new_requests n JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
+        " WHERE n.seq = 1"
+    )
+    return ledger.row(sql, tag) is not None
+
+
 def is_taken_in(ledger: Ledger, key: str) -> bool:
     """Whether the ledger has a submission of that key."""
     return ledger.row("SELECT 1 FROM submissions WHERE key = ?", key) is not None
@@ -115,35 +125,56 @@ def take_in(
         if known is not None:
             return known, False
         admit()
-        submission = insert(ledger, written, new)
+        submission = insert(ledger, written, new, status=RequestStatus.LIVE)
         book(submission)
-        for part in ledger.rows(
-            "SELECT part, betas, min(seq) AS low, max(seq) AS high FROM new_requests"
-            " GROUP BY part ORDER BY part"
-        ):
-            add_batch(
-                ledger,
-                written,
-                submission,
-                betas=part["betas"],
-                overhead=wire_overhead,
-                chosen="r.submission_id = ? AND r.custom_id IN"
-                " (SELECT custom_id FROM new_requests WHERE part = ?)",
-                parameters=(submission.id, part["part"]),
-            )
+        _add_parts(ledger, written, submission, wire_overhead)
     return submission, True
 
 
-def insert(ledger: Ledger, written: Written, new: NewSubmission) -> Submission:
+def _add_parts(
+    ledger: Ledger, written: Written, submission: Submission, wire_overhead: int
+) -> None:
+    """An intent for each part of the staged requests, whose ids are in the order of theirs."""
+    (first,) = ledger.rows("SELECT min(id) FROM requests WHERE submission_id = ?", submission.id)[0]
+    for part in ledger.rows(
+        "SELECT part, betas, count(*) AS count, sum(body_length) AS size FROM new_requests"
+        " GROUP BY part ORDER BY part"
+    ):
+        batch_id = _insert_batch(
+            ledger,
+            written,
+            submission,
+            betas=part["betas"],
+            count=part["count"],
+            size=part["size"] + part["count"] * wire_overhead,
+        )
+        ledger.execute(
+            "INSERT INTO attempts (batch_id, request_id, live)"
+            " SELECT ?, ? + seq - 1, 1 FROM new_requests WHERE part = ? ORDER BY seq",
+            batch_id,
+            first,
+            part["part"],
+        )
+        ledger.event(written, "batch.intent", batch_id=batch_id, requests=part["count"])
+
+
+def insert(
+    ledger: Ledger,
+    written: Written,
+    new: NewSubmission,
+    *,
+    status: RequestStatus = RequestStatus.WAITING,
+) -> Submission:
     """Inside a transaction: the submission, and its staged requests, which wait."""
     submission_id = _insert_submission(ledger, written, new)
     ledger.execute(
         "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"
         " body_offset, body_length, body_sha256)"
-        " SELECT ?, custom_id, ?, 'waiting', betas, ?, body_offset, body_length, sha256"
+        " SELECT ?, custom_id, ?, ?, betas, ?, body_offset, body_length, sha256"
         " FROM new_requests ORDER BY seq",
         new.tag,
         submission_id,
+        status,
         new.spool_file,
     )
     submission = to_submission(
@@ -251,9 +282,6 @@ def add_batch(
 
     With a `runner` it is a synchronous run, which that process is about to make.
     """
-    (number,) = ledger.rows(
-        "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
-    )[0]
     waiting = (
         "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
         f" WHERE r.status = 'waiting' AND {chosen}"
@@ -262,7 +290,39 @@ def add_batch(
         f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}) {waiting}",
         *parameters,
     )[0]
-    batch_id = ledger.insert(
+    batch_id = _insert_batch(
+        ledger, written, submission, betas=betas, count=count, size=size, runner=runner
+    )
+    ledger.execute(
+        "INSERT INTO attempts (batch_id, request_id, live, edit_id)"
+        f" SELECT ?, r.id, 1, r.edit_id {waiting}",
+        batch_id,
+        *parameters,
+    )
+    ledger.execute(
+        "UPDATE requests SET status = 'live' WHERE id IN"
+        " (SELECT request_id FROM attempts WHERE batch_id = ?)",
+        batch_id,
+    )
+    kind = "batch.running_inline" if runner else "batch.intent"
+    ledger.event(written, kind, batch_id=batch_id, requests=count)
+    return batch_id
+
+
+def _insert_batch(
+    ledger: Ledger,
+    written: Written,
+    submission: Submission,
+    *,
+    betas: str,
+    count: int,
+    size: int,
+    runner: str | None = None,
+) -> int:
+    (number,) = ledger.rows(
+        "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
+    )[0]
+    return ledger.insert(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
         " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts, rev)"
         " VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -284,17 +344,3 @@ def add_batch(
         written.at if runner else None,
         written.rev,
     )
-    ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, live, edit_id)"
-        f" SELECT ?, r.id, 1, r.edit_id {waiting}",
-        batch_id,
-        *parameters,
-    )
-    ledger.execute(
-        "UPDATE requests SET status = 'live' WHERE id IN"
-        " (SELECT request_id FROM attempts WHERE batch_id = ?)",
-        batch_id,
-    )
-    kind = "batch.running_inline" if runner else "batch.intent"
-    ledger.event(written, kind, batch_id=batch_id, requests=count)
-    return batch_id

@@ -22,6 +22,7 @@ CREATE TABLE submissions (
   created_ts TEXT NOT NULL,
   finished_ts TEXT,
   delivered_ts TEXT,
+  pruned_ts TEXT,
   rev INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX submissions_by_tag ON submissions (tag, id);

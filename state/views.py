@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from state import reviews
 from state.errors import UnknownId
@@ -13,6 +14,7 @@ from state.rows import to_batch, to_submission
 _PAGE = 1000
 # The words of the partial index, so that SQLite sees that it may use it.
 _TO_DO = "r.status NOT IN ('live', 'succeeded')"
+_OPEN = "(status NOT IN ('released', 'refused', 'ended') OR collection = 'pending')"
 FAILED = (
     RequestStatus.ERRORED,
     RequestStatus.EXPIRED,
@@ -81,6 +83,19 @@ class ResultRow:
     result_length: int | None
 
 
+class Told(NamedTuple):
+    """A request and its best attempt, as far as a delivered file tells of them."""
+
+    custom_id: str
+    outcome: str | None
+    error_type: str | None
+    error_message: str | None
+    cost_nano: int | None
+    batch_key: str | None
+    result_offset: int | None
+    result_length: int | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Poller:
     """When a pass last ran, what it said, and who holds the lease now."""
@@ -99,10 +114,13 @@ def revision(source: Source) -> int:
 
 def open_batches(source: Source) -> list[Batch]:
     """Batches that still need the API, us, or an operator; oldest first."""
-    return _batches(
-        source,
-        "status NOT IN ('released', 'refused', 'ended') OR collection = 'pending' ORDER BY id",
-    )
+    return _batches(source, f"{_OPEN} ORDER BY id")
+
+
+def count_open(source: Source) -> int:
+    """How many batches still need the API, us, or an operator."""
+    sql = f"SELECT count(*) FROM batches WHERE {_OPEN}"  # noqa: S608 - our own words
+    return int(source.rows(sql)[0][0])
 
 
 def closed_batches(source: Source, *, limit: int) -> list[Batch]:
@@ -184,7 +202,7 @@ def totals(source: Source) -> Totals:
     return Totals(
         batches=batches,
         requests=requests,
-        open_batches=len(open_batches(source)),
+        open_batches=count_open(source),
         waiting_requests=by_status.get(RequestStatus.WAITING, 0),
         failed_requests=sum(by_status.get(status, 0) for status in FAILED),
         succeeded=requests - sum(by_status.values()) - live,
@@ -233,6 +251,34 @@ def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) 
     ]
 
 
+# The attempt that settled a request, else its latest with an outcome, else its latest.
+_BEST = (
+    " FROM requests r LEFT JOIN attempts a ON a.request_id = r.id AND a.batch_id ="
+    " coalesce(r.settled_by, (SELECT max(m.batch_id) FROM attempts m"
+    " WHERE m.request_id = r.id AND m.outcome IS NOT NULL), (SELECT max(m.batch_id)"
+    " FROM attempts m WHERE m.request_id = r.id)) LEFT JOIN batches b ON b.id = a.batch_id"
+    " WHERE r.submission_id = ? AND r.id > ?"
+)
+
+
+def told(source: Source, submission: Submission) -> Iterator[Told]:
+    """What a delivered file says of each request of the submission, in input order."""
+    last = 0
+    while True:
+        page = source.rows(
+            "SELECT r.id, r.custom_id, a.outcome, a.error_type, a.error_message, a.cost_nano,"
+            f" b.key, a.result_offset, a.result_length {_BEST} ORDER BY r.id LIMIT ?",
+            submission.id,
+            last,
+            _PAGE,
+        )
+        for row in page:
+            yield Told(*row[1:])
+        if len(page) < _PAGE:
+            return
+        last = page[-1][0]
+
+
 def results(
     source: Source, submission: Submission, *, batch: Batch | None = None
 ) -> Iterator[ResultRow]:
@@ -240,12 +286,8 @@ def results(
     last = 0
     while True:
         page = source.rows(
-            "SELECT r.id, r.custom_id, r.tag, r.status, b.key AS batch_key, a.*"
-            " FROM requests r LEFT JOIN attempts a ON a.request_id = r.id AND a.batch_id ="
-            " coalesce(r.settled_by, (SELECT max(m.batch_id) FROM attempts m"
-            " WHERE m.request_id = r.id AND m.outcome IS NOT NULL), (SELECT max(m.batch_id)"
-            " FROM attempts m WHERE m.request_id = r.id)) LEFT JOIN batches b ON b.id = a.batch_id"
-            " WHERE r.submission_id = ? AND r.id > ? AND (? IS NULL OR EXISTS (SELECT 1"
+            f"SELECT r.id, r.custom_id, r.tag, r.status, b.key AS batch_key, a.* {_BEST}"  # noqa: S608 - our own words
+            " AND (? IS NULL OR EXISTS (SELECT 1"
             " FROM attempts x WHERE x.batch_id = ? AND x.request_id = r.id))"
             " ORDER BY r.id LIMIT ?",
             submission.id,

@@ -154,7 +154,7 @@ class LedgerBuilder:
             for custom_id in ids[len(failures) :]
         ]
         collection.begin(self.ledger)
-        collection.stage(self.ledger, results)
+        collection.stage(self.ledger, (result.as_staged() for result in results))
         collection.commit(self.ledger, batch, results_bytes=1000)
         return self.batch(batch.key)
 

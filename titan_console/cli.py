@@ -37,6 +37,7 @@ COMMANDS = {
     "withdraw": "Take a command back before it is carried out.",
     "commands": "List what was asked for, by whom, and what came of it.",
     "events": "Print the audit log: who did what when, why, and what came of it.",
+    "prune": "Remove the bodies of what is long over, and compress those of what is over.",
     "rebuild": "Make a new ledger from the files beside a damaged one.",
     "doctor": "Check the installation, the ledger and the settings.",
     "sandbox": "Serve an emulator of the Message Batches API on this machine.",

@@ -123,7 +123,7 @@ def collect(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     sent = send(ledger)
     looking.saw(ledger, sent, remote(status=BatchStatus.ENDED))
     collection.begin(ledger)
-    collection.stage(ledger, [a_result("a"), a_result("b", outcome)])
+    collection.stage(ledger, [a_result("a").as_staged(), a_result("b", outcome).as_staged()])
     collection.commit(ledger, batch(ledger), results_bytes=0)
 
 

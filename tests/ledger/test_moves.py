@@ -80,7 +80,9 @@ def collected(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     sent = send(ledger)
     looking.saw(ledger, sent, remote(status=BatchStatus.ENDED))
     collection.begin(ledger)
-    collection.stage(ledger, [a_result("a", outcome), a_result("b", outcome)])
+    collection.stage(
+        ledger, [a_result("a", outcome).as_staged(), a_result("b", outcome).as_staged()]
+    )
     assert collection.commit(ledger, batch(ledger), results_bytes=10).complete
 
 
@@ -186,7 +188,7 @@ def test_what_repeats_only_in_part_is_refused_and_named(
 def test_a_failure_that_comes_second_leaves_the_success(ledger: Ledger) -> None:
     collected(ledger)
     collection.begin(ledger)
-    collection.stage(ledger, [a_result("a", Outcome.ERRORED)])
+    collection.stage(ledger, [a_result("a", Outcome.ERRORED).as_staged()])
     assert collection.commit(ledger, batch(ledger), results_bytes=10).new == 0
     (submission, *_) = views.submissions_of(ledger, "daily-feed")
     assert views.statuses_of(ledger, submission) == {RequestStatus.SUCCEEDED: 2}
