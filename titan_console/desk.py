@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -10,6 +11,8 @@ from state.errors import LedgerError
 from state.reader import Reader, Source
 
 Answer = TypeVar("Answer")
+# Begun by whoever runs it, so that nothing is left half made when the console ends first.
+Work = Callable[[], Coroutine[None, None, None]]
 # After an answer, as many times as long as it took: a slow question takes a fifth of a core.
 _REST = 4.0
 
@@ -106,7 +109,7 @@ class Answered(Generic[Answer]):
         question: Callable[[Source], Answer],
         take: Callable[[Answer], None],
         fail: Callable[[str], None],
-        run: Callable[[Coroutine[None, None, None]], object],
+        run: Callable[[Work], object],
     ) -> None:
         """`take` gets each answer on the drawing thread, `fail` why there is none.
 
@@ -137,7 +140,7 @@ class Answered(Generic[Answer]):
 
     def _start(self) -> None:
         self._busy, self._again = True, False
-        self._run(self._work(self._number))
+        self._run(partial(self._work, self._number))
 
     async def _work(self, number: int) -> None:
         began = asyncio.get_running_loop().time()

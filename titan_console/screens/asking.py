@@ -1,10 +1,10 @@
 """A page with questions of its own about the ledger, answered off the thread that draws."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from state.reader import Source
-from titan_console.desk import Answered, Desk
+from titan_console.desk import Answered, Desk, Work
 from titan_console.screens.page import Page
 from titan_console.view import View
 
@@ -47,5 +47,5 @@ class AskingPage(Page):
         for desk in self._desks:
             desk.close()
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Work) -> None:
         self.run_worker(work, exit_on_error=True)

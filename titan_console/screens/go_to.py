@@ -1,6 +1,6 @@
 """The `:` line: a screen, a key, a remote id, a tag, a custom_id or a link, and there one is."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from state import lookup
 from state.lookup import Found, Meaning
 from state.reader import Source
 from titan_console import links
-from titan_console.desk import Answered, Desk
+from titan_console.desk import Answered, Desk, Work
 from titan_console.format import Tone
 from titan_console.links import Named, Target, ToBatch, ToRequest, ToScreen
 from titan_console.safe_text import clean
@@ -189,7 +189,7 @@ class GoTo(ModalScreen[Target | None]):
     def _fail(self, reason: str) -> None:
         self._said.update(clean(reason))
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Work) -> None:
         self.run_worker(work, exit_on_error=True)
 
 

@@ -1,6 +1,6 @@
 """A list of any length: it knows all keys, and holds only the records around the window."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar, cast
 
 from core.clock import Clock
 from state.reader import Source
-from titan_console.desk import Answered, Desk
+from titan_console.desk import Answered, Desk, Work
 from titan_console.widgets.columns import Column
 from titan_console.widgets.marks import IdMarks, Key
 from titan_console.widgets.record_table import RecordTable, Row
@@ -151,7 +151,7 @@ class VirtualTable(RecordTable, Generic[Record]):
         super().on_resize()
         self._load(only_missing=True)
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Work) -> None:
         self.run_worker(work, exit_on_error=True)
 
     def _list_keys(self, source: Source) -> _Listed:
@@ -160,7 +160,8 @@ class VirtualTable(RecordTable, Generic[Record]):
             first, newest = sorted((keys[0], keys[-1]))
             return _Listed(keys, newest, newest - max(seen, first - 1))
         newest = max(keys, default=0)
-        return _Listed(keys, newest, sum(key > seen for key in keys) if newest > seen else 0)
+        is_newer = self.is_loaded and newest > seen
+        return _Listed(keys, newest, sum(key > seen for key in keys) if is_newer else 0)
 
     def _take_keys(self, listed: _Listed) -> None:
         is_first = not self.is_loaded
