@@ -15,13 +15,12 @@ from textual.filter import LineFilter
 from core.clock import Clock, SystemClock
 from state.commands import Verb
 from state.timestamps import from_text
-from titan_console import crash_log
+from titan_console import crash_log, preferences
 from titan_console.feed import Feed
 from titan_console.messages import LedgerLost, LedgerSeen, PassEnded
 from titan_console.orders import Orders
 from titan_console.passes import Passes
 from titan_console.safe_text import clean
-from titan_console.screens.help import HelpScreen
 from titan_console.screens.page import Page
 from titan_console.screens.pages import FIRST, PLACES, TABS
 from titan_console.tools.keys import TOOL_KEYS
@@ -104,7 +103,8 @@ class TitanApp(App[None]):
             self.add_mode(place.tab.mode, place.opener(self.view))  # pyright: ignore[reportUnknownMemberType]
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = MONO.name if self.no_color else DARK.name
+        self._wanted = preferences.read(home)
+        self.theme = MONO.name if self.no_color else f"titan-{self._wanted.theme or 'dark'}"
 
     def on_mount(self) -> None:
         """Begin to follow; a served console ends with its server."""
@@ -113,6 +113,17 @@ class TitanApp(App[None]):
             self.set_interval(_PARENT_CHECK_S, lambda: self._leave_without(server))
         self.run_worker(self._feed.follow(self.post_message), name="feed", exclusive=True)
         self.set_interval(_ORDERS_LOOK_S, self._orders.tick)
+        if self._wanted.keys or self._wanted.mistakes:
+            self.call_after_refresh(self._take_keys)
+
+    def _take_keys(self) -> None:
+        """Other keys, as titan.toml has them; what is wrong with them is told."""
+        from titan_console import keymap  # noqa: PLC0415 - loads every screen
+
+        checked = keymap.check(self._wanted.keys, keymap.known())
+        self.set_keymap(dict(checked.keys))
+        for mistake in (*self._wanted.mistakes, *checked.mistakes):
+            self.notify(clean(mistake), severity="warning", markup=False)
 
     def _leave_without(self, server: int) -> None:
         if os.getppid() != server:
@@ -246,7 +257,11 @@ class TitanApp(App[None]):
 
     def action_help(self) -> None:
         """Explain keys and glyphs."""
-        self.push_screen(HelpScreen())
+        from titan_console.screens.help import HelpScreen  # noqa: PLC0415 - not for the first paint
+
+        page = self.page()
+        if page is not None and page is self.screen:
+            self.push_screen(HelpScreen(page))
 
     def action_theme(self) -> None:
         """From dark to light and back; without colours there is one theme."""
@@ -268,5 +283,5 @@ class TitanApp(App[None]):
 def run(home: Path, *, read_only: bool = False, passes: Passes | None = None) -> int:
     """Open the console on the ledger in `home`; the exit code."""
     app = TitanApp(home, SystemClock(), read_only=read_only, passes=passes)
-    app.run()
+    app.run(mouse=preferences.read(home).mouse)
     return app.return_code or 0

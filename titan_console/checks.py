@@ -21,6 +21,7 @@ from state.reader import Reader, Source
 from state.settled import RunState
 from state.timestamps import to_text
 from titan_console import format as cells
+from titan_console import preferences
 
 _LOW_DISK = 1 << 30
 
@@ -116,6 +117,14 @@ def _key(settings: Settings) -> Finding:
 def _catalogue(folder: Folder) -> Iterator[Finding]:
     for mistake in titan_file.read(folder).mistakes:
         yield Finding(Health.BAD, "titan.toml", str(mistake))
+    wanted = preferences.read(folder.root)
+    mistakes = [str(mistake) for mistake in wanted.mistakes]
+    if wanted.keys:
+        from titan_console import keymap  # noqa: PLC0415 - loads Textual, for remapped keys only
+
+        mistakes += keymap.check(wanted.keys, keymap.known()).mistakes
+    for mistake in mistakes:
+        yield Finding(Health.WARN, "console", mistake)
 
 
 def _rescues(folder: Folder) -> Iterator[Finding]:

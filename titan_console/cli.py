@@ -39,6 +39,7 @@ COMMANDS = {
     "events": "Print the audit log: who did what when, why, and what came of it.",
     "prune": "Remove the bodies of what is long over, and compress those of what is over.",
     "rebuild": "Make a new ledger from the files beside a damaged one.",
+    "keys": "List the keys of the console and the ids by which titan.toml changes them.",
     "doctor": "Check the installation, the ledger and the settings.",
     "sandbox": "Serve an emulator of the Message Batches API on this machine.",
     "demo": "See it all work, without a key: real texts through a sandbox.",

@@ -172,6 +172,19 @@ async def test_the_cursor_stays_on_its_record(tmp_path: Path) -> None:
         assert current.key == second.key
 
 
+async def test_a_list_that_nobody_is_at_shows_what_comes_in_at_its_top(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected("before")
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Last 1 ended")
+        for number in range(30):
+            made.clock.advance(60)
+            made.collected(f"later-{number:02d}")
+        await until_shown(pilot, "later-29")
+        recent = table(pilot, "recent")
+        assert (recent.cursor_row, recent.scroll_offset.y) == (0, 0)
+
+
 async def test_help_opens_and_closes(tmp_path: Path) -> None:
     async with opened(LedgerBuilder(tmp_path), SMALL) as pilot:
         await pilot.press("question_mark")
@@ -179,7 +192,7 @@ async def test_help_opens_and_closes(tmp_path: Path) -> None:
         await until_shown(pilot, "sent, answer lost")
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, BatchesScreen)
-        await pilot.press("f1", "q")
+        await pilot.press("f1", "f1")
         assert isinstance(pilot.app.screen, BatchesScreen)
 
 

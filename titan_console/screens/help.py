@@ -1,25 +1,19 @@
-"""What the keys do and what the glyphs mean."""
+"""What the keys do here and what the glyphs mean; typing narrows it down."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Key
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input, Static
 
-_KEYS = (
-    ("j k ↓ ↑", "move"),
-    ("g G", "first, last"),
-    ("ctrl+d/u", "a page down, up"),
-    ("tab", "next list"),
-    ("p", "pause the picture"),
-    ("r", "read again now"),
-    ("t", "light or dark"),
-    ("? F1", "this page"),
-    ("q", "quit"),
-)
+from titan_console.tools import actions
+from titan_console.tools.actions import Action
+
 _GLYPHS = (
     ("◦", "recorded, to be sent"),
     ("⇡", "being sent"),
@@ -33,6 +27,7 @@ _GLYPHS = (
     ("↻", "never reached the API, requests wait"),
     ("+?", "but for answers without a known price"),
 )
+_KEYS_WIDTH = 16
 
 
 class HelpScreen(ModalScreen[None]):
@@ -42,37 +37,100 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen {
         align: center middle; background: $background 60%;
         #help {
-            width: 78; max-width: 96%; height: auto; max-height: 94%; padding: 1 2;
+            width: 90; max-width: 96%; height: auto; max-height: 94%; padding: 0 2;
             background: $panel; border: round $primary 60%; border-title-color: $primary;
-            scrollbar-size-vertical: 1;
         }
+        #search { background: $panel; margin: 0 0 1 0; }
+        VerticalScroll { height: auto; max-height: 80vh; scrollbar-size-vertical: 1; }
         Horizontal { height: auto; }
-        #keys { width: 29; }
-        #glyphs { width: 1fr; }
-        #promise { margin-top: 1; color: $secondary; }
+        #keys { width: 1fr; }
+        #glyphs { width: 40; height: auto; }
     }
+    HelpScreen.-flat #search { margin: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,f1", "dismiss", "Back", id="help.back"),
+        Binding("escape,f1", "dismiss", "Back", id="help.back"),
+        Binding("down", "scroll(3)", "Down", show=False, id="help.down"),
+        Binding("up", "scroll(-3)", "Up", show=False, id="help.up"),
+        Binding("pagedown", "scroll(12)", "Page down", show=False, id="help.page_down"),
+        Binding("pageup", "scroll(-12)", "Page up", show=False, id="help.page_up"),
     ]
 
+    def __init__(self, screen: Screen[None]) -> None:
+        """`screen` is what the keys are explained of."""
+        super().__init__()
+        self._actions = actions.of(screen)
+        self._keys = Static(id="keys")
+        self._glyphs = Static(id="glyphs")
+        self._scroll = VerticalScroll(can_focus=False)
+
     def compose(self) -> ComposeResult:
-        """Keys beside glyphs."""
-        with VerticalScroll(id="help") as box:
+        """Keys beside glyphs, under the line that narrows them."""
+        with Vertical(id="help") as box:
             box.border_title = " Help "
-            with Horizontal():
-                yield Static(_listed(_KEYS, 10), id="keys")
-                yield Static(_listed(_GLYPHS, 4), id="glyphs")
-            yield Static(
-                "This console only looks: it changes nothing and holds no key.",
-                id="promise",
-                markup=False,
-            )
+            yield Input(placeholder="type to search, Esc to go back", compact=True, id="search")
+            with self._scroll, Horizontal():
+                yield self._keys
+                yield self._glyphs
+
+    def on_mount(self) -> None:
+        """Show all of it."""
+        self._show("")
+        self.query_one(Input).focus()
+
+    def on_key(self, event: Key) -> None:
+        """The key that opened it closes it, while nothing is typed."""
+        if event.key == "question_mark" and not self.query_one(Input).value:
+            event.stop()
+            self.dismiss()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Narrow it down."""
+        self._show(event.value)
+
+    def on_input_submitted(self) -> None:
+        """Enter goes back, too."""
+        self.dismiss()
+
+    def action_scroll(self, lines: int) -> None:
+        """Up or down."""
+        self._scroll.scroll_relative(y=lines, animate=False)
+
+    def _show(self, wanted: str) -> None:
+        self._keys.update(keys_text(matching(self._actions, wanted)))
+        self._glyphs.update(_glyphs(wanted))
 
 
-def _listed(entries: tuple[tuple[str, str], ...], width: int) -> Text:
+def matching(found: Sequence[Action], wanted: str) -> list[Action]:
+    """Those whose words, keys, id or group hold every word of what is wanted."""
+    words = wanted.casefold().split()
+    return [
+        one
+        for one in found
+        if all(
+            word in f"{one.words} {' '.join(one.keys)} {one.name} {one.group}".casefold()
+            for word in words
+        )
+    ]
+
+
+def keys_text(found: Sequence[Action]) -> Text:
+    """The keys under their groups."""
     made = Text()
-    for name, meaning in entries:
-        made.append(f"{name:<{width}}", style="bold").append(f"{meaning}\n")
+    group = ""
+    for one in found:
+        if one.group != group:
+            made.append(f"{chr(10) if group else ''}{one.group}\n", "bold underline")
+            group = one.group
+        made.append(f"{' '.join(one.keys):<{_KEYS_WIDTH}}", "bold").append(f" {one.words}\n")
+    made.right_crop()
+    return made if found else Text("No key does that here.")
+
+
+def _glyphs(wanted: str) -> Text:
+    made = Text()
+    for glyph, meaning in _GLYPHS:
+        if wanted.casefold() in f"{glyph} {meaning}".casefold():
+            made.append(f"{glyph:<4}", "bold").append(f"{meaning}\n")
     made.right_crop()
     return made

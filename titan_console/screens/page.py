@@ -57,7 +57,7 @@ class Page(Screen[None]):
     Page.-no-figures #figures { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+e", "toggle_class('-no-figures')", "Figures", show=False, id="page.figures"),
+        Binding("ctrl+e", "figures", "Figures", show=False, id="page.figures"),
     ]
 
     def __init__(self, view: View) -> None:
@@ -196,6 +196,10 @@ class Page(Screen[None]):
             line.refresh()
         self._figures.refresh()
         self._tabs.refresh()
+
+    def action_figures(self) -> None:
+        """Hide the figures, for a longer list; show them again."""
+        self.toggle_class("-no-figures")
 
     def on_record_table_moved(self) -> None:
         """Another record is under the cursor."""

@@ -10,14 +10,13 @@ from textual.screen import Screen
 
 # The beginning of a binding's id -> the words above its keys in the help, in this order.
 GROUPS = {
-    "go": "Screens",
+    "list": "List",
+    "text": "Text",
+    "detail": "Batch or request",
     "tool": "Tools",
     "verb": "Orders: upper case changes the world",
-    "detail": "Batch or request",
-    "text": "Text",
-    "list": "List",
-    "batches": "List",
-    "page": "Page",
+    "go": "Screens",
+    "page": "Console",
     "app": "Console",
 }
 _OTHERS = "Here"
@@ -41,7 +40,7 @@ def of(screen: Screen[None]) -> list[Action]:
     for key, active in screen.active_bindings.items():
         if active.binding.id and active.binding.description and active.enabled:
             found.setdefault(active.binding.id, []).append((key, active))
-    groups = [*dict.fromkeys(GROUPS.values()), _OTHERS]
+    groups = [_OTHERS, *dict.fromkeys(GROUPS.values())]
     made = (_action(name, keys) for name, keys in found.items())
     return sorted(made, key=lambda action: groups.index(action.group))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SMALL = 50_000
 
 
-class TextView(ScrollView, can_focus=True):
+class TextView(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows a sheet folded into its width; searches it on a thread."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"text-view--match", "text-view--here"}
