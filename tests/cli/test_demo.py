@@ -1,10 +1,14 @@
 """The demo as a newcomer runs it, on texts of its own to keep it short."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 from terminal import Terminal
 
+from core.clock import SystemClock
 from titan_console.demo.texts import standard_library
 
 
@@ -54,3 +58,38 @@ def test_the_standard_library_has_hundreds_of_texts() -> None:
     texts = standard_library()
     assert len(texts) > 100
     assert all(len(text.body) >= 80 for text in texts)
+
+
+def test_behind_the_console_a_month_has_passed_and_the_jobs_go_on(tmp_path: Path) -> None:
+    texts, home = tmp_path / "texts", tmp_path / "demo"
+    texts.mkdir()
+    for number in range(9):
+        (texts / f"{number}.txt").write_text(f"Article {number} tells of files and time. " * 4)
+    player = subprocess.Popen(
+        [
+            *(sys.executable, "-P", "-m", "titan_console", "demo", "--live"),
+            *("--home", str(home), "--input", str(texts)),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert player.stdout
+        address = player.stdout.readline().strip()
+        here = Terminal(home, base_url=address)
+        for _ in range(600):
+            assert player.poll() is None
+            if any(_is_live(event) for event in here.run("events", "--json").lines()):
+                break
+            SystemClock().sleep(0.5)
+        else:
+            raise AssertionError("no job of today was collected")
+        assert len(here.run("savings", "--by", "day", "--json").lines()) > 20
+        assert here.run("poll").code == 0
+    finally:
+        player.terminate()
+        player.communicate()
+
+
+def _is_live(event: dict[str, Any]) -> bool:
+    return event["kind"] == "batch.collected" and "-live-" in event["tag"]

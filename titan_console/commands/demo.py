@@ -7,9 +7,14 @@ from pathlib import Path
 
 import click
 
+from core import titan_file
+from core.settings import Settings, forget_key
+from state.folder import Folder
 from titan_console.demo import texts
+from titan_console.demo.texts import Text
 from titan_console.diagnostics import Exit
 from titan_console.output import print_json
+from titan_console.passes import Keeper
 
 
 @click.command
@@ -26,6 +31,7 @@ from titan_console.output import print_json
     help="Where to put the ledger. Default: a new temporary folder.",
 )
 @click.option("--print", "printed", is_flag=True, help="Print only, also on a terminal.")
+@click.option("--live", is_flag=True, hidden=True, help="For the console's demo: play on.")
 @click.option("--json", "as_json", is_flag=True, help="Print what came of it as one JSON object.")
 @click.pass_context
 def command(
@@ -35,14 +41,18 @@ def command(
     seed: int,
     home: Path | None,
     printed: bool,
+    live: bool,
     as_json: bool,
 ) -> None:
     """Run three jobs on real texts through a sandbox, and show what it saved.
 
-    On a terminal it opens the console while the jobs run; q leaves it. Takes under a minute.
+    On a terminal it opens the console on a month of such jobs and on new ones that go on until q
+    leaves it; replay, cancel and force sync work. Printed, it takes under a minute.
     """
     home = home or Path(tempfile.mkdtemp(prefix="titan-demo-"))
-    if printed or as_json or not sys.stdout.isatty():
+    if live:
+        _live(home, _texts(folder), seed)
+    elif printed or as_json or not sys.stdout.isatty():
         _play(home, folder, seed, as_json=as_json)
     else:
         _play_behind_the_console(home, folder, seed)
@@ -56,7 +66,7 @@ def _play(home: Path, folder: Path | None, seed: int, *, as_json: bool) -> None:
     def tell_step(line: str) -> None:
         click.echo(line, err=as_json)
 
-    found = texts.folder(folder) if folder else texts.standard_library()
+    found = _texts(folder)
     source = str(folder) if folder else "the standard library's docstrings"
     tell_step(f"{len(found):,} texts from {source}.")
     play(home, found, seed=seed, say=tell_step)
@@ -66,24 +76,41 @@ def _play(home: Path, folder: Path | None, seed: int, *, as_json: bool) -> None:
         tell(home)
 
 
+def _texts(folder: Path | None) -> list[Text]:
+    return texts.folder(folder) if folder else texts.standard_library()
+
+
+def _live(home: Path, texts: list[Text], seed: int) -> None:
+    """In a process of its own, for the console never loads the SDK."""
+    from titan_console.demo.live import run, tell_parent  # noqa: PLC0415 - loads the engine
+
+    run(home, texts, seed=seed, tell=tell_parent)
+
+
 def _play_behind_the_console(home: Path, folder: Path | None, seed: int) -> None:
-    """The console never loads the SDK, so the jobs run in a process of their own."""
     from titan_console.app import run  # noqa: PLC0415 - loads Textual
     from titan_console.demo.ending import tell  # noqa: PLC0415 - only at the end
 
-    arguments = ["demo", "--print", "--home", str(home), "--seed", str(seed)]
+    arguments = ["demo", "--live", "--home", str(home), "--seed", str(seed)]
     if folder:
         arguments += ["--input", str(folder)]
+    home.mkdir(parents=True, exist_ok=True)
+    titan_file.begin(Folder(home))
     player = subprocess.Popen(  # noqa: S603 - ourselves
         [sys.executable, "-P", "-m", "titan_console", *arguments],
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
+        text=True,
     )
+    address = player.stdout.readline().strip() if player.stdout else ""
+    keeper = Keeper(Settings(home=home, base_url=address, api_key="sandbox"))
+    forget_key()
     try:
-        run(home)
+        run(home, passes=keeper)
     finally:
         player.terminate()
         player.wait()
+        keeper.close()
     if (home / "titan.db").exists():
         tell(home)

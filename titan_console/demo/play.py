@@ -1,7 +1,7 @@
 """Plays the demo: submit the jobs, make passes until all have ended, and keep the poller going."""
 
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,9 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def sandbox(seed: int) -> Generator[str, None, None]:
+def sandbox(
+    seed: int, *, plan: str = _PLAN, faults: Sequence[str] = _FAULTS
+) -> Generator[str, None, None]:
     """A sandbox on a free port; yields its address."""
     from titan_console.sandbox.api import Sandbox  # noqa: PLC0415 - loads a server
     from titan_console.sandbox.faults import Faults  # noqa: PLC0415 - as above
@@ -36,7 +38,7 @@ def sandbox(seed: int) -> Generator[str, None, None]:
     from titan_console.sandbox.server import running  # noqa: PLC0415 - as above
 
     provider = Sandbox(
-        SystemClock(), seed=seed, plan=Plan.parse(_PLAN), faults=Faults.parse(_FAULTS, seed=seed)
+        SystemClock(), seed=seed, plan=Plan.parse(plan), faults=Faults.parse(faults, seed=seed)
     )
     with running(provider) as address:
         yield address

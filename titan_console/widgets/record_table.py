@@ -125,9 +125,10 @@ class RecordTable(ScrollView, can_focus=True):
     # What is shown
 
     def show(self, records: Sequence[Row]) -> None:
-        """These rows, from now on."""
+        """These rows, from now on; a list that nobody is at shows what comes in at its top."""
         self._rows = {row.key: row for row in records}
-        self.show_keys([row.key for row in records])
+        at_the_top = not self.has_focus and self.cursor_row == 0
+        self.show_keys([row.key for row in records], follow=at_the_top)
 
     def show_keys(self, keys: Sequence[Key], *, follow: bool = False) -> None:
         """The rows with these keys, in this order, from now on.

@@ -1,0 +1,54 @@
+"""The demo behind the console: a month of the past, then jobs that run until it is closed."""
+
+import random
+import sys
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from core.bootstrap import open_engine
+from core.clock import SystemClock
+from core.engine import Engine
+from core.settings import Settings
+from core.submit import Order
+from titan_console.demo import past
+from titan_console.demo.jobs import JOBS
+from titan_console.demo.play import sandbox
+from titan_console.demo.texts import Text
+
+_PLAN = "8-40"
+_FAULTS = ("row:overloaded:p=0.03", "row:invalid:p=0.01", "create:drop:every=5")
+_PASS_EVERY_S = 2.0
+_JOB_EVERY_PASSES = 9
+_FEWEST, _MOST = 8, 80
+
+
+def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]) -> None:
+    """Play until the process is ended; `tell` gets the sandbox's address once there is one."""
+    # Another seed than the past had: the ids of batches are drawn from it.
+    with sandbox(seed + 1, plan=_PLAN, faults=_FAULTS) as address:
+        tell(address)
+        clock = SystemClock()
+        past.live_through(home, texts, seed=seed, now=clock.now())
+        settings = Settings(home=home, api_key="sandbox", base_url=address)
+        rng = random.Random(seed)  # noqa: S311 - a demo
+        with open_engine(settings, actor="demo") as engine:
+            for number in count():
+                if number % _JOB_EVERY_PASSES == 0:
+                    _submit(engine, texts, number // _JOB_EVERY_PASSES, rng)
+                engine.poll()
+                clock.sleep(_PASS_EVERY_S)
+
+
+def _submit(engine: Engine, texts: list[Text], number: int, rng: random.Random) -> None:
+    job = JOBS[number % len(JOBS)]
+    stamp = f"{SystemClock().now().date().isoformat()}-live-{number + 1:03d}"
+    some = rng.sample(texts, min(len(texts), rng.randint(_FEWEST, _MOST)))
+    order = Order(tag=f"{job.name}-{stamp}", model=job.model, workflow=job.name)
+    engine.submit(job.requests(some, stamp), order)
+
+
+def tell_parent(address: str) -> None:
+    """One line on standard output, which the console's process reads."""
+    sys.stdout.write(f"{address}\n")
+    sys.stdout.flush()

@@ -1,0 +1,78 @@
+"""A month of the demo's jobs, lived through in seconds by a clock of its own, up to now."""
+
+import random
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from core import titan_file
+from core.anthropic_lane import AnthropicLane
+from core.clock import ManualClock
+from core.context import Context
+from core.engine import Engine
+from core.pricing import PriceBook
+from core.submit import Order
+from state import views
+from state.folder import Folder
+from state.ledger import ALPHABET, Ledger
+from titan_console.demo.jobs import JOBS, Job
+from titan_console.demo.texts import Text
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.faults import Faults
+from titan_console.sandbox.plan import Plan
+from titan_console.sandbox.transport import client
+
+_DAYS = 30
+_TEXTS_A_DAY = 24
+_PASS_EVERY_S = 900
+_MOST_PASSES = 40
+_FAULTS = ("row:overloaded:p=0.004", "row:invalid:p=0.002", "create:drop:every=17")
+_WHO = "demo"
+
+
+def live_through(home: Path, texts: list[Text], *, seed: int, now: datetime) -> None:
+    """Fill the ledger in `home` with what thirty days of the jobs would have left."""
+    folder = Folder(home)
+    clock = ManualClock(now - timedelta(days=_DAYS))
+    sandbox = Sandbox(
+        clock, seed=seed, plan=Plan.realistic(), faults=Faults.parse(_FAULTS, seed=seed)
+    )
+    lane = AnthropicLane(
+        api_key="sandbox", base_url="http://sandbox.invalid", http_client=client(sandbox)
+    )
+    rng = random.Random(seed)  # noqa: S311 - the same month for the same seed
+
+    def word(length: int) -> str:
+        return "".join(rng.choice(ALPHABET) for _ in range(length))
+
+    ledger = Ledger(folder.ledger, now=clock.now, actor=_WHO, monotonic=clock.monotonic, word=word)
+    context = Context(
+        ledger=ledger,
+        folder=folder,
+        clock=clock,
+        lane=lambda: lane,
+        prices=PriceBook(titan_file.read(folder).prices),
+        holder=_WHO,
+        rng=rng,
+    )
+    with Engine(context) as engine:
+        for day in range(_DAYS):
+            some = rng.sample(texts, min(len(texts), _TEXTS_A_DAY))
+            _one_day(engine, clock, some, is_weekly=day % 7 == 0)
+            morning = now - timedelta(days=_DAYS - day - 1)
+            clock.advance(max(0.0, (morning - clock.now()).total_seconds()))
+
+
+def _one_day(engine: Engine, clock: ManualClock, texts: list[Text], *, is_weekly: bool) -> None:
+    for job in JOBS:
+        if is_weekly or "weekly" not in job.name:
+            _submit(engine, job, texts, clock.now().date().isoformat())
+    for _ in range(_MOST_PASSES):
+        clock.advance(_PASS_EVERY_S)
+        engine.poll()
+        if not views.open_batches(engine.context.ledger):
+            return
+
+
+def _submit(engine: Engine, job: Job, texts: list[Text], date: str) -> None:
+    order = Order(tag=f"{job.name}-{date}", model=job.model, workflow=job.name)
+    engine.submit(job.requests(texts, date), order)
