@@ -264,6 +264,33 @@ async def test_p_pauses_the_workflow_of_a_row_and_then_resumes_it(bench: Bench) 
             await until_shown(pilot, f"✓ {verb} {workflow}: {workflow} is {verb.lower()}")
 
 
+async def test_on_a_page_of_one_request_the_verb_stands_on_it(bench: Bench) -> None:
+    failed(bench, 2)
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        await pilot.press("enter")
+        await until_shown(pilot, "Overview")
+        await pilot.press("X")
+        await to_receipt(pilot, "Acknowledge 1 request ")
+        await until_shown(pilot, "feed-classify-2026-11-22-00002: 1 request")
+
+
+async def test_on_a_page_of_one_batch_the_verb_stands_on_it_or_on_its_list(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual()) as bench:
+        key = bench.submit(2).submission.key
+        async with console(bench) as pilot:
+            await until_shown(pilot, "▸ in progress")
+            await pilot.press("enter")
+            await until_shown(pilot, "Overview")
+            await pilot.press("C")
+            await to_receipt(pilot, "Cancel 1 batch ")
+            await until_shown(pilot, f"batch {key}: 1 batch")
+            await pilot.press("escape", "right")
+            await until_shown(pilot, "▸ in flight")
+            await pilot.press("F")
+            await to_receipt(pilot, "Force sync 1 request ")
+
+
 async def test_an_open_batch_is_canceled_by_the_mouse(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.manual()) as bench:
         bench.submit(2)

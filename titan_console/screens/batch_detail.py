@@ -7,13 +7,15 @@ from typing import ClassVar
 from textual.widget import Widget
 
 from state import details, views
+from state.commands import Verb
 from state.errors import UnknownId
 from state.reader import Source
 from state.records import Batch
 from state.request_views import RequestRow
 from titan_console import links
+from titan_console.choice import Choice
 from titan_console.links import ToBatch
-from titan_console.screens import batch_sheets, requests
+from titan_console.screens import batch_sheets, choices, requests
 from titan_console.screens.detail import DetailPage, Drawing
 from titan_console.view import View
 from titan_console.widgets.record_table import RecordTable, Row
@@ -86,6 +88,16 @@ class BatchDetail(DetailPage):
         super().ledger_changed()
         if self._list.is_attached:
             self._list.ledger_changed()
+
+    def choice(self, verb: Verb) -> Choice | None:
+        """The requests of the list where that stands, else the batch."""
+        if self.list_of(self.sections.current) is None:
+            return choices.batch_named(self.target.name)
+        record = self._list.record_under_cursor()
+        if record is None:
+            return choices.requests(self._list, "", (), verb)
+        fitting = choices.verbs_of_request(record)
+        return choices.requests(self._list, record.custom_id, fitting, verb)
 
     def draw(self, now: datetime) -> None:
         """Ages grow."""

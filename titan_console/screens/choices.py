@@ -3,9 +3,12 @@
 from collections.abc import Collection, Mapping
 from typing import cast
 
+from state import details
 from state.commands import Verb
+from state.reader import Source
 from state.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
 from state.request_views import RequestRow
+from state.selection import Filter
 from titan_console import choice
 from titan_console import format as fmt
 from titan_console.choice import Choice
@@ -65,6 +68,26 @@ def batches(table: RecordTable, known: Mapping[str, Batch], verb: Verb) -> Choic
     marked = f"{len(chosen):,} marked batch{'' if len(chosen) == 1 else 'es'}"
     words = marked if table.marks else f"batch {clean(chosen[0].key, _WIDEST_NAME)}"
     return choice.of_batches([batch.id for batch in chosen], words)
+
+
+def batch_named(name: str) -> Choice:
+    """The batch with that key or remote id."""
+
+    def find(source: Source) -> Filter:
+        found = details.batch(source, name)
+        return Filter(batch_ids=(found.id,) if found else ())
+
+    return Choice(words=f"batch {clean(name, _WIDEST_NAME)}", find=find)
+
+
+def request_named(tag: str, custom_id: str) -> Choice:
+    """The request with that tag and custom_id."""
+
+    def find(source: Source) -> list[int]:
+        found = details.request(source, tag, custom_id)
+        return [found.request_id] if found else []
+
+    return choice.found_requests(find, clean(custom_id, _WIDEST_NAME))
 
 
 def verbs_of_batch(batch: Batch) -> set[Verb]:

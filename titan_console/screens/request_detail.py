@@ -7,6 +7,7 @@ from core import titan_file
 from core.explain import explain
 from core.pricing import PriceBook
 from state import details
+from state.commands import Verb
 from state.details import AttemptRecord, RequestRecord
 from state.errors import UnknownId
 from state.folder import Folder
@@ -14,8 +15,9 @@ from state.money_views import PricedAttempt
 from state.reader import Source
 from titan_console import links
 from titan_console.bodies import Bodies, lost
+from titan_console.choice import Choice
 from titan_console.links import ToRequest
-from titan_console.screens import request_sheets
+from titan_console.screens import choices, request_sheets
 from titan_console.screens.detail import DetailPage, Drawing
 from titan_console.sheet import Sheet, SheetMaker
 from titan_console.view import View
@@ -46,6 +48,11 @@ class RequestDetail(DetailPage):
         if isinstance(found, ToRequest):
             self.target = found
         return isinstance(found, ToRequest)
+
+    def choice(self, verb: Verb) -> Choice | None:
+        """The request; its receipt says what does not apply."""
+        del verb
+        return choices.request_named(self.target.tag, self.target.custom_id)
 
     def question(self, section: str) -> Callable[[Source], Drawing]:
         """What finds out what stands in the section."""
