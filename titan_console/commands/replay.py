@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from core.editing import Params, to_changes
-from core.errors import PayloadError
+from core.errors import InputError, PayloadError
 from core.models import unknown
 from state.commands import Verb
 from titan_console import ordering
@@ -40,7 +40,7 @@ def command(
     An invalid_request_error is asked again only with an edit, or by --force.
     """
     if model is not None and not model.strip():
-        raise click.UsageError("--model is empty; name a model, or leave it out.")
+        raise InputError("--model is empty: name a model, or leave it out.")
     changes = to_changes(settings) | ({"model": model} if model else {})
     for warning in unknown(filter(None, [str(changes.get("model") or "")])):
         say(f"titan-console: {warning}")

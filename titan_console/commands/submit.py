@@ -136,8 +136,8 @@ def _report(submitted: Submitted, batches: int, *, as_json: bool) -> int:
     for warning in submitted.warnings:
         say(f"titan-console: {warning}")
     if taken.deadline_ts:
-        by = f" by job {taken.job}" if taken.job else ""
-        say(f"Due {cells.moment(taken.deadline_ts)}{by}.")
+        of = f" for job {taken.job}" if taken.job else ""
+        say(f"Due {cells.moment(taken.deadline_ts)}{of}.")
     if submitted.repeated:
         say(f"The same {_requests_in(taken)} are in it already; nothing was sent.")
     elif submitted.trouble:
