@@ -10,7 +10,7 @@ from textual.color import Color
 
 from titan_console.app import TitanApp
 from titan_console.widgets.control_filter import ControlFilter
-from titan_console.widgets.record_table import Cell, Row
+from titan_console.widgets.row_drawing import Cell, Row
 
 TEXTS = st.lists(st.text(st.characters(), max_size=40) | st.just(EVIL), min_size=20, max_size=40)
 

@@ -68,16 +68,18 @@ async def test_a_filter_narrows_as_it_is_typed_and_escape_takes_one_thing_back_a
         assert page_of(pilot) is page
 
 
+def _underlined(pilot: Pilot[None]) -> list[str]:
+    drawn = [part for strip in pilot.app.screen._compositor.render_strips() for part in strip]
+    return [part.text for part in drawn if part.style is not None and part.style.underline]
+
+
 async def test_what_cannot_be_understood_is_said_and_changes_nothing(tmp_path: Path) -> None:
     async with opened(a_ledger(tmp_path)) as pilot:
         page = await go_to_requests(pilot)
         await pilot.press("/")
         await type_(pilot, "state:lost")
         await until_shown(pilot, "! there is no state lost; there are waiting, live")
-        drawn = [part for strip in pilot.app.screen._compositor.render_strips() for part in strip]
-        (wrong,) = (part for part in drawn if part.text == "state:lost")
-        assert wrong.style is not None
-        assert wrong.style.underline
+        await until(pilot, lambda: _underlined(pilot) == ["state:lost"])
         await pilot.press("enter")
         assert page.filter_line.is_open
         assert page.table.row_count == 10

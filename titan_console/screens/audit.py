@@ -22,7 +22,8 @@ from titan_console.sheet import Sheet, SheetMaker
 from titan_console.view import View
 from titan_console.widgets.columns import Column
 from titan_console.widgets.lines import Part
-from titan_console.widgets.record_table import Cell, RecordTable, Row
+from titan_console.widgets.record_table import RecordTable
+from titan_console.widgets.row_drawing import Cell, Row
 from titan_console.widgets.section import Section
 from titan_console.widgets.text_view import TextView
 from titan_console.widgets.virtual_table import VirtualTable

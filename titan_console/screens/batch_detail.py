@@ -18,7 +18,8 @@ from titan_console.links import ToBatch
 from titan_console.screens import batch_sheets, choices, requests
 from titan_console.screens.detail import DetailPage, Drawing
 from titan_console.view import View
-from titan_console.widgets.record_table import RecordTable, Row
+from titan_console.widgets.record_table import RecordTable
+from titan_console.widgets.row_drawing import Row
 from titan_console.widgets.virtual_table import VirtualTable
 
 _EVENTS_SHOWN = 2000

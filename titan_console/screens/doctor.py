@@ -20,7 +20,7 @@ from titan_console.screens.asking import AskingPage
 from titan_console.view import View
 from titan_console.vitals import Vitals
 from titan_console.widgets.columns import Column
-from titan_console.widgets.record_table import Cell, Row
+from titan_console.widgets.row_drawing import Cell, Row
 from titan_console.widgets.section import Section
 
 FINDING_COLUMNS = (

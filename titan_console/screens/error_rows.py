@@ -9,7 +9,7 @@ from state.error_views import Troubles
 from titan_console import format as fmt
 from titan_console.format import Label, Tone
 from titan_console.widgets.columns import Column
-from titan_console.widgets.record_table import Cell, Row
+from titan_console.widgets.row_drawing import Cell, Row
 
 COLUMNS = (
     Column("workflow", "Workflow", 12, 2, grow=1, widest=22),

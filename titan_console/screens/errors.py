@@ -28,7 +28,8 @@ from titan_console.screens.error_rows import GroupOrder
 from titan_console.screens.filtered import FilteredPage, Sort
 from titan_console.view import View
 from titan_console.widgets.lines import Line, Part
-from titan_console.widgets.record_table import Key, RecordTable, Row
+from titan_console.widgets.record_table import Key, RecordTable
+from titan_console.widgets.row_drawing import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,8 +73,7 @@ class GroupTable(RecordTable):
 
     def tick(self) -> None:
         """Ages have grown."""
-        self._strips.clear()
-        self.refresh()
+        self.rows_changed()
 
 
 class ErrorsScreen(FilteredPage):

@@ -20,7 +20,8 @@ from titan_console.links import Named, Target, ToBatch, ToRequest, ToScreen
 from titan_console.safe_text import clean
 from titan_console.view import View
 from titan_console.widgets.columns import Column
-from titan_console.widgets.record_table import Cell, RecordTable, Row
+from titan_console.widgets.record_table import RecordTable
+from titan_console.widgets.row_drawing import Cell, Row
 
 _COLUMNS = (
     Column("kind", "", 8, 1),

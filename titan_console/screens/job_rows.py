@@ -9,7 +9,7 @@ from state.settled import RunState
 from titan_console import format as fmt
 from titan_console.format import Label, Tone
 from titan_console.widgets.columns import Column
-from titan_console.widgets.record_table import Cell, Row
+from titan_console.widgets.row_drawing import Cell, Row
 
 JOB_COLUMNS = (
     Column("job", "Job", 18, 0, grow=3, widest=34),

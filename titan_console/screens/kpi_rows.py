@@ -10,7 +10,7 @@ from titan_console.format import Tone
 from titan_console.plot import Bars, Distribution, Mark, spark
 from titan_console.screens.savings_rows import verdict
 from titan_console.widgets.columns import Column
-from titan_console.widgets.record_table import Cell, Row
+from titan_console.widgets.row_drawing import Cell, Row
 
 _FIGURE = (
     Column("value", "Value", 9, 1, right=True),

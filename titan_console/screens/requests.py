@@ -23,7 +23,7 @@ from titan_console.screens.filtered import FilteredPage, Sort
 from titan_console.view import View
 from titan_console.widgets.columns import Column
 from titan_console.widgets.lines import Part
-from titan_console.widgets.record_table import Cell, Row
+from titan_console.widgets.row_drawing import Cell, Row
 from titan_console.widgets.virtual_table import VirtualTable
 
 COLUMNS = (

@@ -11,7 +11,7 @@ from titan_console import estimates, links
 from titan_console import format as fmt
 from titan_console.format import Tone
 from titan_console.widgets.columns import Column
-from titan_console.widgets.record_table import Cell, Row
+from titan_console.widgets.row_drawing import Cell, Row
 
 OPEN_COLUMNS = (
     Column("status", "Status", 19, 0),

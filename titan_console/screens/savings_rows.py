@@ -11,7 +11,7 @@ from titan_console import links
 from titan_console.format import Tone
 from titan_console.plot import Bars
 from titan_console.widgets.columns import Column
-from titan_console.widgets.record_table import Cell, Row
+from titan_console.widgets.row_drawing import Cell, Row
 
 FIGURE_COLUMNS = (
     Column("figure", "Figure", 17, 0),

@@ -1,11 +1,8 @@
 """A list of records drawn line by line: as quick for a million rows as for ten."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.segment import Segment
-from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.geometry import Region, Size
@@ -13,33 +10,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from titan_console.format import Tone
-from titan_console.safe_text import pad
-from titan_console.widgets.columns import GAP, Column, fit
+from titan_console.widgets.columns import Column
 from titan_console.widgets.marks import Key, Marks, NameMarks
-from titan_console.widgets.palette import tones_of, without_colours
-
-_MARK = "●"
-_LOADING = "·····"
-_MOST_DRAWN = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What stands in one place of a table."""
-
-    text: str
-    tone: Tone = Tone.PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record: its key, its cells by column, the long line about it, and where Enter leads."""
-
-    key: Key
-    cells: Mapping[str, Cell]
-    about: str = ""
-    link: str = ""
+from titan_console.widgets.row_drawing import PARTS, Look, Row, RowDrawing
 
 
 class RecordTable(ScrollView, can_focus=True):
@@ -48,12 +21,7 @@ class RecordTable(ScrollView, can_focus=True):
     The columns fit the width: those that do not find room are left out.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "record-table--header",
-        "record-table--cursor",
-        "record-table--marked",
-        "record-table--loading",
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = PARTS
     DEFAULT_CSS = """
     RecordTable {
         background: $background; overflow-x: hidden; overflow-y: auto; height: 1fr;
@@ -112,13 +80,9 @@ class RecordTable(ScrollView, can_focus=True):
         self.cursor_row = 0
         self.show_header = True
         self.marks: Marks = NameMarks()
-        self._all_columns = columns
-        self._fitted: list[tuple[Column, int]] = []
-        self._fitted_width = -1
+        self._drawing = RowDrawing(self, columns)
         self._keys: Sequence[Key] = ()
         self._rows: dict[Key, Row] = {}
-        self._strips: dict[tuple[Key, bool, bool], Strip] = {}
-        self._styles: Mapping[Tone, Style] = {}
         self._range_from: Key | None = None
         self._unlisted: int | None = None
 
@@ -139,7 +103,7 @@ class RecordTable(ScrollView, can_focus=True):
         line = self.cursor_row - self.scroll_offset.y
         self._keys = keys
         self._unlisted = None
-        self._strips.clear()
+        self._drawing.forget()
         row = index_of(keys, held) if held is not None else None
         self.cursor_row = max(0, min(self.cursor_row, len(keys) - 1)) if row is None else row
         self._resize_to_content()
@@ -151,15 +115,18 @@ class RecordTable(ScrollView, can_focus=True):
 
     def show_columns(self, columns: Sequence[Column]) -> None:
         """Other columns."""
-        self._all_columns = columns
+        self._drawing.columns = columns
         self.redraw()
 
     def redraw(self) -> None:
         """Draw all of it again: the theme, the width or the columns have changed."""
-        self._strips.clear()
-        self._styles = {}
-        self._fitted_width = -1
+        self._drawing.forget_all()
         self._resize_to_content()
+        self.refresh()
+
+    def rows_changed(self) -> None:
+        """The same rows read differently now."""
+        self._drawing.forget()
         self.refresh()
 
     @property
@@ -279,7 +246,7 @@ class RecordTable(ScrollView, can_focus=True):
 
     def _marked(self) -> None:
         self._unlisted = None
-        self._strips.clear()
+        self._drawing.forget()
         self.refresh()
         self.post_message(self.Marked())
 
@@ -293,72 +260,15 @@ class RecordTable(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line of the window; the first is the header."""
         width = self.scrollable_content_region.width
-        if width != self._fitted_width:
-            self._fitted_width, self._fitted = width, fit(self._all_columns, width)
-            self._strips.clear()
         header = self._header_lines()
         if y < header:
-            return self._header(width)
+            return self._drawing.header(width)
         row = y - header + self.scroll_offset.y
         if row >= len(self._keys):
             return Strip.blank(width, self.rich_style)
         key = self._keys[row]
-        look = (key, row == self.cursor_row, key in self.marks)
-        strip = self._strips.get(look)
-        if strip is None:
-            if len(self._strips) > _MOST_DRAWN:
-                self._strips.clear()
-            strip = self._strips[look] = self._draw(key, width, cursor=look[1], marked=look[2])
-        return strip
-
-    def _draw(self, key: Key, width: int, *, cursor: bool, marked: bool) -> Strip:
-        row = self.row_of(key)
-        base = self.rich_style
-        if cursor:
-            base += self.get_component_rich_style("record-table--cursor")
-        mark = base + self.get_component_rich_style("record-table--marked", partial=True)
-        segments = [Segment(_MARK if marked else " ", mark)]
-        if row is None:
-            loading = base + self.get_component_rich_style("record-table--loading", partial=True)
-            segments.append(Segment(_LOADING, loading))
-        else:
-            segments += self._cells(row, base, plain=cursor and without_colours(self))
-        return Strip(segments).adjust_cell_length(width, base)
-
-    def _cells(self, row: Row, base: Style, *, plain: bool) -> list[Segment]:
-        styles = self._tone_styles()
-        segments: list[Segment] = []
-        for column, width in self._fitted:
-            cell = row.cells.get(column.key, Cell(""))
-            shown = pad(cell.text, width, right=column.right)
-            blank = len(shown) - len(shown.lstrip())
-            text = shown.strip()
-            style = base if plain else base + styles[cell.tone]
-            segments += (
-                Segment(" " * blank, base),
-                Segment(text, style),
-                Segment(" " * (len(shown) - blank - len(text) + GAP), base),
-            )
-        return segments
-
-    def _header(self, width: int) -> Strip:
-        style = self.rich_style + self.get_component_rich_style("record-table--header")
-        text = " " + "".join(
-            pad(column.label, size, right=column.right) + " " * GAP for column, size in self._fitted
-        )
-        return Strip([Segment(text, style)]).adjust_cell_length(width, style)
-
-    def _tone_styles(self) -> Mapping[Tone, Style]:
-        if not self._styles:
-            self._styles = {tone: Style.parse(text) for tone, text in tones_of(self).items()}
-        return self._styles
-
-    def _forget(self, keys: Sequence[Key]) -> None:
-        """Draw these rows anew."""
-        for key in keys:
-            for cursor in (False, True):
-                for marked in (False, True):
-                    self._strips.pop((key, cursor, marked), None)
+        look = Look(key, cursor=row == self.cursor_row, marked=key in self.marks)
+        return self._drawing.line(look, width, self.row_of)
 
     def _refresh_row(self, row: int) -> None:
         y = row - self.scroll_offset.y + self._header_lines()

@@ -9,7 +9,8 @@ from textual.widgets import Static
 
 from titan_console.safe_text import clean
 from titan_console.widgets.columns import Column
-from titan_console.widgets.record_table import RecordTable, Row
+from titan_console.widgets.record_table import RecordTable
+from titan_console.widgets.row_drawing import Row
 
 
 class Section(Vertical):

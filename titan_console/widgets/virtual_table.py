@@ -11,7 +11,8 @@ from state.reader import Source
 from titan_console.desk import Answered, Desk, Work
 from titan_console.widgets.columns import Column
 from titan_console.widgets.marks import IdMarks, Key
-from titan_console.widgets.record_table import RecordTable, Row
+from titan_console.widgets.record_table import RecordTable
+from titan_console.widgets.row_drawing import Row
 
 Record = TypeVar("Record")
 _SPARE = 60
@@ -101,8 +102,7 @@ class VirtualTable(RecordTable, Generic[Record]):
 
     def tick(self) -> None:
         """Ages have grown."""
-        self._strips.clear()
-        self.refresh()
+        self.rows_changed()
 
     def row_of(self, key: Key) -> Row | None:
         """The record with that key, as it looks now, if it is loaded."""
@@ -194,8 +194,7 @@ class VirtualTable(RecordTable, Generic[Record]):
         if len(self._records) > _MOST_KEPT:
             self._records.clear()
         self._records.update(records)
-        self._strips.clear()
-        self.refresh()
+        self.rows_changed()
         self.post_message(self.Moved(self))
 
     def _fail(self, reason: str) -> None:
