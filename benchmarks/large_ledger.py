@@ -26,7 +26,7 @@ WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE
 INSERT INTO submissions SELECT n, 'tb-' || n || '-k3x9', 'job-' || (n % 12) || '-' || n,
   'job-' || (n % 12), NULL, 'claude-haiku-4-5', substr({_TIMES}), 1, 10), NULL, 'queue', :size,
   'benchmark', {_TIMES}), iif(n <= :batches - :open, {_TIMES}, '+2 hours'), NULL),
-  iif(n <= :batches - :open, {_TIMES}, '+2 hours'), NULL), n FROM counted
+  iif(n <= :batches - :open, {_TIMES}, '+2 hours'), NULL), NULL, n FROM counted
 """  # noqa: S608 - our own words
 _BATCHES = f"""
 INSERT INTO batches (id, key, nonce, submission_id, tag, workflow, model, lane, kind, status,

@@ -103,7 +103,8 @@ def released_and_waiting(source: Source) -> list[Batch]:
         "SELECT * FROM batches WHERE id IN (SELECT (SELECT max(b.id) FROM batches b"
         " WHERE b.submission_id = w.submission_id AND b.status = 'released')"
         " FROM (SELECT DISTINCT submission_id FROM (SELECT submission_id FROM requests"
-        " WHERE status = 'waiting' ORDER BY id LIMIT ?)) w) ORDER BY id LIMIT ?",
+        " WHERE status = 'waiting' AND status NOT IN ('live', 'succeeded')"
+        " ORDER BY id LIMIT ?)) w) ORDER BY id LIMIT ?",
         _WAITING_LOOKED_AT,
         OPEN_SHOWN,
     )

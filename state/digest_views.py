@@ -33,22 +33,22 @@ def since(source: Source, since_ts: str) -> Since:
         "SELECT (SELECT count(*) FROM batches WHERE ended_ts >= ? AND status = 'ended') AS ended,"
         " (SELECT count(*) FROM batches WHERE kind = 'sync' AND lane <> ?"
         " AND status <> 'released' AND created_ts >= ?) AS fallbacks,"
-        " coalesce(sum(cost_nano), 0) AS cost_nano,"
+        " coalesce(sum(succeeded), 0) AS answered, coalesce(sum(cost_nano), 0) AS cost_nano,"
         " coalesce(sum(sync_cost_nano - cost_nano), 0) AS savings_nano,"
         " coalesce(sum(surplus_nano), 0) AS surplus_nano,"
         " coalesce(sum(unpriced), 0) AS unpriced FROM batches WHERE collected_ts >= ?",
         *(since_ts, RECORDED, since_ts, since_ts),
     )[0]
-    answered, failed = source.rows(
-        "SELECT coalesce(sum(a.outcome = 'succeeded'), 0),"
-        " count(DISTINCT CASE WHEN a.outcome IN ('errored', 'expired', 'missing')"
-        " THEN a.request_id END)"
-        " FROM attempts a JOIN batches b ON b.id = a.batch_id"
-        " WHERE b.collected_ts >= ? OR (b.status = 'refused' AND b.ended_ts >= ?)",
+    # The batches come first, and only those with a failure: by themselves the attempts are many.
+    (failed,) = source.rows(
+        "SELECT count(DISTINCT a.request_id) FROM batches b CROSS JOIN attempts a"
+        " ON a.batch_id = b.id WHERE (b.collected_ts >= ? OR (b.status = 'refused'"
+        " AND b.ended_ts >= ?)) AND b.succeeded < b.request_count"
+        " AND a.outcome IN ('errored', 'expired', 'missing')",
         since_ts,
         since_ts,
     )[0]
-    return Since(**dict(row), answered=answered, failed=failed)
+    return Since(**dict(row), failed=failed)
 
 
 def due_before(source: Source, until_ts: str) -> list[Batch]:

@@ -79,7 +79,8 @@ def unsent(source: Source, workflows: Sequence[str]) -> list[int]:
     names = json.dumps(list(workflows))
     rows = source.rows(
         "SELECT r.id FROM requests r JOIN submissions s ON s.id = r.submission_id"  # noqa: S608 - our own words
-        f" WHERE r.status = 'waiting' AND s.workflow IN {_NAMED} UNION"
+        " WHERE r.status = 'waiting' AND r.status NOT IN ('live', 'succeeded')"
+        f" AND s.workflow IN {_NAMED} UNION"
         " SELECT request_id FROM attempts WHERE live = 1 AND batch_id IN (SELECT id FROM batches"
         f" WHERE status = 'intent' AND {_NOT_OVER} AND workflow IN {_NAMED}) ORDER BY 1",
         names,

@@ -1,0 +1,134 @@
+"""Runs programs as processes of their own, as in real life, and measures each from outside."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from urllib.request import urlopen
+
+_SERVER = Path(__file__).parent / "server.py"
+_TEXT = "An article about many things that happened today, told at some length. " * 19
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One process: seconds by the clock and of the processor, and its peak memory in MB."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    calls: int
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """The medians of several runs."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    calls: float
+
+
+class WrongResultError(Exception):
+    """A program ended badly, or with other results than it should have."""
+
+
+def median(runs: Sequence[Run]) -> Figure:
+    """The median of each measure by itself."""
+    return Figure(
+        wall_s=statistics.median(run.wall_s for run in runs),
+        cpu_s=statistics.median(run.cpu_s for run in runs),
+        peak_mb=statistics.median(run.peak_mb for run in runs),
+        calls=statistics.median(run.calls for run in runs),
+    )
+
+
+class Server:
+    """The address of a running server, and what it was asked."""
+
+    def __init__(self, address: str) -> None:
+        """For that address."""
+        self.address = address
+
+    def calls(self) -> dict[str, int]:
+        """What it was asked since the last time."""
+        with urlopen(f"{self.address}/calls") as answer:  # noqa: S310 - our own server
+            return json.load(answer)
+
+
+@contextmanager
+def serving(*options: str) -> Generator[Server, None, None]:
+    """A server in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, str(_SERVER), *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        if process.stdout is None or process.stdin is None:
+            raise WrongResultError("the server did not start")
+        try:
+            yield Server(process.stdout.readline().strip())
+        finally:
+            process.stdin.close()
+
+
+def environment(server: Server | None, home: Path) -> dict[str, str]:
+    """For a process that is to work against the server, with that state folder."""
+    values = dict(os.environ) | {"TITAN_HOME": str(home), "ANTHROPIC_API_KEY": "bench"}
+    if server is not None:
+        values["ANTHROPIC_BASE_URL"] = server.address
+    return values
+
+
+def run(command: Sequence[str], *, env: Mapping[str, str], server: Server | None = None) -> Run:
+    """Run it to its end. Raises WrongResultError where it does not end with 0."""
+    if server is not None:
+        server.calls()
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        began = time.monotonic()
+        process = subprocess.Popen(command, env=dict(env), stdout=out, stderr=err)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        if process.returncode:
+            told = f"ended with {process.returncode}: {err.read()[-500:]}"
+            raise WrongResultError(f"{' '.join(command)[:200]} {told}")
+        output = out.read()
+    return Run(
+        wall_s=wall,
+        cpu_s=used.ru_utime + used.ru_stime,
+        peak_mb=used.ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20),
+        calls=sum(server.calls().values()) if server is not None else 0,
+        output=output,
+    )
+
+
+def requests(count: int, *, text: str = _TEXT, name: str = "feed-classify") -> Iterator[str]:
+    """A line each, about 1.5 kB, as an article to classify."""
+    for number in range(count):
+        yield json.dumps(
+            {
+                "custom_id": f"{name}-2026-11-22-{number:06d}",
+                "max_tokens": 64,
+                "messages": [{"role": "user", "content": f"{number}: {text}"}],
+            }
+        )
+
+
+def write_requests(path: Path, count: int, **options: str) -> Path:
+    """The same in a file."""
+    with path.open("w") as file:
+        file.writelines(f"{line}\n" for line in requests(count, **options))
+    return path

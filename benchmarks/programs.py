@@ -1,0 +1,130 @@
+"""The programs that are compared: ours, the bare SDK, and peers, each as commands to run."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+TITAN = (sys.executable, "-m", "titan_console")
+
+_SDK_CREATE = """
+import json, sys
+import anthropic
+requests = []
+for line in open(sys.argv[1]):
+    params = json.loads(line)
+    custom_id = params.pop("custom_id")
+    requests.append({"custom_id": custom_id, "params": {"model": "claude-sonnet-4-6", **params}})
+print(anthropic.Anthropic(max_retries=0).messages.batches.create(requests=requests).id)
+"""
+_SDK_RESULTS = """
+import sys
+import anthropic
+client = anthropic.Anthropic(max_retries=0)
+print(sum(r.result.type == "succeeded" for r in client.messages.batches.results(sys.argv[1])))
+"""
+_DOWNLOAD = """
+import os, sys, time
+import httpx2
+began = time.monotonic()
+address = f"{os.environ['ANTHROPIC_BASE_URL']}/v1/messages/batches/{sys.argv[1]}/results"
+with httpx2.stream("GET", address, timeout=600) as answer, open(sys.argv[2], "wb") as file:
+    for piece in answer.iter_bytes(1 << 18):
+        file.write(piece)
+    file.flush()
+    os.fsync(file.fileno())
+print(time.monotonic() - began)
+"""
+
+
+def sdk_create(source: Path) -> list[str]:
+    """Read the list, create a batch with the SDK, and forget it."""
+    return [sys.executable, "-c", _SDK_CREATE, str(source)]
+
+
+def sdk_results(batch_id: str) -> list[str]:
+    """Iterate over the results with the SDK, and keep nothing."""
+    return [sys.executable, "-c", _SDK_RESULTS, batch_id]
+
+
+def download(batch_id: str, target: Path) -> list[str]:
+    """The same bytes to a file, made to last: what the disk and the loopback allow."""
+    return [sys.executable, "-c", _DOWNLOAD, batch_id, str(target)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Peer:
+    """One that does submit and collect in one program; its size comes as the first argument."""
+
+    name: str
+    package: str
+    program: str
+    note: str
+
+
+PEERS = (
+    Peer(
+        name="steadybatch",
+        package="steadybatch[anthropic]",
+        program="""
+import sys
+from steadybatch import Request, Runner
+from steadybatch.providers.anthropic_batch import AnthropicBatch
+n = int(sys.argv[1])
+text = "An article about many things that happened today, told at some length. " * 19
+runner = Runner(AnthropicBatch(), "claude-sonnet-4-6", checkpoint="job.db", poll_every=0.2)
+report = runner.run([Request(key=f"r-{i}", messages=[{"role": "user", "content": f"{i}: {text}"}],
+                             max_tokens=64) for i in range(n)])
+print(report)
+""",
+        note="durable, one commit for each result; no delivered file, no prices",
+    ),
+    Peer(
+        name="batchlane",
+        package="batchlane",
+        program="""
+import os, sys
+import batchlane.adapters.anthropic as adapter
+adapter.BASE_URL = os.environ["ANTHROPIC_BASE_URL"]
+import batchlane
+n = int(sys.argv[1])
+text = "An article about many things that happened today, told at some length. " * 19
+rows = [{"custom_id": f"r-{i}", "model": "anthropic/claude-sonnet-4-6", "max_tokens": 64,
+         "messages": [{"role": "user", "content": f"{i}: {text}"}]} for i in range(n)]
+print(batchlane.run(rows, poll_interval=0.2))
+""",
+        note="adopts orphans; results are held in memory",
+    ),
+    Peer(
+        name="batchwizard",
+        package="batchwizard",
+        program="""
+import json, os, subprocess, sys
+n = int(sys.argv[1])
+text = "An article about many things that happened today, told at some length. " * 19
+with open("in.jsonl", "w") as file:
+    for i in range(n):
+        file.write(json.dumps({"custom_id": f"r-{i}", "params": {"model": "claude-sonnet-4-6",
+            "max_tokens": 64, "messages": [{"role": "user", "content": f"{i}: {text}"}]}}) + "\\n")
+tool = os.path.join(os.path.dirname(sys.executable), "batchwizard")
+subprocess.run([tool, "submit", "--provider", "anthropic", "in.jsonl"], check=True)
+subprocess.run([tool, "watch", "--check-interval", "0", "--output-directory", "out"], check=True)
+""",
+        note="files and a job table; no rows, prices or replays; loads the SDK twice",
+    ),
+)
+
+
+def bare_python() -> list[str]:
+    """An interpreter that does nothing."""
+    return [sys.executable, "-c", "pass"]
+
+
+def titan(*arguments: str) -> list[str]:
+    """One command line of ours."""
+    return [*TITAN, *arguments]
+
+
+def peer_python(folder: Path) -> str:
+    """The interpreter of a peer's own environment."""
+    return str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")

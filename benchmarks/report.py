@@ -1,0 +1,110 @@
+"""Writes what was measured down: docs/benchmarks.md, and its charts."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from chart import chart
+from measure import Figure
+from programs import PEERS
+from scenarios import Finding
+
+Sizes = Mapping[int, Mapping[str, Figure]]
+Peers = Mapping[str, Mapping[int, Figure] | str]
+
+_NOTES = """
+## How to read this
+
+- Every figure is of a whole process: its start, its imports, its work, its end. The programs
+  alternate, and medians are shown. Ratios within one run say something; seconds are of one
+  machine.
+- The server (`benchmarks/server.py`) only counts requests and serves lines of 1.7 kB, so that
+  clients are measured and not a server.
+- **SDK create** sends a list and forgets it. **titan submit** reads the same file, checks each
+  request, writes all of it to the disk and to the ledger, and then sends it once.
+- **SDK results** goes through the results and stores nothing. **titan --poll** lists,
+  downloads, decodes strictly, prices each row, stores answers and ledger rows with fsync, ticks
+  off every id, and writes the delivered file, twice the size of the results, in input order.
+- Loading the SDK takes a second or two in every process that speaks to the API, ours too. It is
+  the floor of each.
+- Peers do less or more, as their notes say; the sleeps between their polls are set as short as
+  they allow.
+"""
+
+
+def ratios(figures: Mapping[str, Figure], count: int) -> Iterator[Finding]:
+    """How ours stands against the bare SDK at the largest size."""
+    submit, create = figures["titan submit"], figures["SDK create"]
+    poll, results = figures["titan --poll"], figures["SDK results"]
+    for what, ours, theirs, least in (
+        (f"submit {count:,}: bare SDK's time over ours", submit, create, 1.5),
+        (f"collect {count:,}: SDK iterator's time over whole `--poll`", poll, results, 4.0),
+    ):
+        ratio = theirs.wall_s / ours.wall_s
+        yield Finding(what=what, target=f"{least} x", measured=f"{ratio:.2f} x", met=ratio >= least)
+    for what, figure in (("submit", submit), ("`--poll`", poll)):
+        yield Finding(
+            what=f"peak memory of {what} with {count:,}",
+            target="150 MB",
+            measured=f"{figure.peak_mb:.0f} MB",
+            met=figure.peak_mb <= 150,
+        )
+
+
+def write(
+    folder: Path, sizes: Sizes, findings: list[Finding], peers: Peers, *, runs: int, where: str
+) -> None:
+    """The page, and its charts beside it."""
+    names = list(next(iter(sizes.values())))
+    for kind, unit in (("time", "seconds"), ("memory", "MB")):
+        series = {
+            name: [(count, _value(sizes[count][name], kind)) for count in sorted(sizes)]
+            for name in names
+        }
+        title = f"{kind.capitalize()} of a whole process"
+        (folder / f"benchmarks-{kind}.svg").write_text(chart(title, unit, series))
+    page = [
+        "# Benchmarks",
+        f"\nWritten by `python benchmarks/run.py`: {where}, medians of {runs} runs.",
+        "\n## What was to be reached\n",
+        "| what | target | measured | met |\n|---|---|---|---|",
+        *(
+            f"| {f.what} | {f.target} | {f.measured} | {'yes' if f.met else '**no**'} |"
+            for f in findings
+        ),
+        "\n## Sizes\n",
+        "| step | requests | seconds | CPU seconds | peak MB | calls |\n|---|--:|--:|--:|--:|--:|",
+        *(
+            f"| {name} | {count:,} | {f.wall_s:.2f} | {f.cpu_s:.2f} | {f.peak_mb:.0f}"
+            f" | {f.calls:.0f} |"
+            for name in names
+            for count in sorted(sizes)
+            for f in [sizes[count][name]]
+        ),
+        "\n![Time against size](benchmarks-time.svg)",
+        "\n![Memory against size](benchmarks-memory.svg)",
+        *_peers(peers),
+        _NOTES,
+    ]
+    (folder / "benchmarks.md").write_text("\n".join(page))
+
+
+def _value(figure: Figure, kind: str) -> float:
+    return figure.wall_s if kind == "time" else figure.peak_mb
+
+
+def _peers(peers: Peers) -> Iterator[str]:
+    if not peers:
+        return
+    notes = {peer.name: peer.note for peer in PEERS}
+    yield "\n## Peers: submit and collect in one program\n"
+    yield "| peer | requests | seconds | CPU seconds | peak MB | calls | note |"
+    yield "|---|--:|--:|--:|--:|--:|---|"
+    for name, found in peers.items():
+        if isinstance(found, str):
+            yield f"| {name} | | | | | | skipped: {found} |"
+            continue
+        for count, figure in found.items():
+            yield (
+                f"| {name} | {count:,} | {figure.wall_s:.2f} | {figure.cpu_s:.2f}"
+                f" | {figure.peak_mb:.0f} | {figure.calls:.0f} | {notes[name]} |"
+            )

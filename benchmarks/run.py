@@ -1,0 +1,145 @@
+"""Measures ours, the bare SDK and peers side by side, and writes docs/benchmarks.md.
+
+    python benchmarks/run.py [--sizes 1000,10000,100000] [--runs 3] [--peers] [--attempts 10000000]
+
+Every figure is of a whole process, seen from outside, against one loopback server; the programs
+alternate, and medians are shown. It fails on wrong results only.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import report
+import scenarios
+from measure import (
+    Figure,
+    Run,
+    Server,
+    WrongResultError,
+    environment,
+    median,
+    run,
+    serving,
+    write_requests,
+)
+from programs import PEERS, Peer, download, peer_python, sdk_create, sdk_results, titan
+
+_DOCS = Path(__file__).parent.parent / "docs"
+# Beyond these, a peer takes many minutes.
+_PEERS_MOST = 10_000
+
+
+def measure_size(count: int, runs: int, folder: Path) -> dict[str, Figure]:
+    """Every step at one size, its medians by name."""
+    source = write_requests(folder / f"{count}.jsonl", count)
+    found: dict[str, list[Run]] = defaultdict(list)
+    with serving() as server:
+        for number in range(runs):
+            for name, done in _one_round(server, source, count, folder / f"{count}-{number}"):
+                found[name].append(done)
+                print(f"{count:>9,}  {name:<22} {done.wall_s:7.2f} s  {done.peak_mb:5.0f} MB")
+    source.unlink()
+    return {name: median(done) for name, done in found.items()}
+
+
+def _one_round(server: Server, source: Path, count: int, folder: Path) -> Iterator[tuple[str, Run]]:
+    env = environment(server, folder / "home")
+    folder.mkdir()
+    created = run(sdk_create(source), env=env, server=server)
+    yield "SDK create", created
+    batch_id = created.output.strip()
+    yield (
+        "titan submit",
+        run(titan("submit", str(source), "--tag", "bench"), env=env, server=server),
+    )
+    counted = run(sdk_results(batch_id), env=env, server=server)
+    if int(counted.output) != count:
+        raise WrongResultError(f"the SDK found {counted.output} results, not {count}")
+    yield "SDK results", counted
+    yield "raw download, fsync", run(download(batch_id, folder / "raw"), env=env, server=server)
+    polled = run(titan("--poll", "--json"), env=env, server=server)
+    if json.loads(polled.output)["results"] != count:
+        raise WrongResultError(f"collected {polled.output}, not {count} results")
+    yield "titan --poll", polled
+    yield "titan --poll, idle", run(titan("--poll"), env=env, server=server)
+    yield "titan status", run(titan("status", "--json"), env=env, server=server)
+    shutil.rmtree(folder)
+
+
+def measure_peer(peer: Peer, sizes: list[int], folder: Path) -> dict[int, Figure] | str:
+    """Its medians by size; in words, why there are none."""
+    home = folder / peer.name
+    try:
+        venv.create(home / "venv", with_pip=True)
+        python = peer_python(home / "venv")
+        subprocess.run(
+            [python, "-m", "pip", "install", "-q", peer.package], check=True, capture_output=True
+        )
+    except (subprocess.CalledProcessError, OSError) as error:
+        return f"could not be installed ({type(error).__name__})"
+    found: dict[int, Figure] = {}
+    for count in (size for size in sizes if size <= _PEERS_MOST):
+        try:
+            with serving() as server:
+                found[count] = _peer_run(peer, python, count, home / str(count), server)
+        except WrongResultError as error:
+            return f"did not run here: {' '.join(str(error).split())[-160:]}"
+    return found
+
+
+def _peer_run(peer: Peer, python: str, count: int, folder: Path, server: Server) -> Figure:
+    folder.mkdir()
+    env = environment(server, folder) | {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    program = f"import os; os.chdir({str(folder)!r})\n{peer.program}"
+    return median([run([python, "-c", program, str(count)], env=env, server=server)])
+
+
+def _given() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sizes", default="1000,10000,100000")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--peers", action="store_true", help="install and measure peers too")
+    parser.add_argument("--attempts", type=int, default=10_000_000, help="of the large ledger")
+    parser.add_argument("--output", type=Path, default=_DOCS, help="where benchmarks.md goes")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure all that is asked for, and write it down."""
+    given = _given()
+    sizes = [int(size) for size in given.sizes.split(",")]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures = {count: measure_size(count, given.runs, folder) for count in sizes}
+        findings = list(report.ratios(figures[max(sizes)], max(sizes)))
+        for scenario in (
+            scenarios.starts(folder),
+            scenarios.open_batches(folder),
+            scenarios.synchronous(folder),
+            scenarios.eight_at_once(folder),
+            scenarios.whole_limits(folder),
+            scenarios.large_ledger(folder, given.attempts),
+        ):
+            for finding in scenario:
+                print(finding)
+                findings.append(finding)
+        peers = {p.name: measure_peer(p, sizes, folder) for p in PEERS} if given.peers else {}
+    where = (
+        f"Python {platform.python_version()} on {platform.system()}, {os.cpu_count()} processors"
+    )
+    report.write(given.output, figures, findings, peers, runs=given.runs, where=where)
+    print(f"written: {given.output / 'benchmarks.md'}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""What is measured beside the sizes: many open batches, a large ledger, and the like."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from large_ledger import fill
+from measure import WrongResultError, environment, median, run, serving, write_requests
+from programs import bare_python, titan
+
+from state.ledger import Ledger
+
+_TIMES = 5
+_SCREEN = """
+import sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from state import console_views
+from state.reader import Reader
+with Reader(Path(sys.argv[1])) as reader:
+    console_views.take(reader, datetime.now(UTC))
+    began = time.monotonic()
+    console_views.take(reader, datetime.now(UTC))
+    print(time.monotonic() - began)
+"""
+_SYNC = """
+import sys, time
+from core import inline
+from core.bootstrap import open_engine
+from core.settings import from_environment
+from core.submit import Order
+with open_engine(from_environment(), actor="benchmark") as engine:
+    context = engine.context
+    with context.ledger.transaction("hold") as written:
+        context.ledger.execute("INSERT INTO holds VALUES ('create', '9999-01-01T00:00:00Z', 'x')")
+    taken = engine.submit(
+        [{"custom_id": f"a-{n}", "max_tokens": 64,
+          "messages": [{"role": "user", "content": "x" * 1000}]} for n in range(1000)],
+        Order(tag="sync"),
+    )
+    context.lane()
+    began = time.monotonic()
+    trouble = inline.answer(context, taken.submission, "it is a benchmark")
+    print(time.monotonic() - began)
+    if trouble or list(engine.results("sync"))[-1]["outcome"] != "succeeded":
+        sys.exit(f"not answered: {trouble}")
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One line of the table: what was measured, against what it is to reach."""
+
+    what: str
+    target: str
+    measured: str
+    met: bool
+
+
+def starts(folder: Path) -> Iterator[Finding]:
+    """What a command costs that has nothing to do."""
+    env = environment(None, folder / "starts")
+    run(titan("--poll"), env=env)
+    bare = _wall(bare_python(), env)
+    for name, arguments, most in (("--help", ("--help",), 0.15), ("--poll", ("--poll",), 0.3)):
+        over = _wall(titan(*arguments), env) - bare
+        yield Finding(
+            what=f"`{name}` with nothing to do, over bare Python",
+            target=f"{most} s",
+            measured=f"{over:.2f} s",
+            met=over <= most,
+        )
+
+
+def open_batches(folder: Path) -> Iterator[Finding]:
+    """A pass over 1,000 batches that the API still works on."""
+    source = write_requests(folder / "one.jsonl", 1)
+    with serving("--open") as server:
+        env = environment(server, folder / "open")
+        run(titan("submit", str(source), "--tag", "t0"), env=env)
+        subprocess.run(
+            [sys.executable, "-c", _MANY.format(source=str(source))], env=env, check=True
+        )
+        passes = [run(titan("--poll"), env=env, server=server) for _ in range(_TIMES)]
+    idle = environment(None, folder / "idle")
+    over = median(passes).wall_s - _wall(titan("--poll"), idle)
+    sdk = _wall([sys.executable, "-c", "import anthropic"], idle) - _wall(bare_python(), idle)
+    calls = int(median(passes).calls)
+    yield Finding(
+        what="pass over 1,000 open batches, over one with none open",
+        target="3 calls, 0.5 s",
+        measured=f"{calls} calls, {over:.2f} s, of which loading the SDK {sdk:.2f} s",
+        met=calls <= 3 and over <= 0.5,
+    )
+
+
+_MANY = """
+from core.bootstrap import open_engine
+from core.settings import from_environment
+from core.submit import Order
+with open_engine(from_environment(), actor="benchmark") as engine:
+    for n in range(1, 1000):
+        engine.submit([{{"custom_id": "a-1", "max_tokens": 9,
+                        "messages": [{{"role": "user", "content": "x"}}]}}], Order(tag=f"t{{n}}"))
+"""
+
+
+def large_ledger(folder: Path, attempts: int) -> Iterator[Finding]:
+    """Reports and a screen over a ledger of that many attempts, against an empty one."""
+    empty, large = folder / "empty", folder / "large"
+    env = {name: environment(None, home) for name, home in (("e", empty), ("l", large))}
+    run(titan("--poll"), env=env["e"])
+    large.mkdir()
+    fill(large / "titan.db", attempts)
+    _end_the_open(large / "titan.db")
+    commands: list[tuple[str, Callable[[Path], list[str]]]] = [
+        ("status", lambda _home: titan("status", "--json")),
+        ("errors", lambda _home: titan("errors", "--json")),
+        ("kpis", lambda _home: titan("kpis", "--json")),
+        ("--poll", lambda _home: titan("--poll")),
+    ]
+    run(titan("--poll"), env=env["l"])
+    for name, command in commands:
+        over = _wall(command(large), env["l"]) - _wall(command(empty), env["e"])
+        yield _within(f"`{name}`, {attempts:,} attempts against none", over)
+    screens = [
+        float(run([sys.executable, "-c", _SCREEN, str(home / "titan.db")], env=env["e"]).output)
+        for home in (empty, large)
+    ]
+    yield _within(f"a console page, {attempts:,} attempts against none", screens[1] - screens[0])
+
+
+_ENDED = """
+UPDATE attempts SET live = 0, outcome = 'succeeded', cost_nano = 0, sync_cost_nano = 0
+  WHERE live = 1;
+UPDATE requests SET status = 'succeeded' WHERE status = 'live';
+UPDATE submissions SET finished_ts = created_ts, delivered_ts = created_ts
+  WHERE finished_ts IS NULL;
+UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = created_ts
+  WHERE status = 'in_progress';
+UPDATE batches SET collection = 'collected', collected_ts = ended_ts WHERE collection = 'pending';
+"""
+
+
+def _end_the_open(path: Path) -> None:
+    """What the builder leaves at the API has ended: a pass has nothing to do."""
+    with (
+        Ledger(path, now=lambda: datetime.now(UTC), actor="benchmark") as ledger,
+        ledger.transaction("end"),
+    ):
+        for statement in _ENDED.strip().split(";\n"):
+            ledger.execute(statement)
+
+
+def _within(what: str, over: float) -> Finding:
+    return Finding(what=what, target="+50 ms", measured=f"{over * 1000:+.0f} ms", met=over <= 0.05)
+
+
+def synchronous(folder: Path) -> Iterator[Finding]:
+    """1,000 requests answered at once, 100 ms each."""
+    with serving("--latency", "0.1") as server:
+        env = environment(server, folder / "sync")
+        took = float(run([sys.executable, "-c", _SYNC], env=env).output)
+    yield Finding(
+        what="1,000 synchronous requests of 100 ms, 50 at a time",
+        target="2.6 s",
+        measured=f"{took:.2f} s",
+        met=took <= 2.6,
+    )
+
+
+def eight_at_once(folder: Path) -> Iterator[Finding]:
+    """Eight processes that submit to one ledger, against one that submits as much."""
+    each = 2_000
+    source = write_requests(folder / "each.jsonl", each)
+    with serving() as server:
+        env = environment(server, folder / "eight")
+        began = time.monotonic()
+        processes = [
+            subprocess.Popen(
+                titan("submit", str(source), "--tag", f"e{n}"),
+                env=env,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for n in range(8)
+        ]
+        codes = [process.wait() for process in processes]
+        together = 8 * each / (time.monotonic() - began)
+        alone = each / run(titan("submit", str(source), "--tag", "alone"), env=env).wall_s
+    if any(codes):
+        raise WrongResultError(f"eight submitters ended with {codes}")
+    yield Finding(
+        what="eight submitting processes on one ledger, requests a second",
+        target=f"{alone:,.0f} (one)",
+        measured=f"{together:,.0f}, no error",
+        met=together >= alone,
+    )
+
+
+def whole_limits(folder: Path) -> Iterator[Finding]:
+    """A body of 256 MB and one of 250,000 requests."""
+    text = "An article about many things that happened today, told at some length. " * 700
+    with serving() as server:
+        env = environment(server, folder / "limits")
+        for name, source, batches in (
+            ("about 250 MB in 5,000 requests", write_requests(folder / "w", 5_000, text=text), 1),
+            ("250,000 requests", write_requests(folder / "m", 250_000), 3),
+        ):
+            done = run(titan("submit", str(source), "--tag", name, "--json"), env=env)
+            if f'"batches": {batches}' not in done.output.replace('":', '": ').replace("  ", " "):
+                raise WrongResultError(f"{name}: {done.output}")
+            source.unlink()
+            yield Finding(
+                what=f"submit {name}: {batches} batch{'es' if batches > 1 else ''}, peak memory",
+                target="150 MB",
+                measured=f"{done.peak_mb:.0f} MB in {done.wall_s:.1f} s",
+                met=done.peak_mb <= 150,
+            )
+
+
+def _wall(command: list[str], env: dict[str, str]) -> float:
+    return median([run(command, env=env) for _ in range(_TIMES)]).wall_s
