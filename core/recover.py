@@ -42,8 +42,17 @@ def expire_senders(context: Context) -> None:
 
 def unresolved(context: Context) -> list[Batch]:
     """Rows that may have a batch at the API that the ledger does not know."""
-    since = context.clock.now() - WATCH_RELEASED
-    return orphans.unresolved(context.ledger, since_ts=to_text(since))
+    now = context.clock.now()
+    since = now - WATCH_RELEASED
+    last = orphans.last_listing(context.ledger)
+    listed = from_text(last) if last else since
+    if listed > now:
+        # The time of day has gone back: that list proves nothing about what was sent since.
+        listed = since
+    unlisted = listed - timedelta(seconds=context.recovery.settle_after_timeout_s)
+    return orphans.unresolved(
+        context.ledger, since_ts=to_text(since), unlisted_ts=to_text(max(since, unlisted))
+    )
 
 
 def has_suspects(context: Context) -> bool:
@@ -69,6 +78,8 @@ def resolve(context: Context, listing: Listing, rows: list[Batch]) -> None:
     for batch in rows:
         if batch.status == BatchStatus.UNCERTAIN and _is_absent(context, listing, batch):
             sending.released(context.ledger, batch, "It never reached the API.")
+    if listing.complete:
+        orphans.listed(context.ledger, to_text(listing.began))
 
 
 def _note_strangers(context: Context, listing: Listing, rows: list[Batch]) -> None:

@@ -32,21 +32,39 @@ class Orphan:
     failures: int
 
 
-def unresolved(ledger: Ledger, *, since_ts: str) -> list[Batch]:
+def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch]:
     """Rows whose POST may have made a batch that we do not know, oldest first.
 
-    Those that nobody answered, and, for a while, those that were given up or found by their
-    nonce: a late twin of theirs may still turn up.
+    Those that nobody answered; for a while, those that were given up or found by their nonce,
+    since a late twin of theirs may still turn up; and those that ended before a list could show
+    a twin of theirs, which were sent after `unlisted_ts`.
     """
     return [
         to_batch(row)
         for row in ledger.rows(
             "SELECT * FROM batches WHERE kind = 'batch' AND (status IN ('sending', 'uncertain')"
             " OR ((status = 'released' OR (identified_by = 'nonce' AND twin_of IS NULL))"
-            " AND sent_ts > ?)) ORDER BY id",
+            " AND sent_ts > ?) OR (status = 'ended' AND twin_of IS NULL AND sent_ts > ?))"
+            " ORDER BY id",
             since_ts,
+            unlisted_ts,
         )
     ]
+
+
+def last_listing(source: Source) -> str | None:
+    """When the last complete reading of the list began."""
+    rows = source.rows("SELECT began_ts FROM listings")
+    return rows[0][0] if rows else None
+
+
+def listed(ledger: Ledger, began_ts: str) -> None:
+    """The whole list that matters was read, from that moment on."""
+    with ledger.transaction("listed"):
+        ledger.execute(
+            "INSERT INTO listings VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET began_ts = ?1",
+            began_ts,
+        )
 
 
 def stale_sending(ledger: Ledger, *, before_ts: str) -> list[Batch]:

@@ -270,6 +270,13 @@ CREATE TABLE passes (
   summary TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 
+-- When the last complete reading of the API's list began: what had long been sent by then has
+-- no batch that the ledger does not know.
+CREATE TABLE listings (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  began_ts TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE mirrors (
   name TEXT PRIMARY KEY,
   position INTEGER NOT NULL,

@@ -344,3 +344,20 @@ def test_a_twin_that_comes_into_being_after_its_batch_was_collected_is_found(ben
     rest(bench)
     assert [batch.twin_of for batch in batches(bench)] == [None, 1]
     check_books(bench)
+
+
+def test_a_twin_is_found_though_no_list_could_be_read_while_its_batch_was_open(
+    bench: Bench,
+) -> None:
+    lane = _Kept(bench.lane())
+    sender = bench.new_engine("sender", lane=lambda: lane)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+    sender.submit(some_requests(3), Order(tag="early", model="claude-haiku-4-5"))
+    lane.create(lane.posted[0])
+    bench.faults.add("list:404")
+    bench.pass_after(7200)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
+    assert [batch.twin_of for batch in batches(bench)] == [None]
+    bench.faults.clear()
+    rest(bench)
+    assert [batch.twin_of for batch in batches(bench)] == [None, 1]
+    check_books(bench)
