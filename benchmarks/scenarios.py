@@ -29,14 +29,15 @@ with Reader(Path(sys.argv[1])) as reader:
 """
 _SYNC = """
 import sys, time
+from datetime import timedelta
 from core import inline
 from core.bootstrap import open_engine
 from core.settings import from_environment
 from core.submit import Order
+from state import leases
 with open_engine(from_environment(), actor="benchmark") as engine:
     context = engine.context
-    with context.ledger.transaction("hold") as written:
-        context.ledger.execute("INSERT INTO holds VALUES ('create', '9999-01-01T00:00:00Z', 'x')")
+    leases.hold(context.ledger, "create", until=context.clock.now() + timedelta(1), reason="-")
     taken = engine.submit(
         [{"custom_id": f"a-{n}", "max_tokens": 64,
           "messages": [{"role": "user", "content": "x" * 1000}]} for n in range(1000)],
