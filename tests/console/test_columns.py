@@ -33,3 +33,10 @@ def test_columns_drop_by_priority_and_keep_their_order() -> None:
 def test_the_rest_of_the_width_goes_to_those_that_grow() -> None:
     columns = (Column("a", "A", 5, 0, grow=1, widest=8), Column("b", "B", 5, 1, grow=1))
     assert [width for _, width in fit(columns, 34)] == [8, 22]
+
+
+def test_where_one_column_would_be_alone_the_second_is_squeezed() -> None:
+    columns = (Column("tag", "Tag", 16, 1), Column("status", "Status", 10, 0))
+    found = [(column.key, width) for column, width in fit(columns, 22)]
+    assert found == [("tag", 8), ("status", 10)]
+    assert [column.key for column, _ in fit(columns, 19)] == ["status"]

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
@@ -26,6 +27,8 @@ from titan_console.widgets.virtual_table import VirtualTable
 
 _TICK_S = 1.0
 _ROOM_FOR_ALL = 110
+# Below that a list has no rows left between the lines around it.
+_LEAST = Size(50, 14)
 
 
 class Page(Screen[None]):
@@ -51,8 +54,12 @@ class Page(Screen[None]):
         #about { background: $panel; }
         Footer { background: $background; padding: 0 1 0 0; }
     }
-    Page.-low { #figures, .content { margin: 0; } }
+    Page.-low, Page.-flat { #figures, .content { margin: 0; } }
     Page.-flat { #tabs, #verbs { display: none; } #figures { height: 1; } }
+    Page.-tiny {
+        #figures, #holds.-shown, #about, #orders, Footer { display: none; }
+        .content { margin: 0; }
+    }
     Page.-read-only #verbs { display: none; }
     Page.-no-figures #figures { display: none; }
     """
@@ -224,7 +231,9 @@ class Page(Screen[None]):
 
     def on_resize(self) -> None:
         """Where the buttons have no room, the line of keys names the verbs."""
+        self.set_class(self.size.width < _LEAST.width or self.size.height < _LEAST.height, "-tiny")
         self.refresh_bindings()
+        self.show()
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
@@ -263,6 +272,10 @@ class Page(Screen[None]):
             lag=view.lag,
         )
         chips = self.chips()
+        if self.has_class("-tiny"):
+            self._status.left = (pulse[0], Part("  terminal is small", Tone.WARN), *chips)
+            self._status.right = ()
+            return
         # What the list holds is worth more room than how soon a change was seen.
         is_crowded = bool(chips) and view.trouble is None
         self._status.left = (pulse[:1] if is_crowded else pulse) + chips

@@ -1,9 +1,11 @@
 """Decides which columns of a table fit, and how wide each is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 GAP = 2
+# The second column of a small terminal is squeezed down to that, rather than left out.
+_NARROWEST = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,13 @@ def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
 
 def _choose(columns: Sequence[Column], width: int) -> list[Column]:
     left = width
-    chosen: set[str] = set()
+    chosen: dict[str, Column] = {}
     for column in sorted(columns, key=lambda column: column.priority):
         left -= column.width + GAP
+        narrow = column.width + left
+        if left < 0 and len(chosen) == 1 and narrow >= _NARROWEST:
+            chosen[column.key] = replace(column, width=narrow)
         if left < 0 and chosen:
             break
-        chosen.add(column.key)
-    return [column for column in columns if column.key in chosen]
+        chosen[column.key] = column
+    return [chosen[column.key] for column in columns if column.key in chosen]
