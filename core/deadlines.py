@@ -52,4 +52,6 @@ def _ask(context: Context, watched: Watched, now: datetime) -> str | None:
             options={"last_moment_ts": to_text(last_moment), "submission": watched.key},
         ),
     )
-    return f"{watched.key}: {len(missing):,} requests are run synchronously ({command.key})"
+    # Its batches may have brought some by then.
+    most = f"at most {len(missing):,} requests"
+    return f"{watched.key}: what is missing is run synchronously, {most} ({command.key})"

@@ -75,7 +75,7 @@ def test_a_job_that_is_not_there_is_a_usage_error(shell: tuple[Terminal, Sandbox
         done = terminal.run("submit", "-", "--tag", "t", "--job", "nightli", *extra, stdin=LINES)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
         assert "Did you mean nightly?" in done.err
-    assert sandbox.books().creates == 0
+    assert not sandbox.books().batches
 
 
 def test_a_ledger_that_cannot_be_used_sends_nothing_and_keeps_nothing(
@@ -88,3 +88,14 @@ def test_a_ledger_that_cannot_be_used_sends_nothing_and_keeps_nothing(
     assert "Nothing was sent" in done.err
     assert not (terminal.home / "rescue").exists()
     assert (sandbox.books().creates, sandbox.books().messages) == (0, ())
+
+
+def test_what_ran_at_the_full_price_is_not_said_to_be_sent_in_a_batch(
+    shell: tuple[Terminal, Sandbox],
+) -> None:
+    terminal, sandbox = shell
+    sandbox.faults.add("create:spend-cap")
+    done = terminal.run("submit", "-", "--tag", "t", "--on-failure", "sync", stdin=LINES)
+    said = "Ran 2 requests synchronously, at the full price: no batch took them in.\n"
+    assert (done.code, done.err) == (0, said)
+    assert not sandbox.books().batches

@@ -66,6 +66,19 @@ def test_a_batch_that_ends_during_the_cancel_needs_no_synchronous_run(tmp_path: 
         assert command.state == CommandState.DONE
 
 
+def test_of_what_has_ended_unseen_only_what_failed_is_run_and_the_words_promise_no_more(
+    tmp_path: Path,
+) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
+        bench.sandbox.faults.add("row:overloaded:id=*-00002-*")
+        key = _submit(bench, hours=3)
+        done = bench.pass_after(1.5 * 3600)
+        assert "what is missing is run synchronously, at most 6 requests" in done.orders[0]
+        assert [batch.request_count for batch in _batches(bench)] == [6, 1]
+        assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
+        assert len(list(bench.sandbox.books().billed())) == 6
+
+
 def test_where_the_cancel_never_ends_the_last_moment_pays_for_an_answer_in_time(
     tmp_path: Path,
 ) -> None:

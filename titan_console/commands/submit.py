@@ -1,6 +1,6 @@
 """`titan-console submit`: a JSONL file of requests into the ledger and to the API."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from core.errors import PayloadError
 from core.settings import from_environment
 from core.submit import Order, Submitted
 from state.errors import AlreadySubmitted, LedgerError, LedgerUnusable
-from state.records import OnFailure, Submission
+from state.records import Batch, Kind, OnFailure
 from state.views import batches_of
 from titan_console import format as cells
 from titan_console import progress
@@ -98,7 +98,7 @@ def command(  # noqa: PLR0913 - each is an option
             with _nothing_sent():
                 submitted = engine.submit(_requests(file), order)
             batches = batches_of(engine.context.ledger, submitted.submission)
-    ctx.exit(_report(submitted, len(batches), as_json=as_json))
+    ctx.exit(_report(submitted, batches, as_json=as_json))
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def _nothing_sent() -> Generator[None, None, None]:
         raise LedgerUnusable(f"{error} Nothing was sent; submit it again then.") from error
 
 
-def _report(submitted: Submitted, batches: int, *, as_json: bool) -> int:
+def _report(submitted: Submitted, batches: Sequence[Batch], *, as_json: bool) -> int:
     taken = submitted.submission
     if as_json:
         print_json(
@@ -125,7 +125,7 @@ def _report(submitted: Submitted, batches: int, *, as_json: bool) -> int:
                 "deadline_ts": taken.deadline_ts,
                 "on_failure": taken.on_failure.value,
                 "request_count": taken.request_count,
-                "batches": batches,
+                "batches": len(batches),
                 "repeated": submitted.repeated,
                 "trouble": submitted.trouble,
                 "warnings": list(submitted.warnings),
@@ -139,19 +139,29 @@ def _report(submitted: Submitted, batches: int, *, as_json: bool) -> int:
         of = f" for job {taken.job}" if taken.job else ""
         say(f"Due {cells.moment(taken.deadline_ts)}{of}.")
     if submitted.repeated:
-        say(f"The same {_requests_in(taken)} are in it already; nothing was sent.")
+        say(f"The same {_count(taken.request_count)} are in it already; nothing was sent.")
     elif submitted.trouble:
-        say(f"Taken in, {_requests_in(taken)}. {submitted.trouble}")
+        say(f"Taken in, {_count(taken.request_count)}. {submitted.trouble}")
         return Exit.ATTENTION
     else:
-        plural = "batch" if batches == 1 else "batches"
-        say(f"Sent {_requests_in(taken)} in {batches:,} {plural}.")
+        _say_how_it_went(batches)
     return Exit.DONE
 
 
-def _requests_in(submission: Submission) -> str:
-    count = submission.request_count
-    return f"{count:,} request{'' if count == 1 else 's'}"
+def _say_how_it_went(batches: Sequence[Batch]) -> None:
+    """What batches took in, and apart from it what costs the full price."""
+    sent = [batch for batch in batches if batch.kind is Kind.BATCH and batch.remote_id]
+    if sent:
+        many = f"{len(sent):,} {'batch' if len(sent) == 1 else 'batches'}"
+        say(f"Sent {_count(sum(batch.request_count for batch in sent))} in {many}.")
+    at_once = sum(batch.request_count for batch in batches if batch.kind is Kind.SYNC)
+    if at_once:
+        what = f"Ran {_count(at_once)} synchronously, at the full price"
+        say(f"{what}: no batch took them in.")
+
+
+def _count(requests: int) -> str:
+    return f"{requests:,} request{'' if requests == 1 else 's'}"
 
 
 def _requests(file: IO[bytes]) -> Iterator[object]:
