@@ -73,8 +73,8 @@ class TitanApp(App[None]):
         Binding("escape,backspace", "step_back", "Back", show=False, id="go.back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
         Binding("p", "pause", "Pause", id="app.pause"),
-        Binding("r", "refresh_now", "Refresh", id="app.refresh"),
-        Binding("t", "theme", "Theme", id="app.theme"),
+        Binding("r", "refresh_now", "Refresh", show=False, id="app.refresh"),
+        Binding("t", "theme", "Theme", show=False, id="app.theme"),
         Binding("q,ctrl+c", "quit", "Quit", key_display="q", id="app.quit"),
     ]
 
