@@ -41,7 +41,7 @@ async def test_no_text_breaks_a_table(tmp_path: Path, texts: list[str]) -> None:
     async with TitanApp(tmp_path, made.clock).run_test(size=(100, 60)) as pilot:
         await until_seen(pilot)
         open_table = table(pilot, "open")
-        keys = [column.key for column in open_table._all_columns]
+        keys = [column.key for column in open_table._drawing.columns]
         open_table.show(
             [
                 Row(str(n), dict.fromkeys(keys, Cell(text)), about=text)
