@@ -108,10 +108,12 @@ def collect(context: Context, batch: Batch) -> Collected | None:
         step=context.ledger.step,
     )
     tally = Tally(rejected=context.folder.results / f"{batch.key}.rejected")
-    reading = _Reading(context, batch, results, tally)
     try:
         with _source(context, batch) as pieces:
+            # It is let go of before the commit: a batch has 100,000 ids.
+            reading = _Reading(context, batch, results, tally)
             collection.stage(context.ledger, reading.results(pieces))
+            del reading
         results.sync()
         return _commit(context, batch, results, tally)
     except LaneError as error:

@@ -20,7 +20,7 @@ BUSY_TIMEOUT_S = 30.0
 # In bytes: what the WAL may keep of the disk once its content is in the ledger.
 _WAL_LIMIT = "journal_size_limit=16777216"
 # In KiB: a transaction over 100,000 rows that outgrows it writes its pages twice.
-_CACHE = "cache_size=-16384"
+_CACHE = "cache_size=-8192"
 # From 3.7.0 on, a checkpoint could overlap another connection's reset of the WAL and lose pages.
 FIRST_SAFE_SQLITE = (3, 51, 3)
 
@@ -71,7 +71,7 @@ def _configured(connection: "sqlite3.Connection") -> "sqlite3.Connection":
         "temp_store=FILE",
         _WAL_LIMIT,
         _CACHE,
-        f"temp.{_CACHE}",
+        "temp.cache_size=-2048",
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
