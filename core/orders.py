@@ -8,7 +8,7 @@ from core.force import force
 from core.reading import read
 from state import commands, looking, orders, pauses, reviews
 from state.commands import Command, CommandState, Verb
-from state.records import Batch, BatchStatus, RequestStatus
+from state.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
 
 _CANARY_SENT = 1
 _OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
@@ -55,6 +55,10 @@ def _replay_behind_canary(context: Context, command: Command, ids: list[int]) ->
         return None
     if status != RequestStatus.SUCCEEDED:
         return CommandState.FAILED, f"the canary {status}; the other {len(others):,} were held"
+    ended = orders.stop_reason_of(context.ledger, canary)
+    if ended in REVIEW_STOP_REASONS:
+        held = f"the other {len(others):,} were held"
+        return CommandState.FAILED, f"the canary's answer ended with {ended}; {held}"
     count = orders.ask_again(context.ledger, command.id, others)
     return CommandState.DONE, f"the canary succeeded; {count:,} more requests are asked again"
 

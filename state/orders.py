@@ -146,6 +146,16 @@ def body_of(source: Source, request_id: int) -> tuple[str, int, int]:
     return row[0], row[1], row[2]
 
 
+def stop_reason_of(source: Source, request_id: int) -> str | None:
+    """How the answer ended that settled the request."""
+    rows = source.rows(
+        "SELECT a.stop_reason FROM requests r JOIN attempts a ON a.request_id = r.id"
+        " AND a.batch_id = r.settled_by WHERE r.id = ?",
+        request_id,
+    )
+    return rows[0][0] if rows else None
+
+
 def model_of(source: Source, request_id: int) -> str:
     """The model that the request's submission was made for."""
     return str(
