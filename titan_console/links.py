@@ -50,12 +50,16 @@ Target = ToScreen | ToBatch | ToRequest | Leave | Named
 
 def to_batch(key: str) -> str:
     """The link to a batch."""
-    return f"{SCHEME}{_BATCH}/{quote(key, safe='', errors='replace')}"
+    return f"{SCHEME}{_BATCH}/{_quoted(key)}"
 
 
 def to_request(tag: str, custom_id: str) -> str:
     """The link to a request."""
-    return f"{SCHEME}{_REQUEST}/{quote(tag, safe='', errors='replace')}/{quote(custom_id, safe='', errors='replace')}"
+    return f"{SCHEME}{_REQUEST}/{_quoted(tag)}/{_quoted(custom_id)}"
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="", errors="replace")
 
 
 def to_screen(mode: str) -> str:
