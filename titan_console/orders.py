@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # After a pass, long enough to hear what came of it; then longer and longer.
 _REST = timedelta(seconds=2)
 _LONGEST_REST = timedelta(seconds=60)
+_HELD_UP = "▸ Another pass is at work; this one is made after it."
 
 
 class Orders:
@@ -41,6 +42,7 @@ class Orders:
         self._said: tuple[str, Tone] | None = None
         self._trouble = ""
         self._passing = False
+        self._held_up = False
         self._rest = _REST
         self._not_before = datetime.min.replace(tzinfo=view.now().tzinfo)
 
@@ -88,9 +90,11 @@ class Orders:
             passing=self._passing,
             can_withdraw=not self._view.read_only,
         )
+        is_due = pending.is_pass_due(self._view.commands, self._own, now)
+        held_up = (Part(_HELD_UP, Tone.DIM),) if self._held_up and is_due else ()
         said = (Part(*self._said),) if self._said else ()
         trouble = (Part(f"! {self._trouble}", Tone.BAD),) if self._trouble else ()
-        return tuple(line for line in (counted, said, trouble) if line)
+        return tuple(line for line in (counted, held_up, said, trouble) if line)
 
     # What time and others do
 
@@ -114,8 +118,7 @@ class Orders:
         self._rest = min(_LONGEST_REST, 2 * self._rest)
         more = f" (and {len(end.troubles) - 1:,} more)" if len(end.troubles) > 1 else ""
         self._trouble = f"{end.troubles[0]}{more}" if end.troubles else ""
-        if not end.ran:
-            self._said = ("▸ Another pass is at work; this one is made after it.", Tone.DIM)
+        self._held_up = not end.ran
 
     def _hold_back_at_once(self, now: datetime) -> None:
         """A pass that is sending at this moment must hear of a pause, not only the next one."""

@@ -9,7 +9,7 @@ import pytest
 from builders import Bench, a_bench
 from console_pilot import app_of, shown, until, until_seen, until_shown
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Button, Input
 
 from core import verbs
 from core.verbs import Wish
@@ -125,6 +125,33 @@ async def test_z_takes_it_back_while_the_countdown_runs(bench: Bench) -> None:
     assert bench.sandbox.books().creates == 1
 
 
+async def test_of_another_pass_nothing_is_said_once_the_order_is_done(bench: Bench) -> None:
+    class AfterAnother(BenchPasses):
+        """Another pass is at work, and has done it all before this one hears of it."""
+
+        def ask(self, done: Callable[[PassEnd], object]) -> None:
+            super().ask(lambda _end: self._tell_late(done))
+
+        def _tell_late(self, done: Callable[[PassEnd], object]) -> None:
+            end = PassEnd(code=0, ran=False)
+            app.set_timer(2, lambda: done(end))
+
+    failed(bench, 1)
+    app = TitanApp(bench.folder.root, bench.clock, passes=AfterAnother(bench))
+    async with app.run_test(size=LARGE) as pilot:
+        await until_seen(pilot)
+        await to_errors(pilot)
+        await pilot.press("R")
+        await to_receipt(pilot, "Replay 1 request ")
+        await pilot.press("y")
+        await until_shown(pilot, "in 8 s")
+        bench.clock.advance(9)
+        await until_shown(pilot, "✓ Replay 1 request: 1 of 1 request")
+        await pilot.pause(3)
+        assert "Another pass" not in shown(pilot)
+        assert "✓ Replay 1 request: 1 of 1 request" in shown(pilot)
+
+
 async def test_the_focus_is_on_cancel_and_enter_orders_nothing(bench: Bench) -> None:
     failed(bench, 1)
     async with console(bench) as pilot:
@@ -135,6 +162,23 @@ async def test_the_focus_is_on_cancel_and_enter_orders_nothing(bench: Bench) -> 
             await pilot.press(key)
             await until(pilot, lambda: not isinstance(pilot.app.screen, ReceiptScreen))
     assert given(bench) == []
+
+
+@pytest.mark.parametrize("button", ["#cancel", "#confirm"])
+async def test_a_button_pressed_twice_in_a_moment_is_pressed_once(
+    bench: Bench, button: str
+) -> None:
+    failed(bench, 1)
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        await pilot.press("X")
+        await to_receipt(pilot, "Acknowledge 1 request ")
+        pressed = pilot.app.screen.query_one(button, Button)
+        pressed.press()
+        pressed.press()
+        await until(pilot, lambda: not isinstance(pilot.app.screen, ReceiptScreen))
+        await until_shown(pilot, "Latest errors 1")
+    assert len(given(bench)) == (button == "#confirm")
 
 
 async def test_more_than_a_hundred_rows_want_their_number_typed(bench: Bench) -> None:
@@ -163,6 +207,8 @@ async def test_all_that_match_want_their_number_typed_however_few(bench: Bench) 
         await pilot.press("A", "X")
         await to_receipt(pilot, "Acknowledge 30 requests")
         await until_shown(pilot, "30 to confirm: everything that matches")
+        await pilot.press("3", "0", "y")
+        await until_shown(pilot, "Acknowledge 30 requests in 8 s")
 
 
 async def test_where_nothing_is_to_be_done_it_says_so_and_changes_nothing(bench: Bench) -> None:

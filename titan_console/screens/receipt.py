@@ -20,6 +20,7 @@ from titan_console.format import Tone
 from titan_console.safe_text import clean
 from titan_console.verb_desk import Confirmed, How, Question, VerbDesk
 from titan_console.verb_words import LABELS, phrase
+from titan_console.widgets.number_field import NumberField
 from titan_console.widgets.palette import tones_of
 from titan_console.widgets.toggle import Toggle
 
@@ -103,7 +104,7 @@ class ReceiptScreen(ModalScreen[Confirmed | None]):
             yield Input(placeholder="kept in the event log", id="reason", compact=True)
         with Horizontal(classes="field", id="number-field"):
             yield Label("type")
-            yield Input(id="number", compact=True, restrict="[0-9]*")
+            yield NumberField(id="number")
 
     def on_mount(self) -> None:
         """Begin on Cancel, and work it out."""
@@ -227,7 +228,9 @@ class ReceiptScreen(ModalScreen[Confirmed | None]):
 
     def _leave(self, answer: Confirmed | None) -> None:
         self._number += 1
-        self.dismiss(answer)
+        # A second click in the same moment would take the page behind away.
+        if self.is_current:
+            self.dismiss(answer)
 
     # What is shown
 

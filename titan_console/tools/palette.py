@@ -1,9 +1,11 @@
 """ctrl+p: every action of the page and of the console by its words, and the themes."""
 
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
@@ -23,6 +25,19 @@ class _Entry:
     words: str
     keys: str
     run: Callable[[], Coroutine[Any, Any, Any] | None]
+
+
+class Palette(CommandPalette):
+    """Textual's, for no room and for keys that come quicker than it draws."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Go once: a second choice in the same moment would take the page behind away."""
+        return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
+
+    def _action_command_list(self, action: str) -> None:
+        """In a list that has no room, or none yet, there is no page further."""
+        with suppress(KeyError):
+            super()._action_command_list(action)
 
 
 def start(page: Page) -> None:
@@ -47,7 +62,7 @@ def start(page: Page) -> None:
                     shown = matcher.highlight(entry.words)
                     yield Hit(score, shown, entry.run, entry.words, entry.keys)
 
-    app.push_screen(CommandPalette(providers=[Actions], placeholder="What to do"))
+    app.push_screen(Palette(providers=[Actions], placeholder="What to do"))
 
 
 def _actions(page: Page, app: "App[None]") -> Sequence[_Entry]:
