@@ -47,6 +47,8 @@ class TitanApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS = "CommandPalette SearchIcon { display: none; }"
     DEFAULT_MODE = FIRST
+    # Below that, a pane beside a list would cost it the columns that tell of deadlines.
+    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (130, "-wide")]  # pyright: ignore[reportIncompatibleVariableOverride] - as below
     VERTICAL_BREAKPOINTS: ClassVar = [  # pyright: ignore[reportIncompatibleVariableOverride] - a class sets it
         (0, "-flat"),
         (20, "-low"),

@@ -13,6 +13,7 @@ from titan_console.app import TitanApp
 from titan_console.links import ToRequest
 from titan_console.screens.detail import DetailPage
 from titan_console.screens.request_detail import RequestDetail
+from titan_console.widgets.search_line import SearchLine
 
 LARGE = (120, 40)
 
@@ -37,6 +38,12 @@ def ended(bench: Bench, *faults: str, count: int = 3) -> None:
 def detail(pilot: Pilot[None]) -> DetailPage:
     assert isinstance(pilot.app.screen, DetailPage)
     return pilot.app.screen
+
+
+def rows(pilot: Pilot[None]) -> int:
+    """How many rows the text of the detail has that is seen; none while there is no such page."""
+    page = pilot.app.screen
+    return page.body.row_count if isinstance(page, DetailPage) else 0
 
 
 async def until_told(pilot: Pilot[None], text: str) -> None:
@@ -144,7 +151,7 @@ async def test_a_body_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
 
 
 async def test_a_large_body_is_folded_searched_and_left_by_a_few_keys(tmp_path: Path) -> None:
-    text = "all is well here. " * 300_000 + "the NEEDLE\u2028stands here\n" + "and on. " * 200_000
+    text = "all is well here. " * 200_000 + "the NEEDLE\u2028stands here\n" + "and on. " * 300_000
     with a_bench(tmp_path) as bench:
         request = a_request("big-1", messages=[{"role": "user", "content": text}])
         bench.engine.submit([request], Order(tag="big"))
@@ -153,8 +160,10 @@ async def test_a_large_body_is_folded_searched_and_left_by_a_few_keys(tmp_path: 
             await until_shown(pilot, "big-1")
             await pilot.press("enter", "right")
             await until_shown(pilot, '"max_tokens": 64')
-            await until(pilot, lambda: detail(pilot).body.row_count > 50_000)
-            await pilot.press("slash", *"needle", "enter")
+            await until(pilot, lambda: rows(pilot) > 50_000)
+            await pilot.press("slash")
+            await until(pilot, lambda: isinstance(pilot.app.focused, SearchLine))
+            await pilot.press(*"needle", "enter")
             await until_shown(pilot, "/needle: 1 of 1")
             assert "the NEEDLE" in shown(pilot)
             assert not hidden("".join(lines(pilot)))
@@ -171,7 +180,7 @@ async def test_hostile_text_is_harmless_in_every_tab(tmp_path: Path) -> None:
         await until_seen(pilot)
         for first in (["tab"], ["tab"]):
             await pilot.press(*first, "enter")
-            await until(pilot, lambda: detail(pilot).body.row_count > 1)
+            await until(pilot, lambda: rows(pilot) > 1)
             for _ in detail(pilot).SECTIONS:
                 assert not hidden("".join(lines(pilot)))
                 await pilot.press("right")
@@ -201,6 +210,29 @@ async def test_details_live_in_a_small_terminal(tmp_path: Path) -> None:
                 await pilot.press("2")
                 await until(pilot, lambda: table(pilot, "requests").current() is not None)
                 await pilot.press("enter")
-                await until(pilot, lambda: detail(pilot).body.row_count > 1)
+                await until(pilot, lambda: rows(pilot) > 1)
                 for _ in range(7):
                     await pilot.press("right", "pagedown")
+
+
+async def test_in_a_wide_terminal_a_pane_shows_what_is_under_the_cursor(tmp_path: Path) -> None:
+    with a_bench(tmp_path) as bench:
+        ended(bench)
+        bench.submit(1, tag="other-feed")
+        async with on(bench, (140, 40)) as pilot:
+            await until_shown(pilot, "Kind            message batch")
+            assert "other-feed" in shown(pilot)
+            await pilot.press("tab")
+            await until_shown(pilot, "Collected       2026-11-22")
+            await pilot.press("2")
+            await until_shown(pilot, "Attempts        1")
+            await pilot.press("j")
+            await until_shown(pilot, "Tokens          24 in, 2 out")
+            await pilot.press("w")
+            await until(pilot, lambda: "Tokens          24 in, 2 out" not in shown(pilot))
+            await pilot.press("w", "g")
+            bench.pass_after(120)
+            bench.pass_after(1)
+            await until_shown(pilot, "Tokens          24 in, 2 out")
+            await pilot.resize_terminal(100, 30)
+            await until(pilot, lambda: "Tokens          24 in, 2 out" not in shown(pilot))

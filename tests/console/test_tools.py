@@ -51,11 +51,11 @@ async def until_told(pilot: Pilot[None], text: str) -> str:
 
 
 async def copied(pilot: Pilot[None], letter: str) -> str:
+    pilot.app.copy_to_clipboard("")
     await pilot.press("y")
     await until_shown(pilot, " Copy ")
     await pilot.press(letter)
-    await until_told(pilot, "was copied through the terminal")
-    pilot.app.clear_notifications()
+    await until(pilot, lambda: bool(pilot.app.clipboard))
     return pilot.app.clipboard
 
 
@@ -267,3 +267,14 @@ async def test_the_palette_offers_every_action_and_runs_it(tmp_path: Path) -> No
         await until_shown(pilot, "Figures")
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen.has_class("-no-figures"))
+
+
+async def test_two_requests_of_one_name_are_chosen_between_by_arrows(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("first", ["same"])
+    made.submit("second", ["same"])
+    async with opened(made) as pilot:
+        await pilot.press("colon", *"same", "enter")
+        await until_shown(pilot, "choose with the arrow keys")
+        await pilot.press("down", "enter")
+        await until_shown(pilot, "titan://request/first/same")

@@ -19,14 +19,15 @@ from titan_console.choice import Choice
 from titan_console.filters import Vocabulary
 from titan_console.format import Tone
 from titan_console.screens import bars, choices, rows
-from titan_console.screens.filtered import FilteredPage, Sort
+from titan_console.screens.filtered import Sort
+from titan_console.screens.previewed import PreviewedPage
 from titan_console.view import View
 from titan_console.widgets.lines import Part
 from titan_console.widgets.record_table import RecordTable
 from titan_console.widgets.section import Section
 
 
-class BatchesScreen(FilteredPage):
+class BatchesScreen(PreviewedPage):
     """Drawn from the picture that the feed brings; estimates follow from a question of its own."""
 
     WORD = "Batches"
@@ -71,13 +72,12 @@ class BatchesScreen(FilteredPage):
         self._histories: Mapping[str, Sequence[float]] = {}
         self._answers_of_history = self.keep_answered(self._read_histories, self._take_histories)
 
-    def content(self) -> ComposeResult:
+    def lists(self) -> ComposeResult:
         """Three lists, one above the other."""
-        with Vertical(classes="content"):
+        with Vertical():
             yield self._open
             yield self._recent
             yield self._errors
-        yield self.filter_line
 
     def on_mount(self) -> None:
         """Begin on the open batches."""

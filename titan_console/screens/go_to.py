@@ -46,6 +46,10 @@ class GoTo(ModalScreen[Target | None]):
         align: center bottom; background: $background 40%;
         #go { width: 100%; height: auto; background: $panel; border-top: solid $primary 60%; }
         #go RecordTable { height: 8; background: $panel; }
+        &.-chosen RecordTable > .record-table--cursor { background: $primary 22%; }
+        &.-chosen:nocolor RecordTable > .record-table--cursor {
+            background: $foreground; color: $background;
+        }
         #go Static { padding: 0 1; color: $secondary; }
         Input { background: $panel; }
     }
@@ -94,7 +98,8 @@ class GoTo(ModalScreen[Target | None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Find what begins so."""
         text = event.value.strip()
-        self._is_chosen = self._is_sent = False
+        self._choose(chosen=False)
+        self._is_sent = False
         self._said.update(_HOW)
         self._offer(text, ())
         if isinstance(links.parse(text, ()), Named):
@@ -119,13 +124,16 @@ class GoTo(ModalScreen[Target | None]):
         message.stop()
         self._go(message.row)
 
-    def on_record_table_moved(self) -> None:
-        """A click chooses."""
-
     def action_move(self, lines: int) -> None:
         """Choose among what is offered."""
         self._table.action_move(lines if self._is_chosen else 0)
-        self._is_chosen = True
+        self._choose(chosen=True)
+
+    def _choose(self, *, chosen: bool) -> None:
+        """Whether Enter takes the row under the cursor, and not what is typed."""
+        self._is_chosen = chosen
+        self.set_class(chosen, "-chosen")
+        self._table.redraw()
 
     def action_complete(self) -> None:
         """Take the name that is offered into the line."""
@@ -160,7 +168,7 @@ class GoTo(ModalScreen[Target | None]):
             self.dismiss(_way(first)[1])
         else:
             self._said.update("More than one thing has that name: choose with the arrow keys.")
-            self._is_chosen = True
+            self._choose(chosen=True)
 
     def _offer(self, text: str, found: Sequence[Found]) -> None:
         tabs = links.screens(text, self._view.tabs)

@@ -19,7 +19,8 @@ from titan_console.choice import Choice
 from titan_console.filters import Vocabulary
 from titan_console.format import Tone
 from titan_console.screens import choices
-from titan_console.screens.filtered import FilteredPage, Sort
+from titan_console.screens.filtered import Sort
+from titan_console.screens.previewed import PreviewedPage
 from titan_console.view import View
 from titan_console.widgets.columns import Column
 from titan_console.widgets.lines import Part
@@ -91,7 +92,7 @@ class FoundRequests(AllRequests):
         return request_query.ids(source, self.query, self._now())
 
 
-class RequestListPage(FilteredPage):
+class RequestListPage(PreviewedPage):
     """A page with one list of requests, of any length."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -113,7 +114,7 @@ class RequestListPage(FilteredPage):
         super().__init__(view)
         self.filter, self.filter_text = self.filter_line.read(filter_text), filter_text
         self.table = VirtualTable(COLUMNS, self.listing(), view.path, view.clock, id=table_id)
-        self.table.add_class("content")
+
 
     def listing(self) -> FoundRequests:
         """What the list holds under the filter, in the order of the sort."""
@@ -123,10 +124,9 @@ class RequestListPage(FilteredPage):
         """The filter and the sort, as the ledger is asked."""
         return Query(self.filter.terms, Order(self.sort.name), self.is_inverted)
 
-    def content(self) -> ComposeResult:
+    def lists(self) -> ComposeResult:
         """The list."""
         yield self.table
-        yield self.filter_line
 
     def on_mount(self) -> None:
         """Begin on the list."""

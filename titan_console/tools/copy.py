@@ -29,15 +29,11 @@ async def _ask(page: Page) -> None:
         subject.tell(page, "There is nothing to copy here.")
         return
     app = cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
-    entries = [Entry(piece.letter, piece.name, _glimpse(piece)) for piece in found]
+    entries = [Entry(piece.letter, piece.name, piece.glimpse) for piece in found]
     letter = await app.push_screen_wait(Menu("Copy", entries))
     for piece in found:
         if piece.letter == letter:
             await _copy(page, app, piece)
-
-
-def _glimpse(piece: Piece) -> str:
-    return piece.text[:200]
 
 
 def fits(text: str) -> bool:

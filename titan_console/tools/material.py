@@ -15,6 +15,8 @@ from titan_console.plain_text import harmless, harmless_json
 from titan_console.safe_text import clean
 from titan_console.sheet import pretty
 
+_GLIMPSE = 36
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -24,6 +26,12 @@ class Piece:
     name: str
     text: str
     suffix: str = "txt"
+
+    @property
+    def glimpse(self) -> str:
+        """How it begins, in one short line."""
+        begins = " ".join(self.text[: 4 * _GLIMPSE].split())
+        return begins if len(begins) <= _GLIMPSE else f"{begins[: _GLIMPSE - 1]}…"
 
 
 def pieces(source: Source, ledger: Path, target: Target | None) -> list[Piece]:

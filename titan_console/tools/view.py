@@ -38,7 +38,7 @@ async def _ask(page: Page) -> None:
         subject.tell(page, "There is no body to open here.")
         return
     app = cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
-    entries = [Entry(piece.letter, piece.name, piece.text[:200]) for piece in long]
+    entries = [Entry(piece.letter, piece.name, piece.glimpse) for piece in long]
     letter = await app.push_screen_wait(Menu("Open", entries))
     for piece in long:
         if piece.letter == letter:

@@ -1,0 +1,59 @@
+"""A page of lists with a pane beside them, in a terminal that is wide enough for both."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+
+from titan_console.screens.filtered import FilteredPage
+from titan_console.view import View
+from titan_console.widgets.preview import Preview
+
+
+class PreviewedPage(FilteredPage):
+    """Shows what is under the cursor beside the lists that it gives in `lists`."""
+
+    DEFAULT_CSS = """
+    PreviewedPage.-wide Preview { display: block; }
+    PreviewedPage.-no-preview Preview { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("w", "preview", "Wide columns, no pane", show=False, id="list.preview"),
+    ]
+
+    def __init__(self, view: View) -> None:
+        """`view` is what the app knows of the ledger."""
+        super().__init__(view)
+        self._preview = Preview(view)
+
+    def lists(self) -> ComposeResult:
+        """The lists, in one widget."""
+        raise NotImplementedError
+
+    def content(self) -> ComposeResult:
+        """The lists, the pane beside them, the filter below."""
+        with Horizontal(classes="content"):
+            yield from self.lists()
+            yield self._preview
+        yield self.filter_line
+
+    def action_preview(self) -> None:
+        """Give the width of the pane to the columns; take it back."""
+        self.toggle_class("-no-preview")
+        self.call_after_refresh(self.show_about)
+
+    def show_about(self) -> None:
+        """Say what is under the cursor, in the pane too."""
+        super().show_about()
+        self._preview.follow(self.list_in_use() or self.main_table())
+
+    def ledger_changed(self) -> None:
+        """Ask again for what is seen."""
+        super().ledger_changed()
+        self._preview.ledger_changed()
+
+    def redraw(self) -> None:
+        """Draw all of it in new colours."""
+        super().redraw()
+        self._preview.redraw()
