@@ -115,7 +115,6 @@ class RequestListPage(PreviewedPage):
         self.filter, self.filter_text = self.filter_line.read(filter_text), filter_text
         self.table = VirtualTable(COLUMNS, self.listing(), view.path, view.clock, id=table_id)
 
-
     def listing(self) -> FoundRequests:
         """What the list holds under the filter, in the order of the sort."""
         return FoundRequests(self.query_now(), self.view.clock.now)
