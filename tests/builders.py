@@ -16,7 +16,7 @@ from core.poll import PassSummary
 from core.pricing import PriceBook
 from core.submit import Order, Submitted
 from state.folder import Folder
-from state.ledger import Ledger
+from state.ledger import Ledger, random_word
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults import Faults
 from titan_console.sandbox.plan import Plan
@@ -55,8 +55,10 @@ class Bench:
         faults: Faults | None = None,
         limits: Limits | None = None,
         seed: int = 0,
+        word: Callable[[int], str] = random_word,
     ) -> None:
         self.clock = ManualClock(START)
+        self.word = word
         self.faults = faults or Faults(seed=seed)
         self.sandbox = Sandbox(
             self.clock, seed=seed, plan=plan or Plan.seconds(60, 60), faults=self.faults
@@ -75,6 +77,7 @@ class Bench:
                     now=self.clock.now,
                     actor=actor,
                     monotonic=self.clock.monotonic,
+                    word=self.word,
                 ),
                 folder=self.folder,
                 clock=self.clock,

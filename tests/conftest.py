@@ -13,3 +13,10 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # pyright:
     monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path / "no-profile"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--renew-snapshots`, for tests/console/test_snapshots.py."""
+    parser.addoption(
+        "--renew-snapshots", action="store_true", help="take what the console shows now as right"
+    )

@@ -1,13 +1,14 @@
 """Real ledgers for the console's tests, written with the ledger's own moves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 from core.clock import ManualClock
 from state import collection, leases, looking, sending, submissions
-from state.ledger import Ledger
+from state.ledger import ALPHABET, Ledger, random_word
 from state.records import (
     Batch,
     BatchStatus,
@@ -36,13 +37,25 @@ class Failure:
     outcome: Outcome = Outcome.ERRORED
 
 
+def the_same_words() -> Callable[[int], str]:
+    """Keys and nonces as a ledger draws them, but the same ones each time."""
+    rng = Random(7)
+    return lambda length: "".join(rng.choice(ALPHABET) for _ in range(length))
+
+
 class LedgerBuilder:
     """Writes a ledger the way the engine does, under a clock that is driven by hand."""
 
-    def __init__(self, home: Path, clock: ManualClock | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        clock: ManualClock | None = None,
+        *,
+        word: Callable[[int], str] = random_word,
+    ) -> None:
         self.clock = clock or ManualClock(NOW)
         self.path = home / "titan.db"
-        self.ledger = Ledger(self.path, now=self.clock.now, actor="test")
+        self.ledger = Ledger(self.path, now=self.clock.now, actor="test", word=word)
         (self._number,) = self.ledger.rows("SELECT count(*) FROM submissions")[0]
 
     def close(self) -> None:
@@ -192,7 +205,7 @@ class LedgerBuilder:
 
 def a_busy_ledger(home: Path) -> LedgerBuilder:
     """Something of everything, as on an ordinary bad day; it is `NOW` and a bit."""
-    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=2)))
+    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=2)), word=the_same_words())
 
     def at(**before: int) -> None:
         made.clock.advance((NOW - timedelta(**before) - made.clock.now()).total_seconds())

@@ -57,6 +57,8 @@ class ReceiptScreen(ModalScreen[Confirmed | None]):
         #number-field { display: none; }
         #buttons { height: 1; align-horizontal: right; }
         #buttons Button { margin: 0 0 0 2; min-width: 12; }
+        /* Room for each of its labels: another label does not lay it out anew. */
+        #buttons #confirm { width: 18; }
         #buttons Button:focus { text-style: bold reverse; }
     }
     """
