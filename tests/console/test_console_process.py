@@ -10,6 +10,8 @@ from pathlib import Path
 
 from console_builders import Failure, LedgerBuilder
 
+from state import pauses
+
 EVIL = "\x1b]0;PWNTITLE\x07\x1b]52;c;UFdORUQ=\x07\x9b31m\u202e\u200b[@click=app.quit]x"
 RUN = "import sys; from pathlib import Path; from titan_console.app import run\n"
 HEAVY = "anthropic", "sqlite_utils", "genai_prices", "httpx2", "pydantic", "click"
@@ -38,10 +40,21 @@ def test_cell_texts_need_neither_textual_nor_rich() -> None:
 def test_in_a_terminal_no_injected_sequence_comes_out_and_q_ends_it(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.collected(EVIL, [EVIL], [Failure(EVIL, EVIL)])
-    made.submit(f"{EVIL}2", [EVIL])
+    made.submit(f"{EVIL}2", [EVIL], workflow=EVIL)
+    made.hold(EVIL)
+    pauses.pause(made.ledger, [EVIL], who=EVIL, reason=EVIL)
     made.close()
     code = f"{RUN}sys.exit(run(Path(sys.argv[1])))"
-    output, exit_code = in_a_terminal(code, tmp_path, until=b"PWNTITLE", then=b"q")
+    screens = (b"PWNTITLE", b"Follow", b"1 group", b"Saved by day", b"day by day", b"Never batched")
+    output, exit_code = in_a_terminal(
+        code,
+        tmp_path,
+        *zip(screens, (b"2", b"3", b"4", b"5", b"6", b"7"), strict=True),
+        (b"Event log", b"8"),
+        (b"This console", b"2"),
+        (b"Follow", b"\r"),
+        (b"Overview", b"q"),
+    )
     assert exit_code == 0
     assert b"\x1b]0;PWN" not in output
     assert b"\x1b]52;" not in output
@@ -74,10 +87,11 @@ def test_a_crash_is_one_line_and_its_log_holds_no_values(tmp_path: Path) -> None
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
-def in_a_terminal(
-    code: str, home: Path, *, until: bytes = b"", then: bytes = b""
-) -> tuple[bytes, int]:
-    """Everything that the program wrote to its terminal, and its exit code."""
+def in_a_terminal(code: str, home: Path, *steps: tuple[bytes, bytes]) -> tuple[bytes, int]:
+    """Everything that the program wrote to its terminal, and its exit code.
+
+    Each step: once it has written this since the step before, type that.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 160, 0, 0))
     process = subprocess.Popen(
@@ -88,12 +102,13 @@ def in_a_terminal(
         start_new_session=True,
     )
     os.close(theirs)
-    output = b""
+    output, since, left = b"", 0, list(steps)
     while block := _read(ours):
         output += block
-        if then and until in output:
-            os.write(ours, then)
-            then = b""
+        if left and left[0][0] in output[since:]:
+            os.write(ours, left.pop(0)[1])
+            since = len(output)
+    assert not left, left
     os.close(ours)
     return output, process.wait()
 
