@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from state import lookup
@@ -18,6 +17,7 @@ from titan_console.desk import Answered, Desk, Work
 from titan_console.format import Tone
 from titan_console.links import Named, Target, ToBatch, ToRequest, ToScreen
 from titan_console.safe_text import clean
+from titan_console.screens.dialog import Dialog
 from titan_console.view import View
 from titan_console.widgets.columns import Column
 from titan_console.widgets.record_table import RecordTable
@@ -38,7 +38,7 @@ class _Answer:
     beginning: Sequence[Found]
 
 
-class GoTo(ModalScreen[Target | None]):
+class GoTo(Dialog[Target | None]):
     """Gives what was chosen; None when nothing was."""
 
     CSS = """

@@ -8,9 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Key
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from titan_console.screens.dialog import Dialog
 from titan_console.tools import actions
 from titan_console.tools.actions import Action
 
@@ -30,7 +31,7 @@ _GLYPHS = (
 _KEYS_WIDTH = 16
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Over the screen that it was asked for on."""
 
     CSS = """

@@ -10,10 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.events import Key
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from titan_console.safe_text import clean
+from titan_console.screens.dialog import Dialog
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Entry:
     detail: str = ""
 
 
-class Menu(ModalScreen[str | None]):
+class Menu(Dialog[str | None]):
     """Gives the letter that was pressed or clicked; None when none was."""
 
     CSS = """
@@ -58,14 +58,13 @@ class Menu(ModalScreen[str | None]):
     def on_key(self, event: Key) -> None:
         """A letter chooses; of quick ones, the first."""
         for entry in self._entries:
-            if event.character == entry.letter and self.is_current:
+            if event.character == entry.letter:
                 event.stop()
                 self.dismiss(entry.letter)
 
     def on__line_chosen(self, message: "_Line.Chosen") -> None:
         """A click chooses too."""
-        if self.is_current:
-            self.dismiss(message.letter)
+        self.dismiss(message.letter)
 
 
 class _Line(Static):

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
 
 from core.clock import Clock
@@ -18,6 +17,7 @@ from state.errors import TitanError
 from titan_console import slip
 from titan_console.format import Tone
 from titan_console.safe_text import clean
+from titan_console.screens.dialog import Dialog
 from titan_console.verb_desk import Confirmed, How, Question, VerbDesk
 from titan_console.verb_words import LABELS, phrase
 from titan_console.widgets.number_field import NumberField
@@ -38,7 +38,7 @@ _LEAST_PAPER = 3
 _BETWEEN_SETTINGS = re.compile(r"\s+(?=[A-Za-z_]\w*=)")
 
 
-class ReceiptScreen(ModalScreen[Confirmed | None]):
+class ReceiptScreen(Dialog[Confirmed | None]):
     """Asks for the plan of a verb, shows it, and gives it back once it is confirmed."""
 
     CSS = """
@@ -230,9 +230,7 @@ class ReceiptScreen(ModalScreen[Confirmed | None]):
 
     def _leave(self, answer: Confirmed | None) -> None:
         self._number += 1
-        # A second click in the same moment would take the page behind away.
-        if self.is_current:
-            self.dismiss(answer)
+        self.dismiss(answer)
 
     # What is shown
 
