@@ -24,7 +24,7 @@ def open_link(page: Page, link: str, table: RecordTable | None = None) -> None:
 
 def open_target(page: Page, target: Target, table: RecordTable | None = None) -> None:
     """Show it; a page that shows the same already stays."""
-    app = cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
+    app = app_of(page)
     if isinstance(target, ToScreen):
         app.call_later(app.run_action, f"go('{target.mode}')")
         return
@@ -42,6 +42,11 @@ def detail_of(page: Page, target: Target, table: RecordTable | None) -> DetailPa
             return RequestDetail(page.view, target, table)
         case _:
             return None
+
+
+def app_of(page: Page) -> "App[None]":
+    """The console that the page is in."""
+    return cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
 
 
 async def open_tag(app: "App[None]", tag: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from state import details
 from state.details import RequestRecord
@@ -11,13 +10,11 @@ from titan_console.bodies import Bodies
 from titan_console.difference import difference
 from titan_console.links import ToRequest, parse
 from titan_console.screens.menu import Entry, Menu
+from titan_console.screens.opening import app_of
 from titan_console.screens.page import Page
 from titan_console.screens.sheet_page import SheetPage
 from titan_console.tools import subject
 from titan_console.tools.material import whole_attempt
-
-if TYPE_CHECKING:
-    from textual.app import App
 
 _TWO = 2
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -46,11 +43,7 @@ async def _compare(page: Page) -> None:
         return
     (left_name, left), (right_name, right) = sides
     sheet = await asyncio.to_thread(difference, left, right, left_name, right_name)
-    _app(page).push_screen(SheetPage(page.view, sheet))
-
-
-def _app(page: Page) -> "App[None]":
-    return cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
+    app_of(page).push_screen(SheetPage(page.view, sheet))
 
 
 def _marked(page: Page) -> list[ToRequest | None]:
@@ -86,7 +79,7 @@ async def _attempts(page: Page, ledger: Path) -> list[Side] | None:
         return []
     earlier = len(found.attempts) - _TWO
     if earlier:
-        letter = await _app(page).push_screen_wait(
+        letter = await app_of(page).push_screen_wait(
             Menu("Compare the last attempt with", _menu(found))
         )
         if letter is None:

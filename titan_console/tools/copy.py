@@ -1,15 +1,13 @@
 """`y`: copies a part of a record through the terminal (OSC 52), or keeps it as a file."""
 
 import asyncio
-from typing import cast
-
-from textual.app import App
 
 from titan_console import export_files
-from titan_console.screens.menu import Entry, Menu
+from titan_console.screens.opening import app_of
 from titan_console.screens.page import Page
 from titan_console.tools import subject
-from titan_console.tools.material import Piece, pieces
+from titan_console.tools.material import Piece
+from titan_console.tools.picking import pick
 
 # What terminals are known to take in one sequence: 100,000 bytes of base64.
 MOST_BYTES = 74_994
@@ -21,19 +19,9 @@ def start(page: Page) -> None:
 
 
 async def _ask(page: Page) -> None:
-    target, ledger = subject.target_of(page), page.view.path
-    found = await subject.asked(page, lambda source: pieces(source, ledger, target))
-    if found is None:
-        return
-    if not found:
-        subject.tell(page, "There is nothing to copy here.")
-        return
-    app = cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
-    entries = [Entry(piece.letter, piece.name, piece.glimpse) for piece in found]
-    letter = await app.push_screen_wait(Menu("Copy", entries))
-    for piece in found:
-        if piece.letter == letter:
-            await _copy(page, app, piece)
+    piece = await pick(page, "Copy", none="There is nothing to copy here.")
+    if piece is not None:
+        await _copy(page, piece)
 
 
 def fits(text: str) -> bool:
@@ -41,9 +29,9 @@ def fits(text: str) -> bool:
     return len(text.encode("utf-8", "replace")) <= MOST_BYTES
 
 
-async def _copy(page: Page, app: App[None], piece: Piece) -> None:
+async def _copy(page: Page, piece: Piece) -> None:
     if fits(piece.text):
-        app.copy_to_clipboard(piece.text)
+        app_of(page).copy_to_clipboard(piece.text)
         subject.tell(page, f"The {piece.name} was copied through the terminal, if it allows that.")
         return
     home, now = page.view.path.parent, page.view.now()

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from core import exporting
 from core.exporting import Format, Record
@@ -15,12 +14,10 @@ from state.reader import Reader, Source
 from titan_console import export_files
 from titan_console.links import ToBatch, ToRequest, parse
 from titan_console.screens.menu import Entry, Menu
+from titan_console.screens.opening import app_of
 from titan_console.screens.page import Page
 from titan_console.tools import subject
 from titan_console.widgets.record_table import Key, RecordTable
-
-if TYPE_CHECKING:
-    from textual.app import App
 
 _FORMATS = {"j": Format.JSONL, "c": Format.CSV}
 
@@ -51,14 +48,13 @@ def _only_list(page: Page) -> RecordTable | None:
 
 async def _export(page: Page, table: RecordTable) -> None:
     chosen = choose(page, table)
-    app = cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
     which = "marked" if table.marks else "listed"
     entries = [
         Entry("j", "JSONL", "one JSON object a line"),
         Entry("c", "CSV", "for a spreadsheet; formulas are quoted"),
     ]
     title = f"Export {len(chosen.keys):,} {which} {chosen.kind}"
-    form = _FORMATS.get(await app.push_screen_wait(Menu(title, entries)) or "")
+    form = _FORMATS.get(await app_of(page).push_screen_wait(Menu(title, entries)) or "")
     if form is None:
         return
     home, now = page.view.path.parent, page.view.now()

@@ -1,14 +1,10 @@
 """`:`: asks where to go, and goes there."""
 
-from typing import TYPE_CHECKING, cast
-
 from titan_console.links import Leave, Named
 from titan_console.screens import opening
 from titan_console.screens.go_to import GoTo
+from titan_console.screens.opening import app_of
 from titan_console.screens.page import Page
-
-if TYPE_CHECKING:
-    from textual.app import App
 
 
 def start(page: Page) -> None:
@@ -17,7 +13,7 @@ def start(page: Page) -> None:
 
 
 async def _go(page: Page) -> None:
-    app = cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
+    app = app_of(page)
     target = await app.push_screen_wait(GoTo(page.view))
     match target:
         case None:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
+from titan_console.screens.opening import app_of
 from titan_console.screens.page import Page
 from titan_console.tools import actions
 from titan_console.widgets.palette import DARK, LIGHT, MONO
@@ -42,7 +43,7 @@ class Palette(CommandPalette):
 
 def start(page: Page) -> None:
     """Offer what can be done now."""
-    app = cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
+    app = app_of(page)
     entries = [*_actions(page, app), *_themes(page, app)]
 
     class Actions(Provider):

@@ -7,18 +7,15 @@ import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from textual.app import SuspendNotSupported
 
 from core.settings import viewer
-from titan_console.screens.menu import Entry, Menu
+from titan_console.screens.opening import app_of
 from titan_console.screens.page import Page
 from titan_console.tools import subject
-from titan_console.tools.material import Piece, pieces
-
-if TYPE_CHECKING:
-    from textual.app import App
+from titan_console.tools.material import Piece
+from titan_console.tools.picking import pick
 
 _LONG = ("p", "r", "w", "e")
 
@@ -29,30 +26,24 @@ def start(page: Page) -> None:
 
 
 async def _ask(page: Page) -> None:
-    target, ledger = subject.target_of(page), page.view.path
-    found = await subject.asked(page, lambda source: pieces(source, ledger, target))
-    if found is None:
-        return
-    long = [piece for piece in found if piece.letter in _LONG]
-    if not long:
-        subject.tell(page, "There is no body to open here.")
-        return
-    app = cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
-    entries = [Entry(piece.letter, piece.name, piece.glimpse) for piece in long]
-    letter = await app.push_screen_wait(Menu("Open", entries))
-    for piece in long:
-        if piece.letter == letter:
-            await _open(page, app, piece)
+    piece = await pick(
+        page,
+        "Open",
+        fits=lambda piece: piece.letter in _LONG,
+        none="There is no body to open here.",
+    )
+    if piece is not None:
+        await _open(page, piece)
 
 
-async def _open(page: Page, app: "App[None]", piece: Piece) -> None:
+async def _open(page: Page, piece: Piece) -> None:
     program = viewer()
     if not program:
         subject.tell(page, "There is no pager: set PAGER or EDITOR.", is_trouble=True)
         return
     path = await asyncio.to_thread(private_file, piece)
     try:
-        with app.suspend():
+        with app_of(page).suspend():
             look(program, path)
     except SuspendNotSupported:
         subject.tell(page, "This terminal cannot step aside for a pager.", is_trouble=True)
