@@ -25,6 +25,21 @@ from state.timestamps import to_text
 
 NOW = datetime(2026, 5, 2, 12, 0, tzinfo=UTC)
 CENT = 10_000_000
+# One job that is batched, and one whose answers somebody waits for.
+A_CATALOGUE = """
+[workloads.tier-1]
+title = "Tier 1"
+[workloads.live]
+title = "Live"
+batched = false
+[jobs.feed]
+workload = "tier-1"
+schedule = "daily"
+deadline_h = 26
+[jobs.talk]
+workload = "live"
+schedule = "hourly"
+"""
 USAGE = Usage(input_tokens=900, output_tokens=80)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from builders import Bench, a_bench, some_requests
-from console_builders import LedgerBuilder, a_busy_ledger, the_same_words
+from console_builders import A_CATALOGUE, LedgerBuilder, a_busy_ledger, the_same_words
 from console_pilot import app_of, shown, until, until_seen, until_shown
 from snapshots import Album
 from textual.pilot import Pilot
@@ -27,20 +27,6 @@ from titan_console.screens.pages import TABS
 from titan_console.vitals import Vitals
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
-_TOML = """
-[workloads.tier-1]
-title = "Tier 1"
-[workloads.live]
-title = "Live"
-batched = false
-[jobs.feed]
-workload = "tier-1"
-schedule = "daily"
-deadline_h = 26
-[jobs.talk]
-workload = "live"
-schedule = "hourly"
-"""
 # What the machine would say of itself.
 _CHECKED = (
     Finding(Health.OK, "python", "3.13.1 on Linux"),
@@ -131,7 +117,7 @@ async def walking(
 def a_full_ledger(home: Path) -> LedgerBuilder:
     """The busy day, with jobs, a pause and an alert."""
     made = a_busy_ledger(home)
-    (home / "titan.toml").write_text(_TOML, "utf-8")
+    (home / "titan.toml").write_text(A_CATALOGUE, "utf-8")
     pauses.pause(made.ledger, ["newsletter"], who="ops", reason="the client is away")
     alerts.update(made.ledger, [("daily_spend", "2026-05-02", "$6.02 of $5.00 a day are spent")])
     return made

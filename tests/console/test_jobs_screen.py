@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from console_builders import NOW, Failure, LedgerBuilder, a_month
+from console_builders import A_CATALOGUE, NOW, Failure, LedgerBuilder, a_month
 from console_pilot import opened, shown, table, until, until_shown
 
 from core import job_board, titan_file
@@ -16,21 +16,6 @@ from state.folder import Folder
 from state.job_views import JobRun
 from titan_console.cli import cli
 from titan_console.screens.job_rows import delivery, jobs_title, outcome, strip
-
-TOML = """
-[workloads.tier-1]
-title = "Tier 1"
-[workloads.live]
-title = "Live"
-batched = false
-[jobs.feed]
-workload = "tier-1"
-schedule = "daily"
-deadline_h = 26
-[jobs.talk]
-workload = "live"
-schedule = "hourly"
-"""
 
 
 def a_run(**changes: object) -> JobRun:
@@ -77,7 +62,7 @@ def test_without_a_file_or_with_a_bad_one_the_title_says_what_to_do() -> None:
 
 async def test_jobs_show_lane_runs_windows_pause_and_delivery(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    (tmp_path / "titan.toml").write_text(TOML, "utf-8")
+    (tmp_path / "titan.toml").write_text(A_CATALOGUE, "utf-8")
     made.collected("feed-2026-05-01", 2, [Failure()], workflow="feed")
     made.accept(made.submit("feed-2026-05-02", 2, due_in=timedelta(hours=26), workflow="feed"))
     made.submit("stray", 1, workflow="stray")
@@ -111,7 +96,7 @@ async def test_a_new_titan_toml_is_read_by_itself(tmp_path: Path) -> None:
 
 def test_jobs_as_json_have_what_the_screen_shows(tmp_path: Path) -> None:
     made = a_month(tmp_path)
-    (tmp_path / "titan.toml").write_text(TOML, "utf-8")
+    (tmp_path / "titan.toml").write_text(A_CATALOGUE, "utf-8")
     board = job_board.read(made.ledger, Folder(tmp_path), NOW)
     made.close()
     done = CliRunner().invoke(cli, ["jobs", "--json"], env={"TITAN_HOME": str(tmp_path)})

@@ -110,19 +110,24 @@ def test_a_keeper_that_was_killed_is_said_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_the_keeper_ends_when_the_console_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom core.settings import Settings\n"
+        "import sys\nfrom pathlib import Path\nfrom core.settings import Settings\n"
         "from titan_console.passes import Keeper\n"
         "keeper = Keeper(Settings(home=Path(sys.argv[1])))\nprint(keeper.pid, flush=True)\n"
-        "time.sleep(60)"
+        "sys.stdin.read()"
     )
     console = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    assert console.stdin is not None
     assert console.stdout is not None
     keeper = int(console.stdout.readline())
     console.kill()
     console.wait()
     console.stdout.close()
+    console.stdin.close()
     for _ in range(500):
         if not is_alive(keeper):
             return

@@ -21,6 +21,7 @@ from core.verbs import Wish
 from state.commands import Verb
 from state.selection import Filter
 from titan_console.app import TitanApp
+from titan_console.screens.menu import Menu
 from titan_console.tools import copy, view
 from titan_console.tools.material import Piece
 
@@ -51,8 +52,11 @@ async def until_told(pilot: Pilot[None], text: str) -> str:
 
 
 async def copied(pilot: Pilot[None], letter: str) -> str:
+    # The menu of an earlier copy may still be going.
+    await until(pilot, lambda: not isinstance(pilot.app.screen, Menu))
     pilot.app.copy_to_clipboard("")
     await pilot.press("y")
+    await until(pilot, lambda: isinstance(pilot.app.screen, Menu))
     await until_shown(pilot, " Copy ")
     await pilot.press(letter)
     await until(pilot, lambda: bool(pilot.app.clipboard))

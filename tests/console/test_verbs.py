@@ -1,20 +1,27 @@
 """From a key to a command in the ledger to what came of it: the real engine over the sandbox."""
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from builders import Bench, a_bench
 from console_pilot import app_of, shown, until, until_seen, until_shown
-from textual.pilot import Pilot
-from textual.widgets import Button, Input
+from verb_pilot import (
+    LARGE,
+    SMALL,
+    BenchPasses,
+    console,
+    failed,
+    given,
+    replay_the_error,
+    to_errors,
+    to_receipt,
+)
 
 from core import verbs
 from core.verbs import Wish
-from state import commands
-from state.commands import Command, CommandState, Verb
+from state.commands import CommandState, Verb
 from state.selection import Filter
 from titan_console.app import TitanApp
 from titan_console.passes import PassEnd
@@ -22,57 +29,11 @@ from titan_console.sandbox.plan import Plan
 from titan_console.screens.receipt import ReceiptScreen
 from titan_console.widgets.verb_bar import VerbBar
 
-LARGE, SMALL, TINY = (120, 40), (80, 24), (60, 16)
-
-
-class BenchPasses:
-    """Passes of the bench's engine, made at once."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.made = 0
-        self._bench = bench
-
-    def ask(self, done: Callable[[PassEnd], object]) -> None:
-        self.made += 1
-        summary = self._bench.engine.poll()
-        done(PassEnd(code=0, ran=summary.ran, troubles=tuple(summary.troubles)))
-
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Generator[Bench, None, None]:
     with a_bench(tmp_path, plan=Plan.instant()) as bench:
         yield bench
-
-
-@asynccontextmanager
-async def console(
-    bench: Bench, size: tuple[int, int] = LARGE, **options: bool
-) -> AsyncGenerator[Pilot[None], None]:
-    app = TitanApp(bench.folder.root, bench.clock, passes=BenchPasses(bench), **options)
-    async with app.run_test(size=size) as pilot:
-        await until_seen(pilot)
-        yield pilot
-
-
-def failed(bench: Bench, count: int, fault: str = "row:overloaded:p=1") -> None:
-    bench.faults.add(fault)
-    bench.submit(count)
-    bench.pass_after(60)
-    bench.faults.clear()
-
-
-def given(bench: Bench) -> list[Command]:
-    return commands.latest(bench.engine.context.ledger, limit=10)
-
-
-async def to_errors(pilot: Pilot[None]) -> None:
-    await until_shown(pilot, "Latest errors")
-    await pilot.press("tab", "tab")
-
-
-async def to_receipt(pilot: Pilot[None], title: str) -> None:
-    await until(pilot, lambda: isinstance(pilot.app.screen, ReceiptScreen))
-    await until_shown(pilot, title)
 
 
 async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench) -> None:
@@ -110,11 +71,7 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
 async def test_z_takes_it_back_while_the_countdown_runs(bench: Bench) -> None:
     failed(bench, 1)
     async with console(bench) as pilot:
-        await to_errors(pilot)
-        await pilot.press("R")
-        await to_receipt(pilot, "Replay 1 request ")
-        await pilot.press("y")
-        await until_shown(pilot, "in 8 s")
+        await replay_the_error(pilot)
         await pilot.press("2")
         await until_shown(pilot, "Replay 1 request in 8 s")
         await pilot.press("z")
@@ -140,117 +97,12 @@ async def test_of_another_pass_nothing_is_said_once_the_order_is_done(bench: Ben
     app = TitanApp(bench.folder.root, bench.clock, passes=AfterAnother(bench))
     async with app.run_test(size=LARGE) as pilot:
         await until_seen(pilot)
-        await to_errors(pilot)
-        await pilot.press("R")
-        await to_receipt(pilot, "Replay 1 request ")
-        await pilot.press("y")
-        await until_shown(pilot, "in 8 s")
+        await replay_the_error(pilot)
         bench.clock.advance(9)
         await until_shown(pilot, "✓ Replay 1 request: 1 of 1 request")
         await pilot.pause(3)
         assert "Another pass" not in shown(pilot)
         assert "✓ Replay 1 request: 1 of 1 request" in shown(pilot)
-
-
-async def test_the_focus_is_on_cancel_and_enter_orders_nothing(bench: Bench) -> None:
-    failed(bench, 1)
-    async with console(bench) as pilot:
-        await to_errors(pilot)
-        for key in ("enter", "escape"):
-            await pilot.press("X")
-            await to_receipt(pilot, "Acknowledge 1 request ")
-            await pilot.press(key)
-            await until(pilot, lambda: not isinstance(pilot.app.screen, ReceiptScreen))
-    assert given(bench) == []
-
-
-@pytest.mark.parametrize("button", ["#cancel", "#confirm"])
-async def test_a_button_pressed_twice_in_a_moment_is_pressed_once(
-    bench: Bench, button: str
-) -> None:
-    failed(bench, 1)
-    async with console(bench) as pilot:
-        await to_errors(pilot)
-        await pilot.press("X")
-        await to_receipt(pilot, "Acknowledge 1 request ")
-        pressed = pilot.app.screen.query_one(button, Button)
-        pressed.press()
-        pressed.press()
-        await until(pilot, lambda: not isinstance(pilot.app.screen, ReceiptScreen))
-        await until_shown(pilot, "Latest errors 1")
-    assert len(given(bench)) == (button == "#confirm")
-
-
-async def test_more_than_a_hundred_rows_want_their_number_typed(bench: Bench) -> None:
-    failed(bench, 120)
-    async with console(bench, SMALL) as pilot:
-        await pilot.press("2")
-        await until_shown(pilot, "✗ errored")
-        await pilot.press("A", "X")
-        await to_receipt(pilot, "Acknowledge 120 requests")
-        await until_shown(pilot, "120 to confirm: more than 100 rows")
-        await pilot.press("y")
-        await until_shown(pilot, "Type 120 to confirm.")
-        await pilot.press("1", "2", "enter")
-        assert given(bench) == []
-        await pilot.press("0", "enter")
-        await until_shown(pilot, "Acknowledge 120 requests in 8 s")
-    (command,) = given(bench)
-    assert command.item_count == 120
-
-
-async def test_all_that_match_want_their_number_typed_however_few(bench: Bench) -> None:
-    failed(bench, 30)
-    async with console(bench, SMALL) as pilot:
-        await pilot.press("2")
-        await until_shown(pilot, "✗ errored")
-        await pilot.press("A", "X")
-        await to_receipt(pilot, "Acknowledge 30 requests")
-        await until_shown(pilot, "30 to confirm: everything that matches")
-        await pilot.press("3", "0", "y")
-        await until_shown(pilot, "Acknowledge 30 requests in 8 s")
-
-
-async def test_where_nothing_is_to_be_done_it_says_so_and_changes_nothing(bench: Bench) -> None:
-    bench.submit(2)
-    bench.pass_after(60)
-    async with console(bench) as pilot:
-        await pilot.press("2")
-        await until_shown(pilot, "✓ succeeded")
-        await pilot.press("space", "C")
-        await until_shown(pilot, "Nothing of that is open any more; there is nothing to cancel.")
-        await pilot.press("y", "escape", "U", "X")
-        await until_shown(pilot, "Acknowledge: nothing here that it applies to.")
-    assert given(bench) == []
-
-
-async def test_an_edit_is_planned_while_it_is_typed_and_goes_with_the_command(
-    bench: Bench,
-) -> None:
-    failed(bench, 2, "row:invalid:p=1")
-    async with console(bench, SMALL) as pilot:
-        await to_errors(pilot)
-        await pilot.press("A", "R")
-        await until_shown(pilot, "2 invalid_request_error")
-        await pilot.press("y")
-        assert given(bench) == []
-        pilot.app.screen.query_one("#edits", Input).focus()
-        await pilot.press(*"max_tok")
-        await until_shown(pilot, "An edit is NAME=VALUE")
-        await pilot.press(*"ens=99 model=claude-haiku-4-5")
-        await to_receipt(pilot, "Replay 2 requests")
-        await until_shown(pilot, "--set=max_tokens=99")
-        await pilot.press("tab", "space", "tab", "tab", *"too short", "enter")
-        await until_shown(pilot, "--canary")
-        await until_shown(pilot, "--reason=too short")
-        pilot.app.screen.query_one("#cancel").focus()
-        await pilot.press("y")
-        await until_shown(pilot, "in 8 s")
-    (command,) = given(bench)
-    assert (command.reason, command.options) == ("too short", {"canary": True})
-    spool = {path.name for path in bench.folder.spool.glob("edit_*")}
-    rows = bench.engine.context.ledger.rows("SELECT DISTINCT spool_file FROM edits")
-    assert spool == {row[0] for row in rows}
 
 
 async def test_what_another_operator_has_ordered_is_seen_and_not_ordered_twice(
@@ -273,11 +125,7 @@ async def test_what_another_operator_has_ordered_is_seen_and_not_ordered_twice(
 async def test_what_was_ordered_outlives_the_console(bench: Bench) -> None:
     failed(bench, 1)
     async with console(bench) as pilot:
-        await to_errors(pilot)
-        await pilot.press("R")
-        await to_receipt(pilot, "Replay 1 request ")
-        await pilot.press("y")
-        await until_shown(pilot, "in 8 s")
+        await replay_the_error(pilot)
     bench.pass_after(9)
     assert given(bench)[0].state == CommandState.DONE
 
@@ -361,21 +209,6 @@ async def test_the_buttons_are_reached_by_tab(bench: Bench) -> None:
         await pilot.press("tab", "right", "right", "enter")
         await to_receipt(pilot, "Force sync 1 request ")
         assert "sync ≈ $0.0" in shown(pilot)
-
-
-@pytest.mark.parametrize("size", [SMALL, TINY, (40, 12)])
-async def test_the_receipt_is_usable_on_a_small_screen(bench: Bench, size: tuple[int, int]) -> None:
-    failed(bench, 120)
-    async with console(bench, size) as pilot:
-        await pilot.press("2")
-        await until_shown(pilot, "✗")
-        await pilot.press("A", "R")
-        await to_receipt(pilot, "Replay 120 requests")
-        screen = shown(pilot)
-        for text in ("120 to confirm", "Cancel  esc", "Replay  y", "reason", "edits"):
-            assert text in screen
-        await pilot.press("y", *"120", "enter")
-        await until(pilot, lambda: bool(given(bench)))
 
 
 async def test_without_room_for_buttons_the_line_of_keys_names_the_verbs(bench: Bench) -> None:

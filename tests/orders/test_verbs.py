@@ -136,27 +136,23 @@ def test_a_canary_that_succeeds_lets_the_others_follow(bench: Bench) -> None:
     assert _outcomes(bench, key) == ["succeeded"] * 5
 
 
-def test_a_canary_whose_answer_is_of_no_use_holds_the_others(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ("row:overloaded:p=1", "the canary errored; the other 4 were held"),
+        ("row:refusal:p=1", "the canary's answer ended with refusal; the other 4 were held"),
+    ],
+)
+def test_a_canary_that_brings_no_good_answer_holds_the_others(
+    bench: Bench, fault: str, outcome: str
+) -> None:
     key = _failed(bench, 5)
-    bench.faults.add("row:refusal:p=1")
+    bench.faults.add(fault)
     command = _order(bench, Verb.REPLAY, key, canary=True)
     for _ in range(3):
         bench.pass_after(60)
     ended = _now(bench, command)
-    assert ended.state == CommandState.FAILED
-    assert ended.outcome == "the canary's answer ended with refusal; the other 4 were held"
-    assert [len(post.custom_ids) for post in bench.sandbox.books().posts] == [5, 1]
-
-
-def test_a_canary_that_fails_holds_the_others(bench: Bench) -> None:
-    key = _failed(bench, 5)
-    bench.faults.add("row:overloaded:p=1")
-    command = _order(bench, Verb.REPLAY, key, canary=True)
-    for _ in range(3):
-        bench.pass_after(60)
-    ended = _now(bench, command)
-    assert ended.state == CommandState.FAILED
-    assert ended.outcome == "the canary errored; the other 4 were held"
+    assert (ended.state, ended.outcome) == (CommandState.FAILED, outcome)
     assert [len(post.custom_ids) for post in bench.sandbox.books().posts] == [5, 1]
 
 
