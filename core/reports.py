@@ -163,17 +163,24 @@ def tag_summary(source: Source, tag: str) -> Report:
 def error(row: ErrorRow) -> Report:
     """One failed request."""
     return {
-        "custom_id": row.custom_id,
-        "tag": row.tag,
-        "workflow": row.workflow,
-        "batch_id": row.batch_key,
-        "remote_id": row.remote_id,
+        **_named(row),
         "outcome": row.outcome.value,
         "error_type": row.error_type,
         "error_message": row.error_message,
         "attempts": row.attempts,
         "review": None,
         "ended_ts": row.ended_ts,
+    }
+
+
+def _named(row: ErrorRow | ReviewRow) -> Report:
+    """Which request, and in which batch."""
+    return {
+        "custom_id": row.custom_id,
+        "tag": row.tag,
+        "workflow": row.workflow,
+        "batch_id": row.batch_key,
+        "remote_id": row.remote_id,
     }
 
 
@@ -197,11 +204,7 @@ def error_group(row: ErrorGroup) -> Report:
 def review(row: ReviewRow) -> Report:
     """An answer that somebody should look at; `review` says why."""
     return {
-        "custom_id": row.custom_id,
-        "tag": row.tag,
-        "workflow": row.workflow,
-        "batch_id": row.batch_key,
-        "remote_id": row.remote_id,
+        **_named(row),
         "outcome": Outcome.SUCCEEDED.value,
         "review": row.stop_reason,
         "ended_ts": row.ended_ts,
