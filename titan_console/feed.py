@@ -19,6 +19,8 @@ from titan_console.desk import KeptReader
 from titan_console.messages import LedgerLost, LedgerSeen, Trouble
 
 LEDGER_NAME = "titan.db"
+# No transaction is open for that long: what is older was written by another clock.
+_OTHER_CLOCK = timedelta(minutes=1)
 # Ten pictures a second at most; what comes in between is in the next one.
 _MIN_GAP_S = 0.1
 # For folders that tell nobody of changes, and for what a watcher missed.
@@ -40,6 +42,7 @@ class Follower:
         self._kept = KeptReader(path)
         self._version: tuple[object, int] | None = None
         self._newest: int | None = None
+        self._taken_at: datetime | None = None
         self._told: Trouble | None = None
 
     def look(self, *, even_if_same: bool = False) -> LedgerSeen | LedgerLost | None:
@@ -80,11 +83,18 @@ class Follower:
         return LedgerLost(trouble)
 
     def _lag(self, snapshot: Snapshot) -> timedelta | None:
-        """How old the newest event is, if it came since the last look."""
+        """How old the newest event is, if it came since the last look.
+
+        None for one that says that it is far older than that look, as the demo's past does.
+        """
         before, self._newest = self._newest, snapshot.newest_event_id
-        if before is None or before == self._newest or snapshot.newest_event_ts is None:
+        looked, self._taken_at = self._taken_at, snapshot.taken_at
+        if before in (None, self._newest) or looked is None or snapshot.newest_event_ts is None:
             return None
-        return max(timedelta(0), snapshot.taken_at - from_text(snapshot.newest_event_ts))
+        written = from_text(snapshot.newest_event_ts)
+        if written < looked - _OTHER_CLOCK:
+            return None
+        return max(timedelta(0), snapshot.taken_at - written)
 
 
 class Feed:

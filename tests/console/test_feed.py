@@ -47,6 +47,19 @@ def test_a_commit_of_another_connection_is_told_with_its_lag(tmp_path: Path) -> 
     made.close()
 
 
+def test_what_another_clock_wrote_has_no_lag(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    follower = Follower(made.path, made.clock)
+    made.submit("first")
+    seen(follower.look())
+    made.clock.advance(-30 * 86400)
+    made.submit("of a month that is told now")
+    made.clock.advance(30 * 86400)
+    assert seen(follower.look()).lag is None
+    follower.close()
+    made.close()
+
+
 def test_a_missing_ledger_is_told_once_and_opened_when_it_comes(tmp_path: Path) -> None:
     home = tmp_path / "titan"
     follower = Follower(home / "titan.db", LedgerBuilder(tmp_path).clock)
