@@ -1,5 +1,6 @@
 """The console: a Textual app that follows the ledger, and goes from screen to screen."""
 
+import gc
 import os
 from collections.abc import Sequence
 from datetime import timedelta
@@ -34,6 +35,8 @@ from titan_console.widgets.verb_bar import VerbBar
 
 _PARENT_CHECK_S = 2.0
 _ORDERS_LOOK_S = 0.5
+# By then the first picture stands.
+_STARTED_S = 2.0
 _MILLISECOND = timedelta(milliseconds=1)
 # The three that the line of keys names where there is no room for buttons.
 _NAMED = (Verb.REPLAY, Verb.CANCEL, Verb.SYNC)
@@ -115,6 +118,7 @@ class TitanApp(App[None]):
             self.set_interval(_PARENT_CHECK_S, lambda: self._leave_without(server))
         self.run_worker(self._feed.follow(self.post_message), name="feed", exclusive=True)
         self.set_interval(_ORDERS_LOOK_S, self._orders.tick)
+        self.set_timer(_STARTED_S, _collect_garbage)
         if self._wanted.keys or self._wanted.mistakes:
             self.call_after_refresh(self._take_keys)
 
@@ -140,14 +144,14 @@ class TitanApp(App[None]):
         began = self._clock.monotonic()
         self.view.take(message)
         self._orders.tick()
-        page = self.page()
-        if page is not None and not self.view.paused:
-            page.ledger_changed()
         self.show()
         self.call_after_refresh(self._painted, message, began)
 
     def _painted(self, message: LedgerSeen, began: float) -> None:
-        """What the ledger said is on the screen now."""
+        """What the ledger said is on the screen; what else the page asks has waited for that."""
+        page = self.page()
+        if page is not None and not self.view.paused:
+            page.ledger_changed()
         vitals, written = self.view.vitals, message.snapshot.newest_event_ts
         vitals.note_picture(self._clock.monotonic() - began)
         if message.lag is not None and written is not None:
@@ -280,6 +284,13 @@ class TitanApp(App[None]):
         line = f"The console stopped. {crash_log.one_line(error)}.{where}"
         self._exit_renderables.append(Text(clean(line)))
         self._close_messages_no_wait()
+
+
+def _collect_garbage() -> None:
+    """From now on, where the start has put it off; what is loaded by now is none."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def run(home: Path, *, read_only: bool = False, passes: Passes | None = None) -> int:

@@ -120,14 +120,15 @@ class Answered(Generic[Answer]):
         self._take = take
         self._fail = fail
         self._run = run
-        self._number = 0
+        # How often the question was another one.
+        self.number = 0
         self._busy = False
         self._again = False
 
     def ask(self, question: Callable[[Source], Answer]) -> None:
         """From now on, this is the question; it is asked at once."""
         self._question = question
-        self._number += 1
+        self.number += 1
         self._busy = False
         self._start()
 
@@ -140,7 +141,7 @@ class Answered(Generic[Answer]):
 
     def _start(self) -> None:
         self._busy, self._again = True, False
-        self._run(partial(self._work, self._number))
+        self._run(partial(self._work, self.number))
 
     async def _work(self, number: int) -> None:
         began = asyncio.get_running_loop().time()
@@ -153,10 +154,10 @@ class Answered(Generic[Answer]):
         except (LedgerError, OSError, ValueError, LookupError) as error:
             self._fail(str(error) if isinstance(error, LedgerError) else repr(error))
         else:
-            if number == self._number:
+            if number == self.number:
                 self._take(answer)
         await asyncio.sleep(_REST * (asyncio.get_running_loop().time() - began))
-        if number == self._number:
+        if number == self.number:
             self._busy = False
             if self._again:
                 self._start()

@@ -27,7 +27,7 @@ _MIN_GAP_S = 0.1
 _POLL_S = 0.5
 # A watcher hears of the write before the commit can be seen: look again a little later.
 _RECHECKS_S = (0.0, 0.008, 0.020, 0.050, 0.120)
-_STEP_MS, _DEBOUNCE_MS = 5, 50
+_STEP_MS, _DEBOUNCE_MS = 10, 50
 
 
 class Follower:

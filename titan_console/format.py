@@ -144,7 +144,7 @@ def saved(batch: Batch) -> str:
 
 def count(number: int) -> str:
     """A number with its thousands apart."""
-    return humanize.intcomma(number)
+    return f"{number:,}"
 
 
 def size(octets: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from titan_console.widgets.tab_strip import Tab
@@ -58,6 +59,8 @@ def to_request(tag: str, custom_id: str) -> str:
     return f"{SCHEME}{_REQUEST}/{_quoted(tag)}/{_quoted(custom_id)}"
 
 
+# The same names at every drawing.
+@lru_cache(maxsize=1000)
 def _quoted(name: str) -> str:
     return quote(name, safe="", errors="replace")
 

@@ -1,5 +1,6 @@
 """`titan-console` without a command: the console."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -14,6 +15,9 @@ def run(*, read_only: bool) -> int:
         from_environment()
         say("titan-console: the console needs a terminal. `titan-console status` prints instead.")
         return Exit.USAGE
+    # What is loaded now stays: to look through it for garbage would only delay the first picture.
+    # The app turns it on again.
+    gc.disable()
     home, keeper = _hand_over(read_only=read_only)
     from titan_console.app import run as run_app  # noqa: PLC0415 - loads Textual
 

@@ -23,12 +23,16 @@ class AskingPage(Page):
     def keep_answered(
         self, question: Callable[[Source], Answer], take: Callable[[Answer], None]
     ) -> Answered[Answer]:
-        """Ask whenever the ledger has changed; `take` gets each answer, and it is drawn then."""
+        """Ask whenever the ledger has changed; `take` gets each answer, and a new one is drawn."""
+        drawn: tuple[int, Answer] | None = None
 
         def taken(answer: Answer) -> None:
+            nonlocal drawn
             take(answer)
             self.say_trouble("")
-            self.show()
+            if drawn != (answers.number, answer):
+                drawn = (answers.number, answer)
+                self.show()
 
         desk = Desk(self.view.path)
         desk.note = self.view.vitals.note_answer

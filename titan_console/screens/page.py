@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.geometry import Size
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from state.commands import Verb
 from titan_console.choice import Choice
@@ -18,6 +18,7 @@ from titan_console.safe_text import clean
 from titan_console.screens import bars
 from titan_console.verb_words import KEYS
 from titan_console.view import View
+from titan_console.widgets.key_line import KeyLine
 from titan_console.widgets.lines import Figures, Line, Part
 from titan_console.widgets.order_lines import OrderLines
 from titan_console.widgets.record_table import RecordTable
@@ -52,12 +53,12 @@ class Page(Screen[None]):
         &.-nothing-yet { #notice { display: block; } .content, #figures, #about { display: none; } }
         .content { height: 1fr; margin: 1 0 0 0; }
         #about { background: $panel; }
-        Footer { background: $background; padding: 0 1 0 0; }
+        KeyLine { background: $background; padding: 0 1 0 0; }
     }
     Page.-low, Page.-flat { #figures, .content { margin: 0; } }
     Page.-flat { #tabs, #verbs { display: none; } #figures { height: 1; } }
     Page.-tiny {
-        #figures, #holds.-shown, #about, #orders, Footer { display: none; }
+        #figures, #holds.-shown, #about, #orders, KeyLine { display: none; }
         .content { margin: 0; }
     }
     Page.-read-only #verbs { display: none; }
@@ -133,7 +134,7 @@ class Page(Screen[None]):
         yield self._orders
         yield self._verbs
         yield self._status
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin to tick."""

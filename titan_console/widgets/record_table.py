@@ -1,6 +1,6 @@
 """A list of records drawn line by line: as quick for a million rows as for ten."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -90,9 +90,25 @@ class RecordTable(ScrollView, can_focus=True):
 
     def show(self, records: Sequence[Row]) -> None:
         """These rows, from now on; a list that nobody is at shows what comes in at its top."""
-        self._rows = {row.key: row for row in records}
+        before, self._rows = self._rows, {row.key: row for row in records}
+        keys = list(self._rows)
+        if keys == self._keys:
+            self._show_changes(before)
+            return
         at_the_top = not self.has_focus and self.cursor_row == 0
-        self.show_keys([row.key for row in records], follow=at_the_top)
+        self.show_keys(keys, follow=at_the_top)
+
+    def _show_changes(self, before: Mapping[Key, Row]) -> None:
+        """Draw the lines again whose record reads differently now."""
+        changed = {key for key, row in self._rows.items() if row != before.get(key)}
+        if not changed:
+            return
+        self._drawing.forget(changed)
+        for line, key in enumerate(self.visible_keys()):
+            if key in changed:
+                self._refresh_row(self.scroll_offset.y + line)
+        if self.current_key() in changed:
+            self.post_message(self.Moved(self))
 
     def show_keys(self, keys: Sequence[Key], *, follow: bool = False) -> None:
         """The rows with these keys, in this order, from now on.

@@ -1,6 +1,6 @@
 """How the lines of a table look: cells in the columns that fit, each in its tone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.segment import Segment
@@ -64,9 +64,13 @@ class RowDrawing:
         self._strips: dict[Look, Strip] = {}
         self._styles: Mapping[Tone, Style] = {}
 
-    def forget(self) -> None:
-        """The rows read differently now."""
-        self._strips.clear()
+    def forget(self, changed: Collection[Key] | None = None) -> None:
+        """These rows read differently now; without `changed`, all of them may."""
+        if changed is None:
+            self._strips.clear()
+            return
+        for look in [look for look in self._strips if look.key in changed]:
+            del self._strips[look]
 
     def forget_all(self) -> None:
         """The columns or the theme are others."""
