@@ -84,30 +84,38 @@ def resolve(context: Context, listing: Listing, rows: list[Batch]) -> None:
 
 def _note_strangers(context: Context, listing: Listing, rows: list[Batch]) -> None:
     known = orphans.known_remote_ids(context.ledger, list(listing.batches))
-    sizes = _sizes_by_fence(context, listing, rows)
-    for remote in listing.batches.values():
-        if remote.remote_id not in known:
-            may_be_ours = remote.counts.total() in sizes.get(remote.remote_id, frozenset())
-            verdict = OrphanVerdict.SUSPECT if may_be_ours else OrphanVerdict.UNKNOWN
-            orphans.note(context.ledger, remote, verdict)
+    strangers = [b for b in listing.batches.values() if b.remote_id not in known]
+    if not strangers:
+        return
+    sizes = _sizes_by_fence(context, listing, rows, strangers)
+    for remote in strangers:
+        may_be_ours = remote.counts.total() in sizes[remote.remote_id]
+        verdict = OrphanVerdict.SUSPECT if may_be_ours else OrphanVerdict.UNKNOWN
+        orphans.note(context.ledger, remote, verdict)
 
 
 def _sizes_by_fence(
-    context: Context, listing: Listing, rows: list[Batch]
-) -> dict[str, frozenset[int]]:
-    """For each listed batch, the sizes of our POSTs that are later than it is old."""
-    sizes: dict[str, set[int]] = {}
-    sent = rows + _recently_sent(context)
-    for batch in sent:
+    context: Context, listing: Listing, rows: list[Batch], strangers: list[RemoteState]
+) -> dict[str, set[int]]:
+    """For each listed batch, the sizes of our POSTs that it may come from.
+
+    Rows that have their batch count too: whoever repeated their POST on the way made a twin. The
+    time of day may have jumped since a row was sent; the API's own times tell even then.
+    """
+    sizes: dict[str, set[int]] = {remote_id: set() for remote_id in listing.batches}
+    recent = to_text(context.clock.now() - WATCH_RELEASED)
+    for batch in rows + orphans.sent_since(context.ledger, since_ts=recent):
         for remote in _after_fence(listing, batch):
-            sizes.setdefault(remote.remote_id, set()).add(batch.request_count)
-    return {remote_id: frozenset(found) for remote_id, found in sizes.items()}
-
-
-def _recently_sent(context: Context) -> list[Batch]:
-    """Rows that have their batch: whoever repeated their POST on the way made a twin."""
-    since = to_text(context.clock.now() - WATCH_RELEASED)
-    return orphans.answered_since(context.ledger, since_ts=since)
+            sizes[remote.remote_id].add(batch.request_count)
+    oldest = min(from_text(remote.created_ts) for remote in strangers)
+    since = to_text(oldest - WATCH_RELEASED)
+    for batch in orphans.sent_since(context.ledger, since_ts=since):
+        watched_until = max(batch.sent_ts or "", batch.fence_ts or "")
+        latest = from_text(watched_until) + WATCH_RELEASED
+        for remote in _after_fence(listing, batch):
+            if from_text(remote.created_ts) <= latest:
+                sizes[remote.remote_id].add(batch.request_count)
+    return sizes
 
 
 def _after_fence(listing: Listing, batch: Batch) -> list[RemoteState]:

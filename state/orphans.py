@@ -196,13 +196,13 @@ def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> 
         )
 
 
-def answered_since(ledger: Ledger, *, since_ts: str) -> list[Batch]:
-    """Rows that were sent since then and have their batch at the API."""
+def sent_since(ledger: Ledger, *, since_ts: str) -> list[Batch]:
+    """Rows whose POST was made since then and was not refused, whatever became of it."""
     return [
         to_batch(row)
         for row in ledger.rows(
-            "SELECT * FROM batches WHERE remote_id IS NOT NULL AND twin_of IS NULL"
-            " AND sent_ts > ? ORDER BY id",
+            "SELECT * FROM batches WHERE kind = 'batch' AND twin_of IS NULL"
+            " AND status <> 'refused' AND sent_ts > ? ORDER BY id",
             since_ts,
         )
     ]

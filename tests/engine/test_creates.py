@@ -183,6 +183,19 @@ def test_a_late_twin_is_found_although_nothing_else_is_open(bench: Bench) -> Non
     check_books(bench)
 
 
+def test_a_late_twin_is_found_although_the_time_of_day_has_jumped_by_a_day(bench: Bench) -> None:
+    bench.faults.add("create:late:seconds=7200:times=1")
+    bench.submit(3)
+    rest(bench)
+    bench.clock.jump(86_400)
+    bench.clock.advance(7200)
+    for _ in range(3):
+        bench.submit(1, tag=f"wakes-the-listing-{bench.clock.monotonic()}")
+        rest(bench)
+    assert len([batch for batch in batches(bench) if batch.twin_of]) == 1
+    check_books(bench)
+
+
 def test_foreign_batches_of_the_same_size_are_never_touched(bench: Bench) -> None:
     ids = ("a", "b", "c")
     early = bench.sandbox.add_foreign(ids)
