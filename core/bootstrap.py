@@ -1,12 +1,10 @@
 """The only place that picks real collaborators."""
 
-import gc
 import os
 import socket
 import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
@@ -15,15 +13,18 @@ from core.clock import Clock, SystemClock
 from core.context import Context
 from core.engine import Engine
 from core.lane import Lane
+from core.loading import undisturbed
 from core.pricing import PriceBook
-from core.rebuild import Rebuilt, rebuild
 from core.settings import Settings
 from state import rebuilding
 from state.folder import Folder
 from state.ledger import Ledger, random_word
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.anthropic_lane import AnthropicLane
+    from core.rebuild import Rebuilt
 
 _LOADING = Lock()
 
@@ -76,15 +77,9 @@ def open_lane(settings: Settings) -> Lane:
 
 
 def _lane_class() -> "type[AnthropicLane]":
-    """Loads the SDK: 3,000 modules, and a search for garbage among them is a fifth of the time."""
-    with _LOADING:
-        is_collecting = gc.isenabled()
-        gc.disable()
-        try:
-            from core.anthropic_lane import AnthropicLane  # noqa: PLC0415 - 2 s, only when needed
-        finally:
-            if is_collecting:
-                gc.enable()
+    """Loads the SDK, 3,000 modules."""
+    with _LOADING, undisturbed():
+        from core.anthropic_lane import AnthropicLane  # noqa: PLC0415 - 2 s, only when needed
     return AnthropicLane
 
 
@@ -94,8 +89,10 @@ def _load_ahead(settings: Settings) -> None:
         Thread(target=_lane_class, name="titan-load", daemon=True).start()
 
 
-def rebuild_ledger(settings: Settings, *, actor: str) -> tuple[Rebuilt, Path | None]:
+def rebuild_ledger(settings: Settings, *, actor: str) -> "tuple[Rebuilt, Path | None]":
     """A new ledger from the files beside the damaged one, and where the old one is kept."""
+    from core.rebuild import rebuild  # noqa: PLC0415 - no pass needs it
+
     folder = Folder(settings.home)
     fresh = rebuilding.fresh_path(folder.ledger)
     clock = SystemClock()

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from core.digest import usd
 from core.errors import OverBudget
 from core.estimate import Estimate
+from core.pricing import dollars_text
 from core.toml_reader import Section
 from state.bookings import Scope
 
@@ -70,9 +70,9 @@ def check(limits: Iterable[Limit], estimate: Estimate, committed: Callable[[Scop
         taken = committed(limit.scope)
         if taken + estimate.batch_nano > limit.nano:
             raise OverBudget(
-                f"Over the budget {limit.words}: {usd(taken)} is spent or booked, this may add"
-                f" {usd(estimate.batch_nano)}, and the limit is {usd(limit.nano)}."
-                " Nothing was sent."
+                f"Over the budget {limit.words}: {dollars_text(taken)} is spent or booked,"
+                f" this may add {dollars_text(estimate.batch_nano)},"
+                f" and the limit is {dollars_text(limit.nano)}. Nothing was sent."
             )
 
 

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
 from html import escape
 from typing import Any
 
 from core.policy import RETENTION
-from core.pricing import dollars
+from core.pricing import dollars, dollars_text
 from state import digest_views, views
 from state.digest_views import Since
 from state.reader import Source
@@ -20,7 +19,6 @@ _DAY = timedelta(days=1)
 _AT_RISK = timedelta(hours=3)
 # The API keeps results for 29 days; a week before that somebody should know.
 _RETENTION_NOTICE = timedelta(days=7)
-_CENT, _PARTS = Decimal("0.01"), Decimal("0.0001")
 _SHOWN = 5
 
 
@@ -81,18 +79,20 @@ def lines(found: Digest) -> list[str]:
     if found.is_calm:
         return [f"All quiet since {since} UTC: nothing open, nothing ended, nothing failed."]
     seen = found.happened
-    spent = usd(seen.cost_nano)
+    spent = dollars_text(seen.cost_nano)
     if seen.unpriced:
         spent += f", and {_count(seen.unpriced, 'answer')} without a known price"
     said = [
-        f"Saved since {since} UTC: {usd(seen.savings_nano)}; spent {spent}.",
+        f"Saved since {since} UTC: {dollars_text(seen.savings_nano)}; spent {spent}.",
         f"Open: {_batches(found.open_batches)}, {_count(found.open_requests, 'request')}.",
         f"Ended: {_batches(seen.ended)}, {_count(seen.answered, 'answer')}.",
     ]
     if seen.failed or found.has_error_alert:
         said.append(_errors(found))
     if seen.surplus_nano:
-        said.append(f"Paid twice: {usd(seen.surplus_nano)}, for answers that came a second time.")
+        said.append(
+            f"Paid twice: {dollars_text(seen.surplus_nano)}, for answers that came a second time."
+        )
     if seen.fallbacks:
         said.append(f"Sync fallbacks: {seen.fallbacks:,}, at the full price.")
     said += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]
@@ -134,14 +134,6 @@ def as_html(found: Digest) -> str:
     """A list that any mail program shows; what came from outside is escaped."""
     rows = "".join(f"<li>{escape(line)}</li>" for line in lines(found))
     return f"<ul>{rows}</ul>"
-
-
-def usd(nano: int) -> str:
-    """Dollars to the cent; four places below ten cents."""
-    amount = dollars(nano)
-    places = _PARTS if 0 < abs(amount) < Decimal("0.1") else _CENT
-    sign = "-" if amount < 0 else ""
-    return f"{sign}${abs(amount).quantize(places, rounding=ROUND_HALF_UP):,}"
 
 
 def _errors(found: Digest) -> str:

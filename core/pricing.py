@@ -6,7 +6,7 @@ Anthropic's pricing page, and the notes on genai-prices in docs/adr/0007.
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from core.price_rows import OwnPrices, Rates, in_force
 from state.records import Kind, Usage
@@ -21,6 +21,7 @@ _STEPS = (100_000, 200_000)
 _MOST_LAST = 1000
 _PICO_PER_DOLLAR_PER_MTOK = 1_000_000
 _PICO_PER_NANO = 1_000
+_CENT, _PARTS = Decimal("0.01"), Decimal("0.0001")
 
 
 class PriceBook:
@@ -117,3 +118,11 @@ def _look_up(model: str, step: int, at: datetime) -> Rates | None:
 def dollars(nano: int) -> Decimal:
     """Nano-dollars as exact dollars."""
     return Decimal(nano).scaleb(-9)
+
+
+def dollars_text(nano: int) -> str:
+    """Dollars to the cent; four places below ten cents."""
+    amount = dollars(nano)
+    places = _PARTS if 0 < abs(amount) < Decimal("0.1") else _CENT
+    sign = "-" if amount < 0 else ""
+    return f"{sign}${abs(amount).quantize(places, rounding=ROUND_HALF_UP):,}"

@@ -3,10 +3,11 @@
 import errno
 import sys
 from importlib import import_module
-from importlib.metadata import version
+from types import ModuleType
 
 import click
 
+from core.loading import undisturbed
 from state.errors import TitanError
 from titan_console.diagnostics import Exit, exit_code_of, say
 
@@ -48,6 +49,11 @@ COMMANDS = {
 }
 
 
+def _load(name: str) -> ModuleType:
+    with undisturbed():
+        return import_module(f"titan_console.commands.{name}")
+
+
 class _LazyGroup(click.Group):
     """A group that knows its commands' names and loads one when it is called."""
 
@@ -61,8 +67,7 @@ class _LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"titan_console.commands.{cmd_name}")
-        command: click.Command = module.command
+        command: click.Command = _load(cmd_name).command
         command.name = cmd_name
         return command
 
@@ -77,7 +82,7 @@ class _LazyGroup(click.Group):
 @click.option("--poll", "poll", is_flag=True, help="Make one headless pass, then exit.")
 @click.option("--json", "as_json", is_flag=True, help="With --poll: print the summary as JSON.")
 @click.option("--read-only", is_flag=True, help="Open a console that takes no orders.")
-@click.version_option(version("titan-console"), prog_name="titan-console")
+@click.version_option(package_name="titan-console", prog_name="titan-console")
 @click.pass_context
 def cli(ctx: click.Context, *, poll: bool, as_json: bool, read_only: bool) -> None:
     """Run scheduled Claude jobs at half price through the Message Batches API.
@@ -89,10 +94,10 @@ def cli(ctx: click.Context, *, poll: bool, as_json: bool, read_only: bool) -> No
     if ctx.invoked_subcommand is not None:
         return
     if poll:
-        ctx.exit(import_module("titan_console.commands.poll").run(as_json=as_json))
+        ctx.exit(_load("poll").run(as_json=as_json))
     if as_json:
         raise click.UsageError("--json goes with --poll or with a command.")
-    ctx.exit(import_module("titan_console.commands.console").run(read_only=read_only))
+    ctx.exit(_load("console").run(read_only=read_only))
 
 
 def main(arguments: list[str] | None = None) -> None:
