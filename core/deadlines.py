@@ -15,11 +15,14 @@ LAST_MOMENT = timedelta(minutes=20)
 
 
 def guard(context: Context) -> list[str]:
-    """Ask for a synchronous run of what is missing, once for each submission at risk."""
+    """Ask for a synchronous run of what is missing, once for each submission at risk.
+
+    What failed is missing too, also where its submission is over; what is invalid stays so.
+    """
     now = context.clock.now()
     asked = (
         _ask(context, watched, now)
-        for watched in deadlines.unfinished(context.ledger)
+        for watched in deadlines.watched(context.ledger, now_ts=to_text(now))
         if _at_risk(context, watched, now)
     )
     return [said for said in asked if said]

@@ -15,7 +15,7 @@ _ENOUGH = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watched:
-    """An unfinished submission with a deadline that nobody has forced yet."""
+    """A submission with a deadline that nobody has forced yet."""
 
     submission_id: int
     key: str
@@ -24,14 +24,21 @@ class Watched:
     sent_ts: str | None
 
 
-def unfinished(source: Source) -> list[Watched]:
-    """Every submission with a deadline and something missing, the most urgent first."""
+def watched(source: Source, *, now_ts: str) -> list[Watched]:
+    """Every submission with a deadline and something missing, the most urgent first.
+
+    Of those that are over, the ones with failures whose deadline is still ahead; once.
+    """
     rows = source.rows(
         "SELECT s.id, s.key, s.workflow, s.deadline_ts, (SELECT min(b.accepted_ts) FROM batches b"
         " WHERE b.submission_id = s.id) AS sent_ts FROM submissions s"
-        " WHERE s.deadline_ts IS NOT NULL AND s.finished_ts IS NULL AND NOT EXISTS"
-        " (SELECT 1 FROM commands c WHERE c.verb = 'sync' AND c.state IN ('pending', 'taken')"
-        " AND c.options ->> 'submission' = s.key) ORDER BY s.deadline_ts"
+        " WHERE s.deadline_ts IS NOT NULL AND (s.finished_ts IS NULL OR (s.deadline_ts > ?"
+        " AND EXISTS (SELECT 1 FROM batches b WHERE b.submission_id = s.id"
+        " AND b.errored + b.expired > 0))) AND NOT EXISTS (SELECT 1 FROM commands c"
+        " WHERE c.verb = 'sync' AND c.options ->> 'submission' = s.key"
+        " AND (s.finished_ts IS NOT NULL OR c.state IN ('pending', 'taken')))"
+        " ORDER BY s.deadline_ts",
+        now_ts,
     )
     return [
         Watched(
@@ -48,12 +55,16 @@ def unfinished(source: Source) -> list[Watched]:
 def unsettled(source: Source, submission_id: int, *, but_for: str) -> list[int]:
     """The requests of the submission that have no answer and were not given up.
 
-    Those with the beta `but_for` are left out.
+    Those with the beta `but_for` are left out, and those that the API called invalid, since they
+    would be so again.
     """
     rows = source.rows(
         "SELECT r.id FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
         " WHERE r.submission_id = ? AND r.status NOT IN ('succeeded', 'given_up')"
-        " AND instr(',' || coalesce(e.betas, r.betas) || ',', ',' || ? || ',') = 0 ORDER BY r.id",
+        " AND instr(',' || coalesce(e.betas, r.betas) || ',', ',' || ? || ',') = 0"
+        " AND NOT (r.status = 'errored' AND (SELECT a.error_type FROM attempts a"
+        " WHERE a.request_id = r.id AND a.outcome IS NOT NULL ORDER BY a.batch_id DESC LIMIT 1)"
+        " IS 'invalid_request_error') ORDER BY r.id",
         submission_id,
         but_for,
     )

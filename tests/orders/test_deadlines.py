@@ -79,6 +79,32 @@ def test_of_what_has_ended_unseen_only_what_failed_is_run_and_the_words_promise_
         assert len(list(bench.sandbox.books().billed())) == 6
 
 
+def test_what_failed_and_was_collected_long_before_is_run_once_before_the_deadline(
+    tmp_path: Path,
+) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
+        bench.sandbox.faults.add("row:overloaded:id=*-00002-*")
+        key = _submit(bench, hours=10)
+        _run(bench, hours=7.75)
+        assert [batch.request_count for batch in _batches(bench)] == [6]
+        _run(bench, hours=1)
+        assert [batch.request_count for batch in _batches(bench)] == [6, 1]
+        results = list(bench.engine.results(key))
+        assert [result["outcome"] for result in results] == ["succeeded"] * 6
+        (delivered,) = bench.engine.context.folder.staging.iterdir()
+        assert delivered.read_text().count('"outcome":"succeeded"') == 6
+        assert len(list(bench.sandbox.books().billed())) == 6
+
+
+def test_what_the_api_called_invalid_is_not_asked_again_for_a_deadline(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
+        bench.sandbox.faults.add("row:invalid:id=*-00002-*")
+        _submit(bench, hours=10)
+        _run(bench, hours=10)
+        assert [batch.request_count for batch in _batches(bench)] == [6]
+        assert commands.latest(bench.engine.context.ledger, limit=9) == []
+
+
 def test_where_the_cancel_never_ends_the_last_moment_pays_for_an_answer_in_time(
     tmp_path: Path,
 ) -> None:
