@@ -33,9 +33,13 @@ _LEASE = timedelta(minutes=15)
 
 @dataclass(kw_only=True)
 class PassSummary:
-    """What one pass did. `troubles` need a person, or at least another pass."""
+    """What one pass did. `troubles` need a person, or at least another pass.
+
+    One that did not run says in `busy` which other one has the ledger, and until when at most.
+    """
 
     ran: bool = True
+    busy: str = ""
     sent: int = 0
     open: int = 0
     ended: int = 0
@@ -55,7 +59,7 @@ def run_pass(context: Context) -> PassSummary:
     """Do whatever is due; return at once when another pass is at it."""
     until = context.clock.now() + _LEASE
     if not leases.acquire(context.ledger, PASS_LEASE, context.holder, until=until):
-        return PassSummary(ran=False)
+        return PassSummary(ran=False, busy=_who_is_at_it(context))
     pass_id = leases.begin_pass(context.ledger)
     summary = PassSummary()
     try:
@@ -64,6 +68,16 @@ def run_pass(context: Context) -> PassSummary:
         leases.end_pass(context.ledger, pass_id, summary.as_json())
         leases.release(context.ledger, PASS_LEASE, context.holder)
     return summary
+
+
+def _who_is_at_it(context: Context) -> str:
+    poller = views.poller(context.ledger)
+    if poller.lease_holder is None:
+        return "Another pass was at it"
+    who, _, _ = poller.lease_holder.rpartition("/")
+    return (
+        f"Another pass is at it ({who}), or died and is waited for until {poller.lease_expires_ts}"
+    )
 
 
 def _steps(context: Context, summary: PassSummary) -> None:

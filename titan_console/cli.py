@@ -109,7 +109,7 @@ def _run(arguments: list[str] | None) -> int:  # noqa: PLR0911 - one for each wa
     try:
         code = cli.main(args=arguments, prog_name="titan-console", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _complain(error)
         return error.exit_code
     except TitanError as error:
         say(f"titan-console: {error}")
@@ -128,6 +128,16 @@ def _run(arguments: list[str] | None) -> int:  # noqa: PLR0911 - one for each wa
         say("titan-console: standard input is closed.")
         return Exit.USAGE
     return code if isinstance(code, int) else Exit.DONE
+
+
+def _complain(error: click.ClickException) -> None:
+    """One line; click's own has the usage above it."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    said = error.format_message().rstrip(".")
+    say(f"titan-console: {said}. See: {ctx.command_path if ctx else 'titan-console'} --help")
 
 
 def _unwritable(error: OSError) -> int:

@@ -39,6 +39,20 @@ def test_every_command_explains_itself(tmp_path: Path, name: str) -> None:
     assert done.out.startswith(f"Usage: titan-console {name}")
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("submit", "--bogus"), "No such option '--bogus'. See: titan-console submit --help"),
+        (("replay", "--since"), "Option '--since' requires an argument. See: titan-console --help"),
+        (("bogus",), "No such command 'bogus'. See: titan-console --help"),
+        (("submit",), "Missing argument 'FILE'. See: titan-console submit --help"),
+    ],
+)
+def test_a_mistyped_command_is_one_line(tmp_path: Path, line: tuple[str, ...], said: str) -> None:
+    done = Terminal(tmp_path / "home").run(*line)
+    assert (done.code, done.err.splitlines()) == (2, [f"titan-console: {said}"])
+
+
 def test_the_list_of_commands_is_in_the_readme() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     for name in COMMANDS:

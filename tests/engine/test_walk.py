@@ -214,7 +214,10 @@ def test_a_dead_holders_lease_runs_out(bench: Bench) -> None:
     bench.submit(1)
     dead = bench.new_engine("dead").context
     leases.acquire(dead.ledger, PASS_LEASE, dead.holder, until=bench.clock.now().replace(minute=15))
-    assert bench.pass_after(14 * 60).ran is False
+    told = bench.pass_after(14 * 60)
+    assert told.ran is False
+    assert told.busy.startswith("Another pass is at it (dead), or died")
+    assert told.busy.endswith("and is waited for until 2026-11-22T06:15:00.000Z")
     assert bench.pass_after(60).collected == 1
 
 

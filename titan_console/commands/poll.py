@@ -40,7 +40,7 @@ def run(*, as_json: bool) -> int:
 def in_words(summary: PassSummary) -> str:
     """The pass in one line."""
     if not summary.ran:
-        return "Another pass is at it; nothing to do here."
+        return f"{summary.busy}; nothing to do here."
     parts = [
         f"{number:,} {what}"
         for number, what in (
