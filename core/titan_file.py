@@ -1,15 +1,19 @@
 """Reads and edits $TITAN_HOME/titan.toml; a file that is not there counts as an empty one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.catalogue import Catalogue, parse
 from core.errors import CatalogueError
 from core.toml_reader import FILE, Mistake
 from state.folder import Folder, make_private, open_private, replace
 
+if TYPE_CHECKING:
+    from tomlkit.items import Table
+
 _BOM = "\ufeff"
+_INSTEAD_OF = {"deadline_h": "deadline_at", "deadline_at": "deadline_h"}
 
 
 def path_of(folder: Folder) -> Path:
@@ -71,9 +75,37 @@ def begin(folder: Folder) -> list[str]:
 
 
 def set_key(folder: Folder, job: str, key: str, value: str) -> None:
-    """Change one key of one job and nothing else in the file. Raises CatalogueError."""
-    import tomlkit  # noqa: PLC0415 - only an edit needs it
+    """Change one key of one job and nothing else in the file. Raises CatalogueError.
+
+    Of the two ways to name a deadline, the one that is set takes the place of the other.
+    """
+    from tomlkit import value as read_value  # noqa: PLC0415 - only an edit needs it
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - as above
+
+    def change(table: "Table") -> None:
+        if (other := _INSTEAD_OF.get(key, "")) and other in table:
+            del table[other]
+        try:
+            table[key] = read_value(value)
+        except (TOMLKitError, ValueError):
+            table[key] = value
+
+    _edit(folder, job, change)
+
+
+def unset_key(folder: Folder, job: str, key: str) -> None:
+    """Take one key of one job out of the file. Raises CatalogueError."""
+
+    def change(table: "Table") -> None:
+        if key not in table:
+            raise CatalogueError(f"The job {job!r} in {FILE} has no {key!r}.")
+        del table[key]
+
+    _edit(folder, job, change)
+
+
+def _edit(folder: Folder, job: str, change: "Callable[[Table], None]") -> None:
+    import tomlkit  # noqa: PLC0415 - only an edit needs it
 
     text = _text(folder)
     if text is None:
@@ -81,10 +113,7 @@ def set_key(folder: Folder, job: str, key: str, value: str) -> None:
     if job not in checked(parse(text)).jobs:
         raise CatalogueError(f"There is no job {job!r} in {FILE}: `titan-console jobs` lists them.")
     document: Any = tomlkit.parse(text)
-    try:
-        document["jobs"][job][key] = tomlkit.value(value)
-    except (TOMLKitError, ValueError):
-        document["jobs"][job][key] = value
+    change(document["jobs"][job])
     changed = document.as_string()
     checked(parse(changed))
     _write(folder, changed)

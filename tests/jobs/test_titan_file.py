@@ -56,6 +56,24 @@ def test_an_edit_changes_one_value_and_nothing_else(folder: Folder) -> None:
     assert titan_file.read_strictly(folder).jobs["titan-daily-feed"].deadline_h == 30
 
 
+def test_a_time_of_day_takes_the_place_of_hours_and_a_key_is_taken_away(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    titan_file.begin(folder)
+    job = "titan-daily-feed"
+    titan_file.set_key(folder, job, "deadline_at", "07:00")
+    now = titan_file.read_strictly(folder).jobs[job]
+    assert (str(now.deadline_at), now.deadline_h) == ("07:00", None)
+    titan_file.unset_key(folder, job, "deadline_at")
+    now = titan_file.read_strictly(folder).jobs[job]
+    assert (now.deadline_at, now.deadline_h) == (None, None)
+    before = titan_file.path_of(folder).read_text()
+    with pytest.raises(CatalogueError, match="has no 'deadline_at'"):
+        titan_file.unset_key(folder, job, "deadline_at")
+    with pytest.raises(CatalogueError, match="schedule: is missing"):
+        titan_file.unset_key(folder, job, "schedule")
+    assert titan_file.path_of(folder).read_text() == before
+
+
 @pytest.mark.parametrize(
     ("job", "key", "value", "said"),
     [

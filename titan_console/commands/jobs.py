@@ -85,6 +85,14 @@ def set_key(*, job: str, key: str, value: str) -> None:
     titan_file.set_key(Folder(from_environment().home), job, key, value)
 
 
+@command.command("unset")
+@click.argument("job")
+@click.argument("key")
+def unset_key(*, job: str, key: str) -> None:
+    """Take one KEY of a JOB away, and nothing else in the file."""
+    titan_file.unset_key(Folder(from_environment().home), job, key)
+
+
 def _print(catalogue: Catalogue) -> None:
     print_table(
         _HEADER,
