@@ -1,6 +1,7 @@
 """Reads and edits $TITAN_HOME/titan.toml; a file that is not there counts as an empty one."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,14 +82,16 @@ def set_key(folder: Folder, job: str, key: str, value: str) -> None:
     """
     from tomlkit import value as read_value  # noqa: PLC0415 - only an edit needs it
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - as above
+    from tomlkit.items import Array, Bool, Float, Integer, String  # noqa: PLC0415 - as above
 
     def change(table: "Table") -> None:
         if (other := _INSTEAD_OF.get(key, "")) and other in table:
             del table[other]
-        try:
-            table[key] = read_value(value)
-        except (TOMLKitError, ValueError):
-            table[key] = value
+        table[key] = value
+        # A time of day stays text: so it is written in the file.
+        with suppress(TOMLKitError, ValueError):
+            if isinstance(item := read_value(value), Integer | Float | Bool | Array | String):
+                table[key] = item
 
     _edit(folder, job, change)
 
