@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from core.kpis import Kpi, shown
 from core.toml_reader import Section
+from core.words import counted
 from state.records import Batch, Hold
 from state.timestamps import from_text
 
@@ -121,9 +122,8 @@ def conditions(rules: Rules, seen: Seen) -> list[Condition]:
 def _errors(rules: Rules, seen: Seen) -> list[Condition]:
     if rules.errors_a_day is None or seen.errors_a_day <= rules.errors_a_day:
         return []
-    said = (
-        f"{seen.errors_a_day:,} requests failed in 24 hours; the limit is {rules.errors_a_day:,}."
-    )
+    failed = counted(seen.errors_a_day, "request")
+    said = f"{failed} failed in 24 hours; the limit is {rules.errors_a_day:,}."
     return [Condition(rule="errors", subject="day", message=said)]
 
 

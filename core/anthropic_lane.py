@@ -26,6 +26,7 @@ from core.errors import (
     Unreachable,
 )
 from core.lane import Body, Created, Page
+from core.words import counted
 from state.records import BatchStatus, Counts
 from state.sending import RemoteState
 from state.timestamps import to_text
@@ -115,7 +116,7 @@ class AnthropicLane:
             remote = _to_remote(response.parse())
         if remote.counts.total() != body.request_count:
             raise Unanswered(
-                f"The API answered with a batch of {remote.counts.total():,} requests"
+                f"The API answered with a batch of {counted(remote.counts.total(), 'request')}"
                 f" to one of {body.request_count:,}."
             )
         return Created(remote=remote, account=_account(response.headers))

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from core.context import Context
 from core.models import EXTENDED_OUTPUT_BETA
 from core.policy import is_at_risk
+from core.words import counted
 from state import commands, deadlines
 from state.commands import NewCommand, Verb
 from state.deadlines import Watched
@@ -56,5 +57,5 @@ def _ask(context: Context, watched: Watched, now: datetime) -> str | None:
         ),
     )
     # Its batches may have brought some by then.
-    most = f"at most {len(missing):,} requests"
+    most = f"at most {counted(len(missing), 'request')}"
     return f"{watched.key}: what is missing is run synchronously, {most} ({command.key})"

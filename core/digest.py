@@ -7,6 +7,7 @@ from typing import Any
 
 from core.policy import RETENTION
 from core.pricing import dollars, dollars_text
+from core.words import counted
 from state import digest_views, views
 from state.digest_views import Since
 from state.reader import Source
@@ -81,11 +82,11 @@ def lines(found: Digest) -> list[str]:
     seen = found.happened
     spent = dollars_text(seen.cost_nano)
     if seen.unpriced:
-        spent += f", and {_count(seen.unpriced, 'answer')} without a known price"
+        spent += f", and {counted(seen.unpriced, 'answer')} without a known price"
     said = [
         f"Saved since {since} UTC: {dollars_text(seen.savings_nano)}; spent {spent}.",
-        f"Open: {_batches(found.open_batches)}, {_count(found.open_requests, 'request')}.",
-        f"Ended: {_batches(seen.ended)}, {_count(seen.answered, 'answer')}.",
+        f"Open: {_batches(found.open_batches)}, {counted(found.open_requests, 'request')}.",
+        f"Ended: {_batches(seen.ended)}, {counted(seen.answered, 'answer')}.",
     ]
     if seen.failed or found.has_error_alert:
         said.append(_errors(found))
@@ -151,7 +152,7 @@ def _risk(batch: Batch, now: datetime) -> str:
 
 def _retention(batch: Batch, now: datetime) -> str:
     left = _days_left(batch, now)
-    when = f"in {_count(left, 'day')}" if left > 0 else "any time now"
+    when = f"in {counted(left, 'day')}" if left > 0 else "any time now"
     return (
         f"Retention: the API drops the results of {batch.tag} ({batch.key}) {when}; not here yet."
     )
@@ -167,8 +168,4 @@ def _span(time: timedelta) -> str:
 
 
 def _batches(number: int) -> str:
-    return f"{number:,} {'batch' if number == 1 else 'batches'}"
-
-
-def _count(number: int, one: str) -> str:
-    return f"{number:,} {one if number == 1 else one + 's'}"
+    return counted(number, "batch", "batches")

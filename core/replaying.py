@@ -12,6 +12,7 @@ from datetime import timedelta
 from core import titan_file
 from core.catalogue import Replay
 from core.context import Context
+from core.words import counted
 from state import commands, failures
 from state.commands import NewCommand, Verb
 from state.failures import Fares
@@ -83,5 +84,5 @@ def _give(context: Context, due: Due) -> str:
             not_before=context.clock.now(),
         ),
     )
-    count = len(due.request_ids)
-    return f"{due.workflow}: {count:,} failed requests are asked again ({command.key})"
+    failed = counted(len(due.request_ids), "failed request")
+    return f"{due.workflow}: asked again, {failed} ({command.key})"

@@ -1,5 +1,6 @@
 """What the verbs are called in the console, and their keys. Pure."""
 
+from core import words
 from state.commands import Command, Verb
 
 LABELS = {
@@ -28,7 +29,7 @@ _NOUNS = {
 def counted(verb: Verb, count: int) -> str:
     """As in `3 requests`."""
     one, many = _NOUNS.get(verb, ("request", "requests"))
-    return f"{count:,} {one if count == 1 else many}"
+    return words.counted(count, one, many)
 
 
 def phrase(verb: Verb, count: int) -> str:

@@ -9,6 +9,7 @@ import click
 from core import exporting
 from core.exporting import Format
 from core.settings import from_environment
+from core.words import counted
 from state import export_views, selection
 from state.folder import Folder, open_private_text
 from state.reader import Reader, Source
@@ -45,7 +46,7 @@ def command(*, names: tuple[str, ...], everything: bool, form: str, output: Path
             return
         with open_private_text(output) as file:
             count = exporting.write(records, file, Format(form))
-    say(f"{count:,} requests written to {output}.")
+    say(f"{counted(count, 'request')} written to {output}.")
 
 
 def _ids(source: Source, names: tuple[str, ...]) -> Iterable[int]:

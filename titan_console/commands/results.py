@@ -5,6 +5,7 @@ import click
 from core.answers import Result
 from core.bootstrap import open_engine
 from core.settings import from_environment
+from core.words import counted
 from state.records import REVIEW_STOP_REASONS
 from titan_console.diagnostics import Exit, say
 from titan_console.output import print_json
@@ -30,7 +31,7 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
             else:
                 click.echo(_line(result))
     if waiting:
-        say(f"{waiting:,} requests have not ended yet.")
+        say(f"{counted(waiting, 'request')} still to end.")
         ctx.exit(Exit.ATTENTION)
 
 

@@ -15,6 +15,7 @@ from core.catalogue import DEFAULT_MODEL
 from core.errors import PayloadError
 from core.settings import from_environment
 from core.submit import Order, Submitted
+from core.words import counted
 from state.errors import AlreadySubmitted, LedgerError, LedgerUnusable
 from state.records import Batch, Kind, OnFailure
 from state.views import batches_of
@@ -139,9 +140,9 @@ def _report(submitted: Submitted, batches: Sequence[Batch], *, as_json: bool) ->
         of = f" for job {taken.job}" if taken.job else ""
         say(f"Due {cells.moment(taken.deadline_ts)}{of}.")
     if submitted.repeated:
-        say(f"The same {_count(taken.request_count)} are in it already; nothing was sent.")
+        say("The same requests are in it already; nothing was sent.")
     elif submitted.trouble:
-        say(f"Taken in, {_count(taken.request_count)}. {submitted.trouble}")
+        say(f"Taken in, {counted(taken.request_count, 'request')}. {submitted.trouble}")
         return Exit.ATTENTION
     else:
         _say_how_it_went(batches)
@@ -153,15 +154,11 @@ def _say_how_it_went(batches: Sequence[Batch]) -> None:
     sent = [batch for batch in batches if batch.kind is Kind.BATCH and batch.remote_id]
     if sent:
         many = f"{len(sent):,} {'batch' if len(sent) == 1 else 'batches'}"
-        say(f"Sent {_count(sum(batch.request_count for batch in sent))} in {many}.")
+        say(f"Sent {counted(sum(batch.request_count for batch in sent), 'request')} in {many}.")
     at_once = sum(batch.request_count for batch in batches if batch.kind is Kind.SYNC)
     if at_once:
-        what = f"Ran {_count(at_once)} synchronously, at the full price"
+        what = f"Ran {counted(at_once, 'request')} synchronously, at the full price"
         say(f"{what}: no batch took them in.")
-
-
-def _count(requests: int) -> str:
-    return f"{requests:,} request{'' if requests == 1 else 's'}"
 
 
 def _requests(file: IO[bytes]) -> Iterator[object]:

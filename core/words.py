@@ -1,0 +1,10 @@
+"""Numbers in sentences."""
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """As in `3 requests`; `many` is the plural where it is not `one` with an s.
+
+    >>> counted(1, "batch", "batches"), counted(1200, "request")
+    ('1 batch', '1,200 requests')
+    """
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
