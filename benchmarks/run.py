@@ -122,6 +122,7 @@ def main() -> None:
         folder = Path(name)
         figures = {count: measure_size(count, given.runs, folder) for count in sizes}
         findings = list(report.ratios(figures[max(sizes)], max(sizes)))
+        wrong: list[str] = []
         for scenario in (
             scenarios.starts(folder),
             scenarios.open_batches(folder),
@@ -130,15 +131,20 @@ def main() -> None:
             scenarios.whole_limits(folder),
             scenarios.large_ledger(folder, given.attempts),
         ):
-            for finding in scenario:
-                print(finding)
-                findings.append(finding)
+            try:
+                for finding in scenario:
+                    print(finding)
+                    findings.append(finding)
+            except WrongResultError as error:
+                wrong.append(str(error))
         peers = {p.name: measure_peer(p, sizes, folder) for p in PEERS} if given.peers else {}
     where = (
         f"Python {platform.python_version()} on {platform.system()}, {os.cpu_count()} processors"
     )
     report.write(given.output, figures, findings, peers, runs=given.runs, where=where)
     print(f"written: {given.output / 'benchmarks.md'}", file=sys.stderr)
+    if wrong:
+        sys.exit("\n".join(wrong))
 
 
 if __name__ == "__main__":

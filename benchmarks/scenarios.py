@@ -144,7 +144,7 @@ UPDATE submissions SET finished_ts = created_ts, delivered_ts = created_ts
 UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = created_ts
   WHERE status = 'in_progress';
 UPDATE batches SET collection = 'collected', collected_ts = ended_ts WHERE collection = 'pending';
-INSERT OR REPLACE INTO listings SELECT 1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 hour');
+INSERT OR REPLACE INTO listings SELECT 1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
 """
 
 
