@@ -1,0 +1,65 @@
+"""What is drawn anew, and what stays as it is: a calm screen costs little."""
+
+import gc
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from console_builders import LedgerBuilder, a_busy_ledger
+from console_pilot import opened, shown, table, until, until_shown
+from textual.strip import Strip
+from textual.widgets._footer import FooterKey
+
+from titan_console.widgets.row_drawing import Look, Row, RowDrawing
+
+
+@pytest.fixture
+def _collector_off() -> Generator[None]:
+    gc.disable()
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+async def test_a_commit_draws_the_line_of_what_it_changed_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    first = made.accept(made.submit("first"))
+    made.accept(made.submit("second"))
+    made.collected("third", 2, [])
+    drawn: list[object] = []
+    draw = RowDrawing._draw
+
+    def noted(self: RowDrawing, look: Look, width: int, row: Row | None) -> Strip:
+        drawn.append(look.key)
+        return draw(self, look, width, row)
+
+    async with opened(made) as pilot:
+        await until_shown(pilot, "third")
+        await pilot.pause()
+        monkeypatch.setattr(RowDrawing, "_draw", noted)
+        made.look_failed(first, "404: lost sight of it")
+        await until_shown(pilot, "404: lost sight")
+        assert set(drawn) == {first.key}
+
+
+async def test_the_line_of_keys_is_made_anew_only_when_it_reads_differently(
+    tmp_path: Path,
+) -> None:
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until_shown(pilot, "q Quit")
+        keys = list(pilot.app.screen.query(FooterKey))
+        await pilot.press("tab")
+        await until(pilot, lambda: table(pilot, "recent").has_focus)
+        await pilot.pause()
+        assert list(pilot.app.screen.query(FooterKey)) == keys
+        assert "/ Filter" in shown(pilot)
+        await pilot.press("/")
+        await until(pilot, lambda: "/ Filter" not in shown(pilot))
+
+
+@pytest.mark.usefixtures("_collector_off")
+async def test_the_collector_that_the_start_turned_off_works_again(tmp_path: Path) -> None:
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until(pilot, gc.isenabled)
