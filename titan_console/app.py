@@ -117,7 +117,7 @@ class TitanApp(App[None]):
             server = os.getppid()
             self.set_interval(_PARENT_CHECK_S, lambda: self._leave_without(server))
         self.run_worker(self._feed.follow(self.post_message), name="feed", exclusive=True)
-        self.set_interval(_ORDERS_LOOK_S, self._orders.tick)
+        self.set_interval(_ORDERS_LOOK_S, self._look_after_orders)
         self.set_timer(_STARTED_S, _collect_garbage)
         if self._wanted.keys or self._wanted.mistakes:
             self.call_after_refresh(self._take_keys)
@@ -130,6 +130,11 @@ class TitanApp(App[None]):
         self.set_keymap(dict(checked.keys))
         for mistake in (*self._wanted.mistakes, *checked.mistakes):
             self.notify(clean(mistake), severity="warning", markup=False)
+
+    def _look_after_orders(self) -> None:
+        """A pass that begins is told at once; it may be over before ages grow."""
+        if self._orders.tick():
+            self.show()
 
     def _leave_without(self, server: int) -> None:
         if os.getppid() != server:

@@ -98,18 +98,21 @@ class Orders:
 
     # What time and others do
 
-    def tick(self) -> None:
-        """Tell what has ended, and begin a pass where one is due."""
+    def tick(self) -> bool:
+        """Tell what has ended, and begin a pass where one is due; whether one was begun."""
         self._hear()
         now = self._view.now()
         if self._passes is None or self._view.read_only:
-            return
+            return False
         if not pending.is_pass_due(self._view.commands, self._own, now):
             self._rest = _REST
-        elif not self._passing and now >= self._not_before:
-            self._passing = True
-            self._hold_back_at_once(now)
-            self._passes.ask(lambda end: self._app.post_message(PassEnded(end)))
+            return False
+        if self._passing or now < self._not_before:
+            return False
+        self._passing = True
+        self._hold_back_at_once(now)
+        self._passes.ask(lambda end: self._app.post_message(PassEnded(end)))
+        return True
 
     def passed(self, end: PassEnd) -> None:
         """A pass that was begun here has ended."""
