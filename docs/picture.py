@@ -1,56 +1,90 @@
-"""Draws the README's picture: the console in the middle of the demo.
+"""Draws the README's pictures: the console's screens over the living demo.
 
 python docs/picture.py
 """
 
 import asyncio
+import subprocess
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 
+from textual.pilot import Pilot
+
+from core import titan_file
 from core.clock import SystemClock
 from state import views
 from state.folder import Folder
-from state.ledger import Ledger
+from state.reader import Reader
 from titan_console.app import TitanApp
-from titan_console.demo.play import play
-from titan_console.demo.texts import standard_library
 
-_SIZE = (112, 30)
+_SIZE = (118, 32)
 _SEED = 7
+# The month is written first, and then the jobs that go on.
+_TRIES = 600
+# Name of the file -> the keys that lead there from the screen before, and what tells that it is.
+_PICTURES: dict[str, tuple[tuple[str, ...], str]] = {
+    "console": ((), "in progress"),
+    "receipt": (("3", "down", "space", "R"), "Replay"),
+    "savings": (("escape", "escape", "4"), "Savings of 30 days"),
+    "kpis": (("5",), "KPIs of 30 days"),
+}
 
 
 def _is_worth_a_picture(home: Path) -> bool:
-    """Something has ended, and something still runs."""
+    """Jobs are under way, and their batches fill a list."""
     path = Folder(home).ledger
     if not path.exists():
         return False
-    with Ledger(path, now=SystemClock().now, actor="picture") as ledger:
-        return bool(views.closed_batches(ledger, limit=1) and views.open_batches(ledger))
+    with Reader(path) as reader:
+        return len(views.open_batches(reader)) > 1
 
 
-async def _draw(home: Path) -> str:
-    app = TitanApp(home, SystemClock())
-    async with app.run_test(size=_SIZE) as pilot:
-        while not _is_worth_a_picture(home):
-            await pilot.pause(0.2)
-        await pilot.pause(0.5)
-        return app.export_screenshot(title="titan-console")
+async def _until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    for _ in range(_TRIES):
+        if condition():
+            await pilot.pause(1.0)
+            return
+        await pilot.pause(0.2)
+    raise TimeoutError("the demo never showed what was waited for")
 
 
-def _play(home: Path) -> None:
-    play(home, standard_library(), seed=_SEED, say=lambda _line: None)
+def _picture(pilot: Pilot[None]) -> str:
+    return pilot.app.export_screenshot(title="titan-console")
+
+
+def _shows(pilot: Pilot[None], text: str) -> bool:
+    return text.replace(" ", "&#160;") in _picture(pilot)
+
+
+async def _draw(home: Path, folder: Path) -> None:
+    async with TitanApp(home, SystemClock()).run_test(size=_SIZE) as pilot:
+        await _until(pilot, lambda: _is_worth_a_picture(home))
+        for name, (keys, text) in _PICTURES.items():
+            await pilot.press(*keys)
+            await _until(pilot, lambda text=text: _shows(pilot, text))
+            (folder / f"{name}.svg").write_text(_picture(pilot), "utf-8")
 
 
 def main() -> None:
-    """Play the demo in a thread, and draw it when it shows something."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "titan-console"
-        player = Thread(target=_play, args=(home,))
-        player.start()
-        picture = asyncio.run(_draw(home))
-        player.join()
-    (Path(__file__).parent / "console.svg").write_text(picture, "utf-8")
+    """Play the demo in a process of its own, as the console does, and draw its screens."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name) / "titan-console"
+        home.mkdir()
+        titan_file.begin(Folder(home))
+        player = subprocess.Popen(
+            (
+                *(sys.executable, "-m", "titan_console", "demo", "--live"),
+                *("--home", str(home), "--seed", str(_SEED)),
+            ),
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            asyncio.run(_draw(home, Path(__file__).parent))
+        finally:
+            player.terminate()
+            player.wait()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from state.errors import LedgerUnusable
+from state.network_folders import network_kind
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,6 +33,7 @@ def connect(path: Path) -> "sqlite3.Connection":
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_network_folder(path)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise LedgerUnusable(
@@ -55,6 +57,15 @@ def connect_read_only(path: Path) -> "sqlite3.Connection":
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA trusted_schema=OFF")
     return connection
+
+
+def _refuse_network_folder(path: Path) -> None:
+    kind = network_kind(path.parent)
+    if kind is not None:
+        raise LedgerUnusable(
+            f"The ledger {path} lies on a network folder ({kind}), where its locks do not hold."
+            " Set TITAN_HOME to a folder of this machine's own disk."
+        )
 
 
 def is_lock_timeout(error: "sqlite3.OperationalError") -> bool:

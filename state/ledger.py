@@ -1,6 +1,7 @@
 """The ledger: one connection, one write at a time, each write one transaction."""
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -69,6 +70,7 @@ class Ledger:
         self.word = word
         self.monotonic = monotonic
         self._now = now
+        self._process = os.getpid()
         with _errors_for_people(path):
             self.connection = open_current(path)
 
@@ -99,6 +101,12 @@ class Ledger:
 
         Raises IllegalMove when a trigger or an index refuses, LedgerBusy, LedgerUnusable.
         """
+        if os.getpid() != self._process:
+            # SQLite's locks are those of the process that opened the file.
+            raise LedgerUnusable(
+                f"The ledger {self.path} was opened before this process was forked."
+                " Open it anew in each process."
+            )
         self.step(f"{name}:begin")
         with _errors_for_people(self.path):
             self.connection.execute("BEGIN IMMEDIATE")

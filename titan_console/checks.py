@@ -24,6 +24,8 @@ from titan_console import format as cells
 from titan_console import preferences
 
 _LOW_DISK = 1 << 30
+# A pass takes 16 MB in, unless somebody reads the whole time.
+_LONG_WAL = 256 << 20
 
 
 class Health(StrEnum):
@@ -264,3 +266,10 @@ def _files(folder: Folder) -> Iterator[Finding]:
     use = checkup.disk_use(folder)
     shown = ", ".join(f"{name} {cells.size(octets)}" for name, octets in use.items())
     yield Finding(Health.OK if use["free"] > _LOW_DISK else Health.WARN, "disk", shown)
+    if use["wal"] > _LONG_WAL:
+        yield Finding(
+            Health.WARN,
+            "wal",
+            f"{cells.size(use['wal'])} wait to be taken into the ledger: some process has been"
+            f" reading it all the while; find it with `lsof {folder.ledger}`, and end it",
+        )

@@ -18,6 +18,8 @@ _INVISIBLE = frozenset(
 )
 # Longer than any cell: what is cut away is never looked at.
 _CHARACTERS_PER_CELL = 4
+# Below that, a beginning and an end would both say nothing.
+_ROOM_FOR_BOTH = 12
 
 
 def clean(text: object, width: int | None = None) -> str:
@@ -43,9 +45,9 @@ def cells(text: str) -> int:
     return cell_len(text)
 
 
-def pad(text: str, width: int, *, right: bool = False) -> str:
-    """The cleaned text in exactly that many cells."""
-    cut = clean(text, width)
+def pad(text: str, width: int, *, right: bool = False, keeps_end: bool = False) -> str:
+    """The cleaned text in exactly that many cells; names that differ at their end keep it."""
+    cut = _cut_within(clean(text), width) if keeps_end else clean(text, width)
     blank = " " * (width - cells(cut))
     return blank + cut if right else cut + blank
 
@@ -63,6 +65,16 @@ def _picture(code: int) -> str:
     if code < ord(" "):
         return chr(_CONTROL_PICTURES + code)
     return "\u2421" if code == _DELETE else UNPRINTABLE
+
+
+def _cut_within(text: str, width: int) -> str:
+    """As in `daily-feed-2026…000012`: the last third is the end of the text."""
+    if cells(text) <= width or width < _ROOM_FOR_BOTH:
+        return _cut(text, width)
+    end = text[-(width // 3) :]
+    while cells(end) > width // 3:
+        end = end[1:]
+    return _cut(text, width - cells(end)) + end
 
 
 def _cut(text: str, width: int) -> str:

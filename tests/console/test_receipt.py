@@ -145,7 +145,7 @@ async def test_the_receipt_is_usable_on_a_small_screen(bench: Bench, size: tuple
         await pilot.press("A", "R")
         await to_receipt(pilot, "Replay 120 requests")
         screen = shown(pilot)
-        for text in ("120 to confirm", "Cancel  esc", "Replay  y", "reason", "edits"):
+        for text in ("120 to confirm", "Back  esc", "Replay  y", "reason", "edits"):
             assert text in screen
         await pilot.press("y", *"120", "enter")
         await until(pilot, lambda: bool(given(bench)))

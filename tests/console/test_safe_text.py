@@ -56,6 +56,22 @@ def test_nothing_hostile_survives_and_no_cell_overflows(text: str, width: int) -
     assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in shown)
     assert cell_len(pad(text, width)) == width
     assert cell_len(pad(text, width, right=True)) == width
+    kept = pad(text, width, keeps_end=True)
+    assert cell_len(kept) == width
+    assert kept.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (32, "feed-classify-2026-11-22-000012 "),
+        (18, "feed-classi…000012"),
+        (12, "feed-cl…0012"),
+        (8, "feed-cl…"),
+    ],
+)
+def test_a_name_that_differs_at_its_end_keeps_it(width: int, shown: str) -> None:
+    assert pad("feed-classify-2026-11-22-000012", width, keeps_end=True) == shown
 
 
 @given(HOSTILE)

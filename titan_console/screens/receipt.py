@@ -63,7 +63,7 @@ class ReceiptScreen(Dialog[Confirmed | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "Cancel", id="receipt.close"),
+        Binding("escape", "close", "Back", id="receipt.close"),
         Binding("y", "confirm", "Confirm", id="receipt.confirm"),
         Binding("c", "copy", "Copy the command line", id="receipt.copy"),
     ]
@@ -88,7 +88,7 @@ class ReceiptScreen(Dialog[Confirmed | None]):
                 yield Static(id="problem", markup=False)
             yield from self._fields()
             with Horizontal(id="buttons"):
-                yield Button("Cancel  esc", id="cancel", compact=True)
+                yield Button("Back  esc", id="cancel", compact=True)
                 yield Button("Working it out", id="confirm", compact=True, disabled=True)
 
     def _fields(self) -> ComposeResult:
@@ -109,7 +109,7 @@ class ReceiptScreen(Dialog[Confirmed | None]):
             yield NumberField(id="number")
 
     def on_mount(self) -> None:
-        """Begin on Cancel, and work it out."""
+        """Begin on the way back, and work it out."""
         self.query_one("#cancel").focus()
         self._plan()
 

@@ -29,7 +29,7 @@ from titan_console.widgets.virtual_table import VirtualTable
 
 COLUMNS = (
     Column("status", "Status", 12, 0),
-    Column("custom_id", "Request", 20, 1, grow=4, widest=64),
+    Column("custom_id", "Request", 20, 1, grow=4, widest=64, keeps_end=True),
     Column("tag", "Tag", 16, 3, grow=2, widest=32),
     Column("tries", "Tries", 5, 6, right=True),
     Column("model", "Model", 17, 7, grow=1, widest=26),

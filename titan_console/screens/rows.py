@@ -37,7 +37,7 @@ RECENT_COLUMNS = (
 )
 ERROR_COLUMNS = (
     Column("type", "Error", 19, 0, grow=1, widest=23),
-    Column("custom_id", "Request", 18, 1, grow=2, widest=40),
+    Column("custom_id", "Request", 18, 1, grow=2, widest=40, keeps_end=True),
     Column("message", "Message", 16, 3, grow=3),
     Column("tag", "Tag", 14, 4, grow=1, widest=28),
     Column("ended", "Ended", 7, 2, right=True),

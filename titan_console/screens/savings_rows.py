@@ -36,7 +36,7 @@ BATCH_COLUMNS = (
     Column("collected", "Collected", 9, 8, right=True),
 )
 ANSWER_COLUMNS = (
-    Column("request", "Request", 18, 0, grow=4, widest=64),
+    Column("request", "Request", 18, 0, grow=4, widest=64, keeps_end=True),
     Column("outcome", "Outcome", 12, 4),
     Column("model", "Model", 17, 7, grow=1, widest=28),
     *(column for column in _MONEY if column.key not in ("attempts", "twice")),

@@ -12,7 +12,8 @@ _NARROWEST = 6
 class Column:
     """A column; the lowest `priority` is the last to go.
 
-    What is left of the width is shared among the columns by `grow`, up to `widest`.
+    What is left of the width is shared among the columns by `grow`, up to `widest`. What is too
+    long for a column that `keeps_end` is cut within.
     """
 
     key: str
@@ -22,6 +23,7 @@ class Column:
     right: bool = False
     grow: int = 0
     widest: int = 1000
+    keeps_end: bool = False
 
 
 def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:

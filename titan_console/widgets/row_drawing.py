@@ -123,7 +123,7 @@ class RowDrawing:
         segments: list[Segment] = []
         for column, width in self._fitted:
             cell = row.cells.get(column.key, Cell(""))
-            shown = pad(cell.text, width, right=column.right)
+            shown = pad(cell.text, width, right=column.right, keeps_end=column.keeps_end)
             blank = len(shown) - len(shown.lstrip())
             text = shown.strip()
             style = base if plain else base + styles[cell.tone]

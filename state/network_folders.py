@@ -1,0 +1,48 @@
+"""Tells the file systems of other machines, where SQLite's locks and its WAL cannot be trusted."""
+
+import os
+import re
+from pathlib import Path, PurePath, PurePosixPath
+
+_MOUNTS = Path("/proc/self/mounts")
+_NETWORK = frozenset(
+    ("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afs", "ncpfs", "davfs", "fuse.davfs2")
+) | frozenset(("fuse.sshfs", "fuse.rclone", "fuse.s3fs", "fuse.glusterfs", "fuse.gcsfuse"))
+# What, where, kind, options; two numbers follow.
+_FIELDS = 4
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+def network_kind(folder: Path) -> str | None:
+    """The kind of network folder that this is; None where it is none, or nobody can tell."""
+    if os.name == "nt":
+        return "SMB" if str(folder.absolute()).startswith("\\\\") else None
+    try:
+        mounts = _MOUNTS.read_text(errors="replace")
+    except OSError:
+        return None
+    return kind_among(mounts, PurePosixPath(folder.absolute().resolve()))
+
+
+def kind_among(mounts: str, folder: PurePath) -> str | None:
+    """The same by a table of mounts as Linux prints it, a line each: what, where, kind, options.
+
+    >>> kind_among("host:/a /home nfs4 rw 0 0", PurePosixPath("/home/ann"))
+    'nfs4'
+    """
+    found: tuple[int, str | None] = (-1, None)
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < _FIELDS:
+            continue
+        place = PurePosixPath(_ESCAPED.sub(lambda code: chr(int(code[1], 8)), fields[1]))
+        # Of two mounts in one place, the later one covers the other.
+        if folder.is_relative_to(place) and len(place.parts) >= found[0]:
+            found = len(place.parts), _network(fields[2], fields[3])
+    return found[1]
+
+
+def _network(kind: str, options: str) -> str | None:
+    if kind == "9p" and "drvfs" in options:
+        return "a Windows drive seen from WSL"
+    return kind if kind in _NETWORK else None
