@@ -1,7 +1,11 @@
 """What the ledger has measured, in the words of forecasts and KPIs."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from itertools import product
+from typing import TypeVar
 
 from core.forecast import Measured
 from core.kpis import Facts
@@ -10,6 +14,10 @@ from state import deadlines, kpi_views, money_views
 from state.kpi_views import Fallbacks, Turnaround, Volume
 from state.reader import Source
 from state.records import Batch, Kind
+
+_Found = TypeVar("_Found", Volume, Turnaround, Fallbacks)
+# None stands for every workflow, and for every day.
+_WorkflowDay = tuple[str | None, str | None]
 
 
 def measured(source: Source, *, since_day: str) -> dict[str, Measured]:
@@ -40,23 +48,18 @@ class History:
         self, source: Source, *, since_day: str, is_batchable: Callable[[str], bool]
     ) -> None:
         """`is_batchable` tells a workflow that may be batched from one that never is."""
-        self._volumes = kpi_views.volumes(source, since_day=since_day)
-        self._turnarounds = kpi_views.turnarounds(source, since_day=since_day)
-        self._fallbacks = kpi_views.fallbacks(source, since_ts=since_day)
-        self._is_batchable = is_batchable
+        self._volumes = _grouped(kpi_views.volumes(source, since_day=since_day))
+        self._turnarounds = _grouped(kpi_views.turnarounds(source, since_day=since_day))
+        self._fallbacks = _grouped(kpi_views.fallbacks(source, since_ts=since_day))
+        self._is_batchable = cache(is_batchable)
 
     def workflows(self) -> list[str]:
         """Every workflow that did something."""
-        names = {volume.workflow for volume in self._volumes}
-        return sorted(names | {found.workflow for found in self._fallbacks})
+        return sorted({name for name, _ in (*self._volumes, *self._fallbacks) if name is not None})
 
     def facts(self, workflow: str | None = None, day: str | None = None) -> Facts:
         """Of one workflow or of all together, of one UTC day or of all."""
-
-        def wanted(found: Volume | Turnaround | Fallbacks) -> bool:
-            return workflow in (None, found.workflow) and day in (None, found.day)
-
-        volumes = [v for v in self._volumes if wanted(v)]
+        volumes = self._volumes.get((workflow, day), [])
         return Facts(
             batch_tokens=self._tokens(volumes, Kind.BATCH),
             sync_tokens=self._tokens(volumes, Kind.SYNC),
@@ -65,9 +68,18 @@ class History:
             requests=sum(v.requests for v in volumes),
             errored=sum(v.errored for v in volumes),
             lost=sum(v.lost for v in volumes),
-            fallbacks=sum(found.number for found in self._fallbacks if wanted(found)),
-            turnarounds_s=[found.seconds for found in self._turnarounds if wanted(found)],
+            fallbacks=sum(found.number for found in self._fallbacks.get((workflow, day), [])),
+            turnarounds_s=[f.seconds for f in self._turnarounds.get((workflow, day), [])],
         )
 
     def _tokens(self, volumes: Iterable[Volume], kind: Kind) -> int:
         return sum(v.tokens for v in volumes if v.kind == kind and self._is_batchable(v.workflow))
+
+
+def _grouped(found: Iterable[_Found]) -> Mapping[_WorkflowDay, list[_Found]]:
+    """By workflow and day, by each of them alone, and all together."""
+    groups: defaultdict[_WorkflowDay, list[_Found]] = defaultdict(list)
+    for one in found:
+        for key in product((None, one.workflow), (None, one.day)):
+            groups[key].append(one)
+    return dict(groups)
