@@ -91,7 +91,7 @@ n = int(sys.argv[1])
 text = "An article about many things that happened today, told at some length. " * 19
 rows = [{"custom_id": f"r-{i}", "model": "anthropic/claude-sonnet-4-6", "max_tokens": 64,
          "messages": [{"role": "user", "content": f"{i}: {text}"}]} for i in range(n)]
-print(batchlane.run(rows, poll_interval=0.2))
+print(sum(1 for _ in batchlane.run(rows, poll_interval=0.2)))
 """,
         note="adopts orphans; results are held in memory",
     ),

@@ -37,6 +37,8 @@ from programs import PEERS, Peer, download, peer_python, sdk_create, sdk_results
 _DOCS = Path(__file__).parent.parent / "docs"
 # Beyond these, a peer takes many minutes.
 _PEERS_MOST = 10_000
+# Create, look, fetch.
+_CALLS_AT_LEAST = 3
 
 
 def measure_size(count: int, runs: int, folder: Path) -> dict[str, Figure]:
@@ -101,7 +103,10 @@ def _peer_run(peer: Peer, python: str, count: int, folder: Path, server: Server)
     folder.mkdir()
     env = environment(server, folder) | {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     program = f"import os; os.chdir({str(folder)!r})\n{peer.program}"
-    return median([run([python, "-c", program, str(count)], env=env, server=server)])
+    done = run([python, "-c", program, str(count)], env=env, server=server)
+    if done.calls < _CALLS_AT_LEAST:
+        raise WrongResultError(f"it made {done.calls} calls, which is no batch with its results")
+    return median([done])
 
 
 def _given() -> argparse.Namespace:
