@@ -84,13 +84,15 @@ print(report)
         package="batchlane",
         program="""
 import os, sys
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it waits for a list from the network
 import batchlane.adapters.anthropic as adapter
-adapter.BASE_URL = os.environ["ANTHROPIC_BASE_URL"]
+adapter.BASE_URL = os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages/batches"
 import batchlane
 n = int(sys.argv[1])
 text = "An article about many things that happened today, told at some length. " * 19
-rows = [{"custom_id": f"r-{i}", "model": "anthropic/claude-sonnet-4-6", "max_tokens": 64,
-         "messages": [{"role": "user", "content": f"{i}: {text}"}]} for i in range(n)]
+rows = [batchlane.BatchLine(f"r-{i}", "anthropic/claude-sonnet-4-6",
+                            [{"role": "user", "content": f"{i}: {text}"}], {"max_tokens": 64})
+        for i in range(n)]
 print(sum(1 for _ in batchlane.run(rows, poll_interval=0.2)))
 """,
         note="adopts orphans; results are held in memory",
