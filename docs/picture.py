@@ -4,6 +4,7 @@ python docs/picture.py
 """
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,19 +27,18 @@ _TRIES = 600
 # Name of the file -> the keys that lead there from the screen before, and what tells that it is.
 _PICTURES: dict[str, tuple[tuple[str, ...], str]] = {
     "console": ((), "in progress"),
-    "receipt": (("3", "down", "space", "R"), "Replay"),
+    "receipt": (("3", "space", "R"), "Replay"),
     "savings": (("escape", "escape", "4"), "Savings of 30 days"),
     "kpis": (("5",), "KPIs of 30 days"),
 }
 
 
 def _is_worth_a_picture(home: Path) -> bool:
-    """Jobs are under way, and their batches fill a list."""
-    path = Folder(home).ledger
-    if not path.exists():
-        return False
-    with Reader(path) as reader:
-        return len(views.open_batches(reader)) > 1
+    """The jobs of today are under way, one has failed requests, and one may have ended."""
+    with Reader(Folder(home).ledger) as reader:
+        now = [batch for batch in views.open_batches(reader) if "-live-" in batch.tag]
+        ended = views.closed_batches(reader, limit=3)
+    return len(now) > 1 and all("-live-" in batch.tag for batch in ended)
 
 
 async def _until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
@@ -70,7 +70,9 @@ async def _draw(home: Path, folder: Path) -> None:
 def main() -> None:
     """Play the demo in a process of its own, as the console does, and draw its screens."""
     with tempfile.TemporaryDirectory() as name:
-        home = Path(name) / "titan-console"
+        # The console names the ledger from there on.
+        os.environ["HOME"] = name
+        home = Path(name) / "titan"
         home.mkdir()
         titan_file.begin(Folder(home))
         player = subprocess.Popen(
@@ -78,9 +80,13 @@ def main() -> None:
                 *(sys.executable, "-m", "titan_console", "demo", "--live"),
                 *("--home", str(home), "--seed", str(_SEED)),
             ),
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         try:
+            for line in player.stdout or ():
+                if not line.strip().isdecimal():
+                    break
             asyncio.run(_draw(home, Path(__file__).parent))
         finally:
             player.terminate()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ def test_behind_the_console_a_month_has_passed_and_the_jobs_go_on(tmp_path: Path
     )
     try:
         assert player.stdout
-        address = player.stdout.readline().strip()
+        *days, address = _until_the_address(player.stdout)
+        assert days == [str(day) for day in range(30)]
         here = Terminal(home, base_url=address)
         for _ in range(600):
             assert player.poll() is None
@@ -89,6 +91,13 @@ def test_behind_the_console_a_month_has_passed_and_the_jobs_go_on(tmp_path: Path
     finally:
         player.terminate()
         player.communicate()
+
+
+def _until_the_address(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield line.strip()
+        if line.startswith("http"):
+            return
 
 
 def _is_live(event: dict[str, Any]) -> bool:

@@ -9,8 +9,11 @@ import click
 
 from core import titan_file
 from core.settings import Settings, forget_key
+from state.errors import TitanError
 from state.folder import Folder
+from titan_console import progress
 from titan_console.demo import texts
+from titan_console.demo.jobs import DAYS
 from titan_console.demo.texts import Text
 from titan_console.diagnostics import Exit
 from titan_console.output import print_json
@@ -95,7 +98,7 @@ def _play_behind_the_console(home: Path, folder: Path | None, seed: int) -> None
     if folder:
         arguments += ["--input", str(folder)]
     home.mkdir(parents=True, exist_ok=True)
-    titan_file.begin(Folder(home))
+    _write_titan_toml(Folder(home))
     player = subprocess.Popen(  # noqa: S603 - ourselves
         [sys.executable, "-P", "-m", "titan_console", *arguments],
         stdout=subprocess.PIPE,
@@ -103,14 +106,33 @@ def _play_behind_the_console(home: Path, folder: Path | None, seed: int) -> None
         stdin=subprocess.DEVNULL,
         text=True,
     )
-    address = player.stdout.readline().strip() if player.stdout else ""
-    keeper = Keeper(Settings(home=home, base_url=address, api_key="sandbox"))
-    forget_key()
+    keeper: Keeper | None = None
     try:
+        address = _wait_for_the_past(player)
+        keeper = Keeper(Settings(home=home, base_url=address, api_key="sandbox"))
+        forget_key()
         run(home, passes=keeper)
     finally:
         player.terminate()
         player.wait()
-        keeper.close()
+        if keeper is not None:
+            keeper.close()
     if (home / "titan.db").exists():
         tell(home)
+
+
+def _write_titan_toml(folder: Folder) -> None:
+    """The template; but nobody shall be alarmed by how little three small jobs save."""
+    titan_file.begin(folder)
+    path = titan_file.path_of(folder)
+    path.write_text(path.read_text("utf-8").replace("kpis = true", "kpis = false", 1), "utf-8")
+
+
+def _wait_for_the_past(player: "subprocess.Popen[str]") -> str:
+    """Show how the month comes about; the address of the sandbox in which the jobs go on."""
+    with progress.shown() as bar:
+        for line in player.stdout or ():
+            if not line.strip().isdecimal():
+                return line.strip()
+            bar("a month of jobs", int(line), DAYS)
+    raise TitanError("The demo's jobs did not start; `titan-console demo --print` says why.")

@@ -9,6 +9,8 @@ from titan_console.demo.texts import Text
 _LABELS = "data, text, network, files, time, maths, concurrency, language, testing, other"
 _TIERS = ("claude-haiku-5-5", "claude-sonnet-4-6", "claude-opus-5")
 _BENCHMARK_TEXTS = 12
+# For so long they have been running when the console opens on them.
+DAYS = 30
 
 Request = dict[str, Any]
 

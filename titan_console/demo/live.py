@@ -24,12 +24,15 @@ _FEWEST, _MOST = 8, 80
 
 
 def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]) -> None:
-    """Play until the process is ended; `tell` gets the sandbox's address once there is one."""
+    """Play until the process is ended.
+
+    `tell` gets a number for each day of the past that is over, and then the sandbox's address.
+    """
     # Another seed than the past had: the ids of batches are drawn from it.
     with sandbox(seed + 1, plan=_PLAN, faults=_FAULTS) as address:
-        tell(address)
         clock = SystemClock()
-        past.live_through(home, texts, seed=seed, now=clock.now())
+        past.live_through(home, texts, seed=seed, now=clock.now(), tell=lambda day: tell(str(day)))
+        tell(address)
         settings = Settings(home=home, api_key="sandbox", base_url=address)
         rng = random.Random(seed)  # noqa: S311 - a demo
         with open_engine(settings, actor="demo") as engine:
@@ -48,7 +51,7 @@ def _submit(engine: Engine, texts: list[Text], number: int, rng: random.Random) 
     engine.submit(job.requests(some, stamp), order)
 
 
-def tell_parent(address: str) -> None:
+def tell_parent(line: str) -> None:
     """One line on standard output, which the console's process reads."""
-    sys.stdout.write(f"{address}\n")
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()

@@ -1,6 +1,7 @@
 """A month of the demo's jobs, lived through in seconds by a clock of its own, up to now."""
 
 import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,14 +15,13 @@ from core.submit import Order
 from state import views
 from state.folder import Folder
 from state.ledger import ALPHABET, Ledger
-from titan_console.demo.jobs import JOBS, Job
+from titan_console.demo.jobs import DAYS, JOBS, Job
 from titan_console.demo.texts import Text
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults import Faults
 from titan_console.sandbox.plan import Plan
 from titan_console.sandbox.transport import client
 
-_DAYS = 30
 _TEXTS_A_DAY = 24
 _PASS_EVERY_S = 900
 _MOST_PASSES = 40
@@ -29,10 +29,15 @@ _FAULTS = ("row:overloaded:p=0.004", "row:invalid:p=0.002", "create:drop:every=1
 _WHO = "demo"
 
 
-def live_through(home: Path, texts: list[Text], *, seed: int, now: datetime) -> None:
-    """Fill the ledger in `home` with what thirty days of the jobs would have left."""
+def live_through(
+    home: Path, texts: list[Text], *, seed: int, now: datetime, tell: Callable[[int], None]
+) -> None:
+    """Fill the ledger in `home` with what thirty days of the jobs would have left.
+
+    `tell` hears how many of them are over.
+    """
     folder = Folder(home)
-    clock = ManualClock(now - timedelta(days=_DAYS))
+    clock = ManualClock(now - timedelta(days=DAYS))
     sandbox = Sandbox(
         clock, seed=seed, plan=Plan.realistic(), faults=Faults.parse(_FAULTS, seed=seed)
     )
@@ -55,10 +60,11 @@ def live_through(home: Path, texts: list[Text], *, seed: int, now: datetime) -> 
         rng=rng,
     )
     with Engine(context) as engine:
-        for day in range(_DAYS):
+        for day in range(DAYS):
+            tell(day)
             some = rng.sample(texts, min(len(texts), _TEXTS_A_DAY))
             _one_day(engine, clock, some, is_weekly=day % 7 == 0)
-            morning = now - timedelta(days=_DAYS - day - 1)
+            morning = now - timedelta(days=DAYS - day - 1)
             clock.advance(max(0.0, (morning - clock.now()).total_seconds()))
 
 
