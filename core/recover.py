@@ -20,8 +20,9 @@ from state.sending import RemoteState
 from state.submissions import NONCE_LENGTH
 from state.timestamps import from_text, to_text
 
-# A create is over after its time-out; a twin that turns up later than this has no explanation.
-WATCH_RELEASED = timedelta(hours=26)
+# A create is over after its time-out; a twin that turns up a day later has no explanation. One
+# more day is for a time of day that is set forward by one while we watch.
+WATCH_RELEASED = timedelta(hours=50)
 _SKEW = timedelta(minutes=10)
 _LOOKS = 20
 _LINES_ASKED = 20

@@ -44,8 +44,8 @@ def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch
         for row in ledger.rows(
             "SELECT * FROM batches WHERE kind = 'batch' AND (status IN ('sending', 'uncertain')"
             " OR ((status = 'released' OR (identified_by = 'nonce' AND twin_of IS NULL))"
-            " AND sent_ts > ?) OR (status = 'ended' AND twin_of IS NULL AND sent_ts > ?))"
-            " ORDER BY id",
+            " AND max(sent_ts, coalesce(ended_ts, '')) > ?)"
+            " OR (status = 'ended' AND twin_of IS NULL AND sent_ts > ?)) ORDER BY id",
             since_ts,
             unlisted_ts,
         )

@@ -196,6 +196,22 @@ def test_a_late_twin_is_found_although_the_time_of_day_has_jumped_by_a_day(bench
     check_books(bench)
 
 
+@pytest.mark.parametrize("is_given_up_first", [True, False])
+def test_a_late_twin_is_found_although_the_time_of_day_jumps_while_it_is_watched_for(
+    bench: Bench, is_given_up_first: bool
+) -> None:
+    bench.faults.add("create:late:seconds=8700:times=1")
+    bench.submit(3)
+    if is_given_up_first:
+        rest(bench)
+    bench.clock.jump(86_400)
+    rest(bench)
+    for _ in range(12):
+        bench.pass_after(QUARTER)
+    assert len([batch for batch in batches(bench) if batch.twin_of]) == 1
+    check_books(bench)
+
+
 def test_foreign_batches_of_the_same_size_are_never_touched(bench: Bench) -> None:
     ids = ("a", "b", "c")
     early = bench.sandbox.add_foreign(ids)
