@@ -13,7 +13,6 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from core import titan_file
 from core.clock import SystemClock
 from state import views
 from state.folder import Folder
@@ -27,8 +26,8 @@ _TRIES = 600
 # Name of the file -> the keys that lead there from the screen before, and what tells that it is.
 _PICTURES: dict[str, tuple[tuple[str, ...], str]] = {
     "console": ((), "in progress"),
-    "receipt": (("3", "space", "R"), "Replay"),
-    "savings": (("escape", "escape", "4"), "Savings of 30 days"),
+    "receipt": (("3", "/", *"overloaded", "enter", "A", "R"), "such as"),
+    "savings": (("escape", "escape", "escape", "4"), "Savings of 30 days"),
     "kpis": (("5",), "KPIs of 30 days"),
 }
 
@@ -73,8 +72,6 @@ def main() -> None:
         # The console names the ledger from there on.
         os.environ["HOME"] = name
         home = Path(name) / "titan"
-        home.mkdir()
-        titan_file.begin(Folder(home))
         player = subprocess.Popen(
             (
                 *(sys.executable, "-m", "titan_console", "demo", "--live"),

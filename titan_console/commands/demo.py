@@ -7,10 +7,8 @@ from pathlib import Path
 
 import click
 
-from core import titan_file
 from core.settings import Settings, forget_key
 from state.errors import TitanError
-from state.folder import Folder
 from titan_console import progress
 from titan_console.demo import texts
 from titan_console.demo.jobs import DAYS
@@ -98,7 +96,6 @@ def _play_behind_the_console(home: Path, folder: Path | None, seed: int) -> None
     if folder:
         arguments += ["--input", str(folder)]
     home.mkdir(parents=True, exist_ok=True)
-    _write_titan_toml(Folder(home))
     player = subprocess.Popen(  # noqa: S603 - ourselves
         [sys.executable, "-P", "-m", "titan_console", *arguments],
         stdout=subprocess.PIPE,
@@ -119,13 +116,6 @@ def _play_behind_the_console(home: Path, folder: Path | None, seed: int) -> None
             keeper.close()
     if (home / "titan.db").exists():
         tell(home)
-
-
-def _write_titan_toml(folder: Folder) -> None:
-    """The template; but nobody shall be alarmed by how little three small jobs save."""
-    titan_file.begin(folder)
-    path = titan_file.path_of(folder)
-    path.write_text(path.read_text("utf-8").replace("kpis = true", "kpis = false", 1), "utf-8")
 
 
 def _wait_for_the_past(player: "subprocess.Popen[str]") -> str:

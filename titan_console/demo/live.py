@@ -6,11 +6,13 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
+from core import titan_file
 from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.engine import Engine
 from core.settings import Settings
 from core.submit import Order
+from state.folder import Folder
 from titan_console.demo import past
 from titan_console.demo.jobs import JOBS
 from titan_console.demo.play import sandbox
@@ -30,6 +32,7 @@ def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]
     """
     # Another seed than the past had: the ids of batches are drawn from it.
     with sandbox(seed + 1, plan=_PLAN, faults=_FAULTS) as address:
+        _write_titan_toml(Folder(home))
         clock = SystemClock()
         past.live_through(home, texts, seed=seed, now=clock.now(), tell=lambda day: tell(str(day)))
         tell(address)
@@ -41,6 +44,13 @@ def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]
                     _submit(engine, texts, number // _JOB_EVERY_PASSES, rng)
                 engine.poll()
                 clock.sleep(_PASS_EVERY_S)
+
+
+def _write_titan_toml(folder: Folder) -> None:
+    """The template; but nobody shall be alarmed by how little three small jobs save."""
+    titan_file.begin(folder)
+    path = titan_file.path_of(folder)
+    path.write_text(path.read_text("utf-8").replace("kpis = true", "kpis = false", 1), "utf-8")
 
 
 def _submit(engine: Engine, texts: list[Text], number: int, rng: random.Random) -> None:

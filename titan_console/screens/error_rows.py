@@ -18,7 +18,7 @@ COLUMNS = (
     Column("message", "What was said", 18, 4, grow=5),
     Column("next", "Next", 15, 5),
     Column("tags", "Tags", 5, 8, right=True),
-    Column("tag", "Latest tag", 20, 7, grow=1, widest=28),
+    Column("tag", "Latest tag", 20, 7, grow=1, widest=28, keeps_end=True),
     Column("first", "First", 7, 6, right=True),
     Column("last", "Last", 7, 3, right=True),
 )

@@ -15,7 +15,7 @@ from titan_console.widgets.row_drawing import Cell, Row
 
 OPEN_COLUMNS = (
     Column("status", "Status", 19, 0),
-    Column("tag", "Tag", 16, 1, grow=6, widest=28),
+    Column("tag", "Tag", 16, 1, grow=6, widest=28, keeps_end=True),
     Column("key", "Batch", 14, 8, grow=1, widest=24),
     Column("requests", "Requests", 8, 6, right=True),
     Column("age", "Age", 7, 2, right=True),
@@ -26,20 +26,20 @@ OPEN_COLUMNS = (
 )
 RECENT_COLUMNS = (
     Column("status", "Status", 11, 0),
-    Column("tag", "Tag", 15, 1, grow=6, widest=28),
+    Column("tag", "Tag", 15, 1, grow=6, widest=28, keeps_end=True),
     Column("key", "Batch", 14, 8, grow=1, widest=24),
     Column("good", "Good", 7, 3, right=True),
     Column("failed", "Failed", 7, 4, right=True),
     Column("cost", "Cost", 9, 5, right=True),
     Column("saved", "Saved", 9, 6, right=True),
-    Column("ended", "Ended", 6, 2, right=True),
+    Column("ended", "Ended", 7, 2, right=True),
     Column("trouble", "Remark", 12, 9, grow=4),
 )
 ERROR_COLUMNS = (
     Column("type", "Error", 19, 0, grow=1, widest=23),
     Column("custom_id", "Request", 18, 1, grow=2, widest=40, keeps_end=True),
     Column("message", "Message", 16, 3, grow=3),
-    Column("tag", "Tag", 14, 4, grow=1, widest=28),
+    Column("tag", "Tag", 14, 4, grow=1, widest=28, keeps_end=True),
     Column("ended", "Ended", 7, 2, right=True),
 )
 _SEPARATOR = "  ·  "

@@ -29,7 +29,7 @@ _MONEY = (
     Column("twice", "Paid twice", 10, 3, right=True),
 )
 BATCH_COLUMNS = (
-    Column("tag", "Tag", 16, 0, grow=4, widest=40),
+    Column("tag", "Tag", 16, 0, grow=4, widest=40, keeps_end=True),
     Column("key", "Batch", 14, 6, grow=1, widest=24),
     Column("kind", "Way", 5, 7),
     *(column for column in _MONEY if column.key != "tokens"),
