@@ -1,6 +1,7 @@
 """Where questions about the ledger are answered, off the thread that draws."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -9,12 +10,15 @@ from typing import Generic, TypeVar
 
 from state.errors import LedgerError
 from state.reader import Reader, Source
+from titan_console.memory import give_back
 
 Answer = TypeVar("Answer")
 # Begun by whoever runs it, so that nothing is left half made when the console ends first.
 Work = Callable[[], Coroutine[None, None, None]]
 # After an answer, as many times as long as it took: a slow question takes a fifth of a core.
 _REST = 4.0
+# What takes so long to answer has been through a million rows.
+_LARGE_S = 0.2
 
 
 class Superseded(Exception):
@@ -77,9 +81,7 @@ class Desk:
             if number != self._asked:
                 raise Superseded
             try:
-                reader = self._kept.get()
-                with reader.one_moment():
-                    return question(reader)
+                return self._answer(question)
             except (LedgerError, OSError):
                 if number != self._asked:
                     raise Superseded from None
@@ -90,6 +92,15 @@ class Desk:
         began = loop.time()
         found = await loop.run_in_executor(self._thread, answer)
         self.note(loop.time() - began)
+        return found
+
+    def _answer(self, question: Callable[[Source], Answer]) -> Answer:
+        reader = self._kept.get()
+        began = time.perf_counter()
+        with reader.one_moment():
+            found = question(reader)
+        if time.perf_counter() - began > _LARGE_S:
+            give_back()
         return found
 
     def close(self) -> None:
