@@ -40,6 +40,14 @@ def _line(result: Result) -> str:
     stop_reason = result["message"] and result["message"].get("stop_reason")
     if stop_reason in REVIEW_STOP_REASONS:
         outcome = f"{outcome} ({stop_reason})"
-    error = result["error"]
-    said = result["text"] or (f"{error['type']}: {error['message'] or ''}" if error else "")
+    said = result["text"] or _trouble(result)
     return f"{clean(result['custom_id'])}  {clean(outcome)}  {clean(said)}".rstrip()
+
+
+def _trouble(result: Result) -> str:
+    """What went wrong, where the outcome does not say it all."""
+    error = result["error"]
+    if error is None:
+        return ""
+    parts = (error["type"] if error["type"] != result["outcome"] else "", error["message"])
+    return ": ".join(part for part in parts if part)
