@@ -13,20 +13,32 @@ from state.timestamps import from_text, to_text
 
 # From here on there is no time left to wait for a cancel.
 LAST_MOMENT = timedelta(minutes=20)
+# A pass of the usual poller later.
+_AGAIN = timedelta(minutes=14)
 
 
 def guard(context: Context) -> list[str]:
-    """Ask for a synchronous run of what is missing, once for each submission at risk.
+    """Ask for a synchronous run of what is missing, for each submission at risk.
 
-    What failed is missing too, also where its submission is over; what is invalid stays so.
+    What failed is missing too, also where its submission is over. What was cancelled is not:
+    somebody wanted it so.
     """
     now = context.clock.now()
     asked = (
         _ask(context, watched, now)
         for watched in deadlines.watched(context.ledger, now_ts=to_text(now))
-        if _at_risk(context, watched, now)
+        if _may_ask(watched, now) and _at_risk(context, watched, now)
     )
     return [said for said in asked if said]
+
+
+def _may_ask(watched: Watched, now: datetime) -> bool:
+    """Once; and until the deadline now and then again, for what the API was too busy for."""
+    if watched.asked_ts is None:
+        return True
+    if watched.is_over or now >= from_text(watched.deadline_ts):
+        return False
+    return now - from_text(watched.asked_ts) >= _AGAIN
 
 
 def _at_risk(context: Context, watched: Watched, now: datetime) -> bool:

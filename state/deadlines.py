@@ -15,29 +15,33 @@ _ENOUGH = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watched:
-    """A submission with a deadline that nobody has forced yet."""
+    """A submission with a deadline, and when its synchronous run was asked for last, if ever."""
 
     submission_id: int
     key: str
     workflow: str
     deadline_ts: str
+    is_over: bool
     sent_ts: str | None
+    asked_ts: str | None
 
 
 def watched(source: Source, *, now_ts: str) -> list[Watched]:
     """Every submission with a deadline and something missing, the most urgent first.
 
-    Of those that are over, the ones with failures whose deadline is still ahead; once.
+    Of those that are over, the ones with failures whose deadline is still ahead. Those whose
+    synchronous run is under way are left out.
     """
     rows = source.rows(
-        "SELECT s.id, s.key, s.workflow, s.deadline_ts, (SELECT min(b.accepted_ts) FROM batches b"
-        " WHERE b.submission_id = s.id) AS sent_ts FROM submissions s"
+        "SELECT s.id, s.key, s.workflow, s.deadline_ts, s.finished_ts IS NOT NULL AS is_over,"
+        " (SELECT min(b.accepted_ts) FROM batches b WHERE b.submission_id = s.id) AS sent_ts,"
+        " (SELECT max(c.created_ts) FROM commands c WHERE c.verb = 'sync'"
+        " AND c.options ->> 'submission' = s.key) AS asked_ts FROM submissions s"
         " WHERE s.deadline_ts IS NOT NULL AND (s.finished_ts IS NULL OR (s.deadline_ts > ?"
         " AND EXISTS (SELECT 1 FROM batches b WHERE b.submission_id = s.id"
         " AND b.errored + b.expired > 0))) AND NOT EXISTS (SELECT 1 FROM commands c"
-        " WHERE c.verb = 'sync' AND c.options ->> 'submission' = s.key"
-        " AND (s.finished_ts IS NOT NULL OR c.state IN ('pending', 'taken')))"
-        " ORDER BY s.deadline_ts",
+        " WHERE c.state IN ('pending', 'taken') AND c.verb = 'sync'"
+        " AND c.options ->> 'submission' = s.key) ORDER BY s.deadline_ts",
         now_ts,
     )
     return [
@@ -46,25 +50,28 @@ def watched(source: Source, *, now_ts: str) -> list[Watched]:
             key=row["key"],
             workflow=row["workflow"],
             deadline_ts=row["deadline_ts"],
+            is_over=bool(row["is_over"]),
             sent_ts=row["sent_ts"],
+            asked_ts=row["asked_ts"],
         )
         for row in rows
     ]
 
 
 def unsettled(source: Source, submission_id: int, *, but_for: str) -> list[int]:
-    """The requests of the submission that have no answer and were not given up.
+    """The requests of the submission that have no answer, and nobody has given up.
 
-    Those with the beta `but_for` are left out, and those that the API called invalid, since they
-    would be so again.
+    Left out are those with the beta `but_for`, what was cancelled, what the API called invalid
+    (it would be so again), and what was asked synchronously before and may have been paid for.
     """
     rows = source.rows(
         "SELECT r.id FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
-        " WHERE r.submission_id = ? AND r.status NOT IN ('succeeded', 'given_up')"
+        " WHERE r.submission_id = ? AND r.status NOT IN ('succeeded', 'given_up', 'canceled')"
         " AND instr(',' || coalesce(e.betas, r.betas) || ',', ',' || ? || ',') = 0"
-        " AND NOT (r.status = 'errored' AND (SELECT a.error_type FROM attempts a"
-        " WHERE a.request_id = r.id AND a.outcome IS NOT NULL ORDER BY a.batch_id DESC LIMIT 1)"
-        " IS 'invalid_request_error') ORDER BY r.id",
+        " AND NOT (r.status = 'errored' AND coalesce((SELECT a.error_type = 'invalid_request_error'"
+        " OR (b.kind = 'sync' AND a.error_type NOT IN ('overloaded_error', 'rate_limit_error'))"
+        " FROM attempts a JOIN batches b ON b.id = a.batch_id WHERE a.request_id = r.id"
+        " AND a.outcome IS NOT NULL ORDER BY a.batch_id DESC LIMIT 1), 0)) ORDER BY r.id",
         submission_id,
         but_for,
     )

@@ -3,11 +3,13 @@
 from datetime import timedelta
 from pathlib import Path
 
-from builders import START, Bench, a_bench
+import pytest
+from builders import START, Bench, a_bench, a_request, some_requests
 
 from core.digest import digest, lines
+from core.submit import Order
 from state import commands, digest_views, views
-from state.commands import CommandState
+from state.commands import CommandState, NewCommand, Verb
 from state.records import Batch, Kind
 from titan_console.sandbox.plan import Plan
 
@@ -94,6 +96,48 @@ def test_what_failed_and_was_collected_long_before_is_run_once_before_the_deadli
         (delivered,) = bench.engine.context.folder.staging.iterdir()
         assert delivered.read_text().count('"outcome":"succeeded"') == 6
         assert len(list(bench.sandbox.books().billed())) == 6
+
+
+@pytest.mark.parametrize(("fault", "runs", "billed"), [("drop", 1, 3), ("529", 7, 0)])
+def test_a_lost_synchronous_answer_is_not_paid_for_again_and_a_busy_api_is_asked_until_the_end(
+    tmp_path: Path, fault: str, runs: int, billed: int
+) -> None:
+    # A long output goes into a batch of its own, which stays: the submission is not over.
+    long_one = a_request("feed-classify-2026-11-22-90000", max_tokens=200_000)
+    with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
+        deadline = bench.clock.now() + timedelta(hours=10)
+        order = Order(tag="daily-feed", model="claude-sonnet-4-6", deadline=deadline)
+        bench.engine.submit([*some_requests(3), long_one], order)
+        bench.pass_after(60)
+        bench.sandbox.faults.add(f"messages:{fault}")
+        _run(bench, hours=16)
+        assert [batch.kind for batch in _batches(bench)].count(Kind.SYNC) == runs
+        assert len(list(bench.sandbox.books().billed())) == billed
+
+
+def test_what_an_operator_cancelled_is_not_run_though_another_request_failed(
+    tmp_path: Path,
+) -> None:
+    plan = Plan(shortest=9 * 3600, longest=9 * 3600, cancel=60, grace=30)
+    with a_bench(tmp_path, plan=plan, seed=3) as bench:
+        bench.sandbox.faults.add("row:overloaded:p=0.2")
+        key = _submit(bench, hours=10, count=20)
+        _run(bench, hours=5)
+        ledger = bench.engine.context.ledger
+        (batch,) = _batches(bench)
+        wanted = NewCommand(
+            verb=Verb.CANCEL,
+            items=[batch.id],
+            reason="not wanted any more",
+            not_before=bench.clock.now(),
+        )
+        commands.give(ledger, wanted)
+        _run(bench, hours=5)
+        first, run = _batches(bench)
+        assert first.counts.canceled > 0
+        assert (run.kind, run.request_count) == (Kind.SYNC, first.counts.errored)
+        outcomes = [result["outcome"] for result in bench.engine.results(key)]
+        assert outcomes.count("canceled") == first.counts.canceled
 
 
 def test_what_the_api_called_invalid_is_not_asked_again_for_a_deadline(tmp_path: Path) -> None:
