@@ -10,7 +10,10 @@ from console_pilot import opened, shown, table, until, until_shown
 from textual.strip import Strip
 from textual.widgets._footer import FooterKey
 
+from titan_console.widgets.record_table import RecordTable
 from titan_console.widgets.row_drawing import Look, Row, RowDrawing
+
+_WALK = (("tab", "recent"), ("tab", "errors"), ("shift+tab", "recent"), ("shift+tab", "open"))
 
 
 @pytest.fixture
@@ -42,6 +45,28 @@ async def test_a_commit_draws_the_line_of_what_it_changed_and_no_other(
         made.look_failed(first, "404: lost sight of it")
         await until_shown(pilot, "404: lost sight")
         assert set(drawn) == {first.key}
+
+
+async def test_only_the_list_that_has_the_focus_shows_its_cursor(tmp_path: Path) -> None:
+    made = a_busy_ledger(tmp_path)
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Last 6 ended")
+        for key, name in (("", "open"), *_WALK):
+            await pilot.press(*[key] if key else [])
+            await until(pilot, lambda name=name: table(pilot, name).has_focus)
+            await pilot.pause()
+            lit = [
+                other
+                for other in ("open", "recent", "errors")
+                if _background(table(pilot, other), 1) != _background(table(pilot, other), 2)
+            ]
+            assert lit == [name]
+
+
+def _background(shown: RecordTable, line: int) -> object:
+    """Behind the text of that line of the window; the first one is the header."""
+    style = next(part.style for part in shown.render_line(line) if part.text.strip())
+    return style.bgcolor if style else None
 
 
 async def test_the_line_of_keys_is_made_anew_only_when_it_reads_differently(

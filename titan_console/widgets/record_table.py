@@ -283,7 +283,13 @@ class RecordTable(ScrollView, can_focus=True):
         if row >= len(self._keys):
             return Strip.blank(width, self.rich_style)
         key = self._keys[row]
-        look = Look(key, cursor=row == self.cursor_row, marked=key in self.marks)
+        has_cursor = row == self.cursor_row
+        look = Look(
+            key,
+            cursor=has_cursor,
+            marked=key in self.marks,
+            focused=has_cursor and self.has_focus,
+        )
         return self._drawing.line(look, width, self.row_of)
 
     def _refresh_row(self, row: int) -> None:

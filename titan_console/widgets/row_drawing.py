@@ -50,6 +50,7 @@ class Look:
     key: Key
     cursor: bool
     marked: bool
+    focused: bool
 
 
 class RowDrawing:
