@@ -1,5 +1,6 @@
 """Reads and edits $TITAN_HOME/titan.toml; a file that is not there counts as an empty one."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -146,7 +147,7 @@ def _table(parent: str, name: str, document: Mapping[str, Any]) -> str:
 def _text(folder: Folder) -> str | None:
     path = path_of(folder)
     try:
-        return path.read_text("utf-8").removeprefix(_BOM)
+        return path.read_bytes().decode("utf-8").removeprefix(_BOM)
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
@@ -156,12 +157,16 @@ def _text(folder: Folder) -> str | None:
 
 
 def _write(folder: Folder, text: str) -> None:
+    """In the place of what is there, with its rights; a link goes on leading there."""
     path = path_of(folder)
-    part = path.with_suffix(".toml.part")
     try:
         make_private(folder.root)
+        target = path.resolve()
+        part = target.with_suffix(".toml.part")
         with open_private(part) as file:
             file.write(text.encode())
-        replace(part, path)
+        if target.exists():
+            shutil.copymode(target, part)
+        replace(part, target)
     except OSError as error:
         raise CatalogueError(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -136,8 +136,9 @@ def _complain(error: click.ClickException) -> None:
         error.show()
         return
     ctx = error.ctx if isinstance(error, click.UsageError) else None
-    said = error.format_message().rstrip(".")
-    say(f"titan-console: {said}. See: {ctx.command_path if ctx else 'titan-console'} --help")
+    said = error.format_message()
+    end = "" if said.endswith((".", "?", "?)")) else "."
+    say(f"titan-console: {said}{end} See: {ctx.command_path if ctx else 'titan-console'} --help")
 
 
 def _unwritable(error: OSError) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from terminal import Terminal
 
 from core.clock import SystemClock
@@ -59,6 +60,19 @@ def test_the_standard_library_has_hundreds_of_texts() -> None:
     texts = standard_library()
     assert len(texts) > 100
     assert all(len(text.body) >= 80 for text in texts)
+
+
+@pytest.mark.parametrize("used", ["titan.db", "titan.toml"])
+def test_a_folder_that_is_in_use_is_left_alone(tmp_path: Path, used: str) -> None:
+    home = tmp_path / "real"
+    home.mkdir()
+    (home / used).write_text("# mine\n")
+    for mode in ("--print", "--live"):
+        done = Terminal(tmp_path / "home", api_key=None).run("demo", mode, "--home", str(home))
+        assert done.code == 2
+        assert f"{home} has a {used} already" in done.err
+    assert [path.name for path in home.iterdir()] == [used]
+    assert (home / used).read_text() == "# mine\n"
 
 
 def test_behind_the_console_a_month_has_passed_and_the_jobs_go_on(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """titan.toml on disk: begun, edited with its comments kept, and obeyed by `submit`."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,24 @@ def test_an_edit_changes_one_value_and_nothing_else(folder: Folder) -> None:
     assert text == MINE.replace('"daily"', '"nightly"')
     titan_file.set_key(folder, "titan-daily-feed", "deadline_h", "30")
     assert titan_file.read_strictly(folder).jobs["titan-daily-feed"].deadline_h == 30
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
+def test_an_edit_goes_through_a_link_and_keeps_rights_and_line_ends(tmp_path: Path) -> None:
+    folder, elsewhere = Folder(tmp_path / "titan"), tmp_path / "dotfiles.toml"
+    folder.root.mkdir()
+    titan_file.begin(folder)
+    text = titan_file.path_of(folder).read_bytes().replace(b"\n", b"\r\n")
+    titan_file.path_of(folder).unlink()
+    elsewhere.write_bytes(text)
+    elsewhere.chmod(0o640)
+    titan_file.path_of(folder).symlink_to(elsewhere)
+    titan_file.set_key(folder, "titan-daily-feed", "tokens_in", "31000")
+    assert titan_file.path_of(folder).is_symlink()
+    assert elsewhere.stat().st_mode & 0o777 == 0o640
+    now = elsewhere.read_bytes()
+    assert now.count(b"\r\n") == now.count(b"\n") == text.count(b"\n")
+    assert titan_file.read_strictly(folder).jobs["titan-daily-feed"].tokens_in == 31_000
 
 
 def test_a_time_of_day_takes_the_place_of_hours_and_a_key_is_taken_away(tmp_path: Path) -> None:

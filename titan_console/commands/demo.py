@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from core.settings import Settings, forget_key
+from core.toml_reader import FILE
 from state.errors import TitanError
 from titan_console import progress
 from titan_console.demo import texts
@@ -50,6 +51,7 @@ def command(
     On a terminal it opens the console on a month of such jobs and on new ones that go on until q
     leaves it; replay, cancel and force sync work. Printed, it takes under a minute.
     """
+    _refuse_what_is_used(home)
     home = home or Path(tempfile.mkdtemp(prefix="titan-demo-"))
     if live:
         _live(home, _texts(folder), seed)
@@ -58,6 +60,16 @@ def command(
     else:
         _play_behind_the_console(home, folder, seed)
     ctx.exit(Exit.DONE)
+
+
+def _refuse_what_is_used(home: Path | None) -> None:
+    """The demo writes into its folder what no real pass may find there."""
+    used = [name for name in ("titan.db", FILE) if home is not None and (home / name).exists()]
+    if used:
+        raise click.UsageError(
+            f"{home} has a {used[0]} already, and the demo wants a folder of its own:"
+            " name another one, or leave --home out"
+        )
 
 
 def _play(home: Path, folder: Path | None, seed: int, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import click
 
 from core import reports
 from core.clock import SystemClock
+from core.words import counted
 from state import views
 from state.folder import Folder
 from state.reader import Reader, Source
@@ -37,7 +38,9 @@ def tell(home: Path) -> None:
     ):
         click.echo(f"  {command:<{len(program) + 14}} {what}")
     staged = sorted(path.name for path in folder.staging.glob("*.jsonl"))
-    click.echo(f"  {folder.staging}/ has what the next job reads: {', '.join(staged)}")
+    if staged:
+        files = counted(len(staged), "file")
+        click.echo(f"  {folder.staging}/ has what the next job reads, {files} such as {staged[-1]}")
 
 
 def _program() -> str:
