@@ -189,7 +189,7 @@ def test_a_2xx_that_says_nothing_is_no_answer(answer: bytes, content_type: str) 
 
 def test_a_2xx_for_another_number_of_requests_is_no_answer() -> None:
     lane = a_lane(answering(body=a_batch()))
-    with pytest.raises(Unanswered, match="a batch of 1 requests to one of 3"):
+    with pytest.raises(Unanswered, match="a batch of 1 request to one of 3"):
         lane.create(a_body(3))
 
 
