@@ -50,7 +50,7 @@ FIRST_SEED = {
     "no_fence": 25,
     "sdk_retries": 7,
     "intent_after_post": 0,
-    "rows_before_list": 8,
+    "rows_before_list": 25,
     "forgotten_suspects": 11,
     "ignored_twins": 5,
     "collected_before_rows": 1,

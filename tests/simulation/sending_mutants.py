@@ -192,18 +192,25 @@ def _all(
 def rows_before_list() -> Generator[None, None, None]:
     """Strangers in the list are judged by the rows that there were before it was read."""
     real, expire = core.recover.unresolved, core.recover.expire_senders
+    real_sent = core.recover.orphans.sent_since
     known: dict[int, list[Batch]] = {}
+    sent: dict[int, list[Batch]] = {}
 
     def expire_senders(context: Any) -> None:
         known.pop(id(context), None)
         expire(context)
+        sent[id(context.ledger)] = real_sent(context.ledger, since_ts="")
 
     def unresolved(context: Any) -> list[Batch]:
         return known.setdefault(id(context), real(context))
 
+    def sent_since(ledger: Any, *, since_ts: str) -> list[Batch]:
+        return [batch for batch in sent[id(ledger)] if (batch.sent_ts or "") > since_ts]
+
     with (
         patched(core.recover, "unresolved", unresolved),
         patched(core.recover, "expire_senders", expire_senders),
+        patched(core.recover.orphans, "sent_since", sent_since),
     ):
         yield
 
