@@ -13,6 +13,7 @@ from titan_console.app import TitanApp
 from titan_console.links import ToRequest
 from titan_console.screens.detail import DetailPage
 from titan_console.screens.request_detail import RequestDetail
+from titan_console.widgets.preview import Preview
 from titan_console.widgets.search_line import SearchLine
 
 LARGE = (120, 40)
@@ -231,6 +232,13 @@ async def test_in_a_wide_terminal_a_pane_shows_what_is_under_the_cursor(tmp_path
             await pilot.press("w")
             await until(pilot, lambda: "Tokens          24 in, 2 out" not in shown(pilot))
             await pilot.press("w", "g")
+            pane = pilot.app.screen.query_one(Preview)
+            await until(pilot, lambda: 40 < pane.size.width < 60)
+            await pilot.press("+", "+")
+            await until(pilot, lambda: pane.size.width > 80)
+            await pilot.press("_", "_")
+            await until(pilot, lambda: not pane.display)
+            await pilot.press("+")
             bench.pass_after(120)
             bench.pass_after(1)
             await until_shown(pilot, "Tokens          24 in, 2 out")

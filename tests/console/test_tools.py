@@ -152,6 +152,19 @@ async def test_e_writes_batches_from_the_first_screen(tmp_path: Path) -> None:
         assert json.loads(file.read_text())["succeeded"] == 3
 
 
+async def test_ctrl_s_keeps_the_screen_as_a_picture_and_as_text(tmp_path: Path) -> None:
+    with a_bench(tmp_path) as bench:
+        ended(bench)
+        async with on(bench) as pilot:
+            await pilot.press("ctrl+s")
+            await until_told(pilot, "The screen is kept as")
+        picture, text = sorted(bench.folder.exports.iterdir())
+        assert (picture.suffix, text.suffix) == (".svg", ".txt")
+        assert "<svg" in picture.read_text("utf-8")
+        assert "TITAN  Requests" in text.read_text("utf-8")
+        assert stat.S_IMODE(text.stat().st_mode) == 0o600
+
+
 async def test_d_compares_two_marked_requests_and_two_attempts(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         bench.faults.add("row:overloaded:p=1")

@@ -10,6 +10,8 @@ from titan_console.screens.filtered import FilteredPage
 from titan_console.view import View
 from titan_console.widgets.preview import Preview
 
+_NONE, _NORMAL, _LARGE = range(3)
+
 
 class PreviewedPage(FilteredPage):
     """Shows what is under the cursor beside the lists that it gives in `lists`."""
@@ -17,15 +19,19 @@ class PreviewedPage(FilteredPage):
     DEFAULT_CSS = """
     PreviewedPage.-wide Preview { display: block; }
     PreviewedPage.-no-preview Preview { display: none; }
+    PreviewedPage.-large-preview Preview { width: 2fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("w", "preview", "Wide columns, no pane", show=False, id="list.preview"),
+        Binding("plus", "pane(1)", "Larger pane", show=False, id="list.pane_larger"),
+        Binding("underscore", "pane(-1)", "Smaller pane", show=False, id="list.pane_smaller"),
     ]
 
     def __init__(self, view: View) -> None:
         """`view` is what the app knows of the ledger."""
         super().__init__(view)
         self._preview = Preview(view)
+        self._pane = _NORMAL
 
     def lists(self) -> ComposeResult:
         """The lists, in one widget."""
@@ -40,7 +46,16 @@ class PreviewedPage(FilteredPage):
 
     def action_preview(self) -> None:
         """Give the width of the pane to the columns; take it back."""
-        self.toggle_class("-no-preview")
+        self._set_pane(_NORMAL if self._pane == _NONE else _NONE)
+
+    def action_pane(self, step: int) -> None:
+        """None, as usual, or the larger part of the width."""
+        self._set_pane(max(_NONE, min(self._pane + step, _LARGE)))
+
+    def _set_pane(self, pane: int) -> None:
+        self._pane = pane
+        self.set_class(pane == _NONE, "-no-preview")
+        self.set_class(pane == _LARGE, "-large-preview")
         self.call_after_refresh(self.show_about)
 
     def show_about(self) -> None:

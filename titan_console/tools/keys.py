@@ -8,5 +8,8 @@ TOOL_KEYS = (
     Binding("y", "tool('copy')", "Copy", id="tool.copy"),
     Binding("e", "tool('export')", "Export", show=False, id="tool.export"),
     Binding("o", "tool('view')", "Open in a pager or an editor", show=False, id="tool.view"),
+    Binding(
+        "ctrl+s", "tool('picture')", "Keep the screen as a file", show=False, id="tool.picture"
+    ),
     Binding("d", "tool('compare')", "Compare", show=False, id="tool.compare"),
 )
