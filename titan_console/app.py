@@ -28,6 +28,7 @@ from titan_console.tools.keys import TOOL_KEYS
 from titan_console.verb_desk import VerbDesk
 from titan_console.verb_words import KEYS, LABELS
 from titan_console.view import View
+from titan_console.widgets.ascii_filter import AsciiFilter
 from titan_console.widgets.control_filter import ControlFilter
 from titan_console.widgets.palette import DARK, LIGHT, MONO, THEMES
 from titan_console.widgets.tab_strip import TabStrip
@@ -90,6 +91,7 @@ class TitanApp(App[None]):
         *,
         read_only: bool = False,
         passes: Passes | None = None,
+        ascii_only: bool = False,
     ) -> None:
         """`home` is the state folder; it may not exist yet. Read-only, it takes no orders.
 
@@ -99,7 +101,6 @@ class TitanApp(App[None]):
         self._home = home
         self._clock = clock
         self._feed = Feed(home, clock)
-        self._control_filter = ControlFilter()
         self.view = View(self._feed, clock, TABS, read_only=read_only)
         self._orders = Orders(self, self.view, VerbDesk(home, clock), passes)
         self.view.order_lines = self._orders.lines
@@ -109,6 +110,9 @@ class TitanApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self._wanted = preferences.read(home)
+        self._filters: list[LineFilter] = [ControlFilter()]
+        if ascii_only or self._wanted.ascii:
+            self._filters.append(AsciiFilter())
         self.theme = MONO.name if self.no_color else f"titan-{self._wanted.theme or 'dark'}"
 
     def on_mount(self) -> None:
@@ -141,8 +145,8 @@ class TitanApp(App[None]):
             self.exit()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's own, and the net for control characters."""
-        return [*super().get_line_filters(), self._control_filter]
+        """Textual's own, the net for control characters, and ASCII where that is wanted."""
+        return [*super().get_line_filters(), *self._filters]
 
     def on_ledger_seen(self, message: LedgerSeen) -> None:
         """The ledger has changed."""
@@ -298,8 +302,14 @@ def _collect_garbage() -> None:
         gc.enable()
 
 
-def run(home: Path, *, read_only: bool = False, passes: Passes | None = None) -> int:
+def run(
+    home: Path,
+    *,
+    read_only: bool = False,
+    passes: Passes | None = None,
+    ascii_only: bool = False,
+) -> int:
     """Open the console on the ledger in `home`; the exit code."""
-    app = TitanApp(home, SystemClock(), read_only=read_only, passes=passes)
+    app = TitanApp(home, SystemClock(), read_only=read_only, passes=passes, ascii_only=ascii_only)
     app.run(mouse=preferences.read(home).mouse)
     return app.return_code or 0

@@ -82,9 +82,12 @@ class _LazyGroup(click.Group):
 @click.option("--poll", "poll", is_flag=True, help="Make one headless pass, then exit.")
 @click.option("--json", "as_json", is_flag=True, help="With --poll: print the summary as JSON.")
 @click.option("--read-only", is_flag=True, help="Open a console that takes no orders.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Open a console drawn in ASCII alone.")
 @click.version_option(package_name="titan-console", prog_name="titan-console")
 @click.pass_context
-def cli(ctx: click.Context, *, poll: bool, as_json: bool, read_only: bool) -> None:
+def cli(
+    ctx: click.Context, *, poll: bool, as_json: bool, read_only: bool, ascii_only: bool
+) -> None:
     """Run scheduled Claude jobs at half price through the Message Batches API.
 
     Without a command: the console. State lies under TITAN_HOME; the key comes from
@@ -97,7 +100,7 @@ def cli(ctx: click.Context, *, poll: bool, as_json: bool, read_only: bool) -> No
         ctx.exit(_load("poll").run(as_json=as_json))
     if as_json:
         raise click.UsageError("--json goes with --poll or with a command.")
-    ctx.exit(_load("console").run(read_only=read_only))
+    ctx.exit(_load("console").run(read_only=read_only, ascii_only=ascii_only))
 
 
 def main(arguments: list[str] | None = None) -> None:

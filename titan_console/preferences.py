@@ -1,7 +1,7 @@
-"""`[console]` of titan.toml: the theme, the mouse, and other keys."""
+"""`[console]` of titan.toml: the theme, the mouse, ASCII alone, and other keys."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.toml_reader import FILE, Mistake, Section, load
@@ -15,6 +15,7 @@ class Preferences:
 
     theme: str = ""
     mouse: bool = True
+    ascii: bool = False
     keys: Mapping[str, str] = field(default_factory=dict[str, str])
     mistakes: tuple[Mistake, ...] = ()
 
@@ -39,9 +40,10 @@ def parse(text: str) -> Preferences:
     found = Preferences(
         theme=table.choice("theme", THEMES, ""),
         mouse=table.flag("mouse", default=True),
+        ascii=table.flag("ascii", default=False),
         keys={name: key for name in keys.values if (key := keys.text(name))},
     )
     # The catalogue reads it, where an order is given.
     table.whole("countdown_s", most=3600)
     table.finish()
-    return Preferences(found.theme, found.mouse, found.keys, tuple(mistakes))
+    return replace(found, mistakes=tuple(mistakes))

@@ -84,6 +84,19 @@ async def test_the_line_of_keys_is_made_anew_only_when_it_reads_differently(
         await until(pilot, lambda: "/ Filter" not in shown(pilot))
 
 
+async def test_where_it_is_wanted_every_screen_is_drawn_in_ascii_alone(tmp_path: Path) -> None:
+    (tmp_path / "titan.toml").write_text("[console]\nascii = true\n")
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until_shown(pilot, "> in progress")
+        for screen in "12345678":
+            await pilot.press(screen)
+            await pilot.pause()
+            assert shown(pilot).isascii()
+        await pilot.press("1", "C")
+        await until_shown(pilot, "Back  esc")
+        assert shown(pilot).isascii()
+
+
 @pytest.mark.usefixtures("_collector_off")
 async def test_the_collector_that_the_start_turned_off_works_again(tmp_path: Path) -> None:
     async with opened(a_busy_ledger(tmp_path)) as pilot:

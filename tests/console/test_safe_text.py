@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from titan_console.safe_text import clean, pad
+from titan_console.widgets.ascii_filter import in_ascii
 
 HOSTILE = st.text(st.characters(), max_size=60) | st.text(
     "\x1b\x07\x00\x7f\x9b\u202e\u200b\u200d\u2028\ufe0f[/]@click=app.quit漢🙂é\n\t", max_size=60
@@ -77,3 +78,11 @@ def test_a_name_that_differs_at_its_end_keeps_it(width: int, shown: str) -> None
 @given(HOSTILE)
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     assert clean(clean(text)) == clean(text)
+
+
+@given(HOSTILE)
+def test_in_ascii_a_text_is_as_wide_as_before(text: str) -> None:
+    shown = clean(text)
+    plain = in_ascii(shown)
+    assert plain.isascii()
+    assert len(plain) == cell_len(shown)

@@ -9,7 +9,7 @@ from titan_console.diagnostics import Exit, say
 from titan_console.passes import Keeper
 
 
-def run(*, read_only: bool) -> int:
+def run(*, read_only: bool, ascii_only: bool = False) -> int:
     """Open the console on the ledger under TITAN_HOME."""
     if not (sys.stdout.isatty() or is_served()):
         from_environment()
@@ -22,7 +22,7 @@ def run(*, read_only: bool) -> int:
     from titan_console.app import run as run_app  # noqa: PLC0415 - loads Textual
 
     try:
-        return run_app(home, read_only=keeper is None, passes=keeper)
+        return run_app(home, read_only=keeper is None, passes=keeper, ascii_only=ascii_only)
     finally:
         if keeper is not None:
             keeper.close()
