@@ -8,6 +8,8 @@ from measure import Figure
 from programs import PEERS
 from scenarios import Finding
 
+from core.words import counted
+
 Sizes = Mapping[int, Mapping[str, Figure]]
 Peers = Mapping[str, Mapping[int, Figure] | str]
 
@@ -64,7 +66,7 @@ def write(
         (folder / f"benchmarks-{kind}.svg").write_text(chart(title, unit, series))
     page = [
         "# Benchmarks",
-        f"\nWritten by `python benchmarks/run.py`: {where}, medians of {runs} runs.",
+        f"\nWritten by `python benchmarks/run.py`: {where}, medians of {counted(runs, 'run')}.",
         "\n## What was to be reached\n",
         "| what | target | measured | met |\n|---|---|---|---|",
         *(

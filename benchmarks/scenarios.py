@@ -11,6 +11,7 @@ from pathlib import Path
 from measure import WrongResultError, environment, median, run, serving, write_requests
 from programs import bare_python, titan
 
+from core.words import counted
 from state.ledger import Ledger
 
 _TIMES = 5
@@ -94,7 +95,7 @@ def open_batches(folder: Path) -> Iterator[Finding]:
     yield Finding(
         what="pass over 1,000 open batches, over one with none open",
         target="3 calls, 0.5 s",
-        measured=f"{calls} calls, {over:.2f} s, of which loading the SDK {sdk:.2f} s",
+        measured=f"{counted(calls, 'call')}, {over:.2f} s, of which loading the SDK {sdk:.2f} s",
         met=calls <= 3 and over <= 0.5,
     )
 

@@ -4,12 +4,13 @@
 at what has changed in the files before you commit them.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 
 import pytest
 from scenes import (
     SIZES,
+    Walk,
     a_full_ledger,
     a_small_bench,
     every_dialog,
@@ -55,20 +56,14 @@ async def test_every_screen(tmp_path: Path, keep: Keep, size: str) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_every_tab_of_a_batch_and_of_requests(tmp_path: Path, keep: Keep, size: str) -> None:
+@pytest.mark.parametrize(("what", "through"), [("tabs", every_tab), ("dialogs", every_dialog)])
+async def test_every_tab_and_every_dialog(
+    tmp_path: Path, keep: Keep, what: str, through: Callable[[Walk], Awaitable[None]], size: str
+) -> None:
     with a_small_bench(tmp_path) as bench:
         path = bench.folder.ledger
-        async with walking(f"tabs-{size}", path, bench.clock, SIZES[size]) as walk:
-            await every_tab(walk)
-    keep(walk.album)
-
-
-@pytest.mark.parametrize("size", SIZES)
-async def test_every_dialog(tmp_path: Path, keep: Keep, size: str) -> None:
-    with a_small_bench(tmp_path) as bench:
-        path = bench.folder.ledger
-        async with walking(f"dialogs-{size}", path, bench.clock, SIZES[size]) as walk:
-            await every_dialog(walk)
+        async with walking(f"{what}-{size}", path, bench.clock, SIZES[size]) as walk:
+            await through(walk)
     keep(walk.album)
 
 
