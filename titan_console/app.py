@@ -110,9 +110,9 @@ class TitanApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self._wanted = preferences.read(home)
-        self._filters: list[LineFilter] = [ControlFilter()]
+        self._own_filters: list[LineFilter] = [ControlFilter()]
         if ascii_only or self._wanted.ascii:
-            self._filters.append(AsciiFilter())
+            self._own_filters.append(AsciiFilter())
         self.theme = MONO.name if self.no_color else f"titan-{self._wanted.theme or 'dark'}"
 
     def on_mount(self) -> None:
@@ -146,7 +146,7 @@ class TitanApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's own, the net for control characters, and ASCII where that is wanted."""
-        return [*super().get_line_filters(), *self._filters]
+        return [*super().get_line_filters(), *self._own_filters]
 
     def on_ledger_seen(self, message: LedgerSeen) -> None:
         """The ledger has changed."""
