@@ -2,10 +2,8 @@
 
 import os
 import socket
-import sys
 from collections.abc import Callable
 from functools import cache
-from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from core import titan_file
@@ -13,7 +11,6 @@ from core.clock import Clock, SystemClock
 from core.context import Context
 from core.engine import Engine
 from core.lane import Lane
-from core.loading import undisturbed
 from core.pricing import PriceBook
 from core.settings import Settings
 from state import rebuilding
@@ -23,10 +20,7 @@ from state.ledger import Ledger, random_word
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from core.anthropic_lane import AnthropicLane
     from core.rebuild import Rebuilt
-
-_LOADING = Lock()
 
 
 def open_engine(
@@ -42,7 +36,7 @@ def open_engine(
 
     `word` makes the keys and nonces of a ledger; a demo makes the same ones each time.
 
-    The SDK is loaded when the API is first needed. Raises LedgerUnusable.
+    What speaks to the API is loaded when it is first needed. Raises LedgerUnusable.
     """
     clock = clock or SystemClock()
     folder = Folder(settings.home)
@@ -60,7 +54,6 @@ def open_engine(
             folder=folder,
             clock=clock,
             lane=lane,
-            load_ahead=lambda: _load_ahead(settings),
             prices=PriceBook(titan_file.read(folder).prices),
             holder=f"{who}/{random_word(4)}",
             progress=progress,
@@ -73,20 +66,9 @@ def open_engine(
 def open_lane(settings: Settings) -> Lane:
     """The way to the API that the settings name. Raises SettingsError without a key."""
     key = settings.require_key()
-    return _lane_class()(api_key=key, base_url=settings.base_url)
+    from core.anthropic_lane import AnthropicLane  # noqa: PLC0415 - slow, only when needed
 
-
-def _lane_class() -> "type[AnthropicLane]":
-    """Loads the SDK, 3,000 modules."""
-    with _LOADING, undisturbed():
-        from core.anthropic_lane import AnthropicLane  # noqa: PLC0415 - 2 s, only when needed
-    return AnthropicLane
-
-
-def _load_ahead(settings: Settings) -> None:
-    """Load the SDK on a thread while this one waits for the disk; without a key nothing will."""
-    if settings.api_key and "anthropic" not in sys.modules:
-        Thread(target=_lane_class, name="titan-load", daemon=True).start()
+    return AnthropicLane(api_key=key, base_url=settings.base_url)
 
 
 def rebuild_ledger(settings: Settings, *, actor: str) -> "tuple[Rebuilt, Path | None]":

@@ -19,8 +19,8 @@ class Context:
 
     `lane` makes the way to the API when it is first needed, and raises SettingsError where
     there is no key. `holder` names this process in leases; `progress` hears how many requests
-    of how many are done. `load_ahead` begins to load what `lane` needs, `close` lets go of the
-    way to the API. `runs_commands`: whether its passes run what jobs want run after a delivery.
+    of how many are done. `close` lets go of the way to the API. `runs_commands`: whether its passes
+    run what jobs want run after a delivery.
     """
 
     ledger: Ledger
@@ -33,6 +33,5 @@ class Context:
     recovery: Recovery = field(default_factory=Recovery)
     rng: random.Random = field(default_factory=random.Random)
     progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None
-    load_ahead: Callable[[], None] = lambda: None
     close: Callable[[], None] = lambda: None
     runs_commands: bool = True

@@ -98,9 +98,6 @@ def _take_in(
     spool = SpoolWriter(context.folder.spool, f"{key}.jsonl", step=context.ledger.step)
     try:
         submissions.stage(context.ledger, _spooled(context, requests, terms, spool, reading))
-        if reading.seen.requests and not submissions.is_known(context.ledger, terms.tag):
-            # What follows waits for the disk, and only what is new is sent.
-            context.load_ahead()
         spool.finish()
         _refuse_nothing(reading.seen)
         new = _new_submission(context, terms, key, spool.path.name)

@@ -94,15 +94,6 @@ def _some_are_known(ledger: Ledger, tag: str, staged: int) -> str:
     )
 
 
-def is_known(ledger: Ledger, tag: str) -> bool:
-    """Whether the ledger has the first of the staged requests."""
-    sql = (
-        "SELECT 1 FROM new_requests n JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
-        " WHERE n.seq = 1"
-    )
-    return ledger.row(sql, tag) is not None
-
-
 def is_taken_in(ledger: Ledger, key: str) -> bool:
     """Whether the ledger has a submission of that key."""
     return ledger.row("SELECT 1 FROM submissions WHERE key = ?", key) is not None

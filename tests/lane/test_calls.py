@@ -45,7 +45,6 @@ def test_a_create_is_one_post_of_exactly_the_bytes_that_were_announced() -> None
     assert request.headers["content-type"] == "application/json"
     assert request.headers["anthropic-beta"] == "output-300k-2026-03-24,another"
     assert request.headers["authorization"] == f"Bearer {KEY}"
-    assert request.headers["x-stainless-retry-count"] == "0"
     assert created.account == "org/wrkspc_1"
     assert created.remote.counts == Counts(processing=1)
     assert created.remote.created_ts == "2026-08-19T14:49:30.044Z"

@@ -1,4 +1,4 @@
-"""Every way in which the SDK and its HTTP library can fail is one of ours."""
+"""Every way in which the API, the HTTP library and the SDK can fail is one of ours."""
 
 import json
 
@@ -6,9 +6,9 @@ import anthropic
 import httpx2
 import pytest
 from anthropic._error_classes import ERROR_CLASSES
-from lane.wire import BASE_URL, a_body, a_lane, answering
+from lane.wire import a_body, a_lane, answering
 
-from core.anthropic_lane import to_lane_error
+from core.anthropic_lane import AnthropicLane
 from core.errors import (
     LaneError,
     NotFound,
@@ -42,7 +42,6 @@ BY_STATUS: dict[int, type[LaneError]] = {
     529: Unanswered,
     599: Unanswered,
 }
-REQUEST = httpx2.Request("POST", f"{BASE_URL}/v1/messages/batches")
 # Made with a status by the SDK; the class tells no more than the status does.
 WITHOUT_STATUS = {
     "APIError",
@@ -123,20 +122,65 @@ def test_the_sdk_has_no_exception_that_nobody_has_looked_at() -> None:
     assert others <= WITHOUT_STATUS
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (anthropic.APIConnectionError(request=REQUEST), Unanswered),
-        (anthropic.APITimeoutError(request=REQUEST), Unanswered),
-        (anthropic.AnthropicError("x"), Unanswered),
-        (
-            anthropic.APIResponseValidationError(httpx2.Response(200, request=REQUEST), None),
-            Unanswered,
-        ),
-    ],
+LONG: dict[str, object] = {
+    "model": "claude-sonnet-4-6",
+    "max_tokens": 64_000,
+    "messages": [{"role": "user", "content": "Tell me all."}],
+}
+
+
+def caught_amid_a_long_answer(lane: AnthropicLane) -> LaneError:
+    """What a synchronous answer raises that comes through the SDK."""
+    with pytest.raises(LaneError) as error:
+        lane.run_one(LONG)
+    return error.value
+
+
+@pytest.mark.parametrize(("status", "kind"), BY_STATUS.items())
+def test_each_status_means_the_same_for_a_long_answer(status: int, kind: type[LaneError]) -> None:
+    answer = answering(status, body=an_error(), headers={"retry-after": "7"})
+    error = caught_amid_a_long_answer(a_lane(answer))
+    assert type(error) is kind
+    assert (error.status, error.retry_after_s) == (status, 7.0)
+    assert str(error) == f"The API answers {status}: No."
+
+
+def test_an_error_within_a_long_answer_is_told() -> None:
+    said = an_error("Overloaded")
+    stream = b"event: error\ndata: " + json.dumps(said).encode() + b"\n\n"
+    lane = a_lane(answering(content=stream, headers={"content-type": "text/event-stream"}))
+    error = caught_amid_a_long_answer(lane)
+    assert type(error) is Unanswered
+    assert "Overloaded" in str(error)
+
+
+BEGUN = (
+    b"event: message_start\ndata: "
+    + json.dumps(
+        {
+            "type": "message_start",
+            "message": {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "model": "claude-sonnet-4-6",
+                "content": [],
+                "stop_reason": None,
+                "stop_sequence": None,
+                "usage": {"input_tokens": 5, "output_tokens": 1},
+            },
+        }
+    ).encode()
+    + b"\n\n"
 )
-def test_what_has_no_status_may_have_been_taken_in(error: Exception, kind: type[LaneError]) -> None:
-    assert type(to_lane_error(error)) is kind
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"data: {\n\n", b"<html>", b"event: message_stop\n\n", BEGUN]
+)
+def test_a_long_answer_that_breaks_off_is_none(content: bytes) -> None:
+    lane = a_lane(answering(content=content, headers={"content-type": "text/event-stream"}))
+    assert type(caught_amid_a_long_answer(lane)) is Unanswered
 
 
 NEVER_LEFT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
@@ -157,6 +201,7 @@ def test_every_failure_of_the_wire_is_one_of_ours(kind: type[httpx2.TransportErr
     expected = Unreachable if kind.__name__ in NEVER_LEFT else Unanswered
     assert type(error.value) is expected
     assert error.value.status is None
+    assert type(caught_amid_a_long_answer(lane)) is expected
 
 
 @pytest.mark.parametrize("kind", transport_errors())

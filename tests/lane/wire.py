@@ -14,7 +14,7 @@ Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
 def a_lane(handler: Handler, *, base_url: str = BASE_URL) -> AnthropicLane:
-    """The real lane and the real SDK; the network is that function."""
+    """The real lane; the network is that function."""
     http_client = httpx2.Client(transport=httpx2.MockTransport(handler))
     return AnthropicLane(api_key=KEY, base_url=base_url, http_client=http_client)
 
