@@ -9,7 +9,7 @@ import msgspec
 
 from core.answers import to_result
 from core.context import Context
-from core.pricing import dollars
+from core.pricing import dollars_float
 from state import views
 from state.records import Outcome, RequestStatus, Submission, Usage
 from state.results_file import file_name
@@ -92,7 +92,7 @@ def _copied(row: Told, line: bytes) -> bytes:
 
 
 def _cost(nano: int | None) -> bytes:
-    return b"null" if nano is None else msgspec.json.encode(float(dollars(nano)))
+    return b"null" if nano is None else msgspec.json.encode(dollars_float(nano))
 
 
 def _as_result_row(row: Told) -> ResultRow:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from core.context import Context
-from core.pricing import dollars
+from core.pricing import dollars_float
 from core.result_line import message_of
 from state import retention, views
 from state.errors import FileLost
@@ -46,7 +46,7 @@ def to_result(row: ResultRow, line: bytes | None) -> Result:
         "message": message,
         "error": _error(row),
         "usage": message.get("usage") if message else None,
-        "cost_usd": None if row.cost_nano is None else float(dollars(row.cost_nano)),
+        "cost_usd": None if row.cost_nano is None else dollars_float(row.cost_nano),
         "batch_id": row.batch_key,
     }
 

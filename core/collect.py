@@ -30,8 +30,6 @@ from state.results_file import ResultsFile
 from state.timestamps import from_text
 
 _PROGRESS_EVERY = 1000
-# Where a checksum would be: its line is still to come, or the id is none of the batch's.
-_NOT_YET, _FOREIGN = -1, -2
 _OWN_LENGTH = 8
 _PIECE = 1 << 18
 
@@ -167,11 +165,15 @@ class _Reading:
         self._tally = tally
         self._at = from_text(batch.accepted_ts or batch.created_ts)
         self._to_custom_id = _translation(context, batch)
-        # Of each id the checksum of its line; of those that an earlier try brought, none.
-        self._seen: dict[str, int | None] = {
-            custom_id: None if is_known else _NOT_YET
-            for custom_id, is_known in collection.ids_of(context.ledger, batch)
-        }
+        # The requests whose lines are still to come, by custom_id.
+        self._awaited: dict[str, int] = {}
+        # The checksums of the lines that came; of those that an earlier try brought, none.
+        self._seen: dict[str, int | None] = {}
+        for custom_id, request_id, is_known in collection.ids_of(context.ledger, batch):
+            if is_known:
+                self._seen[custom_id] = None
+            else:
+                self._awaited[custom_id] = request_id
         self._done = 0
 
     def results(self, pieces: Iterable[bytes]) -> Iterator[Staged]:
@@ -180,16 +182,16 @@ class _Reading:
             found = self._parsed(line) if line else None
             if found is None:
                 continue
-            custom_id = self._to_custom_id(found.custom_id)
-            seen = self._seen.get(custom_id, _FOREIGN) if custom_id is not None else _FOREIGN
-            if custom_id is not None and seen == _NOT_YET:
+            custom_id = self._to_custom_id(found.custom_id) or ""
+            request_id = self._awaited.pop(custom_id, None)
+            if request_id is not None:
                 self._seen[custom_id] = zlib.crc32(line)
-                yield self._stored(line, found, custom_id)
-            elif seen == _FOREIGN:
+                yield self._stored(line, found, custom_id, request_id)
+            elif custom_id in self._seen:
+                self._count_repeated(line, self._seen[custom_id])
+            else:
                 self._tally.foreign += 1
                 self._tally.reject(line)
-            else:
-                self._count_repeated(line, seen)
 
     def _until_broken(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """A connection that breaks ends the answer; what came before is as good as any."""
@@ -215,7 +217,7 @@ class _Reading:
             self._tally.contradicted += 1
             self._tally.reject(line)
 
-    def _stored(self, line: bytes, found: ResultLine, custom_id: str) -> Staged:
+    def _stored(self, line: bytes, found: ResultLine, custom_id: str, request_id: int) -> Staged:
         stored = with_custom_id(line, found.custom_id, custom_id)
         offset = self._file.write(stored)
         self._done += 1
@@ -223,15 +225,15 @@ class _Reading:
             self._context.progress("collecting", self._done, self._batch.request_count)
         if not isinstance(found.result, Succeeded):
             # Only what succeeded is billed.
-            row = as_collected(found).as_staged()
-            return (custom_id, *row[1:13], offset, len(stored))
+            row = as_collected(found).as_staged(request_id)
+            return (*row[:13], offset, len(stored))
         message = found.result.message
         usage = to_usage(message.usage)
         cost, sync_cost = self._context.prices.price(
             message.model or self._batch.model, usage, at=self._at, kind=self._batch.kind
         )
         return (
-            *(custom_id, "succeeded", None, None, message.stop_reason, message.model),
+            *(request_id, "succeeded", None, None, message.stop_reason, message.model),
             *(usage.input_tokens, usage.output_tokens, usage.cache_write_5m_tokens),
             *(usage.cache_write_1h_tokens, usage.cache_read_tokens),
             *(cost, sync_cost, offset, len(stored)),

@@ -1,19 +1,25 @@
-"""The facade: what jobs, commands and the console ask of the engine."""
+"""The facade: what jobs, commands and the console ask of the engine.
+
+Each verb is loaded when it is asked for: most passes find nothing to do.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from core import answers, poll
-from core.adopt import Adopted, adopt
-from core.answers import Result
+from core import poll
 from core.context import Context
 from core.poll import PassSummary
-from core.submit import Order, Submitted, submit
 from state import mirrors, views
 from state.errors import LedgerError
 from state.records import Batch, RequestStatus, Submission
+
+if TYPE_CHECKING:
+    from core.adopt import Adopted
+    from core.answers import Result
+    from core.submit import Submitted
+    from core.terms import Order
 
 _UNFINISHED = (RequestStatus.WAITING, RequestStatus.LIVE)
 
@@ -39,8 +45,10 @@ class Engine:
         self.context.close()
         self.context.ledger.close()
 
-    def submit(self, requests: Iterable[object], order: Order) -> Submitted:
+    def submit(self, requests: Iterable[object], order: "Order") -> "Submitted":
         """Take requests in and send them. See `core.submit.submit`."""
+        from core.submit import submit
+
         submitted = submit(self.context, requests, order)
         try:
             mirrors.update(self.context.ledger, self.context.folder)
@@ -53,8 +61,10 @@ class Engine:
         """One pass. See `core.poll.run_pass`."""
         return poll.run_pass(self.context)
 
-    def adopt(self, remote_id: str, *, tag: str | None = None) -> Adopted:
+    def adopt(self, remote_id: str, *, tag: str | None = None) -> "Adopted":
         """Take a batch in that the ledger does not know. See `core.adopt.adopt`."""
+        from core.adopt import adopt
+
         adopted = adopt(self.context, remote_id, tag=tag)
         mirrors.update(self.context.ledger, self.context.folder)
         return adopted
@@ -71,8 +81,10 @@ class Engine:
             for row in views.results(self.context.ledger, submission, batch=batch)
         )
 
-    def results(self, name: str) -> Iterator[Result]:
+    def results(self, name: str) -> "Iterator[Result]":
         """The requests that the name means, in input order. See `core.answers.results`."""
+        from core import answers
+
         for submission, batch in self._meant(name):
             yield from answers.results(self.context, submission, batch=batch)
 

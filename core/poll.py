@@ -1,15 +1,14 @@
 """One pass: recover, send what waits, look, collect, deliver, mirror. Then it is over.
 
-Each step survives a kill at any point, and a second pass finishes what the first began.
+Each step survives a kill at any point, and a second pass finishes what the first began. What a
+pass has no work for it does not load: most passes find nothing to do.
 """
 
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
-from core import account, alarm, deadlines, inline, orders, recover, replaying, rescue, settled
-from core.collect import collect_all
+from core import account, alarm, deadlines, orders, recover, replaying
 from core.context import Context
-from core.deliver import deliver_finished
 from core.errors import (
     LaneError,
     NotFound,
@@ -23,8 +22,20 @@ from core.listing import Listing, take
 from core.payload import wire_overhead
 from core.policy import is_due, is_past_retention, next_look
 from core.reading import read
-from core.send import send_intents
-from state import leases, leftovers, looking, mirrors, results_file, sending, submissions, views
+from state import (
+    delivery,
+    inline,
+    leases,
+    leftovers,
+    looking,
+    mirrors,
+    rescue_file,
+    results_file,
+    sending,
+    settled,
+    submissions,
+    views,
+)
 from state.records import Batch, BatchStatus
 
 PASS_LEASE = "pass"  # noqa: S105 - a pass, not a password
@@ -168,8 +179,14 @@ def _look_failed(context: Context, batch: Batch, error: LaneError) -> None:
 
 def _take_in_rescued(context: Context, summary: PassSummary) -> None:
     """What was kept while the ledger could not be used, and runs whose process is dead."""
-    summary.troubles += rescue.take_in_all(context)
-    inline.finish_abandoned(context)
+    if rescue_file.waiting(context.folder):
+        from core import rescue
+
+        summary.troubles += rescue.take_in_all(context)
+    if inline.unfinished(context.ledger):
+        from core.inline import finish_abandoned
+
+        finish_abandoned(context)
 
 
 def _send_waiting(context: Context, summary: PassSummary) -> None:
@@ -182,6 +199,8 @@ def _send_waiting(context: Context, summary: PassSummary) -> None:
     intents = sending.intents(context.ledger)
     if not intents:
         return
+    from core.send import send_intents
+
     trouble = send_intents(context, intents)
     summary.sent = sending.accepted_of(context.ledger, intents)
     if trouble:
@@ -190,6 +209,10 @@ def _send_waiting(context: Context, summary: PassSummary) -> None:
 
 def _collect(context: Context, summary: PassSummary) -> None:
     results_file.name_the_finished(context.ledger, context.folder.results)
+    if not looking.to_collect(context.ledger):
+        return
+    from core.collect import collect_all
+
     for batch, collected in collect_all(context):
         if collected is None:
             summary.troubles.append(f"{batch.key}: its results are not to be had now.")
@@ -205,17 +228,24 @@ def _collect(context: Context, summary: PassSummary) -> None:
 
 
 def _deliver(context: Context, summary: PassSummary) -> None:
+    if not delivery.due(context.ledger):
+        return
+    from core.deliver import deliver_finished
+
     summary.delivered, troubles = deliver_finished(context)
     summary.troubles += troubles
 
 
 def _follow_up(context: Context, summary: PassSummary) -> None:
     """What a job wants run when its file is there; a pass within a job leaves it to the poller."""
-    if context.runs_commands:
-        for trouble in settled.run_due(context):
-            _renew(context)
-            if trouble:
-                summary.troubles.append(trouble)
+    if not context.runs_commands or not settled.is_any_open(context.ledger):
+        return
+    from core.settled import run_due
+
+    for trouble in run_due(context):
+        _renew(context)
+        if trouble:
+            summary.troubles.append(trouble)
 
 
 def _tidy(context: Context, _summary: PassSummary) -> None:

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from core.price_rows import OwnPrices, Rates, in_force
 from state.records import Kind, Usage
 
-__all__ = ["PriceBook", "Rates", "dollars"]
+__all__ = ["PriceBook", "Rates", "dollars", "dollars_float"]
 
 # Models that the price list lacks, and the one whose prices Anthropic gives them.
 _TWINS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
@@ -21,6 +21,7 @@ _STEPS = (100_000, 200_000)
 _MOST_LAST = 1000
 _PICO_PER_DOLLAR_PER_MTOK = 1_000_000
 _PICO_PER_NANO = 1_000
+_NANO_PER_DOLLAR = 1_000_000_000
 _CENT, _PARTS = Decimal("0.01"), Decimal("0.0001")
 
 
@@ -118,6 +119,11 @@ def _look_up(model: str, step: int, at: datetime) -> Rates | None:
 def dollars(nano: int) -> Decimal:
     """Nano-dollars as exact dollars."""
     return Decimal(nano).scaleb(-9)
+
+
+def dollars_float(nano: int) -> float:
+    """The float nearest to the exact dollars."""
+    return nano / _NANO_PER_DOLLAR
 
 
 def dollars_text(nano: int) -> str:

@@ -12,7 +12,6 @@ from core.lines import split_lines
 from core.listing import Listing
 from core.policy import SENDING_LEASE
 from core.reading import read
-from core.result_line import BadLineError, decode
 from state import orphans, sending
 from state.orphans import Orphan, OrphanVerdict
 from state.records import Batch, BatchStatus
@@ -176,6 +175,8 @@ def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
 
     More than one line is asked, since an answer may hold a line that does not belong to it.
     """
+    from core.result_line import BadLineError, decode  # noqa: PLC0415 - slow, seldom needed
+
     read_lines = 0
     with context.lane().results(remote_id) as pieces:
         for line in split_lines(pieces):

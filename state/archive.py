@@ -46,26 +46,21 @@ class ArchivedFile:
         self._plain = [0, *accumulate(plain for _, plain in entries)]
         self._frame = -1
         self._content = b""
-        self._offset = 0
 
     @property
     def size(self) -> int:
         """Bytes of the file as it was."""
         return self._plain[-1]
 
-    def seek(self, offset: int) -> None:
-        """Go to that place of the file as it was."""
-        self._offset = offset
-
-    def read(self, length: int) -> bytes:
+    def read_at(self, offset: int, length: int) -> bytes:
         """The bytes from there on; fewer where it ends. Raises OSError."""
         pieces: list[bytes] = []
-        while length and self._offset < self.size:
-            frame = bisect_right(self._plain, self._offset) - 1
-            within = self._offset - self._plain[frame]
+        while length and offset < self.size:
+            frame = bisect_right(self._plain, offset) - 1
+            within = offset - self._plain[frame]
             piece = self._load(frame)[within : within + length]
             pieces.append(piece)
-            self._offset += len(piece)
+            offset += len(piece)
             length -= len(piece)
         return b"".join(pieces)
 
@@ -171,9 +166,11 @@ def _write(path: Path, part: Path) -> int:
 def _compare(path: Path, part: Path) -> None:
     copy = ArchivedFile(part)
     try:
+        offset = 0
         with path.open("rb") as source:
             while block := source.read(_FRAME):
-                if copy.read(len(block)) != block:
+                if copy.read_at(offset, len(block)) != block:
                     raise OSError(f"{part} does not read back as {path}")
+                offset += len(block)
     finally:
         copy.close()

@@ -7,7 +7,7 @@ from state.records import Batch, Collected, Collection, Staged
 from state.sending import finish_submission
 
 _STAGED = (
-    "custom_id TEXT PRIMARY KEY, outcome TEXT, error_type TEXT, error_message TEXT,"
+    "request_id INTEGER PRIMARY KEY, outcome TEXT, error_type TEXT, error_message TEXT,"
     " stop_reason TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER,"
     " cache_write_5m_tokens INTEGER, cache_write_1h_tokens INTEGER, cache_read_tokens INTEGER,"
     " cost_nano INTEGER, sync_cost_nano INTEGER, result_offset INTEGER, result_length INTEGER"
@@ -29,14 +29,14 @@ _COPIED = [
 def begin(ledger: Ledger) -> None:
     """Make room for the lines of one batch."""
     ledger.execute("DROP TABLE IF EXISTS temp.staged")
-    ledger.execute(f"CREATE TEMP TABLE staged ({_STAGED}) WITHOUT ROWID")
+    ledger.execute(f"CREATE TEMP TABLE staged ({_STAGED})")
 
 
-def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, bool]]:
-    """Every custom_id of the batch, and whether an earlier try has brought its result."""
+def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, bool]]:
+    """Every custom_id of the batch, its request, and whether an earlier try brought its result."""
     return ledger.each(
-        "SELECT r.custom_id, a.outcome IS NOT NULL AND a.outcome <> 'missing' FROM attempts a"
-        " JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ?",
+        "SELECT r.custom_id, r.id, a.outcome IS NOT NULL AND a.outcome <> 'missing'"
+        " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ?",
         batch.id,
     )
 
@@ -55,12 +55,10 @@ def long_ids(ledger: Ledger, batch: Batch, longer_than: int) -> list[str]:
 
 
 def stage(ledger: Ledger, results: Iterable[Staged]) -> None:
-    """Lay good lines down, each custom_id once; they count only from `commit` on."""
+    """Lay good lines down, each request once; they count only from `commit` on."""
     ledger.execute("BEGIN")
     try:
-        ledger.fill(
-            "INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", results
-        )
+        ledger.fill_beside("staged", _STAGED.count(",") + 1, results)
     finally:
         ledger.execute("COMMIT")
 
@@ -133,10 +131,9 @@ def _take_attempts(ledger: Ledger, batch: Batch) -> int:
         " sync_cost_nano = CASE WHEN s.outcome = 'succeeded' AND r.status = 'succeeded' THEN 0"
         " ELSE s.sync_cost_nano END,"
         " surplus = (s.outcome = 'succeeded' AND r.status = 'succeeded')"
-        " FROM staged s JOIN requests r ON r.tag = ? AND r.custom_id = s.custom_id"
-        " WHERE attempts.batch_id = ? AND attempts.request_id = r.id"
+        " FROM staged s JOIN requests r ON r.id = s.request_id"
+        " WHERE attempts.batch_id = ? AND attempts.request_id = s.request_id"
         " AND (attempts.outcome IS NULL OR attempts.outcome = 'missing')",
-        batch.tag,
         batch.id,
     )
 

@@ -40,7 +40,10 @@ def connect(path: Path) -> "sqlite3.Connection":
             f"Cannot write the ledger {path}: {error.strerror or error}. "
             "Set TITAN_HOME to a folder that this user may write."
         ) from error
-    return _configured(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None))
+    return _configured(
+        # The ledger fills a table on a thread that it waits for; it guards its thread itself.
+        sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    )
 
 
 def connect_read_only(path: Path) -> "sqlite3.Connection":

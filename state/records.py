@@ -226,11 +226,11 @@ class CollectedResult:
     offset: int = 0
     length: int = 0
 
-    def as_staged(self) -> "Staged":
+    def as_staged(self, request_id: int) -> "Staged":
         """The row that is laid down beside the ledger."""
         usage = self.usage
         return (
-            *(self.custom_id, self.outcome.value, self.error_type, self.error_message),
+            *(request_id, self.outcome.value, self.error_type, self.error_message),
             *(self.stop_reason, self.model, usage.input_tokens, usage.output_tokens),
             *(usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, usage.cache_read_tokens),
             *(self.cost_nano, self.sync_cost_nano, self.offset, self.length),
@@ -239,7 +239,7 @@ class CollectedResult:
 
 # A collected result as its row: a batch has 100,000, so they come as plain tuples.
 Staged = tuple[
-    *tuple[str, str, str | None, str | None, str | None, str | None],
+    *tuple[int, str, str | None, str | None, str | None, str | None],
     *tuple[int, int, int, int, int, int | None, int | None, int, int],
 ]
 

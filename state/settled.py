@@ -61,6 +61,13 @@ def due(source: Source, now_ts: str) -> list[SettledRun]:
     return _where(source, "state IN ('due', 'running') AND not_before_ts <= ?", now_ts)
 
 
+def is_any_open(source: Source) -> bool:
+    """Whether anything is due, under way or given up."""
+    return bool(
+        source.rows("SELECT 1 FROM settled_runs WHERE state NOT IN ('done', 'none') LIMIT 1")
+    )
+
+
 def given_up(source: Source) -> list[SettledRun]:
     """What failed too often."""
     return _where(source, "state = 'failed'")

@@ -1,6 +1,7 @@
 """Bodies of requests on disk: written and made to last before the ledger points at them."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import FileIO
@@ -76,7 +77,7 @@ class LineReader:
         """For the files of that folder."""
         self._folder = folder
         self._name = ""
-        self._file: FileIO | ArchivedFile | None = None
+        self._file: _PlainFile | ArchivedFile | None = None
 
     def __enter__(self) -> Self:
         """Use as `with LineReader(...) as lines`."""
@@ -105,26 +106,35 @@ class LineReader:
                 self.close()
                 self._file = self._open(name)
                 self._name = name
-            self._file.seek(offset)
-            line = self._file.read(length)
+            line = self._file.read_at(offset, length)
         except OSError as error:
             raise FileLost(f"Cannot read {self._folder / name}: {error}.") from error
         if len(line) != length:
             raise FileLost(f"{self._folder / name} is shorter than the ledger says.")
         return line
 
-    def _open(self, name: str) -> FileIO | ArchivedFile:
+    def _open(self, name: str) -> "_PlainFile | ArchivedFile":
         path = self._folder / name
         # What is old is compressed; what has come in part has the last of these names.
-        for way in (lambda: _unbuffered(path), lambda: ArchivedFile(archive.packed(path))):
+        for way in (lambda: _PlainFile(path), lambda: ArchivedFile(archive.packed(path))):
             with suppress(FileNotFoundError):
                 return way()
-        return _unbuffered(self._folder / f"{name}.part")
+        return _PlainFile(self._folder / f"{name}.part")
 
 
-def _unbuffered(path: Path) -> FileIO:
+class _PlainFile:
     """Each line is asked for by its place: what lies around it need not be read."""
-    return FileIO(path, "rb")
+
+    def __init__(self, path: Path) -> None:
+        self._file = FileIO(path, "rb")
+        self.close = self._file.close
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """The bytes from there on; fewer where it ends. Raises OSError."""
+        if sys.platform != "win32":
+            return os.pread(self._file.fileno(), length, offset)
+        self._file.seek(offset)
+        return self._file.read(length)
 
 
 def check_whole(folder: Path, ends: Mapping[str, int]) -> None:

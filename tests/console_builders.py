@@ -182,7 +182,8 @@ class LedgerBuilder:
             for custom_id in ids[len(failures) :]
         ]
         collection.begin(self.ledger)
-        collection.stage(self.ledger, (result.as_staged() for result in results))
+        requests = {name: number for name, number, _ in collection.ids_of(self.ledger, batch)}
+        collection.stage(self.ledger, (r.as_staged(requests[r.custom_id]) for r in results))
         collection.commit(self.ledger, batch, results_bytes=1000)
         return self.batch(batch.key)
 

@@ -257,7 +257,7 @@ def test_a_defect_of_the_helper_keeps_the_requests(
         raise ZeroDivisionError
 
     with monkeypatch.context() as broken, caplog.at_level(logging.WARNING):
-        broken.setattr("core.engine.submit", defect)
+        broken.setattr("core.submit.submit", defect)
         key = titan_batch.submit(some_requests(1), tag="t")
     assert key in caplog.text
     _poll()

@@ -15,6 +15,7 @@ from state.records import (
     NewSubmission,
     Outcome,
     SpooledRequest,
+    Staged,
     Submission,
     Usage,
 )
@@ -88,6 +89,12 @@ def send(ledger: Ledger, number: int = 1) -> Batch:
     )
     assert sending.accepted(ledger, batch(ledger, number), remote(number), "org/ws")
     return batch(ledger, number)
+
+
+def staged(ledger: Ledger, *results: CollectedResult) -> list[Staged]:
+    """The results as they are laid down beside the ledger, each for its request."""
+    ids = dict(ledger.each("SELECT custom_id, id FROM requests"))
+    return [result.as_staged(ids[result.custom_id]) for result in results]
 
 
 def a_result(custom_id: str, outcome: Outcome = Outcome.SUCCEEDED) -> CollectedResult:

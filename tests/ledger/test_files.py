@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from ledger.made import START, a_ledger, a_result, batch, remote, send, spooled, submit
+from ledger.made import START, a_ledger, a_result, batch, remote, send, spooled, staged, submit
 
 from core.clock import ManualClock
 from state import collection, looking, mirrors
@@ -123,7 +123,7 @@ def collect(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     sent = send(ledger)
     looking.saw(ledger, sent, remote(status=BatchStatus.ENDED))
     collection.begin(ledger)
-    collection.stage(ledger, [a_result("a").as_staged(), a_result("b", outcome).as_staged()])
+    collection.stage(ledger, staged(ledger, a_result("a"), a_result("b", outcome)))
     collection.commit(ledger, batch(ledger), results_bytes=0)
 
 

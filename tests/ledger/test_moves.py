@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from ledger.made import a_result, batch, remote, send, spooled, submit
+from ledger.made import a_result, batch, remote, send, spooled, staged, submit
 
 from state import collection, looking, sending, views
 from state.errors import AlreadySubmitted, IllegalMove
@@ -80,9 +80,7 @@ def collected(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     sent = send(ledger)
     looking.saw(ledger, sent, remote(status=BatchStatus.ENDED))
     collection.begin(ledger)
-    collection.stage(
-        ledger, [a_result("a", outcome).as_staged(), a_result("b", outcome).as_staged()]
-    )
+    collection.stage(ledger, staged(ledger, a_result("a", outcome), a_result("b", outcome)))
     assert collection.commit(ledger, batch(ledger), results_bytes=10).complete
 
 
@@ -188,7 +186,7 @@ def test_what_repeats_only_in_part_is_refused_and_named(
 def test_a_failure_that_comes_second_leaves_the_success(ledger: Ledger) -> None:
     collected(ledger)
     collection.begin(ledger)
-    collection.stage(ledger, [a_result("a", Outcome.ERRORED).as_staged()])
+    collection.stage(ledger, staged(ledger, a_result("a", Outcome.ERRORED)))
     assert collection.commit(ledger, batch(ledger), results_bytes=10).new == 0
     (submission, *_) = views.submissions_of(ledger, "daily-feed")
     assert views.statuses_of(ledger, submission) == {RequestStatus.SUCCEEDED: 2}

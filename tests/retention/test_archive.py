@@ -26,8 +26,7 @@ def test_any_place_of_a_compressed_file_reads_as_it_was(tmp_path: Path) -> None:
     file = ArchivedFile(archive.packed(path))
     for offset in (0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, len(content) - 1, len(content)):
         for length in (0, 1, 200, (1 << 20) + 1, len(content)):
-            file.seek(offset)
-            assert file.read(length) == content[offset : offset + length]
+            assert file.read_at(offset, length) == content[offset : offset + length]
     file.close()
     assert archive.size(path) == len(content)
     assert b"".join(archive.lines(path)) == content

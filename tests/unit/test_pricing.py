@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.pricing import PriceBook, dollars
+from core.pricing import PriceBook, dollars, dollars_float
 from state.records import Kind, Usage
 
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
@@ -124,3 +124,8 @@ def test_halves_of_a_nano_dollar_are_rounded_up() -> None:
 def test_nano_dollars_are_exact_dollars() -> None:
     assert dollars(1) == Decimal("0.000000001")
     assert dollars(10**18 + 1) == Decimal("1000000000.000000001")
+
+
+@given(st.integers(min_value=0, max_value=10**15))
+def test_dollars_as_a_float_are_the_nearest_to_the_exact_ones(nano: int) -> None:
+    assert dollars_float(nano) == float(dollars(nano))
