@@ -129,6 +129,7 @@ def main() -> None:
         findings = list(report.ratios(figures[max(sizes)], max(sizes)))
         wrong: list[str] = []
         for scenario in (
+            scenarios.collecting(folder, max(sizes), given.runs),
             scenarios.starts(folder),
             scenarios.open_batches(folder),
             scenarios.synchronous(folder),

@@ -3,7 +3,8 @@
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from core import account
 from core.collect import collect
@@ -23,8 +24,7 @@ _KEY_LENGTH = 10
 UNKNOWN_MODEL = "unknown"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Adopted:
+class Adopted(Struct, frozen=True, kw_only=True):
     """A batch that was taken in; `is_ours` when a nonce in its results said so."""
 
     batch: Batch

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from core.kpis import Kpi, shown
 from core.toml_reader import Section
 from core.words import counted
@@ -35,8 +37,7 @@ class Rules:
     secret: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True, kw_only=True):
     """One thing that is wrong now. Rule and subject together are its identity."""
 
     rule: str
@@ -44,8 +45,7 @@ class Condition:
     message: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoppedReplay:
+class StoppedReplay(Struct, frozen=True, kw_only=True):
     """A workflow whose automatic replay has stopped, and how many requests that leaves failed."""
 
     workflow: str
@@ -54,8 +54,7 @@ class StoppedReplay:
     waiting: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """What a pass saw. `last_pass` is when the one before it ended."""
 
     now: datetime

@@ -4,8 +4,9 @@ A submission is booked with an upper estimate; once it is finished its real cost
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
+
+from msgspec import Struct, field
 
 from core.errors import OverBudget
 from core.estimate import Estimate
@@ -16,8 +17,7 @@ from state.bookings import Scope
 _NANO = Decimal(10) ** 9
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Budgets:
+class Budgets(Struct, frozen=True, kw_only=True):
     """Limits in nano-dollars. None: no limit."""
 
     day_nano: int | None = None
@@ -35,8 +35,7 @@ class Budgets:
         return [Limit(words, nano, scope) for words, nano, scope in found if nano is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """One budget: in words, in nano-dollars, and which submissions count."""
 
     words: str

@@ -1,11 +1,12 @@
 """The jobs that are served, as titan.toml tells of them: a pure reading of its text."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from core import due_time
 from core.alert_rules import Rules, parse_alerts
@@ -50,8 +51,7 @@ class Replay(StrEnum):
     AUTO = "auto"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """One scheduled job. Tokens are those of one run; None where they are not known yet."""
 
     name: str
@@ -89,8 +89,7 @@ class Job:
         return None if self.deadline_h is None else now + timedelta(hours=self.deadline_h)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Workload:
+class Workload(Struct, frozen=True, kw_only=True):
     """A row of the forecast: the sum of its jobs, or monthly tokens as they are planned.
 
     `rounded` are the owner's own figures: tokens in and out, dollars sync and batch.
@@ -105,8 +104,7 @@ class Workload:
     rounded: Mapping[str, Decimal]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True, kw_only=True):
     """Everything that was understood, and each mistake in the rest."""
 
     jobs: Mapping[str, Job] = field(default_factory=dict[str, Job])

@@ -1,8 +1,9 @@
 """What to tell a caller of a submission that is taken in all the same."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
 
 from core import models
 from core.payload import Line
@@ -11,8 +12,7 @@ from core.terms import Terms
 from state.timestamps import to_text
 
 
-@dataclass(kw_only=True)
-class Seen:
+class Seen(Struct, kw_only=True):
     """What is remembered of the requests as they go by."""
 
     requests: int = 0

@@ -3,9 +3,10 @@
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
+
+from msgspec import Struct
 
 from core import account
 from core.context import Context
@@ -34,8 +35,7 @@ _OWN_LENGTH = 8
 _PIECE = 1 << 18
 
 
-@dataclass(kw_only=True)
-class Tally:
+class Tally(Struct, kw_only=True):
     """What was odd in one answer; lines that are no result of the batch are kept as they came."""
 
     rejected: Path

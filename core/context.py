@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from core.clock import Clock
 from core.lane import Lane
@@ -13,8 +14,7 @@ from state.folder import Folder
 from state.ledger import Ledger
 
 
-@dataclass(frozen=True, kw_only=True)
-class Context:
+class Context(Struct, frozen=True, kw_only=True):
     """The collaborators of one engine, on one thread.
 
     `lane` makes the way to the API when it is first needed, and raises SettingsError where

@@ -2,16 +2,16 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from core.errors import InputError
 from state import mirrors
 from state.reader import Source
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LogCheck:
+class LogCheck(Struct, frozen=True, kw_only=True):
     """How many lines agree, and the text of those that only the one or the other has."""
 
     agreeing: int

@@ -1,14 +1,13 @@
 """Cuts a stream of requests into batches that the API takes."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from core.payload import Limits, Line, wire_overhead
 
 _OVERHEAD = wire_overhead()
 
 
-@dataclass(slots=True)
-class _Filling:
+class _Filling(Struct):
     """The batch that requests of the same betas go into, until it is full."""
 
     part: int

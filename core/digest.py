@@ -1,9 +1,10 @@
 """The lines of an hourly e-mail: what was saved, what runs, and what somebody should look at."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
+
+from msgspec import Struct
 
 from core.policy import RETENTION
 from core.pricing import dollars, dollars_text
@@ -23,8 +24,7 @@ _RETENTION_NOTICE = timedelta(days=7)
 _SHOWN = 5
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Digest:
+class Digest(Struct, frozen=True, kw_only=True):
     """What happened since a time. `errors_a_day` are those of the last 24 hours."""
 
     since_ts: str

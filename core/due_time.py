@@ -1,14 +1,14 @@
 """A time of day, where this machine stands, at which a job's results are due."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+
+from msgspec import Struct
 
 _TEXT = re.compile(r"(tomorrow )?([01]\d|2[0-3]):([0-5]\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class DueTime:
+class DueTime(Struct, frozen=True):
     """`07:00` is the next one from now, `tomorrow 07:00` that of the next local day."""
 
     at: time

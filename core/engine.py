@@ -4,9 +4,10 @@ Each verb is loaded when it is asked for: most passes find nothing to do.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+from msgspec.structs import replace
 
 from core import poll
 from core.context import Context

@@ -2,9 +2,10 @@
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from core.fingerprint import fingerprint
 from core.judging import NEEDS_EDIT
@@ -23,8 +24,7 @@ class NextStep(StrEnum):
     LOOK = "look"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GroupKey:
+class GroupKey(Struct, frozen=True, kw_only=True):
     """What the requests of a group have in common."""
 
     workflow: str
@@ -38,8 +38,7 @@ class GroupKey:
         return "\n".join((self.workflow, self.kind, self.fingerprint, str(self.is_review)))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ErrorGroup:
+class ErrorGroup(Struct, frozen=True, kw_only=True):
     """Requests that went wrong in the same way; `sample` is what was said of the latest ones."""
 
     key: GroupKey
@@ -58,8 +57,7 @@ class ErrorGroup:
         return NextStep.EDIT if self.key.kind == NEEDS_EDIT else NextStep.REPLAY
 
 
-@dataclass
-class _Growing:
+class _Growing(Struct):
     latest: Said
     count: int = 0
     first_ts: str = ""

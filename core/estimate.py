@@ -3,10 +3,10 @@
 Input tokens come from the bytes of a request, output tokens are all that it allows itself.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from msgspec import Struct
 
 from core.payload import Line
 from core.pricing import PriceBook
@@ -28,8 +28,7 @@ class _Body(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Body)
 
 
-@dataclass(kw_only=True)
-class Estimate:
+class Estimate(Struct, kw_only=True):
     """Sums over requests. Money in nano-dollars; `unpriced` models are in none of it."""
 
     prices: PriceBook

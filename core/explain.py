@@ -1,8 +1,9 @@
 """Opens one figure: the tokens, the rates of that day, the formula, and what the ledger says."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
 
 from core.pricing import PriceBook, Rates, dollars
 from state.money_views import PricedAttempt
@@ -19,8 +20,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """Tokens of one kind, and the standard price of a million of them in dollars."""
 
     kind: str
@@ -33,8 +33,7 @@ class Part:
         return self.tokens * self.usd_per_mtok / 1_000_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """One attempt: its parts, what follows from them, and whether the ledger holds the same."""
 
     attempt: PricedAttempt

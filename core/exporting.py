@@ -3,9 +3,10 @@
 import csv
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from enum import StrEnum
 from typing import Any, TextIO
+
+from msgspec.structs import asdict
 
 from core import reports
 from core.answers import text_of

@@ -4,9 +4,11 @@ Money here is exact `Decimal` dollars; `cents` rounds what is shown.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from core.catalogue import Catalogue, Workload
 from core.errors import CatalogueError
@@ -17,8 +19,7 @@ _PICO_PER_DOLLAR = Decimal(10) ** 12
 _HALF = Decimal("0.5")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cache:
+class Cache(Struct, frozen=True, kw_only=True):
     """A what-if: so much of the input lies in 1-hour cache blocks, and so much of that is found.
 
     What is found is read at the cache's price, the rest of the share is written at twice the
@@ -29,8 +30,7 @@ class Cache:
     hits: Decimal = Decimal("0.9")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True, kw_only=True):
     """What the ledger holds of the last 30 days. Tokens, and nano-dollars."""
 
     tokens_in: int
@@ -41,8 +41,7 @@ class Measured:
     first_day: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """One row of the table. `batch_usd` is what the plan costs; real-time work stays at sync."""
 
     workload: str
@@ -56,8 +55,7 @@ class Line:
     measured: Measured | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Forecast:
+class Forecast(Struct, frozen=True, kw_only=True):
     """The rows and their sum. `elsewhere` is measured and in no workload of the catalogue."""
 
     lines: tuple[Line, ...]

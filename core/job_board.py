@@ -1,9 +1,10 @@
 """The catalogue beside what its jobs did, read at one moment: for the screen and its JSON twin."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from core import titan_file
 from core.catalogue import Catalogue, Job
@@ -25,8 +26,7 @@ class Lane(StrEnum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobLine:
+class JobLine(Struct, frozen=True, kw_only=True):
     """A job of the catalogue, or a workflow that the ledger knows and the catalogue does not.
 
     `runs` are newest first. `fallback` is of what is under way, else of the next run.
@@ -43,8 +43,7 @@ class JobLine:
     command: LastCommand | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobBoard:
+class JobBoard(Struct, frozen=True, kw_only=True):
     """Every job, what is never batched and why, and what is wrong in titan.toml."""
 
     has_file: bool

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from core.models import takes_a_batch
 from state.commands import Verb
@@ -14,8 +15,7 @@ _OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
 NEEDS_EDIT = "invalid_request_error"
 
 
-@dataclass(kw_only=True)
-class Judged:
+class Judged(Struct, kw_only=True):
     """The requests that the verb takes, and how many it leaves for which reason."""
 
     taken: list[Selected] = field(default_factory=list[Selected])

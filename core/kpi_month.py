@@ -1,8 +1,9 @@
 """The five figures of some days: together, day by day and workflow by workflow, of one moment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
+
+from msgspec import Struct
 
 from core.history import History
 from core.kpis import MONTH_DAYS, Kpi, kpis
@@ -12,8 +13,7 @@ from state.reader import Source
 Kpis = tuple[Kpi, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KpiMonth:
+class KpiMonth(Struct, frozen=True, kw_only=True):
     """`by_day` has every UTC day, the earliest first, with targets of a day."""
 
     days: int

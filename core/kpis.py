@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
+
+from msgspec import Struct, field
 
 MONTH_DAYS = 30
 _HOUR_S = 3600
@@ -16,8 +17,7 @@ _NANO = Decimal(10) ** 9
 SAVED_TARGET_NANO = int(_SAVED_USD * _NANO)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """What the ledger saw in a stretch of days. Money in nano-dollars, times in seconds.
 
     Tokens count in and out, of jobs that may be batched: `batch_tokens` went as batches,
@@ -36,8 +36,7 @@ class Facts:
     turnarounds_s: Sequence[float] = field(default_factory=tuple[float, ...])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kpi:
+class Kpi(Struct, frozen=True, kw_only=True):
     """One figure: None while there is nothing to say. `is_floor`: the target is a minimum."""
 
     name: str

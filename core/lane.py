@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from state.sending import RemoteState
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Body:
+class Body(Struct, frozen=True, kw_only=True):
     """A create's body, ready to be streamed: its exact length, and its pieces, made when asked."""
 
     length: int
@@ -18,16 +18,14 @@ class Body:
     betas: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Created:
+class Created(Struct, frozen=True, kw_only=True):
     """The API's answer to a create, and whose account it went to."""
 
     remote: RemoteState
     account: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """One page of the API's listing, newest first."""
 
     batches: tuple[RemoteState, ...]

@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from core.context import Context
 from core.errors import LaneError
@@ -14,8 +15,7 @@ _PAGE = 1000
 _MOST_PAGES = 200
 
 
-@dataclass(kw_only=True)
-class Listing:
+class Listing(Struct, kw_only=True):
     """What the list showed, in its order. It proves absence only where it is `complete`.
 
     `began` is when the first page was asked for: what was sent later may be missing from it.

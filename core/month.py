@@ -1,8 +1,9 @@
 """What a month saves: so far, at the pace of late, and what prompt caching did to it. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+
+from msgspec import Struct
 
 from core.kpis import MONTH_DAYS, SAVED_TARGET_NANO
 from core.pricing import PriceBook
@@ -12,8 +13,7 @@ from state.savings_views import CacheTokens
 _PICO_PER_NANO = 1_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Month:
+class Month(Struct, frozen=True, kw_only=True):
     """The calendar month (UTC). Money in nano-dollars.
 
     `pace_nano` is the mean of the `full_days` whole days before today, 30 at most; None before
@@ -62,8 +62,7 @@ def month(saved_by_day: Mapping[str, int], today: date) -> Month:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CacheEffect:
+class CacheEffect(Struct, frozen=True, kw_only=True):
     """What caching saved (or, below zero, cost) in nano-dollars against the same tokens uncached.
 
     `unpriced` cached tokens have no known price and are left out.

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 _HEALTH = "a health check: an answer that may take 24 hours is no heartbeat"
 _SPOKEN = "somebody waits for the answer"
@@ -28,8 +29,7 @@ _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}(-.*)?$")
 _APART = re.compile(r"[\s_-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class NeverBatch:
+class NeverBatch(Struct, frozen=True):
     """The built-in names, and those that titan.toml adds, each with its reason."""
 
     added: dict[str, str] = field(default_factory=dict[str, str])

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from core.context import Context
 from core.errors import LaneError
-from core.force import force
 from core.reading import read
 from state import commands, looking, orders, pauses, reviews
 from state.commands import Command, CommandState, Verb
@@ -106,6 +105,8 @@ def _cancel_at_the_api(context: Context, batch: Batch) -> bool:
 
 
 def _sync(context: Context, command: Command) -> Outcome:
+    from core.force import force  # noqa: PLC0415 - slow, seldom needed
+
     return force(context, command, _cancel_at_the_api)
 
 

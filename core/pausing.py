@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from core import titan_file
 from core.context import Context
@@ -14,8 +15,7 @@ from state.pauses import Pause
 from state.selection import Filter
 
 
-@dataclass(kw_only=True)
-class Chosen:
+class Chosen(Struct, kw_only=True):
     """The workflows that the verb changes, and how many it leaves for which reason."""
 
     taken: list[str] = field(default_factory=list[str])

@@ -4,10 +4,10 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from core import caching
 from core.caching import CachePolicy
@@ -31,8 +31,7 @@ _REFUSED_PARAMS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """What one batch may hold. The API's are 100,000 requests and 256 MB of body."""
 
     max_requests: int = 100_000

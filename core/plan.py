@@ -1,11 +1,11 @@
 """What a submission would be, without making it: batches, bytes, money, and what to mind."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
+from msgspec import Struct
 
 from core.catalogue import Catalogue
 from core.cautions import Seen, cautions
@@ -30,8 +30,7 @@ _LONG = (
 _UNPRICED = "No price is known for {}: the estimate leaves it out."
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """The plan of one submission. The estimate is an upper one."""
 
     terms: Terms

@@ -1,9 +1,10 @@
 """What to do next: pure decisions on what was seen."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
 
 from core.errors import (
     LaneError,
@@ -40,8 +41,7 @@ _WORTH_HALVING = 2_000
 _NAMED_REQUEST = re.compile(r"\brequests\.(\d{1,6})[.:]")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recovery:
+class Recovery(Struct, frozen=True, kw_only=True):
     """How long an unanswered create may still be taken in; `[recovery]` in titan.toml."""
 
     settle_after_timeout_s: float = 1800.0
@@ -59,8 +59,7 @@ class Verdict(StrEnum):
     UNCERTAIN = "uncertain"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AfterCreate:
+class AfterCreate(Struct, frozen=True, kw_only=True):
     """What follows from a failed create.
 
     `hold_s`: send nothing for so long. `stop`: the next create would fail as this one did.

@@ -4,8 +4,10 @@ Each step survives a kill at any point, and a second pass finishes what the firs
 pass has no work for it does not load: most passes find nothing to do.
 """
 
-from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from core import account, alarm, deadlines, orders, recover, replaying
 from core.context import Context
@@ -42,8 +44,7 @@ PASS_LEASE = "pass"  # noqa: S105 - a pass, not a password
 _LEASE = timedelta(minutes=15)
 
 
-@dataclass(kw_only=True)
-class PassSummary:
+class PassSummary(Struct, kw_only=True):
     """What one pass did. `troubles` need a person, or at least another pass.
 
     One that did not run says in `busy` which other one has the ledger, and until when at most.

@@ -4,9 +4,10 @@ Dollars a million tokens at the standard price; the Batches API bills half of ea
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+
+from msgspec import Struct
 
 from core.toml_reader import Section
 
@@ -19,8 +20,7 @@ _CACHE = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rates:
+class Rates(Struct, frozen=True, kw_only=True):
     """Standard prices of one model, in pico-dollars a token."""
 
     input: int
@@ -30,8 +30,7 @@ class Rates:
     cache_read: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PriceRow:
+class PriceRow(Struct, frozen=True, kw_only=True):
     """The prices of a model from a UTC day on."""
 
     first_day: date

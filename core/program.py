@@ -6,9 +6,10 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct
 
 _TAIL_BYTES = 4096
 _TAIL_LINES = 3
@@ -16,8 +17,7 @@ _TAIL_LENGTH = 300
 _KEY = re.compile(r"sk-ant-\S+")
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramEnd:
+class ProgramEnd(Struct, frozen=True):
     """How a program ended: no exit code where it was never started, or stopped by us."""
 
     exit_code: int | None

@@ -5,9 +5,10 @@ paying for it twice. `docs/adr/0010` has the reasons.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from core.context import Context
 from state import archive, retention
@@ -18,8 +19,7 @@ from state.retention import Old
 from state.timestamps import to_text
 
 
-@dataclass(kw_only=True)
-class Pruned:
+class Pruned(Struct, kw_only=True):
     """What was done, or would be: counts, and bytes of the disk."""
 
     submissions: int = 0

@@ -5,9 +5,10 @@ batches that had run for as long as this one has.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
 
 from core.kpis import percentile
 from core.policy import GUARD
@@ -41,8 +42,7 @@ class Stage(StrEnum):
     ENDING = "ending"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outlook:
+class Outlook(Struct, frozen=True, kw_only=True):
     """When a batch will end, and the odds of its deadline.
 
     `low` and `high` are the 50th and 95th percentile of those among the `known` earlier batches

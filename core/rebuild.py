@@ -6,8 +6,9 @@ What nobody remembers is `missing`: it may have run, so it is shown and never se
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from core.collect import collect
 from core.context import Context
@@ -25,8 +26,7 @@ _MAY_BE_SENT = (BatchStatus.INTENT, BatchStatus.SENDING, BatchStatus.UNCERTAIN)
 _LOST = "Lost with the damaged ledger: it may have run, so it is not sent by itself."
 
 
-@dataclass(kw_only=True)
-class Rebuilt:
+class Rebuilt(Struct, kw_only=True):
     """What the new ledger holds."""
 
     submissions: int = 0

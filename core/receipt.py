@@ -1,7 +1,9 @@
 """What a command would do and cost, before it is given: the receipt before the purchase."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from core.context import Context
 from core.judging import Judged
@@ -17,8 +19,7 @@ _BYTES_PER_TOKEN = 4
 _UNKNOWN_OUTPUT = 256
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """The exact count, samples, what is skipped and why, and the estimate in nano-dollars.
 
     Costs are None where a model has no known price. Deadlines are those of the submissions
@@ -32,7 +33,7 @@ class Receipt:
     skipped: dict[str, int]
     batch_cost_nano: int | None = None
     sync_cost_nano: int | None = None
-    deadlines: tuple[str, ...] = field(default=())
+    deadlines: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     cli: str
 

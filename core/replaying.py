@@ -6,8 +6,9 @@ only add to the trouble: it stops until good answers return, such as those of an
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from datetime import timedelta
+
+from msgspec import Struct, field
 
 from core import titan_file
 from core.catalogue import Replay
@@ -24,8 +25,7 @@ _LAST_BATCHES = 3
 _WITHIN = timedelta(days=1)
 
 
-@dataclass(kw_only=True)
-class Due:
+class Due(Struct, kw_only=True):
     """The failed requests of one workflow that may be asked again, and how it has fared."""
 
     workflow: str

@@ -1,7 +1,9 @@
 """What becomes of a submission while the ledger cannot be used, and how it comes in later."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from core import titan_file
 from core.budgets import check
@@ -35,8 +37,7 @@ from state.spool import SpoolWriter
 from state.timestamps import to_text
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rescued:
+class Rescued(Struct, frozen=True, kw_only=True):
     """Where a submission lies that the ledger could not take in, and what it still lacks."""
 
     file: RescueFile

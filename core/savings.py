@@ -1,8 +1,9 @@
 """The figures of thirty days' savings, read at one moment: for the screen and its JSON twin."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
+
+from msgspec import Struct
 
 from core.kpis import MONTH_DAYS
 from core.month import CacheEffect, Month, cache_effect, first_day_needed, month
@@ -14,8 +15,7 @@ from state.reader import Source
 BY = ("workflow", "model", "day")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Savings:
+class Savings(Struct, frozen=True, kw_only=True):
     """Sums `by` workflow, model and day since `since_day`, and what they come to."""
 
     today: date

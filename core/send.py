@@ -1,8 +1,9 @@
 """Sends an intent: fence, record, one POST, record. One row is at most one POST, ever."""
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from core import account, body
 from core.context import Context
@@ -52,8 +53,7 @@ def _held(context: Context) -> Hold | None:
     return leases.held(context.ledger, CREATE_HOLD) or full
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True, kw_only=True):
     """How one POST went: `stop` when the next would go the same way, `instead` the new intents."""
 
     trouble: str | None = None

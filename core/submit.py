@@ -1,7 +1,8 @@
 """Takes one call of `submit` in: checked, on disk, in the ledger, and only then sent."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from core import pausing
 from core.budgets import Budgets, check
@@ -27,8 +28,7 @@ __all__ = ["Order", "Submitted", "admit", "begin_estimate", "book", "submit"]
 _KEY_LENGTH = 10
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Submitted:
+class Submitted(Struct, frozen=True, kw_only=True):
     """What became of a call: `repeated` when it was known already, `trouble` when it waits.
 
     `warnings` are lines on what was taken in all the same.
@@ -74,8 +74,7 @@ def begin_estimate(context: Context, rules: Catalogue) -> Estimate | None:
     return Estimate.begin(context.prices, context.clock.now())
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Reading:
+class _Reading(Struct, frozen=True, kw_only=True):
     """What is added up while the requests go by; an estimate only where a budget asks for it."""
 
     seen: Seen

@@ -1,11 +1,12 @@
 """What a call says of its requests, and what holds for them once titan.toml has had its say."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from itertools import chain
 from typing import cast
+
+from msgspec import Struct
 
 from core.caching import CachePolicy
 from core.catalogue import DEFAULT_MODEL, Catalogue, Job
@@ -18,8 +19,7 @@ from state.timestamps import to_text
 _BOUNDS = ("budgets", "never_batch", "prices")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
+class Order(Struct, frozen=True, kw_only=True):
     """What a job says of its requests; what it leaves out is None, and titan.toml's to say."""
 
     tag: str
@@ -50,8 +50,7 @@ def _is_aware(moment: object) -> bool:
     return isinstance(moment, datetime) and moment.tzinfo is not None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """What holds for a submission. `job` is the name of the job of titan.toml that was meant."""
 
     tag: str

@@ -3,11 +3,12 @@
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any, cast
+
+from msgspec import Struct, field
 
 FILE = "titan.toml"
 # What a document holds is anything until it was looked at; tomlkit's own items are untyped.
@@ -17,8 +18,7 @@ _Place = tuple[tuple[str, ...], int]
 _LINE = "(at line "
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(Struct, frozen=True):
     """One thing that is wrong: the keys that lead to it, the line, the words."""
 
     path: tuple[str, ...]
@@ -105,8 +105,7 @@ class _Walk:
         yield from self.container(table.value.body, path)
 
 
-@dataclass(slots=True)
-class Section:
+class Section(Struct):
     """One table being read: each key once, and what is left over at the end is a mistake."""
 
     values: Mapping[str, Any]

@@ -8,11 +8,11 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, cast
 
 import msgspec
+from msgspec import Struct
 
 from core.errors import InputError
 from state.records import Usage
@@ -32,8 +32,7 @@ _TIERS = ("usage_type", "service_tier")
 Key = tuple[str, str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Export:
+class Export(Struct, frozen=True, kw_only=True):
     """Tokens by UTC day and model. `is_batch_only`: the export tells batch from the rest."""
 
     usage: Mapping[Key, Usage]
@@ -46,8 +45,7 @@ class Export:
         return (days[0], days[-1]) if days else ("", "")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True, kw_only=True):
     """One day and model: what the ledger has and what the export has. None: no such row."""
 
     day: str

@@ -1,8 +1,9 @@
 """The operator's verbs: what is meant, what it would cost, and the command once it is wanted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from core import editing, pausing, receipt
 from core.context import Context
@@ -18,8 +19,7 @@ from state.selection import Selected
 _ON_WORKFLOWS = (Verb.PAUSE, Verb.RESUME)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """A wish on exact ids, or on workflows by name, with its receipt."""
 
     wish: Wish

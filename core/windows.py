@@ -1,9 +1,10 @@
 """When a job is due next: from when on to submit, and where the fallback fires. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from core.catalogue import Job
 from core.policy import GUARD
@@ -23,8 +24,7 @@ PERIODS: Mapping[str, timedelta] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Window:
+class Window(Struct, frozen=True, kw_only=True):
     """The next time T at which a job's results are needed."""
 
     due: datetime

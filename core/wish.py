@@ -1,15 +1,15 @@
 """What an operator wants, before anybody knows what it would touch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from core.editing import Params
 from state.commands import Verb
 from state.selection import Filter
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """The verb, on what, and how. For a pause or a resume the filter names workflows.
 
     `changes` and `bodies` are edits for a replay (see `core.editing.edits`).

@@ -1,14 +1,14 @@
 """Alerts: raised once, cleared once, and each of the two told until somebody took it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state.ledger import Ledger
 from state.reader import Source
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alert:
+class Alert(Struct, frozen=True, kw_only=True):
     """One alert from its raising to its clearing."""
 
     id: int

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from state.reader import Source
 from state.records import Event
@@ -18,8 +19,7 @@ _SELECT = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AuditLine:
+class AuditLine(Struct, frozen=True, kw_only=True):
     """One line of the log, with the tag of its batch; of a collection, what the batch cost.
 
     Money in nano-dollars; `unpriced` answers are left out of it.

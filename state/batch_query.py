@@ -1,8 +1,9 @@
 """Which batches a filter finds: the open ones, and the latest of the others."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from state.filter_sql import Where, age, all_of, any_of, contains, pattern
 from state.filter_terms import Bound, Field, Term
@@ -38,8 +39,7 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Matched:
+class Matched(Struct, frozen=True, kw_only=True):
     """The batches that match, at most 200 of either kind, and how many there are."""
 
     open: Sequence[Batch]

@@ -1,14 +1,13 @@
 """What submissions are expected to cost, until it is known what they did cost."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from state.ledger import Ledger
 from state.reader import Source
 from state.records import Submission
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True):
     """Which submissions count: those made on a UTC day, of a workflow, under a tag."""
 
     day: str = ""

@@ -1,8 +1,9 @@
 """Looks the ledger over: what it is, whether it is whole, and what it uses of the disk."""
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from state import archive
 from state.connection import FIRST_SAFE_SQLITE, sqlite3
@@ -14,8 +15,7 @@ from state.results_file import file_name
 _LATEST = 1000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Library:
+class Library(Struct, frozen=True, kw_only=True):
     """The SQLite that is in use."""
 
     module: str

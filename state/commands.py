@@ -7,10 +7,11 @@ can be withdrawn.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, cast
+
+from msgspec import Struct, field
 
 from state.errors import LedgerError, UnknownId
 from state.ledger import Ledger
@@ -48,8 +49,7 @@ class CommandState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True, kw_only=True):
     """Another body for a request, in the spool."""
 
     request_id: int
@@ -60,8 +60,7 @@ class Edit:
     betas: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewCommand:
+class NewCommand(Struct, frozen=True, kw_only=True):
     """A command as it is given.
 
     `items` are ids of requests or, for a cancel, of batches; workflows have none, and are named.
@@ -76,8 +75,7 @@ class NewCommand:
     edits: Sequence[Edit] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """A command as the ledger knows it."""
 
     id: int

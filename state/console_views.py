@@ -1,8 +1,9 @@
 """Everything the console's first screen shows, read at one moment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from state import alerts, commands, views
 from state.alerts import Alert
@@ -21,16 +22,14 @@ _DAYS = 30
 _WAITING_LOOKED_AT = 2000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Saved:
+class Saved(Struct, frozen=True, kw_only=True):
     """Nano-dollars saved, and how many answers are left out for want of a price."""
 
     nano: int
     unpriced: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True, kw_only=True):
     """The ledger as it stood at one moment. Lists are capped; the counts are not."""
 
     taken_at: datetime

@@ -1,8 +1,9 @@
 """Which submissions have a deadline to meet, and how long their workflow usually takes."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from state.reader import Source
 from state.timestamps import from_text
@@ -13,8 +14,7 @@ _LATEST = 200
 _ENOUGH = 5
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Watched:
+class Watched(Struct, frozen=True, kw_only=True):
     """A submission with a deadline, and when its synchronous run was asked for last, if ever."""
 
     submission_id: int

@@ -2,7 +2,8 @@
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state.reader import Source
 from state.records import Batch, BatchStatus, Kind, Outcome, RequestStatus, Usage
@@ -21,8 +22,7 @@ _AS_THEY_ARE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a line lies: the file in its folder, and the bytes in it."""
 
     file: str
@@ -30,8 +30,7 @@ class Place:
     length: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AttemptRecord:
+class AttemptRecord(Struct, frozen=True, kw_only=True):
     """One request in one batch. Money in nano-dollars."""
 
     batch_key: str
@@ -63,8 +62,7 @@ class AttemptRecord:
     result: Place | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RequestRecord:
+class RequestRecord(Struct, frozen=True, kw_only=True):
     """One request with all its attempts, oldest first. `body` is what would be asked next."""
 
     request_id: int
@@ -91,8 +89,7 @@ class RequestRecord:
         return found[-1] if found else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelSum:
+class ModelSum(Struct, frozen=True, kw_only=True):
     """What the answers of one batch by one model took and cost."""
 
     model: str

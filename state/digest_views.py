@@ -1,6 +1,6 @@
 """Read models for the hourly lines: what ended and failed since, and what is running out."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from state.kpi_views import RECORDED
 from state.reader import Source
@@ -10,8 +10,7 @@ from state.rows import to_batch
 _OPEN = "(status NOT IN ('released', 'refused', 'ended') OR collection = 'pending')"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Since:
+class Since(Struct, frozen=True, kw_only=True):
     """Counts from one time on. `failed` requests brought no answer, canceled ones left out.
 
     One that failed again when it was replayed is still one.

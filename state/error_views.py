@@ -1,8 +1,9 @@
 """Read models of what went wrong: failed requests, and answers to review, by what was said."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from state import reviews
 from state.filter_sql import Parameter
@@ -22,8 +23,7 @@ _TO_REVIEW = f"r.id IN ({reviews.IDS})"
 _KIND = "iif(a.outcome = 'succeeded', a.stop_reason, coalesce(a.error_type, a.outcome, r.status))"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Said:
+class Said(Struct, frozen=True, kw_only=True):
     """Requests under one tag that all ended with the same words.
 
     `kind` is the error's type, or the stop reason of answers to review.
@@ -40,8 +40,7 @@ class Said:
     last_ts: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Troubles:
+class Troubles(Struct, frozen=True, kw_only=True):
     """What was said of the newest failures and answers to review; `counted` are all there are."""
 
     said: Sequence[Said]

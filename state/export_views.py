@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from state.details import Place
 from state.reader import Source
@@ -22,8 +23,7 @@ _AS_THEY_ARE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExportRow:
+class ExportRow(Struct, frozen=True, kw_only=True):
     """A request with the attempt that settled it, else its latest. Money in nano-dollars."""
 
     request_id: int

@@ -1,7 +1,8 @@
 """Failed requests that may well succeed when they are asked again, and how a workflow fares."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state.reader import Source
 from state.records import REVIEW_STOP_REASONS
@@ -18,8 +19,7 @@ _LATEST = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True, kw_only=True):
     """A failed request, and how often it has been tried."""
 
     request_id: int
@@ -27,8 +27,7 @@ class Failure:
     tries: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fares:
+class Fares(Struct, frozen=True, kw_only=True):
     """How the latest batches of a workflow went: of so many answers, so many were good."""
 
     batches: int

@@ -1,8 +1,9 @@
 """The parts of filters in SQL; what people wrote is only ever a parameter."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from state.filter_terms import Bound, Term
 from state.timestamps import to_text
@@ -10,8 +11,7 @@ from state.timestamps import to_text
 Parameter = str | int
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """A condition; `needs_attempt` where it is about the attempt that a request shows."""
 
     sql: str

@@ -1,7 +1,8 @@
 """The vocabulary of filters: what may be asked of the rows of a list."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Field(StrEnum):
@@ -30,8 +31,7 @@ class Relation(StrEnum):
     EQUAL = "="
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """The field contains one of these, in any case of letters; of a state, it is one of these."""
 
     field: Field
@@ -39,8 +39,7 @@ class Words:
     is_not: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """The field compares so with an amount: seconds, nano-dollars or a count."""
 
     field: Field

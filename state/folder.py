@@ -4,9 +4,10 @@ import hashlib
 import os
 import re
 import time
-from dataclasses import dataclass
 from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
+
+from msgspec import Struct
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 # Windows keeps these names for devices, whatever the extension.
@@ -16,8 +17,7 @@ _REPLACE_WAIT_S = 0.05
 _BUFFER = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """The paths under one TITAN_HOME."""
 
     root: Path

@@ -1,6 +1,6 @@
 """Read models of what each workflow did last: its submissions, and the command that follows."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from state.reader import Source
 from state.settled import RunState
@@ -8,8 +8,7 @@ from state.settled import RunState
 LATEST = 14
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobRun:
+class JobRun(Struct, frozen=True, kw_only=True):
     """One submission, with how many of its requests failed and nobody settled."""
 
     key: str
@@ -24,8 +23,7 @@ class JobRun:
     delivered_ts: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LastCommand:
+class LastCommand(Struct, frozen=True, kw_only=True):
     """The command that follows the latest delivery of a workflow."""
 
     workflow: str

@@ -1,7 +1,8 @@
 """Read models for the KPIs: volumes, turnarounds and fallbacks of each workflow."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from state.reader import Source
 from state.records import Kind
@@ -11,8 +12,7 @@ from state.timestamps import from_text
 RECORDED = "recorded"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Volume:
+class Volume(Struct, frozen=True, kw_only=True):
     """What one workflow did in one way on one UTC day. Tokens in and out; money in nano-dollars."""
 
     day: str

@@ -6,13 +6,14 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import Struct
 
 from state.connection import BUSY_TIMEOUT_S, is_lock_timeout, sqlite3
 from state.errors import IllegalMove, LedgerBusy, LedgerUnusable
@@ -41,8 +42,7 @@ def no_step(_name: str) -> None:
     """Do nothing between two durable steps; a simulation crashes there."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Written:
+class Written(Struct, frozen=True, kw_only=True):
     """What a transaction hands to its body."""
 
     at: str

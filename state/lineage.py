@@ -1,12 +1,11 @@
 """Where a request comes from: under which tags its custom_id stands, and who edited its body."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from state.reader import Source
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EditOrigin:
+class EditOrigin(Struct, frozen=True, kw_only=True):
     """The command that gave a request another body."""
 
     command: str

@@ -1,7 +1,8 @@
 """What a name means in this ledger: batches, requests and tags, whole names before beginnings."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from state.reader import Source
 
@@ -14,8 +15,7 @@ class Meaning(StrEnum):
     REQUEST = "request"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """Something with that name: `name` is a batch's key, a tag, or a custom_id of the `tag`."""
 
     meaning: Meaning

@@ -1,6 +1,6 @@
 """Read models of money: what was spent and saved, by whatever a person asks for."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from state.reader import Source
 from state.records import Kind, Outcome, Usage
@@ -30,8 +30,7 @@ def _tokens_in(table: str = "") -> str:
     return " + ".join(f"{table}{name}" for name in _TOKENS if name != "output_tokens")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Spending:
+class Spending(Struct, frozen=True, kw_only=True):
     """Sums over what was collected. Money in nano-dollars; `tokens_in` has the cached ones in."""
 
     name: str
@@ -67,8 +66,7 @@ def by_day_column(source: Source, column: str, *, since_day: str) -> list[Spendi
     return [Spending(**dict(row)) for row in rows]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PricedAttempt:
+class PricedAttempt(Struct, frozen=True, kw_only=True):
     """One attempt with what its price follows from. `priced_ts` is the day of its prices."""
 
     custom_id: str

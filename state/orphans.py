@@ -1,7 +1,8 @@
 """Batches that the API lists and the ledger does not know, and whose they turn out to be."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from state.ledger import Ledger
 from state.reader import Source
@@ -20,8 +21,7 @@ class OrphanVerdict(StrEnum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Orphan:
+class Orphan(Struct, frozen=True, kw_only=True):
     """A batch at the API that no row of ours names."""
 
     remote_id: str

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state.ledger import Ledger
 from state.reader import Source
@@ -12,8 +13,7 @@ _NOT_OVER = "(status NOT IN ('released', 'refused', 'ended') OR collection = 'pe
 _NAMED = "(SELECT value FROM json_each(?))"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True, kw_only=True):
     """A workflow of which nothing is sent until an operator resumes it."""
 
     workflow: str

@@ -1,14 +1,14 @@
 """What a receipt needs to know of the requests and batches that a command names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state.inline import choose
 from state.ledger import Ledger
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Size:
+class Size(Struct, frozen=True, kw_only=True):
     """Requests of one workflow and model: how many, their bytes, and a usual answer's tokens."""
 
     model: str

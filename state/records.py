@@ -1,9 +1,10 @@
 """The vocabulary: what the ledger's rows are called, and what may be in them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 
 class BatchStatus(StrEnum):
@@ -91,8 +92,7 @@ class SpooledRequest(NamedTuple):
     betas: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewSubmission:
+class NewSubmission(Struct, frozen=True, kw_only=True):
     """One call of `submit`, as the ledger takes it in."""
 
     key: str
@@ -108,8 +108,7 @@ class NewSubmission:
     spool_file: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True, kw_only=True):
     """One call of `submit`, as the ledger knows it."""
 
     id: int
@@ -128,8 +127,7 @@ class Submission:
     delivered_ts: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True, kw_only=True):
     """How many requests of a batch stand where, as the API last said."""
 
     processing: int = 0
@@ -143,8 +141,7 @@ class Counts:
         return self.processing + self.succeeded + self.errored + self.canceled + self.expired
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True, kw_only=True):
     """One thing sent at once."""
 
     id: int
@@ -199,8 +196,7 @@ class SentRequest(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True, kw_only=True):
     """Tokens of one answer, by kind; `input_tokens` leaves the cached ones out."""
 
     input_tokens: int = 0
@@ -210,8 +206,7 @@ class Usage:
     cache_read_tokens: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CollectedResult:
+class CollectedResult(Struct, frozen=True, kw_only=True):
     """One good line of a batch's results, on its way into the ledger."""
 
     custom_id: str
@@ -244,8 +239,7 @@ Staged = tuple[
 ]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Collected:
+class Collected(Struct, frozen=True, kw_only=True):
     """What one commit of results changed."""
 
     new: int
@@ -253,8 +247,7 @@ class Collected:
     complete: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """One line of the audit log."""
 
     id: int
@@ -266,8 +259,7 @@ class Event:
     detail: Mapping[str, object]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True, kw_only=True):
     """A reason not to do something until a time."""
 
     name: str

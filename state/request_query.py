@@ -2,9 +2,10 @@
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from state import request_views, reviews
 from state.filter_sql import Parameter, Where, age, all_of, any_of, contains, pattern
@@ -52,8 +53,7 @@ _SORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """Requests for which all terms hold, so sorted."""
 
     terms: tuple[Term, ...] = ()

@@ -2,14 +2,14 @@
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state.reader import Source
 from state.records import Outcome, RequestStatus
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RequestRow:
+class RequestRow(Struct, frozen=True, kw_only=True):
     """A request with the attempt that settled it, else its latest. Money in nano-dollars."""
 
     request_id: int

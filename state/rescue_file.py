@@ -8,10 +8,10 @@ import hashlib
 import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from state.errors import LedgerUnusable
 from state.folder import Folder, make_private, open_private, replace
@@ -45,8 +45,7 @@ class _Line(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(_Line)
 
 
-@dataclass(frozen=True, slots=True)
-class RescueFile:
+class RescueFile(Struct, frozen=True):
     """One such file; its name is the key of the submission."""
 
     path: Path

@@ -1,14 +1,14 @@
 """What of the bodies beside the ledger is no longer needed, and that it was taken away."""
 
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state.ledger import Ledger
 from state.reader import Source
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Old:
+class Old(Struct, frozen=True, kw_only=True):
     """A submission that is settled and delivered, with the names of its files."""
 
     id: int

@@ -1,7 +1,8 @@
 """Answers that are paid for and settled, and yet may be of no use: somebody should look at them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state.inline import choose
 from state.ledger import Ledger
@@ -17,8 +18,7 @@ _SETTLING = "JOIN requests r ON r.id = a.request_id AND r.settled_by = a.batch_i
 IDS = f"SELECT r.id FROM attempts a {_SETTLING} WHERE {_UNSEEN}"  # noqa: S608 - our own words
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReviewRow:
+class ReviewRow(Struct, frozen=True, kw_only=True):
     """A request whose answer ended with a refusal, cut off, or unfinished."""
 
     request_id: int

@@ -1,6 +1,6 @@
 """Read models of what lies behind a sum of money: batches, their answers, cached tokens."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from state.reader import Source
 from state.records import Kind, Outcome
@@ -20,8 +20,7 @@ _BEHIND = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(Struct, frozen=True):
     """Which answers a sum is made of: `what` they share, and its value where it has one."""
 
     what: str
@@ -29,8 +28,7 @@ class Behind:
     since_day: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BatchSum:
+class BatchSum(Struct, frozen=True, kw_only=True):
     """One batch with the part of its answers that is in the sum. Money in nano-dollars."""
 
     key: str
@@ -51,8 +49,7 @@ class BatchSum:
         return self.sync_cost_nano - self.cost_nano
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AnswerSum:
+class AnswerSum(Struct, frozen=True, kw_only=True):
     """One attempt in the sum. Money in nano-dollars, None without a known price."""
 
     request_id: int
@@ -67,8 +64,7 @@ class AnswerSum:
     is_surplus: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CacheTokens:
+class CacheTokens(Struct, frozen=True, kw_only=True):
     """Cached tokens of one day, model and way."""
 
     day: str

@@ -1,7 +1,8 @@
 """Which requests and batches an operator means: names and filters as one question to the ledger."""
 
 import json
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state.errors import UnknownId
 from state.reader import Source
@@ -18,8 +19,7 @@ _LAST_ATTEMPT = (
 _NO_PARAMS = len('{"custom_id":"","params":null}')
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True, kw_only=True):
     """What is meant; parts that are given must all hold.
 
     `names` are keys, remote ids, tags or custom_ids, any of them; the rest narrows. `request_ids`
@@ -46,8 +46,7 @@ class Filter:
         return bool(self.request_ids or self.batch_ids)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Selected:
+class Selected(Struct, frozen=True, kw_only=True):
     """A request that is meant, as the verbs judge it."""
 
     request_id: int

@@ -1,7 +1,8 @@
 """The moves of a batch from intent to the API's answer. Each is one transaction."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state.ledger import Ledger, Written
 from state.records import Batch, BatchStatus, Counts, SentRequest
@@ -11,8 +12,7 @@ _PAGE = 2000
 _NOT_PAUSED = "workflow NOT IN (SELECT workflow FROM pauses)"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteState:
+class RemoteState(Struct, frozen=True, kw_only=True):
     """What the API says of a batch: times are the ledger's text, or None."""
 
     remote_id: str
@@ -25,8 +25,7 @@ class RemoteState:
     archived_ts: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Extent:
+class Extent(Struct, frozen=True, kw_only=True):
     """The bodies of a batch: their bytes in all, and how far each of their files must reach."""
 
     bytes: int

@@ -1,7 +1,8 @@
 """The command that follows a delivered file: due, under way, done, or given up."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from state.ledger import Ledger, Written
 from state.reader import Source
@@ -17,8 +18,7 @@ class RunState(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SettledRun:
+class SettledRun(Struct, frozen=True, kw_only=True):
     """The command of one delivered file. A file that is delivered anew begins anew.
 
     `not_before_ts`: of a due one, when to try it; of one under way, when it must have ended.

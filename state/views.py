@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from state import reviews
 from state.errors import UnknownId
@@ -23,8 +24,7 @@ FAILED = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True, kw_only=True):
     """Sums over the whole ledger. Money in nano-dollars."""
 
     batches: int
@@ -46,8 +46,7 @@ class Totals:
         return self.sync_cost_nano - self.cost_nano
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ErrorRow:
+class ErrorRow(Struct, frozen=True, kw_only=True):
     """A request whose last attempt failed and that nobody has settled."""
 
     request_id: int
@@ -63,8 +62,7 @@ class ErrorRow:
     ended_ts: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResultRow:
+class ResultRow(Struct, frozen=True, kw_only=True):
     """A request with its best attempt: the one that settled it, else the latest."""
 
     request_id: int
@@ -96,8 +94,7 @@ class Told(NamedTuple):
     result_length: int | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Poller:
+class Poller(Struct, frozen=True, kw_only=True):
     """When a pass last ran, what it said, and who holds the lease now."""
 
     last_started_ts: str | None

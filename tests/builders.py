@@ -1,4 +1,4 @@
-"""An engine over the sandbox in process: real ledger, real SDK, a clock driven by hand."""
+"""An engine over the sandbox in process: real ledger, real lane, a clock driven by hand."""
 
 import random
 from collections.abc import Callable, Generator

@@ -1,10 +1,12 @@
 """Real ledgers for the console's tests, written with the ledger's own moves."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+
+from msgspec.structs import replace
 
 from core.clock import ManualClock
 from state import collection, leases, looking, sending, submissions

@@ -1,9 +1,9 @@
 """What was asked and what was answered, read from the files beside the ledger. For one thread."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from core.answers import text_of as text_of_message
 from core.result_line import message_of
@@ -17,8 +17,7 @@ GONE = "No longer kept on this disk."
 _MOST_KEPT = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """One line of a file; None where the file is no longer there, with the reason."""
 
     line: bytes | None

@@ -5,10 +5,11 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from core import titan_file
 from core.clock import SystemClock
@@ -36,8 +37,7 @@ class Health(StrEnum):
     BAD = "bad"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One line of the doctor's report."""
 
     health: Health

@@ -5,14 +5,14 @@ the thread that plans, and stay the same from then on.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state.reader import Source
 from state.selection import Filter
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """`words` as in "3 marked requests"; `find` gives the exact ids, on another thread.
 
     `is_all` is set where the operator has not seen each of them: all that match, or a group.

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from state.filter_terms import Bound, Field, Relation, Term, Words
 
@@ -26,16 +27,14 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_QUOTES = re.compile(r'[\s",\\]')
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(Struct, frozen=True):
     """What a list can be asked: its fields, and its states by name."""
 
     fields: tuple[Field, ...]
     states: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(Struct, frozen=True):
     """A stretch of the line that cannot be understood, and why."""
 
     begin: int
@@ -43,16 +42,14 @@ class Mistake:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """What a filter line says: all of its terms must hold. With mistakes, it says nothing."""
 
     terms: tuple[Term, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """A stretch between blanks that stand in no quotes."""
 
     begin: int

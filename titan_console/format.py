@@ -1,11 +1,11 @@
 """Turns records into the short texts of cells: money, ages, and a glyph with a word per status."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 import humanize
+from msgspec import Struct
 
 from state.records import Batch, BatchStatus, Collection, Kind, Outcome, RequestStatus
 from state.settled import RunState, SettledRun
@@ -34,8 +34,7 @@ class Tone(StrEnum):
     BAD = "bad"
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """A glyph and a word, so that no meaning hangs on a colour."""
 
     glyph: str

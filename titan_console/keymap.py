@@ -3,10 +3,10 @@
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 
+from msgspec import Struct
 from textual.app import App
 from textual.binding import Binding
 from textual.dom import DOMNode
@@ -19,8 +19,7 @@ _OURS = "titan_console."
 _KEY = re.compile(r"((ctrl|shift|alt|super)\+)*([a-z0-9_]+|[^\s,])", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """A binding: its id, its keys as Textual names them, what it does, and where it holds."""
 
     name: str
@@ -29,8 +28,7 @@ class Known:
     where: type[DOMNode]
 
 
-@dataclass(frozen=True, slots=True)
-class Keymap:
+class Keymap(Struct, frozen=True):
     """What to remap, and why the rest of what was asked for is not."""
 
     keys: Mapping[str, str]

@@ -1,11 +1,11 @@
 """A request with all its attempts, as `titan-console show CUSTOM_ID` prints them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import asdict
 
 from core.reports import usd
 from state import details, lineage

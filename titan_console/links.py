@@ -1,9 +1,10 @@
 """What a name on the `:` line or a `titan://` link leads to. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from titan_console.widgets.tab_strip import Tab
 
@@ -12,35 +13,30 @@ _QUIT = ("q", "quit", "exit")
 _BATCH, _REQUEST = "batch", "request"
 
 
-@dataclass(frozen=True, slots=True)
-class ToScreen:
+class ToScreen(Struct, frozen=True):
     """One of the numbered screens."""
 
     mode: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToBatch:
+class ToBatch(Struct, frozen=True):
     """One batch, by its key or its remote id."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToRequest:
+class ToRequest(Struct, frozen=True):
     """One request."""
 
     tag: str
     custom_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Struct, frozen=True):
     """Out of the console."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """Whatever the ledger knows under that name."""
 
     name: str

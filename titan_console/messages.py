@@ -1,8 +1,8 @@
 """What the feed tells the app."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
+from msgspec import Struct
 from textual.message import Message
 
 from state.console_views import Snapshot
@@ -23,8 +23,7 @@ class LedgerSeen(Message):
         return isinstance(message, LedgerSeen)
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """Why the ledger cannot be shown now, in one line; `missing` when there is none to show."""
 
     reason: str

@@ -6,8 +6,9 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
+
+from msgspec import Struct
 
 from core.settings import Settings, child_environment
 
@@ -20,8 +21,7 @@ _GONE = (
 _GOODBYE_S = 0.3
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PassEnd:
+class PassEnd(Struct, frozen=True, kw_only=True):
     """How a pass ended; `ran` is false where another one was at it. `troubles` need a person."""
 
     code: int

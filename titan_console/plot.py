@@ -4,8 +4,9 @@ Each gives lines of parts; a target is a dotted line where no bar stands.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+
+from msgspec import Struct
 
 from titan_console.format import Tone
 from titan_console.widgets.lines import Part
@@ -47,8 +48,7 @@ def _block(value: float | None, level: int, rows: int, top: float) -> str:
     return _EIGHTHS[max(0, min(8, eighths - level * 8))]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bars:
+class Bars(Struct, frozen=True, kw_only=True):
     """Values side by side, with a target, and words for a value and for the two ends.
 
     `is_floor` tells whether the target is a minimum.
@@ -124,8 +124,7 @@ class Bars:
         return (Part(f"{'':{side}}  {line}", Tone.DIM),)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True, kw_only=True):
     """A place on the axis of a distribution, with its words."""
 
     at: float
@@ -133,8 +132,7 @@ class Mark:
     tone: Tone = Tone.PLAIN
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Distribution:
+class Distribution(Struct, frozen=True, kw_only=True):
     """How many values lie where, and marks below the axis."""
 
     values: Sequence[float]

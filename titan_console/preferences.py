@@ -1,16 +1,17 @@
 """`[console]` of titan.toml: the theme, the mouse, ASCII alone, and other keys."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from core.toml_reader import FILE, Mistake, Section, load
 
 THEMES = ("dark", "light", "mono")
 
 
-@dataclass(frozen=True, slots=True)
-class Preferences:
+class Preferences(Struct, frozen=True):
     """How the operator wants the console; `keys` maps ids of bindings to keys, unchecked."""
 
     theme: str = ""

@@ -5,9 +5,9 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct, field
 
 from titan_console.format import Tone
 from titan_console.safe_text import cells
@@ -22,8 +22,7 @@ _MAYBE_WIDE = re.compile(
 Span = tuple[int, int, Tone, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Struct, frozen=True):
     """Lines, and for some of them which stretch of characters has which tone."""
 
     lines: Sequence[str]
@@ -87,8 +86,7 @@ def pretty(line: bytes) -> str:
     return line.decode("utf-8", "replace")
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """Where a searched text stands."""
 
     line: int
@@ -119,8 +117,7 @@ def search(sheet: Sheet, wanted: str) -> list[Match]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(Struct, frozen=True):
     """A sheet in the width of a window: row by row, which stretch of which line stands there."""
 
     sheet: Sheet

@@ -1,9 +1,10 @@
 """What a receipt says before a verb is confirmed, line by line. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from state.commands import Verb
 from state.timestamps import from_text
@@ -21,8 +22,7 @@ MUCH_NANO = 1_000_000_000
 _BATCH_TIME = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """One line of the receipt."""
 
     label: str

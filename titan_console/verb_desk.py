@@ -2,10 +2,12 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from core.clock import Clock
 from core.settings import Settings
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class How:
+class How(Struct, frozen=True, kw_only=True):
     """What the dialog adds to a verb; `settings` are edits as `--set` takes them."""
 
     settings: tuple[str, ...] = ()
@@ -33,8 +34,7 @@ class How:
     force: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Confirmed:
+class Confirmed(Struct, frozen=True, kw_only=True):
     """What the operator has said yes to, and why."""
 
     planned: "Plan"

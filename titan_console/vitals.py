@@ -1,7 +1,8 @@
 """How quick this console is: what it measures of itself while it runs."""
 
 from collections import deque
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from core.kpis import percentile
 
@@ -12,8 +13,7 @@ def _samples() -> deque[float]:
     return deque(maxlen=_KEPT)
 
 
-@dataclass(slots=True)
-class Vitals:
+class Vitals(Struct):
     """The latest samples of each kind, in milliseconds.
 
     `seen` is from a commit elsewhere to its being read here, `painted` from it to its being drawn,

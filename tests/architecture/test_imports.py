@@ -46,3 +46,24 @@ def test_opening_a_ledger_that_exists_loads_nothing_heavy(tmp_path: Path) -> Non
     )
     assert "anthropic" not in first
     assert second == "[]"
+
+
+def test_a_batch_is_sent_seen_and_collected_without_the_sdk(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "sys.path.insert(0, 'tests')\n"
+        "from builders import a_bench, a_request\n"
+        "from core.submit import Order\n"
+        "from titan_console.sandbox.plan import Plan\n"
+        f"with a_bench(Path({str(tmp_path)!r}), plan=Plan.instant()) as bench:\n"
+        "    engine = bench.new_engine()\n"
+        "    engine.submit([a_request('a')], Order(tag='t'))\n"
+        "    bench.clock.advance(60)\n"
+        "    assert engine.poll().collected == 1\n"
+        "print('anthropic' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -6,6 +5,7 @@ import pytest
 from console_builders import NOW, Failure, LedgerBuilder
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from state.records import Batch, BatchStatus, Collection, Kind, Outcome

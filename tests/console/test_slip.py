@@ -1,10 +1,10 @@
 """What receipts and countdowns say, for every verb: pure texts."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from console_builders import NOW
+from msgspec.structs import replace
 
 from core.receipt import Receipt
 from core.twin import with_reason

@@ -2,11 +2,11 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 from builders import Bench
 from engine.life import batches, check_books, check_once, requests, rest, statuses
+from msgspec.structs import replace
 
 from core.lane import Lane, Page
 from state import orphans, views

@@ -1,9 +1,10 @@
 """Which alerts hold, decided from facts; and the table [alerts], read strictly."""
 
-from dataclasses import replace
+from dataclasses import replace as with_rules
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from core.alert_rules import Rules, Seen, conditions
 from core.catalogue import parse
@@ -56,7 +57,7 @@ def test_each_rule_holds_alone_and_can_be_switched_off(
 ) -> None:
     facts = replace(CALM, **seen)  # pyright: ignore[reportArgumentType]
     assert [(c.rule, c.subject) for c in conditions(Rules(), facts)] == expected
-    assert conditions(replace(Rules(), **off), facts) == []  # pyright: ignore[reportArgumentType]
+    assert conditions(with_rules(Rules(), **off), facts) == []  # pyright: ignore[reportArgumentType]
 
 
 def test_the_template_says_what_holds_anyway() -> None:

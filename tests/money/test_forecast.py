@@ -127,7 +127,7 @@ def test_cost_is_linear_in_volume(scale: int, other: int) -> None:
 
 @given(order=st.permutations(sorted(TODAY.jobs)))
 def test_the_order_of_the_jobs_does_not_matter(order: list[str]) -> None:
-    from dataclasses import replace  # noqa: PLC0415 - beside its use
+    from msgspec.structs import replace  # noqa: PLC0415 - beside its use
 
     shuffled = replace(TODAY, jobs={name: TODAY.jobs[name] for name in order})
     assert forecast(shuffled, PRICES, at=AT).total == forecast(TODAY, PRICES, at=AT).total

@@ -1,13 +1,13 @@
 """Replay, cancel, sync and acknowledge: what they touch, what they leave, what they cost."""
 
 from collections.abc import Generator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import Bench, a_bench
+from msgspec.structs import replace
 
 from core import verbs
 from core.adopt import adopt

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace as changed
 from typing import Any
 
+from msgspec.structs import replace as changed
 from simulation.patching import patched
 
 import core.listing

@@ -1,12 +1,12 @@
 """When a batch will end and what its deadline risks, from how long its like took."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from builders import START
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from core.radar import Outlook, Risk, Stage, as_json, by_risk, outlook
 from state.records import Batch, BatchStatus, Collection, Counts, Kind

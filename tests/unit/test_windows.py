@@ -1,10 +1,10 @@
 """When a job is due next, from its last submission."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from builders import START
+from msgspec.structs import replace
 
 from core import titan_file
 from core.catalogue import RUNS_A_MONTH, Job, parse

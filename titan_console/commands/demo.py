@@ -94,7 +94,7 @@ def _texts(folder: Path | None) -> list[Text]:
 
 
 def _live(home: Path, texts: list[Text], seed: int) -> None:
-    """In a process of its own, for the console never loads the SDK."""
+    """In a process of its own, for the console never speaks to the API."""
     from titan_console.demo.live import run, tell_parent  # noqa: PLC0415 - loads the engine
 
     run(home, texts, seed=seed, tell=tell_parent)

@@ -1,8 +1,7 @@
 """`titan-console prune`: retention of the bodies beside the ledger."""
 
-from dataclasses import asdict
-
 import click
+from msgspec.structs import asdict
 
 from core.bootstrap import open_engine
 from core.clock import SystemClock

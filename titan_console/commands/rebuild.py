@@ -1,8 +1,7 @@
 """`titan-console rebuild`: a new ledger from the files beside a damaged one."""
 
-from dataclasses import asdict
-
 import click
+from msgspec.structs import asdict
 
 from core.bootstrap import open_engine, rebuild_ledger
 from core.errors import InputError, LaneError, SettingsError

@@ -1,10 +1,10 @@
 """`titan-console savings`: what was saved, by what; one figure opened; the export compared."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import IO
 
 import click
+from msgspec.structs import asdict
 
 from core import cost_log, savings, titan_file, usage_export
 from core.clock import SystemClock

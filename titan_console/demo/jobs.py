@@ -1,8 +1,9 @@
 """The three tier-1 jobs, made from texts: what each would send on a real day."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from titan_console.demo.texts import Text
 
@@ -15,8 +16,7 @@ DAYS = 30
 Request = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A scheduled job: its name, its usual model, and its requests for a day."""
 
     name: str

@@ -5,8 +5,9 @@ import re
 import sys
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from core.errors import SettingsError
 
@@ -17,8 +18,7 @@ _MOST = 400
 _SKIPPED = ("test", "tests", "idlelib", "site-packages", "lib2to3", "turtledemo", "__phello__")
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """One text, and a name for it that may stand in a custom_id."""
 
     name: str

@@ -1,8 +1,9 @@
 """Steps of an installation: decided first, then shown or carried out."""
 
 import subprocess
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from core.errors import SettingsError
 from state.folder import open_private, replace
@@ -10,8 +11,7 @@ from state.folder import open_private, replace
 _TIMEOUT_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """A file that is to hold this."""
 
     path: Path
@@ -22,8 +22,7 @@ class Write:
         return f"write {self.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(Struct, frozen=True):
     """A file that is to go."""
 
     path: Path
@@ -33,8 +32,7 @@ class Remove:
         return f"remove {self.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """A program of the system that is to run; where it `may_fail`, the other steps go on."""
 
     command: tuple[str, ...]
@@ -49,8 +47,7 @@ class Run:
 Step = Write | Remove | Run
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What is to be done, and what is left to the person; `is_whole` when nothing is."""
 
     steps: list[Step] = field(default_factory=list[Step])

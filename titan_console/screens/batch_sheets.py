@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
+
+from msgspec import to_builtins
 
 from core import reports
 from state.details import ModelSum
@@ -119,5 +120,5 @@ def raw(batch: Batch) -> Sheet:
     made.heading("As status --json prints it")
     made.text(json.dumps(reports.batch(batch), indent=2, ensure_ascii=False))
     made.heading("The row of the ledger")
-    made.text(json.dumps(asdict(batch), indent=2, ensure_ascii=False, default=str))
+    made.text(json.dumps(to_builtins(batch), indent=2, ensure_ascii=False, default=str))
     return made.sheet()

@@ -2,11 +2,11 @@
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 _VERBS_OF_ANSWERS = frozenset((Verb.REPLAY, Verb.ACKNOWLEDGE, Verb.PAUSE))
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     troubles: Troubles
     groups: Sequence[ErrorGroup]
 

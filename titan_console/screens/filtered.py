@@ -1,9 +1,9 @@
 """A page whose lists can be narrowed with `/` and sorted with `s`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import Struct
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 _DEBOUNCE_S = 0.12
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
+class Sort(Struct, frozen=True):
     """One way to sort: its letter in the menu, its name, and its words."""
 
     letter: str

@@ -1,9 +1,9 @@
 """The `:` line: a screen, a key, a remote id, a tag, a custom_id or a link, and there one is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import Struct
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -31,8 +31,7 @@ _COLUMNS = (
 _HOW = "A screen, a key, a remote id, a tag, a custom_id or a titan:// link. Tab completes."
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(Struct, frozen=True):
     text: str
     exact: Sequence[Found]
     beginning: Sequence[Found]

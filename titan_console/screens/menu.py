@@ -1,9 +1,9 @@
 """A small choice by letter: what to sort by, what to copy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import Struct
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,8 +16,7 @@ from titan_console.safe_text import clean
 from titan_console.screens.dialog import Dialog
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """What a letter chooses, in words; `detail` is an example or a value."""
 
     letter: str

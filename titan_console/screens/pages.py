@@ -1,8 +1,9 @@
 """The console's screens by mode: their digits, their words, and where each one's code lies."""
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from titan_console.widgets.tab_strip import Tab
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from titan_console.view import View
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A screen that a digit leads to; its code loads when it is first gone to."""
 
     tab: Tab

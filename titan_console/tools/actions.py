@@ -1,8 +1,8 @@
 """Every key that works on a page now, with what it does: for the help and the palette."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from textual.binding import ActiveBinding
 from textual.dom import DOMNode
 from textual.keys import format_key
@@ -22,8 +22,7 @@ GROUPS = {
 _OTHERS = "Here"
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """What some keys do, where, and under which name titan.toml can give them others."""
 
     name: str

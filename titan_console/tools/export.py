@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from core import exporting
 from core.exporting import Format, Record
@@ -22,8 +23,7 @@ from titan_console.widgets.record_table import Key, RecordTable
 _FORMATS = {"j": Format.JSONL, "c": Format.CSV}
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """What is to be written: requests by their ids, batches by their keys, or rows as seen."""
 
     name: str

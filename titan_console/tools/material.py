@@ -1,8 +1,9 @@
 """What can be copied, opened or compared of a record. Asked on the desk's thread."""
 
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from state import details
 from state.details import AttemptRecord, RequestRecord
@@ -18,8 +19,7 @@ from titan_console.sheet import pretty
 _GLIMPSE = 36
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A text, the letter that chooses it, what it is, and the end of a file's name for it."""
 
     letter: str

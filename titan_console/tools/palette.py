@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 _PREFIXES = {"go": "Go to ", "verb": "Order: "}
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     words: str
     keys: str
     run: Callable[[], Coroutine[Any, Any, Any] | None]

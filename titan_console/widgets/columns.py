@@ -1,15 +1,16 @@
 """Decides which columns of a table fit, and how wide each is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 GAP = 2
 # The second column of a small terminal is squeezed down to that, rather than left out.
 _NARROWEST = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column; the lowest `priority` is the last to go.
 
     What is left of the width is shared among the columns by `grow`, up to `widest`. What is too

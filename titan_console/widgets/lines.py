@@ -1,8 +1,8 @@
 """The lines around the lists: what the figures are, how alive the picture is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.text import Text
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -12,8 +12,7 @@ from titan_console.safe_text import cells, clean, pad
 from titan_console.widgets.palette import tones_of
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A stretch of a line in one tone."""
 
     text: str
@@ -21,8 +20,7 @@ class Part:
     strong: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """A number and what it counts."""
 
     label: str

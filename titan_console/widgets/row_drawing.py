@@ -1,8 +1,8 @@
 """How the lines of a table look: cells in the columns that fit, each in its tone."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -25,16 +25,14 @@ _LOADING = "·····"
 _MOST_DRAWN = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """What stands in one place of a table."""
 
     text: str
     tone: Tone = Tone.PLAIN
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One record: its key, its cells by column, the long line about it, and where Enter leads."""
 
     key: Key
@@ -43,8 +41,7 @@ class Row:
     link: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """Which row, and how it stands out."""
 
     key: Key

@@ -1,8 +1,8 @@
 """The screens by number: where one is, and where a digit or a click leads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.text import Text
 from textual.events import Click
 from textual.message import Message
@@ -14,8 +14,7 @@ from titan_console.safe_text import cells
 from titan_console.widgets.palette import tones_of
 
 
-@dataclass(frozen=True, slots=True)
-class Tab:
+class Tab(Struct, frozen=True):
     """A screen: its digit, its mode and its word."""
 
     digit: str

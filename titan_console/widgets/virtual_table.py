@@ -1,10 +1,11 @@
 """A list of any length: it knows all keys, and holds only the records around the window."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar, cast
+
+from msgspec import Struct
 
 from core.clock import Clock
 from state.reader import Source
@@ -35,8 +36,7 @@ class Listing(Protocol[Record]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
+class _Listed(Struct, frozen=True):
     """All keys of a listing; the highest of them, and how many are higher than one seen before."""
 
     keys: Sequence[int]
