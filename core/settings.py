@@ -1,6 +1,7 @@
 """The only reader of the environment."""
 
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -27,10 +28,15 @@ class Settings:
     read_only: bool = False
 
     def require_key(self) -> str:
-        """The API key. Raises SettingsError when there is none."""
+        """The API key. Raises SettingsError when there is none, or one that cannot be sent."""
         if not self.api_key:
             raise SettingsError(
                 "No API key: set ANTHROPIC_API_KEY and run `titan-console --poll`."
+                " What was submitted stays queued."
+            )
+        if not re.fullmatch(r"[!-~]+", self.api_key):
+            raise SettingsError(
+                "ANTHROPIC_API_KEY holds a character that no key has: copy the key anew."
                 " What was submitted stays queued."
             )
         return self.api_key

@@ -63,6 +63,13 @@ def test_without_a_key_the_error_says_what_to_do() -> None:
         Settings(home=Path("x")).require_key()
 
 
+@pytest.mark.parametrize("key", ["sk-ant-schlüssel", "sk-ant-a\nb", "sk ant", "sk-ant-\x7f"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(SettingsError, match="a character that no key has") as caught:
+        from_environment({"ANTHROPIC_API_KEY": key}).require_key()
+    assert key not in str(caught.value)
+
+
 def test_the_home_is_the_one_given_and_has_a_default() -> None:
     assert from_environment({"TITAN_HOME": "~/titan"}).home == Path.home() / "titan"
     assert from_environment({}).home.name == "titan-console"
