@@ -27,8 +27,10 @@ Mutant = Callable[[], Iterator[None]]
 
 def settle_zero() -> Generator[None, None, None]:
     """What was not answered is given up by the first list that lacks it."""
-    at_once = {"settle_after_timeout_s": 0.0, "settle_after_error_s": 0.0}
-    with patched(Recovery.__init__, "__kwdefaults__", at_once):
+    with (
+        patched(Recovery, "settle_after_timeout_s", 0.0),
+        patched(Recovery, "settle_after_error_s", 0.0),
+    ):
         yield
 
 
