@@ -68,12 +68,16 @@ def download(batch_id: str, target: Path) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Peer:
-    """One that does submit and collect in one program; its size comes as the first argument."""
+    """One that does submit and collect in one program; its size comes as the first argument.
+
+    `package` holds pip's requirements, split by spaces; `python` is the oldest that it runs on.
+    """
 
     name: str
     package: str
     program: str
     note: str
+    python: tuple[int, int] = (3, 11)
 
 
 PEERS = (
@@ -127,6 +131,83 @@ subprocess.run([tool, "submit", "--provider", "anthropic", "in.jsonl"], check=Tr
 subprocess.run([tool, "watch", "--check-interval", "0", "--output-directory", "out"], check=True)
 """,
         note="files and a job table; no rows, prices or replays; loads the SDK twice",
+    ),
+    Peer(
+        name="batchwork-ai",
+        package="batchwork-ai",
+        program="""
+import asyncio, sys
+from batchwork import BatchRequest, Batchwork
+n = int(sys.argv[1])
+text = "An article about many things that happened today, told at some length. " * 19
+async def main():
+    async with Batchwork() as client:
+        job = await client.batch(model="anthropic/claude-sonnet-4-6", requests=[
+            BatchRequest(custom_id=f"r-{i}", prompt=f"{i}: {text}", max_output_tokens=64)
+            for i in range(n)])
+        await job.wait(poll_interval=0.2)
+        return {r.custom_id for r in await job.collect() if r.status == "succeeded"}
+if len(asyncio.run(main())) != n:
+    sys.exit("not all succeeded")
+""",
+        note="loads no SDK; nothing on disk, no prices, no replays; results are held in memory",
+    ),
+    Peer(
+        name="inspect-ai",
+        package="inspect-ai anthropic",
+        program="""
+import asyncio, sys
+from inspect_ai.model import BatchConfig, GenerateConfig, get_model
+n = int(sys.argv[1])
+text = "An article about many things that happened today, told at some length. " * 19
+async def main():
+    model = get_model("anthropic/claude-sonnet-4-6", config=GenerateConfig(
+        max_tokens=64, max_connections=n, batch=BatchConfig(size=n, send_delay=0.2, tick=0.2)))
+    return await asyncio.gather(*(model.generate(f"{i}: {text}") for i in range(n)))
+if sum(bool(output.completion) for output in asyncio.run(main())) != n:
+    sys.exit("not all succeeded")
+""",
+        note="made for evaluations, a typed answer for each row; nothing on disk, all in memory",
+    ),
+    Peer(
+        name="bespokelabs-curator",
+        package="bespokelabs-curator instructor<1.15",
+        program="""
+import os, sys
+os.environ |= {"TELEMETRY_ENABLED": "0", "CURATOR_VIEWER": "0", "HF_HUB_OFFLINE": "1",
+               "CURATOR_CACHE_DIR": "cache", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+from bespokelabs import curator
+n = int(sys.argv[1])
+text = "An article about many things that happened today, told at some length. " * 19
+llm = curator.LLM(model_name="claude-haiku-4-5-20251001", backend="anthropic", batch=True,
+    generation_params={"max_tokens": 64}, backend_params={"batch_check_interval": 1,
+    "batch_size": n, "base_url": os.environ["ANTHROPIC_BASE_URL"]})
+rows = llm([f"{i}: {text}" for i in range(n)]).dataset
+if sum(bool(row["response"]) for row in rows) != n:
+    sys.exit("not all succeeded")
+""",
+        note="request and response files, a dataset, estimated prices; looks once a second at most",
+    ),
+    Peer(
+        name="batchata",
+        package="batchata",
+        program="""
+import sys
+from batchata import Batch
+from batchata.providers.anthropic.anthropic import AnthropicProvider
+AnthropicProvider.get_polling_interval = lambda self: 0.2  # 1 s, and no setting for it
+n = int(sys.argv[1])
+text = "An article about many things that happened today, told at some length. " * 19
+batch = Batch(results_dir="out", items_per_batch=n, raw_files=False).set_verbosity("error")
+batch.set_default_params(model="claude-3-5-haiku-20241022", max_tokens=64)
+batch.set_state(file="state.json", reuse_state=False)
+for i in range(n):
+    batch.add_job(messages=[{"role": "user", "content": f"{i}: {text}"}])
+if len(batch.run().results()["completed"]) != n:
+    sys.exit("not all succeeded")
+""",
+        note="prices, a file for each result, a state without batch ids; results in memory too",
+        python=(3, 12),
     ),
 )
 

@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import venv
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,13 +79,18 @@ def _one_round(server: Server, source: Path, count: int, folder: Path) -> Iterat
 
 def measure_peer(peer: Peer, sizes: list[int], folder: Path) -> dict[int, Figure] | str:
     """Its medians by size; in words, why there are none."""
+    version = ".".join(map(str, peer.python))
+    interpreter = (
+        sys.executable if sys.version_info >= peer.python else shutil.which(f"python{version}")
+    )
+    if interpreter is None:
+        return f"could not be installed (needs Python {version})"
     home = folder / peer.name
     try:
-        venv.create(home / "venv", with_pip=True)
+        subprocess.run([interpreter, "-m", "venv", home / "venv"], check=True, capture_output=True)
         python = peer_python(home / "venv")
-        subprocess.run(
-            [python, "-m", "pip", "install", "-q", peer.package], check=True, capture_output=True
-        )
+        install = [python, "-m", "pip", "install", "-q", *peer.package.split()]
+        subprocess.run(install, check=True, capture_output=True)
     except (subprocess.CalledProcessError, OSError) as error:
         return f"could not be installed ({type(error).__name__})"
     found: dict[int, Figure] = {}
