@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import lru_cache
 
 EXTENDED_OUTPUT_BETA = "output-300k-2026-03-24"
 _EXTENDED_OUTPUT = 300_000
@@ -23,6 +24,8 @@ _DATE = re.compile(r"-\d{8}$")
 _NEAR = 0.75
 
 
+# A submission has many requests, of few models.
+@lru_cache
 def max_tokens_ceiling(model: str, betas: tuple[str, ...]) -> int | None:
     """The most tokens that the model may be asked for, None where that is not known."""
     if EXTENDED_OUTPUT_BETA in betas and model.startswith(_EXTENDED_MODELS):
@@ -30,6 +33,7 @@ def max_tokens_ceiling(model: str, betas: tuple[str, ...]) -> int | None:
     return next((most for prefix, most in _CEILINGS if model.startswith(prefix)), None)
 
 
+@lru_cache
 def betas_for(model: str, max_tokens: int, betas: tuple[str, ...]) -> tuple[str, ...]:
     """The betas that such a request is sent with: that of the long output only where it needs it.
 
