@@ -97,6 +97,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     """One try: what comes is kept, what is missing is fetched again by a later try."""
     if batch.remote_id is None and batch.kind == Kind.BATCH:
         return None
+    context.prices.load_ahead()
     collection.begin(context.ledger)
     results = ResultsFile(
         context.folder.results,

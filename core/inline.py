@@ -131,6 +131,7 @@ def run_waiting(
             if batch is None:
                 troubles.append(f"{BATCH_ONLY}. {reason}".rstrip(". ") + ".")
                 continue
+            context.prices.load_ahead()
             run = Run(lane, context.clock, betas=batch.betas)
             _write(context, batch, run.answers(_requests(context, batch)))
             finish(context, batch, str(run.trouble or "Nothing was asked."))

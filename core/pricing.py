@@ -5,14 +5,18 @@ Anthropic's pricing page, and the notes on genai-prices in docs/adr/0007.
 """
 
 import re
+import sys
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from importlib import import_module
+from threading import Thread
 
 from core.price_rows import OwnPrices, Rates, in_force
 from state.records import Kind, Usage
 
 __all__ = ["PriceBook", "Rates", "dollars", "dollars_float"]
 
+_LIST = "genai_prices"
 # Models that the price list lacks, and the one whose prices Anthropic gives them.
 _TWINS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
 _DATE = re.compile(r"-\d{8}$")
@@ -34,6 +38,11 @@ class PriceBook:
         self._known: dict[tuple[str, str, int], Rates | None] = {}
         # The rows of a batch have one time and few models.
         self._last: dict[tuple[str, datetime, int], Rates | None] = {}
+
+    def load_ahead(self) -> None:
+        """Load the list on a thread of its own, while this one waits for the API."""
+        if _LIST not in sys.modules:
+            Thread(target=import_module, args=(_LIST,), name="titan-prices", daemon=True).start()
 
     def price(
         self, model: str, usage: Usage, *, at: datetime, kind: Kind
