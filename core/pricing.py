@@ -52,21 +52,24 @@ class PriceBook:
         if rates is None:
             return None, None
         pico = _cost_pico(rates, usage)
-        sync = _to_nano(pico, 1)
-        return (_to_nano(pico, 2) if kind == Kind.BATCH else sync), sync
+        # In nano-dollars, halves rounded up; a batch costs half.
+        sync = (pico + _PICO_PER_NANO // 2) // _PICO_PER_NANO
+        batch = (pico + _PICO_PER_NANO) // (2 * _PICO_PER_NANO)
+        return batch if kind == Kind.BATCH else sync, sync
 
     def rates(self, model: str, *, prompt_tokens: int, at: datetime) -> Rates | None:
         """The standard rates that hold for a prompt of that size at that time."""
         step = (prompt_tokens > _STEPS[0]) + (prompt_tokens > _STEPS[1])
         now = (model, at, step)
-        if now not in self._last:
+        found = self._last.get(now)
+        if found is None and now not in self._last:
             if len(self._last) > _MOST_LAST:
                 self._last.clear()
             key = (model, at.astimezone(UTC).date().isoformat(), step)
             if key not in self._known:
                 self._known[key] = self._own_rates(model, at) or _look_up(model, step, at)
-            self._last[now] = self._known[key]
-        return self._last[now]
+            found = self._last[now] = self._known[key]
+        return found
 
     def _own_rates(self, model: str, at: datetime) -> Rates | None:
         day = at.astimezone(UTC).date()
@@ -91,12 +94,6 @@ def _prompt_tokens(usage: Usage) -> int:
         + usage.cache_write_1h_tokens
         + usage.cache_read_tokens
     )
-
-
-def _to_nano(pico: int, divisor: int) -> int:
-    """Pico-dollars over the divisor, as nano-dollars, halves rounded up."""
-    unit = _PICO_PER_NANO * divisor
-    return (2 * pico + unit) // (2 * unit)
 
 
 def _look_up(model: str, step: int, at: datetime) -> Rates | None:

@@ -40,7 +40,8 @@ class FromWire:
         """The caller's custom_id, or None for an id that does not carry the nonce."""
         if not wire_id.endswith(self._suffix):
             return None
-        return self._shortened.get(wire_id) or wire_id.removesuffix(self._suffix)
+        plain = wire_id[: -len(self._suffix)]
+        return self._shortened.get(wire_id, plain) if self._shortened else plain
 
 
 def has_nonce(wire_id: str, nonce: str) -> bool:
