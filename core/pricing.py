@@ -42,7 +42,7 @@ class PriceBook:
     def load_ahead(self) -> None:
         """Load the list on a thread of its own, while this one waits for the API."""
         if _LIST not in sys.modules:
-            Thread(target=import_module, args=(_LIST,), name="titan-prices", daemon=True).start()
+            Thread(target=import_module, args=(_LIST,), name="titan-prices").start()
 
     def price(
         self, model: str, usage: Usage, *, at: datetime, kind: Kind

@@ -13,7 +13,7 @@ from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from msgspec import Struct
+import msgspec
 
 from state.connection import BUSY_TIMEOUT_S, is_lock_timeout, sqlite3
 from state.errors import IllegalMove, LedgerBusy, LedgerUnusable
@@ -42,7 +42,7 @@ def no_step(_name: str) -> None:
     """Do nothing between two durable steps; a simulation crashes there."""
 
 
-class Written(Struct, frozen=True, kw_only=True):
+class Written(msgspec.Struct, frozen=True, kw_only=True):
     """What a transaction hands to its body."""
 
     at: str
@@ -171,8 +171,6 @@ class Ledger:
         rows have no bytes in them; a text ends at its first NUL.
         """
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - seldom needed
-
-        import msgspec  # noqa: PLC0415 - as above
 
         values = ", ".join(f"json_extract(value, '$[{column}]')" for column in range(columns))
         insert = f"INSERT INTO {table} SELECT {values} FROM json_each(?)"  # noqa: S608 - our names

@@ -92,7 +92,7 @@ class Bench:
         return engine
 
     def lane(self) -> Lane:
-        """The real lane, with the real SDK, over the sandbox."""
+        """The real lane, over the sandbox."""
         return AnthropicLane(api_key=KEY, base_url=BASE_URL, http_client=client(self.sandbox))
 
     def submit(self, count: int = 3, tag: str = "daily-feed", **order: object) -> Submitted:

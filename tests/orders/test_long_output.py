@@ -33,7 +33,7 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
 
 @pytest.fixture
 def sent() -> Sent:
-    """The path and the beta header of every POST that left the SDK."""
+    """The path and the beta header of every POST that left the lane."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""Run the sandbox in process, under the real SDK, as an httpx2 transport."""
+"""Run the sandbox in process, as an httpx2 transport under the lane or the SDK."""
 
 from collections.abc import Iterator
 
@@ -38,7 +38,7 @@ class SandboxTransport(httpx2.BaseTransport):
 
 
 def client(sandbox: Sandbox) -> httpx2.Client:
-    """A client for the SDK's `http_client`."""
+    """A client for the `http_client` of the lane, or of the SDK."""
     return httpx2.Client(transport=SandboxTransport(sandbox))
 
 
