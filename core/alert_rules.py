@@ -104,7 +104,8 @@ def conditions(rules: Rules, seen: Seen) -> list[Condition]:
         *(_replays(seen) if rules.replay else ()),
     ]
     if rules.orphans and seen.orphans:
-        said = f"{seen.orphans:,} batches at the API are not of this ledger: titan-console orphans."
+        many = counted(seen.orphans, "batch at the API is", "batches at the API are")
+        said = f"{many} not of this ledger: titan-console orphans."
         found.append(Condition(rule="orphan", subject="api", message=said))
     if rules.unpriced:
         found += [

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from core.context import Context
 from core.inline import run_waiting
+from core.words import are, counted
 from state import commands, orders, sending
 from state.commands import Command, CommandState
 from state.records import Batch, BatchStatus, RequestStatus
@@ -33,7 +34,7 @@ def force(
     if left:
         return None
     answered = sum(after[i] in _SETTLED for i in ids)
-    words = f"{answered:,} of {len(ids):,} requests are answered"
+    words = f"{answered:,} of {counted(len(ids), 'request')} {are(answered)} answered"
     return CommandState.DONE, words + (f"; {trouble}" if trouble else "")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from core.context import Context
 from core.errors import LaneError
 from core.reading import read
+from core.words import are, counted
 from state import commands, looking, orders, pauses, reviews
 from state.commands import Command, CommandState, Verb
 from state.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
@@ -38,7 +39,10 @@ def _replay(context: Context, command: Command) -> Outcome:
     if command.options.get("canary") and len(ids) > 1:
         return _replay_behind_canary(context, command, ids)
     count = orders.ask_again(context.ledger, command.id, ids)
-    return CommandState.DONE, f"{count:,} of {len(ids):,} requests are asked again"
+    return (
+        CommandState.DONE,
+        f"{count:,} of {counted(len(ids), 'request')} {are(count)} asked again",
+    )
 
 
 def _replay_behind_canary(context: Context, command: Command, ids: list[int]) -> Outcome:
@@ -119,7 +123,10 @@ def _pause(context: Context, command: Command) -> Outcome:
 def _resume(context: Context, command: Command) -> Outcome:
     waiting = len(pauses.unsent(context.ledger, command.workflows))
     gone = pauses.resume(context.ledger, command.workflows, reason=command.reason)
-    return CommandState.DONE, f"{_named(gone, command)} resumed; {waiting:,} requests wait"
+    return (
+        CommandState.DONE,
+        f"{_named(gone, command)} resumed; still to be sent: {counted(waiting, 'request')}",
+    )
 
 
 def _named(changed: list[str], command: Command) -> str:

@@ -9,6 +9,7 @@ from core.context import Context
 from core.judging import Judged
 from core.pausing import Chosen
 from core.reports import usd
+from core.words import are, counted
 from state import pauses, receipts
 from state.commands import Verb
 from state.records import Kind, Usage
@@ -76,10 +77,14 @@ def for_workflows(context: Context, verb: Verb, chosen: Chosen, *, cli: str) -> 
     is_resumed = verb == Verb.RESUME
     batch, sync = _estimate(context, ids, None) if is_resumed else (0, 0)
     running = pauses.at_the_api(context.ledger, chosen.taken)
-    is_sent = "are sent with the next pass" if is_resumed else "wait and are not sent"
-    notes = [f"{len(ids):,} requests {is_sent}"]
+    if is_resumed:
+        notes = [f"{counted(len(ids), 'request is', 'requests are')} sent with the next pass"]
+    else:
+        waiting = counted(len(ids), "request waits and is", "requests wait and are")
+        notes = [f"{waiting} not sent"]
     if running and not is_resumed:
-        notes.append(f"{running:,} batches at the API go on, and are collected")
+        at_the_api = counted(running, "batch at the API goes on", "batches at the API go on")
+        notes.append(f"{at_the_api}, and {are(running)} collected")
     if deadlines and not is_resumed:
         notes.append(
             "what is still missing near its deadline is run at the full price all the same"

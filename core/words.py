@@ -8,3 +8,8 @@ def counted(number: int, one: str, many: str = "") -> str:
     ('1 batch', '1,200 requests')
     """
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def are(number: int) -> str:
+    """The verb after that many."""
+    return "is" if number == 1 else "are"

@@ -14,6 +14,7 @@ from msgspec import Struct
 from core import titan_file
 from core.clock import SystemClock
 from core.settings import DEFAULT_BASE_URL, Settings
+from core.words import counted
 from state import alerts, checkup, doctor_views, orphans, pauses, rescue_file, settled, views
 from state.errors import LedgerError
 from state.folder import Folder
@@ -219,12 +220,16 @@ def _doubts(source: Source) -> Iterator[Finding]:
     suspects = orphans.with_verdict(source, OrphanVerdict.SUSPECT)
     if suspects:
         yield Finding(
-            Health.WARN, "suspects", f"{len(suspects)} batches at the API may be ours; they run"
+            Health.WARN,
+            "suspects",
+            f"{counted(len(suspects), 'batch', 'batches')} at the API may be ours",
         )
     strangers = orphans.with_verdict(source, OrphanVerdict.UNKNOWN)
     if strangers:
         yield Finding(
-            Health.OK, "orphans", f"{len(strangers)} batches at the API that are not of this ledger"
+            Health.OK,
+            "orphans",
+            f"{counted(len(strangers), 'batch', 'batches')} at the API not of this ledger",
         )
 
 

@@ -101,7 +101,7 @@ def test_what_is_at_the_api_is_collected_while_paused(tmp_path: Path) -> None:
         planned = verbs.plan(
             bench.engine.context, Wish(verb=Verb.PAUSE, wanted=Filter(names=(FEED,)))
         )
-        assert "1 batches at the API go on, and are collected" in planned.receipt.notes
+        assert "1 batch at the API goes on, and is collected" in planned.receipt.notes
         verbs.give(bench.engine.context, planned, delay=timedelta())
         for _ in range(3):
             bench.pass_after(1800)

@@ -6,6 +6,7 @@ from core import reports
 from core.adopt import Adopted
 from core.bootstrap import open_engine
 from core.settings import from_environment
+from core.words import counted
 from titan_console.diagnostics import Exit, say
 from titan_console.output import print_json
 
@@ -38,6 +39,7 @@ def _in_words(adopted: Adopted) -> str:
     if adopted.is_ours:
         return f"It is a batch of this ledger: {batch.key}, tag {batch.tag}."
     return (
-        f"Adopted {batch.request_count:,} requests under tag {batch.tag}, their ids as they came."
+        f"Adopted {counted(batch.request_count, 'request')} under tag {batch.tag},"
+        " with the ids as they came."
         " The bodies are unknown, so they cannot be replayed."
     )

@@ -8,6 +8,7 @@ from core.clock import SystemClock
 from core.prune import Pruned, prune
 from core.settings import from_environment
 from core.since import parse_since
+from core.words import counted
 from titan_console.diagnostics import Exit, say
 from titan_console.format import size
 from titan_console.output import print_json
@@ -47,8 +48,8 @@ def command(
 def _in_words(done: Pruned, *, dry_run: bool) -> str:
     saved = "" if dry_run else f", {size(done.bytes_saved)} saved"
     return (
-        f"{'Would be removed' if dry_run else 'Removed'}: {done.submissions:,} submissions,"
-        f" {done.files_removed:,} files, {size(done.bytes_removed)}."
-        f" {'To be compressed' if dry_run else 'Compressed'}: {done.files_compressed:,}"
-        f" files{saved}."
+        f"{'Would be removed' if dry_run else 'Removed'}: "
+        f" {counted(done.submissions, 'submission')}, {counted(done.files_removed, 'file')},"
+        f" {size(done.bytes_removed)}. {'To be compressed' if dry_run else 'Compressed'}:"
+        f" {counted(done.files_compressed, 'file')}{saved}."
     )

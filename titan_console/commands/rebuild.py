@@ -7,6 +7,7 @@ from core.bootstrap import open_engine, rebuild_ledger
 from core.errors import InputError, LaneError, SettingsError
 from core.rebuild import Rebuilt
 from core.settings import Settings, from_environment
+from core.words import counted
 from state import checkup
 from state.errors import LedgerError
 from state.folder import Folder
@@ -54,8 +55,9 @@ def _refuse_a_sound_one(folder: Folder) -> None:
 
 def _in_words(rebuilt: Rebuilt) -> str:
     return (
-        f"{rebuilt.submissions:,} submissions: {rebuilt.collected:,} batches with their answers,"
-        f" {rebuilt.open:,} to be found again, {rebuilt.missing:,} requests missing."
+        f"{counted(rebuilt.submissions, 'submission')}:"
+        f" {counted(rebuilt.collected, 'batch', 'batches')} with their answers,"
+        f" {rebuilt.open:,} to be found again, {counted(rebuilt.missing, 'request')} missing."
     )
 
 

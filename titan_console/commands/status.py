@@ -8,6 +8,7 @@ from core import reports
 from core.clock import SystemClock
 from core.history import outlooks
 from core.settings import from_environment
+from core.words import counted
 from state import alerts, orphans, pauses, settled, views
 from state.folder import Folder
 from state.orphans import OrphanVerdict
@@ -59,7 +60,7 @@ def _print(source: Source, now: datetime) -> None:
         [
             (
                 "requests",
-                f"{cells.count(totals.requests)} in {cells.count(totals.batches)} batches",
+                f"{cells.count(totals.requests)} in {counted(totals.batches, 'batch', 'batches')}",
             ),
             ("waiting", cells.count(totals.waiting_requests) if totals.waiting_requests else ""),
             ("failed", cells.count(totals.failed_requests) if totals.failed_requests else "none"),

@@ -104,6 +104,4 @@ def _was_rescued(batch: Batch) -> bool:
 def _tell_errors(source: Source) -> None:
     failed = views.totals(source).failed_requests
     if failed:
-        click.echo(
-            f"{cells.count(failed)} requests failed at the API; they are kept, and not billed."
-        )
+        click.echo(f"{counted(failed, 'request')} failed at the API: kept, and not billed.")
