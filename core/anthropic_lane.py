@@ -9,6 +9,7 @@ import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -18,7 +19,7 @@ import msgspec
 
 from core.api_batches import batch_of, page_of
 from core.api_errors import body_of, to_lane_error
-from core.errors import LaneError, Unanswered, Unreachable
+from core.errors import LaneError, SettingsError, Unanswered, Unreachable
 from core.lane import Body, Created, Page
 from core.loading import undisturbed
 from core.words import counted
@@ -44,9 +45,9 @@ _LONGEST_UNSTREAMED = 21_333
 _TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
 # A synchronous run asks 50 at once, and each connection costs a handshake.
 _CONNECTIONS = httpx2.Limits(max_connections=100, max_keepalive_connections=100)
-_PIECE = 1 << 18
 # What a key looks like, whoever's it is.
 _SECRET = re.compile(r"sk-ant-[\w-]+|(?<=Bearer )\S+", re.IGNORECASE)
+_OF_THE_WIRE = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL)
 # Of these the API has surely not seen a byte.
 _NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
@@ -57,15 +58,15 @@ class AnthropicLane:
     def __init__(
         self, *, api_key: str, base_url: str, http_client: httpx2.Client | None = None
     ) -> None:
-        """Speak to that server only; `http_client` is for the sandbox in process."""
+        """Speak to that server only; `http_client` is for the sandbox in process.
+
+        Raises SettingsError where the environment names a proxy or certificates of no use.
+        """
         self._key = api_key
         self._base_url = base_url.rstrip("/")
         self._headers = _HEADERS | {"authorization": f"Bearer {api_key}"}
         self._loading = Lock()
-        # A redirect would carry prompts to a host that nobody configured.
-        self._http = http_client or httpx2.Client(
-            follow_redirects=False, timeout=_TIMEOUT, limits=_CONNECTIONS
-        )
+        self._http = http_client or _new_client()
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -120,7 +121,7 @@ class AnthropicLane:
         with self._loading, undisturbed():
             sdk = self._sdk
         with (
-            _errors_of_the_sdk(),
+            self._errors_of_the_sdk(),
             sdk.messages.stream(
                 **required, extra_body=asked, extra_headers=_betas(betas)
             ) as stream,
@@ -156,6 +157,9 @@ class AnthropicLane:
                 headers={"accept": "application/binary"},
                 stream=True,
             )
+            if answer.status_code != HTTPStatus.OK:
+                answer.close()
+                raise Unanswered(f"The API answers {answer.status_code}, which is no results.")
         try:
             yield self._pieces(answer)
         finally:
@@ -163,7 +167,8 @@ class AnthropicLane:
 
     def _pieces(self, answer: httpx2.Response) -> Iterator[bytes]:
         with self._errors():
-            yield from answer.iter_bytes(_PIECE)
+            # In the sizes that they come: what came before the line breaks is kept.
+            yield from answer.iter_bytes()
 
     def _ask(
         self,
@@ -194,22 +199,64 @@ class AnthropicLane:
         finally:
             answer.close()
         if not answer.is_success:
-            raise to_lane_error(answer.status_code, body_of(answer.content), answer.headers)
+            body = body_of(answer.content)
+            raise to_lane_error(answer.status_code, body, answer.headers, hide=self._without_key)
         return answer
 
     @contextmanager
     def _errors(self) -> Generator[None, None, None]:
-        """Our errors, without the key: some servers and proxies echo what they were sent."""
+        """Whatever goes wrong from the first byte on as one of ours; it may have been taken in."""
         try:
-            with _our_errors():
-                yield
-        except LaneError as error:
-            error.args = (self._without_key(str(error)),)
-            error.error_type = error.error_type and self._without_key(error.error_type)
+            yield
+        except LaneError:
             raise
+        except _NEVER_LEFT as error:
+            raise Unreachable(f"The API cannot be reached: {self._said(error)}") from error
+        except httpx2.TimeoutException as error:
+            raise Unanswered("The API did not answer in time.") from error
+        except (*_OF_THE_WIRE, OSError, TitanError) as error:
+            raise Unanswered(f"The connection to the API broke: {self._said(error)}") from error
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+            raise Unanswered("The API's answer cannot be read.") from error
+
+    @contextmanager
+    def _errors_of_the_sdk(self) -> Generator[None, None, None]:
+        """The SDK's exceptions as what they tell of: an answer, or a failure of the wire."""
+        import anthropic  # noqa: PLC0415 - loaded by now
+
+        try:
+            yield
+        except anthropic.APIStatusError as error:
+            raise to_lane_error(
+                error.status_code, error.body, error.response.headers, hide=self._without_key
+            ) from error
+        except anthropic.AnthropicError as error:
+            if isinstance(error.__cause__, httpx2.HTTPError):
+                raise error.__cause__ from error
+            raise Unanswered(f"The connection to the API broke: {self._said(error)}") from error
+        except AssertionError as error:
+            # The SDK's word for a stream that ended before it began.
+            raise Unanswered("The API's answer broke off.") from error
+
+    def _said(self, error: Exception) -> str:
+        """What an exception says, cut short once the key is out of it."""
+        text = self._without_key(str(error)).encode("utf-8", "replace").decode()
+        return " ".join(text.split())[:200]
 
     def _without_key(self, text: str) -> str:
+        """Some servers and proxies echo what they were sent."""
         return _SECRET.sub("(key)", text.replace(self._key, "(key)"))
+
+
+def _new_client() -> httpx2.Client:
+    try:
+        # A redirect would carry prompts to a host that nobody configured.
+        return httpx2.Client(follow_redirects=False, timeout=_TIMEOUT, limits=_CONNECTIONS)
+    except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:
+        raise SettingsError(
+            "The way to the API that the environment asks for is of no use (HTTPS_PROXY,"
+            f" HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR): {error!s:.200}"
+        ) from error
 
 
 def _path_of(remote_id: str) -> str:
@@ -225,38 +272,3 @@ def _account(headers: Mapping[str, str]) -> str | None:
     organisation = headers.get("anthropic-organization-id")
     workspace = headers.get("anthropic-workspace-id")
     return "/".join(part for part in (organisation, workspace) if part) or None
-
-
-@contextmanager
-def _our_errors() -> Generator[None, None, None]:
-    """Whatever goes wrong from the first byte on as one of ours; it may have been taken in."""
-    try:
-        yield
-    except LaneError:
-        raise
-    except _NEVER_LEFT as error:
-        raise Unreachable(f"The API cannot be reached: {error!s:.200}") from error
-    except httpx2.TimeoutException as error:
-        raise Unanswered("The API did not answer in time.") from error
-    except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError, TitanError) as error:
-        raise Unanswered(f"The connection to the API broke: {error!s:.200}") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise Unanswered("The API's answer cannot be read.") from error
-
-
-@contextmanager
-def _errors_of_the_sdk() -> Generator[None, None, None]:
-    """The SDK's exceptions as what they tell of: an answer, or a failure of the HTTP library."""
-    import anthropic  # noqa: PLC0415 - loaded by now
-
-    try:
-        yield
-    except anthropic.APIStatusError as error:
-        raise to_lane_error(error.status_code, error.body, error.response.headers) from error
-    except anthropic.AnthropicError as error:
-        if isinstance(error.__cause__, httpx2.HTTPError):
-            raise error.__cause__ from error
-        raise Unanswered(f"The connection to the API broke: {error!s:.200}") from error
-    except AssertionError as error:
-        # The SDK's word for a stream that ended before it began.
-        raise Unanswered("The API's answer broke off.") from error

@@ -17,15 +17,19 @@ _STATUS = {
     "ended": BatchStatus.ENDED,
 }
 _Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,128}\Z")]
+# No batch has as many; the ledger could not hold what a sum of larger ones makes.
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
+# Zero times and the ends of time are none: the ledger could not order them.
+_YEARS = range(2000, 9000)
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class _Counts(msgspec.Struct):
-    processing: int
-    succeeded: int
-    errored: int
-    canceled: int
-    expired: int
+    processing: _Count
+    succeeded: _Count
+    errored: _Count
+    canceled: _Count
+    expired: _Count
 
 
 class _Batch(msgspec.Struct):
@@ -41,7 +45,8 @@ class _Batch(msgspec.Struct):
 
 class _Page(msgspec.Struct):
     data: list[_Batch]
-    has_more: bool | None = None
+    # A list that does not say whether it ends proves the absence of nothing.
+    has_more: bool
     last_id: str | None = None
 
 
@@ -58,7 +63,7 @@ def batch_of(content: bytes) -> RemoteState:
 def page_of(content: bytes) -> tuple[tuple[RemoteState, ...], bool, str | None]:
     """A page's batches, whether there are more, and the last id. Raises Unanswered."""
     page = _decoded(_page, content)
-    return tuple(map(_to_remote, page.data)), bool(page.has_more), page.last_id
+    return tuple(map(_to_remote, page.data)), page.has_more, page.last_id
 
 
 def _decoded(decoder: "msgspec.json.Decoder[_Shape]", content: bytes) -> _Shape:
@@ -80,13 +85,15 @@ def _to_remote(batch: _Batch) -> RemoteState:
             canceled=counts.canceled,
             expired=counts.expired,
         ),
-        created_ts=to_text(batch.created_at),
-        expires_ts=to_text(batch.expires_at),
-        ended_ts=_text(batch.ended_at),
-        cancel_ts=_text(batch.cancel_initiated_at),
-        archived_ts=_text(batch.archived_at),
+        created_ts=_text(batch.created_at),
+        expires_ts=_text(batch.expires_at),
+        ended_ts=batch.ended_at and _text(batch.ended_at),
+        cancel_ts=batch.cancel_initiated_at and _text(batch.cancel_initiated_at),
+        archived_ts=batch.archived_at and _text(batch.archived_at),
     )
 
 
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else to_text(moment)
+def _text(moment: datetime) -> str:
+    if moment.year not in _YEARS:
+        raise Unanswered(f"The API's answer is no batch: one of its times is {moment}.")
+    return to_text(moment)

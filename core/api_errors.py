@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from core.errors import (
@@ -25,15 +25,20 @@ _ACCOUNT_CODES = frozenset(
 _LONGEST_WISH_S = 7 * 86_400.0
 
 
-def to_lane_error(status: int, body: object, headers: Mapping[str, str]) -> LaneError:
-    """HTTP's status and headers, and the body: its JSON, or the text that is none."""
+def to_lane_error(
+    status: int, body: object, headers: Mapping[str, str], *, hide: Callable[[str], str]
+) -> LaneError:
+    """HTTP's status and headers, and the body: its JSON, or the text that is none.
+
+    `hide` takes the key out of a text, for some servers and proxies echo what they were sent.
+    """
     error = _part(body, "error")
     error_type = _part(error, "type")
     kind = _kind(status, body, _part(_part(error, "details"), "error_code"))
     return kind(
-        f"The API answers {status}: {_text(body, error)}",
+        f"The API answers {status}: {_text(body, error, hide)}",
         status=status,
-        error_type=error_type if isinstance(error_type, str) else None,
+        error_type=_storable(hide(error_type))[:100] if isinstance(error_type, str) else None,
         retry_after_s=_retry_after(headers),
     )
 
@@ -67,12 +72,17 @@ def _is_spend_cap(status: int, body: object) -> bool:
     return status == 402 or _SPEND_CAP_CODE in text or _SPEND_CAP_PHRASE in text  # noqa: PLR2004
 
 
-def _text(body: object, error: object) -> str:
-    """The API's own sentence; a proxy's page is cut short."""
+def _text(body: object, error: object, hide: Callable[[str], str]) -> str:
+    """The API's own sentence; a proxy's page is cut short, once the key is out of it."""
     message = _part(error, "message")
     if isinstance(message, str) and message:
-        return " ".join(message.split())[:500]
-    return " ".join(str(body or "nothing more").split())[:200]
+        return " ".join(_storable(hide(message)).split())[:500]
+    return " ".join(_storable(hide(str(body or "nothing more"))).split())[:200]
+
+
+def _storable(text: str) -> str:
+    """Text that SQLite takes: a lone half of a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -177,11 +177,12 @@ def to_usage(usage: _Usage) -> Usage:
     written = usage.cache_creation
     total = usage.cache_creation_input_tokens or 0
     one_hour = written.ephemeral_1h_input_tokens if written else 0
+    five_minutes = written.ephemeral_5m_input_tokens if written else 0
     return Usage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        # Answers without the split are of a time when every mark was for five minutes.
-        cache_write_5m_tokens=written.ephemeral_5m_input_tokens if written else total,
+        # What an answer does not split is of a time when every mark was for five minutes.
+        cache_write_5m_tokens=max(five_minutes, total - one_hour),
         cache_write_1h_tokens=one_hour,
         cache_read_tokens=usage.cache_read_input_tokens or 0,
     )

@@ -113,13 +113,23 @@ def _default_home() -> Path:
 def _check_base_url(base_url: str) -> None:
     try:
         parts = urlsplit(base_url)
-        host = parts.hostname
+        host = parts.hostname if parts.port != 0 else None
     except ValueError:
         host, parts = None, urlsplit("")
-    if not host or parts.scheme not in ("http", "https"):
-        raise SettingsError(f"ANTHROPIC_BASE_URL is no address of a server: {base_url!r}.")
+    if not host or parts.scheme not in ("http", "https") or not _is_plain(base_url):
+        raise SettingsError(f"ANTHROPIC_BASE_URL is no address of a server: {_shown(base_url)!r}.")
     if parts.scheme == "http" and host not in _LOOPBACK:
         raise SettingsError(
             f"ANTHROPIC_BASE_URL {base_url!r} would send the API key in the clear:"
             " use https, or a loopback address."
         )
+
+
+def _is_plain(base_url: str) -> bool:
+    """Whether it is an address and no more: a user in it would take the place of the key."""
+    return re.fullmatch(r"[^\s?#@]+", base_url) is not None
+
+
+def _shown(base_url: str) -> str:
+    """The address without a user and a password."""
+    return re.sub(r"//.*@", "//", base_url)

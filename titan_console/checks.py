@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import cast
 
 from msgspec import Struct
 
@@ -196,12 +197,23 @@ def _passes(source: Source, now: datetime) -> Iterator[Finding]:
         until = f"until {beat.lease_expires_ts}"
         yield Finding(Health.OK, "lease", f"{beat.lease_holder} makes a pass, {until}")
     if beat.last_finished_ts:
-        yield Finding(Health.OK, "last pass", _summary(beat.last_summary))
+        health = Health.WARN if beat.last_summary.get("troubles") else Health.OK
+        yield Finding(health, "last pass", _summary(beat.last_summary))
 
 
 def _summary(summary: Mapping[str, object]) -> str:
-    did = [f"{name.replace('_', ' ')} {value}" for name, value in summary.items() if value]
+    did = [
+        f"{name.replace('_', ' ')} {_said(value)}"
+        for name, value in summary.items()
+        if value and name != "ran"
+    ]
     return ", ".join(did) or "found nothing to do"
+
+
+def _said(value: object) -> str:
+    return (
+        "; ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else f"{value}"
+    )
 
 
 def _alerts(source: Source) -> Iterator[Finding]:

@@ -160,6 +160,10 @@ def test_whatever_happens_to_a_create_it_is_one_post(tmp_path: Path, fault: str)
         assert bench.sandbox.books().creates <= 1
 
 
+def counts(succeeded: int) -> dict[str, int]:
+    return {"processing": 0, "succeeded": succeeded, "errored": 0, "canceled": 0, "expired": 0}
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -175,6 +179,12 @@ def test_whatever_happens_to_a_create_it_is_one_post(tmp_path: Path, fault: str)
         pytest.param(json.dumps(a_batch(created_at="yesterday")).encode(), id="no time"),
         pytest.param(json.dumps(a_batch(expires_at=None)).encode(), id="no end"),
         pytest.param(b"\xff\xfe", id="no text"),
+        pytest.param(json.dumps(a_batch(created_at="0001-01-01T00:00:00Z")).encode(), id="year 1"),
+        pytest.param(
+            json.dumps(a_batch(expires_at="9999-12-31T23:59:59-01:00")).encode(), id="year 10000"
+        ),
+        pytest.param(json.dumps(a_batch(request_counts=counts(2**70))).encode(), id="2**70"),
+        pytest.param(json.dumps(a_batch(request_counts=counts(-1))).encode(), id="negative"),
     ],
 )
 @pytest.mark.parametrize("content_type", ["application/json", "text/html"])
@@ -184,6 +194,36 @@ def test_a_2xx_that_says_nothing_is_no_answer(answer: bytes, content_type: str) 
         with pytest.raises(Unanswered) as caught:
             call(lane, name)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "page", [{"data": []}, {"data": [], "has_more": None}, {"has_more": False}]
+)
+def test_a_list_that_does_not_say_whether_it_ends_is_none(page: dict[str, object]) -> None:
+    with pytest.raises(Unanswered):
+        a_lane(answering(body=page)).list_page()
+
+
+@pytest.mark.parametrize("status", [201, 202, 204, 206])
+def test_only_a_200_brings_results(status: int) -> None:
+    with (
+        pytest.raises(Unanswered, match=f"{status}, which is no results"),
+        a_lane(answering(status, content=b"")).results("msgbatch_1"),
+    ):
+        pass
+
+
+def test_what_came_before_the_results_broke_off_is_kept() -> None:
+    class Broken(httpx2.SyncByteStream):
+        def __iter__(self):  # noqa: ANN204 - an iterator of bytes that breaks
+            yield b"one line\n"
+            raise httpx2.ReadError("broke")
+
+    lane = a_lane(lambda _request: httpx2.Response(200, stream=Broken()))
+    kept: list[bytes] = []
+    with lane.results("msgbatch_1") as pieces, pytest.raises(Unanswered):
+        kept.extend(pieces)
+    assert kept == [b"one line\n"]
 
 
 def test_a_2xx_for_another_number_of_requests_is_no_answer() -> None:

@@ -276,3 +276,21 @@ def test_an_error_of_any_shape_is_one_line(body: object) -> None:
 def test_the_key_is_in_no_error() -> None:
     for status in BY_STATUS:
         assert "sk-ant-test" not in str(caught(status, an_error()))
+
+
+@pytest.mark.parametrize("status", [400, 429, 500])
+def test_half_a_character_in_an_error_is_a_question_mark(status: int) -> None:
+    said = b'{"type":"error","error":{"type":"x\\ud83d","message":"odd \\ud83d one"}}'
+    lane = a_lane(answering(status, content=said))
+    with pytest.raises(LaneError) as error:
+        lane.create(a_body())
+    assert str(error.value).endswith("odd ? one")
+    assert error.value.error_type == "x?"
+
+
+def test_what_the_sdk_cannot_put_together_is_no_answer() -> None:
+    delta = {"type": "text_delta", "text": "x"}
+    odd = {"type": "content_block_delta", "index": 7, "delta": delta}
+    stream = BEGUN + b"event: content_block_delta\ndata: " + json.dumps(odd).encode() + b"\n\n"
+    lane = a_lane(answering(content=stream, headers={"content-type": "text/event-stream"}))
+    assert type(caught_amid_a_long_answer(lane)) is Unanswered

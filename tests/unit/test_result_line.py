@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.result_line import BadLineError, decode, message_of, with_custom_id
+from core.result_line import BadLineError, decode, message_of, usage_of, with_custom_id
 from state.records import CollectedResult, Outcome, Usage
 
 USAGE = {"input_tokens": 11, "output_tokens": 7}
@@ -244,3 +244,21 @@ def test_no_json_does_anything_but_decode_or_be_bad(message: Any, error: Any) ->
         except BadLineError:
             continue
         (found.error_message or "").encode()
+
+
+@pytest.mark.parametrize(
+    ("split", "five_minutes", "one_hour"),
+    [
+        ({}, 100, 0),
+        (None, 100, 0),
+        ({"ephemeral_1h_input_tokens": 30}, 70, 30),
+        ({"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40}, 60, 40),
+        ({"ephemeral_5m_input_tokens": 120}, 120, 0),
+    ],
+)
+def test_no_token_that_was_written_to_the_cache_is_left_out(
+    split: dict[str, int] | None, five_minutes: int, one_hour: int
+) -> None:
+    usage = {"input_tokens": 1, "output_tokens": 1, "cache_creation_input_tokens": 100}
+    found = usage_of(usage | {"cache_creation": split})
+    assert (found.cache_write_5m_tokens, found.cache_write_1h_tokens) == (five_minutes, one_hour)

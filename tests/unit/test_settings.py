@@ -63,6 +63,16 @@ def test_without_a_key_the_error_says_what_to_do() -> None:
         Settings(home=Path("x")).require_key()
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["https://me:secret@h.example", "https://h.example/?x=1", "https://h:abc", "https://h:99999"],
+)
+def test_an_address_that_is_more_than_one_is_refused_and_its_password_not_shown(given: str) -> None:
+    with pytest.raises(SettingsError, match="no address of a server") as caught:
+        from_environment({"ANTHROPIC_BASE_URL": given})
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("key", ["sk-ant-schlüssel", "sk-ant-a\nb", "sk ant", "sk-ant-\x7f"])
 def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(key: str) -> None:
     with pytest.raises(SettingsError, match="a character that no key has") as caught:
