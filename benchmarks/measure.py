@@ -14,7 +14,7 @@ from tempfile import TemporaryFile
 from urllib.request import urlopen
 
 _SERVER = Path(__file__).parent / "server.py"
-_TEXT = "An article about many things that happened today, told at some length. " * 19
+TEXT = "An article about many things that happened today, told at some length. " * 19
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +115,7 @@ def run(command: Sequence[str], *, env: Mapping[str, str], server: Server | None
     )
 
 
-def requests(count: int, *, text: str = _TEXT, name: str = "feed-classify") -> Iterator[str]:
+def requests(count: int, *, text: str = TEXT, name: str = "feed-classify") -> Iterator[str]:
     """A line each, about 1.5 kB, as an article to classify."""
     for number in range(count):
         yield json.dumps(

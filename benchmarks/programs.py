@@ -68,7 +68,7 @@ def download(batch_id: str, target: Path) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Peer:
-    """One that does submit and collect in one program; its size comes as the first argument.
+    """One that does submit and collect in one program, with `n` requests about `text`.
 
     `package` holds pip's requirements, split by spaces; `python` is the oldest that it runs on.
     """
@@ -85,11 +85,8 @@ PEERS = (
         name="steadybatch",
         package="steadybatch[anthropic]",
         program="""
-import sys
 from steadybatch import Request, Runner
 from steadybatch.providers.anthropic_batch import AnthropicBatch
-n = int(sys.argv[1])
-text = "An article about many things that happened today, told at some length. " * 19
 runner = Runner(AnthropicBatch(), "claude-sonnet-4-6", checkpoint="job.db", poll_every=0.2)
 report = runner.run([Request(key=f"r-{i}", messages=[{"role": "user", "content": f"{i}: {text}"}],
                              max_tokens=64) for i in range(n)])
@@ -101,13 +98,10 @@ print(report)
         name="batchlane",
         package="batchlane",
         program="""
-import os, sys
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it waits for a list from the network
 import batchlane.adapters.anthropic as adapter
 adapter.BASE_URL = os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages/batches"
 import batchlane
-n = int(sys.argv[1])
-text = "An article about many things that happened today, told at some length. " * 19
 rows = [batchlane.BatchLine(f"r-{i}", "anthropic/claude-sonnet-4-6",
                             [{"role": "user", "content": f"{i}: {text}"}], {"max_tokens": 64})
         for i in range(n)]
@@ -119,9 +113,7 @@ print(sum(1 for _ in batchlane.run(rows, poll_interval=0.2)))
         name="batchwizard",
         package="batchwizard",
         program="""
-import json, os, subprocess, sys
-n = int(sys.argv[1])
-text = "An article about many things that happened today, told at some length. " * 19
+import json, subprocess, sys
 with open("in.jsonl", "w") as file:
     for i in range(n):
         file.write(json.dumps({"custom_id": f"r-{i}", "params": {"model": "claude-sonnet-4-6",
@@ -138,8 +130,6 @@ subprocess.run([tool, "watch", "--check-interval", "0", "--output-directory", "o
         program="""
 import asyncio, sys
 from batchwork import BatchRequest, Batchwork
-n = int(sys.argv[1])
-text = "An article about many things that happened today, told at some length. " * 19
 async def main():
     async with Batchwork() as client:
         job = await client.batch(model="anthropic/claude-sonnet-4-6", requests=[
@@ -158,8 +148,6 @@ if len(asyncio.run(main())) != n:
         program="""
 import asyncio, sys
 from inspect_ai.model import BatchConfig, GenerateConfig, get_model
-n = int(sys.argv[1])
-text = "An article about many things that happened today, told at some length. " * 19
 async def main():
     model = get_model("anthropic/claude-sonnet-4-6", config=GenerateConfig(
         max_tokens=64, max_connections=n, batch=BatchConfig(size=n, send_delay=0.2, tick=0.2)))
@@ -173,12 +161,10 @@ if sum(bool(output.completion) for output in asyncio.run(main())) != n:
         name="bespokelabs-curator",
         package="bespokelabs-curator instructor<1.15",
         program="""
-import os, sys
+import sys
 os.environ |= {"TELEMETRY_ENABLED": "0", "CURATOR_VIEWER": "0", "HF_HUB_OFFLINE": "1",
                "CURATOR_CACHE_DIR": "cache", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 from bespokelabs import curator
-n = int(sys.argv[1])
-text = "An article about many things that happened today, told at some length. " * 19
 llm = curator.LLM(model_name="claude-haiku-4-5-20251001", backend="anthropic", batch=True,
     generation_params={"max_tokens": 64}, backend_params={"batch_check_interval": 1,
     "batch_size": n, "base_url": os.environ["ANTHROPIC_BASE_URL"]})
@@ -196,8 +182,6 @@ import sys
 from batchata import Batch
 from batchata.providers.anthropic.anthropic import AnthropicProvider
 AnthropicProvider.get_polling_interval = lambda self: 0.2  # 1 s, and no setting for it
-n = int(sys.argv[1])
-text = "An article about many things that happened today, told at some length. " * 19
 batch = Batch(results_dir="out", items_per_batch=n, raw_files=False).set_verbosity("error")
 batch.set_default_params(model="claude-3-5-haiku-20241022", max_tokens=64)
 batch.set_state(file="state.json", reuse_state=False)

@@ -21,6 +21,7 @@ from pathlib import Path
 import report
 import scenarios
 from measure import (
+    TEXT,
     Figure,
     Run,
     Server,
@@ -106,8 +107,8 @@ def measure_peer(peer: Peer, sizes: list[int], folder: Path) -> dict[int, Figure
 def _peer_run(peer: Peer, python: str, count: int, folder: Path, server: Server) -> Figure:
     folder.mkdir()
     env = environment(server, folder) | {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    program = f"import os; os.chdir({str(folder)!r})\n{peer.program}"
-    done = run([python, "-c", program, str(count)], env=env, server=server)
+    given = f"import os\nos.chdir({str(folder)!r})\nn, text = {count}, {TEXT!r}\n"
+    done = run([python, "-c", given + peer.program], env=env, server=server)
     if done.calls < _CALLS_AT_LEAST:
         raise WrongResultError(f"it made {done.calls} calls, which is no batch with its results")
     return median([done])

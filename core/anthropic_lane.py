@@ -22,7 +22,7 @@ from core.api_errors import body_of, to_lane_error
 from core.errors import LaneError, SettingsError, Unanswered, Unreachable
 from core.lane import Body, Created, Page
 from core.loading import undisturbed
-from core.words import counted
+from core.words import counted, storable
 from state.errors import TitanError
 from state.sending import RemoteState
 
@@ -240,8 +240,7 @@ class AnthropicLane:
 
     def _said(self, error: Exception) -> str:
         """What an exception says, cut short once the key is out of it."""
-        text = self._without_key(str(error)).encode("utf-8", "replace").decode()
-        return " ".join(text.split())[:200]
+        return " ".join(storable(self._without_key(str(error))).split())[:200]
 
     def _without_key(self, text: str) -> str:
         """Some servers and proxies echo what they were sent."""

@@ -14,6 +14,7 @@ from core.errors import (
     Unanswered,
     Unauthorized,
 )
+from core.words import storable
 
 _SPEND_CAP_CODE = "spend_limit_reached"
 _SPEND_CAP_PHRASE = "api usage limits"
@@ -38,7 +39,7 @@ def to_lane_error(
     return kind(
         f"The API answers {status}: {_text(body, error, hide)}",
         status=status,
-        error_type=_storable(hide(error_type))[:100] if isinstance(error_type, str) else None,
+        error_type=storable(hide(error_type))[:100] if isinstance(error_type, str) else None,
         retry_after_s=_retry_after(headers),
     )
 
@@ -76,13 +77,8 @@ def _text(body: object, error: object, hide: Callable[[str], str]) -> str:
     """The API's own sentence; a proxy's page is cut short, once the key is out of it."""
     message = _part(error, "message")
     if isinstance(message, str) and message:
-        return " ".join(_storable(hide(message)).split())[:500]
-    return " ".join(_storable(hide(str(body or "nothing more"))).split())[:200]
-
-
-def _storable(text: str) -> str:
-    """Text that SQLite takes: a lone half of a surrogate pair becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
+        return " ".join(storable(hide(message)).split())[:500]
+    return " ".join(storable(hide(str(body or "nothing more"))).split())[:200]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
+from core.words import storable
 from state.records import CollectedResult, Outcome, Usage
 
 # No answer has as many; the costs of a whole batch with more would not fit into the ledger.
@@ -153,15 +154,10 @@ def error_of(raw: bytes) -> tuple[str, str]:
     if isinstance(outer, dict):
         fields = cast("dict[str, object]", outer).get("error", cast("object", outer))
     if not isinstance(fields, dict):
-        return "unknown_error", _storable(cast("object", outer) or "")[:_MESSAGE_LIMIT]
+        return "unknown_error", storable(str(cast("object", outer) or ""))[:_MESSAGE_LIMIT]
     found = cast("dict[str, object]", fields)
     kind, text = found.get("type") or "unknown_error", found.get("message") or ""
-    return _storable(kind)[:100], _storable(text)[:_MESSAGE_LIMIT]
-
-
-def _storable(value: object) -> str:
-    """Text that SQLite takes: a lone half of a surrogate pair becomes a question mark."""
-    return str(value).encode("utf-8", "replace").decode()
+    return storable(str(kind))[:100], storable(str(text))[:_MESSAGE_LIMIT]
 
 
 def usage_of(value: object) -> Usage:

@@ -113,11 +113,15 @@ def _default_home() -> Path:
 def _check_base_url(base_url: str) -> None:
     try:
         parts = urlsplit(base_url)
+        # To ask for a port that is no number raises.
         host = parts.hostname if parts.port != 0 else None
     except ValueError:
         host, parts = None, urlsplit("")
     if not host or parts.scheme not in ("http", "https") or not _is_plain(base_url):
-        raise SettingsError(f"ANTHROPIC_BASE_URL is no address of a server: {_shown(base_url)!r}.")
+        raise SettingsError(
+            f"ANTHROPIC_BASE_URL is no address of a server: {_shown(base_url)!r}."
+            " Write it as https://HOST[:PORT][/PATH], without a user, a query or a fragment."
+        )
     if parts.scheme == "http" and host not in _LOOPBACK:
         raise SettingsError(
             f"ANTHROPIC_BASE_URL {base_url!r} would send the API key in the clear:"

@@ -1,4 +1,4 @@
-"""Numbers in sentences."""
+"""Numbers in sentences, and what of a foreign text can be kept."""
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -13,3 +13,8 @@ def counted(number: int, one: str, many: str = "") -> str:
 def are(number: int) -> str:
     """The verb after that many."""
     return "is" if number == 1 else "are"
+
+
+def storable(text: str) -> str:
+    """Text that SQLite takes: a lone half of a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()

@@ -58,7 +58,7 @@ def stage(ledger: Ledger, results: Iterable[Staged]) -> None:
     """Lay good lines down, each request once; they count only from `commit` on."""
     ledger.execute("BEGIN")
     try:
-        ledger.fill_beside("staged", _STAGED.count(",") + 1, results)
+        ledger.fill_beside("staged", results)
     finally:
         ledger.execute("COMMIT")
 

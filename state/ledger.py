@@ -164,20 +164,21 @@ class Ledger:
         with _errors_for_people(self.path):
             self.connection.executemany(sql, rows)
 
-    def fill_beside(self, table: str, columns: int, rows: "Iterable[Parameters]") -> None:
-        """Fill a temporary table of that many columns while the next rows are being made.
+    def fill_beside(self, table: str, rows: "Iterable[Parameters]") -> None:
+        """Fill a temporary table with the whole rows while the next rows are being made.
 
         SQLite takes each portion in on a thread of its own, where it is not held up by Python. The
         rows have no bytes in them; a text ends at its first NUL.
         """
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - seldom needed
 
-        values = ", ".join(f"json_extract(value, '$[{column}]')" for column in range(columns))
-        insert = f"INSERT INTO {table} SELECT {values} FROM json_each(?)"  # noqa: S608 - our names
         coming = iter(rows)
         with _errors_for_people(self.path), ThreadPoolExecutor(1) as beside:
             running = None
             while portion := tuple(islice(coming, _PORTION)):
+                places = range(len(portion[0]))
+                values = ", ".join(f"json_extract(value, '$[{place}]')" for place in places)
+                insert = f"INSERT INTO {table} SELECT {values} FROM json_each(?)"  # noqa: S608 - ours
                 text = msgspec.json.encode(portion).decode()
                 if running is not None:
                     running.result()

@@ -17,7 +17,7 @@ from console_pilot import (
 )
 
 from core.clock import ManualClock
-from state import alerts
+from state import alerts, leases
 from titan_console.app import TitanApp
 from titan_console.checks import Finding, Health
 from titan_console.cli import cli
@@ -109,5 +109,20 @@ def test_doctor_prints_what_the_screen_checks(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["doctor", "--json"], env={"TITAN_HOME": str(tmp_path)})
     findings = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
     assert findings["alert"]["detail"] == "errors: 9 requests failed"
-    assert findings["last pass"]["detail"] == "found nothing to do"
+    assert (findings["last pass"]["health"], findings["last pass"]["detail"]) == (
+        "ok",
+        "found nothing to do",
+    )
     assert ", wal " in findings["disk"]["detail"]
+
+
+def test_a_last_pass_with_troubles_is_a_warning_that_tells_them(tmp_path: Path) -> None:
+    made = a_busy_ledger(tmp_path)
+    pass_id = leases.begin_pass(made.ledger)
+    summary = {"ran": True, "open": 2, "troubles": ["The API is away.", "A file is gone."]}
+    leases.end_pass(made.ledger, pass_id, summary)
+    made.close()
+    done = CliRunner().invoke(cli, ["doctor", "--json"], env={"TITAN_HOME": str(tmp_path)})
+    found = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert found["last pass"]["health"] == "warn"
+    assert found["last pass"]["detail"] == "open 2, troubles The API is away.; A file is gone."

@@ -147,7 +147,7 @@ async def test_e_writes_batches_from_the_first_screen(tmp_path: Path) -> None:
             await pilot.press("1", "tab", "e")
             await until_shown(pilot, "Export 1 listed batches")
             await pilot.press("j")
-            await until_told(pilot, "1 batches written to")
+            await until_told(pilot, "1 batch written to")
         (file,) = bench.folder.exports.iterdir()
         assert json.loads(file.read_text())["succeeded"] == 3
 

@@ -22,7 +22,7 @@ def rows(count: int) -> Iterator[tuple[int, str, None]]:
 
 @pytest.mark.parametrize("count", [0, 1, 1999, 2000, 2001, 10_000])
 def test_every_row_comes_in_as_it_was(filled: Ledger, count: int) -> None:
-    filled.fill_beside("some", 3, rows(count))
+    filled.fill_beside("some", rows(count))
     assert list(filled.each("SELECT * FROM some ORDER BY n")) == list(rows(count))
 
 
@@ -30,7 +30,7 @@ def test_every_row_comes_in_as_it_was(filled: Ledger, count: int) -> None:
 def test_what_sqlite_refuses_on_the_way_is_told(filled: Ledger, count: int) -> None:
     twice = (row for n, row in enumerate(rows(count)) for _ in range(1 + (n == 1)))
     with pytest.raises(IllegalMove, match="UNIQUE"):
-        filled.fill_beside("some", 3, twice)
+        filled.fill_beside("some", twice)
 
 
 def test_rows_that_break_off_leave_a_ledger_that_works(filled: Ledger) -> None:
@@ -39,7 +39,7 @@ def test_rows_that_break_off_leave_a_ledger_that_works(filled: Ledger) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        filled.fill_beside("some", 3, broken())
+        filled.fill_beside("some", broken())
     submit(filled, [spooled("a")])
     assert filled.rows("SELECT count(*) FROM requests")[0][0] == 1
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from core import exporting
 from core.exporting import Format, Record
+from core.words import counted
 from state import details
 from state.errors import LedgerError
 from state.folder import Folder, open_private_text
@@ -20,6 +21,7 @@ from titan_console.screens.page import Page
 from titan_console.tools import subject
 from titan_console.widgets.record_table import Key, RecordTable
 
+_ONE = {"batches": "batch", "requests": "request", "rows": "row"}
 _FORMATS = {"j": Format.JSONL, "c": Format.CSV}
 
 
@@ -64,7 +66,7 @@ async def _export(page: Page, table: RecordTable) -> None:
     except (LedgerError, OSError) as error:
         subject.tell(page, f"The export failed: {error}", is_trouble=True)
         return
-    subject.tell(page, f"{count:,} {chosen.kind} written to {path}")
+    subject.tell(page, f"{counted(count, _ONE[chosen.kind], chosen.kind)} written to {path}")
 
 
 def choose(page: Page, table: RecordTable) -> Chosen:
