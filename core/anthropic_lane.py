@@ -19,7 +19,8 @@ import msgspec
 
 from core.api_batches import batch_of, page_of
 from core.api_errors import body_of, to_lane_error
-from core.errors import LaneError, SettingsError, Unanswered, Unreachable
+from core.errors import LaneError, Unanswered, Unreachable
+from core.http_clients import TIMEOUT, Clients
 from core.lane import Body, Created, Page
 from core.loading import undisturbed
 from core.words import counted, storable
@@ -41,10 +42,6 @@ _HEADERS = {
 _JSON = {"content-type": "application/json"}
 # From here on an answer comes as a stream: it may take longer than a silent line stays open.
 _LONGEST_UNSTREAMED = 21_333
-# Connecting is quick or not at all; an upload of 256 MB and its answer take their time.
-_TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
-# A synchronous run asks 50 at once, and each connection costs a handshake.
-_CONNECTIONS = httpx2.Limits(max_connections=100, max_keepalive_connections=100)
 # What a key looks like, whoever's it is.
 _SECRET = re.compile(r"sk-ant-[\w-]+|(?<=Bearer )\S+", re.IGNORECASE)
 _OF_THE_WIRE = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL)
@@ -66,11 +63,11 @@ class AnthropicLane:
         self._base_url = base_url.rstrip("/")
         self._headers = _HEADERS | {"authorization": f"Bearer {api_key}"}
         self._loading = Lock()
-        self._http = http_client or _new_client()
+        self._clients = Clients(http_client)
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._http.close()
+        self._clients.close()
 
     def create(self, body: Body) -> Created:
         """Send the batch, once, streamed as it is made."""
@@ -139,8 +136,8 @@ class AnthropicLane:
             api_key=self._key,
             base_url=self._base_url,
             max_retries=0,
-            timeout=_TIMEOUT,
-            http_client=self._http,
+            timeout=TIMEOUT,
+            http_client=self._clients.first,
         )
 
     @contextmanager
@@ -184,20 +181,21 @@ class AnthropicLane:
 
         Raises LaneError where the API says no, and what the HTTP library raises.
         """
-        request = self._http.build_request(
-            method,
-            f"{self._base_url}{path}",
-            headers={**self._headers, **(headers or {})},
-            params=params,
-            content=content,
-        )
-        answer = self._http.send(request, stream=True, follow_redirects=False)
-        if stream and answer.is_success:
-            return answer
-        try:
-            answer.read()
-        finally:
-            answer.close()
+        with self._clients.one() as http:
+            request = http.build_request(
+                method,
+                f"{self._base_url}{path}",
+                headers={**self._headers, **(headers or {})},
+                params=params,
+                content=content,
+            )
+            answer = http.send(request, stream=True, follow_redirects=False)
+            if stream and answer.is_success:
+                return answer
+            try:
+                answer.read()
+            finally:
+                answer.close()
         if not answer.is_success:
             body = body_of(answer.content)
             raise to_lane_error(answer.status_code, body, answer.headers, hide=self._without_key)
@@ -245,17 +243,6 @@ class AnthropicLane:
     def _without_key(self, text: str) -> str:
         """Some servers and proxies echo what they were sent."""
         return _SECRET.sub("(key)", text.replace(self._key, "(key)"))
-
-
-def _new_client() -> httpx2.Client:
-    try:
-        # A redirect would carry prompts to a host that nobody configured.
-        return httpx2.Client(follow_redirects=False, timeout=_TIMEOUT, limits=_CONNECTIONS)
-    except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:
-        raise SettingsError(
-            "The way to the API that the environment asks for is of no use (HTTPS_PROXY,"
-            f" HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR): {error!s:.200}"
-        ) from error
 
 
 def _path_of(remote_id: str) -> str:

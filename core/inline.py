@@ -5,11 +5,11 @@ came to nothing is an errored answer: nobody can tell whether it is paid, so it 
 """
 
 import json
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
+from queue import SimpleQueue
 from typing import Any
 
 import msgspec
@@ -30,6 +30,8 @@ from state.spool import LineReader
 
 # As many as may be asked and paid for anew where the process dies among them.
 _AT_ONCE = 50
+# So that none waits for an answer to be written down before it asks for the next.
+_IN_LINE = 8
 _WAITS_S = (1.0, 4.0)
 _LONGEST_WAIT_S = 30.0
 _OVERLOADED = 529
@@ -48,17 +50,35 @@ class Run:
         self._betas = betas
         self.trouble: LaneError | None = None
 
-    def answers(self, requests: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
-        """A line of results for each request that was asked, in order."""
+    def answers(self, requests: Iterable[tuple[str, bytes]]) -> Generator[list[bytes], None, None]:
+        """A line of results for each request that was asked, those together that came together.
+
+        They come as they are answered, so none waits unwritten for a slower one.
+        """
         pending = iter(requests)
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="titan-inline") as pool:
-            asked = deque(pool.submit(self._one, one) for one in islice(pending, _AT_ONCE))
-            while asked:
-                line = asked.popleft().result()
+        ended: SimpleQueue[Future[bytes | None]] = SimpleQueue()
+
+        def ask(most: int) -> int:
+            asked = [pool.submit(self._one, one) for one in islice(pending, most)]
+            for future in asked:
+                future.add_done_callback(ended.put)
+            return len(asked)
+
+        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="titan-inline")
+        try:
+            under_way = ask(_AT_ONCE + _IN_LINE)
+            while under_way:
+                come = [ended.get()]
+                while not ended.empty():
+                    come.append(ended.get())
+                under_way -= len(come)
                 if self.trouble is None:
-                    asked.extend(pool.submit(self._one, one) for one in islice(pending, 1))
-                if line is not None:
-                    yield line
+                    under_way += ask(len(come))
+                if lines := [line for future in come if (line := future.result()) is not None]:
+                    yield lines
+        finally:
+            # What cannot be kept is not asked.
+            pool.shutdown(cancel_futures=True)
 
     def _one(self, request: tuple[str, bytes]) -> bytes | None:
         custom_id, line = request
@@ -195,13 +215,13 @@ def _requests(context: Context, batch: Batch) -> Iterator[tuple[str, bytes]]:
             yield request.custom_id, line
 
 
-def _write(context: Context, batch: Batch, lines: Iterable[bytes]) -> None:
+def _write(context: Context, batch: Batch, answers: Iterable[list[bytes]]) -> None:
     path = inline.answers_file(context.folder, batch.key)
     try:
         make_private(path.parent)
         with open_private(path) as file:
-            for line in lines:
-                file.write(line + b"\n")
+            for lines in answers:
+                file.writelines(line + b"\n" for line in lines)
                 file.flush()
                 inline.sync(file)
     except OSError as error:

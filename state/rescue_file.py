@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedRandom
 from pathlib import Path
 
 import msgspec
@@ -88,11 +89,14 @@ class RescueFile(Struct, frozen=True):
                 except msgspec.DecodeError:
                     continue
 
-    def add_answers(self, lines: Iterable[bytes]) -> None:
-        """Append answers; each is on disk before the next is asked for."""
-        with self.path.open("ab") as file:
-            for line in lines:
-                file.write(line + b"\n")
+    def add_answers(self, answers: Iterable[list[bytes]]) -> None:
+        """Append answers; some are on disk before the next are waited for."""
+        with self.path.open("ab+") as file:
+            if not _ends_a_line(file):
+                # A kill has cut the last one short, and this one is not to be lost with it.
+                file.write(b"\n")
+            for lines in answers:
+                file.writelines(line + b"\n" for line in lines)
                 file.flush()
                 os.fsync(file.fileno())
 
@@ -183,6 +187,11 @@ def waiting(folder: Folder) -> list[RescueFile]:
         if is_ours(place)
         for path in sorted(place.glob("tb_*.jsonl"))
     ]
+
+
+def _ends_a_line(file: BufferedRandom) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read() == b"\n"
 
 
 def find(folder: Folder, key: str) -> RescueFile | None:

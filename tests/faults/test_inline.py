@@ -65,7 +65,7 @@ def test_a_run_whose_process_died_ends_with_what_it_brought(bench: Bench) -> Non
     batch = inline.begin(context.ledger, submission, runner="dead")
     assert batch is not None
     run = runs.Run(context.lane(), context.clock, betas=())
-    answered = list(run.answers(list(runs._requests(context, batch))[:1]))
+    (answered,) = run.answers(list(runs._requests(context, batch))[:1])
     path = inline.answers_file(bench.folder, batch.key)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(answered[0] + b"\n" + answered[0][:30])

@@ -162,6 +162,21 @@ def test_a_file_with_a_cut_last_line_brings_what_is_whole(home: Path) -> None:
     assert sorted(row["batch_id"] for row in results) == [f"{key}-2", f"{key}-sync"]
 
 
+def test_an_answer_behind_one_that_a_kill_has_cut_short_is_kept(
+    home: Path, sandbox: Sandbox
+) -> None:
+    corrupt(home)
+    key = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    (file,) = rescue_file.waiting(Folder(home))
+    file.path.write_bytes(file.path.read_bytes()[:-40])
+    assert titan_batch.submit(some_requests(2), tag="t", on_failure="sync") == key
+    assert len(sandbox.books().messages) == 3
+    assert len(list(file.answers())) == 2
+    heal(home)
+    poll()
+    assert len(sandbox.books().messages) == 3
+
+
 def test_a_file_that_is_being_answered_is_left_alone(home: Path, sandbox: Sandbox) -> None:
     corrupt(home)
     titan_batch.submit(some_requests(1), tag="t")

@@ -1,0 +1,63 @@
+"""Many requests at once: no answer waits unwritten for a slower one, and none is asked in vain."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from threading import Event, Lock
+
+import httpx2
+from builders import BASE_URL, KEY
+
+from core import inline
+from core.anthropic_lane import AnthropicLane
+from core.clock import SystemClock
+from core.inline import Run
+
+MESSAGE = {
+    "model": "claude-sonnet-4-6",
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 3, "output_tokens": 1},
+}
+LONGEST_S = 30.0
+
+
+class PatientLane(AnthropicLane):
+    """Answers at once, but for one request, which it answers when it is told to."""
+
+    def __init__(self, *, slow: str = "") -> None:
+        super().__init__(api_key=KEY, base_url=BASE_URL, http_client=httpx2.Client())
+        self.may_end = Event()
+        self.asked: list[str] = []
+        self._slow = slow
+        self._lock = Lock()
+
+    def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:  # noqa: ARG002
+        name = str(params["name"])
+        with self._lock:
+            self.asked.append(name)
+        if name == self._slow:
+            assert self.may_end.wait(LONGEST_S)
+        return json.dumps(MESSAGE).encode()
+
+
+def some(count: int) -> Iterator[tuple[str, bytes]]:
+    for number in range(count):
+        yield str(number), json.dumps({"params": {"name": str(number)}}).encode()
+
+
+def test_no_answer_waits_for_one_that_was_asked_before_it() -> None:
+    lane = PatientLane(slow="0")
+    come: list[bytes] = []
+    for lines in Run(lane, SystemClock(), betas=()).answers(some(200)):
+        come += lines
+        if len(come) == 199:
+            lane.may_end.set()
+    assert [json.loads(line)["custom_id"] for line in come][-1] == "0"
+    assert len(come) == 200
+
+
+def test_what_cannot_be_kept_is_not_asked_any_further() -> None:
+    lane = PatientLane()
+    with closing(Run(lane, SystemClock(), betas=()).answers(some(10_000))) as answers:
+        next(answers)
+    assert len(lane.asked) <= 2 * (inline._AT_ONCE + inline._IN_LINE)
