@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Timer
 from urllib.request import urlopen
 
 _SERVER = Path(__file__).parent / "server.py"
+_LONGEST_S = 900
 TEXT = "An article about many things that happened today, told at some length. " * 19
 
 
@@ -97,8 +99,12 @@ def run(command: Sequence[str], *, env: Mapping[str, str], server: Server | None
     with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
         began = time.monotonic()
         process = subprocess.Popen(command, env=dict(env), stdout=out, stderr=err)
+        # One that hangs ends, and is told of, like one that fails.
+        limit = Timer(_LONGEST_S, process.kill)
+        limit.start()
         _, status, used = os.wait4(process.pid, 0)
         wall = time.monotonic() - began
+        limit.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         err.seek(0)

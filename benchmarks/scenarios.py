@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from measure import WrongResultError, environment, median, run, serving, write_requests
+from measure import WrongResultError, environment, run, serving, write_requests
 from programs import bare_python, download, sdk_results_alone, titan
 
 from core.words import counted
 from state.ledger import Ledger
 
-_TIMES = 5
+_TIMES = 7
+_Command = tuple[list[str], dict[str, str]]
 _FILL = Path(__file__).parent / "large_ledger.py"
 _SCREEN = """
 import sys, time
@@ -69,9 +70,8 @@ def starts(folder: Path) -> Iterator[Finding]:
     """What a command costs that has nothing to do."""
     env = environment(None, folder / "starts")
     run(titan("--poll"), env=env)
-    bare = _wall(bare_python(), env)
     for name, arguments, most in (("--help", ("--help",), 0.15), ("--poll", ("--poll",), 0.3)):
-        over = _wall(titan(*arguments), env) - bare
+        over = _over((titan(*arguments), env), (bare_python(), env))
         yield Finding(
             what=f"`{name}` with nothing to do, over bare Python",
             target=f"{most} s",
@@ -89,10 +89,8 @@ def open_batches(folder: Path) -> Iterator[Finding]:
         subprocess.run(
             [sys.executable, "-c", _MANY.format(source=str(source))], env=env, check=True
         )
-        passes = [run(titan("--poll"), env=env, server=server) for _ in range(_TIMES)]
-    idle = environment(None, folder / "idle")
-    over = median(passes).wall_s - _wall(titan("--poll"), idle)
-    calls = int(median(passes).calls)
+        calls = int(run(titan("--poll"), env=env, server=server).calls)
+        over = _over((titan("--poll"), env), (titan("--poll"), environment(None, folder / "idle")))
     yield Finding(
         what="pass over 1,000 open batches, over one with none open",
         target="3 calls, 0.5 s",
@@ -177,13 +175,13 @@ def large_ledger(folder: Path, attempts: int) -> Iterator[Finding]:
     ]
     run(titan("--poll"), env=env["l"])
     for name, command in commands:
-        over = _wall(command(large), env["l"]) - _wall(command(empty), env["e"])
+        over = _over((command(large), env["l"]), (command(empty), env["e"]))
         yield _within(f"`{name}`, {attempts:,} attempts against none", over)
-    screens = [
-        float(run([sys.executable, "-c", _SCREEN, str(home / "titan.db")], env=env["e"]).output)
+    bare, full = (
+        statistics.median(float(run(_screen(home), env=env["e"]).output) for _ in range(_TIMES))
         for home in (empty, large)
-    ]
-    yield _within(f"a console page, {attempts:,} attempts against none", screens[1] - screens[0])
+    )
+    yield _within(f"a console page, {attempts:,} attempts against none", full - bare)
 
 
 _ENDED = """
@@ -216,8 +214,10 @@ def _within(what: str, over: float) -> Finding:
 def synchronous(folder: Path) -> Iterator[Finding]:
     """1,000 requests answered at once, 100 ms each."""
     with serving("--latency", "0.1") as server:
-        env = environment(server, folder / "sync")
-        took = float(run([sys.executable, "-c", _SYNC], env=env).output)
+        took = statistics.median(
+            float(run([sys.executable, "-c", _SYNC], env=environment(server, home)).output)
+            for home in (folder / f"sync-{number}" for number in range(3))
+        )
     yield Finding(
         what="1,000 synchronous requests of 100 ms, 50 at a time",
         target="2.6 s",
@@ -276,5 +276,13 @@ def whole_limits(folder: Path) -> Iterator[Finding]:
             )
 
 
-def _wall(command: list[str], env: dict[str, str]) -> float:
-    return median([run(command, env=env) for _ in range(_TIMES)]).wall_s
+def _screen(home: Path) -> list[str]:
+    return [sys.executable, "-c", _SCREEN, str(home / "titan.db")]
+
+
+def _over(one: _Command, other: _Command) -> float:
+    """How many seconds longer the one takes; they alternate, so that both meet the same noise."""
+    pairs = [(run(one[0], env=one[1]), run(other[0], env=other[1])) for _ in range(_TIMES)]
+    return statistics.median(a.wall_s for a, _ in pairs) - statistics.median(
+        b.wall_s for _, b in pairs
+    )
