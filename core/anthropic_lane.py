@@ -157,6 +157,9 @@ class AnthropicLane:
             if answer.status_code != HTTPStatus.OK:
                 answer.close()
                 raise Unanswered(f"The API answers {answer.status_code}, which is no results.")
+            if not _can_be_unpacked(answer):
+                answer.close()
+                raise Unanswered("The API's answer is compressed in a way that was not asked for.")
         try:
             yield self._pieces(answer)
         finally:
@@ -247,6 +250,16 @@ class AnthropicLane:
 
 def _path_of(remote_id: str) -> str:
     return f"{_BATCHES}/{quote(remote_id, safe='')}"
+
+
+def _can_be_unpacked(answer: httpx2.Response) -> bool:
+    """The HTTP library hands on as it came what it cannot unpack."""
+    used = _words(answer.headers.get("content-encoding", ""))
+    return used <= {"identity", *_words(answer.request.headers.get("accept-encoding", ""))}
+
+
+def _words(header: str) -> set[str]:
+    return {word.strip().lower() for word in header.split(",") if word.strip()}
 
 
 def _betas(betas: tuple[str, ...]) -> dict[str, str]:

@@ -3,14 +3,10 @@
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from io import BufferedWriter
-from pathlib import Path
-
-from msgspec import Struct
 
 from core import account
 from core.context import Context
-from core.errors import LaneError, NotFound
+from core.errors import LaneError, NotFound, Unanswered
 from core.lines import split_lines
 from core.policy import end_of_collection, is_due, is_past_retention, next_look
 from core.result_line import (
@@ -22,10 +18,10 @@ from core.result_line import (
     to_usage,
     with_custom_id,
 )
+from core.tally import Tally
 from core.wire_id import FromWire, longest_plain
 from state import collection, inline, looking
 from state.errors import FileLost
-from state.folder import open_private
 from state.records import Batch, Collected, Collection, Kind, Staged
 from state.results_file import ResultsFile
 from state.timestamps import from_text
@@ -35,43 +31,8 @@ _OWN_LENGTH = 8
 _PIECE = 1 << 18
 
 
-class Tally(Struct, kw_only=True):
-    """What was odd in one answer; lines that are no result of the batch are kept as they came."""
-
-    rejected: Path
-    garbled: int = 0
-    foreign: int = 0
-    repeated: int = 0
-    contradicted: int = 0
-    broken: LaneError | None = None
-    _file: BufferedWriter | None = None
-
-    def reject(self, line: bytes) -> None:
-        """Keep the line beside the results."""
-        if self._file is None:
-            self._file = open_private(self.rejected)
-        self._file.write(line + b"\n")
-
-    def close(self) -> None:
-        """Let go of the file of rejected lines."""
-        if self._file is not None:
-            self._file.close()
-
-    def in_words(self) -> str | None:
-        """One line for the log, None when there was nothing."""
-        found = [
-            f"{count:,} {what}"
-            for count, what in (
-                (self.garbled, "garbled lines"),
-                (self.foreign, "lines with ids of no request of this batch"),
-                (self.repeated, "repeated lines"),
-                (self.contradicted, "lines that contradict an earlier one"),
-            )
-            if count
-        ]
-        if self.broken:
-            found.append(str(self.broken))
-        return "; ".join(found) or None
+class _NothingCameError(Unanswered):
+    """An answer without a single result of the batch, which has one for each request."""
 
 
 def collect_all(context: Context) -> list[tuple[Batch, Collected | None]]:
@@ -112,7 +73,12 @@ def collect(context: Context, batch: Batch) -> Collected | None:
             # It is let go of before the commit: a batch has 100,000 ids.
             reading = _Reading(context, batch, results, tally)
             collection.stage(context.ledger, reading.results(pieces))
+            new = reading.done
             del reading
+        if not _is_here(context, batch) and tally.is_no_answer(new, batch.request_count):
+            raise tally.broken or _NothingCameError(
+                "The API's answer holds no result of this batch."
+            )
         results.sync()
         return _commit(context, batch, results, tally)
     except LaneError as error:
@@ -175,7 +141,7 @@ class _Reading:
                 self._seen[custom_id] = None
             else:
                 self._awaited[custom_id] = request_id
-        self._done = 0
+        self.done = 0
 
     def results(self, pieces: Iterable[bytes]) -> Iterator[Staged]:
         """Each new, good line: priced, and on disk under the caller's custom_id."""
@@ -212,18 +178,20 @@ class _Reading:
             return None
 
     def _count_repeated(self, line: bytes, checksum: int | None) -> None:
-        if checksum == zlib.crc32(line):
+        if checksum is None:
+            self._tally.known += 1
+        elif checksum == zlib.crc32(line):
             self._tally.repeated += 1
-        elif checksum is not None:
+        else:
             self._tally.contradicted += 1
             self._tally.reject(line)
 
     def _stored(self, line: bytes, found: ResultLine, custom_id: str, request_id: int) -> Staged:
         stored = with_custom_id(line, found.custom_id, custom_id)
         offset = self._file.write(stored)
-        self._done += 1
-        if self._done % _PROGRESS_EVERY == 0:
-            self._context.progress("collecting", self._done, self._batch.request_count)
+        self.done += 1
+        if self.done % _PROGRESS_EVERY == 0:
+            self._context.progress("collecting", self.done, self._batch.request_count)
         if not isinstance(found.result, Succeeded):
             # Only what succeeded is billed.
             row = as_collected(found).as_staged(request_id)
@@ -261,7 +229,9 @@ def _not_available(context: Context, batch: Batch, error: LaneError) -> Collecte
     """
     if isinstance(error, NotFound) and batch.kind == Kind.BATCH:
         _check_account(context)
-    if isinstance(error, NotFound) and is_past_retention(batch, context.clock.now()):
+    if isinstance(error, NotFound | _NothingCameError) and is_past_retention(
+        batch, context.clock.now()
+    ):
         collection.begin(context.ledger)
         return collection.commit(
             context.ledger,

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import pytest
 from builders import BASE_URL, KEY, Bench
-from engine.life import check_books, check_once, requests, rest, results, staged
+from engine.life import batches, check_books, check_once, requests, rest, results, staged
 
 from core.anthropic_lane import AnthropicLane
 from core.lane import Lane
-from state.records import RequestStatus
+from state.records import Collection, RequestStatus
 from titan_console.sandbox.transport import client
 
 
@@ -24,6 +24,19 @@ class RewritingLane(AnthropicLane):
         with super().results(remote_id) as pieces:
             raw = b"".join(pieces)
         yield iter([raw.replace(self.old, self.instead)])
+
+
+class WholeLane(AnthropicLane):
+    """Puts something else in the place of every answer with results."""
+
+    def __init__(self, bench: Bench, instead: bytes) -> None:
+        super().__init__(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+        self._instead = instead
+
+    @contextmanager
+    def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
+        with super().results(remote_id):
+            yield iter([self._instead])
 
 
 @pytest.mark.parametrize(
@@ -68,3 +81,37 @@ def test_tokens_beyond_reason_are_no_answer_and_break_no_sum(bench: Bench) -> No
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
     check_books(bench)
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<html>\n<h1>Bad Gateway</h1>\n</html>\n", id="a page"),
+        pytest.param(b'{"custom_id":"a-k3x9q2ab","result":{"type":"expired"}}\n', id="another's"),
+    ],
+)
+def test_an_answer_without_a_result_of_the_batch_gives_nothing_up(
+    bench: Bench, instead: bytes
+) -> None:
+    bench.submit(4)
+    bench.engine = bench.new_engine("odd", lane=lambda: WholeLane(bench, instead))
+    bench.pass_after(60)
+    for _ in range(10):
+        assert any("not to be had" in trouble for trouble in bench.pass_after(7200).troubles)
+    assert requests(bench) == {RequestStatus.LIVE: 4}
+    assert "holds no result" in (batches(bench)[0].last_error or "")
+    bench.engine = bench.new_engine()
+    rest(bench)
+    check_once(bench, 4)
+
+
+def test_an_answer_that_stays_without_a_result_is_given_up_with_the_results(bench: Bench) -> None:
+    bench.submit(4)
+    bench.engine = bench.new_engine("odd", lane=lambda: WholeLane(bench, b""))
+    bench.pass_after(60)
+    bench.pass_after(28 * 86_400)
+    assert requests(bench) == {RequestStatus.LIVE: 4}
+    bench.pass_after(2 * 86_400)
+    assert requests(bench) == {RequestStatus.MISSING: 4}
+    assert batches(bench)[0].collection == Collection.GONE

@@ -1,6 +1,7 @@
 """What goes over the wire: once, to the configured host only, and as it is."""
 
 import contextlib
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -211,6 +212,29 @@ def test_only_a_200_brings_results(status: int) -> None:
         a_lane(answering(status, content=b"")).results("msgbatch_1"),
     ):
         pass
+
+
+def test_results_that_nobody_here_can_unpack_are_none() -> None:
+    packed = httpx2.ByteStream(b"\x0b\x02\x80packed")
+
+    def handler(_request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, stream=packed, headers={"content-encoding": "sdch"})
+
+    with (
+        pytest.raises(Unanswered, match="not asked for"),
+        a_lane(handler).results("msgbatch_1"),
+    ):
+        pass
+
+
+def test_results_are_unpacked_on_the_way() -> None:
+    packed = gzip.compress(b"one line\n")
+
+    def handler(_request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, content=packed, headers={"content-encoding": "GZIP"})
+
+    with a_lane(handler).results("msgbatch_1") as pieces:
+        assert b"".join(pieces) == b"one line\n"
 
 
 def test_what_came_before_the_results_broke_off_is_kept() -> None:
