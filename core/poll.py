@@ -31,6 +31,7 @@ from state import (
     leftovers,
     looking,
     mirrors,
+    pass_lock,
     rescue_file,
     results_file,
     sending,
@@ -69,9 +70,16 @@ class PassSummary(Struct, kw_only=True):
 
 def run_pass(context: Context) -> PassSummary:
     """Do whatever is due; return at once when another pass is at it."""
-    until = context.clock.now() + _LEASE
-    if not leases.acquire(context.ledger, PASS_LEASE, context.holder, until=until):
-        return PassSummary(ran=False, busy=_who_is_at_it(context))
+    with pass_lock.tried(context.folder.pass_lock) as is_free:
+        until = context.clock.now() + _LEASE
+        if not leases.acquire(
+            context.ledger, PASS_LEASE, context.holder, until=until, is_left=is_free
+        ):
+            return PassSummary(ran=False, busy=_who_is_at_it(context))
+        return _pass(context)
+
+
+def _pass(context: Context) -> PassSummary:
     pass_id = leases.begin_pass(context.ledger)
     summary = PassSummary()
     try:
@@ -88,7 +96,8 @@ def _who_is_at_it(context: Context) -> str:
         return "Another pass was at it"
     who, _, _ = poller.lease_holder.rpartition("/")
     return (
-        f"Another pass is at it ({who}), or died and is waited for until {poller.lease_expires_ts}"
+        f"Another pass is at it ({who}); should it hang, it is waited for until"
+        f" {poller.lease_expires_ts}"
     )
 
 

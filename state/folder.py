@@ -28,6 +28,11 @@ class Folder(Struct, frozen=True):
         return self.root / "titan.db"
 
     @property
+    def pass_lock(self) -> Path:
+        """Held by the process that makes a pass; always empty."""
+        return self.root / "titan.pass.lock"
+
+    @property
     def spool(self) -> Path:
         """The bodies of requests, one file a submission."""
         return self.root / "spool"

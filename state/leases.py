@@ -9,9 +9,12 @@ from state.records import Hold
 from state.timestamps import from_text, to_text
 
 
-def acquire(ledger: Ledger, name: str, holder: str, *, until: datetime) -> bool:
+def acquire(
+    ledger: Ledger, name: str, holder: str, *, until: datetime, is_left: bool = False
+) -> bool:
     """Take the lease, or renew one's own; false while another holder's has not run out.
 
+    `is_left` says that whoever holds it is known to be dead.
     It runs by the machine's own seconds, which no change of the time of day moves; where they are
     fewer than when it was taken, the machine was started anew, and its holder is dead
     (docs/adr/0009). A lease only saves double work. What keeps the ledger right is that each
@@ -26,13 +29,8 @@ def acquire(ledger: Ledger, name: str, holder: str, *, until: datetime) -> bool:
             " acquired_ts = excluded.acquired_ts, expires_ts = excluded.expires_ts,"
             " acquired_at = excluded.acquired_at, expires_at = excluded.expires_at"
             " WHERE leases.holder = excluded.holder OR leases.expires_at <= excluded.acquired_at"
-            " OR leases.acquired_at > excluded.acquired_at",
-            name,
-            holder,
-            written.at,
-            to_text(until),
-            now,
-            now + lasts,
+            " OR leases.acquired_at > excluded.acquired_at OR ?",
+            *(name, holder, written.at, to_text(until), now, now + lasts, is_left),
         )
     return bool(taken)
 

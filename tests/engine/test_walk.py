@@ -20,7 +20,7 @@ from core.errors import PayloadError
 from core.payload import Limits
 from core.poll import PASS_LEASE, PassSummary
 from core.submit import Order
-from state import leases, views
+from state import leases, pass_lock, views
 from state.errors import AlreadySubmitted, UnknownId
 from state.records import RequestStatus
 from titan_console.sandbox.plan import Plan
@@ -204,20 +204,32 @@ def test_a_second_pass_at_the_same_time_does_not_run(bench: Bench) -> None:
     bench.submit(1)
     other = bench.new_engine("other")
     until = bench.clock.now().replace(hour=7)
-    assert leases.acquire(other.context.ledger, PASS_LEASE, other.context.holder, until=until)
-    assert bench.pass_after(120).ran is False
-    leases.release(other.context.ledger, PASS_LEASE, other.context.holder)
+    with pass_lock.tried(bench.folder.pass_lock) as is_free:
+        assert is_free
+        assert leases.acquire(other.context.ledger, PASS_LEASE, other.context.holder, until=until)
+        assert bench.pass_after(120).ran is False
+        leases.release(other.context.ledger, PASS_LEASE, other.context.holder)
     assert bench.engine.poll().collected == 1
 
 
-def test_a_dead_holders_lease_runs_out(bench: Bench) -> None:
+def test_the_lease_of_one_that_hangs_runs_out(bench: Bench) -> None:
+    bench.submit(1)
+    hung = bench.new_engine("hung").context
+    with pass_lock.tried(bench.folder.pass_lock):
+        until = bench.clock.now().replace(minute=15)
+        leases.acquire(hung.ledger, PASS_LEASE, hung.holder, until=until)
+        told = bench.pass_after(14 * 60)
+        assert told.ran is False
+        assert told.busy.startswith("Another pass is at it (hung); should it hang")
+        assert told.busy.endswith("it is waited for until 2026-11-22T06:15:00.000Z")
+        assert bench.pass_after(60).collected == 1
+
+
+def test_a_dead_holder_is_not_waited_for(bench: Bench) -> None:
     bench.submit(1)
     dead = bench.new_engine("dead").context
-    leases.acquire(dead.ledger, PASS_LEASE, dead.holder, until=bench.clock.now().replace(minute=15))
-    told = bench.pass_after(14 * 60)
-    assert told.ran is False
-    assert told.busy.startswith("Another pass is at it (dead), or died")
-    assert told.busy.endswith("and is waited for until 2026-11-22T06:15:00.000Z")
+    until = bench.clock.now().replace(minute=15)
+    leases.acquire(dead.ledger, PASS_LEASE, dead.holder, until=until)
     assert bench.pass_after(60).collected == 1
 
 
