@@ -19,6 +19,8 @@ class Field(StrEnum):
     AGE = "age"
     COST = "cost"
     TRIES = "tries"
+    KIND = "kind"
+    WHO = "who"
 
 
 class Relation(StrEnum):

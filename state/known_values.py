@@ -8,6 +8,7 @@ from state.views import FAILED
 
 _MOST = 300
 _FAILURES_LOOKED_AT = 2000
+_EVENTS_LOOKED_AT = 2000
 
 
 def read(source: Source) -> Mapping[Field, Sequence[str]]:
@@ -17,12 +18,24 @@ def read(source: Source) -> Mapping[Field, Sequence[str]]:
         Field.MODEL: _of_submissions(source, "model"),
         Field.TAG: _of_submissions(source, "tag"),
         Field.ERROR: _errors(source),
+        Field.KIND: _of_events(source, "kind"),
+        Field.WHO: _of_events(source, "actor"),
     }
 
 
 def _of_submissions(source: Source, column: str) -> Sequence[str]:
     rows = source.rows(
         f"SELECT {column} FROM submissions GROUP BY {column} ORDER BY max(id) DESC LIMIT ?",  # noqa: S608 - our own words
+        _MOST,
+    )
+    return [row[0] for row in rows]
+
+
+def _of_events(source: Source, column: str) -> Sequence[str]:
+    rows = source.rows(
+        f"SELECT {column} FROM (SELECT id, {column} FROM events ORDER BY id DESC LIMIT ?)"  # noqa: S608 - our own words
+        f" GROUP BY {column} ORDER BY max(id) DESC LIMIT ?",
+        _EVENTS_LOOKED_AT,
         _MOST,
     )
     return [row[0] for row in rows]

@@ -14,6 +14,7 @@ from state.reader import Source
 from state.records import REVIEW_STOP_REASONS, RequestStatus
 from state.views import FAILED
 
+FIELDS = tuple(field for field in Field if field not in (Field.KIND, Field.WHO))
 STATES = (*(status.value for status in RequestStatus), "failed", "review")
 # The attempt that settled the request, else its latest: the one that a list shows.
 SHOWN_ATTEMPT = (

@@ -10,11 +10,23 @@ from console_builders import NOW, LedgerBuilder, a_busy_ledger
 from console_pilot import lines, opened, shown, table, until, until_shown
 from hostile import EVIL, hidden
 
-from state import audit_views, commands, views
+from state import audit_views, commands, event_query, views
+from state.audit_views import AuditLine
 from state.commands import NewCommand, Verb
 from titan_console import audit_words
 from titan_console.cli import cli
+from titan_console.filters import parse
 from titan_console.format import Tone
+from titan_console.screens.audit import AuditScreen
+
+
+def found(made: LedgerBuilder, line: str) -> list[AuditLine]:
+    """What the log holds under a filter."""
+    asked = parse(line, AuditScreen.VOCABULARY)
+    assert not asked.mistakes
+    ids = event_query.ids(made.ledger, asked.terms, made.clock.now())
+    lines_by_id = audit_views.lines(made.ledger, ids)
+    return [lines_by_id[number] for number in ids]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +82,75 @@ async def test_orders_stand_on_top_with_their_countdown(tmp_path: Path) -> None:
         assert "Orders · 1 to be done" in shown(pilot)
         made.clock.advance(8)
         await until_shown(pilot, "◔ pending, next pass")
+
+
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        ("kind:collected", {"batch.collected"}),
+        ('kind:"look failed"', {"batch.look_failed"}),
+        ("kind:batch.look_failed", {"batch.look_failed"}),
+        ("kind:hold,look_failed", {"hold", "batch.look_failed"}),
+        ("who:nobody", set[str]()),
+        ('"queue is full"', {"hold", "batch.released"}),
+        ("cost>0.39", {"batch.collected"}),
+        ("cost>99", set[str]()),
+        ("kind:100%", set[str]()),
+    ],
+)
+def test_a_filter_finds_lines_of_the_log(tmp_path: Path, line: str, kinds: set[str]) -> None:
+    made = a_busy_ledger(tmp_path)
+    assert {event.event.kind for event in found(made, line)} == kinds
+
+
+def test_terms_about_work_find_its_batches_and_its_submissions(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.accept(made.submit("feed-1"))
+    made.accept(made.submit("news-1", workflow="news"))
+    for line in ("tag:news", "wf:news", "news-1"):
+        kinds = {event.event.kind for event in found(made, line)}
+        assert {"submission.taken_in", "batch.accepted"} <= kinds
+        assert len(found(made, line)) < len(found(made, ""))
+    assert [e.event.id for e in found(made, "!tag:news")] == [
+        e.event.id for e in found(made, "") if e not in found(made, "tag:news")
+    ]
+
+
+def test_a_filter_finds_what_the_detail_says_in_any_letters(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.look_failed(made.accept(made.submit("feed")), 'Überlast: "später" 100%_')
+    for line in ("Überlast", '"\\"später"', "100%_"):
+        assert [event.event.kind for event in found(made, line)] == ["batch.look_failed"]
+    assert not found(made, "100xx")
+
+
+def test_a_filter_by_age_counts_from_now(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("first")
+    made.clock.advance(7200)
+    made.submit("second")
+    assert {line.event.at for line in found(made, "age>1h")} == {"2026-05-02T12:00:00.000Z"}
+    assert {line.event.at for line in found(made, "age<1h")} == {"2026-05-02T14:00:00.000Z"}
+
+
+async def test_the_log_is_narrowed_and_turned_round(tmp_path: Path) -> None:
+    made = a_busy_ledger(tmp_path)
+    async with opened(made) as pilot:
+        await pilot.press("7")
+        await until_shown(pilot, "! hold")
+        events = table(pilot, "events")
+        everything = list(events.keys)
+        await pilot.press("slash", *"kind:hold", "enter")
+        await until_shown(pilot, "1 match")
+        assert len(events.keys) == 1
+        await pilot.press("slash", *" !hold", "enter")
+        await until_shown(pilot, "Nothing matches. Esc takes the filter away.")
+        await pilot.press("escape", "i")
+        await until_shown(pilot, "Event log, oldest first")
+        await until(pilot, lambda: list(events.keys) == everything[::-1])
+        await pilot.press("s", "n")
+        await until_shown(pilot, "Event log, newest first")
+        await until(pilot, lambda: list(events.keys) == everything)
 
 
 async def test_new_events_appear_and_hostile_ones_are_harmless(tmp_path: Path) -> None:

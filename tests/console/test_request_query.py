@@ -13,7 +13,7 @@ from state.records import Outcome
 from state.request_query import STATES, Order, Query
 from titan_console.filters import Vocabulary, parse
 
-ALL = Vocabulary(tuple(Field), STATES)
+ALL = Vocabulary(request_query.FIELDS, STATES)
 
 
 def a_mixed_ledger(home: Path) -> LedgerBuilder:

@@ -1,7 +1,6 @@
 """Who did what when: what is ordered and waits, and under it the whole event log."""
 
 import json
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -9,132 +8,32 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from state import audit_views
+from state import event_query
 from state.audit_views import AuditLine
-from state.commands import Command, CommandState
-from state.reader import Source
-from state.timestamps import from_text
 from titan_console import audit_words, links
-from titan_console import format as fmt
-from titan_console.format import Label, Tone
+from titan_console.filters import Vocabulary
+from titan_console.format import Tone
+from titan_console.screens.audit_rows import (
+    COMMAND_COLUMNS,
+    EVENT_COLUMNS,
+    FoundEvents,
+    command_rows,
+    commands_title,
+    local,
+)
+from titan_console.screens.filtered import FilteredPage, Sort
 from titan_console.screens.page import Page
 from titan_console.sheet import Sheet, SheetMaker
 from titan_console.view import View
-from titan_console.widgets.columns import Column
 from titan_console.widgets.lines import Part
 from titan_console.widgets.record_table import RecordTable
-from titan_console.widgets.row_drawing import Cell, Row
 from titan_console.widgets.section import Section
 from titan_console.widgets.text_view import TextView
 from titan_console.widgets.virtual_table import VirtualTable
 
-EVENT_COLUMNS = (
-    Column("at", "When", 15, 0),
-    Column("what", "What", 22, 1, grow=1, widest=30),
-    Column("concerns", "About", 18, 2, grow=3, widest=48),
-    Column("who", "Who", 10, 5, grow=1, widest=28),
-    Column("why", "Why", 14, 4, grow=3),
-    Column("cost", "Cost", 9, 6, right=True),
-    Column("outcome", "Outcome", 14, 3, grow=3),
-)
-COMMAND_COLUMNS = (
-    Column("state", "State", 20, 0),
-    Column("verb", "Order", 11, 1),
-    Column("items", "Items", 8, 2, right=True),
-    Column("who", "Who", 14, 5, grow=1, widest=30),
-    Column("why", "Why", 14, 4, grow=3),
-    Column("outcome", "Outcome", 16, 3, grow=4),
-)
-_STATES: Mapping[CommandState, Label] = {
-    CommandState.PENDING: Label("◔", "pending", Tone.WARN),
-    CommandState.TAKEN: Label("▸", "under way", Tone.BUSY),
-    CommandState.DONE: Label("✓", "done", Tone.GOOD),
-    CommandState.FAILED: Label("✗", "failed", Tone.BAD),
-    CommandState.WITHDRAWN: Label("⊘", "withdrawn", Tone.DIM),
-}
-_SEPARATOR = "  ·  "
 
-
-def local(timestamp: str, form: str = "%b %d %H:%M:%S") -> str:
-    """A time as this machine's clocks show it."""
-    return f"{from_text(timestamp).astimezone():{form}}"
-
-
-class AllEvents:
-    """The listing of the whole log."""
-
-    def keys(self, source: Source) -> Sequence[int]:
-        """Newest first."""
-        return audit_views.newest_first(source)
-
-    def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, AuditLine]:
-        """What the table shows of them."""
-        return audit_views.lines(source, keys)
-
-    def row(self, key: int, record: AuditLine, now: datetime) -> Row:
-        """One line."""
-        del now
-        event = record.event
-        label = audit_words.what(event.kind)
-        why, outcome = audit_words.why(event.detail), audit_words.outcome(event.detail)
-        return Row(
-            key=key,
-            cells={
-                "at": Cell(local(event.at), Tone.DIM),
-                "what": Cell(str(label), label.tone),
-                "concerns": Cell(audit_words.concerns(record)),
-                "who": Cell(event.actor, Tone.DIM),
-                "why": Cell(why, Tone.DIM),
-                "cost": Cell(audit_words.cost(record)),
-                "outcome": Cell(outcome),
-            },
-            about=_SEPARATOR.join(
-                part for part in (label.word, audit_words.concerns(record), why, outcome) if part
-            ),
-        )
-
-
-def command_rows(commands: Sequence[Command], now: datetime) -> list[Row]:
-    """What is to be done first, then what was done, the newest first."""
-    ordered = sorted(commands, key=lambda c: (not _is_open(c), -c.id))
-    return [_command_row(command, now) for command in ordered]
-
-
-def commands_title(commands: Sequence[Command]) -> str:
-    """How many wait."""
-    waiting = sum(_is_open(command) for command in commands)
-    return f"Orders · {waiting:,} to be done" if waiting else "Orders"
-
-
-def _is_open(command: Command) -> bool:
-    return command.state in (CommandState.PENDING, CommandState.TAKEN)
-
-
-def _command_row(command: Command, now: datetime) -> Row:
-    label = _STATES[command.state]
-    left = from_text(command.not_before_ts) - now
-    count = ""
-    if command.state == CommandState.PENDING:
-        count = f" in {fmt.span(left)}" if left.total_seconds() > 0 else ", next pass"
-    said = command.outcome or ""
-    return Row(
-        key=command.key,
-        cells={
-            "state": Cell(f"{label}{count}", label.tone),
-            "verb": Cell(command.verb.value),
-            "items": Cell(fmt.count(command.item_count)),
-            "who": Cell(command.who, Tone.DIM),
-            "why": Cell(command.reason, Tone.DIM),
-            "outcome": Cell(said),
-        },
-        about=_SEPARATOR.join(
-            part for part in (command.verb.value, command.key, command.reason, said) if part
-        ),
-    )
-
-
-class AuditScreen(Page):
-    """Orders above, the log below; Enter shows a whole event."""
+class AuditScreen(FilteredPage):
+    """Orders above, the log below; Enter shows a whole event. The filter is the log's."""
 
     WORD = "Audit"
     CSS = """
@@ -153,20 +52,24 @@ class AuditScreen(Page):
         Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
     ]
 
+    VOCABULARY = Vocabulary(event_query.FIELDS, ())
+    SORTS = (Sort("n", "newest", "newest first"), Sort("o", "oldest", "oldest first"))
+
     def __init__(self, view: View) -> None:
         """`view` is what the app knows of the ledger."""
         super().__init__(view)
         self._commands = Section("Nothing was ordered yet.", COMMAND_COLUMNS, id="orders-section")
         self.table = VirtualTable(
-            EVENT_COLUMNS, AllEvents(), view.path, view.clock, id="events-table"
+            EVENT_COLUMNS, self._listing(), view.path, view.clock, id="events-table"
         )
-        self.table.border_title = " Event log, newest first "
+        self._name_the_order()
 
     def content(self) -> ComposeResult:
-        """Two lists."""
+        """Two lists, the filter below."""
         with Vertical(classes="content"):
             yield self._commands
             yield self.table
+        yield self.filter_line
 
     def on_mount(self) -> None:
         """Begin on the log."""
@@ -177,10 +80,37 @@ class AuditScreen(Page):
         commands = self.view.commands
         self._commands.show(command_rows(commands, now), commands_title(commands))
         self.table.tick()
+        self.say_trouble(self.table.trouble)
 
     def ledger_changed(self) -> None:
         """Ask again for what is seen."""
+        super().ledger_changed()
         self.table.ledger_changed()
+
+    def narrow(self) -> None:
+        """Ask for what matches now."""
+        self._name_the_order()
+        self.table.list(self._listing())
+
+    def matches(self) -> int | None:
+        """How many events the log holds under the filter."""
+        return self.table.row_count if self.table.is_loaded else None
+
+    def main_table(self) -> VirtualTable[AuditLine]:
+        """The log."""
+        return self.table
+
+    def _listing(self) -> FoundEvents:
+        return FoundEvents(
+            self.filter.terms, self.view.clock.now, oldest_first=self._is_oldest_first()
+        )
+
+    def _is_oldest_first(self) -> bool:
+        return (self.sort.name == "oldest") != self.is_inverted
+
+    def _name_the_order(self) -> None:
+        first = "oldest" if self._is_oldest_first() else "newest"
+        self.table.border_title = f" Event log, {first} first "
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
         """Show the whole event."""

@@ -15,7 +15,7 @@ from core.error_groups import ErrorGroup, GroupKey
 from state import error_views, request_query
 from state.commands import Verb
 from state.error_views import Troubles
-from state.filter_terms import Field, Term
+from state.filter_terms import Term
 from state.reader import Source
 from titan_console import choice
 from titan_console.choice import Choice
@@ -84,7 +84,7 @@ class ErrorsScreen(FilteredPage):
     ErrorsScreen.-low #errors-summary { margin: 0; }
     ErrorsScreen.-flat #errors-summary { margin: 0; }
     """
-    VOCABULARY = Vocabulary(tuple(Field), request_query.STATES)
+    VOCABULARY = Vocabulary(request_query.FIELDS, request_query.STATES)
     SORTS = (
         Sort("w", GroupOrder.NESTED, "workflow, then kind"),
         Sort("c", GroupOrder.COUNT, "count, most first"),

@@ -174,6 +174,12 @@ class FilteredPage(AskingPage):
 
     # The status line
 
+    def about(self) -> tuple[Part, ...]:
+        """The row under the cursor, or why there is none."""
+        if self.filter_text and self.matches() == 0:
+            return (Part("Nothing matches. Esc takes the filter away.", Tone.WARN),)
+        return super().about()
+
     def chips(self) -> tuple[Part, ...]:
         """The filter with its exact count, and the order where it is not the usual one."""
         return (*self._filter_chip(), *self._sort_chip(), *super().chips())

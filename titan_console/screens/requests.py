@@ -9,7 +9,6 @@ from textual.binding import Binding, BindingType
 
 from state import request_query, request_views
 from state.commands import Verb
-from state.filter_terms import Field
 from state.reader import Source
 from state.request_query import Order, Query
 from state.request_views import RequestRow
@@ -98,7 +97,7 @@ class RequestListPage(PreviewedPage):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "follow", "Follow", id="list.follow"),
     ]
-    VOCABULARY = Vocabulary(tuple(Field), request_query.STATES)
+    VOCABULARY = Vocabulary(request_query.FIELDS, request_query.STATES)
     SORTS = (
         Sort("n", Order.NEWEST, "newest first"),
         Sort("a", Order.AGE, "oldest first"),
@@ -168,12 +167,6 @@ class RequestListPage(PreviewedPage):
         elif self.table.newer:
             newer = (Part(f"  ▲ {self.table.newer:,} new", Tone.WARN, strong=True),)
         return (*newer, *super().chips())
-
-    def about(self) -> tuple[Part, ...]:
-        """The request under the cursor, or why there is none."""
-        if self.filter_text and self.table.is_loaded and not self.table.row_count:
-            return (Part("Nothing matches. Esc takes the filter away.", Tone.WARN),)
-        return super().about()
 
     def choice(self, verb: Verb) -> Choice | None:
         """The marked requests, else the one under the cursor."""

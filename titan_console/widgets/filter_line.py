@@ -20,6 +20,16 @@ from titan_console.widgets.lines import Line, Part
 from titan_console.widgets.palette import tones_of
 
 _OFFERED = 12
+_EXAMPLES = {
+    Field.STATE: "state:failed",
+    Field.KIND: "kind:collected",
+    Field.WHO: "who:poller",
+    Field.WORKFLOW: "wf:feed",
+    Field.ERROR: "err:overloaded",
+    Field.AGE: "age>2h",
+    Field.COST: "cost>0.1",
+    Field.TRIES: "tries>1",
+}
 _HOW = "Enter keeps it · Esc takes it back · Tab completes"
 
 
@@ -49,7 +59,7 @@ class FilterLine(Vertical):
         self.display = False
         self.known: Mapping[Field, Sequence[str]] = {}
         self._vocabulary = vocabulary
-        self._input = _FilterInput(highlighter=_Mistakes(self))
+        self._input = _FilterInput(_Mistakes(self), _examples(vocabulary))
         self._hint = Line()
         self._offers: Sequence[str] = ()
         self._offer = -1
@@ -136,17 +146,20 @@ class FilterLine(Vertical):
         )
 
 
+def _examples(vocabulary: Vocabulary) -> str:
+    """A term for each of the fields that explain themselves by one."""
+    examples = [_EXAMPLES[field] for field in vocabulary.fields if field in _EXAMPLES]
+    return " ".join([*examples, "text", "!not"])
+
+
 class _FilterInput(Input):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete", "Complete", show=False, id="filter.complete"),
     ]
 
-    def __init__(self, highlighter: Highlighter) -> None:
+    def __init__(self, highlighter: Highlighter, examples: str) -> None:
         super().__init__(
-            compact=True,
-            highlighter=highlighter,
-            select_on_focus=False,
-            placeholder="state:errored wf:feed err:overloaded age>2h cost>0.1 tries>1 text !not",
+            compact=True, highlighter=highlighter, select_on_focus=False, placeholder=examples
         )
 
     def action_complete(self) -> None:
