@@ -46,7 +46,12 @@ _LONGEST_UNSTREAMED = 21_333
 _SECRET = re.compile(r"sk-ant-[\w-]+|(?<=Bearer )\S+", re.IGNORECASE)
 _OF_THE_WIRE = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL)
 # Of these the API has surely not seen a byte.
-_NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_NEVER_LEFT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+)
 
 
 class AnthropicLane:

@@ -1,26 +1,16 @@
-"""Answers requests at once, at the full price: each a call, a few at a time.
+"""Answers what a submission waits for at once, at the full price, into a batch of kind `sync`."""
 
-What surely was not asked stays unanswered, so that it can wait for a batch. What was asked and
-came to nothing is an errored answer: nobody can tell whether it is paid, so it is not asked again.
-"""
-
-import json
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
-from queue import SimpleQueue
-from typing import Any
 
-import msgspec
-
-from core.clock import Clock
 from core.collect import collect
 from core.context import Context
-from core.errors import LaneError, SpendCapReached, Throttled, Unauthorized, Unreachable
 from core.lane import Lane
 from core.models import takes_a_batch
 from core.result_line import BadLineError, decode
+from core.stopping import in_order
+from core.sync_run import MOST_UNWRITTEN, Run
+from core.words import counted
 from state import inline
 from state.errors import LedgerUnusable
 from state.folder import make_private, open_private
@@ -28,103 +18,8 @@ from state.records import Batch, Counts, Outcome, Submission
 from state.sending import sent_requests
 from state.spool import LineReader
 
-# As many as may be asked and paid for anew where the process dies among them.
-_AT_ONCE = 50
-# So that none waits for an answer to be written down before it asks for the next.
-_IN_LINE = 8
-_WAITS_S = (1.0, 4.0)
-_LONGEST_WAIT_S = 30.0
-_OVERLOADED = 529
+DIED = "The process that ran it ended before any answer was written down."
 BATCH_ONLY = "What asks for more tokens than a synchronous call may waits for a batch"
-# The next call would go the same way, and none of them is run or paid.
-_NOT_ASKED = (Unreachable, Throttled, SpendCapReached, Unauthorized)
-
-
-class Run:
-    """Asks one request after the other until all are answered, or something speaks against it."""
-
-    def __init__(self, lane: Lane, clock: Clock, *, betas: tuple[str, ...]) -> None:
-        """`trouble` says, afterwards, why the rest was not asked."""
-        self._lane = lane
-        self._clock = clock
-        self._betas = betas
-        self.trouble: LaneError | None = None
-
-    def answers(self, requests: Iterable[tuple[str, bytes]]) -> Generator[list[bytes], None, None]:
-        """A line of results for each request that was asked, those together that came together.
-
-        They come as they are answered, so none waits unwritten for a slower one.
-        """
-        pending = iter(requests)
-        ended: SimpleQueue[Future[bytes | None]] = SimpleQueue()
-
-        def ask(most: int) -> int:
-            asked = [pool.submit(self._one, one) for one in islice(pending, most)]
-            for future in asked:
-                future.add_done_callback(ended.put)
-            return len(asked)
-
-        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="titan-inline")
-        try:
-            under_way = ask(_AT_ONCE + _IN_LINE)
-            while under_way:
-                come = [ended.get()]
-                while not ended.empty():
-                    come.append(ended.get())
-                under_way -= len(come)
-                if self.trouble is None:
-                    under_way += ask(len(come))
-                if lines := [line for future in come if (line := future.result()) is not None]:
-                    yield lines
-        finally:
-            # What cannot be kept is not asked.
-            pool.shutdown(cancel_futures=True)
-
-    def _one(self, request: tuple[str, bytes]) -> bytes | None:
-        custom_id, line = request
-        if self.trouble is not None:
-            return None
-        params: dict[str, Any] = json.loads(line)["params"]
-        try:
-            return _succeeded(custom_id, self._ask(params))
-        except _NOT_ASKED as error:
-            self.trouble = error
-            return None
-        except LaneError as error:
-            return _errored(custom_id, error.error_type or "no_answer", str(error))
-        except BadLineError as error:
-            return _errored(custom_id, "no_answer", f"The answer is no message: {error}")
-
-    def _ask(self, params: dict[str, Any]) -> bytes:
-        """One call; what is throttled is tried again a little while."""
-        for wait in _WAITS_S:
-            try:
-                return self._lane.run_one(params, betas=self._betas)
-            except LaneError as error:
-                wait = max(wait, error.retry_after_s or 0.0)  # noqa: PLW2901 - the API's own wish
-                may_pass = isinstance(error, Throttled) or error.status == _OVERLOADED
-                if not may_pass or wait > _LONGEST_WAIT_S:
-                    raise
-                self._clock.sleep(wait)
-        return self._lane.run_one(params, betas=self._betas)
-
-
-def _succeeded(custom_id: str, message: bytes) -> bytes:
-    # JSON has no bare line ends inside its strings, so these can only be between its parts.
-    flat = message.replace(b"\r", b" ").replace(b"\n", b" ")
-    line = b'{"custom_id":"%b","result":{"type":"succeeded","message":%b}}' % (
-        custom_id.encode(),
-        flat,
-    )
-    decode(line)
-    return line
-
-
-def _errored(custom_id: str, kind: str, message: str) -> bytes:
-    error = {"type": "error", "error": {"type": kind, "message": message}}
-    return msgspec.json.encode(
-        {"custom_id": custom_id, "result": {"type": "errored", "error": error}}
-    )
 
 
 def answer(context: Context, submission: Submission, reason: str) -> str | None:
@@ -152,9 +47,7 @@ def run_waiting(
                 troubles.append(f"{BATCH_ONLY}. {reason}".rstrip(". ") + ".")
                 continue
             context.prices.load_ahead()
-            run = Run(lane, context.clock, betas=batch.betas)
-            _write(context, batch, run.answers(_requests(context, batch)))
-            finish(context, batch, str(run.trouble or "Nothing was asked."))
+            run = _run(context, lane, batch)
             if run.trouble:
                 return str(run.trouble)
     return next(iter(troubles), None)
@@ -169,11 +62,31 @@ def _begin(
     return inline.begin(context.ledger, submission, runner=context.holder, betas=betas, only=only)
 
 
-def finish(context: Context, batch: Batch, reason: str) -> None:
-    """Take the answers of a run in, whether it came to its end or not."""
+def _run(context: Context, lane: Lane, batch: Batch) -> Run:
+    """Ask and take in; told to stop, it takes in what is paid for before it does."""
+    run = Run(
+        lane,
+        context.clock,
+        betas=batch.betas,
+        progress=lambda answered: context.progress("answering", answered, batch.request_count),
+    )
+    with in_order(run.stop):
+        _write(context, batch, run.answers(_requests(context, batch)))
+        finish(context, batch, str(run.trouble or "Nothing was asked."))
+    return run
+
+
+def finish(context: Context, batch: Batch, reason: str, *, unwritten: int = 0) -> int:
+    """Take the answers of a run in, whether it came to its end or not.
+
+    `unwritten`: as many calls at most may be paid without their answers being here. Returns how
+    many of these there may be in fact; they are asked again.
+    """
     counts = stage(context, batch)
-    if inline.ended(context.ledger, batch, counts, reason):
+    unwritten = min(unwritten, batch.request_count - counts.total())
+    if inline.ended(context.ledger, batch, counts, reason, unwritten=unwritten):
         collect(context, inline.reread(context.ledger, batch.id))
+    return unwritten
 
 
 def stage(context: Context, batch: Batch) -> Counts:
@@ -186,13 +99,26 @@ def stage(context: Context, batch: Batch) -> Counts:
     return Counts(succeeded=succeeded, errored=len(outcomes) - succeeded)
 
 
-def finish_abandoned(context: Context) -> None:
-    """Runs whose process is dead end with what they brought; the rest waits for a batch."""
+def finish_abandoned(context: Context) -> Iterator[str]:
+    """Runs whose process is dead end with what they brought; the rest waits for a batch.
+
+    In words, what may be paid twice by that.
+    """
     for batch in inline.unfinished(context.ledger):
         key = inline.submission_key(context.ledger, batch)
         with _held(context, key) as is_held:
             if is_held:
-                finish(context, batch, "The process that ran it ended before any answer.")
+                unwritten = finish(context, batch, DIED, unwritten=MOST_UNWRITTEN)
+                if unwritten:
+                    yield f"{batch.key}: {may_be_paid(unwritten)}"
+
+
+def may_be_paid(unwritten: int) -> str:
+    """What to say where a process died amid a synchronous run."""
+    return (
+        f"the process that ran it died: {counted(unwritten, 'call')} at most may be paid without"
+        " an answer here, and what has none is asked again."
+    )
 
 
 def _answered(context: Context, batch: Batch) -> Iterator[tuple[str, Outcome]]:

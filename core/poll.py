@@ -196,7 +196,7 @@ def _take_in_rescued(context: Context, summary: PassSummary) -> None:
     if inline.unfinished(context.ledger):
         from core.inline import finish_abandoned
 
-        finish_abandoned(context)
+        summary.troubles += finish_abandoned(context)
 
 
 def _send_waiting(context: Context, summary: PassSummary) -> None:

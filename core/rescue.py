@@ -12,13 +12,15 @@ from core.clock import Clock
 from core.context import Context
 from core.errors import OverBudget, PayloadError, SettingsError
 from core.estimate import Estimate
-from core.inline import BATCH_ONLY, Run
+from core.inline import BATCH_ONLY, may_be_paid
 from core.lane import Lane
 from core.models import EXTENDED_OUTPUT_BETA, takes_a_batch
 from core.payload import Limits, Line, reread, to_line
 from core.pricing import PriceBook
 from core.result_line import BadLineError, decode
+from core.stopping import in_order
 from core.submit import admit, begin_estimate, book
+from core.sync_run import MOST_UNWRITTEN, Run
 from core.terms import Order, Terms, refuse_unreadable, settle
 from state import inline, rescue_file, rescues, submissions
 from state.errors import LedgerError, LedgerUnusable
@@ -91,7 +93,8 @@ def answer(file: RescueFile, lane: Lane, clock: Clock) -> str | None:
     with file.held() as is_held:
         if not is_held:
             return "Another process answers it."
-        betas = _betas(file.header())
+        header = file.header()
+        unwritten, betas = _unwritten(file, header), _betas(header)
         run = Run(lane, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
         known = {custom_id for custom_id, _ in file.answers()}
         left = 0
@@ -104,10 +107,11 @@ def answer(file: RescueFile, lane: Lane, clock: Clock) -> str | None:
                 elif custom_id not in known:
                     yield custom_id, line
 
-        file.add_answers(run.answers(asked()))
-    if run.trouble:
-        return str(run.trouble)
-    return f"{BATCH_ONLY}." if left else None
+        with in_order(run.stop):
+            file.add_answers(run.answers(asked()))
+    troubles = [may_be_paid(unwritten)] if unwritten else []
+    troubles += [str(run.trouble)] if run.trouble else [f"{BATCH_ONLY}."] if left else []
+    return " ".join(troubles) or None
 
 
 def take_in_all(context: Context) -> list[str]:
@@ -120,7 +124,9 @@ def take_in_all(context: Context) -> list[str]:
             if not is_held:
                 continue
             try:
-                _take_in(context, file, rules)
+                unwritten = _take_in(context, file, rules)
+                if unwritten:
+                    troubles.append(f"{file.key}: {may_be_paid(unwritten)}")
             except (LedgerUnusable, OSError, OverBudget, SettingsError) as error:
                 troubles.append(f"The rescue file {file.path} stays: {error}")
             except (LedgerError, PayloadError) as error:
@@ -128,13 +134,16 @@ def take_in_all(context: Context) -> list[str]:
     return troubles
 
 
-def _take_in(context: Context, file: RescueFile, rules: Catalogue) -> None:
+def _take_in(context: Context, file: RescueFile, rules: Catalogue) -> int:
+    """How many of its calls at most were paid without an answer."""
+    unwritten = 0
     if file.path.exists() and not rescues.is_in(context.ledger, file.key):
         header = file.header()
         estimate = begin_estimate(context, rules)
         spool = _spool(context, file, header, estimate)
         try:
             counts = _stage_answers(context, file)
+            unwritten = _unwritten(file, header)
             new = _new_submission(file, header, spool.path.name)
             submission = rescues.take_in(
                 context.ledger,
@@ -143,6 +152,7 @@ def _take_in(context: Context, file: RescueFile, rules: Catalogue) -> None:
                 place=lambda batch_key: _place(context, file, batch_key),
                 admit=lambda: _admit(context, rules, new, estimate),
                 book=lambda taken: book(context, taken, estimate),
+                unwritten=unwritten,
             )
         except Exception:
             spool.discard()
@@ -151,6 +161,7 @@ def _take_in(context: Context, file: RescueFile, rules: Catalogue) -> None:
             spool.discard()
         context.ledger.step("rescue:remove")
     file.path.unlink(missing_ok=True)
+    return unwritten
 
 
 def _admit(
@@ -185,6 +196,11 @@ def _spooled(
             part=0,
             betas=",".join(line.betas),
         )
+
+
+def _unwritten(file: RescueFile, header: Header) -> int:
+    """How many calls at most were paid for by processes that died before their answers."""
+    return min(file.deaths() * MOST_UNWRITTEN, header.requests)
 
 
 def _betas(header: Header) -> tuple[str, ...]:

@@ -128,11 +128,14 @@ def stage_answered(ledger: Ledger, custom_ids: Iterable[str]) -> None:
         ledger.execute("COMMIT")
 
 
-def ended(ledger: Ledger, batch: Batch, counts: Counts, reason: str) -> bool:
+def ended(ledger: Ledger, batch: Batch, counts: Counts, reason: str, *, unwritten: int = 0) -> bool:
     """What was answered is to be collected; the rest was not asked, and waits for a batch.
 
-    False when the run had ended already, or when nothing at all was answered.
+    Of the rest, `unwritten` may have been asked and paid for. False when the run had ended already,
+    or when nothing at all was answered.
     """
+    if unwritten:
+        _tell_of_unwritten(ledger, batch, unwritten, reason)
     if not counts.total():
         released(ledger, batch, reason)
         return False
@@ -147,6 +150,18 @@ def ended(ledger: Ledger, batch: Batch, counts: Counts, reason: str) -> bool:
         _let_go_of_the_unasked(ledger, batch)
         end(ledger, written, batch.id, counts)
     return True
+
+
+def _tell_of_unwritten(ledger: Ledger, batch: Batch, unwritten: int, reason: str) -> None:
+    with ledger.transaction("inline_unwritten") as written:
+        if ledger.row("SELECT 1 FROM batches WHERE id = ? AND status = 'sending'", batch.id):
+            ledger.event(
+                written,
+                "batch.may_be_paid_twice",
+                batch_id=batch.id,
+                requests=unwritten,
+                reason=reason,
+            )
 
 
 def _let_go_of_the_unasked(ledger: Ledger, batch: Batch) -> None:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedRandom
+from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
@@ -38,11 +39,14 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class _Line(msgspec.Struct, frozen=True):
-    custom_id: str
+    custom_id: str = ""
+    asking: bool | msgspec.UnsetType = msgspec.UNSET
     params: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
+# Around the answers of one process.
+_ASKING, _ASKED = b'{"asking":true}', b'{"asking":false}'
 _decoder = msgspec.json.Decoder(_Line)
 
 
@@ -78,14 +82,18 @@ class RescueFile(Struct, frozen=True):
                 seen.add(found.custom_id)
                 yield found.custom_id, line
 
+    def deaths(self) -> int:
+        """How many processes died amid its answers: each may have paid for some not here."""
+        marks = [found.asking for found, _ in self._lines() if found.asking is not msgspec.UNSET]
+        return sum(begun and ended is not False for begun, ended in zip_longest(marks, marks[1:]))
+
     def _lines(self) -> Iterator[tuple[_Line, bytes]]:
+        """Every line that is whole, also where its end was all that a kill has cut off."""
         with self.path.open("rb") as file:
             file.readline()
             for line in file:
-                if not line.endswith(b"\n"):
-                    return
                 try:
-                    yield _decoder.decode(line), line[:-1]
+                    yield _decoder.decode(line), line.removesuffix(b"\n")
                 except msgspec.DecodeError:
                     continue
 
@@ -95,10 +103,10 @@ class RescueFile(Struct, frozen=True):
             if not _ends_a_line(file):
                 # A kill has cut the last one short, and this one is not to be lost with it.
                 file.write(b"\n")
+            _write_down(file, [_ASKING])
             for lines in answers:
-                file.writelines(line + b"\n" for line in lines)
-                file.flush()
-                os.fsync(file.fileno())
+                _write_down(file, lines)
+            _write_down(file, [_ASKED])
 
     @contextmanager
     def held(self) -> Generator[bool, None, None]:
@@ -187,6 +195,12 @@ def waiting(folder: Folder) -> list[RescueFile]:
         if is_ours(place)
         for path in sorted(place.glob("tb_*.jsonl"))
     ]
+
+
+def _write_down(file: BufferedRandom, lines: Iterable[bytes]) -> None:
+    file.writelines(line + b"\n" for line in lines)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _ends_a_line(file: BufferedRandom) -> bool:

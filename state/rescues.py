@@ -21,12 +21,14 @@ def take_in(
     place: Callable[[str], None],
     admit: Callable[[], None],
     book: Callable[[Submission], None],
+    unwritten: int = 0,
 ) -> Submission:
     """The staged requests, and a run with those that are staged as answered, in one transaction.
 
     Where the ledger knows the same call already, its answers become attempts of that one.
     `place` puts the answers where the run with the given key has them. `admit` may refuse what is
-    new and was not answered by raising; `book` notes what a new one may cost.
+    new and was not answered by raising; `book` notes what a new one may cost. `unwritten` calls at
+    most were paid for without their answers being among these.
     """
     with ledger.transaction("rescue") as written:
         known = submissions.earlier(ledger, new.tag)
@@ -52,6 +54,10 @@ def take_in(
             submission=submission.key,
             answers=counts.total(),
         )
+        if unwritten:
+            ledger.event(
+                written, "request.may_be_paid_twice", subject=submission.key, requests=unwritten
+            )
     return submission
 
 

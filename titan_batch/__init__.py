@@ -223,7 +223,7 @@ def _rescue(requests: list[Mapping[str, Any]], order: Order, error: LedgerError)
         except (TitanError, OSError) as failure:
             trouble = str(failure)
         if trouble:
-            _log.warning("%s is not answered whole: %s", kept.key, trouble)
+            _log.warning("%s: %s", kept.key, trouble)
     return kept.key
 
 

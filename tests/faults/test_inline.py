@@ -11,6 +11,7 @@ from core import inline as runs
 from core.anthropic_lane import AnthropicLane
 from core.errors import Unanswered
 from core.submit import Order
+from core.sync_run import Run
 from state import inline, sending, submissions
 from state.records import Kind, OnFailure, RequestStatus
 from titan_console.sandbox.transport import client
@@ -64,7 +65,7 @@ def test_a_run_whose_process_died_ends_with_what_it_brought(bench: Bench) -> Non
     context = bench.engine.context
     batch = inline.begin(context.ledger, submission, runner="dead")
     assert batch is not None
-    run = runs.Run(context.lane(), context.clock, betas=())
+    run = Run(context.lane(), context.clock, betas=())
     (answered,) = run.answers(list(runs._requests(context, batch))[:1])
     path = inline.answers_file(bench.folder, batch.key)
     path.parent.mkdir(exist_ok=True)

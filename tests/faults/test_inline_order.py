@@ -8,10 +8,9 @@ from threading import Event, Lock
 import httpx2
 from builders import BASE_URL, KEY
 
-from core import inline
 from core.anthropic_lane import AnthropicLane
 from core.clock import SystemClock
-from core.inline import Run
+from core.sync_run import MOST_UNWRITTEN, Run
 
 MESSAGE = {
     "model": "claude-sonnet-4-6",
@@ -60,4 +59,4 @@ def test_what_cannot_be_kept_is_not_asked_any_further() -> None:
     lane = PatientLane()
     with closing(Run(lane, SystemClock(), betas=()).answers(some(10_000))) as answers:
         next(answers)
-    assert len(lane.asked) <= 2 * (inline._AT_ONCE + inline._IN_LINE)
+    assert len(lane.asked) <= 2 * MOST_UNWRITTEN

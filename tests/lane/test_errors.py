@@ -183,7 +183,7 @@ def test_a_long_answer_that_breaks_off_is_none(content: bytes) -> None:
     assert type(caught_amid_a_long_answer(lane)) is Unanswered
 
 
-NEVER_LEFT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
+NEVER_LEFT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}
 
 
 def transport_errors() -> list[type[httpx2.TransportError]]:

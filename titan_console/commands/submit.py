@@ -145,11 +145,11 @@ def _report(submitted: Submitted, batches: Sequence[Batch], *, as_json: bool) ->
         say(f"Taken in, {counted(taken.request_count, 'request')}. {submitted.trouble}")
         return Exit.ATTENTION
     else:
-        _say_how_it_went(batches)
+        return _say_how_it_went(batches)
     return Exit.DONE
 
 
-def _say_how_it_went(batches: Sequence[Batch]) -> None:
+def _say_how_it_went(batches: Sequence[Batch]) -> Exit:
     """What batches took in, and apart from it what costs the full price."""
     sent = [batch for batch in batches if batch.kind is Kind.BATCH and batch.remote_id]
     if sent:
@@ -159,6 +159,10 @@ def _say_how_it_went(batches: Sequence[Batch]) -> None:
     if at_once:
         what = f"Ran {counted(at_once, 'request')} synchronously, at the full price"
         say(f"{what}: no batch took them in.")
+    failed = sum(batch.counts.errored for batch in batches if batch.kind is Kind.SYNC)
+    if failed:
+        say(f"{counted(failed, 'request')} of these failed; `titan-console errors` says why.")
+    return Exit.ATTENTION if failed else Exit.DONE
 
 
 def _requests(file: IO[bytes]) -> Iterator[object]:

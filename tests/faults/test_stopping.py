@@ -1,0 +1,214 @@
+"""A run that is told to stop, or that dies: what is paid for is kept, or said to be lost."""
+
+import _thread
+import json
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from threading import BoundedSemaphore, Lock
+
+import httpx2
+import pytest
+from builders import BASE_URL, KEY, START, Bench, some_requests
+from engine.life import requests, rest
+from faults.rescuing import corrupt, heal, poll
+
+import titan_batch
+from core.anthropic_lane import AnthropicLane
+from core.clock import ManualClock, SystemClock
+from core.errors import LaneError, Throttled
+from core.inline import run_waiting
+from core.stopping import in_order
+from core.sync_run import MOST_UNWRITTEN, Run
+from state import inline, rescue_file, views
+from state.folder import Folder
+from state.records import RequestStatus
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.transport import client
+
+
+class WatchedLane(AnthropicLane):
+    """The real lane, over the sandbox, that tells of each synchronous call before it is made."""
+
+    def __init__(self, bench: Bench, told: Callable[[int], None]) -> None:
+        super().__init__(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+        self.asked = 0
+        self._told = told
+        self._lock = Lock()
+
+    def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
+        with self._lock:
+            self.asked += 1
+            self._told(self.asked)
+        return super().run_one(params, betas=betas)
+
+
+class FullLane(AnthropicLane):
+    """Has room for so many calls at once, and turns the others away."""
+
+    def __init__(self, room: int, error: LaneError) -> None:
+        super().__init__(api_key=KEY, base_url=BASE_URL, http_client=httpx2.Client())
+        self.asked = 0
+        self.told: Callable[[int], None] = lambda _asked: None
+        self._room = BoundedSemaphore(room) if room else None
+        self._error = error
+        self._lock = Lock()
+
+    def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
+        del params, betas
+        with self._lock:
+            self.asked += 1
+            self.told(self.asked)
+        if self._room is None or not self._room.acquire(blocking=False):
+            raise self._error
+        try:
+            # So that others come meanwhile.
+            SystemClock().sleep(0.002)
+        finally:
+            self._room.release()
+        return b'{"model":"m","usage":{"input_tokens":3,"output_tokens":1}}'
+
+
+def some(count: int) -> Iterator[tuple[str, bytes]]:
+    for number in range(count):
+        yield str(number), json.dumps({"params": {}}).encode()
+
+
+def _told_to_stop(said: list[str], times: int) -> None:
+    with in_order(lambda: said.append("stop")):
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        said.append("brought to its end")
+
+
+def test_the_first_signal_stops_in_order_and_takes_effect_at_the_end() -> None:
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        _told_to_stop(said, 1)
+    assert said == ["stop", "brought to its end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_second_signal_takes_effect_at_once() -> None:
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        _told_to_stop(said, 2)
+    assert said == ["stop"]
+
+
+def test_whoever_has_a_handler_of_their_own_keeps_it() -> None:
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        with in_order(lambda: came.append(0)):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert came == [signal.SIGINT]
+
+
+def test_a_run_that_is_told_to_stop_keeps_what_it_paid_for(bench: Bench) -> None:
+    bench.faults.add("create:429:retry=60:times=1")
+    submission = bench.submit(300).submission
+    lane = WatchedLane(bench, lambda asked: _thread.interrupt_main() if asked == 20 else None)
+    engine = bench.new_engine("job", lane=lambda: lane)
+    inline.withdraw_intents(engine.context.ledger, submission, "now")
+    with pytest.raises(KeyboardInterrupt):
+        run_waiting(engine.context, submission, "now")
+    assert 20 <= lane.asked < 300
+    assert requests(bench) == {
+        RequestStatus.SUCCEEDED: lane.asked,
+        RequestStatus.WAITING: 300 - lane.asked,
+    }
+    rest(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 300}
+    assert len(bench.sandbox.books().messages) == lane.asked
+    assert _said_to_be_paid_twice(bench) == []
+
+
+def test_what_a_dead_process_may_have_paid_for_is_said(bench: Bench) -> None:
+    bench.faults.add("create:429:times=1")
+    submission = bench.submit(100).submission
+    ledger = bench.engine.context.ledger
+    assert inline.begin(ledger, submission, runner="dead") is not None
+    said = f"{MOST_UNWRITTEN} calls at most may be paid"
+    assert any(said in trouble for trouble in bench.engine.poll().troubles)
+    assert _said_to_be_paid_twice(bench) == [MOST_UNWRITTEN]
+    assert not any(said in trouble for trouble in bench.engine.poll().troubles)
+
+
+def _said_to_be_paid_twice(bench: Bench) -> list[int]:
+    return [
+        event.detail["requests"]  # pyright: ignore[reportReturnType]
+        for event in views.events(bench.engine.context.ledger, limit=1000)
+        if event.kind.endswith("may_be_paid_twice")
+    ]
+
+
+def test_a_run_asks_as_many_at_once_as_there_is_room_for() -> None:
+    lane = FullLane(7, Throttled("too many at once", status=429))
+    run = Run(lane, ManualClock(START), betas=())
+    lines = [line for some_lines in run.answers(some(400)) for line in some_lines]
+    assert run.trouble is None
+    assert len({json.loads(line)["custom_id"] for line in lines}) == len(lines) == 400
+
+
+def test_a_run_that_there_is_no_room_for_at_all_ends_without_hammering() -> None:
+    lane = FullLane(0, Throttled("later", status=429))
+    run = Run(lane, ManualClock(START), betas=())
+    assert list(run.answers(some(400))) == []
+    assert str(run.trouble) == "later"
+    assert lane.asked <= MOST_UNWRITTEN + 2
+
+
+def test_what_a_busy_api_never_takes_is_errored_and_the_others_are_answered() -> None:
+    lane = FullLane(0, LaneError("overloaded", status=529, error_type="overloaded_error"))
+    run = Run(lane, ManualClock(START), betas=())
+    lines = [json.loads(line) for some_lines in run.answers(some(3)) for line in some_lines]
+    assert run.trouble is None
+    assert {line["result"]["error"]["error"]["type"] for line in lines} == {"overloaded_error"}
+    assert len(lines) == 3
+
+
+def test_a_run_that_is_told_to_stop_asks_nothing_again() -> None:
+    lane = FullLane(0, LaneError("overloaded", status=529, retry_after_s=8.0))
+    run = Run(lane, ManualClock(START), betas=())
+    lane.told = lambda asked: run.stop() if asked == MOST_UNWRITTEN // 2 else None
+    assert list(run.answers(some(400))) == []
+    assert lane.asked <= MOST_UNWRITTEN
+
+
+def test_a_rescue_says_what_a_dead_process_may_have_paid_for(
+    home: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    corrupt(home)
+    key = titan_batch.submit(some_requests(3), tag="t", on_failure="sync")
+    (file,) = rescue_file.waiting(Folder(home))
+    answered = file.path.read_bytes()
+    assert file.deaths() == 0
+    # What a kill leaves: one answer, and no word that this was all.
+    file.path.write_bytes(answered[: answered.index(b"\n", answered.index(b'"result"')) + 1])
+    assert file.deaths() == 1
+    titan_batch.submit(some_requests(3), tag="t", on_failure="sync")
+    assert "3 calls at most may be paid" in caplog.text
+    assert len(sandbox.books().messages) == 5
+    assert file.deaths() == 1
+    heal(home)
+    (trouble,) = poll().troubles
+    assert trouble.startswith(f"{key}: ")
+    assert "3 calls at most may be paid" in trouble
+    assert poll().troubles == []
+
+
+def test_an_answer_of_a_rescue_that_lacks_only_its_line_end_is_one(
+    home: Path, sandbox: Sandbox
+) -> None:
+    corrupt(home)
+    titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    (file,) = rescue_file.waiting(Folder(home))
+    lines = file.path.read_bytes().splitlines()
+    file.path.write_bytes(b"\n".join(lines[:-1]))
+    titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    assert len(sandbox.books().messages) == 2
+    heal(home)
+    assert poll().results == 2
