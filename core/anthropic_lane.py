@@ -23,6 +23,7 @@ from core.errors import LaneError, Unanswered, Unreachable
 from core.http_clients import TIMEOUT, Clients
 from core.lane import Body, Created, Page
 from core.loading import undisturbed
+from core.unpacking import ACCEPTED, unpacked
 from core.words import counted, storable
 from state.errors import TitanError
 from state.sending import RemoteState
@@ -150,21 +151,18 @@ class AnthropicLane:
         """The raw bytes of the results.
 
         The address is made from the configured one and the id: `results_url` could name any host,
-        and it would get the key. `httpx2` undoes a compression on the way.
+        and it would get the key. A compression is undone on the way.
         """
         with self._errors():
             answer = self._ask(
                 "GET",
                 f"{_path_of(remote_id)}/results",
-                headers={"accept": "application/binary"},
+                headers={"accept": "application/binary", "accept-encoding": ACCEPTED},
                 stream=True,
             )
             if answer.status_code != HTTPStatus.OK:
                 answer.close()
                 raise Unanswered(f"The API answers {answer.status_code}, which is no results.")
-            if not _can_be_unpacked(answer):
-                answer.close()
-                raise Unanswered("The API's answer is compressed in a way that was not asked for.")
         try:
             yield self._pieces(answer)
         finally:
@@ -173,7 +171,7 @@ class AnthropicLane:
     def _pieces(self, answer: httpx2.Response) -> Iterator[bytes]:
         with self._errors():
             # In the sizes that they come: what came before the line breaks is kept.
-            yield from answer.iter_bytes()
+            yield from unpacked(answer.iter_raw(), answer.headers.get("content-encoding", ""))
 
     def _ask(
         self,
@@ -255,16 +253,6 @@ class AnthropicLane:
 
 def _path_of(remote_id: str) -> str:
     return f"{_BATCHES}/{quote(remote_id, safe='')}"
-
-
-def _can_be_unpacked(answer: httpx2.Response) -> bool:
-    """The HTTP library hands on as it came what it cannot unpack."""
-    used = _words(answer.headers.get("content-encoding", ""))
-    return used <= {"identity", *_words(answer.request.headers.get("accept-encoding", ""))}
-
-
-def _words(header: str) -> set[str]:
-    return {word.strip().lower() for word in header.split(",") if word.strip()}
 
 
 def _betas(betas: tuple[str, ...]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from core.result_line import (
     ResultLine,
     Succeeded,
     as_collected,
+    custom_id_of,
     parse,
     to_usage,
     with_custom_id,
@@ -75,7 +76,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
             collection.stage(context.ledger, reading.results(pieces))
             new = reading.done
             del reading
-        if not _is_here(context, batch) and tally.is_no_answer(new, batch.request_count):
+        if not _is_here(context, batch) and tally.is_no_answer(new):
             raise tally.broken or _NothingCameError(
                 "The API's answer holds no result of this batch."
             )
@@ -99,6 +100,7 @@ def _commit(context: Context, batch: Batch, results: ResultsFile, tally: Tally) 
         trouble=tally.in_words(),
         place=results.place,
     )
+    tally.keep_rejected()
     if collected.complete:
         results.finish()
         inline.answers_file(context.folder, batch.key).unlink(missing_ok=True)
@@ -174,8 +176,13 @@ class _Reading:
             # The last line of a broken connection is cut, not garbled.
             if self._tally.broken is None:
                 self._tally.garbled += 1
+                self._tally.unreadable += self._is_of_the_batch(line)
                 self._tally.reject(line)
             return None
+
+    def _is_of_the_batch(self, line: bytes) -> bool:
+        custom_id = self._to_custom_id(custom_id_of(line) or "")
+        return custom_id in self._awaited or custom_id in self._seen
 
     def _count_repeated(self, line: bytes, checksum: int | None) -> None:
         if checksum is None:

@@ -6,6 +6,7 @@ Anthropic's pricing page, and the notes on genai-prices in docs/adr/0007.
 
 import re
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from importlib import import_module
@@ -42,7 +43,7 @@ class PriceBook:
     def load_ahead(self) -> None:
         """Load the list on a thread of its own, while this one waits for the API."""
         if _LIST not in sys.modules:
-            Thread(target=import_module, args=(_LIST,), name="titan-prices").start()
+            Thread(target=_load, name="titan-prices").start()
 
     def price(
         self, model: str, usage: Usage, *, at: datetime, kind: Kind
@@ -74,6 +75,12 @@ class PriceBook:
     def _own_rates(self, model: str, at: datetime) -> Rates | None:
         day = at.astimezone(UTC).date()
         return in_force(self._own, model, day) or in_force(self._own, _DATE.sub("", model), day)
+
+
+def _load() -> None:
+    # What is in its way is in the way of whoever needs a price, too, and told there.
+    with suppress(Exception):
+        import_module(_LIST)
 
 
 def _cost_pico(rates: Rates, usage: Usage) -> int:

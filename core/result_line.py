@@ -59,7 +59,12 @@ class ResultLine(msgspec.Struct, gc=False):
     result: Succeeded | _Errored | _Canceled | _Expired
 
 
+class _Named(msgspec.Struct, gc=False):
+    custom_id: str
+
+
 _decoder = msgspec.json.Decoder(ResultLine)
+_named = msgspec.json.Decoder(_Named)
 
 
 class BadLineError(ValueError):
@@ -79,6 +84,14 @@ def parse(line: bytes) -> ResultLine:
         raise BadLineError(str(error)) from error
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return _parsed_anew(line)
+
+
+def custom_id_of(line: bytes) -> str | None:
+    """Whose line it is, also where nothing else of it can be read."""
+    try:
+        return _named.decode(line).custom_id
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
 
 
 def _parsed_anew(line: bytes) -> ResultLine:

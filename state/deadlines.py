@@ -39,7 +39,9 @@ def watched(source: Source, *, now_ts: str) -> list[Watched]:
         " AND c.options ->> 'submission' = s.key) AS asked_ts FROM submissions s"
         " WHERE s.deadline_ts IS NOT NULL AND (s.finished_ts IS NULL OR (s.deadline_ts > ?"
         " AND EXISTS (SELECT 1 FROM batches b WHERE b.submission_id = s.id"
-        " AND b.errored + b.expired > 0))) AND NOT EXISTS (SELECT 1 FROM commands c"
+        " AND (b.errored + b.expired > 0 OR (b.collection IN ('collected', 'gone')"
+        " AND b.request_count > b.succeeded + b.canceled)))))"
+        " AND NOT EXISTS (SELECT 1 FROM commands c"
         " WHERE c.state IN ('pending', 'taken') AND c.verb = 'sync'"
         " AND c.options ->> 'submission' = s.key) ORDER BY s.deadline_ts",
         now_ts,

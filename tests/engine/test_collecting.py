@@ -90,6 +90,22 @@ def test_partial_truth_is_kept_and_a_later_pass_completes_it(bench: Bench) -> No
     assert [row for row in results(bench, "daily-feed") if row in known] == known
 
 
+def test_a_line_that_was_rejected_is_kept_when_no_answer_comes_after_it(bench: Bench) -> None:
+    bench.faults.add("results:garbled:times=1")
+    bench.faults.add("results:garbage")
+    bench.submit(2)
+    bench.pass_after(60)
+    rejected = bench.folder.results / f"{batches(bench)[0].key}.rejected"
+    kept = rejected.read_bytes()
+    assert kept
+    bench.pass_after(3600)
+    assert "holds no result" in (batches(bench)[0].last_error or "")
+    assert rejected.read_bytes() == kept
+    assert list(bench.folder.results.glob("*.part")) == [
+        bench.folder.results / f"{batches(bench)[0].key}.jsonl.part"
+    ]
+
+
 def test_a_result_that_never_comes_is_missing_after_five_tries(bench: Bench) -> None:
     bench.faults.add("results:missing")
     bench.submit(4)
@@ -108,7 +124,7 @@ def test_lines_that_are_no_results_of_the_batch_are_kept_beside_it(bench: Bench)
     bench.submit(4)
     bench.pass_after(60)
     (batch,) = batches(bench)
-    assert "1 lines with ids of no request" in (batch.last_error or "")
+    assert "1 line with an id of no request of this batch" in (batch.last_error or "")
     (line,) = json_lines(bench.folder.results / f"{batch.key}.rejected")
     assert line["custom_id"].startswith("unknown-")
 

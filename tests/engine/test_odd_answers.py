@@ -88,7 +88,13 @@ def test_tokens_beyond_reason_are_no_answer_and_break_no_sum(bench: Bench) -> No
     [
         pytest.param(b"", id="empty"),
         pytest.param(b"<html>\n<h1>Bad Gateway</h1>\n</html>\n", id="a page"),
+        pytest.param(b"\n".join([b"<p>Log in</p>"] * 9), id="a long page"),
+        pytest.param(b" \n" * 4, id="blank"),
+        pytest.param(b'{\n"type":\n"error",\n"error":{}\n}\n', id="an error in lines"),
         pytest.param(b'{"custom_id":"a-k3x9q2ab","result":{"type":"expired"}}\n', id="another's"),
+        pytest.param(
+            b'{"custom_id":"a-k3x9q2ab","result":{"type":"expired"}}\n' * 4, id="another's whole"
+        ),
     ],
 )
 def test_an_answer_without_a_result_of_the_batch_gives_nothing_up(
@@ -104,6 +110,30 @@ def test_an_answer_without_a_result_of_the_batch_gives_nothing_up(
     bench.engine = bench.new_engine()
     rest(bench)
     check_once(bench, 4)
+
+
+def test_a_page_between_answers_does_not_count_as_one(bench: Bench) -> None:
+    bench.faults.add("results:missing")
+    bench.submit(4)
+    bench.pass_after(60)
+    assert batches(bench)[0].collect_tries == 1
+    bench.engine = bench.new_engine("odd", lane=lambda: WholeLane(bench, b"<p>Log in</p>\n" * 9))
+    for _ in range(10):
+        bench.pass_after(7200)
+    assert batches(bench)[0].collect_tries == 1
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3, RequestStatus.LIVE: 1}
+
+
+def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
+    bench: Bench,
+) -> None:
+    lane = RewritingLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    lane.old, lane.instead = b'"input_tokens":', b'"input_tokens":-'
+    bench.engine = bench.new_engine("odd", lane=lambda: lane)
+    bench.submit(1)
+    rest(bench, passes=60)
+    assert batches(bench)[0].collect_tries == 5
+    assert requests(bench) == {RequestStatus.MISSING: 1}
 
 
 def test_an_answer_that_stays_without_a_result_is_given_up_with_the_results(bench: Bench) -> None:

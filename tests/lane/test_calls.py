@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 from builders import a_bench
-from lane.wire import BASE_URL, KEY, a_batch, a_body, a_lane, answering
+from lane.wire import BASE_URL, KEY, a_batch, a_body, a_lane, answering, streamed
 
 from core.anthropic_lane import AnthropicLane
 from core.errors import LaneError, NotFound, Unanswered
@@ -105,7 +105,7 @@ def test_results_are_asked_for_in_one_call_at_the_configured_address() -> None:
 
     def handler(request: httpx2.Request) -> httpx2.Response:
         asked.append(str(request.url))
-        return httpx2.Response(200, content=b"")
+        return streamed(200, b"")
 
     lane = a_lane(handler, base_url="https://proxy.example/anthropic")
     with lane.results("msgbatch_1") as pieces:
@@ -214,27 +214,69 @@ def test_only_a_200_brings_results(status: int) -> None:
         pass
 
 
-def test_results_that_nobody_here_can_unpack_are_none() -> None:
-    packed = httpx2.ByteStream(b"\x0b\x02\x80packed")
+LINES = b"".join(b"line %d\n" % number for number in range(1000))
 
-    def handler(_request: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, stream=packed, headers={"content-encoding": "sdch"})
 
+def packed(content: bytes, encoding: str) -> AnthropicLane:
+    """A lane whose results come so, in small pieces."""
+    pieces = [content[at : at + 100] for at in range(0, len(content), 100)]
+    headers = {"content-encoding": encoding}
+    return a_lane(lambda _: httpx2.Response(200, content=iter(pieces), headers=headers))
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "gzip, gzip", "utf-8"])
+def test_results_that_are_packed_in_another_way_are_none(encoding: str) -> None:
     with (
+        packed(b"\x0b\x02\x80packed", encoding).results("msgbatch_1") as pieces,
         pytest.raises(Unanswered, match="not asked for"),
-        a_lane(handler).results("msgbatch_1"),
     ):
-        pass
+        list(pieces)
 
 
-def test_results_are_unpacked_on_the_way() -> None:
-    packed = gzip.compress(b"one line\n")
+@pytest.mark.parametrize("encoding", ["gzip", " GZIP ", "x-gzip"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(gzip.compress(LINES), id="one member"),
+        pytest.param(gzip.compress(LINES[:500]) + gzip.compress(LINES[500:]), id="two members"),
+        pytest.param(gzip.compress(LINES) + bytes(2000), id="filled up"),
+    ],
+)
+def test_results_are_unpacked_on_the_way(encoding: str, content: bytes) -> None:
+    with packed(content, encoding).results("msgbatch_1") as pieces:
+        assert b"".join(pieces) == LINES
 
-    def handler(_request: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, content=packed, headers={"content-encoding": "GZIP"})
 
-    with a_lane(handler).results("msgbatch_1") as pieces:
-        assert b"".join(pieces) == b"one line\n"
+@pytest.mark.parametrize("encoding", ["", "identity"])
+def test_results_that_are_not_packed_come_as_they_are(encoding: str) -> None:
+    with packed(LINES, encoding).results("msgbatch_1") as pieces:
+        assert b"".join(pieces) == LINES
+
+
+@pytest.mark.parametrize("kept", [0, 5, 200, -9, -1])
+def test_packed_results_that_end_early_broke_off(kept: int) -> None:
+    came: list[bytes] = []
+    with (
+        packed(gzip.compress(LINES)[:kept], "gzip").results("m_1") as pieces,
+        pytest.raises(Unanswered, match="ends too early"),
+    ):
+        came.extend(pieces)
+    assert LINES.startswith(b"".join(came))
+
+
+def test_packed_results_that_are_damaged_broke_off() -> None:
+    content = bytearray(gzip.compress(LINES))
+    content[-6] ^= 1
+    with (
+        packed(bytes(content), "gzip").results("m_1") as pieces,
+        pytest.raises(Unanswered, match="cannot be unpacked"),
+    ):
+        list(pieces)
+
+
+def test_results_are_asked_for_in_a_way_that_can_be_unpacked() -> None:
+    (request,), _ = seen_by(lambda lane: lane.results("m_1").__enter__(), {})
+    assert request.headers["accept-encoding"] == "gzip"
 
 
 def test_what_came_before_the_results_broke_off_is_kept() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import httpx2
 import pytest
-from lane.wire import a_batch, a_body, a_lane
+from lane.wire import a_batch, a_body, a_lane, streamed
 
 from core.errors import NotFound
 from core.lines import split_lines
@@ -109,7 +109,7 @@ class Recording:
         if text is None:
             error = {"type": "not_found_error", "message": "No available results."}
             return httpx2.Response(404, json={"type": "error", "error": error})
-        return httpx2.Response(200, content=text.encode(), headers=self._headers)
+        return streamed(200, text.encode(), self._headers)
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -28,7 +28,12 @@ def answering(
 ) -> Handler:
     """Answers every call alike."""
     raw = content if content is not None else json.dumps(body).encode()
-    return lambda _request: httpx2.Response(status, content=raw, headers=headers)
+    return lambda _request: streamed(status, raw, headers)
+
+
+def streamed(status: int, content: bytes, headers: dict[str, str] | None = None) -> httpx2.Response:
+    """An answer that comes over the wire, as a real one does."""
+    return httpx2.Response(status, content=iter([content]), headers=headers)
 
 
 def a_body(count: int = 1, *, betas: tuple[str, ...] = ()) -> Body:

@@ -98,6 +98,18 @@ def test_what_failed_and_was_collected_long_before_is_run_once_before_the_deadli
         assert len(list(bench.sandbox.books().billed())) == 6
 
 
+def test_what_never_came_is_run_before_the_deadline_though_nothing_failed(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
+        bench.sandbox.faults.add("results:missing")
+        key = _submit(bench, hours=10)
+        _run(bench, hours=7.75)
+        assert [batch.request_count for batch in _batches(bench)] == [6]
+        _run(bench, hours=1)
+        assert [batch.request_count for batch in _batches(bench)] == [6, 1]
+        results = list(bench.engine.results(key))
+        assert [result["outcome"] for result in results] == ["succeeded"] * 6
+
+
 @pytest.mark.parametrize(("fault", "runs", "billed"), [("drop", 1, 3), ("529", 7, 0)])
 def test_a_lost_synchronous_answer_is_not_paid_for_again_and_a_busy_api_is_asked_until_the_end(
     tmp_path: Path, fault: str, runs: int, billed: int

@@ -21,10 +21,9 @@ class SandboxTransport(httpx2.BaseTransport):
         if answer.failure:
             raise _error(answer.failure, request)
         self._wait(answer.delay, request)
-        if isinstance(answer.body, bytes):
-            return httpx2.Response(answer.status, headers=answer.headers, content=answer.body)
-        stream = _Stream(answer.body, request)
-        return httpx2.Response(answer.status, headers=_streamed(answer), stream=stream)
+        body = answer.body
+        stream = _Stream(iter([body]) if isinstance(body, bytes) else body, request)
+        return httpx2.Response(answer.status, headers=_headers(answer), stream=stream)
 
     def _wait(self, seconds: float, request: httpx2.Request) -> None:
         """Let a slow answer take its time, or the caller's patience end."""
@@ -70,11 +69,13 @@ def _translate(request: httpx2.Request) -> HttpRequest:
     )
 
 
-def _streamed(answer: HttpResponse) -> dict[str, str]:
-    headers = dict(answer.headers)
-    if "content-length" not in headers:
-        headers["transfer-encoding"] = "chunked"
-    return headers
+def _headers(answer: HttpResponse) -> dict[str, str]:
+    """With how long the body is, as a server says it."""
+    if isinstance(answer.body, bytes):
+        return {"content-length": str(len(answer.body))} | dict(answer.headers)
+    if "content-length" in answer.headers:
+        return dict(answer.headers)
+    return dict(answer.headers) | {"transfer-encoding": "chunked"}
 
 
 def _error(failure: Failure, request: httpx2.Request) -> httpx2.TransportError:
