@@ -84,6 +84,8 @@ class Run:
         self._betas = betas
         self._progress = progress
         self._is_stopped = False
+        # Raised at the end: what is under way is paid for, and kept first.
+        self._failure: BaseException | None = None
         self._coming: SimpleQueue[_Call | None] = SimpleQueue()
         self._ended: SimpleQueue[_Ended] = SimpleQueue()
         self._turned_away: deque[_Call] = deque()
@@ -109,6 +111,8 @@ class Run:
                     yield lines
                     self._progress(self._through)
                 self._ask(pending)
+            if self._failure is not None:
+                raise self._failure
         finally:
             self._is_stopped = True
             for _ in range(self._threads):
@@ -117,7 +121,11 @@ class Run:
     def _ask(self, pending: Iterator[_Call]) -> None:
         """Give out as many calls as there may be."""
         while not self._is_over() and self._under_way < self._most:
-            call = self._next(pending)
+            try:
+                call = self._next(pending)
+            except Exception as error:  # noqa: BLE001 - raised when what is under way is kept
+                self._failure = error
+                return
             if call is None:
                 return
             self._under_way += 1
@@ -152,7 +160,8 @@ class Run:
 
     def _line_of(self, ended: bytes | _NoRoom | BaseException | None) -> bytes | None:
         if isinstance(ended, BaseException):
-            raise ended
+            self._failure = ended
+            return None
         return self._turn_away(ended) if isinstance(ended, _NoRoom) else ended
 
     def _grow(self, through: int) -> None:
@@ -179,7 +188,7 @@ class Run:
         return None
 
     def _is_over(self) -> bool:
-        return self._is_stopped or self.trouble is not None
+        return self._is_stopped or self.trouble is not None or self._failure is not None
 
     # On threads of their own
 
@@ -187,7 +196,7 @@ class Run:
         while (call := self._coming.get()) is not None:
             try:
                 self._ended.put(self._one(call))
-            except BaseException as error:  # noqa: BLE001 - the one that waits for it raises it
+            except BaseException as error:  # noqa: BLE001 - raised by the one that waits for it
                 self._ended.put(error)
 
     def _one(self, call: _Call) -> bytes | _NoRoom | None:

@@ -21,6 +21,7 @@ from core.inline import run_waiting
 from core.stopping import in_order
 from core.sync_run import MOST_UNWRITTEN, Run
 from state import inline, rescue_file, views
+from state.errors import FileLost
 from state.folder import Folder
 from state.records import RequestStatus
 from titan_console.sandbox.api import Sandbox
@@ -168,6 +169,37 @@ def test_what_a_busy_api_never_takes_is_errored_and_the_others_are_answered() ->
     assert run.trouble is None
     assert {line["result"]["error"]["error"]["type"] for line in lines} == {"overloaded_error"}
     assert len(lines) == 3
+
+
+def _keep(answers: Iterator[list[bytes]], kept: list[bytes]) -> None:
+    for lines in answers:
+        kept += lines
+
+
+def test_what_is_under_way_is_kept_when_the_next_request_cannot_be_read() -> None:
+    def cut_short() -> Iterator[tuple[str, bytes]]:
+        yield from some(20)
+        raise FileLost("the spool is gone")
+
+    lane = FullLane(MOST_UNWRITTEN, LaneError("-"))
+    come: list[bytes] = []
+    with pytest.raises(FileLost, match="the spool is gone"):
+        _keep(Run(lane, ManualClock(START), betas=()).answers(cut_short()), come)
+    assert len(come) == lane.asked == 20
+
+
+def test_what_is_under_way_is_kept_when_a_call_fails_in_a_way_nobody_thought_of() -> None:
+    lane = FullLane(MOST_UNWRITTEN, LaneError("-"))
+
+    def told(asked: int) -> None:
+        if asked == 5:
+            raise ZeroDivisionError
+
+    lane.told = told
+    come: list[bytes] = []
+    with pytest.raises(ZeroDivisionError):
+        _keep(Run(lane, ManualClock(START), betas=()).answers(some(400)), come)
+    assert 4 <= len(come) == lane.asked - 1
 
 
 def test_a_run_that_is_told_to_stop_asks_nothing_again() -> None:
