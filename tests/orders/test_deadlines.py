@@ -81,11 +81,14 @@ def test_of_what_has_ended_unseen_only_what_failed_is_run_and_the_words_promise_
         assert len(list(bench.sandbox.books().billed())) == 6
 
 
-def test_what_failed_and_was_collected_long_before_is_run_once_before_the_deadline(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("fault", "billed"), [("row:overloaded:id=*-00002-*", 6), ("results:missing", 7)]
+)
+def test_what_failed_or_never_came_long_before_is_run_once_before_the_deadline(
+    tmp_path: Path, fault: str, billed: int
 ) -> None:
     with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
-        bench.sandbox.faults.add("row:overloaded:id=*-00002-*")
+        bench.sandbox.faults.add(fault)
         key = _submit(bench, hours=10)
         _run(bench, hours=7.75)
         assert [batch.request_count for batch in _batches(bench)] == [6]
@@ -95,19 +98,7 @@ def test_what_failed_and_was_collected_long_before_is_run_once_before_the_deadli
         assert [result["outcome"] for result in results] == ["succeeded"] * 6
         (delivered,) = bench.engine.context.folder.staging.iterdir()
         assert delivered.read_text().count('"outcome":"succeeded"') == 6
-        assert len(list(bench.sandbox.books().billed())) == 6
-
-
-def test_what_never_came_is_run_before_the_deadline_though_nothing_failed(tmp_path: Path) -> None:
-    with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
-        bench.sandbox.faults.add("results:missing")
-        key = _submit(bench, hours=10)
-        _run(bench, hours=7.75)
-        assert [batch.request_count for batch in _batches(bench)] == [6]
-        _run(bench, hours=1)
-        assert [batch.request_count for batch in _batches(bench)] == [6, 1]
-        results = list(bench.engine.results(key))
-        assert [result["outcome"] for result in results] == ["succeeded"] * 6
+        assert len(list(bench.sandbox.books().billed())) == billed
 
 
 @pytest.mark.parametrize(("fault", "runs", "billed"), [("drop", 1, 3), ("529", 7, 0)])
