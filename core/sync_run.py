@@ -9,7 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from queue import SimpleQueue
-from threading import Thread
+from threading import Thread, get_ident
 from typing import Any
 
 import msgspec
@@ -28,7 +28,9 @@ _AT_ONCE = 50
 _IN_LINE = 8
 # As many may be asked, and paid for, without their answers being on the disk yet.
 MOST_UNWRITTEN = _AT_ONCE + _IN_LINE
-# Between the tries of a call that the API has no room for, while none of the others gets through.
+# As many at least are tried at once, however many were turned away.
+_FEWEST = 8
+# Before each further try of a few while the API has room for none at all.
 _WAITS_S = (1.0, 4.0)
 _LONGEST_WAIT_S = 30.0
 _NAP_S = 0.25
@@ -38,12 +40,10 @@ _NOT_ASKED = (Unreachable, Throttled, SpendCapReached, Unauthorized)
 
 
 class _Call(Struct):
-    """A request on its way: how often there was no room for it since any other got through."""
+    """A request on its way, and when it may be asked."""
 
     custom_id: str
     line: bytes
-    tries: int = 0
-    through_before: int = 0
     not_before: float = 0.0
 
 
@@ -66,7 +66,7 @@ class Run:
     """Asks one request after the other until all are answered, or something speaks against it.
 
     As many are under way as the API has room for: one less for each that it turns away, one more
-    for each round that goes through.
+    for each round that goes through. Where nothing gets through, a few others are tried twice.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Run:
     ) -> None:
         """`trouble` says, afterwards, why the rest was not asked."""
         self.trouble: LaneError | None = None
+        self._refusal: LaneError | None = None
         self._lane = lane
         self._clock = clock
         self._betas = betas
@@ -89,8 +90,15 @@ class Run:
         self._coming: SimpleQueue[_Call | None] = SimpleQueue()
         self._ended: SimpleQueue[_Ended] = SimpleQueue()
         self._turned_away: deque[_Call] = deque()
-        self._threads = self._under_way = self._through = self._through_since = 0
+        self._calling: set[int] = set()
+        self._threads = self._under_way = 0
         self._most = MOST_UNWRITTEN
+        # How many got through: in all, since the last change of `_most`, until the last refusal.
+        self._through = self._through_since = 0
+        self._through_then = -1
+        # While none does: the tries so far, what is left of this one, and when it may begin.
+        self._in_vain = self._to_try = 0
+        self._next_try = 0.0
 
     def stop(self) -> None:
         """Ask nothing more; what is under way is still waited for. A signal's handler may call."""
@@ -111,6 +119,8 @@ class Run:
                     yield lines
                     self._progress(self._through)
                 self._ask(pending)
+            if lines := self._never_run():
+                yield lines
             if self._failure is not None:
                 raise self._failure
         finally:
@@ -136,13 +146,27 @@ class Run:
                 Thread(target=self._work, name="titan-inline", daemon=True).start()
 
     def _next(self, pending: Iterator[_Call]) -> _Call | None:
-        """What was turned away, if it is due or nothing got through since; else a new one."""
+        """What was turned away and is due; else a new one, if anything gets through."""
         away = self._turned_away
-        if away:
-            is_due = away[0].not_before <= self._clock.monotonic()
-            if is_due or away[0].through_before == self._through:
-                return away.popleft()
+        if away and self._through == self._through_then:
+            return self._next_in_vain(pending)
+        if away and away[0].not_before <= self._clock.monotonic():
+            return away.popleft()
         return next(pending, None) or (away.popleft() if away else None)
+
+    def _next_in_vain(self, pending: Iterator[_Call]) -> _Call | None:
+        """A few at a time, new ones first: it may be those alone that there is no room for."""
+        if not self._to_try:
+            if self._under_way:
+                return None
+            if self._in_vain == len(_WAITS_S):
+                self.trouble = self._refusal
+                return None
+            self._in_vain, self._to_try = self._in_vain + 1, _FEWEST
+        self._to_try -= 1
+        call = next(pending, None) or self._turned_away.popleft()
+        call.not_before = self._next_try
+        return call
 
     def _come(self) -> list[bytes]:
         """The lines of all calls that have ended; it waits for one at least."""
@@ -151,41 +175,47 @@ class Run:
             come.append(self._ended.get())
         ended = [one for one in come if not isinstance(one, _Stopped)]
         self._under_way -= len(ended)
-        if len(ended) < len(come) and self._under_way:
-            _log.warning(_STOPPING, counted(self._under_way, "call is", "calls are"))
-        lines = [line for one in ended if (line := self._line_of(one)) is not None]
-        self._through += len(lines)
+        if len(ended) < len(come) and self._calling:
+            _log.warning(_STOPPING, counted(len(self._calling), "call is", "calls are"))
+        lines: list[bytes] = []
+        for one in ended:
+            if isinstance(one, bytes):
+                lines.append(one)
+            elif isinstance(one, _NoRoom):
+                self._turn_away(one)
+            elif one is not None:
+                self._failure = one
         self._grow(len(lines))
         return lines
 
-    def _line_of(self, ended: bytes | _NoRoom | BaseException | None) -> bytes | None:
-        if isinstance(ended, BaseException):
-            self._failure = ended
-            return None
-        return self._turn_away(ended) if isinstance(ended, _NoRoom) else ended
-
     def _grow(self, through: int) -> None:
         """One more at once for each round that goes through."""
+        self._through += through
         self._through_since += through
+        if through:
+            self._in_vain = self._to_try = 0
         if self._most < MOST_UNWRITTEN and self._through_since >= self._most:
             self._most, self._through_since = self._most + 1, 0
 
-    def _turn_away(self, ended: _NoRoom) -> bytes | None:
-        """Ask it later, fewer at once; its error, or an end to all, where nothing gets through."""
-        call, error = ended.call, ended.error
-        if self._through > call.through_before:
-            call.tries, call.through_before = 0, self._through
-        wait = error.retry_after_s or 0.0
-        if call.tries < len(_WAITS_S) and wait <= _LONGEST_WAIT_S:
-            call.not_before = self._clock.monotonic() + max(wait, _WAITS_S[call.tries])
-            call.tries += 1
-            self._turned_away.appendleft(call)
-            self._most, self._through_since = max(1, min(self._most, self._under_way)), 0
-        elif isinstance(error, _NOT_ASKED):
-            self.trouble = error
-        else:
-            return _errored(call.custom_id, error.error_type or "no_answer", str(error))
-        return None
+    def _turn_away(self, ended: _NoRoom) -> None:
+        """Ask it later, and fewer at once."""
+        self._turned_away.append(ended.call)
+        wait = ended.error.retry_after_s or 0.0
+        if wait > _LONGEST_WAIT_S:
+            self.trouble = ended.error
+            return
+        wait = max(wait, _WAITS_S[min(self._in_vain, len(_WAITS_S) - 1)])
+        ended.call.not_before = self._next_try = self._clock.monotonic() + wait
+        self._refusal, self._through_then = ended.error, self._through
+        self._most, self._through_since = max(_FEWEST, min(self._most, self._under_way)), 0
+
+    def _never_run(self) -> list[bytes]:
+        """What an overloaded API was asked in vain, as errors of its; a limit (429) only delays."""
+        error = self.trouble
+        if error is None or isinstance(error, _NOT_ASKED):
+            return []
+        kind = error.error_type or "overloaded_error"
+        return [_errored(call.custom_id, kind, str(error)) for call in self._turned_away]
 
     def _is_over(self) -> bool:
         return self._is_stopped or self.trouble is not None or self._failure is not None
@@ -206,6 +236,7 @@ class Run:
         if self._is_over():
             return None
         params: dict[str, Any] = json.loads(call.line)["params"]
+        self._calling.add(get_ident())
         try:
             return _succeeded(call.custom_id, self._lane.run_one(params, betas=self._betas))
         except LaneError as error:
@@ -217,6 +248,8 @@ class Run:
             return _errored(call.custom_id, error.error_type or "no_answer", str(error))
         except BadLineError as error:
             return _errored(call.custom_id, "no_answer", f"The answer is no message: {error}")
+        finally:
+            self._calling.discard(get_ident())
 
 
 def _succeeded(custom_id: str, message: bytes) -> bytes:

@@ -1,10 +1,12 @@
 """Opens SQLite the one way that the ledger needs it."""
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from state.errors import LedgerUnusable
+from state.folder import make_private_file
 from state.network_folders import network_kind
 
 if TYPE_CHECKING:
@@ -34,7 +36,11 @@ def connect(path: Path) -> "sqlite3.Connection":
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_network_folder(path)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        make_private_file(path)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise LedgerUnusable(
             f"Cannot write the ledger {path}: {error.strerror or error}. "

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import time
+from contextlib import suppress
 from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
 
@@ -103,6 +104,17 @@ def open_private(path: Path, *, append: bool = False) -> BufferedWriter:
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
     return BufferedWriter(FileIO(descriptor, "ab" if append else "wb"), _BUFFER)
+
+
+def make_private_file(path: Path) -> None:
+    """Make an empty file for its owner only, where there is none; one that is there is not opened.
+
+    To close any descriptor of a file takes away all locks that this process has on it (POSIX),
+    those of SQLite among them.
+    """
+    if not path.exists():
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def open_private_text(path: Path) -> TextIOWrapper:

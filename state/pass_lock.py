@@ -3,12 +3,12 @@
 It is SQLite's lock on an empty file of its own, which the system takes away from the dead.
 """
 
-import os
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from state.connection import sqlite3
+from state.folder import make_private_file
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def tried(path: Path) -> Generator[bool, None, None]:
     False also where there can be no such lock: then nothing is known.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        make_private_file(path)
         connection = sqlite3.connect(path, timeout=0.0, isolation_level=None)
     except (OSError, sqlite3.Error):
         yield False

@@ -3,7 +3,7 @@
 import _thread
 import json
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 
@@ -70,9 +70,37 @@ class FullLane(AnthropicLane):
         return b'{"model":"m","usage":{"input_tokens":3,"output_tokens":1}}'
 
 
+class SickLane(FullLane):
+    """Turns away these requests, and no others."""
+
+    def __init__(self, sick: set[str]) -> None:
+        super().__init__(1000, Throttled("no quota", status=429))
+        self._sick = sick
+
+    def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
+        if params["name"] in self._sick:
+            with self._lock:
+                self.asked += 1
+            raise self._error
+        return super().run_one(params, betas=betas)
+
+
+def named(count: int) -> Iterator[tuple[str, bytes]]:
+    for number in range(count):
+        yield str(number), json.dumps({"params": {"name": str(number)}}).encode()
+
+
 def some(count: int) -> Iterator[tuple[str, bytes]]:
     for number in range(count):
         yield str(number), json.dumps({"params": {}}).encode()
+
+
+@pytest.fixture(autouse=True)
+def usual_signals() -> Generator[None, None, None]:
+    """Whoever runs these tests in the background has Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def _told_to_stop(said: list[str], times: int) -> None:
@@ -159,16 +187,39 @@ def test_a_run_that_there_is_no_room_for_at_all_ends_without_hammering() -> None
     run = Run(lane, ManualClock(START), betas=())
     assert list(run.answers(some(400))) == []
     assert str(run.trouble) == "later"
-    assert lane.asked <= MOST_UNWRITTEN + 2
+    assert lane.asked <= MOST_UNWRITTEN + 16
 
 
-def test_what_a_busy_api_never_takes_is_errored_and_the_others_are_answered() -> None:
-    lane = FullLane(0, LaneError("overloaded", status=529, error_type="overloaded_error"))
+@pytest.mark.parametrize("retry_after_s", [None, 8.0, 60.0])
+@pytest.mark.parametrize("status", [429, 529])
+def test_what_a_busy_api_never_runs_waits_or_is_its_error(
+    status: int, retry_after_s: float | None
+) -> None:
+    error = (Throttled if status == 429 else LaneError)(
+        "busy", status=status, retry_after_s=retry_after_s
+    )
+    lane, clock = FullLane(0, error), ManualClock(START)
+    run = Run(lane, clock, betas=())
+    come: list[bytes] = []
+    _keep(run.answers(some(3)), come)
+    errors = [json.loads(line)["result"]["error"]["error"]["type"] for line in come]
+    assert errors == ([] if status == 429 else ["overloaded_error"] * 3)
+    assert run.trouble is error
+    # All wait at once, not one after the other.
+    assert clock.monotonic() < 60
+
+
+@pytest.mark.parametrize("sick", [range(65), range(0, 300, 2), range(235, 300)])
+def test_what_there_is_room_for_is_answered_whatever_there_is_none_for(sick: range) -> None:
+    lane = SickLane({str(number) for number in sick})
+    come: list[bytes] = []
     run = Run(lane, ManualClock(START), betas=())
-    lines = [json.loads(line) for some_lines in run.answers(some(3)) for line in some_lines]
-    assert run.trouble is None
-    assert {line["result"]["error"]["error"]["type"] for line in lines} == {"overloaded_error"}
-    assert len(lines) == 3
+    _keep(run.answers(named(300)), come)
+    well = {str(number) for number in range(300) if number not in sick}
+    found = {json.loads(line)["custom_id"] for line in come}
+    assert found == well
+    assert str(run.trouble) == "no quota"
+    assert lane.asked < 300 * 30
 
 
 def _keep(answers: Iterator[list[bytes]], kept: list[bytes]) -> None:

@@ -184,3 +184,38 @@ def test_eight_processes_may_begin_and_submit_at_once(tmp_path: Path) -> None:
     with a_ledger(tmp_path / "titan") as ledger:
         assert ledger.rows("SELECT count(*) FROM requests")[0][0] == 81
         assert ledger.rows("PRAGMA integrity_check")[0][0] == "ok"
+
+
+_WRITER = """
+import sys
+from state.connection import sqlite3
+connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+try:
+    connection.execute("BEGIN IMMEDIATE")
+except sqlite3.OperationalError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_second_opening_in_a_process_takes_no_lock_of_the_first_away(tmp_path: Path) -> None:
+    def other_process() -> str:
+        command = [sys.executable, "-c", _WRITER, str(tmp_path / "titan.db")]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
+
+    with a_ledger(tmp_path) as first:
+        # The lock that SQLite holds for as long as it has the file open, and that for a write.
+        assert _locks_on(tmp_path / "titan.db")
+        with first.transaction("first"), a_ledger(tmp_path):
+            assert _locks_on(tmp_path / "titan.db")
+            assert other_process() == "database is locked"
+        assert other_process() == ""
+
+
+def _locks_on(path: Path) -> bool:
+    """Whether this process has one, where the system tells."""
+    table = Path("/proc/locks")
+    if not table.exists():
+        return True
+    inode = f":{path.stat().st_ino}"
+    fields = [line.split() for line in table.read_text().splitlines()]
+    return any(str(os.getpid()) in line and line[-3].endswith(inode) for line in fields)

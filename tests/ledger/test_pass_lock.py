@@ -44,6 +44,27 @@ def test_a_killed_process_has_it_no_more(tmp_path: Path) -> None:
     assert path.stat().st_size == 0
 
 
+def _is_free_elsewhere(path: Path) -> bool:
+    done = subprocess.run(
+        [sys.executable, "-c", _HOLDER, str(path)],
+        input="",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout == "True\n"
+
+
+def test_another_try_in_the_same_process_does_not_give_it_away(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with pass_lock.tried(path) as is_free:
+        assert is_free
+        with pass_lock.tried(path) as is_free_again:
+            assert not is_free_again
+        assert not _is_free_elsewhere(path)
+    assert _is_free_elsewhere(path)
+
+
 def test_where_there_can_be_none_nothing_is_known(tmp_path: Path) -> None:
     with pass_lock.tried(tmp_path / "no folder" / "lock") as is_free:
         assert not is_free
