@@ -31,7 +31,11 @@ def expire_senders(context: Context) -> None:
     """A row whose sender must be dead by now is one that nobody answered."""
     now = context.clock.now()
     settles = now + timedelta(seconds=context.recovery.settle_after_timeout_s)
-    for batch in orphans.stale_sending(context.ledger, before_ts=to_text(now - SENDING_LEASE)):
+    for batch in orphans.stale_sending(
+        context.ledger,
+        before_ts=to_text(now - SENDING_LEASE),
+        after_ts=to_text(now + SENDING_LEASE),
+    ):
         sending.uncertain(
             context.ledger,
             batch,

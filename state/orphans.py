@@ -67,13 +67,15 @@ def listed(ledger: Ledger, began_ts: str) -> None:
         )
 
 
-def stale_sending(ledger: Ledger, *, before_ts: str) -> list[Batch]:
-    """Rows whose sender must be dead."""
+def stale_sending(ledger: Ledger, *, before_ts: str, after_ts: str) -> list[Batch]:
+    """Rows whose sender must be dead: sent so long ago, or ahead of a clock that has gone back."""
     return [
         to_batch(row)
         for row in ledger.rows(
-            "SELECT * FROM batches WHERE kind = 'batch' AND status = 'sending' AND sent_ts < ?",
+            "SELECT * FROM batches WHERE kind = 'batch' AND status = 'sending'"
+            " AND (sent_ts < ? OR sent_ts > ?)",
             before_ts,
+            after_ts,
         )
     ]
 

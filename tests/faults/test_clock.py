@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 import pytest
 from builders import Bench
-from engine.life import check_once, rest
+from engine.life import check_once, rest, statuses
 
 from core.poll import PASS_LEASE
-from state import leases, pass_lock
+from state import leases, pass_lock, sending
 
 DAY = 86_400.0
 MINUTE = 60.0
@@ -61,4 +61,20 @@ def test_a_jump_while_an_answer_is_lost_still_finds_the_batch(bench: Bench, jump
     bench.submit(3)
     bench.clock.jump(jump)
     rest(bench, passes=150)
+    check_once(bench, 3)
+
+
+@pytest.mark.parametrize("jump", [-DAY, -4 * DAY])
+def test_a_sender_that_died_before_the_clock_went_back_is_not_waited_for_until_then(
+    bench: Bench, jump: float
+) -> None:
+    bench.faults.add("list:connect:times=1")
+    bench.submit(3)
+    ledger = bench.engine.context.ledger
+    (intent,) = sending.intents(ledger)
+    sending.mark_sending(ledger, intent, fence_id="", fence_ts=None, owner="dead")
+    bench.clock.jump(jump)
+    assert bench.pass_after(60).ran
+    assert statuses(bench) == ["uncertain"]
+    rest(bench)
     check_once(bench, 3)

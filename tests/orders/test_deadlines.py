@@ -123,7 +123,7 @@ def test_what_an_operator_cancelled_is_not_run_though_another_request_failed(
 ) -> None:
     plan = Plan(shortest=9 * 3600, longest=9 * 3600, cancel=60, grace=30)
     with a_bench(tmp_path, plan=plan, seed=3) as bench:
-        bench.sandbox.faults.add("row:overloaded:p=0.2")
+        bench.sandbox.faults.add("row:overloaded:id=*-0000?-*")
         key = _submit(bench, hours=10, count=20)
         _run(bench, hours=5)
         ledger = bench.engine.context.ledger
