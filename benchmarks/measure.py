@@ -101,6 +101,7 @@ def run(command: Sequence[str], *, env: Mapping[str, str], server: Server | None
         process = subprocess.Popen(command, env=dict(env), stdout=out, stderr=err)
         # One that hangs ends, and is told of, like one that fails.
         limit = Timer(_LONGEST_S, process.kill)
+        limit.daemon = True
         limit.start()
         _, status, used = os.wait4(process.pid, 0)
         wall = time.monotonic() - began
@@ -109,7 +110,9 @@ def run(command: Sequence[str], *, env: Mapping[str, str], server: Server | None
         out.seek(0)
         err.seek(0)
         if process.returncode:
-            told = f"ended with {process.returncode}: {err.read()[-500:]}"
+            ended = f"ended with {process.returncode}"
+            how = f"did not end within {_LONGEST_S} s" if wall >= _LONGEST_S else ended
+            told = f"{how}: {err.read()[-500:]}"
             raise WrongResultError(f"{' '.join(command)[:200]} {told}")
         output = out.read()
     return Run(

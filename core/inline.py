@@ -18,7 +18,7 @@ from state.records import Batch, Counts, Outcome, Submission
 from state.sending import sent_requests
 from state.spool import LineReader
 
-DIED = "The process that ran it ended before any answer was written down."
+CUT_SHORT = "The run was cut short."
 BATCH_ONLY = "What asks for more tokens than a synchronous call may waits for a batch"
 
 
@@ -108,16 +108,16 @@ def finish_abandoned(context: Context) -> Iterator[str]:
         key = inline.submission_key(context.ledger, batch)
         with _held(context, key) as is_held:
             if is_held:
-                unwritten = finish(context, batch, DIED, unwritten=MOST_UNWRITTEN)
+                unwritten = finish(context, batch, CUT_SHORT, unwritten=MOST_UNWRITTEN)
                 if unwritten:
                     yield f"{batch.key}: {may_be_paid(unwritten)}"
 
 
 def may_be_paid(unwritten: int) -> str:
-    """What to say where a process died amid a synchronous run."""
+    """What to say where a synchronous run was cut short: its process died, or its disk was full."""
     return (
-        f"the process that ran it died: {counted(unwritten, 'call')} at most may be paid without"
-        " an answer here, and what has none is asked again."
+        f"its run was cut short: {counted(unwritten, 'call')} at most may be paid without an answer"
+        " here, and what has none is asked again."
     )
 
 

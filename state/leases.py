@@ -14,11 +14,10 @@ def acquire(
 ) -> bool:
     """Take the lease, or renew one's own; false while another holder's has not run out.
 
-    `is_left` says that whoever holds it is known to be dead.
     It runs by the machine's own seconds, which no change of the time of day moves; where they are
     fewer than when it was taken, the machine was started anew, and its holder is dead
     (docs/adr/0009). A lease only saves double work. What keeps the ledger right is that each
-    write checks the state it starts from.
+    write checks the state it starts from. `is_left` says that whoever holds it is known to be dead.
     """
     with ledger.transaction("lease") as written:
         now = ledger.monotonic()

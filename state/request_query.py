@@ -14,7 +14,10 @@ from state.reader import Source
 from state.records import REVIEW_STOP_REASONS, RequestStatus
 from state.views import FAILED
 
-FIELDS = tuple(field for field in Field if field not in (Field.KIND, Field.WHO))
+FIELDS = (
+    *(Field.STATE, Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.BATCH, Field.ID),
+    *(Field.TEXT, Field.AGE, Field.COST, Field.TRIES),
+)
 STATES = (*(status.value for status in RequestStatus), "failed", "review")
 # The attempt that settled the request, else its latest: the one that a list shows.
 SHOWN_ATTEMPT = (

@@ -1,7 +1,8 @@
 """The file that keeps a submission while the ledger cannot be used.
 
 Lines of JSON: first what the job ordered, then its requests as the spool holds them, then, where
-the job wanted its answers at once, the answers as the API's results hold them.
+the job wanted its answers at once, the answers as the API's results hold them, between a word that
+a process begins to ask and one that it has all.
 """
 
 import hashlib

@@ -56,7 +56,7 @@ def take_in(
         )
         if unwritten:
             ledger.event(
-                written, "request.may_be_paid_twice", subject=submission.key, requests=unwritten
+                written, "submission.may_be_paid_twice", subject=submission.key, requests=unwritten
             )
     return submission
 

@@ -10,9 +10,10 @@ from console_builders import NOW, LedgerBuilder, a_busy_ledger
 from console_pilot import lines, opened, shown, table, until, until_shown
 from hostile import EVIL, hidden
 
-from state import audit_views, commands, event_query, views
+from state import audit_views, commands, event_query, known_values, views
 from state.audit_views import AuditLine
 from state.commands import NewCommand, Verb
+from state.filter_terms import Field
 from titan_console import audit_words
 from titan_console.cli import cli
 from titan_console.filters import parse
@@ -122,6 +123,14 @@ def test_a_filter_finds_what_the_detail_says_in_any_letters(tmp_path: Path) -> N
     for line in ("Überlast", '"\\"später"', "100%_"):
         assert [event.event.kind for event in found(made, line)] == ["batch.look_failed"]
     assert not found(made, "100xx")
+
+
+def test_kinds_and_people_of_the_log_can_be_completed(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.accept(made.submit("feed"))
+    known = known_values.read(made.ledger)
+    assert {"batch.accepted", "submission.taken_in"} <= set(known[Field.KIND])
+    assert set(known[Field.WHO]) == {event.event.actor for event in found(made, "")}
 
 
 def test_a_filter_by_age_counts_from_now(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from core.sync_run import MOST_UNWRITTEN, Run
 from state import inline, rescue_file, views
 from state.errors import FileLost
 from state.folder import Folder
+from state.reader import Reader
 from state.records import RequestStatus
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.transport import client
@@ -279,6 +280,10 @@ def test_a_rescue_says_what_a_dead_process_may_have_paid_for(
     heal(home)
     (trouble,) = poll().troubles
     assert trouble.startswith(f"{key}: ")
+    with Reader(home / "titan.db") as reader:
+        (event,) = [e for e in views.events(reader) if e.kind.endswith("may_be_paid_twice")]
+    assert (event.kind, event.subject) == ("submission.may_be_paid_twice", key)
+    assert event.detail["requests"] == 3
     assert "3 calls at most may be paid" in trouble
     assert poll().troubles == []
 
