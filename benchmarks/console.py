@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from large_ledger import fill
 
 from core.clock import SystemClock
-from core.settings import Settings, child_environment
-from state.ledger import Ledger
+from core.config.settings import Settings, child_environment
+from state.db.ledger import Ledger
 
 _SIZE = struct.pack("HHHH", 40, 120, 0, 0)
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")

@@ -10,8 +10,8 @@ from pathlib import Path
 from time import perf_counter
 
 from core.clock import SystemClock
-from state.ledger import Ledger
-from state.timestamps import to_text
+from state.db.ledger import Ledger
+from state.model.timestamps import to_text
 
 PER_BATCH = 1000
 _OPEN = 20

@@ -8,7 +8,7 @@ from measure import Figure
 from programs import PEERS
 from scenarios import Finding
 
-from core.words import counted
+from core.text import counted
 
 Sizes = Mapping[int, Mapping[str, Figure]]
 Peers = Mapping[str, Mapping[int, Figure] | str]

@@ -13,8 +13,8 @@ from pathlib import Path
 from measure import WrongResultError, environment, run, serving, write_requests
 from programs import bare_python, download, sdk_results_alone, titan
 
-from core.words import counted
-from state.ledger import Ledger
+from core.text import counted
+from state.db.ledger import Ledger
 
 _TIMES = 7
 _Command = tuple[list[str], dict[str, str]]
@@ -24,7 +24,7 @@ import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from state import console_views
-from state.reader import Reader
+from state.db.reader import Reader
 with Reader(Path(sys.argv[1])) as reader:
     console_views.take(reader, datetime.now(UTC))
     began = time.monotonic()
@@ -36,8 +36,8 @@ import sys, time
 from datetime import timedelta
 from core import inline
 from core.bootstrap import open_engine
-from core.settings import from_environment
-from core.submit import Order
+from core.config.settings import from_environment
+from core.intake.submit import Order
 from state import leases
 with open_engine(from_environment(), actor="benchmark") as engine:
     context = engine.context
@@ -101,8 +101,8 @@ def open_batches(folder: Path) -> Iterator[Finding]:
 
 _MANY = """
 from core.bootstrap import open_engine
-from core.settings import from_environment
-from core.submit import Order
+from core.config.settings import from_environment
+from core.intake.submit import Order
 with open_engine(from_environment(), actor="benchmark") as engine:
     for n in range(1, 1000):
         engine.submit([{{"custom_id": "a-1", "max_tokens": 9,
@@ -145,8 +145,8 @@ _COLLECT = """
 import sys, time
 from core import poll
 from core.bootstrap import open_engine
-from core.collect import collect_all
-from core.settings import from_environment
+from core.batches.collect import collect_all
+from core.config.settings import from_environment
 with open_engine(from_environment(), actor="benchmark") as engine:
     engine.context.lane()
     poll._recover_and_look(engine.context, poll.PassSummary())

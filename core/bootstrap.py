@@ -6,21 +6,21 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from core import titan_file
+from core.api.protocol import Lane
+from core.batches.context import Context
 from core.clock import Clock, SystemClock
-from core.context import Context
+from core.config import titan_file
+from core.config.settings import Settings
 from core.engine import Engine
-from core.lane import Lane
-from core.pricing import PriceBook
-from core.settings import Settings
-from state import rebuilding
-from state.folder import Folder
-from state.ledger import Ledger, random_word
+from core.money.pricing import PriceBook
+from state.db.ledger import Ledger, random_word
+from state.files.folder import Folder
+from state.recovery import rebuild as rebuilding
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from core.rebuild import Rebuilt
+    from core.intake.rebuild import Rebuilt
 
 
 def open_engine(
@@ -66,14 +66,14 @@ def open_engine(
 def open_lane(settings: Settings) -> Lane:
     """The way to the API that the settings name. Raises SettingsError without a key."""
     key = settings.require_key()
-    from core.anthropic_lane import AnthropicLane  # noqa: PLC0415 - slow, only when needed
+    from core.api.client import AnthropicLane  # noqa: PLC0415 - slow, only when needed
 
     return AnthropicLane(api_key=key, base_url=settings.base_url)
 
 
 def rebuild_ledger(settings: Settings, *, actor: str) -> "tuple[Rebuilt, Path | None]":
     """A new ledger from the files beside the damaged one, and where the old one is kept."""
-    from core.rebuild import rebuild  # noqa: PLC0415 - no pass needs it
+    from core.intake.rebuild import rebuild  # noqa: PLC0415 - no pass needs it
 
     folder = Folder(settings.home)
     fresh = rebuilding.fresh_path(folder.ledger)

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Self
 from msgspec.structs import replace
 
 from core import poll
-from core.context import Context
+from core.batches.context import Context
 from core.poll import PassSummary
-from state import mirrors, views
-from state.errors import LedgerError
-from state.records import Batch, RequestStatus, Submission
+from state.model.errors import LedgerError
+from state.model.records import Batch, RequestStatus, Submission
+from state.queries import mirrors, views
 
 if TYPE_CHECKING:
-    from core.adopt import Adopted
-    from core.answers import Result
-    from core.submit import Submitted
-    from core.terms import Order
+    from core.batches.adopt import Adopted
+    from core.delivery.results import Result
+    from core.intake.options import Order
+    from core.intake.submit import Submitted
 
 _UNFINISHED = (RequestStatus.WAITING, RequestStatus.LIVE)
 
@@ -47,8 +47,8 @@ class Engine:
         self.context.ledger.close()
 
     def submit(self, requests: Iterable[object], order: "Order") -> "Submitted":
-        """Take requests in and send them. See `core.submit.submit`."""
-        from core.submit import submit
+        """Take requests in and send them. See `core.intake.submit.submit`."""
+        from core.intake.submit import submit
 
         submitted = submit(self.context, requests, order)
         try:
@@ -63,8 +63,8 @@ class Engine:
         return poll.run_pass(self.context)
 
     def adopt(self, remote_id: str, *, tag: str | None = None) -> "Adopted":
-        """Take a batch in that the ledger does not know. See `core.adopt.adopt`."""
-        from core.adopt import adopt
+        """Take a batch in that the ledger does not know. See `core.batches.adopt.adopt`."""
+        from core.batches.adopt import adopt
 
         adopted = adopt(self.context, remote_id, tag=tag)
         mirrors.update(self.context.ledger, self.context.folder)
@@ -83,8 +83,8 @@ class Engine:
         )
 
     def results(self, name: str) -> "Iterator[Result]":
-        """The requests that the name means, in input order. See `core.answers.results`."""
-        from core import answers
+        """The requests that the name means, in input order. See `core.delivery.results.results`."""
+        from core.delivery import results as answers
 
         for submission, batch in self._meant(name):
             yield from answers.results(self.context, submission, batch=batch)

@@ -1,6 +1,6 @@
 """What can go wrong outside the ledger. The message of each is a line for a person.
 
-TitanError                (state.errors)
+TitanError                (state.model.errors)
  +- PayloadError          a request is bad; the message names it
  |   +- NeverBatched      it belongs to a job that is never batched
  |   +- OverBudget        it would cost more than titan.toml allows
@@ -17,7 +17,7 @@ TitanError                (state.errors)
          +- NotFound      no such thing, or not yet, or no more
 """
 
-from state.errors import TitanError
+from state.model.errors import TitanError
 
 __all__ = [
     "CatalogueError",

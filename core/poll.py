@@ -9,8 +9,13 @@ from datetime import timedelta
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
-from core import account, alarm, deadlines, orders, recover, replaying
-from core.context import Context
+from core.batches import account, unconfirmed_creates
+from core.batches.context import Context
+from core.batches.create_policy import is_due, is_past_retention, next_look
+from core.batches.listing import Listing, take
+from core.batches.retry import read
+from core.commands import auto_retry, deadline_guard
+from core.commands import executor as orders
 from core.errors import (
     LaneError,
     NotFound,
@@ -20,26 +25,15 @@ from core.errors import (
     Unauthorized,
     Unreachable,
 )
-from core.listing import Listing, take
-from core.payload import wire_overhead
-from core.policy import is_due, is_past_retention, next_look
-from core.reading import read
-from state import (
-    delivery,
-    inline,
-    leases,
-    leftovers,
-    looking,
-    mirrors,
-    pass_lock,
-    rescue_file,
-    results_file,
-    sending,
-    settled,
-    submissions,
-    views,
-)
-from state.records import Batch, BatchStatus
+from core.reporting import notifier
+from core.requests.payload import wire_overhead
+from state.batches import leases, remote_status, sending, stale_files, submissions, sync_runs
+from state.batches.finished_results import name_the_finished
+from state.db import poll_lock
+from state.files import fallback_file
+from state.model.records import Batch, BatchStatus
+from state.operations import delivery, hook_runs
+from state.queries import mirrors, views
 
 PASS_LEASE = "pass"  # noqa: S105 - a pass, not a password
 _LEASE = timedelta(minutes=15)
@@ -70,7 +64,7 @@ class PassSummary(Struct, kw_only=True):
 
 def run_pass(context: Context) -> PassSummary:
     """Do whatever is due; return at once when another pass is at it."""
-    with pass_lock.tried(context.folder.pass_lock) as is_free:
+    with poll_lock.tried(context.folder.pass_lock) as is_free:
         until = context.clock.now() + _LEASE
         if not leases.acquire(
             context.ledger, PASS_LEASE, context.holder, until=until, is_left=is_free
@@ -112,7 +106,7 @@ def _steps(context: Context, summary: PassSummary) -> None:
             unset = error
         except LaneError as error:
             summary.troubles.append(str(error))
-    summary.troubles += alarm.look(context)
+    summary.troubles += notifier.look(context)
     summary.open = views.count_open(context.ledger)
     mirrors.update(context.ledger, context.folder)
     context.ledger.checkpoint()
@@ -127,17 +121,17 @@ def _renew(context: Context) -> None:
 
 def _recover_and_look(context: Context, summary: PassSummary) -> None:
     """One reading of the list serves the open batches and the unanswered creates."""
-    recover.expire_senders(context)
-    open_batches = looking.at_the_api(context.ledger)
-    rows = recover.unresolved(context)
-    if not open_batches and not rows and not recover.has_suspects(context):
+    unconfirmed_creates.expire_senders(context)
+    open_batches = remote_status.at_the_api(context.ledger)
+    rows = unconfirmed_creates.unresolved(context)
+    if not open_batches and not rows and not unconfirmed_creates.has_suspects(context):
         return
     wanted = {batch.remote_id for batch in open_batches}
 
     def is_enough(listing: Listing) -> bool:
         # A twin of an open batch, which something on the way made, may stand behind it.
         return wanted.issubset(listing.batches) and all(
-            recover.reaches_back_to(listing, row) for row in [*rows, *open_batches]
+            unconfirmed_creates.reaches_back_to(listing, row) for row in [*rows, *open_batches]
         )
 
     listing = take(context, is_enough=is_enough)
@@ -147,9 +141,9 @@ def _recover_and_look(context: Context, summary: PassSummary) -> None:
     if listing.trouble is not None:
         summary.troubles.append(str(listing.trouble))
     # What was sent while the list was read may be in it, so the rows are read anew.
-    recover.resolve(context, listing, recover.unresolved(context))
+    unconfirmed_creates.resolve(context, listing, unconfirmed_creates.unresolved(context))
     # What has just been found to be ours is looked at like the rest.
-    for batch in looking.at_the_api(context.ledger):
+    for batch in remote_status.at_the_api(context.ledger):
         summary.ended += _look(context, batch, listing)
 
 
@@ -164,7 +158,7 @@ def _look(context: Context, batch: Batch, listing: Listing) -> bool:
         except LaneError as error:
             _look_failed(context, batch, error)
             return False
-    return looking.saw(context.ledger, batch, remote).status == BatchStatus.ENDED
+    return remote_status.saw(context.ledger, batch, remote).status == BatchStatus.ENDED
 
 
 def _is_away(trouble: LaneError | None) -> bool:
@@ -181,20 +175,20 @@ def _look_failed(context: Context, batch: Batch, error: LaneError) -> None:
     """A 404 for a batch that we know is a passing one, until the API has thrown it away."""
     now = context.clock.now()
     if isinstance(error, NotFound) and is_past_retention(batch, now):
-        looking.lost(context.ledger, batch, str(error))
+        remote_status.lost(context.ledger, batch, str(error))
         return
     again = next_look(now, failures=batch.failures, retry_after_s=error.retry_after_s)
-    looking.look_failed(context.ledger, batch, str(error), next_look=again)
+    remote_status.look_failed(context.ledger, batch, str(error), next_look=again)
 
 
 def _take_in_rescued(context: Context, summary: PassSummary) -> None:
     """What was kept while the ledger could not be used, and runs whose process is dead."""
-    if rescue_file.waiting(context.folder):
-        from core import rescue
+    if fallback_file.waiting(context.folder):
+        from core.intake import fallback
 
-        summary.troubles += rescue.take_in_all(context)
-    if inline.unfinished(context.ledger):
-        from core.inline import finish_abandoned
+        summary.troubles += fallback.take_in_all(context)
+    if sync_runs.unfinished(context.ledger):
+        from core.batches.sync_fallback import finish_abandoned
 
         summary.troubles += finish_abandoned(context)
 
@@ -209,7 +203,7 @@ def _send_waiting(context: Context, summary: PassSummary) -> None:
     intents = sending.intents(context.ledger)
     if not intents:
         return
-    from core.send import send_intents
+    from core.batches.send import send_intents
 
     trouble = send_intents(context, intents)
     summary.sent = sending.accepted_of(context.ledger, intents)
@@ -218,10 +212,10 @@ def _send_waiting(context: Context, summary: PassSummary) -> None:
 
 
 def _collect(context: Context, summary: PassSummary) -> None:
-    results_file.name_the_finished(context.ledger, context.folder.results)
-    if not looking.to_collect(context.ledger):
+    name_the_finished(context.ledger, context.folder.results)
+    if not remote_status.to_collect(context.ledger):
         return
-    from core.collect import collect_all
+    from core.batches.collect import collect_all
 
     for batch, collected in collect_all(context):
         if collected is None:
@@ -230,7 +224,7 @@ def _collect(context: Context, summary: PassSummary) -> None:
         summary.results += collected.new
         if collected.complete:
             summary.collected += 1
-            summary.failed += looking.failures_of(context.ledger, batch)
+            summary.failed += remote_status.failures_of(context.ledger, batch)
         else:
             summary.troubles.append(
                 f"{batch.key}: {collected.missing:,} results are missing; the next pass asks again."
@@ -240,7 +234,7 @@ def _collect(context: Context, summary: PassSummary) -> None:
 def _deliver(context: Context, summary: PassSummary) -> None:
     if not delivery.due(context.ledger):
         return
-    from core.deliver import deliver_finished
+    from core.delivery.deliver import deliver_finished
 
     summary.delivered, troubles = deliver_finished(context)
     summary.troubles += troubles
@@ -248,9 +242,9 @@ def _deliver(context: Context, summary: PassSummary) -> None:
 
 def _follow_up(context: Context, summary: PassSummary) -> None:
     """What a job wants run when its file is there; a pass within a job leaves it to the poller."""
-    if not context.runs_commands or not settled.is_any_open(context.ledger):
+    if not context.runs_commands or not hook_runs.is_any_open(context.ledger):
         return
-    from core.settled import run_due
+    from core.delivery.delivery_hooks import run_due
 
     for trouble in run_due(context):
         _renew(context)
@@ -259,12 +253,12 @@ def _follow_up(context: Context, summary: PassSummary) -> None:
 
 
 def _tidy(context: Context, _summary: PassSummary) -> None:
-    leftovers.sweep(context.ledger, context.folder.spool, context.clock.now())
+    stale_files.sweep(context.ledger, context.folder.spool, context.clock.now())
 
 
 def _carry_out(context: Context, summary: PassSummary) -> None:
-    summary.orders += deadlines.guard(context)
-    summary.orders += replaying.ask_again(context)
+    summary.orders += deadline_guard.guard(context)
+    summary.orders += auto_retry.ask_again(context)
     summary.orders += orders.carry_out(context)
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from core.clock import SystemClock
-from state import views
-from state.folder import Folder
-from state.reader import Reader
-from titan_console.app import TitanApp
+from state.db.reader import Reader
+from state.files.folder import Folder
+from state.queries import views
+from titan_console.tui.app import TitanApp
 
 _SIZE = (118, 32)
 _SEED = 7

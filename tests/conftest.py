@@ -1,8 +1,21 @@
 """Keeps every test away from real data, real keys and the colours of the machine."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+from support.builders import Bench, a_bench
+from support.made import a_ledger
+from support.terminal import a_server
+
+from state.db.ledger import Ledger
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.model.timing import Plan
+
+# Hypothesis without deadlines: a busy machine is no failure.
+settings.register_profile("titan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("titan")
 
 
 @pytest.fixture(autouse=True)
@@ -15,8 +28,33 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # pyright:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
 
 
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Generator[Bench, None, None]:
+    with a_bench(tmp_path / "titan") as made:
+        yield made
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Generator[Ledger, None, None]:
+    with a_ledger(tmp_path / "titan") as made:
+        yield made
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Generator[Sandbox, None, None]:
+    with a_server(Plan.instant()) as (served, address):
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
+        yield served
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--renew-snapshots`, for tests/console/test_snapshots.py."""
+    """`--renew-snapshots`, for tests/tui/test_snapshots.py."""
     parser.addoption(
         "--renew-snapshots", action="store_true", help="take what the console shows now as right"
     )

@@ -17,21 +17,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
-from core import recorded, reports, rescue, rescued
 from core.bootstrap import open_engine, open_lane
-from core.caching import CachePolicy
-from core.catalogue import DEFAULT_MODEL
 from core.clock import SystemClock
+from core.config.catalogue import DEFAULT_MODEL
+from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import PayloadError, SettingsError, TitanError
-from core.payload import check_name
-from core.settings import from_environment
-from core.submit import Order
-from state import rescue_file
-from state.errors import AlreadySubmitted, LedgerError, LedgerUnusable, UnknownId
-from state.folder import Folder
-from state.records import OnFailure
-from state.rescue_file import RescueFile
+from core.intake import external_calls, fallback, fallback_contents
+from core.intake.submit import Order
+from core.reporting import json_reports
+from core.requests.cache_control import CachePolicy
+from core.requests.payload import check_name
+from state.files import fallback_file
+from state.files.fallback_file import RescueFile
+from state.files.folder import Folder
+from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable, UnknownId
+from state.model.records import OnFailure
 
 __all__ = [
     "AlreadySubmitted",
@@ -143,7 +144,7 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
         kept = _rescued(batch_id)
         if kept is None:
             raise
-        return rescued.results(kept)
+        return fallback_contents.results(kept)
 
 
 def reconcile(tag: str) -> dict[str, Any]:
@@ -155,13 +156,13 @@ def reconcile(tag: str) -> dict[str, Any]:
     """
     try:
         with _engine() as engine:
-            summary = reports.tag_summary(engine.context.ledger, tag)
+            summary = json_reports.tag_summary(engine.context.ledger, tag)
             if summary["submissions"] and not summary["finished"]:
                 _poll(engine)
-                summary = reports.tag_summary(engine.context.ledger, tag)
+                summary = json_reports.tag_summary(engine.context.ledger, tag)
     except LedgerError as error:
         _log.warning("%s cannot be reconciled: %s", tag, error)
-        return rescued.tag_summary(Folder(from_environment().home), tag, str(error))
+        return fallback_contents.tag_summary(Folder(from_environment().home), tag, str(error))
     return summary | {"trouble": None}
 
 
@@ -182,7 +183,7 @@ def record_sync(
     """
     plain = usage if isinstance(usage, Mapping) else getattr(usage, "model_dump", dict)()  # pyright: ignore[reportUnknownVariableType]
     with _engine() as engine:
-        return recorded.record_sync(
+        return external_calls.record_sync(
             engine.context,
             tag=tag,
             model=model,
@@ -212,14 +213,14 @@ def _rescue(requests: list[Mapping[str, Any]], order: Order, error: LedgerError)
     """Keep the requests beside the ledger, answered where the job wants that; the key."""
     settings = from_environment()
     clock = SystemClock()
-    kept = rescue.keep(
+    kept = fallback.keep(
         Folder(settings.home), requests, order, clock=clock, actor=_ACTOR, error=error
     )
     _log.warning("%s is kept in %s: %s", kept.key, kept.file.path, error)
     if kept.file.header().on_failure == OnFailure.SYNC:
         try:
             with closing(open_lane(settings)) as lane:
-                trouble = rescue.answer(kept.file, lane, clock)
+                trouble = fallback.answer(kept.file, lane, clock)
         except (TitanError, OSError) as failure:
             trouble = str(failure)
         if trouble:
@@ -228,7 +229,7 @@ def _rescue(requests: list[Mapping[str, Any]], order: Order, error: LedgerError)
 
 
 def _rescued(key: str) -> RescueFile | None:
-    return rescue_file.find(Folder(from_environment().home), key)
+    return fallback_file.find(Folder(from_environment().home), key)
 
 
 def _poll(engine: Engine) -> None:

@@ -1,5 +1,5 @@
 """`python -m titan_console`."""
 
-from titan_console.cli import main
+from titan_console.cli.main import main
 
 main()

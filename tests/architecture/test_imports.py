@@ -18,7 +18,9 @@ def test_imports_point_one_way() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("module", ["titan_batch", "core.engine", "core.bootstrap", "state.views"])
+@pytest.mark.parametrize(
+    "module", ["titan_batch", "core.engine", "core.bootstrap", "state.queries.views"]
+)
 def test_an_import_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print([n for n in {HEAVY!r} if n in sys.modules])"
     done = subprocess.run(
@@ -32,7 +34,7 @@ def test_opening_a_ledger_that_exists_loads_nothing_heavy(tmp_path: Path) -> Non
         "import sys\n"
         "from pathlib import Path\n"
         "from core.bootstrap import open_engine\n"
-        "from core.settings import Settings\n"
+        "from core.config.settings import Settings\n"
         f"settings = Settings(home=Path({str(tmp_path)!r}))\n"
         "with open_engine(settings, actor='test') as engine:\n"
         "    assert engine.poll().ran\n"
@@ -53,9 +55,9 @@ def test_a_batch_is_sent_seen_and_collected_without_the_sdk(tmp_path: Path) -> N
         "import sys\n"
         "from pathlib import Path\n"
         "sys.path.insert(0, 'tests')\n"
-        "from builders import a_bench, a_request\n"
-        "from core.submit import Order\n"
-        "from titan_console.sandbox.plan import Plan\n"
+        "from support.builders import a_bench, a_request\n"
+        "from core.intake.submit import Order\n"
+        "from titan_console.sandbox.model.timing import Plan\n"
         f"with a_bench(Path({str(tmp_path)!r}), plan=Plan.instant()) as bench:\n"
         "    engine = bench.new_engine()\n"
         "    engine.submit([a_request('a')], Order(tag='t'))\n"

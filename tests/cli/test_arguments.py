@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import a_request
-from terminal import Terminal
+from support.builders import a_request
+from support.terminal import Terminal
 
 import titan_batch
 

@@ -5,8 +5,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from builders import a_request
-from terminal import Terminal
+from support.builders import a_request
+from support.terminal import Terminal
 
 
 def _lines(*requests: object) -> str:

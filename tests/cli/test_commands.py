@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from builders import a_request
-from terminal import Terminal, a_server
+from support.builders import a_request
+from support.terminal import Terminal, a_server
 
-from titan_console.cli import COMMANDS
+from titan_console.cli.main import COMMANDS
 
 # What only a send, a migration, a price or the console may load.
 HEAVY = ("anthropic", "textual", "sqlite_utils", "genai_prices", "httpx2", "uvicorn")
@@ -17,7 +17,7 @@ HEAVY = ("anthropic", "textual", "sqlite_utils", "genai_prices", "httpx2", "uvic
 def _loaded(terminal: Terminal, *arguments: str) -> set[str]:
     code = (
         "import sys\n"
-        "from titan_console.cli import main\n"
+        "from titan_console.cli.main import main\n"
         f"try: main({list(arguments)!r})\n"
         "except SystemExit: pass\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"

@@ -4,13 +4,13 @@ import stat
 from pathlib import Path
 
 import pytest
-from builders import a_bench
-from console_builders import Failure, LedgerBuilder
 from hypothesis import given
 from hypothesis import strategies as st
-from terminal import Terminal
+from support.builders import a_bench
+from support.console_builders import Failure, LedgerBuilder
+from support.terminal import Terminal
 
-from core.exporting import safe_cell
+from core.reporting.export import safe_cell
 
 KEYS = {
     *("custom_id", "tag", "workflow", "status", "outcome", "batch_id", "remote_id", "kind"),

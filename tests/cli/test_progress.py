@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from builders import some_requests
-from terminal import NOWHERE, Terminal
+from support.builders import some_requests
+from support.terminal import NOWHERE, Terminal
 
-from core.settings import Settings, child_environment
+from core.config.settings import Settings, child_environment
 
 pty = pytest.importorskip("pty", reason="needs a pseudo-terminal")
 

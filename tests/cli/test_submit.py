@@ -5,11 +5,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from builders import some_requests
-from terminal import Terminal, a_server
+from support.builders import some_requests
+from support.terminal import Terminal, a_server
 
 from titan_console.sandbox.api import Sandbox
-from titan_console.sandbox.plan import Plan
+from titan_console.sandbox.model.timing import Plan
 
 LINES = "".join(json.dumps(request) + "\n" for request in some_requests(2))
 TOML = """

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from terminal import Ended, Terminal, a_server
+from support.terminal import Ended, Terminal, a_server
 
-from core.catalogue import parse
-from core.titan_file import template
+from core.config.catalogue import parse
+from core.config.titan_file import template
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROGRAMS = sorted(path for path in EXAMPLES.glob("*.py") if path.name != "inputs.py")

@@ -21,17 +21,17 @@ if __name__ == "__main__":
 from kill.worker import Place, StormClock, job_size, submit
 from simulation import checks
 from simulation.file_checks import file_findings
-from simulation.truth import Truth, read_truth
+from simulation.oracle import Truth, read_truth
 
 from core.clock import SystemClock
 from core.engine import Engine
-from state import views
-from state.connection import connect, sqlite3
-from state.folder import Folder
+from state.db.connection import connect, sqlite3
+from state.files.folder import Folder
+from state.queries import views
 from titan_console.sandbox.api import Sandbox
-from titan_console.sandbox.faults import Faults
-from titan_console.sandbox.plan import Plan
-from titan_console.sandbox.server import running
+from titan_console.sandbox.faults.profile import Faults
+from titan_console.sandbox.http.server import running
+from titan_console.sandbox.model.timing import Plan
 
 SPEED = 240.0
 _QUARTER = 900.0
@@ -87,7 +87,7 @@ def run(home: Path, *, kills: int, seed: int) -> Outcome:
 def _storm(place: Place, kills: int, seed: int) -> _Told:
     arguments = (place.home, place.address, place.origin, place.speed, kills, seed)
     done = subprocess.run(
-        [sys.executable, "-m", "kill.storm", *map(str, arguments)],
+        [sys.executable, "-m", "kill.kill_runner", *map(str, arguments)],
         cwd=Path(__file__).parents[1],
         stdout=subprocess.PIPE,
         check=True,

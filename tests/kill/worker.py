@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from builders import KEY, a_request
+from support.builders import KEY, a_request
 
 from core import poll
-from core.anthropic_lane import AnthropicLane
+from core.api.client import AnthropicLane
+from core.batches.context import Context
 from core.clock import SystemClock
-from core.context import Context
 from core.engine import Engine
-from core.pricing import PriceBook
-from core.submit import Order
-from state.folder import Folder
-from state.ledger import Ledger
+from core.intake.submit import Order
+from core.money.pricing import PriceBook
+from state.db.ledger import Ledger
+from state.files.folder import Folder
 
 START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 PRICES = PriceBook()

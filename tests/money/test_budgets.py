@@ -6,18 +6,19 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from builders import START, Bench, a_bench, a_request, some_requests
+from support.builders import START, Bench, a_bench, a_request, some_requests
 
-from core.catalogue import parse
+from core.config.catalogue import parse
 from core.errors import OverBudget, PayloadError
-from core.estimate import Estimate
-from core.payload import Limits
-from core.plan import plan
-from core.pricing import PriceBook
-from core.submit import Order
-from state import bookings, views
-from state.bookings import Scope
-from titan_console.sandbox.faults import Faults
+from core.intake.dry_run import plan
+from core.intake.submit import Order
+from core.money.estimate import Estimate
+from core.money.pricing import PriceBook
+from core.requests.payload import Limits
+from state.batches import budget_reservations
+from state.batches.budget_reservations import Scope
+from state.queries import views
+from titan_console.sandbox.faults.profile import Faults
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def limit(home: Path, text: str) -> None:
 
 
 def committed(bench: Bench, **scope: str) -> int:
-    return bookings.committed(bench.engine.context.ledger, Scope(**scope))
+    return budget_reservations.committed(bench.engine.context.ledger, Scope(**scope))
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers_and_nothing_is_sent(home: Path) -> None:

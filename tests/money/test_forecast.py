@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.catalogue import parse
+from core.config.catalogue import parse
+from core.config.titan_file import template
 from core.errors import CatalogueError
-from core.forecast import Cache, Measured, as_json, cents, forecast
-from core.pricing import PriceBook
-from core.titan_file import template
+from core.money.forecast import Cache, Measured, as_json, cents, forecast
+from core.money.pricing import PriceBook
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 PRICES = PriceBook()

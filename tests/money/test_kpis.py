@@ -3,17 +3,17 @@
 from pathlib import Path
 
 import pytest
-from builders import a_bench, a_request
 from hypothesis import given
 from hypothesis import strategies as st
+from support.builders import a_bench, a_request
 
 from core.errors import PayloadError
-from core.history import History
-from core.kpis import Facts, as_json, kpis, percentile
-from core.recorded import record_sync
-from core.submit import Order
-from state import views
-from state.reader import Source
+from core.intake.external_calls import record_sync
+from core.intake.submit import Order
+from core.money.kpis import Facts, as_json, kpis, percentile
+from core.reporting.history import History
+from state.db.reader import Source
+from state.queries import views
 
 USAGE = {"input_tokens": 1000, "output_tokens": 100}
 GOOD = Facts(

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from builders import a_bench
-from money.month import simulate
+from support.builders import a_bench
+from support.month import simulate
 
-from state import money_views, views
-from titan_console.sandbox.plan import Plan
+from state.queries import money_views, views
+from titan_console.sandbox.model.timing import Plan
 
 
 def test_a_week_of_todays_mix_has_all_five_figures(

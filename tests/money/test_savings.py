@@ -5,18 +5,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from builders import Bench, a_bench, a_request, some_requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.builders import Bench, a_bench, a_request, some_requests
 
 from core.errors import InputError
-from core.explain import explain
-from core.pricing import PriceBook
-from core.since import parse_since
-from core.submit import Order
-from state import money_views, views
-from state.timestamps import to_text
-from titan_console.sandbox.faults import Faults
+from core.intake.submit import Order
+from core.money.explain import explain
+from core.money.pricing import PriceBook
+from core.reporting.since import parse_since
+from state.model.timestamps import to_text
+from state.queries import money_views, views
+from titan_console.sandbox.faults.profile import Faults
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 MODELS = ("claude-sonnet-4-6", "claude-haiku-4-5", "claude-unknown-9")

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl
 
 from core.clock import ManualClock
 from titan_console.sandbox.api import Sandbox
-from titan_console.sandbox.plan import Plan
-from titan_console.sandbox.wire import HttpRequest
+from titan_console.sandbox.model.http_messages import HttpRequest
+from titan_console.sandbox.model.timing import Plan
 
 Json = dict[str, Any]
 

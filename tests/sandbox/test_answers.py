@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from sandbox.desk import a_desk, a_params
+from support.sandbox_client import a_desk, a_params
 
 LONG = "A rule that every request repeats. " * 600
 

@@ -5,11 +5,11 @@ import json
 import anthropic
 import httpx2
 import pytest
-from sandbox.desk import BATCHES, Desk, a_desk, a_params, create_body
+from support.sandbox_client import BATCHES, Desk, a_desk, a_params, create_body
 
-from titan_console.sandbox.fault_kinds import AFTER_STATUSES, CALLS, LINES, STATUSES, kind_names
-from titan_console.sandbox.faults import Fault, Faults
-from titan_console.sandbox.plan import Plan
+from titan_console.sandbox.faults.kinds import AFTER_STATUSES, CALLS, LINES, STATUSES, kind_names
+from titan_console.sandbox.faults.profile import Fault, Faults
+from titan_console.sandbox.model.timing import Plan
 
 IDS = [f"r-{n}" for n in range(10)]
 

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from sandbox.desk import BATCHES, a_desk
+from support.sandbox_client import BATCHES, a_desk
 
-from titan_console.sandbox.limits import Limits
-from titan_console.sandbox.plan import Plan
+from titan_console.sandbox.model.limits import Limits
+from titan_console.sandbox.model.timing import Plan
 
 HOUR = 3600.0
 DAY = 24 * HOUR

@@ -6,9 +6,9 @@ from typing import Any, cast
 import anthropic
 import pytest
 from anthropic.types import Message
-from sandbox.desk import HAIKU, a_desk, a_params, create_body
+from support.sandbox_client import HAIKU, a_desk, a_params, create_body
 
-from titan_console.sandbox.plan import Plan
+from titan_console.sandbox.model.timing import Plan
 
 
 def requests(*custom_ids: str) -> Any:

@@ -7,13 +7,13 @@ from typing import Any
 import anthropic
 import httpx2
 import pytest
-from sandbox.desk import BATCHES, START, create_body
+from support.sandbox_client import BATCHES, START, create_body
 
 from core.clock import ManualClock
 from titan_console.sandbox.api import Sandbox
-from titan_console.sandbox.plan import Plan
-from titan_console.sandbox.server import running
-from titan_console.sandbox.warp import WarpClock
+from titan_console.sandbox.http.server import running
+from titan_console.sandbox.model.accelerated_clock import WarpClock
+from titan_console.sandbox.model.timing import Plan
 
 HEADERS = {"x-api-key": "k", "anthropic-version": "2026-10-21"}
 

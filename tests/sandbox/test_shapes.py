@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 from sandbox.compare_recordings import Replay, Report
-from sandbox.desk import BATCHES, a_desk
+from support.sandbox_client import BATCHES, a_desk
 
-from titan_console.sandbox.plan import Plan
+from titan_console.sandbox.model.timing import Plan
 
 BATCH = {
     "id": "str",

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from simulation.fault_profile import LONGEST_LAG_S
 from simulation.file_checks import file_findings
-from simulation.truth import Row, Truth, read_truth
-from simulation.weather import LONGEST_LAG_S
+from simulation.oracle import Row, Truth, read_truth
 from simulation.world import World
 
-from core.policy import COLLECT_TRIES
-from state.connection import connect, sqlite3
+from core.batches.create_policy import COLLECT_TRIES
+from state.db.connection import connect, sqlite3
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

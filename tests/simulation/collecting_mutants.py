@@ -5,19 +5,19 @@ from typing import Any
 
 from simulation.patching import patched
 
-import core.collect
-import state.collection
-import state.sending
-import state.spool
-from state.folder import replace
-from state.records import Batch, Collected, Collection
+import core.batches.collect
+import state.batches.collection
+import state.batches.sending
+import state.files.spool
+from state.files.folder import replace
+from state.model.records import Batch, Collected, Collection
 
 Mutant = Callable[[], Iterator[None]]
 
 
 def collected_before_rows() -> Generator[None, None, None]:
     """The batch is marked, and then its rows are written."""
-    real = state.collection.commit
+    real = state.batches.collection.commit
 
     def commit(ledger: Any, batch: Batch, **options: Any) -> Collected:
         staged = ledger.rows("SELECT count(*) FROM staged")[0][0]
@@ -33,9 +33,9 @@ def collected_before_rows() -> Generator[None, None, None]:
             )
             options["place"]()
         with ledger.transaction("collect") as written:
-            new = state.collection._take_attempts(ledger, batch)
-            state.collection._settle_requests(ledger, batch)
-            state.collection._add_up(
+            new = state.batches.collection._take_attempts(ledger, batch)
+            state.batches.collection._settle_requests(ledger, batch)
+            state.batches.collection._add_up(
                 ledger,
                 written,
                 batch,
@@ -44,30 +44,30 @@ def collected_before_rows() -> Generator[None, None, None]:
                 trouble=None,
             )
             ledger.event(written, "batch.collected", batch_id=batch.id)
-            state.collection.add_daily_totals(ledger, written, batch)
-            state.sending.finish_submission(ledger, written, batch.submission_id)
+            state.batches.collection.add_daily_totals(ledger, written, batch)
+            state.batches.sending.finish_submission(ledger, written, batch.submission_id)
         return Collected(new=new, missing=0, complete=True)
 
-    with patched(state.collection, "commit", commit):
+    with patched(state.batches.collection, "commit", commit):
         yield
 
 
 def no_line_count() -> Generator[None, None, None]:
     """What the first answer lacks is given up."""
-    with patched(core.collect, "end_of_collection", _at_once):
+    with patched(core.batches.collect, "end_of_collection", _at_once):
         yield
 
 
 def cost_is_a_counter() -> Generator[None, None, None]:
     """Each try adds its batch to the totals."""
-    real = state.collection._add_up
+    real = state.batches.collection._add_up
 
     def add_up(ledger: Any, written: Any, batch: Batch, **options: Any) -> None:
         real(ledger, written, batch, **options)
         if options["collection"] == Collection.PENDING:
-            state.collection.add_daily_totals(ledger, written, batch)
+            state.batches.collection.add_daily_totals(ledger, written, batch)
 
-    with patched(state.collection, "_add_up", add_up):
+    with patched(state.batches.collection, "_add_up", add_up):
         yield
 
 
@@ -79,7 +79,7 @@ def unsynced_spool() -> Generator[None, None, None]:
         self._step("spool:rename")
         replace(self._part, self.path)
 
-    with patched(state.spool.SpoolWriter, "finish", finish):
+    with patched(state.files.spool.SpoolWriter, "finish", finish):
         yield
 
 

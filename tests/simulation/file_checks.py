@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from simulation.truth import Truth
+from simulation.oracle import Truth
 
-from state.connection import sqlite3
-from state.folder import Folder
-from state.results_file import file_name
+from state.db.connection import sqlite3
+from state.files.folder import Folder
+from state.files.results_file import file_name
 
 
 def file_findings(folder: Folder, ledger: sqlite3.Connection, truth: Truth) -> Iterator[str]:

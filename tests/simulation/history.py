@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from builders import some_requests
 from simulation.checks import check
+from simulation.fault_profile import Weather, draw
 from simulation.process import Process
-from simulation.weather import Weather, draw
 from simulation.world import Figures, World
+from support.builders import some_requests
 
-import core.listing
+import core.batches.listing
 from core.engine import Engine
-from core.submit import Order, Submitted
-from state.connection import connect
+from core.intake.submit import Order, Submitted
+from state.db.connection import connect
 
 # Passes as by cron at first; the long waits after that are for batches that take their 24 hours.
 _HEALING = (2700.0,) * 8 + (14_400.0,) * 16
@@ -90,13 +90,13 @@ def a_home() -> Generator[Path, None, None]:
 @contextmanager
 def a_machine(world: World) -> Generator[None, None, None]:
     """The parts of the real machine and the API that a history draws: its disk, its page size."""
-    real_fsync, real_page = os.fsync, core.listing._PAGE
+    real_fsync, real_page = os.fsync, core.batches.listing._PAGE
     os.fsync = world.synced  # pyright: ignore[reportAttributeAccessIssue]
-    core.listing._PAGE = world.weather.list_page  # pyright: ignore[reportConstantRedefinition]
+    core.batches.listing._PAGE = world.weather.list_page  # pyright: ignore[reportConstantRedefinition]
     try:
         yield
     finally:
-        os.fsync, core.listing._PAGE = real_fsync, real_page  # pyright: ignore[reportConstantRedefinition]
+        os.fsync, core.batches.listing._PAGE = real_fsync, real_page  # pyright: ignore[reportConstantRedefinition]
 
 
 def storm(world: World, submissions: list[Submission]) -> None:

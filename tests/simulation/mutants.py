@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from simulation import collecting_mutants as collecting
 from simulation import sending_mutants as sending
+from simulation.fault_profile import broken_lists, overtaken_lists, slow_lists
 from simulation.patching import Mutant
-from simulation.weather import broken_lists, overtaken_lists, slow_lists
 
 _MUTANTS: dict[str, Mutant] = {
     mutant.__name__: mutant

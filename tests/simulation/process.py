@@ -9,7 +9,7 @@ from greenlet import greenlet
 from core.clock import Clock
 from core.engine import Engine
 from core.errors import TitanError
-from state.ledger import Ledger
+from state.db.ledger import Ledger
 
 
 class Crash(BaseException):

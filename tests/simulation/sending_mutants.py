@@ -7,20 +7,20 @@ from typing import Any
 from msgspec.structs import replace as changed
 from simulation.patching import patched
 
-import core.listing
+import core.batches.listing
+import core.batches.send
+import core.batches.unconfirmed_creates
 import core.poll
-import core.recover
-import core.send
-import state.leases
-import state.orphans
-import state.sending
-from core.anthropic_lane import AnthropicLane
+import state.batches.leases
+import state.batches.orphans
+import state.batches.sending
+from core.api.client import AnthropicLane
+from core.batches.create_policy import AfterCreate, Recovery, Verdict
+from core.batches.listing import Listing
 from core.errors import LaneError, Unanswered
-from core.listing import Listing
-from core.policy import AfterCreate, Recovery, Verdict
-from state.orphans import Orphan
-from state.records import Batch
-from state.sending import RemoteState
+from state.batches.orphans import Orphan
+from state.batches.sending import RemoteState
+from state.model.records import Batch
 
 Mutant = Callable[[], Iterator[None]]
 
@@ -35,7 +35,7 @@ def settle_zero() -> Generator[None, None, None]:
 
 
 def _listing_changed(change: Callable[[Any, Listing], None]) -> Generator[None, None, None]:
-    real = core.listing.take
+    real = core.batches.listing.take
 
     def take(context: Any, **options: Any) -> Listing:
         listing = real(context, **options)
@@ -61,7 +61,7 @@ def first_page_only() -> Generator[None, None, None]:
     def change(_context: Any, listing: Listing) -> None:
         listing.complete = listing.trouble is None
 
-    with patched(core.listing, "_MOST_PAGES", 1):
+    with patched(core.batches.listing, "_MOST_PAGES", 1):
         yield from _listing_changed(change)
 
 
@@ -77,14 +77,14 @@ def incomplete_list() -> Generator[None, None, None]:
 def _verdict_changed(
     changes: Callable[[LaneError], bool], verdict: Verdict
 ) -> Generator[None, None, None]:
-    real = core.send.after_create
+    real = core.batches.send.after_create
 
     def after_create(error: LaneError, recovery: Recovery) -> AfterCreate:
         found = real(error, recovery)
         is_hit = found.verdict is Verdict.UNCERTAIN and changes(error)
         return changed(found, verdict=verdict) if is_hit else found
 
-    with patched(core.send, "after_create", after_create):
+    with patched(core.batches.send, "after_create", after_create):
         yield
 
 
@@ -105,26 +105,26 @@ def uncertain_is_refused() -> Generator[None, None, None]:
 
 def no_frozen_check() -> Generator[None, None, None]:
     """A process that slept for hours posts what others have posted since."""
-    with patched(core.send, "FROZEN_AFTER_S", float("inf")):
+    with patched(core.batches.send, "FROZEN_AFTER_S", float("inf")):
         yield
 
 
 def adopt_by_count() -> Generator[None, None, None]:
     """The one batch of the right size is taken for the lost one."""
-    real = core.recover._identify
+    real = core.batches.unconfirmed_creates._identify
 
     def identify(context: Any, suspect: Orphan, remote: RemoteState | None) -> None:
         rows = [
             row
-            for row in core.recover.unresolved(context)
+            for row in core.batches.unconfirmed_creates.unresolved(context)
             if row.status == "uncertain" and row.request_count == suspect.request_count
         ]
         if len(rows) == 1 and remote is not None:
-            state.orphans.claim(context.ledger, suspect, remote, rows[0])
+            state.batches.orphans.claim(context.ledger, suspect, remote, rows[0])
         else:
             real(context, suspect, remote)
 
-    with patched(core.recover, "_identify", identify):
+    with patched(core.batches.unconfirmed_creates, "_identify", identify):
         yield
 
 
@@ -134,7 +134,7 @@ def no_fence() -> Generator[None, None, None]:
     def after_fence(listing: Listing, batch: Batch) -> list[RemoteState]:
         return [b for b in listing.batches.values() if b.created_ts >= (batch.sent_ts or "")]
 
-    with patched(core.recover, "_after_fence", after_fence):
+    with patched(core.batches.unconfirmed_creates, "_after_fence", after_fence):
         yield
 
 
@@ -156,7 +156,7 @@ def sdk_retries() -> Generator[None, None, None]:
 
 def intent_after_post() -> Generator[None, None, None]:
     """That it is sent is recorded when the answer is."""
-    real = state.sending.mark_sending
+    real = state.batches.sending.mark_sending
     waiting: dict[tuple[int, int], dict[str, Any]] = {}
 
     def mark_sending(ledger: Any, batch: Batch, **fields: Any) -> bool:
@@ -173,7 +173,10 @@ def intent_after_post() -> Generator[None, None, None]:
         return record
 
     verbs = ("accepted", "uncertain", "released", "refused")
-    with patched(state.sending, "mark_sending", mark_sending), _all(state.sending, verbs, late):
+    with (
+        patched(state.batches.sending, "mark_sending", mark_sending),
+        _all(state.batches.sending, verbs, late),
+    ):
         yield
 
 
@@ -193,8 +196,11 @@ def _all(
 
 def rows_before_list() -> Generator[None, None, None]:
     """Strangers in the list are judged by the rows that there were before it was read."""
-    real, expire = core.recover.unresolved, core.recover.expire_senders
-    real_sent = core.recover.orphans.sent_since
+    real, expire = (
+        core.batches.unconfirmed_creates.unresolved,
+        core.batches.unconfirmed_creates.expire_senders,
+    )
+    real_sent = core.batches.unconfirmed_creates.orphans.sent_since
     known: dict[int, list[Batch]] = {}
     sent: dict[int, list[Batch]] = {}
 
@@ -210,37 +216,37 @@ def rows_before_list() -> Generator[None, None, None]:
         return [batch for batch in sent[id(ledger)] if (batch.sent_ts or "") > since_ts]
 
     with (
-        patched(core.recover, "unresolved", unresolved),
-        patched(core.recover, "expire_senders", expire_senders),
-        patched(core.recover.orphans, "sent_since", sent_since),
+        patched(core.batches.unconfirmed_creates, "unresolved", unresolved),
+        patched(core.batches.unconfirmed_creates, "expire_senders", expire_senders),
+        patched(core.batches.unconfirmed_creates.orphans, "sent_since", sent_since),
     ):
         yield
 
 
 def forgotten_suspects() -> Generator[None, None, None]:
     """Suspects are looked into only while something else is open."""
-    with patched(core.recover, "has_suspects", _no):
+    with patched(core.batches.unconfirmed_creates, "has_suspects", _no):
         yield
 
 
 def ignored_twins() -> Generator[None, None, None]:
     """A second batch of the same POST is no one's."""
-    real = state.orphans.claim
+    real = state.batches.orphans.claim
 
     def claim(ledger: Any, orphan: Orphan, remote: RemoteState, batch: Batch) -> None:
         if batch.remote_id is None and batch.status != "released":
             real(ledger, orphan, remote, batch)
         else:
-            verdict = state.orphans.OrphanVerdict.FOREIGN
-            state.orphans.decide(ledger, orphan, verdict, "it is a twin")
+            verdict = state.batches.orphans.OrphanVerdict.FOREIGN
+            state.batches.orphans.decide(ledger, orphan, verdict, "it is a twin")
 
-    with patched(state.orphans, "claim", claim):
+    with patched(state.batches.orphans, "claim", claim):
         yield
 
 
 def no_lease() -> Generator[None, None, None]:
     """Any number of passes at once. Not a bug: the lease only saves work."""
-    with patched(state.leases, "acquire", _yes):
+    with patched(state.batches.leases, "acquire", _yes):
         yield
 
 

@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from simulation.checks import check
+from simulation.fault_profile import calm
 from simulation.history import Submission, a_home, a_machine, heal
 from simulation.process import Process
-from simulation.weather import calm
 from simulation.world import World
 
 from core.engine import Engine
-from titan_console.sandbox.faults import Fault
+from titan_console.sandbox.faults.profile import Fault
 
 # A process that is killed closes none of its files.
 pytestmark = [

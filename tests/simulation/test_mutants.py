@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from builders import a_bench
 from simulation.history import run_history
 from simulation.mutants import FIRST_SEED, HARMLESS, WEATHER, switched_on
+from support.builders import a_bench
 
-from state.errors import IllegalMove
+from state.model.errors import IllegalMove
 
 # A process that is killed closes none of its files.
 pytestmark = [

@@ -11,24 +11,24 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from builders import BASE_URL, KEY
+from simulation.fault_profile import Weather
 from simulation.process import Crash, Process
-from simulation.stepped_lane import SteppedLane
-from simulation.weather import Weather
+from simulation.stepped_api import SteppedLane
+from support.builders import BASE_URL, KEY
 
-from core.anthropic_lane import AnthropicLane
+from core.api.client import AnthropicLane
+from core.batches.context import Context
 from core.clock import ManualClock
-from core.context import Context
 from core.engine import Engine
-from core.payload import Limits
-from core.pricing import PriceBook
-from state.connection import sqlite3
-from state.errors import IllegalMove, LedgerBusy, LedgerUnusable
-from state.folder import Folder
-from state.ledger import ALPHABET, Ledger
+from core.money.pricing import PriceBook
+from core.requests.payload import Limits
+from state.db.connection import sqlite3
+from state.db.ledger import ALPHABET, Ledger
+from state.files.folder import Folder
+from state.model.errors import IllegalMove, LedgerBusy, LedgerUnusable
 from titan_console.sandbox.api import Sandbox
-from titan_console.sandbox.faults import Faults
-from titan_console.sandbox.transport import client
+from titan_console.sandbox.faults.profile import Faults
+from titan_console.sandbox.http.transport import client
 
 START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 _PRICES = PriceBook()

@@ -6,11 +6,11 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from console_builders import a_busy_ledger
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from web_server import served
+from support.console_builders import a_busy_ledger
+from support.web_server import served
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 # Runs in a page of another site: whether it can get at the console.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from console_builders import a_busy_ledger
-from web_server import KEY, LINK, Served, served
+from support.console_builders import a_busy_ledger
+from support.web_server import KEY, LINK, Served, served
 
 from titan_console.web.guard import COOKIE, Guard
 

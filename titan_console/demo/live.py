@@ -6,13 +6,13 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from core import titan_file
 from core.bootstrap import open_engine
 from core.clock import SystemClock
+from core.config import titan_file
+from core.config.settings import Settings
 from core.engine import Engine
-from core.settings import Settings
-from core.submit import Order
-from state.folder import Folder
+from core.intake.submit import Order
+from state.files.folder import Folder
 from titan_console.demo import past
 from titan_console.demo.jobs import JOBS
 from titan_console.demo.play import sandbox

@@ -5,22 +5,22 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from core import titan_file
-from core.anthropic_lane import AnthropicLane
+from core.api.client import AnthropicLane
+from core.batches.context import Context
 from core.clock import ManualClock
-from core.context import Context
+from core.config import titan_file
 from core.engine import Engine
-from core.pricing import PriceBook
-from core.submit import Order
-from state import views
-from state.folder import Folder
-from state.ledger import ALPHABET, Ledger
+from core.intake.submit import Order
+from core.money.pricing import PriceBook
+from state.db.ledger import ALPHABET, Ledger
+from state.files.folder import Folder
+from state.queries import views
 from titan_console.demo.jobs import DAYS, JOBS, Job
 from titan_console.demo.texts import Text
 from titan_console.sandbox.api import Sandbox
-from titan_console.sandbox.faults import Faults
-from titan_console.sandbox.plan import Plan
-from titan_console.sandbox.transport import client
+from titan_console.sandbox.faults.profile import Faults
+from titan_console.sandbox.http.transport import client
+from titan_console.sandbox.model.timing import Plan
 
 _TEXTS_A_DAY = 24
 _PASS_EVERY_S = 900

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from core.bootstrap import open_engine
 from core.clock import SystemClock
+from core.config.settings import Settings
 from core.engine import Engine
-from core.settings import Settings
-from core.submit import Order
-from state import views
-from state.folder import Folder
-from state.ledger import ALPHABET, random_word
-from titan_console.commands.poll import in_words
+from core.intake.submit import Order
+from state.db.ledger import ALPHABET, random_word
+from state.files.folder import Folder
+from state.queries import views
 from titan_console.demo.jobs import JOBS
 from titan_console.demo.texts import Text
+from titan_console.text.poll_summary import in_words
 
 _BETWEEN_PASSES_S = 1.0
 _MOST_PASSES = 45
@@ -33,9 +33,9 @@ def sandbox(
 ) -> Generator[str, None, None]:
     """A sandbox on a free port; yields its address."""
     from titan_console.sandbox.api import Sandbox  # noqa: PLC0415 - loads a server
-    from titan_console.sandbox.faults import Faults  # noqa: PLC0415 - as above
-    from titan_console.sandbox.plan import Plan  # noqa: PLC0415 - as above
-    from titan_console.sandbox.server import running  # noqa: PLC0415 - as above
+    from titan_console.sandbox.faults.profile import Faults  # noqa: PLC0415 - as above
+    from titan_console.sandbox.http.server import running  # noqa: PLC0415 - as above
+    from titan_console.sandbox.model.timing import Plan  # noqa: PLC0415 - as above
 
     provider = Sandbox(
         SystemClock(), seed=seed, plan=Plan.parse(plan), faults=Faults.parse(faults, seed=seed)

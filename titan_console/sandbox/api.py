@@ -8,42 +8,42 @@ from threading import RLock
 import msgspec
 
 from core.clock import Clock
-from titan_console.sandbox.access import DEFAULT_WORKSPACE, Access, read_terms
-from titan_console.sandbox.answers import compose
-from titan_console.sandbox.books import BilledRow, Books, Post, batch_book
+from titan_console.sandbox.answers.billing_log import BilledRow, Books, Post, batch_book
+from titan_console.sandbox.answers.messages import message_response
+from titan_console.sandbox.answers.results import message, usage
+from titan_console.sandbox.answers.results_file import results_response
+from titan_console.sandbox.answers.texts import compose
 from titan_console.sandbox.call import Call
-from titan_console.sandbox.effects import damaged, failed, refusal
-from titan_console.sandbox.envelopes import (
+from titan_console.sandbox.faults.effects import damaged, failed, refusal
+from titan_console.sandbox.faults.kinds import Stage
+from titan_console.sandbox.faults.profile import Fault, Faults
+from titan_console.sandbox.model.accelerated_clock import WarpClock
+from titan_console.sandbox.model.envelopes import (
     ApiError,
     common_headers,
     error_response,
     json_response,
     too_large_response,
 )
-from titan_console.sandbox.fault_kinds import Stage
-from titan_console.sandbox.faults import Fault, Faults
-from titan_console.sandbox.ids import make_id
-from titan_console.sandbox.intake import Intake, sync_row
-from titan_console.sandbox.lifecycle import Batch, describe
-from titan_console.sandbox.limits import Limits, Meter
-from titan_console.sandbox.listing import page
-from titan_console.sandbox.messages import message_response
-from titan_console.sandbox.plan import Plan
-from titan_console.sandbox.provider import Provider
-from titan_console.sandbox.results import message, usage
-from titan_console.sandbox.results_file import results_response
-from titan_console.sandbox.routes import Route, find_route
-from titan_console.sandbox.row_rules import SAMPLING_REMOVED, Terms
-from titan_console.sandbox.rows import Rows
-from titan_console.sandbox.validation import (
+from titan_console.sandbox.model.http_messages import BodyTooLargeError, HttpRequest, HttpResponse
+from titan_console.sandbox.model.ids import make_id
+from titan_console.sandbox.model.lifecycle import Batch, describe
+from titan_console.sandbox.model.limits import Limits, Meter
+from titan_console.sandbox.model.provider import Provider
+from titan_console.sandbox.model.rows import Rows
+from titan_console.sandbox.model.timing import Plan
+from titan_console.sandbox.rules.access import DEFAULT_WORKSPACE, Access, read_terms
+from titan_console.sandbox.rules.create import (
     MAX_BODY,
     MAX_MESSAGE_BODY,
     read_create,
     read_custom_ids,
     read_object,
 )
-from titan_console.sandbox.warp import WarpClock
-from titan_console.sandbox.wire import BodyTooLargeError, HttpRequest, HttpResponse
+from titan_console.sandbox.rules.intake import Intake, sync_row
+from titan_console.sandbox.rules.listing import page
+from titan_console.sandbox.rules.routes import Route, find_route
+from titan_console.sandbox.rules.rows import SAMPLING_REMOVED, Terms
 
 _POLL_AGAIN = {"retry-after": "10"}
 

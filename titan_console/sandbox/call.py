@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from titan_console.sandbox.fault_kinds import Stage
-from titan_console.sandbox.faults import Fault
-from titan_console.sandbox.routes import Route
-from titan_console.sandbox.row_rules import Terms
-from titan_console.sandbox.wire import HttpRequest
+from titan_console.sandbox.faults.kinds import Stage
+from titan_console.sandbox.faults.profile import Fault
+from titan_console.sandbox.model.http_messages import HttpRequest
+from titan_console.sandbox.rules.routes import Route
+from titan_console.sandbox.rules.rows import Terms
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from core.errors import SettingsError
-from state.folder import open_private, replace
+from state.files.folder import open_private, replace
 
 _TIMEOUT_S = 60.0
 

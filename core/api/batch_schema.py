@@ -1,0 +1,99 @@
+"""How the API describes its batches, read strictly, and only what the ledger needs."""
+
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from core.errors import Unanswered
+from state.batches.sending import RemoteState
+from state.model.records import BatchStatus, Counts
+from state.model.timestamps import to_text
+
+# A word that is not known yet means: not ended.
+_STATUS = {
+    "in_progress": BatchStatus.IN_PROGRESS,
+    "canceling": BatchStatus.CANCELING,
+    "ended": BatchStatus.ENDED,
+}
+_Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,128}\Z")]
+# No batch has as many; the ledger could not hold what a sum of larger ones makes.
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
+# Zero times and the ends of time are none: the ledger could not order them.
+_YEARS = range(2000, 9000)
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class _Counts(msgspec.Struct):
+    processing: _Count
+    succeeded: _Count
+    errored: _Count
+    canceled: _Count
+    expired: _Count
+
+
+class _Batch(msgspec.Struct):
+    id: _Id
+    processing_status: str
+    request_counts: _Counts
+    created_at: _Time
+    expires_at: _Time
+    ended_at: _Time | None = None
+    cancel_initiated_at: _Time | None = None
+    archived_at: _Time | None = None
+
+
+class _Page(msgspec.Struct):
+    data: list[_Batch]
+    # A list that does not say whether it ends proves the absence of nothing.
+    has_more: bool
+    last_id: str | None = None
+
+
+_Shape = TypeVar("_Shape", _Batch, _Page)
+_batch = msgspec.json.Decoder(_Batch)
+_page = msgspec.json.Decoder(_Page)
+
+
+def batch_of(content: bytes) -> RemoteState:
+    """The batch of one answer. Raises Unanswered where it is none."""
+    return _to_remote(_decoded(_batch, content))
+
+
+def page_of(content: bytes) -> tuple[tuple[RemoteState, ...], bool, str | None]:
+    """A page's batches, whether there are more, and the last id. Raises Unanswered."""
+    page = _decoded(_page, content)
+    return tuple(map(_to_remote, page.data)), page.has_more, page.last_id
+
+
+def _decoded(decoder: "msgspec.json.Decoder[_Shape]", content: bytes) -> _Shape:
+    try:
+        return decoder.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Unanswered(f"The API's answer is no batch: {error!s:.100}") from error
+
+
+def _to_remote(batch: _Batch) -> RemoteState:
+    counts = batch.request_counts
+    return RemoteState(
+        remote_id=batch.id,
+        status=_STATUS.get(batch.processing_status, BatchStatus.IN_PROGRESS),
+        counts=Counts(
+            processing=counts.processing,
+            succeeded=counts.succeeded,
+            errored=counts.errored,
+            canceled=counts.canceled,
+            expired=counts.expired,
+        ),
+        created_ts=_text(batch.created_at),
+        expires_ts=_text(batch.expires_at),
+        ended_ts=batch.ended_at and _text(batch.ended_at),
+        cancel_ts=batch.cancel_initiated_at and _text(batch.cancel_initiated_at),
+        archived_ts=batch.archived_at and _text(batch.archived_at),
+    )
+
+
+def _text(moment: datetime) -> str:
+    if moment.year not in _YEARS:
+        raise Unanswered(f"The API's answer is no batch: one of its times is {moment}.")
+    return to_text(moment)

@@ -1,0 +1,89 @@
+"""What an answer of the API that is no success means, as one of our errors."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from core.errors import (
+    LaneError,
+    NotFound,
+    Refused,
+    SpendCapReached,
+    Throttled,
+    Unanswered,
+    Unauthorized,
+)
+from core.text import storable
+
+_SPEND_CAP_CODE = "spend_limit_reached"
+_SPEND_CAP_PHRASE = "api usage limits"
+# A 400 that is about the account: no batch of its would be taken, and this one is not bad.
+_ACCOUNT_CODES = frozenset(
+    {"claude_code_key_creator_not_member", "cmek_key_disabled", "organization_on_hold"}
+)
+# No wish of the API's is heeded for longer; a later look costs one call.
+_LONGEST_WISH_S = 7 * 86_400.0
+
+
+def to_lane_error(
+    status: int, body: object, headers: Mapping[str, str], *, hide: Callable[[str], str]
+) -> LaneError:
+    """HTTP's status and headers, and the body: its JSON, or the text that is none.
+
+    `hide` takes the key out of a text, for some servers and proxies echo what they were sent.
+    """
+    error = _part(body, "error")
+    error_type = _part(error, "type")
+    kind = _kind(status, body, _part(_part(error, "details"), "error_code"))
+    return kind(
+        f"The API answers {status}: {_text(body, error, hide)}",
+        status=status,
+        error_type=storable(hide(error_type))[:100] if isinstance(error_type, str) else None,
+        retry_after_s=_retry_after(headers),
+    )
+
+
+def body_of(content: bytes) -> object:
+    """The body of an answer as `to_lane_error` takes it."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return content.decode("utf-8", "replace")
+
+
+def _part(value: object, name: str) -> object:
+    return cast("dict[str, object]", value).get(name) if isinstance(value, dict) else None
+
+
+def _kind(status: int, body: object, code: object) -> type[LaneError]:
+    if status in (400, 402, 429) and _is_spend_cap(status, body):
+        return SpendCapReached
+    if isinstance(code, str) and code in _ACCOUNT_CODES:
+        return Unauthorized
+    if status in (408, 409) or status >= 500 or status < 400:  # noqa: PLR2004 - HTTP's own numbers
+        return Unanswered
+    return {401: Unauthorized, 403: Unauthorized, 404: NotFound, 429: Throttled}.get(
+        status, Refused
+    )
+
+
+def _is_spend_cap(status: int, body: object) -> bool:
+    text = json.dumps(body, default=str).lower()
+    return status == 402 or _SPEND_CAP_CODE in text or _SPEND_CAP_PHRASE in text  # noqa: PLR2004
+
+
+def _text(body: object, error: object, hide: Callable[[str], str]) -> str:
+    """The API's own sentence; a proxy's page is cut short, once the key is out of it."""
+    message = _part(error, "message")
+    if isinstance(message, str) and message:
+        return " ".join(storable(hide(message)).split())[:500]
+    return " ".join(storable(hide(str(body or "nothing more"))).split())[:200]
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    try:
+        seconds = float(headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
+    return min(max(0.0, seconds), _LONGEST_WISH_S) if math.isfinite(seconds) else None

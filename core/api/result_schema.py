@@ -1,0 +1,197 @@
+"""Reads one line of a batch's results: strictly, and only what the ledger needs."""
+
+import json
+from typing import Annotated, Any, cast
+
+import msgspec
+
+from core.text import storable
+from state.model.records import CollectedResult, Outcome, Usage
+
+# No answer has as many; the costs of a whole batch with more would not fit into the ledger.
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 30)]
+_MESSAGE_LIMIT = 2000
+
+
+class _CacheCreation(msgspec.Struct, gc=False):
+    ephemeral_5m_input_tokens: _Tokens = 0
+    ephemeral_1h_input_tokens: _Tokens = 0
+
+
+class _Usage(msgspec.Struct, gc=False):
+    input_tokens: _Tokens
+    output_tokens: _Tokens
+    cache_creation_input_tokens: _Tokens | None = None
+    cache_read_input_tokens: _Tokens | None = None
+    cache_creation: _CacheCreation | None = None
+
+
+class Answer(msgspec.Struct, gc=False):
+    """What of a message is read."""
+
+    model: str
+    usage: _Usage
+    stop_reason: str | None = None
+
+
+class Succeeded(msgspec.Struct, tag="succeeded", gc=False):
+    """A row that is billed."""
+
+    message: Answer
+
+
+class _Errored(msgspec.Struct, tag="errored", gc=False):
+    error: msgspec.Raw
+
+
+class _Canceled(msgspec.Struct, tag="canceled", gc=False):
+    pass
+
+
+class _Expired(msgspec.Struct, tag="expired", gc=False):
+    pass
+
+
+class ResultLine(msgspec.Struct, gc=False):
+    """One row."""
+
+    custom_id: str
+    result: Succeeded | _Errored | _Canceled | _Expired
+
+
+class _Named(msgspec.Struct, gc=False):
+    custom_id: str
+
+
+_decoder = msgspec.json.Decoder(ResultLine)
+_named = msgspec.json.Decoder(_Named)
+
+
+class BadLineError(ValueError):
+    """A line that is no result."""
+
+
+def decode(line: bytes) -> CollectedResult:
+    """The line with its custom_id as it came over the wire. Raises BadLineError."""
+    return as_collected(parse(line))
+
+
+def parse(line: bytes) -> ResultLine:
+    """What of the line the ledger needs. Raises BadLineError."""
+    try:
+        return _decoder.decode(line)
+    except msgspec.ValidationError as error:
+        raise BadLineError(str(error)) from error
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return _parsed_anew(line)
+
+
+def custom_id_of(line: bytes) -> str | None:
+    """Whose line it is, also where nothing else of it can be read."""
+    try:
+        return _named.decode(line).custom_id
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
+
+
+def _parsed_anew(line: bytes) -> ResultLine:
+    try:
+        return _decoder.decode(_mended(line))
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise BadLineError(str(error)) from error
+
+
+def as_collected(found: ResultLine) -> CollectedResult:
+    """The line as a record."""
+    match found.result:
+        case Succeeded(message=message):
+            return CollectedResult(
+                custom_id=found.custom_id,
+                outcome=Outcome.SUCCEEDED,
+                usage=to_usage(message.usage),
+                model=message.model,
+                stop_reason=message.stop_reason,
+            )
+        case _Errored(error=error):
+            kind, text = error_of(bytes(error))
+            return CollectedResult(
+                custom_id=found.custom_id,
+                outcome=Outcome.ERRORED,
+                error_type=kind,
+                error_message=text,
+            )
+        case _Canceled():
+            return CollectedResult(custom_id=found.custom_id, outcome=Outcome.CANCELED)
+        case _:
+            return CollectedResult(custom_id=found.custom_id, outcome=Outcome.EXPIRED)
+
+
+def _mended(line: bytes) -> bytes:
+    """The line with a question mark for each lone half of a surrogate pair.
+
+    Python's own decoder takes them, as the API's encoder does; a billed answer may hold one.
+    """
+    return json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def message_of(line: bytes) -> dict[str, Any] | None:
+    """The message of a succeeded line, with what cannot be read in it replaced."""
+    try:
+        found = msgspec.json.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        # What the ledger took in without looking at the content: any bytes, any numbers.
+        found = json.loads(_mended(line.decode("utf-8", "replace").encode()))
+    return found["result"]["message"]
+
+
+def with_custom_id(line: bytes, wire_id: str, custom_id: str) -> bytes:
+    """The line with the caller's custom_id; all else stays as the API sent it."""
+    head = b'{"custom_id":"%b"' % wire_id.encode()
+    if line.startswith(head):
+        return b'{"custom_id":"%b"%b' % (custom_id.encode(), line[len(head) :])
+    try:
+        fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        fields = msgspec.json.decode(_mended(line), type=dict[str, msgspec.Raw])
+    fields["custom_id"] = msgspec.Raw(msgspec.json.encode(custom_id))
+    return msgspec.json.encode(fields)
+
+
+def error_of(raw: bytes) -> tuple[str, str]:
+    """Type and message of an errored row; the API wraps them twice, and the inner one counts."""
+    try:
+        outer = json.loads(raw)
+    except (ValueError, RecursionError):
+        return "unknown_error", raw[:_MESSAGE_LIMIT].decode("utf-8", "replace")
+    fields: object = outer
+    if isinstance(outer, dict):
+        fields = cast("dict[str, object]", outer).get("error", cast("object", outer))
+    if not isinstance(fields, dict):
+        return "unknown_error", storable(str(cast("object", outer) or ""))[:_MESSAGE_LIMIT]
+    found = cast("dict[str, object]", fields)
+    kind, text = found.get("type") or "unknown_error", found.get("message") or ""
+    return storable(str(kind))[:100], storable(str(text))[:_MESSAGE_LIMIT]
+
+
+def usage_of(value: object) -> Usage:
+    """The usage object of an answer, as the API or its SDK gives it. Raises BadLineError."""
+    try:
+        return to_usage(msgspec.convert(value, _Usage))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadLineError(str(error)) from error
+
+
+def to_usage(usage: _Usage) -> Usage:
+    """The tokens by kind."""
+    written = usage.cache_creation
+    total = usage.cache_creation_input_tokens or 0
+    one_hour = written.ephemeral_1h_input_tokens if written else 0
+    five_minutes = written.ephemeral_5m_input_tokens if written else 0
+    return Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        # What an answer does not split is of a time when every mark was for five minutes.
+        cache_write_5m_tokens=max(five_minutes, total - one_hour),
+        cache_write_1h_tokens=one_hour,
+        cache_read_tokens=usage.cache_read_input_tokens or 0,
+    )

@@ -1,0 +1,1 @@
+"""A batch from queued to collected: send, recover, list, collect, run synchronously."""

@@ -1,0 +1,37 @@
+"""What every verb works with. `bootstrap` makes one; tests and the simulation make their own."""
+
+import random
+from collections.abc import Callable
+
+from msgspec import Struct, field
+
+from core.api.protocol import Lane
+from core.batches.create_policy import Recovery
+from core.clock import Clock
+from core.money.pricing import PriceBook
+from core.requests.payload import Limits
+from state.db.ledger import Ledger
+from state.files.folder import Folder
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """The collaborators of one engine, on one thread.
+
+    `lane` makes the way to the API when it is first needed, and raises SettingsError where
+    there is no key. `holder` names this process in leases; `progress` hears how many requests
+    of how many are done. `close` lets go of the way to the API. `runs_commands`: whether its passes
+    run what jobs want run after a delivery.
+    """
+
+    ledger: Ledger
+    folder: Folder
+    clock: Clock
+    lane: Callable[[], Lane]
+    prices: PriceBook
+    holder: str
+    limits: Limits = field(default_factory=Limits)
+    recovery: Recovery = field(default_factory=Recovery)
+    rng: random.Random = field(default_factory=random.Random)
+    progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None
+    close: Callable[[], None] = lambda: None
+    runs_commands: bool = True

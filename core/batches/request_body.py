@@ -1,0 +1,60 @@
+"""A batch's body for the wire, streamed from the spool: nothing of it is held in memory."""
+
+from collections.abc import Iterator
+
+from core.api.protocol import Body
+from core.batches.context import Context
+from core.requests.wire_id import LIMIT, longest_plain, to_wire
+from state.batches import sending
+from state.batches.sending import sent_requests
+from state.files.spool import LineReader, check_whole
+from state.model.records import Batch
+
+_HEAD = b'{"requests":['
+_TAIL = b"]}"
+_BEFORE_ID = b'{"custom_id":"'
+_PIECE = 1 << 18
+
+
+def make(context: Context, batch: Batch) -> Body:
+    """The body of the batch's POST, with the nonce behind each custom_id.
+
+    Raises FileLost when the spool does not hold it any more.
+    """
+    extent = sending.extent(context.ledger, batch, longer_than=longest_plain(batch.nonce))
+    check_whole(context.folder.spool, extent.ends)
+    around = len(_HEAD) + len(_TAIL) + batch.request_count - 1
+    grown = (batch.request_count - len(extent.long_ids)) * (len(batch.nonce) + 1)
+    grown += sum(LIMIT - len(custom_id) for custom_id in extent.long_ids)
+    return Body(
+        length=around + extent.bytes + grown,
+        pieces=lambda: _pieces(context, batch),
+        request_count=batch.request_count,
+        betas=batch.betas,
+    )
+
+
+def _pieces(context: Context, batch: Batch) -> Iterator[bytes]:
+    pending = [_HEAD]
+    size = done = 0
+    with LineReader(context.folder.spool) as bodies:
+        for request in sent_requests(context.ledger, batch):
+            line = bodies.read(request.spool_file, request.offset, request.length)
+            if done:
+                pending.append(b",")
+            # The line as `payload.to_line` wrote it, with the wire id in the place of the caller's.
+            pending += (
+                _BEFORE_ID,
+                to_wire(request.custom_id, batch.nonce).encode(),
+                line[len(_BEFORE_ID) + len(request.custom_id) :],
+            )
+            size += request.length
+            done += 1
+            if size >= _PIECE:
+                yield b"".join(pending)
+                pending.clear()
+                size = 0
+                context.progress("sending", done, batch.request_count)
+    pending.append(_TAIL)
+    yield b"".join(pending)
+    context.progress("sending", done, batch.request_count)

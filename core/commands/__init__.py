@@ -1,0 +1,1 @@
+"""Operator commands: eligibility, preview, planning, execution, automatic ones too."""

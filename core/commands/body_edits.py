@@ -1,0 +1,115 @@
+"""Other bodies for requests that are asked again: checked like new ones, and on disk first."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+
+from core.batches.context import Context
+from core.errors import PayloadError
+from core.requests.payload import to_line
+from state.files.spool import LineReader, SpoolWriter
+from state.operations import command_effects
+from state.operations.commands import Edit
+from state.operations.selection import Selected
+
+_NAME_LENGTH = 10
+# What the API takes in a request of a batch; a slip would come back as an error a day later.
+_PARAMETERS = (
+    *("max_tokens", "model", "messages", "system", "thinking", "tools", "tool_choice"),
+    *("stop_sequences", "output_config", "output_format", "cache_control", "container"),
+    *("context_management", "mcp_servers", "metadata", "service_tier", "inference_geo"),
+    *("fallbacks", "diagnostics", "compaction", "user_profile_id"),
+)
+Params = dict[str, Any]
+
+
+def edits(
+    context: Context,
+    requests: Iterable[Selected],
+    *,
+    changes: Mapping[str, object],
+    bodies: Mapping[str, Params],
+) -> list[Edit]:
+    """An edit for each request: `changes` laid over its params, or its whole body from `bodies`.
+
+    `bodies` is keyed by custom_id. Raises PayloadError, which names the request, and then nothing
+    is kept.
+    """
+    name = f"edit_{context.ledger.word(_NAME_LENGTH)}.jsonl"
+    spool = SpoolWriter(context.folder.spool, name, step=context.ledger.step)
+    made: list[Edit] = []
+    try:
+        with LineReader(context.folder.spool) as lines:
+            for position, request in enumerate(requests, 1):
+                params = bodies.get(request.custom_id) or _params(context, lines, request)
+                made.append(_edit(context, spool, name, request, {**params, **changes}, position))
+        spool.finish()
+    except Exception:
+        spool.discard()
+        raise
+    return made
+
+
+def _params(context: Context, lines: LineReader, request: Selected) -> Params:
+    place = command_effects.body_of(context.ledger, request.request_id)
+    body: Params | None = msgspec.json.decode(lines.read(*place))["params"]
+    if body is None:
+        raise PayloadError(
+            f"Request {request.custom_id!r} was adopted, so what was asked is not known:"
+            " give it whole with --edits."
+        )
+    return body
+
+
+def _edit(
+    context: Context, spool: SpoolWriter, name: str, request: Selected, params: Params, at: int
+) -> Edit:
+    line = to_line(
+        {
+            "custom_id": request.custom_id,
+            "params": {k: v for k, v in params.items() if v is not None},
+        },
+        position=at,
+        model=command_effects.model_of(context.ledger, request.request_id),
+        betas=command_effects.betas_of(context.ledger, request.request_id),
+        limits=context.limits,
+    )
+    return Edit(
+        request_id=request.request_id,
+        spool_file=name,
+        offset=spool.write(line.body),
+        length=len(line.body),
+        sha256=line.digest,
+        betas=",".join(line.betas),
+    )
+
+
+def to_changes(settings: Iterable[str]) -> Params:
+    """`max_tokens=4096` and the like, each value as JSON where it is JSON, else as text.
+
+    Raises PayloadError for one without a name or a value, and for a name that is no parameter;
+    `null` takes away whatever it names.
+    """
+    changes: Params = {}
+    for setting in settings:
+        name, separator, value = setting.partition("=")
+        if not name or not separator:
+            raise PayloadError(f"An edit is NAME=VALUE, such as max_tokens=4096, not {setting!r}.")
+        try:
+            changes[name] = msgspec.json.decode(value.encode())
+        except msgspec.DecodeError:
+            changes[name] = value
+        if changes[name] is not None:
+            _check_name(name)
+    return changes
+
+
+def _check_name(name: str) -> None:
+    if name not in _PARAMETERS:
+        near = get_close_matches(name, _PARAMETERS, n=3)
+        hint = f"near it: {', '.join(near)}" if near else f"known: {', '.join(_PARAMETERS)}"
+        raise PayloadError(
+            f"There is no parameter {name!r} to set; {hint}. Any other goes with --edits."
+        )

@@ -1,0 +1,110 @@
+"""Retention: takes away the bodies of what is long over, compresses those of what is over.
+
+The ledger's rows stay: they say what was paid for, and keep a job that is started again from
+paying for it twice. `docs/adr/0010` has the reasons.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from core.batches.context import Context
+from state.files import archive
+from state.files.folder import delivered_name
+from state.files.results_file import file_name
+from state.model.errors import LedgerUnusable
+from state.model.timestamps import to_text
+from state.operations import retention
+from state.operations.retention import Old
+
+
+class Pruned(Struct, kw_only=True):
+    """What was done, or would be: counts, and bytes of the disk."""
+
+    submissions: int = 0
+    files_removed: int = 0
+    bytes_removed: int = 0
+    files_compressed: int = 0
+    bytes_saved: int = 0
+    commands_open: bool = False
+
+
+def prune(
+    context: Context, *, before: datetime, compress_before: datetime, dry_run: bool
+) -> Pruned:
+    """Remove what was over by one time, compress what was over by the other.
+
+    Nothing that is unsettled or undelivered is touched, and nothing while a command is open.
+
+    A dry run knows what would be compressed, and not by how much. Raises LedgerUnusable.
+    """
+    done = Pruned(commands_open=not retention.is_quiet(context.ledger))
+    if done.commands_open:
+        return done
+    try:
+        removed = _remove(context, to_text(before), done, dry_run=dry_run)
+        _compress(context, to_text(compress_before), done, removed, dry_run=dry_run)
+    except OSError as error:
+        raise LedgerUnusable(f"Cannot prune: {error}. What was done so far is whole.") from error
+    if not dry_run:
+        retention.give_back(context.ledger)
+    return done
+
+
+def _remove(context: Context, before_ts: str, done: Pruned, *, dry_run: bool) -> set[str]:
+    """Recorded first, removed then: what a kill leaves over, the next call finds by its mark."""
+    old = retention.over(context.ledger, before_ts=before_ts)
+    if not dry_run:
+        old = retention.mark(context.ledger, old, before_ts=before_ts)
+        context.ledger.step("prune:marked")
+    done.submissions = len(old)
+    files = [path for one in old for path in _files_of(context, one)]
+    if not dry_run:
+        files += _left_over(context)
+    for path in dict.fromkeys(files):
+        for form in (path, archive.packed(path)):
+            if form.exists():
+                done.files_removed += 1
+                done.bytes_removed += form.stat().st_size
+                if not dry_run:
+                    form.unlink()
+    return {one.key for one in old}
+
+
+def _files_of(context: Context, old: Old) -> Iterator[Path]:
+    folder = context.folder
+    for name in old.spool_files:
+        yield folder.spool / name
+    for key in old.batch_keys:
+        yield folder.results / file_name(key)
+        yield folder.results / f"{key}.rejected"
+    if old.work_date:
+        yield folder.staging / delivered_name(old.workflow, old.work_date)
+
+
+def _left_over(context: Context) -> Iterator[Path]:
+    """Files of what was pruned before, and of edits that nothing needs any more."""
+    marked = retention.marked(context.ledger)
+    for folder in (context.folder.spool, context.folder.results):
+        for path in folder.glob("tb_*.jsonl*"):
+            if path.name.split(".")[0].split("-")[0] in marked:
+                yield path
+    for workflow, work_date in retention.pruned_days(context.ledger):
+        yield context.folder.staging / delivered_name(workflow, work_date)
+    for name in retention.edit_files(context.ledger):
+        yield context.folder.spool / name
+
+
+def _compress(
+    context: Context, before_ts: str, done: Pruned, removed: set[str], *, dry_run: bool
+) -> None:
+    for one in retention.over(context.ledger, before_ts=before_ts):
+        if one.key in removed:
+            continue
+        bodies = [context.folder.spool / name for name in one.spool_files]
+        for path in [*bodies, *(context.folder.results / file_name(k) for k in one.batch_keys)]:
+            if path.exists():
+                done.files_compressed += 1
+                done.bytes_saved += 0 if dry_run else archive.compress(path)

@@ -1,0 +1,114 @@
+"""A request's result as the line of a delivered file: what `answers` gives, put together as bytes.
+
+The API's own bytes are carried over without being read into Python and written out again.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from core.batches.context import Context
+from core.delivery.results import to_result
+from core.money.pricing import dollars_float
+from state.files.results_file import file_name
+from state.files.spool import LineReader
+from state.model.records import Outcome, RequestStatus, Submission, Usage
+from state.queries import views
+from state.queries.views import ResultRow, Told
+
+_NULL = msgspec.Raw(b"null")
+
+
+class _Block(msgspec.Struct, gc=False):
+    type: str
+    text: msgspec.Raw = _NULL
+
+
+class _Message(msgspec.Struct, gc=False):
+    content: list[_Block]
+    usage: msgspec.Raw = _NULL
+
+
+class _Result(msgspec.Struct, gc=False):
+    message: msgspec.Raw
+
+
+class _Line(msgspec.Struct, gc=False):
+    result: _Result
+
+
+_line = msgspec.json.Decoder(_Line)
+_message = msgspec.json.Decoder(_Message)
+
+
+def lines(context: Context, submission: Submission) -> Iterator[bytes]:
+    """A line for each request of the submission, in input order, its newline included."""
+    with LineReader(context.folder.results) as files:
+        for row in views.told(context.ledger, submission):
+            yield to_line(row, _read(files, row)) + b"\n"
+
+
+def _read(files: LineReader, row: Told) -> bytes | None:
+    if row.result_offset is None or row.result_length is None or row.batch_key is None:
+        return None
+    return files.read(file_name(row.batch_key), row.result_offset, row.result_length)
+
+
+def to_line(row: Told, line: bytes | None) -> bytes:
+    """The row of the ledger, and the line that the API sent for it."""
+    if line and row.outcome == "succeeded":
+        try:
+            return _copied(row, line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, _OddError):
+            pass
+    return msgspec.json.encode(to_result(_as_result_row(row), line))
+
+
+class _OddError(ValueError):
+    """A line that has to be read to be told."""
+
+
+def _copied(row: Told, line: bytes) -> bytes:
+    """The line with its message as the API wrote it. Raises where its text is not one plain one."""
+    if not line.isascii():
+        line.decode()
+    message = _line.decode(line).result.message
+    read = _message.decode(message)
+    texts = [block.text for block in read.content if block.type == "text"]
+    if len(texts) != 1 or not bytes(texts[0]).startswith(b'"'):
+        raise _OddError
+    return b"".join(
+        (
+            b'{"custom_id":"%b","outcome":"succeeded","text":' % row.custom_id.encode(),
+            texts[0],
+            b',"message":',
+            message,
+            b',"error":null,"usage":',
+            read.usage,
+            b',"cost_usd":%b,"batch_id":"%b"}'
+            % (_cost(row.cost_nano), (row.batch_key or "").encode()),
+        )
+    )
+
+
+def _cost(nano: int | None) -> bytes:
+    return b"null" if nano is None else msgspec.json.encode(dollars_float(nano))
+
+
+def _as_result_row(row: Told) -> ResultRow:
+    return ResultRow(
+        request_id=0,
+        custom_id=row.custom_id,
+        tag="",
+        status=RequestStatus.LIVE,
+        batch_key=row.batch_key,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        error_type=row.error_type,
+        error_message=row.error_message,
+        stop_reason=None,
+        model=None,
+        usage=Usage(),
+        cost_nano=row.cost_nano,
+        result_offset=row.result_offset,
+        result_length=row.result_length,
+    )

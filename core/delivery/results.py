@@ -1,0 +1,79 @@
+"""A request's result as jobs get it: one dictionary, the same keys whatever happened."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from core.api.result_schema import message_of
+from core.batches.context import Context
+from core.money.pricing import dollars_float
+from state.files.results_file import file_name
+from state.files.spool import LineReader
+from state.model.errors import FileLost
+from state.model.records import Batch, Submission
+from state.operations import retention
+from state.queries import views
+from state.queries.views import ResultRow
+
+Result = dict[str, Any]
+
+
+def results(
+    context: Context, submission: Submission, *, batch: Batch | None = None
+) -> Iterator[Result]:
+    """Every request of the submission, or of one of its batches, in input order.
+
+    Each is `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd",
+    "batch_id"}`; absent parts are None, and so is the outcome of what has not ended. Raises
+    FileLost where the answers are not on disk any more.
+    """
+    day = retention.pruned_on(context.ledger, submission.id)
+    if day:
+        raise FileLost(
+            f"The answers of {submission.key} were removed on {day} by `titan-console prune`."
+            " What they cost stays in the ledger."
+        )
+    with LineReader(context.folder.results) as lines:
+        for row in views.results(context.ledger, submission, batch=batch):
+            yield to_result(row, _line(lines, row))
+
+
+def to_result(row: ResultRow, line: bytes | None) -> Result:
+    """The row of the ledger, and the line that the API sent for it."""
+    message = message_of(line) if line and row.outcome == "succeeded" else None
+    return {
+        "custom_id": row.custom_id,
+        "outcome": row.outcome.value if row.outcome else None,
+        "text": text_of(message),
+        "message": message,
+        "error": _error(row),
+        "usage": message.get("usage") if message else None,
+        "cost_usd": None if row.cost_nano is None else dollars_float(row.cost_nano),
+        "batch_id": row.batch_key,
+    }
+
+
+def _line(lines: LineReader, row: ResultRow) -> bytes | None:
+    if row.result_offset is None or row.result_length is None or row.batch_key is None:
+        return None
+    return lines.read(file_name(row.batch_key), row.result_offset, row.result_length)
+
+
+def text_of(message: dict[str, Any] | None) -> str | None:
+    """All the text blocks of the answer, one after the other; None where there is none."""
+    blocks = (message or {}).get("content")
+    if not isinstance(blocks, list):
+        return None
+    texts: list[str] = []
+    for block in cast("list[object]", blocks):
+        match block:
+            case {"type": "text", "text": str(text)}:
+                texts.append(text)
+            case _:
+                pass
+    return "".join(texts) if texts else None
+
+
+def _error(row: ResultRow) -> dict[str, str | None] | None:
+    if row.outcome is None or row.outcome == "succeeded":
+        return None
+    return {"type": row.error_type or row.outcome.value, "message": row.error_message}

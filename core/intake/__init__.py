@@ -1,0 +1,1 @@
+"""How work comes in: submit, options, dry run, external calls, fallback files."""

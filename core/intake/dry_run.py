@@ -1,0 +1,143 @@
+"""What a submission would be, without making it: batches, bytes, money, and what to mind."""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+
+from core.config.catalogue import Catalogue
+from core.errors import PayloadError
+from core.intake.options import Order, Terms, settle
+from core.intake.warnings import Seen, cautions
+from core.money.estimate import Estimate
+from core.money.pricing import dollars
+from core.requests.batch_splitter import Cutter
+from core.requests.payload import Limits, to_line
+
+# Thinking counts against max_tokens; with less than this little is left for the answer.
+_SMALL_WITH_THINKING = 4096
+RETENTION = "The API keeps results for 29 days; a pass every 15 minutes fetches them long before."
+_CACHE = (
+    "1-hour cache blocks: hits are best effort (30 to 98 %), and a batch may run longer than an"
+    " hour. Writing them costs twice the input price."
+)
+_LONG = (
+    "Output of up to 300,000 tokens, in a batch of its own with the beta header: one generation may"
+    " take more than an hour."
+)
+_UNPRICED = "No price is known for {}: the estimate leaves it out."
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """The plan of one submission. The estimate is an upper one."""
+
+    terms: Terms
+    batches: int
+    bytes: int
+    estimate: Estimate
+    caveats: tuple[str, ...]
+
+
+def plan(
+    requests: Iterable[object],
+    order: Order,
+    *,
+    rules: Catalogue,
+    limits: Limits,
+    estimate: Estimate,
+    usual: Callable[[str], timedelta | None] = lambda _workflow: None,
+) -> Plan:
+    """Check every request as `submit` would, and add up. Raises PayloadError, SettingsError.
+
+    `usual` tells how long a workflow's batches take, None without a history.
+    """
+    now = estimate.at
+    terms, requests = settle(order, requests, rules, now=now)
+    cutter, looked = Cutter(limits), Seen()
+    seen = set[str]()
+    has_cache, squeezed = False, 0
+    for position, request in enumerate(requests, 1):
+        line = to_line(
+            request,
+            position=position,
+            model=terms.model,
+            betas=terms.betas,
+            limits=limits,
+            cache=terms.cache,
+        )
+        if line.custom_id in seen:
+            raise PayloadError(f"custom_id {line.custom_id!r} comes twice, again as {position}.")
+        seen.add(line.custom_id)
+        looked.add(line)
+        cutter.place(line)
+        estimate.add(line)
+        has_cache = has_cache or b'"cache_control"' in line.body
+        squeezed += _is_squeezed(line.body)
+    if not seen:
+        raise PayloadError("There is nothing to submit: the list of requests is empty.")
+    return Plan(
+        terms=terms,
+        batches=cutter.batches,
+        bytes=cutter.bytes,
+        estimate=estimate,
+        caveats=(
+            *_caveats(looked, estimate, has_cache=has_cache, squeezed=squeezed),
+            *cautions(looked, terms, now=now, usual=usual(terms.workflow), priced=rules.prices),
+        ),
+    )
+
+
+def _caveats(looked: Seen, estimate: Estimate, *, has_cache: bool, squeezed: int) -> Iterable[str]:
+    yield RETENTION
+    if has_cache:
+        yield _CACHE
+    if squeezed:
+        yield (
+            f"{squeezed:,} of the requests think with a max_tokens under {_SMALL_WITH_THINKING:,},"
+            " or one that the thinking may use up: the answer may be cut, and it is paid."
+        )
+    if looked.batch_only:
+        yield _LONG
+    if estimate.unpriced:
+        yield _UNPRICED.format(", ".join(sorted(estimate.unpriced)))
+
+
+def _is_squeezed(body: bytes) -> bool:
+    """Whether the request thinks, and leaves itself little for an answer."""
+    if b'"thinking"' not in body:
+        return False
+    params: dict[str, Any] = msgspec.json.decode(body)["params"]
+    found: object = params.get("thinking")
+    if not isinstance(found, dict):
+        return False
+    thinking = cast("dict[str, Any]", found)
+    if thinking.get("type") == "disabled":
+        return False
+    most: int = params["max_tokens"]
+    budget = thinking.get("budget_tokens")
+    return most < _SMALL_WITH_THINKING or (isinstance(budget, int) and budget >= most)
+
+
+def as_json(found: Plan) -> dict[str, Any]:
+    """For a program; `upper_estimate` says what the figures are."""
+    estimate = found.estimate
+    return {
+        "tag": found.terms.tag,
+        "workflow": found.terms.workflow,
+        "job": found.terms.job,
+        "model": found.terms.model,
+        "deadline_ts": found.terms.deadline_ts,
+        "on_failure": found.terms.on_failure.value,
+        "request_count": estimate.requests,
+        "batches": found.batches,
+        "bytes": found.bytes,
+        "input_tokens": estimate.tokens_in,
+        "output_tokens": estimate.tokens_out,
+        "batch_usd": float(dollars(estimate.batch_nano)),
+        "sync_usd": float(dollars(estimate.sync_nano)),
+        "upper_estimate": True,
+        "unpriced": sorted(estimate.unpriced),
+        "caveats": list(found.caveats),
+    }

@@ -1,0 +1,301 @@
+"""What becomes of a submission while the ledger cannot be used, and how it comes in later."""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from core.api.protocol import Lane
+from core.api.result_schema import BadLineError, decode
+from core.batches.context import Context
+from core.batches.graceful_shutdown import in_order
+from core.batches.sync_fallback import BATCH_ONLY, may_be_paid
+from core.batches.sync_runner import MOST_UNWRITTEN, Run
+from core.clock import Clock
+from core.config import titan_file
+from core.config.catalogue import Catalogue
+from core.errors import OverBudget, PayloadError, SettingsError
+from core.intake.options import Order, Terms, refuse_unreadable, settle
+from core.intake.submit import admit, begin_estimate, book
+from core.money.budgets import check
+from core.money.estimate import Estimate
+from core.money.pricing import PriceBook
+from core.requests.models import EXTENDED_OUTPUT_BETA, takes_a_batch
+from core.requests.payload import Limits, Line, reread, to_line
+from state.batches import submissions, sync_runs
+from state.files import fallback_file
+from state.files.fallback_file import Header, RescueFile
+from state.files.folder import Folder, make_private, open_private
+from state.files.folder import replace as put_in_place
+from state.files.spool import SpoolWriter
+from state.model.errors import LedgerError, LedgerUnusable
+from state.model.records import (
+    CollectedResult,
+    Counts,
+    NewSubmission,
+    OnFailure,
+    Outcome,
+    SpooledRequest,
+)
+from state.model.timestamps import to_text
+from state.recovery import fallback_import
+
+
+class Rescued(Struct, frozen=True, kw_only=True):
+    """Where a submission lies that the ledger could not take in, and what it still lacks."""
+
+    file: RescueFile
+    is_new: bool
+    trouble: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of the submission, in the ledger too once it is in."""
+        return self.file.key
+
+
+def keep(
+    folder: Folder,
+    requests: Iterable[object],
+    order: Order,
+    *,
+    clock: Clock,
+    actor: str,
+    error: LedgerError,
+) -> Rescued:
+    """Write the requests into a rescue file, in the first place that takes one.
+
+    Raises PayloadError as `submit` does, and the ledger's own error where no place takes it.
+    """
+    # Where the folder is broken no file in it can be read; the pass that takes this in can.
+    rules, now = replace(titan_file.read(folder), mistakes=()), clock.now()
+    terms, requests = settle(order, requests, rules, now=now)
+    lines = list(_checked(requests, terms))
+    if not lines:
+        raise PayloadError("There is nothing to submit: the list of requests is empty.") from error
+    _refuse_what_never_fits(rules, terms, lines, Estimate.begin(PriceBook(rules.prices), now))
+    header = _header(lines, terms, to_text(now), actor, str(error))
+    for place in fallback_file.places(folder):
+        try:
+            file, is_new = fallback_file.write(place, header, (line.body for line in lines))
+        except OSError:
+            continue
+        twins = [twin for twin in fallback_file.waiting(folder) if twin.key == file.key]
+        if is_new and (not fallback_file.is_ours(place) or len(twins) > 1):
+            # A folder that others may write, or a call that lies in another place already.
+            file.path.unlink(missing_ok=True)
+            twins = [twin for twin in twins if twin != file]
+        if twins:
+            return Rescued(file=twins[0], is_new=is_new and twins[0] == file)
+    raise error
+
+
+def answer(file: RescueFile, lane: Lane, clock: Clock) -> str | None:
+    """Answer its requests at once, into the file; in words, why some were not asked."""
+    with file.held() as is_held:
+        if not is_held:
+            return "Another process answers it."
+        header = file.header()
+        unwritten, betas = _unwritten(file, header), _betas(header)
+        run = Run(lane, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
+        known = {custom_id for custom_id, _ in file.answers()}
+        left = 0
+
+        def asked() -> Iterator[tuple[str, bytes]]:
+            nonlocal left
+            for custom_id, line in file.requests():
+                if takes_a_batch(reread(line, betas=betas).betas):
+                    left += 1
+                elif custom_id not in known:
+                    yield custom_id, line
+
+        with in_order(run.stop):
+            file.add_answers(run.answers(asked()))
+    troubles = [may_be_paid(unwritten)] if unwritten else []
+    troubles += [str(run.trouble)] if run.trouble else [f"{BATCH_ONLY}."] if left else []
+    return " ".join(troubles) or None
+
+
+def take_in_all(context: Context) -> list[str]:
+    """Take in every rescue file that nobody works on; in words, what could not be."""
+    troubles: list[str] = []
+    waiting = fallback_file.waiting(context.folder)
+    rules = titan_file.read(context.folder) if waiting else Catalogue()
+    for file in waiting:
+        with file.held() as is_held:
+            if not is_held:
+                continue
+            try:
+                unwritten = _take_in(context, file, rules)
+                if unwritten:
+                    troubles.append(f"{file.key}: {may_be_paid(unwritten)}")
+            except (LedgerUnusable, OSError, OverBudget, SettingsError) as error:
+                troubles.append(f"The rescue file {file.path} stays: {error}")
+            except (LedgerError, PayloadError) as error:
+                troubles.append(f"{file.path} cannot be taken in: {error}")
+    return troubles
+
+
+def _take_in(context: Context, file: RescueFile, rules: Catalogue) -> int:
+    """How many of its calls at most were paid without an answer."""
+    unwritten = 0
+    if file.path.exists() and not fallback_import.is_in(context.ledger, file.key):
+        header = file.header()
+        estimate = begin_estimate(context, rules)
+        spool = _spool(context, file, header, estimate)
+        try:
+            counts = _stage_answers(context, file)
+            unwritten = _unwritten(file, header)
+            new = _new_submission(file, header, spool.path.name)
+            submission = fallback_import.take_in(
+                context.ledger,
+                new,
+                counts,
+                place=lambda batch_key: _place(context, file, batch_key),
+                admit=lambda: _admit(context, rules, new, estimate),
+                book=lambda taken: book(context, taken, estimate),
+                unwritten=unwritten,
+            )
+        except Exception:
+            spool.discard()
+            raise
+        if submission.key != file.key:
+            spool.discard()
+        context.ledger.step("rescue:remove")
+    file.path.unlink(missing_ok=True)
+    return unwritten
+
+
+def _admit(
+    context: Context, rules: Catalogue, new: NewSubmission, estimate: Estimate | None
+) -> None:
+    """Raises where a budget, or a mistake that may hide one, keeps it from being sent."""
+    refuse_unreadable(rules)
+    admit(context, rules, new, estimate)
+
+
+def _spool(
+    context: Context, file: RescueFile, header: Header, estimate: Estimate | None
+) -> SpoolWriter:
+    spool = SpoolWriter(context.folder.spool, f"{file.key}.jsonl", step=context.ledger.step)
+    submissions.stage(context.ledger, _spooled(file, _betas(header), spool, estimate))
+    spool.finish()
+    return spool
+
+
+def _spooled(
+    file: RescueFile, betas: tuple[str, ...], spool: SpoolWriter, estimate: Estimate | None
+) -> Iterator[SpooledRequest]:
+    for custom_id, body in file.requests():
+        line = reread(body, betas=betas)
+        if estimate is not None:
+            estimate.add(line)
+        yield SpooledRequest(
+            custom_id=custom_id,
+            offset=spool.write(body),
+            length=len(body),
+            sha256=line.digest,
+            part=0,
+            betas=",".join(line.betas),
+        )
+
+
+def _unwritten(file: RescueFile, header: Header) -> int:
+    """How many calls at most were paid for by processes that died before their answers."""
+    return min(file.deaths() * MOST_UNWRITTEN, header.requests)
+
+
+def _betas(header: Header) -> tuple[str, ...]:
+    """Those of the call; what each request is sent with follows from them."""
+    return tuple(filter(None, header.betas.split(",")))
+
+
+def _stage_answers(context: Context, file: RescueFile) -> Counts:
+    outcomes: dict[str, Outcome] = {}
+    for custom_id, line in file.answers():
+        found = _decoded(line)
+        if found is not None:
+            outcomes[custom_id] = found.outcome
+    sync_runs.stage_answered(context.ledger, outcomes)
+    succeeded = sum(outcome == Outcome.SUCCEEDED for outcome in outcomes.values())
+    return Counts(succeeded=succeeded, errored=len(outcomes) - succeeded)
+
+
+def _place(context: Context, file: RescueFile, batch_key: str) -> None:
+    """The answers lie where the run's answers are looked for, before the ledger says so."""
+    target = sync_runs.answers_file(context.folder, batch_key)
+    make_private(target.parent)
+    part = target.with_suffix(".answers.part")
+    with open_private(part) as copy:
+        for _, line in file.answers():
+            copy.write(line + b"\n")
+        copy.flush()
+        sync_runs.sync(copy)
+    put_in_place(part, target)
+
+
+def _new_submission(file: RescueFile, header: Header, spool_file: str) -> NewSubmission:
+    return NewSubmission(
+        key=file.key,
+        tag=header.tag,
+        workflow=header.workflow,
+        job=header.job,
+        model=header.model,
+        work_date=header.work_date,
+        deadline_ts=header.deadline_ts,
+        on_failure=OnFailure(header.on_failure),
+        created_by=header.created_by,
+        created_ts=header.created_ts,
+        spool_file=spool_file,
+    )
+
+
+def _checked(requests: Iterable[object], terms: Terms) -> Iterator[Line]:
+    seen: set[str] = set()
+    for position, request in enumerate(requests, 1):
+        line = to_line(
+            request,
+            position=position,
+            model=terms.model,
+            betas=terms.betas,
+            limits=Limits(),
+            cache=terms.cache,
+        )
+        if line.custom_id in seen:
+            raise PayloadError(f"custom_id {line.custom_id!r} comes twice.")
+        seen.add(line.custom_id)
+        yield line
+
+
+def _refuse_what_never_fits(
+    rules: Catalogue, terms: Terms, lines: Iterable[Line], estimate: Estimate
+) -> None:
+    """Raises OverBudget for what no budget would take, whatever is spent of it already."""
+    for line in lines:
+        estimate.add(line)
+    limits = rules.budgets.limits_of(day="", workflow=terms.workflow, tag=terms.tag)
+    check(limits, estimate, lambda _scope: 0)
+
+
+def _header(lines: list[Line], terms: Terms, now: str, actor: str, error: str) -> Header:
+    return Header(
+        tag=terms.tag,
+        workflow=terms.workflow,
+        model=terms.model,
+        work_date=terms.work_date,
+        on_failure=terms.on_failure.value,
+        created_by=actor,
+        created_ts=now,
+        job=terms.job,
+        deadline_ts=terms.deadline_ts,
+        betas=",".join(terms.betas),
+        error=error,
+        requests=len(lines),
+    )
+
+
+def _decoded(line: bytes) -> CollectedResult | None:
+    try:
+        return decode(line)
+    except BadLineError:
+        return None

@@ -1,0 +1,141 @@
+"""What a call says of its requests, and what holds for them once titan.toml has had its say."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from difflib import get_close_matches
+from itertools import chain
+from typing import cast
+
+from msgspec import Struct
+
+from core.config.catalogue import DEFAULT_MODEL, Catalogue, Job
+from core.errors import NeverBatched, PayloadError, SettingsError
+from core.requests.cache_control import CachePolicy
+from core.requests.payload import check_name, check_tag, workflow_and_date
+from state.model.records import OnFailure
+from state.model.timestamps import to_text
+
+# The parts of titan.toml that say what may be spent.
+_BOUNDS = ("budgets", "never_batch", "prices")
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """What a job says of its requests; what it leaves out is None, and titan.toml's to say."""
+
+    tag: str
+    model: str | None = None
+    workflow: str | None = None
+    job: str | None = None
+    deadline: datetime | None = None
+    on_failure: OnFailure | None = None
+    betas: tuple[str, ...] | None = None
+    cache: CachePolicy | None = None
+
+    def check(self) -> None:
+        """Raise PayloadError where a caller gave what cannot be kept."""
+        check_tag(self.tag)
+        for what, name in (("model", self.model), ("workflow", self.workflow), ("job", self.job)):
+            if name is not None:
+                check_name(what, name)
+        for beta in self.betas or ():
+            check_name("beta", beta)
+        if self.deadline is not None and not _is_aware(self.deadline):
+            raise PayloadError(
+                "The deadline must be a datetime with a time zone, such as"
+                f" datetime.now(timezone.utc), not {self.deadline!r:.60}."
+            )
+
+
+def _is_aware(moment: object) -> bool:
+    return isinstance(moment, datetime) and moment.tzinfo is not None
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What holds for a submission. `job` is the name of the job of titan.toml that was meant."""
+
+    tag: str
+    model: str
+    workflow: str
+    work_date: str
+    job: str | None
+    deadline: datetime | None
+    on_failure: OnFailure
+    betas: tuple[str, ...]
+    cache: CachePolicy
+
+    @property
+    def deadline_ts(self) -> str | None:
+        """As the ledger keeps it."""
+        return to_text(self.deadline) if self.deadline else None
+
+
+def settle(
+    order: Order, requests: Iterable[object], rules: Catalogue, *, now: datetime
+) -> tuple[Terms, Iterator[object]]:
+    """What holds: the call's own words, else those of its job, else the defaults.
+
+    The job is the one that the call names, or its workflow; where it names none, the workflow of
+    the first custom_id. Returns with it the requests, none of them lost. Raises PayloadError
+    (NeverBatched among them), and SettingsError where titan.toml hides what is allowed.
+    """
+    order.check()
+    first, requests = _first_id(requests)
+    named, date = workflow_and_date(first, order.tag, to_text(now)[:10])
+    workflow = order.workflow or named
+    refuse_never_batched(rules, (order.job, workflow, first, order.tag))
+    job = _job(order, workflow, rules)
+    refuse_unreadable(rules, job)
+    deadline = order.deadline or (job.deadline_after(now) if job else None)
+    if deadline is not None and deadline <= now:
+        raise PayloadError(f"The deadline {deadline.isoformat()} has passed.")
+    terms = Terms(
+        tag=order.tag,
+        model=order.model or (job.model if job else DEFAULT_MODEL),
+        workflow=workflow,
+        work_date=date,
+        job=job.name if job else None,
+        deadline=deadline,
+        on_failure=order.on_failure or (job.on_failure if job else OnFailure.QUEUE),
+        betas=order.betas if order.betas is not None else (job.betas if job else ()),
+        cache=order.cache or (job.cache if job else CachePolicy.HOUR),
+    )
+    return terms, requests
+
+
+def refuse_never_batched(rules: Catalogue, names: Iterable[str | None]) -> None:
+    """Raises NeverBatched, with the reason, where one of the names is on the list."""
+    found = rules.never_batch.reason_for(names)
+    if found:
+        raise NeverBatched(f"{found[0]!r} is never batched: {found[1]}. Call the API directly.")
+
+
+def refuse_unreadable(rules: Catalogue, job: Job | None = None) -> None:
+    """Raises SettingsError while a mistake hides what titan.toml allows, or what the job wants."""
+    for mistake in rules.mistakes:
+        of_the_job = job is not None and mistake.path[:2] == ("jobs", job.name)
+        if not mistake.path or mistake.path[0] in _BOUNDS or of_the_job:
+            raise SettingsError(f"{mistake} Nothing is submitted until it is mended.")
+
+
+def _first_id(requests: Iterable[object]) -> tuple[str, Iterator[object]]:
+    """The custom_id of the first request, as far as it has one, and all the requests."""
+    rest = iter(requests)
+    for first in rest:
+        found = cast("Mapping[str, object]", first).get("custom_id") if _has_keys(first) else None
+        return found if isinstance(found, str) else "", chain([first], rest)
+    return "", rest
+
+
+def _has_keys(request: object) -> bool:
+    return isinstance(request, Mapping)
+
+
+def _job(order: Order, workflow: str, rules: Catalogue) -> Job | None:
+    if order.job is None:
+        return rules.job_named([workflow])
+    job = rules.job_named([order.job])
+    if job is None:
+        near = get_close_matches(order.job, rules.jobs, n=1)
+        hint = f"Did you mean {near[0]}?" if near else "`titan-console jobs` lists them."
+        raise PayloadError(f"There is no job {order.job!r} in titan.toml. {hint}")
+    return job

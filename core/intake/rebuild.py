@@ -1,0 +1,157 @@
+"""Makes a new ledger from the files beside a damaged one: the mirror, the spool, the answers.
+
+What has answers on disk is collected from them. What the API still has goes on where it stood.
+What nobody remembers is `missing`: it may have run, so it is shown and never sent by itself.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from core.api.result_schema import BadLineError, decode
+from core.batches.collect import collect
+from core.batches.context import Context
+from core.requests.payload import workflow_and_date
+from state.batches import submissions, sync_runs
+from state.files import archive
+from state.files.folder import open_private
+from state.files.results_file import file_name
+from state.model.errors import AlreadySubmitted, LedgerError
+from state.model.records import BatchStatus, NewSubmission, SpooledRequest, Submission
+from state.recovery import rebuild as rebuilding
+from state.recovery import recovered_batches
+from state.recovery.recovered_batches import Remembered
+
+_AT_THE_API = (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING, BatchStatus.ENDED)
+_MAY_BE_SENT = (BatchStatus.INTENT, BatchStatus.SENDING, BatchStatus.UNCERTAIN)
+_LOST = "Lost with the damaged ledger: it may have run, so it is not sent by itself."
+
+
+class Rebuilt(Struct, kw_only=True):
+    """What the new ledger holds."""
+
+    submissions: int = 0
+    collected: int = 0
+    open: int = 0
+    missing: int = 0
+    skipped: int = 0
+
+
+def rebuild(context: Context) -> Rebuilt:
+    """Fill the empty ledger of the context from what lies in its folder."""
+    known = recovered_batches.batches(context.folder)
+    done = Rebuilt()
+    for spool in recovered_batches.spools(context.folder):
+        batches = known.get(spool.stem, [])
+        try:
+            submission = _submission(context, spool, batches)
+        except (AlreadySubmitted, _EmptyError):
+            done.skipped += 1
+            continue
+        done.submissions += 1
+        for found in batches:
+            _batch(context, submission, found, done)
+        done.missing += rebuilding.give_up(
+            context.ledger,
+            submission.id,
+            submission.key,
+            context.ledger.word(submissions.NONCE_LENGTH),
+            _LOST,
+        )
+        rebuilding.finish(context.ledger, submission)
+    return done
+
+
+class _EmptyError(LedgerError):
+    """A spool file without a request."""
+
+
+def _submission(context: Context, spool: Path, batches: list[Remembered]) -> Submission:
+    seen: dict[str, str | None] = {}
+    submissions.stage(context.ledger, _spooled(spool, seen))
+    if not seen:
+        raise _EmptyError(f"{spool} holds no request.")
+    first, model = next(iter(seen.items()))
+    tag = batches[0].tag if batches else spool.stem
+    since = batches[0].submitted_ts if batches else context.ledger.now_text()
+    workflow, date = workflow_and_date(first, tag, since[:10])
+    return rebuilding.take_in(
+        context.ledger,
+        NewSubmission(
+            key=spool.stem,
+            tag=tag,
+            workflow=batches[0].workflow if batches else workflow,
+            model=model or "unknown",
+            work_date=date,
+            created_by=context.ledger.actor,
+            created_ts=since,
+            spool_file=spool.name,
+        ),
+    )
+
+
+def _spooled(spool: Path, seen: dict[str, str | None]) -> Iterator[SpooledRequest]:
+    for custom_id, line, offset, model in recovered_batches.bodies(spool):
+        if custom_id in seen:
+            continue
+        seen[custom_id] = model
+        yield SpooledRequest(
+            custom_id=custom_id,
+            offset=offset,
+            length=len(line),
+            sha256=hashlib.sha256(line).digest(),
+            part=0,
+        )
+
+
+def _batch(context: Context, submission: Submission, found: Remembered, done: Rebuilt) -> None:
+    answers = context.folder.results / file_name(found.batch_id)
+    if archive.is_there(answers):
+        done.collected += _collected(context, submission, found, answers)
+    elif found.remote_id and found.status in _AT_THE_API:
+        done.open += _open(context, submission, found, BatchStatus.IN_PROGRESS)
+    elif found.nonce and found.status in _MAY_BE_SENT:
+        done.open += _open(context, submission, found, BatchStatus.SENDING)
+
+
+def _open(context: Context, submission: Submission, found: Remembered, status: BatchStatus) -> bool:
+    if not rebuilding.choose(context.ledger, submission.id, None, found.request_count):
+        return False
+    rebuilding.add_batch(context.ledger, submission.id, found, status=status, word=_word(context))
+    return True
+
+
+def _collected(context: Context, submission: Submission, found: Remembered, answers: Path) -> bool:
+    ids = _ids(answers)
+    if not ids or not rebuilding.choose(context.ledger, submission.id, ids, len(ids)):
+        return False
+    # The run's place for answers: they are read from there, and the file gets its name again.
+    with open_private(sync_runs.answers_file(context.folder, found.batch_id)) as copy:
+        copy.writelines(archive.lines(answers))
+    batch = rebuilding.add_batch(
+        context.ledger,
+        submission.id,
+        found,
+        status=BatchStatus.IN_PROGRESS,
+        word=_word(context),
+    )
+    batch = rebuilding.end(context.ledger, batch, at=found.completed_ts)
+    collect(context, batch)
+    rebuilding.count_outcomes(context.ledger, batch)
+    return True
+
+
+def _ids(answers: Path) -> set[str]:
+    found: set[str] = set()
+    for line in archive.lines(answers):
+        try:
+            found.add(decode(line.rstrip(b"\n")).custom_id)
+        except BadLineError:
+            continue
+    return found
+
+
+def _word(context: Context) -> str:
+    return context.ledger.word(submissions.NONCE_LENGTH)

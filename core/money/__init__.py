@@ -1,0 +1,1 @@
+"""Prices, estimates, budgets, KPIs, forecasts and ETAs. Pure."""

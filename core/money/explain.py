@@ -1,0 +1,136 @@
+"""Opens one figure: the tokens, the rates of that day, the formula, and what the ledger says."""
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from core.money.pricing import PriceBook, Rates, dollars
+from state.model.records import Kind, Outcome, Usage
+from state.model.timestamps import from_text
+from state.queries.money_views import PricedAttempt
+
+_PICO_PER_DOLLAR_PER_MTOK = Decimal(1_000_000)
+_KINDS = (
+    ("input", "input_tokens"),
+    ("output", "output_tokens"),
+    ("cache write 5m", "cache_write_5m_tokens"),
+    ("cache write 1h", "cache_write_1h_tokens"),
+    ("cache read", "cache_read_tokens"),
+)
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """Tokens of one kind, and the standard price of a million of them in dollars."""
+
+    kind: str
+    tokens: int
+    usd_per_mtok: Decimal
+
+    @property
+    def sync_usd(self) -> Decimal:
+        """What they cost synchronously, exactly."""
+        return self.tokens * self.usd_per_mtok / 1_000_000
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """One attempt: its parts, what follows from them, and whether the ledger holds the same."""
+
+    attempt: PricedAttempt
+    parts: tuple[Part, ...]
+    cost_nano: int | None
+    sync_cost_nano: int | None
+    formula: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the ledger's figures follow from the tokens and the rates."""
+        found = self.attempt.cost_nano, self.attempt.sync_cost_nano
+        return found == (self.cost_nano, self.sync_cost_nano)
+
+
+def explain(attempt: PricedAttempt, prices: PriceBook) -> Explanation:
+    """The price of one attempt, worked out anew."""
+    at = from_text(attempt.priced_ts)
+    if attempt.outcome != Outcome.SUCCEEDED:
+        return Explanation(
+            attempt=attempt,
+            parts=(),
+            cost_nano=0,
+            sync_cost_nano=0,
+            formula=f"{attempt.outcome}: only what succeeded is billed",
+        )
+    cost, sync = prices.price(attempt.model, attempt.usage, at=at, kind=attempt.kind)
+    rates = prices.rates(attempt.model, prompt_tokens=prompt_tokens(attempt.usage), at=at)
+    if rates is None:
+        formula = f"{attempt.model} has no price on {attempt.priced_ts[:10]}: unpriced, not zero"
+    else:
+        formula = _formula(attempt)
+    return Explanation(
+        attempt=attempt,
+        parts=_parts(attempt.usage, rates) if rates else (),
+        cost_nano=cost,
+        sync_cost_nano=0 if attempt.is_surplus and sync is not None else sync,
+        formula=formula,
+    )
+
+
+def prompt_tokens(usage: Usage) -> int:
+    """All that the model read, cached or not."""
+    written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+    return usage.input_tokens + written + usage.cache_read_tokens
+
+
+def _formula(attempt: PricedAttempt) -> str:
+    half = " / 2" if attempt.kind == Kind.BATCH else ""
+    if attempt.is_surplus:
+        return f"cost = sum{half}; sync = 0, the request was answered already; saved = sync - cost"
+    return f"cost = sum{half}; sync = sum; saved = sync - cost"
+
+
+def _parts(usage: Usage, rates: Rates) -> tuple[Part, ...]:
+    prices = (
+        *(rates.input, rates.output, rates.cache_write_5m),
+        *(rates.cache_write_1h, rates.cache_read),
+    )
+    return tuple(
+        Part(
+            kind=kind,
+            tokens=tokens,
+            usd_per_mtok=(price / _PICO_PER_DOLLAR_PER_MTOK).normalize(),
+        )
+        for (kind, name), price in zip(_KINDS, prices, strict=True)
+        if (tokens := int(getattr(usage, name)))
+    )
+
+
+def as_json(found: Explanation) -> dict[str, Any]:
+    """One row, whole."""
+    attempt = found.attempt
+    known = found.cost_nano is not None and found.sync_cost_nano is not None
+    return {
+        "custom_id": attempt.custom_id,
+        "tag": attempt.tag,
+        "workflow": attempt.workflow,
+        "batch_id": attempt.batch_key,
+        "kind": attempt.kind.value,
+        "outcome": attempt.outcome.value,
+        "model": attempt.model,
+        "priced_ts": attempt.priced_ts,
+        "parts": [
+            {
+                "kind": part.kind,
+                "tokens": part.tokens,
+                "usd_per_mtok": float(part.usd_per_mtok),
+                "sync_usd": float(part.sync_usd),
+            }
+            for part in found.parts
+        ],
+        "cost_usd": float(dollars(found.cost_nano or 0)) if known else None,
+        "sync_usd": float(dollars(found.sync_cost_nano or 0)) if known else None,
+        "savings_usd": (
+            float(dollars((found.sync_cost_nano or 0) - (found.cost_nano or 0))) if known else None
+        ),
+        "formula": found.formula,
+        "ledger_agrees": found.agrees,
+    }

@@ -1,0 +1,230 @@
+"""What a month of the catalogue costs, in batch and synchronously: pure arithmetic on it.
+
+Money here is exact `Decimal` dollars; `cents` rounds what is shown.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from core.config.catalogue import Catalogue, Workload
+from core.errors import CatalogueError
+from core.money.pricing import PriceBook, Rates, dollars
+
+_CENT = Decimal("0.01")
+_PICO_PER_DOLLAR = Decimal(10) ** 12
+_HALF = Decimal("0.5")
+
+
+class Cache(Struct, frozen=True, kw_only=True):
+    """A what-if: so much of the input lies in 1-hour cache blocks, and so much of that is found.
+
+    What is found is read at the cache's price, the rest of the share is written at twice the
+    input's.
+    """
+
+    share: Decimal
+    hits: Decimal = Decimal("0.9")
+
+
+class Measured(Struct, frozen=True, kw_only=True):
+    """What the ledger holds of the last 30 days. Tokens, and nano-dollars."""
+
+    tokens_in: int
+    tokens_out: int
+    cost_nano: int
+    sync_cost_nano: int
+    unpriced: int
+    first_day: str
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One row of the table. `batch_usd` is what the plan costs; real-time work stays at sync."""
+
+    workload: str
+    title: str
+    tokens_in: int
+    tokens_out: int
+    sync_usd: Decimal
+    batch_usd: Decimal
+    cached_usd: Decimal | None = None
+    rounded: Mapping[str, Decimal] | None = None
+    measured: Measured | None = None
+
+
+class Forecast(Struct, frozen=True, kw_only=True):
+    """The rows and their sum. `elsewhere` is measured and in no workload of the catalogue."""
+
+    lines: tuple[Line, ...]
+    total: Line
+    scale: Decimal
+    elsewhere: Measured | None = None
+
+
+def forecast(
+    catalogue: Catalogue,
+    prices: PriceBook,
+    *,
+    at: datetime,
+    scale: Decimal = Decimal(1),
+    cache: Cache | None = None,
+    measured: Mapping[str, Measured] | None = None,
+) -> Forecast:
+    """A month of the catalogue at the prices of that day, times the scale.
+
+    `measured` is by workflow. Raises CatalogueError for a model without a price.
+    """
+    history = measured or {}
+    lines = tuple(
+        _line(catalogue, workload, prices, at, scale, cache, history)
+        for workload in catalogue.workloads.values()
+    )
+    unlisted = [m for name, m in history.items() if name not in catalogue.jobs]
+    return Forecast(
+        lines=lines,
+        total=_total(lines, history.values()),
+        scale=scale,
+        elsewhere=_sum(unlisted),
+    )
+
+
+def cents(amount: Decimal) -> Decimal:
+    """To the cent, halves up."""
+    return amount.quantize(_CENT, rounding=ROUND_HALF_UP)
+
+
+def _line(
+    catalogue: Catalogue,
+    workload: Workload,
+    prices: PriceBook,
+    at: datetime,
+    scale: Decimal,
+    cache: Cache | None,
+    history: Mapping[str, Measured],
+) -> Line:
+    tokens_in = tokens_out = 0
+    sync = cached = Decimal(0)
+    for model, month_in, month_out in _parts(catalogue, workload):
+        rates = prices.rates(model, prompt_tokens=0, at=at)
+        if rates is None:
+            raise CatalogueError(
+                f"titan.toml: workload {workload.name}: {model!r} has no price;"
+                " add it to [prices], or name another model."
+            )
+        count_in, count_out = _whole(month_in * scale), _whole(month_out * scale)
+        tokens_in, tokens_out = tokens_in + count_in, tokens_out + count_out
+        sync += _usd(rates, count_in, count_out, None)
+        cached += _usd(rates, count_in, count_out, cache)
+    factor = _HALF if workload.is_batched else Decimal(1)
+    return Line(
+        workload=workload.name,
+        title=workload.title,
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        sync_usd=sync,
+        batch_usd=sync * factor,
+        cached_usd=(cached * factor if workload.is_batched else sync) if cache else None,
+        rounded={name: figure * scale for name, figure in workload.rounded.items()} or None,
+        measured=_sum(
+            history[j.name] for j in catalogue.jobs_of(workload.name) if j.name in history
+        ),
+    )
+
+
+def _parts(catalogue: Catalogue, workload: Workload) -> Iterable[tuple[str, Decimal, Decimal]]:
+    """Model and a month's tokens in and out: the plan for the whole, else job by job."""
+    if workload.month_in is not None and workload.month_out is not None:
+        yield workload.model, Decimal(workload.month_in), Decimal(workload.month_out)
+        return
+    for job in catalogue.jobs_of(workload.name):
+        runs = job.runs_a_month
+        yield job.model, (job.tokens_in or 0) * runs, (job.tokens_out or 0) * runs
+
+
+def _usd(rates: Rates, tokens_in: int, tokens_out: int, cache: Cache | None) -> Decimal:
+    """The standard price; with a cache, of the same tokens by way of it."""
+    per_input = Decimal(rates.input)
+    if cache is not None:
+        found = cache.hits * rates.cache_read + (1 - cache.hits) * rates.cache_write_1h
+        per_input = (1 - cache.share) * per_input + cache.share * found
+    return (tokens_in * per_input + tokens_out * rates.output) / _PICO_PER_DOLLAR
+
+
+def _whole(number: Decimal) -> int:
+    return int(number.to_integral_value(rounding=ROUND_HALF_UP))
+
+
+def _total(lines: tuple[Line, ...], history: Iterable[Measured]) -> Line:
+    rounded = [line.rounded for line in lines if line.rounded]
+    first: Mapping[str, Decimal] = rounded[0] if rounded else dict[str, Decimal]()
+    names = [name for name in first if all(name in other for other in rounded)]
+    total = Line(
+        workload="total",
+        title="total",
+        tokens_in=sum(line.tokens_in for line in lines),
+        tokens_out=sum(line.tokens_out for line in lines),
+        sync_usd=sum((line.sync_usd for line in lines), Decimal(0)),
+        batch_usd=sum((line.batch_usd for line in lines), Decimal(0)),
+        rounded={name: sum((r[name] for r in rounded), Decimal(0)) for name in names} or None,
+        measured=_sum(history),
+    )
+    cached = [line.cached_usd for line in lines if line.cached_usd is not None]
+    return replace(total, cached_usd=sum(cached, Decimal(0))) if cached else total
+
+
+def _sum(parts: Iterable[Measured]) -> Measured | None:
+    found = list(parts)
+    if not found:
+        return None
+    return Measured(
+        tokens_in=sum(part.tokens_in for part in found),
+        tokens_out=sum(part.tokens_out for part in found),
+        cost_nano=sum(part.cost_nano for part in found),
+        sync_cost_nano=sum(part.sync_cost_nano for part in found),
+        unpriced=sum(part.unpriced for part in found),
+        first_day=min(part.first_day for part in found),
+    )
+
+
+def as_json(result: Forecast) -> dict[str, object]:
+    """The contract of design.md section 9; dollars to the cent."""
+    return {
+        "rows": [_json_line(line) for line in result.lines],
+        "total": _json_line(result.total),
+        "scale": _number(result.scale),
+        "saving_usd": float(cents(result.total.sync_usd) - cents(result.total.batch_usd)),
+        "elsewhere": _json_measured(result.elsewhere),
+    }
+
+
+def _json_line(line: Line) -> dict[str, object]:
+    return {
+        "workload": line.workload,
+        "tokens_in": line.tokens_in,
+        "tokens_out": line.tokens_out,
+        "sync_usd": float(cents(line.sync_usd)),
+        "batch_usd": float(cents(line.batch_usd)),
+        **({"cached_usd": float(cents(line.cached_usd))} if line.cached_usd is not None else {}),
+        "rounded": {name: _number(n) for name, n in line.rounded.items()} if line.rounded else None,
+        "measured": _json_measured(line.measured),
+    }
+
+
+def _json_measured(measured: Measured | None) -> dict[str, object] | None:
+    if measured is None:
+        return None
+    return {
+        "tokens_in": measured.tokens_in,
+        "tokens_out": measured.tokens_out,
+        "cost_usd": float(dollars(measured.cost_nano)),
+        "sync_usd": float(dollars(measured.sync_cost_nano)),
+        "unpriced": measured.unpriced,
+        "since": measured.first_day,
+    }
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)

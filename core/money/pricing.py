@@ -1,0 +1,136 @@
+"""What an answer cost, and what it would have cost synchronously, in nano-dollars.
+
+Prices are genai-prices' standard ones; the Batches API bills half of each. Source and traps:
+Anthropic's pricing page, and the notes on genai-prices in docs/adr/0007.
+"""
+
+import re
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from core.config.own_prices import OwnPrices, Rates, in_force
+from state.model.records import Kind, Usage
+
+__all__ = ["PriceBook", "Rates", "dollars", "dollars_float"]
+
+# Models that the price list lacks, and the one whose prices Anthropic gives them.
+_TWINS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
+_DATE = re.compile(r"-\d{8}$")
+# Prompt sizes at which a price list may change its step; probed in the middle of each.
+_STEPS = (100_000, 200_000)
+_MOST_LAST = 1000
+_PICO_PER_DOLLAR_PER_MTOK = 1_000_000
+_PICO_PER_NANO = 1_000
+_NANO_PER_DOLLAR = 1_000_000_000
+_CENT, _PARTS = Decimal("0.01"), Decimal("0.0001")
+
+
+class PriceBook:
+    """Looks prices up once for each model, day and step of prompt size."""
+
+    def __init__(self, own: OwnPrices | None = None) -> None:
+        """Begin with an empty cache; `own` prices are stronger than the list."""
+        self._own = own or {}
+        self._known: dict[tuple[str, str, int], Rates | None] = {}
+        # The rows of a batch have one time and few models.
+        self._last: dict[tuple[str, datetime, int], Rates | None] = {}
+
+    def price(
+        self, model: str, usage: Usage, *, at: datetime, kind: Kind
+    ) -> tuple[int | None, int | None]:
+        """Cost, and cost if it had been synchronous; both None for a model without a price."""
+        rates = self.rates(model, prompt_tokens=_prompt_tokens(usage), at=at)
+        if rates is None:
+            return None, None
+        pico = _cost_pico(rates, usage)
+        # In nano-dollars, halves rounded up; a batch costs half.
+        sync = (pico + _PICO_PER_NANO // 2) // _PICO_PER_NANO
+        batch = (pico + _PICO_PER_NANO) // (2 * _PICO_PER_NANO)
+        return batch if kind == Kind.BATCH else sync, sync
+
+    def rates(self, model: str, *, prompt_tokens: int, at: datetime) -> Rates | None:
+        """The standard rates that hold for a prompt of that size at that time."""
+        step = (prompt_tokens > _STEPS[0]) + (prompt_tokens > _STEPS[1])
+        now = (model, at, step)
+        found = self._last.get(now)
+        if found is None and now not in self._last:
+            if len(self._last) > _MOST_LAST:
+                self._last.clear()
+            key = (model, at.astimezone(UTC).date().isoformat(), step)
+            if key not in self._known:
+                self._known[key] = self._own_rates(model, at) or _look_up(model, step, at)
+            found = self._last[now] = self._known[key]
+        return found
+
+    def _own_rates(self, model: str, at: datetime) -> Rates | None:
+        day = at.astimezone(UTC).date()
+        return in_force(self._own, model, day) or in_force(self._own, _DATE.sub("", model), day)
+
+
+def _cost_pico(rates: Rates, usage: Usage) -> int:
+    """What the tokens cost at the standard price."""
+    return (
+        usage.input_tokens * rates.input
+        + usage.output_tokens * rates.output
+        + usage.cache_write_5m_tokens * rates.cache_write_5m
+        + usage.cache_write_1h_tokens * rates.cache_write_1h
+        + usage.cache_read_tokens * rates.cache_read
+    )
+
+
+def _prompt_tokens(usage: Usage) -> int:
+    return (
+        usage.input_tokens
+        + usage.cache_write_5m_tokens
+        + usage.cache_write_1h_tokens
+        + usage.cache_read_tokens
+    )
+
+
+def _look_up(model: str, step: int, at: datetime) -> Rates | None:
+    from genai_prices import Usage as ListUsage  # noqa: PLC0415 - 0.3 s, only where prices are due
+    from genai_prices import calc_price  # noqa: PLC0415 - as above
+
+    reference = _TWINS.get(_DATE.sub("", model), model)
+    prompt = (50_000, 150_000, 500_000)[step]
+
+    def per_token(**kinds: int) -> int:
+        usage = ListUsage(input_tokens=prompt, **kinds)
+        found = calc_price(usage, reference, provider_id="anthropic", genai_request_timestamp=at)
+        price = found.output_price if "output_tokens" in kinds else found.input_price
+        tokens = kinds.get("output_tokens", prompt)
+        return int(price / tokens * 1_000_000 * _PICO_PER_DOLLAR_PER_MTOK)
+
+    try:
+        return Rates(
+            input=per_token(),
+            output=per_token(output_tokens=1_000_000),
+            cache_write_5m=per_token(cache_write_tokens=prompt),
+            cache_write_1h=per_token(cache_write_tokens=prompt, cache_write_1h_tokens=prompt),
+            cache_read=per_token(cache_read_tokens=prompt),
+        )
+    except LookupError:
+        return None
+
+
+def dollars(nano: int) -> Decimal:
+    """Nano-dollars as exact dollars."""
+    return Decimal(nano).scaleb(-9)
+
+
+def dollars_float(nano: int) -> float:
+    """The float nearest to the exact dollars."""
+    return nano / _NANO_PER_DOLLAR
+
+
+def dollars_text(nano: int) -> str:
+    """Dollars to the cent; four places below ten cents."""
+    amount = dollars(nano)
+    places = _PARTS if 0 < abs(amount) < Decimal("0.1") else _CENT
+    sign = "-" if amount < 0 else ""
+    return f"{sign}${abs(amount).quantize(places, rounding=ROUND_HALF_UP):,}"
+
+
+def usd(nano: int | None) -> float | None:
+    """Nano-dollars as a JSON number of dollars; None stays unknown."""
+    return None if nano is None else float(dollars(nano))

@@ -1,0 +1,231 @@
+"""Reads the provider's own usage export, and compares it with the ledger: tokens only.
+
+Two forms are known: the CSV of the Console's usage page, and the JSON of the Admin API's usage
+report for messages. Any other column or key is said, never guessed.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+
+from core.errors import InputError
+from state.model.records import Usage
+
+_DATE_SUFFIX = re.compile(r"-\d{8}$")
+_DAY, _MODEL = "usage_date_utc", "model_version"
+# The record's field -> the CSV's column.
+_COLUMNS = {
+    "input_tokens": "usage_input_tokens_no_cache",
+    "output_tokens": "usage_output_tokens",
+    "cache_write_5m_tokens": "usage_input_tokens_cache_write_5m",
+    "cache_write_1h_tokens": "usage_input_tokens_cache_write_1h",
+    "cache_read_tokens": "usage_input_tokens_cache_read",
+}
+_TIERS = ("usage_type", "service_tier")
+
+Key = tuple[str, str]
+
+
+class Export(Struct, frozen=True, kw_only=True):
+    """Tokens by UTC day and model. `is_batch_only`: the export tells batch from the rest."""
+
+    usage: Mapping[Key, Usage]
+    is_batch_only: bool
+
+    @property
+    def days(self) -> tuple[str, str]:
+        """The first and the last day."""
+        days = sorted(day for day, _ in self.usage)
+        return (days[0], days[-1]) if days else ("", "")
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """One day and model: what the ledger has and what the export has. None: no such row."""
+
+    day: str
+    model: str
+    ours: Usage | None
+    theirs: Usage | None
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both have the same tokens of each kind."""
+        return (self.ours or Usage()) == (self.theirs or Usage())
+
+    def in_words(self) -> str:
+        """What differs, kind by kind: the ledger's figure less the export's."""
+        if self.is_same:
+            return "same"
+        kinds = [
+            f"{name.removesuffix('_tokens')} {gap:+,}"
+            for name in _COLUMNS
+            if (gap := _of(self.ours, name) - _of(self.theirs, name))
+        ]
+        only = ""
+        if self.theirs is None:
+            only = "only in the ledger: "
+        elif self.ours is None:
+            only = "only in the export: "
+        return only + ", ".join(kinds)
+
+
+def read(content: bytes) -> Export:
+    """The export in either form. Raises InputError, which names what is unknown or wrong."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"The export is not UTF-8 text: {error.reason}.") from error
+    rows = list(_from_json(text) if text.lstrip()[:1] in ("{", "[") else _from_csv(text))
+    if not rows:
+        raise InputError("The export has no rows.")
+    tiers = {tier for _, _, tier in rows}
+    if None in tiers and len(tiers) > 1:
+        raise InputError("Some rows of the export say whether they are batch, and some do not.")
+    usage = dict[Key, Usage]()
+    for key, tokens, tier in rows:
+        if tier in (None, "batch"):
+            usage[key] = add(usage.get(key, Usage()), tokens)
+        else:
+            usage.setdefault(key, Usage())
+    return Export(usage=usage, is_batch_only=None not in tiers)
+
+
+def compare(ours: Mapping[Key, Usage], theirs: Mapping[Key, Usage]) -> list[Difference]:
+    """Every day and model that either has, in order; a model's date suffix does not matter."""
+    left, right = _plain(ours), _plain(theirs)
+    found = [
+        Difference(
+            day=day, model=model, ours=left.get((day, model)), theirs=right.get((day, model))
+        )
+        for day, model in sorted(left.keys() | right.keys())
+    ]
+    return [row for row in found if row.ours or row.theirs != Usage()]
+
+
+def totals(rows: list[Difference]) -> list[Difference]:
+    """The same by model alone: a batch that ran over midnight shifts days and no total."""
+    models = sorted({row.model for row in rows})
+    return [
+        Difference(
+            day="all",
+            model=model,
+            ours=_sum([row.ours for row in rows if row.model == model]),
+            theirs=_sum([row.theirs for row in rows if row.model == model]),
+        )
+        for model in models
+    ]
+
+
+def add(left: Usage, right: Usage) -> Usage:
+    """Token by token."""
+    return Usage(**{name: _of(left, name) + _of(right, name) for name in _COLUMNS})
+
+
+def _sum(parts: list[Usage | None]) -> Usage | None:
+    found = [part for part in parts if part is not None]
+    total = Usage()
+    for part in found:
+        total = add(total, part)
+    return total if found else None
+
+
+def _plain(usage: Mapping[Key, Usage]) -> dict[Key, Usage]:
+    plain = dict[Key, Usage]()
+    for (day, model), tokens in usage.items():
+        key = day, _DATE_SUFFIX.sub("", model)
+        plain[key] = add(plain.get(key, Usage()), tokens)
+    return plain
+
+
+def _of(usage: Usage | None, name: str) -> int:
+    return int(getattr(usage, name)) if usage else 0
+
+
+def _from_csv(text: str) -> Iterator[tuple[Key, Usage, str | None]]:
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    try:
+        header = list(reader.fieldnames or [])
+        missing = [name for name in (_DAY, _MODEL, *_COLUMNS.values()) if name not in header]
+        if missing:
+            raise InputError(
+                f"The export lacks the columns {', '.join(missing)}."
+                f" It has: {', '.join(header)[:300] or 'none'}. Nothing was compared."
+            )
+        tier = next((name for name in _TIERS if name in header), None)
+        for row in reader:
+            where = f"Line {reader.line_num} of the export"
+            tokens = {key: _tokens(row[column], where, column) for key, column in _COLUMNS.items()}
+            key = _day(row[_DAY], where), _model(row[_MODEL], where)
+            yield key, Usage(**tokens), (row[tier] or "").strip().lower() if tier else None
+    except csv.Error as error:
+        raise InputError(f"The export is no CSV: {error}.") from error
+
+
+def _from_json(text: str) -> Iterator[tuple[Key, Usage, str | None]]:
+    try:
+        document: Any = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InputError(f"The export is not JSON: {error}.") from error
+    buckets: Any = document.get("data") if isinstance(document, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if not isinstance(buckets, list):
+        raise InputError('The export has no "data": it is no usage report of the Admin API.')
+    for number, bucket in enumerate(cast("list[Any]", buckets), 1):
+        where = f"Bucket {number} of the export"
+        results: Any = bucket.get("results") if isinstance(bucket, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        if not isinstance(results, list):
+            raise InputError(f'{where} has no "results".')
+        fields = cast("dict[str, Any]", bucket)
+        day = _day(str(fields.get("starting_at", ""))[:10], where)
+        for result in cast("list[Any]", results):
+            yield _json_row(result, day, where)
+
+
+def _json_row(result: object, day: str, where: str) -> tuple[Key, Usage, str | None]:
+    if not isinstance(result, dict):
+        raise InputError(f"{where} has a result that is no object.")
+    row = cast("dict[str, Any]", result)
+    created = row.get("cache_creation")
+    if not isinstance(created, dict):
+        raise InputError(f'{where}: a result has no "cache_creation". Nothing was compared.')
+    writes = cast("dict[str, Any]", created)
+    tier = row.get("service_tier")
+    usage = Usage(
+        input_tokens=_tokens(row.get("uncached_input_tokens"), where, "uncached_input_tokens"),
+        output_tokens=_tokens(row.get("output_tokens"), where, "output_tokens"),
+        cache_write_5m_tokens=_tokens(
+            writes.get("ephemeral_5m_input_tokens"), where, "ephemeral_5m_input_tokens"
+        ),
+        cache_write_1h_tokens=_tokens(
+            writes.get("ephemeral_1h_input_tokens"), where, "ephemeral_1h_input_tokens"
+        ),
+        cache_read_tokens=_tokens(
+            row.get("cache_read_input_tokens"), where, "cache_read_input_tokens"
+        ),
+    )
+    return (day, _model(row.get("model"), where)), usage, tier if isinstance(tier, str) else None
+
+
+def _tokens(value: object, where: str, name: str) -> int:
+    text = str(value).strip().replace(",", "")
+    if isinstance(value, bool) or not text.isascii() or not text.isdecimal():
+        raise InputError(f"{where}: {name} must be a whole number from 0 on, not {value!r:.40}.")
+    return int(text)
+
+
+def _day(value: object, where: str) -> str:
+    try:
+        return date.fromisoformat(str(value)[:10]).isoformat()
+    except ValueError:
+        raise InputError(f"{where}: {value!r:.40} is no date.") from None
+
+
+def _model(value: object, where: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{where} names no model; export it by model.")
+    return value.strip()

@@ -1,0 +1,46 @@
+"""Compares batch-cost-log.jsonl with the ledger that it mirrors, line by line."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from msgspec import Struct
+
+from core.errors import InputError
+from state.db.reader import Source
+from state.queries import mirrors
+
+
+class LogCheck(Struct, frozen=True, kw_only=True):
+    """How many lines agree, and the text of those that only the one or the other has."""
+
+    agreeing: int
+    only_in_log: tuple[str, ...]
+    only_in_ledger: tuple[str, ...]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the log says what the ledger says."""
+        return not self.only_in_log and not self.only_in_ledger
+
+
+def check(source: Source, path: Path) -> LogCheck:
+    """The log against the ledger. Raises InputError for a file or a line that cannot be read."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    found = Counter(_canonical(line, number) for number, line in enumerate(lines, 1))
+    expected = Counter(json.dumps(line, sort_keys=True) for line in mirrors.cost_lines(source))
+    return LogCheck(
+        agreeing=(found & expected).total(),
+        only_in_log=tuple((found - expected).elements()),
+        only_in_ledger=tuple((expected - found).elements()),
+    )
+
+
+def _canonical(line: bytes, number: int) -> str:
+    try:
+        return json.dumps(json.loads(line), sort_keys=True)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"Line {number} of the cost log is not JSON: {error}.") from error

@@ -1,0 +1,171 @@
+"""The lines of an hourly e-mail: what was saved, what runs, and what somebody should look at."""
+
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+
+from msgspec import Struct
+
+from core.config.durations import RETENTION
+from core.money.pricing import dollars, dollars_text
+from core.text import counted
+from state.db.reader import Source
+from state.model.records import Batch
+from state.model.timestamps import from_text, to_text
+from state.queries import digest_views, views
+from state.queries.digest_views import Since
+
+ERRORS_A_DAY = 5
+_DAY = timedelta(days=1)
+# The guard fires two hours before a deadline; an hour more lets a person be first.
+_AT_RISK = timedelta(hours=3)
+# The API keeps results for 29 days; a week before that somebody should know.
+_RETENTION_NOTICE = timedelta(days=7)
+_SHOWN = 5
+
+
+class Digest(Struct, frozen=True, kw_only=True):
+    """What happened since a time. `errors_a_day` are those of the last 24 hours."""
+
+    since_ts: str
+    now: datetime
+    happened: Since
+    open_batches: int
+    open_requests: int
+    errors_a_day: int
+    # None: no limit.
+    error_limit: int | None
+    at_risk: tuple[Batch, ...]
+    leaving: tuple[Batch, ...]
+
+    @property
+    def has_error_alert(self) -> bool:
+        """Whether more failed in a day than is allowed."""
+        return self.error_limit is not None and self.errors_a_day > self.error_limit
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether there is nothing at all to say."""
+        seen = self.happened
+        quiet = not (seen.ended or seen.answered or seen.failed or seen.fallbacks)
+        return quiet and not (
+            self.open_batches or self.at_risk or self.leaving or self.has_error_alert
+        )
+
+
+def digest(
+    source: Source, *, since: datetime, now: datetime, error_limit: int | None = ERRORS_A_DAY
+) -> Digest:
+    """Everything from the ledger."""
+    open_batches = views.open_batches(source)
+    day = digest_views.since(source, to_text(now - _DAY))
+    return Digest(
+        since_ts=to_text(since),
+        now=now,
+        happened=digest_views.since(source, to_text(since)),
+        open_batches=len(open_batches),
+        open_requests=sum(batch.request_count for batch in open_batches),
+        errors_a_day=day.failed,
+        error_limit=error_limit,
+        at_risk=tuple(digest_views.due_before(source, to_text(now + _AT_RISK))),
+        leaving=tuple(
+            digest_views.uncollected_since(source, to_text(now + _RETENTION_NOTICE - RETENTION))
+        ),
+    )
+
+
+def lines(found: Digest) -> list[str]:
+    """One thought a line, the money first; a single calm line where there is nothing to say."""
+    since = found.since_ts[:16].replace("T", " ")
+    if found.is_calm:
+        return [f"All quiet since {since} UTC: nothing open, nothing ended, nothing failed."]
+    seen = found.happened
+    spent = dollars_text(seen.cost_nano)
+    if seen.unpriced:
+        spent += f", and {counted(seen.unpriced, 'answer')} without a known price"
+    said = [
+        f"Saved since {since} UTC: {dollars_text(seen.savings_nano)}; spent {spent}.",
+        f"Open: {_batches(found.open_batches)}, {counted(found.open_requests, 'request')}.",
+        f"Ended: {_batches(seen.ended)}, {counted(seen.answered, 'answer')}.",
+    ]
+    if seen.failed or found.has_error_alert:
+        said.append(_errors(found))
+    if seen.surplus_nano:
+        said.append(
+            f"Paid twice: {dollars_text(seen.surplus_nano)}, for answers that came a second time."
+        )
+    if seen.fallbacks:
+        said.append(f"Sync fallbacks: {seen.fallbacks:,}, at the full price.")
+    said += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]
+    said += [_retention(batch, found.now) for batch in found.leaving[:_SHOWN]]
+    hidden = max(0, len(found.at_risk) - _SHOWN) + max(0, len(found.leaving) - _SHOWN)
+    return [*said, f"And {hidden:,} more of these."] if hidden else said
+
+
+def as_json(found: Digest) -> dict[str, Any]:
+    """The same for a program."""
+    seen = found.happened
+    return {
+        "since": found.since_ts,
+        "saved_usd": float(dollars(seen.savings_nano)),
+        "cost_usd": float(dollars(seen.cost_nano)),
+        "duplicate_spend_usd": float(dollars(seen.surplus_nano)),
+        "unpriced": seen.unpriced,
+        "open": found.open_batches,
+        "open_requests": found.open_requests,
+        "ended": seen.ended,
+        "answers": seen.answered,
+        "errors": seen.failed,
+        "errors_24h": found.errors_a_day,
+        "error_alert": found.has_error_alert,
+        "fallbacks": seen.fallbacks,
+        "deadlines_at_risk": [
+            {"batch_id": b.key, "tag": b.tag, "deadline_ts": b.deadline_ts} for b in found.at_risk
+        ],
+        "retention": [
+            {"batch_id": b.key, "tag": b.tag, "days_left": _days_left(b, found.now)}
+            for b in found.leaving
+        ],
+        "calm": found.is_calm,
+        "lines": lines(found),
+    }
+
+
+def as_html(found: Digest) -> str:
+    """A list that any mail program shows; what came from outside is escaped."""
+    rows = "".join(f"<li>{escape(line)}</li>" for line in lines(found))
+    return f"<ul>{rows}</ul>"
+
+
+def _errors(found: Digest) -> str:
+    said = f"Errors: {found.happened.failed:,}, {found.errors_a_day:,} in 24 hours"
+    if found.has_error_alert:
+        return f"ALERT. {said}, over the limit of {found.error_limit:,}: titan-console errors."
+    return f"{said}."
+
+
+def _risk(batch: Batch, now: datetime) -> str:
+    left = from_text(batch.deadline_ts or batch.created_ts) - now
+    state = f"is {_span(-left)} late" if left < timedelta(0) else f"is due in {_span(left)}"
+    return f"Deadline at risk: {batch.tag} ({batch.key}) {state} and is not done."
+
+
+def _retention(batch: Batch, now: datetime) -> str:
+    left = _days_left(batch, now)
+    when = f"in {counted(left, 'day')}" if left > 0 else "any time now"
+    return (
+        f"Retention: the API drops the results of {batch.tag} ({batch.key}) {when}; not here yet."
+    )
+
+
+def _days_left(batch: Batch, now: datetime) -> int:
+    return max(0, (from_text(batch.accepted_ts or batch.created_ts) + RETENTION - now).days)
+
+
+def _span(time: timedelta) -> str:
+    minutes = int(time.total_seconds()) // 60
+    return f"{minutes // 60}h {minutes % 60:02d}m"
+
+
+def _batches(number: int) -> str:
+    return counted(number, "batch", "batches")

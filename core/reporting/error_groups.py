@@ -1,0 +1,138 @@
+"""Groups what went wrong by workflow, kind and fingerprint."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from core.commands.eligibility import NEEDS_EDIT
+from core.reporting.fingerprint import fingerprint
+from state.db.reader import Source
+from state.model.filter_terms import Term
+from state.model.records import Outcome
+from state.queries import error_views
+from state.queries.error_views import Said
+
+
+class NextStep(StrEnum):
+    """What brings a group to an end."""
+
+    REPLAY = "replay"
+    EDIT = "edit"
+    LOOK = "look"
+
+
+class GroupKey(Struct, frozen=True, kw_only=True):
+    """What the requests of a group have in common."""
+
+    workflow: str
+    kind: str
+    fingerprint: str
+    is_review: bool
+
+    @property
+    def name(self) -> str:
+        """One text for all of it."""
+        return "\n".join((self.workflow, self.kind, self.fingerprint, str(self.is_review)))
+
+
+class ErrorGroup(Struct, frozen=True, kw_only=True):
+    """Requests that went wrong in the same way; `sample` is what was said of the latest ones."""
+
+    key: GroupKey
+    outcome: Outcome
+    count: int
+    tags: tuple[str, ...]
+    first_ts: str
+    last_ts: str
+    sample: str
+
+    @property
+    def next_step(self) -> NextStep:
+        """A replay, one with an edit, or a look by a person."""
+        if self.key.is_review:
+            return NextStep.LOOK
+        return NextStep.EDIT if self.key.kind == NEEDS_EDIT else NextStep.REPLAY
+
+
+class _Growing(Struct):
+    latest: Said
+    count: int = 0
+    first_ts: str = ""
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+
+    def add(self, said: Said) -> None:
+        """Take one more in; each tag is kept with when it was last met."""
+        self.count += said.count
+        self.first_ts = min(filter(None, (self.first_ts, said.first_ts)), default="")
+        self.tags[said.tag] = max(self.tags.get(said.tag, ""), said.last_ts)
+        if said.last_ts > self.latest.last_ts:
+            self.latest = said
+
+
+def group(all_said: Iterable[Said]) -> list[ErrorGroup]:
+    """The groups: by workflow, then kind, those with the most requests first; tags latest first."""
+    growing: dict[GroupKey, _Growing] = {}
+    prints: dict[str, str] = {}
+    for said in all_said:
+        print_ = prints.get(said.message)
+        if print_ is None:
+            print_ = prints[said.message] = fingerprint(said.message)
+        key = GroupKey(
+            workflow=said.workflow, kind=said.kind, fingerprint=print_, is_review=said.is_review
+        )
+        growing.setdefault(key, _Growing(said)).add(said)
+    return nested([_grown(key, grown) for key, grown in growing.items()])
+
+
+def _grown(key: GroupKey, grown: _Growing) -> ErrorGroup:
+    return ErrorGroup(
+        key=key,
+        outcome=grown.latest.outcome,
+        count=grown.count,
+        tags=tuple(sorted(grown.tags, key=lambda tag: grown.tags[tag], reverse=True)),
+        first_ts=grown.first_ts,
+        last_ts=grown.latest.last_ts,
+        sample=grown.latest.message,
+    )
+
+
+def nested(groups: Sequence[ErrorGroup]) -> list[ErrorGroup]:
+    """What to review after what failed; the workflows, kinds and groups with the most first."""
+    workflows: dict[tuple[bool, str], int] = {}
+    kinds: dict[tuple[bool, str, str], int] = {}
+    for one in groups:
+        key = one.key
+        of_workflow, of_kind = (
+            (key.is_review, key.workflow),
+            (key.is_review, key.workflow, key.kind),
+        )
+        workflows[of_workflow] = workflows.get(of_workflow, 0) + one.count
+        kinds[of_kind] = kinds.get(of_kind, 0) + one.count
+
+    def place(one: ErrorGroup) -> tuple[bool, int, str, int, str, int, str]:
+        key = one.key
+        return (
+            key.is_review,
+            -workflows[key.is_review, key.workflow],
+            key.workflow,
+            -kinds[key.is_review, key.workflow, key.kind],
+            key.kind,
+            -one.count,
+            key.fingerprint,
+        )
+
+    return sorted(groups, key=place)
+
+
+def ids_of(source: Source, key: GroupKey, terms: Sequence[Term], now: datetime) -> "array[int]":
+    """The requests of a group that match the terms, oldest first."""
+    found = array("q")
+    for message, ids in error_views.ids_by_message(
+        source, terms, now, workflow=key.workflow, kind=key.kind, is_review=key.is_review
+    ):
+        if fingerprint(message) == key.fingerprint:
+            found.extend(ids)
+    return array("q", sorted(found))

@@ -1,0 +1,117 @@
+"""Writes requests or batches out for other programs: JSON lines, or CSV for a spreadsheet."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Any, TextIO
+
+from msgspec.structs import asdict
+
+from core.api.result_schema import message_of
+from core.delivery.results import text_of
+from core.reporting import json_reports
+from state.db.reader import Source
+from state.files.folder import Folder
+from state.files.spool import LineReader
+from state.model.errors import FileLost
+from state.model.records import Batch, Outcome
+from state.queries import export_views
+from state.queries.export_views import ExportRow
+
+Record = dict[str, Any]
+# What a spreadsheet takes for the beginning of a formula, or drops before it looks for one.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+class Format(StrEnum):
+    """How an export is written."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def requests(source: Source, folder: Folder, ids: Iterable[int]) -> Iterator[Record]:
+    """One record a request, in this order; the text is None where there is no answer on disk."""
+    with LineReader(folder.results) as lines:
+        for row in export_views.requests(source, ids):
+            yield _record(row, _text(lines, row))
+
+
+def batches(found: Iterable[Batch]) -> Iterator[Record]:
+    """One record a batch, its counts side by side."""
+    for batch in found:
+        record = json_reports.batch(batch)
+        counts: Record = record.pop("counts")
+        yield record | counts
+
+
+def write(records: Iterable[Record], to: TextIO, form: Format) -> int:
+    """Write them all; how many there were."""
+    return _write_csv(records, to) if form == Format.CSV else _write_lines(records, to)
+
+
+def _write_lines(records: Iterable[Record], to: TextIO) -> int:
+    count = 0
+    for count, record in enumerate(records, 1):  # noqa: B007 - the last number is the answer
+        to.write(json.dumps(record, ensure_ascii=True) + "\n")
+    return count
+
+
+def _write_csv(records: Iterable[Record], to: TextIO) -> int:
+    writer = csv.writer(to)
+    count = 0
+    for count, record in enumerate(records, 1):
+        if count == 1:
+            writer.writerow(record)
+        writer.writerow([safe_cell(value) for value in record.values()])
+    return count
+
+
+def safe_cell(value: object) -> object:
+    """The value as a cell that no spreadsheet runs: a text that looks like a formula is quoted."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=True)
+    if not isinstance(value, str):
+        return value
+    # NUL ends a cell early in some programs.
+    plain = value.replace("\0", "\ufffd")
+    return f"'{plain}" if plain.lstrip(" \u00a0").startswith(_FORMULA) else plain
+
+
+def _record(row: ExportRow, text: str | None) -> Record:
+    known = row.cost_nano is not None and row.sync_cost_nano is not None
+    return {
+        "custom_id": row.custom_id,
+        "tag": row.tag,
+        "workflow": row.workflow,
+        "status": row.status.value,
+        "outcome": row.outcome.value if row.outcome else None,
+        "batch_id": row.batch_key,
+        "remote_id": row.remote_id,
+        "kind": row.kind.value if row.kind else None,
+        "model": row.model,
+        "attempts": row.attempts,
+        "stop_reason": row.stop_reason,
+        "error_type": row.error_type,
+        "error_message": row.error_message,
+        **asdict(row.usage),
+        "cost_usd": json_reports.usd(row.cost_nano),
+        "sync_usd": json_reports.usd(row.sync_cost_nano),
+        "savings_usd": json_reports.usd(
+            (row.sync_cost_nano or 0) - (row.cost_nano or 0) if known else None
+        ),
+        "submitted_ts": row.submitted_ts,
+        "ended_ts": row.ended_ts,
+        "text": text,
+    }
+
+
+def _text(lines: LineReader, row: ExportRow) -> str | None:
+    if row.result is None or row.outcome != Outcome.SUCCEEDED:
+        return None
+    try:
+        line = lines.read(row.result.file, row.result.offset, row.result.length)
+        return text_of(message_of(line))
+    except (FileLost, KeyError, TypeError, ValueError, RecursionError):
+        return None

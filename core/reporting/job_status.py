@@ -1,0 +1,130 @@
+"""The catalogue beside what its jobs did, read at one moment: for the screen and its JSON twin."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from core.config import titan_file
+from core.config.catalogue import Catalogue, Job
+from core.config.toml_reader import Mistake
+from core.config.windows import Window, next_window
+from state.db.reader import Source
+from state.files.folder import Folder
+from state.model.timestamps import from_text, to_text
+from state.operations import pauses
+from state.operations.pauses import Pause
+from state.queries import job_views
+from state.queries.job_views import JobRun, LastCommand
+
+
+class Lane(StrEnum):
+    """Which way a job's work goes."""
+
+    BATCH = "batch"
+    SYNC = "sync"
+    NEVER = "never"
+
+
+class JobLine(Struct, frozen=True, kw_only=True):
+    """A job of the catalogue, or a workflow that the ledger knows and the catalogue does not.
+
+    `runs` are newest first. `fallback` is of what is under way, else of the next run.
+    """
+
+    name: str
+    job: Job | None
+    tier: str
+    lane: Lane
+    runs: Sequence[JobRun]
+    window: Window | None
+    fallback: datetime | None
+    pause: Pause | None
+    command: LastCommand | None
+
+
+class JobBoard(Struct, frozen=True, kw_only=True):
+    """Every job, what is never batched and why, and what is wrong in titan.toml."""
+
+    has_file: bool
+    lines: Sequence[JobLine]
+    never: Mapping[str, str]
+    mistakes: Sequence[Mistake]
+
+
+def read(source: Source, folder: Folder, now: datetime) -> JobBoard:
+    """The jobs in the order of titan.toml, then the other workflows."""
+    catalogue = titan_file.read(folder)
+    runs = dict[str, list[JobRun]]()
+    for run in job_views.latest_runs(source):
+        job = catalogue.job_named((run.job, run.workflow))
+        runs.setdefault(job.name if job else run.workflow, []).append(run)
+    paused = {pause.workflow: pause for pause in pauses.paused(source)}
+    commands = {found.workflow: found for found in job_views.last_commands(source)}
+    names = [*catalogue.jobs, *sorted(set(runs) - set(catalogue.jobs))]
+    return JobBoard(
+        has_file=titan_file.path_of(folder).exists(),
+        lines=[_line(catalogue, name, runs.get(name, []), paused, commands, now) for name in names],
+        never=catalogue.never_batch.reasons(),
+        mistakes=catalogue.mistakes,
+    )
+
+
+def _line(
+    catalogue: Catalogue,
+    name: str,
+    runs: Sequence[JobRun],
+    paused: Mapping[str, Pause],
+    commands: Mapping[str, LastCommand],
+    now: datetime,
+) -> JobLine:
+    job = catalogue.jobs.get(name)
+    workload = catalogue.workloads.get(job.workload) if job else None
+    is_sync = workload is not None and not workload.is_batched
+    window = _window(job, runs, now)
+    workflows = (name, *(run.workflow for run in runs))
+    return JobLine(
+        name=name,
+        job=job,
+        tier=job.workload if job else "",
+        lane=Lane.SYNC if is_sync else Lane.BATCH,
+        runs=runs[: job_views.LATEST],
+        window=window,
+        fallback=_fallback(runs) or (window.fallback if window else None),
+        pause=next((paused[one] for one in workflows if one in paused), None),
+        command=next((commands[one] for one in workflows if one in commands), None),
+    )
+
+
+def _window(job: Job | None, runs: Sequence[JobRun], now: datetime) -> Window | None:
+    if job is None or not runs:
+        return None
+    last = runs[0]
+    return next_window(
+        job,
+        submitted=from_text(last.created_ts),
+        deadline=from_text(last.deadline_ts) if last.deadline_ts else None,
+        now=now,
+    )
+
+
+def _fallback(runs: Sequence[JobRun]) -> datetime | None:
+    dues = [run.deadline_ts for run in runs if run.deadline_ts and not run.finished_ts]
+    return Window(due=from_text(min(dues))).fallback if dues else None
+
+
+def as_json(line: JobLine) -> dict[str, object]:
+    """What `jobs --json` adds to a job."""
+    last = line.runs[0] if line.runs else None
+    return {
+        "lane": line.lane.value,
+        "next_due_ts": to_text(line.window.due) if line.window else None,
+        "submit_from_ts": to_text(line.window.submit_from) if line.window else None,
+        "fallback_ts": to_text(line.fallback) if line.fallback else None,
+        "paused": line.pause is not None,
+        "last_submitted_ts": last.created_ts if last else None,
+        "last_delivered_ts": last.delivered_ts if last else None,
+        "last_failed": last.failed if last else None,
+        "on_settled_state": line.command.state.value if line.command else None,
+    }

@@ -1,0 +1,1 @@
+"""Requests before they are sent: validation, cache control, splitting, wire ids. Pure."""

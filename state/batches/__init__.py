@@ -1,0 +1,1 @@
+"""Writes on the life of a batch: submit, send, status, collect."""

@@ -1,0 +1,103 @@
+"""Takes a batch in that the API has and the ledger never sent, or has forgotten."""
+
+from state.batches import submissions
+from state.batches.orphans import Orphan, OrphanVerdict
+from state.batches.sending import RemoteState
+from state.db.ledger import Ledger, Written
+from state.db.rows import to_batch
+from state.model.errors import AlreadySubmitted
+from state.model.records import Batch, NewSubmission, Submission
+
+
+def known(ledger: Ledger, remote_id: str) -> Batch | None:
+    """The batch with that id, if the ledger has one."""
+    row = ledger.row("SELECT * FROM batches WHERE remote_id = ?", remote_id)
+    return to_batch(row) if row else None
+
+
+def suspect(ledger: Ledger, remote: RemoteState) -> Orphan:
+    """An operator says that it may be ours, whatever was thought of it."""
+    with ledger.transaction("suspect") as written:
+        ledger.execute(
+            "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
+            " VALUES (?, 'suspect', ?, ?, ?)"
+            " ON CONFLICT (remote_id) DO UPDATE SET verdict = 'suspect', failures = 0",
+            remote.remote_id,
+            remote.counts.total(),
+            remote.created_ts,
+            written.at,
+        )
+    return Orphan(
+        remote_id=remote.remote_id,
+        verdict=OrphanVerdict.SUSPECT,
+        request_count=remote.counts.total(),
+        remote_created_ts=remote.created_ts,
+        seen_ts=written.at,
+        failures=0,
+    )
+
+
+def take_in(
+    ledger: Ledger, new: NewSubmission, remote: RemoteState, account: str | None
+) -> Submission:
+    """The staged requests as a submission whose one batch is that one at the API.
+
+    Raises AlreadySubmitted where the tag has one of the custom_ids already.
+    """
+    with ledger.transaction("adopt") as written:
+        if submissions.earlier(ledger, new.tag) is not None:
+            raise AlreadySubmitted(
+                f"The same custom_ids are already under tag {new.tag!r}: adopt it with another"
+                " --tag."
+            )
+        submission = submissions.insert(ledger, written, new)
+        batch_id = _add_batch(ledger, written, submission, remote, account)
+        ledger.execute(
+            "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
+            " VALUES (?, 'ours', ?, ?, ?) ON CONFLICT (remote_id) DO UPDATE SET verdict = 'ours'",
+            remote.remote_id,
+            remote.counts.total(),
+            remote.created_ts,
+            written.at,
+        )
+        ledger.event(
+            written,
+            "batch.adopted",
+            batch_id=batch_id,
+            remote_id=remote.remote_id,
+            identified_by="operator",
+            bodies="unknown",
+        )
+    return submission
+
+
+def _add_batch(
+    ledger: Ledger,
+    written: Written,
+    submission: Submission,
+    remote: RemoteState,
+    account: str | None,
+) -> int:
+    batch_id = ledger.insert(
+        "INSERT INTO batches (key, nonce, account, submission_id, tag, workflow, model, lane, kind,"
+        " status, remote_id, identified_by, request_count, processing, created_ts, accepted_ts,"
+        " expires_ts, rev) SELECT key, ?, ?, id, tag, workflow, model, 'anthropic', 'batch',"
+        " 'in_progress', ?, 'operator', request_count, request_count, ?, ?, ?, ?"
+        " FROM submissions WHERE id = ?",
+        ledger.word(submissions.NONCE_LENGTH),
+        account,
+        remote.remote_id,
+        written.at,
+        remote.created_ts,
+        remote.expires_ts,
+        written.rev,
+        submission.id,
+    )
+    ledger.execute(
+        "INSERT INTO attempts (batch_id, request_id, live)"
+        " SELECT ?, id, 1 FROM requests WHERE submission_id = ?",
+        batch_id,
+        submission.id,
+    )
+    ledger.execute("UPDATE requests SET status = 'live' WHERE submission_id = ?", submission.id)
+    return batch_id

@@ -1,0 +1,121 @@
+"""New rows for what a refused create leaves over: halves of one too large, all but a bad one."""
+
+from state.batches.sending import finish_submission, free_live
+from state.batches.submissions import add_batch
+from state.db.ledger import Ledger, Written
+from state.db.rows import to_batch, to_submission
+from state.model.records import Batch
+
+
+def halve(ledger: Ledger, batch: Batch, reason: str, *, wire_overhead: int) -> list[Batch]:
+    """The body was too large: two new intents with half of the requests each."""
+    with ledger.transaction("halve") as written:
+        if not _leave(ledger, written, batch, "released", reason):
+            return []
+        free_live(ledger, batch.id, "waiting")
+        ids = _request_ids(ledger, batch)
+        middle = ids[len(ids) // 2]
+        added = [
+            _add(ledger, written, batch, low, high, wire_overhead)
+            for low, high in ((ids[0], middle - 1), (middle, ids[-1]))
+        ]
+        ledger.event(written, "batch.released", batch_id=batch.id, reason=reason)
+    return _reread(ledger, added)
+
+
+def drop_one(
+    ledger: Ledger,
+    batch: Batch,
+    position: int,
+    *,
+    error_type: str,
+    message: str,
+    wire_overhead: int,
+) -> list[Batch]:
+    """The API named the bad request: that one is errored, a new intent has the others."""
+    with ledger.transaction("drop_one") as written:
+        reason = f"{error_type}: {message}"
+        if not _leave(ledger, written, batch, "refused", reason):
+            return []
+        ids = _request_ids(ledger, batch)
+        bad = ids[position]
+        ledger.execute(
+            "UPDATE requests SET status = 'errored' WHERE id = ? AND status = 'live'", bad
+        )
+        ledger.execute(
+            "UPDATE attempts SET live = 0, outcome = 'errored', error_type = ?, error_message = ?,"
+            " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ? AND request_id = ?",
+            error_type,
+            message,
+            batch.id,
+            bad,
+        )
+        free_live(ledger, batch.id, "waiting")
+        ledger.execute("UPDATE batches SET processing = 0, errored = 1 WHERE id = ?", batch.id)
+        added = [_add(ledger, written, batch, ids[0], ids[-1], wire_overhead)]
+        ledger.event(
+            written,
+            "batch.refused",
+            batch_id=batch.id,
+            error_type=error_type,
+            message=message,
+            request=position,
+        )
+        finish_submission(ledger, written, batch.submission_id)
+    return _reread(ledger, added)
+
+
+def _leave(ledger: Ledger, written: Written, batch: Batch, status: str, reason: str) -> bool:
+    return bool(
+        ledger.execute(
+            "UPDATE batches SET status = ?, last_error = ?, ended_ts = ?, rev = ?"
+            " WHERE id = ? AND status = 'sending'",
+            status,
+            reason,
+            written.at,
+            written.rev,
+            batch.id,
+        )
+    )
+
+
+def _request_ids(ledger: Ledger, batch: Batch) -> list[int]:
+    """In the order of the body."""
+    return [
+        row[0]
+        for row in ledger.rows(
+            "SELECT request_id FROM attempts WHERE batch_id = ? ORDER BY request_id", batch.id
+        )
+    ]
+
+
+def _add(
+    ledger: Ledger, written: Written, batch: Batch, low: int, high: int, overhead: int
+) -> int | None:
+    """An intent for what waits of the batch's requests between these; None when nothing does."""
+    chosen = "r.id BETWEEN ? AND ? AND r.id IN (SELECT request_id FROM attempts WHERE batch_id = ?)"
+    parameters = (low, high, batch.id)
+    waiting = ledger.row(
+        f"SELECT 1 FROM requests r WHERE r.status = 'waiting' AND {chosen} LIMIT 1",  # noqa: S608 - our own words
+        *parameters,
+    )
+    if waiting is None:
+        return None
+    submission = ledger.rows("SELECT * FROM submissions WHERE id = ?", batch.submission_id)[0]
+    return add_batch(
+        ledger,
+        written,
+        to_submission(submission),
+        betas=",".join(batch.betas),
+        overhead=overhead,
+        chosen=chosen,
+        parameters=parameters,
+    )
+
+
+def _reread(ledger: Ledger, ids: list[int | None]) -> list[Batch]:
+    return [
+        to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
+        for batch_id in ids
+        if batch_id is not None
+    ]

@@ -1,0 +1,248 @@
+"""Takes a batch's results in: laid down beside the ledger, then committed all at once."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from state.batches.sending import finish_submission
+from state.db.ledger import Ledger, Written
+from state.model.records import Batch, Collected, Collection, Staged
+
+_STAGED = (
+    "request_id INTEGER PRIMARY KEY, outcome TEXT, error_type TEXT, error_message TEXT,"
+    " stop_reason TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER,"
+    " cache_write_5m_tokens INTEGER, cache_write_1h_tokens INTEGER, cache_read_tokens INTEGER,"
+    " cost_nano INTEGER, sync_cost_nano INTEGER, result_offset INTEGER, result_length INTEGER"
+)
+_TOKENS = [
+    "input_tokens",
+    "output_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_read_tokens",
+]
+_COPIED = [
+    *("outcome", "error_type", "error_message", "stop_reason", "model"),
+    *_TOKENS,
+    *("cost_nano", "result_offset", "result_length"),
+]
+
+
+def begin(ledger: Ledger) -> None:
+    """Make room for the lines of one batch."""
+    ledger.execute("DROP TABLE IF EXISTS temp.staged")
+    ledger.execute(f"CREATE TEMP TABLE staged ({_STAGED})")
+
+
+def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, bool]]:
+    """Every custom_id of the batch, its request, and whether an earlier try brought its result."""
+    return ledger.each(
+        "SELECT r.custom_id, r.id, a.outcome IS NOT NULL AND a.outcome <> 'missing'"
+        " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ?",
+        batch.id,
+    )
+
+
+def long_ids(ledger: Ledger, batch: Batch, longer_than: int) -> list[str]:
+    """The custom_ids of the batch that had to be shortened on the wire."""
+    return [
+        row[0]
+        for row in ledger.each(
+            "SELECT r.custom_id FROM attempts a JOIN requests r ON r.id = a.request_id"
+            " WHERE a.batch_id = ? AND length(r.custom_id) > ?",
+            batch.id,
+            longer_than,
+        )
+    ]
+
+
+def stage(ledger: Ledger, results: Iterable[Staged]) -> None:
+    """Lay good lines down, each request once; they count only from `commit` on."""
+    ledger.execute("BEGIN")
+    try:
+        ledger.fill_beside("staged", results)
+    finally:
+        ledger.execute("COMMIT")
+
+
+def commit(
+    ledger: Ledger,
+    batch: Batch,
+    *,
+    results_bytes: int,
+    end: Collection | None = None,
+    trouble: str | None = None,
+    place: Callable[[], None] = lambda: None,
+) -> Collected:
+    """Everything staged becomes visible at once: attempts, requests, totals and the batch.
+
+    `trouble` says what was wrong with this try's answer, if anything was. The batch is collected
+    when each of its requests has an outcome. Where some have none, `end` says how the batch ends
+    and they are `missing`; without `end` it stays pending and a later try brings the rest.
+    `place` puts this try's file where the ledger says that the answers are.
+    """
+    with ledger.transaction("collect") as written:
+        if not ledger.row(
+            "SELECT 1 FROM batches WHERE id = ? AND collection = 'pending' AND collect_tries = ?",
+            batch.id,
+            batch.collect_tries,
+        ):
+            # Another pass was quicker, and its file is the one that counts.
+            return Collected(new=0, missing=0, complete=True)
+        place()
+        new = _take_attempts(ledger, batch)
+        missing = _count_missing(ledger, batch)
+        if missing and end:
+            ledger.execute(
+                "UPDATE attempts SET outcome = 'missing', cost_nano = 0, sync_cost_nano = 0,"
+                " live = 0 WHERE batch_id = ? AND outcome IS NULL",
+                batch.id,
+            )
+        _settle_requests(ledger, batch)
+        complete = not missing or end is not None
+        _add_up(
+            ledger,
+            written,
+            batch,
+            collection=(end if missing and end else Collection.COLLECTED)
+            if complete
+            else Collection.PENDING,
+            results_bytes=results_bytes,
+            trouble=trouble,
+        )
+        ledger.event(
+            written,
+            "batch.collected" if complete else "batch.collected_in_part",
+            batch_id=batch.id,
+            new=new,
+            missing=missing,
+            **({"trouble": trouble} if trouble else {}),
+        )
+        if complete:
+            add_daily_totals(ledger, written, batch)
+            finish_submission(ledger, written, batch.submission_id)
+    return Collected(new=new, missing=missing, complete=complete)
+
+
+def _take_attempts(ledger: Ledger, batch: Batch) -> int:
+    """Outcome, usage and cost of each staged line; a success that comes second is surplus."""
+    copied = ", ".join(f"{name} = s.{name}" for name in _COPIED)
+    return ledger.execute(
+        f"UPDATE attempts SET {copied}, live = 0,"  # noqa: S608 - our own column names
+        # What was answered already would not have been asked again synchronously.
+        " sync_cost_nano = CASE WHEN s.outcome = 'succeeded' AND r.status = 'succeeded' THEN 0"
+        " ELSE s.sync_cost_nano END,"
+        " surplus = (s.outcome = 'succeeded' AND r.status = 'succeeded')"
+        " FROM staged s JOIN requests r ON r.id = s.request_id"
+        " WHERE attempts.batch_id = ? AND attempts.request_id = s.request_id"
+        " AND (attempts.outcome IS NULL OR attempts.outcome = 'missing')",
+        batch.id,
+    )
+
+
+def _count_missing(ledger: Ledger, batch: Batch) -> int:
+    (count,) = ledger.rows(
+        "SELECT count(*) FROM attempts WHERE batch_id = ? AND outcome IS NULL", batch.id
+    )[0]
+    return count
+
+
+def _settle_requests(ledger: Ledger, batch: Batch) -> None:
+    """Compare and set: the first success settles, a failure only ends what was live here.
+
+    What was asked again in vain keeps the answer that it had.
+    """
+    ledger.execute(
+        "UPDATE requests SET status = 'succeeded', settled_by = a.batch_id FROM attempts a"
+        " WHERE a.batch_id = ? AND a.request_id = requests.id AND a.outcome = 'succeeded'"
+        " AND requests.status <> 'succeeded'",
+        batch.id,
+    )
+    ledger.execute(
+        "UPDATE requests SET status = a.outcome FROM attempts a"
+        " WHERE a.batch_id = ? AND a.request_id = requests.id AND a.outcome <> 'succeeded'"
+        " AND requests.status = 'live' AND NOT EXISTS"
+        " (SELECT 1 FROM attempts other WHERE other.request_id = requests.id AND other.live = 1)",
+        batch.id,
+    )
+    ledger.execute(
+        "UPDATE requests SET status = 'succeeded', settled_by ="
+        " (SELECT max(a.batch_id) FROM attempts a WHERE a.request_id = requests.id"
+        " AND a.outcome = 'succeeded')"
+        " WHERE id IN (SELECT request_id FROM attempts WHERE batch_id = ?)"
+        " AND status IN ('errored', 'canceled', 'expired', 'missing') AND EXISTS"
+        " (SELECT 1 FROM attempts a WHERE a.request_id = requests.id AND a.outcome = 'succeeded')",
+        batch.id,
+    )
+
+
+def _add_up(
+    ledger: Ledger,
+    written: Written,
+    batch: Batch,
+    *,
+    collection: Collection,
+    results_bytes: int,
+    trouble: str | None,
+) -> None:
+    """The batch's own sums; they are recounted, never added to.
+
+    Once it is collected, its counts are those of the results that came.
+    """
+    ledger.execute(
+        "UPDATE batches SET (cost_nano, sync_cost_nano, unpriced, surplus_nano) = (SELECT"
+        " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
+        " coalesce(sum(outcome = 'succeeded' AND cost_nano IS NULL), 0),"
+        " coalesce(sum(cost_nano) FILTER (WHERE surplus = 1), 0)"
+        " FROM attempts WHERE batch_id = batches.id AND outcome IS NOT NULL),"
+        " collection = ?, collected_ts = ?, collect_tries = collect_tries + 1,"
+        " results_bytes = ?, next_look_ts = NULL, last_error = ?, rev = ? WHERE id = ?",
+        collection,
+        None if collection == Collection.PENDING else written.at,
+        results_bytes,
+        trouble,
+        written.rev,
+        batch.id,
+    )
+    if collection != Collection.PENDING:
+        ledger.execute(
+            "UPDATE batches SET (processing, succeeded, errored, canceled, expired) = (SELECT 0,"
+            " sum(outcome = 'succeeded'), sum(outcome = 'errored'), sum(outcome = 'canceled'),"
+            " sum(outcome = 'expired') FROM attempts WHERE batch_id = batches.id) WHERE id = ?",
+            batch.id,
+        )
+
+
+def add_daily_totals(ledger: Ledger, written: Written, batch: Batch) -> None:
+    """Inside the transaction that completes a batch: its attempts count on this day."""
+    sums = ", ".join(f"sum({name})" for name in _TOKENS)
+    grown = ", ".join(
+        f"{name} = daily_totals.{name} + excluded.{name}"
+        for name in (
+            "requests",
+            "succeeded",
+            "errored",
+            "canceled",
+            "expired",
+            "missing",
+            *_TOKENS,
+            "cost_nano",
+            "sync_cost_nano",
+            "surplus_nano",
+            "unpriced",
+        )
+    )
+    ledger.execute(
+        "INSERT INTO daily_totals SELECT ?, ?, coalesce(model, ?), ?, count(*),"  # noqa: S608
+        " sum(outcome = 'succeeded'), sum(outcome = 'errored'), sum(outcome = 'canceled'),"
+        f" sum(outcome = 'expired'), sum(outcome = 'missing'), {sums},"
+        " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
+        " coalesce(sum(cost_nano) FILTER (WHERE surplus = 1), 0),"
+        " sum(outcome = 'succeeded' AND cost_nano IS NULL)"
+        " FROM attempts WHERE batch_id = ? GROUP BY coalesce(model, ?)"
+        f" ON CONFLICT (day, workflow, model, kind) DO UPDATE SET {grown}",
+        written.at[:10],
+        batch.workflow,
+        batch.model,
+        batch.kind,
+        batch.id,
+        batch.model,
+    )

@@ -1,0 +1,87 @@
+"""Synchronous runs that jobs made on their own and tell of, so that the figures know them."""
+
+from state.batches.collection import add_daily_totals
+from state.batches.submissions import NONCE_LENGTH
+from state.db.ledger import Ledger, Written
+from state.db.rows import to_batch
+from state.model.records import CollectedResult
+
+_TOKENS = "input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens"
+
+# The lane of synchronous runs that jobs made on their own and told us of.
+RECORDED = "recorded"
+
+
+def record(
+    ledger: Ledger,
+    *,
+    key: str,
+    tag: str,
+    workflow: str,
+    model: str,
+    answered: CollectedResult,
+) -> str:
+    """A batch of kind `sync` with one succeeded attempt; the key, an earlier one if it is known.
+
+    It has no body and no results file, and no staging file takes it up: its work date is empty.
+    """
+    with ledger.transaction("record_sync") as written:
+        known = ledger.row(
+            "SELECT s.key FROM requests r JOIN submissions s ON s.id = r.submission_id"
+            " WHERE r.tag = ? AND r.custom_id = ?",
+            tag,
+            answered.custom_id,
+        )
+        if known is not None:
+            return str(known["key"])
+        submission_id = ledger.insert(
+            "INSERT INTO submissions (key, tag, workflow, model, work_date, on_failure,"
+            " request_count, created_by, created_ts, finished_ts, delivered_ts, rev)"
+            " VALUES (?, ?, ?, ?, '', 'sync', 1, ?, ?, ?, ?, ?)",
+            *(key, tag, workflow, model, ledger.actor),
+            *(written.at, written.at, written.at, written.rev),
+        )
+        batch_id = _batch(ledger, written, submission_id, answered)
+        _request(ledger, submission_id, batch_id, answered)
+        ledger.event(written, "batch.collected", batch_id=batch_id, recorded=True, new=1)
+        batch = to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
+        add_daily_totals(ledger, written, batch)
+    return key
+
+
+def _batch(ledger: Ledger, written: Written, submission_id: int, answered: CollectedResult) -> int:
+    return ledger.insert(
+        "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
+        " collection, request_count, succeeded, created_ts, sent_ts, accepted_ts, ended_ts,"
+        " collected_ts, cost_nano, sync_cost_nano, unpriced, rev)"
+        " SELECT key, ?, id, tag, workflow, model, ?, 'sync', 'ended', 'collected', 1, 1,"
+        " created_ts, created_ts, created_ts, created_ts, created_ts, ?, ?, ?, ?"
+        " FROM submissions WHERE id = ?",
+        ledger.word(NONCE_LENGTH),
+        RECORDED,
+        answered.cost_nano or 0,
+        answered.sync_cost_nano or 0,
+        int(answered.cost_nano is None),
+        written.rev,
+        submission_id,
+    )
+
+
+def _request(ledger: Ledger, submission_id: int, batch_id: int, answered: CollectedResult) -> None:
+    request_id = ledger.insert(
+        "INSERT INTO requests (tag, custom_id, submission_id, status, spool_file, body_offset,"
+        " body_length, body_sha256, settled_by)"
+        " SELECT tag, ?, id, 'succeeded', '', 0, 0, x'', ? FROM submissions WHERE id = ?",
+        answered.custom_id,
+        batch_id,
+        submission_id,
+    )
+    usage = answered.usage
+    ledger.insert(
+        f"INSERT INTO attempts (batch_id, request_id, live, outcome, model, {_TOKENS},"  # noqa: S608 - our own words
+        " cache_read_tokens, cost_nano, sync_cost_nano)"
+        " VALUES (?, ?, 0, 'succeeded', ?, ?, ?, ?, ?, ?, ?, ?)",
+        *(batch_id, request_id, answered.model, usage.input_tokens, usage.output_tokens),
+        *(usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, usage.cache_read_tokens),
+        *(answered.cost_nano, answered.sync_cost_nano),
+    )

@@ -1,0 +1,27 @@
+"""Names results files whose process was killed between the commit and the rename."""
+
+from pathlib import Path
+
+from state.db.ledger import Ledger
+from state.files.folder import replace
+from state.files.results_file import file_name
+
+
+def name_the_finished(ledger: Ledger, folder: Path) -> None:
+    """Give each whole file its name where a kill came between the commit and the rename.
+
+    What that kill left beside it, a try or the answers of a synchronous run, goes.
+    """
+    for part in [
+        *folder.glob("*.jsonl.part"),
+        *folder.glob("*.jsonl.*.try"),
+        *folder.glob("*.answers"),
+    ]:
+        key = part.name.split(".")[0]
+        if ledger.row(
+            "SELECT 1 FROM batches WHERE key = ? AND collection IN ('collected', 'gone')", key
+        ):
+            if part.suffix != ".part":
+                part.unlink(missing_ok=True)
+            else:
+                replace(part, folder / file_name(key))

@@ -1,0 +1,210 @@
+"""Batches that the API lists and the ledger does not know, and whose they turn out to be."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from state.batches.sending import RemoteState, adopt
+from state.db.ledger import Ledger
+from state.db.reader import Source
+from state.db.rows import to_batch
+from state.model.records import Batch
+
+
+class OrphanVerdict(StrEnum):
+    """Whose an orphan is. A suspect may be ours; only the nonce in its results tells."""
+
+    UNKNOWN = "unknown"
+    SUSPECT = "suspect"
+    OURS = "ours"
+    FOREIGN = "foreign"
+    GONE = "gone"
+
+
+class Orphan(Struct, frozen=True, kw_only=True):
+    """A batch at the API that no row of ours names."""
+
+    remote_id: str
+    verdict: OrphanVerdict
+    request_count: int
+    remote_created_ts: str
+    seen_ts: str
+    failures: int
+
+
+def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch]:
+    """Rows whose POST may have made a batch that we do not know, oldest first.
+
+    Those that nobody answered; for a while, those that were given up or found by their nonce,
+    since a late twin of theirs may still turn up; and those that ended before a list could show
+    a twin of theirs, which were sent after `unlisted_ts`.
+    """
+    return [
+        to_batch(row)
+        for row in ledger.rows(
+            "SELECT * FROM batches WHERE kind = 'batch' AND (status IN ('sending', 'uncertain')"
+            " OR ((status = 'released' OR (identified_by = 'nonce' AND twin_of IS NULL))"
+            " AND max(sent_ts, coalesce(ended_ts, '')) > ?)"
+            " OR (status = 'ended' AND twin_of IS NULL AND sent_ts > ?)) ORDER BY id",
+            since_ts,
+            unlisted_ts,
+        )
+    ]
+
+
+def last_listing(source: Source) -> str | None:
+    """When the last complete reading of the list began."""
+    rows = source.rows("SELECT began_ts FROM listings")
+    return rows[0][0] if rows else None
+
+
+def listed(ledger: Ledger, began_ts: str) -> None:
+    """The whole list that matters was read, from that moment on."""
+    with ledger.transaction("listed"):
+        ledger.execute(
+            "INSERT INTO listings VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET began_ts = ?1",
+            began_ts,
+        )
+
+
+def stale_sending(ledger: Ledger, *, before_ts: str, after_ts: str) -> list[Batch]:
+    """Rows whose sender must be dead: sent so long ago, or ahead of a clock that has gone back."""
+    return [
+        to_batch(row)
+        for row in ledger.rows(
+            "SELECT * FROM batches WHERE kind = 'batch' AND status = 'sending'"
+            " AND (sent_ts < ? OR sent_ts > ?)",
+            before_ts,
+            after_ts,
+        )
+    ]
+
+
+def known_remote_ids(ledger: Ledger, remote_ids: list[str]) -> set[str]:
+    """Which of these the ledger has as a batch or as an orphan."""
+    known: set[str] = set()
+    for start in range(0, len(remote_ids), 500):
+        chunk = remote_ids[start : start + 500]
+        marks = ",".join("?" * len(chunk))
+        known.update(
+            row[0]
+            for row in ledger.rows(
+                f"SELECT remote_id FROM batches WHERE remote_id IN ({marks})"  # noqa: S608
+                f" UNION ALL SELECT remote_id FROM orphans WHERE remote_id IN ({marks})",
+                *chunk,
+                *chunk,
+            )
+        )
+    return known
+
+
+def note(ledger: Ledger, remote: RemoteState, verdict: OrphanVerdict) -> None:
+    """Remember a batch that the ledger did not know."""
+    with ledger.transaction("orphan") as written:
+        if ledger.execute(
+            "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
+            " SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM batches WHERE remote_id = ?)"
+            " ON CONFLICT (remote_id) DO NOTHING",
+            remote.remote_id,
+            verdict,
+            remote.counts.total(),
+            remote.created_ts,
+            written.at,
+            remote.remote_id,
+        ):
+            ledger.event(
+                written,
+                "orphan.seen",
+                subject=remote.remote_id,
+                verdict=verdict,
+                requests=remote.counts.total(),
+            )
+
+
+def with_verdict(source: Source, verdict: OrphanVerdict) -> list[Orphan]:
+    """Every orphan of that kind, oldest first."""
+    return [
+        Orphan(**{**dict(row), "verdict": OrphanVerdict(row["verdict"])})  # pyright: ignore[reportArgumentType]
+        for row in source.rows(
+            "SELECT * FROM orphans WHERE verdict = ? ORDER BY remote_created_ts", verdict
+        )
+    ]
+
+
+def decide(ledger: Ledger, orphan: Orphan, verdict: OrphanVerdict, reason: str) -> None:
+    """The orphan is not ours, or nobody will ever know."""
+    with ledger.transaction("orphan") as written:
+        if ledger.execute(
+            "UPDATE orphans SET verdict = ? WHERE remote_id = ? AND verdict = 'suspect'",
+            verdict,
+            orphan.remote_id,
+        ):
+            ledger.event(written, f"orphan.{verdict}", subject=orphan.remote_id, reason=reason)
+
+
+def failed_look(ledger: Ledger, orphan: Orphan) -> None:
+    """It could not be looked into this time."""
+    with ledger.transaction("orphan"):
+        ledger.execute(
+            "UPDATE orphans SET failures = failures + 1 WHERE remote_id = ?", orphan.remote_id
+        )
+
+
+def batch_of_nonce(ledger: Ledger, nonce: str) -> Batch | None:
+    """The row whose POST carried that nonce."""
+    row = ledger.row("SELECT * FROM batches WHERE nonce = ? AND twin_of IS NULL", nonce)
+    return to_batch(row) if row else None
+
+
+def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> None:
+    """The nonce says that the orphan is the POST of `batch`: that row's batch, or a twin of it.
+
+    An unanswered row becomes the batch. A row that has its batch already, or was given up, gets
+    a twin: its results are collected all the same, and what it cost is shown as surplus.
+    """
+    with ledger.transaction("claim") as written:
+        taken = ledger.execute(
+            "UPDATE orphans SET verdict = 'ours' WHERE remote_id = ? AND verdict = 'suspect'",
+            orphan.remote_id,
+        )
+        if not taken or ledger.row("SELECT 1 FROM batches WHERE remote_id = ?", orphan.remote_id):
+            return
+        if adopt(ledger, written, batch.id, remote, batch.account, identified_by="nonce"):
+            return
+        (number,) = ledger.rows("SELECT count(*) + 1 FROM batches WHERE twin_of = ?", batch.id)[0]
+        twin_id = ledger.insert(
+            "INSERT INTO batches (key, nonce, account, submission_id, twin_of, tag, workflow,"
+            " model, lane, kind, status, remote_id, identified_by, request_count, processing,"
+            " bytes, betas, created_ts, sent_ts, accepted_ts, expires_ts, deadline_ts, rev)"
+            " SELECT key || '-twin' || ?, nonce, account, submission_id, id, tag, workflow, model,"
+            " lane, kind, 'in_progress', ?, 'nonce', request_count, request_count, bytes, betas,"
+            " ?, sent_ts, ?, ?, deadline_ts, ? FROM batches WHERE id = ?",
+            number,
+            remote.remote_id,
+            written.at,
+            remote.created_ts,
+            remote.expires_ts,
+            written.rev,
+            batch.id,
+        )
+        ledger.execute(
+            "INSERT INTO attempts (batch_id, request_id, live, edit_id)"
+            " SELECT ?, request_id, 0, edit_id FROM attempts WHERE batch_id = ?",
+            twin_id,
+            batch.id,
+        )
+        ledger.event(
+            written, "batch.twin_found", batch_id=twin_id, remote_id=remote.remote_id, of=batch.key
+        )
+
+
+def sent_since(ledger: Ledger, *, since_ts: str) -> list[Batch]:
+    """Rows whose POST was made since then and was not refused, whatever became of it."""
+    return [
+        to_batch(row)
+        for row in ledger.rows(
+            "SELECT * FROM batches WHERE kind = 'batch' AND twin_of IS NULL"
+            " AND status <> 'refused' AND sent_ts > ? ORDER BY id",
+            since_ts,
+        )
+    ]

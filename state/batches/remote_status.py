@@ -1,0 +1,136 @@
+"""What a look at the API changes: remote status and counts, and when to look again."""
+
+from datetime import datetime
+
+from state.batches.sending import RemoteState
+from state.db.ledger import Ledger
+from state.db.rows import to_batch
+from state.model.records import Batch, BatchStatus
+from state.model.timestamps import to_text
+
+
+def at_the_api(ledger: Ledger) -> list[Batch]:
+    """Batches that the API is working on, oldest first."""
+    return [
+        to_batch(row)
+        for row in ledger.rows(
+            "SELECT * FROM batches WHERE status IN ('in_progress', 'canceling') ORDER BY id"
+        )
+    ]
+
+
+def has_ended_since(ledger: Ledger, since_ts: str) -> bool:
+    """Whether a batch of ours has left the API's queue since then."""
+    found = ledger.row(
+        "SELECT 1 FROM batches WHERE ended_ts > ? AND status = 'ended' AND kind = 'batch' LIMIT 1",
+        since_ts,
+    )
+    return found is not None
+
+
+def to_collect(ledger: Ledger) -> list[Batch]:
+    """Ended batches whose results are still to come, oldest first."""
+    return [
+        to_batch(row)
+        for row in ledger.rows("SELECT * FROM batches WHERE collection = 'pending' ORDER BY id")
+    ]
+
+
+def open_accounts(ledger: Ledger, *, since_ts: str) -> list[tuple[str, int]]:
+    """Whose batches are still needed, of those made since then, and how many."""
+    return [
+        (row[0], row[1])
+        for row in ledger.rows(
+            "SELECT account, count(*) FROM batches WHERE account IS NOT NULL AND created_ts > ?"
+            " AND (status NOT IN ('released', 'refused', 'ended') OR collection = 'pending')"
+            " GROUP BY account ORDER BY account",
+            since_ts,
+        )
+    ]
+
+
+def saw(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
+    """Take in what the API says; a batch that has ended becomes one to collect."""
+    if _nothing_new(batch, remote):
+        return batch
+    ended = remote.status == BatchStatus.ENDED
+    with ledger.transaction("saw") as written:
+        changed = ledger.execute(
+            # A list that was read before a cancel comes too late to take it back.
+            "UPDATE batches SET status = CASE WHEN status = 'canceling' AND ? = 'in_progress'"
+            " THEN status ELSE ? END, processing = ?, succeeded = ?, errored = ?,"
+            " canceled = ?, expired = ?, expires_ts = ?, ended_ts = ?,"
+            " cancel_ts = coalesce(?, cancel_ts),"
+            " collection = CASE WHEN ? AND collection = 'not_ready' THEN 'pending'"
+            " ELSE collection END, last_error = NULL, failures = 0, next_look_ts = NULL, rev = ?"
+            " WHERE id = ? AND status IN ('in_progress', 'canceling')",
+            remote.status,
+            remote.status,
+            remote.counts.processing,
+            remote.counts.succeeded,
+            remote.counts.errored,
+            remote.counts.canceled,
+            remote.counts.expired,
+            remote.expires_ts,
+            (remote.ended_ts or written.at) if ended else None,
+            remote.cancel_ts,
+            ended,
+            written.rev,
+            batch.id,
+        )
+        is_old = batch.status == BatchStatus.CANCELING and remote.status == BatchStatus.IN_PROGRESS
+        if changed and remote.status != batch.status and not is_old:
+            ledger.event(written, f"batch.{remote.status}", batch_id=batch.id)
+    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch.id)[0])
+
+
+def _nothing_new(batch: Batch, remote: RemoteState) -> bool:
+    return (
+        batch.status == remote.status
+        and batch.counts == remote.counts
+        and batch.cancel_ts == remote.cancel_ts
+        and batch.expires_ts == remote.expires_ts
+        and batch.last_error is None
+        and batch.failures == 0
+    )
+
+
+def look_failed(ledger: Ledger, batch: Batch, reason: str, *, next_look: datetime) -> None:
+    """A local trouble: it is counted and shown, and never changes what the API said."""
+    with ledger.transaction("look_failed") as written:
+        ledger.execute(
+            "UPDATE batches SET last_error = ?, failures = failures + 1, next_look_ts = ?, rev = ?"
+            " WHERE id = ?",
+            reason,
+            to_text(next_look),
+            written.rev,
+            batch.id,
+        )
+        ledger.event(written, "batch.look_failed", batch_id=batch.id, reason=reason)
+
+
+def failures_of(ledger: Ledger, batch: Batch) -> int:
+    """How many of a collected batch's requests did not succeed."""
+    row = ledger.row(
+        "SELECT count(*) FROM attempts WHERE batch_id = ? AND outcome <> 'succeeded'", batch.id
+    )
+    return int(row[0]) if row else 0
+
+
+def lost(ledger: Ledger, batch: Batch, reason: str) -> None:
+    """The API knows the batch no more: it has ended, and its results are still to be given up."""
+    with ledger.transaction("lost") as written:
+        if ledger.execute(
+            "UPDATE batches SET status = 'ended', ended_ts = ?, collection = 'pending',"
+            " last_error = ?, rev = ? WHERE id = ? AND status IN ('in_progress', 'canceling')",
+            written.at,
+            reason,
+            written.rev,
+            batch.id,
+        ):
+            ledger.event(written, "batch.lost", batch_id=batch.id, reason=reason)
+
+
+def reread(ledger: Ledger, batch_id: int) -> Batch:
+    """The batch as it is now."""
+    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])

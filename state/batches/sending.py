@@ -1,0 +1,289 @@
+"""The moves of a batch from intent to the API's answer. Each is one transaction."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from state.db.ledger import Ledger, Written
+from state.db.rows import to_batch
+from state.model.records import Batch, BatchStatus, Counts, SentRequest, Submission
+
+_PAGE = 2000
+_NOT_PAUSED = "workflow NOT IN (SELECT workflow FROM pauses)"
+
+
+class RemoteState(Struct, frozen=True, kw_only=True):
+    """What the API says of a batch: times are the ledger's text, or None."""
+
+    remote_id: str
+    status: BatchStatus
+    counts: Counts
+    created_ts: str
+    expires_ts: str
+    ended_ts: str | None = None
+    cancel_ts: str | None = None
+    archived_ts: str | None = None
+
+
+class Extent(Struct, frozen=True, kw_only=True):
+    """The bodies of a batch: their bytes in all, and how far each of their files must reach."""
+
+    bytes: int
+    ends: dict[str, int]
+    long_ids: list[str]
+
+
+def intents(ledger: Ledger) -> list[Batch]:
+    """Batches that are recorded and were never sent, oldest first; paused workflows left out."""
+    return [
+        to_batch(row)
+        for row in ledger.rows(
+            f"SELECT * FROM batches WHERE status = 'intent' AND {_NOT_PAUSED} ORDER BY id"  # noqa: S608 - our own words
+        )
+    ]
+
+
+def intents_of(ledger: Ledger, submission: Submission) -> list[Batch]:
+    """Those of one submission, oldest first."""
+    rows = ledger.rows(
+        "SELECT * FROM batches WHERE submission_id = ? AND status = 'intent' ORDER BY id",
+        submission.id,
+    )
+    return [to_batch(row) for row in rows]
+
+
+def is_answered_elsewhere(ledger: Ledger, batch: Batch) -> bool:
+    """Whether some of its requests got their answer from another batch since it was planned."""
+    row = ledger.row(
+        "SELECT 1 FROM attempts a JOIN requests r ON r.id = a.request_id"
+        " WHERE a.batch_id = ? AND r.status <> 'live' LIMIT 1",
+        batch.id,
+    )
+    return row is not None
+
+
+def sent_requests(ledger: Ledger, batch: Batch) -> Iterator[SentRequest]:
+    """The batch's requests in order, a page at a time: an open cursor would pin the WAL."""
+    last = 0
+    while True:
+        page = ledger.rows(
+            "SELECT r.id, r.custom_id, coalesce(e.spool_file, r.spool_file),"
+            " coalesce(e.body_offset, r.body_offset), coalesce(e.body_length, r.body_length)"
+            " FROM attempts a JOIN requests r ON r.id = a.request_id"
+            " LEFT JOIN edits e ON e.id = a.edit_id"
+            " WHERE a.batch_id = ? AND a.request_id > ? ORDER BY a.request_id LIMIT ?",
+            batch.id,
+            last,
+            _PAGE,
+        )
+        for row in page:
+            yield SentRequest(*row)
+        if len(page) < _PAGE:
+            return
+        last = page[-1][0]
+
+
+def extent(ledger: Ledger, batch: Batch, *, longer_than: int) -> Extent:
+    """How much the batch's bodies take up, and which of its ids are longer than that."""
+    bodies = (
+        "FROM attempts a JOIN requests r ON r.id = a.request_id LEFT JOIN edits e"
+        " ON e.id = a.edit_id WHERE a.batch_id = ?"
+    )
+    files = ledger.rows(
+        "SELECT coalesce(e.spool_file, r.spool_file), sum(coalesce(e.body_length, r.body_length)),"
+        " max(coalesce(e.body_offset + e.body_length, r.body_offset + r.body_length))"
+        f" {bodies} GROUP BY 1",
+        batch.id,
+    )
+    long_ids = ledger.each(
+        f"SELECT r.custom_id {bodies} AND length(r.custom_id) > ?",
+        batch.id,
+        longer_than,
+    )
+    return Extent(
+        bytes=sum(size for _, size, _ in files),
+        ends={name: end for name, _, end in files},
+        long_ids=[custom_id for (custom_id,) in long_ids],
+    )
+
+
+def mark_sending(
+    ledger: Ledger,
+    batch: Batch,
+    *,
+    fence_id: str,
+    fence_ts: str | None,
+    owner: str,
+    account: str | None = None,
+) -> bool:
+    """Claim the one POST of this batch; false when another process has claimed it, or it is paused.
+
+    `fence_id` is the newest batch that the API listed just before, "" when it listed none;
+    `account` is whose list that was.
+    """
+    with ledger.transaction("sending") as written:
+        claimed = ledger.execute(
+            "UPDATE batches SET status = 'sending', fence_id = ?, fence_ts = ?, owner = ?,"  # noqa: S608 - our own words
+            " account = ?, sent_ts = ?, rev = ? WHERE id = ? AND status = 'intent'"
+            f" AND {_NOT_PAUSED}",
+            fence_id,
+            fence_ts,
+            owner,
+            account,
+            written.at,
+            written.rev,
+            batch.id,
+        )
+        if claimed:
+            ledger.event(written, "batch.sending", batch_id=batch.id, fence=fence_id)
+    return bool(claimed)
+
+
+def accepted(ledger: Ledger, batch: Batch, remote: RemoteState, account: str | None) -> bool:
+    """The API took the batch; false when a recovery has already found it by its nonce."""
+    with ledger.transaction("accepted") as written:
+        return adopt(ledger, written, batch.id, remote, account, identified_by="response")
+
+
+def accepted_of(ledger: Ledger, batches: list[Batch]) -> int:
+    """How many of these the API has."""
+    return sum(
+        ledger.row("SELECT 1 FROM batches WHERE id = ? AND remote_id IS NOT NULL", batch.id)
+        is not None
+        for batch in batches
+    )
+
+
+def adopt(
+    ledger: Ledger,
+    written: Written,
+    batch_id: int,
+    remote: RemoteState,
+    account: str | None,
+    *,
+    identified_by: str,
+) -> bool:
+    """Inside a transaction: this sent batch is that one at the API."""
+    moved = ledger.execute(
+        "UPDATE batches SET status = 'in_progress', remote_id = ?, identified_by = ?,"
+        " account = coalesce(?, account),"
+        " accepted_ts = ?, expires_ts = ?, last_error = NULL, failures = 0, rev = ?"
+        " WHERE id = ? AND status IN ('sending', 'uncertain')",
+        remote.remote_id,
+        identified_by,
+        account,
+        remote.created_ts,
+        remote.expires_ts,
+        written.rev,
+        batch_id,
+    )
+    if moved:
+        ledger.event(
+            written,
+            "batch.accepted",
+            batch_id=batch_id,
+            remote_id=remote.remote_id,
+            identified_by=identified_by,
+        )
+    return bool(moved)
+
+
+def uncertain(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: str) -> None:
+    """It was sent and nobody knows whether it arrived; nothing is decided before `settles_ts`."""
+    with ledger.transaction("uncertain") as written:
+        if ledger.execute(
+            "UPDATE batches SET status = 'uncertain', last_error = ?, next_look_ts = ?, rev = ?"
+            " WHERE id = ? AND status = 'sending'",
+            reason,
+            settles_ts,
+            written.rev,
+            batch.id,
+        ):
+            ledger.event(written, "batch.uncertain", batch_id=batch.id, reason=reason)
+
+
+def withdrawn(ledger: Ledger, batch: Batch, reason: str) -> bool:
+    """It was never sent and is not needed any more; false when another process is sending it."""
+    with ledger.transaction("withdrawn") as written:
+        moved = ledger.execute(
+            "UPDATE batches SET status = 'released', last_error = ?, ended_ts = ?, rev = ?"
+            " WHERE id = ? AND status = 'intent'",
+            reason,
+            written.at,
+            written.rev,
+            batch.id,
+        )
+        if moved:
+            free_live(ledger, batch.id, "waiting")
+            ledger.event(written, "batch.released", batch_id=batch.id, reason=reason)
+    return bool(moved)
+
+
+def released(ledger: Ledger, batch: Batch, reason: str) -> bool:
+    """It never reached the API: its live requests wait for a new batch, this row is finished."""
+    with ledger.transaction("released") as written:
+        moved = ledger.execute(
+            "UPDATE batches SET status = 'released', last_error = ?, ended_ts = ?, rev = ?"
+            " WHERE id = ? AND status IN ('intent', 'sending', 'uncertain')",
+            reason,
+            written.at,
+            written.rev,
+            batch.id,
+        )
+        if moved:
+            free_live(ledger, batch.id, "waiting")
+            ledger.event(written, "batch.released", batch_id=batch.id, reason=reason)
+    return bool(moved)
+
+
+def refused(ledger: Ledger, batch: Batch, error_type: str, message: str) -> None:
+    """The API will not have it: its requests are errored, visible and replayable."""
+    with ledger.transaction("refused") as written:
+        if not ledger.execute(
+            "UPDATE batches SET status = 'refused', last_error = ?, ended_ts = ?, processing = 0,"
+            " errored = request_count, rev = ? WHERE id = ? AND status IN ('intent', 'sending')",
+            f"{error_type}: {message}",
+            written.at,
+            written.rev,
+            batch.id,
+        ):
+            return
+        free_live(ledger, batch.id, "errored")
+        ledger.execute(
+            "UPDATE attempts SET outcome = 'errored', error_type = ?, error_message = ?,"
+            " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ?",
+            error_type,
+            message,
+            batch.id,
+        )
+        ledger.event(
+            written, "batch.refused", batch_id=batch.id, error_type=error_type, message=message
+        )
+        finish_submission(ledger, written, batch.submission_id)
+
+
+def free_live(ledger: Ledger, batch_id: int, status: str) -> None:
+    """Inside a transaction: the batch's live attempts end; their requests get that status."""
+    ledger.execute(
+        "UPDATE requests SET status = ? WHERE status = 'live' AND id IN"
+        " (SELECT request_id FROM attempts WHERE batch_id = ? AND live = 1)",
+        status,
+        batch_id,
+    )
+    ledger.execute("UPDATE attempts SET live = 0 WHERE batch_id = ? AND live = 1", batch_id)
+
+
+def finish_submission(ledger: Ledger, written: Written, submission_id: int | None) -> None:
+    """Inside a transaction: note it when nothing of the submission waits or runs any more."""
+    if submission_id is None:
+        return
+    finished = ledger.execute(
+        "UPDATE submissions SET finished_ts = ?, delivered_ts = NULL, rev = ? WHERE id = ?"
+        " AND NOT EXISTS (SELECT 1 FROM requests WHERE submission_id = submissions.id"
+        " AND status IN ('waiting', 'live'))",
+        written.at,
+        written.rev,
+        submission_id,
+    )
+    if finished:
+        ledger.event(written, "submission.finished", subject=str(submission_id))

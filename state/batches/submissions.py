@@ -1,0 +1,339 @@
+"""Takes submissions in, and plans batches for the requests that wait."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from state.db.ledger import Ledger, Written
+from state.db.rows import to_batch, to_submission
+from state.model.errors import AlreadySubmitted
+from state.model.records import (
+    Batch,
+    BatchStatus,
+    Kind,
+    NewSubmission,
+    RequestStatus,
+    SpooledRequest,
+    Submission,
+)
+
+if TYPE_CHECKING:
+    from state.db.connection import sqlite3
+
+    Row = sqlite3.Row
+
+NONCE_LENGTH = 8
+# With the words of the partial index, so that SQLite sees that it may use it.
+WAITING = "r.status = 'waiting' AND r.status NOT IN ('live', 'succeeded')"
+
+
+def stage(ledger: Ledger, requests: Iterable[SpooledRequest]) -> None:
+    """Lay the requests of one call down beside the ledger, before it takes them in.
+
+    Raises IllegalMove when a custom_id comes twice; `submit` checks that first, and names it.
+    """
+    ledger.execute("DROP TABLE IF EXISTS temp.new_requests")
+    ledger.execute(
+        "CREATE TEMP TABLE new_requests (seq INTEGER PRIMARY KEY, custom_id TEXT,"
+        " body_offset INTEGER, body_length INTEGER, sha256 BLOB, part INTEGER, betas TEXT)"
+    )
+    ledger.execute("BEGIN")
+    try:
+        ledger.fill(
+            "INSERT INTO new_requests (custom_id, body_offset, body_length, sha256, part, betas)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            requests,
+        )
+    finally:
+        ledger.execute("COMMIT")
+
+
+def earlier(ledger: Ledger, tag: str) -> Submission | None:
+    """The submission that the staged requests repeat, if they repeat one.
+
+    Raises AlreadySubmitted when only some of them are known, or with another body.
+    """
+    (staged,) = ledger.rows("SELECT count(*) FROM new_requests")[0]
+    known = ledger.rows(
+        "SELECT r.submission_id, count(*) AS n FROM new_requests n"
+        " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id GROUP BY r.submission_id",
+        tag,
+    )
+    if not known:
+        return None
+    changed = ledger.row(
+        "SELECT n.custom_id, s.key FROM new_requests n"
+        " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
+        " JOIN submissions s ON s.id = r.submission_id"
+        " WHERE r.body_sha256 <> n.sha256 OR r.betas <> n.betas ORDER BY n.seq LIMIT 1",
+        tag,
+    )
+    if changed is not None:
+        raise AlreadySubmitted(
+            f"custom_id {changed['custom_id']!r} is already in {changed['key']} under tag {tag!r}"
+            " with another body. Give the new request another custom_id, or another tag."
+        )
+    submission = to_submission(
+        ledger.rows("SELECT * FROM submissions WHERE id = ?", known[0]["submission_id"])[0]
+    )
+    if len(known) == 1 and known[0]["n"] == staged == submission.request_count:
+        return submission
+    raise AlreadySubmitted(_some_are_known(ledger, tag, staged))
+
+
+def _some_are_known(ledger: Ledger, tag: str, staged: int) -> str:
+    known = ledger.rows(
+        "SELECT n.custom_id, s.key FROM new_requests n"
+        " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
+        " JOIN submissions s ON s.id = r.submission_id ORDER BY n.seq",
+        tag,
+    )
+    return (
+        f"{len(known)} of {staged} requests are already under tag {tag!r}, the first is"
+        f" custom_id {known[0]['custom_id']!r} in {known[0]['key']}."
+        " Leave them out, or submit all of them under another tag."
+    )
+
+
+def is_taken_in(ledger: Ledger, key: str) -> bool:
+    """Whether the ledger has a submission of that key."""
+    return ledger.row("SELECT 1 FROM submissions WHERE key = ?", key) is not None
+
+
+def take_in(
+    ledger: Ledger,
+    new: NewSubmission,
+    *,
+    wire_overhead: int,
+    admit: Callable[[], None] = lambda: None,
+    book: Callable[[Submission], None] = lambda _submission: None,
+) -> tuple[Submission, bool]:
+    """The staged requests, their batches and attempts, in one transaction.
+
+    `wire_overhead` is how many bytes a request grows by on the wire. `admit` may refuse what is
+    new by raising, and `book` notes what it may cost. Returns the submission, and whether it is
+    new: the same call made again is the same submission.
+    """
+    with ledger.transaction("submit") as written:
+        known = earlier(ledger, new.tag)
+        if known is not None:
+            return known, False
+        admit()
+        submission = insert(ledger, written, new, status=RequestStatus.LIVE)
+        book(submission)
+        _add_parts(ledger, written, submission, wire_overhead)
+    return submission, True
+
+
+def _add_parts(
+    ledger: Ledger, written: Written, submission: Submission, wire_overhead: int
+) -> None:
+    """An intent for each part of the staged requests, whose ids are in the order of theirs."""
+    (first,) = ledger.rows("SELECT min(id) FROM requests WHERE submission_id = ?", submission.id)[0]
+    for part in ledger.rows(
+        "SELECT part, betas, count(*) AS count, sum(body_length) AS size FROM new_requests"
+        " GROUP BY part ORDER BY part"
+    ):
+        batch_id = _insert_batch(
+            ledger,
+            written,
+            submission,
+            betas=part["betas"],
+            count=part["count"],
+            size=part["size"] + part["count"] * wire_overhead,
+        )
+        ledger.execute(
+            "INSERT INTO attempts (batch_id, request_id, live)"
+            " SELECT ?, ? + seq - 1, 1 FROM new_requests WHERE part = ? ORDER BY seq",
+            batch_id,
+            first,
+            part["part"],
+        )
+        ledger.event(written, "batch.intent", batch_id=batch_id, requests=part["count"])
+
+
+def insert(
+    ledger: Ledger,
+    written: Written,
+    new: NewSubmission,
+    *,
+    status: RequestStatus = RequestStatus.WAITING,
+) -> Submission:
+    """Inside a transaction: the submission, and its staged requests, which wait."""
+    submission_id = _insert_submission(ledger, written, new)
+    ledger.execute(
+        "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"
+        " body_offset, body_length, body_sha256)"
+        " SELECT ?, custom_id, ?, ?, betas, ?, body_offset, body_length, sha256"
+        " FROM new_requests ORDER BY seq",
+        new.tag,
+        submission_id,
+        status,
+        new.spool_file,
+    )
+    submission = to_submission(
+        ledger.rows("SELECT * FROM submissions WHERE id = ?", submission_id)[0]
+    )
+    ledger.event(written, "submission.taken_in", subject=new.key, requests=submission.request_count)
+    return submission
+
+
+def _insert_submission(ledger: Ledger, written: Written, new: NewSubmission) -> int:
+    return ledger.insert(
+        "INSERT INTO submissions (key, tag, workflow, job, model, work_date, deadline_ts,"
+        " on_failure, request_count, created_by, created_ts, rev)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM new_requests), ?, ?, ?)",
+        new.key,
+        new.tag,
+        new.workflow,
+        new.job,
+        new.model,
+        new.work_date,
+        new.deadline_ts,
+        new.on_failure,
+        new.created_by,
+        new.created_ts,
+        written.rev,
+    )
+
+
+def plan_waiting(
+    ledger: Ledger, *, max_requests: int, max_bytes: int, wire_overhead: int
+) -> list[Batch]:
+    """New intents for every request that waits, where its workflow is not paused.
+
+    One batch never mixes submissions or betas.
+    """
+    if ledger.row(f"SELECT 1 FROM requests r WHERE {WAITING} LIMIT 1") is None:  # noqa: S608 - our own words
+        return []
+    added: list[int] = []
+    with ledger.transaction("plan") as written:
+        for group in ledger.rows(
+            "SELECT r.submission_id, coalesce(e.betas, r.betas) AS betas FROM requests r"  # noqa: S608 - our own words
+            f" LEFT JOIN edits e ON e.id = r.edit_id WHERE {WAITING} AND NOT EXISTS"
+            " (SELECT 1 FROM submissions s JOIN pauses p ON p.workflow = s.workflow"
+            " WHERE s.id = r.submission_id) GROUP BY 1, 2 ORDER BY 1, 2"
+        ):
+            submission = to_submission(
+                ledger.rows("SELECT * FROM submissions WHERE id = ?", group["submission_id"])[0]
+            )
+            for low, high in _ranges(
+                ledger.rows(
+                    "SELECT r.id, coalesce(e.body_length, r.body_length) FROM requests r"
+                    " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'waiting'"
+                    " AND r.submission_id = ? AND coalesce(e.betas, r.betas) = ? ORDER BY r.id",
+                    submission.id,
+                    group["betas"],
+                ),
+                max_requests,
+                max_bytes - wire_overhead,
+                wire_overhead,
+            ):
+                batch_id = add_batch(
+                    ledger,
+                    written,
+                    submission,
+                    betas=group["betas"],
+                    overhead=wire_overhead,
+                    chosen="r.submission_id = ? AND coalesce(e.betas, r.betas) = ?"
+                    " AND r.id BETWEEN ? AND ?",
+                    parameters=(submission.id, group["betas"], low, high),
+                )
+                added.append(batch_id)
+    return [to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", i)[0]) for i in added]
+
+
+def _ranges(
+    rows: "Iterable[Row]", max_requests: int, max_bytes: int, overhead: int
+) -> Iterator[tuple[int, int]]:
+    """Ids in order, cut into runs that fit into one batch each."""
+    low = high = -1
+    count = size = 0
+    for request_id, length in rows:
+        grown = length + overhead
+        if count and (count == max_requests or size + grown > max_bytes):
+            yield low, high
+            count = size = 0
+        if not count:
+            low = request_id
+        high, count, size = request_id, count + 1, size + grown
+    if count:
+        yield low, high
+
+
+def add_batch(
+    ledger: Ledger,
+    written: Written,
+    submission: Submission,
+    *,
+    betas: str,
+    overhead: int,
+    chosen: str,
+    parameters: tuple[str | int, ...],
+    runner: str | None = None,
+) -> int:
+    """One intent with its attempts, from the waiting requests that `chosen` picks.
+
+    With a `runner` it is a synchronous run, which that process is about to make.
+    """
+    waiting = (
+        "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
+        f" WHERE r.status = 'waiting' AND {chosen}"
+    )
+    count, size = ledger.rows(
+        f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}) {waiting}",
+        *parameters,
+    )[0]
+    batch_id = _insert_batch(
+        ledger, written, submission, betas=betas, count=count, size=size, runner=runner
+    )
+    ledger.execute(
+        "INSERT INTO attempts (batch_id, request_id, live, edit_id)"
+        f" SELECT ?, r.id, 1, r.edit_id {waiting}",
+        batch_id,
+        *parameters,
+    )
+    ledger.execute(
+        "UPDATE requests SET status = 'live' WHERE id IN"
+        " (SELECT request_id FROM attempts WHERE batch_id = ?)",
+        batch_id,
+    )
+    kind = "batch.running_inline" if runner else "batch.intent"
+    ledger.event(written, kind, batch_id=batch_id, requests=count)
+    return batch_id
+
+
+def _insert_batch(
+    ledger: Ledger,
+    written: Written,
+    submission: Submission,
+    *,
+    betas: str,
+    count: int,
+    size: int,
+    runner: str | None = None,
+) -> int:
+    (number,) = ledger.rows(
+        "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
+    )[0]
+    return ledger.insert(
+        "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
+        " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts, rev)"
+        " VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        submission.key if number == 1 else f"{submission.key}-{number}",
+        ledger.word(NONCE_LENGTH),
+        submission.id,
+        submission.tag,
+        submission.workflow,
+        submission.model,
+        Kind.SYNC if runner else Kind.BATCH,
+        BatchStatus.SENDING if runner else BatchStatus.INTENT,
+        count,
+        count,
+        size,
+        betas,
+        written.at,
+        submission.deadline_ts,
+        runner,
+        written.at if runner else None,
+        written.rev,
+    )

@@ -1,0 +1,1 @@
+"""The database itself: connection, schema, ledger, reader. Only this package imports the driver."""

@@ -1,0 +1,97 @@
+"""Opens SQLite the one way that the ledger needs it."""
+
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from state.files.folder import make_private_file
+from state.files.network_folders import network_kind
+from state.model.errors import LedgerUnusable
+
+if TYPE_CHECKING:
+    import sqlite3
+else:
+    try:
+        from pysqlite3 import dbapi2 as sqlite3
+    except ImportError:
+        import sqlite3
+
+__all__ = ["BUSY_TIMEOUT_S", "connect", "connect_read_only", "is_lock_timeout", "sqlite3"]
+
+BUSY_TIMEOUT_S = 30.0
+# In bytes: what the WAL may keep of the disk once its content is in the ledger.
+_WAL_LIMIT = "journal_size_limit=16777216"
+# In KiB: a transaction over 100,000 rows that outgrows it writes its pages twice.
+_CACHE = "cache_size=-8192"
+# From 3.7.0 on, a checkpoint could overlap another connection's reset of the WAL and lose pages.
+FIRST_SAFE_SQLITE = (3, 51, 3)
+
+
+def connect(path: Path) -> "sqlite3.Connection":
+    """A connection for writing; makes the file, readable by its owner only, if there is none.
+
+    Raises LedgerUnusable when the folder or the file cannot be used.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_network_folder(path)
+        make_private_file(path)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise LedgerUnusable(
+            f"Cannot write the ledger {path}: {error.strerror or error}. "
+            "Set TITAN_HOME to a folder that this user may write."
+        ) from error
+    return _configured(
+        # The ledger fills a table on a thread that it waits for; it guards its thread itself.
+        sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    )
+
+
+def connect_read_only(path: Path) -> "sqlite3.Connection":
+    """A connection that cannot write. Raises LedgerUnusable when there is no ledger."""
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+        )
+    except sqlite3.OperationalError as error:
+        raise LedgerUnusable(f"Cannot read the ledger {path}: {error}.") from error
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA trusted_schema=OFF")
+    return connection
+
+
+def _refuse_network_folder(path: Path) -> None:
+    kind = network_kind(path.parent)
+    if kind is not None:
+        raise LedgerUnusable(
+            f"The ledger {path} lies on a network folder ({kind}), where its locks do not hold."
+            " Set TITAN_HOME to a folder of this machine's own disk."
+        )
+
+
+def is_lock_timeout(error: "sqlite3.OperationalError") -> bool:
+    """Whether SQLite gave up because someone else held the lock."""
+    return "locked" in str(error) or "busy" in str(error)
+
+
+def _configured(connection: "sqlite3.Connection") -> "sqlite3.Connection":
+    connection.row_factory = sqlite3.Row
+    for pragma in (
+        "foreign_keys=ON",
+        "synchronous=FULL",
+        "trusted_schema=OFF",
+        "temp_store=FILE",
+        _WAL_LIMIT,
+        _CACHE,
+        "temp.cache_size=-2048",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection

@@ -1,0 +1,234 @@
+"""The ledger: one connection, one write at a time, each write one transaction."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from threading import get_ident
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from state.db.connection import BUSY_TIMEOUT_S, is_lock_timeout, sqlite3
+from state.db.schema import open_current
+from state.model.crash_points import no_crash_point
+from state.model.errors import IllegalMove, LedgerBusy, LedgerUnusable
+from state.model.timestamps import to_text
+
+if TYPE_CHECKING:
+    Row = sqlite3.Row
+    Parameters = tuple[str | int | float | bytes | None, ...]
+
+
+# Rows that SQLite takes in at once, about 400 KB.
+_PORTION = 2_000
+# Four times what SQLite copies into the ledger by itself.
+_LONG_WAL = 1 << 24
+# Crockford's alphabet: no two letters that a person mixes up.
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def random_word(length: int) -> str:
+    """Letters and digits from the system's randomness, five bits each."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What a transaction hands to its body."""
+
+    at: str
+    rev: int
+
+
+class Ledger:
+    """A connection to the ledger file. Use it on the thread that opened it."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now: Callable[[], datetime],
+        actor: str,
+        step: Callable[[str], None] = no_crash_point,
+        word: Callable[[int], str] = random_word,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open the ledger, making or migrating it if need be.
+
+        `actor` is who the event log names; `word` makes keys and nonces of a given length;
+        `monotonic` counts the machine's seconds, for leases.
+        Raises LedgerUnusable, LedgerTooNew, LedgerBusy.
+        """
+        self.path = path
+        self.actor = actor
+        self.step = step
+        self.word = word
+        self.monotonic = monotonic
+        self._now = now
+        self._process = os.getpid()
+        self._thread = get_ident()
+        with _errors_for_people(path):
+            self.connection = open_current(path)
+
+    def __enter__(self) -> Self:
+        """Use as `with Ledger(...) as ledger`."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+    def now_text(self) -> str:
+        """The injected time, as the ledger writes it."""
+        return to_text(self._now())
+
+    @contextmanager
+    def transaction(self, name: str) -> Generator[Written, None, None]:
+        """Everything inside is written together or not at all.
+
+        Raises IllegalMove when a trigger or an index refuses, LedgerBusy, LedgerUnusable.
+        """
+        if get_ident() != self._thread:
+            raise LedgerUnusable(
+                f"The ledger {self.path} was opened on another thread. Open it anew on each."
+            )
+        if os.getpid() != self._process:
+            # SQLite's locks are those of the process that opened the file.
+            raise LedgerUnusable(
+                f"The ledger {self.path} was opened before this process was forked."
+                " Open it anew in each process."
+            )
+        self.step(f"{name}:begin")
+        with _errors_for_people(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                (rev,) = self.connection.execute(
+                    "UPDATE revision SET value = value + 1 RETURNING value"
+                ).fetchone()
+                yield Written(at=self.now_text(), rev=rev)
+                self.step(f"{name}:commit")
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+        self.step(f"{name}:done")
+
+    def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
+        """Every row of a query. A half-read one would pin the WAL."""
+        with _errors_for_people(self.path):
+            return self.connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, *parameters: str | float | bytes | None) -> "Row | None":
+        """The first row of a query, if there is one."""
+        found = self.rows(sql, *parameters)
+        return found[0] if found else None
+
+    def execute(self, sql: str, *parameters: str | float | bytes | None) -> int:
+        """Run one statement inside a transaction; how many rows it changed."""
+        return self.connection.execute(sql, parameters).rowcount
+
+    def insert(self, sql: str, *parameters: str | float | bytes | None) -> int:
+        """Run one INSERT inside a transaction; the id of its row."""
+        return self.connection.execute(sql, parameters).lastrowid or 0
+
+    def each(
+        self, sql: str, *parameters: str | float | bytes | None
+    ) -> "Iterator[tuple[Any, ...]]":
+        """Each row as a plain tuple. Read it to its end at once: a half-read one pins the WAL."""
+        with _errors_for_people(self.path):
+            cursor = self.connection.cursor()
+            cursor.row_factory = None
+            yield from cursor.execute(sql, parameters)
+
+    def fill(self, sql: str, rows: "Iterable[Parameters]") -> None:
+        """Run one statement for each row of parameters."""
+        with _errors_for_people(self.path):
+            self.connection.executemany(sql, rows)
+
+    def fill_beside(self, table: str, rows: "Iterable[Parameters]") -> None:
+        """Fill a temporary table with the whole rows while the next rows are being made.
+
+        SQLite takes each portion in on a thread of its own, where it is not held up by Python. The
+        rows have no bytes in them; a text ends at its first NUL.
+        """
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - seldom needed
+
+        coming = iter(rows)
+        with _errors_for_people(self.path), ThreadPoolExecutor(1) as beside:
+            running = None
+            while portion := tuple(islice(coming, _PORTION)):
+                places = range(len(portion[0]))
+                values = ", ".join(f"json_extract(value, '$[{place}]')" for place in places)
+                insert = f"INSERT INTO {table} SELECT {values} FROM json_each(?)"  # noqa: S608 - ours
+                text = msgspec.json.encode(portion).decode()
+                if running is not None:
+                    running.result()
+                running = beside.submit(self.connection.execute, insert, (text,))
+            if running is not None:
+                running.result()
+
+    def checkpoint(self) -> None:
+        """Cut a WAL that has grown long, unless someone is reading from it just now."""
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        if not wal.exists() or wal.stat().st_size < _LONG_WAL:
+            return
+        with _errors_for_people(self.path):
+            self.connection.execute("PRAGMA busy_timeout=0")
+            try:
+                # One that others keep from it is told in its row, and the next pass tries again.
+                self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                self.connection.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
+
+    def event(
+        self,
+        written: Written,
+        kind: str,
+        *,
+        batch_id: int | None = None,
+        subject: str | None = None,
+        **detail: object,
+    ) -> None:
+        """Append one line to the audit log, inside a transaction."""
+        self.connection.execute(
+            "INSERT INTO events (at, actor, kind, batch_id, subject, detail)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (written.at, self.actor, kind, batch_id, subject, json.dumps(detail)),
+        )
+
+
+@contextmanager
+def _errors_for_people(path: Path) -> Generator[None, None, None]:
+    """SQLite's exceptions as ours."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise IllegalMove(f"The ledger refuses: {error}.") from error
+    except sqlite3.OperationalError as error:
+        if is_lock_timeout(error):
+            raise LedgerBusy(
+                f"The ledger {path} was held by another program for {BUSY_TIMEOUT_S:.0f} s. "
+                "Try again; `titan-console doctor` tells who works on it."
+            ) from error
+        raise LedgerUnusable(f"The ledger {path} cannot be written: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        raise LedgerUnusable(
+            f"The ledger {path} is damaged: {error}. Nothing was written; restore a backup "
+            "(`titan-console doctor` names the newest), or run `titan-console rebuild`."
+        ) from error

@@ -1,0 +1,84 @@
+"""Reads the ledger without being able to change it: for screens and reports."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from state.db.connection import connect_read_only, sqlite3
+from state.db.schema import check_version
+from state.model.errors import LedgerUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    Row = sqlite3.Row
+
+
+class Source(Protocol):
+    """Whatever answers queries on the ledger: a Reader, or the Ledger itself."""
+
+    def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
+        """Every row of a query."""
+        ...
+
+
+class Reader:
+    """A read-only connection, for the thread that opened it. Keep it open while it is needed.
+
+    Opening and closing one touches the files, which a watcher takes for news.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing ledger. Raises LedgerUnusable when there is none, or one too new."""
+        if not path.exists():
+            raise LedgerUnusable(f"There is no ledger at {path} yet: submit something first.")
+        self.path = path
+        self.connection = connect_read_only(path)
+        try:
+            check_version(self.connection, path)
+        except LedgerUnusable:
+            self.connection.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Use as `with Reader(...) as reader`."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+    def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
+        """Every row of a query; no read transaction stays open behind it."""
+        try:
+            return self.connection.execute(sql, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise LedgerUnusable(f"The ledger {self.path} cannot be read: {error}.") from error
+
+    @contextmanager
+    def one_moment(self) -> "Generator[None]":
+        """All that is read inside is the ledger of one moment. Keep it short: it holds the WAL."""
+        self.rows("BEGIN")
+        try:
+            yield
+        finally:
+            if self.connection.in_transaction:
+                self.rows("ROLLBACK")
+
+    def data_version(self) -> int:
+        """A number that changes when another connection has committed."""
+        return int(self.rows("PRAGMA data_version")[0][0])
+
+    def interrupt(self) -> None:
+        """From another thread: abandon the query that runs."""
+        self.connection.interrupt()

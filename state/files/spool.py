@@ -1,0 +1,150 @@
+"""Bodies of requests on disk: written and made to last before the ledger points at them."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from state.files import archive
+from state.files.archive import ArchivedFile
+from state.files.folder import make_private, open_private, replace
+from state.model.crash_points import no_crash_point
+from state.model.errors import FileLost, LedgerUnusable
+
+
+class SpoolWriter:
+    """One new spool file; it appears under its name only when it is whole."""
+
+    def __init__(
+        self, folder: Path, name: str, *, step: Callable[[str], None] = no_crash_point
+    ) -> None:
+        """Begin `<folder>/<name>`. Raises LedgerUnusable when the folder cannot be written."""
+        self.path = folder / name
+        self._part = folder / f"{name}.part"
+        self._step = step
+        self._offset = 0
+        try:
+            make_private(folder)
+            self._file = open_private(self._part)
+        except OSError as error:
+            raise _unusable(folder, error) from error
+
+    def write(self, line: bytes) -> int:
+        """Append one line, without its newline; where it begins."""
+        offset = self._offset
+        try:
+            self._file.write(b"%b\n" % line)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        self._offset += len(line) + 1
+        return offset
+
+    def finish(self) -> None:
+        """Make the file last, then give it its name."""
+        try:
+            self._step("spool:fsync")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._step("spool:rename")
+            replace(self._part, self.path)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+
+    def discard(self) -> None:
+        """Leave nothing behind, whatever was reached."""
+        # On a full disk, closing tries to write once more.
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._part.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+
+
+def _unusable(path: Path, error: OSError) -> LedgerUnusable:
+    return LedgerUnusable(
+        f"Cannot write {path}: {error.strerror or error}. Nothing was submitted; free some space"
+        " or set TITAN_HOME to another folder."
+    )
+
+
+class LineReader:
+    """Reads lines of JSONL files in one folder by their place; keeps the last file open."""
+
+    def __init__(self, folder: Path) -> None:
+        """For the files of that folder."""
+        self._folder = folder
+        self._name = ""
+        self._file: _PlainFile | ArchivedFile | None = None
+
+    def __enter__(self) -> Self:
+        """Use as `with LineReader(...) as lines`."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file that is open."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._name = ""
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """The bytes at that place. Raises FileLost when they are not there."""
+        try:
+            if self._file is None or name != self._name:
+                self.close()
+                self._file = self._open(name)
+                self._name = name
+            line = self._file.read_at(offset, length)
+        except OSError as error:
+            raise FileLost(f"Cannot read {self._folder / name}: {error}.") from error
+        if len(line) != length:
+            raise FileLost(f"{self._folder / name} is shorter than the ledger says.")
+        return line
+
+    def _open(self, name: str) -> "_PlainFile | ArchivedFile":
+        path = self._folder / name
+        # What is old is compressed; what has come in part has the last of these names.
+        for way in (lambda: _PlainFile(path), lambda: ArchivedFile(archive.packed(path))):
+            with suppress(FileNotFoundError):
+                return way()
+        return _PlainFile(self._folder / f"{name}.part")
+
+
+class _PlainFile:
+    """Each line is asked for by its place: what lies around it need not be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = FileIO(path, "rb")
+        self.close = self._file.close
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """The bytes from there on; fewer where it ends. Raises OSError."""
+        if sys.platform != "win32":
+            return os.pread(self._file.fileno(), length, offset)
+        self._file.seek(offset)
+        return self._file.read(length)
+
+
+def check_whole(folder: Path, ends: Mapping[str, int]) -> None:
+    """Raise FileLost unless each of the files is there and reaches as far as it must."""
+    for name, end in ends.items():
+        try:
+            size = archive.size(folder / name)
+        except OSError as error:
+            raise FileLost(f"Cannot read {folder / name}: {error.strerror or error}.") from error
+        if size < end:
+            raise FileLost(f"{folder / name} is shorter than the ledger says.")

@@ -1,0 +1,1 @@
+"""Writes on what operators, jobs and policies ask for: commands, pauses, alerts, delivery."""

@@ -1,0 +1,96 @@
+"""Alerts: raised once, cleared once, and each of the two told until somebody took it."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from state.db.ledger import Ledger
+from state.db.reader import Source
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """One alert from its raising to its clearing."""
+
+    id: int
+    rule: str
+    subject: str
+    message: str
+    raised_ts: str
+    cleared_ts: str | None
+
+
+def raised(source: Source) -> list[Alert]:
+    """What is wrong now, the oldest first."""
+    return _alerts(source, "cleared_ts IS NULL")
+
+
+def untold(source: Source) -> list[Alert]:
+    """What nobody has taken yet: a raising, or the clearing of one that was told."""
+    return _alerts(
+        source, "told_raised_ts IS NULL OR (cleared_ts IS NOT NULL AND told_cleared_ts IS NULL)"
+    )
+
+
+def update(ledger: Ledger, wrong: Iterable[tuple[str, str, str]]) -> tuple[int, int]:
+    """Make the open alerts those of `wrong` (rule, subject, message); how many are new and gone.
+
+    One that stays says what is so now; whoever was told of it is not told again.
+    """
+    now = {(rule, subject): message for rule, subject, message in wrong}
+    before = {(alert.rule, alert.subject): alert for alert in raised(ledger)}
+    new = [key for key in now if key not in before]
+    gone = [alert for key, alert in before.items() if key not in now]
+    other = [key for key in now if key in before and now[key] != before[key].message]
+    if not new and not gone and not other:
+        return 0, 0
+    with ledger.transaction("alerts") as written:
+        for rule, subject in new:
+            ledger.insert(
+                "INSERT INTO alerts (rule, subject, message, raised_ts) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (rule, subject) WHERE cleared_ts IS NULL DO NOTHING",
+                *(rule, subject, now[rule, subject], written.at),
+            )
+            ledger.event(
+                written, "alert.raised", subject=subject, rule=rule, message=now[rule, subject]
+            )
+        for key in other:
+            ledger.execute("UPDATE alerts SET message = ? WHERE id = ?", now[key], before[key].id)
+        for alert in gone:
+            ledger.execute("UPDATE alerts SET cleared_ts = ? WHERE id = ?", written.at, alert.id)
+            ledger.event(written, "alert.cleared", subject=alert.subject, rule=alert.rule)
+    return len(new), len(gone)
+
+
+def told(ledger: Ledger, alert: Alert) -> None:
+    """Somebody took it: the raising, and the clearing if it has one."""
+    with ledger.transaction("alert_told") as written:
+        ledger.execute(
+            "UPDATE alerts SET told_raised_ts = coalesce(told_raised_ts, ?),"
+            " told_cleared_ts = CASE WHEN ? THEN ? ELSE told_cleared_ts END WHERE id = ?",
+            written.at,
+            alert.cleared_ts is not None,
+            written.at,
+            alert.id,
+        )
+
+
+def unpriced_models(source: Source, *, since_day: str) -> list[str]:
+    """Models whose answers had no price from that UTC day on."""
+    rows = source.rows(
+        "SELECT DISTINCT model FROM daily_totals WHERE day >= ? AND unpriced > 0 ORDER BY model",
+        since_day,
+    )
+    return [row[0] for row in rows]
+
+
+def first_day(source: Source) -> str | None:
+    """The first UTC day with anything in it."""
+    return source.rows("SELECT min(day) FROM daily_totals")[0][0]
+
+
+def _alerts(source: Source, where: str) -> list[Alert]:
+    rows = source.rows(
+        "SELECT id, rule, subject, message, raised_ts, cleared_ts FROM alerts"  # noqa: S608 - our own words
+        f" WHERE {where} ORDER BY id"
+    )
+    return [Alert(**dict(row)) for row in rows]

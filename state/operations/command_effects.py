@@ -1,0 +1,193 @@
+"""What carrying out a command changes in the ledger: requests made to wait again, or given up."""
+
+from collections.abc import Sequence
+
+from state.batches.sending import finish_submission
+from state.batches.sync_runs import choose
+from state.db.ledger import Ledger, Written
+from state.db.reader import Source
+from state.db.rows import to_batch, to_submission
+from state.model.records import Batch, RequestStatus, Submission
+
+_FAILED = "('errored', 'canceled', 'expired', 'missing', 'given_up')"
+
+
+def statuses(ledger: Ledger, request_ids: Sequence[int]) -> dict[int, RequestStatus]:
+    """Where each of the requests stands now."""
+    choose(ledger, request_ids)
+    rows = ledger.rows("SELECT id, status FROM requests WHERE id IN (SELECT id FROM chosen)")
+    return {row["id"]: RequestStatus(row["status"]) for row in rows}
+
+
+def ask_again(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
+    """Failed requests wait for a new batch, with the command's edit where it has one.
+
+    What has been answered is asked again only with an edit. Returns how many wait now; those that
+    another command was quicker with are left alone.
+    """
+    choose(ledger, request_ids)
+    edit = "(SELECT e.id FROM edits e WHERE e.command_id = ? AND e.request_id = requests.id)"
+    with ledger.transaction("ask_again") as written:
+        count = ledger.execute(
+            f"UPDATE requests SET status = 'waiting', settled_by = NULL,"  # noqa: S608 - our own words
+            f" edit_id = coalesce({edit}, edit_id) WHERE id IN (SELECT id FROM chosen)"
+            f" AND (status IN {_FAILED} OR (status = 'succeeded' AND {edit} IS NOT NULL))",
+            command_id,
+            command_id,
+        )
+        _reopen(ledger, written)
+    return count
+
+
+def _reopen(ledger: Ledger, written: Written) -> None:
+    """Submissions that were finished are so no longer; their files are written anew later."""
+    ledger.execute(
+        "UPDATE submissions SET finished_ts = NULL, delivered_ts = NULL, rev = ?"
+        " WHERE finished_ts IS NOT NULL AND id IN (SELECT submission_id FROM requests"
+        " WHERE status = 'waiting' AND id IN (SELECT id FROM chosen))",
+        written.rev,
+    )
+
+
+def give_up(ledger: Ledger, request_ids: Sequence[int]) -> int:
+    """Failed requests are settled without an answer; how many were."""
+    choose(ledger, request_ids)
+    with ledger.transaction("give_up"):
+        return ledger.execute(
+            f"UPDATE requests SET status = 'given_up' WHERE status IN {_FAILED}"  # noqa: S608
+            " AND status <> 'given_up' AND id IN (SELECT id FROM chosen)"
+        )
+
+
+def batches_with(ledger: Ledger, request_ids: Sequence[int]) -> list[Batch]:
+    """The batches in which any of the requests is live."""
+    choose(ledger, request_ids)
+    return [
+        to_batch(row)
+        for row in ledger.rows(
+            "SELECT DISTINCT b.* FROM batches b JOIN attempts a ON a.batch_id = b.id"
+            " WHERE a.live = 1 AND a.request_id IN (SELECT id FROM chosen) ORDER BY b.id"
+        )
+    ]
+
+
+def failed_in_batches(ledger: Ledger, request_ids: Sequence[int]) -> list[int]:
+    """Those whose latest attempt failed in a batch at the API, not in a synchronous run."""
+    choose(ledger, request_ids)
+    return [
+        int(row[0])
+        for row in ledger.rows(
+            f"SELECT r.id FROM requests r WHERE r.status IN {_FAILED}"  # noqa: S608 - our own words
+            " AND r.id IN (SELECT id FROM chosen) AND 'batch' = (SELECT b.kind FROM attempts a"
+            " JOIN batches b ON b.id = a.batch_id WHERE a.request_id = r.id"
+            " ORDER BY a.batch_id DESC LIMIT 1)"
+        )
+    ]
+
+
+def call_off(ledger: Ledger, batch: Batch, reason: str) -> bool:
+    """A batch that was never sent is not sent any more: its requests are canceled."""
+    with ledger.transaction("call_off") as written:
+        if not ledger.execute(
+            "UPDATE batches SET status = 'released', last_error = ?, ended_ts = ?, rev = ?"
+            " WHERE id = ? AND status = 'intent'",
+            reason,
+            written.at,
+            written.rev,
+            batch.id,
+        ):
+            return False
+        ledger.execute(
+            "UPDATE requests SET status = 'canceled' WHERE status = 'live' AND id IN"
+            " (SELECT request_id FROM attempts WHERE batch_id = ? AND live = 1)",
+            batch.id,
+        )
+        ledger.execute(
+            "UPDATE attempts SET live = 0, outcome = 'canceled', cost_nano = 0, sync_cost_nano = 0"
+            " WHERE batch_id = ? AND live = 1",
+            batch.id,
+        )
+        ledger.event(written, "batch.called_off", batch_id=batch.id, reason=reason)
+        finish_submission(ledger, written, batch.submission_id)
+    return True
+
+
+def let_go(ledger: Ledger, batch: Batch, request_ids: Sequence[int], reason: str) -> int:
+    """Requests of a batch that is not over may be run elsewhere now.
+
+    Its own answers still count as spend when they come: a success that comes second is surplus.
+    """
+    choose(ledger, request_ids)
+    with ledger.transaction("let_go") as written:
+        count = ledger.execute(
+            "UPDATE attempts SET live = 0 WHERE batch_id = ? AND live = 1"
+            " AND request_id IN (SELECT id FROM chosen)",
+            batch.id,
+        )
+        ledger.execute(
+            "UPDATE requests SET status = 'waiting' WHERE status = 'live'"
+            " AND id IN (SELECT id FROM chosen) AND NOT EXISTS"
+            " (SELECT 1 FROM attempts a WHERE a.request_id = requests.id AND a.live = 1)"
+        )
+        ledger.event(
+            written, "batch.may_be_paid_twice", batch_id=batch.id, requests=count, reason=reason
+        )
+    return count
+
+
+def body_of(source: Source, request_id: int) -> tuple[str, int, int]:
+    """Where the body lies that the request has now: spool file, offset, length."""
+    row = source.rows(
+        "SELECT coalesce(e.spool_file, r.spool_file), coalesce(e.body_offset, r.body_offset),"
+        " coalesce(e.body_length, r.body_length) FROM requests r"
+        " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.id = ?",
+        request_id,
+    )[0]
+    return row[0], row[1], row[2]
+
+
+def stop_reason_of(source: Source, request_id: int) -> str | None:
+    """How the answer ended that settled the request."""
+    rows = source.rows(
+        "SELECT a.stop_reason FROM requests r JOIN attempts a ON a.request_id = r.id"
+        " AND a.batch_id = r.settled_by WHERE r.id = ?",
+        request_id,
+    )
+    return rows[0][0] if rows else None
+
+
+def model_of(source: Source, request_id: int) -> str:
+    """The model that the request's submission was made for."""
+    return str(
+        source.rows(
+            "SELECT s.model FROM requests r JOIN submissions s ON s.id = r.submission_id"
+            " WHERE r.id = ?",
+            request_id,
+        )[0][0]
+    )
+
+
+def betas_of(source: Source, request_id: int) -> tuple[str, ...]:
+    """The beta headers that the request has now."""
+    text = source.rows(
+        "SELECT coalesce(e.betas, r.betas) FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
+        " WHERE r.id = ?",
+        request_id,
+    )[0][0]
+    return tuple(text.split(",")) if text else ()
+
+
+def submissions_of(
+    ledger: Ledger, request_ids: Sequence[int]
+) -> list[tuple[Submission, list[int]]]:
+    """The requests by the submission that they belong to."""
+    choose(ledger, request_ids)
+    grouped: dict[int, list[int]] = {}
+    for row in ledger.rows(
+        "SELECT id, submission_id FROM requests WHERE id IN (SELECT id FROM chosen) ORDER BY id"
+    ):
+        grouped.setdefault(row["submission_id"], []).append(row["id"])
+    return [
+        (to_submission(ledger.rows("SELECT * FROM submissions WHERE id = ?", key)[0]), ids)
+        for key, ids in grouped.items()
+    ]

@@ -1,0 +1,281 @@
+"""What operators and policies have asked for: rows that the engine carries out, once.
+
+A command holds its ids from the moment it is given, so that it cannot grow. Until it is taken it
+can be withdrawn.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, cast
+
+from msgspec import Struct, field
+
+from state.db.ledger import Ledger
+from state.db.reader import Source
+from state.model.errors import LedgerError, UnknownId
+from state.model.timestamps import to_text
+
+if TYPE_CHECKING:
+    from state.db.connection import sqlite3
+
+_KEY_LENGTH = 8
+_WORKFLOWS = "workflows"
+
+
+class Verb(StrEnum):
+    """What can be asked for.
+
+    Replay, sync and acknowledge name requests, cancel names batches, pause and resume workflows.
+    """
+
+    REPLAY = "replay"
+    CANCEL = "cancel"
+    SYNC = "sync"
+    ACKNOWLEDGE = "acknowledge"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+class CommandState(StrEnum):
+    """How far a command is."""
+
+    PENDING = "pending"
+    TAKEN = "taken"
+    DONE = "done"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+class Edit(Struct, frozen=True, kw_only=True):
+    """Another body for a request, in the spool."""
+
+    request_id: int
+    spool_file: str
+    offset: int
+    length: int
+    sha256: bytes
+    betas: str
+
+
+class NewCommand(Struct, frozen=True, kw_only=True):
+    """A command as it is given.
+
+    `items` are ids of requests or, for a cancel, of batches; workflows have none, and are named.
+    """
+
+    verb: Verb
+    items: Sequence[int] = ()
+    workflows: Sequence[str] = ()
+    reason: str
+    not_before: datetime
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+    edits: Sequence[Edit] = ()
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """A command as the ledger knows it."""
+
+    id: int
+    key: str
+    verb: Verb
+    state: CommandState
+    who: str
+    reason: str
+    item_count: int
+    options: dict[str, object]
+    step: int
+    created_ts: str
+    not_before_ts: str
+    taken_ts: str | None
+    ended_ts: str | None
+    outcome: str | None
+
+    @property
+    def workflows(self) -> list[str]:
+        """What a pause or a resume is about, by name; empty for the other verbs."""
+        return cast("list[str]", self.options.get(_WORKFLOWS, []))
+
+
+def give(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
+    """Write the command down; the same one that is still to be done is given once.
+
+    Returns it, and whether it is new.
+    """
+    workflows = sorted(set(new.workflows))
+    named = {_WORKFLOWS: workflows} if workflows else {}
+    options = json.dumps({**new.options, **named}, sort_keys=True)
+    items = sorted(set(new.items))
+    bodies = [edit.sha256.hex() for edit in new.edits]
+    digest = hashlib.sha256(json.dumps([new.verb, items, options, bodies]).encode()).digest()
+    with ledger.transaction("command") as written:
+        known = ledger.row(
+            "SELECT id FROM commands WHERE digest = ? AND state IN ('pending', 'taken')",
+            digest,
+        )
+        if known is not None:
+            return get(ledger, int(known[0])), False
+        key = f"cmd_{ledger.word(_KEY_LENGTH)}"
+        command_id = ledger.insert(
+            "INSERT INTO commands (key, verb, state, digest, who, reason, item_count, options,"
+            " created_ts, not_before_ts, rev) VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?)",
+            key,
+            new.verb,
+            digest,
+            ledger.actor,
+            new.reason,
+            len(items) + len(workflows),
+            options,
+            written.at,
+            to_text(new.not_before),
+            written.rev,
+        )
+        ledger.fill(
+            "INSERT INTO command_items (command_id, item_id) VALUES (?, ?)",
+            ((command_id, item) for item in items),
+        )
+        ledger.fill(
+            "INSERT INTO edits (command_id, request_id, spool_file, body_offset, body_length,"
+            " body_sha256, betas) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (command_id, e.request_id, e.spool_file, e.offset, e.length, e.sha256, e.betas)
+                for e in new.edits
+            ),
+        )
+        ledger.event(
+            written,
+            f"command.{new.verb}",
+            subject=key,
+            items=len(items) + len(workflows),
+            reason=new.reason,
+            not_before=to_text(new.not_before),
+        )
+    return get(ledger, command_id), True
+
+
+def get(source: Source, command_id: int) -> Command:
+    """One command."""
+    return _to_command(source.rows("SELECT * FROM commands WHERE id = ?", command_id)[0])
+
+
+def named(source: Source, key: str) -> Command:
+    """The command with that key. Raises UnknownId."""
+    rows = source.rows("SELECT * FROM commands WHERE key = ?", key)
+    if not rows:
+        raise UnknownId(f"There is no command {key!r}; `titan-console commands` lists them.")
+    return _to_command(rows[0])
+
+
+def latest(source: Source, *, limit: int) -> list[Command]:
+    """The newest commands, newest first."""
+    rows = source.rows("SELECT * FROM commands ORDER BY id DESC LIMIT ?", limit)
+    return [_to_command(row) for row in rows]
+
+
+def at_hand(source: Source, *, latest: int) -> list[Command]:
+    """All that are pending or under way, and the latest whatever became of them; oldest first."""
+    rows = source.rows(
+        "SELECT * FROM commands WHERE state IN ('pending', 'taken') UNION"
+        " SELECT * FROM (SELECT * FROM commands ORDER BY id DESC LIMIT ?) ORDER BY id",
+        latest,
+    )
+    return [_to_command(row) for row in rows]
+
+
+def due(source: Source, *, now: datetime) -> list[Command]:
+    """What is to be carried out now, oldest first; what was taken before is gone on with."""
+    rows = source.rows(
+        "SELECT * FROM commands WHERE state = 'taken'"
+        " OR (state = 'pending' AND not_before_ts <= ?) ORDER BY id",
+        to_text(now),
+    )
+    return [_to_command(row) for row in rows]
+
+
+def items(source: Source, command: Command) -> list[int]:
+    """The frozen ids, in order."""
+    rows = source.rows(
+        "SELECT item_id FROM command_items WHERE command_id = ? ORDER BY item_id", command.id
+    )
+    return [int(row[0]) for row in rows]
+
+
+def take(ledger: Ledger, command: Command) -> bool:
+    """Begin to carry it out; false when it was withdrawn, or another pass has it."""
+    with ledger.transaction("command") as written:
+        taken = ledger.execute(
+            "UPDATE commands SET state = 'taken', taken_ts = ?, rev = ?"
+            " WHERE id = ? AND state = 'pending'",
+            written.at,
+            written.rev,
+            command.id,
+        )
+        if taken:
+            ledger.event(written, "command.taken", subject=command.key)
+    return bool(taken)
+
+
+def stepped(ledger: Ledger, command: Command, step: int) -> None:
+    """It is under way, and this far."""
+    with ledger.transaction("command") as written:
+        ledger.execute(
+            "UPDATE commands SET step = ?, rev = ? WHERE id = ? AND state = 'taken'",
+            step,
+            written.rev,
+            command.id,
+        )
+
+
+def end(ledger: Ledger, command: Command, state: CommandState, outcome: str) -> None:
+    """It is over, and this is what came of it."""
+    with ledger.transaction("command") as written:
+        if ledger.execute(
+            "UPDATE commands SET state = ?, outcome = ?, ended_ts = ?, rev = ?"
+            " WHERE id = ? AND state = 'taken'",
+            state,
+            outcome,
+            written.at,
+            written.rev,
+            command.id,
+        ):
+            ledger.event(written, f"command.{state}", subject=command.key, outcome=outcome)
+
+
+def withdraw(ledger: Ledger, command: Command) -> None:
+    """Take it back. Raises LedgerError when it has been taken already."""
+    with ledger.transaction("command") as written:
+        if not ledger.execute(
+            "UPDATE commands SET state = 'withdrawn', ended_ts = ?, rev = ?"
+            " WHERE id = ? AND state = 'pending'",
+            written.at,
+            written.rev,
+            command.id,
+        ):
+            state = get(ledger, command.id).state
+            raise TooLateError(f"{command.key} cannot be withdrawn: it is {state} already.")
+        ledger.event(written, "command.withdrawn", subject=command.key)
+
+
+class TooLateError(LedgerError):
+    """The command has been taken."""
+
+
+def _to_command(row: "sqlite3.Row") -> Command:
+    return Command(
+        id=row["id"],
+        key=row["key"],
+        verb=Verb(row["verb"]),
+        state=CommandState(row["state"]),
+        who=row["who"],
+        reason=row["reason"],
+        item_count=row["item_count"],
+        options=cast("dict[str, object]", json.loads(row["options"])),
+        step=row["step"],
+        created_ts=row["created_ts"],
+        not_before_ts=row["not_before_ts"],
+        taken_ts=row["taken_ts"],
+        ended_ts=row["ended_ts"],
+        outcome=row["outcome"],
+    )

@@ -1,0 +1,106 @@
+"""Which submissions have a deadline to meet, and how long their workflow usually takes."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.model.timestamps import from_text
+
+_HISTORY = 50
+# For odds, as many as tell something of the rare long ones.
+_LATEST = 200
+_ENOUGH = 5
+
+
+class Watched(Struct, frozen=True, kw_only=True):
+    """A submission with a deadline, and when its synchronous run was asked for last, if ever."""
+
+    submission_id: int
+    key: str
+    workflow: str
+    deadline_ts: str
+    is_over: bool
+    sent_ts: str | None
+    asked_ts: str | None
+
+
+def watched(source: Source, *, now_ts: str) -> list[Watched]:
+    """Every submission with a deadline and something missing, the most urgent first.
+
+    Of those that are over, the ones with failures whose deadline is still ahead. Those whose
+    synchronous run is under way are left out.
+    """
+    rows = source.rows(
+        "SELECT s.id, s.key, s.workflow, s.deadline_ts, s.finished_ts IS NOT NULL AS is_over,"
+        " (SELECT min(b.accepted_ts) FROM batches b WHERE b.submission_id = s.id) AS sent_ts,"
+        " (SELECT max(c.created_ts) FROM commands c WHERE c.verb = 'sync'"
+        " AND c.options ->> 'submission' = s.key) AS asked_ts FROM submissions s"
+        " WHERE s.deadline_ts IS NOT NULL AND (s.finished_ts IS NULL OR (s.deadline_ts > ?"
+        " AND EXISTS (SELECT 1 FROM batches b WHERE b.submission_id = s.id"
+        " AND (b.errored + b.expired > 0 OR (b.collection IN ('collected', 'gone')"
+        " AND b.request_count > b.succeeded + b.canceled)))))"
+        " AND NOT EXISTS (SELECT 1 FROM commands c"
+        " WHERE c.state IN ('pending', 'taken') AND c.verb = 'sync'"
+        " AND c.options ->> 'submission' = s.key) ORDER BY s.deadline_ts",
+        now_ts,
+    )
+    return [
+        Watched(
+            submission_id=row["id"],
+            key=row["key"],
+            workflow=row["workflow"],
+            deadline_ts=row["deadline_ts"],
+            is_over=bool(row["is_over"]),
+            sent_ts=row["sent_ts"],
+            asked_ts=row["asked_ts"],
+        )
+        for row in rows
+    ]
+
+
+def unsettled(source: Source, submission_id: int, *, but_for: str) -> list[int]:
+    """The requests of the submission that have no answer, and nobody has given up.
+
+    Left out are those with the beta `but_for`, what was cancelled, what the API called invalid
+    (it would be so again), and what was asked synchronously before and may have been paid for.
+    """
+    rows = source.rows(
+        "SELECT r.id FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
+        " WHERE r.submission_id = ? AND r.status NOT IN ('succeeded', 'given_up', 'canceled')"
+        " AND instr(',' || coalesce(e.betas, r.betas) || ',', ',' || ? || ',') = 0"
+        " AND NOT (r.status = 'errored' AND coalesce((SELECT a.error_type = 'invalid_request_error'"
+        " OR (b.kind = 'sync' AND a.error_type NOT IN ('overloaded_error', 'rate_limit_error'))"
+        " FROM attempts a JOIN batches b ON b.id = a.batch_id WHERE a.request_id = r.id"
+        " AND a.outcome IS NOT NULL ORDER BY a.batch_id DESC LIMIT 1), 0)) ORDER BY r.id",
+        submission_id,
+        but_for,
+    )
+    return [int(row[0]) for row in rows]
+
+
+def turnarounds(source: Source, workflow: str, *, limit: int = _LATEST) -> list[float]:
+    """Seconds that the API took for the workflow's latest batches, cancelled ones left out."""
+    rows = source.rows(
+        "SELECT accepted_ts, ended_ts FROM batches WHERE workflow = ? AND kind = 'batch'"
+        " AND status = 'ended' AND accepted_ts IS NOT NULL AND cancel_ts IS NULL"
+        " ORDER BY id DESC LIMIT ?",
+        workflow,
+        limit,
+    )
+    return [
+        max(0.0, (from_text(row["ended_ts"]) - from_text(row["accepted_ts"])).total_seconds())
+        for row in rows
+    ]
+
+
+def turnarounds_of(source: Source, workflows: Iterable[str]) -> dict[str, Sequence[float]]:
+    """The same for each of these workflows."""
+    return {workflow: turnarounds(source, workflow) for workflow in workflows}
+
+
+def usual_turnaround(source: Source, workflow: str) -> timedelta | None:
+    """What nine of ten of the workflow's latest batches took at most; None with too few."""
+    taken = sorted(turnarounds(source, workflow, limit=_HISTORY))
+    return timedelta(seconds=taken[(9 * len(taken) - 1) // 10]) if len(taken) >= _ENOUGH else None

@@ -1,0 +1,59 @@
+"""Which finished submissions are still to be handed on, and that they were."""
+
+from collections.abc import Callable
+
+from state.db.ledger import Ledger
+from state.db.reader import Source
+from state.db.rows import to_submission
+from state.model.records import Submission
+
+
+def due(source: Source) -> list[tuple[str, str]]:
+    """Workflow and date of what is finished and not handed on, oldest first."""
+    return [
+        (row["workflow"], row["work_date"])
+        for row in source.rows(
+            "SELECT workflow, work_date FROM submissions"
+            " WHERE delivered_ts IS NULL AND finished_ts IS NOT NULL"
+            " GROUP BY workflow, work_date ORDER BY min(id)"
+        )
+    ]
+
+
+def finished(source: Source, workflow: str, work_date: str) -> list[Submission]:
+    """Every finished submission of that workflow and date, in the order it came."""
+    return [
+        to_submission(row)
+        for row in source.rows(
+            "SELECT * FROM submissions WHERE workflow = ? AND work_date = ?"
+            " AND finished_ts IS NOT NULL AND pruned_ts IS NULL ORDER BY id",
+            workflow,
+            work_date,
+        )
+    ]
+
+
+def delivered(
+    ledger: Ledger, submissions: list[Submission], name: str, *, place: Callable[[], None]
+) -> bool:
+    """Put the file with their results in its place; false where something changed meanwhile.
+
+    It is then still due. `submissions` is all that `finished` gave when the file was written.
+    """
+    with ledger.transaction("delivered") as written:
+        first = submissions[0]
+        now = finished(ledger, first.workflow, first.work_date)
+        if [(s.id, s.finished_ts) for s in now] != [(s.id, s.finished_ts) for s in submissions]:
+            return False
+        place()
+        for submission in submissions:
+            if ledger.execute(
+                "UPDATE submissions SET delivered_ts = ?, rev = ?"
+                " WHERE id = ? AND finished_ts = ? AND delivered_ts IS NULL",
+                written.at,
+                written.rev,
+                submission.id,
+                submission.finished_ts,
+            ):
+                ledger.event(written, "submission.delivered", subject=submission.key, file=name)
+    return True

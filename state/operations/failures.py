@@ -1,0 +1,76 @@
+"""Failed requests that may well succeed when they are asked again, and how a workflow fares."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.model.records import REVIEW_STOP_REASONS
+
+# The API's words for troubles of its own; what is wrong with a request fails again.
+RETRYABLE = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
+_RETRYABLE = ", ".join(f"'{kind}'" for kind in RETRYABLE)
+_REVIEW = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
+# The batches of the last answers that came; a cancel says nothing of how well they do.
+_LATEST = (
+    "SELECT id, request_count, canceled, succeeded FROM batches WHERE workflow = ?"
+    " AND kind = 'batch' AND status = 'ended' AND collection = 'collected'"
+    " AND request_count > canceled ORDER BY ended_ts DESC, id DESC LIMIT ?"
+)
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """A failed request, and how often it has been tried."""
+
+    request_id: int
+    submission_id: int
+    tries: int
+
+
+class Fares(Struct, frozen=True, kw_only=True):
+    """How the latest batches of a workflow went: of so many answers, so many were good."""
+
+    batches: int
+    answers: int
+    good: int
+
+
+def retryable(source: Source, *, since_ts: str) -> list[Failure]:
+    """What the API failed at since then, in order; what a command has in hand is left out."""
+    rows = source.rows(
+        "SELECT r.id, r.submission_id, (SELECT count(*) FROM attempts n WHERE n.request_id = r.id"  # noqa: S608 - our own words
+        " AND n.outcome IS NOT NULL) AS tries FROM batches b"
+        " JOIN attempts a ON a.batch_id = b.id JOIN requests r ON r.id = a.request_id"
+        " WHERE b.ended_ts >= ? AND b.status = 'ended' AND b.collection = 'collected'"
+        " AND b.kind = 'batch' AND b.errored + b.expired > 0 AND r.status = a.outcome"
+        " AND (a.outcome = 'expired'"
+        f" OR (a.outcome = 'errored' AND a.error_type IN ({_RETRYABLE})))"
+        " AND NOT EXISTS (SELECT 1 FROM attempts n WHERE n.request_id = r.id"
+        " AND n.batch_id > a.batch_id AND n.outcome IS NOT NULL)"
+        " AND NOT EXISTS (SELECT 1 FROM commands c JOIN command_items i ON i.command_id = c.id"
+        " WHERE c.state IN ('pending', 'taken', 'failed') AND c.verb <> 'cancel'"
+        " AND i.item_id = r.id) ORDER BY r.id",
+        since_ts,
+    )
+    return [
+        Failure(request_id=row["id"], submission_id=row["submission_id"], tries=row["tries"])
+        for row in rows
+    ]
+
+
+def names_of(source: Source, submission_id: int) -> Sequence[str | None]:
+    """Job, workflow and tag of the submission."""
+    row = source.rows("SELECT job, workflow, tag FROM submissions WHERE id = ?", submission_id)[0]
+    return row["job"], row["workflow"], row["tag"]
+
+
+def fares(source: Source, workflow: str, *, last: int) -> Fares:
+    """How its last batches went; an answer that needs a look is not a good one."""
+    row = source.rows(
+        "SELECT count(*) AS batches, coalesce(sum(request_count - canceled), 0) AS answers,"  # noqa: S608 - our own words
+        " coalesce(sum(succeeded), 0) - (SELECT count(*) FROM attempts a WHERE a.reviewed = 0"
+        f" AND a.stop_reason IN ({_REVIEW}) AND a.batch_id IN (SELECT id FROM ({_LATEST})))"
+        f" AS good FROM ({_LATEST})",
+        *(workflow, last, workflow, last),
+    )[0]
+    return Fares(batches=row["batches"], answers=row["answers"], good=row["good"])

@@ -1,0 +1,177 @@
+"""The command that follows a delivered file: due, under way, done, or given up."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from state.db.ledger import Ledger, Written
+from state.db.reader import Source
+
+
+class RunState(StrEnum):
+    """Where the command of a file stands; `NONE` where its job has none."""
+
+    DUE = "due"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    NONE = "none"
+
+
+class SettledRun(Struct, frozen=True, kw_only=True):
+    """The command of one delivered file. A file that is delivered anew begins anew.
+
+    `not_before_ts`: of a due one, when to try it; of one under way, when it must have ended.
+    """
+
+    workflow: str
+    work_date: str
+    file: str
+    state: RunState
+    tries: int
+    command: str | None
+    not_before_ts: str
+    started_ts: str | None
+    exit_code: int | None
+    trouble: str | None
+
+
+_COLUMNS = (
+    "workflow, work_date, file, state, tries, command, not_before_ts, started_ts, exit_code,"
+    " trouble"
+)
+
+
+def note(ledger: Ledger, workflow: str, work_date: str, file: str) -> None:
+    """Make the command of this file due, in the very transaction that delivers it."""
+    ledger.execute(
+        "INSERT INTO settled_runs (workflow, work_date, file, state, not_before_ts)"
+        " VALUES (?, ?, ?, 'due', ?) ON CONFLICT (workflow, work_date) DO UPDATE SET"
+        " file = excluded.file, state = 'due', tries = 0, not_before_ts = excluded.not_before_ts,"
+        " started_ts = NULL, exit_code = NULL, trouble = NULL",
+        workflow,
+        work_date,
+        file,
+        ledger.now_text(),
+    )
+
+
+def due(source: Source, now_ts: str) -> list[SettledRun]:
+    """What is to be run now: due, or under way for longer than it may be."""
+    return _where(source, "state IN ('due', 'running') AND not_before_ts <= ?", now_ts)
+
+
+def is_any_open(source: Source) -> bool:
+    """Whether anything is due, under way or given up."""
+    return bool(
+        source.rows("SELECT 1 FROM settled_runs WHERE state NOT IN ('done', 'none') LIMIT 1")
+    )
+
+
+def given_up(source: Source) -> list[SettledRun]:
+    """What failed too often."""
+    return _where(source, "state = 'failed'")
+
+
+def troubled(source: Source) -> list[SettledRun]:
+    """What failed at least once and has not succeeded since."""
+    return _where(source, "state = 'failed' OR (state = 'due' AND tries > 0)")
+
+
+def no_command(ledger: Ledger, run: SettledRun) -> None:
+    """Its job has none, so there is nothing to do."""
+    with ledger.transaction("settled-none"):
+        _move(ledger, run, RunState.NONE, run.not_before_ts)
+
+
+def begin(ledger: Ledger, run: SettledRun, command: str, *, until_ts: str) -> SettledRun | None:
+    """Record a try before it is made; None where another pass was quicker."""
+    with ledger.transaction("settled-begin") as written:
+        moved = ledger.execute(
+            "UPDATE settled_runs SET state = 'running', tries = tries + 1, command = ?,"
+            " started_ts = ?, not_before_ts = ? WHERE workflow = ? AND work_date = ?"
+            " AND state = ? AND tries = ? AND not_before_ts = ?",
+            *(command, written.at, until_ts, run.workflow, run.work_date),
+            *(run.state, run.tries, run.not_before_ts),
+        )
+        if not moved:
+            return None
+        if run.state == RunState.RUNNING:
+            _event(ledger, written, "settled.cut_short", run)
+        begun = _where(ledger, "workflow = ? AND work_date = ?", run.workflow, run.work_date)[0]
+        _event(ledger, written, "settled.started", begun)
+    return begun
+
+
+def end(
+    ledger: Ledger,
+    run: SettledRun,
+    state: RunState,
+    *,
+    not_before_ts: str,
+    exit_code: int | None = None,
+    trouble: str | None = None,
+) -> None:
+    """Record how a try ended. A file that was delivered anew meanwhile stays due."""
+    with ledger.transaction("settled-end") as written:
+        _move(ledger, run, state, not_before_ts, exit_code, trouble)
+        kind = "settled.done" if state == RunState.DONE else "settled.failed"
+        _event(ledger, written, kind, run, exit_code, trouble)
+
+
+def again(ledger: Ledger, run: SettledRun) -> None:
+    """Begin anew what was given up: its command is another one now."""
+    with ledger.transaction("settled-again") as written:
+        if _move(ledger, run, RunState.DUE, written.at):
+            ledger.execute(
+                "UPDATE settled_runs SET tries = 0 WHERE workflow = ? AND work_date = ?",
+                run.workflow,
+                run.work_date,
+            )
+
+
+def _move(
+    ledger: Ledger,
+    run: SettledRun,
+    state: RunState,
+    not_before_ts: str,
+    exit_code: int | None = None,
+    trouble: str | None = None,
+) -> bool:
+    """Only from the very state in which it was seen."""
+    return bool(
+        ledger.execute(
+            "UPDATE settled_runs SET state = ?, not_before_ts = ?, exit_code = ?, trouble = ?"
+            " WHERE workflow = ? AND work_date = ? AND state = ? AND tries = ?"
+            " AND started_ts IS ?",
+            *(state, not_before_ts, exit_code, trouble),
+            *(run.workflow, run.work_date, run.state, run.tries, run.started_ts),
+        )
+    )
+
+
+def _event(
+    ledger: Ledger,
+    written: Written,
+    kind: str,
+    run: SettledRun,
+    exit_code: int | None = None,
+    trouble: str | None = None,
+) -> None:
+    ledger.event(
+        written,
+        kind,
+        subject=run.file,
+        tries=run.tries,
+        command=run.command,
+        exit_code=exit_code,
+        trouble=trouble,
+    )
+
+
+def _where(source: Source, condition: str, *parameters: str) -> list[SettledRun]:
+    rows = source.rows(
+        f"SELECT {_COLUMNS} FROM settled_runs WHERE {condition} ORDER BY not_before_ts",  # noqa: S608 - our own words
+        *parameters,
+    )
+    return [SettledRun(**{**dict(row), "state": RunState(row["state"])}) for row in rows]  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,99 @@
+"""Workflows whose submissions are paused: their requests are taken in, and wait."""
+
+import json
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from state.db.ledger import Ledger
+from state.db.reader import Source
+
+# The batches of a workflow that are over, in the words of the index of those that are not.
+_NOT_OVER = "(status NOT IN ('released', 'refused', 'ended') OR collection = 'pending')"
+_NAMED = "(SELECT value FROM json_each(?))"
+
+
+class Pause(Struct, frozen=True, kw_only=True):
+    """A workflow of which nothing is sent until an operator resumes it."""
+
+    workflow: str
+    since_ts: str
+    who: str
+    reason: str
+
+    @property
+    def words(self) -> str:
+        """Since when, by whom and why."""
+        why = f": {self.reason}" if self.reason else ""
+        return f"paused since {self.since_ts} by {self.who}{why}"
+
+
+def paused(source: Source) -> list[Pause]:
+    """Every pause, by workflow."""
+    rows = source.rows("SELECT workflow, since_ts, who, reason FROM pauses ORDER BY workflow")
+    return [Pause(**dict(row)) for row in rows]
+
+
+def pause_of(source: Source, workflow: str) -> Pause | None:
+    """The pause of that workflow, if it is paused."""
+    return next((pause for pause in paused(source) if pause.workflow == workflow), None)
+
+
+def pause(ledger: Ledger, workflows: Sequence[str], *, who: str, reason: str) -> list[str]:
+    """Send nothing of them any more; which of them were not paused before."""
+    with ledger.transaction("pause") as written:
+        new = [
+            workflow
+            for workflow in workflows
+            if ledger.execute(
+                "INSERT INTO pauses (workflow, since_ts, who, reason) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (workflow) DO NOTHING",
+                *(workflow, written.at, who, reason),
+            )
+        ]
+        for workflow in new:
+            ledger.event(written, "workflow.paused", subject=workflow, reason=reason)
+    return new
+
+
+def resume(ledger: Ledger, workflows: Sequence[str], *, reason: str) -> list[str]:
+    """Let them be sent again; which of them were paused."""
+    with ledger.transaction("resume") as written:
+        gone = [
+            workflow
+            for workflow in workflows
+            if ledger.execute("DELETE FROM pauses WHERE workflow = ?", workflow)
+        ]
+        for workflow in gone:
+            ledger.event(written, "workflow.resumed", subject=workflow, reason=reason)
+    return gone
+
+
+def is_known(source: Source, workflow: str) -> bool:
+    """Whether anything was ever submitted under that workflow."""
+    return bool(source.rows("SELECT 1 FROM submissions WHERE workflow = ? LIMIT 1", workflow))
+
+
+def unsent(source: Source, workflows: Sequence[str]) -> list[int]:
+    """The requests of the workflows that have not gone to the API, nor are run synchronously."""
+    names = json.dumps(list(workflows))
+    rows = source.rows(
+        "SELECT r.id FROM requests r JOIN submissions s ON s.id = r.submission_id"  # noqa: S608 - our own words
+        " WHERE r.status = 'waiting' AND r.status NOT IN ('live', 'succeeded')"
+        f" AND s.workflow IN {_NAMED} UNION"
+        " SELECT request_id FROM attempts WHERE live = 1 AND batch_id IN (SELECT id FROM batches"
+        f" WHERE status = 'intent' AND {_NOT_OVER} AND workflow IN {_NAMED}) ORDER BY 1",
+        names,
+        names,
+    )
+    return [int(row[0]) for row in rows]
+
+
+def at_the_api(source: Source, workflows: Sequence[str]) -> int:
+    """How many batches of the workflows the API has, or may have, and has not ended."""
+    rows = source.rows(
+        f"SELECT count(*) FROM batches WHERE {_NOT_OVER} AND status NOT IN ('intent', 'ended')"  # noqa: S608 - our own words
+        f" AND workflow IN {_NAMED}",
+        json.dumps(list(workflows)),
+    )
+    return int(rows[0][0])

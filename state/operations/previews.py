@@ -1,0 +1,79 @@
+"""What a receipt needs to know of the requests and batches that a command names."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from state.batches.sync_runs import choose
+from state.db.ledger import Ledger
+
+
+class Size(Struct, frozen=True, kw_only=True):
+    """Requests of one workflow and model: how many, their bytes, and a usual answer's tokens."""
+
+    model: str
+    requests: int
+    body_bytes: int
+    usual_output: int | None
+
+
+def sizes(ledger: Ledger, request_ids: Sequence[int]) -> list[Size]:
+    """The requests by workflow and model."""
+    choose(ledger, request_ids)
+    return [
+        Size(
+            model=row["model"],
+            requests=row["requests"],
+            body_bytes=row["body_bytes"],
+            usual_output=row["usual_output"],
+        )
+        for row in ledger.rows(
+            "SELECT s.model, count(*) AS requests, sum(r.body_length) AS body_bytes,"
+            " (SELECT sum(t.output_tokens) / sum(t.succeeded) FROM daily_totals t"
+            " WHERE t.workflow = s.workflow AND t.succeeded > 0) AS usual_output"
+            " FROM requests r JOIN submissions s ON s.id = r.submission_id"
+            " WHERE r.id IN (SELECT id FROM chosen) GROUP BY s.workflow, s.model"
+        )
+    ]
+
+
+def deadlines(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:
+    """The deadlines that the requests have, the earliest first."""
+    choose(ledger, request_ids)
+    return _texts(
+        ledger,
+        "SELECT DISTINCT s.deadline_ts FROM requests r JOIN submissions s"
+        " ON s.id = r.submission_id WHERE r.id IN (SELECT id FROM chosen)"
+        " AND s.deadline_ts IS NOT NULL ORDER BY 1",
+    )
+
+
+def deadlines_of_batches(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
+    """The deadlines that the batches have, the earliest first."""
+    choose(ledger, batch_ids)
+    return _texts(
+        ledger,
+        "SELECT DISTINCT deadline_ts FROM batches WHERE id IN (SELECT id FROM chosen)"
+        " AND deadline_ts IS NOT NULL ORDER BY 1",
+    )
+
+
+def batch_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
+    """The keys of the batches."""
+    choose(ledger, batch_ids)
+    return _texts(ledger, "SELECT key FROM batches WHERE id IN (SELECT id FROM chosen) ORDER BY id")
+
+
+def paused_workflows(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:
+    """Which workflows of the requests are paused."""
+    choose(ledger, request_ids)
+    return _texts(
+        ledger,
+        "SELECT workflow FROM pauses WHERE workflow IN (SELECT s.workflow FROM submissions s"
+        " WHERE s.id IN (SELECT submission_id FROM requests r"
+        " WHERE r.id IN (SELECT id FROM chosen))) ORDER BY 1",
+    )
+
+
+def _texts(ledger: Ledger, sql: str) -> list[str]:
+    return [str(row[0]) for row in ledger.rows(sql)]

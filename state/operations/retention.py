@@ -1,0 +1,136 @@
+"""What of the bodies beside the ledger is no longer needed, and that it was taken away."""
+
+from collections import Counter
+
+from msgspec import Struct
+
+from state.db.ledger import Ledger
+from state.db.reader import Source
+
+
+class Old(Struct, frozen=True, kw_only=True):
+    """A submission that is settled and delivered, with the names of its files."""
+
+    id: int
+    key: str
+    workflow: str
+    work_date: str
+    spool_files: tuple[str, ...]
+    batch_keys: tuple[str, ...]
+
+
+# Settled and handed on before a time, with nothing at the API or still to be fetched.
+_OVER = (
+    "s.finished_ts < ? AND s.delivered_ts < ? AND NOT EXISTS (SELECT 1 FROM batches b"
+    " WHERE b.submission_id = s.id AND (b.status NOT IN ('released', 'refused', 'ended')"
+    " OR b.collection = 'pending')) AND s.id NOT IN (SELECT r.submission_id FROM requests r"
+    " WHERE r.status NOT IN ('live', 'succeeded') AND r.status <> 'given_up')"
+)
+
+
+def is_quiet(source: Source) -> bool:
+    """Whether no command is under way that may still want a body."""
+    rows = source.rows("SELECT 1 FROM commands WHERE state IN ('pending', 'taken') LIMIT 1")
+    return not rows
+
+
+def over(source: Source, *, before_ts: str) -> list[Old]:
+    """Each submission that was over by then and has its bodies, oldest first.
+
+    A delivered file holds all of a workflow and date, so those are over together or not at all.
+    """
+    rows = source.rows(
+        "SELECT s.id, s.key, s.workflow, s.work_date FROM submissions s"  # noqa: S608 - our own words
+        f" WHERE s.pruned_ts IS NULL AND {_OVER} ORDER BY s.id",
+        before_ts,
+        before_ts,
+    )
+    found = Counter((row["workflow"], row["work_date"]) for row in rows)
+    whole = {day for day, count in found.items() if count == _unpruned(source, *day)}
+    return [
+        _with_files(source, row[0], row[1], row[2], row[3])
+        for row in rows
+        if (row["workflow"], row["work_date"]) in whole
+    ]
+
+
+def _unpruned(source: Source, workflow: str, work_date: str) -> int:
+    return int(
+        source.rows(
+            "SELECT count(*) FROM submissions WHERE workflow = ? AND work_date = ?"
+            " AND pruned_ts IS NULL",
+            workflow,
+            work_date,
+        )[0][0]
+    )
+
+
+def _with_files(source: Source, number: int, key: str, workflow: str, work_date: str) -> Old:
+    batches = source.rows("SELECT key FROM batches WHERE submission_id = ? ORDER BY id", number)
+    # All the bodies of one call lie in one file.
+    first = source.rows(
+        "SELECT spool_file FROM requests WHERE submission_id = ? ORDER BY id LIMIT 1", number
+    )
+    return Old(
+        id=number,
+        key=key,
+        workflow=workflow,
+        work_date=work_date,
+        spool_files=tuple(row[0] for row in first if row[0]),
+        batch_keys=tuple(row[0] for row in batches),
+    )
+
+
+def mark(ledger: Ledger, old: list[Old], *, before_ts: str) -> list[Old]:
+    """Note that their bodies are taken away; those that are still over, and so may be."""
+    with ledger.transaction("pruned") as written:
+        if not is_quiet(ledger):
+            return []
+        still = {found.id for found in over(ledger, before_ts=before_ts)}
+        marked = [one for one in old if one.id in still]
+        for one in marked:
+            ledger.execute(
+                "UPDATE submissions SET pruned_ts = ?, rev = ? WHERE id = ?",
+                written.at,
+                written.rev,
+                one.id,
+            )
+            ledger.event(written, "submission.pruned", subject=one.key)
+    return marked
+
+
+def pruned_on(source: Source, submission_id: int) -> str | None:
+    """The UTC day on which the submission's bodies were taken away, if they were."""
+    rows = source.rows("SELECT pruned_ts FROM submissions WHERE id = ?", submission_id)
+    return rows[0][0][:10] if rows and rows[0][0] else None
+
+
+def marked(source: Source) -> set[str]:
+    """The keys of every submission whose bodies were taken away."""
+    rows = source.rows("SELECT key FROM submissions WHERE pruned_ts IS NOT NULL")
+    return {row[0] for row in rows}
+
+
+def pruned_days(source: Source) -> list[tuple[str, str]]:
+    """Each workflow and date of which nothing has its bodies any more."""
+    rows = source.rows(
+        "SELECT workflow, work_date FROM submissions WHERE work_date <> ''"
+        " GROUP BY workflow, work_date HAVING sum(pruned_ts IS NULL) = 0"
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def edit_files(source: Source) -> list[str]:
+    """The files of edited bodies of which no submission needs one any more."""
+    rows = source.rows(
+        "SELECT e.spool_file FROM edits e JOIN requests r ON r.id = e.request_id"
+        " JOIN submissions s ON s.id = r.submission_id GROUP BY e.spool_file"
+        " HAVING sum(s.pruned_ts IS NULL) = 0"
+    )
+    return [row[0] for row in rows]
+
+
+def give_back(ledger: Ledger) -> None:
+    """Return the pages that the ledger has no more use for to the disk."""
+    ledger.rows("PRAGMA incremental_vacuum")
+    ledger.checkpoint()

@@ -1,0 +1,68 @@
+"""Answers that are paid for and settled, and yet may be of no use: somebody should look at them."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from state.batches.sync_runs import choose
+from state.db.ledger import Ledger
+from state.db.reader import Source
+from state.model.records import REVIEW_STOP_REASONS
+
+_PAGE = 1000
+# The words of the partial index, so that SQLite sees that it may use it.
+_REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
+_UNSEEN = f"a.reviewed = 0 AND a.stop_reason IN ({_REASONS})"
+_SETTLING = "JOIN requests r ON r.id = a.request_id AND r.settled_by = a.batch_id"
+# The ids of the requests whose answers nobody has looked at.
+IDS = f"SELECT r.id FROM attempts a {_SETTLING} WHERE {_UNSEEN}"  # noqa: S608 - our own words
+
+
+class ReviewRow(Struct, frozen=True, kw_only=True):
+    """A request whose answer ended with a refusal, cut off, or unfinished."""
+
+    request_id: int
+    custom_id: str
+    tag: str
+    workflow: str
+    batch_key: str
+    batch_id: int
+    remote_id: str | None
+    stop_reason: str
+    ended_ts: str | None
+
+
+def count(source: Source) -> int:
+    """How many answers nobody has looked at."""
+    rows = source.rows(f"SELECT count(*) FROM attempts a {_SETTLING} WHERE {_UNSEEN}")  # noqa: S608 - our own words
+    return int(rows[0][0])
+
+
+def rows(source: Source, *, limit: int) -> Iterator[ReviewRow]:
+    """The answers to look at, the latest batch first, page by page."""
+    last, left = (1 << 62, 1 << 62), limit
+    while left > 0:
+        page = source.rows(
+            "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, b.key AS batch_key,"  # noqa: S608 - our own words
+            " b.id AS batch_id, b.remote_id, a.stop_reason, b.ended_ts"
+            f" FROM attempts a {_SETTLING} JOIN batches b ON b.id = a.batch_id"
+            f" WHERE {_UNSEEN} AND (a.batch_id, a.request_id) < (?, ?)"
+            " ORDER BY a.batch_id DESC, a.request_id DESC LIMIT ?",
+            *last,
+            min(left, _PAGE),
+        )
+        yield from (ReviewRow(**dict(row)) for row in page)
+        if len(page) < _PAGE:
+            return
+        last, left = (page[-1]["batch_id"], page[-1]["request_id"]), left - len(page)
+
+
+def accept(ledger: Ledger, request_ids: list[int]) -> int:
+    """Somebody has looked at these and takes the answers as they are; how many there were."""
+    choose(ledger, request_ids)
+    with ledger.transaction("accept"):
+        return ledger.execute(
+            f"UPDATE attempts AS a SET reviewed = 1 WHERE {_UNSEEN} AND EXISTS (SELECT 1"  # noqa: S608 - our own words
+            " FROM requests r WHERE r.id = a.request_id AND r.settled_by = a.batch_id"
+            " AND r.id IN (SELECT id FROM chosen))"
+        )

@@ -1,0 +1,92 @@
+"""Looks the ledger over: what it is, whether it is whole, and what it uses of the disk."""
+
+import shutil
+from pathlib import Path
+
+from msgspec import Struct
+
+from state.db.connection import FIRST_SAFE_SQLITE, sqlite3
+from state.db.reader import Reader, Source
+from state.files import archive
+from state.files.folder import Folder
+from state.files.results_file import file_name
+from state.model.errors import LedgerUnusable
+
+_LATEST = 1000
+
+
+class Library(Struct, frozen=True, kw_only=True):
+    """The SQLite that is in use."""
+
+    module: str
+    version: str
+    is_safe: bool
+
+
+def library() -> Library:
+    """Which SQLite runs, and whether it is free of the WAL race that can lose pages."""
+    return Library(
+        module=sqlite3.__name__.partition(".")[0],
+        version=sqlite3.sqlite_version,
+        is_safe=sqlite3.sqlite_version_info >= FIRST_SAFE_SQLITE,
+    )
+
+
+def damage(path: Path, *, thorough: bool) -> str | None:
+    """What SQLite's own check finds wrong with the ledger, None when it is whole.
+
+    Raises LedgerUnusable when it cannot even be opened.
+    """
+    check = "integrity_check" if thorough else "quick_check"
+    with Reader(path) as reader:
+        try:
+            found = [str(row[0]) for row in reader.rows(f"PRAGMA {check}")]
+            loose = reader.rows("PRAGMA foreign_key_check")
+        except LedgerUnusable as error:
+            return str(error)
+    if found != ["ok"]:
+        return "; ".join(found[:3])
+    return f"{len(loose)} rows point at nothing" if loose else None
+
+
+def backups(path: Path) -> list[Path]:
+    """Copies of the ledger beside it, newest first."""
+    found = path.parent.glob(f"{path.stem}*.bak")
+    return sorted(found, key=lambda copy: copy.stat().st_mtime, reverse=True)
+
+
+def open_to_others(folder: Folder) -> list[Path]:
+    """Files of ours that other users of this machine may read."""
+    if not hasattr(folder.ledger, "owner"):
+        return []
+    ours = [folder.root, folder.ledger, *folder.spool.glob("*"), *folder.results.glob("*")]
+    return [path for path in ours if path.exists() and path.stat().st_mode & 0o077]
+
+
+def disk_use(folder: Folder) -> dict[str, int]:
+    """Bytes by kind, and what is free."""
+
+    def size(paths: list[Path]) -> int:
+        return sum(path.stat().st_size for path in paths if path.is_file())
+
+    return {
+        "ledger": size([folder.ledger]),
+        "wal": size(list(folder.root.glob("titan.db-wal"))),
+        "spool": size(list(folder.spool.glob("*"))),
+        "results": size(list(folder.results.glob("*"))),
+        "staging": size(list(folder.staging.glob("*"))),
+        "free": shutil.disk_usage(folder.root).free,
+    }
+
+
+def lost_results(source: Source, folder: Folder) -> list[str]:
+    """The latest batches whose answers the ledger counts and whose file is gone."""
+    rows = source.rows(
+        "SELECT b.key FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id"
+        " WHERE b.collection = 'collected' AND b.results_bytes > 0 AND s.pruned_ts IS NULL"
+        " ORDER BY b.id DESC LIMIT ?",
+        _LATEST,
+    )
+    return [
+        row["key"] for row in rows if not archive.is_there(folder.results / file_name(row["key"]))
+    ]

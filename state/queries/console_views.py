@@ -1,0 +1,111 @@
+"""Everything the console's first screen shows, read at one moment."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from state.db.reader import Reader, Source
+from state.db.rows import to_batch
+from state.model.records import Batch, Hold
+from state.model.timestamps import to_text
+from state.operations import alerts, commands
+from state.operations.alerts import Alert
+from state.operations.commands import Command
+from state.queries import views
+
+OPEN_SHOWN = 200
+RECENT_SHOWN = 50
+ERRORS_SHOWN = 100
+COMMANDS_SHOWN = 20
+_DAYS = 30
+# Enough waiting requests to know whose they are; counting all of them is the totals' work.
+_WAITING_LOOKED_AT = 2000
+
+
+class Saved(Struct, frozen=True, kw_only=True):
+    """Nano-dollars saved, and how many answers are left out for want of a price."""
+
+    nano: int
+    unpriced: int
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """The ledger as it stood at one moment. Lists are capped; the counts are not."""
+
+    taken_at: datetime
+    revision: int
+    open_batches: Sequence[Batch]
+    waiting_for_retry: Sequence[Batch]
+    recent: Sequence[Batch]
+    errors: Sequence[views.ErrorRow]
+    totals: views.Totals
+    saved_today: Saved
+    saved_30d: Saved
+    poller: views.Poller
+    holds: Sequence[Hold]
+    alerts: Sequence[Alert]
+    commands: Sequence[Command]
+    newest_event_id: int
+    newest_event_ts: str | None
+
+
+def take(reader: Reader, now: datetime) -> Snapshot:
+    """All of it from one short read transaction, so that no two figures disagree."""
+    with reader.one_moment():
+        return _read(reader, now)
+
+
+def _read(source: Source, now: datetime) -> Snapshot:
+    totals = views.totals(source)
+    now_text = to_text(now)
+    event = source.rows("SELECT id, at FROM events ORDER BY id DESC LIMIT 1")
+    return Snapshot(
+        taken_at=now,
+        revision=views.revision(source),
+        open_batches=_open(source),
+        waiting_for_retry=released_and_waiting(source) if totals.waiting_requests else (),
+        recent=views.closed_batches(source, limit=RECENT_SHOWN),
+        errors=views.errors(source, limit=ERRORS_SHOWN),
+        totals=totals,
+        saved_today=_saved(source, now),
+        saved_30d=_saved(source, now - timedelta(days=_DAYS - 1)),
+        poller=views.poller(source),
+        holds=views.holds(source, now_ts=now_text),
+        alerts=alerts.raised(source),
+        commands=commands.at_hand(source, latest=COMMANDS_SHOWN),
+        newest_event_id=event[0]["id"] if event else 0,
+        newest_event_ts=event[0]["at"] if event else None,
+    )
+
+
+def _open(source: Source) -> list[Batch]:
+    rows = source.rows(
+        "SELECT * FROM batches WHERE status NOT IN ('released', 'refused', 'ended')"
+        " OR collection = 'pending' ORDER BY id LIMIT ?",
+        OPEN_SHOWN,
+    )
+    return [to_batch(row) for row in rows]
+
+
+def _saved(source: Source, since: datetime) -> Saved:
+    row = source.rows(
+        "SELECT coalesce(sum(sync_cost_nano - cost_nano), 0), coalesce(sum(unpriced), 0)"
+        " FROM daily_totals WHERE day >= ?",
+        to_text(since)[:10],
+    )[0]
+    return Saved(nano=row[0], unpriced=row[1])
+
+
+def released_and_waiting(source: Source) -> list[Batch]:
+    """Of each submission whose requests wait again, the batch that was released last."""
+    rows = source.rows(
+        "SELECT * FROM batches WHERE id IN (SELECT (SELECT max(b.id) FROM batches b"
+        " WHERE b.submission_id = w.submission_id AND b.status = 'released')"
+        " FROM (SELECT DISTINCT submission_id FROM (SELECT submission_id FROM requests"
+        " WHERE status = 'waiting' AND status NOT IN ('live', 'succeeded')"
+        " ORDER BY id LIMIT ?)) w) ORDER BY id LIMIT ?",
+        _WAITING_LOOKED_AT,
+        OPEN_SHOWN,
+    )
+    return [to_batch(row) for row in rows]

@@ -1,0 +1,242 @@
+"""Read models of one request and of one batch: everything that the ledger knows of them."""
+
+from array import array
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.db.rows import to_batch
+from state.files.results_file import file_name
+from state.model.records import Batch, BatchStatus, Kind, Outcome, RequestStatus, Usage
+from state.queries.request_views import RequestRow
+
+_TOKENS = (
+    *("input_tokens", "output_tokens", "cache_write_5m_tokens"),
+    *("cache_write_1h_tokens", "cache_read_tokens"),
+)
+_AS_THEY_ARE = (
+    *("batch_key", "remote_id", "tag", "workflow", "requested_model", "model", "error_type"),
+    *("error_message", "stop_reason", "cost_nano", "sync_cost_nano", "edit_id", "created_ts"),
+    *("sent_ts", "accepted_ts", "ended_ts", "collected_ts", "batch_error"),
+)
+
+
+class Place(Struct, frozen=True):
+    """Where a line lies: the file in its folder, and the bytes in it."""
+
+    file: str
+    offset: int
+    length: int
+
+
+class AttemptRecord(Struct, frozen=True, kw_only=True):
+    """One request in one batch. Money in nano-dollars."""
+
+    batch_key: str
+    remote_id: str | None
+    tag: str
+    workflow: str
+    kind: Kind
+    batch_status: BatchStatus
+    batch_error: str | None
+    requested_model: str
+    model: str | None
+    is_live: bool
+    is_settling: bool
+    is_surplus: bool
+    outcome: Outcome | None
+    error_type: str | None
+    error_message: str | None
+    stop_reason: str | None
+    usage: Usage
+    cost_nano: int | None
+    sync_cost_nano: int | None
+    edit_id: int | None
+    created_ts: str
+    sent_ts: str | None
+    accepted_ts: str | None
+    ended_ts: str | None
+    collected_ts: str | None
+    body: Place
+    result: Place | None
+
+
+class RequestRecord(Struct, frozen=True, kw_only=True):
+    """One request with all its attempts, oldest first. `body` is what would be asked next."""
+
+    request_id: int
+    tag: str
+    custom_id: str
+    status: RequestStatus
+    submission_key: str
+    workflow: str
+    job: str | None
+    model: str
+    created_by: str
+    created_ts: str
+    deadline_ts: str | None
+    betas: str
+    body: Place
+    attempts: tuple[AttemptRecord, ...]
+
+    @property
+    def best(self) -> AttemptRecord | None:
+        """The attempt that settled it, else the latest that ended, else the latest."""
+        settling = [a for a in self.attempts if a.is_settling]
+        ended = [a for a in self.attempts if a.outcome is not None]
+        found = settling or ended or self.attempts
+        return found[-1] if found else None
+
+
+class ModelSum(Struct, frozen=True, kw_only=True):
+    """What the answers of one batch by one model took and cost."""
+
+    model: str
+    answers: int
+    tokens: Usage
+    cost_nano: int
+    sync_cost_nano: int
+    surplus: int
+    unpriced: int
+
+
+def batch(source: Source, name: str) -> Batch | None:
+    """The batch with that key or remote id."""
+    rows = source.rows("SELECT * FROM batches WHERE key = ?1 OR remote_id = ?1", name)
+    return to_batch(rows[0]) if rows else None
+
+
+def request(source: Source, tag: str, custom_id: str) -> RequestRecord | None:
+    """The request with that tag and custom_id."""
+    rows = source.rows(
+        "SELECT r.id, r.tag, r.custom_id, r.status, r.betas, s.key AS submission_key, s.workflow,"
+        " s.job, s.model, s.created_by, s.created_ts, s.deadline_ts, r.settled_by,"
+        " coalesce(e.spool_file, r.spool_file) AS spool_file,"
+        " coalesce(e.body_offset, r.body_offset) AS body_offset,"
+        " coalesce(e.body_length, r.body_length) AS body_length"
+        " FROM requests r JOIN submissions s ON s.id = r.submission_id"
+        " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.tag = ? AND r.custom_id = ?",
+        tag,
+        custom_id,
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    return RequestRecord(
+        request_id=row["id"],
+        tag=row["tag"],
+        custom_id=row["custom_id"],
+        status=RequestStatus(row["status"]),
+        submission_key=row["submission_key"],
+        workflow=row["workflow"],
+        job=row["job"],
+        model=row["model"],
+        created_by=row["created_by"],
+        created_ts=row["created_ts"],
+        deadline_ts=row["deadline_ts"],
+        betas=row["betas"],
+        body=Place(row["spool_file"], row["body_offset"], row["body_length"]),
+        attempts=_attempts(source, row["id"], row["settled_by"]),
+    )
+
+
+def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[AttemptRecord, ...]:
+    rows = source.rows(
+        "SELECT a.*, b.key AS batch_key, b.remote_id, b.tag, b.workflow, b.kind,"
+        " b.status AS batch_status, b.model AS requested_model, b.created_ts, b.sent_ts,"
+        " b.accepted_ts, b.ended_ts, b.collected_ts, b.last_error AS batch_error,"
+        " coalesce(e.spool_file, r.spool_file) AS spool_file,"
+        " coalesce(e.body_offset, r.body_offset) AS body_offset,"
+        " coalesce(e.body_length, r.body_length) AS body_length"
+        " FROM attempts a JOIN batches b ON b.id = a.batch_id JOIN requests r"
+        " ON r.id = a.request_id LEFT JOIN edits e ON e.id = a.edit_id"
+        " WHERE a.request_id = ? ORDER BY a.batch_id",
+        request_id,
+    )
+    return tuple(
+        AttemptRecord(
+            **{name: row[name] for name in _AS_THEY_ARE},
+            kind=Kind(row["kind"]),
+            batch_status=BatchStatus(row["batch_status"]),
+            is_live=bool(row["live"]),
+            is_settling=row["batch_id"] == settled_by,
+            is_surplus=bool(row["surplus"]),
+            outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+            usage=Usage(**{name: row[name] for name in _TOKENS}),
+            body=Place(row["spool_file"], row["body_offset"], row["body_length"]),
+            result=_result_place(row["batch_key"], row["result_offset"], row["result_length"]),
+        )
+        for row in rows
+    )
+
+
+def _result_place(batch_key: str, offset: int | None, length: int | None) -> Place | None:
+    if offset is None or length is None:
+        return None
+    return Place(file_name(batch_key), offset, length)
+
+
+def requests_of(source: Source, name: str) -> Sequence[int]:
+    """The ids of the batch's requests, in the order in which they were sent."""
+    rows = source.rows(
+        "SELECT request_id FROM attempts WHERE batch_id ="
+        " (SELECT id FROM batches WHERE key = ?1 OR remote_id = ?1)"
+        " ORDER BY request_id",
+        name,
+    )
+    return array("q", (row[0] for row in rows))
+
+
+def rows_in(source: Source, name: str, ids: Sequence[int]) -> dict[int, RequestRow]:
+    """These requests of the batch with what they came to in it, by id."""
+    marks = ",".join(["?"] * len(ids))
+    rows = source.rows(
+        "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, r.status,"  # noqa: S608 - question marks
+        " coalesce(a.model, b.model) AS model,"
+        " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
+        " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason,"
+        " a.input_tokens, a.output_tokens, a.cost_nano, b.created_ts, b.ended_ts"
+        " FROM attempts a JOIN requests r ON r.id = a.request_id"
+        " JOIN batches b ON b.id = a.batch_id WHERE (b.key = ? OR b.remote_id = ?)"
+        f" AND a.request_id IN ({marks})",
+        name,
+        name,
+        *ids,
+    )
+    return {
+        row["request_id"]: RequestRow(
+            **{
+                **dict(row),
+                "status": RequestStatus(row["status"]),
+                "outcome": Outcome(row["outcome"]) if row["outcome"] else None,
+            }  # pyright: ignore[reportArgumentType]
+        )
+        for row in rows
+    }
+
+
+def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
+    """What the batch's answers took and cost, by the model that gave them."""
+    sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _TOKENS)
+    rows = source.rows(
+        "SELECT coalesce(a.model, b.model) AS model, count(*) AS answers,"  # noqa: S608 - our own words
+        " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
+        " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano, sum(a.surplus) AS surplus,"
+        f" sum(a.cost_nano IS NULL) AS unpriced, {sums}"
+        " FROM batches b JOIN attempts a ON a.batch_id = b.id"
+        " WHERE b.key = ? AND a.outcome = 'succeeded' GROUP BY 1 ORDER BY 1",
+        batch_key,
+    )
+    return [
+        ModelSum(
+            model=row["model"],
+            answers=row["answers"],
+            tokens=Usage(**{name: row[name] for name in _TOKENS}),
+            cost_nano=row["cost_nano"],
+            sync_cost_nano=row["sync_cost_nano"],
+            surplus=row["surplus"],
+            unpriced=row["unpriced"],
+        )
+        for row in rows
+    ]

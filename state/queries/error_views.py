@@ -1,0 +1,138 @@
+"""Read models of what went wrong: failed requests, and answers to review, by what was said."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.model.filter_terms import Term
+from state.model.records import Outcome
+from state.operations import reviews
+from state.queries.filter_sql import Parameter
+from state.queries.request_query import SHOWN_ATTEMPT, condition, numbers
+from state.queries.views import FAILED
+
+# So many of the newest are looked at; what is older is counted.
+MOST_LOOKED_AT = 100_000
+_LONGEST = 400
+_NAMES = ", ".join(f"'{status}'" for status in FAILED)
+# In the words of the partial index, so that SQLite sees that it may use it.
+_IS_FAILED = f"r.status NOT IN ('live', 'succeeded') AND r.status IN ({_NAMES})"
+_TO_REVIEW = f"r.id IN ({reviews.IDS})"
+_KIND = "iif(a.outcome = 'succeeded', a.stop_reason, coalesce(a.error_type, a.outcome, r.status))"
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """Requests under one tag that all ended with the same words.
+
+    `kind` is the error's type, or the stop reason of answers to review.
+    """
+
+    workflow: str
+    tag: str
+    is_review: bool
+    outcome: Outcome
+    kind: str
+    message: str
+    count: int
+    first_ts: str
+    last_ts: str
+
+
+class Troubles(Struct, frozen=True, kw_only=True):
+    """What was said of the newest failures and answers to review; `counted` are all there are."""
+
+    said: Sequence[Said]
+    failed: int
+    to_review: int
+    counted: int
+
+
+def read(
+    source: Source, terms: Sequence[Term], now: datetime, *, most: int = MOST_LOOKED_AT
+) -> Troubles:
+    """Whatever matches the terms, `most` of either kind looked at."""
+    failed, reviewed = (_count(source, which, terms, now) for which in (_IS_FAILED, _TO_REVIEW))
+    return Troubles(
+        said=[
+            said
+            for which, number in ((_IS_FAILED, failed), (_TO_REVIEW, reviewed))
+            if number
+            for said in _said(source, which, terms, now, most)
+        ],
+        failed=failed,
+        to_review=reviewed,
+        counted=failed + reviewed,
+    )
+
+
+def _count(source: Source, which: str, terms: Sequence[Term], now: datetime) -> int:
+    inner, parameters = _chosen("count(*)", which, terms, now)
+    return int(source.rows(inner, *parameters)[0][0])
+
+
+def _said(
+    source: Source, which: str, terms: Sequence[Term], now: datetime, most: int
+) -> Sequence[Said]:
+    inner, parameters = _chosen("r.id", which, terms, now)
+    rows = source.rows(
+        f"SELECT s.workflow, r.tag, coalesce(a.outcome, r.status) AS outcome, {_KIND} AS kind,"  # noqa: S608 - our own words
+        " coalesce(substr(a.error_message, 1, ?), '') AS message, count(*) AS count,"
+        " min(coalesce(b.ended_ts, b.created_ts)) AS first_ts,"
+        " max(coalesce(b.ended_ts, b.created_ts)) AS last_ts"
+        f" FROM ({inner} ORDER BY r.id DESC LIMIT ?) f JOIN requests r ON r.id = f.id"
+        f" JOIN submissions s ON s.id = r.submission_id {SHOWN_ATTEMPT}"
+        " LEFT JOIN batches b ON b.id = a.batch_id GROUP BY 1, 2, 3, 4, 5",
+        _LONGEST,
+        *parameters,
+        most,
+    )
+    return [
+        Said(
+            **{
+                **dict(row),
+                "is_review": which == _TO_REVIEW,
+                "outcome": Outcome(row["outcome"]),
+                "first_ts": row["first_ts"] or "",
+                "last_ts": row["last_ts"] or "",
+            }  # pyright: ignore[reportArgumentType]
+        )
+        for row in rows
+    ]
+
+
+def ids_by_message(
+    source: Source,
+    terms: Sequence[Term],
+    now: datetime,
+    *,
+    workflow: str,
+    kind: str,
+    is_review: bool,
+    most: int = MOST_LOOKED_AT,
+) -> list[tuple[str, Sequence[int]]]:
+    """The requests of a workflow that ended so, by the words they ended with."""
+    which = _TO_REVIEW if is_review else _IS_FAILED
+    inner, parameters = _chosen("r.id", which, terms, now)
+    rows = source.rows(
+        "SELECT coalesce(substr(a.error_message, 1, ?), '') AS message, group_concat(r.id)"  # noqa: S608 - our own words
+        f" FROM ({inner} ORDER BY r.id DESC LIMIT ?) f JOIN requests r ON r.id = f.id"
+        f" JOIN submissions s ON s.id = r.submission_id {SHOWN_ATTEMPT}"
+        f" WHERE s.workflow = ? AND {_KIND} = ? GROUP BY 1",
+        _LONGEST,
+        *parameters,
+        most,
+        workflow,
+        kind,
+    )
+    return [(row[0], numbers(row[1])) for row in rows]
+
+
+def _chosen(
+    what: str, which: str, terms: Sequence[Term], now: datetime
+) -> tuple[str, tuple[Parameter, ...]]:
+    where = condition(terms, now)
+    attempt = SHOWN_ATTEMPT if where.needs_attempt else ""
+    sql = f"SELECT {what} FROM requests r {attempt} WHERE {which} AND {where.sql}"  # noqa: S608 - our own words
+    return sql, where.parameters

@@ -1,0 +1,93 @@
+"""Read models for the KPIs: volumes, turnarounds and fallbacks of each workflow."""
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from state.batches.external_calls import RECORDED
+from state.db.reader import Source
+from state.model.records import Kind
+from state.model.timestamps import from_text
+
+
+class Volume(Struct, frozen=True, kw_only=True):
+    """What one workflow did in one way on one UTC day. Tokens in and out; money in nano-dollars."""
+
+    day: str
+    workflow: str
+    kind: Kind
+    tokens: int
+    requests: int
+    errored: int
+    lost: int
+    savings_nano: int
+    unpriced: int
+
+
+def volumes(source: Source, *, since_day: str) -> list[Volume]:
+    """From that UTC day on, by day, workflow and kind."""
+    rows = source.rows(
+        "SELECT day, workflow, kind, sum(input_tokens + output_tokens + cache_write_5m_tokens"
+        " + cache_write_1h_tokens + cache_read_tokens) AS tokens, sum(requests) AS requests,"
+        " sum(errored) AS errored, sum(expired + missing) AS lost,"
+        " sum(sync_cost_nano - cost_nano) AS savings_nano, sum(unpriced) AS unpriced"
+        " FROM daily_totals WHERE day >= ? GROUP BY day, workflow, kind"
+        " ORDER BY day, workflow, kind",
+        since_day,
+    )
+    return [Volume(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
+
+
+class Turnaround(NamedTuple):
+    """How long one batch took from order to results, in seconds, and the day of its results."""
+
+    day: str
+    workflow: str
+    seconds: float
+
+
+class Fallbacks(NamedTuple):
+    """How many synchronous runs the engine made for one workflow on one UTC day."""
+
+    day: str
+    workflow: str
+    number: int
+
+
+def turnarounds(source: Source, *, since_day: str) -> list[Turnaround]:
+    """Of each batch collected since: how long it took from order to results.
+
+    The order is the submission; of a replay, whose first request has an earlier answer, it is
+    the making of the batch.
+    """
+    rows = source.rows(
+        "SELECT b.workflow, b.collected_ts, CASE WHEN EXISTS (SELECT 1 FROM attempts e"
+        " WHERE e.request_id = (SELECT min(request_id) FROM attempts WHERE batch_id = b.id)"
+        " AND e.batch_id < b.id AND e.outcome IS NOT NULL)"
+        " THEN b.created_ts ELSE coalesce(s.created_ts, b.created_ts) END AS ordered_ts"
+        " FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id"
+        " WHERE b.kind = 'batch' AND b.collection = 'collected' AND b.collected_ts >= ?",
+        since_day,
+    )
+    return [
+        Turnaround(
+            row["collected_ts"][:10],
+            row["workflow"],
+            max(
+                0.0,
+                (from_text(row["collected_ts"]) - from_text(row["ordered_ts"])).total_seconds(),
+            ),
+        )
+        for row in rows
+    ]
+
+
+def fallbacks(source: Source, *, since_ts: str) -> list[Fallbacks]:
+    """How many synchronous runs the engine itself made since then, by day and workflow."""
+    rows = source.rows(
+        "SELECT substr(created_ts, 1, 10), workflow, count(*) FROM batches WHERE kind = 'sync'"
+        " AND lane <> ? AND status <> 'released' AND created_ts >= ? GROUP BY 1, 2",
+        RECORDED,
+        since_ts,
+    )
+    return [Fallbacks(*row) for row in rows]

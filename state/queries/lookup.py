@@ -1,0 +1,79 @@
+"""What a name means in this ledger: batches, requests and tags, whole names before beginnings."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from state.db.reader import Source
+
+
+class Meaning(StrEnum):
+    """What has the name."""
+
+    BATCH = "batch"
+    TAG = "tag"
+    REQUEST = "request"
+
+
+class Found(Struct, frozen=True):
+    """Something with that name: `name` is a batch's key, a tag, or a custom_id of the `tag`."""
+
+    meaning: Meaning
+    name: str
+    tag: str
+    detail: str
+
+
+def exactly(source: Source, name: str, *, limit: int = 50) -> list[Found]:
+    """What has exactly this name: a key, a remote id, a tag or a custom_id; the newest first."""
+    batches = source.rows(
+        "SELECT key, tag, status FROM batches WHERE key = ?1 OR remote_id = ?1 OR submission_id IN"
+        " (SELECT id FROM submissions WHERE key = ?1) ORDER BY id DESC LIMIT ?2",
+        name,
+        limit,
+    )
+    return [
+        *(Found(Meaning.BATCH, row["key"], row["tag"], row["status"]) for row in batches),
+        *_tags(source, "tag = ?", name, limit),
+        *_requests(source, "custom_id = ?", name, limit),
+    ]
+
+
+def beginning(source: Source, text: str, *, limit: int = 8) -> list[Found]:
+    """What begins so, at most so many of each kind."""
+    pattern = _pattern(text)
+    batches = source.rows(
+        "SELECT key, tag, status FROM batches WHERE key GLOB ?1 OR remote_id GLOB ?1"
+        " ORDER BY id DESC LIMIT ?2",
+        pattern,
+        limit,
+    )
+    return [
+        *_tags(source, "tag GLOB ?", pattern, limit),
+        *(Found(Meaning.BATCH, row["key"], row["tag"], row["status"]) for row in batches),
+        *_requests(source, "custom_id GLOB ?", pattern, limit),
+    ]
+
+
+def _tags(source: Source, where: str, parameter: str, limit: int) -> list[Found]:
+    rows = source.rows(
+        "SELECT tag, sum(request_count) AS requests FROM submissions"  # noqa: S608 - our own words
+        f" WHERE {where} GROUP BY tag ORDER BY max(id) DESC LIMIT ?",
+        parameter,
+        limit,
+    )
+    return [Found(Meaning.TAG, r["tag"], r["tag"], f"{r['requests']:,} requests") for r in rows]
+
+
+def _requests(source: Source, where: str, parameter: str, limit: int) -> list[Found]:
+    rows = source.rows(
+        f"SELECT custom_id, tag, status FROM requests WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - our own words
+        parameter,
+        limit,
+    )
+    return [Found(Meaning.REQUEST, row["custom_id"], row["tag"], row["status"]) for row in rows]
+
+
+def _pattern(text: str) -> str:
+    """For GLOB, which minds case and takes no escapes but sets."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in text) + "*"

@@ -1,0 +1,177 @@
+"""JSONL files for other programs, written from the event log; the ledger stays the truth.
+
+Each file has a position in the ledger: the last event that it holds, and its length then. What
+lies behind that length after a crash is cut off, so a line is written once; a file that was
+removed or cut by someone else is written anew.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from state.db.ledger import Ledger
+from state.db.reader import Source
+from state.db.rows import to_batch
+from state.files.folder import Folder, make_private, open_private
+from state.files.results_file import file_name
+from state.files.spool import LineReader
+from state.model.errors import FileLost, LedgerUnusable
+from state.model.records import Batch
+from state.queries.views import events_from
+
+if TYPE_CHECKING:
+    from state.db.connection import sqlite3
+
+_ENDED = ("batch.collected", "batch.refused")
+
+
+def update(ledger: Ledger, folder: Folder) -> None:
+    """Bring all the mirrors up to the newest event. Raises LedgerUnusable where one cannot be."""
+    (newest,) = ledger.rows("SELECT coalesce(max(id), 0) FROM events")[0]
+    for path, lines in (
+        (folder.jobs_mirror, _job_lines),
+        (folder.errors_mirror, _error_lines),
+        (folder.cost_mirror, _cost_lines),
+    ):
+        position = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", path.name)
+        whole = position is not None and path.exists() and path.stat().st_size >= position["bytes"]
+        if not whole or position is None or position["position"] < newest:
+            try:
+                _write(ledger, folder, path, lines)
+            except OSError as error:
+                raise LedgerUnusable(
+                    f"Cannot write {path}: {error.strerror or error}. The ledger is whole; the next"
+                    " pass writes the file."
+                ) from error
+
+
+def _write(
+    ledger: Ledger,
+    folder: Folder,
+    path: Path,
+    lines: "Callable[[Ledger, Folder, int], Iterator[dict[str, object]]]",
+) -> None:
+    make_private(folder.root)
+    with ledger.transaction("mirror"):
+        row = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", path.name)
+        position, length = (row["position"], row["bytes"]) if row else (0, 0)
+        with open_private(path, append=True) as mirror:
+            if mirror.tell() < length:
+                position = length = 0
+            mirror.truncate(length)
+            for line in lines(ledger, folder, position):
+                mirror.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            mirror.flush()
+            os.fsync(mirror.fileno())
+            ledger.step("mirror:written")
+            ledger.execute(
+                "INSERT INTO mirrors (name, position, bytes)"
+                " VALUES (?, (SELECT coalesce(max(id), 0) FROM events), ?)"
+                " ON CONFLICT (name) DO UPDATE SET position = excluded.position,"
+                " bytes = excluded.bytes",
+                path.name,
+                mirror.tell(),
+            )
+
+
+def _batches_after(
+    ledger: Source, position: int, kinds: tuple[str, ...] | None
+) -> Iterator[tuple[str, Batch]]:
+    """Each batch that has such an event after the position, once, in the order of its first."""
+    seen: set[str] = set()
+    while page := events_from(ledger, after_id=position):
+        for event in page:
+            key = event.batch_key
+            if key is None or key in seen or (kinds and event.kind not in kinds):
+                continue
+            seen.add(key)
+            yield event.at, to_batch(ledger.rows("SELECT * FROM batches WHERE key = ?", key)[0])
+        position = page[-1].id
+
+
+def _job_lines(ledger: Ledger, _folder: Folder, position: int) -> Iterator[dict[str, object]]:
+    for _at, batch in _batches_after(ledger, position, None):
+        results = f"/v1/messages/batches/{batch.remote_id}/results"
+        yield {
+            "batch_id": batch.key,
+            "tag": batch.tag,
+            "submitted_ts": batch.created_ts,
+            "request_count": batch.request_count,
+            "status": batch.status,
+            "results_url": results if batch.remote_id and batch.status == "ended" else None,
+            "completed_ts": batch.ended_ts,
+            "remote_id": batch.remote_id,
+            "workflow": batch.workflow,
+            "kind": batch.kind,
+            "collection": batch.collection,
+            "results_file": (
+                f"batch-results/{file_name(batch.key)}" if batch.collected_ts else None
+            ),
+            "error": batch.last_error,
+            # For `rebuild`: with these, what is still at the API is found again.
+            "nonce": batch.nonce,
+            "account": batch.account,
+        }
+
+
+def _error_lines(ledger: Ledger, folder: Folder, position: int) -> Iterator[dict[str, object]]:
+    with LineReader(folder.spool) as bodies:
+        for at, batch in _batches_after(ledger, position, _ENDED):
+            for row in ledger.rows(
+                "SELECT r.custom_id, coalesce(e.spool_file, r.spool_file) AS spool_file,"
+                " coalesce(e.body_offset, r.body_offset) AS body_offset,"
+                " coalesce(e.body_length, r.body_length) AS body_length, a.outcome,"
+                " a.error_type, a.error_message FROM attempts a"
+                " JOIN requests r ON r.id = a.request_id LEFT JOIN edits e ON e.id = a.edit_id"
+                " WHERE a.batch_id = ? AND a.outcome <> 'succeeded' ORDER BY r.id",
+                batch.id,
+            ):
+                yield {
+                    "ts": at,
+                    "batch_id": batch.key,
+                    "tag": batch.tag,
+                    "custom_id": row["custom_id"],
+                    "outcome": row["outcome"],
+                    "error_type": row["error_type"],
+                    "error_message": row["error_message"],
+                    "params": _params(bodies, row),
+                }
+
+
+def _params(bodies: LineReader, row: "sqlite3.Row") -> object:
+    """The request's params, None where its body is lost."""
+    try:
+        body = bodies.read(row["spool_file"], row["body_offset"], row["body_length"])
+    except FileLost:
+        return None
+    return json.loads(body)["params"]
+
+
+def cost_lines(source: Source) -> Iterator[dict[str, object]]:
+    """Every line that the cost log should hold now."""
+    return _cost_lines(source, None, 0)
+
+
+def _cost_lines(
+    ledger: Source, _folder: Folder | None, position: int
+) -> Iterator[dict[str, object]]:
+    for at, batch in _batches_after(ledger, position, ("batch.collected",)):
+        for row in ledger.rows(
+            "SELECT model, sum(input_tokens + cache_write_5m_tokens + cache_write_1h_tokens"
+            " + cache_read_tokens) AS tokens_in, sum(output_tokens) AS tokens_out,"
+            " coalesce(sum(sync_cost_nano), 0) - coalesce(sum(cost_nano), 0) AS saved,"
+            " sum(cost_nano IS NULL) AS unpriced FROM attempts"
+            " WHERE batch_id = ? AND outcome = 'succeeded' GROUP BY model ORDER BY model",
+            batch.id,
+        ):
+            yield {
+                "ts": at,
+                "tag": batch.tag,
+                "input_tokens": row["tokens_in"],
+                "output_tokens": row["tokens_out"],
+                "model": row["model"],
+                # Where a price is unknown, so is what was saved.
+                "batch_savings_usd": None if row["unpriced"] else row["saved"] / 1_000_000_000,
+            }

@@ -1,0 +1,156 @@
+"""Read models of money: what was spent and saved, by whatever a person asks for."""
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.model.records import Kind, Outcome, Usage
+
+_TOKENS = (
+    *("input_tokens", "output_tokens", "cache_write_5m_tokens"),
+    *("cache_write_1h_tokens", "cache_read_tokens"),
+)
+_PRICED_PLAIN = (
+    *("custom_id", "tag", "workflow", "batch_key", "model"),
+    *("cost_nano", "sync_cost_nano", "priced_ts", "collected_ts"),
+)
+# What a sum may be by -> its SQL on attempts `a` and batches `b`.
+_BY = {
+    "workflow": "b.workflow",
+    "model": "coalesce(a.model, b.model)",
+    "day": "substr(b.collected_ts, 1, 10)",
+    "tag": "b.tag",
+    "batch": "b.key",
+}
+BY = tuple(_BY)
+_IN_TOTALS = ("workflow", "model", "day")
+_MIDNIGHT = "T00:00:00.000Z"
+
+
+def _tokens_in(table: str = "") -> str:
+    return " + ".join(f"{table}{name}" for name in _TOKENS if name != "output_tokens")
+
+
+class Spending(Struct, frozen=True, kw_only=True):
+    """Sums over what was collected. Money in nano-dollars; `tokens_in` has the cached ones in."""
+
+    name: str
+    attempts: int
+    succeeded: int
+    errored: int
+    lost: int
+    tokens_in: int
+    tokens_out: int
+    cost_nano: int
+    sync_cost_nano: int
+    surplus_nano: int
+    unpriced: int
+    first_day: str
+
+    @property
+    def savings_nano(self) -> int:
+        """What the same answers would have cost synchronously, less what they cost."""
+        return self.sync_cost_nano - self.cost_nano
+
+
+def by_day_column(source: Source, column: str, *, since_day: str) -> list[Spending]:
+    """Sums by `workflow`, `model`, `day` or `kind` from that UTC day on; from the daily totals."""
+    rows = source.rows(
+        f"SELECT {column} AS name, sum(requests) AS attempts, sum(succeeded) AS succeeded,"  # noqa: S608 - our own words
+        " sum(errored) AS errored, sum(expired + missing) AS lost,"
+        f" sum({_tokens_in()}) AS tokens_in, sum(output_tokens) AS tokens_out,"
+        " sum(cost_nano) AS cost_nano, sum(sync_cost_nano) AS sync_cost_nano,"
+        " sum(surplus_nano) AS surplus_nano, sum(unpriced) AS unpriced, min(day) AS first_day"
+        f" FROM daily_totals WHERE day >= ? GROUP BY {column} ORDER BY {column}",
+        since_day,
+    )
+    return [Spending(**dict(row)) for row in rows]
+
+
+class PricedAttempt(Struct, frozen=True, kw_only=True):
+    """One attempt with what its price follows from. `priced_ts` is the day of its prices."""
+
+    custom_id: str
+    tag: str
+    workflow: str
+    batch_key: str
+    kind: Kind
+    outcome: Outcome
+    model: str
+    usage: Usage
+    cost_nano: int | None
+    sync_cost_nano: int | None
+    is_surplus: bool
+    priced_ts: str
+    collected_ts: str | None
+
+
+def spending(source: Source, by: str, *, since_ts: str) -> list[Spending]:
+    """Sums by one of `BY` over what was collected from that time on.
+
+    From a UTC midnight on, the daily totals answer, however large the ledger is.
+    """
+    if by in _IN_TOTALS and since_ts.endswith(_MIDNIGHT):
+        return by_day_column(source, by, since_day=since_ts[:10])
+    rows = source.rows(
+        f"SELECT {_BY[by]} AS name, count(*) AS attempts,"  # noqa: S608 - our own words
+        " sum(a.outcome = 'succeeded') AS succeeded, sum(a.outcome = 'errored') AS errored,"
+        " sum(a.outcome IN ('expired', 'missing')) AS lost,"
+        f" sum({_tokens_in('a.')}) AS tokens_in,"
+        " sum(a.output_tokens) AS tokens_out, coalesce(sum(a.cost_nano), 0) AS cost_nano,"
+        " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
+        " coalesce(sum(a.cost_nano) FILTER (WHERE a.surplus = 1), 0) AS surplus_nano,"
+        " sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL) AS unpriced,"
+        " min(substr(b.collected_ts, 1, 10)) AS first_day"
+        " FROM batches b JOIN attempts a ON a.batch_id = b.id"
+        " WHERE b.collected_ts >= ? AND a.outcome IS NOT NULL GROUP BY 1 ORDER BY 1",
+        since_ts,
+    )
+    return [Spending(**dict(row)) for row in rows]
+
+
+def priced_attempts(source: Source, name: str, *, limit: int = 1000) -> list[PricedAttempt]:
+    """Every ended attempt of a custom_id, under whatever tag; or of a batch's key or remote id."""
+    rows = source.rows(
+        "SELECT r.custom_id, r.tag, b.workflow, b.key AS batch_key, b.kind, a.outcome,"
+        " coalesce(a.model, b.model) AS model, a.input_tokens, a.output_tokens,"
+        " a.cache_write_5m_tokens, a.cache_write_1h_tokens, a.cache_read_tokens, a.cost_nano,"
+        " a.sync_cost_nano, a.surplus, coalesce(b.accepted_ts, b.created_ts) AS priced_ts,"
+        " b.collected_ts FROM attempts a JOIN requests r ON r.id = a.request_id"
+        " JOIN batches b ON b.id = a.batch_id WHERE a.outcome IS NOT NULL AND"
+        " (a.request_id IN (SELECT id FROM requests WHERE custom_id = ?)"
+        " OR a.batch_id IN (SELECT id FROM batches WHERE key = ? OR remote_id = ?))"
+        " ORDER BY b.id, r.id LIMIT ?",
+        *(name, name, name),
+        limit,
+    )
+    return [
+        PricedAttempt(
+            **{key: row[key] for key in _PRICED_PLAIN},
+            kind=Kind(row["kind"]),
+            outcome=Outcome(row["outcome"]),
+            usage=Usage(**{key: row[key] for key in _TOKENS}),
+            is_surplus=bool(row["surplus"]),
+        )
+        for row in rows
+    ]
+
+
+def usage_by_day(
+    source: Source, *, first_day: str, last_day: str, kinds: tuple[Kind, ...]
+) -> dict[tuple[str, str], Usage]:
+    """Billed tokens of each UTC day, by the end of the batch, and each model."""
+    sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _TOKENS)
+    marks = ", ".join(f"'{kind}'" for kind in kinds)
+    rows = source.rows(
+        "SELECT substr(coalesce(b.ended_ts, b.collected_ts), 1, 10) AS day,"  # noqa: S608
+        f" coalesce(a.model, b.model) AS model, {sums}"
+        " FROM batches b JOIN attempts a ON a.batch_id = b.id"
+        f" WHERE a.outcome = 'succeeded' AND b.kind IN ({marks})"
+        " AND substr(coalesce(b.ended_ts, b.collected_ts), 1, 10) BETWEEN ? AND ?"
+        " GROUP BY 1, 2",
+        first_day,
+        last_day,
+    )
+    return {
+        (row["day"], row["model"]): Usage(**{name: row[name] for name in _TOKENS}) for row in rows
+    }

@@ -1,0 +1,190 @@
+"""Which requests a list holds and in what order: filters and sorts as one question in SQL."""
+
+from array import array
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.model.filter_terms import Bound, Field, Term, Words
+from state.model.records import REVIEW_STOP_REASONS, RequestStatus
+from state.operations import reviews
+from state.queries import request_views
+from state.queries.filter_sql import Parameter, Where, age, all_of, any_of, contains, pattern
+from state.queries.views import FAILED
+
+FIELDS = (
+    *(Field.STATE, Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.BATCH, Field.ID),
+    *(Field.TEXT, Field.AGE, Field.COST, Field.TRIES),
+)
+STATES = (*(status.value for status in RequestStatus), "failed", "review")
+# The attempt that settled the request, else its latest: the one that a list shows.
+SHOWN_ATTEMPT = (
+    "LEFT JOIN attempts a ON a.request_id = r.id AND a.batch_id = coalesce(r.settled_by,"
+    " (SELECT max(m.batch_id) FROM attempts m WHERE m.request_id = r.id))"
+)
+# Both in the words of the partial indexes, so that SQLite sees that it may use them.
+_TO_DO = "r.status NOT IN ('live', 'succeeded')"
+_REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
+_LIVE = "r.status = 'live' AND r.id IN (SELECT n.request_id FROM attempts n WHERE n.live = 1)"
+_TRIES = "(SELECT count(*) FROM attempts n WHERE n.request_id = r.id)"
+# As many characters of ids as are turned into numbers at a time.
+_PIECE = 1 << 20
+
+
+class Order(StrEnum):
+    """What a list of requests is sorted by."""
+
+    NEWEST = "newest"
+    TAG = "tag"
+    STATUS = "status"
+    COST = "cost"
+    TOKENS = "tokens"
+    TRIES = "tries"
+    AGE = "age"
+
+
+# What comes first when it is not inverted; the second part says whether the largest do.
+_SORTS = {
+    Order.NEWEST: (("r.id", True),),
+    Order.AGE: (("r.id", False),),
+    Order.TAG: (("r.tag", False), ("r.custom_id", False)),
+    Order.STATUS: (("r.status", False), ("r.id", True)),
+    Order.COST: (("coalesce(a.cost_nano, -1)", True), ("r.id", True)),
+    Order.TOKENS: (("coalesce(a.input_tokens + a.output_tokens, -1)", True), ("r.id", True)),
+    Order.TRIES: ((_TRIES, True), ("r.id", True)),
+}
+
+
+class Query(Struct, frozen=True):
+    """Requests for which all terms hold, so sorted."""
+
+    terms: tuple[Term, ...] = ()
+    order: Order = Order.NEWEST
+    is_inverted: bool = False
+
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether what comes next will stand at the top."""
+        return (self.order == Order.NEWEST and not self.is_inverted) or (
+            self.order == Order.AGE and self.is_inverted
+        )
+
+
+def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
+    """Of all requests that are meant, in order; a range where that says it."""
+    if not query.terms and query.order in (Order.NEWEST, Order.AGE):
+        found = request_views.newest_first(source)
+        return found if query.is_newest_first else found[::-1]
+    where = condition(query.terms, now)
+    order = ", ".join(
+        f"{part} DESC" if is_falling != query.is_inverted else part
+        for part, is_falling in _SORTS[query.order]
+    )
+    attempt = SHOWN_ATTEMPT if where.needs_attempt or "a." in order else ""
+    # One string for all: SQLite makes it without Python, so that the screen goes on meanwhile.
+    rows = source.rows(
+        f"SELECT group_concat(id) FROM (SELECT r.id AS id FROM requests r {attempt}"  # noqa: S608 - our own words
+        f" WHERE {where.sql} ORDER BY {order})",
+        *where.parameters,
+    )
+    return numbers(rows[0][0])
+
+
+def numbers(text: str | None) -> "array[int]":
+    """The numbers between the commas."""
+    made = array("q")
+    begin = 0
+    while text and begin < len(text):
+        end = text.find(",", begin + _PIECE)
+        end = len(text) if end < 0 else end
+        made.extend(map(int, text[begin:end].split(",")))
+        begin = end + 1
+    return made
+
+
+def condition(terms: Sequence[Term], now: datetime) -> Where:
+    """All of the terms, on `r`, and on `a` where it needs the attempt that is shown."""
+    return all_of(terms, lambda term: _one(term, now))
+
+
+def _one(term: Term, now: datetime) -> Where:
+    if isinstance(term, Bound):
+        return _bound(term, now)
+    if term.field == Field.STATE:
+        return _states(term)
+    return any_of([_word(term.field, value) for value in term.values])
+
+
+def _bound(term: Bound, now: datetime) -> Where:
+    match term.field:
+        case Field.AGE:
+            older, moment = age(term, now)
+            return _of_submission(f"created_ts {older} ?", moment)
+        case Field.COST:
+            return Where(f"a.cost_nano {term.relation.value} ?", (term.amount,), needs_attempt=True)
+        case _:
+            return Where(f"{_TRIES} {term.relation.value} ?", (term.amount,), needs_attempt=False)
+
+
+def _states(term: Words) -> Where:
+    """Our own words, so they may stand in the question; SQLite sees which index serves."""
+    wanted = {
+        status
+        for value in term.values
+        for status in (FAILED if value == "failed" else [value] if value != "review" else [])
+    }
+    parts: list[str] = []
+    to_do = sorted(wanted - {RequestStatus.LIVE, RequestStatus.SUCCEEDED})
+    if to_do:
+        names = ", ".join(f"'{RequestStatus(status).value}'" for status in to_do)
+        parts.append(f"{_TO_DO} AND r.status IN ({names})")
+    parts += [_LIVE] if RequestStatus.LIVE in wanted else []
+    parts += ["r.status = 'succeeded'"] if RequestStatus.SUCCEEDED in wanted else []
+    parts += [f"r.id IN ({reviews.IDS})"] if "review" in term.values else []
+    sql = parts[0] if len(parts) == 1 else "(" + " OR ".join(f"({p})" for p in parts) + ")"
+    return Where(sql, (), needs_attempt=False)
+
+
+def _word(field: Field, value: str) -> Where:
+    like = pattern(value)
+    match field:
+        case Field.WORKFLOW:
+            return _of_submission(contains("workflow"), like)
+        case Field.TAG:
+            return _of_submission(contains("tag"), like)
+        case Field.ID:
+            return Where(contains("r.custom_id"), (like,), needs_attempt=False)
+        case Field.BATCH:
+            batches = (
+                f"SELECT b.id FROM batches b WHERE {contains('b.key')} OR {contains('b.remote_id')}"  # noqa: S608 - our own words
+            )
+            sql = f"r.id IN (SELECT n.request_id FROM attempts n WHERE n.batch_id IN ({batches}))"  # noqa: S608 - our own words
+            return Where(sql, (like, like), needs_attempt=False)
+        case _:
+            return _in_attempt(field, like)
+
+
+def _in_attempt(field: Field, like: str) -> Where:
+    match field:
+        case Field.MODEL:
+            # The model that answered; before it did, the one that was asked for.
+            asked = "(SELECT s.model FROM submissions s WHERE s.id = r.submission_id)"
+            return Where(contains(f"coalesce(a.model, {asked})"), (like,), needs_attempt=True)
+        case Field.ERROR:
+            of_failed = (
+                f"{contains('coalesce(a.error_type, a.outcome)')} AND a.outcome <> 'succeeded'"
+            )
+            of_answer = f"{contains('a.stop_reason')} AND a.stop_reason IN ({_REASONS})"
+            return Where(f"({of_failed} OR {of_answer})", (like, like), needs_attempt=True)
+        case _:
+            columns = ("r.custom_id", "r.tag", "a.error_type", "a.error_message")
+            sql = "(" + " OR ".join(map(contains, columns)) + ")"
+            return Where(sql, (like,) * len(columns), needs_attempt=True)
+
+
+def _of_submission(clause: str, parameter: Parameter) -> Where:
+    sql = f"r.submission_id IN (SELECT s.id FROM submissions s WHERE s.{clause})"  # noqa: S608 - our own words
+    return Where(sql, (parameter,), needs_attempt=False)

@@ -1,0 +1,1 @@
+"""Rebuild of a damaged ledger, and import of fallback files."""

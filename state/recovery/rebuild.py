@@ -1,0 +1,190 @@
+"""Writes what a lost ledger held into a new one, and puts that in the old one's place."""
+
+import shutil
+from pathlib import Path
+
+from state.batches import submissions
+from state.batches.sending import finish_submission
+from state.db.ledger import Ledger, Written
+from state.db.rows import to_batch
+from state.files.folder import replace
+from state.model.errors import AlreadySubmitted
+from state.model.records import Batch, BatchStatus, Kind, NewSubmission, Submission
+from state.recovery.recovered_batches import Remembered
+
+_SIDES = ("", "-wal", "-shm")
+
+
+def fresh_path(ledger: Path) -> Path:
+    """Where the new ledger is made; what an earlier try left there is dropped."""
+    path = ledger.with_name("titan.rebuilt.db")
+    for side in _SIDES:
+        path.with_name(path.name + side).unlink(missing_ok=True)
+    return path
+
+
+def install(fresh: Path, ledger: Path, *, stamp: str) -> Path | None:
+    """The new ledger takes the old one's place; where the old one lies now, if there was one."""
+    kept = ledger.with_name(f"titan.{stamp}.damaged") if ledger.exists() else None
+    for side in _SIDES:
+        old = ledger.with_name(ledger.name + side)
+        if kept and old.exists():
+            shutil.copy2(old, kept.with_name(kept.name + side))
+    for side in _SIDES[1:]:
+        ledger.with_name(ledger.name + side).unlink(missing_ok=True)
+    replace(fresh, ledger)
+    return kept
+
+
+def take_in(ledger: Ledger, new: NewSubmission) -> Submission:
+    """The staged requests as a submission without a batch. Raises AlreadySubmitted."""
+    with ledger.transaction("rebuild") as written:
+        known = submissions.earlier(ledger, new.tag)
+        if known is not None:
+            raise AlreadySubmitted(f"{new.key} is {known.key} once more.")
+        return submissions.insert(ledger, written, new)
+
+
+def finish(ledger: Ledger, submission: Submission) -> None:
+    """Note it when nothing of the submission waits or runs."""
+    with ledger.transaction("rebuild") as written:
+        finish_submission(ledger, written, submission.id)
+
+
+def choose(ledger: Ledger, submission_id: int, custom_ids: set[str] | None, count: int) -> int:
+    """Lay down which requests a batch had: those with answers, else the next that wait."""
+    ledger.execute("DROP TABLE IF EXISTS temp.rebuilt")
+    ledger.execute("CREATE TEMP TABLE rebuilt (id INTEGER PRIMARY KEY)")
+    if custom_ids is None:
+        return ledger.execute(
+            "INSERT INTO rebuilt SELECT id FROM requests WHERE submission_id = ?"
+            " AND status NOT IN ('live', 'succeeded') ORDER BY status <> 'waiting', id LIMIT ?",
+            submission_id,
+            count,
+        )
+    for custom_id in custom_ids:
+        ledger.execute(
+            "INSERT INTO rebuilt SELECT id FROM requests WHERE submission_id = ? AND custom_id = ?",
+            submission_id,
+            custom_id,
+        )
+    return int(ledger.rows("SELECT count(*) FROM rebuilt")[0][0])
+
+
+def add_batch(
+    ledger: Ledger, submission_id: int, found: Remembered, *, status: BatchStatus, word: str
+) -> Batch:
+    """A batch with the chosen requests, in the state in which a pass can go on with it."""
+    with ledger.transaction("rebuild") as written:
+        nonce = found.nonce or word
+        twin = ledger.row("SELECT id FROM batches WHERE nonce = ? AND twin_of IS NULL", nonce)
+        batch_id = ledger.insert(
+            "INSERT INTO batches (key, nonce, account, submission_id, twin_of, tag, workflow,"
+            " model, lane, kind, status, remote_id, identified_by, request_count, processing,"
+            " fence_ts, owner, created_ts, sent_ts, accepted_ts, rev)"
+            " SELECT ?, ?, ?, id, ?, tag, workflow, model, 'anthropic', ?, ?, ?, ?, n.n, n.n, ?,"
+            " 'lost', ?, ?, ?, ? FROM submissions, (SELECT count(*) AS n FROM rebuilt) n"
+            " WHERE id = ?",
+            found.batch_id,
+            nonce,
+            found.account,
+            twin["id"] if twin else None,
+            found.kind,
+            status,
+            found.remote_id,
+            "operator" if found.remote_id else None,
+            found.submitted_ts,
+            found.submitted_ts,
+            found.submitted_ts,
+            found.submitted_ts if status != BatchStatus.SENDING else None,
+            written.rev,
+            submission_id,
+        )
+        _add_attempts(ledger, batch_id)
+        if found.kind == Kind.BATCH and found.nonce:
+            # Whose it is, a nonce can tell, as it could before.
+            ledger.execute(
+                "UPDATE batches SET identified_by = 'nonce' WHERE id = ? AND remote_id NOT NULL",
+                batch_id,
+            )
+        ledger.event(written, "batch.rebuilt", batch_id=batch_id, was=found.status)
+    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
+
+
+def _add_attempts(ledger: Ledger, batch_id: int) -> None:
+    ledger.execute(
+        "INSERT INTO attempts (batch_id, request_id, live) SELECT ?, r.id,"
+        " r.status NOT IN ('live', 'succeeded') FROM rebuilt b JOIN requests r ON r.id = b.id",
+        batch_id,
+    )
+    ledger.execute(
+        "UPDATE requests SET status = 'live' WHERE status NOT IN ('live', 'succeeded')"
+        " AND id IN (SELECT id FROM rebuilt)"
+    )
+
+
+def end(ledger: Ledger, batch: Batch, *, at: str | None) -> Batch:
+    """Its answers are here, so it has ended and is to be collected."""
+    with ledger.transaction("rebuild") as written:
+        ledger.execute(
+            "UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = ?, rev = ?"
+            " WHERE id = ?",
+            at or written.at,
+            written.rev,
+            batch.id,
+        )
+    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch.id)[0])
+
+
+def count_outcomes(ledger: Ledger, batch: Batch) -> None:
+    """The API's counts, as the answers tell them."""
+    with ledger.transaction("rebuild"):
+        ledger.execute(
+            "UPDATE batches SET processing = 0, (succeeded, errored, canceled, expired) = (SELECT"
+            " sum(outcome = 'succeeded'), sum(outcome = 'errored'), sum(outcome = 'canceled'),"
+            " sum(outcome = 'expired') FROM attempts WHERE batch_id = batches.id) WHERE id = ?",
+            batch.id,
+        )
+
+
+def give_up(ledger: Ledger, submission_id: int, key: str, word: str, reason: str) -> int:
+    """What is in no batch that is remembered is missing: it may have run, so nobody sends it."""
+    with ledger.transaction("rebuild") as written:
+        waiting = ledger.rows(
+            "SELECT count(*) FROM requests WHERE submission_id = ? AND status = 'waiting'",
+            submission_id,
+        )[0][0]
+        if waiting:
+            _give_up(ledger, written, submission_id, f"{key}-lost", word, reason)
+    return int(waiting)
+
+
+def _give_up(
+    ledger: Ledger, written: Written, submission_id: int, key: str, word: str, reason: str
+) -> None:
+    batch_id = ledger.insert(
+        "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
+        " collection, request_count, last_error, created_ts, ended_ts, collected_ts, cost_nano,"
+        " sync_cost_nano, rev) SELECT ?, ?, id, tag, workflow, model, 'anthropic', 'batch',"
+        " 'ended', 'collected', (SELECT count(*) FROM requests WHERE submission_id = s.id"
+        " AND status = 'waiting'), ?, created_ts, ?, ?, 0, 0, ? FROM submissions s WHERE id = ?",
+        key,
+        word,
+        reason,
+        written.at,
+        written.at,
+        written.rev,
+        submission_id,
+    )
+    ledger.execute(
+        "INSERT INTO attempts (batch_id, request_id, live, outcome, cost_nano, sync_cost_nano)"
+        " SELECT ?, id, 0, 'missing', 0, 0 FROM requests"
+        " WHERE submission_id = ? AND status = 'waiting'",
+        batch_id,
+        submission_id,
+    )
+    ledger.execute(
+        "UPDATE requests SET status = 'missing' WHERE submission_id = ? AND status = 'waiting'",
+        submission_id,
+    )
+    ledger.event(written, "batch.collected", batch_id=batch_id, trouble=reason)

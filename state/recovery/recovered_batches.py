@@ -1,0 +1,85 @@
+"""What the files beside a lost ledger remember of it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from state.files import archive
+from state.files.folder import Folder
+from state.model.records import BatchStatus, Kind
+
+_SUBMISSION_KEY = re.compile(r"tb_[0-9a-z]{10}")
+
+
+class Remembered(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch as the last line of `batch-jobs.jsonl` on it has it."""
+
+    batch_id: str
+    tag: str
+    workflow: str
+    submitted_ts: str
+    request_count: int
+    status: BatchStatus
+    kind: Kind = Kind.BATCH
+    completed_ts: str | None = None
+    remote_id: str | None = None
+    nonce: str | None = None
+    account: str | None = None
+
+    @property
+    def submission_key(self) -> str:
+        """The key of the submission that it belongs to."""
+        found = _SUBMISSION_KEY.match(self.batch_id)
+        return found[0] if found else self.batch_id
+
+
+_decoder = msgspec.json.Decoder(Remembered)
+
+
+def batches(folder: Folder) -> dict[str, list[Remembered]]:
+    """Every batch that the mirror names, by the key of its submission, in order."""
+    last: dict[str, Remembered] = {}
+    if folder.jobs_mirror.exists():
+        for line in folder.jobs_mirror.read_bytes().splitlines():
+            try:
+                found = _decoder.decode(line)
+            except msgspec.DecodeError:
+                continue
+            last[found.batch_id] = found
+    by_submission: dict[str, list[Remembered]] = {}
+    for found in last.values():
+        by_submission.setdefault(found.submission_key, []).append(found)
+    return by_submission
+
+
+def spools(folder: Folder) -> list[Path]:
+    """The files with the bodies of each submission, oldest first; some may be compressed."""
+    found: dict[Path, float] = {}
+    for path in [*folder.spool.glob("tb_*.jsonl.zst"), *folder.spool.glob("tb_*.jsonl")]:
+        plain = path.with_name(path.name.removesuffix(archive.SUFFIX))
+        if _SUBMISSION_KEY.fullmatch(plain.stem):
+            found[plain] = path.stat().st_mtime
+    return sorted(found, key=lambda path: (found[path], path.name))
+
+
+class _Body(msgspec.Struct, frozen=True):
+    custom_id: str
+    params: dict[str, msgspec.Raw] | None = None
+
+
+def bodies(spool: Path) -> Iterator[tuple[str, bytes, int, str | None]]:
+    """Each request of a spool file: custom_id, line, where it begins, and its model."""
+    decoder = msgspec.json.Decoder(_Body)
+    offset = 0
+    for line in archive.lines(spool):
+        try:
+            found = decoder.decode(line)
+        except msgspec.DecodeError:
+            offset += len(line)
+            continue
+        model = (found.params or {}).get("model")
+        named = msgspec.json.decode(model, type=str) if model else None
+        yield found.custom_id, line.rstrip(b"\n"), offset, named
+        offset += len(line)

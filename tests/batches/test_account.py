@@ -1,0 +1,135 @@
+"""A key of another organisation or workspace: its 404s are no lost batches."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+from support.builders import BASE_URL, START, Bench
+from support.life import check_once, requests, rest
+
+from core.api.client import AnthropicLane
+from core.api.protocol import Lane
+from core.batches import account
+from core.clock import ManualClock
+from core.engine import Engine
+from core.errors import SettingsError
+from core.intake.submit import Order
+from state.model.records import BatchStatus, RequestStatus
+from state.queries import views
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.faults.profile import Faults
+from titan_console.sandbox.http.transport import client
+from titan_console.sandbox.model.timing import Plan
+
+OURS, THEIRS = "sk-ant-ours", "sk-ant-theirs"
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Generator[Bench, None, None]:
+    """A bench whose API has two workspaces; `engine` has the key of the first."""
+    made = Bench(tmp_path / "titan")
+    made.clock = ManualClock(START)
+    made.faults = Faults()
+    made.sandbox = Sandbox(
+        made.clock,
+        plan=Plan.seconds(60, 60),
+        faults=made.faults,
+        keys={OURS: "ours", THEIRS: "theirs"},
+    )
+    made.engine = made.new_engine("ours", lane=_lane(made, OURS))
+    yield made
+    made.close()
+
+
+def _lane(bench: Bench, key: str) -> Callable[[], Lane]:
+    return lambda: AnthropicLane(api_key=key, base_url=BASE_URL, http_client=client(bench.sandbox))
+
+
+def _wrong(bench: Bench) -> Engine:
+    return bench.new_engine("theirs", lane=_lane(bench, THEIRS))
+
+
+def _everything(bench: Bench) -> list[tuple[object, ...]]:
+    rows = bench.engine.context.ledger.rows("SELECT * FROM batches ORDER BY id")
+    return [tuple(row) for row in rows]
+
+
+@pytest.mark.parametrize("days", [0, 2, 28])
+def test_a_pass_with_the_wrong_key_is_refused_and_changes_nothing(two: Bench, days: int) -> None:
+    two.submit(3)
+    two.clock.advance(days * 86_400 + 120)
+    before = _everything(two)
+    with pytest.raises(SettingsError, match=r"This key is of .+, but 1 unfinished .+ of .+"):
+        _wrong(two).poll()
+    assert _everything(two) == before
+    rest(two)
+    check_once(two, 3)
+
+
+def test_the_line_names_both_accounts(two: Bench) -> None:
+    two.submit(1)
+    (batch,) = views.open_batches(two.engine.context.ledger)
+    with pytest.raises(SettingsError) as refused:
+        _wrong(two).poll()
+    theirs = two.sandbox._access.headers("theirs")["anthropic-workspace-id"]
+    assert batch.account is not None
+    assert batch.account in str(refused.value)
+    assert theirs in str(refused.value)
+
+
+def test_an_unanswered_create_is_not_proved_absent_in_another_workspace(two: Bench) -> None:
+    two.faults.add("create:drop:times=1")
+    two.submit(2)
+    wrong = _wrong(two)
+    for _ in range(5):
+        two.clock.advance(900)
+        with pytest.raises(SettingsError):
+            wrong.poll()
+    assert [b.status for b in views.open_batches(two.engine.context.ledger)] == [
+        BatchStatus.UNCERTAIN
+    ]
+    rest(two)
+    check_once(two, 2)
+    assert two.sandbox.books().creates == 1
+
+
+def test_results_that_another_workspace_does_not_have_are_not_given_up(two: Bench) -> None:
+    two.faults.add("results:500")
+    two.submit(1)
+    two.pass_after(120)
+    two.faults.clear()
+    two.clock.advance(28 * 86_400)
+    with pytest.raises(SettingsError, match="unfinished"):
+        _wrong(two).poll()
+    two.clock.advance(3600)
+    assert two.engine.poll().collected == 1
+    assert requests(two) == {RequestStatus.SUCCEEDED: 1}
+
+
+def test_nothing_is_sent_to_another_account_while_batches_run(two: Bench) -> None:
+    two.submit(1)
+    wrong = _wrong(two)
+    taken = wrong.submit([{**_request(), "custom_id": "b"}], Order(tag="other"))
+    assert "This key is of" in (taken.trouble or "")
+    assert two.sandbox.books().creates == 1
+    rest(two)
+    assert two.sandbox.books().creates == 2
+
+
+def test_a_new_account_may_be_used_when_nothing_is_open(two: Bench) -> None:
+    two.submit(1)
+    rest(two)
+    wrong = _wrong(two)
+    assert wrong.submit([{**_request(), "custom_id": "b"}], Order(tag="other")).trouble is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("o/w", "o/w", True), ("o", "o/w", True), ("o/w", "o/x", False), ("p/w", "o/w", False)],
+)
+def test_what_an_answer_leaves_out_is_no_difference(one: str, other: str, *, same: bool) -> None:
+    assert account._is_same(one, other) is same
+
+
+def _request() -> dict[str, object]:
+    return {"max_tokens": 9, "messages": [{"role": "user", "content": "Hello."}]}

@@ -1,0 +1,233 @@
+"""Results that come damaged, late, in part or never: what came is kept, the rest is asked for."""
+
+from pathlib import Path
+
+import pytest
+from support.builders import Bench, a_bench, a_request
+from support.life import (
+    QUARTER,
+    batches,
+    check_books,
+    check_once,
+    json_lines,
+    requests,
+    rest,
+    results,
+    staged,
+    statuses,
+)
+
+from core.intake.submit import Order
+from state.model.records import Collection, RequestStatus
+from state.queries import views
+from titan_console.sandbox.model.timing import Plan
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *("cut-line", "cut", "short", "broken", "garbled", "html-line", "blank", "duplicate"),
+        *("duplicate-different", "missing", "unknown-id", "foreign"),
+        *("404", "500", "529", "429:retry=30", "429:retry=3600", "html-502", "connect"),
+        *("drop", "timeout", "truncated", "garbage", "403"),
+    ],
+)
+def test_whatever_is_wrong_with_an_answer_the_next_one_completes_it(
+    bench: Bench, fault: str
+) -> None:
+    bench.faults.add(f"results:{fault}:times=1")
+    bench.submit(7)
+    rest(bench)
+    assert batches(bench)[0].collection == Collection.COLLECTED
+    check_once(bench, 7)
+    assert len(json_lines(bench.folder.results / f"{batches(bench)[0].key}.jsonl")) == 7
+
+
+@pytest.mark.parametrize("fault", ["list:503", "retrieve:404", "list:429:retry=600"])
+def test_a_list_that_fails_is_asked_again_and_nothing_changes_meanwhile(
+    bench: Bench, fault: str
+) -> None:
+    bench.submit(3)
+    bench.faults.add(fault)
+    bench.clock.advance(3600)
+    summary = bench.engine.poll()
+    if not fault.startswith("retrieve"):
+        assert summary.troubles
+        assert statuses(bench) == ["in_progress"]
+    bench.faults.clear()
+    rest(bench)
+    check_once(bench, 3)
+
+
+def test_a_batch_that_the_list_lags_behind_is_looked_up_by_its_id(bench: Bench) -> None:
+    bench.submit(3)
+    bench.faults.add("list:lag:seconds=100000")
+    bench.faults.add("retrieve:404:times=1")
+    bench.pass_after(3600)
+    (batch,) = batches(bench)
+    assert (batch.failures, batch.status) == (1, "in_progress")
+    assert "not found" in (batch.last_error or "")
+    assert bench.pass_after(30).ended == 0
+    assert bench.pass_after(3600).ended == 1
+    check_once(bench, 3)
+
+
+def test_partial_truth_is_kept_and_a_later_pass_completes_it(bench: Bench) -> None:
+    bench.faults.add("results:cut-line:times=1")
+    bench.submit(10)
+    bench.clock.advance(60)
+    first = bench.engine.poll()
+    assert first.results == 5
+    assert any("5 results are missing" in trouble for trouble in first.troubles)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 5, RequestStatus.LIVE: 5}
+    known = [row for row in results(bench, "daily-feed") if row["outcome"]]
+    assert len(known) == 5
+    assert all(row["text"] for row in known)
+    rest(bench)
+    check_once(bench, 10)
+    assert [row for row in results(bench, "daily-feed") if row in known] == known
+
+
+def test_a_line_that_was_rejected_is_kept_when_no_answer_comes_after_it(bench: Bench) -> None:
+    bench.faults.add("results:garbled:times=1")
+    bench.faults.add("results:garbage")
+    bench.submit(2)
+    bench.pass_after(60)
+    rejected = bench.folder.results / f"{batches(bench)[0].key}.rejected"
+    kept = rejected.read_bytes()
+    assert kept
+    bench.pass_after(3600)
+    assert "holds no result" in (batches(bench)[0].last_error or "")
+    assert rejected.read_bytes() == kept
+    assert list(bench.folder.results.glob("*.part")) == [
+        bench.folder.results / f"{batches(bench)[0].key}.jsonl.part"
+    ]
+
+
+def test_a_result_that_never_comes_is_missing_after_five_tries(bench: Bench) -> None:
+    bench.faults.add("results:missing")
+    bench.submit(4)
+    rest(bench, passes=60)
+    (batch,) = batches(bench)
+    assert (batch.collection, batch.collect_tries) == (Collection.COLLECTED, 5)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3, RequestStatus.MISSING: 1}
+    (row,) = [row for row in staged(bench) if row["outcome"] == "missing"]
+    assert row["error"] == {"type": "missing", "message": None}
+    (logged,) = json_lines(bench.folder.errors_mirror)
+    assert (logged["outcome"], logged["custom_id"]) == ("missing", row["custom_id"])
+
+
+def test_lines_that_are_no_results_of_the_batch_are_kept_beside_it(bench: Bench) -> None:
+    bench.faults.add("results:unknown-id:times=1")
+    bench.submit(4)
+    bench.pass_after(60)
+    (batch,) = batches(bench)
+    assert "1 line with an id of no request of this batch" in (batch.last_error or "")
+    (line,) = json_lines(bench.folder.results / f"{batch.key}.rejected")
+    assert line["custom_id"].startswith("unknown-")
+
+
+def test_a_line_that_contradicts_an_earlier_one_is_said_and_changes_nothing(bench: Bench) -> None:
+    bench.faults.add("results:duplicate-different:times=1")
+    bench.submit(4)
+    rest(bench)
+    (batch,) = batches(bench)
+    assert "contradict" in (batch.last_error or "")
+    check_once(bench, 4)
+
+
+def test_results_that_were_not_fetched_in_29_days_are_gone_and_said_to_be(bench: Bench) -> None:
+    bench.faults.add("results:500")
+    bench.submit(3)
+    bench.pass_after(60)
+    bench.faults.clear()
+    bench.clock.advance(29 * DAY)
+    bench.engine.poll()
+    (batch,) = batches(bench)
+    assert batch.collection == Collection.GONE
+    assert "29 days" in (batch.last_error or "")
+    assert requests(bench) == {RequestStatus.MISSING: 3}
+    bench.pass_after(QUARTER)
+    assert {row["outcome"] for row in staged(bench)} == {"missing"}
+
+
+def test_what_came_before_the_results_went_is_kept(bench: Bench) -> None:
+    bench.faults.add("results:cut-line:times=1")
+    bench.submit(4)
+    bench.pass_after(60)
+    bench.clock.advance(30 * DAY)
+    rest(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2, RequestStatus.MISSING: 2}
+    assert len([row for row in staged(bench) if row["text"]]) == 2
+
+
+def test_a_batch_that_the_api_forgot_is_given_up_only_after_29_days(bench: Bench) -> None:
+    bench.submit(3)
+    bench.faults.add("list:lag:seconds=100000000")
+    bench.faults.add("retrieve:404")
+    bench.pass_after(28 * DAY)
+    assert statuses(bench) == ["in_progress"]
+    bench.pass_after(2 * DAY)
+    bench.pass_after(QUARTER)
+    assert statuses(bench) == ["ended"]
+    assert requests(bench) == {RequestStatus.MISSING: 3}
+
+
+def test_a_collected_batch_is_never_fetched_again(bench: Bench) -> None:
+    bench.submit(3)
+    rest(bench)
+    before = batches(bench)
+    bench.submit(1, tag="another")
+    rest(bench)
+    assert [batch for batch in batches(bench) if batch.tag == "daily-feed"] == before
+
+
+def test_the_results_address_of_another_host_is_never_dialled(bench: Bench) -> None:
+    bench.faults.add("list:foreign-url")
+    bench.faults.add("retrieve:foreign-url")
+    bench.submit(3)
+    rest(bench)
+    check_once(bench, 3)
+
+
+def test_cached_prompts_are_priced_by_every_kind_of_token(bench: Bench) -> None:
+    marked = {
+        "type": "text",
+        "text": "A long prefix. " * 1500,
+        "cache_control": {"type": "ephemeral", "ttl": "1h"},
+    }
+    rows = [
+        a_request(f"cached-{number}", messages=[{"role": "user", "content": [marked, words]}])
+        for number, words in enumerate({"type": "text", "text": f"Question {n}"} for n in range(3))
+    ]
+    bench.engine.submit(rows, Order(tag="cached"))
+    bench.engine.submit([a_request("h-1")], Order(tag="another-model", model="claude-haiku-4-5"))
+    rest(bench)
+    found = [row["usage"] for row in results(bench, "cached")]
+    assert {usage["cache_creation"]["ephemeral_1h_input_tokens"] > 0 for usage in found} == {
+        True,
+        False,
+    }
+    check_books(bench)
+
+
+def test_daily_totals_hold_each_day_workflow_and_model_apart(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "t", plan=Plan.seconds(60, 60)) as bench:
+        bench.submit(2)
+        rest(bench)
+        bench.clock.advance(DAY)
+        bench.submit(3, tag="next-day")
+        rest(bench)
+        rows = bench.engine.context.ledger.rows(
+            "SELECT day, workflow, model, kind, requests, succeeded FROM daily_totals ORDER BY day"
+        )
+        assert [tuple(row) for row in rows] == [
+            ("2026-11-22", "feed-classify", "claude-sonnet-4-6", "batch", 2, 2),
+            ("2026-11-23", "feed-classify", "claude-sonnet-4-6", "batch", 3, 3),
+        ]
+        today, _ = views.savings_since(bench.engine.context.ledger, "2026-11-23")
+        everything, _ = views.savings_since(bench.engine.context.ledger, "2026-11-22")
+        assert 0 < today < everything
+        check_books(bench)

@@ -1,0 +1,40 @@
+"""Once a batch is collected, its counts are those of the results, whatever the API had said."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.builders import a_bench
+
+from core.api.protocol import Lane
+from state.queries import views
+from titan_console.sandbox.model.timing import Plan
+
+
+class _AllErrored:
+    """A lane whose results contradict the counts: each succeeded line comes as an error."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._lane, name)
+
+    @contextmanager
+    def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
+        """The ids as they are, with errors for answers."""
+        with self._lane.results(remote_id) as pieces:
+            lines = b"".join(pieces).splitlines()
+            error = b'{"type":"errored","error":{"error":{"type":"api_error","message":"no"}}}'
+            yield iter(
+                [line.split(b',"result"')[0] + b',"result":' + error + b"}\n" for line in lines]
+            )
+
+
+def test_the_results_outweigh_the_counts_of_the_api(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        bench.submit(3)
+        lane = _AllErrored(bench.lane())
+        bench.new_engine("poller", lane=lambda: lane).poll()  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+        (batch,) = views.closed_batches(bench.engine.context.ledger, limit=9)
+        assert (batch.counts.succeeded, batch.counts.errored) == (0, 3)

@@ -1,0 +1,134 @@
+"""A process may die at any step: the next passes bring everything to its end, once."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.builders import Bench, a_bench
+from support.life import check_books, check_once, json_lines, our_bill, requests, rest
+
+from state.model.records import RequestStatus
+
+# A killed process leaves its files to the system; here they stay open until they are collected.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+Life = Callable[[Bench], object]
+
+
+class KilledError(BaseException):
+    """The process is gone: nothing that could be caught by name."""
+
+
+class Killer:
+    """Ends a process at one step, and lets it do nothing afterwards."""
+
+    def __init__(self, step: str = "", number: int = 1) -> None:
+        self.seen: Counter[str] = Counter()
+        self._step = step
+        self._number = number
+        self.dead = False
+
+    def __call__(self, step: str) -> None:
+        self.seen[step] += 1
+        if self.dead or (step == self._step and self.seen[step] == self._number):
+            self.dead = True
+            raise KilledError(step)
+
+
+def smooth(bench: Bench) -> None:
+    bench.submit(4)
+    bench.pass_after(60)
+
+
+def with_a_lost_answer(bench: Bench) -> None:
+    bench.faults.add("create:drop:times=1")
+    bench.faults.add("results:cut-line:nth=2")
+    bench.submit(4)
+    for _ in range(6):
+        bench.pass_after(900)
+
+
+def with_a_second_try(bench: Bench) -> None:
+    bench.faults.add("create:drop-before:times=1")
+    bench.faults.add("results:500:times=4")
+    bench.submit(4)
+    for _ in range(6):
+        bench.pass_after(900)
+
+
+def with_a_full_queue(bench: Bench) -> None:
+    bench.faults.add("create:429:times=1")
+    bench.faults.add("retrieve:404:times=1")
+    bench.submit(4)
+    for _ in range(3):
+        bench.pass_after(900)
+
+
+LIVES: tuple[Life, ...] = (smooth, with_a_lost_answer, with_a_second_try, with_a_full_queue)
+
+
+def steps_of(life: Life, home: Path) -> Counter[str]:
+    with a_bench(home) as bench:
+        killer = Killer()
+        bench.engine.context.ledger.step = killer
+        life(bench)
+        return killer.seen
+
+
+def live_and_die(bench: Bench, life: Life, killer: Killer) -> None:
+    bench.engine.context.ledger.step = killer
+    try:
+        life(bench)
+    except KilledError:
+        assert killer.dead
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_a_death_at_any_step_loses_nothing_and_pays_for_nothing_twice(
+    tmp_path: Path, life: Life
+) -> None:
+    steps = steps_of(life, tmp_path / "whole")
+    assert {"submit:commit", "sending:done", "spool:rename"} <= set(steps)
+    for number, (step, times) in enumerate(sorted(steps.items())):
+        for which in {1, times} if life is with_a_lost_answer else {1}:
+            with a_bench(tmp_path / f"{number}-{which}") as bench:
+                live_and_die(bench, life, Killer(step, which))
+                healer = bench.new_engine("healer")
+                repeated = healer.context.ledger.row("SELECT 1 FROM submissions") is not None
+                bench.engine = healer
+                assert bench.submit(4).repeated == repeated, step
+                rest(bench, healer)
+                assert requests(bench) == {RequestStatus.SUCCEEDED: 4}, step
+                assert len(our_bill(bench)) == 4, step
+                check_once(bench, 4)
+
+
+def test_two_deaths_in_a_row_are_no_worse_than_one(tmp_path: Path) -> None:
+    steps = steps_of(smooth, tmp_path / "whole")
+    for number, step in enumerate(sorted(steps)):
+        with a_bench(tmp_path / str(number)) as bench:
+            live_and_die(bench, smooth, Killer("accepted:begin"))
+            bench.engine = bench.new_engine("second")
+            live_and_die(bench, rest, Killer(step))
+            healer = bench.engine = bench.new_engine("healer")
+            rest(bench, healer)
+            check_once(bench, 4)
+
+
+def test_the_mirrors_hold_each_line_once_after_a_death_at_any_step(tmp_path: Path) -> None:
+    def life(bench: Bench) -> None:
+        bench.faults.add("row:overloaded:id=*-00002-*")
+        smooth(bench)
+
+    for number, step in enumerate(("mirror:written", "mirror:commit", "mirror:begin")):
+        for which in range(1, 8):
+            with a_bench(tmp_path / f"{number}-{which}") as bench:
+                live_and_die(bench, life, Killer(step, which))
+                bench.engine = bench.new_engine("healer")
+                bench.submit(4)
+                rest(bench)
+                bench.engine.poll()
+                assert len(json_lines(bench.folder.errors_mirror)) == 1
+                assert len(json_lines(bench.folder.cost_mirror)) == 1
+                check_books(bench)

@@ -1,0 +1,149 @@
+"""The API's list when it is odd: what it cannot prove is not taken for proved."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import pytest
+from msgspec.structs import replace
+from support.builders import Bench
+from support.life import batches, check_books, check_once, requests, rest, statuses
+
+from core.api.protocol import Lane, Page
+from state.batches import orphans
+from state.batches.orphans import OrphanVerdict
+from state.model.records import RequestStatus
+from state.queries import views
+
+DEFAULT = "default"
+
+
+class _OddList:
+    """The real lane with another list: what `change` makes of each page."""
+
+    def __init__(self, inner: Lane, kind: str) -> None:
+        self._inner = inner
+        self.kind = kind
+        self.create = inner.create
+        self.retrieve = inner.retrieve
+        self.cancel = inner.cancel
+        self.run_one = inner.run_one
+        self.close = inner.close
+
+    def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
+        page = self._inner.list_page(after_id=after_id, limit=limit)
+        if limit == 1 or not self.kind:
+            return page
+        if self.kind == "empty with more":
+            return replace(page, batches=(), has_more=True, last_id=None)
+        return replace(page, batches=tuple(reversed(page.batches)))
+
+    @contextmanager
+    def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
+        with self._inner.results(remote_id) as pieces:
+            yield pieces
+
+
+@pytest.mark.parametrize("kind", ["empty with more", "oldest first"])
+def test_a_list_that_contradicts_itself_proves_nothing(bench: Bench, kind: str) -> None:
+    """Faults 32 and 33."""
+    for number in range(2):
+        bench.sandbox.add_foreign([f"old-{number}", "x", "y", "z"])
+        bench.clock.advance(60)
+    bench.faults.add("create:500:times=1")
+    odd = _OddList(bench.lane(), kind)
+    bench.engine = bench.new_engine("odd", lane=lambda: odd)
+    bench.submit(3)
+    for _ in range(6):
+        bench.pass_after(900)
+    assert statuses(bench) == ["uncertain"]
+    odd.kind = ""
+    rest(bench)
+    check_once(bench, 3)
+
+
+def test_a_deleted_fence_is_replaced_by_the_time(bench: Bench) -> None:
+    """Fault 27."""
+    fence = bench.sandbox.add_foreign(["theirs"])
+    bench.clock.advance(120)
+    bench.faults.add("create:drop:times=1")
+    bench.submit(3)
+    assert batches(bench)[0].fence_id == fence
+    bench.sandbox._provider.delete(DEFAULT, fence, bench.sandbox._time.now())
+    rest(bench)
+    check_once(bench, 3)
+
+
+def test_an_empty_workspace_has_no_fence_and_is_searched_whole(bench: Bench) -> None:
+    """Fault 28."""
+    bench.faults.add("create:drop:times=1")
+    bench.submit(3)
+    assert batches(bench)[0].fence_id == ""
+    rest(bench)
+    check_once(bench, 3)
+    assert bench.sandbox.books().creates == 1
+
+
+def test_a_suspect_that_a_person_deleted_is_gone_and_said_to_be(bench: Bench) -> None:
+    """Fault 31: nobody can tell any more whether it was ours, so it is not paid again at once."""
+    bench.faults.add("create:drop:times=1")
+    bench.submit(3)
+    bench.engine.poll()
+    (suspect,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.SUSPECT)
+    bench.clock.advance(120)
+    now = bench.sandbox._time.now()
+    bench.sandbox._provider.delete(DEFAULT, suspect.remote_id, now)
+    for _ in range(10):
+        bench.pass_after(900)
+    assert statuses(bench) == ["uncertain"]
+    rest(bench, passes=60)
+    (gone,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.GONE)
+    assert gone.remote_id == suspect.remote_id
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
+
+
+def test_a_batch_that_answers_404_is_looked_at_again_and_never_sent_anew(bench: Bench) -> None:
+    """Fault 36."""
+    bench.faults.add("list:lag:seconds=999999")
+    bench.faults.add("retrieve:404")
+    bench.submit(2)
+    for _ in range(5):
+        bench.pass_after(3600)
+    (batch,) = views.open_batches(bench.engine.context.ledger)
+    assert batch.failures > 1
+    assert "404" in (batch.last_error or "")
+    bench.faults.clear()
+    rest(bench)
+    check_once(bench, 2)
+    assert bench.sandbox.books().creates == 1
+
+
+def test_a_ledger_restored_from_a_backup_finds_what_happened_since(bench: Bench) -> None:
+    """Fault 64: what was collected is collected again, to the same sums; what was sent is known."""
+    bench.submit(3, tag="one")
+    rest(bench)
+    bench.submit(2, tag="two")
+    connection = bench.engine.context.ledger.connection
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    copy = bench.folder.ledger.read_bytes()
+    rest(bench)
+    bench.close()
+    for path in bench.folder.root.glob("titan.db*"):
+        path.unlink()
+    bench.folder.ledger.write_bytes(copy)
+    bench.engine = bench.new_engine("restored")
+    rest(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 5}
+    assert bench.sandbox.books().creates == 2
+    check_books(bench)
+
+
+def test_a_sum_of_a_million_answers_is_exact_to_the_nano_dollar(bench: Bench) -> None:
+    """Fault 65."""
+    row = bench.engine.context.ledger.rows(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)"
+        " SELECT sum(i * 7 + 1), typeof(sum(i * 7 + 1)) FROM n"
+    )[0]
+    assert tuple(row) == (7 * 1_000_000 * 1_000_001 // 2 + 1_000_000, "integer")
+    kinds = bench.engine.context.ledger.rows("PRAGMA table_info(attempts)")
+    money = {row["name"]: row["type"] for row in kinds if row["name"].endswith("_nano")}
+    assert set(money.values()) == {"INTEGER"}

@@ -1,0 +1,147 @@
+"""An answer that no decoder likes is billed like any other, so it is kept, priced and delivered."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import pytest
+from support.builders import BASE_URL, KEY, Bench
+from support.life import batches, check_books, check_once, requests, rest, results, staged
+
+from core.api.client import AnthropicLane
+from core.api.protocol import Lane
+from state.model.records import Collection, RequestStatus
+from titan_console.sandbox.http.transport import client
+
+
+class RewritingLane(AnthropicLane):
+    """Puts something else in the place of one text of every result."""
+
+    old = b'"stop_sequence":null'
+    instead = b""
+
+    @contextmanager
+    def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
+        with super().results(remote_id) as pieces:
+            raw = b"".join(pieces)
+        yield iter([raw.replace(self.old, self.instead)])
+
+
+class WholeLane(AnthropicLane):
+    """Puts something else in the place of every answer with results."""
+
+    def __init__(self, bench: Bench, instead: bytes) -> None:
+        super().__init__(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+        self._instead = instead
+
+    @contextmanager
+    def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
+        with super().results(remote_id):
+            yield iter([self._instead])
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        pytest.param(b'"stop_sequence":"half \\ud83d"', id="half a surrogate pair"),
+        pytest.param(b'"stop_sequence":"\\u0000"', id="NUL"),
+        pytest.param(b'"stop_sequence":"\xff\xfe"', id="no UTF-8"),
+        pytest.param(b'"stop_sequence":1e999', id="a number out of range"),
+        pytest.param(b'"stop_sequence":' + b"[" * 200 + b"]" * 200, id="deep"),
+        pytest.param('"stop_sequence":"\u2028\u2029\x85"'.encode(), id="other line ends"),
+        pytest.param(b'"stop_sequence":"' + b"x" * 5_000_000 + b'"', id="five megabytes"),
+    ],
+)
+def test_an_odd_answer_is_an_answer(bench: Bench, instead: bytes) -> None:
+    lane = RewritingLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    lane.instead = instead
+
+    def make_lane() -> Lane:
+        return lane
+
+    bench.engine = bench.new_engine("odd", lane=make_lane)
+    bench.submit(2)
+    rest(bench)
+    check_once(bench, 2)
+    assert all(row["text"] for row in results(bench, "daily-feed"))
+    assert len(staged(bench)) == 2
+
+
+def test_tokens_beyond_reason_are_no_answer_and_break_no_sum(bench: Bench) -> None:
+    lane = RewritingLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    lane.old = b'"input_tokens":'
+    lane.instead = lane.old + b"90071992547"
+
+    def make_lane() -> Lane:
+        return lane
+
+    bench.engine = bench.new_engine("odd", lane=make_lane)
+    bench.submit(2)
+    assert any("2 results are missing" in trouble for trouble in bench.pass_after(60).troubles)
+    lane.instead = lane.old
+    rest(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+    check_books(bench)
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<html>\n<h1>Bad Gateway</h1>\n</html>\n", id="a page"),
+        pytest.param(b"\n".join([b"<p>Log in</p>"] * 9), id="a long page"),
+        pytest.param(b" \n" * 4, id="blank"),
+        pytest.param(b'{\n"type":\n"error",\n"error":{}\n}\n', id="an error in lines"),
+        pytest.param(b'{"custom_id":"a-k3x9q2ab","result":{"type":"expired"}}\n', id="another's"),
+        pytest.param(
+            b'{"custom_id":"a-k3x9q2ab","result":{"type":"expired"}}\n' * 4, id="another's whole"
+        ),
+    ],
+)
+def test_an_answer_without_a_result_of_the_batch_gives_nothing_up(
+    bench: Bench, instead: bytes
+) -> None:
+    bench.submit(4)
+    bench.engine = bench.new_engine("odd", lane=lambda: WholeLane(bench, instead))
+    bench.pass_after(60)
+    for _ in range(10):
+        assert any("not to be had" in trouble for trouble in bench.pass_after(7200).troubles)
+    assert requests(bench) == {RequestStatus.LIVE: 4}
+    assert "holds no result" in (batches(bench)[0].last_error or "")
+    bench.engine = bench.new_engine()
+    rest(bench)
+    check_once(bench, 4)
+
+
+def test_a_page_between_answers_does_not_count_as_one(bench: Bench) -> None:
+    bench.faults.add("results:missing")
+    bench.submit(4)
+    bench.pass_after(60)
+    assert batches(bench)[0].collect_tries == 1
+    bench.engine = bench.new_engine("odd", lane=lambda: WholeLane(bench, b"<p>Log in</p>\n" * 9))
+    for _ in range(10):
+        bench.pass_after(7200)
+    assert batches(bench)[0].collect_tries == 1
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3, RequestStatus.LIVE: 1}
+
+
+def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
+    bench: Bench,
+) -> None:
+    lane = RewritingLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    lane.old, lane.instead = b'"input_tokens":', b'"input_tokens":-'
+    bench.engine = bench.new_engine("odd", lane=lambda: lane)
+    bench.submit(1)
+    rest(bench, passes=60)
+    assert batches(bench)[0].collect_tries == 5
+    assert requests(bench) == {RequestStatus.MISSING: 1}
+
+
+def test_an_answer_that_stays_without_a_result_is_given_up_with_the_results(bench: Bench) -> None:
+    bench.submit(4)
+    bench.engine = bench.new_engine("odd", lane=lambda: WholeLane(bench, b""))
+    bench.pass_after(60)
+    bench.pass_after(28 * 86_400)
+    assert requests(bench) == {RequestStatus.LIVE: 4}
+    bench.pass_after(2 * 86_400)
+    assert requests(bench) == {RequestStatus.MISSING: 4}
+    assert batches(bench)[0].collection == Collection.GONE

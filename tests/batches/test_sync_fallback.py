@@ -1,0 +1,164 @@
+"""Policy `sync`: what surely was not taken in is answered at once, what is uncertain never."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support.builders import BASE_URL, KEY, Bench, a_request, some_requests
+from support.life import batches, requests, rest, results, statuses
+
+from core.api.client import AnthropicLane
+from core.batches import sync_fallback as runs
+from core.batches.sync_runner import Run
+from core.errors import Unanswered
+from core.intake.submit import Order
+from state.batches import sending, submissions, sync_runs
+from state.model.records import Kind, OnFailure, RequestStatus
+from titan_console.sandbox.http.transport import client
+
+SYNC = OnFailure.SYNC
+
+
+@pytest.mark.parametrize("fault", ["create:429:retry=60", "create:connect", "list:connect"])
+def test_what_surely_was_not_taken_in_is_answered_at_once(bench: Bench, fault: str) -> None:
+    bench.faults.add(fault)
+    submitted = bench.submit(5, on_failure=SYNC)
+    assert submitted.trouble is None
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 5}
+    kinds = [
+        (batch.kind, str(batch.status)) for batch in sorted(batches(bench), key=lambda b: b.id)
+    ]
+    assert kinds == [(Kind.BATCH, "released"), (Kind.SYNC, "ended")]
+    assert len(bench.sandbox.books().messages) == 5
+    found = results(bench, submitted.submission.key)
+    assert all(row["text"] and row["cost_usd"] > 0 for row in found)
+    bench.faults.clear()
+    rest(bench)
+    assert not any(post.batch_id for post in bench.sandbox.books().posts)
+    (sync,) = [batch for batch in batches(bench) if batch.kind == Kind.SYNC]
+    assert sync.cost_nano == sync.sync_cost_nano
+
+
+def test_what_is_uncertain_is_never_answered_at_once(bench: Bench) -> None:
+    bench.faults.add("create:drop:times=1")
+    assert bench.submit(3, on_failure=SYNC).trouble
+    assert statuses(bench) == ["uncertain"]
+    assert bench.sandbox.books().messages == ()
+    rest(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
+    assert bench.sandbox.books().creates == 1
+
+
+def test_a_spend_cap_stops_the_run_too_and_the_work_waits(bench: Bench) -> None:
+    bench.faults.add("any:spend-cap")
+    assert bench.submit(3, on_failure=SYNC).trouble
+    assert requests(bench) == {RequestStatus.WAITING: 3}
+    bench.faults.clear()
+    rest(bench, passes=80)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
+    assert bench.sandbox.books().messages == ()
+
+
+def test_a_run_whose_process_died_ends_with_what_it_brought(bench: Bench) -> None:
+    bench.faults.add("create:429:times=1")
+    submission = bench.submit(3).submission
+    context = bench.engine.context
+    batch = sync_runs.begin(context.ledger, submission, runner="dead")
+    assert batch is not None
+    run = Run(context.lane(), context.clock, betas=())
+    (answered,) = run.answers(list(runs._requests(context, batch))[:1])
+    path = sync_runs.answers_file(bench.folder, batch.key)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(answered[0] + b"\n" + answered[0][:30])
+    rest(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
+    assert len(bench.sandbox.books().messages) == 1
+    assert not path.exists()
+    assert [row["custom_id"] for row in results(bench, "daily-feed")] == [
+        request["custom_id"] for request in some_requests(3)
+    ]
+
+
+def test_a_run_of_a_process_that_lives_is_left_alone(bench: Bench) -> None:
+    bench.faults.add("create:429:times=1")
+    submission = bench.submit(1).submission
+    context = bench.engine.context
+    with runs._held(context, submission.key):
+        assert sync_runs.begin(context.ledger, submission, runner="alive") is not None
+        assert bench.pass_after(7200).sent == 0
+    assert "sending" in statuses(bench)
+    assert bench.pass_after(900).sent == 1
+
+
+def test_an_intent_that_another_pass_has_sent_is_not_withdrawn(bench: Bench) -> None:
+    bench.faults.add("list:connect")
+    submission = bench.submit(1).submission
+    context = bench.engine.context
+    (intent,) = sending.intents(context.ledger)
+    sending.mark_sending(context.ledger, intent, fence_id="", fence_ts=None, owner="other")
+    assert sync_runs.withdraw_intents(context.ledger, submission, "inline") == 0
+    assert (
+        submissions.plan_waiting(
+            context.ledger, max_requests=10, max_bytes=10_000, wire_overhead=65
+        )
+        == []
+    )
+
+
+def test_a_long_answer_is_streamed_and_a_short_one_is_not(bench: Bench) -> None:
+    lane = AnthropicLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    asked = {
+        "model": "claude-sonnet-4-6",
+        "messages": [{"role": "user", "content": "Say something long."}],
+        "system": "Be brief.",
+    }
+    short = json.loads(lane.run_one({**asked, "max_tokens": 64}))
+    long = json.loads(lane.run_one({**asked, "max_tokens": 64_000}))
+    assert short["type"] == long["type"] == "message"
+    assert short["usage"]["input_tokens"] == long["usage"]["input_tokens"]
+    assert long["content"][0]["text"]
+
+
+def test_an_answer_that_is_no_message_is_an_error_and_not_asked_again(bench: Bench) -> None:
+    bench.faults.add("messages:garbage")
+    bench.faults.add("create:429")
+    bench.submit(2, on_failure=SYNC)
+    assert requests(bench) == {RequestStatus.ERRORED: 2}
+    assert len(bench.sandbox.books().messages) == 2
+
+
+def test_a_short_throttle_is_waited_out(bench: Bench) -> None:
+    bench.faults.add("messages:429:times=2")
+    bench.faults.add("create:429")
+    bench.submit(2, on_failure=SYNC)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+
+
+def test_what_only_a_batch_takes_waits_for_one_and_the_rest_is_answered(bench: Bench) -> None:
+    bench.faults.add("create:429:times=1")
+    long = a_request("long", model="claude-opus-5", max_tokens=200_000)
+    taken = bench.engine.submit([long, *some_requests(2)], Order(tag="t", on_failure=SYNC))
+    assert "more tokens than a synchronous call may" in (taken.trouble or "")
+    assert [row["outcome"] for row in results(bench, "t")] == [None, "succeeded", "succeeded"]
+    assert len(bench.sandbox.books().messages) == 2
+    bench.pass_after(3600)
+    bench.pass_after(3600)
+    assert [row["outcome"] for row in results(bench, "t")] == ["succeeded"] * 3
+
+
+def test_every_trouble_of_the_one_call_is_one_of_ours(bench: Bench) -> None:
+    bench.faults.add("messages:timeout")
+    with pytest.raises(Unanswered):
+        bench.lane().run_one(
+            {"model": "claude-sonnet-4-6", "max_tokens": 9, "messages": [{"role": "user"}]}
+        )
+
+
+def test_answers_are_on_disk_before_the_ledger_hears_of_them(bench: Bench, tmp_path: Path) -> None:
+    bench.faults.add("create:429")
+    bench.submit(2, on_failure=SYNC)
+    sync = next(batch for batch in batches(bench) if batch.kind == Kind.SYNC)
+    lines = (tmp_path / "titan" / "batch-results" / f"{sync.key}.jsonl").read_bytes().splitlines()
+    assert len(lines) == 2
+    assert not list((tmp_path / "titan" / "batch-results").glob("*.answers"))
+    assert not list((tmp_path / "titan" / "batch-results").glob("*.lock"))

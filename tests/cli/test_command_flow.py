@@ -1,0 +1,171 @@
+"""The operator's verbs from the command line: receipts, questions, outcomes, exit codes."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from support.builders import some_requests
+from support.terminal import Terminal, a_server
+
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.model.timing import Plan
+
+Shell = tuple[Terminal, Sandbox, str]
+
+
+@pytest.fixture
+def failed(tmp_path: Path) -> Generator[Shell, None, None]:
+    """Three requests that failed, and a sandbox that is well again."""
+    lines = "".join(json.dumps(request) + "\n" for request in some_requests(3))
+    with a_server(Plan.instant(), "row:overloaded:p=1") as (sandbox, address):
+        terminal = Terminal(tmp_path / "home", address)
+        key = terminal.run("submit", "-", "--tag", "feed", stdin=lines).out.strip()
+        terminal.run("--poll")
+        sandbox.faults.clear()
+        yield terminal, sandbox, key
+
+
+def test_a_dry_run_prints_the_receipt_and_changes_nothing(failed: Shell) -> None:
+    terminal, sandbox, key = failed
+    receipt = terminal.run("replay", key, "--dry-run", "--json").json()
+    assert (receipt["count"], len(receipt["samples"])) == (3, 3)
+    assert receipt["sync_cost_usd"] > receipt["batch_cost_usd"] > 0
+    edited = terminal.run("replay", key, "--dry-run", "--set", "max_tokens=99")
+    assert "3 requests" in edited.out
+    assert [path.name for path in (terminal.home / "spool").iterdir()] == [f"{key}.jsonl"]
+    assert terminal.run("commands", "--json").out == ""
+    assert sandbox.books().creates == 1
+
+
+def test_what_spends_asks_and_yes_answers(failed: Shell) -> None:
+    terminal, sandbox, _ = failed
+    asked = terminal.run("replay", "feed")
+    assert asked.code == 2
+    assert "--yes" in asked.err
+    assert sandbox.books().creates == 1
+
+    done = terminal.run("replay", "feed", "--yes", "--reason", "outage over", "--json")
+    assert done.code == 0
+    assert done.json()["outcome"] == "3 of 3 requests are asked again"
+    assert terminal.run("--poll").code == 0
+    assert terminal.run("errors", "--json").out == ""
+    (command,) = terminal.run("commands", "--json").lines()
+    assert (command["state"], command["reason"]) == ("done", "outage over")
+
+
+def test_a_delayed_command_is_withdrawn(failed: Shell) -> None:
+    terminal, sandbox, key = failed
+    given = terminal.run("sync", key, "--yes", "--delay", "600")
+    assert "withdraw" in given.err
+    command = given.out.strip()
+    assert terminal.run("withdraw", command).code == 0
+    terminal.run("--poll")
+    assert list(sandbox.books().billed()) == []
+    again = terminal.run("withdraw", command)
+    assert again.code == 2
+    assert "withdrawn already" in again.err
+
+
+def test_sync_answers_what_failed_at_the_full_price(failed: Shell) -> None:
+    terminal, sandbox, key = failed
+    assert terminal.run("sync", key, "--yes").code == 0
+    results = terminal.run("results", key, "--json").lines()
+    assert [result["outcome"] for result in results] == ["succeeded"] * 3
+    assert len(sandbox.books().messages) == 3
+    assert terminal.run("status", "--json").json()["savings_usd"] == 0
+
+
+def test_an_edited_file_asks_only_what_it_holds(failed: Shell, tmp_path: Path) -> None:
+    terminal, _, key = failed
+    edited = some_requests(3)[1] | {"max_tokens": 99}
+    path = tmp_path / "edits.jsonl"
+    path.write_text(json.dumps(edited))
+    done = terminal.run("replay", key, "--edits", str(path), "--yes", "--json")
+    assert done.json()["items"] == 1
+    terminal.run("--poll")
+    outcomes = [line["outcome"] for line in terminal.run("results", key, "--json").lines()]
+    assert outcomes == ["errored", "succeeded", "errored"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["replay", "nothing", "--yes"], "'nothing'"),
+        (["replay", "--yes"], "Say what to replay"),
+        (["replay", "feed", "--outcome", "expired", "--yes"], "Nothing matches"),
+        (["replay", "feed", "--set", "max_tokens", "--yes"], "NAME=VALUE"),
+        (["replay", "feed", "--set", "max_tokens=0", "--yes"], "max_tokens"),
+        (["replay", "feed", "--set", "max_token=9", "--yes"], "near it: max_tokens"),
+        (["replay", "feed", "--set", "foo=1", "--yes"], "known: max_tokens, model"),
+        (["replay", "feed", "--model", "", "--yes"], "--model is empty"),
+        (["replay", "feed", "--model", " ", "--yes"], "--model is empty"),
+        (["replay", "feed", "--since", "soon", "--yes"], "no date"),
+        (["cancel", "feed", "--yes"], "nothing to cancel"),
+        (["withdraw", "cmd_nothing"], "'cmd_nothing'"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(
+    failed: Shell, arguments: list[str], said: str
+) -> None:
+    terminal, sandbox, _ = failed
+    done = terminal.run(*arguments)
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert sandbox.books().creates == 1
+
+
+def test_a_workflow_is_paused_shown_and_resumed(failed: Shell) -> None:
+    terminal, sandbox, _ = failed
+    receipt = terminal.run("pause", "feed-classify", "--dry-run", "--json").json()
+    assert receipt["cli"] == "titan-console pause --yes feed-classify"
+    done = terminal.run("pause", "feed-classify", "--yes", "--reason", "new prompt")
+    assert (done.code, done.err.strip()) == (
+        0,
+        "feed-classify is paused: nothing is sent before a resume",
+    )
+    again = terminal.run("pause", "feed-classify", "--yes")
+    assert again.code == 2
+    assert "is paused already" in again.err
+    (paused,) = terminal.run("status", "--json").json()["paused"]
+    assert (paused["workflow"], paused["reason"]) == ("feed-classify", "new prompt")
+    assert "new prompt" in terminal.run("status").out
+    assert "feed-classify is paused since" in terminal.run("jobs").out
+    lines = "".join(json.dumps(request) + "\n" for request in some_requests(2))
+    assert terminal.run("submit", "-", "--tag", "more", stdin=lines).code == 1
+    assert sandbox.books().creates == 1
+    assert terminal.run("resume", "feed-classify", "--yes").code == 0
+    assert sandbox.books().creates == 2
+
+
+def test_show_lists_every_attempt_of_a_request(failed: Shell) -> None:
+    terminal, _, key = failed
+    replayed = ("replay", "feed", "--yes", "--set", "max_tokens=99", "--reason", "more room")
+    command = terminal.run(*replayed).out.strip()
+    terminal.run("--poll")
+    name = some_requests(1)[0]["custom_id"]
+    shown = terminal.run("show", f"feed/{name}", "--json").json()
+    assert shown == terminal.run("show", str(name), "--json").json()
+    (request,) = shown["requests"]
+    first, second = request["attempts"]
+    assert (request["status"], request["submission"]) == ("succeeded", key)
+    assert (first["batch_id"], first["outcome"], first["edit"]) == (key, "errored", None)
+    assert (second["batch_id"], second["settled"], second["cost_usd"] > 0) == (
+        f"{key}-2",
+        True,
+        True,
+    )
+    assert (second["edit"]["command"], second["edit"]["reason"]) == (command, "more room")
+    for attempt, tokens in ((first, 64), (second, 99)):
+        body = attempt["body"]
+        text = Path(body["file"]).read_bytes()[body["offset"] :][: body["length"]]
+        assert json.loads(text)["params"]["max_tokens"] == tokens
+    answer = second["result"]
+    line = Path(answer["file"]).read_bytes()[answer["offset"] :][: answer["length"]]
+    assert json.loads(line)["custom_id"] == name
+    table = terminal.run("show", str(name)).out
+    assert "errored (overloaded_error)" in table
+    assert f"{key}-2  batch" in table
+    unknown = terminal.run("show", "feed/nothing")
+    assert (unknown.code, "no custom_id" in unknown.err) == (2, True)

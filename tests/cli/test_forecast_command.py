@@ -1,0 +1,30 @@
+"""`titan-console forecast` as it is typed."""
+
+from pathlib import Path
+
+import pytest
+from support.terminal import Terminal
+
+
+def test_it_prints_the_missions_table_without_a_ledger(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home")
+    shown = terminal.run("forecast")
+    assert shown.code == 0
+    assert "2.43M     0.57M      $15.84   $7.92" in shown.out
+    assert terminal.run("forecast", "--scale", "5", "--json").json()["total"]["sync_usd"] == 627.6
+    assert "WITH 1H CACHE" in terminal.run("forecast", "--cache-share", "0.5").out
+
+
+@pytest.mark.parametrize("option", [["--scale", "x"], ["--scale", "-1"], ["--cache-share", "1.1"]])
+def test_a_number_that_is_none_is_a_usage_error(tmp_path: Path, option: list[str]) -> None:
+    done = Terminal(tmp_path / "home").run("forecast", *option)
+    assert (done.code, done.out) == (2, "")
+    assert option[0] in done.err
+
+
+def test_a_titan_toml_with_mistakes_ends_with_2(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "titan.toml").write_text("[jobs]\na = 1\n", "utf-8")
+    done = Terminal(tmp_path / "home").run("forecast")
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "titan.toml line 2: jobs.a: must be a table" in done.err

@@ -1,0 +1,65 @@
+"""`titan-console savings` as it is typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support.builders import some_requests
+from support.terminal import Terminal, a_server
+
+from core.clock import SystemClock
+
+HEADER = (
+    "usage_date_utc,model_version,usage_type,usage_input_tokens_no_cache,"
+    "usage_input_tokens_cache_write_5m,usage_input_tokens_cache_write_1h,"
+    "usage_input_tokens_cache_read,usage_output_tokens"
+)
+
+
+@pytest.fixture
+def worked(tmp_path: Path) -> Terminal:
+    with a_server() as (_, address):
+        terminal = Terminal(tmp_path / "home", address)
+        lines = "".join(json.dumps(request) + "\n" for request in some_requests(3))
+        terminal.run("submit", "-", "--tag", "t", stdin=lines)
+        terminal.run("--poll")
+    return terminal
+
+
+def test_savings_are_shown_explained_and_checked(worked: Terminal, tmp_path: Path) -> None:
+    status = worked.run("status", "--json").json()
+    for by in ("workflow", "model", "day", "tag", "batch"):
+        (row,) = worked.run("savings", "--since", "today", "--by", by, "--json").lines()
+        assert row["savings_usd"] == status["savings_usd"]
+    assert "feed-classify" in worked.run("savings").out
+    shown = worked.run("savings", "--explain", "feed-classify-2026-11-22-00001").out
+    assert "cost = sum / 2; sync = sum; saved = sync - cost" in shown
+    assert "says the same" in shown
+    explained = worked.run("savings", "--explain", row["batch"], "--json").lines()
+    assert sum(line["savings_usd"] for line in explained) == pytest.approx(status["savings_usd"])  # pyright: ignore[reportUnknownMemberType]
+
+    day = SystemClock().now().date().isoformat()
+    export = tmp_path / "usage.csv"
+    counts = f"batch,{row['tokens_in']},0,0,0,{row['tokens_out']}"
+    export.write_text(f"{HEADER}\n{day},claude-sonnet-4-6,{counts}\n", "utf-8")
+    checked = worked.run("savings", "--check", str(export))
+    assert checked.code == 0, checked.err
+    assert "all the same" in checked.err
+    export.write_text(f"{HEADER}\n{day},claude-sonnet-4-6,{counts}1\n", "utf-8")
+    checked = worked.run("savings", "--check", str(export), "--json")
+    assert checked.code == 1
+    assert "1 differ" in checked.err
+    assert checked.lines()[0]["same"] is False
+
+
+def test_bad_questions_are_one_line_and_end_with_2(worked: Terminal, tmp_path: Path) -> None:
+    export = tmp_path / "usage.csv"
+    export.write_text("a,b\n1,2\n", "utf-8")
+    for arguments, said in (
+        (["--since", "soon"], "--since 'soon' is no time"),
+        (["--explain", "nobody"], "'nobody'"),
+        (["--check", str(export)], "lacks the columns usage_date_utc"),
+    ):
+        done = worked.run("savings", *arguments)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1), done.err
+        assert said in done.err

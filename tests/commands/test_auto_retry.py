@@ -1,0 +1,144 @@
+"""Automatic replay of what the API failed at, and the breaker that stops it."""
+
+from collections.abc import Generator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.builders import Bench, a_bench
+
+from core.commands import planner
+from core.commands.auto_retry import is_open
+from core.commands.planner import Wish
+from state.operations import alerts, commands
+from state.operations.commands import Verb
+from state.operations.failures import Fares
+from state.operations.selection import Filter
+from state.queries import views
+from titan_console.sandbox.model.timing import Plan
+
+_JOB = """
+[workloads.tier-1]
+[jobs.feed-classify]
+workload = "tier-1"
+schedule = "daily"
+replay = "auto"
+replay_tries = 2
+"""
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Generator[Bench, None, None]:
+    """A bench whose batches end at once, with a job that is replayed by itself."""
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        (bench.folder.root / "titan.toml").write_text(_JOB)
+        yield bench
+
+
+def _passes(bench: Bench, count: int) -> None:
+    for _ in range(count):
+        bench.pass_after(900)
+
+
+def _outcomes(bench: Bench, key: str) -> list[str | None]:
+    return [result["outcome"] for result in bench.engine.results(key)]
+
+
+def _replays(bench: Bench) -> list[int]:
+    given = commands.latest(bench.engine.context.ledger, limit=99)
+    return [command.item_count for command in given if command.verb == Verb.REPLAY]
+
+
+def _alerts(bench: Bench) -> list[str]:
+    raised = alerts.raised(bench.engine.context.ledger)
+    return [alert.message for alert in raised if alert.rule == "replay"]
+
+
+def test_what_the_api_failed_at_is_asked_again_by_itself(bench: Bench) -> None:
+    bench.faults.add("row:overloaded:id=*-00002-*")
+    bench.faults.add("row:invalid:id=*-00003-*")
+    key = bench.submit(3).submission.key
+    bench.pass_after(60)
+    bench.faults.clear()
+    _passes(bench, 2)
+    assert _outcomes(bench, key) == ["succeeded", "succeeded", "errored"]
+    assert _replays(bench) == [1]
+    assert bench.sandbox.books().creates == 2
+
+
+def test_it_is_asked_again_only_so_many_times(bench: Bench) -> None:
+    for number in range(3):
+        bench.submit(4, tag=f"good-{number}")
+    bench.pass_after(60)
+    bench.faults.add("row:overloaded:p=1")
+    bench.submit(1)
+    _passes(bench, 8)
+    assert len(_replays(bench)) == 2
+
+
+def test_a_job_that_does_not_say_so_waits_for_an_operator(bench: Bench) -> None:
+    (bench.folder.root / "titan.toml").write_text(_JOB.replace('"auto"', '"by-hand"'))
+    bench.faults.add("row:overloaded:p=1")
+    bench.submit(1)
+    _passes(bench, 3)
+    assert _replays(bench) == []
+
+
+def test_what_failed_days_ago_stays_history(bench: Bench) -> None:
+    (bench.folder.root / "titan.toml").unlink()
+    bench.faults.add("row:overloaded:p=1")
+    bench.submit(2)
+    _passes(bench, 1)
+    bench.clock.advance(25 * 3600)
+    (bench.folder.root / "titan.toml").write_text(_JOB)
+    _passes(bench, 2)
+    assert _replays(bench) == []
+
+
+def test_what_an_operator_has_in_hand_is_left_to_the_operator(bench: Bench) -> None:
+    (bench.folder.root / "titan.toml").unlink()
+    bench.faults.add("row:overloaded:p=1")
+    key = bench.submit(3).submission.key
+    bench.pass_after(60)
+    planned = planner.plan(
+        bench.engine.context, Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,)))
+    )
+    planner.give(bench.engine.context, planned, delay=timedelta(hours=9))
+    (bench.folder.root / "titan.toml").write_text(_JOB)
+    _passes(bench, 3)
+    assert _replays(bench) == [3]
+    assert bench.sandbox.books().creates == 1
+
+
+def test_a_bad_run_stops_it_with_an_alert_and_an_operators_replay_starts_it_again(
+    bench: Bench,
+) -> None:
+    bench.faults.add("row:overloaded:p=1")
+    for number in range(3):
+        bench.submit(5, tag=f"bad-{number}")
+    _passes(bench, 4)
+    assert bench.sandbox.books().creates == 3
+    assert _replays(bench) == []
+    (said,) = _alerts(bench)
+    assert "0 of the last 15 answers were good, so 15 failed requests" in said
+    assert "titan-console replay --workflow feed-classify" in said
+    bench.faults.clear()
+    wanted = Filter(names=("bad-0", "bad-1"))
+    planned = planner.plan(bench.engine.context, Wish(verb=Verb.REPLAY, wanted=wanted))
+    planner.give(bench.engine.context, planned, delay=timedelta())
+    _passes(bench, 4)
+    assert views.totals(bench.engine.context.ledger).failed_requests == 0
+    assert _alerts(bench) == []
+
+
+@pytest.mark.parametrize(
+    ("fares", "stops"),
+    [
+        (Fares(batches=2, answers=100, good=0), False),
+        (Fares(batches=3, answers=100, good=49), True),
+        (Fares(batches=3, answers=100, good=50), False),
+        (Fares(batches=0, answers=0, good=0), False),
+    ],
+)
+def test_the_breaker_opens_under_half_of_three_batches(fares: Fares, stops: bool) -> None:
+    assert is_open(fares) is stops

@@ -1,0 +1,326 @@
+"""Replay, cancel, sync and acknowledge: what they touch, what they leave, what they cost."""
+
+from collections.abc import Generator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from support.builders import Bench, a_bench
+
+from core.batches.adopt import adopt
+from core.commands import planner
+from core.commands.planner import Wish
+from core.errors import PayloadError, SettingsError
+from state.model.errors import UnknownId
+from state.model.records import Outcome, RequestStatus
+from state.operations import commands
+from state.operations.commands import Command, CommandState, TooLateError, Verb
+from state.operations.selection import Filter
+from state.queries import views
+from titan_console.sandbox.model.timing import Plan
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Generator[Bench, None, None]:
+    """A bench whose batches end at once."""
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        yield bench
+
+
+def _order(bench: Bench, verb: Verb, *names: str, delay: float = 0, **wish: Any) -> Command:
+    wanted = wish.pop("wanted", Filter(names=names))
+    planned = planner.plan(bench.engine.context, Wish(verb=verb, wanted=wanted, **wish))
+    command, _ = planner.give(bench.engine.context, planned, delay=timedelta(seconds=delay))
+    return command
+
+
+def _now(bench: Bench, command: Command) -> Command:
+    return commands.get(bench.engine.context.ledger, command.id)
+
+
+def _outcomes(bench: Bench, name: str) -> list[str | None]:
+    return [result["outcome"] for result in bench.engine.results(name)]
+
+
+def _failed(bench: Bench, count: int, *, fault: str = "row:overloaded:p=1") -> str:
+    bench.faults.add(fault)
+    key = bench.submit(count).submission.key
+    bench.pass_after(60)
+    bench.faults.clear()
+    return key
+
+
+def test_failed_requests_are_asked_again_in_a_new_batch(bench: Bench) -> None:
+    key = _failed(bench, 4)
+    command = _order(bench, Verb.REPLAY, key)
+    bench.pass_after(1)
+    bench.pass_after(60)
+    assert _now(bench, command).state == CommandState.DONE
+    assert _outcomes(bench, key) == ["succeeded"] * 4
+    assert bench.sandbox.books().creates == 2
+    (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
+    batches = views.batches_of(bench.engine.context.ledger, submission)
+    assert [batch.key for batch in batches] == [key, f"{key}-2"]
+
+
+def test_only_what_failed_is_asked_again(bench: Bench) -> None:
+    bench.faults.add("row:overloaded:id=*-00002-*")
+    key = bench.submit(3).submission.key
+    bench.pass_after(60)
+    bench.faults.clear()
+    planned = planner.plan(
+        bench.engine.context, Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,)))
+    )
+    assert planned.receipt.count == 1
+    assert planned.receipt.samples == ("feed-classify-2026-11-22-00002",)
+    assert planned.receipt.skipped == {"answered already; asking again takes an edit": 2}
+    assert planned.receipt.sync_cost_nano is not None
+    assert planned.receipt.batch_cost_nano is not None
+    assert planned.receipt.sync_cost_nano - 2 * planned.receipt.batch_cost_nano in (-1, 0, 1)
+
+
+def test_two_operators_who_ask_for_the_same_get_it_once(bench: Bench) -> None:
+    key = _failed(bench, 3)
+    first, second = _order(bench, Verb.REPLAY, key), _order(bench, Verb.REPLAY, key)
+    assert first.key == second.key
+    bench.pass_after(1)
+    bench.pass_after(60)
+    assert bench.sandbox.books().creates == 2
+    assert len(list(bench.sandbox.books().billed())) == 3
+
+
+def test_an_invalid_request_is_asked_again_only_with_an_edit(bench: Bench) -> None:
+    key = _failed(bench, 2, fault="row:invalid:p=1")
+    with pytest.raises(PayloadError, match="2 invalid_request_error: it would fail again"):
+        _order(bench, Verb.REPLAY, key)
+    _order(bench, Verb.REPLAY, key, changes={"max_tokens": 99})
+    bench.pass_after(1)
+    bench.pass_after(60)
+    assert _outcomes(bench, key) == ["succeeded"] * 2
+
+
+def test_an_answer_that_was_cut_off_is_asked_again_with_more_room(bench: Bench) -> None:
+    bench.faults.add("row:max-tokens:id=*-00002-*")
+    key = bench.submit(2).submission.key
+    bench.pass_after(60)
+    bench.faults.clear()
+    command = _order(bench, Verb.REPLAY, key, changes={"max_tokens": 4096})
+    assert command.item_count == 1
+    bench.pass_after(1)
+    bench.pass_after(60)
+    results = list(bench.engine.results(key))
+    assert [result["message"]["stop_reason"] for result in results] == ["end_turn"] * 2
+    totals = views.totals(bench.engine.context.ledger)
+    assert (totals.succeeded, totals.surplus_nano) == (2, 0)
+
+
+def test_an_edit_that_makes_a_request_invalid_changes_nothing(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    spooled = sorted(bench.folder.spool.iterdir())
+    with pytest.raises(PayloadError, match="max_tokens"):
+        _order(bench, Verb.REPLAY, key, changes={"max_tokens": 0})
+    assert sorted(bench.folder.spool.iterdir()) == spooled
+    assert commands.latest(bench.engine.context.ledger, limit=9) == []
+
+
+def test_a_canary_that_succeeds_lets_the_others_follow(bench: Bench) -> None:
+    key = _failed(bench, 5)
+    command = _order(bench, Verb.REPLAY, key, canary=True)
+    bench.pass_after(1)
+    assert (
+        bench.sandbox.books().posts[-1].custom_ids[0].startswith("feed-classify-2026-11-22-00001")
+    )
+    assert len(bench.sandbox.books().posts[-1].custom_ids) == 1
+    for _ in range(3):
+        bench.pass_after(60)
+    assert _now(bench, command).state == CommandState.DONE
+    assert _outcomes(bench, key) == ["succeeded"] * 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ("row:overloaded:p=1", "the canary errored; the other 4 were held"),
+        ("row:refusal:p=1", "the canary's answer ended with refusal; the other 4 were held"),
+    ],
+)
+def test_a_canary_that_brings_no_good_answer_holds_the_others(
+    bench: Bench, fault: str, outcome: str
+) -> None:
+    key = _failed(bench, 5)
+    bench.faults.add(fault)
+    command = _order(bench, Verb.REPLAY, key, canary=True)
+    for _ in range(3):
+        bench.pass_after(60)
+    ended = _now(bench, command)
+    assert (ended.state, ended.outcome) == (CommandState.FAILED, outcome)
+    assert [len(post.custom_ids) for post in bench.sandbox.books().posts] == [5, 1]
+
+
+def test_a_command_can_be_withdrawn_until_it_is_taken(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    command = _order(bench, Verb.REPLAY, key, delay=300)
+    bench.pass_after(60)
+    assert _now(bench, command).state == CommandState.PENDING
+    planner.withdraw(bench.engine.context, [command.key])
+    bench.pass_after(600)
+    assert _now(bench, command).state == CommandState.WITHDRAWN
+    assert bench.sandbox.books().creates == 1
+    again = _order(bench, Verb.REPLAY, key)
+    bench.pass_after(1)
+    with pytest.raises(TooLateError, match="done already"):
+        planner.withdraw(bench.engine.context, [again.key])
+
+
+def test_acknowledged_failures_leave_the_errors_and_settle(bench: Bench) -> None:
+    key = _failed(bench, 3)
+    _order(bench, Verb.ACKNOWLEDGE, key, reason="known outage")
+    bench.pass_after(1)
+    ledger = bench.engine.context.ledger
+    assert views.errors(ledger) == []
+    (submission,) = views.submissions_of(ledger, "daily-feed")
+    assert views.statuses_of(ledger, submission) == {RequestStatus.GIVEN_UP: 3}
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "said"),
+    [
+        (("nothing",), UnknownId, "'nothing'"),
+        ((), PayloadError, "Say what to replay"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    bench: Bench, names: tuple[str, ...], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        _order(bench, Verb.REPLAY, *names)
+
+
+def test_a_filter_that_matches_nothing_changes_nothing(bench: Bench) -> None:
+    _failed(bench, 2)
+    wanted = Filter(workflow="feed-classify", outcome=Outcome.EXPIRED)
+    with pytest.raises(PayloadError, match="Nothing matches"):
+        _order(bench, Verb.REPLAY, wanted=wanted)
+    matching = replace(wanted, outcome=Outcome.ERRORED, error_type="overloaded_error")
+    assert _order(bench, Verb.REPLAY, wanted=matching).item_count == 2
+
+
+def test_cancel_ends_a_batch_and_keeps_what_had_succeeded(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
+        key = bench.submit(4).submission.key
+        command = _order(bench, Verb.CANCEL, key)
+        bench.pass_after(1)
+        assert _now(bench, command).outcome == "1 canceled, 0 were over already"
+        bench.pass_after(60)
+        assert set(_outcomes(bench, key)) <= {"canceled", "succeeded"}
+        totals = views.totals(bench.engine.context.ledger)
+        assert totals.succeeded == len(list(bench.sandbox.books().billed()))
+        with pytest.raises(PayloadError, match="nothing to cancel"):
+            _order(bench, Verb.CANCEL, key)
+
+
+def test_what_was_never_sent_is_called_off_without_a_call(bench: Bench) -> None:
+    bench.faults.add("create:connect")
+    key = bench.submit(2).submission.key
+    bench.faults.clear()
+    bench.faults.add("list:connect")
+    bench.pass_after(0)
+    bench.faults.clear()
+    _order(bench, Verb.CANCEL, key)
+    bench.pass_after(1)
+    assert _outcomes(bench, key) == ["canceled", "canceled"]
+    assert bench.sandbox.books().creates == 0
+
+
+def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
+        key = bench.submit(6).submission.key
+        command = _order(bench, Verb.SYNC, key)
+        bench.pass_after(1)
+        assert _now(bench, command).state == CommandState.TAKEN
+        bench.pass_after(60)
+        bench.pass_after(60)
+        assert _now(bench, command).state == CommandState.DONE
+        assert _outcomes(bench, key) == ["succeeded"] * 6
+        billed = [row.custom_id for row in bench.sandbox.books().billed()]
+        assert len(billed) == 6
+        assert views.totals(bench.engine.context.ledger).surplus_nano == 0
+
+
+def test_what_was_adopted_without_its_body_is_asked_again_only_with_one(bench: Bench) -> None:
+    foreign = bench.sandbox.add_foreign(("theirs-1", "theirs-2"))
+    bench.sandbox.end(foreign)
+    adopt(bench.engine.context, foreign, tag="adopted")
+    bench.pass_after(60)
+    with pytest.raises(PayloadError, match="adopted, so what was asked is not known"):
+        _order(bench, Verb.REPLAY, "adopted")
+    with pytest.raises(PayloadError, match="give it whole with --edits"):
+        _order(bench, Verb.REPLAY, "adopted", changes={"max_tokens": 9}, force=True)
+
+
+def test_what_was_acknowledged_is_asked_again_only_by_force(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    _order(bench, Verb.ACKNOWLEDGE, key)
+    bench.pass_after(1)
+    with pytest.raises(PayloadError, match="acknowledged already"):
+        _order(bench, Verb.REPLAY, key)
+    assert _order(bench, Verb.REPLAY, key, force=True).item_count == 2
+
+
+def test_an_edit_may_not_change_whose_answer_it_is(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    with pytest.raises(PayloadError, match="'custom_id'"):
+        _order(bench, Verb.REPLAY, key, changes={"custom_id": "other"})
+
+
+def test_the_receipt_prices_the_model_that_the_edit_names(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    wish = Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,)), changes={"model": "unknown-model"})
+    planned = planner.plan(bench.engine.context, wish)
+    assert planned.receipt.batch_cost_nano is None
+
+
+def test_totals_count_a_request_once_however_often_it_was_asked(bench: Bench) -> None:
+    key = _failed(bench, 3)
+    _order(bench, Verb.REPLAY, key)
+    bench.pass_after(1)
+    bench.pass_after(60)
+    totals = views.totals(bench.engine.context.ledger)
+    assert (totals.requests, totals.succeeded, totals.failed_requests) == (3, 3, 0)
+
+
+def test_nothing_is_submitted_while_the_budgets_cannot_be_read(bench: Bench) -> None:
+    for text in ("broken = [", "[budgets]\nday_usd = 'much'"):
+        (bench.folder.root / "titan.toml").write_text(text)
+        with pytest.raises(SettingsError, match="Nothing is submitted"):
+            bench.submit(1)
+    assert bench.sandbox.books().creates == 0
+
+
+def test_a_deadline_that_has_passed_is_refused(bench: Bench) -> None:
+    with pytest.raises(PayloadError, match="has passed"):
+        bench.submit(1, deadline=bench.clock.now() - timedelta(minutes=1))
+
+
+def test_the_edited_body_is_what_goes_to_the_api(bench: Bench) -> None:
+    key = _failed(bench, 2)
+    _order(bench, Verb.REPLAY, key, changes={"model": "claude-haiku-4-5"})
+    bench.pass_after(1)
+    bench.pass_after(60)
+    models = [result["message"]["model"] for result in bench.engine.results(key)]
+    assert [model.startswith("claude-haiku-4-5") for model in models] == [True, True]
+
+
+def test_a_synchronous_run_asks_with_the_edit_of_an_earlier_replay(bench: Bench) -> None:
+    key = _failed(bench, 1)
+    bench.faults.add("row:overloaded:p=1")
+    _order(bench, Verb.REPLAY, key, changes={"model": "claude-haiku-4-5"})
+    bench.pass_after(1)
+    bench.pass_after(60)
+    bench.faults.clear()
+    _order(bench, Verb.SYNC, key)
+    bench.pass_after(1)
+    (result,) = bench.engine.results(key)
+    assert result["message"]["model"].startswith("claude-haiku-4-5")

@@ -1,0 +1,196 @@
+"""Deadlines: what a batch does not bring in time is run synchronously, and only that."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.builders import START, Bench, a_bench, a_request, some_requests
+
+from core.intake.submit import Order
+from core.reporting.digest import digest, lines
+from state.model.records import Batch, Kind
+from state.operations import commands
+from state.operations.commands import CommandState, NewCommand, Verb
+from state.queries import digest_views, views
+from titan_console.sandbox.model.timing import Plan
+
+_QUARTER = 900
+
+
+def _batches(bench: Bench) -> list[Batch]:
+    (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
+    return views.batches_of(bench.engine.context.ledger, submission)
+
+
+def _submit(bench: Bench, hours: float, count: int = 6) -> str:
+    deadline = bench.clock.now() + timedelta(hours=hours)
+    return bench.submit(count, deadline=deadline).submission.key
+
+
+def _run(bench: Bench, hours: float) -> None:
+    for _ in range(int(hours * 4)):
+        bench.pass_after(_QUARTER)
+
+
+def test_a_batch_that_hangs_until_two_hours_before_is_run_synchronously(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
+        key = _submit(bench, hours=10)
+        _run(bench, hours=7.75)
+        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH]
+        _run(bench, hours=1)
+        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH, Kind.SYNC]
+        assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
+        assert len(list(bench.sandbox.books().billed())) == 6
+        assert views.totals(bench.engine.context.ledger).surplus_nano == 0
+
+
+def test_only_what_the_cancelled_batch_did_not_bring_is_run(tmp_path: Path) -> None:
+    plan = Plan(shortest=9 * 3600, longest=9 * 3600, cancel=60, grace=30)
+    with a_bench(tmp_path, plan=plan, seed=3) as bench:
+        key = _submit(bench, hours=10, count=20)
+        _run(bench, hours=9)
+        first, *others = _batches(bench)
+        assert first.counts.succeeded + sum(b.counts.succeeded for b in others) == 20
+        assert sum(batch.request_count for batch in others) == 20 - first.counts.succeeded
+        assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 20
+        assert len(list(bench.sandbox.books().billed())) == 20
+
+
+def test_a_batch_that_ends_during_the_cancel_needs_no_synchronous_run(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(cancel=7200)) as bench:
+        key = _submit(bench, hours=10)
+        _run(bench, hours=8)
+        (book,) = bench.sandbox.books().batches
+        bench.sandbox.end(book.batch_id, dict.fromkeys(book.custom_ids, "succeeded"))
+        _run(bench, hours=0.5)
+        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH]
+        assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
+        (command,) = commands.latest(bench.engine.context.ledger, limit=9)
+        assert command.state == CommandState.DONE
+
+
+def test_of_what_has_ended_unseen_only_what_failed_is_run_and_the_words_promise_no_more(
+    tmp_path: Path,
+) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
+        bench.sandbox.faults.add("row:overloaded:id=*-00002-*")
+        key = _submit(bench, hours=3)
+        done = bench.pass_after(1.5 * 3600)
+        assert "what is missing is run synchronously, at most 6 requests" in done.orders[0]
+        assert [batch.request_count for batch in _batches(bench)] == [6, 1]
+        assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
+        assert len(list(bench.sandbox.books().billed())) == 6
+
+
+@pytest.mark.parametrize(
+    ("fault", "billed"), [("row:overloaded:id=*-00002-*", 6), ("results:missing", 7)]
+)
+def test_what_failed_or_never_came_long_before_is_run_once_before_the_deadline(
+    tmp_path: Path, fault: str, billed: int
+) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
+        bench.sandbox.faults.add(fault)
+        key = _submit(bench, hours=10)
+        _run(bench, hours=7.75)
+        assert [batch.request_count for batch in _batches(bench)] == [6]
+        _run(bench, hours=1)
+        assert [batch.request_count for batch in _batches(bench)] == [6, 1]
+        results = list(bench.engine.results(key))
+        assert [result["outcome"] for result in results] == ["succeeded"] * 6
+        (delivered,) = bench.engine.context.folder.staging.iterdir()
+        assert delivered.read_text().count('"outcome":"succeeded"') == 6
+        assert len(list(bench.sandbox.books().billed())) == billed
+
+
+@pytest.mark.parametrize(("fault", "runs", "billed"), [("drop", 1, 3), ("529", 7, 0)])
+def test_a_lost_synchronous_answer_is_not_paid_for_again_and_a_busy_api_is_asked_until_the_end(
+    tmp_path: Path, fault: str, runs: int, billed: int
+) -> None:
+    # A long output goes into a batch of its own, which stays: the submission is not over.
+    long_one = a_request("feed-classify-2026-11-22-90000", max_tokens=200_000)
+    with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
+        deadline = bench.clock.now() + timedelta(hours=10)
+        order = Order(tag="daily-feed", model="claude-sonnet-4-6", deadline=deadline)
+        bench.engine.submit([*some_requests(3), long_one], order)
+        bench.pass_after(60)
+        bench.sandbox.faults.add(f"messages:{fault}")
+        _run(bench, hours=16)
+        assert [batch.kind for batch in _batches(bench)].count(Kind.SYNC) == runs
+        assert len(list(bench.sandbox.books().billed())) == billed
+
+
+def test_what_an_operator_cancelled_is_not_run_though_another_request_failed(
+    tmp_path: Path,
+) -> None:
+    plan = Plan(shortest=9 * 3600, longest=9 * 3600, cancel=60, grace=30)
+    with a_bench(tmp_path, plan=plan, seed=3) as bench:
+        bench.sandbox.faults.add("row:overloaded:id=*-0000?-*")
+        key = _submit(bench, hours=10, count=20)
+        _run(bench, hours=5)
+        ledger = bench.engine.context.ledger
+        (batch,) = _batches(bench)
+        wanted = NewCommand(
+            verb=Verb.CANCEL,
+            items=[batch.id],
+            reason="not wanted any more",
+            not_before=bench.clock.now(),
+        )
+        commands.give(ledger, wanted)
+        _run(bench, hours=5)
+        first, run = _batches(bench)
+        assert first.counts.canceled > 0
+        assert (run.kind, run.request_count) == (Kind.SYNC, first.counts.errored)
+        outcomes = [result["outcome"] for result in bench.engine.results(key)]
+        assert outcomes.count("canceled") == first.counts.canceled
+
+
+def test_what_the_api_called_invalid_is_not_asked_again_for_a_deadline(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
+        bench.sandbox.faults.add("row:invalid:id=*-00002-*")
+        _submit(bench, hours=10)
+        _run(bench, hours=10)
+        assert [batch.request_count for batch in _batches(bench)] == [6]
+        assert commands.latest(bench.engine.context.ledger, limit=9) == []
+
+
+def test_where_the_cancel_never_ends_the_last_moment_pays_for_an_answer_in_time(
+    tmp_path: Path,
+) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(cancel=6 * 3600)) as bench:
+        key = _submit(bench, hours=10)
+        _run(bench, hours=9.75)
+        results = list(bench.engine.results(key))
+        assert [result["outcome"] for result in results] == ["succeeded"] * 6
+        ledger = bench.engine.context.ledger
+        kinds = [event.kind for event in views.events(ledger)]
+        assert "batch.may_be_paid_twice" in kinds
+        assert digest_views.due_before(ledger, "2027") == []
+        (book,) = bench.sandbox.books().batches
+        bench.sandbox.end(book.batch_id, dict.fromkeys(book.custom_ids, "succeeded"))
+        _run(bench, hours=1)
+        late = _batches(bench)[0]
+        assert late.counts.succeeded == len(bench.sandbox.books().batches[0].billed) == 6
+        assert late.surplus_nano == late.cost_nano
+        told = digest(ledger, since=START, now=bench.clock.now())
+        assert any(line.startswith("Paid twice: $") for line in lines(told))
+        assert list(bench.engine.results(key)) == results
+
+
+def test_a_batch_older_than_its_kind_is_not_waited_for_until_the_guard(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(3000, 3000)) as bench:
+        for number in range(6):
+            bench.submit(1, tag=f"history-{number}")
+            bench.pass_after(3100)
+            bench.pass_after(1)
+        bench.sandbox.plan = Plan.manual(cancel=30)
+        _submit(bench, hours=2.9)
+        _run(bench, hours=1.25)
+        assert Kind.SYNC in [batch.kind for batch in _batches(bench)]
+
+
+def test_what_makes_its_deadline_is_left_alone(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(3600, 3600)) as bench:
+        _submit(bench, hours=26)
+        _run(bench, hours=26)
+        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH]
+        assert commands.latest(bench.engine.context.ledger, limit=9) == []

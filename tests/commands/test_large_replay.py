@@ -1,0 +1,47 @@
+"""Ten thousand requests of which a thousand failed: each is answered once, and the books agree."""
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+from support.builders import a_bench
+from support.life import billed_nano, our_bill, requests, rest
+
+from core.commands import planner
+from core.commands.request import Wish
+from state.model.records import RequestStatus
+from state.operations.commands import Verb
+from state.operations.selection import Filter
+from state.queries import views
+from titan_console.sandbox.model.timing import Plan
+
+COUNT, FAILED = 10_000, 1_000
+
+
+def test_a_thousand_of_ten_thousand_are_replayed_and_nothing_is_paid_twice(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        # Every tenth custom_id ends in 0; on the wire eight signs and a dash follow.
+        bench.faults.add("row:overloaded:id=*0-????????")
+        key = bench.submit(COUNT).submission.key
+        rest(bench)
+        assert requests(bench) == {
+            RequestStatus.SUCCEEDED: COUNT - FAILED,
+            RequestStatus.ERRORED: FAILED,
+        }
+        bench.faults.clear()
+        context = bench.engine.context
+        planned = planner.plan(context, Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,))))
+        assert planned.receipt.count == FAILED
+        planner.give(context, planned, delay=timedelta())
+        bench.pass_after(1)
+        rest(bench)
+
+        assert requests(bench) == {RequestStatus.SUCCEEDED: COUNT}
+        posts = [len(post.custom_ids) for post in bench.sandbox.books().posts]
+        assert posts == [COUNT, FAILED]
+        billed = Counter(row.custom_id.rpartition("-")[0] for row in our_bill(bench))
+        assert (len(billed), set(billed.values())) == (COUNT, {1})
+        totals = views.totals(context.ledger)
+        assert (totals.cost_nano, totals.surplus_nano) == (billed_nano(bench), 0)
+        outcomes = Counter(result["outcome"] for result in bench.engine.results(key))
+        assert outcomes == {"succeeded": COUNT}

@@ -1,0 +1,242 @@
+"""A paused workflow: what it submits is kept and waits, what is out goes on, deadlines are kept."""
+
+import shlex
+from collections.abc import Generator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.builders import Bench, a_bench, some_requests
+
+from core.commands import planner
+from core.commands.planner import Wish
+from core.errors import PayloadError
+from core.intake.submit import Order
+from state.batches import sending
+from state.model.errors import UnknownId
+from state.model.records import Kind, OnFailure, RequestStatus
+from state.operations import commands, pauses
+from state.operations.commands import Command, CommandState, Verb
+from state.operations.selection import Filter
+from state.queries import views
+from titan_console.sandbox.model.timing import Plan
+
+FEED = "feed-classify"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Generator[Bench, None, None]:
+    """A bench whose batches end at once."""
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        yield bench
+
+
+def _give(bench: Bench, verb: Verb, *names: str, **how: Any) -> Command:
+    planned = planner.plan(
+        bench.engine.context, Wish(verb=verb, wanted=Filter(names=names), reason="maintenance")
+    )
+    return planner.give(bench.engine.context, planned, delay=timedelta(**how))[0]
+
+
+def _pause(bench: Bench) -> None:
+    """Paused, with one answered submission before."""
+    bench.submit(1, tag="before")
+    bench.pass_after(60)
+    _give(bench, Verb.PAUSE, FEED)
+    bench.pass_after(1)
+
+
+def test_nothing_is_sent_of_a_paused_workflow_until_it_is_resumed(bench: Bench) -> None:
+    _pause(bench)
+    submitted = bench.submit(3)
+    assert "paused since" in (submitted.trouble or "")
+    bench.pass_after(900)
+    assert bench.sandbox.books().creates == 1
+    other = bench.engine.submit(some_requests(1, "nightly-eval"), Order(tag="other"))
+    assert other.trouble is None
+    _give(bench, Verb.RESUME, FEED)
+    bench.pass_after(1)
+    bench.pass_after(60)
+    results = list(bench.engine.results(submitted.submission.key))
+    assert [result["outcome"] for result in results] == ["succeeded"] * 3
+    assert bench.sandbox.books().creates == 3
+
+
+def test_what_waits_for_a_new_batch_waits_on_while_paused(bench: Bench) -> None:
+    bench.faults.add("row:overloaded:p=1")
+    key = bench.submit(2).submission.key
+    bench.pass_after(60)
+    bench.faults.clear()
+    _give(bench, Verb.PAUSE, FEED)
+    planned = planner.plan(
+        bench.engine.context, Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,)))
+    )
+    planner.give(bench.engine.context, planned, delay=timedelta())
+    bench.pass_after(60)
+    bench.pass_after(60)
+    assert bench.sandbox.books().creates == 1
+    (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
+    assert views.statuses_of(bench.engine.context.ledger, submission) == {RequestStatus.WAITING: 2}
+    again = planner.plan(bench.engine.context, Wish(verb=Verb.RESUME, wanted=Filter(names=(FEED,))))
+    assert again.receipt.notes == ("2 requests are sent with the next pass",)
+    assert again.receipt.batch_cost_nano
+
+
+def test_a_pass_that_is_sending_hears_of_the_pause(bench: Bench) -> None:
+    bench.faults.add("create:connect")
+    bench.submit(1)
+    bench.faults.clear()
+    bench.pass_after(0)
+    bench.faults.add("create:connect")
+    bench.submit(1, tag="more")
+    bench.faults.clear()
+    ledger = bench.engine.context.ledger
+    bench.faults.add("list:connect")
+    bench.pass_after(0)
+    (intent,) = sending.intents(ledger)
+    pauses.pause(ledger, [FEED], who="test", reason="")
+    assert not sending.mark_sending(ledger, intent, fence_id="", fence_ts=None, owner="late")
+
+
+def test_what_is_at_the_api_is_collected_while_paused(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(3600, 3600)) as bench:
+        key = bench.submit(2).submission.key
+        planned = planner.plan(
+            bench.engine.context, Wish(verb=Verb.PAUSE, wanted=Filter(names=(FEED,)))
+        )
+        assert "1 batch at the API goes on, and is collected" in planned.receipt.notes
+        planner.give(bench.engine.context, planned, delay=timedelta())
+        for _ in range(3):
+            bench.pass_after(1800)
+        assert [r["outcome"] for r in bench.engine.results(key)] == ["succeeded"] * 2
+
+
+def test_a_deadline_is_kept_while_paused(bench: Bench) -> None:
+    _pause(bench)
+    key = bench.submit(2, deadline=bench.clock.now() + timedelta(hours=5)).submission.key
+    bench.pass_after(2 * 3600)
+    assert bench.sandbox.books().creates == 1
+    for _ in range(3):
+        bench.pass_after(1800)
+    (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
+    kinds = [batch.kind for batch in views.batches_of(bench.engine.context.ledger, submission)]
+    assert kinds == [Kind.BATCH, Kind.SYNC]
+    assert [r["outcome"] for r in bench.engine.results(key)] == ["succeeded"] * 2
+
+
+def test_a_job_that_answers_at_once_when_a_batch_fails_waits_too(bench: Bench) -> None:
+    _pause(bench)
+    bench.submit(2, on_failure=OnFailure.SYNC)
+    assert len(bench.sandbox.books().messages) == 0
+
+
+def test_the_receipt_of_a_pause_says_what_is_due(bench: Bench) -> None:
+    bench.faults.add("create:connect")
+    bench.submit(2, deadline=bench.clock.now() + timedelta(hours=5))
+    planned = planner.plan(
+        bench.engine.context, Wish(verb=Verb.PAUSE, wanted=Filter(names=(FEED,)))
+    )
+    assert planned.receipt.deadlines == ("2026-11-22T11:00:00.000Z",)
+    assert planned.receipt.notes[0] == "2 requests wait and are not sent"
+    assert "at the full price" in planned.receipt.notes[-1]
+    assert planned.receipt.cli == "titan-console pause --yes feed-classify"
+    assert planned.receipt.as_json()["cli"] == planned.receipt.cli
+
+
+def test_a_pause_is_withdrawn_and_given_once_like_any_command(bench: Bench) -> None:
+    bench.submit(1)
+    first, second = _give(bench, Verb.PAUSE, FEED, hours=1), _give(bench, Verb.PAUSE, FEED, hours=1)
+    assert (first.key, first.workflows, first.item_count) == (second.key, [FEED], 1)
+    planner.withdraw(bench.engine.context, [first.key])
+    bench.pass_after(3600)
+    ledger = bench.engine.context.ledger
+    assert commands.get(ledger, first.id).state == CommandState.WITHDRAWN
+    assert pauses.paused(ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "error", "said"),
+    [
+        (Verb.PAUSE, FEED, PayloadError, "feed-classify is paused already, since 2026-11-22"),
+        (Verb.RESUME, "other", PayloadError, "other is not paused"),
+        (Verb.PAUSE, "feed-clasify", UnknownId, "no workflow 'feed-clasify'"),
+    ],
+)
+def test_what_changes_nothing_is_said(
+    bench: Bench, verb: Verb, name: str, error: type[Exception], said: str
+) -> None:
+    _pause(bench)
+    bench.engine.submit(some_requests(1, "other"), Order(tag="other"))
+    with pytest.raises(error, match=said):
+        _give(bench, verb, name)
+
+
+def test_a_pause_touches_no_single_requests(bench: Bench) -> None:
+    bench.submit(1)
+    with pytest.raises(PayloadError, match="name workflows"):
+        planner.plan(
+            bench.engine.context,
+            Wish(verb=Verb.PAUSE, wanted=Filter(names=(FEED,), error_type="api_error")),
+        )
+
+
+def test_a_frozen_choice_means_exactly_what_was_marked(bench: Bench) -> None:
+    bench.faults.add("row:overloaded:p=1")
+    bench.submit(3, tag="first")
+    bench.submit(3, tag="second")
+    bench.pass_after(60)
+    context = bench.engine.context
+    ids = [row.request_id for row in reversed(views.errors(context.ledger))]
+    some = Wish(verb=Verb.REPLAY, wanted=Filter(request_ids=(ids[1], ids[5])))
+    planned = planner.plan(context, some)
+    assert planned.items == (ids[1], ids[5])
+    assert shlex.split(planned.receipt.cli) == [
+        *("titan-console", "replay", "--yes"),
+        *("feed-classify-2026-11-22-00002", "feed-classify-2026-11-22-00003"),
+    ]
+    (batch,) = (b for b in views.closed_batches(context.ledger, limit=9) if b.tag == "second")
+    whole = planner.plan(context, Wish(verb=Verb.REPLAY, wanted=Filter(batch_ids=(batch.id,))))
+    assert whole.items == tuple(ids[3:])
+    assert whole.receipt.cli == f"titan-console replay --yes {batch.key}"
+    with pytest.raises(PayloadError, match="Nothing matches"):
+        planner.plan(context, Wish(verb=Verb.REPLAY, wanted=Filter(request_ids=(99_999,))))
+
+
+def test_a_cancel_of_marked_batches_leaves_the_others(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual()) as bench:
+        bench.submit(2, tag="first")
+        bench.submit(2, tag="second")
+        first, _ = views.open_batches(bench.engine.context.ledger)
+        wish = Wish(verb=Verb.CANCEL, wanted=Filter(batch_ids=(first.id,)))
+        planned = planner.plan(bench.engine.context, wish)
+        assert planned.items == (first.id,)
+        assert planned.receipt.cli == f"titan-console cancel --yes {first.key}"
+
+
+def test_a_million_marked_rows_are_one_choice(bench: Bench) -> None:
+    bench.faults.add("row:overloaded:p=1")
+    bench.submit(20)
+    bench.pass_after(60)
+    wanted = Filter(request_ids=tuple(range(1, 1_000_001)))
+    planned = planner.plan(bench.engine.context, Wish(verb=Verb.REPLAY, wanted=wanted))
+    assert planned.receipt.count == 20
+    assert planned.receipt.cli.endswith("-00002 feed-classify-2026-11-22-00003 ...")
+
+
+def test_the_twin_says_every_part_of_the_wish(bench: Bench) -> None:
+    bench.faults.add("row:overloaded:p=1")
+    key = bench.submit(1).submission.key
+    bench.pass_after(60)
+    wish = Wish(
+        verb=Verb.REPLAY,
+        wanted=Filter(names=(key,), workflow=FEED),
+        reason="it's over; go",
+        canary=True,
+        changes={"max_tokens": 99, "system": "12", "model": "claude-opus-5"},
+    )
+    planned = planner.plan(bench.engine.context, wish)
+    assert shlex.split(planned.receipt.cli) == [
+        *("titan-console", "replay", "--yes", f"--workflow={FEED}", "--reason=it's over; go"),
+        *("--set=max_tokens=99", '--set=system="12"', "--model=claude-opus-5", "--canary", key),
+    ]

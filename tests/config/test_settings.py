@@ -1,0 +1,94 @@
+"""The environment is read once, the key is shown nowhere, and goes over no open wire."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from core.config.settings import DEFAULT_BASE_URL, Settings, child_environment, from_environment
+from core.errors import SettingsError
+
+SECRET = "sk-ant-very-secret"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("", DEFAULT_BASE_URL),
+        ("   ", DEFAULT_BASE_URL),
+        ("https://api.anthropic.com/", "https://api.anthropic.com"),
+        ("https://proxy.example/anthropic/", "https://proxy.example/anthropic"),
+        ("http://127.0.0.1:8787", "http://127.0.0.1:8787"),
+        ("http://localhost:8787/", "http://localhost:8787"),
+        ("http://[::1]:8787", "http://[::1]:8787"),
+    ],
+)
+def test_a_base_url_is_https_or_on_this_machine(given: str, used: str) -> None:
+    settings = from_environment({"ANTHROPIC_BASE_URL": given, "TITAN_HOME": "/x"})
+    assert settings.base_url == used
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://api.anthropic.com",
+        "http://localhost.evil.example",
+        "http://127.0.0.1@evil.example",
+        "http://127.0.0.1.evil.example",
+        "ftp://api.anthropic.com",
+        "file:///etc/passwd",
+        "api.anthropic.com",
+        "https://",
+        "http://[::1",
+        "javascript:alert(1)",
+    ],
+)
+def test_any_other_base_url_is_refused_in_one_line(given: str) -> None:
+    with pytest.raises(SettingsError, match="ANTHROPIC_BASE_URL") as caught:
+        from_environment({"ANTHROPIC_BASE_URL": given, "ANTHROPIC_API_KEY": SECRET})
+    assert SECRET not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_key_is_in_no_representation() -> None:
+    settings = from_environment({"ANTHROPIC_API_KEY": f" {SECRET}\n", "TITAN_HOME": "/x"})
+    assert settings.require_key() == SECRET
+    assert SECRET not in repr(settings)
+    assert SECRET not in str(settings)
+    assert SECRET not in f"{settings}"
+
+
+def test_without_a_key_the_error_says_what_to_do() -> None:
+    with pytest.raises(SettingsError, match=r"ANTHROPIC_API_KEY.*stays queued"):
+        Settings(home=Path("x")).require_key()
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["https://me:secret@h.example", "https://h.example/?x=1", "https://h:abc", "https://h:99999"],
+)
+def test_an_address_that_is_more_than_one_is_refused_and_its_password_not_shown(given: str) -> None:
+    with pytest.raises(SettingsError, match="no address of a server") as caught:
+        from_environment({"ANTHROPIC_BASE_URL": given})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["sk-ant-schlüssel", "sk-ant-a\nb", "sk ant", "sk-ant-\x7f"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(SettingsError, match="a character that no key has") as caught:
+        from_environment({"ANTHROPIC_API_KEY": key}).require_key()
+    assert key not in str(caught.value)
+
+
+def test_the_home_is_the_one_given_and_has_a_default() -> None:
+    assert from_environment({"TITAN_HOME": "~/titan"}).home == Path.home() / "titan"
+    assert from_environment({}).home.name == "titan-console"
+
+
+def test_a_child_works_under_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOMETHING_ELSE", "kept")
+    settings = Settings(home=Path("/x"), base_url="https://a.example", api_key=SECRET)
+    values = child_environment(settings)
+    assert from_environment(values) == settings
+    assert values["SOMETHING_ELSE"] == "kept"
+    assert "ANTHROPIC_API_KEY" not in os.environ  # noqa: TID251 - that nothing leaks is the point

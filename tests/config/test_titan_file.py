@@ -1,0 +1,158 @@
+"""titan.toml on disk: begun, edited with its comments kept, and obeyed by `submit`."""
+
+import os
+from pathlib import Path
+
+import pytest
+from support.builders import a_bench, a_request, some_requests
+
+from core.config import titan_file
+from core.errors import CatalogueError, NeverBatched
+from core.intake.submit import Order
+from state.files.folder import Folder
+from state.queries import views
+
+MINE = """# mine
+
+[workloads.own]   # a row of my own
+month_in = 10
+month_out = 5
+
+[jobs.titan-daily-feed]
+workload = "own"
+schedule = "daily"  # at six
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    (tmp_path / "home").mkdir()
+    return Folder(tmp_path / "home")
+
+
+def test_init_writes_the_template_once(folder: Folder) -> None:
+    assert len(titan_file.begin(folder)) == 15
+    assert titan_file.path_of(folder).read_text("utf-8") == titan_file.template()
+    assert titan_file.begin(folder) == []
+    assert titan_file.path_of(folder).read_text("utf-8") == titan_file.template()
+
+
+def test_init_adds_what_a_file_lacks_and_keeps_the_rest(folder: Folder) -> None:
+    titan_file.path_of(folder).write_text(MINE, "utf-8")
+    added = titan_file.begin(folder)
+    assert len(added) == 14
+    text = titan_file.path_of(folder).read_text("utf-8")
+    assert text.startswith(MINE)
+    catalogue = titan_file.read_strictly(folder)
+    assert catalogue.jobs["titan-daily-feed"].workload == "own"
+    assert catalogue.jobs["titan-weekly-benchmark"].tokens_in == 120_000
+
+
+def test_an_edit_changes_one_value_and_nothing_else(folder: Folder) -> None:
+    titan_file.path_of(folder).write_text(MINE, "utf-8")
+    titan_file.set_key(folder, "titan-daily-feed", "schedule", "nightly")
+    text = titan_file.path_of(folder).read_text("utf-8")
+    assert text == MINE.replace('"daily"', '"nightly"')
+    titan_file.set_key(folder, "titan-daily-feed", "deadline_h", "30")
+    assert titan_file.read_strictly(folder).jobs["titan-daily-feed"].deadline_h == 30
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
+def test_an_edit_goes_through_a_link_and_keeps_rights_and_line_ends(tmp_path: Path) -> None:
+    folder, elsewhere = Folder(tmp_path / "titan"), tmp_path / "dotfiles.toml"
+    folder.root.mkdir()
+    titan_file.begin(folder)
+    text = titan_file.path_of(folder).read_bytes().replace(b"\n", b"\r\n")
+    titan_file.path_of(folder).unlink()
+    elsewhere.write_bytes(text)
+    elsewhere.chmod(0o640)
+    titan_file.path_of(folder).symlink_to(elsewhere)
+    titan_file.set_key(folder, "titan-daily-feed", "tokens_in", "31000")
+    assert titan_file.path_of(folder).is_symlink()
+    assert elsewhere.stat().st_mode & 0o777 == 0o640
+    now = elsewhere.read_bytes()
+    assert now.count(b"\r\n") == now.count(b"\n") == text.count(b"\n")
+    assert titan_file.read_strictly(folder).jobs["titan-daily-feed"].tokens_in == 31_000
+
+
+def test_a_time_of_day_takes_the_place_of_hours_and_a_key_is_taken_away(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    titan_file.begin(folder)
+    job = "titan-daily-feed"
+    titan_file.set_key(folder, job, "deadline_at", "07:00")
+    now = titan_file.read_strictly(folder).jobs[job]
+    assert (str(now.deadline_at), now.deadline_h) == ("07:00", None)
+    titan_file.unset_key(folder, job, "deadline_at")
+    now = titan_file.read_strictly(folder).jobs[job]
+    assert (now.deadline_at, now.deadline_h) == (None, None)
+    before = titan_file.path_of(folder).read_text()
+    with pytest.raises(CatalogueError, match="has no 'deadline_at'"):
+        titan_file.unset_key(folder, job, "deadline_at")
+    with pytest.raises(CatalogueError, match="schedule: is missing"):
+        titan_file.unset_key(folder, job, "schedule")
+    assert titan_file.path_of(folder).read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("job", "key", "value", "said"),
+    [
+        ("titan-daily-feed", "schedule", "sometimes", "must be one of"),
+        ("titan-daily-feed", "nonsense", "1", "there is no such key"),
+        ("nobody", "schedule", "daily", "no job 'nobody'"),
+    ],
+)
+def test_an_edit_that_would_be_a_mistake_changes_nothing(
+    folder: Folder, job: str, key: str, value: str, said: str
+) -> None:
+    titan_file.path_of(folder).write_text(MINE, "utf-8")
+    with pytest.raises(CatalogueError, match=said):
+        titan_file.set_key(folder, job, key, value)
+    assert titan_file.path_of(folder).read_text("utf-8") == MINE
+
+
+def test_init_refuses_a_file_with_mistakes(folder: Folder) -> None:
+    titan_file.path_of(folder).write_text("[jobs.x]\n", "utf-8")
+    with pytest.raises(CatalogueError, match="line 1"):
+        titan_file.begin(folder)
+    assert titan_file.path_of(folder).read_text("utf-8") == "[jobs.x]\n"
+
+
+def test_what_is_no_text_is_said(folder: Folder) -> None:
+    titan_file.path_of(folder).write_bytes(b"\xff\xfe")
+    (mistake,) = titan_file.read(folder).mistakes
+    assert "is not UTF-8" in str(mistake)
+    with pytest.raises(CatalogueError, match="UTF-8"):
+        titan_file.read_strictly(folder)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        Order(tag="titan-inbox-watch"),
+        Order(tag="t", workflow="titan-bridge-watchdog"),
+        Order(tag="t", job="swarm-health-orchestrator"),
+        Order(tag="mine"),
+    ],
+)
+def test_a_submission_that_is_never_batched_is_refused_with_its_reason(
+    folder: Folder, order: Order
+) -> None:
+    titan_file.path_of(folder).write_text('[never_batch]\nmine = "I say so"\n', "utf-8")
+    with a_bench(folder.root) as bench:
+        with pytest.raises(NeverBatched, match="is never batched: "):
+            bench.engine.submit(some_requests(2), order)
+        assert views.totals(bench.engine.context.ledger).requests == 0
+        assert bench.sandbox.books().creates == 0
+        assert not list(folder.spool.glob("*"))
+
+
+def test_the_workflow_in_a_custom_id_is_looked_at_too(folder: Folder) -> None:
+    request = a_request("titan-hourly-progress-email-2026-11-22-001")
+    with a_bench(folder.root) as bench, pytest.raises(NeverBatched, match="every hour"):
+        bench.engine.submit([request], Order(tag="t"))
+
+
+def test_a_slip_that_hides_no_bounds_does_not_stop_a_job(folder: Folder) -> None:
+    titan_file.path_of(folder).write_text("[jobs.x]\ntier = 99\n", "utf-8")
+    with a_bench(folder.root) as bench:
+        assert bench.submit(2).trouble is None

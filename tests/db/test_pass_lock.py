@@ -1,0 +1,70 @@
+"""The lock of a pass: its process's, until that ends, however it ends."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from state.db import poll_lock
+
+_HOLDER = """
+import sys
+from pathlib import Path
+from state import pass_lock
+with pass_lock.tried(Path(sys.argv[1])) as is_free:
+    print(is_free, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_it_is_had_by_one_at_a_time_and_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with poll_lock.tried(path) as is_free:
+        assert is_free
+        with poll_lock.tried(path) as is_free_again:
+            assert not is_free_again
+    with poll_lock.tried(path) as is_free:
+        assert is_free
+
+
+def test_a_killed_process_has_it_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "True\n"
+        with poll_lock.tried(path) as is_free:
+            assert not is_free
+        holder.kill()
+    with poll_lock.tried(path) as is_free:
+        assert is_free
+    assert path.stat().st_size == 0
+
+
+def _is_free_elsewhere(path: Path) -> bool:
+    done = subprocess.run(
+        [sys.executable, "-c", _HOLDER, str(path)],
+        input="",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout == "True\n"
+
+
+def test_another_try_in_the_same_process_does_not_give_it_away(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with poll_lock.tried(path) as is_free:
+        assert is_free
+        with poll_lock.tried(path) as is_free_again:
+            assert not is_free_again
+        assert not _is_free_elsewhere(path)
+    assert _is_free_elsewhere(path)
+
+
+def test_where_there_can_be_none_nothing_is_known(tmp_path: Path) -> None:
+    with poll_lock.tried(tmp_path / "no folder" / "lock") as is_free:
+        assert not is_free

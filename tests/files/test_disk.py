@@ -1,0 +1,149 @@
+"""A full disk, a folder that cannot be written: one line, nothing lost, a later pass heals it."""
+
+import resource
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.builders import START, Bench, a_bench
+from support.life import check_once, requests, rest
+from support.terminal import Terminal, a_server
+
+from state.db import schema
+from state.db.ledger import Ledger
+from state.model.errors import LedgerError, LedgerUnusable
+from state.model.records import RequestStatus
+from state.queries.checkup import backups
+from titan_console.sandbox.model.timing import Plan
+
+
+@contextmanager
+def _disk_of(octets: int) -> Generator[None, None, None]:
+    """No file may grow beyond that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def _trouble_of(call: Callable[[], object]) -> str:
+    """The one line that the call ends with, "" where it does not mind."""
+    try:
+        call()
+    except LedgerError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("octets", [0, 500, 3_000, 20_000, 60_000, 150_000, 400_000])
+def test_a_submit_on_a_full_disk_is_one_line_and_can_be_made_again(
+    bench: Bench, octets: int
+) -> None:
+    with _disk_of(octets):
+        trouble = _trouble_of(lambda: bench.submit(40))
+    assert "\n" not in trouble
+    bench.submit(40)
+    rest(bench)
+    check_once(bench, 40)
+    assert bench.sandbox.books().creates == 1
+
+
+@pytest.mark.parametrize("octets", [0, 500, 3_000, 20_000, 60_000, 150_000, 400_000])
+def test_a_pass_on_a_full_disk_is_one_line_and_healed_by_a_later_one(
+    bench: Bench, octets: int
+) -> None:
+    bench.submit(40)
+    for _ in range(3):
+        bench.clock.advance(900)
+        with _disk_of(octets):
+            trouble = _trouble_of(bench.engine.poll)
+        assert "\n" not in trouble
+        assert trouble.startswith(("Cannot write", "The ledger")) or not trouble
+    bench.clock.advance(1800)
+    rest(bench, passes=80)
+    check_once(bench, 40)
+    left = [path.name for path in bench.folder.root.rglob("*") if path.suffix in (".part", ".try")]
+    assert left == []
+
+
+@pytest.mark.parametrize("name", ["spool", "batch-results", "staging", "batch-jobs.jsonl"])
+def test_a_place_that_cannot_be_written_is_one_line_that_names_it(bench: Bench, name: str) -> None:
+    place = bench.folder.root / name
+    if name.endswith(".jsonl"):
+        place.mkdir()
+    else:
+        place.write_text("a file in the way")
+    troubles = [_trouble_of(lambda: bench.submit(2))]
+    for _ in range(3):
+        bench.clock.advance(900)
+        troubles.append(_trouble_of(bench.engine.poll))
+    said = list(filter(None, troubles))
+    assert said
+    assert all(str(place) in trouble and "\n" not in trouble for trouble in said)
+    place.rmdir() if place.is_dir() else place.unlink()
+    bench.submit(2)
+    rest(bench, passes=80)
+    check_once(bench, 2)
+
+
+def test_the_commands_end_with_3_and_one_line_when_the_folder_is_no_folder(tmp_path: Path) -> None:
+    with a_server(Plan.instant()) as (_, address):
+        (tmp_path / "file").write_text("")
+        terminal = Terminal(tmp_path / "file" / "home", address)
+        for command in ("--poll", "poll"):
+            done = terminal.run(command)
+            assert (done.code, done.err.count("\n")) == (3, 1)
+            assert "TITAN_HOME" in done.err
+
+
+def test_a_ledger_is_copied_before_it_is_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with a_bench(tmp_path / "t") as bench:
+        bench.submit(2)
+        rest(bench)
+        path = bench.folder.ledger
+
+    def m002_later(db: object) -> None:
+        db.conn.execute("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    monkeypatch.setattr(schema, "_STEPS", (*schema._STEPS, m002_later))
+    with a_bench(tmp_path / "t") as bench:
+        assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+        assert bench.engine.context.ledger.rows("SELECT count(*) FROM later")[0][0] == 0
+    (copy,) = backups(path)
+    assert copy.name == "titan.v1.bak"
+    assert copy.stat().st_mode & 0o077 == 0
+    monkeypatch.undo()
+    copy.replace(path)
+    for side in ("-wal", "-shm"):
+        path.with_name(path.name + side).unlink(missing_ok=True)
+    with a_bench(tmp_path / "t") as bench:
+        assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+
+
+def test_a_migration_that_fails_leaves_the_ledger_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with a_bench(tmp_path / "t") as bench:
+        bench.submit(1)
+        path = bench.folder.ledger
+
+    def m002_broken(db: object) -> None:
+        db.conn.execute("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(schema, "VERSION", schema.VERSION + 1)
+        broken.setattr(schema, "_STEPS", (*schema._STEPS, m002_broken))
+        with pytest.raises(LedgerUnusable):
+            Ledger(path, now=lambda: START, actor="t")
+    with a_bench(tmp_path / "t") as bench:
+        assert not bench.engine.context.ledger.rows(
+            "SELECT 1 FROM sqlite_master WHERE name = 'later'"
+        )
+        assert requests(bench) == {RequestStatus.LIVE: 1}

@@ -1,0 +1,249 @@
+"""What a job of titan.toml says holds for its submissions, and what the call says is stronger."""
+
+import json
+import time
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.builders import START, Bench, a_bench, a_request, some_requests
+
+from core.config import time_of_day
+from core.config.catalogue import parse
+from core.errors import PayloadError, SettingsError
+from core.intake.submit import Order, Submitted
+from state.files.spool import LineReader
+from state.model.records import OnFailure
+from state.model.timestamps import from_text
+from state.queries import views
+from titan_console.sandbox.model.timing import Plan
+
+TOML = """
+[workloads.t]
+[jobs.nightly]
+workload = "t"
+schedule = "nightly"
+model = "claude-haiku-5-5"
+deadline_h = 26
+on_failure = "sync"
+cache = "upgrade"
+betas = ["context-1m-2025-08-07"]
+"""
+SHORT = {"type": "ephemeral"}
+HOUR = {"type": "ephemeral", "ttl": "1h"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Generator[Bench, None, None]:
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        (tmp_path / "titan.toml").write_text(TOML, "utf-8")
+        yield bench
+
+
+def _submit(bench: Bench, *requests: dict[str, object], **order: Any) -> Submitted:
+    given: dict[str, Any] = {"tag": "t", "workflow": "nightly"} | order
+    return bench.engine.submit(requests or some_requests(2), Order(**given))
+
+
+def _bodies(bench: Bench, submitted: Submitted) -> list[Any]:
+    rows = bench.engine.context.ledger.rows(
+        "SELECT spool_file, body_offset, body_length FROM requests WHERE submission_id = ?"
+        " ORDER BY id",
+        submitted.submission.id,
+    )
+    with LineReader(bench.folder.spool) as lines:
+        return [json.loads(lines.read(*row))["params"] for row in rows]
+
+
+def test_what_the_job_says_holds(bench: Bench) -> None:
+    submitted = _submit(bench)
+    taken = submitted.submission
+    assert (taken.job, taken.model) == ("nightly", "claude-haiku-5-5")
+    assert taken.on_failure == OnFailure.SYNC
+    assert from_text(taken.deadline_ts or "") == START + timedelta(hours=26)
+    assert [body["model"] for body in _bodies(bench, submitted)] == ["claude-haiku-5-5"] * 2
+    (batch,) = views.batches_of(bench.engine.context.ledger, taken)
+    assert batch.betas == ("context-1m-2025-08-07",)
+    assert batch.deadline_ts == taken.deadline_ts
+    assert submitted.warnings == ()
+
+
+def test_what_the_call_says_is_stronger(bench: Bench) -> None:
+    submitted = _submit(
+        bench,
+        a_request("a"),
+        a_request("b", model="claude-opus-5"),
+        model="claude-sonnet-4-6",
+        deadline=START + timedelta(hours=9),
+        on_failure=OnFailure.QUEUE,
+        betas=(),
+    )
+    taken = submitted.submission
+    models = [body["model"] for body in _bodies(bench, submitted)]
+    assert models == ["claude-sonnet-4-6", "claude-opus-5"]
+    assert (taken.model, taken.on_failure) == ("claude-sonnet-4-6", OnFailure.QUEUE)
+    assert from_text(taken.deadline_ts or "") == START + timedelta(hours=9)
+    (batch,) = views.batches_of(bench.engine.context.ledger, taken)
+    assert batch.betas == ()
+
+
+@pytest.mark.parametrize(
+    ("order", "custom_id", "job"),
+    [
+        ({"workflow": None}, "nightly-2026-11-22-001", "nightly"),
+        ({"workflow": None, "tag": "nightly-2026-11-22"}, "a", "nightly"),
+        ({"workflow": "another"}, "nightly-2026-11-22-001", None),
+        ({"workflow": "another", "job": "nightly"}, "a", "nightly"),
+        ({"workflow": None}, "another-2026-11-22-001", None),
+    ],
+)
+def test_the_job_is_the_one_that_is_meant(
+    bench: Bench, order: dict[str, Any], custom_id: str, job: str | None
+) -> None:
+    taken = _submit(bench, a_request(custom_id), **order).submission
+    assert taken.job == job
+    assert taken.model == ("claude-haiku-5-5" if job else "claude-sonnet-4-6")
+    assert (taken.deadline_ts is None) == (job is None)
+
+
+def test_a_job_that_nobody_knows_is_an_error_with_the_near_name(bench: Bench) -> None:
+    with pytest.raises(PayloadError, match=r"'nightli' in titan.toml. Did you mean nightly\?"):
+        _submit(bench, job="nightli")
+    assert views.totals(bench.engine.context.ledger).requests == 0
+
+
+def test_a_mistake_in_the_jobs_own_table_stops_it_and_no_other(bench: Bench) -> None:
+    path = bench.folder.root / "titan.toml"
+    path.write_text(TOML.replace("deadline_h = 26", "deadlin_h = 26"), "utf-8")
+    with pytest.raises(SettingsError, match=r"line 7.*did you mean deadline_h\?.*mended"):
+        _submit(bench)
+    assert _submit(bench, workflow="another").trouble is None
+
+
+def test_a_five_minute_mark_is_upgraded_and_a_repeated_call_is_still_the_same(
+    bench: Bench,
+) -> None:
+    first = _submit(bench, a_request("a", cache_control=SHORT))
+    assert _bodies(bench, first)[0]["cache_control"] == HOUR
+    again = _submit(bench, a_request("a", cache_control=SHORT))
+    assert (again.repeated, again.submission.key) == (True, first.submission.key)
+    bench.pass_after(60)
+    assert [result["outcome"] for result in bench.engine.results("t")] == ["succeeded"]
+    assert bench.sandbox.books().creates == 1
+
+
+def test_without_the_jobs_word_a_five_minute_mark_is_refused(bench: Bench) -> None:
+    with pytest.raises(PayloadError, match="5-minute"):
+        _submit(bench, a_request("a", cache_control=SHORT), workflow="another")
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC"])
+@pytest.mark.parametrize("text", ["07:00", "tomorrow 07:00", "02:30", "23:59"])
+def test_a_time_of_day_is_the_next_one_on_the_clocks_of_this_machine(
+    zone: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(time, "tzset"):
+        pytest.skip("this system cannot change its zone for a process")
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        found = time_of_day.parse(text)
+        assert found is not None
+        # Over both changes of the clock of a year, hour by hour.
+        for start in (datetime(2026, 3, 6, tzinfo=UTC), datetime(2026, 10, 22, tzinfo=UTC)):
+            for hour in range(24 * 26):
+                now = start + timedelta(hours=hour, minutes=7)
+                moment = found.after(now)
+                here = moment.astimezone()
+                days = here.date() - now.astimezone().date()
+                assert now < moment <= now + timedelta(hours=49)
+                assert days <= timedelta(days=1)
+                assert days == timedelta(days=1) or not found.tomorrow
+                if text != "02:30":
+                    assert f"{here:%H:%M}" == text[-5:]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_deadline_of_a_time_of_day_is_kept_as_a_moment(bench: Bench) -> None:
+    path = bench.folder.root / "titan.toml"
+    path.write_text(TOML.replace("deadline_h = 26", 'deadline_at = "tomorrow 07:00"'), "utf-8")
+    taken = _submit(bench).submission
+    here = from_text(taken.deadline_ts or "").astimezone()
+    assert f"{here:%H:%M}" == "07:00"
+    assert here.date() == START.astimezone().date() + timedelta(days=1)
+
+
+@pytest.mark.parametrize("text", ["7:00", "24:00", "07:60", "today 07:00", "07:00 "])
+def test_what_is_no_time_of_day_is_a_mistake(text: str) -> None:
+    (mistake,) = parse(TOML.replace("deadline_h = 26", f'deadline_at = "{text}"')).mistakes
+    assert "line 7: jobs.nightly.deadline_at: must be '07:00'" in str(mistake)
+
+
+def test_two_deadlines_are_a_mistake() -> None:
+    (mistake,) = parse(f'{TOML}deadline_at = "07:00"\n').mistakes
+    assert "jobs.nightly.deadline_at: and deadline_h say the same thing twice" in str(mistake)
+
+
+def test_a_model_that_nobody_knows_is_taken_with_a_warning(bench: Bench) -> None:
+    submitted = _submit(
+        bench,
+        a_request("a", model="claude-opus-4-5-20251101"),
+        a_request("b", model="claude-hiaku-5-5"),
+        a_request("c", model="claude-hiaku-5-5"),
+        a_request("d", model="my-own"),
+    )
+    assert submitted.warnings == (
+        (
+            "Model 'claude-hiaku-5-5' is not known here; the API will judge it."
+            " Did you mean claude-haiku-5-5?"
+        ),
+        "Model 'my-own' is not known here; the API will judge it.",
+    )
+    assert bench.sandbox.books().creates == 1
+
+
+def test_a_model_that_titan_toml_has_a_price_for_is_known(bench: Bench) -> None:
+    path = bench.folder.root / "titan.toml"
+    prices = "[[prices.my-own]]\nfrom = 2026-01-01\ninput = 1.0\noutput = 2.0\n"
+    path.write_text(TOML + prices, "utf-8")
+    assert _submit(bench, model="my-own").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "when"), [(90, "at the next pass"), (150, "at 2026-11-22T06:30")]
+)
+def test_a_deadline_too_close_for_a_batch_is_taken_and_said(
+    bench: Bench, minutes: int, when: str
+) -> None:
+    (warning,) = _submit(bench, deadline=START + timedelta(minutes=minutes)).warnings
+    assert f"what is missing {when}" in warning
+    assert warning.endswith("runs synchronously, at the full price.")
+
+
+def test_what_it_says_of_a_close_deadline_comes_true(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
+        deadline = START + timedelta(minutes=150)
+        bench.engine.submit(some_requests(3), Order(tag="t", deadline=deadline))
+        bench.pass_after(29 * 60)
+        assert len(bench.sandbox.books().messages) == 0
+        bench.pass_after(61)
+        bench.pass_after(60)
+        assert len(bench.sandbox.books().messages) == 3
+
+
+def test_the_history_of_the_workflow_says_what_is_too_close(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.seconds(4 * 3600, 4 * 3600)) as bench:
+        for number in range(5):
+            bench.submit(1, tag=f"history-{number}")
+            bench.pass_after(4 * 3600 + 60)
+            bench.pass_after(60)
+        now = bench.clock.now()
+        close = bench.submit(1, tag="close", deadline=now + timedelta(hours=5))
+        far = bench.submit(1, tag="far", deadline=now + timedelta(hours=7))
+        (warning,) = close.warnings
+        assert "nine of ten of feed-classify took up to 24" in warning
+        assert far.warnings == ()

@@ -1,0 +1,41 @@
+"""Eight processes on one ledger at the same time: no error reaches anyone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from kill.run import SPEED
+from kill.worker import Place, StormClock, job_size
+
+from core.clock import SystemClock
+from state.queries import views
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.http.server import running
+from titan_console.sandbox.model.timing import Plan
+
+PROCESSES = 8
+JOBS = 12
+
+
+def test_eight_processes_hammer_one_ledger_without_an_error(tmp_path: Path) -> None:
+    clock = StormClock(SystemClock().monotonic(), SPEED)
+    sandbox = Sandbox(clock, plan=Plan.seconds(60, 600))
+    with running(sandbox) as address:
+        place = Place(home=tmp_path / "home", address=address, origin=clock.origin, speed=SPEED)
+        arguments = (place.home, address, clock.origin, SPEED, PROCESSES, JOBS)
+        done = subprocess.run(
+            [sys.executable, "-m", "kill.contention", *map(str, arguments)],
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            check=False,
+        )
+        assert done.stderr.decode() == ""
+        assert json.loads(done.stdout) == {"codes": [0] * PROCESSES}
+        with place.engine("end") as engine:
+            expected = PROCESSES // 2 * sum(job_size(job) for job in range(JOBS))
+            while engine.poll().open:
+                engine.context.clock.sleep(300)
+            totals = views.totals(engine.context.ledger)
+    assert (totals.requests, totals.succeeded) == (expected, expected)
+    assert sandbox.books().creates == PROCESSES // 2 * JOBS

@@ -1,0 +1,160 @@
+"""When a batch will end and what its deadline risks, from how long its like took."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from support.builders import START
+
+from core.money.eta import Outlook, Risk, Stage, as_json, by_risk, outlook
+from state.model.records import Batch, BatchStatus, Collection, Counts, Kind
+from state.model.timestamps import to_text
+
+HOUR = 3600.0
+TEN = [HOUR * n for n in range(1, 11)]
+
+
+def a_batch(
+    *,
+    age_h: float = 0.0,
+    due_in_h: float | None = None,
+    status: BatchStatus = BatchStatus.IN_PROGRESS,
+    kind: Kind = Kind.BATCH,
+) -> Batch:
+    """A batch that the API took in so long ago, seen at START."""
+    accepted = to_text(START - timedelta(hours=age_h))
+    due = None if due_in_h is None else to_text(START + timedelta(hours=due_in_h))
+    return Batch(
+        **dict.fromkeys(
+            (
+                *("account", "submission_id", "twin_of", "remote_id", "identified_by", "fence_id"),
+                *("fence_ts", "owner", "sent_ts", "ended_ts", "collected_ts", "expires_ts"),
+                *("cancel_ts", "next_look_ts", "last_error", "cost_nano", "sync_cost_nano"),
+            )
+        ),  # pyright: ignore[reportArgumentType]
+        **dict.fromkeys(
+            (
+                *("id", "request_count", "bytes", "failures", "collect_tries", "results_bytes"),
+                *("unpriced", "surplus_nano", "rev"),
+            ),
+            1,
+        ),  # pyright: ignore[reportArgumentType]
+        **dict.fromkeys(("key", "nonce", "tag", "workflow", "model", "lane"), "feed"),  # pyright: ignore[reportArgumentType]
+        kind=kind,
+        status=status,
+        collection=Collection.NOT_READY,
+        counts=Counts(),
+        betas=(),
+        created_ts=accepted,
+        accepted_ts=accepted,
+        deadline_ts=due,
+    )
+
+
+def hours(moment: datetime | None) -> float:
+    assert moment is not None
+    return (moment - START) / timedelta(hours=1)
+
+
+def test_a_new_batch_ends_when_its_like_did() -> None:
+    found = outlook(a_batch(), TEN, START)
+    assert (hours(found.low), hours(found.high), found.like_it) == (5, 10, 10)
+    assert (found.risk, found.miss) == (Risk.NONE, None)
+
+
+def test_only_those_that_took_longer_than_its_age_are_its_like() -> None:
+    found = outlook(a_batch(age_h=7.5), TEN, START)
+    assert (hours(found.low), hours(found.high), found.like_it) == (1.5, 2.5, 3)
+
+
+def test_one_that_outlasts_all_others_has_no_end_in_sight() -> None:
+    found = outlook(a_batch(age_h=11, due_in_h=20), TEN, START)
+    assert found.is_longest
+    assert (found.low, found.high, found.risk) == (None, None, Risk.HIGH)
+
+
+@pytest.mark.parametrize(
+    ("age_h", "due_in_h", "risk", "miss"),
+    [
+        pytest.param(0, 13, Risk.LOW, 0.0, id="all had ended by T-2h"),
+        pytest.param(0, 11, Risk.SOME, 0.1, id="one of ten had not"),
+        pytest.param(0, 8, Risk.HIGH, 0.4, id="four of ten had not"),
+        pytest.param(6, 5, Risk.SOME, 0.25, id="of those at its age"),
+        pytest.param(0, 2, Risk.PAST, 1.0, id="the guard fires now"),
+        pytest.param(0, -1, Risk.PAST, 1.0, id="late already"),
+    ],
+)
+def test_the_risk_is_the_share_that_ended_after_the_guard(
+    age_h: float, due_in_h: float, risk: Risk, miss: float
+) -> None:
+    found = outlook(a_batch(age_h=age_h, due_in_h=due_in_h), TEN, START)
+    assert (found.risk, found.miss) == (risk, miss)
+
+
+def test_too_little_history_says_so() -> None:
+    found = outlook(a_batch(due_in_h=9), TEN[:4], START)
+    assert (found.low, found.high, found.risk, found.known) == (None, None, Risk.UNKNOWN, 4)
+    assert outlook(a_batch(due_in_h=1), TEN[:4], START).risk == Risk.PAST
+
+
+@pytest.mark.parametrize("status", [BatchStatus.INTENT, BatchStatus.UNCERTAIN])
+def test_what_is_not_sent_counts_from_now(status: BatchStatus) -> None:
+    found = outlook(a_batch(age_h=5, due_in_h=11, status=status), TEN, START)
+    assert (found.stage, hours(found.low), found.miss) == (Stage.NOT_SENT, 5, 0.1)
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        a_batch(status=BatchStatus.CANCELING, due_in_h=9),
+        a_batch(status=BatchStatus.ENDED, due_in_h=9),
+        a_batch(kind=Kind.SYNC, status=BatchStatus.SENDING, due_in_h=9),
+    ],
+)
+def test_what_is_about_to_end_is_not_estimated(batch: Batch) -> None:
+    assert outlook(batch, TEN, START) == Outlook(stage=Stage.ENDING, known=10, risk=Risk.LOW)
+
+
+def test_the_riskiest_come_first_when_sorted() -> None:
+    batches = [
+        replace(a_batch(due_in_h=due), key=key)
+        for key, due in (("low", 20), ("none", None), ("past", 1), ("some", 11), ("high", 6))
+    ]
+    found = [(batch, outlook(batch, TEN, START)) for batch in batches]
+    assert [batch.key for batch, _ in sorted(found, key=lambda pair: by_risk(*pair))] == [
+        *("past", "high", "some", "low", "none")
+    ]
+
+
+def test_json_has_the_band_the_odds_and_what_they_follow_from() -> None:
+    assert as_json(outlook(a_batch(due_in_h=11), TEN, START)) == {
+        "stage": "running",
+        "p50_ts": to_text(START + timedelta(hours=5)),
+        "p95_ts": to_text(START + timedelta(hours=10)),
+        "history": 10,
+        "like_it": 10,
+        "risk": "some",
+        "miss_chance": 0.1,
+    }
+
+
+def test_nothing_is_ruled_out_for_what_has_not_begun() -> None:
+    found = outlook(a_batch(due_in_h=5, status=BatchStatus.INTENT), [0.0] * 5, START)
+    assert (found.like_it, found.risk) == (5, Risk.LOW)
+
+
+@given(
+    history=st.lists(st.floats(0, 1e6), max_size=30),
+    age_h=st.floats(0, 100),
+    due_in_h=st.floats(-50, 50),
+)
+def test_the_band_lies_ahead_and_the_odds_are_a_share(
+    history: list[float], age_h: float, due_in_h: float
+) -> None:
+    found = outlook(a_batch(age_h=age_h, due_in_h=due_in_h), history, START)
+    if found.low and found.high:
+        # Times are kept to the millisecond.
+        assert START - timedelta(milliseconds=1) <= found.low <= found.high
+    assert found.miss is None or 0 <= found.miss <= 1

@@ -1,0 +1,107 @@
+"""The provider's usage export: read strictly, compared day by day and model by model."""
+
+import json
+from typing import Any
+
+import pytest
+
+from core.errors import InputError
+from core.money.usage_reconciliation import compare, read, totals
+from state.model.records import Usage
+
+HEADER = (
+    "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,"
+    "usage_input_tokens_no_cache,usage_input_tokens_cache_write_5m,"
+    "usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,usage_output_tokens,"
+    "web_search_count"
+)
+ROW = "2026-11-21,claude-sonnet-4-6,key,Default,batch,≤ 200k,1000,0,20,300,50,0"
+KEY = ("2026-11-21", "claude-sonnet-4-6")
+ALL = Usage(input_tokens=1000, output_tokens=50, cache_write_1h_tokens=20, cache_read_tokens=300)
+
+
+def csv(*rows: str) -> bytes:
+    return "\n".join((HEADER, *rows)).encode()
+
+
+def a_report(**changes: Any) -> bytes:
+    result = {
+        "uncached_input_tokens": 1000,
+        "cache_creation": {"ephemeral_1h_input_tokens": 20, "ephemeral_5m_input_tokens": 0},
+        "cache_read_input_tokens": 300,
+        "output_tokens": 50,
+        "model": "claude-sonnet-4-6",
+        "service_tier": "batch",
+        **changes,
+    }
+    bucket = {"starting_at": "2026-11-21T00:00:00Z", "results": [result]}
+    return json.dumps({"data": [bucket], "has_more": False}).encode()
+
+
+@pytest.mark.parametrize("content", [csv(ROW), b"\xef\xbb\xbf" + csv(ROW), a_report()])
+def test_both_forms_say_the_same(content: bytes) -> None:
+    export = read(content)
+    assert export.usage == {KEY: ALL}
+    assert export.is_batch_only
+    assert export.days == ("2026-11-21", "2026-11-21")
+
+
+def test_rows_of_several_keys_are_added_and_standard_ones_left_out() -> None:
+    export = read(csv(ROW, ROW.replace("key", "other"), ROW.replace("batch", "standard")))
+    assert export.usage[KEY].output_tokens == 100
+
+
+def test_an_export_that_does_not_tell_batch_from_the_rest_says_so() -> None:
+    assert not read(a_report(service_tier=None)).is_batch_only
+
+
+BAD = [
+    pytest.param(b"date,model,tokens\n1,2,3\n", "lacks the columns usage_date_utc", id="columns"),
+    pytest.param(csv(), "no rows", id="empty"),
+    pytest.param(b"", "lacks the columns", id="nothing"),
+    pytest.param(
+        csv(ROW.replace("1000", "-5")), "Line 2 of the export: usage_input", id="negative"
+    ),
+    pytest.param(csv(ROW.replace("1000", "")), "from 0 on, not ''", id="absent"),
+    pytest.param(csv(ROW.replace("1000", "1e3")), "not '1e3'", id="float"),
+    pytest.param(csv(ROW.replace("2026-11-21", "May")), "'May' is no date", id="date"),
+    pytest.param(csv(ROW.replace("claude-sonnet-4-6", "")), "names no model", id="model"),
+    pytest.param(csv(ROW[:40]), "from 0 on, not None", id="short row"),
+    pytest.param(b"{", "not JSON", id="json"),
+    pytest.param(b"[]", 'no "data"', id="list"),
+    pytest.param(b'{"data": [{}]}', 'no "results"', id="results"),
+    pytest.param(b'{"data": [3]}', 'no "results"', id="bucket"),
+    pytest.param(a_report(cache_creation=None), 'no "cache_creation"', id="cache"),
+    pytest.param(a_report(output_tokens=None), "output_tokens must be", id="absent in JSON"),
+    pytest.param(a_report(model=None), "names no model", id="not by model"),
+    pytest.param(b"\xff\xfe", "not UTF-8", id="bytes"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), BAD)
+def test_what_is_unknown_or_wrong_is_said_and_not_guessed(content: bytes, said: str) -> None:
+    with pytest.raises(InputError, match=said) as raised:
+        read(content)
+    assert "\n" not in str(raised.value)
+
+
+def test_differences_are_named_kind_by_kind() -> None:
+    ours = {
+        KEY: Usage(input_tokens=1000, output_tokens=51, cache_write_1h_tokens=20),
+        ("2026-11-21", "claude-haiku-4-5-20251001"): Usage(input_tokens=5),
+        ("2026-11-20", "claude-opus-5"): Usage(input_tokens=1),
+    }
+    theirs = {
+        KEY: ALL,
+        ("2026-11-21", "claude-haiku-4-5"): Usage(input_tokens=5),
+        ("2026-11-22", "claude-opus-5"): Usage(input_tokens=1),
+    }
+    found = {(row.day, row.model): row.in_words() for row in compare(ours, theirs)}
+    assert found == {
+        ("2026-11-20", "claude-opus-5"): "only in the ledger: input +1",
+        ("2026-11-21", "claude-haiku-4-5"): "same",
+        ("2026-11-21", "claude-sonnet-4-6"): "output +1, cache_read -300",
+        ("2026-11-22", "claude-opus-5"): "only in the export: input -1",
+    }
+    sums = {row.model: row.in_words() for row in totals(compare(ours, theirs))}
+    assert sums["claude-opus-5"] == "same"

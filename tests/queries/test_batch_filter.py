@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pytest
+from support.console_builders import LedgerBuilder, a_busy_ledger
+from support.console_pilot import opened, shown, table, until, until_shown
+
+from state.operations.commands import Verb
+from state.queries import batch_query
+from titan_console.text.filters import Vocabulary, parse
+from titan_console.tui.screens.batches import BatchesScreen
+
+WORDS = Vocabulary(batch_query.FIELDS, batch_query.STATES)
+
+
+@pytest.fixture(autouse=True)
+def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "tags"),
+    [
+        ("state:uncertain", {"translate-catalogue-de"}),
+        ("state:refused", {"press-summaries"}),
+        ("state:released", {"entities-backfill-2"}),
+        ("state:pending", {"moderation-sweep"}),
+        (
+            "state:failed",
+            {
+                "press-summaries",
+                "alt-texts-1",
+                "feed-classify-2026-05-01",
+                "translate-catalogue-nl",
+            },
+        ),
+        ("cost>1 state:collected", {"feed-classify-2026-05-01", "translate-catalogue-nl"}),
+        ("tag:alt-texts !state:open", {"alt-texts-1"}),
+        ("err:queue", {"entities-backfill-2"}),
+        ("age>35h", {"digest-weekly"}),
+        ("batch:msgbatch_01tb-0001", {"digest-weekly"}),
+        ("model:opus", set[str]()),
+        ("wf:feed moderation", {"moderation-sweep"}),
+    ],
+)
+def test_a_filter_finds_batches_new_and_old(tmp_path: Path, line: str, tags: set[str]) -> None:
+    made = a_busy_ledger(tmp_path)
+    asked = parse(line, WORDS)
+    assert not asked.mistakes
+    matched = batch_query.find(made.ledger, asked.terms, made.clock.now())
+    assert {batch.tag for batch in (*matched.open, *matched.others)} == tags
+    assert matched.open_count + matched.others_count == len(tags)
+    made.close()
+
+
+async def test_a_filter_finds_a_batch_that_ended_long_ago(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    for number in range(60):
+        made.collected(f"tag-{number:02d}", 1)
+    made.accept(made.submit("tag-00-again", 1))
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Last 50 ended")
+        assert "tag-00 " not in shown(pilot)
+        await pilot.press("/", *"tag:tag-00")
+        await until_shown(pilot, "▽ tag:tag-00  2 match")
+        await pilot.press("enter")
+        await until_shown(pilot, "Open that match 1")
+        await until_shown(pilot, "Others that match 1")
+        assert "tag-00 " in shown(pilot)
+        page = pilot.app.screen
+        assert isinstance(page, BatchesScreen)
+        await pilot.press("tab")
+        assert table(pilot, "recent").has_focus
+        assert page.choice(Verb.REPLAY) is not None
+        await pilot.press("/", "x", "enter")
+        await until_shown(pilot, "None of these matches.")
+        await pilot.press("escape")
+        await until(pilot, lambda: "▽" not in shown(pilot))
+        await until_shown(pilot, "Last 50 ended")
+
+
+async def test_a_sort_without_a_filter_waits_for_nothing(tmp_path: Path) -> None:
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until_shown(pilot, "Open batches 6")
+        await pilot.press("s", "n")
+        await until_shown(pilot, "⇅ most requests first  ")
+        first = table(pilot, "open").keys[0]
+        await pilot.press("i")
+        await until_shown(pilot, "⇅ most requests first, inverted")
+        assert table(pilot, "open").keys[-1] == first

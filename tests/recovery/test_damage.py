@@ -1,0 +1,179 @@
+"""A damaged ledger: found, refused with the way out, and made anew from the files beside it."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from support.builders import Bench, some_requests
+from support.life import batches, check_books, requests, rest, results
+from support.terminal import Terminal, a_server
+
+from core.batches.context import Context
+from core.engine import Engine
+from core.intake.rebuild import Rebuilt, rebuild
+from core.intake.submit import Order
+from core.money.pricing import PriceBook
+from state.db.ledger import Ledger
+from state.model.errors import LedgerUnusable
+from state.model.records import OnFailure, RequestStatus
+from state.recovery import rebuild as rebuilding
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.model.timing import Plan
+
+
+def _rebuilt(bench: Bench) -> tuple[Engine, Rebuilt]:
+    """The ledger is lost; a new one is made from what lies beside it."""
+    fresh = rebuilding.fresh_path(bench.folder.ledger)
+    with Ledger(fresh, now=bench.clock.now, actor="test") as ledger:
+        done = rebuild(
+            Context(
+                ledger=ledger,
+                folder=bench.folder,
+                clock=bench.clock,
+                lane=bench.lane,
+                prices=PriceBook(),
+                holder="test",
+            )
+        )
+    bench.close()
+    rebuilding.install(fresh, bench.folder.ledger, stamp="test")
+    bench.engine = bench.new_engine("after")
+    return bench.engine, done
+
+
+def test_what_was_collected_is_there_again_with_its_costs(bench: Bench) -> None:
+    bench.faults.add("row:overloaded:id=*-00002-*")
+    key = bench.submit(4).submission.key
+    rest(bench)
+    before = results(bench, key)
+    mirror = bench.folder.errors_mirror.read_text("utf-8")
+    _, done = _rebuilt(bench)
+    assert (done.submissions, done.collected, done.open, done.missing) == (1, 1, 0, 0)
+    assert results(bench, key) == results(bench, "daily-feed") == before
+    rest(bench)
+    check_books(bench)
+    assert bench.sandbox.books().creates == 1
+    assert [json.loads(line)["params"] for line in mirror.splitlines()] == [
+        json.loads(line)["params"]
+        for line in bench.folder.errors_mirror.read_text("utf-8").splitlines()
+    ]
+    assert bench.submit(4).repeated
+
+
+def test_what_runs_at_the_api_goes_on(bench: Bench) -> None:
+    bench.submit(3)
+    bench.engine.poll()
+    _, done = _rebuilt(bench)
+    assert (done.open, done.missing) == (1, 0)
+    rest(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
+    assert bench.sandbox.books().creates == 1
+    check_books(bench)
+
+
+@pytest.mark.parametrize(("fault", "creates"), [("create:drop", 1), ("create:500", 2)])
+def test_an_unanswered_create_is_found_or_proved_absent(
+    bench: Bench, fault: str, creates: int
+) -> None:
+    bench.faults.add(f"{fault}:times=1")
+    bench.submit(3)
+    _rebuilt(bench)
+    rest(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
+    assert bench.sandbox.books().creates == creates
+    check_books(bench)
+
+
+def test_what_nobody_remembers_is_missing_and_not_sent(bench: Bench) -> None:
+    bench.submit(3)
+    bench.folder.jobs_mirror.unlink()
+    _, done = _rebuilt(bench)
+    assert (done.submissions, done.missing) == (1, 3)
+    rest(bench)
+    assert requests(bench) == {RequestStatus.MISSING: 3}
+    assert bench.sandbox.books().creates == 1
+    assert "may have run" in (batches(bench)[0].last_error or "")
+
+
+def test_a_whole_life_is_rebuilt(bench: Bench) -> None:
+    bench.submit(3, tag="one")
+    bench.faults.add("create:429:times=1")
+    bench.submit(2, tag="two", on_failure=OnFailure.SYNC)
+    bench.engine.submit(some_requests(2, "weekly"), Order(tag="three"))
+    rest(bench)
+    bench.submit(5, tag="four")
+    cost = bench.engine.context.ledger.rows("SELECT sum(cost_nano) FROM attempts")[0][0]
+    _, done = _rebuilt(bench)
+    assert (done.submissions, done.collected, done.open, done.missing) == (4, 3, 1, 0)
+    now = bench.engine.context.ledger.rows("SELECT sum(cost_nano) FROM attempts")[0][0]
+    assert now == cost
+    rest(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 12}
+    assert bench.engine.context.ledger.rows("PRAGMA integrity_check")[0][0] == "ok"
+
+
+def _damage(path: Path) -> None:
+    """Flip bytes on every page behind the first, as a bad disk does."""
+    content = bytearray(path.read_bytes())
+    rng = random.Random(1)
+    for start in range(4096, len(content), 4096):
+        for _ in range(64):
+            content[start + rng.randrange(4096)] ^= 0xFF
+    path.write_bytes(bytes(content))
+    for side in ("-wal", "-shm"):
+        path.with_name(path.name + side).unlink(missing_ok=True)
+
+
+def test_a_damaged_ledger_is_found_refused_and_rebuilt(tmp_path: Path) -> None:
+    with a_server(Plan.instant()) as (sandbox, address):
+        terminal = Terminal(tmp_path / "home", address)
+        key = _submitted(terminal, tmp_path, sandbox)
+        sound = terminal.run("rebuild", "--yes")
+        assert (sound.code, "is whole" in sound.err) == (2, True)
+        _damage(tmp_path / "home" / "titan.db")
+
+        polled = terminal.run("--poll")
+        assert polled.code == 3
+        assert polled.err.count("\n") == 1
+        doctor = terminal.run("doctor", "--check")
+        assert doctor.code == 1
+        assert "rebuild" in doctor.out
+        assert terminal.run("rebuild").code == 1
+
+        done = terminal.run("rebuild", "--yes", "--json")
+        assert done.code == 0, done.err
+        assert done.json()["collected"] == 1
+        assert Path(done.json()["kept"]).exists()
+        assert terminal.run("doctor", "--check").code == 0
+        assert len(terminal.run("results", key, "--json").lines()) == 3
+        assert sandbox.books().creates == 1
+
+
+def _submitted(terminal: Terminal, folder: Path, sandbox: Sandbox) -> str:
+    path = folder / "daily.jsonl"
+    path.write_text("".join(json.dumps(request) + "\n" for request in some_requests(3)))
+    key = terminal.run("submit", str(path)).out.strip()
+    assert terminal.run("--poll").code == 0
+    assert sandbox.books().creates == 1
+    return key
+
+
+def test_a_kill_amid_a_rebuild_leaves_the_old_ledger_in_its_place(bench: Bench) -> None:
+    bench.submit(2)
+    rest(bench)
+    bench.close()
+    _damage(bench.folder.ledger)
+    before = bench.folder.ledger.read_bytes()
+    fresh = rebuilding.fresh_path(bench.folder.ledger)
+    with Ledger(fresh, now=bench.clock.now, actor="killed"):
+        pass
+    assert bench.folder.ledger.read_bytes() == before
+    with (
+        pytest.raises(LedgerUnusable),
+        Ledger(bench.folder.ledger, now=bench.clock.now, actor="t") as ledger,
+    ):
+        ledger.rows("SELECT * FROM batches")
+    _, done = _rebuilt(bench)
+    assert done.collected == 1
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2}

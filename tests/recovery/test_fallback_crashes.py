@@ -1,0 +1,111 @@
+"""A death at any step of taking a rescue in, or of a synchronous run, is an ordinary end."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from support.builders import Bench, a_bench, some_requests
+from support.life import requests, rest, results
+
+from core.intake import fallback
+from core.intake.submit import Order
+from state.files import fallback_file
+from state.model.errors import LedgerUnusable
+from state.model.records import OnFailure, RequestStatus
+
+# What is killed closes no file.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+class _KilledError(BaseException):
+    """Nothing that follows is done any more."""
+
+
+class _DieAt:
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self, _name: str) -> None:
+        self.left -= 1
+        if self.left <= 0:
+            raise _KilledError
+
+
+def _rescued(bench: Bench, *, answered: bool) -> str:
+    kept = fallback.keep(
+        bench.folder,
+        some_requests(3),
+        Order(tag="t", on_failure=OnFailure.SYNC if answered else OnFailure.QUEUE),
+        clock=bench.clock,
+        actor="job",
+        error=LedgerUnusable("The disk was full."),
+    )
+    if answered:
+        assert fallback.answer(kept.file, bench.lane(), bench.clock) is None
+    return kept.key
+
+
+def _dies_in_a_pass(bench: Bench, number: int) -> bool:
+    dying = bench.new_engine("dying")
+    dying.context.ledger.step = _DieAt(number)
+    try:
+        dying.poll()
+    except _KilledError:
+        return True
+    return False
+
+
+def _check(home: Path, number: int, *, answered: bool) -> bool:
+    with a_bench(home) as bench:
+        key = _rescued(bench, answered=answered)
+        died = _dies_in_a_pass(bench, number)
+        rest(bench)
+        assert requests(bench) == {RequestStatus.SUCCEEDED: 3}, number
+        assert len(list(bench.sandbox.books().billed())) == 3, number
+        assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3
+        assert fallback_file.waiting(bench.folder) == []
+        left = [path.name for path in bench.folder.results.glob("*") if path.suffix != ".jsonl"]
+        assert left == [], number
+    return died
+
+
+def test_a_death_at_each_third_step_of_taking_a_queued_rescue_in(tmp_path: Path) -> None:
+    steps = itertools.takewhile(
+        lambda n: _check(tmp_path / str(n), n, answered=False), itertools.count(1, 3)
+    )
+    assert len(list(steps)) > 5
+
+
+def test_a_death_at_any_step_of_taking_an_answered_rescue_in(tmp_path: Path) -> None:
+    steps = itertools.takewhile(
+        lambda n: _check(tmp_path / str(n), n, answered=True), itertools.count(1)
+    )
+    assert len(list(steps)) > 15
+
+
+def _inline_check(home: Path, number: int) -> bool:
+    with a_bench(home) as bench:
+        bench.faults.add("create:429:times=1")
+        died = False
+        dying = bench.new_engine("dying")
+        dying.context.ledger.step = _DieAt(number)
+        try:
+            dying.submit(some_requests(3), Order(tag="t", on_failure=OnFailure.SYNC))
+        except _KilledError:
+            died = True
+        # The job is started again, as its scheduler does.
+        bench.engine.submit(some_requests(3), Order(tag="t", on_failure=OnFailure.SYNC))
+        rest(bench)
+        assert requests(bench) == {RequestStatus.SUCCEEDED: 3}, number
+        assert len(list(bench.sandbox.books().billed())) == 3, number
+    return died
+
+
+def test_a_death_at_every_other_step_of_a_synchronous_run(tmp_path: Path) -> None:
+    steps = itertools.takewhile(
+        lambda n: _inline_check(tmp_path / str(n), n), itertools.count(1, 2)
+    )
+    assert len(list(steps)) > 10

@@ -1,0 +1,101 @@
+"""Which alerts hold, decided from facts; and the table [alerts], read strictly."""
+
+from dataclasses import replace as with_rules
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from core.config.alert_settings import Rules
+from core.config.catalogue import parse
+from core.config.titan_file import template
+from core.money.kpis import Facts, kpis
+from core.reporting.alert_rules import Seen, conditions
+from state.model.records import Hold
+from state.model.timestamps import to_text
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LONG = Hold(
+    name="create",
+    since_ts=to_text(NOW),
+    until_ts=to_text(NOW + timedelta(hours=6)),
+    reason="spend limit",
+)
+CALM = Seen(
+    now=NOW,
+    errors_a_day=5,
+    due=(),
+    holds=(replace(LONG, until_ts=to_text(NOW + timedelta(minutes=5)), reason="429"),),
+    orphans=0,
+    unpriced_models=(),
+    kpis=kpis(Facts()),
+    has_a_month=True,
+    last_pass=NOW - timedelta(minutes=40),
+)
+MISSED = kpis(Facts(requests=10, errored=1, batch_tokens=1, savings_nano=1))
+WRONG = [
+    ({"errors_a_day": 6}, {"errors_a_day": None}, [("errors", "day")]),
+    ({"holds": (LONG,)}, {"spend_cap": False}, [("spend_cap", "create")]),
+    ({"orphans": 2}, {"orphans": False}, [("orphan", "api")]),
+    ({"unpriced_models": ("m-9",)}, {"unpriced": False}, [("unpriced", "m-9")]),
+    (
+        {"last_pass": NOW - timedelta(minutes=41)},
+        {"poller_silent_min": None},
+        [("poller", "silent")],
+    ),
+    ({"kpis": MISSED}, {"kpis": False}, [("kpi", "saved_usd_30d"), ("kpi", "error_rate")]),
+    ({"kpis": MISSED, "has_a_month": False}, {"kpis": False}, [("kpi", "error_rate")]),
+]
+
+
+def test_a_calm_ledger_has_no_alerts() -> None:
+    assert conditions(Rules(), CALM) == []
+
+
+@pytest.mark.parametrize(("seen", "off", "expected"), WRONG)
+def test_each_rule_holds_alone_and_can_be_switched_off(
+    seen: dict[str, object], off: dict[str, object], expected: list[tuple[str, str]]
+) -> None:
+    facts = replace(CALM, **seen)  # pyright: ignore[reportArgumentType]
+    assert [(c.rule, c.subject) for c in conditions(Rules(), facts)] == expected
+    assert conditions(with_rules(Rules(), **off), facts) == []  # pyright: ignore[reportArgumentType]
+
+
+def test_the_template_says_what_holds_anyway() -> None:
+    assert parse(template()).alerts == Rules() == parse("").alerts
+
+
+def test_a_zero_switches_a_number_off() -> None:
+    rules = parse("[alerts]\nerrors_a_day = 0\ndeadline_h = 0\n").alerts
+    assert (rules.errors_a_day, rules.deadline_h, rules.poller_silent_min) == (None, None, 40)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('command = "rm -rf /"', "command: must be a list of texts"),
+        ('url = "http://example.org"\nsecret = "s"', "url: must be an https address"),
+        ('url = "file:///etc/passwd"\nsecret = "s"', "url: must be an https address"),
+        ('url = "https://example.org"', "url: needs a secret"),
+        ("errors_a_day = -1", "errors_a_day: must be a whole number"),
+        ("error_a_day = 1", "did you mean errors_a_day?"),
+        ('kpis = "yes"', "kpis: must be true or false"),
+    ],
+)
+def test_a_mistake_is_named(line: str, said: str) -> None:
+    (mistake,) = parse(f"[alerts]\n{line}\n").mistakes
+    assert said in str(mistake)
+
+
+def test_a_secret_is_not_shown() -> None:
+    rules = parse('[alerts]\nurl = "https://example.org"\nsecret = "hush"\n').alerts
+    assert rules.secret == "hush"
+    assert "hush" not in repr(rules)
+
+
+def test_a_missed_kpi_is_said_in_its_own_unit() -> None:
+    missed = kpis(Facts(requests=1000, errored=17, batch_tokens=1, turnarounds_s=[90_000]))
+    said = {c.subject: c.message for c in conditions(Rules(), replace(CALM, kpis=missed))}
+    assert said["error_rate"] == "errored requests: 1.7%, the target is at most 1.0%."
+    assert said["turnaround_p50_h"].endswith(": 25.00 h, the target is at most 4.00 h.")
+    assert said["saved_usd_30d"].endswith("$0.00, the target is at least $40.00.")

@@ -1,0 +1,182 @@
+"""Alerts over the ledger: raised once, cleared once, told at least once."""
+
+import json
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from support.builders import Bench, a_bench
+
+from core.commands import planner
+from core.commands.planner import Wish
+from core.intake.external_calls import record_sync
+from core.reporting import json_reports
+from core.reporting.notifier import SIGNATURE, STAMP, signature
+from state.operations import alerts
+from state.operations.commands import Verb
+from state.operations.selection import Filter
+from state.queries import views
+from titan_console.sandbox.faults.profile import Faults
+
+WRITER = """
+import pathlib, sys
+with pathlib.Path(sys.argv[1]).open("ab") as file:
+    file.write(sys.stdin.buffer.read() + b"\\n")
+"""
+
+
+def settle(home: Path, text: str) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "titan.toml").write_text(f"[alerts]\nkpis = false\n{text}\n", "utf-8")
+
+
+def six_errors(home: Path) -> Bench:
+    bench = Bench(home, faults=Faults.parse(["row:overloaded:p=1"]))
+    bench.submit(6)
+    return bench
+
+
+def kinds(bench: Bench) -> list[str]:
+    events = views.events(bench.engine.context.ledger)
+    return [event.kind for event in reversed(events) if event.kind.startswith("alert.")]
+
+
+def test_an_alert_is_raised_once_shown_and_cleared_once(tmp_path: Path) -> None:
+    settle(tmp_path / "home", "poller_silent_min = 0")
+    bench = six_errors(tmp_path / "home")
+    for _ in range(3):
+        bench.pass_after(600)
+    ledger = bench.engine.context.ledger
+    (alert,) = alerts.raised(ledger)
+    assert (alert.rule, alert.subject) == ("errors", "day")
+    status = json_reports.status(ledger, now_ts=ledger.now_text())
+    assert status["alerts"][0]["message"].startswith("6 requests failed in 24 hours")
+    assert kinds(bench) == ["alert.raised"]
+    bench.pass_after(90_000)
+    bench.pass_after(600)
+    assert alerts.raised(ledger) == []
+    assert kinds(bench) == ["alert.raised", "alert.cleared"]
+    bench.close()
+
+
+def test_a_silent_poller_is_raised_by_the_pass_after_it(tmp_path: Path) -> None:
+    settle(tmp_path / "home", "")
+    with a_bench(tmp_path / "home") as bench:
+        bench.pass_after(0)
+        bench.pass_after(900)
+        assert kinds(bench) == []
+        bench.pass_after(7200)
+        assert [a.rule for a in alerts.raised(bench.engine.context.ledger)] == ["poller"]
+        bench.pass_after(900)
+        assert kinds(bench) == ["alert.raised", "alert.cleared"]
+
+
+def test_an_unpriced_model_is_named(tmp_path: Path) -> None:
+    settle(tmp_path / "home", "poller_silent_min = 0")
+    with a_bench(tmp_path / "home") as bench:
+        usage = {"input_tokens": 1, "output_tokens": 1}
+        record_sync(bench.engine.context, tag="t", model="claude-next-9", usage=usage)
+        bench.pass_after(600)
+        found = alerts.raised(bench.engine.context.ledger)
+    assert [(a.rule, a.subject) for a in found] == [("unpriced", "claude-next-9")]
+
+
+def test_a_command_gets_each_alert_once_as_json(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    command = json.dumps([sys.executable, "-c", WRITER, str(told)])
+    settle(tmp_path / "home", f"poller_silent_min = 0\ncommand = {command}")
+    bench = six_errors(tmp_path / "home")
+    for seconds in (600, 600, 90_000, 600):
+        bench.pass_after(seconds)
+    bench.close()
+    lines = [json.loads(line) for line in told.read_text("utf-8").splitlines()]
+    assert [(line["state"], line["rule"]) for line in lines] == [
+        ("raised", "errors"),
+        ("cleared", "errors"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", [["no-such-program-at-all"], [sys.executable, "-c", "raise SystemExit(3)"]]
+)
+def test_what_cannot_be_told_is_said_and_tried_again(tmp_path: Path, command: list[str]) -> None:
+    settle(tmp_path / "home", f"poller_silent_min = 0\ncommand = {json.dumps(command)}")
+    bench = six_errors(tmp_path / "home")
+    for _ in range(2):
+        troubles = bench.pass_after(600).troubles
+        assert any("could not be told, the next pass tries again" in line for line in troubles)
+    assert len(alerts.untold(bench.engine.context.ledger)) == 1
+    bench.close()
+
+
+@contextmanager
+def a_receiver(
+    answers: list[int],
+) -> Generator[tuple[str, list[tuple[str, str, bytes]]], None, None]:
+    """A server that answers with these statuses in turn, and keeps what it got."""
+    got: list[tuple[str, str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((self.headers[STAMP], self.headers[SIGNATURE], body))
+            self.send_response(answers.pop(0))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+            del format, args
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/alerts", got
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_signed_post_is_told_until_it_was_taken(tmp_path: Path) -> None:
+    with a_receiver([503, 200]) as (url, got):
+        settle(tmp_path / "home", f'poller_silent_min = 0\nurl = "{url}"\nsecret = "hush"')
+        bench = six_errors(tmp_path / "home")
+        assert "503" in str(bench.pass_after(600).troubles)
+        for _ in range(2):
+            assert not [t for t in bench.pass_after(600).troubles if "told" in t]
+        bench.close()
+    assert len(got) == 2
+    for stamp, signed, body in got:
+        assert signed == signature("hush", stamp, body)
+        assert json.loads(body)["state"] == "raised"
+    assert signature("hush", "t", b"x") != signature("other", "t", b"x")
+
+
+def test_a_request_that_fails_twice_is_one_and_the_message_says_what_is_so_now(
+    tmp_path: Path,
+) -> None:
+    settle(tmp_path / "home", "poller_silent_min = 0")
+    bench = six_errors(tmp_path / "home")
+    bench.pass_after(600)
+    bench.pass_after(600)
+    context = bench.engine.context
+    (alert,) = alerts.raised(context.ledger)
+    planned = planner.plan(context, Wish(verb=Verb.REPLAY, wanted=Filter(workflow="feed-classify")))
+    planner.give(context, planned, delay=timedelta())
+    for _ in range(3):
+        bench.pass_after(600)
+    (again,) = alerts.raised(context.ledger)
+    assert again.message == alert.message
+    bench.submit(2, tag="more")
+    for _ in range(3):
+        bench.pass_after(600)
+    (later,) = alerts.raised(context.ledger)
+    assert (later.id, later.message[:17]) == (alert.id, "8 requests failed")
+    assert kinds(bench) == ["alert.raised"]
+    bench.close()

@@ -1,0 +1,311 @@
+"""A bad request costs nothing, and one line says which it is and what is wrong."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from support.builders import a_request
+
+from core.errors import PayloadError
+from core.requests.cache_control import CachePolicy
+from core.requests.models import EXTENDED_OUTPUT_BETA
+from core.requests.payload import (
+    Limits,
+    Line,
+    check_tag,
+    reread,
+    to_line,
+    wire_overhead,
+    workflow_and_date,
+)
+
+NAME = "feed-classify-2026-11-22-001"
+FIVE_MINUTES = {"type": "ephemeral"}
+ONE_HOUR = {"type": "ephemeral", "ttl": "1h"}
+
+
+def line_of(
+    request: object,
+    *,
+    model: str = "claude-sonnet-4-6",
+    betas: tuple[str, ...] = (),
+    limits: Limits | None = None,
+    cache: CachePolicy = CachePolicy.HOUR,
+) -> Line:
+    return to_line(
+        request, position=7, model=model, betas=betas, limits=limits or Limits(), cache=cache
+    )
+
+
+def without(request: dict[str, object], key: str) -> dict[str, object]:
+    return {name: value for name, value in request.items() if name != key}
+
+
+def a_block(**fields: object) -> dict[str, object]:
+    return {"type": "text", "text": "Hello", **fields}
+
+
+def with_content(*blocks: object) -> dict[str, object]:
+    return a_request(NAME, messages=[{"role": "user", "content": list(blocks)}])
+
+
+def deep() -> list[object]:
+    nested: list[object] = []
+    for _ in range(100_000):
+        nested = [nested]
+    return nested
+
+
+@pytest.mark.parametrize(
+    ("request_", "named", "because"),
+    [
+        pytest.param("hello", "Request 7", "not an object", id="text"),
+        pytest.param([], "Request 7", "not an object", id="list"),
+        pytest.param(None, "Request 7", "not an object", id="nothing"),
+        pytest.param(without(a_request(), "custom_id"), "Request 7", "custom_id", id="no id"),
+        pytest.param(a_request("", max_tokens=1), "Request 7", "custom_id ''", id="empty id"),
+        pytest.param(a_request("a.b"), "Request 7", "'a.b' is not 1 to 64", id="dot"),
+        pytest.param(a_request("a b"), "Request 7", "'a b' is not", id="space"),
+        pytest.param(a_request("a:b"), "Request 7", "'a:b' is not", id="colon"),
+        pytest.param(a_request("é"), "Request 7", "'é' is not", id="accent"),
+        pytest.param(a_request("a\n"), "Request 7", "is not", id="line end"),
+        pytest.param(a_request("a" * 65), "Request 7", "is not 1 to 64", id="65 long"),
+        pytest.param(a_request(custom_id=5), "Request 7", "5 is not", id="number as id"),  # pyright: ignore[reportArgumentType]
+        pytest.param(without(a_request(NAME), "messages"), NAME, "no messages", id="no messages"),
+        pytest.param(a_request(NAME, messages=[]), NAME, "at least one", id="empty messages"),
+        pytest.param(a_request(NAME, messages="hi"), NAME, "must be a list", id="text messages"),
+        pytest.param(a_request(NAME, messages=["hi"]), NAME, "message 1", id="text message"),
+        pytest.param(
+            a_request(NAME, messages=[{"role": "user", "content": "a"}, {"role": "user"}]),
+            NAME,
+            "message 2 needs a role and content",
+            id="no content",
+        ),
+        pytest.param(without(a_request(NAME), "max_tokens"), NAME, "no max_tokens", id="no max"),
+        pytest.param(a_request(NAME, max_tokens=0), NAME, "from 1 on, not 0", id="zero"),
+        pytest.param(a_request(NAME, max_tokens=-1), NAME, "not -1", id="negative"),
+        pytest.param(a_request(NAME, max_tokens=True), NAME, "not True", id="bool"),
+        pytest.param(a_request(NAME, max_tokens="64"), NAME, "not '64'", id="text max"),
+        pytest.param(a_request(NAME, max_tokens=1.5), NAME, "not 1.5", id="float max"),
+        pytest.param(a_request(NAME, max_tokens=300_001), NAME, "limit of 300,000", id="over"),
+        pytest.param(a_request(NAME, model=""), NAME, "model must be a name", id="no model"),
+        pytest.param(a_request(NAME, model=4), NAME, "model must be a name", id="number model"),
+        pytest.param(a_request(NAME, stream=True), NAME, "leave `stream` out", id="stream"),
+        pytest.param(a_request(NAME, speed="fast"), NAME, "leave `speed` out", id="speed"),
+        pytest.param(a_request(NAME, speed=None), NAME, "leave `speed` out", id="speed null"),
+        pytest.param(a_request(NAME, temperature=1.0), NAME, "`temperature`", id="temperature"),
+        pytest.param(a_request(NAME, temperature=0), NAME, "`temperature`", id="temperature 0"),
+        pytest.param(
+            a_request(NAME, temperature=None), NAME, "`temperature`", id="temperature null"
+        ),
+        pytest.param(a_request(NAME, top_p=0.0), NAME, "`top_p`", id="top_p 0"),
+        pytest.param(a_request(NAME, top_k=0), NAME, "`top_k`", id="top_k 0"),
+        pytest.param(a_request(NAME, top_k=False), NAME, "`top_k`", id="top_k false"),
+        pytest.param(a_request(NAME, tag="t"), NAME, "the key 'tag'", id="tag"),
+        pytest.param(a_request(NAME, workflow="w"), NAME, "the key 'workflow'", id="workflow"),
+        pytest.param(a_request(NAME, betas=[]), NAME, "the key 'betas'", id="betas"),
+        pytest.param(a_request(NAME, deadline="x"), NAME, "the key 'deadline'", id="deadline"),
+        pytest.param(a_request(NAME, metadata=object()), NAME, "as JSON", id="object"),
+        pytest.param(a_request(NAME, metadata={"x": "\ud800"}), NAME, "as JSON", id="surrogate"),
+        pytest.param(a_request(NAME, metadata=deep()), NAME, "as JSON", id="deep"),
+        pytest.param(
+            {"custom_id": NAME, "params": {}, "max_tokens": 5},
+            NAME,
+            "'params' and beside it max_tokens",
+            id="both forms",
+        ),
+        pytest.param(
+            {"custom_id": NAME, "params": {}, "x": 1, 5: 6},
+            NAME,
+            "'params' and beside it 5, x",
+            id="both forms, odd keys",
+        ),
+        pytest.param({"custom_id": NAME, "params": "x"}, NAME, "not an object", id="params text"),
+        pytest.param({"custom_id": NAME, "params": None}, NAME, "not an object", id="params null"),
+        pytest.param({"custom_id": NAME, "params": {}}, NAME, "no messages", id="params empty"),
+    ],
+)
+def test_a_bad_request_is_named_in_one_line(request_: object, named: str, because: str) -> None:
+    with pytest.raises(PayloadError) as caught:
+        line_of(request_)
+    assert named in str(caught.value)
+    assert because in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(a_request(NAME, cache_control=FIVE_MINUTES), id="top level"),
+        pytest.param(a_request(NAME, system=[a_block(cache_control=FIVE_MINUTES)]), id="system"),
+        pytest.param(
+            a_request(NAME, tools=[{"name": "t", "cache_control": {"ttl": "5m"}}]), id="tool"
+        ),
+        pytest.param(with_content(a_block(cache_control=FIVE_MINUTES)), id="content"),
+        pytest.param(
+            with_content(a_block(), a_block(cache_control={"type": "ephemeral", "ttl": "5m"})),
+            id="5m in words",
+        ),
+        pytest.param(
+            with_content({"type": "tool_result", "content": [a_block(cache_control=FIVE_MINUTES)]}),
+            id="nested",
+        ),
+        pytest.param(with_content(a_block(cache_control="ephemeral")), id="no object"),
+        pytest.param(
+            a_request(NAME, system=(a_block(cache_control=FIVE_MINUTES),)), id="in a tuple"
+        ),
+        pytest.param(
+            {
+                "custom_id": NAME,
+                "params": without(with_content(a_block(cache_control=FIVE_MINUTES)), "custom_id"),
+            },
+            id="in params",
+        ),
+    ],
+)
+def test_a_five_minute_cache_mark_is_refused_wherever_it_stands(request_: object) -> None:
+    with pytest.raises(PayloadError, match=rf"{NAME}.*5-minute.*1h"):
+        line_of(request_)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(with_content(a_block(cache_control=ONE_HOUR)), id="one hour"),
+        pytest.param(with_content(a_block(cache_control=None)), id="no mark"),
+        pytest.param(with_content(a_block(text="cache_control")), id="in the text"),
+        pytest.param(
+            with_content({"type": "tool_use", "input": {"cache_control": FIVE_MINUTES}}),
+            id="in a tool's input",
+        ),
+        pytest.param(
+            a_request(
+                NAME, tools=[{"input_schema": {"properties": {"cache_control": FIVE_MINUTES}}}]
+            ),
+            id="in a tool's schema",
+        ),
+        pytest.param(a_request(NAME, stream=False), id="stream false"),
+        pytest.param(a_request("a" * 64), id="64 long"),
+        pytest.param(a_request("_-A9"), id="every kind of sign"),
+    ],
+)
+def test_a_good_request_passes(request_: Mapping[str, Any]) -> None:
+    line = line_of(request_)
+    assert line.custom_id == request_["custom_id"]
+    assert line.body.startswith(b'{"custom_id":"%b","params":{' % line.custom_id.encode())
+
+
+@pytest.mark.parametrize(
+    ("model", "betas", "most"),
+    [
+        ("claude-sonnet-4-6", (), 300_000),
+        ("claude-opus-5-5", (EXTENDED_OUTPUT_BETA,), 300_000),
+        ("claude-haiku-5-5", ("other", EXTENDED_OUTPUT_BETA), 300_000),
+        ("claude-haiku-4-5", (), 64_000),
+        ("claude-haiku-4-5-20251001", (EXTENDED_OUTPUT_BETA,), 64_000),
+        ("claude-fable-5-2", (EXTENDED_OUTPUT_BETA,), 128_000),
+    ],
+)
+def test_max_tokens_may_reach_the_models_limit_and_no_further(
+    model: str, betas: tuple[str, ...], most: int
+) -> None:
+    line_of(a_request(NAME, max_tokens=most), model=model, betas=betas)
+    with pytest.raises(PayloadError, match=f"over {model}'s limit of {most:,}"):
+        line_of(a_request(NAME, max_tokens=most + 1), model=model, betas=betas)
+
+
+@pytest.mark.parametrize(
+    ("model", "max_tokens", "given", "sent"),
+    [
+        ("claude-sonnet-4-6", 128_000, (), ()),
+        ("claude-sonnet-4-6", 128_001, (), (EXTENDED_OUTPUT_BETA,)),
+        ("claude-sonnet-4-6", 128_001, ("x",), ("x", EXTENDED_OUTPUT_BETA)),
+        ("claude-sonnet-4-6", 128_000, ("x", EXTENDED_OUTPUT_BETA), ("x",)),
+        ("claude-haiku-4-5", 64_000, (), ()),
+        ("another-model", 200_000, (EXTENDED_OUTPUT_BETA,), (EXTENDED_OUTPUT_BETA,)),
+        ("another-model", 200_000, (), ()),
+    ],
+)
+def test_the_long_output_goes_with_the_requests_that_need_it(
+    model: str, max_tokens: int, given: tuple[str, ...], sent: tuple[str, ...]
+) -> None:
+    line = line_of(a_request(NAME, max_tokens=max_tokens), model=model, betas=given)
+    assert line.betas == sent
+    assert reread(line.body, betas=given) == line
+
+
+@pytest.mark.parametrize("mark", [FIVE_MINUTES, {"type": "ephemeral", "ttl": "5m"}])
+def test_a_five_minute_mark_is_upgraded_where_the_job_says_so(mark: dict[str, str]) -> None:
+    short = with_content(a_block(cache_control=mark))
+    hour = with_content(a_block(cache_control=ONE_HOUR))
+    upgraded = line_of(short, cache=CachePolicy.UPGRADE)
+    assert upgraded == line_of(hour)
+    assert short["messages"] == with_content(a_block(cache_control=mark))["messages"]
+    with pytest.raises(PayloadError, match="5-minute"):
+        line_of(with_content(a_block(cache_control="ephemeral")), cache=CachePolicy.UPGRADE)
+
+
+def test_a_job_without_a_cache_takes_no_mark() -> None:
+    with pytest.raises(PayloadError, match=f'{NAME}.*cache = "none"'):
+        line_of(with_content(a_block(cache_control=ONE_HOUR)), cache=CachePolicy.NONE)
+
+
+def test_the_limit_of_an_unknown_model_is_the_apis_to_judge() -> None:
+    line_of(a_request(NAME, model="another-model", max_tokens=10_000_000))
+
+
+def test_a_request_over_the_size_of_a_batch_is_refused_and_one_below_passes() -> None:
+    size = len(line_of(a_request(NAME)).body) + wire_overhead() + len('{"requests":[]}')
+    line_of(a_request(NAME), limits=Limits(max_bytes=size))
+    with pytest.raises(PayloadError, match=f"{NAME}.* bytes long; a batch takes {size - 1:,}"):
+        line_of(a_request(NAME), limits=Limits(max_bytes=size - 1))
+
+
+def test_both_forms_of_a_request_are_the_same_line() -> None:
+    plain = a_request(NAME)
+    wrapped = {"custom_id": NAME, "params": without(plain, "custom_id")}
+    assert line_of(plain) == line_of(wrapped)
+
+
+def test_the_model_of_the_call_fills_in_and_the_requests_own_wins() -> None:
+    assert b'"model":"claude-sonnet-4-6"' in line_of(a_request(NAME)).body
+    assert b'"model":"claude-opus-5"' in line_of(a_request(NAME, model="claude-opus-5")).body
+
+
+def test_a_request_is_not_changed_by_the_check() -> None:
+    request = a_request(NAME)
+    before = dict(request)
+    line_of(request)
+    assert request == before
+
+
+def test_the_digest_changes_with_the_body_and_with_nothing_else() -> None:
+    assert line_of(a_request(NAME)).digest == line_of(a_request(NAME)).digest
+    assert line_of(a_request(NAME)).digest != line_of(a_request(NAME, max_tokens=65)).digest
+
+
+@pytest.mark.parametrize("tag", ["", "   ", "a\nb", "a\x1b[2J", "\ud800", "x" * 201])
+def test_a_tag_that_can_name_nothing_is_refused(tag: str) -> None:
+    with pytest.raises(PayloadError, match="tag"):
+        check_tag(tag)
+
+
+@pytest.mark.parametrize("tag", ["daily-feed", "Größe 7/8", "../x", "x" * 200])
+def test_any_readable_tag_is_good(tag: str) -> None:
+    assert check_tag(tag) == tag
+
+
+@pytest.mark.parametrize(
+    ("custom_id", "found"),
+    [
+        ("feed-classify-2026-05-02-007", ("feed-classify", "2026-05-02")),
+        ("a-2026-05-02-2026-05-03-1", ("a-2026-05-02", "2026-05-03")),
+        ("feed-classify-007", ("the-tag", "2026-11-22")),
+        ("2026-05-02-007", ("the-tag", "2026-11-22")),
+        ("feed-2026-05-02-x7", ("the-tag", "2026-11-22")),
+    ],
+)
+def test_workflow_and_date_come_from_the_convention_or_the_tag(
+    custom_id: str, found: tuple[str, str]
+) -> None:
+    assert workflow_and_date(custom_id, "the-tag", "2026-11-22") == found

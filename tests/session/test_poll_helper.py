@@ -1,0 +1,203 @@
+"""The process that holds the key for the console: it makes passes, and dies with the console."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from queue import Queue
+
+import pytest
+from support.builders import START, some_requests
+from support.console_pilot import until, until_seen, until_shown
+from support.terminal import NOWHERE, Terminal, a_server
+
+from core.bootstrap import open_engine
+from core.clock import ManualClock, SystemClock
+from core.config.settings import Settings
+from core.intake.submit import Order
+from state.db.ledger import Ledger
+from state.operations import commands
+from state.operations.commands import CommandState
+from titan_console.session.poll_runner import Keeper, PassEnd, read_answer
+from titan_console.tui.app import TitanApp
+
+KEY = "sk-ant-only-for-the-keeper"
+GIVE_AWAY = """
+import json, os, sys
+from pathlib import Path
+from queue import Queue
+from titan_console.cli.commands import console
+home, keeper = console._hand_over(read_only=False)
+ends = Queue()
+keeper.ask(ends.put)
+end = ends.get(timeout=120)
+from titan_console.tui.app import TitanApp
+print(json.dumps({
+    "code": end.code, "ran": end.ran, "troubles": end.troubles,
+    "environ": [name for name, value in os.environ.items() if sys.argv[1][::-1] in value],
+    "kept": Path(f"/proc/{keeper.pid}/environ").read_bytes().decode()
+        if sys.platform == "linux" else "",
+    "child": __import__("subprocess").run(
+        [sys.executable, "-c", "import os; print('ANTHROPIC_API_KEY' in os.environ)"],
+        capture_output=True, text=True, check=True).stdout.strip(),
+    "sdk": "anthropic" in sys.modules,
+}))
+keeper.close()
+"""
+
+
+@contextmanager
+def a_keeper(settings: Settings) -> Generator[Keeper, None, None]:
+    keeper = Keeper(settings)
+    try:
+        yield keeper
+    finally:
+        keeper.close()
+
+
+def a_pass(keeper: Keeper) -> PassEnd:
+    ends: Queue[PassEnd] = Queue()
+    keeper.ask(ends.put)
+    return ends.get(timeout=120)
+
+
+def failed_requests(home: Path, address: str) -> None:
+    """Two of them, in a ledger whose batch has been collected."""
+    settings = Settings(home=home, base_url=address, api_key="x")
+    with open_engine(settings, actor="test") as engine:
+        engine.submit(some_requests(2), Order(tag="daily-feed"))
+        engine.poll()
+
+
+def test_the_key_goes_to_the_keeper_and_is_not_in_the_console(tmp_path: Path) -> None:
+    with a_server() as (_, address):
+        failed_requests(tmp_path / "home", address)
+        terminal = Terminal(tmp_path / "home", address, KEY)
+        told = terminal.python("-c", GIVE_AWAY, KEY[::-1])
+    assert told.code == 0, told.err
+    seen = told.json()
+    assert (seen["code"], seen["ran"], seen["troubles"]) == (0, True, [])
+    assert (seen["environ"], seen["child"], seen["sdk"]) == ([], "False", False)
+    if sys.platform == "linux":
+        assert f"ANTHROPIC_API_KEY={KEY}" in seen["kept"]
+
+
+def test_a_pass_without_a_key_says_what_to_do(tmp_path: Path) -> None:
+    with a_keeper(Settings(home=tmp_path / "home")) as keeper:
+        with Ledger(tmp_path / "home" / "titan.db", now=SystemClock().now, actor="test"):
+            pass
+        assert a_pass(keeper) == PassEnd(code=0)
+        settings = Settings(home=tmp_path / "home", base_url=NOWHERE, api_key="x")
+        with open_engine(settings, actor="test") as engine:
+            engine.submit(some_requests(1), Order(tag="daily-feed"))
+        end = a_pass(keeper)
+    assert end.code == 3
+    assert end.troubles[0].startswith("No API key: set ANTHROPIC_API_KEY and run `titan-console")
+
+
+def test_a_keeper_that_was_killed_is_said_in_one_line(tmp_path: Path) -> None:
+    with a_keeper(Settings(home=tmp_path)) as keeper:
+        keeper._process.kill()
+        keeper._process.wait()
+        end = a_pass(keeper)
+    assert "is gone: open the console anew, or run `titan-console --poll`" in end.troubles[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_the_keeper_ends_when_the_console_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom core.config.settings import Settings\n"
+        "from titan_console.session.poll_runner import Keeper\n"
+        "keeper = Keeper(Settings(home=Path(sys.argv[1])))\nprint(keeper.pid, flush=True)\n"
+        "sys.stdin.read()"
+    )
+    console = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert console.stdin is not None
+    assert console.stdout is not None
+    keeper = int(console.stdout.readline())
+    console.kill()
+    console.wait()
+    console.stdout.close()
+    console.stdin.close()
+    for _ in range(500):
+        if not is_alive(keeper):
+            return
+        SystemClock().sleep(0.02)
+    raise AssertionError("the keeper outlived its console")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether that process runs; one that is dead and not yet buried does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    ("answer", "end"),
+    [
+        pytest.param(
+            {"code": 0, "out": '{"ran": true, "troubles": []}', "err": ""},
+            PassEnd(code=0),
+            id="well",
+        ),
+        pytest.param(
+            {"code": 0, "out": '{"ran": false, "troubles": []}', "err": ""},
+            PassEnd(code=0, ran=False),
+            id="another",
+        ),
+        pytest.param(
+            {"code": 1, "out": '{"ran": true, "troubles": ["a", "a", "b"]}', "err": ""},
+            PassEnd(code=1, troubles=("a", "b")),
+            id="troubles",
+        ),
+        pytest.param(
+            {"code": 3, "out": "", "err": "titan-console: The ledger is damaged.\n"},
+            PassEnd(code=3, troubles=("The ledger is damaged.",)),
+            id="unusable",
+        ),
+        pytest.param(
+            {"code": -9, "out": "", "err": ""},
+            PassEnd(code=-9, troubles=("The pass ended with exit code -9 and no word.",)),
+            id="killed",
+        ),
+    ],
+)
+def test_what_a_pass_came_to(answer: dict[str, object], end: PassEnd) -> None:
+    assert read_answer(json.dumps(answer).encode()) == end
+
+
+async def test_an_order_that_the_pass_cannot_send_says_why_on_every_page(tmp_path: Path) -> None:
+    # The console's clock is behind, so that what is due there is long due for the pass.
+    with a_server(None, "row:overloaded:p=1") as (_, address):
+        failed_requests(tmp_path, address)
+    with a_keeper(Settings(home=tmp_path, base_url=NOWHERE)) as keeper:
+        clock = ManualClock(SystemClock().now() - timedelta(hours=1))
+        async with TitanApp(tmp_path, clock, passes=keeper).run_test(size=(120, 40)) as pilot:
+            await until_seen(pilot)
+            await until_shown(pilot, "Latest errors 2")
+            await pilot.press("tab", "tab", "space", "space", "R")
+            await until_shown(pilot, "Replay 2 requests")
+            await pilot.press("y")
+            await until_shown(pilot, "in 8 s")
+            clock.advance(9)
+            await until_shown(pilot, "a pass is at work")
+            await until_shown(pilot, "! No API key: set ANTHROPIC_API_KEY")
+            await pilot.press("2")
+            await until_shown(pilot, "✓ Replay 2 requests: 2 of 2 requests are asked again")
+            await until(pilot, lambda: bool(pilot.app.screen))
+    with Ledger(tmp_path / "titan.db", now=lambda: START, actor="test") as ledger:
+        (command,) = commands.latest(ledger, limit=2)
+    assert command.state == CommandState.DONE

@@ -1,0 +1,219 @@
+"""What a history has to live through, drawn from its seed."""
+
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from titan_console.sandbox.faults.kinds import AFTER_STATUSES
+from titan_console.sandbox.faults.kinds import LINES as ALL_LINES
+from titan_console.sandbox.faults.profile import Fault
+from titan_console.sandbox.model.timing import Plan
+
+# A late create under the settling time must be found; over it, a second payment is no one's bug.
+LATE = (1.0, 1500.0)
+VERY_LATE = (2400.0, 9000.0)
+LONGEST_LAG_S = 120.0
+
+_CREATE_REFUSED = (
+    *("connect", "drop-before", "timeout-before", "spend-cap", "usage-limit", "html-413"),
+    *("html-502", "401", "402", "403", "404", "408", "409", "429", "500", "503", "529"),
+)
+_CREATE_LOST = (
+    *("drop", "timeout", "garbage", "truncated", "slow", "drop", "timeout", "late", "late"),
+    *(f"{status}-after" for status in AFTER_STATUSES),
+)
+_READ = (
+    *("connect", "drop-before", "timeout-before", "401", "404", "408", "429", "500", "529"),
+    *("drop", "timeout", "garbage", "truncated", "slow", "500-after", "html-502"),
+)
+# Lines of another batch cannot be told from a batch's own where its owner is still to be found.
+_LINES = tuple(what for what in ALL_LINES if what != "foreign")
+_ROWS = ("overloaded", "api-error", "timeout", "invalid", "refusal", "max-tokens", "pause-turn")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weather:
+    """The chances of one history. Each is for one step, or for one call."""
+
+    plan: Plan
+    faults: tuple[Fault, ...]
+    kill: float
+    kill_in_transaction: float
+    power_cut: float
+    ledger_trouble: float
+    freeze: float
+    jump: float
+    skew: float
+    foreign: float
+    outside: float
+    repeat: float
+    busy_together: int
+    burst: float
+    steps: int
+    list_page: int
+    max_requests: int
+    submissions: tuple[int, ...] = field(default=(2,))
+    newest_first: float = 0.0
+
+
+def calm() -> Weather:
+    """Nothing happens by chance: for a test that brings its own troubles."""
+    return Weather(
+        plan=Plan.seconds(600, 600),
+        faults=(),
+        kill=0,
+        kill_in_transaction=0,
+        power_cut=0,
+        ledger_trouble=0,
+        freeze=0,
+        jump=0,
+        skew=0,
+        foreign=0,
+        outside=0,
+        repeat=0,
+        busy_together=1,
+        burst=0,
+        steps=0,
+        list_page=3,
+        max_requests=2,
+    )
+
+
+def slow_lists() -> Weather:
+    """Creates are taken in late, and who reads the list falls asleep over it."""
+    return replace(
+        calm(),
+        faults=(Fault(call="create", what="late", p=0.7, seconds=1400),),
+        freeze=0.02,
+        busy_together=1,
+        burst=0.9,
+        steps=800,
+        max_requests=10,
+        submissions=(1, 2, 3, 4, 5, 6, 7, 8, 9),
+    )
+
+
+def overtaken_lists() -> Weather:
+    """Who wants to read the list falls asleep, and meanwhile others send."""
+    return replace(
+        calm(),
+        plan=Plan.seconds(4000, 9000),
+        faults=(Fault(call="create", what="drop", p=0.5),),
+        freeze=0.03,
+        busy_together=4,
+        burst=0.97,
+        newest_first=0.7,
+        steps=600,
+        max_requests=10,
+        submissions=(1, 2, 3, 4, 5, 6, 7, 8, 9),
+    )
+
+
+def broken_lists() -> Weather:
+    """Creates are lost, and the list breaks off before it comes to them."""
+    return replace(
+        calm(),
+        faults=(
+            Fault(call="create", what="timeout", p=0.6),
+            Fault(call="list", what="drop", p=0.7),
+        ),
+        foreign=0.04,
+        busy_together=2,
+        burst=0.9,
+        steps=600,
+        list_page=1,
+        submissions=(2, 2, 3),
+    )
+
+
+def draw(rng: Random) -> Weather:
+    """Weather for one history: some are calm in most respects, so that faults do not hide others.
+
+    >>> draw(Random(1)) == draw(Random(1))
+    True
+    """
+    stormy = rng.random() < 0.8
+    list_page = rng.choice((2, 3, 5, 1000))
+    weather = Weather(
+        plan=_plan(rng),
+        faults=tuple(_faults(rng)) if stormy else (),
+        kill=rng.choice((0, 0.004, 0.015, 0.04)),
+        kill_in_transaction=rng.choice((0, 0.01, 0.04)),
+        power_cut=rng.choice((0, 0, 0.004)),
+        ledger_trouble=rng.choice((0, 0, 0, 0.01)),
+        freeze=rng.choice((0, 0, 0.01, 0.03)),
+        jump=rng.choice((0, 0, 0, 0, 0.004)),
+        skew=rng.choice((0, 0, 5, 60)),
+        foreign=rng.choice((0, 0.01, 0.04)),
+        outside=rng.choice((0, 0, 0.01)),
+        # Where the list breaks off, a twin that a proxy made behind its end may stay unseen.
+        repeat=rng.choice((0, 0.3, 0.3)) if list_page == 1000 else 0,
+        busy_together=rng.choice((1, 2, 3, 4)),
+        burst=rng.choice((0.3, 0.7, 0.9, 0.97)),
+        steps=rng.choice((200, 400, 800)),
+        list_page=list_page,
+        max_requests=rng.choice((1, 2, 3, 10)),
+        submissions=tuple(rng.choice((1, 2, 2, 3, 4)) for _ in range(rng.choice((1, 2, 3, 5)))),
+    )
+    if rng.random() < 0.75:
+        return weather
+    # No two batches of one size, so that none hides behind another.
+    sizes = rng.sample(range(1, 10), len(weather.submissions))
+    # Who came first waits for long, and then acts on what it saw then.
+    newest_first = rng.choice((0.0, 0.5, 0.9))
+    return replace(weather, submissions=tuple(sizes), max_requests=10, newest_first=newest_first)
+
+
+def _plan(rng: Random) -> Plan:
+    shortest, longest = rng.choice(((30, 30), (30, 900), (60, 7200), (100, 90_000)))
+    return Plan(
+        shortest=shortest,
+        longest=longest,
+        cancel=rng.choice((1.0, 40.0)),
+        grace=rng.choice((0.0, 60.0)),
+        expired=rng.choice((0.0, 0.0, 0.0, 0.3)),
+    )
+
+
+def _faults(rng: Random) -> list[Fault]:
+    very_late = rng.random() < 0.15
+    create = rng.choice((0.0, 0.3, 0.6, 0.9))
+    faults = [
+        *_some(
+            rng,
+            "create",
+            rng.choice((_CREATE_LOST, _CREATE_LOST, ("late",))),
+            create * 0.7,
+            very_late=very_late,
+        ),
+        *_some(rng, "create", _CREATE_REFUSED, create * 0.3),
+        *_some(rng, "list", _READ, rng.choice((0.0, 0.1, 0.3))),
+        *_some(rng, "retrieve", _READ, rng.choice((0.0, 0.1, 0.3))),
+        *_some(rng, "results", _READ, rng.choice((0.0, 0.1, 0.3))),
+        *_some(rng, "results", _LINES, rng.choice((0.0, 0.2, 0.5))),
+        *(Fault(call="row", what=rng.choice(_ROWS), p=p) for p in rng.choice(((), (0.2,), (0.5,)))),
+    ]
+    lag = rng.choice((0.0, 0.0, 0.5))
+    hidden = rng.uniform(5, LONGEST_LAG_S)
+    if lag:
+        faults += [Fault(call=c, what="lag", p=lag, seconds=hidden) for c in ("list", "retrieve")]
+    return faults
+
+
+def _some(
+    rng: Random, call: str, kinds: tuple[str, ...], p: float, *, very_late: bool = False
+) -> list[Fault]:
+    """A few kinds of trouble that strike the call with that chance altogether."""
+    if not p:
+        return []
+    chosen = rng.sample(kinds, min(len(kinds), rng.choice((1, 2, 4))))
+    each = p / len(chosen)
+    return [_fault(rng, call, what, each, very_late=very_late) for what in chosen]
+
+
+def _fault(rng: Random, call: str, what: str, p: float, *, very_late: bool) -> Fault:
+    seconds = rng.choice((20.0, 200.0, 700.0))
+    if what == "late":
+        seconds = rng.uniform(*(VERY_LATE if very_late else LATE))
+    retry = rng.choice((-1.0, 2.0, 30.0, 1000.0)) if what == "429" else -1.0
+    lines = rng.choice((1, 2))
+    return Fault(call=call, what=what, p=p, seconds=seconds, retry=retry, lines=lines)

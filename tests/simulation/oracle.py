@@ -1,0 +1,89 @@
+"""The API's own account of what it did for us, priced without a look at the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from core.money.pricing import PriceBook
+from state.model.records import Kind, Usage
+from titan_console.sandbox.answers.results import result_lines
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.model.lifecycle import Batch
+
+_PRICES = PriceBook()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One request of one batch: what became of it, what is billed, and the line that tells."""
+
+    nonce: str
+    outcome: str
+    usage: Mapping[str, int]
+    cost_nano: int
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """Our batches by remote id, their rows by the caller's custom_id, and when they were made."""
+
+    ours: Mapping[str, Mapping[str, Row]]
+    made_at: Mapping[str, float]
+
+
+def read_truth(sandbox: Sandbox) -> Truth:
+    """Read the provider's memory, which no fault touches."""
+    batches = [b for b in sandbox._provider.everything(sandbox._time.now()) if not b.foreign]
+    billed = {row.batch_id: 0 for row in sandbox.books().billed()}
+    assert billed.keys() <= {batch.id for batch in sandbox._provider._batches.values()}
+    return Truth(
+        ours={batch.id: _rows(batch) for batch in batches},
+        made_at={
+            batch.id: (batch.created_at - sandbox._time._start).total_seconds() for batch in batches
+        },
+    )
+
+
+def _rows(batch: Batch) -> dict[str, Row]:
+    found: dict[str, Row] = {}
+    for line in result_lines(batch):
+        read = cast("dict[str, Any]", msgspec.json.decode(line))
+        custom_id, _, nonce = read["custom_id"].rpartition("-")
+        found[custom_id] = _row(batch, nonce, read["result"])
+    return found
+
+
+def _row(batch: Batch, nonce: str, result: Mapping[str, Any]) -> Row:
+    usage, cost = Usage(), 0
+    if result["type"] == "succeeded":
+        usage = _usage(result["message"]["usage"])
+        model = result["message"]["model"]
+        priced, _ = _PRICES.price(model, usage, at=batch.created_at, kind=Kind.BATCH)
+        assert priced is not None, f"no price for {model}"
+        cost = priced
+    return Row(
+        nonce=nonce,
+        outcome=result["type"],
+        usage={
+            name: getattr(usage, name)
+            for name in (
+                *("input_tokens", "output_tokens", "cache_read_tokens"),
+                *("cache_write_5m_tokens", "cache_write_1h_tokens"),
+            )
+        },
+        cost_nano=cost,
+        result=result,
+    )
+
+
+def _usage(read: Mapping[str, Any]) -> Usage:
+    return Usage(
+        input_tokens=read["input_tokens"],
+        output_tokens=read["output_tokens"],
+        cache_write_5m_tokens=read["cache_creation"]["ephemeral_5m_input_tokens"],
+        cache_write_1h_tokens=read["cache_creation"]["ephemeral_1h_input_tokens"],
+        cache_read_tokens=read["cache_read_input_tokens"],
+    )

@@ -1,0 +1,92 @@
+"""The real lane, with a step before and after each call, and a proxy that may repeat a POST."""
+
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+from core.api.protocol import Body, Created, Lane, Page
+from core.errors import LaneError
+from state.batches.sending import RemoteState
+
+_NONCE = re.compile(rb'"custom_id":"[^"]*-([0-9a-z]+)"')
+
+
+class PostWatch(Protocol):
+    """Hears of each POST."""
+
+    def begins(self, nonce: str) -> None:
+        """The engine has decided to post, and does."""
+        ...
+
+    def repeats(self, nonce: str) -> bool:
+        """The POST leaves now; whether a proxy sends it a second time."""
+        ...
+
+
+class SteppedLane:
+    """Tells of each call."""
+
+    def __init__(self, inner: Lane, at: Callable[[str], None], watch: PostWatch) -> None:
+        self._inner = inner
+        self._at = at
+        self._watch = watch
+
+    def create(self, body: Body) -> Created:
+        nonce = nonce_of(body)
+        self._watch.begins(nonce)
+        self._at("create:before")
+        if self._watch.repeats(nonce):
+            # The proxy keeps the first answer, or the lack of it, to itself.
+            with suppress(LaneError):
+                self._inner.create(body)
+        created = self._inner.create(body)
+        self._at("create:after")
+        return created
+
+    def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
+        self._at("list:before")
+        page = self._inner.list_page(after_id=after_id, limit=limit)
+        self._at("list:after")
+        return page
+
+    def retrieve(self, remote_id: str) -> RemoteState:
+        self._at("retrieve:before")
+        remote = self._inner.retrieve(remote_id)
+        self._at("retrieve:after")
+        return remote
+
+    def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
+        self._at("run_one:before")
+        message = self._inner.run_one(params, betas=betas)
+        self._at("run_one:after")
+        return message
+
+    def cancel(self, remote_id: str) -> RemoteState:
+        self._at("cancel:before")
+        remote = self._inner.cancel(remote_id)
+        self._at("cancel:after")
+        return remote
+
+    @contextmanager
+    def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
+        self._at("results:before")
+        with self._inner.results(remote_id) as pieces:
+            self._at("results:opened")
+            yield self._in_small_pieces(pieces)
+
+    def close(self) -> None:
+        pass
+
+    def _in_small_pieces(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            half = len(piece) // 2
+            yield piece[:half]
+            self._at("results:piece")
+            yield piece[half:]
+
+
+def nonce_of(body: Body) -> str:
+    """The nonce that the body's custom_ids carry."""
+    found = _NONCE.search(b"".join(body.pieces()))
+    return found[1].decode() if found else ""

@@ -1,0 +1,120 @@
+"""An engine over the sandbox in process: real ledger, real lane, a clock driven by hand."""
+
+import random
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.api.client import AnthropicLane
+from core.api.protocol import Lane
+from core.batches.context import Context
+from core.clock import ManualClock
+from core.engine import Engine
+from core.intake.submit import Order, Submitted
+from core.money.pricing import PriceBook
+from core.poll import PassSummary
+from core.requests.payload import Limits
+from state.db.ledger import Ledger, random_word
+from state.files.folder import Folder
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.faults.profile import Faults
+from titan_console.sandbox.http.transport import client
+from titan_console.sandbox.model.timing import Plan
+
+START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+KEY = "sk-ant-test"
+BASE_URL = "https://api.anthropic.com"
+
+
+def a_request(
+    custom_id: str = "feed-classify-2026-11-22-001", **overrides: object
+) -> dict[str, object]:
+    """A request that the API would take."""
+    return {
+        "custom_id": custom_id,
+        "max_tokens": 64,
+        "messages": [{"role": "user", "content": f"Classify {custom_id} as one of: news, blog."}],
+        **overrides,
+    }
+
+
+def some_requests(count: int, workflow: str = "feed-classify") -> list[dict[str, object]]:
+    """That many requests with ids of the convention."""
+    return [a_request(f"{workflow}-2026-11-22-{number:05d}") for number in range(1, count + 1)]
+
+
+class Bench:
+    """One sandbox, one folder, one clock; as many engines on them as a test wants."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        plan: Plan | None = None,
+        faults: Faults | None = None,
+        limits: Limits | None = None,
+        seed: int = 0,
+        word: Callable[[int], str] = random_word,
+    ) -> None:
+        self.clock = ManualClock(START)
+        self.word = word
+        self.faults = faults or Faults(seed=seed)
+        self.sandbox = Sandbox(
+            self.clock, seed=seed, plan=plan or Plan.seconds(60, 60), faults=self.faults
+        )
+        self.folder = Folder(home)
+        self.limits = limits or Limits()
+        self._engines: list[Engine] = []
+        self.engine = self.new_engine()
+
+    def new_engine(self, actor: str = "test", lane: Callable[[], Lane] | None = None) -> Engine:
+        """Another process, as far as the ledger and the API can tell."""
+        engine = Engine(
+            Context(
+                ledger=Ledger(
+                    self.folder.ledger,
+                    now=self.clock.now,
+                    actor=actor,
+                    monotonic=self.clock.monotonic,
+                    word=self.word,
+                ),
+                folder=self.folder,
+                clock=self.clock,
+                lane=lane or self.lane,
+                prices=PriceBook(),
+                holder=f"{actor}/{len(self._engines)}",
+                limits=self.limits,
+                rng=random.Random(1),
+            )
+        )
+        self._engines.append(engine)
+        return engine
+
+    def lane(self) -> Lane:
+        """The real lane, over the sandbox."""
+        return AnthropicLane(api_key=KEY, base_url=BASE_URL, http_client=client(self.sandbox))
+
+    def submit(self, count: int = 3, tag: str = "daily-feed", **order: object) -> Submitted:
+        """Submit that many requests."""
+        return self.engine.submit(some_requests(count), Order(tag=tag, **order))  # pyright: ignore[reportArgumentType]
+
+    def pass_after(self, seconds: float = 0.0) -> PassSummary:
+        """Let time go by, then make one pass."""
+        self.clock.advance(seconds)
+        return self.engine.poll()
+
+    def close(self) -> None:
+        """Close every ledger."""
+        for engine in self._engines:
+            engine.context.ledger.close()
+
+
+@contextmanager
+def a_bench(home: Path, **options: object) -> Generator[Bench, None, None]:
+    """A bench that is closed at the end."""
+    bench = Bench(home, **options)  # pyright: ignore[reportArgumentType]
+    try:
+        yield bench
+    finally:
+        bench.close()

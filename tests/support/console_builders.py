@@ -1,0 +1,280 @@
+"""Real ledgers for the console's tests, written with the ledger's own moves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+from msgspec.structs import replace
+
+from core.clock import ManualClock
+from state.batches import collection, leases, remote_status, sending, submissions
+from state.batches.sending import RemoteState
+from state.db.ledger import ALPHABET, Ledger, random_word
+from state.db.rows import to_batch
+from state.model.records import (
+    Batch,
+    BatchStatus,
+    CollectedResult,
+    Counts,
+    NewSubmission,
+    Outcome,
+    SpooledRequest,
+    Usage,
+)
+from state.model.timestamps import to_text
+
+NOW = datetime(2026, 5, 2, 12, 0, tzinfo=UTC)
+CENT = 10_000_000
+# One job that is batched, and one whose answers somebody waits for.
+A_CATALOGUE = """
+[workloads.tier-1]
+title = "Tier 1"
+[workloads.live]
+title = "Live"
+batched = false
+[jobs.feed]
+workload = "tier-1"
+schedule = "daily"
+deadline_h = 26
+[jobs.talk]
+workload = "live"
+schedule = "hourly"
+"""
+USAGE = Usage(input_tokens=900, output_tokens=80)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One request that brings no answer."""
+
+    error_type: str = "overloaded_error"
+    message: str = "Overloaded"
+    outcome: Outcome = Outcome.ERRORED
+
+
+def the_same_words() -> Callable[[int], str]:
+    """Keys and nonces as a ledger draws them, but the same ones each time."""
+    rng = Random(7)
+    return lambda length: "".join(rng.choice(ALPHABET) for _ in range(length))
+
+
+class LedgerBuilder:
+    """Writes a ledger the way the engine does, under a clock that is driven by hand."""
+
+    def __init__(
+        self,
+        home: Path,
+        clock: ManualClock | None = None,
+        *,
+        word: Callable[[int], str] = random_word,
+    ) -> None:
+        self.clock = clock or ManualClock(NOW)
+        self.path = home / "titan.db"
+        self.ledger = Ledger(self.path, now=self.clock.now, actor="test", word=word)
+        (self._number,) = self.ledger.rows("SELECT count(*) FROM submissions")[0]
+
+    def close(self) -> None:
+        self.ledger.close()
+
+    def submit(
+        self,
+        tag: str,
+        requests: int | Sequence[str] = 3,
+        *,
+        due_in: timedelta | None = None,
+        workflow: str = "feed",
+    ) -> Batch:
+        """An intent; `requests` may give the custom_ids."""
+        self._number += 1
+        ids = [f"{tag}-{i:03d}" for i in range(requests)] if isinstance(requests, int) else requests
+        submissions.stage(
+            self.ledger,
+            [SpooledRequest(custom_id=i, offset=0, length=100, sha256=b"x", part=0) for i in ids],
+        )
+        submission, _ = submissions.take_in(
+            self.ledger,
+            NewSubmission(
+                key=f"tb-{self._number:04d}-k3x9",
+                tag=tag,
+                workflow=workflow,
+                model="claude-haiku-4-5",
+                work_date="2026-05-02",
+                deadline_ts=to_text(self.clock.now() + due_in) if due_in else None,
+                created_by="test",
+                created_ts=self.ledger.now_text(),
+                spool_file="requests.jsonl",
+            ),
+            wire_overhead=10,
+        )
+        return self.batch(submission.key)
+
+    def batch(self, key: str) -> Batch:
+        return to_batch(self.ledger.rows("SELECT * FROM batches WHERE key = ?", key)[0])
+
+    def sending(self, batch: Batch) -> Batch:
+        sending.mark_sending(self.ledger, batch, fence_id="", fence_ts=None, owner="test")
+        return self.batch(batch.key)
+
+    def accept(self, batch: Batch) -> Batch:
+        """The API has it."""
+        batch = self.sending(batch)
+        sending.accepted(self.ledger, batch, self._remote(batch), "org")
+        return self.batch(batch.key)
+
+    def lose_the_answer(self, batch: Batch, reason: str = "read timeout after 600 s") -> Batch:
+        settles = to_text(self.clock.now() + timedelta(minutes=30))
+        sending.uncertain(self.ledger, self.sending(batch), reason, settles_ts=settles)
+        return self.batch(batch.key)
+
+    def release(self, batch: Batch, reason: str = "429: the queue is full") -> Batch:
+        sending.released(self.ledger, self.sending(batch), reason)
+        return self.batch(batch.key)
+
+    def refuse(self, batch: Batch, message: str = "max_tokens: must be at least 1") -> Batch:
+        sending.refused(self.ledger, self.sending(batch), "invalid_request_error", message)
+        return self.batch(batch.key)
+
+    def look_failed(self, batch: Batch, reason: str) -> Batch:
+        remote_status.look_failed(self.ledger, batch, reason, next_look=self.clock.now())
+        return self.batch(batch.key)
+
+    def end(self, batch: Batch, *, failed: int = 0) -> Batch:
+        """The API has finished with it; its results are still to come."""
+        counts = Counts(succeeded=batch.request_count - failed, errored=failed)
+        remote = replace(
+            self._remote(batch),
+            status=BatchStatus.ENDED,
+            counts=counts,
+            ended_ts=self.ledger.now_text(),
+        )
+        return remote_status.saw(self.ledger, batch, remote)
+
+    def collect(
+        self,
+        batch: Batch,
+        failures: Sequence[Failure] = (),
+        *,
+        cost_nano: int | None = CENT,
+        stop_reason: str = "end_turn",
+        usage: Usage = USAGE,
+    ) -> Batch:
+        """Its results are in; the first requests fail as told."""
+        batch = self.end(batch, failed=len(failures))
+        ids = [request.custom_id for request in sending.sent_requests(self.ledger, batch)]
+        results = [
+            CollectedResult(
+                custom_id=custom_id,
+                outcome=failure.outcome,
+                error_type=failure.error_type,
+                error_message=failure.message,
+            )
+            for custom_id, failure in zip(ids, failures, strict=False)
+        ] + [
+            CollectedResult(
+                custom_id=custom_id,
+                outcome=Outcome.SUCCEEDED,
+                usage=usage,
+                model=batch.model,
+                stop_reason=stop_reason,
+                cost_nano=cost_nano,
+                sync_cost_nano=None if cost_nano is None else 2 * cost_nano,
+            )
+            for custom_id in ids[len(failures) :]
+        ]
+        collection.begin(self.ledger)
+        requests = {name: number for name, number, _ in collection.ids_of(self.ledger, batch)}
+        collection.stage(self.ledger, (r.as_staged(requests[r.custom_id]) for r in results))
+        collection.commit(self.ledger, batch, results_bytes=1000)
+        return self.batch(batch.key)
+
+    def collected(
+        self,
+        tag: str,
+        requests: int | Sequence[str] = 3,
+        failures: Sequence[Failure] = (),
+        *,
+        cost_nano: int | None = CENT,
+        workflow: str = "feed",
+        usage: Usage = USAGE,
+    ) -> Batch:
+        batch = self.accept(self.submit(tag, requests, workflow=workflow))
+        return self.collect(batch, failures, cost_nano=cost_nano, usage=usage)
+
+    def poll(self) -> None:
+        """A pass that found nothing to do."""
+        leases.end_pass(self.ledger, leases.begin_pass(self.ledger), {"collected": 0})
+
+    def hold(self, reason: str) -> None:
+        until = self.clock.now() + timedelta(minutes=30)
+        leases.hold(self.ledger, "submissions", until=until, reason=reason)
+
+    def _remote(self, batch: Batch) -> RemoteState:
+        created = self.clock.now()
+        return RemoteState(
+            remote_id=batch.remote_id or f"msgbatch_01{batch.key}",
+            status=BatchStatus.IN_PROGRESS,
+            counts=batch.counts,
+            created_ts=to_text(created),
+            expires_ts=to_text(created + timedelta(hours=24)),
+        )
+
+
+def a_busy_ledger(home: Path) -> LedgerBuilder:
+    """Something of everything, as on an ordinary bad day; it is `NOW` and a bit."""
+    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=2)), word=the_same_words())
+
+    def at(**before: int) -> None:
+        made.clock.advance((NOW - timedelta(**before) - made.clock.now()).total_seconds())
+
+    at(hours=40)
+    made.collected("digest-weekly", 40, cost_nano=CENT)
+    at(hours=30)
+    made.collected("feed-classify-2026-05-01", 1200, [Failure(), Failure()], cost_nano=CENT // 4)
+    at(hours=27)
+    expired = Failure("expired", "the batch ended before this request ran", Outcome.EXPIRED)
+    made.collected("translate-catalogue-nl", 312, [expired])
+    at(hours=9)
+    made.accept(made.submit("feed-classify-2026-05-02", 2400, due_in=timedelta(hours=24)))
+    at(hours=7)
+    made.refuse(made.submit("press-summaries", 2))
+    made.collected("entities-backfill", 48, cost_nano=None)
+    at(hours=5, minutes=12)
+    slow = made.accept(made.submit("digest-daily", 40, due_in=timedelta(hours=6, minutes=20)))
+    at(hours=3)
+    made.look_failed(slow, "GET /v1/messages/batches: 529 overloaded_error, try again later")
+    made.collected("alt-texts-1", 96, [Failure("rate_limit_error", "Slow down")])
+    at(hours=2, minutes=40)
+    made.end(made.accept(made.submit("moderation-sweep", 18_250)))
+    at(minutes=22)
+    made.lose_the_answer(made.submit("translate-catalogue-de", 310, due_in=timedelta(hours=30)))
+    made.release(made.submit("entities-backfill-2", 5000))
+    at(minutes=4)
+    made.submit("alt-texts-2", 96)
+    at(minutes=3)
+    made.poll()
+    made.hold("the API's queue is full (429)")
+    at(seconds=9)
+    made.sending(made.submit("press-summaries-2", 14))
+    at()
+    return made
+
+
+def a_month(home: Path) -> LedgerBuilder:
+    """Forty days of two workflows and a third of a week; it is `NOW`."""
+    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=40, hours=1)))
+    for day in range(41):
+        sent = [made.accept(made.submit(f"feed-{day:02d}", 4, workflow="feed"))]
+        if day % 3:
+            sent.append(made.accept(made.submit(f"news-{day:02d}", 2, workflow="newsletter")))
+        made.clock.advance(3600 * (1 + day % 5))
+        for batch in sent:
+            failures = [Failure()] if day % 10 == 0 else []
+            made.collect(batch, failures, cost_nano=CENT * (5 + day % 7))
+        made.clock.advance(3600 * (23 - day % 5) if day < 40 else 0)
+    cached = Usage(input_tokens=100, cache_write_1h_tokens=1000, cache_read_tokens=9000)
+    made.collected("cached", 3, workflow="dream", usage=cached)
+    made.collected("odd-model", 2, workflow="dream", cost_nano=None)
+    made.poll()
+    return made

@@ -1,0 +1,121 @@
+"""What the engine's tests ask of a bench: to come to rest, and whether the books agree."""
+
+import json
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from support.builders import Bench
+
+from core.engine import Engine
+from state.model.records import Batch, RequestStatus
+from state.queries import views
+from titan_console.sandbox.answers.billing_log import BilledRow
+
+QUARTER = 900.0
+# Dollars a million tokens, synchronous: input, output, 5-minute write, 1-hour write, read.
+_PRICES = {
+    "claude-sonnet-4-6": ("3", "15", "3.75", "6", "0.30"),
+    "claude-haiku-4-5-20251001": ("1", "5", "1.25", "2", "0.10"),
+}
+
+
+def rest(bench: Bench, engine: Engine | None = None, *, passes: int = 40) -> None:
+    """Passes a quarter of an hour apart until nothing is open and nothing waits."""
+    engine = engine or bench.engine
+    for _ in range(passes):
+        bench.clock.advance(QUARTER)
+        engine.poll()
+        totals = views.totals(engine.context.ledger)
+        if not totals.open_batches and not totals.waiting_requests:
+            return
+    raise AssertionError([batch for batch in batches(bench) if batch.ended_ts is None])
+
+
+def batches(bench: Bench) -> list[Batch]:
+    """Every batch of the ledger, in order."""
+    return views.changed_batches(bench.engine.context.ledger, since_rev=-1, limit=10_000)
+
+
+def statuses(bench: Bench) -> list[str]:
+    """The statuses of all batches, in the order in which they were made."""
+    return [str(batch.status) for batch in sorted(batches(bench), key=lambda b: b.id)]
+
+
+def requests(bench: Bench) -> Counter[RequestStatus]:
+    """How many requests stand where."""
+    rows = bench.engine.context.ledger.rows("SELECT status, count(*) FROM requests GROUP BY status")
+    return Counter({RequestStatus(status): count for status, count in rows})
+
+
+def results(bench: Bench, name: str) -> list[dict[str, Any]]:
+    """What a job would get for that tag or key."""
+    return list(bench.engine.results(name))
+
+
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSONL file; a last line without an end fails."""
+    text = path.read_bytes()
+    assert not text or text.endswith(b"\n")
+    return [json.loads(line) for line in text.split(b"\n")[:-1]]
+
+
+def our_bill(bench: Bench) -> list[BilledRow]:
+    """Every answer that the provider bills for our batches."""
+    books = bench.sandbox.books()
+    foreign = {book.batch_id for book in books.batches if book.foreign}
+    return [row for row in books.billed() if row.batch_id not in foreign]
+
+
+def billed_nano(bench: Bench) -> int:
+    """What the provider bills for our batches, priced here and not by the product."""
+    total = Decimal(0)
+    for row in our_bill(bench):
+        usage: dict[str, Any] = dict(row.usage)
+        tokens = (
+            usage["input_tokens"],
+            usage["output_tokens"],
+            usage["cache_creation"]["ephemeral_5m_input_tokens"],
+            usage["cache_creation"]["ephemeral_1h_input_tokens"],
+            usage["cache_read_input_tokens"],
+        )
+        prices = map(Decimal, _PRICES[row.model])
+        nano = sum((n * p * 500 for n, p in zip(tokens, prices, strict=True)), Decimal(0))
+        total += int(nano + Decimal("0.5"))
+    return int(total)
+
+
+def check_books(bench: Bench) -> None:
+    """The ledger's attempts, batches, totals and cost log say what the provider's bill says."""
+    ledger = bench.engine.context.ledger
+    billed = billed_nano(bench)
+    (attempts, sync, surplus) = ledger.rows(
+        "SELECT coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
+        " coalesce(sum(cost_nano) FILTER (WHERE surplus = 1), 0) FROM attempts"
+    )[0]
+    assert attempts == billed
+    assert sum(batch.cost_nano or 0 for batch in batches(bench)) == billed
+    totals = views.totals(ledger)
+    assert (totals.cost_nano, totals.sync_cost_nano) == (billed, sync)
+    assert totals.surplus_nano == surplus
+    assert totals.savings_nano == sync - billed
+    assert totals.unpriced == 0
+    logged = json_lines(bench.folder.cost_mirror) if bench.folder.cost_mirror.exists() else []
+    saved = sum(Decimal(str(line["batch_savings_usd"])) for line in logged)
+    assert int(saved * 10**9) == sync - billed
+
+
+def check_once(bench: Bench, count: int) -> None:
+    """Every request was answered, paid for once, and delivered in input order."""
+    assert requests(bench) == {RequestStatus.SUCCEEDED: count}
+    assert len(our_bill(bench)) == count
+    check_books(bench)
+    delivered = [row["custom_id"] for row in staged(bench)]
+    assert delivered == sorted(delivered)
+    assert len(delivered) == count
+
+
+def staged(bench: Bench) -> list[dict[str, Any]]:
+    """Every line of every delivery file."""
+    return [row for path in sorted(bench.folder.staging.iterdir()) for row in json_lines(path)]

@@ -1,0 +1,111 @@
+"""Ledgers, batches and results made by hand, below the engine."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from core.clock import ManualClock
+from state.batches import sending, submissions
+from state.batches.sending import RemoteState
+from state.db.ledger import Ledger
+from state.db.rows import to_batch
+from state.model.crash_points import no_crash_point
+from state.model.records import (
+    Batch,
+    BatchStatus,
+    CollectedResult,
+    Counts,
+    NewSubmission,
+    Outcome,
+    SpooledRequest,
+    Staged,
+    Submission,
+    Usage,
+)
+from state.model.timestamps import to_text
+
+START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+OVERHEAD = 65
+
+
+def a_ledger(
+    home: Path, *, clock: ManualClock | None = None, step: Callable[[str], None] = no_crash_point
+) -> Ledger:
+    """A new or existing ledger in that folder."""
+    clock = clock or ManualClock(START)
+    return Ledger(
+        home / "titan.db",
+        now=clock.now,
+        monotonic=clock.monotonic,
+        actor="test",
+        step=step,
+    )
+
+
+def spooled(custom_id: str, *, sha: bytes = b"1" * 32, part: int = 0) -> SpooledRequest:
+    """A request as if its body lay in the spool."""
+    return SpooledRequest(custom_id=custom_id, offset=0, length=100, sha256=sha, part=part)
+
+
+def submit(
+    ledger: Ledger, requests: Iterable[SpooledRequest], *, tag: str = "daily-feed"
+) -> tuple[Submission, bool]:
+    """Take requests in."""
+    submissions.stage(ledger, requests)
+    key = f"tb_{ledger.word(10)}"
+    new = NewSubmission(
+        key=key,
+        tag=tag,
+        workflow="feed-classify",
+        model="claude-sonnet-4-6",
+        work_date="2026-11-22",
+        created_by="test",
+        created_ts=ledger.now_text(),
+        spool_file=f"{key}.jsonl",
+    )
+    return submissions.take_in(ledger, new, wire_overhead=OVERHEAD)
+
+
+def batch(ledger: Ledger, number: int = 1) -> Batch:
+    """That row of `batches` as it is now."""
+    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", number)[0])
+
+
+def remote(number: int = 1, *, status: BatchStatus = BatchStatus.IN_PROGRESS) -> RemoteState:
+    """What the API might say."""
+    return RemoteState(
+        remote_id=f"msgbatch_{number}",
+        status=status,
+        counts=Counts(processing=2),
+        created_ts=to_text(START),
+        expires_ts=to_text(START + timedelta(days=1)),
+        ended_ts=to_text(START + timedelta(hours=1)) if status == BatchStatus.ENDED else None,
+    )
+
+
+def send(ledger: Ledger, number: int = 1) -> Batch:
+    """Bring the batch as far as the API having it."""
+    assert sending.mark_sending(
+        ledger, batch(ledger, number), fence_id="", fence_ts=None, owner="x"
+    )
+    assert sending.accepted(ledger, batch(ledger, number), remote(number), "org/ws")
+    return batch(ledger, number)
+
+
+def staged(ledger: Ledger, *results: CollectedResult) -> list[Staged]:
+    """The results as they are laid down beside the ledger, each for its request."""
+    ids = dict(ledger.each("SELECT custom_id, id FROM requests"))
+    return [result.as_staged(ids[result.custom_id]) for result in results]
+
+
+def a_result(custom_id: str, outcome: Outcome = Outcome.SUCCEEDED) -> CollectedResult:
+    """One good line."""
+    good = outcome == Outcome.SUCCEEDED
+    return CollectedResult(
+        custom_id=custom_id,
+        outcome=outcome,
+        model="claude-sonnet-4-6" if good else None,
+        usage=Usage(input_tokens=10, output_tokens=5) if good else Usage(),
+        cost_nano=50 if good else 0,
+        sync_cost_nano=100 if good else 0,
+    )

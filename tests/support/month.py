@@ -1,0 +1,99 @@
+"""A month of the mission's mix through the sandbox, on a clock driven by hand.
+
+    python tests/support/month.py [SHARE_OF_TOKENS]
+
+prints the five KPIs; the test runs it at a small share of the tokens.
+"""
+
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.builders import START, Bench, a_bench
+
+from core.config.catalogue import Catalogue, Job, parse
+from core.config.titan_file import template
+from core.intake.external_calls import record_sync
+from core.intake.submit import Order
+from core.money.kpis import Kpi, kpis
+from core.reporting.history import History
+from titan_console.sandbox.model.timing import Plan
+
+_SLOT_H = 6
+_MONTH_DAYS = 30
+_WEEK = 28
+_PASS_S = 900.0
+
+
+def is_due(job: Job, slot: int) -> bool:
+    """Whether the job runs in that quarter of a day: daily at night, weekly in four weeks."""
+    day, quarter = divmod(slot, 24 // _SLOT_H)
+    match job.schedule:
+        case "every-6h":
+            return True
+        case "weekly":
+            return quarter == 0 and day % 7 == 0 and day < _WEEK
+        case _:
+            return quarter == 0
+
+
+def simulate(bench: Bench, share: float, days: int = _MONTH_DAYS) -> tuple[Kpi, ...]:
+    """Every run of tiers 1 and 2 on each day; one call in fifty is made synchronously instead."""
+    catalogue = parse(template())
+    jobs = [job for job in catalogue.jobs.values() if job.tokens_in is not None]
+    for slot in range(days * 24 // _SLOT_H):
+        for number, job in enumerate(job for job in jobs if is_due(job, slot)):
+            _run(bench, job, slot, share, is_batch=(slot * 8 + number) % 50 != 0)
+        bench.pass_after(_PASS_S)
+        bench.pass_after(_PASS_S)
+        bench.clock.advance(_SLOT_H * 3600 - 2 * _PASS_S)
+    bench.pass_after(_PASS_S)
+    return kpis(_history(bench, catalogue).facts(), days=days)
+
+
+def _run(bench: Bench, job: Job, slot: int, share: float, *, is_batch: bool) -> None:
+    now = bench.clock.now()
+    size_in, size_out = int((job.tokens_in or 0) * share), int((job.tokens_out or 0) * share)
+    if not is_batch:
+        usage = {"input_tokens": size_in, "output_tokens": size_out}
+        record_sync(
+            bench.engine.context, tag=job.name, model=job.model, usage=usage, workflow=job.name
+        )
+        return
+    request = {
+        "custom_id": f"{job.name[:40]}-{_date(now)}-{slot:03d}",
+        "max_tokens": max(1, size_out),
+        "messages": [{"role": "user", "content": "word" * max(1, size_in)}],
+    }
+    bench.engine.submit([request], Order(tag=f"{job.name}-{slot}", workflow=job.name))
+
+
+def _date(now: datetime) -> str:
+    return now.date().isoformat()
+
+
+def _history(bench: Bench, catalogue: Catalogue) -> History:
+    return History(
+        bench.engine.context.ledger,
+        since_day=START.date().isoformat(),
+        is_batchable=lambda name: catalogue.never_batch.reason_for([name]) is None,
+    )
+
+
+def main() -> None:
+    """Print the five figures."""
+    share = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        a_bench(Path(folder), plan=Plan.realistic()) as bench,
+    ):
+        for kpi in simulate(bench, share):
+            bound = "at least" if kpi.is_floor else "at most"
+            print(f"{kpi.title:24} {kpi.value!s:>12}  {bound} {kpi.target:g}  {kpi.ok}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""The walks through the console whose every stop is kept as a snapshot."""
+
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.builders import Bench, a_bench, some_requests
+from support.console_builders import A_CATALOGUE, LedgerBuilder, a_busy_ledger, the_same_words
+from support.console_pilot import app_of, shown, until, until_seen, until_shown
+from support.snapshots import Album
+from textual.pilot import Pilot
+from textual.widgets import Input
+from textual.worker import Worker
+
+from core.clock import ManualClock
+from core.intake.submit import Order
+from state.operations import alerts, pauses
+from titan_console.doctor.checks import Finding, Health
+from titan_console.session.ui_metrics import Vitals
+from titan_console.tui.app import TitanApp
+from titan_console.tui.screens.doctor import DoctorScreen
+from titan_console.tui.screens.page import Page
+from titan_console.tui.screens.pages import TABS
+
+SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
+# What the machine would say of itself.
+_CHECKED = (
+    Finding(Health.OK, "python", "3.13.1 on Linux"),
+    Finding(Health.WARN, "sqlite", "3.45.1 from sqlite3: before 3.51.3 many writers can damage it"),
+    Finding(Health.OK, "ledger", "~/titan/titan.db is whole"),
+    Finding(Health.BAD, "results", "the answers of 1 batch are gone; the API has them for 29 days"),
+    Finding(Health.OK, "disk", "ledger 2.1 MB, wal 4.0 MB, spool 80.2 MB, free 91.5 GB"),
+)
+
+
+@dataclass
+class Walk:
+    """One console at one size, and the album of what it showed."""
+
+    pilot: Pilot[None]
+    album: Album
+
+    async def see(self, title: str, *keys: str, shows: str = "") -> None:
+        """Press keys, wait until what they ask for is there, and keep the screen."""
+        await self.pilot.press(*keys)
+        if shows:
+            await self._until(shows)
+        await until_idle(self.pilot)
+        self.album.keep(title, self.pilot.app.screen)
+
+    async def _until(self, text: str) -> None:
+        try:
+            await until_shown(self.pilot, text)
+        except AssertionError:
+            raise AssertionError(f"{text!r} never came onto:\n{shown(self.pilot)}") from None
+
+
+async def until_idle(pilot: Pilot[None]) -> None:
+    """Every question is answered, and nothing blinks."""
+    app = app_of(pilot)
+    await pilot.pause()
+    await until(pilot, lambda: not any(_is_at_work(app, work) for work in app.workers))
+    for typed in app.screen.query(Input):
+        typed.cursor_blink = False
+    if isinstance(app.screen, DoctorScreen):
+        _give_measures(app.screen)
+    app.show()
+    await pilot.pause()
+
+
+def _is_at_work(app: TitanApp, work: Worker[object]) -> bool:
+    """A tool that has opened a dialog waits for its answer: that is no work."""
+    is_below = work.node is not app and work.node.screen is not app.screen
+    waits = is_below and not isinstance(app.screen, Page)
+    return not (work.is_finished or work.name == "feed" or waits)
+
+
+def _give_measures(doctor: DoctorScreen) -> None:
+    vitals = Vitals(pictures=12)
+    for kind in (vitals.seen, vitals.painted, vitals.drawn, vitals.answered):
+        kind.extend(range(1, 41))
+    doctor.view.vitals = vitals
+    doctor._standing = _CHECKED
+
+
+@contextmanager
+def in_utc(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
+    """Local times are those of UTC."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("local times cannot be set here")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@asynccontextmanager
+async def walking(
+    name: str, ledger: Path, clock: ManualClock, size: tuple[int, int], theme: str = ""
+) -> AsyncGenerator[Walk, None]:
+    """The console on that ledger, with nothing in sight that tells of this machine."""
+    app = TitanApp(ledger.parent, clock)
+    app.animation_level = "none"
+    app.view.place = "~/titan/titan.db"
+    if theme:
+        app.theme = theme
+    async with app.run_test(size=size) as pilot:
+        await until_seen(pilot)
+        yield Walk(pilot, Album(name))
+
+
+def a_full_ledger(home: Path) -> LedgerBuilder:
+    """The busy day, with jobs, a pause and an alert."""
+    made = a_busy_ledger(home)
+    (home / "titan.toml").write_text(A_CATALOGUE, "utf-8")
+    pauses.pause(made.ledger, ["newsletter"], who="ops", reason="the client is away")
+    alerts.update(made.ledger, [("daily_spend", "2026-05-02", "$6.02 of $5.00 a day are spent")])
+    return made
+
+
+@contextmanager
+def a_small_bench(home: Path) -> Generator[Bench, None, None]:
+    """Two ended batches, one with errors, and one that runs; their bodies are on the disk."""
+    with a_bench(home, word=the_same_words()) as bench:
+        due = bench.clock.now() + timedelta(hours=26)
+        bench.submit(3, tag="daily-feed")
+        bench.pass_after(120)
+        bench.pass_after(1)
+        bench.faults.add("row:overloaded:p=1")
+        bench.engine.submit(some_requests(4, "news"), Order(tag="news", deadline=due))
+        bench.pass_after(120)
+        bench.pass_after(1)
+        bench.faults.clear()
+        bench.engine.submit(some_requests(5, "late"), Order(tag="late", deadline=due))
+        bench.pass_after(5)
+        yield bench
+
+
+async def every_screen(walk: Walk) -> None:
+    """The eight of them, as a busy day fills them."""
+    await walk.see("Batches", shows="moderation-sweep")
+    await walk.see("Requests", "2", shows="press-summaries-2")
+    await walk.see("Errors", "3", shows="Overloaded")
+    await walk.see("Savings", "4", shows="target")
+    await walk.see("KPIs", "5", shows="target")
+    await walk.see("Jobs", "6", shows="titan-bridge")
+    await walk.see("Audit", "7", shows="newsletter")
+    await walk.see("Doctor", "8", shows="uncertain")
+
+
+async def three_screens(walk: Walk) -> None:
+    """What colours matter most on."""
+    await walk.see("Batches", shows="moderation-sweep")
+    await walk.see("Errors", "3", shows="Overloaded")
+    await walk.see("Doctor", "8", shows="uncertain")
+
+
+async def every_tab(walk: Walk) -> None:
+    """A batch and two requests, one answered and one failed."""
+    await walk.see("Batch: Overview", "tab", "enter", shows="message batch")
+    await walk.see("Batch: Requests", "right", shows="news-2026")
+    for tab, shows in (("Events", "batch.collected"), ("Cost", "rates"), ("Raw", "request_count")):
+        await walk.see(f"Batch: {tab}", "right", shows=shows)
+    await walk.see("Request: Overview", "escape", "2", "j", "j", "j", "j", "j", "enter", shows="x")
+    for tab in ("Request", "Response", "Error", "Attempts", "Cost", "Raw"):
+        await walk.see(f"Request that failed: {tab}", "right")
+    await walk.see("Request that was answered: Overview", "right", "n", "n", "n", "n")
+    for tab in ("Request", "Response", "Error", "Attempts", "Cost", "Raw"):
+        await walk.see(f"Request that was answered: {tab}", "right")
+
+
+async def every_dialog(walk: Walk) -> None:
+    """What opens over a screen."""
+    await walk.see("Receipt: cancel", "C", shows="Cancel 1 batch")
+    await walk.see("Receipt: pause", "escape", "P", shows="Pause 1 workflow")
+    await walk.see("Receipt: replay", "escape", "3", "R", shows="Replay 4 requests")
+    await walk.see("Countdown", "4", "enter", shows="z takes it back")
+    await walk.see("Taken back", "z", shows="taken back")
+    await walk.see("Menu: sort", "escape", "2", "s", shows=" Sort ")
+    await walk.see("Menu: copy", "escape", "y", shows=" Copy ")
+    await walk.see("Filter line", "escape", "slash", *"state:errored", shows="4 match")
+    await walk.see("Filtered", "enter", shows="4 match")
+    await walk.see("Go to", "escape", "escape", "colon", *"late", shows="late-2026")
+    await walk.see("Help", "escape", "question_mark", shows="Esc to go back")
+    await walk.see("Palette", "escape", "ctrl+p", shows="pgdn, ctrl+d")
+
+
+async def every_small_screen(walk: Walk) -> None:
+    """The eight of them, where their words have no room."""
+    for tab in TABS:
+        await walk.see(tab.word, tab.digit, shows=tab.word[:4])

@@ -1,0 +1,72 @@
+"""Runs the command line as a user does: its own process, its own folder, a real server."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.clock import SystemClock
+from core.config.settings import Settings, child_environment
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.faults.profile import Faults
+from titan_console.sandbox.http.server import running
+from titan_console.sandbox.model.timing import Plan
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a finished command left."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """Its output as one JSON object."""
+        return json.loads(self.out)
+
+    def lines(self) -> list[Any]:
+        """Its output as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A shell with its environment set."""
+
+    home: Path
+    base_url: str = NOWHERE
+    api_key: str | None = "sk-ant-test"
+
+    def run(self, *arguments: str, stdin: str = "") -> Ended:
+        """Run `titan-console` with these arguments."""
+        return self.python("-m", "titan_console", *arguments, stdin=stdin)
+
+    def python(self, *arguments: str, stdin: str = "") -> Ended:
+        """Run the interpreter with these arguments."""
+        settings = Settings(home=self.home, base_url=self.base_url, api_key=self.api_key)
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env=child_environment(settings) | {"PYTHONUTF8": "1", "COLUMNS": "100"},
+            cwd=next(folder for folder in self.home.parents if folder.is_dir()),
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def a_server(plan: Plan | None = None, *faults: str) -> Generator[tuple[Sandbox, str], None, None]:
+    """A sandbox on loopback, and its address."""
+    sandbox = Sandbox(SystemClock(), plan=plan or Plan.instant(), faults=Faults.parse(faults))
+    with running(sandbox) as address:
+        yield sandbox, address

@@ -1,0 +1,137 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.model.filter_terms import Bound, Field, Relation, Term, Words
+from titan_console.text.filter_hints import complete
+from titan_console.text.filters import Vocabulary, parse, write
+
+STATES = ("waiting", "live", "succeeded", "errored", "expired", "failed")
+ALL = Vocabulary(tuple(Field), STATES)
+KNOWN = {Field.WORKFLOW: ("feed-classify", "night feed"), Field.MODEL: ("claude-haiku-4-5",)}
+
+
+@pytest.mark.parametrize(
+    ("line", "terms"),
+    [
+        ("", ()),
+        ("state:errored", (Words(Field.STATE, ("errored",)),)),
+        ("state:E", (Words(Field.STATE, ("errored", "expired")),)),
+        ("state:live,waiting", (Words(Field.STATE, ("live", "waiting")),)),
+        (
+            "wf:feed err:overloaded",
+            (Words(Field.WORKFLOW, ("feed",)), Words(Field.ERROR, ("overloaded",))),
+        ),
+        ('"two words" one', (Words(Field.TEXT, ("two words",)), Words(Field.TEXT, ("one",)))),
+        ("!neg", (Words(Field.TEXT, ("neg",), is_not=True),)),
+        ('!tag:"a, b",c', (Words(Field.TAG, ("a, b", "c"), is_not=True),)),
+        ("age>2h", (Bound(Field.AGE, Relation.OVER, 7200),)),
+        ("age<=1.5d", (Bound(Field.AGE, Relation.AT_MOST, 129_600),)),
+        ("cost>0.1", (Bound(Field.COST, Relation.OVER, 100_000_000),)),
+        ("cost<$2", (Bound(Field.COST, Relation.UNDER, 2_000_000_000),)),
+        ("!tries>=2", (Bound(Field.TRIES, Relation.AT_LEAST, 2, is_not=True),)),
+        ('"12:30 o\'clock"', (Words(Field.TEXT, ("12:30 o'clock",)),)),
+    ],
+)
+def test_a_line_is_read_as_its_terms(line: str, terms: tuple[Term, ...]) -> None:
+    found = parse(line, ALL)
+    assert not found.mistakes
+    assert found.terms == terms
+
+
+@pytest.mark.parametrize(
+    ("line", "begin", "end", "reason"),
+    [
+        ("wf:feed state:lost", 8, 18, "there is no state lost; there are waiting, live"),
+        ("colour:red", 0, 10, "there is no colour here but state, wf"),
+        ("age>2", 0, 5, "an age is a number with s, m, h, d or w"),
+        ("age:2h", 0, 6, "age is compared with a number: age>2h"),
+        ("cost>much", 0, 9, "a cost is a number of dollars"),
+        ("tries>1.5", 0, 9, "tries are a whole number"),
+        ("tag>3", 0, 5, "tag is a word, so it takes a colon"),
+        ("a state:", 2, 8, "there is no value"),
+        ("!", 0, 1, "! needs a word behind it"),
+        ('one "two', 4, 8, "a quote is not closed"),
+    ],
+)
+def test_what_is_not_understood_is_pointed_at_and_said(
+    line: str, begin: int, end: int, reason: str
+) -> None:
+    (mistake,) = parse(line, ALL).mistakes
+    assert (mistake.begin, mistake.end) == (begin, end)
+    assert reason in mistake.reason
+
+
+def test_a_list_says_what_it_cannot_be_asked() -> None:
+    (mistake,) = parse("tries>1", Vocabulary((Field.TAG, Field.TEXT), ())).mistakes
+    assert "there is no tries here but tag" in mistake.reason
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+TERMS = (
+    st.builds(
+        Words,
+        st.sampled_from([Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.ID]),
+        st.lists(WORDS, min_size=1, max_size=3).map(tuple),
+        st.booleans(),
+    )
+    | st.builds(Words, st.just(Field.TEXT), st.tuples(WORDS), st.booleans())
+    | st.builds(
+        Words,
+        st.just(Field.STATE),
+        st.lists(st.sampled_from(STATES), min_size=1, unique=True).map(tuple),
+        st.booleans(),
+    )
+    | st.builds(
+        Bound,
+        st.sampled_from([Field.COST, Field.TRIES, Field.AGE]),
+        st.sampled_from(Relation),
+        st.integers(0, 999_999_999),
+        st.booleans(),
+    )
+)
+
+
+@given(st.lists(TERMS, max_size=5).map(tuple))
+def test_what_is_written_is_read_the_same(terms: tuple[Term, ...]) -> None:
+    found = parse(write(terms), ALL)
+    assert not found.mistakes
+    assert found.terms == terms
+
+
+@given(
+    st.text()
+    | st.text(st.sampled_from('state:wf>=<!" ,\\09.hdcostag$'))
+    | st.lists(st.sampled_from(["state:", "wf:", "age>", "cost=", '"', "!", "x", " "])).map("".join)
+)
+def test_no_line_breaks_the_reader(line: str) -> None:
+    found = parse(line, ALL)
+    for mistake in found.mistakes:
+        assert 0 <= mistake.begin < mistake.end <= len(line)
+        assert mistake.reason
+    assert parse(write(found.terms), ALL).terms == found.terms
+    for longer in complete(line, ALL, KNOWN):
+        assert len(parse(longer, ALL).mistakes) <= len(found.mistakes) + 1
+
+
+@pytest.mark.parametrize(
+    ("line", "longer"),
+    [
+        ("st", ("state:",)),
+        ("x !wf:feed", ("x !wf:feed-classify", 'x !wf:"night feed"')),
+        ("wf:nig", ('wf:"night feed"',)),
+        ('wf:"night f', ('wf:"night feed"',)),
+        ("state:live,exp", ("state:live,expired",)),
+        ("state:f", ("state:failed",)),
+        ("age>", ()),
+        ("nothing-like-it", ()),
+    ],
+)
+def test_a_line_is_completed_by_what_is_known(line: str, longer: tuple[str, ...]) -> None:
+    assert complete(line, ALL, KNOWN) == longer
+
+
+def test_an_empty_line_offers_every_qualifier() -> None:
+    offered = complete("wf:feed ", ALL, KNOWN)
+    assert "wf:feed state:" in offered
+    assert "wf:feed age>" in offered

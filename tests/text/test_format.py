@@ -1,0 +1,186 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from rich.cells import cell_len
+from support.console_builders import NOW, Failure, LedgerBuilder
+
+from state.model.records import Batch, BatchStatus, Collection, Kind, Outcome
+from state.model.timestamps import to_text
+from state.queries.views import Poller
+from titan_console.text import format as fmt
+from titan_console.text.format import Tone
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Batch:
+    made = LedgerBuilder(tmp_path)
+    accepted = made.accept(made.submit("feed", 3))
+    made.close()
+    return accepted
+
+
+@pytest.mark.parametrize(
+    ("nano", "shown"),
+    [
+        (12_340_000_000, "$12.34"),
+        (1_234_567_890_000_000, "$1,234,567.89"),
+        (4_200_000, "$0.0042"),
+        (99_999_999, "$0.1000"),
+        (100_000_000, "$0.10"),
+        (10_000, "<$0.0001"),
+        (50_000, "$0.0000"),
+        (51_000, "$0.0001"),
+        (0, "$0.00"),
+        (-420_000_000, "-$0.42"),
+        (-1, "-<$0.0001"),
+        (None, "unpriced"),
+    ],
+)
+def test_money(nano: int | None, shown: str) -> None:
+    assert fmt.money(nano) == shown
+
+
+@given(st.integers(min_value=-(10**20), max_value=10**20))
+def test_money_is_never_off_by_more_than_its_last_digit(nano: int) -> None:
+    shown = fmt.money(nano)
+    if "<" in shown:
+        assert 0 < abs(nano) < 100_000
+        return
+    digits = shown.replace("$", "").replace(",", "").replace("-", "")
+    whole, places = digits.split(".")
+    scale = 10 ** (9 - len(places))
+    assert abs(int(whole + places) * scale - abs(nano)) * 2 <= scale
+
+
+@pytest.mark.parametrize(
+    ("nano", "unpriced", "shown"),
+    [
+        pytest.param(5_000_000_000, 0, "$5.00", id="all priced"),
+        pytest.param(5_000_000_000, 2, "$5.00+?", id="some have no price"),
+        pytest.param(0, 2, "unpriced", id="none has one"),
+        pytest.param(0, 0, "$0.00", id="nothing bought"),
+    ],
+)
+def test_what_has_no_price_is_never_shown_as_zero(nano: int, unpriced: int, shown: str) -> None:
+    assert fmt.sum_of_money(nano, unpriced) == shown
+
+
+@pytest.mark.parametrize(
+    ("time", "shown"),
+    [
+        (timedelta(seconds=-5), "0s"),
+        (timedelta(seconds=59), "59s"),
+        (timedelta(minutes=59, seconds=59), "59m"),
+        (timedelta(hours=2, minutes=5), "2h 05m"),
+        (timedelta(days=3, hours=4), "3d 04h"),
+    ],
+)
+def test_spans(time: timedelta, shown: str) -> None:
+    assert fmt.span(time) == shown
+
+
+@pytest.mark.parametrize("status", list(BatchStatus))
+@pytest.mark.parametrize("collected", list(Collection))
+def test_each_status_has_a_narrow_glyph_and_a_word(
+    batch: Batch, status: BatchStatus, collected: Collection
+) -> None:
+    label = fmt.status(replace(batch, status=status, collection=collected))
+    assert cell_len(label.glyph) == 1
+    assert ord(label.glyph) < 0x10000
+    assert label.word
+    assert cell_len(str(label)) <= 20
+
+
+@pytest.mark.parametrize("value", list(Outcome))
+def test_each_outcome_has_a_narrow_glyph_and_a_word(value: Outcome) -> None:
+    label = fmt.outcome(value)
+    assert cell_len(label.glyph) == 1
+    assert label.word
+
+
+def test_an_uncertain_batch_says_so_and_when_it_is_decided(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    lost = made.lose_the_answer(made.submit("feed"))
+    made.close()
+    assert str(fmt.status(lost)) == "? sent, answer lost"
+    assert fmt.trouble(lost, NOW) == "decided in 30m: read timeout after 600 s"
+    assert fmt.trouble(lost, NOW + timedelta(hours=1)).startswith("decided by the next pass: ")
+
+
+def test_a_collected_batch_with_failures_is_marked_apart(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    good, bad = made.collected("a"), made.collected("b", 3, [Failure()])
+    made.close()
+    assert (fmt.status(good).glyph, fmt.failed(good)) == ("✓", 0)
+    assert (fmt.status(bad).glyph, fmt.failed(bad)) == ("!", 1)
+
+
+def test_cost_and_savings_are_known_once_collected(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    batch = made.accept(made.submit("a"))
+    assert (fmt.cost(batch), fmt.saved(batch)) == ("-", "-")
+    batch = made.collect(batch)
+    made.close()
+    assert (fmt.cost(batch), fmt.saved(batch)) == ("$0.0300", "$0.0300")
+    assert fmt.saved(replace(batch, kind=Kind.SYNC)) == "-"
+    assert fmt.cost(replace(batch, cost_nano=0, unpriced=3)) == "unpriced"
+
+
+@pytest.mark.parametrize(
+    ("left", "shown", "tone"),
+    [
+        pytest.param(timedelta(hours=9), "in 9h 00m", Tone.PLAIN, id="far"),
+        pytest.param(timedelta(minutes=90), "in 1h 30m", Tone.WARN, id="soon"),
+        pytest.param(timedelta(minutes=-5), "late 5m", Tone.BAD, id="late"),
+    ],
+)
+def test_a_deadline_comes_before_the_expiry(
+    batch: Batch, left: timedelta, shown: str, tone: Tone
+) -> None:
+    due = fmt.due(replace(batch, deadline_ts=to_text(NOW + left)), NOW)
+    assert due == (shown, tone)
+
+
+def test_without_a_deadline_the_expiry_is_shown(batch: Batch) -> None:
+    assert fmt.due(batch, NOW) == ("exp 1d 00h", Tone.DIM)
+    assert fmt.due(batch, NOW + timedelta(hours=23)) == ("exp 1h 00m", Tone.WARN)
+    assert fmt.due(batch, NOW + timedelta(hours=25)) == ("expired", Tone.BAD)
+    assert fmt.due(replace(batch, expires_ts=None), NOW) == ("-", Tone.DIM)
+
+
+def a_poller(
+    started: timedelta | None = None,
+    finished: timedelta | None = None,
+    lease: timedelta | None = None,
+) -> Poller:
+    return Poller(
+        last_started_ts=to_text(NOW - started) if started is not None else None,
+        last_finished_ts=to_text(NOW - finished) if finished is not None else None,
+        last_summary={},
+        lease_holder="x" if lease is not None else None,
+        lease_expires_ts=to_text(NOW + lease) if lease is not None else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("poller", "shown"),
+    [
+        (a_poller(), "◦ poller never ran"),
+        (a_poller(timedelta(minutes=4), timedelta(minutes=3)), "✓ poller 3m ago"),
+        (a_poller(timedelta(hours=2), timedelta(hours=2)), "! poller STALE 2h 00m"),
+        (a_poller(timedelta(seconds=4), None, timedelta(minutes=1)), "▸ poller running now"),
+        (a_poller(timedelta(hours=1), None, -timedelta(minutes=1)), "! poller died 1h 00m ago"),
+        (a_poller(timedelta(hours=1), timedelta(hours=2)), "! poller died 1h 00m ago"),
+    ],
+)
+def test_the_poller_heartbeat(poller: Poller, shown: str) -> None:
+    assert str(fmt.heartbeat(poller, NOW)) == shown
+
+
+def test_counts_and_sizes() -> None:
+    assert fmt.count(1234567) == "1,234,567"
+    assert fmt.size(3 << 20) == "3.0 MiB"

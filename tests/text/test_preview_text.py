@@ -1,0 +1,140 @@
+"""What receipts and countdowns say, for every verb: pure texts."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+from support.console_builders import NOW
+
+from core.commands.cli_equivalent import with_reason
+from core.commands.preview import Receipt
+from state.model.timestamps import to_text
+from state.operations.commands import Command, CommandState, Verb
+from titan_console.text import pending_labels, preview_text
+
+HOUR = timedelta(hours=1)
+RECEIPT = Receipt(
+    verb=Verb.REPLAY,
+    count=5,
+    samples=("a", "b", "c"),
+    skipped={"answered already": 2},
+    batch_cost_nano=30_000_000,
+    sync_cost_nano=60_000_000,
+    notes=("feed is paused",),
+    cli="titan-console replay --yes a",
+)
+COMMAND = Command(
+    id=1,
+    key="cmd_1",
+    verb=Verb.SYNC,
+    state=CommandState.PENDING,
+    who="cli@host:1",
+    reason="",
+    item_count=1,
+    options={},
+    step=0,
+    created_ts=to_text(NOW),
+    not_before_ts=to_text(NOW + timedelta(seconds=7.2)),
+    taken_ts=None,
+    ended_ts=None,
+    outcome=None,
+)
+
+
+def said(receipt: Receipt) -> dict[str, str]:
+    return {fact.label: fact.text for fact in preview_text.facts(receipt, "5 marked", NOW)}
+
+
+def counted(*commands: Command, now: timedelta = timedelta(0), own: str = "cmd_1") -> str:
+    parts = pending_labels.countdown(commands, {own}, NOW + now, passing=False, can_withdraw=True)
+    return "".join(part.text for part in parts)
+
+
+def test_a_receipt_says_everything_to_know_before() -> None:
+    assert said(RECEIPT) == {
+        "on": "5 marked: 5 requests, and none that come later",
+        "such as": "a, b, c, and 2 more",
+        "cost": "batch ≈ $0.0300 · sync ≈ $0.0600",
+        "skipped": "2 answered already",
+        "note": "feed is paused",
+    }
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        (Verb.SYNC, "sync ≈ $0.0600 · in a batch it would be ≈ $0.0300"),
+        (Verb.CANCEL, "nothing; what has been answered is kept, and stays billed"),
+        (Verb.ACKNOWLEDGE, "nothing"),
+    ],
+)
+def test_what_a_verb_costs(verb: Verb, words: str) -> None:
+    assert said(replace(RECEIPT, verb=verb))["cost"] == words
+
+
+def test_without_a_price_no_sum_is_invented() -> None:
+    unpriced = replace(RECEIPT, batch_cost_nano=None, sync_cost_nano=None)
+    assert said(unpriced)["cost"] == "batch unpriced · sync unpriced"
+    assert preview_text.must_type(unpriced, is_all=False) == "an unknown price"
+
+
+@pytest.mark.parametrize(
+    ("verb", "left", "words"),
+    [
+        (Verb.REPLAY, 30 * HOUR, "in 1d 06h: later than a batch can take"),
+        (Verb.REPLAY, 5 * HOUR, "in 5h 00m: what is still missing 2 hours before is run"),
+        (Verb.REPLAY, HOUR, "in 1h 00m: too near for a batch"),
+        (Verb.REPLAY, -HOUR, "passed 1h 00m ago: it is late"),
+        (Verb.CANCEL, 5 * HOUR, "in 5h 00m: what is still missing 2 hours before is run"),
+        (Verb.SYNC, HOUR, "in 1h 00m: answered as soon as the batches"),
+        (Verb.ACKNOWLEDGE, HOUR, "in 1h 00m: these get no answer"),
+    ],
+)
+def test_what_a_verb_means_for_the_deadline(verb: Verb, left: timedelta, words: str) -> None:
+    due = replace(RECEIPT, verb=verb, deadlines=(to_text(NOW + left),))
+    assert said(due)["deadline"].startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_all", "why"),
+    [
+        ({}, False, ""),
+        ({"count": 100}, False, ""),
+        ({"count": 101}, False, "more than 100 rows"),
+        ({"batch_cost_nano": 1_000_000_001}, False, "more than $1.00"),
+        ({"verb": Verb.SYNC, "sync_cost_nano": 1_000_000_001}, False, "more than $1.00"),
+        ({"sync_cost_nano": 1_000_000_001}, False, ""),
+        ({}, True, "everything that matches"),
+        ({"count": 1}, True, ""),
+    ],
+)
+def test_when_the_number_must_be_typed(changes: dict[str, int], is_all: bool, why: str) -> None:
+    assert preview_text.must_type(replace(RECEIPT, **changes), is_all=is_all) == why  # pyright: ignore[reportArgumentType]
+
+
+def test_the_countdown_names_the_newest_and_counts_the_others() -> None:
+    other = replace(COMMAND, key="cmd_2", verb=Verb.PAUSE, options={"workflows": ["feed"]})
+    assert counted(COMMAND) == "◔ Force sync 1 request in 8 s · z takes it back"
+    assert counted(COMMAND, other) == (
+        "◔ Pause feed in 8 s · by cli@host:1 · z takes it back · 1 more wait"
+    )
+    assert counted(COMMAND, now=HOUR).startswith("◔ Force sync 1 request: waits for the next pass")
+    assert counted(replace(COMMAND, state=CommandState.TAKEN)) == ""
+
+
+def test_a_pass_is_due_at_once_for_what_was_ordered_here_and_a_little_later_for_others() -> None:
+    at = NOW + timedelta(seconds=8)
+    assert not pending_labels.is_pass_due([COMMAND], {"cmd_1"}, NOW)
+    assert pending_labels.is_pass_due([COMMAND], {"cmd_1"}, at)
+    assert not pending_labels.is_pass_due([COMMAND], set(), at)
+    assert pending_labels.is_pass_due([COMMAND], set(), at + timedelta(seconds=5))
+    assert not pending_labels.is_pass_due(
+        [replace(COMMAND, state=CommandState.TAKEN)], set(), at + HOUR
+    )
+
+
+def test_a_reason_goes_into_the_command_line_quoted() -> None:
+    assert with_reason("titan-console cancel --yes -- -odd", "it's late") == (
+        "titan-console cancel --yes '--reason=it'\"'\"'s late' -- -odd"
+    )
+    assert with_reason("titan-console cancel --yes a", "") == "titan-console cancel --yes a"

@@ -1,0 +1,81 @@
+"""Sheets, folding, searching, comparing, and what leaves the console as plain text."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from support.hostile import EVIL, hidden
+
+from titan_console.text.diff import difference
+from titan_console.text.document import Match, Sheet, fold, lines_of, pretty, search, within
+from titan_console.text.plain_text import harmless, harmless_json
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
+
+
+def test_only_a_newline_ends_a_line() -> None:
+    assert lines_of("a\u2028b\x85c\x0bd\r\ne\nf") == ["a\u2028b\x85c\x0bd", "e", "f"]
+
+
+def test_json_is_laid_out_with_its_numbers_and_texts_as_they_are() -> None:
+    line = '{"b":1.10,"a":[],"text":"x\u2028y"}'.encode()
+    assert pretty(line) == '{\n  "b": 1.10,\n  "a": [],\n  "text": "x\u2028y"\n}'
+    assert pretty(b"no json \xff") == "no json \ufffd"
+
+
+@given(TEXTS, st.integers(2, 60))
+def test_the_rows_of_a_fold_hold_every_character_once(text: str, width: int) -> None:
+    sheet = Sheet(lines_of(text))
+    folded = fold(sheet, width)
+    rebuilt = [""] * len(sheet.lines)
+    for number in range(len(folded)):
+        line, begin, end = folded.row(number)
+        rebuilt[line] += sheet.lines[line][begin:end]
+        assert folded.row_at(line, begin) == number
+        assert cell_len(sheet.lines[line][begin:end]) <= max(width, 2)
+    assert rebuilt == list(sheet.lines)
+
+
+def test_a_search_finds_every_place_whatever_its_case() -> None:
+    sheet = Sheet(["one Two", "TWO two", "three"])
+    found = search(sheet, "two")
+    assert found == [Match(0, 4, 7), Match(1, 0, 3), Match(1, 4, 7)]
+    assert list(within(found, 1, 2, 6)) == [1, 2]
+    assert list(within(found, 2, 0, 5)) == []
+    assert search(sheet, ".*") == []
+
+
+def test_a_comparison_shows_what_differs_and_leaves_the_rest_out() -> None:
+    common = [f"line {n}" for n in range(40)]
+    sheet = difference(
+        "\n".join([*common, "old", *common]), "\n".join([*common, "new", *common]), "one", "two"
+    )
+    assert "- old" in sheet.lines
+    assert "+ new" in sheet.lines
+    assert "  ... 37 lines that both have" in sheet.lines
+    assert len(sheet.lines) < 20
+    assert "They are the same." in difference("a", "a", "one", "two").lines
+
+
+@given(TEXTS, TEXTS)
+def test_a_comparison_loses_no_line_of_small_texts(left: str, right: str) -> None:
+    marks = [line[:2] for line in difference(left, right, "one", "two").lines[3:]]
+    if left != right:
+        assert marks.count("- ") <= len(lines_of(left))
+        assert "- " in marks or "+ " in marks
+
+
+@given(TEXTS)
+def test_nothing_that_is_copied_drives_a_terminal(text: str) -> None:
+    plain = harmless(f"{text}{EVIL}")
+    assert not [c for c in plain if c not in "\n\t" and (ord(c) < 32 or 126 < ord(c) < 160)]
+
+
+def test_copied_json_means_what_it_meant() -> None:
+    value = {"text": f"{EVIL}\x85\x9b"}
+    shown = harmless_json(json.dumps(value, ensure_ascii=False, indent=2))
+    assert json.loads(shown) == value
+    assert "\x9b" not in shown
+    assert "\x7f" not in shown
+    assert hidden(EVIL)

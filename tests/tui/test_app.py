@@ -1,0 +1,294 @@
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from support.console_builders import LedgerBuilder, a_busy_ledger
+from support.console_pilot import (
+    app_of,
+    in_another_process,
+    lines,
+    opened,
+    shown,
+    table,
+    until,
+    until_shown,
+)
+from textual.pilot import Pilot
+
+from titan_console.tui.app import TitanApp
+from titan_console.tui.screens.batches import BatchesScreen
+from titan_console.tui.screens.help import HelpScreen
+
+LARGE, SMALL, TINY = (120, 40), (80, 24), (60, 16)
+
+
+@pytest.fixture(autouse=True)
+def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
+    tmp_path: Path,
+) -> None:
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until_shown(pilot, "? sent, answer lost")
+        screen = shown(pilot)
+    for text in (
+        "✓ poller 3m ago",
+        "$7.46+?",
+        "held submissions for 27m: the API's queue is full (429)",
+        "Open batches 6 · 1 sent, answer lost · 1 released",
+        "decided in 8m:",
+        "↻ released, waits",
+        "429: the queue",
+        "in 1h 08m",
+        "unpriced",
+        "Last 6 ended",
+        "Latest errors 6",
+        "✗ rate_limit_error",
+        "• LIVE",
+        "0 changes",
+    ):
+        assert text in screen
+
+
+async def test_what_another_process_commits_is_shown(tmp_path: Path) -> None:
+    async with opened(LedgerBuilder(tmp_path)) as pilot:
+        await until_shown(pilot, "Nothing is open.")
+        await in_another_process(tmp_path, "made.accept(made.submit('from-elsewhere'))")
+        await until_shown(pilot, "▸ in progress")
+        await in_another_process(
+            tmp_path, "made.collect(made.batch('tb-0001-k3x9'), [Failure('api_error', 'Oh')])"
+        )
+        await until_shown(pilot, "✗ api_error")
+        assert "! collected" in shown(pilot)
+        assert "Nothing is open." in shown(pilot)
+
+
+async def test_ages_grow_without_a_change_of_the_ledger(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("old")
+    async with opened(made) as pilot:
+        await until_shown(pilot, "0s")
+        made.clock.advance(3 * 3600 + 60)
+        await until_shown(pilot, "3h 01m")
+
+
+async def test_without_a_ledger_it_says_what_to_do_and_follows_when_one_comes(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "titan"
+    async with TitanApp(home, LedgerBuilder(tmp_path).clock).run_test(size=SMALL) as pilot:
+        await until_shown(pilot, "No ledger yet")
+        assert "titan-console submit FILE" in shown(pilot)
+        assert "WAITING  for a ledger" in shown(pilot)
+        made = LedgerBuilder(home)
+        made.submit("the-first")
+        await until_shown(pilot, "the-first")
+        made.close()
+
+
+async def test_a_ledger_of_a_later_version_is_said_in_one_line(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.ledger.execute("PRAGMA user_version=99")
+    made.close()
+    async with TitanApp(tmp_path, made.clock).run_test(size=LARGE) as pilot:
+        await until_shown(pilot, "is of version 99")
+        await pilot.press("j", "r", "p", "tab")
+        await until_shown(pilot, "! LOST")
+
+
+async def test_when_the_folder_vanishes_the_last_picture_stays(tmp_path: Path) -> None:
+    home = tmp_path / "titan"
+    made = LedgerBuilder(home)
+    made.submit("still-here")
+    async with TitanApp(home, made.clock).run_test(size=LARGE) as pilot:
+        await until_shown(pilot, "still-here")
+        made.close()
+        home.rename(tmp_path / "gone")
+        await until_shown(pilot, "WAITING  for a ledger")
+        assert "still-here" in shown(pilot)
+
+
+async def test_pause_holds_the_picture_and_counts_what_it_lacks(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    async with opened(made) as pilot:
+        await pilot.press("p")
+        await until_shown(pilot, "‖ PAUSED  nothing new since")
+        made.submit("one")
+        made.submit("two")
+        await until_shown(pilot, "2 changes behind")
+        assert "Nothing is open." in shown(pilot)
+        await pilot.press("p")
+        await until_shown(pilot, "Open batches 2")
+        assert "PAUSED" not in shown(pilot)
+
+
+async def test_refresh_reads_again_though_nothing_changed(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    async with opened(made) as pilot:
+        before = app_of(pilot).view.snapshot
+        await pilot.press("r")
+        await until(pilot, lambda: app_of(pilot).view.snapshot is not before)
+
+
+async def test_j_k_and_tab_move_and_the_line_below_tells_about_the_row(tmp_path: Path) -> None:
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until_shown(pilot, "msgbatch_01tb-0004")
+        await pilot.press("j")
+        await until_shown(pilot, "529 overloaded_error, try again later")
+        await pilot.press("k")
+        await until_shown(pilot, "msgbatch_01tb-0004")
+        await pilot.press("G")
+        assert table(pilot, "open").cursor_row == 6
+        await pilot.press("g")
+        assert table(pilot, "open").cursor_row == 0
+        await pilot.press("tab")
+        assert table(pilot, "recent").has_focus
+        await pilot.press("tab")
+        assert table(pilot, "errors").has_focus
+        await until_shown(pilot, "alt-texts-1-000  ·  rate_limit_error  ·  Slow down")
+        await pilot.press("shift+tab")
+        assert table(pilot, "recent").has_focus
+
+
+async def test_the_cursor_stays_on_its_record(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    first, second = made.accept(made.submit("first")), made.submit("second")
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Open batches 2")
+        await pilot.press("j")
+        made.submit("third")
+        made.collect(first)
+        await until_shown(pilot, "Last 1 ended")
+        current = table(pilot, "open").current()
+        assert current is not None
+        assert current.key == second.key
+        made.release(second)
+        made.submit("fourth")
+        await until_shown(pilot, "fourth")
+        current = table(pilot, "open").current()
+        assert current is not None
+        assert current.key == second.key
+
+
+async def test_a_list_that_nobody_is_at_shows_what_comes_in_at_its_top(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected("before")
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Last 1 ended")
+        for number in range(30):
+            made.clock.advance(60)
+            made.collected(f"later-{number:02d}")
+        await until_shown(pilot, "later-29")
+        recent = table(pilot, "recent")
+        assert (recent.cursor_row, recent.scroll_offset.y) == (0, 0)
+
+
+async def test_help_opens_and_closes(tmp_path: Path) -> None:
+    async with opened(LedgerBuilder(tmp_path), SMALL) as pilot:
+        await pilot.press("question_mark")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        await until_shown(pilot, "sent, answer lost")
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, BatchesScreen)
+        await pilot.press("f1", "f1")
+        assert isinstance(pilot.app.screen, BatchesScreen)
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
+async def test_q_quits_with_nothing_wrong(tmp_path: Path, key: str) -> None:
+    async with opened(LedgerBuilder(tmp_path)) as pilot:
+        await pilot.press(key)
+        await until(pilot, lambda: not app_of(pilot).is_running)
+        assert not app_of(pilot).return_code
+
+
+async def test_t_changes_the_theme_and_the_tones_with_it(tmp_path: Path) -> None:
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until_shown(pilot, "refused")
+
+        def tone_of_status() -> str:
+            strip = table(pilot, "recent").render_line(1)
+            return next(str(s.style) for s in strip if s.text.strip() == "! collected")
+
+        dark = tone_of_status()
+        await pilot.press("t")
+        assert pilot.app.theme == "titan-light"
+        assert tone_of_status() != dark
+        await pilot.press("t")
+        assert tone_of_status() == dark
+
+
+@pytest.mark.parametrize("start", [LARGE, SMALL, TINY])
+async def test_every_size_fills_the_terminal_and_no_more(
+    tmp_path: Path, start: tuple[int, int]
+) -> None:
+    async with opened(a_busy_ledger(tmp_path), start) as pilot:
+        for width, height in (start, LARGE, TINY, SMALL, (30, 8), (200, 60), start):
+            await pilot.resize_terminal(width, height)
+            await until(pilot, lambda w=width, h=height: _fills(pilot, w, h))
+            for name in ("open", "recent", "errors"):
+                assert not table(pilot, name).show_horizontal_scrollbar
+        await until_shown(pilot, "Open batches 6")
+
+
+def _fills(pilot: Pilot[None], width: int, height: int) -> bool:
+    drawn = lines(pilot)
+    return len(drawn) == height and all(cell_len(line) == width for line in drawn)
+
+
+async def test_columns_come_and_go_with_the_width(tmp_path: Path) -> None:
+    async with opened(a_busy_ledger(tmp_path), SMALL) as pilot:
+        await until_shown(pilot, "Due")
+        assert "Last trouble" not in shown(pilot)
+        await pilot.press("j")
+        await pilot.resize_terminal(*LARGE)
+        await until_shown(pilot, "Last trouble")
+        assert table(pilot, "open").cursor_row == 1
+        await pilot.resize_terminal(*TINY)
+        await until(pilot, lambda: "Due" not in shown(pilot))
+        assert table(pilot, "open").cursor_row == 1
+
+
+async def test_a_low_terminal_opens_the_focused_list_only(tmp_path: Path) -> None:
+    async with opened(a_busy_ledger(tmp_path), TINY) as pilot:
+        await until_shown(pilot, "? sent, answer lost")
+        assert "rate_limit_error" not in shown(pilot)
+        await pilot.press("tab", "tab")
+        await until_shown(pilot, "✗ rate_limit_error")
+        assert "Open batches 6" in shown(pilot)
+        assert "? sent, answer lost" not in shown(pilot)
+
+
+async def test_without_colours_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until_shown(pilot, "▸ in progress")
+        assert pilot.app.theme == "titan-mono"
+        for strip in pilot.app.screen._compositor.render_strips():
+            for segment in strip:
+                colour = segment.style.color if segment.style else None
+                assert colour is None or len(set(colour.get_truecolor())) == 1
+        await pilot.press("t")
+        assert pilot.app.theme == "titan-mono"
+
+
+async def test_a_list_too_long_says_how_many_are_left_out(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    for number in range(205):
+        made.submit(f"tag-{number}", 1)
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Open batches 205 · and 5 more")
+
+
+async def test_a_poller_that_went_silent_is_said(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    async with opened(made) as pilot:
+        await until_shown(pilot, "◦ poller never ran")
+        made.poll()
+        await until_shown(pilot, "✓ poller 0s ago")
+        made.clock.advance(7200)
+        await until_shown(pilot, "! poller STALE 2h 00m")

@@ -1,0 +1,42 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from titan_console.tui.screens.rows import ERROR_COLUMNS, OPEN_COLUMNS, RECENT_COLUMNS
+from titan_console.tui.widgets.columns import GAP, Column, fit
+
+LISTS = st.sampled_from([OPEN_COLUMNS, RECENT_COLUMNS, ERROR_COLUMNS])
+
+
+@given(LISTS, st.integers(min_value=1, max_value=400))
+def test_columns_never_need_more_than_the_width(columns: tuple[Column, ...], width: int) -> None:
+    fitted = fit(columns, width)
+    assert fitted
+    if len(fitted) > 1:
+        assert sum(given + GAP for _, given in fitted) <= width
+    for column, given_width in fitted:
+        assert given_width <= max(column.widest, column.width)
+
+
+@given(LISTS, st.integers(min_value=1, max_value=399))
+def test_a_wider_terminal_loses_no_column(columns: tuple[Column, ...], width: int) -> None:
+    narrow = {column.key for column, _ in fit(columns, width)}
+    assert narrow <= {column.key for column, _ in fit(columns, width + 1)}
+
+
+def test_columns_drop_by_priority_and_keep_their_order() -> None:
+    columns = (Column("a", "A", 5, 2), Column("b", "B", 5, 0), Column("c", "C", 5, 1))
+    assert [column.key for column, _ in fit(columns, 21)] == ["a", "b", "c"]
+    assert [column.key for column, _ in fit(columns, 20)] == ["b", "c"]
+    assert [column.key for column, _ in fit(columns, 3)] == ["b"]
+
+
+def test_the_rest_of_the_width_goes_to_those_that_grow() -> None:
+    columns = (Column("a", "A", 5, 0, grow=1, widest=8), Column("b", "B", 5, 1, grow=1))
+    assert [width for _, width in fit(columns, 34)] == [8, 22]
+
+
+def test_where_one_column_would_be_alone_the_second_is_squeezed() -> None:
+    columns = (Column("tag", "Tag", 16, 1), Column("status", "Status", 10, 0))
+    found = [(column.key, width) for column, width in fit(columns, 22)]
+    assert found == [("tag", 8), ("status", 10)]
+    assert [column.key for column, _ in fit(columns, 19)] == ["status"]

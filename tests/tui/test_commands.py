@@ -1,0 +1,236 @@
+"""From a key to a command in the ledger to what came of it: the real engine over the sandbox."""
+
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.builders import Bench, a_bench
+from support.command_pilot import (
+    LARGE,
+    SMALL,
+    BenchPasses,
+    console,
+    failed,
+    given,
+    replay_the_error,
+    to_errors,
+    to_receipt,
+)
+from support.console_pilot import app_of, shown, until, until_seen, until_shown
+
+from core.commands import planner
+from core.commands.planner import Wish
+from state.operations.commands import CommandState, Verb
+from state.operations.selection import Filter
+from titan_console.sandbox.model.timing import Plan
+from titan_console.session.poll_runner import PassEnd
+from titan_console.tui.app import TitanApp
+from titan_console.tui.screens.preview import ReceiptScreen
+from titan_console.tui.widgets.command_bar import VerbBar
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Generator[Bench, None, None]:
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        yield bench
+
+
+async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench) -> None:
+    failed(bench, 3)
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        await pilot.press("A", "R")
+        await to_receipt(pilot, "Replay 3 requests")
+        receipt = shown(pilot)
+        await pilot.press("y")
+        await until_shown(pilot, "Replay 3 requests in 8 s · z takes it back")
+        bench.clock.advance(3)
+        await until_shown(pilot, "in 5 s")
+        assert bench.sandbox.books().creates == 1
+        bench.clock.advance(6)
+        await until_shown(pilot, "✓ Replay 3 requests: 3 of 3 requests are asked again")
+        bench.pass_after(60)
+        await until_shown(pilot, "No errors: all is well.")
+        await pilot.press("escape")
+        assert "asked again" not in shown(pilot)
+    (command,) = given(bench)
+    assert command.state == CommandState.DONE
+    assert command.who.startswith("console@")
+    for text in (
+        "3 marked: 3 requests, and none that come later",
+        "feed-classify-2026-11-22-00001, feed-classify-2026-11-22-00002,",
+        "batch ≈ $0.0",
+        " · sync ≈ $0.0",
+        "titan-console replay --yes",
+        "kept in the event log",
+    ):
+        assert text in receipt
+
+
+async def test_z_takes_it_back_while_the_countdown_runs(bench: Bench) -> None:
+    failed(bench, 1)
+    async with console(bench) as pilot:
+        await replay_the_error(pilot)
+        await pilot.press("2")
+        await until_shown(pilot, "Replay 1 request in 8 s")
+        await pilot.press("z")
+        await until_shown(pilot, "⊘ Replay 1 request: taken back, nothing was done")
+        bench.clock.advance(60)
+        await pilot.pause(1)
+    assert [command.state for command in given(bench)] == [CommandState.WITHDRAWN]
+    assert bench.sandbox.books().creates == 1
+
+
+async def test_of_another_pass_nothing_is_said_once_the_order_is_done(bench: Bench) -> None:
+    class AfterAnother(BenchPasses):
+        """Another pass is at work, and has done it all before this one hears of it."""
+
+        def ask(self, done: Callable[[PassEnd], object]) -> None:
+            super().ask(lambda _end: self._tell_late(done))
+
+        def _tell_late(self, done: Callable[[PassEnd], object]) -> None:
+            end = PassEnd(code=0, ran=False)
+            app.set_timer(2, lambda: done(end))
+
+    failed(bench, 1)
+    app = TitanApp(bench.folder.root, bench.clock, passes=AfterAnother(bench))
+    async with app.run_test(size=LARGE) as pilot:
+        await until_seen(pilot)
+        await replay_the_error(pilot)
+        bench.clock.advance(9)
+        await until_shown(pilot, "✓ Replay 1 request: 1 of 1 request")
+        await pilot.pause(3)
+        assert "Another pass" not in shown(pilot)
+        assert "✓ Replay 1 request: 1 of 1 request" in shown(pilot)
+
+
+async def test_what_another_operator_has_ordered_is_seen_and_not_ordered_twice(
+    bench: Bench,
+) -> None:
+    failed(bench, 1)
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        other = bench.new_engine("cli@elsewhere").context
+        wish = Wish(verb=Verb.REPLAY, wanted=Filter(names=("daily-feed",)))
+        planner.give(other, planner.plan(other, wish), delay=timedelta(seconds=30))
+        await until_shown(pilot, "Replay 1 request in 30 s · by cli@elsewhere · z takes it back")
+        await pilot.press("R")
+        await to_receipt(pilot, "Replay 1 request ")
+        await pilot.press("y")
+        await until_shown(pilot, "The same was asked for already, by cli@elsewhere.")
+    assert len(given(bench)) == 1
+
+
+async def test_what_was_ordered_outlives_the_console(bench: Bench) -> None:
+    failed(bench, 1)
+    async with console(bench) as pilot:
+        await replay_the_error(pilot)
+    bench.pass_after(9)
+    assert given(bench)[0].state == CommandState.DONE
+
+
+async def test_a_command_that_was_left_over_is_carried_out_by_the_next_console(
+    bench: Bench,
+) -> None:
+    failed(bench, 1)
+    context = bench.engine.context
+    wish = Wish(verb=Verb.ACKNOWLEDGE, wanted=Filter(names=("daily-feed",)))
+    planner.give(context, planner.plan(context, wish), delay=timedelta(0))
+    bench.clock.advance(60)
+    async with console(bench) as pilot:
+        await until_shown(pilot, "No errors: all is well.")
+    assert given(bench)[0].state == CommandState.DONE
+
+
+async def test_p_pauses_the_workflow_of_a_row_and_then_resumes_it(bench: Bench) -> None:
+    failed(bench, 1)
+    ledger = bench.engine.context.ledger
+    workflow = ledger.rows("SELECT workflow FROM submissions")[0][0]
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        for verb in ("Pause", "Resume"):
+            await pilot.press("P")
+            await to_receipt(pilot, f"{verb} 1 workflow ")
+            await pilot.press("y")
+            await until_shown(pilot, f"{verb} {workflow} in 8 s")
+            bench.clock.advance(9)
+            await until_shown(pilot, f"✓ {verb} {workflow}: {workflow} is {verb.lower()}")
+
+
+async def test_on_a_page_of_one_request_the_verb_stands_on_it(bench: Bench) -> None:
+    failed(bench, 2)
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        await pilot.press("enter")
+        await until_shown(pilot, "Overview")
+        await pilot.press("X")
+        await to_receipt(pilot, "Acknowledge 1 request ")
+        await until_shown(pilot, "feed-classify-2026-11-22-00002: 1 request")
+
+
+async def test_on_a_page_of_one_batch_the_verb_stands_on_it_or_on_its_list(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual()) as bench:
+        key = bench.submit(2).submission.key
+        async with console(bench) as pilot:
+            await until_shown(pilot, "▸ in progress")
+            await pilot.press("enter")
+            await until_shown(pilot, "Overview")
+            await pilot.press("C")
+            await to_receipt(pilot, "Cancel 1 batch ")
+            await until_shown(pilot, f"batch {key}: 1 batch")
+            await pilot.press("escape", "right")
+            await until_shown(pilot, "▸ in flight")
+            await pilot.press("F")
+            await to_receipt(pilot, "Force sync 1 request ")
+
+
+async def test_an_open_batch_is_canceled_by_the_mouse(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual()) as bench:
+        bench.submit(2)
+        async with console(bench, SMALL) as pilot:
+            await until_shown(pilot, "▸ in progress")
+            bar = pilot.app.screen.query_one(VerbBar)
+            assert bar.offered == {Verb.CANCEL, Verb.SYNC, Verb.PAUSE}
+            await pilot.click(VerbBar, offset=(3, 0))
+            await until_shown(pilot, "Replay: nothing here that it applies to.")
+            await pilot.click(VerbBar, offset=(14, 0))
+            await to_receipt(pilot, "Cancel 1 batch ")
+            await pilot.click("#confirm")
+            await until_shown(pilot, "Cancel 1 batch in 8 s")
+            bench.clock.advance(9)
+            await until_shown(pilot, "⊘ canceling")
+
+
+async def test_the_buttons_are_reached_by_tab(bench: Bench) -> None:
+    failed(bench, 1)
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        await pilot.press("tab", "right", "right", "enter")
+        await to_receipt(pilot, "Force sync 1 request ")
+        assert "sync ≈ $0.0" in shown(pilot)
+
+
+async def test_without_room_for_buttons_the_line_of_keys_names_the_verbs(bench: Bench) -> None:
+    bench.submit(1)
+    async with console(bench, (120, 16)) as pilot:
+        await until_shown(pilot, "R Replay")
+        assert not pilot.app.screen.query_one(VerbBar).display
+        await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: pilot.app.screen.query_one(VerbBar).display)
+        assert shown(pilot).count("R Replay") == 1
+
+
+async def test_read_only_there_are_no_verbs(bench: Bench) -> None:
+    failed(bench, 1)
+    async with console(bench, (120, 16), read_only=True) as pilot:
+        await until_shown(pilot, " RO ")
+        await pilot.press("tab", "tab", "R", "X", "z")
+        screen = shown(pilot)
+        assert "Replay" not in screen
+        assert "Cancel" not in screen
+        assert not isinstance(pilot.app.screen, ReceiptScreen)
+        await pilot.resize_terminal(120, 40)
+        assert not pilot.app.screen.query_one(VerbBar).display
+        assert app_of(pilot).view.read_only
+    assert given(bench) == []

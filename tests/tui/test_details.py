@@ -1,0 +1,246 @@
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from support.builders import Bench, a_bench, a_request
+from support.console_builders import Failure, LedgerBuilder
+from support.console_pilot import app_of, lines, shown, table, until, until_seen, until_shown
+from support.hostile import EVIL, hidden
+from textual.pilot import Pilot
+
+from core.intake.submit import Order
+from titan_console.text.links import ToRequest
+from titan_console.tui.app import TitanApp
+from titan_console.tui.screens.detail import DetailPage
+from titan_console.tui.screens.request_detail import RequestDetail
+from titan_console.tui.widgets.preview_pane import Preview
+from titan_console.tui.widgets.search_line import SearchLine
+
+LARGE = (120, 40)
+
+
+@asynccontextmanager
+async def on(bench: Bench, size: tuple[int, int] = LARGE) -> AsyncGenerator[Pilot[None], None]:
+    """The console on what the bench has made."""
+    async with TitanApp(bench.folder.root, bench.clock).run_test(size=size) as pilot:
+        await until_seen(pilot)
+        yield pilot
+
+
+def ended(bench: Bench, *faults: str, count: int = 3) -> None:
+    """A batch of real requests whose results are in; the faults strike it."""
+    for fault in faults:
+        bench.faults.add(fault)
+    bench.submit(count)
+    bench.pass_after(120)
+    bench.pass_after(1)
+
+
+def detail(pilot: Pilot[None]) -> DetailPage:
+    assert isinstance(pilot.app.screen, DetailPage)
+    return pilot.app.screen
+
+
+def rows(pilot: Pilot[None]) -> int:
+    """How many rows the text of the detail has that is seen; none while there is no such page."""
+    page = pilot.app.screen
+    return page.body.row_count if isinstance(page, DetailPage) else 0
+
+
+async def until_told(pilot: Pilot[None], text: str) -> None:
+    """A notice of the console says so."""
+    await until(pilot, lambda: any(text in told.message for told in pilot.app._notifications))
+
+
+async def test_enter_on_a_request_shows_it_in_seven_tabs(tmp_path: Path) -> None:
+    with a_bench(tmp_path) as bench:
+        ended(bench)
+        async with on(bench) as pilot:
+            await pilot.press("2")
+            await until_shown(pilot, "daily-feed / feed")
+            await pilot.press("G", "enter")
+            await until_shown(pilot, "What settled it")
+            screen = shown(pilot)
+            for text in ("Requests >", "✓ succeeded", "daily-feed", "claude-sonnet-4-6", "$0.0"):
+                assert text in screen
+            await pilot.press("right")
+            await until_shown(pilot, '"content": "Classify feed-classify-2026-11-22-00001')
+            await pilot.press("right")
+            await until_shown(pilot, '"stop_reason": "end_turn"')
+            assert "Text" in shown(pilot)
+            await pilot.press("right")
+            await until_shown(pilot, "No attempt has failed.")
+            await pilot.press("right")
+            await until_shown(pilot, "Attempt 1 of 1")
+            await pilot.press("right")
+            await until_shown(pilot, "✓ holds the same")
+            assert "cost = sum / 2; sync = sum" in shown(pilot)
+            await pilot.press("right")
+            await until_shown(pilot, '{"custom_id":"feed-classify-2026-11-22-00001","params"')
+            assert "batch-results/" in shown(pilot)
+            await pilot.press("escape")
+            await until(pilot, lambda: not isinstance(pilot.app.screen, DetailPage))
+
+
+async def test_enter_on_a_batch_shows_its_requests_and_one_of_those_opens_too(
+    tmp_path: Path,
+) -> None:
+    with a_bench(tmp_path) as bench:
+        ended(bench, "row:overloaded:id=*-00002-*")
+        async with on(bench) as pilot:
+            await pilot.press("tab", "enter")
+            await until_shown(pilot, "message batch")
+            assert "Errored" in shown(pilot)
+            await pilot.press("tab")
+            await until_shown(pilot, "daily-feed / feed-classify-2026-11-22-00001")
+            await pilot.press("j", "enter")
+            await until_shown(pilot, "Last attempt")
+            assert "✗ errored" in shown(pilot)
+            assert "Batches > " in shown(pilot)
+            await pilot.press("escape", "right")
+            await until_shown(pilot, "batch.collected")
+            await pilot.press("right")
+            await until_shown(pilot, "each request's tab Cost shows its own rates")
+            await pilot.press("right")
+            await until_shown(pilot, '"request_count": 3')
+
+
+async def test_n_goes_to_the_next_row_of_the_list_without_leaving(tmp_path: Path) -> None:
+    with a_bench(tmp_path) as bench:
+        ended(bench)
+        async with on(bench) as pilot:
+            await pilot.press("2")
+            await until_shown(pilot, "daily-feed / feed")
+            await pilot.press("enter", "right")
+            await until_shown(pilot, '"content": "Classify feed-classify-2026-11-22-00003')
+            await pilot.press("n")
+            await until_shown(pilot, '"content": "Classify feed-classify-2026-11-22-00002')
+            await pilot.press("n", "n")
+            await until_told(pilot, "That was the last row of the list.")
+            await pilot.press("N")
+            await until_shown(pilot, '"content": "Classify feed-classify-2026-11-22-00002')
+            await pilot.press("escape")
+            assert table(pilot, "requests").cursor_row == 1
+
+
+async def test_an_attempt_that_ends_while_the_page_is_open_shows_up(tmp_path: Path) -> None:
+    with a_bench(tmp_path) as bench:
+        bench.submit(1)
+        async with on(bench) as pilot:
+            await pilot.press("2")
+            await until_shown(pilot, "daily-feed / feed")
+            await pilot.press("enter", "right", "right")
+            await until_shown(pilot, "Nothing has come back yet")
+            bench.pass_after(120)
+            bench.pass_after(1)
+            await until_shown(pilot, '"stop_reason": "end_turn"')
+
+
+async def test_a_body_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
+    with a_bench(tmp_path) as bench:
+        ended(bench)
+        for file in (*bench.folder.results.iterdir(), *bench.folder.spool.iterdir()):
+            file.unlink()
+        async with on(bench) as pilot:
+            await pilot.press("2")
+            await until_shown(pilot, "daily-feed / feed")
+            await pilot.press("enter", "right")
+            await until_shown(pilot, "No longer kept on this disk.")
+            await pilot.press("right")
+            await until_shown(pilot, "batch-results")
+            assert "No longer kept on this disk." in shown(pilot)
+
+
+async def test_a_large_body_is_folded_searched_and_left_by_a_few_keys(tmp_path: Path) -> None:
+    text = "all is well here. " * 200_000 + "the NEEDLE\u2028stands here\n" + "and on. " * 300_000
+    with a_bench(tmp_path) as bench:
+        request = a_request("big-1", messages=[{"role": "user", "content": text}])
+        bench.engine.submit([request], Order(tag="big"))
+        async with on(bench) as pilot:
+            await pilot.press("2")
+            await until_shown(pilot, "big-1")
+            await pilot.press("enter", "right")
+            await until_shown(pilot, '"max_tokens": 64')
+            await until(pilot, lambda: rows(pilot) > 50_000)
+            await pilot.press("slash")
+            await until(pilot, lambda: isinstance(pilot.app.focused, SearchLine))
+            await pilot.press(*"needle", "enter")
+            await until_shown(pilot, "/needle: 1 of 1")
+            assert "the NEEDLE" in shown(pilot)
+            assert not hidden("".join(lines(pilot)))
+            await pilot.press("G", "k", "pageup", "g", "escape")
+            assert "/needle" not in shown(pilot)
+            await pilot.press("escape")
+            await until(pilot, lambda: not isinstance(pilot.app.screen, DetailPage))
+
+
+async def test_hostile_text_is_harmless_in_every_tab(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.collected(f"{EVIL}1", [EVIL, "other"], [Failure(EVIL, EVIL)])
+    async with TitanApp(tmp_path, made.clock).run_test(size=LARGE) as pilot:
+        await until_seen(pilot)
+        for first in (["tab"], ["tab"]):
+            await pilot.press(*first, "enter")
+            await until(pilot, lambda: rows(pilot) > 1)
+            for _ in detail(pilot).SECTIONS:
+                assert not hidden("".join(lines(pilot)))
+                await pilot.press("right")
+                await pilot.pause(0.05)
+            await pilot.press("escape")
+    made.close()
+
+
+async def test_a_request_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("one")
+    async with TitanApp(tmp_path, made.clock).run_test(size=LARGE) as pilot:
+        await until_seen(pilot)
+        app = app_of(pilot)
+        await app.push_screen(RequestDetail(app.view, ToRequest("no", "where"), None))
+        await until_shown(pilot, "There is no request 'where' of 'no'.")
+        await pilot.press("n")
+        assert "n" not in app.screen.active_bindings
+    made.close()
+
+
+async def test_details_live_in_a_small_terminal(tmp_path: Path) -> None:
+    with a_bench(tmp_path) as bench:
+        ended(bench)
+        for size in ((80, 24), (60, 16), (30, 8)):
+            async with on(bench, size) as pilot:
+                await pilot.press("2")
+                await until(pilot, lambda: table(pilot, "requests").current() is not None)
+                await pilot.press("enter")
+                await until(pilot, lambda: rows(pilot) > 1)
+                for _ in range(7):
+                    await pilot.press("right", "pagedown")
+
+
+async def test_in_a_wide_terminal_a_pane_shows_what_is_under_the_cursor(tmp_path: Path) -> None:
+    with a_bench(tmp_path) as bench:
+        ended(bench)
+        bench.submit(1, tag="other-feed")
+        async with on(bench, (140, 40)) as pilot:
+            await until_shown(pilot, "Kind            message batch")
+            assert "other-feed" in shown(pilot)
+            await pilot.press("tab")
+            await until_shown(pilot, "Collected       2026-11-22")
+            await pilot.press("2")
+            await until_shown(pilot, "Attempts        1")
+            await pilot.press("j")
+            await until_shown(pilot, "Tokens          24 in, 2 out")
+            await pilot.press("w")
+            await until(pilot, lambda: "Tokens          24 in, 2 out" not in shown(pilot))
+            await pilot.press("w", "g")
+            pane = pilot.app.screen.query_one(Preview)
+            await until(pilot, lambda: 40 < pane.size.width < 60)
+            await pilot.press("+", "+")
+            await until(pilot, lambda: pane.size.width > 80)
+            await pilot.press("_", "_")
+            await until(pilot, lambda: not pane.display)
+            await pilot.press("+")
+            bench.pass_after(120)
+            bench.pass_after(1)
+            await until_shown(pilot, "Tokens          24 in, 2 out")
+            await pilot.resize_terminal(100, 30)
+            await until(pilot, lambda: "Tokens          24 in, 2 out" not in shown(pilot))

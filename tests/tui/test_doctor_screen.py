@@ -1,0 +1,129 @@
+"""The Doctor screen and the alerts: what is wrong, in what order, and how quick the console is."""
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+from support.console_builders import NOW, LedgerBuilder, a_busy_ledger
+from support.console_pilot import (
+    app_of,
+    in_another_process,
+    lines,
+    opened,
+    shown,
+    table,
+    until,
+    until_shown,
+)
+
+from core.clock import ManualClock
+from state.batches import leases
+from state.operations import alerts
+from titan_console.cli.main import cli
+from titan_console.doctor.checks import Finding, Health
+from titan_console.session.ui_metrics import Vitals, in_words
+from titan_console.tui.app import TitanApp
+from titan_console.tui.screens.doctor import finding_rows, findings_title
+
+
+def test_what_is_bad_comes_first() -> None:
+    findings = [Finding(health, health.value, "x") for health in Health]
+    assert [row.cells["health"].text for row in finding_rows(findings)] == [
+        *("✗ bad", "! look", "✓ ok")
+    ]
+    assert findings_title(findings) == "Checks 3 · 1 bad, 1 to look at · r: check again"
+    assert "all is well" in findings_title(findings[:1])
+
+
+def test_the_console_s_own_figures_in_words() -> None:
+    measured = Vitals()
+    assert in_words(measured.answered) == "nothing measured yet"
+    for milliseconds in range(1, 101):
+        measured.note_answer(milliseconds / 1000)
+    assert in_words(measured.answered) == (
+        "p50 50 ms, p95 95 ms, p99 99 ms, most 100 ms (100 measured)"
+    )
+
+
+async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Path) -> None:
+    made = a_busy_ledger(tmp_path)
+    for _ in range(3):
+        made.clock.advance(900)
+        made.poll()
+    async with opened(made) as pilot:
+        await pilot.press("8")
+        await until_shown(pilot, "a pass every 15m")
+        await until_shown(pilot, "was sent and its answer lost")
+        await until_shown(pilot, "titan.db is whole")
+        await until_shown(pilot, "wal ")
+        screen = shown(pilot)
+        assert "ANTHROPIC_API_KEY" not in screen
+        assert "✗ bad" in screen
+        results = tmp_path / "batch-results"
+        results.mkdir()
+        for (key,) in made.ledger.rows("SELECT key FROM batches"):
+            (results / f"{key}.jsonl").touch(0o600)
+        await pilot.press("r")
+        await until(pilot, lambda: "✗ bad" not in shown(pilot))
+
+
+async def test_it_measures_how_long_a_commit_takes_to_be_painted(tmp_path: Path) -> None:
+    async with opened(LedgerBuilder(tmp_path)) as pilot:
+        await pilot.press("8")
+        await until_shown(pilot, "commit to paint")
+        before = app_of(pilot).view.vitals.pictures
+        await in_another_process(tmp_path, "made.submit('from-elsewhere')")
+        vitals = app_of(pilot).view.vitals
+        await until(pilot, lambda: vitals.pictures > before and bool(vitals.painted))
+        assert vitals.answered
+        await until(pilot, lambda: "(1 measured)" in shown(pilot))
+
+
+async def test_without_a_ledger_it_still_checks(tmp_path: Path) -> None:
+    app = TitanApp(tmp_path / "none", ManualClock(NOW))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "No ledger yet")
+        await pilot.press("8")
+        await until_shown(pilot, "none yet; it will be")
+        assert table(pilot, "checks").row_count
+
+
+async def test_raised_alerts_stand_above_every_page(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    alerts.update(
+        made.ledger, [("errors", "day", "9 requests failed"), ("poller", "silent", "No pass ran")]
+    )
+    async with opened(made, (80, 24)) as pilot:
+        await until_shown(pilot, "! alert poller: No pass ran and 1 more")
+        for digit in "345678":
+            await pilot.press(digit)
+            await pilot.pause()
+            assert any("! alert poller" in line for line in lines(pilot))
+        alerts.update(made.ledger, [])
+        await until(pilot, lambda: "! alert" not in shown(pilot))
+
+
+def test_doctor_prints_what_the_screen_checks(tmp_path: Path) -> None:
+    made = a_busy_ledger(tmp_path)
+    alerts.update(made.ledger, [("errors", "day", "9 requests failed")])
+    made.close()
+    done = CliRunner().invoke(cli, ["doctor", "--json"], env={"TITAN_HOME": str(tmp_path)})
+    findings = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert findings["alert"]["detail"] == "errors: 9 requests failed"
+    assert (findings["last pass"]["health"], findings["last pass"]["detail"]) == (
+        "ok",
+        "found nothing to do",
+    )
+    assert ", wal " in findings["disk"]["detail"]
+
+
+def test_a_last_pass_with_troubles_is_a_warning_that_tells_them(tmp_path: Path) -> None:
+    made = a_busy_ledger(tmp_path)
+    pass_id = leases.begin_pass(made.ledger)
+    summary = {"ran": True, "open": 2, "troubles": ["The API is away.", "A file is gone."]}
+    leases.end_pass(made.ledger, pass_id, summary)
+    made.close()
+    done = CliRunner().invoke(cli, ["doctor", "--json"], env={"TITAN_HOME": str(tmp_path)})
+    found = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert found["last pass"]["health"] == "warn"
+    assert found["last pass"]["detail"] == "open 2, troubles The API is away.; A file is gone."

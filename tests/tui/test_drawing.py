@@ -1,0 +1,103 @@
+"""What is drawn anew, and what stays as it is: a calm screen costs little."""
+
+import gc
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from support.console_builders import LedgerBuilder, a_busy_ledger
+from support.console_pilot import opened, shown, table, until, until_shown
+from textual.strip import Strip
+from textual.widgets._footer import FooterKey
+
+from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.row_drawing import Look, Row, RowDrawing
+
+_WALK = (("tab", "recent"), ("tab", "errors"), ("shift+tab", "recent"), ("shift+tab", "open"))
+
+
+@pytest.fixture
+def _collector_off() -> Generator[None]:
+    gc.disable()
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+async def test_a_commit_draws_the_line_of_what_it_changed_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    first = made.accept(made.submit("first"))
+    made.accept(made.submit("second"))
+    made.collected("third", 2, [])
+    drawn: list[object] = []
+    draw = RowDrawing._draw
+
+    def noted(self: RowDrawing, look: Look, width: int, row: Row | None) -> Strip:
+        drawn.append(look.key)
+        return draw(self, look, width, row)
+
+    async with opened(made) as pilot:
+        await until_shown(pilot, "third")
+        await pilot.pause()
+        monkeypatch.setattr(RowDrawing, "_draw", noted)
+        made.look_failed(first, "404: lost sight of it")
+        await until_shown(pilot, "404: lost sight")
+        assert set(drawn) == {first.key}
+
+
+async def test_only_the_list_that_has_the_focus_shows_its_cursor(tmp_path: Path) -> None:
+    made = a_busy_ledger(tmp_path)
+    async with opened(made) as pilot:
+        await until_shown(pilot, "Last 6 ended")
+        for key, name in (("", "open"), *_WALK):
+            await pilot.press(*[key] if key else [])
+            await until(pilot, lambda name=name: table(pilot, name).has_focus)
+            await pilot.pause()
+            lit = [
+                other
+                for other in ("open", "recent", "errors")
+                if _background(table(pilot, other), 1) != _background(table(pilot, other), 2)
+            ]
+            assert lit == [name]
+
+
+def _background(shown: RecordTable, line: int) -> object:
+    """Behind the text of that line of the window; the first one is the header."""
+    style = next(part.style for part in shown.render_line(line) if part.text.strip())
+    return style.bgcolor if style else None
+
+
+async def test_the_line_of_keys_is_made_anew_only_when_it_reads_differently(
+    tmp_path: Path,
+) -> None:
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until_shown(pilot, "q Quit")
+        keys = list(pilot.app.screen.query(FooterKey))
+        await pilot.press("tab")
+        await until(pilot, lambda: table(pilot, "recent").has_focus)
+        await pilot.pause()
+        assert list(pilot.app.screen.query(FooterKey)) == keys
+        assert "/ Filter" in shown(pilot)
+        await pilot.press("/")
+        await until(pilot, lambda: "/ Filter" not in shown(pilot))
+
+
+async def test_where_it_is_wanted_every_screen_is_drawn_in_ascii_alone(tmp_path: Path) -> None:
+    (tmp_path / "titan.toml").write_text("[console]\nascii = true\n")
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until_shown(pilot, "> in progress")
+        for screen in "12345678":
+            await pilot.press(screen)
+            await pilot.pause()
+            assert shown(pilot).isascii()
+        await pilot.press("1", "C")
+        await until_shown(pilot, "Back  esc")
+        assert shown(pilot).isascii()
+
+
+@pytest.mark.usefixtures("_collector_off")
+async def test_the_collector_that_the_start_turned_off_works_again(tmp_path: Path) -> None:
+    async with opened(a_busy_ledger(tmp_path)) as pilot:
+        await until(pilot, gc.isenabled)

@@ -1,0 +1,126 @@
+"""Estimates in words, and the lists that show and sort by them."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from support.console_builders import NOW, LedgerBuilder
+from support.console_pilot import lines, opened, shown, table, until, until_shown
+
+from core.clock import ManualClock
+from core.money.eta import Outlook, Risk, Stage
+from core.reporting import json_reports
+from state.model.timestamps import to_text
+from titan_console.cli.main import cli
+from titan_console.text.eta_labels import ends, reason, risk, rough
+
+HOUR = timedelta(hours=1)
+
+
+def found(**changes: object) -> Outlook:
+    plain: dict[str, object] = {"stage": Stage.RUNNING, "known": 9, "like_it": 4}
+    return Outlook(**{**plain, **changes})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("outlook", "said"),
+    [
+        (found(low=NOW + HOUR / 5, high=NOW + HOUR), "12m..60m"),
+        (found(low=NOW + 1.7 * HOUR, high=NOW + 12.2 * HOUR), "1.7h..12h"),
+        (found(low=NOW + HOUR / 5, high=NOW + HOUR / 5), "12m"),
+        (found(low=NOW + HOUR, high=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "60m..2h once sent"),
+        (found(like_it=0), "beyond all 9"),
+        (found(known=4, like_it=0), "no history yet"),
+        (found(stage=Stage.ENDING), "soon"),
+    ],
+)
+def test_the_end_in_words(outlook: Outlook, said: str) -> None:
+    assert ends(outlook, NOW)[0] == said
+
+
+def test_a_rough_time_never_rounds_to_nothing() -> None:
+    assert [rough(timedelta(0)), rough(timedelta(days=3))] == ["1m", "3d"]
+
+
+@pytest.mark.parametrize("level", Risk)
+def test_every_risk_has_a_glyph_and_a_word(level: Risk) -> None:
+    label = risk(found(risk=level))
+    assert len(label.glyph) == 1
+    assert label.word
+
+
+def test_the_reason_counts_its_like_and_the_late_ones() -> None:
+    assert reason(found(miss=0.25, late=1)) == (
+        "by 4 that took longer than its age, 1 ended after T-2h"
+    )
+    assert reason(found(like_it=0)) == "it runs for longer than all 9 before it"
+
+
+def a_ledger_with_history(home: Path) -> LedgerBuilder:
+    """Ten batches of `feed` took one to ten hours; three more are open."""
+    made = LedgerBuilder(home, ManualClock(NOW - timedelta(hours=60)))
+    for hours in range(1, 11):
+        batch = made.accept(made.submit(f"feed-{hours}", 2))
+        made.clock.advance(hours * 3600)
+        made.collect(batch)
+    made.accept(made.submit("safe", due_in=timedelta(hours=40)))
+    made.accept(made.submit("tight", due_in=timedelta(hours=10)))
+    made.accept(made.submit("odd", due_in=timedelta(hours=14), workflow="other"))
+    made.clock.advance((NOW - made.clock.now()).total_seconds())
+    return made
+
+
+async def test_open_batches_show_when_they_end_and_what_they_risk(tmp_path: Path) -> None:
+    async with opened(a_ledger_with_history(tmp_path)) as pilot:
+        await until_shown(pilot, "3h..5h")
+        screen = lines(pilot)
+    (safe,) = (line for line in screen if "  safe " in line)
+    (tight,) = (line for line in screen if " tight " in line)
+    (odd,) = (line for line in screen if " odd " in line)
+    assert "✓ low" in safe
+    assert "! some" not in safe
+    assert "‼ high" in tight
+    assert "no history yet" in odd
+    assert "? unknown" in odd
+
+
+async def test_s_sorts_by_risk_and_the_cursor_stays_on_its_batch(tmp_path: Path) -> None:
+    async with opened(a_ledger_with_history(tmp_path)) as pilot:
+        await until_shown(pilot, "3h..5h")
+        assert table(pilot, "open").current_key() == "tb-0011-k3x9"
+        await pilot.press("s")
+        await until_shown(pilot, "Sort open batches")
+        await pilot.press("r")
+        await until_shown(pilot, "Open batches 3 · risk first")
+        assert table(pilot, "open").keys == ["tb-0012-k3x9", "tb-0013-k3x9", "tb-0011-k3x9"]
+        assert table(pilot, "open").current_key() == "tb-0011-k3x9"
+
+
+async def test_at_80_columns_the_risk_stays_and_the_band_goes(tmp_path: Path) -> None:
+    async with opened(a_ledger_with_history(tmp_path), (80, 24)) as pilot:
+        await until(pilot, lambda: "‼ high" in shown(pilot))
+        assert "3h..5h" not in shown(pilot)
+
+
+def test_status_says_the_same_in_words_and_in_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = a_ledger_with_history(tmp_path)
+    report = json_reports.status(made.ledger, now_ts=to_text(NOW))
+    made.close()
+    etas = {batch["tag"]: batch["eta"] for batch in report["open"]}
+    assert etas["tight"] == {
+        "stage": "running",
+        "p50_ts": to_text(NOW + 3 * HOUR),
+        "p95_ts": to_text(NOW + 5 * HOUR),
+        "history": 10,
+        "like_it": 5,
+        "risk": "high",
+        "miss_chance": 0.4,
+    }
+    assert (etas["safe"]["risk"], etas["odd"]["risk"]) == ("low", "unknown")
+    monkeypatch.setenv("TITAN_HOME", str(tmp_path))
+    words = CliRunner().invoke(cli, ["status"]).output
+    assert "ENDS IN" in words
+    assert "no history yet" in words

@@ -1,0 +1,199 @@
+"""The Audit screen and its twin: orders on top, the log below, each event whole on Enter."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from support.console_builders import NOW, LedgerBuilder, a_busy_ledger
+from support.console_pilot import lines, opened, shown, table, until, until_shown
+from support.hostile import EVIL, hidden
+
+from state.model.filter_terms import Field
+from state.operations import commands
+from state.operations.commands import NewCommand, Verb
+from state.queries import audit_views, event_query, known_values, views
+from state.queries.audit_views import AuditLine
+from titan_console.cli.main import cli
+from titan_console.text import event_labels
+from titan_console.text.filters import parse
+from titan_console.text.format import Tone
+from titan_console.tui.screens.events import AuditScreen
+
+
+def found(made: LedgerBuilder, line: str) -> list[AuditLine]:
+    """What the log holds under a filter."""
+    asked = parse(line, AuditScreen.VOCABULARY)
+    assert not asked.mistakes
+    ids = event_query.ids(made.ledger, asked.terms, made.clock.now())
+    lines_by_id = audit_views.lines(made.ledger, ids)
+    return [lines_by_id[number] for number in ids]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "tone"),
+    [
+        ("batch.collected_in_part", "· batch collected in part", Tone.PLAIN),
+        ("batch.collected", "✓ batch collected", Tone.GOOD),
+        ("batch.may_be_paid_twice", "✗ batch may be paid twice", Tone.BAD),
+        ("batch.look_failed", "! batch look failed", Tone.WARN),
+        ("hold", "! hold", Tone.WARN),
+        ("alert.raised", "✗ alert raised", Tone.BAD),
+    ],
+)
+def test_a_kind_in_words_has_a_glyph(kind: str, said: str, tone: Tone) -> None:
+    label = event_labels.what(kind)
+    assert (str(label), label.tone) == (said, tone)
+
+
+def test_the_reason_stands_apart_from_the_rest() -> None:
+    detail = {"reason": "429", "until": "noon", "tries": 2, "fence": "", "exit_code": None}
+    assert event_labels.why(detail) == "429"
+    assert event_labels.outcome(detail) == "until noon, tries 2"
+    assert event_labels.outcome({"outcome": "3 replayed", "new": 3}) == "3 replayed"
+
+
+async def test_the_log_is_whole_and_an_event_opens_with_its_detail(tmp_path: Path) -> None:
+    made = a_busy_ledger(tmp_path)
+    logged = views.events(made.ledger, limit=1000)
+    async with opened(made) as pilot:
+        await pilot.press("7")
+        await until_shown(pilot, "! hold")
+        events = table(pilot, "events")
+        assert list(events.keys) == [event.id for event in logged]
+        events.move_to(next(n for n, event in enumerate(logged) if event.kind == "hold"))
+        await until_shown(pilot, "the API's queue is full (429)")
+        await pilot.press("enter")
+        await until_shown(pilot, '"until": "2026-05-02T12:27:00.000Z"')
+        assert "Audit >  event" in lines(pilot)[0]
+        await pilot.press("escape")
+        await until_shown(pilot, "Event log, newest first")
+
+
+async def test_orders_stand_on_top_with_their_countdown(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    batch = made.accept(made.submit("feed"))
+    order = NewCommand(
+        verb=Verb.CANCEL, items=[batch.id], reason="too dear", not_before=NOW + timedelta(seconds=8)
+    )
+    commands.give(made.ledger, order)
+    async with opened(made, (80, 24)) as pilot:
+        await pilot.press("7")
+        await until_shown(pilot, "◔ pending in 8s")
+        assert "Orders · 1 to be done" in shown(pilot)
+        made.clock.advance(8)
+        await until_shown(pilot, "◔ pending, next pass")
+
+
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        ("kind:collected", {"batch.collected"}),
+        ('kind:"look failed"', {"batch.look_failed"}),
+        ("kind:batch.look_failed", {"batch.look_failed"}),
+        ("kind:hold,look_failed", {"hold", "batch.look_failed"}),
+        ("who:nobody", set[str]()),
+        ('"queue is full"', {"hold", "batch.released"}),
+        ("cost>0.39", {"batch.collected"}),
+        ("cost>99", set[str]()),
+        ("kind:100%", set[str]()),
+    ],
+)
+def test_a_filter_finds_lines_of_the_log(tmp_path: Path, line: str, kinds: set[str]) -> None:
+    made = a_busy_ledger(tmp_path)
+    assert {event.event.kind for event in found(made, line)} == kinds
+
+
+def test_terms_about_work_find_its_batches_and_its_submissions(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.accept(made.submit("feed-1"))
+    made.accept(made.submit("news-1", workflow="news"))
+    for line in ("tag:news", "wf:news", "news-1"):
+        kinds = {event.event.kind for event in found(made, line)}
+        assert {"submission.taken_in", "batch.accepted"} <= kinds
+        assert len(found(made, line)) < len(found(made, ""))
+    assert [e.event.id for e in found(made, "!tag:news")] == [
+        e.event.id for e in found(made, "") if e not in found(made, "tag:news")
+    ]
+
+
+def test_a_filter_finds_what_the_detail_says_in_any_letters(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.look_failed(made.accept(made.submit("feed")), 'Überlast: "später" 100%_')
+    for line in ("Überlast", '"\\"später"', "100%_"):
+        assert [event.event.kind for event in found(made, line)] == ["batch.look_failed"]
+    assert not found(made, "100xx")
+
+
+def test_kinds_and_people_of_the_log_can_be_completed(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.accept(made.submit("feed"))
+    known = known_values.read(made.ledger)
+    assert {"batch.accepted", "submission.taken_in"} <= set(known[Field.KIND])
+    assert set(known[Field.WHO]) == {event.event.actor for event in found(made, "")}
+
+
+def test_a_filter_by_age_counts_from_now(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("first")
+    made.clock.advance(7200)
+    made.submit("second")
+    assert {line.event.at for line in found(made, "age>1h")} == {"2026-05-02T12:00:00.000Z"}
+    assert {line.event.at for line in found(made, "age<1h")} == {"2026-05-02T14:00:00.000Z"}
+
+
+async def test_the_log_is_narrowed_and_turned_round(tmp_path: Path) -> None:
+    made = a_busy_ledger(tmp_path)
+    async with opened(made) as pilot:
+        await pilot.press("7")
+        await until_shown(pilot, "! hold")
+        events = table(pilot, "events")
+        everything = list(events.keys)
+        await pilot.press("slash", *"kind:hold", "enter")
+        await until_shown(pilot, "1 match")
+        assert len(events.keys) == 1
+        await pilot.press("slash", *" !hold", "enter")
+        await until_shown(pilot, "Nothing matches. Esc takes the filter away.")
+        await pilot.press("escape", "i")
+        await until_shown(pilot, "Event log, oldest first")
+        await until(pilot, lambda: list(events.keys) == everything[::-1])
+        await pilot.press("s", "n")
+        await until_shown(pilot, "Event log, newest first")
+        await until(pilot, lambda: list(events.keys) == everything)
+
+
+async def test_new_events_appear_and_hostile_ones_are_harmless(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("first")
+    async with opened(made, (60, 16)) as pilot:
+        await pilot.press("7")
+        await until_shown(pilot, "submission taken in")
+        batch = made.accept(made.submit("second"))
+        made.look_failed(batch, EVIL)
+        await until(pilot, lambda: "batch look failed" in shown(pilot))
+        await pilot.press("g", "enter")
+        await until_shown(pilot, "event")
+        assert not [c for line in lines(pilot) for c in hidden(line)]
+
+
+def test_events_prints_the_same_lines(tmp_path: Path) -> None:
+    made = a_busy_ledger(tmp_path)
+    found = audit_views.latest(made.ledger, limit=1000)
+    made.close()
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(cli, ["events", *arguments], env={"TITAN_HOME": str(tmp_path)})
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    printed = [json.loads(line) for line in run("--json", "--limit", "1000").splitlines()]
+    assert [line["id"] for line in printed] == [line.event.id for line in found]
+    assert list(printed[0]) == [
+        *("id", "at", "actor", "kind", "batch_id", "tag", "subject", "cost_usd", "detail")
+    ]
+    collected = [line for line in printed if line["kind"] == "batch.collected"]
+    assert collected[-1]["cost_usd"] == 0.4
+    assert len(run("--json", "--since", "2026-05-02").splitlines()) < len(printed)
+    assert "batch sending" in run("--limit", "5")
+    assert "Nothing has happened" in run("--since", "2026-12-31")

@@ -1,0 +1,107 @@
+"""The Jobs screen: the catalogue, what each job did last, when it is due, what is refused."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from support.console_builders import A_CATALOGUE, NOW, Failure, LedgerBuilder, a_month
+from support.console_pilot import opened, shown, table, until, until_shown
+
+from core.config import titan_file
+from core.reporting import job_status
+from core.reporting.job_status import JobBoard
+from state.files.folder import Folder
+from state.operations import hook_runs, pauses
+from state.queries.job_views import JobRun
+from titan_console.cli.main import cli
+from titan_console.tui.screens.job_rows import delivery, jobs_title, outcome, strip
+
+
+def a_run(**changes: object) -> JobRun:
+    plain: dict[str, object] = {
+        **dict.fromkeys(
+            ("key", "workflow", "created_ts", "finished_ts"), "2026-05-02T11:00:00.000Z"
+        ),
+        **dict.fromkeys(("job", "deadline_ts", "delivered_ts")),
+        "request_count": 4,
+        "failed": 0,
+        "is_sent": True,
+    }
+    return JobRun(**{**plain, **changes})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("run", "glyph"),
+    [
+        (a_run(), "✓"),
+        (a_run(failed=1), "!"),
+        (a_run(failed=4), "✗"),
+        (a_run(finished_ts=None), "▸"),
+        (a_run(finished_ts=None, is_sent=False), "◦"),
+    ],
+)
+def test_each_run_is_a_glyph(run: JobRun, glyph: str) -> None:
+    assert outcome(run) == glyph
+
+
+def test_the_newest_run_stands_on_the_right() -> None:
+    assert strip([a_run(finished_ts=None), a_run(failed=1), a_run()]) == "✓!▸"
+
+
+def test_delivery_says_what_is_to_come() -> None:
+    assert str(delivery(a_run(delivered_ts="2026-05-02T11:00:00.000Z"), NOW)) == "✓ 1h 00m ago"
+    assert str(delivery(a_run(), NOW)) == "◔ next pass"
+    assert str(delivery(a_run(finished_ts=None), NOW)) == "▸ under way"
+
+
+def test_without_a_file_or_with_a_bad_one_the_title_says_what_to_do() -> None:
+    empty = JobBoard(has_file=False, lines=(), never={}, mistakes=())
+    assert "titan-console jobs init" in jobs_title(empty)
+
+
+async def test_jobs_show_lane_runs_windows_pause_and_delivery(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    (tmp_path / "titan.toml").write_text(A_CATALOGUE, "utf-8")
+    made.collected("feed-2026-05-01", 2, [Failure()], workflow="feed")
+    made.accept(made.submit("feed-2026-05-02", 2, due_in=timedelta(hours=26), workflow="feed"))
+    made.submit("stray", 1, workflow="stray")
+    pauses.pause(made.ledger, ["stray"], who="ops", reason="too dear")
+    with made.ledger.transaction("note"):
+        hook_runs.note(made.ledger, "feed", "2026-05-01", "feed.jsonl")
+    async with opened(made) as pilot:
+        await pilot.press("6")
+        await until_shown(pilot, "!▸")
+        jobs = table(pilot, "jobs")
+        assert list(jobs.keys) == ["feed", "talk", "stray"]
+        feed, talk, stray = (jobs.row_of(key) for key in jobs.keys)
+        assert feed and talk and stray  # noqa: PT018 - all three rows
+        due = (NOW + timedelta(hours=26)).astimezone()
+        assert feed.cells["fallback"].text == f"{due - timedelta(hours=2):%a %H:%M}"
+        assert feed.cells["submit"].text == f"{due - timedelta(hours=2):%a %H:%M}"
+        assert feed.cells["settled"].text == "◔ due"
+        assert feed.cells["lane"].text == "▸ batch"
+        assert talk.cells["lane"].text == "· sync"
+        assert stray.cells["lane"].text == "‖ paused"
+        assert "titan-bridge-watchdog" in shown(pilot)
+
+
+async def test_a_new_titan_toml_is_read_by_itself(tmp_path: Path) -> None:
+    async with opened(a_month(tmp_path), (80, 24)) as pilot:
+        await pilot.press("6")
+        await until_shown(pilot, "titan-console jobs init")
+        titan_file.begin(Folder(tmp_path))
+        await until(pilot, lambda: "titan-daily-feed" in shown(pilot))
+
+
+def test_jobs_as_json_have_what_the_screen_shows(tmp_path: Path) -> None:
+    made = a_month(tmp_path)
+    (tmp_path / "titan.toml").write_text(A_CATALOGUE, "utf-8")
+    board = job_status.read(made.ledger, Folder(tmp_path), NOW)
+    made.close()
+    done = CliRunner().invoke(cli, ["jobs", "--json"], env={"TITAN_HOME": str(tmp_path)})
+    feed, talk = json.loads(done.stdout)["jobs"]
+    assert feed["last_failed"] == board.lines[0].runs[0].failed == 1
+    assert (feed["lane"], talk["lane"], talk["fallback_ts"]) == ("batch", "sync", None)
+    assert feed["submit_from_ts"] < feed["fallback_ts"] < feed["next_due_ts"]

@@ -1,0 +1,141 @@
+import json
+from pathlib import Path
+
+import pytest
+from support.console_builders import LedgerBuilder
+from support.console_pilot import opened, shown, until, until_shown
+from support.terminal import Terminal
+
+from titan_console.session import preferences
+from titan_console.tui import keymap
+from titan_console.tui.app import TitanApp
+from titan_console.tui.keymap import Known, check
+from titan_console.tui.screens import available_actions
+from titan_console.tui.screens.help import HelpScreen
+from titan_console.tui.screens.menu import Menu
+from titan_console.tui.screens.page import Page
+from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.text_view import TextView
+
+BINDINGS = [
+    Known("tool.copy", ("y",), "Copy", TitanApp),
+    Known("tool.export", ("e",), "Export", TitanApp),
+    Known("list.mark", ("space",), "Mark", RecordTable),
+    Known("text.down", ("j", "down"), "Down", TextView),
+    Known("menu.back", ("escape",), "Back", Menu),
+    Known("page.figures", ("ctrl+e",), "Figures", Page),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "why"),
+    [
+        ("tool.copi", "c", "did you mean tool.copy?"),
+        ("tool.copy", "e", "e is the key of tool.export (Export)."),
+        ("tool.copy", "space", "space is the key of list.mark (Mark)."),
+        ("tool.copy", "ctrl+", "'ctrl+' is no key."),
+        ("tool.copy", "c,,d", "'' is no key."),
+    ],
+)
+def test_what_cannot_be_remapped_is_left_out_and_said(name: str, key: str, why: str) -> None:
+    made = check({name: key, "page.figures": "ctrl+f"}, BINDINGS)
+    assert made.keys == {"page.figures": "ctrl+f"}
+    (mistake,) = made.mistakes
+    assert mistake.startswith(f"titan.toml: console.keys.{name}: ")
+    assert why in mistake
+
+
+def test_keys_may_change_places_and_be_those_of_what_is_elsewhere() -> None:
+    swapped = {"tool.copy": "e", "tool.export": "y", "text.down": "space", "menu.back": "q"}
+    made = check(swapped, BINDINGS)
+    assert made.mistakes == ()
+    assert made.keys == swapped
+    assert keymap.keys_of(BINDINGS[3], made) == ("space",)
+    assert check({"tool.copy": "?, c"}, BINDINGS).keys == {"tool.copy": "question_mark,c"}
+
+
+def test_the_consoles_own_keys_do_not_clash() -> None:
+    bindings = keymap.known()
+    assert len({one.name for one in bindings}) > 60
+    for one in bindings:
+        assert check({one.name: ",".join(one.keys)}, bindings).mistakes == (), one
+
+
+def test_mistakes_in_the_table_are_told_and_the_rest_holds() -> None:
+    text = '[console]\ntheme = "pink"\nmouse = false\nmous = 1\nkeys = {"tool.copy" = 3}\n'
+    found = preferences.parse(text)
+    assert (found.theme, found.mouse, dict(found.keys)) == ("", False, {})
+    assert len(found.mistakes) == 3
+    assert preferences.parse("no toml [") == preferences.Preferences()
+
+
+async def test_another_key_does_it_and_the_help_says_so(tmp_path: Path) -> None:
+    toml = '[console]\ntheme = "light"\n[console.keys]\n"app.pause" = "m"\n"no.such" = "x"\n'
+    (tmp_path / "titan.toml").write_text(toml)
+    made = LedgerBuilder(tmp_path)
+    made.submit("one")
+    async with opened(made) as pilot:
+        assert pilot.app.theme == "titan-light"
+        notices = pilot.app._notifications
+        await until(pilot, lambda: any("no.such" in told.message for told in notices))
+        await pilot.press("p")
+        assert "PAUSED" not in shown(pilot)
+        await pilot.press("m")
+        await until_shown(pilot, "‖ PAUSED")
+        await pilot.press("question_mark", *"pause")
+        await until_shown(pilot, "m                Pause")
+
+
+async def test_the_help_shows_what_the_keys_do_here_and_is_searched_by_typing(
+    tmp_path: Path,
+) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("one")
+    async with opened(made, (120, 60)) as pilot:
+        await pilot.press("question_mark")
+        await until_shown(pilot, "Mark to here")
+        assert "Force sync" in shown(pilot)
+        assert "sent, answer lost" in shown(pilot)
+        await pilot.press(*"copy")
+        await until(pilot, lambda: "Mark to here" not in shown(pilot))
+        assert "y                Copy" in shown(pilot)
+        await pilot.press(*"[/x]")
+        await until_shown(pilot, "No key does that here.")
+        await pilot.press("escape")
+        assert not isinstance(pilot.app.screen, HelpScreen)
+
+
+async def test_read_only_the_help_knows_no_orders(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.submit("one")
+    app = TitanApp(tmp_path, made.clock, read_only=True)
+    async with app.run_test(size=(120, 60)) as pilot:
+        await pilot.press("question_mark")
+        await until_shown(pilot, "Mark to here")
+        assert "Force sync" not in shown(pilot)
+        page = app.page()
+        assert page is not None
+        await pilot.press("escape")
+        assert not [one for one in available_actions.of(page) if one.name.startswith("verb.")]
+    made.close()
+
+
+def test_the_keys_are_listed_for_people_and_programs(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    rows = {row["id"]: row for row in terminal.run("keys", "--json").lines()}
+    assert rows["tool.copy"] == {
+        "id": "tool.copy",
+        "keys": ["y"],
+        "default_keys": ["y"],
+        "does": "Copy",
+        "where": ["TitanApp"],
+    }
+    (tmp_path / "titan.toml").write_text('[console.keys]\n"tool.copy" = "c"\n"tool.cop" = "x"\n')
+    listed = terminal.run("keys", "--json")
+    assert listed.code == 1
+    assert "did you mean tool.copy?" in listed.err
+    assert {row["id"]: row for row in listed.lines()}["tool.copy"]["keys"] == ["c"]
+    assert "tool.copy" in terminal.run("keys").out
+    doctor = json.loads(terminal.run("doctor", "--json").out.splitlines()[0])
+    assert doctor
+    assert "did you mean tool.copy?" in terminal.run("doctor").out

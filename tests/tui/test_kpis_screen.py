@@ -1,0 +1,63 @@
+"""The KPIs screen: the command's figures, day by day, workflow by workflow."""
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+from support.console_builders import NOW, a_month
+from support.console_pilot import lines, opened, shown, table, until_shown
+
+from core.config.denylist import NeverBatch
+from core.reporting import kpi_month
+from titan_console.cli.main import cli
+
+
+async def test_the_figures_are_the_command_s_and_open_by_workflow(tmp_path: Path) -> None:
+    made = a_month(tmp_path)
+    found = kpi_month.read(made.ledger, NeverBatch(), NOW.date())
+    async with opened(made) as pilot:
+        await pilot.press("5")
+        await until_shown(pilot, "KPIs of 30 days")
+        screen = shown(pilot)
+        for text in ("100.0%", "≥ 80.0%", "✓ met", "✗ missed", "batch share, day by day"):
+            assert text in screen
+        assert f"Turnaround of {len(found.turnarounds_s)} batches" in screen
+        assert "▲ p50 3.00 h" in screen
+        assert "p95 5.00 h ▲" in screen
+        spark = next(line for line in lines(pilot) if "batch share" in line and "█" in line)
+        assert spark.count("█") == 30
+        await pilot.press("j")
+        await until_shown(pilot, "saved in 30 days, day by day")
+        await pilot.press("enter")
+        await until_shown(pilot, "saved in 30 days by workflow")
+        assert list(table(pilot, "by").keys) == ["dream", "feed", "newsletter"]
+
+
+async def test_on_a_low_screen_the_figure_chooses_its_picture(tmp_path: Path) -> None:
+    async with opened(a_month(tmp_path), (80, 24)) as pilot:
+        await pilot.press("5")
+        await until_shown(pilot, "batch share, day by day")
+        assert "Turnaround of" not in shown(pilot)
+        await pilot.press("j", "j")
+        await until_shown(pilot, "Turnaround of")
+        await pilot.resize_terminal(60, 16)
+        await until_shown(pilot, "errored requests")
+
+
+def test_days_add_up_to_the_month_and_json_has_them(tmp_path: Path) -> None:
+    made = a_month(tmp_path)
+    found = kpi_month.read(made.ledger, NeverBatch(), NOW.date())
+    made.close()
+    days = [
+        next(kpi.value for kpi in kpis if kpi.name == "saved_usd_30d") or 0
+        for kpis in found.by_day.values()
+    ]
+    (saved,) = (kpi.value for kpi in found.overall if kpi.name == "saved_usd_30d")
+    assert saved is not None
+    assert abs(sum(days) - saved) < 0.01 * len(days)
+    printed = CliRunner().invoke(
+        cli, ["kpis", "--json", "--by-day", "--by-workflow"], env={"TITAN_HOME": str(tmp_path)}
+    )
+    report = json.loads(printed.stdout)
+    assert len(report["by_day"]) == 30
+    assert set(report) >= {"batch_share", "days", "workflows", "by_day"}

@@ -1,0 +1,246 @@
+from pathlib import Path
+
+import pytest
+from support.console_builders import CENT, Failure, LedgerBuilder
+from support.console_pilot import lines, opened, shown, until, until_shown
+from textual.events import Key
+from textual.pilot import Pilot
+
+from titan_console.tui.screens.requests import RequestsScreen
+
+
+@pytest.fixture(autouse=True)
+def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def a_ledger(home: Path) -> LedgerBuilder:
+    """Ten requests in two workflows; ids 1 and 2 failed, 9 and 10 are in flight."""
+    made = LedgerBuilder(home)
+    made.collected("feed-1", 8, [Failure(), Failure("api_error", "Internal error")])
+    made.accept(made.submit("news-1", ["cheap", "dear"], workflow="newsletter"))
+    return made
+
+
+def page_of(pilot: Pilot[None]) -> RequestsScreen:
+    page = pilot.app.screen
+    assert isinstance(page, RequestsScreen)
+    return page
+
+
+async def go_to_requests(pilot: Pilot[None], rows: int = 10) -> RequestsScreen:
+    await pilot.press("2")
+    await until(pilot, lambda: isinstance(pilot.app.screen, RequestsScreen))
+    await until(pilot, lambda: page_of(pilot).table.row_count == rows)
+    return page_of(pilot)
+
+
+async def type_(pilot: Pilot[None], text: str) -> None:
+    await pilot.press(*["space" if key == " " else key for key in text])
+
+
+async def test_a_filter_narrows_as_it_is_typed_and_escape_takes_one_thing_back_at_a_time(
+    tmp_path: Path,
+) -> None:
+    async with opened(a_ledger(tmp_path)) as pilot:
+        page = await go_to_requests(pilot)
+        await pilot.press("/")
+        await type_(pilot, "state:err")
+        await until(pilot, lambda: page.matches() == 2)
+        await pilot.press("enter")
+        await until_shown(pilot, "▽ state:err  2 match")
+        assert page.table.has_focus
+        await pilot.press("A")
+        await until_shown(pilot, "● 2 marked")
+        await pilot.press("/")
+        await type_(pilot, " api")
+        await until_shown(pilot, "▽ state:err api  1 matches")
+        await pilot.press("escape")
+        await until_shown(pilot, "▽ state:err  2 match")
+        assert not page.filter_line.is_open
+        await pilot.press("escape")
+        await until(pilot, lambda: page.table.row_count == 10)
+        assert "▽" not in shown(pilot)
+        assert "● 2 marked" in shown(pilot)
+        await pilot.press("escape")
+        assert "marked" not in shown(pilot)
+        await pilot.press("escape")
+        assert page_of(pilot) is page
+
+
+def _underlined(pilot: Pilot[None]) -> list[str]:
+    drawn = [part for strip in pilot.app.screen._compositor.render_strips() for part in strip]
+    return [part.text for part in drawn if part.style is not None and part.style.underline]
+
+
+async def test_what_cannot_be_understood_is_said_and_changes_nothing(tmp_path: Path) -> None:
+    async with opened(a_ledger(tmp_path)) as pilot:
+        page = await go_to_requests(pilot)
+        await pilot.press("/")
+        await type_(pilot, "state:lost")
+        await until_shown(pilot, "! there is no state lost; there are waiting, live")
+        await until(pilot, lambda: _underlined(pilot) == ["state:lost"])
+        await pilot.press("enter")
+        assert page.filter_line.is_open
+        assert page.table.row_count == 10
+        await pilot.press(*["backspace"] * 4)
+        await type_(pilot, "live")
+        await until(pilot, lambda: page.matches() == 2)
+        await pilot.press("enter")
+        assert not page.filter_line.is_open
+
+
+async def test_tab_completes_qualifiers_and_what_the_ledger_knows(tmp_path: Path) -> None:
+    async with opened(a_ledger(tmp_path)) as pilot:
+        page = await go_to_requests(pilot)
+        await pilot.press("/", "w", "tab")
+        await until_shown(pilot, "newsletter  feed")
+        await pilot.press("tab")
+        await until(pilot, lambda: page.matches() == 2)
+        await until_shown(pilot, "▽ wf:newsletter")
+        await pilot.press("tab")
+        await until(pilot, lambda: page.matches() == 8)
+        await until_shown(pilot, "▽ wf:feed")
+
+
+async def test_a_filter_that_matches_nothing_says_so(tmp_path: Path) -> None:
+    async with opened(a_ledger(tmp_path)) as pilot:
+        await go_to_requests(pilot)
+        await pilot.press("/")
+        await type_(pilot, "nowhere")
+        await pilot.press("enter")
+        await until_shown(pilot, "Nothing matches. Esc takes the filter away.")
+        assert "▽ nowhere  0 match" in shown(pilot)
+
+
+async def test_s_and_a_letter_sort_and_i_turns_the_order_round(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    for name, cents in (("b", 3), ("c", 1), ("a", 2)):
+        made.collected(name, [name], cost_nano=cents * CENT)
+    async with opened(made) as pilot:
+        page = await go_to_requests(pilot, 3)
+
+        def order() -> list[int]:
+            return [int(key) for key in page.table.keys]
+
+        await pilot.press("s", "c")
+        await until(pilot, lambda: order() == [1, 3, 2])
+        await until_shown(pilot, "⇅ cost, dearest first")
+        await pilot.press("i")
+        await until(pilot, lambda: order() == [2, 3, 1])
+        await until_shown(pilot, "⇅ cost, dearest first, inverted")
+        await pilot.press("s", "t")
+        await until(pilot, lambda: order() == [3, 1, 2])
+        await pilot.press("s", "escape")
+        assert order() == [3, 1, 2]
+        await pilot.press("s", "n")
+        await until(pilot, lambda: order() == [3, 2, 1])
+        assert "⇅" not in shown(pilot)
+
+
+def read_there(pilot: Pilot[None]) -> list[tuple[int, str]]:
+    """What is read, and on which line of the screen."""
+    return [(y, line[:50]) for y, line in enumerate(lines(pilot)) if "first-0" in line]
+
+
+async def test_what_comes_does_not_move_what_is_read_and_f_follows(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    made.accept(made.submit("first", 100))
+    async with opened(made) as pilot:
+        page = await go_to_requests(pilot, 100)
+        await pilot.press("j", "j")
+        await until_shown(pilot, "first-097")
+        before = read_there(pilot)
+        made.submit("second", 30)
+        await until_shown(pilot, "▲ 30 new")
+        made.submit("third", 7)
+        await until_shown(pilot, "▲ 37 new")
+        assert read_there(pilot) == before
+        assert page.table.current_key() == 98
+        await pilot.press("f")
+        await until_shown(pilot, "▲ following")
+        assert page.table.current_key() == 137
+        assert page.table.newer == 0
+        made.submit("fourth", 1)
+        await until(pilot, lambda: page.table.current_key() == 138)
+        await pilot.press("j")
+        await until(pilot, lambda: "following" not in shown(pilot))
+        made.submit("fifth", 2)
+        await until(pilot, lambda: page.table.row_count == 140)
+        assert page.table.current_key() == 137
+
+
+async def test_what_leaves_a_filtered_list_is_not_counted_as_new(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path)
+    gone = made.accept(made.submit("leaves", 40))
+    made.accept(made.submit("stays", 60))
+    async with opened(made, (120, 30)) as pilot:
+        page = await go_to_requests(pilot, 100)
+        await pilot.press("/")
+        await type_(pilot, "state:live")
+        await pilot.press("enter")
+        await until(pilot, lambda: page.matches() == 100)
+        await pilot.press("G", "k")
+        assert page.table.current_key() == 2
+        made.collect(gone)
+        await until(pilot, lambda: page.matches() == 60)
+        assert page.table.newer == 0
+        assert page.table.current_key() == 41
+        made.accept(made.submit("comes", 5))
+        await until_shown(pilot, "▲ 5 new")
+        await pilot.press("g")
+        assert "▲" not in shown(pilot)
+
+
+async def test_marks_stay_when_the_list_changes_and_say_what_is_not_listed(tmp_path: Path) -> None:
+    made = a_ledger(tmp_path)
+    async with opened(made) as pilot:
+        page = await go_to_requests(pilot)
+        await pilot.press("space", "space", "/")
+        await type_(pilot, "state:errored")
+        await pilot.press("enter")
+        await until(pilot, lambda: page.matches() == 2)
+        await until_shown(pilot, "● 2 marked, 2 of them not listed")
+        await pilot.press("A")
+        await until_shown(pilot, "● 4 marked, 2 of them not listed")
+        assert list(page.table.chosen_keys()) == [2, 1, 9, 10]
+        made.submit("more", 2)
+        await pilot.press("escape")
+        await until(pilot, lambda: page.matches() == 12)
+        await until_shown(pilot, "● 4 marked")
+        assert list(page.table.chosen_keys()) == [10, 9, 2, 1]
+        await pilot.press("U")
+        assert list(page.table.chosen_keys()) == [page.table.current_key()]
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 16), (30, 8)])
+async def test_the_filter_line_fits_every_terminal(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with opened(a_ledger(tmp_path), size) as pilot:
+        page = await go_to_requests(pilot)
+        await pilot.press("/")
+        await type_(pilot, "state:errored")
+        await until(pilot, lambda: page.matches() == 2)
+        await until_shown(pilot, "state:errored")
+        drawn = lines(pilot)
+        assert len(drawn) == size[1]
+
+
+async def test_keys_that_come_all_at_once_are_all_typed(tmp_path: Path) -> None:
+    async with opened(a_ledger(tmp_path)) as pilot:
+        page = await go_to_requests(pilot)
+        for key in ("/", *"state:live", "/", "backspace", "enter"):
+            pilot.app.post_message(
+                Key("slash" if key == "/" else key, key if len(key) == 1 else None)
+            )
+        await until_shown(pilot, "▽ state:live  2 match")
+        assert not page.filter_line.is_open
+
+
+async def test_of_two_quick_letters_the_first_sorts(tmp_path: Path) -> None:
+    async with opened(a_ledger(tmp_path)) as pilot:
+        page = await go_to_requests(pilot)
+        for key in "sts":
+            pilot.app.post_message(Key(key, key))
+        await until(pilot, lambda: page.sort.letter == "t")
+        assert pilot.app.theme == "titan-dark"
+        assert pilot.app.is_running

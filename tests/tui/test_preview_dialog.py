@@ -1,0 +1,143 @@
+"""The receipt before an order: what it says, what it asks, and what confirms it."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from support.builders import Bench, a_bench
+from support.command_pilot import SMALL, TINY, console, failed, given, to_errors, to_receipt
+from support.console_pilot import shown, until, until_shown
+from textual.widgets import Button, Input
+
+from titan_console.sandbox.model.timing import Plan
+from titan_console.tui.screens.preview import ReceiptScreen
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Generator[Bench, None, None]:
+    with a_bench(tmp_path, plan=Plan.instant()) as bench:
+        yield bench
+
+
+def edits_on_disk(bench: Bench) -> set[str]:
+    return {path.name for path in bench.folder.spool.glob("edit_*")}
+
+
+def edits_in_use(bench: Bench) -> set[str]:
+    rows = bench.engine.context.ledger.rows("SELECT DISTINCT spool_file FROM edits")
+    return {row[0] for row in rows}
+
+
+async def test_the_focus_is_on_cancel_and_enter_orders_nothing(bench: Bench) -> None:
+    failed(bench, 1)
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        for key in ("enter", "escape"):
+            await pilot.press("X")
+            await to_receipt(pilot, "Acknowledge 1 request ")
+            await pilot.press(key)
+            await until(pilot, lambda: not isinstance(pilot.app.screen, ReceiptScreen))
+    assert given(bench) == []
+
+
+@pytest.mark.parametrize("button", ["#cancel", "#confirm"])
+async def test_a_button_pressed_twice_in_a_moment_is_pressed_once(
+    bench: Bench, button: str
+) -> None:
+    failed(bench, 1)
+    async with console(bench) as pilot:
+        await to_errors(pilot)
+        await pilot.press("X")
+        await to_receipt(pilot, "Acknowledge 1 request ")
+        pressed = pilot.app.screen.query_one(button, Button)
+        pressed.press()
+        pressed.press()
+        await until(pilot, lambda: not isinstance(pilot.app.screen, ReceiptScreen))
+        await until_shown(pilot, "Latest errors 1")
+    assert len(given(bench)) == (button == "#confirm")
+
+
+async def test_more_than_a_hundred_rows_want_their_number_typed(bench: Bench) -> None:
+    failed(bench, 120)
+    async with console(bench, SMALL) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "✗ errored")
+        await pilot.press("A", "X")
+        await to_receipt(pilot, "Acknowledge 120 requests")
+        await until_shown(pilot, "120 to confirm: more than 100 rows")
+        await pilot.press("y")
+        await until_shown(pilot, "Type 120 to confirm.")
+        await pilot.press("1", "2", "enter")
+        assert given(bench) == []
+        await pilot.press("0", "enter")
+        await until_shown(pilot, "Acknowledge 120 requests in 8 s")
+    (command,) = given(bench)
+    assert command.item_count == 120
+
+
+async def test_all_that_match_want_their_number_typed_however_few(bench: Bench) -> None:
+    failed(bench, 30)
+    async with console(bench, SMALL) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "✗ errored")
+        await pilot.press("A", "X")
+        await to_receipt(pilot, "Acknowledge 30 requests")
+        await until_shown(pilot, "30 to confirm: everything that matches")
+        await pilot.press("3", "0", "y")
+        await until_shown(pilot, "Acknowledge 30 requests in 8 s")
+
+
+async def test_where_nothing_is_to_be_done_it_says_so_and_changes_nothing(bench: Bench) -> None:
+    bench.submit(2)
+    bench.pass_after(60)
+    async with console(bench) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "✓ succeeded")
+        await pilot.press("space", "C")
+        await until_shown(pilot, "Nothing of that is open any more; there is nothing to cancel.")
+        await pilot.press("y", "escape", "U", "X")
+        await until_shown(pilot, "Acknowledge: nothing here that it applies to.")
+    assert given(bench) == []
+
+
+async def test_an_edit_is_planned_while_it_is_typed_and_goes_with_the_command(
+    bench: Bench,
+) -> None:
+    failed(bench, 2, "row:invalid:p=1")
+    async with console(bench, SMALL) as pilot:
+        await to_errors(pilot)
+        await pilot.press("A", "R")
+        await until_shown(pilot, "2 invalid_request_error")
+        await pilot.press("y")
+        assert given(bench) == []
+        pilot.app.screen.query_one("#edits", Input).focus()
+        await pilot.press(*"max_tok")
+        await until_shown(pilot, "An edit is NAME=VALUE")
+        await pilot.press(*"ens=99 model=claude-haiku-4-5")
+        await to_receipt(pilot, "Replay 2 requests")
+        await until_shown(pilot, "--set=max_tokens=99")
+        await pilot.press("tab", "space", "tab", "tab", *"too short", "enter")
+        await until_shown(pilot, "--canary")
+        await until_shown(pilot, "--reason=too short")
+        pilot.app.screen.query_one("#cancel").focus()
+        await pilot.press("y")
+        await until_shown(pilot, "in 8 s")
+        # The drafts that were typed over are taken off the disk, a moment later.
+        await until(pilot, lambda: edits_on_disk(bench) == edits_in_use(bench))
+    (command,) = given(bench)
+    assert (command.reason, command.options) == ("too short", {"canary": True})
+
+
+@pytest.mark.parametrize("size", [SMALL, TINY, (40, 12)])
+async def test_the_receipt_is_usable_on_a_small_screen(bench: Bench, size: tuple[int, int]) -> None:
+    failed(bench, 120)
+    async with console(bench, size) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "✗")
+        await pilot.press("A", "R")
+        await to_receipt(pilot, "Replay 120 requests")
+        screen = shown(pilot)
+        for text in ("120 to confirm", "Back  esc", "Replay  y", "reason", "edits"):
+            assert text in screen
+        await pilot.press("y", *"120", "enter")
+        await until(pilot, lambda: bool(given(bench)))

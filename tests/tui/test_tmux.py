@@ -1,0 +1,43 @@
+"""The console in a real terminal, while other processes write the ledger."""
+
+import json
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from support.builders import some_requests
+from support.terminal import Terminal, a_server
+from support.tmux import Pane, settings
+
+from titan_console.sandbox.model.timing import Plan
+
+
+@pytest.fixture
+def pane(tmp_path: Path) -> Generator[Pane, None, None]:
+    """A terminal; the test needs tmux, which .ci/run installs."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed here")
+    pane = Pane(f"titan-{tmp_path.name}")
+    yield pane
+    pane.close()
+
+
+def test_a_batch_appears_and_ends_on_the_screen_as_others_write(pane: Pane, tmp_path: Path) -> None:
+    source = tmp_path / "morning-feed.jsonl"
+    source.write_text("".join(json.dumps(request) + "\n" for request in some_requests(4)))
+    with a_server(Plan.manual()) as (sandbox, address):
+        terminal = Terminal(tmp_path / "home", address)
+        pane.start(settings(terminal.home))
+        pane.until("No ledger yet")
+
+        terminal.run("submit", str(source))
+        screen = pane.until("morning-feed", "in progress")
+        assert "Open batches 1" in screen
+
+        sandbox.end(sandbox.books().batches[0].batch_id)
+        terminal.run("--poll")
+        screen = pane.until("collected", "LIVE")
+        assert "Nothing is open" in screen
+        pane.press("q")
+        assert pane.is_over()

@@ -1,0 +1,115 @@
+"""From launch to a replayed error, in a real terminal with real passes: the console's whole way."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from support.builders import some_requests
+from support.terminal import a_server
+from support.tmux import Pane, settings
+
+from core.bootstrap import open_engine
+from core.clock import SystemClock
+from core.config.settings import Settings, child_environment
+from core.intake.submit import Order
+from state.db.ledger import Ledger
+from titan_console.sandbox.model.timing import Plan
+
+
+@pytest.fixture
+def pane(tmp_path: Path) -> Generator[Pane, None, None]:
+    """A terminal; the test needs tmux, which .ci/run installs."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed here")
+    pane = Pane(f"titan-{tmp_path.name}")
+    yield pane
+    pane.close()
+
+
+def errored_batch(under: Settings) -> None:
+    """A ledger with one batch, whose two requests failed."""
+    under.home.mkdir()
+    (under.home / "titan.toml").write_text("[console]\ncountdown_s = 4\n")
+    with open_engine(under, actor="test") as engine:
+        engine.submit(some_requests(2), Order(tag="morning-feed"))
+        engine.poll()
+
+
+def a_pass(under: Settings) -> subprocess.Popen[bytes]:
+    """The scheduler's poller, as its own process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "titan_console", "--poll"],
+        env=child_environment(under),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
+    with a_server(Plan.instant(), "row:overloaded:p=1") as (sandbox, address):
+        under = settings(tmp_path / "home", address)
+        errored_batch(under)
+        sandbox.faults.clear()
+
+        pane.start(under, width=80, height=24)
+        pane.until("Latest errors 2", "R Replay")
+        pane.press("3")
+        pane.until("1 group", "What was said")
+        pane.press("R")
+        receipt = pane.until("Replay 2 requests", "2 to confirm")
+        for text in ("batch ≈ $0.0", "sync ≈ $0.0", "titan-console replay --yes", "reason"):
+            assert text in receipt
+
+        pane.press("y", "2")
+        pane.until("Replay 2 requests", without="2 to confirm")
+        pane.press("Enter")
+        pane.until("Replay 2 requests in ", "z takes it back")
+        pane.press("z")
+        pane.until("Replay 2 requests: taken back")
+        assert sandbox.books().creates == 1
+
+        pane.press("R")
+        pane.until("2 to confirm")
+        pane.press("2")
+        pane.until("Replay 2 requests", without="2 to confirm")
+        pane.press("Enter")
+        pane.until("Replay 2 requests in ")
+        pane.resize(60, 16)
+        pane.until("R Replay", "Replay 2 requests")
+        pane.until("✓ Replay 2 requests: 2 of 2 requests are asked again")
+        pane.resize(120, 36)
+        pane.until("R Replay", "P Pause")
+        pane.press("1")
+        pane.until("in progress", without="poller running now")
+        assert a_pass(under).wait() == 0
+        pane.until("Nothing is open.", "No errors: all is well.", "Last 2 ended")
+        assert sandbox.books().creates == 2
+        pane.press("q")
+        assert pane.is_over()
+
+
+def test_a_poller_that_is_killed_is_called_dead(pane: Pane, tmp_path: Path) -> None:
+    with a_server(Plan.manual()) as (sandbox, address):
+        under = settings(tmp_path / "home", address)
+        errored_batch(under)
+        pane.start(under, width=80, height=24)
+        pane.until("in progress")
+        sandbox.faults.add("any:slow:seconds=20")
+        poller = a_pass(under)
+        pane.until("poller running now")
+        poller.send_signal(signal.SIGKILL)
+        poller.wait()
+        run_out_the_lease(under.home)
+        pane.until("poller died")
+
+
+def run_out_the_lease(home: Path) -> None:
+    """As the quarter of an hour does in which a dead poller still holds it."""
+    past = "2026-01-01T00:00:00.000Z"
+    ledger = Ledger(home / "titan.db", now=SystemClock().now, actor="test")
+    with ledger, ledger.transaction("test"):
+        ledger.execute("UPDATE leases SET expires_ts = ?, expires_at = 0", past)

@@ -1,0 +1,36 @@
+"""`titan-console` without a command: the console."""
+
+import gc
+import sys
+from pathlib import Path
+
+from core.config.settings import forget_key, from_environment, is_served
+from titan_console.cli.diagnostics import Exit, say
+from titan_console.session.poll_runner import Keeper
+
+
+def run(*, read_only: bool, ascii_only: bool = False) -> int:
+    """Open the console on the ledger under TITAN_HOME."""
+    if not (sys.stdout.isatty() or is_served()):
+        from_environment()
+        say("titan-console: the console needs a terminal. `titan-console status` prints instead.")
+        return Exit.USAGE
+    # What is loaded now stays: to look through it for garbage would only delay the first picture.
+    # The app turns it on again.
+    gc.disable()
+    home, keeper = _hand_over(read_only=read_only)
+    from titan_console.tui.app import run as run_app  # noqa: PLC0415 - loads Textual
+
+    try:
+        return run_app(home, read_only=keeper is None, passes=keeper, ascii_only=ascii_only)
+    finally:
+        if keeper is not None:
+            keeper.close()
+
+
+def _hand_over(*, read_only: bool) -> tuple[Path, Keeper | None]:
+    """The state folder, and who keeps the key from now on; read-only, nobody does."""
+    settings = from_environment()
+    keeper = None if read_only or settings.read_only else Keeper(settings)
+    forget_key()
+    return settings.home, keeper

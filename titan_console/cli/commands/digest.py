@@ -1,0 +1,42 @@
+"""`titan-console digest`: the lines of an hourly e-mail."""
+
+import click
+
+from core.clock import SystemClock
+from core.config import titan_file
+from core.config.settings import from_environment
+from core.reporting.digest import as_html, as_json, digest, lines
+from core.reporting.since import parse_since
+from state.db.reader import Reader
+from state.files.folder import Folder
+from titan_console.cli.diagnostics import Exit
+from titan_console.cli.output import print_json
+from titan_console.text.safe_text import clean
+
+
+@click.command
+@click.option("--since", default="1h", show_default=True, help="1h, today, 30d, or a UTC date.")
+@click.option("--json", "as_json_", is_flag=True, help="Print it as one JSON object.")
+@click.option("--html", "as_html_", is_flag=True, help="Print it as an HTML list.")
+@click.pass_context
+def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -> None:
+    """Print the lines of an hourly e-mail: saved, open, ended, and what needs a look.
+
+    Ends with 1 where errors are over the limit of a day, or a deadline is at risk.
+    """
+    if as_json_ and as_html_:
+        raise click.UsageError("--json and --html are two forms: take one.")
+    now = SystemClock().now()
+    moment = parse_since(since, now)
+    folder = Folder(from_environment().home)
+    limit = titan_file.read(folder).alerts.errors_a_day
+    with Reader(folder.ledger) as reader:
+        found = digest(reader, since=moment, now=now, error_limit=limit)
+    if as_json_:
+        print_json(as_json(found))
+    elif as_html_:
+        click.echo(clean(as_html(found)))
+    else:
+        for line in lines(found):
+            click.echo(clean(line))
+    ctx.exit(Exit.ATTENTION if found.has_error_alert or found.at_risk else Exit.DONE)

@@ -1,0 +1,42 @@
+"""`titan-console doctor`: is everything as it should be."""
+
+from collections.abc import Mapping, Sequence
+
+import click
+
+from core.config.settings import from_environment
+from titan_console.cli.diagnostics import Exit
+from titan_console.cli.output import print_json, print_table
+from titan_console.doctor.checks import Health, examine
+
+_GLYPHS = {Health.OK: "✓", Health.WARN: "!", Health.BAD: "✗"}
+
+
+@click.command
+@click.option("--check", "thorough", is_flag=True, help="Read the whole ledger, page by page.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")
+@click.pass_context
+def command(ctx: click.Context, *, thorough: bool, as_json: bool) -> None:
+    """Check the installation, the ledger and the settings. Ends with 1 where something is bad."""
+    findings = list(examine(from_environment(), thorough=thorough, check_keys=_check_keys))
+    is_bad = any(finding.health == Health.BAD for finding in findings)
+    if as_json:
+        print_json(
+            {
+                "ok": not is_bad,
+                "findings": [
+                    {"health": f.health.value, "what": f.what, "detail": f.detail} for f in findings
+                ],
+            }
+        )
+    else:
+        print_table(
+            ("", "WHAT", "DETAIL"), ((_GLYPHS[f.health], f.what, f.detail) for f in findings)
+        )
+    ctx.exit(Exit.ATTENTION if is_bad else Exit.DONE)
+
+
+def _check_keys(keys: Mapping[str, str]) -> Sequence[str]:
+    from titan_console.tui import keymap  # noqa: PLC0415 - loads Textual, for remapped keys only
+
+    return keymap.mistakes_in(keys)

@@ -1,0 +1,56 @@
+"""`titan-console export`: requests with their figures and answers, for other programs."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from core.config.settings import from_environment
+from core.reporting import export
+from core.reporting.export import Format
+from core.text import counted
+from state.db.reader import Reader, Source
+from state.files.folder import Folder, open_private_text
+from state.operations import selection
+from state.operations.selection import Filter
+from state.queries import export_views
+from titan_console.cli.diagnostics import say
+
+
+@click.command
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every request of the ledger.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(map(str, Format))),
+    default="jsonl",
+    show_default=True,
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout."
+)
+def command(*, names: tuple[str, ...], everything: bool, form: str, output: Path | None) -> None:
+    """Write requests out, one row each, with what they cost and what was answered.
+
+    NAME is a tag, a key, a remote id or a custom_id. CSV cells that look like formulas begin with
+    an apostrophe. A file is readable for its owner only.
+    """
+    if everything == bool(names):
+        raise click.UsageError("Give the names of what to export, or --all.")
+    folder = Folder(from_environment().home)
+    with Reader(folder.ledger) as reader:
+        records = export.requests(reader, folder, _ids(reader, names))
+        if output is None:
+            export.write(records, sys.stdout, Format(form))
+            return
+        with open_private_text(output) as file:
+            count = export.write(records, file, Format(form))
+    say(f"{counted(count, 'request')} written to {output}.")
+
+
+def _ids(source: Source, names: tuple[str, ...]) -> Iterable[int]:
+    if not names:
+        return export_views.all_ids(source)
+    return (row.request_id for row in selection.requests(source, Filter(names=names)))

@@ -1,0 +1,53 @@
+"""`titan-console keys`: the keys of the console, and the ids by which titan.toml changes them."""
+
+import click
+from textual.keys import format_key
+
+from core.config.settings import from_environment
+from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.output import print_json, print_table
+from titan_console.session import preferences
+from titan_console.tui import keymap
+from titan_console.tui.keymap import Keymap, Known, keys_of
+
+
+@click.command
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool) -> None:
+    """List every key of the console with its id.
+
+    In titan.toml, under [console.keys], "tool.copy" = "c" gives the binding another key. Ends with
+    1 where an entry there is left out.
+    """
+    wanted = preferences.read(from_environment().home)
+    bindings = keymap.known()
+    checked = keymap.check(wanted.keys, bindings)
+    # A binding that several screens have stands here once.
+    rows = list({one.name: one for one in bindings}.values())
+    if as_json:
+        for one in rows:
+            print_json(_report(one, checked, bindings))
+    else:
+        print_table(
+            ("ID", "KEYS", "WHAT IT DOES"),
+            (
+                (one.name, " ".join(map(format_key, keys_of(one, checked))), one.words)
+                for one in rows
+            ),
+        )
+    mistakes = [*map(str, wanted.mistakes), *checked.mistakes]
+    for mistake in mistakes:
+        say(mistake)
+    if mistakes:
+        ctx.exit(Exit.ATTENTION)
+
+
+def _report(one: Known, checked: Keymap, bindings: list[Known]) -> dict[str, object]:
+    return {
+        "id": one.name,
+        "keys": list(keys_of(one, checked)),
+        "default_keys": list(one.keys),
+        "does": one.words,
+        "where": [other.where.__name__ for other in bindings if other.name == one.name],
+    }

@@ -1,0 +1,65 @@
+"""`titan-console kpis`: the five figures with their targets."""
+
+import click
+
+from core.clock import SystemClock
+from core.config import titan_file
+from core.config.settings import from_environment
+from core.money.kpis import MONTH_DAYS, Kpi, as_json, shown
+from core.reporting import kpi_month
+from core.reporting.kpi_month import KpiMonth
+from state.db.reader import Reader
+from state.files.folder import Folder
+from titan_console.cli.output import print_json, print_table
+from titan_console.text import format as cells
+
+_GLYPHS = {True: "✓ met", False: "✗ missed", None: cells.NOTHING}
+
+
+@click.command
+@click.option("--days", type=click.IntRange(1, 3650), default=MONTH_DAYS, show_default=True)
+@click.option("--by-workflow", is_flag=True, help="The same for each workflow too.")
+@click.option("--by-day", is_flag=True, help="With --json: the same for each day too.")
+@click.option("--json", "as_json_", is_flag=True, help="Print it as one JSON object.")
+def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> None:
+    """Show the five figures that say whether the move to batches pays, with their targets.
+
+    Days are UTC days, today's among them. The batch share is of the tokens of jobs that may be
+    batched; requests that expired or were missing count as errored.
+    """
+    folder = Folder(from_environment().home)
+    never = titan_file.read(folder).never_batch
+    with Reader(folder.ledger) as reader:
+        found = kpi_month.read(reader, never, SystemClock().now().date(), days=days)
+    if as_json_:
+        print_json(_report(found, by_workflow=by_workflow, by_day=by_day))
+        return
+    _print(found.overall)
+    for name, part in found.by_workflow.items() if by_workflow else ():
+        click.echo()
+        _print(part, name)
+
+
+def _report(found: KpiMonth, *, by_workflow: bool, by_day: bool) -> dict[str, object]:
+    report: dict[str, object] = {**as_json(found.overall), "days": found.days}
+    if by_workflow:
+        report["workflows"] = {name: as_json(part) for name, part in found.by_workflow.items()}
+    if by_day:
+        report["by_day"] = {day: as_json(part) for day, part in found.by_day.items()}
+    return report
+
+
+def _print(found: tuple[Kpi, ...], workflow: str = "") -> None:
+    print_table(
+        ("KPI", "VALUE", "TARGET", workflow),
+        ((kpi.title, _value(kpi), target(kpi), _GLYPHS[kpi.ok]) for kpi in found),
+    )
+
+
+def _value(kpi: Kpi) -> str:
+    return cells.NOTHING if kpi.value is None else shown(kpi, kpi.value)
+
+
+def target(kpi: Kpi) -> str:
+    """The target as a bound."""
+    return f"{'≥' if kpi.is_floor else '≤'} {shown(kpi, kpi.target)}"

@@ -1,0 +1,277 @@
+"""`titan-console savings`: what was saved, by what; one figure opened; the export compared."""
+
+from collections.abc import Iterable
+from typing import IO
+
+import click
+from msgspec.structs import asdict
+
+from core.clock import SystemClock
+from core.config import titan_file
+from core.config.settings import from_environment
+from core.money import usage_reconciliation
+from core.money.explain import Explanation, explain, prompt_tokens
+from core.money.explain import as_json as explained_as_json
+from core.money.pricing import PriceBook, dollars
+from core.money.usage_reconciliation import Difference, Export
+from core.reporting import cost_log, savings
+from core.reporting.cost_log import LogCheck
+from core.reporting.json_reports import usd
+from core.reporting.since import parse_since
+from state.db.reader import Reader, Source
+from state.files.folder import Folder
+from state.model.errors import UnknownId
+from state.model.records import Kind
+from state.model.timestamps import to_text
+from state.queries import money_views
+from state.queries.money_views import Spending
+from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.output import print_fields, print_json, print_table
+from titan_console.text import format as cells
+
+
+@click.command
+@click.option("--since", default="30d", show_default=True, help="1h, today, 30d, or a UTC date.")
+@click.option("--by", type=click.Choice(money_views.BY), default="workflow", show_default=True)
+@click.option("--explain", "name", metavar="ID", help="Open the figure of a custom_id or a batch.")
+@click.option("--check", "export", type=click.File("rb"), help="Compare with a usage export.")
+@click.option("--check-log", is_flag=True, help="Compare batch-cost-log.jsonl with the ledger.")
+@click.option(
+    "--month", is_flag=True, help="What the month will be; caching, paid twice, unpriced."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    since: str,
+    by: str,
+    name: str | None,
+    export: IO[bytes] | None,
+    check_log: bool,
+    month: bool,
+    as_json: bool,
+) -> None:
+    """Show what was spent and saved since a time, counted when results were collected.
+
+    A request that was asked again is one attempt each time.
+    --explain opens one figure to its tokens, the rates and the formula. --check reads the
+    provider's usage export (the Console's CSV, or the Admin API's JSON) and names each day and
+    model where it differs from the ledger; it ends with 1 where any does.
+    """
+    if (name is not None) + (export is not None) + check_log + month > 1:
+        raise click.UsageError(
+            "--explain, --check, --check-log and --month: ask one question at a time."
+        )
+    since_ts = to_text(parse_since(since, SystemClock().now()))
+    theirs = usage_reconciliation.read(export.read()) if export else None
+    folder = Folder(from_environment().home)
+    with Reader(folder.ledger) as reader:
+        if month:
+            _month(reader, as_json=as_json)
+        elif check_log:
+            ctx.exit(_check_log(cost_log.check(reader, folder.cost_mirror), as_json=as_json))
+        elif theirs is not None:
+            ctx.exit(_check(reader, theirs, as_json=as_json))
+        elif name is not None:
+            _explain(reader, name, as_json=as_json)
+        else:
+            _show(money_views.spending(reader, by, since_ts=since_ts), by, as_json=as_json)
+
+
+def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            print_json(_report(row, by))
+        return
+    if not rows:
+        click.echo("Nothing was collected in that time.")
+        return
+    lines = [_cells(row, row.name) for row in rows]
+    if len(rows) > 1:
+        lines.append(_cells(_total(rows), "total"))
+    print_table(
+        (by.upper(), "ATTEMPTS", "TOKENS IN", "TOKENS OUT", "SYNC", "COST", "SAVED", "PAID TWICE"),
+        lines,
+    )
+
+
+def _cells(row: Spending, name: str) -> tuple[str, ...]:
+    return (
+        name,
+        cells.count(row.attempts),
+        cells.count(row.tokens_in),
+        cells.count(row.tokens_out),
+        cells.sum_of_money(row.sync_cost_nano, row.unpriced),
+        cells.sum_of_money(row.cost_nano, row.unpriced),
+        cells.sum_of_money(row.savings_nano, row.unpriced),
+        cells.money(row.surplus_nano) if row.surplus_nano else cells.NOTHING,
+    )
+
+
+def _total(rows: list[Spending]) -> Spending:
+    fields = [name for name in asdict(rows[0]) if name not in ("name", "first_day")]
+    return Spending(
+        name="total",
+        first_day=min(row.first_day for row in rows),
+        **{name: sum(getattr(row, name) for row in rows) for name in fields},
+    )
+
+
+def _report(row: Spending, by: str) -> dict[str, object]:
+    return {
+        by: row.name,
+        "attempts": row.attempts,
+        "succeeded": row.succeeded,
+        "errored": row.errored,
+        "tokens_in": row.tokens_in,
+        "tokens_out": row.tokens_out,
+        "sync_usd": usd(row.sync_cost_nano),
+        "cost_usd": usd(row.cost_nano),
+        "savings_usd": usd(row.savings_nano),
+        "duplicate_spend_usd": usd(row.surplus_nano),
+        "unpriced": row.unpriced,
+    }
+
+
+def _month(source: Source, *, as_json: bool) -> None:
+    prices = PriceBook(titan_file.read(Folder(from_environment().home)).prices)
+    found = savings.read(source, prices, SystemClock().now().date())
+    if as_json:
+        print_json(savings.as_json(found))
+        return
+    ahead = found.month
+    projected = cells.NOTHING if ahead.projected_nano is None else cells.money(ahead.projected_nano)
+    print_fields(
+        [
+            ("since", f"{found.since_day} (UTC)"),
+            ("saved", cells.sum_of_money(found.saved_nano, found.unpriced)),
+            ("this month", f"{cells.money(ahead.saved_nano)} so far"),
+            ("will be", f"{projected}, the target is {cells.money(ahead.target_nano)}"),
+            ("cache effect", cells.money(found.cache.nano)),
+            ("paid twice", cells.money(found.surplus_nano)),
+            ("unpriced", cells.count(found.unpriced)),
+        ]
+    )
+
+
+def _explain(source: Source, name: str, *, as_json: bool) -> None:
+    attempts = money_views.priced_attempts(source, name)
+    if not attempts:
+        raise UnknownId(
+            f"Nothing that has ended is known as {name!r}: give a custom_id or a batch."
+        )
+    prices = PriceBook(titan_file.read(Folder(from_environment().home)).prices)
+    for attempt in attempts:
+        found = explain(attempt, prices)
+        if as_json:
+            print_json(explained_as_json(found))
+        else:
+            _print_explained(found)
+
+
+def _print_explained(found: Explanation) -> None:
+    attempt = found.attempt
+    print_fields(
+        [
+            ("custom_id", attempt.custom_id),
+            ("tag", attempt.tag),
+            ("batch", f"{attempt.batch_key} ({attempt.kind}), {attempt.outcome}"),
+            ("model", f"{attempt.model}, at the prices of {attempt.priced_ts[:10]}"),
+        ]
+    )
+    if found.parts:
+        print_table(
+            ("KIND", "TOKENS", "$/MTOK SYNC", "SYNC"),
+            (
+                (p.kind, cells.count(p.tokens), f"{p.usd_per_mtok:f}", f"${p.sync_usd:f}")
+                for p in found.parts
+            ),
+        )
+    cost, sync = found.cost_nano, found.sync_cost_nano
+    print_fields(
+        [
+            ("formula", found.formula),
+            ("sync", _exact(sync)),
+            ("cost", _exact(cost)),
+            ("saved", _exact(None if cost is None or sync is None else sync - cost)),
+            ("ledger", "says the same" if found.agrees else _disagrees(found)),
+        ]
+    )
+    click.echo()
+
+
+def _disagrees(found: Explanation) -> str:
+    attempt = found.attempt
+    return f"says cost {_exact(attempt.cost_nano)}, sync {_exact(attempt.sync_cost_nano)}"
+
+
+def _exact(nano: int | None) -> str:
+    return cells.UNPRICED if nano is None else f"${dollars(nano):f}"
+
+
+def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
+    first, last = theirs.days
+    kinds = (Kind.BATCH,) if theirs.is_batch_only else (Kind.BATCH, Kind.SYNC)
+    ours = money_views.usage_by_day(source, first_day=first, last_day=last, kinds=kinds)
+    rows = usage_reconciliation.compare(ours, theirs.usage)
+    sums = usage_reconciliation.totals(rows)
+    if as_json:
+        for row in (*rows, *sums):
+            print_json(_difference(row))
+    else:
+        _print_check((*rows, *sums))
+    if not theirs.is_batch_only:
+        say(
+            "The export does not tell batch from the rest: synchronous calls made elsewhere differ."
+        )
+    differing = sum(not row.is_same for row in rows)
+    say(
+        f"{len(rows)} days and models from {first} to {last}: "
+        + (f"{differing} differ." if differing else "all the same.")
+    )
+    return Exit.ATTENTION if differing else Exit.DONE
+
+
+def _check_log(found: LogCheck, *, as_json: bool) -> int:
+    if as_json:
+        print_json({"same": found.is_same, **asdict(found)})
+    else:
+        lines = [("log", line) for line in found.only_in_log]
+        lines += [("ledger", line) for line in found.only_in_ledger]
+        if lines:
+            print_table(("ONLY IN", "LINE"), lines)
+    if found.is_same:
+        say(f"The cost log says what the ledger says: {found.agreeing:,} lines.")
+        return Exit.DONE
+    say("The cost log was changed by somebody else. Remove it, and the next pass writes it anew.")
+    return Exit.ATTENTION
+
+
+def _print_check(rows: Iterable[Difference]) -> None:
+    print_table(
+        ("DAY", "MODEL", "LEDGER IN", "EXPORT IN", "LEDGER OUT", "EXPORT OUT", "DIFFERENCE"),
+        (
+            (
+                row.day,
+                row.model,
+                cells.count(prompt_tokens(row.ours)) if row.ours else cells.NOTHING,
+                cells.count(prompt_tokens(row.theirs)) if row.theirs else cells.NOTHING,
+                cells.count(row.ours.output_tokens) if row.ours else cells.NOTHING,
+                cells.count(row.theirs.output_tokens) if row.theirs else cells.NOTHING,
+                row.in_words(),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _difference(row: Difference) -> dict[str, object]:
+    return {
+        "day": row.day,
+        "model": row.model,
+        "ledger": asdict(row.ours) if row.ours else None,
+        "export": asdict(row.theirs) if row.theirs else None,
+        "same": row.is_same,
+        "difference": row.in_words(),
+    }

@@ -1,0 +1,113 @@
+"""`titan-console schedule`: the 15-minute poller, shown, installed, taken away."""
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from core.config.settings import from_environment
+from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.output import print_json
+from titan_console.schedule.installers import Kind, files, installation, removal, usual
+from titan_console.schedule.poller import NAME, Poller
+from titan_console.schedule.steps import Plan, carry_out
+from titan_console.schedule.windows import example, xml
+
+_KINDS = click.Choice([kind.value for kind in Kind])
+
+
+@click.command
+@click.argument("kind", type=_KINDS, required=False)
+@click.option("--install", type=_KINDS, help="Install it with this kind of scheduler.")
+@click.option("--uninstall", type=_KINDS, help="Take it away again.")
+@click.option("--name", default=NAME, show_default=True, help="One for each TITAN_HOME.")
+@click.option("--dry-run", is_flag=True, help="With either: say what would be done.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    kind: str | None,
+    install: str | None,
+    uninstall: str | None,
+    name: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Show what KIND of scheduler needs to run the poller every 15 minutes, or install it.
+
+    cron: a marked block in your crontab. systemd: a timer of your user. windows: a task.
+    skill: scheduled-tasks/NAME/SKILL.md under TITAN_HOME. Without KIND, what suits this machine.
+    None of them ever holds the API key.
+    """
+    _check(kind, install, uninstall, dry_run=dry_run)
+    poller = Poller(
+        python=sys.executable,
+        home=os.path.abspath(from_environment().home),  # noqa: PTH100 - links stay as they are
+        name=name,
+    )
+    if not install and not uninstall:
+        _show(Kind(kind) if kind else usual(), poller, as_json=as_json)
+        return
+    plan = (
+        installation(Kind(install), poller) if install else removal(Kind(uninstall or ""), poller)
+    )
+    failed = [] if dry_run else carry_out(plan)
+    _report(plan, poller, failed, dry_run=dry_run, as_json=as_json)
+    ctx.exit(Exit.DONE if plan.is_whole and not failed else Exit.ATTENTION)
+
+
+def _check(kind: str | None, install: str | None, uninstall: str | None, *, dry_run: bool) -> None:
+    if sum(map(bool, (kind, install, uninstall))) > 1:
+        raise click.UsageError("One of KIND, --install and --uninstall at a time.")
+    if dry_run and not install and not uninstall:
+        raise click.UsageError("--dry-run goes with --install or --uninstall.")
+
+
+def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
+    is_elsewhere = kind == Kind.WINDOWS and os.name != "nt"
+    shown = {"task.xml": xml(poller := example(poller))} if is_elsewhere else files(kind, poller)
+    if as_json:
+        print_json(
+            {
+                "kind": kind.value,
+                "name": poller.name,
+                "home": poller.home,
+                "python": poller.python,
+                "files": [{"path": path, "text": text} for path, text in shown.items()],
+            }
+        )
+        return
+    for path, text in shown.items():
+        if len(shown) > 1:
+            click.echo(f"# {path}")
+        click.echo(text)
+    if is_elsewhere:
+        say(
+            f"The paths are made up, since this is no Windows: run `titan-console schedule {kind}`"
+            " there, or put yours in their place."
+        )
+        return
+    say(f"`titan-console schedule --install {kind}` installs this.")
+
+
+def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        report: dict[str, Any] = {
+            "name": poller.name,
+            "home": poller.home,
+            "dry_run": dry_run,
+            "steps": [str(step) for step in plan.steps],
+            "failed": failed,
+            "hints": plan.hints,
+        }
+        print_json(report)
+        return
+    for step in plan.steps:
+        if not any(said.startswith(f"Could not {step}:") for said in failed):
+            click.echo(f"would {step}" if dry_run else f"done: {step}")
+    if not plan.steps:
+        click.echo("Nothing to do: it is so already.")
+    for words in (*failed, *plan.hints):
+        say(words)

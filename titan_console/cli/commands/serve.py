@@ -1,0 +1,45 @@
+"""`titan-console serve`: the console in a browser on this machine."""
+
+import click
+
+from core.config.settings import from_environment, served_environment
+from core.errors import SettingsError
+from titan_console.cli.diagnostics import Exit, say
+
+
+@click.command
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8765, show_default=True, help="On 127.0.0.1."
+)
+@click.option("--write", is_flag=True, help="Let the browser replay, cancel and force sync too.")
+@click.pass_context
+def command(ctx: click.Context, *, port: int, write: bool) -> None:
+    """Serve the console to a browser on this machine, read-only unless --write is given.
+
+    Prints a link that works once. Needs the extra: pip install 'titan-console[web]'.
+    """
+    try:
+        from aiohttp import web  # noqa: PLC0415 - an extra, and slow to load
+
+        from titan_console.web.server import ConsoleServer  # noqa: PLC0415 - as above
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"The browser console needs {error.name}: pip install 'titan-console[web]'."
+        ) from None
+    from titan_console.web.guard import Guard  # noqa: PLC0415 - with them
+
+    settings = from_environment()
+    guard = Guard(port)
+    server = ConsoleServer(
+        guard,
+        environment=served_environment(settings, with_key=write),
+        arguments=() if write else ("--read-only",),
+        say=say,
+    )
+    try:
+        click.echo(guard.link())
+        say("Open it in a browser on this machine; ctrl+c ends the server.")
+        web.run_app(server.app(), host="127.0.0.1", port=port, print=None, access_log=None)
+    except OSError as error:
+        say(f"titan-console: port {port} cannot be served: {error.strerror}. Try --port.")
+        ctx.exit(Exit.UNUSABLE)

@@ -1,0 +1,141 @@
+"""`titan-console show`: one submission or batch, with its history."""
+
+import click
+
+from core.clock import SystemClock
+from core.config.settings import from_environment
+from core.reporting import json_reports
+from state.db.reader import Reader, Source
+from state.files.folder import Folder
+from state.model.errors import UnknownId
+from state.model.records import Batch, Event, Submission
+from state.queries import views
+from state.queries.details import RequestRecord
+from titan_console.cli import request_history
+from titan_console.cli.output import print_fields, print_json, print_table
+from titan_console.text import format as cells
+
+_UNKNOWN = (
+    "Nothing is known as {!r}: it is no key, no remote id, no tag and no custom_id of this ledger."
+)
+
+
+@click.command
+@click.argument("name", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
+def command(*, name: str, as_json: bool) -> None:
+    """Show what ID means: the key of a submission or a batch, a remote id, a tag, or a custom_id.
+
+    Of a request, a custom_id or TAG/CUSTOM_ID, every attempt: where, when, with which edit, what
+    came of it and what it cost, and at which byte its body and its answer lie.
+    """
+    folder = Folder(from_environment().home)
+    with Reader(folder.ledger) as reader:
+        try:
+            submissions, batches = views.find(reader, name)
+        except UnknownId:
+            requests = request_history.find(reader, name)
+            if not requests:
+                raise UnknownId(_UNKNOWN.format(name)) from None
+            _show_requests(reader, requests, folder, as_json=as_json)
+            return
+        history = {batch.key: views.events(reader, batch=batch) for batch in batches}
+    if as_json:
+        print_json(_report(submissions, batches, history))
+        return
+    for submission in submissions:
+        _print_submission(submission)
+    for batch in batches:
+        _print_batch(batch, history[batch.key])
+
+
+def _show_requests(
+    source: Source, requests: list[RequestRecord], folder: Folder, *, as_json: bool
+) -> None:
+    found = [(request, request_history.origins(source, request)) for request in requests]
+    if as_json:
+        print_json(
+            {"requests": [request_history.report(r, origins, folder) for r, origins in found]}
+        )
+        return
+    for request, origins in found:
+        request_history.show(request, origins, folder)
+
+
+def _report(
+    submissions: list[Submission], batches: list[Batch], history: dict[str, list[Event]]
+) -> dict[str, object]:
+    return {
+        "submissions": [
+            {
+                "batch_id": s.key,
+                "tag": s.tag,
+                "workflow": s.workflow,
+                "model": s.model,
+                "request_count": s.request_count,
+                "submitted_ts": s.created_ts,
+                "finished_ts": s.finished_ts,
+                "delivered_ts": s.delivered_ts,
+                "deadline_ts": s.deadline_ts,
+                "submitted_by": s.created_by,
+            }
+            for s in submissions
+        ],
+        "batches": [json_reports.batch(batch) for batch in batches],
+        "events": [
+            {"at": e.at, "actor": e.actor, "kind": e.kind, "batch_id": key, "detail": e.detail}
+            for key, events in history.items()
+            for e in reversed(events)
+        ],
+    }
+
+
+def _print_submission(submission: Submission) -> None:
+    print_fields(
+        [
+            ("submission", submission.key),
+            ("tag", submission.tag),
+            ("workflow", submission.workflow),
+            ("model", submission.model),
+            ("requests", cells.count(submission.request_count)),
+            ("submitted", f"{submission.created_ts} by {submission.created_by}"),
+            ("deadline", submission.deadline_ts or ""),
+            ("finished", submission.finished_ts or "not yet"),
+            ("delivered", submission.delivered_ts or "not yet"),
+        ]
+    )
+    click.echo()
+
+
+def _print_batch(batch: Batch, events: list[Event]) -> None:
+    now = SystemClock().now()
+    counts = batch.counts
+    print_fields(
+        [
+            ("batch", batch.key),
+            ("status", str(cells.status(batch))),
+            ("remote id", batch.remote_id or "none yet"),
+            ("twin", "the same POST, met twice at the API" if batch.twin_of else ""),
+            ("requests", cells.count(batch.request_count)),
+            (
+                "counts",
+                (
+                    f"{counts.succeeded:,} succeeded, {counts.errored:,} errored,"
+                    f" {counts.canceled:,} canceled, {counts.expired:,} expired"
+                ),
+            ),
+            ("age", cells.age(batch, now)),
+            ("cost", cells.cost(batch)),
+            ("saved", cells.saved(batch)),
+            ("trouble", cells.trouble(batch, now)),
+        ]
+    )
+    click.echo()
+    print_table(
+        ("AT", "WHO", "WHAT", "DETAIL"),
+        (
+            (e.at, e.actor, e.kind, ", ".join(f"{k}={v}" for k, v in e.detail.items()))
+            for e in reversed(events)
+        ),
+    )
+    click.echo()

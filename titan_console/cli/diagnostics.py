@@ -1,0 +1,40 @@
+"""Exit codes and the standard error stream. Data goes to stdout, everything else here."""
+
+import sys
+from enum import IntEnum
+
+import click
+
+from core.errors import InputError, LaneError, PayloadError, SettingsError
+from state.model.errors import AlreadySubmitted, LedgerError, TitanError, UnknownId
+from state.operations.commands import TooLateError
+from titan_console.text.safe_text import clean
+
+
+class Exit(IntEnum):
+    """How a command ends."""
+
+    DONE = 0
+    ATTENTION = 1
+    USAGE = 2
+    UNUSABLE = 3
+    STOPPED = 130
+
+
+def exit_code_of(error: TitanError) -> Exit:
+    """The exit code that the error stands for."""
+    if isinstance(error, PayloadError | InputError | AlreadySubmitted | UnknownId | TooLateError):
+        return Exit.USAGE
+    if isinstance(error, SettingsError | LedgerError):
+        return Exit.UNUSABLE
+    return Exit.ATTENTION if isinstance(error, LaneError) else Exit.UNUSABLE
+
+
+def say(message: str) -> None:
+    """One line for a person, on stderr, with nothing in it that a terminal would obey."""
+    click.echo(clean(message), err=True)
+
+
+def is_watched() -> bool:
+    """Whether a person sees stderr, so that progress is worth drawing."""
+    return sys.stderr.isatty()

@@ -1,0 +1,75 @@
+"""Shows what `submit` would do, and does none of it."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+import click
+
+from core.clock import SystemClock
+from core.config import titan_file
+from core.config.settings import from_environment
+from core.intake import dry_run as planned
+from core.intake.dry_run import Plan, plan
+from core.intake.submit import Order
+from core.money.budgets import check
+from core.money.estimate import Estimate
+from core.money.pricing import PriceBook
+from core.requests.payload import Limits
+from state.batches import budget_reservations
+from state.db.reader import Reader
+from state.files.folder import Folder
+from state.operations.deadlines import usual_turnaround
+from titan_console.cli.output import print_fields, print_json
+from titan_console.text import format as cells
+
+
+def show_plan(requests: Iterable[object], order: Order, *, as_json: bool) -> None:
+    """Print the plan. Raises what `submit` would: PayloadError, NeverBatched, OverBudget."""
+    folder = Folder(from_environment().home)
+    rules = titan_file.read(folder)
+    now = SystemClock().now()
+    with ExitStack() as opened:
+        reader = opened.enter_context(Reader(folder.ledger)) if folder.ledger.exists() else None
+        found = plan(
+            requests,
+            order,
+            rules=rules,
+            limits=Limits(),
+            estimate=Estimate.begin(PriceBook(rules.prices), now),
+            usual=lambda workflow: usual_turnaround(reader, workflow) if reader else None,
+        )
+        limits = rules.budgets.limits_of(
+            day=now.date().isoformat(), workflow=found.terms.workflow, tag=found.terms.tag
+        )
+        check(
+            limits,
+            found.estimate,
+            lambda scope: budget_reservations.committed(reader, scope) if reader else 0,
+        )
+    _print(found, as_json=as_json)
+
+
+def _print(found: Plan, *, as_json: bool) -> None:
+    if as_json:
+        print_json(planned.as_json(found))
+        return
+    estimate = found.estimate
+    unpriced = len(estimate.unpriced)
+    print_fields(
+        [
+            ("tag", found.terms.tag),
+            ("workflow", found.terms.workflow),
+            *((("job", found.terms.job),) if found.terms.job else ()),
+            ("model", found.terms.model),
+            ("deadline", cells.moment(found.terms.deadline_ts)),
+            ("requests", cells.count(estimate.requests)),
+            ("batches", cells.count(found.batches)),
+            ("bytes", cells.size(found.bytes)),
+            ("tokens in", f"at most about {cells.count(estimate.tokens_in)}, from the bytes"),
+            ("tokens out", f"at most {cells.count(estimate.tokens_out)}, if all is used"),
+            ("as batches", f"at most about {cells.sum_of_money(estimate.batch_nano, unpriced)}"),
+            ("synchronously", f"at most about {cells.sum_of_money(estimate.sync_nano, unpriced)}"),
+            *(("mind", caveat) for caveat in found.caveats),
+        ]
+    )
+    click.echo("Nothing was sent.")

@@ -1,0 +1,139 @@
+"""A request with all its attempts, as `titan-console show CUSTOM_ID` prints them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec.structs import asdict
+
+from core.reporting.json_reports import usd
+from state.db.reader import Source
+from state.files.folder import Folder
+from state.queries import details, lineage
+from state.queries.details import AttemptRecord, Place, RequestRecord
+from state.queries.lineage import EditOrigin
+from titan_console.cli.output import print_fields, print_table
+from titan_console.text import format as cells
+
+Origins = Mapping[int, EditOrigin | None]
+
+
+def find(source: Source, name: str) -> list[RequestRecord]:
+    """The requests that a custom_id means, or the one that TAG/CUSTOM_ID means; maybe none."""
+    tag, slash, custom_id = name.rpartition("/")
+    tags = [tag] if slash else lineage.tags_of(source, name)
+    found = (details.request(source, one, custom_id) for one in tags)
+    return [request for request in found if request is not None]
+
+
+def origins(source: Source, request: RequestRecord) -> Origins:
+    """Whose edits its attempts were sent with."""
+    ids = {a.edit_id for a in request.attempts if a.edit_id is not None}
+    return {edit_id: lineage.origin_of(source, edit_id) for edit_id in ids}
+
+
+def report(request: RequestRecord, origins: Origins, folder: Folder) -> dict[str, Any]:
+    """As JSON."""
+    return {
+        "custom_id": request.custom_id,
+        "tag": request.tag,
+        "workflow": request.workflow,
+        "job": request.job,
+        "submission": request.submission_key,
+        "status": request.status.value,
+        "submitted_ts": request.created_ts,
+        "submitted_by": request.created_by,
+        "deadline_ts": request.deadline_ts,
+        "body": _place(folder.spool, request.body),
+        "attempts": [_attempt(a, origins, folder) for a in request.attempts],
+    }
+
+
+def _attempt(attempt: AttemptRecord, origins: Origins, folder: Folder) -> dict[str, Any]:
+    origin = _origin(attempt, origins)
+    return {
+        "batch_id": attempt.batch_key,
+        "remote_id": attempt.remote_id,
+        "kind": attempt.kind.value,
+        "batch_status": attempt.batch_status.value,
+        "sent_ts": attempt.sent_ts,
+        "ended_ts": attempt.ended_ts,
+        "edit": asdict(origin) if origin else None,
+        "outcome": attempt.outcome.value if attempt.outcome else None,
+        "settled": attempt.is_settling,
+        "error_type": attempt.error_type,
+        "error_message": attempt.error_message,
+        "stop_reason": attempt.stop_reason,
+        "model": attempt.model,
+        "usage": asdict(attempt.usage),
+        "cost_usd": usd(attempt.cost_nano),
+        "sync_cost_usd": usd(attempt.sync_cost_nano),
+        "duplicate": attempt.is_surplus,
+        "body": _place(folder.spool, attempt.body),
+        "result": _place(folder.results, attempt.result) if attempt.result else None,
+    }
+
+
+def _origin(attempt: AttemptRecord, origins: Origins) -> EditOrigin | None:
+    return None if attempt.edit_id is None else origins.get(attempt.edit_id)
+
+
+def _place(folder: Path, place: Place) -> dict[str, Any]:
+    return {"file": str(folder / place.file), "offset": place.offset, "length": place.length}
+
+
+def show(request: RequestRecord, origins: Origins, folder: Folder) -> None:
+    """For a person."""
+    print_fields(
+        [
+            ("request", request.custom_id),
+            ("tag", request.tag),
+            ("workflow", request.workflow),
+            ("submission", request.submission_key),
+            ("submitted", f"{request.created_ts} by {request.created_by}"),
+            ("deadline", request.deadline_ts or ""),
+            ("status", request.status.value),
+        ]
+    )
+    click.echo()
+    print_table(
+        ("BATCH", "KIND", "SENT", "ENDED", "EDIT", "OUTCOME", "COST", "BODY", "ANSWER"),
+        (_cells(a, origins, folder) for a in request.attempts),
+    )
+    click.echo()
+
+
+def _cells(attempt: AttemptRecord, origins: Origins, folder: Folder) -> tuple[str, ...]:
+    origin = _origin(attempt, origins)
+    return (
+        attempt.batch_key,
+        attempt.kind.value,
+        attempt.sent_ts or "never",
+        attempt.ended_ts or cells.NOTHING,
+        origin.command if origin else cells.NOTHING,
+        _outcome(attempt),
+        _cost(attempt),
+        _where(folder.spool, attempt.body),
+        _where(folder.results, attempt.result) if attempt.result else cells.NOTHING,
+    )
+
+
+def _outcome(attempt: AttemptRecord) -> str:
+    """What came of it: for a success how it ended, for a failure why."""
+    if attempt.outcome is None:
+        return attempt.batch_status.value
+    why = attempt.error_type or attempt.stop_reason
+    words = f"{attempt.outcome.value} ({why})" if why else attempt.outcome.value
+    return f"{words}, settles it" if attempt.is_settling else words
+
+
+def _cost(attempt: AttemptRecord) -> str:
+    if attempt.outcome is None:
+        return cells.NOTHING
+    cost = cells.UNPRICED if attempt.cost_nano is None else cells.money(attempt.cost_nano)
+    return f"{cost}, paid twice" if attempt.is_surplus else cost
+
+
+def _where(folder: Path, place: Place) -> str:
+    return f"{folder.name}/{place.file}:{place.offset}+{place.length}"

@@ -1,0 +1,1 @@
+"""What the emulator answers: messages, results, tokens, the bill."""

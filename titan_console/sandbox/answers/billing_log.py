@@ -1,0 +1,90 @@
+"""What the provider would put on the bill, and what it was sent."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from titan_console.sandbox.answers.results import usage
+from titan_console.sandbox.answers.texts import compose
+from titan_console.sandbox.model.lifecycle import Batch, outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """One create that reached the API, whatever it answered."""
+
+    workspace: str
+    status: int
+    batch_id: str | None
+    custom_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BilledRow:
+    """One answer that costs money; batch_id is None for a synchronous call."""
+
+    workspace: str
+    batch_id: str | None
+    custom_id: str
+    model: str
+    usage: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchBook:
+    """One batch as the bill knows it; deleted batches stay on it."""
+
+    batch_id: str
+    workspace: str
+    foreign: bool
+    ended: bool
+    request_count: int
+    counts: Mapping[str, int]
+    custom_ids: tuple[str, ...]
+    billed: tuple[BilledRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """Everything that was sent and everything that is billed."""
+
+    posts: tuple[Post, ...]
+    batches: tuple[BatchBook, ...]
+    messages: tuple[BilledRow, ...]
+
+    @property
+    def creates(self) -> int:
+        """How many creates the API received."""
+        return len(self.posts)
+
+    def billed(self, workspace: str | None = None) -> Iterator[BilledRow]:
+        """Every billed row, of one workspace or of all."""
+        rows = (row for batch in self.batches for row in batch.billed)
+        everything = (*rows, *self.messages)
+        return (row for row in everything if workspace in {None, row.workspace})
+
+
+def batch_book(batch: Batch) -> BatchBook:
+    """The entry of one batch; nothing is billed before it has ended."""
+    rows = tuple(_billed(batch)) if batch.ended_at else ()
+    return BatchBook(
+        batch_id=batch.id,
+        workspace=batch.workspace,
+        foreign=batch.foreign,
+        ended=batch.ended_at is not None,
+        request_count=len(batch.rows),
+        counts=dict(batch.counts),
+        custom_ids=tuple(row.custom_id for row in batch.rows),
+        billed=rows,
+    )
+
+
+def _billed(batch: Batch) -> Iterator[BilledRow]:
+    for row in batch.rows:
+        if outcome(batch, row) == "succeeded":
+            yield BilledRow(
+                workspace=batch.workspace,
+                batch_id=batch.id,
+                custom_id=row.custom_id,
+                model=row.model,
+                usage=usage(row, compose(row), "batch"),
+            )

@@ -1,0 +1,99 @@
+"""Write messages and result lines, one at a time, from what was kept of each row."""
+
+from collections.abc import Iterable, Iterator
+from random import Random
+
+import msgspec
+
+from titan_console.sandbox.answers.texts import Answer, compose
+from titan_console.sandbox.model.envelopes import error_object
+from titan_console.sandbox.model.ids import make_id
+from titan_console.sandbox.model.lifecycle import Batch, outcome
+from titan_console.sandbox.model.rows import Row
+
+CHUNK = 1 << 17
+_encode = msgspec.json.Encoder().encode
+
+
+def usage(row: Row, answer: Answer, tier: str) -> dict[str, object]:
+    """The token counts of one answer."""
+    counted: dict[str, object] = {
+        "input_tokens": row.input_tokens,
+        "cache_creation_input_tokens": row.write_5m + row.write_1h,
+        "cache_read_input_tokens": row.read,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": row.write_5m,
+            "ephemeral_1h_input_tokens": row.write_1h,
+        },
+        "output_tokens": answer.output_tokens,
+        "service_tier": tier,
+        "inference_geo": "not_available",
+    }
+    if answer.thinking_tokens:
+        counted["output_tokens_details"] = {"thinking_tokens": answer.thinking_tokens}
+    return counted
+
+
+def message(row: Row, message_id: str, tier: str) -> dict[str, object]:
+    """The whole Message that a row gets."""
+    answer = compose(row)
+    return {
+        "model": row.model,
+        "id": message_id,
+        "type": "message",
+        "role": "assistant",
+        "content": answer.content,
+        "stop_reason": answer.stop_reason,
+        "stop_sequence": None,
+        "stop_details": _stop_details(answer),
+        "usage": usage(row, answer, tier),
+    }
+
+
+def result_line(batch: Batch, row: Row) -> bytes:
+    """One line of a results file, with its line end."""
+    kind = outcome(batch, row)
+    result: dict[str, object] = {"type": kind}
+    if kind == "succeeded":
+        result["message"] = message(row, make_id("msg", batch.id, row.custom_id), "batch")
+    elif kind == "errored":
+        result["error"] = _error(batch, row)
+    return _encode({"custom_id": row.custom_id, "result": result}) + b"\n"
+
+
+def result_lines(batch: Batch) -> Iterator[bytes]:
+    """All lines, in no useful order."""
+    order = list(range(len(batch.rows)))
+    if batch.plan.shuffle:
+        Random(batch.id).shuffle(order)  # noqa: S311 - an order, no secret
+    return (result_line(batch, batch.rows[index]) for index in order)
+
+
+def chunked(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines in blocks of a size that is quick to send."""
+    block = bytearray()
+    for line in lines:
+        block += line
+        if len(block) >= CHUNK:
+            yield bytes(block)
+            block.clear()
+    if block:
+        yield bytes(block)
+
+
+def _error(batch: Batch, row: Row) -> dict[str, object]:
+    """The doubly nested envelope of an errored row."""
+    error = row.error
+    kind, text = (error.type, error.message) if error else ("api_error", "Internal server error")
+    late = error is None or error.at_run_time
+    return {
+        "type": "error",
+        "error": error_object(kind, text, {"error_visibility": "user_facing"}),
+        "request_id": make_id("workerreq", batch.id, row.custom_id) if late else None,
+    }
+
+
+def _stop_details(answer: Answer) -> dict[str, object] | None:
+    if answer.stop_reason != "refusal":
+        return None
+    return {"type": "refusal", "category": None, "explanation": None}

@@ -1,0 +1,96 @@
+"""What a fault does to a call: the refusals before it and the damage to its answer."""
+
+from dataclasses import replace
+from http import HTTPStatus
+
+from titan_console.sandbox.faults.profile import Fault
+from titan_console.sandbox.model.envelopes import ApiError
+from titan_console.sandbox.model.http_messages import Failure, HttpResponse
+
+FOREIGN_HOST = "https://results.invalid"
+_SPEND_CAP = (
+    "You have reached the monthly API usage threshold of your organization's tier. Contact sales"
+    " to raise it."
+)
+_USAGE_LIMIT = (
+    "You have reached your specified API usage limits. You will regain access on the first of"
+    " next month at 00:00 UTC."
+)
+_MESSAGES = {
+    401: "API key is invalid.",
+    402: "Your credit balance is too low to access the Claude API.",
+    403: "Your API key does not have permission to use the specified resource.",
+    404: "Not found",
+    408: "Request timed out",
+    409: "The request conflicts with another one",
+    429: "This request would exceed your organization's rate limit. Please try again later.",
+    500: "Internal server error",
+    502: "Bad gateway",
+    503: "Service unavailable",
+    504: "Request timed out",
+    529: "Overloaded",
+}
+_FAILURES = {
+    "connect": Failure.CONNECT,
+    "drop-before": Failure.DROP,
+    "timeout-before": Failure.TIMEOUT,
+    "drop": Failure.DROP,
+    "timeout": Failure.TIMEOUT,
+    "late": Failure.TIMEOUT,
+}
+
+
+def refusal(fault: Fault, batch_id: str) -> HttpResponse | ApiError:
+    """The end of a call that never took effect."""
+    if fault.what in _FAILURES:
+        return failed(fault)
+    if fault.what.startswith("html-"):
+        return html_page(int(fault.what.removeprefix("html-")))
+    if fault.what == "spend-cap":
+        details = {"error_code": "enforced_spend_limit_reached"}
+        return ApiError(429, _SPEND_CAP, details=details)
+    if fault.what == "usage-limit":
+        return ApiError(400, _USAGE_LIMIT)
+    return status_error(int(fault.what), fault, batch_id)
+
+
+def failed(fault: Fault) -> HttpResponse:
+    """No answer at all."""
+    return HttpResponse(failure=_FAILURES[fault.what])
+
+
+def status_error(status: int, fault: Fault, batch_id: str = "") -> ApiError:
+    """An error envelope with that status."""
+    headers = {"retry-after": f"{fault.retry:g}"} if fault.retry >= 0 else {}
+    message = _MESSAGES[status]
+    if status == HTTPStatus.NOT_FOUND and batch_id:
+        message = f"Message Batch {batch_id} not found."
+    return ApiError(status, message, headers=headers)
+
+
+def html_page(status: int) -> HttpResponse:
+    """The page of a proxy that stands before the API."""
+    title = {413: "413 Request Entity Too Large", 502: "502 Bad Gateway"}[status]
+    page = (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+        f"<center><h1>{title}</h1></center>\r\n<hr><center>cloudflare</center>\r\n"
+        "</body>\r\n</html>\r\n"
+    )
+    headers = {"content-type": "text/html", "server": "cloudflare"}
+    return HttpResponse(status=status, headers=headers, body=page.encode())
+
+
+def damaged(fault: Fault, answer: HttpResponse, host: str) -> HttpResponse | ApiError:
+    """The answer of a call that did take effect."""
+    if fault.what in _FAILURES:
+        return failed(fault)
+    if fault.what == "slow":
+        return replace(answer, delay=fault.seconds)
+    if fault.what.endswith("-after"):
+        return status_error(int(fault.what.removesuffix("-after")), fault)
+    if fault.what == "garbage":
+        return replace(answer, body=b"\x00\x1f<!-- upstream -->{{{")
+    body = answer.read()
+    if fault.what == "foreign-url":
+        return replace(answer, body=body.replace(host.encode(), FOREIGN_HOST.encode()))
+    return replace(answer, body=body[: len(body) // 2])

@@ -1,0 +1,1 @@
+"""What the emulator remembers: batches, rows, models, limits, its clock."""

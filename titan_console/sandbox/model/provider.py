@@ -1,0 +1,103 @@
+"""The batches of all workspaces, and what can be done to them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from random import Random
+
+from titan_console.sandbox.model.envelopes import ApiError
+from titan_console.sandbox.model.ids import make_id
+from titan_console.sandbox.model.lifecycle import Batch, end_now, settle
+from titan_console.sandbox.model.limits import Limits
+from titan_console.sandbox.model.rows import Rows
+from titan_console.sandbox.model.timing import Plan
+
+
+class Provider:
+    """The one place where batches change; time comes in as an argument."""
+
+    def __init__(self, seed: int, limits: Limits) -> None:
+        """Start with no batches."""
+        self._seed = seed
+        self._limits = limits
+        self._rng = Random(seed)  # noqa: S311 - reproducible durations, no secrets
+        self._batches: dict[str, Batch] = {}
+        self._deleted: set[str] = set()
+
+    def create(
+        self,
+        rows: Rows,
+        workspace: str,
+        plan: Plan,
+        at: datetime,
+        *,
+        now: datetime,
+        foreign: bool = False,
+    ) -> Batch:
+        """Take a batch in; `at` lies ahead when a lost call only takes effect later."""
+        self._limits.check_queue(self.waiting(now), len(rows))
+        number = len(self._batches)
+        batch = Batch(
+            id=make_id("msgbatch", self._seed, number),
+            number=number,
+            workspace=workspace,
+            rows=rows,
+            created_at=at,
+            duration=plan.duration(self._rng),
+            plan=plan,
+            foreign=foreign,
+        )
+        self._batches[batch.id] = batch
+        return batch
+
+    def get(self, workspace: str, batch_id: str, now: datetime, *, lag: float = 0.0) -> Batch:
+        """The batch as it stands now; unknown, foreign and too new look alike."""
+        batch = self._batches.get(batch_id)
+        if batch is None or not self._visible(batch, workspace, now, lag):
+            raise ApiError(404, f"Message Batch {batch_id} not found.")
+        return self._keep(settle(batch, now))
+
+    def newest_first(self, workspace: str, now: datetime, *, lag: float = 0.0) -> Sequence[Batch]:
+        """Every batch of a workspace that a list shows."""
+        seen = [b for b in self._batches.values() if self._visible(b, workspace, now, lag)]
+        seen.sort(key=lambda batch: (batch.created_at, batch.number), reverse=True)
+        return [self._keep(settle(batch, now)) for batch in seen]
+
+    def cancel(self, workspace: str, batch_id: str, now: datetime) -> Batch:
+        """Begin to cancel; a batch that is past it stays as it is."""
+        batch = self.get(workspace, batch_id, now)
+        if batch.ended_at or batch.cancel_at:
+            return batch
+        return self._keep(replace(batch, cancel_at=now))
+
+    def delete(self, workspace: str, batch_id: str, now: datetime) -> None:
+        """Forget a batch; only what has ended can go."""
+        if self.get(workspace, batch_id, now).ended_at is None:
+            message = "In progress batches cannot be deleted. Consider canceling the batch instead."
+            raise ApiError(400, message)
+        self._deleted.add(batch_id)
+
+    def end(self, batch_id: str, now: datetime, forced: Mapping[str, str]) -> Batch:
+        """End a batch by hand; one that has ended stays as it is."""
+        batch = settle(self._batches[batch_id], now) if not forced else self._batches[batch_id]
+        return self._keep(batch if batch.ended_at else end_now(batch, now, forced))
+
+    def everything(self, now: datetime) -> Sequence[Batch]:
+        """All batches of all workspaces, also deleted ones, oldest first."""
+        return [
+            self._keep(settle(batch, now))
+            for batch in list(self._batches.values())
+            if batch.created_at <= now
+        ]
+
+    def waiting(self, now: datetime) -> int:
+        """How many rows are in the queue."""
+        return sum(len(batch.rows) for batch in self.everything(now) if not batch.ended_at)
+
+    def _visible(self, batch: Batch, workspace: str, now: datetime, lag: float) -> bool:
+        shown = batch.created_at if not lag else batch.created_at + timedelta(seconds=lag)
+        return batch.workspace == workspace and batch.id not in self._deleted and shown <= now
+
+    def _keep(self, batch: Batch) -> Batch:
+        self._batches[batch.id] = batch
+        return batch

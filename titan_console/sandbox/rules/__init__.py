@@ -1,0 +1,1 @@
+"""What the emulator accepts and rejects."""

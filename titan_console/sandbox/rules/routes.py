@@ -1,0 +1,47 @@
+"""Which call a method and a path mean."""
+
+import re
+from dataclasses import dataclass
+
+from titan_console.sandbox.model.envelopes import ApiError
+from titan_console.sandbox.model.http_messages import HttpRequest
+
+_BATCHES = "/v1/messages/batches"
+_ONE = re.compile(rf"{_BATCHES}/(?P<id>[^/]+)(?P<tail>/results|/cancel)?\Z")
+
+_COLLECTION = {"POST": "create", "GET": "list"}
+_ELEMENT = {
+    ("GET", ""): "retrieve",
+    ("DELETE", ""): "delete",
+    ("GET", "/results"): "results",
+    ("POST", "/cancel"): "cancel",
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """A call by name, with the batch that it is about."""
+
+    call: str
+    batch_id: str = ""
+
+
+def find_route(request: HttpRequest) -> Route:
+    """The route of a request."""
+    path = request.path.rstrip("/")
+    if path == "/v1/messages":
+        return Route(_method(request, {"POST": "messages"}))
+    if path == _BATCHES:
+        return Route(_method(request, _COLLECTION))
+    match = _ONE.match(path)
+    if not match:
+        raise ApiError(404, "Not Found")
+    tail = match["tail"] or ""
+    methods = {method: call for (method, at), call in _ELEMENT.items() if at == tail}
+    return Route(_method(request, methods), match["id"])
+
+
+def _method(request: HttpRequest, calls: dict[str, str]) -> str:
+    if request.method not in calls:
+        raise ApiError(405, "Method Not Allowed")
+    return calls[request.method]

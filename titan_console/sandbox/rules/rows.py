@@ -1,0 +1,160 @@
+"""What makes one row fail after its batch was accepted, in the API's own words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from titan_console.sandbox.model.json_access import as_dict, as_int, as_list, as_str, is_list
+from titan_console.sandbox.model.models import Model
+from titan_console.sandbox.model.rows import RowError
+from titan_console.sandbox.rules.media import media_error
+from titan_console.sandbox.rules.tools import tool_error
+
+SAMPLING_REMOVED = "2026-10-21"
+_INVALID = "invalid_request_error"
+_EXTRA = "Extra inputs are not permitted"
+_MAX_BREAKPOINTS = 4
+_KNOWN_TEXT = """
+betas billing_policy cache_control compaction container context_management diagnostics
+fallback_credit_token fallbacks inference_geo max_tokens mcp_servers messages metadata model
+output_config output_format prefill service_tier speed stop_sequences stream system
+temperature thinking thread tool_choice tools top_k top_p user_profile_id
+"""
+_KNOWN = frozenset(_KNOWN_TEXT.split())
+_KNOWN_NOW = _KNOWN - {"temperature", "top_p", "top_k"}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Under which API version and betas, and in which kind of call, a row is judged."""
+
+    version: str
+    betas: frozenset[str] = frozenset()
+    batch: bool = True
+
+
+Params = dict[str, object]
+Rule = Callable[[Params, Model, Terms], str]
+
+
+def row_error(params: Params, model: Model | None, terms: Terms) -> RowError | None:
+    """The first thing that is wrong with a row, or nothing."""
+    shape = _shape(params, terms)
+    if shape:
+        return RowError(_INVALID, shape)
+    if model is None:
+        return RowError("not_found_error", f"model: {as_str(params.get('model'))}")
+    for rule in _RULES:
+        message = rule(params, model, terms)
+        if message:
+            return RowError(_INVALID, message)
+    return media_error(params)
+
+
+def _shape(params: Params, terms: Terms) -> str:
+    """Fields that are missing, of a wrong type or not known."""
+    for name in ("model", "messages", "max_tokens"):
+        if name not in params:
+            return f"{name}: Field required"
+    if not isinstance(params["model"], str):
+        return "model: Input should be a valid string"
+    if not is_list(params["messages"]):
+        return "messages: Input should be a valid list"
+    if as_int(params["max_tokens"]) is None:
+        return "max_tokens: Input should be a valid integer"
+    allowed = _KNOWN_NOW if terms.version >= SAMPLING_REMOVED else _KNOWN
+    unknown = params.keys() - allowed
+    return f"{min(unknown)}: {_EXTRA}" if unknown else ""
+
+
+def _unsupported(params: Params, _model: Model, terms: Terms) -> str:
+    if not terms.batch:
+        return ""
+    if params.get("stream") is True:
+        return '"stream=True" is not supported in the Message Batches API'
+    if "speed" in params:
+        return '"speed" is not supported in the Message Batches API'
+    return ""
+
+
+def _max_tokens(params: Params, model: Model, terms: Terms) -> str:
+    wanted = as_int(params["max_tokens"]) or 0
+    if wanted < (1 if terms.batch else 0):
+        return "max_tokens: must be greater than or equal to 1"
+    # The long output is for batches alone.
+    ceiling = model.ceiling(terms.betas if terms.batch else frozenset())
+    if wanted > ceiling:
+        return (
+            f"max_tokens: {wanted} > {ceiling}, which is the maximum allowed number of output"
+            f" tokens for {model.id}"
+        )
+    return ""
+
+
+def _messages(params: Params, model: Model, _terms: Terms) -> str:
+    messages = [as_dict(message) for message in as_list(params["messages"])]
+    if not messages:
+        return "messages: at least one message is required"
+    for index, message in enumerate(messages):
+        problem = _message(index, message, last=index == len(messages) - 1)
+        if problem:
+            return problem
+    if messages[-1].get("role") == "assistant" and not model.prefill:
+        return (
+            "This model does not support assistant message prefill. The conversation must end"
+            " with a user message."
+        )
+    return ""
+
+
+def _message(index: int, message: Params, *, last: bool) -> str:
+    where = f"messages.{index}"
+    for name in ("role", "content"):
+        if name not in message:
+            return f"{where}.{name}: Field required"
+    if as_str(message["role"]) not in {"user", "assistant", "system"}:
+        return f"{where}.role: Input should be 'user', 'assistant' or 'system'"
+    if not message["content"] and not (last and message["role"] == "assistant"):
+        return (
+            f"{where}: all messages must have non-empty content except for the optional final"
+            " assistant message"
+        )
+    for block in as_list(message["content"]):
+        if as_dict(block).get("type") == "text" and not as_dict(block).get("text"):
+            return "messages: text content blocks must be non-empty"
+    return ""
+
+
+def _thinking(params: Params, model: Model, _terms: Terms) -> str:
+    if as_dict(params.get("thinking")).get("type") != "enabled" or model.thinking_budget:
+        return ""
+    return (
+        '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive"'
+        ' and "output_config.effort"'
+    )
+
+
+def _tools(params: Params, _model: Model, _terms: Terms) -> str:
+    return tool_error(as_list(params.get("tools")))
+
+
+def _breakpoints(params: Params, _model: Model, _terms: Terms) -> str:
+    blocks = [*as_list(params.get("tools")), *as_list(params.get("system"))]
+    for message in as_list(params["messages"]):
+        blocks += as_list(as_dict(message).get("content"))
+    marked = sum(1 for block in blocks if as_dict(block).get("cache_control"))
+    if marked <= _MAX_BREAKPOINTS:
+        return ""
+    return (
+        f"A maximum of {_MAX_BREAKPOINTS} blocks with cache_control may be provided."
+        f" Found {marked}."
+    )
+
+
+_RULES: tuple[Rule, ...] = (
+    _unsupported,
+    _messages,
+    _max_tokens,
+    _thinking,
+    _tools,
+    _breakpoints,
+)

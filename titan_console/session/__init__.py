@@ -1,0 +1,1 @@
+"""The console beside its screens: ledger watcher, workers, poll helper, state."""

@@ -1,0 +1,120 @@
+"""What was asked and what was answered, read from the files beside the ledger. For one thread."""
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from core.api.result_schema import message_of
+from core.delivery.results import text_of as text_of_message
+from state.files.folder import Folder
+from state.files.spool import LineReader
+from state.model.errors import FileLost
+from state.queries.details import AttemptRecord, Place
+from titan_console.text.document import Sheet, SheetMaker, pretty
+
+GONE = "No longer kept on this disk."
+_MOST_KEPT = 6
+
+
+class Body(Struct, frozen=True):
+    """One line of a file; None where the file is no longer there, with the reason."""
+
+    line: bytes | None
+    reason: str = ""
+
+
+class Bodies:
+    """Reads lines by their places, and remembers the sheets that were made of the latest."""
+
+    def __init__(self, ledger: Path) -> None:
+        """For the files beside that ledger."""
+        self._folder = Folder(ledger.parent)
+        self._sheets: dict[tuple[str, Place], Sheet] = {}
+
+    def payload(self, place: Place) -> Body:
+        """The request as it was taken in: its custom_id and its params."""
+        return _read(self._folder.spool, place)
+
+    def answer(self, attempt: AttemptRecord) -> Body | None:
+        """What the API sent, with the caller's custom_id; None where nothing came."""
+        return _read(self._folder.results, attempt.result) if attempt.result else None
+
+    def payload_sheet(self, place: Place) -> Sheet:
+        """The params, part by part."""
+        return self._made("payload", place, self.payload(place))
+
+    def answer_sheet(self, attempt: AttemptRecord) -> Sheet | None:
+        """The answer as text where it is one, and then whole; None where nothing came."""
+        body = self.answer(attempt)
+        return self._made("answer", attempt.result, body) if attempt.result and body else None
+
+    def _made(self, kind: str, place: Place, body: Body) -> Sheet:
+        if body.line is None:
+            return lost(body.reason)
+        key = (kind, place)
+        if key not in self._sheets:
+            while len(self._sheets) >= _MOST_KEPT:
+                self._sheets.pop(next(iter(self._sheets)))
+            self._sheets[key] = _SHEETS[kind](body.line)
+        return self._sheets[key]
+
+
+def lost(reason: str) -> Sheet:
+    """What is said in the place of a body that is not there."""
+    made = SheetMaker()
+    made.text(f"{GONE}\n\n{reason}" if reason else GONE)
+    return made.sheet()
+
+
+def _read(folder: Path, place: Place) -> Body:
+    try:
+        with LineReader(folder) as lines:
+            return Body(lines.read(place.file, place.offset, place.length))
+    except FileLost as error:
+        return Body(None, str(error))
+
+
+def params_of(line: bytes) -> bytes:
+    """The params of a line of the spool; the line itself where it is none."""
+    return _part_of(line, "params")
+
+
+def result_of(line: bytes) -> bytes:
+    """The result of a line of a results file; the line itself where it is none."""
+    return _part_of(line, "result")
+
+
+def _part_of(line: bytes, name: str) -> bytes:
+    try:
+        return bytes(msgspec.json.decode(line, type=dict[str, msgspec.Raw])[name])
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
+        return line
+
+
+def text_of(line: bytes) -> str | None:
+    """The text of a succeeded line; None where there is none."""
+    try:
+        return text_of_message(message_of(line))
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def _payload_sheet(line: bytes) -> Sheet:
+    made = SheetMaker()
+    made.text(pretty(params_of(line)))
+    return made.sheet()
+
+
+def _answer_sheet(line: bytes) -> Sheet:
+    made = SheetMaker()
+    text = text_of(line)
+    if text is not None:
+        made.heading("Text")
+        made.text(text)
+        made.heading("Whole")
+    made.text(pretty(result_of(line)))
+    return made.sheet()
+
+
+_SHEETS = {"payload": _payload_sheet, "answer": _answer_sheet}

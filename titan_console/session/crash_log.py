@@ -1,0 +1,36 @@
+"""Writes down a crash without what the program held in its hands: no values, no keys."""
+
+import os
+import re
+import traceback
+from datetime import datetime
+from pathlib import Path
+
+from titan_console.text.safe_text import clean
+
+LOG_NAME = "console-crash.log"
+_MESSAGE_CELLS = 200
+_SECRET = re.compile(r"sk-ant-[\w-]+")
+
+
+def one_line(error: BaseException) -> str:
+    """The error for a person: its kind, and its message cut short."""
+    message = clean(_SECRET.sub("sk-ant-...", str(error)), _MESSAGE_CELLS)
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def write(folder: Path, error: BaseException, now: datetime) -> Path | None:
+    """Append the way to the error, for its owner's eyes only; None when that cannot be done."""
+    path = folder / LOG_NAME
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [
+        f"{now.isoformat()} {one_line(error)}",
+        *(f"  {Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames),
+    ]
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(file, "a", encoding="utf-8") as log:
+            log.write("\n".join(lines) + "\n")
+    except OSError:
+        return None
+    return path

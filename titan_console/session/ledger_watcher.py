@@ -1,0 +1,192 @@
+"""Follows the ledger while others write it, and posts what is new."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from textual.message import Message
+from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - it knows trio too
+
+from core.clock import Clock
+from state.model.errors import LedgerError
+from state.model.timestamps import from_text
+from state.queries import console_views
+from state.queries.console_views import Snapshot
+from titan_console.session.messages import LedgerLost, LedgerSeen, Trouble
+from titan_console.session.query_worker import KeptReader
+
+LEDGER_NAME = "titan.db"
+# No transaction is open for that long: what is older was written by another clock.
+_OTHER_CLOCK = timedelta(minutes=1)
+# Ten pictures a second at most; what comes in between is in the next one.
+_MIN_GAP_S = 0.1
+# For folders that tell nobody of changes, and for what a watcher missed.
+_POLL_S = 0.5
+# A watcher hears of the write before the commit can be seen: look again a little later.
+_RECHECKS_S = (0.0, 0.008, 0.020, 0.050, 0.120)
+_STEP_MS, _DEBOUNCE_MS = 10, 50
+
+
+class Follower:
+    """Looks at the ledger through one kept reader. Use it on one thread."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        """Nothing is opened before the first look."""
+        self.folder: tuple[int, int] | None = None
+        self.troubled = False
+        self._path = path
+        self._clock = clock
+        self._kept = KeptReader(path)
+        self._version: tuple[object, int] | None = None
+        self._newest: int | None = None
+        self._taken_at: datetime | None = None
+        self._told: Trouble | None = None
+
+    def look(self, *, even_if_same: bool = False) -> LedgerSeen | LedgerLost | None:
+        """What is to be told; None when nothing has changed since the last look."""
+        self.folder = _identity(self._path.parent)
+        try:
+            reader = self._kept.get()
+            version = (self._kept.file, reader.data_version())
+            if version == self._version and not even_if_same:
+                return None
+            snapshot = console_views.take(reader, self._clock.now())
+        except FileNotFoundError:
+            return self._lost(Trouble(f"There is no ledger at {self._path}.", missing=True))
+        except (LedgerError, OSError) as error:
+            return self._lost(Trouble(str(error)))
+        except (ValueError, LookupError):
+            return self._lost(
+                Trouble(f"The ledger {self._path} holds what this version cannot read.")
+            )
+        self._version, self._told, self.troubled = version, None, False
+        return LedgerSeen(snapshot, self._lag(snapshot))
+
+    def interrupt(self) -> None:
+        """From another thread: give up the query that runs."""
+        self._kept.interrupt()
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self._kept.close()
+        self._version = None
+
+    def _lost(self, trouble: Trouble) -> LedgerLost | None:
+        self.close()
+        self.troubled = True
+        if trouble == self._told:
+            return None
+        self._told = trouble
+        return LedgerLost(trouble)
+
+    def _lag(self, snapshot: Snapshot) -> timedelta | None:
+        """How old the newest event is, if it came since the last look.
+
+        None for one that says that it is far older than that look, as the demo's past does.
+        """
+        before, self._newest = self._newest, snapshot.newest_event_id
+        looked, self._taken_at = self._taken_at, snapshot.taken_at
+        if before in (None, self._newest) or looked is None or snapshot.newest_event_ts is None:
+            return None
+        written = from_text(snapshot.newest_event_ts)
+        if written < looked - _OTHER_CLOCK:
+            return None
+        return max(timedelta(0), snapshot.taken_at - written)
+
+
+class Feed:
+    """Keeps a follower looking, each time that something happens in the ledger's folder."""
+
+    def __init__(self, home: Path, clock: Clock) -> None:
+        """`home` is the folder that holds the ledger; it may not exist yet."""
+        self.path = home / LEDGER_NAME
+        self.looked_at: datetime | None = None
+        self._clock = clock
+        self._follower = Follower(self.path, clock)
+        self._wake = asyncio.Event()
+        self._stop_watching = asyncio.Event()
+        self._watched: tuple[int, int] | None = None
+        self._asked = False
+
+    def refresh(self) -> None:
+        """Read the ledger again now, changed or not."""
+        self._asked = True
+        self._wake.set()
+
+    async def follow(self, post: Callable[[Message], object]) -> None:
+        """Post a message for each change, until cancelled."""
+        async with self._one_thread() as thread, self._watching():
+            while True:
+                asked, self._asked = self._asked, False
+                news = await asyncio.get_running_loop().run_in_executor(
+                    thread, lambda asked=asked: self._follower.look(even_if_same=asked)
+                )
+                self.looked_at = self._clock.now()
+                if news is not None:
+                    post(news)
+                if self._follower.folder != self._watched:
+                    self._stop_watching.set()
+                await self._rest(just_posted=news is not None)
+
+    async def _rest(self, *, just_posted: bool) -> None:
+        """Until the next change or the next poll; news that comes in the meantime is kept."""
+        if self._follower.troubled:
+            # Opening a ledger in vain touches its files: do not take that for news.
+            await asyncio.sleep(_POLL_S)
+        elif just_posted:
+            await asyncio.sleep(_MIN_GAP_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_POLL_S):
+                await self._wake.wait()
+        self._wake.clear()
+
+    @asynccontextmanager
+    async def _one_thread(self) -> AsyncGenerator[ThreadPoolExecutor]:
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-feed")
+        try:
+            yield thread
+        finally:
+            self._follower.interrupt()
+            thread.submit(self._follower.close)
+            thread.shutdown(wait=False)
+
+    @asynccontextmanager
+    async def _watching(self) -> AsyncGenerator[None]:
+        watcher = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            self._stop_watching.set()
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Wake the follower at each write; begin anew when the folder is another."""
+        names = {self.path.name, f"{self.path.name}-wal"}
+        loop = asyncio.get_running_loop()
+        while True:
+            self._stop_watching.clear()
+            self._watched = await asyncio.to_thread(_identity, self.path.parent)
+            with suppress(OSError, RuntimeError):
+                async for _ in awatch(
+                    self.path.parent,
+                    step=_STEP_MS,
+                    debounce=_DEBOUNCE_MS,
+                    recursive=False,
+                    stop_event=self._stop_watching,
+                    watch_filter=lambda _, path: Path(path).name in names,
+                ):
+                    for delay in _RECHECKS_S:
+                        loop.call_later(delay, self._wake.set)
+            await asyncio.sleep(_POLL_S)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

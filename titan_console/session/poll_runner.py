@@ -1,0 +1,102 @@
+"""Engine passes from the console: a keeper process makes them, and holds the key."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol, cast
+
+from msgspec import Struct
+
+from core.config.settings import Settings, child_environment
+
+_PREFIX = "titan-console: "
+_GONE = (
+    "The process that makes passes for this console is gone: open the console anew, or run"
+    " `titan-console --poll`."
+)
+# An idle keeper ends at once when its input does; one that is at a pass is left to finish it.
+_GOODBYE_S = 0.3
+
+
+class PassEnd(Struct, frozen=True, kw_only=True):
+    """How a pass ended; `ran` is false where another one was at it. `troubles` need a person."""
+
+    code: int
+    ran: bool = True
+    troubles: tuple[str, ...] = ()
+
+
+class Passes(Protocol):
+    """Whoever makes a pass when asked."""
+
+    def ask(self, done: Callable[[PassEnd], object]) -> None:
+        """Begin a pass; `done` is called on another thread when it has ended."""
+        ...
+
+
+class Keeper:
+    """The keeper process. Start it before the key is forgotten."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start it under these settings, away from the terminal and its signals."""
+        is_windows = sys.platform == "win32"
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "titan_console.session.poll_helper"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            # Unbuffered: a thread that waits here must not hold a lock when the console ends.
+            bufsize=0,
+            env=child_environment(settings),
+            start_new_session=not is_windows,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0) if is_windows else 0,
+        )
+        self.pid = self._process.pid
+
+    def ask(self, done: Callable[[PassEnd], object]) -> None:
+        """Begin a pass; `done` is called on another thread when it has ended."""
+        threading.Thread(target=lambda: done(self._make()), name="titan-pass", daemon=True).start()
+
+    def close(self) -> None:
+        """Let it end."""
+        process = self._process
+        if process.stdin is not None:
+            process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GOODBYE_S)
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def _make(self) -> PassEnd:
+        process = self._process
+        if process.stdin is None or process.stdout is None:
+            return PassEnd(code=1, troubles=(_GONE,))
+        try:
+            process.stdin.write(b"pass\n")
+            answer = process.stdout.readline()
+        except (OSError, ValueError):
+            answer = b""
+        return read_answer(answer)
+
+
+def read_answer(line: bytes) -> PassEnd:
+    """What the keeper says of a pass."""
+    try:
+        answer: dict[str, Any] = json.loads(line)
+        code, out, err = int(answer["code"]), str(answer["out"]), str(answer["err"])
+    except (ValueError, KeyError, TypeError):
+        return PassEnd(code=1, troubles=(_GONE,))
+    try:
+        summary: dict[str, Any] = json.loads(out)
+    except ValueError:
+        # It stopped before it had a summary: what it said last is why.
+        said = [part.removeprefix(_PREFIX) for part in err.splitlines() if part.strip()]
+        reason = said[-1] if said else f"The pass ended with exit code {code} and no word."
+        return PassEnd(code=code, troubles=(reason,) if code else ())
+    troubles = cast("list[str]", summary.get("troubles", []))
+    return PassEnd(
+        code=code, ran=bool(summary.get("ran", True)), troubles=tuple(dict.fromkeys(troubles))
+    )

@@ -1,0 +1,174 @@
+"""Where questions about the ledger are answered, off the thread that draws."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from state.db.reader import Reader, Source
+from state.model.errors import LedgerError
+from titan_console.session.memory import give_back
+
+Answer = TypeVar("Answer")
+# Begun by whoever runs it, so that nothing is left half made when the console ends first.
+Work = Callable[[], Coroutine[None, None, None]]
+# After an answer, as many times as long as it took: a slow question takes a fifth of a core.
+_REST = 4.0
+# What takes so long to answer has been through a million rows.
+_LARGE_S = 0.2
+
+
+class Superseded(Exception):
+    """Another question has been asked since."""
+
+
+class KeptReader:
+    """One reader, kept open; another one when the file under that name is another."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened yet."""
+        self.path = path
+        self.file: tuple[int, int] | None = None
+        self._reader: Reader | None = None
+
+    def get(self) -> Reader:
+        """The reader. Raises FileNotFoundError where there is no ledger, or LedgerError."""
+        status = self.path.stat()
+        file = (status.st_dev, status.st_ino)
+        if self._reader is None or file != self.file:
+            self.close()
+            self._reader = Reader(self.path)
+            self.file = file
+        return self._reader
+
+    def interrupt(self) -> None:
+        """From another thread: give up the query that runs."""
+        if self._reader is not None:
+            self._reader.interrupt()
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = self.file = None
+
+
+class Desk:
+    """Answers questions one after another on a thread of its own; the newest one wins."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the ledger; it may not exist yet."""
+        # Who is told how many seconds each answer took.
+        self.note: Callable[[float], None] = lambda _seconds: None
+        self._kept = KeptReader(path)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-desk")
+        self._asked = 0
+
+    async def ask(self, question: Callable[[Source], Answer]) -> Answer:
+        """The answer, all of it from one moment of the ledger.
+
+        What is being answered is broken off. Raises Superseded when that happens to this one,
+        LedgerError or OSError where the ledger cannot be read.
+        """
+        self._asked += 1
+        number = self._asked
+        self._kept.interrupt()
+
+        def answer() -> Answer:
+            if number != self._asked:
+                raise Superseded
+            try:
+                return self._answer(question)
+            except (LedgerError, OSError):
+                if number != self._asked:
+                    raise Superseded from None
+                self._kept.close()
+                raise
+
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        found = await loop.run_in_executor(self._thread, answer)
+        self.note(loop.time() - began)
+        return found
+
+    def _answer(self, question: Callable[[Source], Answer]) -> Answer:
+        reader = self._kept.get()
+        began = time.perf_counter()
+        with reader.one_moment():
+            found = question(reader)
+        if time.perf_counter() - began > _LARGE_S:
+            give_back()
+        return found
+
+    def close(self) -> None:
+        """Break off, and let go of the ledger."""
+        self._asked += 1
+        self._kept.interrupt()
+        self._thread.submit(self._kept.close)
+        self._thread.shutdown(wait=False)
+
+
+class Answered(Generic[Answer]):
+    """Keeps one question answered while the ledger changes, never twice at once."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        question: Callable[[Source], Answer],
+        take: Callable[[Answer], None],
+        fail: Callable[[str], None],
+        run: Callable[[Work], object],
+    ) -> None:
+        """`take` gets each answer on the drawing thread, `fail` why there is none.
+
+        `run` starts a task there.
+        """
+        self._desk = desk
+        self._question = question
+        self._take = take
+        self._fail = fail
+        self._run = run
+        # How often the question was another one.
+        self.number = 0
+        self._busy = False
+        self._again = False
+
+    def ask(self, question: Callable[[Source], Answer]) -> None:
+        """From now on, this is the question; it is asked at once."""
+        self._question = question
+        self.number += 1
+        self._busy = False
+        self._start()
+
+    def changed(self) -> None:
+        """The ledger is another: ask again, after the answer that is under way."""
+        if self._busy:
+            self._again = True
+        else:
+            self._start()
+
+    def _start(self) -> None:
+        self._busy, self._again = True, False
+        self._run(partial(self._work, self.number))
+
+    async def _work(self, number: int) -> None:
+        began = asyncio.get_running_loop().time()
+        try:
+            answer = await self._desk.ask(self._question)
+        except (Superseded, asyncio.CancelledError, RuntimeError):
+            return
+        except FileNotFoundError:
+            pass  # The feed says so, for all screens.
+        except (LedgerError, OSError, ValueError, LookupError) as error:
+            self._fail(str(error) if isinstance(error, LedgerError) else repr(error))
+        else:
+            if number == self.number:
+                self._take(answer)
+        await asyncio.sleep(_REST * (asyncio.get_running_loop().time() - began))
+        if number == self.number:
+            self._busy = False
+            if self._again:
+                self._start()

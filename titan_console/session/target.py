@@ -1,0 +1,47 @@
+"""What a verb of the console stands on: a word for the operator, and ids once they are asked for.
+
+A page answers `choice(verb)` while it draws, so a choice is made in no time: the ids are found on
+the thread that plans, and stay the same from then on.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.operations.selection import Filter
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """`words` as in "3 marked requests"; `find` gives the exact ids, on another thread.
+
+    `is_all` is set where the operator has not seen each of them: all that match, or a group.
+    """
+
+    words: str
+    find: Callable[[Source], Filter]
+    is_all: bool = False
+
+
+def of_requests(ids: Collection[int], words: str, *, is_all: bool = False) -> Choice:
+    """These requests. The collection must not be changed afterwards."""
+    return found_requests(lambda _source: sorted(ids), words, is_all=is_all)
+
+
+def found_requests(
+    find: Callable[[Source], Sequence[int]], words: str, *, is_all: bool = False
+) -> Choice:
+    """Those that a question to the ledger finds."""
+    return Choice(
+        words=words, find=lambda source: Filter(request_ids=tuple(find(source))), is_all=is_all
+    )
+
+
+def of_batches(ids: Collection[int], words: str) -> Choice:
+    """These batches, and the requests in them."""
+    return Choice(words=words, find=lambda _source: Filter(batch_ids=tuple(sorted(ids))))
+
+
+def of_workflows(names: Collection[str], words: str) -> Choice:
+    """These workflows; for a pause or a resume."""
+    return Choice(words=words, find=lambda _source: Filter(names=tuple(sorted(names))))

@@ -1,0 +1,48 @@
+"""How quick this console is: what it measures of itself while it runs."""
+
+from collections import deque
+
+from msgspec import Struct, field
+
+from core.money.kpis import percentile
+
+_KEPT = 500
+
+
+def _samples() -> deque[float]:
+    return deque(maxlen=_KEPT)
+
+
+class Vitals(Struct):
+    """The latest samples of each kind, in milliseconds.
+
+    `seen` is from a commit elsewhere to its being read here, `painted` from it to its being drawn,
+    `drawn` what a picture took to draw, `answered` what a question to the ledger took.
+    """
+
+    seen: deque[float] = field(default_factory=_samples)
+    painted: deque[float] = field(default_factory=_samples)
+    drawn: deque[float] = field(default_factory=_samples)
+    answered: deque[float] = field(default_factory=_samples)
+    pictures: int = 0
+
+    def note_answer(self, seconds: float) -> None:
+        """A question was answered."""
+        self.answered.append(seconds * 1000)
+
+    def note_picture(self, seconds: float) -> None:
+        """A picture of the ledger was drawn."""
+        self.pictures += 1
+        self.drawn.append(seconds * 1000)
+
+
+def in_words(samples: deque[float]) -> str:
+    """The middle, the slow ones and the slowest."""
+    values = list(samples)
+    p50, p95, p99 = (percentile(values, percent) for percent in (50, 95, 99))
+    if p50 is None or p95 is None or p99 is None:
+        return "nothing measured yet"
+    return (
+        f"p50 {p50:,.0f} ms, p95 {p95:,.0f} ms, p99 {p99:,.0f} ms, most {max(values):,.0f} ms"
+        f" ({len(values):,} measured)"
+    )

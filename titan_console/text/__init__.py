@@ -1,0 +1,1 @@
+"""Records as text: formats, filters, labels, charts. Plain values, no Textual."""

@@ -1,0 +1,72 @@
+"""What differs between two texts, line by line. Pure; not for the drawing thread."""
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+from titan_console.text.document import Sheet, SheetMaker, lines_of
+from titan_console.text.format import Tone
+from titan_console.text.lines import Part
+
+_AROUND = 3
+# Matching takes the square of it in the worst case; what is more is shown as replaced.
+_MOST_MATCHED = 4000
+
+
+def difference(left: str, right: str, left_name: str, right_name: str) -> Sheet:
+    """The lines of both; what both have in common is shown around what they have not."""
+    made = SheetMaker()
+    made.line(Part(f"- {left_name}", Tone.BAD))
+    made.line(Part(f"+ {right_name}", Tone.GOOD))
+    made.line()
+    if left == right:
+        made.text("They are the same.")
+        return made.sheet()
+    before, after = lines_of(left), lines_of(right)
+    changes = _changes(before, after)
+    for number, (kind, first, last, begin, end) in enumerate(changes):
+        if kind == "equal":
+            _equal(
+                made, before[first:last], is_first=not number, is_last=number + 1 == len(changes)
+            )
+            continue
+        for line in before[first:last]:
+            made.line(Part(f"- {line}", Tone.BAD))
+        for line in after[begin:end]:
+            made.line(Part(f"+ {line}", Tone.GOOD))
+    return made.sheet()
+
+
+def _equal(made: SheetMaker, lines: Sequence[str], *, is_first: bool, is_last: bool) -> None:
+    head = 0 if is_first else _AROUND
+    tail = 0 if is_last else _AROUND
+    left_out = len(lines) - head - tail
+    if left_out <= 1:
+        head, tail, left_out = len(lines), 0, 0
+    for line in lines[:head]:
+        made.line(Part(f"  {line}"))
+    if left_out:
+        made.line(Part(f"  ... {left_out:,} lines that both have", Tone.DIM))
+    for line in lines[len(lines) - tail :]:
+        made.line(Part(f"  {line}"))
+
+
+def _changes(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+    """As difflib's opcodes; a common beginning and end are found without it."""
+    shorter = min(len(before), len(after))
+    head = next((n for n in range(shorter) if before[n] != after[n]), shorter)
+    rest = shorter - head
+    tail = next((n for n in range(rest) if before[-1 - n] != after[-1 - n]), rest)
+    middle = before[head : len(before) - tail], after[head : len(after) - tail]
+    found = [("equal", 0, head, 0, head)] if head else []
+    if max(map(len, middle)) > _MOST_MATCHED:
+        found.append(("replace", head, len(before) - tail, head, len(after) - tail))
+    else:
+        found += [
+            (kind, first + head, last + head, begin + head, end + head)
+            for kind, first, last, begin, end in SequenceMatcher(
+                None, *middle, autojunk=False
+            ).get_opcodes()
+        ]
+    if tail:
+        found.append(("equal", len(before) - tail, len(before), len(after) - tail, len(after)))
+    return found

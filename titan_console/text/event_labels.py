@@ -1,0 +1,53 @@
+"""What a line of the audit log says: what happened, why, and what came of it. Pure."""
+
+from collections.abc import Mapping
+
+from state.queries.audit_views import AuditLine
+from titan_console.text import format as fmt
+from titan_console.text.format import Label, Tone
+
+_WHY = ("reason", "message", "trouble")
+_BAD = ("refused", "lost", "raised", "failed", "gone", "twice")
+_WARN = ("uncertain", "released", "look_failed", "paused", "hold", "called_off", "cut_short")
+_GOOD = ("collected", "delivered", "finished", "done", "cleared", "accepted", "resumed", "adopted")
+
+
+def what(kind: str) -> Label:
+    """The kind of an event, in words."""
+    words = kind.replace(".", " ").replace("_", " ")
+    last = kind.rpartition(".")[2]
+    if last in _BAD or kind.endswith("_twice"):
+        return Label("✗", words, Tone.BAD)
+    if last in _WARN:
+        return Label("!", words, Tone.WARN)
+    return Label("✓", words, Tone.GOOD) if last in _GOOD else Label("·", words, Tone.PLAIN)
+
+
+def concerns(line: AuditLine) -> str:
+    """What it is about."""
+    event = line.event
+    return event.subject or " ".join(part for part in (line.tag, event.batch_key) if part)
+
+
+def why(detail: Mapping[str, object]) -> str:
+    """The reason that was given."""
+    return next((str(detail[name]) for name in _WHY if detail.get(name)), "")
+
+
+def outcome(detail: Mapping[str, object]) -> str:
+    """What else is known of it."""
+    if detail.get("outcome"):
+        return str(detail["outcome"])
+    rest = {
+        name: value
+        for name, value in detail.items()
+        if name not in _WHY and value not in (None, "")
+    }
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in rest.items())
+
+
+def cost(line: AuditLine) -> str:
+    """What a collected batch cost."""
+    if line.event.kind != "batch.collected":
+        return ""
+    return fmt.sum_of_money(line.cost_nano, line.unpriced)

@@ -1,0 +1,231 @@
+"""Reads what is written on a filter line, and says where it cannot. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from state.model.filter_terms import Bound, Field, Relation, Term, Words
+
+FIELDS = {field.value: field for field in Field} | {
+    "workflow": Field.WORKFLOW,
+    "error": Field.ERROR,
+}
+COMPARED = (Field.AGE, Field.COST, Field.TRIES)
+QUALIFIED = re.compile(r"([a-z]+)(:|>=|<=|>|<|=)", re.IGNORECASE)
+_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_NUMBER = r"(\d{1,12}(?:\.\d{1,9})?|\.\d{1,9})"
+_AGE = re.compile(_NUMBER + r"([smhdw])", re.ASCII)
+_COST = re.compile(r"\$?" + _NUMBER, re.ASCII)
+_TRIES = re.compile(r"\d{1,9}", re.ASCII)
+_A_HUNDRED_YEARS = 100 * 365 * 86_400
+_NANO = 1_000_000_000
+_EXAMPLES = {Field.AGE: "age>2h", Field.COST: "cost>0.10", Field.TRIES: "tries>1"}
+_IN_QUOTES = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_NEEDS_QUOTES = re.compile(r'[\s",\\]')
+
+
+class Vocabulary(Struct, frozen=True):
+    """What a list can be asked: its fields, and its states by name."""
+
+    fields: tuple[Field, ...]
+    states: tuple[str, ...]
+
+
+class Mistake(Struct, frozen=True):
+    """A stretch of the line that cannot be understood, and why."""
+
+    begin: int
+    end: int
+    reason: str
+
+
+class Filter(Struct, frozen=True):
+    """What a filter line says: all of its terms must hold. With mistakes, it says nothing."""
+
+    terms: tuple[Term, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+
+
+class Token(Struct, frozen=True):
+    """A stretch between blanks that stand in no quotes."""
+
+    begin: int
+    text: str
+    is_closed: bool
+
+    @property
+    def end(self) -> int:
+        """The place behind it."""
+        return self.begin + len(self.text)
+
+
+class _NotUnderstood(ValueError):
+    pass
+
+
+def parse(line: str, vocabulary: Vocabulary) -> Filter:
+    """The terms of a line, and what in it is no term."""
+    terms: list[Term] = []
+    mistakes: list[Mistake] = []
+    for token in tokens(line):
+        try:
+            terms.append(_term(token, vocabulary))
+        except _NotUnderstood as error:
+            mistakes.append(Mistake(token.begin, token.end, str(error)))
+    return Filter(tuple(terms), tuple(mistakes))
+
+
+def write(terms: Sequence[Term]) -> str:
+    """A line that says the same."""
+    return " ".join(map(_written, terms))
+
+
+def tokens(line: str) -> Iterator[Token]:
+    """The line's stretches between blanks."""
+    begin, is_quoted, is_escaped = None, False, False
+    for place, character in enumerate(line):
+        if character.isspace() and not is_quoted:
+            if begin is not None:
+                yield Token(begin, line[begin:place], is_closed=True)
+            begin = None
+            continue
+        begin = place if begin is None else begin
+        if is_escaped:
+            is_escaped = False
+        elif is_quoted and character == "\\":
+            is_escaped = True
+        elif character == '"':
+            is_quoted = not is_quoted
+    if begin is not None:
+        yield Token(begin, line[begin:], is_closed=not is_quoted)
+
+
+def _term(token: Token, vocabulary: Vocabulary) -> Term:
+    if not token.is_closed:
+        raise _NotUnderstood('a quote is not closed: write "two words"')
+    is_not = token.text.startswith("!")
+    text = token.text[1:] if is_not else token.text
+    if not text:
+        raise _NotUnderstood("! needs a word behind it: !errored")
+    found = QUALIFIED.match(text)
+    if not found:
+        return Words(Field.TEXT, (_one_value(text),), is_not)
+    field = _field(found[1], vocabulary)
+    rest = text[found.end() :]
+    if field in COMPARED:
+        return _bound(field, found[2], rest, is_not=is_not)
+    if found[2] not in (":", "="):
+        raise _NotUnderstood(f"{field} is a word, so it takes a colon: {field}:…")
+    return Words(field, _values(field, rest, vocabulary), is_not)
+
+
+def _field(word: str, vocabulary: Vocabulary) -> Field:
+    field = FIELDS.get(word.lower())
+    if field is None or field not in vocabulary.fields:
+        names = ", ".join(field for field in vocabulary.fields if field != Field.TEXT)
+        raise _NotUnderstood(
+            f'there is no {word} here but {names}; text with a colon goes into quotes: "{word}:…"'
+        )
+    return field
+
+
+def _bound(field: Field, sign: str, rest: str, *, is_not: bool) -> Bound:
+    if sign == ":" or not rest:
+        raise _NotUnderstood(f"{field} is compared with a number: {_EXAMPLES[field]}")
+    return Bound(field, Relation(sign), _amount(field, rest), is_not)
+
+
+def _amount(field: Field, text: str) -> int:
+    match field:
+        case Field.AGE:
+            found = _AGE.fullmatch(text)
+            if found:
+                seconds = int(Decimal(found[1]) * _SECONDS[found[2]])
+                return min(seconds, _A_HUNDRED_YEARS)
+            raise _NotUnderstood("an age is a number with s, m, h, d or w: age>2h")
+        case Field.COST:
+            found = _COST.fullmatch(text)
+            if found and Decimal(found[1]) < _NANO:
+                return int(Decimal(found[1]) * _NANO)
+            raise _NotUnderstood("a cost is a number of dollars: cost>0.10")
+        case _:
+            if _TRIES.fullmatch(text):
+                return int(text)
+            raise _NotUnderstood("tries are a whole number: tries>1")
+
+
+def _values(field: Field, text: str, vocabulary: Vocabulary) -> tuple[str, ...]:
+    values = [_one_value(part) for part in _split(text)]
+    if field != Field.STATE:
+        return tuple(values)
+    return tuple(dict.fromkeys(state for value in values for state in _states(value, vocabulary)))
+
+
+def _states(value: str, vocabulary: Vocabulary) -> list[str]:
+    """All states that begin like this; one that is meant by its whole name is that one."""
+    low = value.lower()
+    if low in vocabulary.states:
+        return [low]
+    found = [state for state in vocabulary.states if state.startswith(low)]
+    if not found:
+        names = ", ".join(vocabulary.states)
+        raise _NotUnderstood(f"there is no state {value}; there are {names}")
+    return found
+
+
+def _split(text: str) -> list[str]:
+    """The parts between commas that stand in no quotes."""
+    parts, begin, is_quoted, is_escaped = list[str](), 0, False, False
+    for place, character in enumerate(text):
+        if is_escaped:
+            is_escaped = False
+        elif is_quoted and character == "\\":
+            is_escaped = True
+        elif character == '"':
+            is_quoted = not is_quoted
+        elif character == "," and not is_quoted:
+            parts.append(text[begin:place])
+            begin = place + 1
+    return [*parts, text[begin:]]
+
+
+def _one_value(text: str) -> str:
+    """Without its quotes."""
+    value = _IN_QUOTES.sub(lambda found: _ESCAPED.sub(r"\1", found[1]), text)
+    if not value:
+        raise _NotUnderstood("there is no value")
+    return value
+
+
+def _written(term: Term) -> str:
+    sign = "!" if term.is_not else ""
+    if isinstance(term, Bound):
+        return f"{sign}{term.field}{term.relation}{_amount_written(term)}"
+    if term.field == Field.TEXT:
+        return sign + quoted(term.values[0], whole=True)
+    return f"{sign}{term.field}:{','.join(map(quoted, term.values))}"
+
+
+def _amount_written(term: Bound) -> str:
+    match term.field:
+        case Field.AGE:
+            unit = next(u for u, size in _SECONDS.items() if term.amount % size == 0)
+            return f"{term.amount // _SECONDS[unit]}{unit}"
+        case Field.COST:
+            return f"{Decimal(term.amount).scaleb(-9).normalize():f}"
+        case _:
+            return str(term.amount)
+
+
+def quoted(value: str, *, whole: bool = False) -> str:
+    """In quotes where it would be read as something else; `whole` is a text of its own."""
+    is_plain = not _NEEDS_QUOTES.search(value) and not (
+        whole and (value.startswith("!") or QUALIFIED.match(value))
+    )
+    if is_plain:
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,21 @@
+"""Lines as values: parts in their tones, and figures with their labels."""
+
+from msgspec import Struct
+
+from titan_console.text.format import Tone
+
+
+class Part(Struct, frozen=True):
+    """A stretch of a line in one tone."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    strong: bool = False
+
+
+class Figure(Struct, frozen=True):
+    """A number and what it counts."""
+
+    label: str
+    value: str
+    tone: Tone = Tone.PLAIN

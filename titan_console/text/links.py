@@ -1,0 +1,103 @@
+"""What a name on the `:` line or a `titan://` link leads to. Pure."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from urllib.parse import quote, unquote
+
+from msgspec import Struct
+
+from titan_console.text.tabs import Tab
+
+SCHEME = "titan://"
+_QUIT = ("q", "quit", "exit")
+_BATCH, _REQUEST = "batch", "request"
+
+
+class ToScreen(Struct, frozen=True):
+    """One of the numbered screens."""
+
+    mode: str
+
+
+class ToBatch(Struct, frozen=True):
+    """One batch, by its key or its remote id."""
+
+    name: str
+
+
+class ToRequest(Struct, frozen=True):
+    """One request."""
+
+    tag: str
+    custom_id: str
+
+
+class Leave(Struct, frozen=True):
+    """Out of the console."""
+
+
+class Named(Struct, frozen=True):
+    """Whatever the ledger knows under that name."""
+
+    name: str
+
+
+Target = ToScreen | ToBatch | ToRequest | Leave | Named
+
+
+def to_batch(key: str) -> str:
+    """The link to a batch."""
+    return f"{SCHEME}{_BATCH}/{_quoted(key)}"
+
+
+def to_request(tag: str, custom_id: str) -> str:
+    """The link to a request."""
+    return f"{SCHEME}{_REQUEST}/{_quoted(tag)}/{_quoted(custom_id)}"
+
+
+# The same names at every drawing.
+@lru_cache(maxsize=1000)
+def _quoted(name: str) -> str:
+    return quote(name, safe="", errors="replace")
+
+
+def to_screen(mode: str) -> str:
+    """The link to a numbered screen."""
+    return SCHEME + mode
+
+
+def parse(text: str, tabs: Sequence[Tab]) -> Target | None:
+    """Where that leads; None where a link leads nowhere, or there is nothing."""
+    text = text.strip().removeprefix(":").strip()
+    if text[: len(SCHEME)].lower() == SCHEME:
+        return _of_link(text[len(SCHEME) :], tabs)
+    if text.lower() in _QUIT:
+        return Leave()
+    return _screen(text, tabs) or (Named(text) if text else None)
+
+
+def screens(text: str, tabs: Sequence[Tab]) -> list[Tab]:
+    """The screens whose words begin so."""
+    return [tab for tab in tabs if tab.word.lower().startswith(text.strip().lower())]
+
+
+def _screen(text: str, tabs: Sequence[Tab]) -> ToScreen | None:
+    found = screens(text, tabs) if text else []
+    return ToScreen(found[0].mode) if found else None
+
+
+def _of_link(rest: str, tabs: Sequence[Tab]) -> Target | None:
+    kind, *names = [_unquoted(part) for part in rest.split("/")]
+    match kind, names:
+        case "batch", [str(name)] if name:
+            return ToBatch(name)
+        case "request", [str(tag), str(custom_id)] if tag and custom_id:
+            return ToRequest(tag, custom_id)
+        case mode, [] if any(tab.mode == mode for tab in tabs):
+            return ToScreen(mode)
+        case _:
+            return None
+
+
+def _unquoted(part: str) -> str:
+    return unquote(part, errors="replace")

@@ -1,0 +1,1 @@
+"""The terminal console: app, keymap, screens, widgets, actions."""

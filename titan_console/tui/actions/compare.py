@@ -1,0 +1,105 @@
+"""`d`: what differs between two attempts of a request, or between two marked requests."""
+
+import asyncio
+from pathlib import Path
+
+from state.db.reader import Source
+from state.queries import details
+from state.queries.details import RequestRecord
+from titan_console.session.bodies import Bodies
+from titan_console.text.diff import difference
+from titan_console.text.links import ToRequest, parse
+from titan_console.tui.actions import subject
+from titan_console.tui.actions.record_parts import whole_attempt
+from titan_console.tui.screens.document_page import SheetPage
+from titan_console.tui.screens.menu import Entry, Menu
+from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.screens.page import Page
+
+_TWO = 2
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+Side = tuple[str, str]
+
+
+def start(page: Page) -> None:
+    """Compare two marked rows, else the attempts of the request that is shown."""
+    page.run_worker(_compare(page), exit_on_error=True)
+
+
+async def _compare(page: Page) -> None:
+    marked = _marked(page)
+    ledger = page.view.path
+    if marked:
+        if len(marked) != _TWO:
+            subject.tell(page, f"{len(marked):,} rows are marked: mark two to compare them.")
+            return
+        sides = await subject.asked(page, lambda source: _requests(source, ledger, marked))
+    else:
+        sides = await _attempts(page, ledger)
+    if sides is None:
+        return
+    if len(sides) != _TWO:
+        subject.tell(page, "There are no two attempts, and no two marked requests, to compare.")
+        return
+    (left_name, left), (right_name, right) = sides
+    sheet = await asyncio.to_thread(difference, left, right, left_name, right_name)
+    app_of(page).push_screen(SheetPage(page.view, sheet))
+
+
+def _marked(page: Page) -> list[ToRequest | None]:
+    """The requests that are marked; None for a row that is none, or is not loaded."""
+    table = subject.list_of(page)
+    if table is None or not table.marks:
+        return []
+    rows = (table.row_of(key) for key in table.marks.chosen(table.keys)[: _TWO + 1])
+    targets = (parse(row.link, page.view.tabs) if row else None for row in rows)
+    return [target if isinstance(target, ToRequest) else None for target in targets]
+
+
+def _requests(source: Source, ledger: Path, marked: list[ToRequest | None]) -> list[Side]:
+    """The best attempts of these."""
+    bodies = Bodies(ledger)
+    found = [details.request(source, t.tag, t.custom_id) for t in marked if t is not None]
+    return [
+        (f"{request.tag} / {request.custom_id}", whole_attempt(request.best, bodies))
+        for request in found
+        if request is not None and request.best is not None
+    ]
+
+
+async def _attempts(page: Page, ledger: Path) -> list[Side] | None:
+    """The last attempt, and the one before; where there are more, one is chosen."""
+    target = subject.target_of(page)
+    if not isinstance(target, ToRequest):
+        return []
+    found = await subject.asked(
+        page, lambda source: details.request(source, target.tag, target.custom_id)
+    )
+    if found is None or len(found.attempts) < _TWO:
+        return []
+    earlier = len(found.attempts) - _TWO
+    if earlier:
+        letter = await app_of(page).push_screen_wait(
+            Menu("Compare the last attempt with", _menu(found))
+        )
+        if letter is None:
+            return None
+        earlier = _LETTERS.index(letter)
+    return await asyncio.to_thread(_sides, found, ledger, earlier)
+
+
+def _sides(found: RequestRecord, ledger: Path, earlier: int) -> list[Side]:
+    bodies = Bodies(ledger)
+    numbered = [(n, found.attempts[n]) for n in (earlier, len(found.attempts) - 1)]
+    return [
+        (f"attempt {n + 1:,}, {attempt.batch_key}", whole_attempt(attempt, bodies))
+        for n, attempt in numbered
+    ]
+
+
+def _menu(found: RequestRecord) -> list[Entry]:
+    earlier = found.attempts[:-1][: len(_LETTERS)]
+    return [
+        Entry(letter, f"attempt {number:,}", attempt.outcome or "under way")
+        for number, (letter, attempt) in enumerate(zip(_LETTERS, earlier, strict=False), 1)
+    ]

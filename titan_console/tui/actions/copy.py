@@ -1,0 +1,45 @@
+"""`y`: copies a part of a record through the terminal (OSC 52), or keeps it as a file."""
+
+import asyncio
+
+from titan_console.session import export_files
+from titan_console.tui.actions import subject
+from titan_console.tui.actions.part_menu import pick
+from titan_console.tui.actions.record_parts import Piece
+from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.screens.page import Page
+
+# What terminals are known to take in one sequence: 100,000 bytes of base64.
+MOST_BYTES = 74_994
+
+
+def start(page: Page) -> None:
+    """Ask what to copy of the record."""
+    page.run_worker(_ask(page), exit_on_error=True)
+
+
+async def _ask(page: Page) -> None:
+    piece = await pick(page, "Copy", none="There is nothing to copy here.")
+    if piece is not None:
+        await _copy(page, piece)
+
+
+def fits(text: str) -> bool:
+    """Whether a terminal is likely to take it."""
+    return len(text.encode("utf-8", "replace")) <= MOST_BYTES
+
+
+async def _copy(page: Page, piece: Piece) -> None:
+    if fits(piece.text):
+        app_of(page).copy_to_clipboard(piece.text)
+        subject.tell(page, f"The {piece.name} was copied through the terminal, if it allows that.")
+        return
+    home, now = page.view.path.parent, page.view.now()
+    try:
+        path = await asyncio.to_thread(
+            export_files.keep, home, piece.name, piece.suffix, piece.text, now
+        )
+    except OSError as error:
+        subject.tell(page, f"It cannot be written: {error.strerror or error}.", is_trouble=True)
+        return
+    subject.tell(page, f"The {piece.name} is too large to copy; it is in {path}")

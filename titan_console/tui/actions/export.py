@@ -1,0 +1,104 @@
+"""`e`: writes the marked rows, else all that the list holds, to a file under TITAN_HOME/exports."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from core.reporting import export
+from core.reporting.export import Format, Record
+from core.text import counted
+from state.db.reader import Reader, Source
+from state.files.folder import Folder, open_private_text
+from state.model.errors import LedgerError
+from state.queries import details
+from titan_console.session import export_files
+from titan_console.text.links import ToBatch, ToRequest, parse
+from titan_console.tui.actions import subject
+from titan_console.tui.screens.menu import Entry, Menu
+from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.screens.page import Page
+from titan_console.tui.widgets.record_table import Key, RecordTable
+
+_ONE = {"batches": "batch", "requests": "request", "rows": "row"}
+_FORMATS = {"j": Format.JSONL, "c": Format.CSV}
+
+
+class Chosen(Struct, frozen=True):
+    """What is to be written: requests by their ids, batches by their keys, or rows as seen."""
+
+    name: str
+    keys: Sequence[Key]
+    kind: str
+    rows: Sequence[Record] = ()
+
+
+def start(page: Page) -> None:
+    """Ask in which format."""
+    table = subject.list_of(page) or _only_list(page)
+    if table is None or not table.row_count:
+        subject.tell(page, "There is no list to export here.")
+        return
+    page.run_worker(_export(page, table), exit_on_error=True)
+
+
+def _only_list(page: Page) -> RecordTable | None:
+    tables = list(page.query(RecordTable))
+    return tables[0] if len(tables) == 1 else None
+
+
+async def _export(page: Page, table: RecordTable) -> None:
+    chosen = choose(page, table)
+    which = "marked" if table.marks else "listed"
+    entries = [
+        Entry("j", "JSONL", "one JSON object a line"),
+        Entry("c", "CSV", "for a spreadsheet; formulas are quoted"),
+    ]
+    title = f"Export {len(chosen.keys):,} {which} {chosen.kind}"
+    form = _FORMATS.get(await app_of(page).push_screen_wait(Menu(title, entries)) or "")
+    if form is None:
+        return
+    home, now = page.view.path.parent, page.view.now()
+    try:
+        path = export_files.new_path(home, chosen.name, form.value, now)
+        count = await asyncio.to_thread(write, page.view.path, chosen, form, path)
+    except (LedgerError, OSError) as error:
+        subject.tell(page, f"The export failed: {error}", is_trouble=True)
+        return
+    subject.tell(page, f"{counted(count, _ONE[chosen.kind], chosen.kind)} written to {path}")
+
+
+def choose(page: Page, table: RecordTable) -> Chosen:
+    """The marked rows, else all of them."""
+    keys = table.marks.chosen(table.keys) if table.marks else table.keys
+    row = table.current()
+    name = page.WORD.lower()
+    match parse(row.link if row else "", page.view.tabs):
+        case ToRequest():
+            return Chosen(name, keys, "requests")
+        case ToBatch():
+            return Chosen(name, keys, "batches")
+        case _:
+            return Chosen(name, keys, "rows", _as_seen(table, keys))
+
+
+def _as_seen(table: RecordTable, keys: Sequence[Key]) -> list[Record]:
+    """Rows of lists that are of neither: what their cells say."""
+    rows = (table.row_of(key) for key in keys)
+    return [{name: cell.text for name, cell in row.cells.items()} for row in rows if row]
+
+
+def write(ledger: Path, chosen: Chosen, form: Format, path: Path) -> int:
+    """Write the file, on a thread with a reader of its own; how many rows it got."""
+    with Reader(ledger) as reader, open_private_text(path) as file:
+        return export.write(_records(reader, ledger, chosen), file, form)
+
+
+def _records(source: Source, ledger: Path, chosen: Chosen) -> Iterator[Record]:
+    if chosen.kind == "requests":
+        return export.requests(source, Folder(ledger.parent), (int(key) for key in chosen.keys))
+    if chosen.kind == "batches":
+        found = (details.batch(source, str(key)) for key in chosen.keys)
+        return export.batches(batch for batch in found if batch)
+    return iter(chosen.rows)

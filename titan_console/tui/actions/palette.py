@@ -1,0 +1,96 @@
+"""ctrl+p: every action of the page and of the console by its words, and the themes."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from titan_console.tui.screens import available_actions
+from titan_console.tui.screens.available_actions import Action
+from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.screens.page import Page
+from titan_console.tui.theme import DARK, LIGHT, MONO
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+# Words that stand under a heading in the help need a beginning of their own here.
+_PREFIXES = {"go": "Go to ", "verb": "Order: "}
+
+
+class _Entry(Struct, frozen=True):
+    words: str
+    keys: str
+    run: Callable[[], Coroutine[Any, Any, Any] | None]
+
+
+class Palette(CommandPalette):
+    """Textual's, for no room and for keys that come quicker than it draws."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Go once: a second choice in the same moment would take the page behind away."""
+        return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
+
+    def _action_command_list(self, action: str) -> None:
+        """In a list that has no room, or none yet, there is no page further."""
+        with suppress(KeyError):
+            super()._action_command_list(action)
+
+
+def start(page: Page) -> None:
+    """Offer what can be done now."""
+    app = app_of(page)
+    entries = [*_actions(page, app), *_themes(page, app)]
+
+    class Actions(Provider):
+        """What was possible when the palette was asked for."""
+
+        async def discover(self) -> Hits:
+            """All of it."""
+            for entry in entries:
+                yield DiscoveryHit(Content(entry.words), entry.run, entry.words, entry.keys)
+
+        async def search(self, query: str) -> Hits:
+            """What matches."""
+            matcher = self.matcher(query)
+            for entry in entries:
+                score = matcher.match(entry.words)
+                if score > 0:
+                    shown = matcher.highlight(entry.words)
+                    yield Hit(score, shown, entry.run, entry.words, entry.keys)
+
+    app.push_screen(Palette(providers=[Actions], placeholder="What to do"))
+
+
+def _actions(page: Page, app: "App[None]") -> Sequence[_Entry]:
+    return [
+        _Entry(
+            _PREFIXES.get(one.action.partition("(")[0], "") + one.words,
+            ", ".join(one.keys),
+            _runner(app, one),
+        )
+        for one in available_actions.of(page)
+        if one.name != "tool.palette"
+    ]
+
+
+def _runner(app: "App[None]", one: Action) -> Callable[[], Coroutine[Any, Any, Any]]:
+    return lambda: app.run_action(one.action, one.node)
+
+
+def _themes(page: Page, app: "App[None]") -> Sequence[_Entry]:
+    if app.no_color:
+        return ()
+
+    def wear(name: str) -> Callable[[], None]:
+        def change() -> None:
+            app.theme = name
+            page.redraw()
+
+        return change
+
+    return [_Entry(f"Theme {t.name}", "", wear(t.name)) for t in (DARK, LIGHT, MONO)]

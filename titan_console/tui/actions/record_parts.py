@@ -1,0 +1,120 @@
+"""What can be copied, opened or compared of a record. Asked on the desk's thread."""
+
+import shlex
+from pathlib import Path
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.model.records import Batch, Outcome
+from state.queries import details
+from state.queries.details import AttemptRecord, RequestRecord
+from titan_console.session.bodies import GONE, Bodies, params_of, result_of, text_of
+from titan_console.text import links
+from titan_console.text.document import pretty
+from titan_console.text.links import Target, ToBatch, ToRequest
+from titan_console.text.plain_text import harmless, harmless_json
+from titan_console.text.safe_text import clean
+
+_GLIMPSE = 36
+
+
+class Piece(Struct, frozen=True):
+    """A text, the letter that chooses it, what it is, and the end of a file's name for it."""
+
+    letter: str
+    name: str
+    text: str
+    suffix: str = "txt"
+
+    @property
+    def glimpse(self) -> str:
+        """How it begins, in one short line."""
+        begins = " ".join(self.text[: 4 * _GLIMPSE].split())
+        return begins if len(begins) <= _GLIMPSE else f"{begins[: _GLIMPSE - 1]}…"
+
+
+def pieces(source: Source, ledger: Path, target: Target | None) -> list[Piece]:
+    """What there is of a record, in the order of its menu; nothing for what is not known."""
+    if isinstance(target, ToBatch):
+        batch = details.batch(source, target.name)
+        return _of_batch(batch) if batch else []
+    if isinstance(target, ToRequest):
+        request = details.request(source, target.tag, target.custom_id)
+        return _of_request(request, Bodies(ledger)) if request else []
+    return []
+
+
+def _of_batch(batch: Batch) -> list[Piece]:
+    return _filled(
+        Piece("b", "batch id", clean(batch.key)),
+        Piece("i", "id at the API", clean(batch.remote_id or "")),
+        Piece("t", "tag", clean(batch.tag)),
+        Piece("e", "error", clean(batch.last_error or "")),
+        Piece("c", "command line", _command("show", batch.key)),
+        Piece("l", "link", links.to_batch(batch.key)),
+    )
+
+
+def _of_request(request: RequestRecord, bodies: Bodies) -> list[Piece]:
+    best = request.best
+    return _filled(
+        Piece("y", "custom_id", clean(request.custom_id)),
+        Piece("b", "batch id", clean(best.batch_key) if best else ""),
+        Piece("i", "id at the API", clean(best.remote_id or "") if best else ""),
+        Piece("t", "tag", clean(request.tag)),
+        Piece("p", "payload", payload(request, bodies), "json"),
+        *_response(best, bodies),
+        Piece("e", "error", _error(best)),
+        Piece("c", "command line", _command("show", request.custom_id)),
+        Piece("l", "link", links.to_request(request.tag, request.custom_id)),
+    )
+
+
+def _filled(*found: Piece) -> list[Piece]:
+    return [piece for piece in found if piece.text]
+
+
+def payload(request: RequestRecord, bodies: Bodies) -> str:
+    """The params as they were asked last, part by part; empty where they are no longer kept."""
+    place = request.best.body if request.best else request.body
+    line = bodies.payload(place).line
+    return "" if line is None else harmless_json(pretty(params_of(line)))
+
+
+def _response(attempt: AttemptRecord | None, bodies: Bodies) -> list[Piece]:
+    """The answer's text where it has one, and all of it."""
+    body = bodies.answer(attempt) if attempt else None
+    if body is None or body.line is None:
+        return []
+    whole = Piece("w", "whole response", harmless_json(pretty(result_of(body.line))), "json")
+    text = text_of(body.line)
+    return [Piece("r", "response", harmless(text)), whole] if text else [whole]
+
+
+def _error(attempt: AttemptRecord | None) -> str:
+    if attempt is None or attempt.outcome in (None, Outcome.SUCCEEDED):
+        return ""
+    kind = attempt.error_type or attempt.outcome or ""
+    return clean(f"{kind}: {attempt.error_message}" if attempt.error_message else kind)
+
+
+def _command(verb: str, name: str) -> str:
+    """A line for a shell; a name that a shell could run is quoted."""
+    return shlex.join(["titan-console", verb, *(["--"] if name.startswith("-") else []), name])
+
+
+def whole_attempt(attempt: AttemptRecord, bodies: Bodies) -> str:
+    """What was asked and what came back, to be compared with another attempt."""
+    asked = bodies.payload(attempt.body).line
+    body = bodies.answer(attempt)
+    answered = body.line if body else b"nothing came back"
+    return "\n".join(
+        (
+            "REQUEST",
+            GONE if asked is None else pretty(params_of(asked)),
+            "",
+            "RESPONSE",
+            GONE if answered is None else pretty(result_of(answered)),
+        )
+    )

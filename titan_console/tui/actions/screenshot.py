@@ -1,0 +1,35 @@
+"""`ctrl+s`: keeps the screen as it is now, as a picture (SVG) and as text, to show to others."""
+
+import asyncio
+from pathlib import Path
+
+from state.files.folder import open_private_text
+from titan_console.session import export_files
+from titan_console.tui.actions import subject
+from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.screens.page import Page
+
+
+def start(page: Page) -> None:
+    """Take it now; write it on a thread."""
+    picture = app_of(page).export_screenshot(title="Titan Console")
+    strips = page._compositor.render_strips()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - Textual has no other way
+    text = "".join(f"{strip.text.rstrip()}\n" for strip in strips)
+    page.run_worker(_keep(page, picture, text), exit_on_error=True)
+
+
+async def _keep(page: Page, picture: str, text: str) -> None:
+    home, now = page.view.path.parent, page.view.now()
+    try:
+        path = export_files.new_path(home, f"screen-{page.WORD.lower()}", "svg", now)
+        await asyncio.to_thread(_write, {path: picture, path.with_suffix(".txt"): text})
+    except OSError as error:
+        subject.tell(page, f"The picture could not be written: {error}", is_trouble=True)
+        return
+    subject.tell(page, f"The screen is kept as {path}, and as text beside it")
+
+
+def _write(files: dict[Path, str]) -> None:
+    for path, text in files.items():
+        with open_private_text(path) as file:
+            file.write(text)

@@ -1,0 +1,84 @@
+"""`o`: opens a body in the operator's pager or editor, while the console steps aside."""
+
+import asyncio
+import signal
+import subprocess
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from textual.app import SuspendNotSupported
+
+from core.config.settings import viewer
+from titan_console.tui.actions import subject
+from titan_console.tui.actions.part_menu import pick
+from titan_console.tui.actions.record_parts import Piece
+from titan_console.tui.screens.navigation import app_of
+from titan_console.tui.screens.page import Page
+
+_LONG = ("p", "r", "w", "e")
+
+
+def start(page: Page) -> None:
+    """Ask which body."""
+    page.run_worker(_ask(page), exit_on_error=True)
+
+
+async def _ask(page: Page) -> None:
+    piece = await pick(
+        page,
+        "Open",
+        fits=lambda piece: piece.letter in _LONG,
+        none="There is no body to open here.",
+    )
+    if piece is not None:
+        await _open(page, piece)
+
+
+async def _open(page: Page, piece: Piece) -> None:
+    program = viewer()
+    if not program:
+        subject.tell(page, "There is no pager: set PAGER or EDITOR.", is_trouble=True)
+        return
+    path = await asyncio.to_thread(private_file, piece)
+    try:
+        with app_of(page).suspend():
+            look(program, path)
+    except SuspendNotSupported:
+        subject.tell(page, "This terminal cannot step aside for a pager.", is_trouble=True)
+    except OSError as error:
+        subject.tell(page, f"{program[0]}: {error.strerror or error}", is_trouble=True)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def private_file(piece: Piece) -> Path:
+    """A file with the text, for its owner only; the caller removes it."""
+    with tempfile.NamedTemporaryFile(
+        "w",
+        encoding="utf-8",
+        errors="replace",
+        prefix="titan-",
+        suffix=f".{piece.suffix}",
+        delete=False,
+    ) as file:
+        file.write(piece.text)
+    return Path(file.name)
+
+
+def look(program: Sequence[str], path: Path) -> None:
+    """Run the program on the file until it ends. Raises OSError where it cannot be started."""
+    with _interrupts_are_the_programs():
+        subprocess.run([*program, str(path)], check=False)  # noqa: S603 - the operator's own pager
+
+
+@contextmanager
+def _interrupts_are_the_programs() -> Generator[None]:
+    """Ctrl-C in a pager is for the pager; the console would take it for the end."""
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        yield
+    finally:
+        with suppress(TypeError):
+            signal.signal(signal.SIGINT, before)

@@ -1,0 +1,324 @@
+"""The console: a Textual app that follows the ledger, and goes from screen to screen."""
+
+import gc
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
+
+from core.clock import Clock, SystemClock
+from state.model.timestamps import from_text
+from state.operations.commands import Verb
+from titan_console.session import crash_log, preferences
+from titan_console.session.command_worker import VerbDesk
+from titan_console.session.console_state import View
+from titan_console.session.ledger_watcher import Feed
+from titan_console.session.messages import LedgerLost, LedgerSeen, PassEnded
+from titan_console.session.poll_runner import Passes
+from titan_console.text.command_labels import KEYS, LABELS
+from titan_console.text.safe_text import clean
+from titan_console.tui.actions.keys import TOOL_KEYS
+from titan_console.tui.pending_commands import Orders
+from titan_console.tui.screens.page import Page
+from titan_console.tui.screens.pages import FIRST, PLACES, TABS
+from titan_console.tui.theme import DARK, LIGHT, MONO, THEMES
+from titan_console.tui.widgets.ascii_filter import AsciiFilter
+from titan_console.tui.widgets.command_bar import VerbBar
+from titan_console.tui.widgets.control_filter import ControlFilter
+from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.tab_strip import TabStrip
+
+_PARENT_CHECK_S = 2.0
+_ORDERS_LOOK_S = 0.5
+# By then the first picture stands.
+_STARTED_S = 2.0
+_MILLISECOND = timedelta(milliseconds=1)
+# The three that the line of keys names where there is no room for buttons.
+_NAMED = (Verb.REPLAY, Verb.CANCEL, Verb.SYNC)
+
+
+class TitanApp(App[None]):
+    """Reads the ledger in `home`; other processes write it."""
+
+    TITLE = "Titan Console"
+    # Textual's own key for it would load it at once; `tool.palette` opens it.
+    ENABLE_COMMAND_PALETTE = False
+    CSS = "CommandPalette SearchIcon { display: none; }"
+    DEFAULT_MODE = FIRST
+    # Below that, a pane beside a list would cost it the columns that tell of deadlines.
+    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (130, "-wide")]  # pyright: ignore[reportIncompatibleVariableOverride] - as below
+    VERTICAL_BREAKPOINTS: ClassVar = [  # pyright: ignore[reportIncompatibleVariableOverride] - a class sets it
+        (0, "-flat"),
+        (20, "-low"),
+        (30, "-high"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(tab.digit, f"go('{tab.mode}')", tab.word, show=False, id=f"go.{tab.mode}")
+            for tab in TABS
+        ),
+        *(
+            Binding(
+                key,
+                f"verb('{verb}')",
+                LABELS[verb],
+                show=verb in _NAMED,
+                id=f"verb.{verb}",
+            )
+            for verb, key in KEYS.items()
+        ),
+        Binding("z", "withdraw", "Take the last order back", show=False, id="verb.withdraw"),
+        *TOOL_KEYS,
+        Binding("minus", "go_last", "Last screen", show=False, id="go.last"),
+        Binding("escape,backspace", "step_back", "Back", show=False, id="go.back"),
+        Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
+        Binding("p", "pause", "Pause", id="app.pause"),
+        Binding("r", "refresh_now", "Refresh", show=False, id="app.refresh"),
+        Binding("t", "theme", "Theme", show=False, id="app.theme"),
+        Binding("q,ctrl+c", "quit", "Quit", key_display="q", id="app.quit"),
+    ]
+
+    def __init__(
+        self,
+        home: Path,
+        clock: Clock,
+        *,
+        read_only: bool = False,
+        passes: Passes | None = None,
+        ascii_only: bool = False,
+    ) -> None:
+        """`home` is the state folder; it may not exist yet. Read-only, it takes no orders.
+
+        `passes` carry out what is ordered; without them, the scheduler's next pass does.
+        """
+        super().__init__()
+        self._home = home
+        self._clock = clock
+        self._feed = Feed(home, clock)
+        self.view = View(self._feed, clock, TABS, read_only=read_only)
+        self._orders = Orders(self, self.view, VerbDesk(home, clock), passes)
+        self.view.order_lines = self._orders.lines
+        self._mode_before = FIRST
+        for place in PLACES:
+            self.add_mode(place.tab.mode, place.opener(self.view))  # pyright: ignore[reportUnknownMemberType]
+        for theme in THEMES:
+            self.register_theme(theme)
+        self._wanted = preferences.read(home)
+        self._own_filters: list[LineFilter] = [ControlFilter()]
+        if ascii_only or self._wanted.ascii:
+            self._own_filters.append(AsciiFilter())
+        self.theme = MONO.name if self.no_color else f"titan-{self._wanted.theme or 'dark'}"
+
+    def on_mount(self) -> None:
+        """Begin to follow; a served console ends with its server."""
+        if self.is_web:
+            server = os.getppid()
+            self.set_interval(_PARENT_CHECK_S, lambda: self._leave_without(server))
+        self.run_worker(self._feed.follow(self.post_message), name="feed", exclusive=True)
+        self.set_interval(_ORDERS_LOOK_S, self._look_after_orders)
+        self.set_timer(_STARTED_S, _collect_garbage)
+        if self._wanted.keys or self._wanted.mistakes:
+            self.call_after_refresh(self._take_keys)
+
+    def _take_keys(self) -> None:
+        """Other keys, as titan.toml has them; what is wrong with them is told."""
+        from titan_console.tui import keymap  # noqa: PLC0415 - loads every screen
+
+        checked = keymap.check(self._wanted.keys, keymap.known())
+        self.set_keymap(dict(checked.keys))
+        for mistake in (*self._wanted.mistakes, *checked.mistakes):
+            self.notify(clean(mistake), severity="warning", markup=False)
+
+    def _look_after_orders(self) -> None:
+        """A pass that begins is told at once; it may be over before ages grow."""
+        if self._orders.tick():
+            self.show()
+
+    def _leave_without(self, server: int) -> None:
+        if os.getppid() != server:
+            self.exit()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's own, the net for control characters, and ASCII where that is wanted."""
+        return [*super().get_line_filters(), *self._own_filters]
+
+    def on_ledger_seen(self, message: LedgerSeen) -> None:
+        """The ledger has changed."""
+        began = self._clock.monotonic()
+        self.view.take(message)
+        self._orders.tick()
+        self.show()
+        self.call_after_refresh(self._painted, message, began)
+
+    def _painted(self, message: LedgerSeen, began: float) -> None:
+        """What the ledger said is on the screen; what else the page asks has waited for that."""
+        page = self.page()
+        if page is not None and not self.view.paused:
+            page.ledger_changed()
+        vitals, written = self.view.vitals, message.snapshot.newest_event_ts
+        vitals.note_picture(self._clock.monotonic() - began)
+        if message.lag is not None and written is not None:
+            vitals.seen.append(message.lag / _MILLISECOND)
+            vitals.painted.append((self._clock.now() - from_text(written)) / _MILLISECOND)
+
+    def on_ledger_lost(self, message: LedgerLost) -> None:
+        """The ledger cannot be read now."""
+        self.view.take(message)
+        self.show()
+
+    def on_pass_ended(self, message: PassEnded) -> None:
+        """A pass that carries out what was ordered here is over."""
+        self._orders.passed(message.end)
+        self._feed.refresh()
+        self.show()
+
+    def on_unmount(self) -> None:
+        """What was ordered is in the ledger; a pass that is at work ends by itself."""
+        self._orders.close()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Read-only, there are no verbs."""
+        if action in ("verb", "withdraw") and self.view.read_only:
+            return False
+        if action == "tool" and parameters == ("view",) and not self.can_suspend():
+            return False
+        return super().check_action(action, parameters)
+
+    def page(self) -> Page | None:
+        """The page that is seen, or that lies under a dialog."""
+        pages = [screen for screen in self.screen_stack if isinstance(screen, Page)]
+        return pages[-1] if pages else None
+
+    def show(self) -> None:
+        """Draw the page that is seen."""
+        page = self.page()
+        if page is not None and page.is_mounted:
+            page.show()
+
+    def action_go(self, mode: str) -> None:
+        """To one of the numbered screens."""
+        if isinstance(self.screen, Page) and mode != self.current_mode:
+            self._mode_before = self.current_mode
+            self.view.mode = mode
+            self.switch_mode(mode)
+
+    def action_go_last(self) -> None:
+        """To the numbered screen that was seen before this one, and again back."""
+        self.action_go(self._mode_before)
+
+    def action_step_back(self) -> None:
+        """One crumb back; a page first takes back what it holds: input, filter, marks."""
+        page = self.page()
+        if self._orders.forget_said():
+            self.show()
+            return
+        if page is None or page.step_back():
+            return
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def action_verb(self, name: str) -> None:
+        """Show the receipt of a verb on what the page says it stands on."""
+        page = self.screen
+        if not isinstance(page, Page):
+            return
+        verb = Verb(name)
+        choice = page.choice(verb)
+        if choice is None:
+            self._orders.say(f"{LABELS[verb]}: nothing here that it applies to.")
+            self.show()
+        else:
+            self._orders.ask(verb, choice)
+
+    def action_withdraw(self) -> None:
+        """Take the newest order back, while it waits."""
+        self._orders.withdraw()
+
+    def on_verb_bar_pressed(self, message: VerbBar.Pressed) -> None:
+        """A button was pressed."""
+        self.action_verb(message.verb)
+
+    def on_record_table_opened(self, message: RecordTable.Opened) -> None:
+        """Go to what the row is about."""
+        from titan_console.tui.screens import navigation  # noqa: PLC0415 - not for the first paint
+
+        page = self.screen
+        if isinstance(page, Page):
+            navigation.open_link(page, message.row.link, message.table)
+
+    def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
+        """A tab was clicked."""
+        self.action_go(message.mode)
+
+    def action_tool(self, name: str) -> None:
+        """Do what the tool of that name does with what the page shows."""
+        page = self.screen
+        if isinstance(page, Page):
+            import_module(f"titan_console.tui.actions.{name}").start(page)
+
+    def can_suspend(self) -> bool:
+        """Whether the terminal can be lent to another program."""
+        return self._driver is not None and self._driver.can_suspend
+
+    def action_pause(self) -> None:
+        """Stand still, or go on."""
+        self.view.pause(not self.view.paused)
+        page = self.page()
+        if page is not None and not self.view.paused:
+            page.ledger_changed()
+        self.show()
+
+    def action_refresh_now(self) -> None:
+        """Read the ledger again, changed or not."""
+        self._feed.refresh()
+
+    def action_help(self) -> None:
+        """Explain keys and glyphs."""
+        from titan_console.tui.screens.help import HelpScreen  # noqa: PLC0415 - not for the first paint
+
+        page = self.page()
+        if page is not None and page is self.screen:
+            self.push_screen(HelpScreen(page))
+
+    def action_theme(self) -> None:
+        """From dark to light and back; without colours there is one theme."""
+        if not self.no_color:
+            self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+            for page in (screen for screen in self.screen_stack if isinstance(screen, Page)):
+                page.redraw()
+
+    def _fatal_error(self) -> None:
+        """One line for the terminal; Textual's own page would show every local variable."""
+        error = self._exception or RuntimeError("unknown")
+        log = crash_log.write(self._home, error, self._clock.now())
+        where = f" Details: {log}" if log else ""
+        line = f"The console stopped. {crash_log.one_line(error)}.{where}"
+        self._exit_renderables.append(Text(clean(line)))
+        self._close_messages_no_wait()
+
+
+def _collect_garbage() -> None:
+    """From now on, where the start has put it off; what is loaded by now is none."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
+def run(
+    home: Path,
+    *,
+    read_only: bool = False,
+    passes: Passes | None = None,
+    ascii_only: bool = False,
+) -> int:
+    """Open the console on the ledger in `home`; the exit code."""
+    app = TitanApp(home, SystemClock(), read_only=read_only, passes=passes, ascii_only=ascii_only)
+    app.run(mouse=preferences.read(home).mouse)
+    return app.return_code or 0

@@ -1,0 +1,135 @@
+"""Every binding of the console by its id, and which keys titan.toml gives them instead."""
+
+import pkgutil
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+from msgspec import Struct
+from textual.app import App
+from textual.binding import Binding
+from textual.dom import DOMNode
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
+
+from titan_console import tui
+
+_OURS = "titan_console."
+_KEY = re.compile(r"((ctrl|shift|alt|super)\+)*([a-z0-9_]+|[^\s,])", re.IGNORECASE)
+
+
+class Known(Struct, frozen=True):
+    """A binding: its id, its keys as Textual names them, what it does, and where it holds."""
+
+    name: str
+    keys: tuple[str, ...]
+    words: str
+    where: type[DOMNode]
+
+
+class Keymap(Struct, frozen=True):
+    """What to remap, and why the rest of what was asked for is not."""
+
+    keys: Mapping[str, str]
+    mistakes: tuple[str, ...] = ()
+
+
+def known() -> list[Known]:
+    """All of them; loads every screen."""
+    for module in pkgutil.walk_packages(tui.__path__, f"{tui.__name__}."):
+        import_module(module.name)
+    found: dict[tuple[str, type[DOMNode]], Known] = {}
+    for node in sorted(_classes(DOMNode), key=lambda node: node.__name__):
+        for binding in Binding.make_bindings(vars(node).get("BINDINGS", ())):
+            if binding.id and node.__module__.startswith(_OURS):
+                place = (binding.id, node)
+                before = found[place].keys if place in found else ()
+                keys = (*before, binding.key)
+                found[place] = Known(binding.id, keys, binding.description, node)
+    return sorted(found.values(), key=lambda one: one.name)
+
+
+def _classes(node: type[DOMNode]) -> Iterator[type[DOMNode]]:
+    for one in set(node.__subclasses__()):
+        yield one
+        yield from _classes(one)
+
+
+def check(asked: Mapping[str, str], bindings: list[Known]) -> Keymap:
+    """Leave out what names no binding or no key, or takes the key of another one beside it."""
+    names = {one.name for one in bindings}
+    taken: dict[str, str] = {}
+    mistakes: list[str] = []
+    for name, keys in asked.items():
+        trouble = _unknown(name, names) or _no_key(keys)
+        if not trouble:
+            trouble = _clash(name, keys, taken, bindings, asked)
+        if trouble:
+            mistakes.append(f"titan.toml: console.keys.{name}: {trouble}")
+        else:
+            taken[name] = ",".join(_split(keys))
+    return Keymap(taken, tuple(mistakes))
+
+
+def mistakes_in(asked: Mapping[str, str]) -> Sequence[str]:
+    """What `check` has against the keys that titan.toml gives."""
+    return check(asked, known()).mistakes
+
+
+def keys_of(one: Known, keymap: Keymap) -> tuple[str, ...]:
+    """Its keys as they are now."""
+    asked = keymap.keys.get(one.name)
+    return tuple(_split(asked)) if asked else one.keys
+
+
+def _unknown(name: str, names: set[str]) -> str:
+    if name in names:
+        return ""
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else "`titan-console keys` lists them."
+    return f"there is no such key binding; {hint}"
+
+
+def _no_key(keys: str) -> str:
+    parts = [part.strip() for part in keys.split(",")]
+    wrong = [part for part in parts if not _KEY.fullmatch(part)]
+    return f"{wrong[0]!r} is no key." if wrong else ""
+
+
+def _clash(
+    name: str, keys: str, taken: Mapping[str, str], bindings: list[Known], asked: Mapping[str, str]
+) -> str:
+    mine = [one for one in bindings if one.name == name]
+    for other in bindings:
+        if other.name == name:
+            continue
+        # What is remapped later in the file gives its old key away.
+        theirs = taken.get(other.name) or ("" if other.name in asked else ",".join(other.keys))
+        # Where a screen means to take a key of the console, that is no clash.
+        own = {key for one in mine for key in one.keys}
+        shared = set(_split(keys)) & set(_split(theirs)) - own
+        if shared and any(_meet(one.where, other.where) for one in mine):
+            return f"{shared.pop()} is the key of {other.name} ({other.words})."
+    return ""
+
+
+def _split(keys: str) -> list[str]:
+    """The keys with the names that Textual has for them."""
+    return [one.key for one in Binding.make_bindings([(keys, "")])] if keys else []
+
+
+def _meet(one: type[DOMNode], other: type[DOMNode]) -> bool:
+    """Whether a key can mean either of them at the same time."""
+    if issubclass(one, other) or issubclass(other, one):
+        return True
+    kinds = _kind(one), _kind(other)
+    return "dialog" not in kinds and kinds[0] != kinds[1]
+
+
+def _kind(node: type[DOMNode]) -> str:
+    if issubclass(node, ModalScreen | Input):
+        return "dialog"
+    if issubclass(node, App):
+        return "app"
+    return "page" if issubclass(node, Screen) else "widget"

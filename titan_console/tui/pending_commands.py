@@ -1,0 +1,166 @@
+"""What was ordered from this console: given, counted down, taken back, carried out, told."""
+
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from state.model.errors import TitanError
+from state.model.timestamps import from_text
+from state.operations.commands import Command, CommandState, Verb
+from titan_console.session.command_worker import Confirmed, Question, VerbDesk
+from titan_console.session.messages import PassEnded
+from titan_console.session.poll_runner import PassEnd, Passes
+from titan_console.session.target import Choice
+from titan_console.text import pending_labels
+from titan_console.text.format import Tone
+from titan_console.text.lines import Part
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from titan_console.session.console_state import View
+
+# After a pass, long enough to hear what came of it; then longer and longer.
+_REST = timedelta(seconds=2)
+_LONGEST_REST = timedelta(seconds=60)
+_HELD_UP = "▸ Another pass is at work; this one is made after it."
+
+
+class Orders:
+    """Lives on the drawing thread; what takes time goes to the desk or to a pass."""
+
+    def __init__(
+        self, app: "App[None]", view: "View", desk: VerbDesk, passes: Passes | None
+    ) -> None:
+        """Without `passes`, what is ordered waits for the scheduler's next pass."""
+        self._app = app
+        self._view = view
+        self._desk = desk
+        self._passes = passes
+        self._own: set[str] = set()
+        self._under_way: set[str] = set()
+        self._said: tuple[str, Tone] | None = None
+        self._trouble = ""
+        self._passing = False
+        self._held_up = False
+        self._rest = _REST
+        self._not_before = datetime.min.replace(tzinfo=view.now().tzinfo)
+
+    def close(self) -> None:
+        """Take no more orders; what was given is in the ledger."""
+        self._desk.close()
+
+    # What the operator does
+
+    def ask(self, verb: Verb, choice: Choice) -> None:
+        """Show the receipt; what is confirmed there is given."""
+        from titan_console.tui.screens.preview import ReceiptScreen  # noqa: PLC0415 - only for a verb
+
+        question = Question(verb, choice)
+        screen = ReceiptScreen(question, self._desk, self._view.clock)
+        self._app.push_screen(screen, self._take)
+
+    def withdraw(self) -> None:
+        """Take the newest command back that waits."""
+        waiting = pending_labels.waiting(self._view.commands)
+        if waiting:
+            self._own.add(waiting[-1].key)
+            self._run(self._desk.withdraw(waiting[-1].key))
+
+    def can_withdraw(self) -> bool:
+        """Whether anything waits."""
+        return bool(pending_labels.waiting(self._view.commands))
+
+    def say(self, text: str) -> None:
+        """One quiet line, until it is seen."""
+        self._said = (text, Tone.DIM)
+
+    def forget_said(self) -> bool:
+        """What was said has been seen; whether there was anything."""
+        had = self._said is not None or bool(self._trouble)
+        self._said, self._trouble = None, ""
+        return had
+
+    def lines(self, now: datetime) -> tuple[tuple[Part, ...], ...]:
+        """What every page shows of it: the countdown, what came of it, what is in the way."""
+        counted = pending_labels.countdown(
+            self._view.commands,
+            self._own,
+            now,
+            passing=self._passing,
+            can_withdraw=not self._view.read_only,
+        )
+        is_due = pending_labels.is_pass_due(self._view.commands, self._own, now)
+        held_up = (Part(_HELD_UP, Tone.DIM),) if self._held_up and is_due else ()
+        said = (Part(*self._said),) if self._said else ()
+        trouble = (Part(f"! {self._trouble}", Tone.BAD),) if self._trouble else ()
+        return tuple(line for line in (counted, held_up, said, trouble) if line)
+
+    # What time and others do
+
+    def tick(self) -> bool:
+        """Tell what has ended, and begin a pass where one is due; whether one was begun."""
+        self._hear()
+        now = self._view.now()
+        if self._passes is None or self._view.read_only:
+            return False
+        if not pending_labels.is_pass_due(self._view.commands, self._own, now):
+            self._rest = _REST
+            return False
+        if self._passing or now < self._not_before:
+            return False
+        self._passing = True
+        self._hold_back_at_once(now)
+        self._passes.ask(lambda end: self._app.post_message(PassEnded(end)))
+        return True
+
+    def passed(self, end: PassEnd) -> None:
+        """A pass that was begun here has ended."""
+        self._passing = False
+        self._not_before = self._view.now() + self._rest
+        self._rest = min(_LONGEST_REST, 2 * self._rest)
+        more = f" (and {len(end.troubles) - 1:,} more)" if len(end.troubles) > 1 else ""
+        self._trouble = f"{end.troubles[0]}{more}" if end.troubles else ""
+        self._held_up = not end.ran
+
+    def _hold_back_at_once(self, now: datetime) -> None:
+        """A pass that is sending at this moment must hear of a pause, not only the next one."""
+        for command in pending_labels.waiting(self._view.commands):
+            is_due = from_text(command.not_before_ts) <= now
+            if command.verb == Verb.PAUSE and is_due and command.key in self._own:
+                self._run(self._desk.carry_out(command))
+
+    def _hear(self) -> None:
+        """What has become of the commands that were given here."""
+        for command in self._view.commands:
+            if command.key not in self._own or command.state == CommandState.PENDING:
+                continue
+            if command.state != CommandState.TAKEN:
+                self._own.discard(command.key)
+                self._tell(command)
+            elif not self._passing and command.key not in self._under_way:
+                self._under_way.add(command.key)
+                self._tell(command)
+
+    def _tell(self, command: Command) -> None:
+        self._said = pending_labels.ending(command)
+
+    def _take(self, confirmed: Confirmed | None) -> None:
+        if confirmed is not None:
+            self._run(self._give(confirmed))
+
+    async def _give(self, confirmed: Confirmed) -> None:
+        command, is_new = await self._desk.give(confirmed.planned, confirmed.reason)
+        self._own.add(command.key)
+        self._said, self._trouble = None, ""
+        if not is_new:
+            self._said = (f"▸ The same was asked for already, by {command.who}.", Tone.WARN)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        self._app.run_worker(self._guarded(work), name="orders")
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except (TitanError, OSError) as error:
+            self._trouble = str(error)

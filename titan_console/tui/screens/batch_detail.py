@@ -1,0 +1,132 @@
+"""One batch: where it stands, its requests, what happened to it, and what it cost."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from textual.widget import Widget
+
+from state.db.reader import Source
+from state.model.errors import UnknownId
+from state.model.records import Batch
+from state.operations.commands import Verb
+from state.queries import details, views
+from state.queries.request_views import RequestRow
+from titan_console.session.console_state import View
+from titan_console.session.target import Choice
+from titan_console.text import batch_documents, links
+from titan_console.text.links import ToBatch
+from titan_console.tui.screens import requests, targets
+from titan_console.tui.screens.detail import DetailPage, Drawing
+from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.row_drawing import Row
+from titan_console.tui.widgets.virtual_table import VirtualTable
+
+_EVENTS_SHOWN = 2000
+
+
+class BatchRequests:
+    """The listing of one batch's requests, in the order in which they were sent."""
+
+    def __init__(self, key: str) -> None:
+        """`key` is the batch's own, or its remote id."""
+        self._name = key
+        self._rows = requests.AllRequests()
+
+    def keys(self, source: Source) -> Sequence[int]:
+        """Their ids."""
+        return details.requests_of(source, self._name)
+
+    def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, RequestRow]:
+        """What the table shows of them."""
+        return details.rows_in(source, self._name, keys)
+
+    def row(self, key: int, record: RequestRow, now: datetime) -> Row:
+        """One line."""
+        return self._rows.row(key, record, now)
+
+
+class BatchDetail(DetailPage):
+    """In five tabs."""
+
+    WORD = "Batch"
+    SECTIONS: ClassVar = ("Overview", "Requests", "Events", "Cost", "Raw")
+
+    def __init__(self, view: View, target: ToBatch, origin: RecordTable | None) -> None:
+        """`target` is the batch."""
+        super().__init__(view, target, origin)
+        self._list = VirtualTable(
+            requests.COLUMNS,
+            BatchRequests(target.name),
+            view.path,
+            view.clock,
+            id="section-list",
+        )
+
+    def crumb(self) -> str:
+        """Its key."""
+        return self.target.name
+
+    def retarget(self, link: str) -> bool:
+        """Be about another batch."""
+        found = links.parse(link, self.view.tabs)
+        if not isinstance(found, ToBatch):
+            return False
+        self.target = found
+        self._list.marks.clear()
+        if self._list.is_attached:
+            self._list.list(BatchRequests(found.name))
+        else:
+            self._list.listing = BatchRequests(found.name)
+        return True
+
+    def list_of(self, section: str) -> Widget | None:
+        """The requests are a list."""
+        return self._list if section == "Requests" else None
+
+    def ledger_changed(self) -> None:
+        """Ask again for what is seen."""
+        super().ledger_changed()
+        if self._list.is_attached:
+            self._list.ledger_changed()
+
+    def choice(self, verb: Verb) -> Choice | None:
+        """The requests of the list where that stands, else the batch."""
+        if self.list_of(self.sections.current) is None:
+            return targets.batch_named(self.target.name)
+        record = self._list.record_under_cursor()
+        if record is None:
+            return targets.requests(self._list, "", (), verb)
+        fitting = targets.verbs_of_request(record)
+        return targets.requests(self._list, record.custom_id, fitting, verb)
+
+    def draw(self, now: datetime) -> None:
+        """Ages grow."""
+        super().draw(now)
+        self._list.tick()
+
+    def question(self, section: str) -> Callable[[Source], Drawing]:
+        """What finds out what stands in the section."""
+        name = self.target.name
+
+        def answer(source: Source) -> Drawing:
+            found = details.batch(source, name)
+            if found is None:
+                raise UnknownId(f"There is no batch {name!r}.")
+            return _draw_section(section, source, found)
+
+        return answer
+
+
+def _draw_section(section: str, source: Source, found: Batch) -> Drawing:
+    match section:
+        case "Events":
+            happened = views.events(source, batch=found, limit=_EVENTS_SHOWN)
+            return lambda now: batch_documents.events(happened, now)
+        case "Cost":
+            sums = details.sums_of(source, found.key)
+            return lambda _now: batch_documents.cost(found, sums)
+        case "Raw":
+            return lambda _now: batch_documents.raw(found)
+        case _:
+            return lambda now: batch_documents.overview(found, now)

@@ -1,0 +1,193 @@
+"""The first screen: open batches, what ended last, the latest errors."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from msgspec.structs import replace
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+
+from state.db.reader import Source
+from state.model.records import Batch
+from state.operations import deadlines
+from state.operations.commands import Verb
+from state.queries import batch_query
+from state.queries.batch_query import Matched
+from state.queries.console_views import Snapshot
+from titan_console.session.console_state import View
+from titan_console.session.target import Choice
+from titan_console.text.filters import Vocabulary
+from titan_console.text.format import Tone
+from titan_console.text.lines import Part
+from titan_console.tui.screens import bars, rows, targets
+from titan_console.tui.screens.filtered import Sort
+from titan_console.tui.screens.previewed import PreviewedPage
+from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.section import Section
+
+
+class BatchesScreen(PreviewedPage):
+    """Drawn from the picture that the feed brings; estimates follow from a question of its own."""
+
+    WORD = "Batches"
+    CSS = """
+    BatchesScreen {
+        #open { height: 5fr; }
+        #recent { height: 3fr; }
+        #errors { height: 3fr; }
+        #open.-empty, #recent.-empty, #errors.-empty { height: 3; }
+    }
+    BatchesScreen.-flat {
+        #open, #recent, #errors { height: 1; }
+        #open.-empty, #recent.-empty, #errors.-empty { height: 1; }
+        #open:focus-within, #recent:focus-within, #errors:focus-within { height: 1fr; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "app.focus_next", "Next list", id="list.next"),
+        Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
+    ]
+    VOCABULARY = Vocabulary(batch_query.FIELDS, batch_query.STATES)
+    SORTS = tuple(
+        Sort(letter, name, rows.OPEN_SORTS[name])
+        for letter, name in (("a", "age"), ("r", "risk"), ("d", "due"), ("n", "requests"))
+    )
+    SORTS_WHAT = "Sort open batches"
+
+    def __init__(self, view: View) -> None:
+        """`view` is what the app knows of the ledger."""
+        super().__init__(view)
+        self._open = Section(
+            "Nothing is open. To open a batch: titan-console submit FILE",
+            rows.OPEN_COLUMNS,
+            id="open",
+        )
+        self._recent = Section("No batch has ended yet.", rows.RECENT_COLUMNS, id="recent")
+        self._errors = Section("No errors: all is well.", rows.ERROR_COLUMNS, id="errors")
+        self._matched: Matched | None = None
+        self._is_asking = False
+        self._answers_of_filter = self.keep_answered(self._read_matched, self._take_matched)
+        self._workflows: frozenset[str] = frozenset()
+        self._histories: Mapping[str, Sequence[float]] = {}
+        self._answers_of_history = self.keep_answered(self._read_histories, self._take_histories)
+
+    def lists(self) -> ComposeResult:
+        """Three lists, one above the other."""
+        with Vertical():
+            yield self._open
+            yield self._recent
+            yield self._errors
+
+    def on_mount(self) -> None:
+        """Begin on the open batches."""
+        self._open.table.focus()
+
+    def draw(self, now: datetime) -> None:
+        """Fill the three lists."""
+        snapshot = self.view.snapshot
+        if snapshot is None:
+            return
+        self._ask_of({batch.workflow for batch in self._listed(snapshot)})
+        matched, shown = self._matched_now(), self._shown(snapshot)
+        opened = rows.open_rows(shown, now, self._histories, self.sort.name)
+        if self.is_inverted:
+            opened.reverse()
+        recent, errors = rows.recent_rows(shown, now), rows.error_rows(snapshot, now)
+        if matched is None:
+            self._open.show(opened, _title(bars.open_title(shown), self.sort.name))
+            self._recent.show(recent, bars.recent_title(shown))
+            self._errors.show(errors, bars.errors_title(shown))
+            return
+        none = "None of these matches. Esc takes the filter away."
+        self._open.show(opened, _matching("Open", matched.open_count, len(opened)), none)
+        self._recent.show(recent, _matching("Others", matched.others_count, len(recent)), none)
+        self._errors.show(errors, f"{bars.errors_title(shown)} · not filtered; 3 filters errors")
+
+    def _matched_now(self) -> Matched | None:
+        return self._matched if self.filter.terms else None
+
+    def _shown(self, snapshot: Snapshot) -> Snapshot:
+        """The picture, with the batches that match in the place of all."""
+        matched = self._matched_now()
+        if matched is None:
+            return snapshot
+        return replace(
+            snapshot, open_batches=matched.open, waiting_for_retry=(), recent=matched.others
+        )
+
+    def narrow(self) -> None:
+        """Ask for what matches."""
+        if self.filter.terms:
+            self._is_asking = True
+            self._answers_of_filter.ask(self._read_matched)
+        else:
+            self._matched = None
+
+    def reorder(self) -> None:
+        """The next drawing sorts."""
+
+    def matches(self) -> int | None:
+        """How many batches the filter leaves; without one, how many are listed."""
+        if not self.filter.terms:
+            return self._open.table.row_count + self._recent.table.row_count
+        if self._matched is None or self._is_asking:
+            return None
+        return self._matched.open_count + self._matched.others_count
+
+    def main_table(self) -> RecordTable:
+        """The list in use."""
+        return self._table()
+
+    def about(self) -> tuple[Part, ...]:
+        """The record under the cursor of the list in use."""
+        row = self._table().current()
+        return (Part(row.about, Tone.DIM),) if row else ()
+
+    def choice(self, verb: Verb) -> Choice | None:
+        """The marked batches or errors of the list in use, else the row under the cursor."""
+        snapshot, table = self.view.snapshot, self._table()
+        if snapshot is None:
+            return None
+        if table is self._errors.table:
+            row = table.current()
+            name = row.cells["custom_id"].text if row else ""
+            return targets.requests(table, name, targets.VERBS_OF_ERRORS, verb)
+        shown = self._shown(snapshot)
+        listed = (*shown.open_batches, *shown.waiting_for_retry, *shown.recent)
+        return targets.batches(table, {batch.key: batch for batch in listed}, verb)
+
+    def _table(self) -> RecordTable:
+        return self.list_in_use() or self._open.table
+
+    def _listed(self, snapshot: Snapshot) -> tuple[Batch, ...]:
+        return (*snapshot.open_batches, *snapshot.waiting_for_retry)
+
+    def _ask_of(self, workflows: set[str]) -> None:
+        """Learn what batches of these workflows took before."""
+        if not workflows <= self._workflows:
+            self._workflows = frozenset(workflows)
+            self._answers_of_history.changed()
+
+    def _read_histories(self, source: Source) -> Mapping[str, Sequence[float]]:
+        return deadlines.turnarounds_of(source, self._workflows)
+
+    def _read_matched(self, source: Source) -> Matched | None:
+        terms = self.filter.terms
+        return batch_query.find(source, terms, self.view.now()) if terms else None
+
+    def _take_matched(self, matched: Matched | None) -> None:
+        self._matched, self._is_asking = matched, False
+
+    def _take_histories(self, histories: Mapping[str, Sequence[float]]) -> None:
+        self._histories = histories
+
+
+def _matching(name: str, number: int, listed: int) -> str:
+    left = f" · and {number - listed:,} more" if number > listed else ""
+    return f"{name} that match {number:,}{left}"
+
+
+def _title(title: str, sort: str) -> str:
+    return title if sort == "age" else f"{title} · {rows.OPEN_SORTS[sort]}"

@@ -1,0 +1,232 @@
+"""What the pages about one record have in common: tabs, the rows beside it, and a search."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from state.db.reader import Source
+from titan_console.session.console_state import View
+from titan_console.session.query_worker import Answered, Desk
+from titan_console.text import links
+from titan_console.text.document import Sheet
+from titan_console.text.format import Tone
+from titan_console.text.lines import Part
+from titan_console.text.links import Target
+from titan_console.tui.screens.page import Page
+from titan_console.tui.widgets.record_table import Key, RecordTable, index_of
+from titan_console.tui.widgets.search_line import SearchLine
+from titan_console.tui.widgets.section_strip import SectionStrip
+from titan_console.tui.widgets.text_view import TextView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Named = TypeVar("Named", bound=Target)
+# What a tab shows, as it looks at a moment; made on the desk's thread, drawn on ours.
+Drawing = Callable[[datetime], Sheet]
+
+
+class DetailPage(Page):
+    """One record in tabs. It follows the ledger; what takes time is read on a thread."""
+
+    SECTIONS: ClassVar["Sequence[str]"] = ()
+    DEFAULT_CSS = """
+    DetailPage {
+        #figures, &.-low #tabs { display: none; }
+        #section { height: 1fr; }
+        #section-text, #section-list { display: none; }
+        #section.-text #section-text, #section.-list #section-list { display: block; }
+        .content { margin: 0; }
+        &.-high .content { margin: 1 0 0 0; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,tab", "section(1)", "Next tab", key_display="→", id="detail.next_tab"),
+        Binding("left,shift+tab", "section(-1)", "Tab before", show=False, id="detail.tab_before"),
+        Binding("n", "neighbour(1)", "Next row", id="detail.next_row"),
+        Binding("N", "neighbour(-1)", "Row before", show=False, id="detail.row_before"),
+        Binding("slash", "search", "Search", key_display="/", id="detail.search"),
+    ]
+
+    def __init__(self, view: View, target: Target, origin: RecordTable | None) -> None:
+        """`origin` is the list that it was opened from."""
+        super().__init__(view)
+        self.target = target
+        self.sections = SectionStrip(self.SECTIONS, id="sections")
+        self.body = TextView(id="section-text")
+        self._searching = SearchLine(id="searching")
+        self._origin = origin
+        self._key: Key | None = origin.current_key() if origin else None
+        self._drawing: Drawing | None = None
+        self._is_other = True
+        self._desk = Desk(view.path)
+        self._answers: Answered[Drawing] = Answered(
+            self._desk, lambda _: _nothing, self._take, self._fail, self._start
+        )
+
+    # What a detail gives
+
+    def question(self, section: str) -> Callable[[Source], Drawing]:
+        """What finds out what stands in the section; asked on another thread."""
+        raise NotImplementedError
+
+    def retarget(self, link: str) -> bool:
+        """Be about another record from now on; false where the link is to none of this kind."""
+        raise NotImplementedError
+
+    def list_of(self, section: str) -> Widget | None:
+        """The list that stands in the section instead of a text."""
+        del section
+        return None
+
+    # What every detail does
+
+    def content(self) -> ComposeResult:
+        """The tabs above what they show."""
+        yield self.sections
+        with Vertical(id="section", classes="content -text"):
+            yield self.body
+        yield self._searching
+
+    def on_mount(self) -> None:
+        """Begin on the first tab."""
+        self.body.focus()
+        self.ask_anew()
+
+    def on_unmount(self) -> None:
+        """Let go of the ledger."""
+        self._desk.close()
+
+    def ask_anew(self) -> None:
+        """Another record, or another tab."""
+        self._is_other = True
+        place = self.query_one("#section")
+        listed = self.list_of(self.sections.current)
+        place.set_class(listed is None, "-text")
+        place.set_class(listed is not None, "-list")
+        if listed is None:
+            self._answers.ask(self.question(self.sections.current))
+            self.body.focus()
+            return
+        if not listed.is_attached:
+            place.mount(listed)
+        listed.focus()
+
+    def draw(self, now: datetime) -> None:
+        """Ages grow."""
+        if self._drawing is not None:
+            self.body.show(self._drawing(now), keep_place=not self._is_other)
+            self._is_other = False
+
+    def ledger_changed(self) -> None:
+        """Ask again for what is seen."""
+        if self.list_of(self.sections.current) is None:
+            self._answers.changed()
+
+    def about(self) -> tuple[Part, ...]:
+        """The row under the cursor of a list; else what is searched for, and the way here."""
+        if self.list_of(self.sections.current) is not None:
+            return super().about()
+        found = self.body.found()
+        return (Part(f"{found}  ·  " if found else "", Tone.BUSY), Part(self.way(), Tone.DIM))
+
+    def way(self) -> str:
+        """The link to this page."""
+        match self.target:
+            case links.ToBatch(name=name):
+                return links.to_batch(name)
+            case links.ToRequest(tag=tag, custom_id=custom_id):
+                return links.to_request(tag, custom_id)
+            case _:
+                return ""
+
+    def step_back(self) -> bool:
+        """A search is taken back first."""
+        if self._searching.is_open:
+            self._searching.close()
+            self.body.focus()
+            return True
+        if self.body.wanted:
+            self.body.search("")
+            self.show_about()
+            return True
+        return super().step_back()
+
+    def redraw(self) -> None:
+        """Draw all of it in new colours."""
+        super().redraw()
+        self.body.redraw()
+        self.sections.refresh()
+
+    # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No key for what there is only one of."""
+        if action == "section" and len(self.SECTIONS) < 2:  # noqa: PLR2004 - nowhere to go
+            return False
+        if action == "neighbour" and self._origin is None:
+            return False
+        return super().check_action(action, parameters)
+
+    def action_section(self, step: int) -> None:
+        """The tab to the right or to the left, around the ends."""
+        self.sections.move(step)
+        self.ask_anew()
+
+    def on_section_strip_chosen(self, message: SectionStrip.Chosen) -> None:
+        """A tab was clicked."""
+        message.stop()
+        self.sections.current = message.mode
+        self.ask_anew()
+
+    def action_neighbour(self, step: int) -> None:
+        """The record in the next row of the list that this one came from."""
+        origin = self._origin
+        if origin is None or not origin.row_count:
+            return
+        at = index_of(origin.keys, self._key) if self._key is not None else None
+        row = (origin.cursor_row if at is None else at) + step
+        if not 0 <= row < origin.row_count:
+            self.notify("That was the last row of the list." if step > 0 else "That is the first.")
+            return
+        origin.move_to(row)
+        found = origin.current()
+        if found is not None and self.retarget(found.link):
+            self._key = found.key
+            self.ask_anew()
+            self.show()
+
+    def action_search(self) -> None:
+        """Ask what to search for in this text."""
+        if self.list_of(self.sections.current) is None:
+            self._searching.open(self.body.wanted)
+
+    def on_search_line_asked(self, message: SearchLine.Asked) -> None:
+        """Search for it."""
+        self._searching.close()
+        self.body.focus()
+        self.body.search(message.text)
+
+    def on_text_view_searched(self) -> None:
+        """Say what came of it."""
+        self.show_about()
+
+    def _start(self, work: object) -> None:
+        self.run_worker(work, exit_on_error=True)  # pyright: ignore[reportArgumentType]
+
+    def _take(self, drawing: Drawing) -> None:
+        self._drawing = drawing
+        self.say_trouble("")
+        self.draw(self.view.now())
+
+    def _fail(self, reason: str) -> None:
+        self.say_trouble(reason)
+
+
+def _nothing(_now: datetime) -> Sheet:
+    return Sheet(())

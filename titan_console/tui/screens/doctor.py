@@ -1,0 +1,159 @@
+"""Is everything as it should be: what `doctor` checks, and how quick this console is."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+
+from core.config.settings import Settings
+from state.db.reader import Source
+from state.model.errors import TitanError
+from titan_console.doctor import checks
+from titan_console.doctor.checks import Finding, Health
+from titan_console.session import ui_metrics
+from titan_console.session.console_state import View
+from titan_console.session.ui_metrics import Vitals
+from titan_console.text import format as fmt
+from titan_console.text.format import Label, Tone
+from titan_console.tui import keymap
+from titan_console.tui.screens.query_page import AskingPage
+from titan_console.tui.widgets.columns import Column
+from titan_console.tui.widgets.row_drawing import Cell, Row
+from titan_console.tui.widgets.section import Section
+
+FINDING_COLUMNS = (
+    Column("health", "", 6, 0),
+    Column("what", "What", 11, 1),
+    Column("detail", "Detail", 20, 2, grow=1),
+)
+VITAL_COLUMNS = (
+    Column("what", "This console", 24, 0),
+    Column("detail", "Measured", 20, 1, grow=1),
+)
+_HEALTH = {
+    Health.OK: Label("✓", "ok", Tone.GOOD),
+    Health.WARN: Label("!", "look", Tone.WARN),
+    Health.BAD: Label("✗", "bad", Tone.BAD),
+}
+_WORST_FIRST = (Health.BAD, Health.WARN, Health.OK)
+# The console holds no key and talks to no server: these two say nothing of it.
+_NOT_OURS = ("key", "server")
+
+
+def finding_rows(findings: Sequence[Finding]) -> list[Row]:
+    """What is bad first, then what needs a look."""
+    ordered = sorted(findings, key=lambda finding: _WORST_FIRST.index(finding.health))
+    return [_finding_row(number, finding) for number, finding in enumerate(ordered)]
+
+
+def _finding_row(number: int, finding: Finding) -> Row:
+    label = _HEALTH[finding.health]
+    return Row(
+        key=number,
+        cells={
+            "health": Cell(str(label), label.tone),
+            "what": Cell(finding.what),
+            "detail": Cell(finding.detail, Tone.PLAIN if label.tone != Tone.GOOD else Tone.DIM),
+        },
+        about=f"{finding.what}: {finding.detail}",
+    )
+
+
+def findings_title(findings: Sequence[Finding]) -> str:
+    """How many are bad or need a look."""
+    bad = sum(finding.health == Health.BAD for finding in findings)
+    looks = sum(finding.health == Health.WARN for finding in findings)
+    said = f"{bad} bad, {looks} to look at" if bad or looks else "all is well"
+    return f"Checks {len(findings)} · {said} · r: check again"
+
+
+def vital_rows(measured: Vitals) -> list[Row]:
+    """How quick the console was."""
+    figures = {
+        "commit to read": ui_metrics.in_words(measured.seen),
+        "commit to paint": ui_metrics.in_words(measured.painted),
+        "picture": ui_metrics.in_words(measured.drawn),
+        "question to the ledger": ui_metrics.in_words(measured.answered),
+        "pictures drawn": fmt.count(measured.pictures),
+    }
+    return [
+        Row(key=name, cells={"what": Cell(name), "detail": Cell(words)}, about=f"{name}: {words}")
+        for name, words in figures.items()
+    ]
+
+
+class DoctorScreen(AskingPage):
+    """The checks above, the console's own figures below."""
+
+    WORD = "Doctor"
+    NEEDS_LEDGER = False
+    CSS = """
+    DoctorScreen {
+        #checks { height: 1fr; }
+        #vitals { height: 7; }
+    }
+    DoctorScreen.-flat { #checks, #vitals { height: 1; } }
+    DoctorScreen.-flat { #checks:focus-within, #vitals:focus-within { height: 1fr; } }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "check_again", "Check again", id="doctor.again"),
+        Binding("tab", "app.focus_next", "Next list", id="list.next"),
+        Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
+    ]
+
+    def __init__(self, view: View) -> None:
+        """`view` is what the app knows of the ledger."""
+        super().__init__(view)
+        self._standing: Sequence[Finding] = ()
+        self._moving: Sequence[Finding] = ()
+        self._checks = Section("Checking.", FINDING_COLUMNS, id="checks")
+        self._vitals = Section("Nothing is measured yet.", VITAL_COLUMNS, id="vitals")
+        self.keep_answered(self._read, self._take)
+
+    def content(self) -> ComposeResult:
+        """Two lists."""
+        with Vertical(classes="content"):
+            yield self._checks
+            yield self._vitals
+
+    def on_mount(self) -> None:
+        """Begin to check."""
+        self._checks.table.focus()
+        self.action_check_again()
+
+    def draw(self, now: datetime) -> None:
+        """Fill both lists."""
+        del now
+        findings = (*self._standing, *self._moving)
+        if findings:
+            self._checks.show(finding_rows(findings), findings_title(findings))
+        self._vitals.show(vital_rows(self.view.vitals), "This console")
+
+    def action_check_again(self) -> None:
+        """Look at the machine, the files and the ledger again."""
+        self.run_worker(self._check(), group="checks", exclusive=True)
+        self.ledger_changed()
+
+    async def _check(self) -> None:
+        settings = Settings(home=self.view.path.parent)
+        try:
+            found = await asyncio.to_thread(
+                lambda: list(
+                    checks.standing(settings, thorough=False, check_keys=keymap.mistakes_in)
+                )
+            )
+        except (TitanError, OSError) as error:
+            self.say_trouble(str(error))
+            return
+        self._standing = [finding for finding in found if finding.what not in _NOT_OURS]
+        self.show()
+
+    def _read(self, source: Source) -> Sequence[Finding]:
+        return list(checks.of_ledger(source, self.view.now()))
+
+    def _take(self, found: Sequence[Finding]) -> None:
+        self._moving = found

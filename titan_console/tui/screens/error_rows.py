@@ -1,0 +1,118 @@
+"""Turns groups of errors into rows. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from core.reporting.error_groups import ErrorGroup, NextStep, nested
+from state.queries.error_views import Troubles
+from titan_console.text import format as fmt
+from titan_console.text.format import Label, Tone
+from titan_console.tui.widgets.columns import Column
+from titan_console.tui.widgets.row_drawing import Cell, Row
+
+COLUMNS = (
+    Column("workflow", "Workflow", 12, 2, grow=1, widest=22),
+    Column("kind", "Error", 19, 1, grow=1, widest=24),
+    Column("count", "Count", 7, 0, right=True),
+    Column("message", "What was said", 18, 4, grow=5),
+    Column("next", "Next", 15, 5),
+    Column("tags", "Tags", 5, 8, right=True),
+    Column("tag", "Latest tag", 20, 7, grow=1, widest=28, keeps_end=True),
+    Column("first", "First", 7, 6, right=True),
+    Column("last", "Last", 7, 3, right=True),
+)
+_NEXT = {
+    NextStep.REPLAY: Label("↻", "replay", Tone.PLAIN),
+    NextStep.EDIT: Label("✎", "needs an edit", Tone.WARN),
+    NextStep.LOOK: Label("?", "to review", Tone.WARN),
+}
+_TAGS_NAMED = 3
+
+
+class GroupOrder(StrEnum):
+    """What the groups are sorted by."""
+
+    NESTED = "nested"
+    COUNT = "count"
+    LAST = "last"
+    KIND = "kind"
+
+
+def arranged(
+    groups: Sequence[ErrorGroup], order: GroupOrder, *, is_inverted: bool = False
+) -> list[ErrorGroup]:
+    """In that order: by workflow and kind, most first, latest first, or by kind."""
+    made = nested(groups)
+    match order:
+        case GroupOrder.COUNT:
+            made.sort(key=lambda group: -group.count)
+        case GroupOrder.LAST:
+            made.sort(key=lambda group: group.last_ts, reverse=True)
+        case GroupOrder.KIND:
+            made.sort(key=lambda group: group.key.kind)
+        case _:
+            pass
+    return made[::-1] if is_inverted else made
+
+
+def label(group: ErrorGroup) -> Label:
+    """What kind of trouble it is: a glyph, its type, and a tone; an answer to review is apart."""
+    if group.key.is_review:
+        return Label("?", group.key.kind, Tone.WARN)
+    outcome = fmt.outcome(group.outcome)
+    return Label(outcome.glyph, group.key.kind, outcome.tone)
+
+
+def row(group: ErrorGroup, now: datetime, *, above: ErrorGroup | None = None) -> Row:
+    """One line; what is the same in the group `above` is not said again."""
+    same_workflow = (
+        above is not None
+        and above.key.workflow == group.key.workflow
+        and above.key.is_review == group.key.is_review
+    )
+    shown, step = label(group), _NEXT[group.next_step]
+    said = group.key.fingerprint or _said_without_words(group)
+    return Row(
+        key=group.key.name,
+        cells={
+            "workflow": Cell("" if same_workflow else group.key.workflow),
+            "kind": Cell(str(shown), shown.tone),
+            "count": Cell(fmt.count(group.count)),
+            "message": Cell(said, Tone.DIM),
+            "next": Cell(f"{step.glyph} {step.word}", step.tone),
+            "tags": Cell(fmt.count(len(group.tags)), Tone.DIM),
+            "tag": Cell(group.tags[0] if group.tags else "", Tone.DIM),
+            "first": Cell(fmt.since(group.first_ts or None, now), Tone.DIM),
+            "last": Cell(fmt.since(group.last_ts or None, now)),
+        },
+        about="  ·  ".join(
+            part
+            for part in (group.key.workflow, group.key.kind, group.sample or said, _tags(group))
+            if part
+        ),
+    )
+
+
+def _said_without_words(group: ErrorGroup) -> str:
+    return "answered and paid; it may be of no use" if group.key.is_review else ""
+
+
+def _tags(group: ErrorGroup) -> str:
+    left = len(group.tags) - _TAGS_NAMED
+    return ", ".join(group.tags[:_TAGS_NAMED]) + (f" and {left:,} more tags" if left > 0 else "")
+
+
+def summary(troubles: Troubles, groups: Sequence[ErrorGroup]) -> str:
+    """What the groups hold together, and what is left out of them."""
+    grouped = sum(group.count for group in groups)
+    left = troubles.counted - grouped
+    parts = (
+        f"{len(groups):,} group{'' if len(groups) == 1 else 's'}",
+        f"{troubles.failed:,} failed request{'' if troubles.failed == 1 else 's'}",
+        f"{troubles.to_review:,} answer{'' if troubles.to_review == 1 else 's'} to review"
+        if troubles.to_review
+        else "",
+        f"the newest {grouped:,} are grouped, and {left:,} more are not" if left else "",
+    )
+    return "  ·  ".join(part for part in parts if part)

@@ -1,0 +1,205 @@
+"""What went wrong, grouped by workflow, kind and what was said; Enter opens a group's requests."""
+
+from array import array
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from core.reporting import error_groups
+from core.reporting.error_groups import ErrorGroup, GroupKey
+from state.db.reader import Source
+from state.model.filter_terms import Term
+from state.operations.commands import Verb
+from state.queries import error_views, request_query
+from state.queries.error_views import Troubles
+from titan_console.session import target
+from titan_console.session.console_state import View
+from titan_console.session.target import Choice
+from titan_console.text.filters import Vocabulary
+from titan_console.text.format import Tone
+from titan_console.text.lines import Part
+from titan_console.tui.screens import error_rows
+from titan_console.tui.screens.error_group import GroupPage
+from titan_console.tui.screens.error_rows import GroupOrder
+from titan_console.tui.screens.filtered import FilteredPage, Sort
+from titan_console.tui.screens.targets import VERBS_OF_ERRORS
+from titan_console.tui.widgets.lines import Line
+from titan_console.tui.widgets.record_table import Key, RecordTable
+from titan_console.tui.widgets.row_drawing import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_VERBS_OF_ANSWERS = frozenset((Verb.REPLAY, Verb.ACKNOWLEDGE, Verb.PAUSE))
+
+
+class _Found(Struct, frozen=True):
+    troubles: Troubles
+    groups: Sequence[ErrorGroup]
+
+
+class GroupTable(RecordTable):
+    """Lists groups; a line is made when it is drawn, so that thousands cost nothing."""
+
+    def __init__(self, view: View, *, id: str) -> None:  # noqa: A002 - Textual's own word
+        """`view` tells the time."""
+        super().__init__(error_rows.COLUMNS, id=id)
+        self._view = view
+        self._groups: dict[Key, ErrorGroup] = {}
+        self._above: dict[Key, ErrorGroup] = {}
+
+    def show_groups(self, groups: Sequence[ErrorGroup], *, is_nested: bool) -> None:
+        """These, from now on; `is_nested` where a group belongs to the one above it."""
+        self._groups = {group.key.name: group for group in groups}
+        pairs = pairwise(groups) if is_nested else ()
+        self._above = {group.key.name: above for above, group in pairs}
+        self.show_keys(list(self._groups))
+
+    def group_of(self, key: Key | None) -> ErrorGroup | None:
+        """The group with that key."""
+        return None if key is None else self._groups.get(key)
+
+    def row_of(self, key: Key) -> Row | None:
+        """How it looks now."""
+        group = self._groups.get(key)
+        if group is None:
+            return None
+        return error_rows.row(group, self._view.now(), above=self._above.get(key))
+
+    def tick(self) -> None:
+        """Ages have grown."""
+        self.rows_changed()
+
+
+class ErrorsScreen(FilteredPage):
+    """The groups of what nobody has settled or looked at."""
+
+    WORD = "Errors"
+    CSS = """
+    ErrorsScreen #errors-summary { margin: 0 0 1 0; }
+    ErrorsScreen.-low #errors-summary { margin: 0; }
+    ErrorsScreen.-flat #errors-summary { margin: 0; }
+    """
+    VOCABULARY = Vocabulary(request_query.FIELDS, request_query.STATES)
+    SORTS = (
+        Sort("w", GroupOrder.NESTED, "workflow, then kind"),
+        Sort("c", GroupOrder.COUNT, "count, most first"),
+        Sort("l", GroupOrder.LAST, "last seen, latest first"),
+        Sort("t", GroupOrder.KIND, "type of error"),
+    )
+
+    def __init__(self, view: View) -> None:
+        """`view` is what the app knows of the ledger."""
+        super().__init__(view)
+        self.table = GroupTable(view, id="groups-table")
+        self._summary = Line(id="errors-summary")
+        self._found: _Found | None = None
+        self._is_asking = True
+        self._answers_of_groups = self.keep_answered(self._question(), self._take)
+
+    def content(self) -> ComposeResult:
+        """What there is in all, and the groups."""
+        with Vertical(classes="content"):
+            yield self._summary
+            yield self.table
+        yield self.filter_line
+
+    def on_mount(self) -> None:
+        """Begin on the list."""
+        self.table.focus()
+
+    def draw(self, now: datetime) -> None:
+        """Ages grow."""
+        del now
+        self.table.tick()
+        found = self._found
+        if found is None:
+            self._summary.left = (Part("grouping", Tone.DIM),)
+        elif not found.troubles.counted:
+            calm = "Nothing matches." if self.filter_text else "No errors: all is well."
+            self._summary.left = (Part(calm, Tone.DIM),)
+        else:
+            self._summary.left = (Part(error_rows.summary(found.troubles, found.groups)),)
+
+    def narrow(self) -> None:
+        """Ask for what matches now."""
+        self._is_asking = True
+        self._answers_of_groups.ask(self._question())
+
+    def reorder(self) -> None:
+        """What is known, in another order."""
+        if self._found is not None:
+            self._show_groups(self._found.groups)
+
+    def matches(self) -> int | None:
+        """How many requests the filter leaves."""
+        if self._found is None or self._is_asking:
+            return None
+        return self._found.troubles.counted
+
+    def main_table(self) -> RecordTable:
+        """The groups."""
+        return self.table
+
+    def on_record_table_opened(self, message: RecordTable.Opened) -> None:
+        """Go to the group's requests."""
+        message.stop()
+        group = self.table.group_of(message.row.key)
+        if group is not None:
+            page = GroupPage(self.view, group.key, self.filter_text)
+            self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
+
+    def choice(self, verb: Verb) -> Choice | None:
+        """All requests of the marked groups, else of the one under the cursor."""
+        groups = [self.table.group_of(key) for key in self.table.chosen_keys()]
+        known = [group for group in groups if group is not None]
+        if not known or verb not in _verbs_of(known):
+            return None
+        number = sum(group.count for group in known)
+        words = f"{number:,} request{'' if number == 1 else 's'} of {_named(known)}"
+        keys, terms, now = [group.key for group in known], self.filter.terms, self.view.now()
+        return target.found_requests(
+            lambda source: _ids_of_all(source, keys, terms, now), words, is_all=True
+        )
+
+    def _question(self) -> "Callable[[Source], _Found]":
+        terms, now = self.filter.terms, self.view.clock.now
+
+        def read(source: Source) -> _Found:
+            troubles = error_views.read(source, terms, now())
+            return _Found(troubles, error_groups.group(troubles.said))
+
+        return read
+
+    def _take(self, found: _Found) -> None:
+        self._found, self._is_asking = found, False
+        self._show_groups(found.groups)
+
+    def _show_groups(self, groups: Sequence[ErrorGroup]) -> None:
+        order = GroupOrder(self.sort.name)
+        self.table.show_groups(
+            error_rows.arranged(groups, order, is_inverted=self.is_inverted),
+            is_nested=order == GroupOrder.NESTED and not self.is_inverted,
+        )
+
+
+def _verbs_of(groups: Sequence[ErrorGroup]) -> frozenset[Verb]:
+    return _VERBS_OF_ANSWERS if all(g.key.is_review for g in groups) else VERBS_OF_ERRORS
+
+
+def _named(groups: Sequence[ErrorGroup]) -> str:
+    return f"{len(groups):,} groups" if len(groups) > 1 else groups[0].key.kind
+
+
+def _ids_of_all(
+    source: Source, keys: Sequence[GroupKey], terms: Sequence[Term], now: datetime
+) -> Sequence[int]:
+    found = array("q")
+    for key in keys:
+        found.extend(error_groups.ids_of(source, key, terms, now))
+    return found

@@ -1,0 +1,128 @@
+"""The lines of the Audit screen: orders, and events of the log."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from state.db.reader import Source
+from state.model.filter_terms import Term
+from state.model.timestamps import from_text
+from state.operations.commands import Command, CommandState
+from state.queries import audit_views, event_query
+from state.queries.audit_views import AuditLine
+from titan_console.text import event_labels
+from titan_console.text import format as fmt
+from titan_console.text.format import Label, Tone
+from titan_console.tui.widgets.columns import Column
+from titan_console.tui.widgets.row_drawing import Cell, Row
+
+EVENT_COLUMNS = (
+    Column("at", "When", 15, 0),
+    Column("what", "What", 22, 1, grow=1, widest=30),
+    Column("concerns", "About", 18, 2, grow=3, widest=48),
+    Column("who", "Who", 10, 5, grow=1, widest=28),
+    Column("why", "Why", 14, 4, grow=3),
+    Column("cost", "Cost", 9, 6, right=True),
+    Column("outcome", "Outcome", 14, 3, grow=3),
+)
+COMMAND_COLUMNS = (
+    Column("state", "State", 20, 0),
+    Column("verb", "Order", 11, 1),
+    Column("items", "Items", 8, 2, right=True),
+    Column("who", "Who", 14, 5, grow=1, widest=30),
+    Column("why", "Why", 14, 4, grow=3),
+    Column("outcome", "Outcome", 16, 3, grow=4),
+)
+_STATES: Mapping[CommandState, Label] = {
+    CommandState.PENDING: Label("◔", "pending", Tone.WARN),
+    CommandState.TAKEN: Label("▸", "under way", Tone.BUSY),
+    CommandState.DONE: Label("✓", "done", Tone.GOOD),
+    CommandState.FAILED: Label("✗", "failed", Tone.BAD),
+    CommandState.WITHDRAWN: Label("⊘", "withdrawn", Tone.DIM),
+}
+_SEPARATOR = "  ·  "
+
+
+def local(timestamp: str, form: str = "%b %d %H:%M:%S") -> str:
+    """A time as this machine's clocks show it."""
+    return f"{from_text(timestamp).astimezone():{form}}"
+
+
+class FoundEvents:
+    """The listing of the lines that a filter finds, of the whole log without one."""
+
+    def __init__(
+        self, terms: Sequence[Term], now: Callable[[], datetime], *, oldest_first: bool
+    ) -> None:
+        """`now` is what ages are counted from."""
+        self._terms = terms
+        self._now = now
+        self._is_oldest_first = oldest_first
+
+    def keys(self, source: Source) -> Sequence[int]:
+        """In the order of the log, or against it."""
+        return event_query.ids(source, self._terms, self._now(), oldest_first=self._is_oldest_first)
+
+    def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, AuditLine]:
+        """What the table shows of them."""
+        return audit_views.lines(source, keys)
+
+    def row(self, key: int, record: AuditLine, now: datetime) -> Row:
+        """One line."""
+        del now
+        event = record.event
+        label = event_labels.what(event.kind)
+        why, outcome = event_labels.why(event.detail), event_labels.outcome(event.detail)
+        return Row(
+            key=key,
+            cells={
+                "at": Cell(local(event.at), Tone.DIM),
+                "what": Cell(str(label), label.tone),
+                "concerns": Cell(event_labels.concerns(record)),
+                "who": Cell(event.actor, Tone.DIM),
+                "why": Cell(why, Tone.DIM),
+                "cost": Cell(event_labels.cost(record)),
+                "outcome": Cell(outcome),
+            },
+            about=_SEPARATOR.join(
+                part for part in (label.word, event_labels.concerns(record), why, outcome) if part
+            ),
+        )
+
+
+def command_rows(commands: Sequence[Command], now: datetime) -> list[Row]:
+    """What is to be done first, then what was done, the newest first."""
+    ordered = sorted(commands, key=lambda c: (not _is_open(c), -c.id))
+    return [_command_row(command, now) for command in ordered]
+
+
+def commands_title(commands: Sequence[Command]) -> str:
+    """How many wait."""
+    waiting = sum(_is_open(command) for command in commands)
+    return f"Orders · {waiting:,} to be done" if waiting else "Orders"
+
+
+def _is_open(command: Command) -> bool:
+    return command.state in (CommandState.PENDING, CommandState.TAKEN)
+
+
+def _command_row(command: Command, now: datetime) -> Row:
+    label = _STATES[command.state]
+    left = from_text(command.not_before_ts) - now
+    count = ""
+    if command.state == CommandState.PENDING:
+        count = f" in {fmt.span(left)}" if left.total_seconds() > 0 else ", next pass"
+    said = command.outcome or ""
+    return Row(
+        key=command.key,
+        cells={
+            "state": Cell(f"{label}{count}", label.tone),
+            "verb": Cell(command.verb.value),
+            "items": Cell(fmt.count(command.item_count)),
+            "who": Cell(command.who, Tone.DIM),
+            "why": Cell(command.reason, Tone.DIM),
+            "outcome": Cell(said),
+        },
+        about=_SEPARATOR.join(
+            part for part in (command.verb.value, command.key, command.reason, said) if part
+        ),
+    )

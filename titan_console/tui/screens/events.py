@@ -1,0 +1,173 @@
+"""Who did what when: what is ordered and waits, and under it the whole event log."""
+
+import json
+from datetime import datetime
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+
+from state.queries import event_query
+from state.queries.audit_views import AuditLine
+from titan_console.session.console_state import View
+from titan_console.text import event_labels, links
+from titan_console.text.document import Sheet, SheetMaker
+from titan_console.text.filters import Vocabulary
+from titan_console.text.format import Tone
+from titan_console.text.lines import Part
+from titan_console.tui.screens.event_rows import (
+    COMMAND_COLUMNS,
+    EVENT_COLUMNS,
+    FoundEvents,
+    command_rows,
+    commands_title,
+    local,
+)
+from titan_console.tui.screens.filtered import FilteredPage, Sort
+from titan_console.tui.screens.page import Page
+from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.section import Section
+from titan_console.tui.widgets.text_view import TextView
+from titan_console.tui.widgets.virtual_table import VirtualTable
+
+
+class AuditScreen(FilteredPage):
+    """Orders above, the log below; Enter shows a whole event. The filter is the log's."""
+
+    WORD = "Audit"
+    CSS = """
+    AuditScreen {
+        #orders-section { height: 9; }
+        #orders-section.-empty { height: 3; }
+        #events-table { height: 1fr; border-top: solid $secondary 55%; }
+    }
+    AuditScreen.-low #orders-section { height: 5; }
+    AuditScreen.-low #orders-section.-empty { height: 2; }
+    AuditScreen.-flat #orders-section, AuditScreen.-flat #orders-section.-empty { height: 1; }
+    AuditScreen.-flat #orders-section:focus-within { height: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "app.focus_next", "Next list", id="list.next"),
+        Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
+    ]
+
+    VOCABULARY = Vocabulary(event_query.FIELDS, ())
+    SORTS = (Sort("n", "newest", "newest first"), Sort("o", "oldest", "oldest first"))
+
+    def __init__(self, view: View) -> None:
+        """`view` is what the app knows of the ledger."""
+        super().__init__(view)
+        self._commands = Section("Nothing was ordered yet.", COMMAND_COLUMNS, id="orders-section")
+        self.table = VirtualTable(
+            EVENT_COLUMNS, self._listing(), view.path, view.clock, id="events-table"
+        )
+        self._name_the_order()
+
+    def content(self) -> ComposeResult:
+        """Two lists, the filter below."""
+        with Vertical(classes="content"):
+            yield self._commands
+            yield self.table
+        yield self.filter_line
+
+    def on_mount(self) -> None:
+        """Begin on the log."""
+        self.table.focus()
+
+    def draw(self, now: datetime) -> None:
+        """Countdowns run by themselves; the log keeps itself current."""
+        commands = self.view.commands
+        self._commands.show(command_rows(commands, now), commands_title(commands))
+        self.table.tick()
+        self.say_trouble(self.table.trouble)
+
+    def ledger_changed(self) -> None:
+        """Ask again for what is seen."""
+        super().ledger_changed()
+        self.table.ledger_changed()
+
+    def narrow(self) -> None:
+        """Ask for what matches now."""
+        self._name_the_order()
+        self.table.list(self._listing())
+
+    def matches(self) -> int | None:
+        """How many events the log holds under the filter."""
+        return self.table.row_count if self.table.is_loaded else None
+
+    def main_table(self) -> VirtualTable[AuditLine]:
+        """The log."""
+        return self.table
+
+    def _listing(self) -> FoundEvents:
+        return FoundEvents(
+            self.filter.terms, self.view.clock.now, oldest_first=self._is_oldest_first()
+        )
+
+    def _is_oldest_first(self) -> bool:
+        return (self.sort.name == "oldest") != self.is_inverted
+
+    def _name_the_order(self) -> None:
+        first = "oldest" if self._is_oldest_first() else "newest"
+        self.table.border_title = f" Event log, {first} first "
+
+    def on_record_table_opened(self, message: RecordTable.Opened) -> None:
+        """Show the whole event."""
+        message.stop()
+        line = self.table.record_under_cursor()
+        if message.table is self.table and line is not None:
+            self.app.push_screen(EventPage(self.view, line))  # pyright: ignore[reportUnknownMemberType]
+
+
+class EventPage(Page):
+    """One event with everything that the log holds of it."""
+
+    def __init__(self, view: View, line: AuditLine) -> None:
+        """`line` never changes: the log is append-only."""
+        super().__init__(view)
+        self._line = line
+        self._text = TextView(id="event")
+        self._text.add_class("content")
+
+    def content(self) -> ComposeResult:
+        """One text."""
+        yield self._text
+
+    def crumb(self) -> str:
+        """Its number."""
+        return f"event {self._line.event.id:,}"
+
+    def on_mount(self) -> None:
+        """Show it."""
+        self._text.show(event_sheet(self._line))
+        self._text.focus()
+
+    def draw(self, now: datetime) -> None:
+        """It stays as it is."""
+        del now
+
+    def about(self) -> tuple[Part, ...]:
+        """Where its batch is."""
+        key = self._line.event.batch_key
+        return (Part(links.to_batch(key), Tone.DIM),) if key else ()
+
+
+def event_sheet(line: AuditLine) -> Sheet:
+    """Every field of an event, its detail as it is kept."""
+    event, made = line.event, SheetMaker()
+    label = event_labels.what(event.kind)
+    made.field("What", str(label), label.tone)
+    made.field("When", f"{event.at}, here {local(event.at, '%Y-%m-%d %H:%M:%S %z')}")
+    made.field("Who", event.actor)
+    made.field("Subject", event.subject)
+    made.field("Batch", event.batch_key)
+    made.field("Tag", line.tag)
+    made.field("Cost", event_labels.cost(line))
+    made.field("Why", event_labels.why(event.detail))
+    made.field("Kind", event.kind, Tone.DIM)
+    made.field("Number", f"{event.id:,}", Tone.DIM)
+    if event.detail:
+        made.heading("Detail")
+        made.text(json.dumps(event.detail, indent=2, ensure_ascii=False))
+    return made.sheet()

@@ -1,0 +1,199 @@
+"""A page whose lists can be narrowed with `/` and sorted with `s`."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from msgspec import Struct
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from state.queries import known_values
+from titan_console.session.console_state import View
+from titan_console.session.query_worker import Answered, Desk
+from titan_console.text.filters import Filter, Vocabulary
+from titan_console.text.format import Tone
+from titan_console.text.lines import Part
+from titan_console.tui.screens.menu import Entry, Menu
+from titan_console.tui.screens.query_page import AskingPage
+from titan_console.tui.widgets.filter_line import FilterLine
+from titan_console.tui.widgets.record_table import RecordTable
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+# Long enough for the next key of a quick hand, too short to be noticed.
+_DEBOUNCE_S = 0.12
+
+
+class Sort(Struct, frozen=True):
+    """One way to sort: its letter in the menu, its name, and its words."""
+
+    letter: str
+    name: str
+    label: str
+
+
+class FilteredPage(AskingPage):
+    """Holds the filter and the sort; a page gives its lists anew in `narrow`.
+
+    Its `content` ends with `self.filter_line`.
+    """
+
+    VOCABULARY: ClassVar[Vocabulary]
+    # The first is the one that a page begins with.
+    SORTS: ClassVar[Sequence[Sort]]
+    SORTS_WHAT: ClassVar[str] = "Sort by"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # With priority they are done before the next key is given to whatever has the focus.
+        Binding("slash", "filter", "Filter", key_display="/", priority=True, id="list.filter"),
+        Binding("s", "sort", "Sort", priority=True, id="list.sort"),
+        Binding("i", "invert", "Invert the order", show=False, id="list.invert"),
+    ]
+
+    def __init__(self, view: View) -> None:
+        """`view` is what the app knows of the ledger."""
+        super().__init__(view)
+        self.filter_line = FilterLine(self.VOCABULARY)
+        self.filter = Filter()
+        self.filter_text = ""
+        self.sort = self.SORTS[0]
+        self.is_inverted = False
+        self._text_before = ""
+        self._waiting: Timer | None = None
+        self._filter_desk = Desk(view.path)
+        self._known = Answered(
+            self._filter_desk,
+            known_values.read,
+            self.filter_line.learn,
+            self.say_trouble,
+            self._start,
+        )
+
+    # What a page gives
+
+    def narrow(self) -> None:
+        """Show what matches the filter, in the order of the sort."""
+        raise NotImplementedError
+
+    def reorder(self) -> None:
+        """Show the same in the order of the sort."""
+        self.narrow()
+
+    def matches(self) -> int | None:
+        """How many rows match; None while that is being found out."""
+        raise NotImplementedError
+
+    def main_table(self) -> RecordTable:
+        """The list that has the focus when nothing else is asked for."""
+        raise NotImplementedError
+
+    # The filter
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is typed into a line is a letter of it."""
+        if action in ("filter", "sort") and isinstance(self.focused, Input):
+            return False
+        return super().check_action(action, parameters)
+
+    def action_filter(self) -> None:
+        """Type what to show."""
+        self._text_before = self.filter_text
+        self.filter_line.open(self.filter_text)
+        self._known.changed()
+
+    def on_filter_line_said(self, message: FilterLine.Said) -> None:
+        """Show what matches, soon; what cannot be read changes nothing."""
+        self._stop_waiting()
+        if message.filter.mistakes:
+            return
+        if message.is_done:
+            self._close_filter()
+            self.set_filter(message.text)
+        elif self.filter_line.is_open:
+            self._waiting = self.set_timer(_DEBOUNCE_S, lambda: self.set_filter(message.text))
+
+    def set_filter(self, text: str) -> None:
+        """Show what matches this line from now on."""
+        said = self.filter_line.read(text)
+        self.filter_text = text.strip()
+        if said.terms != self.filter.terms:
+            self.filter = said
+            self.narrow()
+        self.show()
+
+    def step_back(self) -> bool:
+        """The input, then the filter, then the marks."""
+        if self.filter_line.is_open:
+            self._stop_waiting()
+            self._close_filter()
+            self.set_filter(self._text_before)
+            return True
+        if self.filter_text:
+            self.set_filter("")
+            return True
+        return super().step_back()
+
+    def on_unmount(self) -> None:
+        """Let go of the ledger."""
+        self._filter_desk.close()
+
+    def _close_filter(self) -> None:
+        self.filter_line.close()
+        self.main_table().focus()
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
+
+    # The order
+
+    def action_sort(self) -> None:
+        """Choose what to sort by."""
+        entries = [
+            Entry(sort.letter, sort.label, "shown now" if sort == self.sort else "")
+            for sort in self.SORTS
+        ]
+        self.app.push_screen(Menu(self.SORTS_WHAT, entries), self._take_sort)  # pyright: ignore[reportUnknownMemberType]
+
+    def action_invert(self) -> None:
+        """The other way round."""
+        self.set_sort(self.sort, is_inverted=not self.is_inverted)
+
+    def set_sort(self, sort: Sort, *, is_inverted: bool = False) -> None:
+        """Show the rows in that order from now on."""
+        if (sort, is_inverted) != (self.sort, self.is_inverted):
+            self.sort, self.is_inverted = sort, is_inverted
+            self.reorder()
+            self.show()
+
+    def _take_sort(self, letter: str | None) -> None:
+        for sort in self.SORTS:
+            if sort.letter == letter:
+                self.set_sort(sort)
+
+    # The status line
+
+    def about(self) -> tuple[Part, ...]:
+        """The row under the cursor, or why there is none."""
+        if self.filter_text and self.matches() == 0:
+            return (Part("Nothing matches. Esc takes the filter away.", Tone.WARN),)
+        return super().about()
+
+    def chips(self) -> tuple[Part, ...]:
+        """The filter with its exact count, and the order where it is not the usual one."""
+        return (*self._filter_chip(), *self._sort_chip(), *super().chips())
+
+    def _filter_chip(self) -> tuple[Part, ...]:
+        if not self.filter_text:
+            return ()
+        found = self.matches()
+        said = "counting" if found is None else f"{found:,} match{'es' if found == 1 else ''}"
+        return (Part(f"  ▽ {self.filter_text}", Tone.BUSY, strong=True), Part(f"  {said}"))
+
+    def _sort_chip(self) -> tuple[Part, ...]:
+        if self.sort == self.SORTS[0] and not self.is_inverted:
+            return ()
+        turned = ", inverted" if self.is_inverted else ""
+        busy = "…" if self.matches() is None else ""
+        return (Part(f"  ⇅ {self.sort.label}{turned}{busy}", Tone.BUSY),)

@@ -1,0 +1,83 @@
+"""A small choice by letter: what to sort by, what to copy."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from msgspec import Struct
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.events import Key
+from textual.message import Message
+from textual.widgets import Static
+
+from titan_console.text.safe_text import clean
+from titan_console.tui.screens.dialog import Dialog
+
+
+class Entry(Struct, frozen=True):
+    """What a letter chooses, in words; `detail` is an example or a value."""
+
+    letter: str
+    label: str
+    detail: str = ""
+
+
+class Menu(Dialog[str | None]):
+    """Gives the letter that was pressed or clicked; None when none was."""
+
+    CSS = """
+    Menu {
+        align: center middle; background: $background 60%;
+        #menu {
+            width: 60; max-width: 96%; height: auto; max-height: 94%; padding: 1 2;
+            background: $panel; border: round $primary 60%; border-title-color: $primary;
+            scrollbar-size-vertical: 1;
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace", "dismiss", "Back", id="menu.back"),
+    ]
+
+    def __init__(self, title: str, entries: Sequence[Entry]) -> None:
+        """`entries` in the order in which they stand."""
+        super().__init__()
+        self._title = title
+        self._entries = entries
+
+    def compose(self) -> ComposeResult:
+        """One line for each entry."""
+        with VerticalScroll(id="menu") as box:
+            box.border_title = f" {self._title} "
+            for entry in self._entries:
+                yield _Line(entry)
+
+    def on_key(self, event: Key) -> None:
+        """A letter chooses; of quick ones, the first."""
+        for entry in self._entries:
+            if event.character == entry.letter:
+                event.stop()
+                self.dismiss(entry.letter)
+
+    def on__line_chosen(self, message: "_Line.Chosen") -> None:
+        """A click chooses too."""
+        self.dismiss(message.letter)
+
+
+class _Line(Static):
+    class Chosen(Message):
+        def __init__(self, letter: str) -> None:
+            super().__init__()
+            self.letter = letter
+
+    def __init__(self, entry: Entry) -> None:
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append(f"{entry.letter}  ", "bold").append(clean(entry.label))
+        text.append(f"  {clean(entry.detail, 60)}" if entry.detail else "", "dim")
+        super().__init__(text)
+        self._letter = entry.letter
+
+    def on_click(self) -> None:
+        self.post_message(self.Chosen(self._letter))

@@ -1,0 +1,57 @@
+"""Goes where a link leads: to a numbered screen, or to a page on top of the one that is seen."""
+
+from typing import TYPE_CHECKING, cast
+
+from titan_console.text.filters import quoted
+from titan_console.text.links import Target, ToBatch, ToRequest, ToScreen, parse
+from titan_console.tui.screens.batch_detail import BatchDetail
+from titan_console.tui.screens.detail import DetailPage
+from titan_console.tui.screens.filtered import FilteredPage
+from titan_console.tui.screens.page import Page
+from titan_console.tui.screens.request_detail import RequestDetail
+from titan_console.tui.widgets.record_table import RecordTable
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+
+def open_link(page: Page, link: str, table: RecordTable | None = None) -> None:
+    """Open what the link names; `table` is the list whose other rows `n` and `N` lead to."""
+    target = parse(link, page.view.tabs)
+    if target is not None:
+        open_target(page, target, table)
+
+
+def open_target(page: Page, target: Target, table: RecordTable | None = None) -> None:
+    """Show it; a page that shows the same already stays."""
+    app = app_of(page)
+    if isinstance(target, ToScreen):
+        app.call_later(app.run_action, f"go('{target.mode}')")
+        return
+    made = detail_of(page, target, table)
+    if made is not None and not (isinstance(page, DetailPage) and page.target == target):
+        app.push_screen(made)
+
+
+def detail_of(page: Page, target: Target, table: RecordTable | None) -> DetailPage | None:
+    """The page about it; None for what has none."""
+    match target:
+        case ToBatch():
+            return BatchDetail(page.view, target, table)
+        case ToRequest():
+            return RequestDetail(page.view, target, table)
+        case _:
+            return None
+
+
+def app_of(page: Page) -> "App[None]":
+    """The console that the page is in."""
+    return cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
+
+
+async def open_tag(app: "App[None]", tag: str) -> None:
+    """The list of all requests, narrowed to a tag."""
+    await app.run_action("go('requests')")
+    screen = app.screen
+    if isinstance(screen, FilteredPage):
+        screen.call_after_refresh(screen.set_filter, f"tag:{quoted(tag, whole=True)}")

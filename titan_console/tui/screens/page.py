@@ -1,0 +1,304 @@
+"""What every screen of the console has: the lines around its content, and what keeps it current."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.geometry import Size
+from textual.screen import Screen
+from textual.widgets import Static
+
+from state.operations.commands import Verb
+from titan_console.session.console_state import View
+from titan_console.session.target import Choice
+from titan_console.text.command_labels import KEYS
+from titan_console.text.format import Tone
+from titan_console.text.lines import Part
+from titan_console.text.safe_text import clean
+from titan_console.tui.screens import bars
+from titan_console.tui.widgets.command_bar import VerbBar
+from titan_console.tui.widgets.command_lines import OrderLines
+from titan_console.tui.widgets.key_line import KeyLine
+from titan_console.tui.widgets.lines import Figures, Line
+from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.tab_strip import TabStrip
+from titan_console.tui.widgets.virtual_table import VirtualTable
+
+_TICK_S = 1.0
+_ROOM_FOR_ALL = 110
+# Below that a list has no rows left between the lines around it.
+_LEAST = Size(50, 14)
+
+
+class Page(Screen[None]):
+    """Follows the app's view of the ledger; ages grow by themselves.
+
+    A page gives its `content`, and fills it in `draw`, which is called whenever something that it
+    shows may have changed.
+    """
+
+    # The word that stands for the page in tabs, crumbs and on the `:` line.
+    WORD: ClassVar[str] = ""
+    # Whether there is nothing to show before there is a ledger.
+    NEEDS_LEDGER: ClassVar[bool] = True
+    DEFAULT_CSS = """
+    Page {
+        background: $background;
+        #holds, #notice, #trouble { display: none; }
+        #holds.-shown, #trouble.-shown { display: block; }
+        #figures { margin: 1 0 0 0; }
+        #notice { height: 1fr; content-align: center middle; text-align: center; }
+        &.-nothing-yet { #notice { display: block; } .content, #figures, #about { display: none; } }
+        .content { height: 1fr; margin: 1 0 0 0; }
+        #about { background: $panel; }
+        KeyLine { background: $background; padding: 0 1 0 0; }
+    }
+    Page.-low, Page.-flat { #figures, .content { margin: 0; } }
+    Page.-flat { #tabs, #verbs { display: none; } #figures { height: 1; } }
+    Page.-tiny {
+        #figures, #holds.-shown, #about, #orders, KeyLine { display: none; }
+        .content { margin: 0; }
+    }
+    Page.-read-only #verbs { display: none; }
+    Page.-no-figures #figures { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+e", "figures", "Figures", show=False, id="page.figures"),
+    ]
+
+    def __init__(self, view: View) -> None:
+        """`view` is what the app knows of the ledger."""
+        super().__init__()
+        self.view = view
+        self._top = Line(id="top")
+        self._tabs = TabStrip(view.tabs, id="tabs")
+        self._figures = Figures(id="figures")
+        self._holds = Line(id="holds")
+        self._notice = Static(id="notice", markup=False)
+        self._trouble = Line(id="trouble")
+        self._about = Line(id="about")
+        self._orders = OrderLines(id="orders")
+        self._verbs = VerbBar(id="verbs")
+        self._status = Line(id="status")
+        self._list_in_use: RecordTable | None = None
+
+    # What a page gives
+
+    def content(self) -> ComposeResult:
+        """The widgets between the lines; give the outermost the class `content`."""
+        raise NotImplementedError
+
+    def draw(self, now: datetime) -> None:
+        """Fill the content with what is known, as it looks at this moment."""
+        raise NotImplementedError
+
+    def crumb(self) -> str:
+        """Its place on the way from the first screen."""
+        return self.WORD
+
+    def about(self) -> tuple[Part, ...]:
+        """What the line below the content says: the record under the cursor, in full."""
+        table = self.list_in_use()
+        row = table.current() if table else None
+        return (Part(row.about, Tone.DIM),) if row else ()
+
+    def chips(self) -> tuple[Part, ...]:
+        """What the status line adds: filter, sort, marks."""
+        marks = sum(len(table.marks) for table in self.query(RecordTable))
+        unlisted = sum(table.unlisted_marks() for table in self.query(RecordTable))
+        aside = f", {unlisted:,} of them not listed" if unlisted else ""
+        return (Part(f"  ● {marks:,} marked{aside}", Tone.BUSY),) if marks else ()
+
+    def choice(self, verb: Verb) -> Choice | None:
+        """What the verb stands on here: the marks, else the row; None where it does not apply.
+
+        Asked at each drawing, so it must be quick.
+        """
+        del verb
+        return None
+
+    # What every page does
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self._top
+        yield self._tabs
+        yield self._figures
+        yield self._holds
+        yield self._notice
+        yield from self.content()
+        yield self._trouble
+        yield self._about
+        yield self._orders
+        yield self._verbs
+        yield self._status
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        """Begin to tick."""
+        for table in self.query(VirtualTable):  # pyright: ignore[reportUnknownVariableType] - whatever it lists
+            table.tell_times(self.view.vitals.note_answer)
+        self.set_class(self.view.read_only, "-read-only")
+        self.show()
+        self.set_interval(_TICK_S, self.tick)
+
+    def on_screen_resume(self) -> None:
+        """What was missed while another screen stood here, its colours too."""
+        self.redraw()
+        self.ledger_changed()
+        self.show()
+
+    def ledger_changed(self) -> None:
+        """The ledger has changed while this page is the one that is seen."""
+
+    def list_in_use(self) -> RecordTable | None:
+        """The list that has the cursor, or had it before a button got it."""
+        if isinstance(self.focused, RecordTable):
+            self._list_in_use = self.focused
+        return self._list_in_use
+
+    def step_back(self) -> bool:
+        """Take back one thing that the page holds, such as its marks; whether there was one."""
+        marked = [table for table in self.query(RecordTable) if table.marks]
+        for table in marked:
+            table.action_unmark_all()
+        return bool(marked)
+
+    def tick(self) -> None:
+        """Ages have grown."""
+        if self.is_current:
+            self.show()
+
+    def show(self) -> None:
+        """Draw all of it, as it looks at this moment."""
+        now = self.view.now()
+        snapshot = self.view.snapshot
+        self.set_class(snapshot is None and self.NEEDS_LEDGER, "-nothing-yet")
+        self._show_lines(now)
+        if snapshot is None:
+            self._notice.update(self._say_what_is_missing())
+            if self.NEEDS_LEDGER:
+                return
+        else:
+            self._figures.figures = bars.figures(snapshot)
+        self.draw(now)
+        self.show_about()
+        self._show_verbs()
+
+    def show_about(self) -> None:
+        """Say what is under the cursor."""
+        self._about.left = self.about()
+
+    def say_trouble(self, reason: str) -> None:
+        """Say why this page cannot be shown; an empty reason takes it back."""
+        self._trouble.left = (Part(f"! {reason}", Tone.BAD),) if reason else ()
+        self._trouble.set_class(bool(reason), "-shown")
+
+    def redraw(self) -> None:
+        """Draw all of it in new colours."""
+        for table in self.query(RecordTable):
+            table.redraw()
+        for line in self.query(Line):
+            line.refresh()
+        self._figures.refresh()
+        self._tabs.refresh()
+
+    def action_figures(self) -> None:
+        """Hide the figures, for a longer list; show them again."""
+        self.toggle_class("-no-figures")
+
+    def on_record_table_moved(self) -> None:
+        """Another record is under the cursor."""
+        self.show_about()
+        self._show_verbs()
+
+    def on_record_table_marked(self) -> None:
+        """The count in the status line follows."""
+        self._show_lines(self.view.now())
+        self._show_verbs()
+
+    def on_descendant_focus(self) -> None:
+        """Another list: another record under the cursor."""
+        self.show_about()
+        self._show_verbs()
+
+    def on_resize(self) -> None:
+        """Where the buttons have no room, the line of keys names the verbs."""
+        self.set_class(self.size.width < _LEAST.width or self.size.height < _LEAST.height, "-tiny")
+        self.refresh_bindings()
+        self.show()
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """Textual's own; the verbs are named once, by the buttons where there are some."""
+        active = super().active_bindings
+        if self.has_class("-flat"):
+            return active
+        return {
+            key: held._replace(binding=replace(held.binding, show=False))
+            if held.binding.action.startswith("verb(")
+            else held
+            for key, held in active.items()
+        }
+
+    def _show_verbs(self) -> None:
+        if not self.view.read_only:
+            self._verbs.offered = frozenset(verb for verb in KEYS if self.choice(verb))
+
+    def _show_lines(self, now: datetime) -> None:
+        view = self.view
+        self._top.left = (
+            Part("TITAN", Tone.PLAIN, strong=True),
+            *_crumbs([page.crumb() for page in self._stack()]),
+            Part(view.place, Tone.DIM),
+        )
+        badge = (Part(" RO ", Tone.WARN, strong=True), Part(" "))
+        self._top.right = (badge if view.read_only else ()) + bars.heartbeat(view.snapshot, now)
+        self._orders.show(view.order_lines(now))
+        self._tabs.current = self.view.mode
+        self._holds.left = bars.holds(view.snapshot, now)
+        self._holds.set_class(bool(self._holds.left), "-shown")
+        pulse = bars.pulse(
+            trouble=view.trouble,
+            paused_changes=view.changes_behind() if view.paused else None,
+            silent_for=view.silent_for(now),
+            lag=view.lag,
+        )
+        chips = self.chips()
+        if self.has_class("-tiny"):
+            self._status.left = (pulse[0], Part("  terminal is small", Tone.WARN), *chips)
+            self._status.right = ()
+            return
+        # What the list holds is worth more room than how soon a change was seen.
+        is_crowded = bool(chips) and view.trouble is None
+        self._status.left = (pulse[:1] if is_crowded else pulse) + chips
+        self._status.right = (
+            ()
+            if is_crowded and self.size.width < _ROOM_FOR_ALL
+            else bars.changes(view.snapshot, view.first_revision, now)
+        )
+
+    def _stack(self) -> "list[Page]":
+        stack: list[Screen[object]] = self.app.screen_stack  # pyright: ignore[reportUnknownMemberType]
+        return [screen for screen in stack if isinstance(screen, Page)]
+
+    def _say_what_is_missing(self) -> str:
+        trouble = self.view.trouble
+        if trouble is None:
+            return "Opening the ledger."
+        if not trouble.missing:
+            return clean(trouble.reason)
+        return (
+            f"No ledger yet\n\n{clean(self.view.place)}\n\n"
+            "It comes with the first batch: titan-console submit FILE\n"
+            "To see one at work, without a key: titan-console demo\n\n"
+            "This screen fills by itself as soon as there is one."
+        )
+
+
+def _crumbs(words: Sequence[str]) -> tuple[Part, ...]:
+    *before, last = [f"  {word}" for word in words] or [""]
+    return (*(Part(f"{word} >", Tone.DIM) for word in before), Part(f"{last}  ", Tone.BUSY))

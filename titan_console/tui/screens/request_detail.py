@@ -1,0 +1,158 @@
+"""One request: what was asked, what came back, in which attempts, and what it cost."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from core.config import titan_file
+from core.money.explain import explain
+from core.money.pricing import PriceBook
+from state.db.reader import Source
+from state.files.folder import Folder
+from state.model.errors import UnknownId
+from state.operations.commands import Verb
+from state.queries import details
+from state.queries.details import AttemptRecord, RequestRecord
+from state.queries.money_views import PricedAttempt
+from titan_console.session.bodies import Bodies, lost
+from titan_console.session.console_state import View
+from titan_console.session.target import Choice
+from titan_console.text import links, request_documents
+from titan_console.text.document import Sheet, SheetMaker
+from titan_console.text.links import ToRequest
+from titan_console.tui.screens import targets
+from titan_console.tui.screens.detail import DetailPage, Drawing
+from titan_console.tui.widgets.record_table import RecordTable
+
+_LONGEST_CRUMB = 40
+
+
+class RequestDetail(DetailPage):
+    """In seven tabs."""
+
+    WORD = "Request"
+    SECTIONS: ClassVar = ("Overview", "Request", "Response", "Error", "Attempts", "Cost", "Raw")
+
+    def __init__(self, view: View, target: ToRequest, origin: RecordTable | None) -> None:
+        """`target` is the request."""
+        super().__init__(view, target, origin)
+        self._bodies = Bodies(view.path)
+        self._prices: PriceBook | None = None
+
+    def crumb(self) -> str:
+        """Its custom_id."""
+        return self.target.custom_id[:_LONGEST_CRUMB]
+
+    def retarget(self, link: str) -> bool:
+        """Be about another request."""
+        found = links.parse(link, self.view.tabs)
+        if isinstance(found, ToRequest):
+            self.target = found
+        return isinstance(found, ToRequest)
+
+    def choice(self, verb: Verb) -> Choice | None:
+        """The request; its receipt says what does not apply."""
+        del verb
+        return targets.request_named(self.target.tag, self.target.custom_id)
+
+    def question(self, section: str) -> Callable[[Source], Drawing]:
+        """What finds out what stands in the section."""
+        target = self.target
+
+        def answer(source: Source) -> Drawing:
+            found = details.request(source, target.tag, target.custom_id)
+            if found is None:
+                raise UnknownId(f"There is no request {target.custom_id!r} of {target.tag!r}.")
+            return self._draw_section(section, found)
+
+        return answer
+
+    def _draw_section(self, section: str, found: RequestRecord) -> Drawing:
+        match section:
+            case "Overview":
+                return lambda now: request_documents.overview(found, now)
+            case "Attempts":
+                return lambda now: request_documents.attempts(found, now)
+            case _:
+                sheet = self._still(section, found)
+                return lambda _now: sheet
+
+    def _still(self, section: str, found: RequestRecord) -> Sheet:
+        """What does not change with the time of day."""
+        match section:
+            case "Request":
+                return self._bodies.payload_sheet(_asked(found))
+            case "Response":
+                return self._response(found)
+            case "Error":
+                return request_documents.errors(found)
+            case "Cost":
+                return self._cost(found)
+            case _:
+                return self._raw(found)
+
+    def _response(self, found: RequestRecord) -> Sheet:
+        best = found.best
+        made = self._bodies.answer_sheet(best) if best else None
+        return made or _said(_no_answer(best))
+
+    def _cost(self, found: RequestRecord) -> Sheet:
+        if self._prices is None:
+            self._prices = PriceBook(titan_file.read(Folder(self.view.path.parent)).prices)
+        ended = [_priced(found, attempt) for attempt in found.attempts]
+        return request_documents.cost([explain(a, self._prices) for a in ended if a is not None])
+
+    def _raw(self, found: RequestRecord) -> Sheet:
+        """The lines of the files, byte for byte but for what is no UTF-8."""
+        made = SheetMaker()
+        made.heading(f"Payload: spool/{_asked(found).file}, byte {_asked(found).offset:,}")
+        made.text(_line(self._bodies.payload(_asked(found)).line))
+        for number, attempt in reversed(list(enumerate(found.attempts, 1))):
+            body = self._bodies.answer(attempt)
+            if body is not None and attempt.result is not None:
+                place = f"batch-results/{attempt.result.file}, byte {attempt.result.offset:,}"
+                made.heading(f"Answer of attempt {number:,}: {place}")
+                made.text(_line(body.line))
+        return made.sheet()
+
+
+def _asked(found: RequestRecord) -> details.Place:
+    """What the attempt that counts was asked; else what will be."""
+    return found.best.body if found.best else found.body
+
+
+def _line(line: bytes | None) -> str:
+    return lost("").text() if line is None else line.decode("utf-8", "replace")
+
+
+def _no_answer(attempt: AttemptRecord | None) -> str:
+    if attempt is None:
+        return "Nothing has been asked yet: the request waits for a batch."
+    if attempt.outcome is None:
+        return "Nothing has come back yet: the batch has not ended."
+    return "The API sent no answer for it; the tab Error says why."
+
+
+def _said(text: str) -> Sheet:
+    made = SheetMaker()
+    made.text(text)
+    return made.sheet()
+
+
+def _priced(request: RequestRecord, attempt: AttemptRecord) -> PricedAttempt | None:
+    if attempt.outcome is None:
+        return None
+    return PricedAttempt(
+        custom_id=request.custom_id,
+        tag=request.tag,
+        workflow=attempt.workflow,
+        batch_key=attempt.batch_key,
+        kind=attempt.kind,
+        outcome=attempt.outcome,
+        model=attempt.model or attempt.requested_model,
+        usage=attempt.usage,
+        cost_nano=attempt.cost_nano,
+        sync_cost_nano=attempt.sync_cost_nano,
+        is_surplus=attempt.is_surplus,
+        priced_ts=attempt.accepted_ts or attempt.created_ts,
+        collected_ts=attempt.collected_ts,
+    )

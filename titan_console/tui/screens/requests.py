@@ -1,0 +1,187 @@
+"""Every request of the ledger, newest first, a thousand or a million of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from state.db.reader import Source
+from state.operations.commands import Verb
+from state.queries import request_query, request_views
+from state.queries.request_query import Order, Query
+from state.queries.request_views import RequestRow
+from titan_console.session.console_state import View
+from titan_console.session.target import Choice
+from titan_console.text import format as fmt
+from titan_console.text import links
+from titan_console.text.filters import Vocabulary
+from titan_console.text.format import Tone
+from titan_console.text.lines import Part
+from titan_console.tui.screens import targets
+from titan_console.tui.screens.filtered import Sort
+from titan_console.tui.screens.previewed import PreviewedPage
+from titan_console.tui.widgets.columns import Column
+from titan_console.tui.widgets.row_drawing import Cell, Row
+from titan_console.tui.widgets.virtual_table import VirtualTable
+
+COLUMNS = (
+    Column("status", "Status", 12, 0),
+    Column("custom_id", "Request", 20, 1, grow=4, widest=64, keeps_end=True),
+    Column("tag", "Tag", 16, 3, grow=2, widest=32, keeps_end=True),
+    Column("tries", "Tries", 5, 6, right=True),
+    Column("model", "Model", 17, 7, grow=1, widest=26),
+    Column("tokens", "In/out", 13, 8, right=True),
+    Column("cost", "Cost", 9, 5, right=True),
+    Column("age", "Age", 7, 4, right=True),
+    Column("remark", "Remark", 14, 9, grow=4),
+)
+
+
+class AllRequests:
+    """The listing of every request."""
+
+    def keys(self, source: Source) -> Sequence[int]:
+        """Newest first."""
+        return request_views.newest_first(source)
+
+    def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, RequestRow]:
+        """What the table shows of them."""
+        return request_views.requests(source, keys)
+
+    def row(self, key: int, record: RequestRow, now: datetime) -> Row:
+        """One line."""
+        label = fmt.request_status(record.status)
+        remark = record.error_message or record.error_type or record.stop_reason or ""
+        return Row(
+            key=key,
+            cells={
+                "status": Cell(str(label), label.tone),
+                "custom_id": Cell(record.custom_id),
+                "tag": Cell(record.tag, Tone.DIM),
+                "tries": Cell(fmt.count(record.attempts)),
+                "model": Cell(record.model, Tone.DIM),
+                "tokens": Cell(f"{record.input_tokens:,}/{record.output_tokens:,}", Tone.DIM),
+                "cost": Cell(
+                    fmt.NOTHING if record.outcome is None else fmt.money(record.cost_nano)
+                ),
+                "age": Cell(fmt.since(record.created_ts, now)),
+                "remark": Cell(remark, Tone.DIM),
+            },
+            about="  ·  ".join(
+                part
+                for part in (f"{record.tag} / {record.custom_id}", record.batch_key, remark)
+                if part
+            ),
+            link=links.to_request(record.tag, record.custom_id),
+        )
+
+
+class FoundRequests(AllRequests):
+    """The listing of the requests that a query finds."""
+
+    def __init__(self, query: Query, now: Callable[[], datetime]) -> None:
+        """`now` is what ages are counted from."""
+        self.query = query
+        self._now = now
+
+    def keys(self, source: Source) -> Sequence[int]:
+        """In the order of the query."""
+        return request_query.ids(source, self.query, self._now())
+
+
+class RequestListPage(PreviewedPage):
+    """A page with one list of requests, of any length."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "follow", "Follow", id="list.follow"),
+    ]
+    VOCABULARY = Vocabulary(request_query.FIELDS, request_query.STATES)
+    SORTS = (
+        Sort("n", Order.NEWEST, "newest first"),
+        Sort("a", Order.AGE, "oldest first"),
+        Sort("t", Order.TAG, "tag"),
+        Sort("s", Order.STATUS, "status"),
+        Sort("c", Order.COST, "cost, dearest first"),
+        Sort("k", Order.TOKENS, "tokens, most first"),
+        Sort("r", Order.TRIES, "tries, most first"),
+    )
+
+    def __init__(self, view: View, *, table_id: str, filter_text: str = "") -> None:
+        """`filter_text` is what the list is narrowed to at first."""
+        super().__init__(view)
+        self.filter, self.filter_text = self.filter_line.read(filter_text), filter_text
+        self.table = VirtualTable(COLUMNS, self.listing(), view.path, view.clock, id=table_id)
+
+    def listing(self) -> FoundRequests:
+        """What the list holds under the filter, in the order of the sort."""
+        return FoundRequests(self.query_now(), self.view.clock.now)
+
+    def query_now(self) -> Query:
+        """The filter and the sort, as the ledger is asked."""
+        return Query(self.filter.terms, Order(self.sort.name), self.is_inverted)
+
+    def lists(self) -> ComposeResult:
+        """The list."""
+        yield self.table
+
+    def on_mount(self) -> None:
+        """Begin on the list."""
+        self.table.focus()
+
+    def draw(self, now: datetime) -> None:
+        """Ages grow by themselves; the list keeps itself current."""
+        del now
+        self.table.tick()
+        self.say_trouble(self.table.trouble)
+
+    def ledger_changed(self) -> None:
+        """Ask again for what is seen."""
+        super().ledger_changed()
+        self.table.ledger_changed()
+
+    def narrow(self) -> None:
+        """Ask for what matches now."""
+        self.table.list(self.listing())
+
+    def matches(self) -> int | None:
+        """How many requests the list holds."""
+        return self.table.row_count if self.table.is_loaded else None
+
+    def main_table(self) -> VirtualTable[RequestRow]:
+        """The list."""
+        return self.table
+
+    def action_follow(self) -> None:
+        """Newest first, and stay with what comes."""
+        self.set_sort(self.SORTS[0])
+        self.table.follow()
+        self.show()
+
+    def chips(self) -> tuple[Part, ...]:
+        """What came meanwhile, too."""
+        newer: tuple[Part, ...] = ()
+        if self.table.is_following:
+            newer = (Part("  ▲ following", Tone.GOOD),)
+        elif self.table.newer:
+            newer = (Part(f"  ▲ {self.table.newer:,} new", Tone.WARN, strong=True),)
+        return (*newer, *super().chips())
+
+    def choice(self, verb: Verb) -> Choice | None:
+        """The marked requests, else the one under the cursor."""
+        record = self.table.record_under_cursor()
+        if record is None:
+            return targets.requests(self.table, "", (), verb)
+        fitting = targets.verbs_of_request(record)
+        return targets.requests(self.table, record.custom_id, fitting, verb)
+
+
+class RequestsScreen(RequestListPage):
+    """All of them."""
+
+    WORD = "Requests"
+
+    def __init__(self, view: View) -> None:
+        """`view` is what the app knows of the ledger."""
+        super().__init__(view, table_id="requests-table")

@@ -1,0 +1,294 @@
+"""What the Savings screen and the pages behind it list. Pure."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from core.reporting.savings import Savings
+from state.queries.money_views import Spending
+from state.queries.savings_views import AnswerSum, BatchSum, Behind
+from titan_console.text import format as fmt
+from titan_console.text import links
+from titan_console.text.charts import Bars
+from titan_console.text.format import Tone
+from titan_console.tui.widgets.columns import Column
+from titan_console.tui.widgets.row_drawing import Cell, Row
+
+FIGURE_COLUMNS = (
+    Column("figure", "Figure", 17, 0),
+    Column("value", "Value", 10, 1, right=True),
+    Column("target", "Target", 9, 3, right=True),
+    Column("verdict", "Verdict", 11, 2),
+    Column("remark", "What it is made of", 20, 4, grow=4),
+)
+_MONEY = (
+    Column("attempts", "Attempts", 9, 4, right=True),
+    Column("tokens", "In/out", 17, 6, right=True),
+    Column("sync", "Sync", 10, 5, right=True),
+    Column("cost", "Cost", 10, 2, right=True),
+    Column("saved", "Saved", 10, 1, right=True),
+    Column("twice", "Paid twice", 10, 3, right=True),
+)
+BATCH_COLUMNS = (
+    Column("tag", "Tag", 16, 0, grow=4, widest=40, keeps_end=True),
+    Column("key", "Batch", 14, 6, grow=1, widest=24),
+    Column("kind", "Way", 5, 7),
+    *(column for column in _MONEY if column.key != "tokens"),
+    Column("collected", "Collected", 9, 8, right=True),
+)
+ANSWER_COLUMNS = (
+    Column("request", "Request", 18, 0, grow=4, widest=64, keeps_end=True),
+    Column("outcome", "Outcome", 12, 4),
+    Column("model", "Model", 17, 7, grow=1, widest=28),
+    *(column for column in _MONEY if column.key not in ("attempts", "twice")),
+    Column("twice", "Paid twice", 10, 3, right=True),
+)
+
+
+def group_columns(by: str) -> tuple[Column, ...]:
+    """The columns of the sums by workflow, model or day."""
+    return (Column("name", by.capitalize(), 16, 0, grow=4, widest=48), *_MONEY)
+
+
+def figure_rows(found: Savings) -> list[Row]:
+    """The sums, their targets and whether they are met."""
+    return [_saved(found), _month(found), _cache(found), _twice(found), _unpriced(found)]
+
+
+def behind_figure(found: Savings, key: str) -> Behind:
+    """Which answers make up one of the figures."""
+    if key == "month":
+        return Behind("all", "", str(found.today.replace(day=1)))
+    return Behind(key, "", found.since_day)
+
+
+def _saved(found: Savings) -> Row:
+    target = found.month.target_nano
+    sync = fmt.sum_of_money(found.sync_cost_nano, found.unpriced)
+    return _figure(
+        "all",
+        "saved in 30 days",
+        fmt.sum_of_money(found.saved_nano, found.unpriced),
+        remark=f"the same answers synchronously: {sync}; since {found.since_day} (UTC)",
+        target=target,
+        ok=found.saved_nano >= target if found.by["day"] else None,
+    )
+
+
+def _month(found: Savings) -> Row:
+    ahead = found.month
+    name = f"{found.today:%B}"
+    if ahead.projected_nano is None or ahead.pace_nano is None:
+        return _figure(
+            "month",
+            f"{name} so far",
+            fmt.money(ahead.saved_nano),
+            remark="no projection before a full day has passed",
+            target=ahead.target_nano,
+        )
+    days = f"{ahead.full_days} full day{'' if ahead.full_days == 1 else 's'}"
+    return _figure(
+        "month",
+        f"{name} will be",
+        fmt.money(ahead.projected_nano),
+        remark=f"{fmt.money(ahead.saved_nano)} so far + {ahead.days_left} days at"
+        f" {fmt.money(ahead.pace_nano)}, the mean of {days}",
+        target=ahead.target_nano,
+        ok=ahead.ok,
+        words=("on course", "short"),
+    )
+
+
+def _cache(found: Savings) -> Row:
+    cache = found.cache
+    if not cache.read_tokens + cache.written_tokens:
+        return _figure("cached", "cache effect", fmt.NOTHING, remark="no prompt caching was used")
+    left_out = f"; {fmt.count(cache.unpriced)} unpriced are left out" if cache.unpriced else ""
+    return _figure(
+        "cached",
+        "cache effect",
+        fmt.money(cache.nano),
+        remark=f"against no caching: {fmt.count(cache.read_tokens)} tokens read,"
+        f" {fmt.count(cache.written_tokens)} written{left_out}",
+        tone=Tone.GOOD if cache.nano > 0 else Tone.WARN,
+    )
+
+
+def _twice(found: Savings) -> Row:
+    spent = found.surplus_nano
+    return _figure(
+        "surplus",
+        "paid twice",
+        fmt.money(spent) if spent else fmt.NOTHING,
+        remark="for answers that were there already" if spent else "nothing",
+        tone=Tone.WARN if spent else Tone.DIM,
+    )
+
+
+def _unpriced(found: Savings) -> Row:
+    number = found.unpriced
+    return _figure(
+        "unpriced",
+        "unpriced answers",
+        fmt.count(number) if number else fmt.NOTHING,
+        remark="of models without a price: they count in no sum" if number else "none",
+        tone=Tone.WARN if number else Tone.DIM,
+    )
+
+
+def _figure(
+    key: str,
+    name: str,
+    value: str,
+    *,
+    remark: str,
+    target: int | None = None,
+    ok: bool | None = None,
+    words: tuple[str, str] = ("met", "missed"),
+    tone: Tone = Tone.PLAIN,
+) -> Row:
+    label = verdict(ok, words) if target is not None else None
+    return Row(
+        key=key,
+        cells={
+            "figure": Cell(name),
+            "value": Cell(value, label.tone if label and ok is not None else tone),
+            "target": Cell(f"≥ {fmt.money(target)}" if target is not None else "", Tone.DIM),
+            "verdict": Cell(str(label) if label else "", label.tone if label else Tone.DIM),
+            "remark": Cell(remark, Tone.DIM),
+        },
+        about=f"{name}: {value}  ·  {remark}",
+    )
+
+
+def verdict(ok: bool | None, words: tuple[str, str] = ("met", "missed")) -> fmt.Label:
+    """Whether a target is met: a glyph and a word."""
+    if ok is None:
+        return fmt.Label("◦", "not yet", Tone.DIM)
+    met, missed = words
+    return fmt.Label("✓", met, Tone.GOOD) if ok else fmt.Label("✗", missed, Tone.BAD)
+
+
+def group_rows(rows: Sequence[Spending], by: str) -> list[Row]:
+    """One line for each workflow, model or day, days newest first."""
+    ordered = list(reversed(rows)) if by == "day" else rows
+    return [
+        Row(
+            key=row.name,
+            cells={
+                "name": Cell(row.name),
+                **_money(
+                    attempts=fmt.count(row.attempts),
+                    tokens=_tokens(row.tokens_in, row.tokens_out),
+                    sync=row.sync_cost_nano,
+                    cost=row.cost_nano,
+                    surplus=row.surplus_nano,
+                    unpriced=row.unpriced,
+                ),
+            },
+            about=f"{row.name}  ·  {fmt.count(row.succeeded)} succeeded,"
+            f" {fmt.count(row.errored)} errored, {fmt.count(row.lost)} lost",
+        )
+        for row in ordered
+    ]
+
+
+def batch_rows(batches: Sequence[BatchSum], now: datetime) -> list[Row]:
+    """The batches behind a sum, each with its part of it."""
+    return [
+        Row(
+            key=row.key,
+            cells={
+                "tag": Cell(row.tag),
+                "key": Cell(row.key, Tone.DIM),
+                "kind": Cell(row.kind.value, Tone.DIM),
+                **_money(
+                    attempts=fmt.count(row.attempts),
+                    sync=row.sync_cost_nano,
+                    cost=row.cost_nano,
+                    surplus=row.surplus_nano,
+                    unpriced=row.unpriced,
+                ),
+                "collected": Cell(fmt.since(row.collected_ts, now)),
+            },
+            about=f"{row.tag}  ·  {row.workflow}  ·  {row.model}  ·  {row.key}",
+        )
+        for row in batches
+    ]
+
+
+def batches_title(batches: Sequence[BatchSum]) -> str:
+    """How many they are, and what they come to."""
+    unpriced = sum(row.unpriced for row in batches)
+    cost = fmt.sum_of_money(sum(row.cost_nano for row in batches), unpriced)
+    saved = fmt.sum_of_money(sum(row.savings_nano for row in batches), unpriced)
+    attempts = fmt.count(sum(row.attempts for row in batches))
+    number = f"{len(batches):,} batch{'' if len(batches) == 1 else 'es'}"
+    return f"{number} · {attempts} attempts · cost {cost} · saved {saved}"
+
+
+def answer_rows(answers: Sequence[AnswerSum]) -> list[Row]:
+    """The answers of one batch that are in the sum; each leads to its request and its price."""
+    return [_answer_row(row) for row in answers]
+
+
+def _answer_row(row: AnswerSum) -> Row:
+    label = fmt.outcome(row.outcome)
+    unpriced = row.cost_nano is None or row.sync_cost_nano is None
+    cost, sync = row.cost_nano or 0, row.sync_cost_nano or 0
+    return Row(
+        key=row.request_id,
+        cells={
+            "request": Cell(row.custom_id),
+            "outcome": Cell(str(label), label.tone),
+            "model": Cell(row.model, Tone.DIM),
+            **_money(
+                tokens=_tokens(row.tokens_in, row.tokens_out),
+                sync=sync,
+                cost=cost,
+                surplus=cost if row.is_surplus else 0,
+                unpriced=int(unpriced),
+            ),
+        },
+        about=f"{row.tag} / {row.custom_id}  ·  {label}  ·  {row.model}",
+        link=links.to_request(row.tag, row.custom_id),
+    )
+
+
+def _money(
+    *, sync: int, cost: int, surplus: int, unpriced: int, attempts: str = "", tokens: str = ""
+) -> dict[str, Cell]:
+    saved = sync - cost
+    tone = Tone.GOOD if saved > 0 else Tone.WARN if saved < 0 else Tone.DIM
+    return {
+        "attempts": Cell(attempts),
+        "tokens": Cell(tokens, Tone.DIM),
+        "sync": Cell(fmt.sum_of_money(sync, unpriced), Tone.DIM),
+        "cost": Cell(fmt.sum_of_money(cost, unpriced)),
+        "saved": Cell(fmt.sum_of_money(saved, unpriced), tone),
+        "twice": Cell(
+            fmt.money(surplus) if surplus else fmt.NOTHING, Tone.WARN if surplus else Tone.DIM
+        ),
+    }
+
+
+def _tokens(tokens_in: int, tokens_out: int) -> str:
+    return f"{tokens_in:,}/{tokens_out:,}"
+
+
+def day_bars(found: Savings) -> Bars:
+    """Dollars saved on each of the thirty days, against a thirtieth of the month's target."""
+    saved = {row.name: row.savings_nano / 1e9 for row in found.by["day"]}
+    first = min(saved, default="")
+    days = found.days()
+    return Bars(
+        values=[saved.get(day, 0.0) if first and day >= first else saved.get(day) for day in days],
+        words=lambda dollars: f"${dollars:,.2f}",
+        target=found.month.target_nano / 1e9 / len(days),
+        first=_short(days[0]),
+        last="today",
+    )
+
+
+def _short(day: str) -> str:
+    moment = date.fromisoformat(day)
+    return f"{moment:%b} {moment.day}"

@@ -1,0 +1,103 @@
+"""What a verb stands on in the lists of requests and batches."""
+
+from collections.abc import Collection, Mapping
+from typing import cast
+
+from state.db.reader import Source
+from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
+from state.operations.commands import Verb
+from state.operations.selection import Filter
+from state.queries import details
+from state.queries.request_views import RequestRow
+from titan_console.session import target
+from titan_console.session.target import Choice
+from titan_console.text import format as fmt
+from titan_console.text.safe_text import clean
+from titan_console.tui.widgets.record_table import RecordTable
+
+_WIDEST_NAME = 40
+VERBS_OF_ERRORS = frozenset((Verb.REPLAY, Verb.SYNC, Verb.ACKNOWLEDGE, Verb.PAUSE))
+_FAILED = (
+    RequestStatus.ERRORED,
+    RequestStatus.EXPIRED,
+    RequestStatus.CANCELED,
+    RequestStatus.MISSING,
+)
+
+
+def requests(table: RecordTable, words: str, verbs: Collection[Verb], verb: Verb) -> Choice | None:
+    """The marked requests of a list keyed by their ids, else the one under the cursor.
+
+    `words` name that one, and `verbs` are those that fit it; marks may take any. Where all of a
+    list are marked and not all are seen, that is all that match.
+    """
+    if table.marks:
+        seen = len(table.visible_keys())
+        is_all = len(table.marks) >= table.row_count > seen
+        # The marks stay as they are while the receipt is open.
+        return target.found_requests(
+            lambda _source: [int(key) for key in table.chosen_keys()],
+            f"{len(table.marks):,} marked",
+            is_all=is_all,
+        )
+    key = table.current_key()
+    if key is None or verb not in verbs:
+        return None
+    return target.of_requests([int(key)], clean(words, _WIDEST_NAME))
+
+
+def verbs_of_request(row: RequestRow) -> set[Verb]:
+    """What can be asked of a request where it stands."""
+    if row.status in _FAILED:
+        return set(VERBS_OF_ERRORS)
+    if row.status == RequestStatus.LIVE:
+        return {Verb.CANCEL, Verb.SYNC, Verb.PAUSE}
+    if row.status == RequestStatus.WAITING:
+        return {Verb.SYNC, Verb.PAUSE}
+    if row.status == RequestStatus.SUCCEEDED and row.stop_reason in REVIEW_STOP_REASONS:
+        return {Verb.REPLAY, Verb.ACKNOWLEDGE, Verb.PAUSE}
+    return {Verb.REPLAY, Verb.PAUSE}
+
+
+def batches(table: RecordTable, known: Mapping[str, Batch], verb: Verb) -> Choice | None:
+    """The marked batches of a list keyed by their keys, else the one under the cursor."""
+    keys = cast("list[str]", list(table.chosen_keys()))
+    chosen = [known[key] for key in keys if key in known and verb in verbs_of_batch(known[key])]
+    if not chosen:
+        return None
+    marked = f"{len(chosen):,} marked batch{'' if len(chosen) == 1 else 'es'}"
+    words = marked if table.marks else f"batch {clean(chosen[0].key, _WIDEST_NAME)}"
+    return target.of_batches([batch.id for batch in chosen], words)
+
+
+def batch_named(name: str) -> Choice:
+    """The batch with that key or remote id."""
+
+    def find(source: Source) -> Filter:
+        found = details.batch(source, name)
+        return Filter(batch_ids=(found.id,) if found else ())
+
+    return Choice(words=f"batch {clean(name, _WIDEST_NAME)}", find=find)
+
+
+def request_named(tag: str, custom_id: str) -> Choice:
+    """The request with that tag and custom_id."""
+
+    def find(source: Source) -> list[int]:
+        found = details.request(source, tag, custom_id)
+        return [found.request_id] if found else []
+
+    return target.found_requests(find, clean(custom_id, _WIDEST_NAME))
+
+
+def verbs_of_batch(batch: Batch) -> set[Verb]:
+    """What can be asked of a batch, or of the requests in it."""
+    if batch.status == BatchStatus.CANCELING:
+        return {Verb.SYNC, Verb.PAUSE}
+    if batch.status == BatchStatus.RELEASED:
+        return {Verb.SYNC, Verb.PAUSE}
+    if batch.status not in (BatchStatus.ENDED, BatchStatus.REFUSED):
+        return {Verb.CANCEL, Verb.SYNC, Verb.PAUSE}
+    if batch.status == BatchStatus.REFUSED or fmt.failed(batch):
+        return set(VERBS_OF_ERRORS)
+    return {Verb.REPLAY, Verb.PAUSE}

@@ -1,0 +1,91 @@
+"""The console's colours, and how each tone looks in each theme."""
+
+from collections.abc import Mapping
+
+from textual.theme import Theme
+from textual.widget import Widget
+
+from titan_console.text.format import Tone
+
+DARK = Theme(
+    name="titan-dark",
+    primary="#7aa2d6",
+    secondary="#6a7a8e",
+    accent="#e3a25f",
+    success="#7fc4b2",
+    warning="#e3b869",
+    error="#ef8279",
+    foreground="#c6cfda",
+    background="#11151b",
+    surface="#11151b",
+    panel="#1a212a",
+    dark=True,
+    variables={"footer-background": "#11151b", "footer-key-foreground": "#e3a25f"},
+)
+LIGHT = Theme(
+    name="titan-light",
+    primary="#2a62a0",
+    secondary="#7b848d",
+    accent="#a8560f",
+    success="#1a7566",
+    warning="#8a5a00",
+    error="#b0352b",
+    foreground="#2b3138",
+    background="#faf9f6",
+    surface="#faf9f6",
+    panel="#efede7",
+    dark=False,
+    variables={"footer-background": "#faf9f6", "footer-key-foreground": "#a8560f"},
+)
+# For NO_COLOR: greys far apart, and weight where the others have a hue.
+MONO = Theme(
+    name="titan-mono",
+    primary="#ffffff",
+    secondary="#707070",
+    accent="#ffffff",
+    success="#e0e0e0",
+    warning="#ffffff",
+    error="#ffffff",
+    foreground="#e0e0e0",
+    background="#000000",
+    surface="#000000",
+    panel="#1c1c1c",
+    dark=True,
+    variables={"footer-background": "#000000", "footer-key-foreground": "#ffffff"},
+)
+THEMES = (DARK, LIGHT, MONO)
+
+_MONO_STYLES = {
+    Tone.PLAIN: "",
+    Tone.DIM: "#9a9a9a",
+    Tone.GOOD: "",
+    Tone.BUSY: "",
+    Tone.WARN: "bold",
+    Tone.BAD: "bold underline",
+}
+
+
+def tones_of(widget: Widget) -> Mapping[Tone, str]:
+    """For each tone, the style of a text where that widget is."""
+    theme: Theme = widget.app.current_theme  # pyright: ignore[reportUnknownMemberType]
+    return tone_styles(theme)
+
+
+def without_colours(widget: Widget) -> bool:
+    """Whether meaning may hang on weight and glyphs only."""
+    theme: Theme = widget.app.current_theme  # pyright: ignore[reportUnknownMemberType]
+    return theme.name == MONO.name
+
+
+def tone_styles(theme: Theme) -> Mapping[Tone, str]:
+    """For each tone, the style of a text in that theme."""
+    if theme.name == MONO.name:
+        return _MONO_STYLES
+    return {
+        Tone.PLAIN: "",
+        Tone.DIM: "#76828f" if theme.dark else "#6d757d",
+        Tone.GOOD: theme.success or "",
+        Tone.BUSY: theme.primary,
+        Tone.WARN: theme.warning or "bold",
+        Tone.BAD: f"bold {theme.error or ''}",
+    }

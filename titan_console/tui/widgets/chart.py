@@ -1,0 +1,46 @@
+"""Lines of parts that something paints for the size there is."""
+
+from collections.abc import Callable, Sequence
+
+from rich.text import Text
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from titan_console.text.lines import Part
+from titan_console.text.safe_text import clean
+from titan_console.tui.theme import tones_of
+
+Painter = Callable[[int, int], Sequence[Sequence[Part]]]
+
+
+def _nothing(_width: int, _height: int) -> Sequence[Sequence[Part]]:
+    return ()
+
+
+class Picture(Widget):
+    """Shows what its painter makes of a width and a height."""
+
+    DEFAULT_CSS = """
+    Picture {
+        height: 1fr; padding: 0 1; border-top: solid $secondary 55%;
+        border-title-color: $secondary; border-title-style: none;
+        border-title-background: $background;
+    }
+    """
+
+    painter: reactive[Painter] = reactive(lambda: _nothing)
+
+    def render(self) -> Text:
+        """The lines, cut to the width."""
+        styles = tones_of(self)
+        size = self.content_size
+        made = Text(no_wrap=True, end="")
+        for number, line in enumerate(self.painter(size.width, size.height)[: size.height]):
+            made.append("\n" if number else "")
+            room = size.width
+            for part in line:
+                shown = clean(part.text, room)
+                style = f"bold {styles[part.tone]}" if part.strong else styles[part.tone]
+                made.append(shown, style=style)
+                room -= len(shown)
+        return made

@@ -1,0 +1,76 @@
+"""The lines around the lists: figures, and parts on the left and on the right."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from titan_console.text.format import Tone
+from titan_console.text.lines import Figure, Part
+from titan_console.text.safe_text import cells, clean, pad
+from titan_console.tui.theme import tones_of
+
+
+class Line(Widget):
+    """One line: parts on the left, cut where they meet the parts on the right."""
+
+    DEFAULT_CSS = "Line { height: 1; padding: 0 1; }"
+
+    left: reactive[tuple[Part, ...]] = reactive(())
+    right: reactive[tuple[Part, ...]] = reactive(())
+
+    def render(self) -> Text:
+        """The line in exactly the width there is."""
+        width = self.content_size.width
+        right = self._text(self.right, width)
+        room = width - right.cell_len - (1 if right.plain else 0)
+        line = self._text(self.left, room)
+        return line.append(" " * (width - line.cell_len - right.cell_len)).append_text(right)
+
+    def _text(self, parts: Sequence[Part], room: int) -> Text:
+        styles = tones_of(self)
+        made = Text(no_wrap=True, end="")
+        for part in parts:
+            shown = clean(part.text, max(0, room - made.cell_len))
+            style = f"bold {styles[part.tone]}" if part.strong else styles[part.tone]
+            made.append(shown, style=style)
+        return made
+
+
+class Figures(Widget):
+    """A strip of figures side by side; with one line to stand in, label and number share it."""
+
+    DEFAULT_CSS = "Figures { height: 2; padding: 0 1; }"
+
+    figures: reactive[tuple[Figure, ...]] = reactive(())
+
+    def render(self) -> Text:
+        """Labels above their numbers, or before them."""
+        if not self.figures:
+            return Text()
+        if self.content_size.height < 2:  # noqa: PLR2004 - a line for each
+            return self._in_one_line()
+        return self._in_two_lines()
+
+    def _in_two_lines(self) -> Text:
+        styles = tones_of(self)
+        width = self.content_size.width // len(self.figures)
+        labels, values = Text(no_wrap=True), Text(no_wrap=True)
+        for figure in self.figures:
+            labels.append(pad(figure.label, width), style=styles[Tone.DIM])
+            bold = f"bold {styles[figure.tone]}"
+            shown = clean(figure.value, width - 1)
+            values.append(shown, style=bold).append(" " * (width - cells(shown)))
+        return labels.append("\n").append_text(values)
+
+    def _in_one_line(self) -> Text:
+        styles = tones_of(self)
+        made = Text(no_wrap=True)
+        for figure in self.figures:
+            grown = len(made) + len(figure.label) + len(figure.value) + 3
+            if grown > self.content_size.width:
+                break
+            made.append(f"{clean(figure.label)} ", style=styles[Tone.DIM])
+            made.append(clean(figure.value), style=f"bold {styles[figure.tone]}").append("  ")
+        return made

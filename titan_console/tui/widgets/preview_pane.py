@@ -1,0 +1,112 @@
+"""Beside a list, in a wide terminal: what the record under the cursor is, as its page begins."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from state.db.reader import Source
+from titan_console.session.console_state import View
+from titan_console.session.query_worker import Answered, Desk, Work
+from titan_console.text import links
+from titan_console.text.document import Sheet
+from titan_console.text.links import ToBatch, ToRequest
+from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.text_view import TextView
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+# Long enough for a cursor that runs through a list, too short to be noticed when it stands.
+_DEBOUNCE_S = 0.12
+Drawing = Callable[[datetime], Sheet]
+
+
+class Preview(Vertical):
+    """Follows the cursor of a list; what it shows is read on a thread."""
+
+    DEFAULT_CSS = """
+    Preview {
+        display: none; width: 48; height: 1fr; margin: 0 0 0 1;
+        border-left: solid $secondary 55%;
+    }
+    """
+
+    def __init__(self, view: View) -> None:
+        """`view` is what the app knows of the ledger."""
+        super().__init__()
+        self._view = view
+        self._text = TextView(id="preview-text")
+        self._text.can_focus = False
+        self._link = self._asked = ""
+        self._drawing: Drawing | None = None
+        self._waiting: Timer | None = None
+        self._desk = Desk(view.path)
+        self._answers: Answered[Drawing] = Answered(
+            self._desk, lambda _: _nothing, self._take, self._fail, self._start
+        )
+
+    def compose(self) -> ComposeResult:
+        """A text."""
+        yield self._text
+
+    def on_unmount(self) -> None:
+        """Let go of the ledger."""
+        self._desk.close()
+
+    def follow(self, table: RecordTable | None) -> None:
+        """Show what is under the cursor of that list, soon; the same as before grows older."""
+        if not self.display:
+            return
+        row = table.current() if table else None
+        self._link = row.link if row else ""
+        if self._link != self._asked and self._waiting is None:
+            self._waiting = self.set_timer(_DEBOUNCE_S, self._ask)
+        elif self._drawing is not None:
+            self._text.show(self._drawing(self._view.now()), keep_place=True)
+
+    def ledger_changed(self) -> None:
+        """Ask again for what is shown."""
+        if self.display and self._asked:
+            self._answers.changed()
+
+    def redraw(self) -> None:
+        """Draw it in new colours."""
+        self._text.redraw()
+
+    def _ask(self) -> None:
+        self._waiting = None
+        self._asked = link = self._link
+        self._answers.ask(lambda source: _overview(source, link))
+
+    def _take(self, drawing: Drawing) -> None:
+        self._drawing = drawing
+        self._text.show(drawing(self._view.now()))
+
+    def _fail(self, reason: str) -> None:
+        self._text.show(Sheet([reason]))
+
+    def _start(self, work: Work) -> None:
+        self.run_worker(work, exit_on_error=True)
+
+
+def _overview(source: Source, link: str) -> Drawing:
+    """How the page of that record begins."""
+    from state.queries import details  # noqa: PLC0415 - the first picture comes before it, and prices
+    from titan_console.text import batch_documents, request_documents  # noqa: PLC0415 - as above
+
+    match links.parse(link, ()):
+        case ToBatch(name=name):
+            batch = details.batch(source, name)
+            return _nothing if batch is None else lambda now: batch_documents.overview(batch, now)
+        case ToRequest(tag=tag, custom_id=custom_id):
+            found = details.request(source, tag, custom_id)
+            return _nothing if found is None else lambda now: request_documents.overview(found, now)
+        case _:
+            return _nothing
+
+
+def _nothing(_now: datetime) -> Sheet:
+    return Sheet(("Nothing is under the cursor here.",))

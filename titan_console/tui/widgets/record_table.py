@@ -1,0 +1,327 @@
+"""A list of records drawn line by line: as quick for a million rows as for ten."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.events import Click
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from titan_console.tui.widgets.columns import Column
+from titan_console.tui.widgets.row_drawing import PARTS, Look, Row, RowDrawing
+from titan_console.tui.widgets.selection import Key, Marks, NameMarks
+
+
+class RecordTable(ScrollView, can_focus=True):
+    """Shows rows by their keys; the cursor stays on its record whatever comes and goes.
+
+    The columns fit the width: those that do not find room are left out.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = PARTS
+    DEFAULT_CSS = """
+    RecordTable {
+        background: $background; overflow-x: hidden; overflow-y: auto; height: 1fr;
+        scrollbar-size-vertical: 1; scrollbar-gutter: stable; scrollbar-background: $background;
+        scrollbar-color: $secondary 45%; scrollbar-color-hover: $secondary;
+        scrollbar-background-hover: $background;
+        & > .record-table--header { color: $secondary; }
+        & > .record-table--cursor { color: $foreground; }
+        & > .record-table--marked { color: $accent; text-style: bold; }
+        & > .record-table--loading { color: $secondary; }
+        &:focus > .record-table--cursor { background: $primary 22%; }
+        &:nocolor:focus > .record-table--cursor { background: $foreground; color: $background; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "move(1)", "Down", show=False, id="list.down"),
+        Binding("k,up", "move(-1)", "Up", show=False, id="list.up"),
+        Binding("ctrl+d,pagedown", "page(1)", "Page down", show=False, id="list.page_down"),
+        Binding("ctrl+u,pageup", "page(-1)", "Page up", show=False, id="list.page_up"),
+        Binding("g,home", "first", "First", show=False, id="list.first"),
+        Binding("G,end", "last", "Last", show=False, id="list.last"),
+        Binding("enter", "open", "Open", show=False, id="list.open"),
+        Binding("space", "mark", "Mark", show=False, id="list.mark"),
+        Binding("v", "mark_range", "Mark to here", show=False, id="list.mark_range"),
+        Binding("A", "mark_all", "Mark all that match", show=False, id="list.mark_all"),
+        Binding("U", "unmark_all", "Unmark all", show=False, id="list.unmark_all"),
+    ]
+
+    class Moved(Message):
+        """Another record is under the cursor, or the same one reads differently."""
+
+        def __init__(self, table: "RecordTable") -> None:
+            """`table` is where."""
+            super().__init__()
+            self.table = table
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the latest place counts."""
+            return isinstance(message, RecordTable.Moved) and message.table is self.table
+
+    class Opened(Message):
+        """A record was asked for, by Enter or by a second click."""
+
+        def __init__(self, table: "RecordTable", row: Row) -> None:
+            """`row` is the record."""
+            super().__init__()
+            self.table = table
+            self.row = row
+
+    class Marked(Message):
+        """Other records are marked."""
+
+    def __init__(self, columns: Sequence[Column], *, id: str) -> None:  # noqa: A002 - Textual's own word
+        """`columns` in the order in which they stand."""
+        super().__init__(id=id)
+        self.cursor_row = 0
+        self.show_header = True
+        self.marks: Marks = NameMarks()
+        self._drawing = RowDrawing(self, columns)
+        self._keys: Sequence[Key] = ()
+        self._rows: dict[Key, Row] = {}
+        self._range_from: Key | None = None
+        self._unlisted: int | None = None
+
+    # What is shown
+
+    def show(self, records: Sequence[Row]) -> None:
+        """These rows, from now on; a list that nobody is at shows what comes in at its top."""
+        before, self._rows = self._rows, {row.key: row for row in records}
+        keys = list(self._rows)
+        if keys == self._keys:
+            self._show_changes(before)
+            return
+        at_the_top = not self.has_focus and self.cursor_row == 0
+        self.show_keys(keys, follow=at_the_top)
+
+    def _show_changes(self, before: Mapping[Key, Row]) -> None:
+        """Draw the lines again whose record reads differently now."""
+        changed = {key for key, row in self._rows.items() if row != before.get(key)}
+        if not changed:
+            return
+        self._drawing.forget(changed)
+        for line, key in enumerate(self.visible_keys()):
+            if key in changed:
+                self._refresh_row(self.scroll_offset.y + line)
+        if self.current_key() in changed:
+            self.post_message(self.Moved(self))
+
+    def show_keys(self, keys: Sequence[Key], *, follow: bool = False) -> None:
+        """The rows with these keys, in this order, from now on.
+
+        The cursor stays on its record; to `follow` is to stay on the same line instead.
+        """
+        held = None if follow else self.current_key()
+        line = self.cursor_row - self.scroll_offset.y
+        self._keys = keys
+        self._unlisted = None
+        self._drawing.forget()
+        row = index_of(keys, held) if held is not None else None
+        self.cursor_row = max(0, min(self.cursor_row, len(keys) - 1)) if row is None else row
+        self._resize_to_content()
+        if row is not None:
+            self.scroll_to(y=max(0, row - line), animate=False, immediate=True)
+        self.keep_cursor_in_view()
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def show_columns(self, columns: Sequence[Column]) -> None:
+        """Other columns."""
+        self._drawing.columns = columns
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw all of it again: the theme, the width or the columns have changed."""
+        self._drawing.forget_all()
+        self._resize_to_content()
+        self.refresh()
+
+    def rows_changed(self) -> None:
+        """The same rows read differently now."""
+        self._drawing.forget()
+        self.refresh()
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are, shown or not."""
+        return len(self._keys)
+
+    @property
+    def keys(self) -> Sequence[Key]:
+        """The keys of all rows, in their order."""
+        return self._keys
+
+    def current_key(self) -> Key | None:
+        """The key under the cursor."""
+        return self._keys[self.cursor_row] if 0 <= self.cursor_row < len(self._keys) else None
+
+    def current(self) -> Row | None:
+        """The record under the cursor; None where there is none, or it is not loaded yet."""
+        key = self.current_key()
+        return None if key is None else self.row_of(key)
+
+    def row_of(self, key: Key) -> Row | None:
+        """The record with that key, if it is loaded."""
+        return self._rows.get(key)
+
+    def visible_keys(self, spare: int = 0) -> Sequence[Key]:
+        """The keys in the window, and `spare` more on either side."""
+        top = max(0, self.scroll_offset.y - spare)
+        return self._keys[top : self.scroll_offset.y + self._window() + spare]
+
+    # Moving and marking
+
+    def move_to(self, row: int) -> None:
+        """Put the cursor on that row, or on the nearest there is."""
+        row = max(0, min(row, len(self._keys) - 1))
+        if row == self.cursor_row:
+            return
+        old, self.cursor_row = self.cursor_row, row
+        self._refresh_row(old)
+        self._refresh_row(row)
+        self.keep_cursor_in_view()
+        self.post_message(self.Moved(self))
+
+    def keep_cursor_in_view(self) -> None:
+        """Scroll just as far as it takes."""
+        top, window = self.scroll_offset.y, self._window()
+        if self.cursor_row < top:
+            self.scroll_to(y=self.cursor_row, animate=False, immediate=True)
+        elif self.cursor_row >= top + window:
+            self.scroll_to(y=self.cursor_row - window + 1, animate=False, immediate=True)
+
+    def action_move(self, lines: int) -> None:
+        """Up or down."""
+        self.move_to(self.cursor_row + lines)
+
+    def action_page(self, pages: int) -> None:
+        """A window up or down."""
+        self.move_to(self.cursor_row + pages * max(1, self._window() - 1))
+
+    def action_first(self) -> None:
+        """To the first row."""
+        self.move_to(0)
+
+    def action_last(self) -> None:
+        """To the last row."""
+        self.move_to(len(self._keys) - 1)
+
+    def action_open(self) -> None:
+        """Ask for the record under the cursor."""
+        row = self.current()
+        if row is not None:
+            self.post_message(self.Opened(self, row))
+
+    def action_mark(self) -> None:
+        """Mark the record or take the mark away, and go on to the next."""
+        key = self.current_key()
+        if key is None:
+            return
+        self._range_from = key
+        self.marks.toggle(key)
+        self._marked()
+        self.action_move(1)
+
+    def action_mark_range(self) -> None:
+        """Mark everything from the last marked record to this one."""
+        first = index_of(self._keys, self._range_from) if self._range_from is not None else None
+        begin = self.cursor_row if first is None else first
+        low, high = sorted((begin, self.cursor_row))
+        self.marks.add(self._keys[low : high + 1])
+        self._marked()
+
+    def action_mark_all(self) -> None:
+        """Mark all that the list holds, shown or not."""
+        self.marks.add(self._keys)
+        self._marked()
+
+    def action_unmark_all(self) -> None:
+        """Take all marks away."""
+        self.marks.clear()
+        self._marked()
+
+    def chosen_keys(self) -> Sequence[Key]:
+        """What a verb would act on: the marked ones, else the one under the cursor.
+
+        They come in the order of the list; marked ones that it no longer holds come last.
+        """
+        if self.marks:
+            return self.marks.chosen(self._keys)
+        key = self.current_key()
+        return () if key is None else (key,)
+
+    def unlisted_marks(self) -> int:
+        """How many marked ones the list does not hold now."""
+        if self._unlisted is None:
+            self._unlisted = len(self.marks) - self.marks.among(self._keys) if self.marks else 0
+        return self._unlisted
+
+    def _marked(self) -> None:
+        self._unlisted = None
+        self._drawing.forget()
+        self.refresh()
+        self.post_message(self.Marked())
+
+    # Drawing
+
+    def on_resize(self) -> None:
+        """Other columns may fit now."""
+        self.redraw()
+        self.keep_cursor_in_view()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the window; the first is the header."""
+        width = self.scrollable_content_region.width
+        header = self._header_lines()
+        if y < header:
+            return self._drawing.header(width)
+        row = y - header + self.scroll_offset.y
+        if row >= len(self._keys):
+            return Strip.blank(width, self.rich_style)
+        key = self._keys[row]
+        has_cursor = row == self.cursor_row
+        look = Look(
+            key,
+            cursor=has_cursor,
+            marked=key in self.marks,
+            focused=has_cursor and self.has_focus,
+        )
+        return self._drawing.line(look, width, self.row_of)
+
+    def _refresh_row(self, row: int) -> None:
+        y = row - self.scroll_offset.y + self._header_lines()
+        self.refresh(Region(0, y, self.size.width, 1))
+
+    def _header_lines(self) -> int:
+        return 1 if self.show_header else 0
+
+    def _window(self) -> int:
+        return max(1, self.scrollable_content_region.height - self._header_lines())
+
+    def _resize_to_content(self) -> None:
+        width = self.scrollable_content_region.width
+        self.virtual_size = Size(width, len(self._keys) + self._header_lines())
+
+    # The mouse
+
+    def on_click(self, event: Click) -> None:
+        """Put the cursor there; on the record that has it already, open."""
+        row = event.y - self._header_lines() + self.scroll_offset.y
+        if event.y < self._header_lines() or row >= len(self._keys):
+            return
+        if row == self.cursor_row and event.chain > 1:
+            self.action_open()
+        else:
+            self.move_to(row)
+
+
+def index_of(keys: Sequence[Key], key: Key) -> int | None:
+    """Where that key stands."""
+    try:
+        return keys.index(key)
+    except ValueError:
+        return None

@@ -1,0 +1,138 @@
+"""How the lines of a table look: cells in the columns that fit, each in its tone."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from msgspec import Struct
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from titan_console.text.format import Tone
+from titan_console.text.safe_text import pad
+from titan_console.tui.theme import tones_of, without_colours
+from titan_console.tui.widgets.columns import GAP, Column, fit
+from titan_console.tui.widgets.selection import Key
+
+PARTS = {
+    "record-table--header",
+    "record-table--cursor",
+    "record-table--marked",
+    "record-table--loading",
+}
+_MARK = "●"
+_LOADING = "·····"
+_MOST_DRAWN = 1000
+
+
+class Cell(Struct, frozen=True):
+    """What stands in one place of a table."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+class Row(Struct, frozen=True):
+    """One record: its key, its cells by column, the long line about it, and where Enter leads."""
+
+    key: Key
+    cells: Mapping[str, Cell]
+    about: str = ""
+    link: str = ""
+
+
+class Look(Struct, frozen=True):
+    """Which row, and how it stands out."""
+
+    key: Key
+    cursor: bool
+    marked: bool
+    focused: bool
+
+
+class RowDrawing:
+    """Draws the lines of one table, and keeps what it has drawn until it is told to forget."""
+
+    def __init__(self, table: Widget, columns: Sequence[Column]) -> None:
+        """`table` has the styles of `PARTS`."""
+        self.columns = columns
+        self._table = table
+        self._width = -1
+        self._fitted: list[tuple[Column, int]] = []
+        self._strips: dict[Look, Strip] = {}
+        self._styles: Mapping[Tone, Style] = {}
+
+    def forget(self, changed: Collection[Key] | None = None) -> None:
+        """These rows read differently now; without `changed`, all of them may."""
+        if changed is None:
+            self._strips.clear()
+            return
+        for look in [look for look in self._strips if look.key in changed]:
+            del self._strips[look]
+
+    def forget_all(self) -> None:
+        """The columns or the theme are others."""
+        self._strips.clear()
+        self._styles = {}
+        self._width = -1
+
+    def header(self, width: int) -> Strip:
+        """The labels of the columns."""
+        self._fit(width)
+        style = self._table.rich_style + self._table.get_component_rich_style(
+            "record-table--header"
+        )
+        text = " " + "".join(
+            pad(column.label, size, right=column.right) + " " * GAP for column, size in self._fitted
+        )
+        return Strip([Segment(text, style)]).adjust_cell_length(width, style)
+
+    def line(self, look: Look, width: int, find: Callable[[Key], Row | None]) -> Strip:
+        """A row in that many cells; dots where `find` has none yet."""
+        self._fit(width)
+        strip = self._strips.get(look)
+        if strip is None:
+            if len(self._strips) > _MOST_DRAWN:
+                self._strips.clear()
+            strip = self._strips[look] = self._draw(look, width, find(look.key))
+        return strip
+
+    def _fit(self, width: int) -> None:
+        if width != self._width:
+            self._width, self._fitted = width, fit(self.columns, width)
+            self._strips.clear()
+
+    def _draw(self, look: Look, width: int, row: Row | None) -> Strip:
+        table = self._table
+        base = table.rich_style
+        if look.cursor:
+            base += table.get_component_rich_style("record-table--cursor")
+        mark = base + table.get_component_rich_style("record-table--marked", partial=True)
+        segments = [Segment(_MARK if look.marked else " ", mark)]
+        if row is None:
+            loading = base + table.get_component_rich_style("record-table--loading", partial=True)
+            segments.append(Segment(_LOADING, loading))
+        else:
+            segments += self._cells(row, base, plain=look.cursor and without_colours(table))
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _cells(self, row: Row, base: Style, *, plain: bool) -> list[Segment]:
+        styles = self._tone_styles()
+        segments: list[Segment] = []
+        for column, width in self._fitted:
+            cell = row.cells.get(column.key, Cell(""))
+            shown = pad(cell.text, width, right=column.right, keeps_end=column.keeps_end)
+            blank = len(shown) - len(shown.lstrip())
+            text = shown.strip()
+            style = base if plain else base + styles[cell.tone]
+            segments += (
+                Segment(" " * blank, base),
+                Segment(text, style),
+                Segment(" " * (len(shown) - blank - len(text) + GAP), base),
+            )
+        return segments
+
+    def _tone_styles(self) -> Mapping[Tone, Style]:
+        if not self._styles:
+            self._styles = {tone: Style.parse(text) for tone, text in tones_of(self._table).items()}
+        return self._styles

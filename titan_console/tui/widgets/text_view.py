@@ -1,0 +1,234 @@
+"""A text of any length, drawn line by line: a body of 10 MB moves as one of ten lines."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from titan_console.text.document import Folded, Match, Sheet, fold, search, within
+from titan_console.text.safe_text import clean
+from titan_console.tui.theme import tones_of
+
+if TYPE_CHECKING:
+    from titan_console.text.format import Tone
+
+# Less than this is folded where it stands; more, on a thread.
+_SMALL = 50_000
+
+
+class TextView(ScrollView, can_focus=True, inherit_bindings=False):
+    """Shows a sheet folded into its width; searches it on a thread."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"text-view--match", "text-view--here"}
+    DEFAULT_CSS = """
+    TextView {
+        background: $background; overflow-x: hidden; overflow-y: auto; height: 1fr;
+        scrollbar-size-vertical: 1; scrollbar-gutter: stable; scrollbar-background: $background;
+        scrollbar-color: $secondary 45%; scrollbar-color-hover: $secondary;
+        scrollbar-background-hover: $background; padding: 0 1;
+        & > .text-view--match { text-style: underline; color: $accent; }
+        & > .text-view--here { text-style: reverse; color: $accent; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "lines(1)", "Down", show=False, id="text.down"),
+        Binding("k,up", "lines(-1)", "Up", show=False, id="text.up"),
+        Binding("ctrl+d,pagedown", "pages(1)", "Page down", show=False, id="text.page_down"),
+        Binding("ctrl+u,pageup", "pages(-1)", "Page up", show=False, id="text.page_up"),
+        Binding("g,home", "first", "First line", show=False, id="text.first"),
+        Binding("G,end", "last", "Last line", show=False, id="text.last"),
+        Binding("full_stop", "next(1)", "Next match", show=False, id="text.next_match"),
+        Binding("comma", "next(-1)", "Match before", show=False, id="text.match_before"),
+    ]
+
+    class Searched(Message):
+        """What is searched for stands elsewhere now, or nowhere."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own word
+        """Empty."""
+        super().__init__(id=id)
+        self.sheet = Sheet(())
+        self.wanted = ""
+        self.matches: Sequence[Match] = ()
+        self.match = 0
+        self._folded = fold(self.sheet, 1)
+        self._strips: dict[int, Strip] = {}
+        self._styles: Mapping[Tone, Style] = {}
+        self._number = 0
+
+    def show(self, sheet: Sheet, *, keep_place: bool = False) -> None:
+        """Show this text, from its beginning, or from the line that is seen."""
+        if sheet == self.sheet:
+            return
+        self.sheet = sheet
+        if not keep_place:
+            self.scroll_to(y=0, animate=False, immediate=True)
+        self._refold()
+        if self.wanted:
+            self.search(self.wanted, move=False)
+
+    def redraw(self) -> None:
+        """Draw all of it again: in other colours, or another width."""
+        self._styles = {}
+        self._refold()
+
+    @property
+    def row_count(self) -> int:
+        """How many rows it takes in this width."""
+        return len(self._folded)
+
+    def found(self) -> str:
+        """What came of the search, in words."""
+        if not self.wanted:
+            return ""
+        if not self.matches:
+            return f"/{self.wanted}: nowhere here"
+        return f"/{self.wanted}: {self.match + 1:,} of {len(self.matches):,}"
+
+    # Moving
+
+    def action_lines(self, lines: int) -> None:
+        """Up or down."""
+        self.scroll_to(y=self.scroll_offset.y + lines, animate=False, immediate=True)
+
+    def action_pages(self, pages: int) -> None:
+        """A window up or down."""
+        self.action_lines(pages * max(1, self.scrollable_content_region.height - 1))
+
+    def action_first(self) -> None:
+        """To the first line."""
+        self.scroll_to(y=0, animate=False, immediate=True)
+
+    def action_last(self) -> None:
+        """To the last line."""
+        self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
+
+    # Searching
+
+    def search(self, wanted: str, *, move: bool = True) -> None:
+        """Find every place of the text; go to the first one from here on."""
+        self.wanted = wanted
+        if not wanted:
+            self._take_matches((), move=False)
+        elif _is_small(self.sheet):
+            self._take_matches(search(self.sheet, wanted), move=move)
+        else:
+            self.run_worker(self._search(self.sheet, wanted, move=move), group="search")
+
+    async def _search(self, sheet: Sheet, wanted: str, *, move: bool) -> None:
+        matches = await asyncio.to_thread(search, sheet, wanted)
+        if sheet is self.sheet and wanted == self.wanted:
+            self._take_matches(matches, move=move)
+
+    def _take_matches(self, matches: Sequence[Match], *, move: bool) -> None:
+        self.matches, self.match = matches, 0
+        if move and matches:
+            top = self._folded.row(min(self.scroll_offset.y, len(self._folded) - 1))[:2]
+            later = (n for n, found in enumerate(matches) if (found.line, found.begin) >= top)
+            self._go_to(next(later, 0))
+        self._strips.clear()
+        self.refresh()
+        self.post_message(self.Searched())
+
+    def action_next(self, step: int) -> None:
+        """To the next place of what was searched for, or the one before; around the ends."""
+        if self.matches:
+            self._go_to((self.match + step) % len(self.matches))
+            self._strips.clear()
+            self.refresh()
+            self.post_message(self.Searched())
+
+    def _go_to(self, number: int) -> None:
+        self.match = number
+        found = self.matches[number]
+        row = self._folded.row_at(found.line, found.begin)
+        window = self.scrollable_content_region.height
+        if not self.scroll_offset.y <= row < self.scroll_offset.y + window:
+            self.scroll_to(y=max(0, row - window // 3), animate=False, immediate=True)
+
+    # Drawing
+
+    def on_resize(self) -> None:
+        """The lines fold elsewhere."""
+        if self.scrollable_content_region.width != self._folded.width:
+            self._refold()
+
+    def _refold(self) -> None:
+        self._number += 1
+        width = self.scrollable_content_region.width
+        if _is_small(self.sheet):
+            self._take_folded(fold(self.sheet, width))
+        else:
+            self.run_worker(self._fold(self.sheet, width, self._number), group="fold")
+
+    async def _fold(self, sheet: Sheet, width: int, number: int) -> None:
+        folded = await asyncio.to_thread(fold, sheet, width)
+        if number == self._number:
+            self._take_folded(folded)
+
+    def _take_folded(self, folded: Folded) -> None:
+        self._folded = folded
+        self._strips.clear()
+        self.virtual_size = Size(self.scrollable_content_region.width, len(folded))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the window."""
+        row = y + self.scroll_offset.y
+        width = self.scrollable_content_region.width
+        if row >= len(self._folded):
+            return Strip.blank(width, self.rich_style)
+        strip = self._strips.get(row)
+        if strip is None:
+            if len(self._strips) > _SMALL:
+                self._strips.clear()
+            strip = Strip(self._segments(row)).adjust_cell_length(width, self.rich_style)
+            self._strips[row] = strip
+        return strip
+
+    def _segments(self, row: int) -> list[Segment]:
+        number, begin, end = self._folded.row(row)
+        # Each character has a stand-in of one character, so that the places stay.
+        shown = clean(self._folded.sheet.lines[number][begin:end])
+        looks = self._looks(number, begin, end)
+        edges = {edge for first, last, _ in looks for edge in (first, last)}
+        cuts = sorted(edge for edge in edges if begin < edge < end)
+        made: list[Segment] = []
+        for left, right in zip([begin, *cuts], [*cuts, end], strict=True):
+            style = self.rich_style
+            for first, last, look in looks:
+                if first <= left < last:
+                    style += look
+            made.append(Segment(shown[left - begin : right - begin], style))
+        return made
+
+    def _looks(self, number: int, begin: int, end: int) -> list[tuple[int, int, Style]]:
+        """Which stretches of the line have a look of their own: its tones, then what was found."""
+        if not self._styles:
+            self._styles = {tone: Style.parse(text) for tone, text in tones_of(self).items()}
+        bold = Style(bold=True)
+        looks = [
+            (first, last, self._styles[tone] + bold if strong else self._styles[tone])
+            for first, last, tone, strong in self._folded.sheet.spans.get(number, ())
+        ]
+        for place in within(self.matches, number, begin, end):
+            name = "text-view--here" if place == self.match else "text-view--match"
+            look = self.get_component_rich_style(name, partial=True)
+            looks.append((self.matches[place].begin, self.matches[place].end, look))
+        return looks
+
+
+def _is_small(sheet: Sheet) -> bool:
+    size = 0
+    for line in sheet.lines:
+        size += len(line) + 1
+        if size > _SMALL:
+            return False
+    return True

@@ -1,0 +1,202 @@
+"""A list of any length: it knows all keys, and holds only the records around the window."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar, cast
+
+from msgspec import Struct
+
+from core.clock import Clock
+from state.db.reader import Source
+from titan_console.session.query_worker import Answered, Desk, Work
+from titan_console.tui.widgets.columns import Column
+from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.row_drawing import Row
+from titan_console.tui.widgets.selection import IdMarks, Key
+
+Record = TypeVar("Record")
+_SPARE = 60
+_MOST_KEPT = 2000
+
+
+class Listing(Protocol[Record]):
+    """What a table lists. `keys` and `records` are asked on another thread."""
+
+    def keys(self, source: Source) -> Sequence[int]:
+        """The ids of everything that is listed, in order; a range where they are dense."""
+        ...
+
+    def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, Record]:
+        """What is shown of these."""
+        ...
+
+    def row(self, key: int, record: Record, now: datetime) -> Row:
+        """How it looks at this moment. Pure."""
+        ...
+
+
+class _Listed(Struct, frozen=True):
+    """All keys of a listing; the highest of them, and how many are higher than one seen before."""
+
+    keys: Sequence[int]
+    newest: int
+    newer: int
+
+
+class VirtualTable(RecordTable, Generic[Record]):
+    """Shows a listing, and keeps it current while the ledger changes.
+
+    What comes while one reads does not move what is read: `newer` counts it, until the top is seen.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        listing: Listing[Record],
+        path: Path,
+        clock: Clock,
+        *,
+        id: str,  # noqa: A002 - Textual's own word
+    ) -> None:
+        """`path` is the ledger."""
+        super().__init__(columns, id=id)
+        self.marks = IdMarks()
+        self.listing = listing
+        self.newer = 0
+        self.is_following = False
+        self.is_loaded = False
+        self.trouble = ""
+        self._clock = clock
+        # The highest key of the list, and the highest that has been in the list at its top.
+        self._newest = self._seen = 0
+        self._is_taking = False
+        self._records: dict[int, Record] = {}
+        self._key_desk, self._record_desk = Desk(path), Desk(path)
+        self._key_answers = Answered(
+            self._key_desk, self._list_keys, self._take_keys, self._fail, self._start
+        )
+        self._record_answers: Answered[Mapping[int, Record]] = Answered(
+            self._record_desk, lambda _: {}, self._take_records, self._fail, self._start
+        )
+
+    def list(self, listing: Listing[Record]) -> None:
+        """List something else; a slow question about the former is broken off.
+
+        What is known of the rows stays until the new ones come.
+        """
+        self.listing = listing
+        self.is_loaded = False
+        self._key_answers.ask(self._list_keys)
+
+    def tell_times(self, note: Callable[[float], None]) -> None:
+        """Tell how many seconds each answer takes."""
+        self._key_desk.note = self._record_desk.note = note
+
+    def ledger_changed(self) -> None:
+        """Ask again for what is seen; what is not seen is asked for when it is."""
+        near = set(self.visible_keys(_SPARE))
+        self._records = {key: kept for key, kept in self._records.items() if key in near}
+        self._key_answers.changed()
+        self._record_answers.changed()
+
+    def tick(self) -> None:
+        """Ages have grown."""
+        self.rows_changed()
+
+    def row_of(self, key: Key) -> Row | None:
+        """The record with that key, as it looks now, if it is loaded."""
+        number = cast("int", key)
+        record = self._records.get(number)
+        return None if record is None else self.listing.row(number, record, self._clock.now())
+
+    def record_under_cursor(self) -> Record | None:
+        """What the cursor stands on, if it is loaded."""
+        key = self.current_key()
+        return None if key is None else self._records.get(cast("int", key))
+
+    def move_to(self, row: int) -> None:
+        """Whoever goes down, reads; at the top, nothing is newer any more."""
+        super().move_to(row)
+        if self.cursor_row == 0:
+            self._see_all()
+        elif self.is_following:
+            self.is_following = False
+            self.post_message(self.Marked())
+
+    def follow(self) -> None:
+        """Stay on the newest row, whatever comes."""
+        self.is_following = True
+        self.scroll_to(y=0, animate=False, immediate=True)
+        self.move_to(0)
+
+    def on_mount(self) -> None:
+        """Begin to ask."""
+        self._key_answers.ask(self._list_keys)
+
+    def on_unmount(self) -> None:
+        """Let go of the ledger."""
+        self._key_desk.close()
+        self._record_desk.close()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Load what comes into the window."""
+        super().watch_scroll_y(old_value, new_value)
+        self._load(only_missing=True)
+        if new_value == 0 and not self._is_taking:
+            self._see_all()
+
+    def on_resize(self) -> None:
+        """More may be in the window."""
+        super().on_resize()
+        self._load(only_missing=True)
+
+    def _start(self, work: Work) -> None:
+        self.run_worker(work, exit_on_error=True)
+
+    def _list_keys(self, source: Source) -> _Listed:
+        keys, seen = self.listing.keys(source), self._seen
+        if isinstance(keys, range) and keys:
+            first, newest = sorted((keys[0], keys[-1]))
+            return _Listed(keys, newest, newest - max(seen, first - 1))
+        newest = max(keys, default=0)
+        is_newer = self.is_loaded and newest > seen
+        return _Listed(keys, newest, sum(key > seen for key in keys) if is_newer else 0)
+
+    def _take_keys(self, listed: _Listed) -> None:
+        is_first = not self.is_loaded
+        self._is_taking = True
+        if self.is_following:
+            self.cursor_row = 0
+        self.show_keys(listed.keys, follow=self.is_following)
+        self._is_taking = False
+        self.is_loaded, self.trouble = True, ""
+        self._newest, self.newer = listed.newest, listed.newer
+        if is_first or self.scroll_offset.y == 0:
+            self._see_all()
+        self._load(only_missing=True)
+        self.post_message(self.Marked())
+
+    def _see_all(self) -> None:
+        self._seen = self._newest
+        if self.newer:
+            self.newer = 0
+            self.post_message(self.Marked())
+
+    def _load(self, *, only_missing: bool) -> None:
+        keys = cast("Sequence[int]", self.visible_keys(_SPARE))
+        if only_missing and all(key in self._records for key in self.visible_keys()):
+            return
+        listing = self.listing
+        self._record_answers.ask(lambda source: listing.records(source, keys))
+
+    def _take_records(self, records: Mapping[int, Record]) -> None:
+        if len(self._records) > _MOST_KEPT:
+            self._records.clear()
+        self._records.update(records)
+        self.rows_changed()
+        self.post_message(self.Moved(self))
+
+    def _fail(self, reason: str) -> None:
+        self.trouble = reason
+        self.post_message(self.Moved(self))
