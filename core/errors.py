@@ -41,29 +41,43 @@ __all__ = [
 class PayloadError(TitanError, ValueError):
     """A request cannot be sent as it is."""
 
+    default_code = "invalid_request"
+
 
 class NeverBatched(PayloadError):
     """The job is on the never-batch list."""
+
+    default_code = "never_batched"
 
 
 class OverBudget(PayloadError):
     """It may cost more than a budget has left."""
 
+    default_code = "over_budget"
+
 
 class InputError(TitanError, ValueError):
     """A file or an option that was given cannot be used."""
+
+    default_code = "invalid_input"
 
 
 class CatalogueError(InputError):
     """titan.toml is wrong."""
 
+    default_code = "invalid_configuration"
+
 
 class SettingsError(TitanError):
     """Something is not set, or set wrongly."""
 
+    default_code = "invalid_settings"
+
 
 class LaneError(TitanError):
     """A call to the API failed."""
+
+    default_code = "api_error"
 
     def __init__(
         self,
@@ -72,9 +86,10 @@ class LaneError(TitanError):
         status: int | None = None,
         error_type: str | None = None,
         retry_after_s: float | None = None,
+        code: str | None = None,
     ) -> None:
         """HTTP's status, the API's word for the error, and its wish when to come again."""
-        super().__init__(message)
+        super().__init__(message, code=code)
         self.status = status
         self.error_type = error_type
         self.retry_after_s = retry_after_s
@@ -83,26 +98,40 @@ class LaneError(TitanError):
 class Unreachable(LaneError):
     """Nothing left this machine: no name, no route, no TLS, no free connection."""
 
+    default_code = "api_unreachable"
+
 
 class Unanswered(LaneError):
     """It was sent and no usable answer came: a time-out, a broken line, 408, 409, 5xx, garbage."""
+
+    default_code = "api_no_answer"
 
 
 class Throttled(LaneError):
     """429: the API wants it later."""
 
+    default_code = "rate_limited"
+
 
 class SpendCapReached(LaneError):
     """The organisation's or the workspace's money is spent; waiting alone does not help."""
+
+    default_code = "spend_limit"
 
 
 class Refused(LaneError):
     """The API looked at it and says no."""
 
+    default_code = "api_rejected"
+
 
 class Unauthorized(Refused):
     """401 or 403: this key may not."""
 
+    default_code = "unauthorized"
+
 
 class NotFound(Refused):
     """404: there is no such thing, or not yet, or no more."""
+
+    default_code = "api_not_found"

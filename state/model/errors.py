@@ -11,38 +11,66 @@ TitanError
      +- AlreadySubmitted    the same tag and custom_id, but another body
 """
 
+from typing import ClassVar
+
 
 class TitanError(Exception):
-    """Anything foreseeable that Titan Console reports as one line."""
+    """Anything foreseeable that Titan Console reports as one line.
+
+    `code` is stable and for programs; the message is for people and may improve.
+    """
+
+    default_code: ClassVar[str] = "error"
+
+    def __init__(self, message: str = "", *, code: str | None = None) -> None:
+        """`code` where one class stands for several causes."""
+        super().__init__(message)
+        self.code = code or self.default_code
 
 
 class LedgerError(TitanError):
     """The ledger refused."""
 
+    default_code = "ledger_error"
+
 
 class LedgerUnusable(LedgerError):
     """The ledger cannot be opened or written."""
+
+    default_code = "ledger_unusable"
 
 
 class LedgerTooNew(LedgerUnusable):
     """The ledger was written by a later version of this program."""
 
+    default_code = "ledger_too_new"
+
 
 class FileLost(LedgerUnusable):
     """A file beside the ledger that it points at is gone, or cut."""
+
+    default_code = "file_missing"
 
 
 class LedgerBusy(LedgerError):
     """Another program has held the ledger for longer than the busy timeout."""
 
+    default_code = "ledger_locked"
+
 
 class IllegalMove(LedgerError):
     """A row may not go from the one state to the other."""
+
+    default_code = "illegal_transition"
 
 
 class UnknownId(LedgerError):
     """Nothing in the ledger has that key, remote id or tag."""
 
+    default_code = "not_found"
+
 
 class AlreadySubmitted(LedgerError):
     """The tag already has that custom_id."""
+
+    default_code = "already_submitted"

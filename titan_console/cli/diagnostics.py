@@ -1,5 +1,6 @@
 """Exit codes and the standard error stream. Data goes to stdout, everything else here."""
 
+import json
 import sys
 from enum import IntEnum
 
@@ -28,6 +29,15 @@ def exit_code_of(error: TitanError) -> Exit:
     if isinstance(error, SettingsError | LedgerError):
         return Exit.UNUSABLE
     return Exit.ATTENTION if isinstance(error, LaneError) else Exit.UNUSABLE
+
+
+def report(error: TitanError, *, as_json: bool) -> None:
+    """The error on stderr: one line, or with `--json` one object with its code."""
+    if as_json:
+        body = {"error": {"code": error.code, "message": clean(str(error))}}
+        click.echo(json.dumps(body, ensure_ascii=True), err=True)
+    else:
+        say(f"titan-console: {error}")
 
 
 def say(message: str) -> None:

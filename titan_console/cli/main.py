@@ -9,7 +9,7 @@ import click
 
 from core.gc_pause import undisturbed
 from state.model.errors import TitanError
-from titan_console.cli.diagnostics import Exit, exit_code_of, say
+from titan_console.cli.diagnostics import Exit, exit_code_of, report, say
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 # Name -> what the list of commands says of it. Each lives in titan_console.cli.commands.<name>.
@@ -115,7 +115,7 @@ def _run(arguments: list[str] | None) -> int:  # noqa: PLR0911 - one for each wa
         _complain(error)
         return error.exit_code
     except TitanError as error:
-        say(f"titan-console: {error}")
+        report(error, as_json="--json" in (arguments or sys.argv[1:]))
         return exit_code_of(error)
     except (KeyboardInterrupt, click.Abort):
         say("titan-console: stopped. What was taken in is safe; `titan-console status` shows it.")
