@@ -11,7 +11,7 @@ from state.operations import commands
 from state.operations.commands import Command
 from titan_console.session.poll_runner import PassEnd
 from titan_console.tui.app import TitanApp
-from titan_console.tui.screens.preview import ReceiptScreen
+from titan_console.tui.pages.preview_dialog import ReceiptScreen
 
 LARGE, SMALL, TINY = (120, 40), (80, 24), (60, 16)
 

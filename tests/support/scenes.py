@@ -22,9 +22,9 @@ from state.operations import alerts, pauses
 from titan_console.doctor.checks import Finding, Health
 from titan_console.session.ui_metrics import Vitals
 from titan_console.tui.app import TitanApp
+from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.doctor import DoctorScreen
-from titan_console.tui.screens.page import Page
-from titan_console.tui.screens.pages import TABS
+from titan_console.tui.screens.registry import TABS
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
 # What the machine would say of itself.

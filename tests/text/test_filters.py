@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.model.filter_terms import Bound, Field, Relation, Term, Words
-from titan_console.text.filter_hints import complete
-from titan_console.text.filters import Vocabulary, parse, write
+from titan_console.text.filters import Vocabulary, complete, parse, write
 
 STATES = ("waiting", "live", "succeeded", "errored", "expired", "failed")
 ALL = Vocabulary(tuple(Field), STATES)

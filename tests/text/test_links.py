@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from titan_console.text import links
-from titan_console.text.links import Leave, Named, Target, ToBatch, ToRequest, ToScreen
-from titan_console.text.tabs import Tab
+from titan_console.text.links import Leave, Named, Tab, Target, ToBatch, ToRequest, ToScreen
 
 TABS = tuple(
     Tab(str(n), word.lower(), word)

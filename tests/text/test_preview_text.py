@@ -10,7 +10,7 @@ from core.commands.cli_equivalent import with_reason
 from core.commands.preview import Receipt
 from state.model.timestamps import to_text
 from state.operations.commands import Command, CommandState, Verb
-from titan_console.text import pending_labels, preview_text
+from titan_console.text import command_labels, preview_text
 
 HOUR = timedelta(hours=1)
 RECEIPT = Receipt(
@@ -46,7 +46,7 @@ def said(receipt: Receipt) -> dict[str, str]:
 
 
 def counted(*commands: Command, now: timedelta = timedelta(0), own: str = "cmd_1") -> str:
-    parts = pending_labels.countdown(commands, {own}, NOW + now, passing=False, can_withdraw=True)
+    parts = command_labels.countdown(commands, {own}, NOW + now, passing=False, can_withdraw=True)
     return "".join(part.text for part in parts)
 
 
@@ -124,11 +124,11 @@ def test_the_countdown_names_the_newest_and_counts_the_others() -> None:
 
 def test_a_pass_is_due_at_once_for_what_was_ordered_here_and_a_little_later_for_others() -> None:
     at = NOW + timedelta(seconds=8)
-    assert not pending_labels.is_pass_due([COMMAND], {"cmd_1"}, NOW)
-    assert pending_labels.is_pass_due([COMMAND], {"cmd_1"}, at)
-    assert not pending_labels.is_pass_due([COMMAND], set(), at)
-    assert pending_labels.is_pass_due([COMMAND], set(), at + timedelta(seconds=5))
-    assert not pending_labels.is_pass_due(
+    assert not command_labels.is_pass_due([COMMAND], {"cmd_1"}, NOW)
+    assert command_labels.is_pass_due([COMMAND], {"cmd_1"}, at)
+    assert not command_labels.is_pass_due([COMMAND], set(), at)
+    assert command_labels.is_pass_due([COMMAND], set(), at + timedelta(seconds=5))
+    assert not command_labels.is_pass_due(
         [replace(COMMAND, state=CommandState.TAKEN)], set(), at + HOUR
     )
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from titan_console.text.safe_text import clean, pad
-from titan_console.tui.widgets.ascii_filter import in_ascii
+from titan_console.tui.widgets.line_filters import in_ascii
 
 HOSTILE = st.text(st.characters(), max_size=60) | st.text(
     "\x1b\x07\x00\x7f\x9b\u202e\u200b\u200d\u2028\ufe0f[/]@click=app.quit漢🙂é\n\t", max_size=60

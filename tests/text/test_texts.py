@@ -9,7 +9,7 @@ from support.hostile import EVIL, hidden
 
 from titan_console.text.diff import difference
 from titan_console.text.document import Match, Sheet, fold, lines_of, pretty, search, within
-from titan_console.text.plain_text import harmless, harmless_json
+from titan_console.text.safe_text import harmless, harmless_json
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
 

@@ -32,7 +32,7 @@ from state.operations.selection import Filter
 from titan_console.tui.actions import copy, view
 from titan_console.tui.actions.record_parts import Piece
 from titan_console.tui.app import TitanApp
-from titan_console.tui.screens.menu import Menu
+from titan_console.tui.pages.dialog import Menu
 
 
 @asynccontextmanager

@@ -16,8 +16,8 @@ from support.console_pilot import (
 from textual.pilot import Pilot
 
 from titan_console.tui.app import TitanApp
+from titan_console.tui.pages.key_help import HelpScreen
 from titan_console.tui.screens.batches import BatchesScreen
-from titan_console.tui.screens.help import HelpScreen
 
 LARGE, SMALL, TINY = (120, 40), (80, 24), (60, 16)
 

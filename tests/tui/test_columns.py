@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from titan_console.tui.screens.rows import ERROR_COLUMNS, OPEN_COLUMNS, RECENT_COLUMNS
-from titan_console.tui.widgets.columns import GAP, Column, fit
+from titan_console.tui.screens.batch_rows import ERROR_COLUMNS, OPEN_COLUMNS, RECENT_COLUMNS
+from titan_console.tui.widgets.row_drawing import GAP, Column, fit
 
 LISTS = st.sampled_from([OPEN_COLUMNS, RECENT_COLUMNS, ERROR_COLUMNS])
 

@@ -26,7 +26,7 @@ from state.operations.selection import Filter
 from titan_console.sandbox.model.timing import Plan
 from titan_console.session.poll_runner import PassEnd
 from titan_console.tui.app import TitanApp
-from titan_console.tui.screens.preview import ReceiptScreen
+from titan_console.tui.pages.preview_dialog import ReceiptScreen
 from titan_console.tui.widgets.command_bar import VerbBar
 
 

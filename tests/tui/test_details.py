@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 from core.intake.submit import Order
 from titan_console.text.links import ToRequest
 from titan_console.tui.app import TitanApp
-from titan_console.tui.screens.detail import DetailPage
+from titan_console.tui.pages.detail_page import DetailPage
 from titan_console.tui.screens.request_detail import RequestDetail
-from titan_console.tui.widgets.preview_pane import Preview
+from titan_console.tui.widgets.detail_pane import Preview
 from titan_console.tui.widgets.search_line import SearchLine
 
 LARGE = (120, 40)

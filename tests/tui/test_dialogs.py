@@ -7,7 +7,7 @@ from support.console_builders import LedgerBuilder
 from support.console_pilot import opened, until
 from textual.screen import ModalScreen
 
-from titan_console.tui.screens.page import Page
+from titan_console.tui.pages.page import Page
 
 
 @pytest.mark.parametrize("key", ["question_mark", "colon", "ctrl+p", "s"])

@@ -9,8 +9,7 @@ from textual.pilot import Pilot
 from core.clock import ManualClock
 from state.model.records import Outcome
 from state.operations.commands import Verb
-from titan_console.tui.screens.error_group import GroupPage
-from titan_console.tui.screens.errors import ErrorsScreen
+from titan_console.tui.screens.errors import ErrorsScreen, GroupPage
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from textual.screen import Screen
 
 from core.intake.submit import Order
 from state.operations import alerts, pauses
-from titan_console.tui.screens.detail import DetailPage
+from titan_console.tui.pages.detail_page import DetailPage
 
 SIZE = (100, 30)
 PIECES = (

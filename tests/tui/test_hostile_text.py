@@ -9,7 +9,7 @@ from support.hostile import EVIL, hidden
 from textual.color import Color
 
 from titan_console.tui.app import TitanApp
-from titan_console.tui.widgets.control_filter import ControlFilter
+from titan_console.tui.widgets.line_filters import ControlFilter
 from titan_console.tui.widgets.row_drawing import Cell, Row
 
 TEXTS = st.lists(st.text(st.characters(), max_size=40) | st.just(EVIL), min_size=20, max_size=40)

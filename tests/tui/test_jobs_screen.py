@@ -16,7 +16,7 @@ from state.files.folder import Folder
 from state.operations import hook_runs, pauses
 from state.queries.job_views import JobRun
 from titan_console.cli.main import cli
-from titan_console.tui.screens.job_rows import delivery, jobs_title, outcome, strip
+from titan_console.tui.screens.jobs import delivery, jobs_title, outcome, strip
 
 
 def a_run(**changes: object) -> JobRun:

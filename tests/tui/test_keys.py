@@ -10,10 +10,10 @@ from titan_console.session import preferences
 from titan_console.tui import keymap
 from titan_console.tui.app import TitanApp
 from titan_console.tui.keymap import Known, check
-from titan_console.tui.screens import available_actions
-from titan_console.tui.screens.help import HelpScreen
-from titan_console.tui.screens.menu import Menu
-from titan_console.tui.screens.page import Page
+from titan_console.tui.pages import key_help
+from titan_console.tui.pages.dialog import Menu
+from titan_console.tui.pages.key_help import HelpScreen
+from titan_console.tui.pages.page import Page
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.text_view import TextView
 
@@ -116,7 +116,7 @@ async def test_read_only_the_help_knows_no_orders(tmp_path: Path) -> None:
         page = app.page()
         assert page is not None
         await pilot.press("escape")
-        assert not [one for one in available_actions.of(page) if one.name.startswith("verb.")]
+        assert not [one for one in key_help.actions_of(page) if one.name.startswith("verb.")]
     made.close()
 
 

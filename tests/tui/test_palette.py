@@ -7,7 +7,7 @@ from support.console_pilot import opened, until, until_shown
 from textual.command import CommandList
 from textual.pilot import Pilot
 
-from titan_console.tui.screens.page import Page
+from titan_console.tui.pages.page import Page
 
 
 async def to_list(pilot: Pilot[None], *keys: str) -> CommandList:

@@ -10,7 +10,7 @@ from support.console_pilot import shown, until, until_shown
 from textual.widgets import Button, Input
 
 from titan_console.sandbox.model.timing import Plan
-from titan_console.tui.screens.preview import ReceiptScreen
+from titan_console.tui.pages.preview_dialog import ReceiptScreen
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from core.clock import Clock
 from titan_console.session.ledger_watcher import Feed
 from titan_console.session.messages import LedgerLost, LedgerSeen, Trouble
 from titan_console.session.ui_metrics import Vitals
-from titan_console.text.tabs import Tab
+from titan_console.text.links import Tab
 
 if TYPE_CHECKING:
     from state.operations.commands import Command

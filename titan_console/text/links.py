@@ -1,4 +1,4 @@
-"""What a name on the `:` line or a `titan://` link leads to. Pure."""
+"""The numbered screens, and what a name on the `:` line or a `titan://` link leads to. Pure."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -6,7 +6,14 @@ from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
-from titan_console.text.tabs import Tab
+
+class Tab(Struct, frozen=True):
+    """A screen: its digit, its mode and its word."""
+
+    digit: str
+    mode: str
+    word: str
+
 
 SCHEME = "titan://"
 _QUIT = ("q", "quit", "exit")

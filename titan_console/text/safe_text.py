@@ -1,5 +1,6 @@
-"""Makes text from outside fit to be shown: nothing in it can drive a terminal or hide."""
+"""Makes text from outside safe to show or to copy: nothing in it drives a terminal."""
 
+import re
 import unicodedata
 from itertools import chain
 
@@ -7,6 +8,8 @@ ELLIPSIS = "…"
 UNPRINTABLE = "\ufffd"
 _CONTROL_PICTURES = 0x2400
 _DELETE = 0x7F
+# What terminals obey of C0, DEL and C1; newlines and tabs are left.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Printable by Unicode's tables, and yet drawn as nothing or as part of a neighbour.
 _INVISIBLE = frozenset(
     chain(
@@ -85,3 +88,13 @@ def _cut(text: str, width: int) -> str:
     from rich.cells import set_cell_size  # noqa: PLC0415 - as above
 
     return set_cell_size(text, width - 1).rstrip() + ELLIPSIS
+
+
+def harmless(text: str) -> str:
+    """The text with a visible stand-in for each control character but newline and tab."""
+    return _CONTROLS.sub(lambda found: _picture(ord(found.group())), text.replace("\r\n", "\n"))
+
+
+def harmless_json(text: str) -> str:
+    """JSON that means the same, with each control character in its strings escaped."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

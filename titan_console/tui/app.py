@@ -24,14 +24,12 @@ from titan_console.session.messages import LedgerLost, LedgerSeen, PassEnded
 from titan_console.session.poll_runner import Passes
 from titan_console.text.command_labels import KEYS, LABELS
 from titan_console.text.safe_text import clean
-from titan_console.tui.actions.keys import TOOL_KEYS
+from titan_console.tui.pages.page import Page
 from titan_console.tui.pending_commands import Orders
-from titan_console.tui.screens.page import Page
-from titan_console.tui.screens.pages import FIRST, PLACES, TABS
+from titan_console.tui.screens.registry import FIRST, PLACES, TABS
 from titan_console.tui.theme import DARK, LIGHT, MONO, THEMES
-from titan_console.tui.widgets.ascii_filter import AsciiFilter
 from titan_console.tui.widgets.command_bar import VerbBar
-from titan_console.tui.widgets.control_filter import ControlFilter
+from titan_console.tui.widgets.line_filters import AsciiFilter, ControlFilter
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.tab_strip import TabStrip
 
@@ -42,6 +40,19 @@ _STARTED_S = 2.0
 _MILLISECOND = timedelta(milliseconds=1)
 # The three that the line of keys names where there is no room for buttons.
 _NAMED = (Verb.REPLAY, Verb.CANCEL, Verb.SYNC)
+
+# What each does lies in the module of its name in `tui.actions`.
+_TOOL_KEYS = (
+    Binding("colon", "tool('go_to')", "Go to", key_display=":", id="tool.go_to"),
+    Binding("ctrl+p", "tool('palette')", "All actions", show=False, id="tool.palette"),
+    Binding("y", "tool('copy')", "Copy", id="tool.copy"),
+    Binding("e", "tool('export')", "Export", show=False, id="tool.export"),
+    Binding("o", "tool('view')", "Open in a pager or an editor", show=False, id="tool.view"),
+    Binding(
+        "ctrl+s", "tool('picture')", "Keep the screen as a file", show=False, id="tool.picture"
+    ),
+    Binding("d", "tool('compare')", "Compare", show=False, id="tool.compare"),
+)
 
 
 class TitanApp(App[None]):
@@ -75,7 +86,7 @@ class TitanApp(App[None]):
             for verb, key in KEYS.items()
         ),
         Binding("z", "withdraw", "Take the last order back", show=False, id="verb.withdraw"),
-        *TOOL_KEYS,
+        *_TOOL_KEYS,
         Binding("minus", "go_last", "Last screen", show=False, id="go.last"),
         Binding("escape,backspace", "step_back", "Back", show=False, id="go.back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
@@ -281,7 +292,7 @@ class TitanApp(App[None]):
 
     def action_help(self) -> None:
         """Explain keys and glyphs."""
-        from titan_console.tui.screens.help import HelpScreen  # noqa: PLC0415 - not for the first paint
+        from titan_console.tui.pages.key_help import HelpScreen  # noqa: PLC0415 - not for the first paint
 
         page = self.page()
         if page is not None and page is self.screen:

@@ -11,7 +11,7 @@ from titan_console.session.command_worker import Confirmed, Question, VerbDesk
 from titan_console.session.messages import PassEnded
 from titan_console.session.poll_runner import PassEnd, Passes
 from titan_console.session.target import Choice
-from titan_console.text import pending_labels
+from titan_console.text import command_labels
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 
@@ -54,7 +54,7 @@ class Orders:
 
     def ask(self, verb: Verb, choice: Choice) -> None:
         """Show the receipt; what is confirmed there is given."""
-        from titan_console.tui.screens.preview import ReceiptScreen  # noqa: PLC0415 - only for a verb
+        from titan_console.tui.pages.preview_dialog import ReceiptScreen  # noqa: PLC0415 - only for a verb
 
         question = Question(verb, choice)
         screen = ReceiptScreen(question, self._desk, self._view.clock)
@@ -62,14 +62,14 @@ class Orders:
 
     def withdraw(self) -> None:
         """Take the newest command back that waits."""
-        waiting = pending_labels.waiting(self._view.commands)
+        waiting = command_labels.waiting(self._view.commands)
         if waiting:
             self._own.add(waiting[-1].key)
             self._run(self._desk.withdraw(waiting[-1].key))
 
     def can_withdraw(self) -> bool:
         """Whether anything waits."""
-        return bool(pending_labels.waiting(self._view.commands))
+        return bool(command_labels.waiting(self._view.commands))
 
     def say(self, text: str) -> None:
         """One quiet line, until it is seen."""
@@ -83,14 +83,14 @@ class Orders:
 
     def lines(self, now: datetime) -> tuple[tuple[Part, ...], ...]:
         """What every page shows of it: the countdown, what came of it, what is in the way."""
-        counted = pending_labels.countdown(
+        counted = command_labels.countdown(
             self._view.commands,
             self._own,
             now,
             passing=self._passing,
             can_withdraw=not self._view.read_only,
         )
-        is_due = pending_labels.is_pass_due(self._view.commands, self._own, now)
+        is_due = command_labels.is_pass_due(self._view.commands, self._own, now)
         held_up = (Part(_HELD_UP, Tone.DIM),) if self._held_up and is_due else ()
         said = (Part(*self._said),) if self._said else ()
         trouble = (Part(f"! {self._trouble}", Tone.BAD),) if self._trouble else ()
@@ -104,7 +104,7 @@ class Orders:
         now = self._view.now()
         if self._passes is None or self._view.read_only:
             return False
-        if not pending_labels.is_pass_due(self._view.commands, self._own, now):
+        if not command_labels.is_pass_due(self._view.commands, self._own, now):
             self._rest = _REST
             return False
         if self._passing or now < self._not_before:
@@ -125,7 +125,7 @@ class Orders:
 
     def _hold_back_at_once(self, now: datetime) -> None:
         """A pass that is sending at this moment must hear of a pause, not only the next one."""
-        for command in pending_labels.waiting(self._view.commands):
+        for command in command_labels.waiting(self._view.commands):
             is_due = from_text(command.not_before_ts) <= now
             if command.verb == Verb.PAUSE and is_due and command.key in self._own:
                 self._run(self._desk.carry_out(command))
@@ -143,7 +143,7 @@ class Orders:
                 self._tell(command)
 
     def _tell(self, command: Command) -> None:
-        self._said = pending_labels.ending(command)
+        self._said = command_labels.ending(command)
 
     def _take(self, confirmed: Confirmed | None) -> None:
         if confirmed is not None:

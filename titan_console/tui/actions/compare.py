@@ -11,10 +11,10 @@ from titan_console.text.diff import difference
 from titan_console.text.links import ToRequest, parse
 from titan_console.tui.actions import subject
 from titan_console.tui.actions.record_parts import whole_attempt
-from titan_console.tui.screens.document_page import SheetPage
-from titan_console.tui.screens.menu import Entry, Menu
+from titan_console.tui.pages.detail_page import SheetPage
+from titan_console.tui.pages.dialog import Entry, Menu
+from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
-from titan_console.tui.screens.page import Page
 
 _TWO = 2
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -4,10 +4,9 @@ import asyncio
 
 from titan_console.session import export_files
 from titan_console.tui.actions import subject
-from titan_console.tui.actions.part_menu import pick
-from titan_console.tui.actions.record_parts import Piece
+from titan_console.tui.actions.record_parts import Piece, pick
+from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
-from titan_console.tui.screens.page import Page
 
 # What terminals are known to take in one sequence: 100,000 bytes of base64.
 MOST_BYTES = 74_994

@@ -16,9 +16,9 @@ from state.queries import details
 from titan_console.session import export_files
 from titan_console.text.links import ToBatch, ToRequest, parse
 from titan_console.tui.actions import subject
-from titan_console.tui.screens.menu import Entry, Menu
+from titan_console.tui.pages.dialog import Entry, Menu
+from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
-from titan_console.tui.screens.page import Page
 from titan_console.tui.widgets.record_table import Key, RecordTable
 
 _ONE = {"batches": "batch", "requests": "request", "rows": "row"}

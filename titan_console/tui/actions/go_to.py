@@ -1,10 +1,220 @@
-"""`:`: asks where to go, and goes there."""
+"""`:`: goes to a screen, a batch, a request or a tag by its name or link."""
 
-from titan_console.text.links import Leave, Named
+from collections.abc import Sequence
+from typing import ClassVar
+
+from msgspec import Struct
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Input, Static
+
+from state.db.reader import Source
+from state.queries import lookup
+from state.queries.lookup import Found, Meaning
+from titan_console.session.console_state import View
+from titan_console.session.query_worker import Answered, Desk, Work
+from titan_console.text import links
+from titan_console.text.format import Tone
+from titan_console.text.links import Leave, Named, Target, ToBatch, ToRequest, ToScreen
+from titan_console.text.safe_text import clean
+from titan_console.tui.pages.dialog import Dialog
+from titan_console.tui.pages.page import Page
 from titan_console.tui.screens import navigation
-from titan_console.tui.screens.go_to import GoTo
 from titan_console.tui.screens.navigation import app_of
-from titan_console.tui.screens.page import Page
+from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.row_drawing import Cell, Column, Row
+
+_COLUMNS = (
+    Column("kind", "", 8, 1),
+    Column("name", "", 20, 0, grow=3, widest=70),
+    Column("detail", "", 20, 2, grow=2),
+)
+_HOW = "A screen, a key, a remote id, a tag, a custom_id or a titan:// link. Tab completes."
+
+
+class _Answer(Struct, frozen=True):
+    text: str
+    exact: Sequence[Found]
+    beginning: Sequence[Found]
+
+
+class GoTo(Dialog[Target | None]):
+    """Gives what was chosen; None when nothing was."""
+
+    CSS = """
+    GoTo {
+        align: center bottom; background: $background 40%;
+        #go { width: 100%; height: auto; background: $panel; border-top: solid $primary 60%; }
+        #go RecordTable { height: 8; background: $panel; }
+        &.-chosen RecordTable > .record-table--cursor { background: $primary 22%; }
+        &.-chosen:nocolor RecordTable > .record-table--cursor {
+            background: $foreground; color: $background;
+        }
+        #go Static { padding: 0 1; color: $secondary; }
+        Input { background: $panel; }
+    }
+    GoTo.-flat #go RecordTable { height: 4; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "Back", id="go_to.back"),
+        Binding("down", "move(1)", "Down", id="go_to.down"),
+        Binding("up", "move(-1)", "Up", id="go_to.up"),
+        Binding("tab", "complete", "Complete", id="go_to.complete", priority=True),
+    ]
+
+    def __init__(self, view: View) -> None:
+        """`view` knows the screens and the ledger."""
+        super().__init__()
+        self._view = view
+        self._input = Input(placeholder="go to", compact=True, id="go-input")
+        self._said = Static(_HOW, markup=False)
+        self._table = RecordTable(_COLUMNS, id="go-table")
+        self._table.show_header = False
+        self._table.can_focus = False
+        self._targets: dict[str, Target] = {}
+        self._is_chosen = False
+        self._is_sent = False
+        self._desk = Desk(view.path)
+        self._answers: Answered[_Answer] = Answered(
+            self._desk, lambda _: _Answer("", (), ()), self._take, self._fail, self._start
+        )
+
+    def compose(self) -> ComposeResult:
+        """What is offered above the line."""
+        with Vertical(id="go"):
+            yield self._table
+            yield self._said
+            yield self._input
+
+    def on_mount(self) -> None:
+        """Offer the screens."""
+        self._input.focus()
+        self._offer("", ())
+
+    def on_unmount(self) -> None:
+        """Let go of the ledger."""
+        self._desk.close()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Find what begins so."""
+        text = event.value.strip()
+        self._choose(chosen=False)
+        self._is_sent = False
+        self._said.update(_HOW)
+        self._offer(text, ())
+        if isinstance(links.parse(text, ()), Named):
+            self._ask(text)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go to what was chosen; else to what the text says, when that is known."""
+        text = event.value.strip()
+        found = links.parse(text, self._view.tabs)
+        if self._is_chosen:
+            self._go(self._table.current())
+        elif found is not None and not isinstance(found, Named):
+            self.dismiss(found)
+        elif found is None:
+            self._said.update("That leads nowhere." if text else _HOW)
+        else:
+            self._is_sent = True
+            self._ask(text)
+
+    def on_record_table_opened(self, message: RecordTable.Opened) -> None:
+        """A second click."""
+        message.stop()
+        self._go(message.row)
+
+    def action_move(self, lines: int) -> None:
+        """Choose among what is offered."""
+        self._table.action_move(lines if self._is_chosen else 0)
+        self._choose(chosen=True)
+
+    def _choose(self, *, chosen: bool) -> None:
+        """Whether Enter takes the row under the cursor, and not what is typed."""
+        self._is_chosen = chosen
+        self.set_class(chosen, "-chosen")
+        self._table.redraw()
+
+    def action_complete(self) -> None:
+        """Take the name that is offered into the line."""
+        row = self._table.current()
+        if row is not None:
+            self._input.value = row.cells["name"].text
+            self._input.cursor_position = len(self._input.value)
+
+    def _ask(self, text: str) -> None:
+        def question(source: Source) -> _Answer:
+            exact = lookup.exactly(source, text)
+            return _Answer(text, exact, lookup.beginning(source, text))
+
+        self._answers.ask(question)
+
+    def _take(self, answer: "_Answer") -> None:
+        if answer.text != self._input.value.strip():
+            return
+        found = list(dict.fromkeys((*answer.exact, *answer.beginning)))
+        self._offer(answer.text, found)
+        if self._is_sent:
+            self._is_sent = False
+            self._decide(answer, found)
+
+    def _decide(self, answer: "_Answer", found: Sequence[Found]) -> None:
+        """Go there if it is clear where; else say what is missing."""
+        candidates = answer.exact or found
+        first = candidates[0] if candidates else None
+        if first is None:
+            self._said.update(f"Nothing here is known as {clean(answer.text, 60)}.")
+        elif len(candidates) == 1 or (answer.exact and first.meaning != Meaning.REQUEST):
+            self.dismiss(_way(first)[1])
+        else:
+            self._said.update("More than one thing has that name: choose with the arrow keys.")
+            self._choose(chosen=True)
+
+    def _offer(self, text: str, found: Sequence[Found]) -> None:
+        tabs = links.screens(text, self._view.tabs)
+        rows = [
+            (links.to_screen(tab.mode), ToScreen(tab.mode), "screen", tab.word, f"key {tab.digit}")
+            for tab in tabs
+        ] + [(*_way(one), one.meaning.value, one.name, _detail(one)) for one in found]
+        self._targets = {key: target for key, target, *_ in rows}
+        self._table.show(
+            [
+                Row(
+                    key,
+                    {
+                        "kind": Cell(kind, Tone.DIM),
+                        "name": Cell(name),
+                        "detail": Cell(detail, Tone.DIM),
+                    },
+                )
+                for key, _, kind, name, detail in rows
+            ]
+        )
+
+    def _go(self, row: Row | None) -> None:
+        if row is not None:
+            self.dismiss(self._targets[str(row.key)])
+
+    def _fail(self, reason: str) -> None:
+        self._said.update(clean(reason))
+
+    def _start(self, work: Work) -> None:
+        self.run_worker(work, exit_on_error=True)
+
+
+def _way(found: Found) -> tuple[str, Target]:
+    match found.meaning:
+        case Meaning.BATCH:
+            return links.to_batch(found.name), ToBatch(found.name)
+        case Meaning.REQUEST:
+            return links.to_request(found.tag, found.name), ToRequest(found.tag, found.name)
+        case Meaning.TAG:
+            return f"tag:{found.name}", Named(found.name)
+
+
+def _detail(found: Found) -> str:
+    return found.detail if found.meaning == Meaning.TAG else f"{found.tag}  ·  {found.detail}"
 
 
 def start(page: Page) -> None:

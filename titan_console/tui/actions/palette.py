@@ -9,10 +9,10 @@ from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from titan_console.tui.screens import available_actions
-from titan_console.tui.screens.available_actions import Action
+from titan_console.tui.pages import key_help
+from titan_console.tui.pages.key_help import Action
+from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
-from titan_console.tui.screens.page import Page
 from titan_console.tui.theme import DARK, LIGHT, MONO
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _actions(page: Page, app: "App[None]") -> Sequence[_Entry]:
             ", ".join(one.keys),
             _runner(app, one),
         )
-        for one in available_actions.of(page)
+        for one in key_help.actions_of(page)
         if one.name != "tool.palette"
     ]
 

@@ -1,6 +1,7 @@
-"""What can be copied, opened or compared of a record. Asked on the desk's thread."""
+"""The parts of a record that can be copied, opened or compared, and the menu that asks for one."""
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,8 +14,11 @@ from titan_console.session.bodies import GONE, Bodies, params_of, result_of, tex
 from titan_console.text import links
 from titan_console.text.document import pretty
 from titan_console.text.links import Target, ToBatch, ToRequest
-from titan_console.text.plain_text import harmless, harmless_json
-from titan_console.text.safe_text import clean
+from titan_console.text.safe_text import clean, harmless, harmless_json
+from titan_console.tui.actions import subject
+from titan_console.tui.pages.dialog import Entry, Menu
+from titan_console.tui.pages.page import Page
+from titan_console.tui.screens.navigation import app_of
 
 _GLIMPSE = 36
 
@@ -118,3 +122,20 @@ def whole_attempt(attempt: AttemptRecord, bodies: Bodies) -> str:
             GONE if answered is None else pretty(result_of(answered)),
         )
     )
+
+
+async def pick(
+    page: Page, title: str, *, fits: Callable[[Piece], bool] = lambda _: True, none: str
+) -> Piece | None:
+    """The part that was chosen of those that fit; where there are none, a notice says `none`."""
+    target, ledger = subject.target_of(page), page.view.path
+    found = await subject.asked(page, lambda source: pieces(source, ledger, target))
+    if found is None:
+        return None
+    offered = [piece for piece in found if fits(piece)]
+    if not offered:
+        subject.tell(page, none)
+        return None
+    entries = [Entry(piece.letter, piece.name, piece.glimpse) for piece in offered]
+    letter = await app_of(page).push_screen_wait(Menu(title, entries))
+    return next((piece for piece in offered if piece.letter == letter), None)

@@ -6,8 +6,8 @@ from pathlib import Path
 from state.files.folder import open_private_text
 from titan_console.session import export_files
 from titan_console.tui.actions import subject
+from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
-from titan_console.tui.screens.page import Page
 
 
 def start(page: Page) -> None:

@@ -8,8 +8,8 @@ from state.model.errors import LedgerError
 from titan_console.session.query_worker import Desk, Superseded
 from titan_console.text.links import Target, parse
 from titan_console.text.safe_text import clean
-from titan_console.tui.screens.detail import DetailPage
-from titan_console.tui.screens.page import Page
+from titan_console.tui.pages.detail_page import DetailPage
+from titan_console.tui.pages.page import Page
 from titan_console.tui.widgets.record_table import RecordTable
 
 Answer = TypeVar("Answer")

@@ -12,10 +12,9 @@ from textual.app import SuspendNotSupported
 
 from core.config.settings import viewer
 from titan_console.tui.actions import subject
-from titan_console.tui.actions.part_menu import pick
-from titan_console.tui.actions.record_parts import Piece
+from titan_console.tui.actions.record_parts import Piece, pick
+from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
-from titan_console.tui.screens.page import Page
 
 _LONG = ("p", "r", "w", "e")
 

@@ -16,8 +16,9 @@ from titan_console.session.console_state import View
 from titan_console.session.target import Choice
 from titan_console.text import batch_documents, links
 from titan_console.text.links import ToBatch
-from titan_console.tui.screens import requests, targets
-from titan_console.tui.screens.detail import DetailPage, Drawing
+from titan_console.tui.pages import targets
+from titan_console.tui.pages.detail_page import DetailPage, Drawing
+from titan_console.tui.screens import requests
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.row_drawing import Row
 from titan_console.tui.widgets.virtual_table import VirtualTable

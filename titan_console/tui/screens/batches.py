@@ -21,9 +21,9 @@ from titan_console.session.target import Choice
 from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
-from titan_console.tui.screens import bars, rows, targets
-from titan_console.tui.screens.filtered import Sort
-from titan_console.tui.screens.previewed import PreviewedPage
+from titan_console.tui.pages import status_lines, targets
+from titan_console.tui.pages.list_page import PreviewedPage, Sort
+from titan_console.tui.screens import batch_rows
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.section import Section
 
@@ -51,7 +51,7 @@ class BatchesScreen(PreviewedPage):
     ]
     VOCABULARY = Vocabulary(batch_query.FIELDS, batch_query.STATES)
     SORTS = tuple(
-        Sort(letter, name, rows.OPEN_SORTS[name])
+        Sort(letter, name, batch_rows.OPEN_SORTS[name])
         for letter, name in (("a", "age"), ("r", "risk"), ("d", "due"), ("n", "requests"))
     )
     SORTS_WHAT = "Sort open batches"
@@ -61,11 +61,11 @@ class BatchesScreen(PreviewedPage):
         super().__init__(view)
         self._open = Section(
             "Nothing is open. To open a batch: titan-console submit FILE",
-            rows.OPEN_COLUMNS,
+            batch_rows.OPEN_COLUMNS,
             id="open",
         )
-        self._recent = Section("No batch has ended yet.", rows.RECENT_COLUMNS, id="recent")
-        self._errors = Section("No errors: all is well.", rows.ERROR_COLUMNS, id="errors")
+        self._recent = Section("No batch has ended yet.", batch_rows.RECENT_COLUMNS, id="recent")
+        self._errors = Section("No errors: all is well.", batch_rows.ERROR_COLUMNS, id="errors")
         self._matched: Matched | None = None
         self._is_asking = False
         self._answers_of_filter = self.keep_answered(self._read_matched, self._take_matched)
@@ -91,19 +91,21 @@ class BatchesScreen(PreviewedPage):
             return
         self._ask_of({batch.workflow for batch in self._listed(snapshot)})
         matched, shown = self._matched_now(), self._shown(snapshot)
-        opened = rows.open_rows(shown, now, self._histories, self.sort.name)
+        opened = batch_rows.open_rows(shown, now, self._histories, self.sort.name)
         if self.is_inverted:
             opened.reverse()
-        recent, errors = rows.recent_rows(shown, now), rows.error_rows(snapshot, now)
+        recent, errors = batch_rows.recent_rows(shown, now), batch_rows.error_rows(snapshot, now)
         if matched is None:
-            self._open.show(opened, _title(bars.open_title(shown), self.sort.name))
-            self._recent.show(recent, bars.recent_title(shown))
-            self._errors.show(errors, bars.errors_title(shown))
+            self._open.show(opened, _title(status_lines.open_title(shown), self.sort.name))
+            self._recent.show(recent, status_lines.recent_title(shown))
+            self._errors.show(errors, status_lines.errors_title(shown))
             return
         none = "None of these matches. Esc takes the filter away."
         self._open.show(opened, _matching("Open", matched.open_count, len(opened)), none)
         self._recent.show(recent, _matching("Others", matched.others_count, len(recent)), none)
-        self._errors.show(errors, f"{bars.errors_title(shown)} · not filtered; 3 filters errors")
+        self._errors.show(
+            errors, f"{status_lines.errors_title(shown)} · not filtered; 3 filters errors"
+        )
 
     def _matched_now(self) -> Matched | None:
         return self._matched if self.filter.terms else None
@@ -190,4 +192,4 @@ def _matching(name: str, number: int, listed: int) -> str:
 
 
 def _title(title: str, sort: str) -> str:
-    return title if sort == "age" else f"{title} · {rows.OPEN_SORTS[sort]}"
+    return title if sort == "age" else f"{title} · {batch_rows.OPEN_SORTS[sort]}"

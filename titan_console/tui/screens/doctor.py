@@ -20,9 +20,8 @@ from titan_console.session.ui_metrics import Vitals
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 from titan_console.tui import keymap
-from titan_console.tui.screens.query_page import AskingPage
-from titan_console.tui.widgets.columns import Column
-from titan_console.tui.widgets.row_drawing import Cell, Row
+from titan_console.tui.pages.query_page import AskingPage
+from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.section import Section
 
 FINDING_COLUMNS = (

@@ -8,8 +8,7 @@ from core.reporting.error_groups import ErrorGroup, NextStep, nested
 from state.queries.error_views import Troubles
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
-from titan_console.tui.widgets.columns import Column
-from titan_console.tui.widgets.row_drawing import Cell, Row
+from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 COLUMNS = (
     Column("workflow", "Workflow", 12, 2, grow=1, widest=22),

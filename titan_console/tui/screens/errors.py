@@ -1,4 +1,4 @@
-"""What went wrong, grouped by workflow, kind and what was said; Enter opens a group's requests."""
+"""Errors grouped by workflow, kind and message; Enter opens the requests of a group."""
 
 from array import array
 from collections.abc import Sequence
@@ -7,13 +7,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from core.reporting import error_groups
 from core.reporting.error_groups import ErrorGroup, GroupKey
 from state.db.reader import Source
-from state.model.filter_terms import Term
+from state.model.filter_terms import Field, Term, Words
 from state.operations.commands import Verb
 from state.queries import error_views, request_query
 from state.queries.error_views import Troubles
@@ -23,17 +24,55 @@ from titan_console.session.target import Choice
 from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
+from titan_console.tui.pages.list_page import FilteredPage, Sort
+from titan_console.tui.pages.targets import VERBS_OF_ERRORS
 from titan_console.tui.screens import error_rows
-from titan_console.tui.screens.error_group import GroupPage
 from titan_console.tui.screens.error_rows import GroupOrder
-from titan_console.tui.screens.filtered import FilteredPage, Sort
-from titan_console.tui.screens.targets import VERBS_OF_ERRORS
+from titan_console.tui.screens.requests import FoundRequests, RequestListPage
 from titan_console.tui.widgets.lines import Line
 from titan_console.tui.widgets.record_table import Key, RecordTable
 from titan_console.tui.widgets.row_drawing import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from state.queries.request_query import Query
+
+
+class GroupRequests(FoundRequests):
+    """The listing of a group's requests that a query finds."""
+
+    def __init__(self, key: GroupKey, query: "Query", now: "Callable[[], datetime]") -> None:
+        """`now` is what ages are counted from."""
+        super().__init__(query, now)
+        self._group = key
+
+    def keys(self, source: Source) -> Sequence[int]:
+        """In the order of the query."""
+        now = self._now()
+        members = frozenset(error_groups.ids_of(source, self._group, self.query.terms, now))
+        # Only so that an index is used; the members say the rest.
+        state = Words(Field.STATE, ("review" if self._group.is_review else "failed",))
+        query = replace(self.query, terms=(*self.query.terms, state))
+        return array("q", (id_ for id_ in request_query.ids(source, query, now) if id_ in members))
+
+
+class GroupPage(RequestListPage):
+    """Exactly those requests, as long as they belong to the group."""
+
+    def __init__(self, view: View, key: GroupKey, filter_text: str) -> None:
+        """`filter_text` is what the groups were narrowed to."""
+        self._group = key
+        super().__init__(view, table_id="group-table", filter_text=filter_text)
+
+    def listing(self) -> FoundRequests:
+        """The group's requests under the filter, in the order of the sort."""
+        return GroupRequests(self._group, self.query_now(), self.view.clock.now)
+
+    def crumb(self) -> str:
+        """The kind of error."""
+        return self._group.kind
+
 
 _VERBS_OF_ANSWERS = frozenset((Verb.REPLAY, Verb.ACKNOWLEDGE, Verb.PAUSE))
 

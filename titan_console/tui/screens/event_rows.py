@@ -12,8 +12,7 @@ from state.queries.audit_views import AuditLine
 from titan_console.text import event_labels
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
-from titan_console.tui.widgets.columns import Column
-from titan_console.tui.widgets.row_drawing import Cell, Row
+from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 EVENT_COLUMNS = (
     Column("at", "When", 15, 0),

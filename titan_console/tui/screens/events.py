@@ -16,6 +16,8 @@ from titan_console.text.document import Sheet, SheetMaker
 from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
+from titan_console.tui.pages.list_page import FilteredPage, Sort
+from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.event_rows import (
     COMMAND_COLUMNS,
     EVENT_COLUMNS,
@@ -24,8 +26,6 @@ from titan_console.tui.screens.event_rows import (
     commands_title,
     local,
 )
-from titan_console.tui.screens.filtered import FilteredPage, Sort
-from titan_console.tui.screens.page import Page
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.section import Section
 from titan_console.tui.widgets.text_view import TextView

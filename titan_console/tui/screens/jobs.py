@@ -1,5 +1,6 @@
-"""The jobs of titan.toml: what each did last, when it is due next, and what is never batched."""
+"""The jobs of titan.toml: their latest runs, when they are due, and what is never batched."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -9,13 +10,171 @@ from textual.containers import Vertical
 
 from core.config import titan_file
 from core.reporting import job_status
-from core.reporting.job_status import JobBoard
+from core.reporting.job_status import JobBoard, JobLine, Lane
 from state.db.reader import Source
 from state.files.folder import Folder
+from state.operations.hook_runs import RunState
+from state.queries.job_views import JobRun, LastCommand
 from titan_console.session.console_state import View
-from titan_console.tui.screens import job_rows as rows
-from titan_console.tui.screens.query_page import AskingPage
+from titan_console.text import format as fmt
+from titan_console.text.format import Label, Tone
+from titan_console.tui.pages.query_page import AskingPage
+from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.section import Section
+
+JOB_COLUMNS = (
+    Column("job", "Job", 18, 0, grow=3, widest=34),
+    Column("lane", "Lane", 8, 2),
+    Column("tier", "Tier", 7, 8, grow=1, widest=14),
+    Column("schedule", "Schedule", 9, 6),
+    Column("outcomes", "Last runs", 14, 1, right=True),
+    Column("submit", "Submit from", 13, 3),
+    Column("fallback", "Fallback at", 12, 4),
+    Column("delivery", "Delivery", 13, 5),
+    Column("settled", "On settled", 11, 7),
+)
+NEVER_COLUMNS = (
+    Column("name", "Never batched", 28, 0, grow=2, widest=48),
+    Column("why", "Why", 20, 1, grow=3),
+)
+_LANES: Mapping[Lane, Label] = {
+    Lane.BATCH: Label("▸", "batch", Tone.GOOD),
+    Lane.SYNC: Label("·", "sync", Tone.DIM),
+    Lane.NEVER: Label("⊘", "never", Tone.DIM),
+}
+_PAUSED = Label("‖", "paused", Tone.WARN)
+_COMMANDS: Mapping[RunState, Label] = {
+    RunState.DUE: Label("◔", "due", Tone.BUSY),
+    RunState.RUNNING: Label("▸", "running", Tone.BUSY),
+    RunState.DONE: Label("✓", "done", Tone.GOOD),
+    RunState.FAILED: Label("✗", "failed", Tone.BAD),
+    RunState.NONE: Label("-", "none", Tone.DIM),
+}
+
+
+def job_rows(board: JobBoard, now: datetime) -> list[Row]:
+    """One line a job."""
+    return [_row(line, now) for line in board.lines]
+
+
+def never_rows(board: JobBoard) -> list[Row]:
+    """What is refused, with its reason."""
+    return [
+        Row(
+            key=name,
+            cells={"name": Cell(f"⊘ {name}"), "why": Cell(why, Tone.DIM)},
+            about=f"{name}  ·  {why}",
+        )
+        for name, why in board.never.items()
+    ]
+
+
+def jobs_title(board: JobBoard) -> str:
+    """How many jobs there are, and what is to be done about the file."""
+    if board.mistakes:
+        number = len(board.mistakes)
+        counted = f"{number} mistake{'' if number == 1 else 's'}"
+        return f"Jobs · titan.toml has {counted}: titan-console jobs check"
+    if not board.has_file:
+        return "Jobs · there is no titan.toml yet: titan-console jobs init writes one"
+    paused = sum(line.pause is not None for line in board.lines)
+    return f"Jobs {len(board.lines)}" + (f" · {paused} paused" if paused else "")
+
+
+def outcome(run: JobRun) -> str:
+    """One character for how a submission went."""
+    if run.finished_ts is None:
+        return "▸" if run.is_sent else "◦"
+    if not run.failed:
+        return "✓"
+    return "✗" if run.failed >= run.request_count else "!"
+
+
+def strip(runs: Sequence[JobRun]) -> str:
+    """A character a run, the newest on the right."""
+    return "".join(outcome(run) for run in reversed(runs))
+
+
+def local(moment: datetime | None, now: datetime) -> str:
+    """A time by this machine's clocks: the day of the week, or the date where that is far."""
+    if moment is None:
+        return fmt.NOTHING
+    is_near = abs((moment - now).days) < 6  # noqa: PLR2004 - a week names each day once
+    return f"{moment.astimezone():{'%a %H:%M' if is_near else '%b %d %H:%M'}}"
+
+
+def delivery(run: JobRun | None, now: datetime) -> Label:
+    """Whether the latest run's file has been put in its place."""
+    if run is None:
+        return Label("-", "", Tone.DIM)
+    if run.delivered_ts:
+        return Label("✓", f"{fmt.since(run.delivered_ts, now)} ago", Tone.GOOD)
+    if run.finished_ts:
+        return Label("◔", "next pass", Tone.BUSY)
+    return Label("▸", "under way", Tone.BUSY)
+
+
+def _row(line: JobLine, now: datetime) -> Row:
+    lane = _PAUSED if line.pause else _LANES[line.lane]
+    last = line.runs[0] if line.runs else None
+    handed = delivery(last, now)
+    settled = _COMMANDS[line.command.state] if line.command else Label("-", "", Tone.DIM)
+    return Row(
+        key=line.name,
+        cells={
+            "job": Cell(line.name),
+            "lane": Cell(str(lane), lane.tone),
+            "tier": Cell(line.tier, Tone.DIM),
+            "schedule": Cell(line.job.schedule if line.job else fmt.NOTHING, Tone.DIM),
+            "outcomes": Cell(strip(line.runs) or fmt.NOTHING, _tone(last)),
+            "submit": Cell(_submit(line, now)),
+            "fallback": Cell(local(line.fallback, now)),
+            "delivery": Cell(str(handed), handed.tone),
+            "settled": Cell(str(settled), settled.tone),
+        },
+        about=_about(line, now),
+    )
+
+
+def _submit(line: JobLine, now: datetime) -> str:
+    if line.window is None:
+        if line.job is None:
+            return fmt.NOTHING
+        return "no deadline" if line.runs else "first run"
+    return "now" if line.window.submit_from <= now else local(line.window.submit_from, now)
+
+
+def _tone(last: JobRun | None) -> Tone:
+    if last is None or last.finished_ts is None:
+        return Tone.BUSY if last else Tone.DIM
+    return Tone.BAD if last.failed else Tone.GOOD
+
+
+def _about(line: JobLine, now: datetime) -> str:
+    last = line.runs[0] if line.runs else None
+    parts = [
+        line.name,
+        line.pause.words if line.pause else "",
+        f"results due {_whole(line.window.due)}" if line.window else "",
+        f"last submitted {fmt.since(last.created_ts, now)} ago" if last else "it never ran",
+        f"{fmt.count(last.failed)} of {fmt.count(last.request_count)} failed"
+        if last and last.failed
+        else "",
+        _trouble(line.command),
+        line.job.note if line.job else "not in titan.toml",
+    ]
+    return "  ·  ".join(part for part in parts if part)
+
+
+def _whole(moment: datetime) -> str:
+    return f"{moment.astimezone():%a %b %d %H:%M %z}"
+
+
+def _trouble(command: LastCommand | None) -> str:
+    if command is None or not command.trouble:
+        return ""
+    return f"on_settled failed {fmt.count(command.tries)} times: {command.trouble}"
+
 
 Stamp = tuple[int, int] | None
 
@@ -48,10 +207,10 @@ class JobsScreen(AskingPage):
         self._stamp: Stamp = None
         self._jobs = Section(
             "No job and no workflow is known yet: titan-console jobs init",
-            rows.JOB_COLUMNS,
+            JOB_COLUMNS,
             id="jobs",
         )
-        self._never = Section("Nothing is refused.", rows.NEVER_COLUMNS, id="never")
+        self._never = Section("Nothing is refused.", NEVER_COLUMNS, id="never")
         self._board_answers = self.keep_answered(self._read, self._take)
         self._file_answers = self.keep_answered(self._look, self._looked)
 
@@ -74,8 +233,8 @@ class JobsScreen(AskingPage):
     def draw(self, now: datetime) -> None:
         """Fill both lists."""
         if self._board is not None:
-            self._jobs.show(rows.job_rows(self._board, now), rows.jobs_title(self._board))
-            self._never.show(rows.never_rows(self._board), "Never batched, always refused")
+            self._jobs.show(job_rows(self._board, now), jobs_title(self._board))
+            self._never.show(never_rows(self._board), "Never batched, always refused")
 
     def _read(self, source: Source) -> JobBoard:
         return job_status.read(source, self._folder, self.view.now())

@@ -1,21 +1,117 @@
-"""The five figures that say whether the move to batches pays, with their targets and their days."""
+"""The five KPIs with their targets and their last 30 days, and each by workflow."""
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from core.config import titan_file
+from core.money.kpis import Kpi, percentile, shown
 from core.reporting import kpi_month
-from core.reporting.kpi_month import KpiMonth
+from core.reporting.kpi_month import KpiMonth, Kpis
 from state.db.reader import Source
 from state.files.folder import Folder
 from titan_console.session.console_state import View
-from titan_console.tui.screens import kpi_rows as rows
-from titan_console.tui.screens.query_page import AskingPage
+from titan_console.text import format as fmt
+from titan_console.text.charts import Bars, Distribution, Mark, spark
+from titan_console.text.format import Tone
+from titan_console.tui.pages.query_page import AskingPage
+from titan_console.tui.screens.savings_rows import verdict
 from titan_console.tui.widgets.chart import Picture
 from titan_console.tui.widgets.record_table import RecordTable
+from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.section import Section
+
+_FIGURE = (
+    Column("value", "Value", 9, 1, right=True),
+    Column("target", "Target", 10, 3, right=True),
+    Column("verdict", "Verdict", 9, 2),
+    Column("days", "30 days", 30, 4),
+)
+KPI_COLUMNS = (Column("name", "KPI", 18, 0, grow=1, widest=28), *_FIGURE)
+WORKFLOW_COLUMNS = (Column("name", "Workflow", 18, 0, grow=1, widest=48), *_FIGURE)
+_HOUR_S = 3600
+_SUM_OF_DAYS = ("saved_usd_30d", "fallbacks_30d")
+
+
+def kpi_rows(found: KpiMonth) -> list[Row]:
+    """One line a figure."""
+    return [_row(kpi.name, kpi.title, kpi, found.by_day) for kpi in found.overall]
+
+
+def workflow_rows(found: KpiMonth, name: str) -> list[Row]:
+    """One line a workflow, for one figure."""
+    return [
+        _row(workflow, workflow, named(kpis, name), found.by_workflow_and_day[workflow])
+        for workflow, kpis in found.by_workflow.items()
+    ]
+
+
+def named(kpis: Kpis, name: str) -> Kpi:
+    """The figure of that name."""
+    return next(kpi for kpi in kpis if kpi.name == name)
+
+
+def _row(key: str, title: str, kpi: Kpi, by_day: Mapping[str, Kpis]) -> Row:
+    label = verdict(kpi.ok)
+    value = fmt.NOTHING if kpi.value is None else shown(kpi, kpi.value)
+    target = f"{'≥' if kpi.is_floor else '≤'} {shown(kpi, kpi.target)}"
+    return Row(
+        key=key,
+        cells={
+            "name": Cell(title),
+            "value": Cell(value, label.tone),
+            "target": Cell(target, Tone.DIM),
+            "verdict": Cell(str(label), label.tone),
+            "days": Cell(spark(_values(by_day, kpi.name)), Tone.BUSY),
+        },
+        about=f"{title}: {value}, the target is {target}  ·  {label}",
+    )
+
+
+def _values(by_day: Mapping[str, Kpis], name: str) -> list[float | None]:
+    return [named(kpis, name).value for kpis in by_day.values()]
+
+
+def day_bars(found: KpiMonth, name: str) -> Bars:
+    """A figure day by day, against its target for one day."""
+    days = list(found.by_day)
+    of_a_day = named(found.by_day[days[-1]], name)
+    return Bars(
+        values=_values(found.by_day, name),
+        words=lambda value: shown(of_a_day, value),
+        target=float(of_a_day.target),
+        is_floor=of_a_day.is_floor,
+        first=_short(days[0]),
+        last="today",
+    )
+
+
+def distribution(seconds: Sequence[float]) -> Distribution:
+    """How long batches took from order to results, with both percentiles."""
+    hours = [value / _HOUR_S for value in seconds]
+    marks = [
+        Mark(at=at, words=f"p{percent} {_hours(at)}", tone=tone)
+        for percent, tone in ((50, Tone.GOOD), (95, Tone.WARN))
+        if (at := percentile(hours, percent)) is not None
+    ]
+    return Distribution(values=hours, marks=marks, words=_hours)
+
+
+def distribution_title(seconds: Sequence[float]) -> str:
+    """What the picture counts."""
+    number = len(seconds)
+    return f"Turnaround of {number:,} batch{'' if number == 1 else 'es'}"
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.2f} h"
+
+
+def _short(day: str) -> str:
+    moment = date.fromisoformat(day)
+    return f"{moment:%b} {moment.day}"
 
 
 class _KpiPage(AskingPage):
@@ -49,7 +145,7 @@ class KpisScreen(_KpiPage):
     def __init__(self, view: View) -> None:
         """`view` is what the app knows of the ledger."""
         super().__init__(view)
-        self._kpis = Section("Adding up.", rows.KPI_COLUMNS, id="kpis")
+        self._kpis = Section("Adding up.", KPI_COLUMNS, id="kpis")
         self._days = Picture(id="kpi-days")
         self._turnaround = Picture(id="turnaround")
 
@@ -70,9 +166,9 @@ class KpisScreen(_KpiPage):
         found = self.found
         if found is None:
             return
-        self._kpis.show(rows.kpi_rows(found), f"KPIs of {found.days} days · enter: by workflow")
-        self._turnaround.border_title = f" {rows.distribution_title(found.turnarounds_s)} "
-        self._turnaround.painter = rows.distribution(found.turnarounds_s).lines
+        self._kpis.show(kpi_rows(found), f"KPIs of {found.days} days · enter: by workflow")
+        self._turnaround.border_title = f" {distribution_title(found.turnarounds_s)} "
+        self._turnaround.painter = distribution(found.turnarounds_s).lines
         self._draw_chosen()
 
     def on_record_table_moved(self) -> None:
@@ -93,7 +189,7 @@ class KpisScreen(_KpiPage):
         name = str(row.key)
         self.set_class(name.endswith("_h"), "-times")
         self._days.border_title = f" {row.cells['name'].text}, day by day "
-        self._days.painter = rows.day_bars(self.found, name).lines
+        self._days.painter = day_bars(self.found, name).lines
 
 
 class KpiByWorkflow(_KpiPage):
@@ -103,7 +199,7 @@ class KpiByWorkflow(_KpiPage):
         """`name` is the figure's, `title` its words."""
         super().__init__(view)
         self._name, self._title = name, title
-        self._list = Section("No workflow has done anything.", rows.WORKFLOW_COLUMNS, id="by")
+        self._list = Section("No workflow has done anything.", WORKFLOW_COLUMNS, id="by")
         self._list.add_class("content")
 
     def content(self) -> ComposeResult:
@@ -122,6 +218,4 @@ class KpiByWorkflow(_KpiPage):
         """Fill it."""
         del now
         if self.found is not None:
-            self._list.show(
-                rows.workflow_rows(self.found, self._name), f"{self._title} by workflow"
-            )
+            self._list.show(workflow_rows(self.found, self._name), f"{self._title} by workflow")

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, cast
 
 from titan_console.text.filters import quoted
 from titan_console.text.links import Target, ToBatch, ToRequest, ToScreen, parse
+from titan_console.tui.pages.detail_page import DetailPage
+from titan_console.tui.pages.list_page import FilteredPage
+from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.batch_detail import BatchDetail
-from titan_console.tui.screens.detail import DetailPage
-from titan_console.tui.screens.filtered import FilteredPage
-from titan_console.tui.screens.page import Page
 from titan_console.tui.screens.request_detail import RequestDetail
 from titan_console.tui.widgets.record_table import RecordTable
 

@@ -19,8 +19,8 @@ from titan_console.session.target import Choice
 from titan_console.text import links, request_documents
 from titan_console.text.document import Sheet, SheetMaker
 from titan_console.text.links import ToRequest
-from titan_console.tui.screens import targets
-from titan_console.tui.screens.detail import DetailPage, Drawing
+from titan_console.tui.pages import targets
+from titan_console.tui.pages.detail_page import DetailPage, Drawing
 from titan_console.tui.widgets.record_table import RecordTable
 
 _LONGEST_CRUMB = 40

@@ -19,11 +19,9 @@ from titan_console.text import links
 from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
-from titan_console.tui.screens import targets
-from titan_console.tui.screens.filtered import Sort
-from titan_console.tui.screens.previewed import PreviewedPage
-from titan_console.tui.widgets.columns import Column
-from titan_console.tui.widgets.row_drawing import Cell, Row
+from titan_console.tui.pages import targets
+from titan_console.tui.pages.list_page import PreviewedPage, Sort
+from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.virtual_table import VirtualTable
 
 COLUMNS = (

@@ -10,8 +10,7 @@ from titan_console.text import format as fmt
 from titan_console.text import links
 from titan_console.text.charts import Bars
 from titan_console.text.format import Tone
-from titan_console.tui.widgets.columns import Column
-from titan_console.tui.widgets.row_drawing import Cell, Row
+from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 FIGURE_COLUMNS = (
     Column("figure", "Figure", 17, 0),

@@ -12,8 +12,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from state.model.filter_terms import Field
-from titan_console.text.filter_hints import complete
-from titan_console.text.filters import Filter, Vocabulary, parse
+from titan_console.text.filters import Filter, Vocabulary, complete, parse
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 from titan_console.text.safe_text import clean

@@ -1,10 +1,12 @@
-"""The lines around the lists: figures, and parts on the left and on the right."""
+"""The lines around the lists: totals, status, pending commands and keys."""
 
 from collections.abc import Sequence
 
 from rich.text import Text
 from textual.reactive import reactive
+from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Footer, Static
 
 from titan_console.text.format import Tone
 from titan_console.text.lines import Figure, Part
@@ -74,3 +76,54 @@ class Figures(Widget):
             made.append(f"{clean(figure.label)} ", style=styles[Tone.DIM])
             made.append(clean(figure.value), style=f"bold {styles[figure.tone]}").append("  ")
         return made
+
+
+class OrderLines(Static):
+    """A long line goes on in the next."""
+
+    DEFAULT_CSS = """
+    OrderLines { height: auto; max-height: 3; padding: 0 1; display: none; background: $panel; }
+    OrderLines.-shown { display: block; }
+    """
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own word
+        """Nothing is ordered yet."""
+        super().__init__(id=id, markup=False)
+        self._lines: Sequence[Sequence[Part]] = ()
+
+    def show(self, lines: Sequence[Sequence[Part]]) -> None:
+        """These, from now on."""
+        if lines == self._lines:
+            return
+        self._lines = lines
+        self.set_class(bool(lines), "-shown")
+        styles = tones_of(self)
+        made = Text(end="")
+        for number, parts in enumerate(lines):
+            made.append("\n" if number else "")
+            for part in parts:
+                weight = "bold " if part.strong else ""
+                made.append(clean(part.text), f"{weight}{styles[part.tone]}")
+        self.update(made)
+
+
+class KeyLine(Footer):
+    """Textual's own line, made anew only when it would read differently."""
+
+    def __init__(self) -> None:
+        """Without the palette, which has a key of its own here."""
+        super().__init__(show_command_palette=False)
+        self._shown: list[tuple[str, str, str, bool]] | None = None
+
+    def bindings_changed(self, screen: Screen[object]) -> None:
+        """Other bindings are active: show them, if any of those that are named is another."""
+        if not self.app.app_focus:  # pyright: ignore[reportUnknownMemberType]
+            return
+        shown = [
+            (held.binding.key, held.binding.description, held.binding.action, held.enabled)
+            for held in screen.active_bindings.values()
+            if held.binding.show
+        ]
+        if shown != self._shown:
+            self._shown = shown
+            super().bindings_changed(screen)  # pyright: ignore[reportUnknownMemberType]

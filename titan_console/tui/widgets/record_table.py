@@ -10,8 +10,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from titan_console.tui.widgets.columns import Column
-from titan_console.tui.widgets.row_drawing import PARTS, Look, Row, RowDrawing
+from titan_console.tui.widgets.row_drawing import PARTS, Column, Look, Row, RowDrawing
 from titan_console.tui.widgets.selection import Key, Marks, NameMarks
 
 

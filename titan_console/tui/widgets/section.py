@@ -8,9 +8,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from titan_console.text.safe_text import clean
-from titan_console.tui.widgets.columns import Column
 from titan_console.tui.widgets.record_table import RecordTable
-from titan_console.tui.widgets.row_drawing import Row
+from titan_console.tui.widgets.row_drawing import Column, Row
 
 
 class Section(Vertical):

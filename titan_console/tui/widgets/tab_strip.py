@@ -1,4 +1,4 @@
-"""The screens by number: where one is, and where a digit or a click leads."""
+"""Tabs in one line: the numbered screens, and the sections of a record's page."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from titan_console.text.format import Tone
+from titan_console.text.links import Tab
 from titan_console.text.safe_text import cells
-from titan_console.text.tabs import Tab
 from titan_console.tui.theme import tones_of
 
 
@@ -54,3 +54,23 @@ class TabStrip(Widget):
                 self.post_message(self.Chosen(tab.mode))
                 return
             begin = end
+
+
+class SectionStrip(TabStrip):
+    """One line with a tab for each section; keys move along it."""
+
+    DEFAULT_CSS = "SectionStrip { height: 1; padding: 0 1; }"
+
+    class Chosen(TabStrip.Chosen):
+        """A section was clicked; `mode` is its word."""
+
+    def __init__(self, sections: Sequence[str], *, id: str) -> None:  # noqa: A002 - Textual's own word
+        """Begin on the first of the sections."""
+        super().__init__([Tab("", word, word) for word in sections], id=id)
+        self.set_reactive(SectionStrip.current, sections[0] if sections else "")
+
+    def move(self, step: int) -> None:
+        """To the right or to the left, around the ends."""
+        words = [tab.word for tab in self.tabs]
+        at = words.index(self.current) if self.current in words else 0
+        self.current = words[(at + step) % len(words)]

@@ -10,9 +10,8 @@ from msgspec import Struct
 from core.clock import Clock
 from state.db.reader import Source
 from titan_console.session.query_worker import Answered, Desk, Work
-from titan_console.tui.widgets.columns import Column
 from titan_console.tui.widgets.record_table import RecordTable
-from titan_console.tui.widgets.row_drawing import Row
+from titan_console.tui.widgets.row_drawing import Column, Row
 from titan_console.tui.widgets.selection import IdMarks, Key
 
 Record = TypeVar("Record")

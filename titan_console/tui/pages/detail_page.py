@@ -1,8 +1,8 @@
-"""What the pages about one record have in common: tabs, the rows beside it, and a search."""
+"""Pages about one record or document: tabs, the neighbouring rows, and a search."""
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,17 +16,17 @@ from titan_console.text import links
 from titan_console.text.document import Sheet
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
-from titan_console.text.links import Target
-from titan_console.tui.screens.page import Page
+from titan_console.text.links import Named, Target
+from titan_console.tui.pages.page import Page
 from titan_console.tui.widgets.record_table import Key, RecordTable, index_of
 from titan_console.tui.widgets.search_line import SearchLine
-from titan_console.tui.widgets.section_strip import SectionStrip
+from titan_console.tui.widgets.tab_strip import SectionStrip
 from titan_console.tui.widgets.text_view import TextView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Named = TypeVar("Named", bound=Target)
+
 # What a tab shows, as it looks at a moment; made on the desk's thread, drawn on ours.
 Drawing = Callable[[datetime], Sheet]
 
@@ -230,3 +230,30 @@ class DetailPage(Page):
 
 def _nothing(_now: datetime) -> Sheet:
     return Sheet(())
+
+
+class SheetPage(DetailPage):
+    """The comparison of two things."""
+
+    WORD = "Comparison"
+    SECTIONS: ClassVar = ("Comparison",)
+
+    def __init__(self, view: View, sheet: Sheet) -> None:
+        """`sheet` is what it shows."""
+        super().__init__(view, Named(""), None)
+        self._made = sheet
+
+    def question(self, section: str) -> Callable[[Source], Drawing]:
+        """Nothing has to be found out."""
+        del section
+        sheet = self._made
+
+        def drawn(_now: datetime) -> Sheet:
+            return sheet
+
+        return lambda _source: drawn
+
+    def retarget(self, link: str) -> bool:
+        """It stays what it is."""
+        del link
+        return False

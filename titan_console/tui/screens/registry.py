@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from titan_console.text.tabs import Tab
+from titan_console.text.links import Tab
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from titan_console.session.console_state import View
-    from titan_console.tui.screens.page import Page
+    from titan_console.tui.pages.page import Page
 
 
 class Place(Struct, frozen=True):

@@ -19,10 +19,9 @@ from titan_console.text import preview_text
 from titan_console.text.command_labels import LABELS, phrase
 from titan_console.text.format import Tone
 from titan_console.text.safe_text import clean
-from titan_console.tui.screens.dialog import Dialog
+from titan_console.tui.pages.dialog import Dialog
 from titan_console.tui.theme import tones_of
-from titan_console.tui.widgets.number_field import NumberField
-from titan_console.tui.widgets.toggle import Toggle
+from titan_console.tui.widgets.form_fields import NumberField, Toggle
 
 if TYPE_CHECKING:
     from textual.timer import Timer

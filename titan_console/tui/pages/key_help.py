@@ -1,19 +1,69 @@
-"""What the keys do here and what the glyphs mean; typing narrows it down."""
+"""Every key that works on a page, and the help that lists them with the glyphs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+from msgspec import Struct
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.dom import DOMNode
 from textual.events import Key
+from textual.keys import format_key
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from titan_console.tui.screens import available_actions
-from titan_console.tui.screens.available_actions import Action
-from titan_console.tui.screens.dialog import Dialog
+from titan_console.tui.pages.dialog import Dialog
+
+# The beginning of a binding's id -> the words above its keys in the help, in this order.
+GROUPS = {
+    "list": "List",
+    "text": "Text",
+    "detail": "Batch or request",
+    "tool": "Tools",
+    "verb": "Orders: upper case changes the world",
+    "go": "Screens",
+    "page": "Console",
+    "app": "Console",
+}
+_OTHERS = "Here"
+
+
+class Action(Struct, frozen=True):
+    """What some keys do, where, and under which name titan.toml can give them others."""
+
+    name: str
+    keys: tuple[str, ...]
+    words: str
+    group: str
+    action: str
+    node: DOMNode
+
+
+def actions_of(screen: Screen[None]) -> list[Action]:
+    """The actions that can be asked for now, in the order of their groups; no key twice."""
+    found: dict[str, list[tuple[str, ActiveBinding]]] = {}
+    for key, active in screen.active_bindings.items():
+        if active.binding.id and active.binding.description and active.enabled:
+            found.setdefault(active.binding.id, []).append((key, active))
+    groups = [_OTHERS, *dict.fromkeys(GROUPS.values())]
+    made = (_action(name, keys) for name, keys in found.items())
+    return sorted(made, key=lambda action: groups.index(action.group))
+
+
+def _action(name: str, found: Iterable[tuple[str, ActiveBinding]]) -> Action:
+    keys, actives = zip(*found, strict=True)
+    binding = actives[0].binding
+    return Action(
+        name=name,
+        keys=tuple(map(format_key, keys)),
+        words=binding.description,
+        group=GROUPS.get(name.split(".", maxsplit=1)[0], _OTHERS),
+        action=binding.action,
+        node=actives[0].node,
+    )
+
 
 _GLYPHS = (
     ("◦", "recorded, to be sent"),
@@ -60,7 +110,7 @@ class HelpScreen(Dialog[None]):
     def __init__(self, screen: Screen[None]) -> None:
         """`screen` is what the keys are explained of."""
         super().__init__()
-        self._actions = available_actions.of(screen)
+        self._actions = actions_of(screen)
         self._keys = Static(id="keys")
         self._glyphs = Static(id="glyphs")
         self._scroll = VerticalScroll(can_focus=False)

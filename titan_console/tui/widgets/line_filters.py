@@ -1,10 +1,25 @@
-"""For terminals and fonts that draw ASCII alone: each other character has a stand-in as wide."""
+"""Filters of everything that is drawn: no control characters, and ASCII only where wanted."""
 
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from titan_console.text.safe_text import cells
+from titan_console.text.safe_text import cells, clean
+
+
+class ControlFilter(LineFilter):
+    """Puts visible stand-ins where a widget forgot to."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The same segments, fit for a terminal."""
+        del background
+        return [
+            segment
+            if segment.control or segment.text.isprintable()
+            else Segment(clean(segment.text), segment.style, segment.control)
+            for segment in segments
+        ]
+
 
 _GLYPHS = dict(
     zip(

@@ -1,19 +1,33 @@
-"""A small choice by letter: what to sort by, what to copy."""
+"""The base of every dialog, and the menu: a choice by letter."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from msgspec import Struct
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.events import Key
 from textual.message import Message
+from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from titan_console.text.safe_text import clean
-from titan_console.tui.screens.dialog import Dialog
+
+Result = TypeVar("Result")
+
+
+class Dialog(ModalScreen[Result]):
+    """Keys and clicks may come quicker than it goes: the first one counts.
+
+    A second leave in the same moment would take the page behind away.
+    """
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """Go, with this result."""
+        return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
 
 
 class Entry(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""A choice of yes or no in one line, that reads the same without colours."""
+"""Fields of the preview dialog: a number that confirms, and a yes or no."""
 
 from typing import ClassVar
 
@@ -7,6 +7,19 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
+from textual.widgets import Input
+
+
+class NumberField(Input):
+    """Takes digits, none in the place of another; the key that confirms does so here too."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "screen.confirm", "Confirm", id="receipt.confirm", priority=True)
+    ]
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name for it
+        """Nothing is selected when it is focused: the next digit would take its place."""
+        super().__init__(id=id, compact=True, restrict="[0-9]*", select_on_focus=False)
 
 
 class Toggle(Widget, can_focus=True):

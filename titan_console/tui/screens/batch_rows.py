@@ -10,8 +10,7 @@ from state.queries.views import ErrorRow
 from titan_console.text import eta_labels, links
 from titan_console.text import format as fmt
 from titan_console.text.format import Tone
-from titan_console.tui.widgets.columns import Column
-from titan_console.tui.widgets.row_drawing import Cell, Row
+from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 OPEN_COLUMNS = (
     Column("status", "Status", 19, 0),

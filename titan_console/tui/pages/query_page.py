@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from state.db.reader import Source
 from titan_console.session.console_state import View
 from titan_console.session.query_worker import Answered, Desk, Work
-from titan_console.tui.screens.page import Page
+from titan_console.tui.pages.page import Page
 
 Answer = TypeVar("Answer")
 

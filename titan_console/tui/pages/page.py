@@ -18,11 +18,9 @@ from titan_console.text.command_labels import KEYS
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 from titan_console.text.safe_text import clean
-from titan_console.tui.screens import bars
+from titan_console.tui.pages import status_lines
 from titan_console.tui.widgets.command_bar import VerbBar
-from titan_console.tui.widgets.command_lines import OrderLines
-from titan_console.tui.widgets.key_line import KeyLine
-from titan_console.tui.widgets.lines import Figures, Line
+from titan_console.tui.widgets.lines import Figures, KeyLine, Line, OrderLines
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.tab_strip import TabStrip
 from titan_console.tui.widgets.virtual_table import VirtualTable
@@ -183,7 +181,7 @@ class Page(Screen[None]):
             if self.NEEDS_LEDGER:
                 return
         else:
-            self._figures.figures = bars.figures(snapshot)
+            self._figures.figures = status_lines.figures(snapshot)
         self.draw(now)
         self.show_about()
         self._show_verbs()
@@ -256,12 +254,14 @@ class Page(Screen[None]):
             Part(view.place, Tone.DIM),
         )
         badge = (Part(" RO ", Tone.WARN, strong=True), Part(" "))
-        self._top.right = (badge if view.read_only else ()) + bars.heartbeat(view.snapshot, now)
+        self._top.right = (badge if view.read_only else ()) + status_lines.heartbeat(
+            view.snapshot, now
+        )
         self._orders.show(view.order_lines(now))
         self._tabs.current = self.view.mode
-        self._holds.left = bars.holds(view.snapshot, now)
+        self._holds.left = status_lines.holds(view.snapshot, now)
         self._holds.set_class(bool(self._holds.left), "-shown")
-        pulse = bars.pulse(
+        pulse = status_lines.pulse(
             trouble=view.trouble,
             paused_changes=view.changes_behind() if view.paused else None,
             silent_for=view.silent_for(now),
@@ -278,7 +278,7 @@ class Page(Screen[None]):
         self._status.right = (
             ()
             if is_crowded and self.size.width < _ROOM_FOR_ALL
-            else bars.changes(view.snapshot, view.first_revision, now)
+            else status_lines.changes(view.snapshot, view.first_revision, now)
         )
 
     def _stack(self) -> "list[Page]":
