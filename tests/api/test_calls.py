@@ -159,7 +159,7 @@ def test_whatever_happens_to_a_create_it_is_one_post(tmp_path: Path, fault: str)
         with contextlib.suppress(LaneError):
             bench.lane().create(a_body())
         assert bench.sandbox._calls == calls + 1
-        assert bench.sandbox.books().creates <= 1
+        assert bench.sandbox.billing_log().creates <= 1
 
 
 def counts(succeeded: int) -> dict[str, int]:

@@ -90,7 +90,7 @@ def test_an_unanswered_create_is_not_proved_absent_in_another_workspace(two: Ben
     ]
     rest(two)
     check_once(two, 2)
-    assert two.sandbox.books().creates == 1
+    assert two.sandbox.billing_log().creates == 1
 
 
 def test_results_that_another_workspace_does_not_have_are_not_given_up(two: Bench) -> None:
@@ -111,9 +111,9 @@ def test_nothing_is_sent_to_another_account_while_batches_run(two: Bench) -> Non
     wrong = _wrong(two)
     taken = wrong.submit([{**_request(), "custom_id": "b"}], Order(tag="other"))
     assert "This key is of" in (taken.trouble or "")
-    assert two.sandbox.books().creates == 1
+    assert two.sandbox.billing_log().creates == 1
     rest(two)
-    assert two.sandbox.books().creates == 2
+    assert two.sandbox.billing_log().creates == 2
 
 
 def test_a_new_account_may_be_used_when_nothing_is_open(two: Bench) -> None:

@@ -48,7 +48,7 @@ def test_an_adopted_batch_brings_its_results_and_its_cost(bench: Bench) -> None:
     (batch,) = batches(bench)
     assert (batch.remote_id, batch.identified_by) == (remote_id, "operator")
     assert batch.workflow == "feed"
-    billed = list(bench.sandbox.books().billed())
+    billed = list(bench.sandbox.billing_log().billed())
     assert len(billed) == 3
     assert (batch.cost_nano or 0) > 0
     rest(bench)
@@ -59,7 +59,7 @@ def test_an_orphan_with_a_nonce_of_ours_is_claimed(bench: Bench) -> None:
     bench.faults.add("create:drop:times=1")
     key = bench.submit(3).submission.key
     bench.clock.advance(120)
-    (book,) = bench.sandbox.books().batches
+    (book,) = bench.sandbox.billing_log().batches
     adopted = bench.engine.adopt(book.batch_id)
     assert adopted.is_ours
     assert adopted.batch.key == key
@@ -82,7 +82,7 @@ def test_a_lost_ledger_is_adopted_again_batch_by_batch(bench: Bench, tmp_path: P
     with a_bench(tmp_path / "new") as fresh:
         fresh.clock, fresh.sandbox = bench.clock, bench.sandbox
         fresh.engine = fresh.new_engine("fresh", lane=bench.lane)
-        for book in bench.sandbox.books().batches:
+        for book in bench.sandbox.billing_log().batches:
             fresh.engine.adopt(book.batch_id)
         assert requests(fresh) == {RequestStatus.SUCCEEDED: 5}
         (cost,) = fresh.engine.context.ledger.rows("SELECT sum(cost_nano) FROM attempts")[0]

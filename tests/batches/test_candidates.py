@@ -39,4 +39,4 @@ def test_a_strangers_line_in_front_does_not_hide_a_batch_of_ours(tmp_path: Path)
         poller.poll()
         (batch,) = views.closed_batches(bench.engine.context.ledger, limit=9)
         assert (batch.identified_by, batch.counts.succeeded) == ("nonce", 4)
-        assert bench.sandbox.books().creates == 1
+        assert bench.sandbox.billing_log().creates == 1

@@ -52,8 +52,8 @@ def test_a_jump_of_the_clock_loses_nothing_and_pays_nothing_twice(
     rest(bench, passes=150)
     bench.clock.jump(-jump)
     bench.pass_after(900)
-    assert bench.sandbox.books().creates == 2
-    assert len(list(bench.sandbox.books().billed())) == 5
+    assert bench.sandbox.billing_log().creates == 2
+    assert len(list(bench.sandbox.billing_log().billed())) == 5
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY])

@@ -32,7 +32,7 @@ def test_a_batch_whose_answer_was_lost_is_found_by_its_nonce_and_not_sent_again(
     assert bench.submit(3).trouble
     assert statuses(bench) == ["uncertain"]
     rest(bench)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     assert statuses(bench) == ["ended"]
     assert batches(bench)[0].identified_by == "nonce"
     check_once(bench, 3)
@@ -49,7 +49,7 @@ def test_a_batch_proved_absent_is_sent_once_more_as_a_new_row(bench: Bench, faul
     assert statuses(bench) == ["released", "ended"]
     first, second = sorted(batches(bench), key=lambda batch: batch.id)
     assert first.nonce != second.nonce
-    assert len(bench.sandbox.books().batches) == 1
+    assert len(bench.sandbox.billing_log().batches) == 1
     check_once(bench, 3)
 
 
@@ -83,7 +83,7 @@ def test_a_create_that_comes_too_early_waits_without_anybody_sleeping(
     assert statuses(bench) == ["released"]
     held = bench.pass_after(held_s - 1)
     assert any(f"before {bench.clock.now():%Y-%m-%dT}" in trouble for trouble in held.troubles)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     assert bench.pass_after(2).sent == 1
     rest(bench)
     first, second = sorted(batches(bench), key=lambda batch: batch.id)
@@ -96,7 +96,7 @@ def test_while_creates_are_held_back_a_new_submission_waits_too(bench: Bench) ->
     bench.submit(1, tag="one")
     assert "Nothing is sent before" in (bench.submit(2, tag="two").trouble or "")
     assert leases.held(bench.engine.context.ledger, CREATE_HOLD) is not None
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
 
@@ -133,7 +133,7 @@ def test_requests_that_are_too_large_even_alone_are_refused_and_delivered_as_err
     rest(bench)
     assert requests(bench) == {RequestStatus.ERRORED: 3}
     assert [row["outcome"] for row in staged(bench)] == ["errored"] * 3
-    assert bench.sandbox.books().batches == ()
+    assert bench.sandbox.billing_log().batches == ()
 
 
 def test_one_part_that_is_too_large_is_cut_and_does_not_hold_the_others_up(
@@ -151,7 +151,7 @@ def test_a_batch_that_is_taken_in_late_is_waited_for(bench: Bench) -> None:
     bench.faults.add("create:late:seconds=1500:times=1")
     bench.submit(3)
     rest(bench)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     check_once(bench, 3)
 
 
@@ -161,7 +161,7 @@ def test_a_batch_taken_in_after_it_was_given_up_is_collected_and_shown_as_surplu
     bench.faults.add("create:late:seconds=7200:times=1")
     bench.submit(3)
     rest(bench)
-    assert bench.sandbox.books().creates == 2
+    assert bench.sandbox.billing_log().creates == 2
     bench.clock.advance(7200)
     for _ in range(4):
         bench.submit(1, tag=f"wakes-the-listing-{bench.clock.monotonic()}")
@@ -221,7 +221,7 @@ def test_foreign_batches_of_the_same_size_are_never_touched(bench: Bench) -> Non
     rest(bench)
     ours = {batch.remote_id for batch in batches(bench)}
     assert not ours.intersection({early, *later})
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     check_books(bench)
 
@@ -244,7 +244,7 @@ def test_two_unanswered_batches_of_one_size_each_find_their_own(bench: Bench) ->
     bench.submit(3, tag="one")
     bench.submit(3, tag="two")
     rest(bench)
-    assert bench.sandbox.books().creates == 2
+    assert bench.sandbox.billing_log().creates == 2
     assert requests(bench) == {RequestStatus.SUCCEEDED: 6}
     assert {batch.identified_by for batch in batches(bench)} == {"nonce"}
     check_books(bench)
@@ -263,10 +263,10 @@ def test_an_error_on_the_second_page_of_the_list_proves_nothing(
     for _ in range(3):
         bench.engine.poll()
         bench.clock.advance(60)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     bench.faults.clear()
     rest(bench)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     check_once(bench, 3)
 
 
@@ -275,7 +275,7 @@ def test_a_batch_that_is_not_listed_yet_is_not_taken_for_absent(bench: Bench) ->
     bench.faults.add("list:lag:seconds=1700")
     bench.submit(3)
     rest(bench)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     check_once(bench, 3)
 
 
@@ -305,7 +305,7 @@ def test_a_batch_sent_while_another_process_reads_the_list_is_not_taken_for_fore
     lane.before_list = lambda: bench.submit(3, tag="meanwhile")
     poller.poll()
     rest(bench, poller)
-    assert bench.sandbox.books().creates == 2
+    assert bench.sandbox.billing_log().creates == 2
     assert requests(bench) == {RequestStatus.SUCCEEDED: 4}
     check_books(bench)
 
@@ -320,7 +320,7 @@ def test_a_process_frozen_before_its_post_does_not_post(bench: Bench) -> None:
     bench.engine.context.ledger.step = freeze
     bench.submit(3)
     assert statuses(bench) == ["released"]
-    assert bench.sandbox.books().creates == 0
+    assert bench.sandbox.billing_log().creates == 0
     rest(bench)
     check_once(bench, 3)
 

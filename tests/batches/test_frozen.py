@@ -61,7 +61,7 @@ def test_a_process_frozen_during_its_post_for_an_hour_wakes_to_a_done_thing(benc
     rest(bench)
     check_once(bench, 3)
     assert [batch.identified_by for batch in batches(bench)] == ["nonce"]
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
 
 
 @pytest.mark.parametrize("asleep", [0.0, 2 * HOUR])

@@ -154,7 +154,7 @@ def test_a_run_that_is_told_to_stop_keeps_what_it_paid_for(bench: Bench) -> None
     }
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 300}
-    assert len(bench.sandbox.books().messages) == lane.asked
+    assert len(bench.sandbox.billing_log().messages) == lane.asked
     assert _said_to_be_paid_twice(bench) == []
 
 
@@ -277,7 +277,7 @@ def test_a_rescue_says_what_a_dead_process_may_have_paid_for(
     assert file.deaths() == 1
     titan_batch.submit(some_requests(3), tag="t", on_failure="sync")
     assert "3 calls at most may be paid" in caplog.text
-    assert len(sandbox.books().messages) == 5
+    assert len(sandbox.billing_log().messages) == 5
     assert file.deaths() == 1
     heal(home)
     (trouble,) = poll().troubles
@@ -299,6 +299,6 @@ def test_an_answer_of_a_rescue_that_lacks_only_its_line_end_is_one(
     lines = file.path.read_bytes().splitlines()
     file.path.write_bytes(b"\n".join(lines[:-1]))
     titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
-    assert len(sandbox.books().messages) == 2
+    assert len(sandbox.billing_log().messages) == 2
     heal(home)
     assert poll().results == 2

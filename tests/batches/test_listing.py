@@ -80,7 +80,7 @@ def test_an_empty_workspace_has_no_fence_and_is_searched_whole(bench: Bench) -> 
     assert batches(bench)[0].fence_id == ""
     rest(bench)
     check_once(bench, 3)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
 
 
 def test_a_suspect_that_a_person_deleted_is_gone_and_said_to_be(bench: Bench) -> None:
@@ -114,7 +114,7 @@ def test_a_batch_that_answers_404_is_looked_at_again_and_never_sent_anew(bench: 
     bench.faults.clear()
     rest(bench)
     check_once(bench, 2)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
 
 
 def test_a_ledger_restored_from_a_backup_finds_what_happened_since(bench: Bench) -> None:
@@ -133,7 +133,7 @@ def test_a_ledger_restored_from_a_backup_finds_what_happened_since(bench: Bench)
     bench.engine = bench.new_engine("restored")
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 5}
-    assert bench.sandbox.books().creates == 2
+    assert bench.sandbox.billing_log().creates == 2
     check_books(bench)
 
 

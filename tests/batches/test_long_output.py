@@ -66,7 +66,7 @@ def _outcomes(engine: Engine) -> dict[str, str | None]:
 def test_the_header_goes_with_that_batch_alone(engine: Engine, bench: Bench, sent: Sent) -> None:
     taken = engine.submit(_mixed(), Order(tag="t")).submission
     assert sent == [("/v1/messages/batches", None), ("/v1/messages/batches", LONG)]
-    assert [len(post.custom_ids) for post in bench.sandbox.books().posts] == [2, 2]
+    assert [len(post.custom_ids) for post in bench.sandbox.billing_log().posts] == [2, 2]
     batches = views.batches_of(engine.context.ledger, taken)
     assert [batch.betas for batch in batches] == [(), (LONG,)]
     bench.clock.advance(60)
@@ -120,7 +120,7 @@ def test_a_released_batch_is_sent_anew_with_its_header(
     bench.clock.advance(3600)
     engine.poll()
     assert {header for _, header in sent} == {None, LONG}
-    assert sorted(len(post.custom_ids) for post in bench.sandbox.books().posts) == [2, 2, 2]
+    assert sorted(len(post.custom_ids) for post in bench.sandbox.billing_log().posts) == [2, 2, 2]
 
 
 def test_a_synchronous_run_leaves_them_to_their_batch(
@@ -148,7 +148,7 @@ def test_a_synchronous_run_leaves_them_to_their_batch(
     bench.clock.advance(60)
     engine.poll()
     assert set(_outcomes(engine).values()) == {"succeeded"}
-    assert len(list(bench.sandbox.books().billed())) == 4
+    assert len(list(bench.sandbox.billing_log().billed())) == 4
 
 
 def test_a_run_at_once_has_a_call_for_every_set_of_headers(

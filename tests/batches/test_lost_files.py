@@ -27,7 +27,7 @@ def test_bodies_that_are_gone_are_errors_and_the_rest_is_sent(tmp_path: Path) ->
         assert any(lost.key in trouble for trouble in summary.troubles)
         assert _outcomes(bench, lost.key) == ["errored"] * 2
         assert _outcomes(bench, kept.key) == ["succeeded"] * 3
-        assert bench.sandbox.books().creates == 1
+        assert bench.sandbox.billing_log().creates == 1
 
 
 def test_answers_that_are_gone_do_not_keep_others_from_being_delivered(tmp_path: Path) -> None:

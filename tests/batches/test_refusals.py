@@ -54,7 +54,7 @@ def test_only_the_request_that_the_api_names_is_errored(bench: Bench) -> None:
     rows = results(bench, "daily-feed")
     assert [row["outcome"] for row in rows] == ["succeeded", "succeeded", "errored", "succeeded"]
     assert rows[2]["error"]["type"] == "invalid_request_error"
-    assert len(list(bench.sandbox.books().billed())) == 3
+    assert len(list(bench.sandbox.billing_log().billed())) == 3
 
 
 def test_several_bad_requests_are_taken_out_one_by_one(bench: Bench) -> None:
@@ -67,7 +67,7 @@ def test_a_batch_of_nothing_but_bad_requests_ends_errored(bench: Bench) -> None:
     _submit(bench, 2, [0, 0])
     rest(bench)
     assert requests(bench) == {RequestStatus.ERRORED: 2}
-    assert bench.sandbox.books().creates == 0
+    assert bench.sandbox.billing_log().creates == 0
 
 
 def test_a_position_that_is_none_refuses_the_whole_batch(bench: Bench) -> None:

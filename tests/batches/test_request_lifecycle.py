@@ -59,7 +59,7 @@ def test_the_nonce_is_on_the_wire_and_in_no_file_of_ours(bench: Bench) -> None:
     key = bench.submit(2).submission.key
     rest(bench)
     nonce = batches(bench)[0].nonce
-    sent = [i for post in bench.sandbox.books().posts for i in post.custom_ids]
+    sent = [i for post in bench.sandbox.billing_log().posts for i in post.custom_ids]
     assert all(custom_id.endswith(f"-{nonce}") for custom_id in sent)
     for path in (bench.folder.results / f"{key}.jsonl", *bench.folder.staging.iterdir()):
         assert nonce.encode() not in path.read_bytes()
@@ -70,7 +70,7 @@ def test_the_same_call_made_again_is_the_same_submission_and_sends_nothing(bench
     again = bench.submit(3)
     assert again.repeated
     assert again.submission.key == first.submission.key
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     assert len(list(bench.folder.spool.iterdir())) == 1
 
 
@@ -103,7 +103,7 @@ def test_a_call_with_a_bad_request_leaves_nothing(
         bench.engine.submit(bad, Order(tag="t"))
     assert views.totals(bench.engine.context.ledger).batches == 0
     assert list(bench.folder.spool.iterdir()) == []
-    assert bench.sandbox.books().creates == 0
+    assert bench.sandbox.billing_log().creates == 0
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,12 @@ def test_what_surely_was_not_taken_in_is_answered_at_once(bench: Bench, fault: s
         (batch.kind, str(batch.status)) for batch in sorted(batches(bench), key=lambda b: b.id)
     ]
     assert kinds == [(Kind.BATCH, "released"), (Kind.SYNC, "ended")]
-    assert len(bench.sandbox.books().messages) == 5
+    assert len(bench.sandbox.billing_log().messages) == 5
     found = results(bench, submitted.submission.key)
     assert all(row["text"] and row["cost_usd"] > 0 for row in found)
     bench.faults.clear()
     rest(bench)
-    assert not any(post.batch_id for post in bench.sandbox.books().posts)
+    assert not any(post.batch_id for post in bench.sandbox.billing_log().posts)
     (sync,) = [batch for batch in batches(bench) if batch.kind == Kind.SYNC]
     assert sync.cost_nano == sync.sync_cost_nano
 
@@ -43,10 +43,10 @@ def test_what_is_uncertain_is_never_answered_at_once(bench: Bench) -> None:
     bench.faults.add("create:drop:times=1")
     assert bench.submit(3, on_failure=SYNC).trouble
     assert statuses(bench) == ["uncertain"]
-    assert bench.sandbox.books().messages == ()
+    assert bench.sandbox.billing_log().messages == ()
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
 
 
 def test_a_spend_cap_stops_the_run_too_and_the_work_waits(bench: Bench) -> None:
@@ -56,7 +56,7 @@ def test_a_spend_cap_stops_the_run_too_and_the_work_waits(bench: Bench) -> None:
     bench.faults.clear()
     rest(bench, passes=80)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-    assert bench.sandbox.books().messages == ()
+    assert bench.sandbox.billing_log().messages == ()
 
 
 def test_a_run_whose_process_died_ends_with_what_it_brought(bench: Bench) -> None:
@@ -72,7 +72,7 @@ def test_a_run_whose_process_died_ends_with_what_it_brought(bench: Bench) -> Non
     path.write_bytes(answered[0] + b"\n" + answered[0][:30])
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-    assert len(bench.sandbox.books().messages) == 1
+    assert len(bench.sandbox.billing_log().messages) == 1
     assert not path.exists()
     assert [row["custom_id"] for row in results(bench, "daily-feed")] == [
         request["custom_id"] for request in some_requests(3)
@@ -124,7 +124,7 @@ def test_an_answer_that_is_no_message_is_an_error_and_not_asked_again(bench: Ben
     bench.faults.add("create:429")
     bench.submit(2, on_failure=SYNC)
     assert requests(bench) == {RequestStatus.ERRORED: 2}
-    assert len(bench.sandbox.books().messages) == 2
+    assert len(bench.sandbox.billing_log().messages) == 2
 
 
 def test_a_short_throttle_is_waited_out(bench: Bench) -> None:
@@ -140,7 +140,7 @@ def test_what_only_a_batch_takes_waits_for_one_and_the_rest_is_answered(bench: B
     taken = bench.engine.submit([long, *some_requests(2)], Order(tag="t", on_failure=SYNC))
     assert "more tokens than a synchronous call may" in (taken.trouble or "")
     assert [row["outcome"] for row in results(bench, "t")] == [None, "succeeded", "succeeded"]
-    assert len(bench.sandbox.books().messages) == 2
+    assert len(bench.sandbox.billing_log().messages) == 2
     bench.pass_after(3600)
     bench.pass_after(3600)
     assert [row["outcome"] for row in results(bench, "t")] == ["succeeded"] * 3

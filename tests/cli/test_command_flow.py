@@ -35,7 +35,7 @@ def test_a_dry_run_prints_the_receipt_and_changes_nothing(failed: Shell) -> None
     assert "3 requests" in edited.out
     assert [path.name for path in (terminal.home / "spool").iterdir()] == [f"{key}.jsonl"]
     assert terminal.run("commands", "--json").out == ""
-    assert sandbox.books().creates == 1
+    assert sandbox.billing_log().creates == 1
 
 
 def test_what_spends_asks_and_yes_answers(failed: Shell) -> None:
@@ -43,7 +43,7 @@ def test_what_spends_asks_and_yes_answers(failed: Shell) -> None:
     asked = terminal.run("replay", "feed")
     assert asked.code == 2
     assert "--yes" in asked.err
-    assert sandbox.books().creates == 1
+    assert sandbox.billing_log().creates == 1
 
     done = terminal.run("replay", "feed", "--yes", "--reason", "outage over", "--json")
     assert done.code == 0
@@ -61,7 +61,7 @@ def test_a_delayed_command_is_withdrawn(failed: Shell) -> None:
     command = given.out.strip()
     assert terminal.run("withdraw", command).code == 0
     terminal.run("--poll")
-    assert list(sandbox.books().billed()) == []
+    assert list(sandbox.billing_log().billed()) == []
     again = terminal.run("withdraw", command)
     assert again.code == 2
     assert "withdrawn already" in again.err
@@ -72,7 +72,7 @@ def test_sync_answers_what_failed_at_the_full_price(failed: Shell) -> None:
     assert terminal.run("sync", key, "--yes").code == 0
     results = terminal.run("results", key, "--json").lines()
     assert [result["outcome"] for result in results] == ["succeeded"] * 3
-    assert len(sandbox.books().messages) == 3
+    assert len(sandbox.billing_log().messages) == 3
     assert terminal.run("status", "--json").json()["savings_usd"] == 0
 
 
@@ -113,7 +113,7 @@ def test_bad_input_is_one_line_and_changes_nothing(
     assert done.code == 2
     assert said in done.err
     assert "Traceback" not in done.err
-    assert sandbox.books().creates == 1
+    assert sandbox.billing_log().creates == 1
 
 
 def test_a_workflow_is_paused_shown_and_resumed(failed: Shell) -> None:
@@ -134,9 +134,9 @@ def test_a_workflow_is_paused_shown_and_resumed(failed: Shell) -> None:
     assert "feed-classify is paused since" in terminal.run("jobs").out
     lines = "".join(json.dumps(request) + "\n" for request in some_requests(2))
     assert terminal.run("submit", "-", "--tag", "more", stdin=lines).code == 1
-    assert sandbox.books().creates == 1
+    assert sandbox.billing_log().creates == 1
     assert terminal.run("resume", "feed-classify", "--yes").code == 0
-    assert sandbox.books().creates == 2
+    assert sandbox.billing_log().creates == 2
 
 
 def test_show_lists_every_attempt_of_a_request(failed: Shell) -> None:

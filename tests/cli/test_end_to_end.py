@@ -26,7 +26,7 @@ def test_what_one_process_submits_another_polls_and_a_third_reads(tmp_path: Path
         assert polled.code == 0
         assert (polled.json()["collected"], polled.json()["results"]) == (1, 5)
 
-        for name in (key, "daily-feed", sandbox.books().batches[0].batch_id):
+        for name in (key, "daily-feed", sandbox.billing_log().batches[0].batch_id):
             results = terminal.run("results", name, "--json")
             assert [line["custom_id"] for line in results.lines()] == [
                 request["custom_id"] for request in some_requests(5)
@@ -35,7 +35,7 @@ def test_what_one_process_submits_another_polls_and_a_third_reads(tmp_path: Path
         status = terminal.run("status", "--json").json()
         assert status["open"] == []
         assert status["savings_usd"] > 0
-        assert sandbox.books().creates == 1
+        assert sandbox.billing_log().creates == 1
 
 
 def test_the_apis_own_form_is_taken_from_standard_input(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_the_apis_own_form_is_taken_from_standard_input(tmp_path: Path) -> None:
     with a_server() as (sandbox, address):
         done = Terminal(tmp_path / "home", address).run("submit", "-", "--tag", "t", stdin=line)
         assert done.code == 0
-        assert sandbox.books().creates == 1
+        assert sandbox.billing_log().creates == 1
 
 
 def test_the_same_file_again_sends_nothing_and_prints_the_same_key(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_same_file_again_sends_nothing_and_prints_the_same_key(tmp_path: Pat
         assert first.out == second.out
         assert second.code == 0
         assert "nothing was sent" in second.err
-        assert sandbox.books().creates == 1
+        assert sandbox.billing_log().creates == 1
 
 
 def test_without_a_key_work_is_kept_and_sent_when_there_is_one(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_without_a_key_work_is_kept_and_sent_when_there_is_one(tmp_path: Path) -
         assert queued.code == 1
         assert "ANTHROPIC_API_KEY" in queued.err
         assert keyless.run("--poll").code == 3
-        assert sandbox.books().creates == 0
+        assert sandbox.billing_log().creates == 0
 
         terminal = Terminal(tmp_path / "home", address)
         assert terminal.run("--poll").code == 0

@@ -53,7 +53,7 @@ def test_what_the_job_says_holds_and_is_shown(shell: tuple[Terminal, Sandbox]) -
     assert "the next pass runs" in said[1] or "at the next pass runs" in said[1]
     assert said[2].startswith("Due 20")
     assert said[2].endswith("here) for job nightly.")
-    assert sandbox.books().creates == 1
+    assert sandbox.billing_log().creates == 1
 
 
 def test_what_is_typed_is_stronger_and_json_tells_all(shell: tuple[Terminal, Sandbox]) -> None:
@@ -75,7 +75,7 @@ def test_a_job_that_is_not_there_is_a_usage_error(shell: tuple[Terminal, Sandbox
         done = terminal.run("submit", "-", "--tag", "t", "--job", "nightli", *extra, stdin=LINES)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
         assert "Did you mean nightly?" in done.err
-    assert not sandbox.books().batches
+    assert not sandbox.billing_log().batches
 
 
 def test_a_ledger_that_cannot_be_used_sends_nothing_and_keeps_nothing(
@@ -87,7 +87,7 @@ def test_a_ledger_that_cannot_be_used_sends_nothing_and_keeps_nothing(
     assert (done.code, done.out, done.err.count("\n")) == (3, "", 1)
     assert "Nothing was sent" in done.err
     assert not (terminal.home / "rescue").exists()
-    assert (sandbox.books().creates, sandbox.books().messages) == (0, ())
+    assert (sandbox.billing_log().creates, sandbox.billing_log().messages) == (0, ())
 
 
 def test_what_ran_at_the_full_price_is_not_said_to_be_sent_in_a_batch(
@@ -98,4 +98,4 @@ def test_what_ran_at_the_full_price_is_not_said_to_be_sent_in_a_batch(
     done = terminal.run("submit", "-", "--tag", "t", "--on-failure", "sync", stdin=LINES)
     said = "Ran 2 requests synchronously, at the full price: no batch took them in.\n"
     assert (done.code, done.err) == (0, said)
-    assert not sandbox.books().batches
+    assert not sandbox.billing_log().batches

@@ -63,7 +63,7 @@ def test_what_the_api_failed_at_is_asked_again_by_itself(bench: Bench) -> None:
     _passes(bench, 2)
     assert _outcomes(bench, key) == ["succeeded", "succeeded", "errored"]
     assert _replays(bench) == [1]
-    assert bench.sandbox.books().creates == 2
+    assert bench.sandbox.billing_log().creates == 2
 
 
 def test_it_is_asked_again_only_so_many_times(bench: Bench) -> None:
@@ -107,7 +107,7 @@ def test_what_an_operator_has_in_hand_is_left_to_the_operator(bench: Bench) -> N
     (bench.folder.root / "titan.toml").write_text(_JOB)
     _passes(bench, 3)
     assert _replays(bench) == [3]
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
 
 
 def test_a_bad_run_stops_it_with_an_alert_and_an_operators_replay_starts_it_again(
@@ -117,7 +117,7 @@ def test_a_bad_run_stops_it_with_an_alert_and_an_operators_replay_starts_it_agai
     for number in range(3):
         bench.submit(5, tag=f"bad-{number}")
     _passes(bench, 4)
-    assert bench.sandbox.books().creates == 3
+    assert bench.sandbox.billing_log().creates == 3
     assert _replays(bench) == []
     (said,) = _alerts(bench)
     assert "0 of the last 15 answers were good, so 15 failed requests" in said

@@ -59,7 +59,7 @@ def test_failed_requests_are_asked_again_in_a_new_batch(bench: Bench) -> None:
     bench.pass_after(60)
     assert _now(bench, command).state == CommandState.DONE
     assert _outcomes(bench, key) == ["succeeded"] * 4
-    assert bench.sandbox.books().creates == 2
+    assert bench.sandbox.billing_log().creates == 2
     (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
     batches = views.batches_of(bench.engine.context.ledger, submission)
     assert [batch.key for batch in batches] == [key, f"{key}-2"]
@@ -87,8 +87,8 @@ def test_two_operators_who_ask_for_the_same_get_it_once(bench: Bench) -> None:
     assert first.key == second.key
     bench.pass_after(1)
     bench.pass_after(60)
-    assert bench.sandbox.books().creates == 2
-    assert len(list(bench.sandbox.books().billed())) == 3
+    assert bench.sandbox.billing_log().creates == 2
+    assert len(list(bench.sandbox.billing_log().billed())) == 3
 
 
 def test_an_invalid_request_is_asked_again_only_with_an_edit(bench: Bench) -> None:
@@ -130,9 +130,12 @@ def test_a_canary_that_succeeds_lets_the_others_follow(bench: Bench) -> None:
     command = _order(bench, Verb.REPLAY, key, canary=True)
     bench.pass_after(1)
     assert (
-        bench.sandbox.books().posts[-1].custom_ids[0].startswith("feed-classify-2026-11-22-00001")
+        bench.sandbox.billing_log()
+        .posts[-1]
+        .custom_ids[0]
+        .startswith("feed-classify-2026-11-22-00001")
     )
-    assert len(bench.sandbox.books().posts[-1].custom_ids) == 1
+    assert len(bench.sandbox.billing_log().posts[-1].custom_ids) == 1
     for _ in range(3):
         bench.pass_after(60)
     assert _now(bench, command).state == CommandState.DONE
@@ -156,7 +159,7 @@ def test_a_canary_that_brings_no_good_answer_holds_the_others(
         bench.pass_after(60)
     ended = _now(bench, command)
     assert (ended.state, ended.outcome) == (CommandState.FAILED, outcome)
-    assert [len(post.custom_ids) for post in bench.sandbox.books().posts] == [5, 1]
+    assert [len(post.custom_ids) for post in bench.sandbox.billing_log().posts] == [5, 1]
 
 
 def test_a_command_can_be_withdrawn_until_it_is_taken(bench: Bench) -> None:
@@ -167,7 +170,7 @@ def test_a_command_can_be_withdrawn_until_it_is_taken(bench: Bench) -> None:
     planner.withdraw(bench.engine.context, [command.key])
     bench.pass_after(600)
     assert _now(bench, command).state == CommandState.WITHDRAWN
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     again = _order(bench, Verb.REPLAY, key)
     bench.pass_after(1)
     with pytest.raises(TooLateError, match="done already"):
@@ -216,7 +219,7 @@ def test_cancel_ends_a_batch_and_keeps_what_had_succeeded(tmp_path: Path) -> Non
         bench.pass_after(60)
         assert set(_outcomes(bench, key)) <= {"canceled", "succeeded"}
         totals = views.totals(bench.engine.context.ledger)
-        assert totals.succeeded == len(list(bench.sandbox.books().billed()))
+        assert totals.succeeded == len(list(bench.sandbox.billing_log().billed()))
         with pytest.raises(PayloadError, match="nothing to cancel"):
             _order(bench, Verb.CANCEL, key)
 
@@ -231,7 +234,7 @@ def test_what_was_never_sent_is_called_off_without_a_call(bench: Bench) -> None:
     _order(bench, Verb.CANCEL, key)
     bench.pass_after(1)
     assert _outcomes(bench, key) == ["canceled", "canceled"]
-    assert bench.sandbox.books().creates == 0
+    assert bench.sandbox.billing_log().creates == 0
 
 
 def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path) -> None:
@@ -244,7 +247,7 @@ def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path
         bench.pass_after(60)
         assert _now(bench, command).state == CommandState.DONE
         assert _outcomes(bench, key) == ["succeeded"] * 6
-        billed = [row.custom_id for row in bench.sandbox.books().billed()]
+        billed = [row.custom_id for row in bench.sandbox.billing_log().billed()]
         assert len(billed) == 6
         assert views.totals(bench.engine.context.ledger).surplus_nano == 0
 
@@ -296,7 +299,7 @@ def test_nothing_is_submitted_while_the_budgets_cannot_be_read(bench: Bench) -> 
         (bench.folder.root / "titan.toml").write_text(text)
         with pytest.raises(SettingsError, match="Nothing is submitted"):
             bench.submit(1)
-    assert bench.sandbox.books().creates == 0
+    assert bench.sandbox.billing_log().creates == 0
 
 
 def test_a_deadline_that_has_passed_is_refused(bench: Bench) -> None:

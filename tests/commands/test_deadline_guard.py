@@ -40,7 +40,7 @@ def test_a_batch_that_hangs_until_two_hours_before_is_run_synchronously(tmp_path
         _run(bench, hours=1)
         assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH, Kind.SYNC]
         assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
-        assert len(list(bench.sandbox.books().billed())) == 6
+        assert len(list(bench.sandbox.billing_log().billed())) == 6
         assert views.totals(bench.engine.context.ledger).surplus_nano == 0
 
 
@@ -53,14 +53,14 @@ def test_only_what_the_cancelled_batch_did_not_bring_is_run(tmp_path: Path) -> N
         assert first.counts.succeeded + sum(b.counts.succeeded for b in others) == 20
         assert sum(batch.request_count for batch in others) == 20 - first.counts.succeeded
         assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 20
-        assert len(list(bench.sandbox.books().billed())) == 20
+        assert len(list(bench.sandbox.billing_log().billed())) == 20
 
 
 def test_a_batch_that_ends_during_the_cancel_needs_no_synchronous_run(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.manual(cancel=7200)) as bench:
         key = _submit(bench, hours=10)
         _run(bench, hours=8)
-        (book,) = bench.sandbox.books().batches
+        (book,) = bench.sandbox.billing_log().batches
         bench.sandbox.end(book.batch_id, dict.fromkeys(book.custom_ids, "succeeded"))
         _run(bench, hours=0.5)
         assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH]
@@ -79,7 +79,7 @@ def test_of_what_has_ended_unseen_only_what_failed_is_run_and_the_words_promise_
         assert "what is missing is run synchronously, at most 6 requests" in done.orders[0]
         assert [batch.request_count for batch in _batches(bench)] == [6, 1]
         assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
-        assert len(list(bench.sandbox.books().billed())) == 6
+        assert len(list(bench.sandbox.billing_log().billed())) == 6
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_what_failed_or_never_came_long_before_is_run_once_before_the_deadline(
         assert [result["outcome"] for result in results] == ["succeeded"] * 6
         (delivered,) = bench.engine.context.folder.staging.iterdir()
         assert delivered.read_text().count('"outcome":"succeeded"') == 6
-        assert len(list(bench.sandbox.books().billed())) == billed
+        assert len(list(bench.sandbox.billing_log().billed())) == billed
 
 
 @pytest.mark.parametrize(("fault", "runs", "billed"), [("drop", 1, 3), ("529", 7, 0)])
@@ -116,7 +116,7 @@ def test_a_lost_synchronous_answer_is_not_paid_for_again_and_a_busy_api_is_asked
         bench.sandbox.faults.add(f"messages:{fault}")
         _run(bench, hours=16)
         assert [batch.kind for batch in _batches(bench)].count(Kind.SYNC) == runs
-        assert len(list(bench.sandbox.books().billed())) == billed
+        assert len(list(bench.sandbox.billing_log().billed())) == billed
 
 
 def test_what_an_operator_cancelled_is_not_run_though_another_request_failed(
@@ -165,11 +165,11 @@ def test_where_the_cancel_never_ends_the_last_moment_pays_for_an_answer_in_time(
         kinds = [event.kind for event in views.events(ledger)]
         assert "batch.may_be_paid_twice" in kinds
         assert digest_views.due_before(ledger, "2027") == []
-        (book,) = bench.sandbox.books().batches
+        (book,) = bench.sandbox.billing_log().batches
         bench.sandbox.end(book.batch_id, dict.fromkeys(book.custom_ids, "succeeded"))
         _run(bench, hours=1)
         late = _batches(bench)[0]
-        assert late.counts.succeeded == len(bench.sandbox.books().batches[0].billed) == 6
+        assert late.counts.succeeded == len(bench.sandbox.billing_log().batches[0].billed) == 6
         assert late.surplus_nano == late.cost_nano
         told = digest(ledger, since=START, now=bench.clock.now())
         assert any(line.startswith("Paid twice: $") for line in lines(told))

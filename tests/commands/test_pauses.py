@@ -52,7 +52,7 @@ def test_nothing_is_sent_of_a_paused_workflow_until_it_is_resumed(bench: Bench) 
     submitted = bench.submit(3)
     assert "paused since" in (submitted.trouble or "")
     bench.pass_after(900)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     other = bench.engine.submit(some_requests(1, "nightly-eval"), Order(tag="other"))
     assert other.trouble is None
     _give(bench, Verb.RESUME, FEED)
@@ -60,7 +60,7 @@ def test_nothing_is_sent_of_a_paused_workflow_until_it_is_resumed(bench: Bench) 
     bench.pass_after(60)
     results = list(bench.engine.results(submitted.submission.key))
     assert [result["outcome"] for result in results] == ["succeeded"] * 3
-    assert bench.sandbox.books().creates == 3
+    assert bench.sandbox.billing_log().creates == 3
 
 
 def test_what_waits_for_a_new_batch_waits_on_while_paused(bench: Bench) -> None:
@@ -75,7 +75,7 @@ def test_what_waits_for_a_new_batch_waits_on_while_paused(bench: Bench) -> None:
     planner.give(bench.engine.context, planned, delay=timedelta())
     bench.pass_after(60)
     bench.pass_after(60)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
     assert views.statuses_of(bench.engine.context.ledger, submission) == {RequestStatus.WAITING: 2}
     again = planner.plan(bench.engine.context, Wish(verb=Verb.RESUME, wanted=Filter(names=(FEED,))))
@@ -116,7 +116,7 @@ def test_a_deadline_is_kept_while_paused(bench: Bench) -> None:
     _pause(bench)
     key = bench.submit(2, deadline=bench.clock.now() + timedelta(hours=5)).submission.key
     bench.pass_after(2 * 3600)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     for _ in range(3):
         bench.pass_after(1800)
     (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
@@ -128,7 +128,7 @@ def test_a_deadline_is_kept_while_paused(bench: Bench) -> None:
 def test_a_job_that_answers_at_once_when_a_batch_fails_waits_too(bench: Bench) -> None:
     _pause(bench)
     bench.submit(2, on_failure=OnFailure.SYNC)
-    assert len(bench.sandbox.books().messages) == 0
+    assert len(bench.sandbox.billing_log().messages) == 0
 
 
 def test_the_receipt_of_a_pause_says_what_is_due(bench: Bench) -> None:

@@ -142,7 +142,7 @@ def test_a_submission_that_is_never_batched_is_refused_with_its_reason(
         with pytest.raises(NeverBatched, match="is never batched: "):
             bench.engine.submit(some_requests(2), order)
         assert views.totals(bench.engine.context.ledger).requests == 0
-        assert bench.sandbox.books().creates == 0
+        assert bench.sandbox.billing_log().creates == 0
         assert not list(folder.spool.glob("*"))
 
 

@@ -39,7 +39,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Generator[Day, None, None]:
         terminal = Terminal(root / "home", address)
         assert terminal.run("--poll", "--json").json()["sent"] == len(PROGRAMS)
         polled = terminal.run("--poll", "--json")
-        yield Day(terminal, submitted, again, polled, sandbox.books().creates)
+        yield Day(terminal, submitted, again, polled, sandbox.billing_log().creates)
 
 
 def test_every_job_that_is_to_move_has_its_example() -> None:
@@ -78,6 +78,6 @@ def test_with_a_key_a_job_sends_at_once_what_its_own_folder_holds(tmp_path: Path
         terminal = Terminal(tmp_path / "home", address)
         program = str(EXAMPLES / "titan_daily_feed.py")
         assert terminal.python(program, "--input", str(folder)).code == 0
-        assert sandbox.books().creates == 1
+        assert sandbox.billing_log().creates == 1
         done = terminal.python(program, "--collect")
         assert len(done.out.splitlines()) == 3

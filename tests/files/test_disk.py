@@ -48,7 +48,7 @@ def test_a_submit_on_a_full_disk_is_one_line_and_can_be_made_again(
     bench.submit(40)
     rest(bench)
     check_once(bench, 40)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
 
 
 @pytest.mark.parametrize("octets", [0, 500, 3_000, 20_000, 60_000, 150_000, 400_000])

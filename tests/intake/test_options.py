@@ -131,7 +131,7 @@ def test_a_five_minute_mark_is_upgraded_and_a_repeated_call_is_still_the_same(
     assert (again.repeated, again.submission.key) == (True, first.submission.key)
     bench.pass_after(60)
     assert [result["outcome"] for result in bench.engine.results("t")] == ["succeeded"]
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
 
 
 def test_without_the_jobs_word_a_five_minute_mark_is_refused(bench: Bench) -> None:
@@ -203,7 +203,7 @@ def test_a_model_that_nobody_knows_is_taken_with_a_warning(bench: Bench) -> None
         ),
         "Model 'my-own' is not known here; the API will judge it.",
     )
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
 
 
 def test_a_model_that_titan_toml_has_a_price_for_is_known(bench: Bench) -> None:
@@ -229,10 +229,10 @@ def test_what_it_says_of_a_close_deadline_comes_true(tmp_path: Path) -> None:
         deadline = START + timedelta(minutes=150)
         bench.engine.submit(some_requests(3), Order(tag="t", deadline=deadline))
         bench.pass_after(29 * 60)
-        assert len(bench.sandbox.books().messages) == 0
+        assert len(bench.sandbox.billing_log().messages) == 0
         bench.pass_after(61)
         bench.pass_after(60)
-        assert len(bench.sandbox.books().messages) == 3
+        assert len(bench.sandbox.billing_log().messages) == 3
 
 
 def test_the_history_of_the_workflow_says_what_is_too_close(tmp_path: Path) -> None:

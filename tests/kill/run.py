@@ -1,7 +1,7 @@
 """kill -9 on real processes over a real loopback sandbox: `python tests/kill/run.py --kills 1000`.
 
 Submitters and pollers are killed at random moments while others run. Then it heals, and the
-ledger and its files are compared with the sandbox's own books.
+ledger and its files are compared with the sandbox's own billing log.
 """
 
 import argparse
@@ -140,7 +140,7 @@ def _findings(
 def _posted_and_paid_once(
     ledger: sqlite3.Connection, sandbox: Sandbox, truth: Truth
 ) -> Iterator[str]:
-    posts = Counter(post.custom_ids for post in sandbox.books().posts)
+    posts = Counter(post.custom_ids for post in sandbox.billing_log().posts)
     yield from (f"P4: posted {n} times: {ids[0]}" for ids, n in posts.items() if n > 1)
     paid = Counter(
         custom_id

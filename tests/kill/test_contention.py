@@ -38,4 +38,4 @@ def test_eight_processes_hammer_one_ledger_without_an_error(tmp_path: Path) -> N
                 engine.context.clock.sleep(300)
             totals = views.totals(engine.context.ledger)
     assert (totals.requests, totals.succeeded) == (expected, expected)
-    assert sandbox.books().creates == PROCESSES // 2 * JOBS
+    assert sandbox.billing_log().creates == PROCESSES // 2 * JOBS

@@ -45,7 +45,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers_and_nothing_is_sent(home:
             bench.submit(2, tag="second")
         assert re.search(r"\$0\.0\d+ is spent or booked, this may add \$0\.0", str(raised.value))
         assert "the limit is $0.0020" in str(raised.value)
-        assert bench.sandbox.books().creates == 1
+        assert bench.sandbox.billing_log().creates == 1
         assert views.totals(bench.engine.context.ledger).requests == 2
         assert len(list(bench.folder.spool.iterdir())) == 1
 

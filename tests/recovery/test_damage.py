@@ -53,7 +53,7 @@ def test_what_was_collected_is_there_again_with_its_costs(bench: Bench) -> None:
     assert results(bench, key) == results(bench, "daily-feed") == before
     rest(bench)
     check_books(bench)
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     assert [json.loads(line)["params"] for line in mirror.splitlines()] == [
         json.loads(line)["params"]
         for line in bench.folder.errors_mirror.read_text("utf-8").splitlines()
@@ -68,7 +68,7 @@ def test_what_runs_at_the_api_goes_on(bench: Bench) -> None:
     assert (done.open, done.missing) == (1, 0)
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     check_books(bench)
 
 
@@ -81,7 +81,7 @@ def test_an_unanswered_create_is_found_or_proved_absent(
     _rebuilt(bench)
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-    assert bench.sandbox.books().creates == creates
+    assert bench.sandbox.billing_log().creates == creates
     check_books(bench)
 
 
@@ -92,7 +92,7 @@ def test_what_nobody_remembers_is_missing_and_not_sent(bench: Bench) -> None:
     assert (done.submissions, done.missing) == (1, 3)
     rest(bench)
     assert requests(bench) == {RequestStatus.MISSING: 3}
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
     assert "may have run" in (batches(bench)[0].last_error or "")
 
 
@@ -147,7 +147,7 @@ def test_a_damaged_ledger_is_found_refused_and_rebuilt(tmp_path: Path) -> None:
         assert Path(done.json()["kept"]).exists()
         assert terminal.run("doctor", "--check").code == 0
         assert len(terminal.run("results", key, "--json").lines()) == 3
-        assert sandbox.books().creates == 1
+        assert sandbox.billing_log().creates == 1
 
 
 def _submitted(terminal: Terminal, folder: Path, sandbox: Sandbox) -> str:
@@ -155,7 +155,7 @@ def _submitted(terminal: Terminal, folder: Path, sandbox: Sandbox) -> str:
     path.write_text("".join(json.dumps(request) + "\n" for request in some_requests(3)))
     key = terminal.run("submit", str(path)).out.strip()
     assert terminal.run("--poll").code == 0
-    assert sandbox.books().creates == 1
+    assert sandbox.billing_log().creates == 1
     return key
 
 

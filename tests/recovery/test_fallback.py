@@ -34,7 +34,7 @@ def test_a_queued_submission_is_kept_without_a_call_and_sent_by_the_next_pass(
     break_it(home)
     key = titan_batch.submit(some_requests(3), tag="daily-feed")
     assert titan_batch.poll_and_collect(key) is None
-    assert (sandbox.books().creates, sandbox.books().messages) == (0, ())
+    assert (sandbox.billing_log().creates, sandbox.billing_log().messages) == (0, ())
     heal(home)
     assert poll().sent == 1
     poll()
@@ -42,7 +42,7 @@ def test_a_queued_submission_is_kept_without_a_call_and_sent_by_the_next_pass(
     assert results is not None
     assert [row["custom_id"] for row in results] == [r["custom_id"] for r in some_requests(3)]
     assert fallback_file.waiting(Folder(home)) == []
-    assert sandbox.books().creates == 1
+    assert sandbox.billing_log().creates == 1
     assert titan_batch.reconcile("daily-feed")["submissions"] == [key]
 
 
@@ -55,7 +55,7 @@ def test_policy_sync_answers_inline_and_the_next_pass_takes_the_answers_in(
     before = titan_batch.poll_and_collect(key)
     assert before is not None
     assert all(row["text"] and row["cost_usd"] > 0 and row["batch_id"] == key for row in before)
-    assert len(sandbox.books().messages) == 3
+    assert len(sandbox.billing_log().messages) == 3
     heal(home)
     summary = poll()
     assert (summary.sent, summary.collected, summary.results) == (0, 1, 3)
@@ -66,8 +66,8 @@ def test_policy_sync_answers_inline_and_the_next_pass_takes_the_answers_in(
     ]
     (batch,) = titan_batch.reconcile("daily-feed")["batches"]
     assert (batch["kind"], batch["status"], batch["savings_usd"]) == ("sync", "ended", 0)
-    assert sandbox.books().creates == 0
-    assert len(sandbox.books().messages) == 3
+    assert sandbox.billing_log().creates == 0
+    assert len(sandbox.billing_log().messages) == 3
 
 
 def test_a_job_that_is_started_again_finds_its_rescue_and_pays_nothing_twice(
@@ -76,7 +76,7 @@ def test_a_job_that_is_started_again_finds_its_rescue_and_pays_nothing_twice(
     corrupt(home)
     first = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
     assert titan_batch.submit(some_requests(2), tag="t", on_failure="sync") == first
-    assert len(sandbox.books().messages) == 2
+    assert len(sandbox.billing_log().messages) == 2
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -104,7 +104,7 @@ def test_what_the_ledger_knows_already_is_not_sent_again(home: Path, sandbox: Sa
     (home / "titan.db").write_bytes(ledger)
     poll()
     assert titan_batch.poll_and_collect(rescued) == titan_batch.poll_and_collect(key)
-    assert sandbox.books().creates == 1
+    assert sandbox.billing_log().creates == 1
     assert titan_batch.reconcile("t")["submissions"] == [key]
 
 
@@ -122,7 +122,7 @@ def test_answers_that_the_ledger_has_too_are_shown_as_paid_twice(
     with open_engine(from_environment(), actor="test") as engine:
         totals = views.totals(engine.context.ledger)
     assert totals.surplus_nano > 0
-    assert len(sandbox.books().messages) == 2
+    assert len(sandbox.billing_log().messages) == 2
 
 
 def test_a_row_that_fails_inline_is_errored_and_the_rest_is_answered(
@@ -146,7 +146,7 @@ def test_what_surely_was_not_asked_waits_for_a_batch(home: Path, sandbox: Sandbo
     poll()
     poll()
     assert {row["outcome"] for row in titan_batch.poll_and_collect(key) or []} == {"succeeded"}
-    assert (len(sandbox.books().messages), sandbox.books().creates) == (0, 1)
+    assert (len(sandbox.billing_log().messages), sandbox.billing_log().creates) == (0, 1)
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -171,11 +171,11 @@ def test_an_answer_behind_one_that_a_kill_has_cut_short_is_kept(
     (file,) = fallback_file.waiting(Folder(home))
     file.path.write_bytes(file.path.read_bytes()[:-40])
     assert titan_batch.submit(some_requests(2), tag="t", on_failure="sync") == key
-    assert len(sandbox.books().messages) == 3
+    assert len(sandbox.billing_log().messages) == 3
     assert len(list(file.answers())) == 2
     heal(home)
     poll()
-    assert len(sandbox.books().messages) == 3
+    assert len(sandbox.billing_log().messages) == 3
 
 
 def test_a_file_that_is_being_answered_is_left_alone(home: Path, sandbox: Sandbox) -> None:
@@ -185,7 +185,7 @@ def test_a_file_that_is_being_answered_is_left_alone(home: Path, sandbox: Sandbo
     heal(home)
     with file.held():
         assert poll().sent == 0
-    assert sandbox.books().creates == 0
+    assert sandbox.billing_log().creates == 0
     assert poll().sent == 1
 
 
@@ -235,7 +235,7 @@ def test_a_defect_of_the_helper_keeps_the_requests(
     poll()
     assert len(titan_batch.poll_and_collect(key) or []) == 1
     assert home.is_dir()
-    assert sandbox.books().creates == 1
+    assert sandbox.billing_log().creates == 1
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -279,7 +279,7 @@ def test_a_call_that_lies_in_another_place_already_is_not_kept_twice(
     corrupt(home)
     assert titan_batch.submit(some_requests(2), tag="t", on_failure="sync") == first
     assert len(fallback_file.waiting(Folder(home))) == 1
-    assert len(sandbox.books().messages) == 2
+    assert len(sandbox.billing_log().messages) == 2
 
 
 @pytest.mark.parametrize("break_it", BREAKS)
@@ -300,4 +300,4 @@ def test_a_reconcile_without_a_ledger_says_so_and_takes_no_job_down(
     assert kept in found["submissions"]
     assert found["by_status"]["waiting"] == 3
     assert (found["finished"], found["cost_usd"]) == (False, None)
-    assert sandbox.books().creates == 0
+    assert sandbox.billing_log().creates == 0

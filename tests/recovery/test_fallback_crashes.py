@@ -64,7 +64,7 @@ def _check(home: Path, number: int, *, answered: bool) -> bool:
         died = _dies_in_a_pass(bench, number)
         rest(bench)
         assert requests(bench) == {RequestStatus.SUCCEEDED: 3}, number
-        assert len(list(bench.sandbox.books().billed())) == 3, number
+        assert len(list(bench.sandbox.billing_log().billed())) == 3, number
         assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3
         assert fallback_file.waiting(bench.folder) == []
         left = [path.name for path in bench.folder.results.glob("*") if path.suffix != ".jsonl"]
@@ -100,7 +100,7 @@ def _inline_check(home: Path, number: int) -> bool:
         bench.engine.submit(some_requests(3), Order(tag="t", on_failure=OnFailure.SYNC))
         rest(bench)
         assert requests(bench) == {RequestStatus.SUCCEEDED: 3}, number
-        assert len(list(bench.sandbox.books().billed())) == 3, number
+        assert len(list(bench.sandbox.billing_log().billed())) == 3, number
     return died
 
 

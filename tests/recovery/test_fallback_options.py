@@ -28,7 +28,7 @@ def test_what_was_rescued_counts_for_the_budget(home: Path, sandbox: Sandbox) ->
     assert poll().sent == 1
     with pytest.raises(titan_batch.PayloadError, match="is spent or booked"):
         titan_batch.submit(some_requests(2), tag="second")
-    assert sandbox.books().creates == 1
+    assert sandbox.billing_log().creates == 1
 
 
 def test_what_was_rescued_and_does_not_fit_stays_until_it_does(
@@ -43,7 +43,7 @@ def test_what_was_rescued_and_does_not_fit_stays_until_it_does(
     (home / "titan.db").write_bytes(ledger)
     (trouble,) = (trouble for trouble in poll().troubles if "rescue" in trouble)
     assert "stays: Over the budget of the day" in trouble
-    assert sandbox.books().creates == 1
+    assert sandbox.billing_log().creates == 1
     # What the first one really cost is far less than what was booked for it.
     poll()
     poll()
@@ -75,7 +75,7 @@ def test_what_the_job_says_holds_for_a_rescue_too(home: Path, sandbox: Sandbox) 
         "sync",
     )
     assert header.deadline_ts is not None
-    assert len(sandbox.books().messages) == 1
+    assert len(sandbox.billing_log().messages) == 1
     heal(home)
     poll()
     poll()

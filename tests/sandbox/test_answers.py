@@ -140,12 +140,12 @@ def test_the_books_bill_exactly_what_the_results_say() -> None:
     batch_id = desk.create(*(f"r-{n}" for n in range(30)))
     foreign = desk.sandbox.add_foreign(["x"])
     lines = desk.lines(batch_id)
-    billed = {r.custom_id: r for r in desk.sandbox.books().billed() if r.batch_id == batch_id}
+    billed = {r.custom_id: r for r in desk.sandbox.billing_log().billed() if r.batch_id == batch_id}
     assert set(billed) == {name for name, line in lines.items() if line["type"] == "succeeded"}
     for name, row in billed.items():
         assert row.usage == lines[name]["message"]["usage"]
         assert row.model == lines[name]["message"]["model"]
-    book = {book.batch_id: book for book in desk.sandbox.books().batches}[foreign]
+    book = {book.batch_id: book for book in desk.sandbox.billing_log().batches}[foreign]
     assert book.foreign
     assert desk.retrieve(foreign)["id"] == foreign
 
@@ -159,7 +159,7 @@ def test_a_hundred_thousand_rows_are_kept_small() -> None:
         '{"requests":[' + ",".join(one.replace("%d", str(n)) for n in range(count)) + "]}"
     ).encode()
     batch_id = desk.json("POST", "/v1/messages/batches", body)["id"]
-    [batch] = desk.sandbox._provider.everything(desk.clock.now())
+    [batch] = desk.sandbox._provider.all_batches(desk.clock.now())
     assert len(batch.rows._block) < len(body) / 3
     answer = desk.call("GET", f"/v1/messages/batches/{batch_id}/results")
     assert not isinstance(answer.body, bytes)

@@ -93,7 +93,7 @@ def test_a_bad_create_is_refused_as_a_whole(body: Any, message: str) -> None:
     assert told["error"] == {"type": "invalid_request_error", "message": message}
     assert told["request_id"] == answer.headers["request-id"]
     assert desk.json("GET", BATCHES)["data"] == []
-    assert desk.sandbox.books().creates == 1
+    assert desk.sandbox.billing_log().creates == 1
 
 
 def test_a_body_that_is_no_json_is_told_so() -> None:

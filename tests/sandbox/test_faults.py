@@ -53,7 +53,7 @@ def test_a_refused_create_has_no_effect(status: int) -> None:
     assert error.status_code == status
     assert error.response.headers["retry-after"] == "30"
     assert listed(desk) == 0
-    assert [post.custom_ids for post in desk.sandbox.books().posts] == [("a",)]
+    assert [post.custom_ids for post in desk.sandbox.billing_log().posts] == [("a",)]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_create_that_never_arrived_has_no_effect(what: str, cause: type[Except
     error = try_create(desk)
     assert isinstance(error.__cause__, cause)
     assert listed(desk) == 0
-    assert desk.sandbox.books().creates == 0
+    assert desk.sandbox.billing_log().creates == 0
 
 
 def test_a_create_can_take_effect_late() -> None:
@@ -256,7 +256,7 @@ def test_a_row_can_succeed_and_be_useless(what: str, stop: str) -> None:
     lines = desk.lines(desk.create(*IDS))
     stops = {name: line["message"]["stop_reason"] for name, line in lines.items()}
     assert {name for name, reason in stops.items() if reason == stop} == {"r-3"}
-    assert len(list(desk.sandbox.books().billed())) == 10
+    assert len(list(desk.sandbox.billing_log().billed())) == 10
 
 
 @pytest.mark.parametrize("call", [call for call in CALLS if call not in {"row", "any"}])

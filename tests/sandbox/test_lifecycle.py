@@ -67,7 +67,7 @@ def test_a_cancel_keeps_what_had_run() -> None:
     assert counts["succeeded"] > 0
     assert counts["canceled"] > 0
     assert counts["succeeded"] + counts["canceled"] == 40
-    billed = {row.custom_id for row in desk.sandbox.books().billed()}
+    billed = {row.custom_id for row in desk.sandbox.billing_log().billed()}
     succeeded = {name for name, line in desk.lines(batch_id).items() if line["type"] == "succeeded"}
     assert billed == succeeded
 
@@ -131,7 +131,7 @@ def test_only_an_ended_batch_can_be_deleted_and_only_once() -> None:
     assert desk.call("DELETE", f"{BATCHES}/{batch_id}").status == 404
     assert desk.call("GET", f"{BATCHES}/{batch_id}").status == 404
     assert desk.json("GET", BATCHES)["data"] == []
-    assert len(list(desk.sandbox.books().billed())) == 1
+    assert len(list(desk.sandbox.billing_log().billed())) == 1
 
 
 def test_a_test_can_force_what_becomes_of_rows() -> None:
@@ -188,7 +188,7 @@ def test_a_full_queue_refuses_the_whole_create() -> None:
     assert told["error"]["type"] == "rate_limit_error"
     desk.sandbox.end(batch_id)
     assert desk.create("later")
-    assert [post.status for post in desk.sandbox.books().posts] == [200, 429, 200]
+    assert [post.status for post in desk.sandbox.billing_log().posts] == [200, 429, 200]
 
 
 def test_calls_per_minute_are_limited_and_refill() -> None:

@@ -95,7 +95,7 @@ def test_the_default_retries_make_three_batches_of_one_lost_answer() -> None:
     desk = a_desk("create:500-after:retry=0.001")
     with pytest.raises(anthropic.InternalServerError):
         desk.sdk().with_options(max_retries=2).messages.batches.create(requests=requests("a"))
-    assert desk.sandbox.books().creates == 3
+    assert desk.sandbox.billing_log().creates == 3
 
 
 def test_a_message_is_answered_and_billed() -> None:
@@ -108,7 +108,7 @@ def test_a_message_is_answered_and_billed() -> None:
     again = sdk.messages.create(model=HAIKU, max_tokens=200, messages=question)
     assert again.content == answer.content
     assert again.id != answer.id
-    assert [row.batch_id for row in desk.sandbox.books().billed("default")] == [None, None]
+    assert [row.batch_id for row in desk.sandbox.billing_log().billed("default")] == [None, None]
 
 
 @pytest.mark.parametrize(

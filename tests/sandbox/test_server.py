@@ -12,7 +12,7 @@ from support.sandbox_client import BATCHES, START, create_body
 from core.clock import ManualClock
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.http.server import running
-from titan_console.sandbox.model.accelerated_clock import WarpClock
+from titan_console.sandbox.model.accelerated_clock import AcceleratedClock
 from titan_console.sandbox.model.timing import Plan
 
 HEADERS = {"x-api-key": "k", "anthropic-version": "2026-10-21"}
@@ -20,7 +20,7 @@ HEADERS = {"x-api-key": "k", "anthropic-version": "2026-10-21"}
 
 @pytest.fixture
 def sandbox() -> Sandbox:
-    return Sandbox(WarpClock(ManualClock(START)), plan=Plan.seconds(60, 60))
+    return Sandbox(AcceleratedClock(ManualClock(START)), plan=Plan.seconds(60, 60))
 
 
 @pytest.fixture
@@ -129,9 +129,9 @@ def test_the_control_surface_steers_and_shows(http: httpx2.Client) -> None:
     batch_id = http.post(BATCHES, json=create_body(["a"])).json()["id"]
     [ended] = http.post(f"/sandbox/end/{batch_id}").json()
     assert ended["processing_status"] == "ended"
-    books = http.get("/sandbox/books").json()
-    assert books["creates"] == 1
-    assert books["batches"][0]["billed"][0]["custom_id"] == "a"
+    billing_log = http.get("/sandbox/billing_log").json()
+    assert billing_log["creates"] == 1
+    assert billing_log["batches"][0]["billed"][0]["custom_id"] == "a"
     assert http.post("/sandbox/end/nope").status_code == 404
     assert http.post("/sandbox/advance", params={"seconds": "-1"}).status_code == 400
 
@@ -148,7 +148,7 @@ def test_faults_are_switched_over_http(http: httpx2.Client) -> None:
 
 def test_a_warped_clock_runs_faster_and_can_be_pushed() -> None:
     base = ManualClock(START)
-    clock = WarpClock(base, speed=60)
+    clock = AcceleratedClock(base, speed=60)
     base.advance(2)
     assert clock.monotonic() == 120
     clock.advance(30)
@@ -156,4 +156,4 @@ def test_a_warped_clock_runs_faster_and_can_be_pushed() -> None:
     clock.sleep(60)
     assert base.monotonic() == 3
     with pytest.raises(ValueError, match="time must move forward"):
-        WarpClock(base, speed=0)
+        AcceleratedClock(base, speed=0)

@@ -1,4 +1,4 @@
-"""What must hold at the end of every history: the API's books against the ledger and the files."""
+"""Checks at the end of every history: the billing log against the ledger and the files."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -170,7 +170,7 @@ def _sums(ledger: sqlite3.Connection) -> Iterator[str]:
 
 def _one_post_each(world: World) -> Iterator[str]:
     posts: Counter[str] = Counter()
-    for post in world.sandbox.books().posts:
+    for post in world.sandbox.billing_log().posts:
         for nonce in {custom_id.rpartition("-")[2] for custom_id in post.custom_ids}:
             posts[nonce] += 1
     for nonce, count in posts.items():

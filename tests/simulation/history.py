@@ -168,7 +168,9 @@ def _add_foreign(world: World) -> None:
 
 def _meddle(world: World) -> None:
     """Somebody ends or cancels one of our batches with another tool."""
-    ours = [book for book in world.sandbox.books().batches if not book.foreign and not book.ended]
+    ours = [
+        book for book in world.sandbox.billing_log().batches if not book.foreign and not book.ended
+    ]
     if not ours:
         return
     book = world.rng.choice(ours)

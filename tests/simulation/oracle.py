@@ -36,8 +36,8 @@ class Truth:
 
 def read_truth(sandbox: Sandbox) -> Truth:
     """Read the provider's memory, which no fault touches."""
-    batches = [b for b in sandbox._provider.everything(sandbox._time.now()) if not b.foreign]
-    billed = {row.batch_id: 0 for row in sandbox.books().billed()}
+    batches = [b for b in sandbox._provider.all_batches(sandbox._time.now()) if not b.foreign]
+    billed = {row.batch_id: 0 for row in sandbox.billing_log().billed()}
     assert billed.keys() <= {batch.id for batch in sandbox._provider._batches.values()}
     return Truth(
         ours={batch.id: _rows(batch) for batch in batches},

@@ -66,7 +66,7 @@ class Verbs(RuleBasedStateMachine):
 
     @rule()
     def end_a_batch(self) -> None:
-        for batch in self.world.sandbox.books().batches:
+        for batch in self.world.sandbox.billing_log().batches:
             if not batch.ended and not batch.foreign:
                 self.world.sandbox.end(batch.batch_id)
                 return

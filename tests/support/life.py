@@ -1,4 +1,4 @@
-"""What the engine's tests ask of a bench: to come to rest, and whether the books agree."""
+"""What the engine's tests ask of a bench: to come to rest, and whether the ledger equals the bill."""
 
 import json
 from collections import Counter
@@ -63,9 +63,9 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
 
 def our_bill(bench: Bench) -> list[BilledRow]:
     """Every answer that the provider bills for our batches."""
-    books = bench.sandbox.books()
-    foreign = {book.batch_id for book in books.batches if book.foreign}
-    return [row for row in books.billed() if row.batch_id not in foreign]
+    billing_log = bench.sandbox.billing_log()
+    foreign = {book.batch_id for book in billing_log.batches if book.foreign}
+    return [row for row in billing_log.billed() if row.batch_id not in foreign]
 
 
 def billed_nano(bench: Bench) -> int:

@@ -47,7 +47,7 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
         await until_shown(pilot, "Replay 3 requests in 8 s · z takes it back")
         bench.clock.advance(3)
         await until_shown(pilot, "in 5 s")
-        assert bench.sandbox.books().creates == 1
+        assert bench.sandbox.billing_log().creates == 1
         bench.clock.advance(6)
         await until_shown(pilot, "✓ Replay 3 requests: 3 of 3 requests are asked again")
         bench.pass_after(60)
@@ -79,7 +79,7 @@ async def test_z_takes_it_back_while_the_countdown_runs(bench: Bench) -> None:
         bench.clock.advance(60)
         await pilot.pause(1)
     assert [command.state for command in given(bench)] == [CommandState.WITHDRAWN]
-    assert bench.sandbox.books().creates == 1
+    assert bench.sandbox.billing_log().creates == 1
 
 
 async def test_of_another_pass_nothing_is_said_once_the_order_is_done(bench: Bench) -> None:

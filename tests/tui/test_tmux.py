@@ -35,7 +35,7 @@ def test_a_batch_appears_and_ends_on_the_screen_as_others_write(pane: Pane, tmp_
         screen = pane.until("morning-feed", "in progress")
         assert "Open batches 1" in screen
 
-        sandbox.end(sandbox.books().batches[0].batch_id)
+        sandbox.end(sandbox.billing_log().batches[0].batch_id)
         terminal.run("--poll")
         screen = pane.until("collected", "LIVE")
         assert "Nothing is open" in screen

@@ -70,7 +70,7 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         pane.until("Replay 2 requests in ", "z takes it back")
         pane.press("z")
         pane.until("Replay 2 requests: taken back")
-        assert sandbox.books().creates == 1
+        assert sandbox.billing_log().creates == 1
 
         pane.press("R")
         pane.until("2 to confirm")
@@ -87,7 +87,7 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         pane.until("in progress", without="poller running now")
         assert a_pass(under).wait() == 0
         pane.until("Nothing is open.", "No errors: all is well.", "Last 2 ended")
-        assert sandbox.books().creates == 2
+        assert sandbox.billing_log().creates == 2
         pane.press("q")
         assert pane.is_over()
 

@@ -8,18 +8,18 @@ from threading import RLock
 import msgspec
 
 from core.clock import Clock
-from titan_console.sandbox.answers.billing_log import BilledRow, Books, Post, batch_book
+from titan_console.sandbox.answers.billing_log import BilledRow, BillingLog, Post, billed_batch
 from titan_console.sandbox.answers.messages import message_response
 from titan_console.sandbox.answers.results import message, usage
 from titan_console.sandbox.answers.results_file import results_response
 from titan_console.sandbox.answers.texts import compose
 from titan_console.sandbox.call import Call
-from titan_console.sandbox.faults.effects import damaged, failed, refusal
 from titan_console.sandbox.faults.kinds import Stage
 from titan_console.sandbox.faults.profile import Fault, Faults
-from titan_console.sandbox.model.accelerated_clock import WarpClock
+from titan_console.sandbox.faults.responses import corrupted, early_response, no_response
+from titan_console.sandbox.model.accelerated_clock import AcceleratedClock
 from titan_console.sandbox.model.envelopes import (
-    ApiError,
+    ErrorResponse,
     common_headers,
     error_response,
     json_response,
@@ -28,11 +28,11 @@ from titan_console.sandbox.model.envelopes import (
 from titan_console.sandbox.model.http_messages import BodyTooLargeError, HttpRequest, HttpResponse
 from titan_console.sandbox.model.ids import make_id
 from titan_console.sandbox.model.lifecycle import Batch, describe
-from titan_console.sandbox.model.limits import Limits, Meter
+from titan_console.sandbox.model.limits import Limits, RateLimiter
 from titan_console.sandbox.model.provider import Provider
 from titan_console.sandbox.model.rows import Rows
 from titan_console.sandbox.model.timing import Plan
-from titan_console.sandbox.rules.access import DEFAULT_WORKSPACE, Access, read_terms
+from titan_console.sandbox.rules.access import DEFAULT_WORKSPACE, Access, read_call_options
 from titan_console.sandbox.rules.create import (
     MAX_BODY,
     MAX_MESSAGE_BODY,
@@ -40,10 +40,10 @@ from titan_console.sandbox.rules.create import (
     read_custom_ids,
     read_object,
 )
-from titan_console.sandbox.rules.intake import Intake, sync_row
 from titan_console.sandbox.rules.listing import page
 from titan_console.sandbox.rules.routes import Route, find_route
-from titan_console.sandbox.rules.rows import SAMPLING_REMOVED, Terms
+from titan_console.sandbox.rules.row_builder import RowBuilder, sync_row
+from titan_console.sandbox.rules.rows import SAMPLING_REMOVED, CallOptions
 
 _POLL_AGAIN = {"retry-after": "10"}
 
@@ -64,14 +64,14 @@ class Sandbox:
         """Open for business; `keys` maps API keys to workspace names, None takes any key."""
         self.clock = clock
         # The provider's time runs evenly, whatever is done to the time of day on this machine.
-        self._time = WarpClock(clock)
+        self._time = AcceleratedClock(clock)
         self.seed = seed
         self.plan = plan or Plan.instant()
         self.faults = faults or Faults(seed=seed)
         limits = limits or Limits()
         self._access = Access(keys, seed)
         self._provider = Provider(seed, limits)
-        self._meter = Meter(limits, clock.now())
+        self._rate_limiter = RateLimiter(limits, clock.now())
         self._posts: list[Post] = []
         self._messages: list[BilledRow] = []
         self._calls = 0
@@ -85,13 +85,13 @@ class Sandbox:
             with self._lock:
                 fault = self.faults.pick(route.call, route.batch_id)
             if fault and fault.stage is Stage.BEFORE:
-                return self._refuse(request, route, fault, request_id)
+                return self._answer_early(request, route, fault, request_id)
             answer = self._answer(request, route, fault, request_id)
             if fault and fault.stage is Stage.AFTER:
-                answer = self._damage(request, fault, answer, request_id)
+                answer = self._corrupt(request, fault, answer, request_id)
         except BodyTooLargeError:
             return too_large_response()
-        except ApiError as error:
+        except ErrorResponse as error:
             return error_response(error, request_id, common_headers(request_id))
         return answer
 
@@ -111,7 +111,7 @@ class Sandbox:
         messages = [{"role": "user", "content": "Somebody else's question."}]
         params = {"model": model, "max_tokens": 64, "messages": messages}
         raw = msgspec.json.encode(params)
-        intake = Intake(self.seed, Terms(SAMPLING_REMOVED))
+        intake = RowBuilder(self.seed, CallOptions(SAMPLING_REMOVED))
         rows = Rows(intake.row(custom_id, raw) for custom_id in custom_ids)
         with self._lock:
             now = self._time.now()
@@ -122,19 +122,19 @@ class Sandbox:
         """Every batch of every workspace as the API would show it, oldest first."""
         with self._lock:
             now = self._time.now()
-            return [describe(batch, now, "") for batch in self._provider.everything(now)]
+            return [describe(batch, now, "") for batch in self._provider.all_batches(now)]
 
-    def books(self) -> Books:
+    def billing_log(self) -> BillingLog:
         """What was received and what is billed."""
         with self._lock:
-            books = tuple(map(batch_book, self._provider.everything(self._time.now())))
+            billing_log = tuple(map(billed_batch, self._provider.all_batches(self._time.now())))
             posts, messages = tuple(self._posts), tuple(self._messages)
-        sent = {book.batch_id: book.custom_ids for book in books}
+        sent = {book.batch_id: book.custom_ids for book in billing_log}
         filled = (
             replace(post, custom_ids=sent.get(post.batch_id or "", post.custom_ids))
             for post in posts
         )
-        return Books(posts=tuple(filled), batches=books, messages=messages)
+        return BillingLog(posts=tuple(filled), batches=billing_log, messages=messages)
 
     def _next_request_id(self) -> str:
         with self._lock:
@@ -149,15 +149,15 @@ class Sandbox:
         try:
             workspace = self._access.workspace(request)
             headers |= self._access.headers(workspace)
-            terms = read_terms(request, batch=route.call != "messages")
+            options = read_call_options(request, batch=route.call != "messages")
             with self._lock:
                 now = self._time.now()
                 if route.call != "messages":
-                    self._meter.take(now)
-                headers |= self._meter.headers()
-            call = Call(request, route, fault, request_id, workspace, terms, headers, now)
+                    self._rate_limiter.take(now)
+                headers |= self._rate_limiter.headers()
+            call = Call(request, route, fault, request_id, workspace, options, headers, now)
             return self._dispatch(call)
-        except ApiError as error:
+        except ErrorResponse as error:
             return error_response(error, request_id, headers)
 
     def _dispatch(self, call: Call) -> HttpResponse:
@@ -176,18 +176,18 @@ class Sandbox:
         body = call.request.read(MAX_BODY)
         try:
             entries = read_create(body)
-            rows = Rows(Intake(self.seed, call.terms, self.faults.row).rows(entries))
+            rows = Rows(RowBuilder(self.seed, call.options, self.faults.row).rows(entries))
             with self._lock:
                 late = call.fault if call.fault and call.fault.stage is Stage.LATE else None
                 now = self._time.now()
                 at = now + timedelta(seconds=late.seconds) if late else now
                 batch = self._provider.create(rows, call.workspace, self.plan, at, now=now)
-                self._note(call.workspace, 200, batch.id)
-        except ApiError as error:
-            self._note(call.workspace, error.status, None, read_custom_ids(body))
+                self._log_post(call.workspace, 200, batch.id)
+        except ErrorResponse as error:
+            self._log_post(call.workspace, error.status, None, read_custom_ids(body))
             raise
         if late:
-            return failed(late)
+            return no_response(late)
         return json_response(self._describe(call, batch), call.headers)
 
     def _retrieve(self, call: Call) -> HttpResponse:
@@ -197,7 +197,7 @@ class Sandbox:
 
     def _list(self, call: Call) -> HttpResponse:
         with self._lock:
-            seen = self._provider.newest_first(call.workspace, call.now, lag=call.lag)
+            seen = self._provider.list_batches(call.workspace, call.now, lag=call.lag)
         found = page(seen, call.request.query)
         data = [self._describe(call, batch) for batch in found.batches]
         body = {
@@ -211,15 +211,15 @@ class Sandbox:
     def _results(self, call: Call) -> HttpResponse:
         batch = self._get(call)
         if batch.ended_at is None or call.now >= batch.archive_at:
-            raise ApiError(
+            raise ErrorResponse(
                 404,
                 f"Message Batch {batch.id} has no available results.",
                 names_request=False,
             )
         fault = call.fault if call.fault and call.fault.stage is Stage.LINES else None
         with self._lock:
-            everything = self._provider.everything(call.now)
-        others = (other for other in everything if other.ended_at and other.id != batch.id)
+            all_batches = self._provider.all_batches(call.now)
+        others = (other for other in all_batches if other.ended_at and other.id != batch.id)
         return results_response(batch, call.headers, fault, next(others, None))
 
     def _cancel(self, call: Call) -> HttpResponse:
@@ -235,7 +235,7 @@ class Sandbox:
 
     def _message(self, call: Call) -> HttpResponse:
         params = read_object(call.request.read(MAX_MESSAGE_BODY))
-        row = sync_row(self.seed, params, call.terms)
+        row = sync_row(self.seed, params, call.options)
         message_id = make_id("msg", call.request_id)
         billed = BilledRow(
             workspace=call.workspace,
@@ -257,33 +257,33 @@ class Sandbox:
         url = f"{call.base}/v1/messages/batches/{batch.id}/results"
         return describe(batch, call.now, url)
 
-    def _note(
+    def _log_post(
         self, workspace: str, status: int, batch_id: str | None, ids: tuple[str, ...] = ()
     ) -> None:
         post = Post(workspace=workspace, status=status, batch_id=batch_id, custom_ids=ids)
         with self._lock:
             self._posts.append(post)
 
-    def _refuse(
+    def _answer_early(
         self, request: HttpRequest, route: Route, fault: Fault, request_id: str
     ) -> HttpResponse:
         """End a call before it takes effect."""
-        refused = refusal(fault, route.batch_id)
+        refused = early_response(fault, route.batch_id)
         if isinstance(refused, HttpResponse) and refused.failure:
             return refused
         if route.call == "create":
             status = refused.status
-            self._note("", status, None, read_custom_ids(request.read(MAX_BODY)))
+            self._log_post("", status, None, read_custom_ids(request.read(MAX_BODY)))
         if isinstance(refused, HttpResponse):
             return refused
         return error_response(refused, request_id, common_headers(request_id))
 
-    def _damage(
+    def _corrupt(
         self, request: HttpRequest, fault: Fault, answer: HttpResponse, request_id: str
     ) -> HttpResponse:
         """Spoil the answer of a call that did take effect."""
         host = f"{request.scheme}://{request.header('host')}"
-        spoilt = damaged(fault, answer, host)
+        spoilt = corrupted(fault, answer, host)
         if isinstance(spoilt, HttpResponse):
             return spoilt
         return error_response(spoilt, request_id, common_headers(request_id))

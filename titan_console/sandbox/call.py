@@ -7,7 +7,7 @@ from titan_console.sandbox.faults.kinds import Stage
 from titan_console.sandbox.faults.profile import Fault
 from titan_console.sandbox.model.http_messages import HttpRequest
 from titan_console.sandbox.rules.routes import Route
-from titan_console.sandbox.rules.rows import Terms
+from titan_console.sandbox.rules.rows import CallOptions
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Call:
     fault: Fault | None
     request_id: str
     workspace: str
-    terms: Terms
+    options: CallOptions
     headers: dict[str, str]
     now: datetime
 

@@ -48,12 +48,12 @@ def command(
     from titan_console.sandbox.api import Sandbox  # noqa: PLC0415 - as said
     from titan_console.sandbox.faults.profile import Faults  # noqa: PLC0415 - as said
     from titan_console.sandbox.http.server import serve  # noqa: PLC0415 - as said
-    from titan_console.sandbox.model.accelerated_clock import WarpClock  # noqa: PLC0415 - as said
+    from titan_console.sandbox.model.accelerated_clock import AcceleratedClock  # noqa: PLC0415 - as said
     from titan_console.sandbox.model.timing import Plan  # noqa: PLC0415 - as said
 
     try:
         sandbox = Sandbox(
-            WarpClock(SystemClock(), speed=speed),
+            AcceleratedClock(SystemClock(), speed=speed),
             seed=seed,
             plan=Plan.parse(plan_text),
             faults=Faults.parse(fault_specs, seed=seed),

@@ -30,7 +30,7 @@ class BilledRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchBook:
+class BilledBatch:
     """One batch as the bill knows it; deleted batches stay on it."""
 
     batch_id: str
@@ -44,11 +44,11 @@ class BatchBook:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Books:
-    """Everything that was sent and everything that is billed."""
+class BillingLog:
+    """The creates that were received and the rows that are billed."""
 
     posts: tuple[Post, ...]
-    batches: tuple[BatchBook, ...]
+    batches: tuple[BilledBatch, ...]
     messages: tuple[BilledRow, ...]
 
     @property
@@ -59,14 +59,14 @@ class Books:
     def billed(self, workspace: str | None = None) -> Iterator[BilledRow]:
         """Every billed row, of one workspace or of all."""
         rows = (row for batch in self.batches for row in batch.billed)
-        everything = (*rows, *self.messages)
-        return (row for row in everything if workspace in {None, row.workspace})
+        every_row = (*rows, *self.messages)
+        return (row for row in every_row if workspace in {None, row.workspace})
 
 
-def batch_book(batch: Batch) -> BatchBook:
+def billed_batch(batch: Batch) -> BilledBatch:
     """The entry of one batch; nothing is billed before it has ended."""
     rows = tuple(_billed(batch)) if batch.ended_at else ()
-    return BatchBook(
+    return BilledBatch(
         batch_id=batch.id,
         workspace=batch.workspace,
         foreign=batch.foreign,

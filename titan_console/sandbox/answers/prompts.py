@@ -24,7 +24,7 @@ _KEY = re.compile(r"[\"'](\w{1,40})[\"']\s*:")
 
 
 @dataclass(frozen=True)
-class Ask:
+class AnswerFormat:
     """What a prompt wants back."""
 
     excerpt: str
@@ -36,14 +36,14 @@ class Ask:
     tool_schema: dict[str, object] | None = None
 
 
-def read_ask(params: dict[str, object]) -> Ask:
+def detect_format(params: dict[str, object]) -> AnswerFormat:
     """Read the system prompt and the last user turn."""
     user = _last_user_text(params)
     text = "\n".join((_ends(_text(params.get("system"))), _ends(user)))
     tool, tool_schema = _forced_tool(params)
     schema = _output_schema(params)
     wants_json = schema is not None or "json" in text.lower()
-    return Ask(
+    return AnswerFormat(
         excerpt=" ".join(user[: 2 * _EXCERPT].split())[:_EXCERPT],
         labels=_labels(text),
         json_keys=tuple(dict.fromkeys(_KEY.findall(text))) if wants_json else (),

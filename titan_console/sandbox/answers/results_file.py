@@ -1,4 +1,4 @@
-"""The answer to a results call: a stream of lines, whole or damaged."""
+"""The answer to a results call: a stream of lines, whole or corrupted."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from random import Random

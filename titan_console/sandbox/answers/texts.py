@@ -5,7 +5,7 @@ from random import Random
 
 import msgspec
 
-from titan_console.sandbox.answers.prompts import Ask
+from titan_console.sandbox.answers.prompts import AnswerFormat
 from titan_console.sandbox.answers.tokens import CHARACTERS_PER_TOKEN, tokens
 from titan_console.sandbox.model.json_access import as_dict, as_list, as_str
 from titan_console.sandbox.model.rows import Row
@@ -47,18 +47,18 @@ class Answer:
     thinking_tokens: int
 
 
-def sketch(ask: Ask, seed: int) -> tuple[str, str, str]:
+def choose_answer(wanted: AnswerFormat, seed: int) -> tuple[str, str, str]:
     """Decide kind, text and tool of an answer; prose keeps only an excerpt to echo."""
     rng = Random(seed)  # noqa: S311 - reproducible text, no secrets
-    if ask.tool:
-        return "tool", _json(_example(ask.tool_schema or {}, rng, _DEPTH)), ask.tool
-    if ask.schema is not None:
-        return "json", _json(_example(ask.schema, rng, _DEPTH)), ""
-    if ask.wants_json:
-        return "json", _json(_guess(ask, rng)), ""
-    if ask.labels:
-        return "label", rng.choice(ask.labels), ""
-    return "text", ask.excerpt, ""
+    if wanted.tool:
+        return "tool", _json(_example(wanted.tool_schema or {}, rng, _DEPTH)), wanted.tool
+    if wanted.schema is not None:
+        return "json", _json(_example(wanted.schema, rng, _DEPTH)), ""
+    if wanted.wants_json:
+        return "json", _json(_guess(wanted, rng)), ""
+    if wanted.labels:
+        return "label", rng.choice(wanted.labels), ""
+    return "text", wanted.excerpt, ""
 
 
 def compose(row: Row) -> Answer:
@@ -105,15 +105,15 @@ def _tool_use(row: Row) -> dict[str, object]:
     }
 
 
-def _guess(ask: Ask, rng: Random) -> object:
+def _guess(wanted: AnswerFormat, rng: Random) -> object:
     """An object with the keys that the prompt shows; a label where labels are named."""
-    if not ask.json_keys:
-        label = rng.choice(ask.labels) if ask.labels else "yes"
+    if not wanted.json_keys:
+        label = rng.choice(wanted.labels) if wanted.labels else "yes"
         return {"answer": label, "confidence": round(rng.uniform(0.6, 0.99), 2)}
-    return {key: _value(key, ask, rng) for key in ask.json_keys}
+    return {key: _value(key, wanted, rng) for key in wanted.json_keys}
 
 
-def _value(key: str, ask: Ask, rng: Random) -> object:
+def _value(key: str, wanted: AnswerFormat, rng: Random) -> object:
     """A value that fits the key's name."""
     lower = key.lower()
     if any(part in lower for part in ("score", "confidence", "probability", "amount")):
@@ -124,7 +124,7 @@ def _value(key: str, ask: Ask, rng: Random) -> object:
         return rng.random() < 0.5  # noqa: PLR2004 - an even coin
     if lower.endswith(("tags", "list", "items", "keywords")):
         return rng.sample(_WORDS, 2)
-    return rng.choice(ask.labels) if ask.labels else rng.choice(_WORDS)
+    return rng.choice(wanted.labels) if wanted.labels else rng.choice(_WORDS)
 
 
 def _example(schema: dict[str, object], rng: Random, depth: int) -> object:

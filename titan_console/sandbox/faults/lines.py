@@ -23,9 +23,9 @@ def choose(count: int, hits: int, rng: Random) -> frozenset[int]:
     return frozenset(rng.sample(range(count), min(hits, count)))
 
 
-def mixed(lines: Lines, strangers: Lines, hits: frozenset[int]) -> Iterator[bytes]:
+def mixed(lines: Lines, foreign: Lines, hits: frozenset[int]) -> Iterator[bytes]:
     """Lines of another batch in the place of own ones."""
-    supply = iter(strangers)
+    supply = iter(foreign)
     for at, line in enumerate(lines):
         stranger = next(supply, b"") if at in hits else b""
         yield stranger or line

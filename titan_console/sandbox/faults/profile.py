@@ -104,7 +104,7 @@ class Faults:
         self._rules.append(Fault.parse(rule) if isinstance(rule, str) else rule)
 
     def clear(self) -> None:
-        """Let everything go well from now on."""
+        """Remove all rules."""
         self._rules.clear()
         self._met.clear()
         self._struck.clear()

@@ -21,7 +21,7 @@ from titan_console.sandbox.model.http_messages import (
 from titan_console.sandbox.rules.create import MAX_BODY
 
 # Cuts the connection of a client, known by its address; the server knows how.
-Hangup = Callable[[tuple[str, int]], None]
+Disconnect = Callable[[tuple[str, int]], None]
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -29,10 +29,10 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 class Gateway:
     """One ASGI endpoint that hands every call to the state machine."""
 
-    def __init__(self, sandbox: Sandbox, hangup: Hangup) -> None:
+    def __init__(self, sandbox: Sandbox, disconnect: Disconnect) -> None:
         """Serve one sandbox."""
         self._sandbox = sandbox
-        self._hangup = hangup
+        self._disconnect = disconnect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call, or leave it without an answer."""
@@ -42,23 +42,23 @@ class Gateway:
         if answer.failure is Failure.TIMEOUT:
             await _until_client_leaves(request)
         if answer.failure:
-            self._hang_up(request)
+            self._cut(request)
             return
         if answer.delay:
             await asyncio.sleep(answer.delay)
         try:
             await _response(answer)(scope, receive, send)
         except CutOffError:
-            self._hang_up(request)
+            self._cut(request)
 
-    def _hang_up(self, request: Request) -> None:
+    def _cut(self, request: Request) -> None:
         if request.client:
-            self._hangup((request.client.host, request.client.port))
+            self._disconnect((request.client.host, request.client.port))
 
 
-def application(sandbox: Sandbox, hangup: Hangup) -> Starlette:
+def application(sandbox: Sandbox, disconnect: Disconnect) -> Starlette:
     """The whole application."""
-    gateway = Gateway(sandbox, hangup)
+    gateway = Gateway(sandbox, disconnect)
     return Starlette(
         routes=[
             Mount("/sandbox", routes=control_routes(sandbox)),

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from titan_console.sandbox.api import Sandbox
-from titan_console.sandbox.model.accelerated_clock import WarpClock
+from titan_console.sandbox.model.accelerated_clock import AcceleratedClock
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
@@ -23,10 +23,10 @@ class Control:
         """Steer one sandbox."""
         self._sandbox = sandbox
 
-    def books(self, _request: Request) -> Response:
+    def billing_log(self, _request: Request) -> Response:
         """What was received and what is billed."""
-        books = self._sandbox.books()
-        return _json({"creates": books.creates, **msgspec.to_builtins(books)})
+        billing_log = self._sandbox.billing_log()
+        return _json({"creates": billing_log.creates, **msgspec.to_builtins(billing_log)})
 
     def batches(self, _request: Request) -> Response:
         """Every batch of every workspace."""
@@ -47,7 +47,7 @@ class Control:
             seconds = float(request.query_params.get("seconds", ""))
         except ValueError:
             return _problem("seconds: a number is required")
-        if not isinstance(clock, WarpClock) or not math.isfinite(seconds) or seconds < 0:
+        if not isinstance(clock, AcceleratedClock) or not math.isfinite(seconds) or seconds < 0:
             return _problem("this sandbox's clock cannot be moved like that")
         clock.advance(seconds)
         return _json({"now": clock.now()})
@@ -65,7 +65,7 @@ class Control:
         return self.faults(request)
 
     def clear_faults(self, request: Request) -> Response:
-        """Let everything go well from now on."""
+        """Remove all rules."""
         self._sandbox.faults.clear()
         return self.faults(request)
 
@@ -74,7 +74,7 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
     """The routes of the control surface; a stranger's address gets nothing."""
     control = Control(sandbox)
     return [
-        Route("/books", _local(control.books)),
+        Route("/billing_log", _local(control.billing_log)),
         Route("/batches", _local(control.batches)),
         Route("/end/{id}", _local(control.end), methods=["POST"]),
         Route("/advance", _local(control.advance), methods=["POST"]),

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from core.clock import Clock
 
 
-class WarpClock:
+class AcceleratedClock:
     """One second of the base clock is `speed` seconds here."""
 
     def __init__(self, base: Clock, *, speed: float = 1.0) -> None:
@@ -16,7 +16,7 @@ class WarpClock:
         self._speed = speed
         self._start = base.now()
         self._origin = base.monotonic()
-        self._pushed = 0.0
+        self._advanced = 0.0
 
     def now(self) -> datetime:
         """The time of day here."""
@@ -24,7 +24,7 @@ class WarpClock:
 
     def monotonic(self) -> float:
         """Seconds since the start, as they pass here."""
-        return (self._base.monotonic() - self._origin) * self._speed + self._pushed
+        return (self._base.monotonic() - self._origin) * self._speed + self._advanced
 
     def sleep(self, seconds: float) -> None:
         """Wait until that many seconds have passed here."""
@@ -32,4 +32,4 @@ class WarpClock:
 
     def advance(self, seconds: float) -> None:
         """Let that many seconds pass at once."""
-        self._pushed += seconds
+        self._advanced += seconds

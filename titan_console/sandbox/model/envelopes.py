@@ -30,7 +30,7 @@ ERROR_TYPES: Mapping[int, str] = {
 _FINAL = frozenset({400, 401, 402, 403, 404, 405, 413})
 
 
-class ApiError(Exception):
+class ErrorResponse(Exception):
     """A call that the API answers with an error envelope."""
 
     def __init__(
@@ -61,8 +61,10 @@ def error_object(error_type: str, message: str, details: Mapping[str, str] | Non
     return inner
 
 
-def error_response(error: ApiError, request_id: str, headers: Mapping[str, str]) -> HttpResponse:
-    """The whole answer to a call that failed."""
+def error_response(
+    error: ErrorResponse, request_id: str, headers: Mapping[str, str]
+) -> HttpResponse:
+    """The error response to a call."""
     body: dict[str, object] = {
         "type": "error",
         "error": error_object(error.error_type, error.message, error.details),

@@ -29,8 +29,8 @@ class Batch:
     cancel_at: datetime | None = None
     ended_at: datetime | None = None
     # Set when a batch was ended by hand: until then every row that had not run did so.
-    by_hand: bool = False
-    forced: Mapping[str, str] = field(default_factory=dict[str, str])
+    manual: bool = False
+    forced_outcomes: Mapping[str, str] = field(default_factory=dict[str, str])
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     foreign: bool = False
 
@@ -52,7 +52,7 @@ class Batch:
         return "canceling" if self.cancel_at else "in_progress"
 
 
-def settle(batch: Batch, now: datetime) -> Batch:
+def as_of(batch: Batch, now: datetime) -> Batch:
     """The batch as it stands now: ended, if its time has come."""
     if batch.ended_at:
         return batch
@@ -60,21 +60,21 @@ def settle(batch: Batch, now: datetime) -> Batch:
     return _end(batch, due) if now >= due else batch
 
 
-def end_now(batch: Batch, now: datetime, forced: Mapping[str, str]) -> Batch:
+def end_now(batch: Batch, now: datetime, forced_outcomes: Mapping[str, str]) -> Batch:
     """End a batch by hand, with the outcomes that a test wants."""
-    return _end(replace(batch, by_hand=True, forced=dict(forced)), now)
+    return _end(replace(batch, manual=True, forced_outcomes=dict(forced_outcomes)), now)
 
 
 def outcome(batch: Batch, row: Row) -> str:
     """What became of a row once its batch has ended, or will have by now."""
-    if row.custom_id in batch.forced:
-        return batch.forced[row.custom_id]
+    if row.custom_id in batch.forced_outcomes:
+        return batch.forced_outcomes[row.custom_id]
     runs_after = _runs_after(batch, row)
     if batch.cancel_at:
         until = (batch.cancel_at - batch.created_at).total_seconds() + batch.plan.grace
         if runs_after > until:
             return "canceled"
-    if not batch.by_hand and runs_after >= EXPIRES_AFTER.total_seconds():
+    if not batch.manual and runs_after >= EXPIRES_AFTER.total_seconds():
         return "expired"
     return "errored" if row.error else "succeeded"
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from titan_console.sandbox.model.envelopes import ApiError
+from titan_console.sandbox.model.envelopes import ErrorResponse
 
 _MINUTE = 60.0
 _UNLIMITED_RPM = 4_000  # what the headers name where no limit is enforced
@@ -20,7 +20,7 @@ class Limits:
     def check_queue(self, waiting: int, new: int) -> None:
         """Refuse a create that would overfill the queue."""
         if waiting + new > self.queue:
-            raise ApiError(
+            raise ErrorResponse(
                 429,
                 f"Your organization has {waiting} batch requests in the processing queue and this"
                 f" batch has {new}, which would exceed the limit of {self.queue}. Please try again"
@@ -29,7 +29,7 @@ class Limits:
             )
 
 
-class Meter:
+class RateLimiter:
     """A token bucket over all batch calls."""
 
     def __init__(self, limits: Limits, now: datetime) -> None:
@@ -49,7 +49,7 @@ class Meter:
             self._left -= 1
         elif self._enforced:
             wait = math.ceil((1 - self._left) / rate)
-            raise ApiError(
+            raise ErrorResponse(
                 429,
                 f"This request would exceed your organization's rate limit of {self._size}"
                 " requests per minute for the Message Batches API.",

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
-from titan_console.sandbox.model.envelopes import ApiError
+from titan_console.sandbox.model.envelopes import ErrorResponse
 from titan_console.sandbox.model.ids import make_id
-from titan_console.sandbox.model.lifecycle import Batch, end_now, settle
+from titan_console.sandbox.model.lifecycle import Batch, as_of, end_now
 from titan_console.sandbox.model.limits import Limits
 from titan_console.sandbox.model.rows import Rows
 from titan_console.sandbox.model.timing import Plan
@@ -54,14 +54,14 @@ class Provider:
         """The batch as it stands now; unknown, foreign and too new look alike."""
         batch = self._batches.get(batch_id)
         if batch is None or not self._visible(batch, workspace, now, lag):
-            raise ApiError(404, f"Message Batch {batch_id} not found.")
-        return self._keep(settle(batch, now))
+            raise ErrorResponse(404, f"Message Batch {batch_id} not found.")
+        return self._keep(as_of(batch, now))
 
-    def newest_first(self, workspace: str, now: datetime, *, lag: float = 0.0) -> Sequence[Batch]:
+    def list_batches(self, workspace: str, now: datetime, *, lag: float = 0.0) -> Sequence[Batch]:
         """Every batch of a workspace that a list shows."""
         seen = [b for b in self._batches.values() if self._visible(b, workspace, now, lag)]
         seen.sort(key=lambda batch: (batch.created_at, batch.number), reverse=True)
-        return [self._keep(settle(batch, now)) for batch in seen]
+        return [self._keep(as_of(batch, now)) for batch in seen]
 
     def cancel(self, workspace: str, batch_id: str, now: datetime) -> Batch:
         """Begin to cancel; a batch that is past it stays as it is."""
@@ -74,25 +74,27 @@ class Provider:
         """Forget a batch; only what has ended can go."""
         if self.get(workspace, batch_id, now).ended_at is None:
             message = "In progress batches cannot be deleted. Consider canceling the batch instead."
-            raise ApiError(400, message)
+            raise ErrorResponse(400, message)
         self._deleted.add(batch_id)
 
-    def end(self, batch_id: str, now: datetime, forced: Mapping[str, str]) -> Batch:
+    def end(self, batch_id: str, now: datetime, forced_outcomes: Mapping[str, str]) -> Batch:
         """End a batch by hand; one that has ended stays as it is."""
-        batch = settle(self._batches[batch_id], now) if not forced else self._batches[batch_id]
-        return self._keep(batch if batch.ended_at else end_now(batch, now, forced))
+        batch = (
+            as_of(self._batches[batch_id], now) if not forced_outcomes else self._batches[batch_id]
+        )
+        return self._keep(batch if batch.ended_at else end_now(batch, now, forced_outcomes))
 
-    def everything(self, now: datetime) -> Sequence[Batch]:
+    def all_batches(self, now: datetime) -> Sequence[Batch]:
         """All batches of all workspaces, also deleted ones, oldest first."""
         return [
-            self._keep(settle(batch, now))
+            self._keep(as_of(batch, now))
             for batch in list(self._batches.values())
             if batch.created_at <= now
         ]
 
     def waiting(self, now: datetime) -> int:
         """How many rows are in the queue."""
-        return sum(len(batch.rows) for batch in self.everything(now) if not batch.ended_at)
+        return sum(len(batch.rows) for batch in self.all_batches(now) if not batch.ended_at)
 
     def _visible(self, batch: Batch, workspace: str, now: datetime, lag: float) -> bool:
         shown = batch.created_at if not lag else batch.created_at + timedelta(seconds=lag)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from titan_console.sandbox.model.envelopes import ApiError
+from titan_console.sandbox.model.envelopes import ErrorResponse
 from titan_console.sandbox.model.http_messages import HttpRequest
 from titan_console.sandbox.model.ids import digest, make_id
-from titan_console.sandbox.rules.rows import Terms
+from titan_console.sandbox.rules.rows import CallOptions
 
 VERSIONS = frozenset({"2023-01-01", "2023-06-01", "2026-10-21"})
 DEFAULT_WORKSPACE = "default"
@@ -62,28 +62,28 @@ class Access:
             scheme, _, key = request.header("authorization").partition(" ")
             key = key.strip() if scheme.lower() == "bearer" else ""
         if not key:
-            raise ApiError(401, "x-api-key header is required")
+            raise ErrorResponse(401, "x-api-key header is required")
         if self.keys is None:
             return DEFAULT_WORKSPACE
         if key not in self.keys:
-            raise ApiError(401, "API key is invalid.")
+            raise ErrorResponse(401, "API key is invalid.")
         return self.keys[key]
 
 
-def read_terms(request: HttpRequest, *, batch: bool) -> Terms:
+def read_call_options(request: HttpRequest, *, batch: bool) -> CallOptions:
     """The API version and the betas that a call asks for."""
     version = request.header("anthropic-version")
     if not version:
-        raise ApiError(400, "anthropic-version: header is required")
+        raise ErrorResponse(400, "anthropic-version: header is required")
     if version not in VERSIONS:
-        raise ApiError(400, f'anthropic-version: "{version}" is not a valid version')
+        raise ErrorResponse(400, f'anthropic-version: "{version}" is not a valid version')
     named = (name.strip() for name in request.header("anthropic-beta").split(","))
     betas = frozenset(name for name in named if name)
     unknown = next(iter(sorted(betas - BETAS)), "")
     if unknown:
-        raise ApiError(
+        raise ErrorResponse(
             400,
             f"Unexpected value(s) `{unknown}` for the `anthropic-beta` header. Please consult our"
             " documentation at docs.claude.com or try again without the header.",
         )
-    return Terms(version, betas, batch)
+    return CallOptions(version, betas, batch)

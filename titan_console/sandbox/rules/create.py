@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from titan_console.sandbox.model.envelopes import ApiError
+from titan_console.sandbox.model.envelopes import ErrorResponse
 from titan_console.sandbox.model.json_access import as_dict, as_list, is_dict, is_list
 
 MAX_BODY = 256_000_000
@@ -42,7 +42,7 @@ def read_create(body: bytes) -> Sequence[Entry]:
         raise _explain(body) from None
     problem = _count_problem(len(entries.requests)) or _id_problem(entries.requests)
     if problem:
-        raise ApiError(400, problem)
+        raise ErrorResponse(400, problem)
     return entries.requests
 
 
@@ -50,7 +50,7 @@ def read_object(body: bytes) -> dict[str, object]:
     """A body that must be one JSON object."""
     value = _any_json(body)
     if not is_dict(value):
-        raise ApiError(400, "Input should be a valid dictionary")
+        raise ErrorResponse(400, "Input should be a valid dictionary")
     return as_dict(value)
 
 
@@ -73,20 +73,20 @@ def _count_problem(count: int) -> str:
 
 
 def _id_problem(entries: Sequence[Entry]) -> str:
-    """The first bad custom_id, or the first that comes twice, or params that are no object."""
+    """The first bad custom_id, or the first duplicate one, or params that are not an object."""
     seen: set[str] = set()
-    twice = ""
+    duplicate = ""
     for index, entry in enumerate(entries):
         problem = _entry_problem(entry)
         if problem:
             return f"requests.{index}.{problem}"
         if entry.custom_id in seen:
-            twice = twice or entry.custom_id
+            duplicate = duplicate or entry.custom_id
         seen.add(entry.custom_id)
-    if twice:
+    if duplicate:
         return (
             "requests: custom_id's must be unique within a batch."
-            f" Duplicate custom_id found: {twice}"
+            f" Duplicate custom_id found: {duplicate}"
         )
     return ""
 
@@ -105,24 +105,24 @@ def _any_json(body: bytes) -> object:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ApiError(400, f"The request body is not valid JSON: {error}") from None
+        raise ErrorResponse(400, f"The request body is not valid JSON: {error}") from None
 
 
-def _explain(body: bytes) -> ApiError:
+def _explain(body: bytes) -> ErrorResponse:
     """Why a body has not the right shape."""
     fields = as_dict(_any_json(body))
     requests: object = fields.get("requests")
     if "requests" not in fields:
-        return ApiError(400, "requests: Field required")
+        return ErrorResponse(400, "requests: Field required")
     if not is_list(requests):
-        return ApiError(400, "requests: Input should be a valid list")
+        return ErrorResponse(400, "requests: Input should be a valid list")
     for name in fields:
         if name != "requests":
-            return ApiError(400, f"{name}: {_EXTRA}")
+            return ErrorResponse(400, f"{name}: {_EXTRA}")
     found = (_shape_problem(item) for item in as_list(requests))
     return next(
-        (ApiError(400, f"requests.{index}{text}") for index, text in enumerate(found) if text),
-        ApiError(400, "requests: Input should be a valid list"),
+        (ErrorResponse(400, f"requests.{index}{text}") for index, text in enumerate(found) if text),
+        ErrorResponse(400, "requests: Input should be a valid list"),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from titan_console.sandbox.model.envelopes import ApiError
+from titan_console.sandbox.model.envelopes import ErrorResponse
 from titan_console.sandbox.model.lifecycle import Batch
 
 _DEFAULT = 20
@@ -27,11 +27,11 @@ def read_limit(query: Mapping[str, str]) -> int:
         limit = int(text)
     except ValueError:
         message = "limit: Input should be a valid integer, unable to parse string as an integer"
-        raise ApiError(400, message) from None
+        raise ErrorResponse(400, message) from None
     if limit < 1:
-        raise ApiError(400, "limit: Input should be greater than or equal to 1")
+        raise ErrorResponse(400, "limit: Input should be greater than or equal to 1")
     if limit > _MOST:
-        raise ApiError(400, f"limit: Input should be less than or equal to {_MOST}")
+        raise ErrorResponse(400, f"limit: Input should be less than or equal to {_MOST}")
     return limit
 
 
@@ -52,4 +52,4 @@ def _find(batches: Sequence[Batch], name: str, batch_id: str) -> int:
     for at, batch in enumerate(batches):
         if batch.id == batch_id:
             return at
-    raise ApiError(400, f"{name}: Message Batch {batch_id} not found.")
+    raise ErrorResponse(400, f"{name}: Message Batch {batch_id} not found.")

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from titan_console.sandbox.model.envelopes import ApiError
+from titan_console.sandbox.model.envelopes import ErrorResponse
 from titan_console.sandbox.model.http_messages import HttpRequest
 
 _BATCHES = "/v1/messages/batches"
@@ -35,7 +35,7 @@ def find_route(request: HttpRequest) -> Route:
         return Route(_method(request, _COLLECTION))
     match = _ONE.match(path)
     if not match:
-        raise ApiError(404, "Not Found")
+        raise ErrorResponse(404, "Not Found")
     tail = match["tail"] or ""
     methods = {method: call for (method, at), call in _ELEMENT.items() if at == tail}
     return Route(_method(request, methods), match["id"])
@@ -43,5 +43,5 @@ def find_route(request: HttpRequest) -> Route:
 
 def _method(request: HttpRequest, calls: dict[str, str]) -> str:
     if request.method not in calls:
-        raise ApiError(405, "Method Not Allowed")
+        raise ErrorResponse(405, "Method Not Allowed")
     return calls[request.method]

@@ -24,7 +24,7 @@ _KNOWN_NOW = _KNOWN - {"temperature", "top_p", "top_k"}
 
 
 @dataclass(frozen=True)
-class Terms:
+class CallOptions:
     """Under which API version and betas, and in which kind of call, a row is judged."""
 
     version: str
@@ -33,24 +33,24 @@ class Terms:
 
 
 Params = dict[str, object]
-Rule = Callable[[Params, Model, Terms], str]
+Rule = Callable[[Params, Model, CallOptions], str]
 
 
-def row_error(params: Params, model: Model | None, terms: Terms) -> RowError | None:
+def row_error(params: Params, model: Model | None, options: CallOptions) -> RowError | None:
     """The first thing that is wrong with a row, or nothing."""
-    shape = _shape(params, terms)
+    shape = _shape(params, options)
     if shape:
         return RowError(_INVALID, shape)
     if model is None:
         return RowError("not_found_error", f"model: {as_str(params.get('model'))}")
     for rule in _RULES:
-        message = rule(params, model, terms)
+        message = rule(params, model, options)
         if message:
             return RowError(_INVALID, message)
     return media_error(params)
 
 
-def _shape(params: Params, terms: Terms) -> str:
+def _shape(params: Params, options: CallOptions) -> str:
     """Fields that are missing, of a wrong type or not known."""
     for name in ("model", "messages", "max_tokens"):
         if name not in params:
@@ -61,13 +61,13 @@ def _shape(params: Params, terms: Terms) -> str:
         return "messages: Input should be a valid list"
     if as_int(params["max_tokens"]) is None:
         return "max_tokens: Input should be a valid integer"
-    allowed = _KNOWN_NOW if terms.version >= SAMPLING_REMOVED else _KNOWN
+    allowed = _KNOWN_NOW if options.version >= SAMPLING_REMOVED else _KNOWN
     unknown = params.keys() - allowed
     return f"{min(unknown)}: {_EXTRA}" if unknown else ""
 
 
-def _unsupported(params: Params, _model: Model, terms: Terms) -> str:
-    if not terms.batch:
+def _unsupported(params: Params, _model: Model, options: CallOptions) -> str:
+    if not options.batch:
         return ""
     if params.get("stream") is True:
         return '"stream=True" is not supported in the Message Batches API'
@@ -76,12 +76,12 @@ def _unsupported(params: Params, _model: Model, terms: Terms) -> str:
     return ""
 
 
-def _max_tokens(params: Params, model: Model, terms: Terms) -> str:
+def _max_tokens(params: Params, model: Model, options: CallOptions) -> str:
     wanted = as_int(params["max_tokens"]) or 0
-    if wanted < (1 if terms.batch else 0):
+    if wanted < (1 if options.batch else 0):
         return "max_tokens: must be greater than or equal to 1"
     # The long output is for batches alone.
-    ceiling = model.ceiling(terms.betas if terms.batch else frozenset())
+    ceiling = model.ceiling(options.betas if options.batch else frozenset())
     if wanted > ceiling:
         return (
             f"max_tokens: {wanted} > {ceiling}, which is the maximum allowed number of output"
@@ -90,7 +90,7 @@ def _max_tokens(params: Params, model: Model, terms: Terms) -> str:
     return ""
 
 
-def _messages(params: Params, model: Model, _terms: Terms) -> str:
+def _messages(params: Params, model: Model, _options: CallOptions) -> str:
     messages = [as_dict(message) for message in as_list(params["messages"])]
     if not messages:
         return "messages: at least one message is required"
@@ -124,7 +124,7 @@ def _message(index: int, message: Params, *, last: bool) -> str:
     return ""
 
 
-def _thinking(params: Params, model: Model, _terms: Terms) -> str:
+def _thinking(params: Params, model: Model, _options: CallOptions) -> str:
     if as_dict(params.get("thinking")).get("type") != "enabled" or model.thinking_budget:
         return ""
     return (
@@ -133,11 +133,11 @@ def _thinking(params: Params, model: Model, _terms: Terms) -> str:
     )
 
 
-def _tools(params: Params, _model: Model, _terms: Terms) -> str:
+def _tools(params: Params, _model: Model, _options: CallOptions) -> str:
     return tool_error(as_list(params.get("tools")))
 
 
-def _breakpoints(params: Params, _model: Model, _terms: Terms) -> str:
+def _breakpoints(params: Params, _model: Model, _options: CallOptions) -> str:
     blocks = [*as_list(params.get("tools")), *as_list(params.get("system"))]
     for message in as_list(params["messages"]):
         blocks += as_list(as_dict(message).get("content"))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from titan_console.sandbox.faults.profile import Fault
-from titan_console.sandbox.model.envelopes import ApiError
+from titan_console.sandbox.model.envelopes import ErrorResponse
 from titan_console.sandbox.model.http_messages import Failure, HttpResponse
 
 FOREIGN_HOST = "https://results.invalid"
@@ -40,32 +40,32 @@ _FAILURES = {
 }
 
 
-def refusal(fault: Fault, batch_id: str) -> HttpResponse | ApiError:
+def early_response(fault: Fault, batch_id: str) -> HttpResponse | ErrorResponse:
     """The end of a call that never took effect."""
     if fault.what in _FAILURES:
-        return failed(fault)
+        return no_response(fault)
     if fault.what.startswith("html-"):
         return html_page(int(fault.what.removeprefix("html-")))
     if fault.what == "spend-cap":
         details = {"error_code": "enforced_spend_limit_reached"}
-        return ApiError(429, _SPEND_CAP, details=details)
+        return ErrorResponse(429, _SPEND_CAP, details=details)
     if fault.what == "usage-limit":
-        return ApiError(400, _USAGE_LIMIT)
+        return ErrorResponse(400, _USAGE_LIMIT)
     return status_error(int(fault.what), fault, batch_id)
 
 
-def failed(fault: Fault) -> HttpResponse:
+def no_response(fault: Fault) -> HttpResponse:
     """No answer at all."""
     return HttpResponse(failure=_FAILURES[fault.what])
 
 
-def status_error(status: int, fault: Fault, batch_id: str = "") -> ApiError:
+def status_error(status: int, fault: Fault, batch_id: str = "") -> ErrorResponse:
     """An error envelope with that status."""
     headers = {"retry-after": f"{fault.retry:g}"} if fault.retry >= 0 else {}
     message = _MESSAGES[status]
     if status == HTTPStatus.NOT_FOUND and batch_id:
         message = f"Message Batch {batch_id} not found."
-    return ApiError(status, message, headers=headers)
+    return ErrorResponse(status, message, headers=headers)
 
 
 def html_page(status: int) -> HttpResponse:
@@ -80,10 +80,10 @@ def html_page(status: int) -> HttpResponse:
     return HttpResponse(status=status, headers=headers, body=page.encode())
 
 
-def damaged(fault: Fault, answer: HttpResponse, host: str) -> HttpResponse | ApiError:
+def corrupted(fault: Fault, answer: HttpResponse, host: str) -> HttpResponse | ErrorResponse:
     """The answer of a call that did take effect."""
     if fault.what in _FAILURES:
-        return failed(fault)
+        return no_response(fault)
     if fault.what == "slow":
         return replace(answer, delay=fault.seconds)
     if fault.what.endswith("-after"):

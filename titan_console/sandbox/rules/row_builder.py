@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from titan_console.sandbox.answers.prompts import read_ask
-from titan_console.sandbox.answers.texts import sketch
+from titan_console.sandbox.answers.prompts import detect_format
+from titan_console.sandbox.answers.texts import choose_answer
 from titan_console.sandbox.answers.tokens import Measure, measure
-from titan_console.sandbox.model.envelopes import ApiError
+from titan_console.sandbox.model.envelopes import ErrorResponse
 from titan_console.sandbox.model.ids import digest
 from titan_console.sandbox.model.json_access import as_dict, as_int, as_str
 from titan_console.sandbox.model.models import Model, find_model
 from titan_console.sandbox.model.rows import Row, RowError
 from titan_console.sandbox.rules.create import Entry, read_object
-from titan_console.sandbox.rules.rows import Terms, row_error
+from titan_console.sandbox.rules.rows import CallOptions, row_error
 
 # What an injected trouble does to a row: an error, or a stop reason.
 RowFault = Callable[[str], "RowError | str | None"]
@@ -23,13 +23,13 @@ def no_fault(_custom_id: str) -> None:
     """Leave every row alone."""
 
 
-class Intake:
+class RowBuilder:
     """Turn requests into rows; the first of equal cached prefixes writes, later ones read."""
 
-    def __init__(self, seed: int, terms: Terms, fault: RowFault = no_fault) -> None:
+    def __init__(self, seed: int, options: CallOptions, fault: RowFault = no_fault) -> None:
         """One intake serves one create, or one Messages call."""
         self._seed = seed
-        self._terms = terms
+        self._options = options
         self._fault = fault
         self._written: set[tuple[str, int]] = set()
 
@@ -44,21 +44,21 @@ class Intake:
         params = read_object(raw)
         seed = digest(self._seed, custom_id, raw)
         model = find_model(as_str(params.get("model")))
-        error = row_error(params, model, self._terms)
+        error = row_error(params, model, self._options)
         injected = self._fault(custom_id)
         if isinstance(injected, RowError):
             error = error or injected
         if error or model is None:
             return Row(custom_id=custom_id, digest=seed, error=error)
         stop = injected if isinstance(injected, str) else ""
-        return self._good_row(custom_id, seed, params, model, stop)
+        return self._valid_row(custom_id, seed, params, model, stop)
 
-    def _good_row(
+    def _valid_row(
         self, custom_id: str, seed: int, params: dict[str, object], model: Model, stop: str
     ) -> Row:
         size = measure(params, minimum=model.cache_minimum)
         wrote = self._writes(model, size)
-        kind, text, tool = sketch(read_ask(params), seed)
+        kind, text, tool = choose_answer(detect_format(params), seed)
         return Row(
             custom_id=custom_id,
             digest=seed,
@@ -83,12 +83,12 @@ class Intake:
         return first
 
 
-def sync_row(seed: int, params: dict[str, object], terms: Terms) -> Row:
+def sync_row(seed: int, params: dict[str, object], options: CallOptions) -> Row:
     """A Messages call as a row; what would be an errored row fails at once here."""
     # Streamed or not, the same question gets the same answer.
     asked = {name: value for name, value in params.items() if name != "stream"}
-    row = Intake(seed, terms).row("", msgspec.json.encode(asked))
+    row = RowBuilder(seed, options).row("", msgspec.json.encode(asked))
     if row.error:
         status = 404 if row.error.type == "not_found_error" else 400
-        raise ApiError(status, row.error.message)
+        raise ErrorResponse(status, row.error.message)
     return row
