@@ -1,4 +1,4 @@
-"""What the engine's tests ask of a bench: to come to rest, and whether the ledger equals the bill."""
+"""Helpers of the engine's tests: poll until all is settled, compare the ledger with the bill."""
 
 import json
 from collections import Counter

@@ -49,7 +49,7 @@ _POLL_AGAIN = {"retry-after": "10"}
 
 
 class Sandbox:
-    """Anthropic's Message Batches API, as far as a client can tell."""
+    """The Message Batches API as a client sees it."""
 
     def __init__(
         self,
@@ -61,9 +61,9 @@ class Sandbox:
         limits: Limits | None = None,
         keys: Mapping[str, str] | None = None,
     ) -> None:
-        """Open for business; `keys` maps API keys to workspace names, None takes any key."""
+        """Start empty; `keys` maps API keys to workspace names, None accepts any key."""
         self.clock = clock
-        # The provider's time runs evenly, whatever is done to the time of day on this machine.
+        # The provider's clock is monotonic, whatever happens to this machine's time of day.
         self._time = AcceleratedClock(clock)
         self.seed = seed
         self.plan = plan or Plan.instant()
@@ -107,12 +107,12 @@ class Sandbox:
         workspace: str = DEFAULT_WORKSPACE,
         model: str = "claude-haiku-4-5",
     ) -> str:
-        """Put in a batch that somebody else sent; returns its id."""
-        messages = [{"role": "user", "content": "Somebody else's question."}]
+        """Add a batch that another client sent; returns its id."""
+        messages = [{"role": "user", "content": "A question of another client."}]
         params = {"model": model, "max_tokens": 64, "messages": messages}
         raw = msgspec.json.encode(params)
-        intake = RowBuilder(self.seed, CallOptions(SAMPLING_REMOVED))
-        rows = Rows(intake.row(custom_id, raw) for custom_id in custom_ids)
+        builder = RowBuilder(self.seed, CallOptions(SAMPLING_REMOVED))
+        rows = Rows(builder.row(custom_id, raw) for custom_id in custom_ids)
         with self._lock:
             now = self._time.now()
             batch = self._provider.create(rows, workspace, self.plan, now, now=now, foreign=True)
@@ -144,7 +144,7 @@ class Sandbox:
     def _answer(
         self, request: HttpRequest, route: Route, fault: Fault | None, request_id: str
     ) -> HttpResponse:
-        """What the API itself says."""
+        """The API's own response."""
         headers = common_headers(request_id)
         try:
             workspace = self._access.workspace(request)
@@ -281,9 +281,9 @@ class Sandbox:
     def _corrupt(
         self, request: HttpRequest, fault: Fault, answer: HttpResponse, request_id: str
     ) -> HttpResponse:
-        """Spoil the answer of a call that did take effect."""
+        """Corrupt the response of a call that did take effect."""
         host = f"{request.scheme}://{request.header('host')}"
-        spoilt = corrupted(fault, answer, host)
-        if isinstance(spoilt, HttpResponse):
-            return spoilt
-        return error_response(spoilt, request_id, common_headers(request_id))
+        corrupt = corrupted(fault, answer, host)
+        if isinstance(corrupt, HttpResponse):
+            return corrupt
+        return error_response(corrupt, request_id, common_headers(request_id))

@@ -55,20 +55,20 @@ class Provider:
         batch = self._batches.get(batch_id)
         if batch is None or not self._visible(batch, workspace, now, lag):
             raise ErrorResponse(404, f"Message Batch {batch_id} not found.")
-        return self._keep(as_of(batch, now))
+        return self._store(as_of(batch, now))
 
     def list_batches(self, workspace: str, now: datetime, *, lag: float = 0.0) -> Sequence[Batch]:
         """Every batch of a workspace that a list shows."""
         seen = [b for b in self._batches.values() if self._visible(b, workspace, now, lag)]
         seen.sort(key=lambda batch: (batch.created_at, batch.number), reverse=True)
-        return [self._keep(as_of(batch, now)) for batch in seen]
+        return [self._store(as_of(batch, now)) for batch in seen]
 
     def cancel(self, workspace: str, batch_id: str, now: datetime) -> Batch:
         """Begin to cancel; a batch that is past it stays as it is."""
         batch = self.get(workspace, batch_id, now)
         if batch.ended_at or batch.cancel_at:
             return batch
-        return self._keep(replace(batch, cancel_at=now))
+        return self._store(replace(batch, cancel_at=now))
 
     def delete(self, workspace: str, batch_id: str, now: datetime) -> None:
         """Forget a batch; only what has ended can go."""
@@ -82,12 +82,12 @@ class Provider:
         batch = (
             as_of(self._batches[batch_id], now) if not forced_outcomes else self._batches[batch_id]
         )
-        return self._keep(batch if batch.ended_at else end_now(batch, now, forced_outcomes))
+        return self._store(batch if batch.ended_at else end_now(batch, now, forced_outcomes))
 
     def all_batches(self, now: datetime) -> Sequence[Batch]:
         """All batches of all workspaces, also deleted ones, oldest first."""
         return [
-            self._keep(as_of(batch, now))
+            self._store(as_of(batch, now))
             for batch in list(self._batches.values())
             if batch.created_at <= now
         ]
@@ -100,6 +100,6 @@ class Provider:
         shown = batch.created_at if not lag else batch.created_at + timedelta(seconds=lag)
         return batch.workspace == workspace and batch.id not in self._deleted and shown <= now
 
-    def _keep(self, batch: Batch) -> Batch:
+    def _store(self, batch: Batch) -> Batch:
         self._batches[batch.id] = batch
         return batch
