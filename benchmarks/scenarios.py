@@ -47,7 +47,7 @@ with open_engine(from_environment(), actor="benchmark") as engine:
           "messages": [{"role": "user", "content": "x" * 1000}]} for n in range(1000)],
         Order(tag="sync"),
     )
-    context.lane()
+    context.api()
     began = time.monotonic()
     trouble = inline.answer(context, taken.submission, "it is a benchmark")
     print(time.monotonic() - began)
@@ -148,7 +148,7 @@ from core.bootstrap import open_engine
 from core.batches.collect import collect_all
 from core.config.settings import from_environment
 with open_engine(from_environment(), actor="benchmark") as engine:
-    engine.context.lane()
+    engine.context.api()
     poll._recover_and_look(engine.context, poll.PassSummary())
     began = time.monotonic()
     ((_, collected),) = collect_all(engine.context)

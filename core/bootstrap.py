@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from core.api.protocol import Lane
+from core.api.protocol import BatchApi
 from core.batches.context import Context
 from core.clock import Clock, SystemClock
 from core.config import titan_file
@@ -43,8 +43,8 @@ def open_engine(
     who = f"{actor}@{socket.gethostname()}:{os.getpid()}"
 
     @cache
-    def lane() -> Lane:
-        return open_lane(settings)
+    def api() -> BatchApi:
+        return open_api(settings)
 
     return Engine(
         Context(
@@ -53,22 +53,22 @@ def open_engine(
             ),
             folder=folder,
             clock=clock,
-            lane=lane,
+            api=api,
             prices=PriceBook(titan_file.read(folder).prices),
             holder=f"{who}/{random_word(4)}",
             progress=progress,
             runs_commands=runs_commands,
-            close=lambda: lane().close() if lane.cache_info().currsize else None,
+            close=lambda: api().close() if api.cache_info().currsize else None,
         )
     )
 
 
-def open_lane(settings: Settings) -> Lane:
+def open_api(settings: Settings) -> BatchApi:
     """The way to the API that the settings name. Raises SettingsError without a key."""
     key = settings.require_key()
-    from core.api.client import AnthropicLane  # noqa: PLC0415 - slow, only when needed
+    from core.api.client import AnthropicApi  # noqa: PLC0415 - slow, only when needed
 
-    return AnthropicLane(api_key=key, base_url=settings.base_url)
+    return AnthropicApi(api_key=key, base_url=settings.base_url)
 
 
 def rebuild_ledger(settings: Settings, *, actor: str) -> "tuple[Rebuilt, Path | None]":
@@ -83,7 +83,7 @@ def rebuild_ledger(settings: Settings, *, actor: str) -> "tuple[Rebuilt, Path | 
             ledger=ledger,
             folder=folder,
             clock=clock,
-            lane=lambda: open_lane(settings),
+            api=lambda: open_api(settings),
             prices=PriceBook(titan_file.read(folder).prices),
             holder=actor,
         )

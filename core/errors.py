@@ -7,7 +7,7 @@ TitanError                (state.model.errors)
  +- InputError            a file or an option that was given cannot be used
  |   +- CatalogueError    titan.toml is wrong; the message names the line and the key
  +- SettingsError         something is not set, or set wrongly
- +- LaneError             the way to the model
+ +- ApiError             the way to the model
      +- Unreachable       nothing left this machine
      +- Unanswered        it was sent, and no usable answer came: it may have been taken in
      +- Throttled         429: later
@@ -20,9 +20,9 @@ TitanError                (state.model.errors)
 from state.model.errors import TitanError
 
 __all__ = [
+    "ApiError",
     "CatalogueError",
     "InputError",
-    "LaneError",
     "NeverBatched",
     "NotFound",
     "OverBudget",
@@ -74,7 +74,7 @@ class SettingsError(TitanError):
     default_code = "invalid_settings"
 
 
-class LaneError(TitanError):
+class ApiError(TitanError):
     """A call to the API failed."""
 
     default_code = "api_error"
@@ -95,31 +95,31 @@ class LaneError(TitanError):
         self.retry_after_s = retry_after_s
 
 
-class Unreachable(LaneError):
+class Unreachable(ApiError):
     """Nothing left this machine: no name, no route, no TLS, no free connection."""
 
     default_code = "api_unreachable"
 
 
-class Unanswered(LaneError):
+class Unanswered(ApiError):
     """It was sent and no usable answer came: a time-out, a broken line, 408, 409, 5xx, garbage."""
 
     default_code = "api_no_answer"
 
 
-class Throttled(LaneError):
+class Throttled(ApiError):
     """429: the API wants it later."""
 
     default_code = "rate_limited"
 
 
-class SpendCapReached(LaneError):
+class SpendCapReached(ApiError):
     """The organisation's or the workspace's money is spent; waiting alone does not help."""
 
     default_code = "spend_limit"
 
 
-class Refused(LaneError):
+class Refused(ApiError):
     """The API looked at it and says no."""
 
     default_code = "api_rejected"

@@ -17,7 +17,7 @@ from core.batches.retry import read
 from core.commands import auto_retry, deadline_guard
 from core.commands import executor as orders
 from core.errors import (
-    LaneError,
+    ApiError,
     NotFound,
     SettingsError,
     Throttled,
@@ -104,7 +104,7 @@ def _steps(context: Context, summary: PassSummary) -> None:
             step(context, summary)
         except SettingsError as error:
             unset = error
-        except LaneError as error:
+        except ApiError as error:
             summary.troubles.append(str(error))
     summary.troubles += notifier.look(context)
     summary.open = views.count_open(context.ledger)
@@ -154,14 +154,14 @@ def _look(context: Context, batch: Batch, listing: Listing) -> bool:
         if _is_away(listing.trouble) or not is_due(batch, context.clock.now()):
             return False
         try:
-            remote = read(context, lambda: context.lane().retrieve(batch.remote_id or ""))
-        except LaneError as error:
+            remote = read(context, lambda: context.api().retrieve(batch.remote_id or ""))
+        except ApiError as error:
             _look_failed(context, batch, error)
             return False
     return remote_status.saw(context.ledger, batch, remote).status == BatchStatus.ENDED
 
 
-def _is_away(trouble: LaneError | None) -> bool:
+def _is_away(trouble: ApiError | None) -> bool:
     """Whether the API is out of reach or wants to be left alone.
 
     A list that merely cannot be read is no reason not to ask for the batch itself.
@@ -171,7 +171,7 @@ def _is_away(trouble: LaneError | None) -> bool:
     )
 
 
-def _look_failed(context: Context, batch: Batch, error: LaneError) -> None:
+def _look_failed(context: Context, batch: Batch, error: ApiError) -> None:
     """A 404 for a batch that we know is a passing one, until the API has thrown it away."""
     now = context.clock.now()
     if isinstance(error, NotFound) and is_past_retention(batch, now):

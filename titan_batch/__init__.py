@@ -17,7 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
-from core.bootstrap import open_engine, open_lane
+from core.bootstrap import open_api, open_engine
 from core.clock import SystemClock
 from core.config.catalogue import DEFAULT_MODEL
 from core.config.settings import from_environment
@@ -219,8 +219,8 @@ def _rescue(requests: list[Mapping[str, Any]], order: Order, error: LedgerError)
     _log.warning("%s is kept in %s: %s", kept.key, kept.file.path, error)
     if kept.file.header().on_failure == OnFailure.SYNC:
         try:
-            with closing(open_lane(settings)) as lane:
-                trouble = fallback.answer(kept.file, lane, clock)
+            with closing(open_api(settings)) as api:
+                trouble = fallback.answer(kept.file, api, clock)
         except (TitanError, OSError) as failure:
             trouble = str(failure)
         if trouble:

@@ -18,11 +18,11 @@ import httpx2
 import msgspec
 
 from core.api.batch_schema import batch_of, page_of
-from core.api.error_mapping import body_of, to_lane_error
+from core.api.error_mapping import body_of, to_api_error
 from core.api.gzip_stream import ACCEPTED, unpacked
 from core.api.http_clients import TIMEOUT, Clients
 from core.api.protocol import Body, Created, Page
-from core.errors import LaneError, Unanswered, Unreachable
+from core.errors import ApiError, Unanswered, Unreachable
 from core.gc_pause import undisturbed
 from core.text import counted, storable
 from state.batches.sending import RemoteState
@@ -55,7 +55,7 @@ _NEVER_LEFT = (
 )
 
 
-class AnthropicLane:
+class AnthropicApi:
     """The Message Batches API; nothing is ever sent a second time here."""
 
     def __init__(
@@ -185,7 +185,7 @@ class AnthropicLane:
     ) -> httpx2.Response:
         """One request and its answer, with `stream` before its body is read.
 
-        Raises LaneError where the API says no, and what the HTTP library raises.
+        Raises ApiError where the API says no, and what the HTTP library raises.
         """
         with self._clients.one() as http:
             request = http.build_request(
@@ -204,7 +204,7 @@ class AnthropicLane:
                 answer.close()
         if not answer.is_success:
             body = body_of(answer.content)
-            raise to_lane_error(answer.status_code, body, answer.headers, hide=self._without_key)
+            raise to_api_error(answer.status_code, body, answer.headers, hide=self._without_key)
         return answer
 
     @contextmanager
@@ -212,7 +212,7 @@ class AnthropicLane:
         """Whatever goes wrong from the first byte on as one of ours; it may have been taken in."""
         try:
             yield
-        except LaneError:
+        except ApiError:
             raise
         except _NEVER_LEFT as error:
             raise Unreachable(f"The API cannot be reached: {self._said(error)}") from error
@@ -231,7 +231,7 @@ class AnthropicLane:
         try:
             yield
         except anthropic.APIStatusError as error:
-            raise to_lane_error(
+            raise to_api_error(
                 error.status_code, error.body, error.response.headers, hide=self._without_key
             ) from error
         except anthropic.AnthropicError as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from core.errors import (
-    LaneError,
+    ApiError,
     NotFound,
     Refused,
     SpendCapReached,
@@ -26,9 +26,9 @@ _ACCOUNT_CODES = frozenset(
 _LONGEST_WISH_S = 7 * 86_400.0
 
 
-def to_lane_error(
+def to_api_error(
     status: int, body: object, headers: Mapping[str, str], *, hide: Callable[[str], str]
-) -> LaneError:
+) -> ApiError:
     """HTTP's status and headers, and the body: its JSON, or the text that is none.
 
     `hide` takes the key out of a text, for some servers and proxies echo what they were sent.
@@ -45,7 +45,7 @@ def to_lane_error(
 
 
 def body_of(content: bytes) -> object:
-    """The body of an answer as `to_lane_error` takes it."""
+    """The body of an answer as `to_api_error` takes it."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -56,7 +56,7 @@ def _part(value: object, name: str) -> object:
     return cast("dict[str, object]", value).get(name) if isinstance(value, dict) else None
 
 
-def _kind(status: int, body: object, code: object) -> type[LaneError]:
+def _kind(status: int, body: object, code: object) -> type[ApiError]:
     if status in (400, 402, 429) and _is_spend_cap(status, body):
         return SpendCapReached
     if isinstance(code, str) and code in _ACCOUNT_CODES:

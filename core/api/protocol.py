@@ -1,4 +1,4 @@
-"""The way a batch reaches a model, in our words. `anthropic_lane` is the one there is."""
+"""The way a batch reaches a model, in our words. `client.AnthropicApi` implements it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -34,8 +34,8 @@ class Page(Struct, frozen=True, kw_only=True):
     account: str | None
 
 
-class Lane(Protocol):
-    """Each call is one HTTP request, never repeated here, and raises LaneError only."""
+class BatchApi(Protocol):
+    """Each call is one HTTP request, never repeated here, and raises ApiError only."""
 
     def create(self, body: Body) -> Created:
         """Send the batch, once. Whoever calls must know that Unanswered may mean: taken in."""

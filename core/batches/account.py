@@ -28,8 +28,8 @@ def check(context: Context, account: str | None) -> None:
 
 
 def ask_and_check(context: Context) -> str | None:
-    """Ask the API whose key this is, then check. Raises SettingsError or LaneError."""
-    page = read(context, lambda: context.lane().list_page(limit=1))
+    """Ask the API whose key this is, then check. Raises SettingsError or ApiError."""
+    page = read(context, lambda: context.api().list_page(limit=1))
     check(context, page.account)
     return page.account
 

@@ -12,7 +12,7 @@ from core.batches import account
 from core.batches.collect import collect
 from core.batches.context import Context
 from core.batches.retry import read
-from core.errors import InputError, LaneError, NotFound, Unanswered
+from core.errors import ApiError, InputError, NotFound, Unanswered
 from core.requests.payload import CUSTOM_ID, check_tag, workflow_and_date
 from state.batches import adoption, orphans, remote_status, submissions
 from state.batches.sending import RemoteState
@@ -38,7 +38,7 @@ def adopt(context: Context, remote_id: str, *, tag: str | None = None) -> Adopte
     With a nonce of ours in the results it becomes the batch of its row, or a twin. Else it is a
     submission of its own under the tag, with requests made from the lines of its results: their
     ids as they came, their bodies unknown. Raises InputError where it cannot be adopted,
-    AlreadySubmitted where the tag has its ids, SettingsError, LaneError.
+    AlreadySubmitted where the tag has its ids, SettingsError, ApiError.
     """
     check_tag(tag if tag is not None else "adopted")
     remote, whose = _look(context, remote_id)
@@ -61,7 +61,7 @@ def _look(context: Context, remote_id: str) -> tuple[RemoteState, str | None]:
         raise InputError(f"{remote_id} is known already: it is the batch {known.key}.")
     whose = account.ask_and_check(context)
     try:
-        remote = read(context, lambda: context.lane().retrieve(remote_id))
+        remote = read(context, lambda: context.api().retrieve(remote_id))
     except NotFound:
         raise InputError(
             f"The API knows no batch {remote_id}, or this key may not see it."
@@ -94,7 +94,7 @@ class _Found:
     def read(self) -> Batch | None:
         """Stage every request; the row of ours whose nonce the ids carry, if there is one."""
         try:
-            with self._context.lane().results(self._remote.remote_id) as pieces:
+            with self._context.api().results(self._remote.remote_id) as pieces:
                 submissions.stage(self._context.ledger, self._requests(pieces))
             self._check_whole()
             self._spool.finish()
@@ -169,7 +169,7 @@ def _collected(context: Context, remote: RemoteState, *, is_ours: bool) -> Adopt
         got = collect(context, batch)
         if got is None or not got.complete:
             trouble = "Its results are not whole yet; the next pass asks again."
-    except LaneError as error:
+    except ApiError as error:
         trouble = str(error)
     batch = adoption.known(context.ledger, remote.remote_id) or batch
     return Adopted(batch=batch, is_ours=is_ours, trouble=trouble)

@@ -19,7 +19,7 @@ from core.batches import account, price_list
 from core.batches.collect_stats import Tally
 from core.batches.context import Context
 from core.batches.create_policy import end_of_collection, is_due, is_past_retention, next_look
-from core.errors import LaneError, NotFound, Unanswered
+from core.errors import ApiError, NotFound, Unanswered
 from core.requests.wire_id import FromWire, longest_plain
 from state.batches import collection, remote_status, sync_runs
 from state.files.results_file import ResultsFile
@@ -82,7 +82,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
             )
         results.sync()
         return _commit(context, batch, results, tally)
-    except LaneError as error:
+    except ApiError as error:
         return _not_available(context, batch, error)
     finally:
         results.close()
@@ -120,7 +120,7 @@ def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, 
         except FileNotFoundError as error:
             raise NotFound(f"The answers of {batch.key} are gone: {error}.") from error
     else:
-        with context.lane().results(batch.remote_id or "") as pieces:
+        with context.api().results(batch.remote_id or "") as pieces:
             yield pieces
 
 
@@ -166,7 +166,7 @@ class _Reading:
         """A connection that breaks ends the answer; what came before is as good as any."""
         try:
             yield from pieces
-        except LaneError as error:
+        except ApiError as error:
             self._tally.broken = error
 
     def _parsed(self, line: bytes) -> ResultLine | None:
@@ -229,7 +229,7 @@ def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:
     return FromWire(batch.nonce, long_ids)
 
 
-def _not_available(context: Context, batch: Batch, error: LaneError) -> Collected | None:
+def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected | None:
     """The API gave nothing: later again, or never, when it has thrown the results away.
 
     Raises SettingsError when it gave nothing because the key is another account's.
@@ -254,11 +254,11 @@ def _not_available(context: Context, batch: Batch, error: LaneError) -> Collecte
 def _check_account(context: Context) -> None:
     try:
         account.ask_and_check(context)
-    except LaneError:
+    except ApiError:
         return
 
 
-def _look_again(context: Context, batch: Batch, error: LaneError | None, reason: str) -> None:
+def _look_again(context: Context, batch: Batch, error: ApiError | None, reason: str) -> None:
     now = context.clock.now()
     again = next_look(
         now,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from core.errors import LaneError
+from core.errors import ApiError
 from core.text import counted
 from state.files.folder import open_private, replace
 
@@ -26,7 +26,7 @@ class Tally(Struct, kw_only=True):
     repeated: int = 0
     known: int = 0
     contradicted: int = 0
-    broken: LaneError | None = None
+    broken: ApiError | None = None
     _file: BufferedWriter | None = None
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
-from core.api.protocol import Lane
+from core.api.protocol import BatchApi
 from core.batches.create_policy import Recovery
 from core.clock import Clock
 from core.money.pricing import PriceBook
@@ -17,7 +17,7 @@ from state.files.folder import Folder
 class Context(Struct, frozen=True, kw_only=True):
     """The collaborators of one engine, on one thread.
 
-    `lane` makes the way to the API when it is first needed, and raises SettingsError where
+    `api` opens the API client on first use, and raises SettingsError where
     there is no key. `holder` names this process in leases; `progress` hears how many requests
     of how many are done. `close` lets go of the way to the API. `runs_commands`: whether its passes
     run what jobs want run after a delivery.
@@ -26,7 +26,7 @@ class Context(Struct, frozen=True, kw_only=True):
     ledger: Ledger
     folder: Folder
     clock: Clock
-    lane: Callable[[], Lane]
+    api: Callable[[], BatchApi]
     prices: PriceBook
     holder: str
     limits: Limits = field(default_factory=Limits)

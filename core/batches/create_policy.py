@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from core.config.durations import GUARD, RETENTION
 from core.errors import (
-    LaneError,
+    ApiError,
     NotFound,
     Refused,
     SpendCapReached,
@@ -73,7 +73,7 @@ class AfterCreate(Struct, frozen=True, kw_only=True):
     position: int = 0
 
 
-def after_create(error: LaneError, recovery: Recovery) -> AfterCreate:
+def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
     """Whether the API has the batch: surely not, never will, or nobody knows."""
     match error:
         case Unreachable() | Unauthorized() | NotFound():

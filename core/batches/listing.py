@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from core.batches.context import Context
 from core.batches.retry import read
-from core.errors import LaneError
+from core.errors import ApiError
 from state.batches.sending import RemoteState
 
 _PAGE = 1000
@@ -25,7 +25,7 @@ class Listing(Struct, kw_only=True):
     batches: dict[str, RemoteState] = field(default_factory=dict[str, RemoteState])
     complete: bool = False
     account: str | None = None
-    trouble: LaneError | None = None
+    trouble: ApiError | None = None
 
     def newer_than(self, remote_id: str) -> list[RemoteState] | None:
         """What stands before that batch in the list, None when the list does not show it."""
@@ -42,13 +42,13 @@ class Listing(Struct, kw_only=True):
 def take(context: Context, *, is_enough: Callable[[Listing], bool]) -> Listing:
     """Read pages until it is enough or the list ends; a trouble ends it too, incomplete."""
     listing = Listing(began=context.clock.now())
-    lane, after_id = context.lane(), None
+    api, after_id = context.api(), None
     for _ in range(_MOST_PAGES):
         try:
             page = read(
-                context, lambda after_id=after_id: lane.list_page(after_id=after_id, limit=_PAGE)
+                context, lambda after_id=after_id: api.list_page(after_id=after_id, limit=_PAGE)
             )
-        except LaneError as error:
+        except ApiError as error:
             listing.trouble = error
             return listing
         if not _is_in_order(listing, page.batches):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from core.batches.context import Context
-from core.errors import LaneError, Throttled, Unanswered, Unreachable
+from core.errors import ApiError, Throttled, Unanswered, Unreachable
 
 _TRIES = 3
 _FIRST_WAIT_S = 0.5
@@ -14,7 +14,7 @@ Answer = TypeVar("Answer")
 
 
 def read(context: Context, call: Callable[[], Answer]) -> Answer:
-    """Call, and call again after a passing trouble. Raises the last LaneError."""
+    """Call, and call again after a passing trouble. Raises the last ApiError."""
     for number in range(1, _TRIES):
         try:
             return call()
@@ -26,5 +26,5 @@ def read(context: Context, call: Callable[[], Answer]) -> Answer:
     return call()
 
 
-def _wait(error: LaneError, number: int) -> float:
+def _wait(error: ApiError, number: int) -> float:
     return max(_FIRST_WAIT_S * 2 ** (number - 1), error.retry_after_s or 0.0)

@@ -16,7 +16,7 @@ from core.batches.create_policy import (
     queue_hold_s,
 )
 from core.batches.retry import read
-from core.errors import LaneError, SettingsError, Unauthorized
+from core.errors import ApiError, SettingsError, Unauthorized
 from core.requests.payload import wire_overhead
 from state.batches import batch_split, leases, remote_status, sending
 from state.model.errors import FileLost
@@ -83,10 +83,10 @@ def send(context: Context, batch: Batch) -> Sent:
 
 def _post(context: Context, batch: Batch, payload: Body) -> Sent:
     """Fence, record, send once, record."""
-    ledger, clock, lane = context.ledger, context.clock, context.lane()
+    ledger, clock, api = context.ledger, context.clock, context.api()
     try:
-        page = read(context, lambda: lane.list_page(limit=1))
-    except LaneError as error:
+        page = read(context, lambda: api.list_page(limit=1))
+    except ApiError as error:
         _raise_if_key_refused(error)
         return Sent(trouble=str(error), stop=True)
     account.check(context, page.account)
@@ -106,8 +106,8 @@ def _post(context: Context, batch: Batch, payload: Body) -> Sent:
         sending.released(ledger, batch, "this process was frozen before it could send")
         return Sent()
     try:
-        created = lane.create(payload)
-    except LaneError as error:
+        created = api.create(payload)
+    except ApiError as error:
         sent = _after_failure(context, batch, error)
         _raise_if_key_refused(error)
         return sent
@@ -115,12 +115,12 @@ def _post(context: Context, batch: Batch, payload: Body) -> Sent:
     return Sent()
 
 
-def _raise_if_key_refused(error: LaneError) -> None:
+def _raise_if_key_refused(error: ApiError) -> None:
     if isinstance(error, Unauthorized):
         raise SettingsError(f"The key is not accepted. {error}") from error
 
 
-def _after_failure(context: Context, batch: Batch, error: LaneError) -> Sent:
+def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
     """Record what the failed create means."""
     instead: list[Batch] = []
     decision = after_create(error, context.recovery)
@@ -156,7 +156,7 @@ def _after_failure(context: Context, batch: Batch, error: LaneError) -> Sent:
     return Sent(trouble=trouble, stop=decision.stop, instead=tuple(instead))
 
 
-def _wait_for_the_queue(context: Context, batch: Batch, error: LaneError) -> list[Batch]:
+def _wait_for_the_queue(context: Context, batch: Batch, error: ApiError) -> list[Batch]:
     """Nothing is sent until there may be room again, and then a large batch in halves."""
     own = len(remote_status.at_the_api(context.ledger))
     seconds = queue_hold_s(retry_after_s=error.retry_after_s, own_at_the_api=own)

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from core.api.protocol import Lane
+from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
 from core.batches import price_list
 from core.batches.collect import collect
@@ -36,7 +36,7 @@ def run_waiting(
 
     What only a batch takes goes on waiting for one.
     """
-    lane = context.lane()
+    api = context.api()
     with _held(context, submission.key) as is_held:
         if not is_held:
             return "Another process answers it."
@@ -48,7 +48,7 @@ def run_waiting(
                 troubles.append(f"{BATCH_ONLY}. {reason}".rstrip(". ") + ".")
                 continue
             price_list.load_ahead()
-            run = _run(context, lane, batch)
+            run = _run(context, api, batch)
             if run.trouble:
                 return str(run.trouble)
     return next(iter(troubles), None)
@@ -65,10 +65,10 @@ def _begin(
     )
 
 
-def _run(context: Context, lane: Lane, batch: Batch) -> Run:
+def _run(context: Context, api: BatchApi, batch: Batch) -> Run:
     """Ask and take in; told to stop, it takes in what is paid for before it does."""
     run = Run(
-        lane,
+        api,
         context.clock,
         betas=batch.betas,
         progress=lambda answered: context.progress("answering", answered, batch.request_count),

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from core.api.protocol import Lane
+from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
 from core.clock import Clock
-from core.errors import LaneError, SpendCapReached, Throttled, Unauthorized, Unreachable
+from core.errors import ApiError, SpendCapReached, Throttled, Unauthorized, Unreachable
 from core.text import counted
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class _NoRoom(Struct):
     """The API has no room for a call now: it is not run, and not paid."""
 
     call: _Call
-    error: LaneError
+    error: ApiError
 
 
 class _Stopped(Struct):
@@ -71,16 +71,16 @@ class Run:
 
     def __init__(
         self,
-        lane: Lane,
+        api: BatchApi,
         clock: Clock,
         *,
         betas: tuple[str, ...],
         progress: Callable[[int], None] = lambda _answered: None,
     ) -> None:
         """`trouble` says, afterwards, why the rest was not asked."""
-        self.trouble: LaneError | None = None
-        self._refusal: LaneError | None = None
-        self._lane = lane
+        self.trouble: ApiError | None = None
+        self._refusal: ApiError | None = None
+        self._api = api
         self._clock = clock
         self._betas = betas
         self._progress = progress
@@ -238,8 +238,8 @@ class Run:
         params: dict[str, Any] = json.loads(call.line)["params"]
         self._calling.add(get_ident())
         try:
-            return _succeeded(call.custom_id, self._lane.run_one(params, betas=self._betas))
-        except LaneError as error:
+            return _succeeded(call.custom_id, self._api.run_one(params, betas=self._betas))
+        except ApiError as error:
             if isinstance(error, Throttled) or error.status == _OVERLOADED:
                 return _NoRoom(call, error)
             if isinstance(error, _NOT_ASKED):

@@ -11,7 +11,7 @@ from core.batches.context import Context
 from core.batches.create_policy import SENDING_LEASE
 from core.batches.listing import Listing
 from core.batches.retry import read
-from core.errors import LaneError, NotFound
+from core.errors import ApiError, NotFound
 from state.batches import orphans, sending
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.batches.sending import RemoteState
@@ -152,17 +152,17 @@ def _older_than_fence(listing: Listing, batch: Batch) -> set[str]:
 
 def _identify(context: Context, suspect: Orphan, remote: RemoteState | None) -> None:
     """One line of its results tells whose it is, once it has ended."""
-    lane = context.lane()
+    api = context.api()
     try:
         if remote is None:
-            remote = read(context, lambda: lane.retrieve(suspect.remote_id))
+            remote = read(context, lambda: api.retrieve(suspect.remote_id))
         if remote.status != BatchStatus.ENDED:
             return
         is_readable, ours = _owner(context, suspect.remote_id)
     except NotFound as error:
         _note_failure(context, suspect, str(error))
         return
-    except LaneError:
+    except ApiError:
         return
     if not is_readable:
         _note_failure(context, suspect, "Its results cannot be read.")
@@ -182,7 +182,7 @@ def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
     from core.api.result_schema import BadLineError, decode  # noqa: PLC0415 - slow, seldom needed
 
     read_lines = 0
-    with context.lane().results(remote_id) as pieces:
+    with context.api().results(remote_id) as pieces:
         for line in split_lines(pieces):
             try:
                 nonce = decode(line).custom_id.rpartition("-")[2]

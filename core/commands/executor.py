@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from core.batches.context import Context
 from core.batches.retry import read
-from core.errors import LaneError
+from core.errors import ApiError
 from core.text import are, counted
 from state.batches import remote_status
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
@@ -102,10 +102,10 @@ def _cancel(context: Context, command: Command) -> Outcome:
 
 def _cancel_at_the_api(context: Context, batch: Batch) -> bool:
     """Whether the API took the cancel; what had ended meanwhile is found out by the next look."""
-    lane = context.lane()
+    api = context.api()
     try:
-        remote = read(context, lambda: lane.cancel(batch.remote_id or ""))
-    except LaneError:
+        remote = read(context, lambda: api.cancel(batch.remote_id or ""))
+    except ApiError:
         return False
     remote_status.saw(context.ledger, batch, remote)
     return True

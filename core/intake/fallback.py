@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.api.protocol import Lane
+from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
 from core.batches.context import Context
 from core.batches.graceful_shutdown import in_order
@@ -90,14 +90,14 @@ def keep(
     raise error
 
 
-def answer(file: RescueFile, lane: Lane, clock: Clock) -> str | None:
+def answer(file: RescueFile, api: BatchApi, clock: Clock) -> str | None:
     """Answer its requests at once, into the file; in words, why some were not asked."""
     with file.held() as is_held:
         if not is_held:
             return "Another process answers it."
         header = file.header()
         unwritten, betas = _unwritten(file, header), _betas(header)
-        run = Run(lane, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
+        run = Run(api, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
         known = {custom_id for custom_id, _ in file.answers()}
         left = 0
 

@@ -11,7 +11,7 @@ from core.commands import pausing
 from core.config.budget_limits import Budgets
 from core.config.catalogue import Catalogue
 from core.config.titan_file import read
-from core.errors import LaneError, PayloadError, SettingsError
+from core.errors import ApiError, PayloadError, SettingsError
 from core.intake.options import Order, Terms, settle
 from core.intake.warnings import Seen, cautions
 from core.money.budgets import check
@@ -207,7 +207,7 @@ def _send(context: Context, submission: Submission) -> str | None:
         trouble = send_intents(context, intents)
         if trouble and submission.on_failure == OnFailure.SYNC:
             return answer(context, submission, trouble)
-    except (SettingsError, LaneError, LedgerError) as error:
+    except (SettingsError, ApiError, LedgerError) as error:
         # It is in the ledger for good, and the next pass goes on with it.
         return str(error)
     return trouble

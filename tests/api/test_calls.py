@@ -10,16 +10,16 @@ from typing import Any
 import httpx2
 import pytest
 from support.builders import a_bench
-from support.wire import BASE_URL, KEY, a_batch, a_body, a_lane, answering, streamed
+from support.wire import BASE_URL, KEY, a_batch, a_body, an_api, answering, streamed
 
-from core.api.client import AnthropicLane
-from core.errors import LaneError, NotFound, Unanswered
+from core.api.client import AnthropicApi
+from core.errors import ApiError, NotFound, Unanswered
 from state.model.records import BatchStatus, Counts
 from titan_console.sandbox.faults.kinds import kind_names
 
 
 def seen_by(
-    call: Callable[[AnthropicLane], object], answer: object
+    call: Callable[[AnthropicApi], object], answer: object
 ) -> tuple[list[httpx2.Request], Any]:
     """The requests that the call makes, and what it returns."""
     requests: list[httpx2.Request] = []
@@ -33,12 +33,12 @@ def seen_by(
             headers={"anthropic-organization-id": "org", "anthropic-workspace-id": "wrkspc_1"},
         )
 
-    return requests, call(a_lane(handler))
+    return requests, call(an_api(handler))
 
 
 def test_a_create_is_one_post_of_exactly_the_bytes_that_were_announced() -> None:
     body = a_body(betas=("output-300k-2026-03-24", "another"))
-    (request,), created = seen_by(lambda lane: lane.create(body), a_batch())
+    (request,), created = seen_by(lambda api: api.create(body), a_batch())
     assert (request.method, str(request.url)) == ("POST", f"{BASE_URL}/v1/messages/batches")
     assert request.content == b"".join(body.pieces())
     assert request.headers["content-length"] == str(body.length)
@@ -52,16 +52,16 @@ def test_a_create_is_one_post_of_exactly_the_bytes_that_were_announced() -> None
 
 
 def test_a_create_without_betas_sends_no_header_for_them() -> None:
-    (request,), _ = seen_by(lambda lane: lane.create(a_body()), a_batch())
+    (request,), _ = seen_by(lambda api: api.create(a_body()), a_batch())
     assert "anthropic-beta" not in request.headers
 
 
 def test_a_page_of_the_list_is_one_call_with_its_cursor() -> None:
     answer = {"data": [a_batch()], "has_more": True, "first_id": "x", "last_id": "msgbatch_01AbC"}
-    (request,), page = seen_by(lambda lane: lane.list_page(after_id="m_1", limit=7), answer)
+    (request,), page = seen_by(lambda api: api.list_page(after_id="m_1", limit=7), answer)
     assert dict(request.url.params) == {"limit": "7", "after_id": "m_1"}
     assert (page.has_more, page.last_id, page.account) == (True, "msgbatch_01AbC", "org/wrkspc_1")
-    (request,), _ = seen_by(lambda lane: lane.list_page(), answer)
+    (request,), _ = seen_by(lambda api: api.list_page(), answer)
     assert dict(request.url.params) == {"limit": "1000"}
 
 
@@ -75,7 +75,7 @@ def test_a_page_of_the_list_is_one_call_with_its_cursor() -> None:
     ],
 )
 def test_a_word_that_nobody_knows_means_not_ended(word: str, status: BatchStatus) -> None:
-    _, found = seen_by(lambda lane: lane.retrieve("m"), a_batch(processing_status=word))
+    _, found = seen_by(lambda api: api.retrieve("m"), a_batch(processing_status=word))
     assert found.status == status
 
 
@@ -86,7 +86,7 @@ def test_a_cancel_is_one_post_and_gives_the_times() -> None:
         ended_at="2026-08-19T15:00:25.5Z",
         archived_at="2026-09-17T14:49:30Z",
     )
-    (request,), found = seen_by(lambda lane: lane.cancel("msgbatch_1"), answer)
+    (request,), found = seen_by(lambda api: api.cancel("msgbatch_1"), answer)
     assert (request.method, request.url.path) == ("POST", "/v1/messages/batches/msgbatch_1/cancel")
     assert found.cancel_ts == "2026-08-19T15:00:00.000Z"
     assert found.ended_ts == "2026-08-19T15:00:25.500Z"
@@ -95,8 +95,8 @@ def test_a_cancel_is_one_post_and_gives_the_times() -> None:
 
 def test_results_are_the_raw_bytes_whatever_they_are() -> None:
     raw = b'\xef\xbb\xbf{"a":"\xe2\x80\xa8"}\r\n\n\xff<html>' + b"x" * 600_000
-    lane = a_lane(answering(content=raw))
-    with lane.results("msgbatch_1") as pieces:
+    api = an_api(answering(content=raw))
+    with api.results("msgbatch_1") as pieces:
         assert b"".join(pieces) == raw
 
 
@@ -108,8 +108,8 @@ def test_results_are_asked_for_in_one_call_at_the_configured_address() -> None:
         assert request.headers["accept-encoding"] == "gzip"
         return streamed(200, b"")
 
-    lane = a_lane(handler, base_url="https://proxy.example/anthropic")
-    with lane.results("msgbatch_1") as pieces:
+    api = an_api(handler, base_url="https://proxy.example/anthropic")
+    with api.results("msgbatch_1") as pieces:
         assert list(pieces) == []
     assert asked == ["https://proxy.example/anthropic/v1/messages/batches/msgbatch_1/results"]
 
@@ -124,28 +124,28 @@ def test_a_redirect_is_not_followed(status: int, name: str) -> None:
         hosts.append(request.url.host)
         return httpx2.Response(status, headers={"location": "https://evil.example/"})
 
-    lane = a_lane(handler)
+    api = an_api(handler)
     with pytest.raises(Unanswered, match=str(status)):
-        call(lane, name)
+        call(api, name)
     assert hosts == ["api.anthropic.com"]
 
 
-def call(lane: AnthropicLane, name: str) -> object:
+def call(api: AnthropicApi, name: str) -> object:
     """That call, to its end."""
     if name == "create":
-        return lane.create(a_body())
+        return api.create(a_body())
     if name == "list_page":
-        return lane.list_page()
+        return api.list_page()
     if name == "results":
-        with lane.results("msgbatch_1") as pieces:
+        with api.results("msgbatch_1") as pieces:
             return b"".join(pieces)
-    return getattr(lane, name)("msgbatch_1")
+    return getattr(api, name)("msgbatch_1")
 
 
 def test_another_token_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "another")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://evil.example")
-    (request,), _ = seen_by(lambda lane: lane.retrieve("m"), a_batch())
+    (request,), _ = seen_by(lambda api: api.retrieve("m"), a_batch())
     assert request.headers["authorization"] == f"Bearer {KEY}"
     assert "x-api-key" not in request.headers
     assert request.url.host == "api.anthropic.com"
@@ -156,8 +156,8 @@ def test_whatever_happens_to_a_create_it_is_one_post(tmp_path: Path, fault: str)
     with a_bench(tmp_path) as bench:
         bench.faults.add(f"create:{fault}")
         calls = bench.sandbox._calls
-        with contextlib.suppress(LaneError):
-            bench.lane().create(a_body())
+        with contextlib.suppress(ApiError):
+            bench.api().create(a_body())
         assert bench.sandbox._calls == calls + 1
         assert bench.sandbox.billing_log().creates <= 1
 
@@ -191,10 +191,10 @@ def counts(succeeded: int) -> dict[str, int]:
 )
 @pytest.mark.parametrize("content_type", ["application/json", "text/html"])
 def test_a_2xx_that_says_nothing_is_no_answer(answer: bytes, content_type: str) -> None:
-    lane = a_lane(answering(content=answer, headers={"content-type": content_type}))
+    api = an_api(answering(content=answer, headers={"content-type": content_type}))
     for name in ("create", "retrieve", "cancel"):
         with pytest.raises(Unanswered) as caught:
-            call(lane, name)
+            call(api, name)
         assert "\n" not in str(caught.value)
 
 
@@ -203,14 +203,14 @@ def test_a_2xx_that_says_nothing_is_no_answer(answer: bytes, content_type: str) 
 )
 def test_a_list_that_does_not_say_whether_it_ends_is_none(page: dict[str, object]) -> None:
     with pytest.raises(Unanswered):
-        a_lane(answering(body=page)).list_page()
+        an_api(answering(body=page)).list_page()
 
 
 @pytest.mark.parametrize("status", [201, 202, 204, 206])
 def test_only_a_200_brings_results(status: int) -> None:
     with (
         pytest.raises(Unanswered, match=f"{status}, which is no results"),
-        a_lane(answering(status, content=b"")).results("msgbatch_1"),
+        an_api(answering(status, content=b"")).results("msgbatch_1"),
     ):
         pass
 
@@ -218,11 +218,11 @@ def test_only_a_200_brings_results(status: int) -> None:
 LINES = b"".join(b"line %d\n" % number for number in range(1000))
 
 
-def packed(content: bytes, encoding: str) -> AnthropicLane:
-    """A lane whose results come so, in small pieces."""
+def packed(content: bytes, encoding: str) -> AnthropicApi:
+    """A client whose results come so, in small pieces."""
     pieces = [content[at : at + 100] for at in range(0, len(content), 100)]
     headers = {"content-encoding": encoding}
-    return a_lane(lambda _: httpx2.Response(200, content=iter(pieces), headers=headers))
+    return an_api(lambda _: httpx2.Response(200, content=iter(pieces), headers=headers))
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "gzip, gzip", "utf-8"])
@@ -281,21 +281,21 @@ def test_what_came_before_the_results_broke_off_is_kept() -> None:
             yield b"one line\n"
             raise httpx2.ReadError("broke")
 
-    lane = a_lane(lambda _request: httpx2.Response(200, stream=Broken()))
+    api = an_api(lambda _request: httpx2.Response(200, stream=Broken()))
     kept: list[bytes] = []
-    with lane.results("msgbatch_1") as pieces, pytest.raises(Unanswered):
+    with api.results("msgbatch_1") as pieces, pytest.raises(Unanswered):
         kept.extend(pieces)
     assert kept == [b"one line\n"]
 
 
 def test_a_2xx_for_another_number_of_requests_is_no_answer() -> None:
-    lane = a_lane(answering(body=a_batch()))
+    api = an_api(answering(body=a_batch()))
     with pytest.raises(Unanswered, match="a batch of 1 request to one of 3"):
-        lane.create(a_body(3))
+        api.create(a_body(3))
 
 
 def test_a_results_call_that_finds_nothing_says_so_on_entering() -> None:
     error = {"type": "error", "error": {"type": "not_found_error", "message": "Not yet."}}
-    lane = a_lane(answering(404, body=error))
-    with pytest.raises(NotFound, match="Not yet"), lane.results("msgbatch_1"):
+    api = an_api(answering(404, body=error))
+    with pytest.raises(NotFound, match="Not yet"), api.results("msgbatch_1"):
         pass

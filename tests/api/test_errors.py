@@ -6,11 +6,11 @@ import anthropic
 import httpx2
 import pytest
 from anthropic._error_classes import ERROR_CLASSES
-from support.wire import a_body, a_lane, answering
+from support.wire import a_body, an_api, answering
 
-from core.api.client import AnthropicLane
+from core.api.client import AnthropicApi
 from core.errors import (
-    LaneError,
+    ApiError,
     NotFound,
     Refused,
     SpendCapReached,
@@ -20,7 +20,7 @@ from core.errors import (
     Unreachable,
 )
 
-BY_STATUS: dict[int, type[LaneError]] = {
+BY_STATUS: dict[int, type[ApiError]] = {
     301: Unanswered,
     400: Refused,
     401: Unauthorized,
@@ -79,15 +79,15 @@ def an_error(message: str = "No.", **fields: object) -> dict[str, object]:
     return {"type": "error", "error": {"type": "x_error", "message": message, **fields}}
 
 
-def caught(status: int, body: object, headers: dict[str, str] | None = None) -> LaneError:
-    lane = a_lane(answering(status, body=body, headers=headers))
-    with pytest.raises(LaneError) as error:
-        lane.create(a_body())
+def caught(status: int, body: object, headers: dict[str, str] | None = None) -> ApiError:
+    api = an_api(answering(status, body=body, headers=headers))
+    with pytest.raises(ApiError) as error:
+        api.create(a_body())
     return error.value
 
 
 @pytest.mark.parametrize(("status", "kind"), BY_STATUS.items())
-def test_each_status_is_one_of_ours(status: int, kind: type[LaneError]) -> None:
+def test_each_status_is_one_of_ours(status: int, kind: type[ApiError]) -> None:
     error = caught(status, an_error())
     assert type(error) is kind
     assert (error.status, error.retry_after_s) == (status, None)
@@ -129,17 +129,17 @@ LONG: dict[str, object] = {
 }
 
 
-def caught_amid_a_long_answer(lane: AnthropicLane) -> LaneError:
+def caught_amid_a_long_answer(api: AnthropicApi) -> ApiError:
     """What a synchronous answer raises that comes through the SDK."""
-    with pytest.raises(LaneError) as error:
-        lane.run_one(LONG)
+    with pytest.raises(ApiError) as error:
+        api.run_one(LONG)
     return error.value
 
 
 @pytest.mark.parametrize(("status", "kind"), BY_STATUS.items())
-def test_each_status_means_the_same_for_a_long_answer(status: int, kind: type[LaneError]) -> None:
+def test_each_status_means_the_same_for_a_long_answer(status: int, kind: type[ApiError]) -> None:
     answer = answering(status, body=an_error(), headers={"retry-after": "7"})
-    error = caught_amid_a_long_answer(a_lane(answer))
+    error = caught_amid_a_long_answer(an_api(answer))
     assert type(error) is kind
     assert (error.status, error.retry_after_s) == (status, 7.0)
     assert str(error) == f"The API answers {status}: No."
@@ -148,8 +148,8 @@ def test_each_status_means_the_same_for_a_long_answer(status: int, kind: type[La
 def test_an_error_within_a_long_answer_is_told() -> None:
     said = an_error("Overloaded")
     stream = b"event: error\ndata: " + json.dumps(said).encode() + b"\n\n"
-    lane = a_lane(answering(content=stream, headers={"content-type": "text/event-stream"}))
-    error = caught_amid_a_long_answer(lane)
+    api = an_api(answering(content=stream, headers={"content-type": "text/event-stream"}))
+    error = caught_amid_a_long_answer(api)
     assert type(error) is Unanswered
     assert "Overloaded" in str(error)
 
@@ -179,8 +179,8 @@ BEGUN = (
     "content", [b"", b"data: {\n\n", b"<html>", b"event: message_stop\n\n", BEGUN]
 )
 def test_a_long_answer_that_breaks_off_is_none(content: bytes) -> None:
-    lane = a_lane(answering(content=content, headers={"content-type": "text/event-stream"}))
-    assert type(caught_amid_a_long_answer(lane)) is Unanswered
+    api = an_api(answering(content=content, headers={"content-type": "text/event-stream"}))
+    assert type(caught_amid_a_long_answer(api)) is Unanswered
 
 
 NEVER_LEFT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}
@@ -195,13 +195,13 @@ def test_every_failure_of_the_wire_is_one_of_ours(kind: type[httpx2.TransportErr
     def fail(request: httpx2.Request) -> httpx2.Response:
         raise kind("Something\nbroke", request=request)
 
-    lane = a_lane(fail)
-    with pytest.raises(LaneError) as error:
-        lane.create(a_body())
+    api = an_api(fail)
+    with pytest.raises(ApiError) as error:
+        api.create(a_body())
     expected = Unreachable if kind.__name__ in NEVER_LEFT else Unanswered
     assert type(error.value) is expected
     assert error.value.status is None
-    assert type(caught_amid_a_long_answer(lane)) is expected
+    assert type(caught_amid_a_long_answer(api)) is expected
 
 
 @pytest.mark.parametrize("kind", transport_errors())
@@ -211,8 +211,8 @@ def test_every_failure_amid_the_results_is_one_of_ours(kind: type[httpx2.Transpo
             yield b"half a li"
             raise kind("broke")
 
-    lane = a_lane(lambda _request: httpx2.Response(200, stream=Broken()))
-    with lane.results("msgbatch_1") as pieces, pytest.raises(LaneError):
+    api = an_api(lambda _request: httpx2.Response(200, stream=Broken()))
+    with api.results("msgbatch_1") as pieces, pytest.raises(ApiError):
         list(pieces)
 
 
@@ -256,9 +256,9 @@ def test_a_wish_that_is_no_time_is_none(value: str) -> None:
 @pytest.mark.parametrize("status", [403, 413, 429, 502, 503])
 def test_a_proxys_page_becomes_one_short_line(status: int) -> None:
     page = b"<html>\r\n<head><title>No</title></head>\r\n" + b"<p>x</p>\n" * 500
-    lane = a_lane(answering(status, content=page, headers={"content-type": "text/html"}))
-    with pytest.raises(LaneError) as error:
-        lane.create(a_body())
+    api = an_api(answering(status, content=page, headers={"content-type": "text/html"}))
+    with pytest.raises(ApiError) as error:
+        api.create(a_body())
     assert type(error.value) is BY_STATUS.get(status, Unanswered)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 300
@@ -281,9 +281,9 @@ def test_the_key_is_in_no_error() -> None:
 @pytest.mark.parametrize("status", [400, 429, 500])
 def test_half_a_character_in_an_error_is_a_question_mark(status: int) -> None:
     said = b'{"type":"error","error":{"type":"x\\ud83d","message":"odd \\ud83d one"}}'
-    lane = a_lane(answering(status, content=said))
-    with pytest.raises(LaneError) as error:
-        lane.create(a_body())
+    api = an_api(answering(status, content=said))
+    with pytest.raises(ApiError) as error:
+        api.create(a_body())
     assert str(error.value).endswith("odd ? one")
     assert error.value.error_type == "x?"
 
@@ -292,5 +292,5 @@ def test_what_the_sdk_cannot_put_together_is_no_answer() -> None:
     delta = {"type": "text_delta", "text": "x"}
     odd = {"type": "content_block_delta", "index": 7, "delta": delta}
     stream = BEGUN + b"event: content_block_delta\ndata: " + json.dumps(odd).encode() + b"\n\n"
-    lane = a_lane(answering(content=stream, headers={"content-type": "text/event-stream"}))
-    assert type(caught_amid_a_long_answer(lane)) is Unanswered
+    api = an_api(answering(content=stream, headers={"content-type": "text/event-stream"}))
+    assert type(caught_amid_a_long_answer(api)) is Unanswered

@@ -3,8 +3,8 @@
 import httpx2
 import pytest
 
-from core.api.client import AnthropicLane
-from core.errors import LaneError, SettingsError
+from core.api.client import AnthropicApi
+from core.errors import ApiError, SettingsError
 
 _KEY = "plain-key-of-a-gateway"
 
@@ -17,9 +17,9 @@ def test_an_echoed_key_is_taken_out_of_the_message(status: int, echo: str) -> No
         return httpx2.Response(status, json={"type": "error", "error": error})
 
     client = httpx2.Client(transport=httpx2.MockTransport(answer))
-    lane = AnthropicLane(api_key=_KEY, base_url="https://api.anthropic.com", http_client=client)
-    with pytest.raises(LaneError) as caught:
-        lane.retrieve("msgbatch_1")
+    api = AnthropicApi(api_key=_KEY, base_url="https://api.anthropic.com", http_client=client)
+    with pytest.raises(ApiError) as caught:
+        api.retrieve("msgbatch_1")
     assert _KEY not in str(caught.value)
     assert "sk-ant" not in str(caught.value)
     assert "(key)" in str(caught.value)
@@ -33,11 +33,11 @@ def test_an_odd_answer_is_one_of_our_errors(body: bytes) -> None:
         return httpx2.Response(200, content=body, headers={"content-type": "application/json"})
 
     client = httpx2.Client(transport=httpx2.MockTransport(answer))
-    lane = AnthropicLane(api_key=_KEY, base_url="https://api.anthropic.com", http_client=client)
-    with pytest.raises(LaneError):
-        lane.retrieve("msgbatch_1")
-    with pytest.raises(LaneError):
-        lane.retrieve("m" * 100_000)
+    api = AnthropicApi(api_key=_KEY, base_url="https://api.anthropic.com", http_client=client)
+    with pytest.raises(ApiError):
+        api.retrieve("msgbatch_1")
+    with pytest.raises(ApiError):
+        api.retrieve("m" * 100_000)
 
 
 def _padded(length: int) -> str:
@@ -60,9 +60,9 @@ def test_no_piece_of_an_echoed_key_is_left_where_a_text_is_cut(length: int) -> N
 
     for answer in (a_page, an_error, break_off):
         client = httpx2.Client(transport=httpx2.MockTransport(answer))
-        lane = AnthropicLane(api_key=_KEY, base_url="https://api.anthropic.com", http_client=client)
-        with pytest.raises(LaneError) as caught:
-            lane.retrieve("msgbatch_1")
+        api = AnthropicApi(api_key=_KEY, base_url="https://api.anthropic.com", http_client=client)
+        with pytest.raises(ApiError) as caught:
+            api.retrieve("msgbatch_1")
         assert _KEY[:6] not in str(caught.value)
 
 
@@ -79,4 +79,4 @@ def test_a_proxy_or_certificates_of_no_use_are_one_line(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match="that the environment asks for"):
-        AnthropicLane(api_key=_KEY, base_url="https://api.anthropic.com")
+        AnthropicApi(api_key=_KEY, base_url="https://api.anthropic.com")

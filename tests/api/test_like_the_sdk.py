@@ -6,9 +6,9 @@ from collections.abc import Callable
 import httpx2
 import pytest
 from anthropic import Anthropic
-from support.wire import BASE_URL, KEY, a_batch, a_body, a_lane
+from support.wire import BASE_URL, KEY, a_batch, a_body, an_api
 
-from core.api.client import AnthropicLane
+from core.api.client import AnthropicApi
 
 BETAS = ("output-300k-2026-03-24", "another")
 PARAMS: dict[str, object] = {
@@ -17,32 +17,32 @@ PARAMS: dict[str, object] = {
     "messages": [{"role": "user", "content": 'Ü " \u2028'}],
 }
 COMPARED = ("authorization", "anthropic-version", "anthropic-beta", "content-type", "accept")
-CALLS: dict[str, tuple[Callable[[AnthropicLane], object], Callable[[Anthropic], object]]] = {
+CALLS: dict[str, tuple[Callable[[AnthropicApi], object], Callable[[Anthropic], object]]] = {
     "create": (
-        lambda lane: lane.create(a_body(betas=BETAS)),
+        lambda api: api.create(a_body(betas=BETAS)),
         lambda sdk: sdk.messages.batches.create(
             requests=json.loads(b"".join(a_body().pieces()))["requests"],
             extra_headers={"anthropic-beta": ",".join(BETAS)},
         ),
     ),
     "list": (
-        lambda lane: lane.list_page(after_id="msgbatch_1", limit=7),
+        lambda api: api.list_page(after_id="msgbatch_1", limit=7),
         lambda sdk: sdk.messages.batches.list(after_id="msgbatch_1", limit=7),
     ),
     "retrieve": (
-        lambda lane: lane.retrieve("msgbatch_1"),
+        lambda api: api.retrieve("msgbatch_1"),
         lambda sdk: sdk.messages.batches.retrieve("msgbatch_1"),
     ),
     "retrieve of an odd id": (
-        lambda lane: lane.retrieve("a/b?c#d"),
+        lambda api: api.retrieve("a/b?c#d"),
         lambda sdk: sdk.messages.batches.retrieve("a/b?c#d"),
     ),
     "cancel": (
-        lambda lane: lane.cancel("msgbatch_1"),
+        lambda api: api.cancel("msgbatch_1"),
         lambda sdk: sdk.messages.batches.cancel("msgbatch_1"),
     ),
     "message": (
-        lambda lane: lane.run_one(PARAMS, betas=BETAS),
+        lambda api: api.run_one(PARAMS, betas=BETAS),
         lambda sdk: sdk.post(
             "/v1/messages",
             cast_to=httpx2.Response,
@@ -78,7 +78,7 @@ def told(request: httpx2.Request) -> dict[str, object]:
 def test_it_is_the_call_of_the_sdk(name: str) -> None:
     ours, theirs = CALLS[name]
     wire = Wire()
-    ours(a_lane(wire))
+    ours(an_api(wire))
     client = httpx2.Client(transport=httpx2.MockTransport(wire))
     theirs(Anthropic(api_key=KEY, base_url=BASE_URL, max_retries=0, http_client=client))
     mine, its = wire.asked
@@ -88,7 +88,7 @@ def test_it_is_the_call_of_the_sdk(name: str) -> None:
 
 def test_results_are_asked_for_as_the_sdk_asks() -> None:
     wire = Wire()
-    with a_lane(wire).results("msgbatch_1"):
+    with an_api(wire).results("msgbatch_1"):
         pass
     client = httpx2.Client(transport=httpx2.MockTransport(wire))
     sdk = Anthropic(api_key=KEY, base_url=BASE_URL, max_retries=0, http_client=client)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import httpx2
 import pytest
-from support.wire import a_batch, a_body, a_lane, streamed
+from support.wire import a_batch, a_body, an_api, streamed
 
 from core.api.line_splitter import split_lines
 from core.api.result_schema import decode
@@ -114,21 +114,21 @@ class Recording:
 
 @pytest.mark.parametrize("era", ERAS)
 def test_a_batch_of_any_year_is_created_listed_seen_and_canceled(era: str) -> None:
-    lane = a_lane(Recording(era))
-    created = lane.create(a_body())
+    api = an_api(Recording(era))
+    created = api.create(a_body())
     assert created.account == ACCOUNTS[era]
     assert created.remote.status == BatchStatus.IN_PROGRESS
-    page = lane.list_page()
+    page = api.list_page()
     assert [batch.status for batch in page.batches] == [BatchStatus.ENDED, BatchStatus.CANCELING]
     assert page.account == ACCOUNTS[era]
-    seen = lane.retrieve("msgbatch_01AbC")
+    seen = api.retrieve("msgbatch_01AbC")
     assert (seen.counts.total(), seen.ended_ts) == (2, "2026-08-19T14:52:30.044Z")
-    assert lane.cancel("msgbatch_01AbC").cancel_ts == "2026-08-19T14:49:31.128Z"
+    assert api.cancel("msgbatch_01AbC").cancel_ts == "2026-08-19T14:49:31.128Z"
 
 
 @pytest.mark.parametrize("era", ERAS)
 def test_results_of_any_year_are_read_to_the_token(era: str) -> None:
-    with a_lane(Recording(era)).results("msgbatch_01AbC") as pieces:
+    with an_api(Recording(era)).results("msgbatch_01AbC") as pieces:
         good, bad = (decode(line) for line in split_lines(pieces))
     five_minutes, one_hour = (7, 0) if era == "2025" else (0, 7)
     assert good == CollectedResult(
@@ -148,6 +148,6 @@ def test_results_of_any_year_are_read_to_the_token(era: str) -> None:
 
 
 def test_results_that_are_not_there_yet_are_a_404_without_an_id() -> None:
-    lane = a_lane(Recording("2026-08"))
-    with pytest.raises(NotFound, match="No available results"), lane.results("msgbatch_01Xyz"):
+    api = an_api(Recording("2026-08"))
+    with pytest.raises(NotFound, match="No available results"), api.results("msgbatch_01Xyz"):
         pass

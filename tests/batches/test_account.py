@@ -7,8 +7,8 @@ import pytest
 from support.builders import BASE_URL, START, Bench
 from support.life import check_once, requests, rest
 
-from core.api.client import AnthropicLane
-from core.api.protocol import Lane
+from core.api.client import AnthropicApi
+from core.api.protocol import BatchApi
 from core.batches import account
 from core.clock import ManualClock
 from core.engine import Engine
@@ -36,17 +36,17 @@ def two(tmp_path: Path) -> Generator[Bench, None, None]:
         faults=made.faults,
         keys={OURS: "ours", THEIRS: "theirs"},
     )
-    made.engine = made.new_engine("ours", lane=_lane(made, OURS))
+    made.engine = made.new_engine("ours", api=_api(made, OURS))
     yield made
     made.close()
 
 
-def _lane(bench: Bench, key: str) -> Callable[[], Lane]:
-    return lambda: AnthropicLane(api_key=key, base_url=BASE_URL, http_client=client(bench.sandbox))
+def _api(bench: Bench, key: str) -> Callable[[], BatchApi]:
+    return lambda: AnthropicApi(api_key=key, base_url=BASE_URL, http_client=client(bench.sandbox))
 
 
 def _wrong(bench: Bench) -> Engine:
-    return bench.new_engine("theirs", lane=_lane(bench, THEIRS))
+    return bench.new_engine("theirs", api=_api(bench, THEIRS))
 
 
 def _everything(bench: Bench) -> list[tuple[object, ...]]:

@@ -8,7 +8,7 @@ from support.builders import Bench, a_bench, some_requests
 from support.life import batches, check_books, requests, rest, results
 from support.terminal import Terminal, a_server
 
-from core.errors import InputError, LaneError
+from core.errors import ApiError, InputError
 from core.intake.submit import Order
 from core.reporting import json_reports
 from state.batches import orphans
@@ -81,7 +81,7 @@ def test_a_lost_ledger_is_adopted_again_batch_by_batch(bench: Bench, tmp_path: P
     rest(bench)
     with a_bench(tmp_path / "new") as fresh:
         fresh.clock, fresh.sandbox = bench.clock, bench.sandbox
-        fresh.engine = fresh.new_engine("fresh", lane=bench.lane)
+        fresh.engine = fresh.new_engine("fresh", api=bench.api)
         for book in bench.sandbox.billing_log().batches:
             fresh.engine.adopt(book.batch_id)
         assert requests(fresh) == {RequestStatus.SUCCEEDED: 5}
@@ -112,7 +112,7 @@ def test_results_that_are_not_whole_leave_nothing_and_can_be_tried_again(
 ) -> None:
     remote_id = _foreign(bench)
     bench.faults.add(f"{fault}:times=1")
-    with pytest.raises(LaneError):
+    with pytest.raises(ApiError):
         bench.engine.adopt(remote_id)
     assert batches(bench) == []
     assert list(bench.folder.spool.iterdir()) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.builders import a_bench
 
-from core.api.protocol import Lane
+from core.api.protocol import BatchApi
 from state.queries import views
 from titan_console.sandbox.model.timing import Plan
 
@@ -14,18 +14,18 @@ _STRANGER = b'{"custom_id":"someone-else","result":{"type":"expired"}}\n'
 
 
 class _StrangerFirst:
-    """A lane whose results begin with a line that is not theirs."""
+    """A client whose results begin with a line that is not theirs."""
 
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
+    def __init__(self, api: BatchApi) -> None:
+        self._api = api
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._lane, name)
+        return getattr(self._api, name)
 
     @contextmanager
     def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
         """A stranger's line, then what the API sends."""
-        with self._lane.results(remote_id) as pieces:
+        with self._api.results(remote_id) as pieces:
             yield iter([_STRANGER, *pieces])
 
 
@@ -33,8 +33,8 @@ def test_a_strangers_line_in_front_does_not_hide_a_batch_of_ours(tmp_path: Path)
     with a_bench(tmp_path, plan=Plan.instant()) as bench:
         bench.faults.add("create:drop:times=1")
         bench.submit(4)
-        lane = _StrangerFirst(bench.lane())
-        poller = bench.new_engine("poller", lane=lambda: lane)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+        api = _StrangerFirst(bench.api())
+        poller = bench.new_engine("poller", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
         bench.clock.advance(60)
         poller.poll()
         (batch,) = views.closed_batches(bench.engine.context.ledger, limit=9)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.builders import a_bench
 
-from core.api.protocol import Lane
+from core.api.protocol import BatchApi
 from core.batches.collect import collect
 from state.batches import remote_status
 from state.queries import views
@@ -15,19 +15,19 @@ from titan_console.sandbox.model.timing import Plan
 
 
 class _Frozen:
-    """A lane on which the process stands still in the middle of an answer."""
+    """A client on which the process stands still in the middle of an answer."""
 
-    def __init__(self, lane: Lane, meanwhile: Callable[[], object]) -> None:
-        self._lane = lane
+    def __init__(self, api: BatchApi, meanwhile: Callable[[], object]) -> None:
+        self._api = api
         self._meanwhile = meanwhile
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._lane, name)
+        return getattr(self._api, name)
 
     @contextmanager
     def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
         """Half of the bytes, what others do meanwhile, the other half."""
-        with self._lane.results(remote_id) as pieces:
+        with self._api.results(remote_id) as pieces:
             whole = b"".join(pieces)
         half = len(whole) // 2
 
@@ -49,12 +49,12 @@ def test_a_try_that_was_overtaken_leaves_the_others_answers_alone(
         other = bench.new_engine("other")
         ledger = bench.engine.context.ledger
         (batch,) = views.open_batches(ledger)
-        remote = bench.lane().retrieve(batch.remote_id or "")
+        remote = bench.api().retrieve(batch.remote_id or "")
         batch = remote_status.saw(ledger, batch, remote)
         if fault:
             bench.faults.add(fault)
-        lane = _Frozen(bench.lane(), lambda: collect(other.context, batch))
-        frozen = bench.new_engine("frozen", lane=lambda: lane)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+        api = _Frozen(bench.api(), lambda: collect(other.context, batch))
+        frozen = bench.new_engine("frozen", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
         collect(frozen.context, batch)
         bench.faults.clear()
         bench.pass_after(7200)

@@ -6,24 +6,24 @@ from pathlib import Path
 
 from support.builders import a_bench
 
-from core.api.protocol import Lane
+from core.api.protocol import BatchApi
 from state.queries import views
 from titan_console.sandbox.model.timing import Plan
 
 
 class _AllErrored:
-    """A lane whose results contradict the counts: each succeeded line comes as an error."""
+    """A client whose results contradict the counts: each succeeded line comes as an error."""
 
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
+    def __init__(self, api: BatchApi) -> None:
+        self._api = api
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._lane, name)
+        return getattr(self._api, name)
 
     @contextmanager
     def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
         """The ids as they are, with errors for answers."""
-        with self._lane.results(remote_id) as pieces:
+        with self._api.results(remote_id) as pieces:
             lines = b"".join(pieces).splitlines()
             error = b'{"type":"errored","error":{"error":{"type":"api_error","message":"no"}}}'
             yield iter(
@@ -34,7 +34,7 @@ class _AllErrored:
 def test_the_results_outweigh_the_counts_of_the_api(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.instant()) as bench:
         bench.submit(3)
-        lane = _AllErrored(bench.lane())
-        bench.new_engine("poller", lane=lambda: lane).poll()  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+        api = _AllErrored(bench.api())
+        bench.new_engine("poller", api=lambda: api).poll()  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
         (batch,) = views.closed_batches(bench.engine.context.ledger, limit=9)
         assert (batch.counts.succeeded, batch.counts.errored) == (0, 3)

@@ -7,7 +7,7 @@ from support.builders import START
 
 from core.batches.create_policy import AfterCreate, Recovery, Verdict, after_create, next_look
 from core.errors import (
-    LaneError,
+    ApiError,
     NotFound,
     Refused,
     SpendCapReached,
@@ -50,10 +50,10 @@ RECOVERY = Recovery(settle_after_timeout_s=1800, settle_after_error_s=300)
             Unanswered("x", status=529),
             AfterCreate(verdict=Verdict.UNCERTAIN, stop=False, settle_s=300),
         ),
-        (LaneError("x"), AfterCreate(verdict=Verdict.UNCERTAIN, stop=False, settle_s=1800)),
+        (ApiError("x"), AfterCreate(verdict=Verdict.UNCERTAIN, stop=False, settle_s=1800)),
     ],
 )
-def test_what_follows_from_a_failed_create(error: LaneError, then: AfterCreate) -> None:
+def test_what_follows_from_a_failed_create(error: ApiError, then: AfterCreate) -> None:
     assert after_create(error, RECOVERY) == then
 
 

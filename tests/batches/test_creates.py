@@ -7,8 +7,8 @@ import pytest
 from support.builders import BASE_URL, KEY, Bench, a_bench, some_requests
 from support.life import QUARTER, batches, check_books, check_once, requests, rest, staged, statuses
 
-from core.api.client import AnthropicLane
-from core.api.protocol import Created, Lane, Page
+from core.api.client import AnthropicApi
+from core.api.protocol import BatchApi, Created, Page
 from core.batches.request_body import Body
 from core.batches.send import CREATE_HOLD
 from core.errors import SettingsError
@@ -279,7 +279,7 @@ def test_a_batch_that_is_not_listed_yet_is_not_taken_for_absent(bench: Bench) ->
     check_once(bench, 3)
 
 
-class InterruptedLane(AnthropicLane):
+class InterruptedApi(AnthropicApi):
     """Lets something happen just before a page of the list is read."""
 
     before_list: Callable[[], object] | None = None
@@ -294,15 +294,15 @@ class InterruptedLane(AnthropicLane):
 def test_a_batch_sent_while_another_process_reads_the_list_is_not_taken_for_foreign(
     bench: Bench,
 ) -> None:
-    lane = InterruptedLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    api = InterruptedApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
 
-    def make_lane() -> Lane:
-        return lane
+    def make_api() -> BatchApi:
+        return api
 
-    poller = bench.new_engine("poller", lane=make_lane)
+    poller = bench.new_engine("poller", api=make_api)
     bench.submit(1, tag="something-open")
     bench.faults.add("create:drop:times=1")
-    lane.before_list = lambda: bench.submit(3, tag="meanwhile")
+    api.before_list = lambda: bench.submit(3, tag="meanwhile")
     poller.poll()
     rest(bench, poller)
     assert bench.sandbox.billing_log().creates == 2
@@ -326,10 +326,10 @@ def test_a_process_frozen_before_its_post_does_not_post(bench: Bench) -> None:
 
 
 def test_without_a_key_requests_are_queued_and_sent_when_there_is_one(bench: Bench) -> None:
-    def no_key() -> Lane:
+    def no_key() -> BatchApi:
         raise SettingsError("No API key: set ANTHROPIC_API_KEY.")
 
-    keyless = bench.new_engine("keyless", lane=no_key)
+    keyless = bench.new_engine("keyless", api=no_key)
     submitted = keyless.submit(some_requests(3), Order(tag="daily-feed"))
     assert "No API key" in (submitted.trouble or "")
     with pytest.raises(SettingsError, match="No API key"):
@@ -347,9 +347,9 @@ def test_what_is_sent_is_counted_and_what_was_held_back_is_not(bench: Bench) -> 
 
 
 class _Kept:
-    """A lane that keeps what was posted, for something on the way to post it again."""
+    """A client that keeps what was posted, for something on the way to post it again."""
 
-    def __init__(self, inner: Lane) -> None:
+    def __init__(self, inner: BatchApi) -> None:
         self._inner = inner
         self.posted: list[Body] = []
 
@@ -362,14 +362,14 @@ class _Kept:
 
 
 def test_a_twin_that_comes_into_being_after_its_batch_was_collected_is_found(bench: Bench) -> None:
-    lane = _Kept(bench.lane())
-    sender = bench.new_engine("sender", lane=lambda: lane)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+    api = _Kept(bench.api())
+    sender = bench.new_engine("sender", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
     bench.faults.add("create:drop:times=1")
     submitted = sender.submit(some_requests(3), Order(tag="late", model="claude-haiku-4-5"))
     assert submitted.trouble
     rest(bench)
     assert statuses(bench) == ["ended"]
-    lane.create(lane.posted[0])
+    api.create(api.posted[0])
     rest(bench)
     assert [batch.twin_of for batch in batches(bench)] == [None, 1]
     check_books(bench)
@@ -378,10 +378,10 @@ def test_a_twin_that_comes_into_being_after_its_batch_was_collected_is_found(ben
 def test_a_twin_is_found_though_no_list_could_be_read_while_its_batch_was_open(
     bench: Bench,
 ) -> None:
-    lane = _Kept(bench.lane())
-    sender = bench.new_engine("sender", lane=lambda: lane)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
+    api = _Kept(bench.api())
+    sender = bench.new_engine("sender", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
     sender.submit(some_requests(3), Order(tag="early", model="claude-haiku-4-5"))
-    lane.create(lane.posted[0])
+    api.create(api.posted[0])
     bench.faults.add("list:404")
     bench.pass_after(7200)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}

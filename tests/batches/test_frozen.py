@@ -9,7 +9,7 @@ from support.builders import Bench, a_bench
 from support.life import batches, check_books, check_once, requests, rest
 
 from core import poll
-from core.api.protocol import Body, Created, Lane
+from core.api.protocol import BatchApi, Body, Created
 from core.poll import PassSummary
 from state.model.records import RequestStatus
 
@@ -17,9 +17,9 @@ HOUR = 3600.0
 
 
 class _Slow:
-    """The real lane; while a call is under way, something else happens."""
+    """The real client; while a call is under way, something else happens."""
 
-    def __init__(self, inner: Lane, during: str, happens: Callable[[], object]) -> None:
+    def __init__(self, inner: BatchApi, during: str, happens: Callable[[], object]) -> None:
         self._inner = inner
         self._during = during
         self._happens = happens
@@ -55,8 +55,8 @@ def test_a_process_frozen_during_its_post_for_an_hour_wakes_to_a_done_thing(benc
             bench.clock.advance(HOUR / 4)
             other.poll()
 
-    slow = _Slow(bench.lane(), "create", others_work)
-    bench.engine = bench.new_engine("frozen", lane=lambda: slow)
+    slow = _Slow(bench.api(), "create", others_work)
+    bench.engine = bench.new_engine("frozen", api=lambda: slow)
     bench.submit(3)
     rest(bench)
     check_once(bench, 3)
@@ -77,8 +77,8 @@ def test_two_passes_that_collect_the_same_batch_leave_one_set_of_rows(
             bench.clock.advance(asleep)
             poll._steps(other.context, PassSummary())
 
-        slow = _Slow(bench.lane(), "results", other_collects)
-        bench.engine = bench.new_engine("slow", lane=lambda: slow)
+        slow = _Slow(bench.api(), "results", other_collects)
+        bench.engine = bench.new_engine("slow", api=lambda: slow)
         bench.pass_after(120)
         rest(bench)
         check_once(bench, 5)
@@ -89,7 +89,7 @@ def test_a_cancel_of_what_has_ended_changes_nothing(bench: Bench) -> None:
     bench.submit(2)
     bench.clock.advance(120)
     remote_id = batches(bench)[0].remote_id or ""
-    assert bench.lane().cancel(remote_id).status == "ended"
+    assert bench.api().cancel(remote_id).status == "ended"
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
     check_books(bench)

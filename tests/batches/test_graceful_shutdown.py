@@ -14,12 +14,12 @@ from support.builders import BASE_URL, KEY, START, Bench, some_requests
 from support.life import requests, rest
 
 import titan_batch
-from core.api.client import AnthropicLane
+from core.api.client import AnthropicApi
 from core.batches.graceful_shutdown import in_order
 from core.batches.sync_fallback import run_waiting
 from core.batches.sync_runner import MOST_UNWRITTEN, Run
 from core.clock import ManualClock, SystemClock
-from core.errors import LaneError, Throttled
+from core.errors import ApiError, Throttled
 from state.batches import sync_runs
 from state.db.reader import Reader
 from state.files import fallback_file
@@ -31,8 +31,8 @@ from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.http.transport import client
 
 
-class WatchedLane(AnthropicLane):
-    """The real lane, over the sandbox, that tells of each synchronous call before it is made."""
+class WatchedApi(AnthropicApi):
+    """The real client, over the sandbox, that tells of each synchronous call before it is made."""
 
     def __init__(self, bench: Bench, told: Callable[[int], None]) -> None:
         super().__init__(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
@@ -47,10 +47,10 @@ class WatchedLane(AnthropicLane):
         return super().run_one(params, betas=betas)
 
 
-class FullLane(AnthropicLane):
+class FullApi(AnthropicApi):
     """Has room for so many calls at once, and turns the others away."""
 
-    def __init__(self, room: int, error: LaneError) -> None:
+    def __init__(self, room: int, error: ApiError) -> None:
         super().__init__(api_key=KEY, base_url=BASE_URL, http_client=httpx2.Client())
         self.asked = 0
         self.told: Callable[[int], None] = lambda _asked: None
@@ -73,7 +73,7 @@ class FullLane(AnthropicLane):
         return b'{"model":"m","usage":{"input_tokens":3,"output_tokens":1}}'
 
 
-class SickLane(FullLane):
+class SickApi(FullApi):
     """Turns away these requests, and no others."""
 
     def __init__(self, sick: set[str]) -> None:
@@ -142,19 +142,19 @@ def test_whoever_has_a_handler_of_their_own_keeps_it() -> None:
 def test_a_run_that_is_told_to_stop_keeps_what_it_paid_for(bench: Bench) -> None:
     bench.faults.add("create:429:retry=60:times=1")
     submission = bench.submit(300).submission
-    lane = WatchedLane(bench, lambda asked: _thread.interrupt_main() if asked == 20 else None)
-    engine = bench.new_engine("job", lane=lambda: lane)
+    api = WatchedApi(bench, lambda asked: _thread.interrupt_main() if asked == 20 else None)
+    engine = bench.new_engine("job", api=lambda: api)
     sync_runs.withdraw_intents(engine.context.ledger, submission, "now")
     with pytest.raises(KeyboardInterrupt):
         run_waiting(engine.context, submission, "now")
-    assert 20 <= lane.asked < 300
+    assert 20 <= api.asked < 300
     assert requests(bench) == {
-        RequestStatus.SUCCEEDED: lane.asked,
-        RequestStatus.WAITING: 300 - lane.asked,
+        RequestStatus.SUCCEEDED: api.asked,
+        RequestStatus.WAITING: 300 - api.asked,
     }
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 300}
-    assert len(bench.sandbox.billing_log().messages) == lane.asked
+    assert len(bench.sandbox.billing_log().messages) == api.asked
     assert _said_to_be_paid_twice(bench) == []
 
 
@@ -178,19 +178,19 @@ def _said_to_be_paid_twice(bench: Bench) -> list[int]:
 
 
 def test_a_run_asks_as_many_at_once_as_there_is_room_for() -> None:
-    lane = FullLane(7, Throttled("too many at once", status=429))
-    run = Run(lane, ManualClock(START), betas=())
+    api = FullApi(7, Throttled("too many at once", status=429))
+    run = Run(api, ManualClock(START), betas=())
     lines = [line for some_lines in run.answers(some(400)) for line in some_lines]
     assert run.trouble is None
     assert len({json.loads(line)["custom_id"] for line in lines}) == len(lines) == 400
 
 
 def test_a_run_that_there_is_no_room_for_at_all_ends_without_hammering() -> None:
-    lane = FullLane(0, Throttled("later", status=429))
-    run = Run(lane, ManualClock(START), betas=())
+    api = FullApi(0, Throttled("later", status=429))
+    run = Run(api, ManualClock(START), betas=())
     assert list(run.answers(some(400))) == []
     assert str(run.trouble) == "later"
-    assert lane.asked <= MOST_UNWRITTEN + 16
+    assert api.asked <= MOST_UNWRITTEN + 16
 
 
 @pytest.mark.parametrize("retry_after_s", [None, 8.0, 60.0])
@@ -198,11 +198,11 @@ def test_a_run_that_there_is_no_room_for_at_all_ends_without_hammering() -> None
 def test_what_a_busy_api_never_runs_waits_or_is_its_error(
     status: int, retry_after_s: float | None
 ) -> None:
-    error = (Throttled if status == 429 else LaneError)(
+    error = (Throttled if status == 429 else ApiError)(
         "busy", status=status, retry_after_s=retry_after_s
     )
-    lane, clock = FullLane(0, error), ManualClock(START)
-    run = Run(lane, clock, betas=())
+    api, clock = FullApi(0, error), ManualClock(START)
+    run = Run(api, clock, betas=())
     come: list[bytes] = []
     _keep(run.answers(some(3)), come)
     errors = [json.loads(line)["result"]["error"]["error"]["type"] for line in come]
@@ -214,15 +214,15 @@ def test_what_a_busy_api_never_runs_waits_or_is_its_error(
 
 @pytest.mark.parametrize("sick", [range(65), range(0, 300, 2), range(235, 300)])
 def test_what_there_is_room_for_is_answered_whatever_there_is_none_for(sick: range) -> None:
-    lane = SickLane({str(number) for number in sick})
+    api = SickApi({str(number) for number in sick})
     come: list[bytes] = []
-    run = Run(lane, ManualClock(START), betas=())
+    run = Run(api, ManualClock(START), betas=())
     _keep(run.answers(named(300)), come)
     well = {str(number) for number in range(300) if number not in sick}
     found = {json.loads(line)["custom_id"] for line in come}
     assert found == well
     assert str(run.trouble) == "no quota"
-    assert lane.asked < 300 * 30
+    assert api.asked < 300 * 30
 
 
 def _keep(answers: Iterator[list[bytes]], kept: list[bytes]) -> None:
@@ -235,33 +235,33 @@ def test_what_is_under_way_is_kept_when_the_next_request_cannot_be_read() -> Non
         yield from some(20)
         raise FileLost("the spool is gone")
 
-    lane = FullLane(MOST_UNWRITTEN, LaneError("-"))
+    api = FullApi(MOST_UNWRITTEN, ApiError("-"))
     come: list[bytes] = []
     with pytest.raises(FileLost, match="the spool is gone"):
-        _keep(Run(lane, ManualClock(START), betas=()).answers(cut_short()), come)
-    assert len(come) == lane.asked == 20
+        _keep(Run(api, ManualClock(START), betas=()).answers(cut_short()), come)
+    assert len(come) == api.asked == 20
 
 
 def test_what_is_under_way_is_kept_when_a_call_fails_in_a_way_nobody_thought_of() -> None:
-    lane = FullLane(MOST_UNWRITTEN, LaneError("-"))
+    api = FullApi(MOST_UNWRITTEN, ApiError("-"))
 
     def told(asked: int) -> None:
         if asked == 5:
             raise ZeroDivisionError
 
-    lane.told = told
+    api.told = told
     come: list[bytes] = []
     with pytest.raises(ZeroDivisionError):
-        _keep(Run(lane, ManualClock(START), betas=()).answers(some(400)), come)
-    assert 4 <= len(come) == lane.asked - 1
+        _keep(Run(api, ManualClock(START), betas=()).answers(some(400)), come)
+    assert 4 <= len(come) == api.asked - 1
 
 
 def test_a_run_that_is_told_to_stop_asks_nothing_again() -> None:
-    lane = FullLane(0, LaneError("overloaded", status=529, retry_after_s=8.0))
-    run = Run(lane, ManualClock(START), betas=())
-    lane.told = lambda asked: run.stop() if asked == MOST_UNWRITTEN // 2 else None
+    api = FullApi(0, ApiError("overloaded", status=529, retry_after_s=8.0))
+    run = Run(api, ManualClock(START), betas=())
+    api.told = lambda asked: run.stop() if asked == MOST_UNWRITTEN // 2 else None
     assert list(run.answers(some(400))) == []
-    assert lane.asked <= MOST_UNWRITTEN
+    assert api.asked <= MOST_UNWRITTEN
 
 
 def test_a_rescue_says_what_a_dead_process_may_have_paid_for(

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from support.builders import Bench
 from support.life import batches, check_books, check_once, requests, rest, statuses
 
-from core.api.protocol import Lane, Page
+from core.api.protocol import BatchApi, Page
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
 from state.model.records import RequestStatus
@@ -18,9 +18,9 @@ DEFAULT = "default"
 
 
 class _OddList:
-    """The real lane with another list: what `change` makes of each page."""
+    """The real client with another list: what `change` makes of each page."""
 
-    def __init__(self, inner: Lane, kind: str) -> None:
+    def __init__(self, inner: BatchApi, kind: str) -> None:
         self._inner = inner
         self.kind = kind
         self.create = inner.create
@@ -50,8 +50,8 @@ def test_a_list_that_contradicts_itself_proves_nothing(bench: Bench, kind: str) 
         bench.sandbox.add_foreign([f"old-{number}", "x", "y", "z"])
         bench.clock.advance(60)
     bench.faults.add("create:500:times=1")
-    odd = _OddList(bench.lane(), kind)
-    bench.engine = bench.new_engine("odd", lane=lambda: odd)
+    odd = _OddList(bench.api(), kind)
+    bench.engine = bench.new_engine("odd", api=lambda: odd)
     bench.submit(3)
     for _ in range(6):
         bench.pass_after(900)

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from support.builders import BASE_URL, KEY, START, Bench, a_bench, a_request
 
-from core.api.client import AnthropicLane
+from core.api.client import AnthropicApi
 from core.commands import planner
 from core.commands.request import Wish
 from core.engine import Engine
@@ -33,7 +33,7 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
 
 @pytest.fixture
 def sent() -> Sent:
-    """The path and the beta header of every POST that left the lane."""
+    """The path and the beta header of every POST that was sent."""
     return []
 
 
@@ -46,8 +46,8 @@ def engine(bench: Bench, sent: Sent) -> Engine:
     client = httpx2.Client(
         transport=SandboxTransport(bench.sandbox), event_hooks={"request": [note]}
     )
-    lane = AnthropicLane(api_key=KEY, base_url=BASE_URL, http_client=client)
-    return bench.new_engine(lane=lambda: lane)
+    api = AnthropicApi(api_key=KEY, base_url=BASE_URL, http_client=client)
+    return bench.new_engine(api=lambda: api)
 
 
 def _mixed() -> list[dict[str, object]]:

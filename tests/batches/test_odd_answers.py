@@ -7,13 +7,13 @@ import pytest
 from support.builders import BASE_URL, KEY, Bench
 from support.life import batches, check_books, check_once, requests, rest, results, staged
 
-from core.api.client import AnthropicLane
-from core.api.protocol import Lane
+from core.api.client import AnthropicApi
+from core.api.protocol import BatchApi
 from state.model.records import Collection, RequestStatus
 from titan_console.sandbox.http.transport import client
 
 
-class RewritingLane(AnthropicLane):
+class RewritingApi(AnthropicApi):
     """Puts something else in the place of one text of every result."""
 
     old = b'"stop_sequence":null'
@@ -26,7 +26,7 @@ class RewritingLane(AnthropicLane):
         yield iter([raw.replace(self.old, self.instead)])
 
 
-class WholeLane(AnthropicLane):
+class WholeApi(AnthropicApi):
     """Puts something else in the place of every answer with results."""
 
     def __init__(self, bench: Bench, instead: bytes) -> None:
@@ -52,13 +52,13 @@ class WholeLane(AnthropicLane):
     ],
 )
 def test_an_odd_answer_is_an_answer(bench: Bench, instead: bytes) -> None:
-    lane = RewritingLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
-    lane.instead = instead
+    api = RewritingApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    api.instead = instead
 
-    def make_lane() -> Lane:
-        return lane
+    def make_api() -> BatchApi:
+        return api
 
-    bench.engine = bench.new_engine("odd", lane=make_lane)
+    bench.engine = bench.new_engine("odd", api=make_api)
     bench.submit(2)
     rest(bench)
     check_once(bench, 2)
@@ -67,17 +67,17 @@ def test_an_odd_answer_is_an_answer(bench: Bench, instead: bytes) -> None:
 
 
 def test_tokens_beyond_reason_are_no_answer_and_break_no_sum(bench: Bench) -> None:
-    lane = RewritingLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
-    lane.old = b'"input_tokens":'
-    lane.instead = lane.old + b"90071992547"
+    api = RewritingApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    api.old = b'"input_tokens":'
+    api.instead = api.old + b"90071992547"
 
-    def make_lane() -> Lane:
-        return lane
+    def make_api() -> BatchApi:
+        return api
 
-    bench.engine = bench.new_engine("odd", lane=make_lane)
+    bench.engine = bench.new_engine("odd", api=make_api)
     bench.submit(2)
     assert any("2 results are missing" in trouble for trouble in bench.pass_after(60).troubles)
-    lane.instead = lane.old
+    api.instead = api.old
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
     check_books(bench)
@@ -101,7 +101,7 @@ def test_an_answer_without_a_result_of_the_batch_gives_nothing_up(
     bench: Bench, instead: bytes
 ) -> None:
     bench.submit(4)
-    bench.engine = bench.new_engine("odd", lane=lambda: WholeLane(bench, instead))
+    bench.engine = bench.new_engine("odd", api=lambda: WholeApi(bench, instead))
     bench.pass_after(60)
     for _ in range(10):
         assert any("not to be had" in trouble for trouble in bench.pass_after(7200).troubles)
@@ -117,7 +117,7 @@ def test_a_page_between_answers_does_not_count_as_one(bench: Bench) -> None:
     bench.submit(4)
     bench.pass_after(60)
     assert batches(bench)[0].collect_tries == 1
-    bench.engine = bench.new_engine("odd", lane=lambda: WholeLane(bench, b"<p>Log in</p>\n" * 9))
+    bench.engine = bench.new_engine("odd", api=lambda: WholeApi(bench, b"<p>Log in</p>\n" * 9))
     for _ in range(10):
         bench.pass_after(7200)
     assert batches(bench)[0].collect_tries == 1
@@ -127,9 +127,9 @@ def test_a_page_between_answers_does_not_count_as_one(bench: Bench) -> None:
 def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
     bench: Bench,
 ) -> None:
-    lane = RewritingLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
-    lane.old, lane.instead = b'"input_tokens":', b'"input_tokens":-'
-    bench.engine = bench.new_engine("odd", lane=lambda: lane)
+    api = RewritingApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    api.old, api.instead = b'"input_tokens":', b'"input_tokens":-'
+    bench.engine = bench.new_engine("odd", api=lambda: api)
     bench.submit(1)
     rest(bench, passes=60)
     assert batches(bench)[0].collect_tries == 5
@@ -138,7 +138,7 @@ def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
 
 def test_an_answer_that_stays_without_a_result_is_given_up_with_the_results(bench: Bench) -> None:
     bench.submit(4)
-    bench.engine = bench.new_engine("odd", lane=lambda: WholeLane(bench, b""))
+    bench.engine = bench.new_engine("odd", api=lambda: WholeApi(bench, b""))
     bench.pass_after(60)
     bench.pass_after(28 * 86_400)
     assert requests(bench) == {RequestStatus.LIVE: 4}

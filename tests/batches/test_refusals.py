@@ -8,15 +8,15 @@ import pytest
 from support.builders import Bench, a_bench
 from support.life import batches, check_once, requests, rest, results, statuses
 
-from core.api.protocol import Body, Created, Lane
-from core.errors import LaneError, Refused
+from core.api.protocol import BatchApi, Body, Created
+from core.errors import ApiError, Refused
 from state.model.records import RequestStatus
 
 
 class _Picky:
-    """The real lane, except that it refuses each of these positions once, by name."""
+    """The real client, except that it refuses each of these positions once, by name."""
 
-    def __init__(self, inner: Lane, positions: list[int]) -> None:
+    def __init__(self, inner: BatchApi, positions: list[int]) -> None:
         self._inner = inner
         self._positions = positions
         self.list_page = inner.list_page
@@ -42,8 +42,8 @@ class _Picky:
 
 
 def _submit(bench: Bench, count: int, positions: list[int]) -> None:
-    picky = _Picky(bench.lane(), positions)
-    bench.engine = bench.new_engine("picky", lane=lambda: picky)
+    picky = _Picky(bench.api(), positions)
+    bench.engine = bench.new_engine("picky", api=lambda: picky)
     bench.submit(count)
 
 
@@ -121,7 +121,7 @@ def test_a_kill_after_the_halving_sends_the_halves_later(bench: Bench) -> None:
 
 
 def test_the_trouble_is_told(bench: Bench) -> None:
-    picky = _Picky(bench.lane(), [1])
-    bench.engine = bench.new_engine("picky", lane=lambda: picky)
+    picky = _Picky(bench.api(), [1])
+    bench.engine = bench.new_engine("picky", api=lambda: picky)
     assert "requests.1.params.model" in (bench.submit(3).trouble or "")
-    assert issubclass(Refused, LaneError)
+    assert issubclass(Refused, ApiError)

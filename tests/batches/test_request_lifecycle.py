@@ -170,7 +170,7 @@ def test_a_canceled_batch_pays_for_what_ran_and_names_the_rest(tmp_path: Path) -
     with a_bench(tmp_path / "t", plan=Plan.seconds(600, 600, cancel=5)) as bench:
         bench.submit(20)
         bench.clock.advance(300)
-        bench.engine.context.lane().cancel(batches(bench)[0].remote_id or "")
+        bench.engine.context.api().cancel(batches(bench)[0].remote_id or "")
         bench.engine.poll()
         assert statuses(bench) == ["canceling"]
         rest(bench)

@@ -15,8 +15,8 @@ def test_a_list_from_before_a_cancel_does_not_take_it_back(tmp_path: Path) -> No
         bench.submit(3)
         ledger = bench.engine.context.ledger
         (batch,) = views.open_batches(ledger)
-        old = bench.lane().retrieve(batch.remote_id or "")
-        other = remote_status.saw(ledger, batch, bench.lane().cancel(batch.remote_id or ""))
+        old = bench.api().retrieve(batch.remote_id or "")
+        other = remote_status.saw(ledger, batch, bench.api().cancel(batch.remote_id or ""))
         assert other.status == BatchStatus.CANCELING
         # Another process still holds the row, and the list, of before.
         stale = remote_status.saw(ledger, other, old)

@@ -7,7 +7,7 @@ import pytest
 from support.builders import BASE_URL, KEY, Bench, a_request, some_requests
 from support.life import batches, requests, rest, results, statuses
 
-from core.api.client import AnthropicLane
+from core.api.client import AnthropicApi
 from core.batches import sync_fallback as runs
 from core.batches.sync_runner import Run
 from core.errors import Unanswered
@@ -65,7 +65,7 @@ def test_a_run_whose_process_died_ends_with_what_it_brought(bench: Bench) -> Non
     context = bench.engine.context
     batch = sync_runs.begin(context.ledger, submission, runner="dead")
     assert batch is not None
-    run = Run(context.lane(), context.clock, betas=())
+    run = Run(context.api(), context.clock, betas=())
     (answered,) = run.answers(list(runs._requests(context, batch))[:1])
     path = sync_runs.answers_file(bench.folder, batch.key)
     path.parent.mkdir(exist_ok=True)
@@ -106,14 +106,14 @@ def test_an_intent_that_another_pass_has_sent_is_not_withdrawn(bench: Bench) -> 
 
 
 def test_a_long_answer_is_streamed_and_a_short_one_is_not(bench: Bench) -> None:
-    lane = AnthropicLane(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    api = AnthropicApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
     asked = {
         "model": "claude-sonnet-4-6",
         "messages": [{"role": "user", "content": "Say something long."}],
         "system": "Be brief.",
     }
-    short = json.loads(lane.run_one({**asked, "max_tokens": 64}))
-    long = json.loads(lane.run_one({**asked, "max_tokens": 64_000}))
+    short = json.loads(api.run_one({**asked, "max_tokens": 64}))
+    long = json.loads(api.run_one({**asked, "max_tokens": 64_000}))
     assert short["type"] == long["type"] == "message"
     assert short["usage"]["input_tokens"] == long["usage"]["input_tokens"]
     assert long["content"][0]["text"]
@@ -149,7 +149,7 @@ def test_what_only_a_batch_takes_waits_for_one_and_the_rest_is_answered(bench: B
 def test_every_trouble_of_the_one_call_is_one_of_ours(bench: Bench) -> None:
     bench.faults.add("messages:timeout")
     with pytest.raises(Unanswered):
-        bench.lane().run_one(
+        bench.api().run_one(
             {"model": "claude-sonnet-4-6", "max_tokens": 9, "messages": [{"role": "user"}]}
         )
 

@@ -9,7 +9,7 @@ from threading import enumerate as enumerate_threads
 import httpx2
 from support.builders import BASE_URL, KEY
 
-from core.api.client import AnthropicLane
+from core.api.client import AnthropicApi
 from core.batches.sync_runner import MOST_UNWRITTEN, Run
 from core.clock import SystemClock
 
@@ -21,7 +21,7 @@ MESSAGE = {
 LONGEST_S = 30.0
 
 
-class PatientLane(AnthropicLane):
+class PatientApi(AnthropicApi):
     """Answers at once, but for one request, or for all but one, when it is told to."""
 
     def __init__(self, *, slow: str = "", quick: str = "") -> None:
@@ -47,23 +47,23 @@ def some(count: int) -> Iterator[tuple[str, bytes]]:
 
 
 def test_no_answer_waits_for_one_that_was_asked_before_it() -> None:
-    lane = PatientLane(slow="0")
+    api = PatientApi(slow="0")
     come: list[bytes] = []
-    for lines in Run(lane, SystemClock(), betas=()).answers(some(200)):
+    for lines in Run(api, SystemClock(), betas=()).answers(some(200)):
         come += lines
         if len(come) == 199:
-            lane.may_end.set()
+            api.may_end.set()
     assert [json.loads(line)["custom_id"] for line in come][-1] == "0"
     assert len(come) == 200
 
 
 def test_what_cannot_be_kept_is_not_asked_any_further() -> None:
-    lane = PatientLane(quick="0")
-    with closing(Run(lane, SystemClock(), betas=()).answers(some(10_000))) as answers:
+    api = PatientApi(quick="0")
+    with closing(Run(api, SystemClock(), betas=()).answers(some(10_000))) as answers:
         next(answers)
-    lane.may_end.set()
+    api.may_end.set()
     for thread in enumerate_threads():
         if thread.name == "titan-inline":
             thread.join(LONGEST_S)
     # One call has ended, so one of those in line has begun; the others in line never do.
-    assert len(lane.asked) < MOST_UNWRITTEN
+    assert len(api.asked) < MOST_UNWRITTEN

@@ -11,7 +11,7 @@ from pathlib import Path
 from support.builders import KEY, a_request
 
 from core import poll
-from core.api.client import AnthropicLane
+from core.api.client import AnthropicApi
 from core.batches.context import Context
 from core.clock import SystemClock
 from core.engine import Engine
@@ -54,7 +54,7 @@ class Place:
     def engine(self, actor: str, step: Callable[[str], None] = lambda _name: None) -> Engine:
         """A new process's engine on the ledger and the API of the storm."""
         clock = StormClock(self.origin, self.speed)
-        lane = AnthropicLane(api_key=KEY, base_url=self.address)
+        api = AnthropicApi(api_key=KEY, base_url=self.address)
         who = f"{actor}:{os.getpid()}"
         return Engine(
             Context(
@@ -67,10 +67,10 @@ class Place:
                 ),
                 folder=Folder(self.home),
                 clock=clock,
-                lane=lambda: lane,
+                api=lambda: api,
                 prices=PRICES,
                 holder=who,
-                close=lane.close,
+                close=api.close,
             )
         )
 

@@ -31,7 +31,7 @@ def _rebuilt(bench: Bench) -> tuple[Engine, Rebuilt]:
                 ledger=ledger,
                 folder=bench.folder,
                 clock=bench.clock,
-                lane=bench.lane,
+                api=bench.api,
                 prices=PriceBook(),
                 holder="test",
             )

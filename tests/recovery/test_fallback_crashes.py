@@ -44,7 +44,7 @@ def _rescued(bench: Bench, *, answered: bool) -> str:
         error=LedgerUnusable("The disk was full."),
     )
     if answered:
-        assert fallback.answer(kept.file, bench.lane(), bench.clock) is None
+        assert fallback.answer(kept.file, bench.api(), bench.clock) is None
     return kept.key
 
 

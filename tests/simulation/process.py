@@ -73,7 +73,7 @@ class Process:
             self.switch()
 
     def call(self, name: str) -> None:
-        """The hook of the lane; between two calls anything may happen elsewhere."""
+        """The hook of the client; between two calls anything may happen elsewhere."""
         if self.killed:
             raise Crash
         self.steps += 1

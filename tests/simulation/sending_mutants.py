@@ -14,10 +14,10 @@ import core.poll
 import state.batches.leases
 import state.batches.orphans
 import state.batches.sending
-from core.api.client import AnthropicLane
+from core.api.client import AnthropicApi
 from core.batches.create_policy import AfterCreate, Recovery, Verdict
 from core.batches.listing import Listing
-from core.errors import LaneError, Unanswered
+from core.errors import ApiError, Unanswered
 from state.batches.orphans import Orphan
 from state.batches.sending import RemoteState
 from state.model.records import Batch
@@ -75,11 +75,11 @@ def incomplete_list() -> Generator[None, None, None]:
 
 
 def _verdict_changed(
-    changes: Callable[[LaneError], bool], verdict: Verdict
+    changes: Callable[[ApiError], bool], verdict: Verdict
 ) -> Generator[None, None, None]:
     real = core.batches.send.after_create
 
-    def after_create(error: LaneError, recovery: Recovery) -> AfterCreate:
+    def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
         found = real(error, recovery)
         is_hit = found.verdict is Verdict.UNCERTAIN and changes(error)
         return changed(found, verdict=verdict) if is_hit else found
@@ -140,9 +140,9 @@ def no_fence() -> Generator[None, None, None]:
 
 def sdk_retries() -> Generator[None, None, None]:
     """A create that was not answered is sent again at once."""
-    real = AnthropicLane.create
+    real = AnthropicApi.create
 
-    def create(self: AnthropicLane, body: Any) -> object:
+    def create(self: AnthropicApi, body: Any) -> object:
         for _ in range(2):
             try:
                 return real(self, body)
@@ -150,7 +150,7 @@ def sdk_retries() -> Generator[None, None, None]:
                 continue
         return real(self, body)
 
-    with patched(AnthropicLane, "create", create):
+    with patched(AnthropicApi, "create", create):
         yield
 
 

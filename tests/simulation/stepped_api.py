@@ -1,12 +1,12 @@
-"""The real lane, with a step before and after each call, and a proxy that may repeat a POST."""
+"""The real client, with a step before and after each call, and a proxy that may repeat a POST."""
 
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from core.api.protocol import Body, Created, Lane, Page
-from core.errors import LaneError
+from core.api.protocol import BatchApi, Body, Created, Page
+from core.errors import ApiError
 from state.batches.sending import RemoteState
 
 _NONCE = re.compile(rb'"custom_id":"[^"]*-([0-9a-z]+)"')
@@ -24,10 +24,10 @@ class PostWatch(Protocol):
         ...
 
 
-class SteppedLane:
+class SteppedApi:
     """Tells of each call."""
 
-    def __init__(self, inner: Lane, at: Callable[[str], None], watch: PostWatch) -> None:
+    def __init__(self, inner: BatchApi, at: Callable[[str], None], watch: PostWatch) -> None:
         self._inner = inner
         self._at = at
         self._watch = watch
@@ -38,7 +38,7 @@ class SteppedLane:
         self._at("create:before")
         if self._watch.repeats(nonce):
             # The proxy keeps the first answer, or the lack of it, to itself.
-            with suppress(LaneError):
+            with suppress(ApiError):
                 self._inner.create(body)
         created = self._inner.create(body)
         self._at("create:after")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from simulation.fault_profile import Weather
 from simulation.process import Crash, Process
-from simulation.stepped_api import SteppedLane
+from simulation.stepped_api import SteppedApi
 from support.builders import BASE_URL, KEY
 
-from core.api.client import AnthropicLane
+from core.api.client import AnthropicApi
 from core.batches.context import Context
 from core.clock import ManualClock
 from core.engine import Engine
@@ -91,7 +91,7 @@ class World:
         self.kill_at: Callable[[Process, str], bool] = lambda _process, _step: False
         self._started = 0
         self._synced: dict[int, int] = {}
-        self._lane = AnthropicLane(api_key=KEY, base_url=BASE_URL, http_client=client(self.sandbox))
+        self._api = AnthropicApi(api_key=KEY, base_url=BASE_URL, http_client=client(self.sandbox))
 
     # What the processes see.
 
@@ -127,7 +127,7 @@ class World:
                 ledger=ledger,
                 folder=self.folder,
                 clock=process.clock,
-                lane=lambda: SteppedLane(self._lane, process.call, self),
+                api=lambda: SteppedApi(self._api, process.call, self),
                 prices=_PRICES,
                 holder=process.name,
                 limits=Limits(max_requests=self.weather.max_requests),

@@ -1,4 +1,4 @@
-"""An engine over the sandbox in process: real ledger, real lane, a clock driven by hand."""
+"""An engine over the sandbox in process: real ledger, real client, a clock driven by hand."""
 
 import random
 from collections.abc import Callable, Generator
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.api.client import AnthropicLane
-from core.api.protocol import Lane
+from core.api.client import AnthropicApi
+from core.api.protocol import BatchApi
 from core.batches.context import Context
 from core.clock import ManualClock
 from core.engine import Engine
@@ -68,7 +68,7 @@ class Bench:
         self._engines: list[Engine] = []
         self.engine = self.new_engine()
 
-    def new_engine(self, actor: str = "test", lane: Callable[[], Lane] | None = None) -> Engine:
+    def new_engine(self, actor: str = "test", api: Callable[[], BatchApi] | None = None) -> Engine:
         """Another process, as far as the ledger and the API can tell."""
         engine = Engine(
             Context(
@@ -81,7 +81,7 @@ class Bench:
                 ),
                 folder=self.folder,
                 clock=self.clock,
-                lane=lane or self.lane,
+                api=api or self.api,
                 prices=PriceBook(),
                 holder=f"{actor}/{len(self._engines)}",
                 limits=self.limits,
@@ -91,9 +91,9 @@ class Bench:
         self._engines.append(engine)
         return engine
 
-    def lane(self) -> Lane:
-        """The real lane, over the sandbox."""
-        return AnthropicLane(api_key=KEY, base_url=BASE_URL, http_client=client(self.sandbox))
+    def api(self) -> BatchApi:
+        """The real client, over the sandbox."""
+        return AnthropicApi(api_key=KEY, base_url=BASE_URL, http_client=client(self.sandbox))
 
     def submit(self, count: int = 3, tag: str = "daily-feed", **order: object) -> Submitted:
         """Submit that many requests."""

@@ -1,11 +1,11 @@
-"""A lane on a wire that a test holds in its hands."""
+"""A client on a wire that a test holds in its hands."""
 
 import json
 from collections.abc import Callable
 
 import httpx2
 
-from core.api.client import AnthropicLane
+from core.api.client import AnthropicApi
 from core.api.protocol import Body
 
 KEY = "sk-ant-test"
@@ -13,10 +13,10 @@ BASE_URL = "https://api.anthropic.com"
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
-def a_lane(handler: Handler, *, base_url: str = BASE_URL) -> AnthropicLane:
-    """The real lane; the network is that function."""
+def an_api(handler: Handler, *, base_url: str = BASE_URL) -> AnthropicApi:
+    """The real client; the network is that function."""
     http_client = httpx2.Client(transport=httpx2.MockTransport(handler))
-    return AnthropicLane(api_key=KEY, base_url=base_url, http_client=http_client)
+    return AnthropicApi(api_key=KEY, base_url=base_url, http_client=http_client)
 
 
 def answering(

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 import click
 
-from core.errors import InputError, LaneError, PayloadError, SettingsError
+from core.errors import ApiError, InputError, PayloadError, SettingsError
 from state.model.errors import AlreadySubmitted, LedgerError, TitanError, UnknownId
 from state.operations.commands import TooLateError
 from titan_console.text.safe_text import clean
@@ -28,7 +28,7 @@ def exit_code_of(error: TitanError) -> Exit:
         return Exit.USAGE
     if isinstance(error, SettingsError | LedgerError):
         return Exit.UNUSABLE
-    return Exit.ATTENTION if isinstance(error, LaneError) else Exit.UNUSABLE
+    return Exit.ATTENTION if isinstance(error, ApiError) else Exit.UNUSABLE
 
 
 def report(error: TitanError, *, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from core.api.client import AnthropicLane
+from core.api.client import AnthropicApi
 from core.batches.context import Context
 from core.clock import ManualClock
 from core.config import titan_file
@@ -41,7 +41,7 @@ def live_through(
     sandbox = Sandbox(
         clock, seed=seed, plan=Plan.realistic(), faults=Faults.parse(_FAULTS, seed=seed)
     )
-    lane = AnthropicLane(
+    api = AnthropicApi(
         api_key="sandbox", base_url="http://sandbox.invalid", http_client=client(sandbox)
     )
     rng = random.Random(seed)  # noqa: S311 - the same month for the same seed
@@ -54,7 +54,7 @@ def live_through(
         ledger=ledger,
         folder=folder,
         clock=clock,
-        lane=lambda: lane,
+        api=lambda: api,
         prices=PriceBook(titan_file.read(folder).prices),
         holder=_WHO,
         rng=rng,

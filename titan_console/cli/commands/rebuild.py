@@ -5,7 +5,7 @@ from msgspec.structs import asdict
 
 from core.bootstrap import open_engine, rebuild_ledger
 from core.config.settings import Settings, from_environment
-from core.errors import InputError, LaneError, SettingsError
+from core.errors import ApiError, InputError, SettingsError
 from core.intake.rebuild import Rebuilt
 from core.text import counted
 from state.files.folder import Folder
@@ -66,5 +66,5 @@ def _pass(settings: Settings) -> None:
     try:
         with open_engine(settings, actor="cli") as engine:
             engine.poll()
-    except (SettingsError, LaneError) as error:
+    except (SettingsError, ApiError) as error:
         say(f"titan-console: {error}")

@@ -1,4 +1,4 @@
-"""Run the sandbox in process, as an httpx2 transport under the lane or the SDK."""
+"""Run the sandbox in process, as an httpx2 transport under the client or the SDK."""
 
 from collections.abc import Iterator
 
@@ -42,7 +42,7 @@ class SandboxTransport(httpx2.BaseTransport):
 
 
 def client(sandbox: Sandbox) -> httpx2.Client:
-    """A client for the `http_client` of the lane, or of the SDK."""
+    """A client for the `http_client` of the client, or of the SDK."""
     return httpx2.Client(transport=SandboxTransport(sandbox))
 
 
