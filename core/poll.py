@@ -14,8 +14,7 @@ from core.batches.context import Context
 from core.batches.create_policy import is_due, is_past_retention, next_look
 from core.batches.listing import Listing, take
 from core.batches.retry import read
-from core.commands import auto_retry, deadline_guard
-from core.commands import executor as orders
+from core.commands import auto_retry, deadline_guard, executor
 from core.errors import (
     ApiError,
     NotFound,
@@ -106,7 +105,7 @@ def _steps(context: Context, summary: PassSummary) -> None:
             unset = error
         except ApiError as error:
             summary.troubles.append(str(error))
-    summary.troubles += notifier.look(context)
+    summary.troubles += notifier.update_and_notify(context)
     summary.open = views.count_open(context.ledger)
     mirrors.update(context.ledger, context.folder)
     context.ledger.checkpoint()
@@ -257,9 +256,9 @@ def _tidy(context: Context, _summary: PassSummary) -> None:
 
 
 def _carry_out(context: Context, summary: PassSummary) -> None:
-    summary.orders += deadline_guard.guard(context)
-    summary.orders += auto_retry.ask_again(context)
-    summary.orders += orders.carry_out(context)
+    summary.orders += deadline_guard.check_deadlines(context)
+    summary.orders += auto_retry.retry_failed(context)
+    summary.orders += executor.run_due(context)
 
 
 # Orders come before what waits is sent, and again when what they waited for has been collected.

@@ -16,8 +16,8 @@ from core.config.catalogue import Replay
 from core.text import counted
 from state.model.timestamps import to_text
 from state.operations import commands, failures
-from state.operations.commands import NewCommand, Verb
-from state.operations.failures import Fares
+from state.operations.commands import Action, NewCommand
+from state.operations.failures import RecentOutcomes
 
 LEAST_GOOD = 0.5
 _LAST_BATCHES = 3
@@ -29,26 +29,26 @@ class Due(Struct, kw_only=True):
     """The failed requests of one workflow that may be asked again, and how it has fared."""
 
     workflow: str
-    fares: Fares
+    recent: RecentOutcomes
     request_ids: list[int] = field(default_factory=list[int])
 
     @property
     def is_stopped(self) -> bool:
         """Whether the breaker is open."""
-        return is_open(self.fares)
+        return is_open(self.recent)
 
 
-def is_open(fares: Fares) -> bool:
+def is_open(recent: RecentOutcomes) -> bool:
     """Whether the last batches were bad enough to stop; two of them may be bad luck."""
-    return fares.batches >= _LAST_BATCHES and fares.good < LEAST_GOOD * fares.answers
+    return recent.batches >= _LAST_BATCHES and recent.good < LEAST_GOOD * recent.answers
 
 
-def ask_again(context: Context) -> list[str]:
+def retry_failed(context: Context) -> list[str]:
     """Give a replay for what may be asked again, workflow by workflow; in words."""
-    return [_give(context, due) for due in look(context) if not due.is_stopped]
+    return [_give(context, due) for due in find_due(context) if not due.is_stopped]
 
 
-def look(context: Context) -> list[Due]:
+def find_due(context: Context) -> list[Due]:
     """What jobs want asked again by itself, whether the breaker lets it or not."""
     jobs = titan_file.read(context.folder)
     if all(job.replay == Replay.BY_HAND for job in jobs.jobs.values()):
@@ -65,20 +65,20 @@ def look(context: Context) -> list[Due]:
             continue
         ids = [failure.request_id for failure in failed if failure.tries <= job.replay_tries]
         if ids:
-            due.setdefault(workflow, Due(workflow=workflow, fares=_fares(context, workflow)))
+            due.setdefault(workflow, Due(workflow=workflow, recent=_recent(context, workflow)))
             due[workflow].request_ids += ids
     return list(due.values())
 
 
-def _fares(context: Context, workflow: str) -> Fares:
-    return failures.fares(context.ledger, workflow, last=_LAST_BATCHES)
+def _recent(context: Context, workflow: str) -> RecentOutcomes:
+    return failures.recent_outcomes(context.ledger, workflow, last=_LAST_BATCHES)
 
 
 def _give(context: Context, due: Due) -> str:
-    command, _ = commands.give(
+    command, _ = commands.enqueue(
         context.ledger,
         NewCommand(
-            verb=Verb.REPLAY,
+            action=Action.REPLAY,
             items=due.request_ids,
             reason='the API failed at them, and the job says replay = "auto"',
             not_before=context.clock.now(),

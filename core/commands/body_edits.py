@@ -25,7 +25,7 @@ _PARAMETERS = (
 Params = dict[str, Any]
 
 
-def edits(
+def build_edits(
     context: Context,
     requests: Iterable[Selected],
     *,
@@ -86,7 +86,7 @@ def _edit(
     )
 
 
-def to_changes(settings: Iterable[str]) -> Params:
+def parse_changes(settings: Iterable[str]) -> Params:
     """`max_tokens=4096` and the like, each value as JSON where it is JSON, else as text.
 
     Raises PayloadError for one without a name or a value, and for a name that is no parameter;

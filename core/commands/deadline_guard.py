@@ -8,7 +8,7 @@ from core.requests.models import EXTENDED_OUTPUT_BETA
 from core.text import counted
 from state.model.timestamps import from_text, to_text
 from state.operations import commands, deadlines
-from state.operations.commands import NewCommand, Verb
+from state.operations.commands import Action, NewCommand
 from state.operations.deadlines import Watched
 
 # From here on there is no time left to wait for a cancel.
@@ -17,7 +17,7 @@ LAST_MOMENT = timedelta(minutes=20)
 _AGAIN = timedelta(minutes=14)
 
 
-def guard(context: Context) -> list[str]:
+def check_deadlines(context: Context) -> list[str]:
     """Ask for a synchronous run of what is missing, for each submission at risk.
 
     What failed is missing too, also where its submission is over. What was cancelled is not:
@@ -58,10 +58,10 @@ def _ask(context: Context, watched: Watched, now: datetime) -> str | None:
     if not missing:
         return None
     last_moment = from_text(watched.deadline_ts) - LAST_MOMENT
-    command, _ = commands.give(
+    command, _ = commands.enqueue(
         context.ledger,
         NewCommand(
-            verb=Verb.SYNC,
+            action=Action.SYNC,
             items=missing,
             reason=f"{watched.key} is due at {watched.deadline_ts}",
             not_before=now,

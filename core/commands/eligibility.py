@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from core.requests.models import takes_a_batch
 from state.model.records import REVIEW_STOP_REASONS, RequestStatus
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.operations.selection import Selected
 
 _OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
@@ -15,34 +15,34 @@ _OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
 NEEDS_EDIT = "invalid_request_error"
 
 
-class Judged(Struct, kw_only=True):
+class Eligibility(Struct, kw_only=True):
     """The requests that the verb takes, and how many it leaves for which reason."""
 
     taken: list[Selected] = field(default_factory=list[Selected])
     skipped: Counter[str] = field(default_factory=Counter[str])
 
 
-def judge(
-    verb: Verb, selected: Iterable[Selected], *, edited: bool = False, force: bool = False
-) -> Judged:
+def check_eligibility(
+    action: Action, selected: Iterable[Selected], *, edited: bool = False, force: bool = False
+) -> Eligibility:
     """Sort them; `edited` says that each gets another body, `force` that the operator insists."""
-    judged = Judged()
+    eligibility = Eligibility()
     for request in selected:
-        reason = _why_not(verb, request, edited=edited, force=force)
+        reason = _why_not(action, request, edited=edited, force=force)
         if reason is None:
-            judged.taken.append(request)
+            eligibility.taken.append(request)
         else:
-            judged.skipped[reason] += 1
-    return judged
+            eligibility.skipped[reason] += 1
+    return eligibility
 
 
-def _why_not(verb: Verb, request: Selected, *, edited: bool, force: bool) -> str | None:
-    if verb in (Verb.REPLAY, Verb.SYNC) and not request.has_body and not edited:
+def _why_not(action: Action, request: Selected, *, edited: bool, force: bool) -> str | None:
+    if action in (Action.REPLAY, Action.SYNC) and not request.has_body and not edited:
         return "adopted, so what was asked is not known; --edits gives it"
-    match verb:
-        case Verb.REPLAY:
+    match action:
+        case Action.REPLAY:
             return _why_no_replay(request, edited=edited, force=force)
-        case Verb.SYNC:
+        case Action.SYNC:
             return _answered(request) or _batch_only(request)
         case _:
             return _in_flight(request) or _needs_no_look(request) or _settled(request)

@@ -9,7 +9,7 @@ from core.text import are, counted
 from state.batches import remote_status
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
 from state.operations import command_effects, commands, pauses, reviews
-from state.operations.commands import Command, CommandState, Verb
+from state.operations.commands import Action, Command, CommandState
 
 _CANARY_SENT = 1
 _OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
@@ -18,21 +18,21 @@ _OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
 Outcome = tuple[CommandState, str] | None
 
 
-def carry_out(context: Context) -> list[str]:
+def run_due(context: Context) -> list[str]:
     """Go on with every command that is due; what each that ended came to."""
     due = commands.due(context.ledger, now=context.clock.now())
-    return [said for command in due if (said := step(context, command))]
+    return [said for command in due if (said := advance(context, command))]
 
 
-def step(context: Context, command: Command) -> str | None:
+def advance(context: Context, command: Command) -> str | None:
     """Go on with one command; what it came to, once it has ended."""
-    if command.state == CommandState.PENDING and not commands.take(context.ledger, command):
+    if command.state == CommandState.PENDING and not commands.claim(context.ledger, command):
         return None
-    outcome = _STEPS[command.verb](context, command)
+    outcome = _STEPS[command.action](context, command)
     if outcome is None:
         return None
-    commands.end(context.ledger, command, *outcome)
-    return f"{command.key} {command.verb}: {outcome[1]}"
+    commands.finish(context.ledger, command, *outcome)
+    return f"{command.key} {command.action}: {outcome[1]}"
 
 
 def _replay(context: Context, command: Command) -> Outcome:
@@ -52,7 +52,7 @@ def _replay_behind_canary(context: Context, command: Command, ids: list[int]) ->
     if command.step < _CANARY_SENT:
         if not command_effects.ask_again(context.ledger, command.id, [canary]):
             return CommandState.FAILED, "the canary could not be asked again; nothing was"
-        commands.stepped(context.ledger, command, _CANARY_SENT)
+        commands.record_step(context.ledger, command, _CANARY_SENT)
         return None
     status = command_effects.statuses(context.ledger, [canary])[canary]
     if status in _OPEN:
@@ -139,11 +139,11 @@ def _named(changed: list[str], command: Command) -> str:
     return f"{len(changed):,} of {len(command.workflows):,} workflows are"
 
 
-_STEPS: dict[Verb, Callable[[Context, Command], Outcome]] = {
-    Verb.REPLAY: _replay,
-    Verb.CANCEL: _cancel,
-    Verb.SYNC: _sync,
-    Verb.ACKNOWLEDGE: _acknowledge,
-    Verb.PAUSE: _pause,
-    Verb.RESUME: _resume,
+_STEPS: dict[Action, Callable[[Context, Command], Outcome]] = {
+    Action.REPLAY: _replay,
+    Action.CANCEL: _cancel,
+    Action.SYNC: _sync,
+    Action.ACKNOWLEDGE: _acknowledge,
+    Action.PAUSE: _pause,
+    Action.RESUME: _resume,
 }

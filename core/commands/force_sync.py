@@ -71,7 +71,7 @@ def _run(context: Context, command: Command, ids: Sequence[int]) -> str | None:
     # What failed synchronously may be paid for, so one command asks it only once.
     again = command_effects.failed_in_batches(context.ledger, ids) if command.step else ids
     command_effects.ask_again(context.ledger, command.id, again)
-    commands.stepped(context.ledger, command, command.step + 1)
+    commands.record_step(context.ledger, command, command.step + 1)
     troubles = [
         run_waiting(context, submission, "", only=chosen)
         for submission, chosen in command_effects.submissions_of(context.ledger, ids)

@@ -10,7 +10,7 @@ from core.config import titan_file
 from core.errors import PayloadError
 from state.model.errors import UnknownId
 from state.operations import pauses
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.operations.pauses import Pause
 from state.operations.selection import Filter
 
@@ -22,7 +22,7 @@ class Chosen(Struct, kw_only=True):
     skipped: Counter[str] = field(default_factory=Counter[str])
 
 
-def words(pause: Pause) -> str:
+def describe(pause: Pause) -> str:
     """What becomes of a submission to a paused workflow."""
     return (
         f"{pause.workflow} has been paused since {pause.since_ts}: its requests are taken in, and"
@@ -30,29 +30,29 @@ def words(pause: Pause) -> str:
     )
 
 
-def choose(context: Context, verb: Verb, wanted: Filter) -> Chosen:
+def choose(context: Context, action: Action, wanted: Filter) -> Chosen:
     """The workflows that are named. Raises UnknownId for one that no job and no request has."""
     if wanted != Filter(names=wanted.names, workflow=wanted.workflow):
-        raise PayloadError(f"To {verb}, name workflows; it touches no single requests.")
+        raise PayloadError(f"To {action}, name workflows; it touches no single requests.")
     names = dict.fromkeys((*wanted.names, *((wanted.workflow,) if wanted.workflow else ())))
     _check(context, names)
     paused = {pause.workflow: pause for pause in pauses.paused(context.ledger)}
     chosen = Chosen()
     for name in names:
-        if (name in paused) == (verb == Verb.RESUME):
+        if (name in paused) == (action == Action.RESUME):
             chosen.taken.append(name)
         else:
-            chosen.skipped[_as_it_is(verb, paused.get(name))] += 1
+            chosen.skipped[_as_it_is(action, paused.get(name))] += 1
     if not chosen.taken:
         said = "; ".join(
-            f"{name} {_as_it_is(verb, paused.get(name))}" for name in sorted(names)[:3]
+            f"{name} {_as_it_is(action, paused.get(name))}" for name in sorted(names)[:3]
         )
-        raise PayloadError(f"There is nothing to {verb}: {said}.")
+        raise PayloadError(f"There is nothing to {action}: {said}.")
     return chosen
 
 
-def _as_it_is(verb: Verb, pause: Pause | None) -> str:
-    if verb == Verb.RESUME or pause is None:
+def _as_it_is(action: Action, pause: Pause | None) -> str:
+    if action == Action.RESUME or pause is None:
         return "is not paused"
     return f"is paused already, since {pause.since_ts}"
 

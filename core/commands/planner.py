@@ -6,123 +6,137 @@ from datetime import timedelta
 from msgspec import Struct
 
 from core.batches.context import Context
-from core.commands import body_edits, pausing
-from core.commands import preview as receipt
+from core.commands import body_edits, pausing, preview
 from core.commands.cli_equivalent import command_line
-from core.commands.eligibility import judge
-from core.commands.preview import Receipt
-from core.commands.request import Wish
+from core.commands.eligibility import check_eligibility
+from core.commands.preview import Preview
+from core.commands.request import CommandRequest
 from core.errors import PayloadError
 from state.operations import commands, previews, selection
-from state.operations.commands import Command, Edit, NewCommand, Verb
+from state.operations.commands import Action, Command, Edit, NewCommand
 from state.operations.selection import Selected
 
-_ON_WORKFLOWS = (Verb.PAUSE, Verb.RESUME)
+_ON_WORKFLOWS = (Action.PAUSE, Action.RESUME)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
     """A wish on exact ids, or on workflows by name, with its receipt."""
 
-    wish: Wish
-    receipt: Receipt
+    command_request: CommandRequest
+    preview: Preview
     items: tuple[int, ...] = ()
     workflows: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 
 
-def plan(context: Context, wish: Wish) -> Plan:
+def plan(context: Context, command_request: CommandRequest) -> Plan:
     """Find what is meant, and what it would do. Changes nothing in the ledger.
 
     Raises UnknownId for a name of nothing; PayloadError where nothing is left to do, or an edit
     makes a request invalid.
     """
-    if wish.wanted.is_empty:
-        what = "workflows" if wish.verb in _ON_WORKFLOWS else "keys, tags, custom_ids, or a filter"
-        raise PayloadError(f"Say what to {wish.verb}: {what}.")
-    if wish.verb in _ON_WORKFLOWS:
-        return _plan_workflows(context, wish)
-    if wish.verb == Verb.CANCEL:
-        return _plan_batches(context, wish)
-    return _plan_requests(context, wish)
+    if command_request.wanted.is_empty:
+        what = (
+            "workflows"
+            if command_request.action in _ON_WORKFLOWS
+            else "keys, tags, custom_ids, or a filter"
+        )
+        raise PayloadError(f"Say what to {command_request.action}: {what}.")
+    if command_request.action in _ON_WORKFLOWS:
+        return _plan_workflows(context, command_request)
+    if command_request.action == Action.CANCEL:
+        return _plan_batches(context, command_request)
+    return _plan_requests(context, command_request)
 
 
-def _plan_workflows(context: Context, wish: Wish) -> Plan:
-    chosen = pausing.choose(context, wish.verb, wish.wanted)
+def _plan_workflows(context: Context, command_request: CommandRequest) -> Plan:
+    chosen = pausing.choose(context, command_request.action, command_request.wanted)
     return Plan(
-        wish=wish,
+        command_request=command_request,
         workflows=tuple(chosen.taken),
-        receipt=receipt.for_workflows(context, wish.verb, chosen, cli=command_line(wish)),
+        preview=preview.for_workflows(
+            context, command_request.action, chosen, cli=command_line(command_request)
+        ),
     )
 
 
-def _plan_batches(context: Context, wish: Wish) -> Plan:
-    batches = selection.open_batches(context.ledger, wish.wanted)
+def _plan_batches(context: Context, command_request: CommandRequest) -> Plan:
+    batches = selection.open_batches(context.ledger, command_request.wanted)
     if not batches:
         raise PayloadError("Nothing of that is open any more; there is nothing to cancel.")
-    cli = command_line(wish, previews.batch_keys(context.ledger, batches))
+    cli = command_line(command_request, previews.batch_keys(context.ledger, batches))
     return Plan(
-        wish=wish,
+        command_request=command_request,
         items=tuple(batches),
-        receipt=receipt.for_batches(context, batches, cli=cli),
+        preview=preview.for_batches(context, batches, cli=cli),
     )
 
 
-def _plan_requests(context: Context, wish: Wish) -> Plan:
-    selected = selection.requests(context.ledger, wish.wanted)
-    if wish.bodies:
-        unknown = set(wish.bodies) - {request.custom_id for request in selected}
+def _plan_requests(context: Context, command_request: CommandRequest) -> Plan:
+    selected = selection.requests(context.ledger, command_request.wanted)
+    if command_request.bodies:
+        unknown = set(command_request.bodies) - {request.custom_id for request in selected}
         if unknown:
             raise PayloadError(f"The edit names {min(unknown)!r}, which is not among them.")
-        selected = [request for request in selected if request.custom_id in wish.bodies]
-    edited = bool(wish.changes or wish.bodies)
-    judged = judge(wish.verb, selected, edited=edited, force=wish.force)
-    if not judged.taken:
-        raise PayloadError(_nothing_left(wish.verb, judged.skipped))
+        selected = [request for request in selected if request.custom_id in command_request.bodies]
+    edited = bool(command_request.changes or command_request.bodies)
+    eligibility = check_eligibility(
+        command_request.action, selected, edited=edited, force=command_request.force
+    )
+    if not eligibility.taken:
+        raise PayloadError(_nothing_left(command_request.action, eligibility.skipped))
     return Plan(
-        wish=wish,
-        items=tuple(request.request_id for request in judged.taken),
-        receipt=receipt.for_requests(
+        command_request=command_request,
+        items=tuple(request.request_id for request in eligibility.taken),
+        preview=preview.for_requests(
             context,
-            wish.verb,
-            judged,
-            cli=command_line(wish, _names(context, wish, judged.taken)),
-            model=str(wish.changes.get("model") or "") or None,
+            command_request.action,
+            eligibility,
+            cli=command_line(command_request, _names(context, command_request, eligibility.taken)),
+            model=str(command_request.changes.get("model") or "") or None,
         ),
         edits=tuple(
-            body_edits.edits(context, judged.taken, changes=wish.changes, bodies=wish.bodies)
+            body_edits.build_edits(
+                context,
+                eligibility.taken,
+                changes=command_request.changes,
+                bodies=command_request.bodies,
+            )
         )
         if edited
         else (),
     )
 
 
-def _names(context: Context, wish: Wish, taken: Sequence[Selected]) -> list[str]:
+def _names(
+    context: Context, command_request: CommandRequest, taken: Sequence[Selected]
+) -> list[str]:
     """What to call a frozen choice on a command line: by its batches, or one by one."""
-    if wish.wanted.batch_ids and not wish.wanted.request_ids:
-        return previews.batch_keys(context.ledger, wish.wanted.batch_ids)
+    if command_request.wanted.batch_ids and not command_request.wanted.request_ids:
+        return previews.batch_keys(context.ledger, command_request.wanted.batch_ids)
     return [request.custom_id for request in taken]
 
 
-def _nothing_left(verb: Verb, skipped: Mapping[str, int]) -> str:
+def _nothing_left(action: Action, skipped: Mapping[str, int]) -> str:
     if not skipped:
-        return f"Nothing matches; there is nothing to {verb}."
+        return f"Nothing matches; there is nothing to {action}."
     reasons = "; ".join(f"{count:,} {reason}" for reason, count in skipped.items())
-    return f"There is nothing to {verb}: {reasons}."
+    return f"There is nothing to {action}: {reasons}."
 
 
-def give(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Command, bool]:
+def submit(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Command, bool]:
     """Write the command down; passes carry it out once the delay is over.
 
     Until then it can be withdrawn. Returns it, and whether it is new.
     """
-    options: dict[str, object] = {"canary": True} if planned.wish.canary else {}
-    return commands.give(
+    options: dict[str, object] = {"canary": True} if planned.command_request.canary else {}
+    return commands.enqueue(
         context.ledger,
         NewCommand(
-            verb=planned.wish.verb,
+            action=planned.command_request.action,
             items=planned.items,
             workflows=planned.workflows,
-            reason=planned.wish.reason,
+            reason=planned.command_request.reason,
             not_before=context.clock.now() + delay,
             options=options,
             edits=planned.edits,
@@ -138,5 +152,5 @@ def discard(context: Context, planned: Plan) -> None:
 
 def withdraw(context: Context, keys: Sequence[str]) -> None:
     """Take commands back. Raises UnknownId, or TooLateError for one that has been taken."""
-    for command in [commands.named(context.ledger, key) for key in keys]:
+    for command in [commands.by_key(context.ledger, key) for key in keys]:
         commands.withdraw(context.ledger, command)

@@ -6,13 +6,13 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from core.batches.context import Context
-from core.commands.eligibility import Judged
+from core.commands.eligibility import Eligibility
 from core.commands.pausing import Chosen
 from core.money.pricing import usd
 from core.text import are, counted
 from state.model.records import Kind, Usage
 from state.operations import pauses, previews
-from state.operations.commands import Verb
+from state.operations.commands import Action
 
 _SAMPLES = 3
 # English text has about four bytes a token; JSON around it makes this an upper estimate.
@@ -20,7 +20,7 @@ _BYTES_PER_TOKEN = 4
 _UNKNOWN_OUTPUT = 256
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
+class Preview(Struct, frozen=True, kw_only=True):
     """The exact count, samples, what is skipped and why, and the estimate in nano-dollars.
 
     Costs are None where a model has no known price. Deadlines are those of the submissions
@@ -28,7 +28,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     else to know before.
     """
 
-    verb: Verb
+    action: Action
     count: int
     samples: tuple[str, ...]
     skipped: dict[str, int]
@@ -41,40 +41,47 @@ class Receipt(Struct, frozen=True, kw_only=True):
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
         report = asdict(self)
-        report["verb"] = self.verb.value
+        report["verb"] = self.action.value
         report["batch_cost_usd"] = usd(report.pop("batch_cost_nano"))
         report["sync_cost_usd"] = usd(report.pop("sync_cost_nano"))
         return report
 
 
 def for_requests(
-    context: Context, verb: Verb, judged: Judged, *, cli: str, model: str | None = None
-) -> Receipt:
+    context: Context,
+    action: Action,
+    eligibility: Eligibility,
+    *,
+    cli: str,
+    model: str | None = None,
+) -> Preview:
     """The receipt of a verb on requests; `model` is the one that an edit gives them all."""
-    ids = [request.request_id for request in judged.taken]
-    batch, sync = _estimate(context, ids, model) if verb in (Verb.REPLAY, Verb.SYNC) else (0, 0)
-    return Receipt(
-        verb=verb,
+    ids = [request.request_id for request in eligibility.taken]
+    batch, sync = (
+        _estimate(context, ids, model) if action in (Action.REPLAY, Action.SYNC) else (0, 0)
+    )
+    return Preview(
+        action=action,
         count=len(ids),
-        samples=tuple(request.custom_id for request in judged.taken[:_SAMPLES]),
-        skipped=dict(judged.skipped),
+        samples=tuple(request.custom_id for request in eligibility.taken[:_SAMPLES]),
+        skipped=dict(eligibility.skipped),
         batch_cost_nano=batch,
         sync_cost_nano=sync,
         deadlines=tuple(previews.deadlines(context.ledger, ids)),
         notes=tuple(
             f"{workflow} is paused: nothing of it is sent before `titan-console resume`"
             for workflow in previews.paused_workflows(context.ledger, ids)
-            if verb == Verb.REPLAY
+            if action == Action.REPLAY
         ),
         cli=cli,
     )
 
 
-def for_workflows(context: Context, verb: Verb, chosen: Chosen, *, cli: str) -> Receipt:
+def for_workflows(context: Context, action: Action, chosen: Chosen, *, cli: str) -> Preview:
     """The receipt of a pause or a resume: what waits, and what goes on all the same."""
     ids = pauses.unsent(context.ledger, chosen.taken)
     deadlines = tuple(previews.deadlines(context.ledger, ids))
-    is_resumed = verb == Verb.RESUME
+    is_resumed = action == Action.RESUME
     batch, sync = _estimate(context, ids, None) if is_resumed else (0, 0)
     running = pauses.at_the_api(context.ledger, chosen.taken)
     if is_resumed:
@@ -89,8 +96,8 @@ def for_workflows(context: Context, verb: Verb, chosen: Chosen, *, cli: str) -> 
         notes.append(
             "what is still missing near its deadline is run at the full price all the same"
         )
-    return Receipt(
-        verb=verb,
+    return Preview(
+        action=action,
         count=len(chosen.taken),
         samples=tuple(chosen.taken[:_SAMPLES]),
         skipped=dict(chosen.skipped),
@@ -102,10 +109,10 @@ def for_workflows(context: Context, verb: Verb, chosen: Chosen, *, cli: str) -> 
     )
 
 
-def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Receipt:
+def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Preview:
     """The receipt of a cancel: what is running and billed already stays billed."""
-    return Receipt(
-        verb=Verb.CANCEL,
+    return Preview(
+        action=Action.CANCEL,
         count=len(batch_ids),
         samples=tuple(previews.batch_keys(context.ledger, batch_ids[:_SAMPLES])),
         skipped={},

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from core.commands.body_edits import Params
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.operations.selection import Filter
 
 
-class Wish(Struct, frozen=True, kw_only=True):
+class CommandRequest(Struct, frozen=True, kw_only=True):
     """The verb, on what, and how. For a pause or a resume the filter names workflows.
 
-    `changes` and `bodies` are edits for a replay (see `core.commands.body_edits.edits`).
+    `changes` and `bodies` are edits for a replay (see `core.commands.body_edits.build_edits`).
     """
 
-    verb: Verb
+    action: Action
     wanted: Filter
     reason: str = ""
     force: bool = False

@@ -201,7 +201,7 @@ def _send(context: Context, submission: Submission) -> str | None:
     """
     paused = pauses.pause_of(context.ledger, submission.workflow)
     if paused is not None:
-        return pausing.words(paused)
+        return pausing.describe(paused)
     intents = sending.intents_of(context.ledger, submission)
     try:
         trouble = send_intents(context, intents)

@@ -25,7 +25,7 @@ _TIMEOUT_S = 20
 _DAY = timedelta(days=1)
 
 
-def look(context: Context) -> list[str]:
+def update_and_notify(context: Context) -> list[str]:
     """Bring the alerts up to date and tell what is untold; in words, what could not be told.
 
     What fails is told again by the next pass: at least once, so a receiver may hear it twice.
@@ -80,11 +80,11 @@ def _stopped(context: Context) -> list[StoppedReplay]:
     return [
         StoppedReplay(
             workflow=due.workflow,
-            good=due.fares.good,
-            answers=due.fares.answers,
+            good=due.recent.good,
+            answers=due.recent.answers,
             waiting=len(due.request_ids),
         )
-        for due in auto_retry.look(context)
+        for due in auto_retry.find_due(context)
         if due.is_stopped
     ]
 
@@ -106,7 +106,7 @@ def _month_ago(context: Context) -> str:
 def _tell(context: Context, rules: Rules) -> Iterator[str]:
     if not rules.command and not rules.url:
         return
-    for alert in alerts.untold(context.ledger):
+    for alert in alerts.unnotified(context.ledger):
         body = message(alert)
         trouble = _run(rules.command, body) if rules.command else None
         if rules.url and trouble is None:
@@ -114,7 +114,7 @@ def _tell(context: Context, rules: Rules) -> Iterator[str]:
         if trouble:
             yield f"The alert {alert.rule} could not be told, the next pass tries again: {trouble}"
             return
-        alerts.told(context.ledger, alert)
+        alerts.record_notified(context.ledger, alert)
 
 
 def _run(command: tuple[str, ...], body: bytes) -> str | None:

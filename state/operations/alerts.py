@@ -24,7 +24,7 @@ def raised(source: Source) -> list[Alert]:
     return _alerts(source, "cleared_ts IS NULL")
 
 
-def untold(source: Source) -> list[Alert]:
+def unnotified(source: Source) -> list[Alert]:
     """What nobody has taken yet: a raising, or the clearing of one that was told."""
     return _alerts(
         source, "told_raised_ts IS NULL OR (cleared_ts IS NOT NULL AND told_cleared_ts IS NULL)"
@@ -61,9 +61,9 @@ def update(ledger: Ledger, wrong: Iterable[tuple[str, str, str]]) -> tuple[int, 
     return len(new), len(gone)
 
 
-def told(ledger: Ledger, alert: Alert) -> None:
+def record_notified(ledger: Ledger, alert: Alert) -> None:
     """Somebody took it: the raising, and the clearing if it has one."""
-    with ledger.transaction("alert_told") as written:
+    with ledger.transaction("alert_notified") as written:
         ledger.execute(
             "UPDATE alerts SET told_raised_ts = coalesce(told_raised_ts, ?),"
             " told_cleared_ts = CASE WHEN ? THEN ? ELSE told_cleared_ts END WHERE id = ?",

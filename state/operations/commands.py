@@ -25,7 +25,7 @@ _KEY_LENGTH = 8
 _WORKFLOWS = "workflows"
 
 
-class Verb(StrEnum):
+class Action(StrEnum):
     """What can be asked for.
 
     Replay, sync and acknowledge name requests, cancel names batches, pause and resume workflows.
@@ -66,7 +66,7 @@ class NewCommand(Struct, frozen=True, kw_only=True):
     `items` are ids of requests or, for a cancel, of batches; workflows have none, and are named.
     """
 
-    verb: Verb
+    action: Action
     items: Sequence[int] = ()
     workflows: Sequence[str] = ()
     reason: str
@@ -80,7 +80,7 @@ class Command(Struct, frozen=True, kw_only=True):
 
     id: int
     key: str
-    verb: Verb
+    action: Action
     state: CommandState
     who: str
     reason: str
@@ -99,7 +99,7 @@ class Command(Struct, frozen=True, kw_only=True):
         return cast("list[str]", self.options.get(_WORKFLOWS, []))
 
 
-def give(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
+def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
     """Write the command down; the same one that is still to be done is given once.
 
     Returns it, and whether it is new.
@@ -109,7 +109,7 @@ def give(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
     options = json.dumps({**new.options, **named}, sort_keys=True)
     items = sorted(set(new.items))
     bodies = [edit.sha256.hex() for edit in new.edits]
-    digest = hashlib.sha256(json.dumps([new.verb, items, options, bodies]).encode()).digest()
+    digest = hashlib.sha256(json.dumps([new.action, items, options, bodies]).encode()).digest()
     with ledger.transaction("command") as written:
         known = ledger.row(
             "SELECT id FROM commands WHERE digest = ? AND state IN ('pending', 'taken')",
@@ -122,7 +122,7 @@ def give(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
             "INSERT INTO commands (key, verb, state, digest, who, reason, item_count, options,"
             " created_ts, not_before_ts, rev) VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?)",
             key,
-            new.verb,
+            new.action,
             digest,
             ledger.actor,
             new.reason,
@@ -146,7 +146,7 @@ def give(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
         )
         ledger.event(
             written,
-            f"command.{new.verb}",
+            f"command.{new.action}",
             subject=key,
             items=len(items) + len(workflows),
             reason=new.reason,
@@ -160,7 +160,7 @@ def get(source: Source, command_id: int) -> Command:
     return _to_command(source.rows("SELECT * FROM commands WHERE id = ?", command_id)[0])
 
 
-def named(source: Source, key: str) -> Command:
+def by_key(source: Source, key: str) -> Command:
     """The command with that key. Raises UnknownId."""
     rows = source.rows("SELECT * FROM commands WHERE key = ?", key)
     if not rows:
@@ -174,7 +174,7 @@ def latest(source: Source, *, limit: int) -> list[Command]:
     return [_to_command(row) for row in rows]
 
 
-def at_hand(source: Source, *, latest: int) -> list[Command]:
+def open_and_recent(source: Source, *, latest: int) -> list[Command]:
     """All that are pending or under way, and the latest whatever became of them; oldest first."""
     rows = source.rows(
         "SELECT * FROM commands WHERE state IN ('pending', 'taken') UNION"
@@ -202,7 +202,7 @@ def items(source: Source, command: Command) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
-def take(ledger: Ledger, command: Command) -> bool:
+def claim(ledger: Ledger, command: Command) -> bool:
     """Begin to carry it out; false when it was withdrawn, or another pass has it."""
     with ledger.transaction("command") as written:
         taken = ledger.execute(
@@ -217,7 +217,7 @@ def take(ledger: Ledger, command: Command) -> bool:
     return bool(taken)
 
 
-def stepped(ledger: Ledger, command: Command, step: int) -> None:
+def record_step(ledger: Ledger, command: Command, step: int) -> None:
     """It is under way, and this far."""
     with ledger.transaction("command") as written:
         ledger.execute(
@@ -228,7 +228,7 @@ def stepped(ledger: Ledger, command: Command, step: int) -> None:
         )
 
 
-def end(ledger: Ledger, command: Command, state: CommandState, outcome: str) -> None:
+def finish(ledger: Ledger, command: Command, state: CommandState, outcome: str) -> None:
     """It is over, and this is what came of it."""
     with ledger.transaction("command") as written:
         if ledger.execute(
@@ -266,7 +266,7 @@ def _to_command(row: "sqlite3.Row") -> Command:
     return Command(
         id=row["id"],
         key=row["key"],
-        verb=Verb(row["verb"]),
+        action=Action(row["verb"]),
         state=CommandState(row["state"]),
         who=row["who"],
         reason=row["reason"],

@@ -27,7 +27,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     tries: int
 
 
-class Fares(Struct, frozen=True, kw_only=True):
+class RecentOutcomes(Struct, frozen=True, kw_only=True):
     """How the latest batches of a workflow went: of so many answers, so many were good."""
 
     batches: int
@@ -64,7 +64,7 @@ def names_of(source: Source, submission_id: int) -> Sequence[str | None]:
     return row["job"], row["workflow"], row["tag"]
 
 
-def fares(source: Source, workflow: str, *, last: int) -> Fares:
+def recent_outcomes(source: Source, workflow: str, *, last: int) -> RecentOutcomes:
     """How its last batches went; an answer that needs a look is not a good one."""
     row = source.rows(
         "SELECT count(*) AS batches, coalesce(sum(request_count - canceled), 0) AS answers,"  # noqa: S608 - our own words
@@ -73,4 +73,4 @@ def fares(source: Source, workflow: str, *, last: int) -> Fares:
         f" AS good FROM ({_LATEST})",
         *(workflow, last, workflow, last),
     )[0]
-    return Fares(batches=row["batches"], answers=row["answers"], good=row["good"])
+    return RecentOutcomes(batches=row["batches"], answers=row["answers"], good=row["good"])

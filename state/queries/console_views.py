@@ -73,7 +73,7 @@ def _read(source: Source, now: datetime) -> Snapshot:
         poller=views.poller(source),
         holds=views.holds(source, now_ts=now_text),
         alerts=alerts.raised(source),
-        commands=commands.at_hand(source, latest=COMMANDS_SHOWN),
+        commands=commands.open_and_recent(source, latest=COMMANDS_SHOWN),
         newest_event_id=event[0]["id"] if event else 0,
         newest_event_ts=event[0]["at"] if event else None,
     )

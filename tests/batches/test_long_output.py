@@ -10,12 +10,12 @@ from support.builders import BASE_URL, KEY, START, Bench, a_bench, a_request
 
 from core.api.client import AnthropicApi
 from core.commands import planner
-from core.commands.request import Wish
+from core.commands.request import CommandRequest
 from core.engine import Engine
 from core.errors import PayloadError
 from core.intake.submit import Order
 from state.model.records import Kind, OnFailure
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import views
 from titan_console.sandbox.http.transport import SandboxTransport
@@ -95,14 +95,14 @@ def test_a_replay_that_asks_for_more_takes_the_header_and_one_for_less_drops_it(
         sent.clear()
         planned = planner.plan(
             engine.context,
-            Wish(
-                verb=Verb.REPLAY,
+            CommandRequest(
+                action=Action.REPLAY,
                 wanted=Filter(names=("a",)),
                 changes={"max_tokens": most},
                 force=True,
             ),
         )
-        planner.give(engine.context, planned, delay=timedelta())
+        planner.submit(engine.context, planned, delay=timedelta())
         for _ in range(3):
             bench.clock.advance(60)
             engine.poll()
@@ -167,4 +167,6 @@ def test_sync_by_hand_says_why_it_leaves_them(engine: Engine, bench: Bench) -> N
     bench.sandbox.plan = Plan.manual()
     engine.submit([a_request("long", max_tokens=200_000)], Order(tag="t"))
     with pytest.raises(PayloadError, match="1 asking for more tokens than a synchronous call may"):
-        planner.plan(engine.context, Wish(verb=Verb.SYNC, wanted=Filter(names=("t",))))
+        planner.plan(
+            engine.context, CommandRequest(action=Action.SYNC, wanted=Filter(names=("t",)))
+        )

@@ -28,9 +28,9 @@ def failed(tmp_path: Path) -> Generator[Shell, None, None]:
 
 def test_a_dry_run_prints_the_receipt_and_changes_nothing(failed: Shell) -> None:
     terminal, sandbox, key = failed
-    receipt = terminal.run("replay", key, "--dry-run", "--json").json()
-    assert (receipt["count"], len(receipt["samples"])) == (3, 3)
-    assert receipt["sync_cost_usd"] > receipt["batch_cost_usd"] > 0
+    preview = terminal.run("replay", key, "--dry-run", "--json").json()
+    assert (preview["count"], len(preview["samples"])) == (3, 3)
+    assert preview["sync_cost_usd"] > preview["batch_cost_usd"] > 0
     edited = terminal.run("replay", key, "--dry-run", "--set", "max_tokens=99")
     assert "3 requests" in edited.out
     assert [path.name for path in (terminal.home / "spool").iterdir()] == [f"{key}.jsonl"]
@@ -118,8 +118,8 @@ def test_bad_input_is_one_line_and_changes_nothing(
 
 def test_a_workflow_is_paused_shown_and_resumed(failed: Shell) -> None:
     terminal, sandbox, _ = failed
-    receipt = terminal.run("pause", "feed-classify", "--dry-run", "--json").json()
-    assert receipt["cli"] == "titan-console pause --yes feed-classify"
+    preview = terminal.run("pause", "feed-classify", "--dry-run", "--json").json()
+    assert preview["cli"] == "titan-console pause --yes feed-classify"
     done = terminal.run("pause", "feed-classify", "--yes", "--reason", "new prompt")
     assert (done.code, done.err.strip()) == (
         0,

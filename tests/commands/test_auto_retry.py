@@ -9,10 +9,10 @@ from support.builders import Bench, a_bench
 
 from core.commands import planner
 from core.commands.auto_retry import is_open
-from core.commands.planner import Wish
+from core.commands.planner import CommandRequest
 from state.operations import alerts, commands
-from state.operations.commands import Verb
-from state.operations.failures import Fares
+from state.operations.commands import Action
+from state.operations.failures import RecentOutcomes
 from state.operations.selection import Filter
 from state.queries import views
 from titan_console.sandbox.model.timing import Plan
@@ -46,7 +46,7 @@ def _outcomes(bench: Bench, key: str) -> list[str | None]:
 
 def _replays(bench: Bench) -> list[int]:
     given = commands.latest(bench.engine.context.ledger, limit=99)
-    return [command.item_count for command in given if command.verb == Verb.REPLAY]
+    return [command.item_count for command in given if command.action == Action.REPLAY]
 
 
 def _alerts(bench: Bench) -> list[str]:
@@ -101,9 +101,9 @@ def test_what_an_operator_has_in_hand_is_left_to_the_operator(bench: Bench) -> N
     key = bench.submit(3).submission.key
     bench.pass_after(60)
     planned = planner.plan(
-        bench.engine.context, Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,)))
+        bench.engine.context, CommandRequest(action=Action.REPLAY, wanted=Filter(names=(key,)))
     )
-    planner.give(bench.engine.context, planned, delay=timedelta(hours=9))
+    planner.submit(bench.engine.context, planned, delay=timedelta(hours=9))
     (bench.folder.root / "titan.toml").write_text(_JOB)
     _passes(bench, 3)
     assert _replays(bench) == [3]
@@ -124,21 +124,23 @@ def test_a_bad_run_stops_it_with_an_alert_and_an_operators_replay_starts_it_agai
     assert "titan-console replay --workflow feed-classify" in said
     bench.faults.clear()
     wanted = Filter(names=("bad-0", "bad-1"))
-    planned = planner.plan(bench.engine.context, Wish(verb=Verb.REPLAY, wanted=wanted))
-    planner.give(bench.engine.context, planned, delay=timedelta())
+    planned = planner.plan(
+        bench.engine.context, CommandRequest(action=Action.REPLAY, wanted=wanted)
+    )
+    planner.submit(bench.engine.context, planned, delay=timedelta())
     _passes(bench, 4)
     assert views.totals(bench.engine.context.ledger).failed_requests == 0
     assert _alerts(bench) == []
 
 
 @pytest.mark.parametrize(
-    ("fares", "stops"),
+    ("recent", "stops"),
     [
-        (Fares(batches=2, answers=100, good=0), False),
-        (Fares(batches=3, answers=100, good=49), True),
-        (Fares(batches=3, answers=100, good=50), False),
-        (Fares(batches=0, answers=0, good=0), False),
+        (RecentOutcomes(batches=2, answers=100, good=0), False),
+        (RecentOutcomes(batches=3, answers=100, good=49), True),
+        (RecentOutcomes(batches=3, answers=100, good=50), False),
+        (RecentOutcomes(batches=0, answers=0, good=0), False),
     ],
 )
-def test_the_breaker_opens_under_half_of_three_batches(fares: Fares, stops: bool) -> None:
-    assert is_open(fares) is stops
+def test_the_breaker_opens_under_half_of_three_batches(recent: RecentOutcomes, stops: bool) -> None:
+    assert is_open(recent) is stops

@@ -11,12 +11,12 @@ from support.builders import Bench, a_bench
 
 from core.batches.adopt import adopt
 from core.commands import planner
-from core.commands.planner import Wish
+from core.commands.planner import CommandRequest
 from core.errors import PayloadError, SettingsError
 from state.model.errors import UnknownId
 from state.model.records import Outcome, RequestStatus
 from state.operations import commands
-from state.operations.commands import Command, CommandState, TooLateError, Verb
+from state.operations.commands import Action, Command, CommandState, TooLateError
 from state.operations.selection import Filter
 from state.queries import views
 from titan_console.sandbox.model.timing import Plan
@@ -29,10 +29,14 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
         yield bench
 
 
-def _order(bench: Bench, verb: Verb, *names: str, delay: float = 0, **wish: Any) -> Command:
-    wanted = wish.pop("wanted", Filter(names=names))
-    planned = planner.plan(bench.engine.context, Wish(verb=verb, wanted=wanted, **wish))
-    command, _ = planner.give(bench.engine.context, planned, delay=timedelta(seconds=delay))
+def _order(
+    bench: Bench, action: Action, *names: str, delay: float = 0, **command_request: Any
+) -> Command:
+    wanted = command_request.pop("wanted", Filter(names=names))
+    planned = planner.plan(
+        bench.engine.context, CommandRequest(action=action, wanted=wanted, **command_request)
+    )
+    command, _ = planner.submit(bench.engine.context, planned, delay=timedelta(seconds=delay))
     return command
 
 
@@ -54,7 +58,7 @@ def _failed(bench: Bench, count: int, *, fault: str = "row:overloaded:p=1") -> s
 
 def test_failed_requests_are_asked_again_in_a_new_batch(bench: Bench) -> None:
     key = _failed(bench, 4)
-    command = _order(bench, Verb.REPLAY, key)
+    command = _order(bench, Action.REPLAY, key)
     bench.pass_after(1)
     bench.pass_after(60)
     assert _now(bench, command).state == CommandState.DONE
@@ -71,19 +75,19 @@ def test_only_what_failed_is_asked_again(bench: Bench) -> None:
     bench.pass_after(60)
     bench.faults.clear()
     planned = planner.plan(
-        bench.engine.context, Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,)))
+        bench.engine.context, CommandRequest(action=Action.REPLAY, wanted=Filter(names=(key,)))
     )
-    assert planned.receipt.count == 1
-    assert planned.receipt.samples == ("feed-classify-2026-11-22-00002",)
-    assert planned.receipt.skipped == {"answered already; asking again takes an edit": 2}
-    assert planned.receipt.sync_cost_nano is not None
-    assert planned.receipt.batch_cost_nano is not None
-    assert planned.receipt.sync_cost_nano - 2 * planned.receipt.batch_cost_nano in (-1, 0, 1)
+    assert planned.preview.count == 1
+    assert planned.preview.samples == ("feed-classify-2026-11-22-00002",)
+    assert planned.preview.skipped == {"answered already; asking again takes an edit": 2}
+    assert planned.preview.sync_cost_nano is not None
+    assert planned.preview.batch_cost_nano is not None
+    assert planned.preview.sync_cost_nano - 2 * planned.preview.batch_cost_nano in (-1, 0, 1)
 
 
 def test_two_operators_who_ask_for_the_same_get_it_once(bench: Bench) -> None:
     key = _failed(bench, 3)
-    first, second = _order(bench, Verb.REPLAY, key), _order(bench, Verb.REPLAY, key)
+    first, second = _order(bench, Action.REPLAY, key), _order(bench, Action.REPLAY, key)
     assert first.key == second.key
     bench.pass_after(1)
     bench.pass_after(60)
@@ -94,8 +98,8 @@ def test_two_operators_who_ask_for_the_same_get_it_once(bench: Bench) -> None:
 def test_an_invalid_request_is_asked_again_only_with_an_edit(bench: Bench) -> None:
     key = _failed(bench, 2, fault="row:invalid:p=1")
     with pytest.raises(PayloadError, match="2 invalid_request_error: it would fail again"):
-        _order(bench, Verb.REPLAY, key)
-    _order(bench, Verb.REPLAY, key, changes={"max_tokens": 99})
+        _order(bench, Action.REPLAY, key)
+    _order(bench, Action.REPLAY, key, changes={"max_tokens": 99})
     bench.pass_after(1)
     bench.pass_after(60)
     assert _outcomes(bench, key) == ["succeeded"] * 2
@@ -106,7 +110,7 @@ def test_an_answer_that_was_cut_off_is_asked_again_with_more_room(bench: Bench) 
     key = bench.submit(2).submission.key
     bench.pass_after(60)
     bench.faults.clear()
-    command = _order(bench, Verb.REPLAY, key, changes={"max_tokens": 4096})
+    command = _order(bench, Action.REPLAY, key, changes={"max_tokens": 4096})
     assert command.item_count == 1
     bench.pass_after(1)
     bench.pass_after(60)
@@ -120,14 +124,14 @@ def test_an_edit_that_makes_a_request_invalid_changes_nothing(bench: Bench) -> N
     key = _failed(bench, 2)
     spooled = sorted(bench.folder.spool.iterdir())
     with pytest.raises(PayloadError, match="max_tokens"):
-        _order(bench, Verb.REPLAY, key, changes={"max_tokens": 0})
+        _order(bench, Action.REPLAY, key, changes={"max_tokens": 0})
     assert sorted(bench.folder.spool.iterdir()) == spooled
     assert commands.latest(bench.engine.context.ledger, limit=9) == []
 
 
 def test_a_canary_that_succeeds_lets_the_others_follow(bench: Bench) -> None:
     key = _failed(bench, 5)
-    command = _order(bench, Verb.REPLAY, key, canary=True)
+    command = _order(bench, Action.REPLAY, key, canary=True)
     bench.pass_after(1)
     assert (
         bench.sandbox.billing_log()
@@ -154,7 +158,7 @@ def test_a_canary_that_brings_no_good_answer_holds_the_others(
 ) -> None:
     key = _failed(bench, 5)
     bench.faults.add(fault)
-    command = _order(bench, Verb.REPLAY, key, canary=True)
+    command = _order(bench, Action.REPLAY, key, canary=True)
     for _ in range(3):
         bench.pass_after(60)
     ended = _now(bench, command)
@@ -164,14 +168,14 @@ def test_a_canary_that_brings_no_good_answer_holds_the_others(
 
 def test_a_command_can_be_withdrawn_until_it_is_taken(bench: Bench) -> None:
     key = _failed(bench, 2)
-    command = _order(bench, Verb.REPLAY, key, delay=300)
+    command = _order(bench, Action.REPLAY, key, delay=300)
     bench.pass_after(60)
     assert _now(bench, command).state == CommandState.PENDING
     planner.withdraw(bench.engine.context, [command.key])
     bench.pass_after(600)
     assert _now(bench, command).state == CommandState.WITHDRAWN
     assert bench.sandbox.billing_log().creates == 1
-    again = _order(bench, Verb.REPLAY, key)
+    again = _order(bench, Action.REPLAY, key)
     bench.pass_after(1)
     with pytest.raises(TooLateError, match="done already"):
         planner.withdraw(bench.engine.context, [again.key])
@@ -179,7 +183,7 @@ def test_a_command_can_be_withdrawn_until_it_is_taken(bench: Bench) -> None:
 
 def test_acknowledged_failures_leave_the_errors_and_settle(bench: Bench) -> None:
     key = _failed(bench, 3)
-    _order(bench, Verb.ACKNOWLEDGE, key, reason="known outage")
+    _order(bench, Action.ACKNOWLEDGE, key, reason="known outage")
     bench.pass_after(1)
     ledger = bench.engine.context.ledger
     assert views.errors(ledger) == []
@@ -198,22 +202,22 @@ def test_what_is_not_there_is_said(
     bench: Bench, names: tuple[str, ...], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        _order(bench, Verb.REPLAY, *names)
+        _order(bench, Action.REPLAY, *names)
 
 
 def test_a_filter_that_matches_nothing_changes_nothing(bench: Bench) -> None:
     _failed(bench, 2)
     wanted = Filter(workflow="feed-classify", outcome=Outcome.EXPIRED)
     with pytest.raises(PayloadError, match="Nothing matches"):
-        _order(bench, Verb.REPLAY, wanted=wanted)
+        _order(bench, Action.REPLAY, wanted=wanted)
     matching = replace(wanted, outcome=Outcome.ERRORED, error_type="overloaded_error")
-    assert _order(bench, Verb.REPLAY, wanted=matching).item_count == 2
+    assert _order(bench, Action.REPLAY, wanted=matching).item_count == 2
 
 
 def test_cancel_ends_a_batch_and_keeps_what_had_succeeded(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
         key = bench.submit(4).submission.key
-        command = _order(bench, Verb.CANCEL, key)
+        command = _order(bench, Action.CANCEL, key)
         bench.pass_after(1)
         assert _now(bench, command).outcome == "1 canceled, 0 were over already"
         bench.pass_after(60)
@@ -221,7 +225,7 @@ def test_cancel_ends_a_batch_and_keeps_what_had_succeeded(tmp_path: Path) -> Non
         totals = views.totals(bench.engine.context.ledger)
         assert totals.succeeded == len(list(bench.sandbox.billing_log().billed()))
         with pytest.raises(PayloadError, match="nothing to cancel"):
-            _order(bench, Verb.CANCEL, key)
+            _order(bench, Action.CANCEL, key)
 
 
 def test_what_was_never_sent_is_called_off_without_a_call(bench: Bench) -> None:
@@ -231,7 +235,7 @@ def test_what_was_never_sent_is_called_off_without_a_call(bench: Bench) -> None:
     bench.faults.add("list:connect")
     bench.pass_after(0)
     bench.faults.clear()
-    _order(bench, Verb.CANCEL, key)
+    _order(bench, Action.CANCEL, key)
     bench.pass_after(1)
     assert _outcomes(bench, key) == ["canceled", "canceled"]
     assert bench.sandbox.billing_log().creates == 0
@@ -240,7 +244,7 @@ def test_what_was_never_sent_is_called_off_without_a_call(bench: Bench) -> None:
 def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
         key = bench.submit(6).submission.key
-        command = _order(bench, Verb.SYNC, key)
+        command = _order(bench, Action.SYNC, key)
         bench.pass_after(1)
         assert _now(bench, command).state == CommandState.TAKEN
         bench.pass_after(60)
@@ -258,36 +262,38 @@ def test_what_was_adopted_without_its_body_is_asked_again_only_with_one(bench: B
     adopt(bench.engine.context, foreign, tag="adopted")
     bench.pass_after(60)
     with pytest.raises(PayloadError, match="adopted, so what was asked is not known"):
-        _order(bench, Verb.REPLAY, "adopted")
+        _order(bench, Action.REPLAY, "adopted")
     with pytest.raises(PayloadError, match="give it whole with --edits"):
-        _order(bench, Verb.REPLAY, "adopted", changes={"max_tokens": 9}, force=True)
+        _order(bench, Action.REPLAY, "adopted", changes={"max_tokens": 9}, force=True)
 
 
 def test_what_was_acknowledged_is_asked_again_only_by_force(bench: Bench) -> None:
     key = _failed(bench, 2)
-    _order(bench, Verb.ACKNOWLEDGE, key)
+    _order(bench, Action.ACKNOWLEDGE, key)
     bench.pass_after(1)
     with pytest.raises(PayloadError, match="acknowledged already"):
-        _order(bench, Verb.REPLAY, key)
-    assert _order(bench, Verb.REPLAY, key, force=True).item_count == 2
+        _order(bench, Action.REPLAY, key)
+    assert _order(bench, Action.REPLAY, key, force=True).item_count == 2
 
 
 def test_an_edit_may_not_change_whose_answer_it_is(bench: Bench) -> None:
     key = _failed(bench, 2)
     with pytest.raises(PayloadError, match="'custom_id'"):
-        _order(bench, Verb.REPLAY, key, changes={"custom_id": "other"})
+        _order(bench, Action.REPLAY, key, changes={"custom_id": "other"})
 
 
 def test_the_receipt_prices_the_model_that_the_edit_names(bench: Bench) -> None:
     key = _failed(bench, 2)
-    wish = Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,)), changes={"model": "unknown-model"})
-    planned = planner.plan(bench.engine.context, wish)
-    assert planned.receipt.batch_cost_nano is None
+    command_request = CommandRequest(
+        action=Action.REPLAY, wanted=Filter(names=(key,)), changes={"model": "unknown-model"}
+    )
+    planned = planner.plan(bench.engine.context, command_request)
+    assert planned.preview.batch_cost_nano is None
 
 
 def test_totals_count_a_request_once_however_often_it_was_asked(bench: Bench) -> None:
     key = _failed(bench, 3)
-    _order(bench, Verb.REPLAY, key)
+    _order(bench, Action.REPLAY, key)
     bench.pass_after(1)
     bench.pass_after(60)
     totals = views.totals(bench.engine.context.ledger)
@@ -309,7 +315,7 @@ def test_a_deadline_that_has_passed_is_refused(bench: Bench) -> None:
 
 def test_the_edited_body_is_what_goes_to_the_api(bench: Bench) -> None:
     key = _failed(bench, 2)
-    _order(bench, Verb.REPLAY, key, changes={"model": "claude-haiku-4-5"})
+    _order(bench, Action.REPLAY, key, changes={"model": "claude-haiku-4-5"})
     bench.pass_after(1)
     bench.pass_after(60)
     models = [result["message"]["model"] for result in bench.engine.results(key)]
@@ -319,11 +325,11 @@ def test_the_edited_body_is_what_goes_to_the_api(bench: Bench) -> None:
 def test_a_synchronous_run_asks_with_the_edit_of_an_earlier_replay(bench: Bench) -> None:
     key = _failed(bench, 1)
     bench.faults.add("row:overloaded:p=1")
-    _order(bench, Verb.REPLAY, key, changes={"model": "claude-haiku-4-5"})
+    _order(bench, Action.REPLAY, key, changes={"model": "claude-haiku-4-5"})
     bench.pass_after(1)
     bench.pass_after(60)
     bench.faults.clear()
-    _order(bench, Verb.SYNC, key)
+    _order(bench, Action.SYNC, key)
     bench.pass_after(1)
     (result,) = bench.engine.results(key)
     assert result["message"]["model"].startswith("claude-haiku-4-5")

@@ -10,7 +10,7 @@ from core.intake.submit import Order
 from core.reporting.digest import digest, lines
 from state.model.records import Batch, Kind
 from state.operations import commands
-from state.operations.commands import CommandState, NewCommand, Verb
+from state.operations.commands import Action, CommandState, NewCommand
 from state.queries import digest_views, views
 from titan_console.sandbox.model.timing import Plan
 
@@ -130,12 +130,12 @@ def test_what_an_operator_cancelled_is_not_run_though_another_request_failed(
         ledger = bench.engine.context.ledger
         (batch,) = _batches(bench)
         wanted = NewCommand(
-            verb=Verb.CANCEL,
+            action=Action.CANCEL,
             items=[batch.id],
             reason="not wanted any more",
             not_before=bench.clock.now(),
         )
-        commands.give(ledger, wanted)
+        commands.enqueue(ledger, wanted)
         _run(bench, hours=5)
         first, run = _batches(bench)
         assert first.counts.canceled > 0

@@ -8,9 +8,9 @@ from support.builders import a_bench
 from support.life import billed_nano, our_bill, requests, rest
 
 from core.commands import planner
-from core.commands.request import Wish
+from core.commands.request import CommandRequest
 from state.model.records import RequestStatus
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import views
 from titan_console.sandbox.model.timing import Plan
@@ -30,9 +30,11 @@ def test_a_thousand_of_ten_thousand_are_replayed_and_nothing_is_paid_twice(tmp_p
         }
         bench.faults.clear()
         context = bench.engine.context
-        planned = planner.plan(context, Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,))))
-        assert planned.receipt.count == FAILED
-        planner.give(context, planned, delay=timedelta())
+        planned = planner.plan(
+            context, CommandRequest(action=Action.REPLAY, wanted=Filter(names=(key,)))
+        )
+        assert planned.preview.count == FAILED
+        planner.submit(context, planned, delay=timedelta())
         bench.pass_after(1)
         rest(bench)
 

@@ -10,14 +10,14 @@ import pytest
 from support.builders import Bench, a_bench, some_requests
 
 from core.commands import planner
-from core.commands.planner import Wish
+from core.commands.planner import CommandRequest
 from core.errors import PayloadError
 from core.intake.submit import Order
 from state.batches import sending
 from state.model.errors import UnknownId
 from state.model.records import Kind, OnFailure, RequestStatus
 from state.operations import commands, pauses
-from state.operations.commands import Command, CommandState, Verb
+from state.operations.commands import Action, Command, CommandState
 from state.operations.selection import Filter
 from state.queries import views
 from titan_console.sandbox.model.timing import Plan
@@ -32,18 +32,19 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
         yield bench
 
 
-def _give(bench: Bench, verb: Verb, *names: str, **how: Any) -> Command:
+def _give(bench: Bench, action: Action, *names: str, **how: Any) -> Command:
     planned = planner.plan(
-        bench.engine.context, Wish(verb=verb, wanted=Filter(names=names), reason="maintenance")
+        bench.engine.context,
+        CommandRequest(action=action, wanted=Filter(names=names), reason="maintenance"),
     )
-    return planner.give(bench.engine.context, planned, delay=timedelta(**how))[0]
+    return planner.submit(bench.engine.context, planned, delay=timedelta(**how))[0]
 
 
 def _pause(bench: Bench) -> None:
     """Paused, with one answered submission before."""
     bench.submit(1, tag="before")
     bench.pass_after(60)
-    _give(bench, Verb.PAUSE, FEED)
+    _give(bench, Action.PAUSE, FEED)
     bench.pass_after(1)
 
 
@@ -55,7 +56,7 @@ def test_nothing_is_sent_of_a_paused_workflow_until_it_is_resumed(bench: Bench) 
     assert bench.sandbox.billing_log().creates == 1
     other = bench.engine.submit(some_requests(1, "nightly-eval"), Order(tag="other"))
     assert other.trouble is None
-    _give(bench, Verb.RESUME, FEED)
+    _give(bench, Action.RESUME, FEED)
     bench.pass_after(1)
     bench.pass_after(60)
     results = list(bench.engine.results(submitted.submission.key))
@@ -68,19 +69,21 @@ def test_what_waits_for_a_new_batch_waits_on_while_paused(bench: Bench) -> None:
     key = bench.submit(2).submission.key
     bench.pass_after(60)
     bench.faults.clear()
-    _give(bench, Verb.PAUSE, FEED)
+    _give(bench, Action.PAUSE, FEED)
     planned = planner.plan(
-        bench.engine.context, Wish(verb=Verb.REPLAY, wanted=Filter(names=(key,)))
+        bench.engine.context, CommandRequest(action=Action.REPLAY, wanted=Filter(names=(key,)))
     )
-    planner.give(bench.engine.context, planned, delay=timedelta())
+    planner.submit(bench.engine.context, planned, delay=timedelta())
     bench.pass_after(60)
     bench.pass_after(60)
     assert bench.sandbox.billing_log().creates == 1
     (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
     assert views.statuses_of(bench.engine.context.ledger, submission) == {RequestStatus.WAITING: 2}
-    again = planner.plan(bench.engine.context, Wish(verb=Verb.RESUME, wanted=Filter(names=(FEED,))))
-    assert again.receipt.notes == ("2 requests are sent with the next pass",)
-    assert again.receipt.batch_cost_nano
+    again = planner.plan(
+        bench.engine.context, CommandRequest(action=Action.RESUME, wanted=Filter(names=(FEED,)))
+    )
+    assert again.preview.notes == ("2 requests are sent with the next pass",)
+    assert again.preview.batch_cost_nano
 
 
 def test_a_pass_that_is_sending_hears_of_the_pause(bench: Bench) -> None:
@@ -103,10 +106,10 @@ def test_what_is_at_the_api_is_collected_while_paused(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.seconds(3600, 3600)) as bench:
         key = bench.submit(2).submission.key
         planned = planner.plan(
-            bench.engine.context, Wish(verb=Verb.PAUSE, wanted=Filter(names=(FEED,)))
+            bench.engine.context, CommandRequest(action=Action.PAUSE, wanted=Filter(names=(FEED,)))
         )
-        assert "1 batch at the API goes on, and is collected" in planned.receipt.notes
-        planner.give(bench.engine.context, planned, delay=timedelta())
+        assert "1 batch at the API goes on, and is collected" in planned.preview.notes
+        planner.submit(bench.engine.context, planned, delay=timedelta())
         for _ in range(3):
             bench.pass_after(1800)
         assert [r["outcome"] for r in bench.engine.results(key)] == ["succeeded"] * 2
@@ -135,18 +138,21 @@ def test_the_receipt_of_a_pause_says_what_is_due(bench: Bench) -> None:
     bench.faults.add("create:connect")
     bench.submit(2, deadline=bench.clock.now() + timedelta(hours=5))
     planned = planner.plan(
-        bench.engine.context, Wish(verb=Verb.PAUSE, wanted=Filter(names=(FEED,)))
+        bench.engine.context, CommandRequest(action=Action.PAUSE, wanted=Filter(names=(FEED,)))
     )
-    assert planned.receipt.deadlines == ("2026-11-22T11:00:00.000Z",)
-    assert planned.receipt.notes[0] == "2 requests wait and are not sent"
-    assert "at the full price" in planned.receipt.notes[-1]
-    assert planned.receipt.cli == "titan-console pause --yes feed-classify"
-    assert planned.receipt.as_json()["cli"] == planned.receipt.cli
+    assert planned.preview.deadlines == ("2026-11-22T11:00:00.000Z",)
+    assert planned.preview.notes[0] == "2 requests wait and are not sent"
+    assert "at the full price" in planned.preview.notes[-1]
+    assert planned.preview.cli == "titan-console pause --yes feed-classify"
+    assert planned.preview.as_json()["cli"] == planned.preview.cli
 
 
 def test_a_pause_is_withdrawn_and_given_once_like_any_command(bench: Bench) -> None:
     bench.submit(1)
-    first, second = _give(bench, Verb.PAUSE, FEED, hours=1), _give(bench, Verb.PAUSE, FEED, hours=1)
+    first, second = (
+        _give(bench, Action.PAUSE, FEED, hours=1),
+        _give(bench, Action.PAUSE, FEED, hours=1),
+    )
     assert (first.key, first.workflows, first.item_count) == (second.key, [FEED], 1)
     planner.withdraw(bench.engine.context, [first.key])
     bench.pass_after(3600)
@@ -156,20 +162,20 @@ def test_a_pause_is_withdrawn_and_given_once_like_any_command(bench: Bench) -> N
 
 
 @pytest.mark.parametrize(
-    ("verb", "name", "error", "said"),
+    ("action", "name", "error", "said"),
     [
-        (Verb.PAUSE, FEED, PayloadError, "feed-classify is paused already, since 2026-11-22"),
-        (Verb.RESUME, "other", PayloadError, "other is not paused"),
-        (Verb.PAUSE, "feed-clasify", UnknownId, "no workflow 'feed-clasify'"),
+        (Action.PAUSE, FEED, PayloadError, "feed-classify is paused already, since 2026-11-22"),
+        (Action.RESUME, "other", PayloadError, "other is not paused"),
+        (Action.PAUSE, "feed-clasify", UnknownId, "no workflow 'feed-clasify'"),
     ],
 )
 def test_what_changes_nothing_is_said(
-    bench: Bench, verb: Verb, name: str, error: type[Exception], said: str
+    bench: Bench, action: Action, name: str, error: type[Exception], said: str
 ) -> None:
     _pause(bench)
     bench.engine.submit(some_requests(1, "other"), Order(tag="other"))
     with pytest.raises(error, match=said):
-        _give(bench, verb, name)
+        _give(bench, action, name)
 
 
 def test_a_pause_touches_no_single_requests(bench: Bench) -> None:
@@ -177,7 +183,9 @@ def test_a_pause_touches_no_single_requests(bench: Bench) -> None:
     with pytest.raises(PayloadError, match="name workflows"):
         planner.plan(
             bench.engine.context,
-            Wish(verb=Verb.PAUSE, wanted=Filter(names=(FEED,), error_type="api_error")),
+            CommandRequest(
+                action=Action.PAUSE, wanted=Filter(names=(FEED,), error_type="api_error")
+            ),
         )
 
 
@@ -188,19 +196,23 @@ def test_a_frozen_choice_means_exactly_what_was_marked(bench: Bench) -> None:
     bench.pass_after(60)
     context = bench.engine.context
     ids = [row.request_id for row in reversed(views.errors(context.ledger))]
-    some = Wish(verb=Verb.REPLAY, wanted=Filter(request_ids=(ids[1], ids[5])))
+    some = CommandRequest(action=Action.REPLAY, wanted=Filter(request_ids=(ids[1], ids[5])))
     planned = planner.plan(context, some)
     assert planned.items == (ids[1], ids[5])
-    assert shlex.split(planned.receipt.cli) == [
+    assert shlex.split(planned.preview.cli) == [
         *("titan-console", "replay", "--yes"),
         *("feed-classify-2026-11-22-00002", "feed-classify-2026-11-22-00003"),
     ]
     (batch,) = (b for b in views.closed_batches(context.ledger, limit=9) if b.tag == "second")
-    whole = planner.plan(context, Wish(verb=Verb.REPLAY, wanted=Filter(batch_ids=(batch.id,))))
+    whole = planner.plan(
+        context, CommandRequest(action=Action.REPLAY, wanted=Filter(batch_ids=(batch.id,)))
+    )
     assert whole.items == tuple(ids[3:])
-    assert whole.receipt.cli == f"titan-console replay --yes {batch.key}"
+    assert whole.preview.cli == f"titan-console replay --yes {batch.key}"
     with pytest.raises(PayloadError, match="Nothing matches"):
-        planner.plan(context, Wish(verb=Verb.REPLAY, wanted=Filter(request_ids=(99_999,))))
+        planner.plan(
+            context, CommandRequest(action=Action.REPLAY, wanted=Filter(request_ids=(99_999,)))
+        )
 
 
 def test_a_cancel_of_marked_batches_leaves_the_others(tmp_path: Path) -> None:
@@ -208,10 +220,10 @@ def test_a_cancel_of_marked_batches_leaves_the_others(tmp_path: Path) -> None:
         bench.submit(2, tag="first")
         bench.submit(2, tag="second")
         first, _ = views.open_batches(bench.engine.context.ledger)
-        wish = Wish(verb=Verb.CANCEL, wanted=Filter(batch_ids=(first.id,)))
-        planned = planner.plan(bench.engine.context, wish)
+        command_request = CommandRequest(action=Action.CANCEL, wanted=Filter(batch_ids=(first.id,)))
+        planned = planner.plan(bench.engine.context, command_request)
         assert planned.items == (first.id,)
-        assert planned.receipt.cli == f"titan-console cancel --yes {first.key}"
+        assert planned.preview.cli == f"titan-console cancel --yes {first.key}"
 
 
 def test_a_million_marked_rows_are_one_choice(bench: Bench) -> None:
@@ -219,24 +231,26 @@ def test_a_million_marked_rows_are_one_choice(bench: Bench) -> None:
     bench.submit(20)
     bench.pass_after(60)
     wanted = Filter(request_ids=tuple(range(1, 1_000_001)))
-    planned = planner.plan(bench.engine.context, Wish(verb=Verb.REPLAY, wanted=wanted))
-    assert planned.receipt.count == 20
-    assert planned.receipt.cli.endswith("-00002 feed-classify-2026-11-22-00003 ...")
+    planned = planner.plan(
+        bench.engine.context, CommandRequest(action=Action.REPLAY, wanted=wanted)
+    )
+    assert planned.preview.count == 20
+    assert planned.preview.cli.endswith("-00002 feed-classify-2026-11-22-00003 ...")
 
 
 def test_the_twin_says_every_part_of_the_wish(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     key = bench.submit(1).submission.key
     bench.pass_after(60)
-    wish = Wish(
-        verb=Verb.REPLAY,
+    command_request = CommandRequest(
+        action=Action.REPLAY,
         wanted=Filter(names=(key,), workflow=FEED),
         reason="it's over; go",
         canary=True,
         changes={"max_tokens": 99, "system": "12", "model": "claude-opus-5"},
     )
-    planned = planner.plan(bench.engine.context, wish)
-    assert shlex.split(planned.receipt.cli) == [
+    planned = planner.plan(bench.engine.context, command_request)
+    assert shlex.split(planned.preview.cli) == [
         *("titan-console", "replay", "--yes", f"--workflow={FEED}", "--reason=it's over; go"),
         *("--set=max_tokens=99", '--set=system="12"', "--model=claude-opus-5", "--canary", key),
     ]

@@ -9,11 +9,11 @@ import pytest
 from support.builders import Bench, a_bench
 
 from core.commands import planner
-from core.commands.planner import Wish
+from core.commands.planner import CommandRequest
 from core.errors import PayloadError
 from core.reporting import json_reports
 from state.operations import commands, reviews
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import views
 from titan_console.sandbox.model.timing import Plan
@@ -30,9 +30,11 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
         yield bench
 
 
-def _order(bench: Bench, verb: Verb, wanted: Filter, **how: Any) -> str | None:
-    planned = planner.plan(bench.engine.context, Wish(verb=verb, wanted=wanted, **how))
-    command, _ = planner.give(bench.engine.context, planned, delay=timedelta())
+def _order(bench: Bench, action: Action, wanted: Filter, **how: Any) -> str | None:
+    planned = planner.plan(
+        bench.engine.context, CommandRequest(action=action, wanted=wanted, **how)
+    )
+    command, _ = planner.submit(bench.engine.context, planned, delay=timedelta())
     bench.pass_after(1)
     bench.pass_after(60)
     return commands.get(bench.engine.context.ledger, command.id).outcome
@@ -50,26 +52,26 @@ def test_a_cut_off_answer_is_counted_and_listed_apart_from_failures(bench: Bench
 
 def test_a_replay_by_stop_reason_takes_it_out_once_it_is_whole(bench: Bench) -> None:
     wanted = Filter(workflow="feed-classify", stop_reason="max_tokens")
-    assert _order(bench, Verb.REPLAY, wanted, changes={"max_tokens": 4096}) is not None
+    assert _order(bench, Action.REPLAY, wanted, changes={"max_tokens": 4096}) is not None
     assert reviews.count(bench.engine.context.ledger) == 0
 
 
 def test_one_that_is_asked_again_in_vain_is_still_to_be_looked_at(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     wanted = Filter(workflow="feed-classify", stop_reason="max_tokens")
-    _order(bench, Verb.REPLAY, wanted, changes={"max_tokens": 4096})
+    _order(bench, Action.REPLAY, wanted, changes={"max_tokens": 4096})
     assert reviews.count(bench.engine.context.ledger) == 1
     bench.faults.clear()
-    assert _order(bench, Verb.REPLAY, wanted, changes={"max_tokens": 4096}) is not None
+    assert _order(bench, Action.REPLAY, wanted, changes={"max_tokens": 4096}) is not None
 
 
 def test_an_acknowledged_one_is_taken_as_it_is(bench: Bench) -> None:
     wanted = Filter(workflow="feed-classify")
-    assert _order(bench, Verb.ACKNOWLEDGE, wanted) == "1 answers are taken as they are"
+    assert _order(bench, Action.ACKNOWLEDGE, wanted) == "1 answers are taken as they are"
     assert reviews.count(bench.engine.context.ledger) == 0
     assert views.totals(bench.engine.context.ledger).succeeded == 3
     with pytest.raises(PayloadError, match="3 answered already"):
-        _order(bench, Verb.ACKNOWLEDGE, wanted)
+        _order(bench, Action.ACKNOWLEDGE, wanted)
 
 
 def test_the_count_reads_a_small_index_and_no_attempts(bench: Bench) -> None:

@@ -4,7 +4,7 @@ import pytest
 from support.console_builders import LedgerBuilder, a_busy_ledger
 from support.console_pilot import opened, shown, table, until, until_shown
 
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.queries import batch_query
 from titan_console.text.filters import Vocabulary, parse
 from titan_console.tui.screens.batches import BatchesScreen
@@ -70,7 +70,7 @@ async def test_a_filter_finds_a_batch_that_ended_long_ago(tmp_path: Path) -> Non
         assert isinstance(page, BatchesScreen)
         await pilot.press("tab")
         assert table(pilot, "recent").has_focus
-        assert page.choice(Verb.REPLAY) is not None
+        assert page.choice(Action.REPLAY) is not None
         await pilot.press("/", "x", "enter")
         await until_shown(pilot, "None of these matches.")
         await pilot.press("escape")

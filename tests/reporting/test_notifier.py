@@ -13,12 +13,12 @@ import pytest
 from support.builders import Bench, a_bench
 
 from core.commands import planner
-from core.commands.planner import Wish
+from core.commands.planner import CommandRequest
 from core.intake.external_calls import record_sync
 from core.reporting import json_reports
 from core.reporting.notifier import SIGNATURE, STAMP, signature
 from state.operations import alerts
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import views
 from titan_console.sandbox.faults.profile import Faults
@@ -110,7 +110,7 @@ def test_what_cannot_be_told_is_said_and_tried_again(tmp_path: Path, command: li
     for _ in range(2):
         troubles = bench.pass_after(600).troubles
         assert any("could not be told, the next pass tries again" in line for line in troubles)
-    assert len(alerts.untold(bench.engine.context.ledger)) == 1
+    assert len(alerts.unnotified(bench.engine.context.ledger)) == 1
     bench.close()
 
 
@@ -167,8 +167,10 @@ def test_a_request_that_fails_twice_is_one_and_the_message_says_what_is_so_now(
     bench.pass_after(600)
     context = bench.engine.context
     (alert,) = alerts.raised(context.ledger)
-    planned = planner.plan(context, Wish(verb=Verb.REPLAY, wanted=Filter(workflow="feed-classify")))
-    planner.give(context, planned, delay=timedelta())
+    planned = planner.plan(
+        context, CommandRequest(action=Action.REPLAY, wanted=Filter(workflow="feed-classify"))
+    )
+    planner.submit(context, planned, delay=timedelta())
     for _ in range(3):
         bench.pass_after(600)
     (again,) = alerts.raised(context.ledger)

@@ -11,7 +11,7 @@ from state.operations import commands
 from state.operations.commands import Command
 from titan_console.session.poll_runner import PassEnd
 from titan_console.tui.app import TitanApp
-from titan_console.tui.pages.preview_dialog import ReceiptScreen
+from titan_console.tui.pages.preview_dialog import PreviewScreen
 
 LARGE, SMALL, TINY = (120, 40), (80, 24), (60, 16)
 
@@ -55,8 +55,8 @@ async def to_errors(pilot: Pilot[None]) -> None:
     await pilot.press("tab", "tab")
 
 
-async def to_receipt(pilot: Pilot[None], title: str) -> None:
-    await until(pilot, lambda: isinstance(pilot.app.screen, ReceiptScreen))
+async def to_preview(pilot: Pilot[None], title: str) -> None:
+    await until(pilot, lambda: isinstance(pilot.app.screen, PreviewScreen))
     await until_shown(pilot, title)
 
 
@@ -64,6 +64,6 @@ async def replay_the_error(pilot: Pilot[None]) -> None:
     """Order the replay of the one failed request, and see its countdown begin."""
     await to_errors(pilot)
     await pilot.press("R")
-    await to_receipt(pilot, "Replay 1 request ")
+    await to_preview(pilot, "Replay 1 request ")
     await pilot.press("y")
     await until_shown(pilot, "in 8 s")

@@ -7,14 +7,14 @@ from msgspec.structs import replace
 from support.console_builders import NOW
 
 from core.commands.cli_equivalent import with_reason
-from core.commands.preview import Receipt
+from core.commands.preview import Preview
 from state.model.timestamps import to_text
-from state.operations.commands import Command, CommandState, Verb
+from state.operations.commands import Action, Command, CommandState
 from titan_console.text import command_labels, preview_text
 
 HOUR = timedelta(hours=1)
-RECEIPT = Receipt(
-    verb=Verb.REPLAY,
+PREVIEW = Preview(
+    action=Action.REPLAY,
     count=5,
     samples=("a", "b", "c"),
     skipped={"answered already": 2},
@@ -26,7 +26,7 @@ RECEIPT = Receipt(
 COMMAND = Command(
     id=1,
     key="cmd_1",
-    verb=Verb.SYNC,
+    action=Action.SYNC,
     state=CommandState.PENDING,
     who="cli@host:1",
     reason="",
@@ -41,8 +41,8 @@ COMMAND = Command(
 )
 
 
-def said(receipt: Receipt) -> dict[str, str]:
-    return {fact.label: fact.text for fact in preview_text.facts(receipt, "5 marked", NOW)}
+def said(preview: Preview) -> dict[str, str]:
+    return {fact.label: fact.text for fact in preview_text.facts(preview, "5 marked", NOW)}
 
 
 def counted(*commands: Command, now: timedelta = timedelta(0), own: str = "cmd_1") -> str:
@@ -51,7 +51,7 @@ def counted(*commands: Command, now: timedelta = timedelta(0), own: str = "cmd_1
 
 
 def test_a_receipt_says_everything_to_know_before() -> None:
-    assert said(RECEIPT) == {
+    assert said(PREVIEW) == {
         "on": "5 marked: 5 requests, and none that come later",
         "such as": "a, b, c, and 2 more",
         "cost": "batch ≈ $0.0300 · sync ≈ $0.0600",
@@ -61,37 +61,37 @@ def test_a_receipt_says_everything_to_know_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "words"),
+    ("action", "words"),
     [
-        (Verb.SYNC, "sync ≈ $0.0600 · in a batch it would be ≈ $0.0300"),
-        (Verb.CANCEL, "nothing; what has been answered is kept, and stays billed"),
-        (Verb.ACKNOWLEDGE, "nothing"),
+        (Action.SYNC, "sync ≈ $0.0600 · in a batch it would be ≈ $0.0300"),
+        (Action.CANCEL, "nothing; what has been answered is kept, and stays billed"),
+        (Action.ACKNOWLEDGE, "nothing"),
     ],
 )
-def test_what_a_verb_costs(verb: Verb, words: str) -> None:
-    assert said(replace(RECEIPT, verb=verb))["cost"] == words
+def test_what_a_verb_costs(action: Action, words: str) -> None:
+    assert said(replace(PREVIEW, action=action))["cost"] == words
 
 
 def test_without_a_price_no_sum_is_invented() -> None:
-    unpriced = replace(RECEIPT, batch_cost_nano=None, sync_cost_nano=None)
+    unpriced = replace(PREVIEW, batch_cost_nano=None, sync_cost_nano=None)
     assert said(unpriced)["cost"] == "batch unpriced · sync unpriced"
     assert preview_text.must_type(unpriced, is_all=False) == "an unknown price"
 
 
 @pytest.mark.parametrize(
-    ("verb", "left", "words"),
+    ("action", "left", "words"),
     [
-        (Verb.REPLAY, 30 * HOUR, "in 1d 06h: later than a batch can take"),
-        (Verb.REPLAY, 5 * HOUR, "in 5h 00m: what is still missing 2 hours before is run"),
-        (Verb.REPLAY, HOUR, "in 1h 00m: too near for a batch"),
-        (Verb.REPLAY, -HOUR, "passed 1h 00m ago: it is late"),
-        (Verb.CANCEL, 5 * HOUR, "in 5h 00m: what is still missing 2 hours before is run"),
-        (Verb.SYNC, HOUR, "in 1h 00m: answered as soon as the batches"),
-        (Verb.ACKNOWLEDGE, HOUR, "in 1h 00m: these get no answer"),
+        (Action.REPLAY, 30 * HOUR, "in 1d 06h: later than a batch can take"),
+        (Action.REPLAY, 5 * HOUR, "in 5h 00m: what is still missing 2 hours before is run"),
+        (Action.REPLAY, HOUR, "in 1h 00m: too near for a batch"),
+        (Action.REPLAY, -HOUR, "passed 1h 00m ago: it is late"),
+        (Action.CANCEL, 5 * HOUR, "in 5h 00m: what is still missing 2 hours before is run"),
+        (Action.SYNC, HOUR, "in 1h 00m: answered as soon as the batches"),
+        (Action.ACKNOWLEDGE, HOUR, "in 1h 00m: these get no answer"),
     ],
 )
-def test_what_a_verb_means_for_the_deadline(verb: Verb, left: timedelta, words: str) -> None:
-    due = replace(RECEIPT, verb=verb, deadlines=(to_text(NOW + left),))
+def test_what_a_verb_means_for_the_deadline(action: Action, left: timedelta, words: str) -> None:
+    due = replace(PREVIEW, action=action, deadlines=(to_text(NOW + left),))
     assert said(due)["deadline"].startswith(words)
 
 
@@ -102,18 +102,18 @@ def test_what_a_verb_means_for_the_deadline(verb: Verb, left: timedelta, words: 
         ({"count": 100}, False, ""),
         ({"count": 101}, False, "more than 100 rows"),
         ({"batch_cost_nano": 1_000_000_001}, False, "more than $1.00"),
-        ({"verb": Verb.SYNC, "sync_cost_nano": 1_000_000_001}, False, "more than $1.00"),
+        ({"action": Action.SYNC, "sync_cost_nano": 1_000_000_001}, False, "more than $1.00"),
         ({"sync_cost_nano": 1_000_000_001}, False, ""),
         ({}, True, "everything that matches"),
         ({"count": 1}, True, ""),
     ],
 )
 def test_when_the_number_must_be_typed(changes: dict[str, int], is_all: bool, why: str) -> None:
-    assert preview_text.must_type(replace(RECEIPT, **changes), is_all=is_all) == why  # pyright: ignore[reportArgumentType]
+    assert preview_text.must_type(replace(PREVIEW, **changes), is_all=is_all) == why  # pyright: ignore[reportArgumentType]
 
 
 def test_the_countdown_names_the_newest_and_counts_the_others() -> None:
-    other = replace(COMMAND, key="cmd_2", verb=Verb.PAUSE, options={"workflows": ["feed"]})
+    other = replace(COMMAND, key="cmd_2", action=Action.PAUSE, options={"workflows": ["feed"]})
     assert counted(COMMAND) == "◔ Force sync 1 request in 8 s · z takes it back"
     assert counted(COMMAND, other) == (
         "◔ Pause feed in 8 s · by cli@host:1 · z takes it back · 1 more wait"

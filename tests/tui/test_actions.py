@@ -24,10 +24,10 @@ from support.hostile import EVIL, hidden
 from textual.pilot import Pilot
 
 from core.commands import planner
-from core.commands.planner import Wish
+from core.commands.planner import CommandRequest
 from core.config.settings import viewer
 from core.intake.submit import Order
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.operations.selection import Filter
 from titan_console.tui.actions import copy, view
 from titan_console.tui.actions.record_parts import Piece
@@ -198,9 +198,9 @@ async def test_d_compares_two_marked_requests_and_two_attempts(tmp_path: Path) -
 
 
 def _replay_all(bench: Bench) -> None:
-    wish = Wish(verb=Verb.REPLAY, wanted=Filter(names=("daily-feed",)))
+    command_request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=("daily-feed",)))
     context = bench.engine.context
-    planner.give(context, planner.plan(context, wish), delay=timedelta(0))
+    planner.submit(context, planner.plan(context, command_request), delay=timedelta(0))
     for _ in range(3):
         bench.pass_after(120)
 

@@ -15,19 +15,19 @@ from support.command_pilot import (
     given,
     replay_the_error,
     to_errors,
-    to_receipt,
+    to_preview,
 )
 from support.console_pilot import app_of, shown, until, until_seen, until_shown
 
 from core.commands import planner
-from core.commands.planner import Wish
-from state.operations.commands import CommandState, Verb
+from core.commands.planner import CommandRequest
+from state.operations.commands import Action, CommandState
 from state.operations.selection import Filter
 from titan_console.sandbox.model.timing import Plan
 from titan_console.session.poll_runner import PassEnd
 from titan_console.tui.app import TitanApp
-from titan_console.tui.pages.preview_dialog import ReceiptScreen
-from titan_console.tui.widgets.command_bar import VerbBar
+from titan_console.tui.pages.preview_dialog import PreviewScreen
+from titan_console.tui.widgets.command_bar import CommandBar
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
     async with console(bench) as pilot:
         await to_errors(pilot)
         await pilot.press("A", "R")
-        await to_receipt(pilot, "Replay 3 requests")
-        receipt = shown(pilot)
+        await to_preview(pilot, "Replay 3 requests")
+        preview = shown(pilot)
         await pilot.press("y")
         await until_shown(pilot, "Replay 3 requests in 8 s · z takes it back")
         bench.clock.advance(3)
@@ -65,7 +65,7 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
         "titan-console replay --yes",
         "kept in the event log",
     ):
-        assert text in receipt
+        assert text in preview
 
 
 async def test_z_takes_it_back_while_the_countdown_runs(bench: Bench) -> None:
@@ -112,11 +112,11 @@ async def test_what_another_operator_has_ordered_is_seen_and_not_ordered_twice(
     async with console(bench) as pilot:
         await to_errors(pilot)
         other = bench.new_engine("cli@elsewhere").context
-        wish = Wish(verb=Verb.REPLAY, wanted=Filter(names=("daily-feed",)))
-        planner.give(other, planner.plan(other, wish), delay=timedelta(seconds=30))
+        command_request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=("daily-feed",)))
+        planner.submit(other, planner.plan(other, command_request), delay=timedelta(seconds=30))
         await until_shown(pilot, "Replay 1 request in 30 s · by cli@elsewhere · z takes it back")
         await pilot.press("R")
-        await to_receipt(pilot, "Replay 1 request ")
+        await to_preview(pilot, "Replay 1 request ")
         await pilot.press("y")
         await until_shown(pilot, "The same was asked for already, by cli@elsewhere.")
     assert len(given(bench)) == 1
@@ -135,8 +135,10 @@ async def test_a_command_that_was_left_over_is_carried_out_by_the_next_console(
 ) -> None:
     failed(bench, 1)
     context = bench.engine.context
-    wish = Wish(verb=Verb.ACKNOWLEDGE, wanted=Filter(names=("daily-feed",)))
-    planner.give(context, planner.plan(context, wish), delay=timedelta(0))
+    command_request = CommandRequest(
+        action=Action.ACKNOWLEDGE, wanted=Filter(names=("daily-feed",))
+    )
+    planner.submit(context, planner.plan(context, command_request), delay=timedelta(0))
     bench.clock.advance(60)
     async with console(bench) as pilot:
         await until_shown(pilot, "No errors: all is well.")
@@ -149,13 +151,13 @@ async def test_p_pauses_the_workflow_of_a_row_and_then_resumes_it(bench: Bench) 
     workflow = ledger.rows("SELECT workflow FROM submissions")[0][0]
     async with console(bench) as pilot:
         await to_errors(pilot)
-        for verb in ("Pause", "Resume"):
+        for action in ("Pause", "Resume"):
             await pilot.press("P")
-            await to_receipt(pilot, f"{verb} 1 workflow ")
+            await to_preview(pilot, f"{action} 1 workflow ")
             await pilot.press("y")
-            await until_shown(pilot, f"{verb} {workflow} in 8 s")
+            await until_shown(pilot, f"{action} {workflow} in 8 s")
             bench.clock.advance(9)
-            await until_shown(pilot, f"✓ {verb} {workflow}: {workflow} is {verb.lower()}")
+            await until_shown(pilot, f"✓ {action} {workflow}: {workflow} is {action.lower()}")
 
 
 async def test_on_a_page_of_one_request_the_verb_stands_on_it(bench: Bench) -> None:
@@ -165,7 +167,7 @@ async def test_on_a_page_of_one_request_the_verb_stands_on_it(bench: Bench) -> N
         await pilot.press("enter")
         await until_shown(pilot, "Overview")
         await pilot.press("X")
-        await to_receipt(pilot, "Acknowledge 1 request ")
+        await to_preview(pilot, "Acknowledge 1 request ")
         await until_shown(pilot, "feed-classify-2026-11-22-00002: 1 request")
 
 
@@ -177,12 +179,12 @@ async def test_on_a_page_of_one_batch_the_verb_stands_on_it_or_on_its_list(tmp_p
             await pilot.press("enter")
             await until_shown(pilot, "Overview")
             await pilot.press("C")
-            await to_receipt(pilot, "Cancel 1 batch ")
+            await to_preview(pilot, "Cancel 1 batch ")
             await until_shown(pilot, f"batch {key}: 1 batch")
             await pilot.press("escape", "right")
             await until_shown(pilot, "▸ in flight")
             await pilot.press("F")
-            await to_receipt(pilot, "Force sync 1 request ")
+            await to_preview(pilot, "Force sync 1 request ")
 
 
 async def test_an_open_batch_is_canceled_by_the_mouse(tmp_path: Path) -> None:
@@ -190,12 +192,12 @@ async def test_an_open_batch_is_canceled_by_the_mouse(tmp_path: Path) -> None:
         bench.submit(2)
         async with console(bench, SMALL) as pilot:
             await until_shown(pilot, "▸ in progress")
-            bar = pilot.app.screen.query_one(VerbBar)
-            assert bar.offered == {Verb.CANCEL, Verb.SYNC, Verb.PAUSE}
-            await pilot.click(VerbBar, offset=(3, 0))
+            bar = pilot.app.screen.query_one(CommandBar)
+            assert bar.offered == {Action.CANCEL, Action.SYNC, Action.PAUSE}
+            await pilot.click(CommandBar, offset=(3, 0))
             await until_shown(pilot, "Replay: nothing here that it applies to.")
-            await pilot.click(VerbBar, offset=(14, 0))
-            await to_receipt(pilot, "Cancel 1 batch ")
+            await pilot.click(CommandBar, offset=(14, 0))
+            await to_preview(pilot, "Cancel 1 batch ")
             await pilot.click("#confirm")
             await until_shown(pilot, "Cancel 1 batch in 8 s")
             bench.clock.advance(9)
@@ -207,7 +209,7 @@ async def test_the_buttons_are_reached_by_tab(bench: Bench) -> None:
     async with console(bench) as pilot:
         await to_errors(pilot)
         await pilot.press("tab", "right", "right", "enter")
-        await to_receipt(pilot, "Force sync 1 request ")
+        await to_preview(pilot, "Force sync 1 request ")
         assert "sync ≈ $0.0" in shown(pilot)
 
 
@@ -215,9 +217,9 @@ async def test_without_room_for_buttons_the_line_of_keys_names_the_verbs(bench: 
     bench.submit(1)
     async with console(bench, (120, 16)) as pilot:
         await until_shown(pilot, "R Replay")
-        assert not pilot.app.screen.query_one(VerbBar).display
+        assert not pilot.app.screen.query_one(CommandBar).display
         await pilot.resize_terminal(120, 40)
-        await until(pilot, lambda: pilot.app.screen.query_one(VerbBar).display)
+        await until(pilot, lambda: pilot.app.screen.query_one(CommandBar).display)
         assert shown(pilot).count("R Replay") == 1
 
 
@@ -229,8 +231,8 @@ async def test_read_only_there_are_no_verbs(bench: Bench) -> None:
         screen = shown(pilot)
         assert "Replay" not in screen
         assert "Cancel" not in screen
-        assert not isinstance(pilot.app.screen, ReceiptScreen)
+        assert not isinstance(pilot.app.screen, PreviewScreen)
         await pilot.resize_terminal(120, 40)
-        assert not pilot.app.screen.query_one(VerbBar).display
+        assert not pilot.app.screen.query_one(CommandBar).display
         assert app_of(pilot).view.read_only
     assert given(bench) == []

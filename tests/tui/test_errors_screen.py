@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 
 from core.clock import ManualClock
 from state.model.records import Outcome
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from titan_console.tui.screens.errors import ErrorsScreen, GroupPage
 
 
@@ -46,8 +46,8 @@ def counts(page: ErrorsScreen) -> list[tuple[str, int]]:
     return [(group.key.kind, group.count) for group in groups if group is not None]
 
 
-def ids_for(page: ErrorsScreen, made: LedgerBuilder, verb: Verb) -> tuple[int, ...] | None:
-    choice = page.choice(verb)
+def ids_for(page: ErrorsScreen, made: LedgerBuilder, action: Action) -> tuple[int, ...] | None:
+    choice = page.choice(action)
     return choice.find(made.ledger).request_ids if choice else None
 
 
@@ -109,7 +109,7 @@ async def test_a_filter_narrows_groups_and_what_they_open(made: LedgerBuilder) -
         await until(pilot, lambda: counts(page) == [("rate_limit_error", 1)])
         await pilot.press("enter")
         await until_shown(pilot, "▽ wf:feed 60  1 matches")
-        assert ids_for(page, made, Verb.REPLAY) == (2,)
+        assert ids_for(page, made, Action.REPLAY) == (2,)
         await pilot.press("enter")
         await until_shown(pilot, "limit of 60 reached")
         group = pilot.app.screen
@@ -137,13 +137,13 @@ async def test_a_verb_stands_on_all_requests_of_the_group_or_of_the_marked_ones(
 ) -> None:
     async with opened(made) as pilot:
         page = await go_to_errors(pilot)
-        assert ids_for(page, made, Verb.REPLAY) == (1, 2, 3)
-        assert ids_for(page, made, Verb.CANCEL) is None
+        assert ids_for(page, made, Action.REPLAY) == (1, 2, 3)
+        assert ids_for(page, made, Action.CANCEL) is None
         await pilot.press("space", "space")
-        assert ids_for(page, made, Verb.ACKNOWLEDGE) == (1, 2, 3, 4)
+        assert ids_for(page, made, Action.ACKNOWLEDGE) == (1, 2, 3, 4)
         await pilot.press("U", "G")
-        assert ids_for(page, made, Verb.REPLAY) == (10, 11)
-        assert ids_for(page, made, Verb.SYNC) is None
+        assert ids_for(page, made, Action.REPLAY) == (10, 11)
+        assert ids_for(page, made, Action.SYNC) is None
 
 
 async def test_a_new_failure_appears_and_the_cursor_stays_on_its_group(

@@ -12,7 +12,7 @@ from support.hostile import EVIL, hidden
 
 from state.model.filter_terms import Field
 from state.operations import commands
-from state.operations.commands import NewCommand, Verb
+from state.operations.commands import Action, NewCommand
 from state.queries import audit_views, event_query, known_values, views
 from state.queries.audit_views import AuditLine
 from titan_console.cli.main import cli
@@ -75,9 +75,12 @@ async def test_orders_stand_on_top_with_their_countdown(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     batch = made.accept(made.submit("feed"))
     order = NewCommand(
-        verb=Verb.CANCEL, items=[batch.id], reason="too dear", not_before=NOW + timedelta(seconds=8)
+        action=Action.CANCEL,
+        items=[batch.id],
+        reason="too dear",
+        not_before=NOW + timedelta(seconds=8),
     )
-    commands.give(made.ledger, order)
+    commands.enqueue(made.ledger, order)
     async with opened(made, (80, 24)) as pilot:
         await pilot.press("7")
         await until_shown(pilot, "◔ pending in 8s")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench
-from support.command_pilot import SMALL, TINY, console, failed, given, to_errors, to_receipt
+from support.command_pilot import SMALL, TINY, console, failed, given, to_errors, to_preview
 from support.console_pilot import shown, until, until_shown
 from textual.widgets import Button, Input
 
 from titan_console.sandbox.model.timing import Plan
-from titan_console.tui.pages.preview_dialog import ReceiptScreen
+from titan_console.tui.pages.preview_dialog import PreviewScreen
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ async def test_the_focus_is_on_cancel_and_enter_orders_nothing(bench: Bench) -> 
         await to_errors(pilot)
         for key in ("enter", "escape"):
             await pilot.press("X")
-            await to_receipt(pilot, "Acknowledge 1 request ")
+            await to_preview(pilot, "Acknowledge 1 request ")
             await pilot.press(key)
-            await until(pilot, lambda: not isinstance(pilot.app.screen, ReceiptScreen))
+            await until(pilot, lambda: not isinstance(pilot.app.screen, PreviewScreen))
     assert given(bench) == []
 
 
@@ -48,11 +48,11 @@ async def test_a_button_pressed_twice_in_a_moment_is_pressed_once(
     async with console(bench) as pilot:
         await to_errors(pilot)
         await pilot.press("X")
-        await to_receipt(pilot, "Acknowledge 1 request ")
+        await to_preview(pilot, "Acknowledge 1 request ")
         pressed = pilot.app.screen.query_one(button, Button)
         pressed.press()
         pressed.press()
-        await until(pilot, lambda: not isinstance(pilot.app.screen, ReceiptScreen))
+        await until(pilot, lambda: not isinstance(pilot.app.screen, PreviewScreen))
         await until_shown(pilot, "Latest errors 1")
     assert len(given(bench)) == (button == "#confirm")
 
@@ -63,7 +63,7 @@ async def test_more_than_a_hundred_rows_want_their_number_typed(bench: Bench) ->
         await pilot.press("2")
         await until_shown(pilot, "✗ errored")
         await pilot.press("A", "X")
-        await to_receipt(pilot, "Acknowledge 120 requests")
+        await to_preview(pilot, "Acknowledge 120 requests")
         await until_shown(pilot, "120 to confirm: more than 100 rows")
         await pilot.press("y")
         await until_shown(pilot, "Type 120 to confirm.")
@@ -81,7 +81,7 @@ async def test_all_that_match_want_their_number_typed_however_few(bench: Bench) 
         await pilot.press("2")
         await until_shown(pilot, "✗ errored")
         await pilot.press("A", "X")
-        await to_receipt(pilot, "Acknowledge 30 requests")
+        await to_preview(pilot, "Acknowledge 30 requests")
         await until_shown(pilot, "30 to confirm: everything that matches")
         await pilot.press("3", "0", "y")
         await until_shown(pilot, "Acknowledge 30 requests in 8 s")
@@ -114,7 +114,7 @@ async def test_an_edit_is_planned_while_it_is_typed_and_goes_with_the_command(
         await pilot.press(*"max_tok")
         await until_shown(pilot, "An edit is NAME=VALUE")
         await pilot.press(*"ens=99 model=claude-haiku-4-5")
-        await to_receipt(pilot, "Replay 2 requests")
+        await to_preview(pilot, "Replay 2 requests")
         await until_shown(pilot, "--set=max_tokens=99")
         await pilot.press("tab", "space", "tab", "tab", *"too short", "enter")
         await until_shown(pilot, "--canary")
@@ -135,7 +135,7 @@ async def test_the_receipt_is_usable_on_a_small_screen(bench: Bench, size: tuple
         await pilot.press("2")
         await until_shown(pilot, "✗")
         await pilot.press("A", "R")
-        await to_receipt(pilot, "Replay 120 requests")
+        await to_preview(pilot, "Replay 120 requests")
         screen = shown(pilot)
         for text in ("120 to confirm", "Back  esc", "Replay  y", "reason", "edits"):
             assert text in screen

@@ -60,9 +60,9 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         pane.press("3")
         pane.until("1 group", "What was said")
         pane.press("R")
-        receipt = pane.until("Replay 2 requests", "2 to confirm")
+        preview = pane.until("Replay 2 requests", "2 to confirm")
         for text in ("batch ≈ $0.0", "sync ≈ $0.0", "titan-console replay --yes", "reason"):
-            assert text in receipt
+            assert text in preview
 
         pane.press("y", "2")
         pane.until("Replay 2 requests", without="2 to confirm")

@@ -9,21 +9,21 @@ import click
 
 from core.bootstrap import open_engine
 from core.commands import executor, planner
-from core.commands.planner import Plan, Wish
-from core.commands.preview import Receipt
+from core.commands.planner import CommandRequest, Plan
+from core.commands.preview import Preview
 from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import SettingsError
 from state.model.records import REVIEW_STOP_REASONS, Outcome
 from state.model.timestamps import to_text
 from state.operations import commands
-from state.operations.commands import Command, CommandState, Verb
+from state.operations.commands import Action, Command, CommandState
 from state.operations.selection import Filter
 from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.output import print_fields, print_json
 from titan_console.text import format as cells
 
-_WHAT = {Verb.CANCEL: "batches", Verb.PAUSE: "workflows", Verb.RESUME: "workflows"}
+_WHAT = {Action.CANCEL: "batches", Action.PAUSE: "workflows", Action.RESUME: "workflows"}
 _Options = tuple[Callable[[Any], Any], ...]
 _WHICH: _Options = (
     click.argument("names", nargs=-1, metavar="[KEY|TAG|CUSTOM_ID]..."),
@@ -68,17 +68,18 @@ def _with(command: Callable[..., Any], chosen: _Options) -> Callable[..., Any]:
     return command
 
 
-def run(verb: Verb, given: dict[str, Any], **wish: Any) -> int:  # noqa: ANN401 - the verb's own options
+def run(action: Action, given: dict[str, Any], **command_request: Any) -> int:  # noqa: ANN401 - the verb's own options
     """Plan the verb, show its receipt, ask, give the command and make a pass; the exit code."""
     wanted = _wanted(**given)
     with open_engine(from_environment(), actor="cli") as engine:
         planned = planner.plan(
-            engine.context, Wish(verb=verb, wanted=wanted, reason=given["reason"], **wish)
+            engine.context,
+            CommandRequest(action=action, wanted=wanted, reason=given["reason"], **command_request),
         )
         if not _is_wanted(engine, planned, given):
             return Exit.DONE
         delay = timedelta(seconds=given["delay"])
-        command, is_new = planner.give(engine.context, planned, delay=delay)
+        command, is_new = planner.submit(engine.context, planned, delay=delay)
         if not is_new:
             say(f"The same has been asked for already, as {command.key}.")
         return _finish(engine, command, as_json=given["as_json"])
@@ -108,11 +109,11 @@ def _is_wanted(engine: Engine, planned: Plan, given: dict[str, Any]) -> bool:
     """Show the receipt, and ask where that is due."""
     try:
         if given["dry_run"]:
-            _show(planned.receipt, as_json=given["as_json"])
+            _show(planned.preview, as_json=given["as_json"])
             planner.discard(engine.context, planned)
             return False
         if not given["yes"]:
-            _ask(planned.receipt)
+            _ask(planned.preview)
     except (click.Abort, click.UsageError):
         planner.discard(engine.context, planned)
         raise
@@ -129,33 +130,33 @@ def _since(text: str | None) -> str | None:
     return to_text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def _show(receipt: Receipt, *, as_json: bool) -> None:
+def _show(preview: Preview, *, as_json: bool) -> None:
     if as_json:
-        print_json(receipt.as_json())
+        print_json(preview.as_json())
         return
-    print_fields(_fields(receipt))
+    print_fields(_fields(preview))
 
 
-def _fields(receipt: Receipt) -> list[tuple[str, str]]:
-    what = _WHAT.get(receipt.verb, "requests")
+def _fields(preview: Preview) -> list[tuple[str, str]]:
+    what = _WHAT.get(preview.action, "requests")
     costs = (
-        f"about {cells.money(receipt.batch_cost_nano)} in batch,"
-        f" {cells.money(receipt.sync_cost_nano)} synchronously"
+        f"about {cells.money(preview.batch_cost_nano)} in batch,"
+        f" {cells.money(preview.sync_cost_nano)} synchronously"
     )
     return [
-        (receipt.verb.value, f"{receipt.count:,} {what}"),
-        ("for example", ", ".join(receipt.samples)),
-        ("cost", costs if receipt.batch_cost_nano != 0 else "nothing"),
-        ("due", ", ".join(receipt.deadlines)),
-        *(("skipped", f"{count:,} {reason}") for reason, count in receipt.skipped.items()),
-        *(("note", note) for note in receipt.notes),
-        ("the same as", receipt.cli),
+        (preview.action.value, f"{preview.count:,} {what}"),
+        ("for example", ", ".join(preview.samples)),
+        ("cost", costs if preview.batch_cost_nano != 0 else "nothing"),
+        ("due", ", ".join(preview.deadlines)),
+        *(("skipped", f"{count:,} {reason}") for reason, count in preview.skipped.items()),
+        *(("note", note) for note in preview.notes),
+        ("the same as", preview.cli),
     ]
 
 
-def _ask(receipt: Receipt) -> None:
+def _ask(preview: Preview) -> None:
     """The receipt goes to stderr, where the question stands."""
-    for name, value in _fields(receipt):
+    for name, value in _fields(preview):
         if value:
             say(f"{name:<12} {value}")
     if not sys.stdin.isatty():
@@ -168,9 +169,9 @@ def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
     context = engine.context
     troubles: list[str] = []
     if command.not_before_ts <= context.ledger.now_text():
-        if command.verb == Verb.PAUSE:
+        if command.action == Action.PAUSE:
             # A pass that is sending at this moment must hear of it, not only the next one.
-            executor.step(context, command)
+            executor.advance(context, command)
         try:
             troubles = engine.poll().troubles
         except SettingsError as error:
@@ -200,7 +201,7 @@ def as_report(command: Command) -> dict[str, object]:
     """A command as JSON."""
     return {
         "command": command.key,
-        "verb": command.verb.value,
+        "verb": command.action.value,
         "state": command.state.value,
         "items": command.item_count,
         "who": command.who,

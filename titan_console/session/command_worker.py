@@ -13,7 +13,7 @@ from core.clock import Clock
 from core.config.settings import Settings
 from state.db.reader import Source
 from state.operations import pauses, selection
-from state.operations.commands import Command, Verb
+from state.operations.commands import Action, Command
 from state.operations.selection import Filter
 from titan_console.session.target import Choice
 
@@ -44,9 +44,9 @@ class Confirmed(Struct, frozen=True, kw_only=True):
 class Question:
     """A verb on a choice, whose ids are found once: what comes later is not meant."""
 
-    def __init__(self, verb: Verb, choice: Choice) -> None:
+    def __init__(self, action: Action, choice: Choice) -> None:
         """Nothing is asked of the ledger yet."""
-        self.verb = verb
+        self.action = action
         self.choice = choice
         self._wanted: Filter | None = None
 
@@ -54,16 +54,16 @@ class Question:
         """The exact ids; or the workflows, for a pause, which becomes a resume where all are."""
         if self._wanted is None:
             wanted = self.choice.find(source)
-            if self.verb == Verb.PAUSE:
+            if self.action == Action.PAUSE:
                 wanted = Filter(names=wanted.names or selection.workflows(source, wanted))
                 paused = {pause.workflow for pause in pauses.paused(source)}
                 if wanted.names and paused.issuperset(wanted.names):
-                    self.verb = Verb.RESUME
+                    self.action = Action.RESUME
             self._wanted = wanted
         return self._wanted
 
 
-class VerbDesk:
+class CommandWorker:
     """Opens an engine without a key for each question, on one thread."""
 
     def __init__(self, home: Path, clock: Clock) -> None:
@@ -109,18 +109,18 @@ class VerbDesk:
 
 def _plan(engine: "Engine", question: Question, how: How) -> "Plan":
     from core.commands import planner  # noqa: PLC0415 - as above
-    from core.commands.body_edits import to_changes  # noqa: PLC0415 - as above
-    from core.commands.request import Wish  # noqa: PLC0415 - as above
+    from core.commands.body_edits import parse_changes  # noqa: PLC0415 - as above
+    from core.commands.request import CommandRequest  # noqa: PLC0415 - as above
 
     wanted = question.wanted(engine.context.ledger)
-    wish = Wish(
-        verb=question.verb,
+    command_request = CommandRequest(
+        action=question.action,
         wanted=wanted,
         force=how.force,
         canary=how.canary,
-        changes=to_changes(how.settings),
+        changes=parse_changes(how.settings),
     )
-    return planner.plan(engine.context, wish)
+    return planner.plan(engine.context, command_request)
 
 
 def _give(engine: "Engine", planned: "Plan", reason: str) -> tuple[Command, bool]:
@@ -128,8 +128,8 @@ def _give(engine: "Engine", planned: "Plan", reason: str) -> tuple[Command, bool
     from core.config import titan_file  # noqa: PLC0415 - as above
 
     countdown = timedelta(seconds=titan_file.read(engine.context.folder).countdown_s)
-    wanted = replace(planned, wish=replace(planned.wish, reason=reason))
-    command, is_new = planner.give(engine.context, wanted, delay=countdown)
+    wanted = replace(planned, command_request=replace(planned.command_request, reason=reason))
+    command, is_new = planner.submit(engine.context, wanted, delay=countdown)
     if not is_new:
         planner.discard(engine.context, planned)
     return command, is_new
@@ -144,7 +144,7 @@ def _withdraw(engine: "Engine", key: str) -> None:
 def _carry_out(engine: "Engine", command: Command) -> None:
     from core.commands import executor  # noqa: PLC0415 - as above
 
-    executor.step(engine.context, command)
+    executor.advance(engine.context, command)
 
 
 def _discard(engine: "Engine", planned: "Plan") -> None:

@@ -5,49 +5,49 @@ from datetime import datetime, timedelta
 
 from core import text
 from state.model.timestamps import from_text
-from state.operations.commands import Command, CommandState, Verb
+from state.operations.commands import Action, Command, CommandState
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 
 LABELS = {
-    Verb.REPLAY: "Replay",
-    Verb.CANCEL: "Cancel",
-    Verb.SYNC: "Force sync",
-    Verb.ACKNOWLEDGE: "Acknowledge",
-    Verb.PAUSE: "Pause",
-    Verb.RESUME: "Resume",
+    Action.REPLAY: "Replay",
+    Action.CANCEL: "Cancel",
+    Action.SYNC: "Force sync",
+    Action.ACKNOWLEDGE: "Acknowledge",
+    Action.PAUSE: "Pause",
+    Action.RESUME: "Resume",
 }
 # In the order of the buttons; a pause of what is paused is a resume.
 KEYS = {
-    Verb.REPLAY: "R",
-    Verb.CANCEL: "C",
-    Verb.SYNC: "F",
-    Verb.ACKNOWLEDGE: "X",
-    Verb.PAUSE: "P",
+    Action.REPLAY: "R",
+    Action.CANCEL: "C",
+    Action.SYNC: "F",
+    Action.ACKNOWLEDGE: "X",
+    Action.PAUSE: "P",
 }
 _NOUNS = {
-    Verb.CANCEL: ("batch", "batches"),
-    Verb.PAUSE: ("workflow", "workflows"),
-    Verb.RESUME: ("workflow", "workflows"),
+    Action.CANCEL: ("batch", "batches"),
+    Action.PAUSE: ("workflow", "workflows"),
+    Action.RESUME: ("workflow", "workflows"),
 }
 
 
-def counted(verb: Verb, count: int) -> str:
+def counted(action: Action, count: int) -> str:
     """As in `3 requests`."""
-    one, many = _NOUNS.get(verb, ("request", "requests"))
+    one, many = _NOUNS.get(action, ("request", "requests"))
     return text.counted(count, one, many)
 
 
-def phrase(verb: Verb, count: int) -> str:
+def phrase(action: Action, count: int) -> str:
     """As in `Replay 3 requests`."""
-    return f"{LABELS[verb]} {counted(verb, count)}"
+    return f"{LABELS[action]} {counted(action, count)}"
 
 
 def named(command: Command) -> str:
     """A command in words: a single workflow by its name, the rest by their number."""
     if len(command.workflows) == 1:
-        return f"{LABELS[command.verb]} {command.workflows[0]}"
-    return phrase(command.verb, command.item_count)
+        return f"{LABELS[command.action]} {command.workflows[0]}"
+    return phrase(command.action, command.item_count)
 
 
 # A command that was given elsewhere has somebody there to make its pass; but not for ever.

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from state.model.timestamps import from_text
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from titan_console.text import format as fmt
 from titan_console.text.command_labels import counted
 from titan_console.text.format import Tone
 
 if TYPE_CHECKING:
-    from core.commands.preview import Receipt
+    from core.commands.preview import Preview
 
 # From here on a slip of the finger costs too much: the number must be typed.
 MANY_ROWS = 100
@@ -30,64 +30,64 @@ class Fact(Struct, frozen=True):
     tone: Tone = Tone.PLAIN
 
 
-def facts(receipt: "Receipt", words: str, now: datetime) -> list[Fact]:
+def facts(preview: "Preview", words: str, now: datetime) -> list[Fact]:
     """Everything to know before; `words` is what the verb stands on."""
     return [
-        Fact("on", f"{words}: {counted(receipt.verb, receipt.count)}, and none that come later"),
-        *_samples(receipt, words),
-        Fact("cost", _money(receipt)),
-        *_due(receipt.verb, receipt.deadlines, now),
+        Fact("on", f"{words}: {counted(preview.action, preview.count)}, and none that come later"),
+        *_samples(preview, words),
+        Fact("cost", _money(preview)),
+        *_due(preview.action, preview.deadlines, now),
         *(
             Fact("skipped", f"{count:,} {reason}", Tone.WARN)
-            for reason, count in receipt.skipped.items()
+            for reason, count in preview.skipped.items()
         ),
-        *(Fact("note", note) for note in receipt.notes),
+        *(Fact("note", note) for note in preview.notes),
     ]
 
 
-def _samples(receipt: "Receipt", words: str) -> list[Fact]:
+def _samples(preview: "Preview", words: str) -> list[Fact]:
     """What the first ones are called, where that is news."""
-    if receipt.count == 1 and receipt.samples[0] in words:
+    if preview.count == 1 and preview.samples[0] in words:
         return []
-    more = receipt.count - len(receipt.samples)
+    more = preview.count - len(preview.samples)
     return [
         Fact(
             "such as",
-            ", ".join(receipt.samples) + (f", and {more:,} more" if more > 0 else ""),
+            ", ".join(preview.samples) + (f", and {more:,} more" if more > 0 else ""),
             Tone.DIM,
         )
     ]
 
 
-def must_type(receipt: "Receipt", *, is_all: bool) -> str:
+def must_type(preview: "Preview", *, is_all: bool) -> str:
     """Why the number of rows has to be typed; empty where `y` is enough."""
-    if receipt.count > MANY_ROWS:
+    if preview.count > MANY_ROWS:
         return f"more than {MANY_ROWS:,} rows"
-    spend = receipt.sync_cost_nano if receipt.verb == Verb.SYNC else receipt.batch_cost_nano
+    spend = preview.sync_cost_nano if preview.action == Action.SYNC else preview.batch_cost_nano
     if spend is None:
         return "an unknown price"
     if spend > MUCH_NANO:
         return f"more than {fmt.money(MUCH_NANO)}"
-    return "everything that matches" if is_all and receipt.count > 1 else ""
+    return "everything that matches" if is_all and preview.count > 1 else ""
 
 
-def _money(receipt: "Receipt") -> str:
+def _money(preview: "Preview") -> str:
     batch, sync = (
         fmt.money(nano) if nano is None else f"≈ {fmt.money(nano)}"
-        for nano in (receipt.batch_cost_nano, receipt.sync_cost_nano)
+        for nano in (preview.batch_cost_nano, preview.sync_cost_nano)
     )
-    match receipt.verb:
-        case Verb.SYNC:
+    match preview.action:
+        case Action.SYNC:
             return f"sync {sync} · in a batch it would be {batch}"
-        case Verb.REPLAY | Verb.RESUME:
+        case Action.REPLAY | Action.RESUME:
             return f"batch {batch} · sync {sync}"
-        case Verb.CANCEL:
+        case Action.CANCEL:
             return "nothing; what has been answered is kept, and stays billed"
         case _:
             return "nothing"
 
 
-def _due(verb: Verb, deadlines: Sequence[str], now: datetime) -> list[Fact]:
+def _due(action: Action, deadlines: Sequence[str], now: datetime) -> list[Fact]:
     if not deadlines:
         return []
     left = from_text(deadlines[0]) - now
@@ -95,20 +95,20 @@ def _due(verb: Verb, deadlines: Sequence[str], now: datetime) -> list[Fact]:
     if left <= timedelta(0):
         return [Fact("deadline", f"{first}passed {fmt.span(-left)} ago: it is late", Tone.BAD)]
     tone = Tone.WARN if left < fmt.SOON else Tone.PLAIN
-    return [Fact("deadline", f"{first}in {fmt.span(left)}: {_effect(verb, left)}", tone)]
+    return [Fact("deadline", f"{first}in {fmt.span(left)}: {_effect(action, left)}", tone)]
 
 
-def _effect(verb: Verb, left: timedelta) -> str:
+def _effect(action: Action, left: timedelta) -> str:
     """What the verb means for the deadline."""
     guard = "what is still missing 2 hours before is run synchronously, at the full price"
-    match verb:
-        case Verb.REPLAY | Verb.RESUME if left < fmt.SOON:
+    match action:
+        case Action.REPLAY | Action.RESUME if left < fmt.SOON:
             return "too near for a batch; what is missing is run synchronously, at the full price"
-        case Verb.REPLAY | Verb.RESUME if left > _BATCH_TIME:
+        case Action.REPLAY | Action.RESUME if left > _BATCH_TIME:
             return "later than a batch can take"
-        case Verb.SYNC:
+        case Action.SYNC:
             return "answered as soon as the batches that hold them have ended"
-        case Verb.ACKNOWLEDGE:
+        case Action.ACKNOWLEDGE:
             return "these get no answer"
         case _:
             return guard

@@ -15,9 +15,9 @@ from textual.filter import LineFilter
 
 from core.clock import Clock, SystemClock
 from state.model.timestamps import from_text
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from titan_console.session import crash_log, preferences
-from titan_console.session.command_worker import VerbDesk
+from titan_console.session.command_worker import CommandWorker
 from titan_console.session.console_state import View
 from titan_console.session.ledger_watcher import Feed
 from titan_console.session.messages import LedgerLost, LedgerSeen, PassEnded
@@ -28,7 +28,7 @@ from titan_console.tui.pages.page import Page
 from titan_console.tui.pending_commands import Orders
 from titan_console.tui.screens.registry import FIRST, PLACES, TABS
 from titan_console.tui.theme import DARK, LIGHT, MONO, THEMES
-from titan_console.tui.widgets.command_bar import VerbBar
+from titan_console.tui.widgets.command_bar import CommandBar
 from titan_console.tui.widgets.line_filters import AsciiFilter, ControlFilter
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.tab_strip import TabStrip
@@ -39,7 +39,7 @@ _ORDERS_LOOK_S = 0.5
 _STARTED_S = 2.0
 _MILLISECOND = timedelta(milliseconds=1)
 # The three that the line of keys names where there is no room for buttons.
-_NAMED = (Verb.REPLAY, Verb.CANCEL, Verb.SYNC)
+_NAMED = (Action.REPLAY, Action.CANCEL, Action.SYNC)
 
 # What each does lies in the module of its name in `tui.actions`.
 _TOOL_KEYS = (
@@ -78,12 +78,12 @@ class TitanApp(App[None]):
         *(
             Binding(
                 key,
-                f"verb('{verb}')",
-                LABELS[verb],
-                show=verb in _NAMED,
-                id=f"verb.{verb}",
+                f"verb('{action}')",
+                LABELS[action],
+                show=action in _NAMED,
+                id=f"verb.{action}",
             )
-            for verb, key in KEYS.items()
+            for action, key in KEYS.items()
         ),
         Binding("z", "withdraw", "Take the last order back", show=False, id="verb.withdraw"),
         *_TOOL_KEYS,
@@ -114,7 +114,7 @@ class TitanApp(App[None]):
         self._clock = clock
         self._feed = Feed(home, clock)
         self.view = View(self._feed, clock, TABS, read_only=read_only)
-        self._orders = Orders(self, self.view, VerbDesk(home, clock), passes)
+        self._orders = Orders(self, self.view, CommandWorker(home, clock), passes)
         self.view.order_lines = self._orders.lines
         self._mode_before = FIRST
         for place in PLACES:
@@ -240,21 +240,21 @@ class TitanApp(App[None]):
         page = self.screen
         if not isinstance(page, Page):
             return
-        verb = Verb(name)
-        choice = page.choice(verb)
+        action = Action(name)
+        choice = page.choice(action)
         if choice is None:
-            self._orders.say(f"{LABELS[verb]}: nothing here that it applies to.")
+            self._orders.say(f"{LABELS[action]}: nothing here that it applies to.")
             self.show()
         else:
-            self._orders.ask(verb, choice)
+            self._orders.ask(action, choice)
 
     def action_withdraw(self) -> None:
         """Take the newest order back, while it waits."""
         self._orders.withdraw()
 
-    def on_verb_bar_pressed(self, message: VerbBar.Pressed) -> None:
+    def on_command_bar_pressed(self, message: CommandBar.Pressed) -> None:
         """A button was pressed."""
-        self.action_verb(message.verb)
+        self.action_verb(message.action)
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
         """Go to what the row is about."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from state.model.errors import TitanError
 from state.model.timestamps import from_text
-from state.operations.commands import Command, CommandState, Verb
-from titan_console.session.command_worker import Confirmed, Question, VerbDesk
+from state.operations.commands import Action, Command, CommandState
+from titan_console.session.command_worker import CommandWorker, Confirmed, Question
 from titan_console.session.messages import PassEnded
 from titan_console.session.poll_runner import PassEnd, Passes
 from titan_console.session.target import Choice
@@ -30,7 +30,7 @@ class Orders:
     """Lives on the drawing thread; what takes time goes to the desk or to a pass."""
 
     def __init__(
-        self, app: "App[None]", view: "View", desk: VerbDesk, passes: Passes | None
+        self, app: "App[None]", view: "View", desk: CommandWorker, passes: Passes | None
     ) -> None:
         """Without `passes`, what is ordered waits for the scheduler's next pass."""
         self._app = app
@@ -52,12 +52,12 @@ class Orders:
 
     # What the operator does
 
-    def ask(self, verb: Verb, choice: Choice) -> None:
+    def ask(self, action: Action, choice: Choice) -> None:
         """Show the receipt; what is confirmed there is given."""
-        from titan_console.tui.pages.preview_dialog import ReceiptScreen  # noqa: PLC0415 - only for a verb
+        from titan_console.tui.pages.preview_dialog import PreviewScreen  # noqa: PLC0415 - only for a verb
 
-        question = Question(verb, choice)
-        screen = ReceiptScreen(question, self._desk, self._view.clock)
+        question = Question(action, choice)
+        screen = PreviewScreen(question, self._desk, self._view.clock)
         self._app.push_screen(screen, self._take)
 
     def withdraw(self) -> None:
@@ -127,7 +127,7 @@ class Orders:
         """A pass that is sending at this moment must hear of a pause, not only the next one."""
         for command in command_labels.waiting(self._view.commands):
             is_due = from_text(command.not_before_ts) <= now
-            if command.verb == Verb.PAUSE and is_due and command.key in self._own:
+            if command.action == Action.PAUSE and is_due and command.key in self._own:
                 self._run(self._desk.carry_out(command))
 
     def _hear(self) -> None:

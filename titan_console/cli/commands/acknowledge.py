@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from titan_console.cli import command_flow
 
 
@@ -16,4 +16,4 @@ def command(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the sha
 
     Answers that were refused or cut off are taken as they are, and leave it too.
     """
-    ctx.exit(command_flow.run(Verb.ACKNOWLEDGE, given))
+    ctx.exit(command_flow.run(Action.ACKNOWLEDGE, given))

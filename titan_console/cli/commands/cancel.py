@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from titan_console.cli import command_flow
 
 
@@ -13,4 +13,4 @@ from titan_console.cli import command_flow
 @click.pass_context
 def command(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
     """End the open batches that hold what is named. What had succeeded by then is billed, kept."""
-    ctx.exit(command_flow.run(Verb.CANCEL, given))
+    ctx.exit(command_flow.run(Action.CANCEL, given))

@@ -27,7 +27,7 @@ def command(*, limit: int, as_json: bool) -> None:
     print_table(
         ("COMMAND", "VERB", "STATE", "ITEMS", "GIVEN", "BY", "OUTCOME"),
         (
-            (c.key, c.verb, c.state, f"{c.item_count:,}", c.created_ts, c.who, c.outcome or "")
+            (c.key, c.action, c.state, f"{c.item_count:,}", c.created_ts, c.who, c.outcome or "")
             for c in found
         ),
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from titan_console.cli import command_flow
 
 
@@ -16,4 +16,4 @@ def command(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the sha
 
     What they submit is taken in and waits. What is at the API goes on, and deadlines are kept.
     """
-    ctx.exit(command_flow.run(Verb.PAUSE, given))
+    ctx.exit(command_flow.run(Action.PAUSE, given))

@@ -5,10 +5,10 @@ from typing import IO, Any
 import click
 import msgspec
 
-from core.commands.body_edits import Params, to_changes
+from core.commands.body_edits import Params, parse_changes
 from core.errors import InputError, PayloadError
 from core.requests.models import unknown
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from titan_console.cli import command_flow
 from titan_console.cli.diagnostics import say
 
@@ -41,12 +41,12 @@ def command(
     """
     if model is not None and not model.strip():
         raise InputError("--model is empty: name a model, or leave it out.")
-    changes = to_changes(settings) | ({"model": model} if model else {})
+    changes = parse_changes(settings) | ({"model": model} if model else {})
     for warning in unknown(filter(None, [str(changes.get("model") or "")])):
         say(f"titan-console: {warning}")
     ctx.exit(
         command_flow.run(
-            Verb.REPLAY,
+            Action.REPLAY,
             given,
             changes=changes,
             bodies=_bodies(edits) if edits else {},

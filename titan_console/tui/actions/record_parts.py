@@ -103,9 +103,9 @@ def _error(attempt: AttemptRecord | None) -> str:
     return clean(f"{kind}: {attempt.error_message}" if attempt.error_message else kind)
 
 
-def _command(verb: str, name: str) -> str:
+def _command(action: str, name: str) -> str:
     """A line for a shell; a name that a shell could run is quoted."""
-    return shlex.join(["titan-console", verb, *(["--"] if name.startswith("-") else []), name])
+    return shlex.join(["titan-console", action, *(["--"] if name.startswith("-") else []), name])
 
 
 def whole_attempt(attempt: AttemptRecord, bodies: Bodies) -> str:

@@ -11,7 +11,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from titan_console.session.console_state import View
 from titan_console.session.target import Choice
 from titan_console.text.command_labels import KEYS
@@ -19,7 +19,7 @@ from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 from titan_console.text.safe_text import clean
 from titan_console.tui.pages import status_lines
-from titan_console.tui.widgets.command_bar import VerbBar
+from titan_console.tui.widgets.command_bar import CommandBar
 from titan_console.tui.widgets.lines import Figures, KeyLine, Line, OrderLines
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.tab_strip import TabStrip
@@ -79,7 +79,7 @@ class Page(Screen[None]):
         self._trouble = Line(id="trouble")
         self._about = Line(id="about")
         self._orders = OrderLines(id="orders")
-        self._verbs = VerbBar(id="verbs")
+        self._verbs = CommandBar(id="verbs")
         self._status = Line(id="status")
         self._list_in_use: RecordTable | None = None
 
@@ -110,12 +110,12 @@ class Page(Screen[None]):
         aside = f", {unlisted:,} of them not listed" if unlisted else ""
         return (Part(f"  ● {marks:,} marked{aside}", Tone.BUSY),) if marks else ()
 
-    def choice(self, verb: Verb) -> Choice | None:
+    def choice(self, action: Action) -> Choice | None:
         """What the verb stands on here: the marks, else the row; None where it does not apply.
 
         Asked at each drawing, so it must be quick.
         """
-        del verb
+        del action
         return None
 
     # What every page does
@@ -184,7 +184,7 @@ class Page(Screen[None]):
             self._figures.figures = status_lines.figures(snapshot)
         self.draw(now)
         self.show_about()
-        self._show_verbs()
+        self._show_actions()
 
     def show_about(self) -> None:
         """Say what is under the cursor."""
@@ -211,17 +211,17 @@ class Page(Screen[None]):
     def on_record_table_moved(self) -> None:
         """Another record is under the cursor."""
         self.show_about()
-        self._show_verbs()
+        self._show_actions()
 
     def on_record_table_marked(self) -> None:
         """The count in the status line follows."""
         self._show_lines(self.view.now())
-        self._show_verbs()
+        self._show_actions()
 
     def on_descendant_focus(self) -> None:
         """Another list: another record under the cursor."""
         self.show_about()
-        self._show_verbs()
+        self._show_actions()
 
     def on_resize(self) -> None:
         """Where the buttons have no room, the line of keys names the verbs."""
@@ -242,9 +242,9 @@ class Page(Screen[None]):
             for key, held in active.items()
         }
 
-    def _show_verbs(self) -> None:
+    def _show_actions(self) -> None:
         if not self.view.read_only:
-            self._verbs.offered = frozenset(verb for verb in KEYS if self.choice(verb))
+            self._verbs.offered = frozenset(action for action in KEYS if self.choice(action))
 
     def _show_lines(self, now: datetime) -> None:
         view = self.view

@@ -13,8 +13,8 @@ from textual.widgets import Button, Input, Label, Static
 
 from core.clock import Clock
 from state.model.errors import TitanError
-from state.operations.commands import Verb
-from titan_console.session.command_worker import Confirmed, How, Question, VerbDesk
+from state.operations.commands import Action
+from titan_console.session.command_worker import CommandWorker, Confirmed, How, Question
 from titan_console.text import preview_text
 from titan_console.text.command_labels import LABELS, phrase
 from titan_console.text.format import Tone
@@ -37,11 +37,11 @@ _LEAST_PAPER = 3
 _BETWEEN_SETTINGS = re.compile(r"\s+(?=[A-Za-z_]\w*=)")
 
 
-class ReceiptScreen(Dialog[Confirmed | None]):
+class PreviewScreen(Dialog[Confirmed | None]):
     """Asks for the plan of a verb, shows it, and gives it back once it is confirmed."""
 
     CSS = """
-    ReceiptScreen {
+    PreviewScreen {
         align: center middle; background: $background 60%;
         #receipt {
             width: 78; max-width: 100%; height: auto; max-height: 100%; padding: 0 1;
@@ -67,7 +67,7 @@ class ReceiptScreen(Dialog[Confirmed | None]):
         Binding("c", "copy", "Copy the command line", id="receipt.copy"),
     ]
 
-    def __init__(self, question: Question, desk: VerbDesk, clock: Clock) -> None:
+    def __init__(self, question: Question, desk: CommandWorker, clock: Clock) -> None:
         """`question` is planned on the desk, again whenever what is asked changes."""
         super().__init__()
         self._question = question
@@ -80,7 +80,7 @@ class ReceiptScreen(Dialog[Confirmed | None]):
     def compose(self) -> ComposeResult:
         """The paper above the fields above the buttons."""
         with Vertical(id="receipt") as box:
-            box.border_title = f" {LABELS[self._question.verb]} "
+            box.border_title = f" {LABELS[self._question.action]} "
             with VerticalScroll(id="paper", can_focus=False):
                 yield Static("Working it out.", id="facts", markup=False)
                 yield Static(id="twin", markup=False)
@@ -91,7 +91,7 @@ class ReceiptScreen(Dialog[Confirmed | None]):
                 yield Button("Working it out", id="confirm", compact=True, disabled=True)
 
     def _fields(self) -> ComposeResult:
-        if self._question.verb == Verb.REPLAY:
+        if self._question.action == Action.REPLAY:
             hint = "max_tokens=4096 model=claude-sonnet-4-6"
             with Horizontal(classes="field"):
                 yield Label("edits")
@@ -132,8 +132,8 @@ class ReceiptScreen(Dialog[Confirmed | None]):
         if planned is None:
             return
         field = self.query_one("#number", Input)
-        if self._must_type(planned) and field.value != str(planned.receipt.count):
-            self._say(f"Type {planned.receipt.count} to confirm.")
+        if self._must_type(planned) and field.value != str(planned.preview.count):
+            self._say(f"Type {planned.preview.count} to confirm.")
             self.set_focus(field)
             return
         reason = self.query_one("#reason", Input).value.strip()
@@ -205,7 +205,7 @@ class ReceiptScreen(Dialog[Confirmed | None]):
         self.app.run_worker(work, name="plan")  # pyright: ignore[reportUnknownMemberType]
 
     def _how(self) -> How:
-        if self._question.verb != Verb.REPLAY:
+        if self._question.action != Action.REPLAY:
             return How()
         edits = self.query_one("#edits", Input).value.strip()
         return How(
@@ -234,19 +234,19 @@ class ReceiptScreen(Dialog[Confirmed | None]):
     # What is shown
 
     def _show(self, planned: "Plan") -> None:
-        receipt = planned.receipt
+        preview = planned.preview
         words = self._question.choice.words
-        facts = preview_text.facts(receipt, words, self._clock.now())
-        self._title(f" {phrase(receipt.verb, receipt.count)} ")
+        facts = preview_text.facts(preview, words, self._clock.now())
+        self._title(f" {phrase(preview.action, preview.count)} ")
         self.query_one("#facts", Static).update(self._table(facts))
         self._say("")
         self._show_twin()
         confirm = self.query_one("#confirm", Button)
-        confirm.disabled, confirm.label = False, f"{LABELS[receipt.verb]}  y"
+        confirm.disabled, confirm.label = False, f"{LABELS[preview.action]}  y"
         confirm.variant = "warning"
         why = self._must_type(planned)
         self.query_one("#number-field").display = bool(why)
-        hint = f"{receipt.count} to confirm: {why}" if why else ""
+        hint = f"{preview.count} to confirm: {why}" if why else ""
         self.query_one("#number", Input).placeholder = hint
         self.on_resize()
 
@@ -254,7 +254,7 @@ class ReceiptScreen(Dialog[Confirmed | None]):
         self._say(reason)
         self.query_one("#facts", Static).update("Nothing was changed.")
         self.query_one("#twin", Static).update("")
-        self.query_one("#confirm", Button).label = LABELS[self._question.verb]
+        self.query_one("#confirm", Button).label = LABELS[self._question.action]
 
     def _title(self, text: str) -> None:
         self.query_one("#receipt", Vertical).border_title = text
@@ -276,10 +276,10 @@ class ReceiptScreen(Dialog[Confirmed | None]):
         from core.commands.cli_equivalent import with_reason  # noqa: PLC0415 - the plan has loaded it
 
         reason = self.query_one("#reason", Input).value.strip()
-        return clean(with_reason(self._planned.receipt.cli, reason))
+        return clean(with_reason(self._planned.preview.cli, reason))
 
     def _must_type(self, planned: "Plan") -> str:
-        return preview_text.must_type(planned.receipt, is_all=self._question.choice.is_all)
+        return preview_text.must_type(planned.preview, is_all=self._question.choice.is_all)
 
     def _table(self, facts: list[preview_text.Fact]) -> Table:
         styles = tones_of(self)

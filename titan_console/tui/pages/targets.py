@@ -5,7 +5,7 @@ from typing import cast
 
 from state.db.reader import Source
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import details
 from state.queries.request_views import RequestRow
@@ -16,7 +16,7 @@ from titan_console.text.safe_text import clean
 from titan_console.tui.widgets.record_table import RecordTable
 
 _WIDEST_NAME = 40
-VERBS_OF_ERRORS = frozenset((Verb.REPLAY, Verb.SYNC, Verb.ACKNOWLEDGE, Verb.PAUSE))
+ACTIONS_OF_ERRORS = frozenset((Action.REPLAY, Action.SYNC, Action.ACKNOWLEDGE, Action.PAUSE))
 _FAILED = (
     RequestStatus.ERRORED,
     RequestStatus.EXPIRED,
@@ -25,7 +25,9 @@ _FAILED = (
 )
 
 
-def requests(table: RecordTable, words: str, verbs: Collection[Verb], verb: Verb) -> Choice | None:
+def requests(
+    table: RecordTable, words: str, actions: Collection[Action], action: Action
+) -> Choice | None:
     """The marked requests of a list keyed by their ids, else the one under the cursor.
 
     `words` name that one, and `verbs` are those that fit it; marks may take any. Where all of a
@@ -41,28 +43,28 @@ def requests(table: RecordTable, words: str, verbs: Collection[Verb], verb: Verb
             is_all=is_all,
         )
     key = table.current_key()
-    if key is None or verb not in verbs:
+    if key is None or action not in actions:
         return None
     return target.of_requests([int(key)], clean(words, _WIDEST_NAME))
 
 
-def verbs_of_request(row: RequestRow) -> set[Verb]:
+def actions_of_request(row: RequestRow) -> set[Action]:
     """What can be asked of a request where it stands."""
     if row.status in _FAILED:
-        return set(VERBS_OF_ERRORS)
+        return set(ACTIONS_OF_ERRORS)
     if row.status == RequestStatus.LIVE:
-        return {Verb.CANCEL, Verb.SYNC, Verb.PAUSE}
+        return {Action.CANCEL, Action.SYNC, Action.PAUSE}
     if row.status == RequestStatus.WAITING:
-        return {Verb.SYNC, Verb.PAUSE}
+        return {Action.SYNC, Action.PAUSE}
     if row.status == RequestStatus.SUCCEEDED and row.stop_reason in REVIEW_STOP_REASONS:
-        return {Verb.REPLAY, Verb.ACKNOWLEDGE, Verb.PAUSE}
-    return {Verb.REPLAY, Verb.PAUSE}
+        return {Action.REPLAY, Action.ACKNOWLEDGE, Action.PAUSE}
+    return {Action.REPLAY, Action.PAUSE}
 
 
-def batches(table: RecordTable, known: Mapping[str, Batch], verb: Verb) -> Choice | None:
+def batches(table: RecordTable, known: Mapping[str, Batch], action: Action) -> Choice | None:
     """The marked batches of a list keyed by their keys, else the one under the cursor."""
     keys = cast("list[str]", list(table.chosen_keys()))
-    chosen = [known[key] for key in keys if key in known and verb in verbs_of_batch(known[key])]
+    chosen = [known[key] for key in keys if key in known and action in actions_of_batch(known[key])]
     if not chosen:
         return None
     marked = f"{len(chosen):,} marked batch{'' if len(chosen) == 1 else 'es'}"
@@ -90,14 +92,14 @@ def request_named(tag: str, custom_id: str) -> Choice:
     return target.found_requests(find, clean(custom_id, _WIDEST_NAME))
 
 
-def verbs_of_batch(batch: Batch) -> set[Verb]:
+def actions_of_batch(batch: Batch) -> set[Action]:
     """What can be asked of a batch, or of the requests in it."""
     if batch.status == BatchStatus.CANCELING:
-        return {Verb.SYNC, Verb.PAUSE}
+        return {Action.SYNC, Action.PAUSE}
     if batch.status == BatchStatus.RELEASED:
-        return {Verb.SYNC, Verb.PAUSE}
+        return {Action.SYNC, Action.PAUSE}
     if batch.status not in (BatchStatus.ENDED, BatchStatus.REFUSED):
-        return {Verb.CANCEL, Verb.SYNC, Verb.PAUSE}
+        return {Action.CANCEL, Action.SYNC, Action.PAUSE}
     if batch.status == BatchStatus.REFUSED or fmt.failed(batch):
-        return set(VERBS_OF_ERRORS)
-    return {Verb.REPLAY, Verb.PAUSE}
+        return set(ACTIONS_OF_ERRORS)
+    return {Action.REPLAY, Action.PAUSE}

@@ -9,7 +9,7 @@ from textual.widget import Widget
 from state.db.reader import Source
 from state.model.errors import UnknownId
 from state.model.records import Batch
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.queries import details, views
 from state.queries.request_views import RequestRow
 from titan_console.session.console_state import View
@@ -91,15 +91,15 @@ class BatchDetail(DetailPage):
         if self._list.is_attached:
             self._list.ledger_changed()
 
-    def choice(self, verb: Verb) -> Choice | None:
+    def choice(self, action: Action) -> Choice | None:
         """The requests of the list where that stands, else the batch."""
         if self.list_of(self.sections.current) is None:
             return targets.batch_named(self.target.name)
         record = self._list.record_under_cursor()
         if record is None:
-            return targets.requests(self._list, "", (), verb)
-        fitting = targets.verbs_of_request(record)
-        return targets.requests(self._list, record.custom_id, fitting, verb)
+            return targets.requests(self._list, "", (), action)
+        fitting = targets.actions_of_request(record)
+        return targets.requests(self._list, record.custom_id, fitting, action)
 
     def draw(self, now: datetime) -> None:
         """Ages grow."""

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from state.db.reader import Source
 from state.model.records import Batch
 from state.operations import deadlines
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.queries import batch_query
 from state.queries.batch_query import Matched
 from state.queries.console_views import Snapshot
@@ -147,7 +147,7 @@ class BatchesScreen(PreviewedPage):
         row = self._table().current()
         return (Part(row.about, Tone.DIM),) if row else ()
 
-    def choice(self, verb: Verb) -> Choice | None:
+    def choice(self, action: Action) -> Choice | None:
         """The marked batches or errors of the list in use, else the row under the cursor."""
         snapshot, table = self.view.snapshot, self._table()
         if snapshot is None:
@@ -155,10 +155,10 @@ class BatchesScreen(PreviewedPage):
         if table is self._errors.table:
             row = table.current()
             name = row.cells["custom_id"].text if row else ""
-            return targets.requests(table, name, targets.VERBS_OF_ERRORS, verb)
+            return targets.requests(table, name, targets.ACTIONS_OF_ERRORS, action)
         shown = self._shown(snapshot)
         listed = (*shown.open_batches, *shown.waiting_for_retry, *shown.recent)
-        return targets.batches(table, {batch.key: batch for batch in listed}, verb)
+        return targets.batches(table, {batch.key: batch for batch in listed}, action)
 
     def _table(self) -> RecordTable:
         return self.list_in_use() or self._open.table

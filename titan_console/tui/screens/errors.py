@@ -15,7 +15,7 @@ from core.reporting import error_groups
 from core.reporting.error_groups import ErrorGroup, GroupKey
 from state.db.reader import Source
 from state.model.filter_terms import Field, Term, Words
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.queries import error_views, request_query
 from state.queries.error_views import Troubles
 from titan_console.session import target
@@ -25,7 +25,7 @@ from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 from titan_console.tui.pages.list_page import FilteredPage, Sort
-from titan_console.tui.pages.targets import VERBS_OF_ERRORS
+from titan_console.tui.pages.targets import ACTIONS_OF_ERRORS
 from titan_console.tui.screens import error_rows
 from titan_console.tui.screens.error_rows import GroupOrder
 from titan_console.tui.screens.requests import FoundRequests, RequestListPage
@@ -74,7 +74,7 @@ class GroupPage(RequestListPage):
         return self._group.kind
 
 
-_VERBS_OF_ANSWERS = frozenset((Verb.REPLAY, Verb.ACKNOWLEDGE, Verb.PAUSE))
+_ACTIONS_OF_ANSWERS = frozenset((Action.REPLAY, Action.ACKNOWLEDGE, Action.PAUSE))
 
 
 class _Found(Struct, frozen=True):
@@ -193,11 +193,11 @@ class ErrorsScreen(FilteredPage):
             page = GroupPage(self.view, group.key, self.filter_text)
             self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
 
-    def choice(self, verb: Verb) -> Choice | None:
+    def choice(self, action: Action) -> Choice | None:
         """All requests of the marked groups, else of the one under the cursor."""
         groups = [self.table.group_of(key) for key in self.table.chosen_keys()]
         known = [group for group in groups if group is not None]
-        if not known or verb not in _verbs_of(known):
+        if not known or action not in _actions_of(known):
             return None
         number = sum(group.count for group in known)
         words = f"{number:,} request{'' if number == 1 else 's'} of {_named(known)}"
@@ -227,8 +227,8 @@ class ErrorsScreen(FilteredPage):
         )
 
 
-def _verbs_of(groups: Sequence[ErrorGroup]) -> frozenset[Verb]:
-    return _VERBS_OF_ANSWERS if all(g.key.is_review for g in groups) else VERBS_OF_ERRORS
+def _actions_of(groups: Sequence[ErrorGroup]) -> frozenset[Action]:
+    return _ACTIONS_OF_ANSWERS if all(g.key.is_review for g in groups) else ACTIONS_OF_ERRORS
 
 
 def _named(groups: Sequence[ErrorGroup]) -> str:

@@ -115,13 +115,13 @@ def _command_row(command: Command, now: datetime) -> Row:
         key=command.key,
         cells={
             "state": Cell(f"{label}{count}", label.tone),
-            "verb": Cell(command.verb.value),
+            "verb": Cell(command.action.value),
             "items": Cell(fmt.count(command.item_count)),
             "who": Cell(command.who, Tone.DIM),
             "why": Cell(command.reason, Tone.DIM),
             "outcome": Cell(said),
         },
         about=_SEPARATOR.join(
-            part for part in (command.verb.value, command.key, command.reason, said) if part
+            part for part in (command.action.value, command.key, command.reason, said) if part
         ),
     )

@@ -9,7 +9,7 @@ from core.money.pricing import PriceBook
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.queries import details
 from state.queries.details import AttemptRecord, RequestRecord
 from state.queries.money_views import PricedAttempt
@@ -49,9 +49,9 @@ class RequestDetail(DetailPage):
             self.target = found
         return isinstance(found, ToRequest)
 
-    def choice(self, verb: Verb) -> Choice | None:
+    def choice(self, action: Action) -> Choice | None:
         """The request; its receipt says what does not apply."""
-        del verb
+        del action
         return targets.request_named(self.target.tag, self.target.custom_id)
 
     def question(self, section: str) -> Callable[[Source], Drawing]:

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from state.db.reader import Source
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from state.queries import request_query, request_views
 from state.queries.request_query import Order, Query
 from state.queries.request_views import RequestRow
@@ -166,13 +166,13 @@ class RequestListPage(PreviewedPage):
             newer = (Part(f"  ▲ {self.table.newer:,} new", Tone.WARN, strong=True),)
         return (*newer, *super().chips())
 
-    def choice(self, verb: Verb) -> Choice | None:
+    def choice(self, action: Action) -> Choice | None:
         """The marked requests, else the one under the cursor."""
         record = self.table.record_under_cursor()
         if record is None:
-            return targets.requests(self.table, "", (), verb)
-        fitting = targets.verbs_of_request(record)
-        return targets.requests(self.table, record.custom_id, fitting, verb)
+            return targets.requests(self.table, "", (), action)
+        fitting = targets.actions_of_request(record)
+        return targets.requests(self.table, record.custom_id, fitting, action)
 
 
 class RequestsScreen(RequestListPage):

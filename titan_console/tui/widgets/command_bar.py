@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from state.operations.commands import Verb
+from state.operations.commands import Action
 from titan_console.text.command_labels import KEYS, LABELS
 from titan_console.text.format import Tone
 from titan_console.text.safe_text import cells
@@ -20,54 +20,54 @@ if TYPE_CHECKING:
     from textual.theme import Theme
 
 _GAP = 1
-_VERBS = tuple(KEYS)
+_ACTIONS = tuple(KEYS)
 
 
-class VerbBar(Widget, can_focus=True):
+class CommandBar(Widget, can_focus=True):
     """One stop of Tab; what does not apply here is dim. A click leaves the list its cursor."""
 
     FOCUS_ON_CLICK = False
-    DEFAULT_CSS = "VerbBar { height: 1; padding: 0 1; }"
+    DEFAULT_CSS = "CommandBar { height: 1; padding: 0 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "turn(-1)", "Button before", show=False, id="verbs.left"),
         Binding("right,l", "turn(1)", "Next button", show=False, id="verbs.right"),
         Binding("enter,space", "press", "Press the button", show=False, id="verbs.press"),
     ]
 
-    offered: reactive[Collection[Verb]] = reactive(frozenset[Verb])
+    offered: reactive[Collection[Action]] = reactive(frozenset[Action])
     place: reactive[int] = reactive(0)
 
     class Pressed(Message):
         """A button was pressed."""
 
-        def __init__(self, verb: Verb) -> None:
+        def __init__(self, action: Action) -> None:
             """`verb` is what it stands for."""
             super().__init__()
-            self.verb = verb
+            self.action = action
 
     def render(self) -> Text:
         """The buttons that fit."""
         made = Text(no_wrap=True, end="")
-        for number, (verb, begin, _width) in enumerate(self._places()):
+        for number, (action, begin, _width) in enumerate(self._places()):
             made.append(" " * (begin - made.cell_len))
             held = self.has_focus and number == self.place
-            made.append_text(self._button(verb, held=held))
+            made.append_text(self._button(action, held=held))
         return made
 
     def on_click(self, event: Click) -> None:
         """Press the one under the mouse."""
         x = event.x - 1  # the padding
-        for verb, begin, width in self._places():
+        for action, begin, width in self._places():
             if begin <= x < begin + width:
-                self.post_message(self.Pressed(verb))
+                self.post_message(self.Pressed(action))
 
     def action_turn(self, steps: int) -> None:
         """To another button."""
-        self.place = (self.place + steps) % len(_VERBS)
+        self.place = (self.place + steps) % len(_ACTIONS)
 
     def action_press(self) -> None:
         """Press this one."""
-        self.post_message(self.Pressed(_VERBS[self.place]))
+        self.post_message(self.Pressed(_ACTIONS[self.place]))
 
     def on_focus(self) -> None:
         """Show where one is."""
@@ -77,21 +77,21 @@ class VerbBar(Widget, can_focus=True):
         """Show that one is elsewhere."""
         self.refresh()
 
-    def _places(self) -> Iterator[tuple[Verb, int, int]]:
+    def _places(self) -> Iterator[tuple[Action, int, int]]:
         """Each button with where it begins and how wide it is."""
         begin = 0
-        for verb in _VERBS:
-            width = cells(f" {KEYS[verb]} {LABELS[verb]} ")
+        for action in _ACTIONS:
+            width = cells(f" {KEYS[action]} {LABELS[action]} ")
             if begin + width > self.content_size.width:
                 return
-            yield verb, begin, width
+            yield action, begin, width
             begin += width + _GAP
 
-    def _button(self, verb: Verb, *, held: bool) -> Text:
+    def _button(self, action: Action, *, held: bool) -> Text:
         theme: Theme = self.app.current_theme  # pyright: ignore[reportUnknownMemberType]
         look = " reverse" if held else ""
-        words = f"{KEYS[verb]} {LABELS[verb]}"
-        if verb not in self.offered:
+        words = f"{KEYS[action]} {LABELS[action]}"
+        if action not in self.offered:
             return Text(f" {words} ", f"{tones_of(self)[Tone.DIM]}{look}")
         if without_colours(self):
             return Text(f"[{words}]", f"bold{look}")
