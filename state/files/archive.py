@@ -1,18 +1,15 @@
-"""Finished files in less space: zstd in frames of 1 MiB, of which each can be read on its own.
+"""Finished files compressed: zstd's seekable format in frames of 1 MiB, each readable on its own.
 
-The layout is zstd's seekable format, so any zstd reads such a file whole. A file is there under
-its plain name, or compressed, or for a moment both; whoever reads asks here.
+Any zstd reads such a file whole. A file exists under its plain name, or compressed, or for a
+moment both; every reader asks here.
 """
 
 import io
 import os
-import struct
-import sys
-from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import accumulate
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from state.files.folder import open_private, replace, sync_folder
 from state.model.errors import FileLost
@@ -23,94 +20,56 @@ if TYPE_CHECKING:
 SUFFIX = ".zst"
 _FRAME = 1 << 20
 _LEVEL = 3
-_SKIPPABLE = 0x184D2A5E
-_TABLE_MAGIC = 0x8F92EAB1
-_HEAD = struct.Struct("<II")
-_ENTRY = struct.Struct("<II")
-_FOOT = struct.Struct("<IBI")
 
 
 class ArchivedFile:
-    """Reads a compressed file at any place; keeps the frame that it read last."""
+    """Reads a compressed file at any offset."""
 
     def __init__(self, path: Path) -> None:
-        """Open it and read its table. Raises FileNotFoundError, or FileLost where it is damaged."""
-        self._path = path
-        self._file = path.open("rb")
-        try:
-            entries = _table(self._file)
-        except (OSError, struct.error, ValueError) as error:
-            self._file.close()
-            raise FileLost(f"{path} is damaged: {error}.") from error
-        self._packed = [0, *accumulate(packed for packed, _ in entries)]
-        self._plain = [0, *accumulate(plain for _, plain in entries)]
-        self._frame = -1
-        self._content = b""
+        """Open the file and read its seek table.
 
-    @property
-    def size(self) -> int:
-        """Bytes of the file as it was."""
-        return self._plain[-1]
+        Raises FileNotFoundError, or FileLost where the file is damaged.
+        """
+        self._path = path
+        try:
+            self._file = _zstd().SeekableZstdFile(path)
+        except (_zstd().SeekableFormatError, EOFError) as error:
+            raise FileLost(f"{path} is damaged: {error}.") from error
+        _, _, self.size = self._file.seek_table_info
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """The bytes from there on; fewer where it ends. Raises OSError."""
-        pieces: list[bytes] = []
-        while length and offset < self.size:
-            frame = bisect_right(self._plain, offset) - 1
-            within = offset - self._plain[frame]
-            piece = self._load(frame)[within : within + length]
-            pieces.append(piece)
-            offset += len(piece)
-            length -= len(piece)
-        return b"".join(pieces)
+        """`length` bytes from `offset`, fewer at the end of the file. Raises OSError."""
+        try:
+            self._file.seek(offset)
+            return self._file.read(length)
+        except (_zstd().ZstdError, EOFError) as error:
+            raise OSError(f"{self._path} is damaged: {error}") from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
-    def _load(self, frame: int) -> bytes:
-        if frame != self._frame:
-            self._file.seek(self._packed[frame])
-            packed = self._file.read(self._packed[frame + 1] - self._packed[frame])
-            try:
-                self._content = _zstd().decompress(packed)
-            except _zstd().ZstdError as error:
-                raise OSError(f"{self._path} is damaged: {error}") from error
-            if len(self._content) != self._plain[frame + 1] - self._plain[frame]:
-                raise OSError(f"{self._path} is damaged: a frame has another length")
-            self._frame = frame
-        return self._content
 
-
-def _table(file: BinaryIO) -> list[tuple[int, int]]:
-    """The packed and the plain length of each frame."""
-    file.seek(-_FOOT.size, os.SEEK_END)
-    count, _, magic = _FOOT.unpack(file.read(_FOOT.size))
-    if magic != _TABLE_MAGIC:
-        raise ValueError("it has no table at its end")
-    file.seek(-_FOOT.size - count * _ENTRY.size, os.SEEK_END)
-    return list(_ENTRY.iter_unpack(file.read(count * _ENTRY.size)))
-
-
+@cache
 def _zstd() -> "ModuleType":
-    """The library; a pass that meets no compressed file does without."""
-    from importlib import import_module  # noqa: PLC0415 - 20 ms, as is what it loads
+    """The library; a poll that meets no compressed file never loads it."""
+    import pyzstd  # noqa: PLC0415 - 20 ms
 
-    return import_module("backports.zstd" if sys.version_info < (3, 14) else "compression.zstd")
+    return pyzstd
 
 
 def packed(path: Path) -> Path:
-    """Where the compressed file lies."""
+    """The path of the compressed form."""
     return path.with_name(path.name + SUFFIX)
 
 
 def is_there(path: Path) -> bool:
-    """Whether the file is there in either form."""
+    """Whether the file exists in either form."""
     return path.exists() or packed(path).exists()
 
 
 def size(path: Path) -> int:
-    """Bytes of the file as it was. Raises OSError where it is not there."""
+    """Uncompressed size in bytes. Raises OSError where the file does not exist."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -120,7 +79,7 @@ def size(path: Path) -> int:
 
 
 def lines(path: Path) -> Iterator[bytes]:
-    """Every line of the file, its end included. Raises OSError where it is not there."""
+    """Every line of the file with its newline. Raises OSError where it does not exist."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -130,37 +89,34 @@ def lines(path: Path) -> Iterator[bytes]:
 
 
 def compress(path: Path) -> int:
-    """Put the compressed file in the place of the plain one; how many bytes that saves.
+    """Replace the plain file by its compressed form; returns the bytes saved.
 
-    The copy is on disk and has been read back before the original goes. Raises OSError.
+    The copy is on disk and was read back before the original is removed. Raises OSError.
     """
     target = packed(path)
     part = target.with_name(f"{target.name}.part")
     try:
-        before = _write(path, part)
+        _write(path, part)
         _compare(path, part)
-        after = part.stat().st_size
+        saved = path.stat().st_size - part.stat().st_size
         replace(part, target)
     finally:
         part.unlink(missing_ok=True)
     path.unlink()
     sync_folder(path.parent)
-    return before - after
+    return saved
 
 
-def _write(path: Path, part: Path) -> int:
-    entries: list[tuple[int, int]] = []
+def _write(path: Path, part: Path) -> None:
     with path.open("rb") as source, open_private(part) as target:
-        while block := source.read(_FRAME):
-            frame = _zstd().compress(block, _LEVEL)
-            target.write(frame)
-            entries.append((len(frame), len(block)))
-        table = b"".join(_ENTRY.pack(*entry) for entry in entries)
-        target.write(_HEAD.pack(_SKIPPABLE, len(table) + _FOOT.size))
-        target.write(table + _FOOT.pack(len(entries), 0, _TABLE_MAGIC))
+        packer = _zstd().SeekableZstdFile(
+            target, "w", level_or_option=_LEVEL, max_frame_content_size=_FRAME
+        )
+        with packer:
+            while block := source.read(_FRAME):
+                packer.write(block)
         target.flush()
         os.fsync(target.fileno())
-    return sum(plain for _, plain in entries)
 
 
 def _compare(path: Path, part: Path) -> None:
@@ -172,5 +128,7 @@ def _compare(path: Path, part: Path) -> None:
                 if copy.read_at(offset, len(block)) != block:
                     raise OSError(f"{part} does not read back as {path}")
                 offset += len(block)
+        if offset != copy.size:
+            raise OSError(f"{part} does not read back as {path}")
     finally:
         copy.close()
