@@ -37,7 +37,7 @@ from datetime import timedelta
 from core import inline
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state import leases
 with open_engine(from_environment(), actor="benchmark") as engine:
     context = engine.context
@@ -45,7 +45,7 @@ with open_engine(from_environment(), actor="benchmark") as engine:
     taken = engine.submit(
         [{"custom_id": f"a-{n}", "max_tokens": 64,
           "messages": [{"role": "user", "content": "x" * 1000}]} for n in range(1000)],
-        Order(tag="sync"),
+        SubmitOptions(tag="sync"),
     )
     context.api()
     began = time.monotonic()
@@ -102,11 +102,12 @@ def open_batches(folder: Path) -> Iterator[Finding]:
 _MANY = """
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 with open_engine(from_environment(), actor="benchmark") as engine:
     for n in range(1, 1000):
         engine.submit([{{"custom_id": "a-1", "max_tokens": 9,
-                        "messages": [{{"role": "user", "content": "x"}}]}}], Order(tag=f"t{{n}}"))
+                        "messages": [{{"role": "user", "content": "x"}}]}}],
+                      SubmitOptions(tag=f"t{{n}}"))
 """
 
 

@@ -19,8 +19,8 @@ from state.queries import mirrors, views
 if TYPE_CHECKING:
     from core.batches.adopt import Adopted
     from core.delivery.results import Result
-    from core.intake.options import Order
-    from core.intake.submit import Submitted
+    from core.intake.options import SubmitOptions
+    from core.intake.submit import SubmitResult
 
 _UNFINISHED = (RequestStatus.WAITING, RequestStatus.LIVE)
 
@@ -46,16 +46,16 @@ class Engine:
         self.context.close()
         self.context.ledger.close()
 
-    def submit(self, requests: Iterable[object], order: "Order") -> "Submitted":
+    def submit(self, requests: Iterable[object], options: "SubmitOptions") -> "SubmitResult":
         """Take requests in and send them. See `core.intake.submit.submit`."""
         from core.intake.submit import submit
 
-        submitted = submit(self.context, requests, order)
+        submitted = submit(self.context, requests, options)
         try:
             mirrors.update(self.context.ledger, self.context.folder)
         except LedgerError as error:
             # What was taken in is taken in; the next pass writes the mirrors.
-            return replace(submitted, trouble=submitted.trouble or str(error))
+            return replace(submitted, problem=submitted.problem or str(error))
         return submitted
 
     def poll(self) -> PassSummary:

@@ -2,7 +2,7 @@
 
 TitanError                (state.model.errors)
  +- PayloadError          a request is bad; the message names it
- |   +- NeverBatched      it belongs to a job that is never batched
+ |   +- Denylisted        it belongs to a job that is never batched
  |   +- OverBudget        it would cost more than titan.toml allows
  +- InputError            a file or an option that was given cannot be used
  |   +- CatalogueError    titan.toml is wrong; the message names the line and the key
@@ -22,8 +22,8 @@ from state.model.errors import TitanError
 __all__ = [
     "ApiError",
     "CatalogueError",
+    "Denylisted",
     "InputError",
-    "NeverBatched",
     "NotFound",
     "OverBudget",
     "PayloadError",
@@ -44,10 +44,10 @@ class PayloadError(TitanError, ValueError):
     default_code = "invalid_request"
 
 
-class NeverBatched(PayloadError):
+class Denylisted(PayloadError):
     """The job is on the never-batch list."""
 
-    default_code = "never_batched"
+    default_code = "denylisted"
 
 
 class OverBudget(PayloadError):

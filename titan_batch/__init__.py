@@ -24,7 +24,7 @@ from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import PayloadError, SettingsError, TitanError
 from core.intake import external_calls, fallback, fallback_contents
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.reporting import json_reports
 from core.requests.cache_control import CachePolicy
 from core.requests.payload import check_name
@@ -88,7 +88,7 @@ def submit(
     in; LedgerError when there is no place at all to write them down.
     """
     listed = _listed(requests)
-    order = Order(
+    options = SubmitOptions(
         tag=tag,
         model=None if isinstance(model, _NotSaid) else check_name("model", model),
         workflow=workflow,
@@ -97,20 +97,20 @@ def submit(
         betas=_betas(betas),
         cache=_choice("cache", cache, CachePolicy),
     )
-    order.check()
+    options.check()
     try:
         with _engine() as engine:
-            submitted = engine.submit(listed, order)
+            submitted = engine.submit(listed, options)
     except AlreadySubmitted:
         raise
     except LedgerError as error:
-        return _rescue(listed, order, error)
+        return _rescue(listed, options, error)
     except TitanError:
         raise
     except Exception as error:  # noqa: BLE001 - a defect of ours must not take the job down
         _log.exception("A defect of titan_batch; the requests are kept all the same.")
-        return _rescue(listed, order, LedgerUnusable(f"A defect of titan_batch: {error!r}."))
-    for line in (*submitted.warnings, *filter(None, [submitted.trouble])):
+        return _rescue(listed, options, LedgerUnusable(f"A defect of titan_batch: {error!r}."))
+    for line in (*submitted.warnings, *filter(None, [submitted.problem])):
         _log.warning("%s: %s", submitted.submission.key, line)
     return submitted.submission.key
 
@@ -209,12 +209,12 @@ def _betas(betas: Sequence[str] | None) -> tuple[str, ...] | None:
     return (betas,) if isinstance(betas, str) else None if betas is None else tuple(betas)
 
 
-def _rescue(requests: list[Mapping[str, Any]], order: Order, error: LedgerError) -> str:
+def _rescue(requests: list[Mapping[str, Any]], options: SubmitOptions, error: LedgerError) -> str:
     """Keep the requests beside the ledger, answered where the job wants that; the key."""
     settings = from_environment()
     clock = SystemClock()
     kept = fallback.keep(
-        Folder(settings.home), requests, order, clock=clock, actor=_ACTOR, error=error
+        Folder(settings.home), requests, options, clock=clock, actor=_ACTOR, error=error
     )
     _log.warning("%s is kept in %s: %s", kept.key, kept.file.path, error)
     if kept.file.header().on_failure == OnFailure.SYNC:

@@ -20,7 +20,7 @@ from core.batches.collect_stats import Tally
 from core.batches.context import Context
 from core.batches.create_policy import end_of_collection, is_due, is_past_retention, next_look
 from core.errors import ApiError, NotFound, Unanswered
-from core.requests.wire_id import FromWire, longest_plain
+from core.requests.wire_id import FromWire, max_unshortened_length
 from state.batches import collection, remote_status, sync_runs
 from state.files.results_file import ResultsFile
 from state.model.errors import FileLost
@@ -225,7 +225,7 @@ def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:
     """From the ids in the answers to the caller's; without a nonce of ours they are the same."""
     if _is_here(context, batch) or batch.identified_by == "operator":
         return lambda custom_id: custom_id
-    long_ids = collection.long_ids(context.ledger, batch, longest_plain(batch.nonce))
+    long_ids = collection.long_ids(context.ledger, batch, max_unshortened_length(batch.nonce))
     return FromWire(batch.nonce, long_ids)
 
 

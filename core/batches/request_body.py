@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from core.api.protocol import Body
 from core.batches.context import Context
-from core.requests.wire_id import LIMIT, longest_plain, to_wire
+from core.requests.wire_id import LIMIT, max_unshortened_length, to_wire
 from state.batches import sending
 from state.batches.sending import sent_requests
 from state.files.spool import LineReader, check_whole
@@ -21,7 +21,7 @@ def make(context: Context, batch: Batch) -> Body:
 
     Raises FileLost when the spool does not hold it any more.
     """
-    extent = sending.extent(context.ledger, batch, longer_than=longest_plain(batch.nonce))
+    extent = sending.extent(context.ledger, batch, longer_than=max_unshortened_length(batch.nonce))
     check_whole(context.folder.spool, extent.ends)
     around = len(_HEAD) + len(_TAIL) + batch.request_count - 1
     grown = (batch.request_count - len(extent.long_ids)) * (len(batch.nonce) + 1)

@@ -10,7 +10,7 @@ from core.batches.collect import collect
 from core.batches.context import Context
 from core.batches.graceful_shutdown import in_order
 from core.batches.sync_runner import MOST_UNWRITTEN, Run
-from core.requests.models import takes_a_batch
+from core.requests.models import needs_batch
 from core.text import counted
 from state.batches import sync_runs
 from state.batches.sending import sent_requests
@@ -58,7 +58,7 @@ def _begin(
     context: Context, submission: Submission, betas: str, only: Sequence[int] | None
 ) -> Batch | None:
     """The run for what waits with these betas; None where the API takes it in a batch alone."""
-    if takes_a_batch(tuple(betas.split(","))):
+    if needs_batch(tuple(betas.split(","))):
         return None
     return sync_runs.begin(
         context.ledger, submission, runner=context.holder, betas=betas, only=only

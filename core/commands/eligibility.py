@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
-from core.requests.models import takes_a_batch
+from core.requests.models import needs_batch
 from state.model.records import REVIEW_STOP_REASONS, RequestStatus
 from state.operations.commands import Action
 from state.operations.selection import Selected
@@ -78,7 +78,7 @@ def _needs_no_look(request: Selected) -> str | None:
 
 
 def _batch_only(request: Selected) -> str | None:
-    if takes_a_batch(request.betas):
+    if needs_batch(request.betas):
         return "asking for more tokens than a synchronous call may"
     return None
 

@@ -11,12 +11,12 @@ from msgspec import Struct, field
 from core.config import time_of_day
 from core.config.alert_settings import Rules, parse_alerts
 from core.config.budget_limits import Budgets, parse_budgets
-from core.config.denylist import NeverBatch, without_date
+from core.config.denylist import Denylist, without_date
 from core.config.own_prices import OwnPrices, PriceRow, parse_prices
-from core.config.time_of_day import DueTime
+from core.config.time_of_day import TimeOfDay
 from core.config.toml_reader import Mistake, Section, load, with_lines
 from core.requests.cache_control import CachePolicy
-from core.requests.models import EXTENDED_OUTPUT_BETA, max_tokens_ceiling
+from core.requests.models import EXTENDED_OUTPUT_BETA, max_tokens_limit
 from state.model.records import OnFailure
 
 # How often in a month of the mission: 30 days, 4 weeks, 120 times six hours.
@@ -63,7 +63,7 @@ class Job(Struct, frozen=True, kw_only=True):
     tokens_out: int | None
     # Hours after the submission at which the results are needed; or the local time of day.
     deadline_h: int | None
-    deadline_at: DueTime | None
+    deadline_at: TimeOfDay | None
     on_failure: OnFailure
     cache: CachePolicy
     betas: tuple[str, ...]
@@ -109,7 +109,7 @@ class Catalogue(Struct, frozen=True, kw_only=True):
 
     jobs: Mapping[str, Job] = field(default_factory=dict[str, Job])
     workloads: Mapping[str, Workload] = field(default_factory=dict[str, Workload])
-    never_batch: NeverBatch = field(default_factory=NeverBatch)
+    denylist: Denylist = field(default_factory=Denylist)
     prices: OwnPrices = field(default_factory=dict[str, tuple[PriceRow, ...]])
     budgets: Budgets = field(default_factory=Budgets)
     alerts: Rules = field(default_factory=Rules)
@@ -137,10 +137,10 @@ def parse(text: str) -> Catalogue:
     root = Section(document, (), mistakes)
     for name in _ELSEWHERE:
         root.table(name)
-    never = NeverBatch(_never_batch(root.table("never_batch")))
+    denylist = Denylist(_denylist(root.table("never_batch")))
     workloads = {name: _workload(name, table) for name, table in root.table("workloads").tables()}
     jobs = {
-        name: _job(name, table, workloads, never) for name, table in root.table("jobs").tables()
+        name: _job(name, table, workloads, denylist) for name, table in root.table("jobs").tables()
     }
     prices = parse_prices(root.table("prices"))
     budgets = parse_budgets(root.table("budgets"))
@@ -151,7 +151,7 @@ def parse(text: str) -> Catalogue:
     return Catalogue(
         jobs=jobs,
         workloads=workloads,
-        never_batch=never,
+        denylist=denylist,
         prices=prices,
         budgets=budgets,
         alerts=alerts,
@@ -161,7 +161,7 @@ def parse(text: str) -> Catalogue:
     )
 
 
-def _never_batch(table: Section) -> dict[str, str]:
+def _denylist(table: Section) -> dict[str, str]:
     return {name: reason for name in table.values if (reason := table.text(name))}
 
 
@@ -188,7 +188,7 @@ def _rounded(table: Section) -> dict[str, Decimal]:
     return found
 
 
-def _job(name: str, table: Section, workloads: Mapping[str, Workload], never: NeverBatch) -> Job:
+def _job(name: str, table: Section, workloads: Mapping[str, Workload], denylist: Denylist) -> Job:
     tier = table.text("workload")
     if tier not in workloads:
         known = ", ".join(workloads) or "none yet"
@@ -213,12 +213,12 @@ def _job(name: str, table: Section, workloads: Mapping[str, Workload], never: Ne
         replay_tries=table.whole("replay_tries", least=1, most=10) or 2,
         note=table.text("note"),
     )
-    _check_job(job, table, never)
+    _check_job(job, table, denylist)
     table.finish()
     return job
 
 
-def _deadline_at(table: Section) -> DueTime | None:
+def _deadline_at(table: Section) -> TimeOfDay | None:
     text = table.text("deadline_at")
     found = time_of_day.parse(text) if text else None
     if text and found is None:
@@ -228,16 +228,16 @@ def _deadline_at(table: Section) -> DueTime | None:
     return found
 
 
-def _check_job(job: Job, table: Section, never: NeverBatch) -> None:
+def _check_job(job: Job, table: Section, denylist: Denylist) -> None:
     if "schedule" not in table.values:
         table.wrong("schedule", f"is missing; one of {', '.join(RUNS_A_MONTH)}.")
     if ("tokens_in" in table.values) != ("tokens_out" in table.values):
         table.wrong("tokens_in", "tokens_in and tokens_out go together.")
-    ceiling = max_tokens_ceiling(job.model, job.betas)
+    ceiling = max_tokens_limit(job.model, job.betas)
     if job.max_tokens is not None and ceiling is not None and job.max_tokens > ceiling:
         hint = "" if EXTENDED_OUTPUT_BETA in job.betas else f'; betas = ["{EXTENDED_OUTPUT_BETA}"]'
         table.wrong("max_tokens", f"is over {job.model}'s limit of {ceiling:,}{hint}.")
-    refused = never.reason_for([job.name])
+    refused = denylist.reason_for([job.name])
     if refused:
         table.wrong("schedule", f"{job.name} is never batched: {refused[1]}.")
 

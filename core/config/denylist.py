@@ -29,7 +29,7 @@ _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}(-.*)?$")
 _APART = re.compile(r"[\s_-]+")
 
 
-class NeverBatch(Struct, frozen=True):
+class Denylist(Struct, frozen=True):
     """The built-in names, and those that titan.toml adds, each with its reason."""
 
     added: dict[str, str] = field(default_factory=dict[str, str])
@@ -44,7 +44,7 @@ class NeverBatch(Struct, frozen=True):
         Letter case, and whether words are joined by dashes, spaces or underscores, does not
         matter; a date at the end of a name is left out.
 
-        >>> NeverBatch().reason_for(["bridge/CMD/restart"])
+        >>> Denylist().reason_for(["bridge/CMD/restart"])
         ('bridge/CMD/restart', 'somebody waits for the answer')
         """
         listed = {_plain(name): reason for name, reason in self.reasons().items()}

@@ -8,7 +8,7 @@ from msgspec import Struct
 _TEXT = re.compile(r"(tomorrow )?([01]\d|2[0-3]):([0-5]\d)")
 
 
-class DueTime(Struct, frozen=True):
+class TimeOfDay(Struct, frozen=True):
     """`07:00` is the next one from now, `tomorrow 07:00` that of the next local day."""
 
     at: time
@@ -27,14 +27,14 @@ class DueTime(Struct, frozen=True):
         return moment if moment > now else _moment(datetime.combine(today + timedelta(1), self.at))
 
 
-def parse(text: str) -> DueTime | None:
+def parse(text: str) -> TimeOfDay | None:
     """`HH:MM` or `tomorrow HH:MM`; None for any other text.
 
     >>> str(parse("tomorrow 07:00"))
     'tomorrow 07:00'
     """
     found = _TEXT.fullmatch(text)
-    return DueTime(time(int(found[2]), int(found[3])), bool(found[1])) if found else None
+    return TimeOfDay(time(int(found[2]), int(found[3])), bool(found[1])) if found else None
 
 
 def _moment(local: datetime) -> datetime:

@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from core.config.catalogue import Catalogue
 from core.errors import PayloadError
-from core.intake.options import Order, Terms, settle
-from core.intake.warnings import Seen, cautions
+from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
+from core.intake.warnings import RequestStats, warnings_for
 from core.money.estimate import Estimate
 from core.money.pricing import dollars
-from core.requests.batch_splitter import Cutter
+from core.requests.batch_splitter import BatchSplitter
 from core.requests.payload import Limits, to_line
 
 # Thinking counts against max_tokens; with less than this little is left for the answer.
@@ -33,16 +33,16 @@ _UNPRICED = "No price is known for {}: the estimate leaves it out."
 class Plan(Struct, frozen=True, kw_only=True):
     """The plan of one submission. The estimate is an upper one."""
 
-    terms: Terms
+    options: ResolvedOptions
     batches: int
     bytes: int
     estimate: Estimate
-    caveats: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def plan(
     requests: Iterable[object],
-    order: Order,
+    options: SubmitOptions,
     *,
     rules: Catalogue,
     limits: Limits,
@@ -54,42 +54,46 @@ def plan(
     `usual` tells how long a workflow's batches take, None without a history.
     """
     now = estimate.at
-    terms, requests = settle(order, requests, rules, now=now)
-    cutter, looked = Cutter(limits), Seen()
+    resolved, requests = resolve_options(options, requests, rules, now=now)
+    splitter, stats = BatchSplitter(limits), RequestStats()
     seen = set[str]()
     has_cache, squeezed = False, 0
     for position, request in enumerate(requests, 1):
         line = to_line(
             request,
             position=position,
-            model=terms.model,
-            betas=terms.betas,
+            model=resolved.model,
+            betas=resolved.betas,
             limits=limits,
-            cache=terms.cache,
+            cache=resolved.cache,
         )
         if line.custom_id in seen:
             raise PayloadError(f"custom_id {line.custom_id!r} comes twice, again as {position}.")
         seen.add(line.custom_id)
-        looked.add(line)
-        cutter.place(line)
+        stats.add(line)
+        splitter.place(line)
         estimate.add(line)
         has_cache = has_cache or b'"cache_control"' in line.body
         squeezed += _is_squeezed(line.body)
     if not seen:
         raise PayloadError("There is nothing to submit: the list of requests is empty.")
     return Plan(
-        terms=terms,
-        batches=cutter.batches,
-        bytes=cutter.bytes,
+        options=resolved,
+        batches=splitter.batches,
+        bytes=splitter.bytes,
         estimate=estimate,
-        caveats=(
-            *_caveats(looked, estimate, has_cache=has_cache, squeezed=squeezed),
-            *cautions(looked, terms, now=now, usual=usual(terms.workflow), priced=rules.prices),
+        warnings=(
+            *_plan_warnings(stats, estimate, has_cache=has_cache, squeezed=squeezed),
+            *warnings_for(
+                stats, resolved, now=now, usual=usual(resolved.workflow), priced=rules.prices
+            ),
         ),
     )
 
 
-def _caveats(looked: Seen, estimate: Estimate, *, has_cache: bool, squeezed: int) -> Iterable[str]:
+def _plan_warnings(
+    stats: RequestStats, estimate: Estimate, *, has_cache: bool, squeezed: int
+) -> Iterable[str]:
     yield RETENTION
     if has_cache:
         yield _CACHE
@@ -98,7 +102,7 @@ def _caveats(looked: Seen, estimate: Estimate, *, has_cache: bool, squeezed: int
             f"{squeezed:,} of the requests think with a max_tokens under {_SMALL_WITH_THINKING:,},"
             " or one that the thinking may use up: the answer may be cut, and it is paid."
         )
-    if looked.batch_only:
+    if stats.batch_only:
         yield _LONG
     if estimate.unpriced:
         yield _UNPRICED.format(", ".join(sorted(estimate.unpriced)))
@@ -124,12 +128,12 @@ def as_json(found: Plan) -> dict[str, Any]:
     """For a program; `upper_estimate` says what the figures are."""
     estimate = found.estimate
     return {
-        "tag": found.terms.tag,
-        "workflow": found.terms.workflow,
-        "job": found.terms.job,
-        "model": found.terms.model,
-        "deadline_ts": found.terms.deadline_ts,
-        "on_failure": found.terms.on_failure.value,
+        "tag": found.options.tag,
+        "workflow": found.options.workflow,
+        "job": found.options.job,
+        "model": found.options.model,
+        "deadline_ts": found.options.deadline_ts,
+        "on_failure": found.options.on_failure.value,
         "request_count": estimate.requests,
         "batches": found.batches,
         "bytes": found.bytes,
@@ -139,5 +143,7 @@ def as_json(found: Plan) -> dict[str, Any]:
         "sync_usd": float(dollars(estimate.sync_nano)),
         "upper_estimate": True,
         "unpriced": sorted(estimate.unpriced),
-        "caveats": list(found.caveats),
+        "warnings": list(found.warnings),
+        # The old name, kept for one release.
+        "caveats": list(found.warnings),
     }

@@ -15,13 +15,13 @@ from core.clock import Clock
 from core.config import titan_file
 from core.config.catalogue import Catalogue
 from core.errors import OverBudget, PayloadError, SettingsError
-from core.intake.options import Order, Terms, refuse_unreadable, settle
-from core.intake.submit import admit, begin_estimate, book
+from core.intake.options import ResolvedOptions, SubmitOptions, check_configuration, resolve_options
+from core.intake.submit import begin_estimate, check_budgets, reserve
 from core.money.budgets import check
 from core.money.estimate import Estimate
 from core.money.pricing import PriceBook
-from core.requests.models import EXTENDED_OUTPUT_BETA, takes_a_batch
-from core.requests.payload import Limits, Line, reread, to_line
+from core.requests.models import EXTENDED_OUTPUT_BETA, needs_batch
+from core.requests.payload import Limits, Line, parse_line, to_line
 from state.batches import submissions, sync_runs
 from state.files import fallback_file
 from state.files.fallback_file import Header, RescueFile
@@ -57,7 +57,7 @@ class Rescued(Struct, frozen=True, kw_only=True):
 def keep(
     folder: Folder,
     requests: Iterable[object],
-    order: Order,
+    options: SubmitOptions,
     *,
     clock: Clock,
     actor: str,
@@ -69,12 +69,12 @@ def keep(
     """
     # Where the folder is broken no file in it can be read; the pass that takes this in can.
     rules, now = replace(titan_file.read(folder), mistakes=()), clock.now()
-    terms, requests = settle(order, requests, rules, now=now)
-    lines = list(_checked(requests, terms))
+    resolved, requests = resolve_options(options, requests, rules, now=now)
+    lines = list(_checked(requests, resolved))
     if not lines:
         raise PayloadError("There is nothing to submit: the list of requests is empty.") from error
-    _refuse_what_never_fits(rules, terms, lines, Estimate.begin(PriceBook(rules.prices), now))
-    header = _header(lines, terms, to_text(now), actor, str(error))
+    _refuse_what_never_fits(rules, resolved, lines, Estimate.begin(PriceBook(rules.prices), now))
+    header = _header(lines, resolved, to_text(now), actor, str(error))
     for place in fallback_file.places(folder):
         try:
             file, is_new = fallback_file.write(place, header, (line.body for line in lines))
@@ -104,7 +104,7 @@ def answer(file: RescueFile, api: BatchApi, clock: Clock) -> str | None:
         def asked() -> Iterator[tuple[str, bytes]]:
             nonlocal left
             for custom_id, line in file.requests():
-                if takes_a_batch(reread(line, betas=betas).betas):
+                if needs_batch(parse_line(line, betas=betas).betas):
                     left += 1
                 elif custom_id not in known:
                     yield custom_id, line
@@ -152,8 +152,8 @@ def _take_in(context: Context, file: RescueFile, rules: Catalogue) -> int:
                 new,
                 counts,
                 place=lambda batch_key: _place(context, file, batch_key),
-                admit=lambda: _admit(context, rules, new, estimate),
-                book=lambda taken: book(context, taken, estimate),
+                check_budgets=lambda: _check_budgets(context, rules, new, estimate),
+                reserve=lambda taken: reserve(context, taken, estimate),
                 unwritten=unwritten,
             )
         except Exception:
@@ -166,12 +166,12 @@ def _take_in(context: Context, file: RescueFile, rules: Catalogue) -> int:
     return unwritten
 
 
-def _admit(
+def _check_budgets(
     context: Context, rules: Catalogue, new: NewSubmission, estimate: Estimate | None
 ) -> None:
     """Raises where a budget, or a mistake that may hide one, keeps it from being sent."""
-    refuse_unreadable(rules)
-    admit(context, rules, new, estimate)
+    check_configuration(rules)
+    check_budgets(context, rules, new, estimate)
 
 
 def _spool(
@@ -187,7 +187,7 @@ def _spooled(
     file: RescueFile, betas: tuple[str, ...], spool: SpoolWriter, estimate: Estimate | None
 ) -> Iterator[SpooledRequest]:
     for custom_id, body in file.requests():
-        line = reread(body, betas=betas)
+        line = parse_line(body, betas=betas)
         if estimate is not None:
             estimate.add(line)
         yield SpooledRequest(
@@ -250,16 +250,16 @@ def _new_submission(file: RescueFile, header: Header, spool_file: str) -> NewSub
     )
 
 
-def _checked(requests: Iterable[object], terms: Terms) -> Iterator[Line]:
+def _checked(requests: Iterable[object], resolved: ResolvedOptions) -> Iterator[Line]:
     seen: set[str] = set()
     for position, request in enumerate(requests, 1):
         line = to_line(
             request,
             position=position,
-            model=terms.model,
-            betas=terms.betas,
+            model=resolved.model,
+            betas=resolved.betas,
             limits=Limits(),
-            cache=terms.cache,
+            cache=resolved.cache,
         )
         if line.custom_id in seen:
             raise PayloadError(f"custom_id {line.custom_id!r} comes twice.")
@@ -268,27 +268,29 @@ def _checked(requests: Iterable[object], terms: Terms) -> Iterator[Line]:
 
 
 def _refuse_what_never_fits(
-    rules: Catalogue, terms: Terms, lines: Iterable[Line], estimate: Estimate
+    rules: Catalogue, resolved: ResolvedOptions, lines: Iterable[Line], estimate: Estimate
 ) -> None:
     """Raises OverBudget for what no budget would take, whatever is spent of it already."""
     for line in lines:
         estimate.add(line)
-    limits = rules.budgets.limits_of(day="", workflow=terms.workflow, tag=terms.tag)
+    limits = rules.budgets.limits_of(day="", workflow=resolved.workflow, tag=resolved.tag)
     check(limits, estimate, lambda _scope: 0)
 
 
-def _header(lines: list[Line], terms: Terms, now: str, actor: str, error: str) -> Header:
+def _header(
+    lines: list[Line], resolved: ResolvedOptions, now: str, actor: str, error: str
+) -> Header:
     return Header(
-        tag=terms.tag,
-        workflow=terms.workflow,
-        model=terms.model,
-        work_date=terms.work_date,
-        on_failure=terms.on_failure.value,
+        tag=resolved.tag,
+        workflow=resolved.workflow,
+        model=resolved.model,
+        work_date=resolved.work_date,
+        on_failure=resolved.on_failure.value,
         created_by=actor,
         created_ts=now,
-        job=terms.job,
-        deadline_ts=terms.deadline_ts,
-        betas=",".join(terms.betas),
+        job=resolved.job,
+        deadline_ts=resolved.deadline_ts,
+        betas=",".join(resolved.betas),
         error=error,
         requests=len(lines),
     )

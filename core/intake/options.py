@@ -9,7 +9,7 @@ from typing import cast
 from msgspec import Struct
 
 from core.config.catalogue import DEFAULT_MODEL, Catalogue, Job
-from core.errors import NeverBatched, PayloadError, SettingsError
+from core.errors import Denylisted, PayloadError, SettingsError
 from core.requests.cache_control import CachePolicy
 from core.requests.payload import check_name, check_tag, workflow_and_date
 from state.model.records import OnFailure
@@ -19,7 +19,7 @@ from state.model.timestamps import to_text
 _BOUNDS = ("budgets", "never_batch", "prices")
 
 
-class Order(Struct, frozen=True, kw_only=True):
+class SubmitOptions(Struct, frozen=True, kw_only=True):
     """What a job says of its requests; what it leaves out is None, and titan.toml's to say."""
 
     tag: str
@@ -50,7 +50,7 @@ def _is_aware(moment: object) -> bool:
     return isinstance(moment, datetime) and moment.tzinfo is not None
 
 
-class Terms(Struct, frozen=True, kw_only=True):
+class ResolvedOptions(Struct, frozen=True, kw_only=True):
     """What holds for a submission. `job` is the name of the job of titan.toml that was meant."""
 
     tag: str
@@ -69,47 +69,47 @@ class Terms(Struct, frozen=True, kw_only=True):
         return to_text(self.deadline) if self.deadline else None
 
 
-def settle(
-    order: Order, requests: Iterable[object], rules: Catalogue, *, now: datetime
-) -> tuple[Terms, Iterator[object]]:
+def resolve_options(
+    options: SubmitOptions, requests: Iterable[object], rules: Catalogue, *, now: datetime
+) -> tuple[ResolvedOptions, Iterator[object]]:
     """What holds: the call's own words, else those of its job, else the defaults.
 
     The job is the one that the call names, or its workflow; where it names none, the workflow of
     the first custom_id. Returns with it the requests, none of them lost. Raises PayloadError
-    (NeverBatched among them), and SettingsError where titan.toml hides what is allowed.
+    (Denylisted among them), and SettingsError where titan.toml hides what is allowed.
     """
-    order.check()
+    options.check()
     first, requests = _first_id(requests)
-    named, date = workflow_and_date(first, order.tag, to_text(now)[:10])
-    workflow = order.workflow or named
-    refuse_never_batched(rules, (order.job, workflow, first, order.tag))
-    job = _job(order, workflow, rules)
-    refuse_unreadable(rules, job)
-    deadline = order.deadline or (job.deadline_after(now) if job else None)
+    named, date = workflow_and_date(first, options.tag, to_text(now)[:10])
+    workflow = options.workflow or named
+    check_denylist(rules, (options.job, workflow, first, options.tag))
+    job = _job(options, workflow, rules)
+    check_configuration(rules, job)
+    deadline = options.deadline or (job.deadline_after(now) if job else None)
     if deadline is not None and deadline <= now:
         raise PayloadError(f"The deadline {deadline.isoformat()} has passed.")
-    terms = Terms(
-        tag=order.tag,
-        model=order.model or (job.model if job else DEFAULT_MODEL),
+    resolved = ResolvedOptions(
+        tag=options.tag,
+        model=options.model or (job.model if job else DEFAULT_MODEL),
         workflow=workflow,
         work_date=date,
         job=job.name if job else None,
         deadline=deadline,
-        on_failure=order.on_failure or (job.on_failure if job else OnFailure.QUEUE),
-        betas=order.betas if order.betas is not None else (job.betas if job else ()),
-        cache=order.cache or (job.cache if job else CachePolicy.HOUR),
+        on_failure=options.on_failure or (job.on_failure if job else OnFailure.QUEUE),
+        betas=options.betas if options.betas is not None else (job.betas if job else ()),
+        cache=options.cache or (job.cache if job else CachePolicy.HOUR),
     )
-    return terms, requests
+    return resolved, requests
 
 
-def refuse_never_batched(rules: Catalogue, names: Iterable[str | None]) -> None:
-    """Raises NeverBatched, with the reason, where one of the names is on the list."""
-    found = rules.never_batch.reason_for(names)
+def check_denylist(rules: Catalogue, names: Iterable[str | None]) -> None:
+    """Raises Denylisted, with the reason, where one of the names is on the list."""
+    found = rules.denylist.reason_for(names)
     if found:
-        raise NeverBatched(f"{found[0]!r} is never batched: {found[1]}. Call the API directly.")
+        raise Denylisted(f"{found[0]!r} is never batched: {found[1]}. Call the API directly.")
 
 
-def refuse_unreadable(rules: Catalogue, job: Job | None = None) -> None:
+def check_configuration(rules: Catalogue, job: Job | None = None) -> None:
     """Raises SettingsError while a mistake hides what titan.toml allows, or what the job wants."""
     for mistake in rules.mistakes:
         of_the_job = job is not None and mistake.path[:2] == ("jobs", job.name)
@@ -130,12 +130,12 @@ def _has_keys(request: object) -> bool:
     return isinstance(request, Mapping)
 
 
-def _job(order: Order, workflow: str, rules: Catalogue) -> Job | None:
-    if order.job is None:
+def _job(options: SubmitOptions, workflow: str, rules: Catalogue) -> Job | None:
+    if options.job is None:
         return rules.job_named([workflow])
-    job = rules.job_named([order.job])
+    job = rules.job_named([options.job])
     if job is None:
-        near = get_close_matches(order.job, rules.jobs, n=1)
+        near = get_close_matches(options.job, rules.jobs, n=1)
         hint = f"Did you mean {near[0]}?" if near else "`titan-console jobs` lists them."
-        raise PayloadError(f"There is no job {order.job!r} in titan.toml. {hint}")
+        raise PayloadError(f"There is no job {options.job!r} in titan.toml. {hint}")
     return job

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from msgspec import Struct, field
 
 from core.batches.create_policy import guard_before_the_end
-from core.intake.options import Terms
+from core.intake.options import ResolvedOptions
 from core.requests import models
 from core.requests.payload import Line
 from state.model.timestamps import to_text
 
 
-class Seen(Struct, kw_only=True):
+class RequestStats(Struct, kw_only=True):
     """What is remembered of the requests as they go by."""
 
     requests: int = 0
@@ -23,12 +23,12 @@ class Seen(Struct, kw_only=True):
         """One more request."""
         self.requests += 1
         self.models.add(line.model)
-        self.batch_only += models.takes_a_batch(line.betas)
+        self.batch_only += models.needs_batch(line.betas)
 
 
-def cautions(
-    seen: Seen,
-    terms: Terms,
+def warnings_for(
+    stats: RequestStats,
+    resolved: ResolvedOptions,
     *,
     now: datetime,
     usual: timedelta | None,
@@ -40,27 +40,27 @@ def cautions(
     `priced` are models that titan.toml has a price for.
     """
     return (
-        *models.unknown(seen.models, priced),
-        *_on_the_deadline(seen, terms, now=now, usual=usual),
+        *models.unknown(stats.models, priced),
+        *_on_the_deadline(stats, resolved, now=now, usual=usual),
     )
 
 
 def _on_the_deadline(
-    seen: Seen, terms: Terms, *, now: datetime, usual: timedelta | None
+    stats: RequestStats, resolved: ResolvedOptions, *, now: datetime, usual: timedelta | None
 ) -> Iterator[str]:
-    if terms.deadline is None:
+    if resolved.deadline is None:
         return
-    guard = guard_before_the_end(now, deadline=terms.deadline, usual=usual)
+    guard = guard_before_the_end(now, deadline=resolved.deadline, usual=usual)
     if guard is not None:
         when = "at the next pass" if guard <= now else f"at {to_text(guard)}"
         yield (
-            f"The deadline {to_text(terms.deadline)} is too close for a batch"
-            f" ({_why(terms.workflow, usual)}): what is missing {when} runs synchronously,"
+            f"The deadline {to_text(resolved.deadline)} is too close for a batch"
+            f" ({_why(resolved.workflow, usual)}): what is missing {when} runs synchronously,"
             " at the full price."
         )
-    if seen.batch_only:
+    if stats.batch_only:
         yield (
-            f"{seen.batch_only:,} of the requests ask for more tokens than a synchronous call may:"
+            f"{stats.batch_only:,} of the requests ask for more tokens than a synchronous call may:"
             " only their batch answers them, whatever the deadline."
         )
 

@@ -12,10 +12,10 @@ from core.money.pricing import dollars_text
 from state.batches.budget_reservations import Scope
 
 
-def check(limits: Iterable[Limit], estimate: Estimate, committed: Callable[[Scope], int]) -> None:
+def check(limits: Iterable[Limit], estimate: Estimate, reserved: Callable[[Scope], int]) -> None:
     """Raises OverBudget, with the numbers, where the estimate does not fit any more.
 
-    `committed` tells what is spent or booked of a limit's scope, in nano-dollars.
+    `reserved(scope)` is what is spent or reserved of a limit's scope, in nano-dollars.
     """
     for limit in limits:
         if estimate.unpriced:
@@ -23,10 +23,10 @@ def check(limits: Iterable[Limit], estimate: Estimate, committed: Callable[[Scop
                 f"The budget {limit.words} cannot be kept: {', '.join(sorted(estimate.unpriced))}"
                 " has no price; add it to [prices] in titan.toml. Nothing was sent."
             )
-        taken = committed(limit.scope)
+        taken = reserved(limit.scope)
         if taken + estimate.batch_nano > limit.nano:
             raise OverBudget(
-                f"Over the budget {limit.words}: {dollars_text(taken)} is spent or booked,"
+                f"Over the budget {limit.words}: {dollars_text(taken)} is spent or reserved,"
                 f" this may add {dollars_text(estimate.batch_nano)},"
                 f" and the limit is {dollars_text(limit.nano)}. Nothing was sent."
             )

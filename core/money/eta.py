@@ -1,7 +1,7 @@
-"""When a batch will end, by its own workflow's history: pure arithmetic on how long others took.
+"""Estimates when a batch will end, from how long earlier batches of its workflow took. Pure.
 
-The API tells no progress before a batch has ended. What can be told is what became of earlier
-batches that had run for as long as this one has.
+The API reports no progress before a batch has ended, so the estimate compares this batch with the
+earlier ones that were still running at its age.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,102 +15,103 @@ from core.money.kpis import percentile
 from state.model.records import Batch, BatchStatus, Kind
 from state.model.timestamps import from_text, to_text
 
-# With fewer earlier batches there is no history to speak of.
+# With fewer earlier batches no estimate is made.
 ENOUGH = 5
-_SOME, _HIGH = 0.05, 0.30
+_MEDIUM, _HIGH = 0.05, 0.30
 
 
 class Risk(StrEnum):
-    """How likely a batch is not to have ended when the guard of its deadline fires.
+    """How likely a batch is still open at its deadline guard (two hours before the deadline).
 
-    `PAST`: that time has come. `UNKNOWN`: there is too little history. `NONE`: no deadline.
+    `PAST`: the guard's time has passed. `UNKNOWN`: too little history. `NONE`: no deadline.
     """
 
     PAST = "past"
     HIGH = "high"
-    SOME = "some"
+    MEDIUM = "medium"
     UNKNOWN = "unknown"
     LOW = "low"
     NONE = "none"
 
 
 class Stage(StrEnum):
-    """What an estimate counts from."""
+    """What the estimate counts from: acceptance, now (not sent yet), or nothing (ending)."""
 
     RUNNING = "running"
     NOT_SENT = "not_sent"
     ENDING = "ending"
 
 
-class Outlook(Struct, frozen=True, kw_only=True):
-    """When a batch will end, and the odds of its deadline.
+class Eta(Struct, frozen=True, kw_only=True):
+    """When a batch will end, and how likely it misses its deadline guard.
 
-    `low` and `high` are the 50th and 95th percentile of those among the `known` earlier batches
-    that took longer than this one's age, `like_it` of them; None without any. `miss` is the share
-    of `like_it` that would have come after the guard of the deadline, `late` of them.
+    Of the `known` earlier batches of the workflow, `comparable` took longer than this one has run
+    so far; `p50` and `p95` are their 50th and 95th percentile, None without any. `late` of them
+    would end after the guard; `late_probability` is that share, None without a deadline.
     """
 
     stage: Stage
     known: int
-    like_it: int = 0
-    low: datetime | None = None
-    high: datetime | None = None
+    comparable: int = 0
+    p50: datetime | None = None
+    p95: datetime | None = None
     late: int = 0
-    miss: float | None = None
+    late_probability: float | None = None
     risk: Risk = Risk.NONE
 
     @property
-    def is_longest(self) -> bool:
-        """Whether it has run for longer than every earlier one."""
-        return self.stage == Stage.RUNNING and self.known >= ENOUGH and not self.like_it
+    def exceeds_history(self) -> bool:
+        """Whether it has run longer than every earlier batch."""
+        return self.stage == Stage.RUNNING and self.known >= ENOUGH and not self.comparable
 
 
-def outlook(batch: Batch, history: Sequence[float], now: datetime) -> Outlook:
-    """The estimate for an open batch; `history` is seconds from acceptance to end, in any order."""
+def estimate_eta(batch: Batch, history: Sequence[float], now: datetime) -> Eta:
+    """Estimate an open batch. `history`: seconds from acceptance to end, in any order."""
     stage = _stage(batch)
     guard = from_text(batch.deadline_ts) - GUARD if batch.deadline_ts else None
     if stage == Stage.ENDING:
-        return Outlook(stage=stage, known=len(history), risk=_without_odds(guard, now, Risk.LOW))
+        return Eta(stage=stage, known=len(history), risk=_default_risk(guard, now, Risk.LOW))
     if len(history) < ENOUGH:
-        return Outlook(
-            stage=stage, known=len(history), risk=_without_odds(guard, now, Risk.UNKNOWN)
-        )
+        return Eta(stage=stage, known=len(history), risk=_default_risk(guard, now, Risk.UNKNOWN))
     began = from_text(batch.accepted_ts) if stage == Stage.RUNNING and batch.accepted_ts else now
     age = max(0.0, (now - began).total_seconds())
     longer = [seconds for seconds in history if seconds > age or not age]
     late = sum(began + timedelta(seconds=s) > guard for s in longer) if guard else 0
-    miss = None if guard is None else (late / len(longer) if longer else 1.0)
-    return Outlook(
+    late_probability = None if guard is None else (late / len(longer) if longer else 1.0)
+    return Eta(
         stage=stage,
         known=len(history),
-        like_it=len(longer),
-        low=_at(began, longer, 50),
-        high=_at(began, longer, 95),
+        comparable=len(longer),
+        p50=_at(began, longer, 50),
+        p95=_at(began, longer, 95),
         late=late,
-        miss=miss,
-        risk=_risk(guard, now, miss),
+        late_probability=late_probability,
+        risk=_risk(guard, now, late_probability),
     )
 
 
-def by_risk(batch: Batch, found: Outlook) -> tuple[int, float, str]:
-    """A sort key: the batches that need a look first."""
+def by_risk(batch: Batch, found: Eta) -> tuple[int, float, str]:
+    """Sort key: the highest risk first, then the nearest deadline."""
     return (
         list(Risk).index(found.risk),
-        -(found.miss or 0.0),
+        -(found.late_probability or 0.0),
         batch.deadline_ts or batch.expires_ts or "~",
     )
 
 
-def as_json(found: Outlook) -> Mapping[str, object]:
-    """The estimate as `status --json` has it."""
+def as_json(found: Eta) -> Mapping[str, object]:
+    """As in `status --json`; `like_it` and `miss_chance` are old names, kept for one release."""
+    late = None if found.late_probability is None else round(found.late_probability, 4)
     return {
         "stage": found.stage.value,
-        "p50_ts": to_text(found.low) if found.low else None,
-        "p95_ts": to_text(found.high) if found.high else None,
+        "p50_ts": to_text(found.p50) if found.p50 else None,
+        "p95_ts": to_text(found.p95) if found.p95 else None,
         "history": found.known,
-        "like_it": found.like_it,
+        "comparable": found.comparable,
+        "like_it": found.comparable,
         "risk": found.risk.value,
-        "miss_chance": None if found.miss is None else round(found.miss, 4),
+        "late_probability": late,
+        "miss_chance": late,
     }
 
 
@@ -127,17 +128,17 @@ def _at(began: datetime, seconds: Sequence[float], percent: int) -> datetime | N
     return None if found is None else began + timedelta(seconds=found)
 
 
-def _without_odds(guard: datetime | None, now: datetime, otherwise: Risk) -> Risk:
+def _default_risk(guard: datetime | None, now: datetime, otherwise: Risk) -> Risk:
     if guard is None:
         return Risk.NONE
     return Risk.PAST if guard <= now else otherwise
 
 
-def _risk(guard: datetime | None, now: datetime, miss: float | None) -> Risk:
-    if guard is None or miss is None:
+def _risk(guard: datetime | None, now: datetime, late_probability: float | None) -> Risk:
+    if guard is None or late_probability is None:
         return Risk.NONE
     if guard <= now:
         return Risk.PAST
-    if miss >= _HIGH:
+    if late_probability >= _HIGH:
         return Risk.HIGH
-    return Risk.SOME if miss >= _SOME else Risk.LOW
+    return Risk.MEDIUM if late_probability >= _MEDIUM else Risk.LOW

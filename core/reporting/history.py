@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 from typing import TypeVar
 
-from core.money.eta import Outlook, outlook
+from core.money.eta import Eta, estimate_eta
 from core.money.forecast import Measured
 from core.money.kpis import Facts
 from state.db.reader import Source
@@ -36,10 +36,10 @@ def measured(source: Source, *, since_day: str) -> dict[str, Measured]:
     }
 
 
-def outlooks(source: Source, batches: Sequence[Batch], now: datetime) -> Mapping[str, Outlook]:
+def etas(source: Source, batches: Sequence[Batch], now: datetime) -> Mapping[str, Eta]:
     """When each of these open batches will end, by its key."""
     known = deadlines.turnarounds_of(source, {batch.workflow for batch in batches})
-    return {batch.key: outlook(batch, known[batch.workflow], now) for batch in batches}
+    return {batch.key: estimate_eta(batch, known[batch.workflow], now) for batch in batches}
 
 
 class History:

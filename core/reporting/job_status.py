@@ -66,7 +66,7 @@ def read(source: Source, folder: Folder, now: datetime) -> JobBoard:
     return JobBoard(
         has_file=titan_file.path_of(folder).exists(),
         lines=[_line(catalogue, name, runs.get(name, []), paused, commands, now) for name in names],
-        never=catalogue.never_batch.reasons(),
+        never=catalogue.denylist.reasons(),
         mistakes=catalogue.mistakes,
     )
 

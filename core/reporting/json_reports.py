@@ -6,7 +6,7 @@ from typing import Any
 from core.money import eta
 from core.money.pricing import usd
 from core.reporting.error_groups import ErrorGroup
-from core.reporting.history import outlooks
+from core.reporting.history import etas
 from state.batches import orphans
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.db.reader import Source
@@ -96,7 +96,7 @@ def status(source: Source, *, now_ts: str) -> Report:
 
 def _open(source: Source, now: datetime) -> list[Report]:
     batches = views.open_batches(source)
-    found = outlooks(source, batches, now)
+    found = etas(source, batches, now)
     return [{**batch(row), "eta": eta.as_json(found[row.key])} for row in batches]
 
 

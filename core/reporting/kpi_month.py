@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
-from core.config.denylist import NeverBatch
+from core.config.denylist import Denylist
 from core.money.kpis import MONTH_DAYS, Kpi, kpis
 from core.reporting.history import History
 from state.db.reader import Source
@@ -24,7 +24,7 @@ class KpiMonth(Struct, frozen=True, kw_only=True):
     turnarounds_s: Sequence[float]
 
 
-def read(source: Source, never: NeverBatch, today: date, *, days: int = MONTH_DAYS) -> KpiMonth:
+def read(source: Source, never: Denylist, today: date, *, days: int = MONTH_DAYS) -> KpiMonth:
     """The figures of that many UTC days, today's among them."""
     first = today - timedelta(days=days - 1)
     history = History(

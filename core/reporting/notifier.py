@@ -90,7 +90,7 @@ def _stopped(context: Context) -> list[StoppedReplay]:
 
 
 def _kpis(context: Context) -> tuple[Kpi, ...]:
-    never = titan_file.read(context.folder).never_batch
+    never = titan_file.read(context.folder).denylist
     history = History(
         context.ledger,
         since_day=_month_ago(context),

@@ -15,7 +15,7 @@ class _Filling(Struct):
     size: int = 0
 
 
-class Cutter:
+class BatchSplitter:
     """Tells of each line, as it comes, which batch it goes into; the first is 0.
 
     A batch has one set of beta headers, so lines of different betas never share one.

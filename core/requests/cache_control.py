@@ -24,17 +24,17 @@ class CachePolicy(StrEnum):
     UPGRADE = "upgrade"
 
 
-def settled(body: bytes, policy: CachePolicy, named: str) -> bytes:
+def apply_policy(body: bytes, policy: CachePolicy, named: str) -> bytes:
     """The params as they are sent. Raises PayloadError for a mark that the policy does not take."""
     if _MARK not in body:
         return body
     # What goes out is looked at: in JSON a tuple or a record is like any list or object.
     params: object = msgspec.json.decode(body)
-    upgraded = [_settle(mark, policy, named) for mark in _marks(params)]
+    upgraded = [_upgrade(mark, policy, named) for mark in _marks(params)]
     return msgspec.json.encode(params) if any(upgraded) else body
 
 
-def _settle(mark: object, policy: CachePolicy, named: str) -> bool:
+def _upgrade(mark: object, policy: CachePolicy, named: str) -> bool:
     """Whether the mark was changed into one of an hour."""
     if policy == CachePolicy.NONE:
         raise PayloadError(

@@ -26,7 +26,7 @@ _NEAR = 0.75
 
 # A submission has many requests, of few models.
 @lru_cache
-def max_tokens_ceiling(model: str, betas: tuple[str, ...]) -> int | None:
+def max_tokens_limit(model: str, betas: tuple[str, ...]) -> int | None:
     """The most tokens that the model may be asked for, None where that is not known."""
     if EXTENDED_OUTPUT_BETA in betas and model.startswith(_EXTENDED_MODELS):
         return _EXTENDED_OUTPUT
@@ -42,12 +42,12 @@ def betas_for(model: str, max_tokens: int, betas: tuple[str, ...]) -> tuple[str,
     if not model.startswith(_EXTENDED_MODELS):
         return betas
     others = tuple(beta for beta in betas if beta != EXTENDED_OUTPUT_BETA)
-    ceiling = max_tokens_ceiling(model, ())
+    ceiling = max_tokens_limit(model, ())
     needs_more = ceiling is not None and max_tokens > ceiling
     return (*others, EXTENDED_OUTPUT_BETA) if needs_more else others
 
 
-def takes_a_batch(betas: tuple[str, ...]) -> bool:
+def needs_batch(betas: tuple[str, ...]) -> bool:
     """Whether only a batch can answer it: the API gives the long output nowhere else."""
     return EXTENDED_OUTPUT_BETA in betas
 

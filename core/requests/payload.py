@@ -12,7 +12,7 @@ from msgspec import Struct
 from core.errors import PayloadError
 from core.requests import cache_control
 from core.requests.cache_control import CachePolicy
-from core.requests.models import EXTENDED_OUTPUT_BETA, betas_for, max_tokens_ceiling
+from core.requests.models import EXTENDED_OUTPUT_BETA, betas_for, max_tokens_limit
 from core.requests.wire_id import LIMIT as CUSTOM_ID_LIMIT
 
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -102,7 +102,7 @@ def to_line(
     params = _params(fields, named)
     params.setdefault("model", model)
     asked, most = _check_params(params, named)
-    body = cache_control.settled(_encoded(params, named), cache, named)
+    body = cache_control.apply_policy(_encoded(params, named), cache, named)
     line = b'{"custom_id":"%b","params":%b}' % (custom_id.encode(), body)
     if len(line) + _MOST_AROUND > limits.max_bytes:
         raise PayloadError(
@@ -130,7 +130,7 @@ class _Body(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Body)
 
 
-def reread(body: bytes, *, betas: tuple[str, ...]) -> Line:
+def parse_line(body: bytes, *, betas: tuple[str, ...]) -> Line:
     """A line that `to_line` made, read back from the disk; `betas` are those of the call."""
     found = _decoder.decode(body)
     return Line(
@@ -218,7 +218,7 @@ def _max_tokens(value: object, model: str, named: str) -> int:
         raise PayloadError(
             f"{named}: max_tokens must be a whole number from 1 on, not {value!r:.40}."
         )
-    ceiling = max_tokens_ceiling(model, (EXTENDED_OUTPUT_BETA,))
+    ceiling = max_tokens_limit(model, (EXTENDED_OUTPUT_BETA,))
     if ceiling is not None and value > ceiling:
         raise PayloadError(f"{named}: max_tokens {value:,} is over {model}'s limit of {ceiling:,}.")
     return value

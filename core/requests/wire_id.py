@@ -11,7 +11,7 @@ LIMIT = 64
 _DIGEST_LENGTH = 16
 
 
-def longest_plain(nonce: str) -> int:
+def max_unshortened_length(nonce: str) -> int:
     """The length up to which a custom_id goes over the wire whole."""
     return LIMIT - len(nonce) - 1
 
@@ -22,10 +22,10 @@ def to_wire(custom_id: str, nonce: str) -> str:
     >>> to_wire("feed-classify-2026-05-02-007", "k3x9q2ab")
     'feed-classify-2026-05-02-007-k3x9q2ab'
     """
-    if len(custom_id) <= longest_plain(nonce):
+    if len(custom_id) <= max_unshortened_length(nonce):
         return f"{custom_id}-{nonce}"
     digest = hashlib.sha256(custom_id.encode()).hexdigest()[:_DIGEST_LENGTH]
-    return f"{custom_id[: longest_plain(nonce) - _DIGEST_LENGTH - 1]}-{digest}-{nonce}"
+    return f"{custom_id[: max_unshortened_length(nonce) - _DIGEST_LENGTH - 1]}-{digest}-{nonce}"
 
 
 class FromWire:

@@ -15,8 +15,8 @@ class Scope(Struct, frozen=True, kw_only=True):
     tag: str | None = None
 
 
-def add(ledger: Ledger, submission: Submission, estimate_nano: int) -> None:
-    """Inside a transaction: book the estimate."""
+def reserve(ledger: Ledger, submission: Submission, estimate_nano: int) -> None:
+    """Inside a transaction: reserve the estimate."""
     ledger.execute(
         "INSERT INTO bookings (submission_id, estimate_nano) VALUES (?, ?)",
         submission.id,
@@ -24,7 +24,7 @@ def add(ledger: Ledger, submission: Submission, estimate_nano: int) -> None:
     )
 
 
-def committed(source: Source, scope: Scope) -> int:
+def reserved(source: Source, scope: Scope) -> int:
     """Nano-dollars: what the finished ones cost; of the rest the estimate, or more if it came."""
     cost = "(SELECT coalesce(sum(b.cost_nano), 0) FROM batches b WHERE b.submission_id = s.id)"
     row = source.rows(

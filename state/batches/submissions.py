@@ -104,22 +104,22 @@ def take_in(
     new: NewSubmission,
     *,
     wire_overhead: int,
-    admit: Callable[[], None] = lambda: None,
-    book: Callable[[Submission], None] = lambda _submission: None,
+    check_budgets: Callable[[], None] = lambda: None,
+    reserve: Callable[[Submission], None] = lambda _submission: None,
 ) -> tuple[Submission, bool]:
     """The staged requests, their batches and attempts, in one transaction.
 
-    `wire_overhead` is how many bytes a request grows by on the wire. `admit` may refuse what is
-    new by raising, and `book` notes what it may cost. Returns the submission, and whether it is
-    new: the same call made again is the same submission.
+    `wire_overhead` is how many bytes a request grows by on the wire. `check_budgets` raises to
+    reject a new submission, and `reserve` records what it may cost. Returns the submission, and
+    whether it is new: the same call made again is the same submission.
     """
     with ledger.transaction("submit") as written:
         known = earlier(ledger, new.tag)
         if known is not None:
             return known, False
-        admit()
+        check_budgets()
         submission = insert(ledger, written, new, status=RequestStatus.LIVE)
-        book(submission)
+        reserve(submission)
         _add_parts(ledger, written, submission, wire_overhead)
     return submission, True
 

@@ -19,24 +19,24 @@ def take_in(
     counts: Counts,
     *,
     place: Callable[[str], None],
-    admit: Callable[[], None],
-    book: Callable[[Submission], None],
+    check_budgets: Callable[[], None],
+    reserve: Callable[[Submission], None],
     unwritten: int = 0,
 ) -> Submission:
     """The staged requests, and a run with those that are staged as answered, in one transaction.
 
     Where the ledger knows the same call already, its answers become attempts of that one.
-    `place` puts the answers where the run with the given key has them. `admit` may refuse what is
-    new and was not answered by raising; `book` notes what a new one may cost. `unwritten` calls at
-    most were paid for without their answers being among these.
+    `place` puts the answers where the run with the given key has them. `check_budgets` raises to
+    reject a new one without answers; `reserve` records what a new one may cost. At most
+    `unwritten` calls were paid for without their answers being among these.
     """
     with ledger.transaction("rescue") as written:
         known = submissions.earlier(ledger, new.tag)
         if known is None and not counts.total():
-            admit()
+            check_budgets()
         submission = known or submissions.insert(ledger, written, new)
         if known is None:
-            book(submission)
+            reserve(submission)
         if counts.total():
             batch = _add_run(ledger, written, submission, f"{new.key}-sync", live=known is None)
             place(batch.key)

@@ -13,7 +13,7 @@ from core.batches import account
 from core.clock import ManualClock
 from core.engine import Engine
 from core.errors import SettingsError
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.model.records import BatchStatus, RequestStatus
 from state.queries import views
 from titan_console.sandbox.api import Sandbox
@@ -109,8 +109,8 @@ def test_results_that_another_workspace_does_not_have_are_not_given_up(two: Benc
 def test_nothing_is_sent_to_another_account_while_batches_run(two: Bench) -> None:
     two.submit(1)
     wrong = _wrong(two)
-    taken = wrong.submit([{**_request(), "custom_id": "b"}], Order(tag="other"))
-    assert "This key is of" in (taken.trouble or "")
+    taken = wrong.submit([{**_request(), "custom_id": "b"}], SubmitOptions(tag="other"))
+    assert "This key is of" in (taken.problem or "")
     assert two.sandbox.billing_log().creates == 1
     rest(two)
     assert two.sandbox.billing_log().creates == 2
@@ -120,7 +120,9 @@ def test_a_new_account_may_be_used_when_nothing_is_open(two: Bench) -> None:
     two.submit(1)
     rest(two)
     wrong = _wrong(two)
-    assert wrong.submit([{**_request(), "custom_id": "b"}], Order(tag="other")).trouble is None
+    assert (
+        wrong.submit([{**_request(), "custom_id": "b"}], SubmitOptions(tag="other")).problem is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from support.life import batches, check_books, requests, rest, results
 from support.terminal import Terminal, a_server
 
 from core.errors import ApiError, InputError
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.reporting import json_reports
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
@@ -141,7 +141,7 @@ def test_an_adoption_that_was_killed_before_its_results_is_finished_by_a_pass(
 def test_ids_that_the_tag_has_already_are_refused(bench: Bench) -> None:
     bench.engine.submit(
         [{**request, "custom_id": i} for request, i in zip(some_requests(3), IDS, strict=True)],
-        Order(tag="t"),
+        SubmitOptions(tag="t"),
     )
     remote_id = _foreign(bench)
     with pytest.raises(AlreadySubmitted):

@@ -17,7 +17,7 @@ from support.life import (
     statuses,
 )
 
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.model.records import Collection, RequestStatus
 from state.queries import views
 from titan_console.sandbox.model.timing import Plan
@@ -202,8 +202,10 @@ def test_cached_prompts_are_priced_by_every_kind_of_token(bench: Bench) -> None:
         a_request(f"cached-{number}", messages=[{"role": "user", "content": [marked, words]}])
         for number, words in enumerate({"type": "text", "text": f"Question {n}"} for n in range(3))
     ]
-    bench.engine.submit(rows, Order(tag="cached"))
-    bench.engine.submit([a_request("h-1")], Order(tag="another-model", model="claude-haiku-4-5"))
+    bench.engine.submit(rows, SubmitOptions(tag="cached"))
+    bench.engine.submit(
+        [a_request("h-1")], SubmitOptions(tag="another-model", model="claude-haiku-4-5")
+    )
     rest(bench)
     found = [row["usage"] for row in results(bench, "cached")]
     assert {usage["cache_creation"]["ephemeral_1h_input_tokens"] > 0 for usage in found} == {

@@ -12,7 +12,7 @@ from core.api.protocol import BatchApi, Created, Page
 from core.batches.request_body import Body
 from core.batches.send import CREATE_HOLD
 from core.errors import SettingsError
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.requests.payload import Limits
 from state.batches import leases
 from state.model.records import RequestStatus
@@ -29,7 +29,7 @@ def test_a_batch_whose_answer_was_lost_is_found_by_its_nonce_and_not_sent_again(
     bench: Bench, fault: str
 ) -> None:
     bench.faults.add(f"create:{fault}:times=1")
-    assert bench.submit(3).trouble
+    assert bench.submit(3).problem
     assert statuses(bench) == ["uncertain"]
     rest(bench)
     assert bench.sandbox.billing_log().creates == 1
@@ -41,7 +41,7 @@ def test_a_batch_whose_answer_was_lost_is_found_by_its_nonce_and_not_sent_again(
 @pytest.mark.parametrize("fault", [*NOT_TAKEN_IN, "html-502"])
 def test_a_batch_proved_absent_is_sent_once_more_as_a_new_row(bench: Bench, fault: str) -> None:
     bench.faults.add(f"create:{fault}:times=1")
-    assert bench.submit(3).trouble
+    assert bench.submit(3).problem
     assert statuses(bench) == ["uncertain"]
     bench.pass_after(240)
     assert statuses(bench) == ["uncertain"]
@@ -55,7 +55,7 @@ def test_a_batch_proved_absent_is_sent_once_more_as_a_new_row(bench: Bench, faul
 
 def test_a_create_that_never_left_is_sent_by_the_next_pass(bench: Bench) -> None:
     bench.faults.add("create:connect:times=1")
-    assert "cannot be reached" in (bench.submit(3).trouble or "")
+    assert "cannot be reached" in (bench.submit(3).problem or "")
     assert statuses(bench) == ["released"]
     bench.pass_after(60)
     assert statuses(bench) == ["released", "in_progress"]
@@ -78,7 +78,7 @@ def test_a_create_that_comes_too_early_waits_without_anybody_sleeping(
 ) -> None:
     bench.faults.add(fault)
     before = bench.clock.monotonic()
-    assert bench.submit(3).trouble
+    assert bench.submit(3).problem
     assert bench.clock.monotonic() == before
     assert statuses(bench) == ["released"]
     held = bench.pass_after(held_s - 1)
@@ -94,7 +94,7 @@ def test_a_create_that_comes_too_early_waits_without_anybody_sleeping(
 def test_while_creates_are_held_back_a_new_submission_waits_too(bench: Bench) -> None:
     bench.faults.add("create:429:times=1:retry=3600")
     bench.submit(1, tag="one")
-    assert "Nothing is sent before" in (bench.submit(2, tag="two").trouble or "")
+    assert "Nothing is sent before" in (bench.submit(2, tag="two").problem or "")
     assert leases.held(bench.engine.context.ledger, CREATE_HOLD) is not None
     assert bench.sandbox.billing_log().creates == 1
     rest(bench)
@@ -106,7 +106,7 @@ def test_a_key_that_is_refused_loses_nothing_and_stops_the_pass_with_the_reason(
     bench: Bench, fault: str
 ) -> None:
     bench.faults.add(fault)
-    assert "key is not accepted" in (bench.submit(3).trouble or "")
+    assert "key is not accepted" in (bench.submit(3).problem or "")
     with pytest.raises(SettingsError, match="key is not accepted"):
         bench.pass_after(60)
     bench.faults.clear()
@@ -115,7 +115,7 @@ def test_a_key_that_is_refused_loses_nothing_and_stops_the_pass_with_the_reason(
 
 
 def test_a_batch_that_the_api_finds_bad_is_refused_with_the_apis_words(bench: Bench) -> None:
-    bench.engine.submit(some_requests(3), Order(tag="bad", betas=("no-such-beta",)))
+    bench.engine.submit(some_requests(3), SubmitOptions(tag="bad", betas=("no-such-beta",)))
     assert statuses(bench) == ["refused"]
     assert "no-such-beta" in (batches(bench)[0].last_error or "")
     assert requests(bench) == {RequestStatus.ERRORED: 3}
@@ -330,8 +330,8 @@ def test_without_a_key_requests_are_queued_and_sent_when_there_is_one(bench: Ben
         raise SettingsError("No API key: set ANTHROPIC_API_KEY.")
 
     keyless = bench.new_engine("keyless", api=no_key)
-    submitted = keyless.submit(some_requests(3), Order(tag="daily-feed"))
-    assert "No API key" in (submitted.trouble or "")
+    submitted = keyless.submit(some_requests(3), SubmitOptions(tag="daily-feed"))
+    assert "No API key" in (submitted.problem or "")
     with pytest.raises(SettingsError, match="No API key"):
         keyless.poll()
     assert statuses(bench) == ["intent"]
@@ -365,8 +365,8 @@ def test_a_twin_that_comes_into_being_after_its_batch_was_collected_is_found(ben
     api = _Kept(bench.api())
     sender = bench.new_engine("sender", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
     bench.faults.add("create:drop:times=1")
-    submitted = sender.submit(some_requests(3), Order(tag="late", model="claude-haiku-4-5"))
-    assert submitted.trouble
+    submitted = sender.submit(some_requests(3), SubmitOptions(tag="late", model="claude-haiku-4-5"))
+    assert submitted.problem
     rest(bench)
     assert statuses(bench) == ["ended"]
     api.create(api.posted[0])
@@ -380,7 +380,7 @@ def test_a_twin_is_found_though_no_list_could_be_read_while_its_batch_was_open(
 ) -> None:
     api = _Kept(bench.api())
     sender = bench.new_engine("sender", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
-    sender.submit(some_requests(3), Order(tag="early", model="claude-haiku-4-5"))
+    sender.submit(some_requests(3), SubmitOptions(tag="early", model="claude-haiku-4-5"))
     api.create(api.posted[0])
     bench.faults.add("list:404")
     bench.pass_after(7200)

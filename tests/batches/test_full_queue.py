@@ -37,7 +37,7 @@ def _sizes(bench: Bench, *statuses: BatchStatus) -> list[int]:
 def test_a_batch_that_does_not_fit_waits_for_ours_and_goes_in_halves(bench: Bench) -> None:
     bench.submit(1500, tag="small")
     (first,) = bench.sandbox.billing_log().batches
-    assert "queue" in (bench.submit(2400, tag="large").trouble or "")
+    assert "queue" in (bench.submit(2400, tag="large").problem or "")
     assert _sizes(bench, BatchStatus.INTENT) == [1200, 1200]
     bench.pass_after(900)
     bench.pass_after(900)

@@ -13,7 +13,7 @@ from core.commands import planner
 from core.commands.request import CommandRequest
 from core.engine import Engine
 from core.errors import PayloadError
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.model.records import Kind, OnFailure
 from state.operations.commands import Action
 from state.operations.selection import Filter
@@ -64,7 +64,7 @@ def _outcomes(engine: Engine) -> dict[str, str | None]:
 
 
 def test_the_header_goes_with_that_batch_alone(engine: Engine, bench: Bench, sent: Sent) -> None:
-    taken = engine.submit(_mixed(), Order(tag="t")).submission
+    taken = engine.submit(_mixed(), SubmitOptions(tag="t")).submission
     assert sent == [("/v1/messages/batches", None), ("/v1/messages/batches", LONG)]
     assert [len(post.custom_ids) for post in bench.sandbox.billing_log().posts] == [2, 2]
     batches = views.batches_of(engine.context.ledger, taken)
@@ -74,11 +74,11 @@ def test_the_header_goes_with_that_batch_alone(engine: Engine, bench: Bench, sen
     assert list(_outcomes(engine).items()) == [
         (str(request["custom_id"]), "succeeded") for request in _mixed()
     ]
-    assert engine.submit(_mixed(), Order(tag="t")).repeated
+    assert engine.submit(_mixed(), SubmitOptions(tag="t")).repeated
 
 
 def test_other_betas_go_with_both(engine: Engine, sent: Sent) -> None:
-    engine.submit(_mixed(), Order(tag="t", betas=("context-1m-2025-08-07", LONG)))
+    engine.submit(_mixed(), SubmitOptions(tag="t", betas=("context-1m-2025-08-07", LONG)))
     assert [betas for _, betas in sent] == [
         "context-1m-2025-08-07",
         f"context-1m-2025-08-07,{LONG}",
@@ -88,7 +88,7 @@ def test_other_betas_go_with_both(engine: Engine, sent: Sent) -> None:
 def test_a_replay_that_asks_for_more_takes_the_header_and_one_for_less_drops_it(
     engine: Engine, bench: Bench, sent: Sent
 ) -> None:
-    engine.submit([a_request("a"), a_request("b")], Order(tag="t"))
+    engine.submit([a_request("a"), a_request("b")], SubmitOptions(tag="t"))
     bench.clock.advance(60)
     engine.poll()
     for most, header in ((200_000, LONG), (4096, None)):
@@ -108,14 +108,14 @@ def test_a_replay_that_asks_for_more_takes_the_header_and_one_for_less_drops_it(
             engine.poll()
         assert sent == [("/v1/messages/batches", header)]
         assert _outcomes(engine) == {"a": "succeeded", "b": "succeeded"}
-    assert engine.submit([a_request("a"), a_request("b")], Order(tag="t")).repeated
+    assert engine.submit([a_request("a"), a_request("b")], SubmitOptions(tag="t")).repeated
 
 
 def test_a_released_batch_is_sent_anew_with_its_header(
     engine: Engine, bench: Bench, sent: Sent
 ) -> None:
     bench.faults.add("create:429:times=1")
-    engine.submit(_mixed(), Order(tag="t"))
+    engine.submit(_mixed(), SubmitOptions(tag="t"))
     sent.clear()
     bench.clock.advance(3600)
     engine.poll()
@@ -128,7 +128,7 @@ def test_a_synchronous_run_leaves_them_to_their_batch(
 ) -> None:
     bench.sandbox.plan = Plan.manual(cancel=30)
     deadline = START + timedelta(hours=4)
-    submitted = engine.submit(_mixed(), Order(tag="t", deadline=deadline))
+    submitted = engine.submit(_mixed(), SubmitOptions(tag="t", deadline=deadline))
     (warning,) = submitted.warnings
     assert warning.startswith("2 of the requests ask for more tokens than a synchronous call may")
     sent.clear()
@@ -156,8 +156,8 @@ def test_a_run_at_once_has_a_call_for_every_set_of_headers(
 ) -> None:
     bench.faults.add("create:429:times=1")
     fable = a_request("fable", model="claude-fable-5", max_tokens=64)
-    order = Order(tag="t", betas=("context-1m-2025-08-07",), on_failure=OnFailure.SYNC)
-    taken = engine.submit([*_mixed(), fable], order).submission
+    options = SubmitOptions(tag="t", betas=("context-1m-2025-08-07",), on_failure=OnFailure.SYNC)
+    taken = engine.submit([*_mixed(), fable], options).submission
     kinds = [batch.kind for batch in views.batches_of(engine.context.ledger, taken)]
     assert kinds == [Kind.BATCH, Kind.BATCH, Kind.SYNC]
     assert sent[1:] == [("/v1/messages", "context-1m-2025-08-07")] * 3
@@ -165,7 +165,7 @@ def test_a_run_at_once_has_a_call_for_every_set_of_headers(
 
 def test_sync_by_hand_says_why_it_leaves_them(engine: Engine, bench: Bench) -> None:
     bench.sandbox.plan = Plan.manual()
-    engine.submit([a_request("long", max_tokens=200_000)], Order(tag="t"))
+    engine.submit([a_request("long", max_tokens=200_000)], SubmitOptions(tag="t"))
     with pytest.raises(PayloadError, match="1 asking for more tokens than a synchronous call may"):
         planner.plan(
             engine.context, CommandRequest(action=Action.SYNC, wanted=Filter(names=("t",)))

@@ -86,7 +86,7 @@ def test_many_bad_requests_do_not_keep_one_call_busy_for_ever(bench: Bench) -> N
 def test_a_body_that_is_too_large_is_halved_until_it_fits(bench: Bench, times: int) -> None:
     bench.faults.add(f"create:html-413:times={times}")
     submitted = bench.submit(8)
-    assert submitted.trouble is None
+    assert submitted.problem is None
     assert statuses(bench).count("released") == times
     assert statuses(bench).count("in_progress") == times + 1
     rest(bench)
@@ -123,5 +123,5 @@ def test_a_kill_after_the_halving_sends_the_halves_later(bench: Bench) -> None:
 def test_the_trouble_is_told(bench: Bench) -> None:
     picky = _Picky(bench.api(), [1])
     bench.engine = bench.new_engine("picky", api=lambda: picky)
-    assert "requests.1.params.model" in (bench.submit(3).trouble or "")
+    assert "requests.1.params.model" in (bench.submit(3).problem or "")
     assert issubclass(Refused, ApiError)

@@ -17,7 +17,7 @@ from support.life import (
 )
 
 from core.errors import PayloadError
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.poll import PASS_LEASE, PassSummary
 from core.requests.payload import Limits
 from state.batches import leases
@@ -30,7 +30,7 @@ from titan_console.sandbox.model.timing import Plan
 
 def test_a_submission_is_sent_collected_priced_and_delivered(bench: Bench) -> None:
     submitted = bench.submit(3)
-    assert (submitted.repeated, submitted.trouble) == (False, None)
+    assert (submitted.repeated, submitted.problem) == (False, None)
     assert statuses(bench) == ["in_progress"]
     early = bench.pass_after(10)
     assert (early.open, early.ended, early.results, early.delivered) == (1, 0, 0, [])
@@ -78,7 +78,7 @@ def test_another_body_under_a_known_id_is_an_error_that_names_it(bench: Bench) -
     bench.submit(3)
     changed = [*some_requests(2), a_request("feed-classify-2026-11-22-00003", max_tokens=65)]
     with pytest.raises(AlreadySubmitted, match=r"'feed-classify-2026-11-22-00003'.*'daily-feed'"):
-        bench.engine.submit(changed, Order(tag="daily-feed"))
+        bench.engine.submit(changed, SubmitOptions(tag="daily-feed"))
     with pytest.raises(AlreadySubmitted, match="3 of 4 requests"):
         bench.submit(4)
     with pytest.raises(AlreadySubmitted, match="2 of 2 requests"):
@@ -100,7 +100,7 @@ def test_a_call_with_a_bad_request_leaves_nothing(
     bench: Bench, bad: list[object], because: str
 ) -> None:
     with pytest.raises(PayloadError, match=because):
-        bench.engine.submit(bad, Order(tag="t"))
+        bench.engine.submit(bad, SubmitOptions(tag="t"))
     assert views.totals(bench.engine.context.ledger).batches == 0
     assert list(bench.folder.spool.iterdir()) == []
     assert bench.sandbox.billing_log().creates == 0
@@ -183,7 +183,7 @@ def test_a_canceled_batch_pays_for_what_ran_and_names_the_rest(tmp_path: Path) -
 def test_betas_of_the_order_are_the_header_of_the_batch(bench: Bench) -> None:
     bench.engine.submit(
         [a_request(model="claude-opus-5", max_tokens=200_000)],
-        Order(tag="t", betas=("output-300k-2026-03-24",)),
+        SubmitOptions(tag="t", betas=("output-300k-2026-03-24",)),
     )
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 1}
@@ -238,8 +238,8 @@ def test_a_dead_holder_is_not_waited_for(bench: Bench) -> None:
 def test_a_delivery_file_holds_everything_of_its_workflow_and_date(bench: Bench) -> None:
     bench.submit(2, tag="one")
     rest(bench)
-    bench.engine.submit([a_request("feed-classify-2026-11-22-9")], Order(tag="two"))
-    bench.engine.submit([a_request("feed-classify-2026-11-23-1")], Order(tag="two"))
+    bench.engine.submit([a_request("feed-classify-2026-11-22-9")], SubmitOptions(tag="two"))
+    bench.engine.submit([a_request("feed-classify-2026-11-23-1")], SubmitOptions(tag="two"))
     rest(bench)
     names = sorted(path.name for path in bench.folder.staging.iterdir())
     assert names == [

@@ -11,7 +11,7 @@ from core.api.client import AnthropicApi
 from core.batches import sync_fallback as runs
 from core.batches.sync_runner import Run
 from core.errors import Unanswered
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.batches import sending, submissions, sync_runs
 from state.model.records import Kind, OnFailure, RequestStatus
 from titan_console.sandbox.http.transport import client
@@ -23,7 +23,7 @@ SYNC = OnFailure.SYNC
 def test_what_surely_was_not_taken_in_is_answered_at_once(bench: Bench, fault: str) -> None:
     bench.faults.add(fault)
     submitted = bench.submit(5, on_failure=SYNC)
-    assert submitted.trouble is None
+    assert submitted.problem is None
     assert requests(bench) == {RequestStatus.SUCCEEDED: 5}
     kinds = [
         (batch.kind, str(batch.status)) for batch in sorted(batches(bench), key=lambda b: b.id)
@@ -41,7 +41,7 @@ def test_what_surely_was_not_taken_in_is_answered_at_once(bench: Bench, fault: s
 
 def test_what_is_uncertain_is_never_answered_at_once(bench: Bench) -> None:
     bench.faults.add("create:drop:times=1")
-    assert bench.submit(3, on_failure=SYNC).trouble
+    assert bench.submit(3, on_failure=SYNC).problem
     assert statuses(bench) == ["uncertain"]
     assert bench.sandbox.billing_log().messages == ()
     rest(bench)
@@ -51,7 +51,7 @@ def test_what_is_uncertain_is_never_answered_at_once(bench: Bench) -> None:
 
 def test_a_spend_cap_stops_the_run_too_and_the_work_waits(bench: Bench) -> None:
     bench.faults.add("any:spend-cap")
-    assert bench.submit(3, on_failure=SYNC).trouble
+    assert bench.submit(3, on_failure=SYNC).problem
     assert requests(bench) == {RequestStatus.WAITING: 3}
     bench.faults.clear()
     rest(bench, passes=80)
@@ -137,8 +137,8 @@ def test_a_short_throttle_is_waited_out(bench: Bench) -> None:
 def test_what_only_a_batch_takes_waits_for_one_and_the_rest_is_answered(bench: Bench) -> None:
     bench.faults.add("create:429:times=1")
     long = a_request("long", model="claude-opus-5", max_tokens=200_000)
-    taken = bench.engine.submit([long, *some_requests(2)], Order(tag="t", on_failure=SYNC))
-    assert "more tokens than a synchronous call may" in (taken.trouble or "")
+    taken = bench.engine.submit([long, *some_requests(2)], SubmitOptions(tag="t", on_failure=SYNC))
+    assert "more tokens than a synchronous call may" in (taken.problem or "")
     assert [row["outcome"] for row in results(bench, "t")] == [None, "succeeded", "succeeded"]
     assert len(bench.sandbox.billing_log().messages) == 2
     bench.pass_after(3600)

@@ -44,7 +44,7 @@ def test_what_the_job_says_holds_and_is_shown(shell: tuple[Terminal, Sandbox]) -
     )
     assert planned.json()["job"] == "nightly"
     assert planned.json()["deadline_ts"].endswith("Z")
-    assert sum("Did you mean" in caveat for caveat in planned.json()["caveats"]) == 1
+    assert sum("Did you mean" in warning for warning in planned.json()["warnings"]) == 1
 
     done = terminal.run("submit", "-", "--tag", "t", "--workflow", "nightly", stdin=LINES)
     assert done.code == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.builders import START, Bench, a_bench, a_request, some_requests
 
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.reporting.digest import digest, lines
 from state.model.records import Batch, Kind
 from state.operations import commands
@@ -110,8 +110,8 @@ def test_a_lost_synchronous_answer_is_not_paid_for_again_and_a_busy_api_is_asked
     long_one = a_request("feed-classify-2026-11-22-90000", max_tokens=200_000)
     with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
         deadline = bench.clock.now() + timedelta(hours=10)
-        order = Order(tag="daily-feed", model="claude-sonnet-4-6", deadline=deadline)
-        bench.engine.submit([*some_requests(3), long_one], order)
+        options = SubmitOptions(tag="daily-feed", model="claude-sonnet-4-6", deadline=deadline)
+        bench.engine.submit([*some_requests(3), long_one], options)
         bench.pass_after(60)
         bench.sandbox.faults.add(f"messages:{fault}")
         _run(bench, hours=16)

@@ -12,7 +12,7 @@ from support.builders import Bench, a_bench, some_requests
 from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.errors import PayloadError
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.batches import sending
 from state.model.errors import UnknownId
 from state.model.records import Kind, OnFailure, RequestStatus
@@ -51,11 +51,11 @@ def _pause(bench: Bench) -> None:
 def test_nothing_is_sent_of_a_paused_workflow_until_it_is_resumed(bench: Bench) -> None:
     _pause(bench)
     submitted = bench.submit(3)
-    assert "paused since" in (submitted.trouble or "")
+    assert "paused since" in (submitted.problem or "")
     bench.pass_after(900)
     assert bench.sandbox.billing_log().creates == 1
-    other = bench.engine.submit(some_requests(1, "nightly-eval"), Order(tag="other"))
-    assert other.trouble is None
+    other = bench.engine.submit(some_requests(1, "nightly-eval"), SubmitOptions(tag="other"))
+    assert other.problem is None
     _give(bench, Action.RESUME, FEED)
     bench.pass_after(1)
     bench.pass_after(60)
@@ -173,7 +173,7 @@ def test_what_changes_nothing_is_said(
     bench: Bench, action: Action, name: str, error: type[Exception], said: str
 ) -> None:
     _pause(bench)
-    bench.engine.submit(some_requests(1, "other"), Order(tag="other"))
+    bench.engine.submit(some_requests(1, "other"), SubmitOptions(tag="other"))
     with pytest.raises(error, match=said):
         _give(bench, action, name)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from core.config.catalogue import CachePolicy, Latency, parse
-from core.config.denylist import BUILT_IN, NeverBatch
+from core.config.denylist import BUILT_IN, Denylist
 from core.config.titan_file import template
 from core.config.toml_reader import load, with_lines
 from state.model.records import OnFailure
@@ -39,7 +39,7 @@ def test_the_template_has_every_job_of_the_mission_and_no_mistake() -> None:
     for tier, names in TIERS.items():
         assert [job.name for job in catalogue.jobs_of(tier)] == names
     assert len(catalogue.jobs) == sum(map(len, TIERS.values()))
-    assert catalogue.never_batch.added == dict(BUILT_IN)
+    assert catalogue.denylist.added == dict(BUILT_IN)
 
 
 def test_a_job_carries_its_policy() -> None:
@@ -120,7 +120,7 @@ def test_tokens_that_would_count_twice_are_a_mistake() -> None:
 def test_the_rest_of_a_file_with_mistakes_still_holds() -> None:
     catalogue = parse(f'{JOB}cache = "5m"\n[never_batch]\nmine = "because"\n')
     assert list(catalogue.jobs) == ["a"]
-    assert catalogue.never_batch.reason_for(["mine"]) == ("mine", "because")
+    assert catalogue.denylist.reason_for(["mine"]) == ("mine", "because")
 
 
 def test_lines_are_right_in_a_document_of_every_shape() -> None:
@@ -150,11 +150,11 @@ def test_lines_are_right_in_a_document_of_every_shape() -> None:
     ],
 )
 def test_what_is_never_batched_is_known_by_name(name: str) -> None:
-    found = NeverBatch().reason_for([None, "", "fine", name])
+    found = Denylist().reason_for([None, "", "fine", name])
     assert found is not None
     assert found[0] == name
 
 
 @pytest.mark.parametrize("name", ["titan-daily-feed", "cmd", "voice", "x/commands", "voices/a", ""])
 def test_other_names_pass(name: str) -> None:
-    assert NeverBatch().reason_for([name]) is None
+    assert Denylist().reason_for([name]) is None

@@ -7,8 +7,8 @@ import pytest
 from support.builders import a_bench, a_request, some_requests
 
 from core.config import titan_file
-from core.errors import CatalogueError, NeverBatched
-from core.intake.submit import Order
+from core.errors import CatalogueError, Denylisted
+from core.intake.options import SubmitOptions
 from state.files.folder import Folder
 from state.queries import views
 
@@ -126,21 +126,21 @@ def test_what_is_no_text_is_said(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(
-    "order",
+    "options",
     [
-        Order(tag="titan-inbox-watch"),
-        Order(tag="t", workflow="titan-bridge-watchdog"),
-        Order(tag="t", job="swarm-health-orchestrator"),
-        Order(tag="mine"),
+        SubmitOptions(tag="titan-inbox-watch"),
+        SubmitOptions(tag="t", workflow="titan-bridge-watchdog"),
+        SubmitOptions(tag="t", job="swarm-health-orchestrator"),
+        SubmitOptions(tag="mine"),
     ],
 )
 def test_a_submission_that_is_never_batched_is_refused_with_its_reason(
-    folder: Folder, order: Order
+    folder: Folder, options: SubmitOptions
 ) -> None:
     titan_file.path_of(folder).write_text('[never_batch]\nmine = "I say so"\n', "utf-8")
     with a_bench(folder.root) as bench:
-        with pytest.raises(NeverBatched, match="is never batched: "):
-            bench.engine.submit(some_requests(2), order)
+        with pytest.raises(Denylisted, match="is never batched: "):
+            bench.engine.submit(some_requests(2), options)
         assert views.totals(bench.engine.context.ledger).requests == 0
         assert bench.sandbox.billing_log().creates == 0
         assert not list(folder.spool.glob("*"))
@@ -148,11 +148,11 @@ def test_a_submission_that_is_never_batched_is_refused_with_its_reason(
 
 def test_the_workflow_in_a_custom_id_is_looked_at_too(folder: Folder) -> None:
     request = a_request("titan-hourly-progress-email-2026-11-22-001")
-    with a_bench(folder.root) as bench, pytest.raises(NeverBatched, match="every hour"):
-        bench.engine.submit([request], Order(tag="t"))
+    with a_bench(folder.root) as bench, pytest.raises(Denylisted, match="every hour"):
+        bench.engine.submit([request], SubmitOptions(tag="t"))
 
 
 def test_a_slip_that_hides_no_bounds_does_not_stop_a_job(folder: Folder) -> None:
     titan_file.path_of(folder).write_text("[jobs.x]\ntier = 99\n", "utf-8")
     with a_bench(folder.root) as bench:
-        assert bench.submit(2).trouble is None
+        assert bench.submit(2).problem is None

@@ -12,7 +12,7 @@ from support.builders import START, Bench, a_bench, some_requests
 from support.terminal import Terminal, a_server
 
 from core.delivery.delivery_hooks import MOST_TRIES, next_try
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.model.timestamps import to_text
 from state.operations import hook_runs
 from state.operations.hook_runs import RunState
@@ -102,7 +102,7 @@ def test_a_file_that_is_delivered_anew_is_followed_anew(desk: Desk) -> None:
     desk.bench.submit(2)
     desk.bench.pass_after(900)
     more = some_requests(5)[2:]
-    desk.bench.engine.submit(more, Order(tag="daily-feed-2026-11-22-b"))
+    desk.bench.engine.submit(more, SubmitOptions(tag="daily-feed-2026-11-22-b"))
     desk.bench.pass_after(900)
     assert [line.split()[0] for line in desk.runs()] == ["2", "5"]
 
@@ -254,7 +254,9 @@ def test_a_delivery_and_its_command_are_noted_together(desk: Desk) -> None:
 
 def test_the_pass_keeps_its_lease_through_slow_commands(desk: Desk) -> None:
     desk.bench.submit(1)
-    desk.bench.engine.submit(some_requests(1, "other"), Order(tag="daily-feed-2026-11-22-b"))
+    desk.bench.engine.submit(
+        some_requests(1, "other"), SubmitOptions(tag="daily-feed-2026-11-22-b")
+    )
     rival = desk.bench.new_engine("rival")
     rivals: list[bool] = []
 

@@ -8,8 +8,8 @@ import pytest
 from support.builders import Bench, a_bench, some_requests
 
 from core.delivery.prune import Pruned, prune
+from core.intake.options import SubmitOptions
 from core.intake.rebuild import rebuild
-from core.intake.submit import Order
 from state.files import archive
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileLost
@@ -86,7 +86,7 @@ def test_what_failed_and_nobody_settled_stays(tmp_path: Path) -> None:
     with a_bench(tmp_path, faults=faults) as bench:
         requests: list[dict[str, Any]] = some_requests(3)
         requests[1]["model"] = "no-such-model"
-        bench.engine.submit(requests, Order(tag="daily-feed"))
+        bench.engine.submit(requests, SubmitOptions(tag="daily-feed"))
         bench.pass_after(120)
         there = files(bench)
         bench.clock.advance(400 * DAY)
@@ -106,7 +106,7 @@ def test_a_delivered_file_goes_when_all_in_it_is_over(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         delivered(bench)
         bench.clock.advance(91 * DAY)
-        bench.engine.submit(some_requests(2), Order(tag="another"))
+        bench.engine.submit(some_requests(2), SubmitOptions(tag="another"))
         bench.pass_after(120)
         assert pruned(bench).submissions == 0
         bench.clock.advance(91 * DAY)
@@ -119,7 +119,7 @@ def test_what_comes_later_for_a_pruned_day_is_delivered_alone(tmp_path: Path) ->
         delivered(bench)
         bench.clock.advance(91 * DAY)
         pruned(bench)
-        bench.engine.submit(some_requests(2), Order(tag="another"))
+        bench.engine.submit(some_requests(2), SubmitOptions(tag="another"))
         summary = bench.pass_after(120)
         assert (len(summary.delivered), summary.troubles) == (1, [])
 

@@ -13,7 +13,8 @@ from support.builders import START, Bench, a_bench, a_request, some_requests
 from core.config import time_of_day
 from core.config.catalogue import parse
 from core.errors import PayloadError, SettingsError
-from core.intake.submit import Order, Submitted
+from core.intake.options import SubmitOptions
+from core.intake.submit import SubmitResult
 from state.files.spool import LineReader
 from state.model.records import OnFailure
 from state.model.timestamps import from_text
@@ -42,12 +43,12 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
         yield bench
 
 
-def _submit(bench: Bench, *requests: dict[str, object], **order: Any) -> Submitted:
-    given: dict[str, Any] = {"tag": "t", "workflow": "nightly"} | order
-    return bench.engine.submit(requests or some_requests(2), Order(**given))
+def _submit(bench: Bench, *requests: dict[str, object], **options: Any) -> SubmitResult:
+    given: dict[str, Any] = {"tag": "t", "workflow": "nightly"} | options
+    return bench.engine.submit(requests or some_requests(2), SubmitOptions(**given))
 
 
-def _bodies(bench: Bench, submitted: Submitted) -> list[Any]:
+def _bodies(bench: Bench, submitted: SubmitResult) -> list[Any]:
     rows = bench.engine.context.ledger.rows(
         "SELECT spool_file, body_offset, body_length FROM requests WHERE submission_id = ?"
         " ORDER BY id",
@@ -90,7 +91,7 @@ def test_what_the_call_says_is_stronger(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "custom_id", "job"),
+    ("options", "custom_id", "job"),
     [
         ({"workflow": None}, "nightly-2026-11-22-001", "nightly"),
         ({"workflow": None, "tag": "nightly-2026-11-22"}, "a", "nightly"),
@@ -100,9 +101,9 @@ def test_what_the_call_says_is_stronger(bench: Bench) -> None:
     ],
 )
 def test_the_job_is_the_one_that_is_meant(
-    bench: Bench, order: dict[str, Any], custom_id: str, job: str | None
+    bench: Bench, options: dict[str, Any], custom_id: str, job: str | None
 ) -> None:
-    taken = _submit(bench, a_request(custom_id), **order).submission
+    taken = _submit(bench, a_request(custom_id), **options).submission
     assert taken.job == job
     assert taken.model == ("claude-haiku-5-5" if job else "claude-sonnet-4-6")
     assert (taken.deadline_ts is None) == (job is None)
@@ -119,7 +120,7 @@ def test_a_mistake_in_the_jobs_own_table_stops_it_and_no_other(bench: Bench) -> 
     path.write_text(TOML.replace("deadline_h = 26", "deadlin_h = 26"), "utf-8")
     with pytest.raises(SettingsError, match=r"line 7.*did you mean deadline_h\?.*mended"):
         _submit(bench)
-    assert _submit(bench, workflow="another").trouble is None
+    assert _submit(bench, workflow="another").problem is None
 
 
 def test_a_five_minute_mark_is_upgraded_and_a_repeated_call_is_still_the_same(
@@ -227,7 +228,7 @@ def test_a_deadline_too_close_for_a_batch_is_taken_and_said(
 def test_what_it_says_of_a_close_deadline_comes_true(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
         deadline = START + timedelta(minutes=150)
-        bench.engine.submit(some_requests(3), Order(tag="t", deadline=deadline))
+        bench.engine.submit(some_requests(3), SubmitOptions(tag="t", deadline=deadline))
         bench.pass_after(29 * 60)
         assert len(bench.sandbox.billing_log().messages) == 0
         bench.pass_after(61)

@@ -15,7 +15,7 @@ from core.api.client import AnthropicApi
 from core.batches.context import Context
 from core.clock import SystemClock
 from core.engine import Engine
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.money.pricing import PriceBook
 from state.db.ledger import Ledger
 from state.files.folder import Folder
@@ -85,7 +85,7 @@ def submit(engine: Engine, job: int) -> str:
     requests: list[object] = [
         a_request(f"storm-2026-11-22-{job:05d}{number}") for number in range(job_size(job))
     ]
-    return engine.submit(requests, Order(tag=f"job-{job}")).submission.key
+    return engine.submit(requests, SubmitOptions(tag=f"job-{job}")).submission.key
 
 
 def make_pass(engine: Engine, *, with_lease: bool) -> None:

@@ -11,7 +11,7 @@ from support.builders import START, Bench, a_bench, a_request, some_requests
 from core.config.catalogue import parse
 from core.errors import OverBudget, PayloadError
 from core.intake.dry_run import plan
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.money.estimate import Estimate
 from core.money.pricing import PriceBook
 from core.requests.payload import Limits
@@ -31,19 +31,19 @@ def limit(home: Path, text: str) -> None:
     (home / "titan.toml").write_text(f"[budgets]\n{text}\n", "utf-8")
 
 
-def committed(bench: Bench, **scope: str) -> int:
-    return budget_reservations.committed(bench.engine.context.ledger, Scope(**scope))
+def reserved(bench: Bench, **scope: str) -> int:
+    return budget_reservations.reserved(bench.engine.context.ledger, Scope(**scope))
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers_and_nothing_is_sent(home: Path) -> None:
     limit(home, "day_usd = 0.002")
     with a_bench(home) as bench:
         bench.submit(2, tag="first")
-        booked = committed(bench, day="2026-11-22")
-        assert 0 < booked < 2_000_000
+        before = reserved(bench, day="2026-11-22")
+        assert 0 < before < 2_000_000
         with pytest.raises(OverBudget) as raised:
             bench.submit(2, tag="second")
-        assert re.search(r"\$0\.0\d+ is spent or booked, this may add \$0\.0", str(raised.value))
+        assert re.search(r"\$0\.0\d+ is spent or reserved, this may add \$0\.0", str(raised.value))
         assert "the limit is $0.0020" in str(raised.value)
         assert bench.sandbox.billing_log().creates == 1
         assert views.totals(bench.engine.context.ledger).requests == 2
@@ -54,10 +54,10 @@ def test_the_booking_is_settled_on_what_it_really_cost(home: Path) -> None:
     limit(home, "day_usd = 10")
     with a_bench(home) as bench:
         bench.submit(3)
-        booked = committed(bench)
+        before = reserved(bench)
         bench.pass_after(600)
         real = views.totals(bench.engine.context.ledger).cost_nano
-        assert 0 < committed(bench) == real < booked
+        assert 0 < reserved(bench) == real < before
 
 
 def test_what_failed_gives_its_booking_back(home: Path) -> None:
@@ -65,7 +65,7 @@ def test_what_failed_gives_its_booking_back(home: Path) -> None:
     with a_bench(home, faults=Faults.parse(["row:overloaded:p=1"])) as bench:
         bench.submit(3)
         bench.pass_after(600)
-        assert committed(bench) == 0
+        assert reserved(bench) == 0
 
 
 def test_a_new_day_has_a_new_budget_and_a_tag_has_one_for_good(home: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_new_day_has_a_new_budget_and_a_tag_has_one_for_good(home: Path) -> No
         bench.submit(2, tag="once")
         bench.clock.advance(86400)
         with pytest.raises(OverBudget, match="for tag once"):
-            bench.engine.submit([a_request("x"), a_request("y")], Order(tag="once"))
+            bench.engine.submit([a_request("x"), a_request("y")], SubmitOptions(tag="once"))
 
 
 def test_a_workflow_has_its_own(home: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_workflow_has_its_own(home: Path) -> None:
     with a_bench(home) as bench:
         with pytest.raises(OverBudget, match="of the day for workflow feed-classify"):
             bench.submit(1)
-        bench.engine.submit(some_requests(1, "other"), Order(tag="t"))
+        bench.engine.submit(some_requests(1, "other"), SubmitOptions(tag="t"))
 
 
 def test_the_same_call_again_is_no_new_booking(home: Path) -> None:
@@ -111,10 +111,10 @@ def estimate() -> Estimate:
     return Estimate.begin(PriceBook(), START)
 
 
-def a_plan(*requests: object, **order: object):  # noqa: ANN201 - a Plan
+def a_plan(*requests: object, **options: object):  # noqa: ANN201 - a Plan
     return plan(
         requests,
-        Order(tag="t", **order),  # pyright: ignore[reportArgumentType]
+        SubmitOptions(tag="t", **options),  # pyright: ignore[reportArgumentType]
         rules=parse(""),
         limits=Limits(max_requests=2),
         estimate=estimate(),
@@ -126,7 +126,7 @@ def test_a_plan_tells_batches_bytes_and_both_prices() -> None:
     assert (found.batches, found.estimate.requests) == (3, 5)
     assert found.estimate.tokens_out == 5 * 64
     assert found.estimate.sync_nano == 2 * found.estimate.batch_nano > 0
-    assert found.terms.workflow == "feed-classify"
+    assert found.options.workflow == "feed-classify"
     assert found.bytes > 5 * 65
 
 
@@ -144,7 +144,7 @@ THINKING = {"type": "enabled", "budget_tokens": 1024}
 
 
 @pytest.mark.parametrize(
-    ("request_", "order", "said"),
+    ("request_", "options", "said"),
     [
         (a_request(), {}, "29 days"),
         (
@@ -159,8 +159,8 @@ THINKING = {"type": "enabled", "budget_tokens": 1024}
         (a_request(), {"deadline": START + timedelta(hours=2)}, "at the next pass runs sync"),
     ],
 )
-def test_a_plan_says_what_to_mind(request_: object, order: dict[str, object], said: str) -> None:
-    assert any(said in caveat for caveat in a_plan(request_, **order).caveats)
+def test_a_plan_says_what_to_mind(request_: object, options: dict[str, object], said: str) -> None:
+    assert any(said in warning for warning in a_plan(request_, **options).warnings)
 
 
 def test_a_plan_refuses_what_submit_would() -> None:

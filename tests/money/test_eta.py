@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.builders import START
 
-from core.money.eta import Outlook, Risk, Stage, as_json, by_risk, outlook
+from core.money.eta import Eta, Risk, Stage, as_json, by_risk, estimate_eta
 from state.model.records import Batch, BatchStatus, Collection, Counts, Kind
 from state.model.timestamps import to_text
 
@@ -59,50 +59,50 @@ def hours(moment: datetime | None) -> float:
 
 
 def test_a_new_batch_ends_when_its_like_did() -> None:
-    found = outlook(a_batch(), TEN, START)
-    assert (hours(found.low), hours(found.high), found.like_it) == (5, 10, 10)
-    assert (found.risk, found.miss) == (Risk.NONE, None)
+    found = estimate_eta(a_batch(), TEN, START)
+    assert (hours(found.p50), hours(found.p95), found.comparable) == (5, 10, 10)
+    assert (found.risk, found.late_probability) == (Risk.NONE, None)
 
 
 def test_only_those_that_took_longer_than_its_age_are_its_like() -> None:
-    found = outlook(a_batch(age_h=7.5), TEN, START)
-    assert (hours(found.low), hours(found.high), found.like_it) == (1.5, 2.5, 3)
+    found = estimate_eta(a_batch(age_h=7.5), TEN, START)
+    assert (hours(found.p50), hours(found.p95), found.comparable) == (1.5, 2.5, 3)
 
 
 def test_one_that_outlasts_all_others_has_no_end_in_sight() -> None:
-    found = outlook(a_batch(age_h=11, due_in_h=20), TEN, START)
-    assert found.is_longest
-    assert (found.low, found.high, found.risk) == (None, None, Risk.HIGH)
+    found = estimate_eta(a_batch(age_h=11, due_in_h=20), TEN, START)
+    assert found.exceeds_history
+    assert (found.p50, found.p95, found.risk) == (None, None, Risk.HIGH)
 
 
 @pytest.mark.parametrize(
-    ("age_h", "due_in_h", "risk", "miss"),
+    ("age_h", "due_in_h", "risk", "late_probability"),
     [
         pytest.param(0, 13, Risk.LOW, 0.0, id="all had ended by T-2h"),
-        pytest.param(0, 11, Risk.SOME, 0.1, id="one of ten had not"),
+        pytest.param(0, 11, Risk.MEDIUM, 0.1, id="one of ten had not"),
         pytest.param(0, 8, Risk.HIGH, 0.4, id="four of ten had not"),
-        pytest.param(6, 5, Risk.SOME, 0.25, id="of those at its age"),
+        pytest.param(6, 5, Risk.MEDIUM, 0.25, id="of those at its age"),
         pytest.param(0, 2, Risk.PAST, 1.0, id="the guard fires now"),
         pytest.param(0, -1, Risk.PAST, 1.0, id="late already"),
     ],
 )
 def test_the_risk_is_the_share_that_ended_after_the_guard(
-    age_h: float, due_in_h: float, risk: Risk, miss: float
+    age_h: float, due_in_h: float, risk: Risk, late_probability: float
 ) -> None:
-    found = outlook(a_batch(age_h=age_h, due_in_h=due_in_h), TEN, START)
-    assert (found.risk, found.miss) == (risk, miss)
+    found = estimate_eta(a_batch(age_h=age_h, due_in_h=due_in_h), TEN, START)
+    assert (found.risk, found.late_probability) == (risk, late_probability)
 
 
 def test_too_little_history_says_so() -> None:
-    found = outlook(a_batch(due_in_h=9), TEN[:4], START)
-    assert (found.low, found.high, found.risk, found.known) == (None, None, Risk.UNKNOWN, 4)
-    assert outlook(a_batch(due_in_h=1), TEN[:4], START).risk == Risk.PAST
+    found = estimate_eta(a_batch(due_in_h=9), TEN[:4], START)
+    assert (found.p50, found.p95, found.risk, found.known) == (None, None, Risk.UNKNOWN, 4)
+    assert estimate_eta(a_batch(due_in_h=1), TEN[:4], START).risk == Risk.PAST
 
 
 @pytest.mark.parametrize("status", [BatchStatus.INTENT, BatchStatus.UNCERTAIN])
 def test_what_is_not_sent_counts_from_now(status: BatchStatus) -> None:
-    found = outlook(a_batch(age_h=5, due_in_h=11, status=status), TEN, START)
-    assert (found.stage, hours(found.low), found.miss) == (Stage.NOT_SENT, 5, 0.1)
+    found = estimate_eta(a_batch(age_h=5, due_in_h=11, status=status), TEN, START)
+    assert (found.stage, hours(found.p50), found.late_probability) == (Stage.NOT_SENT, 5, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_is_not_sent_counts_from_now(status: BatchStatus) -> None:
     ],
 )
 def test_what_is_about_to_end_is_not_estimated(batch: Batch) -> None:
-    assert outlook(batch, TEN, START) == Outlook(stage=Stage.ENDING, known=10, risk=Risk.LOW)
+    assert estimate_eta(batch, TEN, START) == Eta(stage=Stage.ENDING, known=10, risk=Risk.LOW)
 
 
 def test_the_riskiest_come_first_when_sorted() -> None:
@@ -122,27 +122,29 @@ def test_the_riskiest_come_first_when_sorted() -> None:
         replace(a_batch(due_in_h=due), key=key)
         for key, due in (("low", 20), ("none", None), ("past", 1), ("some", 11), ("high", 6))
     ]
-    found = [(batch, outlook(batch, TEN, START)) for batch in batches]
+    found = [(batch, estimate_eta(batch, TEN, START)) for batch in batches]
     assert [batch.key for batch, _ in sorted(found, key=lambda pair: by_risk(*pair))] == [
         *("past", "high", "some", "low", "none")
     ]
 
 
 def test_json_has_the_band_the_odds_and_what_they_follow_from() -> None:
-    assert as_json(outlook(a_batch(due_in_h=11), TEN, START)) == {
+    assert as_json(estimate_eta(a_batch(due_in_h=11), TEN, START)) == {
         "stage": "running",
         "p50_ts": to_text(START + timedelta(hours=5)),
         "p95_ts": to_text(START + timedelta(hours=10)),
         "history": 10,
+        "comparable": 10,
         "like_it": 10,
-        "risk": "some",
+        "risk": "medium",
+        "late_probability": 0.1,
         "miss_chance": 0.1,
     }
 
 
 def test_nothing_is_ruled_out_for_what_has_not_begun() -> None:
-    found = outlook(a_batch(due_in_h=5, status=BatchStatus.INTENT), [0.0] * 5, START)
-    assert (found.like_it, found.risk) == (5, Risk.LOW)
+    found = estimate_eta(a_batch(due_in_h=5, status=BatchStatus.INTENT), [0.0] * 5, START)
+    assert (found.comparable, found.risk) == (5, Risk.LOW)
 
 
 @given(
@@ -153,8 +155,8 @@ def test_nothing_is_ruled_out_for_what_has_not_begun() -> None:
 def test_the_band_lies_ahead_and_the_odds_are_a_share(
     history: list[float], age_h: float, due_in_h: float
 ) -> None:
-    found = outlook(a_batch(age_h=age_h, due_in_h=due_in_h), history, START)
-    if found.low and found.high:
+    found = estimate_eta(a_batch(age_h=age_h, due_in_h=due_in_h), history, START)
+    if found.p50 and found.p95:
         # Times are kept to the millisecond.
-        assert START - timedelta(milliseconds=1) <= found.low <= found.high
-    assert found.miss is None or 0 <= found.miss <= 1
+        assert START - timedelta(milliseconds=1) <= found.p50 <= found.p95
+    assert found.late_probability is None or 0 <= found.late_probability <= 1

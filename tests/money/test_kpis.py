@@ -9,7 +9,7 @@ from support.builders import a_bench, a_request
 
 from core.errors import PayloadError
 from core.intake.external_calls import record_sync
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.money.kpis import Facts, as_json, kpis, percentile
 from core.reporting.history import History
 from state.db.reader import Source
@@ -155,6 +155,6 @@ def test_a_replay_is_timed_from_its_own_beginning_and_a_first_try_from_the_order
     tmp_path: Path,
 ) -> None:
     with a_bench(tmp_path / "home") as bench:
-        bench.engine.submit([a_request()], Order(tag="t"))
+        bench.engine.submit([a_request()], SubmitOptions(tag="t"))
         bench.pass_after(7200)
         assert history(bench.engine.context.ledger).facts().turnarounds_s == [7200.0]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.builders import Bench, a_bench, a_request, some_requests
 
 from core.errors import InputError
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.money.explain import explain
 from core.money.pricing import PriceBook
 from core.reporting.since import parse_since
@@ -29,7 +29,7 @@ def a_days_work(bench: Bench, plan: list[tuple[int, str, str]]) -> None:
             a_request(f"{tag}-2026-11-22-{number:02d}{n:03d}", max_tokens=16 + n)
             for n in range(count)
         ]
-        bench.engine.submit(requests, Order(tag=tag, model=model))
+        bench.engine.submit(requests, SubmitOptions(tag=tag, model=model))
         bench.pass_after(3600)
         bench.pass_after(3600)
 
@@ -122,7 +122,7 @@ def test_only_what_was_collected_since_then_counts(tmp_path: Path) -> None:
 
 def test_an_explanation_shows_tokens_rates_and_formula(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
-        bench.engine.submit(some_requests(1), Order(tag="t"))
+        bench.engine.submit(some_requests(1), SubmitOptions(tag="t"))
         bench.pass_after(3600)
         (attempt,) = money_views.priced_attempts(
             bench.engine.context.ledger,
@@ -141,7 +141,7 @@ def test_an_explanation_shows_tokens_rates_and_formula(tmp_path: Path) -> None:
 
 def test_an_edited_ledger_figure_does_not_agree(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
-        bench.engine.submit(some_requests(1), Order(tag="t"))
+        bench.engine.submit(some_requests(1), SubmitOptions(tag="t"))
         bench.pass_after(3600)
         ledger = bench.engine.context.ledger
         ledger.execute("UPDATE attempts SET cost_nano = cost_nano + 1")

@@ -11,8 +11,8 @@ from support.terminal import Terminal, a_server
 
 from core.batches.context import Context
 from core.engine import Engine
+from core.intake.options import SubmitOptions
 from core.intake.rebuild import Rebuilt, rebuild
-from core.intake.submit import Order
 from core.money.pricing import PriceBook
 from state.db.ledger import Ledger
 from state.model.errors import LedgerUnusable
@@ -100,7 +100,7 @@ def test_a_whole_life_is_rebuilt(bench: Bench) -> None:
     bench.submit(3, tag="one")
     bench.faults.add("create:429:times=1")
     bench.submit(2, tag="two", on_failure=OnFailure.SYNC)
-    bench.engine.submit(some_requests(2, "weekly"), Order(tag="three"))
+    bench.engine.submit(some_requests(2, "weekly"), SubmitOptions(tag="three"))
     rest(bench)
     bench.submit(5, tag="four")
     cost = bench.engine.context.ledger.rows("SELECT sum(cost_nano) FROM attempts")[0][0]

@@ -8,7 +8,7 @@ from support.builders import Bench, a_bench, some_requests
 from support.life import requests, rest, results
 
 from core.intake import fallback
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.files import fallback_file
 from state.model.errors import LedgerUnusable
 from state.model.records import OnFailure, RequestStatus
@@ -38,7 +38,7 @@ def _rescued(bench: Bench, *, answered: bool) -> str:
     kept = fallback.keep(
         bench.folder,
         some_requests(3),
-        Order(tag="t", on_failure=OnFailure.SYNC if answered else OnFailure.QUEUE),
+        SubmitOptions(tag="t", on_failure=OnFailure.SYNC if answered else OnFailure.QUEUE),
         clock=bench.clock,
         actor="job",
         error=LedgerUnusable("The disk was full."),
@@ -93,11 +93,11 @@ def _inline_check(home: Path, number: int) -> bool:
         dying = bench.new_engine("dying")
         dying.context.ledger.step = _DieAt(number)
         try:
-            dying.submit(some_requests(3), Order(tag="t", on_failure=OnFailure.SYNC))
+            dying.submit(some_requests(3), SubmitOptions(tag="t", on_failure=OnFailure.SYNC))
         except _KilledError:
             died = True
         # The job is started again, as its scheduler does.
-        bench.engine.submit(some_requests(3), Order(tag="t", on_failure=OnFailure.SYNC))
+        bench.engine.submit(some_requests(3), SubmitOptions(tag="t", on_failure=OnFailure.SYNC))
         rest(bench)
         assert requests(bench) == {RequestStatus.SUCCEEDED: 3}, number
         assert len(list(bench.sandbox.billing_log().billed())) == 3, number

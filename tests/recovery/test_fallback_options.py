@@ -26,7 +26,7 @@ def test_what_was_rescued_counts_for_the_budget(home: Path, sandbox: Sandbox) ->
     titan_batch.submit(some_requests(2), tag="first")
     heal(home)
     assert poll().sent == 1
-    with pytest.raises(titan_batch.PayloadError, match="is spent or booked"):
+    with pytest.raises(titan_batch.PayloadError, match="is spent or reserved"):
         titan_batch.submit(some_requests(2), tag="second")
     assert sandbox.billing_log().creates == 1
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from support.builders import START, Bench, a_bench, some_requests
 
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.reporting.digest import Digest, as_html, as_json, digest, lines
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.model.timing import Plan
@@ -75,7 +75,7 @@ def test_html_escapes_what_came_from_outside(tmp_path: Path) -> None:
 
 
 def _submit(bench: Bench, tag: str, deadline: datetime) -> None:
-    bench.engine.submit(some_requests(1), Order(tag=tag, deadline=deadline))
+    bench.engine.submit(some_requests(1), SubmitOptions(tag=tag, deadline=deadline))
 
 
 def test_the_limit_of_a_day_can_be_another_or_none(tmp_path: Path) -> None:

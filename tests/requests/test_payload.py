@@ -13,7 +13,7 @@ from core.requests.payload import (
     Limits,
     Line,
     check_tag,
-    reread,
+    parse_line,
     to_line,
     wire_overhead,
     workflow_and_date,
@@ -231,7 +231,7 @@ def test_the_long_output_goes_with_the_requests_that_need_it(
 ) -> None:
     line = line_of(a_request(NAME, max_tokens=max_tokens), model=model, betas=given)
     assert line.betas == sent
-    assert reread(line.body, betas=given) == line
+    assert parse_line(line.body, betas=given) == line
 
 
 @pytest.mark.parametrize("mark", [FIVE_MINUTES, {"type": "ephemeral", "ttl": "5m"}])

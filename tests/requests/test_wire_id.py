@@ -6,7 +6,7 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.requests.wire_id import LIMIT, FromWire, has_nonce, longest_plain, to_wire
+from core.requests.wire_id import LIMIT, FromWire, has_nonce, max_unshortened_length, to_wire
 from state.db.ledger import ALPHABET
 
 IDS = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=64)
@@ -15,7 +15,7 @@ ALLOWED = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def long_ones(ids: list[str], nonce: str) -> list[str]:
-    return [custom_id for custom_id in ids if len(custom_id) > longest_plain(nonce)]
+    return [custom_id for custom_id in ids if len(custom_id) > max_unshortened_length(nonce)]
 
 
 @given(ids=st.lists(IDS, min_size=1, max_size=30, unique=True), nonce=NONCES)
@@ -49,7 +49,7 @@ def test_an_id_with_another_nonce_or_none_is_not_ours(
 
 def test_ids_stay_readable_up_to_the_longest_that_fits() -> None:
     nonce = "k3x9q2ab"
-    longest = "a" * longest_plain(nonce)
+    longest = "a" * max_unshortened_length(nonce)
     assert to_wire(longest, nonce) == f"{longest}-{nonce}"
     assert len(to_wire(longest, nonce)) == LIMIT
     assert len(to_wire(longest + "a", nonce)) == LIMIT

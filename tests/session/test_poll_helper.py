@@ -18,7 +18,7 @@ from support.terminal import NOWHERE, Terminal, a_server
 from core.bootstrap import open_engine
 from core.clock import ManualClock, SystemClock
 from core.config.settings import Settings
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.db.ledger import Ledger
 from state.operations import commands
 from state.operations.commands import CommandState
@@ -69,7 +69,7 @@ def failed_requests(home: Path, address: str) -> None:
     """Two of them, in a ledger whose batch has been collected."""
     settings = Settings(home=home, base_url=address, api_key="x")
     with open_engine(settings, actor="test") as engine:
-        engine.submit(some_requests(2), Order(tag="daily-feed"))
+        engine.submit(some_requests(2), SubmitOptions(tag="daily-feed"))
         engine.poll()
 
 
@@ -93,7 +93,7 @@ def test_a_pass_without_a_key_says_what_to_do(tmp_path: Path) -> None:
         assert a_pass(keeper) == PassEnd(code=0)
         settings = Settings(home=tmp_path / "home", base_url=NOWHERE, api_key="x")
         with open_engine(settings, actor="test") as engine:
-            engine.submit(some_requests(1), Order(tag="daily-feed"))
+            engine.submit(some_requests(1), SubmitOptions(tag="daily-feed"))
         end = a_pass(keeper)
     assert end.code == 3
     assert end.troubles[0].startswith("No API key: set ANTHROPIC_API_KEY and run `titan-console")

@@ -17,7 +17,8 @@ from support.builders import some_requests
 
 import core.batches.listing
 from core.engine import Engine
-from core.intake.submit import Order, Submitted
+from core.intake.options import SubmitOptions
+from core.intake.submit import SubmitResult
 from state.db.connection import connect
 
 # Passes as by cron at first; the long waits after that are for batches that take their 24 hours.
@@ -52,9 +53,9 @@ class Submission:
         self.keys: set[str] = set()
         self.is_acknowledged = False
 
-    def __call__(self, engine: Engine) -> Submitted:
+    def __call__(self, engine: Engine) -> SubmitResult:
         requests = some_requests(self.count, f"work-{self.tag}")
-        submitted = engine.submit(requests, Order(tag=self.tag, model="claude-haiku-4-5"))
+        submitted = engine.submit(requests, SubmitOptions(tag=self.tag, model="claude-haiku-4-5"))
         self.keys.add(submitted.submission.key)
         return submitted
 

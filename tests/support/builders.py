@@ -11,7 +11,8 @@ from core.api.protocol import BatchApi
 from core.batches.context import Context
 from core.clock import ManualClock
 from core.engine import Engine
-from core.intake.submit import Order, Submitted
+from core.intake.options import SubmitOptions
+from core.intake.submit import SubmitResult
 from core.money.pricing import PriceBook
 from core.poll import PassSummary
 from core.requests.payload import Limits
@@ -95,9 +96,9 @@ class Bench:
         """The real client, over the sandbox."""
         return AnthropicApi(api_key=KEY, base_url=BASE_URL, http_client=client(self.sandbox))
 
-    def submit(self, count: int = 3, tag: str = "daily-feed", **order: object) -> Submitted:
+    def submit(self, count: int = 3, tag: str = "daily-feed", **options: object) -> SubmitResult:
         """Submit that many requests."""
-        return self.engine.submit(some_requests(count), Order(tag=tag, **order))  # pyright: ignore[reportArgumentType]
+        return self.engine.submit(some_requests(count), SubmitOptions(tag=tag, **options))  # pyright: ignore[reportArgumentType]
 
     def pass_after(self, seconds: float = 0.0) -> PassSummary:
         """Let time go by, then make one pass."""

@@ -17,7 +17,7 @@ from support.builders import START, Bench, a_bench
 from core.config.catalogue import Catalogue, Job, parse
 from core.config.titan_file import template
 from core.intake.external_calls import record_sync
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.money.kpis import Kpi, kpis
 from core.reporting.history import History
 from titan_console.sandbox.model.timing import Plan
@@ -68,7 +68,7 @@ def _run(bench: Bench, job: Job, slot: int, share: float, *, is_batch: bool) -> 
         "max_tokens": max(1, size_out),
         "messages": [{"role": "user", "content": "word" * max(1, size_in)}],
     }
-    bench.engine.submit([request], Order(tag=f"{job.name}-{slot}", workflow=job.name))
+    bench.engine.submit([request], SubmitOptions(tag=f"{job.name}-{slot}", workflow=job.name))
 
 
 def _date(now: datetime) -> str:
@@ -79,7 +79,7 @@ def _history(bench: Bench, catalogue: Catalogue) -> History:
     return History(
         bench.engine.context.ledger,
         since_day=START.date().isoformat(),
-        is_batchable=lambda name: catalogue.never_batch.reason_for([name]) is None,
+        is_batchable=lambda name: catalogue.denylist.reason_for([name]) is None,
     )
 
 

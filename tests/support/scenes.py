@@ -17,7 +17,7 @@ from textual.widgets import Input
 from textual.worker import Worker
 
 from core.clock import ManualClock
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.operations import alerts, pauses
 from titan_console.doctor.checks import Finding, Health
 from titan_console.session.ui_metrics import Vitals
@@ -132,11 +132,11 @@ def a_small_bench(home: Path) -> Generator[Bench, None, None]:
         bench.pass_after(120)
         bench.pass_after(1)
         bench.faults.add("row:overloaded:p=1")
-        bench.engine.submit(some_requests(4, "news"), Order(tag="news", deadline=due))
+        bench.engine.submit(some_requests(4, "news"), SubmitOptions(tag="news", deadline=due))
         bench.pass_after(120)
         bench.pass_after(1)
         bench.faults.clear()
-        bench.engine.submit(some_requests(5, "late"), Order(tag="late", deadline=due))
+        bench.engine.submit(some_requests(5, "late"), SubmitOptions(tag="late", deadline=due))
         bench.pass_after(5)
         yield bench
 

@@ -26,7 +26,7 @@ from textual.pilot import Pilot
 from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.config.settings import viewer
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.operations.commands import Action
 from state.operations.selection import Filter
 from titan_console.tui.actions import copy, view
@@ -95,7 +95,7 @@ async def test_what_is_too_large_for_a_terminal_goes_to_a_private_file(tmp_path:
     with a_bench(tmp_path) as bench:
         text = "x" * copy.MOST_BYTES
         request = a_request("big-1", messages=[{"role": "user", "content": text}])
-        bench.engine.submit([request], Order(tag="big"))
+        bench.engine.submit([request], SubmitOptions(tag="big"))
         async with on(bench) as pilot:
             await pilot.press("y")
             await until_shown(pilot, " Copy ")

@@ -8,7 +8,7 @@ from support.console_pilot import app_of, lines, shown, table, until, until_seen
 from support.hostile import EVIL, hidden
 from textual.pilot import Pilot
 
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from titan_console.text.links import ToRequest
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.detail_page import DetailPage
@@ -155,7 +155,7 @@ async def test_a_large_body_is_folded_searched_and_left_by_a_few_keys(tmp_path: 
     text = "all is well here. " * 200_000 + "the NEEDLE\u2028stands here\n" + "and on. " * 300_000
     with a_bench(tmp_path) as bench:
         request = a_request("big-1", messages=[{"role": "user", "content": text}])
-        bench.engine.submit([request], Order(tag="big"))
+        bench.engine.submit([request], SubmitOptions(tag="big"))
         async with on(bench) as pilot:
             await pilot.press("2")
             await until_shown(pilot, "big-1")

@@ -9,7 +9,7 @@ from support.console_builders import NOW, LedgerBuilder
 from support.console_pilot import lines, opened, shown, table, until, until_shown
 
 from core.clock import ManualClock
-from core.money.eta import Outlook, Risk, Stage
+from core.money.eta import Eta, Risk, Stage
 from core.reporting import json_reports
 from state.model.timestamps import to_text
 from titan_console.cli.main import cli
@@ -18,25 +18,25 @@ from titan_console.text.eta_labels import ends, reason, risk, rough
 HOUR = timedelta(hours=1)
 
 
-def found(**changes: object) -> Outlook:
-    plain: dict[str, object] = {"stage": Stage.RUNNING, "known": 9, "like_it": 4}
-    return Outlook(**{**plain, **changes})  # pyright: ignore[reportArgumentType]
+def found(**changes: object) -> Eta:
+    plain: dict[str, object] = {"stage": Stage.RUNNING, "known": 9, "comparable": 4}
+    return Eta(**{**plain, **changes})  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(
-    ("outlook", "said"),
+    ("eta", "said"),
     [
-        (found(low=NOW + HOUR / 5, high=NOW + HOUR), "12m..60m"),
-        (found(low=NOW + 1.7 * HOUR, high=NOW + 12.2 * HOUR), "1.7h..12h"),
-        (found(low=NOW + HOUR / 5, high=NOW + HOUR / 5), "12m"),
-        (found(low=NOW + HOUR, high=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "60m..2h once sent"),
-        (found(like_it=0), "beyond all 9"),
-        (found(known=4, like_it=0), "no history yet"),
+        (found(p50=NOW + HOUR / 5, p95=NOW + HOUR), "12m..60m"),
+        (found(p50=NOW + 1.7 * HOUR, p95=NOW + 12.2 * HOUR), "1.7h..12h"),
+        (found(p50=NOW + HOUR / 5, p95=NOW + HOUR / 5), "12m"),
+        (found(p50=NOW + HOUR, p95=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "60m..2h once sent"),
+        (found(comparable=0), "beyond all 9"),
+        (found(known=4, comparable=0), "no history yet"),
         (found(stage=Stage.ENDING), "soon"),
     ],
 )
-def test_the_end_in_words(outlook: Outlook, said: str) -> None:
-    assert ends(outlook, NOW)[0] == said
+def test_the_end_in_words(eta: Eta, said: str) -> None:
+    assert ends(eta, NOW)[0] == said
 
 
 def test_a_rough_time_never_rounds_to_nothing() -> None:
@@ -51,10 +51,10 @@ def test_every_risk_has_a_glyph_and_a_word(level: Risk) -> None:
 
 
 def test_the_reason_counts_its_like_and_the_late_ones() -> None:
-    assert reason(found(miss=0.25, late=1)) == (
+    assert reason(found(late_probability=0.25, late=1)) == (
         "by 4 that took longer than its age, 1 ended after T-2h"
     )
-    assert reason(found(like_it=0)) == "it runs for longer than all 9 before it"
+    assert reason(found(comparable=0)) == "it runs for longer than all 9 before it"
 
 
 def a_ledger_with_history(home: Path) -> LedgerBuilder:
@@ -115,8 +115,10 @@ def test_status_says_the_same_in_words_and_in_json(
         "p50_ts": to_text(NOW + 3 * HOUR),
         "p95_ts": to_text(NOW + 5 * HOUR),
         "history": 10,
+        "comparable": 5,
         "like_it": 5,
         "risk": "high",
+        "late_probability": 0.4,
         "miss_chance": 0.4,
     }
     assert (etas["safe"]["risk"], etas["odd"]["risk"]) == ("low", "unknown")

@@ -13,7 +13,7 @@ from support.hostile import EVIL, hidden
 from support.scenes import Walk, until_idle, walking
 from textual.screen import Screen
 
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.operations import alerts, pauses
 from titan_console.tui.pages.detail_page import DetailPage
 
@@ -102,7 +102,9 @@ async def test_ten_thousand_characters_break_no_screen(tmp_path: Path) -> None:
 async def test_hostile_bodies_and_jobs_are_shown_harmlessly(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         content = [{"role": "user", "content": EVIL * 3}]
-        bench.engine.submit([a_request(messages=content)], Order(tag="[/x][@click=app.quit]"))
+        bench.engine.submit(
+            [a_request(messages=content)], SubmitOptions(tag="[/x][@click=app.quit]")
+        )
         bench.pass_after(120)
         bench.pass_after(1)
         job = '[jobs."a\\u001b]52;c;x\\u0007\\u202e[/x]"]\nschedule = "\\u009b31m[b"\n'

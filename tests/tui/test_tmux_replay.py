@@ -15,7 +15,7 @@ from support.tmux import Pane, settings
 from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.config.settings import Settings, child_environment
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.db.ledger import Ledger
 from titan_console.sandbox.model.timing import Plan
 
@@ -35,7 +35,7 @@ def errored_batch(under: Settings) -> None:
     under.home.mkdir()
     (under.home / "titan.toml").write_text("[console]\ncountdown_s = 4\n")
     with open_engine(under, actor="test") as engine:
-        engine.submit(some_requests(2), Order(tag="morning-feed"))
+        engine.submit(some_requests(2), SubmitOptions(tag="morning-feed"))
         engine.poll()
 
 

@@ -10,7 +10,7 @@ from core.config import titan_file
 from core.config.settings import from_environment
 from core.intake import dry_run as planned
 from core.intake.dry_run import Plan, plan
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.money.budgets import check
 from core.money.estimate import Estimate
 from core.money.pricing import PriceBook
@@ -23,8 +23,8 @@ from titan_console.cli.output import print_fields, print_json
 from titan_console.text import format as cells
 
 
-def show_plan(requests: Iterable[object], order: Order, *, as_json: bool) -> None:
-    """Print the plan. Raises what `submit` would: PayloadError, NeverBatched, OverBudget."""
+def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bool) -> None:
+    """Print the plan. Raises what `submit` would: PayloadError, Denylisted, OverBudget."""
     folder = Folder(from_environment().home)
     rules = titan_file.read(folder)
     now = SystemClock().now()
@@ -32,19 +32,19 @@ def show_plan(requests: Iterable[object], order: Order, *, as_json: bool) -> Non
         reader = opened.enter_context(Reader(folder.ledger)) if folder.ledger.exists() else None
         found = plan(
             requests,
-            order,
+            options,
             rules=rules,
             limits=Limits(),
             estimate=Estimate.begin(PriceBook(rules.prices), now),
             usual=lambda workflow: usual_turnaround(reader, workflow) if reader else None,
         )
         limits = rules.budgets.limits_of(
-            day=now.date().isoformat(), workflow=found.terms.workflow, tag=found.terms.tag
+            day=now.date().isoformat(), workflow=found.options.workflow, tag=found.options.tag
         )
         check(
             limits,
             found.estimate,
-            lambda scope: budget_reservations.committed(reader, scope) if reader else 0,
+            lambda scope: budget_reservations.reserved(reader, scope) if reader else 0,
         )
     _print(found, as_json=as_json)
 
@@ -57,11 +57,11 @@ def _print(found: Plan, *, as_json: bool) -> None:
     unpriced = len(estimate.unpriced)
     print_fields(
         [
-            ("tag", found.terms.tag),
-            ("workflow", found.terms.workflow),
-            *((("job", found.terms.job),) if found.terms.job else ()),
-            ("model", found.terms.model),
-            ("deadline", cells.moment(found.terms.deadline_ts)),
+            ("tag", found.options.tag),
+            ("workflow", found.options.workflow),
+            *((("job", found.options.job),) if found.options.job else ()),
+            ("model", found.options.model),
+            ("deadline", cells.moment(found.options.deadline_ts)),
             ("requests", cells.count(estimate.requests)),
             ("batches", cells.count(found.batches)),
             ("bytes", cells.size(found.bytes)),
@@ -69,7 +69,7 @@ def _print(found: Plan, *, as_json: bool) -> None:
             ("tokens out", f"at most {cells.count(estimate.tokens_out)}, if all is used"),
             ("as batches", f"at most about {cells.sum_of_money(estimate.batch_nano, unpriced)}"),
             ("synchronously", f"at most about {cells.sum_of_money(estimate.sync_nano, unpriced)}"),
-            *(("mind", caveat) for caveat in found.caveats),
+            *(("warning", warning) for warning in found.warnings),
         ]
     )
     click.echo("Nothing was sent.")

@@ -11,7 +11,7 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import Settings
 from core.engine import Engine
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.files.folder import Folder
 from titan_console.demo import past
 from titan_console.demo.jobs import JOBS
@@ -57,8 +57,8 @@ def _submit(engine: Engine, texts: list[Text], number: int, rng: random.Random) 
     job = JOBS[number % len(JOBS)]
     stamp = f"{SystemClock().now().date().isoformat()}-live-{number + 1:03d}"
     some = rng.sample(texts, min(len(texts), rng.randint(_FEWEST, _MOST)))
-    order = Order(tag=f"{job.name}-{stamp}", model=job.model, workflow=job.name)
-    engine.submit(job.requests(some, stamp), order)
+    options = SubmitOptions(tag=f"{job.name}-{stamp}", model=job.model, workflow=job.name)
+    engine.submit(job.requests(some, stamp), options)
 
 
 def tell_parent(line: str) -> None:

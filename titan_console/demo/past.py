@@ -10,7 +10,7 @@ from core.batches.context import Context
 from core.clock import ManualClock
 from core.config import titan_file
 from core.engine import Engine
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from core.money.pricing import PriceBook
 from state.db.ledger import ALPHABET, Ledger
 from state.files.folder import Folder
@@ -80,5 +80,5 @@ def _one_day(engine: Engine, clock: ManualClock, texts: list[Text], *, is_weekly
 
 
 def _submit(engine: Engine, job: Job, texts: list[Text], date: str) -> None:
-    order = Order(tag=f"{job.name}-{date}", model=job.model, workflow=job.name)
-    engine.submit(job.requests(texts, date), order)
+    options = SubmitOptions(tag=f"{job.name}-{date}", model=job.model, workflow=job.name)
+    engine.submit(job.requests(texts, date), options)

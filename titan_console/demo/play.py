@@ -10,7 +10,7 @@ from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.config.settings import Settings
 from core.engine import Engine
-from core.intake.submit import Order
+from core.intake.options import SubmitOptions
 from state.db.ledger import ALPHABET, random_word
 from state.files.folder import Folder
 from state.queries import views
@@ -71,12 +71,12 @@ def _submit(engine: Engine, texts: list[Text], say: Say) -> None:
     date = SystemClock().now().date().isoformat()
     for job in JOBS:
         requests = job.requests(texts, date)
-        order = Order(tag=f"{job.name}-{date}", model=job.model, workflow=job.name)
-        submitted = engine.submit(requests, order)
+        options = SubmitOptions(tag=f"{job.name}-{date}", model=job.model, workflow=job.name)
+        submitted = engine.submit(requests, options)
         count = f"{len(requests):,} request{'' if len(requests) == 1 else 's'}"
         say(f"submitted  {job.name}: {count}, to {job.what}")
-        if submitted.trouble:
-            say(f"           its answer was lost ({submitted.trouble}) - nothing is sent again")
+        if submitted.problem:
+            say(f"           its answer was lost ({submitted.problem}) - nothing is sent again")
 
 
 def _poll_until_done(engine: Engine, say: Say) -> None:

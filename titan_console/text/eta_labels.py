@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from core.money.eta import Outlook, Risk, Stage
+from core.money.eta import Eta, Risk, Stage
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 
@@ -12,7 +12,7 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 _RISK: Mapping[Risk, Label] = {
     Risk.PAST: Label("✗", "past T-2h", Tone.BAD),
     Risk.HIGH: Label("‼", "high", Tone.BAD),
-    Risk.SOME: Label("!", "some", Tone.WARN),
+    Risk.MEDIUM: Label("!", "medium", Tone.WARN),
     Risk.UNKNOWN: Label("?", "unknown", Tone.DIM),
     Risk.LOW: Label("✓", "low", Tone.GOOD),
     Risk.NONE: Label("·", "none", Tone.DIM),
@@ -32,31 +32,35 @@ def rough(time: timedelta) -> str:
     return f"{number:.0f}{letter}" if number >= 10 else f"{number:.1f}{letter}".replace(".0", "")  # noqa: PLR2004 - two digits say enough
 
 
-def ends(found: Outlook, now: datetime) -> tuple[str, Tone]:
+def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
     """When it will end, counted from now: the middle of its like to the latest but few."""
     if found.stage == Stage.ENDING:
         return "soon", Tone.DIM
-    if found.is_longest:
+    if found.exceeds_history:
         return f"beyond all {found.known}", Tone.WARN
-    if found.low is None or found.high is None:
+    if found.p50 is None or found.p95 is None:
         return _NO_HISTORY, Tone.DIM
-    low, high = rough(found.low - now), rough(found.high - now)
+    low, high = rough(found.p50 - now), rough(found.p95 - now)
     band = low if low == high else f"{low}..{high}"
     if found.stage == Stage.NOT_SENT:
         return f"{band} once sent", Tone.DIM
     return band, Tone.PLAIN
 
 
-def risk(found: Outlook) -> Label:
+def risk(found: Eta) -> Label:
     """How likely the deadline's guard, two hours before it, comes first."""
     return _RISK[found.risk]
 
 
-def reason(found: Outlook) -> str:
+def reason(found: Eta) -> str:
     """What the estimate follows from, in words; nothing where there is none to give."""
-    if found.is_longest:
+    if found.exceeds_history:
         return f"it runs for longer than all {fmt.count(found.known)} before it"
-    if not found.like_it:
+    if not found.comparable:
         return ""
-    those = f"by {fmt.count(found.like_it)} that took longer than its age"
-    return those if found.miss is None else f"{those}, {fmt.count(found.late)} ended after T-2h"
+    those = f"by {fmt.count(found.comparable)} that took longer than its age"
+    return (
+        those
+        if found.late_probability is None
+        else f"{those}, {fmt.count(found.late)} ended after T-2h"
+    )

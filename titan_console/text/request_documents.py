@@ -25,7 +25,7 @@ def overview(request: RequestRecord, now: datetime) -> Sheet:
     made.field("Workflow", request.workflow)
     made.field("Job", request.job)
     made.field("Model", request.model)
-    made.field("Submitted", f"{at(request.created_ts, now)} by {request.created_by}")
+    made.field("SubmitResult", f"{at(request.created_ts, now)} by {request.created_by}")
     made.field("Submission", request.submission_key)
     made.field("Deadline", request.deadline_ts)
     made.field("Betas", request.betas)

@@ -115,7 +115,7 @@ def _print(catalogue: Catalogue) -> None:
         ),
     )
     click.echo()
-    print_table(("NEVER BATCHED", "WHY"), catalogue.never_batch.reasons().items())
+    print_table(("NEVER BATCHED", "WHY"), catalogue.denylist.reasons().items())
 
 
 def _deadline(job: Job) -> str:
@@ -150,7 +150,7 @@ def _report(
     return {
         "jobs": [{**_job(job), **done.get(job.name, {})} for job in catalogue.jobs.values()],
         "paused": [json_reports.paused(pause) for pause in paused],
-        "never_batch": catalogue.never_batch.reasons(),
+        "never_batch": catalogue.denylist.reasons(),
     }
 
 

@@ -28,7 +28,7 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
     batched; requests that expired or were missing count as errored.
     """
     folder = Folder(from_environment().home)
-    never = titan_file.read(folder).never_batch
+    never = titan_file.read(folder).denylist
     with Reader(folder.ledger) as reader:
         found = kpi_month.read(reader, never, SystemClock().now().date(), days=days)
     if as_json_:

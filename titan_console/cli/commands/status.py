@@ -7,7 +7,7 @@ import click
 from core.clock import SystemClock
 from core.config.settings import from_environment
 from core.reporting import json_reports
-from core.reporting.history import outlooks
+from core.reporting.history import etas
 from core.text import counted
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
@@ -36,7 +36,7 @@ def command(*, as_json: bool) -> None:
 def _print(source: Source, now: datetime) -> None:
     open_batches = views.open_batches(source)
     if open_batches:
-        found = outlooks(source, open_batches, now)
+        found = etas(source, open_batches, now)
         print_table(
             ("STATUS", "BATCH", "TAG", "REQUESTS", "AGE", "ENDS IN", "DUE", "RISK", "TROUBLE"),
             (

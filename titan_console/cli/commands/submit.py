@@ -13,7 +13,8 @@ from core.bootstrap import open_engine
 from core.config.catalogue import DEFAULT_MODEL
 from core.config.settings import from_environment
 from core.errors import PayloadError
-from core.intake.submit import Order, Submitted
+from core.intake.options import SubmitOptions
+from core.intake.submit import SubmitResult
 from core.requests.cache_control import CachePolicy
 from core.text import counted
 from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
@@ -79,7 +80,7 @@ def command(  # noqa: PLR0913 - each is an option
 
     Where the workflow is a job of titan.toml, what that says holds for all that is not given here.
     """
-    order = Order(
+    options = SubmitOptions(
         tag=_tag_of(file.name) if tag is None else tag,
         model=model,
         workflow=workflow,
@@ -90,14 +91,14 @@ def command(  # noqa: PLR0913 - each is an option
         cache=CachePolicy(cache) if cache else None,
     )
     if dry_run:
-        show_plan(_requests(file), order, as_json=as_json)
+        show_plan(_requests(file), options, as_json=as_json)
         return
     with progress.shown() as bar:
         with _nothing_sent():
             engine = open_engine(from_environment(), actor="cli", progress=bar)
         with engine:
             with _nothing_sent():
-                submitted = engine.submit(_requests(file), order)
+                submitted = engine.submit(_requests(file), options)
             batches = batches_of(engine.context.ledger, submitted.submission)
     ctx.exit(_report(submitted, batches, as_json=as_json))
 
@@ -113,7 +114,7 @@ def _nothing_sent() -> Generator[None, None, None]:
         raise LedgerUnusable(f"{error} Nothing was sent; submit it again then.") from error
 
 
-def _report(submitted: Submitted, batches: Sequence[Batch], *, as_json: bool) -> int:
+def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool) -> int:
     taken = submitted.submission
     if as_json:
         print_json(
@@ -128,7 +129,9 @@ def _report(submitted: Submitted, batches: Sequence[Batch], *, as_json: bool) ->
                 "request_count": taken.request_count,
                 "batches": len(batches),
                 "repeated": submitted.repeated,
-                "trouble": submitted.trouble,
+                "problem": submitted.problem,
+                # The old name, kept for one release.
+                "trouble": submitted.problem,
                 "warnings": list(submitted.warnings),
             }
         )
@@ -141,8 +144,8 @@ def _report(submitted: Submitted, batches: Sequence[Batch], *, as_json: bool) ->
         say(f"Due {cells.moment(taken.deadline_ts)}{of}.")
     if submitted.repeated:
         say("The same requests are in it already; nothing was sent.")
-    elif submitted.trouble:
-        say(f"Taken in, {counted(taken.request_count, 'request')}. {submitted.trouble}")
+    elif submitted.problem:
+        say(f"Taken in, {counted(taken.request_count, 'request')}. {submitted.problem}")
         return Exit.ATTENTION
     else:
         return _say_how_it_went(batches)

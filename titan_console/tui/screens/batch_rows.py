@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from core.money.eta import Outlook, by_risk, outlook
+from core.money.eta import Eta, by_risk, estimate_eta
 from state.model.records import Batch, BatchStatus
 from state.queries.console_views import Snapshot
 from state.queries.views import ErrorRow
@@ -63,7 +63,7 @@ def open_rows(
     `histories` is what earlier batches of each workflow took, in seconds.
     """
     found = [
-        (batch, outlook(batch, histories.get(batch.workflow, ()), now))
+        (batch, estimate_eta(batch, histories.get(batch.workflow, ()), now))
         for batch in (*snapshot.open_batches, *snapshot.waiting_for_retry)
     ]
     if sort == "risk":
@@ -72,10 +72,10 @@ def open_rows(
         found.sort(key=lambda pair: pair[0].deadline_ts or pair[0].expires_ts or "~")
     elif sort == "requests":
         found.sort(key=lambda pair: -pair[0].request_count)
-    return [_open_row(batch, outlook, now) for batch, outlook in found]
+    return [_open_row(batch, eta, now) for batch, eta in found]
 
 
-def _open_row(batch: Batch, found: Outlook, now: datetime) -> Row:
+def _open_row(batch: Batch, found: Eta, now: datetime) -> Row:
     label = fmt.status(batch)
     due, due_tone = fmt.due(batch, now)
     ends, ends_tone = eta_labels.ends(found, now)

@@ -121,7 +121,7 @@ class _KpiPage(AskingPage):
         self.keep_answered(self._read, self._take)
 
     def _read(self, source: Source) -> KpiMonth:
-        never = titan_file.read(Folder(self.view.path.parent)).never_batch
+        never = titan_file.read(Folder(self.view.path.parent)).denylist
         return kpi_month.read(source, never, self.view.now().date())
 
     def _take(self, found: KpiMonth) -> None:
