@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from kill.run import SPEED
 from kill.worker import Place, StormClock, job_size
 
@@ -15,15 +16,15 @@ from titan_console.sandbox.http.server import running
 from titan_console.sandbox.model.timing import Plan
 
 PROCESSES = 8
-JOBS = 12
 
 
-def test_eight_processes_hammer_one_ledger_without_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", [4, pytest.param(12, marks=pytest.mark.slow)])
+def test_eight_processes_hammer_one_ledger_without_an_error(tmp_path: Path, jobs: int) -> None:
     clock = StormClock(SystemClock().monotonic(), SPEED)
     sandbox = Sandbox(clock, plan=Plan.seconds(60, 600))
     with running(sandbox) as address:
         place = Place(home=tmp_path / "home", address=address, origin=clock.origin, speed=SPEED)
-        arguments = (place.home, address, clock.origin, SPEED, PROCESSES, JOBS)
+        arguments = (place.home, address, clock.origin, SPEED, PROCESSES, jobs)
         done = subprocess.run(
             [sys.executable, "-m", "kill.contention", *map(str, arguments)],
             cwd=Path(__file__).parents[1],
@@ -33,9 +34,9 @@ def test_eight_processes_hammer_one_ledger_without_an_error(tmp_path: Path) -> N
         assert done.stderr.decode() == ""
         assert json.loads(done.stdout) == {"codes": [0] * PROCESSES}
         with place.engine("end") as engine:
-            expected = PROCESSES // 2 * sum(job_size(job) for job in range(JOBS))
+            expected = PROCESSES // 2 * sum(job_size(job) for job in range(jobs))
             while engine.poll().open:
                 engine.context.clock.sleep(300)
             totals = views.totals(engine.context.ledger)
     assert (totals.requests, totals.succeeded) == (expected, expected)
-    assert sandbox.billing_log().creates == PROCESSES // 2 * JOBS
+    assert sandbox.billing_log().creates == PROCESSES // 2 * jobs

@@ -14,6 +14,8 @@ pytestmark = [
 FIXED = 200
 FRESH = 100
 _GROUPS = 20
+# One group of fixed seeds and one of fresh seeds run in every test run, the others with `-m slow`.
+_SEED_GROUPS = [0, *(pytest.param(group, marks=pytest.mark.slow) for group in range(1, _GROUPS))]
 _FRESH_BASE = 1_000_000 + secrets.randbelow(1_000_000_000)
 KEPT = [
     int(line.split()[0])
@@ -32,13 +34,13 @@ def assert_holds(seed: int) -> None:
         )
 
 
-@pytest.mark.parametrize("group", range(_GROUPS))
+@pytest.mark.parametrize("group", _SEED_GROUPS)
 def test_the_fixed_seeds_hold(group: int) -> None:
     for seed in range(group, FIXED, _GROUPS):
         assert_holds(seed)
 
 
-@pytest.mark.parametrize("group", range(_GROUPS))
+@pytest.mark.parametrize("group", _SEED_GROUPS)
 def test_fresh_seeds_hold(group: int) -> None:
     for seed in range(group, FRESH, _GROUPS):
         assert_holds(_FRESH_BASE + seed)

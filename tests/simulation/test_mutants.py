@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from simulation.history import run_history
-from simulation.mutants import FIRST_SEED, HARMLESS, WEATHER, switched_on
+from simulation.mutants import FIRST_SEED, HARMLESS, QUICK, WEATHER, switched_on
 from support.builders import a_bench
 
 from state.model.errors import IllegalMove
@@ -16,13 +16,17 @@ pytestmark = [
 ]
 # What a seed does changes with the code: where the recorded one no longer finds its bug, look on.
 _NEARBY = 60
+_BUGS = [
+    pytest.param(mutant, seed, marks=() if mutant in QUICK else pytest.mark.slow, id=mutant)
+    for mutant, seed in FIRST_SEED.items()
+]
 
 
 def found(seed: int, mutant: str = "") -> bool:
     return bool(run_history(seed, WEATHER.get(mutant)).violations)
 
 
-@pytest.mark.parametrize(("mutant", "first"), FIRST_SEED.items())
+@pytest.mark.parametrize(("mutant", "first"), _BUGS)
 def test_a_deliberate_bug_is_found(mutant: str, first: int) -> None:
     with switched_on(mutant):
         assert any(found(seed, mutant) for seed in (first, *range(_NEARBY))), (
@@ -30,6 +34,7 @@ def test_a_deliberate_bug_is_found(mutant: str, first: int) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", HARMLESS)
 def test_what_only_saves_work_is_not_what_keeps_the_ledger_right(mutant: str) -> None:
     with switched_on(mutant):
