@@ -215,7 +215,7 @@ def keep_writing(home: Path, commits_a_second: int, stop: Event) -> None:
 
 
 def touch(ledger: Ledger, tag: str) -> None:
-    """Change the oldest open batch, as a pass that looks at it would."""
+    """Change the oldest open batch, as a poll that looks at it would."""
     with ledger.transaction("touch") as written:
         ledger.execute(
             "UPDATE batches SET tag = ?, rev = ? WHERE id = (SELECT min(id) FROM batches"

@@ -81,7 +81,7 @@ def starts(folder: Path) -> Iterator[Finding]:
 
 
 def open_batches(folder: Path) -> Iterator[Finding]:
-    """A pass over 1,000 batches that the API still works on."""
+    """A poll over 1,000 batches that the API still works on."""
     source = write_requests(folder / "one.jsonl", 1)
     with serving("--open") as server:
         env = environment(server, folder / "open")
@@ -150,7 +150,7 @@ from core.batches.collect import collect_all
 from core.config.settings import from_environment
 with open_engine(from_environment(), actor="benchmark") as engine:
     engine.context.api()
-    poll._recover_and_look(engine.context, poll.PassSummary())
+    poll._recover_and_look(engine.context, poll.PollSummary())
     began = time.monotonic()
     ((_, collected),) = collect_all(engine.context)
     print(time.monotonic() - began)
@@ -199,7 +199,7 @@ INSERT OR REPLACE INTO listings SELECT 1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
 
 
 def _end_the_open(path: Path) -> None:
-    """What the builder leaves at the API has ended: a pass has nothing to do."""
+    """What the builder leaves at the API has ended: a poll has nothing to do."""
     with (
         Ledger(path, now=lambda: datetime.now(UTC), actor="benchmark") as ledger,
         ledger.transaction("end"),

@@ -73,7 +73,7 @@ def open_api(settings: Settings) -> BatchApi:
 
 def rebuild_ledger(settings: Settings, *, actor: str) -> "tuple[Rebuilt, Path | None]":
     """A new ledger from the files beside the damaged one, and where the old one is kept."""
-    from core.intake.rebuild import rebuild  # noqa: PLC0415 - no pass needs it
+    from core.intake.rebuild import rebuild  # noqa: PLC0415 - no poll needs it
 
     folder = Folder(settings.home)
     fresh = rebuilding.fresh_path(folder.ledger)

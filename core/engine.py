@@ -1,6 +1,6 @@
 """The facade: what jobs, commands and the console ask of the engine.
 
-Each verb is loaded when it is asked for: most passes find nothing to do.
+Each verb is loaded when it is asked for: most polls find nothing to do.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from core import poll
 from core.batches.context import Context
-from core.poll import PassSummary
+from core.poll import PollSummary
 from state.model.errors import LedgerError
 from state.model.records import Batch, RequestStatus, Submission
 from state.queries import mirrors, views
@@ -54,13 +54,13 @@ class Engine:
         try:
             mirrors.update(self.context.ledger, self.context.folder)
         except LedgerError as error:
-            # What was taken in is taken in; the next pass writes the mirrors.
+            # What was taken in is taken in; the next poll writes the mirrors.
             return replace(submitted, problem=submitted.problem or str(error))
         return submitted
 
-    def poll(self) -> PassSummary:
-        """One pass. See `core.poll.run_pass`."""
-        return poll.run_pass(self.context)
+    def poll(self) -> PollSummary:
+        """One poll. See `core.poll.poll_once`."""
+        return poll.poll_once(self.context)
 
     def adopt(self, remote_id: str, *, tag: str | None = None) -> "Adopted":
         """Take a batch in that the ledger does not know. See `core.batches.adopt.adopt`."""

@@ -1,7 +1,7 @@
-"""One pass: recover, send what waits, look, collect, deliver, mirror. Then it is over.
+"""One poll: recover, send what waits, look, collect, deliver, mirror. Then it is over.
 
-Each step survives a kill at any point, and a second pass finishes what the first began. What a
-pass has no work for it does not load: most passes find nothing to do.
+Each step survives a kill at any point, and a second poll finishes what the first began. What a
+poll has no work for it does not load: most polls find nothing to do.
 """
 
 from datetime import timedelta
@@ -34,12 +34,13 @@ from state.model.records import Batch, BatchStatus
 from state.operations import delivery, hook_runs
 from state.queries import mirrors, views
 
-PASS_LEASE = "pass"  # noqa: S105 - a pass, not a password
+# The name that earlier versions use: theirs and ours must exclude each other during an upgrade.
+POLL_LEASE = "pass"
 _LEASE = timedelta(minutes=15)
 
 
-class PassSummary(Struct, kw_only=True):
-    """What one pass did. `troubles` need a person, or at least another pass.
+class PollSummary(Struct, kw_only=True):
+    """What one poll did. `problems` need a person, or at least another poll.
 
     One that did not run says in `busy` which other one has the ledger, and until when at most.
     """
@@ -52,49 +53,49 @@ class PassSummary(Struct, kw_only=True):
     collected: int = 0
     results: int = 0
     failed: int = 0
-    orders: list[str] = field(default_factory=list[str])
+    commands: list[str] = field(default_factory=list[str])
     delivered: list[str] = field(default_factory=list[str])
-    troubles: list[str] = field(default_factory=list[str])
+    problems: list[str] = field(default_factory=list[str])
 
     def as_json(self) -> dict[str, object]:
-        """For the log and for `--json`."""
-        return asdict(self)
+        """For `--json`; `orders` and `troubles` are the old keys, kept for one release."""
+        return {**asdict(self), "orders": self.commands, "troubles": self.problems}
 
 
-def run_pass(context: Context) -> PassSummary:
-    """Do whatever is due; return at once when another pass is at it."""
-    with poll_lock.tried(context.folder.pass_lock) as is_free:
+def poll_once(context: Context) -> PollSummary:
+    """Do whatever is due; return at once when another poll is at it."""
+    with poll_lock.tried(context.folder.poll_lock) as is_free:
         until = context.clock.now() + _LEASE
         if not leases.acquire(
-            context.ledger, PASS_LEASE, context.holder, until=until, is_left=is_free
+            context.ledger, POLL_LEASE, context.holder, until=until, is_left=is_free
         ):
-            return PassSummary(ran=False, busy=_who_is_at_it(context))
-        return _pass(context)
+            return PollSummary(ran=False, busy=_who_is_at_it(context))
+        return _poll(context)
 
 
-def _pass(context: Context) -> PassSummary:
-    pass_id = leases.begin_pass(context.ledger)
-    summary = PassSummary()
+def _poll(context: Context) -> PollSummary:
+    poll_id = leases.begin_poll(context.ledger)
+    summary = PollSummary()
     try:
         _steps(context, summary)
     finally:
-        leases.end_pass(context.ledger, pass_id, summary.as_json())
-        leases.release(context.ledger, PASS_LEASE, context.holder)
+        leases.end_poll(context.ledger, poll_id, asdict(summary))
+        leases.release(context.ledger, POLL_LEASE, context.holder)
     return summary
 
 
 def _who_is_at_it(context: Context) -> str:
     poller = views.poller(context.ledger)
     if poller.lease_holder is None:
-        return "Another pass was at it"
+        return "Another poll was at it"
     who, _, _ = poller.lease_holder.rpartition("/")
     return (
-        f"Another pass is at it ({who}); should it hang, it is waited for until"
+        f"Another poll is at it ({who}); should it hang, it is waited for until"
         f" {poller.lease_expires_ts}"
     )
 
 
-def _steps(context: Context, summary: PassSummary) -> None:
+def _steps(context: Context, summary: PollSummary) -> None:
     """What is done without the API is done, also where there is no key for it."""
     unset: SettingsError | None = None
     for step in _STEPS:
@@ -104,21 +105,21 @@ def _steps(context: Context, summary: PassSummary) -> None:
         except SettingsError as error:
             unset = error
         except ApiError as error:
-            summary.troubles.append(str(error))
-    summary.troubles += notifier.update_and_notify(context)
+            summary.problems.append(str(error))
+    summary.problems += notifier.update_and_notify(context)
     summary.open = views.count_open(context.ledger)
     mirrors.update(context.ledger, context.folder)
     context.ledger.checkpoint()
     if unset is not None:
-        summary.troubles.append(str(unset))
+        summary.problems.append(str(unset))
         raise unset
 
 
 def _renew(context: Context) -> None:
-    leases.acquire(context.ledger, PASS_LEASE, context.holder, until=context.clock.now() + _LEASE)
+    leases.acquire(context.ledger, POLL_LEASE, context.holder, until=context.clock.now() + _LEASE)
 
 
-def _recover_and_look(context: Context, summary: PassSummary) -> None:
+def _recover_and_look(context: Context, summary: PollSummary) -> None:
     """One reading of the list serves the open batches and the unanswered creates."""
     unconfirmed_creates.expire_senders(context)
     open_batches = remote_status.at_the_api(context.ledger)
@@ -138,7 +139,7 @@ def _recover_and_look(context: Context, summary: PassSummary) -> None:
         raise SettingsError(f"The key is not accepted. {listing.trouble}") from listing.trouble
     account.check(context, listing.account)
     if listing.trouble is not None:
-        summary.troubles.append(str(listing.trouble))
+        summary.problems.append(str(listing.trouble))
     # What was sent while the list was read may be in it, so the rows are read anew.
     unconfirmed_creates.resolve(context, listing, unconfirmed_creates.unresolved(context))
     # What has just been found to be ours is looked at like the rest.
@@ -180,19 +181,19 @@ def _look_failed(context: Context, batch: Batch, error: ApiError) -> None:
     remote_status.look_failed(context.ledger, batch, str(error), next_look=again)
 
 
-def _take_in_rescued(context: Context, summary: PassSummary) -> None:
+def _take_in_rescued(context: Context, summary: PollSummary) -> None:
     """What was kept while the ledger could not be used, and runs whose process is dead."""
     if fallback_file.waiting(context.folder):
         from core.intake import fallback
 
-        summary.troubles += fallback.take_in_all(context)
+        summary.problems += fallback.take_in_all(context)
     if sync_runs.unfinished(context.ledger):
         from core.batches.sync_fallback import finish_abandoned
 
-        summary.troubles += finish_abandoned(context)
+        summary.problems += finish_abandoned(context)
 
 
-def _send_waiting(context: Context, summary: PassSummary) -> None:
+def _send_waiting(context: Context, summary: PollSummary) -> None:
     submissions.plan_waiting(
         context.ledger,
         max_requests=context.limits.max_requests,
@@ -207,10 +208,10 @@ def _send_waiting(context: Context, summary: PassSummary) -> None:
     trouble = send_intents(context, intents)
     summary.sent = sending.accepted_of(context.ledger, intents)
     if trouble:
-        summary.troubles.append(trouble)
+        summary.problems.append(trouble)
 
 
-def _collect(context: Context, summary: PassSummary) -> None:
+def _collect(context: Context, summary: PollSummary) -> None:
     name_the_finished(context.ledger, context.folder.results)
     if not remote_status.to_collect(context.ledger):
         return
@@ -218,29 +219,29 @@ def _collect(context: Context, summary: PassSummary) -> None:
 
     for batch, collected in collect_all(context):
         if collected is None:
-            summary.troubles.append(f"{batch.key}: its results are not to be had now.")
+            summary.problems.append(f"{batch.key}: its results are not to be had now.")
             continue
         summary.results += collected.new
         if collected.complete:
             summary.collected += 1
             summary.failed += remote_status.failures_of(context.ledger, batch)
         else:
-            summary.troubles.append(
-                f"{batch.key}: {collected.missing:,} results are missing; the next pass asks again."
+            summary.problems.append(
+                f"{batch.key}: {collected.missing:,} results are missing; the next poll asks again."
             )
 
 
-def _deliver(context: Context, summary: PassSummary) -> None:
+def _deliver(context: Context, summary: PollSummary) -> None:
     if not delivery.due(context.ledger):
         return
     from core.delivery.deliver import deliver_finished
 
-    summary.delivered, troubles = deliver_finished(context)
-    summary.troubles += troubles
+    summary.delivered, problems = deliver_finished(context)
+    summary.problems += problems
 
 
-def _follow_up(context: Context, summary: PassSummary) -> None:
-    """What a job wants run when its file is there; a pass within a job leaves it to the poller."""
+def _follow_up(context: Context, summary: PollSummary) -> None:
+    """What a job wants run when its file is there; a poll within a job leaves it to the poller."""
     if not context.runs_commands or not hook_runs.is_any_open(context.ledger):
         return
     from core.delivery.delivery_hooks import run_due
@@ -248,17 +249,17 @@ def _follow_up(context: Context, summary: PassSummary) -> None:
     for trouble in run_due(context):
         _renew(context)
         if trouble:
-            summary.troubles.append(trouble)
+            summary.problems.append(trouble)
 
 
-def _tidy(context: Context, _summary: PassSummary) -> None:
+def _tidy(context: Context, _summary: PollSummary) -> None:
     stale_files.sweep(context.ledger, context.folder.spool, context.clock.now())
 
 
-def _carry_out(context: Context, summary: PassSummary) -> None:
-    summary.orders += deadline_guard.check_deadlines(context)
-    summary.orders += auto_retry.retry_failed(context)
-    summary.orders += executor.run_due(context)
+def _carry_out(context: Context, summary: PollSummary) -> None:
+    summary.commands += deadline_guard.check_deadlines(context)
+    summary.commands += auto_retry.retry_failed(context)
+    summary.commands += executor.run_due(context)
 
 
 # Orders come before what waits is sent, and again when what they waited for has been collected.

@@ -47,7 +47,7 @@ def collect() -> None:
     """Print how many said what, and whether it is enough."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next pass.")
+        sys.exit("It still runs; come again after the next poll.")
     said = Counter((result["text"] or result["outcome"]).strip().lower() for result in results)
     for answer, count in said.most_common():
         print(f"{answer}: {count}")

@@ -46,7 +46,7 @@ def collect() -> None:
     """Print the share of answers that are a label and nothing else, for each wording."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next pass.")
+        sys.exit("It still runs; come again after the next poll.")
     for wording, words in enumerate(WORDINGS):
         mine = [r for r in results if r["custom_id"].startswith(f"{TAG}-{wording}")]
         good = sum((r["text"] or "").strip().lower() in LABELS for r in mine)

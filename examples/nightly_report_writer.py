@@ -40,7 +40,7 @@ def collect(files: list[Text]) -> None:
     """Print the report in Markdown. A section that failed says so instead of being left out."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next pass.")
+        sys.exit("It still runs; come again after the next poll.")
     print(f"# Report of {TODAY}\n")
     for file, result in zip(files, results, strict=True):
         print(f"## {file.name}\n\n{result['text'] or '(' + result['outcome'] + ')'}\n")

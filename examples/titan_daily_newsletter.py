@@ -47,7 +47,7 @@ def collect() -> None:
     """Print the newsletter for whatever delivers it."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next pass.")
+        sys.exit("It still runs; come again after the next poll.")
     for result in results:
         print(result["text"] or result["outcome"])
 

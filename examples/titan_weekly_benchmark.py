@@ -48,7 +48,7 @@ def collect(given_texts: list[Text]) -> None:
     """Print how many answers of each model are right; results come in the order of the input."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
-        sys.exit("It still runs; come again after the next pass.")
+        sys.exit("It still runs; come again after the next poll.")
     right = Counter[str]()
     for (model, text), result in zip(questions(given_texts), results, strict=True):
         right[model] += (result["text"] or "").strip() == text.name

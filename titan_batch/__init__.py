@@ -74,7 +74,7 @@ def submit(
     """Take the requests in for good, then send them; returns the key of the submission.
 
     Each request is `{"custom_id", "messages", "max_tokens", ...}`, or the API's own
-    `{"custom_id", "params"}`. What surely was not taken in by the API is queued, and the next pass
+    `{"custom_id", "params"}`. What surely was not taken in by the API is queued, and the next poll
     sends it; with `on_failure="sync"` it is answered at once instead, at the full price. The same
     call made again returns the same key and sends nothing.
 
@@ -82,7 +82,7 @@ def submit(
     says holds for whatever is not given here.
 
     A ledger that cannot be used does not stop the job: the requests are kept in a rescue file,
-    with `on_failure="sync"` together with their answers, and the next pass takes it in.
+    with `on_failure="sync"` together with their answers, and the next poll takes it in.
 
     Raises PayloadError or AlreadySubmitted, which name the request, and then nothing was taken
     in; LedgerError when there is no place at all to write them down.
@@ -128,7 +128,7 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
     `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd", "batch_id"}` with
     absent parts None. Asks the API only while something is open. Raises UnknownId.
 
-    What lies in a rescue file is answered from there until a pass has taken it in.
+    What lies in a rescue file is answered from there until a poll has taken it in.
     """
     kept = _rescued(batch_id)
     try:
@@ -235,8 +235,8 @@ def _rescued(key: str) -> RescueFile | None:
 def _poll(engine: Engine) -> None:
     """A pass on behalf of a job that wants results: what goes wrong is logged, not raised."""
     try:
-        troubles = engine.poll().troubles
+        problems = engine.poll().problems
     except SettingsError as error:
-        troubles = [str(error)]
-    for trouble in troubles:
+        problems = [str(error)]
+    for trouble in problems:
         _log.warning("%s", trouble)

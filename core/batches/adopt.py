@@ -159,7 +159,7 @@ class _Found:
 
 
 def _collected(context: Context, remote: RemoteState, *, is_ours: bool) -> Adopted:
-    """Fetch its results as those of any other; what does not come now, the next pass fetches."""
+    """Fetch its results as those of any other; what does not come now, the next poll fetches."""
     batch = adoption.known(context.ledger, remote.remote_id)
     if batch is None:
         raise InputError(f"{remote.remote_id} was decided on by another process meanwhile.")
@@ -168,7 +168,7 @@ def _collected(context: Context, remote: RemoteState, *, is_ours: bool) -> Adopt
     try:
         got = collect(context, batch)
         if got is None or not got.complete:
-            trouble = "Its results are not whole yet; the next pass asks again."
+            trouble = "Its results are not whole yet; the next poll asks again."
     except ApiError as error:
         trouble = str(error)
     batch = adoption.known(context.ledger, remote.remote_id) or batch

@@ -19,7 +19,7 @@ class Context(Struct, frozen=True, kw_only=True):
 
     `api` opens the API client on first use, and raises SettingsError where
     there is no key. `holder` names this process in leases; `progress` hears how many requests
-    of how many are done. `close` lets go of the way to the API. `runs_commands`: whether its passes
+    of how many are done. `close` lets go of the way to the API. `runs_commands`: whether its polls
     run what jobs want run after a delivery.
     """
 

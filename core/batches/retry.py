@@ -1,4 +1,4 @@
-"""Reads from the API, tried again a little while: what is longer waits for the next pass."""
+"""Reads from the API, tried again a little while: what is longer waits for the next poll."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -25,7 +25,7 @@ from state.model.timestamps import to_text
 
 CREATE_HOLD = "create"
 QUEUE_HOLD = "queue"
-# How many more POSTs one call makes for what refusals leave over; the rest is the next pass's.
+# How many more POSTs one call makes for what refusals leave over; the rest is the next poll's.
 _MOST_MORE = 32
 
 

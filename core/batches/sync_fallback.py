@@ -41,17 +41,17 @@ def run_waiting(
         if not is_held:
             return "Another process answers it."
         waiting = sync_runs.waiting_betas(context.ledger, submission, only=only)
-        troubles = [] if waiting else [reason]
+        problems = [] if waiting else [reason]
         for betas in waiting:
             batch = _begin(context, submission, betas, only)
             if batch is None:
-                troubles.append(f"{BATCH_ONLY}. {reason}".rstrip(". ") + ".")
+                problems.append(f"{BATCH_ONLY}. {reason}".rstrip(". ") + ".")
                 continue
             price_list.load_ahead()
             run = _run(context, api, batch)
             if run.trouble:
                 return str(run.trouble)
-    return next(iter(troubles), None)
+    return next(iter(problems), None)
 
 
 def _begin(

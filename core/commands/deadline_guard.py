@@ -13,7 +13,7 @@ from state.operations.deadlines import Watched
 
 # From here on there is no time left to wait for a cancel.
 LAST_MOMENT = timedelta(minutes=20)
-# A pass of the usual poller later.
+# A poll of the usual poller later.
 _AGAIN = timedelta(minutes=14)
 
 

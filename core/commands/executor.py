@@ -1,4 +1,4 @@
-"""Carries out what operators and policies have asked for, over as many passes as it takes."""
+"""Carries out what operators and policies have asked for, over as many polls as it takes."""
 
 from collections.abc import Callable
 

@@ -72,8 +72,8 @@ def _run(context: Context, command: Command, ids: Sequence[int]) -> str | None:
     again = command_effects.failed_in_batches(context.ledger, ids) if command.step else ids
     command_effects.ask_again(context.ledger, command.id, again)
     commands.record_step(context.ledger, command, command.step + 1)
-    troubles = [
+    problems = [
         run_waiting(context, submission, "", only=chosen)
         for submission, chosen in command_effects.submissions_of(context.ledger, ids)
     ]
-    return next((trouble for trouble in troubles if trouble), None)
+    return next((trouble for trouble in problems if trouble), None)

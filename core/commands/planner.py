@@ -125,7 +125,7 @@ def _nothing_left(action: Action, skipped: Mapping[str, int]) -> str:
 
 
 def submit(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Command, bool]:
-    """Write the command down; passes carry it out once the delay is over.
+    """Write the command down; polls carry it out once the delay is over.
 
     Until then it can be withdrawn. Returns it, and whether it is new.
     """

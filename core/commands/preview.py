@@ -85,7 +85,7 @@ def for_workflows(context: Context, action: Action, chosen: Chosen, *, cli: str)
     batch, sync = _estimate(context, ids, None) if is_resumed else (0, 0)
     running = pauses.at_the_api(context.ledger, chosen.taken)
     if is_resumed:
-        notes = [f"{counted(len(ids), 'request is', 'requests are')} sent with the next pass"]
+        notes = [f"{counted(len(ids), 'request is', 'requests are')} sent with the next poll"]
     else:
         waiting = counted(len(ids), "request waits and is", "requests wait and are")
         notes = [f"{waiting} not sent"]

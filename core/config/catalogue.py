@@ -45,7 +45,7 @@ class Latency(StrEnum):
 
 
 class Replay(StrEnum):
-    """Who asks again what the API failed at: an operator, or the passes by themselves."""
+    """Who asks again what the API failed at: an operator, or the polls by themselves."""
 
     BY_HAND = "by-hand"
     AUTO = "auto"
@@ -73,7 +73,7 @@ class Job(Struct, frozen=True, kw_only=True):
     on_settled: tuple[str, ...]
     on_settled_timeout_s: int
     replay: Replay
-    # How often passes ask the same request again.
+    # How often polls ask the same request again.
     replay_tries: int
     note: str
 

@@ -21,30 +21,30 @@ def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
     cannot be written; it stays due.
     """
     delivered: list[str] = []
-    troubles: list[str] = []
+    problems: list[str] = []
     for workflow, date in delivery.due(context.ledger):
         try:
             name = _deliver(context, workflow, date)
         except FileLost as error:
-            troubles.append(f"{workflow} of {date} cannot be delivered: {error}")
+            problems.append(f"{workflow} of {date} cannot be delivered: {error}")
         except OSError as error:
             raise LedgerUnusable(
                 f"Cannot write into {context.folder.staging}: {error.strerror or error}."
-                " The results are safe; the next pass writes the file."
+                " The results are safe; the next poll writes the file."
             ) from error
         else:
             delivered += [name] if name else []
-    return delivered, troubles
+    return delivered, problems
 
 
 def _deliver(context: Context, workflow: str, date: str) -> str | None:
-    """The file's name; None where another pass has been at it, and it is still to be looked at."""
+    """The file's name; None where another poll has been at it, and it is still to be looked at."""
     submissions = delivery.finished(context.ledger, workflow, date)
     target = context.folder.staging / delivered_name(workflow, date)
     make_private(context.folder.staging)
     for left in target.parent.glob(f"{target.name}.*.part"):
         left.unlink(missing_ok=True)
-    # Another pass may be writing the same file: neither may end up in the other's.
+    # Another poll may be writing the same file: neither may end up in the other's.
     part = target.with_suffix(f".jsonl.{context.ledger.word(_OWN_LENGTH)}.part")
     with open_private(part) as file:
         for submission in submissions:

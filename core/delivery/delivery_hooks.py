@@ -1,6 +1,6 @@
 """Runs a job's `on_settled` command when its file has been delivered.
 
-At least once for each delivery: a try is on record before it is made, so that one whose pass died
+At least once for each delivery: a try is on record before it is made, so that one whose poll died
 is made again, and the event log says so (`settled.cut_short`).
 """
 
@@ -20,7 +20,7 @@ from state.operations.hook_runs import RunState, SettledRun
 MOST_TRIES = 5
 FILE = "{file}"
 _FIRST_WAIT = timedelta(minutes=10)
-# What a pass needs, beyond the command's own time, to write down how it ended.
+# What a poll needs, beyond the command's own time, to write down how it ended.
 _MARGIN = timedelta(minutes=2)
 
 
@@ -64,7 +64,7 @@ def _run(context: Context, run: SettledRun, job: Job) -> str | None:
     now = context.clock.now()
     if run.tries >= MOST_TRIES:
         # Its last try was cut short.
-        return _failed(context, run, None, "the pass that ran it died")
+        return _failed(context, run, None, "the poll that ran it died")
     until = now + timedelta(seconds=job.on_settled_timeout_s) + _MARGIN
     begun = hook_runs.begin(context.ledger, run, _text(job), until_ts=to_text(until))
     if begun is None:

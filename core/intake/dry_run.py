@@ -18,7 +18,7 @@ from core.requests.payload import Limits, to_line
 
 # Thinking counts against max_tokens; with less than this little is left for the answer.
 _SMALL_WITH_THINKING = 4096
-RETENTION = "The API keeps results for 29 days; a pass every 15 minutes fetches them long before."
+RETENTION = "The API keeps results for 29 days; a poll every 15 minutes fetches them long before."
 _CACHE = (
     "1-hour cache blocks: hits are best effort (30 to 98 %), and a batch may run longer than an"
     " hour. Writing them costs twice the input price."

@@ -67,7 +67,7 @@ def keep(
 
     Raises PayloadError as `submit` does, and the ledger's own error where no place takes it.
     """
-    # Where the folder is broken no file in it can be read; the pass that takes this in can.
+    # Where the folder is broken no file in it can be read; the poll that takes this in can.
     rules, now = replace(titan_file.read(folder), mistakes=()), clock.now()
     resolved, requests = resolve_options(options, requests, rules, now=now)
     lines = list(_checked(requests, resolved))
@@ -111,14 +111,14 @@ def answer(file: RescueFile, api: BatchApi, clock: Clock) -> str | None:
 
         with in_order(run.stop):
             file.add_answers(run.answers(asked()))
-    troubles = [may_be_paid(unwritten)] if unwritten else []
-    troubles += [str(run.trouble)] if run.trouble else [f"{BATCH_ONLY}."] if left else []
-    return " ".join(troubles) or None
+    problems = [may_be_paid(unwritten)] if unwritten else []
+    problems += [str(run.trouble)] if run.trouble else [f"{BATCH_ONLY}."] if left else []
+    return " ".join(problems) or None
 
 
 def take_in_all(context: Context) -> list[str]:
     """Take in every rescue file that nobody works on; in words, what could not be."""
-    troubles: list[str] = []
+    problems: list[str] = []
     waiting = fallback_file.waiting(context.folder)
     rules = titan_file.read(context.folder) if waiting else Catalogue()
     for file in waiting:
@@ -128,12 +128,12 @@ def take_in_all(context: Context) -> list[str]:
             try:
                 unwritten = _take_in(context, file, rules)
                 if unwritten:
-                    troubles.append(f"{file.key}: {may_be_paid(unwritten)}")
+                    problems.append(f"{file.key}: {may_be_paid(unwritten)}")
             except (LedgerUnusable, OSError, OverBudget, SettingsError) as error:
-                troubles.append(f"The rescue file {file.path} stays: {error}")
+                problems.append(f"The rescue file {file.path} stays: {error}")
             except (LedgerError, PayloadError) as error:
-                troubles.append(f"{file.path} cannot be taken in: {error}")
-    return troubles
+                problems.append(f"{file.path} cannot be taken in: {error}")
+    return problems
 
 
 def _take_in(context: Context, file: RescueFile, rules: Catalogue) -> int:

@@ -212,6 +212,6 @@ def _send(context: Context, submission: Submission) -> str | None:
         if problem and submission.on_failure == OnFailure.SYNC:
             return answer(context, submission, problem)
     except (SettingsError, ApiError, LedgerError) as error:
-        # It is in the ledger for good, and the next pass goes on with it.
+        # It is in the ledger for good, and the next poll goes on with it.
         return str(error)
     return problem

@@ -52,7 +52,7 @@ def _on_the_deadline(
         return
     guard = guard_before_the_end(now, deadline=resolved.deadline, usual=usual)
     if guard is not None:
-        when = "at the next pass" if guard <= now else f"at {to_text(guard)}"
+        when = "at the next poll" if guard <= now else f"at {to_text(guard)}"
         yield (
             f"The deadline {to_text(resolved.deadline)} is too close for a batch"
             f" ({_why(resolved.workflow, usual)}): what is missing {when} runs synchronously,"

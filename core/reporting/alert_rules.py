@@ -34,7 +34,7 @@ class StoppedReplay(Struct, frozen=True, kw_only=True):
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """What a pass saw. `last_pass` is when the one before it ended."""
+    """What a poll saw. `last_poll` is when the one before it ended."""
 
     now: datetime
     errors_a_day: int
@@ -44,7 +44,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     unpriced_models: Sequence[str]
     kpis: Sequence[Kpi]
     has_a_month: bool
-    last_pass: datetime | None
+    last_poll: datetime | None
     stopped_replays: Sequence[StoppedReplay] = ()
 
 
@@ -98,12 +98,12 @@ def _deadlines(rules: Rules, seen: Seen) -> list[Condition]:
 
 
 def _poller(rules: Rules, seen: Seen) -> list[Condition]:
-    if rules.poller_silent_min is None or seen.last_pass is None:
+    if rules.poller_silent_min is None or seen.last_poll is None:
         return []
-    quiet = seen.now - seen.last_pass
+    quiet = seen.now - seen.last_poll
     if quiet <= timedelta(minutes=rules.poller_silent_min):
         return []
-    said = f"No pass ran for {int(quiet.total_seconds()) // 60:,} minutes: look at the scheduler."
+    said = f"No poll ran for {int(quiet.total_seconds()) // 60:,} minutes: look at the scheduler."
     return [Condition(rule="poller", subject="silent", message=said)]
 
 

@@ -74,7 +74,8 @@ def status(source: Source, *, now_ts: str) -> Report:
         "reviews": totals.reviews,
         "savings_usd": usd(totals.savings_nano),
         "poller": {
-            "last_pass": poller.last_finished_ts,
+            "last_poll": poller.last_finished_ts,
+            "last_pass": poller.last_finished_ts,  # the old key, for one release
             "lease": poller.lease_holder if lease_is_held else None,
         },
         "holds": [

@@ -1,4 +1,4 @@
-"""Raises and clears alerts at the end of a pass, and tells them to a command or an address."""
+"""Raises and clears alerts at the end of a poll, and tells them to a command or an address."""
 
 import hashlib
 import hmac
@@ -28,7 +28,7 @@ _DAY = timedelta(days=1)
 def update_and_notify(context: Context) -> list[str]:
     """Bring the alerts up to date and tell what is untold; in words, what could not be told.
 
-    What fails is told again by the next pass: at least once, so a receiver may hear it twice.
+    What fails is told again by the next poll: at least once, so a receiver may hear it twice.
     """
     rules = titan_file.read(context.folder).alerts
     found = conditions(rules, _seen(context, rules))
@@ -71,7 +71,7 @@ def _seen(context: Context, rules: Rules) -> Seen:
         unpriced_models=alerts.unpriced_models(ledger, since_day=(now - _DAY).date().isoformat()),
         kpis=_kpis(context) if rules.kpis else (),
         has_a_month=first is not None and first <= _month_ago(context),
-        last_pass=from_text(last) if last else None,
+        last_poll=from_text(last) if last else None,
         stopped_replays=_stopped(context) if rules.replay else (),
     )
 
@@ -112,7 +112,7 @@ def _tell(context: Context, rules: Rules) -> Iterator[str]:
         if rules.url and trouble is None:
             trouble = _post(rules, to_text(context.clock.now()), body)
         if trouble:
-            yield f"The alert {alert.rule} could not be told, the next pass tries again: {trouble}"
+            yield f"The alert {alert.rule} could not be told, the next poll tries again: {trouble}"
             return
         alerts.record_notified(context.ledger, alert)
 

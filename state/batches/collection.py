@@ -85,7 +85,7 @@ def commit(
             batch.id,
             batch.collect_tries,
         ):
-            # Another pass was quicker, and its file is the one that counts.
+            # Another poll was quicker, and its file is the one that counts.
             return Collected(new=0, missing=0, complete=True)
         place()
         new = _take_attempts(ledger, batch)

@@ -1,4 +1,4 @@
-"""Leases, holds and passes: who works on the ledger, what must wait, what was done."""
+"""Leases, holds and polls: who works on the ledger, what must wait, what was done."""
 
 import json
 from collections.abc import Mapping
@@ -71,20 +71,20 @@ def lift(ledger: Ledger, name: str) -> None:
         ledger.execute("DELETE FROM holds WHERE name = ?", name)
 
 
-def begin_pass(ledger: Ledger) -> int:
-    """Note that a pass begins; the screens take it for the poller's heartbeat."""
+def begin_poll(ledger: Ledger) -> int:
+    """Note that a poll begins; the screens take it for the poller's heartbeat."""
     with ledger.transaction("pass") as written:
         return ledger.insert(
             "INSERT INTO passes (actor, started_ts) VALUES (?, ?)", ledger.actor, written.at
         )
 
 
-def end_pass(ledger: Ledger, pass_id: int, summary: Mapping[str, object]) -> None:
-    """Note that the pass ended, and what it did."""
+def end_poll(ledger: Ledger, poll_id: int, summary: Mapping[str, object]) -> None:
+    """Note that the poll ended, and what it did."""
     with ledger.transaction("pass") as written:
         ledger.execute(
             "UPDATE passes SET finished_ts = ?, summary = ? WHERE id = ?",
             written.at,
             json.dumps(summary),
-            pass_id,
+            poll_id,
         )

@@ -191,7 +191,7 @@ class Ledger:
         with _errors_for_people(self.path):
             self.connection.execute("PRAGMA busy_timeout=0")
             try:
-                # One that others keep from it is told in its row, and the next pass tries again.
+                # One that others keep from it is told in its row, and the next poll tries again.
                 self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
                 self.connection.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")

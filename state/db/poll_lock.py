@@ -1,4 +1,4 @@
-"""A lock that ends with its process: it tells a pass that died from one that is at work.
+"""A lock that ends with its process: it tells a poll that died from one that is at work.
 
 It is SQLite's lock on an empty file of its own, which the system takes away from the dead.
 """

@@ -42,7 +42,7 @@ def check_version(connection: "sqlite3.Connection", path: Path) -> None:
     except sqlite3.DatabaseError as error:
         raise LedgerUnusable(f"The ledger {path} cannot be used: {error}.") from error
     if version != VERSION:
-        raise LedgerUnusable(f"The ledger {path} is of an older version: run a pass first.")
+        raise LedgerUnusable(f"The ledger {path} is of an older version: run a poll first.")
 
 
 def _version(connection: "sqlite3.Connection", path: Path) -> int:

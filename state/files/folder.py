@@ -29,8 +29,8 @@ class Folder(Struct, frozen=True):
         return self.root / "titan.db"
 
     @property
-    def pass_lock(self) -> Path:
-        """Held by the process that makes a pass; always empty."""
+    def poll_lock(self) -> Path:
+        """Held by the process that makes a poll; always empty."""
         return self.root / "titan.pass.lock"
 
     @property

@@ -98,7 +98,7 @@ class ResultsFile:
             self._step("results:rename")
             replace(self._part, self.path)
         except FileNotFoundError:
-            # Another pass has seen the commit, and given the file its name.
+            # Another poll has seen the commit, and given the file its name.
             return
         except OSError as error:
             raise self._unusable(error) from error
@@ -114,5 +114,5 @@ class ResultsFile:
     def _unusable(self, error: OSError) -> LedgerUnusable:
         return LedgerUnusable(
             f"Cannot write {self.path}: {error.strerror or error}. The results stay at the API"
-            " for 29 days; free some space, and the next pass fetches them."
+            " for 29 days; free some space, and the next poll fetches them."
         )

@@ -66,7 +66,7 @@ class OnFailure(StrEnum):
     SYNC = "sync"
 
 
-# Rows in these states still need the API or a later pass.
+# Rows in these states still need the API or a later poll.
 OPEN_STATUSES = (
     BatchStatus.INTENT,
     BatchStatus.SENDING,

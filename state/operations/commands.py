@@ -203,7 +203,7 @@ def items(source: Source, command: Command) -> list[int]:
 
 
 def claim(ledger: Ledger, command: Command) -> bool:
-    """Begin to carry it out; false when it was withdrawn, or another pass has it."""
+    """Begin to carry it out; false when it was withdrawn, or another poll has it."""
     with ledger.transaction("command") as written:
         taken = ledger.execute(
             "UPDATE commands SET state = 'taken', taken_ts = ?, rev = ?"

@@ -85,7 +85,7 @@ def no_command(ledger: Ledger, run: SettledRun) -> None:
 
 
 def begin(ledger: Ledger, run: SettledRun, command: str, *, until_ts: str) -> SettledRun | None:
-    """Record a try before it is made; None where another pass was quicker."""
+    """Record a try before it is made; None where another poll was quicker."""
     with ledger.transaction("settled-begin") as written:
         moved = ledger.execute(
             "UPDATE settled_runs SET state = 'running', tries = tries + 1, command = ?,"

@@ -1,4 +1,4 @@
-"""Read models of how the engine itself is: how often its passes come."""
+"""Read models of how the engine itself is: how often its polls come."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -6,12 +6,12 @@ from itertools import pairwise
 from state.db.reader import Source
 from state.model.timestamps import from_text
 
-_PASSES = 20
+_POLLS = 20
 
 
 def usual_gap(source: Source) -> timedelta | None:
-    """The middle one of the gaps between the latest passes; None with fewer than three."""
-    rows = source.rows("SELECT started_ts FROM passes ORDER BY id DESC LIMIT ?", _PASSES)
+    """The middle one of the gaps between the latest polls; None with fewer than three."""
+    rows = source.rows("SELECT started_ts FROM passes ORDER BY id DESC LIMIT ?", _POLLS)
     starts = [from_text(row["started_ts"]) for row in rows]
     gaps = sorted(later - earlier for later, earlier in pairwise(starts))
     return gaps[len(gaps) // 2] if len(gaps) > 1 else None

@@ -95,7 +95,7 @@ class Told(NamedTuple):
 
 
 class Poller(Struct, frozen=True, kw_only=True):
-    """When a pass last ran, what it said, and who holds the lease now."""
+    """When a poll last ran, what it said, and who holds the lease now."""
 
     last_started_ts: str | None
     last_finished_ts: str | None

@@ -74,7 +74,7 @@ def choose(ledger: Ledger, submission_id: int, custom_ids: set[str] | None, coun
 def add_batch(
     ledger: Ledger, submission_id: int, found: Remembered, *, status: BatchStatus, word: str
 ) -> Batch:
-    """A batch with the chosen requests, in the state in which a pass can go on with it."""
+    """A batch with the chosen requests, in the state in which a poll can go on with it."""
     with ledger.transaction("rebuild") as written:
         nonce = found.nonce or word
         twin = ledger.row("SELECT id FROM batches WHERE nonce = ? AND twin_of IS NULL", nonce)

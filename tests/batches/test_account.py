@@ -55,7 +55,7 @@ def _everything(bench: Bench) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("days", [0, 2, 28])
-def test_a_pass_with_the_wrong_key_is_refused_and_changes_nothing(two: Bench, days: int) -> None:
+def test_a_poll_with_the_wrong_key_is_refused_and_changes_nothing(two: Bench, days: int) -> None:
     two.submit(3)
     two.clock.advance(days * 86_400 + 120)
     before = _everything(two)
@@ -96,7 +96,7 @@ def test_an_unanswered_create_is_not_proved_absent_in_another_workspace(two: Ben
 def test_results_that_another_workspace_does_not_have_are_not_given_up(two: Bench) -> None:
     two.faults.add("results:500")
     two.submit(1)
-    two.pass_after(120)
+    two.poll_after(120)
     two.faults.clear()
     two.clock.advance(28 * 86_400)
     with pytest.raises(SettingsError, match="unfinished"):

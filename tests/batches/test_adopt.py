@@ -119,7 +119,7 @@ def test_results_that_are_not_whole_leave_nothing_and_can_be_tried_again(
     assert bench.engine.adopt(remote_id).trouble is None
 
 
-def test_an_adoption_that_was_killed_before_its_results_is_finished_by_a_pass(
+def test_an_adoption_that_was_killed_before_its_results_is_finished_by_a_poll(
     bench: Bench,
 ) -> None:
     class _KilledError(BaseException):

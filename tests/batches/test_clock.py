@@ -7,7 +7,7 @@ import pytest
 from support.builders import Bench
 from support.life import check_once, rest, statuses
 
-from core.poll import PASS_LEASE
+from core.poll import POLL_LEASE
 from state.batches import leases, sending
 from state.db import poll_lock
 
@@ -19,8 +19,8 @@ MINUTE = 60.0
 def _hung_holder(bench: Bench) -> Generator[None, None, None]:
     hung = bench.new_engine("hung").context
     until = bench.clock.now().replace(minute=15)
-    with poll_lock.tried(bench.folder.pass_lock):
-        assert leases.acquire(hung.ledger, PASS_LEASE, hung.holder, until=until)
+    with poll_lock.tried(bench.folder.poll_lock):
+        assert leases.acquire(hung.ledger, POLL_LEASE, hung.holder, until=until)
         yield
 
 
@@ -30,8 +30,8 @@ def test_a_hung_holder_blocks_for_its_lease_and_no_longer_whatever_the_clock_doe
 ) -> None:
     with _hung_holder(bench):
         bench.clock.jump(jump)
-        assert bench.pass_after(14 * MINUTE).ran is False
-        assert bench.pass_after(1 * MINUTE).ran is True
+        assert bench.poll_after(14 * MINUTE).ran is False
+        assert bench.poll_after(1 * MINUTE).ran is True
 
 
 def test_after_a_restart_of_the_machine_a_lease_of_before_is_over(bench: Bench) -> None:
@@ -49,9 +49,9 @@ def test_a_jump_of_the_clock_loses_nothing_and_pays_nothing_twice(
     bench.submit(3)
     bench.clock.jump(jump)
     bench.submit(2, tag="another")
-    rest(bench, passes=150)
+    rest(bench, polls=150)
     bench.clock.jump(-jump)
-    bench.pass_after(900)
+    bench.poll_after(900)
     assert bench.sandbox.billing_log().creates == 2
     assert len(list(bench.sandbox.billing_log().billed())) == 5
 
@@ -61,7 +61,7 @@ def test_a_jump_while_an_answer_is_lost_still_finds_the_batch(bench: Bench, jump
     bench.faults.add("create:drop:times=1")
     bench.submit(3)
     bench.clock.jump(jump)
-    rest(bench, passes=150)
+    rest(bench, polls=150)
     check_once(bench, 3)
 
 
@@ -76,7 +76,7 @@ def test_a_sender_that_died_before_the_clock_went_back_is_not_waited_for_until_t
     (intent,) = sending.intents(ledger)
     sending.mark_sending(ledger, intent, fence_id="", fence_ts=None, owner="dead")
     bench.clock.jump(jump)
-    assert bench.pass_after(60).ran
+    assert bench.poll_after(60).ran
     assert statuses(bench) == ["uncertain"]
     rest(bench)
     check_once(bench, 3)

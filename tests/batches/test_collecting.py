@@ -54,7 +54,7 @@ def test_a_list_that_fails_is_asked_again_and_nothing_changes_meanwhile(
     bench.clock.advance(3600)
     summary = bench.engine.poll()
     if not fault.startswith("retrieve"):
-        assert summary.troubles
+        assert summary.problems
         assert statuses(bench) == ["in_progress"]
     bench.faults.clear()
     rest(bench)
@@ -65,22 +65,22 @@ def test_a_batch_that_the_list_lags_behind_is_looked_up_by_its_id(bench: Bench) 
     bench.submit(3)
     bench.faults.add("list:lag:seconds=100000")
     bench.faults.add("retrieve:404:times=1")
-    bench.pass_after(3600)
+    bench.poll_after(3600)
     (batch,) = batches(bench)
     assert (batch.failures, batch.status) == (1, "in_progress")
     assert "not found" in (batch.last_error or "")
-    assert bench.pass_after(30).ended == 0
-    assert bench.pass_after(3600).ended == 1
+    assert bench.poll_after(30).ended == 0
+    assert bench.poll_after(3600).ended == 1
     check_once(bench, 3)
 
 
-def test_partial_truth_is_kept_and_a_later_pass_completes_it(bench: Bench) -> None:
+def test_partial_truth_is_kept_and_a_later_poll_completes_it(bench: Bench) -> None:
     bench.faults.add("results:cut-line:times=1")
     bench.submit(10)
     bench.clock.advance(60)
     first = bench.engine.poll()
     assert first.results == 5
-    assert any("5 results are missing" in trouble for trouble in first.troubles)
+    assert any("5 results are missing" in trouble for trouble in first.problems)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 5, RequestStatus.LIVE: 5}
     known = [row for row in results(bench, "daily-feed") if row["outcome"]]
     assert len(known) == 5
@@ -94,11 +94,11 @@ def test_a_line_that_was_rejected_is_kept_when_no_answer_comes_after_it(bench: B
     bench.faults.add("results:garbled:times=1")
     bench.faults.add("results:garbage")
     bench.submit(2)
-    bench.pass_after(60)
+    bench.poll_after(60)
     rejected = bench.folder.results / f"{batches(bench)[0].key}.rejected"
     kept = rejected.read_bytes()
     assert kept
-    bench.pass_after(3600)
+    bench.poll_after(3600)
     assert "holds no result" in (batches(bench)[0].last_error or "")
     assert rejected.read_bytes() == kept
     assert list(bench.folder.results.glob("*.part")) == [
@@ -109,7 +109,7 @@ def test_a_line_that_was_rejected_is_kept_when_no_answer_comes_after_it(bench: B
 def test_a_result_that_never_comes_is_missing_after_five_tries(bench: Bench) -> None:
     bench.faults.add("results:missing")
     bench.submit(4)
-    rest(bench, passes=60)
+    rest(bench, polls=60)
     (batch,) = batches(bench)
     assert (batch.collection, batch.collect_tries) == (Collection.COLLECTED, 5)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3, RequestStatus.MISSING: 1}
@@ -122,7 +122,7 @@ def test_a_result_that_never_comes_is_missing_after_five_tries(bench: Bench) -> 
 def test_lines_that_are_no_results_of_the_batch_are_kept_beside_it(bench: Bench) -> None:
     bench.faults.add("results:unknown-id:times=1")
     bench.submit(4)
-    bench.pass_after(60)
+    bench.poll_after(60)
     (batch,) = batches(bench)
     assert "1 line with an id of no request of this batch" in (batch.last_error or "")
     (line,) = json_lines(bench.folder.results / f"{batch.key}.rejected")
@@ -141,7 +141,7 @@ def test_a_line_that_contradicts_an_earlier_one_is_said_and_changes_nothing(benc
 def test_results_that_were_not_fetched_in_29_days_are_gone_and_said_to_be(bench: Bench) -> None:
     bench.faults.add("results:500")
     bench.submit(3)
-    bench.pass_after(60)
+    bench.poll_after(60)
     bench.faults.clear()
     bench.clock.advance(29 * DAY)
     bench.engine.poll()
@@ -149,14 +149,14 @@ def test_results_that_were_not_fetched_in_29_days_are_gone_and_said_to_be(bench:
     assert batch.collection == Collection.GONE
     assert "29 days" in (batch.last_error or "")
     assert requests(bench) == {RequestStatus.MISSING: 3}
-    bench.pass_after(QUARTER)
+    bench.poll_after(QUARTER)
     assert {row["outcome"] for row in staged(bench)} == {"missing"}
 
 
 def test_what_came_before_the_results_went_is_kept(bench: Bench) -> None:
     bench.faults.add("results:cut-line:times=1")
     bench.submit(4)
-    bench.pass_after(60)
+    bench.poll_after(60)
     bench.clock.advance(30 * DAY)
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2, RequestStatus.MISSING: 2}
@@ -167,10 +167,10 @@ def test_a_batch_that_the_api_forgot_is_given_up_only_after_29_days(bench: Bench
     bench.submit(3)
     bench.faults.add("list:lag:seconds=100000000")
     bench.faults.add("retrieve:404")
-    bench.pass_after(28 * DAY)
+    bench.poll_after(28 * DAY)
     assert statuses(bench) == ["in_progress"]
-    bench.pass_after(2 * DAY)
-    bench.pass_after(QUARTER)
+    bench.poll_after(2 * DAY)
+    bench.poll_after(QUARTER)
     assert statuses(bench) == ["ended"]
     assert requests(bench) == {RequestStatus.MISSING: 3}
 

@@ -57,7 +57,7 @@ def test_a_try_that_was_overtaken_leaves_the_others_answers_alone(
         frozen = bench.new_engine("frozen", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
         collect(frozen.context, batch)
         bench.faults.clear()
-        bench.pass_after(7200)
+        bench.poll_after(7200)
         results = list(bench.engine.results(key))
         assert [result["outcome"] for result in results] == ["succeeded"] * 7
         assert len({result["message"]["id"] for result in results}) == 7

@@ -1,4 +1,4 @@
-"""A process may die at any step: the next passes bring everything to its end, once."""
+"""A process may die at any step: the next polls bring everything to its end, once."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class Killer:
 
 def smooth(bench: Bench) -> None:
     bench.submit(4)
-    bench.pass_after(60)
+    bench.poll_after(60)
 
 
 def with_a_lost_answer(bench: Bench) -> None:
@@ -46,7 +46,7 @@ def with_a_lost_answer(bench: Bench) -> None:
     bench.faults.add("results:cut-line:nth=2")
     bench.submit(4)
     for _ in range(6):
-        bench.pass_after(900)
+        bench.poll_after(900)
 
 
 def with_a_second_try(bench: Bench) -> None:
@@ -54,7 +54,7 @@ def with_a_second_try(bench: Bench) -> None:
     bench.faults.add("results:500:times=4")
     bench.submit(4)
     for _ in range(6):
-        bench.pass_after(900)
+        bench.poll_after(900)
 
 
 def with_a_full_queue(bench: Bench) -> None:
@@ -62,7 +62,7 @@ def with_a_full_queue(bench: Bench) -> None:
     bench.faults.add("retrieve:404:times=1")
     bench.submit(4)
     for _ in range(3):
-        bench.pass_after(900)
+        bench.poll_after(900)
 
 
 LIVES: tuple[Life, ...] = (smooth, with_a_lost_answer, with_a_second_try, with_a_full_queue)

@@ -43,7 +43,7 @@ def test_a_batch_proved_absent_is_sent_once_more_as_a_new_row(bench: Bench, faul
     bench.faults.add(f"create:{fault}:times=1")
     assert bench.submit(3).problem
     assert statuses(bench) == ["uncertain"]
-    bench.pass_after(240)
+    bench.poll_after(240)
     assert statuses(bench) == ["uncertain"]
     rest(bench)
     assert statuses(bench) == ["released", "ended"]
@@ -53,11 +53,11 @@ def test_a_batch_proved_absent_is_sent_once_more_as_a_new_row(bench: Bench, faul
     check_once(bench, 3)
 
 
-def test_a_create_that_never_left_is_sent_by_the_next_pass(bench: Bench) -> None:
+def test_a_create_that_never_left_is_sent_by_the_next_poll(bench: Bench) -> None:
     bench.faults.add("create:connect:times=1")
     assert "cannot be reached" in (bench.submit(3).problem or "")
     assert statuses(bench) == ["released"]
-    bench.pass_after(60)
+    bench.poll_after(60)
     assert statuses(bench) == ["released", "in_progress"]
     rest(bench)
     check_once(bench, 3)
@@ -81,10 +81,10 @@ def test_a_create_that_comes_too_early_waits_without_anybody_sleeping(
     assert bench.submit(3).problem
     assert bench.clock.monotonic() == before
     assert statuses(bench) == ["released"]
-    held = bench.pass_after(held_s - 1)
-    assert any(f"before {bench.clock.now():%Y-%m-%dT}" in trouble for trouble in held.troubles)
+    held = bench.poll_after(held_s - 1)
+    assert any(f"before {bench.clock.now():%Y-%m-%dT}" in trouble for trouble in held.problems)
     assert bench.sandbox.billing_log().creates == 1
-    assert bench.pass_after(2).sent == 1
+    assert bench.poll_after(2).sent == 1
     rest(bench)
     first, second = sorted(batches(bench), key=lambda batch: batch.id)
     assert first.nonce != second.nonce
@@ -102,13 +102,13 @@ def test_while_creates_are_held_back_a_new_submission_waits_too(bench: Bench) ->
 
 
 @pytest.mark.parametrize("fault", ["create:401", "create:403", "list:401"])
-def test_a_key_that_is_refused_loses_nothing_and_stops_the_pass_with_the_reason(
+def test_a_key_that_is_refused_loses_nothing_and_stops_the_poll_with_the_reason(
     bench: Bench, fault: str
 ) -> None:
     bench.faults.add(fault)
     assert "key is not accepted" in (bench.submit(3).problem or "")
     with pytest.raises(SettingsError, match="key is not accepted"):
-        bench.pass_after(60)
+        bench.poll_after(60)
     bench.faults.clear()
     rest(bench)
     check_once(bench, 3)
@@ -119,7 +119,7 @@ def test_a_batch_that_the_api_finds_bad_is_refused_with_the_apis_words(bench: Be
     assert statuses(bench) == ["refused"]
     assert "no-such-beta" in (batches(bench)[0].last_error or "")
     assert requests(bench) == {RequestStatus.ERRORED: 3}
-    bench.pass_after(60)
+    bench.poll_after(60)
     assert [row["outcome"] for row in staged(bench)] == ["errored"] * 3
     assert statuses(bench) == ["refused"]
     check_books(bench)
@@ -178,7 +178,7 @@ def test_a_late_twin_is_found_although_nothing_else_is_open(bench: Bench) -> Non
     bench.faults.add("create:late:seconds=7200:times=1")
     bench.submit(3)
     for _ in range(16):
-        bench.pass_after(QUARTER)
+        bench.poll_after(QUARTER)
     assert len([batch for batch in batches(bench) if batch.twin_of]) == 1
     check_books(bench)
 
@@ -207,7 +207,7 @@ def test_a_late_twin_is_found_although_the_time_of_day_jumps_while_it_is_watched
     bench.clock.jump(86_400)
     rest(bench)
     for _ in range(12):
-        bench.pass_after(QUARTER)
+        bench.poll_after(QUARTER)
     assert len([batch for batch in batches(bench) if batch.twin_of]) == 1
     check_books(bench)
 
@@ -232,7 +232,7 @@ def test_foreign_batches_that_never_end_only_delay_the_second_try(tmp_path: Path
         bench.submit(3)
         bench.sandbox.add_foreign(("a", "b", "c"))
         for _ in range(4):
-            bench.pass_after(QUARTER)
+            bench.poll_after(QUARTER)
         assert statuses(bench) == ["uncertain"]
         rest(bench)
         assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
@@ -342,8 +342,8 @@ def test_without_a_key_requests_are_queued_and_sent_when_there_is_one(bench: Ben
 def test_what_is_sent_is_counted_and_what_was_held_back_is_not(bench: Bench) -> None:
     bench.faults.add("create:429:times=2:retry=1")
     bench.submit(3)
-    assert bench.pass_after(2).sent == 0
-    assert bench.pass_after(2).sent == 1
+    assert bench.poll_after(2).sent == 0
+    assert bench.poll_after(2).sent == 1
 
 
 class _Kept:
@@ -383,7 +383,7 @@ def test_a_twin_is_found_though_no_list_could_be_read_while_its_batch_was_open(
     sender.submit(some_requests(3), SubmitOptions(tag="early", model="claude-haiku-4-5"))
     api.create(api.posted[0])
     bench.faults.add("list:404")
-    bench.pass_after(7200)
+    bench.poll_after(7200)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     assert [batch.twin_of for batch in batches(bench)] == [None]
     bench.faults.clear()

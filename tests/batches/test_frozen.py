@@ -10,7 +10,7 @@ from support.life import batches, check_books, check_once, requests, rest
 
 from core import poll
 from core.api.protocol import BatchApi, Body, Created
-from core.poll import PassSummary
+from core.poll import PollSummary
 from state.model.records import RequestStatus
 
 HOUR = 3600.0
@@ -65,7 +65,7 @@ def test_a_process_frozen_during_its_post_for_an_hour_wakes_to_a_done_thing(benc
 
 
 @pytest.mark.parametrize("asleep", [0.0, 2 * HOUR])
-def test_two_passes_that_collect_the_same_batch_leave_one_set_of_rows(
+def test_two_polls_that_collect_the_same_batch_leave_one_set_of_rows(
     tmp_path: Path, asleep: float
 ) -> None:
     """Faults 52 and 53: the second has no lease, or the first has slept through its own."""
@@ -75,11 +75,11 @@ def test_two_passes_that_collect_the_same_batch_leave_one_set_of_rows(
 
         def other_collects() -> None:
             bench.clock.advance(asleep)
-            poll._steps(other.context, PassSummary())
+            poll._steps(other.context, PollSummary())
 
         slow = _Slow(bench.api(), "results", other_collects)
         bench.engine = bench.new_engine("slow", api=lambda: slow)
-        bench.pass_after(120)
+        bench.poll_after(120)
         rest(bench)
         check_once(bench, 5)
 

@@ -39,15 +39,15 @@ def test_a_batch_that_does_not_fit_waits_for_ours_and_goes_in_halves(bench: Benc
     (first,) = bench.sandbox.billing_log().batches
     assert "queue" in (bench.submit(2400, tag="large").problem or "")
     assert _sizes(bench, BatchStatus.INTENT) == [1200, 1200]
-    bench.pass_after(900)
-    bench.pass_after(900)
+    bench.poll_after(900)
+    bench.poll_after(900)
     assert bench.sandbox.billing_log().creates == 2
     bench.sandbox.end(first.batch_id, dict.fromkeys(first.custom_ids, "succeeded"))
-    assert bench.pass_after(900).sent == 2
+    assert bench.poll_after(900).sent == 2
     assert _sizes(bench, BatchStatus.IN_PROGRESS) == [1200, 1200]
     for book in bench.sandbox.billing_log().batches[1:]:
         bench.sandbox.end(book.batch_id, dict.fromkeys(book.custom_ids, "succeeded"))
-    bench.pass_after(900)
+    bench.poll_after(900)
     outcomes = [result["outcome"] for result in bench.engine.results("large")]
     assert outcomes == ["succeeded"] * 2400
     assert len(list(bench.sandbox.billing_log().billed())) == 3900
@@ -62,9 +62,9 @@ def test_a_queue_that_others_fill_is_tried_again_soon_and_small_batches_stay_who
     assert held is not None
     assert _sizes(bench, BatchStatus.RELEASED) == [1500]
     assert _sizes(bench, BatchStatus.INTENT) == []
-    bench.pass_after(59)
+    bench.poll_after(59)
     assert bench.sandbox.billing_log().creates == 1
-    bench.pass_after(2)
+    bench.poll_after(2)
     assert bench.sandbox.billing_log().creates == 2
     assert _sizes(bench, BatchStatus.RELEASED) == [1500, 1500]
 
@@ -72,7 +72,7 @@ def test_a_queue_that_others_fill_is_tried_again_soon_and_small_batches_stay_who
 def test_even_without_an_end_of_ours_it_is_tried_again_after_an_hour(bench: Bench) -> None:
     bench.submit(1500, tag="small")
     bench.submit(1900, tag="large")
-    bench.pass_after(_HOUR - 1)
+    bench.poll_after(_HOUR - 1)
     assert bench.sandbox.billing_log().creates == 2
-    bench.pass_after(2)
+    bench.poll_after(2)
     assert bench.sandbox.billing_log().creates == 3

@@ -164,9 +164,9 @@ def test_what_a_dead_process_may_have_paid_for_is_said(bench: Bench) -> None:
     ledger = bench.engine.context.ledger
     assert sync_runs.begin(ledger, submission, runner="dead") is not None
     said = f"{MOST_UNWRITTEN} calls at most may be paid"
-    assert any(said in trouble for trouble in bench.engine.poll().troubles)
+    assert any(said in trouble for trouble in bench.engine.poll().problems)
     assert _said_to_be_paid_twice(bench) == [MOST_UNWRITTEN]
-    assert not any(said in trouble for trouble in bench.engine.poll().troubles)
+    assert not any(said in trouble for trouble in bench.engine.poll().problems)
 
 
 def _said_to_be_paid_twice(bench: Bench) -> list[int]:
@@ -280,14 +280,14 @@ def test_a_rescue_says_what_a_dead_process_may_have_paid_for(
     assert len(sandbox.billing_log().messages) == 5
     assert file.deaths() == 1
     heal(home)
-    (trouble,) = poll().troubles
+    (trouble,) = poll().problems
     assert trouble.startswith(f"{key}: ")
     with Reader(home / "titan.db") as reader:
         (event,) = [e for e in views.events(reader) if e.kind.endswith("may_be_paid_twice")]
     assert (event.kind, event.subject) == ("submission.may_be_paid_twice", key)
     assert event.detail["requests"] == 3
     assert "3 calls at most may be paid" in trouble
-    assert poll().troubles == []
+    assert poll().problems == []
 
 
 def test_an_answer_of_a_rescue_that_lacks_only_its_line_end_is_one(

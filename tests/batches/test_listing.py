@@ -54,7 +54,7 @@ def test_a_list_that_contradicts_itself_proves_nothing(bench: Bench, kind: str) 
     bench.engine = bench.new_engine("odd", api=lambda: odd)
     bench.submit(3)
     for _ in range(6):
-        bench.pass_after(900)
+        bench.poll_after(900)
     assert statuses(bench) == ["uncertain"]
     odd.kind = ""
     rest(bench)
@@ -93,9 +93,9 @@ def test_a_suspect_that_a_person_deleted_is_gone_and_said_to_be(bench: Bench) ->
     now = bench.sandbox._time.now()
     bench.sandbox._provider.delete(DEFAULT, suspect.remote_id, now)
     for _ in range(10):
-        bench.pass_after(900)
+        bench.poll_after(900)
     assert statuses(bench) == ["uncertain"]
-    rest(bench, passes=60)
+    rest(bench, polls=60)
     (gone,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.GONE)
     assert gone.remote_id == suspect.remote_id
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
@@ -107,7 +107,7 @@ def test_a_batch_that_answers_404_is_looked_at_again_and_never_sent_anew(bench: 
     bench.faults.add("retrieve:404")
     bench.submit(2)
     for _ in range(5):
-        bench.pass_after(3600)
+        bench.poll_after(3600)
     (batch,) = views.open_batches(bench.engine.context.ledger)
     assert batch.failures > 1
     assert "404" in (batch.last_error or "")

@@ -22,9 +22,9 @@ def test_bodies_that_are_gone_are_errors_and_the_rest_is_sent(tmp_path: Path) ->
         kept = bench.submit(3, tag="kept").submission
         bench.faults.clear()
         (bench.folder.spool / f"{lost.key}.jsonl").unlink()
-        summary = bench.pass_after(60)
-        bench.pass_after(60)
-        assert any(lost.key in trouble for trouble in summary.troubles)
+        summary = bench.poll_after(60)
+        bench.poll_after(60)
+        assert any(lost.key in trouble for trouble in summary.problems)
         assert _outcomes(bench, lost.key) == ["errored"] * 2
         assert _outcomes(bench, kept.key) == ["succeeded"] * 3
         assert bench.sandbox.billing_log().creates == 1
@@ -35,15 +35,15 @@ def test_answers_that_are_gone_do_not_keep_others_from_being_delivered(tmp_path:
         lost = bench.submit(2, tag="lost", workflow="lost").submission
         bench.engine.context.ledger.step = _die_at("staging:rename")
         try:
-            bench.pass_after(60)
+            bench.poll_after(60)
         except _DiedError:
             bench.engine.context.ledger.step = no_crash_point
         (bench.folder.results / f"{lost.key}.jsonl").unlink()
         bench.submit(3, tag="kept", workflow="kept")
         bench.clock.advance(900)
-        summary = bench.pass_after(60)
+        summary = bench.poll_after(60)
         assert summary.delivered == ["kept-results-2026-11-22.jsonl"]
-        assert any("lost of 2026-11-22 cannot be delivered" in t for t in summary.troubles)
+        assert any("lost of 2026-11-22 cannot be delivered" in t for t in summary.problems)
 
 
 class _DiedError(Exception):
@@ -62,8 +62,8 @@ def test_a_list_that_cannot_be_read_does_not_stop_the_looking(tmp_path: Path) ->
     with a_bench(tmp_path, plan=Plan.instant()) as bench:
         key = bench.submit(2).submission.key
         bench.faults.add("list:garbage")
-        summary = bench.pass_after(60)
-        assert summary.troubles
+        summary = bench.poll_after(60)
+        assert summary.problems
         assert _outcomes(bench, key) == ["succeeded"] * 2
         assert views.open_batches(bench.engine.context.ledger) == []
 
@@ -77,9 +77,9 @@ def test_what_a_dead_process_left_half_written_is_swept_after_a_day(tmp_path: Pa
             part = spool / f"{name}.jsonl.part"
             part.write_text("{}")
             os.utime(part, (noon - age_h * 3600, noon - age_h * 3600))
-        bench.pass_after(0)
+        bench.poll_after(0)
         assert {path.name for path in spool.iterdir()} == {f"{key}.jsonl", "tb_fresh.jsonl.part"}
         (spool / f"{key}.jsonl").rename(spool / f"{key}.jsonl.part")
         os.utime(spool / f"{key}.jsonl.part", (noon - 90_000, noon - 90_000))
-        bench.pass_after(0)
+        bench.poll_after(0)
         assert (spool / f"{key}.jsonl.part").exists()

@@ -76,7 +76,7 @@ def test_tokens_beyond_reason_are_no_answer_and_break_no_sum(bench: Bench) -> No
 
     bench.engine = bench.new_engine("odd", api=make_api)
     bench.submit(2)
-    assert any("2 results are missing" in trouble for trouble in bench.pass_after(60).troubles)
+    assert any("2 results are missing" in trouble for trouble in bench.poll_after(60).problems)
     api.instead = api.old
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
@@ -102,9 +102,9 @@ def test_an_answer_without_a_result_of_the_batch_gives_nothing_up(
 ) -> None:
     bench.submit(4)
     bench.engine = bench.new_engine("odd", api=lambda: WholeApi(bench, instead))
-    bench.pass_after(60)
+    bench.poll_after(60)
     for _ in range(10):
-        assert any("not to be had" in trouble for trouble in bench.pass_after(7200).troubles)
+        assert any("not to be had" in trouble for trouble in bench.poll_after(7200).problems)
     assert requests(bench) == {RequestStatus.LIVE: 4}
     assert "holds no result" in (batches(bench)[0].last_error or "")
     bench.engine = bench.new_engine()
@@ -115,11 +115,11 @@ def test_an_answer_without_a_result_of_the_batch_gives_nothing_up(
 def test_a_page_between_answers_does_not_count_as_one(bench: Bench) -> None:
     bench.faults.add("results:missing")
     bench.submit(4)
-    bench.pass_after(60)
+    bench.poll_after(60)
     assert batches(bench)[0].collect_tries == 1
     bench.engine = bench.new_engine("odd", api=lambda: WholeApi(bench, b"<p>Log in</p>\n" * 9))
     for _ in range(10):
-        bench.pass_after(7200)
+        bench.poll_after(7200)
     assert batches(bench)[0].collect_tries == 1
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3, RequestStatus.LIVE: 1}
 
@@ -131,7 +131,7 @@ def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
     api.old, api.instead = b'"input_tokens":', b'"input_tokens":-'
     bench.engine = bench.new_engine("odd", api=lambda: api)
     bench.submit(1)
-    rest(bench, passes=60)
+    rest(bench, polls=60)
     assert batches(bench)[0].collect_tries == 5
     assert requests(bench) == {RequestStatus.MISSING: 1}
 
@@ -139,9 +139,9 @@ def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
 def test_an_answer_that_stays_without_a_result_is_given_up_with_the_results(bench: Bench) -> None:
     bench.submit(4)
     bench.engine = bench.new_engine("odd", api=lambda: WholeApi(bench, b""))
-    bench.pass_after(60)
-    bench.pass_after(28 * 86_400)
+    bench.poll_after(60)
+    bench.poll_after(28 * 86_400)
     assert requests(bench) == {RequestStatus.LIVE: 4}
-    bench.pass_after(2 * 86_400)
+    bench.poll_after(2 * 86_400)
     assert requests(bench) == {RequestStatus.MISSING: 4}
     assert batches(bench)[0].collection == Collection.GONE

@@ -18,7 +18,7 @@ from support.life import (
 
 from core.errors import PayloadError
 from core.intake.options import SubmitOptions
-from core.poll import PASS_LEASE, PassSummary
+from core.poll import POLL_LEASE, PollSummary
 from core.requests.payload import Limits
 from state.batches import leases
 from state.db import poll_lock
@@ -32,12 +32,12 @@ def test_a_submission_is_sent_collected_priced_and_delivered(bench: Bench) -> No
     submitted = bench.submit(3)
     assert (submitted.repeated, submitted.problem) == (False, None)
     assert statuses(bench) == ["in_progress"]
-    early = bench.pass_after(10)
+    early = bench.poll_after(10)
     assert (early.open, early.ended, early.results, early.delivered) == (1, 0, 0, [])
-    done = bench.pass_after(50)
+    done = bench.poll_after(50)
     assert (done.ended, done.collected, done.results, done.open) == (1, 1, 3, 0)
     assert done.delivered == ["feed-classify-results-2026-11-22.jsonl"]
-    assert done.troubles == []
+    assert done.problems == []
     check_once(bench, 3)
 
 
@@ -157,7 +157,7 @@ def test_a_batch_that_expires_gives_what_ran_and_names_the_rest(tmp_path: Path) 
     plan = Plan(shortest=60, longest=60, expired=0.5)
     with a_bench(tmp_path / "t", plan=plan) as bench:
         bench.submit(20)
-        rest(bench, passes=100)
+        rest(bench, polls=100)
         found = requests(bench)
         assert found.total() == 20
         assert found[RequestStatus.EXPIRED] > 0
@@ -189,50 +189,50 @@ def test_betas_of_the_order_are_the_header_of_the_batch(bench: Bench) -> None:
     assert requests(bench) == {RequestStatus.SUCCEEDED: 1}
 
 
-def test_a_pass_with_nothing_to_do_calls_nobody_and_gives_its_lease_back(bench: Bench) -> None:
+def test_a_poll_with_nothing_to_do_calls_nobody_and_gives_its_lease_back(bench: Bench) -> None:
     bench.submit(1)
     rest(bench)
     # One whole list, once nothing more can come of the POST, is the last that is asked.
-    bench.pass_after(3600)
+    bench.poll_after(3600)
     calls = bench.sandbox._calls
-    assert bench.pass_after(900) == PassSummary()
+    assert bench.poll_after(900) == PollSummary()
     assert bench.sandbox._calls == calls
     poller = views.poller(bench.engine.context.ledger)
     assert poller.lease_holder is None
     assert poller.last_finished_ts == bench.engine.context.ledger.now_text()
 
 
-def test_a_second_pass_at_the_same_time_does_not_run(bench: Bench) -> None:
+def test_a_second_poll_at_the_same_time_does_not_run(bench: Bench) -> None:
     bench.submit(1)
     other = bench.new_engine("other")
     until = bench.clock.now().replace(hour=7)
-    with poll_lock.tried(bench.folder.pass_lock) as is_free:
+    with poll_lock.tried(bench.folder.poll_lock) as is_free:
         assert is_free
-        assert leases.acquire(other.context.ledger, PASS_LEASE, other.context.holder, until=until)
-        assert bench.pass_after(120).ran is False
-        leases.release(other.context.ledger, PASS_LEASE, other.context.holder)
+        assert leases.acquire(other.context.ledger, POLL_LEASE, other.context.holder, until=until)
+        assert bench.poll_after(120).ran is False
+        leases.release(other.context.ledger, POLL_LEASE, other.context.holder)
     assert bench.engine.poll().collected == 1
 
 
 def test_the_lease_of_one_that_hangs_runs_out(bench: Bench) -> None:
     bench.submit(1)
     hung = bench.new_engine("hung").context
-    with poll_lock.tried(bench.folder.pass_lock):
+    with poll_lock.tried(bench.folder.poll_lock):
         until = bench.clock.now().replace(minute=15)
-        leases.acquire(hung.ledger, PASS_LEASE, hung.holder, until=until)
-        told = bench.pass_after(14 * 60)
+        leases.acquire(hung.ledger, POLL_LEASE, hung.holder, until=until)
+        told = bench.poll_after(14 * 60)
         assert told.ran is False
-        assert told.busy.startswith("Another pass is at it (hung); should it hang")
+        assert told.busy.startswith("Another poll is at it (hung); should it hang")
         assert told.busy.endswith("it is waited for until 2026-11-22T06:15:00.000Z")
-        assert bench.pass_after(60).collected == 1
+        assert bench.poll_after(60).collected == 1
 
 
 def test_a_dead_holder_is_not_waited_for(bench: Bench) -> None:
     bench.submit(1)
     dead = bench.new_engine("dead").context
     until = bench.clock.now().replace(minute=15)
-    leases.acquire(dead.ledger, PASS_LEASE, dead.holder, until=until)
-    assert bench.pass_after(60).collected == 1
+    leases.acquire(dead.ledger, POLL_LEASE, dead.holder, until=until)
+    assert bench.poll_after(60).collected == 1
 
 
 def test_a_delivery_file_holds_everything_of_its_workflow_and_date(bench: Bench) -> None:

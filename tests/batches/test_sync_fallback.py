@@ -54,7 +54,7 @@ def test_a_spend_cap_stops_the_run_too_and_the_work_waits(bench: Bench) -> None:
     assert bench.submit(3, on_failure=SYNC).problem
     assert requests(bench) == {RequestStatus.WAITING: 3}
     bench.faults.clear()
-    rest(bench, passes=80)
+    rest(bench, polls=80)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     assert bench.sandbox.billing_log().messages == ()
 
@@ -85,12 +85,12 @@ def test_a_run_of_a_process_that_lives_is_left_alone(bench: Bench) -> None:
     context = bench.engine.context
     with runs._held(context, submission.key):
         assert sync_runs.begin(context.ledger, submission, runner="alive") is not None
-        assert bench.pass_after(7200).sent == 0
+        assert bench.poll_after(7200).sent == 0
     assert "sending" in statuses(bench)
-    assert bench.pass_after(900).sent == 1
+    assert bench.poll_after(900).sent == 1
 
 
-def test_an_intent_that_another_pass_has_sent_is_not_withdrawn(bench: Bench) -> None:
+def test_an_intent_that_another_poll_has_sent_is_not_withdrawn(bench: Bench) -> None:
     bench.faults.add("list:connect")
     submission = bench.submit(1).submission
     context = bench.engine.context
@@ -141,8 +141,8 @@ def test_what_only_a_batch_takes_waits_for_one_and_the_rest_is_answered(bench: B
     assert "more tokens than a synchronous call may" in (taken.problem or "")
     assert [row["outcome"] for row in results(bench, "t")] == [None, "succeeded", "succeeded"]
     assert len(bench.sandbox.billing_log().messages) == 2
-    bench.pass_after(3600)
-    bench.pass_after(3600)
+    bench.poll_after(3600)
+    bench.poll_after(3600)
     assert [row["outcome"] for row in results(bench, "t")] == ["succeeded"] * 3
 
 

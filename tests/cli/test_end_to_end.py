@@ -72,7 +72,7 @@ def test_without_a_key_work_is_kept_and_sent_when_there_is_one(tmp_path: Path) -
         assert terminal.run("--poll", "--json").json()["results"] == 2
 
 
-def test_failures_are_listed_and_end_the_pass_with_1(tmp_path: Path) -> None:
+def test_failures_are_listed_and_end_the_poll_with_1(tmp_path: Path) -> None:
     with a_server(Plan.instant(), "row:overloaded:p=1") as (_, address):
         terminal = Terminal(tmp_path / "home", address)
         terminal.run("submit", _file(tmp_path, some_requests(2)))

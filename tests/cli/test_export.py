@@ -24,8 +24,8 @@ def test_a_tag_is_written_out_with_figures_and_answers(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         bench.submit(3)
         bench.submit(2, tag="other")
-        bench.pass_after(120)
-        bench.pass_after(1)
+        bench.poll_after(120)
+        bench.poll_after(1)
     terminal = Terminal(tmp_path)
     rows = terminal.run("export", "daily-feed").lines()
     assert [row["custom_id"][-1] for row in rows] == ["1", "2", "3"]

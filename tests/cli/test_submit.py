@@ -50,7 +50,7 @@ def test_what_the_job_says_holds_and_is_shown(shell: tuple[Terminal, Sandbox]) -
     assert done.code == 0
     said = done.err.splitlines()
     assert "Did you mean claude-haiku-5-5?" in said[0]
-    assert "the next pass runs" in said[1] or "at the next pass runs" in said[1]
+    assert "the next poll runs" in said[1] or "at the next poll runs" in said[1]
     assert said[2].startswith("Due 20")
     assert said[2].endswith("here) for job nightly.")
     assert sandbox.billing_log().creates == 1

@@ -35,9 +35,9 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
         yield bench
 
 
-def _passes(bench: Bench, count: int) -> None:
+def _polls(bench: Bench, count: int) -> None:
     for _ in range(count):
-        bench.pass_after(900)
+        bench.poll_after(900)
 
 
 def _outcomes(bench: Bench, key: str) -> list[str | None]:
@@ -58,9 +58,9 @@ def test_what_the_api_failed_at_is_asked_again_by_itself(bench: Bench) -> None:
     bench.faults.add("row:overloaded:id=*-00002-*")
     bench.faults.add("row:invalid:id=*-00003-*")
     key = bench.submit(3).submission.key
-    bench.pass_after(60)
+    bench.poll_after(60)
     bench.faults.clear()
-    _passes(bench, 2)
+    _polls(bench, 2)
     assert _outcomes(bench, key) == ["succeeded", "succeeded", "errored"]
     assert _replays(bench) == [1]
     assert bench.sandbox.billing_log().creates == 2
@@ -69,10 +69,10 @@ def test_what_the_api_failed_at_is_asked_again_by_itself(bench: Bench) -> None:
 def test_it_is_asked_again_only_so_many_times(bench: Bench) -> None:
     for number in range(3):
         bench.submit(4, tag=f"good-{number}")
-    bench.pass_after(60)
+    bench.poll_after(60)
     bench.faults.add("row:overloaded:p=1")
     bench.submit(1)
-    _passes(bench, 8)
+    _polls(bench, 8)
     assert len(_replays(bench)) == 2
 
 
@@ -80,7 +80,7 @@ def test_a_job_that_does_not_say_so_waits_for_an_operator(bench: Bench) -> None:
     (bench.folder.root / "titan.toml").write_text(_JOB.replace('"auto"', '"by-hand"'))
     bench.faults.add("row:overloaded:p=1")
     bench.submit(1)
-    _passes(bench, 3)
+    _polls(bench, 3)
     assert _replays(bench) == []
 
 
@@ -88,10 +88,10 @@ def test_what_failed_days_ago_stays_history(bench: Bench) -> None:
     (bench.folder.root / "titan.toml").unlink()
     bench.faults.add("row:overloaded:p=1")
     bench.submit(2)
-    _passes(bench, 1)
+    _polls(bench, 1)
     bench.clock.advance(25 * 3600)
     (bench.folder.root / "titan.toml").write_text(_JOB)
-    _passes(bench, 2)
+    _polls(bench, 2)
     assert _replays(bench) == []
 
 
@@ -99,13 +99,13 @@ def test_what_an_operator_has_in_hand_is_left_to_the_operator(bench: Bench) -> N
     (bench.folder.root / "titan.toml").unlink()
     bench.faults.add("row:overloaded:p=1")
     key = bench.submit(3).submission.key
-    bench.pass_after(60)
+    bench.poll_after(60)
     planned = planner.plan(
         bench.engine.context, CommandRequest(action=Action.REPLAY, wanted=Filter(names=(key,)))
     )
     planner.submit(bench.engine.context, planned, delay=timedelta(hours=9))
     (bench.folder.root / "titan.toml").write_text(_JOB)
-    _passes(bench, 3)
+    _polls(bench, 3)
     assert _replays(bench) == [3]
     assert bench.sandbox.billing_log().creates == 1
 
@@ -116,7 +116,7 @@ def test_a_bad_run_stops_it_with_an_alert_and_an_operators_replay_starts_it_agai
     bench.faults.add("row:overloaded:p=1")
     for number in range(3):
         bench.submit(5, tag=f"bad-{number}")
-    _passes(bench, 4)
+    _polls(bench, 4)
     assert bench.sandbox.billing_log().creates == 3
     assert _replays(bench) == []
     (said,) = _alerts(bench)
@@ -128,7 +128,7 @@ def test_a_bad_run_stops_it_with_an_alert_and_an_operators_replay_starts_it_agai
         bench.engine.context, CommandRequest(action=Action.REPLAY, wanted=wanted)
     )
     planner.submit(bench.engine.context, planned, delay=timedelta())
-    _passes(bench, 4)
+    _polls(bench, 4)
     assert views.totals(bench.engine.context.ledger).failed_requests == 0
     assert _alerts(bench) == []
 

@@ -51,7 +51,7 @@ def _outcomes(bench: Bench, name: str) -> list[str | None]:
 def _failed(bench: Bench, count: int, *, fault: str = "row:overloaded:p=1") -> str:
     bench.faults.add(fault)
     key = bench.submit(count).submission.key
-    bench.pass_after(60)
+    bench.poll_after(60)
     bench.faults.clear()
     return key
 
@@ -59,8 +59,8 @@ def _failed(bench: Bench, count: int, *, fault: str = "row:overloaded:p=1") -> s
 def test_failed_requests_are_asked_again_in_a_new_batch(bench: Bench) -> None:
     key = _failed(bench, 4)
     command = _order(bench, Action.REPLAY, key)
-    bench.pass_after(1)
-    bench.pass_after(60)
+    bench.poll_after(1)
+    bench.poll_after(60)
     assert _now(bench, command).state == CommandState.DONE
     assert _outcomes(bench, key) == ["succeeded"] * 4
     assert bench.sandbox.billing_log().creates == 2
@@ -72,7 +72,7 @@ def test_failed_requests_are_asked_again_in_a_new_batch(bench: Bench) -> None:
 def test_only_what_failed_is_asked_again(bench: Bench) -> None:
     bench.faults.add("row:overloaded:id=*-00002-*")
     key = bench.submit(3).submission.key
-    bench.pass_after(60)
+    bench.poll_after(60)
     bench.faults.clear()
     planned = planner.plan(
         bench.engine.context, CommandRequest(action=Action.REPLAY, wanted=Filter(names=(key,)))
@@ -89,8 +89,8 @@ def test_two_operators_who_ask_for_the_same_get_it_once(bench: Bench) -> None:
     key = _failed(bench, 3)
     first, second = _order(bench, Action.REPLAY, key), _order(bench, Action.REPLAY, key)
     assert first.key == second.key
-    bench.pass_after(1)
-    bench.pass_after(60)
+    bench.poll_after(1)
+    bench.poll_after(60)
     assert bench.sandbox.billing_log().creates == 2
     assert len(list(bench.sandbox.billing_log().billed())) == 3
 
@@ -100,20 +100,20 @@ def test_an_invalid_request_is_asked_again_only_with_an_edit(bench: Bench) -> No
     with pytest.raises(PayloadError, match="2 invalid_request_error: it would fail again"):
         _order(bench, Action.REPLAY, key)
     _order(bench, Action.REPLAY, key, changes={"max_tokens": 99})
-    bench.pass_after(1)
-    bench.pass_after(60)
+    bench.poll_after(1)
+    bench.poll_after(60)
     assert _outcomes(bench, key) == ["succeeded"] * 2
 
 
 def test_an_answer_that_was_cut_off_is_asked_again_with_more_room(bench: Bench) -> None:
     bench.faults.add("row:max-tokens:id=*-00002-*")
     key = bench.submit(2).submission.key
-    bench.pass_after(60)
+    bench.poll_after(60)
     bench.faults.clear()
     command = _order(bench, Action.REPLAY, key, changes={"max_tokens": 4096})
     assert command.item_count == 1
-    bench.pass_after(1)
-    bench.pass_after(60)
+    bench.poll_after(1)
+    bench.poll_after(60)
     results = list(bench.engine.results(key))
     assert [result["message"]["stop_reason"] for result in results] == ["end_turn"] * 2
     totals = views.totals(bench.engine.context.ledger)
@@ -132,7 +132,7 @@ def test_an_edit_that_makes_a_request_invalid_changes_nothing(bench: Bench) -> N
 def test_a_canary_that_succeeds_lets_the_others_follow(bench: Bench) -> None:
     key = _failed(bench, 5)
     command = _order(bench, Action.REPLAY, key, canary=True)
-    bench.pass_after(1)
+    bench.poll_after(1)
     assert (
         bench.sandbox.billing_log()
         .posts[-1]
@@ -141,7 +141,7 @@ def test_a_canary_that_succeeds_lets_the_others_follow(bench: Bench) -> None:
     )
     assert len(bench.sandbox.billing_log().posts[-1].custom_ids) == 1
     for _ in range(3):
-        bench.pass_after(60)
+        bench.poll_after(60)
     assert _now(bench, command).state == CommandState.DONE
     assert _outcomes(bench, key) == ["succeeded"] * 5
 
@@ -160,7 +160,7 @@ def test_a_canary_that_brings_no_good_answer_holds_the_others(
     bench.faults.add(fault)
     command = _order(bench, Action.REPLAY, key, canary=True)
     for _ in range(3):
-        bench.pass_after(60)
+        bench.poll_after(60)
     ended = _now(bench, command)
     assert (ended.state, ended.outcome) == (CommandState.FAILED, outcome)
     assert [len(post.custom_ids) for post in bench.sandbox.billing_log().posts] == [5, 1]
@@ -169,14 +169,14 @@ def test_a_canary_that_brings_no_good_answer_holds_the_others(
 def test_a_command_can_be_withdrawn_until_it_is_taken(bench: Bench) -> None:
     key = _failed(bench, 2)
     command = _order(bench, Action.REPLAY, key, delay=300)
-    bench.pass_after(60)
+    bench.poll_after(60)
     assert _now(bench, command).state == CommandState.PENDING
     planner.withdraw(bench.engine.context, [command.key])
-    bench.pass_after(600)
+    bench.poll_after(600)
     assert _now(bench, command).state == CommandState.WITHDRAWN
     assert bench.sandbox.billing_log().creates == 1
     again = _order(bench, Action.REPLAY, key)
-    bench.pass_after(1)
+    bench.poll_after(1)
     with pytest.raises(TooLateError, match="done already"):
         planner.withdraw(bench.engine.context, [again.key])
 
@@ -184,7 +184,7 @@ def test_a_command_can_be_withdrawn_until_it_is_taken(bench: Bench) -> None:
 def test_acknowledged_failures_leave_the_errors_and_settle(bench: Bench) -> None:
     key = _failed(bench, 3)
     _order(bench, Action.ACKNOWLEDGE, key, reason="known outage")
-    bench.pass_after(1)
+    bench.poll_after(1)
     ledger = bench.engine.context.ledger
     assert views.errors(ledger) == []
     (submission,) = views.submissions_of(ledger, "daily-feed")
@@ -218,9 +218,9 @@ def test_cancel_ends_a_batch_and_keeps_what_had_succeeded(tmp_path: Path) -> Non
     with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
         key = bench.submit(4).submission.key
         command = _order(bench, Action.CANCEL, key)
-        bench.pass_after(1)
+        bench.poll_after(1)
         assert _now(bench, command).outcome == "1 canceled, 0 were over already"
-        bench.pass_after(60)
+        bench.poll_after(60)
         assert set(_outcomes(bench, key)) <= {"canceled", "succeeded"}
         totals = views.totals(bench.engine.context.ledger)
         assert totals.succeeded == len(list(bench.sandbox.billing_log().billed()))
@@ -233,10 +233,10 @@ def test_what_was_never_sent_is_called_off_without_a_call(bench: Bench) -> None:
     key = bench.submit(2).submission.key
     bench.faults.clear()
     bench.faults.add("list:connect")
-    bench.pass_after(0)
+    bench.poll_after(0)
     bench.faults.clear()
     _order(bench, Action.CANCEL, key)
-    bench.pass_after(1)
+    bench.poll_after(1)
     assert _outcomes(bench, key) == ["canceled", "canceled"]
     assert bench.sandbox.billing_log().creates == 0
 
@@ -245,10 +245,10 @@ def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path
     with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
         key = bench.submit(6).submission.key
         command = _order(bench, Action.SYNC, key)
-        bench.pass_after(1)
+        bench.poll_after(1)
         assert _now(bench, command).state == CommandState.TAKEN
-        bench.pass_after(60)
-        bench.pass_after(60)
+        bench.poll_after(60)
+        bench.poll_after(60)
         assert _now(bench, command).state == CommandState.DONE
         assert _outcomes(bench, key) == ["succeeded"] * 6
         billed = [row.custom_id for row in bench.sandbox.billing_log().billed()]
@@ -260,7 +260,7 @@ def test_what_was_adopted_without_its_body_is_asked_again_only_with_one(bench: B
     foreign = bench.sandbox.add_foreign(("theirs-1", "theirs-2"))
     bench.sandbox.end(foreign)
     adopt(bench.engine.context, foreign, tag="adopted")
-    bench.pass_after(60)
+    bench.poll_after(60)
     with pytest.raises(PayloadError, match="adopted, so what was asked is not known"):
         _order(bench, Action.REPLAY, "adopted")
     with pytest.raises(PayloadError, match="give it whole with --edits"):
@@ -270,7 +270,7 @@ def test_what_was_adopted_without_its_body_is_asked_again_only_with_one(bench: B
 def test_what_was_acknowledged_is_asked_again_only_by_force(bench: Bench) -> None:
     key = _failed(bench, 2)
     _order(bench, Action.ACKNOWLEDGE, key)
-    bench.pass_after(1)
+    bench.poll_after(1)
     with pytest.raises(PayloadError, match="acknowledged already"):
         _order(bench, Action.REPLAY, key)
     assert _order(bench, Action.REPLAY, key, force=True).item_count == 2
@@ -294,8 +294,8 @@ def test_the_receipt_prices_the_model_that_the_edit_names(bench: Bench) -> None:
 def test_totals_count_a_request_once_however_often_it_was_asked(bench: Bench) -> None:
     key = _failed(bench, 3)
     _order(bench, Action.REPLAY, key)
-    bench.pass_after(1)
-    bench.pass_after(60)
+    bench.poll_after(1)
+    bench.poll_after(60)
     totals = views.totals(bench.engine.context.ledger)
     assert (totals.requests, totals.succeeded, totals.failed_requests) == (3, 3, 0)
 
@@ -316,8 +316,8 @@ def test_a_deadline_that_has_passed_is_refused(bench: Bench) -> None:
 def test_the_edited_body_is_what_goes_to_the_api(bench: Bench) -> None:
     key = _failed(bench, 2)
     _order(bench, Action.REPLAY, key, changes={"model": "claude-haiku-4-5"})
-    bench.pass_after(1)
-    bench.pass_after(60)
+    bench.poll_after(1)
+    bench.poll_after(60)
     models = [result["message"]["model"] for result in bench.engine.results(key)]
     assert [model.startswith("claude-haiku-4-5") for model in models] == [True, True]
 
@@ -326,10 +326,10 @@ def test_a_synchronous_run_asks_with_the_edit_of_an_earlier_replay(bench: Bench)
     key = _failed(bench, 1)
     bench.faults.add("row:overloaded:p=1")
     _order(bench, Action.REPLAY, key, changes={"model": "claude-haiku-4-5"})
-    bench.pass_after(1)
-    bench.pass_after(60)
+    bench.poll_after(1)
+    bench.poll_after(60)
     bench.faults.clear()
     _order(bench, Action.SYNC, key)
-    bench.pass_after(1)
+    bench.poll_after(1)
     (result,) = bench.engine.results(key)
     assert result["message"]["model"].startswith("claude-haiku-4-5")

@@ -29,7 +29,7 @@ def _submit(bench: Bench, hours: float, count: int = 6) -> str:
 
 def _run(bench: Bench, hours: float) -> None:
     for _ in range(int(hours * 4)):
-        bench.pass_after(_QUARTER)
+        bench.poll_after(_QUARTER)
 
 
 def test_a_batch_that_hangs_until_two_hours_before_is_run_synchronously(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_of_what_has_ended_unseen_only_what_failed_is_run_and_the_words_promise_
     with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
         bench.sandbox.faults.add("row:overloaded:id=*-00002-*")
         key = _submit(bench, hours=3)
-        done = bench.pass_after(1.5 * 3600)
-        assert "what is missing is run synchronously, at most 6 requests" in done.orders[0]
+        done = bench.poll_after(1.5 * 3600)
+        assert "what is missing is run synchronously, at most 6 requests" in done.commands[0]
         assert [batch.request_count for batch in _batches(bench)] == [6, 1]
         assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
         assert len(list(bench.sandbox.billing_log().billed())) == 6
@@ -112,7 +112,7 @@ def test_a_lost_synchronous_answer_is_not_paid_for_again_and_a_busy_api_is_asked
         deadline = bench.clock.now() + timedelta(hours=10)
         options = SubmitOptions(tag="daily-feed", model="claude-sonnet-4-6", deadline=deadline)
         bench.engine.submit([*some_requests(3), long_one], options)
-        bench.pass_after(60)
+        bench.poll_after(60)
         bench.sandbox.faults.add(f"messages:{fault}")
         _run(bench, hours=16)
         assert [batch.kind for batch in _batches(bench)].count(Kind.SYNC) == runs
@@ -180,8 +180,8 @@ def test_a_batch_older_than_its_kind_is_not_waited_for_until_the_guard(tmp_path:
     with a_bench(tmp_path, plan=Plan.seconds(3000, 3000)) as bench:
         for number in range(6):
             bench.submit(1, tag=f"history-{number}")
-            bench.pass_after(3100)
-            bench.pass_after(1)
+            bench.poll_after(3100)
+            bench.poll_after(1)
         bench.sandbox.plan = Plan.manual(cancel=30)
         _submit(bench, hours=2.9)
         _run(bench, hours=1.25)

@@ -35,7 +35,7 @@ def test_a_thousand_of_ten_thousand_are_replayed_and_nothing_is_paid_twice(tmp_p
         )
         assert planned.preview.count == FAILED
         planner.submit(context, planned, delay=timedelta())
-        bench.pass_after(1)
+        bench.poll_after(1)
         rest(bench)
 
         assert requests(bench) == {RequestStatus.SUCCEEDED: COUNT}

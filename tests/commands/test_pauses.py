@@ -43,22 +43,22 @@ def _give(bench: Bench, action: Action, *names: str, **how: Any) -> Command:
 def _pause(bench: Bench) -> None:
     """Paused, with one answered submission before."""
     bench.submit(1, tag="before")
-    bench.pass_after(60)
+    bench.poll_after(60)
     _give(bench, Action.PAUSE, FEED)
-    bench.pass_after(1)
+    bench.poll_after(1)
 
 
 def test_nothing_is_sent_of_a_paused_workflow_until_it_is_resumed(bench: Bench) -> None:
     _pause(bench)
     submitted = bench.submit(3)
     assert "paused since" in (submitted.problem or "")
-    bench.pass_after(900)
+    bench.poll_after(900)
     assert bench.sandbox.billing_log().creates == 1
     other = bench.engine.submit(some_requests(1, "nightly-eval"), SubmitOptions(tag="other"))
     assert other.problem is None
     _give(bench, Action.RESUME, FEED)
-    bench.pass_after(1)
-    bench.pass_after(60)
+    bench.poll_after(1)
+    bench.poll_after(60)
     results = list(bench.engine.results(submitted.submission.key))
     assert [result["outcome"] for result in results] == ["succeeded"] * 3
     assert bench.sandbox.billing_log().creates == 3
@@ -67,36 +67,36 @@ def test_nothing_is_sent_of_a_paused_workflow_until_it_is_resumed(bench: Bench) 
 def test_what_waits_for_a_new_batch_waits_on_while_paused(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     key = bench.submit(2).submission.key
-    bench.pass_after(60)
+    bench.poll_after(60)
     bench.faults.clear()
     _give(bench, Action.PAUSE, FEED)
     planned = planner.plan(
         bench.engine.context, CommandRequest(action=Action.REPLAY, wanted=Filter(names=(key,)))
     )
     planner.submit(bench.engine.context, planned, delay=timedelta())
-    bench.pass_after(60)
-    bench.pass_after(60)
+    bench.poll_after(60)
+    bench.poll_after(60)
     assert bench.sandbox.billing_log().creates == 1
     (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
     assert views.statuses_of(bench.engine.context.ledger, submission) == {RequestStatus.WAITING: 2}
     again = planner.plan(
         bench.engine.context, CommandRequest(action=Action.RESUME, wanted=Filter(names=(FEED,)))
     )
-    assert again.preview.notes == ("2 requests are sent with the next pass",)
+    assert again.preview.notes == ("2 requests are sent with the next poll",)
     assert again.preview.batch_cost_nano
 
 
-def test_a_pass_that_is_sending_hears_of_the_pause(bench: Bench) -> None:
+def test_a_poll_that_is_sending_hears_of_the_pause(bench: Bench) -> None:
     bench.faults.add("create:connect")
     bench.submit(1)
     bench.faults.clear()
-    bench.pass_after(0)
+    bench.poll_after(0)
     bench.faults.add("create:connect")
     bench.submit(1, tag="more")
     bench.faults.clear()
     ledger = bench.engine.context.ledger
     bench.faults.add("list:connect")
-    bench.pass_after(0)
+    bench.poll_after(0)
     (intent,) = sending.intents(ledger)
     pauses.pause(ledger, [FEED], who="test", reason="")
     assert not sending.mark_sending(ledger, intent, fence_id="", fence_ts=None, owner="late")
@@ -111,17 +111,17 @@ def test_what_is_at_the_api_is_collected_while_paused(tmp_path: Path) -> None:
         assert "1 batch at the API goes on, and is collected" in planned.preview.notes
         planner.submit(bench.engine.context, planned, delay=timedelta())
         for _ in range(3):
-            bench.pass_after(1800)
+            bench.poll_after(1800)
         assert [r["outcome"] for r in bench.engine.results(key)] == ["succeeded"] * 2
 
 
 def test_a_deadline_is_kept_while_paused(bench: Bench) -> None:
     _pause(bench)
     key = bench.submit(2, deadline=bench.clock.now() + timedelta(hours=5)).submission.key
-    bench.pass_after(2 * 3600)
+    bench.poll_after(2 * 3600)
     assert bench.sandbox.billing_log().creates == 1
     for _ in range(3):
-        bench.pass_after(1800)
+        bench.poll_after(1800)
     (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
     kinds = [batch.kind for batch in views.batches_of(bench.engine.context.ledger, submission)]
     assert kinds == [Kind.BATCH, Kind.SYNC]
@@ -155,7 +155,7 @@ def test_a_pause_is_withdrawn_and_given_once_like_any_command(bench: Bench) -> N
     )
     assert (first.key, first.workflows, first.item_count) == (second.key, [FEED], 1)
     planner.withdraw(bench.engine.context, [first.key])
-    bench.pass_after(3600)
+    bench.poll_after(3600)
     ledger = bench.engine.context.ledger
     assert commands.get(ledger, first.id).state == CommandState.WITHDRAWN
     assert pauses.paused(ledger) == []
@@ -193,7 +193,7 @@ def test_a_frozen_choice_means_exactly_what_was_marked(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     bench.submit(3, tag="first")
     bench.submit(3, tag="second")
-    bench.pass_after(60)
+    bench.poll_after(60)
     context = bench.engine.context
     ids = [row.request_id for row in reversed(views.errors(context.ledger))]
     some = CommandRequest(action=Action.REPLAY, wanted=Filter(request_ids=(ids[1], ids[5])))
@@ -229,7 +229,7 @@ def test_a_cancel_of_marked_batches_leaves_the_others(tmp_path: Path) -> None:
 def test_a_million_marked_rows_are_one_choice(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     bench.submit(20)
-    bench.pass_after(60)
+    bench.poll_after(60)
     wanted = Filter(request_ids=tuple(range(1, 1_000_001)))
     planned = planner.plan(
         bench.engine.context, CommandRequest(action=Action.REPLAY, wanted=wanted)
@@ -241,7 +241,7 @@ def test_a_million_marked_rows_are_one_choice(bench: Bench) -> None:
 def test_the_twin_says_every_part_of_the_wish(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     key = bench.submit(1).submission.key
-    bench.pass_after(60)
+    bench.poll_after(60)
     command_request = CommandRequest(
         action=Action.REPLAY,
         wanted=Filter(names=(key,), workflow=FEED),

@@ -25,7 +25,7 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
     with a_bench(tmp_path, plan=Plan.instant()) as bench:
         bench.faults.add("row:max-tokens:id=*-00002-*")
         bench.submit(3)
-        bench.pass_after(60)
+        bench.poll_after(60)
         bench.faults.clear()
         yield bench
 
@@ -35,8 +35,8 @@ def _order(bench: Bench, action: Action, wanted: Filter, **how: Any) -> str | No
         bench.engine.context, CommandRequest(action=action, wanted=wanted, **how)
     )
     command, _ = planner.submit(bench.engine.context, planned, delay=timedelta())
-    bench.pass_after(1)
-    bench.pass_after(60)
+    bench.poll_after(1)
+    bench.poll_after(60)
     return commands.get(bench.engine.context.ledger, command.id).outcome
 
 

@@ -62,13 +62,13 @@ def test_a_hold_ends_by_itself_or_is_lifted(ledger: Ledger, clock: ManualClock) 
     assert leases.held(ledger, "create") is None
 
 
-def test_a_pass_leaves_its_start_its_end_and_what_it_did(
+def test_a_poll_leaves_its_start_its_end_and_what_it_did(
     ledger: Ledger, clock: ManualClock
 ) -> None:
-    number = leases.begin_pass(ledger)
+    number = leases.begin_poll(ledger)
     assert views.poller(ledger).last_finished_ts is None
     clock.advance(5)
-    leases.end_pass(ledger, number, {"sent": 1})
+    leases.end_poll(ledger, number, {"sent": 1})
     poller = views.poller(ledger)
     assert poller.last_started_ts == "2026-11-22T06:00:00.000Z"
     assert poller.last_finished_ts == "2026-11-22T06:00:05.000Z"

@@ -1,4 +1,4 @@
-"""What every pass asks goes through an index, so that a pass costs the same however old the ledger.
+"""What every poll asks goes through an index, so that a poll costs the same however old the ledger.
 
 A partial index is taken only where a query repeats its words, which no result would show.
 """
@@ -28,13 +28,13 @@ def full_scans(bench: Bench, queries: list[str]) -> list[str]:
     return found
 
 
-def test_a_pass_with_nothing_to_do_reads_no_table_whole(tmp_path: Path) -> None:
+def test_a_poll_with_nothing_to_do_reads_no_table_whole(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         bench.submit()
-        bench.pass_after(120)
+        bench.poll_after(120)
         queries: list[str] = []
         bench.engine.context.ledger.connection.set_trace_callback(queries.append)
-        bench.pass_after(900)
+        bench.poll_after(900)
         bench.engine.context.ledger.connection.set_trace_callback(None)
         assert queries
         assert full_scans(bench, queries) == []

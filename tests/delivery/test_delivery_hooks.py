@@ -90,9 +90,9 @@ def desk(tmp_path: Path) -> Generator[Desk, None, None]:
 
 def test_it_runs_once_with_the_file_and_is_on_record(desk: Desk) -> None:
     desk.bench.submit(3)
-    desk.bench.pass_after(900)
+    desk.bench.poll_after(900)
     for _ in range(3):
-        assert desk.bench.pass_after(900).troubles == []
+        assert desk.bench.poll_after(900).problems == []
     assert desk.runs() == [f"3 {desk.bench.folder.root}"]
     assert desk.state() == ("done", 1)
     assert desk.events() == ["settled.started", "settled.done"]
@@ -100,26 +100,26 @@ def test_it_runs_once_with_the_file_and_is_on_record(desk: Desk) -> None:
 
 def test_a_file_that_is_delivered_anew_is_followed_anew(desk: Desk) -> None:
     desk.bench.submit(2)
-    desk.bench.pass_after(900)
+    desk.bench.poll_after(900)
     more = some_requests(5)[2:]
     desk.bench.engine.submit(more, SubmitOptions(tag="daily-feed-2026-11-22-b"))
-    desk.bench.pass_after(900)
+    desk.bench.poll_after(900)
     assert [line.split()[0] for line in desk.runs()] == ["2", "5"]
 
 
 def test_a_failure_is_told_tried_again_later_and_forgotten_when_it_succeeds(desk: Desk) -> None:
     desk.behaves("sys.exit('no disk \\x1b[31m sk-ant-api03-secret')")
     desk.bench.submit(1)
-    (trouble,) = desk.bench.pass_after(900).troubles
+    (trouble,) = desk.bench.poll_after(900).problems
     assert "1 of 5 (exit code 1: no disk" in trouble
     assert "\x1b" not in trouble
     assert "secret" not in trouble
-    assert desk.bench.pass_after(60).troubles == []
+    assert desk.bench.poll_after(60).problems == []
     assert len(desk.runs()) == 1
     (row,) = hook_runs.troubled(desk.bench.engine.context.ledger)
     assert (row.exit_code, row.state) == (1, RunState.DUE)
     desk.behaves("")
-    assert desk.bench.pass_after(900).troubles == []
+    assert desk.bench.poll_after(900).problems == []
     assert (desk.state(), len(desk.runs())) == (("done", 2), 2)
     assert hook_runs.troubled(desk.bench.engine.context.ledger) == []
 
@@ -127,14 +127,14 @@ def test_a_failure_is_told_tried_again_later_and_forgotten_when_it_succeeds(desk
 def test_it_is_given_up_in_the_end_and_begun_anew_with_another_command(desk: Desk) -> None:
     desk.behaves("sys.exit(3)")
     desk.bench.submit(1)
-    last = [desk.bench.pass_after(2 * 3600).troubles for _ in range(MOST_TRIES + 2)]
+    last = [desk.bench.poll_after(2 * 3600).problems for _ in range(MOST_TRIES + 2)]
     assert "5 of 5 (exit code 3); given up" in last[MOST_TRIES - 1][0]
     assert last[MOST_TRIES:] == [[], []]
     assert desk.state() == ("failed", MOST_TRIES)
     assert len(desk.runs()) == MOST_TRIES
     desk.behaves("")
     desk.configure([*desk.command, "--put-right"])
-    assert desk.bench.pass_after(60).troubles == []
+    assert desk.bench.poll_after(60).problems == []
     assert desk.state() == ("done", 1)
 
 
@@ -150,7 +150,7 @@ def test_it_is_given_up_in_the_end_and_begun_anew_with_another_command(desk: Des
 def test_what_does_not_run_is_a_failure(desk: Desk, command: list[str], said: str) -> None:
     desk.configure(command)
     desk.bench.submit(1)
-    (trouble,) = desk.bench.pass_after(900).troubles
+    (trouble,) = desk.bench.poll_after(900).problems
     assert said in trouble
 
 
@@ -160,11 +160,11 @@ def test_one_that_does_not_end_is_stopped_with_its_children(desk: Desk) -> None:
         "import subprocess\nsubprocess.run([sys.executable, '-c', 'import signal; signal.pause()'])"
     )
     desk.bench.submit(1)
-    (trouble,) = desk.bench.pass_after(900).troubles
+    (trouble,) = desk.bench.poll_after(900).problems
     assert "stopped after 1 s" in trouble
 
 
-def test_a_pass_that_died_in_the_middle_is_made_good_and_on_record(desk: Desk) -> None:
+def test_a_poll_that_died_in_the_middle_is_made_good_and_on_record(desk: Desk) -> None:
     class Killed(BaseException):
         pass
 
@@ -175,12 +175,12 @@ def test_a_pass_that_died_in_the_middle_is_made_good_and_on_record(desk: Desk) -
     desk.bench.submit(1)
     desk.bench.engine.context.ledger.step = die
     with pytest.raises(Killed):
-        desk.bench.pass_after(900)
+        desk.bench.poll_after(900)
     assert desk.state() == ("running", 1)
     healer = desk.bench.engine = desk.bench.new_engine("healer")
     healer.poll()
     assert len(desk.runs()) == 1, "its time is not over: it may still be at it"
-    desk.bench.pass_after(900)
+    desk.bench.poll_after(900)
     assert desk.state() == ("done", 2)
     assert desk.events() == [
         *("settled.started", "settled.cut_short", "settled.started", "settled.done")
@@ -190,7 +190,7 @@ def test_a_pass_that_died_in_the_middle_is_made_good_and_on_record(desk: Desk) -
 def test_a_job_without_a_command_needs_nothing(tmp_path: Path) -> None:
     with a_bench(tmp_path / "titan") as bench:
         bench.submit(1)
-        assert bench.pass_after(900).troubles == []
+        assert bench.poll_after(900).problems == []
         (row,) = bench.engine.context.ledger.rows("SELECT state FROM settled_runs")
         assert row["state"] == "none"
 
@@ -199,10 +199,10 @@ def test_a_catalogue_with_a_slip_loses_no_command(desk: Desk) -> None:
     good = (desk.bench.folder.root / "titan.toml").read_text()
     desk.bench.submit(1)
     (desk.bench.folder.root / "titan.toml").write_text("[jobs")
-    (trouble,) = desk.bench.pass_after(900).troubles
+    (trouble,) = desk.bench.poll_after(900).problems
     assert "waits for titan.toml" in trouble
     (desk.bench.folder.root / "titan.toml").write_text(good)
-    desk.bench.pass_after(900)
+    desk.bench.poll_after(900)
     assert len(desk.runs()) == 1
 
 
@@ -215,7 +215,7 @@ def test_status_and_doctor_show_what_was_given_up(desk: Desk) -> None:
     desk.behaves("sys.exit('nobody there')")
     desk.bench.submit(1)
     for _ in range(MOST_TRIES):
-        desk.bench.pass_after(2 * 3600)
+        desk.bench.poll_after(2 * 3600)
     terminal = Terminal(desk.bench.folder.root)
     status = terminal.run("status")
     assert f"after {FILE}" in status.out
@@ -244,7 +244,7 @@ def test_a_job_that_polls_leaves_the_command_to_the_poller(tmp_path: Path) -> No
 
 def test_a_delivery_and_its_command_are_noted_together(desk: Desk) -> None:
     desk.bench.submit(1)
-    desk.bench.pass_after(900)
+    desk.bench.poll_after(900)
     ledger = desk.bench.engine.context.ledger
     (submission,) = views.submissions_of(ledger, "daily-feed")
     assert submission.delivered_ts is not None
@@ -252,7 +252,7 @@ def test_a_delivery_and_its_command_are_noted_together(desk: Desk) -> None:
     assert submission.delivered_ts <= row["started_ts"] <= to_text(desk.bench.clock.now())
 
 
-def test_the_pass_keeps_its_lease_through_slow_commands(desk: Desk) -> None:
+def test_the_poll_keeps_its_lease_through_slow_commands(desk: Desk) -> None:
     desk.bench.submit(1)
     desk.bench.engine.submit(
         some_requests(1, "other"), SubmitOptions(tag="daily-feed-2026-11-22-b")
@@ -266,6 +266,6 @@ def test_the_pass_keeps_its_lease_through_slow_commands(desk: Desk) -> None:
             rivals.append(rival.poll().ran)
 
     desk.bench.engine.context.ledger.step = ten_minutes
-    desk.bench.pass_after(900)
+    desk.bench.poll_after(900)
     assert rivals == [False, False]
     assert len(desk.runs()) == 2

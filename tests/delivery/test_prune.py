@@ -31,7 +31,7 @@ def pruned(bench: Bench, *, days: float = 90, compress: float = 7, dry_run: bool
 
 def delivered(bench: Bench, tag: str = "daily-feed") -> str:
     key = bench.submit(tag=tag).submission.key
-    bench.pass_after(120)
+    bench.poll_after(120)
     return key
 
 
@@ -87,7 +87,7 @@ def test_what_failed_and_nobody_settled_stays(tmp_path: Path) -> None:
         requests: list[dict[str, Any]] = some_requests(3)
         requests[1]["model"] = "no-such-model"
         bench.engine.submit(requests, SubmitOptions(tag="daily-feed"))
-        bench.pass_after(120)
+        bench.poll_after(120)
         there = files(bench)
         bench.clock.advance(400 * DAY)
         assert pruned(bench).submissions == 0
@@ -107,7 +107,7 @@ def test_a_delivered_file_goes_when_all_in_it_is_over(tmp_path: Path) -> None:
         delivered(bench)
         bench.clock.advance(91 * DAY)
         bench.engine.submit(some_requests(2), SubmitOptions(tag="another"))
-        bench.pass_after(120)
+        bench.poll_after(120)
         assert pruned(bench).submissions == 0
         bench.clock.advance(91 * DAY)
         assert pruned(bench).submissions == 2
@@ -120,8 +120,8 @@ def test_what_comes_later_for_a_pruned_day_is_delivered_alone(tmp_path: Path) ->
         bench.clock.advance(91 * DAY)
         pruned(bench)
         bench.engine.submit(some_requests(2), SubmitOptions(tag="another"))
-        summary = bench.pass_after(120)
-        assert (len(summary.delivered), summary.troubles) == (1, [])
+        summary = bench.poll_after(120)
+        assert (len(summary.delivered), summary.problems) == (1, [])
 
 
 class KilledError(Exception):

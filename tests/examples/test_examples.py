@@ -1,4 +1,4 @@
-"""Every example, from its submission through a pass to what it prints, on a real server."""
+"""Every example, from its submission through a poll to what it prints, on a real server."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Day:
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Generator[Day, None, None]:
-    """Every job submits under the template's rules and without a key; then two passes."""
+    """Every job submits under the template's rules and without a key; then two polls."""
     root = tmp_path_factory.mktemp("examples")
     with a_server() as (sandbox, address):
         jobs = Terminal(root / "home", address, api_key=None)

@@ -1,4 +1,4 @@
-"""A full disk, a folder that cannot be written: one line, nothing lost, a later pass heals it."""
+"""A full disk, a folder that cannot be written: one line, nothing lost, a later poll heals it."""
 
 import resource
 from collections.abc import Callable, Generator
@@ -52,7 +52,7 @@ def test_a_submit_on_a_full_disk_is_one_line_and_can_be_made_again(
 
 
 @pytest.mark.parametrize("octets", [0, 500, 3_000, 20_000, 60_000, 150_000, 400_000])
-def test_a_pass_on_a_full_disk_is_one_line_and_healed_by_a_later_one(
+def test_a_poll_on_a_full_disk_is_one_line_and_healed_by_a_later_one(
     bench: Bench, octets: int
 ) -> None:
     bench.submit(40)
@@ -63,7 +63,7 @@ def test_a_pass_on_a_full_disk_is_one_line_and_healed_by_a_later_one(
         assert "\n" not in trouble
         assert trouble.startswith(("Cannot write", "The ledger")) or not trouble
     bench.clock.advance(1800)
-    rest(bench, passes=80)
+    rest(bench, polls=80)
     check_once(bench, 40)
     left = [path.name for path in bench.folder.root.rglob("*") if path.suffix in (".part", ".try")]
     assert left == []
@@ -76,16 +76,16 @@ def test_a_place_that_cannot_be_written_is_one_line_that_names_it(bench: Bench, 
         place.mkdir()
     else:
         place.write_text("a file in the way")
-    troubles = [_trouble_of(lambda: bench.submit(2))]
+    problems = [_trouble_of(lambda: bench.submit(2))]
     for _ in range(3):
         bench.clock.advance(900)
-        troubles.append(_trouble_of(bench.engine.poll))
-    said = list(filter(None, troubles))
+        problems.append(_trouble_of(bench.engine.poll))
+    said = list(filter(None, problems))
     assert said
     assert all(str(place) in trouble and "\n" not in trouble for trouble in said)
     place.rmdir() if place.is_dir() else place.unlink()
     bench.submit(2)
-    rest(bench, passes=80)
+    rest(bench, polls=80)
     check_once(bench, 2)
 
 

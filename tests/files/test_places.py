@@ -107,7 +107,7 @@ def test_a_log_that_grows_behind_a_stuck_reader_is_told_and_taken_in_when_it_is_
     assert "some process has been reading" in finding.detail
     stuck.close()
     monkeypatch.setattr("state.db.ledger._LONG_WAL", 1 << 18)
-    bench.pass_after(900)
+    bench.poll_after(900)
     assert _wal(home) == []
 
 

@@ -130,7 +130,7 @@ def test_a_five_minute_mark_is_upgraded_and_a_repeated_call_is_still_the_same(
     assert _bodies(bench, first)[0]["cache_control"] == HOUR
     again = _submit(bench, a_request("a", cache_control=SHORT))
     assert (again.repeated, again.submission.key) == (True, first.submission.key)
-    bench.pass_after(60)
+    bench.poll_after(60)
     assert [result["outcome"] for result in bench.engine.results("t")] == ["succeeded"]
     assert bench.sandbox.billing_log().creates == 1
 
@@ -215,7 +215,7 @@ def test_a_model_that_titan_toml_has_a_price_for_is_known(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "when"), [(90, "at the next pass"), (150, "at 2026-11-22T06:30")]
+    ("minutes", "when"), [(90, "at the next poll"), (150, "at 2026-11-22T06:30")]
 )
 def test_a_deadline_too_close_for_a_batch_is_taken_and_said(
     bench: Bench, minutes: int, when: str
@@ -229,10 +229,10 @@ def test_what_it_says_of_a_close_deadline_comes_true(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
         deadline = START + timedelta(minutes=150)
         bench.engine.submit(some_requests(3), SubmitOptions(tag="t", deadline=deadline))
-        bench.pass_after(29 * 60)
+        bench.poll_after(29 * 60)
         assert len(bench.sandbox.billing_log().messages) == 0
-        bench.pass_after(61)
-        bench.pass_after(60)
+        bench.poll_after(61)
+        bench.poll_after(60)
         assert len(bench.sandbox.billing_log().messages) == 3
 
 
@@ -240,8 +240,8 @@ def test_the_history_of_the_workflow_says_what_is_too_close(tmp_path: Path) -> N
     with a_bench(tmp_path, plan=Plan.seconds(4 * 3600, 4 * 3600)) as bench:
         for number in range(5):
             bench.submit(1, tag=f"history-{number}")
-            bench.pass_after(4 * 3600 + 60)
-            bench.pass_after(60)
+            bench.poll_after(4 * 3600 + 60)
+            bench.poll_after(60)
         now = bench.clock.now()
         close = bench.submit(1, tag="close", deadline=now + timedelta(hours=5))
         far = bench.submit(1, tag="far", deadline=now + timedelta(hours=7))

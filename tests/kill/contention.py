@@ -9,7 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from kill.worker import Place, make_pass, submit
+from kill.worker import Place, make_poll, submit
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def _fork(place: Place, number: int, jobs: int) -> int:
         for job in range(jobs):
             with place.engine(f"process-{number}") as engine:
                 if number % 2:
-                    make_pass(engine, with_lease=bool(job % 2))
+                    make_poll(engine, with_lease=bool(job % 2))
                 else:
                     # Jobs of different processes differ, and yet are as large.
                     submit(engine, job + 4 * 1000 * number)

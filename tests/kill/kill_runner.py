@@ -14,13 +14,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kill.worker import DieAt, Place, make_pass, submit
+from kill.worker import DieAt, Place, make_poll, submit
 
 from core.clock import SystemClock
 from state.model.crash_points import no_crash_point
 
 _AT_ONCE = 6
-_STEPS = {"submit": 24, "pass": 60}
+_STEPS = {"submit": 24, "poll": 60}
 _LONGEST_LIFE_S = 0.6
 _TICK_S = 0.004
 
@@ -64,7 +64,7 @@ class Storm:
             self.clock.sleep(_TICK_S)
 
     def _fork(self) -> None:
-        what = "submit" if self.rng.random() < 0.45 else "pass"
+        what = "submit" if self.rng.random() < 0.45 else "poll"
         job = self._next_job() if what == "submit" else 0
         seed = self.rng.random()
         by_own_hand = self.rng.random() < 0.5
@@ -90,7 +90,7 @@ class Storm:
                 if what == "submit":
                     submit(engine, job)
                 else:
-                    make_pass(engine, with_lease=rng.random() < 0.5)
+                    make_poll(engine, with_lease=rng.random() < 0.5)
         except BaseException:  # noqa: BLE001 - whatever it is, it is a finding
             with (self.place.home / "storm-errors.txt").open("a") as log:
                 log.write(f"{what}: {traceback.format_exc()}\n\0")

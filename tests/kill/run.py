@@ -96,7 +96,7 @@ def _storm(place: Place, kills: int, seed: int) -> _Told:
 
 
 def _heal(engine: Engine, jobs: int) -> dict[int, str]:
-    """Every job is run once more, then passes until nothing is open."""
+    """Every job is run once more, then polls until nothing is open."""
     keys = {job: submit(engine, job) for job in range(1, jobs + 1)}
     for _ in range(200):
         engine.poll()

@@ -1,4 +1,4 @@
-"""What one process of the storm does: submit a job, or make a pass, with the product's own code."""
+"""What one process of the storm does: submit a job, or make a poll, with the product's own code."""
 
 import os
 import random
@@ -88,12 +88,12 @@ def submit(engine: Engine, job: int) -> str:
     return engine.submit(requests, SubmitOptions(tag=f"job-{job}")).submission.key
 
 
-def make_pass(engine: Engine, *, with_lease: bool) -> None:
-    """One pass; without the lease it runs beside others, which must do no harm either."""
+def make_poll(engine: Engine, *, with_lease: bool) -> None:
+    """One poll; without the lease it runs beside others, which must do no harm either."""
     if with_lease:
         engine.poll()
     else:
-        poll._steps(engine.context, poll.PassSummary())
+        poll._steps(engine.context, poll.PollSummary())
 
 
 class DieAt:

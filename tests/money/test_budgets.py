@@ -55,7 +55,7 @@ def test_the_booking_is_settled_on_what_it_really_cost(home: Path) -> None:
     with a_bench(home) as bench:
         bench.submit(3)
         before = reserved(bench)
-        bench.pass_after(600)
+        bench.poll_after(600)
         real = views.totals(bench.engine.context.ledger).cost_nano
         assert 0 < reserved(bench) == real < before
 
@@ -64,7 +64,7 @@ def test_what_failed_gives_its_booking_back(home: Path) -> None:
     limit(home, "day_usd = 10")
     with a_bench(home, faults=Faults.parse(["row:overloaded:p=1"])) as bench:
         bench.submit(3)
-        bench.pass_after(600)
+        bench.poll_after(600)
         assert reserved(bench) == 0
 
 
@@ -134,7 +134,7 @@ def test_the_estimate_is_an_upper_one(home: Path) -> None:
     found = a_plan(*some_requests(2))
     with a_bench(home) as bench:
         bench.submit(2)
-        bench.pass_after(600)
+        bench.poll_after(600)
         real = views.totals(bench.engine.context.ledger)
     assert real.cost_nano < found.estimate.batch_nano
     assert Decimal(real.sync_cost_nano) < found.estimate.sync_nano
@@ -156,7 +156,7 @@ THINKING = {"type": "enabled", "budget_tokens": 1024}
         (a_request(), {"model": "claude-next-9"}, "No price is known for claude-next-9"),
         (a_request(max_tokens=200_000), {}, "more than an hour"),
         (a_request(model="claude-sonet-4-6"), {}, "Did you mean claude-sonnet-4-6?"),
-        (a_request(), {"deadline": START + timedelta(hours=2)}, "at the next pass runs sync"),
+        (a_request(), {"deadline": START + timedelta(hours=2)}, "at the next poll runs sync"),
     ],
 )
 def test_a_plan_says_what_to_mind(request_: object, options: dict[str, object], said: str) -> None:

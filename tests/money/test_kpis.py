@@ -80,8 +80,8 @@ def test_so_many_per_cent_do_not_exceed_the_percentile(values: list[float], perc
 def test_the_ledger_tells_all_of_them(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         bench.submit(4)
-        bench.pass_after(1800)
-        bench.pass_after(1800)
+        bench.poll_after(1800)
+        bench.poll_after(1800)
         context = bench.engine.context
         before = history(context.ledger).facts()
         assert before.batch_tokens > 0
@@ -129,7 +129,7 @@ def test_a_recorded_call_is_priced_in_full_and_saves_nothing(tmp_path: Path) -> 
             None,
             0.0045,
         )
-        bench.pass_after(60)
+        bench.poll_after(60)
         assert not list(bench.folder.staging.glob("*")) if bench.folder.staging.exists() else True
         assert '"batch_savings_usd": 0' in bench.folder.cost_mirror.read_text("utf-8")
 
@@ -156,5 +156,5 @@ def test_a_replay_is_timed_from_its_own_beginning_and_a_first_try_from_the_order
 ) -> None:
     with a_bench(tmp_path / "home") as bench:
         bench.engine.submit([a_request()], SubmitOptions(tag="t"))
-        bench.pass_after(7200)
+        bench.poll_after(7200)
         assert history(bench.engine.context.ledger).facts().turnarounds_s == [7200.0]

@@ -30,8 +30,8 @@ def a_days_work(bench: Bench, plan: list[tuple[int, str, str]]) -> None:
             for n in range(count)
         ]
         bench.engine.submit(requests, SubmitOptions(tag=tag, model=model))
-        bench.pass_after(3600)
-        bench.pass_after(3600)
+        bench.poll_after(3600)
+        bench.poll_after(3600)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_only_what_was_collected_since_then_counts(tmp_path: Path) -> None:
 def test_an_explanation_shows_tokens_rates_and_formula(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         bench.engine.submit(some_requests(1), SubmitOptions(tag="t"))
-        bench.pass_after(3600)
+        bench.poll_after(3600)
         (attempt,) = money_views.priced_attempts(
             bench.engine.context.ledger,
             some_requests(1)[0]["custom_id"],  # pyright: ignore[reportArgumentType]
@@ -142,7 +142,7 @@ def test_an_explanation_shows_tokens_rates_and_formula(tmp_path: Path) -> None:
 def test_an_edited_ledger_figure_does_not_agree(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         bench.engine.submit(some_requests(1), SubmitOptions(tag="t"))
-        bench.pass_after(3600)
+        bench.poll_after(3600)
         ledger = bench.engine.context.ledger
         ledger.execute("UPDATE attempts SET cost_nano = cost_nano + 1")
         (attempt,) = money_views.priced_attempts(ledger, "feed-classify-2026-11-22-00001")

@@ -28,7 +28,7 @@ BREAKS = [
 
 
 @pytest.mark.parametrize("break_it", BREAKS)
-def test_a_queued_submission_is_kept_without_a_call_and_sent_by_the_next_pass(
+def test_a_queued_submission_is_kept_without_a_call_and_sent_by_the_next_poll(
     home: Path, sandbox: Sandbox, break_it: Callable[[Path], None]
 ) -> None:
     break_it(home)
@@ -47,7 +47,7 @@ def test_a_queued_submission_is_kept_without_a_call_and_sent_by_the_next_pass(
 
 
 @pytest.mark.parametrize("break_it", BREAKS)
-def test_policy_sync_answers_inline_and_the_next_pass_takes_the_answers_in(
+def test_policy_sync_answers_inline_and_the_next_poll_takes_the_answers_in(
     home: Path, sandbox: Sandbox, break_it: Callable[[Path], None]
 ) -> None:
     break_it(home)

@@ -48,7 +48,7 @@ def _rescued(bench: Bench, *, answered: bool) -> str:
     return kept.key
 
 
-def _dies_in_a_pass(bench: Bench, number: int) -> bool:
+def _dies_in_a_poll(bench: Bench, number: int) -> bool:
     dying = bench.new_engine("dying")
     dying.context.ledger.step = _DieAt(number)
     try:
@@ -61,7 +61,7 @@ def _dies_in_a_pass(bench: Bench, number: int) -> bool:
 def _check(home: Path, number: int, *, answered: bool) -> bool:
     with a_bench(home) as bench:
         key = _rescued(bench, answered=answered)
-        died = _dies_in_a_pass(bench, number)
+        died = _dies_in_a_poll(bench, number)
         rest(bench)
         assert requests(bench) == {RequestStatus.SUCCEEDED: 3}, number
         assert len(list(bench.sandbox.billing_log().billed())) == 3, number

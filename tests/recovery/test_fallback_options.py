@@ -41,7 +41,7 @@ def test_what_was_rescued_and_does_not_fit_stays_until_it_does(
     key = titan_batch.submit(some_requests(2), tag="second")
     heal(home)
     (home / "titan.db").write_bytes(ledger)
-    (trouble,) = (trouble for trouble in poll().troubles if "rescue" in trouble)
+    (trouble,) = (trouble for trouble in poll().problems if "rescue" in trouble)
     assert "stays: Over the budget of the day" in trouble
     assert sandbox.billing_log().creates == 1
     # What the first one really cost is far less than what was booked for it.

@@ -30,7 +30,7 @@ CALM = Seen(
     unpriced_models=(),
     kpis=kpis(Facts()),
     has_a_month=True,
-    last_pass=NOW - timedelta(minutes=40),
+    last_poll=NOW - timedelta(minutes=40),
 )
 MISSED = kpis(Facts(requests=10, errored=1, batch_tokens=1, savings_nano=1))
 WRONG = [
@@ -39,7 +39,7 @@ WRONG = [
     ({"orphans": 2}, {"orphans": False}, [("orphan", "api")]),
     ({"unpriced_models": ("m-9",)}, {"unpriced": False}, [("unpriced", "m-9")]),
     (
-        {"last_pass": NOW - timedelta(minutes=41)},
+        {"last_poll": NOW - timedelta(minutes=41)},
         {"poller_silent_min": None},
         [("poller", "silent")],
     ),

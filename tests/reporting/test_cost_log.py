@@ -12,7 +12,7 @@ from core.reporting.cost_log import check
 def worked(bench: Bench) -> Path:
     for tag in ("a", "b"):
         bench.submit(2, tag=tag)
-        bench.pass_after(600)
+        bench.poll_after(600)
     return bench.folder.cost_mirror
 
 

@@ -30,7 +30,7 @@ def test_it_tells_what_was_saved_open_and_ended(tmp_path: Path) -> None:
         bench.submit(3)
         (open_line,) = [line for line in lines(of(bench)) if line.startswith("Open")]
         assert open_line == "Open: 1 batch, 3 requests."
-        bench.pass_after(600)
+        bench.poll_after(600)
         found = of(bench)
         assert lines(found)[0].startswith("Saved since 2026-11-22 05:10 UTC: $0.0")
         assert "Ended: 1 batch, 3 answers." in lines(found)
@@ -44,7 +44,7 @@ def test_more_than_five_errors_a_day_are_an_alert(tmp_path: Path) -> None:
         faults = Faults.parse(["row:overloaded:p=1"])
         with a_bench(tmp_path / f"home{count}", faults=faults) as bench:
             bench.submit(count)
-            bench.pass_after(600)
+            bench.poll_after(600)
             found = of(bench)
         assert found.has_error_alert is alert
         assert any(line.startswith("ALERT. Errors: 6") for line in lines(found)) is alert
@@ -81,7 +81,7 @@ def _submit(bench: Bench, tag: str, deadline: datetime) -> None:
 def test_the_limit_of_a_day_can_be_another_or_none(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home", faults=Faults.parse(["row:overloaded:p=1"])) as bench:
         bench.submit(3)
-        bench.pass_after(600)
+        bench.poll_after(600)
         now = bench.clock.now()
         for limit, alert in ((2, True), (3, False), (None, False)):
             found = digest(

@@ -50,29 +50,29 @@ def test_an_alert_is_raised_once_shown_and_cleared_once(tmp_path: Path) -> None:
     settle(tmp_path / "home", "poller_silent_min = 0")
     bench = six_errors(tmp_path / "home")
     for _ in range(3):
-        bench.pass_after(600)
+        bench.poll_after(600)
     ledger = bench.engine.context.ledger
     (alert,) = alerts.raised(ledger)
     assert (alert.rule, alert.subject) == ("errors", "day")
     status = json_reports.status(ledger, now_ts=ledger.now_text())
     assert status["alerts"][0]["message"].startswith("6 requests failed in 24 hours")
     assert kinds(bench) == ["alert.raised"]
-    bench.pass_after(90_000)
-    bench.pass_after(600)
+    bench.poll_after(90_000)
+    bench.poll_after(600)
     assert alerts.raised(ledger) == []
     assert kinds(bench) == ["alert.raised", "alert.cleared"]
     bench.close()
 
 
-def test_a_silent_poller_is_raised_by_the_pass_after_it(tmp_path: Path) -> None:
+def test_a_silent_poller_is_raised_by_the_poll_after_it(tmp_path: Path) -> None:
     settle(tmp_path / "home", "")
     with a_bench(tmp_path / "home") as bench:
-        bench.pass_after(0)
-        bench.pass_after(900)
+        bench.poll_after(0)
+        bench.poll_after(900)
         assert kinds(bench) == []
-        bench.pass_after(7200)
+        bench.poll_after(7200)
         assert [a.rule for a in alerts.raised(bench.engine.context.ledger)] == ["poller"]
-        bench.pass_after(900)
+        bench.poll_after(900)
         assert kinds(bench) == ["alert.raised", "alert.cleared"]
 
 
@@ -81,7 +81,7 @@ def test_an_unpriced_model_is_named(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         usage = {"input_tokens": 1, "output_tokens": 1}
         record_sync(bench.engine.context, tag="t", model="claude-next-9", usage=usage)
-        bench.pass_after(600)
+        bench.poll_after(600)
         found = alerts.raised(bench.engine.context.ledger)
     assert [(a.rule, a.subject) for a in found] == [("unpriced", "claude-next-9")]
 
@@ -92,7 +92,7 @@ def test_a_command_gets_each_alert_once_as_json(tmp_path: Path) -> None:
     settle(tmp_path / "home", f"poller_silent_min = 0\ncommand = {command}")
     bench = six_errors(tmp_path / "home")
     for seconds in (600, 600, 90_000, 600):
-        bench.pass_after(seconds)
+        bench.poll_after(seconds)
     bench.close()
     lines = [json.loads(line) for line in told.read_text("utf-8").splitlines()]
     assert [(line["state"], line["rule"]) for line in lines] == [
@@ -108,8 +108,8 @@ def test_what_cannot_be_told_is_said_and_tried_again(tmp_path: Path, command: li
     settle(tmp_path / "home", f"poller_silent_min = 0\ncommand = {json.dumps(command)}")
     bench = six_errors(tmp_path / "home")
     for _ in range(2):
-        troubles = bench.pass_after(600).troubles
-        assert any("could not be told, the next pass tries again" in line for line in troubles)
+        problems = bench.poll_after(600).problems
+        assert any("could not be told, the next poll tries again" in line for line in problems)
     assert len(alerts.unnotified(bench.engine.context.ledger)) == 1
     bench.close()
 
@@ -147,9 +147,9 @@ def test_a_signed_post_is_told_until_it_was_taken(tmp_path: Path) -> None:
     with a_receiver([503, 200]) as (url, got):
         settle(tmp_path / "home", f'poller_silent_min = 0\nurl = "{url}"\nsecret = "hush"')
         bench = six_errors(tmp_path / "home")
-        assert "503" in str(bench.pass_after(600).troubles)
+        assert "503" in str(bench.poll_after(600).problems)
         for _ in range(2):
-            assert not [t for t in bench.pass_after(600).troubles if "told" in t]
+            assert not [t for t in bench.poll_after(600).problems if "told" in t]
         bench.close()
     assert len(got) == 2
     for stamp, signed, body in got:
@@ -163,8 +163,8 @@ def test_a_request_that_fails_twice_is_one_and_the_message_says_what_is_so_now(
 ) -> None:
     settle(tmp_path / "home", "poller_silent_min = 0")
     bench = six_errors(tmp_path / "home")
-    bench.pass_after(600)
-    bench.pass_after(600)
+    bench.poll_after(600)
+    bench.poll_after(600)
     context = bench.engine.context
     (alert,) = alerts.raised(context.ledger)
     planned = planner.plan(
@@ -172,12 +172,12 @@ def test_a_request_that_fails_twice_is_one_and_the_message_says_what_is_so_now(
     )
     planner.submit(context, planned, delay=timedelta())
     for _ in range(3):
-        bench.pass_after(600)
+        bench.poll_after(600)
     (again,) = alerts.raised(context.ledger)
     assert again.message == alert.message
     bench.submit(2, tag="more")
     for _ in range(3):
-        bench.pass_after(600)
+        bench.poll_after(600)
     (later,) = alerts.raised(context.ledger)
     assert (later.id, later.message[:17]) == (alert.id, "8 requests failed")
     assert kinds(bench) == ["alert.raised"]

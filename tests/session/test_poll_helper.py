@@ -1,4 +1,4 @@
-"""The process that holds the key for the console: it makes passes, and dies with the console."""
+"""The process that holds the key for the console: it makes polls, and dies with the console."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from core.intake.options import SubmitOptions
 from state.db.ledger import Ledger
 from state.operations import commands
 from state.operations.commands import CommandState
-from titan_console.session.poll_runner import Keeper, PassEnd, read_answer
+from titan_console.session.poll_runner import Keeper, PollEnd, read_answer
 from titan_console.tui.app import TitanApp
 
 KEY = "sk-ant-only-for-the-keeper"
@@ -37,7 +37,7 @@ keeper.ask(ends.put)
 end = ends.get(timeout=120)
 from titan_console.tui.app import TitanApp
 print(json.dumps({
-    "code": end.code, "ran": end.ran, "troubles": end.troubles,
+    "code": end.code, "ran": end.ran, "problems": end.problems,
     "environ": [name for name, value in os.environ.items() if sys.argv[1][::-1] in value],
     "kept": Path(f"/proc/{keeper.pid}/environ").read_bytes().decode()
         if sys.platform == "linux" else "",
@@ -59,8 +59,8 @@ def a_keeper(settings: Settings) -> Generator[Keeper, None, None]:
         keeper.close()
 
 
-def a_pass(keeper: Keeper) -> PassEnd:
-    ends: Queue[PassEnd] = Queue()
+def a_poll(keeper: Keeper) -> PollEnd:
+    ends: Queue[PollEnd] = Queue()
     keeper.ask(ends.put)
     return ends.get(timeout=120)
 
@@ -80,31 +80,31 @@ def test_the_key_goes_to_the_keeper_and_is_not_in_the_console(tmp_path: Path) ->
         told = terminal.python("-c", GIVE_AWAY, KEY[::-1])
     assert told.code == 0, told.err
     seen = told.json()
-    assert (seen["code"], seen["ran"], seen["troubles"]) == (0, True, [])
+    assert (seen["code"], seen["ran"], seen["problems"]) == (0, True, [])
     assert (seen["environ"], seen["child"], seen["sdk"]) == ([], "False", False)
     if sys.platform == "linux":
         assert f"ANTHROPIC_API_KEY={KEY}" in seen["kept"]
 
 
-def test_a_pass_without_a_key_says_what_to_do(tmp_path: Path) -> None:
+def test_a_poll_without_a_key_says_what_to_do(tmp_path: Path) -> None:
     with a_keeper(Settings(home=tmp_path / "home")) as keeper:
         with Ledger(tmp_path / "home" / "titan.db", now=SystemClock().now, actor="test"):
             pass
-        assert a_pass(keeper) == PassEnd(code=0)
+        assert a_poll(keeper) == PollEnd(code=0)
         settings = Settings(home=tmp_path / "home", base_url=NOWHERE, api_key="x")
         with open_engine(settings, actor="test") as engine:
             engine.submit(some_requests(1), SubmitOptions(tag="daily-feed"))
-        end = a_pass(keeper)
+        end = a_poll(keeper)
     assert end.code == 3
-    assert end.troubles[0].startswith("No API key: set ANTHROPIC_API_KEY and run `titan-console")
+    assert end.problems[0].startswith("No API key: set ANTHROPIC_API_KEY and run `titan-console")
 
 
 def test_a_keeper_that_was_killed_is_said_in_one_line(tmp_path: Path) -> None:
     with a_keeper(Settings(home=tmp_path)) as keeper:
         keeper._process.kill()
         keeper._process.wait()
-        end = a_pass(keeper)
-    assert "is gone: open the console anew, or run `titan-console --poll`" in end.troubles[0]
+        end = a_poll(keeper)
+    assert "is gone: open the console anew, or run `titan-console --poll`" in end.problems[0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -149,43 +149,43 @@ def is_alive(pid: int) -> bool:
     ("answer", "end"),
     [
         pytest.param(
-            {"code": 0, "out": '{"ran": true, "troubles": []}', "err": ""},
-            PassEnd(code=0),
+            {"code": 0, "out": '{"ran": true, "problems": []}', "err": ""},
+            PollEnd(code=0),
             id="well",
         ),
         pytest.param(
-            {"code": 0, "out": '{"ran": false, "troubles": []}', "err": ""},
-            PassEnd(code=0, ran=False),
+            {"code": 0, "out": '{"ran": false, "problems": []}', "err": ""},
+            PollEnd(code=0, ran=False),
             id="another",
         ),
         pytest.param(
-            {"code": 1, "out": '{"ran": true, "troubles": ["a", "a", "b"]}', "err": ""},
-            PassEnd(code=1, troubles=("a", "b")),
-            id="troubles",
+            {"code": 1, "out": '{"ran": true, "problems": ["a", "a", "b"]}', "err": ""},
+            PollEnd(code=1, problems=("a", "b")),
+            id="problems",
         ),
         pytest.param(
             {"code": 3, "out": "", "err": "titan-console: The ledger is damaged.\n"},
-            PassEnd(code=3, troubles=("The ledger is damaged.",)),
+            PollEnd(code=3, problems=("The ledger is damaged.",)),
             id="unusable",
         ),
         pytest.param(
             {"code": -9, "out": "", "err": ""},
-            PassEnd(code=-9, troubles=("The pass ended with exit code -9 and no word.",)),
+            PollEnd(code=-9, problems=("The poll ended with exit code -9 and no word.",)),
             id="killed",
         ),
     ],
 )
-def test_what_a_pass_came_to(answer: dict[str, object], end: PassEnd) -> None:
+def test_what_a_poll_came_to(answer: dict[str, object], end: PollEnd) -> None:
     assert read_answer(json.dumps(answer).encode()) == end
 
 
-async def test_an_order_that_the_pass_cannot_send_says_why_on_every_page(tmp_path: Path) -> None:
-    # The console's clock is behind, so that what is due there is long due for the pass.
+async def test_an_order_that_the_poll_cannot_send_says_why_on_every_page(tmp_path: Path) -> None:
+    # The console's clock is behind, so that what is due there is long due for the poll.
     with a_server(None, "row:overloaded:p=1") as (_, address):
         failed_requests(tmp_path, address)
     with a_keeper(Settings(home=tmp_path, base_url=NOWHERE)) as keeper:
         clock = ManualClock(SystemClock().now() - timedelta(hours=1))
-        async with TitanApp(tmp_path, clock, passes=keeper).run_test(size=(120, 40)) as pilot:
+        async with TitanApp(tmp_path, clock, polls=keeper).run_test(size=(120, 40)) as pilot:
             await until_seen(pilot)
             await until_shown(pilot, "Latest errors 2")
             await pilot.press("tab", "tab", "space", "space", "R")
@@ -193,7 +193,7 @@ async def test_an_order_that_the_pass_cannot_send_says_why_on_every_page(tmp_pat
             await pilot.press("y")
             await until_shown(pilot, "in 8 s")
             clock.advance(9)
-            await until_shown(pilot, "a pass is at work")
+            await until_shown(pilot, "a poll is at work")
             await until_shown(pilot, "! No API key: set ANTHROPIC_API_KEY")
             await pilot.press("2")
             await until_shown(pilot, "✓ Replay 2 requests: 2 of 2 requests are asked again")

@@ -21,9 +21,9 @@ from core.intake.options import SubmitOptions
 from core.intake.submit import SubmitResult
 from state.db.connection import connect
 
-# Passes as by cron at first; the long waits after that are for batches that take their 24 hours.
+# Polls as by cron at first; the long waits after that are for batches that take their 24 hours.
 _HEALING = (2700.0,) * 8 + (14_400.0,) * 16
-_PASS_EVERY_S = 2700.0
+_POLL_EVERY_S = 2700.0
 _OPEN_THINGS = """
     SELECT (SELECT count(*) FROM batches WHERE status NOT IN ('released', 'refused', 'ended')
         OR collection = 'pending')
@@ -188,7 +188,7 @@ def _meddle(world: World) -> None:
 
 
 def heal(world: World, submissions: list[Submission]) -> None:
-    """No more faults: what runs ends, jobs are started again, and passes are made as by cron."""
+    """No more faults: what runs ends, jobs are started again, and polls are made as by cron."""
     rules = world.faults.rules
     world.figures.faults.update(
         {f"{rules[n].call}:{rules[n].what}": times for n, times in world.faults._struck.items()}
@@ -209,7 +209,7 @@ def heal(world: World, submissions: list[Submission]) -> None:
         if _is_quiet(world):
             break
     for _ in range(2):
-        world.clock.advance(_PASS_EVERY_S)
+        world.clock.advance(_POLL_EVERY_S)
         run_alone(world, "poll", Engine.poll)
 
 
@@ -236,5 +236,5 @@ def _is_quiet(world: World) -> bool:
 
 
 def telling(log: list[str]) -> list[str]:
-    """The steps without those that every pass makes."""
+    """The steps without those that every poll makes."""
     return [line for line in log if not line.split()[-1].startswith(("lease:", "pass:"))]

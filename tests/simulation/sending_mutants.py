@@ -245,7 +245,7 @@ def ignored_twins() -> Generator[None, None, None]:
 
 
 def no_lease() -> Generator[None, None, None]:
-    """Any number of passes at once. Not a bug: the lease only saves work."""
+    """Any number of polls at once. Not a bug: the lease only saves work."""
     with patched(state.batches.leases, "acquire", _yes):
         yield
 

@@ -58,7 +58,7 @@ REFUSED = {
 def test_the_ledger_refuses_outright(tmp_path: Path, sql: str) -> None:
     with a_bench(tmp_path) as bench:
         bench.submit(2)
-        bench.pass_after(100)
+        bench.poll_after(100)
         with (
             pytest.raises(IllegalMove, match="refuses"),
             bench.engine.context.ledger.transaction("mutant"),

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
-from core.poll import PassSummary
+from core.poll import PollSummary
 from state.db.connection import sqlite3
 
 
-def poll() -> PassSummary:
+def poll() -> PollSummary:
     with open_engine(from_environment(), actor="test") as engine:
         return engine.poll()
 

@@ -14,7 +14,7 @@ from core.engine import Engine
 from core.intake.options import SubmitOptions
 from core.intake.submit import SubmitResult
 from core.money.pricing import PriceBook
-from core.poll import PassSummary
+from core.poll import PollSummary
 from core.requests.payload import Limits
 from state.db.ledger import Ledger, random_word
 from state.files.folder import Folder
@@ -100,8 +100,8 @@ class Bench:
         """Submit that many requests."""
         return self.engine.submit(some_requests(count), SubmitOptions(tag=tag, **options))  # pyright: ignore[reportArgumentType]
 
-    def pass_after(self, seconds: float = 0.0) -> PassSummary:
-        """Let time go by, then make one pass."""
+    def poll_after(self, seconds: float = 0.0) -> PollSummary:
+        """Let time go by, then make one poll."""
         self.clock.advance(seconds)
         return self.engine.poll()
 

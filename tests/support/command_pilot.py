@@ -9,31 +9,31 @@ from textual.pilot import Pilot
 
 from state.operations import commands
 from state.operations.commands import Command
-from titan_console.session.poll_runner import PassEnd
+from titan_console.session.poll_runner import PollEnd
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.preview_dialog import PreviewScreen
 
 LARGE, SMALL, TINY = (120, 40), (80, 24), (60, 16)
 
 
-class BenchPasses:
-    """Passes of the bench's engine, made at once."""
+class BenchPollRunner:
+    """Polls of the bench's engine, made at once."""
 
     def __init__(self, bench: Bench) -> None:
         self.made = 0
         self._bench = bench
 
-    def ask(self, done: Callable[[PassEnd], object]) -> None:
+    def ask(self, done: Callable[[PollEnd], object]) -> None:
         self.made += 1
         summary = self._bench.engine.poll()
-        done(PassEnd(code=0, ran=summary.ran, troubles=tuple(summary.troubles)))
+        done(PollEnd(code=0, ran=summary.ran, problems=tuple(summary.problems)))
 
 
 @asynccontextmanager
 async def console(
     bench: Bench, size: tuple[int, int] = LARGE, **options: bool
 ) -> AsyncGenerator[Pilot[None], None]:
-    app = TitanApp(bench.folder.root, bench.clock, passes=BenchPasses(bench), **options)
+    app = TitanApp(bench.folder.root, bench.clock, polls=BenchPollRunner(bench), **options)
     async with app.run_test(size=size) as pilot:
         await until_seen(pilot)
         yield pilot
@@ -42,7 +42,7 @@ async def console(
 def failed(bench: Bench, count: int, fault: str = "row:overloaded:p=1") -> None:
     bench.faults.add(fault)
     bench.submit(count)
-    bench.pass_after(60)
+    bench.poll_after(60)
     bench.faults.clear()
 
 

@@ -203,8 +203,8 @@ class LedgerBuilder:
         return self.collect(batch, failures, cost_nano=cost_nano, usage=usage)
 
     def poll(self) -> None:
-        """A pass that found nothing to do."""
-        leases.end_pass(self.ledger, leases.begin_pass(self.ledger), {"collected": 0})
+        """A poll that found nothing to do."""
+        leases.end_poll(self.ledger, leases.begin_poll(self.ledger), {"collected": 0})
 
     def hold(self, reason: str) -> None:
         until = self.clock.now() + timedelta(minutes=30)

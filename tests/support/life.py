@@ -21,10 +21,10 @@ _PRICES = {
 }
 
 
-def rest(bench: Bench, engine: Engine | None = None, *, passes: int = 40) -> None:
-    """Passes a quarter of an hour apart until nothing is open and nothing waits."""
+def rest(bench: Bench, engine: Engine | None = None, *, polls: int = 40) -> None:
+    """Polls a quarter of an hour apart until nothing is open and nothing waits."""
     engine = engine or bench.engine
-    for _ in range(passes):
+    for _ in range(polls):
         bench.clock.advance(QUARTER)
         engine.poll()
         totals = views.totals(engine.context.ledger)

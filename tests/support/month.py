@@ -25,7 +25,7 @@ from titan_console.sandbox.model.timing import Plan
 _SLOT_H = 6
 _MONTH_DAYS = 30
 _WEEK = 28
-_PASS_S = 900.0
+_POLL_S = 900.0
 
 
 def is_due(job: Job, slot: int) -> bool:
@@ -47,10 +47,10 @@ def simulate(bench: Bench, share: float, days: int = _MONTH_DAYS) -> tuple[Kpi, 
     for slot in range(days * 24 // _SLOT_H):
         for number, job in enumerate(job for job in jobs if is_due(job, slot)):
             _run(bench, job, slot, share, is_batch=(slot * 8 + number) % 50 != 0)
-        bench.pass_after(_PASS_S)
-        bench.pass_after(_PASS_S)
-        bench.clock.advance(_SLOT_H * 3600 - 2 * _PASS_S)
-    bench.pass_after(_PASS_S)
+        bench.poll_after(_POLL_S)
+        bench.poll_after(_POLL_S)
+        bench.clock.advance(_SLOT_H * 3600 - 2 * _POLL_S)
+    bench.poll_after(_POLL_S)
     return kpis(_history(bench, catalogue).facts(), days=days)
 
 

@@ -129,15 +129,15 @@ def a_small_bench(home: Path) -> Generator[Bench, None, None]:
     with a_bench(home, word=the_same_words()) as bench:
         due = bench.clock.now() + timedelta(hours=26)
         bench.submit(3, tag="daily-feed")
-        bench.pass_after(120)
-        bench.pass_after(1)
+        bench.poll_after(120)
+        bench.poll_after(1)
         bench.faults.add("row:overloaded:p=1")
         bench.engine.submit(some_requests(4, "news"), SubmitOptions(tag="news", deadline=due))
-        bench.pass_after(120)
-        bench.pass_after(1)
+        bench.poll_after(120)
+        bench.poll_after(1)
         bench.faults.clear()
         bench.engine.submit(some_requests(5, "late"), SubmitOptions(tag="late", deadline=due))
-        bench.pass_after(5)
+        bench.poll_after(5)
         yield bench
 
 

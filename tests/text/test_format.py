@@ -108,7 +108,7 @@ def test_an_uncertain_batch_says_so_and_when_it_is_decided(tmp_path: Path) -> No
     made.close()
     assert str(fmt.status(lost)) == "? sent, answer lost"
     assert fmt.trouble(lost, NOW) == "decided in 30m: read timeout after 600 s"
-    assert fmt.trouble(lost, NOW + timedelta(hours=1)).startswith("decided by the next pass: ")
+    assert fmt.trouble(lost, NOW + timedelta(hours=1)).startswith("decided by the next poll: ")
 
 
 def test_a_collected_batch_with_failures_is_marked_apart(tmp_path: Path) -> None:

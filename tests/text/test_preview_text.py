@@ -118,17 +118,17 @@ def test_the_countdown_names_the_newest_and_counts_the_others() -> None:
     assert counted(COMMAND, other) == (
         "◔ Pause feed in 8 s · by cli@host:1 · z takes it back · 1 more wait"
     )
-    assert counted(COMMAND, now=HOUR).startswith("◔ Force sync 1 request: waits for the next pass")
+    assert counted(COMMAND, now=HOUR).startswith("◔ Force sync 1 request: waits for the next poll")
     assert counted(replace(COMMAND, state=CommandState.TAKEN)) == ""
 
 
-def test_a_pass_is_due_at_once_for_what_was_ordered_here_and_a_little_later_for_others() -> None:
+def test_a_poll_is_due_at_once_for_what_was_ordered_here_and_a_little_later_for_others() -> None:
     at = NOW + timedelta(seconds=8)
-    assert not command_labels.is_pass_due([COMMAND], {"cmd_1"}, NOW)
-    assert command_labels.is_pass_due([COMMAND], {"cmd_1"}, at)
-    assert not command_labels.is_pass_due([COMMAND], set(), at)
-    assert command_labels.is_pass_due([COMMAND], set(), at + timedelta(seconds=5))
-    assert not command_labels.is_pass_due(
+    assert not command_labels.is_poll_due([COMMAND], {"cmd_1"}, NOW)
+    assert command_labels.is_poll_due([COMMAND], {"cmd_1"}, at)
+    assert not command_labels.is_poll_due([COMMAND], set(), at)
+    assert command_labels.is_poll_due([COMMAND], set(), at + timedelta(seconds=5))
+    assert not command_labels.is_poll_due(
         [replace(COMMAND, state=CommandState.TAKEN)], set(), at + HOUR
     )
 

@@ -46,8 +46,8 @@ async def on(bench: Bench) -> AsyncGenerator[Pilot[None], None]:
 
 def ended(bench: Bench, count: int = 3, tag: str = "daily-feed") -> None:
     bench.submit(count, tag)
-    bench.pass_after(120)
-    bench.pass_after(1)
+    bench.poll_after(120)
+    bench.poll_after(1)
 
 
 async def until_told(pilot: Pilot[None], text: str) -> str:
@@ -202,7 +202,7 @@ def _replay_all(bench: Bench) -> None:
     context = bench.engine.context
     planner.submit(context, planner.plan(context, command_request), delay=timedelta(0))
     for _ in range(3):
-        bench.pass_after(120)
+        bench.poll_after(120)
 
 
 @pytest.mark.parametrize(

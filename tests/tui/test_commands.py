@@ -9,7 +9,7 @@ from support.builders import Bench, a_bench
 from support.command_pilot import (
     LARGE,
     SMALL,
-    BenchPasses,
+    BenchPollRunner,
     console,
     failed,
     given,
@@ -24,7 +24,7 @@ from core.commands.planner import CommandRequest
 from state.operations.commands import Action, CommandState
 from state.operations.selection import Filter
 from titan_console.sandbox.model.timing import Plan
-from titan_console.session.poll_runner import PassEnd
+from titan_console.session.poll_runner import PollEnd
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.preview_dialog import PreviewScreen
 from titan_console.tui.widgets.command_bar import CommandBar
@@ -50,7 +50,7 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
         assert bench.sandbox.billing_log().creates == 1
         bench.clock.advance(6)
         await until_shown(pilot, "✓ Replay 3 requests: 3 of 3 requests are asked again")
-        bench.pass_after(60)
+        bench.poll_after(60)
         await until_shown(pilot, "No errors: all is well.")
         await pilot.press("escape")
         assert "asked again" not in shown(pilot)
@@ -82,26 +82,26 @@ async def test_z_takes_it_back_while_the_countdown_runs(bench: Bench) -> None:
     assert bench.sandbox.billing_log().creates == 1
 
 
-async def test_of_another_pass_nothing_is_said_once_the_order_is_done(bench: Bench) -> None:
-    class AfterAnother(BenchPasses):
-        """Another pass is at work, and has done it all before this one hears of it."""
+async def test_of_another_poll_nothing_is_said_once_the_order_is_done(bench: Bench) -> None:
+    class AfterAnother(BenchPollRunner):
+        """Another poll is at work, and has done it all before this one hears of it."""
 
-        def ask(self, done: Callable[[PassEnd], object]) -> None:
+        def ask(self, done: Callable[[PollEnd], object]) -> None:
             super().ask(lambda _end: self._tell_late(done))
 
-        def _tell_late(self, done: Callable[[PassEnd], object]) -> None:
-            end = PassEnd(code=0, ran=False)
+        def _tell_late(self, done: Callable[[PollEnd], object]) -> None:
+            end = PollEnd(code=0, ran=False)
             app.set_timer(2, lambda: done(end))
 
     failed(bench, 1)
-    app = TitanApp(bench.folder.root, bench.clock, passes=AfterAnother(bench))
+    app = TitanApp(bench.folder.root, bench.clock, polls=AfterAnother(bench))
     async with app.run_test(size=LARGE) as pilot:
         await until_seen(pilot)
         await replay_the_error(pilot)
         bench.clock.advance(9)
         await until_shown(pilot, "✓ Replay 1 request: 1 of 1 request")
         await pilot.pause(3)
-        assert "Another pass" not in shown(pilot)
+        assert "Another poll" not in shown(pilot)
         assert "✓ Replay 1 request: 1 of 1 request" in shown(pilot)
 
 
@@ -126,7 +126,7 @@ async def test_what_was_ordered_outlives_the_console(bench: Bench) -> None:
     failed(bench, 1)
     async with console(bench) as pilot:
         await replay_the_error(pilot)
-    bench.pass_after(9)
+    bench.poll_after(9)
     assert given(bench)[0].state == CommandState.DONE
 
 

@@ -32,8 +32,8 @@ def ended(bench: Bench, *faults: str, count: int = 3) -> None:
     for fault in faults:
         bench.faults.add(fault)
     bench.submit(count)
-    bench.pass_after(120)
-    bench.pass_after(1)
+    bench.poll_after(120)
+    bench.poll_after(1)
 
 
 def detail(pilot: Pilot[None]) -> DetailPage:
@@ -131,8 +131,8 @@ async def test_an_attempt_that_ends_while_the_page_is_open_shows_up(tmp_path: Pa
             await until_shown(pilot, "daily-feed / feed")
             await pilot.press("enter", "right", "right")
             await until_shown(pilot, "Nothing has come back yet")
-            bench.pass_after(120)
-            bench.pass_after(1)
+            bench.poll_after(120)
+            bench.poll_after(1)
             await until_shown(pilot, '"stop_reason": "end_turn"')
 
 
@@ -239,8 +239,8 @@ async def test_in_a_wide_terminal_a_pane_shows_what_is_under_the_cursor(tmp_path
             await pilot.press("_", "_")
             await until(pilot, lambda: not pane.display)
             await pilot.press("+")
-            bench.pass_after(120)
-            bench.pass_after(1)
+            bench.poll_after(120)
+            bench.poll_after(1)
             await until_shown(pilot, "Tokens          24 in, 2 out")
             await pilot.resize_terminal(100, 30)
             await until(pilot, lambda: "Tokens          24 in, 2 out" not in shown(pilot))

@@ -52,7 +52,7 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
         made.poll()
     async with opened(made) as pilot:
         await pilot.press("8")
-        await until_shown(pilot, "a pass every 15m")
+        await until_shown(pilot, "a poll every 15m")
         await until_shown(pilot, "was sent and its answer lost")
         await until_shown(pilot, "titan.db is whole")
         await until_shown(pilot, "wal ")
@@ -91,10 +91,10 @@ async def test_without_a_ledger_it_still_checks(tmp_path: Path) -> None:
 async def test_raised_alerts_stand_above_every_page(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     alerts.update(
-        made.ledger, [("errors", "day", "9 requests failed"), ("poller", "silent", "No pass ran")]
+        made.ledger, [("errors", "day", "9 requests failed"), ("poller", "silent", "No poll ran")]
     )
     async with opened(made, (80, 24)) as pilot:
-        await until_shown(pilot, "! alert poller: No pass ran and 1 more")
+        await until_shown(pilot, "! alert poller: No poll ran and 1 more")
         for digit in "345678":
             await pilot.press(digit)
             await pilot.pause()
@@ -110,20 +110,20 @@ def test_doctor_prints_what_the_screen_checks(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["doctor", "--json"], env={"TITAN_HOME": str(tmp_path)})
     findings = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
     assert findings["alert"]["detail"] == "errors: 9 requests failed"
-    assert (findings["last pass"]["health"], findings["last pass"]["detail"]) == (
+    assert (findings["last poll"]["health"], findings["last poll"]["detail"]) == (
         "ok",
         "found nothing to do",
     )
     assert ", wal " in findings["disk"]["detail"]
 
 
-def test_a_last_pass_with_troubles_is_a_warning_that_tells_them(tmp_path: Path) -> None:
+def test_a_last_poll_with_troubles_is_a_warning_that_tells_them(tmp_path: Path) -> None:
     made = a_busy_ledger(tmp_path)
-    pass_id = leases.begin_pass(made.ledger)
-    summary = {"ran": True, "open": 2, "troubles": ["The API is away.", "A file is gone."]}
-    leases.end_pass(made.ledger, pass_id, summary)
+    poll_id = leases.begin_poll(made.ledger)
+    summary = {"ran": True, "open": 2, "problems": ["The API is away.", "A file is gone."]}
+    leases.end_poll(made.ledger, poll_id, summary)
     made.close()
     done = CliRunner().invoke(cli, ["doctor", "--json"], env={"TITAN_HOME": str(tmp_path)})
     found = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
-    assert found["last pass"]["health"] == "warn"
-    assert found["last pass"]["detail"] == "open 2, troubles The API is away.; A file is gone."
+    assert found["last poll"]["health"] == "warn"
+    assert found["last poll"]["detail"] == "open 2, problems The API is away.; A file is gone."

@@ -86,7 +86,7 @@ async def test_orders_stand_on_top_with_their_countdown(tmp_path: Path) -> None:
         await until_shown(pilot, "◔ pending in 8s")
         assert "Orders · 1 to be done" in shown(pilot)
         made.clock.advance(8)
-        await until_shown(pilot, "◔ pending, next pass")
+        await until_shown(pilot, "◔ pending, next poll")
 
 
 @pytest.mark.parametrize(

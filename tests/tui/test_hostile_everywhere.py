@@ -105,8 +105,8 @@ async def test_hostile_bodies_and_jobs_are_shown_harmlessly(tmp_path: Path) -> N
         bench.engine.submit(
             [a_request(messages=content)], SubmitOptions(tag="[/x][@click=app.quit]")
         )
-        bench.pass_after(120)
-        bench.pass_after(1)
+        bench.poll_after(120)
+        bench.poll_after(1)
         job = '[jobs."a\\u001b]52;c;x\\u0007\\u202e[/x]"]\nschedule = "\\u009b31m[b"\n'
         (tmp_path / "titan.toml").write_text(job, "utf-8")
         async with walking("bodies", bench.folder.ledger, bench.clock, SIZE) as walk:

@@ -52,7 +52,7 @@ def test_the_newest_run_stands_on_the_right() -> None:
 
 def test_delivery_says_what_is_to_come() -> None:
     assert str(delivery(a_run(delivered_ts="2026-05-02T11:00:00.000Z"), NOW)) == "✓ 1h 00m ago"
-    assert str(delivery(a_run(), NOW)) == "◔ next pass"
+    assert str(delivery(a_run(), NOW)) == "◔ next poll"
     assert str(delivery(a_run(finished_ts=None), NOW)) == "▸ under way"
 
 

@@ -89,7 +89,7 @@ async def test_all_that_match_want_their_number_typed_however_few(bench: Bench) 
 
 async def test_where_nothing_is_to_be_done_it_says_so_and_changes_nothing(bench: Bench) -> None:
     bench.submit(2)
-    bench.pass_after(60)
+    bench.poll_after(60)
     async with console(bench) as pilot:
         await pilot.press("2")
         await until_shown(pilot, "✓ succeeded")

@@ -1,4 +1,4 @@
-"""From launch to a replayed error, in a real terminal with real passes: the console's whole way."""
+"""From launch to a replayed error, in a real terminal with real polls: the console's whole way."""
 
 import shutil
 import signal
@@ -39,7 +39,7 @@ def errored_batch(under: Settings) -> None:
         engine.poll()
 
 
-def a_pass(under: Settings) -> subprocess.Popen[bytes]:
+def a_poll(under: Settings) -> subprocess.Popen[bytes]:
     """The scheduler's poller, as its own process."""
     return subprocess.Popen(
         [sys.executable, "-m", "titan_console", "--poll"],
@@ -85,7 +85,7 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         pane.until("R Replay", "P Pause")
         pane.press("1")
         pane.until("in progress", without="poller running now")
-        assert a_pass(under).wait() == 0
+        assert a_poll(under).wait() == 0
         pane.until("Nothing is open.", "No errors: all is well.", "Last 2 ended")
         assert sandbox.billing_log().creates == 2
         pane.press("q")
@@ -99,7 +99,7 @@ def test_a_poller_that_is_killed_is_called_dead(pane: Pane, tmp_path: Path) -> N
         pane.start(under, width=80, height=24)
         pane.until("in progress")
         sandbox.faults.add("any:slow:seconds=20")
-        poller = a_pass(under)
+        poller = a_poll(under)
         pane.until("poller running now")
         poller.send_signal(signal.SIGKILL)
         poller.wait()

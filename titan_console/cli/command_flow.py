@@ -1,4 +1,4 @@
-"""What the operator's commands share: names and filters, the receipt, the question, the pass."""
+"""What the operator's commands share: names and filters, the receipt, the question, the poll."""
 
 import sys
 from collections.abc import Callable
@@ -69,7 +69,7 @@ def _with(command: Callable[..., Any], chosen: _Options) -> Callable[..., Any]:
 
 
 def run(action: Action, given: dict[str, Any], **command_request: Any) -> int:  # noqa: ANN401 - the verb's own options
-    """Plan the verb, show its receipt, ask, give the command and make a pass; the exit code."""
+    """Plan the verb, show its receipt, ask, give the command and make a poll; the exit code."""
     wanted = _wanted(**given)
     with open_engine(from_environment(), actor="cli") as engine:
         planned = planner.plan(
@@ -165,26 +165,26 @@ def _ask(preview: Preview) -> None:
 
 
 def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
-    """Make the pass that carries it out; with a delay, a later one does."""
+    """Make the poll that carries it out; with a delay, a later one does."""
     context = engine.context
-    troubles: list[str] = []
+    problems: list[str] = []
     if command.not_before_ts <= context.ledger.now_text():
         if command.action == Action.PAUSE:
-            # A pass that is sending at this moment must hear of it, not only the next one.
+            # A poll that is sending at this moment must hear of it, not only the next one.
             executor.advance(context, command)
         try:
-            troubles = engine.poll().troubles
+            problems = engine.poll().problems
         except SettingsError as error:
-            troubles = [str(error)]
+            problems = [str(error)]
     command = commands.get(context.ledger, command.id)
     if as_json:
         print_json(as_report(command))
     else:
         click.echo(command.key)
         say(command.outcome or _still(command))
-    for trouble in dict.fromkeys(troubles):
+    for trouble in dict.fromkeys(problems):
         say(f"titan-console: {trouble}")
-    is_well = command.state in (CommandState.DONE, CommandState.PENDING) and not troubles
+    is_well = command.state in (CommandState.DONE, CommandState.PENDING) and not problems
     return Exit.DONE if is_well else Exit.ATTENTION
 
 
@@ -194,7 +194,7 @@ def _still(command: Command) -> str:
             f"It is carried out from {command.not_before_ts} on;"
             f" until then: titan-console withdraw {command.key}"
         )
-    return "It is under way; the next passes go on with it."
+    return "It is under way; the next polls go on with it."
 
 
 def as_report(command: Command) -> dict[str, object]:

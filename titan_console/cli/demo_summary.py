@@ -92,7 +92,7 @@ def _tell_rescues(source: Source) -> None:
     for batch in views.closed_batches(source, limit=100):
         if _was_rescued(batch):
             click.echo(
-                f"{batch.workflow}: the answer to its create was lost. A pass found the batch at"
+                f"{batch.workflow}: the answer to its create was lost. A poll found the batch at"
                 " the API by the nonce in its results: sent once, paid once."
             )
 

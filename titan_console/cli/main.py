@@ -15,7 +15,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 # Name -> what the list of commands says of it. Each lives in titan_console.cli.commands.<name>.
 COMMANDS = {
     "submit": "Take requests in from a JSONL file and send them as batches.",
-    "poll": "Make one pass: look, collect, deliver. The same as --poll.",
+    "poll": "Make one poll: look, collect, deliver. The same as --poll.",
     "status": "Show the open batches, the totals and what was saved.",
     "show": "Show one submission or batch with its history.",
     "results": "Print the results of a tag, a submission or a batch.",
@@ -79,7 +79,7 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, invoke_without_command=True, context_settings=_CONTEXT)
-@click.option("--poll", "poll", is_flag=True, help="Make one headless pass, then exit.")
+@click.option("--poll", "poll", is_flag=True, help="Make one headless poll, then exit.")
 @click.option("--json", "as_json", is_flag=True, help="With --poll: print the summary as JSON.")
 @click.option("--read-only", is_flag=True, help="Open a console that takes no orders.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Open a console drawn in ASCII alone.")

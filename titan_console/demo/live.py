@@ -20,8 +20,8 @@ from titan_console.demo.texts import Text
 
 _PLAN = "8-40"
 _FAULTS = ("row:overloaded:p=0.03", "row:invalid:p=0.01", "create:drop:every=5")
-_PASS_EVERY_S = 2.0
-_JOB_EVERY_PASSES = 9
+_POLL_EVERY_S = 2.0
+_JOB_EVERY_POLLS = 9
 _FEWEST, _MOST = 8, 80
 
 
@@ -40,10 +40,10 @@ def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]
         rng = random.Random(seed)  # noqa: S311 - a demo
         with open_engine(settings, actor="demo") as engine:
             for number in count():
-                if number % _JOB_EVERY_PASSES == 0:
-                    _submit(engine, texts, number // _JOB_EVERY_PASSES, rng)
+                if number % _JOB_EVERY_POLLS == 0:
+                    _submit(engine, texts, number // _JOB_EVERY_POLLS, rng)
                 engine.poll()
-                clock.sleep(_PASS_EVERY_S)
+                clock.sleep(_POLL_EVERY_S)
 
 
 def _write_titan_toml(folder: Folder) -> None:

@@ -23,8 +23,8 @@ from titan_console.sandbox.http.transport import client
 from titan_console.sandbox.model.timing import Plan
 
 _TEXTS_A_DAY = 24
-_PASS_EVERY_S = 900
-_MOST_PASSES = 40
+_POLL_EVERY_S = 900
+_MOST_POLLS = 40
 _FAULTS = ("row:overloaded:p=0.004", "row:invalid:p=0.002", "create:drop:every=17")
 _WHO = "demo"
 
@@ -72,8 +72,8 @@ def _one_day(engine: Engine, clock: ManualClock, texts: list[Text], *, is_weekly
     for job in JOBS:
         if is_weekly or "weekly" not in job.name:
             _submit(engine, job, texts, clock.now().date().isoformat())
-    for _ in range(_MOST_PASSES):
-        clock.advance(_PASS_EVERY_S)
+    for _ in range(_MOST_POLLS):
+        clock.advance(_POLL_EVERY_S)
         engine.poll()
         if not views.open_batches(engine.context.ledger):
             return

@@ -1,4 +1,4 @@
-"""Plays the demo: submit the jobs, make passes until all have ended, and keep the poller going."""
+"""Plays the demo: submit the jobs, make polls until all have ended, and keep the poller going."""
 
 import random
 from collections.abc import Callable, Generator, Sequence
@@ -18,8 +18,8 @@ from titan_console.demo.jobs import JOBS
 from titan_console.demo.texts import Text
 from titan_console.text.poll_summary import in_words
 
-_BETWEEN_PASSES_S = 1.0
-_MOST_PASSES = 45
+_BETWEEN_POLLS_S = 1.0
+_MOST_POLLS = 45
 # The second create is taken in and its answer lost: what other tools pay for twice.
 _FAULTS = ("create:drop:nth=2", "row:overloaded:p=0.02")
 _PLAN = "2-7"
@@ -81,8 +81,8 @@ def _submit(engine: Engine, texts: list[Text], say: Say) -> None:
 
 def _poll_until_done(engine: Engine, say: Say) -> None:
     clock = SystemClock()
-    for _ in range(_MOST_PASSES):
-        clock.sleep(_BETWEEN_PASSES_S)
+    for _ in range(_MOST_POLLS):
+        clock.sleep(_BETWEEN_POLLS_S)
         summary = engine.poll()
         if summary.collected or summary.ended or summary.delivered:
             say(f"pass       {in_words(summary)}")

@@ -30,7 +30,7 @@ from titan_console.session import preferences
 from titan_console.text import format as cells
 
 _LOW_DISK = 1 << 30
-# A pass takes 16 MB in, unless somebody reads the whole time.
+# A poll takes 16 MB in, unless somebody reads the whole time.
 _LONG_WAL = 256 << 20
 
 # What is wrong with the keys of [console.keys]; loads Textual, so whoever asks passes it in.
@@ -70,7 +70,7 @@ def examine(
 def standing(
     settings: Settings, *, thorough: bool, check_keys: KeyCheck = _no_keys
 ) -> Iterator[Finding]:
-    """What does not change from one pass to the next: the machine, the settings, the files."""
+    """What does not change from one poll to the next: the machine, the settings, the files."""
     folder = Folder(settings.home)
     yield Finding(Health.OK, "python", f"{platform.python_version()} on {platform.system()}")
     yield _sqlite()
@@ -83,8 +83,8 @@ def standing(
 
 
 def of_ledger(source: Source, now: datetime) -> Iterator[Finding]:
-    """What the ledger tells of passes, alerts, doubts, holds and money."""
-    for timed in (_poller, _passes, _holds):
+    """What the ledger tells of polls, alerts, doubts, holds and money."""
+    for timed in (_poller, _polls, _holds):
         yield from timed(source, now)
     for check in (_alerts, _doubts, _pauses, _follow_ups, _money):
         yield from check(source)
@@ -144,9 +144,9 @@ def _catalogue(folder: Folder, check_keys: KeyCheck) -> Iterator[Finding]:
 
 
 def _rescues(folder: Folder) -> Iterator[Finding]:
-    """What was submitted while the ledger could not be used; the next pass takes it in."""
+    """What was submitted while the ledger could not be used; the next poll takes it in."""
     for file in fallback_file.waiting(folder):
-        yield Finding(Health.WARN, "rescue", f"{file.path} waits for the next pass to take it in")
+        yield Finding(Health.WARN, "rescue", f"{file.path} waits for the next poll to take it in")
 
 
 def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
@@ -199,18 +199,20 @@ def _poller(source: Source, now: datetime) -> Iterator[Finding]:
     yield Finding(Health.WARN if late else Health.OK, "poller", beat.word)
 
 
-def _passes(source: Source, now: datetime) -> Iterator[Finding]:
-    """How often passes come, who makes one now, and what the last one did."""
+def _polls(source: Source, now: datetime) -> Iterator[Finding]:
+    """How often polls come, who makes one now, and what the last one did."""
     beat = views.poller(source)
     gap = doctor_views.usual_gap(source)
     if gap is not None:
-        yield Finding(Health.OK, "cadence", f"a pass every {cells.span(gap)}, in the middle")
+        yield Finding(Health.OK, "cadence", f"a poll every {cells.span(gap)}, in the middle")
     if beat.lease_expires_ts and beat.lease_expires_ts > to_text(now):
         until = f"until {beat.lease_expires_ts}"
-        yield Finding(Health.OK, "lease", f"{beat.lease_holder} makes a pass, {until}")
+        yield Finding(Health.OK, "lease", f"{beat.lease_holder} makes a poll, {until}")
     if beat.last_finished_ts:
-        health = Health.WARN if beat.last_summary.get("troubles") else Health.OK
-        yield Finding(health, "last pass", _summary(beat.last_summary))
+        # A poll of an earlier version left its problems as "troubles".
+        was_clean = not (beat.last_summary.get("problems") or beat.last_summary.get("troubles"))
+        health = Health.OK if was_clean else Health.WARN
+        yield Finding(health, "last poll", _summary(beat.last_summary))
 
 
 def _summary(summary: Mapping[str, object]) -> str:
@@ -239,7 +241,7 @@ def _doubts(source: Source) -> Iterator[Finding]:
         yield Finding(
             Health.WARN,
             "uncertain",
-            f"{batch.key} was sent and its answer lost; passes find out, nothing is sent twice",
+            f"{batch.key} was sent and its answer lost; polls find out, nothing is sent twice",
         )
     suspects = orphans.with_verdict(source, OrphanVerdict.SUSPECT)
     if suspects:

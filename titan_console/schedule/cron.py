@@ -25,7 +25,7 @@ def block(poller: Poller) -> str:
 
 
 def _command(poller: Poller) -> str:
-    """For sh. What the pass says goes nowhere, its troubles go where cron's mail goes."""
+    """For sh. What the poll says goes nowhere, its problems go where cron's mail goes."""
     key = f'"$TITAN_HOME/{ENV_FILE}"'
     command = (
         f"set -a; TITAN_HOME={shlex.quote(poller.home)}; [ -r {key} ] && . {key};"

@@ -1,4 +1,4 @@
-"""What is scheduled: one pass of the poller, by which Python and on which folder."""
+"""What is scheduled: one poll of the poller, by which Python and on which folder."""
 
 import re
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ def markdown(poller: Poller, *, for_windows: bool) -> str:
     return f"""\
 ---
 name: {poller.name}
-description: Makes one pass of the Titan batch poller. Run it every {MINUTES} minutes.
+description: Makes one poll of the Titan batch poller. Run it every {MINUTES} minutes.
 ---
 
 # {poller.name}
@@ -22,7 +22,7 @@ Every {MINUTES} minutes (`*/{MINUTES} * * * *`), run this one command and nothin
 ```
 
 It looks at the open batches, sends what waits, collects what ended, delivers the files under
-`staging/`, and ends. Two at once do no harm, and a pass that was cut short is finished by the next.
+`staging/`, and ends. Two at once do no harm, and a poll that was cut short is finished by the next.
 
 The API key is not in here: the command reads ANTHROPIC_API_KEY from its environment.
 

@@ -10,13 +10,13 @@ _UNSAFE = "'\"\\"
 
 
 def service(poller: Poller) -> str:
-    """One pass. It ends with 1 when something needs a person, and then shows as failed."""
+    """One poll. It ends with 1 when something needs a person, and then shows as failed."""
     if set(poller.python) & set(_UNSAFE):
         raise InputError(f"systemd runs no program with quotes in its path: {poller.python}.")
     return f"""\
 {poller.mark}
 [Unit]
-Description=Titan Console: one pass of the batch poller
+Description=Titan Console: one poll of the batch poller
 
 [Service]
 Type=oneshot

@@ -23,7 +23,7 @@ def xml(poller: Poller) -> str:
 <!-- The API key is not in here: set ANTHROPIC_API_KEY as an environment variable of this user. -->
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
-    <Description>Titan Console: one pass of the batch poller, every {MINUTES} minutes.</Description>
+    <Description>Titan Console: one poll of the batch poller, every {MINUTES} minutes.</Description>
   </RegistrationInfo>
   <Triggers>
     <TimeTrigger>

@@ -85,7 +85,7 @@ class CommandWorker:
         await self._ask(lambda engine: _withdraw(engine, key))
 
     async def carry_out(self, command: Command) -> None:
-        """Do at once what needs no API, so that a pass that runs at this moment hears of it."""
+        """Do at once what needs no API, so that a poll that runs at this moment hears of it."""
         await self._ask(lambda engine: _carry_out(engine, command))
 
     def discard(self, planned: "Plan") -> None:

@@ -6,7 +6,7 @@ from msgspec import Struct
 from textual.message import Message
 
 from state.queries.console_views import Snapshot
-from titan_console.session.poll_runner import PassEnd
+from titan_console.session.poll_runner import PollEnd
 
 
 class LedgerSeen(Message):
@@ -30,10 +30,10 @@ class Trouble(Struct, frozen=True):
     missing: bool = False
 
 
-class PassEnded(Message):
-    """A pass that this console asked for has ended."""
+class PollEnded(Message):
+    """A poll that this console asked for has ended."""
 
-    def __init__(self, end: PassEnd) -> None:
+    def __init__(self, end: PollEnd) -> None:
         """`end` is how."""
         super().__init__()
         self.end = end

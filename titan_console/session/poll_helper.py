@@ -1,8 +1,8 @@
-"""Keeps the key that the console gives away, and makes passes for it.
+"""Keeps the key that the console gives away, and makes polls for it.
 
-`python -m titan_console.session.poll_helper`: each line on its standard input is one pass, and is
-answered with a line of JSON: the exit code, and what the pass printed. It ends with its input, so
-it outlives the console only until the pass that it is at has ended.
+`python -m titan_console.session.poll_helper`: each line on its standard input is one poll, and is
+answered with a line of JSON: the exit code, and what the poll printed. It ends with its input, so
+it outlives the console only until the poll that it is at has ended.
 """
 
 import json
@@ -14,9 +14,9 @@ _STDOUT = 1
 
 
 def main() -> None:
-    """Make passes until the console is gone."""
+    """Make polls until the console is gone."""
     for _line in sys.stdin.buffer:
-        answer = json.dumps(make_pass()).encode() + b"\n"
+        answer = json.dumps(make_poll()).encode() + b"\n"
         try:
             while answer:
                 answer = answer[os.write(_STDOUT, answer) :]
@@ -24,8 +24,8 @@ def main() -> None:
             return
 
 
-def make_pass() -> dict[str, object]:
-    """One pass in a process of its own, under this environment."""
+def make_poll() -> dict[str, object]:
+    """One poll in a process of its own, under this environment."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "titan_console", "--poll", "--json"],
         stdin=subprocess.DEVNULL,

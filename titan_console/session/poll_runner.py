@@ -1,4 +1,4 @@
-"""Engine passes from the console: a keeper process makes them, and holds the key."""
+"""Engine polls from the console: a keeper process makes them, and holds the key."""
 
 import json
 import subprocess
@@ -14,26 +14,26 @@ from core.config.settings import Settings, child_environment
 
 _PREFIX = "titan-console: "
 _GONE = (
-    "The process that makes passes for this console is gone: open the console anew, or run"
+    "The process that makes polls for this console is gone: open the console anew, or run"
     " `titan-console --poll`."
 )
-# An idle keeper ends at once when its input does; one that is at a pass is left to finish it.
+# An idle keeper ends at once when its input does; one that is at a poll is left to finish it.
 _GOODBYE_S = 0.3
 
 
-class PassEnd(Struct, frozen=True, kw_only=True):
-    """How a pass ended; `ran` is false where another one was at it. `troubles` need a person."""
+class PollEnd(Struct, frozen=True, kw_only=True):
+    """How a poll ended; `ran` is false where another one was at it. `problems` need a person."""
 
     code: int
     ran: bool = True
-    troubles: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
-class Passes(Protocol):
-    """Whoever makes a pass when asked."""
+class PollRunner(Protocol):
+    """Whoever makes a poll when asked."""
 
-    def ask(self, done: Callable[[PassEnd], object]) -> None:
-        """Begin a pass; `done` is called on another thread when it has ended."""
+    def ask(self, done: Callable[[PollEnd], object]) -> None:
+        """Begin a poll; `done` is called on another thread when it has ended."""
         ...
 
 
@@ -56,8 +56,8 @@ class Keeper:
         )
         self.pid = self._process.pid
 
-    def ask(self, done: Callable[[PassEnd], object]) -> None:
-        """Begin a pass; `done` is called on another thread when it has ended."""
+    def ask(self, done: Callable[[PollEnd], object]) -> None:
+        """Begin a poll; `done` is called on another thread when it has ended."""
         threading.Thread(target=lambda: done(self._make()), name="titan-pass", daemon=True).start()
 
     def close(self) -> None:
@@ -70,33 +70,33 @@ class Keeper:
             if process.stdout is not None:
                 process.stdout.close()
 
-    def _make(self) -> PassEnd:
+    def _make(self) -> PollEnd:
         process = self._process
         if process.stdin is None or process.stdout is None:
-            return PassEnd(code=1, troubles=(_GONE,))
+            return PollEnd(code=1, problems=(_GONE,))
         try:
-            process.stdin.write(b"pass\n")
+            process.stdin.write(b"poll\n")
             answer = process.stdout.readline()
         except (OSError, ValueError):
             answer = b""
         return read_answer(answer)
 
 
-def read_answer(line: bytes) -> PassEnd:
-    """What the keeper says of a pass."""
+def read_answer(line: bytes) -> PollEnd:
+    """What the keeper says of a poll."""
     try:
         answer: dict[str, Any] = json.loads(line)
         code, out, err = int(answer["code"]), str(answer["out"]), str(answer["err"])
     except (ValueError, KeyError, TypeError):
-        return PassEnd(code=1, troubles=(_GONE,))
+        return PollEnd(code=1, problems=(_GONE,))
     try:
         summary: dict[str, Any] = json.loads(out)
     except ValueError:
         # It stopped before it had a summary: what it said last is why.
         said = [part.removeprefix(_PREFIX) for part in err.splitlines() if part.strip()]
-        reason = said[-1] if said else f"The pass ended with exit code {code} and no word."
-        return PassEnd(code=code, troubles=(reason,) if code else ())
-    troubles = cast("list[str]", summary.get("troubles", []))
-    return PassEnd(
-        code=code, ran=bool(summary.get("ran", True)), troubles=tuple(dict.fromkeys(troubles))
+        reason = said[-1] if said else f"The poll ended with exit code {code} and no word."
+        return PollEnd(code=code, problems=(reason,) if code else ())
+    problems = cast("list[str]", summary.get("problems", []))
+    return PollEnd(
+        code=code, ran=bool(summary.get("ran", True)), problems=tuple(dict.fromkeys(problems))
     )

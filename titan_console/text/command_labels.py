@@ -50,7 +50,7 @@ def named(command: Command) -> str:
     return phrase(command.action, command.item_count)
 
 
-# A command that was given elsewhere has somebody there to make its pass; but not for ever.
+# A command that was given elsewhere has somebody there to make its poll; but not for ever.
 _GRACE = timedelta(seconds=5)
 
 
@@ -59,8 +59,8 @@ def waiting(commands: Sequence[Command]) -> list[Command]:
     return [command for command in commands if command.state == CommandState.PENDING]
 
 
-def is_pass_due(commands: Sequence[Command], own: Collection[str], now: datetime) -> bool:
-    """Whether something waits for a pass; `own` are the keys of what was given here."""
+def is_poll_due(commands: Sequence[Command], own: Collection[str], now: datetime) -> bool:
+    """Whether something waits for a poll; `own` are the keys of what was given here."""
     return any(
         from_text(command.not_before_ts) + (timedelta(0) if command.key in own else _GRACE) <= now
         for command in waiting(commands)
@@ -94,9 +94,9 @@ def countdown(
             Part(aside, Tone.DIM),
         )
     if passing:
-        return (Part(f"▸ {named(newest)}: a pass is at work", Tone.BUSY, strong=True),)
+        return (Part(f"▸ {named(newest)}: a poll is at work", Tone.BUSY, strong=True),)
     return (
-        Part(f"◔ {named(newest)}: waits for the next pass", Tone.WARN, strong=True),
+        Part(f"◔ {named(newest)}: waits for the next poll", Tone.WARN, strong=True),
         Part(aside, Tone.DIM),
     )
 
@@ -111,4 +111,4 @@ def ending(command: Command) -> tuple[str, Tone]:
         case CommandState.WITHDRAWN:
             return f"⊘ {named(command)}: taken back, nothing was done", Tone.DIM
         case _:
-            return f"▸ {named(command)}: under way, the next passes go on with it", Tone.BUSY
+            return f"▸ {named(command)}: under way, the next polls go on with it", Tone.BUSY

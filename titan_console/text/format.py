@@ -16,7 +16,7 @@ UNPRICED = "unpriced"
 NOTHING = "-"
 # The guard before a deadline fires here; less than that left deserves a colour.
 SOON = timedelta(hours=2)
-# A pass is due every quarter of an hour: two missed ones are no accident.
+# A poll is due every quarter of an hour: two missed ones are no accident.
 STALE = timedelta(minutes=40)
 _SMALL_NANO = 100_000_000  # ten cents: below it, cents say too little
 _TINY_NANO = 50_000  # half of the last digit that is shown
@@ -200,7 +200,7 @@ def trouble(batch: Batch, now: datetime) -> str:
     said = batch.last_error or ""
     if batch.status == BatchStatus.UNCERTAIN and batch.next_look_ts:
         left = from_text(batch.next_look_ts) - now
-        decided = f"decided in {span(left)}" if left > timedelta(0) else "decided by the next pass"
+        decided = f"decided in {span(left)}" if left > timedelta(0) else "decided by the next poll"
         return f"{decided}: {said}" if said else decided
     if batch.failures > 1:
         return f"{batch.failures} times: {said}"

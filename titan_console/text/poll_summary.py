@@ -1,10 +1,10 @@
 """A poll in one line."""
 
-from core.poll import PassSummary
+from core.poll import PollSummary
 
 
-def in_words(summary: PassSummary) -> str:
-    """The pass in one line."""
+def in_words(summary: PollSummary) -> str:
+    """The poll in one line."""
     if not summary.ran:
         return f"{summary.busy}; nothing to do here."
     parts = [
@@ -15,7 +15,7 @@ def in_words(summary: PassSummary) -> str:
             (summary.results, "results"),
             (summary.failed, "failed"),
             (len(summary.delivered), "delivered"),
-            (len(summary.troubles), "troubles"),
+            (len(summary.problems), "problems"),
         )
         if number
     ]

@@ -41,7 +41,7 @@ def attempts(request: RequestRecord, now: datetime) -> Sheet:
     """Every try, the newest first."""
     made = SheetMaker()
     if not request.attempts:
-        made.text("It has not been in a batch yet: the next pass puts it into one.")
+        made.text("It has not been in a batch yet: the next poll puts it into one.")
     numbered = list(enumerate(request.attempts, 1))
     for number, attempt in reversed(numbered):
         made.heading(f"Attempt {number:,} of {len(numbered):,}")

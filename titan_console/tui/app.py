@@ -20,8 +20,8 @@ from titan_console.session import crash_log, preferences
 from titan_console.session.command_worker import CommandWorker
 from titan_console.session.console_state import View
 from titan_console.session.ledger_watcher import Feed
-from titan_console.session.messages import LedgerLost, LedgerSeen, PassEnded
-from titan_console.session.poll_runner import Passes
+from titan_console.session.messages import LedgerLost, LedgerSeen, PollEnded
+from titan_console.session.poll_runner import PollRunner
 from titan_console.text.command_labels import KEYS, LABELS
 from titan_console.text.safe_text import clean
 from titan_console.tui.pages.page import Page
@@ -102,19 +102,19 @@ class TitanApp(App[None]):
         clock: Clock,
         *,
         read_only: bool = False,
-        passes: Passes | None = None,
+        polls: PollRunner | None = None,
         ascii_only: bool = False,
     ) -> None:
         """`home` is the state folder; it may not exist yet. Read-only, it takes no orders.
 
-        `passes` carry out what is ordered; without them, the scheduler's next pass does.
+        `polls` carry out what is ordered; without them, the scheduler's next poll does.
         """
         super().__init__()
         self._home = home
         self._clock = clock
         self._feed = Feed(home, clock)
         self.view = View(self._feed, clock, TABS, read_only=read_only)
-        self._orders = Orders(self, self.view, CommandWorker(home, clock), passes)
+        self._orders = Orders(self, self.view, CommandWorker(home, clock), polls)
         self.view.order_lines = self._orders.lines
         self._mode_before = FIRST
         for place in PLACES:
@@ -148,7 +148,7 @@ class TitanApp(App[None]):
             self.notify(clean(mistake), severity="warning", markup=False)
 
     def _look_after_orders(self) -> None:
-        """A pass that begins is told at once; it may be over before ages grow."""
+        """A poll that begins is told at once; it may be over before ages grow."""
         if self._orders.tick():
             self.show()
 
@@ -184,14 +184,14 @@ class TitanApp(App[None]):
         self.view.take(message)
         self.show()
 
-    def on_pass_ended(self, message: PassEnded) -> None:
-        """A pass that carries out what was ordered here is over."""
+    def on_poll_ended(self, message: PollEnded) -> None:
+        """A poll that carries out what was ordered here is over."""
         self._orders.passed(message.end)
         self._feed.refresh()
         self.show()
 
     def on_unmount(self) -> None:
-        """What was ordered is in the ledger; a pass that is at work ends by itself."""
+        """What was ordered is in the ledger; a poll that is at work ends by itself."""
         self._orders.close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -326,10 +326,10 @@ def run(
     home: Path,
     *,
     read_only: bool = False,
-    passes: Passes | None = None,
+    polls: PollRunner | None = None,
     ascii_only: bool = False,
 ) -> int:
     """Open the console on the ledger in `home`; the exit code."""
-    app = TitanApp(home, SystemClock(), read_only=read_only, passes=passes, ascii_only=ascii_only)
+    app = TitanApp(home, SystemClock(), read_only=read_only, polls=polls, ascii_only=ascii_only)
     app.run(mouse=preferences.read(home).mouse)
     return app.return_code or 0

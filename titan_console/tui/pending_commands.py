@@ -8,8 +8,8 @@ from state.model.errors import TitanError
 from state.model.timestamps import from_text
 from state.operations.commands import Action, Command, CommandState
 from titan_console.session.command_worker import CommandWorker, Confirmed, Question
-from titan_console.session.messages import PassEnded
-from titan_console.session.poll_runner import PassEnd, Passes
+from titan_console.session.messages import PollEnded
+from titan_console.session.poll_runner import PollEnd, PollRunner
 from titan_console.session.target import Choice
 from titan_console.text import command_labels
 from titan_console.text.format import Tone
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 
     from titan_console.session.console_state import View
 
-# After a pass, long enough to hear what came of it; then longer and longer.
+# After a poll, long enough to hear what came of it; then longer and longer.
 _REST = timedelta(seconds=2)
 _LONGEST_REST = timedelta(seconds=60)
-_HELD_UP = "▸ Another pass is at work; this one is made after it."
+_HELD_UP = "▸ Another poll is at work; this one is made after it."
 
 
 class Orders:
-    """Lives on the drawing thread; what takes time goes to the desk or to a pass."""
+    """Lives on the drawing thread; what takes time goes to the desk or to a poll."""
 
     def __init__(
-        self, app: "App[None]", view: "View", desk: CommandWorker, passes: Passes | None
+        self, app: "App[None]", view: "View", desk: CommandWorker, polls: PollRunner | None
     ) -> None:
-        """Without `passes`, what is ordered waits for the scheduler's next pass."""
+        """Without `polls`, what is ordered waits for the scheduler's next poll."""
         self._app = app
         self._view = view
         self._desk = desk
-        self._passes = passes
+        self._polls = polls
         self._own: set[str] = set()
         self._under_way: set[str] = set()
         self._said: tuple[str, Tone] | None = None
         self._trouble = ""
-        self._passing = False
+        self._polling = False
         self._held_up = False
         self._rest = _REST
         self._not_before = datetime.min.replace(tzinfo=view.now().tzinfo)
@@ -87,10 +87,10 @@ class Orders:
             self._view.commands,
             self._own,
             now,
-            passing=self._passing,
+            passing=self._polling,
             can_withdraw=not self._view.read_only,
         )
-        is_due = command_labels.is_pass_due(self._view.commands, self._own, now)
+        is_due = command_labels.is_poll_due(self._view.commands, self._own, now)
         held_up = (Part(_HELD_UP, Tone.DIM),) if self._held_up and is_due else ()
         said = (Part(*self._said),) if self._said else ()
         trouble = (Part(f"! {self._trouble}", Tone.BAD),) if self._trouble else ()
@@ -99,32 +99,32 @@ class Orders:
     # What time and others do
 
     def tick(self) -> bool:
-        """Tell what has ended, and begin a pass where one is due; whether one was begun."""
+        """Tell what has ended, and begin a poll where one is due; whether one was begun."""
         self._hear()
         now = self._view.now()
-        if self._passes is None or self._view.read_only:
+        if self._polls is None or self._view.read_only:
             return False
-        if not command_labels.is_pass_due(self._view.commands, self._own, now):
+        if not command_labels.is_poll_due(self._view.commands, self._own, now):
             self._rest = _REST
             return False
-        if self._passing or now < self._not_before:
+        if self._polling or now < self._not_before:
             return False
-        self._passing = True
+        self._polling = True
         self._hold_back_at_once(now)
-        self._passes.ask(lambda end: self._app.post_message(PassEnded(end)))
+        self._polls.ask(lambda end: self._app.post_message(PollEnded(end)))
         return True
 
-    def passed(self, end: PassEnd) -> None:
-        """A pass that was begun here has ended."""
-        self._passing = False
+    def passed(self, end: PollEnd) -> None:
+        """A poll that was begun here has ended."""
+        self._polling = False
         self._not_before = self._view.now() + self._rest
         self._rest = min(_LONGEST_REST, 2 * self._rest)
-        more = f" (and {len(end.troubles) - 1:,} more)" if len(end.troubles) > 1 else ""
-        self._trouble = f"{end.troubles[0]}{more}" if end.troubles else ""
+        more = f" (and {len(end.problems) - 1:,} more)" if len(end.problems) > 1 else ""
+        self._trouble = f"{end.problems[0]}{more}" if end.problems else ""
         self._held_up = not end.ran
 
     def _hold_back_at_once(self, now: datetime) -> None:
-        """A pass that is sending at this moment must hear of a pause, not only the next one."""
+        """A poll that is sending at this moment must hear of a pause, not only the next one."""
         for command in command_labels.waiting(self._view.commands):
             is_due = from_text(command.not_before_ts) <= now
             if command.action == Action.PAUSE and is_due and command.key in self._own:
@@ -138,7 +138,7 @@ class Orders:
             if command.state != CommandState.TAKEN:
                 self._own.discard(command.key)
                 self._tell(command)
-            elif not self._passing and command.key not in self._under_way:
+            elif not self._polling and command.key not in self._under_way:
                 self._under_way.add(command.key)
                 self._tell(command)
 

@@ -22,7 +22,7 @@ def run(*, read_only: bool, ascii_only: bool = False) -> int:
     from titan_console.tui.app import run as run_app  # noqa: PLC0415 - loads Textual
 
     try:
-        return run_app(home, read_only=keeper is None, passes=keeper, ascii_only=ascii_only)
+        return run_app(home, read_only=keeper is None, polls=keeper, ascii_only=ascii_only)
     finally:
         if keeper is not None:
             keeper.close()

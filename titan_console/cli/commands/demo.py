@@ -63,7 +63,7 @@ def command(
 
 
 def _refuse_what_is_used(home: Path | None) -> None:
-    """The demo writes into its folder what no real pass may find there."""
+    """The demo writes into its folder what no real poll may find there."""
     used = [name for name in ("titan.db", FILE) if home is not None and (home / name).exists()]
     if used:
         raise click.UsageError(
@@ -120,7 +120,7 @@ def _play_behind_the_console(home: Path, folder: Path | None, seed: int) -> None
         address = _wait_for_the_past(player)
         keeper = Keeper(Settings(home=home, base_url=address, api_key="sandbox"))
         forget_key()
-        run(home, passes=keeper)
+        run(home, polls=keeper)
     finally:
         player.terminate()
         player.wait()

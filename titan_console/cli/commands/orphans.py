@@ -21,9 +21,9 @@ _SHOWN = (
 @click.command
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(*, as_json: bool) -> None:
-    """List the batches at the API that are not of this ledger, as the passes have seen them.
+    """List the batches at the API that are not of this ledger, as the polls have seen them.
 
-    A suspect may be ours; passes find that out once it has ended. `adopt` takes one in.
+    A suspect may be ours; polls find that out once it has ended. `adopt` takes one in.
     """
     with Reader(Folder(from_environment().home).ledger) as reader:
         found = [row for verdict in _SHOWN for row in orphans.with_verdict(reader, verdict)]

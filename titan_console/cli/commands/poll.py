@@ -1,4 +1,4 @@
-"""`titan-console poll` and `titan-console --poll`: one headless pass."""
+"""`titan-console poll` and `titan-console --poll`: one headless poll."""
 
 import click
 
@@ -14,12 +14,12 @@ from titan_console.text.poll_summary import in_words
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
-    """Make one pass: look, collect, deliver."""
+    """Make one poll: look, collect, deliver."""
     ctx.exit(run(as_json=as_json))
 
 
 def run(*, as_json: bool) -> int:
-    """Make one pass, print what it did; the exit code."""
+    """Make one poll, print what it did; the exit code."""
     settings = from_environment()
     with (
         progress.shown() as bar,
@@ -30,8 +30,8 @@ def run(*, as_json: bool) -> int:
         print_json(summary.as_json())
     else:
         click.echo(in_words(summary))
-    for order in summary.orders:
+    for order in summary.commands:
         say(f"titan-console: {order}")
-    for trouble in dict.fromkeys(summary.troubles):
+    for trouble in dict.fromkeys(summary.problems):
         say(f"titan-console: {trouble}")
-    return Exit.ATTENTION if summary.troubles or summary.failed else Exit.DONE
+    return Exit.ATTENTION if summary.problems or summary.failed else Exit.DONE

@@ -23,7 +23,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     """Make a new ledger from the spool, the answers and the mirrors beside a damaged one.
 
     The old file is kept beside it. What the API still has is found again; what nobody remembers is
-    listed as missing and not sent by itself. A pass follows where there is a key.
+    listed as missing and not sent by itself. A poll follows where there is a key.
     """
     settings = from_environment()
     folder = Folder(settings.home)
@@ -38,7 +38,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
         click.echo(_in_words(rebuilt))
     if kept:
         say(f"The old ledger is kept as {kept}.")
-    _pass(settings)
+    _poll(settings)
     ctx.exit(Exit.ATTENTION if rebuilt.missing else Exit.DONE)
 
 
@@ -61,8 +61,8 @@ def _in_words(rebuilt: Rebuilt) -> str:
     )
 
 
-def _pass(settings: Settings) -> None:
-    """Find what the API still has; the next pass of the poller does it as well."""
+def _poll(settings: Settings) -> None:
+    """Find what the API still has; the next poll of the poller does it as well."""
     try:
         with open_engine(settings, actor="cli") as engine:
             engine.poll()

@@ -244,7 +244,7 @@ def _check_log(found: LogCheck, *, as_json: bool) -> int:
     if found.is_same:
         say(f"The cost log says what the ledger says: {found.agreeing:,} lines.")
         return Exit.DONE
-    say("The cost log was changed by somebody else. Remove it, and the next pass writes it anew.")
+    say("The cost log was changed by somebody else. Remove it, and the next poll writes it anew.")
     return Exit.ATTENTION
 
 

@@ -109,7 +109,7 @@ def _command_row(command: Command, now: datetime) -> Row:
     left = from_text(command.not_before_ts) - now
     count = ""
     if command.state == CommandState.PENDING:
-        count = f" in {fmt.span(left)}" if left.total_seconds() > 0 else ", next pass"
+        count = f" in {fmt.span(left)}" if left.total_seconds() > 0 else ", next poll"
     said = command.outcome or ""
     return Row(
         key=command.key,

@@ -110,7 +110,7 @@ def delivery(run: JobRun | None, now: datetime) -> Label:
     if run.delivered_ts:
         return Label("✓", f"{fmt.since(run.delivered_ts, now)} ago", Tone.GOOD)
     if run.finished_ts:
-        return Label("◔", "next pass", Tone.BUSY)
+        return Label("◔", "next poll", Tone.BUSY)
     return Label("▸", "under way", Tone.BUSY)
 
 

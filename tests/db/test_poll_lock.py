@@ -1,4 +1,4 @@
-"""The lock of a pass: its process's, until that ends, however it ends."""
+"""The lock of a poll: its process's, until that ends, however it ends."""
 
 import subprocess
 import sys
@@ -9,8 +9,8 @@ from state.db import poll_lock
 _HOLDER = """
 import sys
 from pathlib import Path
-from state import pass_lock
-with pass_lock.tried(Path(sys.argv[1])) as is_free:
+from state import poll_lock
+with poll_lock.tried(Path(sys.argv[1])) as is_free:
     print(is_free, flush=True)
     sys.stdin.read()
 """
