@@ -1,4 +1,4 @@
-"""Other bodies for requests that are asked again: checked like new ones, and on disk first."""
+"""Edited bodies for replayed requests: validated like new ones, written to the spool first."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ from state.operations.commands import Edit
 from state.operations.selection import Selected
 
 _NAME_LENGTH = 10
-# What the API takes in a request of a batch; a slip would come back as an error a day later.
+# The parameters of a batch request. The API would report a mistyped one only after the batch ended.
 _PARAMETERS = (
     *("max_tokens", "model", "messages", "system", "thinking", "tools", "tool_choice"),
     *("stop_sequences", "output_config", "output_format", "cache_control", "container"),
@@ -32,10 +32,10 @@ def build_edits(
     changes: Mapping[str, object],
     bodies: Mapping[str, Params],
 ) -> list[Edit]:
-    """An edit for each request: `changes` laid over its params, or its whole body from `bodies`.
+    """An edit for each request: `changes` merged into its params, or its whole body from `bodies`.
 
-    `bodies` is keyed by custom_id. Raises PayloadError, which names the request, and then nothing
-    is kept.
+    `bodies` is keyed by custom_id. Raises PayloadError, which names the request; then no edited
+    body stays on disk.
     """
     name = f"edit_{context.ledger.word(_NAME_LENGTH)}.jsonl"
     spool = SpoolWriter(context.folder.spool, name, step=context.ledger.step)
@@ -57,8 +57,9 @@ def _params(context: Context, lines: LineReader, request: Selected) -> Params:
     body: Params | None = msgspec.json.decode(lines.read(*place))["params"]
     if body is None:
         raise PayloadError(
-            f"Request {request.custom_id!r} was adopted, so what was asked is not known:"
-            " give it whole with --edits."
+            f"Request {request.custom_id!r} was adopted without its body;"
+            " pass the whole request with --edits.",
+            code="body_unknown",
         )
     return body
 
@@ -87,16 +88,19 @@ def _edit(
 
 
 def parse_changes(settings: Iterable[str]) -> Params:
-    """`max_tokens=4096` and the like, each value as JSON where it is JSON, else as text.
+    """Parse settings such as `max_tokens=4096`; a value that is not JSON is a string.
 
-    Raises PayloadError for one without a name or a value, and for a name that is no parameter;
-    `null` takes away whatever it names.
+    `null` removes the parameter. Raises PayloadError for a setting without a name or a value, and
+    for an unknown parameter.
     """
     changes: Params = {}
     for setting in settings:
         name, separator, value = setting.partition("=")
         if not name or not separator:
-            raise PayloadError(f"An edit is NAME=VALUE, such as max_tokens=4096, not {setting!r}.")
+            raise PayloadError(
+                f"Invalid edit {setting!r}; use NAME=VALUE, such as max_tokens=4096.",
+                code="invalid_edit",
+            )
         try:
             changes[name] = msgspec.json.decode(value.encode())
         except msgspec.DecodeError:
@@ -109,7 +113,8 @@ def parse_changes(settings: Iterable[str]) -> Params:
 def _check_name(name: str) -> None:
     if name not in _PARAMETERS:
         near = get_close_matches(name, _PARAMETERS, n=3)
-        hint = f"near it: {', '.join(near)}" if near else f"known: {', '.join(_PARAMETERS)}"
+        hint = f"similar: {', '.join(near)}" if near else f"known: {', '.join(_PARAMETERS)}"
         raise PayloadError(
-            f"There is no parameter {name!r} to set; {hint}. Any other goes with --edits."
+            f"Unknown parameter {name!r} ({hint}). Pass any other parameter with --edits.",
+            code="unknown_parameter",
         )

@@ -1,4 +1,4 @@
-"""Watches deadlines: what a batch will hardly bring in time is run synchronously."""
+"""Protects deadlines: requests that a batch may return too late are run synchronously."""
 
 from datetime import datetime, timedelta
 
@@ -11,63 +11,63 @@ from state.operations import commands, deadlines
 from state.operations.commands import Action, NewCommand
 from state.operations.deadlines import Watched
 
-# From here on there is no time left to wait for a cancel.
+# From here on there is no time to wait for a cancel.
 LAST_MOMENT = timedelta(minutes=20)
-# A poll of the usual poller later.
-_AGAIN = timedelta(minutes=14)
+# Just under the usual poll interval, so that the next poll asks again.
+_REPEAT_AFTER = timedelta(minutes=14)
 
 
 def check_deadlines(context: Context) -> list[str]:
-    """Ask for a synchronous run of what is missing, for each submission at risk.
+    """Write a sync command for each submission at risk. Returns a line for each.
 
-    What failed is missing too, also where its submission is over. What was cancelled is not:
-    somebody wanted it so.
+    It covers failed requests too, also of a finished submission. Canceled ones are left out:
+    they were canceled on purpose.
     """
     now = context.clock.now()
-    asked = (
-        _ask(context, watched, now)
-        for watched in deadlines.watched(context.ledger, now_ts=to_text(now))
-        if _may_ask(watched, now) and _at_risk(context, watched, now)
+    written = (
+        _sync(context, submission, now)
+        for submission in deadlines.watched(context.ledger, now_ts=to_text(now))
+        if _may_sync(submission, now) and _is_at_risk(context, submission, now)
     )
-    return [said for said in asked if said]
+    return [line for line in written if line]
 
 
-def _may_ask(watched: Watched, now: datetime) -> bool:
-    """Once; and until the deadline now and then again, for what the API was too busy for."""
-    if watched.asked_ts is None:
+def _may_sync(submission: Watched, now: datetime) -> bool:
+    """Once; then repeatedly until the deadline, for requests the API was too busy for."""
+    if submission.asked_ts is None:
         return True
-    if watched.is_over or now >= from_text(watched.deadline_ts):
+    if submission.is_over or now >= from_text(submission.deadline_ts):
         return False
-    return now - from_text(watched.asked_ts) >= _AGAIN
+    return now - from_text(submission.asked_ts) >= _REPEAT_AFTER
 
 
-def _at_risk(context: Context, watched: Watched, now: datetime) -> bool:
+def _is_at_risk(context: Context, submission: Watched, now: datetime) -> bool:
     return is_at_risk(
         now,
-        deadline=from_text(watched.deadline_ts),
-        sent=from_text(watched.sent_ts) if watched.sent_ts else None,
-        usual=deadlines.usual_turnaround(context.ledger, watched.workflow),
+        deadline=from_text(submission.deadline_ts),
+        sent=from_text(submission.sent_ts) if submission.sent_ts else None,
+        usual=deadlines.usual_turnaround(context.ledger, submission.workflow),
     )
 
 
-def _ask(context: Context, watched: Watched, now: datetime) -> str | None:
-    """None where only a batch can bring what is missing."""
+def _sync(context: Context, submission: Watched, now: datetime) -> str | None:
+    """None where only a batch can answer what is missing."""
     missing = deadlines.unsettled(
-        context.ledger, watched.submission_id, but_for=EXTENDED_OUTPUT_BETA
+        context.ledger, submission.submission_id, but_for=EXTENDED_OUTPUT_BETA
     )
     if not missing:
         return None
-    last_moment = from_text(watched.deadline_ts) - LAST_MOMENT
+    last_moment = from_text(submission.deadline_ts) - LAST_MOMENT
     command, _ = commands.enqueue(
         context.ledger,
         NewCommand(
             action=Action.SYNC,
             items=missing,
-            reason=f"{watched.key} is due at {watched.deadline_ts}",
+            reason=f"{submission.key} is due at {submission.deadline_ts}",
             not_before=now,
-            options={"last_moment_ts": to_text(last_moment), "submission": watched.key},
+            options={"last_moment_ts": to_text(last_moment), "submission": submission.key},
         ),
     )
-    # Its batches may have brought some by then.
-    most = f"at most {counted(len(missing), 'request')}"
-    return f"{watched.key}: what is missing is run synchronously, {most} ({command.key})"
+    # The cancelled batch may still answer some of them.
+    most = counted(len(missing), "request")
+    return f"{submission.key}: deadline at risk, running up to {most} synchronously ({command.key})"

@@ -1,87 +1,148 @@
-"""Which of the requests that an operator names a verb may touch, and why not the others."""
+"""Which requests or workflows an action may touch, and why the others are skipped."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
+from core.batches.context import Context
+from core.config import titan_file
+from core.errors import PayloadError
 from core.requests.models import needs_batch
+from state.model.errors import UnknownId
 from state.model.records import REVIEW_STOP_REASONS, RequestStatus
+from state.operations import pauses
 from state.operations.commands import Action
-from state.operations.selection import Selected
+from state.operations.failures import INVALID_REQUEST
+from state.operations.pauses import Pause
+from state.operations.selection import Filter, Selected
 
 _OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
-# The API gives this to a request that it will never take as it is.
-NEEDS_EDIT = "invalid_request_error"
+_NAMES_SHOWN = 3
 
 
 class Eligibility(Struct, kw_only=True):
-    """The requests that the verb takes, and how many it leaves for which reason."""
+    """The requests that the action applies to, and the number skipped for each reason."""
 
-    taken: list[Selected] = field(default_factory=list[Selected])
+    eligible: list[Selected] = field(default_factory=list[Selected])
+    skipped: Counter[str] = field(default_factory=Counter[str])
+
+
+class WorkflowChoice(Struct, kw_only=True):
+    """The workflows that a pause or a resume changes, and the number skipped for each reason."""
+
+    eligible: list[str] = field(default_factory=list[str])
     skipped: Counter[str] = field(default_factory=Counter[str])
 
 
 def check_eligibility(
     action: Action, selected: Iterable[Selected], *, edited: bool = False, force: bool = False
 ) -> Eligibility:
-    """Sort them; `edited` says that each gets another body, `force` that the operator insists."""
-    eligibility = Eligibility()
+    """Split requests into eligible and skipped.
+
+    `edited`: each gets another body. `force`: replay also what needs no retry or would fail again.
+    """
+    found = Eligibility()
     for request in selected:
         reason = _why_not(action, request, edited=edited, force=force)
         if reason is None:
-            eligibility.taken.append(request)
+            found.eligible.append(request)
         else:
-            eligibility.skipped[reason] += 1
-    return eligibility
+            found.skipped[reason] += 1
+    return found
+
+
+def choose_workflows(context: Context, action: Action, wanted: Filter) -> WorkflowChoice:
+    """Split the named workflows into those to change and those already in that state.
+
+    Raises UnknownId for a name that no job and no request has, PayloadError where none changes.
+    """
+    if wanted != Filter(names=wanted.names, workflow=wanted.workflow):
+        raise PayloadError(
+            f"To {action}, name workflows; {action} does not apply to single requests.",
+            code="workflow_required",
+        )
+    names = list(dict.fromkeys((*wanted.names, *filter(None, [wanted.workflow]))))
+    _check_known(context, names)
+    paused = {pause.workflow: pause for pause in pauses.paused(context.ledger)}
+    found = WorkflowChoice()
+    for name in names:
+        if (name in paused) == (action == Action.RESUME):
+            found.eligible.append(name)
+        else:
+            found.skipped[_current_state(paused.get(name))] += 1
+    if not found.eligible:
+        states = "; ".join(
+            f"{name} {_current_state(paused.get(name))}" for name in sorted(names)[:_NAMES_SHOWN]
+        )
+        raise PayloadError(f"Nothing to {action}: {states}.", code="nothing_to_do")
+    return found
 
 
 def _why_not(action: Action, request: Selected, *, edited: bool, force: bool) -> str | None:
     if action in (Action.REPLAY, Action.SYNC) and not request.has_body and not edited:
-        return "adopted, so what was asked is not known; --edits gives it"
+        return "adopted without a request body; pass it with --edits"
     match action:
         case Action.REPLAY:
             return _why_no_replay(request, edited=edited, force=force)
         case Action.SYNC:
-            return _answered(request) or _batch_only(request)
+            return _succeeded(request) or _batch_only(request)
         case _:
-            return _in_flight(request) or _needs_no_look(request) or _settled(request)
+            return _open(request) or _needs_no_review(request) or _acknowledged(request)
 
 
 def _why_no_replay(request: Selected, *, edited: bool, force: bool) -> str | None:
     if request.status == RequestStatus.SUCCEEDED:
         if not edited:
-            return "answered already; asking again takes an edit"
+            return "already succeeded; a replay needs an edit"
         if request.stop_reason not in REVIEW_STOP_REASONS and not force:
-            return "answered well already; --force asks again"
+            return "already succeeded with a complete answer; --force replays it"
         return None
     if request.status == RequestStatus.GIVEN_UP and not force:
-        return "acknowledged already; --force asks again"
-    if request.error_type == NEEDS_EDIT and not edited and not force:
-        return f"{NEEDS_EDIT}: it would fail again without an edit"
-    return _in_flight(request)
+        return "already acknowledged; --force replays it"
+    if request.error_type == INVALID_REQUEST and not edited and not force:
+        return f"with {INVALID_REQUEST}: edit before replaying"
+    return _open(request)
 
 
-def _in_flight(request: Selected) -> str | None:
-    return "still under way" if request.status in _OPEN else None
+def _open(request: Selected) -> str | None:
+    return "still queued or in flight" if request.status in _OPEN else None
 
 
-def _answered(request: Selected) -> str | None:
-    return "answered already" if request.status == RequestStatus.SUCCEEDED else None
+def _succeeded(request: Selected) -> str | None:
+    return "already succeeded" if request.status == RequestStatus.SUCCEEDED else None
 
 
-def _needs_no_look(request: Selected) -> str | None:
-    """What is answered can be acknowledged only where the answer may be of no use."""
+def _needs_no_review(request: Selected) -> str | None:
+    """A succeeded request can be acknowledged only where its answer is flagged for review."""
     if request.stop_reason in REVIEW_STOP_REASONS and not request.reviewed:
         return None
-    return _answered(request)
+    return _succeeded(request)
+
+
+def _acknowledged(request: Selected) -> str | None:
+    return "already acknowledged" if request.status == RequestStatus.GIVEN_UP else None
 
 
 def _batch_only(request: Selected) -> str | None:
     if needs_batch(request.betas):
-        return "asking for more tokens than a synchronous call may"
+        return "above the output limit of a synchronous call"
     return None
 
 
-def _settled(request: Selected) -> str | None:
-    return "acknowledged already" if request.status == RequestStatus.GIVEN_UP else None
+def _current_state(pause: Pause | None) -> str:
+    return "is not paused" if pause is None else f"is already paused, since {pause.since_ts}"
+
+
+def _check_known(context: Context, names: Sequence[str]) -> None:
+    """A mistyped name must not look like a pause."""
+    unknown = [name for name in names if not pauses.is_known(context.ledger, name)]
+    if not unknown:
+        return
+    jobs = titan_file.read(context.folder).jobs
+    for name in unknown:
+        if name not in jobs:
+            raise UnknownId(
+                f"Workflow {name!r} not found: it has no submissions and no job in titan.toml.",
+                code="workflow_not_found",
+            )

@@ -1,107 +1,119 @@
-"""Carries out what operators and policies have asked for, over as many polls as it takes."""
+"""Runs the commands that are due, one step per poll, until each has an outcome.
 
-from collections.abc import Callable
+A step that has to wait (for a batch to end, for a canary) returns None, and the next poll goes on.
+
+A synchronous run (`sync`) must not pay for a request twice. Which requests of a batch are missing
+is known only once it has ended, so it cancels the batch, waits for its end, collects, and runs what
+is still unanswered. At the last safe moment before a deadline it runs that at once, and records
+that it may be paid twice.
+"""
+
+from collections.abc import Callable, Sequence
 
 from core.batches.context import Context
 from core.batches.retry import read
 from core.errors import ApiError
-from core.text import are, counted
-from state.batches import remote_status
+from core.text import counted
+from state.batches import remote_status, sending
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
+from state.model.timestamps import to_text
 from state.operations import command_effects, commands, pauses, reviews
 from state.operations.commands import Action, Command, CommandState
 
 _CANARY_SENT = 1
 _OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
 
-# What came of a step: the command's end and in words, or None while it is still under way.
-Outcome = tuple[CommandState, str] | None
+# The final state and one line, or None while the command is still running.
+StepResult = tuple[CommandState, str] | None
 
 
 def run_due(context: Context) -> list[str]:
-    """Go on with every command that is due; what each that ended came to."""
+    """Run the next step of each command that is due. Returns a line for each that ended."""
     due = commands.due(context.ledger, now=context.clock.now())
-    return [said for command in due if (said := advance(context, command))]
+    return [line for command in due if (line := advance(context, command))]
 
 
 def advance(context: Context, command: Command) -> str | None:
-    """Go on with one command; what it came to, once it has ended."""
+    """Run the next step of one command. Returns its outcome once it has ended."""
     if command.state == CommandState.PENDING and not commands.claim(context.ledger, command):
         return None
-    outcome = _STEPS[command.action](context, command)
-    if outcome is None:
+    result = _STEPS[command.action](context, command)
+    if result is None:
         return None
-    commands.finish(context.ledger, command, *outcome)
-    return f"{command.key} {command.action}: {outcome[1]}"
+    commands.finish(context.ledger, command, *result)
+    return f"{command.key} {command.action}: {result[1]}"
 
 
-def _replay(context: Context, command: Command) -> Outcome:
+def _replay(context: Context, command: Command) -> StepResult:
     ids = commands.items(context.ledger, command)
     if command.options.get("canary") and len(ids) > 1:
         return _replay_behind_canary(context, command, ids)
     count = command_effects.ask_again(context.ledger, command.id, ids)
-    return (
-        CommandState.DONE,
-        f"{count:,} of {counted(len(ids), 'request')} {are(count)} asked again",
-    )
+    return CommandState.DONE, f"{count:,} of {counted(len(ids), 'request')} queued for replay"
 
 
-def _replay_behind_canary(context: Context, command: Command, ids: list[int]) -> Outcome:
-    """The first goes alone; the others follow when it succeeded, and stay when it did not."""
+def _replay_behind_canary(context: Context, command: Command, ids: list[int]) -> StepResult:
+    """The first request goes alone. The others follow only if it succeeds."""
     canary, others = ids[0], ids[1:]
     if command.step < _CANARY_SENT:
         if not command_effects.ask_again(context.ledger, command.id, [canary]):
-            return CommandState.FAILED, "the canary could not be asked again; nothing was"
+            return CommandState.FAILED, "the canary could not be replayed; nothing was queued"
         commands.record_step(context.ledger, command, _CANARY_SENT)
         return None
     status = command_effects.statuses(context.ledger, [canary])[canary]
     if status in _OPEN:
         return None
+    not_queued = f"the other {len(others):,} were not queued"
     if status != RequestStatus.SUCCEEDED:
-        return CommandState.FAILED, f"the canary {status}; the other {len(others):,} were held"
-    ended = command_effects.stop_reason_of(context.ledger, canary)
-    if ended in REVIEW_STOP_REASONS:
-        held = f"the other {len(others):,} were held"
-        return CommandState.FAILED, f"the canary's answer ended with {ended}; {held}"
+        return CommandState.FAILED, f"the canary ended as {status}; {not_queued}"
+    stop_reason = command_effects.stop_reason_of(context.ledger, canary)
+    if stop_reason in REVIEW_STOP_REASONS:
+        return CommandState.FAILED, f"the canary stopped with {stop_reason}; {not_queued}"
     count = command_effects.ask_again(context.ledger, command.id, others)
-    return CommandState.DONE, f"the canary succeeded; {count:,} more requests are asked again"
+    more = counted(count, "more request")
+    return CommandState.DONE, f"the canary succeeded; {more} queued for replay"
 
 
-def _acknowledge(context: Context, command: Command) -> Outcome:
+def _acknowledge(context: Context, command: Command) -> StepResult:
     ids = commands.items(context.ledger, command)
-    count = command_effects.give_up(context.ledger, ids)
+    dismissed = command_effects.give_up(context.ledger, ids)
     accepted = reviews.accept(context.ledger, ids)
-    taken = f"{accepted:,} answers are taken as they are"
-    if accepted and not count:
-        return CommandState.DONE, taken
-    words = f"{count:,} failed requests are settled without an answer"
-    return CommandState.DONE, f"{words}; {taken}" if accepted else words
+    parts = (
+        [f"{counted(dismissed, 'failed request')} dismissed"] if dismissed or not accepted else []
+    )
+    if accepted:
+        parts.append(f"{counted(accepted, 'answer')} accepted")
+    return CommandState.DONE, "; ".join(parts)
 
 
-def _cancel(context: Context, command: Command) -> Outcome:
-    """Batches that were not sent are called off, those at the API are asked to end."""
-    canceled = over = 0
+def _cancel(context: Context, command: Command) -> StepResult:
+    """Cancel unsent batches here, open ones at the API. Waits where the create is unconfirmed."""
+    canceled = ended = 0
     for batch_id in commands.items(context.ledger, command):
         batch = remote_status.reread(context.ledger, batch_id)
-        if batch.status == BatchStatus.INTENT:
-            canceled += command_effects.call_off(
-                context.ledger, batch, command.reason or "canceled"
-            )
-        elif batch.status == BatchStatus.IN_PROGRESS:
-            if not _cancel_at_the_api(context, batch):
+        match batch.status:
+            case BatchStatus.INTENT:
+                canceled += command_effects.call_off(
+                    context.ledger, batch, command.reason or "canceled"
+                )
+            case BatchStatus.IN_PROGRESS:
+                if not _cancel_at_the_api(context, batch):
+                    return None
+                canceled += 1
+            case BatchStatus.SENDING | BatchStatus.UNCERTAIN:
                 return None
-            canceled += 1
-        elif batch.status in (BatchStatus.SENDING, BatchStatus.UNCERTAIN):
-            # Whether there is anything to cancel is not known yet.
-            return None
-        else:
-            over += batch.status != BatchStatus.CANCELING
-            canceled += batch.status == BatchStatus.CANCELING
-    return CommandState.DONE, f"{canceled:,} canceled, {over:,} were over already"
+            case BatchStatus.CANCELING:
+                canceled += 1
+            case _:
+                ended += 1
+    parts = [f"{canceled:,} canceled"] if canceled or not ended else []
+    if ended:
+        parts.append(f"{ended:,} had already ended")
+    return CommandState.DONE, ", ".join(parts)
 
 
 def _cancel_at_the_api(context: Context, batch: Batch) -> bool:
-    """Whether the API took the cancel; what had ended meanwhile is found out by the next look."""
+    """Whether the API accepted the cancel. If the batch has ended, the next refresh shows it."""
     api = context.api()
     try:
         remote = read(context, lambda: api.cancel(batch.remote_id or ""))
@@ -111,35 +123,75 @@ def _cancel_at_the_api(context: Context, batch: Batch) -> bool:
     return True
 
 
-def _sync(context: Context, command: Command) -> Outcome:
-    from core.commands.force_sync import force  # noqa: PLC0415 - slow, seldom needed
+def _sync(context: Context, command: Command) -> StepResult:
+    """Release the requests from their batches, then run what is unanswered."""
+    ids = commands.items(context.ledger, command)
+    before = command_effects.statuses(context.ledger, ids)
+    live = [i for i in ids if before[i] == RequestStatus.LIVE]
+    _release(context, live, is_last_moment=_is_last_moment(context, command))
+    problem = _run_now(context, command, ids)
+    after = command_effects.statuses(context.ledger, ids)
+    if any(after[i] in _OPEN for i in ids):
+        return None
+    answered = sum(after[i] == RequestStatus.SUCCEEDED for i in ids)
+    said = f"{answered:,} of {counted(len(ids), 'request')} answered"
+    return CommandState.DONE, f"{said}; {problem}" if problem else said
 
-    return force(context, command, _cancel_at_the_api)
+
+def _is_last_moment(context: Context, command: Command) -> bool:
+    moment = command.options.get("last_moment_ts")
+    return isinstance(moment, str) and to_text(context.clock.now()) >= moment
 
 
-def _pause(context: Context, command: Command) -> Outcome:
-    who, reason = command.who, command.reason
-    new = pauses.pause(context.ledger, command.workflows, who=who, reason=reason)
-    return CommandState.DONE, f"{_named(new, command)} paused: nothing is sent before a resume"
+def _release(context: Context, live: Sequence[int], *, is_last_moment: bool) -> None:
+    """Make the batches of these requests end; at the last moment, detach the requests."""
+    for batch in command_effects.batches_with(context.ledger, live):
+        if batch.status == BatchStatus.INTENT:
+            sending.withdrawn(context.ledger, batch, "replaced by a synchronous run")
+            continue
+        if batch.status == BatchStatus.IN_PROGRESS:
+            _cancel_at_the_api(context, batch)
+        if is_last_moment:
+            command_effects.let_go(context.ledger, batch, live, "no time left before the deadline")
 
 
-def _resume(context: Context, command: Command) -> Outcome:
-    waiting = len(pauses.unsent(context.ledger, command.workflows))
-    gone = pauses.resume(context.ledger, command.workflows, reason=command.reason)
-    return (
-        CommandState.DONE,
-        f"{_named(gone, command)} resumed; still to be sent: {counted(waiting, 'request')}",
+def _run_now(context: Context, command: Command, ids: Sequence[int]) -> str | None:
+    """Run what can run now, submission by submission. Returns the first problem, if any."""
+    from core.batches.sync_fallback import run_waiting  # noqa: PLC0415 - slow, seldom needed
+
+    # A failed synchronous call may be billed, so one command makes it only once.
+    again = command_effects.failed_in_batches(context.ledger, ids) if command.step else ids
+    command_effects.ask_again(context.ledger, command.id, again)
+    commands.record_step(context.ledger, command, command.step + 1)
+    problems = [
+        run_waiting(context, submission, "", only=chosen)
+        for submission, chosen in command_effects.submissions_of(context.ledger, ids)
+    ]
+    return next((problem for problem in problems if problem), None)
+
+
+def _pause(context: Context, command: Command) -> StepResult:
+    changed = pauses.pause(
+        context.ledger, command.workflows, who=command.who, reason=command.reason
     )
+    return CommandState.DONE, f"{_changed(changed, command)} paused; nothing is sent until a resume"
 
 
-def _named(changed: list[str], command: Command) -> str:
-    """One workflow by its name, more by their number, and what another command was quicker with."""
+def _resume(context: Context, command: Command) -> StepResult:
+    queued = len(pauses.unsent(context.ledger, command.workflows))
+    changed = pauses.resume(context.ledger, command.workflows, reason=command.reason)
+    waiting = counted(queued, "queued request")
+    return CommandState.DONE, f"{_changed(changed, command)} resumed; {waiting} to send"
+
+
+def _changed(changed: list[str], command: Command) -> str:
+    """One workflow by name, several by number. `already`: another command was faster."""
     if len(command.workflows) == 1:
         return f"{command.workflows[0]} is{'' if changed else ' already'}"
     return f"{len(changed):,} of {len(command.workflows):,} workflows are"
 
 
-_STEPS: dict[Action, Callable[[Context, Command], Outcome]] = {
+_STEPS: dict[Action, Callable[[Context, Command], StepResult]] = {
     Action.REPLAY: _replay,
     Action.CANCEL: _cancel,
     Action.SYNC: _sync,

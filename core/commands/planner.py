@@ -1,4 +1,7 @@
-"""The operator's verbs: what is meant, what it would cost, and the command once it is wanted."""
+"""Turns a request for a command into a plan with its preview, and a confirmed plan into a command.
+
+`plan` changes nothing in the ledger. `submit` writes the command; `core.commands.executor` runs it.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -6,11 +9,10 @@ from datetime import timedelta
 from msgspec import Struct
 
 from core.batches.context import Context
-from core.commands import body_edits, pausing, preview
-from core.commands.cli_equivalent import command_line
-from core.commands.eligibility import check_eligibility
+from core.commands import body_edits, preview
+from core.commands.eligibility import check_eligibility, choose_workflows
 from core.commands.preview import Preview
-from core.commands.request import CommandRequest
+from core.commands.request import CommandRequest, command_line
 from core.errors import PayloadError
 from state.operations import commands, previews, selection
 from state.operations.commands import Action, Command, Edit, NewCommand
@@ -20,137 +22,134 @@ _ON_WORKFLOWS = (Action.PAUSE, Action.RESUME)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """A wish on exact ids, or on workflows by name, with its receipt."""
+    """A request with the ids (or workflows) it applies to, its edited bodies and its preview."""
 
-    command_request: CommandRequest
+    request: CommandRequest
     preview: Preview
     items: tuple[int, ...] = ()
     workflows: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 
 
-def plan(context: Context, command_request: CommandRequest) -> Plan:
-    """Find what is meant, and what it would do. Changes nothing in the ledger.
+def plan(context: Context, request: CommandRequest) -> Plan:
+    """Find what the request applies to, and what it would do.
 
-    Raises UnknownId for a name of nothing; PayloadError where nothing is left to do, or an edit
+    Raises UnknownId for an unknown name; PayloadError where nothing is left to do, or an edit
     makes a request invalid.
     """
-    if command_request.wanted.is_empty:
-        what = (
-            "workflows"
-            if command_request.action in _ON_WORKFLOWS
-            else "keys, tags, custom_ids, or a filter"
-        )
-        raise PayloadError(f"Say what to {command_request.action}: {what}.")
-    if command_request.action in _ON_WORKFLOWS:
-        return _plan_workflows(context, command_request)
-    if command_request.action == Action.CANCEL:
-        return _plan_batches(context, command_request)
-    return _plan_requests(context, command_request)
-
-
-def _plan_workflows(context: Context, command_request: CommandRequest) -> Plan:
-    chosen = pausing.choose(context, command_request.action, command_request.wanted)
-    return Plan(
-        command_request=command_request,
-        workflows=tuple(chosen.taken),
-        preview=preview.for_workflows(
-            context, command_request.action, chosen, cli=command_line(command_request)
-        ),
-    )
-
-
-def _plan_batches(context: Context, command_request: CommandRequest) -> Plan:
-    batches = selection.open_batches(context.ledger, command_request.wanted)
-    if not batches:
-        raise PayloadError("Nothing of that is open any more; there is nothing to cancel.")
-    cli = command_line(command_request, previews.batch_keys(context.ledger, batches))
-    return Plan(
-        command_request=command_request,
-        items=tuple(batches),
-        preview=preview.for_batches(context, batches, cli=cli),
-    )
-
-
-def _plan_requests(context: Context, command_request: CommandRequest) -> Plan:
-    selected = selection.requests(context.ledger, command_request.wanted)
-    if command_request.bodies:
-        unknown = set(command_request.bodies) - {request.custom_id for request in selected}
-        if unknown:
-            raise PayloadError(f"The edit names {min(unknown)!r}, which is not among them.")
-        selected = [request for request in selected if request.custom_id in command_request.bodies]
-    edited = bool(command_request.changes or command_request.bodies)
-    eligibility = check_eligibility(
-        command_request.action, selected, edited=edited, force=command_request.force
-    )
-    if not eligibility.taken:
-        raise PayloadError(_nothing_left(command_request.action, eligibility.skipped))
-    return Plan(
-        command_request=command_request,
-        items=tuple(request.request_id for request in eligibility.taken),
-        preview=preview.for_requests(
-            context,
-            command_request.action,
-            eligibility,
-            cli=command_line(command_request, _names(context, command_request, eligibility.taken)),
-            model=str(command_request.changes.get("model") or "") or None,
-        ),
-        edits=tuple(
-            body_edits.build_edits(
-                context,
-                eligibility.taken,
-                changes=command_request.changes,
-                bodies=command_request.bodies,
-            )
-        )
-        if edited
-        else (),
-    )
-
-
-def _names(
-    context: Context, command_request: CommandRequest, taken: Sequence[Selected]
-) -> list[str]:
-    """What to call a frozen choice on a command line: by its batches, or one by one."""
-    if command_request.wanted.batch_ids and not command_request.wanted.request_ids:
-        return previews.batch_keys(context.ledger, command_request.wanted.batch_ids)
-    return [request.custom_id for request in taken]
-
-
-def _nothing_left(action: Action, skipped: Mapping[str, int]) -> str:
-    if not skipped:
-        return f"Nothing matches; there is nothing to {action}."
-    reasons = "; ".join(f"{count:,} {reason}" for reason, count in skipped.items())
-    return f"There is nothing to {action}: {reasons}."
+    if request.wanted.is_empty:
+        what = "workflows" if request.action in _ON_WORKFLOWS else "keys, tags, custom_ids, filters"
+        raise PayloadError(f"Name what to {request.action}: {what}.", code="no_selection")
+    if request.action in _ON_WORKFLOWS:
+        return _plan_workflows(context, request)
+    if request.action == Action.CANCEL:
+        return _plan_batches(context, request)
+    return _plan_requests(context, request)
 
 
 def submit(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Command, bool]:
-    """Write the command down; polls carry it out once the delay is over.
+    """Write the command; polls run it once the delay is over, until then it can be withdrawn.
 
-    Until then it can be withdrawn. Returns it, and whether it is new.
+    Returns it, and whether it is new: the same command that is still open is written once.
     """
-    options: dict[str, object] = {"canary": True} if planned.command_request.canary else {}
+    request = planned.request
     return commands.enqueue(
         context.ledger,
         NewCommand(
-            action=planned.command_request.action,
+            action=request.action,
             items=planned.items,
             workflows=planned.workflows,
-            reason=planned.command_request.reason,
+            reason=request.reason,
             not_before=context.clock.now() + delay,
-            options=options,
+            options={"canary": True} if request.canary else {},
             edits=planned.edits,
         ),
     )
 
 
 def discard(context: Context, planned: Plan) -> None:
-    """Forget a plan that is not wanted; its edits are taken off the disk."""
+    """Drop a plan that was not confirmed, and delete its edited bodies."""
     for name in {edit.spool_file for edit in planned.edits}:
         (context.folder.spool / name).unlink(missing_ok=True)
 
 
 def withdraw(context: Context, keys: Sequence[str]) -> None:
-    """Take commands back. Raises UnknownId, or TooLateError for one that has been taken."""
+    """Take commands back. Raises UnknownId, or TooLateError for one that has started."""
     for command in [commands.by_key(context.ledger, key) for key in keys]:
         commands.withdraw(context.ledger, command)
+
+
+def _plan_workflows(context: Context, request: CommandRequest) -> Plan:
+    found = choose_workflows(context, request.action, request.wanted)
+    return Plan(
+        request=request,
+        workflows=tuple(found.eligible),
+        preview=preview.for_workflows(context, request.action, found, cli=command_line(request)),
+    )
+
+
+def _plan_batches(context: Context, request: CommandRequest) -> Plan:
+    batches = selection.open_batches(context.ledger, request.wanted)
+    if not batches:
+        raise PayloadError("Nothing to cancel: no open batch matches.", code="nothing_to_do")
+    cli = command_line(request, previews.batch_keys(context.ledger, batches))
+    return Plan(
+        request=request,
+        items=tuple(batches),
+        preview=preview.for_batches(context, batches, cli=cli),
+    )
+
+
+def _plan_requests(context: Context, request: CommandRequest) -> Plan:
+    edited = bool(request.changes or request.bodies)
+    found = check_eligibility(
+        request.action, _selected(context, request), edited=edited, force=request.force
+    )
+    if not found.eligible:
+        raise PayloadError(_nothing_left(request.action, found.skipped), code="nothing_to_do")
+    return Plan(
+        request=request,
+        items=tuple(one.request_id for one in found.eligible),
+        preview=preview.for_requests(
+            context,
+            request.action,
+            found,
+            cli=command_line(request, _names(context, request, found.eligible)),
+            model=str(request.changes.get("model") or "") or None,
+        ),
+        edits=_edits(context, request, found.eligible) if edited else (),
+    )
+
+
+def _selected(context: Context, request: CommandRequest) -> list[Selected]:
+    """The requests that match; with whole edited bodies, those that have one."""
+    selected = selection.requests(context.ledger, request.wanted)
+    if not request.bodies:
+        return selected
+    unknown = set(request.bodies) - {one.custom_id for one in selected}
+    if unknown:
+        raise PayloadError(
+            f"--edits names custom_id {min(unknown)!r}, which is not selected.",
+            code="edit_not_selected",
+        )
+    return [one for one in selected if one.custom_id in request.bodies]
+
+
+def _edits(
+    context: Context, request: CommandRequest, chosen: Sequence[Selected]
+) -> tuple[Edit, ...]:
+    return tuple(
+        body_edits.build_edits(context, chosen, changes=request.changes, bodies=request.bodies)
+    )
+
+
+def _names(context: Context, request: CommandRequest, chosen: Sequence[Selected]) -> list[str]:
+    """Names for a frozen selection on a command line: its batches, else each request."""
+    if request.wanted.batch_ids and not request.wanted.request_ids:
+        return previews.batch_keys(context.ledger, request.wanted.batch_ids)
+    return [one.custom_id for one in chosen]
+
+
+def _nothing_left(action: Action, skipped: Mapping[str, int]) -> str:
+    reasons = "; ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+    return f"Nothing to {action}: {reasons or 'no request matches'}."

@@ -1,13 +1,11 @@
-"""What a command would do and cost, before it is given: the receipt before the purchase."""
+"""The preview of a command: what it would do and cost, shown before it is confirmed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec import Struct, to_builtins
 
 from core.batches.context import Context
-from core.commands.eligibility import Eligibility
-from core.commands.pausing import Chosen
+from core.commands.eligibility import Eligibility, WorkflowChoice
 from core.money.pricing import usd
 from core.text import are, counted
 from state.model.records import Kind, Usage
@@ -21,17 +19,18 @@ _UNKNOWN_OUTPUT = 256
 
 
 class Preview(Struct, frozen=True, kw_only=True):
-    """The exact count, samples, what is skipped and why, and the estimate in nano-dollars.
+    """What a command would do.
 
-    Costs are None where a model has no known price. Deadlines are those of the submissions
-    concerned, the earliest first. `cli` is the command line that asks for the same, `notes` what
-    else to know before.
+    `count` and `samples` are of requests, batches or workflows, after `skipped` (reason to number)
+    was taken off. Costs are estimates in nano-dollars, None where a model has no known price.
+    `deadlines` are those of the submissions concerned, earliest first. `cli` is the command line
+    that makes the same request, `notes` are warnings.
     """
 
     action: Action
     count: int
     samples: tuple[str, ...]
-    skipped: dict[str, int]
+    skipped: Mapping[str, int]
     batch_cost_nano: int | None = None
     sync_cost_nano: int | None = None
     deadlines: tuple[str, ...] = ()
@@ -39,68 +38,55 @@ class Preview(Struct, frozen=True, kw_only=True):
     cli: str
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
-        report = asdict(self)
-        report["verb"] = self.action.value
+        """For `--json`, costs in dollars. `verb` is the old name of `action`."""
+        report = to_builtins(self)
+        report["verb"] = report["action"]
         report["batch_cost_usd"] = usd(report.pop("batch_cost_nano"))
         report["sync_cost_usd"] = usd(report.pop("sync_cost_nano"))
         return report
 
 
 def for_requests(
-    context: Context,
-    action: Action,
-    eligibility: Eligibility,
-    *,
-    cli: str,
-    model: str | None = None,
+    context: Context, action: Action, found: Eligibility, *, cli: str, model: str | None = None
 ) -> Preview:
-    """The receipt of a verb on requests; `model` is the one that an edit gives them all."""
-    ids = [request.request_id for request in eligibility.taken]
+    """The preview of a replay, sync or acknowledge. `model` is the one that an edit sets."""
+    ids = [request.request_id for request in found.eligible]
     batch, sync = (
         _estimate(context, ids, model) if action in (Action.REPLAY, Action.SYNC) else (0, 0)
     )
+    paused = previews.paused_workflows(context.ledger, ids) if action == Action.REPLAY else []
     return Preview(
         action=action,
         count=len(ids),
-        samples=tuple(request.custom_id for request in eligibility.taken[:_SAMPLES]),
-        skipped=dict(eligibility.skipped),
+        samples=tuple(request.custom_id for request in found.eligible[:_SAMPLES]),
+        skipped=dict(found.skipped),
         batch_cost_nano=batch,
         sync_cost_nano=sync,
         deadlines=tuple(previews.deadlines(context.ledger, ids)),
         notes=tuple(
-            f"{workflow} is paused: nothing of it is sent before `titan-console resume`"
-            for workflow in previews.paused_workflows(context.ledger, ids)
-            if action == Action.REPLAY
+            f"{workflow} is paused: its requests stay queued until `titan-console resume`"
+            for workflow in paused
         ),
         cli=cli,
     )
 
 
-def for_workflows(context: Context, action: Action, chosen: Chosen, *, cli: str) -> Preview:
-    """The receipt of a pause or a resume: what waits, and what goes on all the same."""
-    ids = pauses.unsent(context.ledger, chosen.taken)
+def for_workflows(context: Context, action: Action, found: WorkflowChoice, *, cli: str) -> Preview:
+    """The preview of a pause or a resume."""
+    ids = pauses.unsent(context.ledger, found.eligible)
     deadlines = tuple(previews.deadlines(context.ledger, ids))
-    is_resumed = action == Action.RESUME
-    batch, sync = _estimate(context, ids, None) if is_resumed else (0, 0)
-    running = pauses.at_the_api(context.ledger, chosen.taken)
-    if is_resumed:
-        notes = [f"{counted(len(ids), 'request is', 'requests are')} sent with the next poll"]
-    else:
-        waiting = counted(len(ids), "request waits and is", "requests wait and are")
-        notes = [f"{waiting} not sent"]
-    if running and not is_resumed:
-        at_the_api = counted(running, "batch at the API goes on", "batches at the API go on")
-        notes.append(f"{at_the_api}, and {are(running)} collected")
-    if deadlines and not is_resumed:
-        notes.append(
-            "what is still missing near its deadline is run at the full price all the same"
-        )
+    is_resume = action == Action.RESUME
+    batch, sync = _estimate(context, ids, None) if is_resume else (0, 0)
+    notes = (
+        [f"{counted(len(ids), 'queued request')} {are(len(ids))} sent at the next poll"]
+        if is_resume
+        else _notes_of_pause(context, found.eligible, len(ids), has_deadline=bool(deadlines))
+    )
     return Preview(
         action=action,
-        count=len(chosen.taken),
-        samples=tuple(chosen.taken[:_SAMPLES]),
-        skipped=dict(chosen.skipped),
+        count=len(found.eligible),
+        samples=tuple(found.eligible[:_SAMPLES]),
+        skipped=dict(found.skipped),
         batch_cost_nano=batch,
         sync_cost_nano=sync,
         deadlines=deadlines,
@@ -110,7 +96,7 @@ def for_workflows(context: Context, action: Action, chosen: Chosen, *, cli: str)
 
 
 def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Preview:
-    """The receipt of a cancel: what is running and billed already stays billed."""
+    """The preview of a cancel. What the API has already answered stays billed."""
     return Preview(
         action=Action.CANCEL,
         count=len(batch_ids),
@@ -123,10 +109,23 @@ def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Prev
     )
 
 
+def _notes_of_pause(
+    context: Context, workflows: Sequence[str], queued: int, *, has_deadline: bool
+) -> list[str]:
+    stays = counted(queued, "request stays", "requests stay")
+    notes = [f"{stays} queued and {are(queued)} not sent"]
+    if running := pauses.at_the_api(context.ledger, workflows):
+        at_the_api = counted(running, "batch", "batches")
+        notes.append(f"{at_the_api} already sent {are(running)} still collected")
+    if has_deadline:
+        notes.append("near a deadline, unanswered requests still run synchronously, at full price")
+    return notes
+
+
 def _estimate(
     context: Context, ids: Sequence[int], model: str | None
 ) -> tuple[int | None, int | None]:
-    """From the sizes of the bodies, and the usual length of the workflow's answers."""
+    """Batch and synchronous cost, from body sizes and the workflow's mean answer length."""
     batch_total = sync_total = 0
     now = context.clock.now()
     for size in previews.sizes(context.ledger, ids):

@@ -1,6 +1,8 @@
-"""What an operator wants, before anybody knows what it would touch."""
+"""An operator's request for a command, and the shell command line that makes the same one."""
 
-from collections.abc import Mapping
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
 
@@ -8,9 +10,15 @@ from core.commands.body_edits import Params
 from state.operations.commands import Action
 from state.operations.selection import Filter
 
+# A longer list of names is cut: such a command line is not readable.
+_MAX_NAMES = 8
+_NAMES_SHOWN = 3
+
 
 class CommandRequest(Struct, frozen=True, kw_only=True):
-    """The verb, on what, and how. For a pause or a resume the filter names workflows.
+    """The action, what it applies to, and its options.
+
+    For pause and resume `wanted` names workflows.
 
     `changes` and `bodies` are edits for a replay (see `core.commands.body_edits.build_edits`).
     """
@@ -22,3 +30,59 @@ class CommandRequest(Struct, frozen=True, kw_only=True):
     canary: bool = False
     changes: Mapping[str, object] = field(default_factory=dict[str, object])
     bodies: Mapping[str, Params] = field(default_factory=dict[str, Params])
+
+
+def command_line(request: CommandRequest, chosen: Sequence[str] = ()) -> str:
+    """The same request as a command line, quoted for a shell, with `--yes`.
+
+    `chosen` names the items of a frozen selection; of a long one only the first, then `...`.
+    """
+    names = list(request.wanted.names)
+    if request.wanted.is_frozen:
+        names += chosen if len(chosen) <= _MAX_NAMES else [*chosen[:_NAMES_SHOWN], "..."]
+    parts = ["titan-console", request.action.value, "--yes", *_options(request)]
+    if any(name.startswith("-") for name in names):
+        parts.append("--")
+    return shlex.join([*parts, *names])
+
+
+def with_reason(line: str, reason: str) -> str:
+    """The same command line with `--reason`."""
+    if not reason:
+        return line
+    words = shlex.split(line)
+    place = words.index("--yes") + 1
+    return shlex.join([*words[:place], f"--reason={reason}", *words[place:]])
+
+
+def _options(request: CommandRequest) -> Iterator[str]:
+    wanted = request.wanted
+    for option, value in (
+        ("--workflow", wanted.workflow),
+        ("--outcome", wanted.outcome),
+        ("--error-type", wanted.error_type),
+        ("--stop-reason", wanted.stop_reason),
+        ("--since", wanted.since_ts),
+        ("--reason", request.reason),
+    ):
+        if value:
+            yield f"{option}={value}"
+    for name, value in request.changes.items():
+        yield f"--model={value}" if name == "model" else f"--set={name}={_setting(value)}"
+    if request.bodies:
+        yield "--edits=FILE.jsonl"
+    if request.force:
+        yield "--force"
+    if request.canary:
+        yield "--canary"
+
+
+def _setting(value: object) -> str:
+    """The value as `--set` parses it: a string is quoted only where it would parse as JSON."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        json.loads(value)
+    except ValueError:
+        return value
+    return json.dumps(value)

@@ -7,7 +7,6 @@ from msgspec import Struct
 from core.batches.context import Context
 from core.batches.send import send_intents
 from core.batches.sync_fallback import answer
-from core.commands import pausing
 from core.config.budget_limits import Budgets
 from core.config.catalogue import Catalogue
 from core.config.titan_file import read
@@ -205,7 +204,10 @@ def _send(context: Context, submission: Submission) -> str | None:
     """
     paused = pauses.pause_of(context.ledger, submission.workflow)
     if paused is not None:
-        return pausing.describe(paused)
+        return (
+            f"Workflow {paused.workflow} is paused since {paused.since_ts}: its requests stay"
+            " queued until `titan-console resume`."
+        )
     intents = sending.intents_of(context.ledger, submission)
     try:
         problem = send_intents(context, intents)

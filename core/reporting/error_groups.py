@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from core.commands.eligibility import NEEDS_EDIT
 from core.reporting.fingerprint import fingerprint
 from state.db.reader import Source
 from state.model.filter_terms import Term
 from state.model.records import Outcome
+from state.operations.failures import INVALID_REQUEST
 from state.queries import error_views
 from state.queries.error_views import Said
 
@@ -54,7 +54,7 @@ class ErrorGroup(Struct, frozen=True, kw_only=True):
         """A replay, one with an edit, or a look by a person."""
         if self.key.is_review:
             return NextStep.LOOK
-        return NextStep.EDIT if self.key.kind == NEEDS_EDIT else NextStep.REPLAY
+        return NextStep.EDIT if self.key.kind == INVALID_REQUEST else NextStep.REPLAY
 
 
 class _Growing(Struct):

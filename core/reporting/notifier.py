@@ -1,17 +1,20 @@
-"""Raises and clears alerts at the end of a poll, and tells them to a command or an address."""
+"""Raises and clears alerts at the end of a poll, and sends them to a command or a URL."""
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 
+import msgspec
+from msgspec import to_builtins
+
 from core.batches.context import Context
 from core.commands import auto_retry
+from core.commands.auto_retry import RetryCandidates
 from core.config import titan_file
 from core.config.alert_settings import Rules
 from core.money.kpis import MONTH_DAYS, Kpi, kpis
-from core.reporting.alert_rules import Seen, StoppedReplay, conditions
+from core.reporting.alert_rules import Observed, conditions
 from core.reporting.history import History
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
@@ -26,43 +29,35 @@ _DAY = timedelta(days=1)
 
 
 def update_and_notify(context: Context) -> list[str]:
-    """Bring the alerts up to date and tell what is untold; in words, what could not be told.
+    """Update the alerts and send the new notifications. Returns the problems, as lines.
 
-    What fails is told again by the next poll: at least once, so a receiver may hear it twice.
+    A failed notification is sent again at the next poll: delivery is at least once, so a receiver
+    may get it twice.
     """
     rules = titan_file.read(context.folder).alerts
-    found = conditions(rules, _seen(context, rules))
+    found = conditions(rules, _observe(context, rules))
     alerts.update(context.ledger, ((c.rule, c.subject, c.message) for c in found))
-    return list(_tell(context, rules))
+    return list(_notify(context, rules))
 
 
 def message(alert: Alert) -> bytes:
-    """What is told, as JSON."""
-    return json.dumps(
-        {
-            "id": alert.id,
-            "state": "cleared" if alert.cleared_ts else "raised",
-            "rule": alert.rule,
-            "subject": alert.subject,
-            "message": alert.message,
-            "raised_ts": alert.raised_ts,
-            "cleared_ts": alert.cleared_ts,
-        }
-    ).encode()
+    """The notification, as JSON."""
+    state = "cleared" if alert.cleared_ts else "raised"
+    return msgspec.json.encode({"id": alert.id, "state": state} | to_builtins(alert))
 
 
 def signature(secret: str, stamp: str, body: bytes) -> str:
-    """What a receiver compares: HMAC-SHA256 over the timestamp, a dot and the body."""
+    """The signature header: HMAC-SHA256 over the timestamp, a dot and the body."""
     digest = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256)
     return f"sha256={digest.hexdigest()}"
 
 
-def _seen(context: Context, rules: Rules) -> Seen:
+def _observe(context: Context, rules: Rules) -> Observed:
     ledger, now = context.ledger, context.clock.now()
     last = views.poller(ledger).last_finished_ts
     first = alerts.first_day(ledger)
     horizon = now + timedelta(hours=rules.deadline_h or 0)
-    return Seen(
+    return Observed(
         now=now,
         errors_a_day=digest_views.since(ledger, to_text(now - _DAY)).failed,
         due=digest_views.due_before(ledger, to_text(horizon)) if rules.deadline_h else (),
@@ -72,21 +67,12 @@ def _seen(context: Context, rules: Rules) -> Seen:
         kpis=_kpis(context) if rules.kpis else (),
         has_a_month=first is not None and first <= _month_ago(context),
         last_poll=from_text(last) if last else None,
-        stopped_replays=_stopped(context) if rules.replay else (),
+        stopped_retries=_stopped(context) if rules.replay else (),
     )
 
 
-def _stopped(context: Context) -> list[StoppedReplay]:
-    return [
-        StoppedReplay(
-            workflow=due.workflow,
-            good=due.recent.good,
-            answers=due.recent.answers,
-            waiting=len(due.request_ids),
-        )
-        for due in auto_retry.find_due(context)
-        if due.is_stopped
-    ]
+def _stopped(context: Context) -> list[RetryCandidates]:
+    return [found for found in auto_retry.find_candidates(context) if found.is_circuit_open]
 
 
 def _kpis(context: Context) -> tuple[Kpi, ...]:
@@ -103,22 +89,22 @@ def _month_ago(context: Context) -> str:
     return (context.clock.now() - timedelta(days=MONTH_DAYS - 1)).date().isoformat()
 
 
-def _tell(context: Context, rules: Rules) -> Iterator[str]:
+def _notify(context: Context, rules: Rules) -> Iterator[str]:
     if not rules.command and not rules.url:
         return
     for alert in alerts.unnotified(context.ledger):
         body = message(alert)
-        trouble = _run(rules.command, body) if rules.command else None
-        if rules.url and trouble is None:
-            trouble = _post(rules, to_text(context.clock.now()), body)
-        if trouble:
-            yield f"The alert {alert.rule} could not be told, the next poll tries again: {trouble}"
+        problem = _run(rules.command, body) if rules.command else None
+        if rules.url and problem is None:
+            problem = _post(rules, to_text(context.clock.now()), body)
+        if problem:
+            yield f"Alert {alert.rule} was not sent, retrying at the next poll: {problem}"
             return
         alerts.record_notified(context.ledger, alert)
 
 
 def _run(command: tuple[str, ...], body: bytes) -> str | None:
-    import subprocess  # noqa: PLC0415 - only where something is told; no shell is involved
+    import subprocess  # noqa: PLC0415 - only where something is sent; no shell is involved
 
     try:
         done = subprocess.run(  # noqa: S603 - the owner's own command, as an argument list
@@ -126,11 +112,11 @@ def _run(command: tuple[str, ...], body: bytes) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{command[0]}: {error}"
-    return f"{command[0]} ended with {done.returncode}" if done.returncode else None
+    return f"{command[0]} exited with {done.returncode}" if done.returncode else None
 
 
 def _post(rules: Rules, stamp: str, body: bytes) -> str | None:
-    from http.client import HTTPException  # noqa: PLC0415 - only where something is told
+    from http.client import HTTPException  # noqa: PLC0415 - only where something is sent
     from urllib.request import Request, urlopen  # noqa: PLC0415 - as above
 
     headers = {

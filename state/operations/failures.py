@@ -1,4 +1,4 @@
-"""Failed requests that may well succeed when they are asked again, and how a workflow fares."""
+"""Failed requests that a retry may fix, and the recent outcomes of a workflow's batches."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,13 @@ from msgspec import Struct
 from state.db.reader import Source
 from state.model.records import REVIEW_STOP_REASONS
 
-# The API's words for troubles of its own; what is wrong with a request fails again.
+# Error types of the API's own failures. One that concerns the request fails again unchanged.
 RETRYABLE = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
+# The API rejects such a request each time it is sent unchanged.
+INVALID_REQUEST = "invalid_request_error"
 _RETRYABLE = ", ".join(f"'{kind}'" for kind in RETRYABLE)
 _REVIEW = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
-# The batches of the last answers that came; a cancel says nothing of how well they do.
+# The latest batches with answers. Canceled requests say nothing about the success rate.
 _LATEST = (
     "SELECT id, request_count, canceled, succeeded FROM batches WHERE workflow = ?"
     " AND kind = 'batch' AND status = 'ended' AND collection = 'collected'"
@@ -20,7 +22,7 @@ _LATEST = (
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """A failed request, and how often it has been tried."""
+    """A failed request. `tries` counts its attempts that have an outcome."""
 
     request_id: int
     submission_id: int
@@ -28,15 +30,21 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 class RecentOutcomes(Struct, frozen=True, kw_only=True):
-    """How the latest batches of a workflow went: of so many answers, so many were good."""
+    """The latest batches of a workflow: their answers, and how many of these succeeded.
+
+    An answer that is flagged for review does not count as succeeded.
+    """
 
     batches: int
     answers: int
-    good: int
+    succeeded: int
 
 
 def retryable(source: Source, *, since_ts: str) -> list[Failure]:
-    """What the API failed at since then, in order; what a command has in hand is left out."""
+    """Requests that failed since `since_ts` with an error worth a retry, by id.
+
+    Those with an open or failed command (other than cancel) are left out.
+    """
     rows = source.rows(
         "SELECT r.id, r.submission_id, (SELECT count(*) FROM attempts n WHERE n.request_id = r.id"  # noqa: S608 - our own words
         " AND n.outcome IS NOT NULL) AS tries FROM batches b"
@@ -65,12 +73,14 @@ def names_of(source: Source, submission_id: int) -> Sequence[str | None]:
 
 
 def recent_outcomes(source: Source, workflow: str, *, last: int) -> RecentOutcomes:
-    """How its last batches went; an answer that needs a look is not a good one."""
+    """The outcomes of the workflow's `last` batches."""
     row = source.rows(
         "SELECT count(*) AS batches, coalesce(sum(request_count - canceled), 0) AS answers,"  # noqa: S608 - our own words
         " coalesce(sum(succeeded), 0) - (SELECT count(*) FROM attempts a WHERE a.reviewed = 0"
         f" AND a.stop_reason IN ({_REVIEW}) AND a.batch_id IN (SELECT id FROM ({_LATEST})))"
-        f" AS good FROM ({_LATEST})",
+        f" AS succeeded FROM ({_LATEST})",
         *(workflow, last, workflow, last),
     )[0]
-    return RecentOutcomes(batches=row["batches"], answers=row["answers"], good=row["good"])
+    return RecentOutcomes(
+        batches=row["batches"], answers=row["answers"], succeeded=row["succeeded"]
+    )

@@ -1,4 +1,4 @@
-"""Automatic replay of what the API failed at, and the breaker that stops it."""
+"""Automatic replay of requests that the API failed at, and the circuit breaker that stops it."""
 
 from collections.abc import Generator
 from datetime import timedelta
@@ -8,7 +8,7 @@ import pytest
 from support.builders import Bench, a_bench
 
 from core.commands import planner
-from core.commands.auto_retry import is_open
+from core.commands.auto_retry import is_circuit_open
 from core.commands.planner import CommandRequest
 from state.operations import alerts, commands
 from state.operations.commands import Action
@@ -120,7 +120,7 @@ def test_a_bad_run_stops_it_with_an_alert_and_an_operators_replay_starts_it_agai
     assert bench.sandbox.billing_log().creates == 3
     assert _replays(bench) == []
     (said,) = _alerts(bench)
-    assert "0 of the last 15 answers were good, so 15 failed requests" in said
+    assert "only 0 of the last 15 answers succeeded; 15 failed requests not retried" in said
     assert "titan-console replay --workflow feed-classify" in said
     bench.faults.clear()
     wanted = Filter(names=("bad-0", "bad-1"))
@@ -136,11 +136,11 @@ def test_a_bad_run_stops_it_with_an_alert_and_an_operators_replay_starts_it_agai
 @pytest.mark.parametrize(
     ("recent", "stops"),
     [
-        (RecentOutcomes(batches=2, answers=100, good=0), False),
-        (RecentOutcomes(batches=3, answers=100, good=49), True),
-        (RecentOutcomes(batches=3, answers=100, good=50), False),
-        (RecentOutcomes(batches=0, answers=0, good=0), False),
+        (RecentOutcomes(batches=2, answers=100, succeeded=0), False),
+        (RecentOutcomes(batches=3, answers=100, succeeded=49), True),
+        (RecentOutcomes(batches=3, answers=100, succeeded=50), False),
+        (RecentOutcomes(batches=0, answers=0, succeeded=0), False),
     ],
 )
 def test_the_breaker_opens_under_half_of_three_batches(recent: RecentOutcomes, stops: bool) -> None:
-    assert is_open(recent) is stops
+    assert is_circuit_open(recent) is stops

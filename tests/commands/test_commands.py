@@ -29,12 +29,10 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
         yield bench
 
 
-def _order(
-    bench: Bench, action: Action, *names: str, delay: float = 0, **command_request: Any
-) -> Command:
-    wanted = command_request.pop("wanted", Filter(names=names))
+def _order(bench: Bench, action: Action, *names: str, delay: float = 0, **request: Any) -> Command:
+    wanted = request.pop("wanted", Filter(names=names))
     planned = planner.plan(
-        bench.engine.context, CommandRequest(action=action, wanted=wanted, **command_request)
+        bench.engine.context, CommandRequest(action=action, wanted=wanted, **request)
     )
     command, _ = planner.submit(bench.engine.context, planned, delay=timedelta(seconds=delay))
     return command
@@ -79,7 +77,7 @@ def test_only_what_failed_is_asked_again(bench: Bench) -> None:
     )
     assert planned.preview.count == 1
     assert planned.preview.samples == ("feed-classify-2026-11-22-00002",)
-    assert planned.preview.skipped == {"answered already; asking again takes an edit": 2}
+    assert planned.preview.skipped == {"already succeeded; a replay needs an edit": 2}
     assert planned.preview.sync_cost_nano is not None
     assert planned.preview.batch_cost_nano is not None
     assert planned.preview.sync_cost_nano - 2 * planned.preview.batch_cost_nano in (-1, 0, 1)
@@ -97,7 +95,7 @@ def test_two_operators_who_ask_for_the_same_get_it_once(bench: Bench) -> None:
 
 def test_an_invalid_request_is_asked_again_only_with_an_edit(bench: Bench) -> None:
     key = _failed(bench, 2, fault="row:invalid:p=1")
-    with pytest.raises(PayloadError, match="2 invalid_request_error: it would fail again"):
+    with pytest.raises(PayloadError, match="2 with invalid_request_error: edit before replaying"):
         _order(bench, Action.REPLAY, key)
     _order(bench, Action.REPLAY, key, changes={"max_tokens": 99})
     bench.poll_after(1)
@@ -149,8 +147,8 @@ def test_a_canary_that_succeeds_lets_the_others_follow(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        ("row:overloaded:p=1", "the canary errored; the other 4 were held"),
-        ("row:refusal:p=1", "the canary's answer ended with refusal; the other 4 were held"),
+        ("row:overloaded:p=1", "the canary ended as errored; the other 4 were not queued"),
+        ("row:refusal:p=1", "the canary stopped with refusal; the other 4 were not queued"),
     ],
 )
 def test_a_canary_that_brings_no_good_answer_holds_the_others(
@@ -195,7 +193,7 @@ def test_acknowledged_failures_leave_the_errors_and_settle(bench: Bench) -> None
     ("names", "error", "said"),
     [
         (("nothing",), UnknownId, "'nothing'"),
-        ((), PayloadError, "Say what to replay"),
+        ((), PayloadError, "Name what to replay"),
     ],
 )
 def test_what_is_not_there_is_said(
@@ -208,7 +206,7 @@ def test_what_is_not_there_is_said(
 def test_a_filter_that_matches_nothing_changes_nothing(bench: Bench) -> None:
     _failed(bench, 2)
     wanted = Filter(workflow="feed-classify", outcome=Outcome.EXPIRED)
-    with pytest.raises(PayloadError, match="Nothing matches"):
+    with pytest.raises(PayloadError, match="no request matches"):
         _order(bench, Action.REPLAY, wanted=wanted)
     matching = replace(wanted, outcome=Outcome.ERRORED, error_type="overloaded_error")
     assert _order(bench, Action.REPLAY, wanted=matching).item_count == 2
@@ -219,12 +217,12 @@ def test_cancel_ends_a_batch_and_keeps_what_had_succeeded(tmp_path: Path) -> Non
         key = bench.submit(4).submission.key
         command = _order(bench, Action.CANCEL, key)
         bench.poll_after(1)
-        assert _now(bench, command).outcome == "1 canceled, 0 were over already"
+        assert _now(bench, command).outcome == "1 canceled"
         bench.poll_after(60)
         assert set(_outcomes(bench, key)) <= {"canceled", "succeeded"}
         totals = views.totals(bench.engine.context.ledger)
         assert totals.succeeded == len(list(bench.sandbox.billing_log().billed()))
-        with pytest.raises(PayloadError, match="nothing to cancel"):
+        with pytest.raises(PayloadError, match="Nothing to cancel"):
             _order(bench, Action.CANCEL, key)
 
 
@@ -261,9 +259,9 @@ def test_what_was_adopted_without_its_body_is_asked_again_only_with_one(bench: B
     bench.sandbox.end(foreign)
     adopt(bench.engine.context, foreign, tag="adopted")
     bench.poll_after(60)
-    with pytest.raises(PayloadError, match="adopted, so what was asked is not known"):
+    with pytest.raises(PayloadError, match="adopted without a request body"):
         _order(bench, Action.REPLAY, "adopted")
-    with pytest.raises(PayloadError, match="give it whole with --edits"):
+    with pytest.raises(PayloadError, match="pass the whole request with --edits"):
         _order(bench, Action.REPLAY, "adopted", changes={"max_tokens": 9}, force=True)
 
 
@@ -271,7 +269,7 @@ def test_what_was_acknowledged_is_asked_again_only_by_force(bench: Bench) -> Non
     key = _failed(bench, 2)
     _order(bench, Action.ACKNOWLEDGE, key)
     bench.poll_after(1)
-    with pytest.raises(PayloadError, match="acknowledged already"):
+    with pytest.raises(PayloadError, match="already acknowledged"):
         _order(bench, Action.REPLAY, key)
     assert _order(bench, Action.REPLAY, key, force=True).item_count == 2
 
@@ -284,10 +282,10 @@ def test_an_edit_may_not_change_whose_answer_it_is(bench: Bench) -> None:
 
 def test_the_receipt_prices_the_model_that_the_edit_names(bench: Bench) -> None:
     key = _failed(bench, 2)
-    command_request = CommandRequest(
+    request = CommandRequest(
         action=Action.REPLAY, wanted=Filter(names=(key,)), changes={"model": "unknown-model"}
     )
-    planned = planner.plan(bench.engine.context, command_request)
+    planned = planner.plan(bench.engine.context, request)
     assert planned.preview.batch_cost_nano is None
 
 

@@ -76,7 +76,7 @@ def test_of_what_has_ended_unseen_only_what_failed_is_run_and_the_words_promise_
         bench.sandbox.faults.add("row:overloaded:id=*-00002-*")
         key = _submit(bench, hours=3)
         done = bench.poll_after(1.5 * 3600)
-        assert "what is missing is run synchronously, at most 6 requests" in done.commands[0]
+        assert "running up to 6 requests synchronously" in done.commands[0]
         assert [batch.request_count for batch in _batches(bench)] == [6, 1]
         assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
         assert len(list(bench.sandbox.billing_log().billed())) == 6

@@ -82,7 +82,7 @@ def test_what_waits_for_a_new_batch_waits_on_while_paused(bench: Bench) -> None:
     again = planner.plan(
         bench.engine.context, CommandRequest(action=Action.RESUME, wanted=Filter(names=(FEED,)))
     )
-    assert again.preview.notes == ("2 requests are sent with the next poll",)
+    assert again.preview.notes == ("2 queued requests are sent at the next poll",)
     assert again.preview.batch_cost_nano
 
 
@@ -108,7 +108,7 @@ def test_what_is_at_the_api_is_collected_while_paused(tmp_path: Path) -> None:
         planned = planner.plan(
             bench.engine.context, CommandRequest(action=Action.PAUSE, wanted=Filter(names=(FEED,)))
         )
-        assert "1 batch at the API goes on, and is collected" in planned.preview.notes
+        assert "1 batch already sent is still collected" in planned.preview.notes
         planner.submit(bench.engine.context, planned, delay=timedelta())
         for _ in range(3):
             bench.poll_after(1800)
@@ -141,8 +141,8 @@ def test_the_receipt_of_a_pause_says_what_is_due(bench: Bench) -> None:
         bench.engine.context, CommandRequest(action=Action.PAUSE, wanted=Filter(names=(FEED,)))
     )
     assert planned.preview.deadlines == ("2026-11-22T11:00:00.000Z",)
-    assert planned.preview.notes[0] == "2 requests wait and are not sent"
-    assert "at the full price" in planned.preview.notes[-1]
+    assert planned.preview.notes[0] == "2 requests stay queued and are not sent"
+    assert "at full price" in planned.preview.notes[-1]
     assert planned.preview.cli == "titan-console pause --yes feed-classify"
     assert planned.preview.as_json()["cli"] == planned.preview.cli
 
@@ -164,9 +164,9 @@ def test_a_pause_is_withdrawn_and_given_once_like_any_command(bench: Bench) -> N
 @pytest.mark.parametrize(
     ("action", "name", "error", "said"),
     [
-        (Action.PAUSE, FEED, PayloadError, "feed-classify is paused already, since 2026-11-22"),
+        (Action.PAUSE, FEED, PayloadError, "feed-classify is already paused, since 2026-11-22"),
         (Action.RESUME, "other", PayloadError, "other is not paused"),
-        (Action.PAUSE, "feed-clasify", UnknownId, "no workflow 'feed-clasify'"),
+        (Action.PAUSE, "feed-clasify", UnknownId, "Workflow 'feed-clasify' not found"),
     ],
 )
 def test_what_changes_nothing_is_said(
@@ -209,7 +209,7 @@ def test_a_frozen_choice_means_exactly_what_was_marked(bench: Bench) -> None:
     )
     assert whole.items == tuple(ids[3:])
     assert whole.preview.cli == f"titan-console replay --yes {batch.key}"
-    with pytest.raises(PayloadError, match="Nothing matches"):
+    with pytest.raises(PayloadError, match="no request matches"):
         planner.plan(
             context, CommandRequest(action=Action.REPLAY, wanted=Filter(request_ids=(99_999,)))
         )
@@ -220,8 +220,8 @@ def test_a_cancel_of_marked_batches_leaves_the_others(tmp_path: Path) -> None:
         bench.submit(2, tag="first")
         bench.submit(2, tag="second")
         first, _ = views.open_batches(bench.engine.context.ledger)
-        command_request = CommandRequest(action=Action.CANCEL, wanted=Filter(batch_ids=(first.id,)))
-        planned = planner.plan(bench.engine.context, command_request)
+        request = CommandRequest(action=Action.CANCEL, wanted=Filter(batch_ids=(first.id,)))
+        planned = planner.plan(bench.engine.context, request)
         assert planned.items == (first.id,)
         assert planned.preview.cli == f"titan-console cancel --yes {first.key}"
 
@@ -242,14 +242,14 @@ def test_the_twin_says_every_part_of_the_wish(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     key = bench.submit(1).submission.key
     bench.poll_after(60)
-    command_request = CommandRequest(
+    request = CommandRequest(
         action=Action.REPLAY,
         wanted=Filter(names=(key,), workflow=FEED),
         reason="it's over; go",
         canary=True,
         changes={"max_tokens": 99, "system": "12", "model": "claude-opus-5"},
     )
-    planned = planner.plan(bench.engine.context, command_request)
+    planned = planner.plan(bench.engine.context, request)
     assert shlex.split(planned.preview.cli) == [
         *("titan-console", "replay", "--yes", f"--workflow={FEED}", "--reason=it's over; go"),
         *("--set=max_tokens=99", '--set=system="12"', "--model=claude-opus-5", "--canary", key),

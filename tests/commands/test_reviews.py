@@ -67,10 +67,10 @@ def test_one_that_is_asked_again_in_vain_is_still_to_be_looked_at(bench: Bench) 
 
 def test_an_acknowledged_one_is_taken_as_it_is(bench: Bench) -> None:
     wanted = Filter(workflow="feed-classify")
-    assert _order(bench, Action.ACKNOWLEDGE, wanted) == "1 answers are taken as they are"
+    assert _order(bench, Action.ACKNOWLEDGE, wanted) == "1 answer accepted"
     assert reviews.count(bench.engine.context.ledger) == 0
     assert views.totals(bench.engine.context.ledger).succeeded == 3
-    with pytest.raises(PayloadError, match="3 answered already"):
+    with pytest.raises(PayloadError, match="3 already succeeded"):
         _order(bench, Action.ACKNOWLEDGE, wanted)
 
 

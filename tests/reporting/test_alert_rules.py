@@ -10,7 +10,7 @@ from core.config.alert_settings import Rules
 from core.config.catalogue import parse
 from core.config.titan_file import template
 from core.money.kpis import Facts, kpis
-from core.reporting.alert_rules import Seen, conditions
+from core.reporting.alert_rules import Observed, conditions
 from state.model.records import Hold
 from state.model.timestamps import to_text
 
@@ -21,7 +21,7 @@ LONG = Hold(
     until_ts=to_text(NOW + timedelta(hours=6)),
     reason="spend limit",
 )
-CALM = Seen(
+CALM = Observed(
     now=NOW,
     errors_a_day=5,
     due=(),
@@ -96,6 +96,6 @@ def test_a_secret_is_not_shown() -> None:
 def test_a_missed_kpi_is_said_in_its_own_unit() -> None:
     missed = kpis(Facts(requests=1000, errored=17, batch_tokens=1, turnarounds_s=[90_000]))
     said = {c.subject: c.message for c in conditions(Rules(), replace(CALM, kpis=missed))}
-    assert said["error_rate"] == "errored requests: 1.7%, the target is at most 1.0%."
-    assert said["turnaround_p50_h"].endswith(": 25.00 h, the target is at most 4.00 h.")
-    assert said["saved_usd_30d"].endswith("$0.00, the target is at least $40.00.")
+    assert said["error_rate"] == "errored requests: 1.7% (target ≤ 1.0%)."
+    assert said["turnaround_p50_h"].endswith(": 25.00 h (target ≤ 4.00 h).")
+    assert said["saved_usd_30d"].endswith("$0.00 (target ≥ $40.00).")

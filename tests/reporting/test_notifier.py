@@ -104,12 +104,12 @@ def test_a_command_gets_each_alert_once_as_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command", [["no-such-program-at-all"], [sys.executable, "-c", "raise SystemExit(3)"]]
 )
-def test_what_cannot_be_told_is_said_and_tried_again(tmp_path: Path, command: list[str]) -> None:
+def test_a_failed_notification_is_reported_and_retried(tmp_path: Path, command: list[str]) -> None:
     settle(tmp_path / "home", f"poller_silent_min = 0\ncommand = {json.dumps(command)}")
     bench = six_errors(tmp_path / "home")
     for _ in range(2):
         problems = bench.poll_after(600).problems
-        assert any("could not be told, the next poll tries again" in line for line in problems)
+        assert any("was not sent, retrying at the next poll" in line for line in problems)
     assert len(alerts.unnotified(bench.engine.context.ledger)) == 1
     bench.close()
 

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 from support.console_builders import NOW
 
-from core.commands.cli_equivalent import with_reason
 from core.commands.preview import Preview
+from core.commands.request import with_reason
 from state.model.timestamps import to_text
 from state.operations.commands import Action, Command, CommandState
 from titan_console.text import command_labels, preview_text
@@ -17,7 +17,7 @@ PREVIEW = Preview(
     action=Action.REPLAY,
     count=5,
     samples=("a", "b", "c"),
-    skipped={"answered already": 2},
+    skipped={"already succeeded": 2},
     batch_cost_nano=30_000_000,
     sync_cost_nano=60_000_000,
     notes=("feed is paused",),
@@ -55,7 +55,7 @@ def test_a_receipt_says_everything_to_know_before() -> None:
         "on": "5 marked: 5 requests, and none that come later",
         "such as": "a, b, c, and 2 more",
         "cost": "batch ≈ $0.0300 · sync ≈ $0.0600",
-        "skipped": "2 answered already",
+        "skipped": "2 already succeeded",
         "note": "feed is paused",
     }
 

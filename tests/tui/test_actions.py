@@ -198,9 +198,9 @@ async def test_d_compares_two_marked_requests_and_two_attempts(tmp_path: Path) -
 
 
 def _replay_all(bench: Bench) -> None:
-    command_request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=("daily-feed",)))
+    request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=("daily-feed",)))
     context = bench.engine.context
-    planner.submit(context, planner.plan(context, command_request), delay=timedelta(0))
+    planner.submit(context, planner.plan(context, request), delay=timedelta(0))
     for _ in range(3):
         bench.poll_after(120)
 

@@ -49,7 +49,7 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
         await until_shown(pilot, "in 5 s")
         assert bench.sandbox.billing_log().creates == 1
         bench.clock.advance(6)
-        await until_shown(pilot, "✓ Replay 3 requests: 3 of 3 requests are asked again")
+        await until_shown(pilot, "✓ Replay 3 requests: 3 of 3 requests queued for replay")
         bench.poll_after(60)
         await until_shown(pilot, "No errors: all is well.")
         await pilot.press("escape")
@@ -112,8 +112,8 @@ async def test_what_another_operator_has_ordered_is_seen_and_not_ordered_twice(
     async with console(bench) as pilot:
         await to_errors(pilot)
         other = bench.new_engine("cli@elsewhere").context
-        command_request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=("daily-feed",)))
-        planner.submit(other, planner.plan(other, command_request), delay=timedelta(seconds=30))
+        request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=("daily-feed",)))
+        planner.submit(other, planner.plan(other, request), delay=timedelta(seconds=30))
         await until_shown(pilot, "Replay 1 request in 30 s · by cli@elsewhere · z takes it back")
         await pilot.press("R")
         await to_preview(pilot, "Replay 1 request ")
@@ -135,10 +135,8 @@ async def test_a_command_that_was_left_over_is_carried_out_by_the_next_console(
 ) -> None:
     failed(bench, 1)
     context = bench.engine.context
-    command_request = CommandRequest(
-        action=Action.ACKNOWLEDGE, wanted=Filter(names=("daily-feed",))
-    )
-    planner.submit(context, planner.plan(context, command_request), delay=timedelta(0))
+    request = CommandRequest(action=Action.ACKNOWLEDGE, wanted=Filter(names=("daily-feed",)))
+    planner.submit(context, planner.plan(context, request), delay=timedelta(0))
     bench.clock.advance(60)
     async with console(bench) as pilot:
         await until_shown(pilot, "No errors: all is well.")

@@ -80,7 +80,7 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         pane.until("Replay 2 requests in ")
         pane.resize(60, 16)
         pane.until("R Replay", "Replay 2 requests")
-        pane.until("✓ Replay 2 requests: 2 of 2 requests are asked again")
+        pane.until("✓ Replay 2 requests: 2 of 2 requests queued for replay")
         pane.resize(120, 36)
         pane.until("R Replay", "P Pause")
         pane.press("1")

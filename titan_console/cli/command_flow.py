@@ -68,13 +68,13 @@ def _with(command: Callable[..., Any], chosen: _Options) -> Callable[..., Any]:
     return command
 
 
-def run(action: Action, given: dict[str, Any], **command_request: Any) -> int:  # noqa: ANN401 - the verb's own options
-    """Plan the verb, show its receipt, ask, give the command and make a poll; the exit code."""
+def run(action: Action, given: dict[str, Any], **request: Any) -> int:  # noqa: ANN401 - the verb's own options
+    """Plan the verb, show its receipt, ask, write the command and run a poll. Returns the exit code."""
     wanted = _wanted(**given)
     with open_engine(from_environment(), actor="cli") as engine:
         planned = planner.plan(
             engine.context,
-            CommandRequest(action=action, wanted=wanted, reason=given["reason"], **command_request),
+            CommandRequest(action=action, wanted=wanted, reason=given["reason"], **request),
         )
         if not _is_wanted(engine, planned, given):
             return Exit.DONE

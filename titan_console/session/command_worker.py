@@ -113,14 +113,14 @@ def _plan(engine: "Engine", question: Question, how: How) -> "Plan":
     from core.commands.request import CommandRequest  # noqa: PLC0415 - as above
 
     wanted = question.wanted(engine.context.ledger)
-    command_request = CommandRequest(
+    request = CommandRequest(
         action=question.action,
         wanted=wanted,
         force=how.force,
         canary=how.canary,
         changes=parse_changes(how.settings),
     )
-    return planner.plan(engine.context, command_request)
+    return planner.plan(engine.context, request)
 
 
 def _give(engine: "Engine", planned: "Plan", reason: str) -> tuple[Command, bool]:
@@ -128,7 +128,7 @@ def _give(engine: "Engine", planned: "Plan", reason: str) -> tuple[Command, bool
     from core.config import titan_file  # noqa: PLC0415 - as above
 
     countdown = timedelta(seconds=titan_file.read(engine.context.folder).countdown_s)
-    wanted = replace(planned, command_request=replace(planned.command_request, reason=reason))
+    wanted = replace(planned, request=replace(planned.request, reason=reason))
     command, is_new = planner.submit(engine.context, wanted, delay=countdown)
     if not is_new:
         planner.discard(engine.context, planned)

@@ -273,7 +273,7 @@ class PreviewScreen(Dialog[Confirmed | None]):
         """The command line that asks for the same, with nothing in it that a terminal obeys."""
         if self._planned is None:
             return ""
-        from core.commands.cli_equivalent import with_reason  # noqa: PLC0415 - the plan has loaded it
+        from core.commands.request import with_reason  # noqa: PLC0415 - the plan has loaded it
 
         reason = self.query_one("#reason", Input).value.strip()
         return clean(with_reason(self._planned.preview.cli, reason))
