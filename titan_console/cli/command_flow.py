@@ -69,7 +69,7 @@ def _with(command: Callable[..., Any], chosen: _Options) -> Callable[..., Any]:
 
 
 def run(action: Action, given: dict[str, Any], **request: Any) -> int:  # noqa: ANN401 - the verb's own options
-    """Plan the verb, show its receipt, ask, write the command and run a poll. Returns the exit code."""
+    """Plan the action, show its preview, ask, write the command and poll. Returns the exit code."""
     wanted = _wanted(**given)
     with open_engine(from_environment(), actor="cli") as engine:
         planned = planner.plan(
