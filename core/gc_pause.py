@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def undisturbed() -> Generator[None, None, None]:
+def gc_paused() -> Generator[None, None, None]:
     """Load modules in this: what they make stays, and to search it is a fifth of the time."""
     is_collecting = gc.isenabled()
     gc.disable()

@@ -64,7 +64,7 @@ class PollSummary(Struct, kw_only=True):
 
 def poll_once(context: Context) -> PollSummary:
     """Do whatever is due; return at once when another poll is at it."""
-    with poll_lock.tried(context.folder.poll_lock) as is_free:
+    with poll_lock.try_lock(context.folder.poll_lock) as is_free:
         until = context.clock.now() + _LEASE
         if not leases.acquire(
             context.ledger, POLL_LEASE, context.holder, until=until, is_left=is_free

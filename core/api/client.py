@@ -23,7 +23,7 @@ from core.api.gzip_stream import ACCEPTED, unpacked
 from core.api.http_clients import TIMEOUT, Clients
 from core.api.protocol import Body, Created, Page
 from core.errors import ApiError, Unanswered, Unreachable
-from core.gc_pause import undisturbed
+from core.gc_pause import gc_paused
 from core.text import counted, storable
 from state.batches.sending import RemoteState
 from state.model.errors import TitanError
@@ -121,7 +121,7 @@ class AnthropicApi:
         """A long answer comes in pieces: no line stays silent for as long as it takes."""
         asked: dict[str, Any] = dict(params)
         required = {name: asked.pop(name) for name in ("model", "messages", "max_tokens")}
-        with self._loading, undisturbed():
+        with self._loading, gc_paused():
             sdk = self._sdk
         with (
             self._errors_of_the_sdk(),

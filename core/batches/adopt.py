@@ -80,7 +80,7 @@ class _Found:
         self._tag = tag
         self._key = f"tb_{context.ledger.word(_KEY_LENGTH)}"
         self._spool = SpoolWriter(
-            context.folder.spool, f"{self._key}.jsonl", step=context.ledger.step
+            context.folder.spool, f"{self._key}.jsonl", crash_point=context.ledger.crash_point
         )
         self._ours: Batch | None = None
         self._first = ""

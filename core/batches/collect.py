@@ -66,7 +66,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
         batch.key,
         committed_bytes=batch.results_bytes,
         own=context.ledger.word(_OWN_LENGTH),
-        step=context.ledger.step,
+        crash_point=context.ledger.crash_point,
     )
     tally = Tally(rejected=context.folder.results / f"{batch.key}.rejected")
     try:

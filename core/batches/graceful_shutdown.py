@@ -12,7 +12,7 @@ _USUAL = (signal.default_int_handler, signal.SIG_DFL)
 
 
 @contextmanager
-def in_order(stop: Callable[[], None]) -> Generator[None, None, None]:
+def stop_on_signal(stop: Callable[[], None]) -> Generator[None, None, None]:
     """While inside, the first Ctrl-C or SIGTERM calls `stop`; it takes effect at the end.
 
     A second one takes effect at once. Signals come to the main thread only.

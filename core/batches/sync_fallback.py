@@ -8,7 +8,7 @@ from core.api.result_schema import BadLineError, decode
 from core.batches import price_list
 from core.batches.collect import collect
 from core.batches.context import Context
-from core.batches.graceful_shutdown import in_order
+from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.sync_runner import MOST_UNWRITTEN, Run
 from core.requests.models import needs_batch
 from core.text import counted
@@ -73,7 +73,7 @@ def _run(context: Context, api: BatchApi, batch: Batch) -> Run:
         betas=batch.betas,
         progress=lambda answered: context.progress("answering", answered, batch.request_count),
     )
-    with in_order(run.stop):
+    with stop_on_signal(run.stop):
         _write(context, batch, run.answers(_requests(context, batch)))
         finish(context, batch, str(run.trouble or "Nothing was asked."))
     return run

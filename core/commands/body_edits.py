@@ -38,7 +38,7 @@ def build_edits(
     body stays on disk.
     """
     name = f"edit_{context.ledger.word(_NAME_LENGTH)}.jsonl"
-    spool = SpoolWriter(context.folder.spool, name, step=context.ledger.step)
+    spool = SpoolWriter(context.folder.spool, name, crash_point=context.ledger.crash_point)
     made: list[Edit] = []
     try:
         with LineReader(context.folder.spool) as lines:

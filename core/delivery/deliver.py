@@ -67,6 +67,6 @@ def _deliver(context: Context, workflow: str, date: str) -> str | None:
 
 
 def _place(context: Context, part: Path, target: Path, workflow: str, date: str) -> None:
-    context.ledger.step("staging:rename")
+    context.ledger.crash_point("staging:rename")
     replace(part, target)
     hook_runs.note(context.ledger, workflow, date, target.name)

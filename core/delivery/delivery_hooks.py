@@ -76,7 +76,7 @@ def _run(context: Context, run: SettledRun, job: Job) -> str | None:
         environment=command_environment(context.folder.root),
         timeout_s=job.on_settled_timeout_s,
     )
-    context.ledger.step("settled:ran")
+    context.ledger.crash_point("hook:ran")
     if ended.trouble:
         return _failed(context, begun, ended.exit_code, ended.trouble)
     hook_runs.end(

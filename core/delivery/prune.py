@@ -58,7 +58,7 @@ def _remove(context: Context, before_ts: str, done: Pruned, *, dry_run: bool) ->
     old = retention.over(context.ledger, before_ts=before_ts)
     if not dry_run:
         old = retention.mark(context.ledger, old, before_ts=before_ts)
-        context.ledger.step("prune:marked")
+        context.ledger.crash_point("prune:marked")
     done.submissions = len(old)
     files = [path for one in old for path in _files_of(context, one)]
     if not dry_run:

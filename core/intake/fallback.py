@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
 from core.batches.context import Context
-from core.batches.graceful_shutdown import in_order
+from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.sync_fallback import BATCH_ONLY, may_be_paid
 from core.batches.sync_runner import MOST_UNWRITTEN, Run
 from core.clock import Clock
@@ -109,7 +109,7 @@ def answer(file: RescueFile, api: BatchApi, clock: Clock) -> str | None:
                 elif custom_id not in known:
                     yield custom_id, line
 
-        with in_order(run.stop):
+        with stop_on_signal(run.stop):
             file.add_answers(run.answers(asked()))
     problems = [may_be_paid(unwritten)] if unwritten else []
     problems += [str(run.trouble)] if run.trouble else [f"{BATCH_ONLY}."] if left else []
@@ -161,7 +161,7 @@ def _take_in(context: Context, file: RescueFile, rules: Catalogue) -> int:
             raise
         if submission.key != file.key:
             spool.discard()
-        context.ledger.step("rescue:remove")
+        context.ledger.crash_point("rescue:remove")
     file.path.unlink(missing_ok=True)
     return unwritten
 
@@ -177,7 +177,9 @@ def _check_budgets(
 def _spool(
     context: Context, file: RescueFile, header: Header, estimate: Estimate | None
 ) -> SpoolWriter:
-    spool = SpoolWriter(context.folder.spool, f"{file.key}.jsonl", step=context.ledger.step)
+    spool = SpoolWriter(
+        context.folder.spool, f"{file.key}.jsonl", crash_point=context.ledger.crash_point
+    )
     submissions.stage(context.ledger, _spooled(file, _betas(header), spool, estimate))
     spool.finish()
     return spool

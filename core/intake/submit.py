@@ -94,7 +94,9 @@ def _take_in(
     reading: _Reading,
 ) -> tuple[Submission, bool]:
     key = f"tb_{context.ledger.word(_KEY_LENGTH)}"
-    spool = SpoolWriter(context.folder.spool, f"{key}.jsonl", step=context.ledger.step)
+    spool = SpoolWriter(
+        context.folder.spool, f"{key}.jsonl", crash_point=context.ledger.crash_point
+    )
     try:
         submissions.stage(context.ledger, _spooled(context, requests, resolved, spool, reading))
         spool.finish()

@@ -55,7 +55,7 @@ class Ledger:
         *,
         now: Callable[[], datetime],
         actor: str,
-        step: Callable[[str], None] = no_crash_point,
+        crash_point: Callable[[str], None] = no_crash_point,
         word: Callable[[int], str] = random_word,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -67,7 +67,7 @@ class Ledger:
         """
         self.path = path
         self.actor = actor
-        self.step = step
+        self.crash_point = crash_point
         self.word = word
         self.monotonic = monotonic
         self._now = now
@@ -113,7 +113,7 @@ class Ledger:
                 f"The ledger {self.path} was opened before this process was forked."
                 " Open it anew in each process."
             )
-        self.step(f"{name}:begin")
+        self.crash_point(f"{name}:begin")
         with _errors_for_people(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
@@ -121,13 +121,13 @@ class Ledger:
                     "UPDATE revision SET value = value + 1 RETURNING value"
                 ).fetchone()
                 yield Written(at=self.now_text(), rev=rev)
-                self.step(f"{name}:commit")
+                self.crash_point(f"{name}:commit")
                 self.connection.execute("COMMIT")
             except BaseException:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
-        self.step(f"{name}:done")
+        self.crash_point(f"{name}:done")
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query. A half-read one would pin the WAL."""

@@ -12,7 +12,7 @@ from state.files.folder import make_private_file
 
 
 @contextmanager
-def tried(path: Path) -> Generator[bool, None, None]:
+def try_lock(path: Path) -> Generator[bool, None, None]:
     """Whether no living process has it; inside, this one does.
 
     False also where there can be no such lock: then nothing is known.

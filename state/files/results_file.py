@@ -30,7 +30,7 @@ class ResultsFile:
         *,
         committed_bytes: int,
         own: str,
-        step: Callable[[str], None] = no_crash_point,
+        crash_point: Callable[[str], None] = no_crash_point,
     ) -> None:
         """Begin a file that no other try has, `own` in its name, as the ledger knows the answers.
 
@@ -39,7 +39,7 @@ class ResultsFile:
         self.path = folder / file_name(batch_key)
         self._part = folder / f"{file_name(batch_key)}.part"
         self._own = folder / f"{file_name(batch_key)}.{own}.try"
-        self._step = step
+        self._crash_point = crash_point
         self._is_placed = False
         self.offset = committed_bytes
         try:
@@ -74,7 +74,7 @@ class ResultsFile:
     def sync(self) -> None:
         """Make what was written last."""
         try:
-            self._step("results:fsync")
+            self._crash_point("results:fsync")
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -84,7 +84,7 @@ class ResultsFile:
     def place(self) -> None:
         """Inside the transaction that counts this try: what it brought is what is there."""
         try:
-            self._step("results:place")
+            self._crash_point("results:place")
             replace(self._own, self._part)
             self._is_placed = True
         except OSError as error:
@@ -95,7 +95,7 @@ class ResultsFile:
         if not self._is_placed:
             return
         try:
-            self._step("results:rename")
+            self._crash_point("results:rename")
             replace(self._part, self.path)
         except FileNotFoundError:
             # Another poll has seen the commit, and given the file its name.

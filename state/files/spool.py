@@ -20,12 +20,12 @@ class SpoolWriter:
     """One new spool file; it appears under its name only when it is whole."""
 
     def __init__(
-        self, folder: Path, name: str, *, step: Callable[[str], None] = no_crash_point
+        self, folder: Path, name: str, *, crash_point: Callable[[str], None] = no_crash_point
     ) -> None:
         """Begin `<folder>/<name>`. Raises LedgerUnusable when the folder cannot be written."""
         self.path = folder / name
         self._part = folder / f"{name}.part"
-        self._step = step
+        self._crash_point = crash_point
         self._offset = 0
         try:
             make_private(folder)
@@ -46,11 +46,11 @@ class SpoolWriter:
     def finish(self) -> None:
         """Make the file last, then give it its name."""
         try:
-            self._step("spool:fsync")
+            self._crash_point("spool:fsync")
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            self._step("spool:rename")
+            self._crash_point("spool:rename")
             replace(self._part, self.path)
         except OSError as error:
             raise _unusable(self.path, error) from error

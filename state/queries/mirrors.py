@@ -65,7 +65,7 @@ def _write(
                 mirror.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
             mirror.flush()
             os.fsync(mirror.fileno())
-            ledger.step("mirror:written")
+            ledger.crash_point("mirror:written")
             ledger.execute(
                 "INSERT INTO mirrors (name, position, bytes)"
                 " VALUES (?, (SELECT coalesce(max(id), 0) FROM events), ?)"

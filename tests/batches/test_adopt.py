@@ -130,7 +130,7 @@ def test_an_adoption_that_was_killed_before_its_results_is_finished_by_a_poll(
             raise _KilledError
 
     remote_id = _foreign(bench)
-    bench.engine.context.ledger.step = die
+    bench.engine.context.ledger.crash_point = die
     with pytest.raises(_KilledError):
         bench.engine.adopt(remote_id)
     bench.engine = bench.new_engine("next")

@@ -19,7 +19,7 @@ MINUTE = 60.0
 def _hung_holder(bench: Bench) -> Generator[None, None, None]:
     hung = bench.new_engine("hung").context
     until = bench.clock.now().replace(minute=15)
-    with poll_lock.tried(bench.folder.poll_lock):
+    with poll_lock.try_lock(bench.folder.poll_lock):
         assert leases.acquire(hung.ledger, POLL_LEASE, hung.holder, until=until)
         yield
 

@@ -1,4 +1,4 @@
-"""A process may die at any step: the next polls bring everything to its end, once."""
+"""A process may die at any point: the next polls bring everything to its end, once."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,19 +21,19 @@ class KilledError(BaseException):
 
 
 class Killer:
-    """Ends a process at one step, and lets it do nothing afterwards."""
+    """Ends a process at one point, and lets it do nothing afterwards."""
 
-    def __init__(self, step: str = "", number: int = 1) -> None:
+    def __init__(self, point: str = "", number: int = 1) -> None:
         self.seen: Counter[str] = Counter()
-        self._step = step
+        self._point = point
         self._number = number
         self.dead = False
 
-    def __call__(self, step: str) -> None:
-        self.seen[step] += 1
-        if self.dead or (step == self._step and self.seen[step] == self._number):
+    def __call__(self, point: str) -> None:
+        self.seen[point] += 1
+        if self.dead or (point == self._point and self.seen[point] == self._number):
             self.dead = True
-            raise KilledError(step)
+            raise KilledError(point)
 
 
 def smooth(bench: Bench) -> None:
@@ -68,16 +68,16 @@ def with_a_full_queue(bench: Bench) -> None:
 LIVES: tuple[Life, ...] = (smooth, with_a_lost_answer, with_a_second_try, with_a_full_queue)
 
 
-def steps_of(life: Life, home: Path) -> Counter[str]:
+def crash_points_of(life: Life, home: Path) -> Counter[str]:
     with a_bench(home) as bench:
         killer = Killer()
-        bench.engine.context.ledger.step = killer
+        bench.engine.context.ledger.crash_point = killer
         life(bench)
         return killer.seen
 
 
 def live_and_die(bench: Bench, life: Life, killer: Killer) -> None:
-    bench.engine.context.ledger.step = killer
+    bench.engine.context.ledger.crash_point = killer
     try:
         life(bench)
     except KilledError:
@@ -85,46 +85,46 @@ def live_and_die(bench: Bench, life: Life, killer: Killer) -> None:
 
 
 @pytest.mark.parametrize("life", LIVES)
-def test_a_death_at_any_step_loses_nothing_and_pays_for_nothing_twice(
+def test_a_death_at_any_point_loses_nothing_and_pays_for_nothing_twice(
     tmp_path: Path, life: Life
 ) -> None:
-    steps = steps_of(life, tmp_path / "whole")
-    assert {"submit:commit", "sending:done", "spool:rename"} <= set(steps)
-    for number, (step, times) in enumerate(sorted(steps.items())):
+    points = crash_points_of(life, tmp_path / "whole")
+    assert {"submit:commit", "sending:done", "spool:rename"} <= set(points)
+    for number, (point, times) in enumerate(sorted(points.items())):
         for which in {1, times} if life is with_a_lost_answer else {1}:
             with a_bench(tmp_path / f"{number}-{which}") as bench:
-                live_and_die(bench, life, Killer(step, which))
+                live_and_die(bench, life, Killer(point, which))
                 healer = bench.new_engine("healer")
                 repeated = healer.context.ledger.row("SELECT 1 FROM submissions") is not None
                 bench.engine = healer
-                assert bench.submit(4).repeated == repeated, step
+                assert bench.submit(4).repeated == repeated, point
                 rest(bench, healer)
-                assert requests(bench) == {RequestStatus.SUCCEEDED: 4}, step
-                assert len(our_bill(bench)) == 4, step
+                assert requests(bench) == {RequestStatus.SUCCEEDED: 4}, point
+                assert len(our_bill(bench)) == 4, point
                 check_once(bench, 4)
 
 
 def test_two_deaths_in_a_row_are_no_worse_than_one(tmp_path: Path) -> None:
-    steps = steps_of(smooth, tmp_path / "whole")
-    for number, step in enumerate(sorted(steps)):
+    points = crash_points_of(smooth, tmp_path / "whole")
+    for number, point in enumerate(sorted(points)):
         with a_bench(tmp_path / str(number)) as bench:
             live_and_die(bench, smooth, Killer("accepted:begin"))
             bench.engine = bench.new_engine("second")
-            live_and_die(bench, rest, Killer(step))
+            live_and_die(bench, rest, Killer(point))
             healer = bench.engine = bench.new_engine("healer")
             rest(bench, healer)
             check_once(bench, 4)
 
 
-def test_the_mirrors_hold_each_line_once_after_a_death_at_any_step(tmp_path: Path) -> None:
+def test_the_mirrors_hold_each_line_once_after_a_death_at_any_point(tmp_path: Path) -> None:
     def life(bench: Bench) -> None:
         bench.faults.add("row:overloaded:id=*-00002-*")
         smooth(bench)
 
-    for number, step in enumerate(("mirror:written", "mirror:commit", "mirror:begin")):
+    for number, point in enumerate(("mirror:written", "mirror:commit", "mirror:begin")):
         for which in range(1, 8):
             with a_bench(tmp_path / f"{number}-{which}") as bench:
-                live_and_die(bench, life, Killer(step, which))
+                live_and_die(bench, life, Killer(point, which))
                 bench.engine = bench.new_engine("healer")
                 bench.submit(4)
                 rest(bench)

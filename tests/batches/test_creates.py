@@ -313,11 +313,11 @@ def test_a_batch_sent_while_another_process_reads_the_list_is_not_taken_for_fore
 def test_a_process_frozen_before_its_post_does_not_post(bench: Bench) -> None:
     frozen: list[float] = [300.0]
 
-    def freeze(step: str) -> None:
-        if step == "sending:done" and frozen:
+    def freeze(point: str) -> None:
+        if point == "sending:done" and frozen:
             bench.clock.advance(frozen.pop())
 
-    bench.engine.context.ledger.step = freeze
+    bench.engine.context.ledger.crash_point = freeze
     bench.submit(3)
     assert statuses(bench) == ["released"]
     assert bench.sandbox.billing_log().creates == 0

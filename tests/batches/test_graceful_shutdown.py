@@ -15,7 +15,7 @@ from support.life import requests, rest
 
 import titan_batch
 from core.api.client import AnthropicApi
-from core.batches.graceful_shutdown import in_order
+from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.sync_fallback import run_waiting
 from core.batches.sync_runner import MOST_UNWRITTEN, Run
 from core.clock import ManualClock, SystemClock
@@ -107,7 +107,7 @@ def usual_signals() -> Generator[None, None, None]:
 
 
 def _told_to_stop(said: list[str], times: int) -> None:
-    with in_order(lambda: said.append("stop")):
+    with stop_on_signal(lambda: said.append("stop")):
         for _ in range(times):
             signal.raise_signal(signal.SIGINT)
         said.append("brought to its end")
@@ -132,7 +132,7 @@ def test_whoever_has_a_handler_of_their_own_keeps_it() -> None:
     came: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
     try:
-        with in_order(lambda: came.append(0)):
+        with stop_on_signal(lambda: came.append(0)):
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)

@@ -33,11 +33,11 @@ def test_bodies_that_are_gone_are_errors_and_the_rest_is_sent(tmp_path: Path) ->
 def test_answers_that_are_gone_do_not_keep_others_from_being_delivered(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.instant()) as bench:
         lost = bench.submit(2, tag="lost", workflow="lost").submission
-        bench.engine.context.ledger.step = _die_at("staging:rename")
+        bench.engine.context.ledger.crash_point = _die_at("staging:rename")
         try:
             bench.poll_after(60)
         except _DiedError:
-            bench.engine.context.ledger.step = no_crash_point
+            bench.engine.context.ledger.crash_point = no_crash_point
         (bench.folder.results / f"{lost.key}.jsonl").unlink()
         bench.submit(3, tag="kept", workflow="kept")
         bench.clock.advance(900)
@@ -50,9 +50,9 @@ class _DiedError(Exception):
     """The process ended here."""
 
 
-def _die_at(step: str) -> Callable[[str], None]:
+def _die_at(point: str) -> Callable[[str], None]:
     def hook(name: str) -> None:
-        if name == step:
+        if name == point:
             raise _DiedError
 
     return hook

@@ -112,7 +112,7 @@ def test_a_kill_after_the_halving_sends_the_halves_later(bench: Bench) -> None:
             raise _KilledError
 
     bench.faults.add("create:html-413:times=1")
-    bench.engine.context.ledger.step = die
+    bench.engine.context.ledger.crash_point = die
     with pytest.raises(_KilledError):
         bench.submit(4)
     bench.engine = bench.new_engine("next")

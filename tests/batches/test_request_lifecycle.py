@@ -206,7 +206,7 @@ def test_a_second_poll_at_the_same_time_does_not_run(bench: Bench) -> None:
     bench.submit(1)
     other = bench.new_engine("other")
     until = bench.clock.now().replace(hour=7)
-    with poll_lock.tried(bench.folder.poll_lock) as is_free:
+    with poll_lock.try_lock(bench.folder.poll_lock) as is_free:
         assert is_free
         assert leases.acquire(other.context.ledger, POLL_LEASE, other.context.holder, until=until)
         assert bench.poll_after(120).ran is False
@@ -217,7 +217,7 @@ def test_a_second_poll_at_the_same_time_does_not_run(bench: Bench) -> None:
 def test_the_lease_of_one_that_hangs_runs_out(bench: Bench) -> None:
     bench.submit(1)
     hung = bench.new_engine("hung").context
-    with poll_lock.tried(bench.folder.poll_lock):
+    with poll_lock.try_lock(bench.folder.poll_lock):
         until = bench.clock.now().replace(minute=15)
         leases.acquire(hung.ledger, POLL_LEASE, hung.holder, until=until)
         told = bench.poll_after(14 * 60)

@@ -168,12 +168,12 @@ def test_a_poll_that_died_in_the_middle_is_made_good_and_on_record(desk: Desk) -
     class Killed(BaseException):
         pass
 
-    def die(step: str) -> None:
-        if step == "settled:ran":
+    def die(point: str) -> None:
+        if point == "hook:ran":
             raise Killed
 
     desk.bench.submit(1)
-    desk.bench.engine.context.ledger.step = die
+    desk.bench.engine.context.ledger.crash_point = die
     with pytest.raises(Killed):
         desk.bench.poll_after(900)
     assert desk.state() == ("running", 1)
@@ -260,12 +260,12 @@ def test_the_poll_keeps_its_lease_through_slow_commands(desk: Desk) -> None:
     rival = desk.bench.new_engine("rival")
     rivals: list[bool] = []
 
-    def ten_minutes(step: str) -> None:
-        if step == "settled:ran":
+    def ten_minutes(point: str) -> None:
+        if point == "hook:ran":
             desk.bench.clock.advance(600)
             rivals.append(rival.poll().ran)
 
-    desk.bench.engine.context.ledger.step = ten_minutes
+    desk.bench.engine.context.ledger.crash_point = ten_minutes
     desk.bench.poll_after(900)
     assert rivals == [False, False]
     assert len(desk.runs()) == 2

@@ -138,10 +138,10 @@ def test_a_kill_before_the_files_go_is_made_good_by_the_next_call(tmp_path: Path
             if name == "prune:marked":
                 raise KilledError
 
-        ledger.step = kill
+        ledger.crash_point = kill
         with pytest.raises(KilledError):
             pruned(bench)
-        ledger.step = no_crash_point
+        ledger.crash_point = no_crash_point
         assert len(files(bench)) == 3
         pruned(bench)
         assert files(bench) == []

@@ -49,7 +49,7 @@ def test_a_spool_file_is_synced_then_named_and_private(tmp_path: Path) -> None:
     def note(step: str) -> None:
         steps.append((step, sorted(path.name for path in (tmp_path / "spool").iterdir())))
 
-    spool = SpoolWriter(tmp_path / "spool", "tb_1.jsonl", step=note)
+    spool = SpoolWriter(tmp_path / "spool", "tb_1.jsonl", crash_point=note)
     assert (spool.write(b"one"), spool.write(b"two!")) == (0, 4)
     spool.finish()
     assert steps == [("spool:fsync", ["tb_1.jsonl.part"]), ("spool:rename", ["tb_1.jsonl.part"])]

@@ -20,7 +20,7 @@ from core.clock import SystemClock
 from state.model.crash_points import no_crash_point
 
 _AT_ONCE = 6
-_STEPS = {"submit": 24, "poll": 60}
+_CRASH_POINTS = {"submit": 24, "poll": 60}
 _LONGEST_LIFE_S = 0.6
 _TICK_S = 0.004
 
@@ -84,9 +84,9 @@ class Storm:
 
     def _live(self, what: str, job: int, rng: random.Random, *, by_own_hand: bool) -> None:
         """The child: never returns."""
-        step = DieAt(rng, _STEPS[what]) if by_own_hand else no_crash_point
+        crash_point = DieAt(rng, _CRASH_POINTS[what]) if by_own_hand else no_crash_point
         try:
-            with self.place.engine(what, step) as engine:
+            with self.place.engine(what, crash_point) as engine:
                 if what == "submit":
                     submit(engine, job)
                 else:

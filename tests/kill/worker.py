@@ -51,7 +51,7 @@ class Place:
     origin: float
     speed: float
 
-    def engine(self, actor: str, step: Callable[[str], None] = lambda _name: None) -> Engine:
+    def engine(self, actor: str, crash_point: Callable[[str], None] = lambda _name: None) -> Engine:
         """A new process's engine on the ledger and the API of the storm."""
         clock = StormClock(self.origin, self.speed)
         api = AnthropicApi(api_key=KEY, base_url=self.address)
@@ -62,7 +62,7 @@ class Place:
                     self.home / "titan.db",
                     now=clock.now,
                     actor=who,
-                    step=step,
+                    crash_point=crash_point,
                     monotonic=clock.monotonic,
                 ),
                 folder=Folder(self.home),
@@ -97,10 +97,10 @@ def make_poll(engine: Engine, *, with_lease: bool) -> None:
 
 
 class DieAt:
-    """kill -9 by one's own hand at one of the durable steps."""
+    """kill -9 by one's own hand at one of the crash points."""
 
-    def __init__(self, rng: random.Random, steps: int) -> None:
-        self._left = rng.randint(1, steps)
+    def __init__(self, rng: random.Random, points: int) -> None:
+        self._left = rng.randint(1, points)
 
     def __call__(self, _name: str) -> None:
         self._left -= 1

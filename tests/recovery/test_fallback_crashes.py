@@ -50,7 +50,7 @@ def _rescued(bench: Bench, *, answered: bool) -> str:
 
 def _dies_in_a_poll(bench: Bench, number: int) -> bool:
     dying = bench.new_engine("dying")
-    dying.context.ledger.step = _DieAt(number)
+    dying.context.ledger.crash_point = _DieAt(number)
     try:
         dying.poll()
     except _KilledError:
@@ -91,7 +91,7 @@ def _inline_check(home: Path, number: int) -> bool:
         bench.faults.add("create:429:times=1")
         died = False
         dying = bench.new_engine("dying")
-        dying.context.ledger.step = _DieAt(number)
+        dying.context.ledger.crash_point = _DieAt(number)
         try:
             dying.submit(some_requests(3), SubmitOptions(tag="t", on_failure=OnFailure.SYNC))
         except _KilledError:

@@ -76,7 +76,7 @@ def unsynced_spool() -> Generator[None, None, None]:
 
     def finish(self: Any) -> None:
         self._file.close()
-        self._step("spool:rename")
+        self._crash_point("spool:rename")
         replace(self._part, self.path)
 
     with patched(state.files.spool.SpoolWriter, "finish", finish):

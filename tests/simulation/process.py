@@ -60,7 +60,7 @@ class Process:
         if self._greenlet is not None:
             self._greenlet.switch()
 
-    def step(self, name: str) -> None:
+    def crash_point(self, name: str) -> None:
         """The hook of the ledger and of the files: a place to be killed at."""
         if self.killed:
             # What `finally` does after a kill is no part of the kill.

@@ -113,7 +113,7 @@ class World:
             self.folder.ledger,
             now=process.clock.now,
             actor=process.name,
-            step=process.step,
+            crash_point=process.crash_point,
             word=self._word,
             monotonic=process.clock.monotonic,
         )

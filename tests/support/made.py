@@ -29,7 +29,10 @@ OVERHEAD = 65
 
 
 def a_ledger(
-    home: Path, *, clock: ManualClock | None = None, step: Callable[[str], None] = no_crash_point
+    home: Path,
+    *,
+    clock: ManualClock | None = None,
+    crash_point: Callable[[str], None] = no_crash_point,
 ) -> Ledger:
     """A new or existing ledger in that folder."""
     clock = clock or ManualClock(START)
@@ -38,7 +41,7 @@ def a_ledger(
         now=clock.now,
         monotonic=clock.monotonic,
         actor="test",
-        step=step,
+        crash_point=crash_point,
     )
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import click
 
-from core.gc_pause import undisturbed
+from core.gc_pause import gc_paused
 from state.model.errors import TitanError
 from titan_console.cli.diagnostics import Exit, exit_code_of, report, say
 
@@ -50,7 +50,7 @@ COMMANDS = {
 
 
 def _load(name: str) -> ModuleType:
-    with undisturbed():
+    with gc_paused():
         return import_module(f"titan_console.cli.commands.{name}")
 
 
