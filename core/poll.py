@@ -181,12 +181,12 @@ def _look_failed(context: Context, batch: Batch, error: ApiError) -> None:
     remote_status.look_failed(context.ledger, batch, str(error), next_look=again)
 
 
-def _take_in_rescued(context: Context, summary: PollSummary) -> None:
-    """What was kept while the ledger could not be used, and runs whose process is dead."""
-    if fallback_file.waiting(context.folder):
+def _import_fallback_files(context: Context, summary: PollSummary) -> None:
+    """Import fallback files, and finish synchronous runs whose process died."""
+    if fallback_file.pending(context.folder):
         from core.intake import fallback
 
-        summary.problems += fallback.take_in_all(context)
+        summary.problems += fallback.import_all(context)
     if sync_runs.unfinished(context.ledger):
         from core.batches.sync_fallback import finish_abandoned
 
@@ -265,7 +265,7 @@ def _carry_out(context: Context, summary: PollSummary) -> None:
 # Orders come before what waits is sent, and again when what they waited for has been collected.
 _STEPS = (
     _recover_and_look,
-    _take_in_rescued,
+    _import_fallback_files,
     _carry_out,
     _send_waiting,
     _collect,

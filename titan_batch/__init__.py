@@ -29,7 +29,7 @@ from core.reporting import json_reports
 from core.requests.cache_control import CachePolicy
 from core.requests.payload import check_name
 from state.files import fallback_file
-from state.files.fallback_file import RescueFile
+from state.files.fallback_file import FallbackFile
 from state.files.folder import Folder
 from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable, UnknownId
 from state.model.records import OnFailure
@@ -81,8 +81,8 @@ def submit(
     Where the workflow, by its name or by that of the custom_ids, is a job of titan.toml, what that
     says holds for whatever is not given here.
 
-    A ledger that cannot be used does not stop the job: the requests are kept in a rescue file,
-    with `on_failure="sync"` together with their answers, and the next poll takes it in.
+    A ledger that cannot be used does not stop the job: the requests are kept in a fallback file,
+    with `on_failure="sync"` together with their answers, and the next poll imports it.
 
     Raises PayloadError or AlreadySubmitted, which name the request, and then nothing was taken
     in; LedgerError when there is no place at all to write them down.
@@ -104,12 +104,12 @@ def submit(
     except AlreadySubmitted:
         raise
     except LedgerError as error:
-        return _rescue(listed, options, error)
+        return _fall_back(listed, options, error)
     except TitanError:
         raise
     except Exception as error:  # noqa: BLE001 - a defect of ours must not take the job down
         _log.exception("A defect of titan_batch; the requests are kept all the same.")
-        return _rescue(listed, options, LedgerUnusable(f"A defect of titan_batch: {error!r}."))
+        return _fall_back(listed, options, LedgerUnusable(f"A defect of titan_batch: {error!r}."))
     for line in (*submitted.warnings, *filter(None, [submitted.problem])):
         _log.warning("%s: %s", submitted.submission.key, line)
     return submitted.submission.key
@@ -128,9 +128,9 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
     `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd", "batch_id"}` with
     absent parts None. Asks the API only while something is open. Raises UnknownId.
 
-    What lies in a rescue file is answered from there until a poll has taken it in.
+    Results of a submission in a fallback file come from that file until a poll has imported it.
     """
-    kept = _rescued(batch_id)
+    kept = _fallback_file(batch_id)
     try:
         with _engine() as engine:
             if kept is not None:
@@ -141,7 +141,7 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
                     return None
             return list(engine.results(batch_id))
     except LedgerError:
-        kept = _rescued(batch_id)
+        kept = _fallback_file(batch_id)
         if kept is None:
             raise
         return fallback_contents.results(kept)
@@ -151,8 +151,8 @@ def reconcile(tag: str) -> dict[str, Any]:
     """Where everything under the tag stands, after a look at the API if something is open.
 
     Returns `{"tag", "submissions", "requests", "by_status", "finished", "settled", "batches",
-    "cost_usd", "savings_usd", "trouble"}`. A ledger that cannot be read takes no job down:
-    `trouble` says so, what lies in rescue files is counted, and nothing is called finished.
+    "cost_usd", "savings_usd", "problem"}`. A ledger that cannot be read takes no job down:
+    `problem` says so, what is in fallback files is counted, and nothing is called finished.
     """
     try:
         with _engine() as engine:
@@ -163,7 +163,8 @@ def reconcile(tag: str) -> dict[str, Any]:
     except LedgerError as error:
         _log.warning("%s cannot be reconciled: %s", tag, error)
         return fallback_contents.tag_summary(Folder(from_environment().home), tag, str(error))
-    return summary | {"trouble": None}
+    # `trouble` is the old name, kept for one release.
+    return summary | {"problem": None, "trouble": None}
 
 
 def record_sync(
@@ -209,26 +210,25 @@ def _betas(betas: Sequence[str] | None) -> tuple[str, ...] | None:
     return (betas,) if isinstance(betas, str) else None if betas is None else tuple(betas)
 
 
-def _rescue(requests: list[Mapping[str, Any]], options: SubmitOptions, error: LedgerError) -> str:
-    """Keep the requests beside the ledger, answered where the job wants that; the key."""
-    settings = from_environment()
-    clock = SystemClock()
-    kept = fallback.keep(
+def _fall_back(requests: list[Any], options: SubmitOptions, error: LedgerError) -> str:
+    """Keep the requests in a fallback file, answered where the job asks for that; its key."""
+    settings, clock = from_environment(), SystemClock()
+    file = fallback.save(
         Folder(settings.home), requests, options, clock=clock, actor=_ACTOR, error=error
     )
-    _log.warning("%s is kept in %s: %s", kept.key, kept.file.path, error)
-    if kept.file.header().on_failure == OnFailure.SYNC:
+    _log.warning("%s is kept in %s: %s", file.key, file.path, error)
+    if file.header().on_failure == OnFailure.SYNC:
         try:
             with closing(open_api(settings)) as api:
-                trouble = fallback.answer(kept.file, api, clock)
+                problem = fallback.run_sync(file, api, clock)
         except (TitanError, OSError) as failure:
-            trouble = str(failure)
-        if trouble:
-            _log.warning("%s: %s", kept.key, trouble)
-    return kept.key
+            problem = str(failure)
+        if problem:
+            _log.warning("%s: %s", file.key, problem)
+    return file.key
 
 
-def _rescued(key: str) -> RescueFile | None:
+def _fallback_file(key: str) -> FallbackFile | None:
     return fallback_file.find(Folder(from_environment().home), key)
 
 

@@ -8,13 +8,13 @@ import msgspec
 from msgspec import Struct
 
 from core.config.catalogue import Catalogue
-from core.errors import PayloadError
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
+from core.intake.submit import checked_lines
 from core.intake.warnings import RequestStats, warnings_for
 from core.money.estimate import Estimate
 from core.money.pricing import dollars
 from core.requests.batch_splitter import BatchSplitter
-from core.requests.payload import Limits, to_line
+from core.requests.payload import Limits
 
 # Thinking counts against max_tokens; with less than this little is left for the answer.
 _SMALL_WITH_THINKING = 4096
@@ -56,27 +56,13 @@ def plan(
     now = estimate.at
     resolved, requests = resolve_options(options, requests, rules, now=now)
     splitter, stats = BatchSplitter(limits), RequestStats()
-    seen = set[str]()
     has_cache, squeezed = False, 0
-    for position, request in enumerate(requests, 1):
-        line = to_line(
-            request,
-            position=position,
-            model=resolved.model,
-            betas=resolved.betas,
-            limits=limits,
-            cache=resolved.cache,
-        )
-        if line.custom_id in seen:
-            raise PayloadError(f"custom_id {line.custom_id!r} comes twice, again as {position}.")
-        seen.add(line.custom_id)
+    for line in checked_lines(requests, resolved, limits):
         stats.add(line)
         splitter.place(line)
         estimate.add(line)
         has_cache = has_cache or b'"cache_control"' in line.body
         squeezed += _is_squeezed(line.body)
-    if not seen:
-        raise PayloadError("There is nothing to submit: the list of requests is empty.")
     return Plan(
         options=resolved,
         batches=splitter.batches,

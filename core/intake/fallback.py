@@ -1,12 +1,10 @@
-"""What becomes of a submission while the ledger cannot be used, and how it comes in later."""
+"""Keeps submissions in fallback files while the ledger cannot be used, and imports them later."""
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from core.api.protocol import BatchApi
-from core.api.result_schema import BadLineError, decode
 from core.batches.context import Context
 from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.sync_fallback import BATCH_ONLY, may_be_paid
@@ -15,46 +13,27 @@ from core.clock import Clock
 from core.config import titan_file
 from core.config.catalogue import Catalogue
 from core.errors import OverBudget, PayloadError, SettingsError
-from core.intake.options import ResolvedOptions, SubmitOptions, check_configuration, resolve_options
-from core.intake.submit import begin_estimate, check_budgets, reserve
+from core.intake.fallback_contents import decoded_answers
+from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
+from core.intake.submit import checked_lines, store
 from core.money.budgets import check
 from core.money.estimate import Estimate
 from core.money.pricing import PriceBook
 from core.requests.models import EXTENDED_OUTPUT_BETA, needs_batch
-from core.requests.payload import Limits, Line, parse_line, to_line
-from state.batches import submissions, sync_runs
+from core.requests.payload import Limits, Line, parse_line
+from state.batches import sync_runs
+from state.db.ledger import Written
 from state.files import fallback_file
-from state.files.fallback_file import Header, RescueFile
+from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder, make_private, open_private
 from state.files.folder import replace as put_in_place
-from state.files.spool import SpoolWriter
 from state.model.errors import LedgerError, LedgerUnusable
-from state.model.records import (
-    CollectedResult,
-    Counts,
-    NewSubmission,
-    OnFailure,
-    Outcome,
-    SpooledRequest,
-)
+from state.model.records import Counts, NewSubmission, OnFailure, Outcome, Submission
 from state.model.timestamps import to_text
 from state.recovery import fallback_import
 
 
-class Rescued(Struct, frozen=True, kw_only=True):
-    """Where a submission lies that the ledger could not take in, and what it still lacks."""
-
-    file: RescueFile
-    is_new: bool
-    trouble: str | None = None
-
-    @property
-    def key(self) -> str:
-        """The key of the submission, in the ledger too once it is in."""
-        return self.file.key
-
-
-def keep(
+def save(
     folder: Folder,
     requests: Iterable[object],
     options: SubmitOptions,
@@ -62,38 +41,37 @@ def keep(
     clock: Clock,
     actor: str,
     error: LedgerError,
-) -> Rescued:
-    """Write the requests into a rescue file, in the first place that takes one.
+) -> FallbackFile:
+    """Write the requests to a fallback file, in the first place that can be written.
 
-    Raises PayloadError as `submit` does, and the ledger's own error where no place takes it.
+    The same call made again returns the same file. Raises PayloadError as `submit` does, and
+    `error` itself where no place can be written.
     """
-    # Where the folder is broken no file in it can be read; the poll that takes this in can.
+    # Fallback files may be all that works here: mistakes in titan.toml are checked on import.
     rules, now = replace(titan_file.read(folder), mistakes=()), clock.now()
     resolved, requests = resolve_options(options, requests, rules, now=now)
-    lines = list(_checked(requests, resolved))
-    if not lines:
-        raise PayloadError("There is nothing to submit: the list of requests is empty.") from error
-    _refuse_what_never_fits(rules, resolved, lines, Estimate.begin(PriceBook(rules.prices), now))
-    header = _header(lines, resolved, to_text(now), actor, str(error))
+    lines = list(checked_lines(requests, resolved, Limits()))
+    _check_limits(rules, resolved, lines, Estimate.begin(PriceBook(rules.prices), now))
+    header = _header(resolved, to_text(now), actor, str(error), len(lines))
     for place in fallback_file.places(folder):
         try:
             file, is_new = fallback_file.write(place, header, (line.body for line in lines))
         except OSError:
             continue
-        twins = [twin for twin in fallback_file.waiting(folder) if twin.key == file.key]
-        if is_new and (not fallback_file.is_ours(place) or len(twins) > 1):
-            # A folder that others may write, or a call that lies in another place already.
+        same = [found for found in fallback_file.pending(folder) if found.key == file.key]
+        if is_new and (not fallback_file.is_private(place) or len(same) > 1):
+            # Others may write this folder, or the call is kept in another place already.
             file.path.unlink(missing_ok=True)
-            twins = [twin for twin in twins if twin != file]
-        if twins:
-            return Rescued(file=twins[0], is_new=is_new and twins[0] == file)
+            same = [found for found in same if found != file]
+        if same:
+            return same[0]
     raise error
 
 
-def answer(file: RescueFile, api: BatchApi, clock: Clock) -> str | None:
-    """Answer its requests at once, into the file; in words, why some were not asked."""
-    with file.held() as is_held:
-        if not is_held:
+def run_sync(file: FallbackFile, api: BatchApi, clock: Clock) -> str | None:
+    """Answer its requests now, into the file; returns why some were not asked."""
+    with file.try_lock() as is_locked:
+        if not is_locked:
             return "Another process answers it."
         header = file.header()
         unwritten, betas = _unwritten(file, header), _betas(header)
@@ -101,7 +79,7 @@ def answer(file: RescueFile, api: BatchApi, clock: Clock) -> str | None:
         known = {custom_id for custom_id, _ in file.answers()}
         left = 0
 
-        def asked() -> Iterator[tuple[str, bytes]]:
+        def unanswered() -> Iterator[tuple[str, bytes]]:
             nonlocal left
             for custom_id, line in file.requests():
                 if needs_batch(parse_line(line, betas=betas).betas):
@@ -110,122 +88,68 @@ def answer(file: RescueFile, api: BatchApi, clock: Clock) -> str | None:
                     yield custom_id, line
 
         with stop_on_signal(run.stop):
-            file.add_answers(run.answers(asked()))
+            file.add_answers(run.answers(unanswered()))
     problems = [may_be_paid(unwritten)] if unwritten else []
     problems += [str(run.trouble)] if run.trouble else [f"{BATCH_ONLY}."] if left else []
     return " ".join(problems) or None
 
 
-def take_in_all(context: Context) -> list[str]:
-    """Take in every rescue file that nobody works on; in words, what could not be."""
+def import_all(context: Context) -> list[str]:
+    """Import every fallback file that no other process works on; returns the problems."""
     problems: list[str] = []
-    waiting = fallback_file.waiting(context.folder)
-    rules = titan_file.read(context.folder) if waiting else Catalogue()
-    for file in waiting:
-        with file.held() as is_held:
-            if not is_held:
+    pending = fallback_file.pending(context.folder)
+    rules = titan_file.read(context.folder) if pending else Catalogue()
+    for file in pending:
+        with file.try_lock() as is_locked:
+            if not is_locked:
                 continue
             try:
-                unwritten = _take_in(context, file, rules)
+                unwritten = _import(context, file, rules)
                 if unwritten:
                     problems.append(f"{file.key}: {may_be_paid(unwritten)}")
             except (LedgerUnusable, OSError, OverBudget, SettingsError) as error:
-                problems.append(f"The rescue file {file.path} stays: {error}")
+                problems.append(f"The fallback file {file.path} is kept for the next poll: {error}")
             except (LedgerError, PayloadError) as error:
-                problems.append(f"{file.path} cannot be taken in: {error}")
+                problems.append(f"Cannot import the fallback file {file.path}: {error}")
     return problems
 
 
-def _take_in(context: Context, file: RescueFile, rules: Catalogue) -> int:
-    """How many of its calls at most were paid without an answer."""
+def _import(context: Context, file: FallbackFile, rules: Catalogue) -> int:
+    """Store its requests as `submit` does, and its answers as paid attempts; then remove it.
+
+    Returns how many calls may have been paid for without an answer in the file.
+    """
     unwritten = 0
-    if file.path.exists() and not fallback_import.is_in(context.ledger, file.key):
+    if file.path.exists() and not fallback_import.is_imported(context.ledger, file.key):
         header = file.header()
-        estimate = begin_estimate(context, rules)
-        spool = _spool(context, file, header, estimate)
-        try:
-            counts = _stage_answers(context, file)
-            unwritten = _unwritten(file, header)
-            new = _new_submission(file, header, spool.path.name)
-            submission = fallback_import.take_in(
+        unwritten = _unwritten(file, header)
+        answers = {key: found.outcome for key, (found, _) in decoded_answers(file).items()}
+
+        def record(written: Written, submission: Submission, is_new: bool) -> None:
+            run = fallback_import.record(
                 context.ledger,
-                new,
-                counts,
-                place=lambda batch_key: _place(context, file, batch_key),
-                check_budgets=lambda: _check_budgets(context, rules, new, estimate),
-                reserve=lambda taken: reserve(context, taken, estimate),
+                written,
+                submission,
+                file.key,
+                _counts(answers.values()),
+                is_new=is_new,
                 unwritten=unwritten,
             )
-        except Exception:
-            spool.discard()
-            raise
-        if submission.key != file.key:
-            spool.discard()
-        context.ledger.crash_point("rescue:remove")
+            if run:
+                _place_answers(context, file, run)
+
+        betas = _betas(header)
+        lines = (parse_line(body, betas=betas) for _, body in file.requests())
+        new = _new_submission(file.key, header)
+        store(context, lines, new, rules, answered=answers, after=record)
+        context.ledger.crash_point("fallback:remove")
     file.path.unlink(missing_ok=True)
     return unwritten
 
 
-def _check_budgets(
-    context: Context, rules: Catalogue, new: NewSubmission, estimate: Estimate | None
-) -> None:
-    """Raises where a budget, or a mistake that may hide one, keeps it from being sent."""
-    check_configuration(rules)
-    check_budgets(context, rules, new, estimate)
-
-
-def _spool(
-    context: Context, file: RescueFile, header: Header, estimate: Estimate | None
-) -> SpoolWriter:
-    spool = SpoolWriter(
-        context.folder.spool, f"{file.key}.jsonl", crash_point=context.ledger.crash_point
-    )
-    submissions.stage(context.ledger, _spooled(file, _betas(header), spool, estimate))
-    spool.finish()
-    return spool
-
-
-def _spooled(
-    file: RescueFile, betas: tuple[str, ...], spool: SpoolWriter, estimate: Estimate | None
-) -> Iterator[SpooledRequest]:
-    for custom_id, body in file.requests():
-        line = parse_line(body, betas=betas)
-        if estimate is not None:
-            estimate.add(line)
-        yield SpooledRequest(
-            custom_id=custom_id,
-            offset=spool.write(body),
-            length=len(body),
-            sha256=line.digest,
-            part=0,
-            betas=",".join(line.betas),
-        )
-
-
-def _unwritten(file: RescueFile, header: Header) -> int:
-    """How many calls at most were paid for by processes that died before their answers."""
-    return min(file.deaths() * MOST_UNWRITTEN, header.requests)
-
-
-def _betas(header: Header) -> tuple[str, ...]:
-    """Those of the call; what each request is sent with follows from them."""
-    return tuple(filter(None, header.betas.split(",")))
-
-
-def _stage_answers(context: Context, file: RescueFile) -> Counts:
-    outcomes: dict[str, Outcome] = {}
-    for custom_id, line in file.answers():
-        found = _decoded(line)
-        if found is not None:
-            outcomes[custom_id] = found.outcome
-    sync_runs.stage_answered(context.ledger, outcomes)
-    succeeded = sum(outcome == Outcome.SUCCEEDED for outcome in outcomes.values())
-    return Counts(succeeded=succeeded, errored=len(outcomes) - succeeded)
-
-
-def _place(context: Context, file: RescueFile, batch_key: str) -> None:
-    """The answers lie where the run's answers are looked for, before the ledger says so."""
-    target = sync_runs.answers_file(context.folder, batch_key)
+def _place_answers(context: Context, file: FallbackFile, run: str) -> None:
+    """Copy the answers to where those of the run are collected from, before the commit."""
+    target = sync_runs.answers_file(context.folder, run)
     make_private(target.parent)
     part = target.with_suffix(".answers.part")
     with open_private(part) as copy:
@@ -236,9 +160,25 @@ def _place(context: Context, file: RescueFile, batch_key: str) -> None:
     put_in_place(part, target)
 
 
-def _new_submission(file: RescueFile, header: Header, spool_file: str) -> NewSubmission:
+def _counts(outcomes: Iterable[Outcome]) -> Counts:
+    found = list(outcomes)
+    succeeded = found.count(Outcome.SUCCEEDED)
+    return Counts(succeeded=succeeded, errored=len(found) - succeeded)
+
+
+def _unwritten(file: FallbackFile, header: Header) -> int:
+    """How many calls at most were paid for by processes that died before writing the answers."""
+    return min(file.interrupted_runs() * MOST_UNWRITTEN, header.requests)
+
+
+def _betas(header: Header) -> tuple[str, ...]:
+    """Those of the call; what each request is sent with follows from them."""
+    return tuple(filter(None, header.betas.split(",")))
+
+
+def _new_submission(key: str, header: Header) -> NewSubmission:
     return NewSubmission(
-        key=file.key,
+        key=key,
         tag=header.tag,
         workflow=header.workflow,
         job=header.job,
@@ -248,40 +188,21 @@ def _new_submission(file: RescueFile, header: Header, spool_file: str) -> NewSub
         on_failure=OnFailure(header.on_failure),
         created_by=header.created_by,
         created_ts=header.created_ts,
-        spool_file=spool_file,
+        spool_file=f"{key}.jsonl",
     )
 
 
-def _checked(requests: Iterable[object], resolved: ResolvedOptions) -> Iterator[Line]:
-    seen: set[str] = set()
-    for position, request in enumerate(requests, 1):
-        line = to_line(
-            request,
-            position=position,
-            model=resolved.model,
-            betas=resolved.betas,
-            limits=Limits(),
-            cache=resolved.cache,
-        )
-        if line.custom_id in seen:
-            raise PayloadError(f"custom_id {line.custom_id!r} comes twice.")
-        seen.add(line.custom_id)
-        yield line
-
-
-def _refuse_what_never_fits(
+def _check_limits(
     rules: Catalogue, resolved: ResolvedOptions, lines: Iterable[Line], estimate: Estimate
 ) -> None:
-    """Raises OverBudget for what no budget would take, whatever is spent of it already."""
+    """Raise OverBudget where a budget is too small for the requests alone."""
     for line in lines:
         estimate.add(line)
     limits = rules.budgets.limits_of(day="", workflow=resolved.workflow, tag=resolved.tag)
     check(limits, estimate, lambda _scope: 0)
 
 
-def _header(
-    lines: list[Line], resolved: ResolvedOptions, now: str, actor: str, error: str
-) -> Header:
+def _header(resolved: ResolvedOptions, now: str, actor: str, error: str, count: int) -> Header:
     return Header(
         tag=resolved.tag,
         workflow=resolved.workflow,
@@ -294,12 +215,5 @@ def _header(
         deadline_ts=resolved.deadline_ts,
         betas=",".join(resolved.betas),
         error=error,
-        requests=len(lines),
+        requests=count,
     )
-
-
-def _decoded(line: bytes) -> CollectedResult | None:
-    try:
-        return decode(line)
-    except BadLineError:
-        return None

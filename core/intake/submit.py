@@ -1,6 +1,7 @@
-"""Takes one call of `submit` in: checked, on disk, in the ledger, and only then sent."""
+"""Submits requests: checked, written to the spool and the ledger, and only then sent."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -11,27 +12,33 @@ from core.config.budget_limits import Budgets
 from core.config.catalogue import Catalogue
 from core.config.titan_file import read
 from core.errors import ApiError, PayloadError, SettingsError
-from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
+from core.intake.options import (
+    ResolvedOptions,
+    SubmitOptions,
+    check_configuration,
+    resolve_options,
+)
 from core.intake.warnings import RequestStats, warnings_for
 from core.money.budgets import check
 from core.money.estimate import Estimate
 from core.requests.batch_splitter import BatchSplitter
-from core.requests.payload import Line, to_line, wire_overhead
+from core.requests.payload import Limits, Line, to_line, wire_overhead
 from state.batches import budget_reservations, sending, submissions
+from state.db.ledger import Written
 from state.files.spool import SpoolWriter
 from state.model.errors import LedgerError
 from state.model.records import NewSubmission, OnFailure, SpooledRequest, Submission
 from state.operations import deadlines, pauses
 
-__all__ = ["SubmitOptions", "SubmitResult", "begin_estimate", "check_budgets", "reserve", "submit"]
+__all__ = ["SubmitOptions", "SubmitResult", "checked_lines", "new_submission", "store", "submit"]
 
 _KEY_LENGTH = 10
 
 
 class SubmitResult(Struct, frozen=True, kw_only=True):
-    """What became of a call: `repeated` when it was known already, `problem` when it waits.
+    """The stored submission: `repeated` when it was known already, `problem` when it is queued.
 
-    `warnings` are lines on what was taken in all the same.
+    `warnings` are lines about requests that were accepted all the same.
     """
 
     submission: Submission
@@ -41,133 +48,67 @@ class SubmitResult(Struct, frozen=True, kw_only=True):
 
 
 def submit(context: Context, requests: Iterable[object], options: SubmitOptions) -> SubmitResult:
-    """Take the requests in and send them; what cannot be sent now stays queued.
+    """Store the requests and send them; what cannot be sent now stays queued.
 
     Raises PayloadError (Denylisted and OverBudget among them) or AlreadySubmitted, and then
-    nothing was taken in; LedgerError when it could not be written down.
+    nothing was stored; LedgerError when the ledger could not be written.
     """
     rules = read(context.folder)
     resolved, requests = resolve_options(options, requests, rules, now=context.clock.now())
-    reading = _Reading(
-        stats=RequestStats(),
-        estimate=begin_estimate(context, rules),
-    )
     usual = deadlines.usual_turnaround(context.ledger, resolved.workflow)
-    taken, is_new = _take_in(context, requests, resolved, rules, reading)
+    stats = RequestStats()
+    key = f"tb_{context.ledger.word(_KEY_LENGTH)}"
+    created = (context.ledger.actor, context.ledger.now_text())
+    stored, is_new = store(
+        context,
+        checked_lines(requests, resolved, context.limits),
+        new_submission(resolved, key, *created),
+        rules,
+        stats=stats,
+    )
     if not is_new:
-        return SubmitResult(submission=taken, repeated=True, problem=None)
+        return SubmitResult(submission=stored, repeated=True, problem=None)
     warnings = warnings_for(
-        reading.stats,
+        stats,
         resolved,
         now=context.clock.now(),
         usual=usual,
         priced=rules.prices,
     )
-    problem = _send(context, taken)
-    return SubmitResult(submission=taken, repeated=False, problem=problem, warnings=warnings)
+    problem = _send(context, stored)
+    return SubmitResult(submission=stored, repeated=False, problem=problem, warnings=warnings)
 
 
-def begin_estimate(context: Context, rules: Catalogue) -> Estimate | None:
-    """An estimate where a budget asks for one."""
-    if rules.budgets == Budgets():
-        return None
-    return Estimate.begin(context.prices, context.clock.now())
-
-
-class _Reading(Struct, frozen=True, kw_only=True):
-    """What is added up while the requests go by; an estimate only where a budget asks for it."""
-
-    stats: RequestStats
-    estimate: Estimate | None
-
-    def add(self, line: Line) -> None:
-        self.stats.add(line)
-        if self.estimate is not None:
-            self.estimate.add(line)
-
-
-def _take_in(
-    context: Context,
-    requests: Iterable[object],
-    resolved: ResolvedOptions,
-    rules: Catalogue,
-    reading: _Reading,
-) -> tuple[Submission, bool]:
-    key = f"tb_{context.ledger.word(_KEY_LENGTH)}"
-    spool = SpoolWriter(
-        context.folder.spool, f"{key}.jsonl", crash_point=context.ledger.crash_point
-    )
-    try:
-        submissions.stage(context.ledger, _spooled(context, requests, resolved, spool, reading))
-        spool.finish()
-        _refuse_nothing(reading.stats)
-        new = _new_submission(context, resolved, key, spool.path.name)
-        taken, is_new = submissions.take_in(
-            context.ledger,
-            new,
-            wire_overhead=wire_overhead(),
-            check_budgets=lambda: check_budgets(context, rules, new, reading.estimate),
-            reserve=lambda taken: reserve(context, taken, reading.estimate),
-        )
-    except (Exception, KeyboardInterrupt):
-        # A Ctrl-C may come after the commit, and then the ledger points at the file.
-        if not submissions.is_taken_in(context.ledger, key):
-            spool.discard()
-        raise
-    if not is_new:
-        spool.discard()
-    return taken, is_new
-
-
-def _refuse_nothing(stats: RequestStats) -> None:
-    if not stats.requests:
-        raise PayloadError("There is nothing to submit: the list of requests is empty.")
-
-
-def _spooled(
-    context: Context,
-    requests: Iterable[object],
-    resolved: ResolvedOptions,
-    spool: SpoolWriter,
-    reading: _Reading,
-) -> Iterator[SpooledRequest]:
-    """Check and write each request; cut them into batches as they come."""
-    seen: dict[str, int] = {}
-    splitter = BatchSplitter(context.limits)
-    for position, line in enumerate(_lines(context, requests, resolved), 1):
-        if line.custom_id in seen:
-            raise PayloadError(
-                f"custom_id {line.custom_id!r} comes twice: it is request {seen[line.custom_id]}"
-                f" and request {position}."
-            )
-        seen[line.custom_id] = position
-        reading.add(line)
-        offset = spool.write(line.body)
-        betas = ",".join(line.betas) if line.betas else ""
-        yield SpooledRequest(
-            line.custom_id, offset, len(line.body), line.digest, splitter.place(line), betas
-        )
-        if position % 1000 == 0:
-            context.progress("checking", position, 0)
-
-
-def _lines(
-    context: Context, requests: Iterable[object], resolved: ResolvedOptions
+def checked_lines(
+    requests: Iterable[object], resolved: ResolvedOptions, limits: Limits
 ) -> Iterator[Line]:
+    """Each request as the line to store. Raises PayloadError, also where there is no request."""
+    seen: dict[str, int] = {}
     for position, request in enumerate(requests, 1):
-        yield to_line(
+        line = to_line(
             request,
             position=position,
             model=resolved.model,
             betas=resolved.betas,
-            limits=context.limits,
+            limits=limits,
             cache=resolved.cache,
         )
+        if line.custom_id in seen:
+            raise PayloadError(
+                f"Duplicate custom_id {line.custom_id!r}: request {seen[line.custom_id]} and"
+                f" request {position} have it.",
+                code="duplicate_custom_id",
+            )
+        seen[line.custom_id] = position
+        yield line
+    if not seen:
+        raise PayloadError("The list of requests is empty.", code="no_requests")
 
 
-def _new_submission(
-    context: Context, resolved: ResolvedOptions, key: str, spool_file: str
+def new_submission(
+    resolved: ResolvedOptions, key: str, created_by: str, created_ts: str
 ) -> NewSubmission:
+    """The submission as `store` takes it; its bodies go into a spool file named after the key."""
     return NewSubmission(
         key=key,
         tag=resolved.tag,
@@ -177,26 +118,105 @@ def _new_submission(
         work_date=resolved.work_date,
         deadline_ts=resolved.deadline_ts,
         on_failure=resolved.on_failure,
-        created_by=context.ledger.actor,
-        created_ts=context.ledger.now_text(),
-        spool_file=spool_file,
+        created_by=created_by,
+        created_ts=created_ts,
+        spool_file=f"{key}.jsonl",
     )
 
 
-def check_budgets(
+def store(
+    context: Context,
+    lines: Iterable[Line],
+    new: NewSubmission,
+    rules: Catalogue,
+    *,
+    stats: RequestStats | None = None,
+    answered: Collection[str] = (),
+    after: Callable[[Written, Submission, bool], None] | None = None,
+) -> tuple[Submission, bool]:
+    """Write the bodies to the spool, then submission and batches in one transaction; no send.
+
+    Returns the submission and whether it is new: the same call made again is the same submission.
+    `answered` requests are in no batch, and `after` runs inside the transaction (import of
+    fallback files). Budgets are checked unless something is already paid.
+    """
+    estimate = _begin_estimate(context, rules)
+    spool = SpoolWriter(
+        context.folder.spool, new.spool_file, crash_point=context.ledger.crash_point
+    )
+    try:
+        spooled = _spooled(context, lines, spool, answered, filter(None, (stats, estimate)))
+        submissions.stage(context.ledger, spooled)
+        spool.finish()
+        stored, is_new = submissions.take_in(
+            context.ledger,
+            new,
+            wire_overhead=wire_overhead(),
+            check_budgets=lambda: None if answered else _check(context, rules, new, estimate),
+            reserve=lambda stored: _reserve(context, stored, estimate),
+            after=after,
+        )
+    except (Exception, KeyboardInterrupt):
+        # A Ctrl-C may come after the commit, and then the ledger points at the file.
+        if not submissions.is_taken_in(context.ledger, new.key):
+            spool.discard()
+        raise
+    if stored.key != new.key:
+        spool.discard()
+    return stored, is_new
+
+
+class _Counter(Protocol):
+    """Adds lines up: RequestStats or Estimate."""
+
+    def add(self, line: Line) -> None: ...
+
+
+def _spooled(
+    context: Context,
+    lines: Iterable[Line],
+    spool: SpoolWriter,
+    answered: Collection[str],
+    counters: Iterable[_Counter],
+) -> Iterator[SpooledRequest]:
+    """Write each line to the spool, count it, and assign it to a batch."""
+    splitter, counters = BatchSplitter(context.limits), tuple(counters)
+    for position, line in enumerate(lines, 1):
+        for counter in counters:
+            counter.add(line)
+        offset = spool.write(line.body)
+        part = submissions.NO_PART if line.custom_id in answered else splitter.place(line)
+        betas = ",".join(line.betas) if line.betas else ""
+        yield SpooledRequest(line.custom_id, offset, len(line.body), line.digest, part, betas)
+        if position % 1000 == 0:
+            context.progress("checking", position, 0)
+
+
+def _begin_estimate(context: Context, rules: Catalogue) -> Estimate | None:
+    """An estimate where a budget asks for one."""
+    if rules.budgets == Budgets():
+        return None
+    return Estimate.begin(context.prices, context.clock.now())
+
+
+def _check(
     context: Context, rules: Catalogue, new: NewSubmission, estimate: Estimate | None
 ) -> None:
-    """Raises OverBudget, inside the transaction, so that two at once cannot both have the rest."""
+    """Raise OverBudget, inside the transaction, so that two at once cannot both have the rest.
+
+    Raises SettingsError while a mistake hides what titan.toml allows.
+    """
+    check_configuration(rules)
     if estimate is not None:
         today = context.ledger.now_text()[:10]
         limits = rules.budgets.limits_of(day=today, workflow=new.workflow, tag=new.tag)
         check(limits, estimate, lambda scope: budget_reservations.reserved(context.ledger, scope))
 
 
-def reserve(context: Context, taken: Submission, estimate: Estimate | None) -> None:
-    """Inside the transaction: what it may cost counts from now on."""
+def _reserve(context: Context, stored: Submission, estimate: Estimate | None) -> None:
+    """Inside the transaction: reserve what it may cost."""
     if estimate is not None:
-        budget_reservations.reserve(context.ledger, taken, estimate.batch_nano)
+        budget_reservations.reserve(context.ledger, stored, estimate.batch_nano)
 
 
 def _send(context: Context, submission: Submission) -> str | None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Row = sqlite3.Row
 
 NONCE_LENGTH = 8
+# The part of staged requests that go into no batch: a fallback file has their answers.
+NO_PART = -1
 # With the words of the partial index, so that SQLite sees that it may use it.
 WAITING = "r.status = 'waiting' AND r.status NOT IN ('live', 'succeeded')"
 
@@ -106,22 +108,26 @@ def take_in(
     wire_overhead: int,
     check_budgets: Callable[[], None] = lambda: None,
     reserve: Callable[[Submission], None] = lambda _submission: None,
+    after: Callable[[Written, Submission, bool], None] | None = None,
 ) -> tuple[Submission, bool]:
     """The staged requests, their batches and attempts, in one transaction.
 
     `wire_overhead` is how many bytes a request grows by on the wire. `check_budgets` raises to
     reject a new submission, and `reserve` records what it may cost. Returns the submission, and
-    whether it is new: the same call made again is the same submission.
+    whether it is new: the same call made again is the same submission. `after` runs last inside
+    the transaction, with both.
     """
     with ledger.transaction("submit") as written:
-        known = earlier(ledger, new.tag)
-        if known is not None:
-            return known, False
-        check_budgets()
-        submission = insert(ledger, written, new, status=RequestStatus.LIVE)
-        reserve(submission)
-        _add_parts(ledger, written, submission, wire_overhead)
-    return submission, True
+        submission = earlier(ledger, new.tag)
+        is_new = submission is None
+        if submission is None:
+            check_budgets()
+            submission = insert(ledger, written, new, status=RequestStatus.LIVE)
+            reserve(submission)
+            _add_parts(ledger, written, submission, wire_overhead)
+        if after is not None:
+            after(written, submission, is_new)
+    return submission, is_new
 
 
 def _add_parts(
@@ -131,9 +137,10 @@ def _add_parts(
     (first,) = ledger.rows("SELECT min(id) FROM requests WHERE submission_id = ?", submission.id)[0]
     for part in ledger.rows(
         "SELECT part, betas, count(*) AS count, sum(body_length) AS size FROM new_requests"
-        " GROUP BY part ORDER BY part"
+        " WHERE part <> ? GROUP BY part ORDER BY part",
+        NO_PART,
     ):
-        batch_id = _insert_batch(
+        batch_id = insert_batch(
             ledger,
             written,
             submission,
@@ -283,7 +290,7 @@ def add_batch(
         f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}) {waiting}",
         *parameters,
     )[0]
-    batch_id = _insert_batch(
+    batch_id = insert_batch(
         ledger, written, submission, betas=betas, count=count, size=size, runner=runner
     )
     ledger.execute(
@@ -302,7 +309,7 @@ def add_batch(
     return batch_id
 
 
-def _insert_batch(
+def insert_batch(
     ledger: Ledger,
     written: Written,
     submission: Submission,
@@ -312,6 +319,7 @@ def _insert_batch(
     size: int,
     runner: str | None = None,
 ) -> int:
+    """Inside a transaction: a queued batch without attempts, or with a `runner` a started run."""
     (number,) = ledger.rows(
         "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
     )[0]

@@ -1,8 +1,8 @@
-"""The file that keeps a submission while the ledger cannot be used.
+"""Fallback files: one submission each, kept while the ledger cannot be used.
 
-Lines of JSON: first what the job ordered, then its requests as the spool holds them, then, where
-the job wanted its answers at once, the answers as the API's results hold them, between a word that
-a process begins to ask and one that it has all.
+JSONL: first the resolved options, then the requests as the spool holds them. For a job with
+`on_failure="sync"` the answers follow in the API's result format, each process's between
+`{"asking":true}` and `{"asking":false}`, so that a process that died between the two is visible.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _PIECE = 1 << 18
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the job ordered."""
+    """The resolved options of the submission, and the error that kept it out of the ledger."""
 
     tag: str
     workflow: str
@@ -51,8 +51,8 @@ _ASKING, _ASKED = b'{"asking":true}', b'{"asking":false}'
 _decoder = msgspec.json.Decoder(_Line)
 
 
-class RescueFile(Struct, frozen=True):
-    """One such file; its name is the key of the submission."""
+class FallbackFile(Struct, frozen=True):
+    """One fallback file; its name is the key of the submission."""
 
     path: Path
 
@@ -62,12 +62,12 @@ class RescueFile(Struct, frozen=True):
         return self.path.stem
 
     def header(self) -> Header:
-        """What was ordered. Raises LedgerUnusable for a file that is none of ours."""
+        """The first line. Raises LedgerUnusable where it is not one of ours."""
         try:
             with self.path.open("rb") as file:
                 return msgspec.json.decode(file.readline(), type=Header)
         except (OSError, msgspec.DecodeError) as error:
-            raise LedgerUnusable(f"The rescue file {self.path} cannot be read: {error}.") from error
+            raise LedgerUnusable(f"Cannot read the fallback file {self.path}: {error}.") from error
 
     def requests(self) -> Iterator[tuple[str, bytes]]:
         """Each request's custom_id and line."""
@@ -76,20 +76,20 @@ class RescueFile(Struct, frozen=True):
                 yield found.custom_id, line
 
     def answers(self) -> Iterator[tuple[str, bytes]]:
-        """Each answer's custom_id and line, once; one that a kill has cut short is none."""
+        """The first answer of each custom_id, and its line; lines cut by a kill are skipped."""
         seen: set[str] = set()
         for found, line in self._lines():
             if found.result is not msgspec.UNSET and found.custom_id not in seen:
                 seen.add(found.custom_id)
                 yield found.custom_id, line
 
-    def deaths(self) -> int:
-        """How many processes died amid its answers: each may have paid for some not here."""
+    def interrupted_runs(self) -> int:
+        """How many processes died while answering: each may have paid for answers not here."""
         marks = [found.asking for found, _ in self._lines() if found.asking is not msgspec.UNSET]
         return sum(begun and ended is not False for begun, ended in zip_longest(marks, marks[1:]))
 
     def _lines(self) -> Iterator[tuple[_Line, bytes]]:
-        """Every line that is whole, also where its end was all that a kill has cut off."""
+        """Every line that parses; a complete last line counts without its newline too."""
         with self.path.open("rb") as file:
             file.readline()
             for line in file:
@@ -99,20 +99,20 @@ class RescueFile(Struct, frozen=True):
                     continue
 
     def add_answers(self, answers: Iterable[list[bytes]]) -> None:
-        """Append answers; some are on disk before the next are waited for."""
+        """Append answers; each list is on disk before the next is awaited."""
         with self.path.open("ab+") as file:
             if not _ends_a_line(file):
-                # A kill has cut the last one short, and this one is not to be lost with it.
+                # A kill has cut the last line short; the next answer must not be joined to it.
                 file.write(b"\n")
-            _write_down(file, [_ASKING])
+            _append(file, [_ASKING])
             for lines in answers:
-                _write_down(file, lines)
-            _write_down(file, [_ASKED])
+                _append(file, lines)
+            _append(file, [_ASKED])
 
     @contextmanager
-    def held(self) -> Generator[bool, None, None]:
-        """Whether nobody else works on this file; while inside, nobody else does."""
-        from filelock import FileLock, Timeout  # noqa: PLC0415 - only where there is a rescue
+    def try_lock(self) -> Generator[bool, None, None]:
+        """Lock the file against other processes; False where one of them has it."""
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - only where there is a file
 
         lock = FileLock(self.path.with_suffix(".lock"))
         try:
@@ -128,10 +128,10 @@ class RescueFile(Struct, frozen=True):
                 self.path.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def write(place: Path, header: Header, lines: Iterable[bytes]) -> tuple[RescueFile, bool]:
-    """Write a file, whole or not at all; false when the same requests lie there already.
+def write(place: Path, header: Header, lines: Iterable[bytes]) -> tuple[FallbackFile, bool]:
+    """Write a file atomically; False where the same requests are there already.
 
-    Its name comes from what is in it, so that a job that is started again finds it. Raises OSError.
+    The name is derived from the content, so that a restarted job finds its file. Raises OSError.
     """
     make_private(place)
     part = place / f"{os.getpid()}-{id(header):x}.part"
@@ -144,7 +144,7 @@ def write(place: Path, header: Header, lines: Iterable[bytes]) -> tuple[RescueFi
                 file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        made = RescueFile(place / f"{_key(digest.digest())}.jsonl")
+        made = FallbackFile(place / f"{_key(digest.digest())}.jsonl")
         if made.path.exists():
             return made, False
         replace(part, made.path)
@@ -154,31 +154,40 @@ def write(place: Path, header: Header, lines: Iterable[bytes]) -> tuple[RescueFi
 
 
 def _key(digest: bytes) -> str:
-    """`tb_` and 50 bits of the digest, as long as any key."""
+    """`tb_` and 50 bits of the digest, as long as every submission key."""
     alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
     number = int.from_bytes(digest[:8], "big")
     return "tb_" + "".join(alphabet[number >> (5 * at) & 31] for at in range(10))
 
 
 def places(folder: Folder) -> list[Path]:
-    """Where such files may lie: beside the ledger, else in this user's cache, else in temp."""
-    from platformdirs import user_cache_path  # noqa: PLC0415 - 30 ms, only for a rescue
+    """Where fallback files are written: beside the ledger, else the user's cache, else temp."""
+    return [folder.fallback, *(place / f"fallback-{_digest(folder)}" for place in _elsewhere())]
 
-    digest = hashlib.sha256(str(folder.root.absolute()).encode()).hexdigest()[:12]
+
+def _old_places(folder: Folder) -> list[Path]:
+    """Where earlier versions wrote them; read for one release."""
+    return [folder.root / "rescue", *(p / f"rescue-{_digest(folder)}" for p in _elsewhere())]
+
+
+def _digest(folder: Folder) -> str:
+    return hashlib.sha256(str(folder.root.absolute()).encode()).hexdigest()[:12]
+
+
+def _elsewhere() -> tuple[Path, Path]:
+    import tempfile  # noqa: PLC0415 - only for a fallback file
+
+    from platformdirs import user_cache_path  # noqa: PLC0415 - 30 ms, only for a fallback file
+
     user = str(os.getuid()) if hasattr(os, "getuid") else "user"
-    temporary = Path(_temporary()) / f"titan-console-{user}"
-    cache = user_cache_path("titan-console", appauthor=False)
-    return [folder.rescue, cache / f"rescue-{digest}", temporary / f"rescue-{digest}"]
+    return (
+        user_cache_path("titan-console", appauthor=False),
+        Path(tempfile.gettempdir()) / f"titan-console-{user}",
+    )
 
 
-def _temporary() -> str:
-    import tempfile  # noqa: PLC0415 - only for a rescue
-
-    return tempfile.gettempdir()
-
-
-def is_ours(place: Path) -> bool:
-    """Whether the folder belongs to this user alone; temp is open to all."""
+def is_private(place: Path) -> bool:
+    """Whether the folder belongs to this user alone; the temp folder is open to all."""
     if os.name == "nt":
         return place.is_dir()
     try:
@@ -188,17 +197,22 @@ def is_ours(place: Path) -> bool:
     return place.is_dir() and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
-def waiting(folder: Folder) -> list[RescueFile]:
-    """Every rescue file of this ledger, in every place."""
+def pending(folder: Folder) -> list[FallbackFile]:
+    """Every fallback file of this ledger, in every place."""
     return [
-        RescueFile(path)
-        for place in places(folder)
-        if is_ours(place)
+        FallbackFile(path)
+        for place in (*places(folder), *_old_places(folder))
+        if is_private(place)
         for path in sorted(place.glob("tb_*.jsonl"))
     ]
 
 
-def _write_down(file: BufferedRandom, lines: Iterable[bytes]) -> None:
+def find(folder: Folder, key: str) -> FallbackFile | None:
+    """The fallback file with that key."""
+    return next((file for file in pending(folder) if file.key == key), None)
+
+
+def _append(file: BufferedRandom, lines: Iterable[bytes]) -> None:
     file.writelines(line + b"\n" for line in lines)
     file.flush()
     os.fsync(file.fileno())
@@ -207,8 +221,3 @@ def _write_down(file: BufferedRandom, lines: Iterable[bytes]) -> None:
 def _ends_a_line(file: BufferedRandom) -> bool:
     file.seek(-1, os.SEEK_END)
     return file.read() == b"\n"
-
-
-def find(folder: Folder, key: str) -> RescueFile | None:
-    """The rescue file with that key."""
-    return next((file for file in waiting(folder) if file.key == key), None)

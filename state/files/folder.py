@@ -49,9 +49,9 @@ class Folder(Struct, frozen=True):
         return self.root / "staging"
 
     @property
-    def rescue(self) -> Path:
-        """What was submitted while the ledger could not be used."""
-        return self.root / "rescue"
+    def fallback(self) -> Path:
+        """Submissions made while the ledger could not be used."""
+        return self.root / "fallback"
 
     @property
     def exports(self) -> Path:

@@ -264,21 +264,21 @@ def test_a_run_that_is_told_to_stop_asks_nothing_again() -> None:
     assert api.asked <= MOST_UNWRITTEN
 
 
-def test_a_rescue_says_what_a_dead_process_may_have_paid_for(
+def test_an_import_reports_what_a_dead_process_may_have_paid_for(
     home: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     corrupt(home)
     key = titan_batch.submit(some_requests(3), tag="t", on_failure="sync")
-    (file,) = fallback_file.waiting(Folder(home))
+    (file,) = fallback_file.pending(Folder(home))
     answered = file.path.read_bytes()
-    assert file.deaths() == 0
+    assert file.interrupted_runs() == 0
     # What a kill leaves: one answer, and no word that this was all.
     file.path.write_bytes(answered[: answered.index(b"\n", answered.index(b'"result"')) + 1])
-    assert file.deaths() == 1
+    assert file.interrupted_runs() == 1
     titan_batch.submit(some_requests(3), tag="t", on_failure="sync")
     assert "3 calls at most may be paid" in caplog.text
     assert len(sandbox.billing_log().messages) == 5
-    assert file.deaths() == 1
+    assert file.interrupted_runs() == 1
     heal(home)
     (trouble,) = poll().problems
     assert trouble.startswith(f"{key}: ")
@@ -290,12 +290,12 @@ def test_a_rescue_says_what_a_dead_process_may_have_paid_for(
     assert poll().problems == []
 
 
-def test_an_answer_of_a_rescue_that_lacks_only_its_line_end_is_one(
+def test_an_answer_in_a_fallback_file_that_lacks_only_its_newline_counts(
     home: Path, sandbox: Sandbox
 ) -> None:
     corrupt(home)
     titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
-    (file,) = fallback_file.waiting(Folder(home))
+    (file,) = fallback_file.pending(Folder(home))
     lines = file.path.read_bytes().splitlines()
     file.path.write_bytes(b"\n".join(lines[:-1]))
     titan_batch.submit(some_requests(2), tag="t", on_failure="sync")

@@ -89,9 +89,9 @@ def test_another_body_under_a_known_id_is_an_error_that_names_it(bench: Bench) -
 @pytest.mark.parametrize(
     ("bad", "because"),
     [
-        pytest.param([], "nothing to submit", id="empty"),
+        pytest.param([], "is empty", id="empty"),
         pytest.param(
-            [a_request("a"), a_request("a")], "'a' comes twice: it is request 1 and", id="2"
+            [a_request("a"), a_request("a")], "Duplicate custom_id 'a': request 1 and", id="2"
         ),
         pytest.param([a_request("a"), a_request("b", stream=True)], "'b'", id="one bad"),
     ],

@@ -34,7 +34,7 @@ def test_a_wrong_argument_is_named_and_nothing_is_kept(
     given: dict[str, Any] = {"requests": [a_request()], "tag": "t"} | arguments
     with pytest.raises(titan_batch.PayloadError, match=said):
         titan_batch.submit(given.pop("requests"), **given)
-    assert not (tmp_path / "home" / "rescue").exists()
+    assert not (tmp_path / "home" / "fallback").exists()
 
 
 def test_one_beta_may_be_given_as_text() -> None:

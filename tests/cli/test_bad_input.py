@@ -16,7 +16,7 @@ def _lines(*requests: object) -> str:
 BAD = [
     pytest.param(_lines(a_request("no spaces")), "'no spaces'", id="characters"),
     pytest.param(_lines(a_request("x" * 65)), "64", id="length"),
-    pytest.param(_lines(a_request("a"), a_request("a")), "'a' comes twice", id="duplicate"),
+    pytest.param(_lines(a_request("a"), a_request("a")), "Duplicate custom_id 'a'", id="duplicate"),
     pytest.param("", "empty", id="empty"),
     pytest.param('{"custom_id": "a"', "Line 1 is not JSON", id="not JSON"),
     pytest.param("[1, 2]\n", "Request 1 is not an object", id="not an object"),

@@ -86,7 +86,7 @@ def test_a_ledger_that_cannot_be_used_sends_nothing_and_keeps_nothing(
     done = terminal.run("submit", "-", "--tag", "t", "--on-failure", "sync", stdin=LINES)
     assert (done.code, done.out, done.err.count("\n")) == (3, "", 1)
     assert "Nothing was sent" in done.err
-    assert not (terminal.home / "rescue").exists()
+    assert not (terminal.home / "fallback").exists()
     assert (sandbox.billing_log().creates, sandbox.billing_log().messages) == (0, ())
 
 

@@ -165,7 +165,7 @@ def test_a_plan_says_what_to_mind(request_: object, options: dict[str, object], 
 
 def test_a_plan_refuses_what_submit_would() -> None:
     for requests, said in (
-        ([], "nothing to submit"),
+        ([], "is empty"),
         ([a_request("a"), a_request("a")], "twice"),
         ([a_request("titan-inbox-watch-2026-11-22-001")], "never batched"),
         ([a_request(max_tokens=0)], "max_tokens"),

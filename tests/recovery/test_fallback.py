@@ -41,13 +41,13 @@ def test_a_queued_submission_is_kept_without_a_call_and_sent_by_the_next_poll(
     results = titan_batch.poll_and_collect(key)
     assert results is not None
     assert [row["custom_id"] for row in results] == [r["custom_id"] for r in some_requests(3)]
-    assert fallback_file.waiting(Folder(home)) == []
+    assert fallback_file.pending(Folder(home)) == []
     assert sandbox.billing_log().creates == 1
     assert titan_batch.reconcile("daily-feed")["submissions"] == [key]
 
 
 @pytest.mark.parametrize("break_it", BREAKS)
-def test_policy_sync_answers_inline_and_the_next_poll_takes_the_answers_in(
+def test_policy_sync_answers_inline_and_the_next_poll_imports_the_answers(
     home: Path, sandbox: Sandbox, break_it: Callable[[Path], None]
 ) -> None:
     break_it(home)
@@ -70,7 +70,7 @@ def test_policy_sync_answers_inline_and_the_next_poll_takes_the_answers_in(
     assert len(sandbox.billing_log().messages) == 3
 
 
-def test_a_job_that_is_started_again_finds_its_rescue_and_pays_nothing_twice(
+def test_a_job_that_is_started_again_finds_its_file_and_pays_nothing_twice(
     home: Path, sandbox: Sandbox
 ) -> None:
     corrupt(home)
@@ -79,11 +79,23 @@ def test_a_job_that_is_started_again_finds_its_rescue_and_pays_nothing_twice(
     assert len(sandbox.billing_log().messages) == 2
 
 
+def test_a_file_in_the_old_folder_is_imported_too(home: Path, sandbox: Sandbox) -> None:
+    corrupt(home)
+    key = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    (home / "fallback").rename(home / "rescue")
+    assert titan_batch.submit(some_requests(2), tag="t", on_failure="sync") == key
+    heal(home)
+    poll()
+    assert len(titan_batch.poll_and_collect(key) or []) == 2
+    assert fallback_file.pending(Folder(home)) == []
+    assert (len(sandbox.billing_log().messages), sandbox.billing_log().creates) == (2, 0)
+
+
 @pytest.mark.usefixtures("sandbox")
-def test_a_file_is_taken_in_once_even_when_it_could_not_be_removed(home: Path) -> None:
+def test_a_file_is_imported_once_even_when_it_could_not_be_removed(home: Path) -> None:
     corrupt(home)
     titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
-    (file,) = fallback_file.waiting(Folder(home))
+    (file,) = fallback_file.pending(Folder(home))
     copy = file.path.read_bytes()
     heal(home)
     poll()
@@ -91,19 +103,19 @@ def test_a_file_is_taken_in_once_even_when_it_could_not_be_removed(home: Path) -
     poll()
     summary = titan_batch.reconcile("t")
     assert (summary["requests"], len(summary["batches"])) == (2, 1)
-    assert fallback_file.waiting(Folder(home)) == []
+    assert fallback_file.pending(Folder(home)) == []
 
 
 def test_what_the_ledger_knows_already_is_not_sent_again(home: Path, sandbox: Sandbox) -> None:
     key = titan_batch.submit(some_requests(2), tag="t")
     ledger = (home / "titan.db").read_bytes()
     corrupt(home)
-    rescued = titan_batch.submit(some_requests(2), tag="t")
-    assert rescued != key
+    kept = titan_batch.submit(some_requests(2), tag="t")
+    assert kept != key
     heal(home)
     (home / "titan.db").write_bytes(ledger)
     poll()
-    assert titan_batch.poll_and_collect(rescued) == titan_batch.poll_and_collect(key)
+    assert titan_batch.poll_and_collect(kept) == titan_batch.poll_and_collect(key)
     assert sandbox.billing_log().creates == 1
     assert titan_batch.reconcile("t")["submissions"] == [key]
 
@@ -153,14 +165,14 @@ def test_what_surely_was_not_asked_waits_for_a_batch(home: Path, sandbox: Sandbo
 def test_a_file_with_a_cut_last_line_brings_what_is_whole(home: Path) -> None:
     corrupt(home)
     key = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
-    (file,) = fallback_file.waiting(Folder(home))
+    (file,) = fallback_file.pending(Folder(home))
     file.path.write_bytes(file.path.read_bytes()[:-40])
     heal(home)
     poll()
     poll()
     results = titan_batch.poll_and_collect(key)
     assert results is not None
-    assert sorted(row["batch_id"] for row in results) == [f"{key}-2", f"{key}-sync"]
+    assert sorted(row["batch_id"] for row in results) == [key, f"{key}-2"]
 
 
 def test_an_answer_behind_one_that_a_kill_has_cut_short_is_kept(
@@ -168,7 +180,7 @@ def test_an_answer_behind_one_that_a_kill_has_cut_short_is_kept(
 ) -> None:
     corrupt(home)
     key = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
-    (file,) = fallback_file.waiting(Folder(home))
+    (file,) = fallback_file.pending(Folder(home))
     file.path.write_bytes(file.path.read_bytes()[:-40])
     assert titan_batch.submit(some_requests(2), tag="t", on_failure="sync") == key
     assert len(sandbox.billing_log().messages) == 3
@@ -181,9 +193,9 @@ def test_an_answer_behind_one_that_a_kill_has_cut_short_is_kept(
 def test_a_file_that_is_being_answered_is_left_alone(home: Path, sandbox: Sandbox) -> None:
     corrupt(home)
     titan_batch.submit(some_requests(1), tag="t")
-    (file,) = fallback_file.waiting(Folder(home))
+    (file,) = fallback_file.pending(Folder(home))
     heal(home)
-    with file.held():
+    with file.try_lock():
         assert poll().sent == 0
     assert sandbox.billing_log().creates == 0
     assert poll().sent == 1
@@ -199,7 +211,7 @@ def test_a_bad_request_is_an_error_with_a_broken_ledger_too(home: Path, on_failu
         titan_batch.submit([], tag="t", on_failure=on_failure)  # pyright: ignore[reportArgumentType]
     with pytest.raises(titan_batch.PayloadError, match="on_failure"):
         titan_batch.submit([a_request()], tag="t", on_failure="later")  # pyright: ignore[reportArgumentType]
-    assert fallback_file.waiting(Folder(home)) == []
+    assert fallback_file.pending(Folder(home)) == []
 
 
 def test_a_ledger_held_by_someone_else_is_waited_for_and_then_left(
@@ -239,10 +251,10 @@ def test_a_defect_of_the_helper_keeps_the_requests(
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_a_rescue_is_private_and_holds_what_was_ordered(home: Path) -> None:
+def test_a_fallback_file_is_private_and_holds_the_options(home: Path) -> None:
     corrupt(home)
     titan_batch.submit(some_requests(1), tag="t", workflow="w")
-    (file,) = fallback_file.waiting(Folder(home))
+    (file,) = fallback_file.pending(Folder(home))
     assert file.path.stat().st_mode & 0o077 == 0
     assert file.path.parent.stat().st_mode & 0o077 == 0
     header, request = map(json.loads, file.path.read_text("utf-8").splitlines())
@@ -267,7 +279,7 @@ def test_a_job_that_is_never_batched_is_refused_with_a_broken_ledger_too(home: P
     corrupt(home)
     with pytest.raises(titan_batch.PayloadError, match="never batched"):
         titan_batch.submit(some_requests(1), tag="titan-inbox-watch")
-    assert fallback_file.waiting(Folder(home)) == []
+    assert fallback_file.pending(Folder(home)) == []
 
 
 def test_a_call_that_lies_in_another_place_already_is_not_kept_twice(
@@ -278,7 +290,7 @@ def test_a_call_that_lies_in_another_place_already_is_not_kept_twice(
     home.unlink()
     corrupt(home)
     assert titan_batch.submit(some_requests(2), tag="t", on_failure="sync") == first
-    assert len(fallback_file.waiting(Folder(home))) == 1
+    assert len(fallback_file.pending(Folder(home))) == 1
     assert len(sandbox.billing_log().messages) == 2
 
 
@@ -295,7 +307,7 @@ def test_a_reconcile_without_a_ledger_says_so_and_takes_no_job_down(
     titan_batch.submit(some_requests(1), tag="another")
     found = titan_batch.reconcile("t")
     assert set(found) == whole
-    assert "ledger" in found["trouble"]
+    assert "ledger" in found["problem"]
     assert (found["requests"], len(found["submissions"])) == (5, 2)
     assert kept in found["submissions"]
     assert found["by_status"]["waiting"] == 3

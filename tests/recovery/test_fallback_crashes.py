@@ -1,4 +1,4 @@
-"""A death at any step of taking a rescue in, or of a synchronous run, is an ordinary end."""
+"""A death at any crash point of an import, or of a synchronous run, loses and repeats nothing."""
 
 import itertools
 from pathlib import Path
@@ -34,8 +34,8 @@ class _DieAt:
             raise _KilledError
 
 
-def _rescued(bench: Bench, *, answered: bool) -> str:
-    kept = fallback.keep(
+def _kept(bench: Bench, *, answered: bool) -> str:
+    kept = fallback.save(
         bench.folder,
         some_requests(3),
         SubmitOptions(tag="t", on_failure=OnFailure.SYNC if answered else OnFailure.QUEUE),
@@ -44,7 +44,7 @@ def _rescued(bench: Bench, *, answered: bool) -> str:
         error=LedgerUnusable("The disk was full."),
     )
     if answered:
-        assert fallback.answer(kept.file, bench.api(), bench.clock) is None
+        assert fallback.run_sync(kept, bench.api(), bench.clock) is None
     return kept.key
 
 
@@ -60,26 +60,26 @@ def _dies_in_a_poll(bench: Bench, number: int) -> bool:
 
 def _check(home: Path, number: int, *, answered: bool) -> bool:
     with a_bench(home) as bench:
-        key = _rescued(bench, answered=answered)
+        key = _kept(bench, answered=answered)
         died = _dies_in_a_poll(bench, number)
         rest(bench)
         assert requests(bench) == {RequestStatus.SUCCEEDED: 3}, number
         assert len(list(bench.sandbox.billing_log().billed())) == 3, number
         assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3
-        assert fallback_file.waiting(bench.folder) == []
+        assert fallback_file.pending(bench.folder) == []
         left = [path.name for path in bench.folder.results.glob("*") if path.suffix != ".jsonl"]
         assert left == [], number
     return died
 
 
-def test_a_death_at_each_third_step_of_taking_a_queued_rescue_in(tmp_path: Path) -> None:
+def test_a_death_at_each_third_crash_point_of_importing_a_queued_file(tmp_path: Path) -> None:
     steps = itertools.takewhile(
         lambda n: _check(tmp_path / str(n), n, answered=False), itertools.count(1, 3)
     )
     assert len(list(steps)) > 5
 
 
-def test_a_death_at_any_step_of_taking_an_answered_rescue_in(tmp_path: Path) -> None:
+def test_a_death_at_any_crash_point_of_importing_an_answered_file(tmp_path: Path) -> None:
     steps = itertools.takewhile(
         lambda n: _check(tmp_path / str(n), n, answered=True), itertools.count(1)
     )

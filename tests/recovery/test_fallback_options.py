@@ -20,7 +20,7 @@ def _budget(home: Path, day_usd: str) -> None:
     (home / "titan.toml").write_text(f"[budgets]\nday_usd = {day_usd}\n", "utf-8")
 
 
-def test_what_was_rescued_counts_for_the_budget(home: Path, sandbox: Sandbox) -> None:
+def test_a_fallback_file_counts_for_the_budget(home: Path, sandbox: Sandbox) -> None:
     _budget(home, "0.002")
     corrupt(home)
     titan_batch.submit(some_requests(2), tag="first")
@@ -31,9 +31,7 @@ def test_what_was_rescued_counts_for_the_budget(home: Path, sandbox: Sandbox) ->
     assert sandbox.billing_log().creates == 1
 
 
-def test_what_was_rescued_and_does_not_fit_stays_until_it_does(
-    home: Path, sandbox: Sandbox
-) -> None:
+def test_a_fallback_file_over_budget_is_kept_until_it_fits(home: Path, sandbox: Sandbox) -> None:
     _budget(home, "0.002")
     titan_batch.submit(some_requests(2), tag="first")
     ledger = (home / "titan.db").read_bytes()
@@ -41,8 +39,8 @@ def test_what_was_rescued_and_does_not_fit_stays_until_it_does(
     key = titan_batch.submit(some_requests(2), tag="second")
     heal(home)
     (home / "titan.db").write_bytes(ledger)
-    (trouble,) = (trouble for trouble in poll().problems if "rescue" in trouble)
-    assert "stays: Over the budget of the day" in trouble
+    (trouble,) = (trouble for trouble in poll().problems if "fallback" in trouble)
+    assert "is kept for the next poll: Over the budget of the day" in trouble
     assert sandbox.billing_log().creates == 1
     # What the first one really cost is far less than what was booked for it.
     poll()
@@ -55,10 +53,10 @@ def test_what_fits_no_budget_is_refused_with_a_broken_ledger_too(home: Path) -> 
     corrupt(home)
     with pytest.raises(titan_batch.PayloadError, match=r"limit is \$0.0001"):
         titan_batch.submit(some_requests(2), tag="t")
-    assert fallback_file.waiting(Folder(home)) == []
+    assert fallback_file.pending(Folder(home)) == []
 
 
-def test_what_the_job_says_holds_for_a_rescue_too(home: Path, sandbox: Sandbox) -> None:
+def test_options_of_the_job_hold_for_a_fallback_file_too(home: Path, sandbox: Sandbox) -> None:
     home.mkdir()
     (home / "titan.toml").write_text(
         '[workloads.t]\n[jobs.feed-classify]\nworkload = "t"\nschedule = "daily"\n'
@@ -68,7 +66,7 @@ def test_what_the_job_says_holds_for_a_rescue_too(home: Path, sandbox: Sandbox) 
     corrupt(home)
     long = a_request("feed-classify-2026-11-22-00009", max_tokens=200_000)
     key = titan_batch.submit([*some_requests(1), long], tag="t")
-    (file,) = fallback_file.waiting(Folder(home))
+    (file,) = fallback_file.pending(Folder(home))
     header = file.header()
     assert (header.job, header.model, header.on_failure) == (
         *("feed-classify", "claude-haiku-5-5"),

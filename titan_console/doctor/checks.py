@@ -78,7 +78,7 @@ def standing(
     yield _server(settings)
     yield _key(settings)
     yield from _catalogue(folder, check_keys)
-    yield from _rescues(folder)
+    yield from _fallback_files(folder)
     yield from _ledger(folder, thorough=thorough)
 
 
@@ -143,10 +143,10 @@ def _catalogue(folder: Folder, check_keys: KeyCheck) -> Iterator[Finding]:
         yield Finding(Health.WARN, "console", mistake)
 
 
-def _rescues(folder: Folder) -> Iterator[Finding]:
-    """What was submitted while the ledger could not be used; the next poll takes it in."""
-    for file in fallback_file.waiting(folder):
-        yield Finding(Health.WARN, "rescue", f"{file.path} waits for the next poll to take it in")
+def _fallback_files(folder: Folder) -> Iterator[Finding]:
+    """Submissions made while the ledger could not be used; the next poll imports them."""
+    for file in fallback_file.pending(folder):
+        yield Finding(Health.WARN, "fallback", f"{file.path} is imported by the next poll")
 
 
 def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
