@@ -105,7 +105,7 @@ def command(  # noqa: PLR0913 - each is an option
 
 @contextmanager
 def _nothing_sent() -> Generator[None, None, None]:
-    """Say of a broken ledger that the input is still the caller's; no fallback file is written here."""
+    """Say of a broken ledger that the input was not stored; no fallback file is written here."""
     try:
         yield
     except AlreadySubmitted:
