@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.intake.options import SubmitOptions
     from core.intake.submit import SubmitResult
 
-_UNFINISHED = (RequestStatus.WAITING, RequestStatus.LIVE)
+_UNFINISHED = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 
 
 class Engine:

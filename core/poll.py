@@ -158,7 +158,7 @@ def _look(context: Context, batch: Batch, listing: Listing) -> bool:
         except ApiError as error:
             _look_failed(context, batch, error)
             return False
-    return remote_status.saw(context.ledger, batch, remote).status == BatchStatus.ENDED
+    return remote_status.record_status(context.ledger, batch, remote).status == BatchStatus.ENDED
 
 
 def _is_away(trouble: ApiError | None) -> bool:
@@ -175,10 +175,10 @@ def _look_failed(context: Context, batch: Batch, error: ApiError) -> None:
     """A 404 for a batch that we know is a passing one, until the API has thrown it away."""
     now = context.clock.now()
     if isinstance(error, NotFound) and is_past_retention(batch, now):
-        remote_status.lost(context.ledger, batch, str(error))
+        remote_status.mark_deleted(context.ledger, batch, str(error))
         return
     again = next_look(now, failures=batch.failures, retry_after_s=error.retry_after_s)
-    remote_status.look_failed(context.ledger, batch, str(error), next_look=again)
+    remote_status.record_poll_failure(context.ledger, batch, str(error), next_poll=again)
 
 
 def _import_fallback_files(context: Context, summary: PollSummary) -> None:
@@ -200,13 +200,13 @@ def _send_waiting(context: Context, summary: PollSummary) -> None:
         max_bytes=context.limits.max_bytes,
         wire_overhead=wire_overhead(),
     )
-    intents = sending.intents(context.ledger)
+    intents = sending.queued(context.ledger)
     if not intents:
         return
     from core.batches.send import send_intents
 
     trouble = send_intents(context, intents)
-    summary.sent = sending.accepted_of(context.ledger, intents)
+    summary.sent = sending.count_accepted(context.ledger, intents)
     if trouble:
         summary.problems.append(trouble)
 

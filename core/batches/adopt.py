@@ -46,7 +46,7 @@ def adopt(context: Context, remote_id: str, *, tag: str | None = None) -> Adopte
     ours = found.read()
     if ours is not None:
         found.discard()
-        orphans.claim(context.ledger, adoption.suspect(context.ledger, remote), remote, ours)
+        orphans.claim(context.ledger, adoption.mark_candidate(context.ledger, remote), remote, ours)
     else:
         found.take_in(whose)
     return _collected(context, remote, is_ours=ours is not None)
@@ -163,7 +163,7 @@ def _collected(context: Context, remote: RemoteState, *, is_ours: bool) -> Adopt
     batch = adoption.known(context.ledger, remote.remote_id)
     if batch is None:
         raise InputError(f"{remote.remote_id} was decided on by another process meanwhile.")
-    batch = remote_status.saw(context.ledger, batch, remote)
+    batch = remote_status.record_status(context.ledger, batch, remote)
     trouble = None
     try:
         got = collect(context, batch)

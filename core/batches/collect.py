@@ -23,7 +23,7 @@ from core.errors import ApiError, NotFound, Unanswered
 from core.requests.wire_id import FromWire, max_unshortened_length
 from state.batches import collection, remote_status, sync_runs
 from state.files.results_file import ResultsFile
-from state.model.errors import FileLost
+from state.model.errors import FileMissing
 from state.model.records import Batch, Collected, Collection, Kind, Staged
 from state.model.timestamps import from_text
 
@@ -50,7 +50,7 @@ def _collect_or_say_why_not(context: Context, batch: Batch) -> Collected | None:
     """What an earlier try brought may be lost from the disk; other batches go on all the same."""
     try:
         return collect(context, batch)
-    except FileLost as error:
+    except FileMissing as error:
         _look_again(context, batch, None, str(error))
         return None
 
@@ -97,7 +97,7 @@ def _commit(context: Context, batch: Batch, results: ResultsFile, tally: Tally) 
         batch,
         results_bytes=results.offset,
         end=end,
-        trouble=tally.in_words(),
+        problem=tally.in_words(),
         place=results.place,
     )
     tally.keep_rejected()
@@ -244,8 +244,8 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
             context.ledger,
             batch,
             results_bytes=batch.results_bytes,
-            end=Collection.GONE,
-            trouble="The API keeps results for 29 days, and these were not fetched in time.",
+            end=Collection.RESULTS_EXPIRED,
+            problem="The API keeps results for 29 days, and these were not fetched in time.",
         )
     _look_again(context, batch, error, str(error))
     return None
@@ -265,4 +265,4 @@ def _look_again(context: Context, batch: Batch, error: ApiError | None, reason: 
         failures=batch.failures,
         retry_after_s=error.retry_after_s if error else None,
     )
-    remote_status.look_failed(context.ledger, batch, reason, next_look=again)
+    remote_status.record_poll_failure(context.ledger, batch, reason, next_poll=again)

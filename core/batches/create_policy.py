@@ -55,7 +55,7 @@ class Verdict(StrEnum):
     QUEUE_FULL = "queue_full"
     DROP_ONE = "drop_one"
     REFUSE = "refuse"
-    UNCERTAIN = "uncertain"
+    UNCERTAIN = "unconfirmed"
 
 
 class AfterCreate(Struct, frozen=True, kw_only=True):
@@ -135,7 +135,7 @@ def next_look(now: datetime, *, failures: int, retry_after_s: float | None) -> d
 
 def is_due(batch: Batch, now: datetime) -> bool:
     """Whether nothing speaks against looking at the batch now."""
-    return batch.next_look_ts is None or from_text(batch.next_look_ts) <= now
+    return batch.next_poll_ts is None or from_text(batch.next_poll_ts) <= now
 
 
 def is_past_retention(batch: Batch, now: datetime) -> bool:

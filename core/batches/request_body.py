@@ -19,7 +19,7 @@ _PIECE = 1 << 18
 def make(context: Context, batch: Batch) -> Body:
     """The body of the batch's POST, with the nonce behind each custom_id.
 
-    Raises FileLost when the spool does not hold it any more.
+    Raises FileMissing when the spool does not hold it any more.
     """
     extent = sending.extent(context.ledger, batch, longer_than=max_unshortened_length(batch.nonce))
     check_whole(context.folder.spool, extent.ends)

@@ -19,7 +19,7 @@ from core.batches.retry import read
 from core.errors import ApiError, SettingsError, Unauthorized
 from core.requests.payload import wire_overhead
 from state.batches import batch_split, leases, remote_status, sending
-from state.model.errors import FileLost
+from state.model.errors import FileMissing
 from state.model.records import Batch, Hold
 from state.model.timestamps import to_text
 
@@ -52,11 +52,11 @@ def send_intents(context: Context, batches: list[Batch]) -> str | None:
 
 def _held(context: Context) -> Hold | None:
     """What keeps creates back now; a full queue does until a batch of our own has left it."""
-    full = leases.held(context.ledger, QUEUE_HOLD)
+    full = leases.active_hold(context.ledger, QUEUE_HOLD)
     if full is not None and remote_status.has_ended_since(context.ledger, full.since_ts):
         leases.lift(context.ledger, QUEUE_HOLD)
         full = None
-    return leases.held(context.ledger, CREATE_HOLD) or full
+    return leases.active_hold(context.ledger, CREATE_HOLD) or full
 
 
 class Sent(Struct, frozen=True, kw_only=True):
@@ -71,12 +71,12 @@ def send(context: Context, batch: Batch) -> Sent:
     """One POST for one intent. Raises SettingsError where the key is the trouble."""
     if _is_answered_already(context, batch):
         reason = "some of its requests have been answered meanwhile"
-        sending.withdrawn(context.ledger, batch, reason)
+        sending.withdraw(context.ledger, batch, reason)
         return Sent()
     try:
         payload = request_body.make(context, batch)
-    except FileLost as error:
-        sending.refused(context.ledger, batch, "body_lost", str(error))
+    except FileMissing as error:
+        sending.mark_rejected(context.ledger, batch, "body_lost", str(error))
         return Sent(trouble=f"{batch.key}: {error} Submit its requests again.")
     return _post(context, batch, payload)
 
@@ -95,15 +95,15 @@ def _post(context: Context, batch: Batch, payload: Body) -> Sent:
     if not sending.mark_sending(
         ledger,
         batch,
-        fence_id=newest[0].remote_id if newest else "",
-        fence_ts=newest[0].created_ts if newest else None,
+        watermark_id=newest[0].remote_id if newest else "",
+        watermark_ts=newest[0].created_ts if newest else None,
         owner=context.holder,
         account=page.account,
     ):
         return Sent()
     asleep = (clock.now() - began).total_seconds(), clock.monotonic() - began_monotonic
     if max(asleep) > FROZEN_AFTER_S:
-        sending.released(ledger, batch, "this process was frozen before it could send")
+        sending.mark_not_sent(ledger, batch, "this process was frozen before it could send")
         return Sent()
     try:
         created = api.create(payload)
@@ -111,7 +111,7 @@ def _post(context: Context, batch: Batch, payload: Body) -> Sent:
         sent = _after_failure(context, batch, error)
         _raise_if_key_refused(error)
         return sent
-    sending.accepted(ledger, batch, created.remote, created.account)
+    sending.mark_accepted(ledger, batch, created.remote, created.account)
     return Sent()
 
 
@@ -127,7 +127,7 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
     now = context.clock.now()
     match decision.verdict:
         case Verdict.RELEASE:
-            sending.released(context.ledger, batch, str(error))
+            sending.mark_not_sent(context.ledger, batch, str(error))
         case Verdict.QUEUE_FULL:
             instead = _wait_for_the_queue(context, batch, error)
         case Verdict.HALVE if batch.request_count > 1:
@@ -139,15 +139,15 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
                 context.ledger,
                 batch,
                 decision.position,
-                error_type=error.error_type or "refused",
+                error_type=error.error_type or "rejected",
                 message=str(error),
                 wire_overhead=wire_overhead(),
             )
         case Verdict.REFUSE | Verdict.HALVE | Verdict.DROP_ONE:
-            sending.refused(context.ledger, batch, error.error_type or "refused", str(error))
+            sending.mark_rejected(context.ledger, batch, error.error_type or "rejected", str(error))
         case Verdict.UNCERTAIN:
             settles = now + timedelta(seconds=decision.settle_s)
-            sending.uncertain(context.ledger, batch, str(error), settles_ts=to_text(settles))
+            sending.mark_unconfirmed(context.ledger, batch, str(error), settles_ts=to_text(settles))
     if decision.hold_s:
         until = now + timedelta(seconds=decision.hold_s)
         leases.hold(context.ledger, CREATE_HOLD, until=until, reason=str(error))
@@ -164,7 +164,7 @@ def _wait_for_the_queue(context: Context, batch: Batch, error: ApiError) -> list
     leases.hold(context.ledger, QUEUE_HOLD, until=until, reason=str(error))
     if is_worth_halving(batch.request_count):
         return batch_split.halve(context.ledger, batch, str(error), wire_overhead=wire_overhead())
-    sending.released(context.ledger, batch, str(error))
+    sending.mark_not_sent(context.ledger, batch, str(error))
     return []
 
 

@@ -25,7 +25,7 @@ BATCH_ONLY = "What asks for more tokens than a synchronous call may waits for a 
 
 def answer(context: Context, submission: Submission, reason: str) -> str | None:
     """Run what of the submission was surely not taken in; in words, what went wrong."""
-    sync_runs.withdraw_intents(context.ledger, submission, reason)
+    sync_runs.withdraw_queued(context.ledger, submission, reason)
     return run_waiting(context, submission, reason)
 
 

@@ -36,7 +36,7 @@ def expire_senders(context: Context) -> None:
         before_ts=to_text(now - SENDING_LEASE),
         after_ts=to_text(now + SENDING_LEASE),
     ):
-        sending.uncertain(
+        sending.mark_unconfirmed(
             context.ledger,
             batch,
             "The process that sent it ended before the answer.",
@@ -61,29 +61,29 @@ def unresolved(context: Context) -> list[Batch]:
 
 def has_suspects(context: Context) -> bool:
     """Whether there are orphans that are still to be looked into."""
-    return bool(orphans.with_verdict(context.ledger, OrphanVerdict.SUSPECT))
+    return bool(orphans.with_verdict(context.ledger, OrphanVerdict.CANDIDATE))
 
 
 def reaches_back_to(listing: Listing, batch: Batch) -> bool:
     """Whether the listing goes back beyond the newest batch that there was before this POST."""
-    if batch.fence_id and batch.fence_id in listing.batches:
+    if batch.watermark_id and batch.watermark_id in listing.batches:
         return True
-    if not batch.fence_ts or not listing.batches:
+    if not batch.watermark_ts or not listing.batches:
         return False
     oldest = next(reversed(listing.batches.values()))
-    return from_text(oldest.created_ts) < from_text(batch.fence_ts) - _SKEW
+    return from_text(oldest.created_ts) < from_text(batch.watermark_ts) - _SKEW
 
 
 def resolve(context: Context, listing: Listing, rows: list[Batch]) -> None:
     """Note the strangers, look into those that may be ours, give up what is proved absent."""
     _note_strangers(context, listing, rows)
-    for suspect in orphans.with_verdict(context.ledger, OrphanVerdict.SUSPECT):
+    for suspect in orphans.with_verdict(context.ledger, OrphanVerdict.CANDIDATE):
         _identify(context, suspect, listing.batches.get(suspect.remote_id))
     for batch in rows:
-        if batch.status == BatchStatus.UNCERTAIN and _is_absent(context, listing, batch):
-            sending.released(context.ledger, batch, "It never reached the API.")
+        if batch.status == BatchStatus.UNCONFIRMED and _is_absent(context, listing, batch):
+            sending.mark_not_sent(context.ledger, batch, "It never reached the API.")
     if listing.complete:
-        orphans.listed(context.ledger, to_text(listing.began))
+        orphans.record_listing(context.ledger, to_text(listing.began))
 
 
 def _note_strangers(context: Context, listing: Listing, rows: list[Batch]) -> None:
@@ -94,7 +94,7 @@ def _note_strangers(context: Context, listing: Listing, rows: list[Batch]) -> No
     sizes = _sizes_by_fence(context, listing, rows, strangers)
     for remote in strangers:
         may_be_ours = remote.counts.total() in sizes[remote.remote_id]
-        verdict = OrphanVerdict.SUSPECT if may_be_ours else OrphanVerdict.UNKNOWN
+        verdict = OrphanVerdict.CANDIDATE if may_be_ours else OrphanVerdict.UNKNOWN
         orphans.note(context.ledger, remote, verdict)
 
 
@@ -114,7 +114,7 @@ def _sizes_by_fence(
     oldest = min(from_text(remote.created_ts) for remote in strangers)
     since = to_text(oldest - WATCH_RELEASED)
     for batch in orphans.sent_since(context.ledger, since_ts=since):
-        watched_until = max(batch.sent_ts or "", batch.fence_ts or "")
+        watched_until = max(batch.sent_ts or "", batch.watermark_ts or "")
         latest = from_text(watched_until) + WATCH_RELEASED
         for remote in _after_fence(listing, batch):
             if from_text(remote.created_ts) <= latest:
@@ -124,24 +124,24 @@ def _sizes_by_fence(
 
 def _after_fence(listing: Listing, batch: Batch) -> list[RemoteState]:
     """The listed batches that may be younger than the row's POST."""
-    newer = listing.newer_than(batch.fence_id) if batch.fence_id else None
+    newer = listing.newer_than(batch.watermark_id) if batch.watermark_id else None
     if newer is not None:
         return newer
-    if not batch.fence_ts:
+    if not batch.watermark_ts:
         return list(listing.batches.values())
-    earliest = from_text(batch.fence_ts) - _SKEW
+    earliest = from_text(batch.watermark_ts) - _SKEW
     return [b for b in listing.batches.values() if from_text(b.created_ts) >= earliest]
 
 
 def _is_absent(context: Context, listing: Listing, batch: Batch) -> bool:
     """A complete listing, begun when the API had nothing more to take in, shows no candidate."""
-    settled = batch.next_look_ts is not None and listing.began > from_text(batch.next_look_ts)
+    settled = batch.next_poll_ts is not None and listing.began > from_text(batch.next_poll_ts)
     if not settled or not listing.complete:
         return False
     older = _older_than_fence(listing, batch)
     return not any(
         suspect.request_count == batch.request_count and suspect.remote_id not in older
-        for suspect in orphans.with_verdict(context.ledger, OrphanVerdict.SUSPECT)
+        for suspect in orphans.with_verdict(context.ledger, OrphanVerdict.CANDIDATE)
     )
 
 
@@ -200,6 +200,6 @@ def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
 
 def _note_failure(context: Context, suspect: Orphan, reason: str) -> None:
     if suspect.failures + 1 >= _LOOKS:
-        orphans.decide(context.ledger, suspect, OrphanVerdict.GONE, reason)
+        orphans.decide(context.ledger, suspect, OrphanVerdict.UNRESOLVED, reason)
     else:
-        orphans.failed_look(context.ledger, suspect)
+        orphans.record_failure(context.ledger, suspect)

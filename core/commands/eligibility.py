@@ -17,7 +17,7 @@ from state.operations.failures import INVALID_REQUEST
 from state.operations.pauses import Pause
 from state.operations.selection import Filter, Selected
 
-_OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
+_OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 _NAMES_SHOWN = 3
 
 
@@ -98,7 +98,7 @@ def _why_no_replay(request: Selected, *, edited: bool, force: bool) -> str | Non
         if request.stop_reason not in REVIEW_STOP_REASONS and not force:
             return "already succeeded with a complete answer; --force replays it"
         return None
-    if request.status == RequestStatus.GIVEN_UP and not force:
+    if request.status == RequestStatus.DISMISSED and not force:
         return "already acknowledged; --force replays it"
     if request.error_type == INVALID_REQUEST and not edited and not force:
         return f"with {INVALID_REQUEST}: edit before replaying"
@@ -121,7 +121,7 @@ def _needs_no_review(request: Selected) -> str | None:
 
 
 def _acknowledged(request: Selected) -> str | None:
-    return "already acknowledged" if request.status == RequestStatus.GIVEN_UP else None
+    return "already acknowledged" if request.status == RequestStatus.DISMISSED else None
 
 
 def _batch_only(request: Selected) -> str | None:

@@ -21,7 +21,7 @@ from state.operations import command_effects, commands, pauses, reviews
 from state.operations.commands import Action, Command, CommandState
 
 _CANARY_SENT = 1
-_OPEN = (RequestStatus.WAITING, RequestStatus.LIVE)
+_OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 
 # The final state and one line, or None while the command is still running.
 StepResult = tuple[CommandState, str] | None
@@ -48,7 +48,7 @@ def _replay(context: Context, command: Command) -> StepResult:
     ids = commands.items(context.ledger, command)
     if command.options.get("canary") and len(ids) > 1:
         return _replay_behind_canary(context, command, ids)
-    count = command_effects.ask_again(context.ledger, command.id, ids)
+    count = command_effects.requeue(context.ledger, command.id, ids)
     return CommandState.DONE, f"{count:,} of {counted(len(ids), 'request')} queued for replay"
 
 
@@ -56,7 +56,7 @@ def _replay_behind_canary(context: Context, command: Command, ids: list[int]) ->
     """The first request goes alone. The others follow only if it succeeds."""
     canary, others = ids[0], ids[1:]
     if command.step < _CANARY_SENT:
-        if not command_effects.ask_again(context.ledger, command.id, [canary]):
+        if not command_effects.requeue(context.ledger, command.id, [canary]):
             return CommandState.FAILED, "the canary could not be replayed; nothing was queued"
         commands.record_step(context.ledger, command, _CANARY_SENT)
         return None
@@ -69,14 +69,14 @@ def _replay_behind_canary(context: Context, command: Command, ids: list[int]) ->
     stop_reason = command_effects.stop_reason_of(context.ledger, canary)
     if stop_reason in REVIEW_STOP_REASONS:
         return CommandState.FAILED, f"the canary stopped with {stop_reason}; {not_queued}"
-    count = command_effects.ask_again(context.ledger, command.id, others)
+    count = command_effects.requeue(context.ledger, command.id, others)
     more = counted(count, "more request")
     return CommandState.DONE, f"the canary succeeded; {more} queued for replay"
 
 
 def _acknowledge(context: Context, command: Command) -> StepResult:
     ids = commands.items(context.ledger, command)
-    dismissed = command_effects.give_up(context.ledger, ids)
+    dismissed = command_effects.dismiss(context.ledger, ids)
     accepted = reviews.accept(context.ledger, ids)
     parts = (
         [f"{counted(dismissed, 'failed request')} dismissed"] if dismissed or not accepted else []
@@ -92,15 +92,15 @@ def _cancel(context: Context, command: Command) -> StepResult:
     for batch_id in commands.items(context.ledger, command):
         batch = remote_status.reread(context.ledger, batch_id)
         match batch.status:
-            case BatchStatus.INTENT:
-                canceled += command_effects.call_off(
+            case BatchStatus.QUEUED:
+                canceled += command_effects.cancel_unsent(
                     context.ledger, batch, command.reason or "canceled"
                 )
             case BatchStatus.IN_PROGRESS:
                 if not _cancel_at_the_api(context, batch):
                     return None
                 canceled += 1
-            case BatchStatus.SENDING | BatchStatus.UNCERTAIN:
+            case BatchStatus.SENDING | BatchStatus.UNCONFIRMED:
                 return None
             case BatchStatus.CANCELING:
                 canceled += 1
@@ -119,7 +119,7 @@ def _cancel_at_the_api(context: Context, batch: Batch) -> bool:
         remote = read(context, lambda: api.cancel(batch.remote_id or ""))
     except ApiError:
         return False
-    remote_status.saw(context.ledger, batch, remote)
+    remote_status.record_status(context.ledger, batch, remote)
     return True
 
 
@@ -127,7 +127,7 @@ def _sync(context: Context, command: Command) -> StepResult:
     """Release the requests from their batches, then run what is unanswered."""
     ids = commands.items(context.ledger, command)
     before = command_effects.statuses(context.ledger, ids)
-    live = [i for i in ids if before[i] == RequestStatus.LIVE]
+    live = [i for i in ids if before[i] == RequestStatus.IN_FLIGHT]
     _release(context, live, is_last_moment=_is_last_moment(context, command))
     problem = _run_now(context, command, ids)
     after = command_effects.statuses(context.ledger, ids)
@@ -146,13 +146,13 @@ def _is_last_moment(context: Context, command: Command) -> bool:
 def _release(context: Context, live: Sequence[int], *, is_last_moment: bool) -> None:
     """Make the batches of these requests end; at the last moment, detach the requests."""
     for batch in command_effects.batches_with(context.ledger, live):
-        if batch.status == BatchStatus.INTENT:
-            sending.withdrawn(context.ledger, batch, "replaced by a synchronous run")
+        if batch.status == BatchStatus.QUEUED:
+            sending.withdraw(context.ledger, batch, "replaced by a synchronous run")
             continue
         if batch.status == BatchStatus.IN_PROGRESS:
             _cancel_at_the_api(context, batch)
         if is_last_moment:
-            command_effects.let_go(context.ledger, batch, live, "no time left before the deadline")
+            command_effects.detach(context.ledger, batch, live, "no time left before the deadline")
 
 
 def _run_now(context: Context, command: Command, ids: Sequence[int]) -> str | None:
@@ -161,7 +161,7 @@ def _run_now(context: Context, command: Command, ids: Sequence[int]) -> str | No
 
     # A failed synchronous call may be billed, so one command makes it only once.
     again = command_effects.failed_in_batches(context.ledger, ids) if command.step else ids
-    command_effects.ask_again(context.ledger, command.id, again)
+    command_effects.requeue(context.ledger, command.id, again)
     commands.record_step(context.ledger, command, command.step + 1)
     problems = [
         run_waiting(context, submission, "", only=chosen)

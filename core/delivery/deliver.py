@@ -6,7 +6,7 @@ from pathlib import Path
 from core.batches.context import Context
 from core.delivery.result_writer import lines
 from state.files.folder import delivered_name, make_private, open_private, replace
-from state.model.errors import FileLost, LedgerUnusable
+from state.model.errors import FileMissing, LedgerUnusable
 from state.operations import delivery, hook_runs
 
 _OWN_LENGTH = 8
@@ -25,7 +25,7 @@ def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
     for workflow, date in delivery.due(context.ledger):
         try:
             name = _deliver(context, workflow, date)
-        except FileLost as error:
+        except FileMissing as error:
             problems.append(f"{workflow} of {date} cannot be delivered: {error}")
         except OSError as error:
             raise LedgerUnusable(

@@ -15,7 +15,7 @@ from core.config.titan_file import read
 from core.delivery import run_command
 from state.model.timestamps import to_text
 from state.operations import delivery, hook_runs
-from state.operations.hook_runs import RunState, SettledRun
+from state.operations.hook_runs import HookRun, RunState
 
 MOST_TRIES = 5
 FILE = "{file}"
@@ -48,7 +48,7 @@ def run_due(context: Context) -> Iterator[str | None]:
             hook_runs.no_command(context.ledger, run)
 
 
-def _job(context: Context, catalogue: Catalogue, run: SettledRun) -> Job | None:
+def _job(context: Context, catalogue: Catalogue, run: HookRun) -> Job | None:
     """The job that the file is of."""
     submissions = delivery.finished(context.ledger, run.workflow, run.work_date)
     names = [name for s in submissions for name in (s.job, s.workflow, s.tag)]
@@ -59,7 +59,7 @@ def _text(job: Job) -> str:
     return json.dumps(job.on_settled)
 
 
-def _run(context: Context, run: SettledRun, job: Job) -> str | None:
+def _run(context: Context, run: HookRun, job: Job) -> str | None:
     """One try."""
     now = context.clock.now()
     if run.tries >= MOST_TRIES:
@@ -89,7 +89,7 @@ def _run(context: Context, run: SettledRun, job: Job) -> str | None:
     return None
 
 
-def _failed(context: Context, run: SettledRun, exit_code: int | None, trouble: str) -> str:
+def _failed(context: Context, run: HookRun, exit_code: int | None, trouble: str) -> str:
     """Record it; in words, what is to come."""
     is_over = run.tries >= MOST_TRIES
     again = to_text(next_try(context.clock.now(), run.tries))
@@ -99,7 +99,7 @@ def _failed(context: Context, run: SettledRun, exit_code: int | None, trouble: s
         RunState.FAILED if is_over else RunState.DUE,
         not_before_ts=again,
         exit_code=exit_code,
-        trouble=trouble,
+        problem=trouble,
     )
     coming = "given up; see `titan-console doctor`" if is_over else f"again after {again}"
     return f"{run.file}: on_settled failed, {run.tries} of {MOST_TRIES} ({trouble}); {coming}."

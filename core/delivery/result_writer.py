@@ -100,7 +100,7 @@ def _as_result_row(row: Told) -> ResultRow:
         request_id=0,
         custom_id=row.custom_id,
         tag="",
-        status=RequestStatus.LIVE,
+        status=RequestStatus.IN_FLIGHT,
         batch_key=row.batch_key,
         outcome=Outcome(row.outcome) if row.outcome else None,
         error_type=row.error_type,

@@ -8,7 +8,7 @@ from core.batches.context import Context
 from core.money.pricing import dollars_float
 from state.files.results_file import file_name
 from state.files.spool import LineReader
-from state.model.errors import FileLost
+from state.model.errors import FileMissing
 from state.model.records import Batch, Submission
 from state.operations import retention
 from state.queries import views
@@ -24,11 +24,11 @@ def results(
 
     Each is `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd",
     "batch_id"}`; absent parts are None, and so is the outcome of what has not ended. Raises
-    FileLost where the answers are not on disk any more.
+    FileMissing where the answers are not on disk any more.
     """
     day = retention.pruned_on(context.ledger, submission.id)
     if day:
-        raise FileLost(
+        raise FileMissing(
             f"The answers of {submission.key} were removed on {day} by `titan-console prune`."
             " What they cost stays in the ledger."
         )

@@ -49,7 +49,7 @@ def tag_summary(folder: Folder, tag: str, problem: str) -> dict[str, Any]:
             answers = decoded_answers(file)
             for custom_id, _ in file.requests():
                 answered = answers.get(custom_id)
-                status = answered[0].outcome if answered else RequestStatus.WAITING
+                status = answered[0].outcome if answered else RequestStatus.QUEUED
                 counts[status.value] += 1
     return {
         "tag": tag,

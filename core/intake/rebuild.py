@@ -25,7 +25,7 @@ from state.recovery import recovered_batches
 from state.recovery.recovered_batches import Remembered
 
 _AT_THE_API = (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING, BatchStatus.ENDED)
-_MAY_BE_SENT = (BatchStatus.INTENT, BatchStatus.SENDING, BatchStatus.UNCERTAIN)
+_MAY_BE_SENT = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
 _LOST = "Lost with the damaged ledger: it may have run, so it is not sent by itself."
 
 

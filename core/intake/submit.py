@@ -230,7 +230,7 @@ def _send(context: Context, submission: Submission) -> str | None:
             f"Workflow {paused.workflow} is paused since {paused.since_ts}: its requests stay"
             " queued until `titan-console resume`."
         )
-    intents = sending.intents_of(context.ledger, submission)
+    intents = sending.queued_of(context.ledger, submission)
     try:
         problem = send_intents(context, intents)
         if problem and submission.on_failure == OnFailure.SYNC:

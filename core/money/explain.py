@@ -70,7 +70,7 @@ def explain(attempt: PricedAttempt, prices: PriceBook) -> Explanation:
         attempt=attempt,
         parts=_parts(attempt.usage, rates) if rates else (),
         cost_nano=cost,
-        sync_cost_nano=0 if attempt.is_surplus and sync is not None else sync,
+        sync_cost_nano=0 if attempt.is_duplicate and sync is not None else sync,
         formula=formula,
     )
 
@@ -83,7 +83,7 @@ def prompt_tokens(usage: Usage) -> int:
 
 def _formula(attempt: PricedAttempt) -> str:
     half = " / 2" if attempt.kind == Kind.BATCH else ""
-    if attempt.is_surplus:
+    if attempt.is_duplicate:
         return f"cost = sum{half}; sync = 0, the request was answered already; saved = sync - cost"
     return f"cost = sum{half}; sync = sum; saved = sync - cost"
 

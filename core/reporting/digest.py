@@ -90,9 +90,9 @@ def lines(found: Digest) -> list[str]:
     ]
     if seen.failed or found.has_error_alert:
         said.append(_errors(found))
-    if seen.surplus_nano:
+    if seen.duplicate_nano:
         said.append(
-            f"Paid twice: {dollars_text(seen.surplus_nano)}, for answers that came a second time."
+            f"Paid twice: {dollars_text(seen.duplicate_nano)}, for answers that came a second time."
         )
     if seen.fallbacks:
         said.append(f"Sync fallbacks: {seen.fallbacks:,}, at the full price.")
@@ -109,7 +109,7 @@ def as_json(found: Digest) -> dict[str, Any]:
         "since": found.since_ts,
         "saved_usd": float(dollars(seen.savings_nano)),
         "cost_usd": float(dollars(seen.cost_nano)),
-        "duplicate_spend_usd": float(dollars(seen.surplus_nano)),
+        "duplicate_spend_usd": float(dollars(seen.duplicate_nano)),
         "unpriced": seen.unpriced,
         "open": found.open_batches,
         "open_requests": found.open_requests,

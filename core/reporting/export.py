@@ -14,7 +14,7 @@ from core.reporting import json_reports
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.files.spool import LineReader
-from state.model.errors import FileLost
+from state.model.errors import FileMissing
 from state.model.records import Batch, Outcome
 from state.queries import export_views
 from state.queries.export_views import ExportRow
@@ -113,5 +113,5 @@ def _text(lines: LineReader, row: ExportRow) -> str | None:
     try:
         line = lines.read(row.result.file, row.result.offset, row.result.length)
         return text_of(message_of(line))
-    except (FileLost, KeyError, TypeError, ValueError, RecursionError):
+    except (FileMissing, KeyError, TypeError, ValueError, RecursionError):
         return None

@@ -13,7 +13,7 @@ from state.db.reader import Source
 from state.model.records import Batch, Outcome, RequestStatus
 from state.model.timestamps import from_text
 from state.operations import alerts, hook_runs, pauses
-from state.operations.hook_runs import RunState, SettledRun
+from state.operations.hook_runs import HookRun, RunState
 from state.operations.pauses import Pause
 from state.operations.reviews import ReviewRow
 from state.queries import views
@@ -61,13 +61,13 @@ def status(source: Source, *, now_ts: str) -> Report:
         "totals": {
             "batches": totals.batches,
             "requests": totals.requests,
-            "waiting": totals.waiting_requests,
+            "queued": totals.waiting_requests,
             "succeeded": totals.succeeded,
             "failed": totals.failed_requests,
             "reviews": totals.reviews,
             "cost_usd": usd(totals.cost_nano),
             "sync_cost_usd": usd(totals.sync_cost_nano),
-            "duplicate_spend_usd": usd(totals.surplus_nano),
+            "duplicate_spend_usd": usd(totals.duplicate_nano),
             "unpriced": totals.unpriced,
         },
         "errors": totals.failed_requests,
@@ -90,7 +90,7 @@ def status(source: Source, *, now_ts: str) -> Report:
         ],
         "orphans": {
             verdict.value: len(orphans.with_verdict(source, verdict))
-            for verdict in (OrphanVerdict.SUSPECT, OrphanVerdict.UNKNOWN)
+            for verdict in (OrphanVerdict.CANDIDATE, OrphanVerdict.UNKNOWN)
         },
     }
 
@@ -101,7 +101,7 @@ def _open(source: Source, now: datetime) -> list[Report]:
     return [{**batch(row), "eta": eta.as_json(found[row.key])} for row in batches]
 
 
-def settled_run(run: SettledRun) -> Report:
+def settled_run(run: HookRun) -> Report:
     """The command of a delivered file, where it failed."""
     return {
         "file": run.file,
@@ -109,7 +109,7 @@ def settled_run(run: SettledRun) -> Report:
         "state": run.state.value,
         "tries": run.tries,
         "exit_code": run.exit_code,
-        "error": run.trouble,
+        "error": run.problem,
         "next_try_ts": run.not_before_ts if run.state == RunState.DUE else None,
     }
 
@@ -144,14 +144,14 @@ def tag_summary(source: Source, tag: str) -> Report:
             counts[name.value] += number
     batches = [row for submission in submissions for row in views.batches_of(source, submission)]
     cost = sum(row.cost_nano or 0 for row in batches)
-    finished = bool(submissions) and not counts["waiting"] and not counts["live"]
+    finished = bool(submissions) and not counts["queued"] and not counts["in_flight"]
     return {
         "tag": tag,
         "submissions": [submission.key for submission in submissions],
         "requests": sum(submission.request_count for submission in submissions),
         "by_status": counts,
         "finished": finished,
-        "settled": finished and sum(counts.values()) == counts["succeeded"] + counts["given_up"],
+        "settled": finished and sum(counts.values()) == counts["succeeded"] + counts["dismissed"],
         "batches": [batch(row) for row in batches],
         "cost_usd": usd(cost),
         "savings_usd": usd(sum(row.sync_cost_nano or 0 for row in batches) - cost),

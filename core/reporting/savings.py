@@ -35,9 +35,9 @@ class Savings(Struct, frozen=True, kw_only=True):
         return sum(row.sync_cost_nano for row in self.by["day"])
 
     @property
-    def surplus_nano(self) -> int:
+    def duplicate_nano(self) -> int:
         """What was paid for answers that were there already."""
-        return sum(row.surplus_nano for row in self.by["day"])
+        return sum(row.duplicate_nano for row in self.by["day"])
 
     @property
     def unpriced(self) -> int:
@@ -71,7 +71,7 @@ def as_json(found: Savings) -> dict[str, object]:
         "since": found.since_day,
         "savings_usd": _usd(found.saved_nano),
         "sync_usd": _usd(found.sync_cost_nano),
-        "duplicate_spend_usd": _usd(found.surplus_nano),
+        "duplicate_spend_usd": _usd(found.duplicate_nano),
         "unpriced": found.unpriced,
         "month": {
             "savings_usd": _usd(ahead.saved_nano),

@@ -15,13 +15,13 @@ def known(ledger: Ledger, remote_id: str) -> Batch | None:
     return to_batch(row) if row else None
 
 
-def suspect(ledger: Ledger, remote: RemoteState) -> Orphan:
+def mark_candidate(ledger: Ledger, remote: RemoteState) -> Orphan:
     """An operator says that it may be ours, whatever was thought of it."""
-    with ledger.transaction("suspect") as written:
+    with ledger.transaction("candidate") as written:
         ledger.execute(
             "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
-            " VALUES (?, 'suspect', ?, ?, ?)"
-            " ON CONFLICT (remote_id) DO UPDATE SET verdict = 'suspect', failures = 0",
+            " VALUES (?, 'candidate', ?, ?, ?)"
+            " ON CONFLICT (remote_id) DO UPDATE SET verdict = 'candidate', failures = 0",
             remote.remote_id,
             remote.counts.total(),
             remote.created_ts,
@@ -29,7 +29,7 @@ def suspect(ledger: Ledger, remote: RemoteState) -> Orphan:
         )
     return Orphan(
         remote_id=remote.remote_id,
-        verdict=OrphanVerdict.SUSPECT,
+        verdict=OrphanVerdict.CANDIDATE,
         request_count=remote.counts.total(),
         remote_created_ts=remote.created_ts,
         seen_ts=written.at,
@@ -54,7 +54,7 @@ def take_in(
         batch_id = _add_batch(ledger, written, submission, remote, account)
         ledger.execute(
             "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
-            " VALUES (?, 'ours', ?, ?, ?) ON CONFLICT (remote_id) DO UPDATE SET verdict = 'ours'",
+            " VALUES (?, 'own', ?, ?, ?) ON CONFLICT (remote_id) DO UPDATE SET verdict = 'own'",
             remote.remote_id,
             remote.counts.total(),
             remote.created_ts,
@@ -94,10 +94,12 @@ def _add_batch(
         submission.id,
     )
     ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, live)"
+        "INSERT INTO attempts (batch_id, request_id, active)"
         " SELECT ?, id, 1 FROM requests WHERE submission_id = ?",
         batch_id,
         submission.id,
     )
-    ledger.execute("UPDATE requests SET status = 'live' WHERE submission_id = ?", submission.id)
+    ledger.execute(
+        "UPDATE requests SET status = 'in_flight' WHERE submission_id = ?", submission.id
+    )
     return batch_id

@@ -1,6 +1,6 @@
 """New rows for what a refused create leaves over: halves of one too large, all but a bad one."""
 
-from state.batches.sending import finish_submission, free_live
+from state.batches.sending import finish_submission, release_attempts
 from state.batches.submissions import add_batch
 from state.db.ledger import Ledger, Written
 from state.db.rows import to_batch, to_submission
@@ -10,16 +10,16 @@ from state.model.records import Batch
 def halve(ledger: Ledger, batch: Batch, reason: str, *, wire_overhead: int) -> list[Batch]:
     """The body was too large: two new intents with half of the requests each."""
     with ledger.transaction("halve") as written:
-        if not _leave(ledger, written, batch, "released", reason):
+        if not _leave(ledger, written, batch, "not_sent", reason):
             return []
-        free_live(ledger, batch.id, "waiting")
+        release_attempts(ledger, batch.id, "queued")
         ids = _request_ids(ledger, batch)
         middle = ids[len(ids) // 2]
         added = [
             _add(ledger, written, batch, low, high, wire_overhead)
             for low, high in ((ids[0], middle - 1), (middle, ids[-1]))
         ]
-        ledger.event(written, "batch.released", batch_id=batch.id, reason=reason)
+        ledger.event(written, "batch.not_sent", batch_id=batch.id, reason=reason)
     return _reread(ledger, added)
 
 
@@ -35,27 +35,29 @@ def drop_one(
     """The API named the bad request: that one is errored, a new intent has the others."""
     with ledger.transaction("drop_one") as written:
         reason = f"{error_type}: {message}"
-        if not _leave(ledger, written, batch, "refused", reason):
+        if not _leave(ledger, written, batch, "rejected", reason):
             return []
         ids = _request_ids(ledger, batch)
         bad = ids[position]
         ledger.execute(
-            "UPDATE requests SET status = 'errored' WHERE id = ? AND status = 'live'", bad
+            "UPDATE requests SET status = 'errored' WHERE id = ? AND status = 'in_flight'",
+            bad,
         )
         ledger.execute(
-            "UPDATE attempts SET live = 0, outcome = 'errored', error_type = ?, error_message = ?,"
-            " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ? AND request_id = ?",
+            "UPDATE attempts SET active = 0, outcome = 'errored', error_type = ?,"
+            " error_message = ?, cost_nano = 0, sync_cost_nano = 0"
+            " WHERE batch_id = ? AND request_id = ?",
             error_type,
             message,
             batch.id,
             bad,
         )
-        free_live(ledger, batch.id, "waiting")
+        release_attempts(ledger, batch.id, "queued")
         ledger.execute("UPDATE batches SET processing = 0, errored = 1 WHERE id = ?", batch.id)
         added = [_add(ledger, written, batch, ids[0], ids[-1], wire_overhead)]
         ledger.event(
             written,
-            "batch.refused",
+            "batch.rejected",
             batch_id=batch.id,
             error_type=error_type,
             message=message,
@@ -96,7 +98,7 @@ def _add(
     chosen = "r.id BETWEEN ? AND ? AND r.id IN (SELECT request_id FROM attempts WHERE batch_id = ?)"
     parameters = (low, high, batch.id)
     waiting = ledger.row(
-        f"SELECT 1 FROM requests r WHERE r.status = 'waiting' AND {chosen} LIMIT 1",  # noqa: S608 - our own words
+        f"SELECT 1 FROM requests r WHERE r.status = 'queued' AND {chosen} LIMIT 1",  # noqa: S608 - our own words
         *parameters,
     )
     if waiting is None:

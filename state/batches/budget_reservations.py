@@ -18,7 +18,7 @@ class Scope(Struct, frozen=True, kw_only=True):
 def reserve(ledger: Ledger, submission: Submission, estimate_nano: int) -> None:
     """Inside a transaction: reserve the estimate."""
     ledger.execute(
-        "INSERT INTO bookings (submission_id, estimate_nano) VALUES (?, ?)",
+        "INSERT INTO budget_reservations (submission_id, estimate_nano) VALUES (?, ?)",
         submission.id,
         estimate_nano,
     )
@@ -30,7 +30,7 @@ def reserved(source: Source, scope: Scope) -> int:
     row = source.rows(
         "SELECT coalesce(sum(CASE WHEN s.finished_ts IS NOT NULL"  # noqa: S608 - our own words
         f" THEN {cost} ELSE max(coalesce(k.estimate_nano, 0), {cost}) END), 0)"
-        " FROM submissions s LEFT JOIN bookings k ON k.submission_id = s.id"
+        " FROM submissions s LEFT JOIN budget_reservations k ON k.submission_id = s.id"
         " WHERE s.created_ts >= ? AND (? IS NULL OR s.workflow = ?) AND (? IS NULL OR s.tag = ?)",
         scope.day,
         *(scope.workflow, scope.workflow),

@@ -69,12 +69,12 @@ def commit(
     *,
     results_bytes: int,
     end: Collection | None = None,
-    trouble: str | None = None,
+    problem: str | None = None,
     place: Callable[[], None] = lambda: None,
 ) -> Collected:
     """Everything staged becomes visible at once: attempts, requests, totals and the batch.
 
-    `trouble` says what was wrong with this try's answer, if anything was. The batch is collected
+    `problem` says what was wrong with this try's answer, if anything was. The batch is collected
     when each of its requests has an outcome. Where some have none, `end` says how the batch ends
     and they are `missing`; without `end` it stays pending and a later try brings the rest.
     `place` puts this try's file where the ledger says that the answers are.
@@ -93,7 +93,7 @@ def commit(
         if missing and end:
             ledger.execute(
                 "UPDATE attempts SET outcome = 'missing', cost_nano = 0, sync_cost_nano = 0,"
-                " live = 0 WHERE batch_id = ? AND outcome IS NULL",
+                " active = 0 WHERE batch_id = ? AND outcome IS NULL",
                 batch.id,
             )
         _settle_requests(ledger, batch)
@@ -106,15 +106,15 @@ def commit(
             if complete
             else Collection.PENDING,
             results_bytes=results_bytes,
-            trouble=trouble,
+            problem=problem,
         )
         ledger.event(
             written,
-            "batch.collected" if complete else "batch.collected_in_part",
+            "batch.collected" if complete else "batch.partly_collected",
             batch_id=batch.id,
             new=new,
             missing=missing,
-            **({"trouble": trouble} if trouble else {}),
+            **({"problem": problem} if problem else {}),
         )
         if complete:
             add_daily_totals(ledger, written, batch)
@@ -123,14 +123,14 @@ def commit(
 
 
 def _take_attempts(ledger: Ledger, batch: Batch) -> int:
-    """Outcome, usage and cost of each staged line; a success that comes second is surplus."""
+    """Outcome, usage and cost of each staged line; a success that comes second is a duplicate."""
     copied = ", ".join(f"{name} = s.{name}" for name in _COPIED)
     return ledger.execute(
-        f"UPDATE attempts SET {copied}, live = 0,"  # noqa: S608 - our own column names
+        f"UPDATE attempts SET {copied}, active = 0,"  # noqa: S608 - our own column names
         # What was answered already would not have been asked again synchronously.
         " sync_cost_nano = CASE WHEN s.outcome = 'succeeded' AND r.status = 'succeeded' THEN 0"
         " ELSE s.sync_cost_nano END,"
-        " surplus = (s.outcome = 'succeeded' AND r.status = 'succeeded')"
+        " duplicate = (s.outcome = 'succeeded' AND r.status = 'succeeded')"
         " FROM staged s JOIN requests r ON r.id = s.request_id"
         " WHERE attempts.batch_id = ? AND attempts.request_id = s.request_id"
         " AND (attempts.outcome IS NULL OR attempts.outcome = 'missing')",
@@ -159,8 +159,8 @@ def _settle_requests(ledger: Ledger, batch: Batch) -> None:
     ledger.execute(
         "UPDATE requests SET status = a.outcome FROM attempts a"
         " WHERE a.batch_id = ? AND a.request_id = requests.id AND a.outcome <> 'succeeded'"
-        " AND requests.status = 'live' AND NOT EXISTS"
-        " (SELECT 1 FROM attempts other WHERE other.request_id = requests.id AND other.live = 1)",
+        " AND requests.status = 'in_flight' AND NOT EXISTS"
+        " (SELECT 1 FROM attempts other WHERE other.request_id = requests.id AND other.active = 1)",
         batch.id,
     )
     ledger.execute(
@@ -181,24 +181,24 @@ def _add_up(
     *,
     collection: Collection,
     results_bytes: int,
-    trouble: str | None,
+    problem: str | None,
 ) -> None:
     """The batch's own sums; they are recounted, never added to.
 
     Once it is collected, its counts are those of the results that came.
     """
     ledger.execute(
-        "UPDATE batches SET (cost_nano, sync_cost_nano, unpriced, surplus_nano) = (SELECT"
+        "UPDATE batches SET (cost_nano, sync_cost_nano, unpriced, duplicate_nano) = (SELECT"
         " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
         " coalesce(sum(outcome = 'succeeded' AND cost_nano IS NULL), 0),"
-        " coalesce(sum(cost_nano) FILTER (WHERE surplus = 1), 0)"
+        " coalesce(sum(cost_nano) FILTER (WHERE duplicate = 1), 0)"
         " FROM attempts WHERE batch_id = batches.id AND outcome IS NOT NULL),"
         " collection = ?, collected_ts = ?, collect_tries = collect_tries + 1,"
-        " results_bytes = ?, next_look_ts = NULL, last_error = ?, rev = ? WHERE id = ?",
+        " results_bytes = ?, next_poll_ts = NULL, last_error = ?, rev = ? WHERE id = ?",
         collection,
         None if collection == Collection.PENDING else written.at,
         results_bytes,
-        trouble,
+        problem,
         written.rev,
         batch.id,
     )
@@ -226,7 +226,7 @@ def add_daily_totals(ledger: Ledger, written: Written, batch: Batch) -> None:
             *_TOKENS,
             "cost_nano",
             "sync_cost_nano",
-            "surplus_nano",
+            "duplicate_nano",
             "unpriced",
         )
     )
@@ -235,7 +235,7 @@ def add_daily_totals(ledger: Ledger, written: Written, batch: Batch) -> None:
         " sum(outcome = 'succeeded'), sum(outcome = 'errored'), sum(outcome = 'canceled'),"
         f" sum(outcome = 'expired'), sum(outcome = 'missing'), {sums},"
         " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
-        " coalesce(sum(cost_nano) FILTER (WHERE surplus = 1), 0),"
+        " coalesce(sum(cost_nano) FILTER (WHERE duplicate = 1), 0),"
         " sum(outcome = 'succeeded' AND cost_nano IS NULL)"
         " FROM attempts WHERE batch_id = ? GROUP BY coalesce(model, ?)"
         f" ON CONFLICT (day, workflow, model, kind) DO UPDATE SET {grown}",

@@ -78,7 +78,7 @@ def _request(ledger: Ledger, submission_id: int, batch_id: int, answered: Collec
     )
     usage = answered.usage
     ledger.insert(
-        f"INSERT INTO attempts (batch_id, request_id, live, outcome, model, {_TOKENS},"  # noqa: S608 - our own words
+        f"INSERT INTO attempts (batch_id, request_id, active, outcome, model, {_TOKENS},"  # noqa: S608 - our own words
         " cache_read_tokens, cost_nano, sync_cost_nano)"
         " VALUES (?, ?, 0, 'succeeded', ?, ?, ?, ?, ?, ?, ?, ?)",
         *(batch_id, request_id, answered.model, usage.input_tokens, usage.output_tokens),

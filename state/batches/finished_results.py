@@ -19,7 +19,8 @@ def name_the_finished(ledger: Ledger, folder: Path) -> None:
     ]:
         key = part.name.split(".")[0]
         if ledger.row(
-            "SELECT 1 FROM batches WHERE key = ? AND collection IN ('collected', 'gone')", key
+            "SELECT 1 FROM batches WHERE key = ? AND collection NOT IN ('not_ready', 'pending')",
+            key,
         ):
             if part.suffix != ".part":
                 part.unlink(missing_ok=True)

@@ -55,7 +55,7 @@ def hold(ledger: Ledger, name: str, *, until: datetime, reason: str) -> None:
         ledger.event(written, "hold", subject=name, until=to_text(until), reason=reason)
 
 
-def held(ledger: Ledger, name: str) -> Hold | None:
+def active_hold(ledger: Ledger, name: str) -> Hold | None:
     """The hold that is in force now."""
     row = ledger.row(
         "SELECT name, until_ts, reason, since_ts FROM holds WHERE name = ? AND until_ts > ?",
@@ -73,17 +73,17 @@ def lift(ledger: Ledger, name: str) -> None:
 
 def begin_poll(ledger: Ledger) -> int:
     """Note that a poll begins; the screens take it for the poller's heartbeat."""
-    with ledger.transaction("pass") as written:
+    with ledger.transaction("poll") as written:
         return ledger.insert(
-            "INSERT INTO passes (actor, started_ts) VALUES (?, ?)", ledger.actor, written.at
+            "INSERT INTO polls (actor, started_ts) VALUES (?, ?)", ledger.actor, written.at
         )
 
 
 def end_poll(ledger: Ledger, poll_id: int, summary: Mapping[str, object]) -> None:
     """Note that the poll ended, and what it did."""
-    with ledger.transaction("pass") as written:
+    with ledger.transaction("poll") as written:
         ledger.execute(
-            "UPDATE passes SET finished_ts = ?, summary = ? WHERE id = ?",
+            "UPDATE polls SET finished_ts = ?, summary = ? WHERE id = ?",
             written.at,
             json.dumps(summary),
             poll_id,

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from state.batches.sending import RemoteState, adopt
+from state.batches.sending import RemoteState, bind_remote
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
@@ -15,10 +15,10 @@ class OrphanVerdict(StrEnum):
     """Whose an orphan is. A suspect may be ours; only the nonce in its results tells."""
 
     UNKNOWN = "unknown"
-    SUSPECT = "suspect"
-    OURS = "ours"
+    CANDIDATE = "candidate"
+    OWN = "own"
     FOREIGN = "foreign"
-    GONE = "gone"
+    UNRESOLVED = "unresolved"
 
 
 class Orphan(Struct, frozen=True, kw_only=True):
@@ -42,10 +42,10 @@ def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch
     return [
         to_batch(row)
         for row in ledger.rows(
-            "SELECT * FROM batches WHERE kind = 'batch' AND (status IN ('sending', 'uncertain')"
-            " OR ((status = 'released' OR (identified_by = 'nonce' AND twin_of IS NULL))"
+            "SELECT * FROM batches WHERE kind = 'batch' AND (status IN ('sending', 'unconfirmed')"
+            " OR ((status = 'not_sent' OR (identified_by = 'nonce' AND duplicate_of IS NULL))"
             " AND max(sent_ts, coalesce(ended_ts, '')) > ?)"
-            " OR (status = 'ended' AND twin_of IS NULL AND sent_ts > ?)) ORDER BY id",
+            " OR (status = 'ended' AND duplicate_of IS NULL AND sent_ts > ?)) ORDER BY id",
             since_ts,
             unlisted_ts,
         )
@@ -54,15 +54,15 @@ def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch
 
 def last_listing(source: Source) -> str | None:
     """When the last complete reading of the list began."""
-    rows = source.rows("SELECT began_ts FROM listings")
+    rows = source.rows("SELECT started_ts FROM listings")
     return rows[0][0] if rows else None
 
 
-def listed(ledger: Ledger, began_ts: str) -> None:
+def record_listing(ledger: Ledger, began_ts: str) -> None:
     """The whole list that matters was read, from that moment on."""
-    with ledger.transaction("listed"):
+    with ledger.transaction("record_listing"):
         ledger.execute(
-            "INSERT INTO listings VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET began_ts = ?1",
+            "INSERT INTO listings VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET started_ts = ?1",
             began_ts,
         )
 
@@ -114,7 +114,7 @@ def note(ledger: Ledger, remote: RemoteState, verdict: OrphanVerdict) -> None:
         ):
             ledger.event(
                 written,
-                "orphan.seen",
+                "orphan.found",
                 subject=remote.remote_id,
                 verdict=verdict,
                 requests=remote.counts.total(),
@@ -135,14 +135,14 @@ def decide(ledger: Ledger, orphan: Orphan, verdict: OrphanVerdict, reason: str) 
     """The orphan is not ours, or nobody will ever know."""
     with ledger.transaction("orphan") as written:
         if ledger.execute(
-            "UPDATE orphans SET verdict = ? WHERE remote_id = ? AND verdict = 'suspect'",
+            "UPDATE orphans SET verdict = ? WHERE remote_id = ? AND verdict = 'candidate'",
             verdict,
             orphan.remote_id,
         ):
             ledger.event(written, f"orphan.{verdict}", subject=orphan.remote_id, reason=reason)
 
 
-def failed_look(ledger: Ledger, orphan: Orphan) -> None:
+def record_failure(ledger: Ledger, orphan: Orphan) -> None:
     """It could not be looked into this time."""
     with ledger.transaction("orphan"):
         ledger.execute(
@@ -152,7 +152,7 @@ def failed_look(ledger: Ledger, orphan: Orphan) -> None:
 
 def batch_of_nonce(ledger: Ledger, nonce: str) -> Batch | None:
     """The row whose POST carried that nonce."""
-    row = ledger.row("SELECT * FROM batches WHERE nonce = ? AND twin_of IS NULL", nonce)
+    row = ledger.row("SELECT * FROM batches WHERE nonce = ? AND duplicate_of IS NULL", nonce)
     return to_batch(row) if row else None
 
 
@@ -160,25 +160,27 @@ def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> 
     """The nonce says that the orphan is the POST of `batch`: that row's batch, or a twin of it.
 
     An unanswered row becomes the batch. A row that has its batch already, or was given up, gets
-    a twin: its results are collected all the same, and what it cost is shown as surplus.
+    a duplicate batch: its results are collected too, and its cost is shown as duplicate spend.
     """
     with ledger.transaction("claim") as written:
         taken = ledger.execute(
-            "UPDATE orphans SET verdict = 'ours' WHERE remote_id = ? AND verdict = 'suspect'",
+            "UPDATE orphans SET verdict = 'own' WHERE remote_id = ? AND verdict = 'candidate'",
             orphan.remote_id,
         )
         if not taken or ledger.row("SELECT 1 FROM batches WHERE remote_id = ?", orphan.remote_id):
             return
-        if adopt(ledger, written, batch.id, remote, batch.account, identified_by="nonce"):
+        if bind_remote(ledger, written, batch.id, remote, batch.account, identified_by="nonce"):
             return
-        (number,) = ledger.rows("SELECT count(*) + 1 FROM batches WHERE twin_of = ?", batch.id)[0]
-        twin_id = ledger.insert(
-            "INSERT INTO batches (key, nonce, account, submission_id, twin_of, tag, workflow,"
+        (number,) = ledger.rows(
+            "SELECT count(*) + 1 FROM batches WHERE duplicate_of = ?", batch.id
+        )[0]
+        duplicate_id = ledger.insert(
+            "INSERT INTO batches (key, nonce, account, submission_id, duplicate_of, tag, workflow,"
             " model, lane, kind, status, remote_id, identified_by, request_count, processing,"
             " bytes, betas, created_ts, sent_ts, accepted_ts, expires_ts, deadline_ts, rev)"
-            " SELECT key || '-twin' || ?, nonce, account, submission_id, id, tag, workflow, model,"
-            " lane, kind, 'in_progress', ?, 'nonce', request_count, request_count, bytes, betas,"
-            " ?, sent_ts, ?, ?, deadline_ts, ? FROM batches WHERE id = ?",
+            " SELECT key || '-duplicate' || ?, nonce, account, submission_id, id, tag, workflow,"
+            " model, lane, kind, 'in_progress', ?, 'nonce', request_count, request_count, bytes,"
+            " betas, ?, sent_ts, ?, ?, deadline_ts, ? FROM batches WHERE id = ?",
             number,
             remote.remote_id,
             written.at,
@@ -188,13 +190,17 @@ def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> 
             batch.id,
         )
         ledger.execute(
-            "INSERT INTO attempts (batch_id, request_id, live, edit_id)"
+            "INSERT INTO attempts (batch_id, request_id, active, edit_id)"
             " SELECT ?, request_id, 0, edit_id FROM attempts WHERE batch_id = ?",
-            twin_id,
+            duplicate_id,
             batch.id,
         )
         ledger.event(
-            written, "batch.twin_found", batch_id=twin_id, remote_id=remote.remote_id, of=batch.key
+            written,
+            "batch.duplicate_found",
+            batch_id=duplicate_id,
+            remote_id=remote.remote_id,
+            duplicate_of=batch.key,
         )
 
 
@@ -203,8 +209,8 @@ def sent_since(ledger: Ledger, *, since_ts: str) -> list[Batch]:
     return [
         to_batch(row)
         for row in ledger.rows(
-            "SELECT * FROM batches WHERE kind = 'batch' AND twin_of IS NULL"
-            " AND status <> 'refused' AND sent_ts > ? ORDER BY id",
+            "SELECT * FROM batches WHERE kind = 'batch' AND duplicate_of IS NULL"
+            " AND status <> 'rejected' AND sent_ts > ? ORDER BY id",
             since_ts,
         )
     ]

@@ -42,19 +42,19 @@ def open_accounts(ledger: Ledger, *, since_ts: str) -> list[tuple[str, int]]:
         (row[0], row[1])
         for row in ledger.rows(
             "SELECT account, count(*) FROM batches WHERE account IS NOT NULL AND created_ts > ?"
-            " AND (status NOT IN ('released', 'refused', 'ended') OR collection = 'pending')"
+            " AND (status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending')"
             " GROUP BY account ORDER BY account",
             since_ts,
         )
     ]
 
 
-def saw(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
+def record_status(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
     """Take in what the API says; a batch that has ended becomes one to collect."""
     if _nothing_new(batch, remote):
         return batch
     ended = remote.status == BatchStatus.ENDED
-    with ledger.transaction("saw") as written:
+    with ledger.transaction("record_status") as written:
         changed = ledger.execute(
             # A list that was read before a cancel comes too late to take it back.
             "UPDATE batches SET status = CASE WHEN status = 'canceling' AND ? = 'in_progress'"
@@ -62,7 +62,7 @@ def saw(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
             " canceled = ?, expired = ?, expires_ts = ?, ended_ts = ?,"
             " cancel_ts = coalesce(?, cancel_ts),"
             " collection = CASE WHEN ? AND collection = 'not_ready' THEN 'pending'"
-            " ELSE collection END, last_error = NULL, failures = 0, next_look_ts = NULL, rev = ?"
+            " ELSE collection END, last_error = NULL, failures = 0, next_poll_ts = NULL, rev = ?"
             " WHERE id = ? AND status IN ('in_progress', 'canceling')",
             remote.status,
             remote.status,
@@ -95,18 +95,18 @@ def _nothing_new(batch: Batch, remote: RemoteState) -> bool:
     )
 
 
-def look_failed(ledger: Ledger, batch: Batch, reason: str, *, next_look: datetime) -> None:
-    """A local trouble: it is counted and shown, and never changes what the API said."""
-    with ledger.transaction("look_failed") as written:
+def record_poll_failure(ledger: Ledger, batch: Batch, reason: str, *, next_poll: datetime) -> None:
+    """A local problem: it is counted and shown, and never changes what the API said."""
+    with ledger.transaction("record_poll_failure") as written:
         ledger.execute(
-            "UPDATE batches SET last_error = ?, failures = failures + 1, next_look_ts = ?, rev = ?"
+            "UPDATE batches SET last_error = ?, failures = failures + 1, next_poll_ts = ?, rev = ?"
             " WHERE id = ?",
             reason,
-            to_text(next_look),
+            to_text(next_poll),
             written.rev,
             batch.id,
         )
-        ledger.event(written, "batch.look_failed", batch_id=batch.id, reason=reason)
+        ledger.event(written, "batch.poll_failed", batch_id=batch.id, reason=reason)
 
 
 def failures_of(ledger: Ledger, batch: Batch) -> int:
@@ -117,9 +117,9 @@ def failures_of(ledger: Ledger, batch: Batch) -> int:
     return int(row[0]) if row else 0
 
 
-def lost(ledger: Ledger, batch: Batch, reason: str) -> None:
+def mark_deleted(ledger: Ledger, batch: Batch, reason: str) -> None:
     """The API knows the batch no more: it has ended, and its results are still to be given up."""
-    with ledger.transaction("lost") as written:
+    with ledger.transaction("mark_deleted") as written:
         if ledger.execute(
             "UPDATE batches SET status = 'ended', ended_ts = ?, collection = 'pending',"
             " last_error = ?, rev = ? WHERE id = ? AND status IN ('in_progress', 'canceling')",
@@ -128,7 +128,7 @@ def lost(ledger: Ledger, batch: Batch, reason: str) -> None:
             written.rev,
             batch.id,
         ):
-            ledger.event(written, "batch.lost", batch_id=batch.id, reason=reason)
+            ledger.event(written, "batch.deleted", batch_id=batch.id, reason=reason)
 
 
 def reread(ledger: Ledger, batch_id: int) -> Batch:

@@ -33,20 +33,20 @@ class Extent(Struct, frozen=True, kw_only=True):
     long_ids: list[str]
 
 
-def intents(ledger: Ledger) -> list[Batch]:
+def queued(ledger: Ledger) -> list[Batch]:
     """Batches that are recorded and were never sent, oldest first; paused workflows left out."""
     return [
         to_batch(row)
         for row in ledger.rows(
-            f"SELECT * FROM batches WHERE status = 'intent' AND {_NOT_PAUSED} ORDER BY id"  # noqa: S608 - our own words
+            f"SELECT * FROM batches WHERE status = 'queued' AND {_NOT_PAUSED} ORDER BY id"  # noqa: S608 - our own words
         )
     ]
 
 
-def intents_of(ledger: Ledger, submission: Submission) -> list[Batch]:
+def queued_of(ledger: Ledger, submission: Submission) -> list[Batch]:
     """Those of one submission, oldest first."""
     rows = ledger.rows(
-        "SELECT * FROM batches WHERE submission_id = ? AND status = 'intent' ORDER BY id",
+        "SELECT * FROM batches WHERE submission_id = ? AND status = 'queued' ORDER BY id",
         submission.id,
     )
     return [to_batch(row) for row in rows]
@@ -56,7 +56,7 @@ def is_answered_elsewhere(ledger: Ledger, batch: Batch) -> bool:
     """Whether some of its requests got their answer from another batch since it was planned."""
     row = ledger.row(
         "SELECT 1 FROM attempts a JOIN requests r ON r.id = a.request_id"
-        " WHERE a.batch_id = ? AND r.status <> 'live' LIMIT 1",
+        " WHERE a.batch_id = ? AND r.status <> 'in_flight' LIMIT 1",
         batch.id,
     )
     return row is not None
@@ -111,23 +111,23 @@ def mark_sending(
     ledger: Ledger,
     batch: Batch,
     *,
-    fence_id: str,
-    fence_ts: str | None,
+    watermark_id: str,
+    watermark_ts: str | None,
     owner: str,
     account: str | None = None,
 ) -> bool:
     """Claim the one POST of this batch; false when another process has claimed it, or it is paused.
 
-    `fence_id` is the newest batch that the API listed just before, "" when it listed none;
+    `watermark_id` is the newest batch that the API listed just before, "" when it listed none;
     `account` is whose list that was.
     """
     with ledger.transaction("sending") as written:
         claimed = ledger.execute(
-            "UPDATE batches SET status = 'sending', fence_id = ?, fence_ts = ?, owner = ?,"  # noqa: S608 - our own words
-            " account = ?, sent_ts = ?, rev = ? WHERE id = ? AND status = 'intent'"
+            "UPDATE batches SET status = 'sending', watermark_id = ?, watermark_ts = ?, owner = ?,"  # noqa: S608 - our own words
+            " account = ?, sent_ts = ?, rev = ? WHERE id = ? AND status = 'queued'"
             f" AND {_NOT_PAUSED}",
-            fence_id,
-            fence_ts,
+            watermark_id,
+            watermark_ts,
             owner,
             account,
             written.at,
@@ -135,17 +135,17 @@ def mark_sending(
             batch.id,
         )
         if claimed:
-            ledger.event(written, "batch.sending", batch_id=batch.id, fence=fence_id)
+            ledger.event(written, "batch.sending", batch_id=batch.id, watermark=watermark_id)
     return bool(claimed)
 
 
-def accepted(ledger: Ledger, batch: Batch, remote: RemoteState, account: str | None) -> bool:
+def mark_accepted(ledger: Ledger, batch: Batch, remote: RemoteState, account: str | None) -> bool:
     """The API took the batch; false when a recovery has already found it by its nonce."""
     with ledger.transaction("accepted") as written:
-        return adopt(ledger, written, batch.id, remote, account, identified_by="response")
+        return bind_remote(ledger, written, batch.id, remote, account, identified_by="response")
 
 
-def accepted_of(ledger: Ledger, batches: list[Batch]) -> int:
+def count_accepted(ledger: Ledger, batches: list[Batch]) -> int:
     """How many of these the API has."""
     return sum(
         ledger.row("SELECT 1 FROM batches WHERE id = ? AND remote_id IS NOT NULL", batch.id)
@@ -154,7 +154,7 @@ def accepted_of(ledger: Ledger, batches: list[Batch]) -> int:
     )
 
 
-def adopt(
+def bind_remote(
     ledger: Ledger,
     written: Written,
     batch_id: int,
@@ -168,7 +168,7 @@ def adopt(
         "UPDATE batches SET status = 'in_progress', remote_id = ?, identified_by = ?,"
         " account = coalesce(?, account),"
         " accepted_ts = ?, expires_ts = ?, last_error = NULL, failures = 0, rev = ?"
-        " WHERE id = ? AND status IN ('sending', 'uncertain')",
+        " WHERE id = ? AND status IN ('sending', 'unconfirmed')",
         remote.remote_id,
         identified_by,
         account,
@@ -188,67 +188,67 @@ def adopt(
     return bool(moved)
 
 
-def uncertain(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: str) -> None:
+def mark_unconfirmed(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: str) -> None:
     """It was sent and nobody knows whether it arrived; nothing is decided before `settles_ts`."""
-    with ledger.transaction("uncertain") as written:
+    with ledger.transaction("unconfirmed") as written:
         if ledger.execute(
-            "UPDATE batches SET status = 'uncertain', last_error = ?, next_look_ts = ?, rev = ?"
+            "UPDATE batches SET status = 'unconfirmed', last_error = ?, next_poll_ts = ?, rev = ?"
             " WHERE id = ? AND status = 'sending'",
             reason,
             settles_ts,
             written.rev,
             batch.id,
         ):
-            ledger.event(written, "batch.uncertain", batch_id=batch.id, reason=reason)
+            ledger.event(written, "batch.unconfirmed", batch_id=batch.id, reason=reason)
 
 
-def withdrawn(ledger: Ledger, batch: Batch, reason: str) -> bool:
+def withdraw(ledger: Ledger, batch: Batch, reason: str) -> bool:
     """It was never sent and is not needed any more; false when another process is sending it."""
-    with ledger.transaction("withdrawn") as written:
+    with ledger.transaction("withdraw") as written:
         moved = ledger.execute(
-            "UPDATE batches SET status = 'released', last_error = ?, ended_ts = ?, rev = ?"
-            " WHERE id = ? AND status = 'intent'",
+            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?, rev = ?"
+            " WHERE id = ? AND status = 'queued'",
             reason,
             written.at,
             written.rev,
             batch.id,
         )
         if moved:
-            free_live(ledger, batch.id, "waiting")
-            ledger.event(written, "batch.released", batch_id=batch.id, reason=reason)
+            release_attempts(ledger, batch.id, "queued")
+            ledger.event(written, "batch.not_sent", batch_id=batch.id, reason=reason)
     return bool(moved)
 
 
-def released(ledger: Ledger, batch: Batch, reason: str) -> bool:
+def mark_not_sent(ledger: Ledger, batch: Batch, reason: str) -> bool:
     """It never reached the API: its live requests wait for a new batch, this row is finished."""
-    with ledger.transaction("released") as written:
+    with ledger.transaction("not_sent") as written:
         moved = ledger.execute(
-            "UPDATE batches SET status = 'released', last_error = ?, ended_ts = ?, rev = ?"
-            " WHERE id = ? AND status IN ('intent', 'sending', 'uncertain')",
+            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?, rev = ?"
+            " WHERE id = ? AND status IN ('queued', 'sending', 'unconfirmed')",
             reason,
             written.at,
             written.rev,
             batch.id,
         )
         if moved:
-            free_live(ledger, batch.id, "waiting")
-            ledger.event(written, "batch.released", batch_id=batch.id, reason=reason)
+            release_attempts(ledger, batch.id, "queued")
+            ledger.event(written, "batch.not_sent", batch_id=batch.id, reason=reason)
     return bool(moved)
 
 
-def refused(ledger: Ledger, batch: Batch, error_type: str, message: str) -> None:
+def mark_rejected(ledger: Ledger, batch: Batch, error_type: str, message: str) -> None:
     """The API will not have it: its requests are errored, visible and replayable."""
-    with ledger.transaction("refused") as written:
+    with ledger.transaction("rejected") as written:
         if not ledger.execute(
-            "UPDATE batches SET status = 'refused', last_error = ?, ended_ts = ?, processing = 0,"
-            " errored = request_count, rev = ? WHERE id = ? AND status IN ('intent', 'sending')",
+            "UPDATE batches SET status = 'rejected', last_error = ?, ended_ts = ?, processing = 0,"
+            " errored = request_count, rev = ? WHERE id = ? AND status IN ('queued', 'sending')",
             f"{error_type}: {message}",
             written.at,
             written.rev,
             batch.id,
         ):
             return
-        free_live(ledger, batch.id, "errored")
+        release_attempts(ledger, batch.id, "errored")
         ledger.execute(
             "UPDATE attempts SET outcome = 'errored', error_type = ?, error_message = ?,"
             " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ?",
@@ -257,20 +257,20 @@ def refused(ledger: Ledger, batch: Batch, error_type: str, message: str) -> None
             batch.id,
         )
         ledger.event(
-            written, "batch.refused", batch_id=batch.id, error_type=error_type, message=message
+            written, "batch.rejected", batch_id=batch.id, error_type=error_type, message=message
         )
         finish_submission(ledger, written, batch.submission_id)
 
 
-def free_live(ledger: Ledger, batch_id: int, status: str) -> None:
+def release_attempts(ledger: Ledger, batch_id: int, status: str) -> None:
     """Inside a transaction: the batch's live attempts end; their requests get that status."""
     ledger.execute(
-        "UPDATE requests SET status = ? WHERE status = 'live' AND id IN"
-        " (SELECT request_id FROM attempts WHERE batch_id = ? AND live = 1)",
+        "UPDATE requests SET status = ? WHERE status = 'in_flight' AND id IN"
+        " (SELECT request_id FROM attempts WHERE batch_id = ? AND active = 1)",
         status,
         batch_id,
     )
-    ledger.execute("UPDATE attempts SET live = 0 WHERE batch_id = ? AND live = 1", batch_id)
+    ledger.execute("UPDATE attempts SET active = 0 WHERE batch_id = ? AND active = 1", batch_id)
 
 
 def finish_submission(ledger: Ledger, written: Written, submission_id: int | None) -> None:
@@ -280,7 +280,7 @@ def finish_submission(ledger: Ledger, written: Written, submission_id: int | Non
     finished = ledger.execute(
         "UPDATE submissions SET finished_ts = ?, delivered_ts = NULL, rev = ? WHERE id = ?"
         " AND NOT EXISTS (SELECT 1 FROM requests WHERE submission_id = submissions.id"
-        " AND status IN ('waiting', 'live'))",
+        " AND status IN ('queued', 'in_flight'))",
         written.at,
         written.rev,
         submission_id,

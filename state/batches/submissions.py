@@ -25,13 +25,13 @@ NONCE_LENGTH = 8
 # The part of staged requests that go into no batch: a fallback file has their answers.
 NO_PART = -1
 # With the words of the partial index, so that SQLite sees that it may use it.
-WAITING = "r.status = 'waiting' AND r.status NOT IN ('live', 'succeeded')"
+WAITING = "r.status = 'queued' AND r.status NOT IN ('in_flight', 'succeeded')"
 
 
 def stage(ledger: Ledger, requests: Iterable[SpooledRequest]) -> None:
     """Lay the requests of one call down beside the ledger, before it takes them in.
 
-    Raises IllegalMove when a custom_id comes twice; `submit` checks that first, and names it.
+    Raises IllegalTransition when a custom_id comes twice; `submit` checks that first, and names it.
     """
     ledger.execute("DROP TABLE IF EXISTS temp.new_requests")
     ledger.execute(
@@ -122,7 +122,7 @@ def take_in(
         is_new = submission is None
         if submission is None:
             check_budgets()
-            submission = insert(ledger, written, new, status=RequestStatus.LIVE)
+            submission = insert(ledger, written, new, status=RequestStatus.IN_FLIGHT)
             reserve(submission)
             _add_parts(ledger, written, submission, wire_overhead)
         if after is not None:
@@ -149,13 +149,13 @@ def _add_parts(
             size=part["size"] + part["count"] * wire_overhead,
         )
         ledger.execute(
-            "INSERT INTO attempts (batch_id, request_id, live)"
+            "INSERT INTO attempts (batch_id, request_id, active)"
             " SELECT ?, ? + seq - 1, 1 FROM new_requests WHERE part = ? ORDER BY seq",
             batch_id,
             first,
             part["part"],
         )
-        ledger.event(written, "batch.intent", batch_id=batch_id, requests=part["count"])
+        ledger.event(written, "batch.queued", batch_id=batch_id, requests=part["count"])
 
 
 def insert(
@@ -163,7 +163,7 @@ def insert(
     written: Written,
     new: NewSubmission,
     *,
-    status: RequestStatus = RequestStatus.WAITING,
+    status: RequestStatus = RequestStatus.QUEUED,
 ) -> Submission:
     """Inside a transaction: the submission, and its staged requests, which wait."""
     submission_id = _insert_submission(ledger, written, new)
@@ -180,7 +180,7 @@ def insert(
     submission = to_submission(
         ledger.rows("SELECT * FROM submissions WHERE id = ?", submission_id)[0]
     )
-    ledger.event(written, "submission.taken_in", subject=new.key, requests=submission.request_count)
+    ledger.event(written, "submission.created", subject=new.key, requests=submission.request_count)
     return submission
 
 
@@ -226,7 +226,7 @@ def plan_waiting(
             for low, high in _ranges(
                 ledger.rows(
                     "SELECT r.id, coalesce(e.body_length, r.body_length) FROM requests r"
-                    " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'waiting'"
+                    " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'queued'"
                     " AND r.submission_id = ? AND coalesce(e.betas, r.betas) = ? ORDER BY r.id",
                     submission.id,
                     group["betas"],
@@ -284,7 +284,7 @@ def add_batch(
     """
     waiting = (
         "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
-        f" WHERE r.status = 'waiting' AND {chosen}"
+        f" WHERE r.status = 'queued' AND {chosen}"
     )
     count, size = ledger.rows(
         f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}) {waiting}",
@@ -294,17 +294,17 @@ def add_batch(
         ledger, written, submission, betas=betas, count=count, size=size, runner=runner
     )
     ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, live, edit_id)"
+        "INSERT INTO attempts (batch_id, request_id, active, edit_id)"
         f" SELECT ?, r.id, 1, r.edit_id {waiting}",
         batch_id,
         *parameters,
     )
     ledger.execute(
-        "UPDATE requests SET status = 'live' WHERE id IN"
+        "UPDATE requests SET status = 'in_flight' WHERE id IN"
         " (SELECT request_id FROM attempts WHERE batch_id = ?)",
         batch_id,
     )
-    kind = "batch.running_inline" if runner else "batch.intent"
+    kind = "batch.sync_started" if runner else "batch.queued"
     ledger.event(written, kind, batch_id=batch_id, requests=count)
     return batch_id
 
@@ -334,7 +334,7 @@ def insert_batch(
         submission.workflow,
         submission.model,
         Kind.SYNC if runner else Kind.BATCH,
-        BatchStatus.SENDING if runner else BatchStatus.INTENT,
+        BatchStatus.SENDING if runner else BatchStatus.QUEUED,
         count,
         count,
         size,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from io import BufferedWriter
 from pathlib import Path
 
-from state.batches.sending import released
+from state.batches.sending import mark_not_sent
 from state.batches.submissions import add_batch
 from state.db.ledger import Ledger, Written
 from state.db.rows import to_batch
@@ -23,7 +23,7 @@ def answers_file(folder: Folder, batch_key: str) -> Path:
 
 _WAITING = (
     "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
-    " WHERE r.submission_id = ? AND r.status = 'waiting'"
+    " WHERE r.submission_id = ? AND r.status = 'queued'"
 )
 _BETAS = "coalesce(e.betas, r.betas)"
 _AMONG = " AND r.id IN (SELECT id FROM chosen)"
@@ -137,7 +137,7 @@ def ended(ledger: Ledger, batch: Batch, counts: Counts, reason: str, *, unwritte
     if unwritten:
         _tell_of_unwritten(ledger, batch, unwritten, reason)
     if not counts.total():
-        released(ledger, batch, reason)
+        mark_not_sent(ledger, batch, reason)
         return False
     with ledger.transaction("inline_ended") as written:
         current = ledger.row(
@@ -157,7 +157,7 @@ def _tell_of_unwritten(ledger: Ledger, batch: Batch, unwritten: int, reason: str
         if ledger.row("SELECT 1 FROM batches WHERE id = ? AND status = 'sending'", batch.id):
             ledger.event(
                 written,
-                "batch.may_be_paid_twice",
+                "batch.possible_duplicate_charge",
                 batch_id=batch.id,
                 requests=unwritten,
                 reason=reason,
@@ -170,7 +170,7 @@ def _let_go_of_the_unasked(ledger: Ledger, batch: Batch) -> None:
         " WHERE a.batch_id = ? AND r.custom_id NOT IN (SELECT custom_id FROM answered)"
     )
     ledger.execute(
-        f"UPDATE requests SET status = 'waiting' WHERE status = 'live' AND id IN ({unasked})",  # noqa: S608 - our own words
+        f"UPDATE requests SET status = 'queued' WHERE status = 'in_flight' AND id IN ({unasked})",  # noqa: S608 - our own words
         batch.id,
     )
     ledger.execute(
@@ -200,12 +200,12 @@ def end(ledger: Ledger, written: Written, batch_id: int, counts: Counts) -> None
     ledger.event(written, "batch.ended", batch_id=batch_id, requests=counts.total())
 
 
-def withdraw_intents(ledger: Ledger, submission: Submission, reason: str) -> int:
+def withdraw_queued(ledger: Ledger, submission: Submission, reason: str) -> int:
     """Batches that were never sent are not needed any more: their requests wait again."""
     with ledger.transaction("withdraw") as written:
         rows = ledger.rows(
-            "UPDATE batches SET status = 'released', last_error = ?, ended_ts = ?, rev = ?"
-            " WHERE submission_id = ? AND status = 'intent' RETURNING id",
+            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?, rev = ?"
+            " WHERE submission_id = ? AND status = 'queued' RETURNING id",
             reason,
             written.at,
             written.rev,
@@ -213,10 +213,12 @@ def withdraw_intents(ledger: Ledger, submission: Submission, reason: str) -> int
         )
         for (batch_id,) in rows:
             ledger.execute(
-                "UPDATE requests SET status = 'waiting' WHERE status = 'live' AND id IN"
-                " (SELECT request_id FROM attempts WHERE batch_id = ? AND live = 1)",
+                "UPDATE requests SET status = 'queued' WHERE status = 'in_flight' AND id IN"
+                " (SELECT request_id FROM attempts WHERE batch_id = ? AND active = 1)",
                 batch_id,
             )
-            ledger.execute("UPDATE attempts SET live = 0 WHERE batch_id = ? AND live = 1", batch_id)
-            ledger.event(written, "batch.released", batch_id=batch_id, reason=reason)
+            ledger.execute(
+                "UPDATE attempts SET active = 0 WHERE batch_id = ? AND active = 1", batch_id
+            )
+            ledger.event(written, "batch.not_sent", batch_id=batch_id, reason=reason)
     return len(rows)

@@ -18,7 +18,7 @@ import msgspec
 from state.db.connection import BUSY_TIMEOUT_S, is_lock_timeout, sqlite3
 from state.db.schema import open_current
 from state.model.crash_points import no_crash_point
-from state.model.errors import IllegalMove, LedgerBusy, LedgerUnusable
+from state.model.errors import IllegalTransition, LedgerBusy, LedgerUnusable
 from state.model.timestamps import to_text
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Ledger:
     def transaction(self, name: str) -> Generator[Written, None, None]:
         """Everything inside is written together or not at all.
 
-        Raises IllegalMove when a trigger or an index refuses, LedgerBusy, LedgerUnusable.
+        Raises IllegalTransition when a trigger or an index refuses, LedgerBusy, LedgerUnusable.
         """
         if get_ident() != self._thread:
             raise LedgerUnusable(
@@ -219,7 +219,7 @@ def _errors_for_people(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise IllegalMove(f"The ledger refuses: {error}.") from error
+        raise IllegalTransition(f"The ledger refuses: {error}.") from error
     except sqlite3.OperationalError as error:
         if is_lock_timeout(error):
             raise LedgerBusy(

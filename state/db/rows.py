@@ -9,11 +9,19 @@ if TYPE_CHECKING:
 
 _COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 _BATCH_PLAIN = (
-    *("id", "key", "nonce", "account", "submission_id", "twin_of", "tag", "workflow", "model"),
-    *("lane", "remote_id", "identified_by", "request_count", "bytes", "fence_id", "fence_ts"),
+    *("id", "key", "nonce", "account", "submission_id", "duplicate_of", "tag", "workflow", "model"),
+    *(
+        "lane",
+        "remote_id",
+        "identified_by",
+        "request_count",
+        "bytes",
+        "watermark_id",
+        "watermark_ts",
+    ),
     *("owner", "created_ts", "sent_ts", "accepted_ts", "ended_ts", "collected_ts", "expires_ts"),
-    *("cancel_ts", "deadline_ts", "next_look_ts", "failures", "collect_tries", "last_error"),
-    *("results_bytes", "cost_nano", "sync_cost_nano", "unpriced", "surplus_nano", "rev"),
+    *("cancel_ts", "deadline_ts", "next_poll_ts", "failures", "collect_tries", "last_error"),
+    *("results_bytes", "cost_nano", "sync_cost_nano", "unpriced", "duplicate_nano", "rev"),
 )
 _SUBMISSION_PLAIN = (
     *("id", "key", "tag", "workflow", "job", "model", "work_date", "deadline_ts"),

@@ -35,7 +35,7 @@ CREATE TABLE requests (
   custom_id TEXT NOT NULL,
   submission_id INTEGER NOT NULL REFERENCES submissions,
   status TEXT NOT NULL CHECK (status IN (
-    'waiting', 'live', 'succeeded', 'errored', 'canceled', 'expired', 'missing', 'given_up')),
+    'queued', 'in_flight', 'succeeded', 'errored', 'canceled', 'expired', 'missing', 'dismissed')),
   betas TEXT NOT NULL DEFAULT '',
   spool_file TEXT NOT NULL,
   body_offset INTEGER NOT NULL,
@@ -46,9 +46,9 @@ CREATE TABLE requests (
   UNIQUE (tag, custom_id)
 ) STRICT;
 CREATE INDEX requests_by_submission ON requests (submission_id, id);
-CREATE INDEX requests_to_do ON requests (status, id) WHERE status NOT IN ('live', 'succeeded');
+CREATE INDEX requests_to_do ON requests (status, id) WHERE status NOT IN ('in_flight', 'succeeded');
 
-CREATE TABLE bookings (
+CREATE TABLE budget_reservations (
   submission_id INTEGER PRIMARY KEY REFERENCES submissions,
   estimate_nano INTEGER NOT NULL
 ) STRICT;
@@ -60,16 +60,17 @@ CREATE TABLE batches (
   nonce TEXT NOT NULL,
   account TEXT,
   submission_id INTEGER REFERENCES submissions,
-  twin_of INTEGER REFERENCES batches,
+  duplicate_of INTEGER REFERENCES batches,
   tag TEXT NOT NULL,
   workflow TEXT NOT NULL,
   model TEXT NOT NULL,
   lane TEXT NOT NULL,
   kind TEXT NOT NULL CHECK (kind IN ('batch', 'sync')),
   status TEXT NOT NULL CHECK (status IN (
-    'intent', 'sending', 'uncertain', 'released', 'refused', 'in_progress', 'canceling', 'ended')),
+    'queued', 'sending', 'unconfirmed', 'not_sent', 'rejected', 'in_progress', 'canceling',
+    'ended')),
   collection TEXT NOT NULL DEFAULT 'not_ready'
-    CHECK (collection IN ('not_ready', 'pending', 'collected', 'gone')),
+    CHECK (collection IN ('not_ready', 'pending', 'collected', 'results_expired', 'deleted')),
   remote_id TEXT UNIQUE,
   identified_by TEXT CHECK (identified_by IN ('response', 'nonce', 'operator')),
   request_count INTEGER NOT NULL CHECK (request_count > 0),
@@ -80,8 +81,8 @@ CREATE TABLE batches (
   expired INTEGER NOT NULL DEFAULT 0,
   bytes INTEGER NOT NULL DEFAULT 0,
   betas TEXT NOT NULL DEFAULT '',
-  fence_id TEXT,
-  fence_ts TEXT,
+  watermark_id TEXT,
+  watermark_ts TEXT,
   owner TEXT,
   created_ts TEXT NOT NULL,
   sent_ts TEXT,
@@ -91,7 +92,7 @@ CREATE TABLE batches (
   expires_ts TEXT,
   cancel_ts TEXT,
   deadline_ts TEXT,
-  next_look_ts TEXT,
+  next_poll_ts TEXT,
   failures INTEGER NOT NULL DEFAULT 0,
   collect_tries INTEGER NOT NULL DEFAULT 0,
   last_error TEXT,
@@ -99,13 +100,13 @@ CREATE TABLE batches (
   cost_nano INTEGER,
   sync_cost_nano INTEGER,
   unpriced INTEGER NOT NULL DEFAULT 0,
-  surplus_nano INTEGER NOT NULL DEFAULT 0,
+  duplicate_nano INTEGER NOT NULL DEFAULT 0,
   rev INTEGER NOT NULL
 ) STRICT;
--- A surplus twin is the same POST met twice at the API, so it alone may carry the nonce again.
-CREATE UNIQUE INDEX batches_by_nonce ON batches (nonce) WHERE twin_of IS NULL;
+-- A duplicate batch is the same POST met twice at the API, so it alone may carry the nonce again.
+CREATE UNIQUE INDEX batches_by_nonce ON batches (nonce) WHERE duplicate_of IS NULL;
 CREATE INDEX batches_open ON batches (id)
-  WHERE status NOT IN ('released', 'refused', 'ended') OR collection = 'pending';
+  WHERE status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending';
 CREATE INDEX batches_by_submission ON batches (submission_id);
 CREATE INDEX batches_by_rev ON batches (rev);
 CREATE INDEX batches_by_ended ON batches (ended_ts);
@@ -113,7 +114,7 @@ CREATE INDEX batches_by_ended ON batches (ended_ts);
 CREATE TABLE attempts (
   batch_id INTEGER NOT NULL REFERENCES batches,
   request_id INTEGER NOT NULL REFERENCES requests,
-  live INTEGER NOT NULL CHECK (live IN (0, 1)),
+  active INTEGER NOT NULL CHECK (active IN (0, 1)),
   edit_id INTEGER REFERENCES edits,
   outcome TEXT CHECK (outcome IN ('succeeded', 'errored', 'canceled', 'expired', 'missing')),
   error_type TEXT,
@@ -127,14 +128,14 @@ CREATE TABLE attempts (
   cache_read_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_read_tokens >= 0),
   cost_nano INTEGER,
   sync_cost_nano INTEGER,
-  surplus INTEGER NOT NULL DEFAULT 0 CHECK (surplus IN (0, 1)),
+  duplicate INTEGER NOT NULL DEFAULT 0 CHECK (duplicate IN (0, 1)),
   reviewed INTEGER NOT NULL DEFAULT 0 CHECK (reviewed IN (0, 1)),
   result_offset INTEGER,
   result_length INTEGER,
   PRIMARY KEY (batch_id, request_id),
-  CHECK (live = 0 OR outcome IS NULL)
+  CHECK (active = 0 OR outcome IS NULL)
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX one_live_attempt ON attempts (request_id) WHERE live = 1;
+CREATE UNIQUE INDEX one_active_attempt ON attempts (request_id) WHERE active = 1;
 CREATE INDEX attempts_by_request ON attempts (request_id);
 -- Answers that may be of no use, few among millions: `state.operations.reviews` asks so.
 CREATE INDEX attempts_for_review ON attempts (batch_id, request_id) WHERE reviewed = 0
@@ -143,9 +144,9 @@ CREATE INDEX attempts_for_review ON attempts (batch_id, request_id) WHERE review
 CREATE TABLE commands (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL UNIQUE,
-  verb TEXT NOT NULL CHECK (verb IN (
+  action TEXT NOT NULL CHECK (action IN (
     'replay', 'cancel', 'sync', 'acknowledge', 'pause', 'resume')),
-  state TEXT NOT NULL CHECK (state IN ('pending', 'taken', 'done', 'failed', 'withdrawn')),
+  state TEXT NOT NULL CHECK (state IN ('pending', 'running', 'done', 'failed', 'withdrawn')),
   digest BLOB NOT NULL,
   who TEXT NOT NULL,
   reason TEXT NOT NULL,
@@ -154,14 +155,14 @@ CREATE TABLE commands (
   step INTEGER NOT NULL DEFAULT 0,
   created_ts TEXT NOT NULL,
   not_before_ts TEXT NOT NULL,
-  taken_ts TEXT,
+  started_ts TEXT,
   ended_ts TEXT,
   outcome TEXT,
   rev INTEGER NOT NULL
 ) STRICT;
 -- The same thing asked for twice, by two consoles, is done once.
-CREATE UNIQUE INDEX commands_once ON commands (digest) WHERE state IN ('pending', 'taken');
-CREATE INDEX commands_open ON commands (id) WHERE state IN ('pending', 'taken');
+CREATE UNIQUE INDEX commands_once ON commands (digest) WHERE state IN ('pending', 'running');
+CREATE INDEX commands_open ON commands (id) WHERE state IN ('pending', 'running');
 
 CREATE TABLE command_items (
   command_id INTEGER NOT NULL REFERENCES commands,
@@ -194,7 +195,7 @@ CREATE INDEX events_by_batch ON events (batch_id, id) WHERE batch_id IS NOT NULL
 
 CREATE TABLE orphans (
   remote_id TEXT PRIMARY KEY,
-  verdict TEXT NOT NULL CHECK (verdict IN ('unknown', 'suspect', 'ours', 'foreign', 'gone')),
+  verdict TEXT NOT NULL CHECK (verdict IN ('unknown', 'candidate', 'own', 'foreign', 'unresolved')),
   request_count INTEGER NOT NULL,
   remote_created_ts TEXT NOT NULL,
   seen_ts TEXT NOT NULL,
@@ -202,7 +203,7 @@ CREATE TABLE orphans (
 ) STRICT, WITHOUT ROWID;
 
 -- Which rescue files are in, and as what: a file is taken in once, and its key stays a name.
-CREATE TABLE rescues (
+CREATE TABLE fallback_imports (
   key TEXT PRIMARY KEY,
   submission_id INTEGER NOT NULL REFERENCES submissions,
   imported_ts TEXT NOT NULL
@@ -240,13 +241,13 @@ CREATE TABLE alerts (
   message TEXT NOT NULL,
   raised_ts TEXT NOT NULL,
   cleared_ts TEXT,
-  told_raised_ts TEXT,
-  told_cleared_ts TEXT
+  notified_raised_ts TEXT,
+  notified_cleared_ts TEXT
 ) STRICT;
 CREATE UNIQUE INDEX alerts_raised ON alerts (rule, subject) WHERE cleared_ts IS NULL;
 
 -- What follows the delivery of a file: the command of its job, tried until it succeeds.
-CREATE TABLE settled_runs (
+CREATE TABLE hook_runs (
   workflow TEXT NOT NULL,
   work_date TEXT NOT NULL,
   file TEXT NOT NULL,
@@ -256,13 +257,13 @@ CREATE TABLE settled_runs (
   not_before_ts TEXT NOT NULL,
   started_ts TEXT,
   exit_code INTEGER,
-  trouble TEXT,
+  problem TEXT,
   PRIMARY KEY (workflow, work_date)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX settled_runs_open ON settled_runs (state, not_before_ts)
+CREATE INDEX hook_runs_open ON hook_runs (state, not_before_ts)
   WHERE state NOT IN ('done', 'none');
 
-CREATE TABLE passes (
+CREATE TABLE polls (
   id INTEGER PRIMARY KEY,
   actor TEXT NOT NULL,
   started_ts TEXT NOT NULL,
@@ -274,7 +275,7 @@ CREATE TABLE passes (
 -- no batch that the ledger does not know.
 CREATE TABLE listings (
   id INTEGER PRIMARY KEY CHECK (id = 1),
-  began_ts TEXT NOT NULL
+  started_ts TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE mirrors (
@@ -301,7 +302,7 @@ CREATE TABLE daily_totals (
   cache_read_tokens INTEGER NOT NULL,
   cost_nano INTEGER NOT NULL,
   sync_cost_nano INTEGER NOT NULL,
-  surplus_nano INTEGER NOT NULL,
+  duplicate_nano INTEGER NOT NULL,
   unpriced INTEGER NOT NULL,
   PRIMARY KEY (day, workflow, model, kind)
 ) STRICT, WITHOUT ROWID;
@@ -309,19 +310,19 @@ CREATE TABLE daily_totals (
 
 # What may follow what. A row only moves forward, so that one row is at most one POST.
 _MOVES = {
-    "intent": ("sending", "released", "refused"),
-    "sending": ("uncertain", "released", "refused", "in_progress"),
-    "uncertain": ("released", "in_progress"),
+    "queued": ("sending", "not_sent", "rejected"),
+    "sending": ("unconfirmed", "not_sent", "rejected", "in_progress"),
+    "unconfirmed": ("not_sent", "in_progress"),
     "in_progress": ("canceling", "ended"),
     "canceling": ("ended",),
 }
 _COMMAND_MOVES = {
-    "pending": ("taken", "withdrawn"),
-    "taken": ("done", "failed"),
+    "pending": ("running", "withdrawn"),
+    "running": ("done", "failed"),
 }
 _COLLECTION_MOVES = {
     "not_ready": ("pending",),
-    "pending": ("collected", "gone"),
+    "pending": ("collected", "results_expired", "deleted"),
 }
 
 
@@ -356,7 +357,7 @@ BEGIN SELECT RAISE(ABORT, 'illegal move of an attempt: its outcome is final'); E
 CREATE TRIGGER requests_success_is_final BEFORE UPDATE OF status ON requests
 WHEN OLD.status = 'succeeded' AND NEW.status <> 'succeeded'
   -- An operator may ask again with another body; the answer that there is stays an attempt.
-  AND NOT (NEW.status = 'waiting' AND NEW.edit_id IS NOT OLD.edit_id AND NEW.settled_by IS NULL)
+  AND NOT (NEW.status = 'queued' AND NEW.edit_id IS NOT OLD.edit_id AND NEW.settled_by IS NULL)
 BEGIN SELECT RAISE(ABORT, 'illegal move of a request: it has succeeded'); END;
 
 CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events

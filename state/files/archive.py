@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from state.files.folder import open_private, replace, sync_folder
-from state.model.errors import FileLost
+from state.model.errors import FileMissing
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -28,13 +28,13 @@ class ArchivedFile:
     def __init__(self, path: Path) -> None:
         """Open the file and read its seek table.
 
-        Raises FileNotFoundError, or FileLost where the file is damaged.
+        Raises FileNotFoundError, or FileMissing where the file is damaged.
         """
         self._path = path
         try:
             self._file = _zstd().SeekableZstdFile(path)
         except (_zstd().SeekableFormatError, EOFError) as error:
-            raise FileLost(f"{path} is damaged: {error}.") from error
+            raise FileMissing(f"{path} is damaged: {error}.") from error
         _, _, self.size = self._file.seek_table_info
 
     def read_at(self, offset: int, length: int) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from state.files.folder import make_private, open_private, replace
 from state.model.crash_points import no_crash_point
-from state.model.errors import FileLost, LedgerUnusable
+from state.model.errors import FileMissing, LedgerUnusable
 
 
 def file_name(batch_key: str) -> str:
@@ -48,7 +48,7 @@ class ResultsFile:
             if committed_bytes:
                 self._copy_committed()
         except FileNotFoundError as error:
-            raise FileLost(f"{self._part} is gone, and the ledger points at it.") from error
+            raise FileMissing(f"{self._part} is gone, and the ledger points at it.") from error
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -57,7 +57,7 @@ class ResultsFile:
             shutil.copyfileobj(part, self._file)
         if self._file.tell() < self.offset:
             self.close()
-            raise FileLost(f"{self._part} is shorter than the ledger says.")
+            raise FileMissing(f"{self._part} is shorter than the ledger says.")
         self._file.seek(self.offset)
         self._file.truncate()
 

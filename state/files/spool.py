@@ -13,7 +13,7 @@ from state.files import archive
 from state.files.archive import ArchivedFile
 from state.files.folder import make_private, open_private, replace
 from state.model.crash_points import no_crash_point
-from state.model.errors import FileLost, LedgerUnusable
+from state.model.errors import FileMissing, LedgerUnusable
 
 
 class SpoolWriter:
@@ -102,7 +102,7 @@ class LineReader:
             self._name = ""
 
     def read(self, name: str, offset: int, length: int) -> bytes:
-        """The bytes at that place. Raises FileLost when they are not there."""
+        """The bytes at that place. Raises FileMissing when they are not there."""
         try:
             if self._file is None or name != self._name:
                 self.close()
@@ -110,9 +110,9 @@ class LineReader:
                 self._name = name
             line = self._file.read_at(offset, length)
         except OSError as error:
-            raise FileLost(f"Cannot read {self._folder / name}: {error}.") from error
+            raise FileMissing(f"Cannot read {self._folder / name}: {error}.") from error
         if len(line) != length:
-            raise FileLost(f"{self._folder / name} is shorter than the ledger says.")
+            raise FileMissing(f"{self._folder / name} is shorter than the ledger says.")
         return line
 
     def _open(self, name: str) -> "_PlainFile | ArchivedFile":
@@ -140,11 +140,11 @@ class _PlainFile:
 
 
 def check_whole(folder: Path, ends: Mapping[str, int]) -> None:
-    """Raise FileLost unless each of the files is there and reaches as far as it must."""
+    """Raise FileMissing unless each of the files is there and reaches as far as it must."""
     for name, end in ends.items():
         try:
             size = archive.size(folder / name)
         except OSError as error:
-            raise FileLost(f"Cannot read {folder / name}: {error.strerror or error}.") from error
+            raise FileMissing(f"Cannot read {folder / name}: {error.strerror or error}.") from error
         if size < end:
-            raise FileLost(f"{folder / name} is shorter than the ledger says.")
+            raise FileMissing(f"{folder / name} is shorter than the ledger says.")

@@ -4,9 +4,9 @@ TitanError
  +- LedgerError
      +- LedgerUnusable      cannot be opened or written: folder, disk, damage
      |   +- LedgerTooNew    written by a later version of this program
-     |   +- FileLost        a file beside it that it points at is gone, or cut
+     |   +- FileMissing        a file beside it that it points at is gone, or cut
      +- LedgerBusy          another program holds it for longer than we wait
-     +- IllegalMove         a state may not follow another
+     +- IllegalTransition         a state may not follow another
      +- UnknownId           no such batch, submission or remote id
      +- AlreadySubmitted    the same tag and custom_id, but another body
 """
@@ -46,7 +46,7 @@ class LedgerTooNew(LedgerUnusable):
     default_code = "ledger_too_new"
 
 
-class FileLost(LedgerUnusable):
+class FileMissing(LedgerUnusable):
     """A file beside the ledger that it points at is gone, or cut."""
 
     default_code = "file_missing"
@@ -58,7 +58,7 @@ class LedgerBusy(LedgerError):
     default_code = "ledger_locked"
 
 
-class IllegalMove(LedgerError):
+class IllegalTransition(LedgerError):
     """A row may not go from the one state to the other."""
 
     default_code = "illegal_transition"

@@ -10,11 +10,11 @@ from msgspec import Struct, field
 class BatchStatus(StrEnum):
     """Where a batch is in its life. `docs/lifecycle.md` draws the moves."""
 
-    INTENT = "intent"
+    QUEUED = "queued"
     SENDING = "sending"
-    UNCERTAIN = "uncertain"
-    RELEASED = "released"
-    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+    NOT_SENT = "not_sent"
+    REJECTED = "rejected"
     IN_PROGRESS = "in_progress"
     CANCELING = "canceling"
     ENDED = "ended"
@@ -26,7 +26,8 @@ class Collection(StrEnum):
     NOT_READY = "not_ready"
     PENDING = "pending"
     COLLECTED = "collected"
-    GONE = "gone"
+    RESULTS_EXPIRED = "results_expired"
+    DELETED = "deleted"
 
 
 class Outcome(StrEnum):
@@ -42,14 +43,14 @@ class Outcome(StrEnum):
 class RequestStatus(StrEnum):
     """Where a request is: waiting for a batch, in one, or ended with an outcome."""
 
-    WAITING = "waiting"
-    LIVE = "live"
+    QUEUED = "queued"
+    IN_FLIGHT = "in_flight"
     SUCCEEDED = "succeeded"
     ERRORED = "errored"
     CANCELED = "canceled"
     EXPIRED = "expired"
     MISSING = "missing"
-    GIVEN_UP = "given_up"
+    DISMISSED = "dismissed"
 
 
 class Kind(StrEnum):
@@ -68,9 +69,9 @@ class OnFailure(StrEnum):
 
 # Rows in these states still need the API or a later poll.
 OPEN_STATUSES = (
-    BatchStatus.INTENT,
+    BatchStatus.QUEUED,
     BatchStatus.SENDING,
-    BatchStatus.UNCERTAIN,
+    BatchStatus.UNCONFIRMED,
     BatchStatus.IN_PROGRESS,
     BatchStatus.CANCELING,
 )
@@ -149,7 +150,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     nonce: str
     account: str | None
     submission_id: int | None
-    twin_of: int | None
+    duplicate_of: int | None
     tag: str
     workflow: str
     model: str
@@ -163,8 +164,8 @@ class Batch(Struct, frozen=True, kw_only=True):
     counts: Counts
     bytes: int
     betas: tuple[str, ...]
-    fence_id: str | None
-    fence_ts: str | None
+    watermark_id: str | None
+    watermark_ts: str | None
     owner: str | None
     created_ts: str
     sent_ts: str | None
@@ -174,7 +175,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     expires_ts: str | None
     cancel_ts: str | None
     deadline_ts: str | None
-    next_look_ts: str | None
+    next_poll_ts: str | None
     failures: int
     collect_tries: int
     last_error: str | None
@@ -182,7 +183,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     cost_nano: int | None
     sync_cost_nano: int | None
     unpriced: int
-    surplus_nano: int
+    duplicate_nano: int
     rev: int
 
 

@@ -27,7 +27,8 @@ def raised(source: Source) -> list[Alert]:
 def unnotified(source: Source) -> list[Alert]:
     """What nobody has taken yet: a raising, or the clearing of one that was told."""
     return _alerts(
-        source, "told_raised_ts IS NULL OR (cleared_ts IS NOT NULL AND told_cleared_ts IS NULL)"
+        source,
+        "notified_raised_ts IS NULL OR (cleared_ts IS NOT NULL AND notified_cleared_ts IS NULL)",
     )
 
 
@@ -65,8 +66,8 @@ def record_notified(ledger: Ledger, alert: Alert) -> None:
     """Somebody took it: the raising, and the clearing if it has one."""
     with ledger.transaction("alert_notified") as written:
         ledger.execute(
-            "UPDATE alerts SET told_raised_ts = coalesce(told_raised_ts, ?),"
-            " told_cleared_ts = CASE WHEN ? THEN ? ELSE told_cleared_ts END WHERE id = ?",
+            "UPDATE alerts SET notified_raised_ts = coalesce(notified_raised_ts, ?),"
+            " notified_cleared_ts = CASE WHEN ? THEN ? ELSE notified_cleared_ts END WHERE id = ?",
             written.at,
             alert.cleared_ts is not None,
             written.at,

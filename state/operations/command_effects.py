@@ -9,7 +9,7 @@ from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
 from state.model.records import Batch, RequestStatus, Submission
 
-_FAILED = "('errored', 'canceled', 'expired', 'missing', 'given_up')"
+_FAILED = "('errored', 'canceled', 'expired', 'missing', 'dismissed')"
 
 
 def statuses(ledger: Ledger, request_ids: Sequence[int]) -> dict[int, RequestStatus]:
@@ -19,7 +19,7 @@ def statuses(ledger: Ledger, request_ids: Sequence[int]) -> dict[int, RequestSta
     return {row["id"]: RequestStatus(row["status"]) for row in rows}
 
 
-def ask_again(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
+def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
     """Failed requests wait for a new batch, with the command's edit where it has one.
 
     What has been answered is asked again only with an edit. Returns how many wait now; those that
@@ -27,9 +27,9 @@ def ask_again(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> in
     """
     choose(ledger, request_ids)
     edit = "(SELECT e.id FROM edits e WHERE e.command_id = ? AND e.request_id = requests.id)"
-    with ledger.transaction("ask_again") as written:
+    with ledger.transaction("requeue") as written:
         count = ledger.execute(
-            f"UPDATE requests SET status = 'waiting', settled_by = NULL,"  # noqa: S608 - our own words
+            f"UPDATE requests SET status = 'queued', settled_by = NULL,"  # noqa: S608 - our own words
             f" edit_id = coalesce({edit}, edit_id) WHERE id IN (SELECT id FROM chosen)"
             f" AND (status IN {_FAILED} OR (status = 'succeeded' AND {edit} IS NOT NULL))",
             command_id,
@@ -44,18 +44,18 @@ def _reopen(ledger: Ledger, written: Written) -> None:
     ledger.execute(
         "UPDATE submissions SET finished_ts = NULL, delivered_ts = NULL, rev = ?"
         " WHERE finished_ts IS NOT NULL AND id IN (SELECT submission_id FROM requests"
-        " WHERE status = 'waiting' AND id IN (SELECT id FROM chosen))",
+        " WHERE status = 'queued' AND id IN (SELECT id FROM chosen))",
         written.rev,
     )
 
 
-def give_up(ledger: Ledger, request_ids: Sequence[int]) -> int:
+def dismiss(ledger: Ledger, request_ids: Sequence[int]) -> int:
     """Failed requests are settled without an answer; how many were."""
     choose(ledger, request_ids)
-    with ledger.transaction("give_up"):
+    with ledger.transaction("dismiss"):
         return ledger.execute(
-            f"UPDATE requests SET status = 'given_up' WHERE status IN {_FAILED}"  # noqa: S608
-            " AND status <> 'given_up' AND id IN (SELECT id FROM chosen)"
+            f"UPDATE requests SET status = 'dismissed' WHERE status IN {_FAILED}"  # noqa: S608
+            " AND status <> 'dismissed' AND id IN (SELECT id FROM chosen)"
         )
 
 
@@ -66,7 +66,7 @@ def batches_with(ledger: Ledger, request_ids: Sequence[int]) -> list[Batch]:
         to_batch(row)
         for row in ledger.rows(
             "SELECT DISTINCT b.* FROM batches b JOIN attempts a ON a.batch_id = b.id"
-            " WHERE a.live = 1 AND a.request_id IN (SELECT id FROM chosen) ORDER BY b.id"
+            " WHERE a.active = 1 AND a.request_id IN (SELECT id FROM chosen) ORDER BY b.id"
         )
     ]
 
@@ -85,12 +85,12 @@ def failed_in_batches(ledger: Ledger, request_ids: Sequence[int]) -> list[int]:
     ]
 
 
-def call_off(ledger: Ledger, batch: Batch, reason: str) -> bool:
+def cancel_unsent(ledger: Ledger, batch: Batch, reason: str) -> bool:
     """A batch that was never sent is not sent any more: its requests are canceled."""
-    with ledger.transaction("call_off") as written:
+    with ledger.transaction("cancel_unsent") as written:
         if not ledger.execute(
-            "UPDATE batches SET status = 'released', last_error = ?, ended_ts = ?, rev = ?"
-            " WHERE id = ? AND status = 'intent'",
+            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?, rev = ?"
+            " WHERE id = ? AND status = 'queued'",
             reason,
             written.at,
             written.rev,
@@ -98,39 +98,43 @@ def call_off(ledger: Ledger, batch: Batch, reason: str) -> bool:
         ):
             return False
         ledger.execute(
-            "UPDATE requests SET status = 'canceled' WHERE status = 'live' AND id IN"
-            " (SELECT request_id FROM attempts WHERE batch_id = ? AND live = 1)",
+            "UPDATE requests SET status = 'canceled' WHERE status = 'in_flight' AND id IN"
+            " (SELECT request_id FROM attempts WHERE batch_id = ? AND active = 1)",
             batch.id,
         )
         ledger.execute(
-            "UPDATE attempts SET live = 0, outcome = 'canceled', cost_nano = 0, sync_cost_nano = 0"
-            " WHERE batch_id = ? AND live = 1",
+            "UPDATE attempts SET active = 0, outcome = 'canceled', cost_nano = 0,"
+            " sync_cost_nano = 0 WHERE batch_id = ? AND active = 1",
             batch.id,
         )
-        ledger.event(written, "batch.called_off", batch_id=batch.id, reason=reason)
+        ledger.event(written, "batch.canceled_unsent", batch_id=batch.id, reason=reason)
         finish_submission(ledger, written, batch.submission_id)
     return True
 
 
-def let_go(ledger: Ledger, batch: Batch, request_ids: Sequence[int], reason: str) -> int:
+def detach(ledger: Ledger, batch: Batch, request_ids: Sequence[int], reason: str) -> int:
     """Requests of a batch that is not over may be run elsewhere now.
 
-    Its own answers still count as spend when they come: a success that comes second is surplus.
+    Its own answers still count as spend when they come: a success that comes second is a duplicate.
     """
     choose(ledger, request_ids)
-    with ledger.transaction("let_go") as written:
+    with ledger.transaction("detach") as written:
         count = ledger.execute(
-            "UPDATE attempts SET live = 0 WHERE batch_id = ? AND live = 1"
+            "UPDATE attempts SET active = 0 WHERE batch_id = ? AND active = 1"
             " AND request_id IN (SELECT id FROM chosen)",
             batch.id,
         )
         ledger.execute(
-            "UPDATE requests SET status = 'waiting' WHERE status = 'live'"
+            "UPDATE requests SET status = 'queued' WHERE status = 'in_flight'"
             " AND id IN (SELECT id FROM chosen) AND NOT EXISTS"
-            " (SELECT 1 FROM attempts a WHERE a.request_id = requests.id AND a.live = 1)"
+            " (SELECT 1 FROM attempts a WHERE a.request_id = requests.id AND a.active = 1)"
         )
         ledger.event(
-            written, "batch.may_be_paid_twice", batch_id=batch.id, requests=count, reason=reason
+            written,
+            "batch.possible_duplicate_charge",
+            batch_id=batch.id,
+            requests=count,
+            reason=reason,
         )
     return count
 

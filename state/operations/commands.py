@@ -43,7 +43,7 @@ class CommandState(StrEnum):
     """How far a command is."""
 
     PENDING = "pending"
-    TAKEN = "taken"
+    RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     WITHDRAWN = "withdrawn"
@@ -89,7 +89,7 @@ class Command(Struct, frozen=True, kw_only=True):
     step: int
     created_ts: str
     not_before_ts: str
-    taken_ts: str | None
+    started_ts: str | None
     ended_ts: str | None
     outcome: str | None
 
@@ -112,14 +112,14 @@ def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
     digest = hashlib.sha256(json.dumps([new.action, items, options, bodies]).encode()).digest()
     with ledger.transaction("command") as written:
         known = ledger.row(
-            "SELECT id FROM commands WHERE digest = ? AND state IN ('pending', 'taken')",
+            "SELECT id FROM commands WHERE digest = ? AND state IN ('pending', 'running')",
             digest,
         )
         if known is not None:
             return get(ledger, int(known[0])), False
         key = f"cmd_{ledger.word(_KEY_LENGTH)}"
         command_id = ledger.insert(
-            "INSERT INTO commands (key, verb, state, digest, who, reason, item_count, options,"
+            "INSERT INTO commands (key, action, state, digest, who, reason, item_count, options,"
             " created_ts, not_before_ts, rev) VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?)",
             key,
             new.action,
@@ -177,7 +177,7 @@ def latest(source: Source, *, limit: int) -> list[Command]:
 def open_and_recent(source: Source, *, latest: int) -> list[Command]:
     """All that are pending or under way, and the latest whatever became of them; oldest first."""
     rows = source.rows(
-        "SELECT * FROM commands WHERE state IN ('pending', 'taken') UNION"
+        "SELECT * FROM commands WHERE state IN ('pending', 'running') UNION"
         " SELECT * FROM (SELECT * FROM commands ORDER BY id DESC LIMIT ?) ORDER BY id",
         latest,
     )
@@ -187,7 +187,7 @@ def open_and_recent(source: Source, *, latest: int) -> list[Command]:
 def due(source: Source, *, now: datetime) -> list[Command]:
     """What is to be carried out now, oldest first; what was taken before is gone on with."""
     rows = source.rows(
-        "SELECT * FROM commands WHERE state = 'taken'"
+        "SELECT * FROM commands WHERE state = 'running'"
         " OR (state = 'pending' AND not_before_ts <= ?) ORDER BY id",
         to_text(now),
     )
@@ -206,14 +206,14 @@ def claim(ledger: Ledger, command: Command) -> bool:
     """Begin to carry it out; false when it was withdrawn, or another poll has it."""
     with ledger.transaction("command") as written:
         taken = ledger.execute(
-            "UPDATE commands SET state = 'taken', taken_ts = ?, rev = ?"
+            "UPDATE commands SET state = 'running', started_ts = ?, rev = ?"
             " WHERE id = ? AND state = 'pending'",
             written.at,
             written.rev,
             command.id,
         )
         if taken:
-            ledger.event(written, "command.taken", subject=command.key)
+            ledger.event(written, "command.started", subject=command.key)
     return bool(taken)
 
 
@@ -221,7 +221,7 @@ def record_step(ledger: Ledger, command: Command, step: int) -> None:
     """It is under way, and this far."""
     with ledger.transaction("command") as written:
         ledger.execute(
-            "UPDATE commands SET step = ?, rev = ? WHERE id = ? AND state = 'taken'",
+            "UPDATE commands SET step = ?, rev = ? WHERE id = ? AND state = 'running'",
             step,
             written.rev,
             command.id,
@@ -233,7 +233,7 @@ def finish(ledger: Ledger, command: Command, state: CommandState, outcome: str) 
     with ledger.transaction("command") as written:
         if ledger.execute(
             "UPDATE commands SET state = ?, outcome = ?, ended_ts = ?, rev = ?"
-            " WHERE id = ? AND state = 'taken'",
+            " WHERE id = ? AND state = 'running'",
             state,
             outcome,
             written.at,
@@ -266,7 +266,7 @@ def _to_command(row: "sqlite3.Row") -> Command:
     return Command(
         id=row["id"],
         key=row["key"],
-        action=Action(row["verb"]),
+        action=Action(row["action"]),
         state=CommandState(row["state"]),
         who=row["who"],
         reason=row["reason"],
@@ -275,7 +275,7 @@ def _to_command(row: "sqlite3.Row") -> Command:
         step=row["step"],
         created_ts=row["created_ts"],
         not_before_ts=row["not_before_ts"],
-        taken_ts=row["taken_ts"],
+        started_ts=row["started_ts"],
         ended_ts=row["ended_ts"],
         outcome=row["outcome"],
     )

@@ -35,14 +35,14 @@ def watched(source: Source, *, now_ts: str) -> list[Watched]:
     rows = source.rows(
         "SELECT s.id, s.key, s.workflow, s.deadline_ts, s.finished_ts IS NOT NULL AS is_over,"
         " (SELECT min(b.accepted_ts) FROM batches b WHERE b.submission_id = s.id) AS sent_ts,"
-        " (SELECT max(c.created_ts) FROM commands c WHERE c.verb = 'sync'"
+        " (SELECT max(c.created_ts) FROM commands c WHERE c.action = 'sync'"
         " AND c.options ->> 'submission' = s.key) AS asked_ts FROM submissions s"
         " WHERE s.deadline_ts IS NOT NULL AND (s.finished_ts IS NULL OR (s.deadline_ts > ?"
         " AND EXISTS (SELECT 1 FROM batches b WHERE b.submission_id = s.id"
-        " AND (b.errored + b.expired > 0 OR (b.collection IN ('collected', 'gone')"
+        " AND (b.errored + b.expired > 0 OR (b.collection NOT IN ('not_ready', 'pending')"
         " AND b.request_count > b.succeeded + b.canceled)))))"
         " AND NOT EXISTS (SELECT 1 FROM commands c"
-        " WHERE c.state IN ('pending', 'taken') AND c.verb = 'sync'"
+        " WHERE c.state IN ('pending', 'running') AND c.action = 'sync'"
         " AND c.options ->> 'submission' = s.key) ORDER BY s.deadline_ts",
         now_ts,
     )
@@ -68,7 +68,7 @@ def unsettled(source: Source, submission_id: int, *, but_for: str) -> list[int]:
     """
     rows = source.rows(
         "SELECT r.id FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
-        " WHERE r.submission_id = ? AND r.status NOT IN ('succeeded', 'given_up', 'canceled')"
+        " WHERE r.submission_id = ? AND r.status NOT IN ('succeeded', 'dismissed', 'canceled')"
         " AND instr(',' || coalesce(e.betas, r.betas) || ',', ',' || ? || ',') = 0"
         " AND NOT (r.status = 'errored' AND coalesce((SELECT a.error_type = 'invalid_request_error'"
         " OR (b.kind = 'sync' AND a.error_type NOT IN ('overloaded_error', 'rate_limit_error'))"

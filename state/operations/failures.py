@@ -56,7 +56,7 @@ def retryable(source: Source, *, since_ts: str) -> list[Failure]:
         " AND NOT EXISTS (SELECT 1 FROM attempts n WHERE n.request_id = r.id"
         " AND n.batch_id > a.batch_id AND n.outcome IS NOT NULL)"
         " AND NOT EXISTS (SELECT 1 FROM commands c JOIN command_items i ON i.command_id = c.id"
-        " WHERE c.state IN ('pending', 'taken', 'failed') AND c.verb <> 'cancel'"
+        " WHERE c.state IN ('pending', 'running', 'failed') AND c.action <> 'cancel'"
         " AND i.item_id = r.id) ORDER BY r.id",
         since_ts,
     )

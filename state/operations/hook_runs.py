@@ -18,7 +18,7 @@ class RunState(StrEnum):
     NONE = "none"
 
 
-class SettledRun(Struct, frozen=True, kw_only=True):
+class HookRun(Struct, frozen=True, kw_only=True):
     """The command of one delivered file. A file that is delivered anew begins anew.
 
     `not_before_ts`: of a due one, when to try it; of one under way, when it must have ended.
@@ -33,22 +33,22 @@ class SettledRun(Struct, frozen=True, kw_only=True):
     not_before_ts: str
     started_ts: str | None
     exit_code: int | None
-    trouble: str | None
+    problem: str | None
 
 
 _COLUMNS = (
     "workflow, work_date, file, state, tries, command, not_before_ts, started_ts, exit_code,"
-    " trouble"
+    " problem"
 )
 
 
 def note(ledger: Ledger, workflow: str, work_date: str, file: str) -> None:
     """Make the command of this file due, in the very transaction that delivers it."""
     ledger.execute(
-        "INSERT INTO settled_runs (workflow, work_date, file, state, not_before_ts)"
+        "INSERT INTO hook_runs (workflow, work_date, file, state, not_before_ts)"
         " VALUES (?, ?, ?, 'due', ?) ON CONFLICT (workflow, work_date) DO UPDATE SET"
         " file = excluded.file, state = 'due', tries = 0, not_before_ts = excluded.not_before_ts,"
-        " started_ts = NULL, exit_code = NULL, trouble = NULL",
+        " started_ts = NULL, exit_code = NULL, problem = NULL",
         workflow,
         work_date,
         file,
@@ -56,39 +56,37 @@ def note(ledger: Ledger, workflow: str, work_date: str, file: str) -> None:
     )
 
 
-def due(source: Source, now_ts: str) -> list[SettledRun]:
+def due(source: Source, now_ts: str) -> list[HookRun]:
     """What is to be run now: due, or under way for longer than it may be."""
     return _where(source, "state IN ('due', 'running') AND not_before_ts <= ?", now_ts)
 
 
 def is_any_open(source: Source) -> bool:
     """Whether anything is due, under way or given up."""
-    return bool(
-        source.rows("SELECT 1 FROM settled_runs WHERE state NOT IN ('done', 'none') LIMIT 1")
-    )
+    return bool(source.rows("SELECT 1 FROM hook_runs WHERE state NOT IN ('done', 'none') LIMIT 1"))
 
 
-def given_up(source: Source) -> list[SettledRun]:
+def given_up(source: Source) -> list[HookRun]:
     """What failed too often."""
     return _where(source, "state = 'failed'")
 
 
-def troubled(source: Source) -> list[SettledRun]:
+def troubled(source: Source) -> list[HookRun]:
     """What failed at least once and has not succeeded since."""
     return _where(source, "state = 'failed' OR (state = 'due' AND tries > 0)")
 
 
-def no_command(ledger: Ledger, run: SettledRun) -> None:
+def no_command(ledger: Ledger, run: HookRun) -> None:
     """Its job has none, so there is nothing to do."""
-    with ledger.transaction("settled-none"):
+    with ledger.transaction("hook-none"):
         _move(ledger, run, RunState.NONE, run.not_before_ts)
 
 
-def begin(ledger: Ledger, run: SettledRun, command: str, *, until_ts: str) -> SettledRun | None:
+def begin(ledger: Ledger, run: HookRun, command: str, *, until_ts: str) -> HookRun | None:
     """Record a try before it is made; None where another poll was quicker."""
-    with ledger.transaction("settled-begin") as written:
+    with ledger.transaction("hook-begin") as written:
         moved = ledger.execute(
-            "UPDATE settled_runs SET state = 'running', tries = tries + 1, command = ?,"
+            "UPDATE hook_runs SET state = 'running', tries = tries + 1, command = ?,"
             " started_ts = ?, not_before_ts = ? WHERE workflow = ? AND work_date = ?"
             " AND state = ? AND tries = ? AND not_before_ts = ?",
             *(command, written.at, until_ts, run.workflow, run.work_date),
@@ -97,34 +95,34 @@ def begin(ledger: Ledger, run: SettledRun, command: str, *, until_ts: str) -> Se
         if not moved:
             return None
         if run.state == RunState.RUNNING:
-            _event(ledger, written, "settled.cut_short", run)
+            _event(ledger, written, "hook.interrupted", run)
         begun = _where(ledger, "workflow = ? AND work_date = ?", run.workflow, run.work_date)[0]
-        _event(ledger, written, "settled.started", begun)
+        _event(ledger, written, "hook.started", begun)
     return begun
 
 
 def end(
     ledger: Ledger,
-    run: SettledRun,
+    run: HookRun,
     state: RunState,
     *,
     not_before_ts: str,
     exit_code: int | None = None,
-    trouble: str | None = None,
+    problem: str | None = None,
 ) -> None:
     """Record how a try ended. A file that was delivered anew meanwhile stays due."""
-    with ledger.transaction("settled-end") as written:
-        _move(ledger, run, state, not_before_ts, exit_code, trouble)
-        kind = "settled.done" if state == RunState.DONE else "settled.failed"
-        _event(ledger, written, kind, run, exit_code, trouble)
+    with ledger.transaction("hook-end") as written:
+        _move(ledger, run, state, not_before_ts, exit_code, problem)
+        kind = "hook.done" if state == RunState.DONE else "hook.failed"
+        _event(ledger, written, kind, run, exit_code, problem)
 
 
-def again(ledger: Ledger, run: SettledRun) -> None:
+def again(ledger: Ledger, run: HookRun) -> None:
     """Begin anew what was given up: its command is another one now."""
-    with ledger.transaction("settled-again") as written:
+    with ledger.transaction("hook-again") as written:
         if _move(ledger, run, RunState.DUE, written.at):
             ledger.execute(
-                "UPDATE settled_runs SET tries = 0 WHERE workflow = ? AND work_date = ?",
+                "UPDATE hook_runs SET tries = 0 WHERE workflow = ? AND work_date = ?",
                 run.workflow,
                 run.work_date,
             )
@@ -132,19 +130,19 @@ def again(ledger: Ledger, run: SettledRun) -> None:
 
 def _move(
     ledger: Ledger,
-    run: SettledRun,
+    run: HookRun,
     state: RunState,
     not_before_ts: str,
     exit_code: int | None = None,
-    trouble: str | None = None,
+    problem: str | None = None,
 ) -> bool:
     """Only from the very state in which it was seen."""
     return bool(
         ledger.execute(
-            "UPDATE settled_runs SET state = ?, not_before_ts = ?, exit_code = ?, trouble = ?"
+            "UPDATE hook_runs SET state = ?, not_before_ts = ?, exit_code = ?, problem = ?"
             " WHERE workflow = ? AND work_date = ? AND state = ? AND tries = ?"
             " AND started_ts IS ?",
-            *(state, not_before_ts, exit_code, trouble),
+            *(state, not_before_ts, exit_code, problem),
             *(run.workflow, run.work_date, run.state, run.tries, run.started_ts),
         )
     )
@@ -154,9 +152,9 @@ def _event(
     ledger: Ledger,
     written: Written,
     kind: str,
-    run: SettledRun,
+    run: HookRun,
     exit_code: int | None = None,
-    trouble: str | None = None,
+    problem: str | None = None,
 ) -> None:
     ledger.event(
         written,
@@ -165,13 +163,13 @@ def _event(
         tries=run.tries,
         command=run.command,
         exit_code=exit_code,
-        trouble=trouble,
+        problem=problem,
     )
 
 
-def _where(source: Source, condition: str, *parameters: str) -> list[SettledRun]:
+def _where(source: Source, condition: str, *parameters: str) -> list[HookRun]:
     rows = source.rows(
-        f"SELECT {_COLUMNS} FROM settled_runs WHERE {condition} ORDER BY not_before_ts",  # noqa: S608 - our own words
+        f"SELECT {_COLUMNS} FROM hook_runs WHERE {condition} ORDER BY not_before_ts",  # noqa: S608 - our own words
         *parameters,
     )
-    return [SettledRun(**{**dict(row), "state": RunState(row["state"])}) for row in rows]  # pyright: ignore[reportArgumentType]
+    return [HookRun(**{**dict(row), "state": RunState(row["state"])}) for row in rows]  # pyright: ignore[reportArgumentType]

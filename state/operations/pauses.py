@@ -9,7 +9,7 @@ from state.db.ledger import Ledger
 from state.db.reader import Source
 
 # The batches of a workflow that are over, in the words of the index of those that are not.
-_NOT_OVER = "(status NOT IN ('released', 'refused', 'ended') OR collection = 'pending')"
+_NOT_OVER = "(status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending')"
 _NAMED = "(SELECT value FROM json_each(?))"
 
 
@@ -79,10 +79,10 @@ def unsent(source: Source, workflows: Sequence[str]) -> list[int]:
     names = json.dumps(list(workflows))
     rows = source.rows(
         "SELECT r.id FROM requests r JOIN submissions s ON s.id = r.submission_id"  # noqa: S608 - our own words
-        " WHERE r.status = 'waiting' AND r.status NOT IN ('live', 'succeeded')"
+        " WHERE r.status = 'queued' AND r.status NOT IN ('in_flight', 'succeeded')"
         f" AND s.workflow IN {_NAMED} UNION"
-        " SELECT request_id FROM attempts WHERE live = 1 AND batch_id IN (SELECT id FROM batches"
-        f" WHERE status = 'intent' AND {_NOT_OVER} AND workflow IN {_NAMED}) ORDER BY 1",
+        " SELECT request_id FROM attempts WHERE active = 1 AND batch_id IN (SELECT id FROM batches"
+        f" WHERE status = 'queued' AND {_NOT_OVER} AND workflow IN {_NAMED}) ORDER BY 1",
         names,
         names,
     )
@@ -92,7 +92,7 @@ def unsent(source: Source, workflows: Sequence[str]) -> list[int]:
 def at_the_api(source: Source, workflows: Sequence[str]) -> int:
     """How many batches of the workflows the API has, or may have, and has not ended."""
     rows = source.rows(
-        f"SELECT count(*) FROM batches WHERE {_NOT_OVER} AND status NOT IN ('intent', 'ended')"  # noqa: S608 - our own words
+        f"SELECT count(*) FROM batches WHERE {_NOT_OVER} AND status NOT IN ('queued', 'ended')"  # noqa: S608 - our own words
         f" AND workflow IN {_NAMED}",
         json.dumps(list(workflows)),
     )

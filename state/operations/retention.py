@@ -22,15 +22,15 @@ class Old(Struct, frozen=True, kw_only=True):
 # Settled and handed on before a time, with nothing at the API or still to be fetched.
 _OVER = (
     "s.finished_ts < ? AND s.delivered_ts < ? AND NOT EXISTS (SELECT 1 FROM batches b"
-    " WHERE b.submission_id = s.id AND (b.status NOT IN ('released', 'refused', 'ended')"
+    " WHERE b.submission_id = s.id AND (b.status NOT IN ('not_sent', 'rejected', 'ended')"
     " OR b.collection = 'pending')) AND s.id NOT IN (SELECT r.submission_id FROM requests r"
-    " WHERE r.status NOT IN ('live', 'succeeded') AND r.status <> 'given_up')"
+    " WHERE r.status NOT IN ('in_flight', 'succeeded') AND r.status <> 'dismissed')"
 )
 
 
 def is_quiet(source: Source) -> bool:
     """Whether no command is under way that may still want a body."""
-    rows = source.rows("SELECT 1 FROM commands WHERE state IN ('pending', 'taken') LIMIT 1")
+    rows = source.rows("SELECT 1 FROM commands WHERE state IN ('pending', 'running') LIMIT 1")
     return not rows
 
 

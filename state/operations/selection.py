@@ -154,7 +154,7 @@ def open_batches(source: Source, wanted: Filter) -> list[int]:
     if wanted.batch_ids:
         where += " AND b.id IN (SELECT value FROM json_each(?))"
         parameters.append(json.dumps(wanted.batch_ids))
-    over = ", ".join(f"'{s}'" for s in (BatchStatus.RELEASED, BatchStatus.REFUSED, "ended"))
+    over = ", ".join(f"'{s}'" for s in (BatchStatus.NOT_SENT, BatchStatus.REJECTED, "ended"))
     return [
         int(row[0])
         for row in source.rows(

@@ -16,10 +16,11 @@ FIELDS = (
     *(Field.COST, Field.TEXT),
 )
 # In the words of the partial index, so that SQLite sees that it may use it.
-_OPEN = "status NOT IN ('released', 'refused', 'ended') OR collection = 'pending'"
+_OPEN = "status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending'"
 # What a batch lacks of its requests, once it has ended for good.
 _FAILED = (
-    "status = 'refused' OR (collection IN ('collected', 'gone') AND request_count > succeeded)"
+    "status = 'rejected' OR (collection NOT IN ('not_ready', 'pending')"
+    " AND request_count > succeeded)"
     " OR errored + canceled + expired > 0"
 )
 _STATES = (

@@ -81,7 +81,7 @@ def _read(source: Source, now: datetime) -> Snapshot:
 
 def _open(source: Source) -> list[Batch]:
     rows = source.rows(
-        "SELECT * FROM batches WHERE status NOT IN ('released', 'refused', 'ended')"
+        "SELECT * FROM batches WHERE status NOT IN ('not_sent', 'rejected', 'ended')"
         " OR collection = 'pending' ORDER BY id LIMIT ?",
         OPEN_SHOWN,
     )
@@ -101,9 +101,9 @@ def released_and_waiting(source: Source) -> list[Batch]:
     """Of each submission whose requests wait again, the batch that was released last."""
     rows = source.rows(
         "SELECT * FROM batches WHERE id IN (SELECT (SELECT max(b.id) FROM batches b"
-        " WHERE b.submission_id = w.submission_id AND b.status = 'released')"
+        " WHERE b.submission_id = w.submission_id AND b.status = 'not_sent')"
         " FROM (SELECT DISTINCT submission_id FROM (SELECT submission_id FROM requests"
-        " WHERE status = 'waiting' AND status NOT IN ('live', 'succeeded')"
+        " WHERE status = 'queued' AND status NOT IN ('in_flight', 'succeeded')"
         " ORDER BY id LIMIT ?)) w) ORDER BY id LIMIT ?",
         _WAITING_LOOKED_AT,
         OPEN_SHOWN,

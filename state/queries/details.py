@@ -42,9 +42,9 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     batch_error: str | None
     requested_model: str
     model: str | None
-    is_live: bool
+    is_active: bool
     is_settling: bool
-    is_surplus: bool
+    is_duplicate: bool
     outcome: Outcome | None
     error_type: str | None
     error_message: str | None
@@ -97,7 +97,7 @@ class ModelSum(Struct, frozen=True, kw_only=True):
     tokens: Usage
     cost_nano: int
     sync_cost_nano: int
-    surplus: int
+    duplicate: int
     unpriced: int
 
 
@@ -159,9 +159,9 @@ def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[
             **{name: row[name] for name in _AS_THEY_ARE},
             kind=Kind(row["kind"]),
             batch_status=BatchStatus(row["batch_status"]),
-            is_live=bool(row["live"]),
+            is_active=bool(row["active"]),
             is_settling=row["batch_id"] == settled_by,
-            is_surplus=bool(row["surplus"]),
+            is_duplicate=bool(row["duplicate"]),
             outcome=Outcome(row["outcome"]) if row["outcome"] else None,
             usage=Usage(**{name: row[name] for name in _TOKENS}),
             body=Place(row["spool_file"], row["body_offset"], row["body_length"]),
@@ -222,7 +222,7 @@ def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
     rows = source.rows(
         "SELECT coalesce(a.model, b.model) AS model, count(*) AS answers,"  # noqa: S608 - our own words
         " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
-        " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano, sum(a.surplus) AS surplus,"
+        " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano, sum(a.duplicate) AS duplicate,"
         f" sum(a.cost_nano IS NULL) AS unpriced, {sums}"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id"
         " WHERE b.key = ? AND a.outcome = 'succeeded' GROUP BY 1 ORDER BY 1",
@@ -235,7 +235,7 @@ def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
             tokens=Usage(**{name: row[name] for name in _TOKENS}),
             cost_nano=row["cost_nano"],
             sync_cost_nano=row["sync_cost_nano"],
-            surplus=row["surplus"],
+            duplicate=row["duplicate"],
             unpriced=row["unpriced"],
         )
         for row in rows

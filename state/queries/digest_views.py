@@ -7,7 +7,7 @@ from state.db.reader import Source
 from state.db.rows import to_batch
 from state.model.records import Batch
 
-_OPEN = "(status NOT IN ('released', 'refused', 'ended') OR collection = 'pending')"
+_OPEN = "(status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending')"
 
 
 class Since(Struct, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class Since(Struct, frozen=True, kw_only=True):
     fallbacks: int
     cost_nano: int
     savings_nano: int
-    surplus_nano: int
+    duplicate_nano: int
     unpriced: int
 
 
@@ -31,17 +31,17 @@ def since(source: Source, since_ts: str) -> Since:
     row = source.rows(
         "SELECT (SELECT count(*) FROM batches WHERE ended_ts >= ? AND status = 'ended') AS ended,"
         " (SELECT count(*) FROM batches WHERE kind = 'sync' AND lane <> ?"
-        " AND status <> 'released' AND created_ts >= ?) AS fallbacks,"
+        " AND status <> 'not_sent' AND created_ts >= ?) AS fallbacks,"
         " coalesce(sum(succeeded), 0) AS answered, coalesce(sum(cost_nano), 0) AS cost_nano,"
         " coalesce(sum(sync_cost_nano - cost_nano), 0) AS savings_nano,"
-        " coalesce(sum(surplus_nano), 0) AS surplus_nano,"
+        " coalesce(sum(duplicate_nano), 0) AS duplicate_nano,"
         " coalesce(sum(unpriced), 0) AS unpriced FROM batches WHERE collected_ts >= ?",
         *(since_ts, RECORDED, since_ts, since_ts),
     )[0]
     # The batches come first, and only those with a failure: by themselves the attempts are many.
     (failed,) = source.rows(
         "SELECT count(DISTINCT a.request_id) FROM batches b CROSS JOIN attempts a"
-        " ON a.batch_id = b.id WHERE (b.collected_ts >= ? OR (b.status = 'refused'"
+        " ON a.batch_id = b.id WHERE (b.collected_ts >= ? OR (b.status = 'rejected'"
         " AND b.ended_ts >= ?)) AND b.succeeded < b.request_count"
         " AND a.outcome IN ('errored', 'expired', 'missing')",
         since_ts,

@@ -11,7 +11,7 @@ _POLLS = 20
 
 def usual_gap(source: Source) -> timedelta | None:
     """The middle one of the gaps between the latest polls; None with fewer than three."""
-    rows = source.rows("SELECT started_ts FROM passes ORDER BY id DESC LIMIT ?", _POLLS)
+    rows = source.rows("SELECT started_ts FROM polls ORDER BY id DESC LIMIT ?", _POLLS)
     starts = [from_text(row["started_ts"]) for row in rows]
     gaps = sorted(later - earlier for later, earlier in pairwise(starts))
     return gaps[len(gaps) // 2] if len(gaps) > 1 else None

@@ -18,7 +18,7 @@ MOST_LOOKED_AT = 100_000
 _LONGEST = 400
 _NAMES = ", ".join(f"'{status}'" for status in FAILED)
 # In the words of the partial index, so that SQLite sees that it may use it.
-_IS_FAILED = f"r.status NOT IN ('live', 'succeeded') AND r.status IN ({_NAMES})"
+_IS_FAILED = f"r.status NOT IN ('in_flight', 'succeeded') AND r.status IN ({_NAMES})"
 _TO_REVIEW = f"r.id IN ({reviews.IDS})"
 _KIND = "iif(a.outcome = 'succeeded', a.stop_reason, coalesce(a.error_type, a.outcome, r.status))"
 

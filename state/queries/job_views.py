@@ -29,7 +29,7 @@ class LastCommand(Struct, frozen=True, kw_only=True):
     workflow: str
     state: RunState
     tries: int
-    trouble: str | None
+    problem: str | None
 
 
 def latest_runs(source: Source, *, each: int = LATEST) -> list[JobRun]:
@@ -39,7 +39,7 @@ def latest_runs(source: Source, *, each: int = LATEST) -> list[JobRun]:
         for row in source.rows(
             "SELECT submission_id, count(*) AS failed FROM requests WHERE status IN"
             " ('errored', 'canceled', 'expired', 'missing') AND status NOT IN"
-            " ('live', 'succeeded') GROUP BY submission_id"
+            " ('in_flight', 'succeeded') GROUP BY submission_id"
         )
     }
     rows = source.rows(
@@ -69,14 +69,14 @@ def latest_runs(source: Source, *, each: int = LATEST) -> list[JobRun]:
 def last_commands(source: Source) -> list[LastCommand]:
     """Of every workflow with deliveries, how the latest one's command stands."""
     rows = source.rows(
-        "SELECT workflow, state, tries, trouble, max(work_date) FROM settled_runs GROUP BY workflow"
+        "SELECT workflow, state, tries, problem, max(work_date) FROM hook_runs GROUP BY workflow"
     )
     return [
         LastCommand(
             workflow=row["workflow"],
             state=RunState(row["state"]),
             tries=row["tries"],
-            trouble=row["trouble"],
+            problem=row["problem"],
         )
         for row in rows
     ]

@@ -86,7 +86,7 @@ def fallbacks(source: Source, *, since_ts: str) -> list[Fallbacks]:
     """How many synchronous runs the engine itself made since then, by day and workflow."""
     rows = source.rows(
         "SELECT substr(created_ts, 1, 10), workflow, count(*) FROM batches WHERE kind = 'sync'"
-        " AND lane <> ? AND status <> 'released' AND created_ts >= ? GROUP BY 1, 2",
+        " AND lane <> ? AND status <> 'not_sent' AND created_ts >= ? GROUP BY 1, 2",
         RECORDED,
         since_ts,
     )

@@ -17,14 +17,14 @@ from state.db.rows import to_batch
 from state.files.folder import Folder, make_private, open_private
 from state.files.results_file import file_name
 from state.files.spool import LineReader
-from state.model.errors import FileLost, LedgerUnusable
+from state.model.errors import FileMissing, LedgerUnusable
 from state.model.records import Batch
 from state.queries.views import events_from
 
 if TYPE_CHECKING:
     from state.db.connection import sqlite3
 
-_ENDED = ("batch.collected", "batch.refused")
+_ENDED = ("batch.collected", "batch.rejected")
 
 
 def update(ledger: Ledger, folder: Folder) -> None:
@@ -144,7 +144,7 @@ def _params(bodies: LineReader, row: "sqlite3.Row") -> object:
     """The request's params, None where its body is lost."""
     try:
         body = bodies.read(row["spool_file"], row["body_offset"], row["body_length"])
-    except FileLost:
+    except FileMissing:
         return None
     return json.loads(body)["params"]
 

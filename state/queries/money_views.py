@@ -42,7 +42,7 @@ class Spending(Struct, frozen=True, kw_only=True):
     tokens_out: int
     cost_nano: int
     sync_cost_nano: int
-    surplus_nano: int
+    duplicate_nano: int
     unpriced: int
     first_day: str
 
@@ -59,7 +59,7 @@ def by_day_column(source: Source, column: str, *, since_day: str) -> list[Spendi
         " sum(errored) AS errored, sum(expired + missing) AS lost,"
         f" sum({_tokens_in()}) AS tokens_in, sum(output_tokens) AS tokens_out,"
         " sum(cost_nano) AS cost_nano, sum(sync_cost_nano) AS sync_cost_nano,"
-        " sum(surplus_nano) AS surplus_nano, sum(unpriced) AS unpriced, min(day) AS first_day"
+        " sum(duplicate_nano) AS duplicate_nano, sum(unpriced) AS unpriced, min(day) AS first_day"
         f" FROM daily_totals WHERE day >= ? GROUP BY {column} ORDER BY {column}",
         since_day,
     )
@@ -79,7 +79,7 @@ class PricedAttempt(Struct, frozen=True, kw_only=True):
     usage: Usage
     cost_nano: int | None
     sync_cost_nano: int | None
-    is_surplus: bool
+    is_duplicate: bool
     priced_ts: str
     collected_ts: str | None
 
@@ -98,7 +98,7 @@ def spending(source: Source, by: str, *, since_ts: str) -> list[Spending]:
         f" sum({_tokens_in('a.')}) AS tokens_in,"
         " sum(a.output_tokens) AS tokens_out, coalesce(sum(a.cost_nano), 0) AS cost_nano,"
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
-        " coalesce(sum(a.cost_nano) FILTER (WHERE a.surplus = 1), 0) AS surplus_nano,"
+        " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
         " sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL) AS unpriced,"
         " min(substr(b.collected_ts, 1, 10)) AS first_day"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id"
@@ -114,7 +114,7 @@ def priced_attempts(source: Source, name: str, *, limit: int = 1000) -> list[Pri
         "SELECT r.custom_id, r.tag, b.workflow, b.key AS batch_key, b.kind, a.outcome,"
         " coalesce(a.model, b.model) AS model, a.input_tokens, a.output_tokens,"
         " a.cache_write_5m_tokens, a.cache_write_1h_tokens, a.cache_read_tokens, a.cost_nano,"
-        " a.sync_cost_nano, a.surplus, coalesce(b.accepted_ts, b.created_ts) AS priced_ts,"
+        " a.sync_cost_nano, a.duplicate, coalesce(b.accepted_ts, b.created_ts) AS priced_ts,"
         " b.collected_ts FROM attempts a JOIN requests r ON r.id = a.request_id"
         " JOIN batches b ON b.id = a.batch_id WHERE a.outcome IS NOT NULL AND"
         " (a.request_id IN (SELECT id FROM requests WHERE custom_id = ?)"
@@ -129,7 +129,7 @@ def priced_attempts(source: Source, name: str, *, limit: int = 1000) -> list[Pri
             kind=Kind(row["kind"]),
             outcome=Outcome(row["outcome"]),
             usage=Usage(**{key: row[key] for key in _TOKENS}),
-            is_surplus=bool(row["surplus"]),
+            is_duplicate=bool(row["duplicate"]),
         )
         for row in rows
     ]

@@ -26,9 +26,11 @@ SHOWN_ATTEMPT = (
     " (SELECT max(m.batch_id) FROM attempts m WHERE m.request_id = r.id))"
 )
 # Both in the words of the partial indexes, so that SQLite sees that it may use them.
-_TO_DO = "r.status NOT IN ('live', 'succeeded')"
+_TO_DO = "r.status NOT IN ('in_flight', 'succeeded')"
 _REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
-_LIVE = "r.status = 'live' AND r.id IN (SELECT n.request_id FROM attempts n WHERE n.live = 1)"
+_LIVE = (
+    "r.status = 'in_flight' AND r.id IN (SELECT n.request_id FROM attempts n WHERE n.active = 1)"
+)
 _TRIES = "(SELECT count(*) FROM attempts n WHERE n.request_id = r.id)"
 # As many characters of ids as are turned into numbers at a time.
 _PIECE = 1 << 20
@@ -137,11 +139,11 @@ def _states(term: Words) -> Where:
         for status in (FAILED if value == "failed" else [value] if value != "review" else [])
     }
     parts: list[str] = []
-    to_do = sorted(wanted - {RequestStatus.LIVE, RequestStatus.SUCCEEDED})
+    to_do = sorted(wanted - {RequestStatus.IN_FLIGHT, RequestStatus.SUCCEEDED})
     if to_do:
         names = ", ".join(f"'{RequestStatus(status).value}'" for status in to_do)
         parts.append(f"{_TO_DO} AND r.status IN ({names})")
-    parts += [_LIVE] if RequestStatus.LIVE in wanted else []
+    parts += [_LIVE] if RequestStatus.IN_FLIGHT in wanted else []
     parts += ["r.status = 'succeeded'"] if RequestStatus.SUCCEEDED in wanted else []
     parts += [f"r.id IN ({reviews.IDS})"] if "review" in term.values else []
     sql = parts[0] if len(parts) == 1 else "(" + " OR ".join(f"({p})" for p in parts) + ")"

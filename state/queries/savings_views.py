@@ -13,7 +13,7 @@ _BEHIND = {
     "day": "substr(b.collected_ts, 1, 10) = ?",
     "workflow": "b.workflow = ?",
     "model": "coalesce(a.model, b.model) = ?",
-    "surplus": "? = '' AND a.surplus = 1",
+    "duplicate": "? = '' AND a.duplicate = 1",
     "unpriced": "? = '' AND a.outcome = 'succeeded' AND a.cost_nano IS NULL",
     "cached": "? = '' AND a.cache_read_tokens + a.cache_write_5m_tokens"
     " + a.cache_write_1h_tokens > 0",
@@ -40,7 +40,7 @@ class BatchSum(Struct, frozen=True, kw_only=True):
     attempts: int
     cost_nano: int
     sync_cost_nano: int
-    surplus_nano: int
+    duplicate_nano: int
     unpriced: int
 
     @property
@@ -61,7 +61,7 @@ class AnswerSum(Struct, frozen=True, kw_only=True):
     tokens_out: int
     cost_nano: int | None
     sync_cost_nano: int | None
-    is_surplus: bool
+    is_duplicate: bool
 
 
 class CacheTokens(Struct, frozen=True, kw_only=True):
@@ -81,7 +81,7 @@ def batches_behind(source: Source, behind: Behind) -> list[BatchSum]:
         "SELECT b.key, b.tag, b.workflow, b.model, b.kind, b.collected_ts, count(*) AS attempts,"  # noqa: S608 - our own words
         " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
-        " coalesce(sum(a.cost_nano) FILTER (WHERE a.surplus = 1), 0) AS surplus_nano,"
+        " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
         " coalesce(sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL), 0) AS unpriced"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id"
         " WHERE b.collected_ts >= ? AND a.outcome IS NOT NULL"
@@ -98,7 +98,7 @@ def answers_behind(source: Source, behind: Behind, batch_key: str) -> list[Answe
         "SELECT r.id AS request_id, r.custom_id, r.tag, a.outcome,"  # noqa: S608 - our own words
         " coalesce(a.model, b.model) AS model, a.input_tokens + a.cache_write_5m_tokens"
         " + a.cache_write_1h_tokens + a.cache_read_tokens AS tokens_in,"
-        " a.output_tokens AS tokens_out, a.cost_nano, a.sync_cost_nano, a.surplus AS is_surplus"
+        " a.output_tokens AS tokens_out, a.cost_nano, a.sync_cost_nano, a.duplicate AS is_duplicate"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id JOIN requests r ON r.id ="
         " a.request_id WHERE b.key = ? AND a.outcome IS NOT NULL"
         f" AND {_BEHIND[behind.what]} ORDER BY r.id LIMIT ?",
@@ -111,7 +111,7 @@ def answers_behind(source: Source, behind: Behind, batch_key: str) -> list[Answe
             **{  # pyright: ignore[reportArgumentType]
                 **dict(row),
                 "outcome": Outcome(row["outcome"]),
-                "is_surplus": bool(row["is_surplus"]),
+                "is_duplicate": bool(row["is_duplicate"]),
             }
         )
         for row in rows

@@ -14,8 +14,8 @@ from state.operations import reviews
 
 _PAGE = 1000
 # The words of the partial index, so that SQLite sees that it may use it.
-_TO_DO = "r.status NOT IN ('live', 'succeeded')"
-_OPEN = "(status NOT IN ('released', 'refused', 'ended') OR collection = 'pending')"
+_TO_DO = "r.status NOT IN ('in_flight', 'succeeded')"
+_OPEN = "(status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending')"
 FAILED = (
     RequestStatus.ERRORED,
     RequestStatus.EXPIRED,
@@ -35,7 +35,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     succeeded: int
     cost_nano: int
     sync_cost_nano: int
-    surplus_nano: int
+    duplicate_nano: int
     unpriced: int
     # Answers that were cut off, refused or left unfinished, and that nobody has looked at.
     reviews: int
@@ -124,7 +124,8 @@ def closed_batches(source: Source, *, limit: int) -> list[Batch]:
     """The latest batches that need nothing more, newest first; released rows left out."""
     return _batches(
         source,
-        "status = 'refused' OR (status = 'ended' AND collection IN ('collected', 'gone'))"
+        "status = 'rejected' OR (status = 'ended'"
+        " AND collection NOT IN ('not_ready', 'pending'))"
         " ORDER BY ended_ts DESC LIMIT ?",
         limit,
     )
@@ -165,7 +166,7 @@ def find(source: Source, name: str) -> tuple[list[Submission], list[Batch]]:
         to_submission(row)
         for row in source.rows(
             "SELECT * FROM submissions WHERE key = ? OR id ="
-            " (SELECT submission_id FROM rescues WHERE key = ?)",
+            " (SELECT submission_id FROM fallback_imports WHERE key = ?)",
             name,
             name,
         )
@@ -191,16 +192,16 @@ def totals(source: Source) -> Totals:
     money = source.rows(
         "SELECT coalesce(sum(cost_nano), 0) AS cost_nano,"
         " coalesce(sum(sync_cost_nano), 0) AS sync_cost_nano,"
-        " coalesce(sum(surplus_nano), 0) AS surplus_nano, coalesce(sum(unpriced), 0) AS unpriced"
-        " FROM daily_totals"
+        " coalesce(sum(duplicate_nano), 0) AS duplicate_nano,"
+        " coalesce(sum(unpriced), 0) AS unpriced FROM daily_totals"
     )[0]
     by_status = requests_by_status(source)
-    (live,) = source.rows("SELECT count(*) FROM attempts WHERE live = 1")[0]
+    (live,) = source.rows("SELECT count(*) FROM attempts WHERE active = 1")[0]
     return Totals(
         batches=batches,
         requests=requests,
         open_batches=count_open(source),
-        waiting_requests=by_status.get(RequestStatus.WAITING, 0),
+        waiting_requests=by_status.get(RequestStatus.QUEUED, 0),
         failed_requests=sum(by_status.get(status, 0) for status in FAILED),
         succeeded=requests - sum(by_status.values()) - live,
         reviews=reviews.count(source),
@@ -335,11 +336,11 @@ def events(source: Source, *, batch: Batch | None = None, limit: int = 100) -> l
 
 def poller(source: Source) -> Poller:
     """The poller's heartbeat."""
-    passes = source.rows("SELECT * FROM passes ORDER BY id DESC LIMIT 1")
+    passes = source.rows("SELECT * FROM polls ORDER BY id DESC LIMIT 1")
     ended = source.rows(
-        "SELECT * FROM passes WHERE finished_ts IS NOT NULL ORDER BY id DESC LIMIT 1"
+        "SELECT * FROM polls WHERE finished_ts IS NOT NULL ORDER BY id DESC LIMIT 1"
     )
-    lease = source.rows("SELECT * FROM leases WHERE name = 'pass'")
+    lease = source.rows("SELECT * FROM leases WHERE name = 'poll'")
     return Poller(
         last_started_ts=passes[0]["started_ts"] if passes else None,
         last_finished_ts=ended[0]["finished_ts"] if ended else None,

@@ -7,7 +7,7 @@ from state.model.records import Counts, Submission
 
 def is_imported(ledger: Ledger, key: str) -> bool:
     """Whether the file with that key was imported."""
-    return ledger.row("SELECT 1 FROM rescues WHERE key = ?", key) is not None
+    return ledger.row("SELECT 1 FROM fallback_imports WHERE key = ?", key) is not None
 
 
 def record(
@@ -31,7 +31,7 @@ def record(
     if counts.total():
         run = _add_run(ledger, written, submission, counts, is_new=is_new)
     ledger.execute(
-        "INSERT INTO rescues (key, submission_id, imported_ts) VALUES (?, ?, ?)",
+        "INSERT INTO fallback_imports (key, submission_id, imported_ts) VALUES (?, ?, ?)",
         key,
         submission.id,
         written.at,
@@ -45,7 +45,10 @@ def record(
     )
     if unwritten:
         ledger.event(
-            written, "submission.may_be_paid_twice", subject=submission.key, requests=unwritten
+            written,
+            "submission.possible_duplicate_charge",
+            subject=submission.key,
+            requests=unwritten,
         )
     return run
 
@@ -63,7 +66,7 @@ def _add_run(
         runner=submission.created_by,
     )
     ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, live) SELECT ?, r.id, ? FROM new_requests n"
+        "INSERT INTO attempts (batch_id, request_id, active) SELECT ?, r.id, ? FROM new_requests n"
         " JOIN requests r ON r.submission_id = ? AND r.custom_id = n.custom_id WHERE n.part = ?",
         batch_id,
         int(is_new),

@@ -58,7 +58,7 @@ def choose(ledger: Ledger, submission_id: int, custom_ids: set[str] | None, coun
     if custom_ids is None:
         return ledger.execute(
             "INSERT INTO rebuilt SELECT id FROM requests WHERE submission_id = ?"
-            " AND status NOT IN ('live', 'succeeded') ORDER BY status <> 'waiting', id LIMIT ?",
+            " AND status NOT IN ('in_flight', 'succeeded') ORDER BY status <> 'queued', id LIMIT ?",
             submission_id,
             count,
         )
@@ -77,11 +77,11 @@ def add_batch(
     """A batch with the chosen requests, in the state in which a poll can go on with it."""
     with ledger.transaction("rebuild") as written:
         nonce = found.nonce or word
-        twin = ledger.row("SELECT id FROM batches WHERE nonce = ? AND twin_of IS NULL", nonce)
+        twin = ledger.row("SELECT id FROM batches WHERE nonce = ? AND duplicate_of IS NULL", nonce)
         batch_id = ledger.insert(
-            "INSERT INTO batches (key, nonce, account, submission_id, twin_of, tag, workflow,"
+            "INSERT INTO batches (key, nonce, account, submission_id, duplicate_of, tag, workflow,"
             " model, lane, kind, status, remote_id, identified_by, request_count, processing,"
-            " fence_ts, owner, created_ts, sent_ts, accepted_ts, rev)"
+            " watermark_ts, owner, created_ts, sent_ts, accepted_ts, rev)"
             " SELECT ?, ?, ?, id, ?, tag, workflow, model, 'anthropic', ?, ?, ?, ?, n.n, n.n, ?,"
             " 'lost', ?, ?, ?, ? FROM submissions, (SELECT count(*) AS n FROM rebuilt) n"
             " WHERE id = ?",
@@ -113,12 +113,12 @@ def add_batch(
 
 def _add_attempts(ledger: Ledger, batch_id: int) -> None:
     ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, live) SELECT ?, r.id,"
-        " r.status NOT IN ('live', 'succeeded') FROM rebuilt b JOIN requests r ON r.id = b.id",
+        "INSERT INTO attempts (batch_id, request_id, active) SELECT ?, r.id,"
+        " r.status NOT IN ('in_flight', 'succeeded') FROM rebuilt b JOIN requests r ON r.id = b.id",
         batch_id,
     )
     ledger.execute(
-        "UPDATE requests SET status = 'live' WHERE status NOT IN ('live', 'succeeded')"
+        "UPDATE requests SET status = 'in_flight' WHERE status NOT IN ('in_flight', 'succeeded')"
         " AND id IN (SELECT id FROM rebuilt)"
     )
 
@@ -151,7 +151,7 @@ def give_up(ledger: Ledger, submission_id: int, key: str, word: str, reason: str
     """What is in no batch that is remembered is missing: it may have run, so nobody sends it."""
     with ledger.transaction("rebuild") as written:
         waiting = ledger.rows(
-            "SELECT count(*) FROM requests WHERE submission_id = ? AND status = 'waiting'",
+            "SELECT count(*) FROM requests WHERE submission_id = ? AND status = 'queued'",
             submission_id,
         )[0][0]
         if waiting:
@@ -167,7 +167,7 @@ def _give_up(
         " collection, request_count, last_error, created_ts, ended_ts, collected_ts, cost_nano,"
         " sync_cost_nano, rev) SELECT ?, ?, id, tag, workflow, model, 'anthropic', 'batch',"
         " 'ended', 'collected', (SELECT count(*) FROM requests WHERE submission_id = s.id"
-        " AND status = 'waiting'), ?, created_ts, ?, ?, 0, 0, ? FROM submissions s WHERE id = ?",
+        " AND status = 'queued'), ?, created_ts, ?, ?, 0, 0, ? FROM submissions s WHERE id = ?",
         key,
         word,
         reason,
@@ -177,14 +177,14 @@ def _give_up(
         submission_id,
     )
     ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, live, outcome, cost_nano, sync_cost_nano)"
+        "INSERT INTO attempts (batch_id, request_id, active, outcome, cost_nano, sync_cost_nano)"
         " SELECT ?, id, 0, 'missing', 0, 0 FROM requests"
-        " WHERE submission_id = ? AND status = 'waiting'",
+        " WHERE submission_id = ? AND status = 'queued'",
         batch_id,
         submission_id,
     )
     ledger.execute(
-        "UPDATE requests SET status = 'missing' WHERE submission_id = ? AND status = 'waiting'",
+        "UPDATE requests SET status = 'missing' WHERE submission_id = ? AND status = 'queued'",
         submission_id,
     )
-    ledger.event(written, "batch.collected", batch_id=batch_id, trouble=reason)
+    ledger.event(written, "batch.collected", batch_id=batch_id, problem=reason)

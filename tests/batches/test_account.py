@@ -86,7 +86,7 @@ def test_an_unanswered_create_is_not_proved_absent_in_another_workspace(two: Ben
         with pytest.raises(SettingsError):
             wrong.poll()
     assert [b.status for b in views.open_batches(two.engine.context.ledger)] == [
-        BatchStatus.UNCERTAIN
+        BatchStatus.UNCONFIRMED
     ]
     rest(two)
     check_once(two, 2)

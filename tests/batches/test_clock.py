@@ -73,10 +73,10 @@ def test_a_sender_that_died_before_the_clock_went_back_is_not_waited_for_until_t
     bench.submit(3)
     bench.faults.clear()
     ledger = bench.engine.context.ledger
-    (intent,) = sending.intents(ledger)
-    sending.mark_sending(ledger, intent, fence_id="", fence_ts=None, owner="dead")
+    (intent,) = sending.queued(ledger)
+    sending.mark_sending(ledger, intent, watermark_id="", watermark_ts=None, owner="dead")
     bench.clock.jump(jump)
     assert bench.poll_after(60).ran
-    assert statuses(bench) == ["uncertain"]
+    assert statuses(bench) == ["unconfirmed"]
     rest(bench)
     check_once(bench, 3)

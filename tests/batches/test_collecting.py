@@ -81,7 +81,7 @@ def test_partial_truth_is_kept_and_a_later_poll_completes_it(bench: Bench) -> No
     first = bench.engine.poll()
     assert first.results == 5
     assert any("5 results are missing" in trouble for trouble in first.problems)
-    assert requests(bench) == {RequestStatus.SUCCEEDED: 5, RequestStatus.LIVE: 5}
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 5, RequestStatus.IN_FLIGHT: 5}
     known = [row for row in results(bench, "daily-feed") if row["outcome"]]
     assert len(known) == 5
     assert all(row["text"] for row in known)
@@ -146,7 +146,7 @@ def test_results_that_were_not_fetched_in_29_days_are_gone_and_said_to_be(bench:
     bench.clock.advance(29 * DAY)
     bench.engine.poll()
     (batch,) = batches(bench)
-    assert batch.collection == Collection.GONE
+    assert batch.collection == Collection.RESULTS_EXPIRED
     assert "29 days" in (batch.last_error or "")
     assert requests(bench) == {RequestStatus.MISSING: 3}
     bench.poll_after(QUARTER)

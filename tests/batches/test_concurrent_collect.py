@@ -50,7 +50,7 @@ def test_a_try_that_was_overtaken_leaves_the_others_answers_alone(
         ledger = bench.engine.context.ledger
         (batch,) = views.open_batches(ledger)
         remote = bench.api().retrieve(batch.remote_id or "")
-        batch = remote_status.saw(ledger, batch, remote)
+        batch = remote_status.record_status(ledger, batch, remote)
         if fault:
             bench.faults.add(fault)
         api = _Frozen(bench.api(), lambda: collect(other.context, batch))

@@ -30,7 +30,7 @@ def test_a_batch_whose_answer_was_lost_is_found_by_its_nonce_and_not_sent_again(
 ) -> None:
     bench.faults.add(f"create:{fault}:times=1")
     assert bench.submit(3).problem
-    assert statuses(bench) == ["uncertain"]
+    assert statuses(bench) == ["unconfirmed"]
     rest(bench)
     assert bench.sandbox.billing_log().creates == 1
     assert statuses(bench) == ["ended"]
@@ -42,11 +42,11 @@ def test_a_batch_whose_answer_was_lost_is_found_by_its_nonce_and_not_sent_again(
 def test_a_batch_proved_absent_is_sent_once_more_as_a_new_row(bench: Bench, fault: str) -> None:
     bench.faults.add(f"create:{fault}:times=1")
     assert bench.submit(3).problem
-    assert statuses(bench) == ["uncertain"]
+    assert statuses(bench) == ["unconfirmed"]
     bench.poll_after(240)
-    assert statuses(bench) == ["uncertain"]
+    assert statuses(bench) == ["unconfirmed"]
     rest(bench)
-    assert statuses(bench) == ["released", "ended"]
+    assert statuses(bench) == ["not_sent", "ended"]
     first, second = sorted(batches(bench), key=lambda batch: batch.id)
     assert first.nonce != second.nonce
     assert len(bench.sandbox.billing_log().batches) == 1
@@ -56,9 +56,9 @@ def test_a_batch_proved_absent_is_sent_once_more_as_a_new_row(bench: Bench, faul
 def test_a_create_that_never_left_is_sent_by_the_next_poll(bench: Bench) -> None:
     bench.faults.add("create:connect:times=1")
     assert "cannot be reached" in (bench.submit(3).problem or "")
-    assert statuses(bench) == ["released"]
+    assert statuses(bench) == ["not_sent"]
     bench.poll_after(60)
-    assert statuses(bench) == ["released", "in_progress"]
+    assert statuses(bench) == ["not_sent", "in_progress"]
     rest(bench)
     check_once(bench, 3)
 
@@ -80,7 +80,7 @@ def test_a_create_that_comes_too_early_waits_without_anybody_sleeping(
     before = bench.clock.monotonic()
     assert bench.submit(3).problem
     assert bench.clock.monotonic() == before
-    assert statuses(bench) == ["released"]
+    assert statuses(bench) == ["not_sent"]
     held = bench.poll_after(held_s - 1)
     assert any(f"before {bench.clock.now():%Y-%m-%dT}" in trouble for trouble in held.problems)
     assert bench.sandbox.billing_log().creates == 1
@@ -95,7 +95,7 @@ def test_while_creates_are_held_back_a_new_submission_waits_too(bench: Bench) ->
     bench.faults.add("create:429:times=1:retry=3600")
     bench.submit(1, tag="one")
     assert "Nothing is sent before" in (bench.submit(2, tag="two").problem or "")
-    assert leases.held(bench.engine.context.ledger, CREATE_HOLD) is not None
+    assert leases.active_hold(bench.engine.context.ledger, CREATE_HOLD) is not None
     assert bench.sandbox.billing_log().creates == 1
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
@@ -116,12 +116,12 @@ def test_a_key_that_is_refused_loses_nothing_and_stops_the_poll_with_the_reason(
 
 def test_a_batch_that_the_api_finds_bad_is_refused_with_the_apis_words(bench: Bench) -> None:
     bench.engine.submit(some_requests(3), SubmitOptions(tag="bad", betas=("no-such-beta",)))
-    assert statuses(bench) == ["refused"]
+    assert statuses(bench) == ["rejected"]
     assert "no-such-beta" in (batches(bench)[0].last_error or "")
     assert requests(bench) == {RequestStatus.ERRORED: 3}
     bench.poll_after(60)
     assert [row["outcome"] for row in staged(bench)] == ["errored"] * 3
-    assert statuses(bench) == ["refused"]
+    assert statuses(bench) == ["rejected"]
     check_books(bench)
 
 
@@ -166,9 +166,9 @@ def test_a_batch_taken_in_after_it_was_given_up_is_collected_and_shown_as_surplu
     for _ in range(4):
         bench.submit(1, tag=f"wakes-the-listing-{bench.clock.monotonic()}")
         rest(bench)
-    twin = next(batch for batch in batches(bench) if batch.twin_of)
-    assert twin.surplus_nano == twin.cost_nano
-    assert twin.surplus_nano > 0
+    twin = next(batch for batch in batches(bench) if batch.duplicate_of)
+    assert twin.duplicate_nano == twin.cost_nano
+    assert twin.duplicate_nano > 0
     assert twin.sync_cost_nano == 0
     assert requests(bench)[RequestStatus.SUCCEEDED] == 7
     check_books(bench)
@@ -179,7 +179,7 @@ def test_a_late_twin_is_found_although_nothing_else_is_open(bench: Bench) -> Non
     bench.submit(3)
     for _ in range(16):
         bench.poll_after(QUARTER)
-    assert len([batch for batch in batches(bench) if batch.twin_of]) == 1
+    assert len([batch for batch in batches(bench) if batch.duplicate_of]) == 1
     check_books(bench)
 
 
@@ -192,7 +192,7 @@ def test_a_late_twin_is_found_although_the_time_of_day_has_jumped_by_a_day(bench
     for _ in range(3):
         bench.submit(1, tag=f"wakes-the-listing-{bench.clock.monotonic()}")
         rest(bench)
-    assert len([batch for batch in batches(bench) if batch.twin_of]) == 1
+    assert len([batch for batch in batches(bench) if batch.duplicate_of]) == 1
     check_books(bench)
 
 
@@ -208,7 +208,7 @@ def test_a_late_twin_is_found_although_the_time_of_day_jumps_while_it_is_watched
     rest(bench)
     for _ in range(12):
         bench.poll_after(QUARTER)
-    assert len([batch for batch in batches(bench) if batch.twin_of]) == 1
+    assert len([batch for batch in batches(bench) if batch.duplicate_of]) == 1
     check_books(bench)
 
 
@@ -233,7 +233,7 @@ def test_foreign_batches_that_never_end_only_delay_the_second_try(tmp_path: Path
         bench.sandbox.add_foreign(("a", "b", "c"))
         for _ in range(4):
             bench.poll_after(QUARTER)
-        assert statuses(bench) == ["uncertain"]
+        assert statuses(bench) == ["unconfirmed"]
         rest(bench)
         assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
         check_books(bench)
@@ -319,7 +319,7 @@ def test_a_process_frozen_before_its_post_does_not_post(bench: Bench) -> None:
 
     bench.engine.context.ledger.crash_point = freeze
     bench.submit(3)
-    assert statuses(bench) == ["released"]
+    assert statuses(bench) == ["not_sent"]
     assert bench.sandbox.billing_log().creates == 0
     rest(bench)
     check_once(bench, 3)
@@ -334,7 +334,7 @@ def test_without_a_key_requests_are_queued_and_sent_when_there_is_one(bench: Ben
     assert "No API key" in (submitted.problem or "")
     with pytest.raises(SettingsError, match="No API key"):
         keyless.poll()
-    assert statuses(bench) == ["intent"]
+    assert statuses(bench) == ["queued"]
     rest(bench)
     check_once(bench, 3)
 
@@ -371,7 +371,7 @@ def test_a_twin_that_comes_into_being_after_its_batch_was_collected_is_found(ben
     assert statuses(bench) == ["ended"]
     api.create(api.posted[0])
     rest(bench)
-    assert [batch.twin_of for batch in batches(bench)] == [None, 1]
+    assert [batch.duplicate_of for batch in batches(bench)] == [None, 1]
     check_books(bench)
 
 
@@ -385,8 +385,8 @@ def test_a_twin_is_found_though_no_list_could_be_read_while_its_batch_was_open(
     bench.faults.add("list:404")
     bench.poll_after(7200)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-    assert [batch.twin_of for batch in batches(bench)] == [None]
+    assert [batch.duplicate_of for batch in batches(bench)] == [None]
     bench.faults.clear()
     rest(bench)
-    assert [batch.twin_of for batch in batches(bench)] == [None, 1]
+    assert [batch.duplicate_of for batch in batches(bench)] == [None, 1]
     check_books(bench)

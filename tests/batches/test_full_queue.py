@@ -38,7 +38,7 @@ def test_a_batch_that_does_not_fit_waits_for_ours_and_goes_in_halves(bench: Benc
     bench.submit(1500, tag="small")
     (first,) = bench.sandbox.billing_log().batches
     assert "queue" in (bench.submit(2400, tag="large").problem or "")
-    assert _sizes(bench, BatchStatus.INTENT) == [1200, 1200]
+    assert _sizes(bench, BatchStatus.QUEUED) == [1200, 1200]
     bench.poll_after(900)
     bench.poll_after(900)
     assert bench.sandbox.billing_log().creates == 2
@@ -58,15 +58,15 @@ def test_a_queue_that_others_fill_is_tried_again_soon_and_small_batches_stay_who
 ) -> None:
     bench.sandbox.add_foreign(tuple(f"theirs-{number}" for number in range(2000)))
     bench.submit(1500, tag="large")
-    held = leases.held(bench.engine.context.ledger, QUEUE_HOLD)
+    held = leases.active_hold(bench.engine.context.ledger, QUEUE_HOLD)
     assert held is not None
-    assert _sizes(bench, BatchStatus.RELEASED) == [1500]
-    assert _sizes(bench, BatchStatus.INTENT) == []
+    assert _sizes(bench, BatchStatus.NOT_SENT) == [1500]
+    assert _sizes(bench, BatchStatus.QUEUED) == []
     bench.poll_after(59)
     assert bench.sandbox.billing_log().creates == 1
     bench.poll_after(2)
     assert bench.sandbox.billing_log().creates == 2
-    assert _sizes(bench, BatchStatus.RELEASED) == [1500, 1500]
+    assert _sizes(bench, BatchStatus.NOT_SENT) == [1500, 1500]
 
 
 def test_even_without_an_end_of_ours_it_is_tried_again_after_an_hour(bench: Bench) -> None:

@@ -24,7 +24,7 @@ from state.batches import sync_runs
 from state.db.reader import Reader
 from state.files import fallback_file
 from state.files.folder import Folder
-from state.model.errors import FileLost
+from state.model.errors import FileMissing
 from state.model.records import RequestStatus
 from state.queries import views
 from titan_console.sandbox.api import Sandbox
@@ -144,13 +144,13 @@ def test_a_run_that_is_told_to_stop_keeps_what_it_paid_for(bench: Bench) -> None
     submission = bench.submit(300).submission
     api = WatchedApi(bench, lambda asked: _thread.interrupt_main() if asked == 20 else None)
     engine = bench.new_engine("job", api=lambda: api)
-    sync_runs.withdraw_intents(engine.context.ledger, submission, "now")
+    sync_runs.withdraw_queued(engine.context.ledger, submission, "now")
     with pytest.raises(KeyboardInterrupt):
         run_waiting(engine.context, submission, "now")
     assert 20 <= api.asked < 300
     assert requests(bench) == {
         RequestStatus.SUCCEEDED: api.asked,
-        RequestStatus.WAITING: 300 - api.asked,
+        RequestStatus.QUEUED: 300 - api.asked,
     }
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 300}
@@ -233,11 +233,11 @@ def _keep(answers: Iterator[list[bytes]], kept: list[bytes]) -> None:
 def test_what_is_under_way_is_kept_when_the_next_request_cannot_be_read() -> None:
     def cut_short() -> Iterator[tuple[str, bytes]]:
         yield from some(20)
-        raise FileLost("the spool is gone")
+        raise FileMissing("the spool is gone")
 
     api = FullApi(MOST_UNWRITTEN, ApiError("-"))
     come: list[bytes] = []
-    with pytest.raises(FileLost, match="the spool is gone"):
+    with pytest.raises(FileMissing, match="the spool is gone"):
         _keep(Run(api, ManualClock(START), betas=()).answers(cut_short()), come)
     assert len(come) == api.asked == 20
 
@@ -284,7 +284,7 @@ def test_an_import_reports_what_a_dead_process_may_have_paid_for(
     assert trouble.startswith(f"{key}: ")
     with Reader(home / "titan.db") as reader:
         (event,) = [e for e in views.events(reader) if e.kind.endswith("may_be_paid_twice")]
-    assert (event.kind, event.subject) == ("submission.may_be_paid_twice", key)
+    assert (event.kind, event.subject) == ("submission.possible_duplicate_charge", key)
     assert event.detail["requests"] == 3
     assert "3 calls at most may be paid" in trouble
     assert poll().problems == []

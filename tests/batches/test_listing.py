@@ -55,7 +55,7 @@ def test_a_list_that_contradicts_itself_proves_nothing(bench: Bench, kind: str) 
     bench.submit(3)
     for _ in range(6):
         bench.poll_after(900)
-    assert statuses(bench) == ["uncertain"]
+    assert statuses(bench) == ["unconfirmed"]
     odd.kind = ""
     rest(bench)
     check_once(bench, 3)
@@ -67,7 +67,7 @@ def test_a_deleted_fence_is_replaced_by_the_time(bench: Bench) -> None:
     bench.clock.advance(120)
     bench.faults.add("create:drop:times=1")
     bench.submit(3)
-    assert batches(bench)[0].fence_id == fence
+    assert batches(bench)[0].watermark_id == fence
     bench.sandbox._provider.delete(DEFAULT, fence, bench.sandbox._time.now())
     rest(bench)
     check_once(bench, 3)
@@ -77,7 +77,7 @@ def test_an_empty_workspace_has_no_fence_and_is_searched_whole(bench: Bench) -> 
     """Fault 28."""
     bench.faults.add("create:drop:times=1")
     bench.submit(3)
-    assert batches(bench)[0].fence_id == ""
+    assert batches(bench)[0].watermark_id == ""
     rest(bench)
     check_once(bench, 3)
     assert bench.sandbox.billing_log().creates == 1
@@ -88,15 +88,15 @@ def test_a_suspect_that_a_person_deleted_is_gone_and_said_to_be(bench: Bench) ->
     bench.faults.add("create:drop:times=1")
     bench.submit(3)
     bench.engine.poll()
-    (suspect,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.SUSPECT)
+    (suspect,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.CANDIDATE)
     bench.clock.advance(120)
     now = bench.sandbox._time.now()
     bench.sandbox._provider.delete(DEFAULT, suspect.remote_id, now)
     for _ in range(10):
         bench.poll_after(900)
-    assert statuses(bench) == ["uncertain"]
+    assert statuses(bench) == ["unconfirmed"]
     rest(bench, polls=60)
-    (gone,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.GONE)
+    (gone,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.UNRESOLVED)
     assert gone.remote_id == suspect.remote_id
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
 

@@ -105,7 +105,7 @@ def test_an_answer_without_a_result_of_the_batch_gives_nothing_up(
     bench.poll_after(60)
     for _ in range(10):
         assert any("not to be had" in trouble for trouble in bench.poll_after(7200).problems)
-    assert requests(bench) == {RequestStatus.LIVE: 4}
+    assert requests(bench) == {RequestStatus.IN_FLIGHT: 4}
     assert "holds no result" in (batches(bench)[0].last_error or "")
     bench.engine = bench.new_engine()
     rest(bench)
@@ -121,7 +121,7 @@ def test_a_page_between_answers_does_not_count_as_one(bench: Bench) -> None:
     for _ in range(10):
         bench.poll_after(7200)
     assert batches(bench)[0].collect_tries == 1
-    assert requests(bench) == {RequestStatus.SUCCEEDED: 3, RequestStatus.LIVE: 1}
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3, RequestStatus.IN_FLIGHT: 1}
 
 
 def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
@@ -141,7 +141,7 @@ def test_an_answer_that_stays_without_a_result_is_given_up_with_the_results(benc
     bench.engine = bench.new_engine("odd", api=lambda: WholeApi(bench, b""))
     bench.poll_after(60)
     bench.poll_after(28 * 86_400)
-    assert requests(bench) == {RequestStatus.LIVE: 4}
+    assert requests(bench) == {RequestStatus.IN_FLIGHT: 4}
     bench.poll_after(2 * 86_400)
     assert requests(bench) == {RequestStatus.MISSING: 4}
-    assert batches(bench)[0].collection == Collection.GONE
+    assert batches(bench)[0].collection == Collection.RESULTS_EXPIRED

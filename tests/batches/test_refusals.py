@@ -49,7 +49,7 @@ def _submit(bench: Bench, count: int, positions: list[int]) -> None:
 
 def test_only_the_request_that_the_api_names_is_errored(bench: Bench) -> None:
     _submit(bench, 4, [2])
-    assert statuses(bench) == ["refused", "in_progress"]
+    assert statuses(bench) == ["rejected", "in_progress"]
     rest(bench)
     rows = results(bench, "daily-feed")
     assert [row["outcome"] for row in rows] == ["succeeded", "succeeded", "errored", "succeeded"]
@@ -87,7 +87,7 @@ def test_a_body_that_is_too_large_is_halved_until_it_fits(bench: Bench, times: i
     bench.faults.add(f"create:html-413:times={times}")
     submitted = bench.submit(8)
     assert submitted.problem is None
-    assert statuses(bench).count("released") == times
+    assert statuses(bench).count("not_sent") == times
     assert statuses(bench).count("in_progress") == times + 1
     rest(bench)
     check_once(bench, 8)

@@ -16,9 +16,11 @@ def test_a_list_from_before_a_cancel_does_not_take_it_back(tmp_path: Path) -> No
         ledger = bench.engine.context.ledger
         (batch,) = views.open_batches(ledger)
         old = bench.api().retrieve(batch.remote_id or "")
-        other = remote_status.saw(ledger, batch, bench.api().cancel(batch.remote_id or ""))
+        other = remote_status.record_status(
+            ledger, batch, bench.api().cancel(batch.remote_id or "")
+        )
         assert other.status == BatchStatus.CANCELING
         # Another process still holds the row, and the list, of before.
-        stale = remote_status.saw(ledger, other, old)
+        stale = remote_status.record_status(ledger, other, old)
         assert stale.status == BatchStatus.CANCELING
         assert stale.cancel_ts == other.cancel_ts

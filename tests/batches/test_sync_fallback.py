@@ -28,7 +28,7 @@ def test_what_surely_was_not_taken_in_is_answered_at_once(bench: Bench, fault: s
     kinds = [
         (batch.kind, str(batch.status)) for batch in sorted(batches(bench), key=lambda b: b.id)
     ]
-    assert kinds == [(Kind.BATCH, "released"), (Kind.SYNC, "ended")]
+    assert kinds == [(Kind.BATCH, "not_sent"), (Kind.SYNC, "ended")]
     assert len(bench.sandbox.billing_log().messages) == 5
     found = results(bench, submitted.submission.key)
     assert all(row["text"] and row["cost_usd"] > 0 for row in found)
@@ -42,7 +42,7 @@ def test_what_surely_was_not_taken_in_is_answered_at_once(bench: Bench, fault: s
 def test_what_is_uncertain_is_never_answered_at_once(bench: Bench) -> None:
     bench.faults.add("create:drop:times=1")
     assert bench.submit(3, on_failure=SYNC).problem
-    assert statuses(bench) == ["uncertain"]
+    assert statuses(bench) == ["unconfirmed"]
     assert bench.sandbox.billing_log().messages == ()
     rest(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
@@ -52,7 +52,7 @@ def test_what_is_uncertain_is_never_answered_at_once(bench: Bench) -> None:
 def test_a_spend_cap_stops_the_run_too_and_the_work_waits(bench: Bench) -> None:
     bench.faults.add("any:spend-cap")
     assert bench.submit(3, on_failure=SYNC).problem
-    assert requests(bench) == {RequestStatus.WAITING: 3}
+    assert requests(bench) == {RequestStatus.QUEUED: 3}
     bench.faults.clear()
     rest(bench, polls=80)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
@@ -94,9 +94,9 @@ def test_an_intent_that_another_poll_has_sent_is_not_withdrawn(bench: Bench) -> 
     bench.faults.add("list:connect")
     submission = bench.submit(1).submission
     context = bench.engine.context
-    (intent,) = sending.intents(context.ledger)
-    sending.mark_sending(context.ledger, intent, fence_id="", fence_ts=None, owner="other")
-    assert sync_runs.withdraw_intents(context.ledger, submission, "inline") == 0
+    (intent,) = sending.queued(context.ledger)
+    sending.mark_sending(context.ledger, intent, watermark_id="", watermark_ts=None, owner="other")
+    assert sync_runs.withdraw_queued(context.ledger, submission, "inline") == 0
     assert (
         submissions.plan_waiting(
             context.ledger, max_requests=10, max_bytes=10_000, wire_overhead=65

@@ -95,7 +95,7 @@ def test_results_of_what_still_runs_end_with_1_and_say_so(tmp_path: Path) -> Non
         assert "batch.accepted" in shown.out
         events = terminal.run("show", key, "--json").json()["events"]
         assert [event["kind"] for event in events] == [
-            "batch.intent",
+            "batch.queued",
             "batch.sending",
             "batch.accepted",
         ]

@@ -115,7 +115,7 @@ def test_an_answer_that_was_cut_off_is_asked_again_with_more_room(bench: Bench) 
     results = list(bench.engine.results(key))
     assert [result["message"]["stop_reason"] for result in results] == ["end_turn"] * 2
     totals = views.totals(bench.engine.context.ledger)
-    assert (totals.succeeded, totals.surplus_nano) == (2, 0)
+    assert (totals.succeeded, totals.duplicate_nano) == (2, 0)
 
 
 def test_an_edit_that_makes_a_request_invalid_changes_nothing(bench: Bench) -> None:
@@ -186,7 +186,7 @@ def test_acknowledged_failures_leave_the_errors_and_settle(bench: Bench) -> None
     ledger = bench.engine.context.ledger
     assert views.errors(ledger) == []
     (submission,) = views.submissions_of(ledger, "daily-feed")
-    assert views.statuses_of(ledger, submission) == {RequestStatus.GIVEN_UP: 3}
+    assert views.statuses_of(ledger, submission) == {RequestStatus.DISMISSED: 3}
 
 
 @pytest.mark.parametrize(
@@ -244,14 +244,14 @@ def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path
         key = bench.submit(6).submission.key
         command = _order(bench, Action.SYNC, key)
         bench.poll_after(1)
-        assert _now(bench, command).state == CommandState.TAKEN
+        assert _now(bench, command).state == CommandState.RUNNING
         bench.poll_after(60)
         bench.poll_after(60)
         assert _now(bench, command).state == CommandState.DONE
         assert _outcomes(bench, key) == ["succeeded"] * 6
         billed = [row.custom_id for row in bench.sandbox.billing_log().billed()]
         assert len(billed) == 6
-        assert views.totals(bench.engine.context.ledger).surplus_nano == 0
+        assert views.totals(bench.engine.context.ledger).duplicate_nano == 0
 
 
 def test_what_was_adopted_without_its_body_is_asked_again_only_with_one(bench: Bench) -> None:

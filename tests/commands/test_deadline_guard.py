@@ -41,7 +41,7 @@ def test_a_batch_that_hangs_until_two_hours_before_is_run_synchronously(tmp_path
         assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH, Kind.SYNC]
         assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
         assert len(list(bench.sandbox.billing_log().billed())) == 6
-        assert views.totals(bench.engine.context.ledger).surplus_nano == 0
+        assert views.totals(bench.engine.context.ledger).duplicate_nano == 0
 
 
 def test_only_what_the_cancelled_batch_did_not_bring_is_run(tmp_path: Path) -> None:
@@ -163,14 +163,14 @@ def test_where_the_cancel_never_ends_the_last_moment_pays_for_an_answer_in_time(
         assert [result["outcome"] for result in results] == ["succeeded"] * 6
         ledger = bench.engine.context.ledger
         kinds = [event.kind for event in views.events(ledger)]
-        assert "batch.may_be_paid_twice" in kinds
+        assert "batch.possible_duplicate_charge" in kinds
         assert digest_views.due_before(ledger, "2027") == []
         (book,) = bench.sandbox.billing_log().batches
         bench.sandbox.end(book.batch_id, dict.fromkeys(book.custom_ids, "succeeded"))
         _run(bench, hours=1)
         late = _batches(bench)[0]
         assert late.counts.succeeded == len(bench.sandbox.billing_log().batches[0].billed) == 6
-        assert late.surplus_nano == late.cost_nano
+        assert late.duplicate_nano == late.cost_nano
         told = digest(ledger, since=START, now=bench.clock.now())
         assert any(line.startswith("Paid twice: $") for line in lines(told))
         assert list(bench.engine.results(key)) == results

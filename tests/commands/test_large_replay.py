@@ -44,6 +44,6 @@ def test_a_thousand_of_ten_thousand_are_replayed_and_nothing_is_paid_twice(tmp_p
         billed = Counter(row.custom_id.rpartition("-")[0] for row in our_bill(bench))
         assert (len(billed), set(billed.values())) == (COUNT, {1})
         totals = views.totals(context.ledger)
-        assert (totals.cost_nano, totals.surplus_nano) == (billed_nano(bench), 0)
+        assert (totals.cost_nano, totals.duplicate_nano) == (billed_nano(bench), 0)
         outcomes = Counter(result["outcome"] for result in bench.engine.results(key))
         assert outcomes == {"succeeded": COUNT}

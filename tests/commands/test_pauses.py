@@ -78,7 +78,7 @@ def test_what_waits_for_a_new_batch_waits_on_while_paused(bench: Bench) -> None:
     bench.poll_after(60)
     assert bench.sandbox.billing_log().creates == 1
     (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
-    assert views.statuses_of(bench.engine.context.ledger, submission) == {RequestStatus.WAITING: 2}
+    assert views.statuses_of(bench.engine.context.ledger, submission) == {RequestStatus.QUEUED: 2}
     again = planner.plan(
         bench.engine.context, CommandRequest(action=Action.RESUME, wanted=Filter(names=(FEED,)))
     )
@@ -97,9 +97,11 @@ def test_a_poll_that_is_sending_hears_of_the_pause(bench: Bench) -> None:
     ledger = bench.engine.context.ledger
     bench.faults.add("list:connect")
     bench.poll_after(0)
-    (intent,) = sending.intents(ledger)
+    (intent,) = sending.queued(ledger)
     pauses.pause(ledger, [FEED], who="test", reason="")
-    assert not sending.mark_sending(ledger, intent, fence_id="", fence_ts=None, owner="late")
+    assert not sending.mark_sending(
+        ledger, intent, watermark_id="", watermark_ts=None, owner="late"
+    )
 
 
 def test_what_is_at_the_api_is_collected_while_paused(tmp_path: Path) -> None:

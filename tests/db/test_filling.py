@@ -7,7 +7,7 @@ import pytest
 from support.made import spooled, submit
 
 from state.db.ledger import Ledger
-from state.model.errors import IllegalMove, LedgerUnusable
+from state.model.errors import IllegalTransition, LedgerUnusable
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_every_row_comes_in_as_it_was(filled: Ledger, count: int) -> None:
 @pytest.mark.parametrize("count", [3000, 10_000])
 def test_what_sqlite_refuses_on_the_way_is_told(filled: Ledger, count: int) -> None:
     twice = (row for n, row in enumerate(rows(count)) for _ in range(1 + (n == 1)))
-    with pytest.raises(IllegalMove, match="UNIQUE"):
+    with pytest.raises(IllegalTransition, match="UNIQUE"):
         filled.fill_beside("some", twice)
 
 

@@ -28,38 +28,38 @@ def ledger(tmp_path: Path, clock: ManualClock) -> Generator[Ledger, None, None]:
 
 
 def test_a_lease_is_one_holders_until_it_is_given_back(ledger: Ledger) -> None:
-    assert leases.acquire(ledger, "pass", "a", until=SOON)
-    assert not leases.acquire(ledger, "pass", "b", until=LATER)
+    assert leases.acquire(ledger, "poll", "a", until=SOON)
+    assert not leases.acquire(ledger, "poll", "b", until=LATER)
     assert leases.acquire(ledger, "another", "b", until=SOON)
-    leases.release(ledger, "pass", "b")
-    assert not leases.acquire(ledger, "pass", "b", until=LATER)
-    leases.release(ledger, "pass", "a")
-    assert leases.acquire(ledger, "pass", "b", until=LATER)
+    leases.release(ledger, "poll", "b")
+    assert not leases.acquire(ledger, "poll", "b", until=LATER)
+    leases.release(ledger, "poll", "a")
+    assert leases.acquire(ledger, "poll", "b", until=LATER)
 
 
 def test_a_lease_runs_out_and_can_be_renewed(ledger: Ledger, clock: ManualClock) -> None:
-    assert leases.acquire(ledger, "pass", "a", until=SOON)
-    assert leases.acquire(ledger, "pass", "a", until=LATER)
+    assert leases.acquire(ledger, "poll", "a", until=SOON)
+    assert leases.acquire(ledger, "poll", "a", until=LATER)
     clock.advance(600)
-    assert not leases.acquire(ledger, "pass", "b", until=LATER)
+    assert not leases.acquire(ledger, "poll", "b", until=LATER)
     clock.advance(600)
-    assert leases.acquire(ledger, "pass", "b", until=LATER + timedelta(minutes=1))
+    assert leases.acquire(ledger, "poll", "b", until=LATER + timedelta(minutes=1))
     assert views.poller(ledger).lease_holder == "b"
 
 
 def test_a_hold_ends_by_itself_or_is_lifted(ledger: Ledger, clock: ManualClock) -> None:
-    assert leases.held(ledger, "create") is None
+    assert leases.active_hold(ledger, "create") is None
     leases.hold(ledger, "create", until=SOON, reason="first")
     leases.hold(ledger, "create", until=LATER, reason="second")
-    found = leases.held(ledger, "create")
+    found = leases.active_hold(ledger, "create")
     assert found is not None
     assert (found.until_ts, found.reason) == ("2026-11-22T06:20:00.000Z", "second")
     assert [hold.name for hold in views.holds(ledger, now_ts=ledger.now_text())] == ["create"]
     clock.advance(1200)
-    assert leases.held(ledger, "create") is None
+    assert leases.active_hold(ledger, "create") is None
     leases.hold(ledger, "create", until=LATER + timedelta(hours=1), reason="third")
     leases.lift(ledger, "create")
-    assert leases.held(ledger, "create") is None
+    assert leases.active_hold(ledger, "create") is None
 
 
 def test_a_poll_leaves_its_start_its_end_and_what_it_did(

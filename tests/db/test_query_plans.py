@@ -40,7 +40,7 @@ def test_a_poll_with_nothing_to_do_reads_no_table_whole(tmp_path: Path) -> None:
         assert full_scans(bench, queries) == []
 
 
-@pytest.mark.parametrize("query", ["SELECT 1 FROM requests WHERE status = 'waiting'"])
+@pytest.mark.parametrize("query", ["SELECT 1 FROM requests WHERE status = 'queued'"])
 def test_the_check_itself_finds_one(tmp_path: Path, query: str) -> None:
     with a_bench(tmp_path) as bench:
         assert full_scans(bench, [query]) == [query]

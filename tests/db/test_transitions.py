@@ -8,25 +8,30 @@ from support.made import a_result, batch, remote, send, spooled, staged, submit
 from state.batches import collection, remote_status, sending
 from state.db.ledger import Ledger
 from state.db.tables import _COLLECTION_MOVES, _MOVES
-from state.model.errors import AlreadySubmitted, IllegalMove
+from state.model.errors import AlreadySubmitted, IllegalTransition
 from state.model.records import BatchStatus, Collection, Outcome, RequestStatus
 from state.queries import views
 
 STATUS_MOVES = {
-    ("intent", "sending"),
-    ("intent", "released"),
-    ("intent", "refused"),
-    ("sending", "uncertain"),
-    ("sending", "released"),
-    ("sending", "refused"),
+    ("queued", "sending"),
+    ("queued", "not_sent"),
+    ("queued", "rejected"),
+    ("sending", "unconfirmed"),
+    ("sending", "not_sent"),
+    ("sending", "rejected"),
     ("sending", "in_progress"),
-    ("uncertain", "released"),
-    ("uncertain", "in_progress"),
+    ("unconfirmed", "not_sent"),
+    ("unconfirmed", "in_progress"),
     ("in_progress", "canceling"),
     ("in_progress", "ended"),
     ("canceling", "ended"),
 }
-COLLECTION_MOVES = {("not_ready", "pending"), ("pending", "collected"), ("pending", "gone")}
+COLLECTION_MOVES = {
+    ("not_ready", "pending"),
+    ("pending", "collected"),
+    ("pending", "results_expired"),
+    ("pending", "deleted"),
+}
 
 
 def flat(moves: dict[str, tuple[str, ...]]) -> set[tuple[str, str]]:
@@ -49,7 +54,7 @@ def is_allowed(ledger: Ledger, column: str, value: str) -> bool:
     try:
         with ledger.transaction("x"):
             ledger.execute(f"UPDATE batches SET {column} = ?", value)  # noqa: S608 - from below
-    except IllegalMove:
+    except IllegalTransition:
         return False
     return True
 
@@ -79,7 +84,7 @@ def test_the_drawn_moves_are_those_of_the_schema() -> None:
 def collected(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     submit(ledger, [spooled("a"), spooled("b")])
     sent = send(ledger)
-    remote_status.saw(ledger, sent, remote(status=BatchStatus.ENDED))
+    remote_status.record_status(ledger, sent, remote(status=BatchStatus.ENDED))
     collection.begin(ledger)
     collection.stage(ledger, staged(ledger, a_result("a", outcome), a_result("b", outcome)))
     assert collection.commit(ledger, batch(ledger), results_bytes=10).complete
@@ -95,8 +100,8 @@ def collected(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
         ("UPDATE batches SET remote_id = NULL", "remote id is final"),
         ("UPDATE attempts SET outcome = 'errored'", "outcome is final"),
         ("UPDATE attempts SET outcome = NULL", "outcome is final"),
-        ("UPDATE requests SET status = 'waiting'", "has succeeded"),
-        ("UPDATE attempts SET live = 1", "CHECK constraint"),
+        ("UPDATE requests SET status = 'queued'", "has succeeded"),
+        ("UPDATE attempts SET active = 1", "CHECK constraint"),
         ("UPDATE attempts SET input_tokens = -1", "CHECK constraint"),
         ("UPDATE attempts SET cost_nano = 'abc'", "cannot store TEXT"),
         ("UPDATE batches SET status = 'lost'", "CHECK constraint|illegal move"),
@@ -106,41 +111,41 @@ def collected(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
 )
 def test_what_is_final_is_final(ledger: Ledger, statement: str, because: str) -> None:
     collected(ledger)
-    with pytest.raises(IllegalMove, match=because), ledger.transaction("x"):
+    with pytest.raises(IllegalTransition, match=because), ledger.transaction("x"):
         ledger.execute(statement)
     assert views.totals(ledger).succeeded == 2
 
 
 def test_a_request_is_in_flight_once(ledger: Ledger) -> None:
     submit(ledger, [spooled("a"), spooled("b", part=1)])
-    with pytest.raises(IllegalMove, match="UNIQUE"), ledger.transaction("x"):
-        ledger.execute("INSERT INTO attempts (batch_id, request_id, live) VALUES (2, 1, 1)")
+    with pytest.raises(IllegalTransition, match="UNIQUE"), ledger.transaction("x"):
+        ledger.execute("INSERT INTO attempts (batch_id, request_id, active) VALUES (2, 1, 1)")
 
 
 def test_one_intent_is_claimed_by_one_sender(ledger: Ledger) -> None:
     submit(ledger, [spooled("a")])
     row = batch(ledger)
-    assert sending.mark_sending(ledger, row, fence_id="", fence_ts=None, owner="one")
-    assert not sending.mark_sending(ledger, row, fence_id="", fence_ts=None, owner="two")
+    assert sending.mark_sending(ledger, row, watermark_id="", watermark_ts=None, owner="one")
+    assert not sending.mark_sending(ledger, row, watermark_id="", watermark_ts=None, owner="two")
     assert batch(ledger).owner == "one"
 
 
 def test_an_answer_that_comes_after_a_recovery_changes_nothing(ledger: Ledger) -> None:
     submit(ledger, [spooled("a")])
     sent = send(ledger)
-    assert not sending.accepted(ledger, sent, remote(2), "org/other")
-    assert not sending.released(ledger, sent, "too late")
-    sending.refused(ledger, sent, "x", "too late")
-    sending.uncertain(ledger, sent, "too late", settles_ts="")
+    assert not sending.mark_accepted(ledger, sent, remote(2), "org/other")
+    assert not sending.mark_not_sent(ledger, sent, "too late")
+    sending.mark_rejected(ledger, sent, "x", "too late")
+    sending.mark_unconfirmed(ledger, sent, "too late", settles_ts="")
     assert batch(ledger) == sent
 
 
 def test_two_batches_never_have_one_remote_id(ledger: Ledger) -> None:
     submit(ledger, [spooled("a"), spooled("b", part=1)])
     send(ledger, 1)
-    sending.mark_sending(ledger, batch(ledger, 2), fence_id="", fence_ts=None, owner="x")
-    with pytest.raises(IllegalMove, match="remote_id"):
-        sending.accepted(ledger, batch(ledger, 2), remote(1), "org/ws")
+    sending.mark_sending(ledger, batch(ledger, 2), watermark_id="", watermark_ts=None, owner="x")
+    with pytest.raises(IllegalTransition, match="remote_id"):
+        sending.mark_accepted(ledger, batch(ledger, 2), remote(1), "org/ws")
 
 
 def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:

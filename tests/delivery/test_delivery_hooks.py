@@ -69,7 +69,7 @@ class Desk:
 
     def state(self) -> tuple[str, int]:
         """Where the command stands, and how often it was tried."""
-        row = self.bench.engine.context.ledger.rows("SELECT state, tries FROM settled_runs")[0]
+        row = self.bench.engine.context.ledger.rows("SELECT state, tries FROM hook_runs")[0]
         return row["state"], row["tries"]
 
     def events(self) -> list[str]:
@@ -77,7 +77,7 @@ class Desk:
         return [
             row["kind"]
             for row in self.bench.engine.context.ledger.rows(
-                "SELECT kind FROM events WHERE kind LIKE 'settled.%' ORDER BY id"
+                "SELECT kind FROM events WHERE kind LIKE 'hook.%' ORDER BY id"
             )
         ]
 
@@ -95,7 +95,7 @@ def test_it_runs_once_with_the_file_and_is_on_record(desk: Desk) -> None:
         assert desk.bench.poll_after(900).problems == []
     assert desk.runs() == [f"3 {desk.bench.folder.root}"]
     assert desk.state() == ("done", 1)
-    assert desk.events() == ["settled.started", "settled.done"]
+    assert desk.events() == ["hook.started", "hook.done"]
 
 
 def test_a_file_that_is_delivered_anew_is_followed_anew(desk: Desk) -> None:
@@ -182,16 +182,14 @@ def test_a_poll_that_died_in_the_middle_is_made_good_and_on_record(desk: Desk) -
     assert len(desk.runs()) == 1, "its time is not over: it may still be at it"
     desk.bench.poll_after(900)
     assert desk.state() == ("done", 2)
-    assert desk.events() == [
-        *("settled.started", "settled.cut_short", "settled.started", "settled.done")
-    ]
+    assert desk.events() == [*("hook.started", "hook.interrupted", "hook.started", "hook.done")]
 
 
 def test_a_job_without_a_command_needs_nothing(tmp_path: Path) -> None:
     with a_bench(tmp_path / "titan") as bench:
         bench.submit(1)
         assert bench.poll_after(900).problems == []
-        (row,) = bench.engine.context.ledger.rows("SELECT state FROM settled_runs")
+        (row,) = bench.engine.context.ledger.rows("SELECT state FROM hook_runs")
         assert row["state"] == "none"
 
 
@@ -248,7 +246,7 @@ def test_a_delivery_and_its_command_are_noted_together(desk: Desk) -> None:
     ledger = desk.bench.engine.context.ledger
     (submission,) = views.submissions_of(ledger, "daily-feed")
     assert submission.delivered_ts is not None
-    (row,) = ledger.rows("SELECT started_ts FROM settled_runs")
+    (row,) = ledger.rows("SELECT started_ts FROM hook_runs")
     assert submission.delivered_ts <= row["started_ts"] <= to_text(desk.bench.clock.now())
 
 

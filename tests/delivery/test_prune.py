@@ -12,7 +12,7 @@ from core.intake.options import SubmitOptions
 from core.intake.rebuild import rebuild
 from state.files import archive
 from state.model.crash_points import no_crash_point
-from state.model.errors import FileLost
+from state.model.errors import FileMissing
 from state.queries import checkup, views
 from titan_console.sandbox.faults.profile import Faults
 
@@ -50,7 +50,7 @@ def test_what_is_long_over_loses_its_bodies_and_keeps_its_figures(tmp_path: Path
         assert (done.submissions, done.files_removed) == (1, 3)
         assert files(bench) == []
         assert views.totals(bench.engine.context.ledger) == before
-        with pytest.raises(FileLost, match=f"The answers of {key} were removed on 2027-02-21"):
+        with pytest.raises(FileMissing, match=f"The answers of {key} were removed on 2027-02-21"):
             list(bench.engine.results(key))
         assert checkup.lost_results(bench.engine.context.ledger, bench.folder) == []
 
@@ -181,8 +181,8 @@ def test_nothing_goes_while_a_command_is_open(tmp_path: Path) -> None:
         bench.clock.advance(91 * DAY)
         with bench.engine.context.ledger.transaction("test") as written:
             bench.engine.context.ledger.execute(
-                "INSERT INTO commands (key, verb, state, digest, who, reason, item_count, options,"
-                " created_ts, not_before_ts, rev)"
+                "INSERT INTO commands (key, action, state, digest, who, reason, item_count,"
+                " options, created_ts, not_before_ts, rev)"
                 " VALUES ('c', 'replay', 'pending', x'00', 'a', '', 1, '{}', ?, ?, ?)",
                 written.at,
                 written.at,

@@ -16,7 +16,7 @@ def a_row(outcome: Outcome | None, **fields: object) -> ResultRow:
         "request_id": 1,
         "custom_id": "a-1",
         "tag": "t",
-        "status": RequestStatus.LIVE,
+        "status": RequestStatus.IN_FLIGHT,
         "batch_key": "tb_1",
         "outcome": outcome,
         "error_type": None,

@@ -8,7 +8,7 @@ import pytest
 from state.files import archive
 from state.files.archive import ArchivedFile
 from state.files.spool import LineReader, check_whole
-from state.model.errors import FileLost
+from state.model.errors import FileMissing
 
 
 def some_lines(count: int) -> bytes:
@@ -38,10 +38,10 @@ def test_lines_are_read_by_their_place_from_either_form(tmp_path: Path) -> None:
     archive.compress(path)
     with LineReader(tmp_path) as lines:
         assert lines.read("tb_1.jsonl", 6, 6) == b"second"
-        with pytest.raises(FileLost, match="shorter"):
+        with pytest.raises(FileMissing, match="shorter"):
             lines.read("tb_1.jsonl", 6, 60)
     check_whole(tmp_path, {"tb_1.jsonl": 13})
-    with pytest.raises(FileLost, match="shorter"):
+    with pytest.raises(FileMissing, match="shorter"):
         check_whole(tmp_path, {"tb_1.jsonl": 14})
 
 
@@ -60,7 +60,7 @@ def test_a_cut_file_is_lost_not_misread(tmp_path: Path, keep: int) -> None:
     archive.compress(path)
     packed = archive.packed(path)
     packed.write_bytes(packed.read_bytes()[:keep])
-    with LineReader(tmp_path) as lines, pytest.raises(FileLost):
+    with LineReader(tmp_path) as lines, pytest.raises(FileMissing):
         lines.read("tb_1.jsonl", 0, 10)
 
 
@@ -72,7 +72,7 @@ def test_a_changed_frame_is_lost_not_misread(tmp_path: Path) -> None:
     content = bytearray(packed.read_bytes())
     content[:4] = b"\0\0\0\0"
     packed.write_bytes(content)
-    with LineReader(tmp_path) as lines, pytest.raises(FileLost):
+    with LineReader(tmp_path) as lines, pytest.raises(FileMissing):
         lines.read("tb_1.jsonl", 0, 10)
 
 

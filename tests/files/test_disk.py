@@ -146,4 +146,4 @@ def test_a_migration_that_fails_leaves_the_ledger_as_it_was(
         assert not bench.engine.context.ledger.rows(
             "SELECT 1 FROM sqlite_master WHERE name = 'later'"
         )
-        assert requests(bench) == {RequestStatus.LIVE: 1}
+        assert requests(bench) == {RequestStatus.IN_FLIGHT: 1}

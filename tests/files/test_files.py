@@ -123,7 +123,7 @@ def test_results_that_are_shorter_than_the_ledger_says_are_one_line(tmp_path: Pa
 def collect(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     submit(ledger, [spooled("a"), spooled("b")])
     sent = send(ledger)
-    remote_status.saw(ledger, sent, remote(status=BatchStatus.ENDED))
+    remote_status.record_status(ledger, sent, remote(status=BatchStatus.ENDED))
     collection.begin(ledger)
     collection.stage(ledger, staged(ledger, a_result("a"), a_result("b", outcome)))
     collection.commit(ledger, batch(ledger), results_bytes=0)
@@ -249,4 +249,4 @@ def test_each_change_of_a_batch_is_one_line_in_order(ledger: Ledger, folder: Fol
     mirrors.update(ledger, folder)
     send(ledger)
     mirrors.update(ledger, folder)
-    assert [line["status"] for line in written(folder.jobs_mirror)] == ["intent", "in_progress"]
+    assert [line["status"] for line in written(folder.jobs_mirror)] == ["queued", "in_progress"]

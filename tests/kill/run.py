@@ -62,7 +62,7 @@ class Outcome:
     requests: int
     batches: int
     adopted: int
-    released: int
+    not_sent: int
     faults: int
     findings: list[str]
 
@@ -149,15 +149,15 @@ def _posted_and_paid_once(
         if row.outcome == "succeeded"
     )
     yield from (f"P4: {custom_id} was paid {n} times" for custom_id, n in paid.items() if n > 1)
-    (surplus,) = ledger.execute("SELECT count(*) FROM attempts WHERE surplus = 1").fetchone()
-    if surplus:
-        yield f"P4: {surplus} attempts are surplus"
+    (duplicate,) = ledger.execute("SELECT count(*) FROM attempts WHERE duplicate = 1").fetchone()
+    if duplicate:
+        yield f"P4: {duplicate} answers were paid twice"
 
 
 def _outcome(engine: Engine, told: _Told, faults: int, findings: list[str]) -> Outcome:
     (row,) = engine.context.ledger.rows(
         "SELECT count(*) AS batches, sum(identified_by = 'nonce') AS adopted,"
-        " sum(status = 'released') AS released, (SELECT count(*) FROM requests) AS requests"
+        " sum(status = 'not_sent') AS not_sent, (SELECT count(*) FROM requests) AS requests"
         " FROM batches"
     )
     return Outcome(

@@ -29,15 +29,22 @@ def a_batch(
     return Batch(
         **dict.fromkeys(
             (
-                *("account", "submission_id", "twin_of", "remote_id", "identified_by", "fence_id"),
-                *("fence_ts", "owner", "sent_ts", "ended_ts", "collected_ts", "expires_ts"),
-                *("cancel_ts", "next_look_ts", "last_error", "cost_nano", "sync_cost_nano"),
+                *(
+                    "account",
+                    "submission_id",
+                    "duplicate_of",
+                    "remote_id",
+                    "identified_by",
+                    "watermark_id",
+                ),
+                *("watermark_ts", "owner", "sent_ts", "ended_ts", "collected_ts", "expires_ts"),
+                *("cancel_ts", "next_poll_ts", "last_error", "cost_nano", "sync_cost_nano"),
             )
         ),  # pyright: ignore[reportArgumentType]
         **dict.fromkeys(
             (
                 *("id", "request_count", "bytes", "failures", "collect_tries", "results_bytes"),
-                *("unpriced", "surplus_nano", "rev"),
+                *("unpriced", "duplicate_nano", "rev"),
             ),
             1,
         ),  # pyright: ignore[reportArgumentType]
@@ -99,7 +106,7 @@ def test_too_little_history_says_so() -> None:
     assert estimate_eta(a_batch(due_in_h=1), TEN[:4], START).risk == Risk.PAST
 
 
-@pytest.mark.parametrize("status", [BatchStatus.INTENT, BatchStatus.UNCERTAIN])
+@pytest.mark.parametrize("status", [BatchStatus.QUEUED, BatchStatus.UNCONFIRMED])
 def test_what_is_not_sent_counts_from_now(status: BatchStatus) -> None:
     found = estimate_eta(a_batch(age_h=5, due_in_h=11, status=status), TEN, START)
     assert (found.stage, hours(found.p50), found.late_probability) == (Stage.NOT_SENT, 5, 0.1)
@@ -143,7 +150,7 @@ def test_json_has_the_band_the_odds_and_what_they_follow_from() -> None:
 
 
 def test_nothing_is_ruled_out_for_what_has_not_begun() -> None:
-    found = estimate_eta(a_batch(due_in_h=5, status=BatchStatus.INTENT), [0.0] * 5, START)
+    found = estimate_eta(a_batch(due_in_h=5, status=BatchStatus.QUEUED), [0.0] * 5, START)
     assert (found.comparable, found.risk) == (5, Risk.LOW)
 
 

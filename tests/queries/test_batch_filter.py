@@ -20,9 +20,9 @@ def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("line", "tags"),
     [
-        ("state:uncertain", {"translate-catalogue-de"}),
-        ("state:refused", {"press-summaries"}),
-        ("state:released", {"entities-backfill-2"}),
+        ("state:unconfirmed", {"translate-catalogue-de"}),
+        ("state:rejected", {"press-summaries"}),
+        ("state:not_sent", {"entities-backfill-2"}),
         ("state:pending", {"moderation-sweep"}),
         (
             "state:failed",

@@ -17,7 +17,7 @@ ALL = Vocabulary(request_query.FIELDS, STATES)
 
 
 def a_mixed_ledger(home: Path) -> LedgerBuilder:
-    """Ids 1-2 errored and 3 succeeded; 4 expired; 5-6 in flight; 7 waiting; 8 cut off."""
+    """Ids 1-2 errored and 3 succeeded; 4 expired; 5-6 in flight; 7 queued; 8 cut off."""
     made = LedgerBuilder(home, ManualClock(NOW - timedelta(hours=5)))
     made.collected(
         "feed-1",
@@ -55,7 +55,7 @@ def found(made: LedgerBuilder, line: str, order: Order = Order.NEWEST, **how: bo
         ("state:errored", [2, 1]),
         ("state:failed", [4, 2, 1]),
         ("!state:failed", [8, 7, 6, 5, 3]),
-        ("state:live,waiting", [7, 6, 5]),
+        ("state:in_flight,queued", [7, 6, 5]),
         ("state:succeeded", [8, 3]),
         ("state:review", [8]),
         ("state:review,expired", [8, 4]),
@@ -96,7 +96,7 @@ def test_a_filter_finds_exactly_what_it_says(
         (Order.NEWEST, [8, 7, 6, 5, 4, 3, 2, 1]),
         (Order.AGE, [1, 2, 3, 4, 5, 6, 7, 8]),
         (Order.TAG, [7, 8, 3, 1, 2, 5, 6, 4]),
-        (Order.STATUS, [2, 1, 4, 6, 5, 8, 3, 7]),
+        (Order.STATUS, [2, 1, 4, 6, 5, 7, 8, 3]),
         (Order.COST, [8, 3, 4, 2, 1, 7, 6, 5]),
     ],
 )
@@ -122,8 +122,8 @@ def test_tries_and_tokens_sort_too(made: LedgerBuilder) -> None:
     ("line", "index"),
     [
         ("state:failed", "requests_to_do"),
-        ("state:waiting", "requests_to_do"),
-        ("state:live", "one_live_attempt"),
+        ("state:queued", "requests_to_do"),
+        ("state:in_flight", "one_active_attempt"),
         ("state:review", "attempts_for_review"),
         ("wf:feed state:errored", "requests_to_do"),
     ],

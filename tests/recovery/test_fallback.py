@@ -133,7 +133,7 @@ def test_answers_that_the_ledger_has_too_are_shown_as_paid_twice(
     poll()
     with open_engine(from_environment(), actor="test") as engine:
         totals = views.totals(engine.context.ledger)
-    assert totals.surplus_nano > 0
+    assert totals.duplicate_nano > 0
     assert len(sandbox.billing_log().messages) == 2
 
 
@@ -310,6 +310,6 @@ def test_a_reconcile_without_a_ledger_says_so_and_takes_no_job_down(
     assert "ledger" in found["problem"]
     assert (found["requests"], len(found["submissions"])) == (5, 2)
     assert kept in found["submissions"]
-    assert found["by_status"]["waiting"] == 3
+    assert found["by_status"]["queued"] == 3
     assert (found["finished"], found["cost_usd"]) == (False, None)
     assert sandbox.billing_log().creates == 0

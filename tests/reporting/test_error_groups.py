@@ -56,7 +56,7 @@ def test_a_group_knows_exactly_its_requests(made: LedgerBuilder) -> None:
 
 
 def test_what_is_settled_is_in_no_group(made: LedgerBuilder) -> None:
-    made.ledger.execute("UPDATE requests SET status = 'given_up' WHERE id < 5")
+    made.ledger.execute("UPDATE requests SET status = 'dismissed' WHERE id < 5")
     assert [one.count for one in groups(made)] == [1, 1, 2]
 
 

@@ -106,7 +106,7 @@ def test_a_file_that_is_no_ledger_is_one_calm_line(tmp_path: Path) -> None:
 def test_a_row_of_words_unknown_here_is_one_calm_line(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.poll()
-    made.ledger.execute("UPDATE passes SET summary = 'not JSON'")
+    made.ledger.execute("UPDATE polls SET summary = 'not JSON'")
     follower = Follower(made.path, made.clock)
     assert "cannot read" in lost(follower.look()).trouble.reason
     made.close()

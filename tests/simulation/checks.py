@@ -70,15 +70,17 @@ def _nothing_lost(ledger: sqlite3.Connection, jobs: Sequence[Job]) -> Iterator[s
 
 def _nothing_stuck(ledger: sqlite3.Connection) -> Iterator[str]:
     for row in ledger.execute(
-        "SELECT tag, custom_id, status FROM requests WHERE status IN ('waiting', 'live')"
+        "SELECT tag, custom_id, status FROM requests WHERE status IN ('queued', 'in_flight')"
     ).fetchall():
         yield f"P1: {row['tag']}/{row['custom_id']} is still {row['status']}"
     for row in ledger.execute(
         "SELECT key, status, collection, last_error FROM batches"
-        " WHERE status NOT IN ('released', 'refused', 'ended') OR collection = 'pending'"
+        " WHERE status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending'"
     ).fetchall():
         yield f"P5: batch {row['key']} is stuck in {row['status']}/{row['collection']}: {row[3]}"
-    for row in ledger.execute("SELECT remote_id FROM orphans WHERE verdict = 'suspect'").fetchall():
+    for row in ledger.execute(
+        "SELECT remote_id FROM orphans WHERE verdict = 'candidate'"
+    ).fetchall():
         yield f"P5: the orphan {row['remote_id']} is still a suspect"
     for row in ledger.execute(
         "SELECT key FROM submissions WHERE finished_ts IS NULL OR delivered_ts IS NULL"
@@ -89,16 +91,17 @@ def _nothing_stuck(ledger: sqlite3.Connection) -> Iterator[str]:
 def _one_answer(ledger: sqlite3.Connection) -> Iterator[str]:
     for row in ledger.execute(
         "SELECT r.tag, r.custom_id, r.status, r.settled_by,"
-        " sum(a.outcome = 'succeeded' AND a.surplus = 0) AS winners,"
-        " sum(a.outcome = 'succeeded' AND a.surplus = 0 AND a.batch_id = r.settled_by) AS settling,"
-        " sum(a.live) AS live FROM requests r LEFT JOIN attempts a ON a.request_id = r.id"
+        " sum(a.outcome = 'succeeded' AND a.duplicate = 0) AS winners,"
+        " sum(a.outcome = 'succeeded' AND a.duplicate = 0"
+        " AND a.batch_id = r.settled_by) AS settling,"
+        " sum(a.active) AS active FROM requests r LEFT JOIN attempts a ON a.request_id = r.id"
         " GROUP BY r.id"
     ).fetchall():
         named = f"{row['tag']}/{row['custom_id']} ({row['status']})"
         has_answer = row["status"] == "succeeded"
         if row["winners"] != has_answer or (row["settling"] or 0) != has_answer:
             yield f"P2: {named} has {row['winners']} answers, settled by {row['settled_by']}"
-        if row["live"]:
+        if row["active"]:
             yield f"P2: {named} has a live attempt"
 
 
@@ -151,7 +154,7 @@ def _sums(ledger: sqlite3.Connection) -> Iterator[str]:
     """The totals that screens show are the sums of the rows."""
     columns = (
         *("requests", "succeeded", "errored", "canceled", "expired", "missing"),
-        *("input_tokens", "output_tokens", "cost_nano", "sync_cost_nano", "surplus_nano"),
+        *("input_tokens", "output_tokens", "cost_nano", "sync_cost_nano", "duplicate_nano"),
     )
     totals = ", ".join(f"coalesce(sum({name}), 0)" for name in columns)
     shown = ledger.execute(f"SELECT {totals} FROM daily_totals").fetchone()  # noqa: S608 - our words
@@ -159,9 +162,9 @@ def _sums(ledger: sqlite3.Connection) -> Iterator[str]:
     counted = ledger.execute(
         f"SELECT count(*), {counts}, coalesce(sum(a.input_tokens), 0),"  # noqa: S608 - our words
         " coalesce(sum(a.output_tokens), 0), coalesce(sum(a.cost_nano), 0),"
-        " coalesce(sum(a.sync_cost_nano), 0), coalesce(sum(a.cost_nano * a.surplus), 0)"
+        " coalesce(sum(a.sync_cost_nano), 0), coalesce(sum(a.cost_nano * a.duplicate), 0)"
         " FROM attempts a JOIN batches b ON b.id = a.batch_id"
-        " WHERE b.collection IN ('collected', 'gone')"
+        " WHERE b.collection NOT IN ('not_ready', 'pending')"
     ).fetchone()
     for name, one, other in zip(columns, shown, counted, strict=True):
         if one != other:
@@ -188,7 +191,7 @@ def _no_payment_twice(world: World, ledger: sqlite3.Connection, truth: Truth) ->
         if len(payments) < 2:
             continue
         (shown,) = ledger.execute(
-            "SELECT coalesce(sum(a.surplus), 0) FROM attempts a"
+            "SELECT coalesce(sum(a.duplicate), 0) FROM attempts a"
             " JOIN requests r ON r.id = a.request_id WHERE r.custom_id = ?",
             (custom_id,),
         ).fetchone()
@@ -217,11 +220,12 @@ def _is_excused(world: World, truth: Truth, payments: list[tuple[str, str]]) -> 
 
 def _figures(ledger: sqlite3.Connection) -> dict[str, int]:
     row = ledger.execute(
-        "SELECT count(*) AS batches, coalesce(sum(identified_by = 'nonce' AND twin_of IS NULL), 0)"
-        " AS adopted, coalesce(sum(twin_of IS NOT NULL), 0) AS twins,"
-        " coalesce(sum(status = 'released'), 0) AS released,"
-        " coalesce(sum(status = 'refused'), 0) AS refused,"
-        " (SELECT coalesce(sum(surplus), 0) FROM attempts) AS 'paid twice',"
+        "SELECT count(*) AS batches,"
+        " coalesce(sum(identified_by = 'nonce' AND duplicate_of IS NULL), 0) AS adopted,"
+        " coalesce(sum(duplicate_of IS NOT NULL), 0) AS twins,"
+        " coalesce(sum(status = 'not_sent'), 0) AS not_sent,"
+        " coalesce(sum(status = 'rejected'), 0) AS rejected,"
+        " (SELECT coalesce(sum(duplicate), 0) FROM attempts) AS 'paid twice',"
         " (SELECT count(*) FROM attempts WHERE outcome = 'missing') AS missing,"
         " (SELECT count(*) FROM requests) AS requests,"
         " (SELECT count(*) FROM requests WHERE status = 'succeeded') AS succeeded FROM batches"

@@ -41,7 +41,7 @@ def collected_before_rows() -> Generator[None, None, None]:
                 batch,
                 collection=Collection.COLLECTED,
                 results_bytes=options["results_bytes"],
-                trouble=None,
+                problem=None,
             )
             ledger.event(written, "batch.collected", batch_id=batch.id)
             state.batches.collection.add_daily_totals(ledger, written, batch)

@@ -25,10 +25,10 @@ from state.db.connection import connect
 _HEALING = (2700.0,) * 8 + (14_400.0,) * 16
 _POLL_EVERY_S = 2700.0
 _OPEN_THINGS = """
-    SELECT (SELECT count(*) FROM batches WHERE status NOT IN ('released', 'refused', 'ended')
+    SELECT (SELECT count(*) FROM batches WHERE status NOT IN ('not_sent', 'rejected', 'ended')
         OR collection = 'pending')
-    + (SELECT count(*) FROM requests WHERE status IN ('waiting', 'live'))
-    + (SELECT count(*) FROM orphans WHERE verdict = 'suspect')
+    + (SELECT count(*) FROM requests WHERE status IN ('queued', 'in_flight'))
+    + (SELECT count(*) FROM orphans WHERE verdict = 'candidate')
     + (SELECT count(*) FROM submissions WHERE delivered_ts IS NULL)
 """
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it

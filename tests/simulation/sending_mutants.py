@@ -117,7 +117,7 @@ def adopt_by_count() -> Generator[None, None, None]:
         rows = [
             row
             for row in core.batches.unconfirmed_creates.unresolved(context)
-            if row.status == "uncertain" and row.request_count == suspect.request_count
+            if row.status == "unconfirmed" and row.request_count == suspect.request_count
         ]
         if len(rows) == 1 and remote is not None:
             state.batches.orphans.claim(context.ledger, suspect, remote, rows[0])
@@ -172,7 +172,7 @@ def intent_after_post() -> Generator[None, None, None]:
 
         return record
 
-    verbs = ("accepted", "uncertain", "released", "refused")
+    verbs = ("mark_accepted", "mark_unconfirmed", "mark_not_sent", "mark_rejected")
     with (
         patched(state.batches.sending, "mark_sending", mark_sending),
         _all(state.batches.sending, verbs, late),
@@ -234,7 +234,7 @@ def ignored_twins() -> Generator[None, None, None]:
     real = state.batches.orphans.claim
 
     def claim(ledger: Any, orphan: Orphan, remote: RemoteState, batch: Batch) -> None:
-        if batch.remote_id is None and batch.status != "released":
+        if batch.remote_id is None and batch.status != "not_sent":
             real(ledger, orphan, remote, batch)
         else:
             verdict = state.batches.orphans.OrphanVerdict.FOREIGN

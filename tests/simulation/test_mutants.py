@@ -7,7 +7,7 @@ from simulation.history import run_history
 from simulation.mutants import FIRST_SEED, HARMLESS, QUICK, WEATHER, switched_on
 from support.builders import a_bench
 
-from state.model.errors import IllegalMove
+from state.model.errors import IllegalTransition
 
 # A process that is killed closes none of its files.
 pytestmark = [
@@ -43,12 +43,12 @@ def test_what_only_saves_work_is_not_what_keeps_the_ledger_right(mutant: str) ->
 
 REFUSED = {
     "send a row again": "UPDATE batches SET status = 'sending' WHERE status = 'ended'",
-    "reuse a row": "UPDATE batches SET status = 'intent'",
+    "reuse a row": "UPDATE batches SET status = 'queued'",
     "forget a batch": "DELETE FROM batches",
     "give a row another batch": "UPDATE batches SET remote_id = 'msgbatch_other'",
     "collect twice": "UPDATE batches SET collection = 'pending'",
     "change an outcome": "UPDATE attempts SET outcome = 'errored'",
-    "take an answer back": "UPDATE requests SET status = 'waiting'",
+    "take an answer back": "UPDATE requests SET status = 'queued'",
     "change the log": "UPDATE events SET kind = 'nothing'",
     "clear the log": "DELETE FROM events",
 }
@@ -60,7 +60,7 @@ def test_the_ledger_refuses_outright(tmp_path: Path, sql: str) -> None:
         bench.submit(2)
         bench.poll_after(100)
         with (
-            pytest.raises(IllegalMove, match="refuses"),
+            pytest.raises(IllegalTransition, match="refuses"),
             bench.engine.context.ledger.transaction("mutant"),
         ):
             bench.engine.context.ledger.execute(sql)
@@ -73,14 +73,14 @@ def test_the_ledger_refuses_a_second_live_attempt(tmp_path: Path) -> None:
         sql = (
             "INSERT INTO batches (key, nonce, tag, workflow, model, lane, kind, status,"
             " request_count, created_ts, rev) SELECT 'copy', 'copy', tag, workflow, model,"
-            " lane, kind, 'intent', 1, created_ts, rev FROM batches"
+            " lane, kind, 'queued', 1, created_ts, rev FROM batches"
         )
         with ledger.transaction("copy"):
             batch_id = ledger.insert(sql)
         again = "INSERT INTO attempts SELECT ?, request_id, 1 FROM attempts"
-        columns = "(batch_id, request_id, live)"
+        columns = "(batch_id, request_id, active)"
         with (
-            pytest.raises(IllegalMove, match=r"attempts\.request_id"),
+            pytest.raises(IllegalTransition, match=r"attempts\.request_id"),
             ledger.transaction("mutant"),
         ):
             ledger.execute(again.replace("attempts ", f"attempts {columns} ", 1), batch_id)

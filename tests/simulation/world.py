@@ -25,7 +25,7 @@ from core.requests.payload import Limits
 from state.db.connection import sqlite3
 from state.db.ledger import ALPHABET, Ledger
 from state.files.folder import Folder
-from state.model.errors import IllegalMove, LedgerBusy, LedgerUnusable
+from state.model.errors import IllegalTransition, LedgerBusy, LedgerUnusable
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.http.transport import client
@@ -218,7 +218,7 @@ class World:
             self.processes.remove(process)
             if process.broken is not None:
                 self.broken.append(f"{process.name} ended with a traceback: {process.broken!r}")
-            if isinstance(process.trouble, IllegalMove):
+            if isinstance(process.trouble, IllegalTransition):
                 self.broken.append(f"{process.name} tried an illegal move: {process.trouble}")
 
     def cut_power(self) -> None:

@@ -114,30 +114,30 @@ class LedgerBuilder:
         return to_batch(self.ledger.rows("SELECT * FROM batches WHERE key = ?", key)[0])
 
     def sending(self, batch: Batch) -> Batch:
-        sending.mark_sending(self.ledger, batch, fence_id="", fence_ts=None, owner="test")
+        sending.mark_sending(self.ledger, batch, watermark_id="", watermark_ts=None, owner="test")
         return self.batch(batch.key)
 
     def accept(self, batch: Batch) -> Batch:
         """The API has it."""
         batch = self.sending(batch)
-        sending.accepted(self.ledger, batch, self._remote(batch), "org")
+        sending.mark_accepted(self.ledger, batch, self._remote(batch), "org")
         return self.batch(batch.key)
 
     def lose_the_answer(self, batch: Batch, reason: str = "read timeout after 600 s") -> Batch:
         settles = to_text(self.clock.now() + timedelta(minutes=30))
-        sending.uncertain(self.ledger, self.sending(batch), reason, settles_ts=settles)
+        sending.mark_unconfirmed(self.ledger, self.sending(batch), reason, settles_ts=settles)
         return self.batch(batch.key)
 
     def release(self, batch: Batch, reason: str = "429: the queue is full") -> Batch:
-        sending.released(self.ledger, self.sending(batch), reason)
+        sending.mark_not_sent(self.ledger, self.sending(batch), reason)
         return self.batch(batch.key)
 
     def refuse(self, batch: Batch, message: str = "max_tokens: must be at least 1") -> Batch:
-        sending.refused(self.ledger, self.sending(batch), "invalid_request_error", message)
+        sending.mark_rejected(self.ledger, self.sending(batch), "invalid_request_error", message)
         return self.batch(batch.key)
 
     def look_failed(self, batch: Batch, reason: str) -> Batch:
-        remote_status.look_failed(self.ledger, batch, reason, next_look=self.clock.now())
+        remote_status.record_poll_failure(self.ledger, batch, reason, next_poll=self.clock.now())
         return self.batch(batch.key)
 
     def end(self, batch: Batch, *, failed: int = 0) -> Batch:
@@ -149,7 +149,7 @@ class LedgerBuilder:
             counts=counts,
             ended_ts=self.ledger.now_text(),
         )
-        return remote_status.saw(self.ledger, batch, remote)
+        return remote_status.record_status(self.ledger, batch, remote)
 
     def collect(
         self,

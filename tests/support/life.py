@@ -90,15 +90,15 @@ def check_books(bench: Bench) -> None:
     """The ledger's attempts, batches, totals and cost log say what the provider's bill says."""
     ledger = bench.engine.context.ledger
     billed = billed_nano(bench)
-    (attempts, sync, surplus) = ledger.rows(
+    (attempts, sync, duplicate) = ledger.rows(
         "SELECT coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
-        " coalesce(sum(cost_nano) FILTER (WHERE surplus = 1), 0) FROM attempts"
+        " coalesce(sum(cost_nano) FILTER (WHERE duplicate = 1), 0) FROM attempts"
     )[0]
     assert attempts == billed
     assert sum(batch.cost_nano or 0 for batch in batches(bench)) == billed
     totals = views.totals(ledger)
     assert (totals.cost_nano, totals.sync_cost_nano) == (billed, sync)
-    assert totals.surplus_nano == surplus
+    assert totals.duplicate_nano == duplicate
     assert totals.savings_nano == sync - billed
     assert totals.unpriced == 0
     logged = json_lines(bench.folder.cost_mirror) if bench.folder.cost_mirror.exists() else []

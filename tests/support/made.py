@@ -89,9 +89,9 @@ def remote(number: int = 1, *, status: BatchStatus = BatchStatus.IN_PROGRESS) ->
 def send(ledger: Ledger, number: int = 1) -> Batch:
     """Bring the batch as far as the API having it."""
     assert sending.mark_sending(
-        ledger, batch(ledger, number), fence_id="", fence_ts=None, owner="x"
+        ledger, batch(ledger, number), watermark_id="", watermark_ts=None, owner="x"
     )
-    assert sending.accepted(ledger, batch(ledger, number), remote(number), "org/ws")
+    assert sending.mark_accepted(ledger, batch(ledger, number), remote(number), "org/ws")
     return batch(ledger, number)
 
 

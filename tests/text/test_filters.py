@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from state.model.filter_terms import Bound, Field, Relation, Term, Words
 from titan_console.text.filters import Vocabulary, complete, parse, write
 
-STATES = ("waiting", "live", "succeeded", "errored", "expired", "failed")
+STATES = ("queued", "in_flight", "succeeded", "errored", "expired", "failed")
 ALL = Vocabulary(tuple(Field), STATES)
 KNOWN = {Field.WORKFLOW: ("feed-classify", "night feed"), Field.MODEL: ("claude-haiku-4-5",)}
 
@@ -16,7 +16,7 @@ KNOWN = {Field.WORKFLOW: ("feed-classify", "night feed"), Field.MODEL: ("claude-
         ("", ()),
         ("state:errored", (Words(Field.STATE, ("errored",)),)),
         ("state:E", (Words(Field.STATE, ("errored", "expired")),)),
-        ("state:live,waiting", (Words(Field.STATE, ("live", "waiting")),)),
+        ("state:in_flight,queued", (Words(Field.STATE, ("in_flight", "queued")),)),
         (
             "wf:feed err:overloaded",
             (Words(Field.WORKFLOW, ("feed",)), Words(Field.ERROR, ("overloaded",))),
@@ -41,7 +41,7 @@ def test_a_line_is_read_as_its_terms(line: str, terms: tuple[Term, ...]) -> None
 @pytest.mark.parametrize(
     ("line", "begin", "end", "reason"),
     [
-        ("wf:feed state:lost", 8, 18, "there is no state lost; there are waiting, live"),
+        ("wf:feed state:lost", 8, 18, "there is no state lost; there are queued, in_flight"),
         ("colour:red", 0, 10, "there is no colour here but state, wf"),
         ("age>2", 0, 5, "an age is a number with s, m, h, d or w"),
         ("age:2h", 0, 6, "age is compared with a number: age>2h"),
@@ -120,8 +120,8 @@ def test_no_line_breaks_the_reader(line: str) -> None:
         ("x !wf:feed", ("x !wf:feed-classify", 'x !wf:"night feed"')),
         ("wf:nig", ('wf:"night feed"',)),
         ('wf:"night f', ('wf:"night feed"',)),
-        ("state:live,exp", ("state:live,expired",)),
-        ("state:f", ("state:failed",)),
+        ("state:in_flight,exp", ("state:in_flight,expired",)),
+        ("state:f", ("state:failed", "state:in_flight")),
         ("age>", ()),
         ("nothing-like-it", ()),
     ],

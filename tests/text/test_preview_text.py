@@ -35,7 +35,7 @@ COMMAND = Command(
     step=0,
     created_ts=to_text(NOW),
     not_before_ts=to_text(NOW + timedelta(seconds=7.2)),
-    taken_ts=None,
+    started_ts=None,
     ended_ts=None,
     outcome=None,
 )
@@ -119,7 +119,7 @@ def test_the_countdown_names_the_newest_and_counts_the_others() -> None:
         "◔ Pause feed in 8 s · by cli@host:1 · z takes it back · 1 more wait"
     )
     assert counted(COMMAND, now=HOUR).startswith("◔ Force sync 1 request: waits for the next poll")
-    assert counted(replace(COMMAND, state=CommandState.TAKEN)) == ""
+    assert counted(replace(COMMAND, state=CommandState.RUNNING)) == ""
 
 
 def test_a_poll_is_due_at_once_for_what_was_ordered_here_and_a_little_later_for_others() -> None:
@@ -129,7 +129,7 @@ def test_a_poll_is_due_at_once_for_what_was_ordered_here_and_a_little_later_for_
     assert not command_labels.is_poll_due([COMMAND], set(), at)
     assert command_labels.is_poll_due([COMMAND], set(), at + timedelta(seconds=5))
     assert not command_labels.is_poll_due(
-        [replace(COMMAND, state=CommandState.TAKEN)], set(), at + HOUR
+        [replace(COMMAND, state=CommandState.RUNNING)], set(), at + HOUR
     )
 
 

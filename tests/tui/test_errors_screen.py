@@ -95,7 +95,7 @@ async def test_enter_opens_exactly_the_requests_of_a_group_and_escape_leads_back
         await until(pilot, lambda: list(group.table.keys) == [2])
         await pilot.press("enter", "escape", "s", "a")
         await until(pilot, lambda: list(group.table.keys) == [1, 2, 3])
-        made.ledger.execute("UPDATE requests SET status = 'given_up' WHERE id = 2")
+        made.ledger.execute("UPDATE requests SET status = 'dismissed' WHERE id = 2")
         await until(pilot, lambda: list(group.table.keys) == [1, 3])
         await pilot.press("escape")
         assert pilot.app.screen is page

@@ -34,10 +34,10 @@ def found(made: LedgerBuilder, line: str) -> list[AuditLine]:
 @pytest.mark.parametrize(
     ("kind", "said", "tone"),
     [
-        ("batch.collected_in_part", "· batch collected in part", Tone.PLAIN),
+        ("batch.partly_collected", "· batch collected in part", Tone.PLAIN),
         ("batch.collected", "✓ batch collected", Tone.GOOD),
-        ("batch.may_be_paid_twice", "✗ batch may be paid twice", Tone.BAD),
-        ("batch.look_failed", "! batch look failed", Tone.WARN),
+        ("batch.possible_duplicate_charge", "✗ batch may be paid twice", Tone.BAD),
+        ("batch.poll_failed", "! batch look failed", Tone.WARN),
         ("hold", "! hold", Tone.WARN),
         ("alert.raised", "✗ alert raised", Tone.BAD),
     ],
@@ -93,11 +93,11 @@ async def test_orders_stand_on_top_with_their_countdown(tmp_path: Path) -> None:
     ("line", "kinds"),
     [
         ("kind:collected", {"batch.collected"}),
-        ('kind:"look failed"', {"batch.look_failed"}),
-        ("kind:batch.look_failed", {"batch.look_failed"}),
-        ("kind:hold,look_failed", {"hold", "batch.look_failed"}),
+        ('kind:"look failed"', {"batch.poll_failed"}),
+        ("kind:batch.look_failed", {"batch.poll_failed"}),
+        ("kind:hold,look_failed", {"hold", "batch.poll_failed"}),
         ("who:nobody", set[str]()),
-        ('"queue is full"', {"hold", "batch.released"}),
+        ('"queue is full"', {"hold", "batch.not_sent"}),
         ("cost>0.39", {"batch.collected"}),
         ("cost>99", set[str]()),
         ("kind:100%", set[str]()),
@@ -114,7 +114,7 @@ def test_terms_about_work_find_its_batches_and_its_submissions(tmp_path: Path) -
     made.accept(made.submit("news-1", workflow="news"))
     for line in ("tag:news", "wf:news", "news-1"):
         kinds = {event.event.kind for event in found(made, line)}
-        assert {"submission.taken_in", "batch.accepted"} <= kinds
+        assert {"submission.created", "batch.accepted"} <= kinds
         assert len(found(made, line)) < len(found(made, ""))
     assert [e.event.id for e in found(made, "!tag:news")] == [
         e.event.id for e in found(made, "") if e not in found(made, "tag:news")
@@ -125,7 +125,7 @@ def test_a_filter_finds_what_the_detail_says_in_any_letters(tmp_path: Path) -> N
     made = LedgerBuilder(tmp_path)
     made.look_failed(made.accept(made.submit("feed")), 'Überlast: "später" 100%_')
     for line in ("Überlast", '"\\"später"', "100%_"):
-        assert [event.event.kind for event in found(made, line)] == ["batch.look_failed"]
+        assert [event.event.kind for event in found(made, line)] == ["batch.poll_failed"]
     assert not found(made, "100xx")
 
 
@@ -133,7 +133,7 @@ def test_kinds_and_people_of_the_log_can_be_completed(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.accept(made.submit("feed"))
     known = known_values.read(made.ledger)
-    assert {"batch.accepted", "submission.taken_in"} <= set(known[Field.KIND])
+    assert {"batch.accepted", "submission.created"} <= set(known[Field.KIND])
     assert set(known[Field.WHO]) == {event.event.actor for event in found(made, "")}
 
 

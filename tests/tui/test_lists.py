@@ -78,13 +78,13 @@ async def test_what_cannot_be_understood_is_said_and_changes_nothing(tmp_path: P
         page = await go_to_requests(pilot)
         await pilot.press("/")
         await type_(pilot, "state:lost")
-        await until_shown(pilot, "! there is no state lost; there are waiting, live")
+        await until_shown(pilot, "! there is no state lost; there are queued, in_flight")
         await until(pilot, lambda: _underlined(pilot) == ["state:lost"])
         await pilot.press("enter")
         assert page.filter_line.is_open
         assert page.table.row_count == 10
         await pilot.press(*["backspace"] * 4)
-        await type_(pilot, "live")
+        await type_(pilot, "in_flight")
         await until(pilot, lambda: page.matches() == 2)
         await pilot.press("enter")
         assert not page.filter_line.is_open
@@ -177,7 +177,7 @@ async def test_what_leaves_a_filtered_list_is_not_counted_as_new(tmp_path: Path)
     async with opened(made, (120, 30)) as pilot:
         page = await go_to_requests(pilot, 100)
         await pilot.press("/")
-        await type_(pilot, "state:live")
+        await type_(pilot, "state:in_flight")
         await pilot.press("enter")
         await until(pilot, lambda: page.matches() == 100)
         await pilot.press("G", "k")
@@ -228,11 +228,11 @@ async def test_the_filter_line_fits_every_terminal(tmp_path: Path, size: tuple[i
 async def test_keys_that_come_all_at_once_are_all_typed(tmp_path: Path) -> None:
     async with opened(a_ledger(tmp_path)) as pilot:
         page = await go_to_requests(pilot)
-        for key in ("/", *"state:live", "/", "backspace", "enter"):
+        for key in ("/", *"state:in_flight", "/", "backspace", "enter"):
             pilot.app.post_message(
                 Key("slash" if key == "/" else key, key if len(key) == 1 else None)
             )
-        await until_shown(pilot, "▽ state:live  2 match")
+        await until_shown(pilot, "▽ state:in_flight  2 match")
         assert not page.filter_line.is_open
 
 

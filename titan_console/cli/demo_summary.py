@@ -98,7 +98,7 @@ def _tell_rescues(source: Source) -> None:
 
 
 def _was_rescued(batch: Batch) -> bool:
-    return batch.identified_by == "nonce" and batch.twin_of is None
+    return batch.identified_by == "nonce" and batch.duplicate_of is None
 
 
 def _tell_errors(source: Source) -> None:

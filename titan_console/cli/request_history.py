@@ -69,7 +69,7 @@ def _attempt(attempt: AttemptRecord, origins: Origins, folder: Folder) -> dict[s
         "usage": asdict(attempt.usage),
         "cost_usd": usd(attempt.cost_nano),
         "sync_cost_usd": usd(attempt.sync_cost_nano),
-        "duplicate": attempt.is_surplus,
+        "duplicate": attempt.is_duplicate,
         "body": _place(folder.spool, attempt.body),
         "result": _place(folder.results, attempt.result) if attempt.result else None,
     }
@@ -132,7 +132,7 @@ def _cost(attempt: AttemptRecord) -> str:
     if attempt.outcome is None:
         return cells.NOTHING
     cost = cells.UNPRICED if attempt.cost_nano is None else cells.money(attempt.cost_nano)
-    return f"{cost}, paid twice" if attempt.is_surplus else cost
+    return f"{cost}, paid twice" if attempt.is_duplicate else cost
 
 
 def _where(folder: Path, place: Place) -> str:

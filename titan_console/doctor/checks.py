@@ -236,14 +236,14 @@ def _alerts(source: Source) -> Iterator[Finding]:
 
 
 def _doubts(source: Source) -> Iterator[Finding]:
-    uncertain = [b for b in views.open_batches(source) if b.status == "uncertain"]
+    uncertain = [b for b in views.open_batches(source) if b.status == "unconfirmed"]
     for batch in uncertain:
         yield Finding(
             Health.WARN,
-            "uncertain",
+            "unconfirmed",
             f"{batch.key} was sent and its answer lost; polls find out, nothing is sent twice",
         )
-    suspects = orphans.with_verdict(source, OrphanVerdict.SUSPECT)
+    suspects = orphans.with_verdict(source, OrphanVerdict.CANDIDATE)
     if suspects:
         yield Finding(
             Health.WARN,
@@ -281,8 +281,8 @@ def _follow_ups(source: Source) -> Iterator[Finding]:
 
 def _money(source: Source) -> Iterator[Finding]:
     totals = views.totals(source)
-    if totals.surplus_nano:
-        spent = cells.money(totals.surplus_nano)
+    if totals.duplicate_nano:
+        spent = cells.money(totals.duplicate_nano)
         yield Finding(Health.WARN, "paid twice", f"{spent} for answers that came a second time")
     if totals.unpriced:
         yield Finding(Health.WARN, "unpriced", f"{totals.unpriced} answers of unknown models")

@@ -9,7 +9,7 @@ from core.api.result_schema import message_of
 from core.delivery.results import text_of as text_of_message
 from state.files.folder import Folder
 from state.files.spool import LineReader
-from state.model.errors import FileLost
+from state.model.errors import FileMissing
 from state.queries.details import AttemptRecord, Place
 from titan_console.text.document import Sheet, SheetMaker, pretty
 
@@ -71,7 +71,7 @@ def _read(folder: Path, place: Place) -> Body:
     try:
         with LineReader(folder) as lines:
             return Body(lines.read(place.file, place.offset, place.length))
-    except FileLost as error:
+    except FileMissing as error:
         return Body(None, str(error))
 
 

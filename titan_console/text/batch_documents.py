@@ -29,7 +29,9 @@ def overview(batch: Batch, now: datetime) -> Sheet:
     made.field("Workflow", batch.workflow)
     made.field("Model", batch.model)
     made.field("Kind", "synchronous run" if batch.kind == Kind.SYNC else "message batch")
-    made.field("Twin", "the same POST, met twice at the API" if batch.twin_of else "", Tone.WARN)
+    made.field(
+        "Twin", "the same POST, met twice at the API" if batch.duplicate_of else "", Tone.WARN
+    )
     made.field("Due", due if due != fmt.NOTHING else "", due_tone)
     made.field("Deadline", batch.deadline_ts)
     made.heading("Requests")
@@ -39,7 +41,9 @@ def overview(batch: Batch, now: datetime) -> Sheet:
     made.heading("Money")
     made.field("Cost", fmt.cost(batch))
     made.field("Saved", fmt.saved(batch))
-    made.field("Paid twice", fmt.money(batch.surplus_nano) if batch.surplus_nano else "", Tone.WARN)
+    made.field(
+        "Paid twice", fmt.money(batch.duplicate_nano) if batch.duplicate_nano else "", Tone.WARN
+    )
     made.heading("Times")
     _times(made, batch, now)
     return made.sheet()
@@ -71,7 +75,7 @@ def _times(made: SheetMaker, batch: Batch, now: datetime) -> None:
     ):
         made.field(name, at(timestamp, now))
     made.field("Expires", batch.expires_ts if batch.ended_ts is None else "")
-    made.field("Next look", batch.next_look_ts)
+    made.field("Next look", batch.next_poll_ts)
 
 
 def events(found: Sequence[Event], now: datetime) -> Sheet:
@@ -105,8 +109,8 @@ def cost(batch: Batch, sums: Sequence[ModelSum]) -> Sheet:
         made.field("Synchronously", fmt.sum_of_money(found.sync_cost_nano, found.unpriced))
         if found.unpriced:
             made.field("Unpriced", f"{found.unpriced:,} answers: no known price", Tone.WARN)
-        if found.surplus:
-            made.field("Paid twice", f"{found.surplus:,} answers came a second time", Tone.WARN)
+        if found.duplicate:
+            made.field("Paid twice", f"{found.duplicate:,} answers came a second time", Tone.WARN)
     made.heading("The batch")
     made.field("Cost", fmt.cost(batch))
     made.field("Saved", fmt.saved(batch), Tone.GOOD)

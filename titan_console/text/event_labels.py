@@ -6,9 +6,12 @@ from state.queries.audit_views import AuditLine
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 
-_WHY = ("reason", "message", "trouble")
-_BAD = ("refused", "lost", "raised", "failed", "gone", "twice")
-_WARN = ("uncertain", "released", "look_failed", "paused", "hold", "called_off", "cut_short")
+_WHY = ("reason", "message", "problem")
+_BAD = ("rejected", "deleted", "raised", "failed", "unresolved", "possible_duplicate_charge")
+_WARN = (
+    *("unconfirmed", "not_sent", "poll_failed", "paused", "hold", "canceled_unsent"),
+    "interrupted",
+)
 _GOOD = ("collected", "delivered", "finished", "done", "cleared", "accepted", "resumed", "adopted")
 
 
@@ -16,7 +19,7 @@ def what(kind: str) -> Label:
     """The kind of an event, in words."""
     words = kind.replace(".", " ").replace("_", " ")
     last = kind.rpartition(".")[2]
-    if last in _BAD or kind.endswith("_twice"):
+    if last in _BAD:
         return Label("✗", words, Tone.BAD)
     if last in _WARN:
         return Label("!", words, Tone.WARN)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from state.model.records import Batch, BatchStatus, Collection, Kind, Outcome, RequestStatus
 from state.model.timestamps import from_text
-from state.operations.hook_runs import RunState, SettledRun
+from state.operations.hook_runs import HookRun, RunState
 from state.queries.views import Poller
 
 UNPRICED = "unpriced"
@@ -47,11 +47,11 @@ class Label(Struct, frozen=True):
 
 
 _STATUS = {
-    BatchStatus.INTENT: Label("◦", "to send", Tone.DIM),
+    BatchStatus.QUEUED: Label("◦", "to send", Tone.DIM),
     BatchStatus.SENDING: Label("⇡", "sending", Tone.BUSY),
-    BatchStatus.UNCERTAIN: Label("?", "sent, answer lost", Tone.WARN),
-    BatchStatus.RELEASED: Label("↻", "released, waits", Tone.WARN),
-    BatchStatus.REFUSED: Label("✗", "refused", Tone.BAD),
+    BatchStatus.UNCONFIRMED: Label("?", "sent, answer lost", Tone.WARN),
+    BatchStatus.NOT_SENT: Label("↻", "released, waits", Tone.WARN),
+    BatchStatus.REJECTED: Label("✗", "rejected", Tone.BAD),
     BatchStatus.IN_PROGRESS: Label("▸", "in progress", Tone.BUSY),
     BatchStatus.CANCELING: Label("⊘", "canceling", Tone.WARN),
 }
@@ -59,7 +59,8 @@ _ENDED = {
     Collection.NOT_READY: Label("⇣", "ended", Tone.BUSY),
     Collection.PENDING: Label("⇣", "to collect", Tone.BUSY),
     Collection.COLLECTED: Label("✓", "collected", Tone.GOOD),
-    Collection.GONE: Label("✗", "gone", Tone.BAD),
+    Collection.RESULTS_EXPIRED: Label("✗", "results expired", Tone.BAD),
+    Collection.DELETED: Label("✗", "deleted", Tone.BAD),
 }
 _OUTCOME = {
     Outcome.SUCCEEDED: Label("✓", "succeeded", Tone.GOOD),
@@ -69,14 +70,14 @@ _OUTCOME = {
     Outcome.MISSING: Label("?", "missing", Tone.WARN),
 }
 _REQUEST_STATUS = {
-    RequestStatus.WAITING: Label("◦", "waiting", Tone.BUSY),
-    RequestStatus.LIVE: Label("▸", "in flight", Tone.BUSY),
+    RequestStatus.QUEUED: Label("◦", "queued", Tone.BUSY),
+    RequestStatus.IN_FLIGHT: Label("▸", "in flight", Tone.BUSY),
     RequestStatus.SUCCEEDED: Label("✓", "succeeded", Tone.GOOD),
     RequestStatus.ERRORED: Label("✗", "errored", Tone.BAD),
     RequestStatus.CANCELED: Label("⊘", "canceled", Tone.DIM),
     RequestStatus.EXPIRED: Label("⊗", "expired", Tone.WARN),
     RequestStatus.MISSING: Label("?", "missing", Tone.WARN),
-    RequestStatus.GIVEN_UP: Label("-", "given up", Tone.DIM),
+    RequestStatus.DISMISSED: Label("-", "given up", Tone.DIM),
 }
 
 
@@ -101,7 +102,7 @@ def request_status(value: RequestStatus) -> Label:
 
 def failed(batch: Batch) -> int:
     """How many of an ended batch's requests brought no answer."""
-    if batch.collection in (Collection.COLLECTED, Collection.GONE):
+    if batch.collection in (Collection.COLLECTED, Collection.RESULTS_EXPIRED, Collection.DELETED):
         return max(0, batch.request_count - batch.counts.succeeded)
     return batch.counts.errored + batch.counts.canceled + batch.counts.expired
 
@@ -198,8 +199,8 @@ def due(batch: Batch, now: datetime) -> tuple[str, Tone]:
 def trouble(batch: Batch, now: datetime) -> str:
     """What went wrong last, and when somebody looks again."""
     said = batch.last_error or ""
-    if batch.status == BatchStatus.UNCERTAIN and batch.next_look_ts:
-        left = from_text(batch.next_look_ts) - now
+    if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
+        left = from_text(batch.next_poll_ts) - now
         decided = f"decided in {span(left)}" if left > timedelta(0) else "decided by the next poll"
         return f"{decided}: {said}" if said else decided
     if batch.failures > 1:
@@ -207,10 +208,10 @@ def trouble(batch: Batch, now: datetime) -> str:
     return said
 
 
-def settled_run(run: SettledRun) -> str:
+def settled_run(run: HookRun) -> str:
     """What became of the command that follows a delivery, and what is to come."""
     coming = "given up" if run.state == RunState.FAILED else f"again after {run.not_before_ts}"
-    return f"on_settled failed {count(run.tries)} times, {coming}: {run.trouble}"
+    return f"on_settled failed {count(run.tries)} times, {coming}: {run.problem}"
 
 
 def heartbeat(poller: Poller, now: datetime) -> Label:

@@ -62,13 +62,13 @@ def _attempt(made: SheetMaker, attempt: AttemptRecord, now: datetime) -> None:
         made.field("Tokens", tokens(attempt.usage))
         made.field("Cost", fmt.money(attempt.cost_nano))
         made.field("Saved", _saved(attempt))
-    if attempt.is_surplus:
+    if attempt.is_duplicate:
         made.field("Paid twice", "the request was answered already", Tone.WARN)
 
 
 def _outcome(made: SheetMaker, attempt: AttemptRecord) -> None:
     if attempt.outcome is None:
-        made.field("Outcome", "▸ under way" if attempt.is_live else "- never ran", Tone.BUSY)
+        made.field("Outcome", "▸ under way" if attempt.is_active else "- never ran", Tone.BUSY)
         made.field("Last trouble", attempt.batch_error, Tone.WARN)
         return
     label = fmt.outcome(attempt.outcome)

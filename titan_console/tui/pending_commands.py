@@ -135,7 +135,7 @@ class Orders:
         for command in self._view.commands:
             if command.key not in self._own or command.state == CommandState.PENDING:
                 continue
-            if command.state != CommandState.TAKEN:
+            if command.state != CommandState.RUNNING:
                 self._own.discard(command.key)
                 self._tell(command)
             elif not self._polling and command.key not in self._under_way:

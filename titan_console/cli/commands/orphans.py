@@ -11,10 +11,10 @@ from state.files.folder import Folder
 from titan_console.cli.output import print_json, print_table
 
 _SHOWN = (
-    OrphanVerdict.SUSPECT,
+    OrphanVerdict.CANDIDATE,
     OrphanVerdict.UNKNOWN,
     OrphanVerdict.FOREIGN,
-    OrphanVerdict.GONE,
+    OrphanVerdict.UNRESOLVED,
 )
 
 

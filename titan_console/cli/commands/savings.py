@@ -105,7 +105,7 @@ def _cells(row: Spending, name: str) -> tuple[str, ...]:
         cells.sum_of_money(row.sync_cost_nano, row.unpriced),
         cells.sum_of_money(row.cost_nano, row.unpriced),
         cells.sum_of_money(row.savings_nano, row.unpriced),
-        cells.money(row.surplus_nano) if row.surplus_nano else cells.NOTHING,
+        cells.money(row.duplicate_nano) if row.duplicate_nano else cells.NOTHING,
     )
 
 
@@ -129,7 +129,7 @@ def _report(row: Spending, by: str) -> dict[str, object]:
         "sync_usd": usd(row.sync_cost_nano),
         "cost_usd": usd(row.cost_nano),
         "savings_usd": usd(row.savings_nano),
-        "duplicate_spend_usd": usd(row.surplus_nano),
+        "duplicate_spend_usd": usd(row.duplicate_nano),
         "unpriced": row.unpriced,
     }
 
@@ -149,7 +149,7 @@ def _month(source: Source, *, as_json: bool) -> None:
             ("this month", f"{cells.money(ahead.saved_nano)} so far"),
             ("will be", f"{projected}, the target is {cells.money(ahead.target_nano)}"),
             ("cache effect", cells.money(found.cache.nano)),
-            ("paid twice", cells.money(found.surplus_nano)),
+            ("paid twice", cells.money(found.duplicate_nano)),
             ("unpriced", cells.count(found.unpriced)),
         ]
     )

@@ -115,7 +115,7 @@ def _print_batch(batch: Batch, events: list[Event]) -> None:
             ("batch", batch.key),
             ("status", str(cells.status(batch))),
             ("remote id", batch.remote_id or "none yet"),
-            ("twin", "the same POST, met twice at the API" if batch.twin_of else ""),
+            ("twin", "the same POST, met twice at the API" if batch.duplicate_of else ""),
             ("requests", cells.count(batch.request_count)),
             (
                 "counts",

@@ -64,12 +64,12 @@ def _print(source: Source, now: datetime) -> None:
                 "requests",
                 f"{cells.count(totals.requests)} in {counted(totals.batches, 'batch', 'batches')}",
             ),
-            ("waiting", cells.count(totals.waiting_requests) if totals.waiting_requests else ""),
+            ("queued", cells.count(totals.waiting_requests) if totals.waiting_requests else ""),
             ("failed", cells.count(totals.failed_requests) if totals.failed_requests else "none"),
             ("to review", f"{cells.count(totals.reviews)} answers" if totals.reviews else ""),
             ("spent", cells.sum_of_money(totals.cost_nano, totals.unpriced)),
             ("saved", cells.sum_of_money(totals.savings_nano, totals.unpriced)),
-            ("paid twice", cells.money(totals.surplus_nano) if totals.surplus_nano else ""),
+            ("paid twice", cells.money(totals.duplicate_nano) if totals.duplicate_nano else ""),
             ("orphans", _orphans(source)),
             *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
             ("poller", str(cells.heartbeat(views.poller(source), now))),
@@ -85,7 +85,7 @@ def _print(source: Source, now: datetime) -> None:
 
 def _orphans(source: Source) -> str:
     """Batches at the API that the ledger does not know."""
-    suspects = len(orphans.with_verdict(source, OrphanVerdict.SUSPECT))
+    suspects = len(orphans.with_verdict(source, OrphanVerdict.CANDIDATE))
     others = len(orphans.with_verdict(source, OrphanVerdict.UNKNOWN))
     if not suspects and not others:
         return ""

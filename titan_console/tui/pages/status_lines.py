@@ -20,7 +20,7 @@ def figures(snapshot: Snapshot) -> tuple[Figure, ...]:
     totals = snapshot.totals
     return (
         _counted("open", totals.open_batches, Tone.BUSY),
-        _counted("waiting", totals.waiting_requests, Tone.WARN),
+        _counted("queued", totals.waiting_requests, Tone.WARN),
         _counted("errors", totals.failed_requests, Tone.BAD),
         _saved("saved", Saved(nano=totals.savings_nano, unpriced=totals.unpriced)),
         _saved("30 days", snapshot.saved_30d),
@@ -76,7 +76,7 @@ def _alerts(snapshot: Snapshot) -> list[Part]:
 def open_title(snapshot: Snapshot) -> str:
     """What the list of open batches holds, and what of it needs a thought."""
     number = snapshot.totals.open_batches
-    lost = sum(batch.status == BatchStatus.UNCERTAIN for batch in snapshot.open_batches)
+    lost = sum(batch.status == BatchStatus.UNCONFIRMED for batch in snapshot.open_batches)
     return _title(
         _counting("Open batches", number),
         _more(number, len(snapshot.open_batches)),

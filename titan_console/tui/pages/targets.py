@@ -52,9 +52,9 @@ def actions_of_request(row: RequestRow) -> set[Action]:
     """What can be asked of a request where it stands."""
     if row.status in _FAILED:
         return set(ACTIONS_OF_ERRORS)
-    if row.status == RequestStatus.LIVE:
+    if row.status == RequestStatus.IN_FLIGHT:
         return {Action.CANCEL, Action.SYNC, Action.PAUSE}
-    if row.status == RequestStatus.WAITING:
+    if row.status == RequestStatus.QUEUED:
         return {Action.SYNC, Action.PAUSE}
     if row.status == RequestStatus.SUCCEEDED and row.stop_reason in REVIEW_STOP_REASONS:
         return {Action.REPLAY, Action.ACKNOWLEDGE, Action.PAUSE}
@@ -96,10 +96,10 @@ def actions_of_batch(batch: Batch) -> set[Action]:
     """What can be asked of a batch, or of the requests in it."""
     if batch.status == BatchStatus.CANCELING:
         return {Action.SYNC, Action.PAUSE}
-    if batch.status == BatchStatus.RELEASED:
+    if batch.status == BatchStatus.NOT_SENT:
         return {Action.SYNC, Action.PAUSE}
-    if batch.status not in (BatchStatus.ENDED, BatchStatus.REFUSED):
+    if batch.status not in (BatchStatus.ENDED, BatchStatus.REJECTED):
         return {Action.CANCEL, Action.SYNC, Action.PAUSE}
-    if batch.status == BatchStatus.REFUSED or fmt.failed(batch):
+    if batch.status == BatchStatus.REJECTED or fmt.failed(batch):
         return set(ACTIONS_OF_ERRORS)
     return {Action.REPLAY, Action.PAUSE}

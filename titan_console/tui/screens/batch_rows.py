@@ -81,7 +81,7 @@ def _open_row(batch: Batch, found: Eta, now: datetime) -> Row:
     ends, ends_tone = eta_labels.ends(found, now)
     risk = eta_labels.risk(found)
     trouble = fmt.trouble(batch, now)
-    shown = trouble or ("its requests wait" if batch.status == BatchStatus.RELEASED else "")
+    shown = trouble or ("its requests wait" if batch.status == BatchStatus.NOT_SENT else "")
     return Row(
         key=batch.key,
         cells={

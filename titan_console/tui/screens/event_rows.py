@@ -33,7 +33,7 @@ COMMAND_COLUMNS = (
 )
 _STATES: Mapping[CommandState, Label] = {
     CommandState.PENDING: Label("◔", "pending", Tone.WARN),
-    CommandState.TAKEN: Label("▸", "under way", Tone.BUSY),
+    CommandState.RUNNING: Label("▸", "under way", Tone.BUSY),
     CommandState.DONE: Label("✓", "done", Tone.GOOD),
     CommandState.FAILED: Label("✗", "failed", Tone.BAD),
     CommandState.WITHDRAWN: Label("⊘", "withdrawn", Tone.DIM),
@@ -101,7 +101,7 @@ def commands_title(commands: Sequence[Command]) -> str:
 
 
 def _is_open(command: Command) -> bool:
-    return command.state in (CommandState.PENDING, CommandState.TAKEN)
+    return command.state in (CommandState.PENDING, CommandState.RUNNING)
 
 
 def _command_row(command: Command, now: datetime) -> Row:

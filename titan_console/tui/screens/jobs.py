@@ -171,9 +171,9 @@ def _whole(moment: datetime) -> str:
 
 
 def _trouble(command: LastCommand | None) -> str:
-    if command is None or not command.trouble:
+    if command is None or not command.problem:
         return ""
-    return f"on_settled failed {fmt.count(command.tries)} times: {command.trouble}"
+    return f"on_settled failed {fmt.count(command.tries)} times: {command.problem}"
 
 
 Stamp = tuple[int, int] | None

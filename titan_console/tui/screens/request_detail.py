@@ -152,7 +152,7 @@ def _priced(request: RequestRecord, attempt: AttemptRecord) -> PricedAttempt | N
         usage=attempt.usage,
         cost_nano=attempt.cost_nano,
         sync_cost_nano=attempt.sync_cost_nano,
-        is_surplus=attempt.is_surplus,
+        is_duplicate=attempt.is_duplicate,
         priced_ts=attempt.accepted_ts or attempt.created_ts,
         collected_ts=attempt.collected_ts,
     )

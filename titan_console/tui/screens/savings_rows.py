@@ -113,9 +113,9 @@ def _cache(found: Savings) -> Row:
 
 
 def _twice(found: Savings) -> Row:
-    spent = found.surplus_nano
+    spent = found.duplicate_nano
     return _figure(
-        "surplus",
+        "duplicate",
         "paid twice",
         fmt.money(spent) if spent else fmt.NOTHING,
         remark="for answers that were there already" if spent else "nothing",
@@ -180,7 +180,7 @@ def group_rows(rows: Sequence[Spending], by: str) -> list[Row]:
                     tokens=_tokens(row.tokens_in, row.tokens_out),
                     sync=row.sync_cost_nano,
                     cost=row.cost_nano,
-                    surplus=row.surplus_nano,
+                    duplicate=row.duplicate_nano,
                     unpriced=row.unpriced,
                 ),
             },
@@ -204,7 +204,7 @@ def batch_rows(batches: Sequence[BatchSum], now: datetime) -> list[Row]:
                     attempts=fmt.count(row.attempts),
                     sync=row.sync_cost_nano,
                     cost=row.cost_nano,
-                    surplus=row.surplus_nano,
+                    duplicate=row.duplicate_nano,
                     unpriced=row.unpriced,
                 ),
                 "collected": Cell(fmt.since(row.collected_ts, now)),
@@ -244,7 +244,7 @@ def _answer_row(row: AnswerSum) -> Row:
                 tokens=_tokens(row.tokens_in, row.tokens_out),
                 sync=sync,
                 cost=cost,
-                surplus=cost if row.is_surplus else 0,
+                duplicate=cost if row.is_duplicate else 0,
                 unpriced=int(unpriced),
             ),
         },
@@ -254,7 +254,7 @@ def _answer_row(row: AnswerSum) -> Row:
 
 
 def _money(
-    *, sync: int, cost: int, surplus: int, unpriced: int, attempts: str = "", tokens: str = ""
+    *, sync: int, cost: int, duplicate: int, unpriced: int, attempts: str = "", tokens: str = ""
 ) -> dict[str, Cell]:
     saved = sync - cost
     tone = Tone.GOOD if saved > 0 else Tone.WARN if saved < 0 else Tone.DIM
@@ -265,7 +265,7 @@ def _money(
         "cost": Cell(fmt.sum_of_money(cost, unpriced)),
         "saved": Cell(fmt.sum_of_money(saved, unpriced), tone),
         "twice": Cell(
-            fmt.money(surplus) if surplus else fmt.NOTHING, Tone.WARN if surplus else Tone.DIM
+            fmt.money(duplicate) if duplicate else fmt.NOTHING, Tone.WARN if duplicate else Tone.DIM
         ),
     }
 
