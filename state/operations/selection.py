@@ -7,13 +7,9 @@ from msgspec import Struct
 from state.db.reader import Source
 from state.model.errors import UnknownId
 from state.model.records import BatchStatus, Outcome, RequestStatus
+from state.operations import counting_attempt
 
 Parameter = str | int
-# The attempt that settled the request, else the latest that has ended.
-_LAST_ATTEMPT = (
-    "a.batch_id = coalesce(r.settled_by, (SELECT max(m.batch_id) FROM attempts m"
-    " WHERE m.request_id = r.id AND m.outcome IS NOT NULL))"
-)
 
 # A request that was adopted with its batch has null for its params: nobody knows what was asked.
 _NO_PARAMS = len('{"custom_id":"","params":null}')
@@ -86,7 +82,7 @@ def requests(source: Source, wanted: Filter) -> list[Selected]:
             " coalesce(e.body_length, r.body_length) AS body_length,"
             " coalesce(e.betas, r.betas) AS betas FROM requests r"
             " LEFT JOIN edits e ON e.id = r.edit_id JOIN submissions s ON s.id = r.submission_id"
-            f" LEFT JOIN attempts a ON a.request_id = r.id AND {_LAST_ATTEMPT}"
+            f" {counting_attempt.JOIN}"
             f" WHERE {where} ORDER BY r.id",
             *parameters,
         )
@@ -161,7 +157,7 @@ def open_batches(source: Source, wanted: Filter) -> list[int]:
             "SELECT DISTINCT b.id FROM batches b JOIN attempts x ON x.batch_id = b.id"  # noqa: S608
             " JOIN requests r ON r.id = x.request_id"
             " JOIN submissions s ON s.id = r.submission_id"
-            f" LEFT JOIN attempts a ON a.request_id = r.id AND {_LAST_ATTEMPT}"
+            f" {counting_attempt.JOIN}"
             f" WHERE b.status NOT IN ({over}) AND {where} ORDER BY b.id",
             *parameters,
         )

@@ -8,9 +8,9 @@ from msgspec import Struct
 from state.db.reader import Source
 from state.model.filter_terms import Term
 from state.model.records import Outcome
-from state.operations import reviews
+from state.operations import counting_attempt, reviews
 from state.queries.filter_sql import Parameter
-from state.queries.request_query import SHOWN_ATTEMPT, condition, numbers
+from state.queries.request_query import condition, numbers
 from state.queries.views import FAILED
 
 # So many of the newest are looked at; what is older is counted.
@@ -82,7 +82,7 @@ def _said(
         " min(coalesce(b.ended_ts, b.created_ts)) AS first_ts,"
         " max(coalesce(b.ended_ts, b.created_ts)) AS last_ts"
         f" FROM ({inner} ORDER BY r.id DESC LIMIT ?) f JOIN requests r ON r.id = f.id"
-        f" JOIN submissions s ON s.id = r.submission_id {SHOWN_ATTEMPT}"
+        f" JOIN submissions s ON s.id = r.submission_id {counting_attempt.JOIN}"
         " LEFT JOIN batches b ON b.id = a.batch_id GROUP BY 1, 2, 3, 4, 5",
         _LONGEST,
         *parameters,
@@ -118,7 +118,7 @@ def ids_by_message(
     rows = source.rows(
         "SELECT coalesce(substr(a.error_message, 1, ?), '') AS message, group_concat(r.id)"  # noqa: S608 - our own words
         f" FROM ({inner} ORDER BY r.id DESC LIMIT ?) f JOIN requests r ON r.id = f.id"
-        f" JOIN submissions s ON s.id = r.submission_id {SHOWN_ATTEMPT}"
+        f" JOIN submissions s ON s.id = r.submission_id {counting_attempt.JOIN}"
         f" WHERE s.workflow = ? AND {_KIND} = ? GROUP BY 1",
         _LONGEST,
         *parameters,
@@ -133,6 +133,6 @@ def _chosen(
     what: str, which: str, terms: Sequence[Term], now: datetime
 ) -> tuple[str, tuple[Parameter, ...]]:
     where = condition(terms, now)
-    attempt = SHOWN_ATTEMPT if where.needs_attempt else ""
+    attempt = counting_attempt.JOIN if where.needs_attempt else ""
     sql = f"SELECT {what} FROM requests r {attempt} WHERE {which} AND {where.sql}"  # noqa: S608 - our own words
     return sql, where.parameters

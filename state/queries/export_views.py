@@ -9,6 +9,7 @@ from msgspec import Struct
 from state.db.reader import Source
 from state.files.results_file import file_name
 from state.model.records import Kind, Outcome, RequestStatus, Usage
+from state.operations import counting_attempt
 from state.queries.details import Place
 
 _PAGE = 1000
@@ -24,7 +25,7 @@ _AS_THEY_ARE = (
 
 
 class ExportRow(Struct, frozen=True, kw_only=True):
-    """A request with the attempt that settled it, else its latest. Money in nano-dollars."""
+    """A request with the attempt that counts. Money in nano-dollars."""
 
     request_id: int
     custom_id: str
@@ -68,7 +69,7 @@ def requests(source: Source, ids: Iterable[int]) -> Iterator[ExportRow]:
 
 def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
     rows = source.rows(
-        "SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow, r.status,"
+        "SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow, r.status,"  # noqa: S608 - our own words
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
         " b.key AS batch_key, b.remote_id, b.kind, coalesce(a.model, b.model, s.model) AS model,"
         " a.outcome, a.error_type, a.error_message, a.stop_reason, a.cost_nano, a.sync_cost_nano,"
@@ -76,10 +77,7 @@ def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
         " a.input_tokens, a.output_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,"
         " a.cache_read_tokens"
         " FROM requests r JOIN submissions s ON s.id = r.submission_id"
-        " LEFT JOIN attempts a ON a.request_id = r.id AND a.batch_id = coalesce(r.settled_by,"
-        " (SELECT max(m.batch_id) FROM attempts m WHERE m.request_id = r.id"
-        " AND m.outcome IS NOT NULL),"
-        " (SELECT max(m.batch_id) FROM attempts m WHERE m.request_id = r.id))"
+        f" {counting_attempt.JOIN}"
         " LEFT JOIN batches b ON b.id = a.batch_id"
         " WHERE r.id IN (SELECT value FROM json_each(?))",
         json.dumps(list(ids)),

@@ -10,7 +10,7 @@ from msgspec import Struct
 from state.db.reader import Source
 from state.model.filter_terms import Bound, Field, Term, Words
 from state.model.records import REVIEW_STOP_REASONS, RequestStatus
-from state.operations import reviews
+from state.operations import counting_attempt, reviews
 from state.queries import request_views
 from state.queries.filter_sql import Parameter, Where, age, all_of, any_of, contains, pattern
 from state.queries.views import FAILED
@@ -20,11 +20,6 @@ FIELDS = (
     *(Field.TEXT, Field.AGE, Field.COST, Field.TRIES),
 )
 STATES = (*(status.value for status in RequestStatus), "failed", "review")
-# The attempt that settled the request, else its latest: the one that a list shows.
-SHOWN_ATTEMPT = (
-    "LEFT JOIN attempts a ON a.request_id = r.id AND a.batch_id = coalesce(r.settled_by,"
-    " (SELECT max(m.batch_id) FROM attempts m WHERE m.request_id = r.id))"
-)
 # Both in the words of the partial indexes, so that SQLite sees that it may use them.
 _TO_DO = "r.status NOT IN ('in_flight', 'succeeded')"
 _REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
@@ -85,7 +80,7 @@ def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
         f"{part} DESC" if is_falling != query.is_inverted else part
         for part, is_falling in _SORTS[query.order]
     )
-    attempt = SHOWN_ATTEMPT if where.needs_attempt or "a." in order else ""
+    attempt = counting_attempt.JOIN if where.needs_attempt or "a." in order else ""
     # One string for all: SQLite makes it without Python, so that the screen goes on meanwhile.
     rows = source.rows(
         f"SELECT group_concat(id) FROM (SELECT r.id AS id FROM requests r {attempt}"  # noqa: S608 - our own words

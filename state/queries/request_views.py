@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from state.db.reader import Source
 from state.model.records import Outcome, RequestStatus
+from state.operations import counting_attempt
 
 
 class RequestRow(Struct, frozen=True, kw_only=True):
-    """A request with the attempt that settled it, else its latest. Money in nano-dollars."""
+    """A request with the attempt that counts. Money in nano-dollars."""
 
     request_id: int
     custom_id: str
@@ -57,9 +58,8 @@ def requests(source: Source, ids: Sequence[int]) -> dict[int, RequestRow]:
         " coalesce(a.input_tokens, 0) AS input_tokens,"
         " coalesce(a.output_tokens, 0) AS output_tokens, a.cost_nano, s.created_ts, b.ended_ts"
         " FROM requests r JOIN submissions s ON s.id = r.submission_id"
-        " LEFT JOIN attempts a ON a.request_id = r.id AND a.batch_id = coalesce(r.settled_by,"
-        " (SELECT max(m.batch_id) FROM attempts m WHERE m.request_id = r.id))"
-        f" LEFT JOIN batches b ON b.id = a.batch_id WHERE r.id IN ({marks})",
+        f" {counting_attempt.JOIN} LEFT JOIN batches b ON b.id = a.batch_id"
+        f" WHERE r.id IN ({marks})",
         *ids,
     )
     return {

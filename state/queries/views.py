@@ -10,7 +10,7 @@ from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
 from state.model.errors import UnknownId
 from state.model.records import Batch, Event, Hold, Outcome, RequestStatus, Submission, Usage
-from state.operations import reviews
+from state.operations import counting_attempt, reviews
 
 _PAGE = 1000
 # The words of the partial index, so that SQLite sees that it may use it.
@@ -63,7 +63,7 @@ class ErrorRow(Struct, frozen=True, kw_only=True):
 
 
 class ResultRow(Struct, frozen=True, kw_only=True):
-    """A request with its best attempt: the one that settled it, else the latest."""
+    """A request with the attempt that counts."""
 
     request_id: int
     custom_id: str
@@ -82,7 +82,7 @@ class ResultRow(Struct, frozen=True, kw_only=True):
 
 
 class Told(NamedTuple):
-    """A request and its best attempt, as far as a delivered file tells of them."""
+    """A request and the attempt that counts, as a delivered file reports them."""
 
     custom_id: str
     outcome: str | None
@@ -236,10 +236,7 @@ def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) 
         # The page first: what stands beside a request is looked up for a page, not for all.
         " FROM (SELECT * FROM requests WHERE id IN (SELECT r.id FROM requests r"
         f" WHERE {_TO_DO} AND r.status IN ({marks}) AND r.id < ? ORDER BY r.id DESC LIMIT ?)) r"
-        " JOIN attempts a ON a.request_id = r.id AND a.batch_id ="
-        " (SELECT max(m.batch_id) FROM attempts m WHERE m.request_id = r.id"
-        " AND m.outcome IS NOT NULL)"
-        " JOIN batches b ON b.id = a.batch_id ORDER BY r.id DESC",
+        f" {counting_attempt.JOIN} JOIN batches b ON b.id = a.batch_id ORDER BY r.id DESC",
         before_id if before_id is not None else 1 << 62,
         limit,
     )
@@ -249,12 +246,8 @@ def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) 
     ]
 
 
-# The attempt that settled a request, else its latest with an outcome, else its latest.
-_BEST = (
-    " FROM requests r LEFT JOIN attempts a ON a.request_id = r.id AND a.batch_id ="
-    " coalesce(r.settled_by, (SELECT max(m.batch_id) FROM attempts m"
-    " WHERE m.request_id = r.id AND m.outcome IS NOT NULL), (SELECT max(m.batch_id)"
-    " FROM attempts m WHERE m.request_id = r.id)) LEFT JOIN batches b ON b.id = a.batch_id"
+_OF_SUBMISSION = (
+    f" FROM requests r {counting_attempt.JOIN} LEFT JOIN batches b ON b.id = a.batch_id"
     " WHERE r.submission_id = ? AND r.id > ?"
 )
 
@@ -265,7 +258,7 @@ def told(source: Source, submission: Submission) -> Iterator[Told]:
     while True:
         page = source.rows(
             "SELECT r.id, r.custom_id, a.outcome, a.error_type, a.error_message, a.cost_nano,"
-            f" b.key, a.result_offset, a.result_length {_BEST} ORDER BY r.id LIMIT ?",
+            f" b.key, a.result_offset, a.result_length {_OF_SUBMISSION} ORDER BY r.id LIMIT ?",
             submission.id,
             last,
             _PAGE,
@@ -284,7 +277,7 @@ def results(
     last = 0
     while True:
         page = source.rows(
-            f"SELECT r.id, r.custom_id, r.tag, r.status, b.key AS batch_key, a.* {_BEST}"  # noqa: S608 - our own words
+            f"SELECT r.id, r.custom_id, r.tag, r.status, b.key AS batch_key, a.* {_OF_SUBMISSION}"  # noqa: S608 - our own words
             " AND (? IS NULL OR EXISTS (SELECT 1"
             " FROM attempts x WHERE x.batch_id = ? AND x.request_id = r.id))"
             " ORDER BY r.id LIMIT ?",

@@ -1,0 +1,42 @@
+"""Console filter, `--error-type`, lists and exports agree on the attempt of a request."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from support.console_builders import NOW, Failure, LedgerBuilder
+
+from core.clock import ManualClock
+from state.batches import submissions
+from state.operations import selection
+from state.operations.command_effects import ask_again
+from state.operations.selection import Filter
+from state.queries import details, export_views, request_query, request_views
+from state.queries.request_query import STATES, Query
+from titan_console.text.filters import Vocabulary, parse
+
+ALL = Vocabulary(request_query.FIELDS, STATES)
+
+
+def test_while_failed_requests_are_replayed_all_say_how_they_failed(tmp_path: Path) -> None:
+    made = LedgerBuilder(tmp_path, ManualClock(NOW - timedelta(hours=5)))
+    made.collected("feed-1", ["a", "b", "c"], [Failure("overloaded_error", "busy")] * 3)
+    failed = [1, 2, 3]
+    for replayed in (False, True):
+        if replayed:
+            assert ask_again(made.ledger, 0, failed) == 3
+            submissions.plan_waiting(
+                made.ledger, max_requests=100, max_bytes=1 << 20, wire_overhead=0
+            )
+        query = Query(parse("err:overloaded_error", ALL).terms)
+        assert sorted(request_query.ids(made.ledger, query, made.clock.now())) == failed
+        wanted = Filter(names=("feed-1",), error_type="overloaded_error")
+        assert [row.request_id for row in selection.requests(made.ledger, wanted)] == failed
+        rows = request_views.requests(made.ledger, failed).values()
+        assert {row.error_type for row in rows} == {"overloaded_error"}
+        exported = list(export_views.requests(made.ledger, failed))
+        assert {row.error_type for row in exported} == {"overloaded_error"}
+        record = details.request(made.ledger, "feed-1", "a")
+        assert record is not None
+        assert record.best is not None
+        assert record.best.error_type == "overloaded_error"
+        assert {row.attempts for row in exported} == {1 + replayed}
