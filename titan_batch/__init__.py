@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 
 from core.bootstrap import open_api, open_engine
 from core.clock import SystemClock
-from core.config.catalogue import DEFAULT_MODEL
+from core.config.job import DEFAULT_MODEL
 from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import PayloadError, SettingsError, TitanError

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from core.batches.context import Context
 from core.config import titan_file
-from core.config.catalogue import Replay
+from core.config.job import Replay
 from core.text import counted
 from state.model.timestamps import to_text
 from state.operations import commands, failures

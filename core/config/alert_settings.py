@@ -1,58 +1,44 @@
 """[alerts] of titan.toml: when to raise an alert, and whom to notify."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from core.config.toml_reader import Section
+from core.config.toml_reader import Count, Record, Text, TextList
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rules:
-    """When to raise an alert, and whom to tell. None switches a rule off."""
+class AlertRules(Record, frozen=True, kw_only=True):
+    """When to raise an alert, and whom to notify. 0 or false switches a rule off.
 
-    errors_a_day: int | None = 5
-    deadline_h: int | None = 3
-    poller_silent_min: int | None = 40
+    `command` is a program and its arguments; it gets the alert as JSON on its standard input.
+    Posts to `url` are signed with `secret`.
+    """
+
+    errors_a_day: Count = 5
+    deadline_h: Count = 3
+    poller_silent_min: Count = 40
     kpis: bool = True
     spend_cap: bool = True
     orphans: bool = True
     unpriced: bool = True
     replay: bool = True
-    # An argument list; the alert goes to its standard input as JSON.
-    command: tuple[str, ...] = ()
-    url: str = ""
-    secret: str = field(default="", repr=False)
+    command: TextList = ()
+    url: Text = ""
+    secret: Text = ""
 
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"AlertRules(url={self.url!r}, command={self.command!r})"
 
-def parse_alerts(section: Section) -> Rules:
-    """The table [alerts]; 0 switches a rule with a number off."""
-    url = section.text("url")
-    rules = Rules(
-        errors_a_day=_number(section, "errors_a_day", 5),
-        deadline_h=_number(section, "deadline_h", 3),
-        poller_silent_min=_number(section, "poller_silent_min", 40),
-        kpis=section.flag("kpis", default=True),
-        spend_cap=section.flag("spend_cap", default=True),
-        orphans=section.flag("orphans", default=True),
-        unpriced=section.flag("unpriced", default=True),
-        replay=section.flag("replay", default=True),
-        command=section.texts("command"),
-        url=url,
-        secret=section.text("secret"),
-    )
-    if url and not _is_safe(url):
-        section.wrong("url", f"must be an https address, or a loopback one, not {url!r:.80}.")
-    if url and not rules.secret:
-        section.wrong("url", "needs a secret beside it: what is sent is signed with it.")
-    section.finish()
-    return rules
-
-
-def _number(section: Section, key: str, default: int) -> int | None:
-    value = section.whole(key)
-    return default if value is None else value or None
+    def check(self, keys: set[str]) -> Iterator[tuple[str, str, str]]:
+        """See `Record.check`."""
+        del keys
+        if self.url and not _is_safe(self.url):
+            said = f"must be an https URL, or an http one of this machine, not {self.url!r:.80}."
+            yield "url", "insecure_url", said
+        if self.url and not self.secret:
+            yield "url", "key_missing", "needs a secret beside it: requests are signed with it."
 
 
 def _is_safe(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is never batched, and why: work that somebody or something waits for."""
+"""Names that are never batched, with the reason: work that needs its answer at once."""
 
 import re
 from collections.abc import Iterable
@@ -6,31 +6,31 @@ from types import MappingProxyType
 
 from msgspec import Struct, field
 
-_HEALTH = "a health check: an answer that may take 24 hours is no heartbeat"
-_SPOKEN = "somebody waits for the answer"
-# Always refused. A name that begins with "/" means that path and what lies under it.
+_HEALTH = "a health check must answer in seconds; a batch may take 24 hours"
+_USER = "a user waits for the answer"
+# Always rejected. A name that begins with "/" matches that path and everything below it.
 BUILT_IN = MappingProxyType(
     {
         "titan-bridge-watchdog": _HEALTH,
         "titan-revive-watch-1m": _HEALTH,
         "titan-heartbeat-monitor-15m": _HEALTH,
-        "titan-hourly-progress-email": "it fires every hour, and a batch may take 24",
+        "titan-hourly-progress-email": "it runs every hour, and a batch may take 24",
         "silentinfinity-chat-smoke-10m": "it tests live chat every 10 minutes",
-        "/cmd": _SPOKEN,
-        "/voice": _SPOKEN,
-        "/api/voice": _SPOKEN,
-        "innerverse-live-chat": _SPOKEN,
-        "titan-inbox-watch": "it reacts to what comes in",
+        "/cmd": _USER,
+        "/voice": _USER,
+        "/api/voice": _USER,
+        "innerverse-live-chat": _USER,
+        "titan-inbox-watch": "it reacts to incoming messages",
         "agentic-247-watchdog": _HEALTH,
         "swarm-health-orchestrator": _HEALTH,
     }
 )
 _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}(-.*)?$")
-_APART = re.compile(r"[\s_-]+")
+_SEPARATOR = re.compile(r"[\s_-]+")
 
 
 class Denylist(Struct, frozen=True):
-    """The built-in names, and those that titan.toml adds, each with its reason."""
+    """The built-in names and those of [never_batch] in titan.toml, each with its reason."""
 
     added: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -39,13 +39,13 @@ class Denylist(Struct, frozen=True):
         return {**BUILT_IN, **self.added}
 
     def reason_for(self, names: Iterable[str | None]) -> tuple[str, str] | None:
-        """The first of the names that is never batched, and why.
+        """The first name that is never batched, and the reason.
 
-        Letter case, and whether words are joined by dashes, spaces or underscores, does not
-        matter; a date at the end of a name is left out.
+        Ignores letter case, a date at the end, and whether words are joined by dashes, spaces or
+        underscores.
 
         >>> Denylist().reason_for(["bridge/CMD/restart"])
-        ('bridge/CMD/restart', 'somebody waits for the answer')
+        ('bridge/CMD/restart', 'a user waits for the answer')
         """
         listed = {_plain(name): reason for name, reason in self.reasons().items()}
         for name in names:
@@ -56,7 +56,7 @@ class Denylist(Struct, frozen=True):
 
 
 def without_date(name: str) -> str:
-    """The name without a date at its end, and what follows that.
+    """The name without a date at its end and anything after it.
 
     >>> without_date("titan-daily-feed-2026-05-02-b")
     'titan-daily-feed'
@@ -65,7 +65,7 @@ def without_date(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    return _APART.sub("-", without_date(name).casefold())
+    return _SEPARATOR.sub("-", without_date(name).casefold())
 
 
 def _reason(name: str, listed: dict[str, str]) -> str | None:

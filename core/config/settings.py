@@ -19,25 +19,27 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What a run of the program was given. The key is never shown, stored or logged."""
+    """Settings of one run of the program. The API key is never shown, stored or logged."""
 
     home: Path
     base_url: str = DEFAULT_BASE_URL
     api_key: str | None = field(default=None, repr=False)
-    # Whether the console takes no orders.
+    # Whether the console accepts no commands.
     read_only: bool = False
 
     def require_key(self) -> str:
-        """The API key. Raises SettingsError when there is none, or one that cannot be sent."""
+        """The API key. Raises SettingsError when it is missing or contains an invalid character."""
         if not self.api_key:
             raise SettingsError(
                 "No API key: set ANTHROPIC_API_KEY and run `titan-console --poll`."
-                " What was submitted stays queued."
+                " Submitted requests stay queued.",
+                code="api_key_missing",
             )
         if not re.fullmatch(r"[!-~]+", self.api_key):
             raise SettingsError(
-                "ANTHROPIC_API_KEY holds a character that no key has: copy the key anew."
-                " What was submitted stays queued."
+                "ANTHROPIC_API_KEY contains an invalid character; copy the key again."
+                " Submitted requests stay queued.",
+                code="api_key_malformed",
             )
         return self.api_key
 
@@ -45,7 +47,7 @@ class Settings:
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from TITAN_HOME, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL and TITAN_READ_ONLY.
 
-    Raises SettingsError for a base URL that would send the key in the clear.
+    Raises SettingsError for a base URL that is malformed or would send the key unencrypted.
     """
     values = os.environ if environment is None else environment
     home = values.get("TITAN_HOME", "").strip()
@@ -60,7 +62,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
-    """The environment for a process of ours that is to work under these settings."""
+    """The environment of a child process that uses these settings."""
     values = dict(os.environ)
     values["TITAN_HOME"] = str(settings.home)
     values["ANTHROPIC_BASE_URL"] = settings.base_url
@@ -70,7 +72,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 
 def served_environment(settings: Settings, *, with_key: bool) -> dict[str, str]:
-    """The environment for a console in a browser, which needs a key only to give orders."""
+    """The environment of a console in a browser, which needs a key only to run commands."""
     values = child_environment(settings)
     if not with_key:
         values.pop("ANTHROPIC_API_KEY", None)
@@ -78,23 +80,23 @@ def served_environment(settings: Settings, *, with_key: bool) -> dict[str, str]:
 
 
 def is_served() -> bool:
-    """Whether a browser stands where the terminal would."""
+    """Whether the console runs in a browser (under `titan-console serve`)."""
     return "web_driver" in os.environ.get("TEXTUAL_DRIVER", "")
 
 
 def forget_key() -> None:
-    """Take the key out of the environment of this process and of what it starts from now on."""
+    """Remove the API key from the environment of this process and its future children."""
     for name in _SECRETS:
         os.environ.pop(name, None)
 
 
 def command_environment(home: Path) -> dict[str, str]:
-    """The environment for a program of the user's: ours, and where the state lies."""
+    """The environment of a command of the user: this one, with TITAN_HOME set."""
     return dict(os.environ) | {"TITAN_HOME": str(home)}
 
 
 def viewer(environment: Mapping[str, str] | None = None) -> list[str]:
-    """What shows a text, with its options: PAGER, else EDITOR, else a program that is there."""
+    """The command that shows a text: PAGER, VISUAL, EDITOR, or an installed pager."""
     values = os.environ if environment is None else environment
     for name in ("PAGER", "VISUAL", "EDITOR"):
         with suppress(ValueError):
@@ -105,7 +107,7 @@ def viewer(environment: Mapping[str, str] | None = None) -> list[str]:
 
 
 def _default_home() -> Path:
-    from platformdirs import user_data_path  # noqa: PLC0415 - 30 ms that TITAN_HOME saves
+    from platformdirs import user_data_path  # noqa: PLC0415 - 30 ms, not needed with TITAN_HOME
 
     return user_data_path("titan-console", appauthor=False)
 
@@ -113,27 +115,29 @@ def _default_home() -> Path:
 def _check_base_url(base_url: str) -> None:
     try:
         parts = urlsplit(base_url)
-        # To ask for a port that is no number raises.
+        # `.port` raises for a port that is not a number.
         host = parts.hostname if parts.port != 0 else None
     except ValueError:
         host, parts = None, urlsplit("")
     if not host or parts.scheme not in ("http", "https") or not _is_plain(base_url):
         raise SettingsError(
-            f"ANTHROPIC_BASE_URL is no address of a server: {_shown(base_url)!r}."
-            " Write it as https://HOST[:PORT][/PATH], without a user, a query or a fragment."
+            f"ANTHROPIC_BASE_URL is not a server URL: {_shown(base_url)!r}."
+            " Write it as https://HOST[:PORT][/PATH], without a user, a query or a fragment.",
+            code="base_url_malformed",
         )
     if parts.scheme == "http" and host not in _LOOPBACK:
         raise SettingsError(
-            f"ANTHROPIC_BASE_URL {base_url!r} would send the API key in the clear:"
-            " use https, or a loopback address."
+            f"ANTHROPIC_BASE_URL {base_url!r} would send the API key unencrypted:"
+            " use https, or http to a loopback address.",
+            code="base_url_insecure",
         )
 
 
 def _is_plain(base_url: str) -> bool:
-    """Whether it is an address and no more: a user in it would take the place of the key."""
+    """Whether it has no user, query or fragment; a user would replace the API key."""
     return re.fullmatch(r"[^\s?#@]+", base_url) is not None
 
 
 def _shown(base_url: str) -> str:
-    """The address without a user and a password."""
+    """The URL without user and password."""
     return re.sub(r"//.*@", "//", base_url)

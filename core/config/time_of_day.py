@@ -1,42 +1,29 @@
-"""A time of day, where this machine stands, at which a job's results are due."""
+"""A local time of day at which a job's results are due: `07:00` or `tomorrow 07:00`."""
 
-import re
 from datetime import UTC, datetime, time, timedelta
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta
 
-_TEXT = re.compile(r"(tomorrow )?([01]\d|2[0-3]):([0-5]\d)")
-
-
-class TimeOfDay(Struct, frozen=True):
-    """`07:00` is the next one from now, `tomorrow 07:00` that of the next local day."""
-
-    at: time
-    tomorrow: bool = False
-
-    def __str__(self) -> str:
-        """As titan.toml has it."""
-        return f"{'tomorrow ' if self.tomorrow else ''}{self.at:%H:%M}"
-
-    def after(self, now: datetime) -> datetime:
-        """The moment that is meant, in UTC; days on which the clock is put forward are 23 hours."""
-        today = now.astimezone().date()
-        if self.tomorrow:
-            return _moment(datetime.combine(today + timedelta(days=1), self.at))
-        moment = _moment(datetime.combine(today, self.at))
-        return moment if moment > now else _moment(datetime.combine(today + timedelta(1), self.at))
+# `07:00` is the next one from now, `tomorrow 07:00` that of the next local day.
+TimeOfDay = Annotated[
+    str,
+    Meta(
+        pattern=r"^(tomorrow )?([01]\d|2[0-3]):[0-5]\d\Z", description="'07:00' or 'tomorrow 07:00'"
+    ),
+]
 
 
-def parse(text: str) -> TimeOfDay | None:
-    """`HH:MM` or `tomorrow HH:MM`; None for any other text.
-
-    >>> str(parse("tomorrow 07:00"))
-    'tomorrow 07:00'
-    """
-    found = _TEXT.fullmatch(text)
-    return TimeOfDay(time(int(found[2]), int(found[3])), bool(found[1])) if found else None
+def next_after(text: TimeOfDay, now: datetime) -> datetime:
+    """The moment in UTC, by this machine's time zone; a day with a clock change keeps the hour."""
+    today, at = now.astimezone().date(), time.fromisoformat(text[-5:])
+    tomorrow = _moment(datetime.combine(today + timedelta(days=1), at))
+    if text.startswith("tomorrow"):
+        return tomorrow
+    moment = _moment(datetime.combine(today, at))
+    return moment if moment > now else tomorrow
 
 
 def _moment(local: datetime) -> datetime:
-    """A naive local time by the rules that hold on its own day, not on today's."""
+    """A naive local time by the rules of its own day, not of today."""
     return local.astimezone(UTC)

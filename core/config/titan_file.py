@@ -1,4 +1,4 @@
-"""Reads and edits $TITAN_HOME/titan.toml; a file that is not there counts as an empty one."""
+"""Reads and edits $TITAN_HOME/titan.toml; an absent file counts as an empty one."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.config.catalogue import Catalogue, parse
-from core.config.toml_reader import FILE, Mistake
+from core.config.job import Job
+from core.config.toml_reader import FILE, Problem
 from core.errors import CatalogueError
 from state.files.folder import Folder, make_private, open_private, replace
 
@@ -15,34 +16,40 @@ if TYPE_CHECKING:
     from tomlkit.items import Table
 
 _BOM = "\ufeff"
-_INSTEAD_OF = {"deadline_h": "deadline_at", "deadline_at": "deadline_h"}
+# Keys that exclude each other: setting one removes the other.
+_EXCLUDES = {
+    "deadline_h": "deadline_at",
+    "deadline_at": "deadline_h",
+    **{new: old for old, new in Job.old_names().items()},
+    **Job.old_names(),
+}
 
 
 def path_of(folder: Folder) -> Path:
-    """Where the file lies."""
+    """The path of titan.toml."""
     return folder.root / FILE
 
 
 def template() -> str:
-    """What `titan jobs init` writes: every job of the mission."""
-    from importlib.resources import files  # noqa: PLC0415 - 10 ms, only to begin a file
+    """The text that `titan-console jobs init` writes."""
+    from importlib.resources import files  # noqa: PLC0415 - 10 ms, only to create a file
 
     return files("core.config").joinpath("titan-template.toml").read_text("utf-8")
 
 
 def read(folder: Folder) -> Catalogue:
-    """What the file says, mistakes included; nothing at all where there is no file."""
+    """What the file says, with its problems; an empty catalogue without a file."""
     try:
         text = _text(folder)
     except CatalogueError as error:
-        return Catalogue(mistakes=(Mistake((), str(error)),))
+        return Catalogue(problems=(Problem((), str(error), error.code),))
     return Catalogue() if text is None else parse(text)
 
 
 def read_strictly(folder: Folder, *, or_template: bool = False) -> Catalogue:
-    """What the file says; where there is none, what the template says if that is wanted.
+    """What the file says; without a file an empty catalogue, or the template with `or_template`.
 
-    Raises CatalogueError where anything in the file is wrong.
+    Raises CatalogueError if anything in the file is wrong.
     """
     text = _text(folder)
     if text is None:
@@ -51,18 +58,18 @@ def read_strictly(folder: Folder, *, or_template: bool = False) -> Catalogue:
 
 
 def checked(catalogue: Catalogue) -> Catalogue:
-    """The catalogue itself. Raises CatalogueError with its first mistake."""
-    if catalogue.mistakes:
-        more = len(catalogue.mistakes) - 1
-        rest = f" And {more:,} more: `titan-console jobs check`." if more else ""
-        raise CatalogueError(f"{catalogue.mistakes[0]}{rest}")
+    """The catalogue itself. Raises CatalogueError with its first problem and that one's code."""
+    if catalogue.problems:
+        more = len(catalogue.problems) - 1
+        rest = f" {more:,} more: run `titan-console jobs check`." if more else ""
+        raise CatalogueError(f"{catalogue.problems[0]}{rest}", code=catalogue.problems[0].code)
     return catalogue
 
 
 def begin(folder: Folder) -> list[str]:
-    """Write the template; a file that is there gets the jobs it lacks, and keeps its comments.
+    """Write the template; add the jobs that an existing file lacks and keep its comments.
 
-    Returns the names of the jobs that were added. Raises CatalogueError.
+    Returns the names of the added jobs. Raises CatalogueError.
     """
     text = _text(folder)
     if text is None:
@@ -79,17 +86,17 @@ def begin(folder: Folder) -> list[str]:
 def set_key(folder: Folder, job: str, key: str, value: str) -> None:
     """Change one key of one job and nothing else in the file. Raises CatalogueError.
 
-    Of the two ways to name a deadline, the one that is set takes the place of the other.
+    A key that excludes another one, or is its other spelling, replaces it.
     """
     from tomlkit import value as read_value  # noqa: PLC0415 - only an edit needs it
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - as above
     from tomlkit.items import Array, Bool, Float, Integer, String  # noqa: PLC0415 - as above
 
     def change(table: "Table") -> None:
-        if (other := _INSTEAD_OF.get(key, "")) and other in table:
+        if (other := _EXCLUDES.get(key, "")) and other in table:
             del table[other]
         table[key] = value
-        # A time of day stays text: so it is written in the file.
+        # A time of day stays a string.
         with suppress(TOMLKitError, ValueError):
             if isinstance(item := read_value(value), Integer | Float | Bool | Array | String):
                 table[key] = item
@@ -98,11 +105,11 @@ def set_key(folder: Folder, job: str, key: str, value: str) -> None:
 
 
 def unset_key(folder: Folder, job: str, key: str) -> None:
-    """Take one key of one job out of the file. Raises CatalogueError."""
+    """Remove one key of one job from the file. Raises CatalogueError."""
 
     def change(table: "Table") -> None:
         if key not in table:
-            raise CatalogueError(f"The job {job!r} in {FILE} has no {key!r}.")
+            raise CatalogueError(f"job {job!r} in {FILE} has no key {key!r}.", code="key_missing")
         del table[key]
 
     _edit(folder, job, change)
@@ -113,9 +120,13 @@ def _edit(folder: Folder, job: str, change: "Callable[[Table], None]") -> None:
 
     text = _text(folder)
     if text is None:
-        raise CatalogueError(f"There is no {path_of(folder)} yet: `titan-console jobs init`.")
+        raise CatalogueError(
+            f"{path_of(folder)} does not exist; run `titan-console jobs init`.", code="file_missing"
+        )
     if job not in checked(parse(text)).jobs:
-        raise CatalogueError(f"There is no job {job!r} in {FILE}: `titan-console jobs` lists them.")
+        raise CatalogueError(
+            f"no job {job!r} in {FILE}; `titan-console jobs` lists them.", code="unknown_job"
+        )
     document: Any = tomlkit.parse(text)
     change(document["jobs"][job])
     changed = document.as_string()
@@ -124,7 +135,7 @@ def _edit(folder: Folder, job: str, change: "Callable[[Table], None]") -> None:
 
 
 def _with_jobs(text: str, names: list[str], known: Catalogue) -> str:
-    """The file with these jobs of the template, and the workloads that they need, at its end."""
+    """The file, followed by these jobs of the template and the workloads they need."""
     import tomlkit  # noqa: PLC0415 - only an edit needs it
 
     document: Any = tomlkit.parse(template())
@@ -139,7 +150,7 @@ def _with_jobs(text: str, names: list[str], known: Catalogue) -> str:
 
 def _table(parent: str, name: str, document: Mapping[str, Any]) -> str:
     body: str = document[parent][name].as_string()
-    # What follows an empty line is a heading for the next table.
+    # After an empty line comes the heading of the next table.
     own = body.partition("\n\n")[0].rstrip()
     return f"[{parent}.{name}]\n{own}\n"
 
@@ -151,13 +162,14 @@ def _text(folder: Folder) -> str | None:
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
-        raise CatalogueError(f"{path} is not UTF-8: {error.reason}.") from error
+        raise CatalogueError(f"{path} is not UTF-8: {error.reason}.", code="not_utf8") from error
     except OSError as error:
-        raise CatalogueError(f"{path} cannot be read: {error.strerror or error}.") from error
+        said = f"cannot read {path}: {error.strerror or error}."
+        raise CatalogueError(said, code="file_unreadable") from error
 
 
 def _write(folder: Folder, text: str) -> None:
-    """In the place of what is there, with its rights; a link goes on leading there."""
+    """Replace the file and keep its mode; a symbolic link keeps its target."""
     path = path_of(folder)
     try:
         make_private(folder.root)
@@ -169,4 +181,5 @@ def _write(folder: Folder, text: str) -> None:
             shutil.copymode(target, part)
         replace(part, target)
     except OSError as error:
-        raise CatalogueError(f"{path} cannot be written: {error.strerror or error}.") from error
+        said = f"cannot write {path}: {error.strerror or error}."
+        raise CatalogueError(said, code="file_unwritable") from error

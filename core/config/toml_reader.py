@@ -1,38 +1,73 @@
-"""Reads TOML tables strictly, and says of each mistake where it stands and what is wrong."""
+"""Reads titan.toml into typed records and reports every problem with its line, key and code."""
 
-import math
 import tomllib
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Annotated, Any, TypeGuard, TypeVar, cast, get_args, get_origin
 
-from msgspec import Struct, field
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 FILE = "titan.toml"
-# What a document holds is anything until it was looked at; tomlkit's own items are untyped.
-_Value = Any
-_Body = Any
-_Place = tuple[tuple[str, ...], int]
+_Path = tuple[str, ...]
 _LINE = "(at line "
 
 
-class Mistake(Struct, frozen=True):
-    """One thing that is wrong: the keys that lead to it, the line, the words."""
+class Problem(Struct, frozen=True):
+    """One thing that is wrong: the keys that lead to it, what is wrong, a stable code, the line."""
 
-    path: tuple[str, ...]
-    what: str
+    path: _Path
+    message: str
+    code: str = "invalid_value"
     line: int = 0
 
     def __str__(self) -> str:
-        """As a person reads it: `titan.toml line 7: jobs.x.tier: must be ...`."""
+        """One line: `titan.toml line 7: jobs.x.tier: must be ...`."""
         where = f" line {self.line}" if self.line else ""
         named = f" {dotted(self.path)}:" if self.path else ""
-        return f"{FILE}{where}:{named} {self.what}"
+        return f"{FILE}{where}:{named} {self.message}"
 
 
-def dotted(path: tuple[str, ...]) -> str:
+class Record(Struct, frozen=True, kw_only=True):
+    """A table of the file; each field is a key, converted by its type.
+
+    A key that is absent or wrong has the field's default, so that the rest of the file holds.
+    """
+
+    @staticmethod
+    def old_names() -> Mapping[str, str]:
+        """Old spellings that are accepted for one release, each with the new one."""
+        return {}
+
+    def check(self, keys: set[str]) -> Iterable[tuple[str, str, str]]:
+        """What is wrong between keys: the key, a code, a message. `keys` are those present."""
+        del keys
+        return ()
+
+
+class Dollars(Decimal):
+    """An amount from 0 on, exact as written."""
+
+
+class TokenPrice(Dollars):
+    """Dollars for a million tokens, with at most six decimal places."""
+
+
+Text = Annotated[str, Meta(pattern=r"\S", description="a string that is not empty")]
+TextList = Annotated[tuple[Text, ...], Meta(description="a list of strings that are not empty")]
+Count = Annotated[int, Meta(ge=0, le=10**15)]
+Amount = Annotated[Dollars, Meta(description="a number from 0 to 1,000,000,000,000")]
+Price = Annotated[
+    TokenPrice,
+    Meta(description="a number from 0 to 1,000,000,000,000 with at most six decimal places"),
+]
+_MOST_DOLLARS = 10**12
+_R = TypeVar("_R", bound=Record)
+
+
+def dotted(path: _Path) -> str:
     """The keys as TOML writes them."""
     plain = "-_"
     return ".".join(
@@ -40,49 +75,163 @@ def dotted(path: tuple[str, ...]) -> str:
     )
 
 
-def load(text: str) -> tuple[dict[str, Any], list[Mistake]]:
-    """The document, or the one mistake that keeps it from being one."""
+def load(text: str) -> tuple[dict[str, Any], list[Problem]]:
+    """The document; for text that is not TOML, an empty one and the problem."""
     try:
         return tomllib.loads(text, parse_float=Decimal), []
     except (tomllib.TOMLDecodeError, RecursionError, InvalidOperation) as error:
         said = str(error)
         at = said.partition(_LINE)[2].partition(",")[0]
         line = int(at) if at.isdecimal() else text.count("\n") + 1
-        return {}, [Mistake((), f"this is not TOML: {said.partition(' (at ')[0]}.", line)]
+        reason = said.partition(" (at ")[0]
+        return {}, [Problem((), f"this is not TOML: {reason}.", "invalid_toml", line)]
 
 
-def with_lines(mistakes: list[Mistake], text: str) -> tuple[Mistake, ...]:
-    """The mistakes with the lines of the keys that they are about, in the order of the file."""
-    if not mistakes:
+def read(record: type[_R], table: Mapping[str, Any], problems: list[Problem]) -> _R:
+    """The document, or one of its tables, as that record; what is wrong goes to `problems`."""
+    return _Reader(problems).record(record, table, ())
+
+
+class _Reader:
+    """Converts key by key, since one conversion of the whole would stop at the first problem."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self._problems = problems
+
+    def record(self, record: type[_R], table: Mapping[str, Any], path: _Path) -> _R:
+        fields = {field.encode_name: field for field in msgspec.structs.fields(record)}
+        found = dict[str, Any]()
+        if (own := fields.pop("name", None)) is not None:
+            found[own.name] = path[-1]
+        old_names, keys = record.old_names(), set[str]()
+        for key, value in table.items():
+            name = old_names.get(key, key)
+            if name != key and name in table:
+                said = f"is the old name of {name}, which is set too: remove {key}."
+                self._problems.append(Problem((*path, key), said, "duplicate_key"))
+                continue
+            keys.add(name)
+            if name not in fields:
+                self._unknown(key, fields, path)
+            elif (converted := self._value(fields[name].type, value, (*path, key))) is not UNSET:
+                found[fields[name].name] = converted
+        made = record(**found)
+        for key, code, message in made.check(keys):
+            self._problems.append(Problem((*path, key), message, code))
+        return made
+
+    def _unknown(self, key: str, known: Iterable[str], path: _Path) -> None:
+        near = get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}."
+        self._problems.append(Problem((*path, key), f"unknown key; {hint}", "unknown_key"))
+
+    def _value(self, hint: Any, value: Any, path: _Path) -> Any | UnsetType:  # noqa: ANN401 - a type, and what TOML holds
+        if _is_record(hint):
+            return self.record(hint, value, path) if self._is_table(value, path) else UNSET
+        if get_origin(hint) is dict:
+            if not self._is_table(value, path):
+                return UNSET
+            entry = get_args(hint)[1]
+            found = {key: self._value(entry, inner, (*path, key)) for key, inner in value.items()}
+            return {key: inner for key, inner in found.items() if inner is not UNSET}
+        if get_origin(hint) is tuple:
+            return self._rows(get_args(hint)[0], value, path)
+        try:
+            return msgspec.convert(value, hint, builtin_types=(date,), dec_hook=_convert)
+        except msgspec.ValidationError:
+            said = f"must be {_expected(hint)}, not {_shown(value)}."
+            self._problems.append(Problem(path, said))
+            return UNSET
+
+    def _is_table(self, value: object, path: _Path) -> bool:
+        if not isinstance(value, dict):
+            self._problems.append(Problem(path, f"must be a table, not {_shown(value)}."))
+        return isinstance(value, dict)
+
+    def _rows(self, record: type[Record], value: object, path: _Path) -> Any | UnsetType:  # noqa: ANN401 - a tuple of that record
+        """The tables of an array `[[key]]`, or the one table `[key]`."""
+        rows: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+        if not all(isinstance(row, dict) for row in rows):
+            self._problems.append(Problem(path, f"must be tables, as [[{dotted(path)}]]."))
+            return UNSET
+        return tuple(self.record(record, row, path) for row in rows)
+
+
+def _is_record(hint: object) -> TypeGuard[type[Record]]:
+    return isinstance(hint, type) and issubclass(hint, Record)
+
+
+def _convert(hint: type, value: object) -> object:
+    """Msgspec's hook for types of ours."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise TypeError
+    number = Decimal(value)
+    if not number.is_finite() or not 0 <= number <= _MOST_DOLLARS:
+        raise ValueError
+    if hint is TokenPrice and number != round(number, 6):
+        raise ValueError
+    return hint(number)
+
+
+def _expected(hint: object) -> str:
+    """What a value of the type looks like, with its real bounds."""
+    from msgspec import inspect  # noqa: PLC0415 - only a problem needs it
+
+    found = inspect.type_info(hint)
+    if isinstance(found, inspect.UnionType):
+        found = next(one for one in found.types if not isinstance(one, inspect.NoneType))
+    match found:
+        case inspect.Metadata(extra_json_schema={"description": str(text)}):
+            return text
+        case inspect.IntType(ge=int(least), le=int(most)):
+            return f"an integer from {least:,} to {most:,}"
+        case inspect.EnumType(cls=choices):
+            return f"one of {', '.join(str(choice.value) for choice in choices)}"
+        case inspect.LiteralType(values=values):
+            return f"one of {', '.join(map(str, values))}"
+        case inspect.DateType():
+            return "a date such as 2026-11-22"
+        case _:
+            return "true or false"
+
+
+def _shown(value: object) -> str:
+    return f"{value!r:.60}" if not isinstance(value, Decimal) else str(value)
+
+
+def with_lines(problems: list[Problem], text: str) -> tuple[Problem, ...]:
+    """The problems with the lines of their keys, in the order of the file."""
+    if not problems:
         return ()
-    lines = dict[tuple[str, ...], int]()
-    if any(not mistake.line for mistake in mistakes):
+    lines = dict[_Path, int]()
+    if any(not problem.line for problem in problems):
         for path, line in _lines(text):
             lines.setdefault(path, line)
-    found = (Mistake(m.path, m.what, m.line or _line_of(m.path, lines)) for m in mistakes)
-    return tuple(sorted(found, key=lambda mistake: mistake.line))
+    found = (
+        msgspec.structs.replace(one, line=one.line or _line_of(one.path, lines)) for one in problems
+    )
+    return tuple(sorted(found, key=lambda problem: problem.line))
 
 
-def _line_of(path: tuple[str, ...], lines: Mapping[tuple[str, ...], int]) -> int:
+def _line_of(path: _Path, lines: Mapping[_Path, int]) -> int:
     """Of the key itself; where it is absent, of the table that lacks it."""
     return next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), 1)
 
 
-def _lines(text: str) -> Iterator[_Place]:
-    import tomlkit  # noqa: PLC0415 - only a mistake or an edit needs it
+def _lines(text: str) -> Iterator[tuple[_Path, int]]:
+    import tomlkit  # noqa: PLC0415 - only a problem or an edit needs it
 
-    body = tomlkit.parse(text).body
-    walk = _Walk()
-    yield from walk.container(body, ())
+    yield from _LineCounter().container(tomlkit.parse(text).body, ())
 
 
-class _Walk:
+class _LineCounter:
     """Counts lines along tomlkit's items, which render to the very text they came from."""
 
     def __init__(self) -> None:
         self.line = 1
 
-    def container(self, body: _Body, path: tuple[str, ...]) -> Iterator[_Place]:
+    # tomlkit's items are untyped.
+    def container(self, body: Any, path: _Path) -> Iterator[tuple[_Path, int]]:  # noqa: ANN401
         from tomlkit.items import AoT, Table  # noqa: PLC0415 - as above
 
         for key, item in body:
@@ -98,137 +247,8 @@ class _Walk:
                 rendered = item.as_string() + (item.trivia.trail if key is not None else "")
                 self.line += rendered.count("\n")
 
-    def _table(self, table: _Body, path: tuple[str, ...]) -> Iterator[_Place]:
+    def _table(self, table: Any, path: _Path) -> Iterator[tuple[_Path, int]]:  # noqa: ANN401
         yield path, self.line
         # A super table is only the common part of the names of others.
         self.line += not table.is_super_table()
         yield from self.container(table.value.body, path)
-
-
-class Section(Struct):
-    """One table being read: each key once, and what is left over at the end is a mistake."""
-
-    values: Mapping[str, Any]
-    path: tuple[str, ...]
-    mistakes: list[Mistake]
-    _asked: list[str] = field(default_factory=list[str])
-
-    def wrong(self, key: str, what: str) -> None:
-        """Note that the key's value will not do."""
-        self.mistakes.append(Mistake((*self.path, key), what))
-
-    def _get(self, key: str) -> _Value:
-        self._asked.append(key)
-        return self.values.get(key)
-
-    def text(self, key: str, default: str = "") -> str:
-        """A string with something in it."""
-        value = self._get(key)
-        if value is None:
-            return default
-        if not isinstance(value, str) or not value.strip():
-            self.wrong(key, f"must be a text, not {_shown(value)}.")
-            return default
-        return value
-
-    def choice(self, key: str, among: tuple[str, ...], default: str) -> str:
-        """One of the words."""
-        value = self._get(key)
-        if value is None:
-            return default
-        if value not in among:
-            self.wrong(key, f"must be one of {', '.join(among)}, not {_shown(value)}.")
-            return default
-        return str(value)
-
-    def whole(self, key: str, *, least: int = 0, most: int = 10**15) -> int | None:
-        """A whole number, None where there is none."""
-        value = self._get(key)
-        if value is None:
-            return None
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            self.wrong(key, f"must be a whole number from {least:,} on, not {_shown(value)}.")
-            return None
-        return value
-
-    def number(self, key: str) -> Decimal | None:
-        """A number from 0 on, None where there is none."""
-        value = self._get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            self.wrong(key, f"must be a number, not {_shown(value)}.")
-            return None
-        number = Decimal(value)
-        if not math.isfinite(number) or not 0 <= number <= 10**12:
-            self.wrong(key, f"must be a number from 0 on, not {_shown(value)}.")
-            return None
-        return number
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        """True or false."""
-        value = self._get(key)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            self.wrong(key, f"must be true or false, not {_shown(value)}.")
-            return default
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """A list of strings."""
-        value: Any = self._get(key)
-        if value is None:
-            return ()
-        if not isinstance(value, list) or not all(
-            isinstance(one, str) and one.strip()
-            for one in value  # pyright: ignore[reportUnknownVariableType]
-        ):
-            self.wrong(key, f"must be a list of texts, not {_shown(value)}.")  # pyright: ignore[reportUnknownArgumentType]
-            return ()
-        return tuple(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-
-    def table(self, key: str) -> "Section":
-        """The table under the key; an empty one where there is none."""
-        value = self._get(key)
-        if isinstance(value, dict):
-            return Section(cast("dict[str, Any]", value), (*self.path, key), self.mistakes)
-        if value is not None:
-            self.wrong(key, f"must be a table, not {_shown(value)}.")
-        return Section({}, (*self.path, key), self.mistakes)
-
-    def rows(self, key: str) -> "list[Section]":
-        """The tables of an array `[[key]]`, or the one table `[key]`."""
-        value = self._get(key)
-        found: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
-        if not all(isinstance(row, dict) for row in found):
-            self.wrong(key, f"must be tables, as [[{dotted((*self.path, key))}]].")
-            return []
-        return [Section(row, (*self.path, key), self.mistakes) for row in found]
-
-    def day(self, key: str) -> date | None:
-        """A date, as 2026-11-22; None where there is none."""
-        value = self._get(key)
-        if value is None:
-            return None
-        if not isinstance(value, date) or isinstance(value, datetime):
-            self.wrong(key, f"must be a date, as 2026-11-22, not {_shown(value)}.")
-            return None
-        return value
-
-    def tables(self) -> "Iterator[tuple[str, Section]]":
-        """Every key of this table with the table that it must be."""
-        for key in self.values:
-            yield key, self.table(key)
-
-    def finish(self) -> None:
-        """Whatever nobody asked for is a mistake, most likely a slip of the keyboard."""
-        for key in self.values:
-            if key not in self._asked:
-                near = get_close_matches(key, self._asked, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(self._asked)}."
-                self.wrong(key, f"there is no such key; {hint}")
-
-
-def _shown(value: object) -> str:
-    return f"{value!r:.60}" if not isinstance(value, Decimal) else str(value)

@@ -1,4 +1,4 @@
-"""Runs a job's `on_settled` command when its file has been delivered.
+"""Runs a job's `on_delivery` command when its file has been delivered.
 
 At least once for each delivery: a try is on record before it is made, so that one whose poll died
 is made again, and the event log says so (`settled.cut_short`).
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from core.batches.context import Context
-from core.config.catalogue import Catalogue, Job
+from core.config.catalogue import Catalogue
+from core.config.job import Job
 from core.config.settings import command_environment
 from core.config.titan_file import read
 from core.delivery import run_command
@@ -35,15 +36,15 @@ def run_due(context: Context) -> Iterator[str | None]:
     for run in hook_runs.given_up(context.ledger):
         catalogue = catalogue or read(context.folder)
         job = _job(context, catalogue, run)
-        if job and job.on_settled and _text(job) != run.command:
+        if job and job.on_delivery and _text(job) != run.command:
             hook_runs.again(context.ledger, run)
     for run in hook_runs.due(context.ledger, to_text(context.clock.now())):
         catalogue = catalogue or read(context.folder)
         job = _job(context, catalogue, run)
-        if job and job.on_settled:
+        if job and job.on_delivery:
             yield _run(context, run, job)
-        elif catalogue.mistakes:
-            yield f"{run.file}: what follows it waits for titan.toml: {catalogue.mistakes[0]}"
+        elif catalogue.problems:
+            yield f"{run.file}: what follows it waits for titan.toml: {catalogue.problems[0]}"
         else:
             hook_runs.no_command(context.ledger, run)
 
@@ -56,7 +57,7 @@ def _job(context: Context, catalogue: Catalogue, run: HookRun) -> Job | None:
 
 
 def _text(job: Job) -> str:
-    return json.dumps(job.on_settled)
+    return json.dumps(job.on_delivery)
 
 
 def _run(context: Context, run: HookRun, job: Job) -> str | None:
@@ -65,16 +66,16 @@ def _run(context: Context, run: HookRun, job: Job) -> str | None:
     if run.tries >= MOST_TRIES:
         # Its last try was cut short.
         return _failed(context, run, None, "the poll that ran it died")
-    until = now + timedelta(seconds=job.on_settled_timeout_s) + _MARGIN
+    until = now + timedelta(seconds=job.on_delivery_timeout_s) + _MARGIN
     begun = hook_runs.begin(context.ledger, run, _text(job), until_ts=to_text(until))
     if begun is None:
         return None
     file = str((context.folder.staging / run.file).absolute())
     ended = run_command.run(
-        [word.replace(FILE, file) for word in job.on_settled],
+        [word.replace(FILE, file) for word in job.on_delivery],
         folder=context.folder.root,
         environment=command_environment(context.folder.root),
-        timeout_s=job.on_settled_timeout_s,
+        timeout_s=job.on_delivery_timeout_s,
     )
     context.ledger.crash_point("hook:ran")
     if ended.trouble:
@@ -102,4 +103,4 @@ def _failed(context: Context, run: HookRun, exit_code: int | None, trouble: str)
         problem=trouble,
     )
     coming = "given up; see `titan-console doctor`" if is_over else f"again after {again}"
-    return f"{run.file}: on_settled failed, {run.tries} of {MOST_TRIES} ({trouble}); {coming}."
+    return f"{run.file}: on_delivery failed, {run.tries} of {MOST_TRIES} ({trouble}); {coming}."

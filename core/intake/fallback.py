@@ -48,7 +48,7 @@ def save(
     `error` itself where no place can be written.
     """
     # Fallback files may be all that works here: mistakes in titan.toml are checked on import.
-    rules, now = replace(titan_file.read(folder), mistakes=()), clock.now()
+    rules, now = replace(titan_file.read(folder), problems=()), clock.now()
     resolved, requests = resolve_options(options, requests, rules, now=now)
     lines = list(checked_lines(requests, resolved, Limits()))
     _check_limits(rules, resolved, lines, Estimate.begin(PriceBook(rules.prices), now))

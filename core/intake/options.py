@@ -8,7 +8,8 @@ from typing import cast
 
 from msgspec import Struct
 
-from core.config.catalogue import DEFAULT_MODEL, Catalogue, Job
+from core.config.catalogue import Catalogue
+from core.config.job import DEFAULT_MODEL, Job
 from core.errors import Denylisted, PayloadError, SettingsError
 from core.requests.cache_control import CachePolicy
 from core.requests.payload import check_name, check_tag, workflow_and_date
@@ -110,11 +111,11 @@ def check_denylist(rules: Catalogue, names: Iterable[str | None]) -> None:
 
 
 def check_configuration(rules: Catalogue, job: Job | None = None) -> None:
-    """Raises SettingsError while a mistake hides what titan.toml allows, or what the job wants."""
-    for mistake in rules.mistakes:
-        of_the_job = job is not None and mistake.path[:2] == ("jobs", job.name)
-        if not mistake.path or mistake.path[0] in _BOUNDS or of_the_job:
-            raise SettingsError(f"{mistake} Nothing is submitted until it is mended.")
+    """Raises SettingsError while a problem hides what titan.toml allows, or what the job wants."""
+    for problem in rules.problems:
+        of_the_job = job is not None and problem.path[:2] == ("jobs", job.name)
+        if not problem.path or problem.path[0] in _BOUNDS or of_the_job:
+            raise SettingsError(f"{problem} Nothing is submitted until it is mended.")
 
 
 def _first_id(requests: Iterable[object]) -> tuple[str, Iterator[object]]:

@@ -8,8 +8,8 @@ from msgspec import Struct
 from core.batches.context import Context
 from core.batches.send import send_intents
 from core.batches.sync_fallback import answer
-from core.config.budget_limits import Budgets
 from core.config.catalogue import Catalogue
+from core.config.money_settings import Budgets
 from core.config.titan_file import read
 from core.errors import ApiError, PayloadError, SettingsError
 from core.intake.options import (

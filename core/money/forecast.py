@@ -121,13 +121,14 @@ def _line(
     factor = _HALF if workload.is_batched else Decimal(1)
     return Line(
         workload=workload.name,
-        title=workload.title,
+        title=workload.title or workload.name,
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         sync_usd=sync,
         batch_usd=sync * factor,
         cached_usd=(cached * factor if workload.is_batched else sync) if cache else None,
-        rounded={name: figure * scale for name, figure in workload.rounded.items()} or None,
+        rounded={name: figure * scale for name, figure in workload.rounded.figures().items()}
+        or None,
         measured=_sum(
             history[j.name] for j in catalogue.jobs_of(workload.name) if j.name in history
         ),
@@ -140,7 +141,7 @@ def _parts(catalogue: Catalogue, workload: Workload) -> Iterable[tuple[str, Deci
         yield workload.model, Decimal(workload.month_in), Decimal(workload.month_out)
         return
     for job in catalogue.jobs_of(workload.name):
-        runs = job.runs_a_month
+        runs = job.schedule.runs_a_month
         yield job.model, (job.tokens_in or 0) * runs, (job.tokens_out or 0) * runs
 
 

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from core.config.own_prices import OwnPrices, Rates, in_force
+from core.config.money_settings import OwnPrices, Rates, own_rates
 from state.model.records import Kind, Usage
 
 __all__ = ["PriceBook", "Rates", "dollars", "dollars_float"]
@@ -64,7 +64,7 @@ class PriceBook:
 
     def _own_rates(self, model: str, at: datetime) -> Rates | None:
         day = at.astimezone(UTC).date()
-        return in_force(self._own, model, day) or in_force(self._own, _DATE.sub("", model), day)
+        return own_rates(self._own, model, day) or own_rates(self._own, _DATE.sub("", model), day)
 
 
 def _cost_pico(rates: Rates, usage: Usage) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from core.commands.auto_retry import RetryCandidates
-from core.config.alert_settings import Rules
+from core.config.alert_settings import AlertRules
 from core.money.kpis import Kpi, shown
 from core.text import counted
 from state.model.records import Batch, Hold
@@ -40,7 +40,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     stopped_retries: Sequence[RetryCandidates] = ()
 
 
-def conditions(rules: Rules, observed: Observed) -> list[Condition]:
+def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
     """Every condition that holds now, in a stable order."""
     found = [
         *_errors(rules, observed),
@@ -66,16 +66,16 @@ def conditions(rules: Rules, observed: Observed) -> list[Condition]:
     return found
 
 
-def _errors(rules: Rules, observed: Observed) -> list[Condition]:
-    if rules.errors_a_day is None or observed.errors_a_day <= rules.errors_a_day:
+def _errors(rules: AlertRules, observed: Observed) -> list[Condition]:
+    if not rules.errors_a_day or observed.errors_a_day <= rules.errors_a_day:
         return []
     failed = counted(observed.errors_a_day, "request")
     said = f"{failed} failed in 24 hours (limit {rules.errors_a_day:,})."
     return [Condition(rule="errors", subject="day", message=said)]
 
 
-def _deadlines(rules: Rules, observed: Observed) -> list[Condition]:
-    if rules.deadline_h is None:
+def _deadlines(rules: AlertRules, observed: Observed) -> list[Condition]:
+    if not rules.deadline_h:
         return []
     latest = observed.now + timedelta(hours=rules.deadline_h)
     return [
@@ -89,8 +89,8 @@ def _deadlines(rules: Rules, observed: Observed) -> list[Condition]:
     ]
 
 
-def _poller(rules: Rules, observed: Observed) -> list[Condition]:
-    if rules.poller_silent_min is None or observed.last_poll is None:
+def _poller(rules: AlertRules, observed: Observed) -> list[Condition]:
+    if not rules.poller_silent_min or observed.last_poll is None:
         return []
     quiet = observed.now - observed.last_poll
     if quiet <= timedelta(minutes=rules.poller_silent_min):

@@ -7,9 +7,9 @@ from enum import StrEnum
 from msgspec import Struct
 
 from core.config import titan_file
-from core.config.catalogue import Catalogue, Job
-from core.config.toml_reader import Mistake
-from core.config.windows import Window, next_window
+from core.config.catalogue import Catalogue
+from core.config.job import Job, Window, next_window
+from core.config.toml_reader import Problem
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.timestamps import from_text, to_text
@@ -50,7 +50,7 @@ class JobBoard(Struct, frozen=True, kw_only=True):
     has_file: bool
     lines: Sequence[JobLine]
     never: Mapping[str, str]
-    mistakes: Sequence[Mistake]
+    problems: Sequence[Problem]
 
 
 def read(source: Source, folder: Folder, now: datetime) -> JobBoard:
@@ -67,7 +67,7 @@ def read(source: Source, folder: Folder, now: datetime) -> JobBoard:
         has_file=titan_file.path_of(folder).exists(),
         lines=[_line(catalogue, name, runs.get(name, []), paused, commands, now) for name in names],
         never=catalogue.denylist.reasons(),
-        mistakes=catalogue.mistakes,
+        problems=catalogue.problems,
     )
 
 
@@ -117,6 +117,7 @@ def _fallback(runs: Sequence[JobRun]) -> datetime | None:
 def as_json(line: JobLine) -> dict[str, object]:
     """What `jobs --json` adds to a job."""
     last = line.runs[0] if line.runs else None
+    hook = line.command.state.value if line.command else None
     return {
         "lane": line.lane.value,
         "next_due_ts": to_text(line.window.due) if line.window else None,
@@ -126,5 +127,7 @@ def as_json(line: JobLine) -> dict[str, object]:
         "last_submitted_ts": last.created_ts if last else None,
         "last_delivered_ts": last.delivered_ts if last else None,
         "last_failed": last.failed if last else None,
-        "on_settled_state": line.command.state.value if line.command else None,
+        "on_delivery_state": hook,
+        # The old name, kept for one release.
+        "on_settled_state": hook,
     }

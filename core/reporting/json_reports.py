@@ -56,6 +56,7 @@ def status(source: Source, *, now_ts: str) -> Report:
     totals = views.totals(source)
     poller = views.poller(source)
     lease_is_held = poller.lease_expires_ts is not None and poller.lease_expires_ts > now_ts
+    hook_failures = [settled_run(run) for run in hook_runs.troubled(source)]
     return {
         "open": _open(source, from_text(now_ts)),
         "totals": {
@@ -83,7 +84,9 @@ def status(source: Source, *, now_ts: str) -> Report:
             for h in views.holds(source, now_ts=now_ts)
         ],
         "paused": [paused(pause) for pause in pauses.paused(source)],
-        "on_settled": [settled_run(run) for run in hook_runs.troubled(source)],
+        "on_delivery": hook_failures,
+        # The old name, kept for one release.
+        "on_settled": hook_failures,
         "alerts": [
             {"rule": a.rule, "subject": a.subject, "message": a.message, "raised_ts": a.raised_ts}
             for a in alerts.raised(source)

@@ -12,7 +12,7 @@ from core.batches.context import Context
 from core.commands import auto_retry
 from core.commands.auto_retry import RetryCandidates
 from core.config import titan_file
-from core.config.alert_settings import Rules
+from core.config.alert_settings import AlertRules
 from core.money.kpis import MONTH_DAYS, Kpi, kpis
 from core.reporting.alert_rules import Observed, conditions
 from core.reporting.history import History
@@ -52,7 +52,7 @@ def signature(secret: str, stamp: str, body: bytes) -> str:
     return f"sha256={digest.hexdigest()}"
 
 
-def _observe(context: Context, rules: Rules) -> Observed:
+def _observe(context: Context, rules: AlertRules) -> Observed:
     ledger, now = context.ledger, context.clock.now()
     last = views.poller(ledger).last_finished_ts
     first = alerts.first_day(ledger)
@@ -89,7 +89,7 @@ def _month_ago(context: Context) -> str:
     return (context.clock.now() - timedelta(days=MONTH_DAYS - 1)).date().isoformat()
 
 
-def _notify(context: Context, rules: Rules) -> Iterator[str]:
+def _notify(context: Context, rules: AlertRules) -> Iterator[str]:
     if not rules.command and not rules.url:
         return
     for alert in alerts.unnotified(context.ledger):
@@ -115,7 +115,7 @@ def _run(command: tuple[str, ...], body: bytes) -> str | None:
     return f"{command[0]} exited with {done.returncode}" if done.returncode else None
 
 
-def _post(rules: Rules, stamp: str, body: bytes) -> str | None:
+def _post(rules: AlertRules, stamp: str, body: bytes) -> str | None:
     from http.client import HTTPException  # noqa: PLC0415 - only where something is sent
     from urllib.request import Request, urlopen  # noqa: PLC0415 - as above
 

@@ -12,7 +12,7 @@ def test_jobs_are_shown_begun_checked_and_edited(tmp_path: Path) -> None:
     assert "titan-heartbeat-monitor-15m" in shown.out
     assert "jobs init" in shown.err
     assert len(terminal.run("jobs", "init").out.splitlines()) == 15
-    assert "15 jobs, no mistakes" in terminal.run("jobs", "check").out
+    assert "15 jobs, no problems" in terminal.run("jobs", "check").out
     assert terminal.run("jobs", "set", "titan-daily-feed", "tokens_in", "30000").code == 0
     report = terminal.run("jobs", "--json").json()
     assert report["jobs"][0]["tokens_in"] == 30_000
@@ -26,7 +26,7 @@ def test_typos_end_with_2_and_name_line_and_key(tmp_path: Path) -> None:
     path.write_text(path.read_text("utf-8").replace("deadline_h = 24", "deadlin_h = 24"), "utf-8")
     checked = terminal.run("jobs", "check")
     assert checked.code == 2
-    assert "jobs.claude-code-audit-every-6h.deadlin_h: there is no such key" in checked.err
+    assert "jobs.claude-code-audit-every-6h.deadlin_h: unknown key" in checked.err
     shown = terminal.run("jobs")
     assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
     assert "titan.toml line " in shown.err
@@ -37,4 +37,4 @@ def test_a_submission_under_a_forbidden_name_ends_with_2(tmp_path: Path) -> None
     line = '{"custom_id": "a", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}'
     done = terminal.run("submit", "-", "--tag", "titan-inbox-watch", stdin=line)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-    assert "never batched: it reacts to what comes in" in done.err
+    assert "never batched: it reacts to incoming messages" in done.err

@@ -1,11 +1,13 @@
-"""The catalogue: the mission's jobs, and each mistake by its line and key."""
+"""The catalogue: the mission's jobs, and each problem by its line and key."""
 
 import pytest
 
-from core.config.catalogue import CachePolicy, Latency, parse
+from core.config.catalogue import parse
 from core.config.denylist import BUILT_IN, Denylist
+from core.config.job import Latency
 from core.config.titan_file import template
-from core.config.toml_reader import load, with_lines
+from core.config.toml_reader import Problem, load, with_lines
+from core.requests.cache_control import CachePolicy
 from state.model.records import OnFailure
 
 TIERS = {
@@ -35,7 +37,7 @@ note = \"\"\"
 
 def test_the_template_has_every_job_of_the_mission_and_no_mistake() -> None:
     catalogue = parse(template())
-    assert catalogue.mistakes == ()
+    assert catalogue.problems == ()
     for tier, names in TIERS.items():
         assert [job.name for job in catalogue.jobs_of(tier)] == names
     assert len(catalogue.jobs) == sum(map(len, TIERS.values()))
@@ -45,76 +47,116 @@ def test_the_template_has_every_job_of_the_mission_and_no_mistake() -> None:
 def test_a_job_carries_its_policy() -> None:
     jobs = parse(template()).jobs
     feed, evolve = jobs["titan-daily-feed"], jobs["titan-monthly-evolve"]
-    assert (feed.tokens_in, feed.tokens_out, feed.runs_a_month) == (25_000, 8_000, 30)
+    assert (feed.tokens_in, feed.tokens_out, feed.schedule.runs_a_month) == (25_000, 8_000, 30)
     assert (feed.latency, feed.on_failure) == (Latency.SOFT, OnFailure.SYNC)
     assert feed.cache is CachePolicy.NONE
     assert evolve.betas == ("output-300k-2026-03-24",)
     assert evolve.max_tokens == 300_000
 
 
-MISTAKES = [
-    ('tierr = "x"', "jobs.a.tierr: there is no such key", "tierr"),
-    ("deadlineh = 3", "did you mean deadline_h?", "deadlineh"),
-    ("tokens_in = -1\ntokens_out = 1", "whole number from 0 on, not -1", "tokens_in"),
-    ("tokens_in = true\ntokens_out = 1", "not True", "tokens_in"),
-    ("tokens_in = 1.5\ntokens_out = 1", "not 1.5", "tokens_in"),
-    ("tokens_in = 1", "go together", "tokens_in"),
-    ("deadline_h = 0", "from 1 on", "deadline_h"),
-    ('latency = "quick"', "soft, hard-batch, cadence, not 'quick'", "latency"),
-    ('on_failure = "drop"', "queue, sync", "on_failure"),
-    ('cache = "5m"', "none, 1h", "cache"),
-    ("betas = 'x'", "a list of texts", "betas"),
-    ("betas = ['']", "a list of texts", "betas"),
-    ("model = ''", "must be a text", "model"),
-    ("max_tokens = 300_000", "output-300k-2026-03-24", "max_tokens"),
+PROBLEMS = [
+    ('tierr = "x"', "unknown_key", "known keys: workload, schedule", "tierr"),
+    ("deadlineh = 3", "unknown_key", "did you mean deadline_h?", "deadlineh"),
+    ("tokens_in = -1\ntokens_out = 1", "invalid_value", "an integer from 0 to", "tokens_in"),
+    ("tokens_in = true\ntokens_out = 1", "invalid_value", "not True", "tokens_in"),
+    ("tokens_in = 1.5\ntokens_out = 1", "invalid_value", "not 1.5", "tokens_in"),
+    ("tokens_in = 1", "key_missing", "set both", "tokens_in"),
+    ("deadline_h = 0", "invalid_value", "an integer from 1 to 8,784, not 0", "deadline_h"),
+    ("replay_tries = 11", "invalid_value", "an integer from 1 to 10, not 11", "replay_tries"),
+    ("on_delivery_timeout_s = 601", "invalid_value", "from 1 to 600", "on_delivery_timeout_s"),
+    ('latency = "quick"', "invalid_value", "soft, hard-batch, cadence, not 'quick'", "latency"),
+    ('on_failure = "drop"', "invalid_value", "queue, sync", "on_failure"),
+    ('cache = "5m"', "invalid_value", "none, 1h", "cache"),
+    ("betas = 'x'", "invalid_value", "a list of strings", "betas"),
+    ("betas = ['']", "invalid_value", "a list of strings", "betas"),
+    ("model = ''", "invalid_value", "a string that is not empty", "model"),
+    ("max_tokens = 300_000", "max_tokens_too_large", "output-300k-2026-03-24", "max_tokens"),
+    (
+        'on_settled = ["a"]\non_delivery = ["b"]',
+        "duplicate_key",
+        "is the old name of on_delivery, which is set too",
+        "on_settled",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("added", "said", "key"), MISTAKES)
-def test_a_mistake_is_named_by_line_and_key(added: str, said: str, key: str) -> None:
+@pytest.mark.parametrize(("added", "code", "said", "key"), PROBLEMS)
+def test_a_problem_has_its_line_key_and_code(added: str, code: str, said: str, key: str) -> None:
     text = f"{JOB}{added}\n\n[workloads.u]\n"
-    (mistake,) = parse(text).mistakes
-    assert said in str(mistake)
-    assert str(mistake).startswith(f"titan.toml line {mistake.line}: jobs.a.{key}: ")
-    named = text.splitlines()[mistake.line - 1]
-    assert named.startswith(key) or (added == "tokens_in = 1" and named.startswith("tokens_in"))
-
-
-def test_a_key_that_is_missing_is_named_by_its_table() -> None:
-    text = '# one\n\n[workloads.t]\n[jobs."a b"]\nworkload = "t"\n'
-    (mistake,) = parse(text).mistakes
-    assert mistake.line == 4
-    assert str(mistake).startswith('titan.toml line 4: jobs."a b".schedule: is missing')
+    (problem,) = parse(text).problems
+    assert problem.code == code
+    assert said in str(problem)
+    assert str(problem).startswith(f"titan.toml line {problem.line}: jobs.a.{key}: ")
+    assert text.splitlines()[problem.line - 1].startswith(key)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("command", "timeout"),
+    [("on_delivery", "on_delivery_timeout_s"), ("on_settled", "on_settled_timeout_s")],
+)
+def test_the_delivery_hook_has_a_new_and_an_old_name(command: str, timeout: str) -> None:
+    catalogue = parse(f'{JOB}{command} = ["run", "{{file}}"]\n{timeout} = 7\n')
+    assert catalogue.problems == ()
+    job = catalogue.jobs["a"]
+    assert (job.on_delivery, job.on_delivery_timeout_s) == (("run", "{file}"), 7)
+
+
+def test_a_wrong_value_of_an_old_name_is_reported_once() -> None:
+    (problem,) = parse(f"{JOB}on_settled = 3\n").problems
+    assert (problem.path, problem.code) == (("jobs", "a", "on_settled"), "invalid_value")
+    assert problem.line == JOB.count("\n") + 1
+
+
+def test_all_problems_of_a_file_are_reported() -> None:
+    text = f'{JOB}latency = 1\ncache = 2\n[budgets]\nday_usd = "x"\n[alerts]\nkpis = 1\nx = 1\n'
+    problems = parse(text).problems
+    assert [problem.path[-1] for problem in problems] == [
+        "latency",
+        "cache",
+        "day_usd",
+        "kpis",
+        "x",
+    ]
+    assert [problem.line for problem in problems] == [11, 12, 14, 16, 17]
+
+
+def test_a_missing_key_is_reported_at_its_table() -> None:
+    text = '# one\n\n[workloads.t]\n[jobs."a b"]\nworkload = "t"\n'
+    (problem,) = parse(text).problems
+    assert (problem.line, problem.code) == (4, "key_missing")
+    assert str(problem).startswith('titan.toml line 4: jobs."a b".schedule: ')
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
     [
-        ("[jobs.a\n", "line 1: this is not TOML"),
-        ("a = 1\na = 2\n", "line 2: this is not TOML"),
-        ('x = "', "this is not TOML"),
-        ("[job.a]\n", "line 1: job: there is no such key; did you mean jobs?"),
-        ("[jobs]\na = 3\n", "line 2: jobs.a: must be a table"),
-        ("jobs = 3\n", "line 1: jobs: must be a table"),
-        ('[jobs.a]\nschedule="daily"\nworkload="x"', "names a table [workloads.x]"),
-        ("[workloads.a]\nmonth_in = 3\n", "go together"),
-        ('[never_batch]\na = ""\n', "line 2: never_batch.a: must be a text"),
+        ("[jobs.a\n", "invalid_toml", "line 1: this is not TOML"),
+        ("a = 1\na = 2\n", "invalid_toml", "line 2: this is not TOML"),
+        ('x = "', "invalid_toml", "this is not TOML"),
+        ("[job.a]\n", "unknown_key", "line 1: job: unknown key; did you mean jobs?"),
+        ("[jobs]\na = 3\n", "invalid_value", "line 2: jobs.a: must be a table"),
+        ("jobs = 3\n", "invalid_value", "line 1: jobs: must be a table"),
+        ('[jobs.a]\nschedule="daily"\nworkload="x"', "unknown_workload", "no table [workloads.x]"),
+        ("[workloads.a]\nmonth_in = 3\n", "key_missing", "set both"),
+        ('[never_batch]\na = ""\n', "invalid_value", "line 2: never_batch.a: must be a string"),
     ],
 )
-def test_what_cannot_be_read_is_one_line(text: str, said: str) -> None:
-    assert any(said in str(mistake) for mistake in parse(text).mistakes)
+def test_a_document_that_cannot_be_read_is_one_line(text: str, code: str, said: str) -> None:
+    found = parse(text).problems
+    assert code in [problem.code for problem in found]
+    assert any(said in str(problem) for problem in found)
 
 
 def test_a_job_on_the_never_batch_list_is_a_mistake() -> None:
     text = JOB.replace("jobs.a", "jobs.titan-inbox-watch")
-    (mistake,) = parse(text).mistakes
-    assert "never batched: it reacts to what comes in" in str(mistake)
+    (problem,) = parse(text).problems
+    assert problem.code == "denylisted"
 
 
 def test_tokens_that_would_count_twice_are_a_mistake() -> None:
     text = JOB.replace("[workloads.t]", "[workloads.t]\nmonth_in = 1\nmonth_out = 1")
-    (mistake,) = parse(f"{text}tokens_in = 1\ntokens_out = 1\n").mistakes
-    assert "count twice" in str(mistake)
+    (problem,) = parse(f"{text}tokens_in = 1\ntokens_out = 1\n").problems
+    assert problem.code == "tokens_counted_twice"
 
 
 def test_the_rest_of_a_file_with_mistakes_still_holds() -> None:
@@ -128,13 +170,11 @@ def test_lines_are_right_in_a_document_of_every_shape() -> None:
         "# head\n[a]\nx = [\n 1,\n 2,\n]\ny = '''\n[b]\n'''\n\n[b.c]\nz = 1\n[a.d]\nw.v = 2\n"
         "[[e]]\nm = 1\n[[e]]\nn = 2\n[b]\nq = {r = 1}\n"
     )
-    from core.config.toml_reader import Mistake  # noqa: PLC0415 - beside its use
-
     expected = {("a", "y"): 7, ("b", "c", "z"): 12, ("a", "d", "w", "v"): 14, ("e", "n"): 18}
     expected |= {("b", "q"): 20, ("e",): 15, ("b", "q", "r"): 20, ("nowhere",): 1}
     assert load(text)[1] == []
-    found = with_lines([Mistake(path, "") for path in expected], text)
-    assert {mistake.path: mistake.line for mistake in found} == expected
+    found = with_lines([Problem(path, "") for path in expected], text)
+    assert {problem.path: problem.line for problem in found} == expected
 
 
 @pytest.mark.parametrize(

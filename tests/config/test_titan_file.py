@@ -86,27 +86,36 @@ def test_a_time_of_day_takes_the_place_of_hours_and_a_key_is_taken_away(tmp_path
     now = titan_file.read_strictly(folder).jobs[job]
     assert (now.deadline_at, now.deadline_h) == (None, None)
     before = titan_file.path_of(folder).read_text()
-    with pytest.raises(CatalogueError, match="has no 'deadline_at'"):
-        titan_file.unset_key(folder, job, "deadline_at")
-    with pytest.raises(CatalogueError, match="schedule: is missing"):
-        titan_file.unset_key(folder, job, "schedule")
+    for key in ("deadline_at", "schedule"):
+        with pytest.raises(CatalogueError, match=key) as caught:
+            titan_file.unset_key(folder, job, key)
+        assert caught.value.code == "key_missing"
     assert titan_file.path_of(folder).read_text() == before
 
 
+def test_setting_the_new_name_of_a_key_replaces_the_old_one(folder: Folder) -> None:
+    titan_file.path_of(folder).write_text(f'{MINE}on_settled = ["old"]\n', "utf-8")
+    titan_file.set_key(folder, "titan-daily-feed", "on_delivery", '["new"]')
+    text = titan_file.path_of(folder).read_text("utf-8")
+    assert "on_settled" not in text
+    assert titan_file.read_strictly(folder).jobs["titan-daily-feed"].on_delivery == ("new",)
+
+
 @pytest.mark.parametrize(
-    ("job", "key", "value", "said"),
+    ("job", "key", "value", "code"),
     [
-        ("titan-daily-feed", "schedule", "sometimes", "must be one of"),
-        ("titan-daily-feed", "nonsense", "1", "there is no such key"),
-        ("nobody", "schedule", "daily", "no job 'nobody'"),
+        ("titan-daily-feed", "schedule", "sometimes", "invalid_value"),
+        ("titan-daily-feed", "nonsense", "1", "unknown_key"),
+        ("nobody", "schedule", "daily", "unknown_job"),
     ],
 )
 def test_an_edit_that_would_be_a_mistake_changes_nothing(
-    folder: Folder, job: str, key: str, value: str, said: str
+    folder: Folder, job: str, key: str, value: str, code: str
 ) -> None:
     titan_file.path_of(folder).write_text(MINE, "utf-8")
-    with pytest.raises(CatalogueError, match=said):
+    with pytest.raises(CatalogueError) as caught:
         titan_file.set_key(folder, job, key, value)
+    assert caught.value.code == code
     assert titan_file.path_of(folder).read_text("utf-8") == MINE
 
 
@@ -119,8 +128,8 @@ def test_init_refuses_a_file_with_mistakes(folder: Folder) -> None:
 
 def test_what_is_no_text_is_said(folder: Folder) -> None:
     titan_file.path_of(folder).write_bytes(b"\xff\xfe")
-    (mistake,) = titan_file.read(folder).mistakes
-    assert "is not UTF-8" in str(mistake)
+    (problem,) = titan_file.read(folder).problems
+    assert problem.code == "not_utf8"
     with pytest.raises(CatalogueError, match="UTF-8"):
         titan_file.read_strictly(folder)
 

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from support.builders import START
 
 from core.config import titan_file
-from core.config.catalogue import RUNS_A_MONTH, Job, parse
-from core.config.windows import PERIODS, next_window
+from core.config.catalogue import parse
+from core.config.job import Job, next_window
 
 JOB = parse(titan_file.template()).jobs["titan-daily-feed"]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -44,7 +44,3 @@ def test_submit_and_fallback_stand_before_it() -> None:
     window = next_window(JOB, submitted=START, deadline=START + 26 * HOUR, now=START)
     assert window is not None
     assert (window.submit_from, window.fallback) == (START + DAY, START + 48 * HOUR)
-
-
-def test_every_schedule_has_a_period() -> None:
-    assert set(PERIODS) == set(RUNS_A_MONTH)

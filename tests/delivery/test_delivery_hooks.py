@@ -26,8 +26,8 @@ title = "tier 1"
 [jobs.daily-feed]
 workload = "tier-1"
 schedule = "daily"
-on_settled = {command}
-on_settled_timeout_s = {timeout}
+on_delivery = {command}
+on_delivery_timeout_s = {timeout}
 """
 # Writes down what it got; does what the file beside it says.
 _PROGRAM = """\

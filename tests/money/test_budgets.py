@@ -101,10 +101,11 @@ def test_a_model_without_a_price_cannot_be_kept_within_a_budget(home: Path) -> N
 
 
 def test_a_mistake_in_a_budget_is_named() -> None:
-    (mistake,) = parse("[budgets]\nday_usd = -1\n").mistakes
-    assert str(mistake).startswith("titan.toml line 2: budgets.day_usd: must be a number from 0")
-    (mistake,) = parse("[budgets]\nday = 1\n").mistakes
-    assert "did you mean day_usd?" in str(mistake)
+    (problem,) = parse("[budgets]\nday_usd = -1\n").problems
+    assert str(problem).startswith("titan.toml line 2: budgets.day_usd: must be a number from 0")
+    assert problem.code == "invalid_value"
+    (problem,) = parse("[budgets]\nday = 1\n").problems
+    assert "did you mean day_usd?" in str(problem)
 
 
 def estimate() -> Estimate:

@@ -32,7 +32,7 @@ def price(model: str, day: int, usage: Usage = ONE) -> int | None:
 
 
 def test_a_price_holds_from_its_day_on() -> None:
-    assert parse(TEXT).mistakes == ()
+    assert parse(TEXT).problems == ()
     assert price("claude-next-9", 9) == 3_000_000_000
     assert price("claude-next-9", 10) == 2_000_000_000
     assert price("claude-next-9-20261101", 30) == 2_000_000_000
@@ -55,23 +55,25 @@ def test_a_cache_costs_what_it_usually_does_unless_it_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "code", "key"),
     [
-        ("from = 2026-01-01\ninput = 1", "output: is missing"),
-        ("input = 1\noutput = 1", "from: is missing"),
-        ("from = 'May'\ninput = 1\noutput = 1", "from: must be a date"),
-        ("from = 2026-01-01\ninput = -1\noutput = 1", "input: must be a number from 0 on"),
-        ("from = 2026-01-01\ninput = 0.0000001\noutput = 1", "six decimal places"),
-        ("from = 2026-01-01\ninput = nan\noutput = 1", "input: must be a number"),
-        ("from = 2026-01-01\ninput = 1\noutput = 1\noutputs = 2", "did you mean output?"),
+        ("from = 2026-01-01\ninput = 1", "key_missing", "output"),
+        ("input = 1\noutput = 1", "key_missing", "from"),
+        ("from = 'May'\ninput = 1\noutput = 1", "invalid_value", "from"),
+        ("from = '2026-01-01'\ninput = 1\noutput = 1", "invalid_value", "from"),
+        ("from = 2026-01-01\ninput = -1\noutput = 1", "invalid_value", "input"),
+        ("from = 2026-01-01\ninput = '1'\noutput = 1", "invalid_value", "input"),
+        ("from = 2026-01-01\ninput = 0.0000001\noutput = 1", "invalid_value", "input"),
+        ("from = 2026-01-01\ninput = nan\noutput = 1", "invalid_value", "input"),
+        ("from = 2026-01-01\ninput = 1\noutput = 1\noutputs = 2", "unknown_key", "outputs"),
     ],
 )
-def test_a_mistake_in_a_price_is_named(row: str, said: str) -> None:
-    mistakes = parse(f"[[prices.x]]\n{row}\n").mistakes
-    assert any(said in str(mistake) for mistake in mistakes)
-    assert all(str(mistake).startswith("titan.toml line ") for mistake in mistakes)
+def test_a_problem_in_a_price_is_named(row: str, code: str, key: str) -> None:
+    problems = parse(f"[[prices.x]]\n{row}\n").problems
+    assert (code, key) in [(problem.code, problem.path[-1]) for problem in problems]
+    assert all(str(problem).startswith("titan.toml line ") for problem in problems)
 
 
 def test_what_is_no_table_is_said() -> None:
-    (mistake,) = parse("[prices]\nx = 3\n").mistakes
-    assert str(mistake) == "titan.toml line 2: prices.x: must be tables, as [[prices.x]]."
+    (problem,) = parse("[prices]\nx = 3\n").problems
+    assert str(problem) == "titan.toml line 2: prices.x: must be tables, as [[prices.x]]."

@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.builders import START, Bench, a_bench
 
-from core.config.catalogue import Catalogue, Job, parse
+from core.config.catalogue import Catalogue, parse
+from core.config.job import Job
 from core.config.titan_file import template
 from core.intake.external_calls import record_sync
 from core.intake.options import SubmitOptions

@@ -57,7 +57,7 @@ def test_delivery_says_what_is_to_come() -> None:
 
 
 def test_without_a_file_or_with_a_bad_one_the_title_says_what_to_do() -> None:
-    empty = JobBoard(has_file=False, lines=(), never={}, mistakes=())
+    empty = JobBoard(has_file=False, lines=(), never={}, problems=())
     assert "titan-console jobs init" in jobs_title(empty)
 
 

@@ -6,7 +6,7 @@ from support.console_builders import LedgerBuilder
 from support.console_pilot import opened, shown, until, until_shown
 from support.terminal import Terminal
 
-from titan_console.session import preferences
+from core.config.catalogue import ConsoleSettings, parse
 from titan_console.tui import keymap
 from titan_console.tui.app import TitanApp
 from titan_console.tui.keymap import Known, check
@@ -40,15 +40,15 @@ BINDINGS = [
 def test_what_cannot_be_remapped_is_left_out_and_said(name: str, key: str, why: str) -> None:
     made = check({name: key, "page.figures": "ctrl+f"}, BINDINGS)
     assert made.keys == {"page.figures": "ctrl+f"}
-    (mistake,) = made.mistakes
-    assert mistake.startswith(f"titan.toml: console.keys.{name}: ")
-    assert why in mistake
+    (problem,) = made.problems
+    assert problem.startswith(f"titan.toml: console.keys.{name}: ")
+    assert why in problem
 
 
 def test_keys_may_change_places_and_be_those_of_what_is_elsewhere() -> None:
     swapped = {"tool.copy": "e", "tool.export": "y", "text.down": "space", "menu.back": "q"}
     made = check(swapped, BINDINGS)
-    assert made.mistakes == ()
+    assert made.problems == ()
     assert made.keys == swapped
     assert keymap.keys_of(BINDINGS[3], made) == ("space",)
     assert check({"tool.copy": "?, c"}, BINDINGS).keys == {"tool.copy": "question_mark,c"}
@@ -58,15 +58,16 @@ def test_the_consoles_own_keys_do_not_clash() -> None:
     bindings = keymap.known()
     assert len({one.name for one in bindings}) > 60
     for one in bindings:
-        assert check({one.name: ",".join(one.keys)}, bindings).mistakes == (), one
+        assert check({one.name: ",".join(one.keys)}, bindings).problems == (), one
 
 
 def test_mistakes_in_the_table_are_told_and_the_rest_holds() -> None:
     text = '[console]\ntheme = "pink"\nmouse = false\nmous = 1\nkeys = {"tool.copy" = 3}\n'
-    found = preferences.parse(text)
-    assert (found.theme, found.mouse, dict(found.keys)) == ("", False, {})
-    assert len(found.mistakes) == 3
-    assert preferences.parse("no toml [") == preferences.Preferences()
+    catalogue = parse(text)
+    found = catalogue.console
+    assert (found.theme, found.mouse, dict(found.keys)) == (None, False, {})
+    assert len(catalogue.console_problems) == 3
+    assert parse("no toml [").console == ConsoleSettings()
 
 
 async def test_another_key_does_it_and_the_help_says_so(tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
 from state.operations.hook_runs import RunState
 from state.queries import checkup, doctor_views, views
-from titan_console.session import preferences
 from titan_console.text import format as cells
 
 _LOW_DISK = 1 << 30
@@ -133,14 +132,14 @@ def _key(settings: Settings) -> Finding:
 
 
 def _catalogue(folder: Folder, check_keys: KeyCheck) -> Iterator[Finding]:
-    for mistake in titan_file.read(folder).mistakes:
-        yield Finding(Health.BAD, "titan.toml", str(mistake))
-    wanted = preferences.read(folder.root)
-    mistakes = [str(mistake) for mistake in wanted.mistakes]
-    if wanted.keys:
-        mistakes += check_keys(wanted.keys)
-    for mistake in mistakes:
-        yield Finding(Health.WARN, "console", mistake)
+    catalogue = titan_file.read(folder)
+    for problem in catalogue.problems:
+        if problem in catalogue.console_problems:
+            yield Finding(Health.WARN, "console", str(problem))
+        else:
+            yield Finding(Health.BAD, "titan.toml", str(problem))
+    for problem in check_keys(catalogue.console.keys) if catalogue.console.keys else ():
+        yield Finding(Health.WARN, "console", problem)
 
 
 def _fallback_files(folder: Folder) -> Iterator[Finding]:
@@ -276,7 +275,7 @@ def _pauses(source: Source) -> Iterator[Finding]:
 def _follow_ups(source: Source) -> Iterator[Finding]:
     for run in hook_runs.troubled(source):
         health = Health.BAD if run.state == RunState.FAILED else Health.WARN
-        yield Finding(health, "on_settled", f"{run.file}: {cells.settled_run(run)}")
+        yield Finding(health, "on_delivery", f"{run.file}: {cells.settled_run(run)}")
 
 
 def _money(source: Source) -> Iterator[Finding]:

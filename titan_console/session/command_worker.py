@@ -127,7 +127,7 @@ def _give(engine: "Engine", planned: "Plan", reason: str) -> tuple[Command, bool
     from core.commands import planner  # noqa: PLC0415 - as above
     from core.config import titan_file  # noqa: PLC0415 - as above
 
-    countdown = timedelta(seconds=titan_file.read(engine.context.folder).countdown_s)
+    countdown = timedelta(seconds=titan_file.read(engine.context.folder).console.countdown_s)
     wanted = replace(planned, request=replace(planned.request, reason=reason))
     command, is_new = planner.submit(engine.context, wanted, delay=countdown)
     if not is_new:

@@ -14,9 +14,11 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 
 from core.clock import Clock, SystemClock
+from core.config import titan_file
+from state.files.folder import Folder
 from state.model.timestamps import from_text
 from state.operations.commands import Action
-from titan_console.session import crash_log, preferences
+from titan_console.session import crash_log
 from titan_console.session.command_worker import CommandWorker
 from titan_console.session.console_state import View
 from titan_console.session.ledger_watcher import Feed
@@ -121,7 +123,8 @@ class TitanApp(App[None]):
             self.add_mode(place.tab.mode, place.opener(self.view))  # pyright: ignore[reportUnknownMemberType]
         for theme in THEMES:
             self.register_theme(theme)
-        self._wanted = preferences.read(home)
+        catalogue = titan_file.read(Folder(home))
+        self._wanted, self._wrong = catalogue.console, catalogue.console_problems
         self._own_filters: list[LineFilter] = [ControlFilter()]
         if ascii_only or self._wanted.ascii:
             self._own_filters.append(AsciiFilter())
@@ -135,7 +138,7 @@ class TitanApp(App[None]):
         self.run_worker(self._feed.follow(self.post_message), name="feed", exclusive=True)
         self.set_interval(_ORDERS_LOOK_S, self._look_after_orders)
         self.set_timer(_STARTED_S, _collect_garbage)
-        if self._wanted.keys or self._wanted.mistakes:
+        if self._wanted.keys or self._wrong:
             self.call_after_refresh(self._take_keys)
 
     def _take_keys(self) -> None:
@@ -144,8 +147,8 @@ class TitanApp(App[None]):
 
         checked = keymap.check(self._wanted.keys, keymap.known())
         self.set_keymap(dict(checked.keys))
-        for mistake in (*self._wanted.mistakes, *checked.mistakes):
-            self.notify(clean(mistake), severity="warning", markup=False)
+        for problem in (*self._wrong, *checked.problems):
+            self.notify(clean(problem), severity="warning", markup=False)
 
     def _look_after_orders(self) -> None:
         """A poll that begins is told at once; it may be over before ages grow."""
@@ -331,5 +334,5 @@ def run(
 ) -> int:
     """Open the console on the ledger in `home`; the exit code."""
     app = TitanApp(home, SystemClock(), read_only=read_only, polls=polls, ascii_only=ascii_only)
-    app.run(mouse=preferences.read(home).mouse)
+    app.run(mouse=titan_file.read(Folder(home)).console.mouse)
     return app.return_code or 0

@@ -32,7 +32,7 @@ class Keymap(Struct, frozen=True):
     """What to remap, and why the rest of what was asked for is not."""
 
     keys: Mapping[str, str]
-    mistakes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def known() -> list[Known]:
@@ -60,21 +60,21 @@ def check(asked: Mapping[str, str], bindings: list[Known]) -> Keymap:
     """Leave out what names no binding or no key, or takes the key of another one beside it."""
     names = {one.name for one in bindings}
     taken: dict[str, str] = {}
-    mistakes: list[str] = []
+    problems: list[str] = []
     for name, keys in asked.items():
         trouble = _unknown(name, names) or _no_key(keys)
         if not trouble:
             trouble = _clash(name, keys, taken, bindings, asked)
         if trouble:
-            mistakes.append(f"titan.toml: console.keys.{name}: {trouble}")
+            problems.append(f"titan.toml: console.keys.{name}: {trouble}")
         else:
             taken[name] = ",".join(_split(keys))
-    return Keymap(taken, tuple(mistakes))
+    return Keymap(taken, tuple(problems))
 
 
-def mistakes_in(asked: Mapping[str, str]) -> Sequence[str]:
+def problems_in(asked: Mapping[str, str]) -> Sequence[str]:
     """What `check` has against the keys that titan.toml gives."""
-    return check(asked, known()).mistakes
+    return check(asked, known()).problems
 
 
 def keys_of(one: Known, keymap: Keymap) -> tuple[str, ...]:

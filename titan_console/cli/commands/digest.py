@@ -29,7 +29,7 @@ def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -
     now = SystemClock().now()
     moment = parse_since(since, now)
     folder = Folder(from_environment().home)
-    limit = titan_file.read(folder).alerts.errors_a_day
+    limit = titan_file.read(folder).alerts.errors_a_day or None
     with Reader(folder.ledger) as reader:
         found = digest(reader, since=moment, now=now, error_limit=limit)
     if as_json_:

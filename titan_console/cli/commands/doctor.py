@@ -39,4 +39,4 @@ def command(ctx: click.Context, *, thorough: bool, as_json: bool) -> None:
 def _check_keys(keys: Mapping[str, str]) -> Sequence[str]:
     from titan_console.tui import keymap  # noqa: PLC0415 - loads Textual, for remapped keys only
 
-    return keymap.mistakes_in(keys)
+    return keymap.problems_in(keys)

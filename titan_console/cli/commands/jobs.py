@@ -6,7 +6,8 @@ import click
 
 from core.clock import SystemClock
 from core.config import titan_file
-from core.config.catalogue import Catalogue, Job
+from core.config.catalogue import Catalogue
+from core.config.job import Job
 from core.config.settings import from_environment
 from core.reporting import job_status, json_reports
 from state.db.reader import Reader
@@ -60,18 +61,18 @@ def init() -> None:
 @command.command("check")
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """List every mistake in titan.toml with its line and key. Ends with 2 where there are any."""
+    """List every problem in titan.toml with its line and key. Ends with 2 where there are any."""
     folder = Folder(from_environment().home)
     path = titan_file.path_of(folder)
     catalogue = titan_file.read(folder)
-    for mistake in catalogue.mistakes:
-        say(str(mistake))
-    if catalogue.mistakes:
+    for problem in catalogue.problems:
+        say(str(problem))
+    if catalogue.problems:
         ctx.exit(Exit.USAGE)
     if not path.exists():
         say(f"There is no {path}; the never-batch list holds without it.")
         return
-    click.echo(f"{path}: {len(catalogue.jobs)} jobs, no mistakes.")
+    click.echo(f"{path}: {len(catalogue.jobs)} jobs, no problems.")
 
 
 @command.command("set")
@@ -158,8 +159,8 @@ def _job(job: Job) -> dict[str, Any]:
     return {
         "job": job.name,
         "workload": job.workload,
-        "schedule": job.schedule,
-        "runs_a_month": float(round(job.runs_a_month, 3)),
+        "schedule": job.schedule.value,
+        "runs_a_month": float(round(job.schedule.runs_a_month, 3)),
         "latency": job.latency.value,
         "model": job.model,
         "tokens_in": job.tokens_in,
@@ -170,7 +171,9 @@ def _job(job: Job) -> dict[str, Any]:
         "cache": job.cache.value,
         "betas": list(job.betas),
         "max_tokens": job.max_tokens,
-        "on_settled": list(job.on_settled),
+        "on_delivery": list(job.on_delivery),
+        # The old name, kept for one release.
+        "on_settled": list(job.on_delivery),
         "replay": job.replay.value,
         "replay_tries": job.replay_tries,
         "note": job.note,

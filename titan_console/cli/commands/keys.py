@@ -3,10 +3,11 @@
 import click
 from textual.keys import format_key
 
+from core.config import titan_file
 from core.config.settings import from_environment
+from state.files.folder import Folder
 from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.output import print_json, print_table
-from titan_console.session import preferences
 from titan_console.tui import keymap
 from titan_console.tui.keymap import Keymap, Known, keys_of
 
@@ -20,9 +21,9 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     In titan.toml, under [console.keys], "tool.copy" = "c" gives the binding another key. Ends with
     1 where an entry there is left out.
     """
-    wanted = preferences.read(from_environment().home)
+    catalogue = titan_file.read(Folder(from_environment().home))
     bindings = keymap.known()
-    checked = keymap.check(wanted.keys, bindings)
+    checked = keymap.check(catalogue.console.keys, bindings)
     # A binding that several screens have stands here once.
     rows = list({one.name: one for one in bindings}.values())
     if as_json:
@@ -36,10 +37,10 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
                 for one in rows
             ),
         )
-    mistakes = [*map(str, wanted.mistakes), *checked.mistakes]
-    for mistake in mistakes:
-        say(mistake)
-    if mistakes:
+    problems = [*map(str, catalogue.console_problems), *checked.problems]
+    for problem in problems:
+        say(problem)
+    if problems:
         ctx.exit(Exit.ATTENTION)
 
 

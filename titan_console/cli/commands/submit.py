@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from core.bootstrap import open_engine
-from core.config.catalogue import DEFAULT_MODEL
+from core.config.job import DEFAULT_MODEL
 from core.config.settings import from_environment
 from core.errors import PayloadError
 from core.intake.options import SubmitOptions

@@ -142,7 +142,7 @@ class DoctorScreen(AskingPage):
         try:
             found = await asyncio.to_thread(
                 lambda: list(
-                    checks.standing(settings, thorough=False, check_keys=keymap.mistakes_in)
+                    checks.standing(settings, thorough=False, check_keys=keymap.problems_in)
                 )
             )
         except (TitanError, OSError) as error:

@@ -71,9 +71,9 @@ def never_rows(board: JobBoard) -> list[Row]:
 
 def jobs_title(board: JobBoard) -> str:
     """How many jobs there are, and what is to be done about the file."""
-    if board.mistakes:
-        number = len(board.mistakes)
-        counted = f"{number} mistake{'' if number == 1 else 's'}"
+    if board.problems:
+        number = len(board.problems)
+        counted = f"{number} problem{'' if number == 1 else 's'}"
         return f"Jobs · titan.toml has {counted}: titan-console jobs check"
     if not board.has_file:
         return "Jobs · there is no titan.toml yet: titan-console jobs init writes one"
@@ -173,7 +173,7 @@ def _whole(moment: datetime) -> str:
 def _trouble(command: LastCommand | None) -> str:
     if command is None or not command.problem:
         return ""
-    return f"on_settled failed {fmt.count(command.tries)} times: {command.problem}"
+    return f"on_delivery failed {fmt.count(command.tries)} times: {command.problem}"
 
 
 Stamp = tuple[int, int] | None

@@ -1,0 +1,165 @@
+"""A job of titan.toml, how often it runs, and when its next results are due. Pure."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from core.config import time_of_day
+from core.config.durations import GUARD
+from core.config.time_of_day import TimeOfDay
+from core.config.toml_reader import Count, Record, Text, TextList
+from core.requests.cache_control import CachePolicy
+from core.requests.models import EXTENDED_OUTPUT_BETA, max_tokens_limit
+from state.model.records import OnFailure
+
+DEFAULT_MODEL = "claude-sonnet-4-6"
+# A batch may take 24 hours; two more are a margin for failures.
+SUBMIT_BEFORE = timedelta(hours=26)
+
+
+class Schedule(StrEnum):
+    """How often a job runs."""
+
+    HOURLY = "hourly"
+    EVERY_6H = "every-6h"
+    DAILY = "daily"
+    NIGHTLY = "nightly"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+
+    @property
+    def period(self) -> timedelta:
+        """The time between two runs."""
+        return _SCHEDULES[self][0]
+
+    @property
+    def runs_a_month(self) -> Decimal:
+        """Runs in a month as the forecast counts it: 30 days, 4 weeks."""
+        return _SCHEDULES[self][1]
+
+
+_SCHEDULES = {
+    Schedule.HOURLY: (timedelta(hours=1), Decimal(720)),
+    Schedule.EVERY_6H: (timedelta(hours=6), Decimal(120)),
+    Schedule.DAILY: (timedelta(days=1), Decimal(30)),
+    Schedule.NIGHTLY: (timedelta(days=1), Decimal(30)),
+    Schedule.WEEKLY: (timedelta(days=7), Decimal(4)),
+    Schedule.MONTHLY: (timedelta(days=30), Decimal(1)),
+    Schedule.QUARTERLY: (timedelta(days=91), Decimal(1) / 3),
+}
+
+
+class Latency(StrEnum):
+    """How soon a job's results are needed."""
+
+    SOFT = "soft"
+    HARD_BATCH = "hard-batch"
+    CADENCE = "cadence"
+
+
+class Replay(StrEnum):
+    """Who retries requests that failed at the API: an operator, or each poll automatically."""
+
+    BY_HAND = "by-hand"
+    AUTO = "auto"
+
+
+class Job(Record, frozen=True, kw_only=True):
+    """One scheduled job, `[jobs.NAME]`.
+
+    Tokens are those of one run, None where they are not measured yet. `deadline_h` (hours after
+    submission) and `deadline_at` (local time of day) exclude each other; without either there is
+    no deadline. `max_tokens` is the largest of its requests. `on_delivery` is a program and its
+    arguments, run without a shell when the job's results file was delivered. Polls retry a failed
+    request `replay_tries` times where `replay` is "auto".
+    """
+
+    name: str = ""
+    workload: Text = ""
+    schedule: Schedule = Schedule.DAILY
+    latency: Latency = Latency.SOFT
+    model: Text = DEFAULT_MODEL
+    tokens_in: Count | None = None
+    tokens_out: Count | None = None
+    deadline_h: Annotated[int, Meta(ge=1, le=24 * 366)] | None = None
+    deadline_at: TimeOfDay | None = None
+    on_failure: OnFailure = OnFailure.QUEUE
+    cache: CachePolicy = CachePolicy.NONE
+    betas: TextList = ()
+    max_tokens: Annotated[int, Meta(ge=1, le=10**15)] | None = None
+    on_delivery: TextList = ()
+    on_delivery_timeout_s: Annotated[int, Meta(ge=1, le=600)] = 300
+    replay: Replay = Replay.BY_HAND
+    replay_tries: Annotated[int, Meta(ge=1, le=10)] = 2
+    note: Text = ""
+
+    @staticmethod
+    def old_names() -> Mapping[str, str]:
+        """See `Record.old_names`."""
+        return {
+            "on_settled": "on_delivery",
+            "on_settled_timeout_s": "on_delivery_timeout_s",
+        }
+
+    def check(self, keys: set[str]) -> Iterator[tuple[str, str, str]]:
+        """See `Record.check`."""
+        if "schedule" not in keys:
+            yield "schedule", "key_missing", f"is missing; set one of {', '.join(Schedule)}."
+        if ("tokens_in" in keys) != ("tokens_out" in keys):
+            yield "tokens_in", "key_missing", "tokens_in and tokens_out go together: set both."
+        if {"deadline_h", "deadline_at"} <= keys:
+            said = "excludes deadline_h: keep one of deadline_at and deadline_h."
+            yield "deadline_at", "conflicting_keys", said
+        limit = max_tokens_limit(self.model, self.betas)
+        if self.max_tokens is not None and limit is not None and self.max_tokens > limit:
+            beta = (
+                ""
+                if EXTENDED_OUTPUT_BETA in self.betas
+                else f'; betas = ["{EXTENDED_OUTPUT_BETA}"]'
+            )
+            said = f"exceeds the limit of {self.model}, {limit:,}{beta}."
+            yield "max_tokens", "max_tokens_too_large", said
+
+    def deadline_after(self, now: datetime) -> datetime | None:
+        """When the results of a submission made now are needed, None without a deadline."""
+        if self.deadline_at is not None:
+            return time_of_day.next_after(self.deadline_at, now)
+        return None if self.deadline_h is None else now + timedelta(hours=self.deadline_h)
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """The next time T at which a job's results are needed."""
+
+    due: datetime
+
+    @property
+    def submit_from(self) -> datetime:
+        """T-26h: submitted by then, a batch has its full 24 hours."""
+        return self.due - SUBMIT_BEFORE
+
+    @property
+    def fallback(self) -> datetime:
+        """T-2h: requests without a result then run synchronously."""
+        return self.due - GUARD
+
+
+def next_window(
+    job: Job, *, submitted: datetime, deadline: datetime | None, now: datetime
+) -> Window | None:
+    """The first window after now, whole periods after that of the last submission.
+
+    None where neither the submission nor the job has a deadline.
+    """
+    last_due = deadline or job.deadline_after(submitted)
+    if last_due is None:
+        return None
+    period = job.schedule.period
+    due = last_due + period
+    if due <= now:
+        due += ((now - due) // period + 1) * period
+    return Window(due=due)

@@ -1,0 +1,115 @@
+"""[budgets] and [[prices.MODEL]] of titan.toml: spending limits, and prices for models.
+
+Prices are dollars for a million tokens at the standard rate; the Batches API bills half of each.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+
+from msgspec import Struct, field
+
+from core.config.toml_reader import Amount, Dollars, Price, Record
+from state.batches.budget_reservations import Scope
+
+_PICO_PER_DOLLAR_PER_MTOK = 1_000_000
+_NANO = 10**9
+# What the API charges for a cache, as a multiple of the input price.
+_CACHE_FACTORS = {
+    "cache_write_5m": Decimal("1.25"),
+    "cache_write_1h": Decimal(2),
+    "cache_read": Decimal("0.1"),
+}
+
+
+class Limit(Struct, frozen=True):
+    """One budget: what it covers as text, nano-dollars, and which submissions count."""
+
+    text: str
+    nano: int
+    scope: Scope
+
+
+class Budgets(Record, frozen=True, kw_only=True):
+    """Dollars a UTC day, a UTC day by workflow, and in total by tag; None or absent: no limit."""
+
+    day_usd: Amount | None = None
+    workflows: dict[str, Amount] = field(default_factory=dict[str, Dollars])
+    tags: dict[str, Amount] = field(default_factory=dict[str, Dollars])
+
+    def limits_of(self, *, day: str, workflow: str, tag: str) -> list[Limit]:
+        """The limits of a submission made on that UTC day."""
+        found = (
+            ("of the day", self.day_usd, Scope(day=day)),
+            (
+                f"of the day for workflow {workflow}",
+                self.workflows.get(workflow),
+                Scope(day=day, workflow=workflow),
+            ),
+            (f"for tag {tag}", self.tags.get(tag), Scope(tag=tag)),
+        )
+        return [
+            Limit(text, int(usd * _NANO), scope) for text, usd, scope in found if usd is not None
+        ]
+
+
+class Rates(Struct, frozen=True, kw_only=True):
+    """Standard prices of one model, in pico-dollars a token."""
+
+    input: int
+    output: int
+    cache_write_5m: int
+    cache_write_1h: int
+    cache_read: int
+
+
+class PriceRow(Record, frozen=True, kw_only=True):
+    """The prices of a model from a UTC day on; `from`, `input` and `output` are required."""
+
+    first_day: date | None = field(name="from", default=None)
+    input: Price | None = None
+    output: Price | None = None
+    cache_write_5m: Price | None = None
+    cache_write_1h: Price | None = None
+    cache_read: Price | None = None
+
+    def check(self, keys: set[str]) -> Iterator[tuple[str, str, str]]:
+        """See `Record.check`."""
+        for key in ("from", "input", "output"):
+            if key not in keys:
+                yield key, "key_missing", "is missing."
+
+    def rates(self) -> Rates | None:
+        """None while a required key is absent or wrong."""
+        if self.first_day is None or self.input is None or self.output is None:
+            return None
+        cache = {
+            name: _pico(self.input * factor if (price := getattr(self, name)) is None else price)
+            for name, factor in _CACHE_FACTORS.items()
+        }
+        return Rates(input=_pico(self.input), output=_pico(self.output), **cache)
+
+
+def _pico(dollars: Decimal) -> int:
+    return int(dollars * _PICO_PER_DOLLAR_PER_MTOK)
+
+
+# By model; the latest first day first.
+OwnPrices = Mapping[str, tuple[tuple[date, Rates], ...]]
+
+
+def own_prices(tables: Mapping[str, tuple[PriceRow, ...]]) -> OwnPrices:
+    """The complete rows of each model."""
+    found = dict[str, tuple[tuple[date, Rates], ...]]()
+    for model, rows in tables.items():
+        complete = [
+            (row.first_day, rates) for row in rows if row.first_day and (rates := row.rates())
+        ]
+        if complete:
+            found[model] = tuple(sorted(complete, key=lambda row: row[0], reverse=True))
+    return found
+
+
+def own_rates(prices: OwnPrices, model: str, day: date) -> Rates | None:
+    """The model's own rates on that day, None where it has none."""
+    return next((rates for first, rates in prices.get(model, ()) if first <= day), None)
