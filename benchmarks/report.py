@@ -8,7 +8,7 @@ from measure import Figure
 from programs import PEERS
 from scenarios import Finding
 
-from core.text import counted
+from core.text import pluralize
 
 Sizes = Mapping[int, Mapping[str, Figure]]
 Peers = Mapping[str, Mapping[int, Figure] | str]
@@ -69,7 +69,7 @@ def write(
         (folder / f"benchmarks-{kind}.svg").write_text(chart(title, unit, series))
     page = [
         "# Benchmarks",
-        f"\nWritten by `python benchmarks/run.py`: {where}, medians of {counted(runs, 'run')}.",
+        f"\nWritten by `python benchmarks/run.py`: {where}, medians of {pluralize(runs, 'run')}.",
         "\n## What was to be reached\n",
         "| what | target | measured | met |\n|---|---|---|---|",
         *(

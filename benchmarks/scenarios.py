@@ -13,7 +13,7 @@ from pathlib import Path
 from measure import WrongResultError, environment, run, serving, write_requests
 from programs import bare_python, download, sdk_results_alone, titan
 
-from core.text import counted
+from core.text import pluralize
 from state.db.ledger import Ledger
 
 _TIMES = 7
@@ -94,7 +94,7 @@ def open_batches(folder: Path) -> Iterator[Finding]:
     yield Finding(
         what="pass over 1,000 open batches, over one with none open",
         target="3 calls, 0.5 s",
-        measured=f"{counted(calls, 'call')}, {over:.2f} s",
+        measured=f"{pluralize(calls, 'call')}, {over:.2f} s",
         met=calls <= 3 and over <= 0.5,
     )
 

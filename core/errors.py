@@ -9,10 +9,10 @@ TitanError                (state.model.errors)
  +- SettingsError         something is not set, or set wrongly
  +- ApiError             the way to the model
      +- Unreachable       nothing left this machine
-     +- Unanswered        it was sent, and no usable answer came: it may have been taken in
-     +- Throttled         429: later
+     +- NoResponse        it was sent, and no usable answer came: it may have been taken in
+     +- RateLimited         429: later
      +- SpendCapReached   no more money until a person or the month changes that
-     +- Refused           the API says no
+     +- Rejected           the API says no
          +- Unauthorized  this key may not
          +- NotFound      no such thing, or not yet, or no more
 """
@@ -24,15 +24,15 @@ __all__ = [
     "CatalogueError",
     "Denylisted",
     "InputError",
+    "NoResponse",
     "NotFound",
     "OverBudget",
     "PayloadError",
-    "Refused",
+    "RateLimited",
+    "Rejected",
     "SettingsError",
     "SpendCapReached",
-    "Throttled",
     "TitanError",
-    "Unanswered",
     "Unauthorized",
     "Unreachable",
 ]
@@ -101,13 +101,13 @@ class Unreachable(ApiError):
     default_code = "api_unreachable"
 
 
-class Unanswered(ApiError):
+class NoResponse(ApiError):
     """It was sent and no usable answer came: a time-out, a broken line, 408, 409, 5xx, garbage."""
 
-    default_code = "api_no_answer"
+    default_code = "api_no_response"
 
 
-class Throttled(ApiError):
+class RateLimited(ApiError):
     """429: the API wants it later."""
 
     default_code = "rate_limited"
@@ -119,19 +119,19 @@ class SpendCapReached(ApiError):
     default_code = "spend_limit"
 
 
-class Refused(ApiError):
+class Rejected(ApiError):
     """The API looked at it and says no."""
 
     default_code = "api_rejected"
 
 
-class Unauthorized(Refused):
+class Unauthorized(Rejected):
     """401 or 403: this key may not."""
 
     default_code = "unauthorized"
 
 
-class NotFound(Refused):
+class NotFound(Rejected):
     """404: there is no such thing, or not yet, or no more."""
 
     default_code = "api_not_found"

@@ -11,16 +11,16 @@ from msgspec.structs import asdict
 
 from core.batches import account, unconfirmed_creates
 from core.batches.context import Context
-from core.batches.create_policy import is_due, is_past_retention, next_look
+from core.batches.expiry import is_past_retention
 from core.batches.listing import Listing, take
-from core.batches.retry import read
+from core.batches.retry import is_due, next_poll_at, with_retries
 from core.commands import auto_retry, deadline_guard, executor
 from core.errors import (
     ApiError,
+    NoResponse,
     NotFound,
+    RateLimited,
     SettingsError,
-    Throttled,
-    Unanswered,
     Unauthorized,
     Unreachable,
 )
@@ -154,7 +154,7 @@ def _look(context: Context, batch: Batch, listing: Listing) -> bool:
         if _is_away(listing.trouble) or not is_due(batch, context.clock.now()):
             return False
         try:
-            remote = read(context, lambda: context.api().retrieve(batch.remote_id or ""))
+            remote = with_retries(context, lambda: context.api().retrieve(batch.remote_id or ""))
         except ApiError as error:
             _look_failed(context, batch, error)
             return False
@@ -166,8 +166,8 @@ def _is_away(trouble: ApiError | None) -> bool:
 
     A list that merely cannot be read is no reason not to ask for the batch itself.
     """
-    return isinstance(trouble, Unreachable | Throttled) or (
-        isinstance(trouble, Unanswered) and trouble.status is not None
+    return isinstance(trouble, Unreachable | RateLimited) or (
+        isinstance(trouble, NoResponse) and trouble.status is not None
     )
 
 
@@ -177,7 +177,7 @@ def _look_failed(context: Context, batch: Batch, error: ApiError) -> None:
     if isinstance(error, NotFound) and is_past_retention(batch, now):
         remote_status.mark_deleted(context.ledger, batch, str(error))
         return
-    again = next_look(now, failures=batch.failures, retry_after_s=error.retry_after_s)
+    again = next_poll_at(now, failures=batch.failures, retry_after_s=error.retry_after_s)
     remote_status.record_poll_failure(context.ledger, batch, str(error), next_poll=again)
 
 

@@ -1,20 +1,20 @@
-"""Numbers in sentences, and what of a foreign text can be kept."""
+"""Plurals for messages, and text that SQLite can store."""
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """As in `3 requests`; `many` is the plural where it is not `one` with an s.
+def pluralize(number: int, one: str, many: str = "") -> str:
+    """The number and its noun, such as `3 requests`; `many` is an irregular plural.
 
-    >>> counted(1, "batch", "batches"), counted(1200, "request")
+    >>> pluralize(1, "batch", "batches"), pluralize(1200, "request")
     ('1 batch', '1,200 requests')
     """
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def are(number: int) -> str:
-    """The verb after that many."""
+    """The verb after that many: "is" or "are"."""
     return "is" if number == 1 else "are"
 
 
-def storable(text: str) -> str:
-    """Text that SQLite takes: a lone half of a surrogate pair becomes a question mark."""
+def sanitize(text: str) -> str:
+    """Replace each unpaired surrogate with a question mark: SQLite stores valid UTF-8 only."""
     return text.encode("utf-8", "replace").decode()

@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from core.errors import Unanswered
+from core.errors import NoResponse
 from state.batches.sending import RemoteState
 from state.model.records import BatchStatus, Counts
 from state.model.timestamps import to_text
@@ -56,12 +56,12 @@ _page = msgspec.json.Decoder(_Page)
 
 
 def batch_of(content: bytes) -> RemoteState:
-    """The batch of one answer. Raises Unanswered where it is none."""
+    """The batch of one answer. Raises NoResponse where it is none."""
     return _to_remote(_decoded(_batch, content))
 
 
 def page_of(content: bytes) -> tuple[tuple[RemoteState, ...], bool, str | None]:
-    """A page's batches, whether there are more, and the last id. Raises Unanswered."""
+    """A page's batches, whether there are more, and the last id. Raises NoResponse."""
     page = _decoded(_page, content)
     return tuple(map(_to_remote, page.data)), page.has_more, page.last_id
 
@@ -70,7 +70,7 @@ def _decoded(decoder: "msgspec.json.Decoder[_Shape]", content: bytes) -> _Shape:
     try:
         return decoder.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Unanswered(f"The API's answer is no batch: {error!s:.100}") from error
+        raise NoResponse(f"The API's answer is no batch: {error!s:.100}") from error
 
 
 def _to_remote(batch: _Batch) -> RemoteState:
@@ -95,5 +95,5 @@ def _to_remote(batch: _Batch) -> RemoteState:
 
 def _text(moment: datetime) -> str:
     if moment.year not in _YEARS:
-        raise Unanswered(f"The API's answer is no batch: one of its times is {moment}.")
+        raise NoResponse(f"The API's answer is no batch: one of its times is {moment}.")
     return to_text(moment)

@@ -22,9 +22,9 @@ from core.api.error_mapping import body_of, to_api_error
 from core.api.gzip_stream import ACCEPTED, unpacked
 from core.api.http_clients import TIMEOUT, Clients
 from core.api.protocol import Body, Created, Page
-from core.errors import ApiError, Unanswered, Unreachable
+from core.errors import ApiError, NoResponse, Unreachable
 from core.gc_pause import gc_paused
-from core.text import counted, storable
+from core.text import pluralize, sanitize
 from state.batches.sending import RemoteState
 from state.model.errors import TitanError
 
@@ -82,8 +82,8 @@ class AnthropicApi:
             answer = self._ask("POST", _BATCHES, headers=headers, content=body.pieces())
             remote = batch_of(answer.content)
         if remote.counts.total() != body.request_count:
-            raise Unanswered(
-                f"The API answered with a batch of {counted(remote.counts.total(), 'request')}"
+            raise NoResponse(
+                f"The API answered with a batch of {pluralize(remote.counts.total(), 'request')}"
                 f" to one of {body.request_count:,}."
             )
         return Created(remote=remote, account=_account(answer.headers))
@@ -131,7 +131,7 @@ class AnthropicApi:
         ):
             message = stream.get_final_message()
         if message.stop_reason is None:
-            raise Unanswered("The API's answer broke off.")
+            raise NoResponse("The API's answer broke off.")
         return message.to_json(indent=None).encode()
 
     @cached_property
@@ -162,7 +162,7 @@ class AnthropicApi:
             )
             if answer.status_code != HTTPStatus.OK:
                 answer.close()
-                raise Unanswered(f"The API answers {answer.status_code}, which is no results.")
+                raise NoResponse(f"The API answers {answer.status_code}, which is no results.")
         try:
             yield self._pieces(answer)
         finally:
@@ -217,11 +217,11 @@ class AnthropicApi:
         except _NEVER_LEFT as error:
             raise Unreachable(f"The API cannot be reached: {self._said(error)}") from error
         except httpx2.TimeoutException as error:
-            raise Unanswered("The API did not answer in time.") from error
+            raise NoResponse("The API did not answer in time.") from error
         except (*_OF_THE_WIRE, OSError, TitanError) as error:
-            raise Unanswered(f"The connection to the API broke: {self._said(error)}") from error
+            raise NoResponse(f"The connection to the API broke: {self._said(error)}") from error
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-            raise Unanswered("The API's answer cannot be read.") from error
+            raise NoResponse("The API's answer cannot be read.") from error
 
     @contextmanager
     def _errors_of_the_sdk(self) -> Generator[None, None, None]:
@@ -237,14 +237,14 @@ class AnthropicApi:
         except anthropic.AnthropicError as error:
             if isinstance(error.__cause__, httpx2.HTTPError):
                 raise error.__cause__ from error
-            raise Unanswered(f"The connection to the API broke: {self._said(error)}") from error
+            raise NoResponse(f"The connection to the API broke: {self._said(error)}") from error
         except AssertionError as error:
             # The SDK's word for a stream that ended before it began.
-            raise Unanswered("The API's answer broke off.") from error
+            raise NoResponse("The API's answer broke off.") from error
 
     def _said(self, error: Exception) -> str:
         """What an exception says, cut short once the key is out of it."""
-        return " ".join(storable(self._without_key(str(error))).split())[:200]
+        return " ".join(sanitize(self._without_key(str(error))).split())[:200]
 
     def _without_key(self, text: str) -> str:
         """Some servers and proxies echo what they were sent."""

@@ -7,14 +7,14 @@ from typing import cast
 
 from core.errors import (
     ApiError,
+    NoResponse,
     NotFound,
-    Refused,
+    RateLimited,
+    Rejected,
     SpendCapReached,
-    Throttled,
-    Unanswered,
     Unauthorized,
 )
-from core.text import storable
+from core.text import sanitize
 
 _SPEND_CAP_CODE = "spend_limit_reached"
 _SPEND_CAP_PHRASE = "api usage limits"
@@ -39,7 +39,7 @@ def to_api_error(
     return kind(
         f"The API answers {status}: {_text(body, error, hide)}",
         status=status,
-        error_type=storable(hide(error_type))[:100] if isinstance(error_type, str) else None,
+        error_type=sanitize(hide(error_type))[:100] if isinstance(error_type, str) else None,
         retry_after_s=_retry_after(headers),
     )
 
@@ -62,9 +62,9 @@ def _kind(status: int, body: object, code: object) -> type[ApiError]:
     if isinstance(code, str) and code in _ACCOUNT_CODES:
         return Unauthorized
     if status in (408, 409) or status >= 500 or status < 400:  # noqa: PLR2004 - HTTP's own numbers
-        return Unanswered
-    return {401: Unauthorized, 403: Unauthorized, 404: NotFound, 429: Throttled}.get(
-        status, Refused
+        return NoResponse
+    return {401: Unauthorized, 403: Unauthorized, 404: NotFound, 429: RateLimited}.get(
+        status, Rejected
     )
 
 
@@ -77,8 +77,8 @@ def _text(body: object, error: object, hide: Callable[[str], str]) -> str:
     """The API's own sentence; a proxy's page is cut short, once the key is out of it."""
     message = _part(error, "message")
     if isinstance(message, str) and message:
-        return " ".join(storable(hide(message)).split())[:500]
-    return " ".join(storable(hide(str(body or "nothing more"))).split())[:200]
+        return " ".join(sanitize(hide(message)).split())[:500]
+    return " ".join(sanitize(hide(str(body or "nothing more"))).split())[:200]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

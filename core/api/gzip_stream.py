@@ -6,7 +6,7 @@ An HTTP library takes what it unpacked so far for all of it, and results would b
 import zlib
 from collections.abc import Iterable, Iterator
 
-from core.errors import Unanswered
+from core.errors import NoResponse
 
 # What may be asked for.
 ACCEPTED = "gzip"
@@ -17,7 +17,7 @@ _WITH_HEADER = 31
 def unpacked(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """The bytes of an answer with that `content-encoding`.
 
-    Raises Unanswered at once for another one than gzip, and on the way for bytes that are none or
+    Raises NoResponse at once for another one than gzip, and on the way for bytes that are none or
     end too early.
     """
     used = [word for part in encoding.split(",") if (word := part.strip().lower())]
@@ -25,7 +25,7 @@ def unpacked(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         return iter(pieces)
     if len(used) == 1 and used[0] in _GZIP:
         return _gunzipped(pieces)
-    raise Unanswered("The API's answer is compressed in a way that was not asked for.")
+    raise NoResponse("The API's answer is compressed in a way that was not asked for.")
 
 
 def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -40,6 +40,6 @@ def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 yield member.decompress(rest)
                 rest = member.unused_data
     except zlib.error as error:
-        raise Unanswered(f"The API's answer cannot be unpacked: {error}.") from error
+        raise NoResponse(f"The API's answer cannot be unpacked: {error}.") from error
     if not member.eof:
-        raise Unanswered("The API's answer ends too early.")
+        raise NoResponse("The API's answer ends too early.")

@@ -38,7 +38,7 @@ class BatchApi(Protocol):
     """Each call is one HTTP request, never repeated here, and raises ApiError only."""
 
     def create(self, body: Body) -> Created:
-        """Send the batch, once. Whoever calls must know that Unanswered may mean: taken in."""
+        """Send the batch, once. Whoever calls must know that NoResponse may mean: taken in."""
         ...
 
     def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
@@ -56,7 +56,7 @@ class BatchApi(Protocol):
     def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
         """Answer one request now, at the full price: the message as JSON.
 
-        Unanswered may mean: answered, and paid. Safe to call from several threads.
+        NoResponse may mean: answered, and paid. Safe to call from several threads.
         """
         ...
 

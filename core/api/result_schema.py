@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
-from core.text import storable
+from core.text import sanitize
 from state.model.records import CollectedResult, Outcome, Usage
 
 # No answer has as many; the costs of a whole batch with more would not fit into the ledger.
@@ -167,10 +167,10 @@ def error_of(raw: bytes) -> tuple[str, str]:
     if isinstance(outer, dict):
         fields = cast("dict[str, object]", outer).get("error", cast("object", outer))
     if not isinstance(fields, dict):
-        return "unknown_error", storable(str(cast("object", outer) or ""))[:_MESSAGE_LIMIT]
+        return "unknown_error", sanitize(str(cast("object", outer) or ""))[:_MESSAGE_LIMIT]
     found = cast("dict[str, object]", fields)
     kind, text = found.get("type") or "unknown_error", found.get("message") or ""
-    return storable(str(kind))[:100], storable(str(text))[:_MESSAGE_LIMIT]
+    return sanitize(str(kind))[:100], sanitize(str(text))[:_MESSAGE_LIMIT]
 
 
 def usage_of(value: object) -> Usage:

@@ -1,7 +1,7 @@
 """Whose batches a key can see: a 404 under the wrong key is no lost batch."""
 
 from core.batches.context import Context
-from core.batches.retry import read
+from core.batches.retry import with_retries
 from core.config.durations import RETENTION
 from core.errors import SettingsError
 from state.batches import remote_status
@@ -29,7 +29,7 @@ def check(context: Context, account: str | None) -> None:
 
 def ask_and_check(context: Context) -> str | None:
     """Ask the API whose key this is, then check. Raises SettingsError or ApiError."""
-    page = read(context, lambda: context.api().list_page(limit=1))
+    page = with_retries(context, lambda: context.api().list_page(limit=1))
     check(context, page.account)
     return page.account
 

@@ -11,8 +11,8 @@ from core.api.result_schema import BadLineError, decode
 from core.batches import account
 from core.batches.collect import collect
 from core.batches.context import Context
-from core.batches.retry import read
-from core.errors import ApiError, InputError, NotFound, Unanswered
+from core.batches.retry import with_retries
+from core.errors import ApiError, InputError, NoResponse, NotFound
 from core.requests.payload import CUSTOM_ID, check_tag, workflow_and_date
 from state.batches import adoption, orphans, remote_status, submissions
 from state.batches.sending import RemoteState
@@ -61,7 +61,7 @@ def _look(context: Context, remote_id: str) -> tuple[RemoteState, str | None]:
         raise InputError(f"{remote_id} is known already: it is the batch {known.key}.")
     whose = account.ask_and_check(context)
     try:
-        remote = read(context, lambda: context.api().retrieve(remote_id))
+        remote = with_retries(context, lambda: context.api().retrieve(remote_id))
     except NotFound:
         raise InputError(
             f"The API knows no batch {remote_id}, or this key may not see it."
@@ -106,7 +106,7 @@ class _Found:
     def _check_whole(self) -> None:
         named, total = len(self._ids), self._remote.counts.total()
         if self._ours is None and named != total:
-            raise Unanswered(
+            raise NoResponse(
                 f"The results name {named:,} of {total:,} requests; nothing was taken in."
                 " Try again later."
             )

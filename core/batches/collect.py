@@ -18,8 +18,9 @@ from core.api.result_schema import (
 from core.batches import account, price_list
 from core.batches.collect_stats import Tally
 from core.batches.context import Context
-from core.batches.create_policy import end_of_collection, is_due, is_past_retention, next_look
-from core.errors import ApiError, NotFound, Unanswered
+from core.batches.expiry import end_of_collection, is_past_retention
+from core.batches.retry import is_due, next_poll_at
+from core.errors import ApiError, NoResponse, NotFound
 from core.requests.wire_id import FromWire, max_unshortened_length
 from state.batches import collection, remote_status, sync_runs
 from state.files.results_file import ResultsFile
@@ -32,7 +33,7 @@ _OWN_LENGTH = 8
 _PIECE = 1 << 18
 
 
-class _NothingCameError(Unanswered):
+class _NoResultsError(NoResponse):
     """An answer without a single result of the batch, which has one for each request."""
 
 
@@ -77,9 +78,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
             new = reading.done
             del reading
         if not _is_here(context, batch) and tally.is_no_answer(new):
-            raise tally.broken or _NothingCameError(
-                "The API's answer holds no result of this batch."
-            )
+            raise tally.broken or _NoResultsError("The API's answer holds no result of this batch.")
         results.sync()
         return _commit(context, batch, results, tally)
     except ApiError as error:
@@ -236,7 +235,7 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
     """
     if isinstance(error, NotFound) and batch.kind == Kind.BATCH:
         _check_account(context)
-    if isinstance(error, NotFound | _NothingCameError) and is_past_retention(
+    if isinstance(error, NotFound | _NoResultsError) and is_past_retention(
         batch, context.clock.now()
     ):
         collection.begin(context.ledger)
@@ -260,7 +259,7 @@ def _check_account(context: Context) -> None:
 
 def _look_again(context: Context, batch: Batch, error: ApiError | None, reason: str) -> None:
     now = context.clock.now()
-    again = next_look(
+    again = next_poll_at(
         now,
         failures=batch.failures,
         retry_after_s=error.retry_after_s if error else None,

@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from core.errors import ApiError
-from core.text import counted
+from core.text import pluralize
 from state.files.folder import open_private, replace
 
 _FOREIGN = " of no request of this batch"
@@ -60,7 +60,7 @@ class Tally(Struct, kw_only=True):
     def in_words(self) -> str | None:
         """One line for the log, None when there was nothing."""
         found = [
-            f"{counted(count, one, many)}{rest}"
+            f"{pluralize(count, one, many)}{rest}"
             for count, one, many, rest in (
                 (self.garbled, "garbled line", "", ""),
                 (self.foreign, "line with an id", "lines with ids", _FOREIGN),

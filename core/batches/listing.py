@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from core.batches.context import Context
-from core.batches.retry import read
+from core.batches.retry import with_retries
 from core.errors import ApiError
 from state.batches.sending import RemoteState
 
@@ -45,7 +45,7 @@ def take(context: Context, *, is_enough: Callable[[Listing], bool]) -> Listing:
     api, after_id = context.api(), None
     for _ in range(_MOST_PAGES):
         try:
-            page = read(
+            page = with_retries(
                 context, lambda after_id=after_id: api.list_page(after_id=after_id, limit=_PAGE)
             )
         except ApiError as error:

@@ -8,14 +8,13 @@ from msgspec import Struct
 from core.api.protocol import Body
 from core.batches import account, request_body
 from core.batches.context import Context
-from core.batches.create_policy import (
-    FROZEN_AFTER_S,
-    Verdict,
+from core.batches.create_error_policy import (
+    CreateAction,
     after_create,
-    is_worth_halving,
-    queue_hold_s,
+    is_worth_splitting,
+    queue_pause_s,
 )
-from core.batches.retry import read
+from core.batches.retry import with_retries
 from core.errors import ApiError, SettingsError, Unauthorized
 from core.requests.payload import wire_overhead
 from state.batches import batch_split, leases, remote_status, sending
@@ -23,6 +22,8 @@ from state.model.errors import FileMissing
 from state.model.records import Batch, Hold
 from state.model.timestamps import to_text
 
+# A process that was suspended for so long between the record and its POST does not send it.
+FROZEN_AFTER_S = 120.0
 CREATE_HOLD = "create"
 QUEUE_HOLD = "queue"
 # How many more POSTs one call makes for what refusals leave over; the rest is the next poll's.
@@ -85,7 +86,7 @@ def _post(context: Context, batch: Batch, payload: Body) -> Sent:
     """Fence, record, send once, record."""
     ledger, clock, api = context.ledger, context.clock, context.api()
     try:
-        page = read(context, lambda: api.list_page(limit=1))
+        page = with_retries(context, lambda: api.list_page(limit=1))
     except ApiError as error:
         _raise_if_key_refused(error)
         return Sent(trouble=str(error), stop=True)
@@ -125,16 +126,16 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
     instead: list[Batch] = []
     decision = after_create(error, context.recovery)
     now = context.clock.now()
-    match decision.verdict:
-        case Verdict.RELEASE:
+    match decision.action:
+        case CreateAction.NOT_SENT:
             sending.mark_not_sent(context.ledger, batch, str(error))
-        case Verdict.QUEUE_FULL:
+        case CreateAction.QUEUE_FULL:
             instead = _wait_for_the_queue(context, batch, error)
-        case Verdict.HALVE if batch.request_count > 1:
+        case CreateAction.SPLIT if batch.request_count > 1:
             instead = batch_split.halve(
                 context.ledger, batch, str(error), wire_overhead=wire_overhead()
             )
-        case Verdict.DROP_ONE if decision.position < batch.request_count:
+        case CreateAction.DROP_ONE if decision.position < batch.request_count:
             instead = batch_split.drop_one(
                 context.ledger,
                 batch,
@@ -143,26 +144,26 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
                 message=str(error),
                 wire_overhead=wire_overhead(),
             )
-        case Verdict.REFUSE | Verdict.HALVE | Verdict.DROP_ONE:
+        case CreateAction.REJECT | CreateAction.SPLIT | CreateAction.DROP_ONE:
             sending.mark_rejected(context.ledger, batch, error.error_type or "rejected", str(error))
-        case Verdict.UNCERTAIN:
+        case CreateAction.UNCONFIRMED:
             settles = now + timedelta(seconds=decision.settle_s)
             sending.mark_unconfirmed(context.ledger, batch, str(error), settles_ts=to_text(settles))
-    if decision.hold_s:
-        until = now + timedelta(seconds=decision.hold_s)
+    if decision.pause_s:
+        until = now + timedelta(seconds=decision.pause_s)
         leases.hold(context.ledger, CREATE_HOLD, until=until, reason=str(error))
     # A body that is cut in two is no trouble: its halves go out at once.
-    trouble = None if decision.verdict == Verdict.HALVE and instead else str(error)
+    trouble = None if decision.action == CreateAction.SPLIT and instead else str(error)
     return Sent(trouble=trouble, stop=decision.stop, instead=tuple(instead))
 
 
 def _wait_for_the_queue(context: Context, batch: Batch, error: ApiError) -> list[Batch]:
     """Nothing is sent until there may be room again, and then a large batch in halves."""
     own = len(remote_status.at_the_api(context.ledger))
-    seconds = queue_hold_s(retry_after_s=error.retry_after_s, own_at_the_api=own)
+    seconds = queue_pause_s(retry_after_s=error.retry_after_s, own_open=own)
     until = context.clock.now() + timedelta(seconds=seconds)
     leases.hold(context.ledger, QUEUE_HOLD, until=until, reason=str(error))
-    if is_worth_halving(batch.request_count):
+    if is_worth_splitting(batch.request_count):
         return batch_split.halve(context.ledger, batch, str(error), wire_overhead=wire_overhead())
     sending.mark_not_sent(context.ledger, batch, str(error))
     return []

@@ -11,7 +11,7 @@ from core.batches.context import Context
 from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.sync_runner import MOST_UNWRITTEN, Run
 from core.requests.models import needs_batch
-from core.text import counted
+from core.text import pluralize
 from state.batches import sync_runs
 from state.batches.sending import sent_requests
 from state.files.folder import make_private, open_private
@@ -119,8 +119,8 @@ def finish_abandoned(context: Context) -> Iterator[str]:
 def may_be_paid(unwritten: int) -> str:
     """What to say where a synchronous run was cut short: its process died, or its disk was full."""
     return (
-        f"its run was cut short: {counted(unwritten, 'call')} at most may be paid without an answer"
-        " here, and what has none is asked again."
+        f"its run was cut short: {pluralize(unwritten, 'call')} at most may be paid without an"
+        " answer here, and what has none is asked again."
     )
 
 

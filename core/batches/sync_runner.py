@@ -18,8 +18,8 @@ from msgspec import Struct
 from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
 from core.clock import Clock
-from core.errors import ApiError, SpendCapReached, Throttled, Unauthorized, Unreachable
-from core.text import counted
+from core.errors import ApiError, RateLimited, SpendCapReached, Unauthorized, Unreachable
+from core.text import pluralize
 
 _log = logging.getLogger(__name__)
 _STOPPING = "Stopping: %s under way, paid for and waited for. Stop again to leave at once."
@@ -36,7 +36,7 @@ _LONGEST_WAIT_S = 30.0
 _NAP_S = 0.25
 _OVERLOADED = 529
 # The next call would go the same way, and none of them is run or paid.
-_NOT_ASKED = (Unreachable, Throttled, SpendCapReached, Unauthorized)
+_NOT_ASKED = (Unreachable, RateLimited, SpendCapReached, Unauthorized)
 
 
 class _Call(Struct):
@@ -176,7 +176,7 @@ class Run:
         ended = [one for one in come if not isinstance(one, _Stopped)]
         self._under_way -= len(ended)
         if len(ended) < len(come) and self._calling:
-            _log.warning(_STOPPING, counted(len(self._calling), "call is", "calls are"))
+            _log.warning(_STOPPING, pluralize(len(self._calling), "call is", "calls are"))
         lines: list[bytes] = []
         for one in ended:
             if isinstance(one, bytes):
@@ -240,7 +240,7 @@ class Run:
         try:
             return _succeeded(call.custom_id, self._api.run_one(params, betas=self._betas))
         except ApiError as error:
-            if isinstance(error, Throttled) or error.status == _OVERLOADED:
+            if isinstance(error, RateLimited) or error.status == _OVERLOADED:
                 return _NoRoom(call, error)
             if isinstance(error, _NOT_ASKED):
                 self.trouble = error

@@ -8,9 +8,8 @@ from datetime import timedelta
 
 from core.api.line_splitter import split_lines
 from core.batches.context import Context
-from core.batches.create_policy import SENDING_LEASE
 from core.batches.listing import Listing
-from core.batches.retry import read
+from core.batches.retry import with_retries
 from core.errors import ApiError, NotFound
 from state.batches import orphans, sending
 from state.batches.orphans import Orphan, OrphanVerdict
@@ -22,6 +21,8 @@ from state.model.timestamps import from_text, to_text
 # A create is over after its time-out; a twin that turns up a day later has no explanation. One
 # more day is for a time of day that is set forward by one while we watch.
 WATCH_RELEASED = timedelta(hours=50)
+# No create takes longer than its timeout, so the process of an older one is dead.
+_SENDING_LEASE = timedelta(minutes=15)
 _SKEW = timedelta(minutes=10)
 _LOOKS = 20
 _LINES_ASKED = 20
@@ -33,8 +34,8 @@ def expire_senders(context: Context) -> None:
     settles = now + timedelta(seconds=context.recovery.settle_after_timeout_s)
     for batch in orphans.stale_sending(
         context.ledger,
-        before_ts=to_text(now - SENDING_LEASE),
-        after_ts=to_text(now + SENDING_LEASE),
+        before_ts=to_text(now - _SENDING_LEASE),
+        after_ts=to_text(now + _SENDING_LEASE),
     ):
         sending.mark_unconfirmed(
             context.ledger,
@@ -155,7 +156,7 @@ def _identify(context: Context, suspect: Orphan, remote: RemoteState | None) -> 
     api = context.api()
     try:
         if remote is None:
-            remote = read(context, lambda: api.retrieve(suspect.remote_id))
+            remote = with_retries(context, lambda: api.retrieve(suspect.remote_id))
         if remote.status != BatchStatus.ENDED:
             return
         is_readable, ours = _owner(context, suspect.remote_id)

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from core.batches.context import Context
 from core.config import titan_file
 from core.config.job import Replay
-from core.text import counted
+from core.text import pluralize
 from state.model.timestamps import to_text
 from state.operations import commands, failures
 from state.operations.commands import Action, NewCommand
@@ -89,5 +89,5 @@ def _replay(context: Context, candidates: RetryCandidates) -> str:
             not_before=context.clock.now(),
         ),
     )
-    failed = counted(len(candidates.request_ids), "failed request")
+    failed = pluralize(len(candidates.request_ids), "failed request")
     return f"{candidates.workflow}: retrying {failed} ({command.key})"

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from core.batches.context import Context
-from core.batches.create_policy import is_at_risk
+from core.batches.deadline_policy import is_at_risk
 from core.requests.models import EXTENDED_OUTPUT_BETA
-from core.text import counted
+from core.text import pluralize
 from state.model.timestamps import from_text, to_text
 from state.operations import commands, deadlines
 from state.operations.commands import Action, NewCommand
@@ -69,5 +69,5 @@ def _sync(context: Context, submission: Watched, now: datetime) -> str | None:
         ),
     )
     # The cancelled batch may still answer some of them.
-    most = counted(len(missing), "request")
+    most = pluralize(len(missing), "request")
     return f"{submission.key}: deadline at risk, running up to {most} synchronously ({command.key})"

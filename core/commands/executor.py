@@ -11,9 +11,9 @@ that it may be paid twice.
 from collections.abc import Callable, Sequence
 
 from core.batches.context import Context
-from core.batches.retry import read
+from core.batches.retry import with_retries
 from core.errors import ApiError
-from core.text import counted
+from core.text import pluralize
 from state.batches import remote_status, sending
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
 from state.model.timestamps import to_text
@@ -49,7 +49,7 @@ def _replay(context: Context, command: Command) -> StepResult:
     if command.options.get("canary") and len(ids) > 1:
         return _replay_behind_canary(context, command, ids)
     count = command_effects.requeue(context.ledger, command.id, ids)
-    return CommandState.DONE, f"{count:,} of {counted(len(ids), 'request')} queued for replay"
+    return CommandState.DONE, f"{count:,} of {pluralize(len(ids), 'request')} queued for replay"
 
 
 def _replay_behind_canary(context: Context, command: Command, ids: list[int]) -> StepResult:
@@ -70,7 +70,7 @@ def _replay_behind_canary(context: Context, command: Command, ids: list[int]) ->
     if stop_reason in REVIEW_STOP_REASONS:
         return CommandState.FAILED, f"the canary stopped with {stop_reason}; {not_queued}"
     count = command_effects.requeue(context.ledger, command.id, others)
-    more = counted(count, "more request")
+    more = pluralize(count, "more request")
     return CommandState.DONE, f"the canary succeeded; {more} queued for replay"
 
 
@@ -79,10 +79,10 @@ def _acknowledge(context: Context, command: Command) -> StepResult:
     dismissed = command_effects.dismiss(context.ledger, ids)
     accepted = reviews.accept(context.ledger, ids)
     parts = (
-        [f"{counted(dismissed, 'failed request')} dismissed"] if dismissed or not accepted else []
+        [f"{pluralize(dismissed, 'failed request')} dismissed"] if dismissed or not accepted else []
     )
     if accepted:
-        parts.append(f"{counted(accepted, 'answer')} accepted")
+        parts.append(f"{pluralize(accepted, 'answer')} accepted")
     return CommandState.DONE, "; ".join(parts)
 
 
@@ -116,7 +116,7 @@ def _cancel_at_the_api(context: Context, batch: Batch) -> bool:
     """Whether the API accepted the cancel. If the batch has ended, the next refresh shows it."""
     api = context.api()
     try:
-        remote = read(context, lambda: api.cancel(batch.remote_id or ""))
+        remote = with_retries(context, lambda: api.cancel(batch.remote_id or ""))
     except ApiError:
         return False
     remote_status.record_status(context.ledger, batch, remote)
@@ -134,7 +134,7 @@ def _sync(context: Context, command: Command) -> StepResult:
     if any(after[i] in _OPEN for i in ids):
         return None
     answered = sum(after[i] == RequestStatus.SUCCEEDED for i in ids)
-    said = f"{answered:,} of {counted(len(ids), 'request')} answered"
+    said = f"{answered:,} of {pluralize(len(ids), 'request')} answered"
     return CommandState.DONE, f"{said}; {problem}" if problem else said
 
 
@@ -180,7 +180,7 @@ def _pause(context: Context, command: Command) -> StepResult:
 def _resume(context: Context, command: Command) -> StepResult:
     queued = len(pauses.unsent(context.ledger, command.workflows))
     changed = pauses.resume(context.ledger, command.workflows, reason=command.reason)
-    waiting = counted(queued, "queued request")
+    waiting = pluralize(queued, "queued request")
     return CommandState.DONE, f"{_changed(changed, command)} resumed; {waiting} to send"
 
 

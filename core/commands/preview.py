@@ -7,7 +7,7 @@ from msgspec import Struct, to_builtins
 from core.batches.context import Context
 from core.commands.eligibility import Eligibility, WorkflowChoice
 from core.money.pricing import usd
-from core.text import are, counted
+from core.text import are, pluralize
 from state.model.records import Kind, Usage
 from state.operations import pauses, previews
 from state.operations.commands import Action
@@ -78,7 +78,7 @@ def for_workflows(context: Context, action: Action, found: WorkflowChoice, *, cl
     is_resume = action == Action.RESUME
     batch, sync = _estimate(context, ids, None) if is_resume else (0, 0)
     notes = (
-        [f"{counted(len(ids), 'queued request')} {are(len(ids))} sent at the next poll"]
+        [f"{pluralize(len(ids), 'queued request')} {are(len(ids))} sent at the next poll"]
         if is_resume
         else _notes_of_pause(context, found.eligible, len(ids), has_deadline=bool(deadlines))
     )
@@ -112,10 +112,10 @@ def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Prev
 def _notes_of_pause(
     context: Context, workflows: Sequence[str], queued: int, *, has_deadline: bool
 ) -> list[str]:
-    stays = counted(queued, "request stays", "requests stay")
+    stays = pluralize(queued, "request stays", "requests stay")
     notes = [f"{stays} queued and {are(queued)} not sent"]
     if running := pauses.at_the_api(context.ledger, workflows):
-        at_the_api = counted(running, "batch", "batches")
+        at_the_api = pluralize(running, "batch", "batches")
         notes.append(f"{at_the_api} already sent {are(running)} still collected")
     if has_deadline:
         notes.append("near a deadline, unanswered requests still run synchronously, at full price")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
-from core.batches.create_policy import guard_before_the_end
+from core.batches.deadline_policy import guard_before_the_end
 from core.intake.options import ResolvedOptions
 from core.requests import models
 from core.requests.payload import Line

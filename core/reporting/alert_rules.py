@@ -8,7 +8,7 @@ from msgspec import Struct
 from core.commands.auto_retry import RetryCandidates
 from core.config.alert_settings import AlertRules
 from core.money.kpis import Kpi, shown
-from core.text import counted
+from core.text import pluralize
 from state.model.records import Batch, Hold
 from state.model.timestamps import from_text
 
@@ -51,7 +51,7 @@ def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
         *(_retries(observed) if rules.replay else ()),
     ]
     if rules.orphans and observed.orphans:
-        many = counted(observed.orphans, "batch", "batches")
+        many = pluralize(observed.orphans, "batch", "batches")
         said = f"{many} at the API not in this ledger. Run `titan-console orphans`."
         found.append(Condition(rule="orphan", subject="api", message=said))
     if rules.unpriced:
@@ -69,7 +69,7 @@ def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
 def _errors(rules: AlertRules, observed: Observed) -> list[Condition]:
     if not rules.errors_a_day or observed.errors_a_day <= rules.errors_a_day:
         return []
-    failed = counted(observed.errors_a_day, "request")
+    failed = pluralize(observed.errors_a_day, "request")
     said = f"{failed} failed in 24 hours (limit {rules.errors_a_day:,})."
     return [Condition(rule="errors", subject="day", message=said)]
 
@@ -134,7 +134,7 @@ def _retries(observed: Observed) -> list[Condition]:
             subject=stopped.workflow,
             message=f"{stopped.workflow}: auto-retry stopped, because only"
             f" {stopped.recent.succeeded:,} of the last {stopped.recent.answers:,} answers"
-            f" succeeded; {counted(len(stopped.request_ids), 'failed request')} not retried."
+            f" succeeded; {pluralize(len(stopped.request_ids), 'failed request')} not retried."
             " Fix the cause (`titan-console errors`), then run `titan-console replay"
             f" --workflow {stopped.workflow}`.",
         )

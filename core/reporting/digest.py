@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from core.config.durations import RETENTION
 from core.money.pricing import dollars, dollars_text
-from core.text import counted
+from core.text import pluralize
 from state.db.reader import Source
 from state.model.records import Batch
 from state.model.timestamps import from_text, to_text
@@ -82,11 +82,11 @@ def lines(found: Digest) -> list[str]:
     seen = found.happened
     spent = dollars_text(seen.cost_nano)
     if seen.unpriced:
-        spent += f", and {counted(seen.unpriced, 'answer')} without a known price"
+        spent += f", and {pluralize(seen.unpriced, 'answer')} without a known price"
     said = [
         f"Saved since {since} UTC: {dollars_text(seen.savings_nano)}; spent {spent}.",
-        f"Open: {_batches(found.open_batches)}, {counted(found.open_requests, 'request')}.",
-        f"Ended: {_batches(seen.ended)}, {counted(seen.answered, 'answer')}.",
+        f"Open: {_batches(found.open_batches)}, {pluralize(found.open_requests, 'request')}.",
+        f"Ended: {_batches(seen.ended)}, {pluralize(seen.answered, 'answer')}.",
     ]
     if seen.failed or found.has_error_alert:
         said.append(_errors(found))
@@ -152,7 +152,7 @@ def _risk(batch: Batch, now: datetime) -> str:
 
 def _retention(batch: Batch, now: datetime) -> str:
     left = _days_left(batch, now)
-    when = f"in {counted(left, 'day')}" if left > 0 else "any time now"
+    when = f"in {pluralize(left, 'day')}" if left > 0 else "any time now"
     return (
         f"Retention: the API drops the results of {batch.tag} ({batch.key}) {when}; not here yet."
     )
@@ -168,4 +168,4 @@ def _span(time: timedelta) -> str:
 
 
 def _batches(number: int) -> str:
-    return counted(number, "batch", "batches")
+    return pluralize(number, "batch", "batches")

@@ -13,7 +13,7 @@ from support.builders import a_bench
 from support.wire import BASE_URL, KEY, a_batch, a_body, an_api, answering, streamed
 
 from core.api.client import AnthropicApi
-from core.errors import ApiError, NotFound, Unanswered
+from core.errors import ApiError, NoResponse, NotFound
 from state.model.records import BatchStatus, Counts
 from titan_console.sandbox.faults.kinds import kind_names
 
@@ -125,7 +125,7 @@ def test_a_redirect_is_not_followed(status: int, name: str) -> None:
         return httpx2.Response(status, headers={"location": "https://evil.example/"})
 
     api = an_api(handler)
-    with pytest.raises(Unanswered, match=str(status)):
+    with pytest.raises(NoResponse, match=str(status)):
         call(api, name)
     assert hosts == ["api.anthropic.com"]
 
@@ -193,7 +193,7 @@ def counts(succeeded: int) -> dict[str, int]:
 def test_a_2xx_that_says_nothing_is_no_answer(answer: bytes, content_type: str) -> None:
     api = an_api(answering(content=answer, headers={"content-type": content_type}))
     for name in ("create", "retrieve", "cancel"):
-        with pytest.raises(Unanswered) as caught:
+        with pytest.raises(NoResponse) as caught:
             call(api, name)
         assert "\n" not in str(caught.value)
 
@@ -202,14 +202,14 @@ def test_a_2xx_that_says_nothing_is_no_answer(answer: bytes, content_type: str) 
     "page", [{"data": []}, {"data": [], "has_more": None}, {"has_more": False}]
 )
 def test_a_list_that_does_not_say_whether_it_ends_is_none(page: dict[str, object]) -> None:
-    with pytest.raises(Unanswered):
+    with pytest.raises(NoResponse):
         an_api(answering(body=page)).list_page()
 
 
 @pytest.mark.parametrize("status", [201, 202, 204, 206])
 def test_only_a_200_brings_results(status: int) -> None:
     with (
-        pytest.raises(Unanswered, match=f"{status}, which is no results"),
+        pytest.raises(NoResponse, match=f"{status}, which is no results"),
         an_api(answering(status, content=b"")).results("msgbatch_1"),
     ):
         pass
@@ -229,7 +229,7 @@ def packed(content: bytes, encoding: str) -> AnthropicApi:
 def test_results_that_are_packed_in_another_way_are_none(encoding: str) -> None:
     with (
         packed(b"\x0b\x02\x80packed", encoding).results("msgbatch_1") as pieces,
-        pytest.raises(Unanswered, match="not asked for"),
+        pytest.raises(NoResponse, match="not asked for"),
     ):
         list(pieces)
 
@@ -259,7 +259,7 @@ def test_packed_results_that_end_early_broke_off(kept: int) -> None:
     came: list[bytes] = []
     with (
         packed(gzip.compress(LINES)[:kept], "gzip").results("m_1") as pieces,
-        pytest.raises(Unanswered, match="ends too early"),
+        pytest.raises(NoResponse, match="ends too early"),
     ):
         came.extend(pieces)
     assert LINES.startswith(b"".join(came))
@@ -270,7 +270,7 @@ def test_packed_results_that_are_damaged_broke_off() -> None:
     content[-6] ^= 1
     with (
         packed(bytes(content), "gzip").results("m_1") as pieces,
-        pytest.raises(Unanswered, match="cannot be unpacked"),
+        pytest.raises(NoResponse, match="cannot be unpacked"),
     ):
         list(pieces)
 
@@ -283,14 +283,14 @@ def test_what_came_before_the_results_broke_off_is_kept() -> None:
 
     api = an_api(lambda _request: httpx2.Response(200, stream=Broken()))
     kept: list[bytes] = []
-    with api.results("msgbatch_1") as pieces, pytest.raises(Unanswered):
+    with api.results("msgbatch_1") as pieces, pytest.raises(NoResponse):
         kept.extend(pieces)
     assert kept == [b"one line\n"]
 
 
 def test_a_2xx_for_another_number_of_requests_is_no_answer() -> None:
     api = an_api(answering(body=a_batch()))
-    with pytest.raises(Unanswered, match="a batch of 1 request to one of 3"):
+    with pytest.raises(NoResponse, match="a batch of 1 request to one of 3"):
         api.create(a_body(3))
 
 

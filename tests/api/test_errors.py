@@ -11,36 +11,36 @@ from support.wire import a_body, an_api, answering
 from core.api.client import AnthropicApi
 from core.errors import (
     ApiError,
+    NoResponse,
     NotFound,
-    Refused,
+    RateLimited,
+    Rejected,
     SpendCapReached,
-    Throttled,
-    Unanswered,
     Unauthorized,
     Unreachable,
 )
 
 BY_STATUS: dict[int, type[ApiError]] = {
-    301: Unanswered,
-    400: Refused,
+    301: NoResponse,
+    400: Rejected,
     401: Unauthorized,
     402: SpendCapReached,
     403: Unauthorized,
     404: NotFound,
-    408: Unanswered,
-    409: Unanswered,
-    412: Refused,
-    413: Refused,
-    422: Refused,
-    429: Throttled,
-    431: Refused,
-    499: Refused,
-    500: Unanswered,
-    501: Unanswered,
-    503: Unanswered,
-    504: Unanswered,
-    529: Unanswered,
-    599: Unanswered,
+    408: NoResponse,
+    409: NoResponse,
+    412: Rejected,
+    413: Rejected,
+    422: Rejected,
+    429: RateLimited,
+    431: Rejected,
+    499: Rejected,
+    500: NoResponse,
+    501: NoResponse,
+    503: NoResponse,
+    504: NoResponse,
+    529: NoResponse,
+    599: NoResponse,
 }
 # Made with a status by the SDK; the class tells no more than the status does.
 WITHOUT_STATUS = {
@@ -150,7 +150,7 @@ def test_an_error_within_a_long_answer_is_told() -> None:
     stream = b"event: error\ndata: " + json.dumps(said).encode() + b"\n\n"
     api = an_api(answering(content=stream, headers={"content-type": "text/event-stream"}))
     error = caught_amid_a_long_answer(api)
-    assert type(error) is Unanswered
+    assert type(error) is NoResponse
     assert "Overloaded" in str(error)
 
 
@@ -180,7 +180,7 @@ BEGUN = (
 )
 def test_a_long_answer_that_breaks_off_is_none(content: bytes) -> None:
     api = an_api(answering(content=content, headers={"content-type": "text/event-stream"}))
-    assert type(caught_amid_a_long_answer(api)) is Unanswered
+    assert type(caught_amid_a_long_answer(api)) is NoResponse
 
 
 NEVER_LEFT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}
@@ -198,7 +198,7 @@ def test_every_failure_of_the_wire_is_one_of_ours(kind: type[httpx2.TransportErr
     api = an_api(fail)
     with pytest.raises(ApiError) as error:
         api.create(a_body())
-    expected = Unreachable if kind.__name__ in NEVER_LEFT else Unanswered
+    expected = Unreachable if kind.__name__ in NEVER_LEFT else NoResponse
     assert type(error.value) is expected
     assert error.value.status is None
     assert type(caught_amid_a_long_answer(api)) is expected
@@ -259,7 +259,7 @@ def test_a_proxys_page_becomes_one_short_line(status: int) -> None:
     api = an_api(answering(status, content=page, headers={"content-type": "text/html"}))
     with pytest.raises(ApiError) as error:
         api.create(a_body())
-    assert type(error.value) is BY_STATUS.get(status, Unanswered)
+    assert type(error.value) is BY_STATUS.get(status, NoResponse)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 300
     assert error.value.error_type is None
@@ -268,7 +268,7 @@ def test_a_proxys_page_becomes_one_short_line(status: int) -> None:
 @pytest.mark.parametrize("body", [None, [], "x", 5, {"error": "x"}, {"error": {"type": 5}}])
 def test_an_error_of_any_shape_is_one_line(body: object) -> None:
     error = caught(400, body)
-    assert isinstance(error, Refused)
+    assert isinstance(error, Rejected)
     assert "\n" not in str(error)
     json.dumps([str(error), error.error_type])
 
@@ -293,4 +293,4 @@ def test_what_the_sdk_cannot_put_together_is_no_answer() -> None:
     odd = {"type": "content_block_delta", "index": 7, "delta": delta}
     stream = BEGUN + b"event: content_block_delta\ndata: " + json.dumps(odd).encode() + b"\n\n"
     api = an_api(answering(content=stream, headers={"content-type": "text/event-stream"}))
-    assert type(caught_amid_a_long_answer(api)) is Unanswered
+    assert type(caught_amid_a_long_answer(api)) is NoResponse

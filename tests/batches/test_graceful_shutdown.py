@@ -19,7 +19,7 @@ from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.sync_fallback import run_waiting
 from core.batches.sync_runner import MOST_UNWRITTEN, Run
 from core.clock import ManualClock, SystemClock
-from core.errors import ApiError, Throttled
+from core.errors import ApiError, RateLimited
 from state.batches import sync_runs
 from state.db.reader import Reader
 from state.files import fallback_file
@@ -77,7 +77,7 @@ class SickApi(FullApi):
     """Turns away these requests, and no others."""
 
     def __init__(self, sick: set[str]) -> None:
-        super().__init__(1000, Throttled("no quota", status=429))
+        super().__init__(1000, RateLimited("no quota", status=429))
         self._sick = sick
 
     def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
@@ -178,7 +178,7 @@ def _said_to_be_paid_twice(bench: Bench) -> list[int]:
 
 
 def test_a_run_asks_as_many_at_once_as_there_is_room_for() -> None:
-    api = FullApi(7, Throttled("too many at once", status=429))
+    api = FullApi(7, RateLimited("too many at once", status=429))
     run = Run(api, ManualClock(START), betas=())
     lines = [line for some_lines in run.answers(some(400)) for line in some_lines]
     assert run.trouble is None
@@ -186,7 +186,7 @@ def test_a_run_asks_as_many_at_once_as_there_is_room_for() -> None:
 
 
 def test_a_run_that_there_is_no_room_for_at_all_ends_without_hammering() -> None:
-    api = FullApi(0, Throttled("later", status=429))
+    api = FullApi(0, RateLimited("later", status=429))
     run = Run(api, ManualClock(START), betas=())
     assert list(run.answers(some(400))) == []
     assert str(run.trouble) == "later"
@@ -198,7 +198,7 @@ def test_a_run_that_there_is_no_room_for_at_all_ends_without_hammering() -> None
 def test_what_a_busy_api_never_runs_waits_or_is_its_error(
     status: int, retry_after_s: float | None
 ) -> None:
-    error = (Throttled if status == 429 else ApiError)(
+    error = (RateLimited if status == 429 else ApiError)(
         "busy", status=status, retry_after_s=retry_after_s
     )
     api, clock = FullApi(0, error), ManualClock(START)

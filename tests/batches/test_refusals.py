@@ -9,7 +9,7 @@ from support.builders import Bench, a_bench
 from support.life import batches, check_once, requests, rest, results, statuses
 
 from core.api.protocol import BatchApi, Body, Created
-from core.errors import ApiError, Refused
+from core.errors import ApiError, Rejected
 from state.model.records import RequestStatus
 
 
@@ -29,7 +29,7 @@ class _Picky:
         if not self._positions:
             return self._inner.create(body)
         position = self._positions.pop(0)
-        raise Refused(
+        raise Rejected(
             f"The API answers 400: requests.{position}.params.model: bad",
             status=400,
             error_type="invalid_request_error",
@@ -124,4 +124,4 @@ def test_the_trouble_is_told(bench: Bench) -> None:
     picky = _Picky(bench.api(), [1])
     bench.engine = bench.new_engine("picky", api=lambda: picky)
     assert "requests.1.params.model" in (bench.submit(3).problem or "")
-    assert issubclass(Refused, ApiError)
+    assert issubclass(Rejected, ApiError)

@@ -10,7 +10,7 @@ from support.life import batches, requests, rest, results, statuses
 from core.api.client import AnthropicApi
 from core.batches import sync_fallback as runs
 from core.batches.sync_runner import Run
-from core.errors import Unanswered
+from core.errors import NoResponse
 from core.intake.options import SubmitOptions
 from state.batches import sending, submissions, sync_runs
 from state.model.records import Kind, OnFailure, RequestStatus
@@ -148,7 +148,7 @@ def test_what_only_a_batch_takes_waits_for_one_and_the_rest_is_answered(bench: B
 
 def test_every_trouble_of_the_one_call_is_one_of_ours(bench: Bench) -> None:
     bench.faults.add("messages:timeout")
-    with pytest.raises(Unanswered):
+    with pytest.raises(NoResponse):
         bench.api().run_one(
             {"model": "claude-sonnet-4-6", "max_tokens": 9, "messages": [{"role": "user"}]}
         )

@@ -9,7 +9,7 @@ from simulation.file_checks import file_findings
 from simulation.oracle import Row, Truth, read_truth
 from simulation.world import World
 
-from core.batches.create_policy import COLLECT_TRIES
+from core.batches.expiry import COLLECT_TRIES
 from state.db.connection import connect, sqlite3
 
 if TYPE_CHECKING:

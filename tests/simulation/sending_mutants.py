@@ -15,9 +15,9 @@ import state.batches.leases
 import state.batches.orphans
 import state.batches.sending
 from core.api.client import AnthropicApi
-from core.batches.create_policy import AfterCreate, Recovery, Verdict
+from core.batches.create_error_policy import AfterCreate, CreateAction, Recovery
 from core.batches.listing import Listing
-from core.errors import ApiError, Unanswered
+from core.errors import ApiError, NoResponse
 from state.batches.orphans import Orphan
 from state.batches.sending import RemoteState
 from state.model.records import Batch
@@ -74,15 +74,15 @@ def incomplete_list() -> Generator[None, None, None]:
     return _listing_changed(change)
 
 
-def _verdict_changed(
-    changes: Callable[[ApiError], bool], verdict: Verdict
+def _action_changed(
+    changes: Callable[[ApiError], bool], action: CreateAction
 ) -> Generator[None, None, None]:
     real = core.batches.send.after_create
 
     def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
         found = real(error, recovery)
-        is_hit = found.verdict is Verdict.UNCERTAIN and changes(error)
-        return changed(found, verdict=verdict) if is_hit else found
+        is_hit = found.action is CreateAction.UNCONFIRMED and changes(error)
+        return changed(found, action=action) if is_hit else found
 
     with patched(core.batches.send, "after_create", after_create):
         yield
@@ -90,17 +90,17 @@ def _verdict_changed(
 
 def timeout_is_failure() -> Generator[None, None, None]:
     """No answer is taken for a no."""
-    return _verdict_changed(lambda error: error.status is None, Verdict.RELEASE)
+    return _action_changed(lambda error: error.status is None, CreateAction.NOT_SENT)
 
 
 def server_error_is_failure() -> Generator[None, None, None]:
     """A 5xx is taken for a no."""
-    return _verdict_changed(lambda error: error.status is not None, Verdict.RELEASE)
+    return _action_changed(lambda error: error.status is not None, CreateAction.NOT_SENT)
 
 
 def uncertain_is_refused() -> Generator[None, None, None]:
     """What was not answered is shown as failed, and nobody looks for it."""
-    return _verdict_changed(lambda _error: True, Verdict.REFUSE)
+    return _action_changed(lambda _error: True, CreateAction.REJECT)
 
 
 def no_frozen_check() -> Generator[None, None, None]:
@@ -146,7 +146,7 @@ def sdk_retries() -> Generator[None, None, None]:
         for _ in range(2):
             try:
                 return real(self, body)
-            except Unanswered:
+            except NoResponse:
                 continue
         return real(self, body)
 
@@ -237,8 +237,8 @@ def ignored_twins() -> Generator[None, None, None]:
         if batch.remote_id is None and batch.status != "not_sent":
             real(ledger, orphan, remote, batch)
         else:
-            verdict = state.batches.orphans.OrphanVerdict.FOREIGN
-            state.batches.orphans.decide(ledger, orphan, verdict, "it is a twin")
+            action = state.batches.orphans.OrphanVerdict.FOREIGN
+            state.batches.orphans.decide(ledger, orphan, action, "it is a twin")
 
     with patched(state.batches.orphans, "claim", claim):
         yield

@@ -8,7 +8,7 @@ import click
 
 from core.clock import SystemClock
 from core.reporting import json_reports
-from core.text import counted
+from core.text import pluralize
 from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.model.records import Batch
@@ -39,7 +39,7 @@ def tell(home: Path) -> None:
         click.echo(f"  {command:<{len(program) + 14}} {what}")
     staged = sorted(path.name for path in folder.staging.glob("*.jsonl"))
     if staged:
-        files = counted(len(staged), "file")
+        files = pluralize(len(staged), "file")
         click.echo(f"  {folder.staging}/ has what the next job reads, {files} such as {staged[-1]}")
 
 
@@ -104,4 +104,4 @@ def _was_rescued(batch: Batch) -> bool:
 def _tell_errors(source: Source) -> None:
     failed = views.totals(source).failed_requests
     if failed:
-        click.echo(f"{counted(failed, 'request')} failed at the API: kept, and not billed.")
+        click.echo(f"{pluralize(failed, 'request')} failed at the API: kept, and not billed.")

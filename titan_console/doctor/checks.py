@@ -15,7 +15,7 @@ from msgspec import Struct
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import DEFAULT_BASE_URL, Settings
-from core.text import counted
+from core.text import pluralize
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
 from state.db.reader import Reader, Source
@@ -247,14 +247,14 @@ def _doubts(source: Source) -> Iterator[Finding]:
         yield Finding(
             Health.WARN,
             "suspects",
-            f"{counted(len(suspects), 'batch', 'batches')} at the API may be ours",
+            f"{pluralize(len(suspects), 'batch', 'batches')} at the API may be ours",
         )
     strangers = orphans.with_verdict(source, OrphanVerdict.UNKNOWN)
     if strangers:
         yield Finding(
             Health.OK,
             "orphans",
-            f"{counted(len(strangers), 'batch', 'batches')} at the API not of this ledger",
+            f"{pluralize(len(strangers), 'batch', 'batches')} at the API not of this ledger",
         )
 
 

@@ -35,7 +35,7 @@ _NOUNS = {
 def counted(action: Action, count: int) -> str:
     """As in `3 requests`."""
     one, many = _NOUNS.get(action, ("request", "requests"))
-    return text.counted(count, one, many)
+    return text.pluralize(count, one, many)
 
 
 def phrase(action: Action, count: int) -> str:

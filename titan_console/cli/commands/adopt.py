@@ -6,7 +6,7 @@ from core.batches.adopt import Adopted
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
 from core.reporting import json_reports
-from core.text import counted
+from core.text import pluralize
 from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.output import print_json
 
@@ -39,7 +39,7 @@ def _in_words(adopted: Adopted) -> str:
     if adopted.is_ours:
         return f"It is a batch of this ledger: {batch.key}, tag {batch.tag}."
     return (
-        f"Adopted {counted(batch.request_count, 'request')} under tag {batch.tag},"
+        f"Adopted {pluralize(batch.request_count, 'request')} under tag {batch.tag},"
         " with the ids as they came."
         " The bodies are unknown, so they cannot be replayed."
     )

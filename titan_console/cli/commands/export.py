@@ -9,7 +9,7 @@ import click
 from core.config.settings import from_environment
 from core.reporting import export
 from core.reporting.export import Format
-from core.text import counted
+from core.text import pluralize
 from state.db.reader import Reader, Source
 from state.files.folder import Folder, open_private_text
 from state.operations import selection
@@ -47,7 +47,7 @@ def command(*, names: tuple[str, ...], everything: bool, form: str, output: Path
             return
         with open_private_text(output) as file:
             count = export.write(records, file, Format(form))
-    say(f"{counted(count, 'request')} written to {output}.")
+    say(f"{pluralize(count, 'request')} written to {output}.")
 
 
 def _ids(source: Source, names: tuple[str, ...]) -> Iterable[int]:

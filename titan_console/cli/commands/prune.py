@@ -8,7 +8,7 @@ from core.clock import SystemClock
 from core.config.settings import from_environment
 from core.delivery.prune import Pruned, prune
 from core.reporting.since import parse_since
-from core.text import counted
+from core.text import pluralize
 from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.output import print_json
 from titan_console.text.format import size
@@ -49,7 +49,7 @@ def _in_words(done: Pruned, *, dry_run: bool) -> str:
     saved = "" if dry_run else f", {size(done.bytes_saved)} saved"
     return (
         f"{'Would be removed' if dry_run else 'Removed'}: "
-        f" {counted(done.submissions, 'submission')}, {counted(done.files_removed, 'file')},"
+        f" {pluralize(done.submissions, 'submission')}, {pluralize(done.files_removed, 'file')},"
         f" {size(done.bytes_removed)}. {'To be compressed' if dry_run else 'Compressed'}:"
-        f" {counted(done.files_compressed, 'file')}{saved}."
+        f" {pluralize(done.files_compressed, 'file')}{saved}."
     )

@@ -7,7 +7,7 @@ from core.bootstrap import open_engine, rebuild_ledger
 from core.config.settings import Settings, from_environment
 from core.errors import ApiError, InputError, SettingsError
 from core.intake.rebuild import Rebuilt
-from core.text import counted
+from core.text import pluralize
 from state.files.folder import Folder
 from state.model.errors import LedgerError
 from state.queries import checkup
@@ -55,9 +55,9 @@ def _refuse_a_sound_one(folder: Folder) -> None:
 
 def _in_words(rebuilt: Rebuilt) -> str:
     return (
-        f"{counted(rebuilt.submissions, 'submission')}:"
-        f" {counted(rebuilt.collected, 'batch', 'batches')} with their answers,"
-        f" {rebuilt.open:,} to be found again, {counted(rebuilt.missing, 'request')} missing."
+        f"{pluralize(rebuilt.submissions, 'submission')}:"
+        f" {pluralize(rebuilt.collected, 'batch', 'batches')} with their answers,"
+        f" {rebuilt.open:,} to be found again, {pluralize(rebuilt.missing, 'request')} missing."
     )
 
 

@@ -5,7 +5,7 @@ import click
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
 from core.delivery.results import Result
-from core.text import counted
+from core.text import pluralize
 from state.model.records import REVIEW_STOP_REASONS
 from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.output import print_json
@@ -31,7 +31,7 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
             else:
                 click.echo(_line(result))
     if waiting:
-        say(f"{counted(waiting, 'request')} still to end.")
+        say(f"{pluralize(waiting, 'request')} still to end.")
         ctx.exit(Exit.ATTENTION)
 
 

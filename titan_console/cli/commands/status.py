@@ -8,7 +8,7 @@ from core.clock import SystemClock
 from core.config.settings import from_environment
 from core.reporting import json_reports
 from core.reporting.history import etas
-from core.text import counted
+from core.text import pluralize
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
 from state.db.reader import Reader, Source
@@ -62,7 +62,10 @@ def _print(source: Source, now: datetime) -> None:
         [
             (
                 "requests",
-                f"{cells.count(totals.requests)} in {counted(totals.batches, 'batch', 'batches')}",
+                (
+                    f"{cells.count(totals.requests)} in"
+                    f" {pluralize(totals.batches, 'batch', 'batches')}"
+                ),
             ),
             ("queued", cells.count(totals.waiting_requests) if totals.waiting_requests else ""),
             ("failed", cells.count(totals.failed_requests) if totals.failed_requests else "none"),

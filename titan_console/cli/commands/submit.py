@@ -16,7 +16,7 @@ from core.errors import PayloadError
 from core.intake.options import SubmitOptions
 from core.intake.submit import SubmitResult
 from core.requests.cache_control import CachePolicy
-from core.text import counted
+from core.text import pluralize
 from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
 from state.model.records import Batch, Kind, OnFailure
 from state.queries.views import batches_of
@@ -145,7 +145,7 @@ def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool)
     if submitted.repeated:
         say("The same requests are in it already; nothing was sent.")
     elif submitted.problem:
-        say(f"Taken in, {counted(taken.request_count, 'request')}. {submitted.problem}")
+        say(f"Taken in, {pluralize(taken.request_count, 'request')}. {submitted.problem}")
         return Exit.ATTENTION
     else:
         return _say_how_it_went(batches)
@@ -157,14 +157,14 @@ def _say_how_it_went(batches: Sequence[Batch]) -> Exit:
     sent = [batch for batch in batches if batch.kind is Kind.BATCH and batch.remote_id]
     if sent:
         many = f"{len(sent):,} {'batch' if len(sent) == 1 else 'batches'}"
-        say(f"Sent {counted(sum(batch.request_count for batch in sent), 'request')} in {many}.")
+        say(f"Sent {pluralize(sum(batch.request_count for batch in sent), 'request')} in {many}.")
     at_once = sum(batch.request_count for batch in batches if batch.kind is Kind.SYNC)
     if at_once:
-        what = f"Ran {counted(at_once, 'request')} synchronously, at the full price"
+        what = f"Ran {pluralize(at_once, 'request')} synchronously, at the full price"
         say(f"{what}: no batch took them in.")
     failed = sum(batch.counts.errored for batch in batches if batch.kind is Kind.SYNC)
     if failed:
-        say(f"{counted(failed, 'request')} of these failed; `titan-console errors` says why.")
+        say(f"{pluralize(failed, 'request')} of these failed; `titan-console errors` says why.")
     return Exit.ATTENTION if failed else Exit.DONE
 
 

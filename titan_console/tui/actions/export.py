@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from core.reporting import export
 from core.reporting.export import Format, Record
-from core.text import counted
+from core.text import pluralize
 from state.db.reader import Reader, Source
 from state.files.folder import Folder, open_private_text
 from state.model.errors import LedgerError
@@ -66,7 +66,7 @@ async def _export(page: Page, table: RecordTable) -> None:
     except (LedgerError, OSError) as error:
         subject.tell(page, f"The export failed: {error}", is_trouble=True)
         return
-    subject.tell(page, f"{counted(count, _ONE[chosen.kind], chosen.kind)} written to {path}")
+    subject.tell(page, f"{pluralize(count, _ONE[chosen.kind], chosen.kind)} written to {path}")
 
 
 def choose(page: Page, table: RecordTable) -> Chosen:

@@ -1,0 +1,108 @@
+"""What to do after a failed create: a 429, a full queue, a rejection, no response."""
+
+import re
+from enum import StrEnum
+
+from msgspec import Struct
+
+from core.errors import (
+    ApiError,
+    NotFound,
+    RateLimited,
+    Rejected,
+    SpendCapReached,
+    Unauthorized,
+    Unreachable,
+)
+
+_RATE_LIMIT_PAUSE_S = 60.0
+_SPEND_LIMIT_PAUSE_S = 6 * 3600.0
+# While the queue is full and one of our batches is in it: its end lifts the pause earlier.
+_QUEUE_PAUSE_S = 3600.0
+# Splitting smaller batches would not get them into a full queue any sooner.
+_SPLIT_FROM_REQUESTS = 2_000
+_TOO_LARGE = 413
+_REQUEST_INDEX = re.compile(r"\brequests\.(\d{1,6})[.:]")
+
+
+class Recovery(Struct, frozen=True, kw_only=True):
+    """How long the API may still accept a create without a response; `[recovery]` in titan.toml."""
+
+    settle_after_timeout_s: float = 1800.0
+    settle_after_error_s: float = 300.0
+
+
+class CreateAction(StrEnum):
+    """What to do with a batch whose create failed."""
+
+    NOT_SENT = "not_sent"
+    SPLIT = "split"
+    QUEUE_FULL = "queue_full"
+    DROP_ONE = "drop_one"
+    REJECT = "reject"
+    UNCONFIRMED = "unconfirmed"
+
+
+class AfterCreate(Struct, frozen=True, kw_only=True):
+    """The decision on a failed create.
+
+    `pause_s`: send nothing for so long. `stop`: the next create would fail for the same reason.
+    `settle_s`: for so long the API may still accept an unconfirmed create. `position`: index of
+    the request that the API named as invalid.
+    """
+
+    action: CreateAction
+    pause_s: float = 0.0
+    stop: bool = True
+    settle_s: float = 0.0
+    position: int = 0
+
+
+def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
+    """Decide whether the API has the batch (no, never, or unknown) and what follows."""
+    match error:
+        case Unreachable() | Unauthorized() | NotFound():
+            return AfterCreate(action=CreateAction.NOT_SENT)
+        case RateLimited() if _is_queue_full(error):
+            return AfterCreate(action=CreateAction.QUEUE_FULL)
+        case RateLimited():
+            pause = error.retry_after_s or _RATE_LIMIT_PAUSE_S
+            return AfterCreate(action=CreateAction.NOT_SENT, pause_s=pause)
+        case SpendCapReached():
+            return AfterCreate(action=CreateAction.NOT_SENT, pause_s=_SPEND_LIMIT_PAUSE_S)
+        case Rejected():
+            return _after_rejection(error)
+        case _:
+            has_status = error.status is not None
+            settle_s = (
+                recovery.settle_after_error_s if has_status else recovery.settle_after_timeout_s
+            )
+            return AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, settle_s=settle_s)
+
+
+def _is_queue_full(error: RateLimited) -> bool:
+    """A full queue and too many calls a minute are both a 429; only the message differs."""
+    return "queue" in str(error).lower()
+
+
+def _after_rejection(error: Rejected) -> AfterCreate:
+    """Split a body that is too large; drop the one invalid request where the API names it."""
+    if error.status == _TOO_LARGE:
+        return AfterCreate(action=CreateAction.SPLIT, stop=False)
+    named = _REQUEST_INDEX.search(str(error))
+    if named:
+        return AfterCreate(action=CreateAction.DROP_ONE, stop=False, position=int(named[1]))
+    return AfterCreate(action=CreateAction.REJECT, stop=False)
+
+
+def queue_pause_s(*, retry_after_s: float | None, own_open: int) -> float:
+    """How long to pause while the queue is full, in seconds.
+
+    Without an open batch of our own there is no end to wait for, so the next try comes sooner.
+    """
+    return _QUEUE_PAUSE_S if own_open else retry_after_s or _RATE_LIMIT_PAUSE_S
+
+
+def is_worth_splitting(requests: int) -> bool:
+    """Whether to split a batch of so many requests that did not fit into the queue."""
+    return requests >= _SPLIT_FROM_REQUESTS

@@ -1,0 +1,81 @@
+"""What follows a failed create, and the backoff of reads, as tables."""
+
+from datetime import timedelta
+
+import pytest
+from support.builders import START
+
+from core.batches.create_error_policy import AfterCreate, CreateAction, Recovery, after_create
+from core.batches.retry import next_poll_at
+from core.errors import (
+    ApiError,
+    NoResponse,
+    NotFound,
+    RateLimited,
+    Rejected,
+    SpendCapReached,
+    Unauthorized,
+    Unreachable,
+)
+
+RECOVERY = Recovery(settle_after_timeout_s=1800, settle_after_error_s=300)
+
+
+@pytest.mark.parametrize(
+    ("error", "then"),
+    [
+        (Unreachable("x"), AfterCreate(action=CreateAction.NOT_SENT)),
+        (Unauthorized("x", status=401), AfterCreate(action=CreateAction.NOT_SENT)),
+        (NotFound("x", status=404), AfterCreate(action=CreateAction.NOT_SENT)),
+        (RateLimited("x", status=429), AfterCreate(action=CreateAction.NOT_SENT, pause_s=60)),
+        (
+            RateLimited("x", status=429, retry_after_s=3600),
+            AfterCreate(action=CreateAction.NOT_SENT, pause_s=3600),
+        ),
+        (
+            RateLimited("x", status=429, retry_after_s=0),
+            AfterCreate(action=CreateAction.NOT_SENT, pause_s=60),
+        ),
+        (
+            SpendCapReached("x", status=429),
+            AfterCreate(action=CreateAction.NOT_SENT, pause_s=21_600),
+        ),
+        (Rejected("x", status=400), AfterCreate(action=CreateAction.REJECT, stop=False)),
+        (Rejected("x", status=413), AfterCreate(action=CreateAction.SPLIT, stop=False)),
+        (
+            Rejected("requests.12.params: bad", status=400),
+            AfterCreate(action=CreateAction.DROP_ONE, stop=False, position=12),
+        ),
+        (
+            NoResponse("x"),
+            AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, settle_s=1800),
+        ),
+        (
+            NoResponse("x", status=529),
+            AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, settle_s=300),
+        ),
+        (ApiError("x"), AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, settle_s=1800)),
+    ],
+)
+def test_what_follows_from_a_failed_create(error: ApiError, then: AfterCreate) -> None:
+    assert after_create(error, RECOVERY) == then
+
+
+@pytest.mark.parametrize(
+    ("failures", "retry_after", "seconds"),
+    [
+        (0, None, 60),
+        (1, None, 120),
+        (5, None, 1920),
+        (6, None, 3600),
+        (10_000, None, 3600),
+        (0, 10, 60),
+        (0, 900, 900),
+        (0, 86_400, 86_400),
+    ],
+)
+def test_the_backoff_grows_and_respects_retry_after(
+    failures: int, retry_after: float | None, seconds: float
+) -> None:
+    at = next_poll_at(START, failures=failures, retry_after_s=retry_after)
+    assert at == START + timedelta(seconds=seconds)
