@@ -14,7 +14,7 @@ from core.batches.context import Context
 from core.poll import PollSummary
 from state.model.errors import LedgerError
 from state.model.records import Batch, RequestStatus, Submission
-from state.queries import mirrors, views
+from state.queries import batch_list, mirrors, result_rows
 
 if TYPE_CHECKING:
     from core.batches.adopt import Adopted
@@ -72,14 +72,14 @@ class Engine:
 
     def find(self, name: str) -> tuple[list[Submission], list[Batch]]:
         """What a key, a remote id or a tag means. Raises UnknownId."""
-        return views.find(self.context.ledger, name)
+        return batch_list.named(self.context.ledger, name)
 
     def is_finished(self, name: str) -> bool:
         """Whether nothing of what the name means waits or is in flight."""
         return not any(
             row.status in _UNFINISHED
             for submission, batch in self._meant(name)
-            for row in views.results(self.context.ledger, submission, batch=batch)
+            for row in result_rows.results(self.context.ledger, submission, batch=batch)
         )
 
     def results(self, name: str) -> "Iterator[Result]":

@@ -32,7 +32,7 @@ from state.db import poll_lock
 from state.files import fallback_file
 from state.model.records import Batch, BatchStatus
 from state.operations import delivery, hook_runs
-from state.queries import mirrors, views
+from state.queries import batch_list, ledger_status, mirrors
 
 # The name that earlier versions use: theirs and ours must exclude each other during an upgrade.
 POLL_LEASE = "pass"
@@ -85,7 +85,7 @@ def _poll(context: Context) -> PollSummary:
 
 
 def _who_is_at_it(context: Context) -> str:
-    poller = views.poller(context.ledger)
+    poller = ledger_status.poller(context.ledger)
     if poller.lease_holder is None:
         return "Another poll was at it"
     who, _, _ = poller.lease_holder.rpartition("/")
@@ -107,7 +107,7 @@ def _steps(context: Context, summary: PollSummary) -> None:
         except ApiError as error:
             summary.problems.append(str(error))
     summary.problems += notifier.update_and_notify(context)
-    summary.open = views.count_open(context.ledger)
+    summary.open = batch_list.count_open(context.ledger)
     mirrors.update(context.ledger, context.folder)
     context.ledger.checkpoint()
     if unset is not None:

@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from core.clock import SystemClock
 from state.db.reader import Reader
 from state.files.folder import Folder
-from state.queries import views
+from state.queries import batch_list
 from titan_console.tui.app import TitanApp
 
 _SIZE = (118, 32)
@@ -35,8 +35,8 @@ _PICTURES: dict[str, tuple[tuple[str, ...], str]] = {
 def _is_worth_a_picture(home: Path) -> bool:
     """The jobs of today are under way, one has failed requests, and one may have ended."""
     with Reader(Folder(home).ledger) as reader:
-        now = [batch for batch in views.open_batches(reader) if "-live-" in batch.tag]
-        ended = views.closed_batches(reader, limit=3)
+        now = [batch for batch in batch_list.open_batches(reader) if "-live-" in batch.tag]
+        ended = batch_list.closed_batches(reader, limit=3)
     return len(now) > 1 and all("-live-" in batch.tag for batch in ended)
 
 

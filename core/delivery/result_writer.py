@@ -13,8 +13,8 @@ from core.money.pricing import dollars_float
 from state.files.results_file import file_name
 from state.files.spool import LineReader
 from state.model.records import Outcome, RequestStatus, Submission, Usage
-from state.queries import views
-from state.queries.views import ResultRow, Told
+from state.queries import result_rows
+from state.queries.result_rows import ResultRow, Told
 
 _NULL = msgspec.Raw(b"null")
 
@@ -44,7 +44,7 @@ _message = msgspec.json.Decoder(_Message)
 def lines(context: Context, submission: Submission) -> Iterator[bytes]:
     """A line for each request of the submission, in input order, its newline included."""
     with LineReader(context.folder.results) as files:
-        for row in views.told(context.ledger, submission):
+        for row in result_rows.told(context.ledger, submission):
             yield to_line(row, _read(files, row)) + b"\n"
 
 

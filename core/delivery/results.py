@@ -11,8 +11,8 @@ from state.files.spool import LineReader
 from state.model.errors import FileMissing
 from state.model.records import Batch, Submission
 from state.operations import retention
-from state.queries import views
-from state.queries.views import ResultRow
+from state.queries import result_rows
+from state.queries.result_rows import ResultRow
 
 Result = dict[str, Any]
 
@@ -33,7 +33,7 @@ def results(
             " What they cost stays in the ledger."
         )
     with LineReader(context.folder.results) as lines:
-        for row in views.results(context.ledger, submission, batch=batch):
+        for row in result_rows.results(context.ledger, submission, batch=batch):
             yield to_result(row, _line(lines, row))
 
 

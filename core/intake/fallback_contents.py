@@ -11,7 +11,7 @@ from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
 from state.model.records import CollectedResult, Kind, Outcome, RequestStatus
 from state.model.timestamps import from_text
-from state.queries.views import ResultRow
+from state.queries.result_rows import ResultRow
 
 Answer = tuple[CollectedResult, bytes]
 

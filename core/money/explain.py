@@ -8,7 +8,7 @@ from msgspec import Struct
 from core.money.pricing import PriceBook, Rates, dollars
 from state.model.records import Kind, Outcome, Usage
 from state.model.timestamps import from_text
-from state.queries.money_views import PricedAttempt
+from state.queries.spending import PricedAttempt
 
 _PICO_PER_DOLLAR_PER_MTOK = Decimal(1_000_000)
 _KINDS = (

@@ -8,7 +8,7 @@ from msgspec import Struct
 from core.money.kpis import MONTH_DAYS, SAVED_TARGET_NANO
 from core.money.pricing import PriceBook
 from state.model.records import Kind
-from state.queries.savings_views import CacheTokens
+from state.queries.spending import CacheTokens
 
 _PICO_PER_NANO = 1_000
 

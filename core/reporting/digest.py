@@ -12,8 +12,8 @@ from core.text import pluralize
 from state.db.reader import Source
 from state.model.records import Batch
 from state.model.timestamps import from_text, to_text
-from state.queries import digest_views, views
-from state.queries.digest_views import Since
+from state.queries import batch_list, digest_figures
+from state.queries.digest_figures import Since
 
 ERRORS_A_DAY = 5
 _DAY = timedelta(days=1)
@@ -57,19 +57,19 @@ def digest(
     source: Source, *, since: datetime, now: datetime, error_limit: int | None = ERRORS_A_DAY
 ) -> Digest:
     """Everything from the ledger."""
-    open_batches = views.open_batches(source)
-    day = digest_views.since(source, to_text(now - _DAY))
+    open_batches = batch_list.open_batches(source)
+    day = digest_figures.since(source, to_text(now - _DAY))
     return Digest(
         since_ts=to_text(since),
         now=now,
-        happened=digest_views.since(source, to_text(since)),
+        happened=digest_figures.since(source, to_text(since)),
         open_batches=len(open_batches),
         open_requests=sum(batch.request_count for batch in open_batches),
         errors_a_day=day.failed,
         error_limit=error_limit,
-        at_risk=tuple(digest_views.due_before(source, to_text(now + _AT_RISK))),
+        at_risk=tuple(batch_list.due_before(source, to_text(now + _AT_RISK))),
         leaving=tuple(
-            digest_views.uncollected_since(source, to_text(now + _RETENTION_NOTICE - RETENTION))
+            batch_list.uncollected_since(source, to_text(now + _RETENTION_NOTICE - RETENTION))
         ),
     )
 

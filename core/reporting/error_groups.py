@@ -12,8 +12,8 @@ from state.db.reader import Source
 from state.model.filter_terms import Term
 from state.model.records import Outcome
 from state.operations.failures import INVALID_REQUEST
-from state.queries import error_views
-from state.queries.error_views import Said
+from state.queries import error_list
+from state.queries.error_list import Said
 
 
 class NextStep(StrEnum):
@@ -130,7 +130,7 @@ def nested(groups: Sequence[ErrorGroup]) -> list[ErrorGroup]:
 def ids_of(source: Source, key: GroupKey, terms: Sequence[Term], now: datetime) -> "array[int]":
     """The requests of a group that match the terms, oldest first."""
     found = array("q")
-    for message, ids in error_views.ids_by_message(
+    for message, ids in error_list.ids_by_message(
         source, terms, now, workflow=key.workflow, kind=key.kind, is_review=key.is_review
     ):
         if fingerprint(message) == key.fingerprint:

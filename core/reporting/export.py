@@ -16,8 +16,8 @@ from state.files.folder import Folder
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
 from state.model.records import Batch, Outcome
-from state.queries import export_views
-from state.queries.export_views import ExportRow
+from state.queries import result_rows
+from state.queries.result_rows import ExportRow
 
 Record = dict[str, Any]
 # What a spreadsheet takes for the beginning of a formula, or drops before it looks for one.
@@ -34,7 +34,7 @@ class Format(StrEnum):
 def requests(source: Source, folder: Folder, ids: Iterable[int]) -> Iterator[Record]:
     """One record a request, in this order; the text is None where there is no answer on disk."""
     with LineReader(folder.results) as lines:
-        for row in export_views.requests(source, ids):
+        for row in result_rows.export_rows(source, ids):
             yield _record(row, _text(lines, row))
 
 

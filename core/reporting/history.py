@@ -13,8 +13,8 @@ from core.money.kpis import Facts
 from state.db.reader import Source
 from state.model.records import Batch, Kind
 from state.operations import deadlines
-from state.queries import kpi_views, money_views
-from state.queries.kpi_views import Fallbacks, Turnaround, Volume
+from state.queries import kpi_figures, spending
+from state.queries.kpi_figures import Fallbacks, Turnaround, Volume
 
 _Found = TypeVar("_Found", Volume, Turnaround, Fallbacks)
 # None stands for every workflow, and for every day.
@@ -32,7 +32,7 @@ def measured(source: Source, *, since_day: str) -> dict[str, Measured]:
             unpriced=row.unpriced,
             first_day=row.first_day,
         )
-        for row in money_views.by_day_column(source, "workflow", since_day=since_day)
+        for row in spending.by_day_column(source, "workflow", since_day=since_day)
     }
 
 
@@ -49,9 +49,9 @@ class History:
         self, source: Source, *, since_day: str, is_batchable: Callable[[str], bool]
     ) -> None:
         """`is_batchable` tells a workflow that may be batched from one that never is."""
-        self._volumes = _grouped(kpi_views.volumes(source, since_day=since_day))
-        self._turnarounds = _grouped(kpi_views.turnarounds(source, since_day=since_day))
-        self._fallbacks = _grouped(kpi_views.fallbacks(source, since_ts=since_day))
+        self._volumes = _grouped(kpi_figures.volumes(source, since_day=since_day))
+        self._turnarounds = _grouped(kpi_figures.turnarounds(source, since_day=since_day))
+        self._fallbacks = _grouped(kpi_figures.fallbacks(source, since_ts=since_day))
         self._is_batchable = cache(is_batchable)
 
     def workflows(self) -> list[str]:

@@ -15,8 +15,8 @@ from state.files.folder import Folder
 from state.model.timestamps import from_text, to_text
 from state.operations import pauses
 from state.operations.pauses import Pause
-from state.queries import job_views
-from state.queries.job_views import JobRun, LastCommand
+from state.queries import job_runs
+from state.queries.job_runs import JobRun, LastCommand
 
 
 class Lane(StrEnum):
@@ -57,11 +57,11 @@ def read(source: Source, folder: Folder, now: datetime) -> JobBoard:
     """The jobs in the order of titan.toml, then the other workflows."""
     catalogue = titan_file.read(folder)
     runs = dict[str, list[JobRun]]()
-    for run in job_views.latest_runs(source):
+    for run in job_runs.latest_runs(source):
         job = catalogue.job_named((run.job, run.workflow))
         runs.setdefault(job.name if job else run.workflow, []).append(run)
     paused = {pause.workflow: pause for pause in pauses.paused(source)}
-    commands = {found.workflow: found for found in job_views.last_commands(source)}
+    commands = {found.workflow: found for found in job_runs.last_commands(source)}
     names = [*catalogue.jobs, *sorted(set(runs) - set(catalogue.jobs))]
     return JobBoard(
         has_file=titan_file.path_of(folder).exists(),
@@ -89,7 +89,7 @@ def _line(
         job=job,
         tier=job.workload if job else "",
         lane=Lane.SYNC if is_sync else Lane.BATCH,
-        runs=runs[: job_views.LATEST],
+        runs=runs[: job_runs.LATEST],
         window=window,
         fallback=_fallback(runs) or (window.fallback if window else None),
         pause=next((paused[one] for one in workflows if one in paused), None),

@@ -16,8 +16,8 @@ from state.operations import alerts, hook_runs, pauses
 from state.operations.hook_runs import HookRun, RunState
 from state.operations.pauses import Pause
 from state.operations.reviews import ReviewRow
-from state.queries import views
-from state.queries.views import ErrorRow
+from state.queries import batch_list, ledger_status
+from state.queries.error_list import ErrorRow
 
 Report = dict[str, Any]
 
@@ -53,8 +53,8 @@ def batch(row: Batch) -> Report:
 
 def status(source: Source, *, now_ts: str) -> Report:
     """The whole ledger in one object."""
-    totals = views.totals(source)
-    poller = views.poller(source)
+    totals = ledger_status.totals(source)
+    poller = ledger_status.poller(source)
     lease_is_held = poller.lease_expires_ts is not None and poller.lease_expires_ts > now_ts
     hook_failures = [settled_run(run) for run in hook_runs.troubled(source)]
     return {
@@ -81,7 +81,7 @@ def status(source: Source, *, now_ts: str) -> Report:
         },
         "holds": [
             {"name": h.name, "until_ts": h.until_ts, "reason": h.reason}
-            for h in views.holds(source, now_ts=now_ts)
+            for h in ledger_status.holds(source, now_ts=now_ts)
         ],
         "paused": [paused(pause) for pause in pauses.paused(source)],
         "on_delivery": hook_failures,
@@ -99,7 +99,7 @@ def status(source: Source, *, now_ts: str) -> Report:
 
 
 def _open(source: Source, now: datetime) -> list[Report]:
-    batches = views.open_batches(source)
+    batches = batch_list.open_batches(source)
     found = etas(source, batches, now)
     return [{**batch(row), "eta": eta.as_json(found[row.key])} for row in batches]
 
@@ -140,12 +140,14 @@ def orphan(row: Orphan) -> Report:
 
 def tag_summary(source: Source, tag: str) -> Report:
     """The life cycle of everything under a tag; a tag that nothing has is an empty one."""
-    submissions = views.submissions_of(source, tag)
+    submissions = batch_list.submissions_of(source, tag)
     counts = dict.fromkeys((status.value for status in RequestStatus), 0)
     for submission in submissions:
-        for name, number in views.statuses_of(source, submission).items():
+        for name, number in ledger_status.statuses_of(source, submission).items():
             counts[name.value] += number
-    batches = [row for submission in submissions for row in views.batches_of(source, submission)]
+    batches = [
+        row for submission in submissions for row in batch_list.batches_of(source, submission)
+    ]
     cost = sum(row.cost_nano or 0 for row in batches)
     finished = bool(submissions) and not counts["queued"] and not counts["in_flight"]
     return {

@@ -21,7 +21,7 @@ from state.batches.orphans import OrphanVerdict
 from state.model.timestamps import from_text, to_text
 from state.operations import alerts
 from state.operations.alerts import Alert
-from state.queries import digest_views, views
+from state.queries import batch_list, digest_figures, ledger_status
 
 SIGNATURE, STAMP = "Titan-Signature", "Titan-Timestamp"
 _TIMEOUT_S = 20
@@ -54,14 +54,14 @@ def signature(secret: str, stamp: str, body: bytes) -> str:
 
 def _observe(context: Context, rules: AlertRules) -> Observed:
     ledger, now = context.ledger, context.clock.now()
-    last = views.poller(ledger).last_finished_ts
+    last = ledger_status.poller(ledger).last_finished_ts
     first = alerts.first_day(ledger)
     horizon = now + timedelta(hours=rules.deadline_h or 0)
     return Observed(
         now=now,
-        errors_a_day=digest_views.since(ledger, to_text(now - _DAY)).failed,
-        due=digest_views.due_before(ledger, to_text(horizon)) if rules.deadline_h else (),
-        holds=views.holds(ledger, now_ts=to_text(now)),
+        errors_a_day=digest_figures.since(ledger, to_text(now - _DAY)).failed,
+        due=batch_list.due_before(ledger, to_text(horizon)) if rules.deadline_h else (),
+        holds=ledger_status.holds(ledger, now_ts=to_text(now)),
         orphans=len(orphans.with_verdict(ledger, OrphanVerdict.UNKNOWN)),
         unpriced_models=alerts.unpriced_models(ledger, since_day=(now - _DAY).date().isoformat()),
         kpis=_kpis(context) if rules.kpis else (),

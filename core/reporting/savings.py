@@ -9,8 +9,8 @@ from core.money.kpis import MONTH_DAYS
 from core.money.month import CacheEffect, Month, cache_effect, first_day_needed, month
 from core.money.pricing import PriceBook, dollars
 from state.db.reader import Source
-from state.queries import money_views, savings_views
-from state.queries.money_views import Spending
+from state.queries import spending
+from state.queries.spending import Spending
 
 BY = ("workflow", "model", "day")
 
@@ -53,14 +53,14 @@ class Savings(Struct, frozen=True, kw_only=True):
 def read(source: Source, prices: PriceBook, today: date) -> Savings:
     """What was collected in the last thirty UTC days, today's among them."""
     since_day = str(today - timedelta(days=MONTH_DAYS - 1))
-    needed = money_views.by_day_column(source, "day", since_day=str(first_day_needed(today)))
-    by = {name: money_views.by_day_column(source, name, since_day=since_day) for name in BY}
+    needed = spending.by_day_column(source, "day", since_day=str(first_day_needed(today)))
+    by = {name: spending.by_day_column(source, name, since_day=since_day) for name in BY}
     return Savings(
         today=today,
         since_day=since_day,
         by=by,
         month=month({row.name: row.savings_nano for row in needed}, today),
-        cache=cache_effect(savings_views.cached_tokens(source, since_day=since_day), prices),
+        cache=cache_effect(spending.cached_tokens(source, since_day=since_day), prices),
     )
 
 

@@ -77,6 +77,12 @@ OPEN_STATUSES = (
 )
 # Stop reasons of answers that are paid for and yet may be of no use.
 REVIEW_STOP_REASONS = ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded")
+FAILED_STATUSES = (
+    RequestStatus.ERRORED,
+    RequestStatus.EXPIRED,
+    RequestStatus.CANCELED,
+    RequestStatus.MISSING,
+)
 
 
 class SpooledRequest(NamedTuple):

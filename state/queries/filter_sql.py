@@ -1,11 +1,14 @@
 """The parts of filters in SQL; what people wrote is only ever a parameter."""
 
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from state.model.filter_terms import Bound, Term
+from state.db.reader import Source
+from state.model.filter_terms import Bound, Field, Term
+from state.model.records import FAILED_STATUSES
 from state.model.timestamps import to_text
 
 Parameter = str | int
@@ -60,3 +63,68 @@ def age(term: Bound, now: datetime) -> tuple[str, str]:
     """How a time compares, and with which: older means earlier, so the comparison turns round."""
     turned = term.relation.value.translate(str.maketrans("<>", "><"))
     return turned, to_text(now - timedelta(seconds=term.amount))
+
+
+# As many characters of ids as are turned into numbers at a time.
+_PIECE = 1 << 20
+
+
+def numbers(text: str | None) -> "array[int]":
+    """The numbers between the commas."""
+    made = array("q")
+    begin = 0
+    while text and begin < len(text):
+        end = text.find(",", begin + _PIECE)
+        end = len(text) if end < 0 else end
+        made.extend(map(int, text[begin:end].split(",")))
+        begin = end + 1
+    return made
+
+
+_MOST_VALUES = 300
+_FAILURES_LOOKED_AT = 2000
+_EVENTS_LOOKED_AT = 2000
+
+
+def known_values(source: Source) -> Mapping[Field, Sequence[str]]:
+    """Of each field, its values, the newest first."""
+    return {
+        Field.WORKFLOW: _of_submissions(source, "workflow"),
+        Field.MODEL: _of_submissions(source, "model"),
+        Field.TAG: _of_submissions(source, "tag"),
+        Field.ERROR: _errors(source),
+        Field.KIND: _of_events(source, "kind"),
+        Field.WHO: _of_events(source, "actor"),
+    }
+
+
+def _of_submissions(source: Source, column: str) -> Sequence[str]:
+    rows = source.rows(
+        f"SELECT {column} FROM submissions GROUP BY {column} ORDER BY max(id) DESC LIMIT ?",  # noqa: S608 - our own words
+        _MOST_VALUES,
+    )
+    return [row[0] for row in rows]
+
+
+def _of_events(source: Source, column: str) -> Sequence[str]:
+    rows = source.rows(
+        f"SELECT {column} FROM (SELECT id, {column} FROM events ORDER BY id DESC LIMIT ?)"  # noqa: S608 - our own words
+        f" GROUP BY {column} ORDER BY max(id) DESC LIMIT ?",
+        _EVENTS_LOOKED_AT,
+        _MOST_VALUES,
+    )
+    return [row[0] for row in rows]
+
+
+def _errors(source: Source) -> Sequence[str]:
+    names = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
+    rows = source.rows(
+        "SELECT coalesce(a.error_type, a.outcome) AS name, count(*) FROM (SELECT r.id"  # noqa: S608 - our own words
+        " FROM requests r WHERE r.status NOT IN ('in_flight', 'succeeded')"
+        f" AND r.status IN ({names}) ORDER BY r.id DESC LIMIT ?) failed"
+        " JOIN attempts a ON a.request_id = failed.id WHERE a.outcome <> 'succeeded'"
+        " GROUP BY 1 ORDER BY 2 DESC LIMIT ?",
+        _FAILURES_LOOKED_AT,
+        _MOST_VALUES,
+    )
+    return [row[0] for row in rows]

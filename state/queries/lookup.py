@@ -77,3 +77,14 @@ def _requests(source: Source, where: str, parameter: str, limit: int) -> list[Fo
 def _pattern(text: str) -> str:
     """For GLOB, which minds case and takes no escapes but sets."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in text) + "*"
+
+
+def tags_of(source: Source, custom_id: str) -> list[str]:
+    """The tags under which that custom_id was submitted."""
+    # The index begins with the tag, so it is asked tag by tag instead of read through.
+    rows = source.rows(
+        "SELECT tag FROM requests WHERE tag IN (SELECT DISTINCT tag FROM submissions)"
+        " AND custom_id = ? ORDER BY id",
+        custom_id,
+    )
+    return [str(row[0]) for row in rows]

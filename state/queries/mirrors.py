@@ -19,7 +19,7 @@ from state.files.results_file import file_name
 from state.files.spool import LineReader
 from state.model.errors import FileMissing, LedgerUnusable
 from state.model.records import Batch
-from state.queries.views import events_from
+from state.queries.event_list import events_from
 
 if TYPE_CHECKING:
     from state.db.connection import sqlite3

@@ -15,7 +15,7 @@ from core.engine import Engine
 from core.errors import SettingsError
 from core.intake.options import SubmitOptions
 from state.model.records import BatchStatus, RequestStatus
-from state.queries import views
+from state.queries import batch_list
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.http.transport import client
@@ -68,7 +68,7 @@ def test_a_poll_with_the_wrong_key_is_refused_and_changes_nothing(two: Bench, da
 
 def test_the_line_names_both_accounts(two: Bench) -> None:
     two.submit(1)
-    (batch,) = views.open_batches(two.engine.context.ledger)
+    (batch,) = batch_list.open_batches(two.engine.context.ledger)
     with pytest.raises(SettingsError) as refused:
         _wrong(two).poll()
     theirs = two.sandbox._access.headers("theirs")["anthropic-workspace-id"]
@@ -85,7 +85,7 @@ def test_an_unanswered_create_is_not_proved_absent_in_another_workspace(two: Ben
         two.clock.advance(900)
         with pytest.raises(SettingsError):
             wrong.poll()
-    assert [b.status for b in views.open_batches(two.engine.context.ledger)] == [
+    assert [b.status for b in batch_list.open_batches(two.engine.context.ledger)] == [
         BatchStatus.UNCONFIRMED
     ]
     rest(two)

@@ -7,7 +7,7 @@ from pathlib import Path
 from support.builders import a_bench
 
 from core.api.protocol import BatchApi
-from state.queries import views
+from state.queries import batch_list
 from titan_console.sandbox.model.timing import Plan
 
 _STRANGER = b'{"custom_id":"someone-else","result":{"type":"expired"}}\n'
@@ -37,6 +37,6 @@ def test_a_strangers_line_in_front_does_not_hide_a_batch_of_ours(tmp_path: Path)
         poller = bench.new_engine("poller", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
         bench.clock.advance(60)
         poller.poll()
-        (batch,) = views.closed_batches(bench.engine.context.ledger, limit=9)
+        (batch,) = batch_list.closed_batches(bench.engine.context.ledger, limit=9)
         assert (batch.identified_by, batch.counts.succeeded) == ("nonce", 4)
         assert bench.sandbox.billing_log().creates == 1

@@ -19,7 +19,7 @@ from support.life import (
 
 from core.intake.options import SubmitOptions
 from state.model.records import Collection, RequestStatus
-from state.queries import views
+from state.queries import spending
 from titan_console.sandbox.model.timing import Plan
 
 DAY = 86_400.0
@@ -229,7 +229,7 @@ def test_daily_totals_hold_each_day_workflow_and_model_apart(tmp_path: Path) -> 
             ("2026-11-22", "feed-classify", "claude-sonnet-4-6", "batch", 2, 2),
             ("2026-11-23", "feed-classify", "claude-sonnet-4-6", "batch", 3, 3),
         ]
-        today, _ = views.savings_since(bench.engine.context.ledger, "2026-11-23")
-        everything, _ = views.savings_since(bench.engine.context.ledger, "2026-11-22")
+        today, _ = spending.savings_since(bench.engine.context.ledger, "2026-11-23")
+        everything, _ = spending.savings_since(bench.engine.context.ledger, "2026-11-22")
         assert 0 < today < everything
         check_books(bench)

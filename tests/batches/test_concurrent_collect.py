@@ -10,7 +10,7 @@ from support.builders import a_bench
 from core.api.protocol import BatchApi
 from core.batches.collect import collect
 from state.batches import remote_status
-from state.queries import views
+from state.queries import batch_list
 from titan_console.sandbox.model.timing import Plan
 
 
@@ -48,7 +48,7 @@ def test_a_try_that_was_overtaken_leaves_the_others_answers_alone(
         bench.clock.advance(60)
         other = bench.new_engine("other")
         ledger = bench.engine.context.ledger
-        (batch,) = views.open_batches(ledger)
+        (batch,) = batch_list.open_batches(ledger)
         remote = bench.api().retrieve(batch.remote_id or "")
         batch = remote_status.record_status(ledger, batch, remote)
         if fault:

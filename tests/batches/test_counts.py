@@ -7,7 +7,7 @@ from pathlib import Path
 from support.builders import a_bench
 
 from core.api.protocol import BatchApi
-from state.queries import views
+from state.queries import batch_list
 from titan_console.sandbox.model.timing import Plan
 
 
@@ -36,5 +36,5 @@ def test_the_results_outweigh_the_counts_of_the_api(tmp_path: Path) -> None:
         bench.submit(3)
         api = _AllErrored(bench.api())
         bench.new_engine("poller", api=lambda: api).poll()  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
-        (batch,) = views.closed_batches(bench.engine.context.ledger, limit=9)
+        (batch,) = batch_list.closed_batches(bench.engine.context.ledger, limit=9)
         assert (batch.counts.succeeded, batch.counts.errored) == (0, 3)

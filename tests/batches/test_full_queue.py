@@ -9,7 +9,7 @@ from support.builders import Bench, a_bench
 from core.batches.send import QUEUE_HOLD
 from state.batches import leases
 from state.model.records import BatchStatus
-from state.queries import views
+from state.queries import batch_list
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.limits import Limits
 from titan_console.sandbox.model.timing import Plan
@@ -29,8 +29,8 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
 
 def _sizes(bench: Bench, *statuses: BatchStatus) -> list[int]:
     ledger = bench.engine.context.ledger
-    (submission,) = views.submissions_of(ledger, "large")
-    batches = views.batches_of(ledger, submission)
+    (submission,) = batch_list.submissions_of(ledger, "large")
+    batches = batch_list.batches_of(ledger, submission)
     return [batch.request_count for batch in batches if batch.status in statuses]
 
 

@@ -26,7 +26,7 @@ from state.files import fallback_file
 from state.files.folder import Folder
 from state.model.errors import FileMissing
 from state.model.records import RequestStatus
-from state.queries import views
+from state.queries import event_list
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.http.transport import client
 
@@ -172,7 +172,7 @@ def test_what_a_dead_process_may_have_paid_for_is_said(bench: Bench) -> None:
 def _said_to_be_paid_twice(bench: Bench) -> list[int]:
     return [
         event.detail["requests"]  # pyright: ignore[reportReturnType]
-        for event in views.events(bench.engine.context.ledger, limit=1000)
+        for event in event_list.events(bench.engine.context.ledger, limit=1000)
         if event.kind.endswith("may_be_paid_twice")
     ]
 
@@ -283,7 +283,7 @@ def test_an_import_reports_what_a_dead_process_may_have_paid_for(
     (trouble,) = poll().problems
     assert trouble.startswith(f"{key}: ")
     with Reader(home / "titan.db") as reader:
-        (event,) = [e for e in views.events(reader) if e.kind.endswith("may_be_paid_twice")]
+        (event,) = [e for e in event_list.events(reader) if e.kind.endswith("may_be_paid_twice")]
     assert (event.kind, event.subject) == ("submission.possible_duplicate_charge", key)
     assert event.detail["requests"] == 3
     assert "3 calls at most may be paid" in trouble

@@ -12,7 +12,7 @@ from core.api.protocol import BatchApi, Page
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
 from state.model.records import RequestStatus
-from state.queries import views
+from state.queries import batch_list
 
 DEFAULT = "default"
 
@@ -108,7 +108,7 @@ def test_a_batch_that_answers_404_is_looked_at_again_and_never_sent_anew(bench: 
     bench.submit(2)
     for _ in range(5):
         bench.poll_after(3600)
-    (batch,) = views.open_batches(bench.engine.context.ledger)
+    (batch,) = batch_list.open_batches(bench.engine.context.ledger)
     assert batch.failures > 1
     assert "404" in (batch.last_error or "")
     bench.faults.clear()

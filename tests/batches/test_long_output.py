@@ -17,7 +17,7 @@ from core.intake.options import SubmitOptions
 from state.model.records import Kind, OnFailure
 from state.operations.commands import Action
 from state.operations.selection import Filter
-from state.queries import views
+from state.queries import batch_list
 from titan_console.sandbox.http.transport import SandboxTransport
 from titan_console.sandbox.model.timing import Plan
 
@@ -67,7 +67,7 @@ def test_the_header_goes_with_that_batch_alone(engine: Engine, bench: Bench, sen
     taken = engine.submit(_mixed(), SubmitOptions(tag="t")).submission
     assert sent == [("/v1/messages/batches", None), ("/v1/messages/batches", LONG)]
     assert [len(post.custom_ids) for post in bench.sandbox.billing_log().posts] == [2, 2]
-    batches = views.batches_of(engine.context.ledger, taken)
+    batches = batch_list.batches_of(engine.context.ledger, taken)
     assert [batch.betas for batch in batches] == [(), (LONG,)]
     bench.clock.advance(60)
     engine.poll()
@@ -141,7 +141,7 @@ def test_a_synchronous_run_leaves_them_to_their_batch(
     assert _outcomes(engine)["long-1"] is None
     (long,) = (
         batch
-        for batch in views.batches_of(engine.context.ledger, submitted.submission)
+        for batch in batch_list.batches_of(engine.context.ledger, submitted.submission)
         if batch.betas
     )
     bench.sandbox.end(long.remote_id or "", {})
@@ -158,7 +158,7 @@ def test_a_run_at_once_has_a_call_for_every_set_of_headers(
     fable = a_request("fable", model="claude-fable-5", max_tokens=64)
     options = SubmitOptions(tag="t", betas=("context-1m-2025-08-07",), on_failure=OnFailure.SYNC)
     taken = engine.submit([*_mixed(), fable], options).submission
-    kinds = [batch.kind for batch in views.batches_of(engine.context.ledger, taken)]
+    kinds = [batch.kind for batch in batch_list.batches_of(engine.context.ledger, taken)]
     assert kinds == [Kind.BATCH, Kind.BATCH, Kind.SYNC]
     assert sent[1:] == [("/v1/messages", "context-1m-2025-08-07")] * 3
 

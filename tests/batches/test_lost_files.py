@@ -7,7 +7,7 @@ from pathlib import Path
 from support.builders import Bench, a_bench
 
 from state.model.crash_points import no_crash_point
-from state.queries import views
+from state.queries import batch_list
 from titan_console.sandbox.model.timing import Plan
 
 
@@ -65,7 +65,7 @@ def test_a_list_that_cannot_be_read_does_not_stop_the_looking(tmp_path: Path) ->
         summary = bench.poll_after(60)
         assert summary.problems
         assert _outcomes(bench, key) == ["succeeded"] * 2
-        assert views.open_batches(bench.engine.context.ledger) == []
+        assert batch_list.open_batches(bench.engine.context.ledger) == []
 
 
 def test_what_a_dead_process_left_half_written_is_swept_after_a_day(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from state.batches import leases
 from state.db import poll_lock
 from state.model.errors import AlreadySubmitted, UnknownId
 from state.model.records import RequestStatus
-from state.queries import views
+from state.queries import ledger_status
 from titan_console.sandbox.model.timing import Plan
 
 
@@ -101,7 +101,7 @@ def test_a_call_with_a_bad_request_leaves_nothing(
 ) -> None:
     with pytest.raises(PayloadError, match=because):
         bench.engine.submit(bad, SubmitOptions(tag="t"))
-    assert views.totals(bench.engine.context.ledger).batches == 0
+    assert ledger_status.totals(bench.engine.context.ledger).batches == 0
     assert list(bench.folder.spool.iterdir()) == []
     assert bench.sandbox.billing_log().creates == 0
 
@@ -197,7 +197,7 @@ def test_a_poll_with_nothing_to_do_calls_nobody_and_gives_its_lease_back(bench: 
     calls = bench.sandbox._calls
     assert bench.poll_after(900) == PollSummary()
     assert bench.sandbox._calls == calls
-    poller = views.poller(bench.engine.context.ledger)
+    poller = ledger_status.poller(bench.engine.context.ledger)
     assert poller.lease_holder is None
     assert poller.last_finished_ts == bench.engine.context.ledger.now_text()
 

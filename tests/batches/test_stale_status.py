@@ -6,7 +6,7 @@ from support.builders import a_bench
 
 from state.batches import remote_status
 from state.model.records import BatchStatus
-from state.queries import views
+from state.queries import batch_list
 from titan_console.sandbox.model.timing import Plan
 
 
@@ -14,7 +14,7 @@ def test_a_list_from_before_a_cancel_does_not_take_it_back(tmp_path: Path) -> No
     with a_bench(tmp_path, plan=Plan.manual(cancel=600)) as bench:
         bench.submit(3)
         ledger = bench.engine.context.ledger
-        (batch,) = views.open_batches(ledger)
+        (batch,) = batch_list.open_batches(ledger)
         old = bench.api().retrieve(batch.remote_id or "")
         other = remote_status.record_status(
             ledger, batch, bench.api().cancel(batch.remote_id or "")

@@ -14,7 +14,7 @@ from state.operations import alerts, commands
 from state.operations.commands import Action
 from state.operations.failures import RecentOutcomes
 from state.operations.selection import Filter
-from state.queries import views
+from state.queries import ledger_status
 from titan_console.sandbox.model.timing import Plan
 
 _JOB = """
@@ -129,7 +129,7 @@ def test_a_bad_run_stops_it_with_an_alert_and_an_operators_replay_starts_it_agai
     )
     planner.submit(bench.engine.context, planned, delay=timedelta())
     _polls(bench, 4)
-    assert views.totals(bench.engine.context.ledger).failed_requests == 0
+    assert ledger_status.totals(bench.engine.context.ledger).failed_requests == 0
     assert _alerts(bench) == []
 
 

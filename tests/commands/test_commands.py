@@ -18,7 +18,7 @@ from state.model.records import Outcome, RequestStatus
 from state.operations import commands
 from state.operations.commands import Action, Command, CommandState, TooLateError
 from state.operations.selection import Filter
-from state.queries import views
+from state.queries import batch_list, error_list, ledger_status
 from titan_console.sandbox.model.timing import Plan
 
 
@@ -62,8 +62,8 @@ def test_failed_requests_are_asked_again_in_a_new_batch(bench: Bench) -> None:
     assert _now(bench, command).state == CommandState.DONE
     assert _outcomes(bench, key) == ["succeeded"] * 4
     assert bench.sandbox.billing_log().creates == 2
-    (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
-    batches = views.batches_of(bench.engine.context.ledger, submission)
+    (submission,) = batch_list.submissions_of(bench.engine.context.ledger, "daily-feed")
+    batches = batch_list.batches_of(bench.engine.context.ledger, submission)
     assert [batch.key for batch in batches] == [key, f"{key}-2"]
 
 
@@ -114,7 +114,7 @@ def test_an_answer_that_was_cut_off_is_asked_again_with_more_room(bench: Bench) 
     bench.poll_after(60)
     results = list(bench.engine.results(key))
     assert [result["message"]["stop_reason"] for result in results] == ["end_turn"] * 2
-    totals = views.totals(bench.engine.context.ledger)
+    totals = ledger_status.totals(bench.engine.context.ledger)
     assert (totals.succeeded, totals.duplicate_nano) == (2, 0)
 
 
@@ -184,9 +184,9 @@ def test_acknowledged_failures_leave_the_errors_and_settle(bench: Bench) -> None
     _order(bench, Action.ACKNOWLEDGE, key, reason="known outage")
     bench.poll_after(1)
     ledger = bench.engine.context.ledger
-    assert views.errors(ledger) == []
-    (submission,) = views.submissions_of(ledger, "daily-feed")
-    assert views.statuses_of(ledger, submission) == {RequestStatus.DISMISSED: 3}
+    assert error_list.errors(ledger) == []
+    (submission,) = batch_list.submissions_of(ledger, "daily-feed")
+    assert ledger_status.statuses_of(ledger, submission) == {RequestStatus.DISMISSED: 3}
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_cancel_ends_a_batch_and_keeps_what_had_succeeded(tmp_path: Path) -> Non
         assert _now(bench, command).outcome == "1 canceled"
         bench.poll_after(60)
         assert set(_outcomes(bench, key)) <= {"canceled", "succeeded"}
-        totals = views.totals(bench.engine.context.ledger)
+        totals = ledger_status.totals(bench.engine.context.ledger)
         assert totals.succeeded == len(list(bench.sandbox.billing_log().billed()))
         with pytest.raises(PayloadError, match="Nothing to cancel"):
             _order(bench, Action.CANCEL, key)
@@ -251,7 +251,7 @@ def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path
         assert _outcomes(bench, key) == ["succeeded"] * 6
         billed = [row.custom_id for row in bench.sandbox.billing_log().billed()]
         assert len(billed) == 6
-        assert views.totals(bench.engine.context.ledger).duplicate_nano == 0
+        assert ledger_status.totals(bench.engine.context.ledger).duplicate_nano == 0
 
 
 def test_what_was_adopted_without_its_body_is_asked_again_only_with_one(bench: Bench) -> None:
@@ -294,7 +294,7 @@ def test_totals_count_a_request_once_however_often_it_was_asked(bench: Bench) ->
     _order(bench, Action.REPLAY, key)
     bench.poll_after(1)
     bench.poll_after(60)
-    totals = views.totals(bench.engine.context.ledger)
+    totals = ledger_status.totals(bench.engine.context.ledger)
     assert (totals.requests, totals.succeeded, totals.failed_requests) == (3, 3, 0)
 
 

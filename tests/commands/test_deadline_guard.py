@@ -11,15 +11,15 @@ from core.reporting.digest import digest, lines
 from state.model.records import Batch, Kind
 from state.operations import commands
 from state.operations.commands import Action, CommandState, NewCommand
-from state.queries import digest_views, views
+from state.queries import batch_list, event_list, ledger_status
 from titan_console.sandbox.model.timing import Plan
 
 _QUARTER = 900
 
 
 def _batches(bench: Bench) -> list[Batch]:
-    (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
-    return views.batches_of(bench.engine.context.ledger, submission)
+    (submission,) = batch_list.submissions_of(bench.engine.context.ledger, "daily-feed")
+    return batch_list.batches_of(bench.engine.context.ledger, submission)
 
 
 def _submit(bench: Bench, hours: float, count: int = 6) -> str:
@@ -41,7 +41,7 @@ def test_a_batch_that_hangs_until_two_hours_before_is_run_synchronously(tmp_path
         assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH, Kind.SYNC]
         assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
         assert len(list(bench.sandbox.billing_log().billed())) == 6
-        assert views.totals(bench.engine.context.ledger).duplicate_nano == 0
+        assert ledger_status.totals(bench.engine.context.ledger).duplicate_nano == 0
 
 
 def test_only_what_the_cancelled_batch_did_not_bring_is_run(tmp_path: Path) -> None:
@@ -162,9 +162,9 @@ def test_where_the_cancel_never_ends_the_last_moment_pays_for_an_answer_in_time(
         results = list(bench.engine.results(key))
         assert [result["outcome"] for result in results] == ["succeeded"] * 6
         ledger = bench.engine.context.ledger
-        kinds = [event.kind for event in views.events(ledger)]
+        kinds = [event.kind for event in event_list.events(ledger)]
         assert "batch.possible_duplicate_charge" in kinds
-        assert digest_views.due_before(ledger, "2027") == []
+        assert batch_list.due_before(ledger, "2027") == []
         (book,) = bench.sandbox.billing_log().batches
         bench.sandbox.end(book.batch_id, dict.fromkeys(book.custom_ids, "succeeded"))
         _run(bench, hours=1)

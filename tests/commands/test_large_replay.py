@@ -12,7 +12,7 @@ from core.commands.request import CommandRequest
 from state.model.records import RequestStatus
 from state.operations.commands import Action
 from state.operations.selection import Filter
-from state.queries import views
+from state.queries import ledger_status
 from titan_console.sandbox.model.timing import Plan
 
 COUNT, FAILED = 10_000, 1_000
@@ -43,7 +43,7 @@ def test_a_thousand_of_ten_thousand_are_replayed_and_nothing_is_paid_twice(tmp_p
         assert posts == [COUNT, FAILED]
         billed = Counter(row.custom_id.rpartition("-")[0] for row in our_bill(bench))
         assert (len(billed), set(billed.values())) == (COUNT, {1})
-        totals = views.totals(context.ledger)
+        totals = ledger_status.totals(context.ledger)
         assert (totals.cost_nano, totals.duplicate_nano) == (billed_nano(bench), 0)
         outcomes = Counter(result["outcome"] for result in bench.engine.results(key))
         assert outcomes == {"succeeded": COUNT}

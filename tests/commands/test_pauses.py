@@ -19,7 +19,7 @@ from state.model.records import Kind, OnFailure, RequestStatus
 from state.operations import commands, pauses
 from state.operations.commands import Action, Command, CommandState
 from state.operations.selection import Filter
-from state.queries import views
+from state.queries import batch_list, error_list, ledger_status
 from titan_console.sandbox.model.timing import Plan
 
 FEED = "feed-classify"
@@ -77,8 +77,10 @@ def test_what_waits_for_a_new_batch_waits_on_while_paused(bench: Bench) -> None:
     bench.poll_after(60)
     bench.poll_after(60)
     assert bench.sandbox.billing_log().creates == 1
-    (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
-    assert views.statuses_of(bench.engine.context.ledger, submission) == {RequestStatus.QUEUED: 2}
+    (submission,) = batch_list.submissions_of(bench.engine.context.ledger, "daily-feed")
+    assert ledger_status.statuses_of(bench.engine.context.ledger, submission) == {
+        RequestStatus.QUEUED: 2
+    }
     again = planner.plan(
         bench.engine.context, CommandRequest(action=Action.RESUME, wanted=Filter(names=(FEED,)))
     )
@@ -124,8 +126,8 @@ def test_a_deadline_is_kept_while_paused(bench: Bench) -> None:
     assert bench.sandbox.billing_log().creates == 1
     for _ in range(3):
         bench.poll_after(1800)
-    (submission,) = views.submissions_of(bench.engine.context.ledger, "daily-feed")
-    kinds = [batch.kind for batch in views.batches_of(bench.engine.context.ledger, submission)]
+    (submission,) = batch_list.submissions_of(bench.engine.context.ledger, "daily-feed")
+    kinds = [batch.kind for batch in batch_list.batches_of(bench.engine.context.ledger, submission)]
     assert kinds == [Kind.BATCH, Kind.SYNC]
     assert [r["outcome"] for r in bench.engine.results(key)] == ["succeeded"] * 2
 
@@ -197,7 +199,7 @@ def test_a_frozen_choice_means_exactly_what_was_marked(bench: Bench) -> None:
     bench.submit(3, tag="second")
     bench.poll_after(60)
     context = bench.engine.context
-    ids = [row.request_id for row in reversed(views.errors(context.ledger))]
+    ids = [row.request_id for row in reversed(error_list.errors(context.ledger))]
     some = CommandRequest(action=Action.REPLAY, wanted=Filter(request_ids=(ids[1], ids[5])))
     planned = planner.plan(context, some)
     assert planned.items == (ids[1], ids[5])
@@ -205,7 +207,7 @@ def test_a_frozen_choice_means_exactly_what_was_marked(bench: Bench) -> None:
         *("titan-console", "replay", "--yes"),
         *("feed-classify-2026-11-22-00002", "feed-classify-2026-11-22-00003"),
     ]
-    (batch,) = (b for b in views.closed_batches(context.ledger, limit=9) if b.tag == "second")
+    (batch,) = (b for b in batch_list.closed_batches(context.ledger, limit=9) if b.tag == "second")
     whole = planner.plan(
         context, CommandRequest(action=Action.REPLAY, wanted=Filter(batch_ids=(batch.id,)))
     )
@@ -221,7 +223,7 @@ def test_a_cancel_of_marked_batches_leaves_the_others(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.manual()) as bench:
         bench.submit(2, tag="first")
         bench.submit(2, tag="second")
-        first, _ = views.open_batches(bench.engine.context.ledger)
+        first, _ = batch_list.open_batches(bench.engine.context.ledger)
         request = CommandRequest(action=Action.CANCEL, wanted=Filter(batch_ids=(first.id,)))
         planned = planner.plan(bench.engine.context, request)
         assert planned.items == (first.id,)

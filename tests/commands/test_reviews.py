@@ -15,7 +15,7 @@ from core.reporting import json_reports
 from state.operations import commands, reviews
 from state.operations.commands import Action
 from state.operations.selection import Filter
-from state.queries import views
+from state.queries import ledger_status
 from titan_console.sandbox.model.timing import Plan
 
 
@@ -42,7 +42,7 @@ def _order(bench: Bench, action: Action, wanted: Filter, **how: Any) -> str | No
 
 def test_a_cut_off_answer_is_counted_and_listed_apart_from_failures(bench: Bench) -> None:
     ledger = bench.engine.context.ledger
-    totals = views.totals(ledger)
+    totals = ledger_status.totals(ledger)
     assert (totals.succeeded, totals.failed_requests, totals.reviews) == (3, 0, 1)
     (row,) = reviews.rows(ledger, limit=9)
     assert (row.custom_id[-5:], row.stop_reason) == ("00002", "max_tokens")
@@ -69,7 +69,7 @@ def test_an_acknowledged_one_is_taken_as_it_is(bench: Bench) -> None:
     wanted = Filter(workflow="feed-classify")
     assert _order(bench, Action.ACKNOWLEDGE, wanted) == "1 answer accepted"
     assert reviews.count(bench.engine.context.ledger) == 0
-    assert views.totals(bench.engine.context.ledger).succeeded == 3
+    assert ledger_status.totals(bench.engine.context.ledger).succeeded == 3
     with pytest.raises(PayloadError, match="3 already succeeded"):
         _order(bench, Action.ACKNOWLEDGE, wanted)
 

@@ -10,7 +10,7 @@ from core.config import titan_file
 from core.errors import CatalogueError, Denylisted
 from core.intake.options import SubmitOptions
 from state.files.folder import Folder
-from state.queries import views
+from state.queries import ledger_status
 
 MINE = """# mine
 
@@ -150,7 +150,7 @@ def test_a_submission_that_is_never_batched_is_refused_with_its_reason(
     with a_bench(folder.root) as bench:
         with pytest.raises(Denylisted, match="is never batched: "):
             bench.engine.submit(some_requests(2), options)
-        assert views.totals(bench.engine.context.ledger).requests == 0
+        assert ledger_status.totals(bench.engine.context.ledger).requests == 0
         assert bench.sandbox.billing_log().creates == 0
         assert not list(folder.spool.glob("*"))
 

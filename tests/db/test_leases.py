@@ -10,7 +10,7 @@ from support.made import START, a_ledger
 from core.clock import ManualClock
 from state.batches import leases
 from state.db.ledger import Ledger
-from state.queries import views
+from state.queries import ledger_status
 
 SOON = START + timedelta(minutes=10)
 LATER = START + timedelta(minutes=20)
@@ -44,7 +44,7 @@ def test_a_lease_runs_out_and_can_be_renewed(ledger: Ledger, clock: ManualClock)
     assert not leases.acquire(ledger, "poll", "b", until=LATER)
     clock.advance(600)
     assert leases.acquire(ledger, "poll", "b", until=LATER + timedelta(minutes=1))
-    assert views.poller(ledger).lease_holder == "b"
+    assert ledger_status.poller(ledger).lease_holder == "b"
 
 
 def test_a_hold_ends_by_itself_or_is_lifted(ledger: Ledger, clock: ManualClock) -> None:
@@ -54,7 +54,9 @@ def test_a_hold_ends_by_itself_or_is_lifted(ledger: Ledger, clock: ManualClock) 
     found = leases.active_hold(ledger, "create")
     assert found is not None
     assert (found.until_ts, found.reason) == ("2026-11-22T06:20:00.000Z", "second")
-    assert [hold.name for hold in views.holds(ledger, now_ts=ledger.now_text())] == ["create"]
+    assert [hold.name for hold in ledger_status.holds(ledger, now_ts=ledger.now_text())] == [
+        "create"
+    ]
     clock.advance(1200)
     assert leases.active_hold(ledger, "create") is None
     leases.hold(ledger, "create", until=LATER + timedelta(hours=1), reason="third")
@@ -66,10 +68,10 @@ def test_a_poll_leaves_its_start_its_end_and_what_it_did(
     ledger: Ledger, clock: ManualClock
 ) -> None:
     number = leases.begin_poll(ledger)
-    assert views.poller(ledger).last_finished_ts is None
+    assert ledger_status.poller(ledger).last_finished_ts is None
     clock.advance(5)
     leases.end_poll(ledger, number, {"sent": 1})
-    poller = views.poller(ledger)
+    poller = ledger_status.poller(ledger)
     assert poller.last_started_ts == "2026-11-22T06:00:00.000Z"
     assert poller.last_finished_ts == "2026-11-22T06:00:05.000Z"
     assert poller.last_summary == {"sent": 1}

@@ -10,7 +10,7 @@ from state.db.ledger import Ledger
 from state.db.tables import _COLLECTION_MOVES, _MOVES
 from state.model.errors import AlreadySubmitted, IllegalTransition
 from state.model.records import BatchStatus, Collection, Outcome, RequestStatus
-from state.queries import views
+from state.queries import batch_list, ledger_status
 
 STATUS_MOVES = {
     ("queued", "sending"),
@@ -113,7 +113,7 @@ def test_what_is_final_is_final(ledger: Ledger, statement: str, because: str) ->
     collected(ledger)
     with pytest.raises(IllegalTransition, match=because), ledger.transaction("x"):
         ledger.execute(statement)
-    assert views.totals(ledger).succeeded == 2
+    assert ledger_status.totals(ledger).succeeded == 2
 
 
 def test_a_request_is_in_flight_once(ledger: Ledger) -> None:
@@ -149,7 +149,7 @@ def test_two_batches_never_have_one_remote_id(ledger: Ledger) -> None:
 
 
 def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
-    before = views.revision(ledger)
+    before = ledger_status.revision(ledger)
 
     def fail() -> None:
         with ledger.transaction("x") as written:
@@ -159,7 +159,7 @@ def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert ledger.rows("SELECT count(*) FROM events")[0][0] == 0
-    assert views.revision(ledger) == before
+    assert ledger_status.revision(ledger) == before
     with ledger.transaction("x") as written:
         assert written.rev == before + 1
 
@@ -169,7 +169,7 @@ def test_the_same_submission_again_is_the_first_one(ledger: Ledger) -> None:
     again, is_new_again = submit(ledger, [spooled("b"), spooled("a")])
     assert (is_new, is_new_again) == (True, False)
     assert again == first
-    assert views.totals(ledger).batches == 1
+    assert ledger_status.totals(ledger).batches == 1
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_what_repeats_only_in_part_is_refused_and_named(
     submit(ledger, [spooled("a"), spooled("b")])
     with pytest.raises(AlreadySubmitted, match=because):
         submit(ledger, [spooled(custom_id, sha=sha) for custom_id in ids])
-    assert views.totals(ledger).requests == 2
+    assert ledger_status.totals(ledger).requests == 2
 
 
 def test_a_failure_that_comes_second_leaves_the_success(ledger: Ledger) -> None:
@@ -194,5 +194,5 @@ def test_a_failure_that_comes_second_leaves_the_success(ledger: Ledger) -> None:
     collection.begin(ledger)
     collection.stage(ledger, staged(ledger, a_result("a", Outcome.ERRORED)))
     assert collection.commit(ledger, batch(ledger), results_bytes=10).new == 0
-    (submission, *_) = views.submissions_of(ledger, "daily-feed")
-    assert views.statuses_of(ledger, submission) == {RequestStatus.SUCCEEDED: 2}
+    (submission, *_) = batch_list.submissions_of(ledger, "daily-feed")
+    assert ledger_status.statuses_of(ledger, submission) == {RequestStatus.SUCCEEDED: 2}

@@ -16,7 +16,7 @@ from core.intake.options import SubmitOptions
 from state.model.timestamps import to_text
 from state.operations import hook_runs
 from state.operations.hook_runs import RunState
-from state.queries import views
+from state.queries import batch_list
 
 FILE = "feed-classify-results-2026-11-22.jsonl"
 _JOB = """\
@@ -244,7 +244,7 @@ def test_a_delivery_and_its_command_are_noted_together(desk: Desk) -> None:
     desk.bench.submit(1)
     desk.bench.poll_after(900)
     ledger = desk.bench.engine.context.ledger
-    (submission,) = views.submissions_of(ledger, "daily-feed")
+    (submission,) = batch_list.submissions_of(ledger, "daily-feed")
     assert submission.delivered_ts is not None
     (row,) = ledger.rows("SELECT started_ts FROM hook_runs")
     assert submission.delivered_ts <= row["started_ts"] <= to_text(desk.bench.clock.now())

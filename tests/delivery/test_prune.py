@@ -13,7 +13,7 @@ from core.intake.rebuild import rebuild
 from state.files import archive
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing
-from state.queries import checkup, views
+from state.queries import checkup, ledger_status
 from titan_console.sandbox.faults.profile import Faults
 
 DAY = 86_400.0
@@ -43,13 +43,13 @@ def files(bench: Bench) -> list[str]:
 def test_what_is_long_over_loses_its_bodies_and_keeps_its_figures(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         key = delivered(bench)
-        before = views.totals(bench.engine.context.ledger)
+        before = ledger_status.totals(bench.engine.context.ledger)
         assert len(files(bench)) == 3
         bench.clock.advance(91 * DAY)
         done = pruned(bench)
         assert (done.submissions, done.files_removed) == (1, 3)
         assert files(bench) == []
-        assert views.totals(bench.engine.context.ledger) == before
+        assert ledger_status.totals(bench.engine.context.ledger) == before
         with pytest.raises(FileMissing, match=f"The answers of {key} were removed on 2027-02-21"):
             list(bench.engine.results(key))
         assert checkup.lost_results(bench.engine.context.ledger, bench.folder) == []

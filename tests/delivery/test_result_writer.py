@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from core.delivery.result_writer import to_line
 from core.delivery.results import to_result
 from state.model.records import Outcome, RequestStatus, Usage
-from state.queries.views import ResultRow, Told
+from state.queries.result_rows import ResultRow, Told
 
 TEXTS = st.lists(st.text(st.characters()), max_size=3)
 

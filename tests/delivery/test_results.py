@@ -6,7 +6,7 @@ import pytest
 
 from core.delivery.results import to_result
 from state.model.records import Outcome, RequestStatus, Usage
-from state.queries.views import ResultRow
+from state.queries.result_rows import ResultRow
 
 KEYS = ["custom_id", "outcome", "text", "message", "error", "usage", "cost_usd", "batch_id"]
 

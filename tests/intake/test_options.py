@@ -18,7 +18,7 @@ from core.intake.submit import SubmitResult
 from state.files.spool import LineReader
 from state.model.records import OnFailure
 from state.model.timestamps import from_text
-from state.queries import views
+from state.queries import batch_list, ledger_status
 from titan_console.sandbox.model.timing import Plan
 
 TOML = """
@@ -65,7 +65,7 @@ def test_what_the_job_says_holds(bench: Bench) -> None:
     assert taken.on_failure == OnFailure.SYNC
     assert from_text(taken.deadline_ts or "") == START + timedelta(hours=26)
     assert [body["model"] for body in _bodies(bench, submitted)] == ["claude-haiku-5-5"] * 2
-    (batch,) = views.batches_of(bench.engine.context.ledger, taken)
+    (batch,) = batch_list.batches_of(bench.engine.context.ledger, taken)
     assert batch.betas == ("context-1m-2025-08-07",)
     assert batch.deadline_ts == taken.deadline_ts
     assert submitted.warnings == ()
@@ -86,7 +86,7 @@ def test_what_the_call_says_is_stronger(bench: Bench) -> None:
     assert models == ["claude-sonnet-4-6", "claude-opus-5"]
     assert (taken.model, taken.on_failure) == ("claude-sonnet-4-6", OnFailure.QUEUE)
     assert from_text(taken.deadline_ts or "") == START + timedelta(hours=9)
-    (batch,) = views.batches_of(bench.engine.context.ledger, taken)
+    (batch,) = batch_list.batches_of(bench.engine.context.ledger, taken)
     assert batch.betas == ()
 
 
@@ -112,7 +112,7 @@ def test_the_job_is_the_one_that_is_meant(
 def test_a_job_that_nobody_knows_is_an_error_with_the_near_name(bench: Bench) -> None:
     with pytest.raises(PayloadError, match=r"'nightli' in titan.toml. Did you mean nightly\?"):
         _submit(bench, job="nightli")
-    assert views.totals(bench.engine.context.ledger).requests == 0
+    assert ledger_status.totals(bench.engine.context.ledger).requests == 0
 
 
 def test_a_mistake_in_the_jobs_own_table_stops_it_and_no_other(bench: Bench) -> None:

@@ -27,7 +27,7 @@ from core.clock import SystemClock
 from core.engine import Engine
 from state.db.connection import connect, sqlite3
 from state.files.folder import Folder
-from state.queries import views
+from state.queries import ledger_status
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.http.server import running
@@ -100,7 +100,7 @@ def _heal(engine: Engine, jobs: int) -> dict[int, str]:
     keys = {job: submit(engine, job) for job in range(1, jobs + 1)}
     for _ in range(200):
         engine.poll()
-        totals = views.totals(engine.context.ledger)
+        totals = ledger_status.totals(engine.context.ledger)
         if not totals.open_batches and not totals.waiting_requests:
             break
         engine.context.clock.sleep(_QUARTER / 3)

@@ -10,7 +10,7 @@ from kill.run import SPEED
 from kill.worker import Place, StormClock, job_size
 
 from core.clock import SystemClock
-from state.queries import views
+from state.queries import ledger_status
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.http.server import running
 from titan_console.sandbox.model.timing import Plan
@@ -37,6 +37,6 @@ def test_eight_processes_hammer_one_ledger_without_an_error(tmp_path: Path, jobs
             expected = PROCESSES // 2 * sum(job_size(job) for job in range(jobs))
             while engine.poll().open:
                 engine.context.clock.sleep(300)
-            totals = views.totals(engine.context.ledger)
+            totals = ledger_status.totals(engine.context.ledger)
     assert (totals.requests, totals.succeeded) == (expected, expected)
     assert sandbox.billing_log().creates == PROCESSES // 2 * jobs

@@ -17,7 +17,7 @@ from core.money.pricing import PriceBook
 from core.requests.payload import Limits
 from state.batches import budget_reservations
 from state.batches.budget_reservations import Scope
-from state.queries import views
+from state.queries import ledger_status
 from titan_console.sandbox.faults.profile import Faults
 
 
@@ -46,7 +46,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers_and_nothing_is_sent(home:
         assert re.search(r"\$0\.0\d+ is spent or reserved, this may add \$0\.0", str(raised.value))
         assert "the limit is $0.0020" in str(raised.value)
         assert bench.sandbox.billing_log().creates == 1
-        assert views.totals(bench.engine.context.ledger).requests == 2
+        assert ledger_status.totals(bench.engine.context.ledger).requests == 2
         assert len(list(bench.folder.spool.iterdir())) == 1
 
 
@@ -56,7 +56,7 @@ def test_the_booking_is_settled_on_what_it_really_cost(home: Path) -> None:
         bench.submit(3)
         before = reserved(bench)
         bench.poll_after(600)
-        real = views.totals(bench.engine.context.ledger).cost_nano
+        real = ledger_status.totals(bench.engine.context.ledger).cost_nano
         assert 0 < reserved(bench) == real < before
 
 
@@ -136,7 +136,7 @@ def test_the_estimate_is_an_upper_one(home: Path) -> None:
     with a_bench(home) as bench:
         bench.submit(2)
         bench.poll_after(600)
-        real = views.totals(bench.engine.context.ledger)
+        real = ledger_status.totals(bench.engine.context.ledger)
     assert real.cost_nano < found.estimate.batch_nano
     assert Decimal(real.sync_cost_nano) < found.estimate.sync_nano
 

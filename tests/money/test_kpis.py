@@ -13,7 +13,7 @@ from core.intake.options import SubmitOptions
 from core.money.kpis import Facts, as_json, kpis, percentile
 from core.reporting.history import History
 from state.db.reader import Source
-from state.queries import views
+from state.queries import ledger_status
 
 USAGE = {"input_tokens": 1000, "output_tokens": 100}
 GOOD = Facts(
@@ -117,7 +117,7 @@ def test_a_recorded_call_is_priced_in_full_and_saves_nothing(tmp_path: Path) -> 
             custom_id="feed-2026-11-22-001",
         )
         assert again == key
-        totals = views.totals(context.ledger)
+        totals = ledger_status.totals(context.ledger)
         assert (totals.requests, totals.cost_nano, totals.savings_nano) == (1, 4_500_000, 0)
         submissions, batches = bench.engine.find(key)
         assert submissions[0].workflow == "feed"
@@ -137,7 +137,7 @@ def test_a_recorded_call_is_priced_in_full_and_saves_nothing(tmp_path: Path) -> 
 def test_an_unpriced_call_is_unpriced(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         record_sync(bench.engine.context, tag="t", model="claude-unknown-9", usage=USAGE)
-        assert views.totals(bench.engine.context.ledger).unpriced == 1
+        assert ledger_status.totals(bench.engine.context.ledger).unpriced == 1
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_negative_or_absent_usage_is_refused(tmp_path: Path, usage: dict[str, 
     with a_bench(tmp_path / "home") as bench:
         with pytest.raises(PayloadError, match="usage"):
             record_sync(bench.engine.context, tag="t", model="claude-sonnet-4-6", usage=usage)
-        assert views.totals(bench.engine.context.ledger).requests == 0
+        assert ledger_status.totals(bench.engine.context.ledger).requests == 0
 
 
 def test_a_replay_is_timed_from_its_own_beginning_and_a_first_try_from_the_order(

@@ -6,7 +6,7 @@ import pytest
 from support.builders import a_bench
 from support.month import simulate
 
-from state.queries import money_views, views
+from state.queries import ledger_status, spending
 from titan_console.sandbox.model.timing import Plan
 
 
@@ -16,8 +16,8 @@ def test_a_week_of_todays_mix_has_all_five_figures(
     with a_bench(tmp_path / "home", plan=Plan.realistic()) as bench:
         found = {kpi.name: kpi for kpi in simulate(bench, 0.001, days=7)}
         ledger = bench.engine.context.ledger
-        totals = views.totals(ledger)
-        by_day = money_views.spending(ledger, "day", since_ts="2026-01-01T00:00:00.000Z")
+        totals = ledger_status.totals(ledger)
+        by_day = spending.spending(ledger, "day", since_ts="2026-01-01T00:00:00.000Z")
     with capsys.disabled():
         print("", *(f"{kpi.title}: {kpi.value}" for kpi in found.values()), sep="\n  ")  # noqa: T201
     assert len(by_day) == 8

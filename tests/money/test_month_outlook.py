@@ -7,7 +7,7 @@ import pytest
 from core.money.month import CacheEffect, cache_effect, first_day_needed, month
 from core.money.pricing import PriceBook
 from state.model.records import Kind, Usage
-from state.queries.savings_views import CacheTokens
+from state.queries.spending import CacheTokens
 
 DOLLAR = 10**9
 

@@ -15,7 +15,7 @@ from core.money.explain import explain
 from core.money.pricing import PriceBook
 from core.reporting.since import parse_since
 from state.model.timestamps import to_text
-from state.queries import money_views, views
+from state.queries import ledger_status, spending
 from titan_console.sandbox.faults.profile import Faults
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
@@ -75,17 +75,17 @@ def test_every_sum_of_the_ledger_is_the_same(
     with a_bench(home, faults=faults, seed=seed) as bench:
         a_days_work(bench, plan)
         ledger = bench.engine.context.ledger
-        totals = views.totals(ledger)
-        for by in money_views.BY:
+        totals = ledger_status.totals(ledger)
+        for by in spending.BY:
             for since in ("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.001Z"):
-                rows = money_views.spending(ledger, by, since_ts=since)
+                rows = spending.spending(ledger, by, since_ts=since)
                 assert sum(row.cost_nano for row in rows) == totals.cost_nano
                 assert sum(row.savings_nano for row in rows) == totals.savings_nano
                 assert sum(row.unpriced for row in rows) == totals.unpriced
         attempts = [
             attempt
-            for row in money_views.spending(ledger, "batch", since_ts="2026")
-            for attempt in money_views.priced_attempts(ledger, row.name)
+            for row in spending.spending(ledger, "batch", since_ts="2026")
+            for attempt in spending.priced_attempts(ledger, row.name)
         ]
         assert sum(attempt.cost_nano or 0 for attempt in attempts) == totals.cost_nano
         assert all(explain(attempt, PriceBook()).agrees for attempt in attempts)
@@ -104,8 +104,8 @@ def test_the_two_ways_to_a_sum_agree_row_by_row(tmp_path: Path) -> None:
         )
         ledger = bench.engine.context.ledger
         for by in ("workflow", "model", "day"):
-            quick = money_views.spending(ledger, by, since_ts="2026-11-22T00:00:00.000Z")
-            slow = money_views.spending(ledger, by, since_ts="2026-11-22T00:00:00.001Z")
+            quick = spending.spending(ledger, by, since_ts="2026-11-22T00:00:00.000Z")
+            slow = spending.spending(ledger, by, since_ts="2026-11-22T00:00:00.001Z")
             assert quick == slow
             assert quick
 
@@ -116,7 +116,7 @@ def test_only_what_was_collected_since_then_counts(tmp_path: Path) -> None:
         bench.clock.advance(7200)
         recent = to_text(bench.clock.now() - timedelta(hours=1))
         a_days_work(bench, [(3, "late", MODELS[0])])
-        rows = money_views.spending(bench.engine.context.ledger, "tag", since_ts=recent)
+        rows = spending.spending(bench.engine.context.ledger, "tag", since_ts=recent)
         assert [(row.name, row.attempts) for row in rows] == [("late", 3)]
 
 
@@ -124,7 +124,7 @@ def test_an_explanation_shows_tokens_rates_and_formula(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         bench.engine.submit(some_requests(1), SubmitOptions(tag="t"))
         bench.poll_after(3600)
-        (attempt,) = money_views.priced_attempts(
+        (attempt,) = spending.priced_attempts(
             bench.engine.context.ledger,
             some_requests(1)[0]["custom_id"],  # pyright: ignore[reportArgumentType]
         )
@@ -145,5 +145,5 @@ def test_an_edited_ledger_figure_does_not_agree(tmp_path: Path) -> None:
         bench.poll_after(3600)
         ledger = bench.engine.context.ledger
         ledger.execute("UPDATE attempts SET cost_nano = cost_nano + 1")
-        (attempt,) = money_views.priced_attempts(ledger, "feed-classify-2026-11-22-00001")
+        (attempt,) = spending.priced_attempts(ledger, "feed-classify-2026-11-22-00001")
     assert not explain(attempt, PriceBook()).agrees

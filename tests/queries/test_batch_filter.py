@@ -5,11 +5,11 @@ from support.console_builders import LedgerBuilder, a_busy_ledger
 from support.console_pilot import opened, shown, table, until, until_shown
 
 from state.operations.commands import Action
-from state.queries import batch_query
+from state.queries import batch_list
 from titan_console.text.filters import Vocabulary, parse
 from titan_console.tui.screens.batches import BatchesScreen
 
-WORDS = Vocabulary(batch_query.FIELDS, batch_query.STATES)
+WORDS = Vocabulary(batch_list.FIELDS, batch_list.STATES)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_a_filter_finds_batches_new_and_old(tmp_path: Path, line: str, tags: set
     made = a_busy_ledger(tmp_path)
     asked = parse(line, WORDS)
     assert not asked.mistakes
-    matched = batch_query.find(made.ledger, asked.terms, made.clock.now())
+    matched = batch_list.matching(made.ledger, asked.terms, made.clock.now())
     assert {batch.tag for batch in (*matched.open, *matched.others)} == tags
     assert matched.open_count + matched.others_count == len(tags)
     made.close()

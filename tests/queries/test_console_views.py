@@ -3,8 +3,8 @@ from pathlib import Path
 from support.console_builders import CENT, Failure, LedgerBuilder
 
 from state.db.reader import Reader
-from state.queries import console_views
-from state.queries.console_views import Saved
+from state.queries import console_snapshot
+from state.queries.console_snapshot import Saved
 
 
 def test_a_snapshot_holds_what_the_first_screen_shows(tmp_path: Path) -> None:
@@ -15,7 +15,7 @@ def test_a_snapshot_holds_what_the_first_screen_shows(tmp_path: Path) -> None:
     made.poll()
     made.hold("queue full")
     with Reader(made.path) as reader:
-        seen = console_views.take(reader, made.clock.now())
+        seen = console_snapshot.take(reader, made.clock.now())
         assert not reader.connection.in_transaction
     made.close()
     assert [b.key for b in seen.open_batches] == [running.key]
@@ -35,7 +35,7 @@ def test_a_released_batch_is_shown_no_more_once_its_requests_run(tmp_path: Path)
     made.release(made.submit("released", 5))
     plan_waiting(made.ledger, max_requests=100, max_bytes=10_000, wire_overhead=10)
     with Reader(made.path) as reader:
-        seen = console_views.take(reader, made.clock.now())
+        seen = console_snapshot.take(reader, made.clock.now())
     made.close()
     assert seen.waiting_for_retry == ()
     assert len(seen.open_batches) == 1
@@ -46,7 +46,7 @@ def test_savings_of_long_ago_are_in_the_total_only(tmp_path: Path) -> None:
     made.collected("old", 1)
     made.clock.advance(40 * 86400)
     with Reader(made.path) as reader:
-        seen = console_views.take(reader, made.clock.now())
+        seen = console_snapshot.take(reader, made.clock.now())
     made.close()
     assert seen.saved_today == seen.saved_30d == Saved(nano=0, unpriced=0)
     assert seen.totals.savings_nano == CENT

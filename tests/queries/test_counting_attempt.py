@@ -8,13 +8,13 @@ from support.console_builders import NOW, Failure, LedgerBuilder
 from core.clock import ManualClock
 from state.batches import submissions
 from state.operations import selection
-from state.operations.command_effects import ask_again
+from state.operations.command_effects import requeue
 from state.operations.selection import Filter
-from state.queries import details, export_views, request_query, request_views
-from state.queries.request_query import STATES, Query
+from state.queries import request_detail, request_list, result_rows
+from state.queries.request_list import STATES, Query
 from titan_console.text.filters import Vocabulary, parse
 
-ALL = Vocabulary(request_query.FIELDS, STATES)
+ALL = Vocabulary(request_list.FIELDS, STATES)
 
 
 def test_while_failed_requests_are_replayed_all_say_how_they_failed(tmp_path: Path) -> None:
@@ -23,19 +23,19 @@ def test_while_failed_requests_are_replayed_all_say_how_they_failed(tmp_path: Pa
     failed = [1, 2, 3]
     for replayed in (False, True):
         if replayed:
-            assert ask_again(made.ledger, 0, failed) == 3
+            assert requeue(made.ledger, 0, failed) == 3
             submissions.plan_waiting(
                 made.ledger, max_requests=100, max_bytes=1 << 20, wire_overhead=0
             )
         query = Query(parse("err:overloaded_error", ALL).terms)
-        assert sorted(request_query.ids(made.ledger, query, made.clock.now())) == failed
+        assert sorted(request_list.ids(made.ledger, query, made.clock.now())) == failed
         wanted = Filter(names=("feed-1",), error_type="overloaded_error")
         assert [row.request_id for row in selection.requests(made.ledger, wanted)] == failed
-        rows = request_views.requests(made.ledger, failed).values()
+        rows = request_list.rows(made.ledger, failed).values()
         assert {row.error_type for row in rows} == {"overloaded_error"}
-        exported = list(export_views.requests(made.ledger, failed))
+        exported = list(result_rows.export_rows(made.ledger, failed))
         assert {row.error_type for row in exported} == {"overloaded_error"}
-        record = details.request(made.ledger, "feed-1", "a")
+        record = request_detail.request(made.ledger, "feed-1", "a")
         assert record is not None
         assert record.best is not None
         assert record.best.error_type == "overloaded_error"

@@ -9,11 +9,11 @@ from support.console_builders import CENT, NOW, Failure, LedgerBuilder
 from core.clock import ManualClock
 from state.model.filter_terms import Bound, Field, Relation, Term, Words
 from state.model.records import Outcome
-from state.queries import request_query
-from state.queries.request_query import STATES, Order, Query
+from state.queries import filter_sql, request_list
+from state.queries.request_list import STATES, Order, Query
 from titan_console.text.filters import Vocabulary, parse
 
-ALL = Vocabulary(request_query.FIELDS, STATES)
+ALL = Vocabulary(request_list.FIELDS, STATES)
 
 
 def a_mixed_ledger(home: Path) -> LedgerBuilder:
@@ -45,7 +45,7 @@ def found(made: LedgerBuilder, line: str, order: Order = Order.NEWEST, **how: bo
     asked = parse(line, ALL)
     assert not asked.mistakes
     query = Query(asked.terms, order, **how)
-    return list(request_query.ids(made.ledger, query, made.clock.now()))
+    return list(request_list.ids(made.ledger, query, made.clock.now()))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_tries_and_tokens_sort_too(made: LedgerBuilder) -> None:
     ],
 )
 def test_a_state_is_found_by_its_index(made: LedgerBuilder, line: str, index: str) -> None:
-    where = request_query.condition(parse(line, ALL).terms, NOW)
+    where = request_list.condition(parse(line, ALL).terms, NOW)
     plan = made.ledger.rows(
         f"EXPLAIN QUERY PLAN SELECT r.id FROM requests r WHERE {where.sql} ORDER BY r.id DESC",  # noqa: S608
         *where.parameters,
@@ -160,12 +160,12 @@ def test_a_term_and_its_negation_share_out_the_ledger(
         else Bound(term.field, term.relation, term.amount, not term.is_not)
     )
     both = [
-        list(request_query.ids(made.ledger, Query((one,), order), NOW)) for one in (term, turned)
+        list(request_list.ids(made.ledger, Query((one,), order), NOW)) for one in (term, turned)
     ]
     assert sorted(both[0] + both[1]) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def test_many_ids_come_whole() -> None:
     text = ",".join(map(str, range(1, 300_000)))
-    assert list(request_query.numbers(text)) == list(range(1, 300_000))
-    assert list(request_query.numbers(None)) == []
+    assert list(filter_sql.numbers(text)) == list(range(1, 300_000))
+    assert list(filter_sql.numbers(None)) == []

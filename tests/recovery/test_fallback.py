@@ -17,7 +17,7 @@ from state.db.connection import sqlite3
 from state.db.ledger import Ledger
 from state.files import fallback_file
 from state.files.folder import Folder
-from state.queries import views
+from state.queries import ledger_status
 from titan_console.sandbox.api import Sandbox
 
 BREAKS = [
@@ -132,7 +132,7 @@ def test_answers_that_the_ledger_has_too_are_shown_as_paid_twice(
     (home / "titan.db").write_bytes(ledger)
     poll()
     with open_engine(from_environment(), actor="test") as engine:
-        totals = views.totals(engine.context.ledger)
+        totals = ledger_status.totals(engine.context.ledger)
     assert totals.duplicate_nano > 0
     assert len(sandbox.billing_log().messages) == 2
 

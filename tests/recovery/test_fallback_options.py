@@ -11,7 +11,7 @@ from core.bootstrap import open_engine
 from core.config.settings import from_environment
 from state.files import fallback_file
 from state.files.folder import Folder
-from state.queries import views
+from state.queries import batch_list
 from titan_console.sandbox.api import Sandbox
 
 
@@ -80,6 +80,6 @@ def test_options_of_the_job_hold_for_a_fallback_file_too(home: Path, sandbox: Sa
     results = titan_batch.poll_and_collect(key) or []
     assert [row["outcome"] for row in results] == ["succeeded"] * 2
     with open_engine(from_environment(), actor="test") as engine:
-        (submission,) = views.submissions_of(engine.context.ledger, "t")
-        betas = [batch.betas for batch in views.batches_of(engine.context.ledger, submission)]
+        (submission,) = batch_list.submissions_of(engine.context.ledger, "t")
+        betas = [batch.betas for batch in batch_list.batches_of(engine.context.ledger, submission)]
     assert sorted(betas) == [(), ("output-300k-2026-03-24",)]

@@ -20,7 +20,7 @@ from core.reporting.notifier import SIGNATURE, STAMP, signature
 from state.operations import alerts
 from state.operations.commands import Action
 from state.operations.selection import Filter
-from state.queries import views
+from state.queries import event_list
 from titan_console.sandbox.faults.profile import Faults
 
 WRITER = """
@@ -42,7 +42,7 @@ def six_errors(home: Path) -> Bench:
 
 
 def kinds(bench: Bench) -> list[str]:
-    events = views.events(bench.engine.context.ledger)
+    events = event_list.events(bench.engine.context.ledger)
     return [event.kind for event in reversed(events) if event.kind.startswith("alert.")]
 
 

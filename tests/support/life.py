@@ -10,7 +10,7 @@ from support.builders import Bench
 
 from core.engine import Engine
 from state.model.records import Batch, RequestStatus
-from state.queries import views
+from state.queries import batch_list, ledger_status
 from titan_console.sandbox.answers.billing_log import BilledRow
 
 QUARTER = 900.0
@@ -27,7 +27,7 @@ def rest(bench: Bench, engine: Engine | None = None, *, polls: int = 40) -> None
     for _ in range(polls):
         bench.clock.advance(QUARTER)
         engine.poll()
-        totals = views.totals(engine.context.ledger)
+        totals = ledger_status.totals(engine.context.ledger)
         if not totals.open_batches and not totals.waiting_requests:
             return
     raise AssertionError([batch for batch in batches(bench) if batch.ended_ts is None])
@@ -35,7 +35,7 @@ def rest(bench: Bench, engine: Engine | None = None, *, polls: int = 40) -> None
 
 def batches(bench: Bench) -> list[Batch]:
     """Every batch of the ledger, in order."""
-    return views.changed_batches(bench.engine.context.ledger, since_rev=-1, limit=10_000)
+    return batch_list.changed_batches(bench.engine.context.ledger, since_rev=-1, limit=10_000)
 
 
 def statuses(bench: Bench) -> list[str]:
@@ -96,7 +96,7 @@ def check_books(bench: Bench) -> None:
     )[0]
     assert attempts == billed
     assert sum(batch.cost_nano or 0 for batch in batches(bench)) == billed
-    totals = views.totals(ledger)
+    totals = ledger_status.totals(ledger)
     assert (totals.cost_nano, totals.sync_cost_nano) == (billed, sync)
     assert totals.duplicate_nano == duplicate
     assert totals.savings_nano == sync - billed

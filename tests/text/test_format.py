@@ -10,7 +10,7 @@ from support.console_builders import NOW, Failure, LedgerBuilder
 
 from state.model.records import Batch, BatchStatus, Collection, Kind, Outcome
 from state.model.timestamps import to_text
-from state.queries.views import Poller
+from state.queries.ledger_status import Poller
 from titan_console.text import format as fmt
 from titan_console.text.format import Tone
 

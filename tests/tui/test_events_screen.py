@@ -13,8 +13,8 @@ from support.hostile import EVIL, hidden
 from state.model.filter_terms import Field
 from state.operations import commands
 from state.operations.commands import Action, NewCommand
-from state.queries import audit_views, event_query, known_values, views
-from state.queries.audit_views import AuditLine
+from state.queries import event_list, filter_sql
+from state.queries.event_list import AuditLine
 from titan_console.cli.main import cli
 from titan_console.text import event_labels
 from titan_console.text.filters import parse
@@ -26,8 +26,8 @@ def found(made: LedgerBuilder, line: str) -> list[AuditLine]:
     """What the log holds under a filter."""
     asked = parse(line, AuditScreen.VOCABULARY)
     assert not asked.mistakes
-    ids = event_query.ids(made.ledger, asked.terms, made.clock.now())
-    lines_by_id = audit_views.lines(made.ledger, ids)
+    ids = event_list.ids(made.ledger, asked.terms, made.clock.now())
+    lines_by_id = event_list.lines(made.ledger, ids)
     return [lines_by_id[number] for number in ids]
 
 
@@ -56,7 +56,7 @@ def test_the_reason_stands_apart_from_the_rest() -> None:
 
 async def test_the_log_is_whole_and_an_event_opens_with_its_detail(tmp_path: Path) -> None:
     made = a_busy_ledger(tmp_path)
-    logged = views.events(made.ledger, limit=1000)
+    logged = event_list.events(made.ledger, limit=1000)
     async with opened(made) as pilot:
         await pilot.press("7")
         await until_shown(pilot, "! hold")
@@ -132,7 +132,7 @@ def test_a_filter_finds_what_the_detail_says_in_any_letters(tmp_path: Path) -> N
 def test_kinds_and_people_of_the_log_can_be_completed(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.accept(made.submit("feed"))
-    known = known_values.read(made.ledger)
+    known = filter_sql.known_values(made.ledger)
     assert {"batch.accepted", "submission.created"} <= set(known[Field.KIND])
     assert set(known[Field.WHO]) == {event.event.actor for event in found(made, "")}
 
@@ -182,7 +182,7 @@ async def test_new_events_appear_and_hostile_ones_are_harmless(tmp_path: Path) -
 
 def test_events_prints_the_same_lines(tmp_path: Path) -> None:
     made = a_busy_ledger(tmp_path)
-    found = audit_views.latest(made.ledger, limit=1000)
+    found = event_list.latest(made.ledger, limit=1000)
     made.close()
 
     def run(*arguments: str) -> str:

@@ -14,7 +14,7 @@ from core.reporting import job_status
 from core.reporting.job_status import JobBoard
 from state.files.folder import Folder
 from state.operations import hook_runs, pauses
-from state.queries.job_views import JobRun
+from state.queries.job_runs import JobRun
 from titan_console.cli.main import cli
 from titan_console.tui.screens.jobs import delivery, jobs_title, outcome, strip
 

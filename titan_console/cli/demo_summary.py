@@ -13,7 +13,7 @@ from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.model.records import Batch
 from state.model.timestamps import to_text
-from state.queries import views
+from state.queries import batch_list, ledger_status
 from titan_console.cli.output import print_table
 from titan_console.text import format as cells
 
@@ -54,7 +54,7 @@ def report(home: Path) -> json_reports.Report:
     """The same for programs."""
     folder = Folder(home)
     with Reader(folder.ledger) as reader:
-        batches = sorted(views.closed_batches(reader, limit=100), key=lambda batch: batch.id)
+        batches = sorted(batch_list.closed_batches(reader, limit=100), key=lambda batch: batch.id)
         return {
             "home": str(home),
             "batches": [json_reports.batch(batch) for batch in batches],
@@ -64,7 +64,7 @@ def report(home: Path) -> json_reports.Report:
 
 
 def _tell_jobs(source: Source) -> None:
-    batches = views.closed_batches(source, limit=100)
+    batches = batch_list.closed_batches(source, limit=100)
     print_table(
         ("JOB", "REQUESTS", "SUCCEEDED", "FAILED", "SYNC PRICE", "PAID", "SAVED"),
         [
@@ -80,7 +80,7 @@ def _tell_jobs(source: Source) -> None:
             for batch in sorted(batches, key=lambda batch: batch.id)
         ],
     )
-    totals = views.totals(source)
+    totals = ledger_status.totals(source)
     click.echo(
         f"{cells.count(totals.succeeded)} answers for {cells.money(totals.cost_nano)};"
         f" synchronously they would have cost {cells.money(totals.sync_cost_nano)}:"
@@ -89,7 +89,7 @@ def _tell_jobs(source: Source) -> None:
 
 
 def _tell_rescues(source: Source) -> None:
-    for batch in views.closed_batches(source, limit=100):
+    for batch in batch_list.closed_batches(source, limit=100):
         if _was_rescued(batch):
             click.echo(
                 f"{batch.workflow}: the answer to its create was lost. A poll found the batch at"
@@ -102,6 +102,6 @@ def _was_rescued(batch: Batch) -> bool:
 
 
 def _tell_errors(source: Source) -> None:
-    failed = views.totals(source).failed_requests
+    failed = ledger_status.totals(source).failed_requests
     if failed:
         click.echo(f"{pluralize(failed, 'request')} failed at the API: kept, and not billed.")

@@ -10,9 +10,8 @@ from msgspec.structs import asdict
 from core.reporting.json_reports import usd
 from state.db.reader import Source
 from state.files.folder import Folder
-from state.queries import details, lineage
-from state.queries.details import AttemptRecord, Place, RequestRecord
-from state.queries.lineage import EditOrigin
+from state.queries import lookup, request_detail
+from state.queries.request_detail import AttemptRecord, EditOrigin, Place, RequestRecord
 from titan_console.cli.output import print_fields, print_table
 from titan_console.text import format as cells
 
@@ -22,15 +21,15 @@ Origins = Mapping[int, EditOrigin | None]
 def find(source: Source, name: str) -> list[RequestRecord]:
     """The requests that a custom_id means, or the one that TAG/CUSTOM_ID means; maybe none."""
     tag, slash, custom_id = name.rpartition("/")
-    tags = [tag] if slash else lineage.tags_of(source, name)
-    found = (details.request(source, one, custom_id) for one in tags)
+    tags = [tag] if slash else lookup.tags_of(source, name)
+    found = (request_detail.request(source, one, custom_id) for one in tags)
     return [request for request in found if request is not None]
 
 
 def origins(source: Source, request: RequestRecord) -> Origins:
     """Whose edits its attempts were sent with."""
     ids = {a.edit_id for a in request.attempts if a.edit_id is not None}
-    return {edit_id: lineage.origin_of(source, edit_id) for edit_id in ids}
+    return {edit_id: request_detail.origin_of(source, edit_id) for edit_id in ids}
 
 
 def report(request: RequestRecord, origins: Origins, folder: Folder) -> dict[str, Any]:

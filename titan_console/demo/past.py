@@ -14,7 +14,7 @@ from core.intake.options import SubmitOptions
 from core.money.pricing import PriceBook
 from state.db.ledger import ALPHABET, Ledger
 from state.files.folder import Folder
-from state.queries import views
+from state.queries import batch_list
 from titan_console.demo.jobs import DAYS, JOBS, Job
 from titan_console.demo.texts import Text
 from titan_console.sandbox.api import Sandbox
@@ -75,7 +75,7 @@ def _one_day(engine: Engine, clock: ManualClock, texts: list[Text], *, is_weekly
     for _ in range(_MOST_POLLS):
         clock.advance(_POLL_EVERY_S)
         engine.poll()
-        if not views.open_batches(engine.context.ledger):
+        if not batch_list.open_batches(engine.context.ledger):
             return
 
 

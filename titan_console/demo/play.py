@@ -13,7 +13,7 @@ from core.engine import Engine
 from core.intake.options import SubmitOptions
 from state.db.ledger import ALPHABET, random_word
 from state.files.folder import Folder
-from state.queries import views
+from state.queries import batch_list
 from titan_console.demo.jobs import JOBS
 from titan_console.demo.texts import Text
 from titan_console.text.poll_summary import in_words
@@ -86,5 +86,5 @@ def _poll_until_done(engine: Engine, say: Say) -> None:
         summary = engine.poll()
         if summary.collected or summary.ended or summary.delivered:
             say(f"pass       {in_words(summary)}")
-        if not views.open_batches(engine.context.ledger):
+        if not batch_list.open_batches(engine.context.ledger):
             return

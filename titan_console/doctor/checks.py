@@ -25,7 +25,7 @@ from state.model.errors import LedgerError
 from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
 from state.operations.hook_runs import RunState
-from state.queries import checkup, doctor_views, views
+from state.queries import batch_list, checkup, ledger_status
 from titan_console.text import format as cells
 
 _LOW_DISK = 1 << 30
@@ -192,16 +192,16 @@ def _future(folder: Folder) -> Finding:
 
 
 def _poller(source: Source, now: datetime) -> Iterator[Finding]:
-    beat = cells.heartbeat(views.poller(source), now)
-    needs_one = bool(views.open_batches(source))
+    beat = cells.heartbeat(ledger_status.poller(source), now)
+    needs_one = bool(batch_list.open_batches(source))
     late = needs_one and beat.tone in (cells.Tone.BAD, cells.Tone.WARN)
     yield Finding(Health.WARN if late else Health.OK, "poller", beat.word)
 
 
 def _polls(source: Source, now: datetime) -> Iterator[Finding]:
     """How often polls come, who makes one now, and what the last one did."""
-    beat = views.poller(source)
-    gap = doctor_views.usual_gap(source)
+    beat = ledger_status.poller(source)
+    gap = ledger_status.median_poll_interval(source)
     if gap is not None:
         yield Finding(Health.OK, "cadence", f"a poll every {cells.span(gap)}, in the middle")
     if beat.lease_expires_ts and beat.lease_expires_ts > to_text(now):
@@ -235,7 +235,7 @@ def _alerts(source: Source) -> Iterator[Finding]:
 
 
 def _doubts(source: Source) -> Iterator[Finding]:
-    uncertain = [b for b in views.open_batches(source) if b.status == "unconfirmed"]
+    uncertain = [b for b in batch_list.open_batches(source) if b.status == "unconfirmed"]
     for batch in uncertain:
         yield Finding(
             Health.WARN,
@@ -259,7 +259,7 @@ def _doubts(source: Source) -> Iterator[Finding]:
 
 
 def _holds(source: Source, now: datetime) -> Iterator[Finding]:
-    for hold in views.holds(source, now_ts=to_text(now)):
+    for hold in ledger_status.holds(source, now_ts=to_text(now)):
         yield Finding(Health.WARN, "held", f"{hold.name} until {hold.until_ts}: {hold.reason}")
 
 
@@ -279,7 +279,7 @@ def _follow_ups(source: Source) -> Iterator[Finding]:
 
 
 def _money(source: Source) -> Iterator[Finding]:
-    totals = views.totals(source)
+    totals = ledger_status.totals(source)
     if totals.duplicate_nano:
         spent = cells.money(totals.duplicate_nano)
         yield Finding(Health.WARN, "paid twice", f"{spent} for answers that came a second time")

@@ -10,7 +10,7 @@ from core.delivery.results import text_of as text_of_message
 from state.files.folder import Folder
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
-from state.queries.details import AttemptRecord, Place
+from state.queries.request_detail import AttemptRecord, Place
 from titan_console.text.document import Sheet, SheetMaker, pretty
 
 GONE = "No longer kept on this disk."

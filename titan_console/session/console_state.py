@@ -13,7 +13,7 @@ from titan_console.text.links import Tab
 
 if TYPE_CHECKING:
     from state.operations.commands import Command
-    from state.queries.console_views import Snapshot
+    from state.queries.console_snapshot import Snapshot
     from titan_console.text.lines import Part
 
 

@@ -13,8 +13,8 @@ from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - it
 from core.clock import Clock
 from state.model.errors import LedgerError
 from state.model.timestamps import from_text
-from state.queries import console_views
-from state.queries.console_views import Snapshot
+from state.queries import console_snapshot
+from state.queries.console_snapshot import Snapshot
 from titan_console.session.messages import LedgerLost, LedgerSeen, Trouble
 from titan_console.session.query_worker import KeptReader
 
@@ -53,7 +53,7 @@ class Follower:
             version = (self._kept.file, reader.data_version())
             if version == self._version and not even_if_same:
                 return None
-            snapshot = console_views.take(reader, self._clock.now())
+            snapshot = console_snapshot.take(reader, self._clock.now())
         except FileNotFoundError:
             return self._lost(Trouble(f"There is no ledger at {self._path}.", missing=True))
         except (LedgerError, OSError) as error:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from msgspec import Struct
 from textual.message import Message
 
-from state.queries.console_views import Snapshot
+from state.queries.console_snapshot import Snapshot
 from titan_console.session.poll_runner import PollEnd
 
 

@@ -8,7 +8,7 @@ from msgspec import to_builtins
 
 from core.reporting import json_reports
 from state.model.records import Batch, BatchStatus, Event, Kind
-from state.queries.details import ModelSum
+from state.queries.batch_detail import ModelSum
 from titan_console.text import format as fmt
 from titan_console.text.document import Sheet, SheetMaker
 from titan_console.text.format import Tone

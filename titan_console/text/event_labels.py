@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from state.queries.audit_views import AuditLine
+from state.queries.event_list import AuditLine
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 

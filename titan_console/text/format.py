@@ -10,7 +10,7 @@ from msgspec import Struct
 from state.model.records import Batch, BatchStatus, Collection, Kind, Outcome, RequestStatus
 from state.model.timestamps import from_text
 from state.operations.hook_runs import HookRun, RunState
-from state.queries.views import Poller
+from state.queries.ledger_status import Poller
 
 UNPRICED = "unpriced"
 NOTHING = "-"

@@ -6,7 +6,7 @@ from datetime import datetime
 from core.money.explain import Explanation
 from core.money.pricing import dollars
 from state.model.records import REVIEW_STOP_REASONS, Outcome, Usage
-from state.queries.details import AttemptRecord, RequestRecord
+from state.queries.request_detail import AttemptRecord, RequestRecord
 from titan_console.text import format as fmt
 from titan_console.text.document import Sheet, SheetMaker
 from titan_console.text.format import Tone

@@ -11,8 +11,8 @@ from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.operations import reviews
 from state.operations.reviews import ReviewRow
-from state.queries import error_views, views
-from state.queries.views import ErrorRow
+from state.queries import error_list
+from state.queries.error_list import ErrorRow
 from titan_console.cli.output import print_json, print_table
 
 
@@ -65,7 +65,7 @@ def _print_failed(failed: list[ErrorRow]) -> None:
 
 
 def _print_groups(source: Source, *, as_json: bool) -> None:
-    troubles = error_views.read(source, (), SystemClock().now())
+    troubles = error_list.grouped(source, (), SystemClock().now())
     found = error_groups.group(troubles.said)
     if as_json:
         for group in found:
@@ -88,7 +88,7 @@ def _print_groups(source: Source, *, as_json: bool) -> None:
 def _rows(source: Source, limit: int) -> Iterator[ErrorRow]:
     last: int | None = None
     left = limit or 1 << 62
-    while left > 0 and (page := views.errors(source, before_id=last, limit=min(left, 1000))):
+    while left > 0 and (page := error_list.errors(source, before_id=last, limit=min(left, 1000))):
         yield from page
         last = page[-1].request_id
         left -= len(page)

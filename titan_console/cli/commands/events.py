@@ -9,8 +9,8 @@ from core.reporting.since import parse_since
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.model.timestamps import to_text
-from state.queries import audit_views
-from state.queries.audit_views import AuditLine
+from state.queries import event_list
+from state.queries.event_list import AuditLine
 from titan_console.cli.output import print_json, print_table
 from titan_console.text import event_labels
 
@@ -23,7 +23,7 @@ def command(*, since: str | None, limit: int, as_json: bool) -> None:
     """Print the audit log, newest first: who did what when, why, and what came of it."""
     since_ts = to_text(parse_since(since, SystemClock().now())) if since else ""
     with Reader(Folder(from_environment().home).ledger) as reader:
-        found = audit_views.latest(reader, since_ts=since_ts, limit=limit)
+        found = event_list.latest(reader, since_ts=since_ts, limit=limit)
     if as_json:
         for line in found:
             print_json(_report(line))

@@ -14,7 +14,7 @@ from state.db.reader import Reader, Source
 from state.files.folder import Folder, open_private_text
 from state.operations import selection
 from state.operations.selection import Filter
-from state.queries import export_views
+from state.queries import result_rows
 from titan_console.cli.diagnostics import say
 
 
@@ -52,5 +52,5 @@ def command(*, names: tuple[str, ...], everything: bool, form: str, output: Path
 
 def _ids(source: Source, names: tuple[str, ...]) -> Iterable[int]:
     if not names:
-        return export_views.all_ids(source)
+        return result_rows.all_request_ids(source)
     return (row.request_id for row in selection.requests(source, Filter(names=names)))

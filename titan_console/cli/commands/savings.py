@@ -23,8 +23,8 @@ from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.model.records import Kind
 from state.model.timestamps import to_text
-from state.queries import money_views
-from state.queries.money_views import Spending
+from state.queries import spending
+from state.queries.spending import Spending
 from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.output import print_fields, print_json, print_table
 from titan_console.text import format as cells
@@ -32,7 +32,7 @@ from titan_console.text import format as cells
 
 @click.command
 @click.option("--since", default="30d", show_default=True, help="1h, today, 30d, or a UTC date.")
-@click.option("--by", type=click.Choice(money_views.BY), default="workflow", show_default=True)
+@click.option("--by", type=click.Choice(spending.BY), default="workflow", show_default=True)
 @click.option("--explain", "name", metavar="ID", help="Open the figure of a custom_id or a batch.")
 @click.option("--check", "export", type=click.File("rb"), help="Compare with a usage export.")
 @click.option("--check-log", is_flag=True, help="Compare batch-cost-log.jsonl with the ledger.")
@@ -76,7 +76,7 @@ def command(
         elif name is not None:
             _explain(reader, name, as_json=as_json)
         else:
-            _show(money_views.spending(reader, by, since_ts=since_ts), by, as_json=as_json)
+            _show(spending.spending(reader, by, since_ts=since_ts), by, as_json=as_json)
 
 
 def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
@@ -156,7 +156,7 @@ def _month(source: Source, *, as_json: bool) -> None:
 
 
 def _explain(source: Source, name: str, *, as_json: bool) -> None:
-    attempts = money_views.priced_attempts(source, name)
+    attempts = spending.priced_attempts(source, name)
     if not attempts:
         raise UnknownId(
             f"Nothing that has ended is known as {name!r}: give a custom_id or a batch."
@@ -213,7 +213,7 @@ def _exact(nano: int | None) -> str:
 def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
     first, last = theirs.days
     kinds = (Kind.BATCH,) if theirs.is_batch_only else (Kind.BATCH, Kind.SYNC)
-    ours = money_views.usage_by_day(source, first_day=first, last_day=last, kinds=kinds)
+    ours = spending.usage_by_day(source, first_day=first, last_day=last, kinds=kinds)
     rows = usage_reconciliation.compare(ours, theirs.usage)
     sums = usage_reconciliation.totals(rows)
     if as_json:

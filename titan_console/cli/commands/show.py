@@ -9,8 +9,8 @@ from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.model.records import Batch, Event, Submission
-from state.queries import views
-from state.queries.details import RequestRecord
+from state.queries import batch_list, event_list
+from state.queries.request_detail import RequestRecord
 from titan_console.cli import request_history
 from titan_console.cli.output import print_fields, print_json, print_table
 from titan_console.text import format as cells
@@ -32,14 +32,14 @@ def command(*, name: str, as_json: bool) -> None:
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
         try:
-            submissions, batches = views.find(reader, name)
+            submissions, batches = batch_list.named(reader, name)
         except UnknownId:
             requests = request_history.find(reader, name)
             if not requests:
                 raise UnknownId(_UNKNOWN.format(name)) from None
             _show_requests(reader, requests, folder, as_json=as_json)
             return
-        history = {batch.key: views.events(reader, batch=batch) for batch in batches}
+        history = {batch.key: event_list.events(reader, batch=batch) for batch in batches}
     if as_json:
         print_json(_report(submissions, batches, history))
         return

@@ -15,7 +15,7 @@ from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
-from state.queries import views
+from state.queries import batch_list, ledger_status
 from titan_console.cli.output import print_fields, print_json, print_table
 from titan_console.text import eta_labels
 from titan_console.text import format as cells
@@ -34,7 +34,7 @@ def command(*, as_json: bool) -> None:
 
 
 def _print(source: Source, now: datetime) -> None:
-    open_batches = views.open_batches(source)
+    open_batches = batch_list.open_batches(source)
     if open_batches:
         found = etas(source, open_batches, now)
         print_table(
@@ -57,7 +57,7 @@ def _print(source: Source, now: datetime) -> None:
     else:
         click.echo("No batch is open.")
     click.echo()
-    totals = views.totals(source)
+    totals = ledger_status.totals(source)
     print_fields(
         [
             (
@@ -75,10 +75,10 @@ def _print(source: Source, now: datetime) -> None:
             ("paid twice", cells.money(totals.duplicate_nano) if totals.duplicate_nano else ""),
             ("orphans", _orphans(source)),
             *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
-            ("poller", str(cells.heartbeat(views.poller(source), now))),
+            ("poller", str(cells.heartbeat(ledger_status.poller(source), now))),
             *(
                 (f"held: {hold.name}", f"until {hold.until_ts}: {hold.reason}")
-                for hold in views.holds(source, now_ts=to_text(now))
+                for hold in ledger_status.holds(source, now_ts=to_text(now))
             ),
             *((f"held: {p.workflow}", p.words) for p in pauses.paused(source)),
             *((f"after {run.file}", cells.settled_run(run)) for run in hook_runs.troubled(source)),

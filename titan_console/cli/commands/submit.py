@@ -19,7 +19,7 @@ from core.requests.cache_control import CachePolicy
 from core.text import pluralize
 from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
 from state.model.records import Batch, Kind, OnFailure
-from state.queries.views import batches_of
+from state.queries.batch_list import batches_of
 from titan_console.cli import progress
 from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.dry_run import show_plan

@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 from state.db.reader import Source
-from state.queries import details
-from state.queries.details import RequestRecord
+from state.queries import request_detail
+from state.queries.request_detail import RequestRecord
 from titan_console.session.bodies import Bodies
 from titan_console.text.diff import difference
 from titan_console.text.links import ToRequest, parse
@@ -59,7 +59,7 @@ def _marked(page: Page) -> list[ToRequest | None]:
 def _requests(source: Source, ledger: Path, marked: list[ToRequest | None]) -> list[Side]:
     """The best attempts of these."""
     bodies = Bodies(ledger)
-    found = [details.request(source, t.tag, t.custom_id) for t in marked if t is not None]
+    found = [request_detail.request(source, t.tag, t.custom_id) for t in marked if t is not None]
     return [
         (f"{request.tag} / {request.custom_id}", whole_attempt(request.best, bodies))
         for request in found
@@ -73,7 +73,7 @@ async def _attempts(page: Page, ledger: Path) -> list[Side] | None:
     if not isinstance(target, ToRequest):
         return []
     found = await subject.asked(
-        page, lambda source: details.request(source, target.tag, target.custom_id)
+        page, lambda source: request_detail.request(source, target.tag, target.custom_id)
     )
     if found is None or len(found.attempts) < _TWO:
         return []

@@ -12,7 +12,7 @@ from core.text import pluralize
 from state.db.reader import Reader, Source
 from state.files.folder import Folder, open_private_text
 from state.model.errors import LedgerError
-from state.queries import details
+from state.queries import batch_detail
 from titan_console.session import export_files
 from titan_console.text.links import ToBatch, ToRequest, parse
 from titan_console.tui.actions import subject
@@ -99,6 +99,6 @@ def _records(source: Source, ledger: Path, chosen: Chosen) -> Iterator[Record]:
     if chosen.kind == "requests":
         return export.requests(source, Folder(ledger.parent), (int(key) for key in chosen.keys))
     if chosen.kind == "batches":
-        found = (details.batch(source, str(key)) for key in chosen.keys)
+        found = (batch_detail.batch(source, str(key)) for key in chosen.keys)
         return export.batches(batch for batch in found if batch)
     return iter(chosen.rows)

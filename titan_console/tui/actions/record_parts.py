@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from state.db.reader import Source
 from state.model.records import Batch, Outcome
-from state.queries import details
-from state.queries.details import AttemptRecord, RequestRecord
+from state.queries import batch_detail, request_detail
+from state.queries.request_detail import AttemptRecord, RequestRecord
 from titan_console.session.bodies import GONE, Bodies, params_of, result_of, text_of
 from titan_console.text import links
 from titan_console.text.document import pretty
@@ -41,10 +41,10 @@ class Piece(Struct, frozen=True):
 def pieces(source: Source, ledger: Path, target: Target | None) -> list[Piece]:
     """What there is of a record, in the order of its menu; nothing for what is not known."""
     if isinstance(target, ToBatch):
-        batch = details.batch(source, target.name)
+        batch = batch_detail.batch(source, target.name)
         return _of_batch(batch) if batch else []
     if isinstance(target, ToRequest):
-        request = details.request(source, target.tag, target.custom_id)
+        request = request_detail.request(source, target.tag, target.custom_id)
         return _of_request(request, Bodies(ledger)) if request else []
     return []
 

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input
 
-from state.queries import known_values
+from state.queries import filter_sql
 from titan_console.session.console_state import View
 from titan_console.session.query_worker import Answered, Desk
 from titan_console.text.filters import Filter, Vocabulary
@@ -67,7 +67,7 @@ class FilteredPage(AskingPage):
         self._filter_desk = Desk(view.path)
         self._known = Answered(
             self._filter_desk,
-            known_values.read,
+            filter_sql.known_values,
             self.filter_line.learn,
             self.say_trouble,
             self._start,

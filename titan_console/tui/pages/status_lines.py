@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from state.model.records import BatchStatus
 from state.model.timestamps import from_text
-from state.queries.console_views import Saved, Snapshot
+from state.queries.console_snapshot import Saved, Snapshot
 from titan_console.session.messages import Trouble
 from titan_console.text import format as fmt
 from titan_console.text.format import Tone

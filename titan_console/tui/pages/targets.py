@@ -7,8 +7,8 @@ from state.db.reader import Source
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
 from state.operations.commands import Action
 from state.operations.selection import Filter
-from state.queries import details
-from state.queries.request_views import RequestRow
+from state.queries import batch_detail, request_detail
+from state.queries.request_list import RequestRow
 from titan_console.session import target
 from titan_console.session.target import Choice
 from titan_console.text import format as fmt
@@ -76,7 +76,7 @@ def batch_named(name: str) -> Choice:
     """The batch with that key or remote id."""
 
     def find(source: Source) -> Filter:
-        found = details.batch(source, name)
+        found = batch_detail.batch(source, name)
         return Filter(batch_ids=(found.id,) if found else ())
 
     return Choice(words=f"batch {clean(name, _WIDEST_NAME)}", find=find)
@@ -86,7 +86,7 @@ def request_named(tag: str, custom_id: str) -> Choice:
     """The request with that tag and custom_id."""
 
     def find(source: Source) -> list[int]:
-        found = details.request(source, tag, custom_id)
+        found = request_detail.request(source, tag, custom_id)
         return [found.request_id] if found else []
 
     return target.found_requests(find, clean(custom_id, _WIDEST_NAME))

@@ -10,8 +10,8 @@ from state.db.reader import Source
 from state.model.errors import UnknownId
 from state.model.records import Batch
 from state.operations.commands import Action
-from state.queries import details, views
-from state.queries.request_views import RequestRow
+from state.queries import batch_detail, event_list
+from state.queries.request_list import RequestRow
 from titan_console.session.console_state import View
 from titan_console.session.target import Choice
 from titan_console.text import batch_documents, links
@@ -36,11 +36,11 @@ class BatchRequests:
 
     def keys(self, source: Source) -> Sequence[int]:
         """Their ids."""
-        return details.requests_of(source, self._name)
+        return batch_detail.requests_of(source, self._name)
 
     def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, RequestRow]:
         """What the table shows of them."""
-        return details.rows_in(source, self._name, keys)
+        return batch_detail.rows_in(source, self._name, keys)
 
     def row(self, key: int, record: RequestRow, now: datetime) -> Row:
         """One line."""
@@ -111,7 +111,7 @@ class BatchDetail(DetailPage):
         name = self.target.name
 
         def answer(source: Source) -> Drawing:
-            found = details.batch(source, name)
+            found = batch_detail.batch(source, name)
             if found is None:
                 raise UnknownId(f"There is no batch {name!r}.")
             return _draw_section(section, source, found)
@@ -122,10 +122,10 @@ class BatchDetail(DetailPage):
 def _draw_section(section: str, source: Source, found: Batch) -> Drawing:
     match section:
         case "Events":
-            happened = views.events(source, batch=found, limit=_EVENTS_SHOWN)
+            happened = event_list.events(source, batch=found, limit=_EVENTS_SHOWN)
             return lambda now: batch_documents.events(happened, now)
         case "Cost":
-            sums = details.sums_of(source, found.key)
+            sums = batch_detail.sums_of(source, found.key)
             return lambda _now: batch_documents.cost(found, sums)
         case "Raw":
             return lambda _now: batch_documents.raw(found)

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from core.money.eta import Eta, by_risk, estimate_eta
 from state.model.records import Batch, BatchStatus
-from state.queries.console_views import Snapshot
-from state.queries.views import ErrorRow
+from state.queries.console_snapshot import Snapshot
+from state.queries.error_list import ErrorRow
 from titan_console.text import eta_labels, links
 from titan_console.text import format as fmt
 from titan_console.text.format import Tone

@@ -13,9 +13,9 @@ from state.db.reader import Source
 from state.model.records import Batch
 from state.operations import deadlines
 from state.operations.commands import Action
-from state.queries import batch_query
-from state.queries.batch_query import Matched
-from state.queries.console_views import Snapshot
+from state.queries import batch_list
+from state.queries.batch_list import Matched
+from state.queries.console_snapshot import Snapshot
 from titan_console.session.console_state import View
 from titan_console.session.target import Choice
 from titan_console.text.filters import Vocabulary
@@ -49,7 +49,7 @@ class BatchesScreen(PreviewedPage):
         Binding("tab", "app.focus_next", "Next list", id="list.next"),
         Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
     ]
-    VOCABULARY = Vocabulary(batch_query.FIELDS, batch_query.STATES)
+    VOCABULARY = Vocabulary(batch_list.FIELDS, batch_list.STATES)
     SORTS = tuple(
         Sort(letter, name, batch_rows.OPEN_SORTS[name])
         for letter, name in (("a", "age"), ("r", "risk"), ("d", "due"), ("n", "requests"))
@@ -177,7 +177,7 @@ class BatchesScreen(PreviewedPage):
 
     def _read_matched(self, source: Source) -> Matched | None:
         terms = self.filter.terms
-        return batch_query.find(source, terms, self.view.now()) if terms else None
+        return batch_list.matching(source, terms, self.view.now()) if terms else None
 
     def _take_matched(self, matched: Matched | None) -> None:
         self._matched, self._is_asking = matched, False

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from core.reporting.error_groups import ErrorGroup, NextStep, nested
-from state.queries.error_views import Troubles
+from state.queries.error_list import Troubles
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row

@@ -16,8 +16,8 @@ from core.reporting.error_groups import ErrorGroup, GroupKey
 from state.db.reader import Source
 from state.model.filter_terms import Field, Term, Words
 from state.operations.commands import Action
-from state.queries import error_views, request_query
-from state.queries.error_views import Troubles
+from state.queries import error_list, request_list
+from state.queries.error_list import Troubles
 from titan_console.session import target
 from titan_console.session.console_state import View
 from titan_console.session.target import Choice
@@ -36,7 +36,7 @@ from titan_console.tui.widgets.row_drawing import Row
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from state.queries.request_query import Query
+    from state.queries.request_list import Query
 
 
 class GroupRequests(FoundRequests):
@@ -54,7 +54,7 @@ class GroupRequests(FoundRequests):
         # Only so that an index is used; the members say the rest.
         state = Words(Field.STATE, ("review" if self._group.is_review else "failed",))
         query = replace(self.query, terms=(*self.query.terms, state))
-        return array("q", (id_ for id_ in request_query.ids(source, query, now) if id_ in members))
+        return array("q", (id_ for id_ in request_list.ids(source, query, now) if id_ in members))
 
 
 class GroupPage(RequestListPage):
@@ -124,7 +124,7 @@ class ErrorsScreen(FilteredPage):
     ErrorsScreen.-low #errors-summary { margin: 0; }
     ErrorsScreen.-flat #errors-summary { margin: 0; }
     """
-    VOCABULARY = Vocabulary(request_query.FIELDS, request_query.STATES)
+    VOCABULARY = Vocabulary(request_list.FIELDS, request_list.STATES)
     SORTS = (
         Sort("w", GroupOrder.NESTED, "workflow, then kind"),
         Sort("c", GroupOrder.COUNT, "count, most first"),
@@ -210,7 +210,7 @@ class ErrorsScreen(FilteredPage):
         terms, now = self.filter.terms, self.view.clock.now
 
         def read(source: Source) -> _Found:
-            troubles = error_views.read(source, terms, now())
+            troubles = error_list.grouped(source, terms, now())
             return _Found(troubles, error_groups.group(troubles.said))
 
         return read

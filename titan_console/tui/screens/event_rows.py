@@ -7,8 +7,8 @@ from state.db.reader import Source
 from state.model.filter_terms import Term
 from state.model.timestamps import from_text
 from state.operations.commands import Command, CommandState
-from state.queries import audit_views, event_query
-from state.queries.audit_views import AuditLine
+from state.queries import event_list
+from state.queries.event_list import AuditLine
 from titan_console.text import event_labels
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
@@ -59,11 +59,11 @@ class FoundEvents:
 
     def keys(self, source: Source) -> Sequence[int]:
         """In the order of the log, or against it."""
-        return event_query.ids(source, self._terms, self._now(), oldest_first=self._is_oldest_first)
+        return event_list.ids(source, self._terms, self._now(), oldest_first=self._is_oldest_first)
 
     def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, AuditLine]:
         """What the table shows of them."""
-        return audit_views.lines(source, keys)
+        return event_list.lines(source, keys)
 
     def row(self, key: int, record: AuditLine, now: datetime) -> Row:
         """One line."""

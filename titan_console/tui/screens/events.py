@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from state.queries import event_query
-from state.queries.audit_views import AuditLine
+from state.queries import event_list
+from state.queries.event_list import AuditLine
 from titan_console.session.console_state import View
 from titan_console.text import event_labels, links
 from titan_console.text.document import Sheet, SheetMaker
@@ -52,7 +52,7 @@ class AuditScreen(FilteredPage):
         Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
     ]
 
-    VOCABULARY = Vocabulary(event_query.FIELDS, ())
+    VOCABULARY = Vocabulary(event_list.FIELDS, ())
     SORTS = (Sort("n", "newest", "newest first"), Sort("o", "oldest", "oldest first"))
 
     def __init__(self, view: View) -> None:

@@ -14,7 +14,7 @@ from core.reporting.job_status import JobBoard, JobLine, Lane
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.operations.hook_runs import RunState
-from state.queries.job_views import JobRun, LastCommand
+from state.queries.job_runs import JobRun, LastCommand
 from titan_console.session.console_state import View
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone

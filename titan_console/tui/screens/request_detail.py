@@ -10,9 +10,9 @@ from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.operations.commands import Action
-from state.queries import details
-from state.queries.details import AttemptRecord, RequestRecord
-from state.queries.money_views import PricedAttempt
+from state.queries import request_detail
+from state.queries.request_detail import AttemptRecord, RequestRecord
+from state.queries.spending import PricedAttempt
 from titan_console.session.bodies import Bodies, lost
 from titan_console.session.console_state import View
 from titan_console.session.target import Choice
@@ -59,7 +59,7 @@ class RequestDetail(DetailPage):
         target = self.target
 
         def answer(source: Source) -> Drawing:
-            found = details.request(source, target.tag, target.custom_id)
+            found = request_detail.request(source, target.tag, target.custom_id)
             if found is None:
                 raise UnknownId(f"There is no request {target.custom_id!r} of {target.tag!r}.")
             return self._draw_section(section, found)
@@ -115,7 +115,7 @@ class RequestDetail(DetailPage):
         return made.sheet()
 
 
-def _asked(found: RequestRecord) -> details.Place:
+def _asked(found: RequestRecord) -> request_detail.Place:
     """What the attempt that counts was asked; else what will be."""
     return found.best.body if found.best else found.body
 

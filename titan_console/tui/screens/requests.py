@@ -9,9 +9,8 @@ from textual.binding import Binding, BindingType
 
 from state.db.reader import Source
 from state.operations.commands import Action
-from state.queries import request_query, request_views
-from state.queries.request_query import Order, Query
-from state.queries.request_views import RequestRow
+from state.queries import request_list
+from state.queries.request_list import Order, Query, RequestRow
 from titan_console.session.console_state import View
 from titan_console.session.target import Choice
 from titan_console.text import format as fmt
@@ -42,11 +41,11 @@ class AllRequests:
 
     def keys(self, source: Source) -> Sequence[int]:
         """Newest first."""
-        return request_views.newest_first(source)
+        return request_list.newest_first(source)
 
     def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, RequestRow]:
         """What the table shows of them."""
-        return request_views.requests(source, keys)
+        return request_list.rows(source, keys)
 
     def row(self, key: int, record: RequestRow, now: datetime) -> Row:
         """One line."""
@@ -86,7 +85,7 @@ class FoundRequests(AllRequests):
 
     def keys(self, source: Source) -> Sequence[int]:
         """In the order of the query."""
-        return request_query.ids(source, self.query, self._now())
+        return request_list.ids(source, self.query, self._now())
 
 
 class RequestListPage(PreviewedPage):
@@ -95,7 +94,7 @@ class RequestListPage(PreviewedPage):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "follow", "Follow", id="list.follow"),
     ]
-    VOCABULARY = Vocabulary(request_query.FIELDS, request_query.STATES)
+    VOCABULARY = Vocabulary(request_list.FIELDS, request_list.STATES)
     SORTS = (
         Sort("n", Order.NEWEST, "newest first"),
         Sort("a", Order.AGE, "oldest first"),

@@ -14,8 +14,8 @@ from core.reporting import savings
 from core.reporting.savings import Savings
 from state.db.reader import Source
 from state.files.folder import Folder
-from state.queries import savings_views
-from state.queries.savings_views import MOST_LISTED, AnswerSum, BatchSum, Behind
+from state.queries import spending
+from state.queries.spending import MOST_LISTED, AnswerSum, BatchSum, Behind
 from titan_console.session.console_state import View
 from titan_console.tui.pages.query_page import AskingPage
 from titan_console.tui.screens import savings_rows as rows
@@ -62,7 +62,7 @@ class BatchesBehind(AskingPage):
         self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
 
     def _read(self, source: Source) -> list[BatchSum]:
-        return savings_views.batches_behind(source, self._behind)
+        return spending.batches_behind(source, self._behind)
 
     def _take(self, found: list[BatchSum]) -> None:
         self._found = found
@@ -103,7 +103,7 @@ class AnswersBehind(AskingPage):
             self._list.show(rows.answer_rows(self._found), title)
 
     def _read(self, source: Source) -> list[AnswerSum]:
-        return savings_views.answers_behind(source, self._behind, self._key)
+        return spending.answers_behind(source, self._behind, self._key)
 
     def _take(self, found: list[AnswerSum]) -> None:
         self._found = found

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from core.reporting.savings import Savings
-from state.queries.money_views import Spending
-from state.queries.savings_views import AnswerSum, BatchSum, Behind
+from state.queries.spending import AnswerSum, BatchSum, Behind, Spending
 from titan_console.text import format as fmt
 from titan_console.text import links
 from titan_console.text.charts import Bars

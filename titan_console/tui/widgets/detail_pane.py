@@ -94,15 +94,15 @@ class Preview(Vertical):
 
 def _overview(source: Source, link: str) -> Drawing:
     """How the page of that record begins."""
-    from state.queries import details  # noqa: PLC0415 - the first picture comes before it, and prices
+    from state.queries import batch_detail, request_detail  # noqa: PLC0415 - the first picture comes before it, and prices
     from titan_console.text import batch_documents, request_documents  # noqa: PLC0415 - as above
 
     match links.parse(link, ()):
         case ToBatch(name=name):
-            batch = details.batch(source, name)
+            batch = batch_detail.batch(source, name)
             return _nothing if batch is None else lambda now: batch_documents.overview(batch, now)
         case ToRequest(tag=tag, custom_id=custom_id):
-            found = details.request(source, tag, custom_id)
+            found = request_detail.request(source, tag, custom_id)
             return _nothing if found is None else lambda now: request_documents.overview(found, now)
         case _:
             return _nothing

@@ -1,4 +1,4 @@
-"""Read models for the KPIs: volumes, turnarounds and fallbacks of each workflow."""
+"""Volumes, turnarounds and synchronous fallbacks of each workflow, for the KPIs."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Which requests a list holds and in what order: filters and sorts as one question in SQL."""
+"""Lists of requests: which ones a filter finds, in which order, and the rows to show."""
 
 from array import array
 from collections.abc import Sequence
@@ -9,11 +9,18 @@ from msgspec import Struct
 
 from state.db.reader import Source
 from state.model.filter_terms import Bound, Field, Term, Words
-from state.model.records import REVIEW_STOP_REASONS, RequestStatus
+from state.model.records import FAILED_STATUSES, REVIEW_STOP_REASONS, Outcome, RequestStatus
 from state.operations import counting_attempt, reviews
-from state.queries import request_views
-from state.queries.filter_sql import Parameter, Where, age, all_of, any_of, contains, pattern
-from state.queries.views import FAILED
+from state.queries.filter_sql import (
+    Parameter,
+    Where,
+    age,
+    all_of,
+    any_of,
+    contains,
+    numbers,
+    pattern,
+)
 
 FIELDS = (
     *(Field.STATE, Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.BATCH, Field.ID),
@@ -27,8 +34,6 @@ _LIVE = (
     "r.status = 'in_flight' AND r.id IN (SELECT n.request_id FROM attempts n WHERE n.active = 1)"
 )
 _TRIES = "(SELECT count(*) FROM attempts n WHERE n.request_id = r.id)"
-# As many characters of ids as are turned into numbers at a time.
-_PIECE = 1 << 20
 
 
 class Order(StrEnum):
@@ -73,7 +78,7 @@ class Query(Struct, frozen=True):
 def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
     """Of all requests that are meant, in order; a range where that says it."""
     if not query.terms and query.order in (Order.NEWEST, Order.AGE):
-        found = request_views.newest_first(source)
+        found = newest_first(source)
         return found if query.is_newest_first else found[::-1]
     where = condition(query.terms, now)
     order = ", ".join(
@@ -88,18 +93,6 @@ def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
         *where.parameters,
     )
     return numbers(rows[0][0])
-
-
-def numbers(text: str | None) -> "array[int]":
-    """The numbers between the commas."""
-    made = array("q")
-    begin = 0
-    while text and begin < len(text):
-        end = text.find(",", begin + _PIECE)
-        end = len(text) if end < 0 else end
-        made.extend(map(int, text[begin:end].split(",")))
-        begin = end + 1
-    return made
 
 
 def condition(terms: Sequence[Term], now: datetime) -> Where:
@@ -131,7 +124,9 @@ def _states(term: Words) -> Where:
     wanted = {
         status
         for value in term.values
-        for status in (FAILED if value == "failed" else [value] if value != "review" else [])
+        for status in (
+            FAILED_STATUSES if value == "failed" else [value] if value != "review" else []
+        )
     }
     parts: list[str] = []
     to_do = sorted(wanted - {RequestStatus.IN_FLIGHT, RequestStatus.SUCCEEDED})
@@ -185,3 +180,67 @@ def _in_attempt(field: Field, like: str) -> Where:
 def _of_submission(clause: str, parameter: Parameter) -> Where:
     sql = f"r.submission_id IN (SELECT s.id FROM submissions s WHERE s.{clause})"  # noqa: S608 - our own words
     return Where(sql, (parameter,), needs_attempt=False)
+
+
+class RequestRow(Struct, frozen=True, kw_only=True):
+    """A request with the attempt that counts. Money in nano-dollars."""
+
+    request_id: int
+    custom_id: str
+    tag: str
+    workflow: str
+    status: RequestStatus
+    model: str
+    attempts: int
+    batch_key: str | None
+    outcome: Outcome | None
+    error_type: str | None
+    error_message: str | None
+    stop_reason: str | None
+    input_tokens: int
+    output_tokens: int
+    cost_nano: int | None
+    created_ts: str
+    ended_ts: str | None
+
+
+def newest_first(source: Source) -> Sequence[int]:
+    """The ids of all requests; a range where none is missing between the first and the last."""
+    first, last, known = source.rows(
+        "SELECT (SELECT min(id) FROM requests), (SELECT max(id) FROM requests),"
+        " (SELECT coalesce(sum(request_count), 0) FROM submissions)"
+    )[0]
+    if last is None:
+        return ()
+    if last - first + 1 == known:
+        return range(last, first - 1, -1)
+    return array("q", (row[0] for row in source.rows("SELECT id FROM requests ORDER BY id DESC")))
+
+
+def rows(source: Source, ids: Sequence[int]) -> dict[int, RequestRow]:
+    """These requests, by id."""
+    if not ids:
+        return {}
+    marks = ",".join(["?"] * len(ids))
+    rows = source.rows(
+        "SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow, r.status,"  # noqa: S608 - question marks
+        " coalesce(a.model, s.model) AS model,"
+        " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
+        " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason,"
+        " coalesce(a.input_tokens, 0) AS input_tokens,"
+        " coalesce(a.output_tokens, 0) AS output_tokens, a.cost_nano, s.created_ts, b.ended_ts"
+        " FROM requests r JOIN submissions s ON s.id = r.submission_id"
+        f" {counting_attempt.JOIN} LEFT JOIN batches b ON b.id = a.batch_id"
+        f" WHERE r.id IN ({marks})",
+        *ids,
+    )
+    return {
+        row["request_id"]: RequestRow(
+            **{
+                **dict(row),
+                "status": RequestStatus(row["status"]),
+                "outcome": Outcome(row["outcome"]) if row["outcome"] else None,
+            }  # pyright: ignore[reportArgumentType]
+        )
+        for row in rows
+    }

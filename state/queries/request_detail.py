@@ -1,15 +1,10 @@
-"""Read models of one request and of one batch: everything that the ledger knows of them."""
-
-from array import array
-from collections.abc import Sequence
+"""One request in full: its body, all its attempts, and the edit that changed it."""
 
 from msgspec import Struct
 
 from state.db.reader import Source
-from state.db.rows import to_batch
 from state.files.results_file import file_name
-from state.model.records import Batch, BatchStatus, Kind, Outcome, RequestStatus, Usage
-from state.queries.request_views import RequestRow
+from state.model.records import BatchStatus, Kind, Outcome, RequestStatus, Usage
 
 _TOKENS = (
     *("input_tokens", "output_tokens", "cache_write_5m_tokens"),
@@ -89,24 +84,6 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
         return found[-1] if found else None
 
 
-class ModelSum(Struct, frozen=True, kw_only=True):
-    """What the answers of one batch by one model took and cost."""
-
-    model: str
-    answers: int
-    tokens: Usage
-    cost_nano: int
-    sync_cost_nano: int
-    duplicate: int
-    unpriced: int
-
-
-def batch(source: Source, name: str) -> Batch | None:
-    """The batch with that key or remote id."""
-    rows = source.rows("SELECT * FROM batches WHERE key = ?1 OR remote_id = ?1", name)
-    return to_batch(rows[0]) if rows else None
-
-
 def request(source: Source, tag: str, custom_id: str) -> RequestRecord | None:
     """The request with that tag and custom_id."""
     rows = source.rows(
@@ -177,66 +154,19 @@ def _result_place(batch_key: str, offset: int | None, length: int | None) -> Pla
     return Place(file_name(batch_key), offset, length)
 
 
-def requests_of(source: Source, name: str) -> Sequence[int]:
-    """The ids of the batch's requests, in the order in which they were sent."""
+class EditOrigin(Struct, frozen=True, kw_only=True):
+    """The command that gave a request another body."""
+
+    command: str
+    who: str
+    reason: str
+
+
+def origin_of(source: Source, edit_id: int | None) -> EditOrigin | None:
+    """Whose edit that is; None for a body as it was submitted."""
     rows = source.rows(
-        "SELECT request_id FROM attempts WHERE batch_id ="
-        " (SELECT id FROM batches WHERE key = ?1 OR remote_id = ?1)"
-        " ORDER BY request_id",
-        name,
+        "SELECT c.key AS command, c.who, c.reason FROM edits e JOIN commands c"
+        " ON c.id = e.command_id WHERE e.id = ?",
+        edit_id if edit_id is not None else 0,
     )
-    return array("q", (row[0] for row in rows))
-
-
-def rows_in(source: Source, name: str, ids: Sequence[int]) -> dict[int, RequestRow]:
-    """These requests of the batch with what they came to in it, by id."""
-    marks = ",".join(["?"] * len(ids))
-    rows = source.rows(
-        "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, r.status,"  # noqa: S608 - question marks
-        " coalesce(a.model, b.model) AS model,"
-        " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
-        " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason,"
-        " a.input_tokens, a.output_tokens, a.cost_nano, b.created_ts, b.ended_ts"
-        " FROM attempts a JOIN requests r ON r.id = a.request_id"
-        " JOIN batches b ON b.id = a.batch_id WHERE (b.key = ? OR b.remote_id = ?)"
-        f" AND a.request_id IN ({marks})",
-        name,
-        name,
-        *ids,
-    )
-    return {
-        row["request_id"]: RequestRow(
-            **{
-                **dict(row),
-                "status": RequestStatus(row["status"]),
-                "outcome": Outcome(row["outcome"]) if row["outcome"] else None,
-            }  # pyright: ignore[reportArgumentType]
-        )
-        for row in rows
-    }
-
-
-def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
-    """What the batch's answers took and cost, by the model that gave them."""
-    sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _TOKENS)
-    rows = source.rows(
-        "SELECT coalesce(a.model, b.model) AS model, count(*) AS answers,"  # noqa: S608 - our own words
-        " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
-        " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano, sum(a.duplicate) AS duplicate,"
-        f" sum(a.cost_nano IS NULL) AS unpriced, {sums}"
-        " FROM batches b JOIN attempts a ON a.batch_id = b.id"
-        " WHERE b.key = ? AND a.outcome = 'succeeded' GROUP BY 1 ORDER BY 1",
-        batch_key,
-    )
-    return [
-        ModelSum(
-            model=row["model"],
-            answers=row["answers"],
-            tokens=Usage(**{name: row[name] for name in _TOKENS}),
-            cost_nano=row["cost_nano"],
-            sync_cost_nano=row["sync_cost_nano"],
-            duplicate=row["duplicate"],
-            unpriced=row["unpriced"],
-        )
-        for row in rows
-    ]
+    return EditOrigin(**dict(rows[0])) if rows else None

@@ -1,4 +1,4 @@
-"""Read models of what went wrong: failed requests, and answers to review, by what was said."""
+"""The errors screen and `errors`: failed requests and answers to review, grouped by message."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,16 +7,56 @@ from msgspec import Struct
 
 from state.db.reader import Source
 from state.model.filter_terms import Term
-from state.model.records import Outcome
+from state.model.records import FAILED_STATUSES, Outcome
 from state.operations import counting_attempt, reviews
-from state.queries.filter_sql import Parameter
-from state.queries.request_query import condition, numbers
-from state.queries.views import FAILED
+from state.queries.filter_sql import Parameter, numbers
+from state.queries.request_list import condition
+
+_PAGE = 1000
+# The words of the partial index, so that SQLite sees that it may use it.
+_TO_DO = "r.status NOT IN ('in_flight', 'succeeded')"
+
+
+class ErrorRow(Struct, frozen=True, kw_only=True):
+    """A request whose last attempt failed and that nobody has settled."""
+
+    request_id: int
+    custom_id: str
+    tag: str
+    workflow: str
+    batch_key: str
+    remote_id: str | None
+    outcome: Outcome
+    error_type: str | None
+    error_message: str | None
+    attempts: int
+    ended_ts: str | None
+
+
+def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) -> list[ErrorRow]:
+    """Failed requests, newest first; pass the last row's `request_id` for the next page."""
+    marks = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
+    rows = source.rows(
+        "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, b.key AS batch_key,"  # noqa: S608
+        " b.remote_id, coalesce(a.outcome, r.status) AS outcome, a.error_type, a.error_message,"
+        " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts, b.ended_ts"
+        # The page first: what stands beside a request is looked up for a page, not for all.
+        " FROM (SELECT * FROM requests WHERE id IN (SELECT r.id FROM requests r"
+        f" WHERE {_TO_DO} AND r.status IN ({marks}) AND r.id < ? ORDER BY r.id DESC LIMIT ?)) r"
+        f" {counting_attempt.JOIN} JOIN batches b ON b.id = a.batch_id ORDER BY r.id DESC",
+        before_id if before_id is not None else 1 << 62,
+        limit,
+    )
+    return [
+        ErrorRow(**{**dict(row), "outcome": Outcome(row["outcome"])})  # pyright: ignore[reportArgumentType]
+        for row in rows
+    ]
+
 
 # So many of the newest are looked at; what is older is counted.
 MOST_LOOKED_AT = 100_000
 _LONGEST = 400
-_NAMES = ", ".join(f"'{status}'" for status in FAILED)
+_NAMES = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
 # In the words of the partial index, so that SQLite sees that it may use it.
 _IS_FAILED = f"r.status NOT IN ('in_flight', 'succeeded') AND r.status IN ({_NAMES})"
 _TO_REVIEW = f"r.id IN ({reviews.IDS})"
@@ -49,7 +89,7 @@ class Troubles(Struct, frozen=True, kw_only=True):
     counted: int
 
 
-def read(
+def grouped(
     source: Source, terms: Sequence[Term], now: datetime, *, most: int = MOST_LOOKED_AT
 ) -> Troubles:
     """Whatever matches the terms, `most` of either kind looked at."""

@@ -1,4 +1,4 @@
-"""Everything the console's first screen shows, read at one moment."""
+"""Everything the console's first screen shows, read in one transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from state.model.timestamps import to_text
 from state.operations import alerts, commands
 from state.operations.alerts import Alert
 from state.operations.commands import Command
-from state.queries import views
+from state.queries import batch_list, error_list, ledger_status
 
 OPEN_SHOWN = 200
 RECENT_SHOWN = 50
@@ -38,11 +38,11 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     open_batches: Sequence[Batch]
     waiting_for_retry: Sequence[Batch]
     recent: Sequence[Batch]
-    errors: Sequence[views.ErrorRow]
-    totals: views.Totals
+    errors: Sequence[error_list.ErrorRow]
+    totals: ledger_status.Totals
     saved_today: Saved
     saved_30d: Saved
-    poller: views.Poller
+    poller: ledger_status.Poller
     holds: Sequence[Hold]
     alerts: Sequence[Alert]
     commands: Sequence[Command]
@@ -57,21 +57,21 @@ def take(reader: Reader, now: datetime) -> Snapshot:
 
 
 def _read(source: Source, now: datetime) -> Snapshot:
-    totals = views.totals(source)
+    totals = ledger_status.totals(source)
     now_text = to_text(now)
     event = source.rows("SELECT id, at FROM events ORDER BY id DESC LIMIT 1")
     return Snapshot(
         taken_at=now,
-        revision=views.revision(source),
+        revision=ledger_status.revision(source),
         open_batches=_open(source),
         waiting_for_retry=released_and_waiting(source) if totals.waiting_requests else (),
-        recent=views.closed_batches(source, limit=RECENT_SHOWN),
-        errors=views.errors(source, limit=ERRORS_SHOWN),
+        recent=batch_list.closed_batches(source, limit=RECENT_SHOWN),
+        errors=error_list.errors(source, limit=ERRORS_SHOWN),
         totals=totals,
         saved_today=_saved(source, now),
         saved_30d=_saved(source, now - timedelta(days=_DAYS - 1)),
-        poller=views.poller(source),
-        holds=views.holds(source, now_ts=now_text),
+        poller=ledger_status.poller(source),
+        holds=ledger_status.holds(source, now_ts=now_text),
         alerts=alerts.raised(source),
         commands=commands.open_and_recent(source, latest=COMMANDS_SHOWN),
         newest_event_id=event[0]["id"] if event else 0,

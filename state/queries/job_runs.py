@@ -1,4 +1,4 @@
-"""Read models of what each workflow did last: its submissions, and the command that follows."""
+"""The latest submissions of every workflow, and the command after its last delivery."""
 
 from msgspec import Struct
 

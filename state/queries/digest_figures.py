@@ -1,13 +1,9 @@
-"""Read models for the hourly lines: what ended and failed since, and what is running out."""
+"""Counts since a time, for the hourly digest."""
 
 from msgspec import Struct
 
 from state.batches.external_calls import RECORDED
 from state.db.reader import Source
-from state.db.rows import to_batch
-from state.model.records import Batch
-
-_OPEN = "(status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending')"
 
 
 class Since(Struct, frozen=True, kw_only=True):
@@ -48,27 +44,3 @@ def since(source: Source, since_ts: str) -> Since:
         since_ts,
     )[0]
     return Since(**dict(row), failed=failed)
-
-
-def due_before(source: Source, until_ts: str) -> list[Batch]:
-    """Open batches with a deadline before then, the nearest first.
-
-    Those whose submission has all its answers from elsewhere are late for nobody.
-    """
-    rows = source.rows(
-        f"SELECT * FROM batches WHERE deadline_ts < ? AND {_OPEN} AND NOT EXISTS"  # noqa: S608 - our own words
-        " (SELECT 1 FROM submissions s WHERE s.id = batches.submission_id"
-        " AND s.finished_ts IS NOT NULL) ORDER BY deadline_ts, id",
-        until_ts,
-    )
-    return [to_batch(row) for row in rows]
-
-
-def uncollected_since(source: Source, accepted_before: str) -> list[Batch]:
-    """Batches that the API took in before then and whose results are not here yet."""
-    rows = source.rows(
-        f"SELECT * FROM batches WHERE accepted_ts < ? AND {_OPEN} AND kind = 'batch'"  # noqa: S608 - as above
-        " ORDER BY accepted_ts, id",
-        accepted_before,
-    )
-    return [to_batch(row) for row in rows]

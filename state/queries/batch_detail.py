@@ -1,0 +1,99 @@
+"""One batch in full: its record, its requests, and its tokens and cost by model."""
+
+from array import array
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.db.rows import to_batch
+from state.model.records import Batch, Outcome, RequestStatus, Usage
+from state.queries.request_list import RequestRow
+
+_TOKENS = (
+    *("input_tokens", "output_tokens", "cache_write_5m_tokens"),
+    *("cache_write_1h_tokens", "cache_read_tokens"),
+)
+
+
+class ModelSum(Struct, frozen=True, kw_only=True):
+    """What the answers of one batch by one model took and cost."""
+
+    model: str
+    answers: int
+    tokens: Usage
+    cost_nano: int
+    sync_cost_nano: int
+    duplicate: int
+    unpriced: int
+
+
+def batch(source: Source, name: str) -> Batch | None:
+    """The batch with that key or remote id."""
+    rows = source.rows("SELECT * FROM batches WHERE key = ?1 OR remote_id = ?1", name)
+    return to_batch(rows[0]) if rows else None
+
+
+def requests_of(source: Source, name: str) -> Sequence[int]:
+    """The ids of the batch's requests, in the order in which they were sent."""
+    rows = source.rows(
+        "SELECT request_id FROM attempts WHERE batch_id ="
+        " (SELECT id FROM batches WHERE key = ?1 OR remote_id = ?1)"
+        " ORDER BY request_id",
+        name,
+    )
+    return array("q", (row[0] for row in rows))
+
+
+def rows_in(source: Source, name: str, ids: Sequence[int]) -> dict[int, RequestRow]:
+    """These requests of the batch with what they came to in it, by id."""
+    marks = ",".join(["?"] * len(ids))
+    rows = source.rows(
+        "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, r.status,"  # noqa: S608 - question marks
+        " coalesce(a.model, b.model) AS model,"
+        " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
+        " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason,"
+        " a.input_tokens, a.output_tokens, a.cost_nano, b.created_ts, b.ended_ts"
+        " FROM attempts a JOIN requests r ON r.id = a.request_id"
+        " JOIN batches b ON b.id = a.batch_id WHERE (b.key = ? OR b.remote_id = ?)"
+        f" AND a.request_id IN ({marks})",
+        name,
+        name,
+        *ids,
+    )
+    return {
+        row["request_id"]: RequestRow(
+            **{
+                **dict(row),
+                "status": RequestStatus(row["status"]),
+                "outcome": Outcome(row["outcome"]) if row["outcome"] else None,
+            }  # pyright: ignore[reportArgumentType]
+        )
+        for row in rows
+    }
+
+
+def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
+    """What the batch's answers took and cost, by the model that gave them."""
+    sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _TOKENS)
+    rows = source.rows(
+        "SELECT coalesce(a.model, b.model) AS model, count(*) AS answers,"  # noqa: S608 - our own words
+        " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
+        " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano, sum(a.duplicate) AS duplicate,"
+        f" sum(a.cost_nano IS NULL) AS unpriced, {sums}"
+        " FROM batches b JOIN attempts a ON a.batch_id = b.id"
+        " WHERE b.key = ? AND a.outcome = 'succeeded' GROUP BY 1 ORDER BY 1",
+        batch_key,
+    )
+    return [
+        ModelSum(
+            model=row["model"],
+            answers=row["answers"],
+            tokens=Usage(**{name: row[name] for name in _TOKENS}),
+            cost_nano=row["cost_nano"],
+            sync_cost_nano=row["sync_cost_nano"],
+            duplicate=row["duplicate"],
+            unpriced=row["unpriced"],
+        )
+        for row in rows
+    ]

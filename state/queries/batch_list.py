@@ -1,0 +1,196 @@
+"""Lists of batches: open, closed, by filter, by submission, by key, remote id or tag."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.db.rows import to_batch, to_submission
+from state.model.errors import UnknownId
+from state.model.filter_terms import Bound, Field, Term
+from state.model.records import (
+    Batch,
+    BatchStatus,
+    Collection,
+    Submission,
+)
+from state.queries.filter_sql import Where, age, all_of, any_of, contains, pattern
+
+FIELDS = (
+    *(Field.STATE, Field.WORKFLOW, Field.TAG, Field.BATCH, Field.MODEL, Field.ERROR, Field.AGE),
+    *(Field.COST, Field.TEXT),
+)
+# In the words of the partial index, so that SQLite sees that it may use it.
+_OPEN_UNBRACKETED = "status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending'"
+# What a batch lacks of its requests, once it has ended for good.
+_FAILED = (
+    "status = 'rejected' OR (collection NOT IN ('not_ready', 'pending')"
+    " AND request_count > succeeded)"
+    " OR errored + canceled + expired > 0"
+)
+_STATES = (
+    {status.value: f"status = '{status.value}'" for status in BatchStatus}
+    | {name.value: f"collection = '{name.value}'" for name in Collection if name != "not_ready"}
+    | {"open": _OPEN_UNBRACKETED, "failed": _FAILED}
+)
+STATES = tuple(_STATES)
+_MOST = 200
+_COLUMNS = {
+    Field.WORKFLOW: ("workflow",),
+    Field.TAG: ("tag",),
+    Field.MODEL: ("model",),
+    Field.ERROR: ("last_error",),
+    Field.BATCH: ("key", "remote_id"),
+    Field.TEXT: ("key", "remote_id", "tag", "workflow", "last_error"),
+}
+
+
+class Matched(Struct, frozen=True, kw_only=True):
+    """The batches that match, at most 200 of either kind, and how many there are."""
+
+    open: Sequence[Batch]
+    others: Sequence[Batch]
+    open_count: int
+    others_count: int
+
+
+def matching(source: Source, terms: Sequence[Term], now: datetime) -> Matched:
+    """All terms hold of these; open ones oldest first, the others by when they ended last."""
+    where = all_of(terms, lambda term: _one(term, now))
+    open_ones = Where(f"({_OPEN_UNBRACKETED}) AND {where.sql}", where.parameters)
+    others = Where(f"NOT ({_OPEN_UNBRACKETED}) AND {where.sql}", where.parameters)
+    return Matched(
+        open=_capped(source, open_ones, "id"),
+        others=_capped(source, others, "coalesce(ended_ts, created_ts) DESC, id DESC"),
+        open_count=_count(source, open_ones),
+        others_count=_count(source, others),
+    )
+
+
+def _capped(source: Source, where: Where, order: str) -> list[Batch]:
+    sql = f"SELECT * FROM batches WHERE {where.sql} ORDER BY {order} LIMIT ?"  # noqa: S608 - our own words
+    return [to_batch(row) for row in source.rows(sql, *where.parameters, _MOST)]
+
+
+def _count(source: Source, where: Where) -> int:
+    sql = f"SELECT count(*) FROM batches WHERE {where.sql}"  # noqa: S608 - our own words
+    return int(source.rows(sql, *where.parameters)[0][0])
+
+
+def _one(term: Term, now: datetime) -> Where:
+    if isinstance(term, Bound):
+        if term.field == Field.AGE:
+            older, moment = age(term, now)
+            return Where(f"created_ts {older} ?", (moment,))
+        return Where(f"cost_nano {term.relation.value} ?", (term.amount,))
+    if term.field == Field.STATE:
+        return any_of([Where(f"({_STATES[value]})") for value in term.values])
+    return any_of(
+        [
+            Where(contains(column), (pattern(value),))
+            for value in term.values
+            for column in _COLUMNS[term.field]
+        ]
+    )
+
+
+_OPEN = "(status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending')"
+
+
+def open_batches(source: Source) -> list[Batch]:
+    """Batches that still need the API, us, or an operator; oldest first."""
+    return _select(source, f"{_OPEN} ORDER BY id")
+
+
+def count_open(source: Source) -> int:
+    """How many batches still need the API, us, or an operator."""
+    sql = f"SELECT count(*) FROM batches WHERE {_OPEN}"  # noqa: S608 - our own words
+    return int(source.rows(sql)[0][0])
+
+
+def closed_batches(source: Source, *, limit: int) -> list[Batch]:
+    """The latest batches that need nothing more, newest first; released rows left out."""
+    return _select(
+        source,
+        "status = 'rejected' OR (status = 'ended'"
+        " AND collection NOT IN ('not_ready', 'pending'))"
+        " ORDER BY ended_ts DESC LIMIT ?",
+        limit,
+    )
+
+
+def changed_batches(source: Source, *, since_rev: int, limit: int = 500) -> list[Batch]:
+    """Batches that changed after that revision, in the order of their change."""
+    return _select(source, "rev > ? ORDER BY rev LIMIT ?", since_rev, limit)
+
+
+def batches_of(source: Source, submission: Submission) -> list[Batch]:
+    """Every batch that carried requests of the submission, in order."""
+    return _select(
+        source,
+        "id IN (SELECT a.batch_id FROM requests r JOIN attempts a ON a.request_id = r.id"
+        " WHERE r.submission_id = ?) ORDER BY id",
+        submission.id,
+    )
+
+
+def _select(source: Source, where: str, *parameters: str | int) -> list[Batch]:
+    sql = f"SELECT * FROM batches WHERE {where}"  # noqa: S608 - our own words
+    return [to_batch(row) for row in source.rows(sql, *parameters)]
+
+
+def submissions_of(source: Source, tag: str) -> list[Submission]:
+    """Every submission under the tag, oldest first."""
+    rows = source.rows("SELECT * FROM submissions WHERE tag = ? ORDER BY id", tag)
+    return [to_submission(row) for row in rows]
+
+
+def named(source: Source, name: str) -> tuple[list[Submission], list[Batch]]:
+    """What a key, a remote id or a tag means: the submissions, and their batches.
+
+    A batch's own key or remote id gives that batch alone. Raises UnknownId.
+    """
+    submissions = [
+        to_submission(row)
+        for row in source.rows(
+            "SELECT * FROM submissions WHERE key = ? OR id ="
+            " (SELECT submission_id FROM fallback_imports WHERE key = ?)",
+            name,
+            name,
+        )
+    ] or submissions_of(source, name)
+    if submissions:
+        batches = [batch for s in submissions for batch in batches_of(source, s)]
+        return submissions, batches
+    batches = _select(source, "key = ? OR remote_id = ?", name, name)
+    if not batches:
+        raise UnknownId(
+            f"Nothing is known as {name!r}: it is no key, no remote id and no tag of this ledger."
+        )
+    rows = source.rows("SELECT * FROM submissions WHERE id = ?", batches[0].submission_id)
+    return [to_submission(row) for row in rows], batches
+
+
+def due_before(source: Source, until_ts: str) -> list[Batch]:
+    """Open batches with a deadline before then, the nearest first.
+
+    Those whose submission has all its answers from elsewhere are late for nobody.
+    """
+    rows = source.rows(
+        f"SELECT * FROM batches WHERE deadline_ts < ? AND {_OPEN} AND NOT EXISTS"  # noqa: S608 - our own words
+        " (SELECT 1 FROM submissions s WHERE s.id = batches.submission_id"
+        " AND s.finished_ts IS NOT NULL) ORDER BY deadline_ts, id",
+        until_ts,
+    )
+    return [to_batch(row) for row in rows]
+
+
+def uncollected_since(source: Source, accepted_before: str) -> list[Batch]:
+    """Batches that the API took in before then and whose results are not here yet."""
+    rows = source.rows(
+        f"SELECT * FROM batches WHERE accepted_ts < ? AND {_OPEN} AND kind = 'batch'"  # noqa: S608 - as above
+        " ORDER BY accepted_ts, id",
+        accepted_before,
+    )
+    return [to_batch(row) for row in rows]

@@ -1,0 +1,166 @@
+"""The events screen and the event log: which events a filter finds, and their lines."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.model.filter_terms import Bound, Field, Term
+from state.model.records import Batch, Event
+from state.queries.filter_sql import (
+    Parameter,
+    Where,
+    age,
+    all_of,
+    any_of,
+    contains,
+    numbers,
+    pattern,
+)
+
+if TYPE_CHECKING:
+    from state.db.connection import sqlite3
+
+
+_SELECT = (
+    "SELECT e.id, e.at, e.actor, e.kind, b.key AS batch_key, e.subject, e.detail, b.tag,"
+    " CASE WHEN e.kind = 'batch.collected' THEN b.cost_nano END AS cost_nano, b.unpriced"
+    " FROM events e LEFT JOIN batches b ON b.id = e.batch_id"
+)
+
+
+class AuditLine(Struct, frozen=True, kw_only=True):
+    """One line of the log, with the tag of its batch; of a collection, what the batch cost.
+
+    Money in nano-dollars; `unpriced` answers are left out of it.
+    """
+
+    event: Event
+    tag: str | None
+    cost_nano: int | None
+    unpriced: int
+
+
+def newest_first(source: Source) -> Sequence[int]:
+    """The ids of all lines. None is ever deleted, so that they are a range."""
+    first, last = source.rows("SELECT min(id), max(id) FROM events")[0]
+    return () if last is None else range(last, first - 1, -1)
+
+
+def lines(source: Source, ids: Sequence[int]) -> dict[int, AuditLine]:
+    """These lines, by id."""
+    if not ids:
+        return {}
+    marks = ",".join(["?"] * len(ids))
+    rows = source.rows(f"{_SELECT} WHERE e.id IN ({marks})", *ids)
+    return {row["id"]: _to_line(row) for row in rows}
+
+
+def latest(source: Source, *, since_ts: str = "", limit: int) -> list[AuditLine]:
+    """The newest lines from that time on, newest first."""
+    rows = source.rows(f"{_SELECT} WHERE e.at >= ? ORDER BY e.id DESC LIMIT ?", since_ts, limit)
+    return [_to_line(row) for row in rows]
+
+
+def _to_line(row: "sqlite3.Row") -> AuditLine:
+    return AuditLine(
+        event=Event(
+            id=row["id"],
+            at=row["at"],
+            actor=row["actor"],
+            kind=row["kind"],
+            batch_key=row["batch_key"],
+            subject=row["subject"],
+            detail=json.loads(row["detail"]),
+        ),
+        tag=row["tag"],
+        cost_nano=row["cost_nano"],
+        unpriced=row["unpriced"] or 0,
+    )
+
+
+FIELDS = (
+    *(Field.KIND, Field.WHO, Field.WORKFLOW, Field.TAG, Field.BATCH, Field.AGE, Field.COST),
+    Field.TEXT,
+)
+# As it is kept, and as screens say it.
+_KIND = ("e.kind", "replace(replace(e.kind, '.', ' '), '_', ' ')")
+_COST = "CASE WHEN e.kind = 'batch.collected' THEN b.cost_nano END"
+
+
+def _of_its_work(column: str) -> str:
+    """Of the line's batch, or of the submission that it names."""
+    return f"coalesce(b.{column}, (SELECT s.{column} FROM submissions s WHERE s.key = e.subject))"  # noqa: S608 - our own words
+
+
+_TAG = _of_its_work("tag")
+_COLUMNS = {
+    Field.KIND: _KIND,
+    Field.WHO: ("e.actor",),
+    Field.WORKFLOW: (_of_its_work("workflow"),),
+    Field.TAG: (_TAG,),
+    Field.BATCH: ("b.key", "b.remote_id"),
+    Field.TEXT: (*_KIND, "e.actor", "e.subject", "b.key", "b.remote_id", _TAG),
+}
+
+
+def ids(
+    source: Source, terms: Sequence[Term], now: datetime, *, oldest_first: bool = False
+) -> Sequence[int]:
+    """The lines for which all terms hold; a range where that says it."""
+    if not terms:
+        found = newest_first(source)
+        return found[::-1] if oldest_first else found
+    where = all_of(terms, lambda term: _event_term(term, now))
+    order = "" if oldest_first else "DESC"
+    rows = source.rows(
+        "SELECT group_concat(id) FROM (SELECT e.id AS id FROM events e"  # noqa: S608 - our own words
+        f" LEFT JOIN batches b ON b.id = e.batch_id WHERE {where.sql} ORDER BY e.id {order})",
+        *where.parameters,
+    )
+    return numbers(rows[0][0])
+
+
+def _event_term(term: Term, now: datetime) -> Where:
+    if isinstance(term, Bound):
+        if term.field == Field.AGE:
+            older, moment = age(term, now)
+            return Where(f"e.at {older} ?", (moment,))
+        return Where(f"{_COST} {term.relation.value} ?", (term.amount,))
+    parts: list[Where] = []
+    for value in term.values:
+        like: tuple[Parameter] = (pattern(value),)
+        parts += [Where(contains(column), like) for column in _COLUMNS[term.field]]
+        if term.field == Field.TEXT:
+            # The detail is JSON, in which a quote or a letter beyond ASCII is written otherwise.
+            parts.append(Where(contains("e.detail"), (pattern(json.dumps(value)[1:-1]),)))
+    return any_of(parts)
+
+
+_PAGE = 1000
+
+
+def events(source: Source, *, batch: Batch | None = None, limit: int = 100) -> list[Event]:
+    """The latest lines of the audit log, of one batch or of all, newest first."""
+    where, parameters = ("WHERE e.batch_id = ?", (batch.id,)) if batch else ("", ())
+    rows = source.rows(
+        "SELECT e.id, e.at, e.actor, e.kind, b.key AS batch_key, e.subject, e.detail FROM events e"  # noqa: S608
+        f" LEFT JOIN batches b ON b.id = e.batch_id {where} ORDER BY e.id DESC LIMIT ?",
+        *parameters,
+        limit,
+    )
+    return [Event(**{**dict(row), "detail": json.loads(row["detail"])}) for row in rows]  # pyright: ignore[reportArgumentType]
+
+
+def events_from(source: Source, *, after_id: int, limit: int = _PAGE) -> list[Event]:
+    """Lines of the audit log in order, from one on."""
+    rows = source.rows(
+        "SELECT e.id, e.at, e.actor, e.kind, b.key AS batch_key, e.subject, e.detail FROM events e"
+        " LEFT JOIN batches b ON b.id = e.batch_id WHERE e.id > ? ORDER BY e.id LIMIT ?",
+        after_id,
+        limit,
+    )
+    return [Event(**{**dict(row), "detail": json.loads(row["detail"])}) for row in rows]  # pyright: ignore[reportArgumentType]

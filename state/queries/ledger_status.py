@@ -1,0 +1,134 @@
+"""Totals over the whole ledger, and the state of the poller."""
+
+import json
+from datetime import timedelta
+from itertools import pairwise
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.model.records import (
+    FAILED_STATUSES,
+    Hold,
+    RequestStatus,
+    Submission,
+)
+from state.model.timestamps import from_text
+from state.operations import reviews
+from state.queries.batch_list import count_open
+
+# The words of the partial index, so that SQLite sees that it may use it.
+_TO_DO = "r.status NOT IN ('in_flight', 'succeeded')"
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """Sums over the whole ledger. Money in nano-dollars."""
+
+    batches: int
+    requests: int
+    open_batches: int
+    waiting_requests: int
+    failed_requests: int
+    succeeded: int
+    cost_nano: int
+    sync_cost_nano: int
+    duplicate_nano: int
+    unpriced: int
+    # Answers that were cut off, refused or left unfinished, and that nobody has looked at.
+    reviews: int
+
+    @property
+    def savings_nano(self) -> int:
+        """What the same answers would have cost synchronously, less what they cost."""
+        return self.sync_cost_nano - self.cost_nano
+
+
+class Poller(Struct, frozen=True, kw_only=True):
+    """When a poll last ran, what it said, and who holds the lease now."""
+
+    last_started_ts: str | None
+    last_finished_ts: str | None
+    last_summary: dict[str, object]
+    lease_holder: str | None
+    lease_expires_ts: str | None
+
+
+def revision(source: Source) -> int:
+    """The number of the newest change."""
+    return int(source.rows("SELECT value FROM revision")[0][0])
+
+
+def totals(source: Source) -> Totals:
+    """Sums that stay quick however large the ledger grows."""
+    (batches, requests) = source.rows(
+        "SELECT (SELECT count(*) FROM batches), (SELECT coalesce(sum(request_count), 0)"
+        " FROM submissions)"
+    )[0]
+    money = source.rows(
+        "SELECT coalesce(sum(cost_nano), 0) AS cost_nano,"
+        " coalesce(sum(sync_cost_nano), 0) AS sync_cost_nano,"
+        " coalesce(sum(duplicate_nano), 0) AS duplicate_nano,"
+        " coalesce(sum(unpriced), 0) AS unpriced FROM daily_totals"
+    )[0]
+    by_status = requests_by_status(source)
+    (live,) = source.rows("SELECT count(*) FROM attempts WHERE active = 1")[0]
+    return Totals(
+        batches=batches,
+        requests=requests,
+        open_batches=count_open(source),
+        waiting_requests=by_status.get(RequestStatus.QUEUED, 0),
+        failed_requests=sum(by_status.get(status, 0) for status in FAILED_STATUSES),
+        succeeded=requests - sum(by_status.values()) - live,
+        reviews=reviews.count(source),
+        **{name: money[name] for name in money.keys()},  # noqa: SIM118 - a Row iterates its values
+    )
+
+
+def requests_by_status(source: Source) -> dict[RequestStatus, int]:
+    """How many requests stand in each state, those in flight or succeeded left out."""
+    rows = source.rows(
+        f"SELECT status, count(*) FROM requests r WHERE {_TO_DO} GROUP BY status"  # noqa: S608
+    )
+    return {RequestStatus(status): count for status, count in rows}
+
+
+def statuses_of(source: Source, submission: Submission) -> dict[RequestStatus, int]:
+    """How many requests of the submission stand in each state."""
+    rows = source.rows(
+        "SELECT status, count(*) FROM requests WHERE submission_id = ? GROUP BY status",
+        submission.id,
+    )
+    return {RequestStatus(status): count for status, count in rows}
+
+
+def poller(source: Source) -> Poller:
+    """The poller's heartbeat."""
+    passes = source.rows("SELECT * FROM polls ORDER BY id DESC LIMIT 1")
+    ended = source.rows(
+        "SELECT * FROM polls WHERE finished_ts IS NOT NULL ORDER BY id DESC LIMIT 1"
+    )
+    lease = source.rows("SELECT * FROM leases WHERE name = 'poll'")
+    return Poller(
+        last_started_ts=passes[0]["started_ts"] if passes else None,
+        last_finished_ts=ended[0]["finished_ts"] if ended else None,
+        last_summary=json.loads(ended[0]["summary"]) if ended else {},
+        lease_holder=lease[0]["holder"] if lease else None,
+        lease_expires_ts=lease[0]["expires_ts"] if lease else None,
+    )
+
+
+def holds(source: Source, *, now_ts: str) -> list[Hold]:
+    """What is being held back at this time, and why."""
+    rows = source.rows("SELECT * FROM holds WHERE until_ts > ? ORDER BY name", now_ts)
+    return [Hold(**dict(row)) for row in rows]
+
+
+_POLLS = 20
+
+
+def median_poll_interval(source: Source) -> timedelta | None:
+    """The middle one of the gaps between the latest polls; None with fewer than three."""
+    rows = source.rows("SELECT started_ts FROM polls ORDER BY id DESC LIMIT ?", _POLLS)
+    starts = [from_text(row["started_ts"]) for row in rows]
+    gaps = sorted(later - earlier for later, earlier in pairwise(starts))
+    return gaps[len(gaps) // 2] if len(gaps) > 1 else None

@@ -1,0 +1,200 @@
+"""Requests with the attempt that counts, for results files and exports, page by page."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from state.db.reader import Source
+from state.files.results_file import file_name
+from state.model.records import Batch, Kind, Outcome, RequestStatus, Submission, Usage
+from state.operations import counting_attempt
+from state.queries.request_detail import Place
+
+_PAGE = 1000
+
+
+class ResultRow(Struct, frozen=True, kw_only=True):
+    """A request with the attempt that counts."""
+
+    request_id: int
+    custom_id: str
+    tag: str
+    status: RequestStatus
+    batch_key: str | None
+    outcome: Outcome | None
+    error_type: str | None
+    error_message: str | None
+    stop_reason: str | None
+    model: str | None
+    usage: Usage
+    cost_nano: int | None
+    result_offset: int | None
+    result_length: int | None
+
+
+class Told(NamedTuple):
+    """A request and the attempt that counts, as a delivered file reports them."""
+
+    custom_id: str
+    outcome: str | None
+    error_type: str | None
+    error_message: str | None
+    cost_nano: int | None
+    batch_key: str | None
+    result_offset: int | None
+    result_length: int | None
+
+
+_OF_SUBMISSION = (
+    f" FROM requests r {counting_attempt.JOIN} LEFT JOIN batches b ON b.id = a.batch_id"
+    " WHERE r.submission_id = ? AND r.id > ?"
+)
+
+
+def told(source: Source, submission: Submission) -> Iterator[Told]:
+    """What a delivered file says of each request of the submission, in input order."""
+    last = 0
+    while True:
+        page = source.rows(
+            "SELECT r.id, r.custom_id, a.outcome, a.error_type, a.error_message, a.cost_nano,"
+            f" b.key, a.result_offset, a.result_length {_OF_SUBMISSION} ORDER BY r.id LIMIT ?",
+            submission.id,
+            last,
+            _PAGE,
+        )
+        for row in page:
+            yield Told(*row[1:])
+        if len(page) < _PAGE:
+            return
+        last = page[-1][0]
+
+
+def results(
+    source: Source, submission: Submission, *, batch: Batch | None = None
+) -> Iterator[ResultRow]:
+    """Every request of the submission, or of one of its batches, in input order, page by page."""
+    last = 0
+    while True:
+        page = source.rows(
+            f"SELECT r.id, r.custom_id, r.tag, r.status, b.key AS batch_key, a.* {_OF_SUBMISSION}"  # noqa: S608 - our own words
+            " AND (? IS NULL OR EXISTS (SELECT 1"
+            " FROM attempts x WHERE x.batch_id = ? AND x.request_id = r.id))"
+            " ORDER BY r.id LIMIT ?",
+            submission.id,
+            last,
+            batch.id if batch else None,
+            batch.id if batch else None,
+            _PAGE,
+        )
+        for row in page:
+            yield ResultRow(
+                request_id=row["id"],
+                custom_id=row["custom_id"],
+                tag=row["tag"],
+                status=RequestStatus(row["status"]),
+                batch_key=row["batch_key"],
+                outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+                error_type=row["error_type"],
+                error_message=row["error_message"],
+                stop_reason=row["stop_reason"],
+                model=row["model"],
+                usage=Usage(
+                    input_tokens=row["input_tokens"] or 0,
+                    output_tokens=row["output_tokens"] or 0,
+                    cache_write_5m_tokens=row["cache_write_5m_tokens"] or 0,
+                    cache_write_1h_tokens=row["cache_write_1h_tokens"] or 0,
+                    cache_read_tokens=row["cache_read_tokens"] or 0,
+                ),
+                cost_nano=row["cost_nano"],
+                result_offset=row["result_offset"],
+                result_length=row["result_length"],
+            )
+        if len(page) < _PAGE:
+            return
+        last = page[-1]["id"]
+
+
+_TOKENS = (
+    *("input_tokens", "output_tokens", "cache_write_5m_tokens"),
+    *("cache_write_1h_tokens", "cache_read_tokens"),
+)
+_AS_THEY_ARE = (
+    *("request_id", "custom_id", "tag", "workflow", "batch_key", "remote_id", "attempts", "model"),
+    *("error_type", "error_message", "stop_reason", "cost_nano", "sync_cost_nano"),
+    *("submitted_ts", "ended_ts"),
+)
+
+
+class ExportRow(Struct, frozen=True, kw_only=True):
+    """A request with the attempt that counts. Money in nano-dollars."""
+
+    request_id: int
+    custom_id: str
+    tag: str
+    workflow: str
+    status: RequestStatus
+    attempts: int
+    batch_key: str | None
+    remote_id: str | None
+    kind: Kind | None
+    model: str
+    outcome: Outcome | None
+    error_type: str | None
+    error_message: str | None
+    stop_reason: str | None
+    usage: Usage
+    cost_nano: int | None
+    sync_cost_nano: int | None
+    submitted_ts: str
+    ended_ts: str | None
+    result: Place | None
+
+
+def all_request_ids(source: Source) -> Iterator[int]:
+    """The id of every request, in the order in which they came."""
+    last = 0
+    while page := source.rows(
+        "SELECT id FROM requests WHERE id > ? ORDER BY id LIMIT ?", last, _PAGE
+    ):
+        yield from (row[0] for row in page)
+        last = page[-1][0]
+
+
+def export_rows(source: Source, ids: Iterable[int]) -> Iterator[ExportRow]:
+    """These requests in this order, a page at a time; an id of nothing is left out."""
+    left = iter(ids)
+    while page := list(islice(left, _PAGE)):
+        found = {row.request_id: row for row in _page(source, page)}
+        yield from (found[number] for number in page if number in found)
+
+
+def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
+    rows = source.rows(
+        "SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow, r.status,"  # noqa: S608 - our own words
+        " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
+        " b.key AS batch_key, b.remote_id, b.kind, coalesce(a.model, b.model, s.model) AS model,"
+        " a.outcome, a.error_type, a.error_message, a.stop_reason, a.cost_nano, a.sync_cost_nano,"
+        " s.created_ts AS submitted_ts, b.ended_ts, a.result_offset, a.result_length,"
+        " a.input_tokens, a.output_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,"
+        " a.cache_read_tokens"
+        " FROM requests r JOIN submissions s ON s.id = r.submission_id"
+        f" {counting_attempt.JOIN}"
+        " LEFT JOIN batches b ON b.id = a.batch_id"
+        " WHERE r.id IN (SELECT value FROM json_each(?))",
+        json.dumps(list(ids)),
+    )
+    for row in rows:
+        placed = row["result_offset"] is not None and row["result_length"] is not None
+        yield ExportRow(
+            **{name: row[name] for name in _AS_THEY_ARE},
+            status=RequestStatus(row["status"]),
+            kind=Kind(row["kind"]) if row["kind"] else None,
+            outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+            usage=Usage(**{name: row[name] or 0 for name in _TOKENS}),
+            result=Place(file_name(row["batch_key"]), row["result_offset"], row["result_length"])
+            if placed
+            else None,
+        )
