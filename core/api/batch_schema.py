@@ -40,7 +40,6 @@ class _Batch(msgspec.Struct):
     expires_at: _Time
     ended_at: _Time | None = None
     cancel_initiated_at: _Time | None = None
-    archived_at: _Time | None = None
 
 
 class _Page(msgspec.Struct):
@@ -89,7 +88,6 @@ def _to_remote(batch: _Batch) -> RemoteState:
         expires_ts=_text(batch.expires_at),
         ended_ts=batch.ended_at and _text(batch.ended_at),
         cancel_ts=batch.cancel_initiated_at and _text(batch.cancel_initiated_at),
-        archived_ts=batch.archived_at and _text(batch.archived_at),
     )
 
 

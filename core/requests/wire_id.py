@@ -42,8 +42,3 @@ class FromWire:
             return None
         plain = wire_id[: -len(self._suffix)]
         return self._shortened.get(wire_id, plain) if self._shortened else plain
-
-
-def has_nonce(wire_id: str, nonce: str) -> bool:
-    """Whether the id was made for the batch with that nonce."""
-    return wire_id.endswith(f"-{nonce}")

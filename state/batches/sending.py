@@ -22,7 +22,6 @@ class RemoteState(Struct, frozen=True, kw_only=True):
     expires_ts: str
     ended_ts: str | None = None
     cancel_ts: str | None = None
-    archived_ts: str | None = None
 
 
 class Extent(Struct, frozen=True, kw_only=True):

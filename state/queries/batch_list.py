@@ -120,11 +120,6 @@ def closed_batches(source: Source, *, limit: int) -> list[Batch]:
     )
 
 
-def changed_batches(source: Source, *, since_rev: int, limit: int = 500) -> list[Batch]:
-    """Batches that changed after that revision, in the order of their change."""
-    return _select(source, "rev > ? ORDER BY rev LIMIT ?", since_rev, limit)
-
-
 def batches_of(source: Source, submission: Submission) -> list[Batch]:
     """Every batch that carried requests of the submission, in order."""
     return _select(

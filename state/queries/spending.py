@@ -279,13 +279,3 @@ def cached_tokens(source: Source, *, since_day: str) -> list[CacheTokens]:
         since_day,
     )
     return [CacheTokens(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
-
-
-def savings_since(source: Source, day: str) -> tuple[int, int]:
-    """Cost and what it would have cost synchronously, in nano-dollars, from that UTC day on."""
-    row = source.rows(
-        "SELECT coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0)"
-        " FROM daily_totals WHERE day >= ?",
-        day,
-    )[0]
-    return int(row[0]), int(row[1])

@@ -90,7 +90,6 @@ def test_a_cancel_is_one_post_and_gives_the_times() -> None:
     assert (request.method, request.url.path) == ("POST", "/v1/messages/batches/msgbatch_1/cancel")
     assert found.cancel_ts == "2026-08-19T15:00:00.000Z"
     assert found.ended_ts == "2026-08-19T15:00:25.500Z"
-    assert found.archived_ts == "2026-09-17T14:49:30.000Z"
 
 
 def test_results_are_the_raw_bytes_whatever_they_are() -> None:

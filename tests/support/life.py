@@ -9,8 +9,9 @@ from typing import Any
 from support.builders import Bench
 
 from core.engine import Engine
+from state.db.rows import to_batch
 from state.model.records import Batch, RequestStatus
-from state.queries import batch_list, ledger_status
+from state.queries import ledger_status
 from titan_console.sandbox.answers.billing_log import BilledRow
 
 QUARTER = 900.0
@@ -35,12 +36,13 @@ def rest(bench: Bench, engine: Engine | None = None, *, polls: int = 40) -> None
 
 def batches(bench: Bench) -> list[Batch]:
     """Every batch of the ledger, in order."""
-    return batch_list.changed_batches(bench.engine.context.ledger, since_rev=-1, limit=10_000)
+    sql = "SELECT * FROM batches ORDER BY id"
+    return [to_batch(row) for row in bench.engine.context.ledger.rows(sql)]
 
 
 def statuses(bench: Bench) -> list[str]:
     """The statuses of all batches, in the order in which they were made."""
-    return [str(batch.status) for batch in sorted(batches(bench), key=lambda b: b.id)]
+    return [str(batch.status) for batch in batches(bench)]
 
 
 def requests(bench: Bench) -> Counter[RequestStatus]:

@@ -40,8 +40,3 @@ def found_requests(
 def of_batches(ids: Collection[int], words: str) -> Choice:
     """These batches, and the requests in them."""
     return Choice(words=words, find=lambda _source: Filter(batch_ids=tuple(sorted(ids))))
-
-
-def of_workflows(names: Collection[str], words: str) -> Choice:
-    """These workflows; for a pause or a resume."""
-    return Choice(words=words, find=lambda _source: Filter(names=tuple(sorted(names))))

@@ -32,7 +32,6 @@ _FIGURE = (
 KPI_COLUMNS = (Column("name", "KPI", 18, 0, grow=1, widest=28), *_FIGURE)
 WORKFLOW_COLUMNS = (Column("name", "Workflow", 18, 0, grow=1, widest=48), *_FIGURE)
 _HOUR_S = 3600
-_SUM_OF_DAYS = ("saved_usd_30d", "fallbacks_30d")
 
 
 def kpi_rows(found: KpiMonth) -> list[Row]:
