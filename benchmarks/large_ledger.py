@@ -26,20 +26,20 @@ WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE
 INSERT INTO submissions SELECT n, 'tb-' || n || '-k3x9', 'job-' || (n % 12) || '-' || n,
   'job-' || (n % 12), NULL, 'claude-haiku-4-5', substr({_TIMES}), 1, 10), NULL, 'queue', :size,
   'benchmark', {_TIMES}), iif(n <= :batches - :open, {_TIMES}, '+2 hours'), NULL),
-  iif(n <= :batches - :open, {_TIMES}, '+2 hours'), NULL), NULL, n FROM counted
+  iif(n <= :batches - :open, {_TIMES}, '+2 hours'), NULL), NULL FROM counted
 """  # noqa: S608 - our own words
 _BATCHES = f"""
 INSERT INTO batches (id, key, nonce, submission_id, tag, workflow, model, lane, kind, status,
   collection, remote_id, identified_by, request_count, processing, succeeded, errored, created_ts,
-  sent_ts, accepted_ts, ended_ts, collected_ts, expires_ts, cost_nano, sync_cost_nano, rev)
+  sent_ts, accepted_ts, ended_ts, collected_ts, expires_ts, cost_nano, sync_cost_nano)
 SELECT b.id, b.key, 'n' || b.id, b.id, b.tag, b.workflow, b.model, 'anthropic', 'batch',
   iif({_OVER}, 'ended', 'in_progress'), iif({_OVER}, 'collected', 'not_ready'),
   'msgbatch_' || b.id, 'response', :size, iif({_OVER}, 0, :size),
   iif({_OVER}, :size - :failed, 0), iif({_OVER}, :failed, 0), b.created_ts, b.created_ts,
   b.created_ts, b.finished_ts, b.finished_ts,
   strftime('%Y-%m-%dT%H:%M:%SZ', b.created_ts, '+1 day'),
-  iif({_OVER}, (:size - :failed) * 500000, NULL), iif({_OVER}, (:size - :failed) * 1000000, NULL),
-  b.id FROM submissions b
+  iif({_OVER}, (:size - :failed) * 500000, NULL), iif({_OVER}, (:size - :failed) * 1000000, NULL)
+FROM submissions b
 """  # noqa: S608 - our own words
 _REQUESTS = f"""
 WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < :size)

@@ -81,8 +81,8 @@ def _add_batch(
     batch_id = ledger.insert(
         "INSERT INTO batches (key, nonce, account, submission_id, tag, workflow, model, lane, kind,"
         " status, remote_id, identified_by, request_count, processing, created_ts, accepted_ts,"
-        " expires_ts, rev) SELECT key, ?, ?, id, tag, workflow, model, 'anthropic', 'batch',"
-        " 'in_progress', ?, 'operator', request_count, request_count, ?, ?, ?, ?"
+        " expires_ts) SELECT key, ?, ?, id, tag, workflow, model, 'anthropic', 'batch',"
+        " 'in_progress', ?, 'operator', request_count, request_count, ?, ?, ?"
         " FROM submissions WHERE id = ?",
         ledger.word(submissions.NONCE_LENGTH),
         account,
@@ -90,7 +90,6 @@ def _add_batch(
         written.at,
         remote.created_ts,
         remote.expires_ts,
-        written.rev,
         submission.id,
     )
     ledger.execute(

@@ -70,12 +70,11 @@ def drop_one(
 def _leave(ledger: Ledger, written: Written, batch: Batch, status: str, reason: str) -> bool:
     return bool(
         ledger.execute(
-            "UPDATE batches SET status = ?, last_error = ?, ended_ts = ?, rev = ?"
+            "UPDATE batches SET status = ?, last_error = ?, ended_ts = ?"
             " WHERE id = ? AND status = 'sending'",
             status,
             reason,
             written.at,
-            written.rev,
             batch.id,
         )
     )

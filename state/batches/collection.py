@@ -194,12 +194,11 @@ def _add_up(
         " coalesce(sum(cost_nano) FILTER (WHERE duplicate = 1), 0)"
         " FROM attempts WHERE batch_id = batches.id AND outcome IS NOT NULL),"
         " collection = ?, collected_ts = ?, collect_tries = collect_tries + 1,"
-        " results_bytes = ?, next_poll_ts = NULL, last_error = ?, rev = ? WHERE id = ?",
+        " results_bytes = ?, next_poll_ts = NULL, last_error = ? WHERE id = ?",
         collection,
         None if collection == Collection.PENDING else written.at,
         results_bytes,
         problem,
-        written.rev,
         batch.id,
     )
     if collection != Collection.PENDING:

@@ -2,7 +2,7 @@
 
 from state.batches.collection import add_daily_totals
 from state.batches.submissions import NONCE_LENGTH
-from state.db.ledger import Ledger, Written
+from state.db.ledger import Ledger
 from state.db.rows import to_batch
 from state.model.records import CollectedResult
 
@@ -36,12 +36,12 @@ def record(
             return str(known["key"])
         submission_id = ledger.insert(
             "INSERT INTO submissions (key, tag, workflow, model, work_date, on_failure,"
-            " request_count, created_by, created_ts, finished_ts, delivered_ts, rev)"
-            " VALUES (?, ?, ?, ?, '', 'sync', 1, ?, ?, ?, ?, ?)",
+            " request_count, created_by, created_ts, finished_ts, delivered_ts)"
+            " VALUES (?, ?, ?, ?, '', 'sync', 1, ?, ?, ?, ?)",
             *(key, tag, workflow, model, ledger.actor),
-            *(written.at, written.at, written.at, written.rev),
+            *(written.at, written.at, written.at),
         )
-        batch_id = _batch(ledger, written, submission_id, answered)
+        batch_id = _batch(ledger, submission_id, answered)
         _request(ledger, submission_id, batch_id, answered)
         ledger.event(written, "batch.collected", batch_id=batch_id, recorded=True, new=1)
         batch = to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
@@ -49,20 +49,19 @@ def record(
     return key
 
 
-def _batch(ledger: Ledger, written: Written, submission_id: int, answered: CollectedResult) -> int:
+def _batch(ledger: Ledger, submission_id: int, answered: CollectedResult) -> int:
     return ledger.insert(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
         " collection, request_count, succeeded, created_ts, sent_ts, accepted_ts, ended_ts,"
-        " collected_ts, cost_nano, sync_cost_nano, unpriced, rev)"
+        " collected_ts, cost_nano, sync_cost_nano, unpriced)"
         " SELECT key, ?, id, tag, workflow, model, ?, 'sync', 'ended', 'collected', 1, 1,"
-        " created_ts, created_ts, created_ts, created_ts, created_ts, ?, ?, ?, ?"
+        " created_ts, created_ts, created_ts, created_ts, created_ts, ?, ?, ?"
         " FROM submissions WHERE id = ?",
         ledger.word(NONCE_LENGTH),
         RECORDED,
         answered.cost_nano or 0,
         answered.sync_cost_nano or 0,
         int(answered.cost_nano is None),
-        written.rev,
         submission_id,
     )
 

@@ -62,7 +62,7 @@ def record_status(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
             " canceled = ?, expired = ?, expires_ts = ?, ended_ts = ?,"
             " cancel_ts = coalesce(?, cancel_ts),"
             " collection = CASE WHEN ? AND collection = 'not_ready' THEN 'pending'"
-            " ELSE collection END, last_error = NULL, failures = 0, next_poll_ts = NULL, rev = ?"
+            " ELSE collection END, last_error = NULL, failures = 0, next_poll_ts = NULL"
             " WHERE id = ? AND status IN ('in_progress', 'canceling')",
             remote.status,
             remote.status,
@@ -75,7 +75,6 @@ def record_status(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
             (remote.ended_ts or written.at) if ended else None,
             remote.cancel_ts,
             ended,
-            written.rev,
             batch.id,
         )
         is_old = batch.status == BatchStatus.CANCELING and remote.status == BatchStatus.IN_PROGRESS
@@ -99,11 +98,10 @@ def record_poll_failure(ledger: Ledger, batch: Batch, reason: str, *, next_poll:
     """A local problem: it is counted and shown, and never changes what the API said."""
     with ledger.transaction("record_poll_failure") as written:
         ledger.execute(
-            "UPDATE batches SET last_error = ?, failures = failures + 1, next_poll_ts = ?, rev = ?"
+            "UPDATE batches SET last_error = ?, failures = failures + 1, next_poll_ts = ?"
             " WHERE id = ?",
             reason,
             to_text(next_poll),
-            written.rev,
             batch.id,
         )
         ledger.event(written, "batch.poll_failed", batch_id=batch.id, reason=reason)
@@ -122,10 +120,9 @@ def mark_deleted(ledger: Ledger, batch: Batch, reason: str) -> None:
     with ledger.transaction("mark_deleted") as written:
         if ledger.execute(
             "UPDATE batches SET status = 'ended', ended_ts = ?, collection = 'pending',"
-            " last_error = ?, rev = ? WHERE id = ? AND status IN ('in_progress', 'canceling')",
+            " last_error = ? WHERE id = ? AND status IN ('in_progress', 'canceling')",
             written.at,
             reason,
-            written.rev,
             batch.id,
         ):
             ledger.event(written, "batch.deleted", batch_id=batch.id, reason=reason)

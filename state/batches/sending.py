@@ -123,14 +123,13 @@ def mark_sending(
     with ledger.transaction("sending") as written:
         claimed = ledger.execute(
             "UPDATE batches SET status = 'sending', watermark_id = ?, watermark_ts = ?, owner = ?,"  # noqa: S608 - our own words
-            " account = ?, sent_ts = ?, rev = ? WHERE id = ? AND status = 'queued'"
+            " account = ?, sent_ts = ? WHERE id = ? AND status = 'queued'"
             f" AND {_NOT_PAUSED}",
             watermark_id,
             watermark_ts,
             owner,
             account,
             written.at,
-            written.rev,
             batch.id,
         )
         if claimed:
@@ -166,14 +165,13 @@ def bind_remote(
     moved = ledger.execute(
         "UPDATE batches SET status = 'in_progress', remote_id = ?, identified_by = ?,"
         " account = coalesce(?, account),"
-        " accepted_ts = ?, expires_ts = ?, last_error = NULL, failures = 0, rev = ?"
+        " accepted_ts = ?, expires_ts = ?, last_error = NULL, failures = 0"
         " WHERE id = ? AND status IN ('sending', 'unconfirmed')",
         remote.remote_id,
         identified_by,
         account,
         remote.created_ts,
         remote.expires_ts,
-        written.rev,
         batch_id,
     )
     if moved:
@@ -191,11 +189,10 @@ def mark_unconfirmed(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: s
     """It was sent and nobody knows whether it arrived; nothing is decided before `settles_ts`."""
     with ledger.transaction("unconfirmed") as written:
         if ledger.execute(
-            "UPDATE batches SET status = 'unconfirmed', last_error = ?, next_poll_ts = ?, rev = ?"
+            "UPDATE batches SET status = 'unconfirmed', last_error = ?, next_poll_ts = ?"
             " WHERE id = ? AND status = 'sending'",
             reason,
             settles_ts,
-            written.rev,
             batch.id,
         ):
             ledger.event(written, "batch.unconfirmed", batch_id=batch.id, reason=reason)
@@ -205,11 +202,10 @@ def withdraw(ledger: Ledger, batch: Batch, reason: str) -> bool:
     """It was never sent and is not needed any more; false when another process is sending it."""
     with ledger.transaction("withdraw") as written:
         moved = ledger.execute(
-            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?, rev = ?"
+            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?"
             " WHERE id = ? AND status = 'queued'",
             reason,
             written.at,
-            written.rev,
             batch.id,
         )
         if moved:
@@ -222,11 +218,10 @@ def mark_not_sent(ledger: Ledger, batch: Batch, reason: str) -> bool:
     """It never reached the API: its live requests wait for a new batch, this row is finished."""
     with ledger.transaction("not_sent") as written:
         moved = ledger.execute(
-            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?, rev = ?"
+            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?"
             " WHERE id = ? AND status IN ('queued', 'sending', 'unconfirmed')",
             reason,
             written.at,
-            written.rev,
             batch.id,
         )
         if moved:
@@ -240,10 +235,9 @@ def mark_rejected(ledger: Ledger, batch: Batch, error_type: str, message: str) -
     with ledger.transaction("rejected") as written:
         if not ledger.execute(
             "UPDATE batches SET status = 'rejected', last_error = ?, ended_ts = ?, processing = 0,"
-            " errored = request_count, rev = ? WHERE id = ? AND status IN ('queued', 'sending')",
+            " errored = request_count WHERE id = ? AND status IN ('queued', 'sending')",
             f"{error_type}: {message}",
             written.at,
-            written.rev,
             batch.id,
         ):
             return
@@ -277,11 +271,10 @@ def finish_submission(ledger: Ledger, written: Written, submission_id: int | Non
     if submission_id is None:
         return
     finished = ledger.execute(
-        "UPDATE submissions SET finished_ts = ?, delivered_ts = NULL, rev = ? WHERE id = ?"
+        "UPDATE submissions SET finished_ts = ?, delivered_ts = NULL WHERE id = ?"
         " AND NOT EXISTS (SELECT 1 FROM requests WHERE submission_id = submissions.id"
         " AND status IN ('queued', 'in_flight'))",
         written.at,
-        written.rev,
         submission_id,
     )
     if finished:

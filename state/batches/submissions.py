@@ -166,7 +166,7 @@ def insert(
     status: RequestStatus = RequestStatus.QUEUED,
 ) -> Submission:
     """Inside a transaction: the submission, and its staged requests, which wait."""
-    submission_id = _insert_submission(ledger, written, new)
+    submission_id = _insert_submission(ledger, new)
     ledger.execute(
         "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"
         " body_offset, body_length, body_sha256)"
@@ -184,11 +184,11 @@ def insert(
     return submission
 
 
-def _insert_submission(ledger: Ledger, written: Written, new: NewSubmission) -> int:
+def _insert_submission(ledger: Ledger, new: NewSubmission) -> int:
     return ledger.insert(
         "INSERT INTO submissions (key, tag, workflow, job, model, work_date, deadline_ts,"
-        " on_failure, request_count, created_by, created_ts, rev)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM new_requests), ?, ?, ?)",
+        " on_failure, request_count, created_by, created_ts)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM new_requests), ?, ?)",
         new.key,
         new.tag,
         new.workflow,
@@ -199,7 +199,6 @@ def _insert_submission(ledger: Ledger, written: Written, new: NewSubmission) -> 
         new.on_failure,
         new.created_by,
         new.created_ts,
-        written.rev,
     )
 
 
@@ -325,8 +324,8 @@ def insert_batch(
     )[0]
     return ledger.insert(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
-        " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts, rev)"
-        " VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts)"
+        " VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         submission.key if number == 1 else f"{submission.key}-{number}",
         ledger.word(NONCE_LENGTH),
         submission.id,
@@ -343,5 +342,4 @@ def insert_batch(
         submission.deadline_ts,
         runner,
         written.at if runner else None,
-        written.rev,
     )

@@ -191,10 +191,8 @@ def end(ledger: Ledger, written: Written, batch_id: int, counts: Counts) -> None
         batch_id,
     )
     ledger.execute(
-        "UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = ?, rev = ?"
-        " WHERE id = ?",
+        "UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = ? WHERE id = ?",
         written.at,
-        written.rev,
         batch_id,
     )
     ledger.event(written, "batch.ended", batch_id=batch_id, requests=counts.total())
@@ -204,11 +202,10 @@ def withdraw_queued(ledger: Ledger, submission: Submission, reason: str) -> int:
     """Batches that were never sent are not needed any more: their requests wait again."""
     with ledger.transaction("withdraw") as written:
         rows = ledger.rows(
-            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?, rev = ?"
+            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?"
             " WHERE submission_id = ? AND status = 'queued' RETURNING id",
             reason,
             written.at,
-            written.rev,
             submission.id,
         )
         for (batch_id,) in rows:

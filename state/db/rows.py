@@ -21,7 +21,7 @@ _BATCH_PLAIN = (
     ),
     *("owner", "created_ts", "sent_ts", "accepted_ts", "ended_ts", "collected_ts", "expires_ts"),
     *("cancel_ts", "deadline_ts", "next_poll_ts", "failures", "collect_tries", "last_error"),
-    *("results_bytes", "cost_nano", "sync_cost_nano", "unpriced", "duplicate_nano", "rev"),
+    *("results_bytes", "cost_nano", "sync_cost_nano", "unpriced", "duplicate_nano"),
 )
 _SUBMISSION_PLAIN = (
     *("id", "key", "tag", "workflow", "job", "model", "work_date", "deadline_ts"),

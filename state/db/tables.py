@@ -1,6 +1,7 @@
-"""The tables of version 1, and the moves that their triggers allow."""
+"""The tables of version 2, the newest, and the transitions that their triggers allow."""
 
 TABLES = """
+-- Counts the transactions, so that a screen can say how far behind it is.
 CREATE TABLE revision (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   value INTEGER NOT NULL
@@ -22,11 +23,11 @@ CREATE TABLE submissions (
   created_ts TEXT NOT NULL,
   finished_ts TEXT,
   delivered_ts TEXT,
-  pruned_ts TEXT,
-  rev INTEGER NOT NULL
+  pruned_ts TEXT
 ) STRICT;
 CREATE INDEX submissions_by_tag ON submissions (tag, id);
 CREATE INDEX submissions_undelivered ON submissions (id) WHERE delivered_ts IS NULL;
+CREATE INDEX submissions_by_created ON submissions (created_ts);
 CREATE INDEX submissions_by_delivery ON submissions (workflow, work_date);
 
 CREATE TABLE requests (
@@ -48,11 +49,11 @@ CREATE TABLE requests (
 CREATE INDEX requests_by_submission ON requests (submission_id, id);
 CREATE INDEX requests_to_do ON requests (status, id) WHERE status NOT IN ('in_flight', 'succeeded');
 
+-- What a submission is expected to cost, until its actual cost is known.
 CREATE TABLE budget_reservations (
   submission_id INTEGER PRIMARY KEY REFERENCES submissions,
   estimate_nano INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX submissions_by_created ON submissions (created_ts);
 
 CREATE TABLE batches (
   id INTEGER PRIMARY KEY,
@@ -100,15 +101,13 @@ CREATE TABLE batches (
   cost_nano INTEGER,
   sync_cost_nano INTEGER,
   unpriced INTEGER NOT NULL DEFAULT 0,
-  duplicate_nano INTEGER NOT NULL DEFAULT 0,
-  rev INTEGER NOT NULL
+  duplicate_nano INTEGER NOT NULL DEFAULT 0
 ) STRICT;
--- A duplicate batch is the same POST met twice at the API, so it alone may carry the nonce again.
+-- Only a duplicate batch, the same POST received twice by the API, repeats a nonce.
 CREATE UNIQUE INDEX batches_by_nonce ON batches (nonce) WHERE duplicate_of IS NULL;
 CREATE INDEX batches_open ON batches (id)
   WHERE status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending';
 CREATE INDEX batches_by_submission ON batches (submission_id);
-CREATE INDEX batches_by_rev ON batches (rev);
 CREATE INDEX batches_by_ended ON batches (ended_ts);
 
 CREATE TABLE attempts (
@@ -137,7 +136,7 @@ CREATE TABLE attempts (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX one_active_attempt ON attempts (request_id) WHERE active = 1;
 CREATE INDEX attempts_by_request ON attempts (request_id);
--- Answers that may be of no use, few among millions: `state.operations.reviews` asks so.
+-- Few among millions; `state.operations.reviews` reads them with these conditions.
 CREATE INDEX attempts_for_review ON attempts (batch_id, request_id) WHERE reviewed = 0
   AND stop_reason IN ('refusal', 'max_tokens', 'pause_turn', 'model_context_window_exceeded');
 
@@ -157,10 +156,9 @@ CREATE TABLE commands (
   not_before_ts TEXT NOT NULL,
   started_ts TEXT,
   ended_ts TEXT,
-  outcome TEXT,
-  rev INTEGER NOT NULL
+  outcome TEXT
 ) STRICT;
--- The same thing asked for twice, by two consoles, is done once.
+-- The same command given by two consoles at once is carried out once.
 CREATE UNIQUE INDEX commands_once ON commands (digest) WHERE state IN ('pending', 'running');
 CREATE INDEX commands_open ON commands (id) WHERE state IN ('pending', 'running');
 
@@ -202,14 +200,14 @@ CREATE TABLE orphans (
   failures INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
--- Which rescue files are in, and as what: a file is taken in once, and its key stays a name.
+-- Fallback files that were imported: each once, and its key stays a name of the submission.
 CREATE TABLE fallback_imports (
   key TEXT PRIMARY KEY,
   submission_id INTEGER NOT NULL REFERENCES submissions,
   imported_ts TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The times of day are for people; the seconds since the machine's start are what counts.
+-- The _ts columns are for people; leases expire by the machine's monotonic clock (_at, seconds).
 CREATE TABLE leases (
   name TEXT PRIMARY KEY,
   holder TEXT NOT NULL,
@@ -226,7 +224,7 @@ CREATE TABLE holds (
   reason TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Nothing of these workflows is sent until an operator resumes them.
+-- Workflows whose batches are not sent until an operator resumes them.
 CREATE TABLE pauses (
   workflow TEXT PRIMARY KEY,
   since_ts TEXT NOT NULL,
@@ -246,7 +244,7 @@ CREATE TABLE alerts (
 ) STRICT;
 CREATE UNIQUE INDEX alerts_raised ON alerts (rule, subject) WHERE cleared_ts IS NULL;
 
--- What follows the delivery of a file: the command of its job, tried until it succeeds.
+-- The delivery hook of each delivered file: a command that is retried until it succeeds.
 CREATE TABLE hook_runs (
   workflow TEXT NOT NULL,
   work_date TEXT NOT NULL,
@@ -271,8 +269,8 @@ CREATE TABLE polls (
   summary TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 
--- When the last complete reading of the API's list began: what had long been sent by then has
--- no batch that the ledger does not know.
+-- When the last complete listing of the API's batches began. A batch sent well before then has no
+-- duplicate that the ledger does not know.
 CREATE TABLE listings (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   started_ts TEXT NOT NULL
@@ -308,62 +306,63 @@ CREATE TABLE daily_totals (
 ) STRICT, WITHOUT ROWID;
 """
 
-# What may follow what. A row only moves forward, so that one row is at most one POST.
-_MOVES = {
+# Rows only move forward, so that one row is at most one POST.
+BATCH_TRANSITIONS = {
     "queued": ("sending", "not_sent", "rejected"),
     "sending": ("unconfirmed", "not_sent", "rejected", "in_progress"),
     "unconfirmed": ("not_sent", "in_progress"),
     "in_progress": ("canceling", "ended"),
     "canceling": ("ended",),
 }
-_COMMAND_MOVES = {
-    "pending": ("running", "withdrawn"),
-    "running": ("done", "failed"),
-}
-_COLLECTION_MOVES = {
+COLLECTION_TRANSITIONS = {
     "not_ready": ("pending",),
     "pending": ("collected", "results_expired", "deleted"),
 }
+_COMMAND_TRANSITIONS = {
+    "pending": ("running", "withdrawn"),
+    "running": ("done", "failed"),
+}
 
 
-def _guard(table: str, column: str, moves: dict[str, tuple[str, ...]]) -> str:
-    allowed = " OR ".join(
+def _guard(table: str, column: str, transitions: dict[str, tuple[str, ...]]) -> str:
+    allowed = "\n    OR ".join(
         f"(OLD.{column} = '{old}' AND NEW.{column} IN ({', '.join(repr(new) for new in news)}))"
-        for old, news in moves.items()
+        for old, news in transitions.items()
     )
     return f"""
-    CREATE TRIGGER {table}_{column}_moves BEFORE UPDATE OF {column} ON {table}
-    WHEN NEW.{column} <> OLD.{column} AND NOT ({allowed})
-    BEGIN SELECT RAISE(ABORT, 'illegal move in {table}: its {column} may not go there'); END;
-    """
+CREATE TRIGGER {table}_{column}_transitions BEFORE UPDATE OF {column} ON {table}
+WHEN NEW.{column} <> OLD.{column} AND NOT (
+    {allowed})
+BEGIN SELECT RAISE(ABORT, 'illegal transition of {table}.{column}'); END;
+"""
 
 
 TRIGGERS = (
-    _guard("batches", "status", _MOVES)
-    + _guard("batches", "collection", _COLLECTION_MOVES)
-    + _guard("commands", "state", _COMMAND_MOVES)
+    _guard("batches", "status", BATCH_TRANSITIONS)
+    + _guard("batches", "collection", COLLECTION_TRANSITIONS)
+    + _guard("commands", "state", _COMMAND_TRANSITIONS)
     + """
 CREATE TRIGGER batches_remote_id_is_final BEFORE UPDATE OF remote_id ON batches
 WHEN OLD.remote_id IS NOT NULL AND NEW.remote_id IS NOT OLD.remote_id
-BEGIN SELECT RAISE(ABORT, 'illegal move of a batch: its remote id is final'); END;
+BEGIN SELECT RAISE(ABORT, 'illegal transition: batches.remote_id is final'); END;
 
-CREATE TRIGGER batches_stay BEFORE DELETE ON batches
-BEGIN SELECT RAISE(ABORT, 'illegal move: batches are history and stay'); END;
+CREATE TRIGGER batches_are_kept BEFORE DELETE ON batches
+BEGIN SELECT RAISE(ABORT, 'illegal transition: batches are never deleted'); END;
 
 CREATE TRIGGER attempts_outcome_is_final BEFORE UPDATE OF outcome ON attempts
 WHEN OLD.outcome IS NOT NULL AND NEW.outcome IS NOT OLD.outcome AND OLD.outcome <> 'missing'
-BEGIN SELECT RAISE(ABORT, 'illegal move of an attempt: its outcome is final'); END;
+BEGIN SELECT RAISE(ABORT, 'illegal transition: attempts.outcome is final'); END;
 
 CREATE TRIGGER requests_success_is_final BEFORE UPDATE OF status ON requests
 WHEN OLD.status = 'succeeded' AND NEW.status <> 'succeeded'
-  -- An operator may ask again with another body; the answer that there is stays an attempt.
+  -- A replay with an edited body asks again; the earlier answer stays as an attempt.
   AND NOT (NEW.status = 'queued' AND NEW.edit_id IS NOT OLD.edit_id AND NEW.settled_by IS NULL)
-BEGIN SELECT RAISE(ABORT, 'illegal move of a request: it has succeeded'); END;
+BEGIN SELECT RAISE(ABORT, 'illegal transition: a request that succeeded is final'); END;
 
 CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'illegal move: the event log is append-only'); END;
+BEGIN SELECT RAISE(ABORT, 'illegal transition: events are append-only'); END;
 
 CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
-BEGIN SELECT RAISE(ABORT, 'illegal move: the event log is append-only'); END;
+BEGIN SELECT RAISE(ABORT, 'illegal transition: events are append-only'); END;
 """
 )

@@ -190,7 +190,6 @@ class Batch(Struct, frozen=True, kw_only=True):
     sync_cost_nano: int | None
     unpriced: int
     duplicate_nano: int
-    rev: int
 
 
 class SentRequest(NamedTuple):

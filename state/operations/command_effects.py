@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from state.batches.sending import finish_submission
 from state.batches.sync_runs import choose
-from state.db.ledger import Ledger, Written
+from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
 from state.model.records import Batch, RequestStatus, Submission
@@ -27,7 +27,7 @@ def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
     """
     choose(ledger, request_ids)
     edit = "(SELECT e.id FROM edits e WHERE e.command_id = ? AND e.request_id = requests.id)"
-    with ledger.transaction("requeue") as written:
+    with ledger.transaction("requeue"):
         count = ledger.execute(
             f"UPDATE requests SET status = 'queued', settled_by = NULL,"  # noqa: S608 - our own words
             f" edit_id = coalesce({edit}, edit_id) WHERE id IN (SELECT id FROM chosen)"
@@ -35,17 +35,16 @@ def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
             command_id,
             command_id,
         )
-        _reopen(ledger, written)
+        _reopen(ledger)
     return count
 
 
-def _reopen(ledger: Ledger, written: Written) -> None:
+def _reopen(ledger: Ledger) -> None:
     """Submissions that were finished are so no longer; their files are written anew later."""
     ledger.execute(
-        "UPDATE submissions SET finished_ts = NULL, delivered_ts = NULL, rev = ?"
+        "UPDATE submissions SET finished_ts = NULL, delivered_ts = NULL"
         " WHERE finished_ts IS NOT NULL AND id IN (SELECT submission_id FROM requests"
         " WHERE status = 'queued' AND id IN (SELECT id FROM chosen))",
-        written.rev,
     )
 
 
@@ -89,11 +88,10 @@ def cancel_unsent(ledger: Ledger, batch: Batch, reason: str) -> bool:
     """A batch that was never sent is not sent any more: its requests are canceled."""
     with ledger.transaction("cancel_unsent") as written:
         if not ledger.execute(
-            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?, rev = ?"
+            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?"
             " WHERE id = ? AND status = 'queued'",
             reason,
             written.at,
-            written.rev,
             batch.id,
         ):
             return False

@@ -120,7 +120,7 @@ def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
         key = f"cmd_{ledger.word(_KEY_LENGTH)}"
         command_id = ledger.insert(
             "INSERT INTO commands (key, action, state, digest, who, reason, item_count, options,"
-            " created_ts, not_before_ts, rev) VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?)",
+            " created_ts, not_before_ts) VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?)",
             key,
             new.action,
             digest,
@@ -130,7 +130,6 @@ def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
             options,
             written.at,
             to_text(new.not_before),
-            written.rev,
         )
         ledger.fill(
             "INSERT INTO command_items (command_id, item_id) VALUES (?, ?)",
@@ -206,10 +205,9 @@ def claim(ledger: Ledger, command: Command) -> bool:
     """Begin to carry it out; false when it was withdrawn, or another poll has it."""
     with ledger.transaction("command") as written:
         taken = ledger.execute(
-            "UPDATE commands SET state = 'running', started_ts = ?, rev = ?"
+            "UPDATE commands SET state = 'running', started_ts = ?"
             " WHERE id = ? AND state = 'pending'",
             written.at,
-            written.rev,
             command.id,
         )
         if taken:
@@ -219,11 +217,10 @@ def claim(ledger: Ledger, command: Command) -> bool:
 
 def record_step(ledger: Ledger, command: Command, step: int) -> None:
     """It is under way, and this far."""
-    with ledger.transaction("command") as written:
+    with ledger.transaction("command"):
         ledger.execute(
-            "UPDATE commands SET step = ?, rev = ? WHERE id = ? AND state = 'running'",
+            "UPDATE commands SET step = ? WHERE id = ? AND state = 'running'",
             step,
-            written.rev,
             command.id,
         )
 
@@ -232,12 +229,11 @@ def finish(ledger: Ledger, command: Command, state: CommandState, outcome: str) 
     """It is over, and this is what came of it."""
     with ledger.transaction("command") as written:
         if ledger.execute(
-            "UPDATE commands SET state = ?, outcome = ?, ended_ts = ?, rev = ?"
+            "UPDATE commands SET state = ?, outcome = ?, ended_ts = ?"
             " WHERE id = ? AND state = 'running'",
             state,
             outcome,
             written.at,
-            written.rev,
             command.id,
         ):
             ledger.event(written, f"command.{state}", subject=command.key, outcome=outcome)
@@ -247,10 +243,9 @@ def withdraw(ledger: Ledger, command: Command) -> None:
     """Take it back. Raises LedgerError when it has been taken already."""
     with ledger.transaction("command") as written:
         if not ledger.execute(
-            "UPDATE commands SET state = 'withdrawn', ended_ts = ?, rev = ?"
+            "UPDATE commands SET state = 'withdrawn', ended_ts = ?"
             " WHERE id = ? AND state = 'pending'",
             written.at,
-            written.rev,
             command.id,
         ):
             state = get(ledger, command.id).state

@@ -48,10 +48,9 @@ def delivered(
         place()
         for submission in submissions:
             if ledger.execute(
-                "UPDATE submissions SET delivered_ts = ?, rev = ?"
+                "UPDATE submissions SET delivered_ts = ?"
                 " WHERE id = ? AND finished_ts = ? AND delivered_ts IS NULL",
                 written.at,
-                written.rev,
                 submission.id,
                 submission.finished_ts,
             ):

@@ -90,9 +90,8 @@ def mark(ledger: Ledger, old: list[Old], *, before_ts: str) -> list[Old]:
         marked = [one for one in old if one.id in still]
         for one in marked:
             ledger.execute(
-                "UPDATE submissions SET pruned_ts = ?, rev = ? WHERE id = ?",
+                "UPDATE submissions SET pruned_ts = ? WHERE id = ?",
                 written.at,
-                written.rev,
                 one.id,
             )
             ledger.event(written, "submission.pruned", subject=one.key)

@@ -81,9 +81,9 @@ def add_batch(
         batch_id = ledger.insert(
             "INSERT INTO batches (key, nonce, account, submission_id, duplicate_of, tag, workflow,"
             " model, lane, kind, status, remote_id, identified_by, request_count, processing,"
-            " watermark_ts, owner, created_ts, sent_ts, accepted_ts, rev)"
+            " watermark_ts, owner, created_ts, sent_ts, accepted_ts)"
             " SELECT ?, ?, ?, id, ?, tag, workflow, model, 'anthropic', ?, ?, ?, ?, n.n, n.n, ?,"
-            " 'lost', ?, ?, ?, ? FROM submissions, (SELECT count(*) AS n FROM rebuilt) n"
+            " 'lost', ?, ?, ? FROM submissions, (SELECT count(*) AS n FROM rebuilt) n"
             " WHERE id = ?",
             found.batch_id,
             nonce,
@@ -97,7 +97,6 @@ def add_batch(
             found.submitted_ts,
             found.submitted_ts,
             found.submitted_ts if status != BatchStatus.SENDING else None,
-            written.rev,
             submission_id,
         )
         _add_attempts(ledger, batch_id)
@@ -127,10 +126,9 @@ def end(ledger: Ledger, batch: Batch, *, at: str | None) -> Batch:
     """Its answers are here, so it has ended and is to be collected."""
     with ledger.transaction("rebuild") as written:
         ledger.execute(
-            "UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = ?, rev = ?"
+            "UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = ?"
             " WHERE id = ?",
             at or written.at,
-            written.rev,
             batch.id,
         )
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch.id)[0])
@@ -165,15 +163,14 @@ def _give_up(
     batch_id = ledger.insert(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
         " collection, request_count, last_error, created_ts, ended_ts, collected_ts, cost_nano,"
-        " sync_cost_nano, rev) SELECT ?, ?, id, tag, workflow, model, 'anthropic', 'batch',"
+        " sync_cost_nano) SELECT ?, ?, id, tag, workflow, model, 'anthropic', 'batch',"
         " 'ended', 'collected', (SELECT count(*) FROM requests WHERE submission_id = s.id"
-        " AND status = 'queued'), ?, created_ts, ?, ?, 0, 0, ? FROM submissions s WHERE id = ?",
+        " AND status = 'queued'), ?, created_ts, ?, ?, 0, 0 FROM submissions s WHERE id = ?",
         key,
         word,
         reason,
         written.at,
         written.at,
-        written.rev,
         submission_id,
     )
     ledger.execute(

@@ -9,7 +9,7 @@ from state.db import poll_lock
 _HOLDER = """
 import sys
 from pathlib import Path
-from state import poll_lock
+from state.db import poll_lock
 with poll_lock.try_lock(Path(sys.argv[1])) as is_free:
     print(is_free, flush=True)
     sys.stdin.read()

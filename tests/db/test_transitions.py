@@ -7,7 +7,7 @@ from support.made import a_result, batch, remote, send, spooled, staged, submit
 
 from state.batches import collection, remote_status, sending
 from state.db.ledger import Ledger
-from state.db.tables import _COLLECTION_MOVES, _MOVES
+from state.db.tables import BATCH_TRANSITIONS, COLLECTION_TRANSITIONS
 from state.model.errors import AlreadySubmitted, IllegalTransition
 from state.model.records import BatchStatus, Collection, Outcome, RequestStatus
 from state.queries import batch_list, ledger_status
@@ -77,8 +77,8 @@ def test_a_batch_moves_only_forward_and_only_as_drawn(
 
 
 def test_the_drawn_moves_are_those_of_the_schema() -> None:
-    assert flat(_MOVES) == STATUS_MOVES
-    assert flat(_COLLECTION_MOVES) == COLLECTION_MOVES
+    assert flat(BATCH_TRANSITIONS) == STATUS_MOVES
+    assert flat(COLLECTION_TRANSITIONS) == COLLECTION_MOVES
 
 
 def collected(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
@@ -95,16 +95,16 @@ def collected(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     [
         ("UPDATE events SET kind = 'x'", "append-only"),
         ("DELETE FROM events", "append-only"),
-        ("DELETE FROM batches", "history"),
-        ("UPDATE batches SET remote_id = 'other'", "remote id is final"),
-        ("UPDATE batches SET remote_id = NULL", "remote id is final"),
+        ("DELETE FROM batches", "never deleted"),
+        ("UPDATE batches SET remote_id = 'other'", "remote_id is final"),
+        ("UPDATE batches SET remote_id = NULL", "remote_id is final"),
         ("UPDATE attempts SET outcome = 'errored'", "outcome is final"),
         ("UPDATE attempts SET outcome = NULL", "outcome is final"),
-        ("UPDATE requests SET status = 'queued'", "has succeeded"),
+        ("UPDATE requests SET status = 'queued'", "that succeeded is final"),
         ("UPDATE attempts SET active = 1", "CHECK constraint"),
         ("UPDATE attempts SET input_tokens = -1", "CHECK constraint"),
         ("UPDATE attempts SET cost_nano = 'abc'", "cannot store TEXT"),
-        ("UPDATE batches SET status = 'lost'", "CHECK constraint|illegal move"),
+        ("UPDATE batches SET status = 'lost'", "CHECK constraint|illegal transition"),
         ("UPDATE batches SET submission_id = 99", "FOREIGN KEY"),
         ("UPDATE requests SET custom_id = 'a'", "UNIQUE"),
     ],
@@ -161,7 +161,8 @@ def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
     assert ledger.rows("SELECT count(*) FROM events")[0][0] == 0
     assert ledger_status.revision(ledger) == before
     with ledger.transaction("x") as written:
-        assert written.rev == before + 1
+        assert written.at
+    assert ledger_status.revision(ledger) == before + 1
 
 
 def test_the_same_submission_again_is_the_first_one(ledger: Ledger) -> None:

@@ -182,11 +182,10 @@ def test_nothing_goes_while_a_command_is_open(tmp_path: Path) -> None:
         with bench.engine.context.ledger.transaction("test") as written:
             bench.engine.context.ledger.execute(
                 "INSERT INTO commands (key, action, state, digest, who, reason, item_count,"
-                " options, created_ts, not_before_ts, rev)"
-                " VALUES ('c', 'replay', 'pending', x'00', 'a', '', 1, '{}', ?, ?, ?)",
+                " options, created_ts, not_before_ts)"
+                " VALUES ('c', 'replay', 'pending', x'00', 'a', '', 1, '{}', ?, ?)",
                 written.at,
                 written.at,
-                written.rev,
             )
         done = pruned(bench)
         assert (done.commands_open, done.submissions) == (True, 0)

@@ -44,7 +44,7 @@ def a_batch(
         **dict.fromkeys(
             (
                 *("id", "request_count", "bytes", "failures", "collect_tries", "results_bytes"),
-                *("unpriced", "duplicate_nano", "rev"),
+                *("unpriced", "duplicate_nano"),
             ),
             1,
         ),  # pyright: ignore[reportArgumentType]

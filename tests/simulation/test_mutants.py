@@ -72,8 +72,8 @@ def test_the_ledger_refuses_a_second_live_attempt(tmp_path: Path) -> None:
         ledger = bench.engine.context.ledger
         sql = (
             "INSERT INTO batches (key, nonce, tag, workflow, model, lane, kind, status,"
-            " request_count, created_ts, rev) SELECT 'copy', 'copy', tag, workflow, model,"
-            " lane, kind, 'queued', 1, created_ts, rev FROM batches"
+            " request_count, created_ts) SELECT 'copy', 'copy', tag, workflow, model,"
+            " lane, kind, 'queued', 1, created_ts FROM batches"
         )
         with ledger.transaction("copy"):
             batch_id = ledger.insert(sql)

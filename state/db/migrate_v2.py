@@ -1,0 +1,139 @@
+"""Migration from version 1 to version 2: every table is made anew and filled from the old one."""
+
+from sqlite_utils import Database
+
+from state.db.statements import split
+from state.db.tables import TABLES, TRIGGERS
+
+# New name of a renamed table -> its name in version 1.
+_OLD_TABLES = {
+    "budget_reservations": "bookings",
+    "fallback_imports": "rescues",
+    "hook_runs": "settled_runs",
+    "polls": "passes",
+}
+# Words of version 1 that are written otherwise in version 2.
+_BATCH = {
+    "intent": "queued",
+    "uncertain": "unconfirmed",
+    "released": "not_sent",
+    "refused": "rejected",
+}
+_REQUEST = {"waiting": "queued", "live": "in_flight", "given_up": "dismissed"}
+_VERDICT = {"suspect": "candidate", "ours": "own", "gone": "unresolved"}
+_EVENT = {
+    **{f"batch.{old}": f"batch.{new}" for old, new in _BATCH.items()},
+    "batch.look_failed": "batch.poll_failed",
+    "batch.lost": "batch.deleted",
+    "batch.collected_in_part": "batch.partly_collected",
+    "batch.running_inline": "batch.sync_started",
+    "batch.may_be_paid_twice": "batch.possible_duplicate_charge",
+    "batch.called_off": "batch.canceled_unsent",
+    "batch.twin_found": "batch.duplicate_found",
+    "submission.taken_in": "submission.created",
+    "submission.may_be_paid_twice": "submission.possible_duplicate_charge",
+    "rescue.taken_in": "fallback.imported",
+    "orphan.seen": "orphan.found",
+    "orphan.gone": "orphan.unresolved",
+    "settled.started": "hook.started",
+    "settled.cut_short": "hook.interrupted",
+    "settled.done": "hook.done",
+    "settled.failed": "hook.failed",
+    "command.taken": "command.started",
+}
+# Keys of an event's detail that changed.
+_DETAIL = {"trouble": "problem", "fence": "watermark", "of": "duplicate_of"}
+
+
+def _mapped(column: str, words: dict[str, str]) -> str:
+    cases = " ".join(f"WHEN '{old}' THEN '{new}'" for old, new in words.items())
+    return f"CASE {column} {cases} ELSE {column} END"
+
+
+def _event_detail() -> str:
+    made = "detail"
+    for old, new in _DETAIL.items():
+        made = (
+            f"CASE WHEN json_type(detail, '$.{old}') IS NULL THEN {made}"
+            f" ELSE json_remove(json_set({made}, '$.{new}', detail -> '$.{old}'), '$.{old}') END"
+        )
+    for key, words in (("verdict", _VERDICT), ("was", _BATCH)):
+        value = f"detail ->> '$.{key}'"
+        known = ", ".join(f"'{word}'" for word in words)
+        made = (
+            f"CASE WHEN {value} IN ({known})"
+            f" THEN json_set({made}, '$.{key}', {_mapped(value, words)}) ELSE {made} END"
+        )
+    return made
+
+
+# New column -> its value, where that is not the column of the same name in the old table.
+_VALUES = {
+    "requests": {"status": _mapped("status", _REQUEST)},
+    "batches": {
+        "duplicate_of": "twin_of",
+        "status": _mapped("status", _BATCH),
+        # A batch that the API no longer knew had an event of its own.
+        "collection": "CASE WHEN collection <> 'gone' THEN collection WHEN EXISTS (SELECT 1"
+        " FROM v1_events e WHERE e.batch_id = v1_batches.id AND e.kind = 'batch.lost')"
+        " THEN 'deleted' ELSE 'results_expired' END",
+        "watermark_id": "fence_id",
+        "watermark_ts": "fence_ts",
+        "next_poll_ts": "next_look_ts",
+        "duplicate_nano": "surplus_nano",
+    },
+    "attempts": {"active": "live", "duplicate": "surplus"},
+    "commands": {
+        "action": "verb",
+        "state": _mapped("state", {"taken": "running"}),
+        "started_ts": "taken_ts",
+    },
+    "events": {"kind": _mapped("kind", _EVENT), "detail": _event_detail()},
+    "orphans": {"verdict": _mapped("verdict", _VERDICT)},
+    "leases": {"name": _mapped("name", {"pass": "poll"})},
+    "alerts": {
+        "notified_raised_ts": "told_raised_ts",
+        "notified_cleared_ts": "told_cleared_ts",
+    },
+    "hook_runs": {"problem": "trouble"},
+    "listings": {"started_ts": "began_ts"},
+    "daily_totals": {"duplicate_nano": "surplus_nano"},
+}
+
+
+def rename_to_standard_terms(db: Database) -> None:
+    """Tables, columns, statuses and event kinds get standard names; `rev` columns are dropped.
+
+    Needs about as much free disk space as the ledger has bytes.
+    """
+    run = db.conn.execute
+    creations = [line for line in split(TABLES) if "CREATE TABLE" in line]
+    indexes = [line for line in split(TABLES) if "CREATE" in line and line not in creations]
+    tables = [line.partition("CREATE TABLE ")[2].split()[0] for line in creations]
+    _drop_triggers_and_indexes(db)
+    for table in tables:
+        run(f"ALTER TABLE {_OLD_TABLES.get(table, table)} RENAME TO v1_{table}")
+    for statement in creations:
+        run(statement)
+    for table in tables:
+        _copy(db, table)
+    for table in tables:
+        run(f"DROP TABLE v1_{table}")
+    for statement in (*indexes, *split(TRIGGERS)):
+        run(statement)
+
+
+def _drop_triggers_and_indexes(db: Database) -> None:
+    for kind in ("trigger", "index"):
+        for (name,) in db.conn.execute(
+            "SELECT name FROM sqlite_master WHERE type = ? AND sql IS NOT NULL", (kind,)
+        ).fetchall():
+            db.conn.execute(f"DROP {kind} {name}")
+
+
+def _copy(db: Database, table: str) -> None:
+    columns = [row[0] for row in db.conn.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+    values = ", ".join(_VALUES.get(table, {}).get(column, column) for column in columns)
+    db.conn.execute(
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM v1_{table}"  # noqa: S608 - our own names
+    )
