@@ -17,6 +17,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
+from msgspec import to_builtins
+
 from core.bootstrap import open_api, open_engine
 from core.clock import SystemClock
 from core.config.job import DEFAULT_MODEL
@@ -156,10 +158,10 @@ def reconcile(tag: str) -> dict[str, Any]:
     """
     try:
         with _engine() as engine:
-            summary = json_reports.tag_summary(engine.context.ledger, tag)
+            summary = _summary(engine, tag)
             if summary["submissions"] and not summary["finished"]:
                 _poll(engine)
-                summary = json_reports.tag_summary(engine.context.ledger, tag)
+                summary = _summary(engine, tag)
     except LedgerError as error:
         _log.warning("%s cannot be reconciled: %s", tag, error)
         return fallback_contents.tag_summary(Folder(from_environment().home), tag, str(error))
@@ -230,6 +232,10 @@ def _fall_back(requests: list[Any], options: SubmitOptions, error: LedgerError) 
 
 def _fallback_file(key: str) -> FallbackFile | None:
     return fallback_file.find(Folder(from_environment().home), key)
+
+
+def _summary(engine: Engine, tag: str) -> dict[str, Any]:
+    return to_builtins(json_reports.tag_summary(engine.context.ledger, tag))
 
 
 def _poll(engine: Engine) -> None:

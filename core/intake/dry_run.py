@@ -15,6 +15,7 @@ from core.money.estimate import Estimate
 from core.money.pricing import dollars
 from core.requests.batch_splitter import BatchSplitter
 from core.requests.payload import Limits
+from state.model.records import OnFailure
 
 # Thinking counts against max_tokens; with less than this little is left for the answer.
 _SMALL_WITH_THINKING = 4096
@@ -110,26 +111,47 @@ def _is_squeezed(body: bytes) -> bool:
     return most < _SMALL_WITH_THINKING or (isinstance(budget, int) and budget >= most)
 
 
-def as_json(found: Plan) -> dict[str, Any]:
-    """For a program; `upper_estimate` says what the figures are."""
+class DryRunReport(Struct, frozen=True, kw_only=True):
+    """The plan as JSON. Tokens and dollars are upper estimates. `caveats` is the old `warnings`."""
+
+    tag: str
+    workflow: str
+    job: str | None
+    model: str
+    deadline_ts: str | None
+    on_failure: OnFailure
+    request_count: int
+    batches: int
+    bytes: int
+    input_tokens: int
+    output_tokens: int
+    batch_usd: float
+    sync_usd: float
+    upper_estimate: bool
+    unpriced: list[str]
+    warnings: list[str]
+    caveats: list[str]
+
+
+def report(found: Plan) -> DryRunReport:
+    """The plan as JSON."""
     estimate = found.estimate
-    return {
-        "tag": found.options.tag,
-        "workflow": found.options.workflow,
-        "job": found.options.job,
-        "model": found.options.model,
-        "deadline_ts": found.options.deadline_ts,
-        "on_failure": found.options.on_failure.value,
-        "request_count": estimate.requests,
-        "batches": found.batches,
-        "bytes": found.bytes,
-        "input_tokens": estimate.tokens_in,
-        "output_tokens": estimate.tokens_out,
-        "batch_usd": float(dollars(estimate.batch_nano)),
-        "sync_usd": float(dollars(estimate.sync_nano)),
-        "upper_estimate": True,
-        "unpriced": sorted(estimate.unpriced),
-        "warnings": list(found.warnings),
-        # The old name, kept for one release.
-        "caveats": list(found.warnings),
-    }
+    return DryRunReport(
+        tag=found.options.tag,
+        workflow=found.options.workflow,
+        job=found.options.job,
+        model=found.options.model,
+        deadline_ts=found.options.deadline_ts,
+        on_failure=found.options.on_failure,
+        request_count=estimate.requests,
+        batches=found.batches,
+        bytes=found.bytes,
+        input_tokens=estimate.tokens_in,
+        output_tokens=estimate.tokens_out,
+        batch_usd=float(dollars(estimate.batch_nano)),
+        sync_usd=float(dollars(estimate.sync_nano)),
+        upper_estimate=True,
+        unpriced=sorted(estimate.unpriced),
+        warnings=list(found.warnings),
+        caveats=list(found.warnings),
+    )

@@ -4,7 +4,7 @@ The API reports no progress before a batch has ended, so the estimate compares t
 earlier ones that were still running at its age.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -99,20 +99,34 @@ def by_risk(batch: Batch, found: Eta) -> tuple[int, float, str]:
     )
 
 
-def as_json(found: Eta) -> Mapping[str, object]:
-    """As in `status --json`; `like_it` and `miss_chance` are old names, kept for one release."""
+class EtaReport(Struct, frozen=True, kw_only=True):
+    """An ETA as JSON. `like_it` and `miss_chance` are old names, kept for one release."""
+
+    stage: Stage
+    p50_ts: str | None
+    p95_ts: str | None
+    history: int
+    comparable: int
+    like_it: int
+    risk: Risk
+    late_probability: float | None
+    miss_chance: float | None
+
+
+def report(found: Eta) -> EtaReport:
+    """The ETA as JSON; probabilities to four decimals."""
     late = None if found.late_probability is None else round(found.late_probability, 4)
-    return {
-        "stage": found.stage.value,
-        "p50_ts": to_text(found.p50) if found.p50 else None,
-        "p95_ts": to_text(found.p95) if found.p95 else None,
-        "history": found.known,
-        "comparable": found.comparable,
-        "like_it": found.comparable,
-        "risk": found.risk.value,
-        "late_probability": late,
-        "miss_chance": late,
-    }
+    return EtaReport(
+        stage=found.stage,
+        p50_ts=to_text(found.p50) if found.p50 else None,
+        p95_ts=to_text(found.p95) if found.p95 else None,
+        history=found.known,
+        comparable=found.comparable,
+        like_it=found.comparable,
+        risk=found.risk,
+        late_probability=late,
+        miss_chance=late,
+    )
 
 
 def _stage(batch: Batch) -> Stage:

@@ -1,11 +1,10 @@
 """Opens one figure: the tokens, the rates of that day, the formula, and what the ledger says."""
 
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
 
-from core.money.pricing import PriceBook, Rates, dollars
+from core.money.pricing import PriceBook, Rates, usd
 from state.model.records import Kind, Outcome, Usage
 from state.model.timestamps import from_text
 from state.queries.spending import PricedAttempt
@@ -104,33 +103,59 @@ def _parts(usage: Usage, rates: Rates) -> tuple[Part, ...]:
     )
 
 
-def as_json(found: Explanation) -> dict[str, Any]:
-    """One row, whole."""
-    attempt = found.attempt
-    known = found.cost_nano is not None and found.sync_cost_nano is not None
-    return {
-        "custom_id": attempt.custom_id,
-        "tag": attempt.tag,
-        "workflow": attempt.workflow,
-        "batch_id": attempt.batch_key,
-        "kind": attempt.kind.value,
-        "outcome": attempt.outcome.value,
-        "model": attempt.model,
-        "priced_ts": attempt.priced_ts,
-        "parts": [
-            {
-                "kind": part.kind,
-                "tokens": part.tokens,
-                "usd_per_mtok": float(part.usd_per_mtok),
-                "sync_usd": float(part.sync_usd),
-            }
+class PartReport(Struct, frozen=True, kw_only=True):
+    """One kind of tokens at its synchronous price."""
+
+    kind: str
+    tokens: int
+    usd_per_mtok: float
+    sync_usd: float
+
+
+class ExplanationReport(Struct, frozen=True, kw_only=True):
+    """How the cost of one attempt was calculated. Dollars are None where the price is unknown."""
+
+    custom_id: str
+    tag: str
+    workflow: str
+    batch_id: str
+    kind: Kind
+    outcome: Outcome
+    model: str | None
+    priced_ts: str
+    parts: list[PartReport]
+    cost_usd: float | None
+    sync_usd: float | None
+    savings_usd: float | None
+    formula: str
+    ledger_agrees: bool
+
+
+def report(found: Explanation) -> ExplanationReport:
+    """The explanation as JSON."""
+    attempt, cost, sync = found.attempt, found.cost_nano, found.sync_cost_nano
+    known = cost is not None and sync is not None
+    return ExplanationReport(
+        custom_id=attempt.custom_id,
+        tag=attempt.tag,
+        workflow=attempt.workflow,
+        batch_id=attempt.batch_key,
+        kind=attempt.kind,
+        outcome=attempt.outcome,
+        model=attempt.model,
+        priced_ts=attempt.priced_ts,
+        parts=[
+            PartReport(
+                kind=part.kind,
+                tokens=part.tokens,
+                usd_per_mtok=float(part.usd_per_mtok),
+                sync_usd=float(part.sync_usd),
+            )
             for part in found.parts
         ],
-        "cost_usd": float(dollars(found.cost_nano or 0)) if known else None,
-        "sync_usd": float(dollars(found.sync_cost_nano or 0)) if known else None,
-        "savings_usd": (
-            float(dollars((found.sync_cost_nano or 0) - (found.cost_nano or 0))) if known else None
-        ),
-        "formula": found.formula,
-        "ledger_agrees": found.agrees,
-    }
+        cost_usd=usd(cost) if known else None,
+        sync_usd=usd(sync) if known else None,
+        savings_usd=usd((sync or 0) - (cost or 0)) if known else None,
+        formula=found.formula,
+        ledger_agrees=found.agrees,
+    )

@@ -190,41 +190,75 @@ def _sum(parts: Iterable[Measured]) -> Measured | None:
     )
 
 
-def as_json(result: Forecast) -> dict[str, object]:
-    """The contract of design.md section 9; dollars to the cent."""
-    return {
-        "rows": [_json_line(line) for line in result.lines],
-        "total": _json_line(result.total),
-        "scale": _number(result.scale),
-        "saving_usd": float(cents(result.total.sync_usd) - cents(result.total.batch_usd)),
-        "elsewhere": _json_measured(result.elsewhere),
-    }
+class MeasuredReport(Struct, frozen=True, kw_only=True):
+    """What the ledger measured. `since`: the first UTC day."""
+
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float
+    sync_usd: float
+    unpriced: int
+    since: str
 
 
-def _json_line(line: Line) -> dict[str, object]:
-    return {
-        "workload": line.workload,
-        "tokens_in": line.tokens_in,
-        "tokens_out": line.tokens_out,
-        "sync_usd": float(cents(line.sync_usd)),
-        "batch_usd": float(cents(line.batch_usd)),
-        **({"cached_usd": float(cents(line.cached_usd))} if line.cached_usd is not None else {}),
-        "rounded": {name: _number(n) for name, n in line.rounded.items()} if line.rounded else None,
-        "measured": _json_measured(line.measured),
-    }
+class LineReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One workload, or the total. `cached_usd` is there only with --cache-share."""
+
+    workload: str
+    tokens_in: int | None
+    tokens_out: int | None
+    sync_usd: float
+    batch_usd: float
+    rounded: dict[str, int | float] | None
+    measured: MeasuredReport | None
+    cached_usd: float | None = None
 
 
-def _json_measured(measured: Measured | None) -> dict[str, object] | None:
+class ForecastReport(Struct, frozen=True, kw_only=True):
+    """A forecast, dollars to the cent."""
+
+    rows: list[LineReport]
+    total: LineReport
+    scale: int | float
+    saving_usd: float
+    elsewhere: MeasuredReport | None
+
+
+def report(result: Forecast) -> ForecastReport:
+    """The forecast as JSON."""
+    return ForecastReport(
+        rows=[_line_report(line) for line in result.lines],
+        total=_line_report(result.total),
+        scale=_number(result.scale),
+        saving_usd=float(cents(result.total.sync_usd) - cents(result.total.batch_usd)),
+        elsewhere=_measured_report(result.elsewhere),
+    )
+
+
+def _line_report(line: Line) -> LineReport:
+    return LineReport(
+        workload=line.workload,
+        tokens_in=line.tokens_in,
+        tokens_out=line.tokens_out,
+        sync_usd=float(cents(line.sync_usd)),
+        batch_usd=float(cents(line.batch_usd)),
+        cached_usd=None if line.cached_usd is None else float(cents(line.cached_usd)),
+        rounded={name: _number(n) for name, n in line.rounded.items()} if line.rounded else None,
+        measured=_measured_report(line.measured),
+    )
+
+
+def _measured_report(measured: Measured | None) -> MeasuredReport | None:
     if measured is None:
         return None
-    return {
-        "tokens_in": measured.tokens_in,
-        "tokens_out": measured.tokens_out,
-        "cost_usd": float(dollars(measured.cost_nano)),
-        "sync_usd": float(dollars(measured.sync_cost_nano)),
-        "unpriced": measured.unpriced,
-        "since": measured.first_day,
-    }
+    return MeasuredReport(
+        tokens_in=measured.tokens_in,
+        tokens_out=measured.tokens_out,
+        cost_usd=float(dollars(measured.cost_nano)),
+        sync_usd=float(dollars(measured.sync_cost_nano)),
+        unpriced=measured.unpriced,
+        since=measured.first_day,
+    )
 
 
 def _number(value: Decimal) -> int | float:

@@ -78,9 +78,17 @@ def kpis(facts: Facts, *, days: int = MONTH_DAYS) -> tuple[Kpi, ...]:
     )
 
 
-def as_json(found: Sequence[Kpi]) -> dict[str, dict[str, object]]:
-    """The contract of design.md, section 9."""
-    return {kpi.name: {"value": kpi.value, "target": kpi.target, "ok": kpi.ok} for kpi in found}
+class KpiReport(Struct, frozen=True, kw_only=True):
+    """One KPI as JSON. `value` and `ok` are None while there is no data."""
+
+    value: float | None
+    target: float
+    ok: bool | None
+
+
+def report(found: Sequence[Kpi]) -> dict[str, KpiReport]:
+    """The KPIs as JSON, by name."""
+    return {kpi.name: KpiReport(value=kpi.value, target=kpi.target, ok=kpi.ok) for kpi in found}
 
 
 def shown(kpi: Kpi, value: float) -> str:

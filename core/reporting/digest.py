@@ -1,8 +1,7 @@
-"""The lines of an hourly e-mail: what was saved, what runs, and what somebody should look at."""
+"""The digest of an hourly e-mail: savings, open and ended batches, and what needs attention."""
 
 from datetime import datetime, timedelta
 from html import escape
-from typing import Any
 
 from msgspec import Struct
 
@@ -17,15 +16,15 @@ from state.queries.digest_figures import Since
 
 ERRORS_A_DAY = 5
 _DAY = timedelta(days=1)
-# The guard fires two hours before a deadline; an hour more lets a person be first.
+# One hour before the deadline guard, so that an operator can act first.
 _AT_RISK = timedelta(hours=3)
-# The API keeps results for 29 days; a week before that somebody should know.
+# The API keeps results for 29 days; the digest warns a week before.
 _RETENTION_NOTICE = timedelta(days=7)
 _SHOWN = 5
 
 
 class Digest(Struct, frozen=True, kw_only=True):
-    """What happened since a time. `errors_a_day` are those of the last 24 hours."""
+    """What happened since `since_ts`. `errors_a_day`: failed requests of the last 24 hours."""
 
     since_ts: str
     now: datetime
@@ -45,7 +44,7 @@ class Digest(Struct, frozen=True, kw_only=True):
 
     @property
     def is_calm(self) -> bool:
-        """Whether there is nothing at all to say."""
+        """Whether nothing happened and nothing is open."""
         seen = self.happened
         quiet = not (seen.ended or seen.answered or seen.failed or seen.fallbacks)
         return quiet and not (
@@ -56,7 +55,7 @@ class Digest(Struct, frozen=True, kw_only=True):
 def digest(
     source: Source, *, since: datetime, now: datetime, error_limit: int | None = ERRORS_A_DAY
 ) -> Digest:
-    """Everything from the ledger."""
+    """Read the digest from the ledger."""
     open_batches = batch_list.open_batches(source)
     day = digest_figures.since(source, to_text(now - _DAY))
     return Digest(
@@ -75,14 +74,14 @@ def digest(
 
 
 def lines(found: Digest) -> list[str]:
-    """One thought a line, the money first; a single calm line where there is nothing to say."""
+    """The digest as lines, the money first; one line where nothing happened."""
     since = found.since_ts[:16].replace("T", " ")
     if found.is_calm:
-        return [f"All quiet since {since} UTC: nothing open, nothing ended, nothing failed."]
+        return [f"No activity since {since} UTC: nothing open, nothing ended, nothing failed."]
     seen = found.happened
     spent = dollars_text(seen.cost_nano)
     if seen.unpriced:
-        spent += f", and {pluralize(seen.unpriced, 'answer')} without a known price"
+        spent += f" plus {pluralize(seen.unpriced, 'answer')} without a known price"
     said = [
         f"Saved since {since} UTC: {dollars_text(seen.savings_nano)}; spent {spent}.",
         f"Open: {_batches(found.open_batches)}, {pluralize(found.open_requests, 'request')}.",
@@ -92,47 +91,85 @@ def lines(found: Digest) -> list[str]:
         said.append(_errors(found))
     if seen.duplicate_nano:
         said.append(
-            f"Paid twice: {dollars_text(seen.duplicate_nano)}, for answers that came a second time."
+            f"Duplicate spend: {dollars_text(seen.duplicate_nano)} for answers received twice."
         )
     if seen.fallbacks:
-        said.append(f"Sync fallbacks: {seen.fallbacks:,}, at the full price.")
+        said.append(f"Sync fallbacks: {seen.fallbacks:,}, at full price.")
     said += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]
     said += [_retention(batch, found.now) for batch in found.leaving[:_SHOWN]]
     hidden = max(0, len(found.at_risk) - _SHOWN) + max(0, len(found.leaving) - _SHOWN)
-    return [*said, f"And {hidden:,} more of these."] if hidden else said
+    return [*said, f"{hidden:,} more at risk; see `titan-console status`."] if hidden else said
 
 
-def as_json(found: Digest) -> dict[str, Any]:
-    """The same for a program."""
+class RiskReport(Struct, frozen=True, kw_only=True):
+    """A batch whose deadline is at risk."""
+
+    batch_id: str
+    tag: str
+    deadline_ts: str | None
+
+
+class RetentionReport(Struct, frozen=True, kw_only=True):
+    """A batch whose results the API deletes soon. `days_left` are full days."""
+
+    batch_id: str
+    tag: str
+    days_left: int
+
+
+class DigestReport(Struct, frozen=True, kw_only=True):
+    """The digest as JSON."""
+
+    since: str
+    saved_usd: float
+    cost_usd: float
+    duplicate_spend_usd: float
+    unpriced: int
+    open: int
+    open_requests: int
+    ended: int
+    answers: int
+    errors: int
+    errors_24h: int
+    error_alert: bool
+    fallbacks: int
+    deadlines_at_risk: list[RiskReport]
+    retention: list[RetentionReport]
+    calm: bool
+    lines: list[str]
+
+
+def report(found: Digest) -> DigestReport:
+    """The digest as JSON."""
     seen = found.happened
-    return {
-        "since": found.since_ts,
-        "saved_usd": float(dollars(seen.savings_nano)),
-        "cost_usd": float(dollars(seen.cost_nano)),
-        "duplicate_spend_usd": float(dollars(seen.duplicate_nano)),
-        "unpriced": seen.unpriced,
-        "open": found.open_batches,
-        "open_requests": found.open_requests,
-        "ended": seen.ended,
-        "answers": seen.answered,
-        "errors": seen.failed,
-        "errors_24h": found.errors_a_day,
-        "error_alert": found.has_error_alert,
-        "fallbacks": seen.fallbacks,
-        "deadlines_at_risk": [
-            {"batch_id": b.key, "tag": b.tag, "deadline_ts": b.deadline_ts} for b in found.at_risk
+    return DigestReport(
+        since=found.since_ts,
+        saved_usd=float(dollars(seen.savings_nano)),
+        cost_usd=float(dollars(seen.cost_nano)),
+        duplicate_spend_usd=float(dollars(seen.duplicate_nano)),
+        unpriced=seen.unpriced,
+        open=found.open_batches,
+        open_requests=found.open_requests,
+        ended=seen.ended,
+        answers=seen.answered,
+        errors=seen.failed,
+        errors_24h=found.errors_a_day,
+        error_alert=found.has_error_alert,
+        fallbacks=seen.fallbacks,
+        deadlines_at_risk=[
+            RiskReport(batch_id=b.key, tag=b.tag, deadline_ts=b.deadline_ts) for b in found.at_risk
         ],
-        "retention": [
-            {"batch_id": b.key, "tag": b.tag, "days_left": _days_left(b, found.now)}
+        retention=[
+            RetentionReport(batch_id=b.key, tag=b.tag, days_left=_days_left(b, found.now))
             for b in found.leaving
         ],
-        "calm": found.is_calm,
-        "lines": lines(found),
-    }
+        calm=found.is_calm,
+        lines=lines(found),
+    )
 
 
 def as_html(found: Digest) -> str:
-    """A list that any mail program shows; what came from outside is escaped."""
+    """The digest as an HTML list, escaped."""
     rows = "".join(f"<li>{escape(line)}</li>" for line in lines(found))
     return f"<ul>{rows}</ul>"
 
@@ -140,21 +177,24 @@ def as_html(found: Digest) -> str:
 def _errors(found: Digest) -> str:
     said = f"Errors: {found.happened.failed:,}, {found.errors_a_day:,} in 24 hours"
     if found.has_error_alert:
-        return f"ALERT. {said}, over the limit of {found.error_limit:,}: titan-console errors."
+        return (
+            f"ALERT. {said}, above the limit of {found.error_limit:,}: see `titan-console errors`."
+        )
     return f"{said}."
 
 
 def _risk(batch: Batch, now: datetime) -> str:
     left = from_text(batch.deadline_ts or batch.created_ts) - now
     state = f"is {_span(-left)} late" if left < timedelta(0) else f"is due in {_span(left)}"
-    return f"Deadline at risk: {batch.tag} ({batch.key}) {state} and is not done."
+    return f"Deadline at risk: {batch.tag} ({batch.key}) {state} and not finished."
 
 
 def _retention(batch: Batch, now: datetime) -> str:
     left = _days_left(batch, now)
-    when = f"in {pluralize(left, 'day')}" if left > 0 else "any time now"
+    when = f"in {pluralize(left, 'day')}" if left > 0 else "within a day"
     return (
-        f"Retention: the API drops the results of {batch.tag} ({batch.key}) {when}; not here yet."
+        f"Retention: the API deletes the results of {batch.tag} ({batch.key}) {when};"
+        " they are not collected yet."
     )
 
 

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any, TextIO
 
+from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
 from core.api.result_schema import message_of
 from core.delivery.results import text_of
+from core.money.pricing import usd
 from core.reporting import json_reports
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
-from state.model.records import Batch, Outcome
+from state.model.records import Batch, Kind, Outcome, RequestStatus
 from state.queries import result_rows
 from state.queries.result_rows import ExportRow
 
@@ -31,6 +33,35 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+class RequestReport(Struct, frozen=True, kw_only=True):
+    """One exported request: the figures of its latest attempt, and the answer's text."""
+
+    custom_id: str
+    tag: str
+    workflow: str
+    status: RequestStatus
+    outcome: Outcome | None
+    batch_id: str | None
+    remote_id: str | None
+    kind: Kind | None
+    model: str | None
+    attempts: int
+    stop_reason: str | None
+    error_type: str | None
+    error_message: str | None
+    input_tokens: int
+    output_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    cache_read_tokens: int
+    cost_usd: float | None
+    sync_usd: float | None
+    savings_usd: float | None
+    submitted_ts: str
+    ended_ts: str | None
+    text: str | None
+
+
 def requests(source: Source, folder: Folder, ids: Iterable[int]) -> Iterator[Record]:
     """One record a request, in this order; the text is None where there is no answer on disk."""
     with LineReader(folder.results) as lines:
@@ -41,7 +72,7 @@ def requests(source: Source, folder: Folder, ids: Iterable[int]) -> Iterator[Rec
 def batches(found: Iterable[Batch]) -> Iterator[Record]:
     """One record a batch, its counts side by side."""
     for batch in found:
-        record = json_reports.batch(batch)
+        record: Record = to_builtins(json_reports.batch(batch))
         counts: Record = record.pop("counts")
         yield record | counts
 
@@ -81,30 +112,30 @@ def safe_cell(value: object) -> object:
 
 def _record(row: ExportRow, text: str | None) -> Record:
     known = row.cost_nano is not None and row.sync_cost_nano is not None
-    return {
-        "custom_id": row.custom_id,
-        "tag": row.tag,
-        "workflow": row.workflow,
-        "status": row.status.value,
-        "outcome": row.outcome.value if row.outcome else None,
-        "batch_id": row.batch_key,
-        "remote_id": row.remote_id,
-        "kind": row.kind.value if row.kind else None,
-        "model": row.model,
-        "attempts": row.attempts,
-        "stop_reason": row.stop_reason,
-        "error_type": row.error_type,
-        "error_message": row.error_message,
-        **asdict(row.usage),
-        "cost_usd": json_reports.usd(row.cost_nano),
-        "sync_usd": json_reports.usd(row.sync_cost_nano),
-        "savings_usd": json_reports.usd(
-            (row.sync_cost_nano or 0) - (row.cost_nano or 0) if known else None
-        ),
-        "submitted_ts": row.submitted_ts,
-        "ended_ts": row.ended_ts,
-        "text": text,
-    }
+    return to_builtins(
+        RequestReport(
+            custom_id=row.custom_id,
+            tag=row.tag,
+            workflow=row.workflow,
+            status=row.status,
+            outcome=row.outcome,
+            batch_id=row.batch_key,
+            remote_id=row.remote_id,
+            kind=row.kind,
+            model=row.model,
+            attempts=row.attempts,
+            stop_reason=row.stop_reason,
+            error_type=row.error_type,
+            error_message=row.error_message,
+            **asdict(row.usage),
+            cost_usd=usd(row.cost_nano),
+            sync_usd=usd(row.sync_cost_nano),
+            savings_usd=usd((row.sync_cost_nano or 0) - (row.cost_nano or 0)) if known else None,
+            submitted_ts=row.submitted_ts,
+            ended_ts=row.ended_ts,
+            text=text,
+        )
+    )
 
 
 def _text(lines: LineReader, row: ExportRow) -> str | None:

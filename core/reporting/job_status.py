@@ -1,4 +1,4 @@
-"""The catalogue beside what its jobs did, read at one moment: for the screen and its JSON twin."""
+"""Each job of titan.toml with its latest runs: for the Jobs screen and `jobs --json`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,6 +14,7 @@ from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.timestamps import from_text, to_text
 from state.operations import pauses
+from state.operations.hook_runs import RunState
 from state.operations.pauses import Pause
 from state.queries import job_runs
 from state.queries.job_runs import JobRun, LastCommand
@@ -114,20 +115,34 @@ def _fallback(runs: Sequence[JobRun]) -> datetime | None:
     return Window(due=from_text(min(dues))).fallback if dues else None
 
 
-def as_json(line: JobLine) -> dict[str, object]:
-    """What `jobs --json` adds to a job."""
+class JobStatusReport(Struct, frozen=True, kw_only=True):
+    """What `jobs --json` adds to a job. `on_settled_state` is the old `on_delivery_state`."""
+
+    lane: Lane
+    next_due_ts: str | None
+    submit_from_ts: str | None
+    fallback_ts: str | None
+    paused: bool
+    last_submitted_ts: str | None
+    last_delivered_ts: str | None
+    last_failed: int | None
+    on_delivery_state: RunState | None
+    on_settled_state: RunState | None
+
+
+def report(line: JobLine) -> JobStatusReport:
+    """The status of a job as JSON."""
     last = line.runs[0] if line.runs else None
-    hook = line.command.state.value if line.command else None
-    return {
-        "lane": line.lane.value,
-        "next_due_ts": to_text(line.window.due) if line.window else None,
-        "submit_from_ts": to_text(line.window.submit_from) if line.window else None,
-        "fallback_ts": to_text(line.fallback) if line.fallback else None,
-        "paused": line.pause is not None,
-        "last_submitted_ts": last.created_ts if last else None,
-        "last_delivered_ts": last.delivered_ts if last else None,
-        "last_failed": last.failed if last else None,
-        "on_delivery_state": hook,
-        # The old name, kept for one release.
-        "on_settled_state": hook,
-    }
+    hook = line.command.state if line.command else None
+    return JobStatusReport(
+        lane=line.lane,
+        next_due_ts=to_text(line.window.due) if line.window else None,
+        submit_from_ts=to_text(line.window.submit_from) if line.window else None,
+        fallback_ts=to_text(line.fallback) if line.fallback else None,
+        paused=line.pause is not None,
+        last_submitted_ts=last.created_ts if last else None,
+        last_delivered_ts=last.delivered_ts if last else None,
+        last_failed=last.failed if last else None,
+        on_delivery_state=hook,
+        on_settled_state=hook,
+    )

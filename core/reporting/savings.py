@@ -1,4 +1,4 @@
-"""The figures of thirty days' savings, read at one moment: for the screen and its JSON twin."""
+"""The savings of the last thirty days: for the Savings screen and `savings --month`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from core.money.kpis import MONTH_DAYS
 from core.money.month import CacheEffect, Month, cache_effect, first_day_needed, month
-from core.money.pricing import PriceBook, dollars
+from core.money.pricing import PriceBook, usd
 from state.db.reader import Source
 from state.queries import spending
 from state.queries.spending import Spending
@@ -26,22 +26,22 @@ class Savings(Struct, frozen=True, kw_only=True):
 
     @property
     def saved_nano(self) -> int:
-        """What was saved since that day."""
+        """Saved since that day, in nano-dollars."""
         return sum(row.savings_nano for row in self.by["day"])
 
     @property
     def sync_cost_nano(self) -> int:
-        """What the same answers would have cost synchronously."""
+        """What the same answers would have cost synchronously, in nano-dollars."""
         return sum(row.sync_cost_nano for row in self.by["day"])
 
     @property
     def duplicate_nano(self) -> int:
-        """What was paid for answers that were there already."""
+        """Duplicate spend, in nano-dollars."""
         return sum(row.duplicate_nano for row in self.by["day"])
 
     @property
     def unpriced(self) -> int:
-        """How many answers of unknown models are left out."""
+        """The number of answers without a known price, left out of the sums."""
         return sum(row.unpriced for row in self.by["day"])
 
     def days(self) -> list[str]:
@@ -51,7 +51,7 @@ class Savings(Struct, frozen=True, kw_only=True):
 
 
 def read(source: Source, prices: PriceBook, today: date) -> Savings:
-    """What was collected in the last thirty UTC days, today's among them."""
+    """The answers collected in the last thirty UTC days, today included."""
     since_day = str(today - timedelta(days=MONTH_DAYS - 1))
     needed = spending.by_day_column(source, "day", since_day=str(first_day_needed(today)))
     by = {name: spending.by_day_column(source, name, since_day=since_day) for name in BY}
@@ -64,32 +64,61 @@ def read(source: Source, prices: PriceBook, today: date) -> Savings:
     )
 
 
-def as_json(found: Savings) -> dict[str, object]:
+class MonthReport(Struct, frozen=True, kw_only=True):
+    """The calendar month. `projected_usd` is None before the first full day."""
+
+    savings_usd: float | None
+    a_day_usd: float | None
+    full_days: int
+    days_left: int
+    projected_usd: float | None
+    target_usd: float | None
+    ok: bool | None
+
+
+class CacheReport(Struct, frozen=True, kw_only=True):
+    """What prompt caching saved (negative: cost)."""
+
+    savings_usd: float | None
+    tokens_read: int
+    tokens_written: int
+    tokens_unpriced: int
+
+
+class SavingsReport(Struct, frozen=True, kw_only=True):
     """What `savings --month --json` prints."""
+
+    since: str
+    savings_usd: float | None
+    sync_usd: float | None
+    duplicate_spend_usd: float | None
+    unpriced: int
+    month: MonthReport
+    cache: CacheReport
+
+
+def report(found: Savings) -> SavingsReport:
+    """The savings as JSON."""
     ahead = found.month
-    return {
-        "since": found.since_day,
-        "savings_usd": _usd(found.saved_nano),
-        "sync_usd": _usd(found.sync_cost_nano),
-        "duplicate_spend_usd": _usd(found.duplicate_nano),
-        "unpriced": found.unpriced,
-        "month": {
-            "savings_usd": _usd(ahead.saved_nano),
-            "a_day_usd": _usd(ahead.pace_nano),
-            "full_days": ahead.full_days,
-            "days_left": ahead.days_left,
-            "projected_usd": _usd(ahead.projected_nano),
-            "target_usd": _usd(ahead.target_nano),
-            "ok": ahead.ok,
-        },
-        "cache": {
-            "savings_usd": _usd(found.cache.nano),
-            "tokens_read": found.cache.read_tokens,
-            "tokens_written": found.cache.written_tokens,
-            "tokens_unpriced": found.cache.unpriced,
-        },
-    }
-
-
-def _usd(nano: int | None) -> float | None:
-    return None if nano is None else float(dollars(nano))
+    return SavingsReport(
+        since=found.since_day,
+        savings_usd=usd(found.saved_nano),
+        sync_usd=usd(found.sync_cost_nano),
+        duplicate_spend_usd=usd(found.duplicate_nano),
+        unpriced=found.unpriced,
+        month=MonthReport(
+            savings_usd=usd(ahead.saved_nano),
+            a_day_usd=usd(ahead.pace_nano),
+            full_days=ahead.full_days,
+            days_left=ahead.days_left,
+            projected_usd=usd(ahead.projected_nano),
+            target_usd=usd(ahead.target_nano),
+            ok=ahead.ok,
+        ),
+        cache=CacheReport(
+            savings_usd=usd(found.cache.nano),
+            tokens_read=found.cache.read_tokens,
+            tokens_written=found.cache.written_tokens,
+            tokens_unpriced=found.cache.unpriced,
+        ),
+    )

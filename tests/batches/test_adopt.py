@@ -32,8 +32,8 @@ def test_a_strangers_batch_is_seen_and_counted_and_never_touched(bench: Bench) -
     rest(bench)
     ledger = bench.engine.context.ledger
     (seen,) = orphans.with_verdict(ledger, OrphanVerdict.UNKNOWN)
-    assert json_reports.orphan(seen)["remote_id"] == remote_id
-    assert json_reports.status(ledger, now_ts=ledger.now_text())["orphans"]["unknown"] == 1
+    assert json_reports.orphan(seen).remote_id == remote_id
+    assert json_reports.status(ledger, now_ts=ledger.now_text()).orphans.unknown == 1
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
     check_books(bench)
 

@@ -46,8 +46,8 @@ def test_a_cut_off_answer_is_counted_and_listed_apart_from_failures(bench: Bench
     assert (totals.succeeded, totals.failed_requests, totals.reviews) == (3, 0, 1)
     (row,) = reviews.rows(ledger, limit=9)
     assert (row.custom_id[-5:], row.stop_reason) == ("00002", "max_tokens")
-    assert json_reports.review(row)["review"] == "max_tokens"
-    assert json_reports.status(ledger, now_ts=ledger.now_text())["reviews"] == 1
+    assert json_reports.review(row).review == "max_tokens"
+    assert json_reports.status(ledger, now_ts=ledger.now_text()).reviews == 1
 
 
 def test_a_replay_by_stop_reason_takes_it_out_once_it_is_whole(bench: Bench) -> None:

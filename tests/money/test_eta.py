@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 from msgspec.structs import replace
 from support.builders import START
 
-from core.money.eta import Eta, Risk, Stage, as_json, by_risk, estimate_eta
+from core.money.eta import Eta, Risk, Stage, by_risk, estimate_eta, report
 from state.model.records import Batch, BatchStatus, Collection, Counts, Kind
 from state.model.timestamps import to_text
 
@@ -136,7 +137,7 @@ def test_the_riskiest_come_first_when_sorted() -> None:
 
 
 def test_json_has_the_band_the_odds_and_what_they_follow_from() -> None:
-    assert as_json(estimate_eta(a_batch(due_in_h=11), TEN, START)) == {
+    assert to_builtins(report(estimate_eta(a_batch(due_in_h=11), TEN, START))) == {
         "stage": "running",
         "p50_ts": to_text(START + timedelta(hours=5)),
         "p95_ts": to_text(START + timedelta(hours=10)),

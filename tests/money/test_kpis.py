@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 from support.builders import a_bench, a_request
 
 from core.errors import PayloadError
 from core.intake.external_calls import record_sync
 from core.intake.options import SubmitOptions
-from core.money.kpis import Facts, as_json, kpis, percentile
+from core.money.kpis import Facts, kpis, percentile, report
 from core.reporting.history import History
 from state.db.reader import Source
 from state.queries import ledger_status
@@ -32,7 +33,7 @@ def history(source: Source) -> History:
 
 
 def test_at_the_targets_all_are_met() -> None:
-    found = as_json(kpis(GOOD))
+    found = to_builtins(report(kpis(GOOD)))
     assert found == {
         "batch_share": {"value": 0.8, "target": 0.8, "ok": True},
         "saved_usd_30d": {"value": 40.0, "target": 40.0, "ok": True},

@@ -6,7 +6,7 @@ from pathlib import Path
 from support.builders import START, Bench, a_bench, some_requests
 
 from core.intake.options import SubmitOptions
-from core.reporting.digest import Digest, as_html, as_json, digest, lines
+from core.reporting.digest import Digest, as_html, digest, lines, report
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.model.timing import Plan
 
@@ -20,9 +20,9 @@ def test_nothing_to_say_is_one_calm_line(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         found = of(bench)
     assert lines(found) == [
-        "All quiet since 2026-11-22 05:00 UTC: nothing open, nothing ended, nothing failed."
+        "No activity since 2026-11-22 05:00 UTC: nothing open, nothing ended, nothing failed."
     ]
-    assert as_json(found)["calm"] is True
+    assert report(found).calm is True
 
 
 def test_it_tells_what_was_saved_open_and_ended(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_it_tells_what_was_saved_open_and_ended(tmp_path: Path) -> None:
         found = of(bench)
         assert lines(found)[0].startswith("Saved since 2026-11-22 05:10 UTC: $0.0")
         assert "Ended: 1 batch, 3 answers." in lines(found)
-        assert as_json(found)["saved_usd"] == found.happened.savings_nano / 1e9 > 0
+        assert report(found).saved_usd == found.happened.savings_nano / 1e9 > 0
         bench.clock.advance(7200)
         assert of(bench).is_calm
 
@@ -48,7 +48,7 @@ def test_more_than_five_errors_a_day_are_an_alert(tmp_path: Path) -> None:
             found = of(bench)
         assert found.has_error_alert is alert
         assert any(line.startswith("ALERT. Errors: 6") for line in lines(found)) is alert
-        assert as_json(found)["errors"] == count
+        assert report(found).errors == count
 
 
 def test_deadlines_and_retention_run_out_in_words(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_deadlines_and_retention_run_out_in_words(tmp_path: Path) -> None:
         assert any("is 0h 30m late" in line for line in lines(of(bench)))
         bench.clock.advance(23 * 86400)
         (retention,) = [line for line in lines(of(bench)) if line.startswith("Retention")]
-        assert "in 5 days; not here yet" in retention
+        assert "in 5 days; they are not collected yet" in retention
 
 
 def test_html_escapes_what_came_from_outside(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_an_alert_is_raised_once_shown_and_cleared_once(tmp_path: Path) -> None:
     (alert,) = alerts.raised(ledger)
     assert (alert.rule, alert.subject) == ("errors", "day")
     status = json_reports.status(ledger, now_ts=ledger.now_text())
-    assert status["alerts"][0]["message"].startswith("6 requests failed in 24 hours")
+    assert status.alerts[0].message.startswith("6 requests failed in 24 hours")
     assert kinds(bench) == ["alert.raised"]
     bench.poll_after(90_000)
     bench.poll_after(600)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from msgspec import to_builtins
 from support.console_builders import NOW, LedgerBuilder
 from support.console_pilot import lines, opened, shown, table, until, until_shown
 
@@ -109,7 +110,7 @@ def test_status_says_the_same_in_words_and_in_json(
     made = a_ledger_with_history(tmp_path)
     report = json_reports.status(made.ledger, now_ts=to_text(NOW))
     made.close()
-    etas = {batch["tag"]: batch["eta"] for batch in report["open"]}
+    etas = {batch.tag: to_builtins(batch.eta) for batch in report.open}
     assert etas["tight"] == {
         "stage": "running",
         "p50_ts": to_text(NOW + 3 * HOUR),

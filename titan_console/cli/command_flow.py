@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from core.bootstrap import open_engine
 from core.commands import executor, planner
@@ -197,17 +198,34 @@ def _still(command: Command) -> str:
     return "It is under way; the next polls go on with it."
 
 
-def as_report(command: Command) -> dict[str, object]:
+class CommandReport(Struct, frozen=True, kw_only=True):
+    """A command as JSON. `verb` is the old name of `action`, kept for one release."""
+
+    command: str
+    action: Action
+    verb: Action
+    state: CommandState
+    items: int
+    who: str
+    reason: str
+    given_ts: str
+    not_before_ts: str
+    ended_ts: str | None
+    outcome: str | None
+
+
+def as_report(command: Command) -> CommandReport:
     """A command as JSON."""
-    return {
-        "command": command.key,
-        "verb": command.action.value,
-        "state": command.state.value,
-        "items": command.item_count,
-        "who": command.who,
-        "reason": command.reason,
-        "given_ts": command.created_ts,
-        "not_before_ts": command.not_before_ts,
-        "ended_ts": command.ended_ts,
-        "outcome": command.outcome,
-    }
+    return CommandReport(
+        command=command.key,
+        action=command.action,
+        verb=command.action,
+        state=command.state,
+        items=command.item_count,
+        who=command.who,
+        reason=command.reason,
+        given_ts=command.created_ts,
+        not_before_ts=command.not_before_ts,
+        ended_ts=command.ended_ts,
+        outcome=command.outcome,
+    )

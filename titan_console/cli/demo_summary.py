@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import click
+from msgspec import to_builtins
 
 from core.clock import SystemClock
 from core.reporting import json_reports
@@ -50,7 +51,7 @@ def _program() -> str:
     return str(Path(sys.executable).parent / "titan-console")
 
 
-def report(home: Path) -> json_reports.Report:
+def report(home: Path) -> dict[str, object]:
     """The same for programs."""
     folder = Folder(home)
     with Reader(folder.ledger) as reader:
@@ -58,7 +59,7 @@ def report(home: Path) -> json_reports.Report:
         return {
             "home": str(home),
             "batches": [json_reports.batch(batch) for batch in batches],
-            **json_reports.status(reader, now_ts=to_text(SystemClock().now())),
+            **to_builtins(json_reports.status(reader, now_ts=to_text(SystemClock().now()))),
             "staging": sorted(str(path) for path in folder.staging.glob("*.jsonl")),
         }
 

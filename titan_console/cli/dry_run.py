@@ -51,7 +51,7 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
 
 def _print(found: Plan, *, as_json: bool) -> None:
     if as_json:
-        print_json(planned.as_json(found))
+        print_json(planned.report(found))
         return
     estimate = found.estimate
     unpriced = len(estimate.unpriced)

@@ -2,19 +2,20 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+from msgspec import Struct, to_builtins
 
 from titan_console.text.safe_text import clean, pad
 
 _WIDEST = 100
 
 
-def print_json(value: dict[str, Any]) -> None:
-    """One object, on one line where it is a row of many."""
-    click.echo(json.dumps(value, ensure_ascii=True))
+def print_json(value: Struct | Mapping[str, Any]) -> None:
+    """One record on one line, in ASCII."""
+    click.echo(json.dumps(to_builtins(value), ensure_ascii=True))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
-from msgspec.structs import asdict
+from msgspec import Struct
 
-from core.reporting.json_reports import usd
+from core.money.pricing import usd
 from state.db.reader import Source
 from state.files.folder import Folder
+from state.model.records import BatchStatus, Kind, Outcome, RequestStatus, Usage
 from state.queries import lookup, request_detail
 from state.queries.request_detail import AttemptRecord, EditOrigin, Place, RequestRecord
 from titan_console.cli.output import print_fields, print_table
@@ -32,54 +32,101 @@ def origins(source: Source, request: RequestRecord) -> Origins:
     return {edit_id: request_detail.origin_of(source, edit_id) for edit_id in ids}
 
 
-def report(request: RequestRecord, origins: Origins, folder: Folder) -> dict[str, Any]:
-    """As JSON."""
-    return {
-        "custom_id": request.custom_id,
-        "tag": request.tag,
-        "workflow": request.workflow,
-        "job": request.job,
-        "submission": request.submission_key,
-        "status": request.status.value,
-        "submitted_ts": request.created_ts,
-        "submitted_by": request.created_by,
-        "deadline_ts": request.deadline_ts,
-        "body": _place(folder.spool, request.body),
-        "attempts": [_attempt(a, origins, folder) for a in request.attempts],
-    }
+class PlaceReport(Struct, frozen=True, kw_only=True):
+    """Bytes of a file: its path, the first byte, and their number."""
+
+    file: str
+    offset: int
+    length: int
 
 
-def _attempt(attempt: AttemptRecord, origins: Origins, folder: Folder) -> dict[str, Any]:
-    origin = _origin(attempt, origins)
-    return {
-        "batch_id": attempt.batch_key,
-        "remote_id": attempt.remote_id,
-        "kind": attempt.kind.value,
-        "batch_status": attempt.batch_status.value,
-        "sent_ts": attempt.sent_ts,
-        "ended_ts": attempt.ended_ts,
-        "edit": asdict(origin) if origin else None,
-        "outcome": attempt.outcome.value if attempt.outcome else None,
-        "settled": attempt.is_settling,
-        "error_type": attempt.error_type,
-        "error_message": attempt.error_message,
-        "stop_reason": attempt.stop_reason,
-        "model": attempt.model,
-        "usage": asdict(attempt.usage),
-        "cost_usd": usd(attempt.cost_nano),
-        "sync_cost_usd": usd(attempt.sync_cost_nano),
-        "duplicate": attempt.is_duplicate,
-        "body": _place(folder.spool, attempt.body),
-        "result": _place(folder.results, attempt.result) if attempt.result else None,
-    }
+class AttemptReport(Struct, frozen=True, kw_only=True):
+    """One attempt. `body` and `result` say where the request and its result line are stored."""
+
+    batch_id: str
+    remote_id: str | None
+    kind: Kind
+    batch_status: BatchStatus
+    sent_ts: str | None
+    ended_ts: str | None
+    edit: EditOrigin | None
+    outcome: Outcome | None
+    settled: bool
+    error_type: str | None
+    error_message: str | None
+    stop_reason: str | None
+    model: str | None
+    usage: Usage
+    cost_usd: float | None
+    sync_cost_usd: float | None
+    duplicate: bool
+    body: PlaceReport
+    result: PlaceReport | None
+
+
+class RequestReport(Struct, frozen=True, kw_only=True):
+    """One request with its attempts, oldest first."""
+
+    custom_id: str
+    tag: str
+    workflow: str
+    job: str | None
+    submission: str
+    status: RequestStatus
+    submitted_ts: str
+    submitted_by: str
+    deadline_ts: str | None
+    body: PlaceReport
+    attempts: list[AttemptReport]
+
+
+def report(request: RequestRecord, origins: Origins, folder: Folder) -> RequestReport:
+    """The request as JSON."""
+    return RequestReport(
+        custom_id=request.custom_id,
+        tag=request.tag,
+        workflow=request.workflow,
+        job=request.job,
+        submission=request.submission_key,
+        status=request.status,
+        submitted_ts=request.created_ts,
+        submitted_by=request.created_by,
+        deadline_ts=request.deadline_ts,
+        body=_place(folder.spool, request.body),
+        attempts=[_attempt(a, origins, folder) for a in request.attempts],
+    )
+
+
+def _attempt(attempt: AttemptRecord, origins: Origins, folder: Folder) -> AttemptReport:
+    return AttemptReport(
+        batch_id=attempt.batch_key,
+        remote_id=attempt.remote_id,
+        kind=attempt.kind,
+        batch_status=attempt.batch_status,
+        sent_ts=attempt.sent_ts,
+        ended_ts=attempt.ended_ts,
+        edit=_origin(attempt, origins),
+        outcome=attempt.outcome,
+        settled=attempt.is_settling,
+        error_type=attempt.error_type,
+        error_message=attempt.error_message,
+        stop_reason=attempt.stop_reason,
+        model=attempt.model,
+        usage=attempt.usage,
+        cost_usd=usd(attempt.cost_nano),
+        sync_cost_usd=usd(attempt.sync_cost_nano),
+        duplicate=attempt.is_duplicate,
+        body=_place(folder.spool, attempt.body),
+        result=_place(folder.results, attempt.result) if attempt.result else None,
+    )
 
 
 def _origin(attempt: AttemptRecord, origins: Origins) -> EditOrigin | None:
     return None if attempt.edit_id is None else origins.get(attempt.edit_id)
 
 
-def _place(folder: Path, place: Place) -> dict[str, Any]:
-    return {"file": str(folder / place.file), "offset": place.offset, "length": place.length}
+def _place(folder: Path, place: Place) -> PlaceReport:
+    return PlaceReport(file=str(folder / place.file), offset=place.offset, length=place.length)
 
 
 def show(request: RequestRecord, origins: Origins, folder: Folder) -> None:

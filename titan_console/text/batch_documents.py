@@ -122,7 +122,7 @@ def raw(batch: Batch) -> Sheet:
     """The row of the ledger, and what `status --json` says of it."""
     made = SheetMaker()
     made.heading("As status --json prints it")
-    made.text(json.dumps(json_reports.batch(batch), indent=2, ensure_ascii=False))
+    made.text(json.dumps(to_builtins(json_reports.batch(batch)), indent=2, ensure_ascii=False))
     made.heading("The row of the ledger")
     made.text(json.dumps(to_builtins(batch), indent=2, ensure_ascii=False, default=str))
     return made.sheet()

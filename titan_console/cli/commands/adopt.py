@@ -1,6 +1,7 @@
 """`titan-console adopt`: takes a batch in that the API has and the ledger does not."""
 
 import click
+from msgspec import to_builtins
 
 from core.batches.adopt import Adopted
 from core.bootstrap import open_engine
@@ -25,7 +26,7 @@ def command(ctx: click.Context, *, remote_id: str, tag: str | None, as_json: boo
     with open_engine(from_environment(), actor="cli") as engine:
         adopted = engine.adopt(remote_id, tag=tag)
     if as_json:
-        print_json(json_reports.batch(adopted.batch) | {"is_ours": adopted.is_ours})
+        print_json(to_builtins(json_reports.batch(adopted.batch)) | {"is_ours": adopted.is_ours})
     else:
         click.echo(adopted.batch.key)
     say(_in_words(adopted))

@@ -5,7 +5,7 @@ import click
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
-from core.reporting.digest import as_html, as_json, digest, lines
+from core.reporting.digest import as_html, digest, lines, report
 from core.reporting.since import parse_since
 from state.db.reader import Reader
 from state.files.folder import Folder
@@ -33,7 +33,7 @@ def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -
     with Reader(folder.ledger) as reader:
         found = digest(reader, since=moment, now=now, error_limit=limit)
     if as_json_:
-        print_json(as_json(found))
+        print_json(report(found))
     elif as_html_:
         click.echo(clean(as_html(found)))
     else:

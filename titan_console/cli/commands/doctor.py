@@ -21,14 +21,7 @@ def command(ctx: click.Context, *, thorough: bool, as_json: bool) -> None:
     findings = list(examine(from_environment(), thorough=thorough, check_keys=_check_keys))
     is_bad = any(finding.health == Health.BAD for finding in findings)
     if as_json:
-        print_json(
-            {
-                "ok": not is_bad,
-                "findings": [
-                    {"health": f.health.value, "what": f.what, "detail": f.detail} for f in findings
-                ],
-            }
-        )
+        print_json({"ok": not is_bad, "findings": findings})
     else:
         print_table(
             ("", "WHAT", "DETAIL"), ((_GLYPHS[f.health], f.what, f.detail) for f in findings)

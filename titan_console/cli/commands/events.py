@@ -1,10 +1,13 @@
 """`titan-console events`: the audit log, newest first."""
 
+from collections.abc import Mapping
+
 import click
+from msgspec import Struct
 
 from core.clock import SystemClock
 from core.config.settings import from_environment
-from core.reporting.json_reports import usd
+from core.money.pricing import usd
 from core.reporting.since import parse_since
 from state.db.reader import Reader
 from state.files.folder import Folder
@@ -13,6 +16,20 @@ from state.queries import event_list
 from state.queries.event_list import AuditLine
 from titan_console.cli.output import print_json, print_table
 from titan_console.text import event_labels
+
+
+class EventReport(Struct, frozen=True, kw_only=True):
+    """One entry of the audit log. The keys of `detail` depend on the kind."""
+
+    id: int
+    at: str
+    actor: str
+    kind: str
+    batch_id: str | None
+    tag: str | None
+    subject: str | None
+    cost_usd: float | None
+    detail: Mapping[str, object]
 
 
 @click.command
@@ -48,16 +65,16 @@ def command(*, since: str | None, limit: int, as_json: bool) -> None:
     )
 
 
-def _report(line: AuditLine) -> dict[str, object]:
+def _report(line: AuditLine) -> EventReport:
     event = line.event
-    return {
-        "id": event.id,
-        "at": event.at,
-        "actor": event.actor,
-        "kind": event.kind,
-        "batch_id": event.batch_key,
-        "tag": line.tag,
-        "subject": event.subject,
-        "cost_usd": None if line.unpriced else usd(line.cost_nano),
-        "detail": dict(event.detail),
-    }
+    return EventReport(
+        id=event.id,
+        at=event.at,
+        actor=event.actor,
+        kind=event.kind,
+        batch_id=event.batch_key,
+        tag=line.tag,
+        subject=event.subject,
+        cost_usd=None if line.unpriced else usd(line.cost_nano),
+        detail=event.detail,
+    )

@@ -8,7 +8,7 @@ import click
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
-from core.money.forecast import Cache, Forecast, Line, Measured, as_json, cents, forecast
+from core.money.forecast import Cache, Forecast, Line, Measured, cents, forecast, report
 from core.money.pricing import PriceBook
 from core.reporting.history import measured
 from state.db.reader import Reader
@@ -43,7 +43,7 @@ def command(*, scale: str, cache_share: str | None, cache_hits: str, as_json_: b
         measured=_measured(folder, (now - timedelta(days=30)).date().isoformat()),
     )
     if as_json_:
-        print_json(as_json(found))
+        print_json(report(found))
         return
     _print(found)
 

@@ -3,15 +3,19 @@
 from typing import Any
 
 import click
+from msgspec import Struct, to_builtins
 
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.catalogue import Catalogue
-from core.config.job import Job
+from core.config.job import Job, Latency, Replay, Schedule
 from core.config.settings import from_environment
-from core.reporting import job_status, json_reports
+from core.reporting import job_status
+from core.reporting.job_status import JobStatusReport
+from core.requests.cache_control import CachePolicy
 from state.db.reader import Reader
 from state.files.folder import Folder
+from state.model.records import OnFailure
 from state.operations import pauses
 from state.operations.pauses import Pause
 from titan_console.cli.diagnostics import Exit, say
@@ -23,6 +27,30 @@ _HEADER = (
     *("JOB", "TIER", "SCHEDULE", "LATENCY", "MODEL", "IN/RUN", "OUT/RUN", "DEADLINE"),
     *("FAILS TO", "CACHE", "MAX OUT"),
 )
+
+
+class JobReport(Struct, frozen=True, kw_only=True):
+    """A job of titan.toml as JSON. `on_settled` is the old name of `on_delivery`."""
+
+    job: str
+    workload: str
+    schedule: Schedule
+    runs_a_month: float
+    latency: Latency
+    model: str
+    tokens_in: int | None
+    tokens_out: int | None
+    deadline_h: int | None
+    deadline_at: str | None
+    on_failure: OnFailure
+    cache: CachePolicy
+    betas: tuple[str, ...]
+    max_tokens: int | None
+    on_delivery: tuple[str, ...]
+    on_settled: tuple[str, ...]
+    replay: Replay
+    replay_tries: int
+    note: str
 
 
 @click.group(invoke_without_command=True)
@@ -136,45 +164,47 @@ def _paused(folder: Folder) -> list[Pause]:
         return pauses.paused(reader)
 
 
-def _done(folder: Folder) -> dict[str, dict[str, object]]:
+def _done(folder: Folder) -> dict[str, JobStatusReport]:
     """What each job did and when it is due, once there is a ledger."""
     if not folder.ledger.exists():
         return {}
     with Reader(folder.ledger) as reader:
         board = job_status.read(reader, folder, SystemClock().now())
-    return {line.name: job_status.as_json(line) for line in board.lines}
+    return {line.name: job_status.report(line) for line in board.lines}
 
 
 def _report(
-    catalogue: Catalogue, paused: list[Pause], done: dict[str, dict[str, object]]
+    catalogue: Catalogue, paused: list[Pause], done: dict[str, JobStatusReport]
 ) -> dict[str, Any]:
     return {
-        "jobs": [{**_job(job), **done.get(job.name, {})} for job in catalogue.jobs.values()],
-        "paused": [json_reports.paused(pause) for pause in paused],
+        "jobs": [
+            to_builtins(_job(job)) | (to_builtins(done[name]) if name in done else {})
+            for name, job in catalogue.jobs.items()
+        ],
+        "paused": paused,
         "never_batch": catalogue.denylist.reasons(),
     }
 
 
-def _job(job: Job) -> dict[str, Any]:
-    return {
-        "job": job.name,
-        "workload": job.workload,
-        "schedule": job.schedule.value,
-        "runs_a_month": float(round(job.schedule.runs_a_month, 3)),
-        "latency": job.latency.value,
-        "model": job.model,
-        "tokens_in": job.tokens_in,
-        "tokens_out": job.tokens_out,
-        "deadline_h": job.deadline_h,
-        "deadline_at": str(job.deadline_at) if job.deadline_at else None,
-        "on_failure": job.on_failure.value,
-        "cache": job.cache.value,
-        "betas": list(job.betas),
-        "max_tokens": job.max_tokens,
-        "on_delivery": list(job.on_delivery),
-        # The old name, kept for one release.
-        "on_settled": list(job.on_delivery),
-        "replay": job.replay.value,
-        "replay_tries": job.replay_tries,
-        "note": job.note,
-    }
+def _job(job: Job) -> JobReport:
+    return JobReport(
+        job=job.name,
+        workload=job.workload,
+        schedule=job.schedule,
+        runs_a_month=float(round(job.schedule.runs_a_month, 3)),
+        latency=job.latency,
+        model=job.model,
+        tokens_in=job.tokens_in,
+        tokens_out=job.tokens_out,
+        deadline_h=job.deadline_h,
+        deadline_at=str(job.deadline_at) if job.deadline_at else None,
+        on_failure=job.on_failure,
+        cache=job.cache,
+        betas=job.betas,
+        max_tokens=job.max_tokens,
+        on_delivery=job.on_delivery,
+        on_settled=job.on_delivery,
+        replay=job.replay,
+        replay_tries=job.replay_tries,
+        note=job.note,
+    )

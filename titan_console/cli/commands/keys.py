@@ -1,6 +1,7 @@
 """`titan-console keys`: the keys of the console, and the ids by which titan.toml changes them."""
 
 import click
+from msgspec import Struct
 from textual.keys import format_key
 
 from core.config import titan_file
@@ -10,6 +11,16 @@ from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.output import print_json, print_table
 from titan_console.tui import keymap
 from titan_console.tui.keymap import Keymap, Known, keys_of
+
+
+class KeyReport(Struct, frozen=True, kw_only=True):
+    """One binding of the console."""
+
+    id: str
+    keys: list[str]
+    default_keys: list[str]
+    does: str
+    where: list[str]
 
 
 @click.command
@@ -44,11 +55,11 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         ctx.exit(Exit.ATTENTION)
 
 
-def _report(one: Known, checked: Keymap, bindings: list[Known]) -> dict[str, object]:
-    return {
-        "id": one.name,
-        "keys": list(keys_of(one, checked)),
-        "default_keys": list(one.keys),
-        "does": one.words,
-        "where": [other.where.__name__ for other in bindings if other.name == one.name],
-    }
+def _report(one: Known, checked: Keymap, bindings: list[Known]) -> KeyReport:
+    return KeyReport(
+        id=one.name,
+        keys=list(keys_of(one, checked)),
+        default_keys=list(one.keys),
+        does=one.words,
+        where=[other.where.__name__ for other in bindings if other.name == one.name],
+    )

@@ -1,13 +1,15 @@
 """`titan-console kpis`: the five figures with their targets."""
 
+from collections.abc import Mapping
+
 import click
 
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
-from core.money.kpis import MONTH_DAYS, Kpi, as_json, shown
+from core.money.kpis import MONTH_DAYS, Kpi, KpiReport, report, shown
 from core.reporting import kpi_month
-from core.reporting.kpi_month import KpiMonth
+from core.reporting.kpi_month import KpiMonth, Kpis
 from state.db.reader import Reader
 from state.files.folder import Folder
 from titan_console.cli.output import print_json, print_table
@@ -41,12 +43,16 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
 
 
 def _report(found: KpiMonth, *, by_workflow: bool, by_day: bool) -> dict[str, object]:
-    report: dict[str, object] = {**as_json(found.overall), "days": found.days}
+    printed: dict[str, object] = {**report(found.overall), "days": found.days}
     if by_workflow:
-        report["workflows"] = {name: as_json(part) for name, part in found.by_workflow.items()}
+        printed["workflows"] = _reports(found.by_workflow)
     if by_day:
-        report["by_day"] = {day: as_json(part) for day, part in found.by_day.items()}
-    return report
+        printed["by_day"] = _reports(found.by_day)
+    return printed
+
+
+def _reports(parts: Mapping[str, Kpis]) -> dict[str, dict[str, KpiReport]]:
+    return {name: report(part) for name, part in parts.items()}
 
 
 def _print(found: tuple[Kpi, ...], workflow: str = "") -> None:

@@ -1,7 +1,7 @@
 """`titan-console prune`: retention of the bodies beside the ledger."""
 
 import click
-from msgspec.structs import asdict
+from msgspec import to_builtins
 
 from core.bootstrap import open_engine
 from core.clock import SystemClock
@@ -37,7 +37,7 @@ def command(
             engine.context, before=before, compress_before=compress_before, dry_run=dry_run
         )
     if as_json:
-        print_json(asdict(done) | {"dry_run": dry_run})
+        print_json(to_builtins(done) | {"dry_run": dry_run})
     else:
         click.echo(_in_words(done, dry_run=dry_run))
     if done.commands_open:

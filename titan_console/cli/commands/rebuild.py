@@ -1,7 +1,7 @@
 """`titan-console rebuild`: a new ledger from the files beside a damaged one."""
 
 import click
-from msgspec.structs import asdict
+from msgspec import to_builtins
 
 from core.bootstrap import open_engine, rebuild_ledger
 from core.config.settings import Settings, from_environment
@@ -33,7 +33,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
         ctx.exit(Exit.ATTENTION)
     rebuilt, kept = rebuild_ledger(settings, actor="cli")
     if as_json:
-        print_json(asdict(rebuilt) | {"kept": str(kept) if kept else None})
+        print_json(to_builtins(rebuilt) | {"kept": str(kept) if kept else None})
     else:
         click.echo(_in_words(rebuilt))
     if kept:

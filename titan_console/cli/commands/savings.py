@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import IO
 
 import click
+from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
 from core.clock import SystemClock
@@ -11,23 +12,48 @@ from core.config import titan_file
 from core.config.settings import from_environment
 from core.money import usage_reconciliation
 from core.money.explain import Explanation, explain, prompt_tokens
-from core.money.explain import as_json as explained_as_json
-from core.money.pricing import PriceBook, dollars
+from core.money.explain import report as explanation_report
+from core.money.pricing import PriceBook, dollars, usd
 from core.money.usage_reconciliation import Difference, Export
 from core.reporting import cost_log, savings
 from core.reporting.cost_log import LogCheck
-from core.reporting.json_reports import usd
 from core.reporting.since import parse_since
 from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
-from state.model.records import Kind
+from state.model.records import Kind, Usage
 from state.model.timestamps import to_text
 from state.queries import spending
 from state.queries.spending import Spending
 from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.output import print_fields, print_json, print_table
 from titan_console.text import format as cells
+
+
+class SpendingReport(Struct, frozen=True, kw_only=True):
+    """What a workflow, a model or a day cost and saved."""
+
+    attempts: int
+    succeeded: int
+    errored: int
+    tokens_in: int
+    tokens_out: int
+    sync_usd: float | None
+    cost_usd: float | None
+    savings_usd: float | None
+    duplicate_spend_usd: float | None
+    unpriced: int
+
+
+class DifferenceReport(Struct, frozen=True, kw_only=True):
+    """A day and model in the ledger and in the provider's usage export."""
+
+    day: str
+    model: str
+    ledger: Usage | None
+    export: Usage | None
+    same: bool
+    difference: str
 
 
 @click.command
@@ -82,7 +108,7 @@ def command(
 def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
     if as_json:
         for row in rows:
-            print_json(_report(row, by))
+            print_json({by: row.name} | to_builtins(_report(row)))
         return
     if not rows:
         click.echo("Nothing was collected in that time.")
@@ -118,27 +144,26 @@ def _total(rows: list[Spending]) -> Spending:
     )
 
 
-def _report(row: Spending, by: str) -> dict[str, object]:
-    return {
-        by: row.name,
-        "attempts": row.attempts,
-        "succeeded": row.succeeded,
-        "errored": row.errored,
-        "tokens_in": row.tokens_in,
-        "tokens_out": row.tokens_out,
-        "sync_usd": usd(row.sync_cost_nano),
-        "cost_usd": usd(row.cost_nano),
-        "savings_usd": usd(row.savings_nano),
-        "duplicate_spend_usd": usd(row.duplicate_nano),
-        "unpriced": row.unpriced,
-    }
+def _report(row: Spending) -> SpendingReport:
+    return SpendingReport(
+        attempts=row.attempts,
+        succeeded=row.succeeded,
+        errored=row.errored,
+        tokens_in=row.tokens_in,
+        tokens_out=row.tokens_out,
+        sync_usd=usd(row.sync_cost_nano),
+        cost_usd=usd(row.cost_nano),
+        savings_usd=usd(row.savings_nano),
+        duplicate_spend_usd=usd(row.duplicate_nano),
+        unpriced=row.unpriced,
+    )
 
 
 def _month(source: Source, *, as_json: bool) -> None:
     prices = PriceBook(titan_file.read(Folder(from_environment().home)).prices)
     found = savings.read(source, prices, SystemClock().now().date())
     if as_json:
-        print_json(savings.as_json(found))
+        print_json(savings.report(found))
         return
     ahead = found.month
     projected = cells.NOTHING if ahead.projected_nano is None else cells.money(ahead.projected_nano)
@@ -165,7 +190,7 @@ def _explain(source: Source, name: str, *, as_json: bool) -> None:
     for attempt in attempts:
         found = explain(attempt, prices)
         if as_json:
-            print_json(explained_as_json(found))
+            print_json(explanation_report(found))
         else:
             _print_explained(found)
 
@@ -235,7 +260,7 @@ def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
 
 def _check_log(found: LogCheck, *, as_json: bool) -> int:
     if as_json:
-        print_json({"same": found.is_same, **asdict(found)})
+        print_json({"same": found.is_same} | to_builtins(found))
     else:
         lines = [("log", line) for line in found.only_in_log]
         lines += [("ledger", line) for line in found.only_in_ledger]
@@ -266,12 +291,12 @@ def _print_check(rows: Iterable[Difference]) -> None:
     )
 
 
-def _difference(row: Difference) -> dict[str, object]:
-    return {
-        "day": row.day,
-        "model": row.model,
-        "ledger": asdict(row.ours) if row.ours else None,
-        "export": asdict(row.theirs) if row.theirs else None,
-        "same": row.is_same,
-        "difference": row.in_words(),
-    }
+def _difference(row: Difference) -> DifferenceReport:
+    return DifferenceReport(
+        day=row.day,
+        model=row.model,
+        ledger=row.ours,
+        export=row.theirs,
+        same=row.is_same,
+        difference=row.in_words(),
+    )

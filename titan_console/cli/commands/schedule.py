@@ -2,9 +2,10 @@
 
 import os
 import sys
-from typing import Any
+from collections.abc import Sequence
 
 import click
+from msgspec import Struct
 
 from core.config.settings import from_environment
 from titan_console.cli.diagnostics import Exit, say
@@ -15,6 +16,34 @@ from titan_console.schedule.steps import Plan, carry_out
 from titan_console.schedule.windows import example, xml
 
 _KINDS = click.Choice([kind.value for kind in Kind])
+
+
+class FileReport(Struct, frozen=True, kw_only=True):
+    """A file of a scheduler."""
+
+    path: str
+    text: str
+
+
+class PollerFilesReport(Struct, frozen=True, kw_only=True):
+    """What a scheduler needs to run the poller."""
+
+    kind: Kind
+    name: str
+    home: str
+    python: str
+    files: list[FileReport]
+
+
+class InstallReport(Struct, frozen=True, kw_only=True):
+    """What an installation or a removal did, or would do."""
+
+    name: str
+    home: str
+    dry_run: bool
+    steps: list[str]
+    failed: list[str]
+    hints: Sequence[str]
 
 
 @click.command
@@ -69,14 +98,15 @@ def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
     is_elsewhere = kind == Kind.WINDOWS and os.name != "nt"
     shown = {"task.xml": xml(poller := example(poller))} if is_elsewhere else files(kind, poller)
     if as_json:
+        made = [FileReport(path=path, text=text) for path, text in shown.items()]
         print_json(
-            {
-                "kind": kind.value,
-                "name": poller.name,
-                "home": poller.home,
-                "python": poller.python,
-                "files": [{"path": path, "text": text} for path, text in shown.items()],
-            }
+            PollerFilesReport(
+                kind=kind,
+                name=poller.name,
+                home=poller.home,
+                python=poller.python,
+                files=made,
+            )
         )
         return
     for path, text in shown.items():
@@ -94,15 +124,16 @@ def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
 
 def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        report: dict[str, Any] = {
-            "name": poller.name,
-            "home": poller.home,
-            "dry_run": dry_run,
-            "steps": [str(step) for step in plan.steps],
-            "failed": failed,
-            "hints": plan.hints,
-        }
-        print_json(report)
+        print_json(
+            InstallReport(
+                name=poller.name,
+                home=poller.home,
+                dry_run=dry_run,
+                steps=[str(step) for step in plan.steps],
+                failed=failed,
+                hints=plan.hints,
+            )
+        )
         return
     for step in plan.steps:
         if not any(said.startswith(f"Could not {step}:") for said in failed):

@@ -1,6 +1,9 @@
 """`titan-console show`: one submission or batch, with its history."""
 
+from collections.abc import Mapping
+
 import click
+from msgspec import Struct
 
 from core.clock import SystemClock
 from core.config.settings import from_environment
@@ -18,6 +21,31 @@ from titan_console.text import format as cells
 _UNKNOWN = (
     "Nothing is known as {!r}: it is no key, no remote id, no tag and no custom_id of this ledger."
 )
+
+
+class SubmissionReport(Struct, frozen=True, kw_only=True):
+    """One submission."""
+
+    batch_id: str
+    tag: str
+    workflow: str
+    model: str
+    request_count: int
+    submitted_ts: str
+    finished_ts: str | None
+    delivered_ts: str | None
+    deadline_ts: str | None
+    submitted_by: str
+
+
+class EventReport(Struct, frozen=True, kw_only=True):
+    """One event of a batch. The keys of `detail` depend on the kind."""
+
+    at: str
+    actor: str
+    kind: str
+    batch_id: str
+    detail: Mapping[str, object]
 
 
 @click.command
@@ -66,28 +94,29 @@ def _report(
     submissions: list[Submission], batches: list[Batch], history: dict[str, list[Event]]
 ) -> dict[str, object]:
     return {
-        "submissions": [
-            {
-                "batch_id": s.key,
-                "tag": s.tag,
-                "workflow": s.workflow,
-                "model": s.model,
-                "request_count": s.request_count,
-                "submitted_ts": s.created_ts,
-                "finished_ts": s.finished_ts,
-                "delivered_ts": s.delivered_ts,
-                "deadline_ts": s.deadline_ts,
-                "submitted_by": s.created_by,
-            }
-            for s in submissions
-        ],
+        "submissions": [_submission(submission) for submission in submissions],
         "batches": [json_reports.batch(batch) for batch in batches],
         "events": [
-            {"at": e.at, "actor": e.actor, "kind": e.kind, "batch_id": key, "detail": e.detail}
+            EventReport(at=e.at, actor=e.actor, kind=e.kind, batch_id=key, detail=e.detail)
             for key, events in history.items()
             for e in reversed(events)
         ],
     }
+
+
+def _submission(submission: Submission) -> SubmissionReport:
+    return SubmissionReport(
+        batch_id=submission.key,
+        tag=submission.tag,
+        workflow=submission.workflow,
+        model=submission.model,
+        request_count=submission.request_count,
+        submitted_ts=submission.created_ts,
+        finished_ts=submission.finished_ts,
+        delivered_ts=submission.delivered_ts,
+        deadline_ts=submission.deadline_ts,
+        submitted_by=submission.created_by,
+    )
 
 
 def _print_submission(submission: Submission) -> None:

@@ -8,6 +8,7 @@ from typing import IO
 
 import click
 import msgspec
+from msgspec import Struct
 
 from core.bootstrap import open_engine
 from core.config.job import DEFAULT_MODEL
@@ -25,6 +26,24 @@ from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.dry_run import show_plan
 from titan_console.cli.output import print_json
 from titan_console.text import format as cells
+
+
+class SubmitReport(Struct, frozen=True, kw_only=True):
+    """A submission as JSON. `trouble` is the old name of `problem`, kept for one release."""
+
+    batch_id: str
+    tag: str
+    workflow: str
+    job: str | None
+    model: str
+    deadline_ts: str | None
+    on_failure: OnFailure
+    request_count: int
+    batches: int
+    repeated: bool
+    problem: str | None
+    trouble: str | None
+    warnings: list[str]
 
 
 @click.command
@@ -118,22 +137,21 @@ def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool)
     taken = submitted.submission
     if as_json:
         print_json(
-            {
-                "batch_id": taken.key,
-                "tag": taken.tag,
-                "workflow": taken.workflow,
-                "job": taken.job,
-                "model": taken.model,
-                "deadline_ts": taken.deadline_ts,
-                "on_failure": taken.on_failure.value,
-                "request_count": taken.request_count,
-                "batches": len(batches),
-                "repeated": submitted.repeated,
-                "problem": submitted.problem,
-                # The old name, kept for one release.
-                "trouble": submitted.problem,
-                "warnings": list(submitted.warnings),
-            }
+            SubmitReport(
+                batch_id=taken.key,
+                tag=taken.tag,
+                workflow=taken.workflow,
+                job=taken.job,
+                model=taken.model,
+                deadline_ts=taken.deadline_ts,
+                on_failure=taken.on_failure,
+                request_count=taken.request_count,
+                batches=len(batches),
+                repeated=submitted.repeated,
+                problem=submitted.problem,
+                trouble=submitted.problem,
+                warnings=list(submitted.warnings),
+            )
         )
     else:
         click.echo(taken.key)
