@@ -60,7 +60,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
     ("shell", "said"),
     [
         ("submit - --tag s <&-", "standard input is closed"),
-        ("doctor > /dev/full", "cannot be written"),
+        ("doctor > /dev/full", "cannot write"),
         ("sandbox --port 99999", "0<=x<=65535"),
     ],
 )

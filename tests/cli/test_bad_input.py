@@ -18,7 +18,7 @@ BAD = [
     pytest.param(_lines(a_request("x" * 65)), "64", id="length"),
     pytest.param(_lines(a_request("a"), a_request("a")), "Duplicate custom_id 'a'", id="duplicate"),
     pytest.param("", "empty", id="empty"),
-    pytest.param('{"custom_id": "a"', "Line 1 is not JSON", id="not JSON"),
+    pytest.param('{"custom_id": "a"', "line 1", id="not JSON"),
     pytest.param("[1, 2]\n", "Request 1 is not an object", id="not an object"),
     pytest.param(_lines(a_request("a", messages=None)), "'a' has no messages", id="no messages"),
     pytest.param(_lines(a_request("a", messages=[])), "at least one", id="no message"),

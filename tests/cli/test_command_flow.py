@@ -89,31 +89,39 @@ def test_an_edited_file_asks_only_what_it_holds(failed: Shell, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "code"),
     [
-        (["replay", "nothing", "--yes"], "'nothing'"),
-        (["replay", "--yes"], "Say what to replay"),
-        (["replay", "feed", "--outcome", "expired", "--yes"], "Nothing matches"),
-        (["replay", "feed", "--set", "max_tokens", "--yes"], "NAME=VALUE"),
-        (["replay", "feed", "--set", "max_tokens=0", "--yes"], "max_tokens"),
-        (["replay", "feed", "--set", "max_token=9", "--yes"], "near it: max_tokens"),
-        (["replay", "feed", "--set", "foo=1", "--yes"], "known: max_tokens, model"),
-        (["replay", "feed", "--model", "", "--yes"], "--model is empty"),
-        (["replay", "feed", "--model", " ", "--yes"], "--model is empty"),
-        (["replay", "feed", "--since", "soon", "--yes"], "no date"),
-        (["cancel", "feed", "--yes"], "nothing to cancel"),
-        (["withdraw", "cmd_nothing"], "'cmd_nothing'"),
+        (["replay", "nothing", "--yes"], "not_found"),
+        (["replay", "--yes"], "no_selection"),
+        (["replay", "feed", "--outcome", "expired", "--yes"], "nothing_to_do"),
+        (["replay", "feed", "--set", "max_tokens", "--yes"], "invalid_edit"),
+        (["replay", "feed", "--set", "max_tokens=0", "--yes"], "invalid_request"),
+        (["replay", "feed", "--set", "max_token=9", "--yes"], "unknown_parameter"),
+        (["replay", "feed", "--model", "", "--yes"], "invalid_input"),
+        (["replay", "feed", "--model", " ", "--yes"], "invalid_input"),
+        (["replay", "feed", "--since", "soon", "--yes"], "invalid_input"),
+        (["replay", "feed"], "usage"),
+        (["cancel", "feed", "--yes"], "nothing_to_do"),
     ],
 )
 def test_bad_input_is_one_line_and_changes_nothing(
-    failed: Shell, arguments: list[str], said: str
+    failed: Shell, arguments: list[str], code: str
 ) -> None:
     terminal, sandbox, _ = failed
-    done = terminal.run(*arguments)
-    assert done.code == 2
-    assert said in done.err
-    assert "Traceback" not in done.err
+    done = terminal.run(*arguments, "--json")
+    assert (done.code, done.error_code()) == (2, code)
     assert sandbox.billing_log().creates == 1
+
+
+def test_a_mistyped_parameter_is_answered_with_the_one_near_it(failed: Shell) -> None:
+    done = failed[0].run("replay", "feed", "--set", "max_token=9", "--yes")
+    assert done.code == 2
+    assert "max_tokens" in done.err.replace("max_token=9", "")
+
+
+def test_a_command_that_is_not_known_is_not_withdrawn(failed: Shell) -> None:
+    done = failed[0].run("withdraw", "cmd_nothing")
+    assert (done.code, done.err.count("\n"), "'cmd_nothing'" in done.err) == (2, 1, True)
 
 
 def test_a_workflow_is_paused_shown_and_resumed(failed: Shell) -> None:
@@ -123,15 +131,14 @@ def test_a_workflow_is_paused_shown_and_resumed(failed: Shell) -> None:
     done = terminal.run("pause", "feed-classify", "--yes", "--reason", "new prompt")
     assert (done.code, done.err.strip()) == (
         0,
-        "feed-classify is paused: nothing is sent before a resume",
+        "feed-classify is paused; nothing is sent until a resume",
     )
-    again = terminal.run("pause", "feed-classify", "--yes")
-    assert again.code == 2
-    assert "is paused already" in again.err
+    again = terminal.run("pause", "feed-classify", "--yes", "--json")
+    assert (again.code, again.error_code()) == (2, "nothing_to_do")
     (paused,) = terminal.run("status", "--json").json()["paused"]
     assert (paused["workflow"], paused["reason"]) == ("feed-classify", "new prompt")
     assert "new prompt" in terminal.run("status").out
-    assert "feed-classify is paused since" in terminal.run("jobs").out
+    assert "feed-classify: paused since" in terminal.run("jobs").out
     lines = "".join(json.dumps(request) + "\n" for request in some_requests(2))
     assert terminal.run("submit", "-", "--tag", "more", stdin=lines).code == 1
     assert sandbox.billing_log().creates == 1
@@ -167,5 +174,5 @@ def test_show_lists_every_attempt_of_a_request(failed: Shell) -> None:
     table = terminal.run("show", str(name)).out
     assert "errored (overloaded_error)" in table
     assert f"{key}-2  batch" in table
-    unknown = terminal.run("show", "feed/nothing")
-    assert (unknown.code, "no custom_id" in unknown.err) == (2, True)
+    unknown = terminal.run("show", "feed/nothing", "--json")
+    assert (unknown.code, unknown.error_code()) == (2, "not_found")

@@ -110,5 +110,5 @@ def test_doctor_misses_answers_that_are_gone(tmp_path: Path) -> None:
         (terminal.home / "batch-results" / f"{key}.jsonl").unlink()
         done = terminal.run("doctor")
     assert done.code == 1
-    assert f"the answers of 1 batch are gone from {terminal.home / 'batch-results'}" in done.out
+    assert f"results of 1 batch are missing from {terminal.home / 'batch-results'}" in done.out
     assert key in done.out

@@ -26,7 +26,7 @@ def test_it_runs_three_jobs_and_shows_what_they_saved(tmp_path: Path) -> None:
     for said in ("titan-daily-feed", "titan-daily-monologue", "titan-weekly-benchmark"):
         assert said in done.out
     assert "saved" in done.out
-    assert "sent once, paid once" in done.out
+    assert "sent once, charged once" in done.out
     status = Terminal(tmp_path / "demo").run("status", "--json").json()
     assert status["open"] == []
     assert status["savings_usd"] > 0
@@ -70,7 +70,7 @@ def test_a_folder_that_is_in_use_is_left_alone(tmp_path: Path, used: str) -> Non
     for mode in ("--print", "--live"):
         done = Terminal(tmp_path / "home", api_key=None).run("demo", mode, "--home", str(home))
         assert done.code == 2
-        assert f"{home} has a {used} already" in done.err
+        assert f"{home} already contains {used}" in done.err
     assert [path.name for path in home.iterdir()] == [used]
     assert (home / used).read_text() == "# mine\n"
 

@@ -38,5 +38,5 @@ def test_errors_come_in_groups_for_people_and_for_programs(tmp_path: Path) -> No
 
 def test_no_errors_make_no_groups(tmp_path: Path) -> None:
     LedgerBuilder(tmp_path).close()
-    assert Terminal(tmp_path).run("errors", "--groups").out == "Nothing failed.\n"
+    assert Terminal(tmp_path).run("errors", "--groups").out == "No errors.\n"
     assert Terminal(tmp_path).run("errors", "--groups", "--json").out == ""

@@ -32,7 +32,7 @@ def test_a_person_sees_the_requests_being_checked(tmp_path: Path) -> None:
     os.close(ours)
     assert done.stdout.startswith(b"tb_")
     assert b"checking" in seen
-    assert b"Taken in, 2,000 requests." in seen
+    assert b"Stored 2,000 requests." in seen
 
 
 def test_a_pipe_sees_none_of_it(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_savings_are_shown_explained_and_checked(worked: Terminal, tmp_path: Pat
     assert "feed-classify" in worked.run("savings").out
     shown = worked.run("savings", "--explain", "feed-classify-2026-11-22-00001").out
     assert "cost = sum / 2; sync = sum; saved = sync - cost" in shown
-    assert "says the same" in shown
+    assert "matches" in shown
     explained = worked.run("savings", "--explain", row["batch"], "--json").lines()
     assert sum(line["savings_usd"] for line in explained) == pytest.approx(status["savings_usd"])  # pyright: ignore[reportUnknownMemberType]
 
@@ -44,7 +44,7 @@ def test_savings_are_shown_explained_and_checked(worked: Terminal, tmp_path: Pat
     export.write_text(f"{HEADER}\n{day},claude-sonnet-4-6,{counts}\n", "utf-8")
     checked = worked.run("savings", "--check", str(export))
     assert checked.code == 0, checked.err
-    assert "all the same" in checked.err
+    assert "all match" in checked.err
     export.write_text(f"{HEADER}\n{day},claude-sonnet-4-6,{counts}1\n", "utf-8")
     checked = worked.run("savings", "--check", str(export), "--json")
     assert checked.code == 1

@@ -51,8 +51,8 @@ def test_what_the_job_says_holds_and_is_shown(shell: tuple[Terminal, Sandbox]) -
     said = done.err.splitlines()
     assert "Did you mean claude-haiku-5-5?" in said[0]
     assert "the next poll runs" in said[1] or "at the next poll runs" in said[1]
-    assert said[2].startswith("Due 20")
-    assert said[2].endswith("here) for job nightly.")
+    assert said[2].startswith("Deadline: 20")
+    assert said[2].endswith("(job nightly).")
     assert sandbox.billing_log().creates == 1
 
 
@@ -96,6 +96,6 @@ def test_what_ran_at_the_full_price_is_not_said_to_be_sent_in_a_batch(
     terminal, sandbox = shell
     sandbox.faults.add("create:spend-cap")
     done = terminal.run("submit", "-", "--tag", "t", "--on-failure", "sync", stdin=LINES)
-    said = "Ran 2 requests synchronously, at the full price: no batch took them in.\n"
+    said = "Ran 2 requests synchronously at full price: the API accepted no batch.\n"
     assert (done.code, done.err) == (0, said)
     assert not sandbox.billing_log().batches

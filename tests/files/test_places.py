@@ -86,7 +86,7 @@ def test_a_ledger_held_open_across_a_fork_refuses_to_write_in_the_child(bench: B
 
 
 def _wal(home: Path) -> list[Finding]:
-    found = checks.standing(Settings(home=home), thorough=False)
+    found = checks.static_findings(Settings(home=home), thorough=False)
     return [finding for finding in found if finding.what == "wal"]
 
 
@@ -117,7 +117,7 @@ def test_doctor_warns_of_an_sqlite_that_can_lose_pages(
     settings = Settings(home=tmp_path)
 
     def told() -> Finding:
-        found = checks.standing(settings, thorough=False)
+        found = checks.static_findings(settings, thorough=False)
         return next(finding for finding in found if finding.what == "sqlite")
 
     now = connection.sqlite3.sqlite_version_info

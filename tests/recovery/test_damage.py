@@ -130,7 +130,7 @@ def test_a_damaged_ledger_is_found_refused_and_rebuilt(tmp_path: Path) -> None:
         terminal = Terminal(tmp_path / "home", address)
         key = _submitted(terminal, tmp_path, sandbox)
         sound = terminal.run("rebuild", "--yes")
-        assert (sound.code, "is whole" in sound.err) == (2, True)
+        assert (sound.code, "nothing to rebuild" in sound.err) == (2, True)
         _damage(tmp_path / "home" / "titan.db")
 
         polled = terminal.run("--poll")

@@ -18,14 +18,14 @@ def test_cron_is_installed_once_and_taken_away_again(
     machine.table.write_text(OTHERS)
     done = machine.terminal.run("schedule", "--install", "cron")
     assert (done.code, done.out) == (0, "done: run crontab -\n")
-    assert "Put ANTHROPIC_API_KEY=... into" in done.err
+    assert "Write ANTHROPIC_API_KEY=... to" in done.err
     installed = machine.table.read_text()
     assert installed.startswith(OTHERS)
     assert sys.executable in installed
     assert "100\\%" in installed
     assert "sk-ant-test" not in installed
     again = machine.terminal.run("schedule", "--install", "cron")
-    assert (again.code, again.out) == (0, "Nothing to do: it is so already.\n")
+    assert (again.code, again.out) == (0, "Nothing to do: already up to date.\n")
     assert machine.terminal.run("schedule", "--uninstall", "cron").code == 0
     assert machine.table.read_text() == OTHERS
     assert "Nothing to do" in machine.terminal.run("schedule", "--uninstall", "cron").out
@@ -207,7 +207,7 @@ def test_without_a_bus_of_the_user_the_units_are_removed_and_what_failed_is_said
     assert [path.name for path in machine.units.rglob("*")] == ["timers.target.wants"]
     assert done.out.count("done: remove ") == 3
     assert "done: run" not in done.out
-    disable = f"Could not run systemctl --user disable --now {NAME}.timer: it ended with 1:"
+    disable = f"Could not run systemctl --user disable --now {NAME}.timer: exit code 1:"
     assert disable in done.err
     assert "No medium found" in done.err
     assert "Nothing to do" in machine.terminal.run("schedule", "--uninstall", "systemd").out
@@ -223,7 +223,7 @@ def test_a_failed_installation_leaves_the_files_as_they_were(
     machine.fails("systemctl", "Failed to connect to bus")
     done = machine.terminal.run("schedule", "--install", "systemd")
     assert done.code == 3
-    assert "What was written before is taken back." in done.err
+    assert "Earlier steps were rolled back." in done.err
     assert [(p.name, p.read_text()) for p in machine.units.iterdir()] == [(timer.name, "# mine\n")]
 
 
@@ -233,4 +233,4 @@ def test_windows_shown_elsewhere_has_windows_paths_to_replace(tmp_path: Path) ->
     assert sys.executable not in done.out
     assert r'"TITAN_HOME=C:\Users\YOU\titan"' in done.out
     assert r'"C:\Users\YOU\titan\.venv\Scripts\python.exe" -P -m titan_console' in done.out
-    assert "put yours in their place" in done.err
+    assert "not a Windows machine" in done.err

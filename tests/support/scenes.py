@@ -31,7 +31,7 @@ SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
 _CHECKED = (
     Finding(Health.OK, "python", "3.13.1 on Linux"),
     Finding(Health.WARN, "sqlite", "3.45.1 from sqlite3: before 3.51.3 many writers can damage it"),
-    Finding(Health.OK, "ledger", "~/titan/titan.db is whole"),
+    Finding(Health.OK, "ledger", "~/titan/titan.db: integrity check passed"),
     Finding(Health.BAD, "results", "the answers of 1 batch are gone; the API has them for 29 days"),
     Finding(Health.OK, "disk", "ledger 2.1 MB, wal 4.0 MB, spool 80.2 MB, free 91.5 GB"),
 )
@@ -150,14 +150,14 @@ async def every_screen(walk: Walk) -> None:
     await walk.see("KPIs", "5", shows="target")
     await walk.see("Jobs", "6", shows="titan-bridge")
     await walk.see("Audit", "7", shows="newsletter")
-    await walk.see("Doctor", "8", shows="uncertain")
+    await walk.see("Doctor", "8", shows="unconfirmed")
 
 
 async def three_screens(walk: Walk) -> None:
     """What colours matter most on."""
     await walk.see("Batches", shows="moderation-sweep")
     await walk.see("Errors", "3", shows="Overloaded")
-    await walk.see("Doctor", "8", shows="uncertain")
+    await walk.see("Doctor", "8", shows="unconfirmed")
 
 
 async def every_tab(walk: Walk) -> None:

@@ -31,6 +31,11 @@ class Ended:
         """Its output as one JSON object."""
         return json.loads(self.out)
 
+    def error_code(self) -> str:
+        """The code of the error that it printed with --json."""
+        code: str = json.loads(self.err)["error"]["code"]
+        return code
+
     def lines(self) -> list[Any]:
         """Its output as JSON lines."""
         return [json.loads(line) for line in self.out.splitlines()]

@@ -52,9 +52,9 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
         made.poll()
     async with opened(made) as pilot:
         await pilot.press("8")
-        await until_shown(pilot, "a poll every 15m")
+        await until_shown(pilot, "median 15m")
         await until_shown(pilot, "was sent and its answer lost")
-        await until_shown(pilot, "titan.db is whole")
+        await until_shown(pilot, "integrity check passed")
         await until_shown(pilot, "wal ")
         screen = shown(pilot)
         assert "ANTHROPIC_API_KEY" not in screen

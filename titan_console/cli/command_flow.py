@@ -1,66 +1,72 @@
-"""What the operator's commands share: names and filters, the receipt, the question, the poll."""
+"""The flow of an operator's command: select, preview, confirm, submit, poll, report."""
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import click
 from msgspec import Struct
 
 from core.bootstrap import open_engine
+from core.clock import SystemClock
 from core.commands import executor, planner
 from core.commands.planner import CommandRequest, Plan
 from core.commands.preview import Preview
 from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import SettingsError
+from core.reporting.since import parse_since
 from state.model.records import REVIEW_STOP_REASONS, Outcome
 from state.model.timestamps import to_text
 from state.operations import commands
 from state.operations.commands import Action, Command, CommandState
 from state.operations.selection import Filter
-from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import print_fields, print_json
+from titan_console.cli.diagnostics import Exit, say, say_problems
+from titan_console.cli.output import json_option, print_fields, print_json
 from titan_console.text import format as cells
 
 _WHAT = {Action.CANCEL: "batches", Action.PAUSE: "workflows", Action.RESUME: "workflows"}
 _Options = tuple[Callable[[Any], Any], ...]
-_WHICH: _Options = (
+_SELECTION: _Options = (
     click.argument("names", nargs=-1, metavar="[KEY|TAG|CUSTOM_ID]..."),
-    click.option("--workflow", help="Only of this workflow."),
-    click.option("--outcome", type=click.Choice([o.value for o in Outcome]), help="Only these."),
-    click.option("--error-type", help="Only those that failed with it, as overloaded_error."),
+    click.option("--workflow", help="Only requests of this workflow."),
+    click.option(
+        "--outcome",
+        type=click.Choice([o.value for o in Outcome]),
+        help="Only requests with this outcome.",
+    ),
+    click.option("--error-type", help="Only this error type, for example overloaded_error."),
     click.option(
         "--stop-reason",
         type=click.Choice(REVIEW_STOP_REASONS),
-        help="Only those whose answer ended so.",
+        help="Only answers with this stop reason.",
     ),
-    click.option("--since", help="Only what was submitted since, as 2026-05-02."),
+    click.option("--since", help="Only requests submitted since: 1h, today, 30d or a UTC date."),
 )
 _WORKFLOWS: _Options = (click.argument("names", nargs=-1, metavar="WORKFLOW..."),)
-_HOW: _Options = (
-    click.option("--reason", default="", help="Kept in the event log."),
+_COMMON: _Options = (
+    click.option("--reason", default="", help="Reason to store in the event log."),
     click.option(
         "--delay",
         type=click.IntRange(min=0),
         default=0,
-        help="Seconds during which `withdraw` takes it back.",
+        help="Seconds to wait before it starts; `withdraw` works until then.",
     ),
-    click.option("--dry-run", is_flag=True, help="Print the receipt, and change nothing."),
-    click.option("--yes", is_flag=True, help="Do not ask."),
-    click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object."),
+    click.option("--dry-run", is_flag=True, help="Print the preview and change nothing."),
+    click.option("--yes", is_flag=True, help="Skip the confirmation prompt."),
+    json_option,
 )
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of the verbs that are about requests and batches."""
-    return _with(command, _WHICH + _HOW)
+    """Add the options of the actions on requests and batches."""
+    return _with(command, _SELECTION + _COMMON)
 
 
 def workflow_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of the verbs that are about whole workflows."""
-    return _with(command, _WORKFLOWS + _HOW)
+    """Add the options of the actions on whole workflows."""
+    return _with(command, _WORKFLOWS + _COMMON)
 
 
 def _with(command: Callable[..., Any], chosen: _Options) -> Callable[..., Any]:
@@ -69,20 +75,20 @@ def _with(command: Callable[..., Any], chosen: _Options) -> Callable[..., Any]:
     return command
 
 
-def run(action: Action, given: dict[str, Any], **request: Any) -> int:  # noqa: ANN401 - the verb's own options
-    """Plan the action, show its preview, ask, write the command and poll. Returns the exit code."""
+def run(action: Action, given: dict[str, Any], **request: Any) -> int:  # noqa: ANN401 - the action's own options
+    """Plan the action, confirm it, submit the command and poll once; the exit code."""
     wanted = _wanted(**given)
     with open_engine(from_environment(), actor="cli") as engine:
         planned = planner.plan(
             engine.context,
             CommandRequest(action=action, wanted=wanted, reason=given["reason"], **request),
         )
-        if not _is_wanted(engine, planned, given):
+        if not _is_confirmed(engine, planned, given):
             return Exit.DONE
         delay = timedelta(seconds=given["delay"])
         command, is_new = planner.submit(engine.context, planned, delay=delay)
         if not is_new:
-            say(f"The same has been asked for already, as {command.key}.")
+            say(f"An identical command is already pending: {command.key}.")
         return _finish(engine, command, as_json=given["as_json"])
 
 
@@ -94,7 +100,7 @@ def _wanted(
     error_type: str | None = None,
     stop_reason: str | None = None,
     since: str | None = None,
-    **_how: object,
+    **_common: object,
 ) -> Filter:
     return Filter(
         names=names,
@@ -102,33 +108,23 @@ def _wanted(
         outcome=Outcome(outcome) if outcome else None,
         error_type=error_type,
         stop_reason=stop_reason,
-        since_ts=_since(since),
+        since_ts=to_text(parse_since(since, SystemClock().now())) if since is not None else None,
     )
 
 
-def _is_wanted(engine: Engine, planned: Plan, given: dict[str, Any]) -> bool:
-    """Show the receipt, and ask where that is due."""
+def _is_confirmed(engine: Engine, planned: Plan, given: dict[str, Any]) -> bool:
+    """Show the preview; ask for confirmation unless `--yes` was given."""
     try:
         if given["dry_run"]:
             _show(planned.preview, as_json=given["as_json"])
             planner.discard(engine.context, planned)
             return False
         if not given["yes"]:
-            _ask(planned.preview)
+            _ask(planned.preview, as_json=given["as_json"])
     except (click.Abort, click.UsageError):
         planner.discard(engine.context, planned)
         raise
     return True
-
-
-def _since(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(f"--since {text!r} is no date, such as 2026-05-02.") from None
-    return to_text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _show(preview: Preview, *, as_json: bool) -> None:
@@ -145,33 +141,38 @@ def _fields(preview: Preview) -> list[tuple[str, str]]:
         f" {cells.money(preview.sync_cost_nano)} synchronously"
     )
     return [
-        (preview.action.value, f"{preview.count:,} {what}"),
+        (preview.action.value, f"{preview.count:,} {what if preview.count != 1 else _one(what)}"),
         ("for example", ", ".join(preview.samples)),
         ("cost", costs if preview.batch_cost_nano != 0 else "nothing"),
-        ("due", ", ".join(preview.deadlines)),
+        ("deadline", ", ".join(preview.deadlines)),
         *(("skipped", f"{count:,} {reason}") for reason, count in preview.skipped.items()),
         *(("note", note) for note in preview.notes),
-        ("the same as", preview.cli),
+        ("command", preview.cli),
     ]
 
 
-def _ask(preview: Preview) -> None:
-    """The receipt goes to stderr, where the question stands."""
-    for name, value in _fields(preview):
+def _one(plural: str) -> str:
+    return "batch" if plural == "batches" else plural.removesuffix("s")
+
+
+def _ask(preview: Preview, *, as_json: bool) -> None:
+    """Ask for confirmation. The preview goes to stderr, like the question."""
+    can_answer = sys.stdin.isatty()
+    for name, value in _fields(preview) if can_answer or not as_json else ():
         if value:
             say(f"{name:<12} {value}")
-    if not sys.stdin.isatty():
-        raise click.UsageError("Nobody is there to confirm it: add --yes, or look with --dry-run.")
-    click.confirm("Do it?", abort=True, err=True)
+    if not can_answer:
+        raise click.UsageError("stdin is not a terminal; pass --yes to confirm, or --dry-run")
+    click.confirm("Continue?", abort=True, err=True)
 
 
 def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
-    """Make the poll that carries it out; with a delay, a later one does."""
+    """Poll once so that the command runs now; a delayed one is left to a later poll."""
     context = engine.context
     problems: list[str] = []
     if command.not_before_ts <= context.ledger.now_text():
         if command.action == Action.PAUSE:
-            # A poll that is sending at this moment must hear of it, not only the next one.
+            # A poll that is sending right now must see the pause, not only the next one.
             executor.advance(context, command)
         try:
             problems = engine.poll().problems
@@ -182,20 +183,19 @@ def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
         print_json(as_report(command))
     else:
         click.echo(command.key)
-        say(command.outcome or _still(command))
-    for trouble in dict.fromkeys(problems):
-        say(f"titan-console: {trouble}")
+        say(command.outcome or _unfinished(command))
+    say_problems(problems)
     is_well = command.state in (CommandState.DONE, CommandState.PENDING) and not problems
     return Exit.DONE if is_well else Exit.ATTENTION
 
 
-def _still(command: Command) -> str:
+def _unfinished(command: Command) -> str:
     if command.state == CommandState.PENDING:
         return (
-            f"It is carried out from {command.not_before_ts} on;"
-            f" until then: titan-console withdraw {command.key}"
+            f"Starts at {command.not_before_ts}; to withdraw it before then:"
+            f" titan-console withdraw {command.key}"
         )
-    return "It is under way; the next polls go on with it."
+    return "In progress; the next polls continue it."
 
 
 class CommandReport(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What the demo says at its end: what happened, what it saved, where to look next."""
+"""The summary at the end of the demo: jobs, savings, and what to try next."""
 
 import shutil
 import sys
@@ -19,33 +19,35 @@ from titan_console.cli.output import print_table
 from titan_console.text import format as cells
 
 
-def tell(home: Path) -> None:
-    """Read it all from the ledger, as any other program would."""
+def print_summary(home: Path) -> None:
+    """Print the jobs, recovered batches and errors of the demo ledger."""
     folder = Folder(home)
     with Reader(folder.ledger) as reader:
         click.echo()
-        _tell_jobs(reader)
-        _tell_rescues(reader)
-        _tell_errors(reader)
+        _print_jobs(reader)
+        _print_recoveries(reader)
+        _print_errors(reader)
     click.echo()
-    click.echo("Look around:")
+    click.echo("Next steps:")
     click.echo(f"  export TITAN_HOME={home}")
     program = _program()
     for command, what in (
         (program, "the console"),
-        (f"{program} status", "the same as text; --json for programs"),
-        (f"{program} errors", "what failed, and why"),
-        (f"{program} results TAG", "every answer, in input order"),
+        (f"{program} status", "open batches and totals; --json for programs"),
+        (f"{program} errors", "errored requests"),
+        (f"{program} results TAG", "answers in input order"),
     ):
         click.echo(f"  {command:<{len(program) + 14}} {what}")
     staged = sorted(path.name for path in folder.staging.glob("*.jsonl"))
     if staged:
         files = pluralize(len(staged), "file")
-        click.echo(f"  {folder.staging}/ has what the next job reads, {files} such as {staged[-1]}")
+        click.echo(
+            f"Delivered {files} to {folder.staging}/ for the next job, for example {staged[-1]}"
+        )
 
 
 def _program() -> str:
-    """How this shell calls us: by name, or by the path where the environment is not active."""
+    """The command to type: the name if it is on PATH, else the full path."""
     if shutil.which("titan-console"):
         return "titan-console"
     return str(Path(sys.executable).parent / "titan-console")
@@ -64,10 +66,10 @@ def report(home: Path) -> dict[str, object]:
         }
 
 
-def _tell_jobs(source: Source) -> None:
+def _print_jobs(source: Source) -> None:
     batches = batch_list.closed_batches(source, limit=100)
     print_table(
-        ("JOB", "REQUESTS", "SUCCEEDED", "FAILED", "SYNC PRICE", "PAID", "SAVED"),
+        ("JOB", "REQUESTS", "SUCCEEDED", "ERRORED", "SYNC PRICE", "COST", "SAVED"),
         [
             (
                 batch.workflow,
@@ -83,26 +85,26 @@ def _tell_jobs(source: Source) -> None:
     )
     totals = ledger_status.totals(source)
     click.echo(
-        f"{cells.count(totals.succeeded)} answers for {cells.money(totals.cost_nano)};"
-        f" synchronously they would have cost {cells.money(totals.sync_cost_nano)}:"
-        f" {cells.money(totals.savings_nano)} saved. (Prices are real, the answers are not.)"
+        f"{cells.count(totals.succeeded)} answers cost {cells.money(totals.cost_nano)} instead of"
+        f" {cells.money(totals.sync_cost_nano)} synchronously:"
+        f" {cells.money(totals.savings_nano)} saved. (Real prices, generated answers.)"
     )
 
 
-def _tell_rescues(source: Source) -> None:
+def _print_recoveries(source: Source) -> None:
     for batch in batch_list.closed_batches(source, limit=100):
-        if _was_rescued(batch):
+        if _was_recovered(batch):
             click.echo(
-                f"{batch.workflow}: the answer to its create was lost. A poll found the batch at"
-                " the API by the nonce in its results: sent once, paid once."
+                f"{batch.workflow}: the response to its create was lost. A poll identified the"
+                " batch by the id embedded in its results: sent once, charged once."
             )
 
 
-def _was_rescued(batch: Batch) -> bool:
+def _was_recovered(batch: Batch) -> bool:
     return batch.identified_by == "nonce" and batch.duplicate_of is None
 
 
-def _tell_errors(source: Source) -> None:
+def _print_errors(source: Source) -> None:
     failed = ledger_status.totals(source).failed_requests
     if failed:
-        click.echo(f"{pluralize(failed, 'request')} failed at the API: kept, and not billed.")
+        click.echo(f"{pluralize(failed, 'request')} errored at the API and were not billed.")

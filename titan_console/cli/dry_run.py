@@ -1,4 +1,4 @@
-"""Shows what `submit` would do, and does none of it."""
+"""Prints what `submit` would do without doing it."""
 
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -24,7 +24,7 @@ from titan_console.text import format as cells
 
 
 def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bool) -> None:
-    """Print the plan. Raises what `submit` would: PayloadError, Denylisted, OverBudget."""
+    """Print the plan. Raises like `submit`: PayloadError, Denylisted, OverBudget."""
     folder = Folder(from_environment().home)
     rules = titan_file.read(folder)
     now = SystemClock().now()
@@ -65,8 +65,11 @@ def _print(found: Plan, *, as_json: bool) -> None:
             ("requests", cells.count(estimate.requests)),
             ("batches", cells.count(found.batches)),
             ("bytes", cells.size(found.bytes)),
-            ("tokens in", f"at most about {cells.count(estimate.tokens_in)}, from the bytes"),
-            ("tokens out", f"at most {cells.count(estimate.tokens_out)}, if all is used"),
+            (
+                "tokens in",
+                f"at most about {cells.count(estimate.tokens_in)} (from the size)",
+            ),
+            ("tokens out", f"at most {cells.count(estimate.tokens_out)} (sum of max_tokens)"),
             ("as batches", f"at most about {cells.sum_of_money(estimate.batch_nano, unpriced)}"),
             ("synchronously", f"at most about {cells.sum_of_money(estimate.sync_nano, unpriced)}"),
             *(("warning", warning) for warning in found.warnings),

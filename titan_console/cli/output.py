@@ -1,16 +1,30 @@
-"""Prints data on stdout: JSON for programs, aligned text for people."""
+"""Prints data on stdout: JSON for programs, aligned text for people; the options for both."""
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import click
 from msgspec import Struct, to_builtins
 
+from core.config.settings import from_environment
+from state.db.reader import Reader
+from state.files.folder import Folder
 from titan_console.text.safe_text import clean, pad
 
 _WIDEST = 100
+_Row = TypeVar("_Row")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+json_lines_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line."
+)
+
+
+def open_reader() -> Reader:
+    """A read-only connection to the ledger under TITAN_HOME."""
+    return Reader(Folder(from_environment().home).ledger)
 
 
 def print_json(value: Struct | Mapping[str, Any]) -> None:
@@ -19,8 +33,8 @@ def print_json(value: Struct | Mapping[str, Any]) -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as wide as their texts; whatever came from outside is made harmless."""
-    # A person's line is cut where it would wrap; a file or a pipe gets all of it.
+    """Columns as wide as their texts; control characters are made visible."""
+    # On a terminal a cell is cut before its line would wrap; a file or a pipe gets all of it.
     widest = _WIDEST if sys.stdout.isatty() else None
     table = [list(header), *([clean(cell, widest) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -29,8 +43,22 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
+def print_rows(
+    rows: Sequence[_Row],
+    header: Sequence[str],
+    cells: Callable[[_Row], Sequence[str]],
+    *,
+    empty: str,
+) -> None:
+    """A table with one line per row, or the line `empty`."""
+    if rows:
+        print_table(header, map(cells, rows))
+    else:
+        click.echo(empty)
+
+
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
-    """One line a field, its name in front."""
+    """One line per field, its name in front; empty values are left out."""
     shown = [(name, value) for name, value in fields if value]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:

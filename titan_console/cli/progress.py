@@ -1,4 +1,4 @@
-"""A progress bar on stderr for work that takes a while, when somebody is there to see it."""
+"""A progress bar on stderr, if stderr is a terminal."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -15,9 +15,9 @@ Progress = Callable[[str, int, int], None]
 
 @contextmanager
 def shown() -> Generator[Progress, None, None]:
-    """What to hand to the engine as `progress`; it hears the kind of work, done, and of how many.
+    """The `progress` callback of the engine: kind of work, number done, total (0 if unknown).
 
-    `of` is 0 where the end is not known. The bars vanish when the work is done.
+    The bars disappear when the work is done.
     """
     if not is_watched():
         yield lambda _what, _done, _of: None
@@ -27,7 +27,7 @@ def shown() -> Generator[Progress, None, None]:
 
 
 class _Reporter:
-    """One bar for each kind of work."""
+    """One bar per kind of work."""
 
     def __init__(self, bars: "Bars") -> None:
         self._bars = bars
@@ -40,7 +40,7 @@ class _Reporter:
 
 
 def _bars() -> "Bars":
-    from rich.console import Console  # noqa: PLC0415 - only where somebody watches
+    from rich.console import Console  # noqa: PLC0415 - only on a terminal
     from rich.progress import (  # noqa: PLC0415 - as above
         BarColumn,
         MofNCompleteColumn,

@@ -1,4 +1,4 @@
-"""A request with all its attempts, as `titan-console show CUSTOM_ID` prints them."""
+"""A request with all its attempts, for `titan-console show CUSTOM_ID`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ Origins = Mapping[int, EditOrigin | None]
 
 
 def find(source: Source, name: str) -> list[RequestRecord]:
-    """The requests that a custom_id means, or the one that TAG/CUSTOM_ID means; maybe none."""
+    """The requests with this custom_id, or the one request of TAG/CUSTOM_ID; may be empty."""
     tag, slash, custom_id = name.rpartition("/")
     tags = [tag] if slash else lookup.tags_of(source, name)
     found = (request_detail.request(source, one, custom_id) for one in tags)
@@ -27,7 +27,7 @@ def find(source: Source, name: str) -> list[RequestRecord]:
 
 
 def origins(source: Source, request: RequestRecord) -> Origins:
-    """Whose edits its attempts were sent with."""
+    """The command behind each edit that its attempts were sent with, by edit id."""
     ids = {a.edit_id for a in request.attempts if a.edit_id is not None}
     return {edit_id: request_detail.origin_of(source, edit_id) for edit_id in ids}
 
@@ -130,7 +130,7 @@ def _place(folder: Path, place: Place) -> PlaceReport:
 
 
 def show(request: RequestRecord, origins: Origins, folder: Folder) -> None:
-    """For a person."""
+    """Print the request as text."""
     print_fields(
         [
             ("request", request.custom_id),
@@ -144,7 +144,7 @@ def show(request: RequestRecord, origins: Origins, folder: Folder) -> None:
     )
     click.echo()
     print_table(
-        ("BATCH", "KIND", "SENT", "ENDED", "EDIT", "OUTCOME", "COST", "BODY", "ANSWER"),
+        ("BATCH", "MODE", "SENT", "ENDED", "EDIT", "OUTCOME", "COST", "BODY", "ANSWER"),
         (_cells(a, origins, folder) for a in request.attempts),
     )
     click.echo()
@@ -166,19 +166,19 @@ def _cells(attempt: AttemptRecord, origins: Origins, folder: Folder) -> tuple[st
 
 
 def _outcome(attempt: AttemptRecord) -> str:
-    """What came of it: for a success how it ended, for a failure why."""
+    """The outcome with its stop reason or error type; `settles it` marks the settling attempt."""
     if attempt.outcome is None:
         return attempt.batch_status.value
     why = attempt.error_type or attempt.stop_reason
-    words = f"{attempt.outcome.value} ({why})" if why else attempt.outcome.value
-    return f"{words}, settles it" if attempt.is_settling else words
+    text = f"{attempt.outcome.value} ({why})" if why else attempt.outcome.value
+    return f"{text}, settles it" if attempt.is_settling else text
 
 
 def _cost(attempt: AttemptRecord) -> str:
     if attempt.outcome is None:
         return cells.NOTHING
     cost = cells.UNPRICED if attempt.cost_nano is None else cells.money(attempt.cost_nano)
-    return f"{cost}, paid twice" if attempt.is_duplicate else cost
+    return f"{cost}, duplicate charge" if attempt.is_duplicate else cost
 
 
 def _where(folder: Path, place: Place) -> str:

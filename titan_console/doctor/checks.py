@@ -1,4 +1,4 @@
-"""What `doctor` looks at; each check says how it went and what to do."""
+"""The checks of `doctor`; each yields findings with a health and a detail line."""
 
 import importlib.util
 import os
@@ -22,6 +22,7 @@ from state.db.reader import Reader, Source
 from state.files import fallback_file
 from state.files.folder import Folder
 from state.model.errors import LedgerError
+from state.model.records import BatchStatus
 from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
 from state.operations.hook_runs import RunState
@@ -29,15 +30,15 @@ from state.queries import batch_list, checkup, ledger_status
 from titan_console.text import format as cells
 
 _LOW_DISK = 1 << 30
-# A poll takes 16 MB in, unless somebody reads the whole time.
+# A poll checkpoints the WAL at 16 MB unless another process keeps a read transaction open.
 _LONG_WAL = 256 << 20
 
-# What is wrong with the keys of [console.keys]; loads Textual, so whoever asks passes it in.
+# Returns the mistakes in [console.keys]. It needs Textual, so the caller passes it in.
 KeyCheck = Callable[[Mapping[str, str]], Sequence[str]]
 
 
 class Health(StrEnum):
-    """How a check went."""
+    """The result of a check."""
 
     OK = "ok"
     WARN = "warn"
@@ -45,7 +46,7 @@ class Health(StrEnum):
 
 
 class Finding(Struct, frozen=True):
-    """One line of the doctor's report."""
+    """One line of the report."""
 
     health: Health
     what: str
@@ -59,17 +60,17 @@ def _no_keys(_keys: Mapping[str, str]) -> Sequence[str]:
 def examine(
     settings: Settings, *, thorough: bool, check_keys: KeyCheck = _no_keys
 ) -> Iterator[Finding]:
-    """Every finding, in the order in which a person would ask."""
-    yield from standing(settings, thorough=thorough, check_keys=check_keys)
+    """All findings: installation and files first, then the ledger."""
+    yield from static_findings(settings, thorough=thorough, check_keys=check_keys)
     folder = Folder(settings.home)
     with suppress(LedgerError), Reader(folder.ledger) as reader:
-        yield from of_ledger(reader, SystemClock().now())
+        yield from ledger_findings(reader, SystemClock().now())
 
 
-def standing(
+def static_findings(
     settings: Settings, *, thorough: bool, check_keys: KeyCheck = _no_keys
 ) -> Iterator[Finding]:
-    """What does not change from one poll to the next: the machine, the settings, the files."""
+    """Findings on the installation, the configuration and the files."""
     folder = Folder(settings.home)
     yield Finding(Health.OK, "python", f"{platform.python_version()} on {platform.system()}")
     yield _sqlite()
@@ -81,11 +82,11 @@ def standing(
     yield from _ledger(folder, thorough=thorough)
 
 
-def of_ledger(source: Source, now: datetime) -> Iterator[Finding]:
-    """What the ledger tells of polls, alerts, doubts, holds and money."""
+def ledger_findings(source: Source, now: datetime) -> Iterator[Finding]:
+    """Findings on polls, alerts, unconfirmed batches, holds and money."""
     for timed in (_poller, _polls, _holds):
         yield from timed(source, now)
-    for check in (_alerts, _doubts, _pauses, _follow_ups, _money):
+    for check in (_alerts, _unconfirmed, _orphans, _pauses, _hooks, _money):
         yield from check(source)
 
 
@@ -97,19 +98,19 @@ def _sqlite() -> Finding:
     return Finding(
         Health.WARN,
         "sqlite",
-        f"{named}: before 3.51.3 many writers can, rarely, damage a ledger; a newer Python"
-        " or the package pysqlite3 brings a later one",
+        f"{named}: versions before 3.51.3 can, rarely, corrupt a database with many writers;"
+        " upgrade Python or install pysqlite3",
     )
 
 
 def _packages() -> Finding:
-    """`core` and `state` are common names: another distribution may have put its own there."""
+    """`core` and `state` are common names: another distribution may have installed its own."""
     places = {name: _origin(name) for name in ("core", "state", "titan_batch", "titan_console")}
     homes = {place.parent for place in places.values() if place}
     if len(homes) == 1 and None not in places.values():
         return Finding(Health.OK, "packages", str(homes.pop()))
-    strangers = ", ".join(f"{name} from {place}" for name, place in places.items())
-    return Finding(Health.BAD, "packages", f"they lie in different places: {strangers}")
+    found = ", ".join(f"{name} from {place}" for name, place in places.items())
+    return Finding(Health.BAD, "packages", f"installed in different folders: {found}")
 
 
 def _origin(name: str) -> Path | None:
@@ -120,14 +121,14 @@ def _origin(name: str) -> Path | None:
 def _server(settings: Settings) -> Finding:
     if settings.base_url == DEFAULT_BASE_URL:
         return Finding(Health.OK, "server", settings.base_url)
-    return Finding(Health.WARN, "server", f"{settings.base_url}, from ANTHROPIC_BASE_URL")
+    return Finding(Health.WARN, "server", f"{settings.base_url} (from ANTHROPIC_BASE_URL)")
 
 
 def _key(settings: Settings) -> Finding:
     if settings.api_key:
-        return Finding(Health.OK, "key", "ANTHROPIC_API_KEY is set (never shown or stored)")
+        return Finding(Health.OK, "key", "ANTHROPIC_API_KEY is set (never displayed or stored)")
     return Finding(
-        Health.WARN, "key", "ANTHROPIC_API_KEY is not set: work is queued and nothing is sent"
+        Health.WARN, "key", "ANTHROPIC_API_KEY is not set; requests are queued but not sent"
     )
 
 
@@ -143,14 +144,14 @@ def _catalogue(folder: Folder, check_keys: KeyCheck) -> Iterator[Finding]:
 
 
 def _fallback_files(folder: Folder) -> Iterator[Finding]:
-    """Submissions made while the ledger could not be used; the next poll imports them."""
+    """Requests submitted while the ledger could not be used; the next poll imports them."""
     for file in fallback_file.pending(folder):
-        yield Finding(Health.WARN, "fallback", f"{file.path} is imported by the next poll")
+        yield Finding(Health.WARN, "fallback", f"{file.path} will be imported by the next poll")
 
 
 def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
     if not folder.ledger.exists():
-        yield _future(folder)
+        yield _missing_ledger(folder)
         return
     try:
         damage = checkup.damage(folder.ledger, thorough=thorough)
@@ -158,36 +159,38 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         damage = str(error)
     if damage:
         copies = checkup.backups(folder.ledger)
-        way_out = "`titan-console rebuild` makes a new one from the files beside it"
+        rebuild = "run `titan-console rebuild` to rebuild it from the files beside it"
         yield Finding(Health.BAD, "ledger", damage)
         yield Finding(
-            Health.WARN, "way out", f"{way_out}; or restore {copies[0]}" if copies else way_out
+            Health.WARN, "recovery", f"{rebuild}, or restore {copies[0]}" if copies else rebuild
         )
         return
-    yield Finding(Health.OK, "ledger", f"{folder.ledger} is whole")
+    yield Finding(Health.OK, "ledger", f"{folder.ledger}: integrity check passed")
     with Reader(folder.ledger) as reader:
         lost = checkup.lost_results(reader, folder)
     if lost:
-        count = f"{len(lost)} batch{'' if len(lost) == 1 else 'es'}"
+        count = pluralize(len(lost), "batch", "batches")
         yield Finding(
             Health.BAD,
             "results",
-            f"the answers of {count} are gone from {folder.results}, the latest of {lost[0]};"
-            " the API has them for 29 days",
+            f"results of {count} are missing from {folder.results} (latest: {lost[0]});"
+            " the API keeps results for 29 days",
         )
     yield from _files(folder)
 
 
-def _future(folder: Folder) -> Finding:
-    """There is no ledger yet: whether there can be one."""
+def _missing_ledger(folder: Folder) -> Finding:
+    """There is no ledger yet: check that it can be created."""
     nearest = next(path for path in folder.ledger.parents if path.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK):
-        return Finding(Health.OK, "ledger", f"none yet; it will be {folder.ledger}")
+        return Finding(
+            Health.OK, "ledger", f"{folder.ledger} does not exist yet; it is created on first use"
+        )
     return Finding(
         Health.BAD,
         "ledger",
-        f"{folder.ledger} cannot be made: {nearest} is no folder that this user may write;"
-        " set TITAN_HOME to another",
+        f"cannot create {folder.ledger}: {nearest} is not a writable folder; set TITAN_HOME to"
+        " another folder",
     )
 
 
@@ -199,31 +202,31 @@ def _poller(source: Source, now: datetime) -> Iterator[Finding]:
 
 
 def _polls(source: Source, now: datetime) -> Iterator[Finding]:
-    """How often polls come, who makes one now, and what the last one did."""
+    """The poll interval, a running poll, and the summary of the last one."""
     beat = ledger_status.poller(source)
     gap = ledger_status.median_poll_interval(source)
     if gap is not None:
-        yield Finding(Health.OK, "cadence", f"a poll every {cells.span(gap)}, in the middle")
+        yield Finding(Health.OK, "poll interval", f"median {cells.span(gap)}")
     if beat.lease_expires_ts and beat.lease_expires_ts > to_text(now):
-        until = f"until {beat.lease_expires_ts}"
-        yield Finding(Health.OK, "lease", f"{beat.lease_holder} makes a poll, {until}")
+        lease = f"its lease expires at {beat.lease_expires_ts}"
+        yield Finding(Health.OK, "lease", f"{beat.lease_holder} is polling; {lease}")
     if beat.last_finished_ts:
-        # A poll of an earlier version left its problems as "troubles".
-        was_clean = not (beat.last_summary.get("problems") or beat.last_summary.get("troubles"))
-        health = Health.OK if was_clean else Health.WARN
+        # Polls of earlier versions stored their problems as "troubles".
+        had_problems = beat.last_summary.get("problems") or beat.last_summary.get("troubles")
+        health = Health.WARN if had_problems else Health.OK
         yield Finding(health, "last poll", _summary(beat.last_summary))
 
 
 def _summary(summary: Mapping[str, object]) -> str:
     did = [
-        f"{name.replace('_', ' ')} {_said(value)}"
+        f"{name.replace('_', ' ')} {_value(value)}"
         for name, value in summary.items()
         if value and name != "ran"
     ]
-    return ", ".join(did) or "found nothing to do"
+    return ", ".join(did) or "nothing to do"
 
 
-def _said(value: object) -> str:
+def _value(value: object) -> str:
     return (
         "; ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else f"{value}"
     )
@@ -234,33 +237,39 @@ def _alerts(source: Source) -> Iterator[Finding]:
         yield Finding(Health.WARN, "alert", f"{alert.rule}: {alert.message}")
 
 
-def _doubts(source: Source) -> Iterator[Finding]:
-    uncertain = [b for b in batch_list.open_batches(source) if b.status == "unconfirmed"]
-    for batch in uncertain:
+def _unconfirmed(source: Source) -> Iterator[Finding]:
+    unconfirmed = [
+        b for b in batch_list.open_batches(source) if b.status == BatchStatus.UNCONFIRMED
+    ]
+    for batch in unconfirmed:
         yield Finding(
             Health.WARN,
             "unconfirmed",
-            f"{batch.key} was sent and its answer lost; polls find out, nothing is sent twice",
+            f"{batch.key} was sent but got no response; polls check whether the API has it before"
+            " sending it again",
         )
-    suspects = orphans.with_verdict(source, OrphanVerdict.CANDIDATE)
-    if suspects:
+
+
+def _orphans(source: Source) -> Iterator[Finding]:
+    candidates = orphans.with_verdict(source, OrphanVerdict.CANDIDATE)
+    if candidates:
         yield Finding(
             Health.WARN,
-            "suspects",
-            f"{pluralize(len(suspects), 'batch', 'batches')} at the API may be ours",
+            "candidates",
+            f"{pluralize(len(candidates), 'batch', 'batches')} at the API may be from this ledger",
         )
-    strangers = orphans.with_verdict(source, OrphanVerdict.UNKNOWN)
-    if strangers:
+    unknown = orphans.with_verdict(source, OrphanVerdict.UNKNOWN)
+    if unknown:
         yield Finding(
             Health.OK,
             "orphans",
-            f"{pluralize(len(strangers), 'batch', 'batches')} at the API not of this ledger",
+            f"{pluralize(len(unknown), 'batch', 'batches')} at the API not in this ledger",
         )
 
 
 def _holds(source: Source, now: datetime) -> Iterator[Finding]:
     for hold in ledger_status.holds(source, now_ts=to_text(now)):
-        yield Finding(Health.WARN, "held", f"{hold.name} until {hold.until_ts}: {hold.reason}")
+        yield Finding(Health.WARN, "on hold", f"{hold.name} until {hold.until_ts}: {hold.reason}")
 
 
 def _pauses(source: Source) -> Iterator[Finding]:
@@ -268,11 +277,11 @@ def _pauses(source: Source) -> Iterator[Finding]:
         yield Finding(
             Health.WARN,
             "paused",
-            f"{pause.workflow} is {pause.words}; `titan-console resume` ends it",
+            f"{pause.workflow}: {pause.words}; to continue: titan-console resume {pause.workflow}",
         )
 
 
-def _follow_ups(source: Source) -> Iterator[Finding]:
+def _hooks(source: Source) -> Iterator[Finding]:
     for run in hook_runs.troubled(source):
         health = Health.BAD if run.state == RunState.FAILED else Health.WARN
         yield Finding(health, "on_delivery", f"{run.file}: {cells.settled_run(run)}")
@@ -282,16 +291,22 @@ def _money(source: Source) -> Iterator[Finding]:
     totals = ledger_status.totals(source)
     if totals.duplicate_nano:
         spent = cells.money(totals.duplicate_nano)
-        yield Finding(Health.WARN, "paid twice", f"{spent} for answers that came a second time")
+        yield Finding(Health.WARN, "duplicates", f"{spent} charged for duplicate answers")
     if totals.unpriced:
-        yield Finding(Health.WARN, "unpriced", f"{totals.unpriced} answers of unknown models")
+        yield Finding(
+            Health.WARN,
+            "unpriced",
+            f"{pluralize(totals.unpriced, 'answer')} from models without a known price",
+        )
 
 
 def _files(folder: Folder) -> Iterator[Finding]:
     exposed = [] if os.name == "nt" else checkup.open_to_others(folder)
     if exposed:
         yield Finding(
-            Health.WARN, "privacy", f"other users may read {exposed[0]}; chmod -R go= {folder.root}"
+            Health.WARN,
+            "privacy",
+            f"other users can read {exposed[0]}; run: chmod -R go= {folder.root}",
         )
     use = checkup.disk_use(folder)
     shown = ", ".join(f"{name} {cells.size(octets)}" for name, octets in use.items())
@@ -300,6 +315,6 @@ def _files(folder: Folder) -> Iterator[Finding]:
         yield Finding(
             Health.WARN,
             "wal",
-            f"{cells.size(use['wal'])} wait to be taken into the ledger: some process has been"
-            f" reading it all the while; find it with `lsof {folder.ledger}`, and end it",
+            f"{cells.size(use['wal'])} not checkpointed: another process keeps reading the ledger;"
+            f" find it with `lsof {folder.ledger}` and stop it",
         )

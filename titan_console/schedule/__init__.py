@@ -1,1 +1,1 @@
-"""The 15-minute poller as cron, systemd, Windows and a skill want to be told of it."""
+"""Schedules of the 15-minute poller: cron, systemd, Windows and agent skill."""

@@ -1,4 +1,4 @@
-"""What it takes to install the poller, and to undo that, with each kind of scheduler."""
+"""The steps to install and remove the poller, for each kind of scheduler."""
 
 import os
 import shutil
@@ -10,13 +10,13 @@ from titan_console.schedule import cron, skill, systemd, windows
 from titan_console.schedule.poller import Poller, refuse_other_home
 from titan_console.schedule.steps import Plan, Remove, Run, Step, Write, run
 
-# There where systemd started the machine, as its own library tells it.
+# Exists if systemd is the init system (see sd_booted(3)).
 _BOOTED = Path("/run/systemd/system")
 _NO_TABLE = ("no crontab for", "no such file or directory")
 
 
 class Kind(StrEnum):
-    """The schedulers that are served."""
+    """The supported schedulers."""
 
     CRON = "cron"
     SYSTEMD = "systemd"
@@ -25,14 +25,14 @@ class Kind(StrEnum):
 
 
 def usual() -> Kind:
-    """The kind that suits this machine."""
+    """The default scheduler of this machine."""
     if os.name == "nt":
         return Kind.WINDOWS
     return Kind.SYSTEMD if _BOOTED.is_dir() else Kind.CRON
 
 
 def files(kind: Kind, poller: Poller) -> dict[str, str]:
-    """What the kind wants to be told, by the place where it goes."""
+    """The content of the schedule's files, by path (or "crontab")."""
     match kind:
         case Kind.CRON:
             return {"crontab": cron.block(poller)}
@@ -50,7 +50,7 @@ def files(kind: Kind, poller: Poller) -> dict[str, str]:
 
 
 def installation(kind: Kind, poller: Poller) -> Plan:
-    """The steps that are still to be taken; none where it is installed as it should be."""
+    """The steps that are still needed; none if it is installed and up to date."""
     match kind:
         case Kind.CRON:
             table = _crontab(poller)
@@ -64,7 +64,7 @@ def installation(kind: Kind, poller: Poller) -> Plan:
 
 
 def removal(kind: Kind, poller: Poller) -> Plan:
-    """The steps that undo an installation; none where there is nothing to undo."""
+    """The steps that remove the installation; none if there is none."""
     match kind:
         case Kind.CRON:
             table = _crontab(poller)
@@ -78,12 +78,14 @@ def removal(kind: Kind, poller: Poller) -> Plan:
 
 
 def _crontab(poller: Poller) -> str:
-    """The user's table as it is; a failure is never taken for an empty one."""
+    """The user's crontab; raises SettingsError if it cannot be read."""
     if not shutil.which("crontab"):
-        raise SettingsError("There is no crontab program here; `titan-console schedule` has more.")
-    code, table, said = run(("crontab", "-l"))
-    if code and not any(words in said.lower() for words in _NO_TABLE):
-        raise SettingsError(f"`crontab -l` failed with {code}: {said}")
+        raise SettingsError(
+            "crontab not found; see `titan-console schedule --help` for other schedulers."
+        )
+    code, table, message = run(("crontab", "-l"))
+    if code and not any(words in message.lower() for words in _NO_TABLE):
+        raise SettingsError(f"`crontab -l` exited with {code}: {message}")
     if code:
         return ""
     refuse_other_home(cron.split(table, poller.name)[1], poller)
@@ -106,7 +108,7 @@ def _systemd(poller: Poller) -> Plan:
     ]
     if not shutil.which("systemctl"):
         return Plan(steps, [f"Still to do: {call}." for call in calls], is_whole=False)
-    hint = "It runs while you are logged in; `loginctl enable-linger` lets it run always."
+    hint = "The timer runs while you are logged in; to run it always: loginctl enable-linger"
     return Plan(steps + calls, [hint])
 
 
@@ -115,7 +117,7 @@ def _no_systemd(poller: Poller) -> Plan:
     for path in there:
         refuse_other_home(_text(Path(path)), poller)
     timer = f"{poller.name}.timer"
-    # `disable` takes the link away; without a bus of the user it does nothing at all.
+    # `disable` removes the link, but does nothing without a user bus.
     link = Path(_unit_folder(), "timers.target.wants", timer)
     removals = _removals(there) + ([Remove(link)] if link.is_symlink() else [])
     if not removals or not shutil.which("systemctl"):
@@ -133,8 +135,8 @@ def _windows(poller: Poller) -> Plan:
         return Plan(steps, [f"Still to do: run {' '.join((*create, path))}."], is_whole=False)
     if not steps:
         return Plan()
-    # The file is the record that the task of this name is ours, so it comes after the task; only
-    # our own is replaced: without /F, schtasks refuses where there is one of another folder.
+    # The file marks the task of this name as ours, so it is written after the task. Only our own
+    # task is replaced: without /F, schtasks fails if another one exists.
     new = f"{path}.new"
     force = ("/F",) if Path(path).exists() else ()
     first = _writes({new: text}, encoding="utf-16")
@@ -149,13 +151,13 @@ def _no_windows(poller: Poller) -> Plan:
 
 
 def _hinted(plan: Plan, poller: Poller) -> Plan:
-    """Say where the key goes while nothing is there, or where others can read it."""
+    """Add a hint if the key file is missing or readable by others."""
     env_file = Path(poller.env_file)
     hints = list(plan.hints)
     if not env_file.exists():
-        hints.append(f"Put ANTHROPIC_API_KEY=... into {env_file}, and chmod 600 it.")
+        hints.append(f"Write ANTHROPIC_API_KEY=... to {env_file}, then run: chmod 600 {env_file}")
     elif os.name != "nt" and env_file.stat().st_mode & 0o077:
-        hints.append(f"Other users may read {env_file}: chmod 600 it.")
+        hints.append(f"Other users can read {env_file}; run: chmod 600 {env_file}")
     return Plan(plan.steps, hints, plan.is_whole)
 
 

@@ -6,11 +6,11 @@ from titan_console.schedule.poller import ARGUMENTS, MINUTES, Poller
 
 
 def markdown(poller: Poller, *, for_windows: bool) -> str:
-    """What to run, how often, and what its exit codes mean."""
+    """The command, its interval and the meaning of its exit codes."""
     return f"""\
 ---
 name: {poller.name}
-description: Makes one poll of the Titan batch poller. Run it every {MINUTES} minutes.
+description: Runs the Titan batch poller once. Run it every {MINUTES} minutes.
 ---
 
 # {poller.name}
@@ -21,18 +21,18 @@ Every {MINUTES} minutes (`*/{MINUTES} * * * *`), run this one command and nothin
 {_powershell(poller) if for_windows else _sh(poller)}
 ```
 
-It looks at the open batches, sends what waits, collects what ended, delivers the files under
-`staging/`, and ends. Two at once do no harm, and a poll that was cut short is finished by the next.
+It checks the status of open batches, sends queued ones, downloads results, delivers files to
+`staging/`, and exits. It is safe to run concurrently; the next run finishes an interrupted one.
 
-The API key is not in here: the command reads ANTHROPIC_API_KEY from its environment.
+The API key is not stored here: the command reads ANTHROPIC_API_KEY from its environment.
 
-| exit code | means | do |
+| exit code | meaning | action |
 |---|---|---|
-| 0 | done | nothing |
-| 1 | done, but something needs a person | report the lines on standard error |
-| 3 | configuration or ledger unusable | run `titan-console doctor`, and report what it says |
+| 0 | success | none |
+| 1 | completed, but needs attention | report the lines on standard error |
+| 3 | configuration or ledger unusable | run `titan-console doctor` and report its output |
 
-Do not send, replay or cancel anything by yourself.
+Do not send, replay or cancel anything on your own.
 """
 
 

@@ -1,4 +1,4 @@
-"""Steps of an installation: decided first, then shown or carried out."""
+"""Steps of an installation: planned first, then printed or executed."""
 
 import subprocess
 from pathlib import Path
@@ -12,35 +12,35 @@ _TIMEOUT_S = 60.0
 
 
 class Write(Struct, frozen=True):
-    """A file that is to hold this."""
+    """Write a file."""
 
     path: Path
     content: bytes
 
     def __str__(self) -> str:
-        """As a person reads it."""
+        """The step as shown to the user."""
         return f"write {self.path}"
 
 
 class Remove(Struct, frozen=True):
-    """A file that is to go."""
+    """Delete a file."""
 
     path: Path
 
     def __str__(self) -> str:
-        """As a person reads it."""
+        """The step as shown to the user."""
         return f"remove {self.path}"
 
 
 class Run(Struct, frozen=True):
-    """A program of the system that is to run; where it `may_fail`, the other steps go on."""
+    """Run a system command; with `may_fail`, a failure does not stop the other steps."""
 
     command: tuple[str, ...]
     stdin: str = ""
     may_fail: bool = False
 
     def __str__(self) -> str:
-        """As a person reads it."""
+        """The step as shown to the user."""
         return f"run {' '.join(self.command)}"
 
 
@@ -48,7 +48,7 @@ Step = Write | Remove | Run
 
 
 class Plan(Struct, frozen=True):
-    """What is to be done, and what is left to the person; `is_whole` when nothing is."""
+    """The steps, and hints on what the user must do; `is_whole` if the steps suffice."""
 
     steps: list[Step] = field(default_factory=list[Step])
     hints: list[str] = field(default_factory=list[str])
@@ -56,10 +56,10 @@ class Plan(Struct, frozen=True):
 
 
 def carry_out(plan: Plan) -> list[str]:
-    """Do every step in order; in words, what could not be done and need not be.
+    """Execute the steps in order; returns messages for failed steps that may fail.
 
-    Raises SettingsError at the first other one that fails. Files are then as they were before, and
-    what cannot be taken back is named.
+    Raises SettingsError at the first other failure. Files are then restored, and commands that
+    cannot be undone are named.
     """
     failed: list[str] = []
     done: list[tuple[Step, bytes | None]] = []
@@ -68,26 +68,26 @@ def carry_out(plan: Plan) -> list[str]:
         try:
             _do(step)
         except (OSError, SettingsError) as error:
-            said = f"Could not {step}: {_words(error)}"
+            message = f"Could not {step}: {_text(error)}"
             if not (isinstance(step, Run) and step.may_fail):
-                raise SettingsError(f"{said} {_taken_back(done)}".rstrip()) from error
-            failed.append(said)
+                raise SettingsError(f"{message} {_rolled_back(done)}".rstrip()) from error
+            failed.append(message)
         else:
             done.append((step, before))
     return failed
 
 
-def _words(error: Exception) -> str:
-    words = str((isinstance(error, OSError) and error.strerror) or error)
-    return words if words.endswith(".") else f"{words}."
+def _text(error: Exception) -> str:
+    text = str((isinstance(error, OSError) and error.strerror) or error)
+    return text if text.endswith(".") else f"{text}."
 
 
 def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _taken_back(done: list[tuple[Step, bytes | None]]) -> str:
-    """Put the files back, the latest first; in words, what is left of the rest."""
+def _rolled_back(done: list[tuple[Step, bytes | None]]) -> str:
+    """Restore the files, latest first; a message that names what could not be undone."""
     left: list[str] = []
     for step, before in reversed(done):
         try:
@@ -98,8 +98,8 @@ def _taken_back(done: list[tuple[Step, bytes | None]]) -> str:
         except OSError:
             left.append(str(step))
     if left:
-        return f"This was done before, and is left: {'; '.join(reversed(left))}."
-    return "What was written before is taken back." if done else ""
+        return f"Not rolled back: {'; '.join(reversed(left))}."
+    return "Earlier steps were rolled back." if done else ""
 
 
 def _do(step: Step) -> None:
@@ -115,11 +115,11 @@ def _do(step: Step) -> None:
         case Run(command, stdin):
             code, _, said = run(command, stdin)
             if code:
-                raise SettingsError(f"it ended with {code}: {said}")
+                raise SettingsError(f"exit code {code}: {said}")
 
 
 def run(command: tuple[str, ...], stdin: str = "") -> tuple[int, str, str]:
-    """Run a program of the system: its exit code, its output, its last line on stderr."""
+    """Run a system command: its exit code, its output, its last line on stderr."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed programs, no shell
             command,
@@ -129,6 +129,6 @@ def run(command: tuple[str, ...], stdin: str = "") -> tuple[int, str, str]:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise SettingsError(f"`{' '.join(command)}` did not end.") from error
+        raise SettingsError(f"`{' '.join(command)}` timed out after {_TIMEOUT_S:.0f} s.") from error
     said = done.stderr.decode("utf-8", "replace").strip().splitlines()
     return done.returncode, done.stdout.decode("utf-8", "surrogateescape"), "".join(said[-1:])

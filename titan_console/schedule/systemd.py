@@ -1,39 +1,42 @@
-"""A service and a timer for the user's own systemd."""
+"""A service and a timer for the systemd user instance."""
 
 import glob
 
 from core.errors import InputError
 from titan_console.schedule.poller import ARGUMENTS, MINUTES, Poller
 
-# What systemd takes in no program's path, however it is written.
+# Characters that systemd rejects in the path of a program, however escaped.
 _UNSAFE = "'\"\\"
 
 
 def service(poller: Poller) -> str:
-    """One poll. It ends with 1 when something needs a person, and then shows as failed."""
+    """Polls once. Exit code 1 (needs attention) shows the unit as failed."""
     if set(poller.python) & set(_UNSAFE):
-        raise InputError(f"systemd runs no program with quotes in its path: {poller.python}.")
+        raise InputError(
+            f"systemd does not support quotes in a program path: {poller.python}.",
+            code="unsupported_path",
+        )
     return f"""\
 {poller.mark}
 [Unit]
-Description=Titan Console: one poll of the batch poller
+Description=Titan Console: batch poller
 
 [Service]
 Type=oneshot
 Environment={_quoted(f"TITAN_HOME={poller.home}")}
-# The API key is not in here. The file below has it, with the line ANTHROPIC_API_KEY=...,
-# and only you may read it: chmod 600.
+# The API key is not stored here. It is read from the file below, which must contain
+# ANTHROPIC_API_KEY=... and be readable by you only (chmod 600).
 EnvironmentFile=-{_pattern(poller.env_file)}
 ExecStart={_quoted(poller.python)} {" ".join(ARGUMENTS)}
 """
 
 
 def timer(poller: Poller) -> str:
-    """Every quarter of an hour, and once at the start where one was missed."""
+    """Every 15 minutes, and once after boot if a run was missed."""
     return f"""\
 {poller.mark}
 [Unit]
-Description=Titan Console: the batch poller, every {MINUTES} minutes
+Description=Titan Console: batch poller, every {MINUTES} minutes
 
 [Timer]
 OnCalendar=*:0/{MINUTES}
@@ -46,14 +49,14 @@ WantedBy=timers.target
 
 
 def _quoted(text: str) -> str:
-    """One word: quotes and backslashes escaped, and no percent sign a specifier.
+    """A quoted word: quotes, backslashes and percent signs (specifiers) are escaped.
 
-    A dollar sign stands for itself both in Environment= and in the name of a program.
+    A dollar sign needs no escape in Environment= or in the path of a program.
     """
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
 
 def _pattern(path: str) -> str:
-    """EnvironmentFile= takes the rest of its line, unquoted, as a pattern for file names."""
+    """EnvironmentFile= reads the rest of its line as an unquoted glob pattern."""
     return glob.escape(path.replace("\\", "\\\\")).replace("%", "%%")

@@ -1,4 +1,4 @@
-"""A task for the Windows Task Scheduler, as the XML that schtasks registers."""
+"""A task for the Windows Task Scheduler, as XML for schtasks."""
 
 from dataclasses import replace
 from xml.sax.saxutils import escape
@@ -6,24 +6,24 @@ from xml.sax.saxutils import escape
 from core.errors import InputError
 from titan_console.schedule.poller import ARGUMENTS, MINUTES, Poller
 
-# What cmd.exe would read into a path even within quotes.
+# Characters that cmd.exe interprets even within quotes.
 _UNSAFE = '%"'
 
 
 def example(poller: Poller) -> Poller:
-    """The poller with the paths of a Windows machine to put one's own in place of."""
+    """The poller with example paths of a Windows machine."""
     home = r"C:\Users\YOU\titan"
     return replace(poller, home=home, python=home + r"\.venv\Scripts\python.exe")
 
 
 def xml(poller: Poller) -> str:
-    """The task. Within a trigger the schema fixes the order of the elements."""
+    """The task. The schema fixes the order of the elements within a trigger."""
     return f"""\
 <?xml version="1.0" encoding="UTF-16"?>
-<!-- The API key is not in here: set ANTHROPIC_API_KEY as an environment variable of this user. -->
+<!-- The API key is not stored here: set ANTHROPIC_API_KEY as a user environment variable. -->
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
-    <Description>Titan Console: one poll of the batch poller, every {MINUTES} minutes.</Description>
+    <Description>Titan Console: batch poller, every {MINUTES} minutes.</Description>
   </RegistrationInfo>
   <Triggers>
     <TimeTrigger>
@@ -59,12 +59,15 @@ def xml(poller: Poller) -> str:
 
 
 def _arguments(poller: Poller) -> str:
-    """A task has no environment of its own, so cmd sets TITAN_HOME.
+    """A task has no environment of its own, so cmd.exe sets TITAN_HOME.
 
-    cmd takes the outer quotes off; within the inner ones only a percent sign means something.
+    cmd.exe removes the outer quotes; within the inner ones only percent signs are special.
     """
     for path in (poller.python, poller.home):
         if set(path) & set(_UNSAFE):
-            raise InputError(f"A Windows task cannot carry the path {path!r}: no % and no quotes.")
+            raise InputError(
+                f"a Windows task does not support % or quotes in a path: {path!r}.",
+                code="unsupported_path",
+            )
     run = f'"{poller.python}" {" ".join(ARGUMENTS)}'
     return f'/d /v:off /c "set "TITAN_HOME={poller.home}"&& {run}"'

@@ -1,1 +1,1 @@
-"""The console in a browser on this machine: who may see it, and what serves it."""
+"""The console in a local browser: access control and server."""

@@ -1,4 +1,4 @@
-"""Decides whose requests are answered: only a browser that was given the link on the terminal."""
+"""Access control: only a browser that opened the printed link is admitted."""
 
 import hmac
 import secrets
@@ -10,10 +10,10 @@ _BYTES = 24
 
 
 class Guard:
-    """One session, opened by a token that works once; each use makes the next one.
+    """One session, opened by a one-time token; each use creates the next token.
 
-    The Host check keeps out pages whose name was bent to this machine, the Origin check pages of
-    others that reach for the socket with the browser's own cookie.
+    The Host check blocks DNS rebinding; the Origin check blocks other sites that use the browser's
+    cookie (cross-site WebSocket hijacking).
     """
 
     def __init__(self, port: int) -> None:
@@ -24,11 +24,11 @@ class Guard:
         self.session = secrets.token_urlsafe(_BYTES)
 
     def link(self) -> str:
-        """The address that opens the session, once."""
+        """The one-time link that opens the session."""
         return f"http://{_LOOPBACK[0]}:{self._port}/?token={self._token}"
 
     def redeem(self, *, host: str | None, token: str | None) -> bool:
-        """Whether the token is the one of the link; then it is used up."""
+        """Whether the token is valid; it is replaced when used."""
         if host not in self._hosts or token is None:
             return False
         if not hmac.compare_digest(token.encode(), self._token.encode()):
@@ -37,7 +37,7 @@ class Guard:
         return True
 
     def admits(self, *, host: str | None, origin: str | None, cookie: str | None) -> bool:
-        """Whether a page or a file may be had."""
+        """Whether a page or a file may be served."""
         if host not in self._hosts:
             return False
         if origin is not None and not self._is_ours(origin):

@@ -1,4 +1,4 @@
-"""The page around the console in a browser. Nothing in it comes from elsewhere."""
+"""The HTML page around the console. It loads nothing from other hosts."""
 
 # Inline styles: the terminal's own script sets them on each cell.
 POLICY = (

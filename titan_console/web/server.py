@@ -1,4 +1,4 @@
-"""Serves the console to browsers on this machine: textual-serve behind a guard."""
+"""Serves the console to local browsers: textual-serve behind the guard."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ from titan_console.web.page import PAGE, POLICY
 
 _SESSIONS = 4
 _FONT_SIZE, _SMALLEST_FONT, _LARGEST_FONT = 15, 6, 40
-# A page that floods the console with sizes gets the last of each moment.
+# Resize events are debounced; the last one wins.
 _RESIZE_GAP_S = 0.1
 _MOST_COLUMNS, _MOST_LINES = 500, 200
 _LONGEST_MESSAGE = 1 << 20
@@ -36,7 +36,7 @@ class ConsoleService(AppService):
         environment: Mapping[str, str],
         socket: web.WebSocketResponse,
     ) -> None:
-        """`arguments` start the console; `environment` is all that it gets to know."""
+        """`arguments` start the console; `environment` is its whole environment."""
         super().__init__(
             " ".join(arguments),
             write_bytes=socket.send_bytes,
@@ -53,19 +53,19 @@ class ConsoleService(AppService):
 
     async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
         driver = self._build_environment(width, height)
-        told = {name: driver[name] for name in driver if name.startswith(("TEXTUAL_", "TERM_"))}
+        passed = {name: driver[name] for name in driver if name.startswith(("TEXTUAL_", "TERM_"))}
         self._process = await asyncio.create_subprocess_exec(
             *self._arguments,
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
-            env={**self._environment, **told, "COLUMNS": str(width), "ROWS": str(height)},
+            env={**self._environment, **passed, "COLUMNS": str(width), "ROWS": str(height)},
         )
         self._stdin = self._process.stdin
         return self._process
 
     async def end(self) -> None:
-        """Ask it to leave, and see to it that it does."""
+        """Stop the console; kill it if it does not exit."""
         with suppress(Exception):
             async with asyncio.timeout(5):
                 await self.stop()
@@ -74,7 +74,7 @@ class ConsoleService(AppService):
 
 
 class ConsoleServer:
-    """Hands the page, the terminal's script and a console to whoever the guard admits."""
+    """Serves the page, the terminal's script and a console to admitted browsers."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class ConsoleServer:
         arguments: Sequence[str],
         say: Callable[[str], None],
     ) -> None:
-        """`say` tells the person at the terminal; `arguments` are those of `titan-console`."""
+        """`say` prints a line on the terminal; `arguments` are those of `titan-console`."""
         self._guard = guard
         self._environment = environment
         self._command = (sys.executable, "-P", "-m", "titan_console", *arguments)
@@ -92,7 +92,7 @@ class ConsoleServer:
         self._open = 0
 
     def app(self) -> web.Application:
-        """What aiohttp runs."""
+        """The aiohttp application."""
         made = web.Application(middlewares=[self._check])
         made.add_routes([web.get("/", self._index), web.get("/ws", self._console)])
         static = files("textual_serve") / "static"
@@ -105,7 +105,7 @@ class ConsoleServer:
         if request.path == "/" and token is not None:
             if not self._guard.redeem(host=host, token=token):
                 return _refusal()
-            self._say("Opened. The next browser takes another link:")
+            self._say("Opened. Link for another browser:")
             self._say(self._guard.link())
             response = web.HTTPFound("/")
             response.set_cookie(COOKIE, self._guard.session, httponly=True, samesite="Strict")
@@ -116,7 +116,7 @@ class ConsoleServer:
             return _refusal()
         response = await handler(request)
         if not response.prepared:
-            _fence(response, request)
+            _set_security_headers(response, request)
         return response
 
     async def _index(self, request: web.Request) -> web.Response:
@@ -126,7 +126,9 @@ class ConsoleServer:
 
     async def _console(self, request: web.Request) -> web.StreamResponse:
         if self._open >= _SESSIONS:
-            return web.Response(status=503, text=f"{_SESSIONS} consoles are open already.")
+            return web.Response(
+                status=503, text=f"Too many consoles: {_SESSIONS} are already open.\n"
+            )
         self._open += 1
         socket = web.WebSocketResponse(heartbeat=15, max_msg_size=_LONGEST_MESSAGE)
         service = ConsoleService(self._command, self._environment, socket)
@@ -144,7 +146,7 @@ class ConsoleServer:
 
 
 async def _relay(socket: web.WebSocketResponse, service: ConsoleService) -> None:
-    """Hand the browser's keys and sizes on, until it leaves; nonsense is not answered."""
+    """Forward keys and sizes from the browser until it disconnects; ignore invalid messages."""
     resizing: asyncio.Task[None] | None = None
     async for message in socket:
         try:
@@ -160,10 +162,10 @@ async def _relay(socket: web.WebSocketResponse, service: ConsoleService) -> None
         elif kind == "ping":
             await socket.send_json(["pong", value])
         else:
-            await _hand_on(service, kind, value)
+            await _forward(service, kind, value)
 
 
-async def _hand_on(service: ConsoleService, kind: object, value: object) -> None:
+async def _forward(service: ConsoleService, kind: object, value: object) -> None:
     if kind == "stdin" and isinstance(value, str):
         await service.send_bytes(value.encode())
     elif kind == "blur":
@@ -191,10 +193,12 @@ def _font_size(value: str | None) -> int:
 
 
 def _refusal() -> web.Response:
-    return web.Response(status=403, text="Open the link that titan-console serve has printed.\n")
+    return web.Response(
+        status=403, text="Access denied. Open the link that `titan-console serve` printed.\n"
+    )
 
 
-def _fence(response: web.StreamResponse, request: web.Request) -> None:
+def _set_security_headers(response: web.StreamResponse, request: web.Request) -> None:
     response.headers["Content-Security-Policy"] = POLICY.format(socket=f"ws://{request.host}")
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"

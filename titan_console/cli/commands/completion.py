@@ -1,4 +1,4 @@
-"""`titan-console completion`: the script that a shell loads."""
+"""`titan-console completion`: shell completion scripts."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -8,10 +8,10 @@ from click.shell_completion import get_completion_class
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, *, shell: str) -> None:
-    """Print the completion for SHELL. For bash: eval "$(titan-console completion bash)"."""
+    """Print the completion script for SHELL. For bash: eval "$(titan-console completion bash)"."""
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.UsageError(f"There is no completion for {shell}.")
+        raise click.UsageError(f"no completion for {shell}")
     root = ctx.find_root().command
     for program in ("titan-console", "titan"):
         variable = f"_{program.replace('-', '_')}_COMPLETE".upper()

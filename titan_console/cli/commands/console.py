@@ -1,4 +1,4 @@
-"""`titan-console` without a command: the console."""
+"""`titan-console` without a command: opens the console."""
 
 import gc
 import sys
@@ -13,10 +13,10 @@ def run(*, read_only: bool, ascii_only: bool = False) -> int:
     """Open the console on the ledger under TITAN_HOME."""
     if not (sys.stdout.isatty() or is_served()):
         from_environment()
-        say("titan-console: the console needs a terminal. `titan-console status` prints instead.")
+        say("titan-console: the console needs a terminal; use `titan-console status` instead.")
         return Exit.USAGE
-    # What is loaded now stays: to look through it for garbage would only delay the first picture.
-    # The app turns it on again.
+    # Everything imported now stays alive, so a collection would only delay the first frame. The
+    # app enables it again.
     gc.disable()
     home, keeper = _hand_over(read_only=read_only)
     from titan_console.tui.app import run as run_app  # noqa: PLC0415 - loads Textual
@@ -29,7 +29,7 @@ def run(*, read_only: bool, ascii_only: bool = False) -> int:
 
 
 def _hand_over(*, read_only: bool) -> tuple[Path, Keeper | None]:
-    """The state folder, and who keeps the key from now on; read-only, nobody does."""
+    """The state folder, and the poll helper that holds the key; None for a read-only console."""
     settings = from_environment()
     keeper = None if read_only or settings.read_only else Keeper(settings)
     forget_key()

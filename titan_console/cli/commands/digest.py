@@ -1,4 +1,4 @@
-"""`titan-console digest`: the lines of an hourly e-mail."""
+"""`titan-console digest`: a summary for an hourly e-mail."""
 
 import click
 
@@ -15,17 +15,22 @@ from titan_console.text.safe_text import clean
 
 
 @click.command
-@click.option("--since", default="1h", show_default=True, help="1h, today, 30d, or a UTC date.")
-@click.option("--json", "as_json_", is_flag=True, help="Print it as one JSON object.")
-@click.option("--html", "as_html_", is_flag=True, help="Print it as an HTML list.")
+@click.option(
+    "--since",
+    default="1h",
+    show_default=True,
+    help="Start of the period: 1h, today, 30d or a UTC date.",
+)
+@click.option("--json", "as_json_", is_flag=True, help="Print one JSON object.")
+@click.option("--html", "as_html_", is_flag=True, help="Print an HTML list.")
 @click.pass_context
 def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -> None:
-    """Print the lines of an hourly e-mail: saved, open, ended, and what needs a look.
+    """Print a summary for an hourly e-mail: savings, open and ended batches, alerts.
 
-    Ends with 1 where errors are over the limit of a day, or a deadline is at risk.
+    Exits with 1 if errors exceed the daily limit or a deadline is at risk.
     """
     if as_json_ and as_html_:
-        raise click.UsageError("--json and --html are two forms: take one.")
+        raise click.UsageError("--json and --html cannot be combined.")
     now = SystemClock().now()
     moment = parse_since(since, now)
     folder = Folder(from_environment().home)

@@ -1,4 +1,4 @@
-"""`titan-console doctor`: is everything as it should be."""
+"""`titan-console doctor`: checks the installation, the ledger and the configuration."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,25 +6,27 @@ import click
 
 from core.config.settings import from_environment
 from titan_console.cli.diagnostics import Exit
-from titan_console.cli.output import print_json, print_table
+from titan_console.cli.output import json_option, print_json, print_table
 from titan_console.doctor.checks import Health, examine
 
 _GLYPHS = {Health.OK: "✓", Health.WARN: "!", Health.BAD: "✗"}
 
 
 @click.command
-@click.option("--check", "thorough", is_flag=True, help="Read the whole ledger, page by page.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")
+@click.option(
+    "--check", "thorough", is_flag=True, help="Run a full integrity check of the ledger (slower)."
+)
+@json_option
 @click.pass_context
 def command(ctx: click.Context, *, thorough: bool, as_json: bool) -> None:
-    """Check the installation, the ledger and the settings. Ends with 1 where something is bad."""
+    """Check the installation, the ledger and the configuration. Exits with 1 if a check fails."""
     findings = list(examine(from_environment(), thorough=thorough, check_keys=_check_keys))
     is_bad = any(finding.health == Health.BAD for finding in findings)
     if as_json:
         print_json({"ok": not is_bad, "findings": findings})
     else:
         print_table(
-            ("", "WHAT", "DETAIL"), ((_GLYPHS[f.health], f.what, f.detail) for f in findings)
+            ("", "CHECK", "DETAIL"), ((_GLYPHS[f.health], f.what, f.detail) for f in findings)
         )
     ctx.exit(Exit.ATTENTION if is_bad else Exit.DONE)
 

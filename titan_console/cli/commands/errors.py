@@ -1,32 +1,40 @@
-"""`titan-console errors`: the requests that failed and that nobody has settled."""
+"""`titan-console errors`: errored requests, and answers that need review."""
 
 from collections.abc import Iterator
 
 import click
 
 from core.clock import SystemClock
-from core.config.settings import from_environment
 from core.reporting import error_groups, json_reports
-from state.db.reader import Reader, Source
-from state.files.folder import Folder
+from core.reporting.error_groups import ErrorGroup
+from core.text import pluralize
+from state.db.reader import Source
 from state.operations import reviews
 from state.operations.reviews import ReviewRow
 from state.queries import error_list
 from state.queries.error_list import ErrorRow
-from titan_console.cli.output import print_json, print_table
+from titan_console.cli.output import (
+    json_lines_option,
+    open_reader,
+    print_json,
+    print_rows,
+    print_table,
+)
+
+_NO_ERRORS = "No errors."
 
 
 @click.command
-@click.option("--limit", default=50, show_default=True, help="How many, the newest first; 0: all.")
-@click.option("--groups", is_flag=True, help="Group those that say the same; all of them.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--limit", default=50, show_default=True, help="Maximum number; 0 for all.")
+@click.option("--groups", is_flag=True, help="Group identical error messages.")
+@json_lines_option
 def command(*, limit: int, groups: bool, as_json: bool) -> None:
-    """List the requests that failed, newest first, and the answers that need a look.
+    """List errored requests, newest first, and answers that need review.
 
-    Those were refused, cut off or left unfinished: billed and settled, and maybe of no use.
-    `replay` with an edit asks them again, `acknowledge` takes them as they are.
+    An answer needs review if it was refused, truncated (max_tokens) or left unfinished
+    (pause_turn). `replay` retries it with an edit, `acknowledge` accepts it as it is.
     """
-    with Reader(Folder(from_environment().home).ledger) as reader:
+    with open_reader() as reader:
         if groups:
             _print_groups(reader, as_json=as_json)
             return
@@ -42,47 +50,36 @@ def command(*, limit: int, groups: bool, as_json: bool) -> None:
 
 
 def _print(failed: list[ErrorRow], answers: list[ReviewRow]) -> None:
-    if failed:
-        _print_failed(failed)
-    else:
-        click.echo("Nothing failed.")
+    header = ("CUSTOM_ID", "TAG", "BATCH", "OUTCOME", "ERROR", "MESSAGE")
+    print_rows(failed, header, _cells, empty=_NO_ERRORS)
     if answers:
         click.echo()
         print_table(
-            ("TO REVIEW", "TAG", "BATCH", "ENDED WITH"),
+            ("NEEDS REVIEW", "TAG", "BATCH", "STOP REASON"),
             ((a.custom_id, a.tag, a.batch_key, a.stop_reason) for a in answers),
         )
 
 
-def _print_failed(failed: list[ErrorRow]) -> None:
-    print_table(
-        ("CUSTOM_ID", "TAG", "BATCH", "OUTCOME", "ERROR", "MESSAGE"),
-        (
-            (r.custom_id, r.tag, r.batch_key, r.outcome, r.error_type or "", r.error_message or "")
-            for r in failed
-        ),
-    )
+def _cells(r: ErrorRow) -> tuple[str, ...]:
+    return (r.custom_id, r.tag, r.batch_key, r.outcome, r.error_type or "", r.error_message or "")
 
 
 def _print_groups(source: Source, *, as_json: bool) -> None:
-    troubles = error_list.grouped(source, (), SystemClock().now())
-    found = error_groups.group(troubles.said)
+    errors = error_list.grouped(source, (), SystemClock().now())
+    found = error_groups.group(errors.said)
     if as_json:
         for group in found:
             print_json(json_reports.error_group(group))
-    elif found:
-        print_table(
-            ("WORKFLOW", "ERROR", "COUNT", "NEXT", "LAST SEEN", "WHAT WAS SAID"),
-            (
-                (g.key.workflow, g.key.kind, f"{g.count:,}", g.next_step, g.last_ts, g.sample)
-                for g in found
-            ),
-        )
     else:
-        click.echo("Nothing failed.")
-    left = troubles.counted - sum(group.count for group in found)
+        header = ("WORKFLOW", "ERROR", "COUNT", "NEXT", "LAST SEEN", "MESSAGE")
+        print_rows(found, header, _group_cells, empty=_NO_ERRORS)
+    left = errors.counted - sum(group.count for group in found)
     if left:
-        click.echo(f"{left:,} older ones are in no group.", err=True)
+        click.echo(f"{pluralize(left, 'older error')} not grouped.", err=True)
+
+
+def _group_cells(g: ErrorGroup) -> tuple[str, ...]:
+    return (g.key.workflow, g.key.kind, f"{g.count:,}", g.next_step, g.last_ts, g.sample)
 
 
 def _rows(source: Source, limit: int) -> Iterator[ErrorRow]:

@@ -1,4 +1,4 @@
-"""`titan-console events`: the audit log, newest first."""
+"""`titan-console events`: the event log, newest first."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,12 @@ import click
 from msgspec import Struct
 
 from core.clock import SystemClock
-from core.config.settings import from_environment
 from core.money.pricing import usd
 from core.reporting.since import parse_since
-from state.db.reader import Reader
-from state.files.folder import Folder
 from state.model.timestamps import to_text
 from state.queries import event_list
 from state.queries.event_list import AuditLine
-from titan_console.cli.output import print_json, print_table
+from titan_console.cli.output import json_lines_option, open_reader, print_json, print_rows
 from titan_console.text import event_labels
 
 
@@ -33,35 +30,33 @@ class EventReport(Struct, frozen=True, kw_only=True):
 
 
 @click.command
-@click.option("--since", help="1h, today, 30d, or a UTC date; without it, the newest ones.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--since", help="Start of the period: 1h, today, 30d or a UTC date.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, help="Maximum number."
+)
+@json_lines_option
 def command(*, since: str | None, limit: int, as_json: bool) -> None:
-    """Print the audit log, newest first: who did what when, why, and what came of it."""
+    """Print the event log, newest first: time, event, actor, reason and result."""
     since_ts = to_text(parse_since(since, SystemClock().now())) if since else ""
-    with Reader(Folder(from_environment().home).ledger) as reader:
+    with open_reader() as reader:
         found = event_list.latest(reader, since_ts=since_ts, limit=limit)
     if as_json:
         for line in found:
             print_json(_report(line))
         return
-    if not found:
-        click.echo("Nothing has happened in that time.")
-        return
-    print_table(
-        ("WHEN", "WHAT", "ABOUT", "WHO", "WHY", "COST", "OUTCOME"),
-        (
-            (
-                line.event.at,
-                str(event_labels.what(line.event.kind)),
-                event_labels.concerns(line),
-                line.event.actor,
-                event_labels.why(line.event.detail),
-                event_labels.cost(line),
-                event_labels.outcome(line.event.detail),
-            )
-            for line in found
-        ),
+    header = ("TIME", "EVENT", "SUBJECT", "ACTOR", "REASON", "COST", "RESULT")
+    print_rows(found, header, _cells, empty="No events in this period.")
+
+
+def _cells(line: AuditLine) -> tuple[str, ...]:
+    return (
+        line.event.at,
+        str(event_labels.what(line.event.kind)),
+        event_labels.concerns(line),
+        line.event.actor,
+        event_labels.why(line.event.detail),
+        event_labels.cost(line),
+        event_labels.outcome(line.event.detail),
     )
 
 

@@ -1,4 +1,4 @@
-"""`titan-console export`: requests with their figures and answers, for other programs."""
+"""`titan-console export`: requests with usage, cost and answers, for other programs."""
 
 import sys
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from titan_console.cli.diagnostics import say
 
 @click.command
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every request of the ledger.")
+@click.option("--all", "everything", is_flag=True, help="Export every request in the ledger.")
 @click.option(
     "--format",
     "form",
@@ -29,16 +29,19 @@ from titan_console.cli.diagnostics import say
     show_default=True,
 )
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Output file. Default: stdout.",
 )
 def command(*, names: tuple[str, ...], everything: bool, form: str, output: Path | None) -> None:
-    """Write requests out, one row each, with what they cost and what was answered.
+    """Export requests, one row each, with usage, cost and answer.
 
-    NAME is a tag, a key, a remote id or a custom_id. CSV cells that look like formulas begin with
-    an apostrophe. A file is readable for its owner only.
+    NAME is a tag, key, batch id or custom_id. CSV cells that look like formulas are prefixed with
+    an apostrophe. The output file is readable by its owner only.
     """
     if everything == bool(names):
-        raise click.UsageError("Give the names of what to export, or --all.")
+        raise click.UsageError("name what to export, or pass --all")
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
         records = export.requests(reader, folder, _ids(reader, names))
@@ -47,7 +50,7 @@ def command(*, names: tuple[str, ...], everything: bool, form: str, output: Path
             return
         with open_private_text(output) as file:
             count = export.write(records, file, Format(form))
-    say(f"{pluralize(count, 'request')} written to {output}.")
+    say(f"{pluralize(count, 'request')} exported to {output}.")
 
 
 def _ids(source: Source, names: tuple[str, ...]) -> Iterable[int]:

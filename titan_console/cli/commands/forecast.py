@@ -1,4 +1,4 @@
-"""`titan-console forecast`: a month of the catalogue, in batch and synchronously."""
+"""`titan-console forecast`: estimates a month of the jobs, as batches and synchronously."""
 
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -21,15 +21,19 @@ _MILLION = Decimal(1_000_000)
 
 
 @click.command
-@click.option("--scale", default="1", show_default=True, help="Times today's volume, such as 5.")
-@click.option("--cache-share", help="What if: this share of the input in 1-hour caches (0 to 1).")
-@click.option("--cache-hits", default="0.9", show_default=True, help="The share of it found there.")
-@click.option("--json", "as_json_", is_flag=True, help="Print it as one JSON object.")
+@click.option(
+    "--scale", default="1", show_default=True, help="Multiply today's volume, for example by 5."
+)
+@click.option("--cache-share", help="Assume this share of the input is in 1-hour caches (0 to 1).")
+@click.option(
+    "--cache-hits", default="0.9", show_default=True, help="Assumed cache hit rate (0 to 1)."
+)
+@click.option("--json", "as_json_", is_flag=True, help="Print one JSON object.")
 def command(*, scale: str, cache_share: str | None, cache_hits: str, as_json_: bool) -> None:
-    """Show what a month of the jobs in titan.toml costs, in batch and synchronously.
+    """Estimate the monthly cost of the jobs in titan.toml, as batches and synchronously.
 
-    A month is 30 daily, 4 weekly and 120 six-hourly runs, at today's prices. "rounded" is the
-    owner's own figure; "measured" is what the ledger holds of the last 30 days.
+    A month is 30 daily, 4 weekly and 120 six-hourly runs at today's prices. ROUNDED columns are
+    the owner's own estimates; MEASURED columns come from the last 30 days in the ledger.
     """
     folder = Folder(from_environment().home)
     now = SystemClock().now()
@@ -85,7 +89,7 @@ def _print(found: Forecast) -> None:
         click.echo(f"\nAt {found.scale} times today's volume.")
     if found.elsewhere:
         say(
-            f"Measured in workflows that titan.toml does not list: {_pair(found.elsewhere)} tokens,"
+            f"Also measured in workflows outside titan.toml: {_pair(found.elsewhere)} tokens,"
             f" {cells.money(found.elsewhere.cost_nano)}."
         )
 
@@ -126,7 +130,7 @@ def _pair(measured_: Measured) -> str:
 
 
 def _tokens(number: int | Decimal | None) -> str:
-    """Millions to two places, 2.43M; less than ten thousand in full."""
+    """Millions with two decimals, 2.43M; small numbers in full."""
     if number is None:
         return cells.NOTHING
     if number < _MILLION / 100:

@@ -1,4 +1,4 @@
-"""`titan-console jobs`: the catalogue of titan.toml, and its beginning, check and edits."""
+"""`titan-console jobs`: lists the jobs in titan.toml; creates, checks and edits the file."""
 
 from typing import Any
 
@@ -13,19 +13,20 @@ from core.config.settings import from_environment
 from core.reporting import job_status
 from core.reporting.job_status import JobStatusReport
 from core.requests.cache_control import CachePolicy
+from core.text import pluralize
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.model.records import OnFailure
 from state.operations import pauses
 from state.operations.pauses import Pause
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import print_json, print_table
+from titan_console.cli.output import json_option, print_json, print_table
 from titan_console.text import format as cells
 from titan_console.text.safe_text import clean
 
 _HEADER = (
     *("JOB", "TIER", "SCHEDULE", "LATENCY", "MODEL", "IN/RUN", "OUT/RUN", "DEADLINE"),
-    *("FAILS TO", "CACHE", "MAX OUT"),
+    *("ON FAILURE", "CACHE", "MAX OUT"),
 )
 
 
@@ -54,12 +55,12 @@ class JobReport(Struct, frozen=True, kw_only=True):
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
-    """Show the jobs that titan.toml names, and what is never batched.
+    """List the jobs in titan.toml and the jobs that are never batched.
 
-    Where there is no titan.toml yet, what `jobs init` would write is shown.
+    Without a titan.toml, list what `jobs init` would write.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -67,29 +68,29 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     catalogue = titan_file.read_strictly(folder, or_template=True)
     paused = _paused(folder)
     if as_json:
-        print_json(_report(catalogue, paused, _done(folder)))
+        print_json(_report(catalogue, paused, _history(folder)))
         return
     _print(catalogue)
     for pause in paused:
-        click.echo(f"\n{clean(pause.workflow)} is {clean(pause.words)}")
+        click.echo(f"\n{clean(pause.workflow)}: {clean(pause.words)}")
     if not titan_file.path_of(folder).exists():
-        say("There is no titan.toml yet; this is what `titan-console jobs init` writes.")
+        say("No titan.toml yet; `titan-console jobs init` writes the jobs listed above.")
 
 
 @command.command("init")
 def init() -> None:
-    """Write titan.toml with every job; one that is there gets what it lacks, comments kept."""
+    """Create titan.toml with every job, or add the missing jobs; comments are kept."""
     folder = Folder(from_environment().home)
     added = titan_file.begin(folder)
     for name in added:
         click.echo(name)
-    say(f"{len(added)} jobs added to {titan_file.path_of(folder)}.")
+    say(f"{pluralize(len(added), 'job')} added to {titan_file.path_of(folder)}.")
 
 
 @command.command("check")
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """List every problem in titan.toml with its line and key. Ends with 2 where there are any."""
+    """List every problem in titan.toml with its line and key. Exits with 2 if there are any."""
     folder = Folder(from_environment().home)
     path = titan_file.path_of(folder)
     catalogue = titan_file.read(folder)
@@ -98,9 +99,9 @@ def check(ctx: click.Context) -> None:
     if catalogue.problems:
         ctx.exit(Exit.USAGE)
     if not path.exists():
-        say(f"There is no {path}; the never-batch list holds without it.")
+        say(f"{path} does not exist; the built-in never-batch list applies.")
         return
-    click.echo(f"{path}: {len(catalogue.jobs)} jobs, no problems.")
+    click.echo(f"{path}: {pluralize(len(catalogue.jobs), 'job')}, no problems.")
 
 
 @command.command("set")
@@ -108,7 +109,7 @@ def check(ctx: click.Context) -> None:
 @click.argument("key")
 @click.argument("value")
 def set_key(*, job: str, key: str, value: str) -> None:
-    """Change one KEY of a JOB to VALUE, and nothing else in the file.
+    """Set KEY of JOB to VALUE; the rest of the file is unchanged.
 
     For example: titan-console jobs set titan-daily-feed tokens_in 30000
     """
@@ -119,7 +120,7 @@ def set_key(*, job: str, key: str, value: str) -> None:
 @click.argument("job")
 @click.argument("key")
 def unset_key(*, job: str, key: str) -> None:
-    """Take one KEY of a JOB away, and nothing else in the file."""
+    """Remove KEY from JOB; the rest of the file is unchanged."""
     titan_file.unset_key(Folder(from_environment().home), job, key)
 
 
@@ -144,7 +145,7 @@ def _print(catalogue: Catalogue) -> None:
         ),
     )
     click.echo()
-    print_table(("NEVER BATCHED", "WHY"), catalogue.denylist.reasons().items())
+    print_table(("NEVER BATCHED", "REASON"), catalogue.denylist.reasons().items())
 
 
 def _deadline(job: Job) -> str:
@@ -164,7 +165,7 @@ def _paused(folder: Folder) -> list[Pause]:
         return pauses.paused(reader)
 
 
-def _done(folder: Folder) -> dict[str, JobStatusReport]:
+def _history(folder: Folder) -> dict[str, JobStatusReport]:
     """What each job did and when it is due, once there is a ledger."""
     if not folder.ledger.exists():
         return {}

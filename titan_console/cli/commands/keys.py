@@ -1,4 +1,4 @@
-"""`titan-console keys`: the keys of the console, and the ids by which titan.toml changes them."""
+"""`titan-console keys`: the key bindings of the console, and their ids for titan.toml."""
 
 import click
 from msgspec import Struct
@@ -8,7 +8,7 @@ from core.config import titan_file
 from core.config.settings import from_environment
 from state.files.folder import Folder
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import print_json, print_table
+from titan_console.cli.output import json_lines_option, print_json, print_table
 from titan_console.tui import keymap
 from titan_console.tui.keymap import Keymap, Known, keys_of
 
@@ -24,25 +24,25 @@ class KeyReport(Struct, frozen=True, kw_only=True):
 
 
 @click.command
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@json_lines_option
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
-    """List every key of the console with its id.
+    """List the key bindings of the console with their ids.
 
-    In titan.toml, under [console.keys], "tool.copy" = "c" gives the binding another key. Ends with
-    1 where an entry there is left out.
+    To change a key, add for example "tool.copy" = "c" under [console.keys] in titan.toml. Exits
+    with 1 if an entry there is ignored.
     """
     catalogue = titan_file.read(Folder(from_environment().home))
     bindings = keymap.known()
     checked = keymap.check(catalogue.console.keys, bindings)
-    # A binding that several screens have stands here once.
+    # A binding that several screens share is listed once.
     rows = list({one.name: one for one in bindings}.values())
     if as_json:
         for one in rows:
             print_json(_report(one, checked, bindings))
     else:
         print_table(
-            ("ID", "KEYS", "WHAT IT DOES"),
+            ("ID", "KEYS", "DESCRIPTION"),
             (
                 (one.name, " ".join(map(format_key, keys_of(one, checked))), one.words)
                 for one in rows

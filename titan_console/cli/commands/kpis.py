@@ -1,4 +1,4 @@
-"""`titan-console kpis`: the five figures with their targets."""
+"""`titan-console kpis`: the five KPIs with their targets."""
 
 from collections.abc import Mapping
 
@@ -19,15 +19,17 @@ _GLYPHS = {True: "✓ met", False: "✗ missed", None: cells.NOTHING}
 
 
 @click.command
-@click.option("--days", type=click.IntRange(1, 3650), default=MONTH_DAYS, show_default=True)
-@click.option("--by-workflow", is_flag=True, help="The same for each workflow too.")
-@click.option("--by-day", is_flag=True, help="With --json: the same for each day too.")
-@click.option("--json", "as_json_", is_flag=True, help="Print it as one JSON object.")
+@click.option(
+    "--days", type=click.IntRange(1, 3650), default=MONTH_DAYS, show_default=True, help="Period."
+)
+@click.option("--by-workflow", is_flag=True, help="Also show each workflow.")
+@click.option("--by-day", is_flag=True, help="With --json: also include each day.")
+@click.option("--json", "as_json_", is_flag=True, help="Print one JSON object.")
 def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> None:
-    """Show the five figures that say whether the move to batches pays, with their targets.
+    """Show five KPIs of the move to batches, with their targets.
 
-    Days are UTC days, today's among them. The batch share is of the tokens of jobs that may be
-    batched; requests that expired or were missing count as errored.
+    Days are UTC days, including today. The batch share counts tokens of jobs that may be batched;
+    expired and missing requests count as errored.
     """
     folder = Folder(from_environment().home)
     never = titan_file.read(folder).denylist
@@ -67,5 +69,5 @@ def _value(kpi: Kpi) -> str:
 
 
 def target(kpi: Kpi) -> str:
-    """The target as a bound."""
+    """The target with its comparison sign."""
     return f"{'≥' if kpi.is_floor else '≤'} {shown(kpi, kpi.target)}"

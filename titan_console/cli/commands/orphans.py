@@ -1,14 +1,22 @@
-"""`titan-console orphans`: batches that the API lists and the ledger does not know."""
+"""`titan-console orphans` and `adopt`: batches at the API that the ledger has no record of."""
 
 import click
+from msgspec import to_builtins
 
+from core.batches.adopt import Adopted
+from core.bootstrap import open_engine
 from core.config.settings import from_environment
 from core.reporting import json_reports
-from state.batches import orphans
-from state.batches.orphans import OrphanVerdict
-from state.db.reader import Reader
-from state.files.folder import Folder
-from titan_console.cli.output import print_json, print_table
+from core.text import pluralize
+from state.batches.orphans import Orphan, OrphanVerdict, with_verdict
+from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.output import (
+    json_lines_option,
+    json_option,
+    open_reader,
+    print_json,
+    print_rows,
+)
 
 _SHOWN = (
     OrphanVerdict.CANDIDATE,
@@ -19,30 +27,55 @@ _SHOWN = (
 
 
 @click.command
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def command(*, as_json: bool) -> None:
-    """List the batches at the API that are not of this ledger, as the polls have seen them.
+@json_lines_option
+def orphans(*, as_json: bool) -> None:
+    """List batches at the API that this database has no record of, as of the last poll.
 
-    A suspect may be ours; polls find that out once it has ended. `adopt` takes one in.
+    A candidate may belong to this ledger; polls find out once it has ended. `adopt` imports one.
     """
-    with Reader(Folder(from_environment().home).ledger) as reader:
-        found = [row for verdict in _SHOWN for row in orphans.with_verdict(reader, verdict)]
+    with open_reader() as reader:
+        found = [row for verdict in _SHOWN for row in with_verdict(reader, verdict)]
     if as_json:
         for row in found:
             print_json(json_reports.orphan(row))
-    elif found:
-        print_table(
-            ("REMOTE_ID", "WHOSE", "REQUESTS", "CREATED", "SEEN"),
-            (
-                (
-                    row.remote_id,
-                    row.verdict.value,
-                    f"{row.request_count:,}",
-                    row.remote_created_ts,
-                    row.seen_ts,
-                )
-                for row in found
-            ),
-        )
+        return
+    header = ("REMOTE_ID", "OWNER", "REQUESTS", "CREATED", "SEEN")
+    print_rows(found, header, _cells, empty="No orphaned batches.")
+
+
+def _cells(row: Orphan) -> tuple[str, ...]:
+    count = f"{row.request_count:,}"
+    return (row.remote_id, row.verdict.value, count, row.remote_created_ts, row.seen_ts)
+
+
+@click.command
+@click.argument("remote_id", metavar="REMOTE_ID")
+@click.option("--tag", help="Tag for a batch of unknown origin. Default: adopted-REMOTE_ID.")
+@json_option
+@click.pass_context
+def adopt(ctx: click.Context, *, remote_id: str, tag: str | None, as_json: bool) -> None:
+    """Import the ended batch REMOTE_ID with its results and cost.
+
+    `titan-console orphans` lists the candidates. A batch that this ledger sent joins its
+    submission; any other becomes a new submission without request bodies.
+    """
+    with open_engine(from_environment(), actor="cli") as engine:
+        adopted = engine.adopt(remote_id, tag=tag)
+    if as_json:
+        print_json(to_builtins(json_reports.batch(adopted.batch)) | {"is_ours": adopted.is_ours})
     else:
-        click.echo("No orphan has been seen.")
+        click.echo(adopted.batch.key)
+    say(_summary(adopted))
+    if adopted.trouble:
+        say(adopted.trouble)
+        ctx.exit(Exit.ATTENTION)
+
+
+def _summary(adopted: Adopted) -> str:
+    batch = adopted.batch
+    if adopted.is_ours:
+        return f"Recognized as batch {batch.key} of this ledger, tag {batch.tag}."
+    return (
+        f"Imported {pluralize(batch.request_count, 'request')} under tag {batch.tag} with their"
+        " original ids. The request bodies are unknown, so they cannot be replayed."
+    )

@@ -1,25 +1,25 @@
-"""`titan-console poll` and `titan-console --poll`: one headless poll."""
+"""`titan-console poll` and `titan-console --poll`: polls once without a console."""
 
 import click
 
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
 from titan_console.cli import progress
-from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import print_json
+from titan_console.cli.diagnostics import Exit, say, say_problems
+from titan_console.cli.output import json_option, print_json
 from titan_console.text.poll_summary import in_words
 
 
 @click.command
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
-    """Make one poll: look, collect, deliver."""
+    """Poll once: check status, send queued batches, download and deliver results."""
     ctx.exit(run(as_json=as_json))
 
 
 def run(*, as_json: bool) -> int:
-    """Make one poll, print what it did; the exit code."""
+    """Poll once and print a summary; the exit code."""
     settings = from_environment()
     with (
         progress.shown() as bar,
@@ -30,8 +30,7 @@ def run(*, as_json: bool) -> int:
         print_json(summary.as_json())
     else:
         click.echo(in_words(summary))
-    for order in summary.commands:
-        say(f"titan-console: {order}")
-    for trouble in dict.fromkeys(summary.problems):
-        say(f"titan-console: {trouble}")
+    for command in summary.commands:
+        say(f"titan-console: {command}")
+    say_problems(summary.problems)
     return Exit.ATTENTION if summary.problems or summary.failed else Exit.DONE

@@ -1,4 +1,4 @@
-"""`titan-console prune`: retention of the bodies beside the ledger."""
+"""`titan-console prune`: retention of the request and result bodies beside the ledger."""
 
 import click
 from msgspec import to_builtins
@@ -10,24 +10,31 @@ from core.delivery.prune import Pruned, prune
 from core.reporting.since import parse_since
 from core.text import pluralize
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import print_json
+from titan_console.cli.output import json_option, print_json
 from titan_console.text.format import size
 
 
 @click.command
-@click.option("--older-than", default="90d", show_default=True, help="Remove what was over then.")
-@click.option("--compress", default="7d", show_default=True, help="Compress what was over then.")
+@click.option(
+    "--older-than",
+    default="90d",
+    show_default=True,
+    help="Delete bodies of submissions completed before that.",
+)
+@click.option(
+    "--compress", default="7d", show_default=True, help="Compress those completed before that."
+)
 @click.option("--dry-run", is_flag=True, help="Only count; change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context, *, older_than: str, compress: str, dry_run: bool, as_json: bool
 ) -> None:
-    """Remove the requests, answers and delivered files of what is long over; compress the rest.
+    """Delete old request bodies, results and delivered files; compress recent ones.
 
-    Over is what is settled and delivered. What failed and nobody settled stays, whatever its age,
-    and so do the ledger's rows: costs, savings and what was submitted already. Ends with 1 where
-    an open command may still want a body; then nothing is done.
+    Only submissions that are settled and delivered are pruned. Errored requests are kept until
+    they are settled, and ledger rows (costs, savings, custom_ids) are always kept. Exits with 1
+    and changes nothing while a pending command may need a body.
     """
     now = SystemClock().now()
     before = parse_since(older_than, now, option="--older-than")
@@ -39,17 +46,17 @@ def command(
     if as_json:
         print_json(to_builtins(done) | {"dry_run": dry_run})
     else:
-        click.echo(_in_words(done, dry_run=dry_run))
+        click.echo(_summary(done, dry_run=dry_run))
     if done.commands_open:
-        say("Commands are open and may want a body: `titan-console commands` lists them.")
+        say("Nothing pruned: pending commands may need a body; see `titan-console commands`.")
         ctx.exit(Exit.ATTENTION)
 
 
-def _in_words(done: Pruned, *, dry_run: bool) -> str:
+def _summary(done: Pruned, *, dry_run: bool) -> str:
     saved = "" if dry_run else f", {size(done.bytes_saved)} saved"
     return (
-        f"{'Would be removed' if dry_run else 'Removed'}: "
+        f"{'Would delete' if dry_run else 'Deleted'}:"
         f" {pluralize(done.submissions, 'submission')}, {pluralize(done.files_removed, 'file')},"
-        f" {size(done.bytes_removed)}. {'To be compressed' if dry_run else 'Compressed'}:"
+        f" {size(done.bytes_removed)}. {'Would compress' if dry_run else 'Compressed'}:"
         f" {pluralize(done.files_compressed, 'file')}{saved}."
     )

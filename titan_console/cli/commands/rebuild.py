@@ -1,4 +1,4 @@
-"""`titan-console rebuild`: a new ledger from the files beside a damaged one."""
+"""`titan-console rebuild`: rebuilds a damaged ledger from the files beside it."""
 
 import click
 from msgspec import to_builtins
@@ -12,37 +12,37 @@ from state.files.folder import Folder
 from state.model.errors import LedgerError
 from state.queries import checkup
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import print_json
+from titan_console.cli.output import json_option, print_json
 
 
 @click.command
-@click.option("--yes", is_flag=True, help="Do it. Without this, only say what would be done.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON object.")
+@click.option("--yes", is_flag=True, help="Rebuild. Without it, only print what would be done.")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
-    """Make a new ledger from the spool, the answers and the mirrors beside a damaged one.
+    """Rebuild a damaged ledger from the spool, the results and the mirror files beside it.
 
-    The old file is kept beside it. What the API still has is found again; what nobody remembers is
-    listed as missing and not sent by itself. A poll follows where there is a key.
+    The old file is kept. Batches that the API still has are recovered by a poll, which follows if
+    an API key is set. Requests without any trace are listed as missing and not sent again.
     """
     settings = from_environment()
     folder = Folder(settings.home)
-    _refuse_a_sound_one(folder)
+    _require_damage(folder)
     if not yes:
-        say(f"{folder.ledger} would be made anew; the old one is kept. Add --yes to do it.")
+        say(f"Would rebuild {folder.ledger} and keep the old file; pass --yes to do it.")
         ctx.exit(Exit.ATTENTION)
     rebuilt, kept = rebuild_ledger(settings, actor="cli")
     if as_json:
         print_json(to_builtins(rebuilt) | {"kept": str(kept) if kept else None})
     else:
-        click.echo(_in_words(rebuilt))
+        click.echo(_summary(rebuilt))
     if kept:
-        say(f"The old ledger is kept as {kept}.")
+        say(f"The old ledger was kept as {kept}.")
     _poll(settings)
     ctx.exit(Exit.ATTENTION if rebuilt.missing else Exit.DONE)
 
 
-def _refuse_a_sound_one(folder: Folder) -> None:
+def _require_damage(folder: Folder) -> None:
     if not folder.ledger.exists():
         return
     try:
@@ -50,19 +50,19 @@ def _refuse_a_sound_one(folder: Folder) -> None:
     except LedgerError as error:
         damage = str(error)
     if damage is None:
-        raise InputError(f"{folder.ledger} is whole: there is nothing to rebuild.")
+        raise InputError(f"{folder.ledger} passed the integrity check; nothing to rebuild.")
 
 
-def _in_words(rebuilt: Rebuilt) -> str:
+def _summary(rebuilt: Rebuilt) -> str:
     return (
         f"{pluralize(rebuilt.submissions, 'submission')}:"
-        f" {pluralize(rebuilt.collected, 'batch', 'batches')} with their answers,"
-        f" {rebuilt.open:,} to be found again, {pluralize(rebuilt.missing, 'request')} missing."
+        f" {pluralize(rebuilt.collected, 'batch', 'batches')} with results,"
+        f" {rebuilt.open:,} to recover, {pluralize(rebuilt.missing, 'request')} missing."
     )
 
 
 def _poll(settings: Settings) -> None:
-    """Find what the API still has; the next poll of the poller does it as well."""
+    """Recover what the API still has; a failure is left to the next poll."""
     try:
         with open_engine(settings, actor="cli") as engine:
             engine.poll()

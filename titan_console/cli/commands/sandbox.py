@@ -1,4 +1,4 @@
-"""`titan-console sandbox`: the emulator of the Message Batches API on loopback."""
+"""`titan-console sandbox`: an emulator of the Message Batches API on loopback."""
 
 import click
 
@@ -15,7 +15,7 @@ _PORT = 8765
     type=click.IntRange(0, 65535),
     default=_PORT,
     show_default=True,
-    help="On 127.0.0.1; 0 takes a free one.",
+    help="Port on 127.0.0.1; 0 picks a free one.",
 )
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same answers.")
 @click.option(
@@ -23,17 +23,17 @@ _PORT = 8765
     "plan_text",
     default="5-20",
     show_default=True,
-    help="How long batches take: instant, realistic, manual, or seconds as 30 or 5-20.",
+    help="Batch duration: instant, realistic, manual, or seconds such as 30 or 5-20.",
 )
-@click.option("--speed", default=1.0, show_default=True, help="Seconds in the sandbox per second.")
+@click.option("--speed", default=1.0, show_default=True, help="Sandbox seconds per real second.")
 @click.option(
     "--fault",
     "fault_specs",
     multiple=True,
     metavar="CALL:WHAT[:OPTION=VALUE]",
-    help="Break something, as create:drop:times=1 or results:missing:p=0.1; repeatable.",
+    help="Inject a fault, for example create:drop:times=1 or results:missing:p=0.1; repeatable.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the address as a JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print the address as one JSON object.")
 def command(
     *,
     port: int,
@@ -43,8 +43,8 @@ def command(
     fault_specs: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Serve an emulator of the Message Batches API until Ctrl-C. It takes any key."""
-    # Here, since the server's libraries take a while to load.
+    """Run an emulator of the Message Batches API until Ctrl-C. It accepts any API key."""
+    # Imported here: the server's libraries are slow to load.
     from titan_console.sandbox.api import Sandbox  # noqa: PLC0415 - as said
     from titan_console.sandbox.faults.profile import Faults  # noqa: PLC0415 - as said
     from titan_console.sandbox.http.server import serve  # noqa: PLC0415 - as said
@@ -64,12 +64,12 @@ def command(
     def ready(address: str) -> None:
         if as_json:
             print_json({"base_url": address, "seed": seed, "plan": plan_text, "speed": speed})
-        say(f"The sandbox answers on {address} until Ctrl-C. In another terminal:")
+        say(f"Sandbox listening on {address}; stop it with Ctrl-C. In another terminal:")
         say(f"  export ANTHROPIC_BASE_URL={address} ANTHROPIC_API_KEY=any")
 
     try:
         serve(sandbox, port=port, ready=ready)
     except OSError as error:
-        raise click.UsageError(f"Port {port} cannot be used: {error.strerror}.") from error
+        raise click.UsageError(f"cannot listen on port {port}: {error.strerror}") from error
     except KeyboardInterrupt:
-        say("The sandbox is closed.")
+        say("Sandbox stopped.")

@@ -1,4 +1,4 @@
-"""`titan-console savings`: what was saved, by what; one figure opened; the export compared."""
+"""`titan-console savings`: spend and savings; one number explained; exports compared."""
 
 from collections.abc import Iterable
 from typing import IO
@@ -18,6 +18,7 @@ from core.money.usage_reconciliation import Difference, Export
 from core.reporting import cost_log, savings
 from core.reporting.cost_log import LogCheck
 from core.reporting.since import parse_since
+from core.text import pluralize
 from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
@@ -26,7 +27,7 @@ from state.model.timestamps import to_text
 from state.queries import spending
 from state.queries.spending import Spending
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import print_fields, print_json, print_table
+from titan_console.cli.output import json_lines_option, print_fields, print_json, print_table
 from titan_console.text import format as cells
 
 
@@ -57,15 +58,35 @@ class DifferenceReport(Struct, frozen=True, kw_only=True):
 
 
 @click.command
-@click.option("--since", default="30d", show_default=True, help="1h, today, 30d, or a UTC date.")
-@click.option("--by", type=click.Choice(spending.BY), default="workflow", show_default=True)
-@click.option("--explain", "name", metavar="ID", help="Open the figure of a custom_id or a batch.")
-@click.option("--check", "export", type=click.File("rb"), help="Compare with a usage export.")
+@click.option(
+    "--since",
+    default="30d",
+    show_default=True,
+    help="Start of the period: 1h, today, 30d or a UTC date.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(spending.BY),
+    default="workflow",
+    show_default=True,
+    help="Group by.",
+)
+@click.option(
+    "--explain",
+    "name",
+    metavar="ID",
+    help="Show how the cost of a custom_id or batch was calculated.",
+)
+@click.option(
+    "--check", "export", type=click.File("rb"), help="Compare with a usage export of the provider."
+)
 @click.option("--check-log", is_flag=True, help="Compare batch-cost-log.jsonl with the ledger.")
 @click.option(
-    "--month", is_flag=True, help="What the month will be; caching, paid twice, unpriced."
+    "--month",
+    is_flag=True,
+    help="Project this month; show cache effect, duplicate charges, unpriced answers.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@json_lines_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -78,17 +99,14 @@ def command(
     month: bool,
     as_json: bool,
 ) -> None:
-    """Show what was spent and saved since a time, counted when results were collected.
+    """Show spend and savings since a time, by the date results were downloaded.
 
-    A request that was asked again is one attempt each time.
-    --explain opens one figure to its tokens, the rates and the formula. --check reads the
-    provider's usage export (the Console's CSV, or the Admin API's JSON) and names each day and
-    model where it differs from the ledger; it ends with 1 where any does.
+    Every retry of a request counts as one more attempt. --explain shows tokens, rates and formula
+    of one number. --check reads a usage export (CSV from the Claude Console or JSON from the Admin
+    API), lists each day and model that differs from the ledger, and exits with 1 if any does.
     """
     if (name is not None) + (export is not None) + check_log + month > 1:
-        raise click.UsageError(
-            "--explain, --check, --check-log and --month: ask one question at a time."
-        )
+        raise click.UsageError("--explain, --check, --check-log and --month cannot be combined.")
     since_ts = to_text(parse_since(since, SystemClock().now()))
     theirs = usage_reconciliation.read(export.read()) if export else None
     folder = Folder(from_environment().home)
@@ -111,13 +129,13 @@ def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
             print_json({by: row.name} | to_builtins(_report(row)))
         return
     if not rows:
-        click.echo("Nothing was collected in that time.")
+        click.echo("No results in this period.")
         return
     lines = [_cells(row, row.name) for row in rows]
     if len(rows) > 1:
         lines.append(_cells(_total(rows), "total"))
     print_table(
-        (by.upper(), "ATTEMPTS", "TOKENS IN", "TOKENS OUT", "SYNC", "COST", "SAVED", "PAID TWICE"),
+        (by.upper(), "ATTEMPTS", "TOKENS IN", "TOKENS OUT", "SYNC", "COST", "SAVED", "DUPLICATE"),
         lines,
     )
 
@@ -172,9 +190,9 @@ def _month(source: Source, *, as_json: bool) -> None:
             ("since", f"{found.since_day} (UTC)"),
             ("saved", cells.sum_of_money(found.saved_nano, found.unpriced)),
             ("this month", f"{cells.money(ahead.saved_nano)} so far"),
-            ("will be", f"{projected}, the target is {cells.money(ahead.target_nano)}"),
+            ("projected", f"{projected} (target {cells.money(ahead.target_nano)})"),
             ("cache effect", cells.money(found.cache.nano)),
-            ("paid twice", cells.money(found.duplicate_nano)),
+            ("duplicate charges", cells.money(found.duplicate_nano)),
             ("unpriced", cells.count(found.unpriced)),
         ]
     )
@@ -184,7 +202,7 @@ def _explain(source: Source, name: str, *, as_json: bool) -> None:
     attempts = spending.priced_attempts(source, name)
     if not attempts:
         raise UnknownId(
-            f"Nothing that has ended is known as {name!r}: give a custom_id or a batch."
+            f"{name!r} not found among ended requests (looked for a custom_id or batch)."
         )
     prices = PriceBook(titan_file.read(Folder(from_environment().home)).prices)
     for attempt in attempts:
@@ -207,7 +225,7 @@ def _print_explained(found: Explanation) -> None:
     )
     if found.parts:
         print_table(
-            ("KIND", "TOKENS", "$/MTOK SYNC", "SYNC"),
+            ("TOKEN TYPE", "TOKENS", "$/MTOK SYNC", "SYNC"),
             (
                 (p.kind, cells.count(p.tokens), f"{p.usd_per_mtok:f}", f"${p.sync_usd:f}")
                 for p in found.parts
@@ -220,15 +238,15 @@ def _print_explained(found: Explanation) -> None:
             ("sync", _exact(sync)),
             ("cost", _exact(cost)),
             ("saved", _exact(None if cost is None or sync is None else sync - cost)),
-            ("ledger", "says the same" if found.agrees else _disagrees(found)),
+            ("ledger", "matches" if found.agrees else _difference_of(found)),
         ]
     )
     click.echo()
 
 
-def _disagrees(found: Explanation) -> str:
+def _difference_of(found: Explanation) -> str:
     attempt = found.attempt
-    return f"says cost {_exact(attempt.cost_nano)}, sync {_exact(attempt.sync_cost_nano)}"
+    return f"differs: cost {_exact(attempt.cost_nano)}, sync {_exact(attempt.sync_cost_nano)}"
 
 
 def _exact(nano: int | None) -> str:
@@ -247,13 +265,11 @@ def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
     else:
         _print_check((*rows, *sums))
     if not theirs.is_batch_only:
-        say(
-            "The export does not tell batch from the rest: synchronous calls made elsewhere differ."
-        )
+        say("The export does not separate batch usage: synchronous calls made elsewhere differ.")
     differing = sum(not row.is_same for row in rows)
     say(
-        f"{len(rows)} days and models from {first} to {last}: "
-        + (f"{differing} differ." if differing else "all the same.")
+        f"Compared {len(rows)} rows (day and model) from {first} to {last}: "
+        + (f"{differing} differ." if differing else "all match.")
     )
     return Exit.ATTENTION if differing else Exit.DONE
 
@@ -267,9 +283,9 @@ def _check_log(found: LogCheck, *, as_json: bool) -> int:
         if lines:
             print_table(("ONLY IN", "LINE"), lines)
     if found.is_same:
-        say(f"The cost log says what the ledger says: {found.agreeing:,} lines.")
+        say(f"The cost log matches the ledger: {pluralize(found.agreeing, 'line')}.")
         return Exit.DONE
-    say("The cost log was changed by somebody else. Remove it, and the next poll writes it anew.")
+    say("The cost log differs from the ledger. Delete the file; the next poll rewrites it.")
     return Exit.ATTENTION
 
 

@@ -1,4 +1,4 @@
-"""`titan-console schedule`: the 15-minute poller, shown, installed, taken away."""
+"""`titan-console schedule`: shows, installs or removes the 15-minute poller."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from core.config.settings import from_environment
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import print_json
+from titan_console.cli.output import json_option, print_json
 from titan_console.schedule.installers import Kind, files, installation, removal, usual
 from titan_console.schedule.poller import NAME, Poller
 from titan_console.schedule.steps import Plan, carry_out
@@ -48,11 +48,15 @@ class InstallReport(Struct, frozen=True, kw_only=True):
 
 @click.command
 @click.argument("kind", type=_KINDS, required=False)
-@click.option("--install", type=_KINDS, help="Install it with this kind of scheduler.")
-@click.option("--uninstall", type=_KINDS, help="Take it away again.")
-@click.option("--name", default=NAME, show_default=True, help="One for each TITAN_HOME.")
-@click.option("--dry-run", is_flag=True, help="With either: say what would be done.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
+@click.option("--install", type=_KINDS, help="Install the poller with this scheduler.")
+@click.option("--uninstall", type=_KINDS, help="Remove the poller from this scheduler.")
+@click.option(
+    "--name", default=NAME, show_default=True, help="Name of the schedule; use one per TITAN_HOME."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="With --install or --uninstall: only print the steps."
+)
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -64,11 +68,11 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Show what KIND of scheduler needs to run the poller every 15 minutes, or install it.
+    """Show, install or remove the schedule that polls every 15 minutes.
 
-    cron: a marked block in your crontab. systemd: a timer of your user. windows: a task.
-    skill: scheduled-tasks/NAME/SKILL.md under TITAN_HOME. Without KIND, what suits this machine.
-    None of them ever holds the API key.
+    cron: a marked block in your crontab. systemd: a user timer. windows: a scheduled task.
+    skill: scheduled-tasks/NAME/SKILL.md under TITAN_HOME. Without KIND, the default scheduler of
+    this machine is shown. The API key is never part of the schedule.
     """
     _check(kind, install, uninstall, dry_run=dry_run)
     poller = Poller(
@@ -89,9 +93,9 @@ def command(
 
 def _check(kind: str | None, install: str | None, uninstall: str | None, *, dry_run: bool) -> None:
     if sum(map(bool, (kind, install, uninstall))) > 1:
-        raise click.UsageError("One of KIND, --install and --uninstall at a time.")
+        raise click.UsageError("KIND, --install and --uninstall cannot be combined.")
     if dry_run and not install and not uninstall:
-        raise click.UsageError("--dry-run goes with --install or --uninstall.")
+        raise click.UsageError("--dry-run requires --install or --uninstall.")
 
 
 def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
@@ -115,11 +119,11 @@ def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
         click.echo(text)
     if is_elsewhere:
         say(
-            f"The paths are made up, since this is no Windows: run `titan-console schedule {kind}`"
-            " there, or put yours in their place."
+            "The paths are examples because this is not a Windows machine; replace them, or run"
+            f" `titan-console schedule {kind}` there."
         )
         return
-    say(f"`titan-console schedule --install {kind}` installs this.")
+    say(f"To install it: titan-console schedule --install {kind}")
 
 
 def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_json: bool) -> None:
@@ -136,9 +140,9 @@ def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_
         )
         return
     for step in plan.steps:
-        if not any(said.startswith(f"Could not {step}:") for said in failed):
+        if not any(line.startswith(f"Could not {step}:") for line in failed):
             click.echo(f"would {step}" if dry_run else f"done: {step}")
     if not plan.steps:
-        click.echo("Nothing to do: it is so already.")
-    for words in (*failed, *plan.hints):
-        say(words)
+        click.echo("Nothing to do: already up to date.")
+    for line in (*failed, *plan.hints):
+        say(line)

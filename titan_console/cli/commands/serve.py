@@ -1,4 +1,4 @@
-"""`titan-console serve`: the console in a browser on this machine."""
+"""`titan-console serve`: the console in a local browser."""
 
 import click
 
@@ -9,14 +9,18 @@ from titan_console.cli.diagnostics import Exit, say
 
 @click.command
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=8765, show_default=True, help="On 127.0.0.1."
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8765,
+    show_default=True,
+    help="Port on 127.0.0.1.",
 )
-@click.option("--write", is_flag=True, help="Let the browser replay, cancel and force sync too.")
+@click.option("--write", is_flag=True, help="Allow actions such as replay and cancel.")
 @click.pass_context
 def command(ctx: click.Context, *, port: int, write: bool) -> None:
-    """Serve the console to a browser on this machine, read-only unless --write is given.
+    """Serve the console to a browser on this machine, read-only without --write.
 
-    Prints a link that works once. Needs the extra: pip install 'titan-console[web]'.
+    Prints a one-time link. Requires the extra: pip install 'titan-console[web]'.
     """
     try:
         from aiohttp import web  # noqa: PLC0415 - an extra, and slow to load
@@ -24,7 +28,7 @@ def command(ctx: click.Context, *, port: int, write: bool) -> None:
         from titan_console.web.server import ConsoleServer  # noqa: PLC0415 - as above
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f"The browser console needs {error.name}: pip install 'titan-console[web]'."
+            f"serve requires {error.name}; run: pip install 'titan-console[web]'"
         ) from None
     from titan_console.web.guard import Guard  # noqa: PLC0415 - with them
 
@@ -38,8 +42,8 @@ def command(ctx: click.Context, *, port: int, write: bool) -> None:
     )
     try:
         click.echo(guard.link())
-        say("Open it in a browser on this machine; ctrl+c ends the server.")
+        say("Open the link in a browser on this machine; stop the server with Ctrl-C.")
         web.run_app(server.app(), host="127.0.0.1", port=port, print=None, access_log=None)
     except OSError as error:
-        say(f"titan-console: port {port} cannot be served: {error.strerror}. Try --port.")
+        say(f"titan-console: cannot listen on port {port}: {error.strerror}; use another --port.")
         ctx.exit(Exit.UNUSABLE)

@@ -1,4 +1,4 @@
-"""`titan-console show`: one submission or batch, with its history."""
+"""`titan-console show`: one submission, batch or request with its history."""
 
 from collections.abc import Mapping
 
@@ -15,12 +15,10 @@ from state.model.records import Batch, Event, Submission
 from state.queries import batch_list, event_list
 from state.queries.request_detail import RequestRecord
 from titan_console.cli import request_history
-from titan_console.cli.output import print_fields, print_json, print_table
+from titan_console.cli.output import json_option, print_fields, print_json, print_table
 from titan_console.text import format as cells
 
-_UNKNOWN = (
-    "Nothing is known as {!r}: it is no key, no remote id, no tag and no custom_id of this ledger."
-)
+_UNKNOWN = "{!r} not found (looked for a key, batch id, tag or custom_id)."
 
 
 class SubmissionReport(Struct, frozen=True, kw_only=True):
@@ -50,12 +48,13 @@ class EventReport(Struct, frozen=True, kw_only=True):
 
 @click.command
 @click.argument("name", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
+@json_option
 def command(*, name: str, as_json: bool) -> None:
-    """Show what ID means: the key of a submission or a batch, a remote id, a tag, or a custom_id.
+    """Show the submission, batch or request with this ID.
 
-    Of a request, a custom_id or TAG/CUSTOM_ID, every attempt: where, when, with which edit, what
-    came of it and what it cost, and at which byte its body and its answer lie.
+    ID is a submission or batch key, the API's batch id, a tag, a custom_id or TAG/CUSTOM_ID. For a
+    request, every attempt is listed with its batch, times, edit, outcome and cost, and with the
+    file and byte offset of its body and answer.
     """
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
@@ -143,8 +142,8 @@ def _print_batch(batch: Batch, events: list[Event]) -> None:
         [
             ("batch", batch.key),
             ("status", str(cells.status(batch))),
-            ("remote id", batch.remote_id or "none yet"),
-            ("twin", "the same POST, met twice at the API" if batch.duplicate_of else ""),
+            ("remote id", batch.remote_id or "not assigned yet"),
+            ("duplicate", "of a batch that the same POST created" if batch.duplicate_of else ""),
             ("requests", cells.count(batch.request_count)),
             (
                 "counts",
@@ -156,12 +155,12 @@ def _print_batch(batch: Batch, events: list[Event]) -> None:
             ("age", cells.age(batch, now)),
             ("cost", cells.cost(batch)),
             ("saved", cells.saved(batch)),
-            ("trouble", cells.trouble(batch, now)),
+            ("problem", cells.trouble(batch, now)),
         ]
     )
     click.echo()
     print_table(
-        ("AT", "WHO", "WHAT", "DETAIL"),
+        ("TIME", "ACTOR", "EVENT", "DETAIL"),
         (
             (e.at, e.actor, e.kind, ", ".join(f"{k}={v}" for k, v in e.detail.items()))
             for e in reversed(events)

@@ -1,4 +1,4 @@
-"""`titan-console submit`: a JSONL file of requests into the ledger and to the API."""
+"""`titan-console submit`: stores requests from a JSONL file and sends them as batches."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ from state.queries.batch_list import batches_of
 from titan_console.cli import progress
 from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.dry_run import show_plan
-from titan_console.cli.output import print_json
+from titan_console.cli.output import json_option, print_json
 from titan_console.text import format as cells
 
 
@@ -48,34 +48,38 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
 
 @click.command
 @click.argument("file", type=click.File("rb"))
-@click.option("--tag", help="What the submission is called. Default: the file's name.")
-@click.option("--job", help="The job of titan.toml. Default: the one that the workflow names.")
-@click.option("--model", help=f"For requests that name none. Default: the job's, {DEFAULT_MODEL}.")
-@click.option("--workflow", help="Default: from the custom_ids, else the tag.")
+@click.option("--tag", help="Name of the submission. Default: the file name.")
+@click.option("--job", help="Job in titan.toml. Default: the job named like the workflow.")
+@click.option(
+    "--model", help=f"Model for requests without one. Default: the job's, else {DEFAULT_MODEL}."
+)
+@click.option("--workflow", help="Workflow. Default: derived from the custom_ids, else the tag.")
 @click.option(
     "--deadline",
-    help="When the results are needed, as 2026-05-02T06:00+02:00. Default: the job's, none.",
+    help="When results are needed, such as 2026-05-02T06:00+02:00. Default: the job's, else none.",
 )
 @click.option(
     "--beta",
     "betas",
     multiple=True,
-    help="A beta header for the batch; repeatable. Default: the job's.",
+    help="Beta header for the batch; repeatable. Default: the job's.",
 )
 @click.option(
     "--on-failure",
     type=click.Choice([policy.value for policy in OnFailure]),
-    help="What to do with what surely cannot be sent: keep it, or answer it at the full price."
-    " Default: the job's, queue.",
+    help="For requests the API definitely did not accept: keep them queued, or run them"
+    " synchronously at full price. Default: the job's, else queue.",
 )
 @click.option(
     "--cache",
     type=click.Choice([policy.value for policy in CachePolicy]),
-    help="Which cache_control to take: none, 1h, or upgrade those of 5 minutes to 1h."
-    " Default: the job's, 1h.",
+    help="Accepted cache_control: none, 1h, or upgrade (changes 5-minute caches to 1 hour)."
+    " Default: the job's, else 1h.",
 )
-@click.option("--dry-run", is_flag=True, help="Only show the plan: batches, bytes, money.")
-@click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only print the plan: batches, bytes and estimated cost."
+)
+@json_option
 @click.pass_context
 def command(  # noqa: PLR0913 - each is an option
     ctx: click.Context,
@@ -92,12 +96,12 @@ def command(  # noqa: PLR0913 - each is an option
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Take requests in from FILE (- is standard input) and send them as batches.
+    """Store the requests in FILE (- for stdin), send them as batches, and print the key.
 
-    One request a line: {"custom_id", "messages", "max_tokens", ...}, or the API's own
-    {"custom_id", "params"}. The same file submitted again sends nothing. Prints the key.
+    One request per line: {"custom_id", "messages", "max_tokens", ...} or the API's own
+    {"custom_id", "params"}. Submitting the same file again sends nothing.
 
-    Where the workflow is a job of titan.toml, what that says holds for all that is not given here.
+    If the workflow is a job in titan.toml, its keys are the defaults for omitted options.
     """
     options = SubmitOptions(
         tag=_tag_of(file.name) if tag is None else tag,
@@ -124,13 +128,14 @@ def command(  # noqa: PLR0913 - each is an option
 
 @contextmanager
 def _nothing_sent() -> Generator[None, None, None]:
-    """Say of a broken ledger that the input was not stored; no fallback file is written here."""
+    """Add to a ledger error that nothing was sent; the command line writes no fallback file."""
     try:
         yield
     except AlreadySubmitted:
         raise
     except LedgerError as error:
-        raise LedgerUnusable(f"{error} Nothing was sent; submit it again then.") from error
+        message = f"{error} Nothing was sent or stored; fix the ledger, then submit again."
+        raise LedgerUnusable(message, code=error.code) from error
 
 
 def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool) -> int:
@@ -158,36 +163,36 @@ def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool)
     for warning in submitted.warnings:
         say(f"titan-console: {warning}")
     if taken.deadline_ts:
-        of = f" for job {taken.job}" if taken.job else ""
-        say(f"Due {cells.moment(taken.deadline_ts)}{of}.")
+        job = f" (job {taken.job})" if taken.job else ""
+        say(f"Deadline: {cells.moment(taken.deadline_ts)}{job}.")
     if submitted.repeated:
-        say("The same requests are in it already; nothing was sent.")
+        say("These requests were already submitted; nothing was sent.")
     elif submitted.problem:
-        say(f"Taken in, {pluralize(taken.request_count, 'request')}. {submitted.problem}")
+        say(f"Stored {pluralize(taken.request_count, 'request')}. {submitted.problem}")
         return Exit.ATTENTION
     else:
-        return _say_how_it_went(batches)
+        return _say_outcome(batches)
     return Exit.DONE
 
 
-def _say_how_it_went(batches: Sequence[Batch]) -> Exit:
-    """What batches took in, and apart from it what costs the full price."""
+def _say_outcome(batches: Sequence[Batch]) -> Exit:
+    """How many requests went into batches, and how many ran at full price."""
     sent = [batch for batch in batches if batch.kind is Kind.BATCH and batch.remote_id]
     if sent:
-        many = f"{len(sent):,} {'batch' if len(sent) == 1 else 'batches'}"
-        say(f"Sent {pluralize(sum(batch.request_count for batch in sent), 'request')} in {many}.")
+        requests = pluralize(sum(batch.request_count for batch in sent), "request")
+        say(f"Sent {requests} in {pluralize(len(sent), 'batch', 'batches')}.")
     at_once = sum(batch.request_count for batch in batches if batch.kind is Kind.SYNC)
     if at_once:
-        what = f"Ran {pluralize(at_once, 'request')} synchronously, at the full price"
-        say(f"{what}: no batch took them in.")
+        requests = pluralize(at_once, "request")
+        say(f"Ran {requests} synchronously at full price: the API accepted no batch.")
     failed = sum(batch.counts.errored for batch in batches if batch.kind is Kind.SYNC)
     if failed:
-        say(f"{pluralize(failed, 'request')} of these failed; `titan-console errors` says why.")
+        say(f"{pluralize(failed, 'request')} failed; see `titan-console errors`.")
     return Exit.ATTENTION if failed else Exit.DONE
 
 
 def _requests(file: IO[bytes]) -> Iterator[object]:
-    """Each line's object; a line that is not JSON is named by its number."""
+    """The object on each line; raises PayloadError with the number of a line that is not JSON."""
     for number, line in enumerate(file, 1):
         text = line.strip().removeprefix(b"\xef\xbb\xbf")
         if not text:
@@ -195,12 +200,12 @@ def _requests(file: IO[bytes]) -> Iterator[object]:
         try:
             yield msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise PayloadError(f"Line {number} is not JSON: {error}.") from error
+            raise PayloadError(f"cannot parse line {number}: {error}.") from error
 
 
 def _tag_of(name: str) -> str:
     if name == "<stdin>":
-        raise click.UsageError("What comes from standard input needs a --tag.")
+        raise click.UsageError("--tag is required when reading from stdin")
     return Path(name).stem
 
 
@@ -209,6 +214,6 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise click.UsageError(
-            f"--deadline {text!r} is no time; write it as 2026-05-02T06:00+02:00."
+            f"invalid --deadline {text!r}; use a time such as 2026-05-02T06:00+02:00"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

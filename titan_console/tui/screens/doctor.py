@@ -142,7 +142,7 @@ class DoctorScreen(AskingPage):
         try:
             found = await asyncio.to_thread(
                 lambda: list(
-                    checks.standing(settings, thorough=False, check_keys=keymap.problems_in)
+                    checks.static_findings(settings, thorough=False, check_keys=keymap.problems_in)
                 )
             )
         except (TitanError, OSError) as error:
@@ -152,7 +152,7 @@ class DoctorScreen(AskingPage):
         self.show()
 
     def _read(self, source: Source) -> Sequence[Finding]:
-        return list(checks.of_ledger(source, self.view.now()))
+        return list(checks.ledger_findings(source, self.view.now()))
 
     def _take(self, found: Sequence[Finding]) -> None:
         self._moving = found

@@ -1,0 +1,154 @@
+"""`replay`, `cancel`, `sync`, `acknowledge`, `pause`, `resume`; `withdraw` and `commands`."""
+
+from typing import IO, Any
+
+import click
+import msgspec
+
+from core.bootstrap import open_engine
+from core.commands import planner
+from core.commands.body_edits import Params, parse_changes
+from core.config.settings import from_environment
+from core.errors import InputError, PayloadError
+from core.requests.models import unknown
+from state.operations.commands import Action, Command, latest
+from titan_console.cli import command_flow
+from titan_console.cli.diagnostics import say
+from titan_console.cli.output import json_lines_option, open_reader, print_json, print_rows
+
+
+@click.command
+@command_flow.options
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a parameter.")
+@click.option("--model", help="Use another model.")
+@click.option("--edits", type=click.File("rb"), help="JSONL file with complete new requests.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Include requests that would fail again or were dismissed; with an edit, also succeeded"
+    " ones.",
+)
+@click.option("--canary", is_flag=True, help="Send one request first, the rest if it succeeds.")
+@click.pass_context
+def replay(
+    ctx: click.Context,
+    *,
+    settings: tuple[str, ...],
+    model: str | None,
+    edits: IO[bytes] | None,
+    force: bool,
+    canary: bool,
+    **given: Any,  # noqa: ANN401 - the shared options
+) -> None:
+    """Retry errored requests in a new batch, under the same custom_ids.
+
+    Requests that failed with invalid_request_error are skipped without an edit or --force.
+    """
+    if model is not None and not model.strip():
+        raise InputError("--model is empty: name a model or omit the option.")
+    changes = parse_changes(settings) | ({"model": model} if model else {})
+    for warning in unknown(filter(None, [str(changes.get("model") or "")])):
+        say(f"titan-console: {warning}")
+    bodies = _bodies(edits) if edits else {}
+    ctx.exit(
+        command_flow.run(
+            Action.REPLAY, given, changes=changes, bodies=bodies, force=force, canary=canary
+        )
+    )
+
+
+@click.command
+@command_flow.options
+@click.pass_context
+def cancel(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
+    """Cancel the open batches that contain the named requests.
+
+    Requests that have already succeeded are kept and billed.
+    """
+    ctx.exit(command_flow.run(Action.CANCEL, given))
+
+
+@click.command
+@command_flow.options
+@click.pass_context
+def sync(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
+    """Run requests without an answer synchronously, at full price.
+
+    Their open batches are canceled and downloaded first.
+    """
+    ctx.exit(command_flow.run(Action.SYNC, given))
+
+
+@click.command
+@command_flow.options
+@click.pass_context
+def acknowledge(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
+    """Dismiss errored requests: they leave the list of errors and are not retried.
+
+    Refused or truncated answers are accepted as they are and leave the list too.
+    """
+    ctx.exit(command_flow.run(Action.ACKNOWLEDGE, given))
+
+
+@click.command
+@command_flow.workflow_options
+@click.pass_context
+def pause(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
+    """Stop sending requests of the workflows until they are resumed.
+
+    New submissions are stored and stay queued. Open batches continue and deadlines still apply.
+    """
+    ctx.exit(command_flow.run(Action.PAUSE, given))
+
+
+@click.command
+@command_flow.workflow_options
+@click.pass_context
+def resume(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
+    """Resume paused workflows and send their queued requests."""
+    ctx.exit(command_flow.run(Action.RESUME, given))
+
+
+@click.command
+@click.argument("keys", nargs=-1, required=True, metavar="COMMAND...")
+def withdraw(*, keys: tuple[str, ...]) -> None:
+    """Withdraw commands that have not started, by the keys that `commands` lists."""
+    with open_engine(from_environment(), actor="cli") as engine:
+        planner.withdraw(engine.context, keys)
+    say(f"Withdrawn: {', '.join(keys)}.")
+
+
+@click.command
+@click.option("--limit", default=20, show_default=True, help="Maximum number of commands.")
+@json_lines_option
+def commands(*, limit: int, as_json: bool) -> None:
+    """List the commands of operators and policies with their results, newest first."""
+    with open_reader() as reader:
+        found = latest(reader, limit=limit)
+    if as_json:
+        for one in found:
+            print_json(command_flow.as_report(one))
+        return
+    header = ("COMMAND", "ACTION", "STATE", "ITEMS", "CREATED", "BY", "RESULT")
+    print_rows(found, header, _cells, empty="No commands.")
+
+
+def _cells(c: Command) -> tuple[str, ...]:
+    return (c.key, c.action, c.state, f"{c.item_count:,}", c.created_ts, c.who, c.outcome or "")
+
+
+def _bodies(file: IO[bytes]) -> dict[str, Params]:
+    """Each line's params by custom_id, in our request format or the API's."""
+    bodies: dict[str, Params] = {}
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            fields: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
+        except msgspec.MsgspecError as error:
+            raise PayloadError(f"Cannot parse line {number} of the edits: {error}.") from error
+        custom_id = fields.pop("custom_id", None)
+        if not isinstance(custom_id, str):
+            raise PayloadError(f"Line {number} of the edits has no custom_id.")
+        bodies[custom_id] = fields.get("params", fields)
+    return bodies
