@@ -144,13 +144,13 @@ def collecting(folder: Path, count: int, runs: int) -> Iterator[Finding]:
 
 _COLLECT = """
 import sys, time
-from core import poll
+from core.batches.refresh import refresh
 from core.bootstrap import open_engine
 from core.batches.collect import collect_all
 from core.config.settings import from_environment
 with open_engine(from_environment(), actor="benchmark") as engine:
     engine.context.api()
-    poll._recover_and_look(engine.context, poll.PollSummary())
+    refresh(engine.context)
     began = time.monotonic()
     ((_, collected),) = collect_all(engine.context)
     print(time.monotonic() - began)

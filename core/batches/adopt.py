@@ -59,7 +59,7 @@ def _look(context: Context, remote_id: str) -> tuple[RemoteState, str | None]:
     known = adoption.known(context.ledger, remote_id)
     if known is not None:
         raise InputError(f"{remote_id} is known already: it is the batch {known.key}.")
-    whose = account.ask_and_check(context)
+    whose = account.fetch_and_check(context)
     try:
         remote = with_retries(context, lambda: context.api().retrieve(remote_id))
     except NotFound:

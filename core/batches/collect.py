@@ -252,7 +252,7 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
 
 def _check_account(context: Context) -> None:
     try:
-        account.ask_and_check(context)
+        account.fetch_and_check(context)
     except ApiError:
         return
 

@@ -1,8 +1,8 @@
-"""One reading of the API's list of batches, newest first, and how far it can be trusted."""
+"""Reads the API's list of batches, newest first, and says what the list proves."""
 
 import itertools
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
@@ -10,37 +10,65 @@ from core.batches.context import Context
 from core.batches.retry import with_retries
 from core.errors import ApiError
 from state.batches.sending import RemoteState
+from state.model.records import Batch
+from state.model.timestamps import from_text
 
 _PAGE = 1000
 _MOST_PAGES = 200
+# The API's times of two batches may be out of order by this much.
+_SKEW = timedelta(minutes=10)
 
 
 class Listing(Struct, kw_only=True):
-    """What the list showed, in its order. It proves absence only where it is `complete`.
+    """The listed batches by id, newest first. Only a `complete` listing proves absence.
 
-    `began` is when the first page was asked for: what was sent later may be missing from it.
+    `began` is when the first page was requested: batches created later may be missing.
+    `positions` are the places in the list, 0 for the newest. `problem` ended the reading early.
     """
 
     began: datetime
     batches: dict[str, RemoteState] = field(default_factory=dict[str, RemoteState])
+    positions: dict[str, int] = field(default_factory=dict[str, int])
     complete: bool = False
     account: str | None = None
-    trouble: ApiError | None = None
+    problem: ApiError | None = None
 
-    def newer_than(self, remote_id: str) -> list[RemoteState] | None:
-        """What stands before that batch in the list, None when the list does not show it."""
-        if remote_id not in self.batches:
-            return None
-        newer: list[RemoteState] = []
-        for batch in self.batches.values():
-            if batch.remote_id == remote_id:
-                break
-            newer.append(batch)
-        return newer
+    def add(self, page: tuple[RemoteState, ...]) -> bool:
+        """Append a page; False where it is not newest first, so that the list proves nothing."""
+        last = next(reversed(self.batches.values()), None)
+        times = [batch.created_ts for batch in ((last, *page) if last else page)]
+        if any(newer < older for newer, older in itertools.pairwise(times)):
+            return False
+        for batch in page:
+            self.batches[batch.remote_id] = batch
+            self.positions.setdefault(batch.remote_id, len(self.positions))
+        return True
+
+    def predates(self, remote_id: str, create: Batch) -> bool:
+        """Whether the listed batch existed before that create was sent.
+
+        Batches at or behind the create's watermark (the newest batch listed before the send) did.
+        Where the watermark is not listed, the API's times decide, with a tolerance.
+        """
+        if remote_id not in self.positions:
+            return False
+        if create.watermark_id in self.positions:
+            return self.positions[remote_id] >= self.positions[create.watermark_id]
+        if not create.watermark_ts:
+            return False
+        created = from_text(self.batches[remote_id].created_ts)
+        return created < from_text(create.watermark_ts) - _SKEW
+
+    def covers(self, create: Batch) -> bool:
+        """Whether the listing goes back to batches from before that create."""
+        if create.watermark_id in self.positions:
+            return True
+        oldest = next(reversed(self.batches), None)
+        return bool(create.watermark_ts and oldest) and self.predates(oldest or "", create)
 
 
-def take(context: Context, *, is_enough: Callable[[Listing], bool]) -> Listing:
-    """Read pages until it is enough or the list ends; a trouble ends it too, incomplete."""
+def read_listing(context: Context, *, is_enough: Callable[[Listing], bool]) -> Listing:
+    """Read pages until `is_enough` or the end; an error ends it too, and it is not complete."""
     listing = Listing(began=context.clock.now())
     api, after_id = context.api(), None
     for _ in range(_MOST_PAGES):
@@ -49,12 +77,11 @@ def take(context: Context, *, is_enough: Callable[[Listing], bool]) -> Listing:
                 context, lambda after_id=after_id: api.list_page(after_id=after_id, limit=_PAGE)
             )
         except ApiError as error:
-            listing.trouble = error
+            listing.problem = error
             return listing
-        if not _is_in_order(listing, page.batches):
+        if not listing.add(page.batches):
             return listing
         listing.account = page.account
-        listing.batches.update((batch.remote_id, batch) for batch in page.batches)
         after_id = page.last_id
         if not page.has_more or is_enough(listing):
             listing.complete = True
@@ -62,12 +89,3 @@ def take(context: Context, *, is_enough: Callable[[Listing], bool]) -> Listing:
         if not page.batches or after_id is None:
             return listing
     return listing
-
-
-def _is_in_order(listing: Listing, page: tuple[RemoteState, ...]) -> bool:
-    """Newest first, on the page and from the page before on; else the list proves nothing."""
-    times = [batch.created_ts for batch in page]
-    last = next(reversed(listing.batches.values()), None)
-    if last is not None:
-        times.insert(0, last.created_ts)
-    return all(newer >= older for newer, older in itertools.pairwise(times))

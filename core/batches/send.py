@@ -1,4 +1,4 @@
-"""Sends an intent: fence, record, one POST, record. One row is at most one POST, ever."""
+"""Sends queued batches: watermark, record, one POST, record. One row is at most one POST, ever."""
 
 from collections import deque
 from datetime import timedelta
@@ -26,33 +26,45 @@ from state.model.timestamps import to_text
 FROZEN_AFTER_S = 120.0
 CREATE_HOLD = "create"
 QUEUE_HOLD = "queue"
-# How many more POSTs one call makes for what refusals leave over; the rest is the next poll's.
+# Splits make more batches than were queued; the next poll sends those beyond this many.
 _MOST_MORE = 32
 
 
-def send_intents(context: Context, batches: list[Batch]) -> str | None:
-    """Send each in turn; in words, what went wrong last. What was not sent stays an intent.
+class Sent(Struct, frozen=True, kw_only=True):
+    """The result of one send.
 
-    Raises SettingsError where there is no key, or one that the API does not accept.
+    `stop`: the next send would fail for the same reason. `instead`: the queued batches that
+    replace this one.
     """
-    trouble: str | None = None
+
+    problem: str | None = None
+    stop: bool = False
+    instead: tuple[Batch, ...] = ()
+
+
+def send_queued(context: Context, batches: list[Batch]) -> str | None:
+    """Send the batches in turn; the last problem as text. What is not sent stays queued.
+
+    Raises SettingsError where the key is missing or rejected.
+    """
+    problem: str | None = None
     pending = deque(batches)
     for _ in range(len(batches) + _MOST_MORE):
         if not pending:
             break
-        held = _held(context)
-        if held is not None:
-            return f"Nothing is sent before {held.until_ts}: {held.reason}"
+        hold = _active_hold(context)
+        if hold is not None:
+            return f"Nothing is sent before {hold.until_ts}: {hold.reason}"
         sent = send(context, pending.popleft())
         pending.extendleft(reversed(sent.instead))
-        trouble = sent.trouble or trouble
+        problem = sent.problem or problem
         if sent.stop:
             break
-    return trouble
+    return problem
 
 
-def _held(context: Context) -> Hold | None:
-    """What keeps creates back now; a full queue does until a batch of our own has left it."""
+def _active_hold(context: Context) -> Hold | None:
+    """Why nothing may be sent now; the end of a batch of ours lifts the hold of a full queue."""
     full = leases.active_hold(context.ledger, QUEUE_HOLD)
     if full is not None and remote_status.has_ended_since(context.ledger, full.since_ts):
         leases.lift(context.ledger, QUEUE_HOLD)
@@ -60,36 +72,27 @@ def _held(context: Context) -> Hold | None:
     return leases.active_hold(context.ledger, CREATE_HOLD) or full
 
 
-class Sent(Struct, frozen=True, kw_only=True):
-    """How one POST went: `stop` when the next would go the same way, `instead` the new intents."""
-
-    trouble: str | None = None
-    stop: bool = False
-    instead: tuple[Batch, ...] = ()
-
-
 def send(context: Context, batch: Batch) -> Sent:
-    """One POST for one intent. Raises SettingsError where the key is the trouble."""
-    if _is_answered_already(context, batch):
-        reason = "some of its requests have been answered meanwhile"
-        sending.withdraw(context.ledger, batch, reason)
+    """Send one queued batch. Raises SettingsError where the key is missing or rejected."""
+    if sending.is_answered_elsewhere(context.ledger, batch):
+        # A duplicate of an earlier try was collected after this batch was queued.
+        sending.withdraw(context.ledger, batch, "some of its requests have results already")
         return Sent()
     try:
-        payload = request_body.make(context, batch)
+        body = request_body.make(context, batch)
     except FileMissing as error:
         sending.mark_rejected(context.ledger, batch, "body_lost", str(error))
-        return Sent(trouble=f"{batch.key}: {error} Submit its requests again.")
-    return _post(context, batch, payload)
+        return Sent(problem=f"{batch.key}: {error} Submit its requests again.")
+    return _post(context, batch, body)
 
 
-def _post(context: Context, batch: Batch, payload: Body) -> Sent:
-    """Fence, record, send once, record."""
+def _post(context: Context, batch: Batch, body: Body) -> Sent:
     ledger, clock, api = context.ledger, context.clock, context.api()
     try:
         page = with_retries(context, lambda: api.list_page(limit=1))
     except ApiError as error:
-        _raise_if_key_refused(error)
-        return Sent(trouble=str(error), stop=True)
+        _raise_if_unauthorized(error)
+        return Sent(problem=str(error), stop=True)
     account.check(context, page.account)
     newest = page.batches
     began, began_monotonic = clock.now(), clock.monotonic()
@@ -102,42 +105,42 @@ def _post(context: Context, batch: Batch, payload: Body) -> Sent:
         account=page.account,
     ):
         return Sent()
-    asleep = (clock.now() - began).total_seconds(), clock.monotonic() - began_monotonic
-    if max(asleep) > FROZEN_AFTER_S:
-        sending.mark_not_sent(ledger, batch, "this process was frozen before it could send")
+    suspended_s = (clock.now() - began).total_seconds(), clock.monotonic() - began_monotonic
+    if max(suspended_s) > FROZEN_AFTER_S:
+        sending.mark_not_sent(ledger, batch, "this process was suspended before the send")
         return Sent()
     try:
-        created = api.create(payload)
+        created = api.create(body)
     except ApiError as error:
         sent = _after_failure(context, batch, error)
-        _raise_if_key_refused(error)
+        _raise_if_unauthorized(error)
         return sent
     sending.mark_accepted(ledger, batch, created.remote, created.account)
     return Sent()
 
 
-def _raise_if_key_refused(error: ApiError) -> None:
+def _raise_if_unauthorized(error: ApiError) -> None:
     if isinstance(error, Unauthorized):
-        raise SettingsError(f"The key is not accepted. {error}") from error
+        raise SettingsError(
+            f"The API rejected the key: {error}", code="api_key_rejected"
+        ) from error
 
 
 def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
-    """Record what the failed create means."""
+    """Record what `create_error_policy` decides on the failed create."""
+    ledger, now = context.ledger, context.clock.now()
     instead: list[Batch] = []
     decision = after_create(error, context.recovery)
-    now = context.clock.now()
     match decision.action:
         case CreateAction.NOT_SENT:
-            sending.mark_not_sent(context.ledger, batch, str(error))
+            sending.mark_not_sent(ledger, batch, str(error))
         case CreateAction.QUEUE_FULL:
-            instead = _wait_for_the_queue(context, batch, error)
+            instead = _hold_for_queue(context, batch, error)
         case CreateAction.SPLIT if batch.request_count > 1:
-            instead = batch_split.halve(
-                context.ledger, batch, str(error), wire_overhead=wire_overhead()
-            )
+            instead = batch_split.halve(ledger, batch, str(error), wire_overhead=wire_overhead())
         case CreateAction.DROP_ONE if decision.position < batch.request_count:
             instead = batch_split.drop_one(
-                context.ledger,
+                ledger,
                 batch,
                 decision.position,
                 error_type=error.error_type or "rejected",
@@ -145,30 +148,25 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
                 wire_overhead=wire_overhead(),
             )
         case CreateAction.REJECT | CreateAction.SPLIT | CreateAction.DROP_ONE:
-            sending.mark_rejected(context.ledger, batch, error.error_type or "rejected", str(error))
+            sending.mark_rejected(ledger, batch, error.error_type or "rejected", str(error))
         case CreateAction.UNCONFIRMED:
-            settles = now + timedelta(seconds=decision.settle_s)
-            sending.mark_unconfirmed(context.ledger, batch, str(error), settles_ts=to_text(settles))
+            settles_ts = to_text(now + timedelta(seconds=decision.settle_s))
+            sending.mark_unconfirmed(ledger, batch, str(error), settles_ts=settles_ts)
     if decision.pause_s:
         until = now + timedelta(seconds=decision.pause_s)
-        leases.hold(context.ledger, CREATE_HOLD, until=until, reason=str(error))
-    # A body that is cut in two is no trouble: its halves go out at once.
-    trouble = None if decision.action == CreateAction.SPLIT and instead else str(error)
-    return Sent(trouble=trouble, stop=decision.stop, instead=tuple(instead))
+        leases.hold(ledger, CREATE_HOLD, until=until, reason=str(error))
+    # A split is no problem: both halves are sent at once.
+    problem = None if decision.action == CreateAction.SPLIT and instead else str(error)
+    return Sent(problem=problem, stop=decision.stop, instead=tuple(instead))
 
 
-def _wait_for_the_queue(context: Context, batch: Batch, error: ApiError) -> list[Batch]:
-    """Nothing is sent until there may be room again, and then a large batch in halves."""
-    own = len(remote_status.at_the_api(context.ledger))
-    seconds = queue_pause_s(retry_after_s=error.retry_after_s, own_open=own)
+def _hold_for_queue(context: Context, batch: Batch, error: ApiError) -> list[Batch]:
+    """Send nothing until the queue may have room; a large batch is split for then."""
+    own_open = len(remote_status.at_the_api(context.ledger))
+    seconds = queue_pause_s(retry_after_s=error.retry_after_s, own_open=own_open)
     until = context.clock.now() + timedelta(seconds=seconds)
     leases.hold(context.ledger, QUEUE_HOLD, until=until, reason=str(error))
     if is_worth_splitting(batch.request_count):
         return batch_split.halve(context.ledger, batch, str(error), wire_overhead=wire_overhead())
     sending.mark_not_sent(context.ledger, batch, str(error))
     return []
-
-
-def _is_answered_already(context: Context, batch: Batch) -> bool:
-    """A twin of an earlier try may have come in since the intent was planned."""
-    return sending.is_answered_elsewhere(context.ledger, batch)

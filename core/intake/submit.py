@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from core.batches.context import Context
-from core.batches.send import send_intents
+from core.batches.send import send_queued
 from core.batches.sync_fallback import answer
 from core.config.catalogue import Catalogue
 from core.config.money_settings import Budgets
@@ -232,7 +232,7 @@ def _send(context: Context, submission: Submission) -> str | None:
         )
     intents = sending.queued_of(context.ledger, submission)
     try:
-        problem = send_intents(context, intents)
+        problem = send_queued(context, intents)
         if problem and submission.on_failure == OnFailure.SYNC:
             return answer(context, submission, problem)
     except (SettingsError, ApiError, LedgerError) as error:

@@ -106,8 +106,8 @@ def test_a_key_that_is_refused_loses_nothing_and_stops_the_poll_with_the_reason(
     bench: Bench, fault: str
 ) -> None:
     bench.faults.add(fault)
-    assert "key is not accepted" in (bench.submit(3).problem or "")
-    with pytest.raises(SettingsError, match="key is not accepted"):
+    assert "rejected the key" in (bench.submit(3).problem or "")
+    with pytest.raises(SettingsError, match="rejected the key"):
         bench.poll_after(60)
     bench.faults.clear()
     rest(bench)

@@ -75,7 +75,7 @@ def test_two_polls_that_collect_the_same_batch_leave_one_set_of_rows(
 
         def other_collects() -> None:
             bench.clock.advance(asleep)
-            poll._steps(other.context, PollSummary())
+            poll.run_steps(other.context, PollSummary())
 
         slow = _Slow(bench.api(), "results", other_collects)
         bench.engine = bench.new_engine("slow", api=lambda: slow)

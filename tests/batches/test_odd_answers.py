@@ -104,7 +104,7 @@ def test_an_answer_without_a_result_of_the_batch_gives_nothing_up(
     bench.engine = bench.new_engine("odd", api=lambda: WholeApi(bench, instead))
     bench.poll_after(60)
     for _ in range(10):
-        assert any("not to be had" in trouble for trouble in bench.poll_after(7200).problems)
+        assert any("not available yet" in problem for problem in bench.poll_after(7200).problems)
     assert requests(bench) == {RequestStatus.IN_FLIGHT: 4}
     assert "holds no result" in (batches(bench)[0].last_error or "")
     bench.engine = bench.new_engine()

@@ -93,7 +93,7 @@ def make_poll(engine: Engine, *, with_lease: bool) -> None:
     if with_lease:
         engine.poll()
     else:
-        poll._steps(engine.context, poll.PollSummary())
+        poll.run_steps(engine.context, poll.PollSummary())
 
 
 class DieAt:

@@ -8,9 +8,9 @@ from msgspec.structs import replace as changed
 from simulation.patching import patched
 
 import core.batches.listing
+import core.batches.refresh
 import core.batches.send
 import core.batches.unconfirmed_creates
-import core.poll
 import state.batches.leases
 import state.batches.orphans
 import state.batches.sending
@@ -35,14 +35,14 @@ def settle_zero() -> Generator[None, None, None]:
 
 
 def _listing_changed(change: Callable[[Any, Listing], None]) -> Generator[None, None, None]:
-    real = core.batches.listing.take
+    real = core.batches.listing.read_listing
 
-    def take(context: Any, **options: Any) -> Listing:
+    def read_listing(context: Any, **options: Any) -> Listing:
         listing = real(context, **options)
         change(context, listing)
         return listing
 
-    with patched(core.poll, "take", take):
+    with patched(core.batches.refresh, "read_listing", read_listing):
         yield
 
 
@@ -59,7 +59,7 @@ def first_page_only() -> Generator[None, None, None]:
     """The first page is taken for the whole list."""
 
     def change(_context: Any, listing: Listing) -> None:
-        listing.complete = listing.trouble is None
+        listing.complete = listing.problem is None
 
     with patched(core.batches.listing, "_MOST_PAGES", 1):
         yield from _listing_changed(change)
@@ -98,7 +98,7 @@ def server_error_is_failure() -> Generator[None, None, None]:
     return _action_changed(lambda error: error.status is not None, CreateAction.NOT_SENT)
 
 
-def uncertain_is_refused() -> Generator[None, None, None]:
+def unconfirmed_is_rejected() -> Generator[None, None, None]:
     """What was not answered is shown as failed, and nobody looks for it."""
     return _action_changed(lambda _error: True, CreateAction.REJECT)
 
@@ -113,28 +113,29 @@ def adopt_by_count() -> Generator[None, None, None]:
     """The one batch of the right size is taken for the lost one."""
     real = core.batches.unconfirmed_creates._identify
 
-    def identify(context: Any, suspect: Orphan, remote: RemoteState | None) -> None:
+    def identify(context: Any, candidate: Orphan, remote: RemoteState | None) -> None:
         rows = [
             row
             for row in core.batches.unconfirmed_creates.unresolved(context)
-            if row.status == "unconfirmed" and row.request_count == suspect.request_count
+            if row.status == "unconfirmed" and row.request_count == candidate.request_count
         ]
         if len(rows) == 1 and remote is not None:
-            state.batches.orphans.claim(context.ledger, suspect, remote, rows[0])
+            state.batches.orphans.claim(context.ledger, candidate, remote, rows[0])
         else:
-            real(context, suspect, remote)
+            real(context, candidate, remote)
 
     with patched(core.batches.unconfirmed_creates, "_identify", identify):
         yield
 
 
-def no_fence() -> Generator[None, None, None]:
-    """Our clock, in the place of the fence, says which batches are younger than the POST."""
+def no_watermark() -> Generator[None, None, None]:
+    """Our clock, instead of the watermark, says which batches are older than the POST."""
 
-    def after_fence(listing: Listing, batch: Batch) -> list[RemoteState]:
-        return [b for b in listing.batches.values() if b.created_ts >= (batch.sent_ts or "")]
+    def predates(listing: Listing, remote_id: str, create: Batch) -> bool:
+        remote = listing.batches.get(remote_id)
+        return remote is not None and remote.created_ts < (create.sent_ts or "")
 
-    with patched(core.batches.unconfirmed_creates, "_after_fence", after_fence):
+    with patched(Listing, "predates", predates):
         yield
 
 
@@ -154,7 +155,7 @@ def sdk_retries() -> Generator[None, None, None]:
         yield
 
 
-def intent_after_post() -> Generator[None, None, None]:
+def record_after_post() -> Generator[None, None, None]:
     """That it is sent is recorded when the answer is."""
     real = state.batches.sending.mark_sending
     waiting: dict[tuple[int, int], dict[str, Any]] = {}
@@ -195,7 +196,7 @@ def _all(
 
 
 def rows_before_list() -> Generator[None, None, None]:
-    """Strangers in the list are judged by the rows that there were before it was read."""
+    """Unknown batches are compared with the creates from before the list was read."""
     real, expire = (
         core.batches.unconfirmed_creates.unresolved,
         core.batches.unconfirmed_creates.expire_senders,
@@ -223,13 +224,13 @@ def rows_before_list() -> Generator[None, None, None]:
         yield
 
 
-def forgotten_suspects() -> Generator[None, None, None]:
-    """Suspects are looked into only while something else is open."""
-    with patched(core.batches.unconfirmed_creates, "has_suspects", _no):
+def forgotten_candidates() -> Generator[None, None, None]:
+    """Candidates are identified only while something else is open."""
+    with patched(core.batches.unconfirmed_creates, "has_candidates", _no):
         yield
 
 
-def ignored_twins() -> Generator[None, None, None]:
+def ignored_duplicates() -> Generator[None, None, None]:
     """A second batch of the same POST is no one's."""
     real = state.batches.orphans.claim
 
@@ -237,8 +238,8 @@ def ignored_twins() -> Generator[None, None, None]:
         if batch.remote_id is None and batch.status != "not_sent":
             real(ledger, orphan, remote, batch)
         else:
-            action = state.batches.orphans.OrphanVerdict.FOREIGN
-            state.batches.orphans.decide(ledger, orphan, action, "it is a twin")
+            verdict = state.batches.orphans.OrphanVerdict.FOREIGN
+            state.batches.orphans.decide(ledger, orphan, verdict, "it is a duplicate")
 
     with patched(state.batches.orphans, "claim", claim):
         yield
