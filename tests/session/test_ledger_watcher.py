@@ -9,7 +9,7 @@ from support.console_builders import LedgerBuilder
 from support.console_pilot import in_another_process
 from textual.message import Message
 
-from titan_console.session.ledger_watcher import Feed, Follower
+from titan_console.session.ledger_watcher import LedgerWatcher, SnapshotReader
 from titan_console.session.messages import LedgerLost, LedgerSeen
 
 
@@ -25,63 +25,63 @@ def lost(news: object) -> LedgerLost:
 
 def test_a_second_look_at_the_same_ledger_tells_nothing(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    follower = Follower(made.path, made.clock)
-    assert seen(follower.look()).snapshot.totals.batches == 0
-    assert follower.look() is None
-    assert seen(follower.look(even_if_same=True)).snapshot.revision == 0
-    follower.close()
+    snapshots = SnapshotReader(made.path, made.clock)
+    assert seen(snapshots.look()).snapshot.totals.batches == 0
+    assert snapshots.look() is None
+    assert seen(snapshots.look(even_if_same=True)).snapshot.revision == 0
+    snapshots.close()
     made.close()
 
 
 def test_a_commit_of_another_connection_is_told_with_its_lag(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    follower = Follower(made.path, made.clock)
+    snapshots = SnapshotReader(made.path, made.clock)
     made.submit("first")
-    assert seen(follower.look()).lag is None
+    assert seen(snapshots.look()).lag is None
     made.submit("second")
     made.clock.advance(0.25)
-    news = seen(follower.look())
+    news = seen(snapshots.look())
     assert [batch.tag for batch in news.snapshot.open_batches] == ["first", "second"]
     assert news.lag == timedelta(milliseconds=250)
-    follower.close()
+    snapshots.close()
     made.close()
 
 
 def test_what_another_clock_wrote_has_no_lag(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    follower = Follower(made.path, made.clock)
+    snapshots = SnapshotReader(made.path, made.clock)
     made.submit("first")
-    seen(follower.look())
+    seen(snapshots.look())
     made.clock.advance(-30 * 86400)
     made.submit("of a month that is told now")
     made.clock.advance(30 * 86400)
-    assert seen(follower.look()).lag is None
-    follower.close()
+    assert seen(snapshots.look()).lag is None
+    snapshots.close()
     made.close()
 
 
 def test_a_missing_ledger_is_told_once_and_opened_when_it_comes(tmp_path: Path) -> None:
     home = tmp_path / "titan"
-    follower = Follower(home / "titan.db", LedgerBuilder(tmp_path).clock)
-    assert lost(follower.look()).trouble.missing
-    assert follower.look() is None
+    snapshots = SnapshotReader(home / "titan.db", LedgerBuilder(tmp_path).clock)
+    assert lost(snapshots.look()).trouble.missing
+    assert snapshots.look() is None
     made = LedgerBuilder(home)
-    assert seen(follower.look()).snapshot.totals.batches == 0
-    follower.close()
+    assert seen(snapshots.look()).snapshot.totals.batches == 0
+    snapshots.close()
     made.close()
 
 
 def test_a_ledger_that_goes_away_is_not_read_from_beyond(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    follower = Follower(made.path, made.clock)
-    follower.look()
+    snapshots = SnapshotReader(made.path, made.clock)
+    snapshots.look()
     made.close()
     made.path.rename(tmp_path / "elsewhere.db")
-    assert lost(follower.look()).trouble.missing
+    assert lost(snapshots.look()).trouble.missing
     again = LedgerBuilder(tmp_path)
     again.submit("new")
-    assert len(seen(follower.look()).snapshot.open_batches) == 1
-    follower.close()
+    assert len(seen(snapshots.look()).snapshot.open_batches) == 1
+    snapshots.close()
     again.close()
 
 
@@ -89,34 +89,34 @@ def test_a_ledger_of_a_later_version_is_one_calm_line(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.ledger.execute("PRAGMA user_version=99")
     made.close()
-    follower = Follower(made.path, made.clock)
-    trouble = lost(follower.look()).trouble
+    snapshots = SnapshotReader(made.path, made.clock)
+    trouble = lost(snapshots.look()).trouble
     assert "version 99" in trouble.reason
     assert not trouble.missing
-    assert follower.look() is None
+    assert snapshots.look() is None
 
 
 def test_a_file_that_is_no_ledger_is_one_calm_line(tmp_path: Path) -> None:
     path = tmp_path / "titan.db"
     path.write_bytes(b"not a database, " * 100)
-    follower = Follower(path, LedgerBuilder(tmp_path / "other").clock)
-    assert "cannot be used" in lost(follower.look()).trouble.reason
+    snapshots = SnapshotReader(path, LedgerBuilder(tmp_path / "other").clock)
+    assert "cannot be used" in lost(snapshots.look()).trouble.reason
 
 
 def test_a_row_of_words_unknown_here_is_one_calm_line(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.poll()
     made.ledger.execute("UPDATE polls SET summary = 'not JSON'")
-    follower = Follower(made.path, made.clock)
-    assert "cannot read" in lost(follower.look()).trouble.reason
+    snapshots = SnapshotReader(made.path, made.clock)
+    assert "cannot read" in lost(snapshots.look()).trouble.reason
     made.close()
 
 
 async def test_the_feed_posts_what_another_process_commits_last(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     told: asyncio.Queue[Message] = asyncio.Queue()
-    feed = Feed(tmp_path, made.clock)
-    following = asyncio.create_task(feed.follow(told.put_nowait))
+    watcher = LedgerWatcher(tmp_path, made.clock)
+    following = asyncio.create_task(watcher.follow(told.put_nowait))
     assert seen(await told.get()).snapshot.totals.batches == 0
     await in_another_process(tmp_path, "for n in range(30): made.submit(f'tag-{n}')")
     batches = 0
@@ -132,8 +132,8 @@ async def test_the_feed_posts_what_another_process_commits_last(tmp_path: Path) 
 async def test_a_reader_of_its_own_is_no_news(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     told: asyncio.Queue[Message] = asyncio.Queue()
-    feed = Feed(tmp_path, made.clock)
-    following = asyncio.create_task(feed.follow(told.put_nowait))
+    watcher = LedgerWatcher(tmp_path, made.clock)
+    following = asyncio.create_task(watcher.follow(told.put_nowait))
     await told.get()
     other = sqlite3.connect(made.path)
     assert other.execute("SELECT count(*) FROM batches").fetchone() == (0,)
@@ -152,7 +152,7 @@ async def test_the_feed_follows_a_folder_that_comes_goes_and_comes(tmp_path: Pat
     home = tmp_path / "titan"
     clock = LedgerBuilder(tmp_path).clock
     told: asyncio.Queue[Message] = asyncio.Queue()
-    following = asyncio.create_task(Feed(home, clock).follow(told.put_nowait))
+    following = asyncio.create_task(LedgerWatcher(home, clock).follow(told.put_nowait))
     assert lost(await told.get()).trouble.missing
     for number in range(2):
         LedgerBuilder(home).close()

@@ -22,46 +22,46 @@ from core.intake.options import SubmitOptions
 from state.db.ledger import Ledger
 from state.operations import commands
 from state.operations.commands import CommandState
-from titan_console.session.poll_runner import Keeper, PollEnd, read_answer
+from titan_console.session.poll_runner import PollHelper, PollResult, parse_result
 from titan_console.tui.app import TitanApp
 
-KEY = "sk-ant-only-for-the-keeper"
+KEY = "sk-ant-only-for-the-helper"
 GIVE_AWAY = """
 import json, os, sys
 from pathlib import Path
 from queue import Queue
 from titan_console.cli.commands import console
-home, keeper = console._hand_over(read_only=False)
+home, helper = console._hand_over(read_only=False)
 ends = Queue()
-keeper.ask(ends.put)
+helper.ask(ends.put)
 end = ends.get(timeout=120)
 from titan_console.tui.app import TitanApp
 print(json.dumps({
     "code": end.code, "ran": end.ran, "problems": end.problems,
     "environ": [name for name, value in os.environ.items() if sys.argv[1][::-1] in value],
-    "kept": Path(f"/proc/{keeper.pid}/environ").read_bytes().decode()
+    "kept": Path(f"/proc/{helper.pid}/environ").read_bytes().decode()
         if sys.platform == "linux" else "",
     "child": __import__("subprocess").run(
         [sys.executable, "-c", "import os; print('ANTHROPIC_API_KEY' in os.environ)"],
         capture_output=True, text=True, check=True).stdout.strip(),
     "sdk": "anthropic" in sys.modules,
 }))
-keeper.close()
+helper.close()
 """
 
 
 @contextmanager
-def a_keeper(settings: Settings) -> Generator[Keeper, None, None]:
-    keeper = Keeper(settings)
+def a_helper(settings: Settings) -> Generator[PollHelper, None, None]:
+    helper = PollHelper(settings)
     try:
-        yield keeper
+        yield helper
     finally:
-        keeper.close()
+        helper.close()
 
 
-def a_poll(keeper: Keeper) -> PollEnd:
-    ends: Queue[PollEnd] = Queue()
-    keeper.ask(ends.put)
+def a_poll(helper: PollHelper) -> PollResult:
+    ends: Queue[PollResult] = Queue()
+    helper.ask(ends.put)
     return ends.get(timeout=120)
 
 
@@ -87,23 +87,23 @@ def test_the_key_goes_to_the_keeper_and_is_not_in_the_console(tmp_path: Path) ->
 
 
 def test_a_poll_without_a_key_says_what_to_do(tmp_path: Path) -> None:
-    with a_keeper(Settings(home=tmp_path / "home")) as keeper:
+    with a_helper(Settings(home=tmp_path / "home")) as helper:
         with Ledger(tmp_path / "home" / "titan.db", now=SystemClock().now, actor="test"):
             pass
-        assert a_poll(keeper) == PollEnd(code=0)
+        assert a_poll(helper) == PollResult(code=0)
         settings = Settings(home=tmp_path / "home", base_url=NOWHERE, api_key="x")
         with open_engine(settings, actor="test") as engine:
             engine.submit(some_requests(1), SubmitOptions(tag="daily-feed"))
-        end = a_poll(keeper)
+        end = a_poll(helper)
     assert end.code == 3
     assert end.problems[0].startswith("No API key: set ANTHROPIC_API_KEY and run `titan-console")
 
 
 def test_a_keeper_that_was_killed_is_said_in_one_line(tmp_path: Path) -> None:
-    with a_keeper(Settings(home=tmp_path)) as keeper:
-        keeper._process.kill()
-        keeper._process.wait()
-        end = a_poll(keeper)
+    with a_helper(Settings(home=tmp_path)) as helper:
+        helper._process.kill()
+        helper._process.wait()
+        end = a_poll(helper)
     assert "is gone: open the console anew, or run `titan-console --poll`" in end.problems[0]
 
 
@@ -111,8 +111,8 @@ def test_a_keeper_that_was_killed_is_said_in_one_line(tmp_path: Path) -> None:
 def test_the_keeper_ends_when_the_console_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom core.config.settings import Settings\n"
-        "from titan_console.session.poll_runner import Keeper\n"
-        "keeper = Keeper(Settings(home=Path(sys.argv[1])))\nprint(keeper.pid, flush=True)\n"
+        "from titan_console.session.poll_runner import PollHelper\n"
+        "helper = PollHelper(Settings(home=Path(sys.argv[1])))\nprint(helper.pid, flush=True)\n"
         "sys.stdin.read()"
     )
     console = subprocess.Popen(
@@ -123,16 +123,16 @@ def test_the_keeper_ends_when_the_console_is_killed(tmp_path: Path) -> None:
     )
     assert console.stdin is not None
     assert console.stdout is not None
-    keeper = int(console.stdout.readline())
+    helper = int(console.stdout.readline())
     console.kill()
     console.wait()
     console.stdout.close()
     console.stdin.close()
     for _ in range(500):
-        if not is_alive(keeper):
+        if not is_alive(helper):
             return
         SystemClock().sleep(0.02)
-    raise AssertionError("the keeper outlived its console")
+    raise AssertionError("the helper outlived its console")
 
 
 def is_alive(pid: int) -> bool:
@@ -150,42 +150,47 @@ def is_alive(pid: int) -> bool:
     [
         pytest.param(
             {"code": 0, "out": '{"ran": true, "problems": []}', "err": ""},
-            PollEnd(code=0),
+            PollResult(code=0),
             id="well",
         ),
         pytest.param(
             {"code": 0, "out": '{"ran": false, "problems": []}', "err": ""},
-            PollEnd(code=0, ran=False),
+            PollResult(code=0, ran=False),
             id="another",
         ),
         pytest.param(
             {"code": 1, "out": '{"ran": true, "problems": ["a", "a", "b"]}', "err": ""},
-            PollEnd(code=1, problems=("a", "b")),
+            PollResult(code=1, problems=("a", "b")),
             id="problems",
         ),
         pytest.param(
+            {"code": 3, "out": "", "err": '{"error": {"code": "x", "message": "Damaged."}}\n'},
+            PollResult(code=3, problems=("Damaged.",)),
+            id="error as JSON",
+        ),
+        pytest.param(
             {"code": 3, "out": "", "err": "titan-console: The ledger is damaged.\n"},
-            PollEnd(code=3, problems=("The ledger is damaged.",)),
+            PollResult(code=3, problems=("The ledger is damaged.",)),
             id="unusable",
         ),
         pytest.param(
             {"code": -9, "out": "", "err": ""},
-            PollEnd(code=-9, problems=("The poll ended with exit code -9 and no word.",)),
+            PollResult(code=-9, problems=("The poll ended with exit code -9 and no output.",)),
             id="killed",
         ),
     ],
 )
-def test_what_a_poll_came_to(answer: dict[str, object], end: PollEnd) -> None:
-    assert read_answer(json.dumps(answer).encode()) == end
+def test_what_a_poll_came_to(answer: dict[str, object], end: PollResult) -> None:
+    assert parse_result(json.dumps(answer).encode()) == end
 
 
 async def test_an_order_that_the_poll_cannot_send_says_why_on_every_page(tmp_path: Path) -> None:
     # The console's clock is behind, so that what is due there is long due for the poll.
     with a_server(None, "row:overloaded:p=1") as (_, address):
         failed_requests(tmp_path, address)
-    with a_keeper(Settings(home=tmp_path, base_url=NOWHERE)) as keeper:
+    with a_helper(Settings(home=tmp_path, base_url=NOWHERE)) as helper:
         clock = ManualClock(SystemClock().now() - timedelta(hours=1))
-        async with TitanApp(tmp_path, clock, polls=keeper).run_test(size=(120, 40)) as pilot:
+        async with TitanApp(tmp_path, clock, poll_runner=helper).run_test(size=(120, 40)) as pilot:
             await until_seen(pilot)
             await until_shown(pilot, "Latest errors 2")
             await pilot.press("tab", "tab", "space", "space", "R")

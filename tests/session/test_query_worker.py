@@ -3,20 +3,20 @@ from pathlib import Path
 
 from support.console_builders import LedgerBuilder
 
-from titan_console.session.query_worker import Answered, Desk, Work
+from titan_console.session.query_worker import LiveQuery, QueryWorker, Work
 
 
 def test_a_question_that_nobody_begins_leaves_nothing_half_made(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    desk = Desk(made.path)
+    worker = QueryWorker(made.path)
     begun: list[Work] = []
-    answers = Answered(
-        desk, lambda source: len(source.rows("SELECT 1")), print, print, begun.append
+    answers = LiveQuery(
+        worker, lambda source: len(source.rows("SELECT 1")), print, print, begun.append
     )
     answers.changed()
     assert len(begun) == 1
     begun.clear()
     # A coroutine that was never awaited would be said here, and fail the test.
     gc.collect()
-    desk.close()
+    worker.close()
     made.close()

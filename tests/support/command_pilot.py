@@ -9,9 +9,9 @@ from textual.pilot import Pilot
 
 from state.operations import commands
 from state.operations.commands import Command
-from titan_console.session.poll_runner import PollEnd
+from titan_console.session.poll_runner import PollResult
 from titan_console.tui.app import TitanApp
-from titan_console.tui.pages.preview_dialog import PreviewScreen
+from titan_console.tui.pages.preview_dialog import PreviewDialog
 
 LARGE, SMALL, TINY = (120, 40), (80, 24), (60, 16)
 
@@ -23,17 +23,17 @@ class BenchPollRunner:
         self.made = 0
         self._bench = bench
 
-    def ask(self, done: Callable[[PollEnd], object]) -> None:
+    def ask(self, done: Callable[[PollResult], object]) -> None:
         self.made += 1
         summary = self._bench.engine.poll()
-        done(PollEnd(code=0, ran=summary.ran, problems=tuple(summary.problems)))
+        done(PollResult(code=0, ran=summary.ran, problems=tuple(summary.problems)))
 
 
 @asynccontextmanager
 async def console(
     bench: Bench, size: tuple[int, int] = LARGE, **options: bool
 ) -> AsyncGenerator[Pilot[None], None]:
-    app = TitanApp(bench.folder.root, bench.clock, polls=BenchPollRunner(bench), **options)
+    app = TitanApp(bench.folder.root, bench.clock, poll_runner=BenchPollRunner(bench), **options)
     async with app.run_test(size=size) as pilot:
         await until_seen(pilot)
         yield pilot
@@ -56,7 +56,7 @@ async def to_errors(pilot: Pilot[None]) -> None:
 
 
 async def to_preview(pilot: Pilot[None], title: str) -> None:
-    await until(pilot, lambda: isinstance(pilot.app.screen, PreviewScreen))
+    await until(pilot, lambda: isinstance(pilot.app.screen, PreviewDialog))
     await until_shown(pilot, title)
 
 

@@ -43,7 +43,7 @@ async def until_shown(pilot: Pilot[None], text: str) -> None:
 
 async def until_seen(pilot: Pilot[None]) -> None:
     """The first picture of a ledger is on the screen."""
-    await until(pilot, lambda: app_of(pilot).view.snapshot is not None)
+    await until(pilot, lambda: app_of(pilot).state.snapshot is not None)
 
 
 def app_of(pilot: Pilot[None]) -> TitanApp:

@@ -20,7 +20,7 @@ from core.clock import ManualClock
 from core.intake.options import SubmitOptions
 from state.operations import alerts, pauses
 from titan_console.doctor.checks import Finding, Health
-from titan_console.session.ui_metrics import Vitals
+from titan_console.session.ui_metrics import UiMetrics
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.doctor import DoctorScreen
@@ -76,14 +76,14 @@ def _is_at_work(app: TitanApp, work: Worker[object]) -> bool:
     """A tool that has opened a dialog waits for its answer: that is no work."""
     is_below = work.node is not app and work.node.screen is not app.screen
     waits = is_below and not isinstance(app.screen, Page)
-    return not (work.is_finished or work.name == "feed" or waits)
+    return not (work.is_finished or work.name == "watcher" or waits)
 
 
 def _give_measures(doctor: DoctorScreen) -> None:
-    vitals = Vitals(pictures=12)
-    for kind in (vitals.seen, vitals.painted, vitals.drawn, vitals.answered):
+    metrics = UiMetrics(frames=12)
+    for kind in (metrics.seen, metrics.painted, metrics.drawn, metrics.answered):
         kind.extend(range(1, 41))
-    doctor.view.vitals = vitals
+    doctor.state.metrics = metrics
     doctor._standing = _CHECKED
 
 
@@ -106,7 +106,7 @@ async def walking(
     """The console on that ledger, with nothing in sight that tells of this machine."""
     app = TitanApp(ledger.parent, clock)
     app.animation_level = "none"
-    app.view.place = "~/titan/titan.db"
+    app.state.place = "~/titan/titan.db"
     if theme:
         app.theme = theme
     async with app.run_test(size=size) as pilot:
@@ -149,7 +149,7 @@ async def every_screen(walk: Walk) -> None:
     await walk.see("Savings", "4", shows="target")
     await walk.see("KPIs", "5", shows="target")
     await walk.see("Jobs", "6", shows="titan-bridge")
-    await walk.see("Audit", "7", shows="newsletter")
+    await walk.see("Events", "7", shows="newsletter")
     await walk.see("Doctor", "8", shows="unconfirmed")
 
 

@@ -31,7 +31,7 @@ class Album:
         rows = [_runs(strip) for strip in strips]
         text = [strip.text.rstrip() for strip in strips]
         styles = ["".join(self._coded(length, look) for length, look in row) for row in rows]
-        self._pages.append("\n".join([f"== {title}", *text, "-- styles", *_folded(styles)]))
+        self._pages.append("\n".join([f"== {title}", *text, "-- styles", *_wrapped(styles)]))
 
     def text(self) -> str:
         """The whole file: the screens, then what the letters of the styles stand for."""
@@ -78,7 +78,7 @@ def _look(style: Style | None) -> str:
     return " ".join([" on ".join(colours), *(a for a in _ATTRIBUTES if getattr(style, a))])
 
 
-def _folded(styles: list[str]) -> Iterator[str]:
+def _wrapped(styles: list[str]) -> Iterator[str]:
     """Lines of one look together, with the numbers of the lines."""
     at = 0
     for style, same in groupby(styles):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from titan_console.text.charts import Bars, Distribution, Lines, Mark, spark
+from titan_console.text.charts import Bars, Distribution, Lines, Marker, sparkline
 from titan_console.text.format import Tone
 
 VALUES = st.lists(st.none() | st.floats(-10, 1e6), max_size=40)
@@ -20,9 +20,9 @@ def dollars(value: float) -> str:
 
 
 def test_a_spark_line_has_a_character_for_each_value() -> None:
-    assert spark([None, 0, 1, 4, 8, -1]) == "·▁▂▅█▼"
-    assert spark([1, 1], top=8) == "▂▂"
-    assert spark([]) == ""
+    assert sparkline([None, 0, 1, 4, 8, -1]) == "·▁▂▅█▼"
+    assert sparkline([1, 1], top=8) == "▂▂"
+    assert sparkline([]) == ""
 
 
 def test_bars_stand_on_an_axis_with_a_dotted_target() -> None:
@@ -52,7 +52,7 @@ def test_too_little_room_leaves_a_spark_line() -> None:
 def test_a_distribution_marks_its_percentiles() -> None:
     found = Distribution(
         values=[1, 1, 1, 2, 10],
-        marks=(Mark(at=1, words="p50 1 h"), Mark(at=10, words="p95 10 h")),
+        marks=(Marker(at=1, words="p50 1 h"), Marker(at=10, words="p95 10 h")),
         words=lambda hours: f"{hours:g} h",
     )
     lines = texts(found.lines(21, 6))
@@ -75,6 +75,6 @@ def test_bars_keep_to_their_size(
 @given(st.lists(st.floats(0, 1e6), max_size=40), st.integers(0, 150), st.integers(0, 20))
 def test_distributions_keep_to_their_size(values: list[float], width: int, height: int) -> None:
     found = Distribution(
-        values=values, marks=(Mark(at=5.0, words="p50"), Mark(at=7e6, words="p95")), words=str
+        values=values, marks=(Marker(at=5.0, words="p50"), Marker(at=7e6, words="p95")), words=str
     )
     assert len(found.lines(width, height)) <= height

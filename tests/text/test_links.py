@@ -3,19 +3,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from titan_console.text import links
-from titan_console.text.links import Leave, Named, Tab, Target, ToBatch, ToRequest, ToScreen
+from titan_console.text.links import ByName, Destination, Quit, Tab, ToBatch, ToRequest, ToScreen
 
 TABS = tuple(
     Tab(str(n), word.lower(), word)
     for n, word in enumerate(
-        ("Batches", "Requests", "Errors", "Savings", "KPIs", "Jobs", "Audit", "Doctor"), 1
+        ("Batches", "Requests", "Errors", "Savings", "KPIs", "Jobs", "Events", "Doctor"), 1
     )
 )
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
 @pytest.mark.parametrize(
-    ("text", "target"),
+    ("text", "destination"),
     [
         ("b", ToScreen("batches")),
         (":req", ToScreen("requests")),
@@ -23,10 +23,12 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
         (" sav ", ToScreen("savings")),
         ("KPI", ToScreen("kpis")),
         ("job", ToScreen("jobs")),
-        ("audit", ToScreen("audit")),
+        ("eve", ToScreen("events")),
+        ("Audit", ToScreen("events")),
+        ("titan://audit", ToScreen("events")),
         ("doc", ToScreen("doctor")),
-        (":q", Leave()),
-        ("tb_k3x9", Named("tb_k3x9")),
+        (":q", Quit()),
+        ("tb_k3x9", ByName("tb_k3x9")),
         ("titan://errors", ToScreen("errors")),
         ("TITAN://batch/tb_1", ToBatch("tb_1")),
         ("titan://request/a%2Fb/c%20d", ToRequest("a/b", "c d")),
@@ -38,8 +40,10 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
         ("", None),
     ],
 )
-def test_a_word_a_name_or_a_link_leads_where_it_says(text: str, target: Target | None) -> None:
-    assert links.parse(text, TABS) == target
+def test_a_word_a_name_or_a_link_leads_where_it_says(
+    text: str, destination: Destination | None
+) -> None:
+    assert links.parse(text, TABS) == destination
 
 
 @given(NAMES, NAMES)

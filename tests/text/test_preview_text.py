@@ -46,7 +46,9 @@ def said(preview: Preview) -> dict[str, str]:
 
 
 def counted(*commands: Command, now: timedelta = timedelta(0), own: str = "cmd_1") -> str:
-    parts = command_labels.countdown(commands, {own}, NOW + now, passing=False, can_withdraw=True)
+    parts = command_labels.countdown(
+        commands, {own}, NOW + now, is_polling=False, can_withdraw=True
+    )
     return "".join(part.text for part in parts)
 
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from support.hostile import EVIL, hidden
 
 from titan_console.text.diff import difference
-from titan_console.text.document import Match, Sheet, fold, lines_of, pretty, search, within
+from titan_console.text.document import Document, Match, lines_of, pretty, search, within, wrap
 from titan_console.text.safe_text import harmless, harmless_json
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
@@ -26,35 +26,35 @@ def test_json_is_laid_out_with_its_numbers_and_texts_as_they_are() -> None:
 
 @given(TEXTS, st.integers(2, 60))
 def test_the_rows_of_a_fold_hold_every_character_once(text: str, width: int) -> None:
-    sheet = Sheet(lines_of(text))
-    folded = fold(sheet, width)
-    rebuilt = [""] * len(sheet.lines)
-    for number in range(len(folded)):
-        line, begin, end = folded.row(number)
-        rebuilt[line] += sheet.lines[line][begin:end]
-        assert folded.row_at(line, begin) == number
-        assert cell_len(sheet.lines[line][begin:end]) <= max(width, 2)
-    assert rebuilt == list(sheet.lines)
+    document = Document(lines_of(text))
+    wrapped = wrap(document, width)
+    rebuilt = [""] * len(document.lines)
+    for number in range(len(wrapped)):
+        line, begin, end = wrapped.row(number)
+        rebuilt[line] += document.lines[line][begin:end]
+        assert wrapped.row_at(line, begin) == number
+        assert cell_len(document.lines[line][begin:end]) <= max(width, 2)
+    assert rebuilt == list(document.lines)
 
 
 def test_a_search_finds_every_place_whatever_its_case() -> None:
-    sheet = Sheet(["one Two", "TWO two", "three"])
-    found = search(sheet, "two")
+    document = Document(["one Two", "TWO two", "three"])
+    found = search(document, "two")
     assert found == [Match(0, 4, 7), Match(1, 0, 3), Match(1, 4, 7)]
     assert list(within(found, 1, 2, 6)) == [1, 2]
     assert list(within(found, 2, 0, 5)) == []
-    assert search(sheet, ".*") == []
+    assert search(document, ".*") == []
 
 
 def test_a_comparison_shows_what_differs_and_leaves_the_rest_out() -> None:
     common = [f"line {n}" for n in range(40)]
-    sheet = difference(
+    document = difference(
         "\n".join([*common, "old", *common]), "\n".join([*common, "new", *common]), "one", "two"
     )
-    assert "- old" in sheet.lines
-    assert "+ new" in sheet.lines
-    assert "  ... 37 lines that both have" in sheet.lines
-    assert len(sheet.lines) < 20
+    assert "- old" in document.lines
+    assert "+ new" in document.lines
+    assert "  ... 37 lines that both have" in document.lines
+    assert len(document.lines) < 20
     assert "They are the same." in difference("a", "a", "one", "two").lines
 
 

@@ -30,7 +30,7 @@ from core.intake.options import SubmitOptions
 from state.operations.commands import Action
 from state.operations.selection import Filter
 from titan_console.tui.actions import copy, view
-from titan_console.tui.actions.record_parts import Piece
+from titan_console.tui.actions.record_parts import RecordPart
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.dialog import Menu
 
@@ -261,7 +261,7 @@ async def test_where_the_terminal_cannot_be_lent_o_is_not_offered(tmp_path: Path
 
 
 def test_the_pager_gets_a_private_file_and_its_own_interrupts(tmp_path: Path) -> None:
-    path = view.private_file(Piece("r", "response", "text\n", "txt"))
+    path = view.private_file(RecordPart("r", "response", "text\n", "txt"))
     seen = tmp_path / "seen"
     script = (
         "import os, signal, sys; kept = signal.getsignal(signal.SIGINT);"
@@ -284,15 +284,15 @@ async def test_the_palette_offers_every_action_and_runs_it(tmp_path: Path) -> No
     made.submit("one")
     async with opened(made) as pilot:
         await pilot.press("ctrl+p")
-        await until_shown(pilot, "Mark to here")
+        await until_shown(pilot, "Select to here")
         await pilot.press(*"theme", "space", *"mono")
         await until_shown(pilot, "Theme titan-mono")
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.theme == "titan-mono")
-        await pilot.press("ctrl+p", *"figures")
-        await until_shown(pilot, "Figures")
+        await pilot.press("ctrl+p", *"totals")
+        await until_shown(pilot, "Toggle totals")
         await pilot.press("enter")
-        await until(pilot, lambda: pilot.app.screen.has_class("-no-figures"))
+        await until(pilot, lambda: pilot.app.screen.has_class("-no-totals"))
 
 
 async def test_two_requests_of_one_name_are_chosen_between_by_arrows(tmp_path: Path) -> None:

@@ -127,9 +127,9 @@ async def test_pause_holds_the_picture_and_counts_what_it_lacks(tmp_path: Path) 
 async def test_refresh_reads_again_though_nothing_changed(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     async with opened(made) as pilot:
-        before = app_of(pilot).view.snapshot
+        before = app_of(pilot).state.snapshot
         await pilot.press("r")
-        await until(pilot, lambda: app_of(pilot).view.snapshot is not before)
+        await until(pilot, lambda: app_of(pilot).state.snapshot is not before)
 
 
 async def test_j_k_and_tab_move_and_the_line_below_tells_about_the_row(tmp_path: Path) -> None:

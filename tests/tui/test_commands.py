@@ -24,9 +24,9 @@ from core.commands.planner import CommandRequest
 from state.operations.commands import Action, CommandState
 from state.operations.selection import Filter
 from titan_console.sandbox.model.timing import Plan
-from titan_console.session.poll_runner import PollEnd
+from titan_console.session.poll_runner import PollResult
 from titan_console.tui.app import TitanApp
-from titan_console.tui.pages.preview_dialog import PreviewScreen
+from titan_console.tui.pages.preview_dialog import PreviewDialog
 from titan_console.tui.widgets.command_bar import CommandBar
 
 
@@ -86,15 +86,15 @@ async def test_of_another_poll_nothing_is_said_once_the_order_is_done(bench: Ben
     class AfterAnother(BenchPollRunner):
         """Another poll is at work, and has done it all before this one hears of it."""
 
-        def ask(self, done: Callable[[PollEnd], object]) -> None:
+        def ask(self, done: Callable[[PollResult], object]) -> None:
             super().ask(lambda _end: self._tell_late(done))
 
-        def _tell_late(self, done: Callable[[PollEnd], object]) -> None:
-            end = PollEnd(code=0, ran=False)
+        def _tell_late(self, done: Callable[[PollResult], object]) -> None:
+            end = PollResult(code=0, ran=False)
             app.set_timer(2, lambda: done(end))
 
     failed(bench, 1)
-    app = TitanApp(bench.folder.root, bench.clock, polls=AfterAnother(bench))
+    app = TitanApp(bench.folder.root, bench.clock, poll_runner=AfterAnother(bench))
     async with app.run_test(size=LARGE) as pilot:
         await until_seen(pilot)
         await replay_the_error(pilot)
@@ -229,8 +229,8 @@ async def test_read_only_there_are_no_verbs(bench: Bench) -> None:
         screen = shown(pilot)
         assert "Replay" not in screen
         assert "Cancel" not in screen
-        assert not isinstance(pilot.app.screen, PreviewScreen)
+        assert not isinstance(pilot.app.screen, PreviewDialog)
         await pilot.resize_terminal(120, 40)
         assert not pilot.app.screen.query_one(CommandBar).display
-        assert app_of(pilot).view.read_only
+        assert app_of(pilot).state.read_only
     assert given(bench) == []

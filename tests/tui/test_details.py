@@ -13,7 +13,7 @@ from titan_console.text.links import ToRequest
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.detail_page import DetailPage
 from titan_console.tui.screens.request_detail import RequestDetail
-from titan_console.tui.widgets.detail_pane import Preview
+from titan_console.tui.widgets.detail_pane import DetailPane
 from titan_console.tui.widgets.search_line import SearchLine
 
 LARGE = (120, 40)
@@ -196,7 +196,7 @@ async def test_a_request_that_is_not_there_is_said_in_one_line(tmp_path: Path) -
     async with TitanApp(tmp_path, made.clock).run_test(size=LARGE) as pilot:
         await until_seen(pilot)
         app = app_of(pilot)
-        await app.push_screen(RequestDetail(app.view, ToRequest("no", "where"), None))
+        await app.push_screen(RequestDetail(app.state, ToRequest("no", "where"), None))
         await until_shown(pilot, "There is no request 'where' of 'no'.")
         await pilot.press("n")
         assert "n" not in app.screen.active_bindings
@@ -232,7 +232,7 @@ async def test_in_a_wide_terminal_a_pane_shows_what_is_under_the_cursor(tmp_path
             await pilot.press("w")
             await until(pilot, lambda: "Tokens          24 in, 2 out" not in shown(pilot))
             await pilot.press("w", "g")
-            pane = pilot.app.screen.query_one(Preview)
+            pane = pilot.app.screen.query_one(DetailPane)
             await until(pilot, lambda: 40 < pane.size.width < 60)
             await pilot.press("+", "+")
             await until(pilot, lambda: pane.size.width > 80)

@@ -21,7 +21,7 @@ from state.batches import leases
 from state.operations import alerts
 from titan_console.cli.main import cli
 from titan_console.doctor.checks import Finding, Health
-from titan_console.session.ui_metrics import Vitals, in_words
+from titan_console.session.ui_metrics import UiMetrics, in_words
 from titan_console.tui.app import TitanApp
 from titan_console.tui.screens.doctor import finding_rows, findings_title
 
@@ -36,10 +36,10 @@ def test_what_is_bad_comes_first() -> None:
 
 
 def test_the_console_s_own_figures_in_words() -> None:
-    measured = Vitals()
+    measured = UiMetrics()
     assert in_words(measured.answered) == "nothing measured yet"
     for milliseconds in range(1, 101):
-        measured.note_answer(milliseconds / 1000)
+        measured.record_query(milliseconds / 1000)
     assert in_words(measured.answered) == (
         "p50 50 ms, p95 95 ms, p99 99 ms, most 100 ms (100 measured)"
     )
@@ -71,11 +71,11 @@ async def test_it_measures_how_long_a_commit_takes_to_be_painted(tmp_path: Path)
     async with opened(LedgerBuilder(tmp_path)) as pilot:
         await pilot.press("8")
         await until_shown(pilot, "commit to paint")
-        before = app_of(pilot).view.vitals.pictures
+        before = app_of(pilot).state.metrics.frames
         await in_another_process(tmp_path, "made.submit('from-elsewhere')")
-        vitals = app_of(pilot).view.vitals
-        await until(pilot, lambda: vitals.pictures > before and bool(vitals.painted))
-        assert vitals.answered
+        metrics = app_of(pilot).state.metrics
+        await until(pilot, lambda: metrics.frames > before and bool(metrics.painted))
+        assert metrics.answered
         await until(pilot, lambda: "(1 measured)" in shown(pilot))
 
 

@@ -47,8 +47,8 @@ def counts(page: ErrorsScreen) -> list[tuple[str, int]]:
 
 
 def ids_for(page: ErrorsScreen, made: LedgerBuilder, action: Action) -> tuple[int, ...] | None:
-    choice = page.choice(action)
-    return choice.find(made.ledger).request_ids if choice else None
+    target = page.target(action)
+    return target.find(made.ledger).request_ids if target else None
 
 
 async def test_errors_are_shown_by_workflow_and_kind_and_answers_to_review_apart(

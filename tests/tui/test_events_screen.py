@@ -1,4 +1,4 @@
-"""The Audit screen and its twin: orders on top, the log below, each event whole on Enter."""
+"""The Events screen and its command: commands on top, the log below, each event whole on Enter."""
 
 import json
 from datetime import timedelta
@@ -19,12 +19,12 @@ from titan_console.cli.main import cli
 from titan_console.text import event_labels
 from titan_console.text.filters import parse
 from titan_console.text.format import Tone
-from titan_console.tui.screens.events import AuditScreen
+from titan_console.tui.screens.events import EventsScreen
 
 
 def found(made: LedgerBuilder, line: str) -> list[AuditLine]:
     """What the log holds under a filter."""
-    asked = parse(line, AuditScreen.VOCABULARY)
+    asked = parse(line, EventsScreen.VOCABULARY)
     assert not asked.mistakes
     ids = event_list.ids(made.ledger, asked.terms, made.clock.now())
     lines_by_id = event_list.lines(made.ledger, ids)
@@ -66,7 +66,7 @@ async def test_the_log_is_whole_and_an_event_opens_with_its_detail(tmp_path: Pat
         await until_shown(pilot, "the API's queue is full (429)")
         await pilot.press("enter")
         await until_shown(pilot, '"until": "2026-05-02T12:27:00.000Z"')
-        assert "Audit >  event" in lines(pilot)[0]
+        assert "Events >  event" in lines(pilot)[0]
         await pilot.press("escape")
         await until_shown(pilot, "Event log, newest first")
 

@@ -20,10 +20,10 @@ from titan_console.tui.widgets.text_view import TextView
 BINDINGS = [
     Known("tool.copy", ("y",), "Copy", TitanApp),
     Known("tool.export", ("e",), "Export", TitanApp),
-    Known("list.mark", ("space",), "Mark", RecordTable),
+    Known("list.select", ("space",), "Select", RecordTable),
     Known("text.down", ("j", "down"), "Down", TextView),
     Known("menu.back", ("escape",), "Back", Menu),
-    Known("page.figures", ("ctrl+e",), "Figures", Page),
+    Known("page.totals", ("ctrl+e",), "Toggle totals", Page),
 ]
 
 
@@ -32,17 +32,24 @@ BINDINGS = [
     [
         ("tool.copi", "c", "did you mean tool.copy?"),
         ("tool.copy", "e", "e is the key of tool.export (Export)."),
-        ("tool.copy", "space", "space is the key of list.mark (Mark)."),
+        ("tool.copy", "space", "space is the key of list.select (Select)."),
         ("tool.copy", "ctrl+", "'ctrl+' is no key."),
         ("tool.copy", "c,,d", "'' is no key."),
     ],
 )
 def test_what_cannot_be_remapped_is_left_out_and_said(name: str, key: str, why: str) -> None:
-    made = check({name: key, "page.figures": "ctrl+f"}, BINDINGS)
-    assert made.keys == {"page.figures": "ctrl+f"}
+    made = check({name: key, "page.totals": "ctrl+f"}, BINDINGS)
+    assert made.keys == {"page.totals": "ctrl+f"}
     (problem,) = made.problems
     assert problem.startswith(f"titan.toml: console.keys.{name}: ")
     assert why in problem
+
+
+def test_a_former_id_still_names_its_binding() -> None:
+    assert check({"list.mark": "m", "page.figures": "F"}, BINDINGS) == keymap.Keymap(
+        {"list.select": "m", "page.totals": "F"}
+    )
+    assert set(keymap.RENAMED.values()) <= {one.name for one in keymap.known()}
 
 
 def test_keys_may_change_places_and_be_those_of_what_is_elsewhere() -> None:
@@ -71,7 +78,7 @@ def test_mistakes_in_the_table_are_told_and_the_rest_holds() -> None:
 
 
 async def test_another_key_does_it_and_the_help_says_so(tmp_path: Path) -> None:
-    toml = '[console]\ntheme = "light"\n[console.keys]\n"app.pause" = "m"\n"no.such" = "x"\n'
+    toml = '[console]\ntheme = "light"\n[console.keys]\n"app.freeze" = "m"\n"no.such" = "x"\n'
     (tmp_path / "titan.toml").write_text(toml)
     made = LedgerBuilder(tmp_path)
     made.submit("one")
@@ -83,8 +90,8 @@ async def test_another_key_does_it_and_the_help_says_so(tmp_path: Path) -> None:
         assert "PAUSED" not in shown(pilot)
         await pilot.press("m")
         await until_shown(pilot, "‖ PAUSED")
-        await pilot.press("question_mark", *"pause")
-        await until_shown(pilot, "m                Pause")
+        await pilot.press("question_mark", *"freeze")
+        await until_shown(pilot, "m                Freeze view")
 
 
 async def test_the_help_shows_what_the_keys_do_here_and_is_searched_by_typing(
@@ -94,11 +101,11 @@ async def test_the_help_shows_what_the_keys_do_here_and_is_searched_by_typing(
     made.submit("one")
     async with opened(made, (120, 60)) as pilot:
         await pilot.press("question_mark")
-        await until_shown(pilot, "Mark to here")
+        await until_shown(pilot, "Select to here")
         assert "Force sync" in shown(pilot)
         assert "sent, answer lost" in shown(pilot)
         await pilot.press(*"copy")
-        await until(pilot, lambda: "Mark to here" not in shown(pilot))
+        await until(pilot, lambda: "Select to here" not in shown(pilot))
         assert "y                Copy" in shown(pilot)
         await pilot.press(*"[/x]")
         await until_shown(pilot, "No key does that here.")
@@ -112,12 +119,12 @@ async def test_read_only_the_help_knows_no_orders(tmp_path: Path) -> None:
     app = TitanApp(tmp_path, made.clock, read_only=True)
     async with app.run_test(size=(120, 60)) as pilot:
         await pilot.press("question_mark")
-        await until_shown(pilot, "Mark to here")
+        await until_shown(pilot, "Select to here")
         assert "Force sync" not in shown(pilot)
         page = app.page()
         assert page is not None
         await pilot.press("escape")
-        assert not [one for one in key_help.actions_of(page) if one.name.startswith("verb.")]
+        assert not [one for one in key_help.actions_of(page) if one.name.startswith("command.")]
     made.close()
 
 

@@ -24,8 +24,8 @@ async def test_the_figures_are_the_command_s_and_open_by_workflow(tmp_path: Path
         assert f"Turnaround of {len(found.turnarounds_s)} batches" in screen
         assert "▲ p50 3.00 h" in screen
         assert "p95 5.00 h ▲" in screen
-        spark = next(line for line in lines(pilot) if "batch share" in line and "█" in line)
-        assert spark.count("█") == 30
+        sparkline = next(line for line in lines(pilot) if "batch share" in line and "█" in line)
+        assert sparkline.count("█") == 30
         await pilot.press("j")
         await until_shown(pilot, "saved in 30 days, day by day")
         await pilot.press("enter")

@@ -10,7 +10,7 @@ from support.console_pilot import shown, until, until_shown
 from textual.widgets import Button, Input
 
 from titan_console.sandbox.model.timing import Plan
-from titan_console.tui.pages.preview_dialog import PreviewScreen
+from titan_console.tui.pages.preview_dialog import PreviewDialog
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def test_the_focus_is_on_cancel_and_enter_orders_nothing(bench: Bench) -> 
             await pilot.press("X")
             await to_preview(pilot, "Acknowledge 1 request ")
             await pilot.press(key)
-            await until(pilot, lambda: not isinstance(pilot.app.screen, PreviewScreen))
+            await until(pilot, lambda: not isinstance(pilot.app.screen, PreviewDialog))
     assert given(bench) == []
 
 
@@ -52,7 +52,7 @@ async def test_a_button_pressed_twice_in_a_moment_is_pressed_once(
         pressed = pilot.app.screen.query_one(button, Button)
         pressed.press()
         pressed.press()
-        await until(pilot, lambda: not isinstance(pilot.app.screen, PreviewScreen))
+        await until(pilot, lambda: not isinstance(pilot.app.screen, PreviewDialog))
         await until_shown(pilot, "Latest errors 1")
     assert len(given(bench)) == (button == "#confirm")
 

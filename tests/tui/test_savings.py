@@ -12,7 +12,7 @@ from core.config import titan_file
 from state.files.folder import Folder
 from titan_console.cli.main import cli
 from titan_console.text import format as fmt
-from titan_console.tui.widgets.lines import Figures
+from titan_console.tui.widgets.lines import TotalsStrip
 
 SINCE = "2026-04-03"
 
@@ -58,7 +58,7 @@ async def test_the_figures_are_the_strip_s_and_tell_the_month(tmp_path: Path) ->
         screen = shown(pilot)
         money = table(pilot, "money")
         saved = money.row_of("all")
-        strip = pilot.app.screen.query_one("#figures", Figures).figures
+        strip = pilot.app.screen.query_one("#totals", TotalsStrip).totals
     assert saved is not None
     assert saved.cells["value"].text in [figure.value for figure in strip]
     for text in (

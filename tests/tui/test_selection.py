@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from titan_console.tui.widgets.selection import IdMarks, Key, Marks, NameMarks
+from titan_console.tui.widgets.selection import IdSelection, Key, NameSelection, Selection
 
 
-@pytest.mark.parametrize("marks", [IdMarks(), NameMarks()], ids=["ids", "names"])
-def test_marks_are_counted_and_come_in_the_order_of_the_list(marks: Marks) -> None:
+@pytest.mark.parametrize("marks", [IdSelection(), NameSelection()], ids=["ids", "names"])
+def test_marks_are_counted_and_come_in_the_order_of_the_list(marks: Selection) -> None:
     marks.toggle(7)
     marks.add([3, 5])
     marks.toggle(5)
@@ -24,7 +24,7 @@ def test_marks_are_counted_and_come_in_the_order_of_the_list(marks: Marks) -> No
 
 
 def test_a_million_marks_take_a_million_bytes() -> None:
-    marks = IdMarks()
+    marks = IdSelection()
     everything = range(1_000_000, 0, -1)
     marks.add(everything)
     marks.toggle(500_000)
@@ -43,8 +43,8 @@ def test_a_million_marks_take_a_million_bytes() -> None:
 def test_ids_and_names_agree(
     listed: list[int], first: int, length: int, toggled: list[int]
 ) -> None:
-    ids, names = IdMarks(), NameMarks()
-    both: tuple[Marks, Marks] = (ids, names)
+    ids, names = IdSelection(), NameSelection()
+    both: tuple[Selection, Selection] = (ids, names)
     for marks in both:
         marks.add(array("q", listed[::2]))
         marks.add(range(first + length, first, -1))

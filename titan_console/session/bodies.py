@@ -11,10 +11,10 @@ from state.files.folder import Folder
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
 from state.queries.request_detail import AttemptRecord, Place
-from titan_console.text.document import Sheet, SheetMaker, pretty
+from titan_console.text.document import Document, DocumentBuilder, pretty
 
 GONE = "No longer kept on this disk."
-_MOST_KEPT = 6
+_MAX_KEPT = 6
 
 
 class Body(Struct, frozen=True):
@@ -30,7 +30,7 @@ class Bodies:
     def __init__(self, ledger: Path) -> None:
         """For the files beside that ledger."""
         self._folder = Folder(ledger.parent)
-        self._sheets: dict[tuple[str, Place], Sheet] = {}
+        self._documents: dict[tuple[str, Place], Document] = {}
 
     def payload(self, place: Place) -> Body:
         """The request as it was taken in: its custom_id and its params."""
@@ -40,31 +40,31 @@ class Bodies:
         """What the API sent, with the caller's custom_id; None where nothing came."""
         return _read(self._folder.results, attempt.result) if attempt.result else None
 
-    def payload_sheet(self, place: Place) -> Sheet:
+    def payload_document(self, place: Place) -> Document:
         """The params, part by part."""
         return self._made("payload", place, self.payload(place))
 
-    def answer_sheet(self, attempt: AttemptRecord) -> Sheet | None:
+    def answer_document(self, attempt: AttemptRecord) -> Document | None:
         """The answer as text where it is one, and then whole; None where nothing came."""
         body = self.answer(attempt)
         return self._made("answer", attempt.result, body) if attempt.result and body else None
 
-    def _made(self, kind: str, place: Place, body: Body) -> Sheet:
+    def _made(self, kind: str, place: Place, body: Body) -> Document:
         if body.line is None:
-            return lost(body.reason)
+            return missing_body(body.reason)
         key = (kind, place)
-        if key not in self._sheets:
-            while len(self._sheets) >= _MOST_KEPT:
-                self._sheets.pop(next(iter(self._sheets)))
-            self._sheets[key] = _SHEETS[kind](body.line)
-        return self._sheets[key]
+        if key not in self._documents:
+            while len(self._documents) >= _MAX_KEPT:
+                self._documents.pop(next(iter(self._documents)))
+            self._documents[key] = _BUILDERS[kind](body.line)
+        return self._documents[key]
 
 
-def lost(reason: str) -> Sheet:
+def missing_body(reason: str) -> Document:
     """What is said in the place of a body that is not there."""
-    made = SheetMaker()
-    made.text(f"{GONE}\n\n{reason}" if reason else GONE)
-    return made.sheet()
+    builder = DocumentBuilder()
+    builder.text(f"{GONE}\n\n{reason}" if reason else GONE)
+    return builder.build()
 
 
 def _read(folder: Path, place: Place) -> Body:
@@ -100,21 +100,21 @@ def text_of(line: bytes) -> str | None:
         return None
 
 
-def _payload_sheet(line: bytes) -> Sheet:
-    made = SheetMaker()
-    made.text(pretty(params_of(line)))
-    return made.sheet()
+def _build_payload(line: bytes) -> Document:
+    builder = DocumentBuilder()
+    builder.text(pretty(params_of(line)))
+    return builder.build()
 
 
-def _answer_sheet(line: bytes) -> Sheet:
-    made = SheetMaker()
+def _build_answer(line: bytes) -> Document:
+    builder = DocumentBuilder()
     text = text_of(line)
     if text is not None:
-        made.heading("Text")
-        made.text(text)
-        made.heading("Whole")
-    made.text(pretty(result_of(line)))
-    return made.sheet()
+        builder.heading("Text")
+        builder.text(text)
+        builder.heading("Whole")
+    builder.text(pretty(result_of(line)))
+    return builder.build()
 
 
-_SHEETS = {"payload": _payload_sheet, "answer": _answer_sheet}
+_BUILDERS = {"payload": _build_payload, "answer": _build_answer}

@@ -15,7 +15,7 @@ from state.db.reader import Source
 from state.operations import pauses, selection
 from state.operations.commands import Action, Command
 from state.operations.selection import Filter
-from titan_console.session.target import Choice
+from titan_console.session.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-class How(Struct, frozen=True, kw_only=True):
+class CommandOptions(Struct, frozen=True, kw_only=True):
     """What the dialog adds to a verb; `settings` are edits as `--set` takes them."""
 
     settings: tuple[str, ...] = ()
@@ -34,26 +34,26 @@ class How(Struct, frozen=True, kw_only=True):
     force: bool = False
 
 
-class Confirmed(Struct, frozen=True, kw_only=True):
+class ConfirmedCommand(Struct, frozen=True, kw_only=True):
     """What the operator has said yes to, and why."""
 
     planned: "Plan"
     reason: str
 
 
-class Question:
-    """A verb on a choice, whose ids are found once: what comes later is not meant."""
+class CommandDraft:
+    """A verb on a target, whose ids are found once: what comes later is not meant."""
 
-    def __init__(self, action: Action, choice: Choice) -> None:
+    def __init__(self, action: Action, target: Target) -> None:
         """Nothing is asked of the ledger yet."""
         self.action = action
-        self.choice = choice
+        self.target = target
         self._wanted: Filter | None = None
 
     def wanted(self, source: Source) -> Filter:
         """The exact ids; or the workflows, for a pause, which becomes a resume where all are."""
         if self._wanted is None:
-            wanted = self.choice.find(source)
+            wanted = self.target.find(source)
             if self.action == Action.PAUSE:
                 wanted = Filter(names=wanted.names or selection.workflows(source, wanted))
                 paused = {pause.workflow for pause in pauses.paused(source)}
@@ -72,7 +72,7 @@ class CommandWorker:
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-verbs")
 
-    async def plan(self, question: Question, how: How) -> "Plan":
+    async def plan(self, question: CommandDraft, how: CommandOptions) -> "Plan":
         """What it would do. Raises UnknownId, PayloadError, LedgerError."""
         return await self._ask(lambda engine: _plan(engine, question, how))
 
@@ -107,7 +107,7 @@ class CommandWorker:
             return work(engine)
 
 
-def _plan(engine: "Engine", question: Question, how: How) -> "Plan":
+def _plan(engine: "Engine", question: CommandDraft, how: CommandOptions) -> "Plan":
     from core.commands import planner  # noqa: PLC0415 - as above
     from core.commands.body_edits import parse_changes  # noqa: PLC0415 - as above
     from core.commands.request import CommandRequest  # noqa: PLC0415 - as above

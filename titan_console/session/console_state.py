@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.clock import Clock
-from titan_console.session.ledger_watcher import Feed
-from titan_console.session.messages import LedgerLost, LedgerSeen, Trouble
-from titan_console.session.ui_metrics import Vitals
+from titan_console.session.ledger_watcher import LedgerWatcher
+from titan_console.session.messages import LedgerLost, LedgerProblem, LedgerSeen
+from titan_console.session.ui_metrics import UiMetrics
 from titan_console.text.links import Tab
 
 if TYPE_CHECKING:
@@ -17,29 +17,34 @@ if TYPE_CHECKING:
     from titan_console.text.lines import Part
 
 
-class View:
+class ConsoleState:
     """The latest picture, or the one it was paused at; and where in the console one is."""
 
     def __init__(
-        self, feed: Feed, clock: Clock, tabs: Sequence[Tab] = (), *, read_only: bool = False
+        self,
+        watcher: LedgerWatcher,
+        clock: Clock,
+        tabs: Sequence[Tab] = (),
+        *,
+        read_only: bool = False,
     ) -> None:
-        """Empty, until the feed has looked. Read-only, nothing can be asked for."""
+        """Empty, until the watcher has looked. Read-only, nothing can be asked for."""
         self.read_only = read_only
-        self.vitals = Vitals()
+        self.metrics = UiMetrics()
         self.tabs = tabs
         self.mode = tabs[0].mode if tabs else ""
-        self.path = feed.path
+        self.path = watcher.path
         self.snapshot: Snapshot | None = None
         # What is to be done is never paused: a countdown runs on.
         self.commands: Sequence[Command] = ()
         # What every page says of it.
-        self.order_lines: Callable[[datetime], Sequence[Sequence[Part]]] = lambda _now: ()
-        self.trouble: Trouble | None = None
+        self.command_lines: Callable[[datetime], Sequence[Sequence[Part]]] = lambda _now: ()
+        self.trouble: LedgerProblem | None = None
         self.lag: timedelta | None = None
         self.paused = False
         self.first_revision = 0
-        self.place = _short(feed.path)
-        self._feed = feed
+        self.place = _short(watcher.path)
+        self._watcher = watcher
         self.clock = clock
         self._held: LedgerSeen | None = None
 
@@ -48,7 +53,7 @@ class View:
         return self.clock.now()
 
     def take(self, news: LedgerSeen | LedgerLost) -> None:
-        """Take in what the feed tells; while paused, keep it for later."""
+        """Take in what the watcher tells; while paused, keep it for later."""
         if isinstance(news, LedgerLost):
             self.trouble = news.trouble
             return
@@ -73,8 +78,8 @@ class View:
         return self._held.snapshot.revision - self.snapshot.revision
 
     def silent_for(self, now: datetime) -> timedelta | None:
-        """How long ago the feed last had an answer; None before the first."""
-        return None if self._feed.looked_at is None else now - self._feed.looked_at
+        """How long ago the watcher last had an answer; None before the first."""
+        return None if self._watcher.last_read_at is None else now - self._watcher.last_read_at
 
     def _draw_from(self, seen: LedgerSeen) -> None:
         if self.snapshot is None or seen.snapshot.revision < self.first_revision:

@@ -15,8 +15,8 @@ from state.model.errors import LedgerError
 from state.model.timestamps import from_text
 from state.queries import console_snapshot
 from state.queries.console_snapshot import Snapshot
-from titan_console.session.messages import LedgerLost, LedgerSeen, Trouble
-from titan_console.session.query_worker import KeptReader
+from titan_console.session.messages import LedgerLost, LedgerProblem, LedgerSeen
+from titan_console.session.query_worker import ReopeningReader
 
 LEDGER_NAME = "titan.db"
 # No transaction is open for that long: what is older was written by another clock.
@@ -30,20 +30,20 @@ _RECHECKS_S = (0.0, 0.008, 0.020, 0.050, 0.120)
 _STEP_MS, _DEBOUNCE_MS = 10, 50
 
 
-class Follower:
+class SnapshotReader:
     """Looks at the ledger through one kept reader. Use it on one thread."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         """Nothing is opened before the first look."""
         self.folder: tuple[int, int] | None = None
-        self.troubled = False
+        self.is_failing = False
         self._path = path
         self._clock = clock
-        self._kept = KeptReader(path)
+        self._kept = ReopeningReader(path)
         self._version: tuple[object, int] | None = None
         self._newest: int | None = None
         self._taken_at: datetime | None = None
-        self._told: Trouble | None = None
+        self._told: LedgerProblem | None = None
 
     def look(self, *, even_if_same: bool = False) -> LedgerSeen | LedgerLost | None:
         """What is to be told; None when nothing has changed since the last look."""
@@ -55,14 +55,14 @@ class Follower:
                 return None
             snapshot = console_snapshot.take(reader, self._clock.now())
         except FileNotFoundError:
-            return self._lost(Trouble(f"There is no ledger at {self._path}.", missing=True))
+            return self._lost(LedgerProblem(f"There is no ledger at {self._path}.", missing=True))
         except (LedgerError, OSError) as error:
-            return self._lost(Trouble(str(error)))
+            return self._lost(LedgerProblem(str(error)))
         except (ValueError, LookupError):
             return self._lost(
-                Trouble(f"The ledger {self._path} holds what this version cannot read.")
+                LedgerProblem(f"The ledger {self._path} holds what this version cannot read.")
             )
-        self._version, self._told, self.troubled = version, None, False
+        self._version, self._told, self.is_failing = version, None, False
         return LedgerSeen(snapshot, self._lag(snapshot))
 
     def interrupt(self) -> None:
@@ -74,9 +74,9 @@ class Follower:
         self._kept.close()
         self._version = None
 
-    def _lost(self, trouble: Trouble) -> LedgerLost | None:
+    def _lost(self, trouble: LedgerProblem) -> LedgerLost | None:
         self.close()
-        self.troubled = True
+        self.is_failing = True
         if trouble == self._told:
             return None
         self._told = trouble
@@ -97,15 +97,15 @@ class Follower:
         return max(timedelta(0), snapshot.taken_at - written)
 
 
-class Feed:
-    """Keeps a follower looking, each time that something happens in the ledger's folder."""
+class LedgerWatcher:
+    """Keeps a reader looking, each time that something happens in the ledger's folder."""
 
     def __init__(self, home: Path, clock: Clock) -> None:
         """`home` is the folder that holds the ledger; it may not exist yet."""
         self.path = home / LEDGER_NAME
-        self.looked_at: datetime | None = None
+        self.last_read_at: datetime | None = None
         self._clock = clock
-        self._follower = Follower(self.path, clock)
+        self._reader = SnapshotReader(self.path, clock)
         self._wake = asyncio.Event()
         self._stop_watching = asyncio.Event()
         self._watched: tuple[int, int] | None = None
@@ -122,18 +122,18 @@ class Feed:
             while True:
                 asked, self._asked = self._asked, False
                 news = await asyncio.get_running_loop().run_in_executor(
-                    thread, lambda asked=asked: self._follower.look(even_if_same=asked)
+                    thread, lambda asked=asked: self._reader.look(even_if_same=asked)
                 )
-                self.looked_at = self._clock.now()
+                self.last_read_at = self._clock.now()
                 if news is not None:
                     post(news)
-                if self._follower.folder != self._watched:
+                if self._reader.folder != self._watched:
                     self._stop_watching.set()
                 await self._rest(just_posted=news is not None)
 
     async def _rest(self, *, just_posted: bool) -> None:
         """Until the next change or the next poll; news that comes in the meantime is kept."""
-        if self._follower.troubled:
+        if self._reader.is_failing:
             # Opening a ledger in vain touches its files: do not take that for news.
             await asyncio.sleep(_POLL_S)
         elif just_posted:
@@ -145,12 +145,12 @@ class Feed:
 
     @asynccontextmanager
     async def _one_thread(self) -> AsyncGenerator[ThreadPoolExecutor]:
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-feed")
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-watcher")
         try:
             yield thread
         finally:
-            self._follower.interrupt()
-            thread.submit(self._follower.close)
+            self._reader.interrupt()
+            thread.submit(self._reader.close)
             thread.shutdown(wait=False)
 
     @asynccontextmanager
@@ -164,7 +164,7 @@ class Feed:
             await asyncio.gather(watcher, return_exceptions=True)
 
     async def _watch(self) -> None:
-        """Wake the follower at each write; begin anew when the folder is another."""
+        """Wake the snapshots at each write; begin anew when the folder is another."""
         names = {self.path.name, f"{self.path.name}-wal"}
         loop = asyncio.get_running_loop()
         while True:

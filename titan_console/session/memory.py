@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 
 
-def give_back() -> None:
+def trim_memory() -> None:
     """Let the system have what is free; glibc keeps it for itself, other libraries do not."""
     trim = _trim()
     if trim is not None:

@@ -6,7 +6,7 @@ from msgspec import Struct
 from textual.message import Message
 
 from state.queries.console_snapshot import Snapshot
-from titan_console.session.poll_runner import PollEnd
+from titan_console.session.poll_runner import PollResult
 
 
 class LedgerSeen(Message):
@@ -23,7 +23,7 @@ class LedgerSeen(Message):
         return isinstance(message, LedgerSeen)
 
 
-class Trouble(Struct, frozen=True):
+class LedgerProblem(Struct, frozen=True):
     """Why the ledger cannot be shown now, in one line; `missing` when there is none to show."""
 
     reason: str
@@ -33,7 +33,7 @@ class Trouble(Struct, frozen=True):
 class PollEnded(Message):
     """A poll that this console asked for has ended."""
 
-    def __init__(self, end: PollEnd) -> None:
+    def __init__(self, end: PollResult) -> None:
         """`end` is how."""
         super().__init__()
         self.end = end
@@ -42,7 +42,7 @@ class PollEnded(Message):
 class LedgerLost(Message):
     """The ledger cannot be read, or there is none; the feed goes on looking."""
 
-    def __init__(self, trouble: Trouble) -> None:
+    def __init__(self, trouble: LedgerProblem) -> None:
         """`trouble` says what is the matter."""
         super().__init__()
         self.trouble = trouble

@@ -16,7 +16,7 @@ _STDOUT = 1
 def main() -> None:
     """Make polls until the console is gone."""
     for _line in sys.stdin.buffer:
-        answer = json.dumps(make_poll()).encode() + b"\n"
+        answer = json.dumps(run_poll()).encode() + b"\n"
         try:
             while answer:
                 answer = answer[os.write(_STDOUT, answer) :]
@@ -24,7 +24,7 @@ def main() -> None:
             return
 
 
-def make_poll() -> dict[str, object]:
+def run_poll() -> dict[str, object]:
     """One poll in a process of its own, under this environment."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "titan_console", "--poll", "--json"],

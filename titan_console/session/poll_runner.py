@@ -1,4 +1,4 @@
-"""Engine polls from the console: a keeper process makes them, and holds the key."""
+"""Engine polls from the console: a helper process makes them, and holds the key."""
 
 import json
 import subprocess
@@ -17,11 +17,11 @@ _GONE = (
     "The process that makes polls for this console is gone: open the console anew, or run"
     " `titan-console --poll`."
 )
-# An idle keeper ends at once when its input does; one that is at a poll is left to finish it.
+# An idle helper ends at once when its input does; one that is at a poll is left to finish it.
 _GOODBYE_S = 0.3
 
 
-class PollEnd(Struct, frozen=True, kw_only=True):
+class PollResult(Struct, frozen=True, kw_only=True):
     """How a poll ended; `ran` is false where another one was at it. `problems` need a person."""
 
     code: int
@@ -32,13 +32,13 @@ class PollEnd(Struct, frozen=True, kw_only=True):
 class PollRunner(Protocol):
     """Whoever makes a poll when asked."""
 
-    def ask(self, done: Callable[[PollEnd], object]) -> None:
+    def ask(self, done: Callable[[PollResult], object]) -> None:
         """Begin a poll; `done` is called on another thread when it has ended."""
         ...
 
 
-class Keeper:
-    """The keeper process. Start it before the key is forgotten."""
+class PollHelper:
+    """The helper process. Start it before the key is forgotten."""
 
     def __init__(self, settings: Settings) -> None:
         """Start it under these settings, away from the terminal and its signals."""
@@ -56,7 +56,7 @@ class Keeper:
         )
         self.pid = self._process.pid
 
-    def ask(self, done: Callable[[PollEnd], object]) -> None:
+    def ask(self, done: Callable[[PollResult], object]) -> None:
         """Begin a poll; `done` is called on another thread when it has ended."""
         threading.Thread(target=lambda: done(self._make()), name="titan-pass", daemon=True).start()
 
@@ -70,33 +70,42 @@ class Keeper:
             if process.stdout is not None:
                 process.stdout.close()
 
-    def _make(self) -> PollEnd:
+    def _make(self) -> PollResult:
         process = self._process
         if process.stdin is None or process.stdout is None:
-            return PollEnd(code=1, problems=(_GONE,))
+            return PollResult(code=1, problems=(_GONE,))
         try:
             process.stdin.write(b"poll\n")
             answer = process.stdout.readline()
         except (OSError, ValueError):
             answer = b""
-        return read_answer(answer)
+        return parse_result(answer)
 
 
-def read_answer(line: bytes) -> PollEnd:
-    """What the keeper says of a poll."""
+def parse_result(line: bytes) -> PollResult:
+    """What the helper says of a poll."""
     try:
         answer: dict[str, Any] = json.loads(line)
         code, out, err = int(answer["code"]), str(answer["out"]), str(answer["err"])
     except (ValueError, KeyError, TypeError):
-        return PollEnd(code=1, problems=(_GONE,))
+        return PollResult(code=1, problems=(_GONE,))
     try:
         summary: dict[str, Any] = json.loads(out)
     except ValueError:
-        # It stopped before it had a summary: what it said last is why.
-        said = [part.removeprefix(_PREFIX) for part in err.splitlines() if part.strip()]
-        reason = said[-1] if said else f"The poll ended with exit code {code} and no word."
-        return PollEnd(code=code, problems=(reason,) if code else ())
+        reason = _error_message(err) or f"The poll ended with exit code {code} and no output."
+        return PollResult(code=code, problems=(reason,) if code else ())
     problems = cast("list[str]", summary.get("problems", []))
-    return PollEnd(
+    return PollResult(
         code=code, ran=bool(summary.get("ran", True)), problems=tuple(dict.fromkeys(problems))
     )
+
+
+def _error_message(err: str) -> str:
+    """The message of the error with which a poll ended: with `--json` an object on stderr."""
+    lines = [line for line in err.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    try:
+        return str(json.loads(lines[-1])["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return lines[-1].removeprefix(_PREFIX)

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from state.db.reader import Reader, Source
 from state.model.errors import LedgerError
-from titan_console.session.memory import give_back
+from titan_console.session.memory import trim_memory
 
 Answer = TypeVar("Answer")
 # Begun by whoever runs it, so that nothing is left half made when the console ends first.
@@ -25,7 +25,7 @@ class Superseded(Exception):
     """Another question has been asked since."""
 
 
-class KeptReader:
+class ReopeningReader:
     """One reader, kept open; another one when the file under that name is another."""
 
     def __init__(self, path: Path) -> None:
@@ -56,15 +56,15 @@ class KeptReader:
         self._reader = self.file = None
 
 
-class Desk:
+class QueryWorker:
     """Answers questions one after another on a thread of its own; the newest one wins."""
 
     def __init__(self, path: Path) -> None:
         """`path` is the ledger; it may not exist yet."""
         # Who is told how many seconds each answer took.
         self.note: Callable[[float], None] = lambda _seconds: None
-        self._kept = KeptReader(path)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-desk")
+        self._kept = ReopeningReader(path)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-worker")
         self._asked = 0
 
     async def ask(self, question: Callable[[Source], Answer]) -> Answer:
@@ -100,7 +100,7 @@ class Desk:
         with reader.one_moment():
             found = question(reader)
         if time.perf_counter() - began > _LARGE_S:
-            give_back()
+            trim_memory()
         return found
 
     def close(self) -> None:
@@ -111,12 +111,12 @@ class Desk:
         self._thread.shutdown(wait=False)
 
 
-class Answered(Generic[Answer]):
+class LiveQuery(Generic[Answer]):
     """Keeps one question answered while the ledger changes, never twice at once."""
 
     def __init__(
         self,
-        desk: Desk,
+        worker: QueryWorker,
         question: Callable[[Source], Answer],
         take: Callable[[Answer], None],
         fail: Callable[[str], None],
@@ -126,7 +126,7 @@ class Answered(Generic[Answer]):
 
         `run` starts a task there.
         """
-        self._desk = desk
+        self._worker = worker
         self._question = question
         self._take = take
         self._fail = fail
@@ -157,7 +157,7 @@ class Answered(Generic[Answer]):
     async def _work(self, number: int) -> None:
         began = asyncio.get_running_loop().time()
         try:
-            answer = await self._desk.ask(self._question)
+            answer = await self._worker.ask(self._question)
         except (Superseded, asyncio.CancelledError, RuntimeError):
             return
         except FileNotFoundError:

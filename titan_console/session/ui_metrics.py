@@ -13,7 +13,7 @@ def _samples() -> deque[float]:
     return deque(maxlen=_KEPT)
 
 
-class Vitals(Struct):
+class UiMetrics(Struct):
     """The latest samples of each kind, in milliseconds.
 
     `seen` is from a commit elsewhere to its being read here, `painted` from it to its being drawn,
@@ -24,15 +24,15 @@ class Vitals(Struct):
     painted: deque[float] = field(default_factory=_samples)
     drawn: deque[float] = field(default_factory=_samples)
     answered: deque[float] = field(default_factory=_samples)
-    pictures: int = 0
+    frames: int = 0
 
-    def note_answer(self, seconds: float) -> None:
+    def record_query(self, seconds: float) -> None:
         """A question was answered."""
         self.answered.append(seconds * 1000)
 
-    def note_picture(self, seconds: float) -> None:
+    def record_frame(self, seconds: float) -> None:
         """A picture of the ledger was drawn."""
-        self.pictures += 1
+        self.frames += 1
         self.drawn.append(seconds * 1000)
 
 

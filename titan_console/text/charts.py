@@ -21,7 +21,7 @@ Lines = list[tuple[Part, ...]]
 Values = Sequence[float | None]
 
 
-def spark(values: Values, top: float | None = None) -> str:
+def sparkline(values: Values, top: float | None = None) -> str:
     """One character a value: a dot for none, the lowest block for nothing and for less."""
     highest = max((value for value in values if value is not None), default=0.0)
     highest = max(highest, top or 0.0)
@@ -69,7 +69,9 @@ class Bars(Struct, frozen=True, kw_only=True):
         side = max(map(len, labels))
         room = width - side - 2
         if rows < 1 or room < len(self.values) or not self.values:
-            return [(Part(spark(self.values, self.target)[-max(0, width) :], Tone.BUSY),)][:height]
+            return [(Part(sparkline(self.values, self.target)[-max(0, width) :], Tone.BUSY),)][
+                :height
+            ]
         size = min(_WIDEST_BAR, max(1, room // len(self.values)))
         places = {0: labels[0], rows // 2: labels[1], rows - 1: labels[2]}
         made = [
@@ -124,7 +126,7 @@ class Bars(Struct, frozen=True, kw_only=True):
         return (Part(f"{'':{side}}  {line}", Tone.DIM),)
 
 
-class Mark(Struct, frozen=True, kw_only=True):
+class Marker(Struct, frozen=True, kw_only=True):
     """A place on the axis of a distribution, with its words."""
 
     at: float
@@ -136,7 +138,7 @@ class Distribution(Struct, frozen=True, kw_only=True):
     """How many values lie where, and marks below the axis."""
 
     values: Sequence[float]
-    marks: Sequence[Mark]
+    marks: Sequence[Marker]
     words: Callable[[float], str]
 
     def lines(self, width: int, height: int) -> Lines:
@@ -157,11 +159,11 @@ class Distribution(Struct, frozen=True, kw_only=True):
         made.append((Part(f"0{'─' * (width - 1 - len(end))}{end}", Tone.DIM),))
         return made + [self._place(mark, top, width) for mark in self.marks]
 
-    def _place(self, mark: Mark, top: float, width: int) -> tuple[Part, ...]:
+    def _place(self, mark: Marker, top: float, width: int) -> tuple[Part, ...]:
         column = min(width - 1, int(mark.at / top * width))
         if column + 2 + len(mark.words) <= width:
             return (Part(f"{'':{column}}▲ {mark.words}", mark.tone),)
         return (Part(f"{mark.words} ▲".rjust(column + 1), mark.tone),)
 
-    def _said(self, mark: Mark) -> tuple[Part, ...]:
+    def _said(self, mark: Marker) -> tuple[Part, ...]:
         return (Part(f"▲ {mark.words}", mark.tone),)

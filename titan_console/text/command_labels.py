@@ -72,7 +72,7 @@ def countdown(
     own: Collection[str],
     now: datetime,
     *,
-    passing: bool,
+    is_polling: bool,
     can_withdraw: bool,
 ) -> tuple[Part, ...]:
     """The newest command that waits, and how long; nothing where none does."""
@@ -93,7 +93,7 @@ def countdown(
             Part(f"◔ {named(newest)} in {seconds:,} s", Tone.WARN, strong=True),
             Part(aside, Tone.DIM),
         )
-    if passing:
+    if is_polling:
         return (Part(f"▸ {named(newest)}: a poll is at work", Tone.BUSY, strong=True),)
     return (
         Part(f"◔ {named(newest)}: waits for the next poll", Tone.WARN, strong=True),

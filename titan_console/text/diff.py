@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from titan_console.text.document import Sheet, SheetMaker, lines_of
+from titan_console.text.document import Document, DocumentBuilder, lines_of
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 
@@ -12,42 +12,44 @@ _AROUND = 3
 _MOST_MATCHED = 4000
 
 
-def difference(left: str, right: str, left_name: str, right_name: str) -> Sheet:
+def difference(left: str, right: str, left_name: str, right_name: str) -> Document:
     """The lines of both; what both have in common is shown around what they have not."""
-    made = SheetMaker()
-    made.line(Part(f"- {left_name}", Tone.BAD))
-    made.line(Part(f"+ {right_name}", Tone.GOOD))
-    made.line()
+    builder = DocumentBuilder()
+    builder.line(Part(f"- {left_name}", Tone.BAD))
+    builder.line(Part(f"+ {right_name}", Tone.GOOD))
+    builder.line()
     if left == right:
-        made.text("They are the same.")
-        return made.sheet()
+        builder.text("They are the same.")
+        return builder.build()
     before, after = lines_of(left), lines_of(right)
     changes = _changes(before, after)
     for number, (kind, first, last, begin, end) in enumerate(changes):
         if kind == "equal":
             _equal(
-                made, before[first:last], is_first=not number, is_last=number + 1 == len(changes)
+                builder, before[first:last], is_first=not number, is_last=number + 1 == len(changes)
             )
             continue
         for line in before[first:last]:
-            made.line(Part(f"- {line}", Tone.BAD))
+            builder.line(Part(f"- {line}", Tone.BAD))
         for line in after[begin:end]:
-            made.line(Part(f"+ {line}", Tone.GOOD))
-    return made.sheet()
+            builder.line(Part(f"+ {line}", Tone.GOOD))
+    return builder.build()
 
 
-def _equal(made: SheetMaker, lines: Sequence[str], *, is_first: bool, is_last: bool) -> None:
+def _equal(
+    builder: DocumentBuilder, lines: Sequence[str], *, is_first: bool, is_last: bool
+) -> None:
     head = 0 if is_first else _AROUND
     tail = 0 if is_last else _AROUND
     left_out = len(lines) - head - tail
     if left_out <= 1:
         head, tail, left_out = len(lines), 0, 0
     for line in lines[:head]:
-        made.line(Part(f"  {line}"))
+        builder.line(Part(f"  {line}"))
     if left_out:
-        made.line(Part(f"  ... {left_out:,} lines that both have", Tone.DIM))
+        builder.line(Part(f"  ... {left_out:,} lines that both have", Tone.DIM))
     for line in lines[len(lines) - tail :]:
-        made.line(Part(f"  {line}"))
+        builder.line(Part(f"  {line}"))
 
 
 def _changes(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, int, int, int, int]]:

@@ -1,4 +1,4 @@
-"""A text of any length as lines, and how they fold into a width. Pure, and quick at 10 MB."""
+"""A text of any length as lines, and how they wrap into a width. Pure, and quick at 10 MB."""
 
 import re
 from array import array
@@ -15,14 +15,14 @@ from titan_console.text.safe_text import cells
 
 _LABEL = 16
 _MOST_MATCHES = 10_000
-# Whatever may take two cells; a line without any is folded by counting its characters.
+# Whatever may take two cells; a line without any is wrapped by counting its characters.
 _MAYBE_WIDE = re.compile(
     "[\u1100-\u11ff\u2300-\u2bff\u2e80-\ud7ff\uf900-\ufaff\ufe10-\uffef\U00010000-\U0010ffff]"
 )
 Span = tuple[int, int, Tone, bool]
 
 
-class Sheet(Struct, frozen=True):
+class Document(Struct, frozen=True):
     """Lines, and for some of them which stretch of characters has which tone."""
 
     lines: Sequence[str]
@@ -33,8 +33,8 @@ class Sheet(Struct, frozen=True):
         return "\n".join(self.lines)
 
 
-class SheetMaker:
-    """Puts a sheet together, line by line."""
+class DocumentBuilder:
+    """Puts a document together, line by line."""
 
     def __init__(self) -> None:
         """Empty."""
@@ -69,9 +69,9 @@ class SheetMaker:
         """Lines as they are."""
         self._lines.extend(lines_of(text))
 
-    def sheet(self) -> Sheet:
+    def build(self) -> Document:
         """What was put together."""
-        return Sheet(self._lines, self._spans)
+        return Document(self._lines, self._spans)
 
 
 def lines_of(text: str) -> list[str]:
@@ -105,11 +105,11 @@ def within(matches: Sequence[Match], line: int, begin: int, end: int) -> Iterato
         number += 1
 
 
-def search(sheet: Sheet, wanted: str) -> list[Match]:
+def search(document: Document, wanted: str) -> list[Match]:
     """Every place of the text, whatever its case; the first ten thousand."""
     pattern = re.compile(re.escape(wanted), re.IGNORECASE)
     found: list[Match] = []
-    for number, line in enumerate(sheet.lines):
+    for number, line in enumerate(document.lines):
         for match in pattern.finditer(line):
             found.append(Match(number, *match.span()))
             if len(found) == _MOST_MATCHES:
@@ -117,10 +117,10 @@ def search(sheet: Sheet, wanted: str) -> list[Match]:
     return found
 
 
-class Folded(Struct, frozen=True):
-    """A sheet in the width of a window: row by row, which stretch of which line stands there."""
+class WrappedDocument(Struct, frozen=True):
+    """A document in the width of a window: row by row, which stretch of which line stands there."""
 
-    sheet: Sheet
+    document: Document
     width: int
     line_of: Sequence[int]
     begins: Sequence[int]
@@ -130,7 +130,7 @@ class Folded(Struct, frozen=True):
         line = self.line_of[number]
         following = number + 1
         is_last = following == len(self.line_of) or self.line_of[following] != line
-        end = len(self.sheet.lines[line]) if is_last else self.begins[following]
+        end = len(self.document.lines[line]) if is_last else self.begins[following]
         return line, self.begins[number], end
 
     def row_at(self, line: int, column: int) -> int:
@@ -144,11 +144,11 @@ class Folded(Struct, frozen=True):
         return len(self.line_of)
 
 
-def fold(sheet: Sheet, width: int) -> Folded:
+def wrap(document: Document, width: int) -> WrappedDocument:
     """Each line in as many rows as it needs, broken at a space where there is one."""
     line_of, begins = array("q"), array("q")
     width = max(2, width)
-    for number, line in enumerate(sheet.lines):
+    for number, line in enumerate(document.lines):
         if len(line) <= width and (line.isascii() or cells(line) <= width):
             line_of.append(number)
             begins.append(0)
@@ -163,4 +163,4 @@ def fold(sheet: Sheet, width: int) -> Folded:
                 break
             space = line.rfind(" ", begin + room // 2, begin + room)
             begin = space + 1 if space >= 0 else begin + room
-    return Folded(sheet, width, line_of, begins)
+    return WrappedDocument(document, width, line_of, begins)

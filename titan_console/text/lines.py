@@ -13,7 +13,7 @@ class Part(Struct, frozen=True):
     strong: bool = False
 
 
-class Figure(Struct, frozen=True):
+class Total(Struct, frozen=True):
     """A number and what it counts."""
 
     label: str

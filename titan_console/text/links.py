@@ -16,6 +16,8 @@ class Tab(Struct, frozen=True):
 
 
 SCHEME = "titan://"
+# Former names of screens, understood for one release.
+_RENAMED = {"audit": "events"}
 _QUIT = ("q", "quit", "exit")
 _BATCH, _REQUEST = "batch", "request"
 
@@ -39,17 +41,17 @@ class ToRequest(Struct, frozen=True):
     custom_id: str
 
 
-class Leave(Struct, frozen=True):
+class Quit(Struct, frozen=True):
     """Out of the console."""
 
 
-class Named(Struct, frozen=True):
+class ByName(Struct, frozen=True):
     """Whatever the ledger knows under that name."""
 
     name: str
 
 
-Target = ToScreen | ToBatch | ToRequest | Leave | Named
+Destination = ToScreen | ToBatch | ToRequest | Quit | ByName
 
 
 def to_batch(key: str) -> str:
@@ -73,14 +75,14 @@ def to_screen(mode: str) -> str:
     return SCHEME + mode
 
 
-def parse(text: str, tabs: Sequence[Tab]) -> Target | None:
+def parse(text: str, tabs: Sequence[Tab]) -> Destination | None:
     """Where that leads; None where a link leads nowhere, or there is nothing."""
     text = text.strip().removeprefix(":").strip()
     if text[: len(SCHEME)].lower() == SCHEME:
         return _of_link(text[len(SCHEME) :], tabs)
     if text.lower() in _QUIT:
-        return Leave()
-    return _screen(text, tabs) or (Named(text) if text else None)
+        return Quit()
+    return _screen(text, tabs) or (ByName(text) if text else None)
 
 
 def screens(text: str, tabs: Sequence[Tab]) -> list[Tab]:
@@ -89,12 +91,14 @@ def screens(text: str, tabs: Sequence[Tab]) -> list[Tab]:
 
 
 def _screen(text: str, tabs: Sequence[Tab]) -> ToScreen | None:
+    text = _RENAMED.get(text.lower(), text)
     found = screens(text, tabs) if text else []
     return ToScreen(found[0].mode) if found else None
 
 
-def _of_link(rest: str, tabs: Sequence[Tab]) -> Target | None:
+def _of_link(rest: str, tabs: Sequence[Tab]) -> Destination | None:
     kind, *names = [_unquoted(part) for part in rest.split("/")]
+    kind = _RENAMED.get(kind, kind)
     match kind, names:
         case "batch", [str(name)] if name:
             return ToBatch(name)

@@ -20,15 +20,15 @@ from state.model.timestamps import from_text
 from state.operations.commands import Action
 from titan_console.session import crash_log
 from titan_console.session.command_worker import CommandWorker
-from titan_console.session.console_state import View
-from titan_console.session.ledger_watcher import Feed
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.ledger_watcher import LedgerWatcher
 from titan_console.session.messages import LedgerLost, LedgerSeen, PollEnded
 from titan_console.session.poll_runner import PollRunner
 from titan_console.text.command_labels import KEYS, LABELS
 from titan_console.text.safe_text import clean
 from titan_console.tui.pages.page import Page
-from titan_console.tui.pending_commands import Orders
-from titan_console.tui.screens.registry import FIRST, PLACES, TABS
+from titan_console.tui.pending_commands import PendingCommands
+from titan_console.tui.screens.registry import FIRST, SCREENS, TABS
 from titan_console.tui.theme import DARK, LIGHT, MONO, THEMES
 from titan_console.tui.widgets.command_bar import CommandBar
 from titan_console.tui.widgets.line_filters import AsciiFilter, ControlFilter
@@ -36,7 +36,7 @@ from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.tab_strip import TabStrip
 
 _PARENT_CHECK_S = 2.0
-_ORDERS_LOOK_S = 0.5
+_COMMANDS_TICK_S = 0.5
 # By then the first picture stands.
 _STARTED_S = 2.0
 _MILLISECOND = timedelta(milliseconds=1)
@@ -50,9 +50,7 @@ _TOOL_KEYS = (
     Binding("y", "tool('copy')", "Copy", id="tool.copy"),
     Binding("e", "tool('export')", "Export", show=False, id="tool.export"),
     Binding("o", "tool('view')", "Open in a pager or an editor", show=False, id="tool.view"),
-    Binding(
-        "ctrl+s", "tool('picture')", "Keep the screen as a file", show=False, id="tool.picture"
-    ),
+    Binding("ctrl+s", "tool('screenshot')", "Screenshot", show=False, id="tool.screenshot"),
     Binding("d", "tool('compare')", "Compare", show=False, id="tool.compare"),
 )
 
@@ -80,19 +78,19 @@ class TitanApp(App[None]):
         *(
             Binding(
                 key,
-                f"verb('{action}')",
+                f"command('{action}')",
                 LABELS[action],
                 show=action in _NAMED,
-                id=f"verb.{action}",
+                id=f"command.{action}",
             )
             for action, key in KEYS.items()
         ),
-        Binding("z", "withdraw", "Take the last order back", show=False, id="verb.withdraw"),
+        Binding("z", "withdraw", "Withdraw the last command", show=False, id="command.withdraw"),
         *_TOOL_KEYS,
         Binding("minus", "go_last", "Last screen", show=False, id="go.last"),
         Binding("escape,backspace", "step_back", "Back", show=False, id="go.back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
-        Binding("p", "pause", "Pause", id="app.pause"),
+        Binding("p", "freeze", "Freeze view", id="app.freeze"),
         Binding("r", "refresh_now", "Refresh", show=False, id="app.refresh"),
         Binding("t", "theme", "Theme", show=False, id="app.theme"),
         Binding("q,ctrl+c", "quit", "Quit", key_display="q", id="app.quit"),
@@ -104,23 +102,23 @@ class TitanApp(App[None]):
         clock: Clock,
         *,
         read_only: bool = False,
-        polls: PollRunner | None = None,
+        poll_runner: PollRunner | None = None,
         ascii_only: bool = False,
     ) -> None:
         """`home` is the state folder; it may not exist yet. Read-only, it takes no orders.
 
-        `polls` carry out what is ordered; without them, the scheduler's next poll does.
+        `poll_runner` carry out what is ordered; without them, the scheduler's next poll does.
         """
         super().__init__()
         self._home = home
         self._clock = clock
-        self._feed = Feed(home, clock)
-        self.view = View(self._feed, clock, TABS, read_only=read_only)
-        self._orders = Orders(self, self.view, CommandWorker(home, clock), polls)
-        self.view.order_lines = self._orders.lines
+        self._watcher = LedgerWatcher(home, clock)
+        self.state = ConsoleState(self._watcher, clock, TABS, read_only=read_only)
+        self._commands = PendingCommands(self, self.state, CommandWorker(home, clock), poll_runner)
+        self.state.command_lines = self._commands.lines
         self._mode_before = FIRST
-        for place in PLACES:
-            self.add_mode(place.tab.mode, place.opener(self.view))  # pyright: ignore[reportUnknownMemberType]
+        for place in SCREENS:
+            self.add_mode(place.tab.mode, place.opener(self.state))  # pyright: ignore[reportUnknownMemberType]
         for theme in THEMES:
             self.register_theme(theme)
         catalogue = titan_file.read(Folder(home))
@@ -135,8 +133,8 @@ class TitanApp(App[None]):
         if self.is_web:
             server = os.getppid()
             self.set_interval(_PARENT_CHECK_S, lambda: self._leave_without(server))
-        self.run_worker(self._feed.follow(self.post_message), name="feed", exclusive=True)
-        self.set_interval(_ORDERS_LOOK_S, self._look_after_orders)
+        self.run_worker(self._watcher.follow(self.post_message), name="watcher", exclusive=True)
+        self.set_interval(_COMMANDS_TICK_S, self._tick_commands)
         self.set_timer(_STARTED_S, _collect_garbage)
         if self._wanted.keys or self._wrong:
             self.call_after_refresh(self._take_keys)
@@ -150,9 +148,9 @@ class TitanApp(App[None]):
         for problem in (*self._wrong, *checked.problems):
             self.notify(clean(problem), severity="warning", markup=False)
 
-    def _look_after_orders(self) -> None:
+    def _tick_commands(self) -> None:
         """A poll that begins is told at once; it may be over before ages grow."""
-        if self._orders.tick():
+        if self._commands.tick():
             self.show()
 
     def _leave_without(self, server: int) -> None:
@@ -166,40 +164,40 @@ class TitanApp(App[None]):
     def on_ledger_seen(self, message: LedgerSeen) -> None:
         """The ledger has changed."""
         began = self._clock.monotonic()
-        self.view.take(message)
-        self._orders.tick()
+        self.state.take(message)
+        self._commands.tick()
         self.show()
         self.call_after_refresh(self._painted, message, began)
 
     def _painted(self, message: LedgerSeen, began: float) -> None:
         """What the ledger said is on the screen; what else the page asks has waited for that."""
         page = self.page()
-        if page is not None and not self.view.paused:
+        if page is not None and not self.state.paused:
             page.ledger_changed()
-        vitals, written = self.view.vitals, message.snapshot.newest_event_ts
-        vitals.note_picture(self._clock.monotonic() - began)
+        metrics, written = self.state.metrics, message.snapshot.newest_event_ts
+        metrics.record_frame(self._clock.monotonic() - began)
         if message.lag is not None and written is not None:
-            vitals.seen.append(message.lag / _MILLISECOND)
-            vitals.painted.append((self._clock.now() - from_text(written)) / _MILLISECOND)
+            metrics.seen.append(message.lag / _MILLISECOND)
+            metrics.painted.append((self._clock.now() - from_text(written)) / _MILLISECOND)
 
     def on_ledger_lost(self, message: LedgerLost) -> None:
         """The ledger cannot be read now."""
-        self.view.take(message)
+        self.state.take(message)
         self.show()
 
     def on_poll_ended(self, message: PollEnded) -> None:
         """A poll that carries out what was ordered here is over."""
-        self._orders.passed(message.end)
-        self._feed.refresh()
+        self._commands.poll_ended(message.end)
+        self._watcher.refresh()
         self.show()
 
     def on_unmount(self) -> None:
         """What was ordered is in the ledger; a poll that is at work ends by itself."""
-        self._orders.close()
+        self._commands.close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Read-only, there are no verbs."""
-        if action in ("verb", "withdraw") and self.view.read_only:
+        if action in ("command", "withdraw") and self.state.read_only:
             return False
         if action == "tool" and parameters == ("view",) and not self.can_suspend():
             return False
@@ -220,7 +218,7 @@ class TitanApp(App[None]):
         """To one of the numbered screens."""
         if isinstance(self.screen, Page) and mode != self.current_mode:
             self._mode_before = self.current_mode
-            self.view.mode = mode
+            self.state.mode = mode
             self.switch_mode(mode)
 
     def action_go_last(self) -> None:
@@ -228,9 +226,9 @@ class TitanApp(App[None]):
         self.action_go(self._mode_before)
 
     def action_step_back(self) -> None:
-        """One crumb back; a page first takes back what it holds: input, filter, marks."""
+        """One breadcrumb back; a page first takes back what it holds: input, filter, marks."""
         page = self.page()
-        if self._orders.forget_said():
+        if self._commands.dismiss_message():
             self.show()
             return
         if page is None or page.step_back():
@@ -238,26 +236,26 @@ class TitanApp(App[None]):
         if len(self.screen_stack) > 1:
             self.pop_screen()
 
-    def action_verb(self, name: str) -> None:
+    def action_command(self, name: str) -> None:
         """Show the receipt of a verb on what the page says it stands on."""
         page = self.screen
         if not isinstance(page, Page):
             return
         action = Action(name)
-        choice = page.choice(action)
-        if choice is None:
-            self._orders.say(f"{LABELS[action]}: nothing here that it applies to.")
+        target = page.target(action)
+        if target is None:
+            self._commands.say(f"{LABELS[action]}: nothing here that it applies to.")
             self.show()
         else:
-            self._orders.ask(action, choice)
+            self._commands.ask(action, target)
 
     def action_withdraw(self) -> None:
         """Take the newest order back, while it waits."""
-        self._orders.withdraw()
+        self._commands.withdraw()
 
     def on_command_bar_pressed(self, message: CommandBar.Pressed) -> None:
         """A button was pressed."""
-        self.action_verb(message.action)
+        self.action_command(message.action)
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
         """Go to what the row is about."""
@@ -281,17 +279,17 @@ class TitanApp(App[None]):
         """Whether the terminal can be lent to another program."""
         return self._driver is not None and self._driver.can_suspend
 
-    def action_pause(self) -> None:
+    def action_freeze(self) -> None:
         """Stand still, or go on."""
-        self.view.pause(not self.view.paused)
+        self.state.pause(not self.state.paused)
         page = self.page()
-        if page is not None and not self.view.paused:
+        if page is not None and not self.state.paused:
             page.ledger_changed()
         self.show()
 
     def action_refresh_now(self) -> None:
         """Read the ledger again, changed or not."""
-        self._feed.refresh()
+        self._watcher.refresh()
 
     def action_help(self) -> None:
         """Explain keys and glyphs."""
@@ -329,10 +327,12 @@ def run(
     home: Path,
     *,
     read_only: bool = False,
-    polls: PollRunner | None = None,
+    poll_runner: PollRunner | None = None,
     ascii_only: bool = False,
 ) -> int:
     """Open the console on the ledger in `home`; the exit code."""
-    app = TitanApp(home, SystemClock(), read_only=read_only, polls=polls, ascii_only=ascii_only)
+    app = TitanApp(
+        home, SystemClock(), read_only=read_only, poll_runner=poll_runner, ascii_only=ascii_only
+    )
     app.run(mouse=titan_file.read(Folder(home)).console.mouse)
     return app.return_code or 0

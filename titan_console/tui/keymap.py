@@ -16,6 +16,33 @@ from textual.widgets import Input
 from titan_console import tui
 
 _OURS = "titan_console."
+# Ids of bindings under which titan.toml may still name them, for one release.
+RENAMED = {
+    "app.pause": "app.freeze",
+    "detail.row_before": "detail.previous_row",
+    "detail.tab_before": "detail.previous_tab",
+    "go.audit": "go.events",
+    "list.mark": "list.select",
+    "list.mark_all": "list.select_all",
+    "list.mark_range": "list.select_range",
+    "list.preview": "list.toggle_pane",
+    "list.unmark_all": "list.clear_selection",
+    "page.figures": "page.totals",
+    "receipt.close": "preview.close",
+    "receipt.confirm": "preview.confirm",
+    "receipt.copy": "preview.copy",
+    "text.match_before": "text.previous_match",
+    "tool.picture": "tool.screenshot",
+    "verb.acknowledge": "command.acknowledge",
+    "verb.cancel": "command.cancel",
+    "verb.pause": "command.pause",
+    "verb.replay": "command.replay",
+    "verb.sync": "command.sync",
+    "verb.withdraw": "command.withdraw",
+    "verbs.left": "commands.left",
+    "verbs.press": "commands.press",
+    "verbs.right": "commands.right",
+}
 _KEY = re.compile(r"((ctrl|shift|alt|super)\+)*([a-z0-9_]+|[^\s,])", re.IGNORECASE)
 
 
@@ -58,6 +85,7 @@ def _classes(node: type[DOMNode]) -> Iterator[type[DOMNode]]:
 
 def check(asked: Mapping[str, str], bindings: list[Known]) -> Keymap:
     """Leave out what names no binding or no key, or takes the key of another one beside it."""
+    asked = {RENAMED.get(name, name): keys for name, keys in asked.items()}
     names = {one.name for one in bindings}
     taken: dict[str, str] = {}
     problems: list[str] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.config.settings import forget_key, from_environment, is_served
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.session.poll_runner import Keeper
+from titan_console.session.poll_runner import PollHelper
 
 
 def run(*, read_only: bool, ascii_only: bool = False) -> int:
@@ -18,19 +18,19 @@ def run(*, read_only: bool, ascii_only: bool = False) -> int:
     # Everything imported now stays alive, so a collection would only delay the first frame. The
     # app enables it again.
     gc.disable()
-    home, keeper = _hand_over(read_only=read_only)
+    home, helper = _hand_over(read_only=read_only)
     from titan_console.tui.app import run as run_app  # noqa: PLC0415 - loads Textual
 
     try:
-        return run_app(home, read_only=keeper is None, polls=keeper, ascii_only=ascii_only)
+        return run_app(home, read_only=helper is None, poll_runner=helper, ascii_only=ascii_only)
     finally:
-        if keeper is not None:
-            keeper.close()
+        if helper is not None:
+            helper.close()
 
 
-def _hand_over(*, read_only: bool) -> tuple[Path, Keeper | None]:
+def _hand_over(*, read_only: bool) -> tuple[Path, PollHelper | None]:
     """The state folder, and the poll helper that holds the key; None for a read-only console."""
     settings = from_environment()
-    keeper = None if read_only or settings.read_only else Keeper(settings)
+    helper = None if read_only or settings.read_only else PollHelper(settings)
     forget_key()
-    return settings.home, keeper
+    return settings.home, helper

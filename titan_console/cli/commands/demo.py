@@ -16,7 +16,7 @@ from titan_console.cli.output import json_option, print_json
 from titan_console.demo import texts
 from titan_console.demo.jobs import DAYS
 from titan_console.demo.texts import Text
-from titan_console.session.poll_runner import Keeper
+from titan_console.session.poll_runner import PollHelper
 
 
 @click.command
@@ -119,17 +119,17 @@ def _play_in_console(home: Path, folder: Path | None, seed: int) -> None:
         stdin=subprocess.DEVNULL,
         text=True,
     )
-    keeper: Keeper | None = None
+    helper: PollHelper | None = None
     try:
         address = _wait_for_history(player)
-        keeper = Keeper(Settings(home=home, base_url=address, api_key="sandbox"))
+        helper = PollHelper(Settings(home=home, base_url=address, api_key="sandbox"))
         forget_key()
-        run(home, polls=keeper)
+        run(home, poll_runner=helper)
     finally:
         player.terminate()
         player.wait()
-        if keeper is not None:
-            keeper.close()
+        if helper is not None:
+            helper.close()
     if (home / "titan.db").exists():
         print_summary(home)
 

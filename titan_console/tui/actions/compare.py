@@ -11,7 +11,7 @@ from titan_console.text.diff import difference
 from titan_console.text.links import ToRequest, parse
 from titan_console.tui.actions import subject
 from titan_console.tui.actions.record_parts import whole_attempt
-from titan_console.tui.pages.detail_page import SheetPage
+from titan_console.tui.pages.detail_page import DocumentPage
 from titan_console.tui.pages.dialog import Entry, Menu
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
@@ -28,7 +28,7 @@ def start(page: Page) -> None:
 
 async def _compare(page: Page) -> None:
     marked = _marked(page)
-    ledger = page.view.path
+    ledger = page.state.path
     if marked:
         if len(marked) != _TWO:
             subject.tell(page, f"{len(marked):,} rows are marked: mark two to compare them.")
@@ -42,18 +42,18 @@ async def _compare(page: Page) -> None:
         subject.tell(page, "There are no two attempts, and no two marked requests, to compare.")
         return
     (left_name, left), (right_name, right) = sides
-    sheet = await asyncio.to_thread(difference, left, right, left_name, right_name)
-    app_of(page).push_screen(SheetPage(page.view, sheet))
+    document = await asyncio.to_thread(difference, left, right, left_name, right_name)
+    app_of(page).push_screen(DocumentPage(page.state, document))
 
 
 def _marked(page: Page) -> list[ToRequest | None]:
     """The requests that are marked; None for a row that is none, or is not loaded."""
     table = subject.list_of(page)
-    if table is None or not table.marks:
+    if table is None or not table.selection:
         return []
-    rows = (table.row_of(key) for key in table.marks.chosen(table.keys)[: _TWO + 1])
-    targets = (parse(row.link, page.view.tabs) if row else None for row in rows)
-    return [target if isinstance(target, ToRequest) else None for target in targets]
+    rows = (table.row_of(key) for key in table.selection.chosen(table.keys)[: _TWO + 1])
+    targets = (parse(row.link, page.state.tabs) if row else None for row in rows)
+    return [destination if isinstance(destination, ToRequest) else None for destination in targets]
 
 
 def _requests(source: Source, ledger: Path, marked: list[ToRequest | None]) -> list[Side]:
@@ -69,11 +69,11 @@ def _requests(source: Source, ledger: Path, marked: list[ToRequest | None]) -> l
 
 async def _attempts(page: Page, ledger: Path) -> list[Side] | None:
     """The last attempt, and the one before; where there are more, one is chosen."""
-    target = subject.target_of(page)
-    if not isinstance(target, ToRequest):
+    destination = subject.destination_of(page)
+    if not isinstance(destination, ToRequest):
         return []
     found = await subject.asked(
-        page, lambda source: request_detail.request(source, target.tag, target.custom_id)
+        page, lambda source: request_detail.request(source, destination.tag, destination.custom_id)
     )
     if found is None or len(found.attempts) < _TWO:
         return []

@@ -4,7 +4,7 @@ import asyncio
 
 from titan_console.session import export_files
 from titan_console.tui.actions import subject
-from titan_console.tui.actions.record_parts import Piece, pick
+from titan_console.tui.actions.record_parts import RecordPart, pick
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
 
@@ -18,9 +18,9 @@ def start(page: Page) -> None:
 
 
 async def _ask(page: Page) -> None:
-    piece = await pick(page, "Copy", none="There is nothing to copy here.")
-    if piece is not None:
-        await _copy(page, piece)
+    part = await pick(page, "Copy", none="There is nothing to copy here.")
+    if part is not None:
+        await _copy(page, part)
 
 
 def fits(text: str) -> bool:
@@ -28,17 +28,17 @@ def fits(text: str) -> bool:
     return len(text.encode("utf-8", "replace")) <= MOST_BYTES
 
 
-async def _copy(page: Page, piece: Piece) -> None:
-    if fits(piece.text):
-        app_of(page).copy_to_clipboard(piece.text)
-        subject.tell(page, f"The {piece.name} was copied through the terminal, if it allows that.")
+async def _copy(page: Page, part: RecordPart) -> None:
+    if fits(part.text):
+        app_of(page).copy_to_clipboard(part.text)
+        subject.tell(page, f"The {part.name} was copied through the terminal, if it allows that.")
         return
-    home, now = page.view.path.parent, page.view.now()
+    home, now = page.state.path.parent, page.state.now()
     try:
         path = await asyncio.to_thread(
-            export_files.keep, home, piece.name, piece.suffix, piece.text, now
+            export_files.keep, home, part.name, part.suffix, part.text, now
         )
     except OSError as error:
-        subject.tell(page, f"It cannot be written: {error.strerror or error}.", is_trouble=True)
+        subject.tell(page, f"It cannot be written: {error.strerror or error}.", is_problem=True)
         return
-    subject.tell(page, f"The {piece.name} is too large to copy; it is in {path}")
+    subject.tell(page, f"The {part.name} is too large to copy; it is in {path}")

@@ -50,7 +50,7 @@ def _only_list(page: Page) -> RecordTable | None:
 
 async def _export(page: Page, table: RecordTable) -> None:
     chosen = choose(page, table)
-    which = "marked" if table.marks else "listed"
+    which = "marked" if table.selection else "listed"
     entries = [
         Entry("j", "JSONL", "one JSON object a line"),
         Entry("c", "CSV", "for a spreadsheet; formulas are quoted"),
@@ -59,22 +59,22 @@ async def _export(page: Page, table: RecordTable) -> None:
     form = _FORMATS.get(await app_of(page).push_screen_wait(Menu(title, entries)) or "")
     if form is None:
         return
-    home, now = page.view.path.parent, page.view.now()
+    home, now = page.state.path.parent, page.state.now()
     try:
         path = export_files.new_path(home, chosen.name, form.value, now)
-        count = await asyncio.to_thread(write, page.view.path, chosen, form, path)
+        count = await asyncio.to_thread(write, page.state.path, chosen, form, path)
     except (LedgerError, OSError) as error:
-        subject.tell(page, f"The export failed: {error}", is_trouble=True)
+        subject.tell(page, f"The export failed: {error}", is_problem=True)
         return
     subject.tell(page, f"{pluralize(count, _ONE[chosen.kind], chosen.kind)} written to {path}")
 
 
 def choose(page: Page, table: RecordTable) -> Chosen:
     """The marked rows, else all of them."""
-    keys = table.marks.chosen(table.keys) if table.marks else table.keys
+    keys = table.selection.chosen(table.keys) if table.selection else table.keys
     row = table.current()
     name = page.WORD.lower()
-    match parse(row.link if row else "", page.view.tabs):
+    match parse(row.link if row else "", page.state.tabs):
         case ToRequest():
             return Chosen(name, keys, "requests")
         case ToBatch():

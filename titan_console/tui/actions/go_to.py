@@ -12,11 +12,11 @@ from textual.widgets import Input, Static
 from state.db.reader import Source
 from state.queries import lookup
 from state.queries.lookup import Found, Meaning
-from titan_console.session.console_state import View
-from titan_console.session.query_worker import Answered, Desk, Work
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.query_worker import LiveQuery, QueryWorker, Work
 from titan_console.text import links
 from titan_console.text.format import Tone
-from titan_console.text.links import Leave, Named, Target, ToBatch, ToRequest, ToScreen
+from titan_console.text.links import ByName, Destination, Quit, ToBatch, ToRequest, ToScreen
 from titan_console.text.safe_text import clean
 from titan_console.tui.pages.dialog import Dialog
 from titan_console.tui.pages.page import Page
@@ -39,7 +39,7 @@ class _Answer(Struct, frozen=True):
     beginning: Sequence[Found]
 
 
-class GoTo(Dialog[Target | None]):
+class GoTo(Dialog[Destination | None]):
     """Gives what was chosen; None when nothing was."""
 
     CSS = """
@@ -63,21 +63,21 @@ class GoTo(Dialog[Target | None]):
         Binding("tab", "complete", "Complete", id="go_to.complete", priority=True),
     ]
 
-    def __init__(self, view: View) -> None:
-        """`view` knows the screens and the ledger."""
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` knows the screens and the ledger."""
         super().__init__()
-        self._view = view
+        self._state = state
         self._input = Input(placeholder="go to", compact=True, id="go-input")
         self._said = Static(_HOW, markup=False)
         self._table = RecordTable(_COLUMNS, id="go-table")
         self._table.show_header = False
         self._table.can_focus = False
-        self._targets: dict[str, Target] = {}
+        self._destinations: dict[str, Destination] = {}
         self._is_chosen = False
         self._is_sent = False
-        self._desk = Desk(view.path)
-        self._answers: Answered[_Answer] = Answered(
-            self._desk, lambda _: _Answer("", (), ()), self._take, self._fail, self._start
+        self._worker = QueryWorker(state.path)
+        self._answers: LiveQuery[_Answer] = LiveQuery(
+            self._worker, lambda _: _Answer("", (), ()), self._take, self._fail, self._start
         )
 
     def compose(self) -> ComposeResult:
@@ -94,7 +94,7 @@ class GoTo(Dialog[Target | None]):
 
     def on_unmount(self) -> None:
         """Let go of the ledger."""
-        self._desk.close()
+        self._worker.close()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Find what begins so."""
@@ -103,16 +103,16 @@ class GoTo(Dialog[Target | None]):
         self._is_sent = False
         self._said.update(_HOW)
         self._offer(text, ())
-        if isinstance(links.parse(text, ()), Named):
+        if isinstance(links.parse(text, ()), ByName):
             self._ask(text)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go to what was chosen; else to what the text says, when that is known."""
         text = event.value.strip()
-        found = links.parse(text, self._view.tabs)
+        found = links.parse(text, self._state.tabs)
         if self._is_chosen:
             self._go(self._table.current())
-        elif found is not None and not isinstance(found, Named):
+        elif found is not None and not isinstance(found, ByName):
             self.dismiss(found)
         elif found is None:
             self._said.update("That leads nowhere." if text else _HOW)
@@ -172,12 +172,12 @@ class GoTo(Dialog[Target | None]):
             self._choose(chosen=True)
 
     def _offer(self, text: str, found: Sequence[Found]) -> None:
-        tabs = links.screens(text, self._view.tabs)
+        tabs = links.screens(text, self._state.tabs)
         rows = [
             (links.to_screen(tab.mode), ToScreen(tab.mode), "screen", tab.word, f"key {tab.digit}")
             for tab in tabs
         ] + [(*_way(one), one.meaning.value, one.name, _detail(one)) for one in found]
-        self._targets = {key: target for key, target, *_ in rows}
+        self._destinations = {key: destination for key, destination, *_ in rows}
         self._table.show(
             [
                 Row(
@@ -194,7 +194,7 @@ class GoTo(Dialog[Target | None]):
 
     def _go(self, row: Row | None) -> None:
         if row is not None:
-            self.dismiss(self._targets[str(row.key)])
+            self.dismiss(self._destinations[str(row.key)])
 
     def _fail(self, reason: str) -> None:
         self._said.update(clean(reason))
@@ -203,14 +203,14 @@ class GoTo(Dialog[Target | None]):
         self.run_worker(work, exit_on_error=True)
 
 
-def _way(found: Found) -> tuple[str, Target]:
+def _way(found: Found) -> tuple[str, Destination]:
     match found.meaning:
         case Meaning.BATCH:
             return links.to_batch(found.name), ToBatch(found.name)
         case Meaning.REQUEST:
             return links.to_request(found.tag, found.name), ToRequest(found.tag, found.name)
         case Meaning.TAG:
-            return f"tag:{found.name}", Named(found.name)
+            return f"tag:{found.name}", ByName(found.name)
 
 
 def _detail(found: Found) -> str:
@@ -224,13 +224,13 @@ def start(page: Page) -> None:
 
 async def _go(page: Page) -> None:
     app = app_of(page)
-    target = await app.push_screen_wait(GoTo(page.view))
-    match target:
+    destination = await app.push_screen_wait(GoTo(page.state))
+    match destination:
         case None:
             return
-        case Leave():
+        case Quit():
             app.exit()
-        case Named(name=tag):
+        case ByName(name=tag):
             await navigation.open_tag(app, tag)
         case _:
-            navigation.open_target(page, target)
+            navigation.open_destination(page, destination)

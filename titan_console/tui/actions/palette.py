@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
 # Words that stand under a heading in the help need a beginning of their own here.
-_PREFIXES = {"go": "Go to ", "verb": "Order: "}
+_PREFIXES = {"go": "Go to ", "command": "Command: "}
 
 
 class _Entry(Struct, frozen=True):

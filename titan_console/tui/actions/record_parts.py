@@ -13,17 +13,17 @@ from state.queries.request_detail import AttemptRecord, RequestRecord
 from titan_console.session.bodies import GONE, Bodies, params_of, result_of, text_of
 from titan_console.text import links
 from titan_console.text.document import pretty
-from titan_console.text.links import Target, ToBatch, ToRequest
+from titan_console.text.links import Destination, ToBatch, ToRequest
 from titan_console.text.safe_text import clean, harmless, harmless_json
 from titan_console.tui.actions import subject
 from titan_console.tui.pages.dialog import Entry, Menu
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
 
-_GLIMPSE = 36
+_EXCERPT = 36
 
 
-class Piece(Struct, frozen=True):
+class RecordPart(Struct, frozen=True):
     """A text, the letter that chooses it, what it is, and the end of a file's name for it."""
 
     letter: str
@@ -32,51 +32,51 @@ class Piece(Struct, frozen=True):
     suffix: str = "txt"
 
     @property
-    def glimpse(self) -> str:
+    def excerpt(self) -> str:
         """How it begins, in one short line."""
-        begins = " ".join(self.text[: 4 * _GLIMPSE].split())
-        return begins if len(begins) <= _GLIMPSE else f"{begins[: _GLIMPSE - 1]}…"
+        begins = " ".join(self.text[: 4 * _EXCERPT].split())
+        return begins if len(begins) <= _EXCERPT else f"{begins[: _EXCERPT - 1]}…"
 
 
-def pieces(source: Source, ledger: Path, target: Target | None) -> list[Piece]:
+def parts_of(source: Source, ledger: Path, destination: Destination | None) -> list[RecordPart]:
     """What there is of a record, in the order of its menu; nothing for what is not known."""
-    if isinstance(target, ToBatch):
-        batch = batch_detail.batch(source, target.name)
+    if isinstance(destination, ToBatch):
+        batch = batch_detail.batch(source, destination.name)
         return _of_batch(batch) if batch else []
-    if isinstance(target, ToRequest):
-        request = request_detail.request(source, target.tag, target.custom_id)
+    if isinstance(destination, ToRequest):
+        request = request_detail.request(source, destination.tag, destination.custom_id)
         return _of_request(request, Bodies(ledger)) if request else []
     return []
 
 
-def _of_batch(batch: Batch) -> list[Piece]:
+def _of_batch(batch: Batch) -> list[RecordPart]:
     return _filled(
-        Piece("b", "batch id", clean(batch.key)),
-        Piece("i", "id at the API", clean(batch.remote_id or "")),
-        Piece("t", "tag", clean(batch.tag)),
-        Piece("e", "error", clean(batch.last_error or "")),
-        Piece("c", "command line", _command("show", batch.key)),
-        Piece("l", "link", links.to_batch(batch.key)),
+        RecordPart("b", "batch id", clean(batch.key)),
+        RecordPart("i", "id at the API", clean(batch.remote_id or "")),
+        RecordPart("t", "tag", clean(batch.tag)),
+        RecordPart("e", "error", clean(batch.last_error or "")),
+        RecordPart("c", "command line", _command("show", batch.key)),
+        RecordPart("l", "link", links.to_batch(batch.key)),
     )
 
 
-def _of_request(request: RequestRecord, bodies: Bodies) -> list[Piece]:
+def _of_request(request: RequestRecord, bodies: Bodies) -> list[RecordPart]:
     best = request.best
     return _filled(
-        Piece("y", "custom_id", clean(request.custom_id)),
-        Piece("b", "batch id", clean(best.batch_key) if best else ""),
-        Piece("i", "id at the API", clean(best.remote_id or "") if best else ""),
-        Piece("t", "tag", clean(request.tag)),
-        Piece("p", "payload", payload(request, bodies), "json"),
+        RecordPart("y", "custom_id", clean(request.custom_id)),
+        RecordPart("b", "batch id", clean(best.batch_key) if best else ""),
+        RecordPart("i", "id at the API", clean(best.remote_id or "") if best else ""),
+        RecordPart("t", "tag", clean(request.tag)),
+        RecordPart("p", "payload", payload(request, bodies), "json"),
         *_response(best, bodies),
-        Piece("e", "error", _error(best)),
-        Piece("c", "command line", _command("show", request.custom_id)),
-        Piece("l", "link", links.to_request(request.tag, request.custom_id)),
+        RecordPart("e", "error", _error(best)),
+        RecordPart("c", "command line", _command("show", request.custom_id)),
+        RecordPart("l", "link", links.to_request(request.tag, request.custom_id)),
     )
 
 
-def _filled(*found: Piece) -> list[Piece]:
-    return [piece for piece in found if piece.text]
+def _filled(*found: RecordPart) -> list[RecordPart]:
+    return [part for part in found if part.text]
 
 
 def payload(request: RequestRecord, bodies: Bodies) -> str:
@@ -86,14 +86,14 @@ def payload(request: RequestRecord, bodies: Bodies) -> str:
     return "" if line is None else harmless_json(pretty(params_of(line)))
 
 
-def _response(attempt: AttemptRecord | None, bodies: Bodies) -> list[Piece]:
+def _response(attempt: AttemptRecord | None, bodies: Bodies) -> list[RecordPart]:
     """The answer's text where it has one, and all of it."""
     body = bodies.answer(attempt) if attempt else None
     if body is None or body.line is None:
         return []
-    whole = Piece("w", "whole response", harmless_json(pretty(result_of(body.line))), "json")
+    whole = RecordPart("w", "whole response", harmless_json(pretty(result_of(body.line))), "json")
     text = text_of(body.line)
-    return [Piece("r", "response", harmless(text)), whole] if text else [whole]
+    return [RecordPart("r", "response", harmless(text)), whole] if text else [whole]
 
 
 def _error(attempt: AttemptRecord | None) -> str:
@@ -125,17 +125,17 @@ def whole_attempt(attempt: AttemptRecord, bodies: Bodies) -> str:
 
 
 async def pick(
-    page: Page, title: str, *, fits: Callable[[Piece], bool] = lambda _: True, none: str
-) -> Piece | None:
+    page: Page, title: str, *, fits: Callable[[RecordPart], bool] = lambda _: True, none: str
+) -> RecordPart | None:
     """The part that was chosen of those that fit; where there are none, a notice says `none`."""
-    target, ledger = subject.target_of(page), page.view.path
-    found = await subject.asked(page, lambda source: pieces(source, ledger, target))
+    destination, ledger = subject.destination_of(page), page.state.path
+    found = await subject.asked(page, lambda source: parts_of(source, ledger, destination))
     if found is None:
         return None
-    offered = [piece for piece in found if fits(piece)]
+    offered = [part for part in found if fits(part)]
     if not offered:
         subject.tell(page, none)
         return None
-    entries = [Entry(piece.letter, piece.name, piece.glimpse) for piece in offered]
+    entries = [Entry(part.letter, part.name, part.excerpt) for part in offered]
     letter = await app_of(page).push_screen_wait(Menu(title, entries))
-    return next((piece for piece in offered if piece.letter == letter), None)
+    return next((part for part in offered if part.letter == letter), None)

@@ -19,12 +19,12 @@ def start(page: Page) -> None:
 
 
 async def _keep(page: Page, picture: str, text: str) -> None:
-    home, now = page.view.path.parent, page.view.now()
+    home, now = page.state.path.parent, page.state.now()
     try:
         path = export_files.new_path(home, f"screen-{page.WORD.lower()}", "svg", now)
         await asyncio.to_thread(_write, {path: picture, path.with_suffix(".txt"): text})
     except OSError as error:
-        subject.tell(page, f"The picture could not be written: {error}", is_trouble=True)
+        subject.tell(page, f"The picture could not be written: {error}", is_problem=True)
         return
     subject.tell(page, f"The screen is kept as {path}, and as text beside it")
 

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from state.db.reader import Source
 from state.model.errors import LedgerError
-from titan_console.session.query_worker import Desk, Superseded
-from titan_console.text.links import Target, parse
+from titan_console.session.query_worker import QueryWorker, Superseded
+from titan_console.text.links import Destination, parse
 from titan_console.text.safe_text import clean
 from titan_console.tui.pages.detail_page import DetailPage
 from titan_console.tui.pages.page import Page
@@ -29,28 +29,28 @@ def link_of(page: Page) -> str:
     if table is not None:
         row = table.current()
         return row.link if row else ""
-    return page.way() if isinstance(page, DetailPage) else ""
+    return page.link() if isinstance(page, DetailPage) else ""
 
 
-def target_of(page: Page) -> Target | None:
+def destination_of(page: Page) -> Destination | None:
     """What that link leads to."""
-    return parse(link_of(page), page.view.tabs)
+    return parse(link_of(page), page.state.tabs)
 
 
 async def asked(page: Page, question: Callable[[Source], Answer]) -> Answer | None:
     """The answer of the ledger; where there is none, a notice says why."""
-    desk = Desk(page.view.path)
+    worker = QueryWorker(page.state.path)
     try:
-        return await desk.ask(question)
+        return await worker.ask(question)
     except Superseded:
         return None
     except (LedgerError, OSError) as error:
-        tell(page, str(error), is_trouble=True)
+        tell(page, str(error), is_problem=True)
         return None
     finally:
-        desk.close()
+        worker.close()
 
 
-def tell(page: Page, text: str, *, is_trouble: bool = False) -> None:
+def tell(page: Page, text: str, *, is_problem: bool = False) -> None:
     """One line in a corner of the screen."""
-    page.notify(clean(text), severity="warning" if is_trouble else "information", markup=False)
+    page.notify(clean(text), severity="warning" if is_problem else "information", markup=False)

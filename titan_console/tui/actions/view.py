@@ -12,7 +12,7 @@ from textual.app import SuspendNotSupported
 
 from core.config.settings import viewer
 from titan_console.tui.actions import subject
-from titan_console.tui.actions.record_parts import Piece, pick
+from titan_console.tui.actions.record_parts import RecordPart, pick
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
 
@@ -25,44 +25,44 @@ def start(page: Page) -> None:
 
 
 async def _ask(page: Page) -> None:
-    piece = await pick(
+    part = await pick(
         page,
         "Open",
-        fits=lambda piece: piece.letter in _LONG,
+        fits=lambda part: part.letter in _LONG,
         none="There is no body to open here.",
     )
-    if piece is not None:
-        await _open(page, piece)
+    if part is not None:
+        await _open(page, part)
 
 
-async def _open(page: Page, piece: Piece) -> None:
+async def _open(page: Page, part: RecordPart) -> None:
     program = viewer()
     if not program:
-        subject.tell(page, "There is no pager: set PAGER or EDITOR.", is_trouble=True)
+        subject.tell(page, "There is no pager: set PAGER or EDITOR.", is_problem=True)
         return
-    path = await asyncio.to_thread(private_file, piece)
+    path = await asyncio.to_thread(private_file, part)
     try:
         with app_of(page).suspend():
             look(program, path)
     except SuspendNotSupported:
-        subject.tell(page, "This terminal cannot step aside for a pager.", is_trouble=True)
+        subject.tell(page, "This terminal cannot step aside for a pager.", is_problem=True)
     except OSError as error:
-        subject.tell(page, f"{program[0]}: {error.strerror or error}", is_trouble=True)
+        subject.tell(page, f"{program[0]}: {error.strerror or error}", is_problem=True)
     finally:
         path.unlink(missing_ok=True)
 
 
-def private_file(piece: Piece) -> Path:
+def private_file(part: RecordPart) -> Path:
     """A file with the text, for its owner only; the caller removes it."""
     with tempfile.NamedTemporaryFile(
         "w",
         encoding="utf-8",
         errors="replace",
         prefix="titan-",
-        suffix=f".{piece.suffix}",
+        suffix=f".{part.suffix}",
         delete=False,
     ) as file:
-        file.write(piece.text)
+        file.write(part.text)
     return Path(file.name)
 
 

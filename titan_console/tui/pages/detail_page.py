@@ -10,13 +10,13 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from state.db.reader import Source
-from titan_console.session.console_state import View
-from titan_console.session.query_worker import Answered, Desk
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.query_worker import LiveQuery, QueryWorker
 from titan_console.text import links
-from titan_console.text.document import Sheet
+from titan_console.text.document import Document
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
-from titan_console.text.links import Named, Target
+from titan_console.text.links import ByName, Destination
 from titan_console.tui.pages.page import Page
 from titan_console.tui.widgets.record_table import Key, RecordTable, index_of
 from titan_console.tui.widgets.search_line import SearchLine
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-# What a tab shows, as it looks at a moment; made on the desk's thread, drawn on ours.
-Drawing = Callable[[datetime], Sheet]
+# What a tab shows, as it looks at a moment; made on the worker's thread, drawn on ours.
+Drawing = Callable[[datetime], Document]
 
 
 class DetailPage(Page):
@@ -37,7 +37,7 @@ class DetailPage(Page):
     SECTIONS: ClassVar["Sequence[str]"] = ()
     DEFAULT_CSS = """
     DetailPage {
-        #figures, &.-low #tabs { display: none; }
+        #totals, &.-low #tabs { display: none; }
         #section { height: 1fr; }
         #section-text, #section-list { display: none; }
         #section.-text #section-text, #section.-list #section-list { display: block; }
@@ -47,16 +47,20 @@ class DetailPage(Page):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,tab", "section(1)", "Next tab", key_display="→", id="detail.next_tab"),
-        Binding("left,shift+tab", "section(-1)", "Tab before", show=False, id="detail.tab_before"),
+        Binding(
+            "left,shift+tab", "section(-1)", "Previous tab", show=False, id="detail.previous_tab"
+        ),
         Binding("n", "neighbour(1)", "Next row", id="detail.next_row"),
-        Binding("N", "neighbour(-1)", "Row before", show=False, id="detail.row_before"),
+        Binding("N", "neighbour(-1)", "Previous row", show=False, id="detail.previous_row"),
         Binding("slash", "search", "Search", key_display="/", id="detail.search"),
     ]
 
-    def __init__(self, view: View, target: Target, origin: RecordTable | None) -> None:
+    def __init__(
+        self, state: ConsoleState, destination: Destination, origin: RecordTable | None
+    ) -> None:
         """`origin` is the list that it was opened from."""
-        super().__init__(view)
-        self.target = target
+        super().__init__(state)
+        self.destination = destination
         self.sections = SectionStrip(self.SECTIONS, id="sections")
         self.body = TextView(id="section-text")
         self._searching = SearchLine(id="searching")
@@ -64,9 +68,9 @@ class DetailPage(Page):
         self._key: Key | None = origin.current_key() if origin else None
         self._drawing: Drawing | None = None
         self._is_other = True
-        self._desk = Desk(view.path)
-        self._answers: Answered[Drawing] = Answered(
-            self._desk, lambda _: _nothing, self._take, self._fail, self._start
+        self._worker = QueryWorker(state.path)
+        self._answers: LiveQuery[Drawing] = LiveQuery(
+            self._worker, lambda _: _nothing, self._take, self._fail, self._start
         )
 
     # What a detail gives
@@ -75,7 +79,7 @@ class DetailPage(Page):
         """What finds out what stands in the section; asked on another thread."""
         raise NotImplementedError
 
-    def retarget(self, link: str) -> bool:
+    def show_other(self, link: str) -> bool:
         """Be about another record from now on; false where the link is to none of this kind."""
         raise NotImplementedError
 
@@ -100,7 +104,7 @@ class DetailPage(Page):
 
     def on_unmount(self) -> None:
         """Let go of the ledger."""
-        self._desk.close()
+        self._worker.close()
 
     def ask_anew(self) -> None:
         """Another record, or another tab."""
@@ -133,11 +137,11 @@ class DetailPage(Page):
         if self.list_of(self.sections.current) is not None:
             return super().about()
         found = self.body.found()
-        return (Part(f"{found}  ·  " if found else "", Tone.BUSY), Part(self.way(), Tone.DIM))
+        return (Part(f"{found}  ·  " if found else "", Tone.BUSY), Part(self.link(), Tone.DIM))
 
-    def way(self) -> str:
+    def link(self) -> str:
         """The link to this page."""
-        match self.target:
+        match self.destination:
             case links.ToBatch(name=name):
                 return links.to_batch(name)
             case links.ToRequest(tag=tag, custom_id=custom_id):
@@ -196,7 +200,7 @@ class DetailPage(Page):
             return
         origin.move_to(row)
         found = origin.current()
-        if found is not None and self.retarget(found.link):
+        if found is not None and self.show_other(found.link):
             self._key = found.key
             self.ask_anew()
             self.show()
@@ -221,39 +225,39 @@ class DetailPage(Page):
 
     def _take(self, drawing: Drawing) -> None:
         self._drawing = drawing
-        self.say_trouble("")
-        self.draw(self.view.now())
+        self.show_problem("")
+        self.draw(self.state.now())
 
     def _fail(self, reason: str) -> None:
-        self.say_trouble(reason)
+        self.show_problem(reason)
 
 
-def _nothing(_now: datetime) -> Sheet:
-    return Sheet(())
+def _nothing(_now: datetime) -> Document:
+    return Document(())
 
 
-class SheetPage(DetailPage):
+class DocumentPage(DetailPage):
     """The comparison of two things."""
 
     WORD = "Comparison"
     SECTIONS: ClassVar = ("Comparison",)
 
-    def __init__(self, view: View, sheet: Sheet) -> None:
-        """`sheet` is what it shows."""
-        super().__init__(view, Named(""), None)
-        self._made = sheet
+    def __init__(self, state: ConsoleState, document: Document) -> None:
+        """`document` is what it shows."""
+        super().__init__(state, ByName(""), None)
+        self._made = document
 
     def question(self, section: str) -> Callable[[Source], Drawing]:
         """Nothing has to be found out."""
         del section
-        sheet = self._made
+        document = self._made
 
-        def drawn(_now: datetime) -> Sheet:
-            return sheet
+        def drawn(_now: datetime) -> Document:
+            return document
 
         return lambda _source: drawn
 
-    def retarget(self, link: str) -> bool:
+    def show_other(self, link: str) -> bool:
         """It stays what it is."""
         del link
         return False

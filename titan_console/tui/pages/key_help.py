@@ -22,7 +22,7 @@ GROUPS = {
     "text": "Text",
     "detail": "Batch or request",
     "tool": "Tools",
-    "verb": "Orders: upper case changes the world",
+    "command": "Commands",
     "go": "Screens",
     "page": "Console",
     "app": "Console",

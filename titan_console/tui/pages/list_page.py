@@ -10,14 +10,14 @@ from textual.containers import Horizontal
 from textual.widgets import Input
 
 from state.queries import filter_sql
-from titan_console.session.console_state import View
-from titan_console.session.query_worker import Answered, Desk
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.query_worker import LiveQuery, QueryWorker
 from titan_console.text.filters import Filter, Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 from titan_console.tui.pages.dialog import Entry, Menu
-from titan_console.tui.pages.query_page import AskingPage
-from titan_console.tui.widgets.detail_pane import Preview
+from titan_console.tui.pages.query_page import QueryPage
+from titan_console.tui.widgets.detail_pane import DetailPane
 from titan_console.tui.widgets.filter_line import FilterLine
 from titan_console.tui.widgets.record_table import RecordTable
 
@@ -37,7 +37,7 @@ class Sort(Struct, frozen=True):
     label: str
 
 
-class FilteredPage(AskingPage):
+class FilteredPage(QueryPage):
     """Holds the filter and the sort; a page gives its lists anew in `narrow`.
 
     Its `content` ends with `self.filter_line`.
@@ -54,9 +54,9 @@ class FilteredPage(AskingPage):
         Binding("i", "invert", "Invert the order", show=False, id="list.invert"),
     ]
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
-        super().__init__(view)
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
+        super().__init__(state)
         self.filter_line = FilterLine(self.VOCABULARY)
         self.filter = Filter()
         self.filter_text = ""
@@ -64,12 +64,12 @@ class FilteredPage(AskingPage):
         self.is_inverted = False
         self._text_before = ""
         self._waiting: Timer | None = None
-        self._filter_desk = Desk(view.path)
-        self._known = Answered(
-            self._filter_desk,
+        self._filter_worker = QueryWorker(state.path)
+        self._known = LiveQuery(
+            self._filter_worker,
             filter_sql.known_values,
             self.filter_line.learn,
-            self.say_trouble,
+            self.show_problem,
             self._start,
         )
 
@@ -139,7 +139,7 @@ class FilteredPage(AskingPage):
 
     def on_unmount(self) -> None:
         """Let go of the ledger."""
-        self._filter_desk.close()
+        self._filter_worker.close()
 
     def _close_filter(self) -> None:
         self.filter_line.close()
@@ -184,18 +184,18 @@ class FilteredPage(AskingPage):
             return (Part("Nothing matches. Esc takes the filter away.", Tone.WARN),)
         return super().about()
 
-    def chips(self) -> tuple[Part, ...]:
+    def badges(self) -> tuple[Part, ...]:
         """The filter with its exact count, and the order where it is not the usual one."""
-        return (*self._filter_chip(), *self._sort_chip(), *super().chips())
+        return (*self._filter_badge(), *self._sort_badge(), *super().badges())
 
-    def _filter_chip(self) -> tuple[Part, ...]:
+    def _filter_badge(self) -> tuple[Part, ...]:
         if not self.filter_text:
             return ()
         found = self.matches()
         said = "counting" if found is None else f"{found:,} match{'es' if found == 1 else ''}"
         return (Part(f"  ▽ {self.filter_text}", Tone.BUSY, strong=True), Part(f"  {said}"))
 
-    def _sort_chip(self) -> tuple[Part, ...]:
+    def _sort_badge(self) -> tuple[Part, ...]:
         if self.sort == self.SORTS[0] and not self.is_inverted:
             return ()
         turned = ", inverted" if self.is_inverted else ""
@@ -206,24 +206,24 @@ class FilteredPage(AskingPage):
 _NONE, _NORMAL, _LARGE = range(3)
 
 
-class PreviewedPage(FilteredPage):
+class SplitPage(FilteredPage):
     """Shows what is under the cursor beside the lists that it gives in `lists`."""
 
     DEFAULT_CSS = """
-    PreviewedPage.-wide Preview { display: block; }
-    PreviewedPage.-no-preview Preview { display: none; }
-    PreviewedPage.-large-preview Preview { width: 2fr; }
+    SplitPage.-wide DetailPane { display: block; }
+    SplitPage.-no-pane DetailPane { display: none; }
+    SplitPage.-large-pane DetailPane { width: 2fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("w", "preview", "Wide columns, no pane", show=False, id="list.preview"),
+        Binding("w", "toggle_pane", "Toggle detail pane", show=False, id="list.toggle_pane"),
         Binding("plus", "pane(1)", "Larger pane", show=False, id="list.pane_larger"),
         Binding("underscore", "pane(-1)", "Smaller pane", show=False, id="list.pane_smaller"),
     ]
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
-        super().__init__(view)
-        self._preview = Preview(view)
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
+        super().__init__(state)
+        self._detail_pane = DetailPane(state)
         self._pane = _NORMAL
 
     def lists(self) -> ComposeResult:
@@ -234,10 +234,10 @@ class PreviewedPage(FilteredPage):
         """The lists, the pane beside them, the filter below."""
         with Horizontal(classes="content"):
             yield from self.lists()
-            yield self._preview
+            yield self._detail_pane
         yield self.filter_line
 
-    def action_preview(self) -> None:
+    def action_toggle_pane(self) -> None:
         """Give the width of the pane to the columns; take it back."""
         self._set_pane(_NORMAL if self._pane == _NONE else _NONE)
 
@@ -247,21 +247,21 @@ class PreviewedPage(FilteredPage):
 
     def _set_pane(self, pane: int) -> None:
         self._pane = pane
-        self.set_class(pane == _NONE, "-no-preview")
-        self.set_class(pane == _LARGE, "-large-preview")
+        self.set_class(pane == _NONE, "-no-pane")
+        self.set_class(pane == _LARGE, "-large-pane")
         self.call_after_refresh(self.show_about)
 
     def show_about(self) -> None:
         """Say what is under the cursor, in the pane too."""
         super().show_about()
-        self._preview.follow(self.list_in_use() or self.main_table())
+        self._detail_pane.follow(self.list_in_use() or self.main_table())
 
     def ledger_changed(self) -> None:
         """Ask again for what is seen."""
         super().ledger_changed()
-        self._preview.ledger_changed()
+        self._detail_pane.ledger_changed()
 
     def redraw(self) -> None:
         """Draw all of it in new colours."""
         super().redraw()
-        self._preview.redraw()
+        self._detail_pane.redraw()

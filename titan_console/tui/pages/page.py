@@ -12,15 +12,15 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from state.operations.commands import Action
-from titan_console.session.console_state import View
-from titan_console.session.target import Choice
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.target import Target
 from titan_console.text.command_labels import KEYS
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 from titan_console.text.safe_text import clean
 from titan_console.tui.pages import status_lines
 from titan_console.tui.widgets.command_bar import CommandBar
-from titan_console.tui.widgets.lines import Figures, KeyLine, Line, OrderLines
+from titan_console.tui.widgets.lines import CommandLines, KeyLine, Line, TotalsStrip
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.tab_strip import TabStrip
 from titan_console.tui.widgets.virtual_table import VirtualTable
@@ -47,39 +47,39 @@ class Page(Screen[None]):
         background: $background;
         #holds, #notice, #trouble { display: none; }
         #holds.-shown, #trouble.-shown { display: block; }
-        #figures { margin: 1 0 0 0; }
+        #totals { margin: 1 0 0 0; }
         #notice { height: 1fr; content-align: center middle; text-align: center; }
-        &.-nothing-yet { #notice { display: block; } .content, #figures, #about { display: none; } }
+        &.-nothing-yet { #notice { display: block; } .content, #totals, #about { display: none; } }
         .content { height: 1fr; margin: 1 0 0 0; }
         #about { background: $panel; }
         KeyLine { background: $background; padding: 0 1 0 0; }
     }
-    Page.-low, Page.-flat { #figures, .content { margin: 0; } }
-    Page.-flat { #tabs, #verbs { display: none; } #figures { height: 1; } }
+    Page.-low, Page.-flat { #totals, .content { margin: 0; } }
+    Page.-flat { #tabs, #commands { display: none; } #totals { height: 1; } }
     Page.-tiny {
-        #figures, #holds.-shown, #about, #orders, KeyLine { display: none; }
+        #totals, #holds.-shown, #about, #pending, KeyLine { display: none; }
         .content { margin: 0; }
     }
-    Page.-read-only #verbs { display: none; }
-    Page.-no-figures #figures { display: none; }
+    Page.-read-only #commands { display: none; }
+    Page.-no-totals #totals { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+e", "figures", "Figures", show=False, id="page.figures"),
+        Binding("ctrl+e", "totals", "Toggle totals", show=False, id="page.totals"),
     ]
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
         super().__init__()
-        self.view = view
+        self.state = state
         self._top = Line(id="top")
-        self._tabs = TabStrip(view.tabs, id="tabs")
-        self._figures = Figures(id="figures")
+        self._tabs = TabStrip(state.tabs, id="tabs")
+        self._totals = TotalsStrip(id="totals")
         self._holds = Line(id="holds")
         self._notice = Static(id="notice", markup=False)
-        self._trouble = Line(id="trouble")
+        self._problem = Line(id="trouble")
         self._about = Line(id="about")
-        self._orders = OrderLines(id="orders")
-        self._verbs = CommandBar(id="verbs")
+        self._command_lines = CommandLines(id="pending")
+        self._command_bar = CommandBar(id="commands")
         self._status = Line(id="status")
         self._list_in_use: RecordTable | None = None
 
@@ -93,7 +93,7 @@ class Page(Screen[None]):
         """Fill the content with what is known, as it looks at this moment."""
         raise NotImplementedError
 
-    def crumb(self) -> str:
+    def breadcrumb(self) -> str:
         """Its place on the way from the first screen."""
         return self.WORD
 
@@ -103,14 +103,14 @@ class Page(Screen[None]):
         row = table.current() if table else None
         return (Part(row.about, Tone.DIM),) if row else ()
 
-    def chips(self) -> tuple[Part, ...]:
+    def badges(self) -> tuple[Part, ...]:
         """What the status line adds: filter, sort, marks."""
-        marks = sum(len(table.marks) for table in self.query(RecordTable))
-        unlisted = sum(table.unlisted_marks() for table in self.query(RecordTable))
+        marks = sum(len(table.selection) for table in self.query(RecordTable))
+        unlisted = sum(table.unlisted_selected() for table in self.query(RecordTable))
         aside = f", {unlisted:,} of them not listed" if unlisted else ""
         return (Part(f"  ● {marks:,} marked{aside}", Tone.BUSY),) if marks else ()
 
-    def choice(self, action: Action) -> Choice | None:
+    def target(self, action: Action) -> Target | None:
         """What the verb stands on here: the marks, else the row; None where it does not apply.
 
         Asked at each drawing, so it must be quick.
@@ -124,22 +124,22 @@ class Page(Screen[None]):
         """From top to bottom."""
         yield self._top
         yield self._tabs
-        yield self._figures
+        yield self._totals
         yield self._holds
         yield self._notice
         yield from self.content()
-        yield self._trouble
+        yield self._problem
         yield self._about
-        yield self._orders
-        yield self._verbs
+        yield self._command_lines
+        yield self._command_bar
         yield self._status
         yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin to tick."""
         for table in self.query(VirtualTable):  # pyright: ignore[reportUnknownVariableType] - whatever it lists
-            table.tell_times(self.view.vitals.note_answer)
-        self.set_class(self.view.read_only, "-read-only")
+            table.record_times(self.state.metrics.record_query)
+        self.set_class(self.state.read_only, "-read-only")
         self.show()
         self.set_interval(_TICK_S, self.tick)
 
@@ -160,9 +160,9 @@ class Page(Screen[None]):
 
     def step_back(self) -> bool:
         """Take back one thing that the page holds, such as its marks; whether there was one."""
-        marked = [table for table in self.query(RecordTable) if table.marks]
+        marked = [table for table in self.query(RecordTable) if table.selection]
         for table in marked:
-            table.action_unmark_all()
+            table.action_clear_selection()
         return bool(marked)
 
     def tick(self) -> None:
@@ -172,8 +172,8 @@ class Page(Screen[None]):
 
     def show(self) -> None:
         """Draw all of it, as it looks at this moment."""
-        now = self.view.now()
-        snapshot = self.view.snapshot
+        now = self.state.now()
+        snapshot = self.state.snapshot
         self.set_class(snapshot is None and self.NEEDS_LEDGER, "-nothing-yet")
         self._show_lines(now)
         if snapshot is None:
@@ -181,19 +181,19 @@ class Page(Screen[None]):
             if self.NEEDS_LEDGER:
                 return
         else:
-            self._figures.figures = status_lines.figures(snapshot)
+            self._totals.totals = status_lines.totals(snapshot)
         self.draw(now)
         self.show_about()
-        self._show_actions()
+        self._show_commands()
 
     def show_about(self) -> None:
         """Say what is under the cursor."""
         self._about.left = self.about()
 
-    def say_trouble(self, reason: str) -> None:
+    def show_problem(self, reason: str) -> None:
         """Say why this page cannot be shown; an empty reason takes it back."""
-        self._trouble.left = (Part(f"! {reason}", Tone.BAD),) if reason else ()
-        self._trouble.set_class(bool(reason), "-shown")
+        self._problem.left = (Part(f"! {reason}", Tone.BAD),) if reason else ()
+        self._problem.set_class(bool(reason), "-shown")
 
     def redraw(self) -> None:
         """Draw all of it in new colours."""
@@ -201,27 +201,27 @@ class Page(Screen[None]):
             table.redraw()
         for line in self.query(Line):
             line.refresh()
-        self._figures.refresh()
+        self._totals.refresh()
         self._tabs.refresh()
 
-    def action_figures(self) -> None:
+    def action_totals(self) -> None:
         """Hide the figures, for a longer list; show them again."""
-        self.toggle_class("-no-figures")
+        self.toggle_class("-no-totals")
 
     def on_record_table_moved(self) -> None:
         """Another record is under the cursor."""
         self.show_about()
-        self._show_actions()
+        self._show_commands()
 
-    def on_record_table_marked(self) -> None:
+    def on_record_table_selection_changed(self) -> None:
         """The count in the status line follows."""
-        self._show_lines(self.view.now())
-        self._show_actions()
+        self._show_lines(self.state.now())
+        self._show_commands()
 
     def on_descendant_focus(self) -> None:
         """Another list: another record under the cursor."""
         self.show_about()
-        self._show_actions()
+        self._show_commands()
 
     def on_resize(self) -> None:
         """Where the buttons have no room, the line of keys names the verbs."""
@@ -237,48 +237,48 @@ class Page(Screen[None]):
             return active
         return {
             key: held._replace(binding=replace(held.binding, show=False))
-            if held.binding.action.startswith("verb(")
+            if held.binding.action.startswith("command(")
             else held
             for key, held in active.items()
         }
 
-    def _show_actions(self) -> None:
-        if not self.view.read_only:
-            self._verbs.offered = frozenset(action for action in KEYS if self.choice(action))
+    def _show_commands(self) -> None:
+        if not self.state.read_only:
+            self._command_bar.offered = frozenset(action for action in KEYS if self.target(action))
 
     def _show_lines(self, now: datetime) -> None:
-        view = self.view
+        state = self.state
         self._top.left = (
             Part("TITAN", Tone.PLAIN, strong=True),
-            *_crumbs([page.crumb() for page in self._stack()]),
-            Part(view.place, Tone.DIM),
+            *_breadcrumbs([page.breadcrumb() for page in self._stack()]),
+            Part(state.place, Tone.DIM),
         )
         badge = (Part(" RO ", Tone.WARN, strong=True), Part(" "))
-        self._top.right = (badge if view.read_only else ()) + status_lines.heartbeat(
-            view.snapshot, now
+        self._top.right = (badge if state.read_only else ()) + status_lines.heartbeat(
+            state.snapshot, now
         )
-        self._orders.show(view.order_lines(now))
-        self._tabs.current = self.view.mode
-        self._holds.left = status_lines.holds(view.snapshot, now)
+        self._command_lines.show(state.command_lines(now))
+        self._tabs.current = self.state.mode
+        self._holds.left = status_lines.holds(state.snapshot, now)
         self._holds.set_class(bool(self._holds.left), "-shown")
         pulse = status_lines.pulse(
-            trouble=view.trouble,
-            paused_changes=view.changes_behind() if view.paused else None,
-            silent_for=view.silent_for(now),
-            lag=view.lag,
+            trouble=state.trouble,
+            paused_changes=state.changes_behind() if state.paused else None,
+            silent_for=state.silent_for(now),
+            lag=state.lag,
         )
-        chips = self.chips()
+        badges = self.badges()
         if self.has_class("-tiny"):
-            self._status.left = (pulse[0], Part("  terminal is small", Tone.WARN), *chips)
+            self._status.left = (pulse[0], Part("  terminal is small", Tone.WARN), *badges)
             self._status.right = ()
             return
         # What the list holds is worth more room than how soon a change was seen.
-        is_crowded = bool(chips) and view.trouble is None
-        self._status.left = (pulse[:1] if is_crowded else pulse) + chips
+        is_crowded = bool(badges) and state.trouble is None
+        self._status.left = (pulse[:1] if is_crowded else pulse) + badges
         self._status.right = (
             ()
             if is_crowded and self.size.width < _ROOM_FOR_ALL
-            else status_lines.changes(view.snapshot, view.first_revision, now)
+            else status_lines.changes(state.snapshot, state.first_revision, now)
         )
 
     def _stack(self) -> "list[Page]":
@@ -286,19 +286,19 @@ class Page(Screen[None]):
         return [screen for screen in stack if isinstance(screen, Page)]
 
     def _say_what_is_missing(self) -> str:
-        trouble = self.view.trouble
+        trouble = self.state.trouble
         if trouble is None:
             return "Opening the ledger."
         if not trouble.missing:
             return clean(trouble.reason)
         return (
-            f"No ledger yet\n\n{clean(self.view.place)}\n\n"
+            f"No ledger yet\n\n{clean(self.state.place)}\n\n"
             "It comes with the first batch: titan-console submit FILE\n"
             "To see one at work, without a key: titan-console demo\n\n"
             "This screen fills by itself as soon as there is one."
         )
 
 
-def _crumbs(words: Sequence[str]) -> tuple[Part, ...]:
+def _breadcrumbs(words: Sequence[str]) -> tuple[Part, ...]:
     *before, last = [f"  {word}" for word in words] or [""]
     return (*(Part(f"{word} >", Tone.DIM) for word in before), Part(f"{last}  ", Tone.BUSY))

@@ -14,7 +14,12 @@ from textual.widgets import Button, Input, Label, Static
 from core.clock import Clock
 from state.model.errors import TitanError
 from state.operations.commands import Action
-from titan_console.session.command_worker import CommandWorker, Confirmed, How, Question
+from titan_console.session.command_worker import (
+    CommandDraft,
+    CommandOptions,
+    CommandWorker,
+    ConfirmedCommand,
+)
 from titan_console.text import preview_text
 from titan_console.text.command_labels import LABELS, phrase
 from titan_console.text.format import Tone
@@ -37,18 +42,18 @@ _LEAST_PAPER = 3
 _BETWEEN_SETTINGS = re.compile(r"\s+(?=[A-Za-z_]\w*=)")
 
 
-class PreviewScreen(Dialog[Confirmed | None]):
+class PreviewDialog(Dialog[ConfirmedCommand | None]):
     """Asks for the plan of a verb, shows it, and gives it back once it is confirmed."""
 
     CSS = """
-    PreviewScreen {
+    PreviewDialog {
         align: center middle; background: $background 60%;
-        #receipt {
+        #preview {
             width: 78; max-width: 100%; height: auto; max-height: 100%; padding: 0 1;
             background: $panel; border: round $accent 80%;
             border-title-color: $accent; border-title-style: bold;
         }
-        #paper { height: auto; background: $panel; scrollbar-size-vertical: 1; }
+        #facts-pane { height: auto; background: $panel; scrollbar-size-vertical: 1; }
         #problem { color: $error; display: none; text-style: bold; }
         .field { height: 1; }
         .field Label { width: 10; color: $secondary; }
@@ -62,16 +67,16 @@ class PreviewScreen(Dialog[Confirmed | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "Back", id="receipt.close"),
-        Binding("y", "confirm", "Confirm", id="receipt.confirm"),
-        Binding("c", "copy", "Copy the command line", id="receipt.copy"),
+        Binding("escape", "close", "Back", id="preview.close"),
+        Binding("y", "confirm", "Confirm", id="preview.confirm"),
+        Binding("c", "copy", "Copy the command line", id="preview.copy"),
     ]
 
-    def __init__(self, question: Question, desk: CommandWorker, clock: Clock) -> None:
-        """`question` is planned on the desk, again whenever what is asked changes."""
+    def __init__(self, question: CommandDraft, worker: CommandWorker, clock: Clock) -> None:
+        """`question` is planned on the worker, again whenever what is asked changes."""
         super().__init__()
         self._question = question
-        self._desk = desk
+        self._worker = worker
         self._clock = clock
         self._planned: Plan | None = None
         self._number = 0
@@ -79,9 +84,9 @@ class PreviewScreen(Dialog[Confirmed | None]):
 
     def compose(self) -> ComposeResult:
         """The paper above the fields above the buttons."""
-        with Vertical(id="receipt") as box:
+        with Vertical(id="preview") as box:
             box.border_title = f" {LABELS[self._question.action]} "
-            with VerticalScroll(id="paper", can_focus=False):
+            with VerticalScroll(id="facts-pane", can_focus=False):
                 yield Static("Working it out.", id="facts", markup=False)
                 yield Static(id="twin", markup=False)
                 yield Static(id="problem", markup=False)
@@ -116,14 +121,14 @@ class PreviewScreen(Dialog[Confirmed | None]):
         """What does not fit on the paper is scrolled; the fields and buttons stay in sight."""
         fields = sum(field.display for field in self.query(".field"))
         room = self.size.height - _FRAME - fields
-        self.query_one("#paper").styles.max_height = max(_LEAST_PAPER, room)
+        self.query_one("#facts-pane").styles.max_height = max(_LEAST_PAPER, room)
 
     # What the operator does
 
     def action_close(self) -> None:
         """Nothing was ordered."""
         if self._planned is not None:
-            self._desk.discard(self._planned)
+            self._worker.discard(self._planned)
         self._leave(None)
 
     def action_confirm(self) -> None:
@@ -137,7 +142,7 @@ class PreviewScreen(Dialog[Confirmed | None]):
             self.set_focus(field)
             return
         reason = self.query_one("#reason", Input).value.strip()
-        self._leave(Confirmed(planned=planned, reason=reason))
+        self._leave(ConfirmedCommand(planned=planned, reason=reason))
 
     def action_copy(self) -> None:
         """Put the command line on the clipboard."""
@@ -195,7 +200,7 @@ class PreviewScreen(Dialog[Confirmed | None]):
         """The receipt that is shown is not what would be done any more."""
         self._number += 1
         if self._planned is not None:
-            self._desk.discard(self._planned)
+            self._worker.discard(self._planned)
             self._planned = None
         confirm = self.query_one("#confirm", Button)
         confirm.disabled, confirm.label = True, "Working it out"
@@ -204,30 +209,30 @@ class PreviewScreen(Dialog[Confirmed | None]):
         work = self._work_out(self._number, self._how())
         self.app.run_worker(work, name="plan")  # pyright: ignore[reportUnknownMemberType]
 
-    def _how(self) -> How:
+    def _how(self) -> CommandOptions:
         if self._question.action != Action.REPLAY:
-            return How()
+            return CommandOptions()
         edits = self.query_one("#edits", Input).value.strip()
-        return How(
+        return CommandOptions(
             settings=tuple(_BETWEEN_SETTINGS.split(edits)) if edits else (),
             canary=self.query_one("#canary", Toggle).value,
             force=self.query_one("#force", Toggle).value,
         )
 
-    async def _work_out(self, number: int, how: How) -> None:
+    async def _work_out(self, number: int, how: CommandOptions) -> None:
         try:
-            planned = await self._desk.plan(self._question, how)
+            planned = await self._worker.plan(self._question, how)
         except (TitanError, OSError) as error:
             if number == self._number:
                 self._show_problem(str(error))
             return
         if number != self._number:
-            self._desk.discard(planned)
+            self._worker.discard(planned)
             return
         self._planned = planned
         self._show(planned)
 
-    def _leave(self, answer: Confirmed | None) -> None:
+    def _leave(self, answer: ConfirmedCommand | None) -> None:
         self._number += 1
         self.dismiss(answer)
 
@@ -235,7 +240,7 @@ class PreviewScreen(Dialog[Confirmed | None]):
 
     def _show(self, planned: "Plan") -> None:
         preview = planned.preview
-        words = self._question.choice.words
+        words = self._question.target.words
         facts = preview_text.facts(preview, words, self._clock.now())
         self._title(f" {phrase(preview.action, preview.count)} ")
         self.query_one("#facts", Static).update(self._table(facts))
@@ -257,7 +262,7 @@ class PreviewScreen(Dialog[Confirmed | None]):
         self.query_one("#confirm", Button).label = LABELS[self._question.action]
 
     def _title(self, text: str) -> None:
-        self.query_one("#receipt", Vertical).border_title = text
+        self.query_one("#preview", Vertical).border_title = text
 
     def _say(self, problem: str) -> None:
         said = self.query_one("#problem", Static)
@@ -279,7 +284,7 @@ class PreviewScreen(Dialog[Confirmed | None]):
         return clean(with_reason(self._planned.preview.cli, reason))
 
     def _must_type(self, planned: "Plan") -> str:
-        return preview_text.must_type(planned.preview, is_all=self._question.choice.is_all)
+        return preview_text.must_type(planned.preview, is_all=self._question.target.is_all)
 
     def _table(self, facts: list[preview_text.Fact]) -> Table:
         styles = tones_of(self)

@@ -5,36 +5,36 @@ from datetime import datetime, timedelta
 from state.model.records import BatchStatus
 from state.model.timestamps import from_text
 from state.queries.console_snapshot import Saved, Snapshot
-from titan_console.session.messages import Trouble
+from titan_console.session.messages import LedgerProblem
 from titan_console.text import format as fmt
 from titan_console.text.format import Tone
-from titan_console.text.lines import Figure, Part
+from titan_console.text.lines import Part, Total
 
 # The feed looks at least twice a second; after that much silence it is stuck.
 _LATE = timedelta(seconds=5)
 _LAG_WORTH_TELLING = timedelta(seconds=10)
 
 
-def figures(snapshot: Snapshot) -> tuple[Figure, ...]:
+def totals(snapshot: Snapshot) -> tuple[Total, ...]:
     """The strip: how much is open, waits and failed; what was spent and saved."""
-    totals = snapshot.totals
+    found = snapshot.totals
     return (
-        _counted("open", totals.open_batches, Tone.BUSY),
-        _counted("queued", totals.waiting_requests, Tone.WARN),
-        _counted("errors", totals.failed_requests, Tone.BAD),
-        _saved("saved", Saved(nano=totals.savings_nano, unpriced=totals.unpriced)),
+        _counted("open", found.open_batches, Tone.BUSY),
+        _counted("queued", found.waiting_requests, Tone.WARN),
+        _counted("errors", found.failed_requests, Tone.BAD),
+        _saved("saved", Saved(nano=found.savings_nano, unpriced=found.unpriced)),
         _saved("30 days", snapshot.saved_30d),
         _saved("today", snapshot.saved_today),
-        Figure("spent", fmt.sum_of_money(totals.cost_nano, totals.unpriced)),
+        Total("spent", fmt.sum_of_money(found.cost_nano, found.unpriced)),
     )
 
 
-def _counted(label: str, number: int, tone: Tone) -> Figure:
-    return Figure(label, fmt.count(number), tone if number else Tone.DIM)
+def _counted(label: str, number: int, tone: Tone) -> Total:
+    return Total(label, fmt.count(number), tone if number else Tone.DIM)
 
 
-def _saved(label: str, saved: Saved) -> Figure:
-    return Figure(label, fmt.sum_of_money(saved.nano, saved.unpriced), _saved_tone(saved.nano))
+def _saved(label: str, saved: Saved) -> Total:
+    return Total(label, fmt.sum_of_money(saved.nano, saved.unpriced), _saved_tone(saved.nano))
 
 
 def _saved_tone(nano: int) -> Tone:
@@ -110,14 +110,14 @@ def _more(number: int, listed: int) -> str:
 
 def pulse(
     *,
-    trouble: Trouble | None,
+    trouble: LedgerProblem | None,
     paused_changes: int | None,
     silent_for: timedelta | None,
     lag: timedelta | None,
 ) -> tuple[Part, ...]:
     """How much the picture can be trusted: `paused_changes` is None while it is live."""
     if trouble is not None:
-        return _troubled(trouble)
+        return _problem_parts(trouble)
     if paused_changes is not None:
         behind = f"{paused_changes:,} changes behind" if paused_changes else "nothing new since"
         return (Part("‖ PAUSED  ", Tone.WARN, strong=True), Part(behind, Tone.DIM))
@@ -129,7 +129,7 @@ def pulse(
     return _live(lag)
 
 
-def _troubled(trouble: Trouble) -> tuple[Part, ...]:
+def _problem_parts(trouble: LedgerProblem) -> tuple[Part, ...]:
     if trouble.missing:
         return (Part("◦ WAITING  ", Tone.BUSY, strong=True), Part("for a ledger", Tone.DIM))
     return (Part("! LOST  ", Tone.BAD, strong=True), Part(trouble.reason, Tone.WARN))

@@ -10,7 +10,7 @@ from state.operations.selection import Filter
 from state.queries import batch_detail, request_detail
 from state.queries.request_list import RequestRow
 from titan_console.session import target
-from titan_console.session.target import Choice
+from titan_console.session.target import Target
 from titan_console.text import format as fmt
 from titan_console.text.safe_text import clean
 from titan_console.tui.widgets.record_table import RecordTable
@@ -27,19 +27,19 @@ _FAILED = (
 
 def requests(
     table: RecordTable, words: str, actions: Collection[Action], action: Action
-) -> Choice | None:
+) -> Target | None:
     """The marked requests of a list keyed by their ids, else the one under the cursor.
 
     `words` name that one, and `verbs` are those that fit it; marks may take any. Where all of a
     list are marked and not all are seen, that is all that match.
     """
-    if table.marks:
+    if table.selection:
         seen = len(table.visible_keys())
-        is_all = len(table.marks) >= table.row_count > seen
+        is_all = len(table.selection) >= table.row_count > seen
         # The marks stay as they are while the receipt is open.
         return target.found_requests(
-            lambda _source: [int(key) for key in table.chosen_keys()],
-            f"{len(table.marks):,} marked",
+            lambda _source: [int(key) for key in table.target_keys()],
+            f"{len(table.selection):,} marked",
             is_all=is_all,
         )
     key = table.current_key()
@@ -61,28 +61,28 @@ def actions_of_request(row: RequestRow) -> set[Action]:
     return {Action.REPLAY, Action.PAUSE}
 
 
-def batches(table: RecordTable, known: Mapping[str, Batch], action: Action) -> Choice | None:
+def batches(table: RecordTable, known: Mapping[str, Batch], action: Action) -> Target | None:
     """The marked batches of a list keyed by their keys, else the one under the cursor."""
-    keys = cast("list[str]", list(table.chosen_keys()))
+    keys = cast("list[str]", list(table.target_keys()))
     chosen = [known[key] for key in keys if key in known and action in actions_of_batch(known[key])]
     if not chosen:
         return None
     marked = f"{len(chosen):,} marked batch{'' if len(chosen) == 1 else 'es'}"
-    words = marked if table.marks else f"batch {clean(chosen[0].key, _WIDEST_NAME)}"
+    words = marked if table.selection else f"batch {clean(chosen[0].key, _WIDEST_NAME)}"
     return target.of_batches([batch.id for batch in chosen], words)
 
 
-def batch_named(name: str) -> Choice:
+def batch_named(name: str) -> Target:
     """The batch with that key or remote id."""
 
     def find(source: Source) -> Filter:
         found = batch_detail.batch(source, name)
         return Filter(batch_ids=(found.id,) if found else ())
 
-    return Choice(words=f"batch {clean(name, _WIDEST_NAME)}", find=find)
+    return Target(words=f"batch {clean(name, _WIDEST_NAME)}", find=find)
 
 
-def request_named(tag: str, custom_id: str) -> Choice:
+def request_named(tag: str, custom_id: str) -> Target:
     """The request with that tag and custom_id."""
 
     def find(source: Source) -> list[int]:

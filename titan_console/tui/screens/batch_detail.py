@@ -12,8 +12,8 @@ from state.model.records import Batch
 from state.operations.commands import Action
 from state.queries import batch_detail, event_list
 from state.queries.request_list import RequestRow
-from titan_console.session.console_state import View
-from titan_console.session.target import Choice
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.target import Target
 from titan_console.text import batch_documents, links
 from titan_console.text.links import ToBatch
 from titan_console.tui.pages import targets
@@ -53,28 +53,30 @@ class BatchDetail(DetailPage):
     WORD = "Batch"
     SECTIONS: ClassVar = ("Overview", "Requests", "Events", "Cost", "Raw")
 
-    def __init__(self, view: View, target: ToBatch, origin: RecordTable | None) -> None:
-        """`target` is the batch."""
-        super().__init__(view, target, origin)
+    def __init__(
+        self, state: ConsoleState, destination: ToBatch, origin: RecordTable | None
+    ) -> None:
+        """`destination` is the batch."""
+        super().__init__(state, destination, origin)
         self._list = VirtualTable(
             requests.COLUMNS,
-            BatchRequests(target.name),
-            view.path,
-            view.clock,
+            BatchRequests(destination.name),
+            state.path,
+            state.clock,
             id="section-list",
         )
 
-    def crumb(self) -> str:
+    def breadcrumb(self) -> str:
         """Its key."""
-        return self.target.name
+        return self.destination.name
 
-    def retarget(self, link: str) -> bool:
+    def show_other(self, link: str) -> bool:
         """Be about another batch."""
-        found = links.parse(link, self.view.tabs)
+        found = links.parse(link, self.state.tabs)
         if not isinstance(found, ToBatch):
             return False
-        self.target = found
-        self._list.marks.clear()
+        self.destination = found
+        self._list.selection.clear()
         if self._list.is_attached:
             self._list.list(BatchRequests(found.name))
         else:
@@ -91,10 +93,10 @@ class BatchDetail(DetailPage):
         if self._list.is_attached:
             self._list.ledger_changed()
 
-    def choice(self, action: Action) -> Choice | None:
+    def target(self, action: Action) -> Target | None:
         """The requests of the list where that stands, else the batch."""
         if self.list_of(self.sections.current) is None:
-            return targets.batch_named(self.target.name)
+            return targets.batch_named(self.destination.name)
         record = self._list.record_under_cursor()
         if record is None:
             return targets.requests(self._list, "", (), action)
@@ -108,7 +110,7 @@ class BatchDetail(DetailPage):
 
     def question(self, section: str) -> Callable[[Source], Drawing]:
         """What finds out what stands in the section."""
-        name = self.target.name
+        name = self.destination.name
 
         def answer(source: Source) -> Drawing:
             found = batch_detail.batch(source, name)

@@ -16,19 +16,19 @@ from state.operations.commands import Action
 from state.queries import batch_list
 from state.queries.batch_list import Matched
 from state.queries.console_snapshot import Snapshot
-from titan_console.session.console_state import View
-from titan_console.session.target import Choice
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.target import Target
 from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 from titan_console.tui.pages import status_lines, targets
-from titan_console.tui.pages.list_page import PreviewedPage, Sort
+from titan_console.tui.pages.list_page import Sort, SplitPage
 from titan_console.tui.screens import batch_rows
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.section import Section
 
 
-class BatchesScreen(PreviewedPage):
+class BatchesScreen(SplitPage):
     """Drawn from the picture that the feed brings; estimates follow from a question of its own."""
 
     WORD = "Batches"
@@ -56,9 +56,9 @@ class BatchesScreen(PreviewedPage):
     )
     SORTS_WHAT = "Sort open batches"
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
-        super().__init__(view)
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
+        super().__init__(state)
         self._open = Section(
             "Nothing is open. To open a batch: titan-console submit FILE",
             batch_rows.OPEN_COLUMNS,
@@ -68,10 +68,10 @@ class BatchesScreen(PreviewedPage):
         self._errors = Section("No errors: all is well.", batch_rows.ERROR_COLUMNS, id="errors")
         self._matched: Matched | None = None
         self._is_asking = False
-        self._answers_of_filter = self.keep_answered(self._read_matched, self._take_matched)
+        self._answers_of_filter = self.add_query(self._read_matched, self._take_matched)
         self._workflows: frozenset[str] = frozenset()
         self._histories: Mapping[str, Sequence[float]] = {}
-        self._answers_of_history = self.keep_answered(self._read_histories, self._take_histories)
+        self._answers_of_history = self.add_query(self._read_histories, self._take_histories)
 
     def lists(self) -> ComposeResult:
         """Three lists, one above the other."""
@@ -86,7 +86,7 @@ class BatchesScreen(PreviewedPage):
 
     def draw(self, now: datetime) -> None:
         """Fill the three lists."""
-        snapshot = self.view.snapshot
+        snapshot = self.state.snapshot
         if snapshot is None:
             return
         self._ask_of({batch.workflow for batch in self._listed(snapshot)})
@@ -147,9 +147,9 @@ class BatchesScreen(PreviewedPage):
         row = self._table().current()
         return (Part(row.about, Tone.DIM),) if row else ()
 
-    def choice(self, action: Action) -> Choice | None:
+    def target(self, action: Action) -> Target | None:
         """The marked batches or errors of the list in use, else the row under the cursor."""
-        snapshot, table = self.view.snapshot, self._table()
+        snapshot, table = self.state.snapshot, self._table()
         if snapshot is None:
             return None
         if table is self._errors.table:
@@ -177,7 +177,7 @@ class BatchesScreen(PreviewedPage):
 
     def _read_matched(self, source: Source) -> Matched | None:
         terms = self.filter.terms
-        return batch_list.matching(source, terms, self.view.now()) if terms else None
+        return batch_list.matching(source, terms, self.state.now()) if terms else None
 
     def _take_matched(self, matched: Matched | None) -> None:
         self._matched, self._is_asking = matched, False

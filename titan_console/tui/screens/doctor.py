@@ -15,12 +15,12 @@ from state.model.errors import TitanError
 from titan_console.doctor import checks
 from titan_console.doctor.checks import Finding, Health
 from titan_console.session import ui_metrics
-from titan_console.session.console_state import View
-from titan_console.session.ui_metrics import Vitals
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.ui_metrics import UiMetrics
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 from titan_console.tui import keymap
-from titan_console.tui.pages.query_page import AskingPage
+from titan_console.tui.pages.query_page import QueryPage
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.section import Section
 
@@ -29,7 +29,7 @@ FINDING_COLUMNS = (
     Column("what", "What", 11, 1),
     Column("detail", "Detail", 20, 2, grow=1),
 )
-VITAL_COLUMNS = (
+METRIC_COLUMNS = (
     Column("what", "This console", 24, 0),
     Column("detail", "Measured", 20, 1, grow=1),
 )
@@ -70,14 +70,14 @@ def findings_title(findings: Sequence[Finding]) -> str:
     return f"Checks {len(findings)} · {said} · r: check again"
 
 
-def vital_rows(measured: Vitals) -> list[Row]:
+def metric_rows(measured: UiMetrics) -> list[Row]:
     """How quick the console was."""
     figures = {
         "commit to read": ui_metrics.in_words(measured.seen),
         "commit to paint": ui_metrics.in_words(measured.painted),
         "picture": ui_metrics.in_words(measured.drawn),
         "question to the ledger": ui_metrics.in_words(measured.answered),
-        "pictures drawn": fmt.count(measured.pictures),
+        "frames drawn": fmt.count(measured.frames),
     }
     return [
         Row(key=name, cells={"what": Cell(name), "detail": Cell(words)}, about=f"{name}: {words}")
@@ -85,7 +85,7 @@ def vital_rows(measured: Vitals) -> list[Row]:
     ]
 
 
-class DoctorScreen(AskingPage):
+class DoctorScreen(QueryPage):
     """The checks above, the console's own figures below."""
 
     WORD = "Doctor"
@@ -93,10 +93,10 @@ class DoctorScreen(AskingPage):
     CSS = """
     DoctorScreen {
         #checks { height: 1fr; }
-        #vitals { height: 7; }
+        #metrics { height: 7; }
     }
-    DoctorScreen.-flat { #checks, #vitals { height: 1; } }
-    DoctorScreen.-flat { #checks:focus-within, #vitals:focus-within { height: 1fr; } }
+    DoctorScreen.-flat { #checks, #metrics { height: 1; } }
+    DoctorScreen.-flat { #checks:focus-within, #metrics:focus-within { height: 1fr; } }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "check_again", "Check again", id="doctor.again"),
@@ -104,20 +104,20 @@ class DoctorScreen(AskingPage):
         Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
     ]
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
-        super().__init__(view)
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
+        super().__init__(state)
         self._standing: Sequence[Finding] = ()
         self._moving: Sequence[Finding] = ()
         self._checks = Section("Checking.", FINDING_COLUMNS, id="checks")
-        self._vitals = Section("Nothing is measured yet.", VITAL_COLUMNS, id="vitals")
-        self.keep_answered(self._read, self._take)
+        self._metrics = Section("Nothing is measured yet.", METRIC_COLUMNS, id="metrics")
+        self.add_query(self._read, self._take)
 
     def content(self) -> ComposeResult:
         """Two lists."""
         with Vertical(classes="content"):
             yield self._checks
-            yield self._vitals
+            yield self._metrics
 
     def on_mount(self) -> None:
         """Begin to check."""
@@ -130,7 +130,7 @@ class DoctorScreen(AskingPage):
         findings = (*self._standing, *self._moving)
         if findings:
             self._checks.show(finding_rows(findings), findings_title(findings))
-        self._vitals.show(vital_rows(self.view.vitals), "This console")
+        self._metrics.show(metric_rows(self.state.metrics), "This console")
 
     def action_check_again(self) -> None:
         """Look at the machine, the files and the ledger again."""
@@ -138,7 +138,7 @@ class DoctorScreen(AskingPage):
         self.ledger_changed()
 
     async def _check(self) -> None:
-        settings = Settings(home=self.view.path.parent)
+        settings = Settings(home=self.state.path.parent)
         try:
             found = await asyncio.to_thread(
                 lambda: list(
@@ -146,13 +146,13 @@ class DoctorScreen(AskingPage):
                 )
             )
         except (TitanError, OSError) as error:
-            self.say_trouble(str(error))
+            self.show_problem(str(error))
             return
         self._standing = [finding for finding in found if finding.what not in _NOT_OURS]
         self.show()
 
     def _read(self, source: Source) -> Sequence[Finding]:
-        return list(checks.ledger_findings(source, self.view.now()))
+        return list(checks.ledger_findings(source, self.state.now()))
 
     def _take(self, found: Sequence[Finding]) -> None:
         self._moving = found

@@ -19,8 +19,8 @@ from state.operations.commands import Action
 from state.queries import error_list, request_list
 from state.queries.error_list import Troubles
 from titan_console.session import target
-from titan_console.session.console_state import View
-from titan_console.session.target import Choice
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.target import Target
 from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
@@ -60,16 +60,16 @@ class GroupRequests(FoundRequests):
 class GroupPage(RequestListPage):
     """Exactly those requests, as long as they belong to the group."""
 
-    def __init__(self, view: View, key: GroupKey, filter_text: str) -> None:
+    def __init__(self, state: ConsoleState, key: GroupKey, filter_text: str) -> None:
         """`filter_text` is what the groups were narrowed to."""
         self._group = key
-        super().__init__(view, table_id="group-table", filter_text=filter_text)
+        super().__init__(state, table_id="group-table", filter_text=filter_text)
 
     def listing(self) -> FoundRequests:
         """The group's requests under the filter, in the order of the sort."""
-        return GroupRequests(self._group, self.query_now(), self.view.clock.now)
+        return GroupRequests(self._group, self.query_now(), self.state.clock.now)
 
-    def crumb(self) -> str:
+    def breadcrumb(self) -> str:
         """The kind of error."""
         return self._group.kind
 
@@ -85,10 +85,10 @@ class _Found(Struct, frozen=True):
 class GroupTable(RecordTable):
     """Lists groups; a line is made when it is drawn, so that thousands cost nothing."""
 
-    def __init__(self, view: View, *, id: str) -> None:  # noqa: A002 - Textual's own word
-        """`view` tells the time."""
+    def __init__(self, state: ConsoleState, *, id: str) -> None:  # noqa: A002 - Textual's own word
+        """`state` tells the time."""
         super().__init__(error_rows.COLUMNS, id=id)
-        self._view = view
+        self._state = state
         self._groups: dict[Key, ErrorGroup] = {}
         self._above: dict[Key, ErrorGroup] = {}
 
@@ -108,7 +108,7 @@ class GroupTable(RecordTable):
         group = self._groups.get(key)
         if group is None:
             return None
-        return error_rows.row(group, self._view.now(), above=self._above.get(key))
+        return error_rows.row(group, self._state.now(), above=self._above.get(key))
 
     def tick(self) -> None:
         """Ages have grown."""
@@ -132,14 +132,14 @@ class ErrorsScreen(FilteredPage):
         Sort("t", GroupOrder.KIND, "type of error"),
     )
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
-        super().__init__(view)
-        self.table = GroupTable(view, id="groups-table")
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
+        super().__init__(state)
+        self.table = GroupTable(state, id="groups-table")
         self._summary = Line(id="errors-summary")
         self._found: _Found | None = None
         self._is_asking = True
-        self._answers_of_groups = self.keep_answered(self._question(), self._take)
+        self._answers_of_groups = self.add_query(self._question(), self._take)
 
     def content(self) -> ComposeResult:
         """What there is in all, and the groups."""
@@ -190,24 +190,24 @@ class ErrorsScreen(FilteredPage):
         message.stop()
         group = self.table.group_of(message.row.key)
         if group is not None:
-            page = GroupPage(self.view, group.key, self.filter_text)
+            page = GroupPage(self.state, group.key, self.filter_text)
             self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
 
-    def choice(self, action: Action) -> Choice | None:
+    def target(self, action: Action) -> Target | None:
         """All requests of the marked groups, else of the one under the cursor."""
-        groups = [self.table.group_of(key) for key in self.table.chosen_keys()]
+        groups = [self.table.group_of(key) for key in self.table.target_keys()]
         known = [group for group in groups if group is not None]
         if not known or action not in _actions_of(known):
             return None
         number = sum(group.count for group in known)
         words = f"{number:,} request{'' if number == 1 else 's'} of {_named(known)}"
-        keys, terms, now = [group.key for group in known], self.filter.terms, self.view.now()
+        keys, terms, now = [group.key for group in known], self.filter.terms, self.state.now()
         return target.found_requests(
             lambda source: _ids_of_all(source, keys, terms, now), words, is_all=True
         )
 
     def _question(self) -> "Callable[[Source], _Found]":
-        terms, now = self.filter.terms, self.view.clock.now
+        terms, now = self.filter.terms, self.state.clock.now
 
         def read(source: Source) -> _Found:
             troubles = error_list.grouped(source, terms, now())

@@ -10,9 +10,9 @@ from textual.containers import Vertical
 
 from state.queries import event_list
 from state.queries.event_list import AuditLine
-from titan_console.session.console_state import View
+from titan_console.session.console_state import ConsoleState
 from titan_console.text import event_labels, links
-from titan_console.text.document import Sheet, SheetMaker
+from titan_console.text.document import Document, DocumentBuilder
 from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
@@ -32,20 +32,20 @@ from titan_console.tui.widgets.text_view import TextView
 from titan_console.tui.widgets.virtual_table import VirtualTable
 
 
-class AuditScreen(FilteredPage):
+class EventsScreen(FilteredPage):
     """Orders above, the log below; Enter shows a whole event. The filter is the log's."""
 
-    WORD = "Audit"
+    WORD = "Events"
     CSS = """
-    AuditScreen {
-        #orders-section { height: 9; }
-        #orders-section.-empty { height: 3; }
+    EventsScreen {
+        #commands-section { height: 9; }
+        #commands-section.-empty { height: 3; }
         #events-table { height: 1fr; border-top: solid $secondary 55%; }
     }
-    AuditScreen.-low #orders-section { height: 5; }
-    AuditScreen.-low #orders-section.-empty { height: 2; }
-    AuditScreen.-flat #orders-section, AuditScreen.-flat #orders-section.-empty { height: 1; }
-    AuditScreen.-flat #orders-section:focus-within { height: 1fr; }
+    EventsScreen.-low #commands-section { height: 5; }
+    EventsScreen.-low #commands-section.-empty { height: 2; }
+    EventsScreen.-flat #commands-section, EventsScreen.-flat #commands-section.-empty { height: 1; }
+    EventsScreen.-flat #commands-section:focus-within { height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "app.focus_next", "Next list", id="list.next"),
@@ -55,12 +55,12 @@ class AuditScreen(FilteredPage):
     VOCABULARY = Vocabulary(event_list.FIELDS, ())
     SORTS = (Sort("n", "newest", "newest first"), Sort("o", "oldest", "oldest first"))
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
-        super().__init__(view)
-        self._commands = Section("Nothing was ordered yet.", COMMAND_COLUMNS, id="orders-section")
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
+        super().__init__(state)
+        self._commands = Section("Nothing was ordered yet.", COMMAND_COLUMNS, id="commands-section")
         self.table = VirtualTable(
-            EVENT_COLUMNS, self._listing(), view.path, view.clock, id="events-table"
+            EVENT_COLUMNS, self._listing(), state.path, state.clock, id="events-table"
         )
         self._name_the_order()
 
@@ -77,10 +77,10 @@ class AuditScreen(FilteredPage):
 
     def draw(self, now: datetime) -> None:
         """Countdowns run by themselves; the log keeps itself current."""
-        commands = self.view.commands
+        commands = self.state.commands
         self._commands.show(command_rows(commands, now), commands_title(commands))
         self.table.tick()
-        self.say_trouble(self.table.trouble)
+        self.show_problem(self.table.trouble)
 
     def ledger_changed(self) -> None:
         """Ask again for what is seen."""
@@ -102,7 +102,7 @@ class AuditScreen(FilteredPage):
 
     def _listing(self) -> FoundEvents:
         return FoundEvents(
-            self.filter.terms, self.view.clock.now, oldest_first=self._is_oldest_first()
+            self.filter.terms, self.state.clock.now, oldest_first=self._is_oldest_first()
         )
 
     def _is_oldest_first(self) -> bool:
@@ -117,15 +117,15 @@ class AuditScreen(FilteredPage):
         message.stop()
         line = self.table.record_under_cursor()
         if message.table is self.table and line is not None:
-            self.app.push_screen(EventPage(self.view, line))  # pyright: ignore[reportUnknownMemberType]
+            self.app.push_screen(EventPage(self.state, line))  # pyright: ignore[reportUnknownMemberType]
 
 
 class EventPage(Page):
     """One event with everything that the log holds of it."""
 
-    def __init__(self, view: View, line: AuditLine) -> None:
+    def __init__(self, state: ConsoleState, line: AuditLine) -> None:
         """`line` never changes: the log is append-only."""
-        super().__init__(view)
+        super().__init__(state)
         self._line = line
         self._text = TextView(id="event")
         self._text.add_class("content")
@@ -134,13 +134,13 @@ class EventPage(Page):
         """One text."""
         yield self._text
 
-    def crumb(self) -> str:
+    def breadcrumb(self) -> str:
         """Its number."""
         return f"event {self._line.event.id:,}"
 
     def on_mount(self) -> None:
         """Show it."""
-        self._text.show(event_sheet(self._line))
+        self._text.show(event_document(self._line))
         self._text.focus()
 
     def draw(self, now: datetime) -> None:
@@ -153,21 +153,21 @@ class EventPage(Page):
         return (Part(links.to_batch(key), Tone.DIM),) if key else ()
 
 
-def event_sheet(line: AuditLine) -> Sheet:
+def event_document(line: AuditLine) -> Document:
     """Every field of an event, its detail as it is kept."""
-    event, made = line.event, SheetMaker()
+    event, builder = line.event, DocumentBuilder()
     label = event_labels.what(event.kind)
-    made.field("What", str(label), label.tone)
-    made.field("When", f"{event.at}, here {local(event.at, '%Y-%m-%d %H:%M:%S %z')}")
-    made.field("Who", event.actor)
-    made.field("Subject", event.subject)
-    made.field("Batch", event.batch_key)
-    made.field("Tag", line.tag)
-    made.field("Cost", event_labels.cost(line))
-    made.field("Why", event_labels.why(event.detail))
-    made.field("Kind", event.kind, Tone.DIM)
-    made.field("Number", f"{event.id:,}", Tone.DIM)
+    builder.field("What", str(label), label.tone)
+    builder.field("When", f"{event.at}, here {local(event.at, '%Y-%m-%d %H:%M:%S %z')}")
+    builder.field("Who", event.actor)
+    builder.field("Subject", event.subject)
+    builder.field("Batch", event.batch_key)
+    builder.field("Tag", line.tag)
+    builder.field("Cost", event_labels.cost(line))
+    builder.field("Why", event_labels.why(event.detail))
+    builder.field("Kind", event.kind, Tone.DIM)
+    builder.field("Number", f"{event.id:,}", Tone.DIM)
     if event.detail:
-        made.heading("Detail")
-        made.text(json.dumps(event.detail, indent=2, ensure_ascii=False))
-    return made.sheet()
+        builder.heading("Detail")
+        builder.text(json.dumps(event.detail, indent=2, ensure_ascii=False))
+    return builder.build()

@@ -15,10 +15,10 @@ from state.db.reader import Source
 from state.files.folder import Folder
 from state.operations.hook_runs import RunState
 from state.queries.job_runs import JobRun, LastCommand
-from titan_console.session.console_state import View
+from titan_console.session.console_state import ConsoleState
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
-from titan_console.tui.pages.query_page import AskingPage
+from titan_console.tui.pages.query_page import QueryPage
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.section import Section
 
@@ -179,7 +179,7 @@ def _trouble(command: LastCommand | None) -> str:
 Stamp = tuple[int, int] | None
 
 
-class JobsScreen(AskingPage):
+class JobsScreen(QueryPage):
     """Two lists; titan.toml is read again when it changes."""
 
     WORD = "Jobs"
@@ -199,10 +199,10 @@ class JobsScreen(AskingPage):
         Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
     ]
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
-        super().__init__(view)
-        self._folder = Folder(view.path.parent)
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
+        super().__init__(state)
+        self._folder = Folder(state.path.parent)
         self._board: JobBoard | None = None
         self._stamp: Stamp = None
         self._jobs = Section(
@@ -211,8 +211,8 @@ class JobsScreen(AskingPage):
             id="jobs",
         )
         self._never = Section("Nothing is refused.", NEVER_COLUMNS, id="never")
-        self._board_answers = self.keep_answered(self._read, self._take)
-        self._file_answers = self.keep_answered(self._look, self._looked)
+        self._board_answers = self.add_query(self._read, self._take)
+        self._file_answers = self.add_query(self._look, self._looked)
 
     def content(self) -> ComposeResult:
         """The jobs above, what is never batched below."""
@@ -227,7 +227,7 @@ class JobsScreen(AskingPage):
     def tick(self) -> None:
         """See whether titan.toml is another."""
         super().tick()
-        if self.is_current and not self.view.paused:
+        if self.is_current and not self.state.paused:
             self._file_answers.changed()
 
     def draw(self, now: datetime) -> None:
@@ -237,7 +237,7 @@ class JobsScreen(AskingPage):
             self._never.show(never_rows(self._board), "Never batched, always refused")
 
     def _read(self, source: Source) -> JobBoard:
-        return job_status.read(source, self._folder, self.view.now())
+        return job_status.read(source, self._folder, self.state.now())
 
     def _take(self, board: JobBoard) -> None:
         self._board = board

@@ -12,13 +12,13 @@ from core.reporting import kpi_month
 from core.reporting.kpi_month import KpiMonth, Kpis
 from state.db.reader import Source
 from state.files.folder import Folder
-from titan_console.session.console_state import View
+from titan_console.session.console_state import ConsoleState
 from titan_console.text import format as fmt
-from titan_console.text.charts import Bars, Distribution, Mark, spark
+from titan_console.text.charts import Bars, Distribution, Marker, sparkline
 from titan_console.text.format import Tone
-from titan_console.tui.pages.query_page import AskingPage
+from titan_console.tui.pages.query_page import QueryPage
 from titan_console.tui.screens.savings_rows import verdict
-from titan_console.tui.widgets.chart import Picture
+from titan_console.tui.widgets.chart import Chart
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.section import Section
@@ -63,7 +63,7 @@ def _row(key: str, title: str, kpi: Kpi, by_day: Mapping[str, Kpis]) -> Row:
             "value": Cell(value, label.tone),
             "target": Cell(target, Tone.DIM),
             "verdict": Cell(str(label), label.tone),
-            "days": Cell(spark(_values(by_day, kpi.name)), Tone.BUSY),
+            "days": Cell(sparkline(_values(by_day, kpi.name)), Tone.BUSY),
         },
         about=f"{title}: {value}, the target is {target}  ·  {label}",
     )
@@ -91,7 +91,7 @@ def distribution(seconds: Sequence[float]) -> Distribution:
     """How long batches took from order to results, with both percentiles."""
     hours = [value / _HOUR_S for value in seconds]
     marks = [
-        Mark(at=at, words=f"p{percent} {_hours(at)}", tone=tone)
+        Marker(at=at, words=f"p{percent} {_hours(at)}", tone=tone)
         for percent, tone in ((50, Tone.GOOD), (95, Tone.WARN))
         if (at := percentile(hours, percent)) is not None
     ]
@@ -113,15 +113,15 @@ def _short(day: str) -> str:
     return f"{moment:%b} {moment.day}"
 
 
-class _KpiPage(AskingPage):
-    def __init__(self, view: View) -> None:
-        super().__init__(view)
+class _KpiPage(QueryPage):
+    def __init__(self, state: ConsoleState) -> None:
+        super().__init__(state)
         self.found: KpiMonth | None = None
-        self.keep_answered(self._read, self._take)
+        self.add_query(self._read, self._take)
 
     def _read(self, source: Source) -> KpiMonth:
-        never = titan_file.read(Folder(self.view.path.parent)).denylist
-        return kpi_month.read(source, never, self.view.now().date())
+        never = titan_file.read(Folder(self.state.path.parent)).denylist
+        return kpi_month.read(source, never, self.state.now().date())
 
     def _take(self, found: KpiMonth) -> None:
         self.found = found
@@ -141,12 +141,12 @@ class KpisScreen(_KpiPage):
     KpisScreen.-flat, KpisScreen.-flat.-times { #kpi-days, #turnaround { display: none; } }
     """
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
-        super().__init__(view)
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
+        super().__init__(state)
         self._kpis = Section("Adding up.", KPI_COLUMNS, id="kpis")
-        self._days = Picture(id="kpi-days")
-        self._turnaround = Picture(id="turnaround")
+        self._days = Chart(id="kpi-days")
+        self._turnaround = Chart(id="turnaround")
 
     def content(self) -> ComposeResult:
         """The list above, the pictures below."""
@@ -179,7 +179,7 @@ class KpisScreen(_KpiPage):
         """Show the figure workflow by workflow."""
         message.stop()
         name, title = str(message.row.key), message.row.cells["name"].text
-        self.app.push_screen(KpiByWorkflow(self.view, name, title))  # pyright: ignore[reportUnknownMemberType]
+        self.app.push_screen(KpiByWorkflow(self.state, name, title))  # pyright: ignore[reportUnknownMemberType]
 
     def _draw_chosen(self) -> None:
         row = self._kpis.table.current()
@@ -194,9 +194,9 @@ class KpisScreen(_KpiPage):
 class KpiByWorkflow(_KpiPage):
     """One of the figures for each workflow."""
 
-    def __init__(self, view: View, name: str, title: str) -> None:
+    def __init__(self, state: ConsoleState, name: str, title: str) -> None:
         """`name` is the figure's, `title` its words."""
-        super().__init__(view)
+        super().__init__(state)
         self._name, self._title = name, title
         self._list = Section("No workflow has done anything.", WORKFLOW_COLUMNS, id="by")
         self._list.add_class("content")
@@ -205,7 +205,7 @@ class KpiByWorkflow(_KpiPage):
         """One list."""
         yield self._list
 
-    def crumb(self) -> str:
+    def breadcrumb(self) -> str:
         """The figure."""
         return self._title
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, cast
 
 from titan_console.text.filters import quoted
-from titan_console.text.links import Target, ToBatch, ToRequest, ToScreen, parse
+from titan_console.text.links import Destination, ToBatch, ToRequest, ToScreen, parse
 from titan_console.tui.pages.detail_page import DetailPage
 from titan_console.tui.pages.list_page import FilteredPage
 from titan_console.tui.pages.page import Page
@@ -17,29 +17,31 @@ if TYPE_CHECKING:
 
 def open_link(page: Page, link: str, table: RecordTable | None = None) -> None:
     """Open what the link names; `table` is the list whose other rows `n` and `N` lead to."""
-    target = parse(link, page.view.tabs)
-    if target is not None:
-        open_target(page, target, table)
+    destination = parse(link, page.state.tabs)
+    if destination is not None:
+        open_destination(page, destination, table)
 
 
-def open_target(page: Page, target: Target, table: RecordTable | None = None) -> None:
+def open_destination(
+    page: Page, destination: Destination, table: RecordTable | None = None
+) -> None:
     """Show it; a page that shows the same already stays."""
     app = app_of(page)
-    if isinstance(target, ToScreen):
-        app.call_later(app.run_action, f"go('{target.mode}')")
+    if isinstance(destination, ToScreen):
+        app.call_later(app.run_action, f"go('{destination.mode}')")
         return
-    made = detail_of(page, target, table)
-    if made is not None and not (isinstance(page, DetailPage) and page.target == target):
+    made = detail_of(page, destination, table)
+    if made is not None and not (isinstance(page, DetailPage) and page.destination == destination):
         app.push_screen(made)
 
 
-def detail_of(page: Page, target: Target, table: RecordTable | None) -> DetailPage | None:
+def detail_of(page: Page, destination: Destination, table: RecordTable | None) -> DetailPage | None:
     """The page about it; None for what has none."""
-    match target:
+    match destination:
         case ToBatch():
-            return BatchDetail(page.view, target, table)
+            return BatchDetail(page.state, destination, table)
         case ToRequest():
-            return RequestDetail(page.view, target, table)
+            return RequestDetail(page.state, destination, table)
         case _:
             return None
 

@@ -13,17 +13,17 @@ from state.operations.commands import Action
 from state.queries import request_detail
 from state.queries.request_detail import AttemptRecord, RequestRecord
 from state.queries.spending import PricedAttempt
-from titan_console.session.bodies import Bodies, lost
-from titan_console.session.console_state import View
-from titan_console.session.target import Choice
+from titan_console.session.bodies import Bodies, missing_body
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.target import Target
 from titan_console.text import links, request_documents
-from titan_console.text.document import Sheet, SheetMaker
+from titan_console.text.document import Document, DocumentBuilder
 from titan_console.text.links import ToRequest
 from titan_console.tui.pages import targets
 from titan_console.tui.pages.detail_page import DetailPage, Drawing
 from titan_console.tui.widgets.record_table import RecordTable
 
-_LONGEST_CRUMB = 40
+_MAX_BREADCRUMB = 40
 
 
 class RequestDetail(DetailPage):
@@ -32,36 +32,40 @@ class RequestDetail(DetailPage):
     WORD = "Request"
     SECTIONS: ClassVar = ("Overview", "Request", "Response", "Error", "Attempts", "Cost", "Raw")
 
-    def __init__(self, view: View, target: ToRequest, origin: RecordTable | None) -> None:
-        """`target` is the request."""
-        super().__init__(view, target, origin)
-        self._bodies = Bodies(view.path)
+    def __init__(
+        self, state: ConsoleState, destination: ToRequest, origin: RecordTable | None
+    ) -> None:
+        """`destination` is the request."""
+        super().__init__(state, destination, origin)
+        self._bodies = Bodies(state.path)
         self._prices: PriceBook | None = None
 
-    def crumb(self) -> str:
+    def breadcrumb(self) -> str:
         """Its custom_id."""
-        return self.target.custom_id[:_LONGEST_CRUMB]
+        return self.destination.custom_id[:_MAX_BREADCRUMB]
 
-    def retarget(self, link: str) -> bool:
+    def show_other(self, link: str) -> bool:
         """Be about another request."""
-        found = links.parse(link, self.view.tabs)
+        found = links.parse(link, self.state.tabs)
         if isinstance(found, ToRequest):
-            self.target = found
+            self.destination = found
         return isinstance(found, ToRequest)
 
-    def choice(self, action: Action) -> Choice | None:
+    def target(self, action: Action) -> Target | None:
         """The request; its receipt says what does not apply."""
         del action
-        return targets.request_named(self.target.tag, self.target.custom_id)
+        return targets.request_named(self.destination.tag, self.destination.custom_id)
 
     def question(self, section: str) -> Callable[[Source], Drawing]:
         """What finds out what stands in the section."""
-        target = self.target
+        destination = self.destination
 
         def answer(source: Source) -> Drawing:
-            found = request_detail.request(source, target.tag, target.custom_id)
+            found = request_detail.request(source, destination.tag, destination.custom_id)
             if found is None:
-                raise UnknownId(f"There is no request {target.custom_id!r} of {target.tag!r}.")
+                raise UnknownId(
+                    f"There is no request {destination.custom_id!r} of {destination.tag!r}."
+                )
             return self._draw_section(section, found)
 
         return answer
@@ -73,14 +77,14 @@ class RequestDetail(DetailPage):
             case "Attempts":
                 return lambda now: request_documents.attempts(found, now)
             case _:
-                sheet = self._still(section, found)
-                return lambda _now: sheet
+                document = self._still(section, found)
+                return lambda _now: document
 
-    def _still(self, section: str, found: RequestRecord) -> Sheet:
+    def _still(self, section: str, found: RequestRecord) -> Document:
         """What does not change with the time of day."""
         match section:
             case "Request":
-                return self._bodies.payload_sheet(_asked(found))
+                return self._bodies.payload_document(_asked(found))
             case "Response":
                 return self._response(found)
             case "Error":
@@ -90,29 +94,29 @@ class RequestDetail(DetailPage):
             case _:
                 return self._raw(found)
 
-    def _response(self, found: RequestRecord) -> Sheet:
+    def _response(self, found: RequestRecord) -> Document:
         best = found.best
-        made = self._bodies.answer_sheet(best) if best else None
+        made = self._bodies.answer_document(best) if best else None
         return made or _said(_no_answer(best))
 
-    def _cost(self, found: RequestRecord) -> Sheet:
+    def _cost(self, found: RequestRecord) -> Document:
         if self._prices is None:
-            self._prices = PriceBook(titan_file.read(Folder(self.view.path.parent)).prices)
+            self._prices = PriceBook(titan_file.read(Folder(self.state.path.parent)).prices)
         ended = [_priced(found, attempt) for attempt in found.attempts]
         return request_documents.cost([explain(a, self._prices) for a in ended if a is not None])
 
-    def _raw(self, found: RequestRecord) -> Sheet:
+    def _raw(self, found: RequestRecord) -> Document:
         """The lines of the files, byte for byte but for what is no UTF-8."""
-        made = SheetMaker()
-        made.heading(f"Payload: spool/{_asked(found).file}, byte {_asked(found).offset:,}")
-        made.text(_line(self._bodies.payload(_asked(found)).line))
+        builder = DocumentBuilder()
+        builder.heading(f"Payload: spool/{_asked(found).file}, byte {_asked(found).offset:,}")
+        builder.text(_line(self._bodies.payload(_asked(found)).line))
         for number, attempt in reversed(list(enumerate(found.attempts, 1))):
             body = self._bodies.answer(attempt)
             if body is not None and attempt.result is not None:
                 place = f"batch-results/{attempt.result.file}, byte {attempt.result.offset:,}"
-                made.heading(f"Answer of attempt {number:,}: {place}")
-                made.text(_line(body.line))
-        return made.sheet()
+                builder.heading(f"Answer of attempt {number:,}: {place}")
+                builder.text(_line(body.line))
+        return builder.build()
 
 
 def _asked(found: RequestRecord) -> request_detail.Place:
@@ -121,7 +125,7 @@ def _asked(found: RequestRecord) -> request_detail.Place:
 
 
 def _line(line: bytes | None) -> str:
-    return lost("").text() if line is None else line.decode("utf-8", "replace")
+    return missing_body("").text() if line is None else line.decode("utf-8", "replace")
 
 
 def _no_answer(attempt: AttemptRecord | None) -> str:
@@ -132,10 +136,10 @@ def _no_answer(attempt: AttemptRecord | None) -> str:
     return "The API sent no answer for it; the tab Error says why."
 
 
-def _said(text: str) -> Sheet:
-    made = SheetMaker()
-    made.text(text)
-    return made.sheet()
+def _said(text: str) -> Document:
+    builder = DocumentBuilder()
+    builder.text(text)
+    return builder.build()
 
 
 def _priced(request: RequestRecord, attempt: AttemptRecord) -> PricedAttempt | None:

@@ -11,15 +11,15 @@ from state.db.reader import Source
 from state.operations.commands import Action
 from state.queries import request_list
 from state.queries.request_list import Order, Query, RequestRow
-from titan_console.session.console_state import View
-from titan_console.session.target import Choice
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.target import Target
 from titan_console.text import format as fmt
 from titan_console.text import links
 from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 from titan_console.tui.pages import targets
-from titan_console.tui.pages.list_page import PreviewedPage, Sort
+from titan_console.tui.pages.list_page import Sort, SplitPage
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.virtual_table import VirtualTable
 
@@ -88,7 +88,7 @@ class FoundRequests(AllRequests):
         return request_list.ids(source, self.query, self._now())
 
 
-class RequestListPage(PreviewedPage):
+class RequestListPage(SplitPage):
     """A page with one list of requests, of any length."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -105,15 +105,15 @@ class RequestListPage(PreviewedPage):
         Sort("r", Order.TRIES, "tries, most first"),
     )
 
-    def __init__(self, view: View, *, table_id: str, filter_text: str = "") -> None:
+    def __init__(self, state: ConsoleState, *, table_id: str, filter_text: str = "") -> None:
         """`filter_text` is what the list is narrowed to at first."""
-        super().__init__(view)
+        super().__init__(state)
         self.filter, self.filter_text = self.filter_line.read(filter_text), filter_text
-        self.table = VirtualTable(COLUMNS, self.listing(), view.path, view.clock, id=table_id)
+        self.table = VirtualTable(COLUMNS, self.listing(), state.path, state.clock, id=table_id)
 
     def listing(self) -> FoundRequests:
         """What the list holds under the filter, in the order of the sort."""
-        return FoundRequests(self.query_now(), self.view.clock.now)
+        return FoundRequests(self.query_now(), self.state.clock.now)
 
     def query_now(self) -> Query:
         """The filter and the sort, as the ledger is asked."""
@@ -131,7 +131,7 @@ class RequestListPage(PreviewedPage):
         """Ages grow by themselves; the list keeps itself current."""
         del now
         self.table.tick()
-        self.say_trouble(self.table.trouble)
+        self.show_problem(self.table.trouble)
 
     def ledger_changed(self) -> None:
         """Ask again for what is seen."""
@@ -156,16 +156,16 @@ class RequestListPage(PreviewedPage):
         self.table.follow()
         self.show()
 
-    def chips(self) -> tuple[Part, ...]:
+    def badges(self) -> tuple[Part, ...]:
         """What came meanwhile, too."""
         newer: tuple[Part, ...] = ()
         if self.table.is_following:
             newer = (Part("  ▲ following", Tone.GOOD),)
         elif self.table.newer:
             newer = (Part(f"  ▲ {self.table.newer:,} new", Tone.WARN, strong=True),)
-        return (*newer, *super().chips())
+        return (*newer, *super().badges())
 
-    def choice(self, action: Action) -> Choice | None:
+    def target(self, action: Action) -> Target | None:
         """The marked requests, else the one under the cursor."""
         record = self.table.record_under_cursor()
         if record is None:
@@ -179,6 +179,6 @@ class RequestsScreen(RequestListPage):
 
     WORD = "Requests"
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
-        super().__init__(view, table_id="requests-table")
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
+        super().__init__(state, table_id="requests-table")

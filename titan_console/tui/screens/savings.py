@@ -16,32 +16,32 @@ from state.db.reader import Source
 from state.files.folder import Folder
 from state.queries import spending
 from state.queries.spending import MOST_LISTED, AnswerSum, BatchSum, Behind
-from titan_console.session.console_state import View
-from titan_console.tui.pages.query_page import AskingPage
+from titan_console.session.console_state import ConsoleState
+from titan_console.tui.pages.query_page import QueryPage
 from titan_console.tui.screens import savings_rows as rows
-from titan_console.tui.widgets.chart import Picture
+from titan_console.tui.widgets.chart import Chart
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.section import Section
 
 
-class BatchesBehind(AskingPage):
+class BatchesBehind(QueryPage):
     """The batches of a sum; Enter leads to the answers of one that are in it."""
 
-    def __init__(self, view: View, behind: Behind, word: str) -> None:
+    def __init__(self, state: ConsoleState, behind: Behind, word: str) -> None:
         """`word` is the name of the sum, for the crumbs."""
-        super().__init__(view)
+        super().__init__(state)
         self._behind = behind
         self._word = word
         self._found: list[BatchSum] | None = None
         self._list = Section("Nothing is in this sum.", rows.BATCH_COLUMNS, id="behind")
         self._list.add_class("content")
-        self.keep_answered(self._read, self._take)
+        self.add_query(self._read, self._take)
 
     def content(self) -> ComposeResult:
         """One list."""
         yield self._list
 
-    def crumb(self) -> str:
+    def breadcrumb(self) -> str:
         """The sum's name."""
         return self._word
 
@@ -58,7 +58,7 @@ class BatchesBehind(AskingPage):
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
         """Show the answers of that batch."""
         message.stop()
-        page = AnswersBehind(self.view, self._behind, str(message.row.key))
+        page = AnswersBehind(self.state, self._behind, str(message.row.key))
         self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
 
     def _read(self, source: Source) -> list[BatchSum]:
@@ -68,24 +68,24 @@ class BatchesBehind(AskingPage):
         self._found = found
 
 
-class AnswersBehind(AskingPage):
+class AnswersBehind(QueryPage):
     """The answers of one batch that are in a sum; Enter leads to the request and its price."""
 
-    def __init__(self, view: View, behind: Behind, batch_key: str) -> None:
+    def __init__(self, state: ConsoleState, behind: Behind, batch_key: str) -> None:
         """`behind` is the sum."""
-        super().__init__(view)
+        super().__init__(state)
         self._behind = behind
         self._key = batch_key
         self._found: list[AnswerSum] | None = None
         self._list = Section("Nothing is in this sum.", rows.ANSWER_COLUMNS, id="answers")
         self._list.add_class("content")
-        self.keep_answered(self._read, self._take)
+        self.add_query(self._read, self._take)
 
     def content(self) -> ComposeResult:
         """One list."""
         yield self._list
 
-    def crumb(self) -> str:
+    def breadcrumb(self) -> str:
         """The batch."""
         return self._key
 
@@ -109,7 +109,7 @@ class AnswersBehind(AskingPage):
         self._found = found
 
 
-class SavingsScreen(AskingPage):
+class SavingsScreen(QueryPage):
     """Figures, a picture and sums; each opens to the batches, answers and prices behind it."""
 
     WORD = "Savings"
@@ -131,28 +131,28 @@ class SavingsScreen(AskingPage):
         Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
     ]
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
-        super().__init__(view)
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
+        super().__init__(state)
         self._by = savings.BY[0]
         self._found: Savings | None = None
         self._money = Section("Adding up.", rows.FIGURE_COLUMNS, id="money")
-        self._picture = Picture(id="by-day")
+        self._chart = Chart(id="by-day")
         self._groups = Section(
             "Nothing was collected in these 30 days.", rows.group_columns(self._by), id="groups"
         )
-        self.keep_answered(self._read, self._take)
+        self.add_query(self._read, self._take)
 
     def content(self) -> ComposeResult:
         """Sums above, the picture, and the groups."""
         with Vertical(classes="content"):
             yield self._money
-            yield self._picture
+            yield self._chart
             yield self._groups
 
     def on_mount(self) -> None:
         """Begin on the sums."""
-        self._picture.border_title = " Saved by day "
+        self._chart.border_title = " Saved by day "
         self._money.table.focus()
 
     def draw(self, now: datetime) -> None:
@@ -161,7 +161,7 @@ class SavingsScreen(AskingPage):
         if self._found is None:
             return
         self._money.show(rows.figure_rows(self._found), "Savings of 30 days")
-        self._picture.painter = rows.day_bars(self._found).lines
+        self._chart.painter = rows.day_bars(self._found).lines
         self._groups.show(
             rows.group_rows(self._found.by[self._by], self._by),
             f"By {self._by} · b: by {self._next()}",
@@ -184,14 +184,14 @@ class SavingsScreen(AskingPage):
             word = message.row.cells["figure"].text
         else:
             behind, word = Behind(self._by, key, self._found.since_day), key
-        self.app.push_screen(BatchesBehind(self.view, behind, word))  # pyright: ignore[reportUnknownMemberType]
+        self.app.push_screen(BatchesBehind(self.state, behind, word))  # pyright: ignore[reportUnknownMemberType]
 
     def _next(self) -> str:
         return savings.BY[(savings.BY.index(self._by) + 1) % len(savings.BY)]
 
     def _read(self, source: Source) -> Savings:
-        prices = _prices(self.view.path)
-        return savings.read(source, prices, self.view.now().date())
+        prices = _prices(self.state.path)
+        return savings.read(source, prices, self.state.now().date())
 
     def _take(self, found: Savings) -> None:
         self._found = found

@@ -12,7 +12,7 @@ from titan_console.text.format import Tone
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 FIGURE_COLUMNS = (
-    Column("figure", "Figure", 17, 0),
+    Column("figure", "Total", 17, 0),
     Column("value", "Value", 10, 1, right=True),
     Column("target", "Target", 9, 3, right=True),
     Column("verdict", "Verdict", 11, 2),

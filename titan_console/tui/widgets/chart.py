@@ -17,11 +17,11 @@ def _nothing(_width: int, _height: int) -> Sequence[Sequence[Part]]:
     return ()
 
 
-class Picture(Widget):
+class Chart(Widget):
     """Shows what its painter makes of a width and a height."""
 
     DEFAULT_CSS = """
-    Picture {
+    Chart {
         height: 1fr; padding: 0 1; border-top: solid $secondary 55%;
         border-title-color: $secondary; border-title-style: none;
         border-title-background: $background;

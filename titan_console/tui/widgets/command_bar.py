@@ -29,9 +29,9 @@ class CommandBar(Widget, can_focus=True):
     FOCUS_ON_CLICK = False
     DEFAULT_CSS = "CommandBar { height: 1; padding: 0 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "turn(-1)", "Button before", show=False, id="verbs.left"),
-        Binding("right,l", "turn(1)", "Next button", show=False, id="verbs.right"),
-        Binding("enter,space", "press", "Press the button", show=False, id="verbs.press"),
+        Binding("left,h", "turn(-1)", "Previous button", show=False, id="commands.left"),
+        Binding("right,l", "turn(1)", "Next button", show=False, id="commands.right"),
+        Binding("enter,space", "press", "Press the button", show=False, id="commands.press"),
     ]
 
     offered: reactive[Collection[Action]] = reactive(frozenset[Action])
@@ -41,7 +41,7 @@ class CommandBar(Widget, can_focus=True):
         """A button was pressed."""
 
         def __init__(self, action: Action) -> None:
-            """`verb` is what it stands for."""
+            """`action` is what it stands for."""
             super().__init__()
             self.action = action
 

@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from state.db.reader import Source
-from titan_console.session.console_state import View
-from titan_console.session.query_worker import Answered, Desk, Work
+from titan_console.session.console_state import ConsoleState
+from titan_console.session.query_worker import LiveQuery, QueryWorker, Work
 from titan_console.text import links
-from titan_console.text.document import Sheet
+from titan_console.text.document import Document
 from titan_console.text.links import ToBatch, ToRequest
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.text_view import TextView
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
 
 # Long enough for a cursor that runs through a list, too short to be noticed when it stands.
 _DEBOUNCE_S = 0.12
-Drawing = Callable[[datetime], Sheet]
+Drawing = Callable[[datetime], Document]
 
 
-class Preview(Vertical):
+class DetailPane(Vertical):
     """Follows the cursor of a list; what it shows is read on a thread."""
 
     DEFAULT_CSS = """
-    Preview {
+    DetailPane {
         display: none; width: 48; height: 1fr; margin: 0 0 0 1;
         border-left: solid $secondary 55%;
     }
     """
 
-    def __init__(self, view: View) -> None:
-        """`view` is what the app knows of the ledger."""
+    def __init__(self, state: ConsoleState) -> None:
+        """`state` is what the app knows of the ledger."""
         super().__init__()
-        self._view = view
+        self._state = state
         self._text = TextView(id="preview-text")
         self._text.can_focus = False
         self._link = self._asked = ""
         self._drawing: Drawing | None = None
         self._waiting: Timer | None = None
-        self._desk = Desk(view.path)
-        self._answers: Answered[Drawing] = Answered(
-            self._desk, lambda _: _nothing, self._take, self._fail, self._start
+        self._worker = QueryWorker(state.path)
+        self._answers: LiveQuery[Drawing] = LiveQuery(
+            self._worker, lambda _: _nothing, self._take, self._fail, self._start
         )
 
     def compose(self) -> ComposeResult:
@@ -54,7 +54,7 @@ class Preview(Vertical):
 
     def on_unmount(self) -> None:
         """Let go of the ledger."""
-        self._desk.close()
+        self._worker.close()
 
     def follow(self, table: RecordTable | None) -> None:
         """Show what is under the cursor of that list, soon; the same as before grows older."""
@@ -65,7 +65,7 @@ class Preview(Vertical):
         if self._link != self._asked and self._waiting is None:
             self._waiting = self.set_timer(_DEBOUNCE_S, self._ask)
         elif self._drawing is not None:
-            self._text.show(self._drawing(self._view.now()), keep_place=True)
+            self._text.show(self._drawing(self._state.now()), keep_place=True)
 
     def ledger_changed(self) -> None:
         """Ask again for what is shown."""
@@ -83,10 +83,10 @@ class Preview(Vertical):
 
     def _take(self, drawing: Drawing) -> None:
         self._drawing = drawing
-        self._text.show(drawing(self._view.now()))
+        self._text.show(drawing(self._state.now()))
 
     def _fail(self, reason: str) -> None:
-        self._text.show(Sheet([reason]))
+        self._text.show(Document([reason]))
 
     def _start(self, work: Work) -> None:
         self.run_worker(work, exit_on_error=True)
@@ -108,5 +108,5 @@ def _overview(source: Source, link: str) -> Drawing:
             return _nothing
 
 
-def _nothing(_now: datetime) -> Sheet:
-    return Sheet(("Nothing is under the cursor here.",))
+def _nothing(_now: datetime) -> Document:
+    return Document(("Nothing is under the cursor here.",))

@@ -14,7 +14,7 @@ class NumberField(Input):
     """Takes digits, none in the place of another; the key that confirms does so here too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "screen.confirm", "Confirm", id="receipt.confirm", priority=True)
+        Binding("y", "screen.confirm", "Confirm", id="preview.confirm", priority=True)
     ]
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name for it

@@ -9,7 +9,7 @@ from textual.widget import Widget
 from textual.widgets import Footer, Static
 
 from titan_console.text.format import Tone
-from titan_console.text.lines import Figure, Part
+from titan_console.text.lines import Part, Total
 from titan_console.text.safe_text import cells, clean, pad
 from titan_console.tui.theme import tones_of
 
@@ -40,16 +40,16 @@ class Line(Widget):
         return made
 
 
-class Figures(Widget):
-    """A strip of figures side by side; with one line to stand in, label and number share it."""
+class TotalsStrip(Widget):
+    """A strip of totals side by side; with one line to stand in, label and number share it."""
 
-    DEFAULT_CSS = "Figures { height: 2; padding: 0 1; }"
+    DEFAULT_CSS = "TotalsStrip { height: 2; padding: 0 1; }"
 
-    figures: reactive[tuple[Figure, ...]] = reactive(())
+    totals: reactive[tuple[Total, ...]] = reactive(())
 
     def render(self) -> Text:
         """Labels above their numbers, or before them."""
-        if not self.figures:
+        if not self.totals:
             return Text()
         if self.content_size.height < 2:  # noqa: PLR2004 - a line for each
             return self._in_one_line()
@@ -57,33 +57,33 @@ class Figures(Widget):
 
     def _in_two_lines(self) -> Text:
         styles = tones_of(self)
-        width = self.content_size.width // len(self.figures)
+        width = self.content_size.width // len(self.totals)
         labels, values = Text(no_wrap=True), Text(no_wrap=True)
-        for figure in self.figures:
-            labels.append(pad(figure.label, width), style=styles[Tone.DIM])
-            bold = f"bold {styles[figure.tone]}"
-            shown = clean(figure.value, width - 1)
+        for total in self.totals:
+            labels.append(pad(total.label, width), style=styles[Tone.DIM])
+            bold = f"bold {styles[total.tone]}"
+            shown = clean(total.value, width - 1)
             values.append(shown, style=bold).append(" " * (width - cells(shown)))
         return labels.append("\n").append_text(values)
 
     def _in_one_line(self) -> Text:
         styles = tones_of(self)
         made = Text(no_wrap=True)
-        for figure in self.figures:
-            grown = len(made) + len(figure.label) + len(figure.value) + 3
+        for total in self.totals:
+            grown = len(made) + len(total.label) + len(total.value) + 3
             if grown > self.content_size.width:
                 break
-            made.append(f"{clean(figure.label)} ", style=styles[Tone.DIM])
-            made.append(clean(figure.value), style=f"bold {styles[figure.tone]}").append("  ")
+            made.append(f"{clean(total.label)} ", style=styles[Tone.DIM])
+            made.append(clean(total.value), style=f"bold {styles[total.tone]}").append("  ")
         return made
 
 
-class OrderLines(Static):
+class CommandLines(Static):
     """A long line goes on in the next."""
 
     DEFAULT_CSS = """
-    OrderLines { height: auto; max-height: 3; padding: 0 1; display: none; background: $panel; }
-    OrderLines.-shown { display: block; }
+    CommandLines { height: auto; max-height: 3; padding: 0 1; display: none; background: $panel; }
+    CommandLines.-shown { display: block; }
     """
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own word

@@ -11,7 +11,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from titan_console.tui.widgets.row_drawing import PARTS, Column, Look, Row, RowDrawing
-from titan_console.tui.widgets.selection import Key, Marks, NameMarks
+from titan_console.tui.widgets.selection import Key, NameSelection, Selection
 
 
 class RecordTable(ScrollView, can_focus=True):
@@ -29,7 +29,7 @@ class RecordTable(ScrollView, can_focus=True):
         scrollbar-background-hover: $background;
         & > .record-table--header { color: $secondary; }
         & > .record-table--cursor { color: $foreground; }
-        & > .record-table--marked { color: $accent; text-style: bold; }
+        & > .record-table--selected { color: $accent; text-style: bold; }
         & > .record-table--loading { color: $secondary; }
         &:focus > .record-table--cursor { background: $primary 22%; }
         &:nocolor:focus > .record-table--cursor { background: $foreground; color: $background; }
@@ -43,10 +43,10 @@ class RecordTable(ScrollView, can_focus=True):
         Binding("g,home", "first", "First", show=False, id="list.first"),
         Binding("G,end", "last", "Last", show=False, id="list.last"),
         Binding("enter", "open", "Open", show=False, id="list.open"),
-        Binding("space", "mark", "Mark", show=False, id="list.mark"),
-        Binding("v", "mark_range", "Mark to here", show=False, id="list.mark_range"),
-        Binding("A", "mark_all", "Mark all that match", show=False, id="list.mark_all"),
-        Binding("U", "unmark_all", "Unmark all", show=False, id="list.unmark_all"),
+        Binding("space", "select", "Select", show=False, id="list.select"),
+        Binding("v", "select_range", "Select to here", show=False, id="list.select_range"),
+        Binding("A", "select_all", "Select all matching", show=False, id="list.select_all"),
+        Binding("U", "clear_selection", "Clear selection", show=False, id="list.clear_selection"),
     ]
 
     class Moved(Message):
@@ -70,7 +70,7 @@ class RecordTable(ScrollView, can_focus=True):
             self.table = table
             self.row = row
 
-    class Marked(Message):
+    class SelectionChanged(Message):
         """Other records are marked."""
 
     def __init__(self, columns: Sequence[Column], *, id: str) -> None:  # noqa: A002 - Textual's own word
@@ -78,7 +78,7 @@ class RecordTable(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.cursor_row = 0
         self.show_header = True
-        self.marks: Marks = NameMarks()
+        self.selection: Selection = NameSelection()
         self._drawing = RowDrawing(self, columns)
         self._keys: Sequence[Key] = ()
         self._rows: dict[Key, Row] = {}
@@ -215,55 +215,57 @@ class RecordTable(ScrollView, can_focus=True):
         if row is not None:
             self.post_message(self.Opened(self, row))
 
-    def action_mark(self) -> None:
+    def action_select(self) -> None:
         """Mark the record or take the mark away, and go on to the next."""
         key = self.current_key()
         if key is None:
             return
         self._range_from = key
-        self.marks.toggle(key)
-        self._marked()
+        self.selection.toggle(key)
+        self._selection_changed()
         self.action_move(1)
 
-    def action_mark_range(self) -> None:
+    def action_select_range(self) -> None:
         """Mark everything from the last marked record to this one."""
         first = index_of(self._keys, self._range_from) if self._range_from is not None else None
         begin = self.cursor_row if first is None else first
         low, high = sorted((begin, self.cursor_row))
-        self.marks.add(self._keys[low : high + 1])
-        self._marked()
+        self.selection.add(self._keys[low : high + 1])
+        self._selection_changed()
 
-    def action_mark_all(self) -> None:
+    def action_select_all(self) -> None:
         """Mark all that the list holds, shown or not."""
-        self.marks.add(self._keys)
-        self._marked()
+        self.selection.add(self._keys)
+        self._selection_changed()
 
-    def action_unmark_all(self) -> None:
+    def action_clear_selection(self) -> None:
         """Take all marks away."""
-        self.marks.clear()
-        self._marked()
+        self.selection.clear()
+        self._selection_changed()
 
-    def chosen_keys(self) -> Sequence[Key]:
+    def target_keys(self) -> Sequence[Key]:
         """What a verb would act on: the marked ones, else the one under the cursor.
 
         They come in the order of the list; marked ones that it no longer holds come last.
         """
-        if self.marks:
-            return self.marks.chosen(self._keys)
+        if self.selection:
+            return self.selection.chosen(self._keys)
         key = self.current_key()
         return () if key is None else (key,)
 
-    def unlisted_marks(self) -> int:
+    def unlisted_selected(self) -> int:
         """How many marked ones the list does not hold now."""
         if self._unlisted is None:
-            self._unlisted = len(self.marks) - self.marks.among(self._keys) if self.marks else 0
+            self._unlisted = (
+                len(self.selection) - self.selection.among(self._keys) if self.selection else 0
+            )
         return self._unlisted
 
-    def _marked(self) -> None:
+    def _selection_changed(self) -> None:
         self._unlisted = None
         self._drawing.forget()
         self.refresh()
-        self.post_message(self.Marked())
+        self.post_message(self.SelectionChanged())
 
     # Drawing
 
@@ -286,7 +288,7 @@ class RecordTable(ScrollView, can_focus=True):
         look = Look(
             key,
             cursor=has_cursor,
-            marked=key in self.marks,
+            selected=key in self.selection,
             focused=has_cursor and self.has_focus,
         )
         return self._drawing.line(look, width, self.row_of)

@@ -73,7 +73,7 @@ def _choose(columns: Sequence[Column], width: int) -> list[Column]:
 PARTS = {
     "record-table--header",
     "record-table--cursor",
-    "record-table--marked",
+    "record-table--selected",
     "record-table--loading",
 }
 _MARK = "●"
@@ -102,7 +102,7 @@ class Look(Struct, frozen=True):
 
     key: Key
     cursor: bool
-    marked: bool
+    selected: bool
     focused: bool
 
 
@@ -163,8 +163,8 @@ class RowDrawing:
         base = table.rich_style
         if look.cursor:
             base += table.get_component_rich_style("record-table--cursor")
-        mark = base + table.get_component_rich_style("record-table--marked", partial=True)
-        segments = [Segment(_MARK if look.marked else " ", mark)]
+        mark = base + table.get_component_rich_style("record-table--selected", partial=True)
+        segments = [Segment(_MARK if look.selected else " ", mark)]
         if row is None:
             loading = base + table.get_component_rich_style("record-table--loading", partial=True)
             segments.append(Segment(_LOADING, loading))

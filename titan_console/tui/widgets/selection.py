@@ -7,7 +7,7 @@ from typing import Protocol, cast
 Key = int | str
 
 
-class Marks(Protocol):
+class Selection(Protocol):
     """The marks of one list; they stay when rows come and go."""
 
     def __len__(self) -> int:
@@ -39,8 +39,8 @@ class Marks(Protocol):
         ...
 
 
-class NameMarks:
-    """Marks of rows with names, in lists that are short."""
+class NameSelection:
+    """Selection of rows with names, in lists that are short."""
 
     def __init__(self) -> None:
         """Nothing is marked."""
@@ -79,8 +79,8 @@ class NameMarks:
         return list(listed | self._marked)
 
 
-class IdMarks:
-    """Marks of rows with small positive numbers, such as the ledger's ids: a byte for each."""
+class IdSelection:
+    """Selection of rows with small positive numbers, such as the ledger's ids: a byte for each."""
 
     def __init__(self) -> None:
         """Nothing is marked."""

@@ -12,19 +12,19 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from titan_console.text.document import Folded, Match, Sheet, fold, search, within
+from titan_console.text.document import Document, Match, WrappedDocument, search, within, wrap
 from titan_console.text.safe_text import clean
 from titan_console.tui.theme import tones_of
 
 if TYPE_CHECKING:
     from titan_console.text.format import Tone
 
-# Less than this is folded where it stands; more, on a thread.
+# Less than this is wrapped where it stands; more, on a thread.
 _SMALL = 50_000
 
 
 class TextView(ScrollView, can_focus=True, inherit_bindings=False):
-    """Shows a sheet folded into its width; searches it on a thread."""
+    """Shows a document wrapped into its width; searches it on a thread."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"text-view--match", "text-view--here"}
     DEFAULT_CSS = """
@@ -45,7 +45,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("g,home", "first", "First line", show=False, id="text.first"),
         Binding("G,end", "last", "Last line", show=False, id="text.last"),
         Binding("full_stop", "next(1)", "Next match", show=False, id="text.next_match"),
-        Binding("comma", "next(-1)", "Match before", show=False, id="text.match_before"),
+        Binding("comma", "next(-1)", "Previous match", show=False, id="text.previous_match"),
     ]
 
     class Searched(Message):
@@ -54,35 +54,35 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own word
         """Empty."""
         super().__init__(id=id)
-        self.sheet = Sheet(())
+        self.document = Document(())
         self.wanted = ""
         self.matches: Sequence[Match] = ()
         self.match = 0
-        self._folded = fold(self.sheet, 1)
+        self._wrapped = wrap(self.document, 1)
         self._strips: dict[int, Strip] = {}
         self._styles: Mapping[Tone, Style] = {}
         self._number = 0
 
-    def show(self, sheet: Sheet, *, keep_place: bool = False) -> None:
+    def show(self, document: Document, *, keep_place: bool = False) -> None:
         """Show this text, from its beginning, or from the line that is seen."""
-        if sheet == self.sheet:
+        if document == self.document:
             return
-        self.sheet = sheet
+        self.document = document
         if not keep_place:
             self.scroll_to(y=0, animate=False, immediate=True)
-        self._refold()
+        self._rewrap()
         if self.wanted:
             self.search(self.wanted, move=False)
 
     def redraw(self) -> None:
         """Draw all of it again: in other colours, or another width."""
         self._styles = {}
-        self._refold()
+        self._rewrap()
 
     @property
     def row_count(self) -> int:
         """How many rows it takes in this width."""
-        return len(self._folded)
+        return len(self._wrapped)
 
     def found(self) -> str:
         """What came of the search, in words."""
@@ -117,20 +117,20 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         self.wanted = wanted
         if not wanted:
             self._take_matches((), move=False)
-        elif _is_small(self.sheet):
-            self._take_matches(search(self.sheet, wanted), move=move)
+        elif _is_small(self.document):
+            self._take_matches(search(self.document, wanted), move=move)
         else:
-            self.run_worker(self._search(self.sheet, wanted, move=move), group="search")
+            self.run_worker(self._search(self.document, wanted, move=move), group="search")
 
-    async def _search(self, sheet: Sheet, wanted: str, *, move: bool) -> None:
-        matches = await asyncio.to_thread(search, sheet, wanted)
-        if sheet is self.sheet and wanted == self.wanted:
+    async def _search(self, document: Document, wanted: str, *, move: bool) -> None:
+        matches = await asyncio.to_thread(search, document, wanted)
+        if document is self.document and wanted == self.wanted:
             self._take_matches(matches, move=move)
 
     def _take_matches(self, matches: Sequence[Match], *, move: bool) -> None:
         self.matches, self.match = matches, 0
         if move and matches:
-            top = self._folded.row(min(self.scroll_offset.y, len(self._folded) - 1))[:2]
+            top = self._wrapped.row(min(self.scroll_offset.y, len(self._wrapped) - 1))[:2]
             later = (n for n, found in enumerate(matches) if (found.line, found.begin) >= top)
             self._go_to(next(later, 0))
         self._strips.clear()
@@ -148,7 +148,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
     def _go_to(self, number: int) -> None:
         self.match = number
         found = self.matches[number]
-        row = self._folded.row_at(found.line, found.begin)
+        row = self._wrapped.row_at(found.line, found.begin)
         window = self.scrollable_content_region.height
         if not self.scroll_offset.y <= row < self.scroll_offset.y + window:
             self.scroll_to(y=max(0, row - window // 3), animate=False, immediate=True)
@@ -156,34 +156,34 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
     # Drawing
 
     def on_resize(self) -> None:
-        """The lines fold elsewhere."""
-        if self.scrollable_content_region.width != self._folded.width:
-            self._refold()
+        """The lines wrap elsewhere."""
+        if self.scrollable_content_region.width != self._wrapped.width:
+            self._rewrap()
 
-    def _refold(self) -> None:
+    def _rewrap(self) -> None:
         self._number += 1
         width = self.scrollable_content_region.width
-        if _is_small(self.sheet):
-            self._take_folded(fold(self.sheet, width))
+        if _is_small(self.document):
+            self._take_wrapped(wrap(self.document, width))
         else:
-            self.run_worker(self._fold(self.sheet, width, self._number), group="fold")
+            self.run_worker(self._wrap(self.document, width, self._number), group="wrap")
 
-    async def _fold(self, sheet: Sheet, width: int, number: int) -> None:
-        folded = await asyncio.to_thread(fold, sheet, width)
+    async def _wrap(self, document: Document, width: int, number: int) -> None:
+        wrapped = await asyncio.to_thread(wrap, document, width)
         if number == self._number:
-            self._take_folded(folded)
+            self._take_wrapped(wrapped)
 
-    def _take_folded(self, folded: Folded) -> None:
-        self._folded = folded
+    def _take_wrapped(self, wrapped: WrappedDocument) -> None:
+        self._wrapped = wrapped
         self._strips.clear()
-        self.virtual_size = Size(self.scrollable_content_region.width, len(folded))
+        self.virtual_size = Size(self.scrollable_content_region.width, len(wrapped))
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """One line of the window."""
         row = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
-        if row >= len(self._folded):
+        if row >= len(self._wrapped):
             return Strip.blank(width, self.rich_style)
         strip = self._strips.get(row)
         if strip is None:
@@ -194,9 +194,9 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         return strip
 
     def _segments(self, row: int) -> list[Segment]:
-        number, begin, end = self._folded.row(row)
+        number, begin, end = self._wrapped.row(row)
         # Each character has a stand-in of one character, so that the places stay.
-        shown = clean(self._folded.sheet.lines[number][begin:end])
+        shown = clean(self._wrapped.document.lines[number][begin:end])
         looks = self._looks(number, begin, end)
         edges = {edge for first, last, _ in looks for edge in (first, last)}
         cuts = sorted(edge for edge in edges if begin < edge < end)
@@ -216,7 +216,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         bold = Style(bold=True)
         looks = [
             (first, last, self._styles[tone] + bold if strong else self._styles[tone])
-            for first, last, tone, strong in self._folded.sheet.spans.get(number, ())
+            for first, last, tone, strong in self._wrapped.document.spans.get(number, ())
         ]
         for place in within(self.matches, number, begin, end):
             name = "text-view--here" if place == self.match else "text-view--match"
@@ -225,9 +225,9 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         return looks
 
 
-def _is_small(sheet: Sheet) -> bool:
+def _is_small(document: Document) -> bool:
     size = 0
-    for line in sheet.lines:
+    for line in document.lines:
         size += len(line) + 1
         if size > _SMALL:
             return False

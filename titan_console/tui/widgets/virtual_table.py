@@ -9,14 +9,14 @@ from msgspec import Struct
 
 from core.clock import Clock
 from state.db.reader import Source
-from titan_console.session.query_worker import Answered, Desk, Work
+from titan_console.session.query_worker import LiveQuery, QueryWorker, Work
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.row_drawing import Column, Row
-from titan_console.tui.widgets.selection import IdMarks, Key
+from titan_console.tui.widgets.selection import IdSelection, Key
 
 Record = TypeVar("Record")
 _SPARE = 60
-_MOST_KEPT = 2000
+_MAX_KEPT = 2000
 
 
 class Listing(Protocol[Record]):
@@ -60,7 +60,7 @@ class VirtualTable(RecordTable, Generic[Record]):
     ) -> None:
         """`path` is the ledger."""
         super().__init__(columns, id=id)
-        self.marks = IdMarks()
+        self.selection = IdSelection()
         self.listing = listing
         self.newer = 0
         self.is_following = False
@@ -71,12 +71,12 @@ class VirtualTable(RecordTable, Generic[Record]):
         self._newest = self._seen = 0
         self._is_taking = False
         self._records: dict[int, Record] = {}
-        self._key_desk, self._record_desk = Desk(path), Desk(path)
-        self._key_answers = Answered(
-            self._key_desk, self._list_keys, self._take_keys, self._fail, self._start
+        self._key_worker, self._record_worker = QueryWorker(path), QueryWorker(path)
+        self._key_answers = LiveQuery(
+            self._key_worker, self._list_keys, self._take_keys, self._fail, self._start
         )
-        self._record_answers: Answered[Mapping[int, Record]] = Answered(
-            self._record_desk, lambda _: {}, self._take_records, self._fail, self._start
+        self._record_answers: LiveQuery[Mapping[int, Record]] = LiveQuery(
+            self._record_worker, lambda _: {}, self._take_records, self._fail, self._start
         )
 
     def list(self, listing: Listing[Record]) -> None:
@@ -88,9 +88,9 @@ class VirtualTable(RecordTable, Generic[Record]):
         self.is_loaded = False
         self._key_answers.ask(self._list_keys)
 
-    def tell_times(self, note: Callable[[float], None]) -> None:
+    def record_times(self, note: Callable[[float], None]) -> None:
         """Tell how many seconds each answer takes."""
-        self._key_desk.note = self._record_desk.note = note
+        self._key_worker.note = self._record_worker.note = note
 
     def ledger_changed(self) -> None:
         """Ask again for what is seen; what is not seen is asked for when it is."""
@@ -121,7 +121,7 @@ class VirtualTable(RecordTable, Generic[Record]):
             self._see_all()
         elif self.is_following:
             self.is_following = False
-            self.post_message(self.Marked())
+            self.post_message(self.SelectionChanged())
 
     def follow(self) -> None:
         """Stay on the newest row, whatever comes."""
@@ -135,8 +135,8 @@ class VirtualTable(RecordTable, Generic[Record]):
 
     def on_unmount(self) -> None:
         """Let go of the ledger."""
-        self._key_desk.close()
-        self._record_desk.close()
+        self._key_worker.close()
+        self._record_worker.close()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Load what comes into the window."""
@@ -174,13 +174,13 @@ class VirtualTable(RecordTable, Generic[Record]):
         if is_first or self.scroll_offset.y == 0:
             self._see_all()
         self._load(only_missing=True)
-        self.post_message(self.Marked())
+        self.post_message(self.SelectionChanged())
 
     def _see_all(self) -> None:
         self._seen = self._newest
         if self.newer:
             self.newer = 0
-            self.post_message(self.Marked())
+            self.post_message(self.SelectionChanged())
 
     def _load(self, *, only_missing: bool) -> None:
         keys = cast("Sequence[int]", self.visible_keys(_SPARE))
@@ -190,7 +190,7 @@ class VirtualTable(RecordTable, Generic[Record]):
         self._record_answers.ask(lambda source: listing.records(source, keys))
 
     def _take_records(self, records: Mapping[int, Record]) -> None:
-        if len(self._records) > _MOST_KEPT:
+        if len(self._records) > _MAX_KEPT:
             self._records.clear()
         self._records.update(records)
         self.rows_changed()
