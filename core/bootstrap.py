@@ -20,7 +20,7 @@ from state.recovery import rebuild as rebuilding
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from core.intake.rebuild import Rebuilt
+    from core.intake.rebuild import RebuildSummary
 
 
 def open_engine(
@@ -71,7 +71,7 @@ def open_api(settings: Settings) -> BatchApi:
     return AnthropicApi(api_key=key, base_url=settings.base_url)
 
 
-def rebuild_ledger(settings: Settings, *, actor: str) -> "tuple[Rebuilt, Path | None]":
+def rebuild_ledger(settings: Settings, *, actor: str) -> "tuple[RebuildSummary, Path | None]":
     """A new ledger from the files beside the damaged one, and where the old one is kept."""
     from core.intake.rebuild import rebuild  # noqa: PLC0415 - no poll needs it
 

@@ -72,7 +72,7 @@ class Engine:
 
     def find(self, name: str) -> tuple[list[Submission], list[Batch]]:
         """What a key, a remote id or a tag means. Raises UnknownId."""
-        return batch_list.named(self.context.ledger, name)
+        return batch_list.find(self.context.ledger, name)
 
     def is_finished(self, name: str) -> bool:
         """Whether nothing of what the name means waits or is in flight."""

@@ -12,7 +12,7 @@ from core.requests.payload import to_line
 from state.files.spool import LineReader, SpoolWriter
 from state.operations import command_effects
 from state.operations.commands import Edit
-from state.operations.selection import Selected
+from state.operations.selection import SelectedRequest
 
 _NAME_LENGTH = 10
 # The parameters of a batch request. The API would report a mistyped one only after the batch ended.
@@ -27,7 +27,7 @@ Params = dict[str, Any]
 
 def build_edits(
     context: Context,
-    requests: Iterable[Selected],
+    requests: Iterable[SelectedRequest],
     *,
     changes: Mapping[str, object],
     bodies: Mapping[str, Params],
@@ -52,7 +52,7 @@ def build_edits(
     return made
 
 
-def _params(context: Context, lines: LineReader, request: Selected) -> Params:
+def _params(context: Context, lines: LineReader, request: SelectedRequest) -> Params:
     place = command_effects.body_of(context.ledger, request.request_id)
     body: Params | None = msgspec.json.decode(lines.read(*place))["params"]
     if body is None:
@@ -65,7 +65,12 @@ def _params(context: Context, lines: LineReader, request: Selected) -> Params:
 
 
 def _edit(
-    context: Context, spool: SpoolWriter, name: str, request: Selected, params: Params, at: int
+    context: Context,
+    spool: SpoolWriter,
+    name: str,
+    request: SelectedRequest,
+    params: Params,
+    at: int,
 ) -> Edit:
     line = to_line(
         {

@@ -9,7 +9,7 @@ from core.text import pluralize
 from state.model.timestamps import from_text, to_text
 from state.operations import commands, deadlines
 from state.operations.commands import Action, NewCommand
-from state.operations.deadlines import Watched
+from state.operations.deadlines import PendingDeadline
 
 # From here on there is no time to wait for a cancel.
 LAST_MOMENT = timedelta(minutes=20)
@@ -26,22 +26,22 @@ def check_deadlines(context: Context) -> list[str]:
     now = context.clock.now()
     written = (
         _sync(context, submission, now)
-        for submission in deadlines.watched(context.ledger, now_ts=to_text(now))
+        for submission in deadlines.pending_deadlines(context.ledger, now_ts=to_text(now))
         if _may_sync(submission, now) and _is_at_risk(context, submission, now)
     )
     return [line for line in written if line]
 
 
-def _may_sync(submission: Watched, now: datetime) -> bool:
+def _may_sync(submission: PendingDeadline, now: datetime) -> bool:
     """Once; then repeatedly until the deadline, for requests the API was too busy for."""
-    if submission.asked_ts is None:
+    if submission.sync_requested_ts is None:
         return True
-    if submission.is_over or now >= from_text(submission.deadline_ts):
+    if submission.is_finished or now >= from_text(submission.deadline_ts):
         return False
-    return now - from_text(submission.asked_ts) >= _REPEAT_AFTER
+    return now - from_text(submission.sync_requested_ts) >= _REPEAT_AFTER
 
 
-def _is_at_risk(context: Context, submission: Watched, now: datetime) -> bool:
+def _is_at_risk(context: Context, submission: PendingDeadline, now: datetime) -> bool:
     return is_at_risk(
         now,
         deadline=from_text(submission.deadline_ts),
@@ -50,7 +50,7 @@ def _is_at_risk(context: Context, submission: Watched, now: datetime) -> bool:
     )
 
 
-def _sync(context: Context, submission: Watched, now: datetime) -> str | None:
+def _sync(context: Context, submission: PendingDeadline, now: datetime) -> str | None:
     """None where only a batch can answer what is missing."""
     missing = deadlines.unsettled(
         context.ledger, submission.submission_id, but_for=EXTENDED_OUTPUT_BETA

@@ -15,7 +15,7 @@ from state.operations import pauses
 from state.operations.commands import Action
 from state.operations.failures import INVALID_REQUEST
 from state.operations.pauses import Pause
-from state.operations.selection import Filter, Selected
+from state.operations.selection import Filter, SelectedRequest
 
 _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 _NAMES_SHOWN = 3
@@ -24,7 +24,7 @@ _NAMES_SHOWN = 3
 class Eligibility(Struct, kw_only=True):
     """The requests that the action applies to, and the number skipped for each reason."""
 
-    eligible: list[Selected] = field(default_factory=list[Selected])
+    eligible: list[SelectedRequest] = field(default_factory=list[SelectedRequest])
     skipped: Counter[str] = field(default_factory=Counter[str])
 
 
@@ -36,7 +36,11 @@ class WorkflowChoice(Struct, kw_only=True):
 
 
 def check_eligibility(
-    action: Action, selected: Iterable[Selected], *, edited: bool = False, force: bool = False
+    action: Action,
+    selected: Iterable[SelectedRequest],
+    *,
+    edited: bool = False,
+    force: bool = False,
 ) -> Eligibility:
     """Split requests into eligible and skipped.
 
@@ -79,7 +83,7 @@ def choose_workflows(context: Context, action: Action, wanted: Filter) -> Workfl
     return found
 
 
-def _why_not(action: Action, request: Selected, *, edited: bool, force: bool) -> str | None:
+def _why_not(action: Action, request: SelectedRequest, *, edited: bool, force: bool) -> str | None:
     if action in (Action.REPLAY, Action.SYNC) and not request.has_body and not edited:
         return "adopted without a request body; pass it with --edits"
     match action:
@@ -91,7 +95,7 @@ def _why_not(action: Action, request: Selected, *, edited: bool, force: bool) ->
             return _open(request) or _needs_no_review(request) or _acknowledged(request)
 
 
-def _why_no_replay(request: Selected, *, edited: bool, force: bool) -> str | None:
+def _why_no_replay(request: SelectedRequest, *, edited: bool, force: bool) -> str | None:
     if request.status == RequestStatus.SUCCEEDED:
         if not edited:
             return "already succeeded; a replay needs an edit"
@@ -105,26 +109,26 @@ def _why_no_replay(request: Selected, *, edited: bool, force: bool) -> str | Non
     return _open(request)
 
 
-def _open(request: Selected) -> str | None:
+def _open(request: SelectedRequest) -> str | None:
     return "still queued or in flight" if request.status in _OPEN else None
 
 
-def _succeeded(request: Selected) -> str | None:
+def _succeeded(request: SelectedRequest) -> str | None:
     return "already succeeded" if request.status == RequestStatus.SUCCEEDED else None
 
 
-def _needs_no_review(request: Selected) -> str | None:
+def _needs_no_review(request: SelectedRequest) -> str | None:
     """A succeeded request can be acknowledged only where its answer is flagged for review."""
     if request.stop_reason in REVIEW_STOP_REASONS and not request.reviewed:
         return None
     return _succeeded(request)
 
 
-def _acknowledged(request: Selected) -> str | None:
+def _acknowledged(request: SelectedRequest) -> str | None:
     return "already acknowledged" if request.status == RequestStatus.DISMISSED else None
 
 
-def _batch_only(request: Selected) -> str | None:
+def _batch_only(request: SelectedRequest) -> str | None:
     if needs_batch(request.betas):
         return "above the output limit of a synchronous call"
     return None

@@ -16,7 +16,7 @@ from core.commands.request import CommandRequest, command_line
 from core.errors import PayloadError
 from state.operations import commands, previews, selection
 from state.operations.commands import Action, Command, Edit, NewCommand
-from state.operations.selection import Selected
+from state.operations.selection import SelectedRequest
 
 _ON_WORKFLOWS = (Action.PAUSE, Action.RESUME)
 
@@ -89,7 +89,7 @@ def _plan_workflows(context: Context, request: CommandRequest) -> Plan:
 
 
 def _plan_batches(context: Context, request: CommandRequest) -> Plan:
-    batches = selection.open_batches(context.ledger, request.wanted)
+    batches = selection.cancelable_batches(context.ledger, request.wanted)
     if not batches:
         raise PayloadError("Nothing to cancel: no open batch matches.", code="nothing_to_do")
     cli = command_line(request, previews.batch_keys(context.ledger, batches))
@@ -121,7 +121,7 @@ def _plan_requests(context: Context, request: CommandRequest) -> Plan:
     )
 
 
-def _selected(context: Context, request: CommandRequest) -> list[Selected]:
+def _selected(context: Context, request: CommandRequest) -> list[SelectedRequest]:
     """The requests that match; with whole edited bodies, those that have one."""
     selected = selection.requests(context.ledger, request.wanted)
     if not request.bodies:
@@ -136,14 +136,16 @@ def _selected(context: Context, request: CommandRequest) -> list[Selected]:
 
 
 def _edits(
-    context: Context, request: CommandRequest, chosen: Sequence[Selected]
+    context: Context, request: CommandRequest, chosen: Sequence[SelectedRequest]
 ) -> tuple[Edit, ...]:
     return tuple(
         body_edits.build_edits(context, chosen, changes=request.changes, bodies=request.bodies)
     )
 
 
-def _names(context: Context, request: CommandRequest, chosen: Sequence[Selected]) -> list[str]:
+def _names(
+    context: Context, request: CommandRequest, chosen: Sequence[SelectedRequest]
+) -> list[str]:
     """Names for a frozen selection on a command line: its batches, else each request."""
     if request.wanted.batch_ids and not request.wanted.request_ids:
         return previews.batch_keys(context.ledger, request.wanted.batch_ids)

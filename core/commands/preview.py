@@ -114,7 +114,7 @@ def _notes_of_pause(
 ) -> list[str]:
     stays = pluralize(queued, "request stays", "requests stay")
     notes = [f"{stays} queued and {are(queued)} not sent"]
-    if running := pauses.at_the_api(context.ledger, workflows):
+    if running := pauses.count_at_api(context.ledger, workflows):
         at_the_api = pluralize(running, "batch", "batches")
         notes.append(f"{at_the_api} already sent {are(running)} still collected")
     if has_deadline:

@@ -52,7 +52,7 @@ def _deliver(context: Context, workflow: str, date: str) -> str | None:
         file.flush()
         os.fsync(file.fileno())
     try:
-        is_placed = delivery.delivered(
+        is_placed = delivery.record_delivery(
             context.ledger,
             submissions,
             target.name,
@@ -69,4 +69,4 @@ def _deliver(context: Context, workflow: str, date: str) -> str | None:
 def _place(context: Context, part: Path, target: Path, workflow: str, date: str) -> None:
     context.ledger.crash_point("staging:rename")
     replace(part, target)
-    hook_runs.note(context.ledger, workflow, date, target.name)
+    hook_runs.enqueue(context.ledger, workflow, date, target.name)

@@ -33,11 +33,11 @@ def next_try(now: datetime, tries: int) -> datetime:
 def run_due(context: Context) -> Iterator[str | None]:
     """Run what is due, one after another; of each, in words, what went wrong."""
     catalogue: Catalogue | None = None
-    for run in hook_runs.given_up(context.ledger):
+    for run in hook_runs.failed(context.ledger):
         catalogue = catalogue or read(context.folder)
         job = _job(context, catalogue, run)
         if job and job.on_delivery and _text(job) != run.command:
-            hook_runs.again(context.ledger, run)
+            hook_runs.retry(context.ledger, run)
     for run in hook_runs.due(context.ledger, to_text(context.clock.now())):
         catalogue = catalogue or read(context.folder)
         job = _job(context, catalogue, run)
@@ -46,7 +46,7 @@ def run_due(context: Context) -> Iterator[str | None]:
         elif catalogue.problems:
             yield f"{run.file}: what follows it waits for titan.toml: {catalogue.problems[0]}"
         else:
-            hook_runs.no_command(context.ledger, run)
+            hook_runs.skip(context.ledger, run)
 
 
 def _job(context: Context, catalogue: Catalogue, run: HookRun) -> Job | None:
@@ -67,7 +67,7 @@ def _run(context: Context, run: HookRun, job: Job) -> str | None:
         # Its last try was cut short.
         return _failed(context, run, None, "the poll that ran it died")
     until = now + timedelta(seconds=job.on_delivery_timeout_s) + _MARGIN
-    begun = hook_runs.begin(context.ledger, run, _text(job), until_ts=to_text(until))
+    begun = hook_runs.start(context.ledger, run, _text(job), until_ts=to_text(until))
     if begun is None:
         return None
     file = str((context.folder.staging / run.file).absolute())

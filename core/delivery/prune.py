@@ -17,7 +17,7 @@ from state.files.results_file import file_name
 from state.model.errors import LedgerUnusable
 from state.model.timestamps import to_text
 from state.operations import retention
-from state.operations.retention import Old
+from state.operations.retention import PrunableSubmission
 
 
 class Pruned(Struct, kw_only=True):
@@ -40,7 +40,7 @@ def prune(
 
     A dry run knows what would be compressed, and not by how much. Raises LedgerUnusable.
     """
-    done = Pruned(commands_open=not retention.is_quiet(context.ledger))
+    done = Pruned(commands_open=not retention.is_idle(context.ledger))
     if done.commands_open:
         return done
     try:
@@ -49,15 +49,15 @@ def prune(
     except OSError as error:
         raise LedgerUnusable(f"Cannot prune: {error}. What was done so far is whole.") from error
     if not dry_run:
-        retention.give_back(context.ledger)
+        retention.shrink(context.ledger)
     return done
 
 
 def _remove(context: Context, before_ts: str, done: Pruned, *, dry_run: bool) -> set[str]:
     """Recorded first, removed then: what a kill leaves over, the next call finds by its mark."""
-    old = retention.over(context.ledger, before_ts=before_ts)
+    old = retention.prunable(context.ledger, before_ts=before_ts)
     if not dry_run:
-        old = retention.mark(context.ledger, old, before_ts=before_ts)
+        old = retention.mark_pruned(context.ledger, old, before_ts=before_ts)
         context.ledger.crash_point("prune:marked")
     done.submissions = len(old)
     files = [path for one in old for path in _files_of(context, one)]
@@ -73,7 +73,7 @@ def _remove(context: Context, before_ts: str, done: Pruned, *, dry_run: bool) ->
     return {one.key for one in old}
 
 
-def _files_of(context: Context, old: Old) -> Iterator[Path]:
+def _files_of(context: Context, old: PrunableSubmission) -> Iterator[Path]:
     folder = context.folder
     for name in old.spool_files:
         yield folder.spool / name
@@ -86,7 +86,7 @@ def _files_of(context: Context, old: Old) -> Iterator[Path]:
 
 def _left_over(context: Context) -> Iterator[Path]:
     """Files of what was pruned before, and of edits that nothing needs any more."""
-    marked = retention.marked(context.ledger)
+    marked = retention.pruned_keys(context.ledger)
     for folder in (context.folder.spool, context.folder.results):
         for path in folder.glob("tb_*.jsonl*"):
             if path.name.split(".")[0].split("-")[0] in marked:
@@ -100,7 +100,7 @@ def _left_over(context: Context) -> Iterator[Path]:
 def _compress(
     context: Context, before_ts: str, done: Pruned, removed: set[str], *, dry_run: bool
 ) -> None:
-    for one in retention.over(context.ledger, before_ts=before_ts):
+    for one in retention.prunable(context.ledger, before_ts=before_ts):
         if one.key in removed:
             continue
         bodies = [context.folder.spool / name for name in one.spool_files]

@@ -14,7 +14,7 @@ from state.files.results_file import file_name
 from state.files.spool import LineReader
 from state.model.records import Outcome, RequestStatus, Submission, Usage
 from state.queries import result_rows
-from state.queries.result_rows import ResultRow, Told
+from state.queries.result_rows import DeliveredRow, ResultRow
 
 _NULL = msgspec.Raw(b"null")
 
@@ -44,17 +44,17 @@ _message = msgspec.json.Decoder(_Message)
 def lines(context: Context, submission: Submission) -> Iterator[bytes]:
     """A line for each request of the submission, in input order, its newline included."""
     with LineReader(context.folder.results) as files:
-        for row in result_rows.told(context.ledger, submission):
+        for row in result_rows.delivered_rows(context.ledger, submission):
             yield to_line(row, _read(files, row)) + b"\n"
 
 
-def _read(files: LineReader, row: Told) -> bytes | None:
+def _read(files: LineReader, row: DeliveredRow) -> bytes | None:
     if row.result_offset is None or row.result_length is None or row.batch_key is None:
         return None
     return files.read(file_name(row.batch_key), row.result_offset, row.result_length)
 
 
-def to_line(row: Told, line: bytes | None) -> bytes:
+def to_line(row: DeliveredRow, line: bytes | None) -> bytes:
     """The row of the ledger, and the line that the API sent for it."""
     if line and row.outcome == "succeeded":
         try:
@@ -68,7 +68,7 @@ class _OddError(ValueError):
     """A line that has to be read to be told."""
 
 
-def _copied(row: Told, line: bytes) -> bytes:
+def _copied(row: DeliveredRow, line: bytes) -> bytes:
     """The line with its message as the API wrote it. Raises where its text is not one plain one."""
     if not line.isascii():
         line.decode()
@@ -95,7 +95,7 @@ def _cost(nano: int | None) -> bytes:
     return b"null" if nano is None else msgspec.json.encode(dollars_float(nano))
 
 
-def _as_result_row(row: Told) -> ResultRow:
+def _as_result_row(row: DeliveredRow) -> ResultRow:
     return ResultRow(
         request_id=0,
         custom_id=row.custom_id,

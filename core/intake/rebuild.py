@@ -22,14 +22,14 @@ from state.model.errors import AlreadySubmitted, LedgerError
 from state.model.records import BatchStatus, NewSubmission, SpooledRequest, Submission
 from state.recovery import rebuild as rebuilding
 from state.recovery import recovered_batches
-from state.recovery.recovered_batches import Remembered
+from state.recovery.recovered_batches import RecoveredBatch
 
 _AT_THE_API = (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING, BatchStatus.ENDED)
 _MAY_BE_SENT = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
-_LOST = "Lost with the damaged ledger: it may have run, so it is not sent by itself."
+_LOST_REASON = "Lost with the damaged ledger: it may have run, so it is not sent by itself."
 
 
-class Rebuilt(Struct, kw_only=True):
+class RebuildSummary(Struct, kw_only=True):
     """What the new ledger holds."""
 
     submissions: int = 0
@@ -39,10 +39,10 @@ class Rebuilt(Struct, kw_only=True):
     skipped: int = 0
 
 
-def rebuild(context: Context) -> Rebuilt:
+def rebuild(context: Context) -> RebuildSummary:
     """Fill the empty ledger of the context from what lies in its folder."""
     known = recovered_batches.batches(context.folder)
-    done = Rebuilt()
+    done = RebuildSummary()
     for spool in recovered_batches.spools(context.folder):
         batches = known.get(spool.stem, [])
         try:
@@ -53,14 +53,14 @@ def rebuild(context: Context) -> Rebuilt:
         done.submissions += 1
         for found in batches:
             _batch(context, submission, found, done)
-        done.missing += rebuilding.give_up(
+        done.missing += rebuilding.mark_lost(
             context.ledger,
             submission.id,
             submission.key,
             context.ledger.word(submissions.NONCE_LENGTH),
-            _LOST,
+            _LOST_REASON,
         )
-        rebuilding.finish(context.ledger, submission)
+        rebuilding.finish_if_settled(context.ledger, submission)
     return done
 
 
@@ -68,7 +68,7 @@ class _EmptyError(LedgerError):
     """A spool file without a request."""
 
 
-def _submission(context: Context, spool: Path, batches: list[Remembered]) -> Submission:
+def _submission(context: Context, spool: Path, batches: list[RecoveredBatch]) -> Submission:
     seen: dict[str, str | None] = {}
     submissions.stage(context.ledger, _spooled(spool, seen))
     if not seen:
@@ -77,7 +77,7 @@ def _submission(context: Context, spool: Path, batches: list[Remembered]) -> Sub
     tag = batches[0].tag if batches else spool.stem
     since = batches[0].submitted_ts if batches else context.ledger.now_text()
     workflow, date = workflow_and_date(first, tag, since[:10])
-    return rebuilding.take_in(
+    return rebuilding.store(
         context.ledger,
         NewSubmission(
             key=spool.stem,
@@ -106,7 +106,9 @@ def _spooled(spool: Path, seen: dict[str, str | None]) -> Iterator[SpooledReques
         )
 
 
-def _batch(context: Context, submission: Submission, found: Remembered, done: Rebuilt) -> None:
+def _batch(
+    context: Context, submission: Submission, found: RecoveredBatch, done: RebuildSummary
+) -> None:
     answers = context.folder.results / file_name(found.batch_id)
     if archive.is_there(answers):
         done.collected += _collected(context, submission, found, answers)
@@ -116,14 +118,18 @@ def _batch(context: Context, submission: Submission, found: Remembered, done: Re
         done.open += _open(context, submission, found, BatchStatus.SENDING)
 
 
-def _open(context: Context, submission: Submission, found: Remembered, status: BatchStatus) -> bool:
+def _open(
+    context: Context, submission: Submission, found: RecoveredBatch, status: BatchStatus
+) -> bool:
     if not rebuilding.choose(context.ledger, submission.id, None, found.request_count):
         return False
     rebuilding.add_batch(context.ledger, submission.id, found, status=status, word=_word(context))
     return True
 
 
-def _collected(context: Context, submission: Submission, found: Remembered, answers: Path) -> bool:
+def _collected(
+    context: Context, submission: Submission, found: RecoveredBatch, answers: Path
+) -> bool:
     ids = _ids(answers)
     if not ids or not rebuilding.choose(context.ledger, submission.id, ids, len(ids)):
         return False

@@ -12,7 +12,7 @@ from state.db.reader import Source
 from state.model.records import Batch
 from state.model.timestamps import from_text, to_text
 from state.queries import batch_list, digest_figures
-from state.queries.digest_figures import Since
+from state.queries.digest_figures import DigestCounts
 
 ERRORS_A_DAY = 5
 _DAY = timedelta(days=1)
@@ -28,7 +28,7 @@ class Digest(Struct, frozen=True, kw_only=True):
 
     since_ts: str
     now: datetime
-    happened: Since
+    happened: DigestCounts
     open_batches: int
     open_requests: int
     errors_a_day: int
@@ -57,11 +57,11 @@ def digest(
 ) -> Digest:
     """Read the digest from the ledger."""
     open_batches = batch_list.open_batches(source)
-    day = digest_figures.since(source, to_text(now - _DAY))
+    day = digest_figures.counts_since(source, to_text(now - _DAY))
     return Digest(
         since_ts=to_text(since),
         now=now,
-        happened=digest_figures.since(source, to_text(since)),
+        happened=digest_figures.counts_since(source, to_text(since)),
         open_batches=len(open_batches),
         open_requests=sum(batch.request_count for batch in open_batches),
         errors_a_day=day.failed,

@@ -13,7 +13,7 @@ from state.model.filter_terms import Term
 from state.model.records import Outcome
 from state.operations.failures import INVALID_REQUEST
 from state.queries import error_list
-from state.queries.error_list import Said
+from state.queries.error_list import MessageGroup
 
 
 class NextStep(StrEnum):
@@ -58,12 +58,12 @@ class ErrorGroup(Struct, frozen=True, kw_only=True):
 
 
 class _Growing(Struct):
-    latest: Said
+    latest: MessageGroup
     count: int = 0
     first_ts: str = ""
     tags: dict[str, str] = field(default_factory=dict[str, str])
 
-    def add(self, said: Said) -> None:
+    def add(self, said: MessageGroup) -> None:
         """Take one more in; each tag is kept with when it was last met."""
         self.count += said.count
         self.first_ts = min(filter(None, (self.first_ts, said.first_ts)), default="")
@@ -72,7 +72,7 @@ class _Growing(Struct):
             self.latest = said
 
 
-def group(all_said: Iterable[Said]) -> list[ErrorGroup]:
+def group(all_said: Iterable[MessageGroup]) -> list[ErrorGroup]:
     """The groups: by workflow, then kind, those with the most requests first; tags latest first."""
     growing: dict[GroupKey, _Growing] = {}
     prints: dict[str, str] = {}

@@ -213,7 +213,7 @@ def batch(row: Batch) -> BatchReport:
 def status(source: Source, *, now_ts: str) -> StatusReport:
     """The whole ledger."""
     totals = ledger_status.totals(source)
-    hooks = [hook_run(run) for run in hook_runs.troubled(source)]
+    hooks = [hook_run(run) for run in hook_runs.failing(source)]
     return StatusReport(
         open=_open(source, from_text(now_ts)),
         totals=TotalsReport(

@@ -59,7 +59,7 @@ def _observe(context: Context, rules: AlertRules) -> Observed:
     horizon = now + timedelta(hours=rules.deadline_h or 0)
     return Observed(
         now=now,
-        errors_a_day=digest_figures.since(ledger, to_text(now - _DAY)).failed,
+        errors_a_day=digest_figures.counts_since(ledger, to_text(now - _DAY)).failed,
         due=batch_list.due_before(ledger, to_text(horizon)) if rules.deadline_h else (),
         holds=ledger_status.holds(ledger, now_ts=to_text(now)),
         orphans=len(orphans.with_verdict(ledger, OrphanVerdict.UNKNOWN)),

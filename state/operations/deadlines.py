@@ -14,29 +14,29 @@ _LATEST = 200
 _ENOUGH = 5
 
 
-class Watched(Struct, frozen=True, kw_only=True):
+class PendingDeadline(Struct, frozen=True, kw_only=True):
     """A submission with a deadline, and when its synchronous run was asked for last, if ever."""
 
     submission_id: int
     key: str
     workflow: str
     deadline_ts: str
-    is_over: bool
+    is_finished: bool
     sent_ts: str | None
-    asked_ts: str | None
+    sync_requested_ts: str | None
 
 
-def watched(source: Source, *, now_ts: str) -> list[Watched]:
+def pending_deadlines(source: Source, *, now_ts: str) -> list[PendingDeadline]:
     """Every submission with a deadline and something missing, the most urgent first.
 
     Of those that are over, the ones with failures whose deadline is still ahead. Those whose
     synchronous run is under way are left out.
     """
     rows = source.rows(
-        "SELECT s.id, s.key, s.workflow, s.deadline_ts, s.finished_ts IS NOT NULL AS is_over,"
+        "SELECT s.id, s.key, s.workflow, s.deadline_ts, s.finished_ts IS NOT NULL AS is_finished,"
         " (SELECT min(b.accepted_ts) FROM batches b WHERE b.submission_id = s.id) AS sent_ts,"
         " (SELECT max(c.created_ts) FROM commands c WHERE c.action = 'sync'"
-        " AND c.options ->> 'submission' = s.key) AS asked_ts FROM submissions s"
+        " AND c.options ->> 'submission' = s.key) AS sync_requested_ts FROM submissions s"
         " WHERE s.deadline_ts IS NOT NULL AND (s.finished_ts IS NULL OR (s.deadline_ts > ?"
         " AND EXISTS (SELECT 1 FROM batches b WHERE b.submission_id = s.id"
         " AND (b.errored + b.expired > 0 OR (b.collection NOT IN ('not_ready', 'pending')"
@@ -47,14 +47,14 @@ def watched(source: Source, *, now_ts: str) -> list[Watched]:
         now_ts,
     )
     return [
-        Watched(
+        PendingDeadline(
             submission_id=row["id"],
             key=row["key"],
             workflow=row["workflow"],
             deadline_ts=row["deadline_ts"],
-            is_over=bool(row["is_over"]),
+            is_finished=bool(row["is_finished"]),
             sent_ts=row["sent_ts"],
-            asked_ts=row["asked_ts"],
+            sync_requested_ts=row["sync_requested_ts"],
         )
         for row in rows
     ]

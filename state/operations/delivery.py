@@ -33,7 +33,7 @@ def finished(source: Source, workflow: str, work_date: str) -> list[Submission]:
     ]
 
 
-def delivered(
+def record_delivery(
     ledger: Ledger, submissions: list[Submission], name: str, *, place: Callable[[], None]
 ) -> bool:
     """Put the file with their results in its place; false where something changed meanwhile.

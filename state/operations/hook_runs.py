@@ -42,7 +42,7 @@ _COLUMNS = (
 )
 
 
-def note(ledger: Ledger, workflow: str, work_date: str, file: str) -> None:
+def enqueue(ledger: Ledger, workflow: str, work_date: str, file: str) -> None:
     """Make the command of this file due, in the very transaction that delivers it."""
     ledger.execute(
         "INSERT INTO hook_runs (workflow, work_date, file, state, not_before_ts)"
@@ -61,28 +61,28 @@ def due(source: Source, now_ts: str) -> list[HookRun]:
     return _where(source, "state IN ('due', 'running') AND not_before_ts <= ?", now_ts)
 
 
-def is_any_open(source: Source) -> bool:
+def has_unfinished(source: Source) -> bool:
     """Whether anything is due, under way or given up."""
     return bool(source.rows("SELECT 1 FROM hook_runs WHERE state NOT IN ('done', 'none') LIMIT 1"))
 
 
-def given_up(source: Source) -> list[HookRun]:
+def failed(source: Source) -> list[HookRun]:
     """What failed too often."""
     return _where(source, "state = 'failed'")
 
 
-def troubled(source: Source) -> list[HookRun]:
+def failing(source: Source) -> list[HookRun]:
     """What failed at least once and has not succeeded since."""
     return _where(source, "state = 'failed' OR (state = 'due' AND tries > 0)")
 
 
-def no_command(ledger: Ledger, run: HookRun) -> None:
+def skip(ledger: Ledger, run: HookRun) -> None:
     """Its job has none, so there is nothing to do."""
     with ledger.transaction("hook-none"):
         _move(ledger, run, RunState.NONE, run.not_before_ts)
 
 
-def begin(ledger: Ledger, run: HookRun, command: str, *, until_ts: str) -> HookRun | None:
+def start(ledger: Ledger, run: HookRun, command: str, *, until_ts: str) -> HookRun | None:
     """Record a try before it is made; None where another poll was quicker."""
     with ledger.transaction("hook-begin") as written:
         moved = ledger.execute(
@@ -117,7 +117,7 @@ def end(
         _event(ledger, written, kind, run, exit_code, problem)
 
 
-def again(ledger: Ledger, run: HookRun) -> None:
+def retry(ledger: Ledger, run: HookRun) -> None:
     """Begin anew what was given up: its command is another one now."""
     with ledger.transaction("hook-again") as written:
         if _move(ledger, run, RunState.DUE, written.at):

@@ -22,7 +22,7 @@ class Pause(Struct, frozen=True, kw_only=True):
     reason: str
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """Since when, by whom and why."""
         why = f": {self.reason}" if self.reason else ""
         return f"paused since {self.since_ts} by {self.who}{why}"
@@ -89,7 +89,7 @@ def unsent(source: Source, workflows: Sequence[str]) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
-def at_the_api(source: Source, workflows: Sequence[str]) -> int:
+def count_at_api(source: Source, workflows: Sequence[str]) -> int:
     """How many batches of the workflows the API has, or may have, and has not ended."""
     rows = source.rows(
         f"SELECT count(*) FROM batches WHERE {_NOT_OVER} AND status NOT IN ('queued', 'ended')"  # noqa: S608 - our own words

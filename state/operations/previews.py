@@ -8,7 +8,7 @@ from state.batches.sync_runs import choose
 from state.db.ledger import Ledger
 
 
-class Size(Struct, frozen=True, kw_only=True):
+class RequestSize(Struct, frozen=True, kw_only=True):
     """Requests of one workflow and model: how many, their bytes, and a usual answer's tokens."""
 
     model: str
@@ -17,11 +17,11 @@ class Size(Struct, frozen=True, kw_only=True):
     usual_output: int | None
 
 
-def sizes(ledger: Ledger, request_ids: Sequence[int]) -> list[Size]:
+def sizes(ledger: Ledger, request_ids: Sequence[int]) -> list[RequestSize]:
     """The requests by workflow and model."""
     choose(ledger, request_ids)
     return [
-        Size(
+        RequestSize(
             model=row["model"],
             requests=row["requests"],
             body_bytes=row["body_bytes"],

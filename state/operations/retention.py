@@ -8,7 +8,7 @@ from state.db.ledger import Ledger
 from state.db.reader import Source
 
 
-class Old(Struct, frozen=True, kw_only=True):
+class PrunableSubmission(Struct, frozen=True, kw_only=True):
     """A submission that is settled and delivered, with the names of its files."""
 
     id: int
@@ -28,13 +28,13 @@ _OVER = (
 )
 
 
-def is_quiet(source: Source) -> bool:
+def is_idle(source: Source) -> bool:
     """Whether no command is under way that may still want a body."""
     rows = source.rows("SELECT 1 FROM commands WHERE state IN ('pending', 'running') LIMIT 1")
     return not rows
 
 
-def over(source: Source, *, before_ts: str) -> list[Old]:
+def prunable(source: Source, *, before_ts: str) -> list[PrunableSubmission]:
     """Each submission that was over by then and has its bodies, oldest first.
 
     A delivered file holds all of a workflow and date, so those are over together or not at all.
@@ -65,13 +65,15 @@ def _unpruned(source: Source, workflow: str, work_date: str) -> int:
     )
 
 
-def _with_files(source: Source, number: int, key: str, workflow: str, work_date: str) -> Old:
+def _with_files(
+    source: Source, number: int, key: str, workflow: str, work_date: str
+) -> PrunableSubmission:
     batches = source.rows("SELECT key FROM batches WHERE submission_id = ? ORDER BY id", number)
     # All the bodies of one call lie in one file.
     first = source.rows(
         "SELECT spool_file FROM requests WHERE submission_id = ? ORDER BY id LIMIT 1", number
     )
-    return Old(
+    return PrunableSubmission(
         id=number,
         key=key,
         workflow=workflow,
@@ -81,12 +83,14 @@ def _with_files(source: Source, number: int, key: str, workflow: str, work_date:
     )
 
 
-def mark(ledger: Ledger, old: list[Old], *, before_ts: str) -> list[Old]:
+def mark_pruned(
+    ledger: Ledger, old: list[PrunableSubmission], *, before_ts: str
+) -> list[PrunableSubmission]:
     """Note that their bodies are taken away; those that are still over, and so may be."""
     with ledger.transaction("pruned") as written:
-        if not is_quiet(ledger):
+        if not is_idle(ledger):
             return []
-        still = {found.id for found in over(ledger, before_ts=before_ts)}
+        still = {found.id for found in prunable(ledger, before_ts=before_ts)}
         marked = [one for one in old if one.id in still]
         for one in marked:
             ledger.execute(
@@ -104,7 +108,7 @@ def pruned_on(source: Source, submission_id: int) -> str | None:
     return rows[0][0][:10] if rows and rows[0][0] else None
 
 
-def marked(source: Source) -> set[str]:
+def pruned_keys(source: Source) -> set[str]:
     """The keys of every submission whose bodies were taken away."""
     rows = source.rows("SELECT key FROM submissions WHERE pruned_ts IS NOT NULL")
     return {row[0] for row in rows}
@@ -129,7 +133,7 @@ def edit_files(source: Source) -> list[str]:
     return [row[0] for row in rows]
 
 
-def give_back(ledger: Ledger) -> None:
+def shrink(ledger: Ledger) -> None:
     """Return the pages that the ledger has no more use for to the disk."""
     ledger.rows("PRAGMA incremental_vacuum")
     ledger.checkpoint()

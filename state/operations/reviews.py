@@ -15,7 +15,7 @@ _REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
 _UNSEEN = f"a.reviewed = 0 AND a.stop_reason IN ({_REASONS})"
 _SETTLING = "JOIN requests r ON r.id = a.request_id AND r.settled_by = a.batch_id"
 # The ids of the requests whose answers nobody has looked at.
-IDS = f"SELECT r.id FROM attempts a {_SETTLING} WHERE {_UNSEEN}"  # noqa: S608 - our own words
+REQUEST_IDS = f"SELECT r.id FROM attempts a {_SETTLING} WHERE {_UNSEEN}"  # noqa: S608 - our own words
 
 
 class ReviewRow(Struct, frozen=True, kw_only=True):

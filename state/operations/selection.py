@@ -42,7 +42,7 @@ class Filter(Struct, frozen=True, kw_only=True):
         return bool(self.request_ids or self.batch_ids)
 
 
-class Selected(Struct, frozen=True, kw_only=True):
+class SelectedRequest(Struct, frozen=True, kw_only=True):
     """A request that is meant, as the verbs judge it."""
 
     request_id: int
@@ -56,7 +56,7 @@ class Selected(Struct, frozen=True, kw_only=True):
     betas: tuple[str, ...]
 
 
-def requests(source: Source, wanted: Filter) -> list[Selected]:
+def requests(source: Source, wanted: Filter) -> list[SelectedRequest]:
     """Every request that is meant, in the order it came. Raises UnknownId for a name of nothing."""
     where, parameters = _where(source, wanted)
     if wanted.batch_ids:
@@ -66,7 +66,7 @@ def requests(source: Source, wanted: Filter) -> list[Selected]:
         )
         parameters.append(json.dumps(wanted.batch_ids))
     return [
-        Selected(
+        SelectedRequest(
             request_id=row["id"],
             custom_id=row["custom_id"],
             tag=row["tag"],
@@ -144,7 +144,7 @@ def workflows(source: Source, wanted: Filter) -> tuple[str, ...]:
     return tuple(row[0] for row in rows)
 
 
-def open_batches(source: Source, wanted: Filter) -> list[int]:
+def cancelable_batches(source: Source, wanted: Filter) -> list[int]:
     """The batches that are not over and hold a request that is meant."""
     where, parameters = _where(source, wanted)
     if wanted.batch_ids:

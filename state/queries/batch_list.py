@@ -46,7 +46,7 @@ _COLUMNS = {
 }
 
 
-class Matched(Struct, frozen=True, kw_only=True):
+class BatchMatches(Struct, frozen=True, kw_only=True):
     """The batches that match, at most 200 of either kind, and how many there are."""
 
     open: Sequence[Batch]
@@ -55,12 +55,12 @@ class Matched(Struct, frozen=True, kw_only=True):
     others_count: int
 
 
-def matching(source: Source, terms: Sequence[Term], now: datetime) -> Matched:
+def matching(source: Source, terms: Sequence[Term], now: datetime) -> BatchMatches:
     """All terms hold of these; open ones oldest first, the others by when they ended last."""
     where = all_of(terms, lambda term: _one(term, now))
     open_ones = Where(f"({_OPEN_UNBRACKETED}) AND {where.sql}", where.parameters)
     others = Where(f"NOT ({_OPEN_UNBRACKETED}) AND {where.sql}", where.parameters)
-    return Matched(
+    return BatchMatches(
         open=_capped(source, open_ones, "id"),
         others=_capped(source, others, "coalesce(ended_ts, created_ts) DESC, id DESC"),
         open_count=_count(source, open_ones),
@@ -141,7 +141,7 @@ def submissions_of(source: Source, tag: str) -> list[Submission]:
     return [to_submission(row) for row in rows]
 
 
-def named(source: Source, name: str) -> tuple[list[Submission], list[Batch]]:
+def find(source: Source, name: str) -> tuple[list[Submission], list[Batch]]:
     """What a key, a remote id or a tag means: the submissions, and their batches.
 
     A batch's own key or remote id gives that batch alone. Raises UnknownId.

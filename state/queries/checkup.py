@@ -15,7 +15,7 @@ from state.model.errors import LedgerUnusable
 _LATEST = 1000
 
 
-class Library(Struct, frozen=True, kw_only=True):
+class SqliteLibrary(Struct, frozen=True, kw_only=True):
     """The SQLite that is in use."""
 
     module: str
@@ -23,9 +23,9 @@ class Library(Struct, frozen=True, kw_only=True):
     is_safe: bool
 
 
-def library() -> Library:
+def sqlite_library() -> SqliteLibrary:
     """Which SQLite runs, and whether it is free of the WAL race that can lose pages."""
-    return Library(
+    return SqliteLibrary(
         module=sqlite3.__name__.partition(".")[0],
         version=sqlite3.sqlite_version,
         is_safe=sqlite3.sqlite_version_info >= FIRST_SAFE_SQLITE,
@@ -55,7 +55,7 @@ def backups(path: Path) -> list[Path]:
     return sorted(found, key=lambda copy: copy.stat().st_mtime, reverse=True)
 
 
-def open_to_others(folder: Folder) -> list[Path]:
+def readable_by_others(folder: Folder) -> list[Path]:
     """Files of ours that other users of this machine may read."""
     if not hasattr(folder.ledger, "owner"):
         return []
@@ -79,7 +79,7 @@ def disk_use(folder: Folder) -> dict[str, int]:
     }
 
 
-def lost_results(source: Source, folder: Folder) -> list[str]:
+def missing_results(source: Source, folder: Folder) -> list[str]:
     """The latest batches whose answers the ledger counts and whose file is gone."""
     rows = source.rows(
         "SELECT b.key FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id"

@@ -64,7 +64,7 @@ def _read(source: Source, now: datetime) -> Snapshot:
         taken_at=now,
         revision=ledger_status.revision(source),
         open_batches=_open(source),
-        waiting_for_retry=released_and_waiting(source) if totals.waiting_requests else (),
+        waiting_for_retry=not_sent_and_queued(source) if totals.waiting_requests else (),
         recent=batch_list.closed_batches(source, limit=RECENT_SHOWN),
         errors=error_list.errors(source, limit=ERRORS_SHOWN),
         totals=totals,
@@ -97,7 +97,7 @@ def _saved(source: Source, since: datetime) -> Saved:
     return Saved(nano=row[0], unpriced=row[1])
 
 
-def released_and_waiting(source: Source) -> list[Batch]:
+def not_sent_and_queued(source: Source) -> list[Batch]:
     """Of each submission whose requests wait again, the batch that was released last."""
     rows = source.rows(
         "SELECT * FROM batches WHERE id IN (SELECT (SELECT max(b.id) FROM batches b"

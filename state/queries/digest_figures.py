@@ -6,7 +6,7 @@ from state.batches.external_calls import RECORDED
 from state.db.reader import Source
 
 
-class Since(Struct, frozen=True, kw_only=True):
+class DigestCounts(Struct, frozen=True, kw_only=True):
     """Counts from one time on. `failed` requests brought no answer, canceled ones left out.
 
     One that failed again when it was replayed is still one.
@@ -22,7 +22,7 @@ class Since(Struct, frozen=True, kw_only=True):
     unpriced: int
 
 
-def since(source: Source, since_ts: str) -> Since:
+def counts_since(source: Source, since_ts: str) -> DigestCounts:
     """What ended, came in and failed since then."""
     row = source.rows(
         "SELECT (SELECT count(*) FROM batches WHERE ended_ts >= ? AND status = 'ended') AS ended,"
@@ -43,4 +43,4 @@ def since(source: Source, since_ts: str) -> Since:
         since_ts,
         since_ts,
     )[0]
-    return Since(**dict(row), failed=failed)
+    return DigestCounts(**dict(row), failed=failed)

@@ -9,7 +9,7 @@ from state.db.reader import Source
 from state.model.filter_terms import Term
 from state.model.records import FAILED_STATUSES, Outcome
 from state.operations import counting_attempt, reviews
-from state.queries.filter_sql import Parameter, numbers
+from state.queries.filter_sql import Parameter, parse_ids
 from state.queries.request_list import condition
 
 _PAGE = 1000
@@ -59,11 +59,11 @@ _LONGEST = 400
 _NAMES = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
 # In the words of the partial index, so that SQLite sees that it may use it.
 _IS_FAILED = f"r.status NOT IN ('in_flight', 'succeeded') AND r.status IN ({_NAMES})"
-_TO_REVIEW = f"r.id IN ({reviews.IDS})"
+_TO_REVIEW = f"r.id IN ({reviews.REQUEST_IDS})"
 _KIND = "iif(a.outcome = 'succeeded', a.stop_reason, coalesce(a.error_type, a.outcome, r.status))"
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class MessageGroup(Struct, frozen=True, kw_only=True):
     """Requests under one tag that all ended with the same words.
 
     `kind` is the error's type, or the stop reason of answers to review.
@@ -80,22 +80,22 @@ class Said(Struct, frozen=True, kw_only=True):
     last_ts: str
 
 
-class Troubles(Struct, frozen=True, kw_only=True):
+class FailureGroups(Struct, frozen=True, kw_only=True):
     """What was said of the newest failures and answers to review; `counted` are all there are."""
 
-    said: Sequence[Said]
+    groups: Sequence[MessageGroup]
     failed: int
     to_review: int
-    counted: int
+    total: int
 
 
 def grouped(
     source: Source, terms: Sequence[Term], now: datetime, *, most: int = MOST_LOOKED_AT
-) -> Troubles:
+) -> FailureGroups:
     """Whatever matches the terms, `most` of either kind looked at."""
     failed, reviewed = (_count(source, which, terms, now) for which in (_IS_FAILED, _TO_REVIEW))
-    return Troubles(
-        said=[
+    return FailureGroups(
+        groups=[
             said
             for which, number in ((_IS_FAILED, failed), (_TO_REVIEW, reviewed))
             if number
@@ -103,7 +103,7 @@ def grouped(
         ],
         failed=failed,
         to_review=reviewed,
-        counted=failed + reviewed,
+        total=failed + reviewed,
     )
 
 
@@ -114,7 +114,7 @@ def _count(source: Source, which: str, terms: Sequence[Term], now: datetime) -> 
 
 def _said(
     source: Source, which: str, terms: Sequence[Term], now: datetime, most: int
-) -> Sequence[Said]:
+) -> Sequence[MessageGroup]:
     inner, parameters = _chosen("r.id", which, terms, now)
     rows = source.rows(
         f"SELECT s.workflow, r.tag, coalesce(a.outcome, r.status) AS outcome, {_KIND} AS kind,"  # noqa: S608 - our own words
@@ -129,7 +129,7 @@ def _said(
         most,
     )
     return [
-        Said(
+        MessageGroup(
             **{
                 **dict(row),
                 "is_review": which == _TO_REVIEW,
@@ -166,7 +166,7 @@ def ids_by_message(
         workflow,
         kind,
     )
-    return [(row[0], numbers(row[1])) for row in rows]
+    return [(row[0], parse_ids(row[1])) for row in rows]
 
 
 def _chosen(

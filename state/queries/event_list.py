@@ -17,7 +17,7 @@ from state.queries.filter_sql import (
     all_of,
     any_of,
     contains,
-    numbers,
+    parse_ids,
     pattern,
 )
 
@@ -121,7 +121,7 @@ def ids(
         f" LEFT JOIN batches b ON b.id = e.batch_id WHERE {where.sql} ORDER BY e.id {order})",
         *where.parameters,
     )
-    return numbers(rows[0][0])
+    return parse_ids(rows[0][0])
 
 
 def _event_term(term: Term, now: datetime) -> Where:

@@ -69,7 +69,7 @@ def age(term: Bound, now: datetime) -> tuple[str, str]:
 _PIECE = 1 << 20
 
 
-def numbers(text: str | None) -> "array[int]":
+def parse_ids(text: str | None) -> "array[int]":
     """The numbers between the commas."""
     made = array("q")
     begin = 0

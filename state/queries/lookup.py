@@ -7,7 +7,7 @@ from msgspec import Struct
 from state.db.reader import Source
 
 
-class Meaning(StrEnum):
+class MatchKind(StrEnum):
     """What has the name."""
 
     BATCH = "batch"
@@ -15,16 +15,16 @@ class Meaning(StrEnum):
     REQUEST = "request"
 
 
-class Found(Struct, frozen=True):
+class Match(Struct, frozen=True):
     """Something with that name: `name` is a batch's key, a tag, or a custom_id of the `tag`."""
 
-    meaning: Meaning
+    meaning: MatchKind
     name: str
     tag: str
     detail: str
 
 
-def exactly(source: Source, name: str, *, limit: int = 50) -> list[Found]:
+def exact(source: Source, name: str, *, limit: int = 50) -> list[Match]:
     """What has exactly this name: a key, a remote id, a tag or a custom_id; the newest first."""
     batches = source.rows(
         "SELECT key, tag, status FROM batches WHERE key = ?1 OR remote_id = ?1 OR submission_id IN"
@@ -33,13 +33,13 @@ def exactly(source: Source, name: str, *, limit: int = 50) -> list[Found]:
         limit,
     )
     return [
-        *(Found(Meaning.BATCH, row["key"], row["tag"], row["status"]) for row in batches),
+        *(Match(MatchKind.BATCH, row["key"], row["tag"], row["status"]) for row in batches),
         *_tags(source, "tag = ?", name, limit),
         *_requests(source, "custom_id = ?", name, limit),
     ]
 
 
-def beginning(source: Source, text: str, *, limit: int = 8) -> list[Found]:
+def prefixed(source: Source, text: str, *, limit: int = 8) -> list[Match]:
     """What begins so, at most so many of each kind."""
     pattern = _pattern(text)
     batches = source.rows(
@@ -50,28 +50,28 @@ def beginning(source: Source, text: str, *, limit: int = 8) -> list[Found]:
     )
     return [
         *_tags(source, "tag GLOB ?", pattern, limit),
-        *(Found(Meaning.BATCH, row["key"], row["tag"], row["status"]) for row in batches),
+        *(Match(MatchKind.BATCH, row["key"], row["tag"], row["status"]) for row in batches),
         *_requests(source, "custom_id GLOB ?", pattern, limit),
     ]
 
 
-def _tags(source: Source, where: str, parameter: str, limit: int) -> list[Found]:
+def _tags(source: Source, where: str, parameter: str, limit: int) -> list[Match]:
     rows = source.rows(
         "SELECT tag, sum(request_count) AS requests FROM submissions"  # noqa: S608 - our own words
         f" WHERE {where} GROUP BY tag ORDER BY max(id) DESC LIMIT ?",
         parameter,
         limit,
     )
-    return [Found(Meaning.TAG, r["tag"], r["tag"], f"{r['requests']:,} requests") for r in rows]
+    return [Match(MatchKind.TAG, r["tag"], r["tag"], f"{r['requests']:,} requests") for r in rows]
 
 
-def _requests(source: Source, where: str, parameter: str, limit: int) -> list[Found]:
+def _requests(source: Source, where: str, parameter: str, limit: int) -> list[Match]:
     rows = source.rows(
         f"SELECT custom_id, tag, status FROM requests WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - our own words
         parameter,
         limit,
     )
-    return [Found(Meaning.REQUEST, row["custom_id"], row["tag"], row["status"]) for row in rows]
+    return [Match(MatchKind.REQUEST, row["custom_id"], row["tag"], row["status"]) for row in rows]
 
 
 def _pattern(text: str) -> str:

@@ -17,7 +17,7 @@ _AS_THEY_ARE = (
 )
 
 
-class Place(Struct, frozen=True):
+class FileSpan(Struct, frozen=True):
     """Where a line lies: the file in its folder, and the bytes in it."""
 
     file: str
@@ -53,8 +53,8 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     accepted_ts: str | None
     ended_ts: str | None
     collected_ts: str | None
-    body: Place
-    result: Place | None
+    body: FileSpan
+    result: FileSpan | None
 
 
 class RequestRecord(Struct, frozen=True, kw_only=True):
@@ -72,11 +72,11 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
     created_ts: str
     deadline_ts: str | None
     betas: str
-    body: Place
+    body: FileSpan
     attempts: tuple[AttemptRecord, ...]
 
     @property
-    def best(self) -> AttemptRecord | None:
+    def counting(self) -> AttemptRecord | None:
         """The attempt that settled it, else the latest that ended, else the latest."""
         settling = [a for a in self.attempts if a.is_settling]
         ended = [a for a in self.attempts if a.outcome is not None]
@@ -113,7 +113,7 @@ def request(source: Source, tag: str, custom_id: str) -> RequestRecord | None:
         created_ts=row["created_ts"],
         deadline_ts=row["deadline_ts"],
         betas=row["betas"],
-        body=Place(row["spool_file"], row["body_offset"], row["body_length"]),
+        body=FileSpan(row["spool_file"], row["body_offset"], row["body_length"]),
         attempts=_attempts(source, row["id"], row["settled_by"]),
     )
 
@@ -141,17 +141,17 @@ def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[
             is_duplicate=bool(row["duplicate"]),
             outcome=Outcome(row["outcome"]) if row["outcome"] else None,
             usage=Usage(**{name: row[name] for name in _TOKENS}),
-            body=Place(row["spool_file"], row["body_offset"], row["body_length"]),
+            body=FileSpan(row["spool_file"], row["body_offset"], row["body_length"]),
             result=_result_place(row["batch_key"], row["result_offset"], row["result_length"]),
         )
         for row in rows
     )
 
 
-def _result_place(batch_key: str, offset: int | None, length: int | None) -> Place | None:
+def _result_place(batch_key: str, offset: int | None, length: int | None) -> FileSpan | None:
     if offset is None or length is None:
         return None
-    return Place(file_name(batch_key), offset, length)
+    return FileSpan(file_name(batch_key), offset, length)
 
 
 class EditOrigin(Struct, frozen=True, kw_only=True):

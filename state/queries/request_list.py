@@ -18,7 +18,7 @@ from state.queries.filter_sql import (
     all_of,
     any_of,
     contains,
-    numbers,
+    parse_ids,
     pattern,
 )
 
@@ -36,7 +36,7 @@ _LIVE = (
 _TRIES = "(SELECT count(*) FROM attempts n WHERE n.request_id = r.id)"
 
 
-class Order(StrEnum):
+class SortOrder(StrEnum):
     """What a list of requests is sorted by."""
 
     NEWEST = "newest"
@@ -50,13 +50,13 @@ class Order(StrEnum):
 
 # What comes first when it is not inverted; the second part says whether the largest do.
 _SORTS = {
-    Order.NEWEST: (("r.id", True),),
-    Order.AGE: (("r.id", False),),
-    Order.TAG: (("r.tag", False), ("r.custom_id", False)),
-    Order.STATUS: (("r.status", False), ("r.id", True)),
-    Order.COST: (("coalesce(a.cost_nano, -1)", True), ("r.id", True)),
-    Order.TOKENS: (("coalesce(a.input_tokens + a.output_tokens, -1)", True), ("r.id", True)),
-    Order.TRIES: ((_TRIES, True), ("r.id", True)),
+    SortOrder.NEWEST: (("r.id", True),),
+    SortOrder.AGE: (("r.id", False),),
+    SortOrder.TAG: (("r.tag", False), ("r.custom_id", False)),
+    SortOrder.STATUS: (("r.status", False), ("r.id", True)),
+    SortOrder.COST: (("coalesce(a.cost_nano, -1)", True), ("r.id", True)),
+    SortOrder.TOKENS: (("coalesce(a.input_tokens + a.output_tokens, -1)", True), ("r.id", True)),
+    SortOrder.TRIES: ((_TRIES, True), ("r.id", True)),
 }
 
 
@@ -64,20 +64,20 @@ class Query(Struct, frozen=True):
     """Requests for which all terms hold, so sorted."""
 
     terms: tuple[Term, ...] = ()
-    order: Order = Order.NEWEST
+    order: SortOrder = SortOrder.NEWEST
     is_inverted: bool = False
 
     @property
     def is_newest_first(self) -> bool:
         """Whether what comes next will stand at the top."""
-        return (self.order == Order.NEWEST and not self.is_inverted) or (
-            self.order == Order.AGE and self.is_inverted
+        return (self.order == SortOrder.NEWEST and not self.is_inverted) or (
+            self.order == SortOrder.AGE and self.is_inverted
         )
 
 
 def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
     """Of all requests that are meant, in order; a range where that says it."""
-    if not query.terms and query.order in (Order.NEWEST, Order.AGE):
+    if not query.terms and query.order in (SortOrder.NEWEST, SortOrder.AGE):
         found = newest_first(source)
         return found if query.is_newest_first else found[::-1]
     where = condition(query.terms, now)
@@ -92,7 +92,7 @@ def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
         f" WHERE {where.sql} ORDER BY {order})",
         *where.parameters,
     )
-    return numbers(rows[0][0])
+    return parse_ids(rows[0][0])
 
 
 def condition(terms: Sequence[Term], now: datetime) -> Where:
@@ -135,7 +135,7 @@ def _states(term: Words) -> Where:
         parts.append(f"{_TO_DO} AND r.status IN ({names})")
     parts += [_LIVE] if RequestStatus.IN_FLIGHT in wanted else []
     parts += ["r.status = 'succeeded'"] if RequestStatus.SUCCEEDED in wanted else []
-    parts += [f"r.id IN ({reviews.IDS})"] if "review" in term.values else []
+    parts += [f"r.id IN ({reviews.REQUEST_IDS})"] if "review" in term.values else []
     sql = parts[0] if len(parts) == 1 else "(" + " OR ".join(f"({p})" for p in parts) + ")"
     return Where(sql, (), needs_attempt=False)
 

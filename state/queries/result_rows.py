@@ -11,7 +11,7 @@ from state.db.reader import Source
 from state.files.results_file import file_name
 from state.model.records import Batch, Kind, Outcome, RequestStatus, Submission, Usage
 from state.operations import counting_attempt
-from state.queries.request_detail import Place
+from state.queries.request_detail import FileSpan
 
 _PAGE = 1000
 
@@ -35,7 +35,7 @@ class ResultRow(Struct, frozen=True, kw_only=True):
     result_length: int | None
 
 
-class Told(NamedTuple):
+class DeliveredRow(NamedTuple):
     """A request and the attempt that counts, as a delivered file reports them."""
 
     custom_id: str
@@ -54,7 +54,7 @@ _OF_SUBMISSION = (
 )
 
 
-def told(source: Source, submission: Submission) -> Iterator[Told]:
+def delivered_rows(source: Source, submission: Submission) -> Iterator[DeliveredRow]:
     """What a delivered file says of each request of the submission, in input order."""
     last = 0
     while True:
@@ -66,7 +66,7 @@ def told(source: Source, submission: Submission) -> Iterator[Told]:
             _PAGE,
         )
         for row in page:
-            yield Told(*row[1:])
+            yield DeliveredRow(*row[1:])
         if len(page) < _PAGE:
             return
         last = page[-1][0]
@@ -150,7 +150,7 @@ class ExportRow(Struct, frozen=True, kw_only=True):
     sync_cost_nano: int | None
     submitted_ts: str
     ended_ts: str | None
-    result: Place | None
+    result: FileSpan | None
 
 
 def all_request_ids(source: Source) -> Iterator[int]:
@@ -194,7 +194,7 @@ def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
             kind=Kind(row["kind"]) if row["kind"] else None,
             outcome=Outcome(row["outcome"]) if row["outcome"] else None,
             usage=Usage(**{name: row[name] or 0 for name in _TOKENS}),
-            result=Place(file_name(row["batch_key"]), row["result_offset"], row["result_length"])
+            result=FileSpan(file_name(row["batch_key"]), row["result_offset"], row["result_length"])
             if placed
             else None,
         )

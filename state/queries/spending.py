@@ -171,7 +171,7 @@ _BEHIND = {
 }
 
 
-class Behind(Struct, frozen=True):
+class SumFilter(Struct, frozen=True):
     """Which answers a sum is made of: `what` they share, and its value where it has one."""
 
     what: str
@@ -226,7 +226,7 @@ class CacheTokens(Struct, frozen=True, kw_only=True):
     read: int
 
 
-def batches_behind(source: Source, behind: Behind) -> list[BatchSum]:
+def batches_in_sum(source: Source, behind: SumFilter) -> list[BatchSum]:
     """The batches, newest first."""
     rows = source.rows(
         "SELECT b.key, b.tag, b.workflow, b.model, b.kind, b.collected_ts, count(*) AS attempts,"  # noqa: S608 - our own words
@@ -243,7 +243,7 @@ def batches_behind(source: Source, behind: Behind) -> list[BatchSum]:
     return [BatchSum(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
 
 
-def answers_behind(source: Source, behind: Behind, batch_key: str) -> list[AnswerSum]:
+def answers_in_sum(source: Source, behind: SumFilter, batch_key: str) -> list[AnswerSum]:
     """The answers of one batch that are in the sum, in input order, at most `MOST_LISTED`."""
     rows = source.rows(
         "SELECT r.id AS request_id, r.custom_id, r.tag, a.outcome,"  # noqa: S608 - our own words

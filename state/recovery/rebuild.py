@@ -10,7 +10,7 @@ from state.db.rows import to_batch
 from state.files.folder import replace
 from state.model.errors import AlreadySubmitted
 from state.model.records import Batch, BatchStatus, Kind, NewSubmission, Submission
-from state.recovery.recovered_batches import Remembered
+from state.recovery.recovered_batches import RecoveredBatch
 
 _SIDES = ("", "-wal", "-shm")
 
@@ -36,7 +36,7 @@ def install(fresh: Path, ledger: Path, *, stamp: str) -> Path | None:
     return kept
 
 
-def take_in(ledger: Ledger, new: NewSubmission) -> Submission:
+def store(ledger: Ledger, new: NewSubmission) -> Submission:
     """The staged requests as a submission without a batch. Raises AlreadySubmitted."""
     with ledger.transaction("rebuild") as written:
         known = submissions.earlier(ledger, new.tag)
@@ -45,7 +45,7 @@ def take_in(ledger: Ledger, new: NewSubmission) -> Submission:
         return submissions.insert(ledger, written, new)
 
 
-def finish(ledger: Ledger, submission: Submission) -> None:
+def finish_if_settled(ledger: Ledger, submission: Submission) -> None:
     """Note it when nothing of the submission waits or runs."""
     with ledger.transaction("rebuild") as written:
         finish_submission(ledger, written, submission.id)
@@ -72,7 +72,7 @@ def choose(ledger: Ledger, submission_id: int, custom_ids: set[str] | None, coun
 
 
 def add_batch(
-    ledger: Ledger, submission_id: int, found: Remembered, *, status: BatchStatus, word: str
+    ledger: Ledger, submission_id: int, found: RecoveredBatch, *, status: BatchStatus, word: str
 ) -> Batch:
     """A batch with the chosen requests, in the state in which a poll can go on with it."""
     with ledger.transaction("rebuild") as written:
@@ -145,7 +145,7 @@ def count_outcomes(ledger: Ledger, batch: Batch) -> None:
         )
 
 
-def give_up(ledger: Ledger, submission_id: int, key: str, word: str, reason: str) -> int:
+def mark_lost(ledger: Ledger, submission_id: int, key: str, word: str, reason: str) -> int:
     """What is in no batch that is remembered is missing: it may have run, so nobody sends it."""
     with ledger.transaction("rebuild") as written:
         waiting = ledger.rows(

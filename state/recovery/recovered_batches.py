@@ -13,7 +13,7 @@ from state.model.records import BatchStatus, Kind
 _SUBMISSION_KEY = re.compile(r"tb_[0-9a-z]{10}")
 
 
-class Remembered(msgspec.Struct, frozen=True, kw_only=True):
+class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A batch as the last line of `batch-jobs.jsonl` on it has it."""
 
     batch_id: str
@@ -35,12 +35,12 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
         return found[0] if found else self.batch_id
 
 
-_decoder = msgspec.json.Decoder(Remembered)
+_decoder = msgspec.json.Decoder(RecoveredBatch)
 
 
-def batches(folder: Folder) -> dict[str, list[Remembered]]:
+def batches(folder: Folder) -> dict[str, list[RecoveredBatch]]:
     """Every batch that the mirror names, by the key of its submission, in order."""
-    last: dict[str, Remembered] = {}
+    last: dict[str, RecoveredBatch] = {}
     if folder.jobs_mirror.exists():
         for line in folder.jobs_mirror.read_bytes().splitlines():
             try:
@@ -48,7 +48,7 @@ def batches(folder: Folder) -> dict[str, list[Remembered]]:
             except msgspec.DecodeError:
                 continue
             last[found.batch_id] = found
-    by_submission: dict[str, list[Remembered]] = {}
+    by_submission: dict[str, list[RecoveredBatch]] = {}
     for found in last.values():
         by_submission.setdefault(found.submission_key, []).append(found)
     return by_submission

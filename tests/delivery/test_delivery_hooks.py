@@ -116,12 +116,12 @@ def test_a_failure_is_told_tried_again_later_and_forgotten_when_it_succeeds(desk
     assert "secret" not in trouble
     assert desk.bench.poll_after(60).problems == []
     assert len(desk.runs()) == 1
-    (row,) = hook_runs.troubled(desk.bench.engine.context.ledger)
+    (row,) = hook_runs.failing(desk.bench.engine.context.ledger)
     assert (row.exit_code, row.state) == (1, RunState.DUE)
     desk.behaves("")
     assert desk.bench.poll_after(900).problems == []
     assert (desk.state(), len(desk.runs())) == (("done", 2), 2)
-    assert hook_runs.troubled(desk.bench.engine.context.ledger) == []
+    assert hook_runs.failing(desk.bench.engine.context.ledger) == []
 
 
 def test_it_is_given_up_in_the_end_and_begun_anew_with_another_command(desk: Desk) -> None:

@@ -52,7 +52,7 @@ def test_what_is_long_over_loses_its_bodies_and_keeps_its_figures(tmp_path: Path
         assert ledger_status.totals(bench.engine.context.ledger) == before
         with pytest.raises(FileMissing, match=f"The answers of {key} were removed on 2027-02-21"):
             list(bench.engine.results(key))
-        assert checkup.lost_results(bench.engine.context.ledger, bench.folder) == []
+        assert checkup.missing_results(bench.engine.context.ledger, bench.folder) == []
 
 
 def test_the_same_call_after_pruning_still_sends_nothing(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_compressed_answers_and_bodies_are_read_as_before(tmp_path: Path) -> Non
         assert (done.files_compressed, done.files_removed) == (2, 0)
         assert {f"{key}.jsonl.zst"} == {p.name for p in bench.folder.spool.glob("*")}
         assert list(bench.engine.results(key)) == results
-        assert checkup.lost_results(bench.engine.context.ledger, bench.folder) == []
+        assert checkup.missing_results(bench.engine.context.ledger, bench.folder) == []
         assert pruned(bench).files_compressed == 0
 
 

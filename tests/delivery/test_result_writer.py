@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from core.delivery.result_writer import to_line
 from core.delivery.results import to_result
 from state.model.records import Outcome, RequestStatus, Usage
-from state.queries.result_rows import ResultRow, Told
+from state.queries.result_rows import DeliveredRow, ResultRow
 
 TEXTS = st.lists(st.text(st.characters()), max_size=3)
 
 
-def told(outcome: str | None, cost_nano: int | None = 1234) -> Told:
-    return Told("feed-001", outcome, "api_error", "It broke.", cost_nano, "tb_1", 0, 1)
+def told(outcome: str | None, cost_nano: int | None = 1234) -> DeliveredRow:
+    return DeliveredRow("feed-001", outcome, "api_error", "It broke.", cost_nano, "tb_1", 0, 1)
 
 
-def as_read(row: Told, line: bytes | None) -> object:
+def as_read(row: DeliveredRow, line: bytes | None) -> object:
     """What `results` gives of the same row."""
     return to_result(
         ResultRow(
@@ -49,7 +49,7 @@ def a_line(content: object, *, usage: object = None) -> bytes:
     ).encode()
 
 
-def check(row: Told, line: bytes | None) -> None:
+def check(row: DeliveredRow, line: bytes | None) -> None:
     assert msgspec.json.decode(to_line(row, line)) == as_read(row, line)
 
 

@@ -10,7 +10,7 @@ from core.clock import ManualClock
 from state.model.filter_terms import Bound, Field, Relation, Term, Words
 from state.model.records import Outcome
 from state.queries import filter_sql, request_list
-from state.queries.request_list import STATES, Order, Query
+from state.queries.request_list import STATES, Query, SortOrder
 from titan_console.text.filters import Vocabulary, parse
 
 ALL = Vocabulary(request_list.FIELDS, STATES)
@@ -41,7 +41,9 @@ def made(tmp_path: Path) -> LedgerBuilder:
     return a_mixed_ledger(tmp_path)
 
 
-def found(made: LedgerBuilder, line: str, order: Order = Order.NEWEST, **how: bool) -> list[int]:
+def found(
+    made: LedgerBuilder, line: str, order: SortOrder = SortOrder.NEWEST, **how: bool
+) -> list[int]:
     asked = parse(line, ALL)
     assert not asked.mistakes
     query = Query(asked.terms, order, **how)
@@ -93,19 +95,19 @@ def test_a_filter_finds_exactly_what_it_says(
 @pytest.mark.parametrize(
     ("order", "ids"),
     [
-        (Order.NEWEST, [8, 7, 6, 5, 4, 3, 2, 1]),
-        (Order.AGE, [1, 2, 3, 4, 5, 6, 7, 8]),
-        (Order.TAG, [7, 8, 3, 1, 2, 5, 6, 4]),
-        (Order.STATUS, [2, 1, 4, 6, 5, 7, 8, 3]),
-        (Order.COST, [8, 3, 4, 2, 1, 7, 6, 5]),
+        (SortOrder.NEWEST, [8, 7, 6, 5, 4, 3, 2, 1]),
+        (SortOrder.AGE, [1, 2, 3, 4, 5, 6, 7, 8]),
+        (SortOrder.TAG, [7, 8, 3, 1, 2, 5, 6, 4]),
+        (SortOrder.STATUS, [2, 1, 4, 6, 5, 7, 8, 3]),
+        (SortOrder.COST, [8, 3, 4, 2, 1, 7, 6, 5]),
     ],
 )
 def test_a_sort_puts_all_in_order_and_its_inversion_the_other_way_round(
-    made: LedgerBuilder, order: Order, ids: list[int]
+    made: LedgerBuilder, order: SortOrder, ids: list[int]
 ) -> None:
     cost_of_what_has_none = {7, 6, 5}
     forwards = found(made, "", order)
-    if order == Order.COST:
+    if order == SortOrder.COST:
         assert forwards[:2] == [8, 3]
         assert cost_of_what_has_none <= set(forwards[2:])
     else:
@@ -114,8 +116,8 @@ def test_a_sort_puts_all_in_order_and_its_inversion_the_other_way_round(
 
 
 def test_tries_and_tokens_sort_too(made: LedgerBuilder) -> None:
-    assert found(made, "", Order.TOKENS)[:2] == [8, 3]
-    assert len(found(made, "", Order.TRIES)) == 8
+    assert found(made, "", SortOrder.TOKENS)[:2] == [8, 3]
+    assert len(found(made, "", SortOrder.TRIES)) == 8
 
 
 @pytest.mark.parametrize(
@@ -150,9 +152,9 @@ TERMS = st.builds(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(term=TERMS, order=st.sampled_from(Order))
+@given(term=TERMS, order=st.sampled_from(SortOrder))
 def test_a_term_and_its_negation_share_out_the_ledger(
-    made: LedgerBuilder, term: Term, order: Order
+    made: LedgerBuilder, term: Term, order: SortOrder
 ) -> None:
     turned = (
         Words(term.field, term.values, not term.is_not)
@@ -167,5 +169,5 @@ def test_a_term_and_its_negation_share_out_the_ledger(
 
 def test_many_ids_come_whole() -> None:
     text = ",".join(map(str, range(1, 300_000)))
-    assert list(filter_sql.numbers(text)) == list(range(1, 300_000))
-    assert list(filter_sql.numbers(None)) == []
+    assert list(filter_sql.parse_ids(text)) == list(range(1, 300_000))
+    assert list(filter_sql.parse_ids(None)) == []

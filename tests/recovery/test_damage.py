@@ -12,7 +12,7 @@ from support.terminal import Terminal, a_server
 from core.batches.context import Context
 from core.engine import Engine
 from core.intake.options import SubmitOptions
-from core.intake.rebuild import Rebuilt, rebuild
+from core.intake.rebuild import RebuildSummary, rebuild
 from core.money.pricing import PriceBook
 from state.db.ledger import Ledger
 from state.model.errors import LedgerUnusable
@@ -22,7 +22,7 @@ from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
 
 
-def _rebuilt(bench: Bench) -> tuple[Engine, Rebuilt]:
+def _rebuilt(bench: Bench) -> tuple[Engine, RebuildSummary]:
     """The ledger is lost; a new one is made from what lies beside it."""
     fresh = rebuilding.fresh_path(bench.folder.ledger)
     with Ledger(fresh, now=bench.clock.now, actor="test") as ledger:

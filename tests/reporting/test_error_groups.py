@@ -32,7 +32,7 @@ def made(tmp_path: Path) -> LedgerBuilder:
 
 
 def groups(made: LedgerBuilder) -> list[ErrorGroup]:
-    return error_groups.group(error_list.grouped(made.ledger, (), NOW).said)
+    return error_groups.group(error_list.grouped(made.ledger, (), NOW).groups)
 
 
 def test_failures_are_grouped_by_workflow_kind_and_what_they_say(made: LedgerBuilder) -> None:
@@ -63,12 +63,12 @@ def test_what_is_settled_is_in_no_group(made: LedgerBuilder) -> None:
 def test_only_the_newest_are_looked_at_and_all_are_counted(made: LedgerBuilder) -> None:
     troubles = error_list.grouped(made.ledger, (), NOW, most=2)
     assert (troubles.failed, troubles.to_review) == (6, 2)
-    assert sum(one.count for one in troubles.said if not one.is_review) == 2
-    assert {one.tag for one in troubles.said} == {"news-1", "feed-2", "news-2"}
+    assert sum(one.count for one in troubles.groups if not one.is_review) == 2
+    assert {one.tag for one in troubles.groups} == {"news-1", "feed-2", "news-2"}
 
 
 def test_a_filter_holds_for_groups_too(made: LedgerBuilder) -> None:
     news = (Words(Field.WORKFLOW, ("news",)),)
     troubles = error_list.grouped(made.ledger, news, NOW)
     assert (troubles.failed, troubles.to_review) == (1, 2)
-    assert {one.workflow for one in troubles.said} == {"news"}
+    assert {one.workflow for one in troubles.groups} == {"news"}

@@ -69,7 +69,7 @@ async def test_jobs_show_lane_runs_windows_pause_and_delivery(tmp_path: Path) ->
     made.submit("stray", 1, workflow="stray")
     pauses.pause(made.ledger, ["stray"], who="ops", reason="too dear")
     with made.ledger.transaction("note"):
-        hook_runs.note(made.ledger, "feed", "2026-05-01", "feed.jsonl")
+        hook_runs.enqueue(made.ledger, "feed", "2026-05-01", "feed.jsonl")
     async with opened(made) as pilot:
         await pilot.press("6")
         await until_shown(pilot, "!▸")

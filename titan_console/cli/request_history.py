@@ -11,7 +11,7 @@ from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.records import BatchStatus, Kind, Outcome, RequestStatus, Usage
 from state.queries import lookup, request_detail
-from state.queries.request_detail import AttemptRecord, EditOrigin, Place, RequestRecord
+from state.queries.request_detail import AttemptRecord, EditOrigin, FileSpan, RequestRecord
 from titan_console.cli.output import print_fields, print_table
 from titan_console.text import format as cells
 
@@ -125,7 +125,7 @@ def _origin(attempt: AttemptRecord, origins: Origins) -> EditOrigin | None:
     return None if attempt.edit_id is None else origins.get(attempt.edit_id)
 
 
-def _place(folder: Path, place: Place) -> PlaceReport:
+def _place(folder: Path, place: FileSpan) -> PlaceReport:
     return PlaceReport(file=str(folder / place.file), offset=place.offset, length=place.length)
 
 
@@ -181,5 +181,5 @@ def _cost(attempt: AttemptRecord) -> str:
     return f"{cost}, duplicate charge" if attempt.is_duplicate else cost
 
 
-def _where(folder: Path, place: Place) -> str:
+def _where(folder: Path, place: FileSpan) -> str:
     return f"{folder.name}/{place.file}:{place.offset}+{place.length}"

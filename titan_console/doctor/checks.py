@@ -91,7 +91,7 @@ def ledger_findings(source: Source, now: datetime) -> Iterator[Finding]:
 
 
 def _sqlite() -> Finding:
-    library = checkup.library()
+    library = checkup.sqlite_library()
     named = f"{library.version} from {library.module}"
     if library.is_safe:
         return Finding(Health.OK, "sqlite", named)
@@ -167,7 +167,7 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         return
     yield Finding(Health.OK, "ledger", f"{folder.ledger}: integrity check passed")
     with Reader(folder.ledger) as reader:
-        lost = checkup.lost_results(reader, folder)
+        lost = checkup.missing_results(reader, folder)
     if lost:
         count = pluralize(len(lost), "batch", "batches")
         yield Finding(
@@ -277,12 +277,12 @@ def _pauses(source: Source) -> Iterator[Finding]:
         yield Finding(
             Health.WARN,
             "paused",
-            f"{pause.workflow}: {pause.words}; to continue: titan-console resume {pause.workflow}",
+            f"{pause.workflow}: {pause.text}; to continue: titan-console resume {pause.workflow}",
         )
 
 
 def _hooks(source: Source) -> Iterator[Finding]:
-    for run in hook_runs.troubled(source):
+    for run in hook_runs.failing(source):
         health = Health.BAD if run.state == RunState.FAILED else Health.WARN
         yield Finding(health, "on_delivery", f"{run.file}: {cells.settled_run(run)}")
 
@@ -301,7 +301,7 @@ def _money(source: Source) -> Iterator[Finding]:
 
 
 def _files(folder: Folder) -> Iterator[Finding]:
-    exposed = [] if os.name == "nt" else checkup.open_to_others(folder)
+    exposed = [] if os.name == "nt" else checkup.readable_by_others(folder)
     if exposed:
         yield Finding(
             Health.WARN,

@@ -10,7 +10,7 @@ from core.delivery.results import text_of as text_of_message
 from state.files.folder import Folder
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
-from state.queries.request_detail import AttemptRecord, Place
+from state.queries.request_detail import AttemptRecord, FileSpan
 from titan_console.text.document import Document, DocumentBuilder, pretty
 
 GONE = "No longer kept on this disk."
@@ -30,9 +30,9 @@ class Bodies:
     def __init__(self, ledger: Path) -> None:
         """For the files beside that ledger."""
         self._folder = Folder(ledger.parent)
-        self._documents: dict[tuple[str, Place], Document] = {}
+        self._documents: dict[tuple[str, FileSpan], Document] = {}
 
-    def payload(self, place: Place) -> Body:
+    def payload(self, place: FileSpan) -> Body:
         """The request as it was taken in: its custom_id and its params."""
         return _read(self._folder.spool, place)
 
@@ -40,7 +40,7 @@ class Bodies:
         """What the API sent, with the caller's custom_id; None where nothing came."""
         return _read(self._folder.results, attempt.result) if attempt.result else None
 
-    def payload_document(self, place: Place) -> Document:
+    def payload_document(self, place: FileSpan) -> Document:
         """The params, part by part."""
         return self._made("payload", place, self.payload(place))
 
@@ -49,7 +49,7 @@ class Bodies:
         body = self.answer(attempt)
         return self._made("answer", attempt.result, body) if attempt.result and body else None
 
-    def _made(self, kind: str, place: Place, body: Body) -> Document:
+    def _made(self, kind: str, place: FileSpan, body: Body) -> Document:
         if body.line is None:
             return missing_body(body.reason)
         key = (kind, place)
@@ -67,7 +67,7 @@ def missing_body(reason: str) -> Document:
     return builder.build()
 
 
-def _read(folder: Path, place: Place) -> Body:
+def _read(folder: Path, place: FileSpan) -> Body:
     try:
         with LineReader(folder) as lines:
             return Body(lines.read(place.file, place.offset, place.length))

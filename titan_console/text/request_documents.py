@@ -31,9 +31,9 @@ def overview(request: RequestRecord, now: datetime) -> Document:
     builder.field("Betas", request.betas)
     builder.field("Payload", fmt.size(request.body.length))
     builder.field("Attempts", fmt.count(len(request.attempts)))
-    if request.best is not None:
-        builder.heading("What settled it" if request.best.is_settling else "Last attempt")
-        _attempt(builder, request.best, now)
+    if request.counting is not None:
+        builder.heading("What settled it" if request.counting.is_settling else "Last attempt")
+        _attempt(builder, request.counting, now)
     return builder.build()
 
 

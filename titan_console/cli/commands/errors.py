@@ -66,14 +66,14 @@ def _cells(r: ErrorRow) -> tuple[str, ...]:
 
 def _print_groups(source: Source, *, as_json: bool) -> None:
     errors = error_list.grouped(source, (), SystemClock().now())
-    found = error_groups.group(errors.said)
+    found = error_groups.group(errors.groups)
     if as_json:
         for group in found:
             print_json(json_reports.error_group(group))
     else:
         header = ("WORKFLOW", "ERROR", "COUNT", "NEXT", "LAST SEEN", "MESSAGE")
         print_rows(found, header, _group_cells, empty=_NO_ERRORS)
-    left = errors.counted - sum(group.count for group in found)
+    left = errors.total - sum(group.count for group in found)
     if left:
         click.echo(f"{pluralize(left, 'older error')} not grouped.", err=True)
 

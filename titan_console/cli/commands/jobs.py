@@ -72,7 +72,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         return
     _print(catalogue)
     for pause in paused:
-        click.echo(f"\n{clean(pause.workflow)}: {clean(pause.words)}")
+        click.echo(f"\n{clean(pause.workflow)}: {clean(pause.text)}")
     if not titan_file.path_of(folder).exists():
         say("No titan.toml yet; `titan-console jobs init` writes the jobs listed above.")
 

@@ -6,7 +6,7 @@ from msgspec import to_builtins
 from core.bootstrap import open_engine, rebuild_ledger
 from core.config.settings import Settings, from_environment
 from core.errors import ApiError, InputError, SettingsError
-from core.intake.rebuild import Rebuilt
+from core.intake.rebuild import RebuildSummary
 from core.text import pluralize
 from state.files.folder import Folder
 from state.model.errors import LedgerError
@@ -53,7 +53,7 @@ def _require_damage(folder: Folder) -> None:
         raise InputError(f"{folder.ledger} passed the integrity check; nothing to rebuild.")
 
 
-def _summary(rebuilt: Rebuilt) -> str:
+def _summary(rebuilt: RebuildSummary) -> str:
     return (
         f"{pluralize(rebuilt.submissions, 'submission')}:"
         f" {pluralize(rebuilt.collected, 'batch', 'batches')} with results,"

@@ -59,7 +59,7 @@ def command(*, name: str, as_json: bool) -> None:
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
         try:
-            submissions, batches = batch_list.named(reader, name)
+            submissions, batches = batch_list.find(reader, name)
         except UnknownId:
             requests = request_history.find(reader, name)
             if not requests:

@@ -61,9 +61,9 @@ def _requests(source: Source, ledger: Path, marked: list[ToRequest | None]) -> l
     bodies = Bodies(ledger)
     found = [request_detail.request(source, t.tag, t.custom_id) for t in marked if t is not None]
     return [
-        (f"{request.tag} / {request.custom_id}", whole_attempt(request.best, bodies))
+        (f"{request.tag} / {request.custom_id}", whole_attempt(request.counting, bodies))
         for request in found
-        if request is not None and request.best is not None
+        if request is not None and request.counting is not None
     ]
 
 

@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from state.db.reader import Source
 from state.queries import lookup
-from state.queries.lookup import Found, Meaning
+from state.queries.lookup import Match, MatchKind
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.query_worker import LiveQuery, QueryWorker, Work
 from titan_console.text import links
@@ -35,8 +35,8 @@ _HOW = "A screen, a key, a remote id, a tag, a custom_id or a titan:// link. Tab
 
 class _Answer(Struct, frozen=True):
     text: str
-    exact: Sequence[Found]
-    beginning: Sequence[Found]
+    exact: Sequence[Match]
+    beginning: Sequence[Match]
 
 
 class GoTo(Dialog[Destination | None]):
@@ -145,8 +145,8 @@ class GoTo(Dialog[Destination | None]):
 
     def _ask(self, text: str) -> None:
         def question(source: Source) -> _Answer:
-            exact = lookup.exactly(source, text)
-            return _Answer(text, exact, lookup.beginning(source, text))
+            exact = lookup.exact(source, text)
+            return _Answer(text, exact, lookup.prefixed(source, text))
 
         self._answers.ask(question)
 
@@ -159,19 +159,19 @@ class GoTo(Dialog[Destination | None]):
             self._is_sent = False
             self._decide(answer, found)
 
-    def _decide(self, answer: "_Answer", found: Sequence[Found]) -> None:
+    def _decide(self, answer: "_Answer", found: Sequence[Match]) -> None:
         """Go there if it is clear where; else say what is missing."""
         candidates = answer.exact or found
         first = candidates[0] if candidates else None
         if first is None:
             self._said.update(f"Nothing here is known as {clean(answer.text, 60)}.")
-        elif len(candidates) == 1 or (answer.exact and first.meaning != Meaning.REQUEST):
+        elif len(candidates) == 1 or (answer.exact and first.meaning != MatchKind.REQUEST):
             self.dismiss(_way(first)[1])
         else:
             self._said.update("More than one thing has that name: choose with the arrow keys.")
             self._choose(chosen=True)
 
-    def _offer(self, text: str, found: Sequence[Found]) -> None:
+    def _offer(self, text: str, found: Sequence[Match]) -> None:
         tabs = links.screens(text, self._state.tabs)
         rows = [
             (links.to_screen(tab.mode), ToScreen(tab.mode), "screen", tab.word, f"key {tab.digit}")
@@ -203,18 +203,18 @@ class GoTo(Dialog[Destination | None]):
         self.run_worker(work, exit_on_error=True)
 
 
-def _way(found: Found) -> tuple[str, Destination]:
+def _way(found: Match) -> tuple[str, Destination]:
     match found.meaning:
-        case Meaning.BATCH:
+        case MatchKind.BATCH:
             return links.to_batch(found.name), ToBatch(found.name)
-        case Meaning.REQUEST:
+        case MatchKind.REQUEST:
             return links.to_request(found.tag, found.name), ToRequest(found.tag, found.name)
-        case Meaning.TAG:
+        case MatchKind.TAG:
             return f"tag:{found.name}", ByName(found.name)
 
 
-def _detail(found: Found) -> str:
-    return found.detail if found.meaning == Meaning.TAG else f"{found.tag}  ·  {found.detail}"
+def _detail(found: Match) -> str:
+    return found.detail if found.meaning == MatchKind.TAG else f"{found.tag}  ·  {found.detail}"
 
 
 def start(page: Page) -> None:

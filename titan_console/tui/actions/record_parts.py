@@ -61,7 +61,7 @@ def _of_batch(batch: Batch) -> list[RecordPart]:
 
 
 def _of_request(request: RequestRecord, bodies: Bodies) -> list[RecordPart]:
-    best = request.best
+    best = request.counting
     return _filled(
         RecordPart("y", "custom_id", clean(request.custom_id)),
         RecordPart("b", "batch id", clean(best.batch_key) if best else ""),
@@ -81,7 +81,7 @@ def _filled(*found: RecordPart) -> list[RecordPart]:
 
 def payload(request: RequestRecord, bodies: Bodies) -> str:
     """The params as they were asked last, part by part; empty where they are no longer kept."""
-    place = request.best.body if request.best else request.body
+    place = request.counting.body if request.counting else request.body
     line = bodies.payload(place).line
     return "" if line is None else harmless_json(pretty(params_of(line)))
 

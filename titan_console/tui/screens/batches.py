@@ -14,7 +14,7 @@ from state.model.records import Batch
 from state.operations import deadlines
 from state.operations.commands import Action
 from state.queries import batch_list
-from state.queries.batch_list import Matched
+from state.queries.batch_list import BatchMatches
 from state.queries.console_snapshot import Snapshot
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.target import Target
@@ -66,7 +66,7 @@ class BatchesScreen(SplitPage):
         )
         self._recent = Section("No batch has ended yet.", batch_rows.RECENT_COLUMNS, id="recent")
         self._errors = Section("No errors: all is well.", batch_rows.ERROR_COLUMNS, id="errors")
-        self._matched: Matched | None = None
+        self._matched: BatchMatches | None = None
         self._is_asking = False
         self._answers_of_filter = self.add_query(self._read_matched, self._take_matched)
         self._workflows: frozenset[str] = frozenset()
@@ -107,7 +107,7 @@ class BatchesScreen(SplitPage):
             errors, f"{status_lines.errors_title(shown)} · not filtered; 3 filters errors"
         )
 
-    def _matched_now(self) -> Matched | None:
+    def _matched_now(self) -> BatchMatches | None:
         return self._matched if self.filter.terms else None
 
     def _shown(self, snapshot: Snapshot) -> Snapshot:
@@ -175,11 +175,11 @@ class BatchesScreen(SplitPage):
     def _read_histories(self, source: Source) -> Mapping[str, Sequence[float]]:
         return deadlines.turnarounds_of(source, self._workflows)
 
-    def _read_matched(self, source: Source) -> Matched | None:
+    def _read_matched(self, source: Source) -> BatchMatches | None:
         terms = self.filter.terms
         return batch_list.matching(source, terms, self.state.now()) if terms else None
 
-    def _take_matched(self, matched: Matched | None) -> None:
+    def _take_matched(self, matched: BatchMatches | None) -> None:
         self._matched, self._is_asking = matched, False
 
     def _take_histories(self, histories: Mapping[str, Sequence[float]]) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from core.reporting.error_groups import ErrorGroup, NextStep, nested
-from state.queries.error_list import Troubles
+from state.queries.error_list import FailureGroups
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
@@ -102,10 +102,10 @@ def _tags(group: ErrorGroup) -> str:
     return ", ".join(group.tags[:_TAGS_NAMED]) + (f" and {left:,} more tags" if left > 0 else "")
 
 
-def summary(troubles: Troubles, groups: Sequence[ErrorGroup]) -> str:
+def summary(troubles: FailureGroups, groups: Sequence[ErrorGroup]) -> str:
     """What the groups hold together, and what is left out of them."""
     grouped = sum(group.count for group in groups)
-    left = troubles.counted - grouped
+    left = troubles.total - grouped
     parts = (
         f"{len(groups):,} group{'' if len(groups) == 1 else 's'}",
         f"{troubles.failed:,} failed request{'' if troubles.failed == 1 else 's'}",

@@ -17,7 +17,7 @@ from state.db.reader import Source
 from state.model.filter_terms import Field, Term, Words
 from state.operations.commands import Action
 from state.queries import error_list, request_list
-from state.queries.error_list import Troubles
+from state.queries.error_list import FailureGroups
 from titan_console.session import target
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.target import Target
@@ -78,7 +78,7 @@ _ACTIONS_OF_ANSWERS = frozenset((Action.REPLAY, Action.ACKNOWLEDGE, Action.PAUSE
 
 
 class _Found(Struct, frozen=True):
-    troubles: Troubles
+    troubles: FailureGroups
     groups: Sequence[ErrorGroup]
 
 
@@ -159,7 +159,7 @@ class ErrorsScreen(FilteredPage):
         found = self._found
         if found is None:
             self._summary.left = (Part("grouping", Tone.DIM),)
-        elif not found.troubles.counted:
+        elif not found.troubles.total:
             calm = "Nothing matches." if self.filter_text else "No errors: all is well."
             self._summary.left = (Part(calm, Tone.DIM),)
         else:
@@ -179,7 +179,7 @@ class ErrorsScreen(FilteredPage):
         """How many requests the filter leaves."""
         if self._found is None or self._is_asking:
             return None
-        return self._found.troubles.counted
+        return self._found.troubles.total
 
     def main_table(self) -> RecordTable:
         """The groups."""
@@ -211,7 +211,7 @@ class ErrorsScreen(FilteredPage):
 
         def read(source: Source) -> _Found:
             troubles = error_list.grouped(source, terms, now())
-            return _Found(troubles, error_groups.group(troubles.said))
+            return _Found(troubles, error_groups.group(troubles.groups))
 
         return read
 

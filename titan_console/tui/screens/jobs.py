@@ -154,7 +154,7 @@ def _about(line: JobLine, now: datetime) -> str:
     last = line.runs[0] if line.runs else None
     parts = [
         line.name,
-        line.pause.words if line.pause else "",
+        line.pause.text if line.pause else "",
         f"results due {_whole(line.window.due)}" if line.window else "",
         f"last submitted {fmt.since(last.created_ts, now)} ago" if last else "it never ran",
         f"{fmt.count(last.failed)} of {fmt.count(last.request_count)} failed"

@@ -95,7 +95,7 @@ class RequestDetail(DetailPage):
                 return self._raw(found)
 
     def _response(self, found: RequestRecord) -> Document:
-        best = found.best
+        best = found.counting
         made = self._bodies.answer_document(best) if best else None
         return made or _said(_no_answer(best))
 
@@ -119,9 +119,9 @@ class RequestDetail(DetailPage):
         return builder.build()
 
 
-def _asked(found: RequestRecord) -> request_detail.Place:
+def _asked(found: RequestRecord) -> request_detail.FileSpan:
     """What the attempt that counts was asked; else what will be."""
-    return found.best.body if found.best else found.body
+    return found.counting.body if found.counting else found.body
 
 
 def _line(line: bytes | None) -> str:

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from state.db.reader import Source
 from state.operations.commands import Action
 from state.queries import request_list
-from state.queries.request_list import Order, Query, RequestRow
+from state.queries.request_list import Query, RequestRow, SortOrder
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.target import Target
 from titan_console.text import format as fmt
@@ -96,13 +96,13 @@ class RequestListPage(SplitPage):
     ]
     VOCABULARY = Vocabulary(request_list.FIELDS, request_list.STATES)
     SORTS = (
-        Sort("n", Order.NEWEST, "newest first"),
-        Sort("a", Order.AGE, "oldest first"),
-        Sort("t", Order.TAG, "tag"),
-        Sort("s", Order.STATUS, "status"),
-        Sort("c", Order.COST, "cost, dearest first"),
-        Sort("k", Order.TOKENS, "tokens, most first"),
-        Sort("r", Order.TRIES, "tries, most first"),
+        Sort("n", SortOrder.NEWEST, "newest first"),
+        Sort("a", SortOrder.AGE, "oldest first"),
+        Sort("t", SortOrder.TAG, "tag"),
+        Sort("s", SortOrder.STATUS, "status"),
+        Sort("c", SortOrder.COST, "cost, dearest first"),
+        Sort("k", SortOrder.TOKENS, "tokens, most first"),
+        Sort("r", SortOrder.TRIES, "tries, most first"),
     )
 
     def __init__(self, state: ConsoleState, *, table_id: str, filter_text: str = "") -> None:
@@ -117,7 +117,7 @@ class RequestListPage(SplitPage):
 
     def query_now(self) -> Query:
         """The filter and the sort, as the ledger is asked."""
-        return Query(self.filter.terms, Order(self.sort.name), self.is_inverted)
+        return Query(self.filter.terms, SortOrder(self.sort.name), self.is_inverted)
 
     def lists(self) -> ComposeResult:
         """The list."""

@@ -15,7 +15,7 @@ from core.reporting.savings import Savings
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.queries import spending
-from state.queries.spending import MOST_LISTED, AnswerSum, BatchSum, Behind
+from state.queries.spending import MOST_LISTED, AnswerSum, BatchSum, SumFilter
 from titan_console.session.console_state import ConsoleState
 from titan_console.tui.pages.query_page import QueryPage
 from titan_console.tui.screens import savings_rows as rows
@@ -27,7 +27,7 @@ from titan_console.tui.widgets.section import Section
 class BatchesBehind(QueryPage):
     """The batches of a sum; Enter leads to the answers of one that are in it."""
 
-    def __init__(self, state: ConsoleState, behind: Behind, word: str) -> None:
+    def __init__(self, state: ConsoleState, behind: SumFilter, word: str) -> None:
         """`word` is the name of the sum, for the crumbs."""
         super().__init__(state)
         self._behind = behind
@@ -62,7 +62,7 @@ class BatchesBehind(QueryPage):
         self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
 
     def _read(self, source: Source) -> list[BatchSum]:
-        return spending.batches_behind(source, self._behind)
+        return spending.batches_in_sum(source, self._behind)
 
     def _take(self, found: list[BatchSum]) -> None:
         self._found = found
@@ -71,7 +71,7 @@ class BatchesBehind(QueryPage):
 class AnswersBehind(QueryPage):
     """The answers of one batch that are in a sum; Enter leads to the request and its price."""
 
-    def __init__(self, state: ConsoleState, behind: Behind, batch_key: str) -> None:
+    def __init__(self, state: ConsoleState, behind: SumFilter, batch_key: str) -> None:
         """`behind` is the sum."""
         super().__init__(state)
         self._behind = behind
@@ -103,7 +103,7 @@ class AnswersBehind(QueryPage):
             self._list.show(rows.answer_rows(self._found), title)
 
     def _read(self, source: Source) -> list[AnswerSum]:
-        return spending.answers_behind(source, self._behind, self._key)
+        return spending.answers_in_sum(source, self._behind, self._key)
 
     def _take(self, found: list[AnswerSum]) -> None:
         self._found = found
@@ -183,7 +183,7 @@ class SavingsScreen(QueryPage):
             behind = rows.behind_figure(self._found, key)
             word = message.row.cells["figure"].text
         else:
-            behind, word = Behind(self._by, key, self._found.since_day), key
+            behind, word = SumFilter(self._by, key, self._found.since_day), key
         self.app.push_screen(BatchesBehind(self.state, behind, word))  # pyright: ignore[reportUnknownMemberType]
 
     def _next(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from core.reporting.savings import Savings
-from state.queries.spending import AnswerSum, BatchSum, Behind, Spending
+from state.queries.spending import AnswerSum, BatchSum, Spending, SumFilter
 from titan_console.text import format as fmt
 from titan_console.text import links
 from titan_console.text.charts import Bars
@@ -52,11 +52,11 @@ def figure_rows(found: Savings) -> list[Row]:
     return [_saved(found), _month(found), _cache(found), _twice(found), _unpriced(found)]
 
 
-def behind_figure(found: Savings, key: str) -> Behind:
+def behind_figure(found: Savings, key: str) -> SumFilter:
     """Which answers make up one of the figures."""
     if key == "month":
-        return Behind("all", "", str(found.today.replace(day=1)))
-    return Behind(key, "", found.since_day)
+        return SumFilter("all", "", str(found.today.replace(day=1)))
+    return SumFilter(key, "", found.since_day)
 
 
 def _saved(found: Savings) -> Row:
