@@ -1,4 +1,4 @@
-"""What a submission would be, without making it: batches, bytes, money, and what to mind."""
+"""Plans a submission without making it: batches, bytes, cost and warnings."""
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -17,22 +17,22 @@ from core.requests.batch_splitter import BatchSplitter
 from core.requests.payload import Limits
 from state.model.records import OnFailure
 
-# Thinking counts against max_tokens; with less than this little is left for the answer.
+# Thinking counts towards max_tokens; with less than this, little is left for the answer.
 _SMALL_WITH_THINKING = 4096
-RETENTION = "The API keeps results for 29 days; a poll every 15 minutes fetches them long before."
+RETENTION = "The API keeps results for 29 days; a poll every 15 minutes downloads them long before."
 _CACHE = (
-    "1-hour cache blocks: hits are best effort (30 to 98 %), and a batch may run longer than an"
-    " hour. Writing them costs twice the input price."
+    "1-hour caching: cache hits are best effort (30 to 98 %), and a batch may run longer than an"
+    " hour. A cache write costs twice the input price."
 )
 _LONG = (
-    "Output of up to 300,000 tokens, in a batch of its own with the beta header: one generation may"
-    " take more than an hour."
+    "Requests with up to 300,000 output tokens go in a batch of their own with the beta header; one"
+    " may take more than an hour."
 )
-_UNPRICED = "No price is known for {}: the estimate leaves it out."
+_UNPRICED = "No price is known for {}; the estimate leaves it out."
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """The plan of one submission. The estimate is an upper one."""
+    """What one submission would be. The estimate is an upper bound."""
 
     options: ResolvedOptions
     batches: int
@@ -50,27 +50,27 @@ def plan(
     estimate: Estimate,
     usual: Callable[[str], timedelta | None] = lambda _workflow: None,
 ) -> Plan:
-    """Check every request as `submit` would, and add up. Raises PayloadError, SettingsError.
+    """Validate every request as `submit` does, and add up. Raises PayloadError, SettingsError.
 
-    `usual` tells how long a workflow's batches take, None without a history.
+    `usual(workflow)` is the 90th percentile of how long its batches took, None without history.
     """
     now = estimate.at
     resolved, requests = resolve_options(options, requests, rules, now=now)
     splitter, stats = BatchSplitter(limits), RequestStats()
-    has_cache, squeezed = False, 0
+    has_cache, short_on_tokens = False, 0
     for line in checked_lines(requests, resolved, limits):
         stats.add(line)
         splitter.place(line)
         estimate.add(line)
         has_cache = has_cache or b'"cache_control"' in line.body
-        squeezed += _is_squeezed(line.body)
+        short_on_tokens += _is_short_on_tokens(line.body)
     return Plan(
         options=resolved,
         batches=splitter.batches,
         bytes=splitter.bytes,
         estimate=estimate,
         warnings=(
-            *_plan_warnings(stats, estimate, has_cache=has_cache, squeezed=squeezed),
+            *_plan_warnings(stats, estimate, has_cache=has_cache, short_on_tokens=short_on_tokens),
             *warnings_for(
                 stats, resolved, now=now, usual=usual(resolved.workflow), priced=rules.prices
             ),
@@ -79,15 +79,16 @@ def plan(
 
 
 def _plan_warnings(
-    stats: RequestStats, estimate: Estimate, *, has_cache: bool, squeezed: int
+    stats: RequestStats, estimate: Estimate, *, has_cache: bool, short_on_tokens: int
 ) -> Iterable[str]:
     yield RETENTION
     if has_cache:
         yield _CACHE
-    if squeezed:
+    if short_on_tokens:
         yield (
-            f"{squeezed:,} of the requests think with a max_tokens under {_SMALL_WITH_THINKING:,},"
-            " or one that the thinking may use up: the answer may be cut, and it is paid."
+            f"{short_on_tokens:,} of the requests use thinking with a max_tokens under"
+            f" {_SMALL_WITH_THINKING:,} or not above budget_tokens: the answer may be cut off, and"
+            " is billed."
         )
     if stats.batch_only:
         yield _LONG
@@ -95,8 +96,8 @@ def _plan_warnings(
         yield _UNPRICED.format(", ".join(sorted(estimate.unpriced)))
 
 
-def _is_squeezed(body: bytes) -> bool:
-    """Whether the request thinks, and leaves itself little for an answer."""
+def _is_short_on_tokens(body: bytes) -> bool:
+    """Whether the request uses thinking and leaves few tokens for the answer."""
     if b'"thinking"' not in body:
         return False
     params: dict[str, Any] = msgspec.json.decode(body)["params"]

@@ -1,4 +1,4 @@
-"""Takes in what a job ran synchronously on its own, priced at the full price: it saves nothing."""
+"""Records calls that a job made synchronously itself, at full price and without savings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from core.api.result_schema import BadLineError, usage_of
 from core.batches.context import Context
 from core.errors import PayloadError
-from core.requests.payload import CUSTOM_ID, check_tag, workflow_and_date
+from core.requests.payload import CUSTOM_ID, check_name, check_tag, workflow_and_date
 from state.batches import external_calls
 from state.model.records import CollectedResult, Kind, Outcome
 from state.queries import mirrors
@@ -23,23 +23,25 @@ def record_sync(
     workflow: str | None = None,
     custom_id: str | None = None,
 ) -> str:
-    """Record one synchronous call; the key of its row. `usage` is the API's own object.
+    """Record one synchronous call and return its key. `usage` is the API's `usage` object.
 
-    With a custom_id, the same call recorded again is recorded once. Raises PayloadError.
+    With a custom_id, recording the same call again changes nothing. Raises PayloadError.
     """
     check_tag(tag)
     now = context.clock.now()
     word = context.ledger.word(_WORD)
     if custom_id is not None and not CUSTOM_ID.fullmatch(custom_id):
-        raise PayloadError(f"custom_id {custom_id!r:.80} is not 1 to 64 letters, digits, '_', '-'.")
-    if not model.strip():
-        raise PayloadError("record_sync: the model has no name.")
+        raise PayloadError(
+            f"custom_id must be 1 to 64 letters, digits, '_' or '-', not {custom_id!r:.80}.",
+            code="custom_id_invalid",
+        )
+    check_name("model", model.strip())
     name = custom_id or f"sync-{word}"
     try:
         found = usage_of(usage)
     except BadLineError as error:
         raise PayloadError(
-            f"record_sync: the usage of {name!r} cannot be used: {error}."
+            f"record_sync: usage of {name!r} is invalid: {error}.", code="usage_invalid"
         ) from error
     cost, sync_cost = context.prices.price(model, found, at=now, kind=Kind.SYNC)
     key = external_calls.record(

@@ -1,4 +1,4 @@
-"""What a call says of its requests, and what holds for them once titan.toml has had its say."""
+"""The options of a submission, and how they resolve with the job's defaults in titan.toml."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -16,12 +16,12 @@ from core.requests.payload import check_name, check_tag, workflow_and_date
 from state.model.records import OnFailure
 from state.model.timestamps import to_text
 
-# The parts of titan.toml that say what may be spent.
-_BOUNDS = ("budgets", "never_batch", "prices")
+# The tables of titan.toml that limit what may be submitted and spent.
+_LIMITING_TABLES = ("budgets", "never_batch", "prices")
 
 
 class SubmitOptions(Struct, frozen=True, kw_only=True):
-    """What a job says of its requests; what it leaves out is None, and titan.toml's to say."""
+    """The arguments of one call; None for those that it leaves to titan.toml or the defaults."""
 
     tag: str
     model: str | None = None
@@ -33,7 +33,7 @@ class SubmitOptions(Struct, frozen=True, kw_only=True):
     cache: CachePolicy | None = None
 
     def check(self) -> None:
-        """Raise PayloadError where a caller gave what cannot be kept."""
+        """Raise PayloadError for a value that cannot be stored."""
         check_tag(self.tag)
         for what, name in (("model", self.model), ("workflow", self.workflow), ("job", self.job)):
             if name is not None:
@@ -42,8 +42,9 @@ class SubmitOptions(Struct, frozen=True, kw_only=True):
             check_name("beta", beta)
         if self.deadline is not None and not _is_aware(self.deadline):
             raise PayloadError(
-                "The deadline must be a datetime with a time zone, such as"
-                f" datetime.now(timezone.utc), not {self.deadline!r:.60}."
+                "deadline must be a datetime with a time zone, such as"
+                f" datetime.now(timezone.utc), not {self.deadline!r:.60}.",
+                code="deadline_invalid",
             )
 
 
@@ -52,7 +53,7 @@ def _is_aware(moment: object) -> bool:
 
 
 class ResolvedOptions(Struct, frozen=True, kw_only=True):
-    """What holds for a submission. `job` is the name of the job of titan.toml that was meant."""
+    """The options of a submission with defaults applied; `job` is its job in titan.toml, if any."""
 
     tag: str
     model: str
@@ -66,18 +67,18 @@ class ResolvedOptions(Struct, frozen=True, kw_only=True):
 
     @property
     def deadline_ts(self) -> str | None:
-        """As the ledger keeps it."""
+        """The deadline as stored in the ledger."""
         return to_text(self.deadline) if self.deadline else None
 
 
 def resolve_options(
     options: SubmitOptions, requests: Iterable[object], rules: Catalogue, *, now: datetime
 ) -> tuple[ResolvedOptions, Iterator[object]]:
-    """What holds: the call's own words, else those of its job, else the defaults.
+    """The arguments of the call, else those of its job, else the defaults.
 
-    The job is the one that the call names, or its workflow; where it names none, the workflow of
-    the first custom_id. Returns with it the requests, none of them lost. Raises PayloadError
-    (Denylisted among them), and SettingsError where titan.toml hides what is allowed.
+    The job is named by `job`, else by `workflow`, else by the workflow in the first custom_id.
+    Returns the requests too, since the first is read from the iterator. Raises PayloadError
+    (Denylisted among them), and SettingsError for problems in titan.toml that could hide a limit.
     """
     options.check()
     first, requests = _first_id(requests)
@@ -88,7 +89,9 @@ def resolve_options(
     check_configuration(rules, job)
     deadline = options.deadline or (job.deadline_after(now) if job else None)
     if deadline is not None and deadline <= now:
-        raise PayloadError(f"The deadline {deadline.isoformat()} has passed.")
+        raise PayloadError(
+            f"The deadline {deadline.isoformat()} has passed.", code="deadline_passed"
+        )
     resolved = ResolvedOptions(
         tag=options.tag,
         model=options.model or (job.model if job else DEFAULT_MODEL),
@@ -104,22 +107,22 @@ def resolve_options(
 
 
 def check_denylist(rules: Catalogue, names: Iterable[str | None]) -> None:
-    """Raises Denylisted, with the reason, where one of the names is on the list."""
+    """Raise Denylisted, with the reason, if one of the names is never batched."""
     found = rules.denylist.reason_for(names)
     if found:
         raise Denylisted(f"{found[0]!r} is never batched: {found[1]}. Call the API directly.")
 
 
 def check_configuration(rules: Catalogue, job: Job | None = None) -> None:
-    """Raises SettingsError while a problem hides what titan.toml allows, or what the job wants."""
+    """Raise SettingsError while titan.toml has a problem that may hide a limit or a job option."""
     for problem in rules.problems:
         of_the_job = job is not None and problem.path[:2] == ("jobs", job.name)
-        if not problem.path or problem.path[0] in _BOUNDS or of_the_job:
-            raise SettingsError(f"{problem} Nothing is submitted until it is mended.")
+        if not problem.path or problem.path[0] in _LIMITING_TABLES or of_the_job:
+            raise SettingsError(f"{problem} Fix titan.toml, then submit again.", code=problem.code)
 
 
 def _first_id(requests: Iterable[object]) -> tuple[str, Iterator[object]]:
-    """The custom_id of the first request, as far as it has one, and all the requests."""
+    """The custom_id of the first request, empty without one, and all the requests."""
     rest = iter(requests)
     for first in rest:
         found = cast("Mapping[str, object]", first).get("custom_id") if _has_keys(first) else None
@@ -137,6 +140,6 @@ def _job(options: SubmitOptions, workflow: str, rules: Catalogue) -> Job | None:
     job = rules.job_named([options.job])
     if job is None:
         near = get_close_matches(options.job, rules.jobs, n=1)
-        hint = f"Did you mean {near[0]}?" if near else "`titan-console jobs` lists them."
-        raise PayloadError(f"There is no job {options.job!r} in titan.toml. {hint}")
+        hint = f"did you mean {near[0]}?" if near else "`titan-console jobs` lists them."
+        raise PayloadError(f"no job {options.job!r} in titan.toml; {hint}", code="unknown_job")
     return job

@@ -1,4 +1,4 @@
-"""What to tell a caller of a submission that is taken in all the same."""
+"""Warnings about a submission that is accepted all the same."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -13,14 +13,14 @@ from state.model.timestamps import to_text
 
 
 class RequestStats(Struct, kw_only=True):
-    """What is remembered of the requests as they go by."""
+    """Counts over the requests. `batch_only` ones are too long to run synchronously."""
 
     requests: int = 0
     models: set[str] = field(default_factory=set[str])
     batch_only: int = 0
 
     def add(self, line: Line) -> None:
-        """One more request."""
+        """Count one request."""
         self.requests += 1
         self.models.add(line.model)
         self.batch_only += models.needs_batch(line.betas)
@@ -34,13 +34,13 @@ def warnings_for(
     usual: timedelta | None,
     priced: Iterable[str] = (),
 ) -> tuple[str, ...]:
-    """One line each: models that nobody knows, and a deadline that a batch will hardly meet.
+    """One line for each unknown model, and for a deadline that a batch will hardly meet.
 
-    `usual` is what nine of ten of the workflow's batches took at most, None without a history.
-    `priced` are models that titan.toml has a price for.
+    `usual` is the 90th percentile of how long the workflow's batches took, None without history.
+    Models in `priced` have a price in titan.toml and are known.
     """
     return (
-        *models.unknown(stats.models, priced),
+        *models.warnings_for(stats.models, priced),
         *_on_the_deadline(stats, resolved, now=now, usual=usual),
     )
 
@@ -55,18 +55,18 @@ def _on_the_deadline(
         when = "at the next poll" if guard <= now else f"at {to_text(guard)}"
         yield (
             f"The deadline {to_text(resolved.deadline)} is too close for a batch"
-            f" ({_why(resolved.workflow, usual)}): what is missing {when} runs synchronously,"
-            " at the full price."
+            f" ({_why(resolved.workflow, usual)}): requests that have no result {when}"
+            " run synchronously at full price."
         )
     if stats.batch_only:
         yield (
-            f"{stats.batch_only:,} of the requests ask for more tokens than a synchronous call may:"
-            " only their batch answers them, whatever the deadline."
+            f"{stats.batch_only:,} of the requests have a max_tokens too large for a synchronous"
+            " call: they run only as a batch, even after the deadline."
         )
 
 
 def _why(workflow: str, usual: timedelta | None) -> str:
     if usual is None:
-        return "one may take an hour and more"
+        return "a batch may take more than an hour"
     minutes = -(-usual // timedelta(minutes=1))
-    return f"nine of ten of {workflow} took up to {minutes:,} minutes"
+    return f"90 % of the batches of {workflow} took up to {minutes:,} minutes"

@@ -1,6 +1,6 @@
-"""Whether a submission still fits the budgets.
+"""Checks whether a submission fits the budgets.
 
-It is reserved with an upper estimate; once it is finished its real cost counts instead.
+A submission reserves an upper estimate; once it is finished its real cost counts instead.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,20 +13,21 @@ from state.batches.budget_reservations import Scope
 
 
 def check(limits: Iterable[Limit], estimate: Estimate, reserved: Callable[[Scope], int]) -> None:
-    """Raises OverBudget, with the numbers, where the estimate does not fit any more.
+    """Raise OverBudget, with the numbers, if the estimate exceeds what is left of a limit.
 
     `reserved(scope)` is what is spent or reserved of a limit's scope, in nano-dollars.
     """
     for limit in limits:
         if estimate.unpriced:
             raise OverBudget(
-                f"The budget {limit.text} cannot be kept: {', '.join(sorted(estimate.unpriced))}"
-                " has no price; add it to [prices] in titan.toml. Nothing was sent."
+                f"Cannot check the budget {limit.text}: {', '.join(sorted(estimate.unpriced))}"
+                " has no price; add it to [prices] in titan.toml. Nothing was sent.",
+                code="budget_without_price",
             )
-        taken = reserved(limit.scope)
-        if taken + estimate.batch_nano > limit.nano:
+        used = reserved(limit.scope)
+        if used + estimate.batch_nano > limit.nano:
             raise OverBudget(
-                f"Over the budget {limit.text}: {dollars_text(taken)} is spent or reserved,"
+                f"Over the budget {limit.text}: {dollars_text(used)} is spent or reserved,"
                 f" this may add {dollars_text(estimate.batch_nano)},"
                 f" and the limit is {dollars_text(limit.nano)}. Nothing was sent."
             )

@@ -1,10 +1,10 @@
-"""Opens one figure: the tokens, the rates of that day, the formula, and what the ledger says."""
+"""Shows how the cost of an attempt was calculated: tokens, rates, formula, ledger figures."""
 
 from decimal import Decimal
 
 from msgspec import Struct
 
-from core.money.pricing import PriceBook, Rates, usd
+from core.money.pricing import PriceBook, Rates, prompt_tokens, usd
 from state.model.records import Kind, Outcome, Usage
 from state.model.timestamps import from_text
 from state.queries.spending import PricedAttempt
@@ -20,7 +20,7 @@ _KINDS = (
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """Tokens of one kind, and the standard price of a million of them in dollars."""
+    """Tokens of one kind, and the standard price in dollars for a million."""
 
     kind: str
     tokens: int
@@ -28,12 +28,12 @@ class Part(Struct, frozen=True, kw_only=True):
 
     @property
     def sync_usd(self) -> Decimal:
-        """What they cost synchronously, exactly."""
+        """The exact synchronous cost in dollars."""
         return self.tokens * self.usd_per_mtok / 1_000_000
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
-    """One attempt: its parts, what follows from them, and whether the ledger holds the same."""
+    """One attempt: its parts, and the cost calculated from them in nano-dollars."""
 
     attempt: PricedAttempt
     parts: tuple[Part, ...]
@@ -43,13 +43,13 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
     @property
     def agrees(self) -> bool:
-        """Whether the ledger's figures follow from the tokens and the rates."""
+        """Whether the ledger has the same cost."""
         found = self.attempt.cost_nano, self.attempt.sync_cost_nano
         return found == (self.cost_nano, self.sync_cost_nano)
 
 
 def explain(attempt: PricedAttempt, prices: PriceBook) -> Explanation:
-    """The price of one attempt, worked out anew."""
+    """Calculate the cost of one attempt again."""
     at = from_text(attempt.priced_ts)
     if attempt.outcome != Outcome.SUCCEEDED:
         return Explanation(
@@ -57,12 +57,12 @@ def explain(attempt: PricedAttempt, prices: PriceBook) -> Explanation:
             parts=(),
             cost_nano=0,
             sync_cost_nano=0,
-            formula=f"{attempt.outcome}: only what succeeded is billed",
+            formula=f"{attempt.outcome}: only succeeded requests are billed",
         )
     cost, sync = prices.price(attempt.model, attempt.usage, at=at, kind=attempt.kind)
     rates = prices.rates(attempt.model, prompt_tokens=prompt_tokens(attempt.usage), at=at)
     if rates is None:
-        formula = f"{attempt.model} has no price on {attempt.priced_ts[:10]}: unpriced, not zero"
+        formula = f"{attempt.model} has no price on {attempt.priced_ts[:10]}; its cost is unknown"
     else:
         formula = _formula(attempt)
     return Explanation(
@@ -74,16 +74,10 @@ def explain(attempt: PricedAttempt, prices: PriceBook) -> Explanation:
     )
 
 
-def prompt_tokens(usage: Usage) -> int:
-    """All that the model read, cached or not."""
-    written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
-    return usage.input_tokens + written + usage.cache_read_tokens
-
-
 def _formula(attempt: PricedAttempt) -> str:
     half = " / 2" if attempt.kind == Kind.BATCH else ""
     if attempt.is_duplicate:
-        return f"cost = sum{half}; sync = 0, the request was answered already; saved = sync - cost"
+        return f"cost = sum{half}; sync = 0, the request already had a result; saved = sync - cost"
     return f"cost = sum{half}; sync = sum; saved = sync - cost"
 
 

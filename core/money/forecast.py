@@ -1,6 +1,6 @@
-"""What a month of the catalogue costs, in batch and synchronously: pure arithmetic on it.
+"""Forecasts what a month of the catalogue's jobs costs, in batch and synchronously. Pure.
 
-Money here is exact `Decimal` dollars; `cents` rounds what is shown.
+Money is exact `Decimal` dollars; `cents` rounds for display.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,10 +20,9 @@ _HALF = Decimal("0.5")
 
 
 class Cache(Struct, frozen=True, kw_only=True):
-    """A what-if: so much of the input lies in 1-hour cache blocks, and so much of that is found.
+    """A what-if: the share of the input in 1-hour cache blocks, and the share of that which hits.
 
-    What is found is read at the cache's price, the rest of the share is written at twice the
-    input's.
+    Hits cost the cache read price, the rest of the share twice the input price.
     """
 
     share: Decimal
@@ -31,7 +30,7 @@ class Cache(Struct, frozen=True, kw_only=True):
 
 
 class Measured(Struct, frozen=True, kw_only=True):
-    """What the ledger holds of the last 30 days. Tokens, and nano-dollars."""
+    """Sums of the last 30 days in the ledger: tokens and nano-dollars."""
 
     tokens_in: int
     tokens_out: int
@@ -41,8 +40,8 @@ class Measured(Struct, frozen=True, kw_only=True):
     first_day: str
 
 
-class Line(Struct, frozen=True, kw_only=True):
-    """One row of the table. `batch_usd` is what the plan costs; real-time work stays at sync."""
+class Row(Struct, frozen=True, kw_only=True):
+    """One row. `batch_usd` is the planned cost; for real-time work it equals `sync_usd`."""
 
     workload: str
     title: str
@@ -56,10 +55,10 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Forecast(Struct, frozen=True, kw_only=True):
-    """The rows and their sum. `elsewhere` is measured and in no workload of the catalogue."""
+    """The rows and their sum. `elsewhere` is what jobs outside the catalogue used."""
 
-    lines: tuple[Line, ...]
-    total: Line
+    rows: tuple[Row, ...]
+    total: Row
     scale: Decimal
     elsewhere: Measured | None = None
 
@@ -73,30 +72,30 @@ def forecast(
     cache: Cache | None = None,
     measured: Mapping[str, Measured] | None = None,
 ) -> Forecast:
-    """A month of the catalogue at the prices of that day, times the scale.
+    """Forecast a month at the prices of day `at`, multiplied by `scale`.
 
     `measured` is by workflow. Raises CatalogueError for a model without a price.
     """
     history = measured or {}
-    lines = tuple(
-        _line(catalogue, workload, prices, at, scale, cache, history)
+    rows = tuple(
+        _row(catalogue, workload, prices, at, scale, cache, history)
         for workload in catalogue.workloads.values()
     )
     unlisted = [m for name, m in history.items() if name not in catalogue.jobs]
     return Forecast(
-        lines=lines,
-        total=_total(lines, history.values()),
+        rows=rows,
+        total=_total(rows, history.values()),
         scale=scale,
         elsewhere=_sum(unlisted),
     )
 
 
 def cents(amount: Decimal) -> Decimal:
-    """To the cent, halves up."""
+    """Rounded to the cent, halves up."""
     return amount.quantize(_CENT, rounding=ROUND_HALF_UP)
 
 
-def _line(
+def _row(
     catalogue: Catalogue,
     workload: Workload,
     prices: PriceBook,
@@ -104,22 +103,23 @@ def _line(
     scale: Decimal,
     cache: Cache | None,
     history: Mapping[str, Measured],
-) -> Line:
+) -> Row:
     tokens_in = tokens_out = 0
     sync = cached = Decimal(0)
     for model, month_in, month_out in _parts(catalogue, workload):
         rates = prices.rates(model, prompt_tokens=0, at=at)
         if rates is None:
             raise CatalogueError(
-                f"titan.toml: workload {workload.name}: {model!r} has no price;"
-                " add it to [prices], or name another model."
+                f"titan.toml: workload {workload.name}: model {model!r} has no price;"
+                " add it to [prices] or set another model.",
+                code="model_without_price",
             )
         count_in, count_out = _whole(month_in * scale), _whole(month_out * scale)
         tokens_in, tokens_out = tokens_in + count_in, tokens_out + count_out
         sync += _usd(rates, count_in, count_out, None)
         cached += _usd(rates, count_in, count_out, cache)
     factor = _HALF if workload.is_batched else Decimal(1)
-    return Line(
+    return Row(
         workload=workload.name,
         title=workload.title or workload.name,
         tokens_in=tokens_in,
@@ -136,7 +136,7 @@ def _line(
 
 
 def _parts(catalogue: Catalogue, workload: Workload) -> Iterable[tuple[str, Decimal, Decimal]]:
-    """Model and a month's tokens in and out: the plan for the whole, else job by job."""
+    """Model, tokens in and tokens out of a month: planned for the workload, else job by job."""
     if workload.month_in is not None and workload.month_out is not None:
         yield workload.model, Decimal(workload.month_in), Decimal(workload.month_out)
         return
@@ -146,7 +146,7 @@ def _parts(catalogue: Catalogue, workload: Workload) -> Iterable[tuple[str, Deci
 
 
 def _usd(rates: Rates, tokens_in: int, tokens_out: int, cache: Cache | None) -> Decimal:
-    """The standard price; with a cache, of the same tokens by way of it."""
+    """The cost at the standard price, with caching if given."""
     per_input = Decimal(rates.input)
     if cache is not None:
         found = cache.hits * rates.cache_read + (1 - cache.hits) * rates.cache_write_1h
@@ -158,21 +158,21 @@ def _whole(number: Decimal) -> int:
     return int(number.to_integral_value(rounding=ROUND_HALF_UP))
 
 
-def _total(lines: tuple[Line, ...], history: Iterable[Measured]) -> Line:
-    rounded = [line.rounded for line in lines if line.rounded]
+def _total(rows: tuple[Row, ...], history: Iterable[Measured]) -> Row:
+    rounded = [row.rounded for row in rows if row.rounded]
     first: Mapping[str, Decimal] = rounded[0] if rounded else dict[str, Decimal]()
     names = [name for name in first if all(name in other for other in rounded)]
-    total = Line(
+    total = Row(
         workload="total",
         title="total",
-        tokens_in=sum(line.tokens_in for line in lines),
-        tokens_out=sum(line.tokens_out for line in lines),
-        sync_usd=sum((line.sync_usd for line in lines), Decimal(0)),
-        batch_usd=sum((line.batch_usd for line in lines), Decimal(0)),
+        tokens_in=sum(row.tokens_in for row in rows),
+        tokens_out=sum(row.tokens_out for row in rows),
+        sync_usd=sum((row.sync_usd for row in rows), Decimal(0)),
+        batch_usd=sum((row.batch_usd for row in rows), Decimal(0)),
         rounded={name: sum((r[name] for r in rounded), Decimal(0)) for name in names} or None,
         measured=_sum(history),
     )
-    cached = [line.cached_usd for line in lines if line.cached_usd is not None]
+    cached = [row.cached_usd for row in rows if row.cached_usd is not None]
     return replace(total, cached_usd=sum(cached, Decimal(0))) if cached else total
 
 
@@ -201,7 +201,7 @@ class MeasuredReport(Struct, frozen=True, kw_only=True):
     since: str
 
 
-class LineReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RowReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One workload, or the total. `cached_usd` is there only with --cache-share."""
 
     workload: str
@@ -217,8 +217,8 @@ class LineReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ForecastReport(Struct, frozen=True, kw_only=True):
     """A forecast, dollars to the cent."""
 
-    rows: list[LineReport]
-    total: LineReport
+    rows: list[RowReport]
+    total: RowReport
     scale: int | float
     saving_usd: float
     elsewhere: MeasuredReport | None
@@ -227,24 +227,24 @@ class ForecastReport(Struct, frozen=True, kw_only=True):
 def report(result: Forecast) -> ForecastReport:
     """The forecast as JSON."""
     return ForecastReport(
-        rows=[_line_report(line) for line in result.lines],
-        total=_line_report(result.total),
+        rows=[_row_report(row) for row in result.rows],
+        total=_row_report(result.total),
         scale=_number(result.scale),
         saving_usd=float(cents(result.total.sync_usd) - cents(result.total.batch_usd)),
         elsewhere=_measured_report(result.elsewhere),
     )
 
 
-def _line_report(line: Line) -> LineReport:
-    return LineReport(
-        workload=line.workload,
-        tokens_in=line.tokens_in,
-        tokens_out=line.tokens_out,
-        sync_usd=float(cents(line.sync_usd)),
-        batch_usd=float(cents(line.batch_usd)),
-        cached_usd=None if line.cached_usd is None else float(cents(line.cached_usd)),
-        rounded={name: _number(n) for name, n in line.rounded.items()} if line.rounded else None,
-        measured=_measured_report(line.measured),
+def _row_report(row: Row) -> RowReport:
+    return RowReport(
+        workload=row.workload,
+        tokens_in=row.tokens_in,
+        tokens_out=row.tokens_out,
+        sync_usd=float(cents(row.sync_usd)),
+        batch_usd=float(cents(row.batch_usd)),
+        cached_usd=None if row.cached_usd is None else float(cents(row.cached_usd)),
+        rounded={name: _number(n) for name, n in row.rounded.items()} if row.rounded else None,
+        measured=_measured_report(row.measured),
     )
 
 

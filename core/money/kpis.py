@@ -1,4 +1,4 @@
-"""The five figures that say whether the move to batches pays: pure arithmetic on what was seen."""
+"""The KPIs that show whether batching pays off. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ SAVED_TARGET_NANO = int(_SAVED_USD * _NANO)
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """What the ledger saw in a stretch of days. Money in nano-dollars, times in seconds.
+    """Sums of a period from the ledger. Money in nano-dollars, times in seconds.
 
-    Tokens count in and out, of jobs that may be batched: `batch_tokens` went as batches,
-    `sync_tokens` ran synchronously. `lost` requests expired or were missing: like errored ones
-    they brought no answer, and nobody had asked for that.
+    Tokens (in and out) are those of jobs that may be batched: `batch_tokens` in batches,
+    `sync_tokens` synchronously. `lost` requests expired or were missing from the results; with
+    `errored` ones they make up the error rate.
     """
 
     batch_tokens: int = 0
@@ -37,7 +37,7 @@ class Facts(Struct, frozen=True, kw_only=True):
 
 
 class Kpi(Struct, frozen=True, kw_only=True):
-    """One figure: None while there is nothing to say. `is_floor`: the target is a minimum."""
+    """One KPI; its value is None without data. `is_floor`: the target is a minimum."""
 
     name: str
     title: str
@@ -47,14 +47,14 @@ class Kpi(Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool | None:
-        """Whether the target is met."""
+        """Whether the target is met, None without data."""
         if self.value is None:
             return None
         return self.value >= self.target if self.is_floor else self.value <= self.target
 
 
 def kpis(facts: Facts, *, days: int = MONTH_DAYS) -> tuple[Kpi, ...]:
-    """All of them; the monthly targets are scaled to that many days."""
+    """All KPIs; the monthly targets are scaled to that many days."""
     month = days / MONTH_DAYS
     tokens = facts.batch_tokens + facts.sync_tokens
     failed = facts.errored + facts.lost
@@ -92,7 +92,7 @@ def report(found: Sequence[Kpi]) -> dict[str, KpiReport]:
 
 
 def shown(kpi: Kpi, value: float) -> str:
-    """A value in the unit of its KPI."""
+    """A value as text, in the unit of its KPI."""
     if kpi.name in ("batch_share", "error_rate"):
         return f"{value:.1%}"
     if kpi.name.endswith("_h"):
@@ -101,7 +101,7 @@ def shown(kpi: Kpi, value: float) -> str:
 
 
 def percentile(values: Sequence[float], percent: int) -> float | None:
-    """The smallest value that so many per cent do not exceed (nearest rank)."""
+    """The percentile by nearest rank, None without values."""
     if not values:
         return None
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]

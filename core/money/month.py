@@ -1,4 +1,4 @@
-"""What a month saves: so far, at the pace of late, and what prompt caching did to it. Pure."""
+"""Savings of a calendar month: so far, projected, and the effect of prompt caching. Pure."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -16,8 +16,8 @@ _PICO_PER_NANO = 1_000
 class Month(Struct, frozen=True, kw_only=True):
     """The calendar month (UTC). Money in nano-dollars.
 
-    `pace_nano` is the mean of the `full_days` whole days before today, 30 at most; None before
-    the first of them is over, and `projected_nano` with it.
+    `pace_nano` is the daily mean of the `full_days` days before today, at most 30; it and
+    `projected_nano` are None before the first full day.
     """
 
     saved_nano: int
@@ -28,20 +28,20 @@ class Month(Struct, frozen=True, kw_only=True):
 
     @property
     def projected_nano(self) -> int | None:
-        """What is saved by the end of the month when the days to come are as those of late."""
+        """Savings at the end of the month if every remaining day saves `pace_nano`."""
         if self.pace_nano is None:
             return None
         return self.saved_nano + self.pace_nano * self.days_left
 
     @property
     def ok(self) -> bool | None:
-        """Whether that meets the target."""
+        """Whether the projection meets the target."""
         projected = self.projected_nano
         return None if projected is None else projected >= self.target_nano
 
 
 def first_day_needed(today: date) -> date:
-    """From which day on `month` needs the savings."""
+    """The first day whose savings `month` needs."""
     return min(today.replace(day=1), today - timedelta(days=MONTH_DAYS))
 
 
@@ -63,7 +63,7 @@ def month(saved_by_day: Mapping[str, int], today: date) -> Month:
 
 
 class CacheEffect(Struct, frozen=True, kw_only=True):
-    """What caching saved (or, below zero, cost) in nano-dollars against the same tokens uncached.
+    """Nano-dollars that caching saved (negative: cost) compared with the same tokens uncached.
 
     `unpriced` cached tokens have no known price and are left out.
     """
@@ -75,7 +75,7 @@ class CacheEffect(Struct, frozen=True, kw_only=True):
 
 
 def cache_effect(used: Iterable[CacheTokens], prices: PriceBook) -> CacheEffect:
-    """The effect at each day's prices; those of the smallest prompts where a model has steps."""
+    """The effect at each day's prices; for a model with price steps, those of small prompts."""
     pico = read = written = unpriced = 0
     for row in used:
         at = datetime.fromisoformat(row.day).replace(hour=12, tzinfo=UTC)

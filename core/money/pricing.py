@@ -1,4 +1,4 @@
-"""What an answer cost, and what it would have cost synchronously, in nano-dollars.
+"""Prices usage in nano-dollars: what it cost, and what it would have cost synchronously.
 
 Prices are genai-prices' standard ones; the Batches API bills half of each. Source and traps:
 Anthropic's pricing page, and the notes on genai-prices in docs/adr/0007.
@@ -13,10 +13,10 @@ from state.model.records import Kind, Usage
 
 __all__ = ["PriceBook", "Rates", "dollars", "dollars_float"]
 
-# Models that the price list lacks, and the one whose prices Anthropic gives them.
-_TWINS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
+# Models that the price list lacks, and the model whose prices apply to them.
+_SAME_PRICE = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
 _DATE = re.compile(r"-\d{8}$")
-# Prompt sizes at which a price list may change its step; probed in the middle of each.
+# Prompt sizes at which a price may change; looked up in the middle of each step.
 _STEPS = (100_000, 200_000)
 _MOST_LAST = 1000
 _PICO_PER_DOLLAR_PER_MTOK = 1_000_000
@@ -26,30 +26,30 @@ _CENT, _PARTS = Decimal("0.01"), Decimal("0.0001")
 
 
 class PriceBook:
-    """Looks prices up once for each model, day and step of prompt size."""
+    """Looks up each model, day and step of prompt size once."""
 
     def __init__(self, own: OwnPrices | None = None) -> None:
-        """Begin with an empty cache; `own` prices are stronger than the list."""
+        """`own` prices override the built-in list."""
         self._own = own or {}
         self._known: dict[tuple[str, str, int], Rates | None] = {}
-        # The rows of a batch have one time and few models.
+        # A faster cache: the attempts of a batch have one time and few models.
         self._last: dict[tuple[str, datetime, int], Rates | None] = {}
 
     def price(
         self, model: str, usage: Usage, *, at: datetime, kind: Kind
     ) -> tuple[int | None, int | None]:
-        """Cost, and cost if it had been synchronous; both None for a model without a price."""
-        rates = self.rates(model, prompt_tokens=_prompt_tokens(usage), at=at)
+        """Cost, and cost if synchronous, in nano-dollars; both None for a model without a price."""
+        rates = self.rates(model, prompt_tokens=prompt_tokens(usage), at=at)
         if rates is None:
             return None, None
         pico = _cost_pico(rates, usage)
-        # In nano-dollars, halves rounded up; a batch costs half.
+        # Halves of a nano-dollar round up; a batch costs half.
         sync = (pico + _PICO_PER_NANO // 2) // _PICO_PER_NANO
         batch = (pico + _PICO_PER_NANO) // (2 * _PICO_PER_NANO)
         return batch if kind == Kind.BATCH else sync, sync
 
     def rates(self, model: str, *, prompt_tokens: int, at: datetime) -> Rates | None:
-        """The standard rates that hold for a prompt of that size at that time."""
+        """The standard rates for a prompt of that size at that time."""
         step = (prompt_tokens > _STEPS[0]) + (prompt_tokens > _STEPS[1])
         now = (model, at, step)
         found = self._last.get(now)
@@ -68,7 +68,7 @@ class PriceBook:
 
 
 def _cost_pico(rates: Rates, usage: Usage) -> int:
-    """What the tokens cost at the standard price."""
+    """The cost of the tokens at the standard price, in pico-dollars."""
     return (
         usage.input_tokens * rates.input
         + usage.output_tokens * rates.output
@@ -78,7 +78,8 @@ def _cost_pico(rates: Rates, usage: Usage) -> int:
     )
 
 
-def _prompt_tokens(usage: Usage) -> int:
+def prompt_tokens(usage: Usage) -> int:
+    """All tokens that the model read, cached or not."""
     return (
         usage.input_tokens
         + usage.cache_write_5m_tokens
@@ -88,10 +89,10 @@ def _prompt_tokens(usage: Usage) -> int:
 
 
 def _look_up(model: str, step: int, at: datetime) -> Rates | None:
-    from genai_prices import Usage as ListUsage  # noqa: PLC0415 - 0.3 s, only where prices are due
+    from genai_prices import Usage as ListUsage  # noqa: PLC0415 - 0.3 s, only to look prices up
     from genai_prices import calc_price  # noqa: PLC0415 - as above
 
-    reference = _TWINS.get(_DATE.sub("", model), model)
+    reference = _SAME_PRICE.get(_DATE.sub("", model), model)
     prompt = (50_000, 150_000, 500_000)[step]
 
     def per_token(**kinds: int) -> int:
@@ -132,5 +133,5 @@ def dollars_text(nano: int) -> str:
 
 
 def usd(nano: int | None) -> float | None:
-    """Nano-dollars as a JSON number of dollars; None stays unknown."""
+    """Nano-dollars as a JSON number of dollars; None stays None."""
     return None if nano is None else float(dollars(nano))

@@ -1,7 +1,7 @@
-"""Reads the provider's own usage export, and compares it with the ledger: tokens only.
+"""Reads the provider's usage export and compares its tokens with the ledger.
 
-Two forms are known: the CSV of the Console's usage page, and the JSON of the Admin API's usage
-report for messages. Any other column or key is said, never guessed.
+Accepts the CSV of the Console's usage page and the JSON of the Admin API's usage report for
+messages; rejects a file that lacks a column or key.
 """
 
 import csv
@@ -33,60 +33,63 @@ Key = tuple[str, str]
 
 
 class Export(Struct, frozen=True, kw_only=True):
-    """Tokens by UTC day and model. `is_batch_only`: the export tells batch from the rest."""
+    """Tokens by UTC day and model. `is_batch_only`: the export separates batch usage."""
 
     usage: Mapping[Key, Usage]
     is_batch_only: bool
 
     @property
     def days(self) -> tuple[str, str]:
-        """The first and the last day."""
+        """The first and the last day, as YYYY-MM-DD."""
         days = sorted(day for day, _ in self.usage)
         return (days[0], days[-1]) if days else ("", "")
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """One day and model: what the ledger has and what the export has. None: no such row."""
+    """Usage of one day and model in the ledger and in the export; None: no such row."""
 
     day: str
     model: str
-    ours: Usage | None
-    theirs: Usage | None
+    ledger: Usage | None
+    export: Usage | None
 
     @property
     def is_same(self) -> bool:
         """Whether both have the same tokens of each kind."""
-        return (self.ours or Usage()) == (self.theirs or Usage())
+        return (self.ledger or Usage()) == (self.export or Usage())
 
-    def in_words(self) -> str:
-        """What differs, kind by kind: the ledger's figure less the export's."""
+    def text(self) -> str:
+        """The difference by kind of token, ledger minus export; `same` without one."""
         if self.is_same:
             return "same"
         kinds = [
             f"{name.removesuffix('_tokens')} {gap:+,}"
             for name in _COLUMNS
-            if (gap := _of(self.ours, name) - _of(self.theirs, name))
+            if (gap := _of(self.ledger, name) - _of(self.export, name))
         ]
         only = ""
-        if self.theirs is None:
+        if self.export is None:
             only = "only in the ledger: "
-        elif self.ours is None:
+        elif self.ledger is None:
             only = "only in the export: "
         return only + ", ".join(kinds)
 
 
 def read(content: bytes) -> Export:
-    """The export in either form. Raises InputError, which names what is unknown or wrong."""
+    """Parse the export in either form. Raises InputError, which names what is missing or wrong."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"The export is not UTF-8 text: {error.reason}.") from error
+        raise InputError(f"The export is not UTF-8: {error.reason}.", code="not_utf8") from error
     rows = list(_from_json(text) if text.lstrip()[:1] in ("{", "[") else _from_csv(text))
     if not rows:
-        raise InputError("The export has no rows.")
+        raise InputError("The export has no rows.", code="export_empty")
     tiers = {tier for _, _, tier in rows}
     if None in tiers and len(tiers) > 1:
-        raise InputError("Some rows of the export say whether they are batch, and some do not.")
+        raise InputError(
+            "Some rows of the export have a service tier and some do not.",
+            code="export_mixed_tiers",
+        )
     usage = dict[Key, Usage]()
     for key, tokens, tier in rows:
         if tier in (None, "batch"):
@@ -96,34 +99,34 @@ def read(content: bytes) -> Export:
     return Export(usage=usage, is_batch_only=None not in tiers)
 
 
-def compare(ours: Mapping[Key, Usage], theirs: Mapping[Key, Usage]) -> list[Difference]:
-    """Every day and model that either has, in order; a model's date suffix does not matter."""
-    left, right = _plain(ours), _plain(theirs)
+def compare(ledger: Mapping[Key, Usage], export: Mapping[Key, Usage]) -> list[Difference]:
+    """Every day and model of either, in order; ignores the date suffix of a model."""
+    left, right = _plain(ledger), _plain(export)
     found = [
         Difference(
-            day=day, model=model, ours=left.get((day, model)), theirs=right.get((day, model))
+            day=day, model=model, ledger=left.get((day, model)), export=right.get((day, model))
         )
         for day, model in sorted(left.keys() | right.keys())
     ]
-    return [row for row in found if row.ours or row.theirs != Usage()]
+    return [row for row in found if row.ledger or row.export != Usage()]
 
 
 def totals(rows: list[Difference]) -> list[Difference]:
-    """The same by model alone: a batch that ran over midnight shifts days and no total."""
+    """The totals by model: a batch that ran over midnight shifts days but no total."""
     models = sorted({row.model for row in rows})
     return [
         Difference(
             day="all",
             model=model,
-            ours=_sum([row.ours for row in rows if row.model == model]),
-            theirs=_sum([row.theirs for row in rows if row.model == model]),
+            ledger=_sum([row.ledger for row in rows if row.model == model]),
+            export=_sum([row.export for row in rows if row.model == model]),
         )
         for model in models
     ]
 
 
 def add(left: Usage, right: Usage) -> Usage:
-    """Token by token."""
+    """The sum of two usages."""
     return Usage(**{name: _of(left, name) + _of(right, name) for name in _COLUMNS})
 
 
@@ -155,7 +158,8 @@ def _from_csv(text: str) -> Iterator[tuple[Key, Usage, str | None]]:
         if missing:
             raise InputError(
                 f"The export lacks the columns {', '.join(missing)}."
-                f" It has: {', '.join(header)[:300] or 'none'}. Nothing was compared."
+                f" It has: {', '.join(header)[:300] or 'none'}. Nothing was compared.",
+                code="export_columns_missing",
             )
         tier = next((name for name in _TIERS if name in header), None)
         for row in reader:
@@ -164,22 +168,25 @@ def _from_csv(text: str) -> Iterator[tuple[Key, Usage, str | None]]:
             key = _day(row[_DAY], where), _model(row[_MODEL], where)
             yield key, Usage(**tokens), (row[tier] or "").strip().lower() if tier else None
     except csv.Error as error:
-        raise InputError(f"The export is no CSV: {error}.") from error
+        raise InputError(f"The export is not CSV: {error}.", code="not_csv") from error
 
 
 def _from_json(text: str) -> Iterator[tuple[Key, Usage, str | None]]:
     try:
         document: Any = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InputError(f"The export is not JSON: {error}.") from error
+        raise InputError(f"The export is not JSON: {error}.", code="not_json") from error
     buckets: Any = document.get("data") if isinstance(document, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if not isinstance(buckets, list):
-        raise InputError('The export has no "data": it is no usage report of the Admin API.')
+        raise InputError(
+            'The export has no list "data", so it is not a usage report of the Admin API.',
+            code="export_keys_missing",
+        )
     for number, bucket in enumerate(cast("list[Any]", buckets), 1):
         where = f"Bucket {number} of the export"
         results: Any = bucket.get("results") if isinstance(bucket, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         if not isinstance(results, list):
-            raise InputError(f'{where} has no "results".')
+            raise InputError(f'{where} has no list "results".', code="export_keys_missing")
         fields = cast("dict[str, Any]", bucket)
         day = _day(str(fields.get("starting_at", ""))[:10], where)
         for result in cast("list[Any]", results):
@@ -188,11 +195,14 @@ def _from_json(text: str) -> Iterator[tuple[Key, Usage, str | None]]:
 
 def _json_row(result: object, day: str, where: str) -> tuple[Key, Usage, str | None]:
     if not isinstance(result, dict):
-        raise InputError(f"{where} has a result that is no object.")
+        raise InputError(f"{where}: a result must be an object.", code="export_value_invalid")
     row = cast("dict[str, Any]", result)
     created = row.get("cache_creation")
     if not isinstance(created, dict):
-        raise InputError(f'{where}: a result has no "cache_creation". Nothing was compared.')
+        raise InputError(
+            f'{where}: a result has no "cache_creation". Nothing was compared.',
+            code="export_keys_missing",
+        )
     writes = cast("dict[str, Any]", created)
     tier = row.get("service_tier")
     usage = Usage(
@@ -214,7 +224,10 @@ def _json_row(result: object, day: str, where: str) -> tuple[Key, Usage, str | N
 def _tokens(value: object, where: str, name: str) -> int:
     text = str(value).strip().replace(",", "")
     if isinstance(value, bool) or not text.isascii() or not text.isdecimal():
-        raise InputError(f"{where}: {name} must be a whole number from 0 on, not {value!r:.40}.")
+        raise InputError(
+            f"{where}: {name} must be an integer >= 0, not {value!r:.40}.",
+            code="export_value_invalid",
+        )
     return int(text)
 
 
@@ -222,10 +235,14 @@ def _day(value: object, where: str) -> str:
     try:
         return date.fromisoformat(str(value)[:10]).isoformat()
     except ValueError:
-        raise InputError(f"{where}: {value!r:.40} is no date.") from None
+        raise InputError(
+            f"{where}: {value!r:.40} is not a date.", code="export_value_invalid"
+        ) from None
 
 
 def _model(value: object, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{where} names no model; export it by model.")
+        raise InputError(
+            f"{where} has no model; export usage grouped by model.", code="export_value_invalid"
+        )
     return value.strip()

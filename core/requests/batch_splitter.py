@@ -1,4 +1,4 @@
-"""Cuts a stream of requests into batches that the API takes."""
+"""Splits a stream of requests into batches within the API's limits."""
 
 from msgspec import Struct
 
@@ -8,7 +8,7 @@ _OVERHEAD = wire_overhead()
 
 
 class _Filling(Struct):
-    """The batch that requests of the same betas go into, until it is full."""
+    """The batch that takes requests of one set of betas until it is full."""
 
     part: int
     count: int = 0
@@ -16,13 +16,13 @@ class _Filling(Struct):
 
 
 class BatchSplitter:
-    """Tells of each line, as it comes, which batch it goes into; the first is 0.
+    """Assigns each line to a batch, numbered from 0, in the order the lines come.
 
     A batch has one set of beta headers, so lines of different betas never share one.
     """
 
     def __init__(self, limits: Limits) -> None:
-        """Begin without a batch."""
+        """Start without a batch."""
         self._limits = limits
         self._room = limits.max_bytes - _OVERHEAD
         self._filling: dict[tuple[str, ...], _Filling] = {}
@@ -30,7 +30,7 @@ class BatchSplitter:
         self.bytes = 0
 
     def place(self, line: Line) -> int:
-        """The batch of the line, a new one where the last of its betas is full."""
+        """The number of the line's batch, a new one if the last batch of its betas is full."""
         grown = len(line.body) + _OVERHEAD
         batch = self._filling.get(line.betas)
         if (

@@ -1,4 +1,4 @@
-"""What becomes of a request's `cache_control` marks before it is sent."""
+"""Applies a job's cache policy to the `cache_control` entries of a request."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -8,16 +8,13 @@ import msgspec
 
 from core.errors import PayloadError
 
-_MARK = b'"cache_control"'
+_KEY = b'"cache_control"'
 _SHORT = (None, "5m")
 _HOUR = "1h"
 
 
 class CachePolicy(StrEnum):
-    """What a job does with prompt caching.
-
-    No marks at all, those that live for an hour, or those of 5 minutes made into such.
-    """
+    """Reject cache_control, accept 1-hour caching, or also change 5-minute caching to 1 hour."""
 
     NONE = "none"
     HOUR = "1h"
@@ -25,36 +22,38 @@ class CachePolicy(StrEnum):
 
 
 def apply_policy(body: bytes, policy: CachePolicy, named: str) -> bytes:
-    """The params as they are sent. Raises PayloadError for a mark that the policy does not take."""
-    if _MARK not in body:
+    """The params to send, as JSON. Raises PayloadError for caching that the policy rejects."""
+    if _KEY not in body:
         return body
-    # What goes out is looked at: in JSON a tuple or a record is like any list or object.
+    # Decoded from what is sent, since there a tuple or a record is a plain list or object.
     params: object = msgspec.json.decode(body)
-    upgraded = [_upgrade(mark, policy, named) for mark in _marks(params)]
+    upgraded = [_upgrade(entry, policy, named) for entry in _entries(params)]
     return msgspec.json.encode(params) if any(upgraded) else body
 
 
-def _upgrade(mark: object, policy: CachePolicy, named: str) -> bool:
-    """Whether the mark was changed into one of an hour."""
+def _upgrade(entry: object, policy: CachePolicy, named: str) -> bool:
+    """Whether the entry was changed to 1 hour."""
     if policy == CachePolicy.NONE:
         raise PayloadError(
-            f'{named}: its job takes no cache_control, by cache = "none" in titan.toml;'
-            ' leave it out, or let the job say cache = "1h".'
+            f'{named}: its job has cache = "none" in titan.toml: remove cache_control,'
+            ' or set cache = "1h".',
+            code="cache_not_allowed",
         )
-    fields = cast("dict[str, Any]", mark) if isinstance(mark, dict) else None
+    fields = cast("dict[str, Any]", entry) if isinstance(entry, dict) else None
     if fields is not None and fields.get("ttl") == _HOUR:
         return False
     if fields is None or policy != CachePolicy.UPGRADE or fields.get("ttl") not in _SHORT:
         raise PayloadError(
-            f"{named}: a 5-minute cache_control does not outlive a batch;"
-            ' use {"type": "ephemeral", "ttl": "1h"}, or none.'
+            f"{named}: a 5-minute cache_control expires before a batch ends;"
+            ' use {"type": "ephemeral", "ttl": "1h"} or remove it.',
+            code="cache_ttl_too_short",
         )
     fields["ttl"] = _HOUR
     return True
 
 
-def _marks(value: object) -> Iterator[object]:
-    """Every cache_control in the places where the API reads one, whatever lies around it."""
+def _entries(value: object) -> Iterator[object]:
+    """Every cache_control where the API reads one; not those in tool inputs and schemas."""
     pending = [value]
     while pending:
         current = pending.pop()

@@ -1,4 +1,4 @@
-"""What is known of models: their names, and how much each may be asked to write."""
+"""Known models: their names, and the largest max_tokens of each."""
 
 import re
 from collections.abc import Iterable
@@ -7,8 +7,8 @@ from functools import lru_cache
 
 EXTENDED_OUTPUT_BETA = "output-300k-2026-03-24"
 _EXTENDED_OUTPUT = 300_000
-# The API's ceilings for max_tokens; other models pass, and the API judges them.
-_CEILINGS = (("claude-haiku-4-5", 64_000), ("claude-", 128_000))
+# The API's limits of max_tokens; for other models the API decides.
+_LIMITS = (("claude-haiku-4-5", 64_000), ("claude-", 128_000))
 _EXTENDED_MODELS = (
     *("claude-opus-5", "claude-opus-4-8", "claude-opus-4-7", "claude-opus-4-6"),
     *("claude-sonnet-5", "claude-sonnet-4-6", "claude-haiku-5-5"),
@@ -24,36 +24,36 @@ _DATE = re.compile(r"-\d{8}$")
 _NEAR = 0.75
 
 
-# A submission has many requests, of few models.
+# Cached: a submission has many requests of few models.
 @lru_cache
 def max_tokens_limit(model: str, betas: tuple[str, ...]) -> int | None:
-    """The most tokens that the model may be asked for, None where that is not known."""
+    """The largest max_tokens of the model, None where it is not known."""
     if EXTENDED_OUTPUT_BETA in betas and model.startswith(_EXTENDED_MODELS):
         return _EXTENDED_OUTPUT
-    return next((most for prefix, most in _CEILINGS if model.startswith(prefix)), None)
+    return next((most for prefix, most in _LIMITS if model.startswith(prefix)), None)
 
 
 @lru_cache
 def betas_for(model: str, max_tokens: int, betas: tuple[str, ...]) -> tuple[str, ...]:
-    """The betas that such a request is sent with: that of the long output only where it needs it.
+    """The beta headers of such a request: that of extended output only where max_tokens needs it.
 
-    For a model that has no long output, or is not known, the betas as they were given.
+    The betas unchanged for a model without extended output and for an unknown one.
     """
     if not model.startswith(_EXTENDED_MODELS):
         return betas
     others = tuple(beta for beta in betas if beta != EXTENDED_OUTPUT_BETA)
-    ceiling = max_tokens_limit(model, ())
-    needs_more = ceiling is not None and max_tokens > ceiling
+    limit = max_tokens_limit(model, ())
+    needs_more = limit is not None and max_tokens > limit
     return (*others, EXTENDED_OUTPUT_BETA) if needs_more else others
 
 
 def needs_batch(betas: tuple[str, ...]) -> bool:
-    """Whether only a batch can answer it: the API gives the long output nowhere else."""
+    """Whether it can run only in a batch: the API has extended output nowhere else."""
     return EXTENDED_OUTPUT_BETA in betas
 
 
-def unknown(models: Iterable[str], also_known: Iterable[str] = ()) -> list[str]:
-    """One line for each model that nobody here has heard of, with the name it may mean."""
+def warnings_for(models: Iterable[str], also_known: Iterable[str] = ()) -> list[str]:
+    """One line for each unknown model, with the known name it resembles."""
     known = [*KNOWN, *also_known]
     return [
         _warning(model, known)
@@ -65,4 +65,4 @@ def unknown(models: Iterable[str], also_known: Iterable[str] = ()) -> list[str]:
 def _warning(model: str, known: list[str]) -> str:
     near = get_close_matches(_DATE.sub("", model), known, n=1, cutoff=_NEAR)
     hint = f" Did you mean {near[0]}?" if near else ""
-    return f"Model {model!r} is not known here; the API will judge it.{hint}"
+    return f"Unknown model {model!r}; the API decides whether it exists.{hint}"

@@ -1,4 +1,4 @@
-"""Checks requests before they cost anything, and turns them into the lines that are sent."""
+"""Validates requests before they are sent, and encodes each as the JSON line of a batch body."""
 
 import hashlib
 import math
@@ -18,53 +18,57 @@ from core.requests.wire_id import LIMIT as CUSTOM_ID_LIMIT
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _CONVENTION = re.compile(r"(?P<workflow>.+)-(?P<date>\d{4}-\d{2}-\d{2})-\d+")
 _TAG_LIMIT = 200
-# Words that are ours, not the API's: in a request they would come back as an error a day later.
-_OURS = frozenset(
+# Arguments of `submit`; the API would report them as an error of the request a day later.
+_SUBMIT_KEYS = frozenset(
     {"custom_id", "tag", "workflow", "job", "deadline", "on_failure", "betas", "batch_id", "key"}
 )
-_REFUSED_PARAMS = {
-    "stream": "a batch does not stream; leave `stream` out",
-    "speed": "a batch has no fast mode; leave `speed` out",
-    "temperature": "the API no longer takes `temperature`; leave it out",
-    "top_p": "the API no longer takes `top_p`; leave it out",
-    "top_k": "the API no longer takes `top_k`; leave it out",
+_UNSUPPORTED_PARAMS = {
+    "stream": "a batch does not stream",
+    "speed": "a batch has no fast mode",
+    "temperature": "the API no longer accepts it",
+    "top_p": "the API no longer accepts it",
+    "top_k": "the API no longer accepts it",
 }
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What one batch may hold. The API's are 100,000 requests and 256 MB of body."""
+    """The most requests and bytes of one batch. The API allows 100,000 requests and 256 MB."""
 
     max_requests: int = 100_000
-    # MB may mean 10^6, and what a proxy adds is not ours to know.
+    # Below 256 MB, since MB may mean 10^6 and a proxy may add bytes.
     max_bytes: int = 250_000_000
 
 
 class Line(NamedTuple):
-    """One request, checked: its id, the line that goes into the spool, and its digest.
+    """One validated request: its custom_id, its JSON line as UTF-8, and the line's SHA-256.
 
-    The same request made again has the same digest; the order of its keys counts, since a model
-    may read it. `betas` are those that it is sent with.
+    The same request has the same digest; the order of its keys counts, since a model may read it.
+    `betas` are the beta headers it is sent with.
     """
 
     custom_id: str
     body: bytes
     digest: bytes
     model: str
+    max_tokens: int
     betas: tuple[str, ...]
 
 
 def check_tag(tag: object) -> str:
-    """The tag itself. Raises PayloadError when it cannot name anything."""
+    """The tag itself. Raises PayloadError for one that is empty or cannot be shown."""
     if not isinstance(tag, str) or not tag.strip():
-        raise PayloadError("The tag is empty: give the submission a name, such as 'daily-feed'.")
+        raise PayloadError(
+            "tag is empty: name the submission, such as 'daily-feed'.", code="tag_missing"
+        )
     return check_name("tag", tag)
 
 
 def check_name(what: str, name: object) -> str:
-    """A name that is safe to keep and to show. Raises PayloadError."""
+    """The name itself. Raises PayloadError unless it is printable and short."""
     if not isinstance(name, str) or not name or len(name) > _TAG_LIMIT or not name.isprintable():
         raise PayloadError(
-            f"The {what} must be text of at most {_TAG_LIMIT} printable characters: {name!r:.80}."
+            f"{what} must be a string of 1 to {_TAG_LIMIT} printable characters, not {name!r:.80}.",
+            code=f"{what}_invalid",
         )
     return name
 
@@ -88,32 +92,36 @@ def to_line(
     limits: Limits,
     cache: CachePolicy = CachePolicy.HOUR,
 ) -> Line:
-    """One request in our form or in the API's `{"custom_id", "params"}`, as its line.
+    """Validate and encode one request, flat or in the API's form `{"custom_id", "params"}`.
 
-    `position` counts from 1; `model` is for a request that names none. Raises PayloadError, which
+    `position` counts from 1; `model` is for a request without one. Raises PayloadError, which
     names the request.
     """
-    # A plain dictionary is what comes 100,000 times; asking it for its kind is the quick way.
+    # `type(...) is dict` is several times faster than isinstance, and there may be 100,000 of them.
     if type(request) is not dict and not isinstance(request, Mapping):
-        raise PayloadError(f"Request {position} is not an object: {request!r:.60}.")
+        raise PayloadError(
+            f"Request {position} must be an object, not {request!r:.60}.", code="request_not_object"
+        )
     fields: dict[str, object] = dict(request)  # pyright: ignore[reportUnknownArgumentType]
     custom_id = _custom_id(fields.pop("custom_id", None), position)
     named = f"Request '{custom_id}'"
     params = _params(fields, named)
     params.setdefault("model", model)
-    asked, most = _check_params(params, named)
+    checked_model, max_tokens = _check_params(params, named)
     body = cache_control.apply_policy(_encoded(params, named), cache, named)
     line = b'{"custom_id":"%b","params":%b}' % (custom_id.encode(), body)
-    if len(line) + _MOST_AROUND > limits.max_bytes:
+    if len(line) + _MAX_OVERHEAD > limits.max_bytes:
         raise PayloadError(
-            f"{named} is {len(line):,} bytes long; a batch takes {limits.max_bytes:,} in all."
+            f"{named} has {len(line):,} bytes; a whole batch may have {limits.max_bytes:,}.",
+            code="request_too_large",
         )
     return Line(
         custom_id=custom_id,
         body=line,
         digest=hashlib.sha256(line).digest(),
-        model=asked,
-        betas=betas_for(asked, most, betas),
+        model=checked_model,
+        max_tokens=max_tokens,
+        betas=betas_for(checked_model, max_tokens, betas),
     )
 
 
@@ -131,32 +139,35 @@ _decoder = msgspec.json.Decoder(_Body)
 
 
 def parse_line(body: bytes, *, betas: tuple[str, ...]) -> Line:
-    """A line that `to_line` made, read back from the disk; `betas` are those of the call."""
+    """Read a line of `to_line` back from disk; `betas` are those of the call."""
     found = _decoder.decode(body)
+    model, max_tokens = found.params.model, found.params.max_tokens
     return Line(
         custom_id=found.custom_id,
         body=body,
         digest=hashlib.sha256(body).digest(),
-        model=found.params.model,
-        betas=betas_for(found.params.model, found.params.max_tokens, betas),
+        model=model,
+        max_tokens=max_tokens,
+        betas=betas_for(model, max_tokens, betas),
     )
 
 
 def wire_overhead() -> int:
-    """How many bytes a line may grow by on its way into a body: the nonce, a dash, a comma."""
+    """How many bytes a line may grow by when sent: the nonce, a dash, a comma."""
     return CUSTOM_ID_LIMIT + 1
 
 
-_MOST_AROUND = wire_overhead() + len(b'{"requests":[]}')
+_MAX_OVERHEAD = wire_overhead() + len(b'{"requests":[]}')
 
 
 def _custom_id(value: object, position: int) -> str:
     if value is None:
-        raise PayloadError(f"Request {position} has no custom_id.")
+        raise PayloadError(f"Request {position}: custom_id is missing.", code="custom_id_missing")
     if not isinstance(value, str) or not CUSTOM_ID.fullmatch(value):
         raise PayloadError(
-            f"Request {position}: custom_id {value!r:.100} is not 1 to {CUSTOM_ID_LIMIT} letters,"
-            " digits, '_' or '-'. The API would refuse the whole batch."
+            f"Request {position}: custom_id must be 1 to {CUSTOM_ID_LIMIT} letters, digits, '_' or"
+            f" '-', not {value!r:.100}.",
+            code="custom_id_invalid",
         )
     return value
 
@@ -167,60 +178,71 @@ def _params(fields: dict[str, object], named: str) -> dict[str, object]:
     elif len(fields) > 1:
         extra = ", ".join(sorted(str(key) for key in fields if key != "params"))
         raise PayloadError(
-            f"{named} has 'params' and beside it {extra}: use the one form or the other."
+            f"{named} has 'params' and also {extra}: use one form or the other.",
+            code="params_mixed",
         )
     else:
         inner = fields["params"]
         if not isinstance(inner, Mapping):
-            raise PayloadError(f"{named}: 'params' is not an object.")
+            raise PayloadError(f"{named}: 'params' must be an object.", code="params_not_object")
         params = dict(inner)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    if not _OURS.isdisjoint(params):  # pyright: ignore[reportUnknownArgumentType]
-        first = min(_OURS.intersection(params))  # pyright: ignore[reportUnknownArgumentType]
+    if not _SUBMIT_KEYS.isdisjoint(params):  # pyright: ignore[reportUnknownArgumentType]
+        first = min(_SUBMIT_KEYS.intersection(params))  # pyright: ignore[reportUnknownArgumentType]
         raise PayloadError(
-            f"{named} has the key {first!r}, which belongs to the submission:"
-            " give it to `submit`, not to a request."
+            f"{named}: {first!r} is an argument of `submit`, not a key of a request.",
+            code="misplaced_key",
         )
     return params  # pyright: ignore[reportUnknownVariableType]
 
 
 def _check_params(params: Mapping[str, object], named: str) -> tuple[str, int]:
-    """The model, and the most tokens of its answer."""
-    if not _REFUSED_PARAMS.keys().isdisjoint(params):
-        _refuse(params, named)
+    """The model and max_tokens."""
+    if not _UNSUPPORTED_PARAMS.keys().isdisjoint(params):
+        _reject_unsupported(params, named)
     _check_messages(params.get("messages"), named)
     model = params["model"]
     if not isinstance(model, str) or not model:
-        raise PayloadError(f"{named}: model must be a name, not {model!r:.40}.")
+        raise PayloadError(
+            f"{named}: model must be a non-empty string, not {model!r:.40}.", code="model_invalid"
+        )
     return model, _max_tokens(params.get("max_tokens"), model, named)
 
 
-def _refuse(params: Mapping[str, object], named: str) -> None:
-    for key, why in _REFUSED_PARAMS.items():
+def _reject_unsupported(params: Mapping[str, object], named: str) -> None:
+    for key, why in _UNSUPPORTED_PARAMS.items():
         if key in params and not (key == "stream" and params[key] is False):
-            raise PayloadError(f"{named}: {why}.")
+            raise PayloadError(f"{named}: remove `{key}`: {why}.", code="unsupported_param")
 
 
 def _check_messages(messages: object, named: str) -> None:
     if messages is None:
-        raise PayloadError(f"{named} has no messages.")
+        raise PayloadError(f"{named}: messages is missing.", code="messages_missing")
     if not isinstance(messages, list) or not messages:
-        raise PayloadError(f"{named}: messages must be a list with at least one message.")
+        raise PayloadError(
+            f"{named}: messages must be a list of at least one message.", code="messages_invalid"
+        )
     for number, message in enumerate(messages, 1):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         is_object = type(message) is dict or isinstance(message, Mapping)  # pyright: ignore[reportUnknownArgumentType]
         if not is_object or "role" not in message or "content" not in message:
-            raise PayloadError(f"{named}: message {number} needs a role and content.")
+            raise PayloadError(
+                f"{named}: message {number} must have a role and content.", code="message_invalid"
+            )
 
 
 def _max_tokens(value: object, model: str, named: str) -> int:
     if value is None:
-        raise PayloadError(f"{named} has no max_tokens.")
+        raise PayloadError(f"{named}: max_tokens is missing.", code="max_tokens_missing")
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise PayloadError(
-            f"{named}: max_tokens must be a whole number from 1 on, not {value!r:.40}."
+            f"{named}: max_tokens must be an integer >= 1, not {value!r:.40}.",
+            code="max_tokens_invalid",
         )
-    ceiling = max_tokens_limit(model, (EXTENDED_OUTPUT_BETA,))
-    if ceiling is not None and value > ceiling:
-        raise PayloadError(f"{named}: max_tokens {value:,} is over {model}'s limit of {ceiling:,}.")
+    limit = max_tokens_limit(model, (EXTENDED_OUTPUT_BETA,))
+    if limit is not None and value > limit:
+        raise PayloadError(
+            f"{named}: max_tokens {value:,} exceeds the limit of {model}, {limit:,}.",
+            code="max_tokens_too_large",
+        )
     return value
 
 
@@ -228,19 +250,20 @@ def _encoded(params: Mapping[str, object], named: str) -> bytes:
     try:
         body = msgspec.json.encode(params)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise PayloadError(f"{named} cannot be written as JSON: {error}.") from error
-    # Numbers that JSON does not know are written as null, which would change the request.
-    if b"null" in body and any(_is_no_number(value) for value in _values(params)):
-        raise PayloadError(f"{named} holds a number that JSON cannot write (NaN or infinite).")
+        said = f"{named} cannot be encoded as JSON: {error}."
+        raise PayloadError(said, code="not_json") from error
+    # The encoder writes NaN and infinity as null, which would change the request.
+    if b"null" in body and any(_is_not_finite(value) for value in _values(params)):
+        raise PayloadError(f"{named} has a NaN or infinite number.", code="not_json")
     return body
 
 
-def _is_no_number(value: object) -> bool:
+def _is_not_finite(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
 def _values(value: object) -> Iterator[object]:
-    """Everything inside, at any depth."""
+    """Every nested value, at any depth."""
     pending = [value]
     while pending:
         current = pending.pop()

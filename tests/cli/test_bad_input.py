@@ -19,10 +19,10 @@ BAD = [
     pytest.param(_lines(a_request("a"), a_request("a")), "Duplicate custom_id 'a'", id="duplicate"),
     pytest.param("", "empty", id="empty"),
     pytest.param('{"custom_id": "a"', "line 1", id="not JSON"),
-    pytest.param("[1, 2]\n", "Request 1 is not an object", id="not an object"),
-    pytest.param(_lines(a_request("a", messages=None)), "'a' has no messages", id="no messages"),
+    pytest.param("[1, 2]\n", "Request 1 must be an object", id="not an object"),
+    pytest.param(_lines(a_request("a", messages=None)), "messages is missing", id="no messages"),
     pytest.param(_lines(a_request("a", messages=[])), "at least one", id="no message"),
-    pytest.param(_lines(a_request("a", max_tokens=None)), "no max_tokens", id="no max_tokens"),
+    pytest.param(_lines(a_request("a", max_tokens=None)), "max_tokens is missing", id="none"),
     pytest.param(_lines(a_request("a", max_tokens=0)), "max_tokens", id="max_tokens 0"),
     pytest.param(
         _lines(a_request("a", max_tokens=300_001)), "300,000", id="max_tokens over the limit"
@@ -33,7 +33,7 @@ BAD = [
     pytest.param(
         _lines(a_request("a", cache_control={"type": "ephemeral"})), "5-minute", id="cache"
     ),
-    pytest.param(_lines(a_request("a", tag="x")), "'tag'", id="a key of ours"),
+    pytest.param(_lines(a_request("a", tag="x")), "'tag'", id="a key of submit"),
 ]
 
 

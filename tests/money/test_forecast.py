@@ -28,7 +28,7 @@ def at_scale(scale: int = 1) -> dict[str, tuple[int, int, str, str]]:
             str(cents(line.sync_usd)),
             str(cents(line.batch_usd)),
         )
-        for line in (*found.lines, found.total)
+        for line in (*found.rows, found.total)
     }
 
 
@@ -48,7 +48,7 @@ def test_a_month_at_five_times_that() -> None:
 
 
 def test_the_owners_rounding_stands_beside() -> None:
-    rounded = {line.workload: line.rounded for line in forecast(TODAY, PRICES, at=AT).lines}
+    rounded = {line.workload: line.rounded for line in forecast(TODAY, PRICES, at=AT).rows}
     assert rounded["tier-2"] == {
         "tokens_in": 12_000_000,
         "tokens_out": 3_000_000,
@@ -80,10 +80,10 @@ def test_the_contract_of_the_json() -> None:
 
 def test_a_cache_is_read_at_a_tenth_and_written_at_double() -> None:
     """2.43M in, half of it in a cache that holds 90 %: 7.29 x (0.5 + 0.5 x (0.09 + 0.2))."""
-    line = forecast(TODAY, PRICES, at=AT, cache=Cache(share=Decimal("0.5"))).lines[0]
+    line = forecast(TODAY, PRICES, at=AT, cache=Cache(share=Decimal("0.5"))).rows[0]
     expected = (Decimal("7.29") * Decimal("0.645") + Decimal("8.55")) / 2
     assert line.cached_usd == expected
-    none = forecast(TODAY, PRICES, at=AT, cache=Cache(share=Decimal(0))).lines[0]
+    none = forecast(TODAY, PRICES, at=AT, cache=Cache(share=Decimal(0))).rows[0]
     assert none.cached_usd == none.batch_usd
 
 
@@ -94,8 +94,8 @@ def test_what_was_measured_stands_beside_what_was_planned() -> None:
         "a-stranger": _measured(7, 7),
     }
     found = forecast(TODAY, PRICES, at=AT, measured=history)
-    assert found.lines[0].measured == _measured(105, 11, parts=2)
-    assert found.lines[1].measured is None
+    assert found.rows[0].measured == _measured(105, 11, parts=2)
+    assert found.rows[1].measured is None
     assert found.total.measured == _measured(112, 18, parts=3)
     assert found.elsewhere == _measured(7, 7)
 

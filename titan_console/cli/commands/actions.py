@@ -10,7 +10,7 @@ from core.commands import planner
 from core.commands.body_edits import Params, parse_changes
 from core.config.settings import from_environment
 from core.errors import InputError, PayloadError
-from core.requests.models import unknown
+from core.requests.models import warnings_for
 from state.operations.commands import Action, Command, latest
 from titan_console.cli import command_flow
 from titan_console.cli.diagnostics import say
@@ -47,7 +47,7 @@ def replay(
     if model is not None and not model.strip():
         raise InputError("--model is empty: name a model or omit the option.")
     changes = parse_changes(settings) | ({"model": model} if model else {})
-    for warning in unknown(filter(None, [str(changes.get("model") or "")])):
+    for warning in warnings_for(filter(None, [str(changes.get("model") or "")])):
         say(f"titan-console: {warning}")
     bodies = _bodies(edits) if edits else {}
     ctx.exit(

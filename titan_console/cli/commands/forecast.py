@@ -8,7 +8,7 @@ import click
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
-from core.money.forecast import Cache, Forecast, Line, Measured, cents, forecast, report
+from core.money.forecast import Cache, Forecast, Measured, Row, cents, forecast, report
 from core.money.pricing import PriceBook
 from core.reporting.history import measured
 from state.db.reader import Reader
@@ -83,7 +83,7 @@ def _print(found: Forecast) -> None:
     header += ["ROUNDED IN/OUT", "ROUNDED SYNC", "ROUNDED BATCH"]
     if found.total.measured:
         header += ["MEASURED IN/OUT", "MEASURED COST", "MEASURED SAVED"]
-    lines = [*found.lines, found.total]
+    lines = [*found.rows, found.total]
     print_table(header, (_cells(line, found, is_cached=is_cached) for line in lines))
     if found.scale != 1:
         click.echo(f"\nAt {found.scale} times today's volume.")
@@ -94,7 +94,7 @@ def _print(found: Forecast) -> None:
         )
 
 
-def _cells(line: Line, found: Forecast, *, is_cached: bool) -> list[str]:
+def _cells(line: Row, found: Forecast, *, is_cached: bool) -> list[str]:
     rounded = line.rounded or {}
     row = [
         line.title,

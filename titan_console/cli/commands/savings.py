@@ -11,9 +11,9 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
 from core.money import usage_reconciliation
-from core.money.explain import Explanation, explain, prompt_tokens
+from core.money.explain import Explanation, explain
 from core.money.explain import report as explanation_report
-from core.money.pricing import PriceBook, dollars, usd
+from core.money.pricing import PriceBook, dollars, prompt_tokens, usd
 from core.money.usage_reconciliation import Difference, Export
 from core.reporting import cost_log, savings
 from core.reporting.cost_log import LogCheck
@@ -296,11 +296,11 @@ def _print_check(rows: Iterable[Difference]) -> None:
             (
                 row.day,
                 row.model,
-                cells.count(prompt_tokens(row.ours)) if row.ours else cells.NOTHING,
-                cells.count(prompt_tokens(row.theirs)) if row.theirs else cells.NOTHING,
-                cells.count(row.ours.output_tokens) if row.ours else cells.NOTHING,
-                cells.count(row.theirs.output_tokens) if row.theirs else cells.NOTHING,
-                row.in_words(),
+                cells.count(prompt_tokens(row.ledger)) if row.ledger else cells.NOTHING,
+                cells.count(prompt_tokens(row.export)) if row.export else cells.NOTHING,
+                cells.count(row.ledger.output_tokens) if row.ledger else cells.NOTHING,
+                cells.count(row.export.output_tokens) if row.export else cells.NOTHING,
+                row.text(),
             )
             for row in rows
         ),
@@ -311,8 +311,8 @@ def _difference(row: Difference) -> DifferenceReport:
     return DifferenceReport(
         day=row.day,
         model=row.model,
-        ledger=row.ours,
-        export=row.theirs,
+        ledger=row.ledger,
+        export=row.export,
         same=row.is_same,
-        difference=row.in_words(),
+        difference=row.text(),
     )
