@@ -15,7 +15,7 @@ from support.wire import BASE_URL, KEY, a_batch, a_body, an_api, answering, stre
 from core.api.client import AnthropicApi
 from core.errors import ApiError, NoResponse, NotFound
 from state.model.records import BatchStatus, Counts
-from titan_console.sandbox.faults.kinds import kind_names
+from titan_console.sandbox.faults.profile import kind_names
 
 
 def seen_by(

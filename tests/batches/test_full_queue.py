@@ -11,7 +11,7 @@ from state.batches import leases
 from state.model.records import BatchStatus
 from state.queries import batch_list
 from titan_console.sandbox.api import Sandbox
-from titan_console.sandbox.model.limits import Limits
+from titan_console.sandbox.model.provider import Limits
 from titan_console.sandbox.model.timing import Plan
 
 _HOUR = 3600

@@ -53,7 +53,7 @@ def test_a_folder_without_texts_is_said(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     done = Terminal(tmp_path / "home").run("demo", "--input", str(tmp_path / "texts"))
     assert done.code == 3
-    assert "no text" in done.err
+    assert "no text file" in done.err
 
 
 def test_the_standard_library_has_hundreds_of_texts() -> None:

@@ -76,7 +76,7 @@ def run(home: Path, *, kills: int, seed: int) -> Outcome:
     with running(sandbox) as address:
         place = Place(home=home, address=address, origin=clock.origin, speed=SPEED)
         told = _storm(place, kills, seed)
-        struck = faults.struck()
+        struck = faults.hits()
         faults.clear()
         with place.engine("healer") as engine:
             keys = _heal(engine, told["jobs"])

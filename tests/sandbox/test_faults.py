@@ -7,8 +7,15 @@ import httpx2
 import pytest
 from support.sandbox_client import BATCHES, Desk, a_desk, a_params, create_body
 
-from titan_console.sandbox.faults.kinds import AFTER_STATUSES, CALLS, LINES, STATUSES, kind_names
-from titan_console.sandbox.faults.profile import Fault, Faults
+from titan_console.sandbox.faults.profile import (
+    AFTER_STATUSES,
+    CALLS,
+    LINES,
+    STATUSES,
+    Fault,
+    Faults,
+    kind_names,
+)
 from titan_console.sandbox.model.timing import Plan
 
 IDS = [f"r-{n}" for n in range(10)]
@@ -275,7 +282,7 @@ def test_every_call_can_meet_every_fault_of_its_own(call: str) -> None:
             "messages": ("POST", "/v1/messages", a_params()),
         }
         answer = desk.call(*calls[call])
-        assert desk.sandbox.faults.struck() == 1, what
+        assert desk.sandbox.faults.hits() == 1, what
         assert answer.status in {200, 400, *STATUSES, 413}
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from support.sandbox_client import BATCHES, a_desk
 
-from titan_console.sandbox.model.limits import Limits
+from titan_console.sandbox.model.provider import Limits
 from titan_console.sandbox.model.timing import Plan
 
 HOUR = 3600.0

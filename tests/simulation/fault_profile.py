@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from titan_console.sandbox.faults.kinds import AFTER_STATUSES
-from titan_console.sandbox.faults.kinds import LINES as ALL_LINES
-from titan_console.sandbox.faults.profile import Fault
+from titan_console.sandbox.faults.profile import AFTER_STATUSES, Fault
+from titan_console.sandbox.faults.profile import LINES as ALL_LINES
 from titan_console.sandbox.model.timing import Plan
 
 # A late create under the settling time must be found; over it, a second payment is no one's bug.

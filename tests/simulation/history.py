@@ -191,7 +191,7 @@ def heal(world: World, submissions: list[Submission]) -> None:
     """No more faults: what runs ends, jobs are started again, and polls are made as by cron."""
     rules = world.faults.rules
     world.figures.faults.update(
-        {f"{rules[n].call}:{rules[n].what}": times for n, times in world.faults._struck.items()}
+        {f"{rules[n].call}:{rules[n].what}": times for n, times in world.faults._hits.items()}
     )
     world.faults.clear()
     world.calm = True

@@ -13,7 +13,7 @@ from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.http.transport import client
 from titan_console.sandbox.model.http_messages import HttpRequest, HttpResponse
-from titan_console.sandbox.model.limits import Limits
+from titan_console.sandbox.model.provider import Limits
 from titan_console.sandbox.model.timing import Plan
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

@@ -1,1 +1,1 @@
-"""The demo: three real jobs on real texts through a sandbox, without a key."""
+"""The demo: three jobs on real texts against the sandbox, without an API key."""

@@ -1,4 +1,4 @@
-"""The three tier-1 jobs, made from texts: what each would send on a real day."""
+"""The three jobs of the demo: their requests for one day, built from texts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,14 +10,14 @@ from titan_console.demo.texts import Text
 _LABELS = "data, text, network, files, time, maths, concurrency, language, testing, other"
 _TIERS = ("claude-haiku-5-5", "claude-sonnet-4-6", "claude-opus-5")
 _BENCHMARK_TEXTS = 12
-# For so long they have been running when the console opens on them.
+# Length of the history that the console opens on.
 DAYS = 30
 
 Request = dict[str, Any]
 
 
 class Job(Struct, frozen=True):
-    """A scheduled job: its name, its usual model, and its requests for a day."""
+    """A scheduled job: its name, default model, and requests for a day."""
 
     name: str
     what: str
@@ -69,7 +69,7 @@ def _request(custom_id: str, prompt: str, **params: object) -> Request:
 
 
 JOBS = (
-    Job("titan-daily-feed", "classify every article", "claude-haiku-5-5", _feed),
-    Job("titan-daily-monologue", "one long text", "claude-sonnet-4-6", _monologue),
-    Job("titan-weekly-benchmark", "the same texts across three models", _TIERS[1], _benchmark),
+    Job("titan-daily-feed", "articles to classify", "claude-haiku-5-5", _feed),
+    Job("titan-daily-monologue", "one long text to write", "claude-sonnet-4-6", _monologue),
+    Job("titan-weekly-benchmark", "the same texts for three models", _TIERS[1], _benchmark),
 )

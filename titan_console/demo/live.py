@@ -1,4 +1,4 @@
-"""The demo behind the console: a month of the past, then jobs that run until it is closed."""
+"""The demo behind the console: a month of history, then jobs that run until it is closed."""
 
 import random
 import sys
@@ -13,7 +13,7 @@ from core.config.settings import Settings
 from core.engine import Engine
 from core.intake.options import SubmitOptions
 from state.files.folder import Folder
-from titan_console.demo import past
+from titan_console.demo import history
 from titan_console.demo.jobs import JOBS
 from titan_console.demo.play import sandbox
 from titan_console.demo.texts import Text
@@ -26,15 +26,15 @@ _FEWEST, _MOST = 8, 80
 
 
 def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]) -> None:
-    """Play until the process is ended.
+    """Run until the process is terminated.
 
-    `tell` gets a number for each day of the past that is over, and then the sandbox's address.
+    `tell` receives a number for each finished day of the history, then the sandbox's address.
     """
-    # Another seed than the past had: the ids of batches are drawn from it.
+    # Not the seed of the history: batch ids are derived from it.
     with sandbox(seed + 1, plan=_PLAN, faults=_FAULTS) as address:
         _write_titan_toml(Folder(home))
         clock = SystemClock()
-        past.live_through(home, texts, seed=seed, now=clock.now(), tell=lambda day: tell(str(day)))
+        history.fill(home, texts, seed=seed, now=clock.now(), tell=lambda day: tell(str(day)))
         tell(address)
         settings = Settings(home=home, api_key="sandbox", base_url=address)
         rng = random.Random(seed)  # noqa: S311 - a demo
@@ -47,7 +47,7 @@ def run(home: Path, texts: list[Text], *, seed: int, tell: Callable[[str], None]
 
 
 def _write_titan_toml(folder: Folder) -> None:
-    """The template; but nobody shall be alarmed by how little three small jobs save."""
+    """The template, without KPI alerts: three small jobs never meet the savings target."""
     titan_file.begin(folder)
     path = titan_file.path_of(folder)
     path.write_text(path.read_text("utf-8").replace("kpis = true", "kpis = false", 1), "utf-8")
@@ -62,6 +62,6 @@ def _submit(engine: Engine, texts: list[Text], number: int, rng: random.Random) 
 
 
 def tell_parent(line: str) -> None:
-    """One line on standard output, which the console's process reads."""
+    """Print one line on stdout, which the console's process reads."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Plays the demo: submit the jobs, make polls until all have ended, and keep the poller going."""
+"""The printed demo: submit the jobs and poll until all batches have ended."""
 
 import random
 from collections.abc import Callable, Generator, Sequence
@@ -11,6 +11,7 @@ from core.clock import SystemClock
 from core.config.settings import Settings
 from core.engine import Engine
 from core.intake.options import SubmitOptions
+from core.text import pluralize
 from state.db.ledger import ALPHABET, random_word
 from state.files.folder import Folder
 from state.queries import batch_list
@@ -20,7 +21,7 @@ from titan_console.text.poll_summary import in_words
 
 _BETWEEN_POLLS_S = 1.0
 _MOST_POLLS = 45
-# The second create is taken in and its answer lost: what other tools pay for twice.
+# The response to the second create is lost; a blind retry would be charged twice.
 _FAULTS = ("create:drop:nth=2", "row:overloaded:p=0.02")
 _PLAN = "2-7"
 
@@ -45,11 +46,11 @@ def sandbox(
 
 
 def play(home: Path, texts: list[Text], *, seed: int, say: Say) -> Settings:
-    """Run the three jobs from submit to results under `home`; the settings that were used."""
+    """Run the three jobs from submit to results under `home`; returns the settings used."""
     settings = Settings(home=home, api_key="sandbox")
     with sandbox(seed) as address:
         settings = replace(settings, base_url=address)
-        say(f"The sandbox answers on {address}. The ledger lies in {home}.")
+        say(f"Sandbox: {address}. Ledger: {home}.")
         with open_engine(settings, actor="demo", word=_words(home, seed)) as engine:
             _submit(engine, texts, say)
             _poll_until_done(engine, say)
@@ -59,7 +60,7 @@ def play(home: Path, texts: list[Text], *, seed: int, say: Say) -> Settings:
 def _words(home: Path, seed: int) -> Callable[[int], str]:
     """The same keys and nonces for the same seed, so that the sandbox answers the same.
 
-    A ledger that is there already has used them, and gets others.
+    An existing ledger has used them already, so it gets random ones.
     """
     if Folder(home).ledger.exists():
         return random_word
@@ -73,10 +74,9 @@ def _submit(engine: Engine, texts: list[Text], say: Say) -> None:
         requests = job.requests(texts, date)
         options = SubmitOptions(tag=f"{job.name}-{date}", model=job.model, workflow=job.name)
         submitted = engine.submit(requests, options)
-        count = f"{len(requests):,} request{'' if len(requests) == 1 else 's'}"
-        say(f"submitted  {job.name}: {count}, to {job.what}")
+        say(f"submitted  {job.name}: {pluralize(len(requests), 'request')} ({job.what})")
         if submitted.problem:
-            say(f"           its answer was lost ({submitted.problem}) - nothing is sent again")
+            say(f"           {submitted.problem} It is not sent again.")
 
 
 def _poll_until_done(engine: Engine, say: Say) -> None:
@@ -85,6 +85,6 @@ def _poll_until_done(engine: Engine, say: Say) -> None:
         clock.sleep(_BETWEEN_POLLS_S)
         summary = engine.poll()
         if summary.collected or summary.ended or summary.delivered:
-            say(f"pass       {in_words(summary)}")
+            say(f"polled     {in_words(summary)}")
         if not batch_list.open_batches(engine.context.ledger):
             return

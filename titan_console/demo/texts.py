@@ -1,4 +1,4 @@
-"""Real texts that every machine has, the standard library's docstrings; or a folder's files."""
+"""Sample texts: docstrings of the standard library, or the files of a folder."""
 
 import ast
 import re
@@ -14,19 +14,19 @@ from core.errors import SettingsError
 _SHORTEST = 80
 _LONGEST = 4000
 _MOST = 400
-# These hold no library: tests, bundled installers, and modules that do something when read.
+# Not library code: tests, bundled installers, and modules with import side effects.
 _SKIPPED = ("test", "tests", "idlelib", "site-packages", "lib2to3", "turtledemo", "__phello__")
 
 
 class Text(Struct, frozen=True):
-    """One text, and a name for it that may stand in a custom_id."""
+    """One text, and a name that is valid in a custom_id."""
 
     name: str
     body: str
 
 
 def standard_library() -> list[Text]:
-    """The docstrings of the standard library's modules, some hundreds of them, read not run."""
+    """The module docstrings of the standard library, parsed without importing."""
     root = Path(sysconfig.get_paths()["stdlib"])
     return _first(
         Text(_name(path.relative_to(root)), text)
@@ -45,7 +45,7 @@ def folder(path: Path) -> list[Text]:
         if file.is_file() and (text := _readable(file))
     )
     if not texts:
-        raise SettingsError(f"There is no text of {_SHORTEST} characters or more in {path}.")
+        raise SettingsError(f"{path} contains no text file of at least {_SHORTEST} characters.")
     return texts
 
 

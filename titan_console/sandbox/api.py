@@ -10,26 +10,25 @@ import msgspec
 from core.clock import Clock
 from titan_console.sandbox.answers.billing_log import BilledRow, BillingLog, Post, billed_batch
 from titan_console.sandbox.answers.messages import message_response
-from titan_console.sandbox.answers.results import message, usage
-from titan_console.sandbox.answers.results_file import results_response
+from titan_console.sandbox.answers.results import message, results_response, usage
 from titan_console.sandbox.answers.texts import compose
-from titan_console.sandbox.call import Call
-from titan_console.sandbox.faults.kinds import Stage
-from titan_console.sandbox.faults.profile import Fault, Faults
-from titan_console.sandbox.faults.responses import corrupted, early_response, no_response
+from titan_console.sandbox.call import Call, Route, find_route
+from titan_console.sandbox.faults.profile import Fault, Faults, Stage
+from titan_console.sandbox.faults.responses import corrupt_response, early_response, no_response
 from titan_console.sandbox.model.accelerated_clock import AcceleratedClock
-from titan_console.sandbox.model.envelopes import (
+from titan_console.sandbox.model.http_messages import (
+    BodyTooLargeError,
     ErrorResponse,
+    HttpRequest,
+    HttpResponse,
     common_headers,
     error_response,
     json_response,
     too_large_response,
 )
-from titan_console.sandbox.model.http_messages import BodyTooLargeError, HttpRequest, HttpResponse
 from titan_console.sandbox.model.ids import make_id
 from titan_console.sandbox.model.lifecycle import Batch, describe
-from titan_console.sandbox.model.limits import Limits, RateLimiter
-from titan_console.sandbox.model.provider import Provider
+from titan_console.sandbox.model.provider import Limits, Provider, RateLimiter
 from titan_console.sandbox.model.rows import Rows
 from titan_console.sandbox.model.timing import Plan
 from titan_console.sandbox.rules.access import DEFAULT_WORKSPACE, Access, read_call_options
@@ -41,7 +40,6 @@ from titan_console.sandbox.rules.create import (
     read_object,
 )
 from titan_console.sandbox.rules.listing import page
-from titan_console.sandbox.rules.routes import Route, find_route
 from titan_console.sandbox.rules.row_builder import RowBuilder, sync_row
 from titan_console.sandbox.rules.rows import SAMPLING_REMOVED, CallOptions
 
@@ -283,7 +281,7 @@ class Sandbox:
     ) -> HttpResponse:
         """Corrupt the response of a call that did take effect."""
         host = f"{request.scheme}://{request.header('host')}"
-        corrupt = corrupted(fault, answer, host)
+        corrupt = corrupt_response(fault, answer, host)
         if isinstance(corrupt, HttpResponse):
             return corrupt
         return error_response(corrupt, request_id, common_headers(request_id))

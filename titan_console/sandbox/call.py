@@ -1,13 +1,52 @@
-"""One call to the API, once it is known who makes it and what is to go wrong."""
+"""One call: its route, the caller, and the fault that hits it."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from titan_console.sandbox.faults.kinds import Stage
-from titan_console.sandbox.faults.profile import Fault
-from titan_console.sandbox.model.http_messages import HttpRequest
-from titan_console.sandbox.rules.routes import Route
+from titan_console.sandbox.faults.profile import Fault, Stage
+from titan_console.sandbox.model.http_messages import ErrorResponse, HttpRequest
 from titan_console.sandbox.rules.rows import CallOptions
+
+_BATCHES = "/v1/messages/batches"
+_ONE = re.compile(rf"{_BATCHES}/(?P<id>[^/]+)(?P<tail>/results|/cancel)?\Z")
+
+_COLLECTION = {"POST": "create", "GET": "list"}
+_ELEMENT = {
+    ("GET", ""): "retrieve",
+    ("DELETE", ""): "delete",
+    ("GET", "/results"): "results",
+    ("POST", "/cancel"): "cancel",
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """A call by name, with the batch that it is about."""
+
+    call: str
+    batch_id: str = ""
+
+
+def find_route(request: HttpRequest) -> Route:
+    """The route of a request."""
+    path = request.path.rstrip("/")
+    if path == "/v1/messages":
+        return Route(_method(request, {"POST": "messages"}))
+    if path == _BATCHES:
+        return Route(_method(request, _COLLECTION))
+    match = _ONE.match(path)
+    if not match:
+        raise ErrorResponse(404, "Not Found")
+    tail = match["tail"] or ""
+    methods = {method: call for (method, at), call in _ELEMENT.items() if at == tail}
+    return Route(_method(request, methods), match["id"])
+
+
+def _method(request: HttpRequest, calls: dict[str, str]) -> str:
+    if request.method not in calls:
+        raise ErrorResponse(405, "Method Not Allowed")
+    return calls[request.method]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the provider would put on the bill, and what it was sent."""
+"""The creates that the emulator received and the rows that it bills."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Post:
 
 @dataclass(frozen=True, kw_only=True)
 class BilledRow:
-    """One answer that costs money; batch_id is None for a synchronous call."""
+    """One billed answer; batch_id is None for a synchronous call."""
 
     workspace: str
     batch_id: str | None
@@ -31,7 +31,7 @@ class BilledRow:
 
 @dataclass(frozen=True, kw_only=True)
 class BilledBatch:
-    """One batch as the bill knows it; deleted batches stay on it."""
+    """One batch in the log; deleted batches stay in it."""
 
     batch_id: str
     workspace: str
@@ -64,7 +64,7 @@ class BillingLog:
 
 
 def billed_batch(batch: Batch) -> BilledBatch:
-    """The entry of one batch; nothing is billed before it has ended."""
+    """The entry of one batch; its rows are billed once it has ended."""
     rows = tuple(_billed(batch)) if batch.ended_at else ()
     return BilledBatch(
         batch_id=batch.id,

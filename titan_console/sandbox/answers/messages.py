@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from titan_console.sandbox.model.envelopes import json_response
-from titan_console.sandbox.model.http_messages import HttpResponse
+from titan_console.sandbox.model.http_messages import HttpResponse, json_response
 from titan_console.sandbox.model.json_access import as_dict, as_list, as_str
 
 _PIECE = 24

@@ -1,12 +1,14 @@
-"""Write messages and result lines, one at a time, from what was kept of each row."""
+"""Messages, result lines and the response to a results call, generated from stored rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 
 import msgspec
 
 from titan_console.sandbox.answers.texts import Answer, compose
-from titan_console.sandbox.model.envelopes import error_object
+from titan_console.sandbox.faults.lines import choose_lines, corrupt_lines, with_foreign_lines
+from titan_console.sandbox.faults.profile import Fault
+from titan_console.sandbox.model.http_messages import HttpResponse, error_object
 from titan_console.sandbox.model.ids import make_id
 from titan_console.sandbox.model.lifecycle import Batch, outcome
 from titan_console.sandbox.model.rows import Row
@@ -97,3 +99,28 @@ def _stop_details(answer: Answer) -> dict[str, object] | None:
     if answer.stop_reason != "refusal":
         return None
     return {"type": "refusal", "category": None, "explanation": None}
+
+
+def results_response(
+    batch: Batch, headers: Mapping[str, str], fault: Fault | None, other: Batch | None
+) -> HttpResponse:
+    """The results of an ended batch; `other` lends its lines to the `foreign` fault."""
+    full = {
+        "content-type": "application/x-jsonl",
+        "content-disposition": f"attachment; filename*=utf-8''{batch.id}_results.jsonl",
+        **headers,
+    }
+    if fault and fault.what == "short":
+        full["content-length"] = str(sum(map(len, result_lines(batch))))
+    return HttpResponse(headers=full, body=chunked(_lines(batch, fault, other)))
+
+
+def _lines(batch: Batch, fault: Fault | None, other: Batch | None) -> Iterable[bytes]:
+    lines: Iterator[bytes] = result_lines(batch)
+    if fault is None:
+        return lines
+    count = len(batch.rows)
+    hits = choose_lines(count, fault.lines, Random(batch.id))  # noqa: S311 - a choice, no secret
+    if fault.what == "foreign":
+        return with_foreign_lines(lines, result_lines(other) if other else (), hits)
+    return corrupt_lines(fault.what, lines, count, hits)

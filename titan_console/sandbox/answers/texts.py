@@ -39,7 +39,7 @@ _WORDS = ("alpha", "harbour", "ledger", "meadow", "signal", "summit", "timber", 
 
 @dataclass(frozen=True)
 class Answer:
-    """The content of a message and what it cost to write."""
+    """The content of a message with its stop reason and token counts."""
 
     content: list[dict[str, object]]
     stop_reason: str

@@ -8,8 +8,8 @@ from titan_console.sandbox.model.http_messages import CutOffError
 Lines = Iterable[bytes]
 
 
-def damage(what: str, lines: Lines, count: int, hits: frozenset[int]) -> Iterator[bytes]:
-    """The lines with what the fault makes of them; hits are the line numbers it strikes."""
+def corrupt_lines(what: str, lines: Lines, count: int, hits: frozenset[int]) -> Iterator[bytes]:
+    """The corrupted lines; `hits` are the indexes of the affected lines."""
     if what in _ENDINGS:
         return _ENDINGS[what](lines, count // 2)
     change = _CHANGES[what]
@@ -18,13 +18,13 @@ def damage(what: str, lines: Lines, count: int, hits: frozenset[int]) -> Iterato
     )
 
 
-def choose(count: int, hits: int, rng: Random) -> frozenset[int]:
-    """Which lines are struck."""
+def choose_lines(count: int, hits: int, rng: Random) -> frozenset[int]:
+    """The indexes of the affected lines."""
     return frozenset(rng.sample(range(count), min(hits, count)))
 
 
-def mixed(lines: Lines, foreign: Lines, hits: frozenset[int]) -> Iterator[bytes]:
-    """Lines of another batch in the place of own ones."""
+def with_foreign_lines(lines: Lines, foreign: Lines, hits: frozenset[int]) -> Iterator[bytes]:
+    """Replace some lines with lines of another batch."""
     supply = iter(foreign)
     for at, line in enumerate(lines):
         stranger = next(supply, b"") if at in hits else b""

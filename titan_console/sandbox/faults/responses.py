@@ -4,8 +4,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from titan_console.sandbox.faults.profile import Fault
-from titan_console.sandbox.model.envelopes import ErrorResponse
-from titan_console.sandbox.model.http_messages import Failure, HttpResponse
+from titan_console.sandbox.model.http_messages import ErrorResponse, Failure, HttpResponse
 
 FOREIGN_HOST = "https://results.invalid"
 _SPEND_CAP = (
@@ -80,7 +79,7 @@ def html_page(status: int) -> HttpResponse:
     return HttpResponse(status=status, headers=headers, body=page.encode())
 
 
-def corrupted(fault: Fault, answer: HttpResponse, host: str) -> HttpResponse | ErrorResponse:
+def corrupt_response(fault: Fault, answer: HttpResponse, host: str) -> HttpResponse | ErrorResponse:
     """The answer of a call that did take effect."""
     if fault.what in _FAILURES:
         return no_response(fault)

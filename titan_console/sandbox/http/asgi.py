@@ -35,7 +35,7 @@ class Gateway:
         self._disconnect = disconnect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one call, or leave it without an answer."""
+        """Answer one call, or close the connection without a response."""
         request = Request(scope, receive)
         call = await _translate(request)
         answer = await run_in_threadpool(self._sandbox.handle, call)
@@ -108,6 +108,6 @@ async def _pull(body: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _until_client_leaves(request: Request) -> None:
-    """Say nothing until the caller has had enough."""
+    """Wait without responding until the client disconnects."""
     while (await request.receive())["type"] != "http.disconnect":
         continue

@@ -1,4 +1,4 @@
-"""Look into a running sandbox and steer it over HTTP, from this machine only."""
+"""Inspect and control a running sandbox over HTTP, from this machine only."""
 
 import math
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Control:
         self._sandbox = sandbox
 
     def billing_log(self, _request: Request) -> Response:
-        """What was received and what is billed."""
+        """The creates that were received and the rows that are billed."""
         billing_log = self._sandbox.billing_log()
         return _json({"creates": billing_log.creates, **msgspec.to_builtins(billing_log)})
 
@@ -53,11 +53,11 @@ class Control:
         return _json({"now": clock.now()})
 
     def faults(self, _request: Request) -> Response:
-        """The rules in force."""
+        """The active rules."""
         return _json(self._sandbox.faults.rules)
 
     def add_fault(self, request: Request) -> Response:
-        """Put a rule in force: ?rule=create:drop:times=1."""
+        """Add a rule: ?rule=create:drop:times=1."""
         try:
             self._sandbox.faults.add(request.query_params.get("rule", ""))
         except ValueError as error:
@@ -71,7 +71,7 @@ class Control:
 
 
 def control_routes(sandbox: Sandbox) -> list[Route]:
-    """The routes of the control surface; a stranger's address gets nothing."""
+    """The routes of the control endpoints; only loopback callers are allowed."""
     control = Control(sandbox)
     return [
         Route("/billing_log", _local(control.billing_log)),

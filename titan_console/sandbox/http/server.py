@@ -51,7 +51,7 @@ def serve(
 ) -> None:
     """Serve until interrupted; a port that is taken is an OSError.
 
-    `ready` hears the base URL as soon as it can be called.
+    `ready` is called with the base URL once the server accepts connections.
     """
     with socket.create_server((host, port)) as listener:
         ready(f"http://{host}:{listener.getsockname()[1]}")
@@ -90,7 +90,7 @@ def _server(sandbox: Sandbox) -> uvicorn.Server:
 
 
 def _protocol(connections: Connections) -> type[asyncio.Protocol]:
-    """The server's protocol, which tells of its connections."""
+    """The server's protocol, which registers its connections."""
 
     class Watched(H11Protocol):
         """HTTP/1.1 on a connection that can be cut by its address."""

@@ -31,12 +31,12 @@ class SandboxTransport(httpx2.BaseTransport):
         return httpx2.Response(answer.status, headers=_headers(answer), stream=stream)
 
     def _wait(self, seconds: float, request: httpx2.Request) -> None:
-        """Let a slow answer take its time, or the caller's patience end."""
+        """Delay a slow answer, or raise a timeout if the caller waits less than that."""
         if not seconds:
             return
-        patience: object = request.extensions.get("timeout", {}).get("read")
-        if isinstance(patience, (int, float)) and patience < seconds:
-            self._sandbox.clock.sleep(patience)
+        timeout: object = request.extensions.get("timeout", {}).get("read")
+        if isinstance(timeout, (int, float)) and timeout < seconds:
+            self._sandbox.clock.sleep(timeout)
             raise _error(Failure.TIMEOUT, request)
         self._sandbox.clock.sleep(seconds)
 

@@ -1,4 +1,4 @@
-"""A batch through time: what it says of itself now, and what became of each of its rows."""
+"""The state of a batch at a point in time, and the outcome of each of its rows."""
 
 import math
 from collections import Counter
@@ -28,7 +28,7 @@ class Batch:
     plan: Plan
     cancel_at: datetime | None = None
     ended_at: datetime | None = None
-    # Set when a batch was ended by hand: until then every row that had not run did so.
+    # Set by Sandbox.end: every row counts as having run, unless its outcome is forced.
     manual: bool = False
     forced_outcomes: Mapping[str, str] = field(default_factory=dict[str, str])
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -36,12 +36,12 @@ class Batch:
 
     @property
     def expires_at(self) -> datetime:
-        """When rows that have not run are given up."""
+        """When rows that have not run expire."""
         return self.created_at + EXPIRES_AFTER
 
     @property
     def archive_at(self) -> datetime:
-        """When the results go."""
+        """When the results are no longer available."""
         return self.created_at + ARCHIVED_AFTER
 
     @property
@@ -103,7 +103,7 @@ def stamp(at: datetime | None) -> str | None:
 
 
 def _due(batch: Batch) -> datetime:
-    """When the batch will have ended if nobody touches it any more."""
+    """When the batch ends without further calls."""
     limit = EXPIRES_AFTER.total_seconds()
     natural = min(batch.duration, limit)
     if batch.plan.expired and any(math.isinf(_runs_after(batch, row)) for row in batch.rows):

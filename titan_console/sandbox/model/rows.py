@@ -16,7 +16,7 @@ class RowError(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Row(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):
-    """One request, reduced to what its answer, its bill and its outcome depend on."""
+    """One request, reduced to the fields that determine its answer, cost and outcome."""
 
     custom_id: str
     digest: int

@@ -1,11 +1,10 @@
-"""Who is calling: credentials, workspaces, API versions and beta headers."""
+"""Credentials, workspaces, API versions and beta headers of a call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from titan_console.sandbox.model.envelopes import ErrorResponse
-from titan_console.sandbox.model.http_messages import HttpRequest
+from titan_console.sandbox.model.http_messages import ErrorResponse, HttpRequest
 from titan_console.sandbox.model.ids import digest, make_id
 from titan_console.sandbox.rules.rows import CallOptions
 
@@ -45,7 +44,7 @@ class Access:
     seed: int
 
     def headers(self, workspace: str) -> dict[str, str]:
-        """Who the answer is for; told only once the key is known."""
+        """The organization and workspace headers; sent only for a known key."""
         return {
             "anthropic-organization-id": self._organization(),
             "anthropic-workspace-id": make_id("wrkspc", self.seed, workspace),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from titan_console.sandbox.model.envelopes import ErrorResponse
+from titan_console.sandbox.model.http_messages import ErrorResponse
 from titan_console.sandbox.model.json_access import as_dict, as_list, is_dict, is_list
 
 MAX_BODY = 256_000_000

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from titan_console.sandbox.model.envelopes import ErrorResponse
+from titan_console.sandbox.model.http_messages import ErrorResponse
 from titan_console.sandbox.model.lifecycle import Batch
 
 _DEFAULT = 20

@@ -1,4 +1,4 @@
-"""Reduce the requests of a create to rows: judged, sized and with their answer sketched."""
+"""Turns the requests of a create into rows: validated, measured, with their answer chosen."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -7,7 +7,7 @@ import msgspec
 from titan_console.sandbox.answers.prompts import detect_format
 from titan_console.sandbox.answers.texts import choose_answer
 from titan_console.sandbox.answers.tokens import Measure, measure
-from titan_console.sandbox.model.envelopes import ErrorResponse
+from titan_console.sandbox.model.http_messages import ErrorResponse
 from titan_console.sandbox.model.ids import digest
 from titan_console.sandbox.model.json_access import as_dict, as_int, as_str
 from titan_console.sandbox.model.models import Model, find_model
@@ -15,19 +15,19 @@ from titan_console.sandbox.model.rows import Row, RowError
 from titan_console.sandbox.rules.create import Entry, read_object
 from titan_console.sandbox.rules.rows import CallOptions, row_error
 
-# What an injected trouble does to a row: an error, or a stop reason.
+# The injected fault of a row: an error, a stop reason, or None.
 RowFault = Callable[[str], "RowError | str | None"]
 
 
 def no_fault(_custom_id: str) -> None:
-    """Leave every row alone."""
+    """No row has a fault."""
 
 
 class RowBuilder:
     """Turn requests into rows; the first of equal cached prefixes writes, later ones read."""
 
     def __init__(self, seed: int, options: CallOptions, fault: RowFault = no_fault) -> None:
-        """One intake serves one create, or one Messages call."""
+        """One builder per create or Messages call."""
         self._seed = seed
         self._options = options
         self._fault = fault

@@ -1,13 +1,14 @@
-"""What makes one row fail after its batch was accepted, in the API's own words."""
+"""Validation of one request of an accepted batch, with the API's own error messages."""
 
+import base64
+import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from titan_console.sandbox.model.json_access import as_dict, as_int, as_list, as_str, is_list
 from titan_console.sandbox.model.models import Model
 from titan_console.sandbox.model.rows import RowError
-from titan_console.sandbox.rules.media import media_error
-from titan_console.sandbox.rules.tools import tool_error
 
 SAMPLING_REMOVED = "2026-10-21"
 _INVALID = "invalid_request_error"
@@ -25,7 +26,7 @@ _KNOWN_NOW = _KNOWN - {"temperature", "top_p", "top_k"}
 
 @dataclass(frozen=True)
 class CallOptions:
-    """Under which API version and betas, and in which kind of call, a row is judged."""
+    """API version, betas and kind of call that the validation of a row depends on."""
 
     version: str
     betas: frozenset[str] = frozenset()
@@ -37,7 +38,7 @@ Rule = Callable[[Params, Model, CallOptions], str]
 
 
 def row_error(params: Params, model: Model | None, options: CallOptions) -> RowError | None:
-    """The first thing that is wrong with a row, or nothing."""
+    """The first error of a row, or None."""
     shape = _shape(params, options)
     if shape:
         return RowError(_INVALID, shape)
@@ -158,3 +159,71 @@ _RULES: tuple[Rule, ...] = (
     _tools,
     _breakpoints,
 )
+
+
+_CUSTOM_TEXT = """
+allowed_callers cache_control defer_loading description eager_input_streaming input_examples
+input_schema name strict type
+"""
+_CUSTOM = frozenset(_CUSTOM_TEXT.split())
+_SERVER_TEXT = """
+allowed_callers allowed_domains blocked_domains cache_control caching citations configs
+defer_loading display_height_px display_number display_width_px enable_zoom input_examples
+max_characters max_content_tokens max_tokens max_uses mcp_server_name model default_config name
+response_inclusion strict type url_sources use_cache user_location
+"""
+_SERVER = frozenset(_SERVER_TEXT.split())
+
+
+def tool_error(tools: list[object]) -> str:
+    """The error of the first invalid tool, or an empty string."""
+    for index, tool in enumerate(tools):
+        fields = as_dict(tool)
+        kind = as_str(fields.get("type")) or "custom"
+        known = _CUSTOM if kind == "custom" else _SERVER
+        for name in fields:
+            if name not in known:
+                return f"tools.{index}.{kind}.{name}: Extra inputs are not permitted"
+        if kind == "custom" and "name" not in fields:
+            return f"tools.{index}.custom.name: Field required"
+        if kind == "custom" and "input_schema" not in fields:
+            return f"tools.{index}.custom.input_schema: Field required"
+    return ""
+
+
+_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
+_HEAD = 16
+# Names that can never resolve (RFC 6761): the only downloads that the sandbox lets fail.
+_UNREACHABLE = (".invalid", ".test")
+
+
+def media_error(params: dict[str, object]) -> RowError | None:
+    """The first image that cannot be downloaded or decoded."""
+    for number, message in enumerate(as_list(params.get("messages"))):
+        for index, block in enumerate(as_list(as_dict(message).get("content"))):
+            if as_dict(block).get("type") != "image":
+                continue
+            error = _image_error(as_dict(as_dict(block).get("source")), number, index)
+            if error:
+                return error
+    return None
+
+
+def _image_error(source: dict[str, object], message: int, block: int) -> RowError | None:
+    if source.get("type") == "url":
+        host = urlsplit(as_str(source.get("url"))).hostname or ""
+        if host.endswith(_UNREACHABLE):
+            text = "Unable to download the file. Please verify the URL and try again."
+            return RowError(_INVALID, text, at_run_time=True)
+    if source.get("type") == "base64" and not _is_image(as_str(source.get("data"))):
+        where = f"messages.{message}.content.{block}.image.source.base64.data"
+        return RowError(_INVALID, f"{where}: The file format is invalid or unsupported")
+    return None
+
+
+def _is_image(data: str) -> bool:
+    """Whether the first bytes are those of a format that the API takes."""
+    try:
+        return base64.b64decode(data[:_HEAD]).startswith(_SIGNATURES)
+    except binascii.Error:
+        return False

@@ -1,4 +1,4 @@
-"""A month of the demo's jobs, lived through in seconds by a clock of its own, up to now."""
+"""A month of demo jobs up to now, generated in seconds with a manual clock."""
 
 import random
 from collections.abc import Callable
@@ -29,12 +29,12 @@ _FAULTS = ("row:overloaded:p=0.004", "row:invalid:p=0.002", "create:drop:every=1
 _WHO = "demo"
 
 
-def live_through(
+def fill(
     home: Path, texts: list[Text], *, seed: int, now: datetime, tell: Callable[[int], None]
 ) -> None:
-    """Fill the ledger in `home` with what thirty days of the jobs would have left.
+    """Fill the ledger in `home` with thirty days of the jobs.
 
-    `tell` hears how many of them are over.
+    `tell` receives the number of finished days.
     """
     folder = Folder(home)
     clock = ManualClock(now - timedelta(days=DAYS))
