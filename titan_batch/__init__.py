@@ -1,13 +1,15 @@
-"""Three calls that move a scheduled job to half-price batches.
+"""Moves a scheduled job to half-price batches of the Anthropic Message Batches API.
 
     import titan_batch
 
     key = titan_batch.submit(requests, tag="daily-feed")
     ...
-    results = titan_batch.poll_and_collect(key)      # None while it runs
+    results = titan_batch.poll_and_collect(key)      # None until every request has ended
     summary = titan_batch.reconcile("daily-feed")
 
-State lies under TITAN_HOME; the key of the API comes from ANTHROPIC_API_KEY.
+The database and the request and result files are in the folder TITAN_HOME; the API key is
+ANTHROPIC_API_KEY. Every error is a TitanError with a stable `code`. Problems that do not stop a
+call, such as an unreachable API, are logged as warnings of the logger "titan_batch".
 """
 
 import logging
@@ -50,13 +52,13 @@ __all__ = [
 ]
 
 
-class _NotSaid(str):
-    """A default, told apart from the same word said by the caller."""
+class _Default(str):
+    """A default value, distinguishable from the same value passed by the caller."""
 
     __slots__ = ()
 
 
-_DEFAULT_MODEL = _NotSaid(DEFAULT_MODEL)
+_DEFAULT_MODEL = _Default(DEFAULT_MODEL)
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _ACTOR = "titan_batch"
 _log = logging.getLogger("titan_batch")
@@ -73,26 +75,46 @@ def submit(
     on_failure: Literal["queue", "sync"] | None = None,
     cache: Literal["none", "1h", "upgrade"] | None = None,
 ) -> str:
-    """Take the requests in for good, then send them; returns the key of the submission.
+    """Store the requests durably, send them as batches, and return the key of the submission.
 
-    Each request is `{"custom_id", "messages", "max_tokens", ...}`, or the API's own
-    `{"custom_id", "params"}`. What surely was not taken in by the API is queued, and the next poll
-    sends it; with `on_failure="sync"` it is answered at once instead, at the full price. The same
-    call made again returns the same key and sends nothing.
+    If the API definitely did not accept a batch, its requests stay queued and the next poll sends
+    them; with on_failure="sync" they run synchronously now, at full price. Requests that the API
+    rejected as invalid are errored, and not run. The same call made again returns the same key and
+    sends nothing.
 
-    Where the workflow, by its name or by that of the custom_ids, is a job of titan.toml, what that
-    says holds for whatever is not given here.
+    If the database cannot be used, the requests are kept in a fallback file, with
+    on_failure="sync" together with their results; the next poll imports it.
 
-    A ledger that cannot be used does not stop the job: the requests are kept in a fallback file,
-    with `on_failure="sync"` together with their answers, and the next poll imports it.
+    Args:
+        requests: each `{"custom_id", "messages", "max_tokens", ...}`, or in the API's form
+            `{"custom_id", "params"}`. A custom_id is 1 to 64 letters, digits, "_" or "-", and
+            unique in the call. The form `<workflow>-<YYYY-MM-DD>-<number>` also names the workflow.
+        tag: names the submission; `poll_and_collect` and `reconcile` accept it.
+        model: for requests without one.
+        workflow: the name that costs and results files are grouped by. Default: from the first
+            custom_id, else the tag.
+        deadline: when results are needed, with a time zone. Two hours before it, or earlier if the
+            workflow's batches usually take longer, requests without a result run synchronously.
+        betas: beta headers of the batches.
+        on_failure: "queue" or "sync", see above.
+        cache: "none" rejects cache_control, "1h" accepts 1-hour caching, "upgrade" also changes
+            5-minute caching to 1 hour.
 
-    Raises PayloadError or AlreadySubmitted, which name the request, and then nothing was taken
-    in; LedgerError when there is no place at all to write them down.
+    If the workflow is a job in titan.toml, its values are the defaults of the arguments from model
+    to cache that the call omits.
+
+    Raises:
+        PayloadError: a request or an argument is invalid, the name is never batched, or a budget
+            would be exceeded. The message names the request. Nothing was stored or sent.
+        AlreadySubmitted: the tag already has one of the custom_ids with a different body.
+        SettingsError: titan.toml or the environment must be fixed first. Nothing was stored.
+        LedgerError: neither the database nor a fallback file can be written.
+
     """
     listed = _listed(requests)
     options = SubmitOptions(
         tag=tag,
-        model=None if isinstance(model, _NotSaid) else check_name("model", model),
+        model=None if isinstance(model, _Default) else check_name("model", model),
         workflow=workflow,
         deadline=deadline,
         on_failure=_choice("on_failure", on_failure, OnFailure),
@@ -109,9 +131,9 @@ def submit(
         return _fall_back(listed, options, error)
     except TitanError:
         raise
-    except Exception as error:  # noqa: BLE001 - a defect of ours must not take the job down
-        _log.exception("A defect of titan_batch; the requests are kept all the same.")
-        return _fall_back(listed, options, LedgerUnusable(f"A defect of titan_batch: {error!r}."))
+    except Exception as error:  # noqa: BLE001 - a bug here must not stop the job
+        _log.exception("Bug in titan_batch; the requests are kept in a fallback file.")
+        return _fall_back(listed, options, LedgerUnusable(f"Bug in titan_batch: {error!r}."))
     for line in (*submitted.warnings, *filter(None, [submitted.problem])):
         _log.warning("%s: %s", submitted.submission.key, line)
     return submitted.submission.key
@@ -119,18 +141,32 @@ def submit(
 
 def _listed(requests: object) -> list[Any]:
     if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, Iterable):
-        raise PayloadError(f"The requests must be a list of objects, not {requests!r:.60}.")
+        raise PayloadError(
+            f"requests must be a list of objects, not {requests!r:.60}.", code="requests_not_list"
+        )
     return list(requests)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
 def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
-    """Every result in input order when all have ended, None before.
+    """Return all results in input order once every request has ended, None before.
 
-    Takes the key that `submit` returned, a batch's key, a remote id or a tag. A result is
-    `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd", "batch_id"}` with
-    absent parts None. Asks the API only while something is open. Raises UnknownId.
+    Polls the API first if a batch is open, and logs what goes wrong there. A submission in a
+    fallback file is answered from that file until a poll has imported it.
 
-    Results of a submission in a fallback file come from that file until a poll has imported it.
+    Args:
+        batch_id: the key that `submit` returned, the key of a batch, a batch id of the API, or a
+            tag.
+
+    Returns:
+        One `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd", "batch_id"}`
+        per request. `outcome` is "succeeded", "errored", "canceled", "expired" or "missing";
+        `message` is the API's message, `text` its text blocks joined, `cost_usd` None for a model
+        without a known price. Parts that do not apply are None.
+
+    Raises:
+        UnknownId: nothing has that key, id or tag.
+        LedgerError: the database cannot be read, or the results were removed by `prune`.
+
     """
     kept = _fallback_file(batch_id)
     try:
@@ -150,11 +186,17 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
 
 
 def reconcile(tag: str) -> dict[str, Any]:
-    """Where everything under the tag stands, after a look at the API if something is open.
+    """Return the state of everything under a tag. Polls the API first if a batch is open.
 
-    Returns `{"tag", "submissions", "requests", "by_status", "finished", "settled", "batches",
-    "cost_usd", "savings_usd", "problem"}`. A ledger that cannot be read takes no job down:
-    `problem` says so, what is in fallback files is counted, and nothing is called finished.
+    Returns:
+        `{"tag", "submissions", "requests", "by_status", "finished", "settled", "batches",
+        "cost_usd", "savings_usd", "problem"}`. `submissions` are their keys, `by_status` counts
+        requests, `batches` has one object for each batch. `finished`: every request has ended;
+        `settled`: every request has succeeded or was dismissed. An unknown tag has no submissions.
+
+    If the database cannot be read, this does not raise: `problem` is the reason, requests in
+    fallback files are counted, and `finished` is false.
+
     """
     try:
         with _engine() as engine:
@@ -163,7 +205,7 @@ def reconcile(tag: str) -> dict[str, Any]:
                 _poll(engine)
                 summary = _summary(engine, tag)
     except LedgerError as error:
-        _log.warning("%s cannot be reconciled: %s", tag, error)
+        _log.warning("Cannot read the state of %s: %s", tag, error)
         return fallback_contents.tag_summary(Folder(from_environment().home), tag, str(error))
     # `trouble` is the old name, kept for one release.
     return summary | {"problem": None, "trouble": None}
@@ -172,17 +214,26 @@ def reconcile(tag: str) -> dict[str, Any]:
 def record_sync(
     tag: str,
     model: str,
-    usage: Any,  # noqa: ANN401 - a mapping, or the SDK's own record of it
+    usage: Any,  # noqa: ANN401 - a mapping, or the SDK's object
     *,
     workflow: str | None = None,
     custom_id: str | None = None,
 ) -> str:
-    """Tell the ledger of a call that the job made synchronously; returns the key of its row.
+    """Record a call that the job made synchronously itself, and return the key of the record.
 
-    `usage` is the answer's `usage`, as a mapping or as the SDK gives it. It is priced at the full
-    price and saves nothing; the share of batchable work that really ran in batch counts it. The
-    same custom_id recorded again under the tag is recorded once. Raises PayloadError for a
-    negative or absent count.
+    It counts at full price and saves nothing; the KPI for the share of batched work includes it.
+
+    Args:
+        tag: the tag to record it under.
+        model: the model that answered.
+        usage: `usage` of the API's response, as a mapping or as the SDK's object.
+        workflow: default: from the custom_id, else the tag.
+        custom_id: the same custom_id under the same tag is recorded only once.
+
+    Raises:
+        PayloadError: a token count is missing or negative, or a name is invalid.
+        LedgerError: the database cannot be written.
+
     """
     plain = usage if isinstance(usage, Mapping) else getattr(usage, "model_dump", dict)()  # pyright: ignore[reportUnknownVariableType]
     with _engine() as engine:
@@ -204,8 +255,10 @@ def _choice(what: str, said: str | None, choices: type[_Choice]) -> _Choice | No
     try:
         return None if said is None else choices(said)
     except ValueError:
-        among = " or ".join(repr(choice.value) for choice in choices)
-        raise PayloadError(f"{what} is {among}, not {said!r}.") from None
+        allowed = " or ".join(repr(choice.value) for choice in choices)
+        raise PayloadError(
+            f"{what} must be {allowed}, not {said!r}.", code=f"{what}_invalid"
+        ) from None
 
 
 def _betas(betas: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -213,7 +266,7 @@ def _betas(betas: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def _fall_back(requests: list[Any], options: SubmitOptions, error: LedgerError) -> str:
-    """Keep the requests in a fallback file, answered where the job asks for that; its key."""
+    """Keep the requests in a fallback file, run them now for on_failure="sync"; its key."""
     settings, clock = from_environment(), SystemClock()
     file = fallback.save(
         Folder(settings.home), requests, options, clock=clock, actor=_ACTOR, error=error
@@ -239,10 +292,10 @@ def _summary(engine: Engine, tag: str) -> dict[str, Any]:
 
 
 def _poll(engine: Engine) -> None:
-    """A pass on behalf of a job that wants results: what goes wrong is logged, not raised."""
+    """Poll the API; problems are logged, not raised."""
     try:
         problems = engine.poll().problems
     except SettingsError as error:
         problems = [str(error)]
-    for trouble in problems:
-        _log.warning("%s", trouble)
+    for problem in problems:
+        _log.warning("%s", problem)

@@ -1,22 +1,27 @@
 """A job of titan.toml, how often it runs, and when its next results are due. Pure."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from core.config import time_of_day
 from core.config.durations import GUARD
-from core.config.time_of_day import TimeOfDay
 from core.config.toml_reader import Count, Record, Text, TextList
 from core.requests.cache_control import CachePolicy
 from core.requests.models import EXTENDED_OUTPUT_BETA, max_tokens_limit
 from state.model.records import OnFailure
 
 DEFAULT_MODEL = "claude-sonnet-4-6"
+# `07:00` is the next one from now, `tomorrow 07:00` that of the next local day.
+TimeOfDay = Annotated[
+    str,
+    Meta(
+        pattern=r"^(tomorrow )?([01]\d|2[0-3]):[0-5]\d\Z", description="'07:00' or 'tomorrow 07:00'"
+    ),
+]
 # A batch may take 24 hours; two more are a margin for failures.
 SUBMIT_BEFORE = timedelta(hours=26)
 
@@ -128,8 +133,23 @@ class Job(Record, frozen=True, kw_only=True):
     def deadline_after(self, now: datetime) -> datetime | None:
         """When the results of a submission made now are needed, None without a deadline."""
         if self.deadline_at is not None:
-            return time_of_day.next_after(self.deadline_at, now)
+            return next_time_of_day(self.deadline_at, now)
         return None if self.deadline_h is None else now + timedelta(hours=self.deadline_h)
+
+
+def next_time_of_day(text: TimeOfDay, now: datetime) -> datetime:
+    """The moment in UTC, by this machine's time zone; a day with a clock change keeps the hour."""
+    today, at = now.astimezone().date(), time.fromisoformat(text[-5:])
+    tomorrow = _moment(datetime.combine(today + timedelta(days=1), at))
+    if text.startswith("tomorrow"):
+        return tomorrow
+    moment = _moment(datetime.combine(today, at))
+    return moment if moment > now else tomorrow
+
+
+def _moment(local: datetime) -> datetime:
+    """A naive local time by the rules of its own day, not of today."""
+    return local.astimezone(UTC)
 
 
 class Window(Struct, frozen=True, kw_only=True):

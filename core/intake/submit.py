@@ -202,9 +202,9 @@ def _begin_estimate(context: Context, rules: Catalogue) -> Estimate | None:
 def _check(
     context: Context, rules: Catalogue, new: NewSubmission, estimate: Estimate | None
 ) -> None:
-    """Raise OverBudget, inside the transaction, so that two at once cannot both have the rest.
+    """Raise OverBudget. Runs in the transaction, so that two submissions cannot use the same rest.
 
-    Raises SettingsError while a mistake hides what titan.toml allows.
+    Raises SettingsError while titan.toml has a problem that may hide a limit.
     """
     check_configuration(rules)
     if estimate is not None:
@@ -220,9 +220,9 @@ def _reserve(context: Context, stored: Submission, estimate: Estimate | None) ->
 
 
 def _send(context: Context, submission: Submission) -> str | None:
-    """Send the new intents; in words, what keeps them waiting.
+    """Send the new batches; returns why some are still queued.
 
-    Where the job wants it so, what surely was not taken in is answered at once instead.
+    With on_failure="sync", requests that the API definitely did not accept run now instead.
     """
     paused = pauses.pause_of(context.ledger, submission.workflow)
     if paused is not None:
@@ -230,12 +230,12 @@ def _send(context: Context, submission: Submission) -> str | None:
             f"Workflow {paused.workflow} is paused since {paused.since_ts}: its requests stay"
             " queued until `titan-console resume`."
         )
-    intents = sending.queued_of(context.ledger, submission)
+    queued = sending.queued_of(context.ledger, submission)
     try:
-        problem = send_queued(context, intents)
+        problem = send_queued(context, queued)
         if problem and submission.on_failure == OnFailure.SYNC:
             return answer(context, submission, problem)
     except (SettingsError, ApiError, LedgerError) as error:
-        # It is in the ledger for good, and the next poll goes on with it.
+        # The submission is stored; the next poll continues.
         return str(error)
     return problem

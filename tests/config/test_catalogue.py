@@ -1,4 +1,4 @@
-"""The catalogue: the mission's jobs, and each problem by its line and key."""
+"""titan.toml: the jobs of the template, and each problem with its line, key and code."""
 
 import pytest
 
@@ -35,7 +35,7 @@ note = \"\"\"
 """
 
 
-def test_the_template_has_every_job_of_the_mission_and_no_mistake() -> None:
+def test_the_template_has_every_job_and_no_problem() -> None:
     catalogue = parse(template())
     assert catalogue.problems == ()
     for tier, names in TIERS.items():
@@ -147,19 +147,19 @@ def test_a_document_that_cannot_be_read_is_one_line(text: str, code: str, said: 
     assert any(said in str(problem) for problem in found)
 
 
-def test_a_job_on_the_never_batch_list_is_a_mistake() -> None:
+def test_a_job_on_the_denylist_is_a_problem() -> None:
     text = JOB.replace("jobs.a", "jobs.titan-inbox-watch")
     (problem,) = parse(text).problems
     assert problem.code == "denylisted"
 
 
-def test_tokens_that_would_count_twice_are_a_mistake() -> None:
+def test_tokens_that_would_count_twice_are_a_problem() -> None:
     text = JOB.replace("[workloads.t]", "[workloads.t]\nmonth_in = 1\nmonth_out = 1")
     (problem,) = parse(f"{text}tokens_in = 1\ntokens_out = 1\n").problems
     assert problem.code == "tokens_counted_twice"
 
 
-def test_the_rest_of_a_file_with_mistakes_still_holds() -> None:
+def test_the_rest_of_a_file_with_problems_still_holds() -> None:
     catalogue = parse(f'{JOB}cache = "5m"\n[never_batch]\nmine = "because"\n')
     assert list(catalogue.jobs) == ["a"]
     assert catalogue.denylist.reason_for(["mine"]) == ("mine", "because")
@@ -189,7 +189,7 @@ def test_lines_are_right_in_a_document_of_every_shape() -> None:
         "innerverse live chat",
     ],
 )
-def test_what_is_never_batched_is_known_by_name(name: str) -> None:
+def test_denylisted_names_are_recognised(name: str) -> None:
     found = Denylist().reason_for([None, "", "fine", name])
     assert found is not None
     assert found[0] == name

@@ -1,4 +1,4 @@
-"""The environment is read once, the key is shown nowhere, and goes over no open wire."""
+"""Settings: the API key is shown nowhere and never sent unencrypted."""
 
 import os
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_a_base_url_is_https_or_on_this_machine(given: str, used: str) -> None:
         "javascript:alert(1)",
     ],
 )
-def test_any_other_base_url_is_refused_in_one_line(given: str) -> None:
+def test_any_other_base_url_is_rejected_in_one_line(given: str) -> None:
     with pytest.raises(SettingsError, match="ANTHROPIC_BASE_URL") as caught:
         from_environment({"ANTHROPIC_BASE_URL": given, "ANTHROPIC_API_KEY": SECRET})
     assert SECRET not in str(caught.value)
@@ -68,7 +68,7 @@ def test_without_a_key_the_error_says_what_to_do() -> None:
     "given",
     ["https://me:secret@h.example", "https://h.example/?x=1", "https://h:abc", "https://h:99999"],
 )
-def test_an_address_that_is_more_than_one_is_refused_and_its_password_not_shown(given: str) -> None:
+def test_a_malformed_base_url_is_rejected_and_its_password_not_shown(given: str) -> None:
     with pytest.raises(SettingsError, match="ANTHROPIC_BASE_URL") as caught:
         from_environment({"ANTHROPIC_BASE_URL": given})
     assert caught.value.code == "base_url_malformed"
@@ -76,7 +76,7 @@ def test_an_address_that_is_more_than_one_is_refused_and_its_password_not_shown(
 
 
 @pytest.mark.parametrize("key", ["sk-ant-schlüssel", "sk-ant-a\nb", "sk ant", "sk-ant-\x7f"])
-def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(key: str) -> None:
+def test_a_malformed_key_is_rejected_and_not_shown(key: str) -> None:
     with pytest.raises(SettingsError, match="ANTHROPIC_API_KEY") as caught:
         from_environment({"ANTHROPIC_API_KEY": key}).require_key()
     assert caught.value.code == "api_key_malformed"
@@ -88,7 +88,7 @@ def test_the_home_is_the_one_given_and_has_a_default() -> None:
     assert from_environment({}).home.name == "titan-console"
 
 
-def test_a_child_works_under_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_process_has_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOMETHING_ELSE", "kept")
     settings = Settings(home=Path("/x"), base_url="https://a.example", api_key=SECRET)
     values = child_environment(settings)

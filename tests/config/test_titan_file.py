@@ -1,4 +1,4 @@
-"""titan.toml on disk: begun, edited with its comments kept, and obeyed by `submit`."""
+"""titan.toml on disk: created, edited with its comments kept, and applied by `submit`."""
 
 import os
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_an_edit_goes_through_a_link_and_keeps_rights_and_line_ends(tmp_path: Pa
     assert titan_file.read_strictly(folder).jobs["titan-daily-feed"].tokens_in == 31_000
 
 
-def test_a_time_of_day_takes_the_place_of_hours_and_a_key_is_taken_away(tmp_path: Path) -> None:
+def test_deadline_at_replaces_deadline_h_and_a_key_is_removed(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     titan_file.begin(folder)
     job = "titan-daily-feed"
@@ -109,7 +109,7 @@ def test_setting_the_new_name_of_a_key_replaces_the_old_one(folder: Folder) -> N
         ("nobody", "schedule", "daily", "unknown_job"),
     ],
 )
-def test_an_edit_that_would_be_a_mistake_changes_nothing(
+def test_an_invalid_edit_changes_nothing(
     folder: Folder, job: str, key: str, value: str, code: str
 ) -> None:
     titan_file.path_of(folder).write_text(MINE, "utf-8")
@@ -119,14 +119,14 @@ def test_an_edit_that_would_be_a_mistake_changes_nothing(
     assert titan_file.path_of(folder).read_text("utf-8") == MINE
 
 
-def test_init_refuses_a_file_with_mistakes(folder: Folder) -> None:
+def test_init_rejects_a_file_with_problems(folder: Folder) -> None:
     titan_file.path_of(folder).write_text("[jobs.x]\n", "utf-8")
     with pytest.raises(CatalogueError, match="line 1"):
         titan_file.begin(folder)
     assert titan_file.path_of(folder).read_text("utf-8") == "[jobs.x]\n"
 
 
-def test_what_is_no_text_is_said(folder: Folder) -> None:
+def test_a_file_that_is_not_utf8_is_reported(folder: Folder) -> None:
     titan_file.path_of(folder).write_bytes(b"\xff\xfe")
     (problem,) = titan_file.read(folder).problems
     assert problem.code == "not_utf8"
@@ -143,7 +143,7 @@ def test_what_is_no_text_is_said(folder: Folder) -> None:
         SubmitOptions(tag="mine"),
     ],
 )
-def test_a_submission_that_is_never_batched_is_refused_with_its_reason(
+def test_a_denylisted_submission_is_rejected_with_its_reason(
     folder: Folder, options: SubmitOptions
 ) -> None:
     titan_file.path_of(folder).write_text('[never_batch]\nmine = "I say so"\n', "utf-8")
@@ -155,13 +155,13 @@ def test_a_submission_that_is_never_batched_is_refused_with_its_reason(
         assert not list(folder.spool.glob("*"))
 
 
-def test_the_workflow_in_a_custom_id_is_looked_at_too(folder: Folder) -> None:
+def test_the_workflow_in_a_custom_id_is_checked_too(folder: Folder) -> None:
     request = a_request("titan-hourly-progress-email-2026-11-22-001")
     with a_bench(folder.root) as bench, pytest.raises(Denylisted, match="every hour"):
         bench.engine.submit([request], SubmitOptions(tag="t"))
 
 
-def test_a_slip_that_hides_no_bounds_does_not_stop_a_job(folder: Folder) -> None:
+def test_a_problem_that_hides_no_limit_does_not_stop_a_job(folder: Folder) -> None:
     titan_file.path_of(folder).write_text("[jobs.x]\ntier = 99\n", "utf-8")
     with a_bench(folder.root) as bench:
         assert bench.submit(2).problem is None

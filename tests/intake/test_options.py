@@ -1,4 +1,4 @@
-"""What a job of titan.toml says holds for its submissions, and what the call says is stronger."""
+"""A job of titan.toml gives the defaults of its submissions; arguments override them."""
 
 import json
 import time
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from support.builders import START, Bench, a_bench, a_request, some_requests
 
-from core.config import time_of_day
 from core.config.catalogue import parse
+from core.config.job import next_time_of_day
 from core.errors import PayloadError, SettingsError
 from core.intake.options import SubmitOptions
 from core.intake.submit import SubmitResult
@@ -58,7 +58,7 @@ def _bodies(bench: Bench, submitted: SubmitResult) -> list[Any]:
         return [json.loads(lines.read(*row))["params"] for row in rows]
 
 
-def test_what_the_job_says_holds(bench: Bench) -> None:
+def test_the_job_gives_the_defaults(bench: Bench) -> None:
     submitted = _submit(bench)
     taken = submitted.submission
     assert (taken.job, taken.model) == ("nightly", "claude-haiku-5-5")
@@ -71,7 +71,7 @@ def test_what_the_job_says_holds(bench: Bench) -> None:
     assert submitted.warnings == ()
 
 
-def test_what_the_call_says_is_stronger(bench: Bench) -> None:
+def test_arguments_of_the_call_override_the_job(bench: Bench) -> None:
     submitted = _submit(
         bench,
         a_request("a"),
@@ -100,7 +100,7 @@ def test_what_the_call_says_is_stronger(bench: Bench) -> None:
         ({"workflow": None}, "another-2026-11-22-001", None),
     ],
 )
-def test_the_job_is_the_one_that_is_meant(
+def test_the_job_is_found_by_job_workflow_or_custom_id(
     bench: Bench, options: dict[str, Any], custom_id: str, job: str | None
 ) -> None:
     taken = _submit(bench, a_request(custom_id), **options).submission
@@ -109,14 +109,14 @@ def test_the_job_is_the_one_that_is_meant(
     assert (taken.deadline_ts is None) == (job is None)
 
 
-def test_a_job_that_nobody_knows_is_an_error_with_the_near_name(bench: Bench) -> None:
+def test_an_unknown_job_is_an_error_with_a_suggestion(bench: Bench) -> None:
     with pytest.raises(PayloadError, match="did you mean nightly") as caught:
         _submit(bench, job="nightli")
     assert caught.value.code == "unknown_job"
     assert ledger_status.totals(bench.engine.context.ledger).requests == 0
 
 
-def test_a_mistake_in_the_jobs_own_table_stops_it_and_no_other(bench: Bench) -> None:
+def test_a_problem_in_a_jobs_table_stops_only_that_job(bench: Bench) -> None:
     path = bench.folder.root / "titan.toml"
     path.write_text(TOML.replace("deadline_h = 26", "deadlin_h = 26"), "utf-8")
     with pytest.raises(SettingsError, match="did you mean deadline_h") as caught:
@@ -125,7 +125,7 @@ def test_a_mistake_in_the_jobs_own_table_stops_it_and_no_other(bench: Bench) -> 
     assert _submit(bench, workflow="another").problem is None
 
 
-def test_a_five_minute_mark_is_upgraded_and_a_repeated_call_is_still_the_same(
+def test_caching_is_upgraded_and_a_repeated_call_is_still_the_same(
     bench: Bench,
 ) -> None:
     first = _submit(bench, a_request("a", cache_control=SHORT))
@@ -137,7 +137,7 @@ def test_a_five_minute_mark_is_upgraded_and_a_repeated_call_is_still_the_same(
     assert bench.sandbox.billing_log().creates == 1
 
 
-def test_without_the_jobs_word_a_five_minute_mark_is_refused(bench: Bench) -> None:
+def test_without_the_job_five_minute_caching_is_rejected(bench: Bench) -> None:
     with pytest.raises(PayloadError) as caught:
         _submit(bench, a_request("a", cache_control=SHORT), workflow="another")
     assert caught.value.code == "cache_ttl_too_short"
@@ -157,7 +157,7 @@ def test_a_time_of_day_is_the_next_one_on_the_clocks_of_this_machine(
         for start in (datetime(2026, 3, 6, tzinfo=UTC), datetime(2026, 10, 22, tzinfo=UTC)):
             for hour in range(24 * 26):
                 now = start + timedelta(hours=hour, minutes=7)
-                moment = time_of_day.next_after(text, now)
+                moment = next_time_of_day(text, now)
                 here = moment.astimezone()
                 days = here.date() - now.astimezone().date()
                 assert now < moment <= now + timedelta(hours=49)
@@ -180,17 +180,17 @@ def test_the_deadline_of_a_time_of_day_is_kept_as_a_moment(bench: Bench) -> None
 
 
 @pytest.mark.parametrize("text", ["7:00", "24:00", "07:60", "today 07:00", "07:00 "])
-def test_what_is_no_time_of_day_is_a_mistake(text: str) -> None:
+def test_an_invalid_time_of_day_is_a_problem(text: str) -> None:
     (problem,) = parse(TOML.replace("deadline_h = 26", f'deadline_at = "{text}"')).problems
     assert "line 7: jobs.nightly.deadline_at: must be '07:00'" in str(problem)
 
 
-def test_two_deadlines_are_a_mistake() -> None:
+def test_two_deadlines_are_a_problem() -> None:
     (problem,) = parse(f'{TOML}deadline_at = "07:00"\n').problems
     assert (problem.path[-1], problem.code) == ("deadline_at", "conflicting_keys")
 
 
-def test_a_model_that_nobody_knows_is_taken_with_a_warning(bench: Bench) -> None:
+def test_an_unknown_model_is_accepted_with_a_warning(bench: Bench) -> None:
     submitted = _submit(
         bench,
         a_request("a", model="claude-opus-4-5-20251101"),
@@ -218,14 +218,14 @@ def test_a_model_that_titan_toml_has_a_price_for_is_known(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("minutes", "when"), [(90, "at the next poll"), (150, "at 2026-11-22T06:30")]
 )
-def test_a_deadline_too_close_for_a_batch_is_taken_and_said(
+def test_a_deadline_too_close_for_a_batch_is_accepted_with_a_warning(
     bench: Bench, minutes: int, when: str
 ) -> None:
     (warning,) = _submit(bench, deadline=START + timedelta(minutes=minutes)).warnings
     assert f"requests that have no result {when}" in warning
 
 
-def test_what_it_says_of_a_close_deadline_comes_true(tmp_path: Path) -> None:
+def test_the_warning_about_a_close_deadline_is_true(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
         deadline = START + timedelta(minutes=150)
         bench.engine.submit(some_requests(3), SubmitOptions(tag="t", deadline=deadline))
@@ -236,7 +236,7 @@ def test_what_it_says_of_a_close_deadline_comes_true(tmp_path: Path) -> None:
         assert len(bench.sandbox.billing_log().messages) == 3
 
 
-def test_the_history_of_the_workflow_says_what_is_too_close(tmp_path: Path) -> None:
+def test_what_is_too_close_depends_on_the_workflows_history(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.seconds(4 * 3600, 4 * 3600)) as bench:
         for number in range(5):
             bench.submit(1, tag=f"history-{number}")

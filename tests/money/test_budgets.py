@@ -1,4 +1,4 @@
-"""Budgets: booked at submit, settled on real usage, refused before anything is sent."""
+"""Budgets: reserved at submit, replaced by the real cost, checked before anything is sent."""
 
 import re
 from datetime import timedelta
@@ -35,7 +35,7 @@ def reserved(bench: Bench, **scope: str) -> int:
     return budget_reservations.reserved(bench.engine.context.ledger, Scope(**scope))
 
 
-def test_what_does_not_fit_is_refused_with_the_numbers_and_nothing_is_sent(home: Path) -> None:
+def test_a_submission_over_budget_is_rejected_with_the_numbers_and_not_sent(home: Path) -> None:
     limit(home, "day_usd = 0.002")
     with a_bench(home) as bench:
         bench.submit(2, tag="first")
@@ -50,7 +50,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers_and_nothing_is_sent(home:
         assert len(list(bench.folder.spool.iterdir())) == 1
 
 
-def test_the_booking_is_settled_on_what_it_really_cost(home: Path) -> None:
+def test_the_reservation_is_replaced_by_the_real_cost(home: Path) -> None:
     limit(home, "day_usd = 10")
     with a_bench(home) as bench:
         bench.submit(3)
@@ -60,7 +60,7 @@ def test_the_booking_is_settled_on_what_it_really_cost(home: Path) -> None:
         assert 0 < reserved(bench) == real < before
 
 
-def test_what_failed_gives_its_booking_back(home: Path) -> None:
+def test_failed_requests_release_their_reservation(home: Path) -> None:
     limit(home, "day_usd = 10")
     with a_bench(home, faults=Faults.parse(["row:overloaded:p=1"])) as bench:
         bench.submit(3)
@@ -68,7 +68,7 @@ def test_what_failed_gives_its_booking_back(home: Path) -> None:
         assert reserved(bench) == 0
 
 
-def test_a_new_day_has_a_new_budget_and_a_tag_has_one_for_good(home: Path) -> None:
+def test_a_day_budget_renews_and_a_tag_budget_does_not(home: Path) -> None:
     limit(home, 'day_usd = 0.002\n[budgets.tags]\n"once" = 0.0015')
     with a_bench(home) as bench:
         bench.submit(2, tag="a")
@@ -87,21 +87,21 @@ def test_a_workflow_has_its_own(home: Path) -> None:
         bench.engine.submit(some_requests(1, "other"), SubmitOptions(tag="t"))
 
 
-def test_the_same_call_again_is_no_new_booking(home: Path) -> None:
+def test_the_same_call_again_reserves_nothing(home: Path) -> None:
     limit(home, "day_usd = 0.002")
     with a_bench(home) as bench:
         first = bench.submit(2)
         assert bench.submit(2).submission.key == first.submission.key
 
 
-def test_a_model_without_a_price_cannot_be_kept_within_a_budget(home: Path) -> None:
+def test_a_model_without_a_price_is_rejected_under_a_budget(home: Path) -> None:
     limit(home, "day_usd = 10")
     with a_bench(home) as bench, pytest.raises(OverBudget, match="claude-next-9") as caught:
         bench.submit(1, model="claude-next-9")
     assert caught.value.code == "budget_without_price"
 
 
-def test_a_mistake_in_a_budget_is_named() -> None:
+def test_a_problem_in_a_budget_is_reported() -> None:
     (problem,) = parse("[budgets]\nday_usd = -1\n").problems
     assert str(problem).startswith("titan.toml line 2: budgets.day_usd: must be a number from 0")
     assert problem.code == "invalid_value"
@@ -123,7 +123,7 @@ def a_plan(*requests: object, **options: object):  # noqa: ANN201 - a Plan
     )
 
 
-def test_a_plan_tells_batches_bytes_and_both_prices() -> None:
+def test_a_plan_has_batches_bytes_and_both_prices() -> None:
     found = a_plan(*some_requests(5))
     assert (found.batches, found.estimate.requests) == (3, 5)
     assert found.estimate.tokens_out == 5 * 64
@@ -161,11 +161,11 @@ THINKING = {"type": "enabled", "budget_tokens": 1024}
         (a_request(), {"deadline": START + timedelta(hours=2)}, "at the next poll run sync"),
     ],
 )
-def test_a_plan_says_what_to_mind(request_: object, options: dict[str, object], said: str) -> None:
+def test_a_plan_has_warnings(request_: object, options: dict[str, object], said: str) -> None:
     assert any(said in warning for warning in a_plan(request_, **options).warnings)
 
 
-def test_a_plan_refuses_what_submit_would() -> None:
+def test_a_plan_rejects_what_submit_rejects() -> None:
     for requests, code in (
         ([], "no_requests"),
         ([a_request("a"), a_request("a")], "duplicate_custom_id"),

@@ -1,4 +1,4 @@
-"""When a batch will end and what its deadline risks, from how long its like took."""
+"""ETA and deadline risk of a batch, from how long earlier batches took."""
 
 from datetime import datetime, timedelta
 
@@ -66,18 +66,18 @@ def hours(moment: datetime | None) -> float:
     return (moment - START) / timedelta(hours=1)
 
 
-def test_a_new_batch_ends_when_its_like_did() -> None:
+def test_a_new_batch_is_estimated_from_all_earlier_ones() -> None:
     found = estimate_eta(a_batch(), TEN, START)
     assert (hours(found.p50), hours(found.p95), found.comparable) == (5, 10, 10)
     assert (found.risk, found.late_probability) == (Risk.NONE, None)
 
 
-def test_only_those_that_took_longer_than_its_age_are_its_like() -> None:
+def test_only_batches_that_took_longer_than_its_age_are_comparable() -> None:
     found = estimate_eta(a_batch(age_h=7.5), TEN, START)
     assert (hours(found.p50), hours(found.p95), found.comparable) == (1.5, 2.5, 3)
 
 
-def test_one_that_outlasts_all_others_has_no_end_in_sight() -> None:
+def test_a_batch_that_exceeds_all_history_has_no_estimate() -> None:
     found = estimate_eta(a_batch(age_h=11, due_in_h=20), TEN, START)
     assert found.exceeds_history
     assert (found.p50, found.p95, found.risk) == (None, None, Risk.HIGH)
@@ -108,7 +108,7 @@ def test_too_little_history_says_so() -> None:
 
 
 @pytest.mark.parametrize("status", [BatchStatus.QUEUED, BatchStatus.UNCONFIRMED])
-def test_what_is_not_sent_counts_from_now(status: BatchStatus) -> None:
+def test_a_batch_not_sent_yet_counts_from_now(status: BatchStatus) -> None:
     found = estimate_eta(a_batch(age_h=5, due_in_h=11, status=status), TEN, START)
     assert (found.stage, hours(found.p50), found.late_probability) == (Stage.NOT_SENT, 5, 0.1)
 
@@ -121,7 +121,7 @@ def test_what_is_not_sent_counts_from_now(status: BatchStatus) -> None:
         a_batch(kind=Kind.SYNC, status=BatchStatus.SENDING, due_in_h=9),
     ],
 )
-def test_what_is_about_to_end_is_not_estimated(batch: Batch) -> None:
+def test_an_ending_batch_is_not_estimated(batch: Batch) -> None:
     assert estimate_eta(batch, TEN, START) == Eta(stage=Stage.ENDING, known=10, risk=Risk.LOW)
 
 
@@ -136,7 +136,7 @@ def test_the_riskiest_come_first_when_sorted() -> None:
     ]
 
 
-def test_json_has_the_band_the_odds_and_what_they_follow_from() -> None:
+def test_json_has_the_percentiles_the_probability_and_their_basis() -> None:
     assert to_builtins(report(estimate_eta(a_batch(due_in_h=11), TEN, START))) == {
         "stage": "running",
         "p50_ts": to_text(START + timedelta(hours=5)),
@@ -150,7 +150,7 @@ def test_json_has_the_band_the_odds_and_what_they_follow_from() -> None:
     }
 
 
-def test_nothing_is_ruled_out_for_what_has_not_begun() -> None:
+def test_all_history_is_comparable_before_a_batch_starts() -> None:
     found = estimate_eta(a_batch(due_in_h=5, status=BatchStatus.QUEUED), [0.0] * 5, START)
     assert (found.comparable, found.risk) == (5, Risk.LOW)
 
@@ -160,7 +160,7 @@ def test_nothing_is_ruled_out_for_what_has_not_begun() -> None:
     age_h=st.floats(0, 100),
     due_in_h=st.floats(-50, 50),
 )
-def test_the_band_lies_ahead_and_the_odds_are_a_share(
+def test_the_percentiles_are_in_the_future_and_the_probability_is_a_share(
     history: list[float], age_h: float, due_in_h: float
 ) -> None:
     found = estimate_eta(a_batch(age_h=age_h, due_in_h=due_in_h), history, START)

@@ -1,4 +1,4 @@
-"""The mission's tables, to the cent, from the catalogue."""
+"""The forecast of the template, to the cent."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -47,7 +47,7 @@ def test_a_month_at_five_times_that() -> None:
     assert at_scale(5)["total"] == (105_200_000, 20_800_000, "627.60", "388.80")
 
 
-def test_the_owners_rounding_stands_beside() -> None:
+def test_the_owners_rounded_figures_are_included() -> None:
     rounded = {line.workload: line.rounded for line in forecast(TODAY, PRICES, at=AT).rows}
     assert rounded["tier-2"] == {
         "tokens_in": 12_000_000,
@@ -87,7 +87,7 @@ def test_a_cache_is_read_at_a_tenth_and_written_at_double() -> None:
     assert none.cached_usd == none.batch_usd
 
 
-def test_what_was_measured_stands_beside_what_was_planned() -> None:
+def test_measured_usage_is_shown_beside_the_plan() -> None:
     history = {
         "titan-daily-feed": _measured(100, 10),
         "titan-daily-monologue": _measured(5, 1),

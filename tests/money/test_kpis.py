@@ -58,7 +58,7 @@ def test_just_beyond_them_none_is() -> None:
     assert [kpi.ok for kpi in kpis(bad)] == [False] * 6
 
 
-def test_with_nothing_to_say_every_value_is_null() -> None:
+def test_without_data_every_value_is_null() -> None:
     assert {kpi.value for kpi in kpis(Facts())} == {None}
     assert {kpi.ok for kpi in kpis(Facts())} == {None}
 
@@ -78,7 +78,7 @@ def test_so_many_per_cent_do_not_exceed_the_percentile(values: list[float], perc
     assert sum(value <= found for value in values) * 100 >= percent * len(values)
 
 
-def test_the_ledger_tells_all_of_them(tmp_path: Path) -> None:
+def test_the_ledger_has_the_facts_for_all_kpis(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         bench.submit(4)
         bench.poll_after(1800)
@@ -145,14 +145,14 @@ def test_an_unpriced_call_is_unpriced(tmp_path: Path) -> None:
     "usage",
     [{}, {"input_tokens": 1}, {"input_tokens": -1, "output_tokens": 1}, {"input_tokens": "1"}],
 )
-def test_a_negative_or_absent_usage_is_refused(tmp_path: Path, usage: dict[str, object]) -> None:
+def test_a_negative_or_absent_usage_is_rejected(tmp_path: Path, usage: dict[str, object]) -> None:
     with a_bench(tmp_path / "home") as bench:
         with pytest.raises(PayloadError, match="usage"):
             record_sync(bench.engine.context, tag="t", model="claude-sonnet-4-6", usage=usage)
         assert ledger_status.totals(bench.engine.context.ledger).requests == 0
 
 
-def test_a_replay_is_timed_from_its_own_beginning_and_a_first_try_from_the_order(
+def test_turnaround_counts_from_submission(
     tmp_path: Path,
 ) -> None:
     with a_bench(tmp_path / "home") as bench:

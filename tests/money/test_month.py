@@ -1,4 +1,4 @@
-"""A stretch of the simulated month: the five figures, and what they must agree with."""
+"""A week of the simulated month: the KPIs agree with the ledger."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`[[prices.MODEL]]`: dated, stronger than the list, and checked."""
+"""`[[prices.MODEL]]`: dated, overrides the built-in list, and checked."""
 
 from datetime import UTC, datetime
 
@@ -47,7 +47,7 @@ def test_before_its_first_day_the_list_answers() -> None:
     )
 
 
-def test_a_cache_costs_what_it_usually_does_unless_it_is_said() -> None:
+def test_cache_prices_have_defaults() -> None:
     assert price("claude-next-9", 10, Usage(cache_read_tokens=1_000_000)) == 50_000_000
     assert price("claude-next-9", 9, Usage(cache_read_tokens=1_000_000)) == 300_000_000
     assert price("claude-next-9", 9, Usage(cache_write_1h_tokens=1_000_000)) == 6_000_000_000
@@ -74,6 +74,6 @@ def test_a_problem_in_a_price_is_named(row: str, code: str, key: str) -> None:
     assert all(str(problem).startswith("titan.toml line ") for problem in problems)
 
 
-def test_what_is_no_table_is_said() -> None:
+def test_a_price_that_is_not_a_table_is_reported() -> None:
     (problem,) = parse("[prices]\nx = 3\n").problems
     assert str(problem) == "titan.toml line 2: prices.x: must be tables, as [[prices.x]]."

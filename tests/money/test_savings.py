@@ -1,4 +1,4 @@
-"""Savings as the ledger holds them: by anything, explained, and equal to every other sum."""
+"""Savings by any key agree with every other sum, and each can be explained."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -51,7 +51,7 @@ def test_since_is_a_span_a_day_or_a_date(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterweek", "-1h", "99999w", "2026-13-01", "1"])
-def test_a_since_that_is_no_time_is_said(text: str) -> None:
+def test_an_invalid_since_is_rejected(text: str) -> None:
     with pytest.raises(InputError, match="--since"):
         parse_since(text, NOW)
 

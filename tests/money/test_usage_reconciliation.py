@@ -1,4 +1,4 @@
-"""The provider's usage export: read strictly, compared day by day and model by model."""
+"""The provider's usage export: parsed strictly, compared by day and model."""
 
 import json
 from typing import Any
@@ -52,7 +52,7 @@ def test_rows_of_several_keys_are_added_and_standard_ones_left_out() -> None:
     assert export.usage[KEY].output_tokens == 100
 
 
-def test_an_export_that_does_not_tell_batch_from_the_rest_says_so() -> None:
+def test_an_export_without_tiers_is_not_batch_only() -> None:
     assert not read(a_report(service_tier=None)).is_batch_only
 
 

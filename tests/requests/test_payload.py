@@ -1,4 +1,4 @@
-"""A bad request costs nothing, and one line says which it is and what is wrong."""
+"""An invalid request is rejected before it costs anything, with its custom_id and a code."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -175,7 +175,7 @@ def test_a_bad_request_is_named_in_one_line(request_: object, named: str, code: 
         ),
     ],
 )
-def test_a_five_minute_cache_mark_is_refused_wherever_it_stands(request_: object) -> None:
+def test_five_minute_caching_is_rejected_anywhere_in_a_request(request_: object) -> None:
     with pytest.raises(PayloadError, match=NAME) as caught:
         line_of(request_)
     assert caught.value.code == "cache_ttl_too_short"
@@ -240,7 +240,7 @@ def test_max_tokens_may_reach_the_models_limit_and_no_further(
         ("another-model", 200_000, (), ()),
     ],
 )
-def test_the_long_output_goes_with_the_requests_that_need_it(
+def test_the_extended_output_beta_goes_only_with_requests_that_need_it(
     model: str, max_tokens: int, given: tuple[str, ...], sent: tuple[str, ...]
 ) -> None:
     line = line_of(a_request(NAME, max_tokens=max_tokens), model=model, betas=given)
@@ -249,7 +249,7 @@ def test_the_long_output_goes_with_the_requests_that_need_it(
 
 
 @pytest.mark.parametrize("mark", [FIVE_MINUTES, {"type": "ephemeral", "ttl": "5m"}])
-def test_a_five_minute_mark_is_upgraded_where_the_job_says_so(mark: dict[str, str]) -> None:
+def test_upgrade_changes_five_minute_caching_to_one_hour(mark: dict[str, str]) -> None:
     short = with_content(a_block(cache_control=mark))
     hour = with_content(a_block(cache_control=ONE_HOUR))
     upgraded = line_of(short, cache=CachePolicy.UPGRADE)
@@ -260,17 +260,17 @@ def test_a_five_minute_mark_is_upgraded_where_the_job_says_so(mark: dict[str, st
     assert caught.value.code == "cache_ttl_too_short"
 
 
-def test_a_job_without_a_cache_takes_no_mark() -> None:
+def test_a_job_with_cache_none_rejects_cache_control() -> None:
     with pytest.raises(PayloadError, match=NAME) as caught:
         line_of(with_content(a_block(cache_control=ONE_HOUR)), cache=CachePolicy.NONE)
     assert caught.value.code == "cache_not_allowed"
 
 
-def test_the_limit_of_an_unknown_model_is_the_apis_to_judge() -> None:
+def test_an_unknown_model_has_no_limit_here() -> None:
     line_of(a_request(NAME, model="another-model", max_tokens=10_000_000))
 
 
-def test_a_request_over_the_size_of_a_batch_is_refused_and_one_below_passes() -> None:
+def test_a_request_larger_than_a_batch_is_rejected() -> None:
     size = len(line_of(a_request(NAME)).body) + wire_overhead() + len('{"requests":[]}')
     line_of(a_request(NAME), limits=Limits(max_bytes=size))
     with pytest.raises(PayloadError, match=f"{size - 1:,}") as caught:
@@ -302,7 +302,7 @@ def test_the_digest_changes_with_the_body_and_with_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("tag", ["", "   ", "a\nb", "a\x1b[2J", "\ud800", "x" * 201])
-def test_a_tag_that_can_name_nothing_is_rejected(tag: str) -> None:
+def test_an_empty_or_unprintable_tag_is_rejected(tag: str) -> None:
     with pytest.raises(PayloadError) as caught:
         check_tag(tag)
     assert caught.value.code == ("tag_invalid" if tag.strip() else "tag_missing")

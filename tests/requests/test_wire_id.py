@@ -1,4 +1,4 @@
-"""The nonce travels behind each custom_id and is cut off again, whatever the id."""
+"""The nonce is appended to each custom_id and removed again."""
 
 import re
 import string
@@ -19,7 +19,7 @@ def long_ones(ids: list[str], nonce: str) -> list[str]:
 
 
 @given(ids=st.lists(IDS, min_size=1, max_size=30, unique=True), nonce=NONCES)
-def test_every_batch_of_ids_comes_back_as_it_went(ids: list[str], nonce: str) -> None:
+def test_wire_ids_map_back_to_the_custom_ids(ids: list[str], nonce: str) -> None:
     back = FromWire(nonce, long_ones(ids, nonce))
     wired = [to_wire(custom_id, nonce) for custom_id in ids]
     assert [back(wire_id) for wire_id in wired] == ids
@@ -27,16 +27,14 @@ def test_every_batch_of_ids_comes_back_as_it_went(ids: list[str], nonce: str) ->
 
 
 @given(custom_id=IDS, nonce=NONCES)
-def test_a_wire_id_is_one_that_the_api_takes_and_ends_with_the_nonce(
-    custom_id: str, nonce: str
-) -> None:
+def test_a_wire_id_is_valid_and_ends_with_the_nonce(custom_id: str, nonce: str) -> None:
     wire_id = to_wire(custom_id, nonce)
     assert ALLOWED.fullmatch(wire_id)
     assert wire_id.rpartition("-")[2] == nonce
 
 
 @given(custom_id=IDS, nonce=NONCES, other=NONCES)
-def test_an_id_with_another_nonce_or_none_is_not_ours(
+def test_an_id_with_another_nonce_or_none_is_foreign(
     custom_id: str, nonce: str, other: str
 ) -> None:
     back = FromWire(nonce, long_ones([custom_id], nonce))
@@ -54,7 +52,7 @@ def test_ids_stay_readable_up_to_the_longest_that_fits() -> None:
     assert len(to_wire(longest + "a", nonce)) == LIMIT
 
 
-def test_a_whole_batch_of_long_ids_with_one_beginning_has_no_two_alike() -> None:
+def test_a_batch_of_long_ids_with_one_prefix_has_no_collision() -> None:
     nonce = "k3x9q2ab"
     ids = [f"a-long-workflow-of-many-words-bravo-2026-11-22-{n:017d}" for n in range(100_000)]
     assert {len(custom_id) for custom_id in ids} == {64}

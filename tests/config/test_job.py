@@ -33,14 +33,14 @@ def test_it_is_due_a_period_after_the_last_deadline() -> None:
 
 
 @pytest.mark.parametrize("late", [DAY, 2 * DAY, 40 * DAY])
-def test_runs_that_were_missed_are_left_out(late: timedelta) -> None:
+def test_missed_runs_are_skipped(late: timedelta) -> None:
     now = START + 50 * HOUR + late
     found = due(JOB, now, START + 26 * HOUR)
     assert now < found <= now + DAY
     assert (found - START - 26 * HOUR) % DAY == timedelta(0)
 
 
-def test_submit_and_fallback_stand_before_it() -> None:
+def test_submit_and_fallback_come_before_it() -> None:
     window = next_window(JOB, submitted=START, deadline=START + 26 * HOUR, now=START)
     assert window is not None
     assert (window.submit_from, window.fallback) == (START + DAY, START + 48 * HOUR)

@@ -1,4 +1,4 @@
-"""What a month saves, and what caching did."""
+"""Savings of a month, and the effect of caching."""
 
 from datetime import UTC, date, datetime
 
