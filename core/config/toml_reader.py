@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any, TypeGuard, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import FieldInfo
 
 FILE = "titan.toml"
 _Path = tuple[str, ...]
@@ -99,10 +101,8 @@ class _Reader:
         self._problems = problems
 
     def record(self, record: type[_R], table: Mapping[str, Any], path: _Path) -> _R:
-        fields = {field.encode_name: field for field in msgspec.structs.fields(record)}
-        found = dict[str, Any]()
-        if (own := fields.pop("name", None)) is not None:
-            found[own.name] = path[-1]
+        fields = _fields(record)
+        found: dict[str, Any] = {"name": path[-1]} if "name" in record.__struct_fields__ else {}
         old_names, keys = record.old_names(), set[str]()
         for key, value in table.items():
             name = old_names.get(key, key)
@@ -155,6 +155,13 @@ class _Reader:
             self._problems.append(Problem(path, f"must be tables, as [[{dotted(path)}]]."))
             return UNSET
         return tuple(self.record(record, row, path) for row in rows)
+
+
+@cache
+def _fields(record: type[Record]) -> dict[str, FieldInfo]:
+    """By key; `name` is the key of the table itself. Cached, since resolving types is slow."""
+    fields = msgspec.structs.fields(record)
+    return {field.encode_name: field for field in fields if field.name != "name"}
 
 
 def _is_record(hint: object) -> TypeGuard[type[Record]]:
