@@ -2,16 +2,20 @@
 
 import resource
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
 from support.builders import START, Bench, a_bench
 from support.life import check_once, requests, rest
 from support.terminal import Terminal, a_server
 
-from state.db import schema
+from state.db import schema, tables_v1
+from state.db.connection import sqlite3
 from state.db.ledger import Ledger
+from state.files.folder import Folder
 from state.model.errors import LedgerError, LedgerUnusable
 from state.model.records import RequestStatus
 from state.queries.checkup import backups
@@ -99,51 +103,62 @@ def test_the_commands_end_with_3_and_one_line_when_the_folder_is_no_folder(tmp_p
             assert "TITAN_HOME" in done.err
 
 
-def test_a_ledger_is_copied_before_it_is_migrated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def a_version_1_ledger(home: Path) -> Path:
+    home.mkdir(mode=0o700)
+    path = Folder(home).ledger
+    with closing(sqlite3.connect(path)) as ledger:
+        first = Migrations("titan")
+
+        def tables(db: Database) -> None:
+            schema.run_script(db, tables_v1.TABLES + tables_v1.TRIGGERS)
+
+        first(name="m001_first_tables")(tables)
+        first.apply(Database(ledger, execute_plugins=False))
+        ledger.execute("INSERT INTO listings VALUES (1, '2026-05-02T00:00:00.000Z')")
+        ledger.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
+        ledger.execute("PRAGMA user_version=1")
+        ledger.commit()
+    return path
+
+
+def version_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as ledger:
+        assert ledger.execute("SELECT count(*) FROM listings").fetchone() == (1,)
+        return int(ledger.execute("PRAGMA user_version").fetchone()[0])
+
+
+def test_a_ledger_is_copied_before_it_is_migrated(tmp_path: Path) -> None:
+    path = a_version_1_ledger(tmp_path / "t")
     with a_bench(tmp_path / "t") as bench:
         bench.submit(2)
         rest(bench)
-        path = bench.folder.ledger
-
-    def m002_later(db: object) -> None:
-        db.conn.execute("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-
-    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
-    monkeypatch.setattr(schema, "_STEPS", (*schema._STEPS, m002_later))
-    with a_bench(tmp_path / "t") as bench:
         assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
-        assert bench.engine.context.ledger.rows("SELECT count(*) FROM later")[0][0] == 0
     (copy,) = backups(path)
-    assert copy.name == "titan.v1.bak"
+    assert (copy.name, version_of(copy), version_of(path)) == ("titan.v1.bak", 1, schema.VERSION)
     assert copy.stat().st_mode & 0o077 == 0
-    monkeypatch.undo()
     copy.replace(path)
     for side in ("-wal", "-shm"):
         path.with_name(path.name + side).unlink(missing_ok=True)
     with a_bench(tmp_path / "t") as bench:
-        assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+        assert requests(bench) == {}
 
 
 def test_a_migration_that_fails_leaves_the_ledger_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with a_bench(tmp_path / "t") as bench:
-        bench.submit(1)
-        path = bench.folder.ledger
+    path = a_version_1_ledger(tmp_path / "t")
 
-    def m002_broken(db: object) -> None:
-        db.conn.execute("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    def broken(db: Database) -> None:
+        db.conn.execute("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT")
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as broken:
-        broken.setattr(schema, "VERSION", schema.VERSION + 1)
-        broken.setattr(schema, "_STEPS", (*schema._STEPS, m002_broken))
+    with monkeypatch.context() as patched:
+        patched.setattr("state.db.migrate_v2.rename_to_standard_terms", broken)
         with pytest.raises(LedgerUnusable):
             Ledger(path, now=lambda: START, actor="t")
+    assert version_of(path) == 1
+    with closing(sqlite3.connect(path)) as ledger:
+        assert not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'later'").fetchone()
     with a_bench(tmp_path / "t") as bench:
-        assert not bench.engine.context.ledger.rows(
-            "SELECT 1 FROM sqlite_master WHERE name = 'later'"
-        )
-        assert requests(bench) == {RequestStatus.IN_FLIGHT: 1}
+        bench.submit(1)
+    assert version_of(path) == schema.VERSION

@@ -104,7 +104,7 @@ def test_a_log_that_grows_behind_a_stuck_reader_is_told_and_taken_in_when_it_is_
     rest(bench)
     (finding,) = _wal(home)
     assert finding.health == Health.WARN
-    assert "some process has been reading" in finding.detail
+    assert "another process keeps reading" in finding.detail
     stuck.close()
     monkeypatch.setattr("state.db.ledger._LONG_WAL", 1 << 18)
     bench.poll_after(900)
@@ -123,7 +123,7 @@ def test_doctor_warns_of_an_sqlite_that_can_lose_pages(
     now = connection.sqlite3.sqlite_version_info
     monkeypatch.setattr(checkup, "FIRST_SAFE_SQLITE", (now[0], now[1] + 1, 0))
     assert told().health == Health.WARN
-    assert "can, rarely, damage a ledger" in told().detail
+    assert "can, rarely, corrupt a database" in told().detail
     monkeypatch.setattr(checkup, "FIRST_SAFE_SQLITE", now)
     assert told().health == Health.OK
 

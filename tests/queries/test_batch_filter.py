@@ -70,7 +70,7 @@ async def test_a_filter_finds_a_batch_that_ended_long_ago(tmp_path: Path) -> Non
         assert isinstance(page, BatchesScreen)
         await pilot.press("tab")
         assert table(pilot, "recent").has_focus
-        assert page.choice(Action.REPLAY) is not None
+        assert page.target(Action.REPLAY) is not None
         await pilot.press("/", "x", "enter")
         await until_shown(pilot, "None of these matches.")
         await pilot.press("escape")
