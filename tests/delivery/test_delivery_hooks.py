@@ -216,9 +216,11 @@ def test_status_and_doctor_show_what_was_given_up(desk: Desk) -> None:
         desk.bench.poll_after(2 * 3600)
     terminal = Terminal(desk.bench.folder.root)
     status = terminal.run("status")
-    assert f"after {FILE}" in status.out
+    assert FILE in status.out
     assert "failed 5 times, given up: exit code 1: nobody there" in status.out
-    (shown,) = terminal.run("status", "--json").json()["on_settled"]
+    report = terminal.run("status", "--json").json()
+    (shown,) = report["on_delivery"]
+    assert report["on_settled"] == report["on_delivery"]
     assert (shown["file"], shown["state"], shown["tries"]) == (FILE, "failed", 5)
     doctor = terminal.run("doctor")
     assert doctor.code == 1
