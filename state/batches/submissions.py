@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from state.db.conditions import QUEUED
 from state.db.ledger import Ledger, Written
 from state.db.rows import to_batch, to_submission
 from state.model.errors import AlreadySubmitted
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 NONCE_LENGTH = 8
 # The part of staged requests that go into no batch: a fallback file has their answers.
 NO_PART = -1
-# With the words of the partial index, so that SQLite sees that it may use it.
-WAITING = "r.status = 'queued' AND r.status NOT IN ('in_flight', 'succeeded')"
 
 
 def stage(ledger: Ledger, requests: Iterable[SpooledRequest]) -> None:
@@ -209,13 +208,13 @@ def plan_waiting(
 
     One batch never mixes submissions or betas.
     """
-    if ledger.row(f"SELECT 1 FROM requests r WHERE {WAITING} LIMIT 1") is None:  # noqa: S608 - our own words
+    if ledger.row(f"SELECT 1 FROM requests r WHERE {QUEUED} LIMIT 1") is None:  # noqa: S608 - our own words
         return []
     added: list[int] = []
     with ledger.transaction("plan") as written:
         for group in ledger.rows(
             "SELECT r.submission_id, coalesce(e.betas, r.betas) AS betas FROM requests r"  # noqa: S608 - our own words
-            f" LEFT JOIN edits e ON e.id = r.edit_id WHERE {WAITING} AND NOT EXISTS"
+            f" LEFT JOIN edits e ON e.id = r.edit_id WHERE {QUEUED} AND NOT EXISTS"
             " (SELECT 1 FROM submissions s JOIN pauses p ON p.workflow = s.workflow"
             " WHERE s.id = r.submission_id) GROUP BY 1, 2 ORDER BY 1, 2"
         ):

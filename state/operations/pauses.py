@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from state.db.conditions import QUEUED, is_open
 from state.db.ledger import Ledger
 from state.db.reader import Source
 
-# The batches of a workflow that are over, in the words of the index of those that are not.
-_NOT_OVER = "(status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending')"
 _NAMED = "(SELECT value FROM json_each(?))"
 
 
@@ -79,10 +78,9 @@ def unsent(source: Source, workflows: Sequence[str]) -> list[int]:
     names = json.dumps(list(workflows))
     rows = source.rows(
         "SELECT r.id FROM requests r JOIN submissions s ON s.id = r.submission_id"  # noqa: S608 - our own words
-        " WHERE r.status = 'queued' AND r.status NOT IN ('in_flight', 'succeeded')"
-        f" AND s.workflow IN {_NAMED} UNION"
+        f" WHERE {QUEUED} AND s.workflow IN {_NAMED} UNION"
         " SELECT request_id FROM attempts WHERE active = 1 AND batch_id IN (SELECT id FROM batches"
-        f" WHERE status = 'queued' AND {_NOT_OVER} AND workflow IN {_NAMED}) ORDER BY 1",
+        f" WHERE status = 'queued' AND {is_open()} AND workflow IN {_NAMED}) ORDER BY 1",
         names,
         names,
     )
@@ -92,7 +90,7 @@ def unsent(source: Source, workflows: Sequence[str]) -> list[int]:
 def count_at_api(source: Source, workflows: Sequence[str]) -> int:
     """How many batches of the workflows the API has, or may have, and has not ended."""
     rows = source.rows(
-        f"SELECT count(*) FROM batches WHERE {_NOT_OVER} AND status NOT IN ('queued', 'ended')"  # noqa: S608 - our own words
+        f"SELECT count(*) FROM batches WHERE {is_open()} AND status NOT IN ('queued', 'ended')"  # noqa: S608 - our own words
         f" AND workflow IN {_NAMED}",
         json.dumps(list(workflows)),
     )

@@ -4,6 +4,7 @@ from collections import Counter
 
 from msgspec import Struct
 
+from state.db.conditions import TO_DO, is_open
 from state.db.ledger import Ledger
 from state.db.reader import Source
 
@@ -21,10 +22,10 @@ class PrunableSubmission(Struct, frozen=True, kw_only=True):
 
 # Settled and handed on before a time, with nothing at the API or still to be fetched.
 _OVER = (
-    "s.finished_ts < ? AND s.delivered_ts < ? AND NOT EXISTS (SELECT 1 FROM batches b"
-    " WHERE b.submission_id = s.id AND (b.status NOT IN ('not_sent', 'rejected', 'ended')"
-    " OR b.collection = 'pending')) AND s.id NOT IN (SELECT r.submission_id FROM requests r"
-    " WHERE r.status NOT IN ('in_flight', 'succeeded') AND r.status <> 'dismissed')"
+    "s.finished_ts < ? AND s.delivered_ts < ? AND NOT EXISTS (SELECT 1 FROM batches b"  # noqa: S608 - our own words
+    f" WHERE b.submission_id = s.id AND {is_open('b')})"
+    f" AND s.id NOT IN (SELECT r.submission_id FROM requests r WHERE {TO_DO}"
+    " AND r.status <> 'dismissed')"
 )
 
 

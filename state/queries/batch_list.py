@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from state.db.conditions import is_open
 from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
 from state.model.errors import UnknownId
@@ -21,8 +22,7 @@ FIELDS = (
     *(Field.STATE, Field.WORKFLOW, Field.TAG, Field.BATCH, Field.MODEL, Field.ERROR, Field.AGE),
     *(Field.COST, Field.TEXT),
 )
-# In the words of the partial index, so that SQLite sees that it may use it.
-_OPEN_UNBRACKETED = "status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending'"
+_OPEN = is_open()
 # What a batch lacks of its requests, once it has ended for good.
 _FAILED = (
     "status = 'rejected' OR (collection NOT IN ('not_ready', 'pending')"
@@ -32,7 +32,7 @@ _FAILED = (
 _STATES = (
     {status.value: f"status = '{status.value}'" for status in BatchStatus}
     | {name.value: f"collection = '{name.value}'" for name in Collection if name != "not_ready"}
-    | {"open": _OPEN_UNBRACKETED, "failed": _FAILED}
+    | {"open": _OPEN, "failed": _FAILED}
 )
 STATES = tuple(_STATES)
 _MOST = 200
@@ -58,8 +58,8 @@ class BatchMatches(Struct, frozen=True, kw_only=True):
 def matching(source: Source, terms: Sequence[Term], now: datetime) -> BatchMatches:
     """All terms hold of these; open ones oldest first, the others by when they ended last."""
     where = all_of(terms, lambda term: _one(term, now))
-    open_ones = Where(f"({_OPEN_UNBRACKETED}) AND {where.sql}", where.parameters)
-    others = Where(f"NOT ({_OPEN_UNBRACKETED}) AND {where.sql}", where.parameters)
+    open_ones = Where(f"{_OPEN} AND {where.sql}", where.parameters)
+    others = Where(f"NOT {_OPEN} AND {where.sql}", where.parameters)
     return BatchMatches(
         open=_capped(source, open_ones, "id"),
         others=_capped(source, others, "coalesce(ended_ts, created_ts) DESC, id DESC"),
@@ -93,9 +93,6 @@ def _one(term: Term, now: datetime) -> Where:
             for column in _COLUMNS[term.field]
         ]
     )
-
-
-_OPEN = "(status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending')"
 
 
 def open_batches(source: Source) -> list[Batch]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from state.db.conditions import QUEUED, is_open
 from state.db.reader import Reader, Source
 from state.db.rows import to_batch
 from state.model.records import Batch, Hold
@@ -80,11 +81,8 @@ def _read(source: Source, now: datetime) -> Snapshot:
 
 
 def _open(source: Source) -> list[Batch]:
-    rows = source.rows(
-        "SELECT * FROM batches WHERE status NOT IN ('not_sent', 'rejected', 'ended')"
-        " OR collection = 'pending' ORDER BY id LIMIT ?",
-        OPEN_SHOWN,
-    )
+    sql = f"SELECT * FROM batches WHERE {is_open()} ORDER BY id LIMIT ?"  # noqa: S608 - our own words
+    rows = source.rows(sql, OPEN_SHOWN)
     return [to_batch(row) for row in rows]
 
 
@@ -98,13 +96,12 @@ def _saved(source: Source, since: datetime) -> Saved:
 
 
 def not_sent_and_queued(source: Source) -> list[Batch]:
-    """Of each submission whose requests wait again, the batch that was released last."""
+    """The latest unsent batch of each submission whose requests are queued again."""
     rows = source.rows(
-        "SELECT * FROM batches WHERE id IN (SELECT (SELECT max(b.id) FROM batches b"
+        "SELECT * FROM batches WHERE id IN (SELECT (SELECT max(b.id) FROM batches b"  # noqa: S608 - our own words
         " WHERE b.submission_id = w.submission_id AND b.status = 'not_sent')"
-        " FROM (SELECT DISTINCT submission_id FROM (SELECT submission_id FROM requests"
-        " WHERE status = 'queued' AND status NOT IN ('in_flight', 'succeeded')"
-        " ORDER BY id LIMIT ?)) w) ORDER BY id LIMIT ?",
+        f" FROM (SELECT DISTINCT submission_id FROM (SELECT submission_id FROM requests r"
+        f" WHERE {QUEUED} ORDER BY id LIMIT ?)) w) ORDER BY id LIMIT ?",
         _WAITING_LOOKED_AT,
         OPEN_SHOWN,
     )

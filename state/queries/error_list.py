@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from state.db.conditions import TO_DO
 from state.db.reader import Source
 from state.model.filter_terms import Term
 from state.model.records import FAILED_STATUSES, Outcome
@@ -13,8 +14,6 @@ from state.queries.filter_sql import Parameter, parse_ids
 from state.queries.request_list import condition
 
 _PAGE = 1000
-# The words of the partial index, so that SQLite sees that it may use it.
-_TO_DO = "r.status NOT IN ('in_flight', 'succeeded')"
 
 
 class ErrorRow(Struct, frozen=True, kw_only=True):
@@ -42,7 +41,7 @@ def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) 
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts, b.ended_ts"
         # The page first: what stands beside a request is looked up for a page, not for all.
         " FROM (SELECT * FROM requests WHERE id IN (SELECT r.id FROM requests r"
-        f" WHERE {_TO_DO} AND r.status IN ({marks}) AND r.id < ? ORDER BY r.id DESC LIMIT ?)) r"
+        f" WHERE {TO_DO} AND r.status IN ({marks}) AND r.id < ? ORDER BY r.id DESC LIMIT ?)) r"
         f" {counting_attempt.JOIN} JOIN batches b ON b.id = a.batch_id ORDER BY r.id DESC",
         before_id if before_id is not None else 1 << 62,
         limit,
@@ -57,8 +56,7 @@ def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) 
 MOST_LOOKED_AT = 100_000
 _LONGEST = 400
 _NAMES = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
-# In the words of the partial index, so that SQLite sees that it may use it.
-_IS_FAILED = f"r.status NOT IN ('in_flight', 'succeeded') AND r.status IN ({_NAMES})"
+_IS_FAILED = f"{TO_DO} AND r.status IN ({_NAMES})"
 _TO_REVIEW = f"r.id IN ({reviews.REQUEST_IDS})"
 _KIND = "iif(a.outcome = 'succeeded', a.stop_reason, coalesce(a.error_type, a.outcome, r.status))"
 

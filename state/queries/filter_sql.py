@@ -120,7 +120,7 @@ def _errors(source: Source) -> Sequence[str]:
     names = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
     rows = source.rows(
         "SELECT coalesce(a.error_type, a.outcome) AS name, count(*) FROM (SELECT r.id"  # noqa: S608 - our own words
-        " FROM requests r WHERE r.status NOT IN ('in_flight', 'succeeded')"
+        " FROM requests r WHERE {TO_DO}"
         f" AND r.status IN ({names}) ORDER BY r.id DESC LIMIT ?) failed"
         " JOIN attempts a ON a.request_id = failed.id WHERE a.outcome <> 'succeeded'"
         " GROUP BY 1 ORDER BY 2 DESC LIMIT ?",

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from state.db.conditions import TO_DO
 from state.db.reader import Source
 from state.model.records import (
     FAILED_STATUSES,
@@ -16,9 +17,6 @@ from state.model.records import (
 from state.model.timestamps import from_text
 from state.operations import reviews
 from state.queries.batch_list import count_open
-
-# The words of the partial index, so that SQLite sees that it may use it.
-_TO_DO = "r.status NOT IN ('in_flight', 'succeeded')"
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -87,7 +85,7 @@ def totals(source: Source) -> Totals:
 def requests_by_status(source: Source) -> dict[RequestStatus, int]:
     """How many requests stand in each state, those in flight or succeeded left out."""
     rows = source.rows(
-        f"SELECT status, count(*) FROM requests r WHERE {_TO_DO} GROUP BY status"  # noqa: S608
+        f"SELECT status, count(*) FROM requests r WHERE {TO_DO} GROUP BY status"  # noqa: S608
     )
     return {RequestStatus(status): count for status, count in rows}
 

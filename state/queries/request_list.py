@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from state.db.conditions import TO_DO
 from state.db.reader import Source
 from state.model.filter_terms import Bound, Field, Term, Words
 from state.model.records import FAILED_STATUSES, REVIEW_STOP_REASONS, Outcome, RequestStatus
@@ -27,8 +28,6 @@ FIELDS = (
     *(Field.TEXT, Field.AGE, Field.COST, Field.TRIES),
 )
 STATES = (*(status.value for status in RequestStatus), "failed", "review")
-# Both in the words of the partial indexes, so that SQLite sees that it may use them.
-_TO_DO = "r.status NOT IN ('in_flight', 'succeeded')"
 _REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
 _LIVE = (
     "r.status = 'in_flight' AND r.id IN (SELECT n.request_id FROM attempts n WHERE n.active = 1)"
@@ -132,7 +131,7 @@ def _states(term: Words) -> Where:
     to_do = sorted(wanted - {RequestStatus.IN_FLIGHT, RequestStatus.SUCCEEDED})
     if to_do:
         names = ", ".join(f"'{RequestStatus(status).value}'" for status in to_do)
-        parts.append(f"{_TO_DO} AND r.status IN ({names})")
+        parts.append(f"{TO_DO} AND r.status IN ({names})")
     parts += [_LIVE] if RequestStatus.IN_FLIGHT in wanted else []
     parts += ["r.status = 'succeeded'"] if RequestStatus.SUCCEEDED in wanted else []
     parts += [f"r.id IN ({reviews.REQUEST_IDS})"] if "review" in term.values else []
