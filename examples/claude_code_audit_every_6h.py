@@ -1,15 +1,15 @@
 """claude-code-audit-every-6h: four audits a day, against a limit of 24 hours for each.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     for source in sources:
         answer = client.messages.create(model=MODEL, max_tokens=1024, messages=prompt(source))
         print(source.name, answer.content[0].text)
 
-After, all of it at once and at half the price:
+After, as one batch at half price:
 
-    python claude_code_audit_every_6h.py [--input FOLDER]     # submits and ends
-    python claude_code_audit_every_6h.py --collect            # prints the results, later
+    python claude_code_audit_every_6h.py [--input FOLDER]     # submits and exits
+    python claude_code_audit_every_6h.py --collect            # prints the results
 """
 
 import time
@@ -19,14 +19,14 @@ from inputs import TODAY, Text, options, sources
 import titan_batch
 
 JOB = "claude-code-audit-every-6h"
-# Which of the day's four runs this is. Each has a tag of its own, so that one that is late does
-# not stand in the way of the next.
+# The number of today's run, 0 to 3. Each run has its own tag, so that a late one does not block
+# the next.
 RUN = int(time.strftime("%H")) // 6
 TAG = f"{JOB}-{TODAY}-{RUN}"
 
 
 def submit(files: list[Text]) -> str:
-    """Hand the files over."""
+    """Submit one request per file."""
     question = "Audit this file. List the defects that you are sure of, with lines; else say none."
     requests = [
         {
@@ -40,7 +40,7 @@ def submit(files: list[Text]) -> str:
 
 
 def collect() -> None:
-    """Print the findings of each of today's runs that has ended."""
+    """Print the findings of today's runs that have ended."""
     for run in range(RUN + 1):
         try:
             results = titan_batch.poll_and_collect(f"{JOB}-{TODAY}-{run}") or []

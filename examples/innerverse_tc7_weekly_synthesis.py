@@ -1,6 +1,6 @@
 """innerverse-tc7-weekly-synthesis: five views of one week's notes; another product, same helper.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     for theme in THEMES:
         answer = client.messages.create(
@@ -8,10 +8,10 @@ Before, at the full price and one call after another:
         )
         print(answer.content[0].text)
 
-After, all of it at once and at half the price:
+After, as one batch at half price:
 
-    python innerverse_tc7_weekly_synthesis.py [--input FOLDER]     # submits and ends
-    python innerverse_tc7_weekly_synthesis.py --collect            # prints the results, later
+    python innerverse_tc7_weekly_synthesis.py [--input FOLDER]     # submits and exits
+    python innerverse_tc7_weekly_synthesis.py --collect            # prints the results
 """
 
 import sys
@@ -26,7 +26,7 @@ THEMES = ("recurring ideas", "contradictions", "open questions", "changes of moo
 
 
 def submit(notes: list[Text]) -> str:
-    """Hand five requests over that share the notes, cached for an hour: 5 minutes are too few."""
+    """Submit five requests that share the notes in a 1-hour cache; 5 minutes are too short."""
     week = {
         "type": "text",
         "text": "\n\n".join(f"# {note.name}\n{note.body}" for note in notes),

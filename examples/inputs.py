@@ -1,4 +1,4 @@
-"""Real texts for the examples to work on, and the two options that all of them take."""
+"""Sample texts for the examples, and their two command line options."""
 
 import argparse
 import ast
@@ -17,30 +17,30 @@ _SHORTEST, _LONGEST = 80, 4000
 
 
 class Text(NamedTuple):
-    """One text and what it is called."""
+    """One text with its name."""
 
     name: str
     body: str
 
 
 class Options(argparse.Namespace):
-    """What was asked for on the command line."""
+    """The command line options."""
 
     collect: bool
     input: Path | None
 
 
 def options(description: str | None) -> Options:
-    """`--collect` prints results instead of submitting; `--input` names a folder of one's own."""
+    """`--collect` prints results instead of submitting; `--input` reads texts from a folder."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, formatter_class=form)
-    parser.add_argument("--collect", action="store_true", help="print what came back")
-    parser.add_argument("--input", type=Path, metavar="FOLDER", help="work on its files")
+    parser.add_argument("--collect", action="store_true", help="print the results")
+    parser.add_argument("--input", type=Path, metavar="FOLDER", help="read texts from this folder")
     return parser.parse_args(namespace=Options())
 
 
 def texts(folder: Path | None, most: int) -> list[Text]:
-    """The folder's files; without one, the docstrings of the standard library's modules."""
+    """The files of the folder, or else the docstrings of the standard library."""
     if folder:
         return list(islice(_files(folder, "*"), most))
     documented = (
@@ -56,7 +56,7 @@ def sources(folder: Path | None, most: int) -> list[Text]:
 
 
 def history(folder: Path | None, most: int) -> list[Text]:
-    """The latest commits of a repository, or of this one; where there is none, its texts."""
+    """The latest commits of the repository in the folder, or of this one; else its texts."""
     command = ["git", "log", f"-{most}", "--format=%h%x1f%s%n%b%x1e"]
     try:
         log = subprocess.run(

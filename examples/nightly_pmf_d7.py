@@ -1,15 +1,15 @@
-"""nightly-pmf-d7: seven days in, how many would be very disappointed to lose the product.
+"""nightly-pmf-d7: how many users would be very disappointed without the product, after seven days.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     for note in notes:
         answer = client.messages.create(model=MODEL, max_tokens=16, messages=prompt(note))
         answers[answer.content[0].text.strip()] += 1
 
-After, all of it at once and at half the price:
+After, as one batch at half price:
 
-    python nightly_pmf_d7.py [--input FOLDER]     # submits and ends
-    python nightly_pmf_d7.py --collect            # prints the results, later
+    python nightly_pmf_d7.py [--input FOLDER]     # submits and exits
+    python nightly_pmf_d7.py --collect            # prints the results
 """
 
 import sys
@@ -22,12 +22,12 @@ import titan_batch
 JOB = "nightly-pmf-d7"
 TAG = f"{JOB}-{TODAY}"
 ANSWERS = ("very", "somewhat", "not")
-# From this share on, by Sean Ellis's rule, a product fits its market.
+# Product-market fit by Sean Ellis's rule.
 ENOUGH = 0.4
 
 
 def submit(notes: list[Text]) -> str:
-    """Hand the users' notes over: one file each in the folder that --input names."""
+    """Submit the users' notes, one file each in the --input folder."""
     question = (
         "How disappointed would the writer be without the product?"
         f" Answer with one of: {', '.join(ANSWERS)}."
@@ -44,7 +44,7 @@ def submit(notes: list[Text]) -> str:
 
 
 def collect() -> None:
-    """Print how many said what, and whether it is enough."""
+    """Print the counts, and whether the target is met."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
         sys.exit("It still runs; come again after the next poll.")

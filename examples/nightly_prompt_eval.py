@@ -1,15 +1,15 @@
-"""nightly-prompt-eval: three wordings of one prompt on the same texts, and which does best.
+"""nightly-prompt-eval: compares three wordings of one prompt on the same texts.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     for wording, text in trials(texts):
         answer = client.messages.create(model=MODEL, max_tokens=16, messages=prompt(wording, text))
         good[wording] += answer.content[0].text.strip() in LABELS
 
-After, all of it at once and at half the price:
+After, as one batch at half price:
 
-    python nightly_prompt_eval.py [--input FOLDER]     # submits and ends
-    python nightly_prompt_eval.py --collect            # prints the results, later
+    python nightly_prompt_eval.py [--input FOLDER]     # submits and exits
+    python nightly_prompt_eval.py --collect            # prints the results
 """
 
 import sys
@@ -29,7 +29,7 @@ WORDINGS = (
 
 
 def submit(given_texts: list[Text]) -> str:
-    """Hand every wording with every text over; the number of the wording is part of the id."""
+    """Submit every wording with every text; the number of the wording is part of the id."""
     requests = [
         {
             "custom_id": f"{TAG}-{wording}{number:02d}",
@@ -43,7 +43,7 @@ def submit(given_texts: list[Text]) -> str:
 
 
 def collect() -> None:
-    """Print the share of answers that are a label and nothing else, for each wording."""
+    """Print for each wording the share of answers that are exactly one label."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
         sys.exit("It still runs; come again after the next poll.")

@@ -1,15 +1,15 @@
-"""nightly-report-writer: a report whose sections are written side by side.
+"""nightly-report-writer: a report with one request per section.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     for source in sources:
         answer = client.messages.create(model=MODEL, max_tokens=4096, messages=prompt(source))
         report.append(answer.content[0].text)
 
-After, all of it at once and at half the price:
+After, as one batch at half price:
 
-    python nightly_report_writer.py [--input FOLDER]     # submits and ends
-    python nightly_report_writer.py --collect            # prints the results, later
+    python nightly_report_writer.py [--input FOLDER]     # submits and exits
+    python nightly_report_writer.py --collect            # prints the results
 """
 
 import sys
@@ -23,7 +23,7 @@ TAG = f"{JOB}-{TODAY}"
 
 
 def submit(files: list[Text]) -> str:
-    """Hand the sections over, a request for each file that the report is on."""
+    """Submit one request per file of the report."""
     question = "Write a section of a report on this module: purpose, quality, risks. No heading."
     requests = [
         {
@@ -37,7 +37,7 @@ def submit(files: list[Text]) -> str:
 
 
 def collect(files: list[Text]) -> None:
-    """Print the report in Markdown. A section that failed says so instead of being left out."""
+    """Print the report as Markdown. A failed section shows its outcome."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
         sys.exit("It still runs; come again after the next poll.")

@@ -1,15 +1,15 @@
-"""titan-daily-feed: what kind each fetched article is. The fetching stays synchronous.
+"""titan-daily-feed: classifies fetched articles. Fetching stays synchronous.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     for article in articles:
         answer = client.messages.create(model=MODEL, max_tokens=16, messages=prompt(article))
         print(article.name, answer.content[0].text)
 
-After, all of it at once and at half the price:
+After, as one batch at half price:
 
-    python titan_daily_feed.py [--input FOLDER]     # submits and ends
-    python titan_daily_feed.py --collect            # prints the results, later
+    python titan_daily_feed.py [--input FOLDER]     # submits and exits
+    python titan_daily_feed.py --collect            # prints the results
 """
 
 import sys
@@ -25,13 +25,13 @@ LABELS = "data, text, network, files, time, maths, concurrency, language, testin
 
 
 def prompt(article: Text) -> list[dict[str, str]]:
-    """What is asked about one article."""
+    """The prompt for one article."""
     question = f"Classify this article. Answer with one of: {LABELS}.\n\n{article.body}"
     return [{"role": "user", "content": question}]
 
 
 def submit(articles: list[Text]) -> str:
-    """Hand the day's articles over. What cannot be sent is answered at once: it is wanted today."""
+    """Submit today's articles; requests that cannot be batched run synchronously."""
     requests = [
         {"custom_id": f"{TAG}-{number:03d}", "max_tokens": 16, "messages": prompt(article)}
         for number, article in enumerate(articles, 1)
@@ -40,7 +40,7 @@ def submit(articles: list[Text]) -> str:
 
 
 def collect() -> None:
-    """Print the kind of each article."""
+    """Print the label of each article."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
         sys.exit("It still runs; come again after the next poll.")

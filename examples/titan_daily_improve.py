@@ -1,15 +1,15 @@
 """titan-daily-improve: one improvement for each source file.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     for source in sources:
         answer = client.messages.create(model=MODEL, max_tokens=2048, messages=prompt(source))
         print(source.name, answer.content[0].text)
 
-After, all of it at once and at half the price:
+After, as one batch at half price:
 
-    python titan_daily_improve.py [--input FOLDER]     # submits and ends
-    python titan_daily_improve.py --collect            # prints the results, later
+    python titan_daily_improve.py [--input FOLDER]     # submits and exits
+    python titan_daily_improve.py --collect            # prints the results
 """
 
 import sys
@@ -23,7 +23,7 @@ TAG = f"{JOB}-{TODAY}"
 
 
 def submit(files: list[Text]) -> str:
-    """Hand the files over, one request each."""
+    """Submit one request per file."""
     question = "Name the one improvement to this file that is worth the most, as a short diff."
     requests = [
         {
@@ -37,7 +37,7 @@ def submit(files: list[Text]) -> str:
 
 
 def collect() -> None:
-    """Print the improvements, and what was cut short: it needs a larger max_tokens."""
+    """Print the improvements, and mark truncated ones: they need a larger max_tokens."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
         sys.exit("It still runs; come again after the next poll.")

@@ -1,14 +1,14 @@
-"""titan-daily-monologue: one long text on what was done, here the commits of a repository.
+"""titan-daily-monologue: one long text about recent work, here the commits of a repository.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     answer = client.messages.create(model=MODEL, max_tokens=8192, messages=prompt(commits))
     print(answer.content[0].text)
 
 After, at half the price:
 
-    python titan_daily_monologue.py [--input FOLDER]     # submits and ends
-    python titan_daily_monologue.py --collect            # prints the results, later
+    python titan_daily_monologue.py [--input FOLDER]     # submits and exits
+    python titan_daily_monologue.py --collect            # prints the results
 """
 
 import sys
@@ -22,7 +22,7 @@ TAG = f"{JOB}-{TODAY}"
 
 
 def submit(commits: list[Text]) -> str:
-    """Hand the one request over; nobody waits for it."""
+    """Submit the single request."""
     done = "\n\n".join(f"{commit.name} {commit.body}" for commit in commits)
     question = f"Think aloud, in the first person, about what was done here.\n\n{done}"
     request = {

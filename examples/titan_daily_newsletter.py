@@ -1,14 +1,14 @@
-"""titan-daily-newsletter: the text of the newsletter; its delivery stays where it is.
+"""titan-daily-newsletter: writes the newsletter; delivery is unchanged.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     answer = client.messages.create(model=MODEL, max_tokens=8192, messages=prompt(articles))
     deliver(answer.content[0].text)
 
 After, at half the price:
 
-    python titan_daily_newsletter.py [--input FOLDER]     # submits and ends
-    python titan_daily_newsletter.py --collect            # prints the results, later
+    python titan_daily_newsletter.py [--input FOLDER]     # submits and exits
+    python titan_daily_newsletter.py --collect            # prints the results
 """
 
 import sys
@@ -23,7 +23,7 @@ FEED = f"titan-daily-feed-{TODAY}"
 
 
 def classified() -> str:
-    """What the job before in the chain found out today; nothing where it has not ended yet."""
+    """The results of the feed job today; empty if it has not ended yet."""
     try:
         results = titan_batch.poll_and_collect(FEED) or []
     except titan_batch.UnknownId:
@@ -32,7 +32,7 @@ def classified() -> str:
 
 
 def submit(articles: list[Text]) -> str:
-    """Hand the request over. It is wanted this morning, so it may be answered synchronously."""
+    """Submit the request; it is needed this morning, so it may run synchronously."""
     body = "\n\n".join(f"# {article.name}\n{article.body[:600]}" for article in articles)
     question = f"Write today's newsletter in Markdown.\n\n{body}\n\nTheir kinds:\n{classified()}"
     request = {
@@ -44,7 +44,7 @@ def submit(articles: list[Text]) -> str:
 
 
 def collect() -> None:
-    """Print the newsletter for whatever delivers it."""
+    """Print the newsletter for the delivery script."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
         sys.exit("It still runs; come again after the next poll.")

@@ -1,15 +1,15 @@
-"""titan-weekly-benchmark: the same questions for every tier of models, and who answers right.
+"""titan-weekly-benchmark: the same questions for three models, scored.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     for model, text in questions(texts):
         answer = client.messages.create(model=model, max_tokens=32, messages=prompt(text))
         right[model] += answer.content[0].text.strip() == text.name
 
-After, all of it at once and at half the price:
+After, as one batch at half price:
 
-    python titan_weekly_benchmark.py [--input FOLDER]     # submits and ends
-    python titan_weekly_benchmark.py --collect            # prints the results, later
+    python titan_weekly_benchmark.py [--input FOLDER]     # submits and exits
+    python titan_weekly_benchmark.py --collect            # prints the results
 """
 
 import sys
@@ -26,12 +26,12 @@ QUESTION = "Which Python module has this docstring? Answer with its name only."
 
 
 def questions(given_texts: list[Text]) -> list[tuple[str, Text]]:
-    """Every model with every text. The texts know the right answer: their name."""
+    """Every model with every text. The correct answer is the name of the text."""
     return [(model, text) for model in MODELS for text in given_texts]
 
 
 def submit(given_texts: list[Text]) -> str:
-    """Hand all of them over in one batch: each request names its own model."""
+    """Submit all pairs in one batch; each request names its model."""
     requests = [
         {
             "custom_id": f"{TAG}-{number:03d}",
@@ -45,7 +45,7 @@ def submit(given_texts: list[Text]) -> str:
 
 
 def collect(given_texts: list[Text]) -> None:
-    """Print how many answers of each model are right; results come in the order of the input."""
+    """Print the correct answers of each model; results are in input order."""
     results = titan_batch.poll_and_collect(TAG)
     if results is None:
         sys.exit("It still runs; come again after the next poll.")

@@ -1,15 +1,15 @@
-"""titan-weekly-dream: what connects texts that have nothing to do with each other.
+"""titan-weekly-dream: connections between unrelated texts.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     for one, other in pairs(texts):
         answer = client.messages.create(model=MODEL, max_tokens=2048, messages=prompt(one, other))
         print(one.name, other.name, answer.content[0].text)
 
-After, all of it at once and at half the price:
+After, as one batch at half price:
 
-    python titan_weekly_dream.py [--input FOLDER]     # submits and ends
-    python titan_weekly_dream.py --collect            # prints the results, later
+    python titan_weekly_dream.py [--input FOLDER]     # submits and exits
+    python titan_weekly_dream.py --collect            # prints the results
 """
 
 import sys
@@ -29,7 +29,7 @@ def pairs(given_texts: list[Text]) -> list[tuple[Text, Text]]:
 
 
 def submit(given_texts: list[Text]) -> str:
-    """Hand the pairs over. A request may hold whatever the API takes, here a system prompt."""
+    """Submit the pairs. A request may use any API parameter, here a system prompt."""
     question = "What do these two have in common that nobody has noticed? Dream it up."
     requests = [
         {

@@ -1,15 +1,15 @@
 """titan-weekly-review: the week's commits, reviewed twenty at a time.
 
-Before, at the full price and one call after another:
+Before, one call after another at full price:
 
     for part in parts(commits):
         answer = client.messages.create(model=MODEL, max_tokens=4096, messages=prompt(part))
         print(answer.content[0].text)
 
-After, all of it at once and at half the price:
+After, as one batch at half price:
 
-    python titan_weekly_review.py [--input FOLDER]     # submits and ends
-    python titan_weekly_review.py --collect            # prints the results, later
+    python titan_weekly_review.py [--input FOLDER]     # submits and exits
+    python titan_weekly_review.py --collect            # prints the results
 """
 
 import sys
