@@ -32,7 +32,9 @@ class Reader:
     def __init__(self, path: Path) -> None:
         """Open an existing ledger. Raises LedgerUnusable when there is none, or one too new."""
         if not path.exists():
-            raise LedgerUnusable(f"There is no ledger at {path} yet: submit something first.")
+            raise LedgerUnusable(
+                f"There is no ledger at {path} yet: submit something first.", code="ledger_missing"
+            )
         self.path = path
         self.connection = connect_read_only(path)
         try:

@@ -254,7 +254,9 @@ def withdraw(ledger: Ledger, command: Command) -> None:
 
 
 class TooLateError(LedgerError):
-    """The command has been taken."""
+    """The command has started, so it cannot be withdrawn."""
+
+    default_code = "command_started"
 
 
 def _to_command(row: "sqlite3.Row") -> Command:

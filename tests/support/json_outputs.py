@@ -1,0 +1,236 @@
+"""Runs every command with --json over ledgers that hold something of everything."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+from msgspec import to_builtins
+from support.builders import a_request, some_requests
+from support.console_builders import Failure, LedgerBuilder
+from support.terminal import a_server
+
+from core.clock import ManualClock, SystemClock
+from core.config import titan_file
+from core.poll import POLL_LEASE
+from state.batches import leases, orphans
+from state.batches.orphans import OrphanVerdict
+from state.batches.sending import RemoteState
+from state.db import poll_lock
+from state.files.folder import Folder
+from state.model.records import BatchStatus, Counts, Outcome, Usage
+from state.model.timestamps import to_text
+from state.operations import alerts, hook_runs, pauses
+from state.operations.hook_runs import RunState
+from titan_console.cli import demo_summary
+from titan_console.cli.main import cli
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.model.timing import Plan
+
+Outputs = dict[str, list[Any]]
+_FEED = "titan-daily-feed"
+_HEADER = (
+    "usage_date_utc,model_version,usage_type,usage_input_tokens_no_cache,"
+    "usage_input_tokens_cache_write_5m,usage_input_tokens_cache_write_1h,"
+    "usage_input_tokens_cache_read,usage_output_tokens\n"
+)
+
+
+class Recorder:
+    """Runs commands in one home, and keeps each JSON object under the command's section."""
+
+    def __init__(self, home: Path, outputs: Outputs, address: str) -> None:
+        self.home = home
+        self._outputs = outputs
+        self._environment = {
+            "TITAN_HOME": str(home),
+            "ANTHROPIC_BASE_URL": address,
+            "ANTHROPIC_API_KEY": "sk-ant-test",
+        }
+
+    def run(
+        self, section: str, *arguments: str, stdin: str = "", flag: str = "--json"
+    ) -> list[Any]:
+        """Run `titan-console ARGUMENTS --json`; the objects on its stdout."""
+        given = [*arguments, *([flag] if flag else [])]
+        done = CliRunner().invoke(cli, given, input=stdin, env=self._environment)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        assert found, f"{arguments} printed nothing: {done.stderr}"
+        self.keep(section, *found)
+        return found
+
+    def keep(self, section: str, *found: object) -> None:
+        """Keep these objects under a section."""
+        self._outputs[section] += found
+
+    def elsewhere(self, home: Path) -> "Recorder":
+        """The same for another home."""
+        return Recorder(home, self._outputs, self._environment["ANTHROPIC_BASE_URL"])
+
+
+def outputs(home: Path) -> Outputs:
+    """Every JSON object of every command, by section of docs/json.md."""
+    found: Outputs = defaultdict(list)
+    with a_server(Plan.instant()) as (sandbox, address):
+        _read(Recorder(home / "made", found, address), home)
+        _work(Recorder(home / "real", found, address), sandbox, home)
+    found["sandbox"].append(_sandbox())
+    return dict(found)
+
+
+def _read(made: Recorder, files: Path) -> None:
+    """The commands that only read."""
+    builder = _a_rich_ledger(made.home)
+    builder.close()
+    made.run("status", "status")
+    made.run("show ID", "show", "open")
+    made.run("show CUSTOM_ID", "show", "unpriced-000")
+    made.run("errors", "errors")
+    made.run("errors --groups", "errors", "--groups")
+    made.run("events", "events", "--limit", "9999")
+    made.run("digest", "digest", "--since", "30d")
+    made.run("kpis", "kpis")
+    made.run("kpis", "kpis", "--by-workflow", "--by-day", "--days", "3")
+    made.run("forecast", "forecast", "--cache-share", "0.5")
+    made.run("jobs", "jobs")
+    made.run("orphans", "orphans")
+    made.run("keys", "keys")
+    made.run("doctor", "doctor")
+    made.run("schedule", "schedule", "systemd")
+    made.run("schedule --install", "schedule", "--install", "skill", "--dry-run")
+    for by in ("workflow", "model", "day", "tag", "batch"):
+        made.run("savings", "savings", "--by", by)
+    made.run("savings --month", "savings", "--month")
+    made.run("savings --check-log", "savings", "--check-log")
+    usage = files / "usage.csv"
+    two_days_ago = (SystemClock().now() - timedelta(days=2)).date()
+    rows = "".join(f"{two_days_ago},{m},batch,1,0,0,0,1\n" for m in ("claude-haiku-4-5", "m-9"))
+    usage.write_text(_HEADER + rows)
+    made.run("savings --check", "savings", "--check", str(usage))
+    made.run("export", "export", "--all", flag="")
+    # The report of the demo without its jobs: the same function, on this ledger.
+    made.keep("demo", to_builtins(demo_summary.report(made.home)))
+    with poll_lock.try_lock(Folder(made.home).poll_lock):
+        made.run("poll", "poll")
+
+
+def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
+    """The commands that send, and those that show bodies and answers."""
+    sandbox.add_foreign(["foreign-2026-11-20-1", "foreign-2026-11-20-2"])
+    sandbox.faults.add("row:overloaded:id=*-00002*")
+    sandbox.faults.add("row:max-tokens:id=*-00003*")
+    lines = "".join(json.dumps(request) + "\n" for request in some_requests(4))
+    real.home.mkdir()
+    titan_file.begin(Folder(real.home))
+    titan_file.unset_key(Folder(real.home), "nightly-prompt-eval", "deadline_h")
+    titan_file.set_key(Folder(real.home), "nightly-prompt-eval", "deadline_at", "06:00")
+    deadline = ("--deadline", to_text(SystemClock().now() + timedelta(hours=26)))
+    odd = json.dumps(a_request("odd-1", model="unknown-model")) + "\n"
+    real.run("submit --dry-run", "submit", "-", "--tag", "t", "--dry-run", stdin=lines + odd)
+    given = ("--job", _FEED, "--workflow", _FEED, *deadline)
+    real.run("submit --dry-run", "submit", "-", "--tag", "t", *given, "--dry-run", stdin=lines)
+    sandbox.faults.add("create:connect:times=1")
+    real.run("submit", "submit", "-", "--tag", "unsent", stdin=json.dumps(a_request("u-1")))
+    (sent,) = real.run("submit", "submit", "-", "--tag", "feed", *given, stdin=lines)
+    real.run("poll", "poll")
+    real.run("show ID", "show", "feed")
+    real.run("jobs", "jobs")
+    real.run("results", "results", "feed")
+    real.run("savings --explain", "savings", "--explain", sent["batch_id"])
+    real.run("export", "export", "--all", flag="")
+    real.run("errors", "errors")
+    real.run("replay --dry-run", "replay", "feed", "--dry-run")
+    sandbox.faults.clear()
+    real.run("replay", "replay", "feed", "--yes", "--set", "max_tokens=99", "--reason", "cut")
+    real.run("replay --dry-run", "pause", _FEED, "--dry-run")
+    real.run("replay", "pause", _FEED, "--yes", "--delay", "600")
+    real.run("commands", "commands")
+    real.run("poll", "--poll")
+    (Folder(real.home).root / "titan.toml").write_text("[jobs", "utf-8")
+    real.run("poll", "--poll")
+    (Folder(real.home).root / "titan.toml").unlink()
+    real.run("show CUSTOM_ID", "show", "feed-classify-2026-11-22-00002")
+    (orphan,) = real.run("orphans", "orphans")
+    real.run("adopt", "adopt", orphan["remote_id"], "--tag", "old")
+    real.run("prune", "prune", "--dry-run", "--older-than", "30d")
+    shutil.copytree(real.home, files / "rebuilt")
+    (files / "rebuilt" / "titan.db").write_bytes(b"not a database")
+    real.elsewhere(files / "rebuilt").run("rebuild", "rebuild", "--yes")
+
+
+def _a_rich_ledger(home: Path) -> LedgerBuilder:
+    now = SystemClock().now()
+    made = LedgerBuilder(home, ManualClock(now - timedelta(days=26)))
+
+    def at(**before: float) -> None:
+        made.clock.advance((now - timedelta(**before) - made.clock.now()).total_seconds())
+
+    made.end(made.accept(made.submit("leaving")))
+    for day in range(9, 2, -1):
+        at(days=day)
+        batch = made.accept(made.submit(f"feed-{day}", 3, workflow=_FEED))
+        at(days=day, hours=-2)
+        usage = Usage(input_tokens=9, cache_write_1h_tokens=100, cache_read_tokens=900)
+        made.collect(batch, [Failure()], usage=usage)
+    at(days=2)
+    made.collected("unpriced", 2, cost_nano=None)
+    expired = Failure("expired", "the batch ended first", Outcome.EXPIRED)
+    made.collected("expired", 2, [expired], workflow="translate")
+    made.collect(made.accept(made.submit("cut")), stop_reason="max_tokens")
+    at(hours=1)
+    due = timedelta(hours=4, minutes=30)
+    slow = made.accept(made.submit("open", due_in=due, workflow=_FEED))
+    made.look_failed(slow, "529 overloaded_error")
+    made.accept(made.submit("late", due_in=timedelta(hours=3), workflow=_FEED))
+    at(hours=0)
+    _operations(made)
+    folder = Folder(home)
+    titan_file.begin(folder)
+    titan_file.set_key(folder, _FEED, "on_delivery", '["true"]')
+    titan_file.set_key(folder, _FEED, "betas", '["output-300k-2026-03-24"]')
+    titan_file.set_key(folder, _FEED, "max_tokens", "100")
+    folder.cost_mirror.write_text('{"tag": "somewhere else"}\n', "utf-8")
+    return made
+
+
+def _operations(made: LedgerBuilder) -> None:
+    ledger, clock = made.ledger, made.clock
+    made.poll()
+    made.hold("the API's queue is full (429)")
+    pauses.pause(ledger, [_FEED], who="ops", reason="the client is away")
+    alerts.update(ledger, [("errors", "day", "7 requests failed in 24 hours (limit 5).")])
+    until = clock.now() + timedelta(minutes=15)
+    leases.acquire(ledger, POLL_LEASE, "poller@elsewhere", until=until, is_left=False)
+    for state, workflow in ((RunState.FAILED, "translate"), (RunState.DUE, _FEED)):
+        hook_runs.enqueue(ledger, workflow, "2026-05-02", f"{workflow}.jsonl")
+        (due,) = [run for run in hook_runs.due(ledger, "9") if run.workflow == workflow]
+        begun = hook_runs.start(ledger, due, "false", until_ts=to_text(until))
+        assert begun is not None
+        hook_runs.end(
+            *(ledger, begun, state), not_before_ts=to_text(until), exit_code=1, problem="exit 1"
+        )
+    for number, verdict in enumerate((OrphanVerdict.CANDIDATE, OrphanVerdict.UNKNOWN)):
+        remote = RemoteState(
+            remote_id=f"msgbatch_unknown{number}",
+            status=BatchStatus.IN_PROGRESS,
+            counts=Counts(processing=5),
+            created_ts=to_text(clock.now()),
+            expires_ts=to_text(clock.now()),
+        )
+        orphans.note(ledger, remote, verdict)
+
+
+def _sandbox() -> Any:
+    command = [sys.executable, "-m", "titan_console", "sandbox", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
+        assert running.stdout is not None
+        line = running.stdout.readline()
+        running.terminate()
+    return json.loads(line)
