@@ -1,4 +1,4 @@
-"""Fetches a batch's results: bytes to disk, line by line into the ledger, every id ticked off."""
+"""Collects a batch's results: bytes to disk, line by line into the ledger, each id checked off."""
 
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -16,7 +16,7 @@ from core.api.result_schema import (
     with_custom_id,
 )
 from core.batches import account, price_list
-from core.batches.collect_stats import Tally
+from core.batches.collect_stats import CollectStats, RejectedLines
 from core.batches.context import Context
 from core.batches.expiry import end_of_collection, is_past_retention
 from core.batches.retry import is_due, next_poll_at
@@ -34,30 +34,34 @@ _PIECE = 1 << 18
 
 
 class _NoResultsError(NoResponse):
-    """An answer without a single result of the batch, which has one for each request."""
+    """A response without a single result of the batch, which must have one for each request."""
 
 
 def collect_all(context: Context) -> list[tuple[Batch, Collected | None]]:
-    """Each ended batch whose turn it is; None where the API did not give its results now."""
+    """Collect each ended batch that is due; None where its results are not available now."""
     now = context.clock.now()
     return [
-        (batch, _collect_or_say_why_not(context, batch))
+        (batch, _collect_or_postpone(context, batch))
         for batch in remote_status.to_collect(context.ledger)
         if is_due(batch, now)
     ]
 
 
-def _collect_or_say_why_not(context: Context, batch: Batch) -> Collected | None:
-    """What an earlier try brought may be lost from the disk; other batches go on all the same."""
+def _collect_or_postpone(context: Context, batch: Batch) -> Collected | None:
+    """Results of an earlier try may be missing from the disk; the other batches are collected."""
     try:
         return collect(context, batch)
     except FileMissing as error:
-        _look_again(context, batch, None, str(error))
+        _postpone(context, batch, None, str(error))
         return None
 
 
 def collect(context: Context, batch: Batch) -> Collected | None:
-    """One try: what comes is kept, what is missing is fetched again by a later try."""
+    """One try: keep each result that arrives; a later try fetches those that are missing.
+
+    Each new result is on disk before the transaction that records it. A request is settled at most
+    once, and the sums of batch and day are those of its recorded attempts. None: not available now.
+    """
     if batch.remote_id is None and batch.kind == Kind.BATCH:
         return None
     price_list.load_ahead()
@@ -69,83 +73,98 @@ def collect(context: Context, batch: Batch) -> Collected | None:
         own=context.ledger.word(_OWN_LENGTH),
         crash_point=context.ledger.crash_point,
     )
-    tally = Tally(rejected=context.folder.results / f"{batch.key}.rejected")
+    stats = CollectStats()
+    rejected = RejectedLines(context.folder.results / f"{batch.key}.rejected")
     try:
         with _source(context, batch) as pieces:
-            # It is let go of before the commit: a batch has 100,000 ids.
-            reading = _Reading(context, batch, results, tally)
-            collection.stage(context.ledger, reading.results(pieces))
-            new = reading.done
-            del reading
-        if not _is_here(context, batch) and tally.is_no_answer(new):
-            raise tally.broken or _NoResultsError("The API's answer holds no result of this batch.")
+            reader = _ResultReader(context, batch, results, stats, rejected)
+            collection.stage(context.ledger, reader.results(pieces))
+            new = reader.new
+            # Its maps of 100,000 ids are freed before the commit.
+            del reader
+        if not _is_here(context, batch) and stats.is_unrelated(new):
+            raise stats.broken or _NoResultsError("The response has no result of this batch.")
         results.sync()
-        return _commit(context, batch, results, tally)
+        return _commit(context, batch, results, stats, rejected)
     except ApiError as error:
         return _not_available(context, batch, error)
     finally:
         results.close()
-        tally.close()
+        rejected.close()
 
 
-def _commit(context: Context, batch: Batch, results: ResultsFile, tally: Tally) -> Collected:
-    """Into the ledger; the file gets its name when nothing more will be added to it."""
-    end = None if tally.broken else end_of_collection(batch)
+def _commit(
+    context: Context,
+    batch: Batch,
+    results: ResultsFile,
+    stats: CollectStats,
+    rejected: RejectedLines,
+) -> Collected:
+    """Record what was staged; a complete file gets its final name."""
+    end = None if stats.broken else end_of_collection(batch)
     collected = collection.commit(
         context.ledger,
         batch,
         results_bytes=results.offset,
         end=end,
-        problem=tally.in_words(),
+        problem=stats.text(),
         place=results.place,
     )
-    tally.keep_rejected()
+    rejected.keep()
     if collected.complete:
         results.finish()
         sync_runs.answers_file(context.folder, batch.key).unlink(missing_ok=True)
     else:
-        words = (f"{collected.missing:,} results are missing", tally.in_words())
-        _look_again(context, batch, tally.broken, "; ".join(filter(None, words)))
+        reasons = (f"{collected.missing:,} results are missing", stats.text())
+        _postpone(context, batch, stats.broken, "; ".join(filter(None, reasons)))
     return collected
 
 
 @contextmanager
 def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, None]:
-    """The bytes of the answers: from the API, or from the file where they lie already."""
+    """The bytes of the results: from the API, or from the file of a synchronous run."""
     if _is_here(context, batch):
         try:
             with sync_runs.answers_file(context.folder, batch.key).open("rb") as file:
                 yield iter(lambda: file.read(_PIECE), b"")
         except FileNotFoundError as error:
-            raise NotFound(f"The answers of {batch.key} are gone: {error}.") from error
+            raise NotFound(f"The results of {batch.key} are missing: {error}.") from error
     else:
         with context.api().results(batch.remote_id or "") as pieces:
             yield pieces
 
 
-class _Reading:
-    """One answer on its way from the wire to the disk and the ledger."""
+class _ResultReader:
+    """Reads one response: parses, checks off, writes to disk, prices."""
 
-    def __init__(self, context: Context, batch: Batch, results: ResultsFile, tally: Tally) -> None:
+    def __init__(
+        self,
+        context: Context,
+        batch: Batch,
+        results: ResultsFile,
+        stats: CollectStats,
+        rejected: RejectedLines,
+    ) -> None:
         self._context = context
         self._batch = batch
         self._file = results
-        self._tally = tally
+        self._stats = stats
+        self._rejected = rejected
         self._at = from_text(batch.accepted_ts or batch.created_ts)
         self._to_custom_id = _translation(context, batch)
-        # The requests whose lines are still to come, by custom_id.
+        # The ids of requests without a result, by custom_id.
         self._awaited: dict[str, int] = {}
-        # The checksums of the lines that came; of those that an earlier try brought, none.
+        # The checksums of lines by custom_id; None where an earlier try collected the line.
         self._seen: dict[str, int | None] = {}
         for custom_id, request_id, is_known in collection.ids_of(context.ledger, batch):
             if is_known:
                 self._seen[custom_id] = None
             else:
                 self._awaited[custom_id] = request_id
-        self.done = 0
+        self.new = 0
 
     def results(self, pieces: Iterable[bytes]) -> Iterator[Staged]:
-        """Each new, good line: priced, and on disk under the caller's custom_id."""
+        """Yield each new valid result: priced, and on disk under the caller's custom_id."""
         for line in split_lines(self._until_broken(pieces)):
             found = self._parsed(line) if line else None
             if found is None:
@@ -158,25 +177,25 @@ class _Reading:
             elif custom_id in self._seen:
                 self._count_repeated(line, self._seen[custom_id])
             else:
-                self._tally.foreign += 1
-                self._tally.reject(line)
+                self._stats.foreign += 1
+                self._rejected.add(line)
 
     def _until_broken(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """A connection that breaks ends the answer; what came before is as good as any."""
+        """A broken connection ends the response; the lines before it are valid."""
         try:
             yield from pieces
         except ApiError as error:
-            self._tally.broken = error
+            self._stats.broken = error
 
     def _parsed(self, line: bytes) -> ResultLine | None:
         try:
             return parse(line)
         except BadLineError:
-            # The last line of a broken connection is cut, not garbled.
-            if self._tally.broken is None:
-                self._tally.garbled += 1
-                self._tally.unreadable += self._is_of_the_batch(line)
-                self._tally.reject(line)
+            # The last line of a broken connection is cut short, not malformed.
+            if self._stats.broken is None:
+                self._stats.malformed += 1
+                self._stats.malformed_own += self._is_of_the_batch(line)
+                self._rejected.add(line)
             return None
 
     def _is_of_the_batch(self, line: bytes) -> bool:
@@ -185,21 +204,21 @@ class _Reading:
 
     def _count_repeated(self, line: bytes, checksum: int | None) -> None:
         if checksum is None:
-            self._tally.known += 1
+            self._stats.known += 1
         elif checksum == zlib.crc32(line):
-            self._tally.repeated += 1
+            self._stats.repeated += 1
         else:
-            self._tally.contradicted += 1
-            self._tally.reject(line)
+            self._stats.conflicting += 1
+            self._rejected.add(line)
 
     def _stored(self, line: bytes, found: ResultLine, custom_id: str, request_id: int) -> Staged:
         stored = with_custom_id(line, found.custom_id, custom_id)
         offset = self._file.write(stored)
-        self.done += 1
-        if self.done % _PROGRESS_EVERY == 0:
-            self._context.progress("collecting", self.done, self._batch.request_count)
+        self.new += 1
+        if self.new % _PROGRESS_EVERY == 0:
+            self._context.progress("collecting", self.new, self._batch.request_count)
         if not isinstance(found.result, Succeeded):
-            # Only what succeeded is billed.
+            # Only succeeded requests are billed.
             row = as_collected(found).as_staged(request_id)
             return (*row[:13], offset, len(stored))
         message = found.result.message
@@ -216,12 +235,12 @@ class _Reading:
 
 
 def _is_here(context: Context, batch: Batch) -> bool:
-    """Whether the answers are on this disk: those of a run, and those of a rebuilt ledger."""
+    """Whether the results are on this disk: of a synchronous run, or of a rebuilt ledger."""
     return batch.kind == Kind.SYNC or sync_runs.answers_file(context.folder, batch.key).exists()
 
 
 def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:
-    """From the ids in the answers to the caller's; without a nonce of ours they are the same."""
+    """Maps ids in the results to the caller's; without a nonce of ours they are the same."""
     if _is_here(context, batch) or batch.identified_by == "operator":
         return lambda custom_id: custom_id
     long_ids = collection.long_ids(context.ledger, batch, max_unshortened_length(batch.nonce))
@@ -229,9 +248,9 @@ def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:
 
 
 def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected | None:
-    """The API gave nothing: later again, or never, when it has thrown the results away.
+    """Try later, or give up results that the API no longer keeps.
 
-    Raises SettingsError when it gave nothing because the key is another account's.
+    Raises SettingsError when the key of another account is the reason.
     """
     if isinstance(error, NotFound) and batch.kind == Kind.BATCH:
         _check_account(context)
@@ -244,9 +263,9 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
             batch,
             results_bytes=batch.results_bytes,
             end=Collection.RESULTS_EXPIRED,
-            problem="The API keeps results for 29 days, and these were not fetched in time.",
+            problem="The API keeps results for 29 days; these were not downloaded in time.",
         )
-    _look_again(context, batch, error, str(error))
+    _postpone(context, batch, error, str(error))
     return None
 
 
@@ -257,11 +276,11 @@ def _check_account(context: Context) -> None:
         return
 
 
-def _look_again(context: Context, batch: Batch, error: ApiError | None, reason: str) -> None:
+def _postpone(context: Context, batch: Batch, error: ApiError | None, reason: str) -> None:
     now = context.clock.now()
-    again = next_poll_at(
+    next_poll = next_poll_at(
         now,
         failures=batch.failures,
         retry_after_s=error.retry_after_s if error else None,
     )
-    remote_status.record_poll_failure(context.ledger, batch, reason, next_poll=again)
+    remote_status.record_poll_failure(context.ledger, batch, reason, next_poll=next_poll)

@@ -1,4 +1,4 @@
-"""What was odd in one answer of the API."""
+"""Counts what was wrong with one response of results, and keeps the lines that were rejected."""
 
 from io import BufferedWriter
 from pathlib import Path
@@ -9,66 +9,72 @@ from core.errors import ApiError
 from core.text import pluralize
 from state.files.folder import open_private, replace
 
-_FOREIGN = " of no request of this batch"
+_FOREIGN = " that this batch does not have"
 
 
-class Tally(Struct, kw_only=True):
-    """Counts of one answer; lines that are no result of the batch are kept as they came.
+class CollectStats(Struct, kw_only=True):
+    """The lines of one response by what was wrong with them.
 
-    `known` lines are those that an earlier try brought; of those that are garbled, the `unreadable`
-    ones name a request of the batch.
+    `malformed`: cannot be parsed; `malformed_own` of these name a request of the batch. `foreign`:
+    the custom_id is not in the batch. `repeated`: same id and bytes as an earlier line.
+    `conflicting`: same id, other bytes. `known`: collected by an earlier try. `broken` is the error
+    that cut the response short.
     """
 
-    rejected: Path
-    garbled: int = 0
-    unreadable: int = 0
+    malformed: int = 0
+    malformed_own: int = 0
     foreign: int = 0
     repeated: int = 0
     known: int = 0
-    contradicted: int = 0
+    conflicting: int = 0
     broken: ApiError | None = None
-    _file: BufferedWriter | None = None
 
-    @property
-    def _part(self) -> Path:
-        return self.rejected.with_suffix(".rejected.part")
+    def is_unrelated(self, new: int) -> bool:
+        """Whether no line was about a request of the batch, with so many new results."""
+        return not (new or self.known or self.repeated or self.conflicting or self.malformed_own)
 
-    def reject(self, line: bytes) -> None:
-        """Keep the line beside the results."""
-        if self._file is None:
-            self._file = open_private(self._part)
-        self._file.write(line + b"\n")
-
-    def is_no_answer(self, new: int) -> bool:
-        """Whether not a line of it was about a request of the batch: it says nothing of ours."""
-        return not (new or self.known or self.repeated or self.contradicted or self.unreadable)
-
-    def keep_rejected(self) -> None:
-        """Keep this answer's rejected lines, in the place of an earlier one's."""
-        if self._file is not None:
-            self._file.close()
-            replace(self._part, self.rejected)
-
-    def close(self) -> None:
-        """Let go of the rejected lines; they stay where there are no others."""
-        if self._file is not None:
-            self._file.close()
-            if self._part.exists() and not self.rejected.exists():
-                replace(self._part, self.rejected)
-            self._part.unlink(missing_ok=True)
-
-    def in_words(self) -> str | None:
-        """One line for the log, None when there was nothing."""
+    def text(self) -> str | None:
+        """One line for the log; None when nothing was wrong."""
         found = [
             f"{pluralize(count, one, many)}{rest}"
             for count, one, many, rest in (
-                (self.garbled, "garbled line", "", ""),
-                (self.foreign, "line with an id", "lines with ids", _FOREIGN),
+                (self.malformed, "malformed line", "", ""),
+                (self.foreign, "line with a custom_id", "lines with custom_ids", _FOREIGN),
                 (self.repeated, "repeated line", "", ""),
-                (self.contradicted, "line", "", " in contradiction to an earlier one"),
+                (self.conflicting, "line", "", " conflicting with an earlier one"),
             )
             if count
         ]
         if self.broken:
             found.append(str(self.broken))
         return "; ".join(found) or None
+
+
+class RejectedLines:
+    """The file beside the results for lines that are no result of the batch."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is written before the first line."""
+        self._path = path
+        self._part = path.with_suffix(".rejected.part")
+        self._file: BufferedWriter | None = None
+
+    def add(self, line: bytes) -> None:
+        """Write the line as it came."""
+        if self._file is None:
+            self._file = open_private(self._part)
+        self._file.write(line + b"\n")
+
+    def keep(self) -> None:
+        """Replace the file of an earlier try with this one's, where this one has lines."""
+        if self._file is not None:
+            self._file.close()
+            replace(self._part, self._path)
+
+    def close(self) -> None:
+        """Keep the lines only where no earlier try left any."""
+        if self._file is not None:
+            self._file.close()
+            if self._part.exists() and not self._path.exists():
+                replace(self._part, self._path)
+            self._part.unlink(missing_ok=True)

@@ -123,17 +123,19 @@ def test_lines_that_are_no_results_of_the_batch_are_kept_beside_it(bench: Bench)
     bench.submit(4)
     bench.poll_after(60)
     (batch,) = batches(bench)
-    assert "1 line with an id of no request of this batch" in (batch.last_error or "")
+    assert "1 line with a custom_id that this batch does not have" in (batch.last_error or "")
     (line,) = json_lines(bench.folder.results / f"{batch.key}.rejected")
     assert line["custom_id"].startswith("unknown-")
 
 
-def test_a_line_that_contradicts_an_earlier_one_is_said_and_changes_nothing(bench: Bench) -> None:
+def test_a_line_that_conflicts_with_an_earlier_one_is_said_and_changes_nothing(
+    bench: Bench,
+) -> None:
     bench.faults.add("results:duplicate-different:times=1")
     bench.submit(4)
     rest(bench)
     (batch,) = batches(bench)
-    assert "contradict" in (batch.last_error or "")
+    assert "conflicting" in (batch.last_error or "")
     check_once(bench, 4)
 
 
