@@ -1,13 +1,16 @@
 """Counts what was wrong with one response of results, and keeps the lines that were rejected."""
 
-from io import BufferedWriter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from core.errors import ApiError
 from core.text import pluralize
 from state.files.folder import open_private, replace
+
+if TYPE_CHECKING:
+    from io import BufferedWriter
 
 _FOREIGN = " that this batch does not have"
 

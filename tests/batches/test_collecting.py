@@ -98,7 +98,7 @@ def test_a_line_that_was_rejected_is_kept_when_no_answer_comes_after_it(bench: B
     kept = rejected.read_bytes()
     assert kept
     bench.poll_after(3600)
-    assert "holds no result" in (batches(bench)[0].last_error or "")
+    assert "has no result of this batch" in (batches(bench)[0].last_error or "")
     assert rejected.read_bytes() == kept
     assert list(bench.folder.results.glob("*.part")) == [
         bench.folder.results / f"{batches(bench)[0].key}.jsonl.part"
@@ -128,7 +128,7 @@ def test_lines_that_are_no_results_of_the_batch_are_kept_beside_it(bench: Bench)
     assert line["custom_id"].startswith("unknown-")
 
 
-def test_a_line_that_conflicts_with_an_earlier_one_is_said_and_changes_nothing(
+def test_a_line_that_conflicts_with_an_earlier_one_is_reported_and_changes_nothing(
     bench: Bench,
 ) -> None:
     bench.faults.add("results:duplicate-different:times=1")

@@ -106,7 +106,7 @@ def test_an_answer_without_a_result_of_the_batch_gives_nothing_up(
     for _ in range(10):
         assert any("not available yet" in problem for problem in bench.poll_after(7200).problems)
     assert requests(bench) == {RequestStatus.IN_FLIGHT: 4}
-    assert "holds no result" in (batches(bench)[0].last_error or "")
+    assert "has no result of this batch" in (batches(bench)[0].last_error or "")
     bench.engine = bench.new_engine()
     rest(bench)
     check_once(bench, 4)
