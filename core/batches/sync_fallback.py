@@ -9,7 +9,7 @@ from core.batches import price_list
 from core.batches.collect import collect
 from core.batches.context import Context
 from core.batches.graceful_shutdown import stop_on_signal
-from core.batches.sync_runner import MOST_UNWRITTEN, Run
+from core.batches.sync_runner import MOST_UNWRITTEN, SyncRun
 from core.requests.models import needs_batch
 from core.text import pluralize
 from state.batches import sync_runs
@@ -49,8 +49,8 @@ def run_waiting(
                 continue
             price_list.load_ahead()
             run = _run(context, api, batch)
-            if run.trouble:
-                return str(run.trouble)
+            if run.problem:
+                return str(run.problem)
     return next(iter(problems), None)
 
 
@@ -65,17 +65,17 @@ def _begin(
     )
 
 
-def _run(context: Context, api: BatchApi, batch: Batch) -> Run:
+def _run(context: Context, api: BatchApi, batch: Batch) -> SyncRun:
     """Ask and take in; told to stop, it takes in what is paid for before it does."""
-    run = Run(
+    run = SyncRun(
         api,
         context.clock,
         betas=batch.betas,
         progress=lambda answered: context.progress("answering", answered, batch.request_count),
     )
     with stop_on_signal(run.stop):
-        _write(context, batch, run.answers(_requests(context, batch)))
-        finish(context, batch, str(run.trouble or "Nothing was asked."))
+        _write(context, batch, run.results(_requests(context, batch)))
+        finish(context, batch, str(run.problem or "Nothing was asked."))
     return run
 
 

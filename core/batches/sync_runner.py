@@ -1,15 +1,14 @@
-"""Asks many requests at once, each a call of its own, and hands the answers on as they come.
+"""Runs many requests synchronously at once, each as one call, and yields results as they come.
 
-What surely was not asked stays unanswered, so that it can wait for a batch. What was asked and
-came to nothing is an errored answer: nobody can tell whether it is paid, so it is not asked again.
+Requests that the API definitely did not run get no result, so that they can be queued for a batch.
+A request without a usable response gets an errored result and is not repeated: it may be paid for.
 """
 
 import json
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from queue import SimpleQueue
-from threading import Thread, get_ident
+from threading import get_ident
 from typing import Any
 
 import msgspec
@@ -17,57 +16,49 @@ from msgspec import Struct
 
 from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
+from core.batches.concurrency_limiter import ConcurrencyLimiter, Permit
+from core.batches.daemon_pool import DaemonPool
 from core.clock import Clock
 from core.errors import ApiError, RateLimited, SpendCapReached, Unauthorized, Unreachable
 from core.text import pluralize
 
 _log = logging.getLogger(__name__)
-_STOPPING = "Stopping: %s under way, paid for and waited for. Stop again to leave at once."
-_AT_ONCE = 50
-# So that none waits for an answer to be written down before it asks for the next.
-_IN_LINE = 8
-# As many may be asked, and paid for, without their answers being on the disk yet.
-MOST_UNWRITTEN = _AT_ONCE + _IN_LINE
-# As many at least are tried at once, however many were turned away.
-_FEWEST = 8
-# Before each further try of a few while the API has room for none at all.
-_WAITS_S = (1.0, 4.0)
-_LONGEST_WAIT_S = 30.0
+_STOPPING = "Stopping: waiting for %s that may be paid for. Stop again to exit at once."
+_THREADS = 50
+# Calls queued for the threads, so that none idles while results are written.
+_QUEUED = 8
+# At most so many calls may be paid for without their results being on disk yet.
+MOST_UNWRITTEN = _THREADS + _QUEUED
 _NAP_S = 0.25
 _OVERLOADED = 529
-# The next call would go the same way, and none of them is run or paid.
-_NOT_ASKED = (Unreachable, RateLimited, SpendCapReached, Unauthorized)
+# The next call would fail for the same reason, and none of them is run or paid for.
+_NOT_RUN = (Unreachable, RateLimited, SpendCapReached, Unauthorized)
 
 
 class _Call(Struct):
-    """A request on its way, and when it may be asked."""
+    """A request, and the monotonic time before which it must not be sent."""
 
     custom_id: str
     line: bytes
     not_before: float = 0.0
 
 
-class _NoRoom(Struct):
-    """The API has no room for a call now: it is not run, and not paid."""
+class _TurnedAway(Struct):
+    """A call that the API had no capacity for: not run, and not paid for."""
 
     call: _Call
     error: ApiError
 
 
-class _Stopped(Struct):
-    """Somebody wants an end."""
+class _StopMark(Struct):
+    """Wakes the loop when `stop` is called."""
 
 
-_STOPPED = _Stopped()
-_Ended = bytes | _NoRoom | _Stopped | BaseException | None
+_Done = bytes | _TurnedAway | _StopMark | None
 
 
-class Run:
-    """Asks one request after the other until all are answered, or something speaks against it.
-
-    As many are under way as the API has room for: one less for each that it turns away, one more
-    for each round that goes through. Where nothing gets through, a few others are tried twice.
-    """
+class SyncRun:
+    """One run over a list of requests. Afterwards, `problem` says why some were not sent."""
 
     def __init__(
         self,
@@ -75,162 +66,121 @@ class Run:
         clock: Clock,
         *,
         betas: tuple[str, ...],
-        progress: Callable[[int], None] = lambda _answered: None,
+        progress: Callable[[int], None] = lambda _done: None,
     ) -> None:
-        """`trouble` says, afterwards, why the rest was not asked."""
-        self.trouble: ApiError | None = None
-        self._refusal: ApiError | None = None
+        """`progress` gets the number of results so far."""
+        self.problem: ApiError | None = None
         self._api = api
         self._clock = clock
         self._betas = betas
         self._progress = progress
-        self._is_stopped = False
-        # Raised at the end: what is under way is paid for, and kept first.
-        self._failure: BaseException | None = None
-        self._coming: SimpleQueue[_Call | None] = SimpleQueue()
-        self._ended: SimpleQueue[_Ended] = SimpleQueue()
-        self._turned_away: deque[_Call] = deque()
+        self._limiter = ConcurrencyLimiter(MOST_UNWRITTEN)
+        self._pool = DaemonPool[_Call, _Done](self._run_one, size=_THREADS, name="titan-sync")
+        self._turned_away: deque[_TurnedAway] = deque()
         self._calling: set[int] = set()
-        self._threads = self._under_way = 0
-        self._most = MOST_UNWRITTEN
-        # How many got through: in all, since the last change of `_most`, until the last refusal.
-        self._through = self._through_since = 0
-        self._through_then = -1
-        # While none does: the tries so far, what is left of this one, and when it may begin.
-        self._in_vain = self._to_try = 0
-        self._next_try = 0.0
+        self._is_stopped = False
+        # Raised at the end: results of running calls are paid for, and kept first.
+        self._failure: BaseException | None = None
+        self._running = 0
 
     def stop(self) -> None:
-        """Ask nothing more; what is under way is still waited for. A signal's handler may call."""
+        """Send nothing more; results of running calls are still kept. Safe in a signal handler."""
         self._is_stopped = True
-        self._ended.put(_STOPPED)
+        self._pool.done.put(_StopMark())
 
-    def answers(self, requests: Iterable[tuple[str, bytes]]) -> Generator[list[bytes], None, None]:
-        """A line of results for each request that was asked, those together that came together.
+    def results(self, requests: Iterable[tuple[str, bytes]]) -> Generator[list[bytes], None, None]:
+        """Yield result lines in the order of their responses, those together that came together.
 
-        They come as they are answered, so none waits unwritten for a slower one. Left before its
-        end, it asks nothing more.
+        Closing the generator early sends nothing more.
         """
-        pending = iter(_Call(custom_id, line) for custom_id, line in requests)
+        calls = (_Call(custom_id, line) for custom_id, line in requests)
+        count = 0
         try:
-            self._ask(pending)
-            while self._under_way:
-                if lines := self._come():
+            self._start(calls)
+            while self._running:
+                if lines := self._wait():
                     yield lines
-                    self._progress(self._through)
-                self._ask(pending)
-            if lines := self._never_run():
+                    count += len(lines)
+                    self._progress(count)
+                self._start(calls)
+            if lines := self._overloaded():
                 yield lines
             if self._failure is not None:
                 raise self._failure
         finally:
             self._is_stopped = True
-            for _ in range(self._threads):
-                self._coming.put(None)
+            self._pool.close()
 
-    def _ask(self, pending: Iterator[_Call]) -> None:
-        """Give out as many calls as there may be."""
-        while not self._is_over() and self._under_way < self._most:
+    def _start(self, calls: Iterator[_Call]) -> None:
+        """Start as many calls as the limiter permits."""
+        while not self._is_over():
+            permit = self._limiter.permit(running=self._running, retries=len(self._turned_away))
+            if permit is Permit.GIVE_UP:
+                self.problem = self._turned_away[-1].error
+            if permit in (Permit.GIVE_UP, Permit.WAIT):
+                return
             try:
-                call = self._next(pending)
-            except Exception as error:  # noqa: BLE001 - raised when what is under way is kept
+                call = self._next(calls, is_probe=permit is Permit.PROBE)
+            except Exception as error:  # noqa: BLE001 - raised once running calls have ended
                 self._failure = error
                 return
             if call is None:
                 return
-            self._under_way += 1
-            self._coming.put(call)
-            if self._threads < min(self._under_way, _AT_ONCE):
-                self._threads += 1
-                # What hangs for minutes must not keep the process from its end.
-                Thread(target=self._work, name="titan-inline", daemon=True).start()
+            self._running += 1
+            self._pool.submit(call, running=self._running)
 
-    def _next(self, pending: Iterator[_Call]) -> _Call | None:
-        """What was turned away and is due; else a new one, if anything gets through."""
-        away = self._turned_away
-        if away and self._through == self._through_then:
-            return self._next_in_vain(pending)
-        if away and away[0].not_before <= self._clock.monotonic():
-            return away.popleft()
-        return next(pending, None) or (away.popleft() if away else None)
-
-    def _next_in_vain(self, pending: Iterator[_Call]) -> _Call | None:
-        """A few at a time, new ones first: it may be those alone that there is no room for."""
-        if not self._to_try:
-            if self._under_way:
-                return None
-            if self._in_vain == len(_WAITS_S):
-                self.trouble = self._refusal
-                return None
-            self._in_vain, self._to_try = self._in_vain + 1, _FEWEST
-        self._to_try -= 1
-        call = next(pending, None) or self._turned_away.popleft()
-        call.not_before = self._next_try
+    def _next(self, calls: Iterator[_Call], *, is_probe: bool) -> _Call | None:
+        """A retry that is due, else a new call, else a retry; a probe starts with a new call."""
+        retries, now = self._turned_away, self._clock.monotonic()
+        if not is_probe and retries and retries[0].call.not_before <= now:
+            return retries.popleft().call
+        call = next(calls, None) or (retries.popleft().call if retries else None)
+        if call is not None and is_probe:
+            call.not_before = self._limiter.retry_at
         return call
 
-    def _come(self) -> list[bytes]:
-        """The lines of all calls that have ended; it waits for one at least."""
-        come = [self._ended.get()]
-        while not self._ended.empty():
-            come.append(self._ended.get())
-        ended = [one for one in come if not isinstance(one, _Stopped)]
-        self._under_way -= len(ended)
-        if len(ended) < len(come) and self._calling:
-            _log.warning(_STOPPING, pluralize(len(self._calling), "call is", "calls are"))
-        lines: list[bytes] = []
+    def _wait(self) -> list[bytes]:
+        """Wait for at least one call to end; the result lines of all that have."""
+        ended = [self._pool.done.get()]
+        while not self._pool.done.empty():
+            ended.append(self._pool.done.get())
+        if any(isinstance(one, _StopMark) for one in ended) and self._calling:
+            _log.warning(_STOPPING, pluralize(len(self._calling), "call"))
+        ended = [one for one in ended if not isinstance(one, _StopMark)]
+        self._running -= len(ended)
         for one in ended:
-            if isinstance(one, bytes):
-                lines.append(one)
-            elif isinstance(one, _NoRoom):
-                self._turn_away(one)
-            elif one is not None:
+            if isinstance(one, _TurnedAway):
+                self._retry_later(one)
+            elif isinstance(one, BaseException):
                 self._failure = one
-        self._grow(len(lines))
+        lines = [one for one in ended if isinstance(one, bytes)]
+        self._limiter.on_success(len(lines))
         return lines
 
-    def _grow(self, through: int) -> None:
-        """One more at once for each round that goes through."""
-        self._through += through
-        self._through_since += through
-        if through:
-            self._in_vain = self._to_try = 0
-        if self._most < MOST_UNWRITTEN and self._through_since >= self._most:
-            self._most, self._through_since = self._most + 1, 0
+    def _retry_later(self, ended: _TurnedAway) -> None:
+        self._turned_away.append(ended)
+        if self._limiter.on_rejection(
+            self._clock.monotonic(),
+            running=self._running,
+            retry_after_s=ended.error.retry_after_s,
+        ):
+            ended.call.not_before = self._limiter.retry_at
+        else:
+            self.problem = ended.error
 
-    def _turn_away(self, ended: _NoRoom) -> None:
-        """Ask it later, and fewer at once."""
-        self._turned_away.append(ended.call)
-        wait = ended.error.retry_after_s or 0.0
-        if wait > _LONGEST_WAIT_S:
-            self.trouble = ended.error
-            return
-        wait = max(wait, _WAITS_S[min(self._in_vain, len(_WAITS_S) - 1)])
-        ended.call.not_before = self._next_try = self._clock.monotonic() + wait
-        self._refusal, self._through_then = ended.error, self._through
-        self._most, self._through_since = max(_FEWEST, min(self._most, self._under_way)), 0
-
-    def _never_run(self) -> list[bytes]:
-        """What an overloaded API was asked in vain, as errors of its; a limit (429) only delays."""
-        error = self.trouble
-        if error is None or isinstance(error, _NOT_ASKED):
+    def _overloaded(self) -> list[bytes]:
+        """Errored results for requests that an overloaded API never ran; a 429 only delays them."""
+        error = self.problem
+        if error is None or isinstance(error, _NOT_RUN):
             return []
         kind = error.error_type or "overloaded_error"
-        return [_errored(call.custom_id, kind, str(error)) for call in self._turned_away]
+        return [_errored(one.call.custom_id, kind, str(error)) for one in self._turned_away]
 
     def _is_over(self) -> bool:
-        return self._is_stopped or self.trouble is not None or self._failure is not None
+        return self._is_stopped or self.problem is not None or self._failure is not None
 
-    # On threads of their own
-
-    def _work(self) -> None:
-        while (call := self._coming.get()) is not None:
-            try:
-                self._ended.put(self._one(call))
-            except BaseException as error:  # noqa: BLE001 - raised by the one that waits for it
-                self._ended.put(error)
-
-    def _one(self, call: _Call) -> bytes | _NoRoom | None:
-        """Its line of results; None where it was not asked."""
+    def _run_one(self, call: _Call) -> bytes | _TurnedAway | None:
+        """Its result line, on a thread of the pool; None where it was not sent."""
         while (left := call.not_before - self._clock.monotonic()) > 0 and not self._is_over():
             self._clock.sleep(min(left, _NAP_S))
         if self._is_over():
@@ -241,19 +191,19 @@ class Run:
             return _succeeded(call.custom_id, self._api.run_one(params, betas=self._betas))
         except ApiError as error:
             if isinstance(error, RateLimited) or error.status == _OVERLOADED:
-                return _NoRoom(call, error)
-            if isinstance(error, _NOT_ASKED):
-                self.trouble = error
+                return _TurnedAway(call, error)
+            if isinstance(error, _NOT_RUN):
+                self.problem = error
                 return None
             return _errored(call.custom_id, error.error_type or "no_answer", str(error))
         except BadLineError as error:
-            return _errored(call.custom_id, "no_answer", f"The answer is no message: {error}")
+            return _errored(call.custom_id, "no_answer", f"The response is no message: {error}")
         finally:
             self._calling.discard(get_ident())
 
 
 def _succeeded(custom_id: str, message: bytes) -> bytes:
-    # JSON has no bare line ends inside its strings, so these can only be between its parts.
+    # JSON strings contain no bare line ends, so these are between its tokens.
     flat = message.replace(b"\r", b" ").replace(b"\n", b" ")
     line = b'{"custom_id":"%b","result":{"type":"succeeded","message":%b}}' % (
         custom_id.encode(),

@@ -8,7 +8,7 @@ from core.api.protocol import BatchApi
 from core.batches.context import Context
 from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.sync_fallback import BATCH_ONLY, may_be_paid
-from core.batches.sync_runner import MOST_UNWRITTEN, Run
+from core.batches.sync_runner import MOST_UNWRITTEN, SyncRun
 from core.clock import Clock
 from core.config import titan_file
 from core.config.catalogue import Catalogue
@@ -75,7 +75,7 @@ def run_sync(file: FallbackFile, api: BatchApi, clock: Clock) -> str | None:
             return "Another process answers it."
         header = file.header()
         unwritten, betas = _unwritten(file, header), _betas(header)
-        run = Run(api, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
+        run = SyncRun(api, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
         known = {custom_id for custom_id, _ in file.answers()}
         left = 0
 
@@ -88,9 +88,9 @@ def run_sync(file: FallbackFile, api: BatchApi, clock: Clock) -> str | None:
                     yield custom_id, line
 
         with stop_on_signal(run.stop):
-            file.add_answers(run.answers(unanswered()))
+            file.add_answers(run.results(unanswered()))
     problems = [may_be_paid(unwritten)] if unwritten else []
-    problems += [str(run.trouble)] if run.trouble else [f"{BATCH_ONLY}."] if left else []
+    problems += [str(run.problem)] if run.problem else [f"{BATCH_ONLY}."] if left else []
     return " ".join(problems) or None
 
 

@@ -17,7 +17,7 @@ import titan_batch
 from core.api.client import AnthropicApi
 from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.sync_fallback import run_waiting
-from core.batches.sync_runner import MOST_UNWRITTEN, Run
+from core.batches.sync_runner import MOST_UNWRITTEN, SyncRun
 from core.clock import ManualClock, SystemClock
 from core.errors import ApiError, RateLimited
 from state.batches import sync_runs
@@ -173,23 +173,23 @@ def _said_to_be_paid_twice(bench: Bench) -> list[int]:
     return [
         event.detail["requests"]  # pyright: ignore[reportReturnType]
         for event in event_list.events(bench.engine.context.ledger, limit=1000)
-        if event.kind.endswith("may_be_paid_twice")
+        if event.kind.endswith("possible_duplicate_charge")
     ]
 
 
 def test_a_run_asks_as_many_at_once_as_there_is_room_for() -> None:
     api = FullApi(7, RateLimited("too many at once", status=429))
-    run = Run(api, ManualClock(START), betas=())
-    lines = [line for some_lines in run.answers(some(400)) for line in some_lines]
-    assert run.trouble is None
+    run = SyncRun(api, ManualClock(START), betas=())
+    lines = [line for some_lines in run.results(some(400)) for line in some_lines]
+    assert run.problem is None
     assert len({json.loads(line)["custom_id"] for line in lines}) == len(lines) == 400
 
 
 def test_a_run_that_there_is_no_room_for_at_all_ends_without_hammering() -> None:
     api = FullApi(0, RateLimited("later", status=429))
-    run = Run(api, ManualClock(START), betas=())
-    assert list(run.answers(some(400))) == []
-    assert str(run.trouble) == "later"
+    run = SyncRun(api, ManualClock(START), betas=())
+    assert list(run.results(some(400))) == []
+    assert str(run.problem) == "later"
     assert api.asked <= MOST_UNWRITTEN + 16
 
 
@@ -202,12 +202,12 @@ def test_what_a_busy_api_never_runs_waits_or_is_its_error(
         "busy", status=status, retry_after_s=retry_after_s
     )
     api, clock = FullApi(0, error), ManualClock(START)
-    run = Run(api, clock, betas=())
+    run = SyncRun(api, clock, betas=())
     come: list[bytes] = []
-    _keep(run.answers(some(3)), come)
+    _keep(run.results(some(3)), come)
     errors = [json.loads(line)["result"]["error"]["error"]["type"] for line in come]
     assert errors == ([] if status == 429 else ["overloaded_error"] * 3)
-    assert run.trouble is error
+    assert run.problem is error
     # All wait at once, not one after the other.
     assert clock.monotonic() < 60
 
@@ -216,12 +216,12 @@ def test_what_a_busy_api_never_runs_waits_or_is_its_error(
 def test_what_there_is_room_for_is_answered_whatever_there_is_none_for(sick: range) -> None:
     api = SickApi({str(number) for number in sick})
     come: list[bytes] = []
-    run = Run(api, ManualClock(START), betas=())
-    _keep(run.answers(named(300)), come)
+    run = SyncRun(api, ManualClock(START), betas=())
+    _keep(run.results(named(300)), come)
     well = {str(number) for number in range(300) if number not in sick}
     found = {json.loads(line)["custom_id"] for line in come}
     assert found == well
-    assert str(run.trouble) == "no quota"
+    assert str(run.problem) == "no quota"
     assert api.asked < 300 * 30
 
 
@@ -238,7 +238,7 @@ def test_what_is_under_way_is_kept_when_the_next_request_cannot_be_read() -> Non
     api = FullApi(MOST_UNWRITTEN, ApiError("-"))
     come: list[bytes] = []
     with pytest.raises(FileMissing, match="the spool is gone"):
-        _keep(Run(api, ManualClock(START), betas=()).answers(cut_short()), come)
+        _keep(SyncRun(api, ManualClock(START), betas=()).results(cut_short()), come)
     assert len(come) == api.asked == 20
 
 
@@ -252,15 +252,15 @@ def test_what_is_under_way_is_kept_when_a_call_fails_in_a_way_nobody_thought_of(
     api.told = told
     come: list[bytes] = []
     with pytest.raises(ZeroDivisionError):
-        _keep(Run(api, ManualClock(START), betas=()).answers(some(400)), come)
+        _keep(SyncRun(api, ManualClock(START), betas=()).results(some(400)), come)
     assert 4 <= len(come) == api.asked - 1
 
 
 def test_a_run_that_is_told_to_stop_asks_nothing_again() -> None:
     api = FullApi(0, ApiError("overloaded", status=529, retry_after_s=8.0))
-    run = Run(api, ManualClock(START), betas=())
+    run = SyncRun(api, ManualClock(START), betas=())
     api.told = lambda asked: run.stop() if asked == MOST_UNWRITTEN // 2 else None
-    assert list(run.answers(some(400))) == []
+    assert list(run.results(some(400))) == []
     assert api.asked <= MOST_UNWRITTEN
 
 
@@ -283,7 +283,9 @@ def test_an_import_reports_what_a_dead_process_may_have_paid_for(
     (trouble,) = poll().problems
     assert trouble.startswith(f"{key}: ")
     with Reader(home / "titan.db") as reader:
-        (event,) = [e for e in event_list.events(reader) if e.kind.endswith("may_be_paid_twice")]
+        (event,) = [
+            e for e in event_list.events(reader) if e.kind.endswith("possible_duplicate_charge")
+        ]
     assert (event.kind, event.subject) == ("submission.possible_duplicate_charge", key)
     assert event.detail["requests"] == 3
     assert "3 calls at most may be paid" in trouble

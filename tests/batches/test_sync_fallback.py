@@ -9,7 +9,7 @@ from support.life import batches, requests, rest, results, statuses
 
 from core.api.client import AnthropicApi
 from core.batches import sync_fallback as runs
-from core.batches.sync_runner import Run
+from core.batches.sync_runner import SyncRun
 from core.errors import NoResponse
 from core.intake.options import SubmitOptions
 from state.batches import sending, submissions, sync_runs
@@ -65,8 +65,8 @@ def test_a_run_whose_process_died_ends_with_what_it_brought(bench: Bench) -> Non
     context = bench.engine.context
     batch = sync_runs.begin(context.ledger, submission, runner="dead")
     assert batch is not None
-    run = Run(context.api(), context.clock, betas=())
-    (answered,) = run.answers(list(runs._requests(context, batch))[:1])
+    run = SyncRun(context.api(), context.clock, betas=())
+    (answered,) = run.results(list(runs._requests(context, batch))[:1])
     path = sync_runs.answers_file(bench.folder, batch.key)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(answered[0] + b"\n" + answered[0][:30])

@@ -14,49 +14,48 @@ def _lines(*requests: object) -> str:
 
 
 BAD = [
-    pytest.param(_lines(a_request("no spaces")), "'no spaces'", id="characters"),
-    pytest.param(_lines(a_request("x" * 65)), "64", id="length"),
-    pytest.param(_lines(a_request("a"), a_request("a")), "Duplicate custom_id 'a'", id="duplicate"),
-    pytest.param("", "empty", id="empty"),
-    pytest.param('{"custom_id": "a"', "line 1", id="not JSON"),
-    pytest.param("[1, 2]\n", "Request 1 must be an object", id="not an object"),
-    pytest.param(_lines(a_request("a", messages=None)), "messages is missing", id="no messages"),
-    pytest.param(_lines(a_request("a", messages=[])), "at least one", id="no message"),
-    pytest.param(_lines(a_request("a", max_tokens=None)), "max_tokens is missing", id="none"),
-    pytest.param(_lines(a_request("a", max_tokens=0)), "max_tokens", id="max_tokens 0"),
-    pytest.param(
-        _lines(a_request("a", max_tokens=300_001)), "300,000", id="max_tokens over the limit"
-    ),
-    pytest.param(_lines(a_request("a", stream=True)), "stream", id="stream"),
-    pytest.param(_lines(a_request("a", speed="fast")), "speed", id="speed"),
-    pytest.param(_lines(a_request("a", temperature=0)), "temperature", id="temperature"),
-    pytest.param(
-        _lines(a_request("a", cache_control={"type": "ephemeral"})), "5-minute", id="cache"
-    ),
-    pytest.param(_lines(a_request("a", tag="x")), "'tag'", id="a key of submit"),
+    (_lines(a_request("no spaces")), "custom_id_invalid"),
+    (_lines(a_request("x" * 65)), "custom_id_invalid"),
+    (_lines(a_request("a"), a_request("a")), "duplicate_custom_id"),
+    ("", "no_requests"),
+    ('{"custom_id": "a"', "not_json"),
+    ("[1, 2]\n", "request_not_object"),
+    (_lines(a_request("a", messages=None)), "messages_missing"),
+    (_lines(a_request("a", messages=[])), "messages_invalid"),
+    (_lines(a_request("a", max_tokens=None)), "max_tokens_missing"),
+    (_lines(a_request("a", max_tokens=0)), "max_tokens_invalid"),
+    (_lines(a_request("a", max_tokens=300_001)), "max_tokens_too_large"),
+    (_lines(a_request("a", stream=True)), "unsupported_param"),
+    (_lines(a_request("a", speed="fast")), "unsupported_param"),
+    (_lines(a_request("a", temperature=0)), "unsupported_param"),
+    (_lines(a_request("a", cache_control={"type": "ephemeral"})), "cache_ttl_too_short"),
+    (_lines(a_request("a", tag="x")), "misplaced_key"),
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), BAD)
-def test_it_is_refused_in_one_line_before_anything_is_sent(
-    tmp_path: Path, text: str, said: str
-) -> None:
+@pytest.mark.parametrize(("text", "code"), BAD)
+def test_it_is_refused_before_anything_is_sent(tmp_path: Path, text: str, code: str) -> None:
     terminal = Terminal(tmp_path / "home")
-    done = terminal.run("submit", "-", "--tag", "t", stdin=text)
-    assert done.code == 2
-    assert done.out == ""
-    assert said in done.err
-    assert done.err.count("\n") == 1
+    done = terminal.run("submit", "-", "--tag", "t", "--json", stdin=text)
+    assert (done.code, done.out, done.error_code()) == (2, "", code)
     assert terminal.run("status", "--json").json()["totals"]["requests"] == 0
     assert not list((tmp_path / "home" / "spool").glob("*"))
+
+
+def test_a_bad_request_is_named_in_one_line(tmp_path: Path) -> None:
+    lines = _lines(a_request("a"), a_request("no spaces"))
+    done = Terminal(tmp_path / "home").run("submit", "-", "--tag", "t", stdin=lines)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "'no spaces'" in done.err
 
 
 def test_another_body_under_a_known_id_names_it(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path / "home", api_key=None)
     terminal.run("submit", "-", "--tag", "t", stdin=_lines(a_request("a")))
-    done = terminal.run("submit", "-", "--tag", "t", stdin=_lines(a_request("a", max_tokens=9)))
-    assert done.code == 2
-    assert "'a' is already in tb_" in done.err
+    lines = _lines(a_request("a", max_tokens=9))
+    done = terminal.run("submit", "-", "--tag", "t", "--json", stdin=lines)
+    assert (done.code, done.error_code()) == (2, "already_submitted")
+    assert "'a'" in done.err
     assert terminal.run("status", "--json").json()["totals"]["requests"] == 1
 
 

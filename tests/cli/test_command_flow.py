@@ -95,7 +95,7 @@ def test_an_edited_file_asks_only_what_it_holds(failed: Shell, tmp_path: Path) -
         (["replay", "--yes"], "no_selection"),
         (["replay", "feed", "--outcome", "expired", "--yes"], "nothing_to_do"),
         (["replay", "feed", "--set", "max_tokens", "--yes"], "invalid_edit"),
-        (["replay", "feed", "--set", "max_tokens=0", "--yes"], "invalid_request"),
+        (["replay", "feed", "--set", "max_tokens=0", "--yes"], "max_tokens_invalid"),
         (["replay", "feed", "--set", "max_token=9", "--yes"], "unknown_parameter"),
         (["replay", "feed", "--model", "", "--yes"], "invalid_input"),
         (["replay", "feed", "--model", " ", "--yes"], "invalid_input"),

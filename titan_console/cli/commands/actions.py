@@ -146,9 +146,11 @@ def _bodies(file: IO[bytes]) -> dict[str, Params]:
         try:
             fields: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
         except msgspec.MsgspecError as error:
-            raise PayloadError(f"Cannot parse line {number} of the edits: {error}.") from error
+            message = f"Cannot parse line {number} of the edits: {error}."
+            raise PayloadError(message, code="not_json") from error
         custom_id = fields.pop("custom_id", None)
         if not isinstance(custom_id, str):
-            raise PayloadError(f"Line {number} of the edits has no custom_id.")
+            message = f"Line {number} of the edits has no custom_id."
+            raise PayloadError(message, code="custom_id_missing")
         bodies[custom_id] = fields.get("params", fields)
     return bodies

@@ -30,7 +30,7 @@ from titan_console.text import format as cells
 def command(*, as_json: bool) -> None:
     """Show open batches, totals, savings and alerts.
 
-    Exits with 0 even if alerts are raised; `doctor` and `digest` report them in their exit code.
+    Exits with 0 even if alerts are raised; `digest` exits with 1 for errors and late deadlines.
     """
     now = SystemClock().now()
     with open_reader() as reader:

@@ -200,7 +200,8 @@ def _requests(file: IO[bytes]) -> Iterator[object]:
         try:
             yield msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise PayloadError(f"cannot parse line {number}: {error}.") from error
+            message = f"Cannot parse line {number}: {error}."
+            raise PayloadError(message, code="not_json") from error
 
 
 def _tag_of(name: str) -> str:

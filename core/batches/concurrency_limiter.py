@@ -1,0 +1,77 @@
+"""Decides how many synchronous calls run at once while the API turns some away (429, 529). Pure."""
+
+from enum import Enum, auto
+
+# As many are allowed at least, however many were turned away.
+FEWEST = 8
+# The waits before the rounds of probes while nothing succeeds, in seconds.
+_WAITS_S = (1.0, 4.0)
+_LONGEST_WAIT_S = 30.0
+
+
+class Permit(Enum):
+    """What the caller may do now.
+
+    START a call, a due retry first. PROBE: start one at `retry_at`, a new one first, since there
+    may be no capacity for the retries alone. WAIT for a running call to end. GIVE_UP: two rounds
+    of probes were turned away.
+    """
+
+    START = auto()
+    PROBE = auto()
+    WAIT = auto()
+    GIVE_UP = auto()
+
+
+class ConcurrencyLimiter:
+    """The limit drops to what runs when a call is turned away; it grows by one per full round.
+
+    While nothing has succeeded since the last call that was turned away, only a few are tried.
+    """
+
+    def __init__(self, most: int) -> None:
+        """`most` is the limit to start with, and never to exceed."""
+        self.retry_at = 0.0
+        self.limit = most
+        self._most = most
+        self._successes = 0
+        self._is_blocked = False
+        self._rounds = self._probes = 0
+
+    def permit(self, *, running: int, retries: int) -> Permit:
+        """Whether to start another call, with so many running and turned away before."""
+        if running >= self.limit:
+            return Permit.WAIT
+        if not (self._is_blocked and retries):
+            return Permit.START
+        if not self._probes:
+            if running:
+                return Permit.WAIT
+            if self._rounds == len(_WAITS_S):
+                return Permit.GIVE_UP
+            self._rounds, self._probes = self._rounds + 1, FEWEST
+        self._probes -= 1
+        return Permit.PROBE
+
+    def on_success(self, count: int) -> None:
+        """So many calls have a response."""
+        if not count:
+            return
+        self._is_blocked = False
+        self._rounds = self._probes = 0
+        self._successes += count
+        if self.limit < self._most and self._successes >= self.limit:
+            self.limit, self._successes = self.limit + 1, 0
+
+    def on_rejection(self, now: float, *, running: int, retry_after_s: float | None) -> bool:
+        """A call was turned away at `now` (monotonic seconds) while so many others run.
+
+        Sets `retry_at`. False where the API asks for a longer wait than a run should last.
+        """
+        if (retry_after_s or 0.0) > _LONGEST_WAIT_S:
+            return False
+        wait = _WAITS_S[min(self._rounds, len(_WAITS_S) - 1)]
+        self.retry_at = now + max(wait, retry_after_s or 0.0)
+        self.limit, self._successes = max(FEWEST, min(self.limit, running)), 0
+        self._is_blocked = True
+        return True
