@@ -112,7 +112,7 @@ def test_doctor_prints_what_the_screen_checks(tmp_path: Path) -> None:
     assert findings["alert"]["detail"] == "errors: 9 requests failed"
     assert (findings["last poll"]["health"], findings["last poll"]["detail"]) == (
         "ok",
-        "found nothing to do",
+        "nothing to do",
     )
     assert ", wal " in findings["disk"]["detail"]
 
@@ -126,4 +126,4 @@ def test_a_last_poll_with_troubles_is_a_warning_that_tells_them(tmp_path: Path) 
     done = CliRunner().invoke(cli, ["doctor", "--json"], env={"TITAN_HOME": str(tmp_path)})
     found = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
     assert found["last poll"]["health"] == "warn"
-    assert found["last poll"]["detail"] == "open 2, problems The API is away.; A file is gone."
+    assert found["last poll"]["detail"] == "2 open, problems: The API is away.; A file is gone."

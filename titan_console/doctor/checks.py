@@ -33,7 +33,7 @@ _LOW_DISK = 1 << 30
 # A poll checkpoints the WAL at 16 MB unless another process keeps a read transaction open.
 _LONG_WAL = 256 << 20
 
-# Returns the mistakes in [console.keys]. It needs Textual, so the caller passes it in.
+# Returns the problems in [console.keys]. It needs Textual, so the caller passes it in.
 KeyCheck = Callable[[Mapping[str, str]], Sequence[str]]
 
 
@@ -218,18 +218,16 @@ def _polls(source: Source, now: datetime) -> Iterator[Finding]:
 
 
 def _summary(summary: Mapping[str, object]) -> str:
-    did = [
-        f"{name.replace('_', ' ')} {_value(value)}"
-        for name, value in summary.items()
-        if value and name != "ran"
-    ]
-    return ", ".join(did) or "nothing to do"
+    done = (_done(name, value) for name, value in summary.items() if value and name != "ran")
+    return ", ".join(done) or "nothing to do"
 
 
-def _value(value: object) -> str:
-    return (
-        "; ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else f"{value}"
-    )
+def _done(name: str, value: object) -> str:
+    """A count such as `2 open`, or a list such as `problems: a; b`."""
+    text = name.replace("_", " ")
+    if isinstance(value, list):
+        return f"{text}: {'; '.join(map(str, cast('list[object]', value)))}"
+    return f"{value} {text}"
 
 
 def _alerts(source: Source) -> Iterator[Finding]:

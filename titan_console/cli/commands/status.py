@@ -87,7 +87,7 @@ def _print_totals(source: Source, now: datetime) -> None:
                 (f"on hold: {hold.name}", f"until {hold.until_ts}: {hold.reason}")
                 for hold in ledger_status.holds(source, now_ts=to_text(now))
             ),
-            *((f"paused: {p.workflow}", p.text) for p in pauses.paused(source)),
+            *((p.workflow, p.text) for p in pauses.paused(source)),
             *((f"hook: {run.file}", cells.settled_run(run)) for run in hook_runs.failing(source)),
         ]
     )
