@@ -7,7 +7,7 @@ from core.batches.context import Context
 from core.requests.wire_id import LIMIT, max_unshortened_length, to_wire
 from state.batches import sending
 from state.batches.sending import sent_requests
-from state.files.spool import LineReader, check_whole
+from state.files.spool import LineReader, check_complete
 from state.model.records import Batch
 
 _HEAD = b'{"requests":['
@@ -22,7 +22,7 @@ def make(context: Context, batch: Batch) -> Body:
     Raises FileMissing when the spool does not hold it any more.
     """
     extent = sending.extent(context.ledger, batch, longer_than=max_unshortened_length(batch.nonce))
-    check_whole(context.folder.spool, extent.ends)
+    check_complete(context.folder.spool, extent.ends)
     around = len(_HEAD) + len(_TAIL) + batch.request_count - 1
     grown = (batch.request_count - len(extent.long_ids)) * (len(batch.nonce) + 1)
     grown += sum(LIMIT - len(custom_id) for custom_id in extent.long_ids)

@@ -1,7 +1,7 @@
-"""Makes a new ledger from the files beside a damaged one: the mirror, the spool, the answers.
+"""Rebuilds a ledger from the files beside a damaged one: mirror, spool and results.
 
-What has answers on disk is collected from them. What the API still has goes on where it stood.
-What nobody remembers is `missing`: it may have run, so it is shown and never sent by itself.
+Batches with results on disk are collected from them; batches at the API continue where they were.
+Requests in no known batch become `missing`: they may have run, so they are not sent unasked.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ from state.recovery.recovered_batches import RecoveredBatch
 
 _AT_THE_API = (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING, BatchStatus.ENDED)
 _MAY_BE_SENT = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
-_LOST_REASON = "Lost with the damaged ledger: it may have run, so it is not sent by itself."
+_LOST_REASON = "Lost with the damaged ledger: it may have run, so it is not sent again unasked."
 
 
 class RebuildSummary(Struct, kw_only=True):
-    """What the new ledger holds."""
+    """Contents of the new ledger."""
 
     submissions: int = 0
     collected: int = 0
@@ -40,7 +40,7 @@ class RebuildSummary(Struct, kw_only=True):
 
 
 def rebuild(context: Context) -> RebuildSummary:
-    """Fill the empty ledger of the context from what lies in its folder."""
+    """Fill the empty ledger of the context from the files in its folder."""
     known = recovered_batches.batches(context.folder)
     done = RebuildSummary()
     for spool in recovered_batches.spools(context.folder):
@@ -65,14 +65,14 @@ def rebuild(context: Context) -> RebuildSummary:
 
 
 class _EmptyError(LedgerError):
-    """A spool file without a request."""
+    """The spool file has no request."""
 
 
 def _submission(context: Context, spool: Path, batches: list[RecoveredBatch]) -> Submission:
     seen: dict[str, str | None] = {}
     submissions.stage(context.ledger, _spooled(spool, seen))
     if not seen:
-        raise _EmptyError(f"{spool} holds no request.")
+        raise _EmptyError(f"{spool} has no request.")
     first, model = next(iter(seen.items()))
     tag = batches[0].tag if batches else spool.stem
     since = batches[0].submitted_ts if batches else context.ledger.now_text()
@@ -121,9 +121,9 @@ def _batch(
 def _open(
     context: Context, submission: Submission, found: RecoveredBatch, status: BatchStatus
 ) -> bool:
-    if not rebuilding.choose(context.ledger, submission.id, None, found.request_count):
+    if not rebuilding.stage_requests(context.ledger, submission.id, None, found.request_count):
         return False
-    rebuilding.add_batch(context.ledger, submission.id, found, status=status, word=_word(context))
+    rebuilding.add_batch(context.ledger, submission.id, found, status=status, nonce=_nonce(context))
     return True
 
 
@@ -131,9 +131,9 @@ def _collected(
     context: Context, submission: Submission, found: RecoveredBatch, answers: Path
 ) -> bool:
     ids = _ids(answers)
-    if not ids or not rebuilding.choose(context.ledger, submission.id, ids, len(ids)):
+    if not ids or not rebuilding.stage_requests(context.ledger, submission.id, ids, len(ids)):
         return False
-    # The run's place for answers: they are read from there, and the file gets its name again.
+    # Results of a synchronous run are collected from here, and then named again.
     with open_private(sync_runs.answers_file(context.folder, found.batch_id)) as copy:
         copy.writelines(archive.lines(answers))
     batch = rebuilding.add_batch(
@@ -141,7 +141,7 @@ def _collected(
         submission.id,
         found,
         status=BatchStatus.IN_PROGRESS,
-        word=_word(context),
+        nonce=_nonce(context),
     )
     batch = rebuilding.end(context.ledger, batch, at=found.completed_ts)
     collect(context, batch)
@@ -159,5 +159,5 @@ def _ids(answers: Path) -> set[str]:
     return found
 
 
-def _word(context: Context) -> str:
+def _nonce(context: Context) -> str:
     return context.ledger.word(submissions.NONCE_LENGTH)

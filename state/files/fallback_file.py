@@ -62,12 +62,14 @@ class FallbackFile(Struct, frozen=True):
         return self.path.stem
 
     def header(self) -> Header:
-        """The first line. Raises LedgerUnusable where it is not one of ours."""
+        """The first line. Raises LedgerUnusable where it cannot be parsed."""
         try:
             with self.path.open("rb") as file:
                 return msgspec.json.decode(file.readline(), type=Header)
         except (OSError, msgspec.DecodeError) as error:
-            raise LedgerUnusable(f"Cannot read the fallback file {self.path}: {error}.") from error
+            raise LedgerUnusable(
+                f"Cannot read the fallback file {self.path}: {error}.", code="fallback_unreadable"
+            ) from error
 
     def requests(self) -> Iterator[tuple[str, bytes]]:
         """Each request's custom_id and line."""

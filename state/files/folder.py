@@ -1,4 +1,4 @@
-"""Where everything lies under TITAN_HOME, and how a file gets there for good."""
+"""Paths under TITAN_HOME, and durable file operations."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
-# Windows keeps these names for devices, whatever the extension.
+# Windows reserves these names for devices, with any extension.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 _REPLACE_TRIES = 10
 _REPLACE_WAIT_S = 0.05
@@ -25,12 +25,12 @@ class Folder(Struct, frozen=True):
 
     @property
     def ledger(self) -> Path:
-        """The SQLite file: the truth."""
+        """The SQLite ledger."""
         return self.root / "titan.db"
 
     @property
     def poll_lock(self) -> Path:
-        """Held by the process that makes a poll; always empty."""
+        """Locked by the process that runs a poll; always empty."""
         return self.root / "titan.pass.lock"
 
     @property
@@ -45,7 +45,7 @@ class Folder(Struct, frozen=True):
 
     @property
     def staging(self) -> Path:
-        """What the next job in a chain reads."""
+        """Delivered results for the next job in a chain."""
         return self.root / "staging"
 
     @property
@@ -55,7 +55,7 @@ class Folder(Struct, frozen=True):
 
     @property
     def exports(self) -> Path:
-        """What an operator asked for as a file."""
+        """Exports written by the console."""
         return self.root / "exports"
 
     @property
@@ -75,7 +75,7 @@ class Folder(Struct, frozen=True):
 
 
 def safe_name(text: str) -> str:
-    """The text itself where every file system takes it for a plain name; else a slug and a hash.
+    """The text itself where it is a safe file name everywhere; else a slug and a hash.
 
     >>> safe_name("feed-classify")
     'feed-classify'
@@ -95,7 +95,7 @@ def delivered_name(workflow: str, work_date: str) -> str:
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder if need be, for its owner only."""
+    """Create the folder where it is missing, for its owner only."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
@@ -107,7 +107,7 @@ def open_private(path: Path, *, append: bool = False) -> BufferedWriter:
 
 
 def make_private_file(path: Path) -> None:
-    """Make an empty file for its owner only, where there is none; one that is there is not opened.
+    """Create an empty file for its owner only; an existing file is not opened.
 
     To close any descriptor of a file takes away all locks that this process has on it (POSIX),
     those of SQLite among them.
@@ -126,13 +126,13 @@ def open_private_text(path: Path) -> TextIOWrapper:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Rename for good, over what is there."""
+    """Rename durably, replacing the target."""
     for _ in range(_REPLACE_TRIES):
         try:
             source.replace(target)
             break
         except PermissionError:
-            # Windows: a reader or a scanner holds the target, mostly for a moment only.
+            # Windows: a reader or a virus scanner has the target open, usually briefly.
             time.sleep(_REPLACE_WAIT_S)  # noqa: TID251 - the file system's time, not ours
     else:
         source.replace(target)
@@ -140,7 +140,7 @@ def replace(source: Path, target: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in the folder last; Windows has no such call and needs none."""
+    """Fsync a folder after a rename; Windows has no such call and needs none."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Tells the file systems of other machines, where SQLite's locks and its WAL cannot be trusted."""
+"""Recognises network file systems, on which SQLite's locks and WAL are not reliable."""
 
 import os
 import re
@@ -8,13 +8,13 @@ _MOUNTS = Path("/proc/self/mounts")
 _NETWORK = frozenset(
     ("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afs", "ncpfs", "davfs", "fuse.davfs2")
 ) | frozenset(("fuse.sshfs", "fuse.rclone", "fuse.s3fs", "fuse.glusterfs", "fuse.gcsfuse"))
-# What, where, kind, options; two numbers follow.
+# Device, path, type, options; two numbers follow.
 _FIELDS = 4
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def network_kind(folder: Path) -> str | None:
-    """The kind of network folder that this is; None where it is none, or nobody can tell."""
+    """The kind of network file system of the folder; None for a local or unknown one."""
     if os.name == "nt":
         return "SMB" if str(folder.absolute()).startswith("\\\\") else None
     try:
@@ -25,7 +25,7 @@ def network_kind(folder: Path) -> str | None:
 
 
 def kind_among(mounts: str, folder: PurePath) -> str | None:
-    """The same by a table of mounts as Linux prints it, a line each: what, where, kind, options.
+    """The same from a mount table in Linux's format, a line each: device, path, type, options.
 
     >>> kind_among("host:/a /home nfs4 rw 0 0", PurePosixPath("/home/ann"))
     'nfs4'
@@ -36,7 +36,7 @@ def kind_among(mounts: str, folder: PurePath) -> str | None:
         if len(fields) < _FIELDS:
             continue
         place = PurePosixPath(_ESCAPED.sub(lambda code: chr(int(code[1], 8)), fields[1]))
-        # Of two mounts in one place, the later one covers the other.
+        # A later mount at the same path covers the earlier one.
         if folder.is_relative_to(place) and len(place.parts) >= found[0]:
             found = len(place.parts), _network(fields[2], fields[3])
     return found[1]

@@ -1,8 +1,8 @@
-"""The answers of one batch on disk: a file that grows over the tries until it is whole.
+"""The results file of one batch, which grows over several tries until it is complete.
 
-Each try writes a file of its own, with a copy of what the ledger knows already at its head. It
-takes the place of the one before inside the transaction that it belongs to, so a process that was
-frozen for hours, or two at once, never write into each other's answers.
+Each try writes its own file, which starts with a copy of the lines that the ledger has already. It
+replaces the previous file inside its transaction, so that a process that was frozen for hours, or
+two at once, never write into each other's results.
 """
 
 import os
@@ -21,7 +21,7 @@ def file_name(batch_key: str) -> str:
 
 
 class ResultsFile:
-    """Holds the lines of one try behind those that the ledger has already taken in."""
+    """Writes the lines of one try after those that the ledger has already."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class ResultsFile:
         own: str,
         crash_point: Callable[[str], None] = no_crash_point,
     ) -> None:
-        """Begin a file that no other try has, `own` in its name, as the ledger knows the answers.
+        """Start a file of this try, with `own` in its name and the committed lines in it.
 
         Raises LedgerUnusable when it cannot be written, or is shorter than the ledger says.
         """
@@ -48,7 +48,7 @@ class ResultsFile:
             if committed_bytes:
                 self._copy_committed()
         except FileNotFoundError as error:
-            raise FileMissing(f"{self._part} is gone, and the ledger points at it.") from error
+            raise FileMissing(f"{self._part} is missing, and the ledger refers to it.") from error
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -57,12 +57,14 @@ class ResultsFile:
             shutil.copyfileobj(part, self._file)
         if self._file.tell() < self.offset:
             self.close()
-            raise FileMissing(f"{self._part} is shorter than the ledger says.")
+            raise FileMissing(
+                f"{self._part} is shorter than the ledger says.", code="file_truncated"
+            )
         self._file.seek(self.offset)
         self._file.truncate()
 
     def write(self, line: bytes) -> int:
-        """Append one line, without its newline; where it begins."""
+        """Append one line, given without its newline; returns its byte offset."""
         offset = self.offset
         try:
             self._file.write(b"%b\n" % line)
@@ -72,7 +74,7 @@ class ResultsFile:
         return offset
 
     def sync(self) -> None:
-        """Make what was written last."""
+        """Fsync the file."""
         try:
             self._crash_point("results:fsync")
             self._file.flush()
@@ -82,7 +84,7 @@ class ResultsFile:
             raise self._unusable(error) from error
 
     def place(self) -> None:
-        """Inside the transaction that counts this try: what it brought is what is there."""
+        """Inside the transaction of this try: replace the previous partial file."""
         try:
             self._crash_point("results:place")
             replace(self._own, self._part)
@@ -91,20 +93,20 @@ class ResultsFile:
             raise self._unusable(error) from error
 
     def finish(self) -> None:
-        """Give the whole file its name, if it is this try's."""
+        """Rename the complete file, if it is this try's."""
         if not self._is_placed:
             return
         try:
             self._crash_point("results:rename")
             replace(self._part, self.path)
         except FileNotFoundError:
-            # Another poll has seen the commit, and given the file its name.
+            # Another poll has seen the commit and renamed the file.
             return
         except OSError as error:
             raise self._unusable(error) from error
 
     def close(self) -> None:
-        """Let go of the file; what was not placed is dropped."""
+        """Close the file; delete it where it was not placed."""
         try:
             self._file.close()
             self._own.unlink(missing_ok=True)
@@ -114,5 +116,6 @@ class ResultsFile:
     def _unusable(self, error: OSError) -> LedgerUnusable:
         return LedgerUnusable(
             f"Cannot write {self.path}: {error.strerror or error}. The results stay at the API"
-            " for 29 days; free some space, and the next poll fetches them."
+            " for 29 days; free some space; the next poll downloads them.",
+            code="results_unwritable",
         )

@@ -1,4 +1,4 @@
-"""Bodies of requests on disk: written and made to last before the ledger points at them."""
+"""Request bodies on disk: written and fsynced before the ledger points at them."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ from state.model.errors import FileMissing, LedgerUnusable
 
 
 class SpoolWriter:
-    """One new spool file; it appears under its name only when it is whole."""
+    """One new spool file; it gets its name only when it is complete."""
 
     def __init__(
         self, folder: Path, name: str, *, crash_point: Callable[[str], None] = no_crash_point
@@ -34,7 +34,7 @@ class SpoolWriter:
             raise _unusable(folder, error) from error
 
     def write(self, line: bytes) -> int:
-        """Append one line, without its newline; where it begins."""
+        """Append one line, given without its newline; returns its byte offset."""
         offset = self._offset
         try:
             self._file.write(b"%b\n" % line)
@@ -44,7 +44,7 @@ class SpoolWriter:
         return offset
 
     def finish(self) -> None:
-        """Make the file last, then give it its name."""
+        """Fsync the file, then rename it."""
         try:
             self._crash_point("spool:fsync")
             self._file.flush()
@@ -56,7 +56,7 @@ class SpoolWriter:
             raise _unusable(self.path, error) from error
 
     def discard(self) -> None:
-        """Leave nothing behind, whatever was reached."""
+        """Remove the file, complete or not."""
         # On a full disk, closing tries to write once more.
         with suppress(OSError):
             self._file.close()
@@ -68,12 +68,13 @@ class SpoolWriter:
 def _unusable(path: Path, error: OSError) -> LedgerUnusable:
     return LedgerUnusable(
         f"Cannot write {path}: {error.strerror or error}. Nothing was submitted; free some space"
-        " or set TITAN_HOME to another folder."
+        " or set TITAN_HOME to another folder.",
+        code="spool_unwritable",
     )
 
 
 class LineReader:
-    """Reads lines of JSONL files in one folder by their place; keeps the last file open."""
+    """Reads lines of JSONL files in one folder by offset; keeps the last file open."""
 
     def __init__(self, folder: Path) -> None:
         """For the files of that folder."""
@@ -95,14 +96,14 @@ class LineReader:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the open file."""
         if self._file is not None:
             self._file.close()
             self._file = None
             self._name = ""
 
     def read(self, name: str, offset: int, length: int) -> bytes:
-        """The bytes at that place. Raises FileMissing when they are not there."""
+        """The bytes at that offset. Raises FileMissing where they are missing."""
         try:
             if self._file is None or name != self._name:
                 self.close()
@@ -112,12 +113,14 @@ class LineReader:
         except OSError as error:
             raise FileMissing(f"Cannot read {self._folder / name}: {error}.") from error
         if len(line) != length:
-            raise FileMissing(f"{self._folder / name} is shorter than the ledger says.")
+            raise FileMissing(
+                f"{self._folder / name} is shorter than the ledger says.", code="file_truncated"
+            )
         return line
 
     def _open(self, name: str) -> "_PlainFile | ArchivedFile":
         path = self._folder / name
-        # What is old is compressed; what has come in part has the last of these names.
+        # Old files are compressed; a partly collected one still has its `.part` name.
         for way in (lambda: _PlainFile(path), lambda: ArchivedFile(archive.packed(path))):
             with suppress(FileNotFoundError):
                 return way()
@@ -125,21 +128,21 @@ class LineReader:
 
 
 class _PlainFile:
-    """Each line is asked for by its place: what lies around it need not be read."""
+    """Reads single lines without buffering their neighbours."""
 
     def __init__(self, path: Path) -> None:
         self._file = FileIO(path, "rb")
         self.close = self._file.close
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """The bytes from there on; fewer where it ends. Raises OSError."""
+        """`length` bytes from `offset`, fewer at the end of the file. Raises OSError."""
         if sys.platform != "win32":
             return os.pread(self._file.fileno(), length, offset)
         self._file.seek(offset)
         return self._file.read(length)
 
 
-def check_whole(folder: Path, ends: Mapping[str, int]) -> None:
+def check_complete(folder: Path, ends: Mapping[str, int]) -> None:
     """Raise FileMissing unless each of the files is there and reaches as far as it must."""
     for name, end in ends.items():
         try:
@@ -147,4 +150,6 @@ def check_whole(folder: Path, ends: Mapping[str, int]) -> None:
         except OSError as error:
             raise FileMissing(f"Cannot read {folder / name}: {error.strerror or error}.") from error
         if size < end:
-            raise FileMissing(f"{folder / name} is shorter than the ledger says.")
+            raise FileMissing(
+                f"{folder / name} is shorter than the ledger says.", code="file_truncated"
+            )

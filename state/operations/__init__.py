@@ -1,1 +1,1 @@
-"""Writes on what operators, jobs and policies ask for: commands, pauses, alerts, delivery."""
+"""Writes for operators, jobs and policies: commands, pauses, alerts, deliveries."""

@@ -1,4 +1,4 @@
-"""Alerts: raised once, cleared once, and each of the two told until somebody took it."""
+"""Alerts: raised and cleared once each, and notified until the notification is delivered."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from state.db.reader import Source
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """One alert from its raising to its clearing."""
+    """One alert; `cleared_ts` is None while it is raised."""
 
     id: int
     rule: str
@@ -20,12 +20,12 @@ class Alert(Struct, frozen=True, kw_only=True):
 
 
 def raised(source: Source) -> list[Alert]:
-    """What is wrong now, the oldest first."""
+    """The raised alerts, oldest first."""
     return _alerts(source, "cleared_ts IS NULL")
 
 
 def unnotified(source: Source) -> list[Alert]:
-    """What nobody has taken yet: a raising, or the clearing of one that was told."""
+    """Alerts whose raising or clearing was not notified yet."""
     return _alerts(
         source,
         "notified_raised_ts IS NULL OR (cleared_ts IS NOT NULL AND notified_cleared_ts IS NULL)",
@@ -33,9 +33,9 @@ def unnotified(source: Source) -> list[Alert]:
 
 
 def update(ledger: Ledger, wrong: Iterable[tuple[str, str, str]]) -> tuple[int, int]:
-    """Make the open alerts those of `wrong` (rule, subject, message); how many are new and gone.
+    """Make `wrong` (rule, subject, message) the raised alerts; returns the numbers new and cleared.
 
-    One that stays says what is so now; whoever was told of it is not told again.
+    The message of an alert that stays is updated; it is not notified again.
     """
     now = {(rule, subject): message for rule, subject, message in wrong}
     before = {(alert.rule, alert.subject): alert for alert in raised(ledger)}
@@ -63,7 +63,7 @@ def update(ledger: Ledger, wrong: Iterable[tuple[str, str, str]]) -> tuple[int, 
 
 
 def record_notified(ledger: Ledger, alert: Alert) -> None:
-    """Somebody took it: the raising, and the clearing if it has one."""
+    """Record that the raising was notified, and the clearing if there is one."""
     with ledger.transaction("alert_notified") as written:
         ledger.execute(
             "UPDATE alerts SET notified_raised_ts = coalesce(notified_raised_ts, ?),"
@@ -85,7 +85,7 @@ def unpriced_models(source: Source, *, since_day: str) -> list[str]:
 
 
 def first_day(source: Source) -> str | None:
-    """The first UTC day with anything in it."""
+    """The first UTC day in the daily totals."""
     return source.rows("SELECT min(day) FROM daily_totals")[0][0]
 
 

@@ -1,4 +1,4 @@
-"""What carrying out a command changes in the ledger: requests made to wait again, or given up."""
+"""Writes of command execution: requeue, dismiss, cancel or detach requests."""
 
 from collections.abc import Sequence
 
@@ -13,17 +13,17 @@ _FAILED = "('errored', 'canceled', 'expired', 'missing', 'dismissed')"
 
 
 def statuses(ledger: Ledger, request_ids: Sequence[int]) -> dict[int, RequestStatus]:
-    """Where each of the requests stands now."""
+    """The current status of each request."""
     choose(ledger, request_ids)
     rows = ledger.rows("SELECT id, status FROM requests WHERE id IN (SELECT id FROM chosen)")
     return {row["id"]: RequestStatus(row["status"]) for row in rows}
 
 
 def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
-    """Failed requests wait for a new batch, with the command's edit where it has one.
+    """Queue failed requests for a new batch, with the command's edit where it has one.
 
-    What has been answered is asked again only with an edit. Returns how many wait now; those that
-    another command was quicker with are left alone.
+    Succeeded requests are queued only with an edit. Returns how many were queued; requests that
+    another command has queued meanwhile are left alone.
     """
     choose(ledger, request_ids)
     edit = "(SELECT e.id FROM edits e WHERE e.command_id = ? AND e.request_id = requests.id)"
@@ -40,7 +40,7 @@ def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
 
 
 def _reopen(ledger: Ledger) -> None:
-    """Submissions that were finished are so no longer; their files are written anew later."""
+    """Reopen the submissions; their files are delivered again later."""
     ledger.execute(
         "UPDATE submissions SET finished_ts = NULL, delivered_ts = NULL"
         " WHERE finished_ts IS NOT NULL AND id IN (SELECT submission_id FROM requests"
@@ -49,7 +49,7 @@ def _reopen(ledger: Ledger) -> None:
 
 
 def dismiss(ledger: Ledger, request_ids: Sequence[int]) -> int:
-    """Failed requests are settled without an answer; how many were."""
+    """Settle failed requests without an answer; returns how many."""
     choose(ledger, request_ids)
     with ledger.transaction("dismiss"):
         return ledger.execute(
@@ -59,7 +59,7 @@ def dismiss(ledger: Ledger, request_ids: Sequence[int]) -> int:
 
 
 def batches_with(ledger: Ledger, request_ids: Sequence[int]) -> list[Batch]:
-    """The batches in which any of the requests is live."""
+    """The batches in which any of the requests is active."""
     choose(ledger, request_ids)
     return [
         to_batch(row)
@@ -71,7 +71,7 @@ def batches_with(ledger: Ledger, request_ids: Sequence[int]) -> list[Batch]:
 
 
 def failed_in_batches(ledger: Ledger, request_ids: Sequence[int]) -> list[int]:
-    """Those whose latest attempt failed in a batch at the API, not in a synchronous run."""
+    """The failed requests whose latest attempt was in a batch, not in a synchronous run."""
     choose(ledger, request_ids)
     return [
         int(row[0])
@@ -85,7 +85,7 @@ def failed_in_batches(ledger: Ledger, request_ids: Sequence[int]) -> list[int]:
 
 
 def cancel_unsent(ledger: Ledger, batch: Batch, reason: str) -> bool:
-    """A batch that was never sent is not sent any more: its requests are canceled."""
+    """Cancel a queued batch and its requests; False where it was sent meanwhile."""
     with ledger.transaction("cancel_unsent") as written:
         if not ledger.execute(
             "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?"
@@ -111,9 +111,9 @@ def cancel_unsent(ledger: Ledger, batch: Batch, reason: str) -> bool:
 
 
 def detach(ledger: Ledger, batch: Batch, request_ids: Sequence[int], reason: str) -> int:
-    """Requests of a batch that is not over may be run elsewhere now.
+    """Queue requests of an open batch again, so that they can run elsewhere.
 
-    Its own answers still count as spend when they come: a success that comes second is a duplicate.
+    Answers of the batch still count as spend when they arrive; a second success is a duplicate.
     """
     choose(ledger, request_ids)
     with ledger.transaction("detach") as written:
@@ -138,7 +138,7 @@ def detach(ledger: Ledger, batch: Batch, request_ids: Sequence[int], reason: str
 
 
 def body_of(source: Source, request_id: int) -> tuple[str, int, int]:
-    """Where the body lies that the request has now: spool file, offset, length."""
+    """The current body of the request: spool file, offset, length."""
     row = source.rows(
         "SELECT coalesce(e.spool_file, r.spool_file), coalesce(e.body_offset, r.body_offset),"
         " coalesce(e.body_length, r.body_length) FROM requests r"
@@ -149,7 +149,7 @@ def body_of(source: Source, request_id: int) -> tuple[str, int, int]:
 
 
 def stop_reason_of(source: Source, request_id: int) -> str | None:
-    """How the answer ended that settled the request."""
+    """The stop reason of the answer that settled the request."""
     rows = source.rows(
         "SELECT a.stop_reason FROM requests r JOIN attempts a ON a.request_id = r.id"
         " AND a.batch_id = r.settled_by WHERE r.id = ?",
@@ -159,7 +159,7 @@ def stop_reason_of(source: Source, request_id: int) -> str | None:
 
 
 def model_of(source: Source, request_id: int) -> str:
-    """The model that the request's submission was made for."""
+    """The model of the request's submission."""
     return str(
         source.rows(
             "SELECT s.model FROM requests r JOIN submissions s ON s.id = r.submission_id"
@@ -170,7 +170,7 @@ def model_of(source: Source, request_id: int) -> str:
 
 
 def betas_of(source: Source, request_id: int) -> tuple[str, ...]:
-    """The beta headers that the request has now."""
+    """The current beta headers of the request."""
     text = source.rows(
         "SELECT coalesce(e.betas, r.betas) FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
         " WHERE r.id = ?",
@@ -182,7 +182,7 @@ def betas_of(source: Source, request_id: int) -> tuple[str, ...]:
 def submissions_of(
     ledger: Ledger, request_ids: Sequence[int]
 ) -> list[tuple[Submission, list[int]]]:
-    """The requests by the submission that they belong to."""
+    """The requests by submission."""
     choose(ledger, request_ids)
     grouped: dict[int, list[int]] = {}
     for row in ledger.rows(

@@ -1,7 +1,6 @@
-"""What operators and policies have asked for: rows that the engine carries out, once.
+"""Commands of operators and policies: rows that the engine carries out once.
 
-A command holds its ids from the moment it is given, so that it cannot grow. Until it is taken it
-can be withdrawn.
+The ids of a command are fixed when it is enqueued. Until it is claimed it can be withdrawn.
 """
 
 import hashlib
@@ -26,7 +25,7 @@ _WORKFLOWS = "workflows"
 
 
 class Action(StrEnum):
-    """What can be asked for.
+    """The action of a command.
 
     Replay, sync and acknowledge name requests, cancel names batches, pause and resume workflows.
     """
@@ -40,7 +39,7 @@ class Action(StrEnum):
 
 
 class CommandState(StrEnum):
-    """How far a command is."""
+    """State of a command."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -50,7 +49,7 @@ class CommandState(StrEnum):
 
 
 class Edit(Struct, frozen=True, kw_only=True):
-    """Another body for a request, in the spool."""
+    """A new body for a request, in the spool."""
 
     request_id: int
     spool_file: str
@@ -61,9 +60,9 @@ class Edit(Struct, frozen=True, kw_only=True):
 
 
 class NewCommand(Struct, frozen=True, kw_only=True):
-    """A command as it is given.
+    """A command to enqueue.
 
-    `items` are ids of requests or, for a cancel, of batches; workflows have none, and are named.
+    `items` are ids of requests or, for a cancel, of batches; pause and resume name `workflows`.
     """
 
     action: Action
@@ -76,7 +75,7 @@ class NewCommand(Struct, frozen=True, kw_only=True):
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A command as the ledger knows it."""
+    """A stored command."""
 
     id: int
     key: str
@@ -95,14 +94,14 @@ class Command(Struct, frozen=True, kw_only=True):
 
     @property
     def workflows(self) -> list[str]:
-        """What a pause or a resume is about, by name; empty for the other verbs."""
+        """The workflows of a pause or resume; empty for other actions."""
         return cast("list[str]", self.options.get(_WORKFLOWS, []))
 
 
 def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
-    """Write the command down; the same one that is still to be done is given once.
+    """Store the command; an identical one that is not finished is returned instead.
 
-    Returns it, and whether it is new.
+    Returns the command, and whether it is new.
     """
     workflows = sorted(set(new.workflows))
     named = {_WORKFLOWS: workflows} if workflows else {}
@@ -163,7 +162,10 @@ def by_key(source: Source, key: str) -> Command:
     """The command with that key. Raises UnknownId."""
     rows = source.rows("SELECT * FROM commands WHERE key = ?", key)
     if not rows:
-        raise UnknownId(f"There is no command {key!r}; `titan-console commands` lists them.")
+        raise UnknownId(
+            f"Command {key!r} not found; `titan-console commands` lists them.",
+            code="unknown_command",
+        )
     return _to_command(rows[0])
 
 
@@ -174,7 +176,7 @@ def latest(source: Source, *, limit: int) -> list[Command]:
 
 
 def open_and_recent(source: Source, *, latest: int) -> list[Command]:
-    """All that are pending or under way, and the latest whatever became of them; oldest first."""
+    """All pending and running commands, and the latest finished ones; oldest first."""
     rows = source.rows(
         "SELECT * FROM commands WHERE state IN ('pending', 'running') UNION"
         " SELECT * FROM (SELECT * FROM commands ORDER BY id DESC LIMIT ?) ORDER BY id",
@@ -184,7 +186,7 @@ def open_and_recent(source: Source, *, latest: int) -> list[Command]:
 
 
 def due(source: Source, *, now: datetime) -> list[Command]:
-    """What is to be carried out now, oldest first; what was taken before is gone on with."""
+    """The commands to carry out now, oldest first; interrupted ones are resumed."""
     rows = source.rows(
         "SELECT * FROM commands WHERE state = 'running'"
         " OR (state = 'pending' AND not_before_ts <= ?) ORDER BY id",
@@ -202,7 +204,7 @@ def items(source: Source, command: Command) -> list[int]:
 
 
 def claim(ledger: Ledger, command: Command) -> bool:
-    """Begin to carry it out; false when it was withdrawn, or another poll has it."""
+    """Mark it as running; False where it was withdrawn, or another poll has claimed it."""
     with ledger.transaction("command") as written:
         taken = ledger.execute(
             "UPDATE commands SET state = 'running', started_ts = ?"
@@ -216,7 +218,7 @@ def claim(ledger: Ledger, command: Command) -> bool:
 
 
 def record_step(ledger: Ledger, command: Command, step: int) -> None:
-    """It is under way, and this far."""
+    """Record the progress of a running command."""
     with ledger.transaction("command"):
         ledger.execute(
             "UPDATE commands SET step = ? WHERE id = ? AND state = 'running'",
@@ -226,7 +228,7 @@ def record_step(ledger: Ledger, command: Command, step: int) -> None:
 
 
 def finish(ledger: Ledger, command: Command, state: CommandState, outcome: str) -> None:
-    """It is over, and this is what came of it."""
+    """Record the end of a command and its outcome."""
     with ledger.transaction("command") as written:
         if ledger.execute(
             "UPDATE commands SET state = ?, outcome = ?, ended_ts = ?"
@@ -240,7 +242,7 @@ def finish(ledger: Ledger, command: Command, state: CommandState, outcome: str) 
 
 
 def withdraw(ledger: Ledger, command: Command) -> None:
-    """Take it back. Raises LedgerError when it has been taken already."""
+    """Withdraw a pending command. Raises TooLateError where it was claimed."""
     with ledger.transaction("command") as written:
         if not ledger.execute(
             "UPDATE commands SET state = 'withdrawn', ended_ts = ?"
@@ -249,7 +251,7 @@ def withdraw(ledger: Ledger, command: Command) -> None:
             command.id,
         ):
             state = get(ledger, command.id).state
-            raise TooLateError(f"{command.key} cannot be withdrawn: it is {state} already.")
+            raise TooLateError(f"Cannot withdraw {command.key}: it is already {state}.")
         ledger.event(written, "command.withdrawn", subject=command.key)
 
 

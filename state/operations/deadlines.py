@@ -1,4 +1,4 @@
-"""Which submissions have a deadline to meet, and how long their workflow usually takes."""
+"""Submissions with a deadline to meet, and the usual turnaround of their workflows."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -9,13 +9,13 @@ from state.db.reader import Source
 from state.model.timestamps import from_text
 
 _HISTORY = 50
-# For odds, as many as tell something of the rare long ones.
+# For probabilities: enough to include rare long turnarounds.
 _LATEST = 200
 _ENOUGH = 5
 
 
 class PendingDeadline(Struct, frozen=True, kw_only=True):
-    """A submission with a deadline, and when its synchronous run was asked for last, if ever."""
+    """A submission with a deadline; `sync_requested_ts` is when a synchronous run was requested."""
 
     submission_id: int
     key: str
@@ -27,10 +27,10 @@ class PendingDeadline(Struct, frozen=True, kw_only=True):
 
 
 def pending_deadlines(source: Source, *, now_ts: str) -> list[PendingDeadline]:
-    """Every submission with a deadline and something missing, the most urgent first.
+    """Every submission with a deadline and missing answers, most urgent first.
 
-    Of those that are over, the ones with failures whose deadline is still ahead. Those whose
-    synchronous run is under way are left out.
+    Finished ones count where they have failures and the deadline is still ahead. Submissions with
+    a pending synchronous run are left out.
     """
     rows = source.rows(
         "SELECT s.id, s.key, s.workflow, s.deadline_ts, s.finished_ts IS NOT NULL AS is_finished,"
@@ -61,10 +61,10 @@ def pending_deadlines(source: Source, *, now_ts: str) -> list[PendingDeadline]:
 
 
 def unsettled(source: Source, submission_id: int, *, but_for: str) -> list[int]:
-    """The requests of the submission that have no answer, and nobody has given up.
+    """The requests of the submission without an answer that are not dismissed.
 
-    Left out are those with the beta `but_for`, what was cancelled, what the API called invalid
-    (it would be so again), and what was asked synchronously before and may have been paid for.
+    Left out are requests with the beta `but_for`, canceled ones, those that the API rejected as
+    invalid, and those that ran synchronously before and may have been paid for.
     """
     rows = source.rows(
         "SELECT r.id FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
@@ -81,7 +81,7 @@ def unsettled(source: Source, submission_id: int, *, but_for: str) -> list[int]:
 
 
 def turnarounds(source: Source, workflow: str, *, limit: int = _LATEST) -> list[float]:
-    """Seconds that the API took for the workflow's latest batches, cancelled ones left out."""
+    """Seconds from accepted to ended of the workflow's latest batches, canceled ones left out."""
     rows = source.rows(
         "SELECT accepted_ts, ended_ts FROM batches WHERE workflow = ? AND kind = 'batch'"
         " AND status = 'ended' AND accepted_ts IS NOT NULL AND cancel_ts IS NULL"
@@ -96,11 +96,11 @@ def turnarounds(source: Source, workflow: str, *, limit: int = _LATEST) -> list[
 
 
 def turnarounds_of(source: Source, workflows: Iterable[str]) -> dict[str, Sequence[float]]:
-    """The same for each of these workflows."""
+    """The turnarounds of each of these workflows."""
     return {workflow: turnarounds(source, workflow) for workflow in workflows}
 
 
 def usual_turnaround(source: Source, workflow: str) -> timedelta | None:
-    """What nine of ten of the workflow's latest batches took at most; None with too few."""
+    """The 90th percentile of the workflow's latest turnarounds; None with fewer than five."""
     taken = sorted(turnarounds(source, workflow, limit=_HISTORY))
     return timedelta(seconds=taken[(9 * len(taken) - 1) // 10]) if len(taken) >= _ENOUGH else None

@@ -1,4 +1,4 @@
-"""Which finished submissions are still to be handed on, and that they were."""
+"""Finished submissions that are to be delivered, and the record of deliveries."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from state.model.records import Submission
 
 
 def due(source: Source) -> list[tuple[str, str]]:
-    """Workflow and date of what is finished and not handed on, oldest first."""
+    """Workflow and date of finished, undelivered submissions, oldest first."""
     return [
         (row["workflow"], row["work_date"])
         for row in source.rows(
@@ -21,7 +21,7 @@ def due(source: Source) -> list[tuple[str, str]]:
 
 
 def finished(source: Source, workflow: str, work_date: str) -> list[Submission]:
-    """Every finished submission of that workflow and date, in the order it came."""
+    """Every finished submission of that workflow and date, oldest first."""
     return [
         to_submission(row)
         for row in source.rows(
@@ -36,9 +36,9 @@ def finished(source: Source, workflow: str, work_date: str) -> list[Submission]:
 def record_delivery(
     ledger: Ledger, submissions: list[Submission], name: str, *, place: Callable[[], None]
 ) -> bool:
-    """Put the file with their results in its place; false where something changed meanwhile.
+    """Put the results file in place and record it; False where the submissions changed meanwhile.
 
-    It is then still due. `submissions` is all that `finished` gave when the file was written.
+    The delivery then stays due. `submissions` is what `finished` returned for the file.
     """
     with ledger.transaction("delivered") as written:
         first = submissions[0]

@@ -1,4 +1,4 @@
-"""The command that follows a delivered file: due, under way, done, or given up."""
+"""Delivery hooks: the command that runs after a file was delivered."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from state.db.reader import Source
 
 
 class RunState(StrEnum):
-    """Where the command of a file stands; `NONE` where its job has none."""
+    """State of a file's command; `NONE` where its job has none."""
 
     DUE = "due"
     RUNNING = "running"
@@ -19,9 +19,9 @@ class RunState(StrEnum):
 
 
 class HookRun(Struct, frozen=True, kw_only=True):
-    """The command of one delivered file. A file that is delivered anew begins anew.
+    """The command of one delivered file; a new delivery starts over.
 
-    `not_before_ts`: of a due one, when to try it; of one under way, when it must have ended.
+    `not_before_ts`: when to try a due command; when a running one must have ended.
     """
 
     workflow: str
@@ -43,7 +43,7 @@ _COLUMNS = (
 
 
 def enqueue(ledger: Ledger, workflow: str, work_date: str, file: str) -> None:
-    """Make the command of this file due, in the very transaction that delivers it."""
+    """Make the command of this file due, inside the transaction of its delivery."""
     ledger.execute(
         "INSERT INTO hook_runs (workflow, work_date, file, state, not_before_ts)"
         " VALUES (?, ?, ?, 'due', ?) ON CONFLICT (workflow, work_date) DO UPDATE SET"
@@ -57,33 +57,33 @@ def enqueue(ledger: Ledger, workflow: str, work_date: str, file: str) -> None:
 
 
 def due(source: Source, now_ts: str) -> list[HookRun]:
-    """What is to be run now: due, or under way for longer than it may be."""
+    """The commands to run now: due, or running past their limit."""
     return _where(source, "state IN ('due', 'running') AND not_before_ts <= ?", now_ts)
 
 
 def has_unfinished(source: Source) -> bool:
-    """Whether anything is due, under way or given up."""
+    """Whether any command is due, running or failed."""
     return bool(source.rows("SELECT 1 FROM hook_runs WHERE state NOT IN ('done', 'none') LIMIT 1"))
 
 
 def failed(source: Source) -> list[HookRun]:
-    """What failed too often."""
+    """Commands that used up their tries."""
     return _where(source, "state = 'failed'")
 
 
 def failing(source: Source) -> list[HookRun]:
-    """What failed at least once and has not succeeded since."""
+    """Commands that failed at least once and have not succeeded since."""
     return _where(source, "state = 'failed' OR (state = 'due' AND tries > 0)")
 
 
 def skip(ledger: Ledger, run: HookRun) -> None:
-    """Its job has none, so there is nothing to do."""
+    """Record that the job has no command."""
     with ledger.transaction("hook-none"):
         _move(ledger, run, RunState.NONE, run.not_before_ts)
 
 
 def start(ledger: Ledger, run: HookRun, command: str, *, until_ts: str) -> HookRun | None:
-    """Record a try before it is made; None where another poll was quicker."""
+    """Record a try before it starts; None where another poll has started it."""
     with ledger.transaction("hook-begin") as written:
         moved = ledger.execute(
             "UPDATE hook_runs SET state = 'running', tries = tries + 1, command = ?,"
@@ -110,7 +110,7 @@ def end(
     exit_code: int | None = None,
     problem: str | None = None,
 ) -> None:
-    """Record how a try ended. A file that was delivered anew meanwhile stays due."""
+    """Record the end of a try. A file that was delivered again meanwhile stays due."""
     with ledger.transaction("hook-end") as written:
         _move(ledger, run, state, not_before_ts, exit_code, problem)
         kind = "hook.done" if state == RunState.DONE else "hook.failed"
@@ -118,7 +118,7 @@ def end(
 
 
 def retry(ledger: Ledger, run: HookRun) -> None:
-    """Begin anew what was given up: its command is another one now."""
+    """Make a failed command due again, after its configuration changed."""
     with ledger.transaction("hook-again") as written:
         if _move(ledger, run, RunState.DUE, written.at):
             ledger.execute(
@@ -136,7 +136,7 @@ def _move(
     exit_code: int | None = None,
     problem: str | None = None,
 ) -> bool:
-    """Only from the very state in which it was seen."""
+    """Update it only where it is still as it was read."""
     return bool(
         ledger.execute(
             "UPDATE hook_runs SET state = ?, not_before_ts = ?, exit_code = ?, problem = ?"

@@ -1,4 +1,4 @@
-"""Workflows whose submissions are paused: their requests are taken in, and wait."""
+"""Paused workflows: their requests are stored and stay queued."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _NAMED = "(SELECT value FROM json_each(?))"
 
 
 class Pause(Struct, frozen=True, kw_only=True):
-    """A workflow of which nothing is sent until an operator resumes it."""
+    """A paused workflow; nothing of it is sent until it is resumed."""
 
     workflow: str
     since_ts: str
@@ -22,7 +22,7 @@ class Pause(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Since when, by whom and why."""
+        """One line: since when, by whom and why."""
         why = f": {self.reason}" if self.reason else ""
         return f"paused since {self.since_ts} by {self.who}{why}"
 
@@ -39,7 +39,7 @@ def pause_of(source: Source, workflow: str) -> Pause | None:
 
 
 def pause(ledger: Ledger, workflows: Sequence[str], *, who: str, reason: str) -> list[str]:
-    """Send nothing of them any more; which of them were not paused before."""
+    """Pause the workflows; returns those that were not paused before."""
     with ledger.transaction("pause") as written:
         new = [
             workflow
@@ -56,7 +56,7 @@ def pause(ledger: Ledger, workflows: Sequence[str], *, who: str, reason: str) ->
 
 
 def resume(ledger: Ledger, workflows: Sequence[str], *, reason: str) -> list[str]:
-    """Let them be sent again; which of them were paused."""
+    """Resume the workflows; returns those that were paused."""
     with ledger.transaction("resume") as written:
         gone = [
             workflow
@@ -74,7 +74,7 @@ def is_known(source: Source, workflow: str) -> bool:
 
 
 def unsent(source: Source, workflows: Sequence[str]) -> list[int]:
-    """The requests of the workflows that have not gone to the API, nor are run synchronously."""
+    """The queued requests of the workflows, neither sent nor run synchronously."""
     names = json.dumps(list(workflows))
     rows = source.rows(
         "SELECT r.id FROM requests r JOIN submissions s ON s.id = r.submission_id"  # noqa: S608 - our own words
@@ -88,7 +88,7 @@ def unsent(source: Source, workflows: Sequence[str]) -> list[int]:
 
 
 def count_at_api(source: Source, workflows: Sequence[str]) -> int:
-    """How many batches of the workflows the API has, or may have, and has not ended."""
+    """Number of the workflows' batches that are, or may be, in progress at the API."""
     rows = source.rows(
         f"SELECT count(*) FROM batches WHERE {is_open()} AND status NOT IN ('queued', 'ended')"  # noqa: S608 - our own words
         f" AND workflow IN {_NAMED}",

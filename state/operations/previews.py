@@ -1,4 +1,4 @@
-"""What a receipt needs to know of the requests and batches that a command names."""
+"""Figures for the preview of a command: sizes, deadlines, batches and pauses."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from state.db.ledger import Ledger
 
 
 class RequestSize(Struct, frozen=True, kw_only=True):
-    """Requests of one workflow and model: how many, their bytes, and a usual answer's tokens."""
+    """Requests of one workflow and model: count, bytes, and mean output tokens of an answer."""
 
     model: str
     requests: int
@@ -38,7 +38,7 @@ def sizes(ledger: Ledger, request_ids: Sequence[int]) -> list[RequestSize]:
 
 
 def deadlines(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:
-    """The deadlines that the requests have, the earliest first."""
+    """The deadlines of the requests, earliest first."""
     choose(ledger, request_ids)
     return _texts(
         ledger,
@@ -49,7 +49,7 @@ def deadlines(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:
 
 
 def deadlines_of_batches(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
-    """The deadlines that the batches have, the earliest first."""
+    """The deadlines of the batches, earliest first."""
     choose(ledger, batch_ids)
     return _texts(
         ledger,

@@ -1,4 +1,4 @@
-"""What of the bodies beside the ledger is no longer needed, and that it was taken away."""
+"""Submissions whose bodies can be deleted, and the record that they were."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from state.db.reader import Source
 
 
 class PrunableSubmission(Struct, frozen=True, kw_only=True):
-    """A submission that is settled and delivered, with the names of its files."""
+    """A settled and delivered submission, with the names of its files."""
 
     id: int
     key: str
@@ -20,8 +20,8 @@ class PrunableSubmission(Struct, frozen=True, kw_only=True):
     batch_keys: tuple[str, ...]
 
 
-# Settled and handed on before a time, with nothing at the API or still to be fetched.
-_OVER = (
+# Settled and delivered before a time, with no open batch.
+_DONE = (
     "s.finished_ts < ? AND s.delivered_ts < ? AND NOT EXISTS (SELECT 1 FROM batches b"  # noqa: S608 - our own words
     f" WHERE b.submission_id = s.id AND {is_open('b')})"
     f" AND s.id NOT IN (SELECT r.submission_id FROM requests r WHERE {TO_DO}"
@@ -30,19 +30,19 @@ _OVER = (
 
 
 def is_idle(source: Source) -> bool:
-    """Whether no command is under way that may still want a body."""
+    """Whether no unfinished command may still need a body."""
     rows = source.rows("SELECT 1 FROM commands WHERE state IN ('pending', 'running') LIMIT 1")
     return not rows
 
 
 def prunable(source: Source, *, before_ts: str) -> list[PrunableSubmission]:
-    """Each submission that was over by then and has its bodies, oldest first.
+    """Each submission that was done by then and has its bodies, oldest first.
 
-    A delivered file holds all of a workflow and date, so those are over together or not at all.
+    A delivered file has all of a workflow and date, so these are prunable only together.
     """
     rows = source.rows(
         "SELECT s.id, s.key, s.workflow, s.work_date FROM submissions s"  # noqa: S608 - our own words
-        f" WHERE s.pruned_ts IS NULL AND {_OVER} ORDER BY s.id",
+        f" WHERE s.pruned_ts IS NULL AND {_DONE} ORDER BY s.id",
         before_ts,
         before_ts,
     )
@@ -70,7 +70,7 @@ def _with_files(
     source: Source, number: int, key: str, workflow: str, work_date: str
 ) -> PrunableSubmission:
     batches = source.rows("SELECT key FROM batches WHERE submission_id = ? ORDER BY id", number)
-    # All the bodies of one call lie in one file.
+    # All bodies of one submission are in one file.
     first = source.rows(
         "SELECT spool_file FROM requests WHERE submission_id = ? ORDER BY id LIMIT 1", number
     )
@@ -87,7 +87,7 @@ def _with_files(
 def mark_pruned(
     ledger: Ledger, old: list[PrunableSubmission], *, before_ts: str
 ) -> list[PrunableSubmission]:
-    """Note that their bodies are taken away; those that are still over, and so may be."""
+    """Record that their bodies are deleted; returns those that still may be."""
     with ledger.transaction("pruned") as written:
         if not is_idle(ledger):
             return []
@@ -104,19 +104,19 @@ def mark_pruned(
 
 
 def pruned_on(source: Source, submission_id: int) -> str | None:
-    """The UTC day on which the submission's bodies were taken away, if they were."""
+    """The UTC day on which the submission's bodies were deleted, if they were."""
     rows = source.rows("SELECT pruned_ts FROM submissions WHERE id = ?", submission_id)
     return rows[0][0][:10] if rows and rows[0][0] else None
 
 
 def pruned_keys(source: Source) -> set[str]:
-    """The keys of every submission whose bodies were taken away."""
+    """The keys of every submission whose bodies were deleted."""
     rows = source.rows("SELECT key FROM submissions WHERE pruned_ts IS NOT NULL")
     return {row[0] for row in rows}
 
 
 def pruned_days(source: Source) -> list[tuple[str, str]]:
-    """Each workflow and date of which nothing has its bodies any more."""
+    """Each workflow and date whose submissions are all pruned."""
     rows = source.rows(
         "SELECT workflow, work_date FROM submissions WHERE work_date <> ''"
         " GROUP BY workflow, work_date HAVING sum(pruned_ts IS NULL) = 0"
@@ -125,7 +125,7 @@ def pruned_days(source: Source) -> list[tuple[str, str]]:
 
 
 def edit_files(source: Source) -> list[str]:
-    """The files of edited bodies of which no submission needs one any more."""
+    """The files of edited bodies whose submissions are all pruned."""
     rows = source.rows(
         "SELECT e.spool_file FROM edits e JOIN requests r ON r.id = e.request_id"
         " JOIN submissions s ON s.id = r.submission_id GROUP BY e.spool_file"
@@ -135,6 +135,6 @@ def edit_files(source: Source) -> list[str]:
 
 
 def shrink(ledger: Ledger) -> None:
-    """Return the pages that the ledger has no more use for to the disk."""
+    """Return free pages to the file system."""
     ledger.rows("PRAGMA incremental_vacuum")
     ledger.checkpoint()

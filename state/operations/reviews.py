@@ -1,4 +1,4 @@
-"""Answers that are paid for and settled, and yet may be of no use: somebody should look at them."""
+"""Answers to review: billed and settled, but refused, cut off or unfinished."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ from state.db.reader import Source
 from state.model.records import REVIEW_STOP_REASONS
 
 _PAGE = 1000
-# The words of the partial index, so that SQLite sees that it may use it.
+# As in the partial index `attempts_for_review`, so that SQLite can use it.
 _REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
-_UNSEEN = f"a.reviewed = 0 AND a.stop_reason IN ({_REASONS})"
+_TO_REVIEW = f"a.reviewed = 0 AND a.stop_reason IN ({_REASONS})"
 _SETTLING = "JOIN requests r ON r.id = a.request_id AND r.settled_by = a.batch_id"
-# The ids of the requests whose answers nobody has looked at.
-REQUEST_IDS = f"SELECT r.id FROM attempts a {_SETTLING} WHERE {_UNSEEN}"  # noqa: S608 - our own words
+# The ids of the requests with an answer to review.
+REQUEST_IDS = f"SELECT r.id FROM attempts a {_SETTLING} WHERE {_TO_REVIEW}"  # noqa: S608 - our own words
 
 
 class ReviewRow(Struct, frozen=True, kw_only=True):
@@ -33,20 +33,20 @@ class ReviewRow(Struct, frozen=True, kw_only=True):
 
 
 def count(source: Source) -> int:
-    """How many answers nobody has looked at."""
-    rows = source.rows(f"SELECT count(*) FROM attempts a {_SETTLING} WHERE {_UNSEEN}")  # noqa: S608 - our own words
+    """Number of answers to review."""
+    rows = source.rows(f"SELECT count(*) FROM attempts a {_SETTLING} WHERE {_TO_REVIEW}")  # noqa: S608 - our own words
     return int(rows[0][0])
 
 
 def rows(source: Source, *, limit: int) -> Iterator[ReviewRow]:
-    """The answers to look at, the latest batch first, page by page."""
+    """The answers to review, latest batch first."""
     last, left = (1 << 62, 1 << 62), limit
     while left > 0:
         page = source.rows(
             "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, b.key AS batch_key,"  # noqa: S608 - our own words
             " b.id AS batch_id, b.remote_id, a.stop_reason, b.ended_ts"
             f" FROM attempts a {_SETTLING} JOIN batches b ON b.id = a.batch_id"
-            f" WHERE {_UNSEEN} AND (a.batch_id, a.request_id) < (?, ?)"
+            f" WHERE {_TO_REVIEW} AND (a.batch_id, a.request_id) < (?, ?)"
             " ORDER BY a.batch_id DESC, a.request_id DESC LIMIT ?",
             *last,
             min(left, _PAGE),
@@ -58,11 +58,11 @@ def rows(source: Source, *, limit: int) -> Iterator[ReviewRow]:
 
 
 def accept(ledger: Ledger, request_ids: list[int]) -> int:
-    """Somebody has looked at these and takes the answers as they are; how many there were."""
+    """Acknowledge the answers of these requests; returns how many there were."""
     choose(ledger, request_ids)
     with ledger.transaction("accept"):
         return ledger.execute(
-            f"UPDATE attempts AS a SET reviewed = 1 WHERE {_UNSEEN} AND EXISTS (SELECT 1"  # noqa: S608 - our own words
+            f"UPDATE attempts AS a SET reviewed = 1 WHERE {_TO_REVIEW} AND EXISTS (SELECT 1"  # noqa: S608 - our own words
             " FROM requests r WHERE r.id = a.request_id AND r.settled_by = a.batch_id"
             " AND r.id IN (SELECT id FROM chosen))"
         )

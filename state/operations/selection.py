@@ -1,4 +1,4 @@
-"""Which requests and batches an operator means: names and filters as one question to the ledger."""
+"""Selects requests and batches for commands, by names and filters."""
 
 import json
 
@@ -11,15 +11,15 @@ from state.operations import counting_attempt
 
 Parameter = str | int
 
-# A request that was adopted with its batch has null for its params: nobody knows what was asked.
+# An adopted request has null for its params: its body is unknown.
 _NO_PARAMS = len('{"custom_id":"","params":null}')
 
 
 class Filter(Struct, frozen=True, kw_only=True):
-    """What is meant; parts that are given must all hold.
+    """A selection; all given parts must match.
 
-    `names` are keys, remote ids, tags or custom_ids, any of them; the rest narrows. `request_ids`
-    and `batch_ids` are a frozen choice: exactly these of the ledger, or the requests in these.
+    `names` are keys, remote ids, tags or custom_ids, combined with OR. `request_ids` and
+    `batch_ids` freeze the selection: exactly these requests, or the requests in these batches.
     """
 
     names: tuple[str, ...] = ()
@@ -33,17 +33,17 @@ class Filter(Struct, frozen=True, kw_only=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was said at all; that means nothing, not everything."""
+        """Whether no part is given; an empty filter selects nothing."""
         return self == Filter()
 
     @property
     def is_frozen(self) -> bool:
-        """Whether it says exactly which, so that what comes later is not meant."""
+        """Whether it lists exact ids, so that later requests are not selected."""
         return bool(self.request_ids or self.batch_ids)
 
 
 class SelectedRequest(Struct, frozen=True, kw_only=True):
-    """A request that is meant, as the verbs judge it."""
+    """A selected request, with the facts that decide its eligibility."""
 
     request_id: int
     custom_id: str
@@ -57,7 +57,7 @@ class SelectedRequest(Struct, frozen=True, kw_only=True):
 
 
 def requests(source: Source, wanted: Filter) -> list[SelectedRequest]:
-    """Every request that is meant, in the order it came. Raises UnknownId for a name of nothing."""
+    """The selected requests, oldest first. Raises UnknownId for an unknown name."""
     where, parameters = _where(source, wanted)
     if wanted.batch_ids:
         where += (
@@ -113,7 +113,7 @@ def _where(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
 
 
 def _named(source: Source, name: str) -> tuple[str, list[Parameter]]:
-    """What one name means: the first of submission, batch, tag and custom_id that has it."""
+    """The condition of one name: the first of submission, batch, tag and custom_id that has it."""
     for known, clause in (
         ("SELECT id FROM submissions WHERE key = ?", "r.submission_id = ?"),
         (
@@ -127,13 +127,11 @@ def _named(source: Source, name: str) -> tuple[str, list[Parameter]]:
     for table, column in (("submissions", "tag"), ("requests", "custom_id")):
         if source.rows(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", name):  # noqa: S608
             return f"r.{column} = ?", [name]
-    raise UnknownId(
-        f"Nothing is known as {name!r}: it is no key, no remote id, no tag and no custom_id here."
-    )
+    raise UnknownId(f"{name!r} not found (looked for a key, batch id, tag or custom_id).")
 
 
 def workflows(source: Source, wanted: Filter) -> tuple[str, ...]:
-    """The workflows of a frozen choice, by name."""
+    """The workflows of a frozen filter, by name."""
     rows = source.rows(
         "SELECT workflow FROM submissions WHERE id IN (SELECT submission_id FROM requests"
         " WHERE id IN (SELECT value FROM json_each(?))) UNION"
@@ -145,7 +143,7 @@ def workflows(source: Source, wanted: Filter) -> tuple[str, ...]:
 
 
 def cancelable_batches(source: Source, wanted: Filter) -> list[int]:
-    """The batches that are not over and hold a request that is meant."""
+    """Unfinished batches with a selected request."""
     where, parameters = _where(source, wanted)
     if wanted.batch_ids:
         where += " AND b.id IN (SELECT value FROM json_each(?))"

@@ -17,7 +17,7 @@ _TOKENS = (
 
 
 class ModelSum(Struct, frozen=True, kw_only=True):
-    """What the answers of one batch by one model took and cost."""
+    """Tokens and cost of one batch's answers by one model. Money in nano-dollars."""
 
     model: str
     answers: int
@@ -46,7 +46,7 @@ def requests_of(source: Source, name: str) -> Sequence[int]:
 
 
 def rows_in(source: Source, name: str, ids: Sequence[int]) -> dict[int, RequestRow]:
-    """These requests of the batch with what they came to in it, by id."""
+    """These requests by id, with their outcome in this batch."""
     marks = ",".join(["?"] * len(ids))
     rows = source.rows(
         "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, r.status,"  # noqa: S608 - question marks
@@ -74,7 +74,7 @@ def rows_in(source: Source, name: str, ids: Sequence[int]) -> dict[int, RequestR
 
 
 def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
-    """What the batch's answers took and cost, by the model that gave them."""
+    """Tokens and cost of the batch's answers, by model."""
     sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _TOKENS)
     rows = source.rows(
         "SELECT coalesce(a.model, b.model) AS model, count(*) AS answers,"  # noqa: S608 - our own words

@@ -23,7 +23,7 @@ FIELDS = (
     *(Field.COST, Field.TEXT),
 )
 _OPEN = is_open()
-# What a batch lacks of its requests, once it has ended for good.
+# Batches with requests that failed, or that have no result.
 _FAILED = (
     "status = 'rejected' OR (collection NOT IN ('not_ready', 'pending')"
     " AND request_count > succeeded)"
@@ -47,7 +47,7 @@ _COLUMNS = {
 
 
 class BatchMatches(Struct, frozen=True, kw_only=True):
-    """The batches that match, at most 200 of either kind, and how many there are."""
+    """Matching batches, at most 200 open and 200 others, and the number of each."""
 
     open: Sequence[Batch]
     others: Sequence[Batch]
@@ -56,7 +56,7 @@ class BatchMatches(Struct, frozen=True, kw_only=True):
 
 
 def matching(source: Source, terms: Sequence[Term], now: datetime) -> BatchMatches:
-    """All terms hold of these; open ones oldest first, the others by when they ended last."""
+    """The batches that match all terms; open ones oldest first, the others last ended first."""
     where = all_of(terms, lambda term: _one(term, now))
     open_ones = Where(f"{_OPEN} AND {where.sql}", where.parameters)
     others = Where(f"NOT {_OPEN} AND {where.sql}", where.parameters)
@@ -96,18 +96,18 @@ def _one(term: Term, now: datetime) -> Where:
 
 
 def open_batches(source: Source) -> list[Batch]:
-    """Batches that still need the API, us, or an operator; oldest first."""
+    """Open batches, oldest first."""
     return _select(source, f"{_OPEN} ORDER BY id")
 
 
 def count_open(source: Source) -> int:
-    """How many batches still need the API, us, or an operator."""
+    """Number of open batches."""
     sql = f"SELECT count(*) FROM batches WHERE {_OPEN}"  # noqa: S608 - our own words
     return int(source.rows(sql)[0][0])
 
 
 def closed_batches(source: Source, *, limit: int) -> list[Batch]:
-    """The latest batches that need nothing more, newest first; released rows left out."""
+    """The latest rejected and finished batches, newest first."""
     return _select(
         source,
         "status = 'rejected' OR (status = 'ended'"
@@ -118,7 +118,7 @@ def closed_batches(source: Source, *, limit: int) -> list[Batch]:
 
 
 def batches_of(source: Source, submission: Submission) -> list[Batch]:
-    """Every batch that carried requests of the submission, in order."""
+    """Every batch with requests of the submission, in order."""
     return _select(
         source,
         "id IN (SELECT a.batch_id FROM requests r JOIN attempts a ON a.request_id = r.id"
@@ -139,7 +139,7 @@ def submissions_of(source: Source, tag: str) -> list[Submission]:
 
 
 def find(source: Source, name: str) -> tuple[list[Submission], list[Batch]]:
-    """What a key, a remote id or a tag means: the submissions, and their batches.
+    """The submissions and batches of a key, a remote id or a tag.
 
     A batch's own key or remote id gives that batch alone. Raises UnknownId.
     """
@@ -157,9 +157,7 @@ def find(source: Source, name: str) -> tuple[list[Submission], list[Batch]]:
         return submissions, batches
     batches = _select(source, "key = ? OR remote_id = ?", name, name)
     if not batches:
-        raise UnknownId(
-            f"Nothing is known as {name!r}: it is no key, no remote id and no tag of this ledger."
-        )
+        raise UnknownId(f"{name!r} not found (looked for a key, batch id or tag).")
     rows = source.rows("SELECT * FROM submissions WHERE id = ?", batches[0].submission_id)
     return [to_submission(row) for row in rows], batches
 
@@ -167,7 +165,7 @@ def find(source: Source, name: str) -> tuple[list[Submission], list[Batch]]:
 def due_before(source: Source, until_ts: str) -> list[Batch]:
     """Open batches with a deadline before then, the nearest first.
 
-    Those whose submission has all its answers from elsewhere are late for nobody.
+    Batches of submissions that finished by other means are left out.
     """
     rows = source.rows(
         f"SELECT * FROM batches WHERE deadline_ts < ? AND {_OPEN} AND NOT EXISTS"  # noqa: S608 - our own words
@@ -179,7 +177,7 @@ def due_before(source: Source, until_ts: str) -> list[Batch]:
 
 
 def uncollected_since(source: Source, accepted_before: str) -> list[Batch]:
-    """Batches that the API took in before then and whose results are not here yet."""
+    """Open batches that the API accepted before then."""
     rows = source.rows(
         f"SELECT * FROM batches WHERE accepted_ts < ? AND {_OPEN} AND kind = 'batch'"  # noqa: S608 - as above
         " ORDER BY accepted_ts, id",

@@ -1,4 +1,4 @@
-"""Looks the ledger over: what it is, whether it is whole, and what it uses of the disk."""
+"""Checks of the ledger and its files: SQLite's version, integrity, permissions and disk use."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ _LATEST = 1000
 
 
 class SqliteLibrary(Struct, frozen=True, kw_only=True):
-    """The SQLite that is in use."""
+    """The SQLite library in use."""
 
     module: str
     version: str
@@ -24,7 +24,7 @@ class SqliteLibrary(Struct, frozen=True, kw_only=True):
 
 
 def sqlite_library() -> SqliteLibrary:
-    """Which SQLite runs, and whether it is free of the WAL race that can lose pages."""
+    """The SQLite library, and whether it is free of the WAL race that can lose pages."""
     return SqliteLibrary(
         module=sqlite3.__name__.partition(".")[0],
         version=sqlite3.sqlite_version,
@@ -33,7 +33,7 @@ def sqlite_library() -> SqliteLibrary:
 
 
 def damage(path: Path, *, thorough: bool) -> str | None:
-    """What SQLite's own check finds wrong with the ledger, None when it is whole.
+    """The errors of SQLite's own integrity check; None when it passes.
 
     Raises LedgerUnusable when it cannot even be opened.
     """
@@ -41,22 +41,22 @@ def damage(path: Path, *, thorough: bool) -> str | None:
     with Reader(path) as reader:
         try:
             found = [str(row[0]) for row in reader.rows(f"PRAGMA {check}")]
-            loose = reader.rows("PRAGMA foreign_key_check")
+            orphaned = reader.rows("PRAGMA foreign_key_check")
         except LedgerUnusable as error:
             return str(error)
     if found != ["ok"]:
         return "; ".join(found[:3])
-    return f"{len(loose)} rows point at nothing" if loose else None
+    return f"{len(orphaned)} orphaned rows" if orphaned else None
 
 
 def backups(path: Path) -> list[Path]:
-    """Copies of the ledger beside it, newest first."""
+    """Backups beside the ledger, newest first."""
     found = path.parent.glob(f"{path.stem}*.bak")
     return sorted(found, key=lambda copy: copy.stat().st_mtime, reverse=True)
 
 
 def readable_by_others(folder: Folder) -> list[Path]:
-    """Files of ours that other users of this machine may read."""
+    """Files under TITAN_HOME that other users of this machine may read."""
     if not hasattr(folder.ledger, "owner"):
         return []
     ours = [folder.root, folder.ledger, *folder.spool.glob("*"), *folder.results.glob("*")]
@@ -64,7 +64,7 @@ def readable_by_others(folder: Folder) -> list[Path]:
 
 
 def disk_use(folder: Folder) -> dict[str, int]:
-    """Bytes by kind, and what is free."""
+    """Bytes by kind, and free bytes."""
 
     def size(paths: list[Path]) -> int:
         return sum(path.stat().st_size for path in paths if path.is_file())
@@ -80,7 +80,7 @@ def disk_use(folder: Folder) -> dict[str, int]:
 
 
 def missing_results(source: Source, folder: Folder) -> list[str]:
-    """The latest batches whose answers the ledger counts and whose file is gone."""
+    """Keys of the latest collected batches whose results file is missing."""
     rows = source.rows(
         "SELECT b.key FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id"
         " WHERE b.collection = 'collected' AND b.results_bytes > 0 AND s.pruned_ts IS NULL"

@@ -20,19 +20,19 @@ RECENT_SHOWN = 50
 ERRORS_SHOWN = 100
 COMMANDS_SHOWN = 20
 _DAYS = 30
-# Enough waiting requests to know whose they are; counting all of them is the totals' work.
-_WAITING_LOOKED_AT = 2000
+# Enough queued requests to know their submissions; the totals count all of them.
+_MOST_QUEUED = 2000
 
 
 class Saved(Struct, frozen=True, kw_only=True):
-    """Nano-dollars saved, and how many answers are left out for want of a price."""
+    """Nano-dollars saved, and the number of answers left out because their price is unknown."""
 
     nano: int
     unpriced: int
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """The ledger as it stood at one moment. Lists are capped; the counts are not."""
+    """The ledger at one moment. Lists are capped; counts are not."""
 
     taken_at: datetime
     revision: int
@@ -52,7 +52,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
 
 def take(reader: Reader, now: datetime) -> Snapshot:
-    """All of it from one short read transaction, so that no two figures disagree."""
+    """Read everything in one short transaction, so that the figures agree."""
     with reader.one_moment():
         return _read(reader, now)
 
@@ -102,7 +102,7 @@ def not_sent_and_queued(source: Source) -> list[Batch]:
         " WHERE b.submission_id = w.submission_id AND b.status = 'not_sent')"
         f" FROM (SELECT DISTINCT submission_id FROM (SELECT submission_id FROM requests r"
         f" WHERE {QUEUED} ORDER BY id LIMIT ?)) w) ORDER BY id LIMIT ?",
-        _WAITING_LOOKED_AT,
+        _MOST_QUEUED,
         OPEN_SHOWN,
     )
     return [to_batch(row) for row in rows]

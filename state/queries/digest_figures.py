@@ -7,9 +7,9 @@ from state.db.reader import Source
 
 
 class DigestCounts(Struct, frozen=True, kw_only=True):
-    """Counts from one time on. `failed` requests brought no answer, canceled ones left out.
+    """Counts since a time. `failed` requests have no answer; canceled ones are left out.
 
-    One that failed again when it was replayed is still one.
+    A request that failed again on replay counts once.
     """
 
     ended: int
@@ -23,7 +23,7 @@ class DigestCounts(Struct, frozen=True, kw_only=True):
 
 
 def counts_since(source: Source, since_ts: str) -> DigestCounts:
-    """What ended, came in and failed since then."""
+    """Batches ended, answers received and requests failed since then."""
     row = source.rows(
         "SELECT (SELECT count(*) FROM batches WHERE ended_ts >= ? AND status = 'ended') AS ended,"
         " (SELECT count(*) FROM batches WHERE kind = 'sync' AND lane <> ?"
@@ -34,7 +34,7 @@ def counts_since(source: Source, since_ts: str) -> DigestCounts:
         " coalesce(sum(unpriced), 0) AS unpriced FROM batches WHERE collected_ts >= ?",
         *(since_ts, RECORDED, since_ts, since_ts),
     )[0]
-    # The batches come first, and only those with a failure: by themselves the attempts are many.
+    # CROSS JOIN fixes the order: batches with a failure first, since attempts are many.
     (failed,) = source.rows(
         "SELECT count(DISTINCT a.request_id) FROM batches b CROSS JOIN attempts a"
         " ON a.batch_id = b.id WHERE (b.collected_ts >= ? OR (b.status = 'rejected'"

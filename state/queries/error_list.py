@@ -17,7 +17,7 @@ _PAGE = 1000
 
 
 class ErrorRow(Struct, frozen=True, kw_only=True):
-    """A request whose last attempt failed and that nobody has settled."""
+    """A failed request that is neither dismissed nor being replayed."""
 
     request_id: int
     custom_id: str
@@ -39,7 +39,7 @@ def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) 
         "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, b.key AS batch_key,"  # noqa: S608
         " b.remote_id, coalesce(a.outcome, r.status) AS outcome, a.error_type, a.error_message,"
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts, b.ended_ts"
-        # The page first: what stands beside a request is looked up for a page, not for all.
+        # The page first: the joins are made for one page, not for all failures.
         " FROM (SELECT * FROM requests WHERE id IN (SELECT r.id FROM requests r"
         f" WHERE {TO_DO} AND r.status IN ({marks}) AND r.id < ? ORDER BY r.id DESC LIMIT ?)) r"
         f" {counting_attempt.JOIN} JOIN batches b ON b.id = a.batch_id ORDER BY r.id DESC",
@@ -52,8 +52,8 @@ def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) 
     ]
 
 
-# So many of the newest are looked at; what is older is counted.
-MOST_LOOKED_AT = 100_000
+# Only so many of the newest are grouped; older ones are counted.
+MOST_GROUPED = 100_000
 _LONGEST = 400
 _NAMES = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
 _IS_FAILED = f"{TO_DO} AND r.status IN ({_NAMES})"
@@ -62,7 +62,7 @@ _KIND = "iif(a.outcome = 'succeeded', a.stop_reason, coalesce(a.error_type, a.ou
 
 
 class MessageGroup(Struct, frozen=True, kw_only=True):
-    """Requests under one tag that all ended with the same words.
+    """Requests of one tag that ended with the same message.
 
     `kind` is the error's type, or the stop reason of answers to review.
     """
@@ -79,7 +79,7 @@ class MessageGroup(Struct, frozen=True, kw_only=True):
 
 
 class FailureGroups(Struct, frozen=True, kw_only=True):
-    """What was said of the newest failures and answers to review; `counted` are all there are."""
+    """The newest failures and answers to review by message; `total` counts all, older ones too."""
 
     groups: Sequence[MessageGroup]
     failed: int
@@ -88,16 +88,16 @@ class FailureGroups(Struct, frozen=True, kw_only=True):
 
 
 def grouped(
-    source: Source, terms: Sequence[Term], now: datetime, *, most: int = MOST_LOOKED_AT
+    source: Source, terms: Sequence[Term], now: datetime, *, most: int = MOST_GROUPED
 ) -> FailureGroups:
-    """Whatever matches the terms, `most` of either kind looked at."""
+    """Group what matches the terms: the newest `most` failures and the newest `most` reviews."""
     failed, reviewed = (_count(source, which, terms, now) for which in (_IS_FAILED, _TO_REVIEW))
     return FailureGroups(
         groups=[
-            said
+            group
             for which, number in ((_IS_FAILED, failed), (_TO_REVIEW, reviewed))
             if number
-            for said in _said(source, which, terms, now, most)
+            for group in _grouped(source, which, terms, now, most)
         ],
         failed=failed,
         to_review=reviewed,
@@ -110,7 +110,7 @@ def _count(source: Source, which: str, terms: Sequence[Term], now: datetime) -> 
     return int(source.rows(inner, *parameters)[0][0])
 
 
-def _said(
+def _grouped(
     source: Source, which: str, terms: Sequence[Term], now: datetime, most: int
 ) -> Sequence[MessageGroup]:
     inner, parameters = _chosen("r.id", which, terms, now)
@@ -148,9 +148,9 @@ def ids_by_message(
     workflow: str,
     kind: str,
     is_review: bool,
-    most: int = MOST_LOOKED_AT,
+    most: int = MOST_GROUPED,
 ) -> list[tuple[str, Sequence[int]]]:
-    """The requests of a workflow that ended so, by the words they ended with."""
+    """The ids of a workflow's requests that ended with this kind, by message."""
     which = _TO_REVIEW if is_review else _IS_FAILED
     inner, parameters = _chosen("r.id", which, terms, now)
     rows = source.rows(

@@ -32,8 +32,8 @@ _SELECT = (
 )
 
 
-class AuditLine(Struct, frozen=True, kw_only=True):
-    """One line of the log, with the tag of its batch; of a collection, what the batch cost.
+class EventLine(Struct, frozen=True, kw_only=True):
+    """One event with the tag of its batch; for `batch.collected`, also the batch's cost.
 
     Money in nano-dollars; `unpriced` answers are left out of it.
     """
@@ -45,13 +45,13 @@ class AuditLine(Struct, frozen=True, kw_only=True):
 
 
 def newest_first(source: Source) -> Sequence[int]:
-    """The ids of all lines. None is ever deleted, so that they are a range."""
+    """All event ids; events are never deleted, so the ids are a range."""
     first, last = source.rows("SELECT min(id), max(id) FROM events")[0]
     return () if last is None else range(last, first - 1, -1)
 
 
-def lines(source: Source, ids: Sequence[int]) -> dict[int, AuditLine]:
-    """These lines, by id."""
+def lines(source: Source, ids: Sequence[int]) -> dict[int, EventLine]:
+    """These events by id."""
     if not ids:
         return {}
     marks = ",".join(["?"] * len(ids))
@@ -59,14 +59,14 @@ def lines(source: Source, ids: Sequence[int]) -> dict[int, AuditLine]:
     return {row["id"]: _to_line(row) for row in rows}
 
 
-def latest(source: Source, *, since_ts: str = "", limit: int) -> list[AuditLine]:
-    """The newest lines from that time on, newest first."""
+def latest(source: Source, *, since_ts: str = "", limit: int) -> list[EventLine]:
+    """The newest events since that time, newest first."""
     rows = source.rows(f"{_SELECT} WHERE e.at >= ? ORDER BY e.id DESC LIMIT ?", since_ts, limit)
     return [_to_line(row) for row in rows]
 
 
-def _to_line(row: "sqlite3.Row") -> AuditLine:
-    return AuditLine(
+def _to_line(row: "sqlite3.Row") -> EventLine:
+    return EventLine(
         event=Event(
             id=row["id"],
             at=row["at"],
@@ -86,21 +86,21 @@ FIELDS = (
     *(Field.KIND, Field.WHO, Field.WORKFLOW, Field.TAG, Field.BATCH, Field.AGE, Field.COST),
     Field.TEXT,
 )
-# As it is kept, and as screens say it.
+# As stored, and as screens show it.
 _KIND = ("e.kind", "replace(replace(e.kind, '.', ' '), '_', ' ')")
 _COST = "CASE WHEN e.kind = 'batch.collected' THEN b.cost_nano END"
 
 
-def _of_its_work(column: str) -> str:
-    """Of the line's batch, or of the submission that it names."""
+def _of_batch_or_submission(column: str) -> str:
+    """The column of the event's batch, or of the submission that the event names."""
     return f"coalesce(b.{column}, (SELECT s.{column} FROM submissions s WHERE s.key = e.subject))"  # noqa: S608 - our own words
 
 
-_TAG = _of_its_work("tag")
+_TAG = _of_batch_or_submission("tag")
 _COLUMNS = {
     Field.KIND: _KIND,
     Field.WHO: ("e.actor",),
-    Field.WORKFLOW: (_of_its_work("workflow"),),
+    Field.WORKFLOW: (_of_batch_or_submission("workflow"),),
     Field.TAG: (_TAG,),
     Field.BATCH: ("b.key", "b.remote_id"),
     Field.TEXT: (*_KIND, "e.actor", "e.subject", "b.key", "b.remote_id", _TAG),
@@ -110,7 +110,7 @@ _COLUMNS = {
 def ids(
     source: Source, terms: Sequence[Term], now: datetime, *, oldest_first: bool = False
 ) -> Sequence[int]:
-    """The lines for which all terms hold; a range where that says it."""
+    """The ids of the events that match all terms."""
     if not terms:
         found = newest_first(source)
         return found[::-1] if oldest_first else found
@@ -135,7 +135,7 @@ def _event_term(term: Term, now: datetime) -> Where:
         like: tuple[Parameter] = (pattern(value),)
         parts += [Where(contains(column), like) for column in _COLUMNS[term.field]]
         if term.field == Field.TEXT:
-            # The detail is JSON, in which a quote or a letter beyond ASCII is written otherwise.
+            # The detail is JSON, which escapes quotes and non-ASCII letters.
             parts.append(Where(contains("e.detail"), (pattern(json.dumps(value)[1:-1]),)))
     return any_of(parts)
 
@@ -144,7 +144,7 @@ _PAGE = 1000
 
 
 def events(source: Source, *, batch: Batch | None = None, limit: int = 100) -> list[Event]:
-    """The latest lines of the audit log, of one batch or of all, newest first."""
+    """The latest events of one batch or of all, newest first."""
     where, parameters = ("WHERE e.batch_id = ?", (batch.id,)) if batch else ("", ())
     rows = source.rows(
         "SELECT e.id, e.at, e.actor, e.kind, b.key AS batch_key, e.subject, e.detail FROM events e"  # noqa: S608
@@ -156,7 +156,7 @@ def events(source: Source, *, batch: Batch | None = None, limit: int = 100) -> l
 
 
 def events_from(source: Source, *, after_id: int, limit: int = _PAGE) -> list[Event]:
-    """Lines of the audit log in order, from one on."""
+    """Events in order, after the given id."""
     rows = source.rows(
         "SELECT e.id, e.at, e.actor, e.kind, b.key AS batch_key, e.subject, e.detail FROM events e"
         " LEFT JOIN batches b ON b.id = e.batch_id WHERE e.id > ? ORDER BY e.id LIMIT ?",

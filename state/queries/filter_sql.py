@@ -1,4 +1,4 @@
-"""The parts of filters in SQL; what people wrote is only ever a parameter."""
+"""Filters as SQL conditions, and the values they may name; user input is always a parameter."""
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ Parameter = str | int
 
 
 class Where(Struct, frozen=True):
-    """A condition; `needs_attempt` where it is about the attempt that a request shows."""
+    """A condition; `needs_attempt` where it reads the counting attempt `a` of a request."""
 
     sql: str
     parameters: tuple[Parameter, ...] = ()
@@ -23,12 +23,12 @@ class Where(Struct, frozen=True):
 
 
 def all_of(terms: Sequence[Term], one: Callable[[Term], Where]) -> Where:
-    """Every term holds, or where it is negated, does not; `one` says what a term means."""
+    """All terms combined with AND; `one` translates a single term."""
     return _joined(" AND ", [_negated(term, one(term)) for term in terms], "1")
 
 
 def any_of(parts: Sequence[Where]) -> Where:
-    """At least one of them holds."""
+    """The parts combined with OR."""
     joined = _joined(" OR ", parts, "0")
     return Where(f"({joined.sql})", joined.parameters, joined.needs_attempt)
 
@@ -42,35 +42,35 @@ def _joined(word: str, parts: Sequence[Where], nothing: str) -> Where:
 
 
 def _negated(term: Term, where: Where) -> Where:
-    """What is not known to hold does not hold, so its negation does."""
+    """NOT that treats NULL as false."""
     if not term.is_not:
         return where
     return Where(f"({where.sql}) IS NOT TRUE", where.parameters, where.needs_attempt)
 
 
 def contains(column: str) -> str:
-    """That a column contains a `pattern`."""
+    """The condition that a column contains a `pattern`."""
     return f"{column} LIKE ? ESCAPE '\\'"
 
 
 def pattern(value: str) -> str:
-    """What matches any text with that value in it."""
+    """The LIKE pattern for any text that contains the value."""
     escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
 
 
 def age(term: Bound, now: datetime) -> tuple[str, str]:
-    """How a time compares, and with which: older means earlier, so the comparison turns round."""
-    turned = term.relation.value.translate(str.maketrans("<>", "><"))
-    return turned, to_text(now - timedelta(seconds=term.amount))
+    """The operator and the timestamp to compare with; a greater age is an earlier time."""
+    inverted = term.relation.value.translate(str.maketrans("<>", "><"))
+    return inverted, to_text(now - timedelta(seconds=term.amount))
 
 
-# As many characters of ids as are turned into numbers at a time.
+# Characters of the id list that are parsed at a time.
 _PIECE = 1 << 20
 
 
 def parse_ids(text: str | None) -> "array[int]":
-    """The numbers between the commas."""
+    """The comma-separated ids as an array."""
     made = array("q")
     begin = 0
     while text and begin < len(text):
@@ -82,12 +82,12 @@ def parse_ids(text: str | None) -> "array[int]":
 
 
 _MOST_VALUES = 300
-_FAILURES_LOOKED_AT = 2000
-_EVENTS_LOOKED_AT = 2000
+_FAILURES_SCANNED = 2000
+_EVENTS_SCANNED = 2000
 
 
 def known_values(source: Source) -> Mapping[Field, Sequence[str]]:
-    """Of each field, its values, the newest first."""
+    """The recent values of each field, newest first."""
     return {
         Field.WORKFLOW: _of_submissions(source, "workflow"),
         Field.MODEL: _of_submissions(source, "model"),
@@ -110,7 +110,7 @@ def _of_events(source: Source, column: str) -> Sequence[str]:
     rows = source.rows(
         f"SELECT {column} FROM (SELECT id, {column} FROM events ORDER BY id DESC LIMIT ?)"  # noqa: S608 - our own words
         f" GROUP BY {column} ORDER BY max(id) DESC LIMIT ?",
-        _EVENTS_LOOKED_AT,
+        _EVENTS_SCANNED,
         _MOST_VALUES,
     )
     return [row[0] for row in rows]
@@ -124,7 +124,7 @@ def _errors(source: Source) -> Sequence[str]:
         f" AND r.status IN ({names}) ORDER BY r.id DESC LIMIT ?) failed"
         " JOIN attempts a ON a.request_id = failed.id WHERE a.outcome <> 'succeeded'"
         " GROUP BY 1 ORDER BY 2 DESC LIMIT ?",
-        _FAILURES_LOOKED_AT,
+        _FAILURES_SCANNED,
         _MOST_VALUES,
     )
     return [row[0] for row in rows]

@@ -9,7 +9,7 @@ LATEST = 14
 
 
 class JobRun(Struct, frozen=True, kw_only=True):
-    """One submission, with how many of its requests failed and nobody settled."""
+    """One submission, with the number of its failed requests that are not dismissed."""
 
     key: str
     workflow: str
@@ -67,7 +67,7 @@ def latest_runs(source: Source, *, each: int = LATEST) -> list[JobRun]:
 
 
 def last_commands(source: Source) -> list[LastCommand]:
-    """Of every workflow with deliveries, how the latest one's command stands."""
+    """For each workflow with deliveries, the state of the command after its last one."""
     rows = source.rows(
         "SELECT workflow, state, tries, problem, max(work_date) FROM hook_runs GROUP BY workflow"
     )

@@ -11,7 +11,7 @@ from state.model.timestamps import from_text
 
 
 class Volume(Struct, frozen=True, kw_only=True):
-    """What one workflow did in one way on one UTC day. Tokens in and out; money in nano-dollars."""
+    """One workflow, mode and UTC day. `tokens` is input plus output; money in nano-dollars."""
 
     day: str
     workflow: str
@@ -25,7 +25,7 @@ class Volume(Struct, frozen=True, kw_only=True):
 
 
 def volumes(source: Source, *, since_day: str) -> list[Volume]:
-    """From that UTC day on, by day, workflow and kind."""
+    """Volumes since that UTC day, by day, workflow and mode."""
     rows = source.rows(
         "SELECT day, workflow, kind, sum(input_tokens + output_tokens + cache_write_5m_tokens"
         " + cache_write_1h_tokens + cache_read_tokens) AS tokens, sum(requests) AS requests,"
@@ -39,7 +39,7 @@ def volumes(source: Source, *, since_day: str) -> list[Volume]:
 
 
 class Turnaround(NamedTuple):
-    """How long one batch took from order to results, in seconds, and the day of its results."""
+    """Seconds from submission to results of one batch, and the UTC day of its results."""
 
     day: str
     workflow: str
@@ -47,7 +47,7 @@ class Turnaround(NamedTuple):
 
 
 class Fallbacks(NamedTuple):
-    """How many synchronous runs the engine made for one workflow on one UTC day."""
+    """Number of synchronous runs of one workflow on one UTC day."""
 
     day: str
     workflow: str
@@ -55,16 +55,16 @@ class Fallbacks(NamedTuple):
 
 
 def turnarounds(source: Source, *, since_day: str) -> list[Turnaround]:
-    """Of each batch collected since: how long it took from order to results.
+    """The turnaround of each batch collected since that day.
 
-    The order is the submission; of a replay, whose first request has an earlier answer, it is
-    the making of the batch.
+    It starts with the submission; for a replay, whose first request has an earlier outcome,
+    with the creation of the batch.
     """
     rows = source.rows(
         "SELECT b.workflow, b.collected_ts, CASE WHEN EXISTS (SELECT 1 FROM attempts e"
         " WHERE e.request_id = (SELECT min(request_id) FROM attempts WHERE batch_id = b.id)"
         " AND e.batch_id < b.id AND e.outcome IS NOT NULL)"
-        " THEN b.created_ts ELSE coalesce(s.created_ts, b.created_ts) END AS ordered_ts"
+        " THEN b.created_ts ELSE coalesce(s.created_ts, b.created_ts) END AS started_ts"
         " FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id"
         " WHERE b.kind = 'batch' AND b.collection = 'collected' AND b.collected_ts >= ?",
         since_day,
@@ -75,7 +75,7 @@ def turnarounds(source: Source, *, since_day: str) -> list[Turnaround]:
             row["workflow"],
             max(
                 0.0,
-                (from_text(row["collected_ts"]) - from_text(row["ordered_ts"])).total_seconds(),
+                (from_text(row["collected_ts"]) - from_text(row["started_ts"])).total_seconds(),
             ),
         )
         for row in rows
@@ -83,7 +83,7 @@ def turnarounds(source: Source, *, since_day: str) -> list[Turnaround]:
 
 
 def fallbacks(source: Source, *, since_ts: str) -> list[Fallbacks]:
-    """How many synchronous runs the engine itself made since then, by day and workflow."""
+    """Synchronous runs that the engine made since then, by day and workflow."""
     rows = source.rows(
         "SELECT substr(created_ts, 1, 10), workflow, count(*) FROM batches WHERE kind = 'sync'"
         " AND lane <> ? AND status <> 'not_sent' AND created_ts >= ? GROUP BY 1, 2",

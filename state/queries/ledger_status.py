@@ -32,17 +32,17 @@ class Totals(Struct, frozen=True, kw_only=True):
     sync_cost_nano: int
     duplicate_nano: int
     unpriced: int
-    # Answers that were cut off, refused or left unfinished, and that nobody has looked at.
+    # Answers that were cut off, refused or left unfinished, and are not acknowledged yet.
     reviews: int
 
     @property
     def savings_nano(self) -> int:
-        """What the same answers would have cost synchronously, less what they cost."""
+        """Synchronous price of the same answers minus their cost."""
         return self.sync_cost_nano - self.cost_nano
 
 
 class Poller(Struct, frozen=True, kw_only=True):
-    """When a poll last ran, what it said, and who holds the lease now."""
+    """The last poll, its summary, and the current holder of the lease."""
 
     last_started_ts: str | None
     last_finished_ts: str | None
@@ -52,12 +52,12 @@ class Poller(Struct, frozen=True, kw_only=True):
 
 
 def revision(source: Source) -> int:
-    """The number of the newest change."""
+    """The number of the latest change to the ledger."""
     return int(source.rows("SELECT value FROM revision")[0][0])
 
 
 def totals(source: Source) -> Totals:
-    """Sums that stay quick however large the ledger grows."""
+    """Read the totals; the time does not grow with the ledger."""
     (batches, requests) = source.rows(
         "SELECT (SELECT count(*) FROM batches), (SELECT coalesce(sum(request_count), 0)"
         " FROM submissions)"
@@ -83,7 +83,7 @@ def totals(source: Source) -> Totals:
 
 
 def requests_by_status(source: Source) -> dict[RequestStatus, int]:
-    """How many requests stand in each state, those in flight or succeeded left out."""
+    """Number of requests in each status, in_flight and succeeded left out."""
     rows = source.rows(
         f"SELECT status, count(*) FROM requests r WHERE {TO_DO} GROUP BY status"  # noqa: S608
     )
@@ -91,7 +91,7 @@ def requests_by_status(source: Source) -> dict[RequestStatus, int]:
 
 
 def statuses_of(source: Source, submission: Submission) -> dict[RequestStatus, int]:
-    """How many requests of the submission stand in each state."""
+    """Number of the submission's requests in each status."""
     rows = source.rows(
         "SELECT status, count(*) FROM requests WHERE submission_id = ? GROUP BY status",
         submission.id,
@@ -100,7 +100,7 @@ def statuses_of(source: Source, submission: Submission) -> dict[RequestStatus, i
 
 
 def poller(source: Source) -> Poller:
-    """The poller's heartbeat."""
+    """The last poll, and the lease."""
     passes = source.rows("SELECT * FROM polls ORDER BY id DESC LIMIT 1")
     ended = source.rows(
         "SELECT * FROM polls WHERE finished_ts IS NOT NULL ORDER BY id DESC LIMIT 1"
@@ -116,7 +116,7 @@ def poller(source: Source) -> Poller:
 
 
 def holds(source: Source, *, now_ts: str) -> list[Hold]:
-    """What is being held back at this time, and why."""
+    """The holds in force at that time."""
     rows = source.rows("SELECT * FROM holds WHERE until_ts > ? ORDER BY name", now_ts)
     return [Hold(**dict(row)) for row in rows]
 
@@ -125,7 +125,7 @@ _POLLS = 20
 
 
 def median_poll_interval(source: Source) -> timedelta | None:
-    """The middle one of the gaps between the latest polls; None with fewer than three."""
+    """The median interval between the latest polls; None with fewer than three polls."""
     rows = source.rows("SELECT started_ts FROM polls ORDER BY id DESC LIMIT ?", _POLLS)
     starts = [from_text(row["started_ts"]) for row in rows]
     gaps = sorted(later - earlier for later, earlier in pairwise(starts))

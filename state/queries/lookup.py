@@ -1,4 +1,4 @@
-"""What a name means in this ledger: batches, requests and tags, whole names before beginnings."""
+"""Search by name: batches, tags and requests, by exact name or by prefix."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from state.db.reader import Source
 
 
 class MatchKind(StrEnum):
-    """What has the name."""
+    """The kind of thing that has the name."""
 
     BATCH = "batch"
     TAG = "tag"
@@ -16,7 +16,7 @@ class MatchKind(StrEnum):
 
 
 class Match(Struct, frozen=True):
-    """Something with that name: `name` is a batch's key, a tag, or a custom_id of the `tag`."""
+    """One match: `name` is a batch's key, a tag, or a custom_id of the `tag`."""
 
     meaning: MatchKind
     name: str
@@ -25,7 +25,7 @@ class Match(Struct, frozen=True):
 
 
 def exact(source: Source, name: str, *, limit: int = 50) -> list[Match]:
-    """What has exactly this name: a key, a remote id, a tag or a custom_id; the newest first."""
+    """Matches of exactly this key, remote id, tag or custom_id, newest first."""
     batches = source.rows(
         "SELECT key, tag, status FROM batches WHERE key = ?1 OR remote_id = ?1 OR submission_id IN"
         " (SELECT id FROM submissions WHERE key = ?1) ORDER BY id DESC LIMIT ?2",
@@ -40,7 +40,7 @@ def exact(source: Source, name: str, *, limit: int = 50) -> list[Match]:
 
 
 def prefixed(source: Source, text: str, *, limit: int = 8) -> list[Match]:
-    """What begins so, at most so many of each kind."""
+    """Matches that start with the text, at most `limit` of each kind."""
     pattern = _pattern(text)
     batches = source.rows(
         "SELECT key, tag, status FROM batches WHERE key GLOB ?1 OR remote_id GLOB ?1"
@@ -75,13 +75,13 @@ def _requests(source: Source, where: str, parameter: str, limit: int) -> list[Ma
 
 
 def _pattern(text: str) -> str:
-    """For GLOB, which minds case and takes no escapes but sets."""
+    """A GLOB pattern: case-sensitive, and only character sets can escape."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in text) + "*"
 
 
 def tags_of(source: Source, custom_id: str) -> list[str]:
     """The tags under which that custom_id was submitted."""
-    # The index begins with the tag, so it is asked tag by tag instead of read through.
+    # The index starts with the tag: one lookup a tag instead of a full scan.
     rows = source.rows(
         "SELECT tag FROM requests WHERE tag IN (SELECT DISTINCT tag FROM submissions)"
         " AND custom_id = ? ORDER BY id",

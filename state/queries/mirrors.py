@@ -1,8 +1,8 @@
-"""JSONL files for other programs, written from the event log; the ledger stays the truth.
+"""JSONL mirrors for other programs, written from the event log.
 
-Each file has a position in the ledger: the last event that it holds, and its length then. What
-lies behind that length after a crash is cut off, so a line is written once; a file that was
-removed or cut by someone else is written anew.
+The ledger records each file's position: the last event in it, and its length then. Bytes beyond
+that length after a crash are cut off, so each line is written once; a file that was removed or
+truncated by another program is rewritten.
 """
 
 import json
@@ -28,7 +28,7 @@ _ENDED = ("batch.collected", "batch.rejected")
 
 
 def update(ledger: Ledger, folder: Folder) -> None:
-    """Bring all the mirrors up to the newest event. Raises LedgerUnusable where one cannot be."""
+    """Append all new events to the mirrors. Raises LedgerUnusable where one cannot be written."""
     (newest,) = ledger.rows("SELECT coalesce(max(id), 0) FROM events")[0]
     for path, lines in (
         (folder.jobs_mirror, _job_lines),
@@ -42,8 +42,9 @@ def update(ledger: Ledger, folder: Folder) -> None:
                 _write(ledger, folder, path, lines)
             except OSError as error:
                 raise LedgerUnusable(
-                    f"Cannot write {path}: {error.strerror or error}. The ledger is whole; the next"
-                    " pass writes the file."
+                    f"Cannot write {path}: {error.strerror or error}. The ledger is not affected;"
+                    " the next poll writes the file.",
+                    code="mirror_unwritable",
                 ) from error
 
 
@@ -79,7 +80,7 @@ def _write(
 def _batches_after(
     ledger: Source, position: int, kinds: tuple[str, ...] | None
 ) -> Iterator[tuple[str, Batch]]:
-    """Each batch that has such an event after the position, once, in the order of its first."""
+    """Each batch with such an event after the position, once, with the time of its first event."""
     seen: set[str] = set()
     while page := events_from(ledger, after_id=position):
         for event in page:
@@ -141,7 +142,7 @@ def _error_lines(ledger: Ledger, folder: Folder, position: int) -> Iterator[dict
 
 
 def _params(bodies: LineReader, row: "sqlite3.Row") -> object:
-    """The request's params, None where its body is lost."""
+    """The request's params; None where its body is missing."""
     try:
         body = bodies.read(row["spool_file"], row["body_offset"], row["body_length"])
     except FileMissing:
@@ -150,7 +151,7 @@ def _params(bodies: LineReader, row: "sqlite3.Row") -> object:
 
 
 def cost_lines(source: Source) -> Iterator[dict[str, object]]:
-    """Every line that the cost log should hold now."""
+    """Every line that belongs in the cost log now."""
     return _cost_lines(source, None, 0)
 
 
@@ -172,6 +173,6 @@ def _cost_lines(
                 "input_tokens": row["tokens_in"],
                 "output_tokens": row["tokens_out"],
                 "model": row["model"],
-                # Where a price is unknown, so is what was saved.
+                # Without a price the savings are unknown.
                 "batch_savings_usd": None if row["unpriced"] else row["saved"] / 1_000_000_000,
             }

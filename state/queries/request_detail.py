@@ -18,7 +18,7 @@ _AS_THEY_ARE = (
 
 
 class FileSpan(Struct, frozen=True):
-    """Where a line lies: the file in its folder, and the bytes in it."""
+    """A line in a file: file name, byte offset, byte length."""
 
     file: str
     offset: int
@@ -58,7 +58,7 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
 
 
 class RequestRecord(Struct, frozen=True, kw_only=True):
-    """One request with all its attempts, oldest first. `body` is what would be asked next."""
+    """One request with all its attempts, oldest first. `body` is what a replay would send."""
 
     request_id: int
     tag: str
@@ -77,7 +77,7 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
 
     @property
     def counting(self) -> AttemptRecord | None:
-        """The attempt that settled it, else the latest that ended, else the latest."""
+        """The attempt that counts: the settling one, else the latest ended, else the latest."""
         settling = [a for a in self.attempts if a.is_settling]
         ended = [a for a in self.attempts if a.outcome is not None]
         found = settling or ended or self.attempts
@@ -163,7 +163,7 @@ class EditOrigin(Struct, frozen=True, kw_only=True):
 
 
 def origin_of(source: Source, edit_id: int | None) -> EditOrigin | None:
-    """Whose edit that is; None for a body as it was submitted."""
+    """The command behind an edit; None for a body as submitted."""
     rows = source.rows(
         "SELECT c.key AS command, c.who, c.reason FROM edits e JOIN commands c"
         " ON c.id = e.command_id WHERE e.id = ?",

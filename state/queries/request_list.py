@@ -36,7 +36,7 @@ _TRIES = "(SELECT count(*) FROM attempts n WHERE n.request_id = r.id)"
 
 
 class SortOrder(StrEnum):
-    """What a list of requests is sorted by."""
+    """Sort order of a list of requests."""
 
     NEWEST = "newest"
     TAG = "tag"
@@ -47,7 +47,7 @@ class SortOrder(StrEnum):
     AGE = "age"
 
 
-# What comes first when it is not inverted; the second part says whether the largest do.
+# Columns, each with whether its largest values come first (when not inverted).
 _SORTS = {
     SortOrder.NEWEST: (("r.id", True),),
     SortOrder.AGE: (("r.id", False),),
@@ -60,7 +60,7 @@ _SORTS = {
 
 
 class Query(Struct, frozen=True):
-    """Requests for which all terms hold, so sorted."""
+    """A filter and a sort order."""
 
     terms: tuple[Term, ...] = ()
     order: SortOrder = SortOrder.NEWEST
@@ -68,14 +68,14 @@ class Query(Struct, frozen=True):
 
     @property
     def is_newest_first(self) -> bool:
-        """Whether what comes next will stand at the top."""
+        """Whether new requests appear at the top."""
         return (self.order == SortOrder.NEWEST and not self.is_inverted) or (
             self.order == SortOrder.AGE and self.is_inverted
         )
 
 
 def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
-    """Of all requests that are meant, in order; a range where that says it."""
+    """The ids of all matching requests, in order."""
     if not query.terms and query.order in (SortOrder.NEWEST, SortOrder.AGE):
         found = newest_first(source)
         return found if query.is_newest_first else found[::-1]
@@ -85,7 +85,7 @@ def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
         for part, is_falling in _SORTS[query.order]
     )
     attempt = counting_attempt.JOIN if where.needs_attempt or "a." in order else ""
-    # One string for all: SQLite makes it without Python, so that the screen goes on meanwhile.
+    # One string for all ids: SQLite builds it without the GIL, so the screen stays responsive.
     rows = source.rows(
         f"SELECT group_concat(id) FROM (SELECT r.id AS id FROM requests r {attempt}"  # noqa: S608 - our own words
         f" WHERE {where.sql} ORDER BY {order})",
@@ -95,7 +95,7 @@ def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
 
 
 def condition(terms: Sequence[Term], now: datetime) -> Where:
-    """All of the terms, on `r`, and on `a` where it needs the attempt that is shown."""
+    """All terms as a condition on `r`, and on `a` where it needs the counting attempt."""
     return all_of(terms, lambda term: _one(term, now))
 
 
@@ -119,7 +119,7 @@ def _bound(term: Bound, now: datetime) -> Where:
 
 
 def _states(term: Words) -> Where:
-    """Our own words, so they may stand in the question; SQLite sees which index serves."""
+    """Literals, not parameters, so that SQLite can use the partial indexes."""
     wanted = {
         status
         for value in term.values
@@ -161,7 +161,7 @@ def _word(field: Field, value: str) -> Where:
 def _in_attempt(field: Field, like: str) -> Where:
     match field:
         case Field.MODEL:
-            # The model that answered; before it did, the one that was asked for.
+            # The model that answered, else the requested one.
             asked = "(SELECT s.model FROM submissions s WHERE s.id = r.submission_id)"
             return Where(contains(f"coalesce(a.model, {asked})"), (like,), needs_attempt=True)
         case Field.ERROR:
@@ -204,7 +204,7 @@ class RequestRow(Struct, frozen=True, kw_only=True):
 
 
 def newest_first(source: Source) -> Sequence[int]:
-    """The ids of all requests; a range where none is missing between the first and the last."""
+    """All request ids, newest first; a range where there are no gaps."""
     first, last, known = source.rows(
         "SELECT (SELECT min(id) FROM requests), (SELECT max(id) FROM requests),"
         " (SELECT coalesce(sum(request_count), 0) FROM submissions)"
@@ -217,7 +217,7 @@ def newest_first(source: Source) -> Sequence[int]:
 
 
 def rows(source: Source, ids: Sequence[int]) -> dict[int, RequestRow]:
-    """These requests, by id."""
+    """These requests by id."""
     if not ids:
         return {}
     marks = ",".join(["?"] * len(ids))

@@ -55,7 +55,7 @@ _OF_SUBMISSION = (
 
 
 def delivered_rows(source: Source, submission: Submission) -> Iterator[DeliveredRow]:
-    """What a delivered file says of each request of the submission, in input order."""
+    """A row for each request of the submission, in input order."""
     last = 0
     while True:
         page = source.rows(
@@ -75,7 +75,7 @@ def delivered_rows(source: Source, submission: Submission) -> Iterator[Delivered
 def results(
     source: Source, submission: Submission, *, batch: Batch | None = None
 ) -> Iterator[ResultRow]:
-    """Every request of the submission, or of one of its batches, in input order, page by page."""
+    """Every request of the submission, or of one of its batches, in input order."""
     last = 0
     while True:
         page = source.rows(
@@ -154,7 +154,7 @@ class ExportRow(Struct, frozen=True, kw_only=True):
 
 
 def all_request_ids(source: Source) -> Iterator[int]:
-    """The id of every request, in the order in which they came."""
+    """The id of every request, oldest first."""
     last = 0
     while page := source.rows(
         "SELECT id FROM requests WHERE id > ? ORDER BY id LIMIT ?", last, _PAGE
@@ -164,7 +164,7 @@ def all_request_ids(source: Source) -> Iterator[int]:
 
 
 def export_rows(source: Source, ids: Iterable[int]) -> Iterator[ExportRow]:
-    """These requests in this order, a page at a time; an id of nothing is left out."""
+    """These requests in this order; unknown ids are left out."""
     left = iter(ids)
     while page := list(islice(left, _PAGE)):
         found = {row.request_id: row for row in _page(source, page)}

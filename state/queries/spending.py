@@ -13,7 +13,7 @@ _PRICED_PLAIN = (
     *("custom_id", "tag", "workflow", "batch_key", "model"),
     *("cost_nano", "sync_cost_nano", "priced_ts", "collected_ts"),
 )
-# What a sum may be by -> its SQL on attempts `a` and batches `b`.
+# Grouping -> its SQL on attempts `a` and batches `b`.
 _BY = {
     "workflow": "b.workflow",
     "model": "coalesce(a.model, b.model)",
@@ -31,7 +31,7 @@ def _tokens_in(table: str = "") -> str:
 
 
 class Spending(Struct, frozen=True, kw_only=True):
-    """Sums over what was collected. Money in nano-dollars; `tokens_in` has the cached ones in."""
+    """Sums over collected attempts. Money in nano-dollars; `tokens_in` includes cached tokens."""
 
     name: str
     attempts: int
@@ -48,12 +48,12 @@ class Spending(Struct, frozen=True, kw_only=True):
 
     @property
     def savings_nano(self) -> int:
-        """What the same answers would have cost synchronously, less what they cost."""
+        """Synchronous price of the same answers minus their cost."""
         return self.sync_cost_nano - self.cost_nano
 
 
 def by_day_column(source: Source, column: str, *, since_day: str) -> list[Spending]:
-    """Sums by `workflow`, `model`, `day` or `kind` from that UTC day on; from the daily totals."""
+    """Sums by `workflow`, `model`, `day` or `kind` since that UTC day, from the daily totals."""
     rows = source.rows(
         f"SELECT {column} AS name, sum(requests) AS attempts, sum(succeeded) AS succeeded,"  # noqa: S608 - our own words
         " sum(errored) AS errored, sum(expired + missing) AS lost,"
@@ -67,7 +67,7 @@ def by_day_column(source: Source, column: str, *, since_day: str) -> list[Spendi
 
 
 class PricedAttempt(Struct, frozen=True, kw_only=True):
-    """One attempt with what its price follows from. `priced_ts` is the day of its prices."""
+    """One attempt with the inputs of its price. `priced_ts` is the day of the prices."""
 
     custom_id: str
     tag: str
@@ -85,9 +85,9 @@ class PricedAttempt(Struct, frozen=True, kw_only=True):
 
 
 def spending(source: Source, by: str, *, since_ts: str) -> list[Spending]:
-    """Sums by one of `BY` over what was collected from that time on.
+    """Sums by one of `BY` over the attempts collected since that time.
 
-    From a UTC midnight on, the daily totals answer, however large the ledger is.
+    Since a UTC midnight they come from the daily totals, in constant time.
     """
     if by in _IN_TOTALS and since_ts.endswith(_MIDNIGHT):
         return by_day_column(source, by, since_day=since_ts[:10])
@@ -109,7 +109,7 @@ def spending(source: Source, by: str, *, since_ts: str) -> list[Spending]:
 
 
 def priced_attempts(source: Source, name: str, *, limit: int = 1000) -> list[PricedAttempt]:
-    """Every ended attempt of a custom_id, under whatever tag; or of a batch's key or remote id."""
+    """Every ended attempt of a custom_id under any tag, or of a batch's key or remote id."""
     rows = source.rows(
         "SELECT r.custom_id, r.tag, b.workflow, b.key AS batch_key, b.kind, a.outcome,"
         " coalesce(a.model, b.model) AS model, a.input_tokens, a.output_tokens,"
@@ -138,7 +138,7 @@ def priced_attempts(source: Source, name: str, *, limit: int = 1000) -> list[Pri
 def usage_by_day(
     source: Source, *, first_day: str, last_day: str, kinds: tuple[Kind, ...]
 ) -> dict[tuple[str, str], Usage]:
-    """Billed tokens of each UTC day, by the end of the batch, and each model."""
+    """Billed tokens by UTC day of the batch's end and model."""
     sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _TOKENS)
     marks = ", ".join(f"'{kind}'" for kind in kinds)
     rows = source.rows(
@@ -156,10 +156,10 @@ def usage_by_day(
     }
 
 
-# Of a batch's answers; whatever is more is in the sums and not listed.
+# Answers listed for one batch; the sums include all.
 MOST_LISTED = 1000
-# What the rows behind a sum may have in common -> the condition on attempts `a`, batches `b`.
-_BEHIND = {
+# Filter -> its condition on attempts `a` and batches `b`.
+_FILTERS = {
     "all": "? = ''",
     "day": "substr(b.collected_ts, 1, 10) = ?",
     "workflow": "b.workflow = ?",
@@ -172,7 +172,7 @@ _BEHIND = {
 
 
 class SumFilter(Struct, frozen=True):
-    """Which answers a sum is made of: `what` they share, and its value where it has one."""
+    """The answers in a sum: `what` is the filter, `value` its value where it has one."""
 
     what: str
     value: str
@@ -180,7 +180,7 @@ class SumFilter(Struct, frozen=True):
 
 
 class BatchSum(Struct, frozen=True, kw_only=True):
-    """One batch with the part of its answers that is in the sum. Money in nano-dollars."""
+    """One batch with its answers in the sum. Money in nano-dollars."""
 
     key: str
     tag: str
@@ -196,7 +196,7 @@ class BatchSum(Struct, frozen=True, kw_only=True):
 
     @property
     def savings_nano(self) -> int:
-        """What they would have cost synchronously, less what they cost."""
+        """Synchronous price of the same answers minus their cost."""
         return self.sync_cost_nano - self.cost_nano
 
 
@@ -216,7 +216,7 @@ class AnswerSum(Struct, frozen=True, kw_only=True):
 
 
 class CacheTokens(Struct, frozen=True, kw_only=True):
-    """Cached tokens of one day, model and way."""
+    """Cached tokens of one day, model and mode."""
 
     day: str
     model: str
@@ -226,8 +226,8 @@ class CacheTokens(Struct, frozen=True, kw_only=True):
     read: int
 
 
-def batches_in_sum(source: Source, behind: SumFilter) -> list[BatchSum]:
-    """The batches, newest first."""
+def batches_in_sum(source: Source, wanted: SumFilter) -> list[BatchSum]:
+    """The batches in the sum, newest first."""
     rows = source.rows(
         "SELECT b.key, b.tag, b.workflow, b.model, b.kind, b.collected_ts, count(*) AS attempts,"  # noqa: S608 - our own words
         " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
@@ -236,14 +236,14 @@ def batches_in_sum(source: Source, behind: SumFilter) -> list[BatchSum]:
         " coalesce(sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL), 0) AS unpriced"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id"
         " WHERE b.collected_ts >= ? AND a.outcome IS NOT NULL"
-        f" AND {_BEHIND[behind.what]} GROUP BY b.id ORDER BY b.collected_ts DESC, b.id DESC",
-        behind.since_day,
-        behind.value,
+        f" AND {_FILTERS[wanted.what]} GROUP BY b.id ORDER BY b.collected_ts DESC, b.id DESC",
+        wanted.since_day,
+        wanted.value,
     )
     return [BatchSum(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
 
 
-def answers_in_sum(source: Source, behind: SumFilter, batch_key: str) -> list[AnswerSum]:
+def answers_in_sum(source: Source, wanted: SumFilter, batch_key: str) -> list[AnswerSum]:
     """The answers of one batch that are in the sum, in input order, at most `MOST_LISTED`."""
     rows = source.rows(
         "SELECT r.id AS request_id, r.custom_id, r.tag, a.outcome,"  # noqa: S608 - our own words
@@ -252,9 +252,9 @@ def answers_in_sum(source: Source, behind: SumFilter, batch_key: str) -> list[An
         " a.output_tokens AS tokens_out, a.cost_nano, a.sync_cost_nano, a.duplicate AS is_duplicate"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id JOIN requests r ON r.id ="
         " a.request_id WHERE b.key = ? AND a.outcome IS NOT NULL"
-        f" AND {_BEHIND[behind.what]} ORDER BY r.id LIMIT ?",
+        f" AND {_FILTERS[wanted.what]} ORDER BY r.id LIMIT ?",
         batch_key,
-        behind.value,
+        wanted.value,
         MOST_LISTED,
     )
     return [
@@ -270,7 +270,7 @@ def answers_in_sum(source: Source, behind: SumFilter, batch_key: str) -> list[An
 
 
 def cached_tokens(source: Source, *, since_day: str) -> list[CacheTokens]:
-    """Where caching was used, from that UTC day on; from the daily totals."""
+    """Cached tokens since that UTC day, from the daily totals."""
     rows = source.rows(
         "SELECT day, model, kind, sum(cache_write_5m_tokens) AS written_5m,"
         " sum(cache_write_1h_tokens) AS written_1h, sum(cache_read_tokens) AS read"

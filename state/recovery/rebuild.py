@@ -1,4 +1,4 @@
-"""Writes what a lost ledger held into a new one, and puts that in the old one's place."""
+"""Writes recovered submissions and batches into a new ledger, and installs it."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ _SIDES = ("", "-wal", "-shm")
 
 
 def fresh_path(ledger: Path) -> Path:
-    """Where the new ledger is made; what an earlier try left there is dropped."""
+    """The path of the new ledger; leftovers of an earlier try are removed."""
     path = ledger.with_name("titan.rebuilt.db")
     for side in _SIDES:
         path.with_name(path.name + side).unlink(missing_ok=True)
@@ -24,7 +24,7 @@ def fresh_path(ledger: Path) -> Path:
 
 
 def install(fresh: Path, ledger: Path, *, stamp: str) -> Path | None:
-    """The new ledger takes the old one's place; where the old one lies now, if there was one."""
+    """Put the new ledger in the old one's place; returns where a copy of the old one is, if any."""
     kept = ledger.with_name(f"titan.{stamp}.damaged") if ledger.exists() else None
     for side in _SIDES:
         old = ledger.with_name(ledger.name + side)
@@ -37,22 +37,24 @@ def install(fresh: Path, ledger: Path, *, stamp: str) -> Path | None:
 
 
 def store(ledger: Ledger, new: NewSubmission) -> Submission:
-    """The staged requests as a submission without a batch. Raises AlreadySubmitted."""
+    """Store the staged requests as a submission without a batch. Raises AlreadySubmitted."""
     with ledger.transaction("rebuild") as written:
         known = submissions.earlier(ledger, new.tag)
         if known is not None:
-            raise AlreadySubmitted(f"{new.key} is {known.key} once more.")
+            raise AlreadySubmitted(f"{new.key} has the requests of {known.key}.")
         return submissions.insert(ledger, written, new)
 
 
 def finish_if_settled(ledger: Ledger, submission: Submission) -> None:
-    """Note it when nothing of the submission waits or runs."""
+    """Mark the submission as finished where none of its requests is queued or in flight."""
     with ledger.transaction("rebuild") as written:
         finish_submission(ledger, written, submission.id)
 
 
-def choose(ledger: Ledger, submission_id: int, custom_ids: set[str] | None, count: int) -> int:
-    """Lay down which requests a batch had: those with answers, else the next that wait."""
+def stage_requests(
+    ledger: Ledger, submission_id: int, custom_ids: set[str] | None, count: int
+) -> int:
+    """Stage the requests of a batch: those with answers, else the next `count` unanswered ones."""
     ledger.execute("DROP TABLE IF EXISTS temp.rebuilt")
     ledger.execute("CREATE TEMP TABLE rebuilt (id INTEGER PRIMARY KEY)")
     if custom_ids is None:
@@ -72,12 +74,14 @@ def choose(ledger: Ledger, submission_id: int, custom_ids: set[str] | None, coun
 
 
 def add_batch(
-    ledger: Ledger, submission_id: int, found: RecoveredBatch, *, status: BatchStatus, word: str
+    ledger: Ledger, submission_id: int, found: RecoveredBatch, *, status: BatchStatus, nonce: str
 ) -> Batch:
-    """A batch with the chosen requests, in the state in which a poll can go on with it."""
+    """Add a batch with the staged requests, in a state that the next poll can continue from."""
     with ledger.transaction("rebuild") as written:
-        nonce = found.nonce or word
-        twin = ledger.row("SELECT id FROM batches WHERE nonce = ? AND duplicate_of IS NULL", nonce)
+        nonce = found.nonce or nonce
+        original = ledger.row(
+            "SELECT id FROM batches WHERE nonce = ? AND duplicate_of IS NULL", nonce
+        )
         batch_id = ledger.insert(
             "INSERT INTO batches (key, nonce, account, submission_id, duplicate_of, tag, workflow,"
             " model, lane, kind, status, remote_id, identified_by, request_count, processing,"
@@ -88,7 +92,7 @@ def add_batch(
             found.batch_id,
             nonce,
             found.account,
-            twin["id"] if twin else None,
+            original["id"] if original else None,
             found.kind,
             status,
             found.remote_id,
@@ -101,7 +105,7 @@ def add_batch(
         )
         _add_attempts(ledger, batch_id)
         if found.kind == Kind.BATCH and found.nonce:
-            # Whose it is, a nonce can tell, as it could before.
+            # The nonce still proves whose batch it is.
             ledger.execute(
                 "UPDATE batches SET identified_by = 'nonce' WHERE id = ? AND remote_id NOT NULL",
                 batch_id,
@@ -123,7 +127,7 @@ def _add_attempts(ledger: Ledger, batch_id: int) -> None:
 
 
 def end(ledger: Ledger, batch: Batch, *, at: str | None) -> Batch:
-    """Its answers are here, so it has ended and is to be collected."""
+    """Mark the batch as ended and ready to collect: its answers are on disk."""
     with ledger.transaction("rebuild") as written:
         ledger.execute(
             "UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = ?"
@@ -135,7 +139,7 @@ def end(ledger: Ledger, batch: Batch, *, at: str | None) -> Batch:
 
 
 def count_outcomes(ledger: Ledger, batch: Batch) -> None:
-    """The API's counts, as the answers tell them."""
+    """Set the batch's counts from its outcomes."""
     with ledger.transaction("rebuild"):
         ledger.execute(
             "UPDATE batches SET processing = 0, (succeeded, errored, canceled, expired) = (SELECT"
@@ -145,20 +149,20 @@ def count_outcomes(ledger: Ledger, batch: Batch) -> None:
         )
 
 
-def mark_lost(ledger: Ledger, submission_id: int, key: str, word: str, reason: str) -> int:
-    """What is in no batch that is remembered is missing: it may have run, so nobody sends it."""
+def mark_lost(ledger: Ledger, submission_id: int, key: str, nonce: str, reason: str) -> int:
+    """Mark requests in no recovered batch as missing: they may have run, so they are not sent."""
     with ledger.transaction("rebuild") as written:
         waiting = ledger.rows(
             "SELECT count(*) FROM requests WHERE submission_id = ? AND status = 'queued'",
             submission_id,
         )[0][0]
         if waiting:
-            _give_up(ledger, written, submission_id, f"{key}-lost", word, reason)
+            _add_lost_batch(ledger, written, submission_id, f"{key}-lost", nonce, reason)
     return int(waiting)
 
 
-def _give_up(
-    ledger: Ledger, written: Written, submission_id: int, key: str, word: str, reason: str
+def _add_lost_batch(
+    ledger: Ledger, written: Written, submission_id: int, key: str, nonce: str, reason: str
 ) -> None:
     batch_id = ledger.insert(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
@@ -167,7 +171,7 @@ def _give_up(
         " 'ended', 'collected', (SELECT count(*) FROM requests WHERE submission_id = s.id"
         " AND status = 'queued'), ?, created_ts, ?, ?, 0, 0 FROM submissions s WHERE id = ?",
         key,
-        word,
+        nonce,
         reason,
         written.at,
         written.at,

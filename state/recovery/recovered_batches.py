@@ -1,4 +1,4 @@
-"""What the files beside a lost ledger remember of it."""
+"""Recovers batches and bodies from the files beside a lost ledger."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _SUBMISSION_KEY = re.compile(r"tb_[0-9a-z]{10}")
 
 
 class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch as the last line of `batch-jobs.jsonl` on it has it."""
+    """A batch as its last line in `batch-jobs.jsonl` describes it."""
 
     batch_id: str
     tag: str
@@ -30,7 +30,7 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def submission_key(self) -> str:
-        """The key of the submission that it belongs to."""
+        """The key of its submission."""
         found = _SUBMISSION_KEY.match(self.batch_id)
         return found[0] if found else self.batch_id
 
@@ -39,7 +39,7 @@ _decoder = msgspec.json.Decoder(RecoveredBatch)
 
 
 def batches(folder: Folder) -> dict[str, list[RecoveredBatch]]:
-    """Every batch that the mirror names, by the key of its submission, in order."""
+    """Every batch in the mirror, by submission key, in order."""
     last: dict[str, RecoveredBatch] = {}
     if folder.jobs_mirror.exists():
         for line in folder.jobs_mirror.read_bytes().splitlines():
@@ -55,7 +55,7 @@ def batches(folder: Folder) -> dict[str, list[RecoveredBatch]]:
 
 
 def spools(folder: Folder) -> list[Path]:
-    """The files with the bodies of each submission, oldest first; some may be compressed."""
+    """The spool file of each submission, oldest first; some may be compressed."""
     found: dict[Path, float] = {}
     for path in [*folder.spool.glob("tb_*.jsonl.zst"), *folder.spool.glob("tb_*.jsonl")]:
         plain = path.with_name(path.name.removesuffix(archive.SUFFIX))
@@ -70,7 +70,7 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 def bodies(spool: Path) -> Iterator[tuple[str, bytes, int, str | None]]:
-    """Each request of a spool file: custom_id, line, where it begins, and its model."""
+    """Each request of a spool file: custom_id, line, byte offset and model."""
     decoder = msgspec.json.Decoder(_Body)
     offset = 0
     for line in archive.lines(spool):

@@ -175,7 +175,7 @@ def test_a_command_can_be_withdrawn_until_it_is_taken(bench: Bench) -> None:
     assert bench.sandbox.billing_log().creates == 1
     again = _order(bench, Action.REPLAY, key)
     bench.poll_after(1)
-    with pytest.raises(TooLateError, match="done already"):
+    with pytest.raises(TooLateError, match="already done"):
         planner.withdraw(bench.engine.context, [again.key])
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from state.files import archive
 from state.files.archive import ArchivedFile
-from state.files.spool import LineReader, check_whole
+from state.files.spool import LineReader, check_complete
 from state.model.errors import FileMissing
 
 
@@ -40,9 +40,9 @@ def test_lines_are_read_by_their_place_from_either_form(tmp_path: Path) -> None:
         assert lines.read("tb_1.jsonl", 6, 6) == b"second"
         with pytest.raises(FileMissing, match="shorter"):
             lines.read("tb_1.jsonl", 6, 60)
-    check_whole(tmp_path, {"tb_1.jsonl": 13})
+    check_complete(tmp_path, {"tb_1.jsonl": 13})
     with pytest.raises(FileMissing, match="shorter"):
-        check_whole(tmp_path, {"tb_1.jsonl": 14})
+        check_complete(tmp_path, {"tb_1.jsonl": 14})
 
 
 def test_an_empty_file_is_compressed_too(tmp_path: Path) -> None:

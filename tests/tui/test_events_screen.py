@@ -14,7 +14,7 @@ from state.model.filter_terms import Field
 from state.operations import commands
 from state.operations.commands import Action, NewCommand
 from state.queries import event_list, filter_sql
-from state.queries.event_list import AuditLine
+from state.queries.event_list import EventLine
 from titan_console.cli.main import cli
 from titan_console.text import event_labels
 from titan_console.text.filters import parse
@@ -22,7 +22,7 @@ from titan_console.text.format import Tone
 from titan_console.tui.screens.events import EventsScreen
 
 
-def found(made: LedgerBuilder, line: str) -> list[AuditLine]:
+def found(made: LedgerBuilder, line: str) -> list[EventLine]:
     """What the log holds under a filter."""
     asked = parse(line, EventsScreen.VOCABULARY)
     assert not asked.mistakes

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from state.queries.event_list import AuditLine
+from state.queries.event_list import EventLine
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 
@@ -26,7 +26,7 @@ def what(kind: str) -> Label:
     return Label("✓", words, Tone.GOOD) if last in _GOOD else Label("·", words, Tone.PLAIN)
 
 
-def concerns(line: AuditLine) -> str:
+def concerns(line: EventLine) -> str:
     """What it is about."""
     event = line.event
     return event.subject or " ".join(part for part in (line.tag, event.batch_key) if part)
@@ -49,7 +49,7 @@ def outcome(detail: Mapping[str, object]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in rest.items())
 
 
-def cost(line: AuditLine) -> str:
+def cost(line: EventLine) -> str:
     """What a collected batch cost."""
     if line.event.kind != "batch.collected":
         return ""

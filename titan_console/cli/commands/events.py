@@ -10,7 +10,7 @@ from core.money.pricing import usd
 from core.reporting.since import parse_since
 from state.model.timestamps import to_text
 from state.queries import event_list
-from state.queries.event_list import AuditLine
+from state.queries.event_list import EventLine
 from titan_console.cli.output import json_lines_option, open_reader, print_json, print_rows
 from titan_console.text import event_labels
 
@@ -48,7 +48,7 @@ def command(*, since: str | None, limit: int, as_json: bool) -> None:
     print_rows(found, header, _cells, empty="No events in this period.")
 
 
-def _cells(line: AuditLine) -> tuple[str, ...]:
+def _cells(line: EventLine) -> tuple[str, ...]:
     return (
         line.event.at,
         str(event_labels.what(line.event.kind)),
@@ -60,7 +60,7 @@ def _cells(line: AuditLine) -> tuple[str, ...]:
     )
 
 
-def _report(line: AuditLine) -> EventReport:
+def _report(line: EventLine) -> EventReport:
     event = line.event
     return EventReport(
         id=event.id,

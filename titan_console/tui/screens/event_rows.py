@@ -8,7 +8,7 @@ from state.model.filter_terms import Term
 from state.model.timestamps import from_text
 from state.operations.commands import Command, CommandState
 from state.queries import event_list
-from state.queries.event_list import AuditLine
+from state.queries.event_list import EventLine
 from titan_console.text import event_labels
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
@@ -61,11 +61,11 @@ class FoundEvents:
         """In the order of the log, or against it."""
         return event_list.ids(source, self._terms, self._now(), oldest_first=self._is_oldest_first)
 
-    def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, AuditLine]:
+    def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, EventLine]:
         """What the table shows of them."""
         return event_list.lines(source, keys)
 
-    def row(self, key: int, record: AuditLine, now: datetime) -> Row:
+    def row(self, key: int, record: EventLine, now: datetime) -> Row:
         """One line."""
         del now
         event = record.event

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from state.queries import event_list
-from state.queries.event_list import AuditLine
+from state.queries.event_list import EventLine
 from titan_console.session.console_state import ConsoleState
 from titan_console.text import event_labels, links
 from titan_console.text.document import Document, DocumentBuilder
@@ -96,7 +96,7 @@ class EventsScreen(FilteredPage):
         """How many events the log holds under the filter."""
         return self.table.row_count if self.table.is_loaded else None
 
-    def main_table(self) -> VirtualTable[AuditLine]:
+    def main_table(self) -> VirtualTable[EventLine]:
         """The log."""
         return self.table
 
@@ -123,7 +123,7 @@ class EventsScreen(FilteredPage):
 class EventPage(Page):
     """One event with everything that the log holds of it."""
 
-    def __init__(self, state: ConsoleState, line: AuditLine) -> None:
+    def __init__(self, state: ConsoleState, line: EventLine) -> None:
         """`line` never changes: the log is append-only."""
         super().__init__(state)
         self._line = line
@@ -153,7 +153,7 @@ class EventPage(Page):
         return (Part(links.to_batch(key), Tone.DIM),) if key else ()
 
 
-def event_document(line: AuditLine) -> Document:
+def event_document(line: EventLine) -> Document:
     """Every field of an event, its detail as it is kept."""
     event, builder = line.event, DocumentBuilder()
     label = event_labels.what(event.kind)
