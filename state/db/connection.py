@@ -28,6 +28,10 @@ _CACHE = "cache_size=-8192"
 FIRST_SAFE_SQLITE = (3, 51, 3)
 
 
+# A damaged page can put bytes into SQLite's message that the driver fails to decode.
+DATABASE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
+
+
 def connect(path: Path) -> "sqlite3.Connection":
     """A connection for writing; makes the file, readable by its owner only, if there is none.
 
@@ -46,10 +50,15 @@ def connect(path: Path) -> "sqlite3.Connection":
             f"Cannot write the ledger {path}: {error.strerror or error}. "
             "Set TITAN_HOME to a folder that this user may write."
         ) from error
-    return _configured(
-        # The ledger fills a table on a thread that it waits for; it guards its thread itself.
-        sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    )
+    try:
+        return _configured(
+            # The ledger fills a table on a thread that it waits for; it guards its thread itself.
+            sqlite3.connect(
+                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+        )
+    except UnicodeDecodeError as error:
+        raise LedgerUnusable(f"The ledger {path} is damaged: {error}.") from error
 
 
 def connect_read_only(path: Path) -> "sqlite3.Connection":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from state.db.connection import BUSY_TIMEOUT_S, is_lock_timeout, sqlite3
+from state.db.connection import BUSY_TIMEOUT_S, DATABASE_ERRORS, is_lock_timeout, sqlite3
 from state.db.schema import open_current
 from state.model.crash_points import no_crash_point
 from state.model.errors import IllegalTransition, LedgerBusy, LedgerUnusable
@@ -224,7 +224,7 @@ def _errors_for_people(path: Path) -> Generator[None, None, None]:
                 "Try again; `titan-console doctor` tells who works on it."
             ) from error
         raise LedgerUnusable(f"The ledger {path} cannot be written: {error}.") from error
-    except sqlite3.DatabaseError as error:
+    except DATABASE_ERRORS as error:
         raise LedgerUnusable(
             f"The ledger {path} is damaged: {error}. Nothing was written; restore a backup "
             "(`titan-console doctor` names the newest), or run `titan-console rebuild`."

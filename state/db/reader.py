@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from state.db.connection import connect_read_only, sqlite3
+from state.db.connection import DATABASE_ERRORS, connect_read_only, sqlite3
 from state.db.schema import check_version
 from state.model.errors import LedgerUnusable
 
@@ -64,7 +64,7 @@ class Reader:
         """Every row of a query; no read transaction stays open behind it."""
         try:
             return self.connection.execute(sql, parameters).fetchall()
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             raise LedgerUnusable(f"The ledger {self.path} cannot be read: {error}.") from error
 
     @contextmanager

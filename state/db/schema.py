@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from state.db import tables_v1
-from state.db.connection import connect, sqlite3
+from state.db.connection import DATABASE_ERRORS, connect, sqlite3
 from state.db.statements import split
 from state.db.tables import TABLES, TRIGGERS
 from state.model.errors import LedgerTooNew, LedgerUnusable
@@ -30,7 +30,7 @@ def open_current(path: Path) -> "sqlite3.Connection":
     try:
         if _version(connection, path) != VERSION:
             _migrate(connection, path)
-    except sqlite3.DatabaseError as error:
+    except DATABASE_ERRORS as error:
         connection.close()
         raise LedgerUnusable(f"The ledger {path} cannot be used: {error}.") from error
     except LedgerUnusable:
@@ -43,7 +43,7 @@ def check_version(connection: "sqlite3.Connection", path: Path) -> None:
     """Raise LedgerUnusable, for a reader, where the ledger is not of this version."""
     try:
         version = _version(connection, path)
-    except sqlite3.DatabaseError as error:
+    except DATABASE_ERRORS as error:
         raise LedgerUnusable(f"The ledger {path} cannot be used: {error}.") from error
     if version != VERSION:
         raise LedgerUnusable(
