@@ -65,7 +65,12 @@ def with_a_full_queue(bench: Bench) -> None:
         bench.poll_after(900)
 
 
-LIVES: tuple[Life, ...] = (smooth, with_a_lost_answer, with_a_second_try, with_a_full_queue)
+LIVES = (
+    smooth,
+    with_a_lost_answer,
+    pytest.param(with_a_second_try, marks=pytest.mark.slow),
+    pytest.param(with_a_full_queue, marks=pytest.mark.slow),
+)
 
 
 def crash_points_of(life: Life, home: Path) -> Counter[str]:

@@ -22,7 +22,7 @@ def test_what_one_process_submits_another_polls_and_a_third_reads(tmp_path: Path
         assert (submitted.code, submitted.err) == (0, "Sent 5 requests in 1 batch.\n")
         key = submitted.out.strip()
 
-        polled = terminal.run("--poll", "--json")
+        polled = terminal.python("-m", "titan_console", "--poll", "--json")
         assert polled.code == 0
         assert (polled.json()["collected"], polled.json()["results"]) == (1, 5)
 

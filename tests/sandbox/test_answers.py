@@ -150,6 +150,7 @@ def test_the_books_bill_exactly_what_the_results_say() -> None:
     assert desk.retrieve(foreign)["id"] == foreign
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows_are_kept_small() -> None:
     desk = a_desk()
     request = {"custom_id": "%d", "params": a_params("word " * 200)}

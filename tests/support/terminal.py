@@ -7,7 +7,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from support import forked_command
 
 from core.clock import SystemClock
 from core.config.settings import Settings, child_environment
@@ -51,22 +54,36 @@ class Terminal:
 
     def run(self, *arguments: str, stdin: str = "") -> Ended:
         """Run `titan-console` with these arguments."""
-        return self.python("-m", "titan_console", *arguments, stdin=stdin)
+        if not forked_command.IS_POSSIBLE:
+            return self.python("-m", "titan_console", *arguments, stdin=stdin)
+        with TemporaryDirectory() as folder:
+            files = Path(folder)
+            for name, text in (("stdin", stdin), ("stdout", ""), ("stderr", "")):
+                (files / name).write_text(text, "utf-8")
+            code = forked_command.run(arguments, self._environment(), self._cwd(), files)
+            out, err = ((files / name).read_text("utf-8") for name in ("stdout", "stderr"))
+            return Ended(code, out, err)
 
     def python(self, *arguments: str, stdin: str = "") -> Ended:
-        """Run the interpreter with these arguments."""
-        settings = Settings(home=self.home, base_url=self.base_url, api_key=self.api_key)
+        """Run the interpreter with these arguments, in a process of its own from its start."""
         done = subprocess.run(
             [sys.executable, *arguments],
             input=stdin,
             capture_output=True,
             text=True,
             encoding="utf-8",
-            env=child_environment(settings) | {"PYTHONUTF8": "1", "COLUMNS": "100"},
-            cwd=next(folder for folder in self.home.parents if folder.is_dir()),
+            env=self._environment(),
+            cwd=self._cwd(),
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)
+
+    def _environment(self) -> dict[str, str]:
+        settings = Settings(home=self.home, base_url=self.base_url, api_key=self.api_key)
+        return child_environment(settings) | {"PYTHONUTF8": "1", "COLUMNS": "100"}
+
+    def _cwd(self) -> Path:
+        return next(folder for folder in self.home.parents if folder.is_dir())
 
 
 @contextmanager

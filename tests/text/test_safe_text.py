@@ -86,3 +86,11 @@ def test_in_ascii_a_text_is_as_wide_as_before(text: str) -> None:
     plain = in_ascii(shown)
     assert plain.isascii()
     assert len(plain) == cell_len(shown)
+
+
+@pytest.mark.parametrize("filler", ["x", "漢", "\u200b"])
+def test_a_name_of_any_length_keeps_both_its_ends(filler: str) -> None:
+    shown = pad(f"begin-{filler * 100_000}-000012", 24, keeps_end=True)
+    assert shown.startswith("begin-")
+    assert shown.endswith("-000012")
+    assert cell_len(shown) == 24

@@ -4,7 +4,8 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import example, given, settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import a_bench, a_request
 from support.console_builders import Failure, LedgerBuilder
@@ -80,23 +81,28 @@ async def everywhere(walk: Walk) -> None:
     await press(walk, "3", "R", "escape", "X", "escape", "1", "A", "d", "escape")
 
 
-@settings(max_examples=1, deadline=None)
-@example(list(PIECES))
-@given(HOSTILE)
-async def test_no_text_gets_through_anywhere(pieces: list[str]) -> None:
-    with TemporaryDirectory() as folder:
-        home = Path(folder)
-        made = a_hostile_ledger(home, "".join(pieces))
-        async with walking("hostile", made.path, made.clock, SIZE) as walk:
-            await everywhere(walk)
-        made.close()
-
-
-async def test_ten_thousand_characters_break_no_screen(tmp_path: Path) -> None:
-    made = a_hostile_ledger(tmp_path, (EVIL * 200)[:10_000])
-    async with walking("long", made.path, made.clock, SIZE) as walk:
+async def walk_over(home: Path, text: str) -> None:
+    made = a_hostile_ledger(home, text)
+    async with walking("hostile", made.path, made.clock, SIZE) as walk:
         await everywhere(walk)
     made.close()
+
+
+@pytest.mark.slow
+@settings(max_examples=2, deadline=None)
+@given(HOSTILE)
+async def test_no_generated_text_gets_through_anywhere(pieces: list[str]) -> None:
+    with TemporaryDirectory() as folder:
+        await walk_over(Path(folder), "".join(pieces))
+
+
+async def test_no_text_gets_through_anywhere(tmp_path: Path) -> None:
+    await walk_over(tmp_path, "".join(PIECES))
+
+
+@pytest.mark.slow
+async def test_ten_thousand_characters_break_no_screen(tmp_path: Path) -> None:
+    await walk_over(tmp_path, (EVIL * 200)[:10_000])
 
 
 async def test_hostile_bodies_and_jobs_are_shown_harmlessly(tmp_path: Path) -> None:

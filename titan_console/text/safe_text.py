@@ -50,7 +50,7 @@ def cells(text: str) -> int:
 
 def pad(text: str, width: int, *, right: bool = False, keeps_end: bool = False) -> str:
     """The cleaned text in exactly that many cells; names that differ at their end keep it."""
-    cut = _cut_within(clean(text), width) if keeps_end else clean(text, width)
+    cut = _cut_within(clean(_both_ends(text, width)), width) if keeps_end else clean(text, width)
     blank = " " * (width - cells(cut))
     return blank + cut if right else cut + blank
 
@@ -68,6 +68,12 @@ def _picture(code: int) -> str:
     if code < ord(" "):
         return chr(_CONTROL_PICTURES + code)
     return "\u2421" if code == _DELETE else UNPRINTABLE
+
+
+def _both_ends(text: str, width: int) -> str:
+    """The text without the middle that no cell of that width can show."""
+    most = max(0, width) * _CHARACTERS_PER_CELL + 1
+    return text if len(text) <= 2 * most else text[:most] + text[-most:]
 
 
 def _cut_within(text: str, width: int) -> str:

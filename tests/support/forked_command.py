@@ -1,0 +1,49 @@
+"""Runs the command line in a process forked from one that has it loaded: no start-up each time."""
+
+import multiprocessing
+import os
+import sys
+from importlib import import_module
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+# What nearly every command loads; the SDK and Textual are not among it.
+_LOADED = ("titan_console.cli.main", "titan_console.cli.commands.poll", "core.api.client")
+IS_POSSIBLE = sys.platform != "win32"
+
+
+def run(arguments: tuple[str, ...], environment: dict[str, str], cwd: Path, files: Path) -> int:
+    """Run `titan-console`; `stdin`, `stdout` and `stderr` are files in the folder `files`."""
+    process = _server().Process(target=_command, args=(arguments, environment, cwd, files))
+    process.start()
+    process.join()
+    code = process.exitcode
+    process.close()
+    assert code is not None
+    return code
+
+
+def _server() -> ForkServerContext:
+    server = multiprocessing.get_context("forkserver")
+    # Without `__main__`: a child that imported pytest would be slow and no command of a user.
+    server.set_forkserver_preload(list(_LOADED))
+    return server
+
+
+def _command(
+    arguments: tuple[str, ...], environment: dict[str, str], cwd: Path, files: Path
+) -> None:
+    for number, (name, flags) in enumerate(
+        (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
+    ):
+        opened = os.open(files / name, flags)
+        os.dup2(opened, number)
+        os.close(opened)
+    # The forkserver gave its children /dev/null as their input.
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    values = os.environ  # noqa: TID251 - a process has the environment that it is given
+    values.clear()
+    values.update(environment)
+    os.chdir(cwd)
+    sys.argv = ["titan-console", *arguments]
+    import_module("titan_console.cli.main").main(list(arguments))
