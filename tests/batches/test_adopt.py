@@ -161,11 +161,11 @@ def test_the_commands_list_and_adopt(tmp_path: Path) -> None:
         listed = terminal.run("orphans", "--json").lines()
         assert [row["request_count"] for row in listed] == [3]
         assert listed[0]["remote_id"] in terminal.run("orphans").out
-        assert "1 not ours" in terminal.run("status").out
+        assert "1 batch at the API not in this ledger" in terminal.run("status").out
         done = terminal.run("adopt", listed[0]["remote_id"], "--tag", "old", "--json")
         assert (done.code, done.json()["is_ours"], done.json()["tag"]) == (0, False, "old")
         assert "bodies are unknown" in done.err
         again = terminal.run("adopt", listed[0]["remote_id"])
         assert again.code == 2
         assert "is known already" in again.err
-        assert terminal.run("orphans").out == "No orphan has been seen.\n"
+        assert terminal.run("orphans").out == "No orphaned batches.\n"
