@@ -60,7 +60,7 @@ def test_the_nonce_is_on_the_wire_and_in_no_file_of_ours(bench: Bench) -> None:
     rest(bench)
     nonce = batches(bench)[0].nonce
     sent = [i for post in bench.sandbox.billing_log().posts for i in post.custom_ids]
-    assert all(custom_id.endswith(f"-{nonce}") for custom_id in sent)
+    assert [custom_id.endswith(f"-{nonce}") for custom_id in sent] == [True, True]
     for path in (bench.folder.results / f"{key}.jsonl", *bench.folder.staging.iterdir()):
         assert nonce.encode() not in path.read_bytes()
 

@@ -267,7 +267,8 @@ def test_a_job_with_cache_none_rejects_cache_control() -> None:
 
 
 def test_an_unknown_model_has_no_limit_here() -> None:
-    line_of(a_request(NAME, model="another-model", max_tokens=10_000_000))
+    line = line_of(a_request(NAME, model="another-model", max_tokens=10_000_000))
+    assert b'"max_tokens":10000000' in line.body
 
 
 def test_a_request_larger_than_a_batch_is_rejected() -> None:

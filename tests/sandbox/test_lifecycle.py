@@ -210,9 +210,18 @@ def test_the_providers_time_does_not_follow_a_bad_local_clock() -> None:
     assert desk.retrieve(batch_id)["processing_status"] == "ended"
 
 
-@pytest.mark.parametrize("text", ["instant", "realistic", "manual", "30", "5-20"])
-def test_a_plan_can_be_written_down(text: str) -> None:
-    assert Plan.parse(text).shortest >= 0
+@pytest.mark.parametrize(
+    ("text", "plan"),
+    [
+        ("instant", Plan.instant()),
+        ("realistic", Plan.realistic()),
+        ("manual", Plan.manual()),
+        ("30", Plan.seconds(30, 30)),
+        ("5-20", Plan.seconds(5, 20)),
+    ],
+)
+def test_a_plan_can_be_written_down(text: str, plan: Plan) -> None:
+    assert Plan.parse(text) == plan
 
 
 def test_a_bad_plan_is_one_clear_line() -> None:
