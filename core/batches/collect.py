@@ -31,6 +31,8 @@ from state.model.timestamps import from_text
 _PROGRESS_EVERY = 1000
 _OWN_LENGTH = 8
 _PIECE = 1 << 18
+_EXPIRED = "The API keeps results for 29 days; these were not downloaded in time."
+_DELETED = "The API no longer has this batch; its results were not downloaded in time."
 
 
 class _NoResultsError(NoResponse):
@@ -257,13 +259,14 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
     if isinstance(error, NotFound | _NoResultsError) and is_past_retention(
         batch, context.clock.now()
     ):
+        is_deleted = remote_status.is_deleted(context.ledger, batch)
         collection.begin(context.ledger)
         return collection.commit(
             context.ledger,
             batch,
             results_bytes=batch.results_bytes,
-            end=Collection.RESULTS_EXPIRED,
-            problem="The API keeps results for 29 days; these were not downloaded in time.",
+            end=Collection.DELETED if is_deleted else Collection.RESULTS_EXPIRED,
+            problem=_DELETED if is_deleted else _EXPIRED,
         )
     _postpone(context, batch, error, str(error))
     return None

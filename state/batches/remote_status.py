@@ -128,6 +128,14 @@ def mark_deleted(ledger: Ledger, batch: Batch, reason: str) -> None:
             ledger.event(written, "batch.deleted", batch_id=batch.id, reason=reason)
 
 
+def is_deleted(ledger: Ledger, batch: Batch) -> bool:
+    """Whether the API did not know the batch any more."""
+    found = ledger.row(
+        "SELECT 1 FROM events WHERE batch_id = ? AND kind = 'batch.deleted'", batch.id
+    )
+    return found is not None
+
+
 def reread(ledger: Ledger, batch_id: int) -> Batch:
     """The batch as it is now."""
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])

@@ -17,19 +17,22 @@ else:
     except ImportError:
         import sqlite3
 
-__all__ = ["BUSY_TIMEOUT_S", "connect", "connect_read_only", "is_lock_timeout", "sqlite3"]
+__all__ = ["BUSY_TIMEOUT_S", "connect", "connect_read_only", "sqlite3"]
 
 BUSY_TIMEOUT_S = 30.0
-# In bytes: what the WAL may keep of the disk once its content is in the ledger.
-_WAL_LIMIT = "journal_size_limit=16777216"
-# In KiB: a transaction over 100,000 rows that outgrows it writes its pages twice.
-_CACHE = "cache_size=-8192"
+_PRAGMAS = (
+    "foreign_keys=ON",
+    "synchronous=FULL",
+    "trusted_schema=OFF",
+    "temp_store=FILE",
+    # In bytes: the size that the WAL file keeps once its content is in the ledger.
+    "journal_size_limit=16777216",
+    # In KiB: a transaction over 100,000 rows that outgrows it writes its pages twice.
+    "cache_size=-8192",
+    "temp.cache_size=-2048",
+)
 # From 3.7.0 on, a checkpoint could overlap another connection's reset of the WAL and lose pages.
 FIRST_SAFE_SQLITE = (3, 51, 3)
-
-
-# A damaged page can put bytes into SQLite's message that the driver fails to decode.
-DATABASE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 def connect(path: Path) -> "sqlite3.Connection":
@@ -50,15 +53,11 @@ def connect(path: Path) -> "sqlite3.Connection":
             f"Cannot write the ledger {path}: {error.strerror or error}. "
             "Set TITAN_HOME to a folder that this user may write."
         ) from error
-    try:
-        return _configured(
-            # The ledger fills a table on a thread that it waits for; it guards its thread itself.
-            sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-        )
-    except UnicodeDecodeError as error:
-        raise LedgerUnusable(f"The ledger {path} is damaged: {error}.") from error
+    # The ledger fills a table on a thread that it waits for; it guards its thread itself.
+    connection = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    return _configured(connection, _PRAGMAS)
 
 
 def connect_read_only(path: Path) -> "sqlite3.Connection":
@@ -72,9 +71,7 @@ def connect_read_only(path: Path) -> "sqlite3.Connection":
         )
     except sqlite3.OperationalError as error:
         raise LedgerUnusable(f"Cannot read the ledger {path}: {error}.") from error
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA trusted_schema=OFF")
-    return connection
+    return _configured(connection, ("trusted_schema=OFF",))
 
 
 def _refuse_network_folder(path: Path) -> None:
@@ -86,21 +83,12 @@ def _refuse_network_folder(path: Path) -> None:
         )
 
 
-def is_lock_timeout(error: "sqlite3.OperationalError") -> bool:
-    """Whether SQLite gave up because someone else held the lock."""
-    return "locked" in str(error) or "busy" in str(error)
-
-
-def _configured(connection: "sqlite3.Connection") -> "sqlite3.Connection":
+def _configured(connection: "sqlite3.Connection", pragmas: tuple[str, ...]) -> "sqlite3.Connection":
     connection.row_factory = sqlite3.Row
-    for pragma in (
-        "foreign_keys=ON",
-        "synchronous=FULL",
-        "trusted_schema=OFF",
-        "temp_store=FILE",
-        _WAL_LIMIT,
-        _CACHE,
-        "temp.cache_size=-2048",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection

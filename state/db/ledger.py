@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from state.db.connection import BUSY_TIMEOUT_S, DATABASE_ERRORS, is_lock_timeout, sqlite3
+from state.db.connection import BUSY_TIMEOUT_S, sqlite3
 from state.db.schema import open_current
+from state.db.sqlite_errors import ledger_errors
 from state.model.crash_points import no_crash_point
-from state.model.errors import IllegalTransition, LedgerBusy, LedgerUnusable
+from state.model.errors import LedgerUnusable
 from state.model.timestamps import to_text
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Ledger:
         self._now = now
         self._process = os.getpid()
         self._thread = get_ident()
-        with _errors_for_people(path):
+        with ledger_errors(path):
             self.connection = open_current(path)
 
     def __enter__(self) -> Self:
@@ -113,7 +114,7 @@ class Ledger:
                 " Open it anew in each process."
             )
         self.crash_point(f"{name}:begin")
-        with _errors_for_people(self.path):
+        with ledger_errors(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 self.connection.execute("UPDATE revision SET value = value + 1")
@@ -128,7 +129,7 @@ class Ledger:
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query. A half-read one would pin the WAL."""
-        with _errors_for_people(self.path):
+        with ledger_errors(self.path):
             return self.connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, *parameters: str | float | bytes | None) -> "Row | None":
@@ -148,14 +149,14 @@ class Ledger:
         self, sql: str, *parameters: str | float | bytes | None
     ) -> "Iterator[tuple[Any, ...]]":
         """Each row as a plain tuple. Read it to its end at once: a half-read one pins the WAL."""
-        with _errors_for_people(self.path):
+        with ledger_errors(self.path):
             cursor = self.connection.cursor()
             cursor.row_factory = None
             yield from cursor.execute(sql, parameters)
 
     def fill(self, sql: str, rows: "Iterable[Parameters]") -> None:
         """Run one statement for each row of parameters."""
-        with _errors_for_people(self.path):
+        with ledger_errors(self.path):
             self.connection.executemany(sql, rows)
 
     def fill_beside(self, table: str, rows: "Iterable[Parameters]") -> None:
@@ -167,7 +168,7 @@ class Ledger:
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - seldom needed
 
         coming = iter(rows)
-        with _errors_for_people(self.path), ThreadPoolExecutor(1) as beside:
+        with ledger_errors(self.path), ThreadPoolExecutor(1) as beside:
             running = None
             while portion := tuple(islice(coming, _PORTION)):
                 places = range(len(portion[0]))
@@ -185,7 +186,7 @@ class Ledger:
         wal = self.path.with_name(f"{self.path.name}-wal")
         if not wal.exists() or wal.stat().st_size < _LONG_WAL:
             return
-        with _errors_for_people(self.path):
+        with ledger_errors(self.path):
             self.connection.execute("PRAGMA busy_timeout=0")
             try:
                 # One that others keep from it is told in its row, and the next poll tries again.
@@ -208,24 +209,3 @@ class Ledger:
             " VALUES (?, ?, ?, ?, ?, ?)",
             (written.at, self.actor, kind, batch_id, subject, json.dumps(detail)),
         )
-
-
-@contextmanager
-def _errors_for_people(path: Path) -> Generator[None, None, None]:
-    """SQLite's exceptions as ours."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise IllegalTransition(f"The ledger refuses: {error}.") from error
-    except sqlite3.OperationalError as error:
-        if is_lock_timeout(error):
-            raise LedgerBusy(
-                f"The ledger {path} was held by another program for {BUSY_TIMEOUT_S:.0f} s. "
-                "Try again; `titan-console doctor` tells who works on it."
-            ) from error
-        raise LedgerUnusable(f"The ledger {path} cannot be written: {error}.") from error
-    except DATABASE_ERRORS as error:
-        raise LedgerUnusable(
-            f"The ledger {path} is damaged: {error}. Nothing was written; restore a backup "
-            "(`titan-console doctor` names the newest), or run `titan-console rebuild`."
-        ) from error

@@ -126,13 +126,17 @@ def rename_to_standard_terms(db: Database) -> None:
 def _drop_triggers_and_indexes(db: Database) -> None:
     for kind in ("trigger", "index"):
         for (name,) in db.conn.execute(
-            "SELECT name FROM sqlite_master WHERE type = ? AND sql IS NOT NULL", (kind,)
+            "SELECT name FROM sqlite_master WHERE type = ? AND sql IS NOT NULL"
+            " AND tbl_name <> '_sqlite_migrations'",
+            (kind,),
         ).fetchall():
             db.conn.execute(f"DROP {kind} {name}")
 
 
 def _copy(db: Database, table: str) -> None:
-    columns = [row[0] for row in db.conn.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+    columns = [
+        str(row[0]) for row in db.conn.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    ]
     values = ", ".join(_VALUES.get(table, {}).get(column, column) for column in columns)
     db.conn.execute(
         f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM v1_{table}"  # noqa: S608 - our own names

@@ -5,8 +5,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from state.db.connection import DATABASE_ERRORS, connect_read_only, sqlite3
+from state.db.connection import connect_read_only, sqlite3
 from state.db.schema import check_version
+from state.db.sqlite_errors import UNREADABLE, reason
 from state.model.errors import LedgerUnusable
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ class Reader:
                 f"There is no ledger at {path} yet: submit something first.", code="ledger_missing"
             )
         self.path = path
-        self.connection = connect_read_only(path)
+        try:
+            self.connection = connect_read_only(path)
+        except UNREADABLE as error:
+            raise LedgerUnusable(f"The ledger {path} cannot be used: {reason(error)}.") from error
         try:
             check_version(self.connection, path)
         except LedgerUnusable:
@@ -64,8 +68,10 @@ class Reader:
         """Every row of a query; no read transaction stays open behind it."""
         try:
             return self.connection.execute(sql, parameters).fetchall()
-        except DATABASE_ERRORS as error:
-            raise LedgerUnusable(f"The ledger {self.path} cannot be read: {error}.") from error
+        except UNREADABLE as error:
+            raise LedgerUnusable(
+                f"The ledger {self.path} cannot be read: {reason(error)}."
+            ) from error
 
     @contextmanager
     def one_moment(self) -> "Generator[None]":

@@ -1,18 +1,18 @@
 """Creates a ledger, and migrates an older one to the newest version."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from state.db import tables_v1
-from state.db.connection import DATABASE_ERRORS, connect, sqlite3
+from state.db.connection import connect, sqlite3
+from state.db.sqlite_errors import UNREADABLE, reason
 from state.db.statements import split
 from state.db.tables import TABLES, TRIGGERS
 from state.model.errors import LedgerTooNew, LedgerUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations
 
@@ -24,16 +24,14 @@ _MIGRATION_LOCK_TIMEOUT_S = 60.0
 def open_current(path: Path) -> "sqlite3.Connection":
     """A connection to a ledger of this version; creates or migrates it first if needed.
 
-    Raises LedgerTooNew for a later version's ledger, LedgerUnusable for any other file.
+    Raises LedgerTooNew for a later version's ledger, LedgerUnusable for another program's or a
+    development version's file, and what SQLite raises.
     """
     connection = connect(path)
     try:
         if _version(connection, path) != VERSION:
             _migrate(connection, path)
-    except DATABASE_ERRORS as error:
-        connection.close()
-        raise LedgerUnusable(f"The ledger {path} cannot be used: {error}.") from error
-    except LedgerUnusable:
+    except BaseException:
         connection.close()
         raise
     return connection
@@ -43,8 +41,8 @@ def check_version(connection: "sqlite3.Connection", path: Path) -> None:
     """Raise LedgerUnusable, for a reader, where the ledger is not of this version."""
     try:
         version = _version(connection, path)
-    except DATABASE_ERRORS as error:
-        raise LedgerUnusable(f"The ledger {path} cannot be used: {error}.") from error
+    except UNREADABLE as error:
+        raise LedgerUnusable(f"The ledger {path} cannot be used: {reason(error)}.") from error
     if version != VERSION:
         raise LedgerUnusable(
             f"The ledger {path} has the older version {version}: run `titan-console poll` to"
@@ -81,8 +79,9 @@ def _migrate(connection: "sqlite3.Connection", path: Path) -> None:
             before = _version(connection, path)
             if before == VERSION:
                 return
-            if before:
+            if before == 1:
                 _check_shape(connection, path)
+            if before:
                 back_up(connection, path.with_suffix(f".v{before}.bak"))
             # Pages that are freed later go back to the disk a few at a time.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -90,6 +89,11 @@ def _migrate(connection: "sqlite3.Connection", path: Path) -> None:
             _apply(connection, is_new=not before)
     except (Timeout, OSError) as error:
         raise LedgerUnusable(f"Cannot prepare the ledger {path}: {error}.") from error
+    except sqlite3.IntegrityError as error:
+        raise LedgerUnusable(
+            f"Cannot migrate the ledger {path}: {reason(error)}. It is unchanged; run"
+            " `titan-console rebuild`."
+        ) from error
 
 
 def _check_shape(connection: "sqlite3.Connection", path: Path) -> None:
@@ -142,26 +146,39 @@ def _check_references(connection: "sqlite3.Connection") -> None:
         raise sqlite3.IntegrityError("rows refer to rows that do not exist")
 
 
-def _migrations(*, is_new: bool) -> "Migrations":
-    """The steps in order; their names are recorded in the ledger, so they never change.
+def m001_first_tables(db: "Database") -> None:
+    """The tables of version 1."""
+    run_script(db, tables_v1.TABLES + tables_v1.TRIGGERS)
 
-    A new ledger gets the newest tables at once, and the same record.
-    """
+
+def m002_standard_terms(db: "Database") -> None:
+    """Tables, columns, statuses and event kinds get standard names."""
+    from state.db.migrate_v2 import rename_to_standard_terms  # noqa: PLC0415 - seldom needed
+
+    rename_to_standard_terms(db)
+
+
+# In order. A step's name is its record in the ledger, so it never changes.
+_STEPS: tuple[Callable[["Database"], None], ...] = (m001_first_tables, m002_standard_terms)
+
+
+def _migrations(*, is_new: bool) -> "Migrations":
+    """The steps; a new ledger gets the newest tables at once, and the same record."""
     from sqlite_utils.migrations import Migrations  # noqa: PLC0415 - as above
 
-    from state.db.migrate_v2 import rename_to_standard_terms  # noqa: PLC0415 - as above
-
-    steps: dict[str, Callable[[Database], None]] = {
-        "m001_first_tables": lambda db: run_script(db, tables_v1.TABLES + tables_v1.TRIGGERS),
-        "m002_standard_terms": rename_to_standard_terms,
-    }
-    if is_new:
-        steps = dict.fromkeys(steps, lambda _db: None)
-        steps["m001_first_tables"] = lambda db: run_script(db, TABLES + TRIGGERS)
     migrations = Migrations("titan")
-    for name, step in steps.items():
-        migrations(name=name)(step)
+    for number, step in enumerate(_STEPS):
+        newest = _newest_tables if number == 0 else _nothing
+        migrations(name=step.__name__)(newest if is_new else step)
     return migrations
+
+
+def _newest_tables(db: "Database") -> None:
+    run_script(db, TABLES + TRIGGERS)
+
+
+def _nothing(_db: "Database") -> None:
+    """What a step changes is in the newest tables already."""
 
 
 def run_script(db: "Database", script: str) -> None:

@@ -47,14 +47,16 @@ class ResultsFile:
             self._file = open_private(self._own)
             if committed_bytes:
                 self._copy_committed()
-        except FileNotFoundError as error:
-            raise FileMissing(f"{self._part} is missing, and the ledger refers to it.") from error
         except OSError as error:
             raise self._unusable(error) from error
 
     def _copy_committed(self) -> None:
-        with self._part.open("rb") as part:
-            shutil.copyfileobj(part, self._file)
+        try:
+            with self._part.open("rb") as part:
+                shutil.copyfileobj(part, self._file)
+        except FileNotFoundError as error:
+            self.close()
+            raise FileMissing(f"{self._part} is missing, and the ledger refers to it.") from error
         if self._file.tell() < self.offset:
             self.close()
             raise FileMissing(

@@ -35,7 +35,20 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
         return found[0] if found else self.batch_id
 
 
-_decoder = msgspec.json.Decoder(RecoveredBatch)
+# How the mirror spelled statuses before version 2 of the ledger; old lines stay in it.
+_FORMER_STATUSES = {
+    "intent": BatchStatus.QUEUED,
+    "uncertain": BatchStatus.UNCONFIRMED,
+    "released": BatchStatus.NOT_SENT,
+    "refused": BatchStatus.REJECTED,
+}
+
+
+def _decode(line: bytes) -> RecoveredBatch:
+    fields = msgspec.json.decode(line, type=dict[str, object])
+    status = str(fields.get("status"))
+    fields["status"] = _FORMER_STATUSES.get(status, status)
+    return msgspec.convert(fields, RecoveredBatch)
 
 
 def batches(folder: Folder) -> dict[str, list[RecoveredBatch]]:
@@ -44,7 +57,7 @@ def batches(folder: Folder) -> dict[str, list[RecoveredBatch]]:
     if folder.jobs_mirror.exists():
         for line in folder.jobs_mirror.read_bytes().splitlines():
             try:
-                found = _decoder.decode(line)
+                found = _decode(line)
             except msgspec.DecodeError:
                 continue
             last[found.batch_id] = found

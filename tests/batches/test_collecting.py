@@ -173,6 +173,7 @@ def test_a_batch_that_the_api_forgot_is_given_up_only_after_29_days(bench: Bench
     bench.poll_after(2 * DAY)
     bench.poll_after(QUARTER)
     assert statuses(bench) == ["ended"]
+    assert batches(bench)[0].collection == Collection.DELETED
     assert requests(bench) == {RequestStatus.MISSING: 3}
 
 

@@ -219,3 +219,14 @@ def _locks_on(path: Path) -> bool:
     inode = f":{path.stat().st_ino}"
     fields = [line.split() for line in table.read_text().splitlines()]
     return any(str(os.getpid()) in line and line[-3].endswith(inode) for line in fields)
+
+
+def test_a_damaged_schema_that_is_no_utf8_is_one_line(tmp_path: Path) -> None:
+    a_ledger(tmp_path).close()
+    path = tmp_path / "titan.db"
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE TABLE", b"CRE\xdfTE TABLE"))
+    for open_it in (lambda: a_ledger(tmp_path), lambda: Reader(path)):
+        with pytest.raises(LedgerUnusable, match="malformed") as caught:
+            open_it()
+        assert "\n" not in str(caught.value)

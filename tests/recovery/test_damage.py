@@ -72,6 +72,18 @@ def test_what_runs_at_the_api_goes_on(bench: Bench) -> None:
     check_books(bench)
 
 
+def test_a_mirror_of_version_1_is_understood(bench: Bench) -> None:
+    bench.faults.add("create:drop:times=1")
+    bench.submit(3)
+    mirror = bench.folder.jobs_mirror
+    mirror.write_bytes(mirror.read_bytes().replace(b'"unconfirmed"', b'"uncertain"'))
+    assert b'"uncertain"' in mirror.read_bytes()
+    _, done = _rebuilt(bench)
+    assert (done.open, done.missing) == (1, 0)
+    rest(bench)
+    assert bench.sandbox.billing_log().creates == 1
+
+
 @pytest.mark.parametrize(("fault", "creates"), [("create:drop", 1), ("create:500", 2)])
 def test_an_unanswered_create_is_found_or_proved_absent(
     bench: Bench, fault: str, creates: int

@@ -1,0 +1,236 @@
+"""A ledger of version 1 becomes one of version 2 with every row, and works."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support.builders import Bench, a_bench, a_request
+from support.made import a_ledger
+
+from core.requests.payload import Limits, to_line
+from state.db.reader import Reader
+from state.db.schema import VERSION
+from state.model.errors import IllegalTransition, LedgerUnusable
+from state.queries import ledger_status
+
+_MODEL = "claude-haiku-4-5-20251001"
+_V1 = (Path(__file__).parent / "ledger_v1.sql").read_text()
+# Only the words that changed, each in the column where it stands.
+_TABLES = {
+    "bookings": "budget_reservations",
+    "rescues": "fallback_imports",
+    "settled_runs": "hook_runs",
+    "passes": "polls",
+}
+_COLUMNS = {
+    "twin_of": "duplicate_of",
+    "fence_id": "watermark_id",
+    "fence_ts": "watermark_ts",
+    "next_look_ts": "next_poll_ts",
+    "surplus_nano": "duplicate_nano",
+    "surplus": "duplicate",
+    "live": "active",
+    "verb": "action",
+    "taken_ts": "started_ts",
+    "told_raised_ts": "notified_raised_ts",
+    "told_cleared_ts": "notified_cleared_ts",
+    "trouble": "problem",
+    "began_ts": "started_ts",
+}
+_VALUES = {
+    ("batches", "status"): {
+        "intent": "queued",
+        "uncertain": "unconfirmed",
+        "released": "not_sent",
+        "refused": "rejected",
+    },
+    ("requests", "status"): {"waiting": "queued", "live": "in_flight", "given_up": "dismissed"},
+    ("commands", "state"): {"taken": "running"},
+    ("orphans", "verdict"): {"suspect": "candidate", "ours": "own", "gone": "unresolved"},
+    ("leases", "name"): {"pass": "poll"},
+}
+
+
+def write_v1(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as made:
+        made.executescript(_V1)
+
+
+def rows(path: Path, table: str) -> list[dict[str, object]]:
+    with closing(sqlite3.connect(path)) as opened:
+        opened.row_factory = sqlite3.Row
+        return [dict(row) for row in opened.execute(f"SELECT * FROM {table} ORDER BY 1, 2")]  # noqa: S608 - our own names
+
+
+def schema(path: Path) -> dict[tuple[str, str], str]:
+    with closing(sqlite3.connect(path)) as opened:
+        return {
+            (kind, name): sql
+            for kind, name, sql in opened.execute("SELECT type, name, sql FROM sqlite_master")
+        }
+
+
+def tables(path: Path) -> Iterator[str]:
+    return (
+        name
+        for kind, name in schema(path)
+        if kind == "table" and not name.startswith(("sqlite", "_sqlite"))
+    )
+
+
+def in_new_words(table: str, row: dict[str, object]) -> dict[str, object]:
+    return {
+        _COLUMNS.get(name, name): _VALUES.get((table, name), {}).get(str(value), value)
+        for name, value in row.items()
+        if name != "rev"
+    }
+
+
+@pytest.fixture
+def migrated(tmp_path: Path) -> Path:
+    write_v1(tmp_path / "titan.db")
+    shutil.copy2(tmp_path / "titan.db", tmp_path / "v1.db")
+    a_ledger(tmp_path).close()
+    return tmp_path
+
+
+def test_every_row_of_every_table_is_kept(migrated: Path) -> None:
+    before, after = migrated / "v1.db", migrated / "titan.db"
+    for table in tables(before):
+        old = [in_new_words(table, row) for row in rows(before, table)]
+        assert old, f"{table} is empty in ledger_v1.sql"
+        new = rows(after, _TABLES.get(table, table))
+        if table == "batches":
+            ends = {row["key"]: row.pop("collection") for row in new}
+            was = {row["key"]: row.pop("collection") for row in old}
+            changed = {key: ends[key] for key in ends if ends[key] != was[key]}
+            assert sorted(map(str, changed.values())) == ["deleted", "results_expired"]
+        if table == "events":
+            assert {row["kind"] for row in new} >= {
+                *("batch.queued", "batch.deleted", "hook.started", "fallback.imported"),
+                *("orphan.unresolved", "command.started", "submission.possible_duplicate_charge"),
+            }
+            for row in (*old, *new):
+                del row["kind"], row["detail"]
+        assert new == old
+
+
+def test_events_say_the_same_in_new_words(migrated: Path) -> None:
+    found = {row["id"]: row for row in rows(migrated / "titan.db", "events")}
+    old_keys = {"trouble", "fence", "of"}
+    for was in rows(migrated / "v1.db", "events"):
+        before = json.loads(str(was["detail"]))
+        after = json.loads(str(found[was["id"]]["detail"]))
+        assert not old_keys & set(after)
+        assert len(after) == len(before)
+        assert {k: v for k, v in after.items() if k in before and k != "verdict"} == {
+            k: v for k, v in before.items() if k not in {*old_keys, "verdict"}
+        }
+        if was["kind"] == "orphan.seen":
+            new = {"suspect": "candidate"}.get(before["verdict"], before["verdict"])
+            assert after["verdict"] == new
+    kinds = {str(row["kind"]) for row in found.values()}
+    assert not [kind for kind in kinds if "settled" in kind or "rescue" in kind or "twin" in kind]
+
+
+def test_its_tables_indexes_and_triggers_are_those_of_a_new_ledger(
+    migrated: Path, tmp_path: Path
+) -> None:
+    a_ledger(tmp_path / "new").close()
+    assert schema(migrated / "titan.db") == schema(tmp_path / "new" / "titan.db")
+    with a_ledger(migrated) as ledger:
+        assert ledger.rows("PRAGMA integrity_check")[0][0] == "ok"
+        assert ledger.rows("PRAGMA foreign_key_check") == []
+        assert ledger.rows("PRAGMA foreign_keys")[0][0] == 1
+        with pytest.raises(IllegalTransition), ledger.transaction("x"):
+            ledger.execute("UPDATE events SET kind = 'x'")
+
+
+def test_a_copy_of_the_old_one_is_kept(migrated: Path) -> None:
+    assert rows(migrated / "titan.v1.bak", "settled_runs") == rows(
+        migrated / "v1.db", "settled_runs"
+    )
+
+
+def write_bodies(bench: Bench) -> None:
+    """What every request of the ledger asks, as real lines in the spool."""
+    ledger = bench.engine.context.ledger
+    bench.folder.spool.mkdir(exist_ok=True)
+    with (bench.folder.spool / "requests.jsonl").open("wb") as spool:
+        for request_id, custom_id in ledger.rows("SELECT id, custom_id FROM requests"):
+            body = to_line(
+                a_request(custom_id), position=1, model=_MODEL, betas=(), limits=Limits()
+            ).body
+            ledger.execute(
+                "UPDATE requests SET betas = '', body_offset = ?, body_length = ? WHERE id = ?",
+                spool.tell(),
+                len(body),
+                request_id,
+            )
+            spool.write(body + b"\n")
+
+
+def test_polls_go_on_with_it(tmp_path: Path) -> None:
+    write_v1(tmp_path / "titan.db")
+    with a_bench(tmp_path) as bench:
+        write_bodies(bench)
+        ledger = bench.engine.context.ledger
+        # The sandbox has another account.
+        ledger.execute("UPDATE batches SET account = NULL")
+        cost = ledger_status.totals(ledger).cost_nano
+        for seconds in (60, 3600, 3600, 90_000):
+            bench.poll_after(seconds)
+        found = {
+            (row["tag"], row["status"])
+            for row in ledger.rows("SELECT DISTINCT tag, status FROM batches")
+        }
+        assert found >= {("intent", "ended"), ("paused", "queued"), ("uncertain", "not_sent")}
+        assert ledger_status.totals(ledger).cost_nano > cost
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE batches ADD COLUMN colour TEXT",
+        "ALTER TABLE attempts RENAME COLUMN live TO active",
+        "DROP TABLE pauses",
+    ],
+)
+def test_a_development_ledger_is_refused_in_one_line_and_left_alone(
+    tmp_path: Path, change: str
+) -> None:
+    path = tmp_path / "titan.db"
+    write_v1(path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(change)
+    before = path.read_bytes()
+    with pytest.raises(LedgerUnusable) as caught:
+        a_ledger(tmp_path)
+    assert caught.value.code == "ledger_unknown_schema"
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_a_reader_says_that_a_poll_migrates_it(tmp_path: Path) -> None:
+    write_v1(tmp_path / "titan.db")
+    with pytest.raises(LedgerUnusable, match="titan-console poll") as caught:
+        Reader(tmp_path / "titan.db")
+    assert caught.value.code == "ledger_too_old"
+    assert VERSION == 2
+
+
+def test_a_migration_that_fails_leaves_the_old_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "titan.db"
+    write_v1(path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA ignore_check_constraints=ON")
+        other.execute("UPDATE requests SET status = 'dreaming' WHERE id = 1")
+        other.commit()
+    with pytest.raises(LedgerUnusable):
+        a_ledger(tmp_path)
+    assert len(rows(path, "settled_runs")) == 5
+    assert schema(path)["table", "passes"]
