@@ -29,7 +29,7 @@ def open_engine(
     actor: str,
     clock: Clock | None = None,
     progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None,
-    runs_commands: bool = True,
+    runs_hooks: bool = True,
     word: Callable[[int], str] = random_word,
 ) -> Engine:
     """An engine on the ledger and the API that the settings name.
@@ -57,7 +57,7 @@ def open_engine(
             prices=PriceBook(titan_file.read(folder).prices),
             holder=f"{who}/{random_word(4)}",
             progress=progress,
-            runs_commands=runs_commands,
+            runs_hooks=runs_hooks,
             close=lambda: api().close() if api.cache_info().currsize else None,
         )
     )

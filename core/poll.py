@@ -185,7 +185,7 @@ def _deliver(context: Context, summary: PollSummary) -> None:
 
 def _run_hooks(context: Context, summary: PollSummary) -> None:
     """Run the jobs' delivery hooks; a poll inside a job leaves them to the poller."""
-    if not context.runs_commands or not hook_runs.has_unfinished(context.ledger):
+    if not context.runs_hooks or not hook_runs.has_unfinished(context.ledger):
         return
     from core.delivery.delivery_hooks import run_due
 

@@ -248,7 +248,7 @@ def record_sync(
 
 
 def _engine() -> Engine:
-    return open_engine(from_environment(), actor=_ACTOR, runs_commands=False)
+    return open_engine(from_environment(), actor=_ACTOR, runs_hooks=False)
 
 
 def _choice(what: str, said: str | None, choices: type[_Choice]) -> _Choice | None:

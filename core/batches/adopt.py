@@ -1,4 +1,4 @@
-"""Takes a batch in that the API has and the ledger does not: its results, and what it cost."""
+"""Adopts a batch that the API has and the ledger does not: its results and its cost."""
 
 import hashlib
 import re
@@ -25,54 +25,62 @@ UNKNOWN_MODEL = "unknown"
 
 
 class Adopted(Struct, frozen=True, kw_only=True):
-    """A batch that was taken in; `is_ours` when a nonce in its results said so."""
+    """An adopted batch; `is_own` where its results carry a nonce of this ledger."""
 
     batch: Batch
-    is_ours: bool
-    trouble: str | None
+    is_own: bool
+    problem: str | None
 
 
 def adopt(context: Context, remote_id: str, *, tag: str | None = None) -> Adopted:
-    """Take the batch in with its results.
+    """Import the ended batch with its results.
 
-    With a nonce of ours in the results it becomes the batch of its row, or a twin. Else it is a
-    submission of its own under the tag, with requests made from the lines of its results: their
-    ids as they came, their bodies unknown. Raises InputError where it cannot be adopted,
-    AlreadySubmitted where the tag has its ids, SettingsError, ApiError.
+    Where the results carry a nonce of this ledger, it becomes the batch of that create, or its
+    duplicate. Otherwise it becomes a new submission under the tag, whose requests have the ids of
+    the result lines and no bodies. Raises InputError where it cannot be adopted, AlreadySubmitted
+    where the tag has these ids, SettingsError, ApiError.
     """
     check_tag(tag if tag is not None else "adopted")
-    remote, whose = _look(context, remote_id)
-    found = _Found(context, remote, tag or f"adopted-{remote_id}")
-    ours = found.read()
-    if ours is not None:
-        found.discard()
-        orphans.claim(context.ledger, adoption.mark_candidate(context.ledger, remote), remote, ours)
+    remote, owner = _retrieve(context, remote_id)
+    imported = _Import(context, remote, tag or f"adopted-{remote_id}")
+    create = imported.read()
+    if create is not None:
+        imported.discard()
+        candidate = adoption.mark_candidate(context.ledger, remote)
+        orphans.claim(context.ledger, candidate, remote, create)
     else:
-        found.take_in(whose)
-    return _collected(context, remote, is_ours=ours is not None)
+        imported.commit(owner)
+    return _collect(context, remote, is_own=create is not None)
 
 
-def _look(context: Context, remote_id: str) -> tuple[RemoteState, str | None]:
-    """What the API says of it, and whose key this is."""
+def _retrieve(context: Context, remote_id: str) -> tuple[RemoteState, str | None]:
+    """The batch as the API describes it, and the key's account."""
     if not _REMOTE_ID.fullmatch(remote_id):
-        raise InputError(f"{remote_id!r:.100} is no id of a batch: those begin with msgbatch_.")
+        raise InputError(
+            f"{remote_id!r:.100} is not a batch id, which begins with msgbatch_.",
+            code="invalid_batch_id",
+        )
     known = adoption.known(context.ledger, remote_id)
     if known is not None:
-        raise InputError(f"{remote_id} is known already: it is the batch {known.key}.")
-    whose = account.fetch_and_check(context)
+        raise InputError(
+            f"{remote_id} is in this ledger already, as batch {known.key}.", code="batch_known"
+        )
+    owner = account.fetch_and_check(context)
     try:
         remote = with_retries(context, lambda: context.api().retrieve(remote_id))
     except NotFound:
         raise InputError(
-            f"The API knows no batch {remote_id}, or this key may not see it."
+            f"The API has no batch {remote_id} that this key can see.", code="batch_not_found"
         ) from None
     if remote.status != BatchStatus.ENDED:
-        raise InputError(f"{remote_id} has not ended yet; adopt it when it has.")
-    return remote, whose
+        raise InputError(
+            f"{remote_id} has not ended yet; adopt it when it has.", code="batch_not_ended"
+        )
+    return remote, owner
 
 
-class _Found:
-    """The requests of a batch as its results tell of them."""
+class _Import:
+    """The requests of a batch, made from the lines of its results."""
 
     def __init__(self, context: Context, remote: RemoteState, tag: str) -> None:
         self._context = context
@@ -82,37 +90,37 @@ class _Found:
         self._spool = SpoolWriter(
             context.folder.spool, f"{self._key}.jsonl", crash_point=context.ledger.crash_point
         )
-        self._ours: Batch | None = None
+        self._create: Batch | None = None
         self._first = ""
         self._model: str | None = None
         self._ids: set[str] = set()
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Remove the spool file."""
         self._spool.discard()
 
     def read(self) -> Batch | None:
-        """Stage every request; the row of ours whose nonce the ids carry, if there is one."""
+        """Stage every request; the create of this ledger whose nonce the ids carry, if any."""
         try:
             with self._context.api().results(self._remote.remote_id) as pieces:
                 submissions.stage(self._context.ledger, self._requests(pieces))
-            self._check_whole()
+            self._check_complete()
             self._spool.finish()
         except BaseException:
             self._spool.discard()
             raise
-        return self._ours
+        return self._create
 
-    def _check_whole(self) -> None:
+    def _check_complete(self) -> None:
         named, total = len(self._ids), self._remote.counts.total()
-        if self._ours is None and named != total:
+        if self._create is None and named != total:
             raise NoResponse(
-                f"The results name {named:,} of {total:,} requests; nothing was taken in."
+                f"The results name {named:,} of {total:,} requests; nothing was imported."
                 " Try again later."
             )
 
-    def take_in(self, whose: str | None) -> None:
-        """As a submission of its own."""
+    def commit(self, owner: str | None) -> None:
+        """Record them as a new submission with this one batch."""
         now = self._context.ledger.now_text()
         workflow, date = workflow_and_date(self._first, self._tag, self._remote.created_ts[:10])
         new = NewSubmission(
@@ -126,7 +134,7 @@ class _Found:
             spool_file=self._spool.path.name,
         )
         try:
-            adoption.take_in(self._context.ledger, new, self._remote, whose)
+            adoption.take_in(self._context.ledger, new, self._remote, owner)
         except Exception:
             self._spool.discard()
             raise
@@ -138,8 +146,8 @@ class _Found:
             except BadLineError:
                 continue
             nonce = found.custom_id.rpartition("-")[2]
-            if self._ours is None and len(nonce) == submissions.NONCE_LENGTH:
-                self._ours = orphans.batch_of_nonce(self._context.ledger, nonce)
+            if self._create is None and len(nonce) == submissions.NONCE_LENGTH:
+                self._create = orphans.batch_of_nonce(self._context.ledger, nonce)
             if found.custom_id in self._ids or not CUSTOM_ID.fullmatch(found.custom_id):
                 continue
             self._first = self._first or found.custom_id
@@ -158,18 +166,20 @@ class _Found:
         )
 
 
-def _collected(context: Context, remote: RemoteState, *, is_ours: bool) -> Adopted:
-    """Fetch its results as those of any other; what does not come now, the next poll fetches."""
+def _collect(context: Context, remote: RemoteState, *, is_own: bool) -> Adopted:
+    """Collect it like any other batch; the next poll fetches what is missing."""
     batch = adoption.known(context.ledger, remote.remote_id)
     if batch is None:
-        raise InputError(f"{remote.remote_id} was decided on by another process meanwhile.")
+        raise InputError(
+            f"Another process has resolved {remote.remote_id} meanwhile.", code="batch_resolved"
+        )
     batch = remote_status.record_status(context.ledger, batch, remote)
-    trouble = None
+    problem = None
     try:
         got = collect(context, batch)
         if got is None or not got.complete:
-            trouble = "Its results are not whole yet; the next poll asks again."
+            problem = "Its results are incomplete; the next poll fetches the rest."
     except ApiError as error:
-        trouble = str(error)
+        problem = str(error)
     batch = adoption.known(context.ledger, remote.remote_id) or batch
-    return Adopted(batch=batch, is_ours=is_ours, trouble=trouble)
+    return Adopted(batch=batch, is_own=is_own, problem=problem)

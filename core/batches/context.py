@@ -1,4 +1,4 @@
-"""What every verb works with. `bootstrap` makes one; tests and the simulation make their own."""
+"""What every operation of the engine works with. `core.bootstrap` makes one; tests make theirs."""
 
 import random
 from collections.abc import Callable
@@ -17,10 +17,9 @@ from state.files.folder import Folder
 class Context(Struct, frozen=True, kw_only=True):
     """The collaborators of one engine, on one thread.
 
-    `api` opens the API client on first use, and raises SettingsError where
-    there is no key. `holder` names this process in leases; `progress` hears how many requests
-    of how many are done. `close` lets go of the way to the API. `runs_commands`: whether its polls
-    run what jobs want run after a delivery.
+    `api` opens the API client on first use, and raises SettingsError where there is no key; `close`
+    closes it. `holder` names this process in leases. `progress` gets what is done, how many
+    requests are, and of how many. `runs_hooks`: whether its polls run delivery hooks.
     """
 
     ledger: Ledger
@@ -34,4 +33,4 @@ class Context(Struct, frozen=True, kw_only=True):
     rng: random.Random = field(default_factory=random.Random)
     progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None
     close: Callable[[], None] = lambda: None
-    runs_commands: bool = True
+    runs_hooks: bool = True

@@ -1,4 +1,4 @@
-"""Lets work that is paid for come to its end when its process is told to stop."""
+"""Ctrl-C and SIGTERM: finish calls that are paid for before the process ends."""
 
 import signal
 from collections.abc import Callable, Generator
@@ -7,44 +7,44 @@ from threading import current_thread, main_thread
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# Whoever has a handler of their own knows what to do.
-_USUAL = (signal.default_int_handler, signal.SIG_DFL)
+# A handler of the caller's own is left in place.
+_DEFAULT_HANDLERS = (signal.default_int_handler, signal.SIG_DFL)
 
 
 @contextmanager
 def stop_on_signal(stop: Callable[[], None]) -> Generator[None, None, None]:
-    """While inside, the first Ctrl-C or SIGTERM calls `stop`; it takes effect at the end.
+    """Inside, the first Ctrl-C or SIGTERM calls `stop`, and takes effect when the block ends.
 
-    A second one takes effect at once. Signals come to the main thread only.
+    A second one takes effect at once. Other threads than the main one receive no signals.
     """
     if current_thread() is not main_thread():
         yield
         return
-    orderly = _Orderly(stop)
+    handler = _DeferredSignal(stop)
     try:
         yield
     finally:
-        orderly.restore()
-        if orderly.came is not None:
-            signal.raise_signal(orderly.came)
+        handler.restore()
+        if handler.received is not None:
+            signal.raise_signal(handler.received)
 
 
-class _Orderly:
-    """Takes the first signal, and no other."""
+class _DeferredSignal:
+    """Handles the first signal only."""
 
     def __init__(self, stop: Callable[[], None]) -> None:
-        self.came: int | None = None
+        self.received: int | None = None
         self._stop = stop
-        self._before = {n: h for n in _SIGNALS if (h := signal.getsignal(n)) in _USUAL}
+        self._before = {n: h for n in _SIGNALS if (h := signal.getsignal(n)) in _DEFAULT_HANDLERS}
         for number in self._before:
-            signal.signal(number, self._take)
+            signal.signal(number, self._handle)
 
     def restore(self) -> None:
-        """As it was before."""
+        """Put the earlier handlers back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _take(self, number: int, _frame: FrameType | None) -> None:
-        self.came = number
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self.received = number
         self.restore()
         self._stop()

@@ -1,4 +1,4 @@
-"""Loads the price list on a thread of its own, while the caller waits for the API."""
+"""Loads the price list on a thread of its own while the caller waits for the API."""
 
 import sys
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Answers what a submission waits for at once, at the full price, into a batch of kind `sync`."""
+"""Runs requests synchronously, at the full price, as a batch of kind `sync`."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,27 +19,27 @@ from state.files.spool import LineReader
 from state.model.errors import LedgerUnusable
 from state.model.records import Batch, Counts, Outcome, Submission
 
-CUT_SHORT = "The run was cut short."
-BATCH_ONLY = "What asks for more tokens than a synchronous call may waits for a batch"
+_INTERRUPTED = "The run was interrupted."
+BATCH_ONLY = "Requests with a max_tokens too large for a synchronous call stay queued for a batch"
 
 
-def answer(context: Context, submission: Submission, reason: str) -> str | None:
-    """Run what of the submission was surely not taken in; in words, what went wrong."""
+def fall_back(context: Context, submission: Submission, reason: str) -> str | None:
+    """Run the requests that the API definitely did not accept; the problem as text, if any."""
     sync_runs.withdraw_queued(context.ledger, submission, reason)
-    return run_waiting(context, submission, reason)
+    return run_queued(context, submission, reason)
 
 
-def run_waiting(
+def run_queued(
     context: Context, submission: Submission, reason: str, *, only: Sequence[int] | None = None
 ) -> str | None:
-    """Answer what of the submission waits, or some of it, now; in words, what went wrong.
+    """Run the queued requests of the submission, or some by id; the problem as text, if any.
 
-    What only a batch takes goes on waiting for one.
+    Requests that only a batch can run stay queued.
     """
     api = context.api()
-    with _held(context, submission.key) as is_held:
-        if not is_held:
-            return "Another process answers it."
+    with _try_lock(context, submission.key) as is_locked:
+        if not is_locked:
+            return "Another process runs its requests."
         waiting = sync_runs.waiting_betas(context.ledger, submission, only=only)
         problems = [] if waiting else [reason]
         for betas in waiting:
@@ -57,7 +57,7 @@ def run_waiting(
 def _begin(
     context: Context, submission: Submission, betas: str, only: Sequence[int] | None
 ) -> Batch | None:
-    """The run for what waits with these betas; None where the API takes it in a batch alone."""
+    """The batch of a run with these betas; None where only a batch can run them."""
     if needs_batch(tuple(betas.split(","))):
         return None
     return sync_runs.begin(
@@ -66,24 +66,24 @@ def _begin(
 
 
 def _run(context: Context, api: BatchApi, batch: Batch) -> SyncRun:
-    """Ask and take in; told to stop, it takes in what is paid for before it does."""
+    """Run and collect; a signal stops it once the results of running calls are collected."""
     run = SyncRun(
         api,
         context.clock,
         betas=batch.betas,
-        progress=lambda answered: context.progress("answering", answered, batch.request_count),
+        progress=lambda done: context.progress("running", done, batch.request_count),
     )
     with stop_on_signal(run.stop):
         _write(context, batch, run.results(_requests(context, batch)))
-        finish(context, batch, str(run.problem or "Nothing was asked."))
+        finish(context, batch, str(run.problem or "Nothing was sent."))
     return run
 
 
 def finish(context: Context, batch: Batch, reason: str, *, unwritten: int = 0) -> int:
-    """Take the answers of a run in, whether it came to its end or not.
+    """Collect the results of a run, complete or not; its other requests are queued again.
 
-    `unwritten`: as many calls at most may be paid without their answers being here. Returns how
-    many of these there may be in fact; they are asked again.
+    `unwritten` calls at most may be paid for without a result on disk. Returns how many there can
+    be, since requests with a result do not count.
     """
     counts = stage(context, batch)
     unwritten = min(unwritten, batch.request_count - counts.total())
@@ -93,9 +93,9 @@ def finish(context: Context, batch: Batch, reason: str, *, unwritten: int = 0) -
 
 
 def stage(context: Context, batch: Batch) -> Counts:
-    """Lay down what the run's answers cover; how many there are of each kind."""
+    """Stage the ids that have a result; the counts by outcome."""
     outcomes: dict[str, Outcome] = {}
-    for custom_id, outcome in _answered(context, batch):
+    for custom_id, outcome in _outcomes(context, batch):
         outcomes.setdefault(custom_id, outcome)
     sync_runs.stage_answered(context.ledger, outcomes)
     succeeded = sum(outcome == Outcome.SUCCEEDED for outcome in outcomes.values())
@@ -103,28 +103,25 @@ def stage(context: Context, batch: Batch) -> Counts:
 
 
 def finish_abandoned(context: Context) -> Iterator[str]:
-    """Runs whose process is dead end with what they brought; the rest waits for a batch.
-
-    In words, what may be paid twice by that.
-    """
+    """Finish runs whose process died; a warning for each that may be charged twice."""
     for batch in sync_runs.unfinished(context.ledger):
         key = sync_runs.submission_key(context.ledger, batch)
-        with _held(context, key) as is_held:
-            if is_held:
-                unwritten = finish(context, batch, CUT_SHORT, unwritten=MOST_UNWRITTEN)
+        with _try_lock(context, key) as is_locked:
+            if is_locked:
+                unwritten = finish(context, batch, _INTERRUPTED, unwritten=MOST_UNWRITTEN)
                 if unwritten:
-                    yield f"{batch.key}: {may_be_paid(unwritten)}"
+                    yield f"{batch.key}: {possible_duplicate_charge(unwritten)}"
 
 
-def may_be_paid(unwritten: int) -> str:
-    """What to say where a synchronous run was cut short: its process died, or its disk was full."""
+def possible_duplicate_charge(unwritten: int) -> str:
+    """The warning for a synchronous run whose process died or whose disk was full."""
     return (
-        f"its run was cut short: {pluralize(unwritten, 'call')} at most may be paid without an"
-        " answer here, and what has none is asked again."
+        f"its synchronous run was interrupted: up to {pluralize(unwritten, 'call')} may be charged"
+        " without a result here; these requests are queued again."
     )
 
 
-def _answered(context: Context, batch: Batch) -> Iterator[tuple[str, Outcome]]:
+def _outcomes(context: Context, batch: Batch) -> Iterator[tuple[str, Outcome]]:
     path = sync_runs.answers_file(context.folder, batch.key)
     if not path.exists():
         return
@@ -158,9 +155,9 @@ def _write(context: Context, batch: Batch, answers: Iterable[list[bytes]]) -> No
 
 
 @contextmanager
-def _held(context: Context, submission_key: str) -> Generator[bool, None, None]:
-    """Whether this process alone runs requests of that submission."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - only where something runs inline
+def _try_lock(context: Context, submission_key: str) -> Generator[bool, None, None]:
+    """Whether no other process runs requests of that submission."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - only for synchronous runs
 
     make_private(context.folder.results)
     lock = FileLock(context.folder.results / f"{submission_key}.lock")

@@ -157,14 +157,14 @@ def _release(context: Context, live: Sequence[int], *, is_last_moment: bool) -> 
 
 def _run_now(context: Context, command: Command, ids: Sequence[int]) -> str | None:
     """Run what can run now, submission by submission. Returns the first problem, if any."""
-    from core.batches.sync_fallback import run_waiting  # noqa: PLC0415 - slow, seldom needed
+    from core.batches.sync_fallback import run_queued  # noqa: PLC0415 - slow, seldom needed
 
     # A failed synchronous call may be billed, so one command makes it only once.
     again = command_effects.failed_in_batches(context.ledger, ids) if command.step else ids
     command_effects.requeue(context.ledger, command.id, again)
     commands.record_step(context.ledger, command, command.step + 1)
     problems = [
-        run_waiting(context, submission, "", only=chosen)
+        run_queued(context, submission, "", only=chosen)
         for submission, chosen in command_effects.submissions_of(context.ledger, ids)
     ]
     return next((problem for problem in problems if problem), None)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from core.api.protocol import BatchApi
 from core.batches.context import Context
 from core.batches.graceful_shutdown import stop_on_signal
-from core.batches.sync_fallback import BATCH_ONLY, may_be_paid
+from core.batches.sync_fallback import BATCH_ONLY, possible_duplicate_charge
 from core.batches.sync_runner import MOST_UNWRITTEN, SyncRun
 from core.clock import Clock
 from core.config import titan_file
@@ -72,7 +72,7 @@ def run_sync(file: FallbackFile, api: BatchApi, clock: Clock) -> str | None:
     """Answer its requests now, into the file; returns why some were not asked."""
     with file.try_lock() as is_locked:
         if not is_locked:
-            return "Another process answers it."
+            return "Another process runs its requests."
         header = file.header()
         unwritten, betas = _unwritten(file, header), _betas(header)
         run = SyncRun(api, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
@@ -89,7 +89,7 @@ def run_sync(file: FallbackFile, api: BatchApi, clock: Clock) -> str | None:
 
         with stop_on_signal(run.stop):
             file.add_answers(run.results(unanswered()))
-    problems = [may_be_paid(unwritten)] if unwritten else []
+    problems = [possible_duplicate_charge(unwritten)] if unwritten else []
     problems += [str(run.problem)] if run.problem else [f"{BATCH_ONLY}."] if left else []
     return " ".join(problems) or None
 
@@ -106,7 +106,7 @@ def import_all(context: Context) -> list[str]:
             try:
                 unwritten = _import(context, file, rules)
                 if unwritten:
-                    problems.append(f"{file.key}: {may_be_paid(unwritten)}")
+                    problems.append(f"{file.key}: {possible_duplicate_charge(unwritten)}")
             except (LedgerUnusable, OSError, OverBudget, SettingsError) as error:
                 problems.append(f"The fallback file {file.path} is kept for the next poll: {error}")
             except (LedgerError, PayloadError) as error:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from core.batches.context import Context
 from core.batches.send import send_queued
-from core.batches.sync_fallback import answer
+from core.batches.sync_fallback import fall_back
 from core.config.catalogue import Catalogue
 from core.config.money_settings import Budgets
 from core.config.titan_file import read
@@ -234,7 +234,7 @@ def _send(context: Context, submission: Submission) -> str | None:
     try:
         problem = send_queued(context, queued)
         if problem and submission.on_failure == OnFailure.SYNC:
-            return answer(context, submission, problem)
+            return fall_back(context, submission, problem)
     except (SettingsError, ApiError, LedgerError) as error:
         # The submission is stored; the next poll continues.
         return str(error)

@@ -41,7 +41,7 @@ def test_a_strangers_batch_is_seen_and_counted_and_never_touched(bench: Bench) -
 def test_an_adopted_batch_brings_its_results_and_its_cost(bench: Bench) -> None:
     remote_id = _foreign(bench)
     adopted = bench.engine.adopt(remote_id, tag="old-feed")
-    assert (adopted.is_ours, adopted.trouble) == (False, None)
+    assert (adopted.is_own, adopted.problem) == (False, None)
     rows = results(bench, "old-feed")
     assert sorted(row["custom_id"] for row in rows) == IDS
     assert all(row["text"] and row["cost_usd"] > 0 for row in rows)
@@ -61,7 +61,7 @@ def test_an_orphan_with_a_nonce_of_ours_is_claimed(bench: Bench) -> None:
     bench.clock.advance(120)
     (book,) = bench.sandbox.billing_log().batches
     adopted = bench.engine.adopt(book.batch_id)
-    assert adopted.is_ours
+    assert adopted.is_own
     assert adopted.batch.key == key
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     check_books(bench)
@@ -94,14 +94,15 @@ def test_what_cannot_be_adopted_is_refused_in_one_line(bench: Bench) -> None:
     bench.submit(1)
     running = bench.sandbox.add_foreign(["x"])
     known = batches(bench)[0].remote_id or ""
-    for remote_id, because in (
-        ("../etc", "is no id of a batch"),
-        (known, "is known already"),
-        ("msgbatch_0000", "knows no batch"),
-        (running, "has not ended yet"),
+    for remote_id, code in (
+        ("../etc", "invalid_batch_id"),
+        (known, "batch_known"),
+        ("msgbatch_0000", "batch_not_found"),
+        (running, "batch_not_ended"),
     ):
-        with pytest.raises(InputError, match=because) as refused:
+        with pytest.raises(InputError, match="batch") as refused:
             bench.engine.adopt(remote_id)
+        assert refused.value.code == code
         assert "\n" not in str(refused.value)
     assert len(batches(bench)) == 1
 
@@ -116,7 +117,7 @@ def test_results_that_are_not_whole_leave_nothing_and_can_be_tried_again(
         bench.engine.adopt(remote_id)
     assert batches(bench) == []
     assert list(bench.folder.spool.iterdir()) == []
-    assert bench.engine.adopt(remote_id).trouble is None
+    assert bench.engine.adopt(remote_id).problem is None
 
 
 def test_an_adoption_that_was_killed_before_its_results_is_finished_by_a_poll(
@@ -167,5 +168,5 @@ def test_the_commands_list_and_adopt(tmp_path: Path) -> None:
         assert "bodies are unknown" in done.err
         again = terminal.run("adopt", listed[0]["remote_id"])
         assert again.code == 2
-        assert "is known already" in again.err
+        assert "is in this ledger already" in again.err
         assert terminal.run("orphans").out == "No orphaned batches.\n"

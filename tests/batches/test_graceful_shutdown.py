@@ -16,7 +16,7 @@ from support.life import requests, rest
 import titan_batch
 from core.api.client import AnthropicApi
 from core.batches.graceful_shutdown import stop_on_signal
-from core.batches.sync_fallback import run_waiting
+from core.batches.sync_fallback import run_queued
 from core.batches.sync_runner import MOST_UNWRITTEN, SyncRun
 from core.clock import ManualClock, SystemClock
 from core.errors import ApiError, RateLimited
@@ -146,7 +146,7 @@ def test_a_run_that_is_told_to_stop_keeps_what_it_paid_for(bench: Bench) -> None
     engine = bench.new_engine("job", api=lambda: api)
     sync_runs.withdraw_queued(engine.context.ledger, submission, "now")
     with pytest.raises(KeyboardInterrupt):
-        run_waiting(engine.context, submission, "now")
+        run_queued(engine.context, submission, "now")
     assert 20 <= api.asked < 300
     assert requests(bench) == {
         RequestStatus.SUCCEEDED: api.asked,
@@ -163,7 +163,7 @@ def test_what_a_dead_process_may_have_paid_for_is_said(bench: Bench) -> None:
     submission = bench.submit(100).submission
     ledger = bench.engine.context.ledger
     assert sync_runs.begin(ledger, submission, runner="dead") is not None
-    said = f"{MOST_UNWRITTEN} calls at most may be paid"
+    said = f"up to {MOST_UNWRITTEN} calls may be charged"
     assert any(said in trouble for trouble in bench.engine.poll().problems)
     assert _said_to_be_paid_twice(bench) == [MOST_UNWRITTEN]
     assert not any(said in trouble for trouble in bench.engine.poll().problems)
@@ -276,7 +276,7 @@ def test_an_import_reports_what_a_dead_process_may_have_paid_for(
     file.path.write_bytes(answered[: answered.index(b"\n", answered.index(b'"result"')) + 1])
     assert file.interrupted_runs() == 1
     titan_batch.submit(some_requests(3), tag="t", on_failure="sync")
-    assert "3 calls at most may be paid" in caplog.text
+    assert "up to 3 calls may be charged" in caplog.text
     assert len(sandbox.billing_log().messages) == 5
     assert file.interrupted_runs() == 1
     heal(home)
@@ -288,7 +288,7 @@ def test_an_import_reports_what_a_dead_process_may_have_paid_for(
         ]
     assert (event.kind, event.subject) == ("submission.possible_duplicate_charge", key)
     assert event.detail["requests"] == 3
-    assert "3 calls at most may be paid" in trouble
+    assert "up to 3 calls may be charged" in trouble
     assert poll().problems == []
 
 

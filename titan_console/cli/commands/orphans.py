@@ -62,18 +62,18 @@ def adopt(ctx: click.Context, *, remote_id: str, tag: str | None, as_json: bool)
     with open_engine(from_environment(), actor="cli") as engine:
         adopted = engine.adopt(remote_id, tag=tag)
     if as_json:
-        print_json(to_builtins(json_reports.batch(adopted.batch)) | {"is_ours": adopted.is_ours})
+        print_json(to_builtins(json_reports.batch(adopted.batch)) | {"is_ours": adopted.is_own})
     else:
         click.echo(adopted.batch.key)
     say(_summary(adopted))
-    if adopted.trouble:
-        say(adopted.trouble)
+    if adopted.problem:
+        say(adopted.problem)
         ctx.exit(Exit.ATTENTION)
 
 
 def _summary(adopted: Adopted) -> str:
     batch = adopted.batch
-    if adopted.is_ours:
+    if adopted.is_own:
         return f"Recognized as batch {batch.key} of this ledger, tag {batch.tag}."
     return (
         f"Imported {pluralize(batch.request_count, 'request')} under tag {batch.tag} with their"
