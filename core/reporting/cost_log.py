@@ -12,7 +12,7 @@ from state.queries import mirrors
 
 
 class LogCheck(Struct, frozen=True, kw_only=True):
-    """How many lines agree, and the text of those that only the one or the other has."""
+    """The number of lines that agree, and the lines that only one of them has."""
 
     agreeing: int
     only_in_log: tuple[str, ...]
@@ -20,16 +20,18 @@ class LogCheck(Struct, frozen=True, kw_only=True):
 
     @property
     def is_same(self) -> bool:
-        """Whether the log says what the ledger says."""
+        """Whether the log and the ledger agree."""
         return not self.only_in_log and not self.only_in_ledger
 
 
 def check(source: Source, path: Path) -> LogCheck:
-    """The log against the ledger. Raises InputError for a file or a line that cannot be read."""
+    """Compare the log with the ledger. Raises InputError for an unreadable file or line."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror or error}.", code="file_unreadable"
+        ) from error
     found = Counter(_canonical(line, number) for number, line in enumerate(lines, 1))
     expected = Counter(json.dumps(line, sort_keys=True) for line in mirrors.cost_lines(source))
     return LogCheck(
@@ -43,4 +45,6 @@ def _canonical(line: bytes, number: int) -> str:
     try:
         return json.dumps(json.loads(line), sort_keys=True)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"Line {number} of the cost log is not JSON: {error}.") from error
+        raise InputError(
+            f"Line {number} of the cost log is not JSON: {error}.", code="not_json"
+        ) from error

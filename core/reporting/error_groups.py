@@ -1,5 +1,6 @@
-"""Groups what went wrong by workflow, kind and fingerprint."""
+"""Groups failures and answers to review by workflow, error type and message fingerprint."""
 
+import re
 from array import array
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -7,7 +8,6 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from core.reporting.fingerprint import fingerprint
 from state.db.reader import Source
 from state.model.filter_terms import Term
 from state.model.records import Outcome
@@ -15,9 +15,24 @@ from state.operations.failures import INVALID_REQUEST
 from state.queries import error_list
 from state.queries.error_list import MessageGroup
 
+_MAX_FINGERPRINT = 300
+_VARYING = re.compile(
+    r"""
+    (?P<name>
+        "[^"\n]*" | `[^`\n]*` | (?<!\w)'[^'\n]*'(?!\w)          # a quoted part
+      | \b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b         # a UUID
+      | \b0x[0-9a-f]+\b
+      | \b(?=\w*\d)(?=\w*[^\W\d_])\w{6,}\b                      # an id: letters and digits
+    )
+  | \d+(?:[.,:/-]\d+)*                                          # a number, a date, a time
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_BLANKS = re.compile(r"\s+")
+
 
 class NextStep(StrEnum):
-    """What brings a group to an end."""
+    """What to do about a group."""
 
     REPLAY = "replay"
     EDIT = "edit"
@@ -25,7 +40,7 @@ class NextStep(StrEnum):
 
 
 class GroupKey(Struct, frozen=True, kw_only=True):
-    """What the requests of a group have in common."""
+    """What the requests of a group have in common. `kind`: error type, outcome or stop reason."""
 
     workflow: str
     kind: str
@@ -34,7 +49,7 @@ class GroupKey(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """One text for all of it."""
+        """The key as one string."""
         return "\n".join((self.workflow, self.kind, self.fingerprint, str(self.is_review)))
 
 
@@ -51,10 +66,16 @@ class ErrorGroup(Struct, frozen=True, kw_only=True):
 
     @property
     def next_step(self) -> NextStep:
-        """A replay, one with an edit, or a look by a person."""
+        """Replay, edit and replay, or review."""
         if self.key.is_review:
             return NextStep.LOOK
         return NextStep.EDIT if self.key.kind == INVALID_REQUEST else NextStep.REPLAY
+
+
+def fingerprint(message: str) -> str:
+    """The message with numbers as #, and quoted parts and ids as …; at most 300 characters."""
+    masked = _VARYING.sub(lambda found: "…" if found["name"] else "#", message)
+    return _BLANKS.sub(" ", masked).strip()[:_MAX_FINGERPRINT]
 
 
 class _Growing(Struct):
@@ -64,7 +85,7 @@ class _Growing(Struct):
     tags: dict[str, str] = field(default_factory=dict[str, str])
 
     def add(self, said: MessageGroup) -> None:
-        """Take one more in; each tag is kept with when it was last met."""
+        """Add one entry. Each tag is kept with its last time."""
         self.count += said.count
         self.first_ts = min(filter(None, (self.first_ts, said.first_ts)), default="")
         self.tags[said.tag] = max(self.tags.get(said.tag, ""), said.last_ts)

@@ -1,15 +1,18 @@
-"""What the ledger has measured, in the words of forecasts and KPIs."""
+"""Measured history for forecasts, ETAs and KPIs."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import product
 from typing import TypeVar
 
+from msgspec import Struct
+
+from core.config.denylist import Denylist
 from core.money.eta import Eta, estimate_eta
 from core.money.forecast import Measured
-from core.money.kpis import Facts
+from core.money.kpis import MONTH_DAYS, Facts, Kpi, kpis
 from state.db.reader import Source
 from state.model.records import Batch, Kind
 from state.operations import deadlines
@@ -17,7 +20,8 @@ from state.queries import kpi_figures, spending
 from state.queries.kpi_figures import Fallbacks, Turnaround, Volume
 
 _Found = TypeVar("_Found", Volume, Turnaround, Fallbacks)
-# None stands for every workflow, and for every day.
+Kpis = tuple[Kpi, ...]
+# None: all workflows, or all days.
 _WorkflowDay = tuple[str | None, str | None]
 
 
@@ -43,12 +47,12 @@ def etas(source: Source, batches: Sequence[Batch], now: datetime) -> Mapping[str
 
 
 class History:
-    """The facts of every workflow from one UTC day on, read once."""
+    """The KPI facts of every workflow from one UTC day on, read once."""
 
     def __init__(
         self, source: Source, *, since_day: str, is_batchable: Callable[[str], bool]
     ) -> None:
-        """`is_batchable` tells a workflow that may be batched from one that never is."""
+        """`is_batchable`: whether a workflow may be batched."""
         self._volumes = _grouped(kpi_figures.volumes(source, since_day=since_day))
         self._turnarounds = _grouped(kpi_figures.turnarounds(source, since_day=since_day))
         self._fallbacks = _grouped(kpi_figures.fallbacks(source, since_ts=since_day))
@@ -75,6 +79,41 @@ class History:
 
     def _tokens(self, volumes: Iterable[Volume], kind: Kind) -> int:
         return sum(v.tokens for v in volumes if v.kind == kind and self._is_batchable(v.workflow))
+
+
+class KpiMonth(Struct, frozen=True, kw_only=True):
+    """The KPIs of some days. `by_day` has every UTC day, earliest first, with daily targets."""
+
+    days: int
+    overall: Kpis
+    by_day: Mapping[str, Kpis]
+    by_workflow: Mapping[str, Kpis]
+    by_workflow_and_day: Mapping[str, Mapping[str, Kpis]]
+    turnarounds_s: Sequence[float]
+
+
+def kpi_month(source: Source, never: Denylist, today: date, *, days: int = MONTH_DAYS) -> KpiMonth:
+    """The KPIs of that many UTC days, today included."""
+    first = today - timedelta(days=days - 1)
+    history = History(
+        source,
+        since_day=str(first),
+        is_batchable=lambda workflow: never.reason_for([workflow]) is None,
+    )
+    each_day = [str(first + timedelta(days=n)) for n in range(days)]
+    overall = history.facts()
+    names = history.workflows()
+    return KpiMonth(
+        days=days,
+        overall=kpis(overall, days=days),
+        by_day={day: kpis(history.facts(day=day), days=1) for day in each_day},
+        by_workflow={name: kpis(history.facts(name), days=days) for name in names},
+        by_workflow_and_day={
+            name: {day: kpis(history.facts(name, day), days=1) for day in each_day}
+            for name in names
+        },
+        turnarounds_s=overall.turnarounds_s,
+    )
 
 
 def _grouped(found: Iterable[_Found]) -> Mapping[_WorkflowDay, list[_Found]]:

@@ -20,24 +20,24 @@ from state.queries import job_runs
 from state.queries.job_runs import JobRun, LastCommand
 
 
-class Lane(StrEnum):
-    """Which way a job's work goes."""
+class Mode(StrEnum):
+    """How a job runs."""
 
     BATCH = "batch"
     SYNC = "sync"
     NEVER = "never"
 
 
-class JobLine(Struct, frozen=True, kw_only=True):
+class JobStatus(Struct, frozen=True, kw_only=True):
     """A job of the catalogue, or a workflow that the ledger knows and the catalogue does not.
 
-    `runs` are newest first. `fallback` is of what is under way, else of the next run.
+    `runs` are newest first. `fallback`: of the open run, else of the next.
     """
 
     name: str
     job: Job | None
     tier: str
-    lane: Lane
+    mode: Mode
     runs: Sequence[JobRun]
     window: Window | None
     fallback: datetime | None
@@ -45,16 +45,16 @@ class JobLine(Struct, frozen=True, kw_only=True):
     command: LastCommand | None
 
 
-class JobBoard(Struct, frozen=True, kw_only=True):
-    """Every job, what is never batched and why, and what is wrong in titan.toml."""
+class JobOverview(Struct, frozen=True, kw_only=True):
+    """Every job, the denylist with reasons, and the problems in titan.toml."""
 
     has_file: bool
-    lines: Sequence[JobLine]
+    lines: Sequence[JobStatus]
     never: Mapping[str, str]
     problems: Sequence[Problem]
 
 
-def read(source: Source, folder: Folder, now: datetime) -> JobBoard:
+def read(source: Source, folder: Folder, now: datetime) -> JobOverview:
     """The jobs in the order of titan.toml, then the other workflows."""
     catalogue = titan_file.read(folder)
     runs = dict[str, list[JobRun]]()
@@ -64,7 +64,7 @@ def read(source: Source, folder: Folder, now: datetime) -> JobBoard:
     paused = {pause.workflow: pause for pause in pauses.paused(source)}
     commands = {found.workflow: found for found in job_runs.last_commands(source)}
     names = [*catalogue.jobs, *sorted(set(runs) - set(catalogue.jobs))]
-    return JobBoard(
+    return JobOverview(
         has_file=titan_file.path_of(folder).exists(),
         lines=[_line(catalogue, name, runs.get(name, []), paused, commands, now) for name in names],
         never=catalogue.denylist.reasons(),
@@ -79,17 +79,17 @@ def _line(
     paused: Mapping[str, Pause],
     commands: Mapping[str, LastCommand],
     now: datetime,
-) -> JobLine:
+) -> JobStatus:
     job = catalogue.jobs.get(name)
     workload = catalogue.workloads.get(job.workload) if job else None
     is_sync = workload is not None and not workload.is_batched
     window = _window(job, runs, now)
     workflows = (name, *(run.workflow for run in runs))
-    return JobLine(
+    return JobStatus(
         name=name,
         job=job,
         tier=job.workload if job else "",
-        lane=Lane.SYNC if is_sync else Lane.BATCH,
+        mode=Mode.SYNC if is_sync else Mode.BATCH,
         runs=runs[: job_runs.LATEST],
         window=window,
         fallback=_fallback(runs) or (window.fallback if window else None),
@@ -116,9 +116,13 @@ def _fallback(runs: Sequence[JobRun]) -> datetime | None:
 
 
 class JobStatusReport(Struct, frozen=True, kw_only=True):
-    """What `jobs --json` adds to a job. `on_settled_state` is the old `on_delivery_state`."""
+    """What `jobs --json` adds to a job.
 
-    lane: Lane
+    `lane` and `on_settled_state` are the old names of `mode` and `on_delivery_state`.
+    """
+
+    mode: Mode
+    lane: Mode
     next_due_ts: str | None
     submit_from_ts: str | None
     fallback_ts: str | None
@@ -130,12 +134,13 @@ class JobStatusReport(Struct, frozen=True, kw_only=True):
     on_settled_state: RunState | None
 
 
-def report(line: JobLine) -> JobStatusReport:
+def report(line: JobStatus) -> JobStatusReport:
     """The status of a job as JSON."""
     last = line.runs[0] if line.runs else None
     hook = line.command.state if line.command else None
     return JobStatusReport(
-        lane=line.lane,
+        mode=line.mode,
+        lane=line.mode,
         next_due_ts=to_text(line.window.due) if line.window else None,
         submit_from_ts=to_text(line.window.submit_from) if line.window else None,
         fallback_ts=to_text(line.fallback) if line.fallback else None,

@@ -1,4 +1,4 @@
-"""What `--since` means: a span before now, today, or a date."""
+"""Parses `--since`: a span before now, `today`, or a date."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def parse_since(text: str, now: datetime, *, option: str = "--since") -> datetime:
-    """The time from which on something is asked for, in UTC. Raises InputError.
+    """The start of the range, in UTC. Raises InputError.
 
     >>> now = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
     >>> parse_since("1h", now).isoformat(), parse_since("today", now).isoformat()
@@ -32,6 +32,7 @@ def parse_since(text: str, now: datetime, *, option: str = "--since") -> datetim
         moment = datetime.min.replace(tzinfo=UTC)
     if moment.year < _FIRST_YEAR:
         raise InputError(
-            f"{option} {text!r:.40} is no time: use 1h, today, 30d, or a date as 2026-11-22."
+            f"{option} {text!r:.40} is not a time; use 1h, today, 30d or a date (2026-11-22).",
+            code="invalid_time",
         )
     return moment

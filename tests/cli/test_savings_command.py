@@ -56,7 +56,7 @@ def test_bad_questions_are_one_line_and_end_with_2(worked: Terminal, tmp_path: P
     export = tmp_path / "usage.csv"
     export.write_text("a,b\n1,2\n", "utf-8")
     for arguments, said in (
-        (["--since", "soon"], "--since 'soon' is no time"),
+        (["--since", "soon"], "--since 'soon' is not a time"),
         (["--explain", "nobody"], "'nobody'"),
         (["--check", str(export)], "lacks the columns usage_date_utc"),
     ):

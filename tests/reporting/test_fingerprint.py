@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.reporting.fingerprint import fingerprint
+from core.reporting.error_groups import fingerprint
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from support.console_pilot import opened, shown, table, until, until_shown
 
 from core.config import titan_file
 from core.reporting import job_status
-from core.reporting.job_status import JobBoard
+from core.reporting.job_status import JobOverview
 from state.files.folder import Folder
 from state.operations import hook_runs, pauses
 from state.queries.job_runs import JobRun
@@ -57,7 +57,7 @@ def test_delivery_says_what_is_to_come() -> None:
 
 
 def test_without_a_file_or_with_a_bad_one_the_title_says_what_to_do() -> None:
-    empty = JobBoard(has_file=False, lines=(), never={}, problems=())
+    empty = JobOverview(has_file=False, lines=(), never={}, problems=())
     assert "titan-console jobs init" in jobs_title(empty)
 
 
@@ -81,9 +81,9 @@ async def test_jobs_show_lane_runs_windows_pause_and_delivery(tmp_path: Path) ->
         assert feed.cells["fallback"].text == f"{due - timedelta(hours=2):%a %H:%M}"
         assert feed.cells["submit"].text == f"{due - timedelta(hours=2):%a %H:%M}"
         assert feed.cells["settled"].text == "◔ due"
-        assert feed.cells["lane"].text == "▸ batch"
-        assert talk.cells["lane"].text == "· sync"
-        assert stray.cells["lane"].text == "‖ paused"
+        assert feed.cells["mode"].text == "▸ batch"
+        assert talk.cells["mode"].text == "· sync"
+        assert stray.cells["mode"].text == "‖ paused"
         assert "titan-bridge-watchdog" in shown(pilot)
 
 

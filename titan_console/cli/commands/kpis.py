@@ -8,8 +8,8 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
 from core.money.kpis import MONTH_DAYS, Kpi, KpiReport, report, shown
-from core.reporting import kpi_month
-from core.reporting.kpi_month import KpiMonth, Kpis
+from core.reporting import history
+from core.reporting.history import KpiMonth, Kpis
 from state.db.reader import Reader
 from state.files.folder import Folder
 from titan_console.cli.output import print_json, print_table
@@ -34,7 +34,7 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
     folder = Folder(from_environment().home)
     never = titan_file.read(folder).denylist
     with Reader(folder.ledger) as reader:
-        found = kpi_month.read(reader, never, SystemClock().now().date(), days=days)
+        found = history.kpi_month(reader, never, SystemClock().now().date(), days=days)
     if as_json_:
         print_json(_report(found, by_workflow=by_workflow, by_day=by_day))
         return

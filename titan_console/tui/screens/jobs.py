@@ -10,7 +10,7 @@ from textual.containers import Vertical
 
 from core.config import titan_file
 from core.reporting import job_status
-from core.reporting.job_status import JobBoard, JobLine, Lane
+from core.reporting.job_status import JobOverview, JobStatus, Mode
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.operations.hook_runs import RunState
@@ -24,7 +24,7 @@ from titan_console.tui.widgets.section import Section
 
 JOB_COLUMNS = (
     Column("job", "Job", 18, 0, grow=3, widest=34),
-    Column("lane", "Lane", 8, 2),
+    Column("mode", "Mode", 8, 2),
     Column("tier", "Tier", 7, 8, grow=1, widest=14),
     Column("schedule", "Schedule", 9, 6),
     Column("outcomes", "Last runs", 14, 1, right=True),
@@ -37,10 +37,10 @@ NEVER_COLUMNS = (
     Column("name", "Never batched", 28, 0, grow=2, widest=48),
     Column("why", "Why", 20, 1, grow=3),
 )
-_LANES: Mapping[Lane, Label] = {
-    Lane.BATCH: Label("▸", "batch", Tone.GOOD),
-    Lane.SYNC: Label("·", "sync", Tone.DIM),
-    Lane.NEVER: Label("⊘", "never", Tone.DIM),
+_MODES: Mapping[Mode, Label] = {
+    Mode.BATCH: Label("▸", "batch", Tone.GOOD),
+    Mode.SYNC: Label("·", "sync", Tone.DIM),
+    Mode.NEVER: Label("⊘", "never", Tone.DIM),
 }
 _PAUSED = Label("‖", "paused", Tone.WARN)
 _COMMANDS: Mapping[RunState, Label] = {
@@ -52,12 +52,12 @@ _COMMANDS: Mapping[RunState, Label] = {
 }
 
 
-def job_rows(board: JobBoard, now: datetime) -> list[Row]:
+def job_rows(board: JobOverview, now: datetime) -> list[Row]:
     """One line a job."""
     return [_row(line, now) for line in board.lines]
 
 
-def never_rows(board: JobBoard) -> list[Row]:
+def never_rows(board: JobOverview) -> list[Row]:
     """What is refused, with its reason."""
     return [
         Row(
@@ -69,7 +69,7 @@ def never_rows(board: JobBoard) -> list[Row]:
     ]
 
 
-def jobs_title(board: JobBoard) -> str:
+def jobs_title(board: JobOverview) -> str:
     """How many jobs there are, and what is to be done about the file."""
     if board.problems:
         number = len(board.problems)
@@ -114,8 +114,8 @@ def delivery(run: JobRun | None, now: datetime) -> Label:
     return Label("▸", "under way", Tone.BUSY)
 
 
-def _row(line: JobLine, now: datetime) -> Row:
-    lane = _PAUSED if line.pause else _LANES[line.lane]
+def _row(line: JobStatus, now: datetime) -> Row:
+    mode = _PAUSED if line.pause else _MODES[line.mode]
     last = line.runs[0] if line.runs else None
     handed = delivery(last, now)
     settled = _COMMANDS[line.command.state] if line.command else Label("-", "", Tone.DIM)
@@ -123,7 +123,7 @@ def _row(line: JobLine, now: datetime) -> Row:
         key=line.name,
         cells={
             "job": Cell(line.name),
-            "lane": Cell(str(lane), lane.tone),
+            "mode": Cell(str(mode), mode.tone),
             "tier": Cell(line.tier, Tone.DIM),
             "schedule": Cell(line.job.schedule if line.job else fmt.NOTHING, Tone.DIM),
             "outcomes": Cell(strip(line.runs) or fmt.NOTHING, _tone(last)),
@@ -136,7 +136,7 @@ def _row(line: JobLine, now: datetime) -> Row:
     )
 
 
-def _submit(line: JobLine, now: datetime) -> str:
+def _submit(line: JobStatus, now: datetime) -> str:
     if line.window is None:
         if line.job is None:
             return fmt.NOTHING
@@ -150,7 +150,7 @@ def _tone(last: JobRun | None) -> Tone:
     return Tone.BAD if last.failed else Tone.GOOD
 
 
-def _about(line: JobLine, now: datetime) -> str:
+def _about(line: JobStatus, now: datetime) -> str:
     last = line.runs[0] if line.runs else None
     parts = [
         line.name,
@@ -203,7 +203,7 @@ class JobsScreen(QueryPage):
         """`state` is what the app knows of the ledger."""
         super().__init__(state)
         self._folder = Folder(state.path.parent)
-        self._board: JobBoard | None = None
+        self._board: JobOverview | None = None
         self._stamp: Stamp = None
         self._jobs = Section(
             "No job and no workflow is known yet: titan-console jobs init",
@@ -236,10 +236,10 @@ class JobsScreen(QueryPage):
             self._jobs.show(job_rows(self._board, now), jobs_title(self._board))
             self._never.show(never_rows(self._board), "Never batched, always refused")
 
-    def _read(self, source: Source) -> JobBoard:
+    def _read(self, source: Source) -> JobOverview:
         return job_status.read(source, self._folder, self.state.now())
 
-    def _take(self, board: JobBoard) -> None:
+    def _take(self, board: JobOverview) -> None:
         self._board = board
 
     def _look(self, _source: Source) -> Stamp:

@@ -8,8 +8,8 @@ from textual.containers import Vertical
 
 from core.config import titan_file
 from core.money.kpis import Kpi, percentile, shown
-from core.reporting import kpi_month
-from core.reporting.kpi_month import KpiMonth, Kpis
+from core.reporting import history
+from core.reporting.history import KpiMonth, Kpis
 from state.db.reader import Source
 from state.files.folder import Folder
 from titan_console.session.console_state import ConsoleState
@@ -121,7 +121,7 @@ class _KpiPage(QueryPage):
 
     def _read(self, source: Source) -> KpiMonth:
         never = titan_file.read(Folder(self.state.path.parent)).denylist
-        return kpi_month.read(source, never, self.state.now().date())
+        return history.kpi_month(source, never, self.state.now().date())
 
     def _take(self, found: KpiMonth) -> None:
         self.found = found
