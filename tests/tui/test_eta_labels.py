@@ -125,5 +125,5 @@ def test_status_says_the_same_in_words_and_in_json(
     assert (etas["safe"]["risk"], etas["odd"]["risk"]) == ("low", "unknown")
     monkeypatch.setenv("TITAN_HOME", str(tmp_path))
     words = CliRunner().invoke(cli, ["status"]).output
-    assert "ENDS IN" in words
+    assert "ETA" in words
     assert "no history yet" in words

@@ -199,4 +199,4 @@ def test_events_prints_the_same_lines(tmp_path: Path) -> None:
     assert collected[-1]["cost_usd"] == 0.4
     assert len(run("--json", "--since", "2026-05-02").splitlines()) < len(printed)
     assert "batch sending" in run("--limit", "5")
-    assert "Nothing has happened" in run("--since", "2026-12-31")
+    assert "No events" in run("--since", "2026-12-31")

@@ -144,4 +144,4 @@ def test_month_prints_what_the_screen_shows(tmp_path: Path) -> None:
         *("since", "savings_usd", "sync_usd", "duplicate_spend_usd", "unpriced", "month", "cache")
     ]
     words = CliRunner().invoke(cli, ["savings", "--month"], env={"TITAN_HOME": str(tmp_path)})
-    assert "the target is $40.00" in words.output
+    assert "target $40.00" in words.output
