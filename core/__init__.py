@@ -1,8 +1,7 @@
-"""The engine: decides what happens to every request, and does it.
+"""The engine: records requests, sends them in batches, collects and delivers their results.
 
-Read in this order: `engine` (the facade), `submit`, `poll`, `recover`, `collect` (one verb
-each), `policy` and `payload` (what they decide), `api` (the Batches API) and
-`core.api.client` (the only module that speaks to Anthropic).
+Read `core.engine` (the facade), `core.intake.submit` and `core.poll` (what happens in order), then
+`core.batches`. `core.api.client` is the only module that calls Anthropic.
 
 Imports point one way: titan_console and titan_batch -> core -> state.
 """

@@ -1,4 +1,4 @@
-"""The only place that picks real collaborators."""
+"""Builds the engine from the settings: the only place that picks the real collaborators."""
 
 import os
 import socket
@@ -32,11 +32,10 @@ def open_engine(
     runs_hooks: bool = True,
     word: Callable[[int], str] = random_word,
 ) -> Engine:
-    """An engine on the ledger and the API that the settings name.
+    """An engine on the ledger and the API of the settings. Raises LedgerUnusable.
 
-    `word` makes the keys and nonces of a ledger; a demo makes the same ones each time.
-
-    What speaks to the API is loaded when it is first needed. Raises LedgerUnusable.
+    `actor` names the process in the event log. `word` makes random keys and nonces of a length; a
+    demo passes one with a fixed seed. The API client is loaded on first use.
     """
     clock = clock or SystemClock()
     folder = Folder(settings.home)
@@ -64,7 +63,7 @@ def open_engine(
 
 
 def open_api(settings: Settings) -> BatchApi:
-    """The way to the API that the settings name. Raises SettingsError without a key."""
+    """The client for the API of the settings. Raises SettingsError without a key."""
     key = settings.require_key()
     from core.api.client import AnthropicApi  # noqa: PLC0415 - slow, only when needed
 
@@ -72,7 +71,7 @@ def open_api(settings: Settings) -> BatchApi:
 
 
 def rebuild_ledger(settings: Settings, *, actor: str) -> "tuple[RebuildSummary, Path | None]":
-    """A new ledger from the files beside the damaged one, and where the old one is kept."""
+    """Rebuild a damaged ledger from the files beside it; returns where the old one is kept."""
     from core.intake.rebuild import rebuild  # noqa: PLC0415 - no poll needs it
 
     folder = Folder(settings.home)

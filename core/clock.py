@@ -1,4 +1,4 @@
-"""The only reader of the wall clock, and a clock that is driven by hand."""
+"""The only reader of the system clock, and a manual clock for tests."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -6,30 +6,30 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the time is, and a way to let some of it pass."""
+    """Reads the time and sleeps."""
 
     def now(self) -> datetime:
-        """The time of day, aware, in UTC."""
+        """The wall-clock time, aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards; only differences mean something."""
+        """Seconds that never go back; only differences have a meaning."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Return after that many seconds."""
+        """Sleep for that many seconds."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of the operating system."""
 
     def now(self) -> datetime:
-        """The time of day, aware, in UTC."""
+        """The wall-clock time, aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards."""
+        """Seconds that never go back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -38,7 +38,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that stands still until it is told to move; sleeping moves it."""
+    """A clock that moves only by `advance`, `jump` and `sleep`."""
 
     def __init__(self, start: datetime) -> None:
         """Start at an aware time."""
@@ -46,22 +46,22 @@ class ManualClock:
         self._elapsed = 0.0
 
     def now(self) -> datetime:
-        """The time it was last moved to."""
+        """The current manual time."""
         return self._now
 
     def monotonic(self) -> float:
-        """Seconds that it was moved forward, whatever was done to the time of day."""
+        """Seconds of all advances; a `jump` does not count."""
         return self._elapsed
 
     def sleep(self, seconds: float) -> None:
-        """Move on at once."""
+        """Advance without waiting."""
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Let that many seconds pass."""
+        """Move both clocks forward."""
         self._now += timedelta(seconds=seconds)
         self._elapsed += seconds
 
     def jump(self, seconds: float) -> None:
-        """Change the time of day only, as a bad time server or a user does."""
+        """Change the wall clock only, as a bad time server or a user does."""
         self._now += timedelta(seconds=seconds)

@@ -1,6 +1,6 @@
-"""The facade: what jobs, commands and the console ask of the engine.
+"""The facade of the engine for jobs, commands and the console.
 
-Each verb is loaded when it is asked for: most polls find nothing to do.
+Operations are imported when they are called, since most polls find nothing to do.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,14 +26,14 @@ _UNFINISHED = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 
 
 class Engine:
-    """One engine on one ledger, for the thread that made it. Close it when done."""
+    """One engine on one ledger, for one thread. Use it as a context manager."""
 
     def __init__(self, context: Context) -> None:
-        """`bootstrap.open_engine` makes the usual one."""
+        """`bootstrap.open_engine` makes one from the settings."""
         self.context = context
 
     def __enter__(self) -> Self:
-        """Use as `with open_engine(...) as engine`."""
+        """Return the engine."""
         return self
 
     def __exit__(
@@ -42,19 +42,19 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the ledger, and the connections to the API."""
+        """Close the ledger and the connections to the API."""
         self.context.close()
         self.context.ledger.close()
 
     def submit(self, requests: Iterable[object], options: "SubmitOptions") -> "SubmitResult":
-        """Take requests in and send them. See `core.intake.submit.submit`."""
+        """Record requests and send them. See `core.intake.submit.submit`."""
         from core.intake.submit import submit
 
         submitted = submit(self.context, requests, options)
         try:
             mirrors.update(self.context.ledger, self.context.folder)
         except LedgerError as error:
-            # What was taken in is taken in; the next poll writes the mirrors.
+            # The requests are recorded; the next poll writes the mirrors.
             return replace(submitted, problem=submitted.problem or str(error))
         return submitted
 
@@ -63,7 +63,7 @@ class Engine:
         return poll.poll_once(self.context)
 
     def adopt(self, remote_id: str, *, tag: str | None = None) -> "Adopted":
-        """Take a batch in that the ledger does not know. See `core.batches.adopt.adopt`."""
+        """Import a batch that the ledger does not have. See `core.batches.adopt.adopt`."""
         from core.batches.adopt import adopt
 
         adopted = adopt(self.context, remote_id, tag=tag)
@@ -71,26 +71,26 @@ class Engine:
         return adopted
 
     def find(self, name: str) -> tuple[list[Submission], list[Batch]]:
-        """What a key, a remote id or a tag means. Raises UnknownId."""
+        """The submissions and batches of a key, a batch id or a tag. Raises UnknownId."""
         return batch_list.find(self.context.ledger, name)
 
     def is_finished(self, name: str) -> bool:
-        """Whether nothing of what the name means waits or is in flight."""
+        """Whether none of the requests that the name stands for is queued or in flight."""
         return not any(
             row.status in _UNFINISHED
-            for submission, batch in self._meant(name)
+            for submission, batch in self._resolve(name)
             for row in result_rows.results(self.context.ledger, submission, batch=batch)
         )
 
     def results(self, name: str) -> "Iterator[Result]":
-        """The requests that the name means, in input order. See `core.delivery.results.results`."""
-        from core.delivery import results as answers
+        """The results that the name stands for, in input order. See `core.delivery.results`."""
+        from core.delivery import results as delivery
 
-        for submission, batch in self._meant(name):
-            yield from answers.results(self.context, submission, batch=batch)
+        for submission, batch in self._resolve(name):
+            yield from delivery.results(self.context, submission, batch=batch)
 
-    def _meant(self, name: str) -> list[tuple[Submission, Batch | None]]:
-        """Submissions as a whole; or, for the key or remote id of one batch, that batch alone."""
+    def _resolve(self, name: str) -> list[tuple[Submission, Batch | None]]:
+        """Whole submissions; for the key or remote id of one batch, only that batch."""
         submissions, batches = self.find(name)
         alone = batches[0] if len(batches) == 1 and name not in _names(submissions) else None
         return [(submission, alone) for submission in submissions]

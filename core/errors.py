@@ -1,20 +1,20 @@
-"""What can go wrong outside the ledger. The message of each is a line for a person.
+"""Errors outside the ledger. Each has a one-line message and a stable `code`.
 
 TitanError                (state.model.errors)
- +- PayloadError          a request is bad; the message names it
+ +- PayloadError          a request is invalid; the message names it
  |   +- Denylisted        it belongs to a job that is never batched
  |   +- OverBudget        it would cost more than titan.toml allows
- +- InputError            a file or an option that was given cannot be used
- |   +- CatalogueError    titan.toml is wrong; the message names the line and the key
- +- SettingsError         something is not set, or set wrongly
- +- ApiError             the way to the model
-     +- Unreachable       nothing left this machine
-     +- NoResponse        it was sent, and no usable answer came: it may have been taken in
-     +- RateLimited         429: later
-     +- SpendCapReached   no more money until a person or the month changes that
-     +- Rejected           the API says no
-         +- Unauthorized  this key may not
-         +- NotFound      no such thing, or not yet, or no more
+ +- InputError            a file or an option is invalid
+ |   +- CatalogueError    titan.toml is invalid; the message names the line and the key
+ +- SettingsError         a setting is missing or invalid
+ +- ApiError             a call to the API failed
+     +- Unreachable       nothing was sent
+     +- NoResponse        sent, but no usable response: the API may have accepted it
+     +- RateLimited         429: retry later
+     +- SpendCapReached   no more spend until someone raises the limit or the month ends
+     +- Rejected           the API rejected the call
+         +- Unauthorized  this key is not allowed to
+         +- NotFound      it does not exist, or not yet, or no longer
 """
 
 from state.model.errors import TitanError
@@ -39,7 +39,7 @@ __all__ = [
 
 
 class PayloadError(TitanError, ValueError):
-    """A request cannot be sent as it is."""
+    """A request is invalid."""
 
     default_code = "invalid_request"
 
@@ -51,25 +51,25 @@ class Denylisted(PayloadError):
 
 
 class OverBudget(PayloadError):
-    """It may cost more than a budget has left."""
+    """It may cost more than is left of a budget."""
 
     default_code = "over_budget"
 
 
 class InputError(TitanError, ValueError):
-    """A file or an option that was given cannot be used."""
+    """A file or an option is invalid."""
 
     default_code = "invalid_input"
 
 
 class CatalogueError(InputError):
-    """titan.toml is wrong."""
+    """titan.toml is invalid."""
 
     default_code = "invalid_configuration"
 
 
 class SettingsError(TitanError):
-    """Something is not set, or set wrongly."""
+    """A setting is missing or invalid."""
 
     default_code = "invalid_settings"
 
@@ -88,7 +88,7 @@ class ApiError(TitanError):
         retry_after_s: float | None = None,
         code: str | None = None,
     ) -> None:
-        """HTTP's status, the API's word for the error, and its wish when to come again."""
+        """The HTTP status, the API's error type, and its retry-after, where known."""
         super().__init__(message, code=code)
         self.status = status
         self.error_type = error_type
@@ -96,42 +96,42 @@ class ApiError(TitanError):
 
 
 class Unreachable(ApiError):
-    """Nothing left this machine: no name, no route, no TLS, no free connection."""
+    """Nothing was sent: no DNS, no route, no TLS, no free connection."""
 
     default_code = "api_unreachable"
 
 
 class NoResponse(ApiError):
-    """It was sent and no usable answer came: a time-out, a broken line, 408, 409, 5xx, garbage."""
+    """Sent without a usable response: a timeout, a broken connection, 408, 409, 5xx, malformed."""
 
     default_code = "api_no_response"
 
 
 class RateLimited(ApiError):
-    """429: the API wants it later."""
+    """429: retry later."""
 
     default_code = "rate_limited"
 
 
 class SpendCapReached(ApiError):
-    """The organisation's or the workspace's money is spent; waiting alone does not help."""
+    """The spend limit of the organization or workspace is reached; a retry soon does not help."""
 
     default_code = "spend_limit"
 
 
 class Rejected(ApiError):
-    """The API looked at it and says no."""
+    """The API rejected the call."""
 
     default_code = "api_rejected"
 
 
 class Unauthorized(Rejected):
-    """401 or 403: this key may not."""
+    """401 or 403: this key is not allowed to."""
 
     default_code = "unauthorized"
 
 
 class NotFound(Rejected):
-    """404: there is no such thing, or not yet, or no more."""
+    """404: there is it does not exist, or not yet, or no longer."""
 
     default_code = "api_not_found"

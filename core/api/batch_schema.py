@@ -1,4 +1,4 @@
-"""How the API describes its batches, read strictly, and only what the ledger needs."""
+"""Parses the API's description of batches, strictly, and only the fields that the ledger needs."""
 
 from datetime import datetime
 from typing import Annotated, TypeVar
@@ -10,16 +10,16 @@ from state.batches.sending import RemoteState
 from state.model.records import BatchStatus, Counts
 from state.model.timestamps import to_text
 
-# A word that is not known yet means: not ended.
+# An unknown status counts as in progress.
 _STATUS = {
     "in_progress": BatchStatus.IN_PROGRESS,
     "canceling": BatchStatus.CANCELING,
     "ended": BatchStatus.ENDED,
 }
 _Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,128}\Z")]
-# No batch has as many; the ledger could not hold what a sum of larger ones makes.
+# Far above any batch, and small enough that sums fit into the ledger.
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
-# Zero times and the ends of time are none: the ledger could not order them.
+# Other years mean an invalid time, which would break the order of the ledger.
 _YEARS = range(2000, 9000)
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -44,7 +44,7 @@ class _Batch(msgspec.Struct):
 
 class _Page(msgspec.Struct):
     data: list[_Batch]
-    # A list that does not say whether it ends proves the absence of nothing.
+    # Required: without it, a listing could not prove absence.
     has_more: bool
     last_id: str | None = None
 
@@ -55,7 +55,7 @@ _page = msgspec.json.Decoder(_Page)
 
 
 def batch_of(content: bytes) -> RemoteState:
-    """The batch of one answer. Raises NoResponse where it is none."""
+    """The batch of a response. Raises NoResponse where it is malformed."""
     return _to_remote(_decoded(_batch, content))
 
 
@@ -69,7 +69,7 @@ def _decoded(decoder: "msgspec.json.Decoder[_Shape]", content: bytes) -> _Shape:
     try:
         return decoder.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise NoResponse(f"The API's answer is no batch: {error!s:.100}") from error
+        raise NoResponse(f"The API's response is not a batch: {error!s:.100}") from error
 
 
 def _to_remote(batch: _Batch) -> RemoteState:
@@ -93,5 +93,5 @@ def _to_remote(batch: _Batch) -> RemoteState:
 
 def _text(moment: datetime) -> str:
     if moment.year not in _YEARS:
-        raise NoResponse(f"The API's answer is no batch: one of its times is {moment}.")
+        raise NoResponse(f"The API's response is not a batch: one of its times is {moment}.")
     return to_text(moment)

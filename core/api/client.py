@@ -1,8 +1,8 @@
-"""The only module that speaks to Anthropic: the Message Batches API's calls in our words.
+"""The client of the Message Batches API, and the only module that calls Anthropic.
 
-It speaks HTTP itself, since each call here is one request, sent once and read as bytes. Only a long
-synchronous answer comes through the SDK, which puts its pieces together; that takes two seconds of
-CPU to load (ADR 11). Import this module where a call is due: the HTTP library takes its time, too.
+Each call is one plain HTTP request, sent once and read as bytes. Only long synchronous responses
+use the SDK, which assembles the stream; the SDK takes two seconds of CPU to load (ADR 11). Import
+this module where a call is due, since the HTTP library is slow to load as well.
 """
 
 import re
@@ -19,7 +19,7 @@ import msgspec
 
 from core.api.batch_schema import batch_of, page_of
 from core.api.error_mapping import body_of, to_api_error
-from core.api.gzip_stream import ACCEPTED, unpacked
+from core.api.gzip_stream import ACCEPTED, decompress
 from core.api.http_clients import TIMEOUT, Clients
 from core.api.protocol import Body, Created, Page
 from core.errors import ApiError, NoResponse, Unreachable
@@ -31,7 +31,7 @@ from state.model.errors import TitanError
 if TYPE_CHECKING:
     from anthropic import Anthropic
 
-# The version that the SDK speaks which the tests compare with.
+# The version that the SDK of the tests sends.
 API_VERSION = "2026-10-21"
 _BATCHES = "/v1/messages/batches"
 _MESSAGES = "/v1/messages"
@@ -41,13 +41,13 @@ _HEADERS = {
     "user-agent": "titan-console",
 }
 _JSON = {"content-type": "application/json"}
-# From here on an answer comes as a stream: it may take longer than a silent line stays open.
-_LONGEST_UNSTREAMED = 21_333
-# What a key looks like, whoever's it is.
+# A response with more max_tokens is streamed: an idle connection could be closed before it ends.
+_MOST_UNSTREAMED_TOKENS = 21_333
+# Any API key or bearer token.
 _SECRET = re.compile(r"sk-ant-[\w-]+|(?<=Bearer )\S+", re.IGNORECASE)
-_OF_THE_WIRE = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL)
-# Of these the API has surely not seen a byte.
-_NEVER_LEFT = (
+_HTTP_ERRORS = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL)
+# With these, the API has not received a byte.
+_NOT_CONNECTED = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
     httpx2.PoolTimeout,
@@ -56,14 +56,14 @@ _NEVER_LEFT = (
 
 
 class AnthropicApi:
-    """The Message Batches API; nothing is ever sent a second time here."""
+    """A `BatchApi` over HTTP. No call is retried here."""
 
     def __init__(
         self, *, api_key: str, base_url: str, http_client: httpx2.Client | None = None
     ) -> None:
-        """Speak to that server only; `http_client` is for the sandbox in process.
+        """Calls go to `base_url` only; `http_client` is for the sandbox in process.
 
-        Raises SettingsError where the environment names a proxy or certificates of no use.
+        Raises SettingsError where the environment has invalid proxy or TLS settings.
         """
         self._key = api_key
         self._base_url = base_url.rstrip("/")
@@ -72,24 +72,24 @@ class AnthropicApi:
         self._clients = Clients(http_client)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._clients.close()
 
     def create(self, body: Body) -> Created:
-        """Send the batch, once, streamed as it is made."""
+        """Send the batch once, streaming its body."""
         headers = _JSON | {"content-length": str(body.length)} | _betas(body.betas)
         with self._errors():
             answer = self._ask("POST", _BATCHES, headers=headers, content=body.pieces())
             remote = batch_of(answer.content)
         if remote.counts.total() != body.request_count:
             raise NoResponse(
-                f"The API answered with a batch of {pluralize(remote.counts.total(), 'request')}"
-                f" to one of {body.request_count:,}."
+                f"The API returned a batch of {pluralize(remote.counts.total(), 'request')}"
+                f" instead of {body.request_count:,}."
             )
         return Created(remote=remote, account=_account(answer.headers))
 
     def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
-        """One page of batches, newest first, from behind `after_id` on."""
+        """One page of batches, newest first, after `after_id`."""
         cursor = {"after_id": after_id} if after_id else {}
         with self._errors():
             answer = self._ask("GET", _BATCHES, params={"limit": str(limit)} | cursor)
@@ -99,26 +99,26 @@ class AnthropicApi:
         )
 
     def retrieve(self, remote_id: str) -> RemoteState:
-        """What the API says of one batch."""
+        """The status of one batch."""
         with self._errors():
             return batch_of(self._ask("GET", _path_of(remote_id)).content)
 
     def cancel(self, remote_id: str) -> RemoteState:
-        """Ask for the batch to end early."""
+        """Cancel the batch."""
         with self._errors():
             return batch_of(self._ask("POST", f"{_path_of(remote_id)}/cancel").content)
 
     def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
-        """Answer one request now, at the full price: the message as JSON."""
+        """Run one request synchronously, at the full price; the message as JSON."""
         max_tokens = params.get("max_tokens")
         with self._errors():
-            if isinstance(max_tokens, int) and max_tokens > _LONGEST_UNSTREAMED:
+            if isinstance(max_tokens, int) and max_tokens > _MOST_UNSTREAMED_TOKENS:
                 return self._run_streamed(params, betas)
             body = msgspec.json.encode(params)
             return self._ask("POST", _MESSAGES, headers=_JSON | _betas(betas), content=body).content
 
     def _run_streamed(self, params: Mapping[str, object], betas: tuple[str, ...]) -> bytes:
-        """A long answer comes in pieces: no line stays silent for as long as it takes."""
+        """Stream a long response, so that its connection is never idle for long."""
         asked: dict[str, Any] = dict(params)
         required = {name: asked.pop(name) for name in ("model", "messages", "max_tokens")}
         with self._loading, gc_paused():
@@ -131,7 +131,7 @@ class AnthropicApi:
         ):
             message = stream.get_final_message()
         if message.stop_reason is None:
-            raise NoResponse("The API's answer broke off.")
+            raise NoResponse("The API's response ended early.")
         return message.to_json(indent=None).encode()
 
     @cached_property
@@ -148,10 +148,10 @@ class AnthropicApi:
 
     @contextmanager
     def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
-        """The raw bytes of the results.
+        """The decompressed bytes of the results.
 
-        The address is made from the configured one and the id: `results_url` could name any host,
-        and it would get the key. A compression is undone on the way.
+        The URL is built from the base URL and the id: `results_url` could name any host, which
+        would receive the key.
         """
         with self._errors():
             answer = self._ask(
@@ -162,7 +162,7 @@ class AnthropicApi:
             )
             if answer.status_code != HTTPStatus.OK:
                 answer.close()
-                raise NoResponse(f"The API answers {answer.status_code}, which is no results.")
+                raise NoResponse(f"The API returned {answer.status_code} instead of results.")
         try:
             yield self._pieces(answer)
         finally:
@@ -170,8 +170,8 @@ class AnthropicApi:
 
     def _pieces(self, answer: httpx2.Response) -> Iterator[bytes]:
         with self._errors():
-            # In the sizes that they come: what came before the line breaks is kept.
-            yield from unpacked(answer.iter_raw(), answer.headers.get("content-encoding", ""))
+            # In the sizes received: what arrives before a connection breaks is kept.
+            yield from decompress(answer.iter_raw(), answer.headers.get("content-encoding", ""))
 
     def _ask(
         self,
@@ -183,9 +183,9 @@ class AnthropicApi:
         content: Iterable[bytes] | bytes | None = None,
         stream: bool = False,
     ) -> httpx2.Response:
-        """One request and its answer, with `stream` before its body is read.
+        """Send one request; with `stream`, the response's body is not read yet.
 
-        Raises ApiError where the API says no, and what the HTTP library raises.
+        Raises ApiError for an error response, and the HTTP library's errors.
         """
         with self._clients.one() as http:
             request = http.build_request(
@@ -209,23 +209,23 @@ class AnthropicApi:
 
     @contextmanager
     def _errors(self) -> Generator[None, None, None]:
-        """Whatever goes wrong from the first byte on as one of ours; it may have been taken in."""
+        """Map every error to an ApiError; NoResponse where the API may have accepted the call."""
         try:
             yield
         except ApiError:
             raise
-        except _NEVER_LEFT as error:
-            raise Unreachable(f"The API cannot be reached: {self._said(error)}") from error
+        except _NOT_CONNECTED as error:
+            raise Unreachable(f"Cannot connect to the API: {self._text_of(error)}") from error
         except httpx2.TimeoutException as error:
-            raise NoResponse("The API did not answer in time.") from error
-        except (*_OF_THE_WIRE, OSError, TitanError) as error:
-            raise NoResponse(f"The connection to the API broke: {self._said(error)}") from error
+            raise NoResponse("The API did not respond in time.") from error
+        except (*_HTTP_ERRORS, OSError, TitanError) as error:
+            raise NoResponse(f"The connection to the API failed: {self._text_of(error)}") from error
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-            raise NoResponse("The API's answer cannot be read.") from error
+            raise NoResponse("The API's response cannot be parsed.") from error
 
     @contextmanager
     def _errors_of_the_sdk(self) -> Generator[None, None, None]:
-        """The SDK's exceptions as what they tell of: an answer, or a failure of the wire."""
+        """Map the SDK's exceptions to ours, or to the HTTP library's."""
         import anthropic  # noqa: PLC0415 - loaded by now
 
         try:
@@ -237,17 +237,17 @@ class AnthropicApi:
         except anthropic.AnthropicError as error:
             if isinstance(error.__cause__, httpx2.HTTPError):
                 raise error.__cause__ from error
-            raise NoResponse(f"The connection to the API broke: {self._said(error)}") from error
+            raise NoResponse(f"The connection to the API failed: {self._text_of(error)}") from error
         except AssertionError as error:
-            # The SDK's word for a stream that ended before it began.
-            raise NoResponse("The API's answer broke off.") from error
+            # The SDK raises it for a stream that ends before its first event.
+            raise NoResponse("The API's response ended early.") from error
 
-    def _said(self, error: Exception) -> str:
-        """What an exception says, cut short once the key is out of it."""
+    def _text_of(self, error: Exception) -> str:
+        """The exception's message, truncated after the key is removed."""
         return " ".join(sanitize(self._without_key(str(error))).split())[:200]
 
     def _without_key(self, text: str) -> str:
-        """Some servers and proxies echo what they were sent."""
+        """Remove the key, which some servers and proxies echo."""
         return _SECRET.sub("(key)", text.replace(self._key, "(key)"))
 
 
@@ -260,7 +260,7 @@ def _betas(betas: tuple[str, ...]) -> dict[str, str]:
 
 
 def _account(headers: Mapping[str, str]) -> str | None:
-    """Whose batches these are: organisation and workspace, as the answer names them."""
-    organisation = headers.get("anthropic-organization-id")
+    """The account that the response names: organization, or organization/workspace."""
+    organization = headers.get("anthropic-organization-id")
     workspace = headers.get("anthropic-workspace-id")
-    return "/".join(part for part in (organisation, workspace) if part) or None
+    return "/".join(part for part in (organization, workspace) if part) or None

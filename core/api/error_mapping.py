@@ -1,4 +1,4 @@
-"""What an answer of the API that is no success means, as one of our errors."""
+"""Maps an error response of the API to one of our errors."""
 
 import json
 import math
@@ -18,26 +18,26 @@ from core.text import sanitize
 
 _SPEND_CAP_CODE = "spend_limit_reached"
 _SPEND_CAP_PHRASE = "api usage limits"
-# A 400 that is about the account: no batch of its would be taken, and this one is not bad.
+# A 400 about the account: every batch would be rejected, and this one is not invalid.
 _ACCOUNT_CODES = frozenset(
     {"claude_code_key_creator_not_member", "cmek_key_disabled", "organization_on_hold"}
 )
-# No wish of the API's is heeded for longer; a later look costs one call.
-_LONGEST_WISH_S = 7 * 86_400.0
+# A longer retry-after is reduced to this; another poll costs one call.
+_LONGEST_RETRY_AFTER_S = 7 * 86_400.0
 
 
 def to_api_error(
     status: int, body: object, headers: Mapping[str, str], *, hide: Callable[[str], str]
 ) -> ApiError:
-    """HTTP's status and headers, and the body: its JSON, or the text that is none.
+    """The error for a status, a body (parsed JSON, or text) and headers.
 
-    `hide` takes the key out of a text, for some servers and proxies echo what they were sent.
+    `hide` removes the key from a text, which some servers and proxies echo.
     """
     error = _part(body, "error")
     error_type = _part(error, "type")
     kind = _kind(status, body, _part(_part(error, "details"), "error_code"))
     return kind(
-        f"The API answers {status}: {_text(body, error, hide)}",
+        f"The API returned {status}: {_text(body, error, hide)}",
         status=status,
         error_type=sanitize(hide(error_type))[:100] if isinstance(error_type, str) else None,
         retry_after_s=_retry_after(headers),
@@ -45,7 +45,7 @@ def to_api_error(
 
 
 def body_of(content: bytes) -> object:
-    """The body of an answer as `to_api_error` takes it."""
+    """The body as `to_api_error` takes it: parsed JSON, or text."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -74,11 +74,11 @@ def _is_spend_cap(status: int, body: object) -> bool:
 
 
 def _text(body: object, error: object, hide: Callable[[str], str]) -> str:
-    """The API's own sentence; a proxy's page is cut short, once the key is out of it."""
+    """The API's own message, or the beginning of another body, without the key."""
     message = _part(error, "message")
     if isinstance(message, str) and message:
         return " ".join(sanitize(hide(message)).split())[:500]
-    return " ".join(sanitize(hide(str(body or "nothing more"))).split())[:200]
+    return " ".join(sanitize(hide(str(body or "empty body"))).split())[:200]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -86,4 +86,4 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         seconds = float(headers["retry-after"])
     except (KeyError, ValueError):
         return None
-    return min(max(0.0, seconds), _LONGEST_WISH_S) if math.isfinite(seconds) else None
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER_S) if math.isfinite(seconds) else None

@@ -1,7 +1,7 @@
-"""HTTP clients for calls that are made at once, each on a thread of its own.
+"""HTTP clients for concurrent calls, one per call.
 
-A client looks at all its connections for each call: fifty calls at once over one client cost half
-as much again. So each takes a client that no other has just then.
+A client scans all its connections for each call, so fifty concurrent calls over one client cost
+half as much again. Each call takes a client that no other call uses.
 """
 
 from collections import deque
@@ -16,19 +16,19 @@ from core.errors import SettingsError
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-# Connecting is quick or not at all; an upload of 256 MB and its answer take their time.
+# Connecting is fast or fails; an upload of 256 MB takes long.
 TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
-# The SDK asks over one client, fifty at once, and each connection costs a handshake.
+# The SDK makes fifty concurrent calls over one client; each connection costs a handshake.
 _CONNECTIONS = httpx2.Limits(max_connections=100, max_keepalive_connections=100)
 
 
 class Clients:
-    """Lends clients, the one that was given back last first: its connection is open."""
+    """Lends clients, the last returned first, since its connection is still open."""
 
     def __init__(self, only: httpx2.Client | None = None) -> None:
-        """`only` serves every call, however many there are at once.
+        """`only` is used for every call, if given.
 
-        Raises SettingsError where the environment names a proxy or certificates of no use.
+        Raises SettingsError where the environment has invalid proxy or TLS settings.
         """
         self._only = only
         self._tls: SSLContext | None = None
@@ -39,7 +39,7 @@ class Clients:
 
     @contextmanager
     def one(self) -> Generator[httpx2.Client, None, None]:
-        """A client that no other thread has, while inside."""
+        """A client that no other thread uses inside the context."""
         try:
             client = self._idle.pop()
         except IndexError:
@@ -50,7 +50,7 @@ class Clients:
             self._idle.append(client)
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         for client in self._made:
             client.close()
 
@@ -61,14 +61,15 @@ class Clients:
 
     def _from_environment(self) -> httpx2.Client:
         try:
-            # Certificates take 40 ms to read, and hold for all.
+            # Certificates take 40 ms to read; all clients share them.
             self._tls = self._tls or httpx2.create_ssl_context()
-            # A redirect would carry prompts to a host that nobody configured.
+            # A redirect would send prompts to a host that is not configured.
             return httpx2.Client(
                 follow_redirects=False, timeout=TIMEOUT, limits=_CONNECTIONS, verify=self._tls
             )
         except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:
             raise SettingsError(
-                "The way to the API that the environment asks for is of no use (HTTPS_PROXY,"
-                f" HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR): {error!s:.200}"
+                "Invalid proxy or TLS settings in the environment (HTTPS_PROXY, HTTP_PROXY,"
+                f" ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR): {error!s:.200}",
+                code="invalid_proxy_settings",
             ) from error

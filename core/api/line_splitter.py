@@ -1,4 +1,4 @@
-"""Cuts a stream of bytes into lines at LF alone: other ends of lines may stand in JSON strings."""
+"""Splits a stream of bytes into lines at LF only: JSON strings may contain other line ends."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,17 +6,17 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def split_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Each line without its end; a last one without LF too. Linear in the length of a line."""
-    ended = _ended(pieces)
-    # What proxies add goes: a CR at the end, a byte order mark at the very beginning.
-    for line in ended:
+    """Each line without its LF, the last one too if it has none. Linear in the length of a line."""
+    lines = _split(pieces)
+    # Proxies add a CR at the end of a line, or a byte order mark at the beginning.
+    for line in lines:
         yield line.removeprefix(_BOM).rstrip(b"\r")
         break
-    for line in ended:
+    for line in lines:
         yield line.rstrip(b"\r")
 
 
-def _ended(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _split(pieces: Iterable[bytes]) -> Iterator[bytes]:
     pending: list[bytes] = []
     for piece in pieces:
         lines = piece.split(b"\n")

@@ -1,4 +1,4 @@
-"""The way a batch reaches a model, in our words. `client.AnthropicApi` implements it."""
+"""The protocol of the Message Batches API as the engine uses it; `AnthropicApi` implements it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from state.batches.sending import RemoteState
 
 
 class Body(Struct, frozen=True, kw_only=True):
-    """A create's body, ready to be streamed: its exact length, and its pieces, made when asked."""
+    """The body of a create: its length in bytes, and a function that streams its pieces."""
 
     length: int
     pieces: Callable[[], Iterable[bytes]]
@@ -19,14 +19,14 @@ class Body(Struct, frozen=True, kw_only=True):
 
 
 class Created(Struct, frozen=True, kw_only=True):
-    """The API's answer to a create, and whose account it went to."""
+    """The created batch, and the account that has it."""
 
     remote: RemoteState
     account: str | None
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """One page of the API's listing, newest first."""
+    """One page of the list of batches, newest first; `last_id` is the cursor of the next page."""
 
     batches: tuple[RemoteState, ...]
     has_more: bool
@@ -35,35 +35,35 @@ class Page(Struct, frozen=True, kw_only=True):
 
 
 class BatchApi(Protocol):
-    """Each call is one HTTP request, never repeated here, and raises ApiError only."""
+    """Each call is one HTTP request, never retried, and raises ApiError only."""
 
     def create(self, body: Body) -> Created:
-        """Send the batch, once. Whoever calls must know that NoResponse may mean: taken in."""
+        """Create a batch. After NoResponse, the API may have accepted it."""
         ...
 
     def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
-        """One page of batches, newest first, from behind `after_id` on."""
+        """One page of batches, newest first, after `after_id`."""
         ...
 
     def retrieve(self, remote_id: str) -> RemoteState:
-        """What the API says of one batch."""
+        """The status of one batch."""
         ...
 
     def results(self, remote_id: str) -> AbstractContextManager[Iterator[bytes]]:
-        """The raw bytes of the results, in pieces of any size, while inside the context."""
+        """The bytes of the results, in pieces of any size, inside the context."""
         ...
 
     def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
-        """Answer one request now, at the full price: the message as JSON.
+        """Run one request synchronously, at the full price; the message as JSON.
 
-        NoResponse may mean: answered, and paid. Safe to call from several threads.
+        After NoResponse, it may have run and be charged. Thread-safe.
         """
         ...
 
     def cancel(self, remote_id: str) -> RemoteState:
-        """Ask for the batch to end early."""
+        """Cancel the batch."""
         ...
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         ...

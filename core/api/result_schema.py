@@ -1,4 +1,4 @@
-"""Reads one line of a batch's results: strictly, and only what the ledger needs."""
+"""Parses one line of a batch's results, strictly, and only the fields that the ledger needs."""
 
 import json
 from typing import Annotated, Any, cast
@@ -8,7 +8,7 @@ import msgspec
 from core.text import sanitize
 from state.model.records import CollectedResult, Outcome, Usage
 
-# No answer has as many; the costs of a whole batch with more would not fit into the ledger.
+# Far above any response, and small enough that the cost of a batch fits into the ledger.
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 30)]
 _MESSAGE_LIMIT = 2000
 
@@ -26,8 +26,8 @@ class _Usage(msgspec.Struct, gc=False):
     cache_creation: _CacheCreation | None = None
 
 
-class Answer(msgspec.Struct, gc=False):
-    """What of a message is read."""
+class Message(msgspec.Struct, gc=False):
+    """The fields of a message that the ledger needs."""
 
     model: str
     usage: _Usage
@@ -35,9 +35,9 @@ class Answer(msgspec.Struct, gc=False):
 
 
 class Succeeded(msgspec.Struct, tag="succeeded", gc=False):
-    """A row that is billed."""
+    """A succeeded request, which is billed."""
 
-    message: Answer
+    message: Message
 
 
 class _Errored(msgspec.Struct, tag="errored", gc=False):
@@ -53,7 +53,7 @@ class _Expired(msgspec.Struct, tag="expired", gc=False):
 
 
 class ResultLine(msgspec.Struct, gc=False):
-    """One row."""
+    """One line of the results."""
 
     custom_id: str
     result: Succeeded | _Errored | _Canceled | _Expired
@@ -68,35 +68,35 @@ _named = msgspec.json.Decoder(_Named)
 
 
 class BadLineError(ValueError):
-    """A line that is no result."""
+    """A line that is not a valid result."""
 
 
 def decode(line: bytes) -> CollectedResult:
-    """The line with its custom_id as it came over the wire. Raises BadLineError."""
+    """The result, with the custom_id as sent. Raises BadLineError."""
     return as_collected(parse(line))
 
 
 def parse(line: bytes) -> ResultLine:
-    """What of the line the ledger needs. Raises BadLineError."""
+    """The line as a struct. Raises BadLineError."""
     try:
         return _decoder.decode(line)
     except msgspec.ValidationError as error:
         raise BadLineError(str(error)) from error
     except (msgspec.MsgspecError, RecursionError, ValueError):
-        return _parsed_anew(line)
+        return _parse_repaired(line)
 
 
 def custom_id_of(line: bytes) -> str | None:
-    """Whose line it is, also where nothing else of it can be read."""
+    """The custom_id of a line, even where the rest cannot be parsed."""
     try:
         return _named.decode(line).custom_id
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
 
 
-def _parsed_anew(line: bytes) -> ResultLine:
+def _parse_repaired(line: bytes) -> ResultLine:
     try:
-        return _decoder.decode(_mended(line))
+        return _decoder.decode(_repaired(line))
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise BadLineError(str(error)) from error
 
@@ -126,39 +126,39 @@ def as_collected(found: ResultLine) -> CollectedResult:
             return CollectedResult(custom_id=found.custom_id, outcome=Outcome.EXPIRED)
 
 
-def _mended(line: bytes) -> bytes:
-    """The line with a question mark for each lone half of a surrogate pair.
+def _repaired(line: bytes) -> bytes:
+    """The line with a question mark for each unpaired surrogate.
 
-    Python's own decoder takes them, as the API's encoder does; a billed answer may hold one.
+    Python's own decoder accepts them, as the API's encoder does; a billed message may have one.
     """
     return json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def message_of(line: bytes) -> dict[str, Any] | None:
-    """The message of a succeeded line, with what cannot be read in it replaced."""
+    """The message of a succeeded line; invalid characters are replaced."""
     try:
         found = msgspec.json.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        # What the ledger took in without looking at the content: any bytes, any numbers.
-        found = json.loads(_mended(line.decode("utf-8", "replace").encode()))
+        # The content was not parsed when it was collected, so it may be invalid.
+        found = json.loads(_repaired(line.decode("utf-8", "replace").encode()))
     return found["result"]["message"]
 
 
 def with_custom_id(line: bytes, wire_id: str, custom_id: str) -> bytes:
-    """The line with the caller's custom_id; all else stays as the API sent it."""
+    """The line with the caller's custom_id, otherwise unchanged."""
     head = b'{"custom_id":"%b"' % wire_id.encode()
     if line.startswith(head):
         return b'{"custom_id":"%b"%b' % (custom_id.encode(), line[len(head) :])
     try:
         fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     except msgspec.DecodeError:
-        fields = msgspec.json.decode(_mended(line), type=dict[str, msgspec.Raw])
+        fields = msgspec.json.decode(_repaired(line), type=dict[str, msgspec.Raw])
     fields["custom_id"] = msgspec.Raw(msgspec.json.encode(custom_id))
     return msgspec.json.encode(fields)
 
 
 def error_of(raw: bytes) -> tuple[str, str]:
-    """Type and message of an errored row; the API wraps them twice, and the inner one counts."""
+    """Type and message of an errored result, from the inner of its two error objects."""
     try:
         outer = json.loads(raw)
     except (ValueError, RecursionError):
@@ -174,7 +174,7 @@ def error_of(raw: bytes) -> tuple[str, str]:
 
 
 def usage_of(value: object) -> Usage:
-    """The usage object of an answer, as the API or its SDK gives it. Raises BadLineError."""
+    """The tokens of a usage object of the API or its SDK. Raises BadLineError."""
     try:
         return to_usage(msgspec.convert(value, _Usage))
     except (msgspec.MsgspecError, ValueError) as error:
@@ -190,7 +190,7 @@ def to_usage(usage: _Usage) -> Usage:
     return Usage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        # What an answer does not split is of a time when every mark was for five minutes.
+        # Usage without a split is from before 1-hour caching.
         cache_write_5m_tokens=max(five_minutes, total - one_hour),
         cache_write_1h_tokens=one_hour,
         cache_read_tokens=usage.cache_read_input_tokens or 0,

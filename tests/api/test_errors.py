@@ -142,7 +142,7 @@ def test_each_status_means_the_same_for_a_long_answer(status: int, kind: type[Ap
     error = caught_amid_a_long_answer(an_api(answer))
     assert type(error) is kind
     assert (error.status, error.retry_after_s) == (status, 7.0)
-    assert str(error) == f"The API answers {status}: No."
+    assert str(error) == f"The API returned {status}: No."
 
 
 def test_an_error_within_a_long_answer_is_told() -> None:

@@ -78,5 +78,5 @@ def test_a_proxy_or_certificates_of_no_use_are_one_line(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match="that the environment asks for"):
+    with pytest.raises(SettingsError, match="Invalid proxy or TLS settings"):
         AnthropicApi(api_key=_KEY, base_url="https://api.anthropic.com")

@@ -30,7 +30,7 @@ class _Picky:
             return self._inner.create(body)
         position = self._positions.pop(0)
         raise Rejected(
-            f"The API answers 400: requests.{position}.params.model: bad",
+            f"The API returned 400: requests.{position}.params.model: bad",
             status=400,
             error_type="invalid_request_error",
         )
