@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from state.db.conditions import TO_DO
 from state.db.reader import Source
 from state.model.filter_terms import Bound, Field, Term
 from state.model.records import FAILED_STATUSES
@@ -120,7 +121,7 @@ def _errors(source: Source) -> Sequence[str]:
     names = ", ".join(f"'{status}'" for status in FAILED_STATUSES)
     rows = source.rows(
         "SELECT coalesce(a.error_type, a.outcome) AS name, count(*) FROM (SELECT r.id"  # noqa: S608 - our own words
-        " FROM requests r WHERE {TO_DO}"
+        f" FROM requests r WHERE {TO_DO}"
         f" AND r.status IN ({names}) ORDER BY r.id DESC LIMIT ?) failed"
         " JOIN attempts a ON a.request_id = failed.id WHERE a.outcome <> 'succeeded'"
         " GROUP BY 1 ORDER BY 2 DESC LIMIT ?",

@@ -10,6 +10,7 @@ from core.clock import ManualClock
 from state.model.filter_terms import Bound, Field, Relation, Term, Words
 from state.model.records import Outcome
 from state.queries import filter_sql, request_list
+from state.queries.filter_sql import known_values
 from state.queries.request_list import STATES, Query, SortOrder
 from titan_console.text.filters import Vocabulary, parse
 
@@ -171,3 +172,10 @@ def test_many_ids_come_whole() -> None:
     text = ",".join(map(str, range(1, 300_000)))
     assert list(filter_sql.parse_ids(text)) == list(range(1, 300_000))
     assert list(filter_sql.parse_ids(None)) == []
+
+
+def test_the_values_that_a_filter_may_name_are_those_of_the_ledger(made: LedgerBuilder) -> None:
+    found = known_values(made.ledger)
+    assert set(found[Field.ERROR]) == {"expired", "invalid_request_error", "overloaded_error"}
+    assert set(found[Field.WORKFLOW]) >= {"news", "back"}
+    assert "batch.collected" in found[Field.KIND]
