@@ -7,12 +7,12 @@ TitanError                (state.model.errors)
  +- InputError            a file or an option is invalid
  |   +- CatalogueError    titan.toml is invalid; the message names the line and the key
  +- SettingsError         a setting is missing or invalid
- +- ApiError             a call to the API failed
+ +- ApiError              a call to the API failed
      +- Unreachable       nothing was sent
      +- NoResponse        sent, but no usable response: the API may have accepted it
-     +- RateLimited         429: retry later
+     +- RateLimited       429: retry later
      +- SpendCapReached   no more spend until someone raises the limit or the month ends
-     +- Rejected           the API rejected the call
+     +- Rejected          the API rejected the call
          +- Unauthorized  this key is not allowed to
          +- NotFound      it does not exist, or not yet, or no longer
 """
@@ -126,12 +126,12 @@ class Rejected(ApiError):
 
 
 class Unauthorized(Rejected):
-    """401 or 403: this key is not allowed to."""
+    """401 or 403: the key is invalid or lacks a permission."""
 
     default_code = "unauthorized"
 
 
 class NotFound(Rejected):
-    """404: there is it does not exist, or not yet, or no longer."""
+    """404: it does not exist, or not yet, or no longer."""
 
     default_code = "api_not_found"

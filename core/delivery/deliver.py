@@ -1,4 +1,4 @@
-"""Hands finished work on: `staging/<workflow>-results-<date>.jsonl`, whole or not at all."""
+"""Delivers finished submissions as `staging/<workflow>-results-<date>.jsonl`, atomically."""
 
 import os
 from pathlib import Path
@@ -13,12 +13,11 @@ _OWN_LENGTH = 8
 
 
 def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
-    """Write the file of each workflow and date that has something finished and not handed on.
+    """Write the file of each workflow and date with finished submissions that are not delivered.
 
-    It holds every finished submission of that workflow and date, in input order; a replay that
-    changes one has the file written anew. Returns the names of the files, and in words what could
-    not be written because answers are lost from the disk. Raises LedgerUnusable where a file
-    cannot be written; it stays due.
+    The file has every finished submission of that workflow and date, in input order; a replay
+    that changes one rewrites it. Returns the names of the files, and the problems where results
+    are missing from the disk. Raises LedgerUnusable where a file cannot be written; it stays due.
     """
     delivered: list[str] = []
     problems: list[str] = []
@@ -26,10 +25,10 @@ def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
         try:
             name = _deliver(context, workflow, date)
         except FileMissing as error:
-            problems.append(f"{workflow} of {date} cannot be delivered: {error}")
+            problems.append(f"Cannot deliver {workflow} of {date}: {error}")
         except OSError as error:
             raise LedgerUnusable(
-                f"Cannot write into {context.folder.staging}: {error.strerror or error}."
+                f"Cannot write to {context.folder.staging}: {error.strerror or error}."
                 " The results are safe; the next poll writes the file."
             ) from error
         else:
@@ -38,13 +37,13 @@ def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
 
 
 def _deliver(context: Context, workflow: str, date: str) -> str | None:
-    """The file's name; None where another poll has been at it, and it is still to be looked at."""
+    """The file's name; None where another poll changed the files, so that it is due again."""
     submissions = delivery.finished(context.ledger, workflow, date)
     target = context.folder.staging / delivered_name(workflow, date)
     make_private(context.folder.staging)
     for left in target.parent.glob(f"{target.name}.*.part"):
         left.unlink(missing_ok=True)
-    # Another poll may be writing the same file: neither may end up in the other's.
+    # Two polls that write the same file must not share a part file.
     part = target.with_suffix(f".jsonl.{context.ledger.word(_OWN_LENGTH)}.part")
     with open_private(part) as file:
         for submission in submissions:

@@ -1,7 +1,7 @@
-"""Runs a job's `on_delivery` command when its file has been delivered.
+"""Delivery hooks: runs a job's `on_delivery` command after its file has been delivered.
 
-At least once for each delivery: a try is on record before it is made, so that one whose poll died
-is made again, and the event log says so (`settled.cut_short`).
+At least once per delivery: each try is recorded before it starts, so that the next poll repeats
+one whose poll died.
 """
 
 import json
@@ -21,22 +21,25 @@ from state.operations.hook_runs import HookRun, RunState
 MOST_TRIES = 5
 FILE = "{file}"
 _FIRST_WAIT = timedelta(minutes=10)
-# What a poll needs, beyond the command's own time, to write down how it ended.
+# Time to record the end of the command, beyond its own timeout.
 _MARGIN = timedelta(minutes=2)
 
 
 def next_try(now: datetime, tries: int) -> datetime:
-    """When to try again: 10, 20, 40, then 80 minutes later."""
+    """When to retry: 10, 20, 40, then 80 minutes later."""
     return now + _FIRST_WAIT * 2 ** (tries - 1)
 
 
 def run_due(context: Context) -> Iterator[str | None]:
-    """Run what is due, one after another; of each, in words, what went wrong."""
+    """Run the hooks that are due in turn; for each its problem as text, or None.
+
+    A hook that failed for good is due again once titan.toml has another command for it.
+    """
     catalogue: Catalogue | None = None
     for run in hook_runs.failed(context.ledger):
         catalogue = catalogue or read(context.folder)
         job = _job(context, catalogue, run)
-        if job and job.on_delivery and _text(job) != run.command:
+        if job and job.on_delivery and _command_text(job) != run.command:
             hook_runs.retry(context.ledger, run)
     for run in hook_runs.due(context.ledger, to_text(context.clock.now())):
         catalogue = catalogue or read(context.folder)
@@ -44,31 +47,31 @@ def run_due(context: Context) -> Iterator[str | None]:
         if job and job.on_delivery:
             yield _run(context, run, job)
         elif catalogue.problems:
-            yield f"{run.file}: what follows it waits for titan.toml: {catalogue.problems[0]}"
+            yield f"{run.file}: on_delivery waits for a valid titan.toml: {catalogue.problems[0]}"
         else:
             hook_runs.skip(context.ledger, run)
 
 
 def _job(context: Context, catalogue: Catalogue, run: HookRun) -> Job | None:
-    """The job that the file is of."""
+    """The job that the file belongs to."""
     submissions = delivery.finished(context.ledger, run.workflow, run.work_date)
     names = [name for s in submissions for name in (s.job, s.workflow, s.tag)]
     return catalogue.job_named(names)
 
 
-def _text(job: Job) -> str:
+def _command_text(job: Job) -> str:
     return json.dumps(job.on_delivery)
 
 
 def _run(context: Context, run: HookRun, job: Job) -> str | None:
-    """One try."""
+    """Make one try."""
     now = context.clock.now()
     if run.tries >= MOST_TRIES:
-        # Its last try was cut short.
+        # The poll of its last try died.
         return _failed(context, run, None, "the poll that ran it died")
     until = now + timedelta(seconds=job.on_delivery_timeout_s) + _MARGIN
-    begun = hook_runs.start(context.ledger, run, _text(job), until_ts=to_text(until))
-    if begun is None:
+    started = hook_runs.start(context.ledger, run, _command_text(job), until_ts=to_text(until))
+    if started is None:
         return None
     file = str((context.folder.staging / run.file).absolute())
     ended = run_command.run(
@@ -78,20 +81,20 @@ def _run(context: Context, run: HookRun, job: Job) -> str | None:
         timeout_s=job.on_delivery_timeout_s,
     )
     context.ledger.crash_point("hook:ran")
-    if ended.trouble:
-        return _failed(context, begun, ended.exit_code, ended.trouble)
+    if ended.problem:
+        return _failed(context, started, ended.exit_code, ended.problem)
     hook_runs.end(
         context.ledger,
-        begun,
+        started,
         RunState.DONE,
-        not_before_ts=begun.not_before_ts,
+        not_before_ts=started.not_before_ts,
         exit_code=ended.exit_code,
     )
     return None
 
 
-def _failed(context: Context, run: HookRun, exit_code: int | None, trouble: str) -> str:
-    """Record it; in words, what is to come."""
+def _failed(context: Context, run: HookRun, exit_code: int | None, problem: str) -> str:
+    """Record a failed try; the problem as text, with when it is retried."""
     is_over = run.tries >= MOST_TRIES
     again = to_text(next_try(context.clock.now(), run.tries))
     hook_runs.end(
@@ -100,7 +103,7 @@ def _failed(context: Context, run: HookRun, exit_code: int | None, trouble: str)
         RunState.FAILED if is_over else RunState.DUE,
         not_before_ts=again,
         exit_code=exit_code,
-        problem=trouble,
+        problem=problem,
     )
-    coming = "given up; see `titan-console doctor`" if is_over else f"again after {again}"
-    return f"{run.file}: on_delivery failed, {run.tries} of {MOST_TRIES} ({trouble}); {coming}."
+    then = "see `titan-console doctor`" if is_over else f"next try after {again}"
+    return f"{run.file}: on_delivery failed, try {run.tries} of {MOST_TRIES} ({problem}); {then}."

@@ -1,7 +1,7 @@
-"""Retention: takes away the bodies of what is long over, compresses those of what is over.
+"""Retention: deletes the bodies of old submissions, compresses those of younger ones.
 
-The ledger's rows stay: they say what was paid for, and keep a job that is started again from
-paying for it twice. `docs/adr/0010` has the reasons.
+The ledger's rows stay: they record the cost, and prevent a repeated submit from paying twice.
+`docs/adr/0010` has the reasons.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,10 @@ from state.operations.retention import PrunableSubmission
 
 
 class Pruned(Struct, kw_only=True):
-    """What was done, or would be: counts, and bytes of the disk."""
+    """What was pruned, or would be: counts, and bytes on disk.
+
+    `commands_open`: nothing was done, because an operator's command is open.
+    """
 
     submissions: int = 0
     files_removed: int = 0
@@ -34,11 +37,10 @@ class Pruned(Struct, kw_only=True):
 def prune(
     context: Context, *, before: datetime, compress_before: datetime, dry_run: bool
 ) -> Pruned:
-    """Remove what was over by one time, compress what was over by the other.
+    """Delete the files of submissions finished before one time, compress those before the other.
 
-    Nothing that is unsettled or undelivered is touched, and nothing while a command is open.
-
-    A dry run knows what would be compressed, and not by how much. Raises LedgerUnusable.
+    Unsettled and undelivered submissions are never touched, and nothing is while a command is
+    open. A dry run does not know how much compression would save. Raises LedgerUnusable.
     """
     done = Pruned(commands_open=not retention.is_idle(context.ledger))
     if done.commands_open:
@@ -47,14 +49,16 @@ def prune(
         removed = _remove(context, to_text(before), done, dry_run=dry_run)
         _compress(context, to_text(compress_before), done, removed, dry_run=dry_run)
     except OSError as error:
-        raise LedgerUnusable(f"Cannot prune: {error}. What was done so far is whole.") from error
+        raise LedgerUnusable(
+            f"Cannot prune: {error}. Completed steps are consistent; run it again."
+        ) from error
     if not dry_run:
         retention.shrink(context.ledger)
     return done
 
 
 def _remove(context: Context, before_ts: str, done: Pruned, *, dry_run: bool) -> set[str]:
-    """Recorded first, removed then: what a kill leaves over, the next call finds by its mark."""
+    """Mark the submissions first, so that a later call finds files that a kill left."""
     old = retention.prunable(context.ledger, before_ts=before_ts)
     if not dry_run:
         old = retention.mark_pruned(context.ledger, old, before_ts=before_ts)
@@ -62,7 +66,7 @@ def _remove(context: Context, before_ts: str, done: Pruned, *, dry_run: bool) ->
     done.submissions = len(old)
     files = [path for one in old for path in _files_of(context, one)]
     if not dry_run:
-        files += _left_over(context)
+        files += _leftover_files(context)
     for path in dict.fromkeys(files):
         for form in (path, archive.packed(path)):
             if form.exists():
@@ -84,8 +88,8 @@ def _files_of(context: Context, old: PrunableSubmission) -> Iterator[Path]:
         yield folder.staging / delivered_name(old.workflow, old.work_date)
 
 
-def _left_over(context: Context) -> Iterator[Path]:
-    """Files of what was pruned before, and of edits that nothing needs any more."""
+def _leftover_files(context: Context) -> Iterator[Path]:
+    """Files of submissions that were pruned before, and of edits that no request uses."""
     marked = retention.pruned_keys(context.ledger)
     for folder in (context.folder.spool, context.folder.results):
         for path in folder.glob("tb_*.jsonl*"):

@@ -1,6 +1,6 @@
-"""A request's result as the line of a delivered file: what `answers` gives, put together as bytes.
+"""Writes the lines of a delivered file: the dictionaries of `results`, built as bytes.
 
-The API's own bytes are carried over without being read into Python and written out again.
+The API's own bytes are copied, since decoding and encoding them would take most of the time.
 """
 
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def _read(files: LineReader, row: DeliveredRow) -> bytes | None:
 
 
 def to_line(row: DeliveredRow, line: bytes | None) -> bytes:
-    """The row of the ledger, and the line that the API sent for it."""
+    """The line for a row of the ledger and the API's result line."""
     if line and row.outcome == "succeeded":
         try:
             return _copied(row, line)
@@ -65,11 +65,11 @@ def to_line(row: DeliveredRow, line: bytes | None) -> bytes:
 
 
 class _OddError(ValueError):
-    """A line that has to be read to be told."""
+    """A line that must be decoded."""
 
 
 def _copied(row: DeliveredRow, line: bytes) -> bytes:
-    """The line with its message as the API wrote it. Raises where its text is not one plain one."""
+    """The line with the API's message copied. Raises where it has not exactly one text block."""
     if not line.isascii():
         line.decode()
     message = _line.decode(line).result.message

@@ -1,4 +1,4 @@
-"""A request's result as jobs get it: one dictionary, the same keys whatever happened."""
+"""The result of a request as jobs get it: a dictionary with the same keys for every outcome."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -23,14 +23,14 @@ def results(
     """Every request of the submission, or of one of its batches, in input order.
 
     Each is `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd",
-    "batch_id"}`; absent parts are None, and so is the outcome of what has not ended. Raises
-    FileMissing where the answers are not on disk any more.
+    "batch_id"}`; absent parts are None, and so is the outcome of a request without a result. Raises
+    FileMissing where the results are no longer on disk.
     """
     day = retention.pruned_on(context.ledger, submission.id)
     if day:
         raise FileMissing(
-            f"The answers of {submission.key} were removed on {day} by `titan-console prune`."
-            " What they cost stays in the ledger."
+            f"The results of {submission.key} were deleted on {day} by `titan-console prune`."
+            " Their cost stays in the ledger."
         )
     with LineReader(context.folder.results) as lines:
         for row in result_rows.results(context.ledger, submission, batch=batch):
@@ -38,7 +38,7 @@ def results(
 
 
 def to_result(row: ResultRow, line: bytes | None) -> Result:
-    """The row of the ledger, and the line that the API sent for it."""
+    """The result for a row of the ledger and the API's result line."""
     message = message_of(line) if line and row.outcome == "succeeded" else None
     return {
         "custom_id": row.custom_id,
@@ -59,7 +59,7 @@ def _line(lines: LineReader, row: ResultRow) -> bytes | None:
 
 
 def text_of(message: dict[str, Any] | None) -> str | None:
-    """All the text blocks of the answer, one after the other; None where there is none."""
+    """The text blocks of a message, joined; None where there are none."""
     blocks = (message or {}).get("content")
     if not isinstance(blocks, list):
         return None

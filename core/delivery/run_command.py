@@ -1,4 +1,4 @@
-"""Runs one program of the user's, without a shell and within a time."""
+"""Runs a command of the user without a shell and with a timeout."""
 
 import os
 import re
@@ -17,18 +17,18 @@ _TAIL_LENGTH = 300
 _KEY = re.compile(r"sk-ant-\S+")
 
 
-class ProgramEnd(Struct, frozen=True):
-    """How a program ended: no exit code where it was never started, or stopped by us."""
+class CommandEnd(Struct, frozen=True):
+    """How a command ended: no exit code where it did not start, or was killed at its timeout."""
 
     exit_code: int | None
-    trouble: str | None
+    problem: str | None
 
 
 def run(
     command: Sequence[str], *, folder: Path, environment: Mapping[str, str], timeout_s: float
-) -> ProgramEnd:
-    """Run it to its end, or stop it, with what it has started, when its time is over."""
-    with tempfile.TemporaryFile() as said:
+) -> CommandEnd:
+    """Run the command; at its timeout, kill it and its children."""
+    with tempfile.TemporaryFile() as stderr:
         try:
             process = subprocess.Popen(  # noqa: S603 - the user's own list of arguments, no shell
                 command,
@@ -36,28 +36,28 @@ def run(
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=said,
+                stderr=stderr,
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            return ProgramEnd(None, f"{command[0]} cannot be started: {reason}")
+            return CommandEnd(None, f"cannot start {command[0]}: {reason}")
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             _stop(process)
-            return ProgramEnd(None, f"stopped after {timeout_s:.0f} s{_last_words(said)}")
+            return CommandEnd(None, f"killed after {timeout_s:.0f} s{_stderr_tail(stderr)}")
         except BaseException:
             _stop(process)
             raise
         if code == 0:
-            return ProgramEnd(0, None)
-        how = f"exit code {code}" if code > 0 else f"ended by signal {-code}"
-        return ProgramEnd(code, f"{how}{_last_words(said)}")
+            return CommandEnd(0, None)
+        how = f"exit code {code}" if code > 0 else f"signal {-code}"
+        return CommandEnd(code, f"{how}{_stderr_tail(stderr)}")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """With its children, where the system has process groups."""
+    """Kill it, and its children where the system has process groups."""
     if os.name == "nt":
         process.kill()
     else:
@@ -65,11 +65,11 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _last_words(said: IO[bytes]) -> str:
-    """The last lines of its stderr in one, without what a terminal obeys and without a key."""
-    size = said.seek(0, os.SEEK_END)
-    said.seek(max(0, size - _TAIL_BYTES))
-    lines = [line for line in said.read().decode("utf-8", "replace").splitlines() if line.strip()]
+def _stderr_tail(stderr: IO[bytes]) -> str:
+    """The last lines of stderr as one, without control characters and API keys."""
+    size = stderr.seek(0, os.SEEK_END)
+    stderr.seek(max(0, size - _TAIL_BYTES))
+    lines = [line for line in stderr.read().decode("utf-8", "replace").splitlines() if line.strip()]
     plain = " / ".join(
         "".join(c if c.isprintable() else " " for c in line).strip()
         for line in lines[-_TAIL_LINES:]

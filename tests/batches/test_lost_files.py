@@ -43,7 +43,7 @@ def test_answers_that_are_gone_do_not_keep_others_from_being_delivered(tmp_path:
         bench.clock.advance(900)
         summary = bench.poll_after(60)
         assert summary.delivered == ["kept-results-2026-11-22.jsonl"]
-        assert any("lost of 2026-11-22 cannot be delivered" in t for t in summary.problems)
+        assert any("Cannot deliver lost of 2026-11-22" in t for t in summary.problems)
 
 
 class _DiedError(Exception):

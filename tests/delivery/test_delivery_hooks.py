@@ -128,7 +128,7 @@ def test_it_is_given_up_in_the_end_and_begun_anew_with_another_command(desk: Des
     desk.behaves("sys.exit(3)")
     desk.bench.submit(1)
     last = [desk.bench.poll_after(2 * 3600).problems for _ in range(MOST_TRIES + 2)]
-    assert "5 of 5 (exit code 3); given up" in last[MOST_TRIES - 1][0]
+    assert "try 5 of 5 (exit code 3); see `titan-console doctor`" in last[MOST_TRIES - 1][0]
     assert last[MOST_TRIES:] == [[], []]
     assert desk.state() == ("failed", MOST_TRIES)
     assert len(desk.runs()) == MOST_TRIES
@@ -141,7 +141,9 @@ def test_it_is_given_up_in_the_end_and_begun_anew_with_another_command(desk: Des
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        pytest.param(["/nowhere/program"], "cannot be started: No such file", id="no program"),
+        pytest.param(
+            ["/nowhere/program"], "cannot start /nowhere/program: No such file", id="no program"
+        ),
         pytest.param(
             [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], "signal 9", id="a signal"
         ),
@@ -161,7 +163,7 @@ def test_one_that_does_not_end_is_stopped_with_its_children(desk: Desk) -> None:
     )
     desk.bench.submit(1)
     (trouble,) = desk.bench.poll_after(900).problems
-    assert "stopped after 1 s" in trouble
+    assert "killed after 1 s" in trouble
 
 
 def test_a_poll_that_died_in_the_middle_is_made_good_and_on_record(desk: Desk) -> None:
@@ -198,7 +200,7 @@ def test_a_catalogue_with_a_slip_loses_no_command(desk: Desk) -> None:
     desk.bench.submit(1)
     (desk.bench.folder.root / "titan.toml").write_text("[jobs")
     (trouble,) = desk.bench.poll_after(900).problems
-    assert "waits for titan.toml" in trouble
+    assert "waits for a valid titan.toml" in trouble
     (desk.bench.folder.root / "titan.toml").write_text(good)
     desk.bench.poll_after(900)
     assert len(desk.runs()) == 1
@@ -217,14 +219,14 @@ def test_status_and_doctor_show_what_was_given_up(desk: Desk) -> None:
     terminal = Terminal(desk.bench.folder.root)
     status = terminal.run("status")
     assert FILE in status.out
-    assert "failed 5 times, given up: exit code 1: nobody there" in status.out
+    assert "failed 5 times, no more tries: exit code 1: nobody there" in status.out
     report = terminal.run("status", "--json").json()
     (shown,) = report["on_delivery"]
     assert report["on_settled"] == report["on_delivery"]
     assert (shown["file"], shown["state"], shown["tries"]) == (FILE, "failed", 5)
     doctor = terminal.run("doctor")
     assert doctor.code == 1
-    assert "failed 5 times, given up" in doctor.out
+    assert "failed 5 times, no more tries" in doctor.out
 
 
 def test_a_job_that_polls_leaves_the_command_to_the_poller(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_what_is_long_over_loses_its_bodies_and_keeps_its_figures(tmp_path: Path
         assert (done.submissions, done.files_removed) == (1, 3)
         assert files(bench) == []
         assert ledger_status.totals(bench.engine.context.ledger) == before
-        with pytest.raises(FileMissing, match=f"The answers of {key} were removed on 2027-02-21"):
+        with pytest.raises(FileMissing, match=f"The results of {key} were deleted on 2027-02-21"):
             list(bench.engine.results(key))
         assert checkup.missing_results(bench.engine.context.ledger, bench.folder) == []
 

@@ -210,8 +210,8 @@ def trouble(batch: Batch, now: datetime) -> str:
 
 def settled_run(run: HookRun) -> str:
     """What became of the command that follows a delivery, and what is to come."""
-    coming = "given up" if run.state == RunState.FAILED else f"again after {run.not_before_ts}"
-    return f"on_delivery failed {count(run.tries)} times, {coming}: {run.problem}"
+    then = "no more tries" if run.state == RunState.FAILED else f"next try {run.not_before_ts}"
+    return f"on_delivery failed {count(run.tries)} times, {then}: {run.problem}"
 
 
 def heartbeat(poller: Poller, now: datetime) -> Label:
