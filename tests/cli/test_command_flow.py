@@ -64,7 +64,7 @@ def test_a_delayed_command_is_withdrawn(failed: Shell) -> None:
     assert list(sandbox.billing_log().billed()) == []
     again = terminal.run("withdraw", command)
     assert again.code == 2
-    assert "withdrawn already" in again.err
+    assert "already withdrawn" in again.err
 
 
 def test_sync_answers_what_failed_at_the_full_price(failed: Shell) -> None:
@@ -99,7 +99,7 @@ def test_an_edited_file_asks_only_what_it_holds(failed: Shell, tmp_path: Path) -
         (["replay", "feed", "--set", "max_token=9", "--yes"], "unknown_parameter"),
         (["replay", "feed", "--model", "", "--yes"], "invalid_input"),
         (["replay", "feed", "--model", " ", "--yes"], "invalid_input"),
-        (["replay", "feed", "--since", "soon", "--yes"], "invalid_input"),
+        (["replay", "feed", "--since", "soon", "--yes"], "invalid_time"),
         (["replay", "feed"], "usage"),
         (["cancel", "feed", "--yes"], "nothing_to_do"),
     ],
