@@ -14,12 +14,14 @@ from core.batches.context import Context
 from core.batches.refresh import refresh
 from core.commands import auto_retry, deadline_guard, executor
 from core.errors import ApiError, SettingsError
+from core.internal_errors import describe
 from core.reporting import notifier
 from core.requests.payload import wire_overhead
 from state.batches import leases, remote_status, sending, stale_files, submissions, sync_runs
 from state.batches.finished_results import name_the_finished
 from state.db import poll_lock
 from state.files import fallback_file
+from state.model.errors import LedgerError, TitanError
 from state.operations import delivery, hook_runs
 from state.queries import batch_list, ledger_status, mirrors
 
@@ -69,6 +71,12 @@ def poll_once(context: Context) -> PollSummary:
         summary = PollSummary()
         try:
             run_steps(context, summary)
+        except SettingsError:
+            raise
+        except Exception as error:
+            reason = str(error) if isinstance(error, TitanError) else describe(error)
+            summary.problems.append(f"The poll stopped: {reason}")
+            raise
         finally:
             leases.end_poll(context.ledger, poll_id, asdict(summary))
             leases.release(context.ledger, POLL_LEASE, context.holder)
@@ -94,6 +102,11 @@ def run_steps(context: Context, summary: PollSummary) -> None:
             settings_error = error
         except ApiError as error:
             summary.problems.append(str(error))
+        except LedgerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect in one step must not stop the others
+            what = step.__name__.strip("_").replace("_", " ")
+            summary.problems.append(f"Step '{what}': {describe(error)}; the next poll retries it.")
     summary.problems += notifier.update_and_notify(context)
     summary.open = batch_list.count_open(context.ledger)
     mirrors.update(context.ledger, context.folder)

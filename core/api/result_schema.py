@@ -10,6 +10,8 @@ from state.model.records import CollectedResult, Outcome, Usage
 
 # Far above any response, and small enough that the cost of a batch fits into the ledger.
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 30)]
+# Below the limit that CPython allows a program to set (640).
+_MOST_DIGITS = 600
 _MESSAGE_LIMIT = 2000
 
 
@@ -131,7 +133,16 @@ def _repaired(line: bytes) -> bytes:
 
     Python's own decoder accepts them, as the API's encoder does; a billed message may have one.
     """
-    return json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8", "replace")
+    return json.dumps(_loads(line), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _loads(text: bytes) -> Any:  # noqa: ANN401 - JSON of any shape
+    return json.loads(text, parse_int=_integer)
+
+
+def _integer(digits: str) -> int | str:
+    """Python refuses to convert very long numbers; a billed answer may hold one."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
 
 
 def message_of(line: bytes) -> dict[str, Any] | None:
@@ -140,7 +151,7 @@ def message_of(line: bytes) -> dict[str, Any] | None:
         found = msgspec.json.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         # The content was not parsed when it was collected, so it may be invalid.
-        found = json.loads(_repaired(line.decode("utf-8", "replace").encode()))
+        found = _loads(_repaired(line.decode("utf-8", "replace").encode()))
     return found["result"]["message"]
 
 
@@ -160,7 +171,7 @@ def with_custom_id(line: bytes, wire_id: str, custom_id: str) -> bytes:
 def error_of(raw: bytes) -> tuple[str, str]:
     """Type and message of an errored result, from the inner of its two error objects."""
     try:
-        outer = json.loads(raw)
+        outer = _loads(raw)
     except (ValueError, RecursionError):
         return "unknown_error", raw[:_MESSAGE_LIMIT].decode("utf-8", "replace")
     fields: object = outer

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from core.batches.context import Context
 from core.delivery.result_writer import lines
+from core.internal_errors import describe
 from state.files.folder import delivered_name, make_private, open_private, replace
-from state.model.errors import FileMissing, LedgerUnusable
+from state.model.errors import FileMissing, LedgerError
 from state.operations import delivery, hook_runs
 
 _OWN_LENGTH = 8
@@ -16,8 +17,8 @@ def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
     """Write the file of each workflow and date with finished submissions that are not delivered.
 
     The file has every finished submission of that workflow and date, in input order; a replay
-    that changes one rewrites it. Returns the names of the files, and the problems where results
-    are missing from the disk. Raises LedgerUnusable where a file cannot be written; it stays due.
+    that changes one rewrites it. Returns the names of the files, and the problems of those that
+    could not be written: they stay due, and the others do not wait for them.
     """
     delivered: list[str] = []
     problems: list[str] = []
@@ -27,10 +28,14 @@ def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
         except FileMissing as error:
             problems.append(f"Cannot deliver {workflow} of {date}: {error}")
         except OSError as error:
-            raise LedgerUnusable(
-                f"Cannot write to {context.folder.staging}: {error.strerror or error}."
-                " The results are safe; the next poll writes the file."
-            ) from error
+            problems.append(
+                f"Cannot deliver {workflow} of {date} to {context.folder.staging}:"
+                f" {error.strerror or error}. The results are safe; the next poll retries."
+            )
+        except LedgerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one file must not stop those of other jobs
+            problems.append(f"Cannot deliver {workflow} of {date}: {describe(error)}")
         else:
             delivered += [name] if name else []
     return delivered, problems
