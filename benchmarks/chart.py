@@ -1,4 +1,4 @@
-"""A log-log chart as SVG: lines of points, with their names at the end."""
+"""Draws a log-log chart as SVG: one line per series, with its name at the end."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ Points = Sequence[tuple[float, float]]
 
 
 def chart(title: str, unit: str, series: Mapping[str, Points]) -> str:
-    """The whole file. Sizes go to the right, the unit goes up; both by powers of ten."""
+    """The SVG file: sizes on the x axis, the unit on the y axis, both in powers of ten."""
     every = [point for points in series.values() for point in points]
     xs, ys = _decades([x for x, _ in every]), _decades([y for _, y in every])
     parts = [

@@ -1,4 +1,4 @@
-"""Fills a ledger with millions of requests in the shape that years of work would leave.
+"""Fills a ledger with millions of requests spread over a year.
 
 `python benchmarks/large_ledger.py FOLDER --requests 1000000`
 """
@@ -16,7 +16,7 @@ from state.model.timestamps import to_text
 PER_BATCH = 1000
 _OPEN = 20
 _DAYS = 365
-# One request in a hundred failed, in the words that the API uses.
+# One request in a hundred failed, with error types of the API.
 _FAILED_EVERY = 100
 _OVER = "(b.id <= :batches - :open)"
 _TIMES = "strftime('%Y-%m-%dT%H:%M:%SZ', :newest, '-' || ((:batches - n) * :spread) || ' seconds'"
@@ -76,7 +76,7 @@ FROM batches WHERE status = 'ended' ORDER BY id
 
 
 def fill(path: Path, requests: int) -> None:
-    """Make a ledger at `path` with that many requests, in batches of a thousand."""
+    """Write a ledger at `path` with that many requests, in batches of a thousand."""
     clock = SystemClock()
     batches = max(_OPEN + 1, requests // PER_BATCH)
     values: dict[str, int | str] = {
@@ -99,7 +99,7 @@ def fill(path: Path, requests: int) -> None:
 
 
 def main() -> int:
-    """Fill, and say how long it took."""
+    """Fill the ledger and print the time it took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--requests", type=int, default=1_000_000)

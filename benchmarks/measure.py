@@ -1,4 +1,4 @@
-"""Runs programs as processes of their own, as in real life, and measures each from outside."""
+"""Runs each program in its own process and measures it from outside."""
 
 import json
 import os
@@ -21,7 +21,7 @@ TEXT = "An article about many things that happened today, told at some length. "
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """One process: seconds by the clock and of the processor, and its peak memory in MB."""
+    """One process: wall-clock and CPU seconds, and peak memory in MB."""
 
     wall_s: float
     cpu_s: float
@@ -41,11 +41,11 @@ class Figure:
 
 
 class WrongResultError(Exception):
-    """A program ended badly, or with other results than it should have."""
+    """A program failed or returned wrong results."""
 
 
 def median(runs: Sequence[Run]) -> Figure:
-    """The median of each measure by itself."""
+    """The median of each measurement separately."""
     return Figure(
         wall_s=statistics.median(run.wall_s for run in runs),
         cpu_s=statistics.median(run.cpu_s for run in runs),
@@ -55,21 +55,21 @@ def median(runs: Sequence[Run]) -> Figure:
 
 
 class Server:
-    """The address of a running server, and what it was asked."""
+    """A running server: its address and the calls it received."""
 
     def __init__(self, address: str) -> None:
         """For that address."""
         self.address = address
 
     def calls(self) -> dict[str, int]:
-        """What it was asked since the last time."""
+        """Calls by kind since the last time this was read."""
         with urlopen(f"{self.address}/calls") as answer:  # noqa: S310 - our own server
             return json.load(answer)
 
 
 @contextmanager
 def serving(*options: str) -> Generator[Server, None, None]:
-    """A server in a process of its own."""
+    """A server in its own process."""
     with subprocess.Popen(
         [sys.executable, str(_SERVER), *options],
         stdin=subprocess.PIPE,
@@ -85,7 +85,7 @@ def serving(*options: str) -> Generator[Server, None, None]:
 
 
 def environment(server: Server | None, home: Path) -> dict[str, str]:
-    """For a process that is to work against the server, with that state folder."""
+    """The environment of a process that uses this server and this TITAN_HOME."""
     values = dict(os.environ) | {"TITAN_HOME": str(home), "ANTHROPIC_API_KEY": "bench"}
     if server is not None:
         values["ANTHROPIC_BASE_URL"] = server.address
@@ -93,13 +93,13 @@ def environment(server: Server | None, home: Path) -> dict[str, str]:
 
 
 def run(command: Sequence[str], *, env: Mapping[str, str], server: Server | None = None) -> Run:
-    """Run it to its end. Raises WrongResultError where it does not end with 0."""
+    """Run a command to its end. Raises WrongResultError if its exit code is not 0."""
     if server is not None:
         server.calls()
     with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
         began = time.monotonic()
         process = subprocess.Popen(command, env=dict(env), stdout=out, stderr=err)
-        # One that hangs ends, and is told of, like one that fails.
+        # A command that hangs is killed and reported like one that fails.
         limit = Timer(_LONGEST_S, process.kill)
         limit.daemon = True
         limit.start()
@@ -112,8 +112,8 @@ def run(command: Sequence[str], *, env: Mapping[str, str], server: Server | None
         if process.returncode:
             ended = f"ended with {process.returncode}"
             how = f"did not end within {_LONGEST_S} s" if wall >= _LONGEST_S else ended
-            told = f"{how}: {err.read()[-500:]}"
-            raise WrongResultError(f"{' '.join(command)[:200]} {told}")
+            problem = f"{how}: {err.read()[-500:]}"
+            raise WrongResultError(f"{' '.join(command)[:200]} {problem}")
         output = out.read()
     return Run(
         wall_s=wall,
@@ -125,7 +125,7 @@ def run(command: Sequence[str], *, env: Mapping[str, str], server: Server | None
 
 
 def requests(count: int, *, text: str = TEXT, name: str = "feed-classify") -> Iterator[str]:
-    """A line each, about 1.5 kB, as an article to classify."""
+    """Yield JSON lines of about 1.5 kB, each an article to classify."""
     for number in range(count):
         yield json.dumps(
             {
@@ -137,7 +137,7 @@ def requests(count: int, *, text: str = TEXT, name: str = "feed-classify") -> It
 
 
 def write_requests(path: Path, count: int, **options: str) -> Path:
-    """The same in a file."""
+    """Write these requests to a file."""
     with path.open("w") as file:
         file.writelines(f"{line}\n" for line in requests(count, **options))
     return path

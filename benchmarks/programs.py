@@ -1,4 +1,4 @@
-"""The programs that are compared: ours, the bare SDK, and peers, each as commands to run."""
+"""The commands that are compared: Titan Console, the bare SDK, and peers."""
 
 import os
 import sys
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TITAN = (sys.executable, "-m", "titan_console")
+_IN_PROCESS = Path(__file__).parent / "in_process.py"
 
 _SDK_CREATE = """
 import json, sys
@@ -47,30 +48,30 @@ print(time.monotonic() - began)
 
 
 def sdk_create(source: Path) -> list[str]:
-    """Read the list, create a batch with the SDK, and forget it."""
+    """Read the requests and create a batch with the SDK; keep no record."""
     return [sys.executable, "-c", _SDK_CREATE, str(source)]
 
 
 def sdk_results(batch_id: str) -> list[str]:
-    """Iterate over the results with the SDK, and keep nothing."""
+    """Iterate over the results with the SDK; store none."""
     return [sys.executable, "-c", _SDK_RESULTS, batch_id]
 
 
 def sdk_results_alone(batch_id: str) -> list[str]:
-    """The same; it prints the seconds that this takes once the SDK is loaded."""
+    """The same; prints the seconds it took once the SDK was loaded."""
     return [sys.executable, "-c", _SDK_RESULTS_ALONE, batch_id]
 
 
 def download(batch_id: str, target: Path) -> list[str]:
-    """The same bytes to a file, made to last: what the disk and the loopback allow."""
+    """Download the results to a file with fsync: the speed of the disk and the loopback."""
     return [sys.executable, "-c", _DOWNLOAD, batch_id, str(target)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Peer:
-    """One that does submit and collect in one program, with `n` requests about `text`.
+    """Another tool: one program that submits `n` requests about `text` and collects their results.
 
-    `package` holds pip's requirements, split by spaces; `python` is the oldest that it runs on.
+    `package` holds pip requirements separated by spaces; `python` is the oldest supported version.
     """
 
     name: str
@@ -155,7 +156,7 @@ async def main():
 if sum(bool(output.completion) for output in asyncio.run(main())) != n:
     sys.exit("not all succeeded")
 """,
-        note="made for evaluations, a typed answer for each row; nothing on disk, all in memory",
+        note="built for evaluations, a typed answer per row; nothing on disk, everything in memory",
     ),
     Peer(
         name="bespokelabs-curator",
@@ -172,7 +173,7 @@ rows = llm([f"{i}: {text}" for i in range(n)]).dataset
 if sum(bool(row["response"]) for row in rows) != n:
     sys.exit("not all succeeded")
 """,
-        note="request and response files, a dataset, estimated prices; looks once a second at most",
+        note="request and response files, a dataset, estimated prices; polls at most once a second",
     ),
     Peer(
         name="batchata",
@@ -197,15 +198,20 @@ if len(batch.run().results()["completed"]) != n:
 
 
 def bare_python() -> list[str]:
-    """An interpreter that does nothing."""
+    """A Python interpreter that runs no code."""
     return [sys.executable, "-c", "pass"]
 
 
 def titan(*arguments: str) -> list[str]:
-    """One command line of ours."""
+    """A `titan-console` command line."""
     return [*TITAN, *arguments]
 
 
+def in_process(step: str, argument: object) -> list[str]:
+    """One step of the engine; prints the seconds it took once everything was loaded."""
+    return [sys.executable, str(_IN_PROCESS), step, str(argument)]
+
+
 def peer_python(folder: Path) -> str:
-    """The interpreter of a peer's own environment."""
+    """The interpreter of the peer's own environment."""
     return str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")

@@ -1,4 +1,4 @@
-"""Writes what was measured down: docs/benchmarks.md, and its charts."""
+"""Writes docs/benchmarks.md and its charts."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,32 +17,31 @@ _OURS = "`submit`, then `--poll`: ledger, spool, prices, delivered file; two pro
 _NOTES = """
 ## How to read this
 
-- Every figure is of a whole process: its start, its imports, its work, its end. The programs
-  alternate, and medians are shown. Ratios within one run say something; seconds are of one
-  machine.
-- The server (`benchmarks/server.py`) only counts requests and serves lines of 1.7 kB, so that
-  clients are measured and not a server.
-- **SDK create** sends a list and forgets it. **titan submit** reads the same file, checks each
-  request, writes all of it to the disk and to the ledger, and then sends it once.
-- **SDK results** goes through the results and stores nothing. **titan --poll** lists,
-  downloads, decodes strictly, prices each row, stores answers and ledger rows with fsync, ticks
-  off every id, and writes the delivered file, twice the size of the results, in input order.
-- Loading the SDK takes a second or two in every process that does. Ours speaks HTTP to the API by
-  itself, and loads the SDK only for a long synchronous answer.
-- "The collect itself" begins when everything is loaded and the batch is known to have ended, and
-  ends when the ledger has every row; the SDK's iterator begins when the SDK is loaded.
-- Peers do less or more, as their notes say; the sleeps between their polls are set as short as
-  they allow.
+- Every figure covers a whole process: start, imports, work and end. The programs alternate, and
+  the table shows medians. Compare ratios within one run; absolute seconds depend on the machine.
+- The server (`benchmarks/server.py`) only counts requests and serves lines of 1.7 kB, so the
+  figures measure the clients.
+- **SDK create** sends a list and keeps no record of it. **titan submit** reads the same file,
+  checks each request, writes all of it to the disk and to the ledger, and then sends it once.
+- **SDK results** iterates over the results and stores nothing. **titan --poll** lists batches,
+  downloads and decodes results strictly, prices each row, stores results and ledger rows with
+  fsync, matches every id, and writes the delivered file (twice the size of the results) in input
+  order.
+- Importing the SDK takes one to two seconds per process. Titan Console speaks HTTP to the API
+  directly, and imports the SDK only for a long synchronous answer.
+- "Collecting" starts when everything is loaded and the batch is known to have ended, and ends when
+  the ledger has every row; the SDK's iterator starts when the SDK is loaded.
+- Peers do less or more, as their notes say; their polling intervals are as short as they allow.
 """
 
 
 def ratios(figures: Mapping[str, Figure], count: int) -> Iterator[Finding]:
-    """How ours stands against the bare SDK at the largest size."""
+    """Titan Console against the bare SDK at the largest size."""
     submit, create = figures["titan submit"], figures["SDK create"]
     poll, results = figures["titan --poll"], figures["SDK results"]
     for what, ours, theirs, least in (
-        (f"submit {count:,}: bare SDK's time over ours", submit, create, 1.5),
-        (f"collect {count:,}: whole SDK iterator's time over whole `--poll`", poll, results, 4.0),
+        (f"submit {count:,}: time of the bare SDK over Titan Console", submit, create, 1.5),
+        (f"collect {count:,}: time of the SDK's results over `--poll`", poll, results, 4.0),
     ):
         ratio = theirs.wall_s / ours.wall_s
         yield Finding(what=what, target=f"{least} x", measured=f"{ratio:.2f} x", met=ratio >= least)
@@ -58,7 +57,7 @@ def ratios(figures: Mapping[str, Figure], count: int) -> Iterator[Finding]:
 def write(
     folder: Path, sizes: Sizes, findings: list[Finding], peers: Peers, *, runs: int, where: str
 ) -> None:
-    """The page, and its charts beside it."""
+    """Write the page and its charts."""
     names = list(next(iter(sizes.values())))
     for kind, unit in (("time", "seconds"), ("memory", "MB")):
         series = {
@@ -70,8 +69,8 @@ def write(
     page = [
         "# Benchmarks",
         f"\nWritten by `python benchmarks/run.py`: {where}, medians of {pluralize(runs, 'run')}.",
-        "\n## What was to be reached\n",
-        "| what | target | measured | met |\n|---|---|---|---|",
+        "\n## Targets\n",
+        "| measurement | target | measured | met |\n|---|---|---|---|",
         *(
             f"| {f.what} | {f.target} | {f.measured} | {'yes' if f.met else '**no**'} |"
             for f in findings
@@ -94,7 +93,7 @@ def write(
 
 
 def _both(figures: Mapping[str, Figure]) -> Figure:
-    """Ours needs two processes for what a peer does in one: their sum, and the larger memory."""
+    """Submit and poll together, as a peer does in one process: summed times, larger memory."""
     submit, poll = figures["titan submit"], figures["titan --poll"]
     return Figure(
         wall_s=submit.wall_s + poll.wall_s,

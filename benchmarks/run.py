@@ -1,9 +1,9 @@
-"""Measures ours, the bare SDK and peers side by side, and writes docs/benchmarks.md.
+"""Measures Titan Console, the bare SDK and peers side by side, and writes docs/benchmarks.md.
 
     python benchmarks/run.py [--sizes 1000,10000,100000] [--runs 3] [--peers] [--attempts 10000000]
 
-Every figure is of a whole process, seen from outside, against one loopback server; the programs
-alternate, and medians are shown. It fails on wrong results only.
+Every figure covers a whole process, measured from outside, against one loopback server; the
+programs alternate, and the page shows medians. It fails only on wrong results.
 """
 
 import argparse
@@ -35,14 +35,14 @@ from measure import (
 from programs import PEERS, Peer, download, peer_python, sdk_create, sdk_results, titan
 
 _DOCS = Path(__file__).parent.parent / "docs"
-# Beyond these, a peer takes many minutes.
+# A peer takes many minutes for more requests than this.
 _PEERS_MOST = 10_000
-# Create, look, fetch.
+# Create, retrieve, results.
 _CALLS_AT_LEAST = 3
 
 
 def measure_size(count: int, runs: int, folder: Path) -> dict[str, Figure]:
-    """Every step at one size, its medians by name."""
+    """Medians of every step at one size, by name."""
     source = write_requests(folder / f"{count}.jsonl", count)
     found: dict[str, list[Run]] = defaultdict(list)
     with serving() as server:
@@ -79,7 +79,7 @@ def _one_round(server: Server, source: Path, count: int, folder: Path) -> Iterat
 
 
 def measure_peer(peer: Peer, sizes: list[int], folder: Path) -> dict[int, Figure] | str:
-    """Its medians by size; in words, why there are none."""
+    """The peer's medians by size, or the reason why there are none."""
     version = ".".join(map(str, peer.python))
     interpreter = (
         sys.executable if sys.version_info >= peer.python else shutil.which(f"python{version}")
@@ -114,7 +114,7 @@ def _peer_run(peer: Peer, python: str, count: int, folder: Path, server: Server)
     return median([done])
 
 
-def _given() -> argparse.Namespace:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", default="1000,10000,100000")
     parser.add_argument("--runs", type=int, default=3)
@@ -125,8 +125,8 @@ def _given() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure all that is asked for, and write it down."""
-    given = _given()
+    """Measure and write the page."""
+    given = _arguments()
     sizes = [int(size) for size in given.sizes.split(",")]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

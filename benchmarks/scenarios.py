@@ -1,4 +1,4 @@
-"""What is measured beside the sizes: many open batches, a large ledger, and the like."""
+"""Measurements other than sizes: many open batches, a large ledger, process start and others."""
 
 import json
 import statistics
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from measure import WrongResultError, environment, run, serving, write_requests
-from programs import bare_python, download, sdk_results_alone, titan
+from programs import bare_python, download, in_process, sdk_results_alone, titan
 
 from core.text import pluralize
 from state.db.ledger import Ledger
@@ -19,46 +19,11 @@ from state.db.ledger import Ledger
 _TIMES = 7
 _Command = tuple[list[str], dict[str, str]]
 _FILL = Path(__file__).parent / "large_ledger.py"
-_SCREEN = """
-import sys, time
-from datetime import UTC, datetime
-from pathlib import Path
-from state import console_views
-from state.db.reader import Reader
-with Reader(Path(sys.argv[1])) as reader:
-    console_views.take(reader, datetime.now(UTC))
-    began = time.monotonic()
-    console_views.take(reader, datetime.now(UTC))
-    print(time.monotonic() - began)
-"""
-_SYNC = """
-import sys, time
-from datetime import timedelta
-from core import inline
-from core.bootstrap import open_engine
-from core.config.settings import from_environment
-from core.intake.options import SubmitOptions
-from state import leases
-with open_engine(from_environment(), actor="benchmark") as engine:
-    context = engine.context
-    leases.hold(context.ledger, "create", until=context.clock.now() + timedelta(1), reason="-")
-    taken = engine.submit(
-        [{"custom_id": f"a-{n}", "max_tokens": 64,
-          "messages": [{"role": "user", "content": "x" * 1000}]} for n in range(1000)],
-        SubmitOptions(tag="sync"),
-    )
-    context.api()
-    began = time.monotonic()
-    trouble = inline.answer(context, taken.submission, "it is a benchmark")
-    print(time.monotonic() - began)
-    if trouble or list(engine.results("sync"))[-1]["outcome"] != "succeeded":
-        sys.exit(f"not answered: {trouble}")
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One line of the table: what was measured, against what it is to reach."""
+    """One line of the table: a measurement and its target."""
 
     what: str
     target: str
@@ -67,7 +32,7 @@ class Finding:
 
 
 def starts(folder: Path) -> Iterator[Finding]:
-    """What a command costs that has nothing to do."""
+    """The time of a command that finds no work."""
     env = environment(None, folder / "starts")
     run(titan("--poll"), env=env)
     for name, arguments, most in (("--help", ("--help",), 0.15), ("--poll", ("--poll",), 0.3)):
@@ -81,38 +46,24 @@ def starts(folder: Path) -> Iterator[Finding]:
 
 
 def open_batches(folder: Path) -> Iterator[Finding]:
-    """A poll over 1,000 batches that the API still works on."""
+    """A poll while the API processes 1,000 batches."""
     source = write_requests(folder / "one.jsonl", 1)
     with serving("--open") as server:
         env = environment(server, folder / "open")
         run(titan("submit", str(source), "--tag", "t0"), env=env)
-        subprocess.run(
-            [sys.executable, "-c", _MANY.format(source=str(source))], env=env, check=True
-        )
+        run(in_process("submit_many", 1000), env=env)
         calls = int(run(titan("--poll"), env=env, server=server).calls)
         over = _over((titan("--poll"), env), (titan("--poll"), environment(None, folder / "idle")))
     yield Finding(
-        what="pass over 1,000 open batches, over one with none open",
+        what="a poll with 1,000 open batches, against one with none",
         target="3 calls, 0.5 s",
         measured=f"{pluralize(calls, 'call')}, {over:.2f} s",
         met=calls <= 3 and over <= 0.5,
     )
 
 
-_MANY = """
-from core.bootstrap import open_engine
-from core.config.settings import from_environment
-from core.intake.options import SubmitOptions
-with open_engine(from_environment(), actor="benchmark") as engine:
-    for n in range(1, 1000):
-        engine.submit([{{"custom_id": "a-1", "max_tokens": 9,
-                        "messages": [{{"role": "user", "content": "x"}}]}}],
-                      SubmitOptions(tag=f"t{{n}}"))
-"""
-
-
 def collecting(folder: Path, count: int, runs: int) -> Iterator[Finding]:
-    """The collect itself, against the SDK's iterator itself and a download that is made to last."""
+    """Collecting, against the SDK's results iterator and a download with fsync."""
     source = write_requests(folder / "collected.jsonl", count)
     ours: list[float] = []
     theirs: list[float] = []
@@ -125,38 +76,21 @@ def collecting(folder: Path, count: int, runs: int) -> Iterator[Finding]:
             target = folder / "downloaded"
             raw.append(float(run(download(batch["remote_id"], target), env=env).output))
             theirs.append(float(run(sdk_results_alone(batch["remote_id"]), env=env).output))
-            ours.append(float(run([sys.executable, "-c", _COLLECT, str(count)], env=env).output))
+            ours.append(float(run(in_process("collect", count), env=env).output))
     source.unlink()
     took, sdk, bare = (statistics.median(times) for times in (ours, theirs, raw))
     yield Finding(
-        what=f"the SDK's iterator itself over the collect itself, {count:,} results",
+        what=f"time of the SDK's results iterator over time of collecting, {count:,} results",
         target="8 x",
         measured=f"{sdk / took:.2f} x ({sdk:.2f} s and {took:.2f} s)",
         met=sdk / took >= 8,
     )
     yield Finding(
-        what=f"the collect itself over a raw download with fsync, {count:,} results",
+        what=f"time of collecting over time of a raw download with fsync, {count:,} results",
         target="3 x",
         measured=f"{took / bare:.2f} x ({bare:.2f} s)",
         met=took / bare <= 3,
     )
-
-
-_COLLECT = """
-import sys, time
-from core.batches.refresh import refresh
-from core.bootstrap import open_engine
-from core.batches.collect import collect_all
-from core.config.settings import from_environment
-with open_engine(from_environment(), actor="benchmark") as engine:
-    engine.context.api()
-    refresh(engine.context)
-    began = time.monotonic()
-    ((_, collected),) = collect_all(engine.context)
-    print(time.monotonic() - began)
-    if collected.new != int(sys.argv[1]) or not collected.complete:
-        sys.exit(f"not collected: {collected}")
-"""
 
 
 def large_ledger(folder: Path, attempts: int) -> Iterator[Finding]:
@@ -164,7 +98,7 @@ def large_ledger(folder: Path, attempts: int) -> Iterator[Finding]:
     empty, large = folder / "empty", folder / "large"
     env = {name: environment(None, home) for name, home in (("e", empty), ("l", large))}
     run(titan("--poll"), env=env["e"])
-    # In a process of its own: what a child may need in memory begins at what its parent has.
+    # In its own process: the peak memory of a child starts at the memory of its parent.
     filling = [sys.executable, str(_FILL), str(large), "--requests", str(attempts)]
     subprocess.run(filling, check=True, stdout=subprocess.DEVNULL)
     _end_the_open(large / "titan.db")
@@ -179,7 +113,9 @@ def large_ledger(folder: Path, attempts: int) -> Iterator[Finding]:
         over = _over((command(large), env["l"]), (command(empty), env["e"]))
         yield _within(f"`{name}`, {attempts:,} attempts against none", over)
     bare, full = (
-        statistics.median(float(run(_screen(home), env=env["e"]).output) for _ in range(_TIMES))
+        statistics.median(
+            float(run(in_process("console_page", home), env=env["e"]).output) for _ in range(_TIMES)
+        )
         for home in (empty, large)
     )
     yield _within(f"a console page, {attempts:,} attempts against none", full - bare)
@@ -199,7 +135,7 @@ INSERT OR REPLACE INTO listings SELECT 1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
 
 
 def _end_the_open(path: Path) -> None:
-    """What the builder leaves at the API has ended: a poll has nothing to do."""
+    """End the open batches, so that a poll has nothing to do."""
     with (
         Ledger(path, now=lambda: datetime.now(UTC), actor="benchmark") as ledger,
         ledger.transaction("end"),
@@ -213,10 +149,10 @@ def _within(what: str, over: float) -> Finding:
 
 
 def synchronous(folder: Path) -> Iterator[Finding]:
-    """1,000 requests answered at once, 100 ms each."""
+    """1,000 synchronous requests, 100 ms each."""
     with serving("--latency", "0.1") as server:
         took = statistics.median(
-            float(run([sys.executable, "-c", _SYNC], env=environment(server, home)).output)
+            float(run(in_process("synchronous", 1000), env=environment(server, home)).output)
             for home in (folder / f"sync-{number}" for number in range(3))
         )
     yield Finding(
@@ -228,7 +164,7 @@ def synchronous(folder: Path) -> Iterator[Finding]:
 
 
 def eight_at_once(folder: Path) -> Iterator[Finding]:
-    """Eight processes that submit to one ledger, against one that submits as much."""
+    """Eight processes submit to one ledger, against one process."""
     each = 2_000
     source = write_requests(folder / "each.jsonl", each)
     with serving() as server:
@@ -277,12 +213,8 @@ def whole_limits(folder: Path) -> Iterator[Finding]:
             )
 
 
-def _screen(home: Path) -> list[str]:
-    return [sys.executable, "-c", _SCREEN, str(home / "titan.db")]
-
-
 def _over(one: _Command, other: _Command) -> float:
-    """How many seconds longer the one takes; they alternate, so that both meet the same noise."""
+    """Seconds by which `one` is slower than `other`; they alternate, to see the same noise."""
     pairs = [(run(one[0], env=one[1]), run(other[0], env=other[1])) for _ in range(_TIMES)]
     return statistics.median(a.wall_s for a, _ in pairs) - statistics.median(
         b.wall_s for _, b in pairs

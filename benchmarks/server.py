@@ -1,11 +1,11 @@
-"""A loopback server that answers as the Message Batches API does, and costs next to nothing.
+"""A loopback server with the Message Batches API that uses very little CPU.
 
     python benchmarks/server.py [--bytes N] [--latency S] [--open]
 
-The sandbox judges every row as the API would, which takes longer than what is measured here. This
-one counts the requests, ends each batch at once (never with `--open`), and answers each request
-with a line of that size. It prints its address; `GET /calls` tells what it was asked since the
-last time; the end of its standard input ends it.
+The sandbox validates every row as the API would, which takes longer than the clients measured here.
+This server counts the requests, ends each batch at once (never with `--open`), and answers each
+request with a line of N bytes. It prints its address. `GET /calls` returns the calls since the last
+`GET /calls`. It exits when its standard input is closed.
 """
 
 import argparse
@@ -37,8 +37,8 @@ _USAGE = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Manner:
-    """How the server behaves."""
+class Behaviour:
+    """Options of the server."""
 
     line_bytes: int
     latency_s: float
@@ -46,41 +46,41 @@ class Manner:
 
 
 @dataclass(kw_only=True, slots=True)
-class Held:
-    """One batch that the server has."""
+class StoredBatch:
+    """One batch on the server."""
 
     id: str
     custom_ids: list[bytes]
     made: datetime
 
 
-class Shelf:
-    """Every batch, newest last, and the calls since they were last asked for."""
+class BatchStore:
+    """Every batch, newest last, and the calls since they were last read."""
 
-    def __init__(self, manner: Manner) -> None:
-        """An empty one."""
-        self.manner = manner
-        self.batches: dict[str, Held] = {}
+    def __init__(self, behaviour: Behaviour) -> None:
+        """Create an empty store."""
+        self.behaviour = behaviour
+        self.batches: dict[str, StoredBatch] = {}
         self.calls: Counter[str] = Counter()
         self.lock = Lock()
-        self.tail = _tail(manner.line_bytes)
+        self.tail = _tail(behaviour.line_bytes)
 
-    def add(self, body: bytes) -> Held:
-        """A batch with the ids of that body."""
+    def add(self, body: bytes) -> StoredBatch:
+        """Store a batch with the custom_ids of a request body."""
         ids: list[bytes] = _ID.findall(body)
         with self.lock:
-            held = Held(
+            batch = StoredBatch(
                 id=f"msgbatch_{len(self.batches):020d}", custom_ids=ids, made=datetime.now(UTC)
             )
-            self.batches[held.id] = held
-        return held
+            self.batches[batch.id] = batch
+        return batch
 
-    def as_json(self, held: Held, address: str) -> dict[str, object]:
-        """What the API says of it."""
-        ended = not self.manner.never_ends
-        count = len(held.custom_ids)
+    def as_json(self, batch: StoredBatch, address: str) -> dict[str, object]:
+        """The batch as the API returns it."""
+        ended = not self.behaviour.never_ends
+        count = len(batch.custom_ids)
         return {
-            "id": held.id,
+            "id": batch.id,
             "type": "message_batch",
             "processing_status": "ended" if ended else "in_progress",
             "request_counts": {
@@ -90,30 +90,30 @@ class Shelf:
                 "canceled": 0,
                 "expired": 0,
             },
-            "created_at": held.made.isoformat(),
-            "expires_at": (held.made + timedelta(days=1)).isoformat(),
-            "ended_at": held.made.isoformat() if ended else None,
+            "created_at": batch.made.isoformat(),
+            "expires_at": (batch.made + timedelta(days=1)).isoformat(),
+            "ended_at": batch.made.isoformat() if ended else None,
             "cancel_initiated_at": None,
             "archived_at": None,
-            "results_url": f"{address}{_PATH}/{held.id}/results" if ended else None,
+            "results_url": f"{address}{_PATH}/{batch.id}/results" if ended else None,
         }
 
-    def lines(self, held: Held) -> Iterator[bytes]:
-        """The results in pieces, in no order, as the API gives them."""
-        ids = list(held.custom_ids)
+    def lines(self, batch: StoredBatch) -> Iterator[bytes]:
+        """The results in pieces, in random order like the API."""
+        ids = list(batch.custom_ids)
         random.Random(7).shuffle(ids)  # noqa: S311 - the same order each time
         rest = iter(ids)
         while some := list(islice(rest, _LINES)):
             yield b"".join([b'{"custom_id":"%b"%b' % (name, self.tail) for name in some])
 
-    def length(self, held: Held) -> int:
-        """How many bytes the results have."""
+    def length(self, batch: StoredBatch) -> int:
+        """The size of the results in bytes."""
         head = len(b'{"custom_id":""')
-        return sum(map(len, held.custom_ids)) + len(held.custom_ids) * (head + len(self.tail))
+        return sum(map(len, batch.custom_ids)) + len(batch.custom_ids) * (head + len(self.tail))
 
 
 def _tail(line_bytes: int) -> bytes:
-    """All of a line but its custom_id. The text is JSON: some clients want to parse it."""
+    """A results line without its custom_id. The text is JSON, because some clients parse it."""
     text = json.dumps({"label": "news", "why": ""})
     empty = json.dumps({"result": {"type": "succeeded", "message": message(text)}})
     words = "It tells of many things that happened today, with dates and amounts. "
@@ -124,7 +124,7 @@ def _tail(line_bytes: int) -> bytes:
 
 
 def message(text: str) -> dict[str, object]:
-    """An answer with that text."""
+    """A message with that text."""
     return {
         "model": "claude-sonnet-4-6",
         "id": "msg_017qwPYTbDqXS8trvrbY7BPs",
@@ -138,68 +138,68 @@ def message(text: str) -> dict[str, object]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One call."""
+    """Handles one connection."""
 
     protocol_version = "HTTP/1.1"
-    # Head and body in one packet: in two, the second one waits 40 ms for a delayed ACK.
+    # Headers and body in one packet: a second packet would wait 40 ms for a delayed ACK.
     wbufsize = 1 << 16
     disable_nagle_algorithm = True
-    shelf: Shelf
+    store: BatchStore
 
     def do_POST(self) -> None:
-        """Create a batch, cancel one, or answer one message."""
+        """Create a batch or answer one message."""
         body = self._body()
         path = urlsplit(self.path).path
         if path == _PATH:
-            self.shelf.calls["create"] += 1
-            self._json(self.shelf.as_json(self.shelf.add(body), self._address()))
+            self.store.calls["create"] += 1
+            self._json(self.store.as_json(self.store.add(body), self._address()))
         elif path == "/v1/messages":
-            self.shelf.calls["message"] += 1
-            time.sleep(self.shelf.manner.latency_s)
+            self.store.calls["message"] += 1
+            time.sleep(self.store.behaviour.latency_s)
             self._json(message(json.dumps({"label": "news"})))
         else:
             self._not_found()
 
     def do_GET(self) -> None:
-        """List, retrieve, results, or the count of calls."""
+        """List, retrieve, results, or the counts of calls."""
         parts = urlsplit(self.path)
         if parts.path == "/calls":
-            self._json(dict(self.shelf.calls))
-            self.shelf.calls.clear()
+            self._json(dict(self.store.calls))
+            self.store.calls.clear()
             return
         name, _, rest = parts.path.removeprefix(_PATH).strip("/").partition("/")
-        held = self.shelf.batches.get(name)
+        batch = self.store.batches.get(name)
         if not name:
-            self.shelf.calls["list"] += 1
+            self.store.calls["list"] += 1
             self._json(self._page(parse_qs(parts.query)))
-        elif held is None:
+        elif batch is None:
             self._not_found()
         elif rest == "results":
-            self.shelf.calls["results"] += 1
-            self._stream(held)
+            self.store.calls["results"] += 1
+            self._stream(batch)
         else:
-            self.shelf.calls["retrieve"] += 1
-            self._json(self.shelf.as_json(held, self._address()))
+            self.store.calls["retrieve"] += 1
+            self._json(self.store.as_json(batch, self._address()))
 
     def _page(self, query: dict[str, list[str]]) -> dict[str, object]:
-        newest_first = list(reversed(self.shelf.batches.values()))
+        newest_first = list(reversed(self.store.batches.values()))
         after = query.get("after_id", [""])[0]
         limit = int(query.get("limit", ["20"])[0])
         start = 1 + next((n for n, b in enumerate(newest_first) if b.id == after), -1)
         page = newest_first[start : start + limit]
         return {
-            "data": [self.shelf.as_json(held, self._address()) for held in page],
+            "data": [self.store.as_json(batch, self._address()) for batch in page],
             "has_more": start + limit < len(newest_first),
             "first_id": page[0].id if page else None,
             "last_id": page[-1].id if page else None,
         }
 
-    def _stream(self, held: Held) -> None:
+    def _stream(self, batch: StoredBatch) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/x-jsonl")
-        self.send_header("Content-Length", str(self.shelf.length(held)))
+        self.send_header("Content-Length", str(self.store.length(batch)))
         self.end_headers()
-        for piece in self.shelf.lines(held):
+        for piece in self.store.lines(batch):
             self.wfile.write(piece)
 
     def _body(self) -> bytes:
@@ -228,11 +228,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-        """Say nothing."""
+        """Do not log."""
 
 
 class Server(ThreadingHTTPServer):
-    """A thread for each connection; 50 may come at once."""
+    """One thread per connection; 50 may connect at once."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -245,8 +245,8 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.1)
     parser.add_argument("--open", action="store_true")
     given = parser.parse_args()
-    manner = Manner(line_bytes=given.bytes, latency_s=given.latency, never_ends=given.open)
-    Handler.shelf = Shelf(manner)
+    behaviour = Behaviour(line_bytes=given.bytes, latency_s=given.latency, never_ends=given.open)
+    Handler.store = BatchStore(behaviour)
     with Server(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)

@@ -1,0 +1,82 @@
+"""Times one step of the engine inside its process, once everything is loaded.
+
+`python benchmarks/in_process.py STEP ARGUMENT` prints the seconds.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from core.batches import sync_fallback
+from core.batches.collect import collect_all
+from core.batches.refresh import refresh
+from core.bootstrap import open_engine
+from core.config.settings import from_environment
+from core.intake.options import SubmitOptions
+from state.batches import leases
+from state.db.reader import Reader
+from state.queries import console_snapshot
+
+
+def _a_request(custom_id: str, length: int) -> dict[str, object]:
+    messages = [{"role": "user", "content": "x" * length}]
+    return {"custom_id": custom_id, "max_tokens": 64, "messages": messages}
+
+
+def console_page(home: str) -> float:
+    """Read what the first page of the console shows."""
+    with Reader(Path(home) / "titan.db") as reader:
+        console_snapshot.take(reader, datetime.now(UTC))
+        began = time.monotonic()
+        console_snapshot.take(reader, datetime.now(UTC))
+        return time.monotonic() - began
+
+
+def synchronous(count: str) -> float:
+    """Answer that many queued requests through the Messages API."""
+    with open_engine(from_environment(), actor="benchmark") as engine:
+        context = engine.context
+        until = context.clock.now() + timedelta(days=1)
+        leases.hold(context.ledger, "create", until=until, reason="benchmark")
+        requests = [_a_request(f"a-{number}", 1000) for number in range(int(count))]
+        taken = engine.submit(requests, SubmitOptions(tag="sync"))
+        context.api()
+        began = time.monotonic()
+        problem = sync_fallback.fall_back(context, taken.submission, "benchmark")
+        took = time.monotonic() - began
+        if problem or list(engine.results("sync"))[-1]["outcome"] != "succeeded":
+            sys.exit(f"not answered: {problem}")
+        return took
+
+
+def submit_many(count: str) -> float:
+    """Submit that many batches of one request each."""
+    with open_engine(from_environment(), actor="benchmark") as engine:
+        began = time.monotonic()
+        for number in range(1, int(count)):
+            engine.submit([_a_request("a-1", 1)], SubmitOptions(tag=f"t{number}"))
+        return time.monotonic() - began
+
+
+def collect(count: str) -> float:
+    """Download and store that many results of a batch that has ended."""
+    with open_engine(from_environment(), actor="benchmark") as engine:
+        engine.context.api()
+        refresh(engine.context)
+        began = time.monotonic()
+        ((_, collected),) = collect_all(engine.context)
+        took = time.monotonic() - began
+        if collected is None or collected.new != int(count) or not collected.complete:
+            sys.exit(f"not collected: {collected}")
+        return took
+
+
+_STEPS: dict[str, Callable[[str], float]] = {
+    step.__name__: step for step in (console_page, synchronous, submit_many, collect)
+}
+
+
+if __name__ == "__main__":
+    print(_STEPS[sys.argv[1]](sys.argv[2]))
