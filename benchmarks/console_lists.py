@@ -77,7 +77,7 @@ def measure(home: Path, requests: int) -> None:
     sleep(5)
     _once(console, "Requests: mark all, sorted by tokens", b"A", f"{requests:,} marked".encode())
     print(f"memory sorted and marked {console.memory_mib():.0f} MiB")
-    _once(console, "Errors: open", b"3", b"failed requests")
+    _once(console, "Errors: open", b"3", b"errored requests")
     _once(console, "Errors: open a group", b"\r", b"errored")
     print(f"memory at the end {console.memory_mib():.0f} MiB")
     console.close()

@@ -26,14 +26,14 @@ _TRIES = 600
 # Name of the file -> the keys that lead there from the screen before, and what tells that it is.
 _PICTURES: dict[str, tuple[tuple[str, ...], str]] = {
     "console": ((), "in progress"),
-    "receipt": (("3", "/", *"overloaded", "enter", "A", "R"), "such as"),
+    "receipt": (("3", "/", *"overloaded", "enter", "A", "R"), "first"),
     "savings": (("escape", "escape", "escape", "4"), "Savings of 30 days"),
     "kpis": (("5",), "KPIs of 30 days"),
 }
 
 
 def _is_worth_a_picture(home: Path) -> bool:
-    """The jobs of today are under way, one has failed requests, and one may have ended."""
+    """The jobs of today are under way, one has errored requests, and one may have ended."""
     with Reader(Folder(home).ledger) as reader:
         now = [batch for batch in batch_list.open_batches(reader) if "-live-" in batch.tag]
         ended = batch_list.closed_batches(reader, limit=3)

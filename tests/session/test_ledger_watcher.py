@@ -10,11 +10,11 @@ from support.console_pilot import in_another_process
 from textual.message import Message
 
 from titan_console.session.ledger_watcher import LedgerWatcher, SnapshotReader
-from titan_console.session.messages import LedgerLost, LedgerSeen
+from titan_console.session.messages import LedgerChanged, LedgerLost
 
 
-def seen(news: object) -> LedgerSeen:
-    assert isinstance(news, LedgerSeen)
+def seen(news: object) -> LedgerChanged:
+    assert isinstance(news, LedgerChanged)
     return news
 
 
@@ -63,7 +63,7 @@ def test_what_another_clock_wrote_has_no_lag(tmp_path: Path) -> None:
 def test_a_missing_ledger_is_told_once_and_opened_when_it_comes(tmp_path: Path) -> None:
     home = tmp_path / "titan"
     snapshots = SnapshotReader(home / "titan.db", LedgerBuilder(tmp_path).clock)
-    assert lost(snapshots.look()).trouble.missing
+    assert lost(snapshots.look()).problem.missing
     assert snapshots.look() is None
     made = LedgerBuilder(home)
     assert seen(snapshots.look()).snapshot.totals.batches == 0
@@ -77,7 +77,7 @@ def test_a_ledger_that_goes_away_is_not_read_from_beyond(tmp_path: Path) -> None
     snapshots.look()
     made.close()
     made.path.rename(tmp_path / "elsewhere.db")
-    assert lost(snapshots.look()).trouble.missing
+    assert lost(snapshots.look()).problem.missing
     again = LedgerBuilder(tmp_path)
     again.submit("new")
     assert len(seen(snapshots.look()).snapshot.open_batches) == 1
@@ -90,9 +90,9 @@ def test_a_ledger_of_a_later_version_is_one_calm_line(tmp_path: Path) -> None:
     made.ledger.execute("PRAGMA user_version=99")
     made.close()
     snapshots = SnapshotReader(made.path, made.clock)
-    trouble = lost(snapshots.look()).trouble
-    assert "version 99" in trouble.reason
-    assert not trouble.missing
+    problem = lost(snapshots.look()).problem
+    assert "version 99" in problem.reason
+    assert not problem.missing
     assert snapshots.look() is None
 
 
@@ -100,7 +100,7 @@ def test_a_file_that_is_no_ledger_is_one_calm_line(tmp_path: Path) -> None:
     path = tmp_path / "titan.db"
     path.write_bytes(b"not a database, " * 100)
     snapshots = SnapshotReader(path, LedgerBuilder(tmp_path / "other").clock)
-    assert "cannot be used" in lost(snapshots.look()).trouble.reason
+    assert "cannot be used" in lost(snapshots.look()).problem.reason
 
 
 def test_a_row_of_words_unknown_here_is_one_calm_line(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_row_of_words_unknown_here_is_one_calm_line(tmp_path: Path) -> None:
     made.poll()
     made.ledger.execute("UPDATE polls SET summary = 'not JSON'")
     snapshots = SnapshotReader(made.path, made.clock)
-    assert "cannot read" in lost(snapshots.look()).trouble.reason
+    assert "cannot read" in lost(snapshots.look()).problem.reason
     made.close()
 
 
@@ -153,14 +153,14 @@ async def test_the_feed_follows_a_folder_that_comes_goes_and_comes(tmp_path: Pat
     clock = LedgerBuilder(tmp_path).clock
     told: asyncio.Queue[Message] = asyncio.Queue()
     following = asyncio.create_task(LedgerWatcher(home, clock).follow(told.put_nowait))
-    assert lost(await told.get()).trouble.missing
+    assert lost(await told.get()).problem.missing
     for number in range(2):
         LedgerBuilder(home).close()
         news = await told.get()
-        while not isinstance(news, LedgerSeen):
+        while not isinstance(news, LedgerChanged):
             news = await told.get()
         home.rename(tmp_path / f"gone-{number}")
-        while not (isinstance(news, LedgerLost) and news.trouble.missing):
+        while not (isinstance(news, LedgerLost) and news.problem.missing):
             news = await told.get()
     following.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -33,7 +33,7 @@ from queue import Queue
 from titan_console.cli.commands import console
 home, helper = console._hand_over(read_only=False)
 ends = Queue()
-helper.ask(ends.put)
+helper.start(ends.put)
 end = ends.get(timeout=120)
 from titan_console.tui.app import TitanApp
 print(json.dumps({
@@ -61,7 +61,7 @@ def a_helper(settings: Settings) -> Generator[PollHelper, None, None]:
 
 def a_poll(helper: PollHelper) -> PollResult:
     ends: Queue[PollResult] = Queue()
-    helper.ask(ends.put)
+    helper.start(ends.put)
     return ends.get(timeout=120)
 
 
@@ -198,7 +198,7 @@ async def test_an_order_that_the_poll_cannot_send_says_why_on_every_page(tmp_pat
             await pilot.press("y")
             await until_shown(pilot, "in 8 s")
             clock.advance(9)
-            await until_shown(pilot, "a poll is at work")
+            await until_shown(pilot, "running in a poll")
             await until_shown(pilot, "! No API key: set ANTHROPIC_API_KEY")
             await pilot.press("2")
             await until_shown(pilot, "✓ Replay 2 requests: 2 of 2 requests queued for replay")

@@ -23,7 +23,7 @@ class BenchPollRunner:
         self.made = 0
         self._bench = bench
 
-    def ask(self, done: Callable[[PollResult], object]) -> None:
+    def start(self, done: Callable[[PollResult], object]) -> None:
         self.made += 1
         summary = self._bench.engine.poll()
         done(PollResult(code=0, ran=summary.ran, problems=tuple(summary.problems)))

@@ -162,7 +162,7 @@ async def three_screens(walk: Walk) -> None:
 
 async def every_tab(walk: Walk) -> None:
     """A batch and two requests, one answered and one failed."""
-    await walk.see("Batch: Overview", "tab", "enter", shows="message batch")
+    await walk.see("Batch: Overview", "tab", "enter", shows="Mode")
     await walk.see("Batch: Requests", "right", shows="news-2026")
     for tab, shows in (("Events", "batch.collected"), ("Cost", "rates"), ("Raw", "request_count")):
         await walk.see(f"Batch: {tab}", "right", shows=shows)
@@ -176,21 +176,21 @@ async def every_tab(walk: Walk) -> None:
 
 async def every_dialog(walk: Walk) -> None:
     """What opens over a screen."""
-    await walk.see("Receipt: cancel", "C", shows="Cancel 1 batch")
-    await walk.see("Receipt: pause", "escape", "P", shows="Pause 1 workflow")
-    await walk.see("Receipt: replay", "escape", "3", "R", shows="Replay 4 requests")
-    await walk.see("Countdown", "4", "enter", shows="z takes it back")
-    await walk.see("Taken back", "z", shows="taken back")
+    await walk.see("Preview: cancel", "C", shows="Cancel 1 batch")
+    await walk.see("Preview: pause", "escape", "P", shows="Pause 1 workflow")
+    await walk.see("Preview: replay", "escape", "3", "R", shows="Replay 4 requests")
+    await walk.see("Countdown", "4", "enter", shows="z withdraws it")
+    await walk.see("Withdrawn", "z", shows="withdrawn")
     await walk.see("Menu: sort", "escape", "2", "s", shows=" Sort ")
     await walk.see("Menu: copy", "escape", "y", shows=" Copy ")
-    await walk.see("Filter line", "escape", "slash", *"state:errored", shows="4 match")
-    await walk.see("Filtered", "enter", shows="4 match")
+    await walk.see("Filter line", "escape", "slash", *"state:errored", shows="4 matches")
+    await walk.see("Filtered", "enter", shows="4 matches")
     await walk.see("Go to", "escape", "escape", "colon", *"late", shows="late-2026")
-    await walk.see("Help", "escape", "question_mark", shows="Esc to go back")
+    await walk.see("Help", "escape", "question_mark", shows="Esc closes")
     await walk.see("Palette", "escape", "ctrl+p", shows="pgdn, ctrl+d")
 
 
 async def every_small_screen(walk: Walk) -> None:
     """The eight of them, where their words have no room."""
     for tab in TABS:
-        await walk.see(tab.word, tab.digit, shows=tab.word[:4])
+        await walk.see(tab.name, tab.digit, shows=tab.name[:4])

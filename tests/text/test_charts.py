@@ -26,7 +26,7 @@ def test_a_spark_line_has_a_character_for_each_value() -> None:
 
 
 def test_bars_stand_on_an_axis_with_a_dotted_target() -> None:
-    bars = Bars(values=[0, 1, 2, None], words=dollars, target=1.0, first="Mon", last="Thu")
+    bars = Bars(values=[0, 1, 2, None], format_value=dollars, target=1.0, first="Mon", last="Thu")
     top, middle, bottom, ends = texts(bars.lines(32, 4))
     assert top.rstrip() == "$2.00 ┤            █████"
     assert middle == "$1.00 ┤┈┈┈┈┈┈▄▄▄▄▄┈█████┈┈┈┈┈┈┈"
@@ -39,21 +39,21 @@ def test_bars_stand_on_an_axis_with_a_dotted_target() -> None:
     [(2.0, True, Tone.GOOD), (0.5, True, Tone.WARN), (0.5, False, Tone.GOOD), (-1, True, Tone.BAD)],
 )
 def test_a_bar_is_as_good_as_its_target(value: float, is_floor: bool, tone: Tone) -> None:
-    bars = Bars(values=[value], words=dollars, target=1.0, is_floor=is_floor)
+    bars = Bars(values=[value], format_value=dollars, target=1.0, is_floor=is_floor)
     bottom = bars.lines(40, 4)[-2]
     assert next(part for part in bottom[1:] if part.text.strip("┈ ")).tone == tone
 
 
 def test_too_little_room_leaves_a_spark_line() -> None:
-    assert texts(Bars(values=[1, 2, 3], words=dollars).lines(5, 6)) == ["▃▆█"]
-    assert texts(Bars(values=[1, 2, 3], words=dollars).lines(40, 1)) == ["▃▆█"]
+    assert texts(Bars(values=[1, 2, 3], format_value=dollars).lines(5, 6)) == ["▃▆█"]
+    assert texts(Bars(values=[1, 2, 3], format_value=dollars).lines(40, 1)) == ["▃▆█"]
 
 
 def test_a_distribution_marks_its_percentiles() -> None:
     found = Distribution(
         values=[1, 1, 1, 2, 10],
-        marks=(Marker(at=1, words="p50 1 h"), Marker(at=10, words="p95 10 h")),
-        words=lambda hours: f"{hours:g} h",
+        marks=(Marker(at=1, label="p50 1 h"), Marker(at=10, label="p95 10 h")),
+        format_value=lambda hours: f"{hours:g} h",
     )
     lines = texts(found.lines(21, 6))
     assert len(lines) == 6
@@ -67,7 +67,7 @@ def test_a_distribution_marks_its_percentiles() -> None:
 def test_bars_keep_to_their_size(
     values: list[float | None], width: int, height: int, target: float | None
 ) -> None:
-    lines = texts(Bars(values=values, words=dollars, target=target).lines(width, height))
+    lines = texts(Bars(values=values, format_value=dollars, target=target).lines(width, height))
     assert len(lines) <= height
     assert all(cell_len(line) <= max(width, 1) for line in lines[:-1])
 
@@ -75,6 +75,8 @@ def test_bars_keep_to_their_size(
 @given(st.lists(st.floats(0, 1e6), max_size=40), st.integers(0, 150), st.integers(0, 20))
 def test_distributions_keep_to_their_size(values: list[float], width: int, height: int) -> None:
     found = Distribution(
-        values=values, marks=(Marker(at=5.0, words="p50"), Marker(at=7e6, words="p95")), words=str
+        values=values,
+        marks=(Marker(at=5.0, label="p50"), Marker(at=7e6, label="p95")),
+        format_value=str,
     )
     assert len(found.lines(width, height)) <= height

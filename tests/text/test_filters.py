@@ -41,16 +41,16 @@ def test_a_line_is_read_as_its_terms(line: str, terms: tuple[Term, ...]) -> None
 @pytest.mark.parametrize(
     ("line", "begin", "end", "reason"),
     [
-        ("wf:feed state:lost", 8, 18, "there is no state lost; there are queued, in_flight"),
-        ("colour:red", 0, 10, "there is no colour here but state, wf"),
-        ("age>2", 0, 5, "an age is a number with s, m, h, d or w"),
-        ("age:2h", 0, 6, "age is compared with a number: age>2h"),
-        ("cost>much", 0, 9, "a cost is a number of dollars"),
-        ("tries>1.5", 0, 9, "tries are a whole number"),
-        ("tag>3", 0, 5, "tag is a word, so it takes a colon"),
-        ("a state:", 2, 8, "there is no value"),
-        ("!", 0, 1, "! needs a word behind it"),
-        ('one "two', 4, 8, "a quote is not closed"),
+        ("wf:feed state:lost", 8, 18, "unknown state lost; use queued, in_flight"),
+        ("colour:red", 0, 10, "unknown field colour; use state, wf"),
+        ("age>2", 0, 5, "age must be a number with s, m, h, d or w"),
+        ("age:2h", 0, 6, "age needs a comparison: age>2h"),
+        ("cost>much", 0, 9, "cost must be a number of dollars"),
+        ("tries>1.5", 0, 9, "tries must be an integer"),
+        ("tag>3", 0, 5, "tag takes a colon"),
+        ("a state:", 2, 8, "missing value"),
+        ("!", 0, 1, "! needs a term"),
+        ('one "two', 4, 8, "unclosed quote"),
     ],
 )
 def test_what_is_not_understood_is_pointed_at_and_said(
@@ -63,7 +63,7 @@ def test_what_is_not_understood_is_pointed_at_and_said(
 
 def test_a_list_says_what_it_cannot_be_asked() -> None:
     (mistake,) = parse("tries>1", Vocabulary((Field.TAG, Field.TEXT), ())).mistakes
-    assert "there is no tries here but tag" in mistake.reason
+    assert "unknown field tries; use tag" in mistake.reason
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

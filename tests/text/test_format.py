@@ -106,9 +106,9 @@ def test_an_uncertain_batch_says_so_and_when_it_is_decided(tmp_path: Path) -> No
     made = LedgerBuilder(tmp_path)
     lost = made.lose_the_answer(made.submit("feed"))
     made.close()
-    assert str(fmt.status(lost)) == "? sent, answer lost"
-    assert fmt.trouble(lost, NOW) == "decided in 30m: read timeout after 600 s"
-    assert fmt.trouble(lost, NOW + timedelta(hours=1)).startswith("decided by the next poll: ")
+    assert str(fmt.status(lost)) == "? unconfirmed"
+    assert fmt.problem(lost, NOW) == "decided in 30m: read timeout after 600 s"
+    assert fmt.problem(lost, NOW + timedelta(hours=1)).startswith("decided by the next poll: ")
 
 
 def test_a_collected_batch_with_failures_is_marked_apart(tmp_path: Path) -> None:
@@ -169,16 +169,19 @@ def a_poller(
 @pytest.mark.parametrize(
     ("poller", "shown"),
     [
-        (a_poller(), "◦ poller never ran"),
-        (a_poller(timedelta(minutes=4), timedelta(minutes=3)), "✓ poller 3m ago"),
-        (a_poller(timedelta(hours=2), timedelta(hours=2)), "! poller STALE 2h 00m"),
-        (a_poller(timedelta(seconds=4), None, timedelta(minutes=1)), "▸ poller running now"),
-        (a_poller(timedelta(hours=1), None, -timedelta(minutes=1)), "! poller died 1h 00m ago"),
-        (a_poller(timedelta(hours=1), timedelta(hours=2)), "! poller died 1h 00m ago"),
+        (a_poller(), "◦ no poll yet"),
+        (a_poller(timedelta(minutes=4), timedelta(minutes=3)), "✓ last poll 3m ago"),
+        (a_poller(timedelta(hours=2), timedelta(hours=2)), "! last poll 2h 00m ago (overdue)"),
+        (a_poller(timedelta(seconds=4), None, timedelta(minutes=1)), "▸ poll running"),
+        (
+            a_poller(timedelta(hours=1), None, -timedelta(minutes=1)),
+            "! poll interrupted 1h 00m ago",
+        ),
+        (a_poller(timedelta(hours=1), timedelta(hours=2)), "! poll interrupted 1h 00m ago"),
     ],
 )
 def test_the_poller_heartbeat(poller: Poller, shown: str) -> None:
-    assert str(fmt.heartbeat(poller, NOW)) == shown
+    assert str(fmt.poller_status(poller, NOW)) == shown
 
 
 def test_counts_and_sizes() -> None:

@@ -42,7 +42,7 @@ COMMAND = Command(
 
 
 def said(preview: Preview) -> dict[str, str]:
-    return {fact.label: fact.text for fact in preview_text.facts(preview, "5 marked", NOW)}
+    return {fact.label: fact.text for fact in preview_text.facts(preview, "5 selected", NOW)}
 
 
 def counted(*commands: Command, now: timedelta = timedelta(0), own: str = "cmd_1") -> str:
@@ -54,8 +54,8 @@ def counted(*commands: Command, now: timedelta = timedelta(0), own: str = "cmd_1
 
 def test_a_receipt_says_everything_to_know_before() -> None:
     assert said(PREVIEW) == {
-        "on": "5 marked: 5 requests, and none that come later",
-        "such as": "a, b, c, and 2 more",
+        "target": "5 requests: 5 selected (list is frozen)",
+        "first": "a, b, c … 2 more",
         "cost": "batch ≈ $0.0300 · sync ≈ $0.0600",
         "skipped": "2 already succeeded",
         "note": "feed is paused",
@@ -65,9 +65,9 @@ def test_a_receipt_says_everything_to_know_before() -> None:
 @pytest.mark.parametrize(
     ("action", "words"),
     [
-        (Action.SYNC, "sync ≈ $0.0600 · in a batch it would be ≈ $0.0300"),
-        (Action.CANCEL, "nothing; what has been answered is kept, and stays billed"),
-        (Action.ACKNOWLEDGE, "nothing"),
+        (Action.SYNC, "sync ≈ $0.0600 · batch would be ≈ $0.0300"),
+        (Action.CANCEL, "none; requests already answered stay billed"),
+        (Action.ACKNOWLEDGE, "none"),
     ],
 )
 def test_what_a_verb_costs(action: Action, words: str) -> None:
@@ -83,13 +83,13 @@ def test_without_a_price_no_sum_is_invented() -> None:
 @pytest.mark.parametrize(
     ("action", "left", "words"),
     [
-        (Action.REPLAY, 30 * HOUR, "in 1d 06h: later than a batch can take"),
-        (Action.REPLAY, 5 * HOUR, "in 5h 00m: what is still missing 2 hours before is run"),
-        (Action.REPLAY, HOUR, "in 1h 00m: too near for a batch"),
-        (Action.REPLAY, -HOUR, "passed 1h 00m ago: it is late"),
-        (Action.CANCEL, 5 * HOUR, "in 5h 00m: what is still missing 2 hours before is run"),
-        (Action.SYNC, HOUR, "in 1h 00m: answered as soon as the batches"),
-        (Action.ACKNOWLEDGE, HOUR, "in 1h 00m: these get no answer"),
+        (Action.REPLAY, 30 * HOUR, "in 1d 06h: after the 24 h a batch may take: safe"),
+        (Action.REPLAY, 5 * HOUR, "in 5h 00m: requests still unanswered 2 h before run"),
+        (Action.REPLAY, HOUR, "in 1h 00m: too soon for a batch"),
+        (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
+        (Action.CANCEL, 5 * HOUR, "in 5h 00m: requests still unanswered 2 h before run"),
+        (Action.SYNC, HOUR, "in 1h 00m: answered once their batches"),
+        (Action.ACKNOWLEDGE, HOUR, "in 1h 00m: these requests get no answer"),
     ],
 )
 def test_what_a_verb_means_for_the_deadline(action: Action, left: timedelta, words: str) -> None:
@@ -106,7 +106,7 @@ def test_what_a_verb_means_for_the_deadline(action: Action, left: timedelta, wor
         ({"batch_cost_nano": 1_000_000_001}, False, "more than $1.00"),
         ({"action": Action.SYNC, "sync_cost_nano": 1_000_000_001}, False, "more than $1.00"),
         ({"sync_cost_nano": 1_000_000_001}, False, ""),
-        ({}, True, "everything that matches"),
+        ({}, True, "all that match"),
         ({"count": 1}, True, ""),
     ],
 )
@@ -116,11 +116,11 @@ def test_when_the_number_must_be_typed(changes: dict[str, int], is_all: bool, wh
 
 def test_the_countdown_names_the_newest_and_counts_the_others() -> None:
     other = replace(COMMAND, key="cmd_2", action=Action.PAUSE, options={"workflows": ["feed"]})
-    assert counted(COMMAND) == "◔ Force sync 1 request in 8 s · z takes it back"
+    assert counted(COMMAND) == "◔ Force sync 1 request in 8 s · z withdraws it"
     assert counted(COMMAND, other) == (
-        "◔ Pause feed in 8 s · by cli@host:1 · z takes it back · 1 more wait"
+        "◔ Pause feed in 8 s · by cli@host:1 · z withdraws it · 1 more pending"
     )
-    assert counted(COMMAND, now=HOUR).startswith("◔ Force sync 1 request: waits for the next poll")
+    assert counted(COMMAND, now=HOUR).startswith("◔ Force sync 1 request: runs at the next poll")
     assert counted(replace(COMMAND, state=CommandState.RUNNING)) == ""
 
 

@@ -87,7 +87,7 @@ async def test_y_and_a_letter_copies_a_part_of_the_request(tmp_path: Path) -> No
             link = "titan://request/daily-feed/feed-classify-2026-11-22-00003"
             assert await copied(pilot, "l") == link
             await pilot.press("enter")
-            await until_shown(pilot, "What settled it")
+            await until_shown(pilot, "Settled by")
             assert await copied(pilot, "l") == link
 
 
@@ -137,7 +137,7 @@ async def test_e_writes_the_marked_rows_else_all(tmp_path: Path) -> None:
             pilot.app.clear_notifications()
             bench.clock.advance(1)
             await pilot.press("space", "space", "e")
-            await until_shown(pilot, "Export 2 marked requests")
+            await until_shown(pilot, "Export 2 selected requests")
             await pilot.press("c")
             await until_told(pilot, "2 requests written to")
         first, second = sorted(bench.folder.exports.iterdir())
@@ -210,8 +210,8 @@ def _replay_all(bench: Bench) -> None:
     [
         ("req", "Requests  "),
         ("msgbatch_", "message batch"),
-        ("feed-classify-2026-11-22-00001", "What settled it"),
-        ("titan://request/daily-feed/feed-classify-2026-11-22-00001", "What settled it"),
+        ("feed-classify-2026-11-22-00001", "Settled by"),
+        ("titan://request/daily-feed/feed-classify-2026-11-22-00001", "Settled by"),
     ],
 )
 async def test_the_colon_line_goes_where_it_is_told(tmp_path: Path, typed: str, there: str) -> None:
@@ -241,12 +241,12 @@ async def test_the_colon_line_says_calmly_that_it_knows_no_such_thing(tmp_path: 
     made.submit(EVIL, [EVIL])
     async with opened(made) as pilot:
         await pilot.press("colon", *"[/x]nothing", "enter")
-        await until_shown(pilot, "Nothing here is known as [/x]nothing.")
+        await until_shown(pilot, "[/x]nothing not found")
         await pilot.press("escape", "colon", "A")
         await until_shown(pilot, "PWNTITLE")
         assert not hidden("".join(lines(pilot)))
         await pilot.press("escape", "colon", *"titan://x", "enter")
-        await until_shown(pilot, "That leads nowhere.")
+        await until_shown(pilot, "Unknown link.")
         await pilot.press("escape", "colon", *"q", "enter")
         await until(pilot, lambda: not app_of(pilot).is_running)
 

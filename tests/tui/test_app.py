@@ -31,15 +31,15 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
     tmp_path: Path,
 ) -> None:
     async with opened(a_busy_ledger(tmp_path)) as pilot:
-        await until_shown(pilot, "? sent, answer lost")
+        await until_shown(pilot, "? unconfirmed")
         screen = shown(pilot)
     for text in (
-        "✓ poller 3m ago",
+        "✓ last poll 3m ago",
         "$7.46+?",
-        "held submissions for 27m: the API's queue is full (429)",
-        "Open batches 6 · 1 sent, answer lost · 1 released",
+        "ON HOLD  submissions for 27m: the API's queue is full (429)",
+        "Open batches 6 · 1 unconfirmed · 1 not sent",
         "decided in 8m:",
-        "↻ released, waits",
+        "↻ not sent",
         "429: the queue",
         "in 1h 08m",
         "unpriced",
@@ -54,7 +54,7 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
 
 async def test_what_another_process_commits_is_shown(tmp_path: Path) -> None:
     async with opened(LedgerBuilder(tmp_path)) as pilot:
-        await until_shown(pilot, "Nothing is open.")
+        await until_shown(pilot, "No open batches.")
         await in_another_process(tmp_path, "made.accept(made.submit('from-elsewhere'))")
         await until_shown(pilot, "▸ in progress")
         await in_another_process(
@@ -62,7 +62,7 @@ async def test_what_another_process_commits_is_shown(tmp_path: Path) -> None:
         )
         await until_shown(pilot, "✗ api_error")
         assert "! collected" in shown(pilot)
-        assert "Nothing is open." in shown(pilot)
+        assert "No open batches." in shown(pilot)
 
 
 async def test_ages_grow_without_a_change_of_the_ledger(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ async def test_a_ledger_of_a_later_version_is_said_in_one_line(tmp_path: Path) -
     made.ledger.execute("PRAGMA user_version=99")
     made.close()
     async with TitanApp(tmp_path, made.clock).run_test(size=LARGE) as pilot:
-        await until_shown(pilot, "is of version 99")
+        await until_shown(pilot, "has version 99")
         await pilot.press("j", "r", "p", "tab")
         await until_shown(pilot, "! LOST")
 
@@ -114,14 +114,14 @@ async def test_pause_holds_the_picture_and_counts_what_it_lacks(tmp_path: Path) 
     made = LedgerBuilder(tmp_path)
     async with opened(made) as pilot:
         await pilot.press("p")
-        await until_shown(pilot, "‖ PAUSED  nothing new since")
+        await until_shown(pilot, "‖ FROZEN  no new changes")
         made.submit("one")
         made.submit("two")
         await until_shown(pilot, "2 changes behind")
-        assert "Nothing is open." in shown(pilot)
+        assert "No open batches." in shown(pilot)
         await pilot.press("p")
         await until_shown(pilot, "Open batches 2")
-        assert "PAUSED" not in shown(pilot)
+        assert "FROZEN" not in shown(pilot)
 
 
 async def test_refresh_reads_again_though_nothing_changed(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ async def test_help_opens_and_closes(tmp_path: Path) -> None:
     async with opened(LedgerBuilder(tmp_path), SMALL) as pilot:
         await pilot.press("question_mark")
         assert isinstance(pilot.app.screen, HelpScreen)
-        await until_shown(pilot, "sent, answer lost")
+        await until_shown(pilot, "unconfirmed")
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, BatchesScreen)
         await pilot.press("f1", "f1")
@@ -206,7 +206,7 @@ async def test_q_quits_with_nothing_wrong(tmp_path: Path, key: str) -> None:
 
 async def test_t_changes_the_theme_and_the_tones_with_it(tmp_path: Path) -> None:
     async with opened(a_busy_ledger(tmp_path)) as pilot:
-        await until_shown(pilot, "refused")
+        await until_shown(pilot, "rejected")
 
         def tone_of_status() -> str:
             strip = table(pilot, "recent").render_line(1)
@@ -241,10 +241,10 @@ def _fills(pilot: Pilot[None], width: int, height: int) -> bool:
 async def test_columns_come_and_go_with_the_width(tmp_path: Path) -> None:
     async with opened(a_busy_ledger(tmp_path), SMALL) as pilot:
         await until_shown(pilot, "Due")
-        assert "Last trouble" not in shown(pilot)
+        assert "Last problem" not in shown(pilot)
         await pilot.press("j")
         await pilot.resize_terminal(*LARGE)
-        await until_shown(pilot, "Last trouble")
+        await until_shown(pilot, "Last problem")
         assert table(pilot, "open").cursor_row == 1
         await pilot.resize_terminal(*TINY)
         await until(pilot, lambda: "Due" not in shown(pilot))
@@ -253,12 +253,12 @@ async def test_columns_come_and_go_with_the_width(tmp_path: Path) -> None:
 
 async def test_a_low_terminal_opens_the_focused_list_only(tmp_path: Path) -> None:
     async with opened(a_busy_ledger(tmp_path), TINY) as pilot:
-        await until_shown(pilot, "? sent, answer lost")
+        await until_shown(pilot, "? unconfirmed")
         assert "rate_limit_error" not in shown(pilot)
         await pilot.press("tab", "tab")
         await until_shown(pilot, "✗ rate_limit_error")
         assert "Open batches 6" in shown(pilot)
-        assert "? sent, answer lost" not in shown(pilot)
+        assert "? unconfirmed" not in shown(pilot)
 
 
 async def test_without_colours_nothing_is_lost(
@@ -281,14 +281,14 @@ async def test_a_list_too_long_says_how_many_are_left_out(tmp_path: Path) -> Non
     for number in range(205):
         made.submit(f"tag-{number}", 1)
     async with opened(made) as pilot:
-        await until_shown(pilot, "Open batches 205 · and 5 more")
+        await until_shown(pilot, "Open batches 200 of 205")
 
 
 async def test_a_poller_that_went_silent_is_said(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     async with opened(made) as pilot:
-        await until_shown(pilot, "◦ poller never ran")
+        await until_shown(pilot, "◦ no poll yet")
         made.poll()
-        await until_shown(pilot, "✓ poller 0s ago")
+        await until_shown(pilot, "✓ last poll 0s ago")
         made.clock.advance(7200)
-        await until_shown(pilot, "! poller STALE 2h 00m")
+        await until_shown(pilot, "! last poll 2h 00m ago (overdue)")

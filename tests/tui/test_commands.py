@@ -44,26 +44,26 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
         await to_preview(pilot, "Replay 3 requests")
         preview = shown(pilot)
         await pilot.press("y")
-        await until_shown(pilot, "Replay 3 requests in 8 s · z takes it back")
+        await until_shown(pilot, "Replay 3 requests in 8 s · z withdraws it")
         bench.clock.advance(3)
         await until_shown(pilot, "in 5 s")
         assert bench.sandbox.billing_log().creates == 1
         bench.clock.advance(6)
         await until_shown(pilot, "✓ Replay 3 requests: 3 of 3 requests queued for replay")
         bench.poll_after(60)
-        await until_shown(pilot, "No errors: all is well.")
+        await until_shown(pilot, "No errors.")
         await pilot.press("escape")
-        assert "asked again" not in shown(pilot)
+        assert "queued for replay" not in shown(pilot)
     (command,) = given(bench)
     assert command.state == CommandState.DONE
     assert command.who.startswith("console@")
     for text in (
-        "3 marked: 3 requests, and none that come later",
+        "3 requests: 3 selected (list is frozen)",
         "feed-classify-2026-11-22-00001, feed-classify-2026-11-22-00002,",
         "batch ≈ $0.0",
         " · sync ≈ $0.0",
         "titan-console replay --yes",
-        "kept in the event log",
+        "optional, for the event log",
     ):
         assert text in preview
 
@@ -75,7 +75,7 @@ async def test_z_takes_it_back_while_the_countdown_runs(bench: Bench) -> None:
         await pilot.press("2")
         await until_shown(pilot, "Replay 1 request in 8 s")
         await pilot.press("z")
-        await until_shown(pilot, "⊘ Replay 1 request: taken back, nothing was done")
+        await until_shown(pilot, "⊘ Replay 1 request: withdrawn")
         bench.clock.advance(60)
         await pilot.pause(1)
     assert [command.state for command in given(bench)] == [CommandState.WITHDRAWN]
@@ -86,10 +86,10 @@ async def test_of_another_poll_nothing_is_said_once_the_order_is_done(bench: Ben
     class AfterAnother(BenchPollRunner):
         """Another poll is at work, and has done it all before this one hears of it."""
 
-        def ask(self, done: Callable[[PollResult], object]) -> None:
-            super().ask(lambda _end: self._tell_late(done))
+        def start(self, done: Callable[[PollResult], object]) -> None:
+            super().start(lambda _end: self._finish_late(done))
 
-        def _tell_late(self, done: Callable[[PollResult], object]) -> None:
+        def _finish_late(self, done: Callable[[PollResult], object]) -> None:
             end = PollResult(code=0, ran=False)
             app.set_timer(2, lambda: done(end))
 
@@ -114,11 +114,11 @@ async def test_what_another_operator_has_ordered_is_seen_and_not_ordered_twice(
         other = bench.new_engine("cli@elsewhere").context
         request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=("daily-feed",)))
         planner.submit(other, planner.plan(other, request), delay=timedelta(seconds=30))
-        await until_shown(pilot, "Replay 1 request in 30 s · by cli@elsewhere · z takes it back")
+        await until_shown(pilot, "Replay 1 request in 30 s · by cli@elsewhere · z withdraws it")
         await pilot.press("R")
         await to_preview(pilot, "Replay 1 request ")
         await pilot.press("y")
-        await until_shown(pilot, "The same was asked for already, by cli@elsewhere.")
+        await until_shown(pilot, "cli@elsewhere has already given this command.")
     assert len(given(bench)) == 1
 
 
@@ -139,7 +139,7 @@ async def test_a_command_that_was_left_over_is_carried_out_by_the_next_console(
     planner.submit(context, planner.plan(context, request), delay=timedelta(0))
     bench.clock.advance(60)
     async with console(bench) as pilot:
-        await until_shown(pilot, "No errors: all is well.")
+        await until_shown(pilot, "No errors.")
     assert given(bench)[0].state == CommandState.DONE
 
 
@@ -166,7 +166,7 @@ async def test_on_a_page_of_one_request_the_verb_stands_on_it(bench: Bench) -> N
         await until_shown(pilot, "Overview")
         await pilot.press("X")
         await to_preview(pilot, "Acknowledge 1 request ")
-        await until_shown(pilot, "feed-classify-2026-11-22-00002: 1 request")
+        await until_shown(pilot, "1 request: feed-classify-2026-11-22-00002")
 
 
 async def test_on_a_page_of_one_batch_the_verb_stands_on_it_or_on_its_list(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ async def test_on_a_page_of_one_batch_the_verb_stands_on_it_or_on_its_list(tmp_p
             await until_shown(pilot, "Overview")
             await pilot.press("C")
             await to_preview(pilot, "Cancel 1 batch ")
-            await until_shown(pilot, f"batch {key}: 1 batch")
+            await until_shown(pilot, f"1 batch: batch {key}")
             await pilot.press("escape", "right")
             await until_shown(pilot, "▸ in flight")
             await pilot.press("F")
@@ -193,7 +193,7 @@ async def test_an_open_batch_is_canceled_by_the_mouse(tmp_path: Path) -> None:
             bar = pilot.app.screen.query_one(CommandBar)
             assert bar.offered == {Action.CANCEL, Action.SYNC, Action.PAUSE}
             await pilot.click(CommandBar, offset=(3, 0))
-            await until_shown(pilot, "Replay: nothing here that it applies to.")
+            await until_shown(pilot, "Replay: select an errored request or its batch.")
             await pilot.click(CommandBar, offset=(14, 0))
             await to_preview(pilot, "Cancel 1 batch ")
             await pilot.click("#confirm")

@@ -59,7 +59,7 @@ async def test_enter_on_a_request_shows_it_in_seven_tabs(tmp_path: Path) -> None
             await pilot.press("2")
             await until_shown(pilot, "daily-feed / feed")
             await pilot.press("G", "enter")
-            await until_shown(pilot, "What settled it")
+            await until_shown(pilot, "Settled by")
             screen = shown(pilot)
             for text in ("Requests >", "✓ succeeded", "daily-feed", "claude-sonnet-4-6", "$0.0"):
                 assert text in screen
@@ -73,7 +73,7 @@ async def test_enter_on_a_request_shows_it_in_seven_tabs(tmp_path: Path) -> None
             await pilot.press("right")
             await until_shown(pilot, "Attempt 1 of 1")
             await pilot.press("right")
-            await until_shown(pilot, "✓ holds the same")
+            await until_shown(pilot, "✓ same")
             assert "cost = sum / 2; sync = sum" in shown(pilot)
             await pilot.press("right")
             await until_shown(pilot, '{"custom_id":"feed-classify-2026-11-22-00001","params"')
@@ -89,7 +89,7 @@ async def test_enter_on_a_batch_shows_its_requests_and_one_of_those_opens_too(
         ended(bench, "row:overloaded:id=*-00002-*")
         async with on(bench) as pilot:
             await pilot.press("tab", "enter")
-            await until_shown(pilot, "message batch")
+            await until_shown(pilot, "Mode            batch")
             assert "Errored" in shown(pilot)
             await pilot.press("tab")
             await until_shown(pilot, "daily-feed / feed-classify-2026-11-22-00001")
@@ -100,7 +100,7 @@ async def test_enter_on_a_batch_shows_its_requests_and_one_of_those_opens_too(
             await pilot.press("escape", "right")
             await until_shown(pilot, "batch.collected")
             await pilot.press("right")
-            await until_shown(pilot, "each request's tab Cost shows its own rates")
+            await until_shown(pilot, "the Cost tab of a request shows its rates")
             await pilot.press("right")
             await until_shown(pilot, '"request_count": 3')
 
@@ -116,7 +116,7 @@ async def test_n_goes_to_the_next_row_of_the_list_without_leaving(tmp_path: Path
             await pilot.press("n")
             await until_shown(pilot, '"content": "Classify feed-classify-2026-11-22-00002')
             await pilot.press("n", "n")
-            await until_told(pilot, "That was the last row of the list.")
+            await until_told(pilot, "Last row of the list.")
             await pilot.press("N")
             await until_shown(pilot, '"content": "Classify feed-classify-2026-11-22-00002')
             await pilot.press("escape")
@@ -130,7 +130,7 @@ async def test_an_attempt_that_ends_while_the_page_is_open_shows_up(tmp_path: Pa
             await pilot.press("2")
             await until_shown(pilot, "daily-feed / feed")
             await pilot.press("enter", "right", "right")
-            await until_shown(pilot, "Nothing has come back yet")
+            await until_shown(pilot, "No response yet")
             bench.poll_after(120)
             bench.poll_after(1)
             await until_shown(pilot, '"stop_reason": "end_turn"')
@@ -145,10 +145,10 @@ async def test_a_body_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
             await pilot.press("2")
             await until_shown(pilot, "daily-feed / feed")
             await pilot.press("enter", "right")
-            await until_shown(pilot, "No longer kept on this disk.")
+            await until_shown(pilot, "No longer stored.")
             await pilot.press("right")
             await until_shown(pilot, "batch-results")
-            assert "No longer kept on this disk." in shown(pilot)
+            assert "No longer stored." in shown(pilot)
 
 
 async def test_a_large_body_is_folded_searched_and_left_by_a_few_keys(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ async def test_a_request_that_is_not_there_is_said_in_one_line(tmp_path: Path) -
         await until_seen(pilot)
         app = app_of(pilot)
         await app.push_screen(RequestDetail(app.state, ToRequest("no", "where"), None))
-        await until_shown(pilot, "There is no request 'where' of 'no'.")
+        await until_shown(pilot, "Request 'where' of 'no' not found.")
         await pilot.press("n")
         assert "n" not in app.screen.active_bindings
     made.close()
@@ -221,7 +221,7 @@ async def test_in_a_wide_terminal_a_pane_shows_what_is_under_the_cursor(tmp_path
         ended(bench)
         bench.submit(1, tag="other-feed")
         async with on(bench, (140, 40)) as pilot:
-            await until_shown(pilot, "Kind            message batch")
+            await until_shown(pilot, "Mode            batch")
             assert "other-feed" in shown(pilot)
             await pilot.press("tab")
             await until_shown(pilot, "Collected       2026-11-22")

@@ -21,7 +21,7 @@ from state.batches import leases
 from state.operations import alerts
 from titan_console.cli.main import cli
 from titan_console.doctor.checks import Finding, Health
-from titan_console.session.ui_metrics import UiMetrics, in_words
+from titan_console.session.ui_metrics import UiMetrics, percentiles
 from titan_console.tui.app import TitanApp
 from titan_console.tui.screens.doctor import finding_rows, findings_title
 
@@ -29,19 +29,19 @@ from titan_console.tui.screens.doctor import finding_rows, findings_title
 def test_what_is_bad_comes_first() -> None:
     findings = [Finding(health, health.value, "x") for health in Health]
     assert [row.cells["health"].text for row in finding_rows(findings)] == [
-        *("✗ bad", "! look", "✓ ok")
+        *("✗ bad", "! warning", "✓ ok")
     ]
-    assert findings_title(findings) == "Checks 3 · 1 bad, 1 to look at · r: check again"
-    assert "all is well" in findings_title(findings[:1])
+    assert findings_title(findings) == "Checks 3 · 1 bad, 1 warning · r: check again"
+    assert "all ok" in findings_title(findings[:1])
 
 
-def test_the_console_s_own_figures_in_words() -> None:
+def test_the_console_s_own_figures_percentiles() -> None:
     measured = UiMetrics()
-    assert in_words(measured.answered) == "nothing measured yet"
+    assert percentiles(measured.answered) == "not measured yet"
     for milliseconds in range(1, 101):
         measured.record_query(milliseconds / 1000)
-    assert in_words(measured.answered) == (
-        "p50 50 ms, p95 95 ms, p99 99 ms, most 100 ms (100 measured)"
+    assert percentiles(measured.answered) == (
+        "p50 50 ms, p95 95 ms, p99 99 ms, max 100 ms (100 samples)"
     )
 
 
@@ -70,13 +70,13 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
 async def test_it_measures_how_long_a_commit_takes_to_be_painted(tmp_path: Path) -> None:
     async with opened(LedgerBuilder(tmp_path)) as pilot:
         await pilot.press("8")
-        await until_shown(pilot, "commit to paint")
+        await until_shown(pilot, "latency to paint")
         before = app_of(pilot).state.metrics.frames
         await in_another_process(tmp_path, "made.submit('from-elsewhere')")
         metrics = app_of(pilot).state.metrics
         await until(pilot, lambda: metrics.frames > before and bool(metrics.painted))
         assert metrics.answered
-        await until(pilot, lambda: "(1 measured)" in shown(pilot))
+        await until(pilot, lambda: "(1 samples)" in shown(pilot))
 
 
 async def test_without_a_ledger_it_still_checks(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ async def test_raised_alerts_stand_above_every_page(tmp_path: Path) -> None:
         made.ledger, [("errors", "day", "9 requests failed"), ("poller", "silent", "No poll ran")]
     )
     async with opened(made, (80, 24)) as pilot:
-        await until_shown(pilot, "! alert poller: No poll ran and 1 more")
+        await until_shown(pilot, "! alert poller: No poll ran · 1 more alert")
         for digit in "345678":
             await pilot.press(digit)
             await pilot.pause()

@@ -56,7 +56,7 @@ async def test_errors_are_shown_by_workflow_and_kind_and_answers_to_review_apart
 ) -> None:
     async with opened(made, (150, 40)) as pilot:
         page = await go_to_errors(pilot)
-        await until_shown(pilot, "4 groups  ·  5 failed requests  ·  2 answers to review")
+        await until_shown(pilot, "4 groups  ·  5 errored requests  ·  2 answers to review")
         assert counts(page) == [
             ("rate_limit_error", 3),
             ("invalid_request_error", 1),
@@ -108,7 +108,7 @@ async def test_a_filter_narrows_groups_and_what_they_open(made: LedgerBuilder) -
         await pilot.press("/", *"wf:feed", "space", *"60")
         await until(pilot, lambda: counts(page) == [("rate_limit_error", 1)])
         await pilot.press("enter")
-        await until_shown(pilot, "▽ wf:feed 60  1 matches")
+        await until_shown(pilot, "▽ wf:feed 60  1 match")
         assert ids_for(page, made, Action.REPLAY) == (2,)
         await pilot.press("enter")
         await until_shown(pilot, "limit of 60 reached")
@@ -163,4 +163,4 @@ async def test_without_errors_it_says_that_all_is_well(tmp_path: Path) -> None:
     made.collected("fine", 2)
     async with opened(made, (60, 16)) as pilot:
         await go_to_errors(pilot)
-        await until_shown(pilot, "No errors: all is well.")
+        await until_shown(pilot, "No errors.")

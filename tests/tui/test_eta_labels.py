@@ -14,7 +14,8 @@ from core.money.eta import Eta, Risk, Stage
 from core.reporting import json_reports
 from state.model.timestamps import to_text
 from titan_console.cli.main import cli
-from titan_console.text.eta_labels import ends, reason, risk, rough
+from titan_console.text import format as fmt
+from titan_console.text.eta_labels import ends, reason, risk
 
 HOUR = timedelta(hours=1)
 
@@ -27,11 +28,11 @@ def found(**changes: object) -> Eta:
 @pytest.mark.parametrize(
     ("eta", "said"),
     [
-        (found(p50=NOW + HOUR / 5, p95=NOW + HOUR), "12m..60m"),
-        (found(p50=NOW + 1.7 * HOUR, p95=NOW + 12.2 * HOUR), "1.7h..12h"),
+        (found(p50=NOW + HOUR / 5, p95=NOW + HOUR), "12m-60m"),
+        (found(p50=NOW + 1.7 * HOUR, p95=NOW + 12.2 * HOUR), "1.7h-12h"),
         (found(p50=NOW + HOUR / 5, p95=NOW + HOUR / 5), "12m"),
-        (found(p50=NOW + HOUR, p95=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "60m..2h once sent"),
-        (found(comparable=0), "beyond all 9"),
+        (found(p50=NOW + HOUR, p95=NOW + 2 * HOUR, stage=Stage.NOT_SENT), "60m-2h after send"),
+        (found(comparable=0), "over all 9 runs"),
         (found(known=4, comparable=0), "no history yet"),
         (found(stage=Stage.ENDING), "soon"),
     ],
@@ -41,7 +42,7 @@ def test_the_end_in_words(eta: Eta, said: str) -> None:
 
 
 def test_a_rough_time_never_rounds_to_nothing() -> None:
-    assert [rough(timedelta(0)), rough(timedelta(days=3))] == ["1m", "3d"]
+    assert [fmt.rough_span(timedelta(0)), fmt.rough_span(timedelta(days=3))] == ["1m", "3d"]
 
 
 @pytest.mark.parametrize("level", Risk)
@@ -53,9 +54,9 @@ def test_every_risk_has_a_glyph_and_a_word(level: Risk) -> None:
 
 def test_the_reason_counts_its_like_and_the_late_ones() -> None:
     assert reason(found(late_probability=0.25, late=1)) == (
-        "by 4 that took longer than its age, 1 ended after T-2h"
+        "estimated from 4 earlier runs; 1 missed the 2 h guard"
     )
-    assert reason(found(comparable=0)) == "it runs for longer than all 9 before it"
+    assert reason(found(comparable=0)) == "longer than all 9 earlier runs"
 
 
 def a_ledger_with_history(home: Path) -> LedgerBuilder:
@@ -74,7 +75,7 @@ def a_ledger_with_history(home: Path) -> LedgerBuilder:
 
 async def test_open_batches_show_when_they_end_and_what_they_risk(tmp_path: Path) -> None:
     async with opened(a_ledger_with_history(tmp_path)) as pilot:
-        await until_shown(pilot, "3h..5h")
+        await until_shown(pilot, "3h-5h")
         screen = lines(pilot)
     (safe,) = (line for line in screen if "  safe " in line)
     (tight,) = (line for line in screen if " tight " in line)
@@ -88,7 +89,7 @@ async def test_open_batches_show_when_they_end_and_what_they_risk(tmp_path: Path
 
 async def test_s_sorts_by_risk_and_the_cursor_stays_on_its_batch(tmp_path: Path) -> None:
     async with opened(a_ledger_with_history(tmp_path)) as pilot:
-        await until_shown(pilot, "3h..5h")
+        await until_shown(pilot, "3h-5h")
         assert table(pilot, "open").current_key() == "tb-0011-k3x9"
         await pilot.press("s")
         await until_shown(pilot, "Sort open batches")
@@ -101,7 +102,7 @@ async def test_s_sorts_by_risk_and_the_cursor_stays_on_its_batch(tmp_path: Path)
 async def test_at_80_columns_the_risk_stays_and_the_band_goes(tmp_path: Path) -> None:
     async with opened(a_ledger_with_history(tmp_path), (80, 24)) as pilot:
         await until(pilot, lambda: "‼ high" in shown(pilot))
-        assert "3h..5h" not in shown(pilot)
+        assert "3h-5h" not in shown(pilot)
 
 
 def test_status_says_the_same_in_words_and_in_json(

@@ -37,7 +37,7 @@ def found(made: LedgerBuilder, line: str) -> list[EventLine]:
         ("batch.partly_collected", "· batch collected in part", Tone.PLAIN),
         ("batch.collected", "✓ batch collected", Tone.GOOD),
         ("batch.possible_duplicate_charge", "✗ batch may be paid twice", Tone.BAD),
-        ("batch.poll_failed", "! batch look failed", Tone.WARN),
+        ("batch.poll_failed", "! batch poll failed", Tone.WARN),
         ("hold", "! hold", Tone.WARN),
         ("alert.raised", "✗ alert raised", Tone.BAD),
     ],
@@ -84,7 +84,7 @@ async def test_orders_stand_on_top_with_their_countdown(tmp_path: Path) -> None:
     async with opened(made, (80, 24)) as pilot:
         await pilot.press("7")
         await until_shown(pilot, "◔ pending in 8s")
-        assert "Orders · 1 to be done" in shown(pilot)
+        assert "Commands · 1 pending" in shown(pilot)
         made.clock.advance(8)
         await until_shown(pilot, "◔ pending, next poll")
 
@@ -157,7 +157,7 @@ async def test_the_log_is_narrowed_and_turned_round(tmp_path: Path) -> None:
         await until_shown(pilot, "1 match")
         assert len(events.keys) == 1
         await pilot.press("slash", *" !hold", "enter")
-        await until_shown(pilot, "Nothing matches. Esc takes the filter away.")
+        await until_shown(pilot, "No match. Esc clears the filter.")
         await pilot.press("escape", "i")
         await until_shown(pilot, "Event log, oldest first")
         await until(pilot, lambda: list(events.keys) == everything[::-1])
@@ -171,10 +171,10 @@ async def test_new_events_appear_and_hostile_ones_are_harmless(tmp_path: Path) -
     made.submit("first")
     async with opened(made, (60, 16)) as pilot:
         await pilot.press("7")
-        await until_shown(pilot, "submission taken in")
+        await until_shown(pilot, "submission created")
         batch = made.accept(made.submit("second"))
         made.look_failed(batch, EVIL)
-        await until(pilot, lambda: "batch look failed" in shown(pilot))
+        await until(pilot, lambda: "batch poll failed" in shown(pilot))
         await pilot.press("g", "enter")
         await until_shown(pilot, "event")
         assert not [c for line in lines(pilot) for c in hidden(line)]

@@ -33,8 +33,8 @@ BINDINGS = [
         ("tool.copi", "c", "did you mean tool.copy?"),
         ("tool.copy", "e", "e is the key of tool.export (Export)."),
         ("tool.copy", "space", "space is the key of list.select (Select)."),
-        ("tool.copy", "ctrl+", "'ctrl+' is no key."),
-        ("tool.copy", "c,,d", "'' is no key."),
+        ("tool.copy", "ctrl+", "'ctrl+' is not a key."),
+        ("tool.copy", "c,,d", "'' is not a key."),
     ],
 )
 def test_what_cannot_be_remapped_is_left_out_and_said(name: str, key: str, why: str) -> None:
@@ -87,9 +87,9 @@ async def test_another_key_does_it_and_the_help_says_so(tmp_path: Path) -> None:
         notices = pilot.app._notifications
         await until(pilot, lambda: any("no.such" in told.message for told in notices))
         await pilot.press("p")
-        assert "PAUSED" not in shown(pilot)
+        assert "FROZEN" not in shown(pilot)
         await pilot.press("m")
-        await until_shown(pilot, "‖ PAUSED")
+        await until_shown(pilot, "‖ FROZEN")
         await pilot.press("question_mark", *"freeze")
         await until_shown(pilot, "m                Freeze view")
 
@@ -103,12 +103,12 @@ async def test_the_help_shows_what_the_keys_do_here_and_is_searched_by_typing(
         await pilot.press("question_mark")
         await until_shown(pilot, "Select to here")
         assert "Force sync" in shown(pilot)
-        assert "sent, answer lost" in shown(pilot)
+        assert "unconfirmed" in shown(pilot)
         await pilot.press(*"copy")
         await until(pilot, lambda: "Select to here" not in shown(pilot))
         assert "y                Copy" in shown(pilot)
         await pilot.press(*"[/x]")
-        await until_shown(pilot, "No key does that here.")
+        await until_shown(pilot, "No matching key.")
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, HelpScreen)
 

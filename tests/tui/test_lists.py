@@ -51,19 +51,19 @@ async def test_a_filter_narrows_as_it_is_typed_and_escape_takes_one_thing_back_a
         await until_shown(pilot, "▽ state:err  2 match")
         assert page.table.has_focus
         await pilot.press("A")
-        await until_shown(pilot, "● 2 marked")
+        await until_shown(pilot, "● 2 selected")
         await pilot.press("/")
         await type_(pilot, " api")
-        await until_shown(pilot, "▽ state:err api  1 matches")
+        await until_shown(pilot, "▽ state:err api  1 match")
         await pilot.press("escape")
         await until_shown(pilot, "▽ state:err  2 match")
         assert not page.filter_line.is_open
         await pilot.press("escape")
         await until(pilot, lambda: page.table.row_count == 10)
         assert "▽" not in shown(pilot)
-        assert "● 2 marked" in shown(pilot)
+        assert "● 2 selected" in shown(pilot)
         await pilot.press("escape")
-        assert "marked" not in shown(pilot)
+        assert "selected" not in shown(pilot)
         await pilot.press("escape")
         assert page_of(pilot) is page
 
@@ -78,7 +78,7 @@ async def test_what_cannot_be_understood_is_said_and_changes_nothing(tmp_path: P
         page = await go_to_requests(pilot)
         await pilot.press("/")
         await type_(pilot, "state:lost")
-        await until_shown(pilot, "! there is no state lost; there are queued, in_flight")
+        await until_shown(pilot, "! unknown state lost; use queued, in_flight")
         await until(pilot, lambda: _underlined(pilot) == ["state:lost"])
         await pilot.press("enter")
         assert page.filter_line.is_open
@@ -109,7 +109,7 @@ async def test_a_filter_that_matches_nothing_says_so(tmp_path: Path) -> None:
         await pilot.press("/")
         await type_(pilot, "nowhere")
         await pilot.press("enter")
-        await until_shown(pilot, "Nothing matches. Esc takes the filter away.")
+        await until_shown(pilot, "No match. Esc clears the filter.")
         assert "▽ nowhere  0 match" in shown(pilot)
 
 
@@ -128,7 +128,7 @@ async def test_s_and_a_letter_sort_and_i_turns_the_order_round(tmp_path: Path) -
         await until_shown(pilot, "⇅ cost, dearest first")
         await pilot.press("i")
         await until(pilot, lambda: order() == [2, 3, 1])
-        await until_shown(pilot, "⇅ cost, dearest first, inverted")
+        await until_shown(pilot, "⇅ cost, dearest first, reversed")
         await pilot.press("s", "t")
         await until(pilot, lambda: order() == [3, 1, 2])
         await pilot.press("s", "escape")
@@ -200,14 +200,14 @@ async def test_marks_stay_when_the_list_changes_and_say_what_is_not_listed(tmp_p
         await type_(pilot, "state:errored")
         await pilot.press("enter")
         await until(pilot, lambda: page.matches() == 2)
-        await until_shown(pilot, "● 2 marked, 2 of them not listed")
+        await until_shown(pilot, "● 2 selected, 2 of them not in the list")
         await pilot.press("A")
-        await until_shown(pilot, "● 4 marked, 2 of them not listed")
+        await until_shown(pilot, "● 4 selected, 2 of them not in the list")
         assert list(page.table.target_keys()) == [2, 1, 9, 10]
         made.submit("more", 2)
         await pilot.press("escape")
         await until(pilot, lambda: page.matches() == 12)
-        await until_shown(pilot, "● 4 marked")
+        await until_shown(pilot, "● 4 selected")
         assert list(page.table.target_keys()) == [10, 9, 2, 1]
         await pilot.press("U")
         assert list(page.table.target_keys()) == [page.table.current_key()]

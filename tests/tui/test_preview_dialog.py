@@ -1,4 +1,4 @@
-"""The receipt before an order: what it says, what it asks, and what confirms it."""
+"""The preview of a command: what it shows, what it asks, and what confirms it."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -64,7 +64,7 @@ async def test_more_than_a_hundred_rows_want_their_number_typed(bench: Bench) ->
         await until_shown(pilot, "✗ errored")
         await pilot.press("A", "X")
         await to_preview(pilot, "Acknowledge 120 requests")
-        await until_shown(pilot, "120 to confirm: more than 100 rows")
+        await until_shown(pilot, "type 120: more than 100 rows")
         await pilot.press("y")
         await until_shown(pilot, "Type 120 to confirm.")
         await pilot.press("1", "2", "enter")
@@ -82,7 +82,7 @@ async def test_all_that_match_want_their_number_typed_however_few(bench: Bench) 
         await until_shown(pilot, "✗ errored")
         await pilot.press("A", "X")
         await to_preview(pilot, "Acknowledge 30 requests")
-        await until_shown(pilot, "30 to confirm: everything that matches")
+        await until_shown(pilot, "type 30: all that match")
         await pilot.press("3", "0", "y")
         await until_shown(pilot, "Acknowledge 30 requests in 8 s")
 
@@ -94,9 +94,9 @@ async def test_where_nothing_is_to_be_done_it_says_so_and_changes_nothing(bench:
         await pilot.press("2")
         await until_shown(pilot, "✓ succeeded")
         await pilot.press("space", "C")
-        await until_shown(pilot, "Nothing of that is open any more; there is nothing to cancel.")
+        await until_shown(pilot, "Nothing to cancel: no open batch matches.")
         await pilot.press("y", "escape", "U", "X")
-        await until_shown(pilot, "Acknowledge: nothing here that it applies to.")
+        await until_shown(pilot, "Acknowledge: select an errored request or its batch.")
     assert given(bench) == []
 
 
@@ -112,7 +112,7 @@ async def test_an_edit_is_planned_while_it_is_typed_and_goes_with_the_command(
         assert given(bench) == []
         pilot.app.screen.query_one("#edits", Input).focus()
         await pilot.press(*"max_tok")
-        await until_shown(pilot, "An edit is NAME=VALUE")
+        await until_shown(pilot, "use NAME=VALUE")
         await pilot.press(*"ens=99 model=claude-haiku-4-5")
         await to_preview(pilot, "Replay 2 requests")
         await until_shown(pilot, "--set=max_tokens=99")
@@ -137,7 +137,7 @@ async def test_the_receipt_is_usable_on_a_small_screen(bench: Bench, size: tuple
         await pilot.press("A", "R")
         await to_preview(pilot, "Replay 120 requests")
         screen = shown(pilot)
-        for text in ("120 to confirm", "Back  esc", "Replay  y", "reason", "edits"):
+        for text in ("type 120", "Back  esc", "Replay  y", "reason", "edits"):
             assert text in screen
         await pilot.press("y", *"120", "enter")
         await until(pilot, lambda: bool(given(bench)))

@@ -54,7 +54,7 @@ async def test_every_sum_is_the_one_that_the_command_prints(tmp_path: Path, by: 
 async def test_the_figures_are_the_strip_s_and_tell_the_month(tmp_path: Path) -> None:
     async with opened(a_month(tmp_path)) as pilot:
         await pilot.press("4")
-        await until_shown(pilot, "May will be")
+        await until_shown(pilot, "May projected")
         screen = shown(pilot)
         money = table(pilot, "money")
         saved = money.row_of("all")
@@ -64,7 +64,7 @@ async def test_the_figures_are_the_strip_s_and_tell_the_month(tmp_path: Path) ->
     for text in (
         "✗ missed",
         "≥ $40.00",
-        "✗ short",
+        "✗ below",
         "27,000 tokens read",
         "┈┈ target $1.33",
         "Apr 3",
@@ -121,7 +121,7 @@ async def test_an_empty_ledger_says_so_and_prices_of_ones_own_hold(tmp_path: Pat
     titan_file.path_of(folder).write_text("[[prices.x]]\nfrom = 2020-01-01\n", "utf-8")
     async with opened(LedgerBuilder(tmp_path), (80, 24)) as pilot:
         await pilot.press("4")
-        await until_shown(pilot, "Nothing was collected in these 30 days.")
+        await until_shown(pilot, "No results collected in these 30 days.")
         assert "◦ not yet" in shown(pilot)
 
 

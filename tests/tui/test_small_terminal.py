@@ -11,11 +11,11 @@ async def test_a_tiny_terminal_keeps_to_the_list_and_says_that_it_is_small(tmp_p
         for digit, row in (("2", "in flight"), ("3", "overload"), ("1", "in progress")):
             await pilot.press(digit)
             await until_shown(pilot, row)
-            assert "terminal is small" in shown(pilot)
+            assert "terminal too small" in shown(pilot)
             assert len(lines(pilot)) == 8
         assert "feed" in shown(pilot)
         await pilot.resize_terminal(60, 16)
-        await until(pilot, lambda: "terminal is small" not in shown(pilot))
-        await until_shown(pilot, "waiting 5,000")
+        await until(pilot, lambda: "terminal too small" not in shown(pilot))
+        await until_shown(pilot, "queued 5,000")
         # Its rows begin right under the figures and the hold.
         assert lines(pilot)[1].startswith(" open 6")

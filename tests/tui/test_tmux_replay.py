@@ -58,24 +58,24 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         pane.start(under, width=80, height=24)
         pane.until("Latest errors 2", "R Replay")
         pane.press("3")
-        pane.until("1 group", "What was said")
+        pane.until("1 group", "Message")
         pane.press("R")
-        preview = pane.until("Replay 2 requests", "2 to confirm")
+        preview = pane.until("Replay 2 requests", "type 2:")
         for text in ("batch ≈ $0.0", "sync ≈ $0.0", "titan-console replay --yes", "reason"):
             assert text in preview
 
         pane.press("y", "2")
-        pane.until("Replay 2 requests", without="2 to confirm")
+        pane.until("Replay 2 requests", without="type 2:")
         pane.press("Enter")
-        pane.until("Replay 2 requests in ", "z takes it back")
+        pane.until("Replay 2 requests in ", "z withdraws it")
         pane.press("z")
-        pane.until("Replay 2 requests: taken back")
+        pane.until("Replay 2 requests: withdrawn")
         assert sandbox.billing_log().creates == 1
 
         pane.press("R")
-        pane.until("2 to confirm")
+        pane.until("type 2:")
         pane.press("2")
-        pane.until("Replay 2 requests", without="2 to confirm")
+        pane.until("Replay 2 requests", without="type 2:")
         pane.press("Enter")
         pane.until("Replay 2 requests in ")
         pane.resize(60, 16)
@@ -84,9 +84,9 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         pane.resize(120, 36)
         pane.until("R Replay", "P Pause")
         pane.press("1")
-        pane.until("in progress", without="poller running now")
+        pane.until("in progress", without="poll running")
         assert a_poll(under).wait() == 0
-        pane.until("Nothing is open.", "No errors: all is well.", "Last 2 ended")
+        pane.until("No open batches.", "No errors.", "Last 2 ended")
         assert sandbox.billing_log().creates == 2
         pane.press("q")
         assert pane.is_over()
@@ -100,11 +100,11 @@ def test_a_poller_that_is_killed_is_called_dead(pane: Pane, tmp_path: Path) -> N
         pane.until("in progress")
         sandbox.faults.add("any:slow:seconds=20")
         poller = a_poll(under)
-        pane.until("poller running now")
+        pane.until("poll running")
         poller.send_signal(signal.SIGKILL)
         poller.wait()
         run_out_the_lease(under.home)
-        pane.until("poller died")
+        pane.until("poll interrupted")
 
 
 def run_out_the_lease(home: Path) -> None:

@@ -17,7 +17,7 @@ from state.files.folder import Folder
 from state.queries import batch_list
 from titan_console.demo.jobs import JOBS
 from titan_console.demo.texts import Text
-from titan_console.text.poll_summary import in_words
+from titan_console.text.poll_summary import one_line
 
 _BETWEEN_POLLS_S = 1.0
 _MOST_POLLS = 45
@@ -85,6 +85,6 @@ def _poll_until_done(engine: Engine, say: Say) -> None:
         clock.sleep(_BETWEEN_POLLS_S)
         summary = engine.poll()
         if summary.collected or summary.ended or summary.delivered:
-            say(f"polled     {in_words(summary)}")
+            say(f"polled     {one_line(summary)}")
         if not batch_list.open_batches(engine.context.ledger):
             return

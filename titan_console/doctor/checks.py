@@ -193,7 +193,7 @@ def _missing_ledger(folder: Folder) -> Finding:
 
 
 def _poller(source: Source, now: datetime) -> Iterator[Finding]:
-    beat = cells.heartbeat(ledger_status.poller(source), now)
+    beat = cells.poller_status(ledger_status.poller(source), now)
     needs_one = bool(batch_list.open_batches(source))
     late = needs_one and beat.tone in (cells.Tone.BAD, cells.Tone.WARN)
     yield Finding(Health.WARN if late else Health.OK, "poller", beat.word)

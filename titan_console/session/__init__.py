@@ -1,1 +1,1 @@
-"""The console beside its screens: ledger watcher, workers, poll helper, state."""
+"""The console without its screens: ledger watcher, workers, poll helper, state."""

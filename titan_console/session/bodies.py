@@ -1,4 +1,4 @@
-"""What was asked and what was answered, read from the files beside the ledger. For one thread."""
+"""Reads request and response bodies from the files beside the ledger. For one thread."""
 
 from pathlib import Path
 
@@ -13,39 +13,39 @@ from state.model.errors import FileMissing
 from state.queries.request_detail import AttemptRecord, FileSpan
 from titan_console.text.document import Document, DocumentBuilder, pretty
 
-GONE = "No longer kept on this disk."
+GONE = "No longer stored."
 _MAX_KEPT = 6
 
 
 class Body(Struct, frozen=True):
-    """One line of a file; None where the file is no longer there, with the reason."""
+    """One line of a file; None with the reason where the file is missing."""
 
     line: bytes | None
     reason: str = ""
 
 
 class Bodies:
-    """Reads lines by their places, and remembers the sheets that were made of the latest."""
+    """Reads bodies by file and offset, and caches the latest documents."""
 
     def __init__(self, ledger: Path) -> None:
-        """For the files beside that ledger."""
+        """`ledger` is the path of the database."""
         self._folder = Folder(ledger.parent)
         self._documents: dict[tuple[str, FileSpan], Document] = {}
 
     def payload(self, place: FileSpan) -> Body:
-        """The request as it was taken in: its custom_id and its params."""
+        """The request as submitted: custom_id and params."""
         return _read(self._folder.spool, place)
 
     def answer(self, attempt: AttemptRecord) -> Body | None:
-        """What the API sent, with the caller's custom_id; None where nothing came."""
+        """The API's response with the caller's custom_id; None where there is none."""
         return _read(self._folder.results, attempt.result) if attempt.result else None
 
     def payload_document(self, place: FileSpan) -> Document:
-        """The params, part by part."""
+        """The params as indented JSON."""
         return self._made("payload", place, self.payload(place))
 
     def answer_document(self, attempt: AttemptRecord) -> Document | None:
-        """The answer as text where it is one, and then whole; None where nothing came."""
+        """The text of the response, then all of it; None where there is none."""
         body = self.answer(attempt)
         return self._made("answer", attempt.result, body) if attempt.result and body else None
 
@@ -61,7 +61,7 @@ class Bodies:
 
 
 def missing_body(reason: str) -> Document:
-    """What is said in the place of a body that is not there."""
+    """The document shown instead of a missing body."""
     builder = DocumentBuilder()
     builder.text(f"{GONE}\n\n{reason}" if reason else GONE)
     return builder.build()
@@ -76,12 +76,12 @@ def _read(folder: Path, place: FileSpan) -> Body:
 
 
 def params_of(line: bytes) -> bytes:
-    """The params of a line of the spool; the line itself where it is none."""
+    """The params of a spool line; the whole line if it has none."""
     return _part_of(line, "params")
 
 
 def result_of(line: bytes) -> bytes:
-    """The result of a line of a results file; the line itself where it is none."""
+    """The result of a results line; the whole line if it has none."""
     return _part_of(line, "result")
 
 
@@ -93,7 +93,7 @@ def _part_of(line: bytes, name: str) -> bytes:
 
 
 def text_of(line: bytes) -> str | None:
-    """The text of a succeeded line; None where there is none."""
+    """The text of a succeeded result; None where there is none."""
     try:
         return text_of_message(message_of(line))
     except (KeyError, TypeError, ValueError, RecursionError):
@@ -112,7 +112,7 @@ def _build_answer(line: bytes) -> Document:
     if text is not None:
         builder.heading("Text")
         builder.text(text)
-        builder.heading("Whole")
+        builder.heading("Full response")
     builder.text(pretty(result_of(line)))
     return builder.build()
 

@@ -1,4 +1,4 @@
-"""Writes down a crash without what the program held in its hands: no values, no keys."""
+"""Logs a crash without variables, so that no key or body is written."""
 
 import os
 import re
@@ -14,13 +14,13 @@ _SECRET = re.compile(r"sk-ant-[\w-]+")
 
 
 def one_line(error: BaseException) -> str:
-    """The error for a person: its kind, and its message cut short."""
+    """The type of the error and its shortened message."""
     message = clean(_SECRET.sub("sk-ant-...", str(error)), _MESSAGE_CELLS)
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def write(folder: Path, error: BaseException, now: datetime) -> Path | None:
-    """Append the way to the error, for its owner's eyes only; None when that cannot be done."""
+    """Append the stack to a private log; its path, or None where it cannot be written."""
     path = folder / LOG_NAME
     frames = traceback.extract_tb(error.__traceback__)
     lines = [

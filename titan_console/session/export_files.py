@@ -7,7 +7,7 @@ from state.files.folder import Folder, make_private, open_private_text, safe_nam
 
 
 def new_path(home: Path, name: str, suffix: str, now: datetime) -> Path:
-    """A path that no file has yet, in a folder that is there. Raises OSError."""
+    """An unused path in the exports folder, which is created. Raises OSError."""
     folder = Folder(home).exports
     make_private(folder)
     stem = f"{safe_name(name)}-{now:%Y%m%dT%H%M%S}"
@@ -20,7 +20,7 @@ def new_path(home: Path, name: str, suffix: str, now: datetime) -> Path:
 
 
 def keep(home: Path, name: str, suffix: str, text: str, now: datetime) -> Path:
-    """Write the text to a new file; where it lies. Raises OSError."""
+    """Write the text to a new file; its path. Raises OSError."""
     path = new_path(home, name, suffix, now)
     with open_private_text(path) as file:
         file.write(text)

@@ -1,4 +1,4 @@
-"""Follows the ledger while others write it, and posts what is new."""
+"""Watches the ledger while other processes write it, and posts each change."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -15,26 +15,26 @@ from state.model.errors import LedgerError
 from state.model.timestamps import from_text
 from state.queries import console_snapshot
 from state.queries.console_snapshot import Snapshot
-from titan_console.session.messages import LedgerLost, LedgerProblem, LedgerSeen
+from titan_console.session.messages import LedgerChanged, LedgerLost, LedgerProblem
 from titan_console.session.query_worker import ReopeningReader
 
 LEDGER_NAME = "titan.db"
-# No transaction is open for that long: what is older was written by another clock.
+# No transaction is open that long: an older event was written under another clock.
 _OTHER_CLOCK = timedelta(minutes=1)
-# Ten pictures a second at most; what comes in between is in the next one.
+# At most ten snapshots a second; changes in between are in the next one.
 _MIN_GAP_S = 0.1
-# For folders that tell nobody of changes, and for what a watcher missed.
+# For file systems without change events, and for missed events.
 _POLL_S = 0.5
-# A watcher hears of the write before the commit can be seen: look again a little later.
+# The event arrives before the commit is visible: read again a little later.
 _RECHECKS_S = (0.0, 0.008, 0.020, 0.050, 0.120)
 _STEP_MS, _DEBOUNCE_MS = 10, 50
 
 
 class SnapshotReader:
-    """Looks at the ledger through one kept reader. Use it on one thread."""
+    """Reads snapshots through one open reader. Use it on one thread."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        """Nothing is opened before the first look."""
+        """Nothing is opened before the first read."""
         self.folder: tuple[int, int] | None = None
         self.is_failing = False
         self._path = path
@@ -45,8 +45,8 @@ class SnapshotReader:
         self._taken_at: datetime | None = None
         self._told: LedgerProblem | None = None
 
-    def look(self, *, even_if_same: bool = False) -> LedgerSeen | LedgerLost | None:
-        """What is to be told; None when nothing has changed since the last look."""
+    def look(self, *, even_if_same: bool = False) -> LedgerChanged | LedgerLost | None:
+        """The message to post; None when nothing has changed since the last read."""
         self.folder = _identity(self._path.parent)
         try:
             reader = self._kept.get()
@@ -55,37 +55,37 @@ class SnapshotReader:
                 return None
             snapshot = console_snapshot.take(reader, self._clock.now())
         except FileNotFoundError:
-            return self._lost(LedgerProblem(f"There is no ledger at {self._path}.", missing=True))
+            return self._lost(LedgerProblem(f"No ledger at {self._path}.", missing=True))
         except (LedgerError, OSError) as error:
             return self._lost(LedgerProblem(str(error)))
         except (ValueError, LookupError):
             return self._lost(
-                LedgerProblem(f"The ledger {self._path} holds what this version cannot read.")
+                LedgerProblem(f"The ledger {self._path} cannot be read by this version.")
             )
         self._version, self._told, self.is_failing = version, None, False
-        return LedgerSeen(snapshot, self._lag(snapshot))
+        return LedgerChanged(snapshot, self._lag(snapshot))
 
     def interrupt(self) -> None:
-        """From another thread: give up the query that runs."""
+        """Interrupt the running query, from another thread."""
         self._kept.interrupt()
 
     def close(self) -> None:
-        """Let go of the ledger."""
+        """Close the ledger."""
         self._kept.close()
         self._version = None
 
-    def _lost(self, trouble: LedgerProblem) -> LedgerLost | None:
+    def _lost(self, problem: LedgerProblem) -> LedgerLost | None:
         self.close()
         self.is_failing = True
-        if trouble == self._told:
+        if problem == self._told:
             return None
-        self._told = trouble
-        return LedgerLost(trouble)
+        self._told = problem
+        return LedgerLost(problem)
 
     def _lag(self, snapshot: Snapshot) -> timedelta | None:
-        """How old the newest event is, if it came since the last look.
+        """The age of the newest event, if it is new since the last read.
 
-        None for one that says that it is far older than that look, as the demo's past does.
+        None where its timestamp is far older than that read, as in the demo's history.
         """
         before, self._newest = self._newest, snapshot.newest_event_id
         looked, self._taken_at = self._taken_at, snapshot.taken_at
@@ -98,7 +98,7 @@ class SnapshotReader:
 
 
 class LedgerWatcher:
-    """Keeps a reader looking, each time that something happens in the ledger's folder."""
+    """Reads a snapshot whenever the files of the ledger change."""
 
     def __init__(self, home: Path, clock: Clock) -> None:
         """`home` is the folder that holds the ledger; it may not exist yet."""
@@ -132,9 +132,9 @@ class LedgerWatcher:
                 await self._rest(just_posted=news is not None)
 
     async def _rest(self, *, just_posted: bool) -> None:
-        """Until the next change or the next poll; news that comes in the meantime is kept."""
+        """Wait for the next change or the next interval."""
         if self._reader.is_failing:
-            # Opening a ledger in vain touches its files: do not take that for news.
+            # A failed open touches the files of the ledger: that is no change.
             await asyncio.sleep(_POLL_S)
         elif just_posted:
             await asyncio.sleep(_MIN_GAP_S)
@@ -164,7 +164,7 @@ class LedgerWatcher:
             await asyncio.gather(watcher, return_exceptions=True)
 
     async def _watch(self) -> None:
-        """Wake the snapshots at each write; begin anew when the folder is another."""
+        """Wake the reader at each write; restart when the folder is replaced."""
         names = {self.path.name, f"{self.path.name}-wal"}
         loop = asyncio.get_running_loop()
         while True:

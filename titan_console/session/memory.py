@@ -1,4 +1,4 @@
-"""What a large answer took, handed back to the system."""
+"""Returns freed memory to the system after a large query."""
 
 import sys
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from functools import cache
 
 
 def trim_memory() -> None:
-    """Let the system have what is free; glibc keeps it for itself, other libraries do not."""
+    """Return free heap to the system; only glibc needs to be told."""
     trim = _trim()
     if trim is not None:
         trim(0)

@@ -1,4 +1,4 @@
-"""What the feed tells the app."""
+"""Textual messages from the ledger watcher and the poll helper to the app."""
 
 from datetime import timedelta
 
@@ -9,40 +9,40 @@ from state.queries.console_snapshot import Snapshot
 from titan_console.session.poll_runner import PollResult
 
 
-class LedgerSeen(Message):
-    """The ledger has changed, and this is how it stands."""
+class LedgerChanged(Message):
+    """The ledger has changed; `snapshot` is its new state."""
 
     def __init__(self, snapshot: Snapshot, lag: timedelta | None) -> None:
-        """`lag` is how long ago the newest event was written, where that is news."""
+        """`lag` is the age of the newest event when it was read; None where there is no new one."""
         super().__init__()
         self.snapshot = snapshot
         self.lag = lag
 
     def can_replace(self, message: Message) -> bool:
         """Only the latest counts."""
-        return isinstance(message, LedgerSeen)
+        return isinstance(message, LedgerChanged)
 
 
 class LedgerProblem(Struct, frozen=True):
-    """Why the ledger cannot be shown now, in one line; `missing` when there is none to show."""
+    """Why the ledger cannot be read, in one line; `missing` where the file does not exist."""
 
     reason: str
     missing: bool = False
 
 
-class PollEnded(Message):
-    """A poll that this console asked for has ended."""
-
-    def __init__(self, end: PollResult) -> None:
-        """`end` is how."""
-        super().__init__()
-        self.end = end
-
-
 class LedgerLost(Message):
-    """The ledger cannot be read, or there is none; the feed goes on looking."""
+    """The ledger cannot be read, or does not exist; the watcher retries."""
 
-    def __init__(self, trouble: LedgerProblem) -> None:
-        """`trouble` says what is the matter."""
+    def __init__(self, problem: LedgerProblem) -> None:
+        """`problem` is why."""
         super().__init__()
-        self.trouble = trouble
+        self.problem = problem
+
+
+class PollEnded(Message):
+    """A poll that this console started has ended."""
+
+    def __init__(self, result: PollResult) -> None:
+        """`result` is how it ended."""
+        super().__init__()
+        self.result = result

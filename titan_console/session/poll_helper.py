@@ -1,8 +1,8 @@
-"""Keeps the key that the console gives away, and makes polls for it.
+"""The process that keeps the key and runs polls for the console.
 
-`python -m titan_console.session.poll_helper`: each line on its standard input is one poll, and is
-answered with a line of JSON: the exit code, and what the poll printed. It ends with its input, so
-it outlives the console only until the poll that it is at has ended.
+`python -m titan_console.session.poll_helper` runs one poll for each line on stdin, and answers with
+one line of JSON: exit code, stdout and stderr of the poll. It ends with its stdin, after the poll
+that is running.
 """
 
 import json
@@ -14,7 +14,7 @@ _STDOUT = 1
 
 
 def main() -> None:
-    """Make polls until the console is gone."""
+    """Run polls until the console has ended."""
     for _line in sys.stdin.buffer:
         answer = json.dumps(run_poll()).encode() + b"\n"
         try:
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def run_poll() -> dict[str, object]:
-    """One poll in a process of its own, under this environment."""
+    """Run one poll in a process of its own, under this environment."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "titan_console", "--poll", "--json"],
         stdin=subprocess.DEVNULL,

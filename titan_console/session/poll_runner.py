@@ -1,4 +1,4 @@
-"""Engine polls from the console: a helper process makes them, and holds the key."""
+"""Runs polls for the console through the helper process, which keeps the key."""
 
 import json
 import subprocess
@@ -13,16 +13,15 @@ from msgspec import Struct
 from core.config.settings import Settings, child_environment
 
 _PREFIX = "titan-console: "
-_GONE = (
-    "The process that makes polls for this console is gone: open the console anew, or run"
-    " `titan-console --poll`."
+_HELPER_ENDED = (
+    "The poll helper process has ended; restart the console, or run `titan-console --poll`."
 )
-# An idle helper ends at once when its input does; one that is at a poll is left to finish it.
-_GOODBYE_S = 0.3
+# An idle helper ends as soon as its stdin is closed; one that runs a poll is left to finish it.
+_CLOSE_TIMEOUT_S = 0.3
 
 
 class PollResult(Struct, frozen=True, kw_only=True):
-    """How a poll ended; `ran` is false where another one was at it. `problems` need a person."""
+    """How a poll ended. `ran` is false where another was running; `problems` are its errors."""
 
     code: int
     ran: bool = True
@@ -30,18 +29,18 @@ class PollResult(Struct, frozen=True, kw_only=True):
 
 
 class PollRunner(Protocol):
-    """Whoever makes a poll when asked."""
+    """Runs polls: the helper process, or an engine in tests."""
 
-    def ask(self, done: Callable[[PollResult], object]) -> None:
-        """Begin a poll; `done` is called on another thread when it has ended."""
+    def start(self, done: Callable[[PollResult], object]) -> None:
+        """Start a poll; `done` is called on another thread when it has ended."""
         ...
 
 
 class PollHelper:
-    """The helper process. Start it before the key is forgotten."""
+    """The helper process. Start it before the key is removed from the environment."""
 
     def __init__(self, settings: Settings) -> None:
-        """Start it under these settings, away from the terminal and its signals."""
+        """Start it under these settings, in a session of its own."""
         is_windows = sys.platform == "win32"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "titan_console.session.poll_helper"],
@@ -56,24 +55,24 @@ class PollHelper:
         )
         self.pid = self._process.pid
 
-    def ask(self, done: Callable[[PollResult], object]) -> None:
-        """Begin a poll; `done` is called on another thread when it has ended."""
-        threading.Thread(target=lambda: done(self._make()), name="titan-pass", daemon=True).start()
+    def start(self, done: Callable[[PollResult], object]) -> None:
+        """Start a poll; `done` is called on another thread when it has ended."""
+        threading.Thread(target=lambda: done(self._poll()), name="titan-poll", daemon=True).start()
 
     def close(self) -> None:
-        """Let it end."""
+        """Close its stdin, so that it ends."""
         process = self._process
         if process.stdin is not None:
             process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_GOODBYE_S)
+            process.wait(_CLOSE_TIMEOUT_S)
             if process.stdout is not None:
                 process.stdout.close()
 
-    def _make(self) -> PollResult:
+    def _poll(self) -> PollResult:
         process = self._process
         if process.stdin is None or process.stdout is None:
-            return PollResult(code=1, problems=(_GONE,))
+            return PollResult(code=1, problems=(_HELPER_ENDED,))
         try:
             process.stdin.write(b"poll\n")
             answer = process.stdout.readline()
@@ -83,12 +82,12 @@ class PollHelper:
 
 
 def parse_result(line: bytes) -> PollResult:
-    """What the helper says of a poll."""
+    """The result in the helper's line; an unreadable line means that the helper has ended."""
     try:
         answer: dict[str, Any] = json.loads(line)
         code, out, err = int(answer["code"]), str(answer["out"]), str(answer["err"])
     except (ValueError, KeyError, TypeError):
-        return PollResult(code=1, problems=(_GONE,))
+        return PollResult(code=1, problems=(_HELPER_ENDED,))
     try:
         summary: dict[str, Any] = json.loads(out)
     except ValueError:
@@ -101,7 +100,7 @@ def parse_result(line: bytes) -> PollResult:
 
 
 def _error_message(err: str) -> str:
-    """The message of the error with which a poll ended: with `--json` an object on stderr."""
+    """The error with which a poll ended; with `--json` it is an object on stderr."""
     lines = [line for line in err.splitlines() if line.strip()]
     if not lines:
         return ""

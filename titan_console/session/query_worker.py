@@ -1,4 +1,4 @@
-"""Where questions about the ledger are answered, off the thread that draws."""
+"""Runs read queries on a worker thread and keeps their results current."""
 
 import asyncio
 import time
@@ -13,20 +13,20 @@ from state.model.errors import LedgerError
 from titan_console.session.memory import trim_memory
 
 Answer = TypeVar("Answer")
-# Begun by whoever runs it, so that nothing is left half made when the console ends first.
+# A factory, so that no coroutine is left unawaited when the console ends first.
 Work = Callable[[], Coroutine[None, None, None]]
-# After an answer, as many times as long as it took: a slow question takes a fifth of a core.
+# Wait four times as long as the query took: a slow one uses a fifth of a core.
 _REST = 4.0
-# What takes so long to answer has been through a million rows.
+# A query that takes longer has allocated a lot.
 _LARGE_S = 0.2
 
 
 class Superseded(Exception):
-    """Another question has been asked since."""
+    """A newer query has replaced this one."""
 
 
 class ReopeningReader:
-    """One reader, kept open; another one when the file under that name is another."""
+    """One open reader, reopened when the file is replaced."""
 
     def __init__(self, path: Path) -> None:
         """Nothing is opened yet."""
@@ -45,32 +45,32 @@ class ReopeningReader:
         return self._reader
 
     def interrupt(self) -> None:
-        """From another thread: give up the query that runs."""
+        """Interrupt the running query, from another thread."""
         if self._reader is not None:
             self._reader.interrupt()
 
     def close(self) -> None:
-        """Let go of the ledger."""
+        """Close the ledger."""
         if self._reader is not None:
             self._reader.close()
         self._reader = self.file = None
 
 
 class QueryWorker:
-    """Answers questions one after another on a thread of its own; the newest one wins."""
+    """Runs queries one after another on a thread; a newer query interrupts the running one."""
 
     def __init__(self, path: Path) -> None:
         """`path` is the ledger; it may not exist yet."""
-        # Who is told how many seconds each answer took.
+        # Called with the seconds that each query took.
         self.note: Callable[[float], None] = lambda _seconds: None
         self._kept = ReopeningReader(path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-worker")
         self._asked = 0
 
     async def ask(self, question: Callable[[Source], Answer]) -> Answer:
-        """The answer, all of it from one moment of the ledger.
+        """The result, read in one transaction.
 
-        What is being answered is broken off. Raises Superseded when that happens to this one,
+        A running query is interrupted. Raises Superseded when that happens to this one,
         LedgerError or OSError where the ledger cannot be read.
         """
         self._asked += 1
@@ -104,7 +104,7 @@ class QueryWorker:
         return found
 
     def close(self) -> None:
-        """Break off, and let go of the ledger."""
+        """Interrupt the running query and close the ledger."""
         self._asked += 1
         self._kept.interrupt()
         self._thread.submit(self._kept.close)
@@ -112,7 +112,7 @@ class QueryWorker:
 
 
 class LiveQuery(Generic[Answer]):
-    """Keeps one question answered while the ledger changes, never twice at once."""
+    """Keeps the result of one query current while the ledger changes."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class LiveQuery(Generic[Answer]):
         fail: Callable[[str], None],
         run: Callable[[Work], object],
     ) -> None:
-        """`take` gets each answer on the drawing thread, `fail` why there is none.
+        """`take` gets each result on the drawing thread, `fail` the reason for none.
 
         `run` starts a task there.
         """
@@ -131,20 +131,20 @@ class LiveQuery(Generic[Answer]):
         self._take = take
         self._fail = fail
         self._run = run
-        # How often the question was another one.
+        # Counts the changes of the query.
         self.number = 0
         self._busy = False
         self._again = False
 
     def ask(self, question: Callable[[Source], Answer]) -> None:
-        """From now on, this is the question; it is asked at once."""
+        """Replace the query, and run it at once."""
         self._question = question
         self.number += 1
         self._busy = False
         self._start()
 
     def changed(self) -> None:
-        """The ledger is another: ask again, after the answer that is under way."""
+        """The ledger has changed: run it again, after the running one."""
         if self._busy:
             self._again = True
         else:
@@ -161,7 +161,7 @@ class LiveQuery(Generic[Answer]):
         except (Superseded, asyncio.CancelledError, RuntimeError):
             return
         except FileNotFoundError:
-            pass  # The feed says so, for all screens.
+            pass  # The watcher shows it on all screens.
         except (LedgerError, OSError, ValueError, LookupError) as error:
             self._fail(str(error) if isinstance(error, LedgerError) else repr(error))
         else:

@@ -1,4 +1,4 @@
-"""How quick this console is: what it measures of itself while it runs."""
+"""Latencies that the console measures of itself, shown on the Doctor screen."""
 
 from collections import deque
 
@@ -27,22 +27,22 @@ class UiMetrics(Struct):
     frames: int = 0
 
     def record_query(self, seconds: float) -> None:
-        """A question was answered."""
+        """Add a query."""
         self.answered.append(seconds * 1000)
 
     def record_frame(self, seconds: float) -> None:
-        """A picture of the ledger was drawn."""
+        """Add a drawn frame."""
         self.frames += 1
         self.drawn.append(seconds * 1000)
 
 
-def in_words(samples: deque[float]) -> str:
-    """The middle, the slow ones and the slowest."""
+def percentiles(samples: deque[float]) -> str:
+    """Percentiles and the maximum."""
     values = list(samples)
     p50, p95, p99 = (percentile(values, percent) for percent in (50, 95, 99))
     if p50 is None or p95 is None or p99 is None:
-        return "nothing measured yet"
+        return "not measured yet"
     return (
-        f"p50 {p50:,.0f} ms, p95 {p95:,.0f} ms, p99 {p99:,.0f} ms, most {max(values):,.0f} ms"
-        f" ({len(values):,} measured)"
+        f"p50 {p50:,.0f} ms, p95 {p95:,.0f} ms, p99 {p99:,.0f} ms, max {max(values):,.0f} ms"
+        f" ({len(values):,} samples)"
     )

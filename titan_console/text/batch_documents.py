@@ -1,4 +1,4 @@
-"""What the tabs of a batch's page say. Pure."""
+"""The tabs of a batch's page as documents. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import to_builtins
 
 from core.reporting import json_reports
-from state.model.records import Batch, BatchStatus, Event, Kind
+from state.model.records import Batch, BatchStatus, Event
 from state.queries.batch_detail import ModelSum
 from titan_console.text import format as fmt
 from titan_console.text.document import Document, DocumentBuilder
@@ -17,20 +17,22 @@ from titan_console.text.request_documents import at, tokens
 
 
 def overview(batch: Batch, now: datetime) -> Document:
-    """What it is, where it stands, and what is known of how it goes."""
+    """Identity, status, counts, cost and times."""
     builder = DocumentBuilder()
     label = fmt.status(batch)
     due, due_tone = fmt.due(batch, now)
     builder.field("Batch", batch.key)
-    builder.field("At the API", batch.remote_id or "no id yet")
+    builder.field("API id", batch.remote_id or "none yet")
     builder.field("Tag", batch.tag)
     builder.field("Status", str(label), label.tone)
-    builder.field("Trouble", fmt.trouble(batch, now), Tone.WARN)
+    builder.field("Problem", fmt.problem(batch, now), Tone.WARN)
     builder.field("Workflow", batch.workflow)
     builder.field("Model", batch.model)
-    builder.field("Kind", "synchronous run" if batch.kind == Kind.SYNC else "message batch")
+    builder.field("Mode", batch.kind.value)
     builder.field(
-        "Twin", "the same POST, met twice at the API" if batch.duplicate_of else "", Tone.WARN
+        "Duplicate",
+        "the API accepted the same batch twice" if batch.duplicate_of else "",
+        Tone.WARN,
     )
     builder.field("Due", due if due != fmt.NOTHING else "", due_tone)
     builder.field("Deadline", batch.deadline_ts)
@@ -50,9 +52,9 @@ def overview(batch: Batch, now: datetime) -> Document:
 
 
 def _counts(builder: DocumentBuilder, batch: Batch) -> None:
-    builder.field("In all", fmt.count(batch.request_count))
+    builder.field("Total", fmt.count(batch.request_count))
     if batch.status in (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING):
-        builder.field("Ended", "not known: the API tells it when all of them have")
+        builder.field("Ended", "reported once the batch has ended")
         return
     counts = batch.counts
     builder.field("Succeeded", fmt.count(counts.succeeded) if counts.succeeded else "", Tone.GOOD)
@@ -69,20 +71,20 @@ def _times(builder: DocumentBuilder, batch: Batch, now: datetime) -> None:
         ("Recorded", batch.created_ts),
         ("Sent", batch.sent_ts),
         ("Accepted", batch.accepted_ts),
-        ("Cancel asked", batch.cancel_ts),
+        ("Cancel sent", batch.cancel_ts),
         ("Ended", batch.ended_ts),
         ("Collected", batch.collected_ts),
     ):
         builder.field(name, at(timestamp, now))
     builder.field("Expires", batch.expires_ts if batch.ended_ts is None else "")
-    builder.field("Next look", batch.next_poll_ts)
+    builder.field("Next check", batch.next_poll_ts)
 
 
 def events(found: Sequence[Event], now: datetime) -> Document:
-    """What happened to it and who did it, the newest first."""
+    """Its events, newest first."""
     builder = DocumentBuilder()
     if not found:
-        builder.text("Nothing has happened to it yet.")
+        builder.text("No events yet.")
     for event in found:
         detail = ", ".join(f"{name}={value}" for name, value in event.detail.items())
         builder.line(
@@ -96,35 +98,35 @@ def events(found: Sequence[Event], now: datetime) -> Document:
 
 
 def cost(batch: Batch, sums: Sequence[ModelSum]) -> Document:
-    """What the answers took and cost, by model."""
+    """Tokens and cost by model."""
     builder = DocumentBuilder()
     if batch.collected_ts is None:
-        builder.text("Nothing has been priced yet: its results have not been collected.")
+        builder.text("No cost yet: the results have not been collected.")
         return builder.build()
     for found in sums:
         builder.heading(found.model)
         builder.field("Answers", fmt.count(found.answers))
         builder.field("Tokens", tokens(found.tokens))
         builder.field("Cost", fmt.sum_of_money(found.cost_nano, found.unpriced))
-        builder.field("Synchronously", fmt.sum_of_money(found.sync_cost_nano, found.unpriced))
+        builder.field("Sync price", fmt.sum_of_money(found.sync_cost_nano, found.unpriced))
         if found.unpriced:
             builder.field("Unpriced", f"{found.unpriced:,} answers: no known price", Tone.WARN)
         if found.duplicate:
             builder.field(
-                "Paid twice", f"{found.duplicate:,} answers came a second time", Tone.WARN
+                "Paid twice", f"{found.duplicate:,} answers were paid for twice", Tone.WARN
             )
     builder.heading("The batch")
     builder.field("Cost", fmt.cost(batch))
     builder.field("Saved", fmt.saved(batch), Tone.GOOD)
-    builder.field("Formula", "the sum of its answers; each request's tab Cost shows its own rates")
+    builder.field("Formula", "sum of its answers; the Cost tab of a request shows its rates")
     return builder.build()
 
 
 def raw(batch: Batch) -> Document:
-    """The row of the ledger, and what `status --json` says of it."""
+    """Ledger row, and what `status --json` says of it."""
     builder = DocumentBuilder()
-    builder.heading("As status --json prints it")
+    builder.heading("status --json")
     builder.text(json.dumps(to_builtins(json_reports.batch(batch)), indent=2, ensure_ascii=False))
-    builder.heading("The row of the ledger")
+    builder.heading("Ledger row")
     builder.text(json.dumps(to_builtins(batch), indent=2, ensure_ascii=False, default=str))
     return builder.build()

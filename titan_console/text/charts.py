@@ -1,4 +1,4 @@
-"""Pictures made of characters: bars by day, a spark line, a distribution. Pure.
+"""Charts made of characters: bars by day, a sparkline, a distribution. Pure.
 
 Each gives lines of parts; a target is a dotted line where no bar stands.
 """
@@ -22,7 +22,7 @@ Values = Sequence[float | None]
 
 
 def sparkline(values: Values, top: float | None = None) -> str:
-    """One character a value: a dot for none, the lowest block for nothing and for less."""
+    """One character per value: a dot for None, the lowest block for zero, ▼ below zero."""
     highest = max((value for value in values if value is not None), default=0.0)
     highest = max(highest, top or 0.0)
     return "".join(_level(value, highest) for value in values)
@@ -49,23 +49,23 @@ def _block(value: float | None, level: int, rows: int, top: float) -> str:
 
 
 class Bars(Struct, frozen=True, kw_only=True):
-    """Values side by side, with a target, and words for a value and for the two ends.
+    """Bars with a target line, a formatter for values, and labels for both ends.
 
     `is_floor` tells whether the target is a minimum.
     """
 
     values: Values
-    words: Callable[[float], str]
+    format_value: Callable[[float], str]
     target: float | None = None
     is_floor: bool = True
     first: str = ""
     last: str = ""
 
     def lines(self, width: int, height: int) -> Lines:
-        """The picture in exactly that many cells, its last line the ends' words."""
+        """The chart in that many cells; the last line has the labels of both ends."""
         rows = height - 1
         top = self._top()
-        labels = [self.words(top), self.words(top / 2), self.words(0)]
+        labels = [self.format_value(top), self.format_value(top / 2), self.format_value(0)]
         side = max(map(len, labels))
         room = width - side - 2
         if rows < 1 or room < len(self.values) or not self.values:
@@ -117,7 +117,7 @@ class Bars(Struct, frozen=True, kw_only=True):
     def _ends(self, side: int, width: int) -> tuple[Part, ...]:
         middle = ""
         if self.target is not None:
-            middle = f"{_DOTS * 2} target {self.words(self.target)}"
+            middle = f"{_DOTS * 2} target {self.format_value(self.target)}"
         blank = width - len(self.first) - len(self.last) - len(middle)
         if blank < 2:  # noqa: PLR2004 - a space on either side
             return (Part(f"{'':{side}}  {self.first}  {self.last}", Tone.DIM),)
@@ -127,22 +127,22 @@ class Bars(Struct, frozen=True, kw_only=True):
 
 
 class Marker(Struct, frozen=True, kw_only=True):
-    """A place on the axis of a distribution, with its words."""
+    """A labelled place on the axis of a distribution."""
 
     at: float
-    words: str
+    label: str
     tone: Tone = Tone.PLAIN
 
 
 class Distribution(Struct, frozen=True, kw_only=True):
-    """How many values lie where, and marks below the axis."""
+    """A histogram with markers below the axis."""
 
     values: Sequence[float]
     marks: Sequence[Marker]
-    words: Callable[[float], str]
+    format_value: Callable[[float], str]
 
     def lines(self, width: int, height: int) -> Lines:
-        """The picture in that many cells: columns, an axis, and a line for each mark."""
+        """The chart in that many cells: columns, an axis, and a line per marker."""
         rows = height - 1 - len(self.marks)
         if not self.values or rows < 1 or width < 10:  # noqa: PLR2004 - less shows nothing
             return [self._said(mark) for mark in self.marks][:height]
@@ -155,15 +155,15 @@ class Distribution(Struct, frozen=True, kw_only=True):
             (Part("".join(_block(count, row, rows, highest) for count in counts), Tone.BUSY),)
             for row in reversed(range(rows))
         ]
-        end = self.words(top)
+        end = self.format_value(top)
         made.append((Part(f"0{'─' * (width - 1 - len(end))}{end}", Tone.DIM),))
         return made + [self._place(mark, top, width) for mark in self.marks]
 
     def _place(self, mark: Marker, top: float, width: int) -> tuple[Part, ...]:
         column = min(width - 1, int(mark.at / top * width))
-        if column + 2 + len(mark.words) <= width:
-            return (Part(f"{'':{column}}▲ {mark.words}", mark.tone),)
-        return (Part(f"{mark.words} ▲".rjust(column + 1), mark.tone),)
+        if column + 2 + len(mark.label) <= width:
+            return (Part(f"{'':{column}}▲ {mark.label}", mark.tone),)
+        return (Part(f"{mark.label} ▲".rjust(column + 1), mark.tone),)
 
     def _said(self, mark: Marker) -> tuple[Part, ...]:
-        return (Part(f"▲ {mark.words}", mark.tone),)
+        return (Part(f"▲ {mark.label}", mark.tone),)

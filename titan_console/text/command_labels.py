@@ -1,4 +1,4 @@
-"""What the console says of commands: names, keys, countdowns and results. Pure."""
+"""Names, keys, countdowns and results of commands. Pure."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -17,13 +17,21 @@ LABELS = {
     Action.PAUSE: "Pause",
     Action.RESUME: "Resume",
 }
-# In the order of the buttons; a pause of what is paused is a resume.
+# In the order of the buttons; P resumes a workflow that is paused.
 KEYS = {
     Action.REPLAY: "R",
     Action.CANCEL: "C",
     Action.SYNC: "F",
     Action.ACKNOWLEDGE: "X",
     Action.PAUSE: "P",
+}
+# Why a key does nothing on a page, in the words after the label.
+NO_TARGET = {
+    Action.REPLAY: "select an errored request or its batch",
+    Action.CANCEL: "select an open batch",
+    Action.SYNC: "select an unanswered request or its batch",
+    Action.ACKNOWLEDGE: "select an errored request or its batch",
+    Action.PAUSE: "select a batch or workflow",
 }
 _NOUNS = {
     Action.CANCEL: ("batch", "batches"),
@@ -44,26 +52,26 @@ def phrase(action: Action, count: int) -> str:
 
 
 def named(command: Command) -> str:
-    """A command in words: a single workflow by its name, the rest by their number."""
+    """A command with its target: one workflow by name, others by number."""
     if len(command.workflows) == 1:
         return f"{LABELS[command.action]} {command.workflows[0]}"
     return phrase(command.action, command.item_count)
 
 
-# A command that was given elsewhere has somebody there to make its poll; but not for ever.
+# The program that gave a command also starts its poll; after that delay this console does.
 _GRACE = timedelta(seconds=5)
 
 
-def waiting(commands: Sequence[Command]) -> list[Command]:
+def pending(commands: Sequence[Command]) -> list[Command]:
     """Those that can still be withdrawn, oldest first."""
     return [command for command in commands if command.state == CommandState.PENDING]
 
 
 def is_poll_due(commands: Sequence[Command], own: Collection[str], now: datetime) -> bool:
-    """Whether something waits for a poll; `own` are the keys of what was given here."""
+    """Whether a command waits for a poll; `own` are the keys of those given here."""
     return any(
         from_text(command.not_before_ts) + (timedelta(0) if command.key in own else _GRACE) <= now
-        for command in waiting(commands)
+        for command in pending(commands)
     )
 
 
@@ -75,40 +83,34 @@ def countdown(
     is_polling: bool,
     can_withdraw: bool,
 ) -> tuple[Part, ...]:
-    """The newest command that waits, and how long; nothing where none does."""
-    pending = waiting(commands)
-    if not pending:
+    """The newest pending command and the time until it runs; empty where none is pending."""
+    found = pending(commands)
+    if not found:
         return ()
-    newest = pending[-1]
+    newest = found[-1]
     left = from_text(newest.not_before_ts) - now
     asides = [
         "" if newest.key in own else f"by {newest.who}",
-        "z takes it back" if can_withdraw else "",
-        f"{len(pending) - 1:,} more wait" if len(pending) > 1 else "",
+        "z withdraws it" if can_withdraw else "",
+        f"{len(found) - 1:,} more pending" if len(found) > 1 else "",
     ]
-    aside = "".join(f" · {text}" for text in asides if text)
+    aside = Part("".join(f" · {text}" for text in asides if text), Tone.DIM)
     if left > timedelta(0):
         seconds = -(-left // timedelta(seconds=1))
-        return (
-            Part(f"◔ {named(newest)} in {seconds:,} s", Tone.WARN, strong=True),
-            Part(aside, Tone.DIM),
-        )
+        return (Part(f"◔ {named(newest)} in {seconds:,} s", Tone.WARN, strong=True), aside)
     if is_polling:
-        return (Part(f"▸ {named(newest)}: a poll is at work", Tone.BUSY, strong=True),)
-    return (
-        Part(f"◔ {named(newest)}: waits for the next poll", Tone.WARN, strong=True),
-        Part(aside, Tone.DIM),
-    )
+        return (Part(f"▸ {named(newest)}: running in a poll", Tone.BUSY, strong=True),)
+    return (Part(f"◔ {named(newest)}: runs at the next poll", Tone.WARN, strong=True), aside)
 
 
-def ending(command: Command) -> tuple[str, Tone]:
-    """What came of a command, in words."""
+def result(command: Command) -> tuple[str, Tone]:
+    """The result of a command, as one line."""
     match command.state:
         case CommandState.DONE:
             return f"✓ {named(command)}: {command.outcome}", Tone.GOOD
         case CommandState.FAILED:
             return f"✗ {named(command)}: {command.outcome}", Tone.BAD
         case CommandState.WITHDRAWN:
-            return f"⊘ {named(command)}: taken back, nothing was done", Tone.DIM
+            return f"⊘ {named(command)}: withdrawn", Tone.DIM
         case _:
-            return f"▸ {named(command)}: under way, the next polls go on with it", Tone.BUSY
+            return f"▸ {named(command)}: running; continues in the next poll", Tone.BUSY

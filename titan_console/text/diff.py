@@ -1,4 +1,4 @@
-"""What differs between two texts, line by line. Pure; not for the drawing thread."""
+"""Compares two texts line by line. Pure; not for the drawing thread."""
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
@@ -8,18 +8,18 @@ from titan_console.text.format import Tone
 from titan_console.text.lines import Part
 
 _AROUND = 3
-# Matching takes the square of it in the worst case; what is more is shown as replaced.
+# Matching is quadratic in the worst case; longer middles are shown as replaced.
 _MOST_MATCHED = 4000
 
 
 def difference(left: str, right: str, left_name: str, right_name: str) -> Document:
-    """The lines of both; what both have in common is shown around what they have not."""
+    """A unified comparison with three equal lines around each change."""
     builder = DocumentBuilder()
     builder.line(Part(f"- {left_name}", Tone.BAD))
     builder.line(Part(f"+ {right_name}", Tone.GOOD))
     builder.line()
     if left == right:
-        builder.text("They are the same.")
+        builder.text("No differences.")
         return builder.build()
     before, after = lines_of(left), lines_of(right)
     changes = _changes(before, after)
@@ -47,13 +47,13 @@ def _equal(
     for line in lines[:head]:
         builder.line(Part(f"  {line}"))
     if left_out:
-        builder.line(Part(f"  ... {left_out:,} lines that both have", Tone.DIM))
+        builder.line(Part(f"  ... {left_out:,} equal lines", Tone.DIM))
     for line in lines[len(lines) - tail :]:
         builder.line(Part(f"  {line}"))
 
 
 def _changes(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
-    """As difflib's opcodes; a common beginning and end are found without it."""
+    """The opcodes of difflib; the common start and end are found without it."""
     shorter = min(len(before), len(after))
     head = next((n for n in range(shorter) if before[n] != after[n]), shorter)
     rest = shorter - head

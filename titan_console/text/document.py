@@ -1,4 +1,4 @@
-"""A text of any length as lines, and how they wrap into a width. Pure, and quick at 10 MB."""
+"""Documents: lines with tones, wrapped to a width and searched. Pure, fast at 10 MB."""
 
 import re
 from array import array
@@ -15,7 +15,7 @@ from titan_console.text.safe_text import cells
 
 _LABEL = 16
 _MOST_MATCHES = 10_000
-# Whatever may take two cells; a line without any is wrapped by counting its characters.
+# Characters that may take two cells; other lines are wrapped by character count.
 _MAYBE_WIDE = re.compile(
     "[\u1100-\u11ff\u2300-\u2bff\u2e80-\ud7ff\uf900-\ufaff\ufe10-\uffef\U00010000-\U0010ffff]"
 )
@@ -23,18 +23,18 @@ Span = tuple[int, int, Tone, bool]
 
 
 class Document(Struct, frozen=True):
-    """Lines, and for some of them which stretch of characters has which tone."""
+    """Lines, with the spans of characters that have a tone."""
 
     lines: Sequence[str]
     spans: Mapping[int, Sequence[Span]] = field(default_factory=dict[int, Sequence[Span]])
 
     def text(self) -> str:
-        """All of it, as a file would hold it."""
+        """The whole text."""
         return "\n".join(self.lines)
 
 
 class DocumentBuilder:
-    """Puts a document together, line by line."""
+    """Builds a document line by line."""
 
     def __init__(self) -> None:
         """Empty."""
@@ -55,13 +55,13 @@ class DocumentBuilder:
         self._lines.append("".join(part.text for part in parts))
 
     def heading(self, text: str) -> None:
-        """A line that stands above others, with room before it."""
+        """A heading, with a blank line before it."""
         if self._lines:
             self.line()
         self.line(Part(text, Tone.BUSY, strong=True))
 
     def field(self, label: str, value: str | None, tone: Tone = Tone.PLAIN) -> None:
-        """A name and its value; nothing where there is no value."""
+        """A label and its value; nothing where there is no value."""
         if value:
             self.line(Part(f"{label:<{_LABEL}}", Tone.DIM), Part(value, tone))
 
@@ -70,24 +70,24 @@ class DocumentBuilder:
         self._lines.extend(lines_of(text))
 
     def build(self) -> Document:
-        """What was put together."""
+        """The document."""
         return Document(self._lines, self._spans)
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text: only a newline ends one, for a text from a model may hold U+2028."""
+    """The lines of a text. Only a newline ends one: model output may contain U+2028."""
     return text.replace("\r\n", "\n").split("\n")
 
 
 def pretty(line: bytes) -> str:
-    """JSON with its parts on lines of their own; what is no JSON stays as it is."""
+    """Indented JSON; other text unchanged."""
     with suppress(msgspec.DecodeError, RecursionError):
         line = msgspec.json.format(line, indent=2)
     return line.decode("utf-8", "replace")
 
 
 class Match(Struct, frozen=True):
-    """Where a searched text stands."""
+    """The place of a match."""
 
     line: int
     begin: int
@@ -95,7 +95,7 @@ class Match(Struct, frozen=True):
 
 
 def within(matches: Sequence[Match], line: int, begin: int, end: int) -> Iterator[int]:
-    """Which of the matches, in their order, reach into that stretch of the line."""
+    """The numbers of the matches within that span of the line."""
     number = bisect_right(matches, (line, begin), key=lambda match: (match.line, match.end))
     while number < len(matches):
         match = matches[number]
@@ -106,7 +106,7 @@ def within(matches: Sequence[Match], line: int, begin: int, end: int) -> Iterato
 
 
 def search(document: Document, wanted: str) -> list[Match]:
-    """Every place of the text, whatever its case; the first ten thousand."""
+    """All matches, ignoring case; at most ten thousand."""
     pattern = re.compile(re.escape(wanted), re.IGNORECASE)
     found: list[Match] = []
     for number, line in enumerate(document.lines):
@@ -118,7 +118,7 @@ def search(document: Document, wanted: str) -> list[Match]:
 
 
 class WrappedDocument(Struct, frozen=True):
-    """A document in the width of a window: row by row, which stretch of which line stands there."""
+    """A document wrapped to a width: for each row, its line and its span."""
 
     document: Document
     width: int
@@ -126,7 +126,7 @@ class WrappedDocument(Struct, frozen=True):
     begins: Sequence[int]
 
     def row(self, number: int) -> tuple[int, int, int]:
-        """The line, and where its stretch begins and ends."""
+        """The line number, and the start and end of the row in it."""
         line = self.line_of[number]
         following = number + 1
         is_last = following == len(self.line_of) or self.line_of[following] != line
@@ -134,7 +134,7 @@ class WrappedDocument(Struct, frozen=True):
         return line, self.begins[number], end
 
     def row_at(self, line: int, column: int) -> int:
-        """The row in which that character stands."""
+        """The row that contains that character."""
         first = bisect_left(self.line_of, line)
         last = bisect_right(self.line_of, line)
         return max(first, bisect_right(self.begins, column, first, last) - 1)
@@ -145,7 +145,7 @@ class WrappedDocument(Struct, frozen=True):
 
 
 def wrap(document: Document, width: int) -> WrappedDocument:
-    """Each line in as many rows as it needs, broken at a space where there is one."""
+    """Wrap each line at spaces where possible."""
     line_of, begins = array("q"), array("q")
     width = max(2, width)
     for number, line in enumerate(document.lines):
@@ -153,7 +153,7 @@ def wrap(document: Document, width: int) -> WrappedDocument:
             line_of.append(number)
             begins.append(0)
             continue
-        # Not exact for what mixes both: its rows are shorter than they could be.
+        # Not exact for mixed widths: those rows are shorter than necessary.
         room = width // 2 if _MAYBE_WIDE.search(line) else width
         begin = 0
         while True:

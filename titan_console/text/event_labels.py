@@ -1,4 +1,4 @@
-"""What a line of the audit log says: what happened, why, and what came of it. Pure."""
+"""Events as text: kind, subject, reason and outcome. Pure."""
 
 from collections.abc import Mapping
 
@@ -16,29 +16,29 @@ _GOOD = ("collected", "delivered", "finished", "done", "cleared", "accepted", "r
 
 
 def what(kind: str) -> Label:
-    """The kind of an event, in words."""
-    words = kind.replace(".", " ").replace("_", " ")
+    """The kind of an event as a label."""
+    text = kind.replace(".", " ").replace("_", " ")
     last = kind.rpartition(".")[2]
     if last in _BAD:
-        return Label("✗", words, Tone.BAD)
+        return Label("✗", text, Tone.BAD)
     if last in _WARN:
-        return Label("!", words, Tone.WARN)
-    return Label("✓", words, Tone.GOOD) if last in _GOOD else Label("·", words, Tone.PLAIN)
+        return Label("!", text, Tone.WARN)
+    return Label("✓", text, Tone.GOOD) if last in _GOOD else Label("·", text, Tone.PLAIN)
 
 
 def concerns(line: EventLine) -> str:
-    """What it is about."""
+    """The subject of an event, else its tag and batch."""
     event = line.event
     return event.subject or " ".join(part for part in (line.tag, event.batch_key) if part)
 
 
 def why(detail: Mapping[str, object]) -> str:
-    """The reason that was given."""
+    """The reason of an event."""
     return next((str(detail[name]) for name in _WHY if detail.get(name)), "")
 
 
 def outcome(detail: Mapping[str, object]) -> str:
-    """What else is known of it."""
+    """The outcome, else the other details."""
     if detail.get("outcome"):
         return str(detail["outcome"])
     rest = {
@@ -50,7 +50,7 @@ def outcome(detail: Mapping[str, object]) -> str:
 
 
 def cost(line: EventLine) -> str:
-    """What a collected batch cost."""
+    """The cost of a collected batch."""
     if line.event.kind != "batch.collected":
         return ""
     return fmt.sum_of_money(line.cost_nano, line.unpriced)

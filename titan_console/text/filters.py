@@ -28,14 +28,14 @@ _NEEDS_QUOTES = re.compile(r'[\s",\\]')
 
 
 class Vocabulary(Struct, frozen=True):
-    """What a list can be asked: its fields, and its states by name."""
+    """The fields and states that a list can be filtered by."""
 
     fields: tuple[Field, ...]
     states: tuple[str, ...]
 
 
 class Mistake(Struct, frozen=True):
-    """A stretch of the line that cannot be understood, and why."""
+    """A span of the line that cannot be parsed, and the reason."""
 
     begin: int
     end: int
@@ -43,14 +43,14 @@ class Mistake(Struct, frozen=True):
 
 
 class Filter(Struct, frozen=True):
-    """What a filter line says: all of its terms must hold. With mistakes, it says nothing."""
+    """A parsed filter line; all terms must match. It is not applied while it has mistakes."""
 
     terms: tuple[Term, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
 
 
 class Token(Struct, frozen=True):
-    """A stretch between blanks that stand in no quotes."""
+    """A span between unquoted spaces."""
 
     begin: int
     text: str
@@ -58,7 +58,7 @@ class Token(Struct, frozen=True):
 
     @property
     def end(self) -> int:
-        """The place behind it."""
+        """The position after it."""
         return self.begin + len(self.text)
 
 
@@ -67,7 +67,7 @@ class _NotUnderstood(ValueError):
 
 
 def parse(line: str, vocabulary: Vocabulary) -> Filter:
-    """The terms of a line, and what in it is no term."""
+    """Parse a line into terms and mistakes."""
     terms: list[Term] = []
     mistakes: list[Mistake] = []
     for token in tokens(line):
@@ -79,12 +79,12 @@ def parse(line: str, vocabulary: Vocabulary) -> Filter:
 
 
 def write(terms: Sequence[Term]) -> str:
-    """A line that says the same."""
+    """A line that parses to these terms."""
     return " ".join(map(_written, terms))
 
 
 def tokens(line: str) -> Iterator[Token]:
-    """The line's stretches between blanks."""
+    """Split the line at unquoted spaces."""
     begin, is_quoted, is_escaped = None, False, False
     for place, character in enumerate(line):
         if character.isspace() and not is_quoted:
@@ -105,11 +105,11 @@ def tokens(line: str) -> Iterator[Token]:
 
 def _term(token: Token, vocabulary: Vocabulary) -> Term:
     if not token.is_closed:
-        raise _NotUnderstood('a quote is not closed: write "two words"')
+        raise _NotUnderstood('unclosed quote: write "two words"')
     is_not = token.text.startswith("!")
     text = token.text[1:] if is_not else token.text
     if not text:
-        raise _NotUnderstood("! needs a word behind it: !errored")
+        raise _NotUnderstood("! needs a term: !errored")
     found = QUALIFIED.match(text)
     if not found:
         return Words(Field.TEXT, (_one_value(text),), is_not)
@@ -118,7 +118,7 @@ def _term(token: Token, vocabulary: Vocabulary) -> Term:
     if field in COMPARED:
         return _bound(field, found[2], rest, is_not=is_not)
     if found[2] not in (":", "="):
-        raise _NotUnderstood(f"{field} is a word, so it takes a colon: {field}:…")
+        raise _NotUnderstood(f"{field} takes a colon: {field}:…")
     return Words(field, _values(field, rest, vocabulary), is_not)
 
 
@@ -127,14 +127,14 @@ def _field(word: str, vocabulary: Vocabulary) -> Field:
     if field is None or field not in vocabulary.fields:
         names = ", ".join(field for field in vocabulary.fields if field != Field.TEXT)
         raise _NotUnderstood(
-            f'there is no {word} here but {names}; text with a colon goes into quotes: "{word}:…"'
+            f'unknown field {word}; use {names}, or quote text that has a colon: "{word}:…"'
         )
     return field
 
 
 def _bound(field: Field, sign: str, rest: str, *, is_not: bool) -> Bound:
     if sign == ":" or not rest:
-        raise _NotUnderstood(f"{field} is compared with a number: {_EXAMPLES[field]}")
+        raise _NotUnderstood(f"{field} needs a comparison: {_EXAMPLES[field]}")
     return Bound(field, Relation(sign), _amount(field, rest), is_not)
 
 
@@ -145,16 +145,16 @@ def _amount(field: Field, text: str) -> int:
             if found:
                 seconds = int(Decimal(found[1]) * _SECONDS[found[2]])
                 return min(seconds, _A_HUNDRED_YEARS)
-            raise _NotUnderstood("an age is a number with s, m, h, d or w: age>2h")
+            raise _NotUnderstood("age must be a number with s, m, h, d or w: age>2h")
         case Field.COST:
             found = _COST.fullmatch(text)
             if found and Decimal(found[1]) < _NANO:
                 return int(Decimal(found[1]) * _NANO)
-            raise _NotUnderstood("a cost is a number of dollars: cost>0.10")
+            raise _NotUnderstood("cost must be a number of dollars: cost>0.10")
         case _:
             if _TRIES.fullmatch(text):
                 return int(text)
-            raise _NotUnderstood("tries are a whole number: tries>1")
+            raise _NotUnderstood("tries must be an integer: tries>1")
 
 
 def _values(field: Field, text: str, vocabulary: Vocabulary) -> tuple[str, ...]:
@@ -165,19 +165,19 @@ def _values(field: Field, text: str, vocabulary: Vocabulary) -> tuple[str, ...]:
 
 
 def _states(value: str, vocabulary: Vocabulary) -> list[str]:
-    """All states that begin like this; one that is meant by its whole name is that one."""
+    """The states with this prefix; an exact name matches only itself."""
     low = value.lower()
     if low in vocabulary.states:
         return [low]
     found = [state for state in vocabulary.states if state.startswith(low)]
     if not found:
         names = ", ".join(vocabulary.states)
-        raise _NotUnderstood(f"there is no state {value}; there are {names}")
+        raise _NotUnderstood(f"unknown state {value}; use {names}")
     return found
 
 
 def _split(text: str) -> list[str]:
-    """The parts between commas that stand in no quotes."""
+    """Split at unquoted commas."""
     parts, begin, is_quoted, is_escaped = list[str](), 0, False, False
     for place, character in enumerate(text):
         if is_escaped:
@@ -196,7 +196,7 @@ def _one_value(text: str) -> str:
     """Without its quotes."""
     value = _IN_QUOTES.sub(lambda found: _ESCAPED.sub(r"\1", found[1]), text)
     if not value:
-        raise _NotUnderstood("there is no value")
+        raise _NotUnderstood("missing value")
     return value
 
 
@@ -221,7 +221,7 @@ def _amount_written(term: Bound) -> str:
 
 
 def quoted(value: str, *, whole: bool = False) -> str:
-    """In quotes where it would be read as something else; `whole` is a text of its own."""
+    """Quoted where it would be parsed differently; `whole` for a text term."""
     is_plain = not _NEEDS_QUOTES.search(value) and not (
         whole and (value.startswith("!") or QUALIFIED.match(value))
     )
@@ -234,7 +234,7 @@ def quoted(value: str, *, whole: bool = False) -> str:
 def complete(
     line: str, vocabulary: Vocabulary, known: Mapping[Field, Sequence[str]]
 ) -> tuple[str, ...]:
-    """What the line could go on to be: its last word completed, the likeliest first."""
+    """Completions of the last term, best first."""
     words = list(tokens(line))
     last = (
         words[-1] if words and words[-1].end == len(line) else Token(len(line), "", is_closed=True)

@@ -1,4 +1,4 @@
-"""Turns records into the short texts of cells: money, ages, and a glyph with a word per status."""
+"""Formats for cells: statuses, money, counts, sizes, durations and ages. One place for each."""
 
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -14,17 +14,17 @@ from state.queries.ledger_status import Poller
 
 UNPRICED = "unpriced"
 NOTHING = "-"
-# The guard before a deadline fires here; less than that left deserves a colour.
+# The guard fires that long before a deadline.
 SOON = timedelta(hours=2)
-# A poll is due every quarter of an hour: two missed ones are no accident.
+# A poll is due every 15 minutes: two were missed.
 STALE = timedelta(minutes=40)
-_SMALL_NANO = 100_000_000  # ten cents: below it, cents say too little
+_SMALL_NANO = 100_000_000  # ten cents
 _TINY_NANO = 50_000  # half of the last digit that is shown
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 class Tone(StrEnum):
-    """What a text wants to be seen as; a theme decides how."""
+    """The role of a text; the theme gives it a style."""
 
     PLAIN = "plain"
     DIM = "dim"
@@ -35,29 +35,29 @@ class Tone(StrEnum):
 
 
 class Label(Struct, frozen=True):
-    """A glyph and a word, so that no meaning hangs on a colour."""
+    """A glyph and a word, so that no meaning depends on colour alone."""
 
     glyph: str
     word: str
     tone: Tone
 
     def __str__(self) -> str:
-        """Both, as a cell shows them."""
+        """Both, for a cell."""
         return f"{self.glyph} {self.word}"
 
 
 _STATUS = {
-    BatchStatus.QUEUED: Label("◦", "to send", Tone.DIM),
+    BatchStatus.QUEUED: Label("◦", "queued", Tone.DIM),
     BatchStatus.SENDING: Label("⇡", "sending", Tone.BUSY),
-    BatchStatus.UNCONFIRMED: Label("?", "sent, answer lost", Tone.WARN),
-    BatchStatus.NOT_SENT: Label("↻", "released, waits", Tone.WARN),
+    BatchStatus.UNCONFIRMED: Label("?", "unconfirmed", Tone.WARN),
+    BatchStatus.NOT_SENT: Label("↻", "not sent", Tone.WARN),
     BatchStatus.REJECTED: Label("✗", "rejected", Tone.BAD),
     BatchStatus.IN_PROGRESS: Label("▸", "in progress", Tone.BUSY),
     BatchStatus.CANCELING: Label("⊘", "canceling", Tone.WARN),
 }
 _ENDED = {
     Collection.NOT_READY: Label("⇣", "ended", Tone.BUSY),
-    Collection.PENDING: Label("⇣", "to collect", Tone.BUSY),
+    Collection.PENDING: Label("⇣", "collecting", Tone.BUSY),
     Collection.COLLECTED: Label("✓", "collected", Tone.GOOD),
     Collection.RESULTS_EXPIRED: Label("✗", "results expired", Tone.BAD),
     Collection.DELETED: Label("✗", "deleted", Tone.BAD),
@@ -77,12 +77,12 @@ _REQUEST_STATUS = {
     RequestStatus.CANCELED: Label("⊘", "canceled", Tone.DIM),
     RequestStatus.EXPIRED: Label("⊗", "expired", Tone.WARN),
     RequestStatus.MISSING: Label("?", "missing", Tone.WARN),
-    RequestStatus.DISMISSED: Label("-", "given up", Tone.DIM),
+    RequestStatus.DISMISSED: Label("-", "dismissed", Tone.DIM),
 }
 
 
 def status(batch: Batch) -> Label:
-    """Where a batch is, its results included."""
+    """The status of a batch, its collection included."""
     if batch.status != BatchStatus.ENDED:
         return _STATUS[batch.status]
     if batch.collection == Collection.COLLECTED and failed(batch):
@@ -91,24 +91,24 @@ def status(batch: Batch) -> Label:
 
 
 def outcome(value: Outcome) -> Label:
-    """How an attempt ended."""
+    """The outcome of an attempt."""
     return _OUTCOME[value]
 
 
 def request_status(value: RequestStatus) -> Label:
-    """Where a request is."""
+    """The status of a request."""
     return _REQUEST_STATUS[value]
 
 
 def failed(batch: Batch) -> int:
-    """How many of an ended batch's requests brought no answer."""
+    """The number of requests of an ended batch without an answer."""
     if batch.collection in (Collection.COLLECTED, Collection.RESULTS_EXPIRED, Collection.DELETED):
         return max(0, batch.request_count - batch.counts.succeeded)
     return batch.counts.errored + batch.counts.canceled + batch.counts.expired
 
 
 def money(nano: int | None) -> str:
-    """Nano-dollars as dollars: cents, or four places where cents would say too little."""
+    """Nano-dollars as dollars, with four decimals below ten cents."""
     if nano is None:
         return UNPRICED
     sign, size = ("-" if nano < 0 else ""), abs(nano)
@@ -120,21 +120,21 @@ def money(nano: int | None) -> str:
 
 
 def sum_of_money(nano: int | None, unpriced: int) -> str:
-    """A sum, marked `+?` where some of its parts have no known price."""
+    """A sum, with `+?` where some of its parts have no known price."""
     if not unpriced:
         return money(nano)
     return f"{money(nano)}+?" if nano else UNPRICED
 
 
 def cost(batch: Batch) -> str:
-    """What a batch cost, once that is known."""
+    """The cost of a collected batch."""
     if batch.collected_ts is None:
         return NOTHING
     return sum_of_money(batch.cost_nano, batch.unpriced)
 
 
 def saved(batch: Batch) -> str:
-    """What a batch saved against the same answers bought synchronously."""
+    """The savings of a batch against synchronous prices."""
     if batch.collected_ts is None or batch.kind == Kind.SYNC:
         return NOTHING
     if batch.cost_nano is None or batch.sync_cost_nano is None:
@@ -143,17 +143,17 @@ def saved(batch: Batch) -> str:
 
 
 def count(number: int) -> str:
-    """A number with its thousands apart."""
+    """An integer with thousands separators."""
     return f"{number:,}"
 
 
 def size(octets: int) -> str:
-    """A number of bytes in the largest unit that fits."""
+    """Bytes in the largest unit that fits."""
     return humanize.naturalsize(octets, binary=True)
 
 
 def span(time: timedelta) -> str:
-    """A stretch of time in two units at most; what is negative counts as none."""
+    """A duration in at most two units; a negative one is 0s."""
     seconds = max(0, int(time.total_seconds()))
     if seconds < _MINUTE:
         return f"{seconds}s"
@@ -164,25 +164,38 @@ def span(time: timedelta) -> str:
     return f"{seconds // _DAY}d {seconds % _DAY // _HOUR:02d}h"
 
 
+def rough_span(time: timedelta) -> str:
+    """A duration in one unit, for estimates.
+
+    >>> [rough_span(timedelta(minutes=m)) for m in (0, 12, 75, 100, 700, 4000)]
+    ['1m', '12m', '75m', '1.7h', '12h', '2.8d']
+    """
+    if time < timedelta(minutes=90):
+        return f"{max(1, round(time.total_seconds() / _MINUTE))}m"
+    unit, letter = (_HOUR, "h") if time < timedelta(days=2) else (_DAY, "d")
+    number = time.total_seconds() / unit
+    return f"{number:.0f}{letter}" if number >= 10 else f"{number:.1f}{letter}".replace(".0", "")  # noqa: PLR2004 - two digits say enough
+
+
 def moment(timestamp: str | None) -> str:
-    """The time itself, and what the clocks here say then."""
+    """The time in UTC and in the local zone."""
     if timestamp is None:
         return ""
     return f"{timestamp[:16]}Z ({from_text(timestamp).astimezone():%a %d %b, %H:%M} here)"
 
 
 def since(timestamp: str | None, now: datetime) -> str:
-    """How long ago that was."""
+    """The age of a timestamp."""
     return NOTHING if timestamp is None else span(now - from_text(timestamp))
 
 
 def age(batch: Batch, now: datetime) -> str:
-    """How long ago the batch was recorded."""
+    """The age of a batch since it was recorded."""
     return since(batch.created_ts, now)
 
 
 def due(batch: Batch, now: datetime) -> tuple[str, Tone]:
-    """The deadline if the batch has one, else when the API gives it up."""
+    """The time to the deadline, else to the expiry at the API."""
     if batch.deadline_ts is not None:
         left = from_text(batch.deadline_ts) - now
         if left <= timedelta(0):
@@ -196,8 +209,8 @@ def due(batch: Batch, now: datetime) -> tuple[str, Tone]:
     return f"exp {span(left)}", Tone.WARN if left < SOON else Tone.DIM
 
 
-def trouble(batch: Batch, now: datetime) -> str:
-    """What went wrong last, and when somebody looks again."""
+def problem(batch: Batch, now: datetime) -> str:
+    """The last problem of a batch, and when an unconfirmed send is decided."""
     said = batch.last_error or ""
     if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
         left = from_text(batch.next_poll_ts) - now
@@ -209,21 +222,21 @@ def trouble(batch: Batch, now: datetime) -> str:
 
 
 def settled_run(run: HookRun) -> str:
-    """What became of the command that follows a delivery, and what is to come."""
+    """The result of a delivery hook, and its next try."""
     then = "no more tries" if run.state == RunState.FAILED else f"next try {run.not_before_ts}"
     return f"on_delivery failed {count(run.tries)} times, {then}: {run.problem}"
 
 
-def heartbeat(poller: Poller, now: datetime) -> Label:
-    """Whether somebody looks after the batches."""
+def poller_status(poller: Poller, now: datetime) -> Label:
+    """The health of the poller."""
     if poller.lease_expires_ts is not None and from_text(poller.lease_expires_ts) > now:
-        return Label("▸", "poller running now", Tone.BUSY)
+        return Label("▸", "poll running", Tone.BUSY)
     if poller.last_started_ts is None:
-        return Label("◦", "poller never ran", Tone.WARN)
+        return Label("◦", "no poll yet", Tone.WARN)
     if poller.last_finished_ts is None or poller.last_finished_ts < poller.last_started_ts:
         quiet = now - from_text(poller.last_started_ts)
-        return Label("!", f"poller died {span(quiet)} ago", Tone.BAD)
+        return Label("!", f"poll interrupted {span(quiet)} ago", Tone.BAD)
     quiet = now - from_text(poller.last_finished_ts)
     if quiet > STALE:
-        return Label("!", f"poller STALE {span(quiet)}", Tone.BAD)
-    return Label("✓", f"poller {span(quiet)} ago", Tone.GOOD)
+        return Label("!", f"last poll {span(quiet)} ago (overdue)", Tone.BAD)
+    return Label("✓", f"last poll {span(quiet)} ago", Tone.GOOD)

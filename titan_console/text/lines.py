@@ -1,4 +1,4 @@
-"""Lines as values: parts in their tones, and figures with their labels."""
+"""Lines as values: parts with tones, and labelled totals."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from titan_console.text.format import Tone
 
 
 class Part(Struct, frozen=True):
-    """A stretch of a line in one tone."""
+    """A span of a line in one tone."""
 
     text: str
     tone: Tone = Tone.PLAIN

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 
 class Tab(Struct, frozen=True):
-    """A screen: its digit, its mode and its word."""
+    """A screen: its digit, its mode and its name."""
 
     digit: str
     mode: str
-    word: str
+    name: str
 
 
 SCHEME = "titan://"
@@ -42,11 +42,11 @@ class ToRequest(Struct, frozen=True):
 
 
 class Quit(Struct, frozen=True):
-    """Out of the console."""
+    """Quit the console."""
 
 
 class ByName(Struct, frozen=True):
-    """Whatever the ledger knows under that name."""
+    """A batch, request or tag with that name."""
 
     name: str
 
@@ -76,7 +76,7 @@ def to_screen(mode: str) -> str:
 
 
 def parse(text: str, tabs: Sequence[Tab]) -> Destination | None:
-    """Where that leads; None where a link leads nowhere, or there is nothing."""
+    """The destination; None for an unknown link or an empty text."""
     text = text.strip().removeprefix(":").strip()
     if text[: len(SCHEME)].lower() == SCHEME:
         return _of_link(text[len(SCHEME) :], tabs)
@@ -86,8 +86,8 @@ def parse(text: str, tabs: Sequence[Tab]) -> Destination | None:
 
 
 def screens(text: str, tabs: Sequence[Tab]) -> list[Tab]:
-    """The screens whose words begin so."""
-    return [tab for tab in tabs if tab.word.lower().startswith(text.strip().lower())]
+    """The screens whose names start with the text."""
+    return [tab for tab in tabs if tab.name.lower().startswith(text.strip().lower())]
 
 
 def _screen(text: str, tabs: Sequence[Tab]) -> ToScreen | None:

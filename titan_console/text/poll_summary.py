@@ -1,12 +1,12 @@
-"""A poll in one line."""
+"""The summary of a poll as one line."""
 
 from core.poll import PollSummary
 
 
-def in_words(summary: PollSummary) -> str:
-    """The poll in one line."""
+def one_line(summary: PollSummary) -> str:
+    """The summary as one line."""
     if not summary.ran:
-        return f"{summary.busy}; nothing to do here."
+        return f"{summary.busy}; no poll was run."
     parts = [
         f"{number:,} {what}"
         for number, what in (

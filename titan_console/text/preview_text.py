@@ -1,4 +1,4 @@
-"""What a receipt says before a verb is confirmed, line by line. Pure."""
+"""The lines of a command's preview, and when its number must be typed. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from titan_console.text.format import Tone
 if TYPE_CHECKING:
     from core.commands.preview import Preview
 
-# From here on a slip of the finger costs too much: the number must be typed.
+# Above these limits the number of rows must be typed.
 MANY_ROWS = 100
 MUCH_NANO = 1_000_000_000
 # The API's own limit for a batch.
@@ -23,18 +23,19 @@ _BATCH_TIME = timedelta(hours=24)
 
 
 class Fact(Struct, frozen=True):
-    """One line of the receipt."""
+    """One line of the preview."""
 
     label: str
     text: str
     tone: Tone = Tone.PLAIN
 
 
-def facts(preview: "Preview", words: str, now: datetime) -> list[Fact]:
-    """Everything to know before; `words` is what the verb stands on."""
+def facts(preview: "Preview", label: str, now: datetime) -> list[Fact]:
+    """The lines of the preview; `label` names what the command applies to."""
+    frozen = " (list is frozen)" if preview.count > 1 else ""
     return [
-        Fact("on", f"{words}: {counted(preview.action, preview.count)}, and none that come later"),
-        *_samples(preview, words),
+        Fact("target", f"{counted(preview.action, preview.count)}: {label}{frozen}"),
+        *_samples(preview, label),
         Fact("cost", _money(preview)),
         *_due(preview.action, preview.deadlines, now),
         *(
@@ -45,18 +46,13 @@ def facts(preview: "Preview", words: str, now: datetime) -> list[Fact]:
     ]
 
 
-def _samples(preview: "Preview", words: str) -> list[Fact]:
-    """What the first ones are called, where that is news."""
-    if preview.count == 1 and preview.samples[0] in words:
+def _samples(preview: "Preview", label: str) -> list[Fact]:
+    """The first names, unless the label is the only one."""
+    if preview.count == 1 and preview.samples[0] in label:
         return []
     more = preview.count - len(preview.samples)
-    return [
-        Fact(
-            "such as",
-            ", ".join(preview.samples) + (f", and {more:,} more" if more > 0 else ""),
-            Tone.DIM,
-        )
-    ]
+    names = ", ".join(preview.samples) + (f" … {more:,} more" if more > 0 else "")
+    return [Fact("first", names, Tone.DIM)]
 
 
 def must_type(preview: "Preview", *, is_all: bool) -> str:
@@ -68,7 +64,7 @@ def must_type(preview: "Preview", *, is_all: bool) -> str:
         return "an unknown price"
     if spend > MUCH_NANO:
         return f"more than {fmt.money(MUCH_NANO)}"
-    return "everything that matches" if is_all and preview.count > 1 else ""
+    return "all that match" if is_all and preview.count > 1 else ""
 
 
 def _money(preview: "Preview") -> str:
@@ -78,37 +74,37 @@ def _money(preview: "Preview") -> str:
     )
     match preview.action:
         case Action.SYNC:
-            return f"sync {sync} · in a batch it would be {batch}"
+            return f"sync {sync} · batch would be {batch}"
         case Action.REPLAY | Action.RESUME:
             return f"batch {batch} · sync {sync}"
         case Action.CANCEL:
-            return "nothing; what has been answered is kept, and stays billed"
+            return "none; requests already answered stay billed"
         case _:
-            return "nothing"
+            return "none"
 
 
 def _due(action: Action, deadlines: Sequence[str], now: datetime) -> list[Fact]:
     if not deadlines:
         return []
     left = from_text(deadlines[0]) - now
-    first = "the first " if len(deadlines) > 1 else ""
+    first = "earliest " if len(deadlines) > 1 else ""
     if left <= timedelta(0):
-        return [Fact("deadline", f"{first}passed {fmt.span(-left)} ago: it is late", Tone.BAD)]
+        return [Fact("deadline", f"{first}passed {fmt.span(-left)} ago", Tone.BAD)]
     tone = Tone.WARN if left < fmt.SOON else Tone.PLAIN
     return [Fact("deadline", f"{first}in {fmt.span(left)}: {_effect(action, left)}", tone)]
 
 
 def _effect(action: Action, left: timedelta) -> str:
-    """What the verb means for the deadline."""
-    guard = "what is still missing 2 hours before is run synchronously, at the full price"
+    """The effect of the command on the deadline."""
+    guard = "requests still unanswered 2 h before run synchronously at full price"
     match action:
         case Action.REPLAY | Action.RESUME if left < fmt.SOON:
-            return "too near for a batch; what is missing is run synchronously, at the full price"
+            return "too soon for a batch; unanswered requests run synchronously at full price"
         case Action.REPLAY | Action.RESUME if left > _BATCH_TIME:
-            return "later than a batch can take"
+            return "after the 24 h a batch may take: safe"
         case Action.SYNC:
-            return "answered as soon as the batches that hold them have ended"
+            return "answered once their batches have ended"
         case Action.ACKNOWLEDGE:
-            return "these get no answer"
+            return "these requests get no answer"
         case _:
             return guard

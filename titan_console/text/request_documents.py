@@ -1,4 +1,4 @@
-"""What the tabs of a request's page say. Pure."""
+"""The tabs of a request's page as documents. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ _NEEDS_EDIT = "invalid_request_error"
 
 
 def overview(request: RequestRecord, now: datetime) -> Document:
-    """Who asked what for when, and where it stands."""
+    """Identity, status, submission and the latest attempt."""
     builder = DocumentBuilder()
     label = fmt.request_status(request.status)
     builder.field("Request", request.custom_id)
@@ -25,23 +25,23 @@ def overview(request: RequestRecord, now: datetime) -> Document:
     builder.field("Workflow", request.workflow)
     builder.field("Job", request.job)
     builder.field("Model", request.model)
-    builder.field("SubmitResult", f"{at(request.created_ts, now)} by {request.created_by}")
+    builder.field("Submitted", f"{at(request.created_ts, now)} by {request.created_by}")
     builder.field("Submission", request.submission_key)
     builder.field("Deadline", request.deadline_ts)
     builder.field("Betas", request.betas)
     builder.field("Payload", fmt.size(request.body.length))
     builder.field("Attempts", fmt.count(len(request.attempts)))
     if request.counting is not None:
-        builder.heading("What settled it" if request.counting.is_settling else "Last attempt")
+        builder.heading("Settled by" if request.counting.is_settling else "Last attempt")
         _attempt(builder, request.counting, now)
     return builder.build()
 
 
 def attempts(request: RequestRecord, now: datetime) -> Document:
-    """Every try, the newest first."""
+    """All attempts, newest first."""
     builder = DocumentBuilder()
     if not request.attempts:
-        builder.text("It has not been in a batch yet: the next poll puts it into one.")
+        builder.text("No attempt yet: queued for the next poll.")
     numbered = list(enumerate(request.attempts, 1))
     for number, attempt in reversed(numbered):
         builder.heading(f"Attempt {number:,} of {len(numbered):,}")
@@ -51,27 +51,25 @@ def attempts(request: RequestRecord, now: datetime) -> Document:
 
 def _attempt(builder: DocumentBuilder, attempt: AttemptRecord, now: datetime) -> None:
     builder.field("Batch", attempt.batch_key)
-    builder.field("At the API", attempt.remote_id)
-    builder.field("Kind", "synchronous run" if attempt.kind == "sync" else "")
+    builder.field("API id", attempt.remote_id)
+    builder.field("Mode", attempt.kind.value)
     _outcome(builder, attempt)
     builder.field("Sent", at(attempt.sent_ts, now))
     builder.field("Ended", at(attempt.ended_ts, now))
-    builder.field(
-        "Edited", "with another body than it was submitted with" if attempt.edit_id else ""
-    )
+    builder.field("Edited", "body changed since it was submitted" if attempt.edit_id else "")
     builder.field("Model", attempt.model or attempt.requested_model)
     if attempt.outcome == Outcome.SUCCEEDED:
         builder.field("Tokens", tokens(attempt.usage))
         builder.field("Cost", fmt.money(attempt.cost_nano))
         builder.field("Saved", _saved(attempt))
     if attempt.is_duplicate:
-        builder.field("Paid twice", "the request was answered already", Tone.WARN)
+        builder.field("Paid twice", "the request had already been answered", Tone.WARN)
 
 
 def _outcome(builder: DocumentBuilder, attempt: AttemptRecord) -> None:
     if attempt.outcome is None:
-        builder.field("Outcome", "▸ under way" if attempt.is_active else "- never ran", Tone.BUSY)
-        builder.field("Last trouble", attempt.batch_error, Tone.WARN)
+        builder.field("Outcome", _pending(attempt), Tone.BUSY)
+        builder.field("Last problem", attempt.batch_error, Tone.WARN)
         return
     label = fmt.outcome(attempt.outcome)
     builder.field("Outcome", str(label), label.tone)
@@ -81,14 +79,21 @@ def _outcome(builder: DocumentBuilder, attempt: AttemptRecord) -> None:
     builder.field("Message", attempt.error_message)
 
 
+def _pending(attempt: AttemptRecord) -> str:
+    """The state of an attempt without an outcome: in flight only once its batch was sent."""
+    if not attempt.is_active:
+        return "- not run"
+    return "▸ in flight" if attempt.sent_ts else "◦ queued"
+
+
 def tokens(usage: Usage) -> str:
-    """Tokens by kind; those of which there are none are left out."""
+    """Tokens by kind; kinds without tokens are left out."""
     parts = (
         (usage.input_tokens, "in"),
         (usage.output_tokens, "out"),
-        (usage.cache_write_5m_tokens, "written to the 5m cache"),
-        (usage.cache_write_1h_tokens, "written to the 1h cache"),
-        (usage.cache_read_tokens, "read from the cache"),
+        (usage.cache_write_5m_tokens, "cache write 5m"),
+        (usage.cache_write_1h_tokens, "cache write 1h"),
+        (usage.cache_read_tokens, "cache read"),
     )
     return ", ".join(f"{number:,} {what}" for number, what in parts if number) or "none"
 
@@ -100,12 +105,12 @@ def _saved(attempt: AttemptRecord) -> str:
 
 
 def at(timestamp: str | None, now: datetime) -> str:
-    """A time, and how long ago that was; nothing for none."""
+    """A time and its age; empty for None."""
     return f"{timestamp}, {fmt.since(timestamp, now)} ago" if timestamp else ""
 
 
 def errors(request: RequestRecord) -> Document:
-    """What went wrong in each attempt, the newest first, and what can be done."""
+    """The error of each failed attempt, newest first, and the next step."""
     builder = DocumentBuilder()
     failed = [
         (number, attempt)
@@ -117,24 +122,24 @@ def errors(request: RequestRecord) -> Document:
     for number, attempt in reversed(failed):
         builder.heading(f"Attempt {number:,}, batch {attempt.batch_key}")
         _outcome(builder, attempt)
-        builder.field("Batch says", attempt.batch_error, Tone.WARN)
-        builder.field("What to do", _advice(attempt))
+        builder.field("Batch error", attempt.batch_error, Tone.WARN)
+        builder.field("Next step", _advice(attempt))
     return builder.build()
 
 
 def _advice(attempt: AttemptRecord) -> str:
     if attempt.error_type == _NEEDS_EDIT:
-        return "it would fail again as it is: replay it with an edit"
+        return "edit it, then replay: unchanged it fails again"
     if attempt.outcome == Outcome.MISSING:
-        return "the API's results left it out; it can be replayed"
-    return "it can be replayed as it is"
+        return "missing from the API's results: replay it"
+    return "replay it"
 
 
 def cost(explained: Sequence[Explanation]) -> Document:
-    """Each attempt's price: tokens times rates, and whether the ledger holds the same."""
+    """The cost of each attempt: tokens times rates, compared with the ledger."""
     builder = DocumentBuilder()
     if not explained:
-        builder.text("Nothing has been priced yet: no attempt has ended.")
+        builder.text("No cost yet: no attempt has ended.")
     for number, found in reversed(list(enumerate(explained, 1))):
         builder.heading(f"Attempt {number:,}, {found.attempt.model}, {found.attempt.kind.value}")
         for part in found.parts:
@@ -145,13 +150,13 @@ def cost(explained: Sequence[Explanation]) -> Document:
             )
         builder.field("Formula", found.formula)
         builder.field("Cost", _exactly(found.cost_nano))
-        builder.field("Synchronously", _exactly(found.sync_cost_nano))
-        builder.field("Prices of", found.attempt.priced_ts[:10])
+        builder.field("Sync price", _exactly(found.sync_cost_nano))
+        builder.field("Price date", found.attempt.priced_ts[:10])
         if found.agrees:
-            builder.field("Ledger", "✓ holds the same", Tone.GOOD)
+            builder.field("Ledger", "✓ same", Tone.GOOD)
         else:
             held = f"{_exactly(found.attempt.cost_nano)}, {_exactly(found.attempt.sync_cost_nano)}"
-            builder.field("Ledger", f"! holds {held} synchronously", Tone.BAD)
+            builder.field("Ledger", f"! cost and sync price differ: {held}", Tone.BAD)
     return builder.build()
 
 

@@ -1,4 +1,4 @@
-"""The console: a Textual app that follows the ledger, and goes from screen to screen."""
+"""The Textual app: watches the ledger, switches screens, routes keys."""
 
 import gc
 import os
@@ -22,9 +22,9 @@ from titan_console.session import crash_log
 from titan_console.session.command_worker import CommandWorker
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.ledger_watcher import LedgerWatcher
-from titan_console.session.messages import LedgerLost, LedgerSeen, PollEnded
+from titan_console.session.messages import LedgerChanged, LedgerLost, PollEnded
 from titan_console.session.poll_runner import PollRunner
-from titan_console.text.command_labels import KEYS, LABELS
+from titan_console.text.command_labels import KEYS, LABELS, NO_TARGET
 from titan_console.text.safe_text import clean
 from titan_console.tui.pages.page import Page
 from titan_console.tui.pending_commands import PendingCommands
@@ -37,13 +37,13 @@ from titan_console.tui.widgets.tab_strip import TabStrip
 
 _PARENT_CHECK_S = 2.0
 _COMMANDS_TICK_S = 0.5
-# By then the first picture stands.
+# By then the first frame is drawn.
 _STARTED_S = 2.0
 _MILLISECOND = timedelta(milliseconds=1)
-# The three that the line of keys names where there is no room for buttons.
+# Shown in the line of keys where there is no room for buttons.
 _NAMED = (Action.REPLAY, Action.CANCEL, Action.SYNC)
 
-# What each does lies in the module of its name in `tui.actions`.
+# Each tool is the module of that name in `tui.actions`.
 _TOOL_KEYS = (
     Binding("colon", "tool('go_to')", "Go to", key_display=":", id="tool.go_to"),
     Binding("ctrl+p", "tool('palette')", "All actions", show=False, id="tool.palette"),
@@ -59,11 +59,11 @@ class TitanApp(App[None]):
     """Reads the ledger in `home`; other processes write it."""
 
     TITLE = "Titan Console"
-    # Textual's own key for it would load it at once; `tool.palette` opens it.
+    # Textual's own key would load it at startup; `tool.palette` opens it.
     ENABLE_COMMAND_PALETTE = False
     CSS = "CommandPalette SearchIcon { display: none; }"
     DEFAULT_MODE = FIRST
-    # Below that, a pane beside a list would cost it the columns that tell of deadlines.
+    # A narrower list would lose its deadline columns to the detail pane.
     HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (130, "-wide")]  # pyright: ignore[reportIncompatibleVariableOverride] - as below
     VERTICAL_BREAKPOINTS: ClassVar = [  # pyright: ignore[reportIncompatibleVariableOverride] - a class sets it
         (0, "-flat"),
@@ -72,7 +72,7 @@ class TitanApp(App[None]):
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(tab.digit, f"go('{tab.mode}')", tab.word, show=False, id=f"go.{tab.mode}")
+            Binding(tab.digit, f"go('{tab.mode}')", tab.name, show=False, id=f"go.{tab.mode}")
             for tab in TABS
         ),
         *(
@@ -105,9 +105,9 @@ class TitanApp(App[None]):
         poll_runner: PollRunner | None = None,
         ascii_only: bool = False,
     ) -> None:
-        """`home` is the state folder; it may not exist yet. Read-only, it takes no orders.
+        """`home` is the state folder; it may not exist yet. Read-only, no commands are accepted.
 
-        `poll_runner` carry out what is ordered; without them, the scheduler's next poll does.
+        `poll_runner` runs the polls for commands; without it they wait for the scheduler's.
         """
         super().__init__()
         self._home = home
@@ -129,7 +129,7 @@ class TitanApp(App[None]):
         self.theme = MONO.name if self.no_color else f"titan-{self._wanted.theme or 'dark'}"
 
     def on_mount(self) -> None:
-        """Begin to follow; a served console ends with its server."""
+        """Start to watch the ledger; a served console ends with its server."""
         if self.is_web:
             server = os.getppid()
             self.set_interval(_PARENT_CHECK_S, lambda: self._leave_without(server))
@@ -140,7 +140,7 @@ class TitanApp(App[None]):
             self.call_after_refresh(self._take_keys)
 
     def _take_keys(self) -> None:
-        """Other keys, as titan.toml has them; what is wrong with them is told."""
+        """Apply the keys of titan.toml, and show its mistakes."""
         from titan_console.tui import keymap  # noqa: PLC0415 - loads every screen
 
         checked = keymap.check(self._wanted.keys, keymap.known())
@@ -149,7 +149,7 @@ class TitanApp(App[None]):
             self.notify(clean(problem), severity="warning", markup=False)
 
     def _tick_commands(self) -> None:
-        """A poll that begins is told at once; it may be over before ages grow."""
+        """Show a poll as soon as it starts; it may end before the next redraw."""
         if self._commands.tick():
             self.show()
 
@@ -158,10 +158,10 @@ class TitanApp(App[None]):
             self.exit()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's own, the net for control characters, and ASCII where that is wanted."""
+        """Textual's filters, the control character filter, and ASCII where configured."""
         return [*super().get_line_filters(), *self._own_filters]
 
-    def on_ledger_seen(self, message: LedgerSeen) -> None:
+    def on_ledger_changed(self, message: LedgerChanged) -> None:
         """The ledger has changed."""
         began = self._clock.monotonic()
         self.state.take(message)
@@ -169,8 +169,8 @@ class TitanApp(App[None]):
         self.show()
         self.call_after_refresh(self._painted, message, began)
 
-    def _painted(self, message: LedgerSeen, began: float) -> None:
-        """What the ledger said is on the screen; what else the page asks has waited for that."""
+    def _painted(self, message: LedgerChanged, began: float) -> None:
+        """The snapshot is on the screen; now the page may run its other queries."""
         page = self.page()
         if page is not None and not self.state.paused:
             page.ledger_changed()
@@ -181,22 +181,22 @@ class TitanApp(App[None]):
             metrics.painted.append((self._clock.now() - from_text(written)) / _MILLISECOND)
 
     def on_ledger_lost(self, message: LedgerLost) -> None:
-        """The ledger cannot be read now."""
+        """The ledger cannot be read."""
         self.state.take(message)
         self.show()
 
     def on_poll_ended(self, message: PollEnded) -> None:
-        """A poll that carries out what was ordered here is over."""
-        self._commands.poll_ended(message.end)
+        """A poll that was started here has ended."""
+        self._commands.poll_ended(message.result)
         self._watcher.refresh()
         self.show()
 
     def on_unmount(self) -> None:
-        """What was ordered is in the ledger; a poll that is at work ends by itself."""
+        """Commands are in the ledger, and a running poll ends by itself."""
         self._commands.close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Read-only, there are no verbs."""
+        """No commands in a read-only console."""
         if action in ("command", "withdraw") and self.state.read_only:
             return False
         if action == "tool" and parameters == ("view",) and not self.can_suspend():
@@ -204,29 +204,29 @@ class TitanApp(App[None]):
         return super().check_action(action, parameters)
 
     def page(self) -> Page | None:
-        """The page that is seen, or that lies under a dialog."""
+        """The current page, or the one under a dialog."""
         pages = [screen for screen in self.screen_stack if isinstance(screen, Page)]
         return pages[-1] if pages else None
 
     def show(self) -> None:
-        """Draw the page that is seen."""
+        """Draw the current page."""
         page = self.page()
         if page is not None and page.is_mounted:
             page.show()
 
     def action_go(self, mode: str) -> None:
-        """To one of the numbered screens."""
+        """Go to a numbered screen."""
         if isinstance(self.screen, Page) and mode != self.current_mode:
             self._mode_before = self.current_mode
             self.state.mode = mode
             self.switch_mode(mode)
 
     def action_go_last(self) -> None:
-        """To the numbered screen that was seen before this one, and again back."""
+        """Go to the previous numbered screen."""
         self.action_go(self._mode_before)
 
     def action_step_back(self) -> None:
-        """One breadcrumb back; a page first takes back what it holds: input, filter, marks."""
+        """Go back one page; a page first drops its input, filter and selection."""
         page = self.page()
         if self._commands.dismiss_message():
             self.show()
@@ -237,20 +237,20 @@ class TitanApp(App[None]):
             self.pop_screen()
 
     def action_command(self, name: str) -> None:
-        """Show the receipt of a verb on what the page says it stands on."""
+        """Show the preview of a command on the target of the page."""
         page = self.screen
         if not isinstance(page, Page):
             return
         action = Action(name)
         target = page.target(action)
         if target is None:
-            self._commands.say(f"{LABELS[action]}: nothing here that it applies to.")
+            self._commands.show_message(f"{LABELS[action]}: {NO_TARGET[action]}.")
             self.show()
         else:
-            self._commands.ask(action, target)
+            self._commands.preview(action, target)
 
     def action_withdraw(self) -> None:
-        """Take the newest order back, while it waits."""
+        """Withdraw the newest pending command."""
         self._commands.withdraw()
 
     def on_command_bar_pressed(self, message: CommandBar.Pressed) -> None:
@@ -258,7 +258,7 @@ class TitanApp(App[None]):
         self.action_command(message.action)
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
-        """Go to what the row is about."""
+        """Open the record of the row."""
         from titan_console.tui.screens import navigation  # noqa: PLC0415 - not for the first paint
 
         page = self.screen
@@ -270,17 +270,17 @@ class TitanApp(App[None]):
         self.action_go(message.mode)
 
     def action_tool(self, name: str) -> None:
-        """Do what the tool of that name does with what the page shows."""
+        """Run the tool of that name on the page."""
         page = self.screen
         if isinstance(page, Page):
             import_module(f"titan_console.tui.actions.{name}").start(page)
 
     def can_suspend(self) -> bool:
-        """Whether the terminal can be lent to another program."""
+        """Whether the terminal can be suspended for another program."""
         return self._driver is not None and self._driver.can_suspend
 
     def action_freeze(self) -> None:
-        """Stand still, or go on."""
+        """Freeze the view, or resume it."""
         self.state.pause(not self.state.paused)
         page = self.page()
         if page is not None and not self.state.paused:
@@ -292,7 +292,7 @@ class TitanApp(App[None]):
         self._watcher.refresh()
 
     def action_help(self) -> None:
-        """Explain keys and glyphs."""
+        """Show keys and glyphs."""
         from titan_console.tui.pages.key_help import HelpScreen  # noqa: PLC0415 - not for the first paint
 
         page = self.page()
@@ -300,14 +300,14 @@ class TitanApp(App[None]):
             self.push_screen(HelpScreen(page))
 
     def action_theme(self) -> None:
-        """From dark to light and back; without colours there is one theme."""
+        """Switch between dark and light; without colours there is one theme."""
         if not self.no_color:
             self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
             for page in (screen for screen in self.screen_stack if isinstance(screen, Page)):
                 page.redraw()
 
     def _fatal_error(self) -> None:
-        """One line for the terminal; Textual's own page would show every local variable."""
+        """Print one line; Textual's traceback would show every local variable."""
         error = self._exception or RuntimeError("unknown")
         log = crash_log.write(self._home, error, self._clock.now())
         where = f" Details: {log}" if log else ""
@@ -317,7 +317,7 @@ class TitanApp(App[None]):
 
 
 def _collect_garbage() -> None:
-    """From now on, where the start has put it off; what is loaded by now is none."""
+    """Enable garbage collection, which startup delays, and freeze what is loaded."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()

@@ -1,4 +1,4 @@
-"""Every binding of the console by its id, and which keys titan.toml gives them instead."""
+"""Every key binding by its id, and the keys that titan.toml assigns to them."""
 
 import pkgutil
 import re
@@ -47,16 +47,16 @@ _KEY = re.compile(r"((ctrl|shift|alt|super)\+)*([a-z0-9_]+|[^\s,])", re.IGNORECA
 
 
 class Known(Struct, frozen=True):
-    """A binding: its id, its keys as Textual names them, what it does, and where it holds."""
+    """A binding: its id, its keys in Textual's names, its label, and its node class."""
 
     name: str
     keys: tuple[str, ...]
-    words: str
+    label: str
     where: type[DOMNode]
 
 
 class Keymap(Struct, frozen=True):
-    """What to remap, and why the rest of what was asked for is not."""
+    """The keys to remap, and the mistakes in titan.toml."""
 
     keys: Mapping[str, str]
     problems: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ def _classes(node: type[DOMNode]) -> Iterator[type[DOMNode]]:
 
 
 def check(asked: Mapping[str, str], bindings: list[Known]) -> Keymap:
-    """Leave out what names no binding or no key, or takes the key of another one beside it."""
+    """Leave out unknown ids, invalid keys, and keys of another active binding."""
     asked = {RENAMED.get(name, name): keys for name, keys in asked.items()}
     names = {one.name for one in bindings}
     taken: dict[str, str] = {}
@@ -101,12 +101,12 @@ def check(asked: Mapping[str, str], bindings: list[Known]) -> Keymap:
 
 
 def problems_in(asked: Mapping[str, str]) -> Sequence[str]:
-    """What `check` has against the keys that titan.toml gives."""
+    """The mistakes in the keys of titan.toml."""
     return check(asked, known()).problems
 
 
 def keys_of(one: Known, keymap: Keymap) -> tuple[str, ...]:
-    """Its keys as they are now."""
+    """Its current keys."""
     asked = keymap.keys.get(one.name)
     return tuple(_split(asked)) if asked else one.keys
 
@@ -115,14 +115,14 @@ def _unknown(name: str, names: set[str]) -> str:
     if name in names:
         return ""
     near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else "`titan-console keys` lists them."
-    return f"there is no such key binding; {hint}"
+    hint = f"did you mean {near[0]}?" if near else "see `titan-console keys`."
+    return f"unknown key binding; {hint}"
 
 
 def _no_key(keys: str) -> str:
     parts = [part.strip() for part in keys.split(",")]
     wrong = [part for part in parts if not _KEY.fullmatch(part)]
-    return f"{wrong[0]!r} is no key." if wrong else ""
+    return f"{wrong[0]!r} is not a key." if wrong else ""
 
 
 def _clash(
@@ -132,23 +132,23 @@ def _clash(
     for other in bindings:
         if other.name == name:
             continue
-        # What is remapped later in the file gives its old key away.
+        # A binding that is remapped later in the file frees its old key.
         theirs = taken.get(other.name) or ("" if other.name in asked else ",".join(other.keys))
-        # Where a screen means to take a key of the console, that is no clash.
+        # A screen may override a key of the console.
         own = {key for one in mine for key in one.keys}
         shared = set(_split(keys)) & set(_split(theirs)) - own
         if shared and any(_meet(one.where, other.where) for one in mine):
-            return f"{shared.pop()} is the key of {other.name} ({other.words})."
+            return f"{shared.pop()} is the key of {other.name} ({other.label})."
     return ""
 
 
 def _split(keys: str) -> list[str]:
-    """The keys with the names that Textual has for them."""
+    """The keys in Textual's names."""
     return [one.key for one in Binding.make_bindings([(keys, "")])] if keys else []
 
 
 def _meet(one: type[DOMNode], other: type[DOMNode]) -> bool:
-    """Whether a key can mean either of them at the same time."""
+    """Whether both can be active at the same time."""
     if issubclass(one, other) or issubclass(other, one):
         return True
     kinds = _kind(one), _kind(other)

@@ -1,4 +1,7 @@
-"""What was ordered from this console: given, counted down, taken back, carried out, told."""
+"""The commands given from this console: preview, countdown, withdrawal, poll, result.
+
+docs/commands.md draws the way from a key to the poll that runs the command.
+"""
 
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
@@ -6,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from state.model.errors import TitanError
 from state.model.timestamps import from_text
-from state.operations.commands import Action, Command, CommandState
-from titan_console.session.command_worker import CommandDraft, CommandWorker, ConfirmedCommand
+from state.operations.commands import Action, CommandState
+from titan_console.session.command_worker import CommandDraft, CommandWorker, Target
 from titan_console.session.messages import PollEnded
 from titan_console.session.poll_runner import PollResult, PollRunner
-from titan_console.session.target import Target
 from titan_console.text import command_labels
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
@@ -18,16 +20,17 @@ from titan_console.text.lines import Part
 if TYPE_CHECKING:
     from textual.app import App
 
+    from core.commands.planner import Plan
     from titan_console.session.console_state import ConsoleState
 
-# After a poll, long enough to hear what came of it; then longer and longer.
-_REST = timedelta(seconds=2)
-_LONGEST_REST = timedelta(seconds=60)
-_HELD_UP = "▸ Another poll is at work; this one is made after it."
+# Pause after a poll, until its result is read; doubled while commands stay due.
+_BACKOFF = timedelta(seconds=2)
+_MAX_BACKOFF = timedelta(seconds=60)
+_ANOTHER_POLL = "▸ Another poll is running; the next one starts after it."
 
 
 class PendingCommands:
-    """Lives on the drawing thread; what takes time goes to the worker or to a poll."""
+    """Lives on the drawing thread; slow work goes to the worker or to a poll."""
 
     def __init__(
         self,
@@ -36,58 +39,56 @@ class PendingCommands:
         worker: CommandWorker,
         poll_runner: PollRunner | None,
     ) -> None:
-        """Without `poll_runner`, what is ordered waits for the scheduler's next poll."""
+        """Without `poll_runner`, commands wait for the scheduler's next poll."""
         self._app = app
         self._state = state
         self._worker = worker
         self._poll_runner = poll_runner
+        # Keys of the commands given here, until their results are shown.
         self._own: set[str] = set()
-        self._under_way: set[str] = set()
-        self._said: tuple[str, Tone] | None = None
+        self._shown_running: set[str] = set()
+        self._message: tuple[str, Tone] | None = None
         self._problem = ""
         self._is_polling = False
-        self._held_up = False
-        self._rest = _REST
+        self._another_polls = False
+        self._backoff = _BACKOFF
         self._not_before = datetime.min.replace(tzinfo=state.now().tzinfo)
 
     def close(self) -> None:
-        """Take no more orders; what was given is in the ledger."""
+        """Accept no more commands; those given are in the ledger."""
         self._worker.close()
 
-    # What the operator does
+    # Actions of the operator
 
-    def ask(self, action: Action, target: Target) -> None:
-        """Show the receipt; what is confirmed there is given."""
-        from titan_console.tui.pages.preview_dialog import PreviewDialog  # noqa: PLC0415 - only for a verb
+    def preview(self, action: Action, target: Target) -> None:
+        """Show the preview of a command; submit it once it is confirmed there."""
+        from titan_console.tui.pages.preview_dialog import PreviewDialog  # noqa: PLC0415 - only for a command
 
-        question = CommandDraft(action, target)
-        screen = PreviewDialog(question, self._worker, self._state.clock)
-        self._app.push_screen(screen, self._take)
+        draft = CommandDraft(action, target)
+        self._app.push_screen(
+            PreviewDialog(draft, self._worker, self._state.clock), self._confirmed
+        )
 
     def withdraw(self) -> None:
-        """Take the newest command back that waits."""
-        waiting = command_labels.waiting(self._state.commands)
-        if waiting:
-            self._own.add(waiting[-1].key)
-            self._run(self._worker.withdraw(waiting[-1].key))
+        """Withdraw the newest pending command."""
+        pending = command_labels.pending(self._state.commands)
+        if pending:
+            self._own.add(pending[-1].key)
+            self._run(self._worker.withdraw(pending[-1].key))
 
-    def can_withdraw(self) -> bool:
-        """Whether anything waits."""
-        return bool(command_labels.waiting(self._state.commands))
-
-    def say(self, text: str) -> None:
-        """One quiet line, until it is seen."""
-        self._said = (text, Tone.DIM)
+    def show_message(self, text: str) -> None:
+        """Show one dim line until it is dismissed."""
+        self._message = (text, Tone.DIM)
 
     def dismiss_message(self) -> bool:
-        """What was said has been seen; whether there was anything."""
-        had = self._said is not None or bool(self._problem)
-        self._said, self._problem = None, ""
+        """Remove the message and the problem; whether there was one."""
+        had = self._message is not None or bool(self._problem)
+        self._message, self._problem = None, ""
         return had
 
     def lines(self, now: datetime) -> tuple[tuple[Part, ...], ...]:
-        """What every page shows of it: the countdown, what came of it, what is in the way."""
-        counted = command_labels.countdown(
+        """The lines on every page: the countdown, the last result, the problem of the last poll."""
+        countdown = command_labels.countdown(
             self._state.commands,
             self._own,
             now,
@@ -95,73 +96,70 @@ class PendingCommands:
             can_withdraw=not self._state.read_only,
         )
         is_due = command_labels.is_poll_due(self._state.commands, self._own, now)
-        held_up = (Part(_HELD_UP, Tone.DIM),) if self._held_up and is_due else ()
-        said = (Part(*self._said),) if self._said else ()
-        trouble = (Part(f"! {self._problem}", Tone.BAD),) if self._problem else ()
-        return tuple(line for line in (counted, held_up, said, trouble) if line)
+        another = (Part(_ANOTHER_POLL, Tone.DIM),) if self._another_polls and is_due else ()
+        message = (Part(*self._message),) if self._message else ()
+        problem = (Part(f"! {self._problem}", Tone.BAD),) if self._problem else ()
+        return tuple(line for line in (countdown, another, message, problem) if line)
 
-    # What time and others do
+    # Time and the ledger
 
     def tick(self) -> bool:
-        """Tell what has ended, and begin a poll where one is due; whether one was begun."""
-        self._hear()
+        """Show new results, and start a poll where one is due; whether one was started."""
+        self._show_results()
         now = self._state.now()
         if self._poll_runner is None or self._state.read_only:
             return False
         if not command_labels.is_poll_due(self._state.commands, self._own, now):
-            self._rest = _REST
+            self._backoff = _BACKOFF
             return False
         if self._is_polling or now < self._not_before:
             return False
         self._is_polling = True
-        self._hold_back_at_once(now)
-        self._poll_runner.ask(lambda end: self._app.post_message(PollEnded(end)))
+        self._pause_at_once(now)
+        self._poll_runner.start(lambda result: self._app.post_message(PollEnded(result)))
         return True
 
-    def poll_ended(self, end: PollResult) -> None:
-        """A poll that was begun here has ended."""
+    def poll_ended(self, result: PollResult) -> None:
+        """A poll that was started here has ended."""
         self._is_polling = False
-        self._not_before = self._state.now() + self._rest
-        self._rest = min(_LONGEST_REST, 2 * self._rest)
-        more = f" (and {len(end.problems) - 1:,} more)" if len(end.problems) > 1 else ""
-        self._problem = f"{end.problems[0]}{more}" if end.problems else ""
-        self._held_up = not end.ran
+        self._not_before = self._state.now() + self._backoff
+        self._backoff = min(_MAX_BACKOFF, 2 * self._backoff)
+        problems = result.problems
+        more = f" (and {len(problems) - 1:,} more)" if len(problems) > 1 else ""
+        self._problem = f"{problems[0]}{more}" if problems else ""
+        self._another_polls = not result.ran
 
-    def _hold_back_at_once(self, now: datetime) -> None:
-        """A poll that is sending at this moment must hear of a pause, not only the next one."""
-        for command in command_labels.waiting(self._state.commands):
+    def _pause_at_once(self, now: datetime) -> None:
+        """A poll that is sending now must see a pause; the next poll would be too late."""
+        for command in command_labels.pending(self._state.commands):
             is_due = from_text(command.not_before_ts) <= now
             if command.action == Action.PAUSE and is_due and command.key in self._own:
-                self._run(self._worker.carry_out(command))
+                self._run(self._worker.run_now(command))
 
-    def _hear(self) -> None:
-        """What has become of the commands that were given here."""
+    def _show_results(self) -> None:
         for command in self._state.commands:
             if command.key not in self._own or command.state == CommandState.PENDING:
                 continue
             if command.state != CommandState.RUNNING:
                 self._own.discard(command.key)
-                self._tell(command)
-            elif not self._is_polling and command.key not in self._under_way:
-                self._under_way.add(command.key)
-                self._tell(command)
+                self._message = command_labels.result(command)
+            elif not self._is_polling and command.key not in self._shown_running:
+                self._shown_running.add(command.key)
+                self._message = command_labels.result(command)
 
-    def _tell(self, command: Command) -> None:
-        self._said = command_labels.ending(command)
+    def _confirmed(self, plan: "Plan | None") -> None:
+        if plan is not None:
+            self._run(self._submit(plan))
 
-    def _take(self, confirmed: ConfirmedCommand | None) -> None:
-        if confirmed is not None:
-            self._run(self._give(confirmed))
-
-    async def _give(self, confirmed: ConfirmedCommand) -> None:
-        command, is_new = await self._worker.give(confirmed.planned, confirmed.reason)
+    async def _submit(self, plan: "Plan") -> None:
+        command, is_new = await self._worker.submit(plan)
         self._own.add(command.key)
-        self._said, self._problem = None, ""
+        self._message, self._problem = None, ""
         if not is_new:
-            self._said = (f"▸ The same was asked for already, by {command.who}.", Tone.WARN)
+            self._message = (f"▸ {command.who} has already given this command.", Tone.WARN)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._app.run_worker(self._guarded(work), name="orders")
+        self._app.run_worker(self._guarded(work), name="commands")
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:

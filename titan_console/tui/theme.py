@@ -1,4 +1,4 @@
-"""The console's colours, and how each tone looks in each theme."""
+"""The console's colours, and the style of each tone in each theme."""
 
 from collections.abc import Mapping
 
@@ -37,7 +37,7 @@ LIGHT = Theme(
     dark=False,
     variables={"footer-background": "#faf9f6", "footer-key-foreground": "#a8560f"},
 )
-# For NO_COLOR: greys far apart, and weight where the others have a hue.
+# For NO_COLOR: distinct greys, and weight where the others have a hue.
 MONO = Theme(
     name="titan-mono",
     primary="#ffffff",
@@ -66,19 +66,19 @@ _MONO_STYLES = {
 
 
 def tones_of(widget: Widget) -> Mapping[Tone, str]:
-    """For each tone, the style of a text where that widget is."""
+    """The style of each tone in the current theme."""
     theme: Theme = widget.app.current_theme  # pyright: ignore[reportUnknownMemberType]
     return tone_styles(theme)
 
 
 def without_colours(widget: Widget) -> bool:
-    """Whether meaning may hang on weight and glyphs only."""
+    """Whether the theme has no colours."""
     theme: Theme = widget.app.current_theme  # pyright: ignore[reportUnknownMemberType]
     return theme.name == MONO.name
 
 
 def tone_styles(theme: Theme) -> Mapping[Tone, str]:
-    """For each tone, the style of a text in that theme."""
+    """The style of each tone in that theme."""
     if theme.name == MONO.name:
         return _MONO_STYLES
     return {

@@ -44,7 +44,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         print_table(
             ("ID", "KEYS", "DESCRIPTION"),
             (
-                (one.name, " ".join(map(format_key, keys_of(one, checked))), one.words)
+                (one.name, " ".join(map(format_key, keys_of(one, checked))), one.label)
                 for one in rows
             ),
         )
@@ -60,6 +60,6 @@ def _report(one: Known, checked: Keymap, bindings: list[Known]) -> KeyReport:
         id=one.name,
         keys=list(keys_of(one, checked)),
         default_keys=list(one.keys),
-        does=one.words,
+        does=one.label,
         where=[other.where.__name__ for other in bindings if other.name == one.name],
     )

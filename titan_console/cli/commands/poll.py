@@ -7,7 +7,7 @@ from core.config.settings import from_environment
 from titan_console.cli import progress
 from titan_console.cli.diagnostics import Exit, say, say_problems
 from titan_console.cli.output import json_option, print_json
-from titan_console.text.poll_summary import in_words
+from titan_console.text.poll_summary import one_line
 
 
 @click.command
@@ -29,7 +29,7 @@ def run(*, as_json: bool) -> int:
     if as_json:
         print_json(summary.as_json())
     else:
-        click.echo(in_words(summary))
+        click.echo(one_line(summary))
     for command in summary.commands:
         say(f"titan-console: {command}")
     say_problems(summary.problems)

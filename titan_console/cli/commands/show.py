@@ -155,7 +155,7 @@ def _print_batch(batch: Batch, events: list[Event]) -> None:
             ("age", cells.age(batch, now)),
             ("cost", cells.cost(batch)),
             ("saved", cells.saved(batch)),
-            ("problem", cells.trouble(batch, now)),
+            ("problem", cells.problem(batch, now)),
         ]
     )
     click.echo()

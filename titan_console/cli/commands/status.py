@@ -55,7 +55,7 @@ def _print(source: Source, now: datetime) -> None:
             eta_labels.ends(found[batch.key], now)[0],
             cells.due(batch, now)[0],
             str(eta_labels.risk(found[batch.key])),
-            cells.trouble(batch, now),
+            cells.problem(batch, now),
         ),
         empty="No open batches.",
     )
@@ -82,7 +82,7 @@ def _print_totals(source: Source, now: datetime) -> None:
             ),
             ("orphans", _orphans(source)),
             *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
-            ("poller", str(cells.heartbeat(ledger_status.poller(source), now))),
+            ("poller", str(cells.poller_status(ledger_status.poller(source), now))),
             *(
                 (f"on hold: {hold.name}", f"until {hold.until_ts}: {hold.reason}")
                 for hold in ledger_status.holds(source, now_ts=to_text(now))

@@ -1,4 +1,4 @@
-"""What the console can do with what it shows, beside showing it: one module a key, loaded then.
+"""Tools for what a page shows: one module per key, loaded when the key is pressed.
 
 Each has `start(page)`.
 """

@@ -1,4 +1,4 @@
-"""`d`: what differs between two attempts of a request, or between two marked requests."""
+"""`d`: compares two attempts of a request, or two selected requests."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,7 @@ Side = tuple[str, str]
 
 
 def start(page: Page) -> None:
-    """Compare two marked rows, else the attempts of the request that is shown."""
+    """Compare two selected rows, else two attempts of the current request."""
     page.run_worker(_compare(page), exit_on_error=True)
 
 
@@ -31,7 +31,7 @@ async def _compare(page: Page) -> None:
     ledger = page.state.path
     if marked:
         if len(marked) != _TWO:
-            subject.tell(page, f"{len(marked):,} rows are marked: mark two to compare them.")
+            subject.tell(page, f"{len(marked):,} rows are selected; select two to compare.")
             return
         sides = await subject.asked(page, lambda source: _requests(source, ledger, marked))
     else:
@@ -39,7 +39,7 @@ async def _compare(page: Page) -> None:
     if sides is None:
         return
     if len(sides) != _TWO:
-        subject.tell(page, "There are no two attempts, and no two marked requests, to compare.")
+        subject.tell(page, "Select two requests, or one request with two attempts.")
         return
     (left_name, left), (right_name, right) = sides
     document = await asyncio.to_thread(difference, left, right, left_name, right_name)
@@ -47,7 +47,7 @@ async def _compare(page: Page) -> None:
 
 
 def _marked(page: Page) -> list[ToRequest | None]:
-    """The requests that are marked; None for a row that is none, or is not loaded."""
+    """The selected requests; None for a row that is not a request or not loaded."""
     table = subject.list_of(page)
     if table is None or not table.selection:
         return []
@@ -57,7 +57,7 @@ def _marked(page: Page) -> list[ToRequest | None]:
 
 
 def _requests(source: Source, ledger: Path, marked: list[ToRequest | None]) -> list[Side]:
-    """The best attempts of these."""
+    """The counting attempts of these requests."""
     bodies = Bodies(ledger)
     found = [request_detail.request(source, t.tag, t.custom_id) for t in marked if t is not None]
     return [
@@ -68,7 +68,7 @@ def _requests(source: Source, ledger: Path, marked: list[ToRequest | None]) -> l
 
 
 async def _attempts(page: Page, ledger: Path) -> list[Side] | None:
-    """The last attempt, and the one before; where there are more, one is chosen."""
+    """The last attempt and the one before; with more than two, one is chosen in a menu."""
     destination = subject.destination_of(page)
     if not isinstance(destination, ToRequest):
         return []
@@ -100,6 +100,6 @@ def _sides(found: RequestRecord, ledger: Path, earlier: int) -> list[Side]:
 def _menu(found: RequestRecord) -> list[Entry]:
     earlier = found.attempts[:-1][: len(_LETTERS)]
     return [
-        Entry(letter, f"attempt {number:,}", attempt.outcome or "under way")
+        Entry(letter, f"attempt {number:,}", attempt.outcome or "in flight")
         for number, (letter, attempt) in enumerate(zip(_LETTERS, earlier, strict=False), 1)
     ]

@@ -1,4 +1,4 @@
-"""`y`: copies a part of a record through the terminal (OSC 52), or keeps it as a file."""
+"""`y`: copies a part of a record through the terminal (OSC 52), or saves a large one."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from titan_console.tui.actions.record_parts import RecordPart, pick
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
 
-# What terminals are known to take in one sequence: 100,000 bytes of base64.
+# Terminals accept at least 100,000 bytes of base64 in one sequence.
 MOST_BYTES = 74_994
 
 
@@ -18,20 +18,20 @@ def start(page: Page) -> None:
 
 
 async def _ask(page: Page) -> None:
-    part = await pick(page, "Copy", none="There is nothing to copy here.")
+    part = await pick(page, "Copy", none="Nothing to copy here.")
     if part is not None:
         await _copy(page, part)
 
 
 def fits(text: str) -> bool:
-    """Whether a terminal is likely to take it."""
+    """Whether a terminal accepts a text of that size."""
     return len(text.encode("utf-8", "replace")) <= MOST_BYTES
 
 
 async def _copy(page: Page, part: RecordPart) -> None:
     if fits(part.text):
         app_of(page).copy_to_clipboard(part.text)
-        subject.tell(page, f"The {part.name} was copied through the terminal, if it allows that.")
+        subject.tell(page, f"Copied the {part.name} (if the terminal allows it).")
         return
     home, now = page.state.path.parent, page.state.now()
     try:
@@ -39,6 +39,6 @@ async def _copy(page: Page, part: RecordPart) -> None:
             export_files.keep, home, part.name, part.suffix, part.text, now
         )
     except OSError as error:
-        subject.tell(page, f"It cannot be written: {error.strerror or error}.", is_problem=True)
+        subject.tell(page, f"Cannot write the file: {error.strerror or error}.", is_problem=True)
         return
-    subject.tell(page, f"The {part.name} is too large to copy; it is in {path}")
+    subject.tell(page, f"The {part.name} is too large to copy; saved to {path}")

@@ -1,4 +1,4 @@
-"""`e`: writes the marked rows, else all that the list holds, to a file under TITAN_HOME/exports."""
+"""`e`: exports the selected rows, else all rows of the list, to TITAN_HOME/exports."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ _FORMATS = {"j": Format.JSONL, "c": Format.CSV}
 
 
 class Chosen(Struct, frozen=True):
-    """What is to be written: requests by their ids, batches by their keys, or rows as seen."""
+    """What to export: requests by id, batches by key, or other rows as shown."""
 
     name: str
     keys: Sequence[Key]
@@ -38,7 +38,7 @@ def start(page: Page) -> None:
     """Ask in which format."""
     table = subject.list_of(page) or _only_list(page)
     if table is None or not table.row_count:
-        subject.tell(page, "There is no list to export here.")
+        subject.tell(page, "No list to export here.")
         return
     page.run_worker(_export(page, table), exit_on_error=True)
 
@@ -50,10 +50,10 @@ def _only_list(page: Page) -> RecordTable | None:
 
 async def _export(page: Page, table: RecordTable) -> None:
     chosen = choose(page, table)
-    which = "marked" if table.selection else "listed"
+    which = "selected" if table.selection else "listed"
     entries = [
-        Entry("j", "JSONL", "one JSON object a line"),
-        Entry("c", "CSV", "for a spreadsheet; formulas are quoted"),
+        Entry("j", "JSONL", "one JSON object per line"),
+        Entry("c", "CSV", "for spreadsheets; formulas are escaped"),
     ]
     title = f"Export {len(chosen.keys):,} {which} {chosen.kind}"
     form = _FORMATS.get(await app_of(page).push_screen_wait(Menu(title, entries)) or "")
@@ -64,16 +64,16 @@ async def _export(page: Page, table: RecordTable) -> None:
         path = export_files.new_path(home, chosen.name, form.value, now)
         count = await asyncio.to_thread(write, page.state.path, chosen, form, path)
     except (LedgerError, OSError) as error:
-        subject.tell(page, f"The export failed: {error}", is_problem=True)
+        subject.tell(page, f"Export failed: {error}", is_problem=True)
         return
-    subject.tell(page, f"{pluralize(count, _ONE[chosen.kind], chosen.kind)} written to {path}")
+    subject.tell(page, f"{pluralize(count, _ONE[chosen.kind], chosen.kind)} exported to {path}")
 
 
 def choose(page: Page, table: RecordTable) -> Chosen:
-    """The marked rows, else all of them."""
+    """The selected rows, else all of them."""
     keys = table.selection.chosen(table.keys) if table.selection else table.keys
     row = table.current()
-    name = page.WORD.lower()
+    name = page.NAME.lower()
     match parse(row.link if row else "", page.state.tabs):
         case ToRequest():
             return Chosen(name, keys, "requests")
@@ -84,13 +84,13 @@ def choose(page: Page, table: RecordTable) -> Chosen:
 
 
 def _as_seen(table: RecordTable, keys: Sequence[Key]) -> list[Record]:
-    """Rows of lists that are of neither: what their cells say."""
+    """The cells of other rows."""
     rows = (table.row_of(key) for key in keys)
     return [{name: cell.text for name, cell in row.cells.items()} for row in rows if row]
 
 
 def write(ledger: Path, chosen: Chosen, form: Format, path: Path) -> int:
-    """Write the file, on a thread with a reader of its own; how many rows it got."""
+    """Write the file with a reader of its own; the number of rows."""
     with Reader(ledger) as reader, open_private_text(path) as file:
         return export.write(_records(reader, ledger, chosen), file, form)
 

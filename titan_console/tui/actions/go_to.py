@@ -30,7 +30,7 @@ _COLUMNS = (
     Column("name", "", 20, 0, grow=3, widest=70),
     Column("detail", "", 20, 2, grow=2),
 )
-_HOW = "A screen, a key, a remote id, a tag, a custom_id or a titan:// link. Tab completes."
+_HOW = "Screen, batch id, tag, custom_id or titan:// link. Tab completes."
 
 
 class _Answer(Struct, frozen=True):
@@ -40,7 +40,7 @@ class _Answer(Struct, frozen=True):
 
 
 class GoTo(Dialog[Destination | None]):
-    """Gives what was chosen; None when nothing was."""
+    """Returns the chosen destination, or None."""
 
     CSS = """
     GoTo {
@@ -64,7 +64,7 @@ class GoTo(Dialog[Destination | None]):
     ]
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` knows the screens and the ledger."""
+        """`state` is the state of the console."""
         super().__init__()
         self._state = state
         self._input = Input(placeholder="go to", compact=True, id="go-input")
@@ -81,7 +81,7 @@ class GoTo(Dialog[Destination | None]):
         )
 
     def compose(self) -> ComposeResult:
-        """What is offered above the line."""
+        """The matches above the line."""
         with Vertical(id="go"):
             yield self._table
             yield self._said
@@ -93,11 +93,11 @@ class GoTo(Dialog[Destination | None]):
         self._offer("", ())
 
     def on_unmount(self) -> None:
-        """Let go of the ledger."""
+        """Close the ledger."""
         self._worker.close()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Find what begins so."""
+        """Search for the text."""
         text = event.value.strip()
         self._choose(chosen=False)
         self._is_sent = False
@@ -107,7 +107,7 @@ class GoTo(Dialog[Destination | None]):
             self._ask(text)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go to what was chosen; else to what the text says, when that is known."""
+        """Go to the chosen row; else to the destination of the text."""
         text = event.value.strip()
         found = links.parse(text, self._state.tabs)
         if self._is_chosen:
@@ -115,29 +115,29 @@ class GoTo(Dialog[Destination | None]):
         elif found is not None and not isinstance(found, ByName):
             self.dismiss(found)
         elif found is None:
-            self._said.update("That leads nowhere." if text else _HOW)
+            self._said.update("Unknown link." if text else _HOW)
         else:
             self._is_sent = True
             self._ask(text)
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
-        """A second click."""
+        """A second click opens a row."""
         message.stop()
         self._go(message.row)
 
     def action_move(self, lines: int) -> None:
-        """Choose among what is offered."""
+        """Move among the matches."""
         self._table.action_move(lines if self._is_chosen else 0)
         self._choose(chosen=True)
 
     def _choose(self, *, chosen: bool) -> None:
-        """Whether Enter takes the row under the cursor, and not what is typed."""
+        """Whether Enter takes the row under the cursor instead of the text."""
         self._is_chosen = chosen
         self.set_class(chosen, "-chosen")
         self._table.redraw()
 
     def action_complete(self) -> None:
-        """Take the name that is offered into the line."""
+        """Complete the text with the name under the cursor."""
         row = self._table.current()
         if row is not None:
             self._input.value = row.cells["name"].text
@@ -160,21 +160,23 @@ class GoTo(Dialog[Destination | None]):
             self._decide(answer, found)
 
     def _decide(self, answer: "_Answer", found: Sequence[Match]) -> None:
-        """Go there if it is clear where; else say what is missing."""
+        """Go to a unique match; else show why not."""
         candidates = answer.exact or found
         first = candidates[0] if candidates else None
         if first is None:
-            self._said.update(f"Nothing here is known as {clean(answer.text, 60)}.")
+            self._said.update(
+                f"{clean(answer.text, 60)} not found (screen, batch id, tag or custom_id)."
+            )
         elif len(candidates) == 1 or (answer.exact and first.meaning != MatchKind.REQUEST):
             self.dismiss(_way(first)[1])
         else:
-            self._said.update("More than one thing has that name: choose with the arrow keys.")
+            self._said.update("Several matches: choose with the arrow keys.")
             self._choose(chosen=True)
 
     def _offer(self, text: str, found: Sequence[Match]) -> None:
         tabs = links.screens(text, self._state.tabs)
         rows = [
-            (links.to_screen(tab.mode), ToScreen(tab.mode), "screen", tab.word, f"key {tab.digit}")
+            (links.to_screen(tab.mode), ToScreen(tab.mode), "screen", tab.name, f"key {tab.digit}")
             for tab in tabs
         ] + [(*_way(one), one.meaning.value, one.name, _detail(one)) for one in found]
         self._destinations = {key: destination for key, destination, *_ in rows}

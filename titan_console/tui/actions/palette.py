@@ -1,4 +1,4 @@
-"""ctrl+p: every action of the page and of the console by its words, and the themes."""
+"""ctrl+p: every action of the page and the console by name, and the themes."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -18,25 +18,25 @@ from titan_console.tui.theme import DARK, LIGHT, MONO
 if TYPE_CHECKING:
     from textual.app import App
 
-# Words that stand under a heading in the help need a beginning of their own here.
+# Prefixes for actions that the help lists under a heading.
 _PREFIXES = {"go": "Go to ", "command": "Command: "}
 
 
 class _Entry(Struct, frozen=True):
-    words: str
+    label: str
     keys: str
     run: Callable[[], Coroutine[Any, Any, Any] | None]
 
 
 class Palette(CommandPalette):
-    """Textual's, for no room and for keys that come quicker than it draws."""
+    """Textual's palette, safe in small terminals and for fast keys."""
 
     def dismiss(self, result: None = None) -> AwaitComplete:
-        """Go once: a second choice in the same moment would take the page behind away."""
+        """Close once: a second choice would close the page behind."""
         return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
 
     def _action_command_list(self, action: str) -> None:
-        """In a list that has no room, or none yet, there is no page further."""
+        """Ignore a key for a list that has no room yet."""
         with suppress(KeyError):
             super()._action_command_list(action)
 
@@ -47,29 +47,29 @@ def start(page: Page) -> None:
     entries = [*_actions(page, app), *_themes(page, app)]
 
     class Actions(Provider):
-        """What was possible when the palette was asked for."""
+        """The actions available when the palette was opened."""
 
         async def discover(self) -> Hits:
             """All of it."""
             for entry in entries:
-                yield DiscoveryHit(Content(entry.words), entry.run, entry.words, entry.keys)
+                yield DiscoveryHit(Content(entry.label), entry.run, entry.label, entry.keys)
 
         async def search(self, query: str) -> Hits:
             """What matches."""
             matcher = self.matcher(query)
             for entry in entries:
-                score = matcher.match(entry.words)
+                score = matcher.match(entry.label)
                 if score > 0:
-                    shown = matcher.highlight(entry.words)
-                    yield Hit(score, shown, entry.run, entry.words, entry.keys)
+                    shown = matcher.highlight(entry.label)
+                    yield Hit(score, shown, entry.run, entry.label, entry.keys)
 
-    app.push_screen(Palette(providers=[Actions], placeholder="What to do"))
+    app.push_screen(Palette(providers=[Actions], placeholder="Next step"))
 
 
 def _actions(page: Page, app: "App[None]") -> Sequence[_Entry]:
     return [
         _Entry(
-            _PREFIXES.get(one.action.partition("(")[0], "") + one.words,
+            _PREFIXES.get(one.action.partition("(")[0], "") + one.label,
             ", ".join(one.keys),
             _runner(app, one),
         )

@@ -24,7 +24,7 @@ _EXCERPT = 36
 
 
 class RecordPart(Struct, frozen=True):
-    """A text, the letter that chooses it, what it is, and the end of a file's name for it."""
+    """A text, its letter in the menu, its name, and the suffix of its file."""
 
     letter: str
     name: str
@@ -33,13 +33,13 @@ class RecordPart(Struct, frozen=True):
 
     @property
     def excerpt(self) -> str:
-        """How it begins, in one short line."""
+        """The start of the text, in one line."""
         begins = " ".join(self.text[: 4 * _EXCERPT].split())
         return begins if len(begins) <= _EXCERPT else f"{begins[: _EXCERPT - 1]}…"
 
 
 def parts_of(source: Source, ledger: Path, destination: Destination | None) -> list[RecordPart]:
-    """What there is of a record, in the order of its menu; nothing for what is not known."""
+    """The parts of a record in the order of the menu; empty for an unknown record."""
     if isinstance(destination, ToBatch):
         batch = batch_detail.batch(source, destination.name)
         return _of_batch(batch) if batch else []
@@ -80,14 +80,14 @@ def _filled(*found: RecordPart) -> list[RecordPart]:
 
 
 def payload(request: RequestRecord, bodies: Bodies) -> str:
-    """The params as they were asked last, part by part; empty where they are no longer kept."""
+    """The params of the counting attempt as JSON; empty where they are not stored."""
     place = request.counting.body if request.counting else request.body
     line = bodies.payload(place).line
     return "" if line is None else harmless_json(pretty(params_of(line)))
 
 
 def _response(attempt: AttemptRecord | None, bodies: Bodies) -> list[RecordPart]:
-    """The answer's text where it has one, and all of it."""
+    """The text of the response if it has one, and all of it."""
     body = bodies.answer(attempt) if attempt else None
     if body is None or body.line is None:
         return []
@@ -104,12 +104,12 @@ def _error(attempt: AttemptRecord | None) -> str:
 
 
 def _command(action: str, name: str) -> str:
-    """A line for a shell; a name that a shell could run is quoted."""
+    """A command line with quoted names."""
     return shlex.join(["titan-console", action, *(["--"] if name.startswith("-") else []), name])
 
 
 def whole_attempt(attempt: AttemptRecord, bodies: Bodies) -> str:
-    """What was asked and what came back, to be compared with another attempt."""
+    """Request and response of an attempt, for a comparison."""
     asked = bodies.payload(attempt.body).line
     body = bodies.answer(attempt)
     answered = body.line if body else b"nothing came back"
@@ -127,7 +127,7 @@ def whole_attempt(attempt: AttemptRecord, bodies: Bodies) -> str:
 async def pick(
     page: Page, title: str, *, fits: Callable[[RecordPart], bool] = lambda _: True, none: str
 ) -> RecordPart | None:
-    """The part that was chosen of those that fit; where there are none, a notice says `none`."""
+    """The part chosen in a menu of those that fit; without any, the notice `none` is shown."""
     destination, ledger = subject.destination_of(page), page.state.path
     found = await subject.asked(page, lambda source: parts_of(source, ledger, destination))
     if found is None:

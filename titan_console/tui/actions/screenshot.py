@@ -1,4 +1,4 @@
-"""`ctrl+s`: keeps the screen as it is now, as a picture (SVG) and as text, to show to others."""
+"""`ctrl+s`: saves a screenshot as SVG and as text."""
 
 import asyncio
 from pathlib import Path
@@ -21,12 +21,12 @@ def start(page: Page) -> None:
 async def _keep(page: Page, picture: str, text: str) -> None:
     home, now = page.state.path.parent, page.state.now()
     try:
-        path = export_files.new_path(home, f"screen-{page.WORD.lower()}", "svg", now)
+        path = export_files.new_path(home, f"screen-{page.NAME.lower()}", "svg", now)
         await asyncio.to_thread(_write, {path: picture, path.with_suffix(".txt"): text})
     except OSError as error:
-        subject.tell(page, f"The picture could not be written: {error}", is_problem=True)
+        subject.tell(page, f"Cannot write the screenshot: {error}", is_problem=True)
         return
-    subject.tell(page, f"The screen is kept as {path}, and as text beside it")
+    subject.tell(page, f"Screenshot saved to {path}, with the text beside it")
 
 
 def _write(files: dict[Path, str]) -> None:

@@ -1,4 +1,4 @@
-"""What a tool is asked about: the record of a page, or the one under its cursor."""
+"""The subject of a tool: the record of the page, or the one under the cursor."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -24,7 +24,7 @@ def list_of(page: Page) -> RecordTable | None:
 
 
 def link_of(page: Page) -> str:
-    """The link to what the page, or the row under its cursor, is about; empty where it is none."""
+    """The link of the page or of the row under the cursor; empty where there is none."""
     table = list_of(page)
     if table is not None:
         row = table.current()
@@ -33,12 +33,12 @@ def link_of(page: Page) -> str:
 
 
 def destination_of(page: Page) -> Destination | None:
-    """What that link leads to."""
+    """The destination of that link."""
     return parse(link_of(page), page.state.tabs)
 
 
 async def asked(page: Page, question: Callable[[Source], Answer]) -> Answer | None:
-    """The answer of the ledger; where there is none, a notice says why."""
+    """The result of a query; None, with a notice, where it fails."""
     worker = QueryWorker(page.state.path)
     try:
         return await worker.ask(question)
@@ -52,5 +52,5 @@ async def asked(page: Page, question: Callable[[Source], Answer]) -> Answer | No
 
 
 def tell(page: Page, text: str, *, is_problem: bool = False) -> None:
-    """One line in a corner of the screen."""
+    """Show a notice."""
     page.notify(clean(text), severity="warning" if is_problem else "information", markup=False)

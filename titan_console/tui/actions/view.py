@@ -1,4 +1,4 @@
-"""`o`: opens a body in the operator's pager or editor, while the console steps aside."""
+"""`o`: opens a body in the pager or editor, while the console is suspended."""
 
 import asyncio
 import signal
@@ -29,7 +29,7 @@ async def _ask(page: Page) -> None:
         page,
         "Open",
         fits=lambda part: part.letter in _LONG,
-        none="There is no body to open here.",
+        none="No body to open here.",
     )
     if part is not None:
         await _open(page, part)
@@ -38,14 +38,14 @@ async def _ask(page: Page) -> None:
 async def _open(page: Page, part: RecordPart) -> None:
     program = viewer()
     if not program:
-        subject.tell(page, "There is no pager: set PAGER or EDITOR.", is_problem=True)
+        subject.tell(page, "No pager found: set PAGER or EDITOR.", is_problem=True)
         return
     path = await asyncio.to_thread(private_file, part)
     try:
         with app_of(page).suspend():
             look(program, path)
     except SuspendNotSupported:
-        subject.tell(page, "This terminal cannot step aside for a pager.", is_problem=True)
+        subject.tell(page, "This terminal cannot be suspended for a pager.", is_problem=True)
     except OSError as error:
         subject.tell(page, f"{program[0]}: {error.strerror or error}", is_problem=True)
     finally:
@@ -53,7 +53,7 @@ async def _open(page: Page, part: RecordPart) -> None:
 
 
 def private_file(part: RecordPart) -> Path:
-    """A file with the text, for its owner only; the caller removes it."""
+    """A private temporary file with the text; the caller removes it."""
     with tempfile.NamedTemporaryFile(
         "w",
         encoding="utf-8",
@@ -74,7 +74,7 @@ def look(program: Sequence[str], path: Path) -> None:
 
 @contextmanager
 def _interrupts_are_the_programs() -> Generator[None]:
-    """Ctrl-C in a pager is for the pager; the console would take it for the end."""
+    """Leave Ctrl-C to the pager; otherwise it would end the console."""
     before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
     try:
         yield

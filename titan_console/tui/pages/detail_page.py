@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-# What a tab shows, as it looks at a moment; made on the worker's thread, drawn on ours.
+# A tab's document at a given time; made on the worker thread, called on the drawing thread.
 Drawing = Callable[[datetime], Document]
 
 
 class DetailPage(Page):
-    """One record in tabs. It follows the ledger; what takes time is read on a thread."""
+    """One record in tabs, refreshed when the ledger changes; queries run on a thread."""
 
     SECTIONS: ClassVar["Sequence[str]"] = ()
     DEFAULT_CSS = """
@@ -73,22 +73,22 @@ class DetailPage(Page):
             self._worker, lambda _: _nothing, self._take, self._fail, self._start
         )
 
-    # What a detail gives
+    # Subclasses define
 
     def question(self, section: str) -> Callable[[Source], Drawing]:
-        """What finds out what stands in the section; asked on another thread."""
+        """The query of a section; it runs on the worker thread."""
         raise NotImplementedError
 
     def show_other(self, link: str) -> bool:
-        """Be about another record from now on; false where the link is to none of this kind."""
+        """Show another record; false where the link is to another kind of record."""
         raise NotImplementedError
 
     def list_of(self, section: str) -> Widget | None:
-        """The list that stands in the section instead of a text."""
+        """The list of a section that is not a document."""
         del section
         return None
 
-    # What every detail does
+    # Common to all
 
     def content(self) -> ComposeResult:
         """The tabs above what they show."""
@@ -98,16 +98,16 @@ class DetailPage(Page):
         yield self._searching
 
     def on_mount(self) -> None:
-        """Begin on the first tab."""
+        """Show the first tab."""
         self.body.focus()
         self.ask_anew()
 
     def on_unmount(self) -> None:
-        """Let go of the ledger."""
+        """Close the ledger."""
         self._worker.close()
 
     def ask_anew(self) -> None:
-        """Another record, or another tab."""
+        """Load another record or tab."""
         self._is_other = True
         place = self.query_one("#section")
         listed = self.list_of(self.sections.current)
@@ -122,18 +122,18 @@ class DetailPage(Page):
         listed.focus()
 
     def draw(self, now: datetime) -> None:
-        """Ages grow."""
+        """Redraw, so that ages are current."""
         if self._drawing is not None:
             self.body.show(self._drawing(now), keep_place=not self._is_other)
             self._is_other = False
 
     def ledger_changed(self) -> None:
-        """Ask again for what is seen."""
+        """Refresh what is shown."""
         if self.list_of(self.sections.current) is None:
             self._answers.changed()
 
     def about(self) -> tuple[Part, ...]:
-        """The row under the cursor of a list; else what is searched for, and the way here."""
+        """The row under the cursor of a list; else the search and the link of the page."""
         if self.list_of(self.sections.current) is not None:
             return super().about()
         found = self.body.found()
@@ -150,7 +150,7 @@ class DetailPage(Page):
                 return ""
 
     def step_back(self) -> bool:
-        """A search is taken back first."""
+        """Close the search first."""
         if self._searching.is_open:
             self._searching.close()
             self.body.focus()
@@ -162,7 +162,7 @@ class DetailPage(Page):
         return super().step_back()
 
     def redraw(self) -> None:
-        """Draw all of it in new colours."""
+        """Redraw everything in the current theme."""
         super().redraw()
         self.body.redraw()
         self.sections.refresh()
@@ -170,7 +170,7 @@ class DetailPage(Page):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """No key for what there is only one of."""
+        """Hide keys that have nowhere to go."""
         if action == "section" and len(self.SECTIONS) < 2:  # noqa: PLR2004 - nowhere to go
             return False
         if action == "neighbour" and self._origin is None:
@@ -178,7 +178,7 @@ class DetailPage(Page):
         return super().check_action(action, parameters)
 
     def action_section(self, step: int) -> None:
-        """The tab to the right or to the left, around the ends."""
+        """Go to the next or previous tab, wrapping around."""
         self.sections.move(step)
         self.ask_anew()
 
@@ -189,14 +189,14 @@ class DetailPage(Page):
         self.ask_anew()
 
     def action_neighbour(self, step: int) -> None:
-        """The record in the next row of the list that this one came from."""
+        """Show the next record of the list that this one was opened from."""
         origin = self._origin
         if origin is None or not origin.row_count:
             return
         at = index_of(origin.keys, self._key) if self._key is not None else None
         row = (origin.cursor_row if at is None else at) + step
         if not 0 <= row < origin.row_count:
-            self.notify("That was the last row of the list." if step > 0 else "That is the first.")
+            self.notify("Last row of the list." if step > 0 else "First row of the list.")
             return
         origin.move_to(row)
         found = origin.current()
@@ -206,7 +206,7 @@ class DetailPage(Page):
             self.show()
 
     def action_search(self) -> None:
-        """Ask what to search for in this text."""
+        """Open the search line."""
         if self.list_of(self.sections.current) is None:
             self._searching.open(self.body.wanted)
 
@@ -217,7 +217,7 @@ class DetailPage(Page):
         self.body.search(message.text)
 
     def on_text_view_searched(self) -> None:
-        """Say what came of it."""
+        """Show the result of the search."""
         self.show_about()
 
     def _start(self, work: object) -> None:
@@ -237,9 +237,9 @@ def _nothing(_now: datetime) -> Document:
 
 
 class DocumentPage(DetailPage):
-    """The comparison of two things."""
+    """The comparison of two texts."""
 
-    WORD = "Comparison"
+    NAME = "Comparison"
     SECTIONS: ClassVar = ("Comparison",)
 
     def __init__(self, state: ConsoleState, document: Document) -> None:
@@ -248,7 +248,7 @@ class DocumentPage(DetailPage):
         self._made = document
 
     def question(self, section: str) -> Callable[[Source], Drawing]:
-        """Nothing has to be found out."""
+        """No query: the document is given."""
         del section
         document = self._made
 
@@ -258,6 +258,6 @@ class DocumentPage(DetailPage):
         return lambda _source: drawn
 
     def show_other(self, link: str) -> bool:
-        """It stays what it is."""
+        """It shows no other record."""
         del link
         return False

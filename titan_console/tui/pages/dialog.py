@@ -20,18 +20,18 @@ Result = TypeVar("Result")
 
 
 class Dialog(ModalScreen[Result]):
-    """Keys and clicks may come quicker than it goes: the first one counts.
+    """Closes once, even if several keys or clicks arrive before it is gone.
 
-    A second leave in the same moment would take the page behind away.
+    A second dismissal would close the page behind.
     """
 
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
-        """Go, with this result."""
+        """Close with this result."""
         return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
 
 
 class Entry(Struct, frozen=True):
-    """What a letter chooses, in words; `detail` is an example or a value."""
+    """An entry with its letter; `detail` is an example or a value."""
 
     letter: str
     label: str
@@ -39,7 +39,7 @@ class Entry(Struct, frozen=True):
 
 
 class Menu(Dialog[str | None]):
-    """Gives the letter that was pressed or clicked; None when none was."""
+    """Returns the chosen letter, or None."""
 
     CSS = """
     Menu {
@@ -56,7 +56,7 @@ class Menu(Dialog[str | None]):
     ]
 
     def __init__(self, title: str, entries: Sequence[Entry]) -> None:
-        """`entries` in the order in which they stand."""
+        """`entries` from top to bottom."""
         super().__init__()
         self._title = title
         self._entries = entries
@@ -69,7 +69,7 @@ class Menu(Dialog[str | None]):
                 yield _Line(entry)
 
     def on_key(self, event: Key) -> None:
-        """A letter chooses; of quick ones, the first."""
+        """A letter chooses its entry."""
         for entry in self._entries:
             if event.character == entry.letter:
                 event.stop()

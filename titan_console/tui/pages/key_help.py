@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 
 from titan_console.tui.pages.dialog import Dialog
 
-# The beginning of a binding's id -> the words above its keys in the help, in this order.
+# Prefix of a binding's id -> heading in the help, in this order.
 GROUPS = {
     "list": "List",
     "text": "Text",
@@ -27,22 +27,22 @@ GROUPS = {
     "page": "Console",
     "app": "Console",
 }
-_OTHERS = "Here"
+_OTHERS = "This screen"
 
 
 class Action(Struct, frozen=True):
-    """What some keys do, where, and under which name titan.toml can give them others."""
+    """An action with its keys, its label, its binding id and its node."""
 
     name: str
     keys: tuple[str, ...]
-    words: str
+    label: str
     group: str
     action: str
     node: DOMNode
 
 
 def actions_of(screen: Screen[None]) -> list[Action]:
-    """The actions that can be asked for now, in the order of their groups; no key twice."""
+    """The active actions in the order of their groups."""
     found: dict[str, list[tuple[str, ActiveBinding]]] = {}
     for key, active in screen.active_bindings.items():
         if active.binding.id and active.binding.description and active.enabled:
@@ -58,7 +58,7 @@ def _action(name: str, found: Iterable[tuple[str, ActiveBinding]]) -> Action:
     return Action(
         name=name,
         keys=tuple(map(format_key, keys)),
-        words=binding.description,
+        label=binding.description,
         group=GROUPS.get(name.split(".", maxsplit=1)[0], _OTHERS),
         action=binding.action,
         node=actives[0].node,
@@ -66,23 +66,23 @@ def _action(name: str, found: Iterable[tuple[str, ActiveBinding]]) -> Action:
 
 
 _GLYPHS = (
-    ("◦", "recorded, to be sent"),
-    ("⇡", "being sent"),
-    ("?", "sent, answer lost: held until proved"),
+    ("◦", "queued, not sent yet"),
+    ("⇡", "sending"),
+    ("?", "unconfirmed: the response to the send was lost"),
     ("▸", "in progress at the API"),
     ("⊘", "canceling"),
-    ("⇣", "ended, results to collect"),
+    ("⇣", "ended, results not collected yet"),
     ("✓", "collected"),
-    ("!", "collected, and some requests failed"),
-    ("✗", "refused, or its results are gone"),
-    ("↻", "never reached the API, requests wait"),
-    ("+?", "but for answers without a known price"),
+    ("!", "collected, some requests errored"),
+    ("✗", "rejected, or results no longer available"),
+    ("↻", "not sent, requests are queued again"),
+    ("+?", "plus answers without a known price"),
 )
 _KEYS_WIDTH = 16
 
 
 class HelpScreen(Dialog[None]):
-    """Over the screen that it was asked for on."""
+    """Shown over the page whose keys it lists."""
 
     CSS = """
     HelpScreen {
@@ -108,7 +108,7 @@ class HelpScreen(Dialog[None]):
     ]
 
     def __init__(self, screen: Screen[None]) -> None:
-        """`screen` is what the keys are explained of."""
+        """`screen` is the page whose keys are listed."""
         super().__init__()
         self._actions = actions_of(screen)
         self._keys = Static(id="keys")
@@ -116,10 +116,10 @@ class HelpScreen(Dialog[None]):
         self._scroll = VerticalScroll(can_focus=False)
 
     def compose(self) -> ComposeResult:
-        """Keys beside glyphs, under the line that narrows them."""
+        """Keys and glyphs below the search line."""
         with Vertical(id="help") as box:
             box.border_title = " Help "
-            yield Input(placeholder="type to search, Esc to go back", compact=True, id="search")
+            yield Input(placeholder="type to search, Esc closes", compact=True, id="search")
             with self._scroll, Horizontal():
                 yield self._keys
                 yield self._glyphs
@@ -130,21 +130,21 @@ class HelpScreen(Dialog[None]):
         self.query_one(Input).focus()
 
     def on_key(self, event: Key) -> None:
-        """The key that opened it closes it, while nothing is typed."""
+        """`?` closes it while the search is empty."""
         if event.key == "question_mark" and not self.query_one(Input).value:
             event.stop()
             self.dismiss()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Narrow it down."""
+        """Filter keys and glyphs."""
         self._show(event.value)
 
     def on_input_submitted(self) -> None:
-        """Enter goes back, too."""
+        """Enter closes it too."""
         self.dismiss()
 
     def action_scroll(self, lines: int) -> None:
-        """Up or down."""
+        """Scroll or move by that many lines."""
         self._scroll.scroll_relative(y=lines, animate=False)
 
     def _show(self, wanted: str) -> None:
@@ -153,13 +153,13 @@ class HelpScreen(Dialog[None]):
 
 
 def matching(found: Sequence[Action], wanted: str) -> list[Action]:
-    """Those whose words, keys, id or group hold every word of what is wanted."""
+    """Actions whose label, keys, id or group contain every word."""
     words = wanted.casefold().split()
     return [
         one
         for one in found
         if all(
-            word in f"{one.words} {' '.join(one.keys)} {one.name} {one.group}".casefold()
+            word in f"{one.label} {' '.join(one.keys)} {one.name} {one.group}".casefold()
             for word in words
         )
     ]
@@ -173,9 +173,9 @@ def keys_text(found: Sequence[Action]) -> Text:
         if one.group != group:
             made.append(f"{chr(10) if group else ''}{one.group}\n", "bold underline")
             group = one.group
-        made.append(f"{' '.join(one.keys):<{_KEYS_WIDTH}}", "bold").append(f" {one.words}\n")
+        made.append(f"{' '.join(one.keys):<{_KEYS_WIDTH}}", "bold").append(f" {one.label}\n")
     made.right_crop()
-    return made if found else Text("No key does that here.")
+    return made if found else Text("No matching key.")
 
 
 def _glyphs(wanted: str) -> Text:

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
 
-# Long enough for the next key of a quick hand, too short to be noticed.
+# Longer than the gap between typed keys, too short to be noticed.
 _DEBOUNCE_S = 0.12
 
 
 class Sort(Struct, frozen=True):
-    """One way to sort: its letter in the menu, its name, and its words."""
+    """A sort order: its letter in the menu, its name and its label."""
 
     letter: str
     name: str
@@ -38,24 +38,24 @@ class Sort(Struct, frozen=True):
 
 
 class FilteredPage(QueryPage):
-    """Holds the filter and the sort; a page gives its lists anew in `narrow`.
+    """Holds the filter and the sort; subclasses query their lists in `narrow`.
 
     Its `content` ends with `self.filter_line`.
     """
 
     VOCABULARY: ClassVar[Vocabulary]
-    # The first is the one that a page begins with.
+    # The first is the default.
     SORTS: ClassVar[Sequence[Sort]]
     SORTS_WHAT: ClassVar[str] = "Sort by"
     BINDINGS: ClassVar[list[BindingType]] = [
-        # With priority they are done before the next key is given to whatever has the focus.
+        # With priority, so that the next key already goes to the opened line.
         Binding("slash", "filter", "Filter", key_display="/", priority=True, id="list.filter"),
         Binding("s", "sort", "Sort", priority=True, id="list.sort"),
-        Binding("i", "invert", "Invert the order", show=False, id="list.invert"),
+        Binding("i", "invert", "Reverse order", show=False, id="list.invert"),
     ]
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__(state)
         self.filter_line = FilterLine(self.VOCABULARY)
         self.filter = Filter()
@@ -73,40 +73,40 @@ class FilteredPage(QueryPage):
             self._start,
         )
 
-    # What a page gives
+    # Subclasses define
 
     def narrow(self) -> None:
-        """Show what matches the filter, in the order of the sort."""
+        """Query what matches the filter, in the sort order."""
         raise NotImplementedError
 
     def reorder(self) -> None:
-        """Show the same in the order of the sort."""
+        """Show the same rows in the sort order."""
         self.narrow()
 
     def matches(self) -> int | None:
-        """How many rows match; None while that is being found out."""
+        """The number of matching rows; None while it is being counted."""
         raise NotImplementedError
 
     def main_table(self) -> RecordTable:
-        """The list that has the focus when nothing else is asked for."""
+        """The list that gets the focus by default."""
         raise NotImplementedError
 
     # The filter
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What is typed into a line is a letter of it."""
+        """Keys typed into an input are text."""
         if action in ("filter", "sort") and isinstance(self.focused, Input):
             return False
         return super().check_action(action, parameters)
 
     def action_filter(self) -> None:
-        """Type what to show."""
+        """Open the filter line."""
         self._text_before = self.filter_text
         self.filter_line.open(self.filter_text)
         self._known.changed()
 
     def on_filter_line_said(self, message: FilterLine.Said) -> None:
-        """Show what matches, soon; what cannot be read changes nothing."""
+        """Apply the filter after a short delay, unless it has mistakes."""
         self._stop_waiting()
         if message.filter.mistakes:
             return
@@ -117,7 +117,7 @@ class FilteredPage(QueryPage):
             self._waiting = self.set_timer(_DEBOUNCE_S, lambda: self.set_filter(message.text))
 
     def set_filter(self, text: str) -> None:
-        """Show what matches this line from now on."""
+        """Apply this filter."""
         said = self.filter_line.read(text)
         self.filter_text = text.strip()
         if said.terms != self.filter.terms:
@@ -126,7 +126,7 @@ class FilteredPage(QueryPage):
         self.show()
 
     def step_back(self) -> bool:
-        """The input, then the filter, then the marks."""
+        """Close the input, then clear the filter, then the selection."""
         if self.filter_line.is_open:
             self._stop_waiting()
             self._close_filter()
@@ -138,7 +138,7 @@ class FilteredPage(QueryPage):
         return super().step_back()
 
     def on_unmount(self) -> None:
-        """Let go of the ledger."""
+        """Close the ledger."""
         self._filter_worker.close()
 
     def _close_filter(self) -> None:
@@ -155,17 +155,17 @@ class FilteredPage(QueryPage):
     def action_sort(self) -> None:
         """Choose what to sort by."""
         entries = [
-            Entry(sort.letter, sort.label, "shown now" if sort == self.sort else "")
+            Entry(sort.letter, sort.label, "current" if sort == self.sort else "")
             for sort in self.SORTS
         ]
         self.app.push_screen(Menu(self.SORTS_WHAT, entries), self._take_sort)  # pyright: ignore[reportUnknownMemberType]
 
     def action_invert(self) -> None:
-        """The other way round."""
+        """Reverse the order."""
         self.set_sort(self.sort, is_inverted=not self.is_inverted)
 
     def set_sort(self, sort: Sort, *, is_inverted: bool = False) -> None:
-        """Show the rows in that order from now on."""
+        """Apply that order."""
         if (sort, is_inverted) != (self.sort, self.is_inverted):
             self.sort, self.is_inverted = sort, is_inverted
             self.reorder()
@@ -181,24 +181,24 @@ class FilteredPage(QueryPage):
     def about(self) -> tuple[Part, ...]:
         """The row under the cursor, or why there is none."""
         if self.filter_text and self.matches() == 0:
-            return (Part("Nothing matches. Esc takes the filter away.", Tone.WARN),)
+            return (Part("No match. Esc clears the filter.", Tone.WARN),)
         return super().about()
 
     def badges(self) -> tuple[Part, ...]:
-        """The filter with its exact count, and the order where it is not the usual one."""
+        """The filter with its count, and an order other than the default."""
         return (*self._filter_badge(), *self._sort_badge(), *super().badges())
 
     def _filter_badge(self) -> tuple[Part, ...]:
         if not self.filter_text:
             return ()
         found = self.matches()
-        said = "counting" if found is None else f"{found:,} match{'es' if found == 1 else ''}"
+        said = "counting" if found is None else f"{found:,} match{'' if found == 1 else 'es'}"
         return (Part(f"  ▽ {self.filter_text}", Tone.BUSY, strong=True), Part(f"  {said}"))
 
     def _sort_badge(self) -> tuple[Part, ...]:
         if self.sort == self.SORTS[0] and not self.is_inverted:
             return ()
-        turned = ", inverted" if self.is_inverted else ""
+        turned = ", reversed" if self.is_inverted else ""
         busy = "…" if self.matches() is None else ""
         return (Part(f"  ⇅ {self.sort.label}{turned}{busy}", Tone.BUSY),)
 
@@ -207,7 +207,7 @@ _NONE, _NORMAL, _LARGE = range(3)
 
 
 class SplitPage(FilteredPage):
-    """Shows what is under the cursor beside the lists that it gives in `lists`."""
+    """Shows the record under the cursor in a pane beside `lists`."""
 
     DEFAULT_CSS = """
     SplitPage.-wide DetailPane { display: block; }
@@ -221,7 +221,7 @@ class SplitPage(FilteredPage):
     ]
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__(state)
         self._detail_pane = DetailPane(state)
         self._pane = _NORMAL
@@ -238,11 +238,11 @@ class SplitPage(FilteredPage):
         yield self.filter_line
 
     def action_toggle_pane(self) -> None:
-        """Give the width of the pane to the columns; take it back."""
+        """Hide or show the pane."""
         self._set_pane(_NORMAL if self._pane == _NONE else _NONE)
 
     def action_pane(self, step: int) -> None:
-        """None, as usual, or the larger part of the width."""
+        """Hidden, normal or large."""
         self._set_pane(max(_NONE, min(self._pane + step, _LARGE)))
 
     def _set_pane(self, pane: int) -> None:
@@ -252,16 +252,16 @@ class SplitPage(FilteredPage):
         self.call_after_refresh(self.show_about)
 
     def show_about(self) -> None:
-        """Say what is under the cursor, in the pane too."""
+        """Show the record under the cursor, in the pane too."""
         super().show_about()
         self._detail_pane.follow(self.list_in_use() or self.main_table())
 
     def ledger_changed(self) -> None:
-        """Ask again for what is seen."""
+        """Refresh what is shown."""
         super().ledger_changed()
         self._detail_pane.ledger_changed()
 
     def redraw(self) -> None:
-        """Draw all of it in new colours."""
+        """Redraw everything in the current theme."""
         super().redraw()
         self._detail_pane.redraw()

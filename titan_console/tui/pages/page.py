@@ -1,4 +1,4 @@
-"""What every screen of the console has: the lines around its content, and what keeps it current."""
+"""The base of every page: the lines around its content, and its refresh."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +12,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from state.operations.commands import Action
+from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
-from titan_console.session.target import Target
 from titan_console.text.command_labels import KEYS
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
@@ -27,20 +27,20 @@ from titan_console.tui.widgets.virtual_table import VirtualTable
 
 _TICK_S = 1.0
 _ROOM_FOR_ALL = 110
-# Below that a list has no rows left between the lines around it.
+# Smaller terminals leave a list no rows between the lines.
 _LEAST = Size(50, 14)
 
 
 class Page(Screen[None]):
-    """Follows the app's view of the ledger; ages grow by themselves.
+    """Shows the state of the console; redraws every second, so that ages are current.
 
-    A page gives its `content`, and fills it in `draw`, which is called whenever something that it
+    A subclass defines `content`, and fills it in `draw`, which is called whenever something it
     shows may have changed.
     """
 
-    # The word that stands for the page in tabs, crumbs and on the `:` line.
-    WORD: ClassVar[str] = ""
-    # Whether there is nothing to show before there is a ledger.
+    # The name of the page in tabs, breadcrumbs and on the `:` line.
+    NAME: ClassVar[str] = ""
+    # Whether the page is empty without a ledger.
     NEEDS_LEDGER: ClassVar[bool] = True
     DEFAULT_CSS = """
     Page {
@@ -68,7 +68,7 @@ class Page(Screen[None]):
     ]
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__()
         self.state = state
         self._top = Line(id="top")
@@ -83,42 +83,42 @@ class Page(Screen[None]):
         self._status = Line(id="status")
         self._list_in_use: RecordTable | None = None
 
-    # What a page gives
+    # Subclasses define
 
     def content(self) -> ComposeResult:
-        """The widgets between the lines; give the outermost the class `content`."""
+        """The widgets between the lines; the outermost has the class `content`."""
         raise NotImplementedError
 
     def draw(self, now: datetime) -> None:
-        """Fill the content with what is known, as it looks at this moment."""
+        """Fill the content as of `now`."""
         raise NotImplementedError
 
     def breadcrumb(self) -> str:
-        """Its place on the way from the first screen."""
-        return self.WORD
+        """Its name in the breadcrumbs."""
+        return self.NAME
 
     def about(self) -> tuple[Part, ...]:
-        """What the line below the content says: the record under the cursor, in full."""
+        """The line below the content: the record under the cursor, in full."""
         table = self.list_in_use()
         row = table.current() if table else None
         return (Part(row.about, Tone.DIM),) if row else ()
 
     def badges(self) -> tuple[Part, ...]:
-        """What the status line adds: filter, sort, marks."""
+        """The badges of the status line: filter, sort, selection."""
         marks = sum(len(table.selection) for table in self.query(RecordTable))
         unlisted = sum(table.unlisted_selected() for table in self.query(RecordTable))
-        aside = f", {unlisted:,} of them not listed" if unlisted else ""
-        return (Part(f"  ● {marks:,} marked{aside}", Tone.BUSY),) if marks else ()
+        aside = f", {unlisted:,} of them not in the list" if unlisted else ""
+        return (Part(f"  ● {marks:,} selected{aside}", Tone.BUSY),) if marks else ()
 
     def target(self, action: Action) -> Target | None:
-        """What the verb stands on here: the marks, else the row; None where it does not apply.
+        """The target of a command: the selection, else the row; None where it does not fit.
 
-        Asked at each drawing, so it must be quick.
+        Called at each redraw, so it must be fast.
         """
         del action
         return None
 
-    # What every page does
+    # Common to all
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -136,7 +136,7 @@ class Page(Screen[None]):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        """Begin to tick."""
+        """Start the timer that redraws ages."""
         for table in self.query(VirtualTable):  # pyright: ignore[reportUnknownVariableType] - whatever it lists
             table.record_times(self.state.metrics.record_query)
         self.set_class(self.state.read_only, "-read-only")
@@ -144,34 +144,34 @@ class Page(Screen[None]):
         self.set_interval(_TICK_S, self.tick)
 
     def on_screen_resume(self) -> None:
-        """What was missed while another screen stood here, its colours too."""
+        """Catch up with changes while another screen was shown."""
         self.redraw()
         self.ledger_changed()
         self.show()
 
     def ledger_changed(self) -> None:
-        """The ledger has changed while this page is the one that is seen."""
+        """The ledger has changed while this page is shown."""
 
     def list_in_use(self) -> RecordTable | None:
-        """The list that has the cursor, or had it before a button got it."""
+        """The list with the focus, or the last one that had it."""
         if isinstance(self.focused, RecordTable):
             self._list_in_use = self.focused
         return self._list_in_use
 
     def step_back(self) -> bool:
-        """Take back one thing that the page holds, such as its marks; whether there was one."""
+        """Drop one thing that the page holds, such as its selection; whether there was one."""
         marked = [table for table in self.query(RecordTable) if table.selection]
         for table in marked:
             table.action_clear_selection()
         return bool(marked)
 
     def tick(self) -> None:
-        """Ages have grown."""
+        """Redraw, so that ages are current."""
         if self.is_current:
             self.show()
 
     def show(self) -> None:
-        """Draw all of it, as it looks at this moment."""
+        """Draw everything as of now."""
         now = self.state.now()
         snapshot = self.state.snapshot
         self.set_class(snapshot is None and self.NEEDS_LEDGER, "-nothing-yet")
@@ -187,16 +187,16 @@ class Page(Screen[None]):
         self._show_commands()
 
     def show_about(self) -> None:
-        """Say what is under the cursor."""
+        """Show the record under the cursor."""
         self._about.left = self.about()
 
     def show_problem(self, reason: str) -> None:
-        """Say why this page cannot be shown; an empty reason takes it back."""
+        """Show why this page cannot be refreshed; an empty reason hides it."""
         self._problem.left = (Part(f"! {reason}", Tone.BAD),) if reason else ()
         self._problem.set_class(bool(reason), "-shown")
 
     def redraw(self) -> None:
-        """Draw all of it in new colours."""
+        """Redraw everything in the current theme."""
         for table in self.query(RecordTable):
             table.redraw()
         for line in self.query(Line):
@@ -205,33 +205,33 @@ class Page(Screen[None]):
         self._tabs.refresh()
 
     def action_totals(self) -> None:
-        """Hide the figures, for a longer list; show them again."""
+        """Hide or show the totals."""
         self.toggle_class("-no-totals")
 
     def on_record_table_moved(self) -> None:
-        """Another record is under the cursor."""
+        """The cursor is on another record."""
         self.show_about()
         self._show_commands()
 
     def on_record_table_selection_changed(self) -> None:
-        """The count in the status line follows."""
+        """Update the count in the status line."""
         self._show_lines(self.state.now())
         self._show_commands()
 
     def on_descendant_focus(self) -> None:
-        """Another list: another record under the cursor."""
+        """Another list has the focus."""
         self.show_about()
         self._show_commands()
 
     def on_resize(self) -> None:
-        """Where the buttons have no room, the line of keys names the verbs."""
+        """Without room for the buttons, the line of keys shows the commands."""
         self.set_class(self.size.width < _LEAST.width or self.size.height < _LEAST.height, "-tiny")
         self.refresh_bindings()
         self.show()
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """Textual's own; the verbs are named once, by the buttons where there are some."""
+        """Textual's bindings; commands that have buttons are left out of the line of keys."""
         active = super().active_bindings
         if self.has_class("-flat"):
             return active
@@ -254,26 +254,26 @@ class Page(Screen[None]):
             Part(state.place, Tone.DIM),
         )
         badge = (Part(" RO ", Tone.WARN, strong=True), Part(" "))
-        self._top.right = (badge if state.read_only else ()) + status_lines.heartbeat(
+        self._top.right = (badge if state.read_only else ()) + status_lines.poller_status(
             state.snapshot, now
         )
         self._command_lines.show(state.command_lines(now))
         self._tabs.current = self.state.mode
         self._holds.left = status_lines.holds(state.snapshot, now)
         self._holds.set_class(bool(self._holds.left), "-shown")
-        pulse = status_lines.pulse(
-            trouble=state.trouble,
-            paused_changes=state.changes_behind() if state.paused else None,
+        pulse = status_lines.live_status(
+            trouble=state.problem,
+            frozen_changes=state.changes_behind() if state.paused else None,
             silent_for=state.silent_for(now),
             lag=state.lag,
         )
         badges = self.badges()
         if self.has_class("-tiny"):
-            self._status.left = (pulse[0], Part("  terminal is small", Tone.WARN), *badges)
+            self._status.left = (pulse[0], Part("  terminal too small", Tone.WARN), *badges)
             self._status.right = ()
             return
-        # What the list holds is worth more room than how soon a change was seen.
-        is_crowded = bool(badges) and state.trouble is None
+        # Badges are worth more room than the latency.
+        is_crowded = bool(badges) and state.problem is None
         self._status.left = (pulse[:1] if is_crowded else pulse) + badges
         self._status.right = (
             ()
@@ -286,19 +286,19 @@ class Page(Screen[None]):
         return [screen for screen in stack if isinstance(screen, Page)]
 
     def _say_what_is_missing(self) -> str:
-        trouble = self.state.trouble
+        trouble = self.state.problem
         if trouble is None:
-            return "Opening the ledger."
+            return "Opening the ledger…"
         if not trouble.missing:
             return clean(trouble.reason)
         return (
             f"No ledger yet\n\n{clean(self.state.place)}\n\n"
-            "It comes with the first batch: titan-console submit FILE\n"
-            "To see one at work, without a key: titan-console demo\n\n"
-            "This screen fills by itself as soon as there is one."
+            "Submit the first batch:  titan-console submit FILE\n"
+            "Demo, needs no key:      titan-console demo\n\n"
+            "This screen updates as soon as the ledger exists."
         )
 
 
-def _breadcrumbs(words: Sequence[str]) -> tuple[Part, ...]:
-    *before, last = [f"  {word}" for word in words] or [""]
-    return (*(Part(f"{word} >", Tone.DIM) for word in before), Part(f"{last}  ", Tone.BUSY))
+def _breadcrumbs(names: Sequence[str]) -> tuple[Part, ...]:
+    *before, last = [f"  {name}" for name in names] or [""]
+    return (*(Part(f"{name} >", Tone.DIM) for name in before), Part(f"{last}  ", Tone.BUSY))

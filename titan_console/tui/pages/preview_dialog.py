@@ -1,8 +1,9 @@
-"""The receipt before the purchase: what a verb would do and cost, and the question."""
+"""The confirmation dialog: what a command would do and cost, and its options."""
 
 import re
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec.structs import replace
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
@@ -14,12 +15,7 @@ from textual.widgets import Button, Input, Label, Static
 from core.clock import Clock
 from state.model.errors import TitanError
 from state.operations.commands import Action
-from titan_console.session.command_worker import (
-    CommandDraft,
-    CommandOptions,
-    CommandWorker,
-    ConfirmedCommand,
-)
+from titan_console.session.command_worker import CommandDraft, CommandOptions, CommandWorker
 from titan_console.text import preview_text
 from titan_console.text.command_labels import LABELS, phrase
 from titan_console.text.format import Tone
@@ -33,17 +29,18 @@ if TYPE_CHECKING:
 
     from core.commands.planner import Plan
 
-# While somebody types, what is half written is not worth a plan.
+# Edits are planned once typing has stopped for that long.
 _TYPING_S = 0.25
 _LABEL_WIDTH = 9
-# Lines of the box that are no paper: its border and the buttons.
+# Lines of the box beside the facts: its border and the buttons.
 _FRAME = 3
-_LEAST_PAPER = 3
+_MIN_FACTS = 3
 _BETWEEN_SETTINGS = re.compile(r"\s+(?=[A-Za-z_]\w*=)")
+_PLANNING = "Calculating…"
 
 
-class PreviewDialog(Dialog[ConfirmedCommand | None]):
-    """Asks for the plan of a verb, shows it, and gives it back once it is confirmed."""
+class PreviewDialog(Dialog["Plan | None"]):
+    """Plans a command, shows the preview, and returns the plan once it is confirmed."""
 
     CSS = """
     PreviewDialog {
@@ -61,7 +58,7 @@ class PreviewDialog(Dialog[ConfirmedCommand | None]):
         #number-field { display: none; }
         #buttons { height: 1; align-horizontal: right; }
         #buttons Button { margin: 0 0 0 2; min-width: 12; }
-        /* Room for each of its labels: another label does not lay it out anew. */
+        /* Wide enough for each of its labels, so that another label needs no new layout. */
         #buttons #confirm { width: 18; }
         #buttons Button:focus { text-style: bold reverse; }
     }
@@ -72,87 +69,88 @@ class PreviewDialog(Dialog[ConfirmedCommand | None]):
         Binding("c", "copy", "Copy the command line", id="preview.copy"),
     ]
 
-    def __init__(self, question: CommandDraft, worker: CommandWorker, clock: Clock) -> None:
-        """`question` is planned on the worker, again whenever what is asked changes."""
+    def __init__(self, draft: CommandDraft, worker: CommandWorker, clock: Clock) -> None:
+        """`draft` is planned on the worker, again whenever an option changes."""
         super().__init__()
-        self._question = question
+        self._draft = draft
         self._worker = worker
         self._clock = clock
-        self._planned: Plan | None = None
+        self._plan: Plan | None = None
+        # Counts the plans asked for; an older one that arrives late is discarded.
         self._number = 0
         self._typing: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        """The paper above the fields above the buttons."""
+        """The facts above the fields above the buttons."""
         with Vertical(id="preview") as box:
-            box.border_title = f" {LABELS[self._question.action]} "
+            box.border_title = f" {LABELS[self._draft.action]} "
             with VerticalScroll(id="facts-pane", can_focus=False):
-                yield Static("Working it out.", id="facts", markup=False)
-                yield Static(id="twin", markup=False)
+                yield Static(_PLANNING, id="facts", markup=False)
+                yield Static(id="command-line", markup=False)
                 yield Static(id="problem", markup=False)
             yield from self._fields()
             with Horizontal(id="buttons"):
                 yield Button("Back  esc", id="cancel", compact=True)
-                yield Button("Working it out", id="confirm", compact=True, disabled=True)
+                yield Button(_PLANNING, id="confirm", compact=True, disabled=True)
 
     def _fields(self) -> ComposeResult:
-        if self._question.action == Action.REPLAY:
-            hint = "max_tokens=4096 model=claude-sonnet-4-6"
+        if self._draft.action == Action.REPLAY:
+            hint = "e.g. max_tokens=4096 model=claude-sonnet-4-6"
             with Horizontal(classes="field"):
                 yield Label("edits")
                 yield Input(placeholder=hint, id="edits", compact=True)
             with Horizontal(classes="field"):
                 yield Label("")
-                yield Toggle("canary: one first", id="canary")
+                yield Toggle("canary: send one first", id="canary")
                 yield Toggle("force", id="force")
         with Horizontal(classes="field"):
             yield Label("reason")
-            yield Input(placeholder="kept in the event log", id="reason", compact=True)
+            yield Input(placeholder="optional, for the event log", id="reason", compact=True)
         with Horizontal(classes="field", id="number-field"):
-            yield Label("type")
+            yield Label("number")
             yield NumberField(id="number")
 
     def on_mount(self) -> None:
-        """Begin on the way back, and work it out."""
+        """Focus the button that changes nothing, and start to plan."""
         self.query_one("#cancel").focus()
-        self._plan()
+        self._start_plan()
 
     def on_resize(self) -> None:
-        """What does not fit on the paper is scrolled; the fields and buttons stay in sight."""
+        """Facts that do not fit are scrolled; the fields and buttons stay visible."""
         fields = sum(field.display for field in self.query(".field"))
         room = self.size.height - _FRAME - fields
-        self.query_one("#facts-pane").styles.max_height = max(_LEAST_PAPER, room)
+        self.query_one("#facts-pane").styles.max_height = max(_MIN_FACTS, room)
 
-    # What the operator does
+    # Actions of the operator
 
     def action_close(self) -> None:
-        """Nothing was ordered."""
-        if self._planned is not None:
-            self._worker.discard(self._planned)
+        """Leave without a command."""
+        if self._plan is not None:
+            self._worker.discard(self._plan)
         self._leave(None)
 
     def action_confirm(self) -> None:
-        """Order it, once the receipt is there and the number right."""
-        planned = self._planned
-        if planned is None:
+        """Return the plan, once it is shown and the number is typed where one is asked for."""
+        plan = self._plan
+        if plan is None:
             return
         field = self.query_one("#number", Input)
-        if self._must_type(planned) and field.value != str(planned.preview.count):
-            self._say(f"Type {planned.preview.count} to confirm.")
+        if self._must_type(plan) and field.value != str(plan.preview.count):
+            self._show_problem_line(f"Type {plan.preview.count} to confirm.")
             self.set_focus(field)
             return
         reason = self.query_one("#reason", Input).value.strip()
-        self._leave(ConfirmedCommand(planned=planned, reason=reason))
+        self._leave(replace(plan, request=replace(plan.request, reason=reason)))
 
     def action_copy(self) -> None:
-        """Put the command line on the clipboard."""
-        line = self._twin()
+        """Copy the command line to the clipboard."""
+        line = self._command_line()
         if line:
             self.app.copy_to_clipboard(line)  # pyright: ignore[reportUnknownMemberType]
-            self._show_twin(aside="copied")
+            self._show_command_line(aside="copied")
 
     def on_key(self, event: Key) -> None:
-        """A number goes into its field, wherever the focus is but in another field."""
+        """A digit goes into the number field, unless another field has the focus."""
         field = self.query_one("#number", Input)
         digit = event.character or ""
         if digit.isdecimal() and self.query_one("#number-field").display:
@@ -162,7 +160,7 @@ class PreviewDialog(Dialog[ConfirmedCommand | None]):
             self.set_focus(field)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """A button does what its key does."""
+        """A button does the same as its key."""
         event.stop()
         if event.button.id == "confirm":
             self.action_confirm()
@@ -170,7 +168,7 @@ class PreviewDialog(Dialog[ConfirmedCommand | None]):
             self.action_close()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter in the number's field confirms; elsewhere it goes on to the next."""
+        """Enter in the number field confirms; elsewhere it moves to the next field."""
         event.stop()
         if event.input.id == "number":
             self.action_confirm()
@@ -178,11 +176,11 @@ class PreviewDialog(Dialog[ConfirmedCommand | None]):
             self.focus_next()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Other edits make another plan."""
+        """Other edits need another plan."""
         if event.input.id == "edits":
             self._plan_soon()
         elif event.input.id == "reason":
-            self._show_twin()
+            self._show_command_line()
 
     def on_toggle_changed(self) -> None:
         """So does a toggle."""
@@ -191,26 +189,26 @@ class PreviewDialog(Dialog[ConfirmedCommand | None]):
     # The plan
 
     def _plan_soon(self) -> None:
-        self._forget_plan()
+        self._discard_plan()
         if self._typing is not None:
             self._typing.stop()
-        self._typing = self.set_timer(_TYPING_S, self._plan)
+        self._typing = self.set_timer(_TYPING_S, self._start_plan)
 
-    def _forget_plan(self) -> None:
-        """The receipt that is shown is not what would be done any more."""
+    def _discard_plan(self) -> None:
+        """The preview on the screen is out of date, so it cannot be confirmed."""
         self._number += 1
-        if self._planned is not None:
-            self._worker.discard(self._planned)
-            self._planned = None
+        if self._plan is not None:
+            self._worker.discard(self._plan)
+            self._plan = None
         confirm = self.query_one("#confirm", Button)
-        confirm.disabled, confirm.label = True, "Working it out"
+        confirm.disabled, confirm.label = True, _PLANNING
 
-    def _plan(self) -> None:
-        work = self._work_out(self._number, self._how())
+    def _start_plan(self) -> None:
+        work = self._make_plan(self._number, self._options())
         self.app.run_worker(work, name="plan")  # pyright: ignore[reportUnknownMemberType]
 
-    def _how(self) -> CommandOptions:
-        if self._question.action != Action.REPLAY:
+    def _options(self) -> CommandOptions:
+        if self._draft.action != Action.REPLAY:
             return CommandOptions()
         edits = self.query_one("#edits", Input).value.strip()
         return CommandOptions(
@@ -219,72 +217,71 @@ class PreviewDialog(Dialog[ConfirmedCommand | None]):
             force=self.query_one("#force", Toggle).value,
         )
 
-    async def _work_out(self, number: int, how: CommandOptions) -> None:
+    async def _make_plan(self, number: int, options: CommandOptions) -> None:
         try:
-            planned = await self._worker.plan(self._question, how)
+            plan = await self._worker.plan(self._draft, options)
         except (TitanError, OSError) as error:
             if number == self._number:
                 self._show_problem(str(error))
             return
         if number != self._number:
-            self._worker.discard(planned)
+            self._worker.discard(plan)
             return
-        self._planned = planned
-        self._show(planned)
+        self._plan = plan
+        self._show(plan)
 
-    def _leave(self, answer: ConfirmedCommand | None) -> None:
+    def _leave(self, answer: "Plan | None") -> None:
         self._number += 1
         self.dismiss(answer)
 
-    # What is shown
+    # Drawing
 
-    def _show(self, planned: "Plan") -> None:
-        preview = planned.preview
-        words = self._question.target.words
-        facts = preview_text.facts(preview, words, self._clock.now())
+    def _show(self, plan: "Plan") -> None:
+        preview = plan.preview
+        facts = preview_text.facts(preview, self._draft.target.label, self._clock.now())
         self._title(f" {phrase(preview.action, preview.count)} ")
         self.query_one("#facts", Static).update(self._table(facts))
-        self._say("")
-        self._show_twin()
+        self._show_problem_line("")
+        self._show_command_line()
         confirm = self.query_one("#confirm", Button)
         confirm.disabled, confirm.label = False, f"{LABELS[preview.action]}  y"
         confirm.variant = "warning"
-        why = self._must_type(planned)
+        why = self._must_type(plan)
         self.query_one("#number-field").display = bool(why)
-        hint = f"{preview.count} to confirm: {why}" if why else ""
+        hint = f"type {preview.count}: {why}" if why else ""
         self.query_one("#number", Input).placeholder = hint
         self.on_resize()
 
     def _show_problem(self, reason: str) -> None:
-        self._say(reason)
-        self.query_one("#facts", Static).update("Nothing was changed.")
-        self.query_one("#twin", Static).update("")
-        self.query_one("#confirm", Button).label = LABELS[self._question.action]
+        self._show_problem_line(reason)
+        self.query_one("#facts", Static).update("No command was given.")
+        self.query_one("#command-line", Static).update("")
+        self.query_one("#confirm", Button).label = LABELS[self._draft.action]
 
     def _title(self, text: str) -> None:
         self.query_one("#preview", Vertical).border_title = text
 
-    def _say(self, problem: str) -> None:
-        said = self.query_one("#problem", Static)
-        said.update(clean(problem))
-        said.display = bool(problem)
+    def _show_problem_line(self, problem: str) -> None:
+        line = self.query_one("#problem", Static)
+        line.update(clean(problem))
+        line.display = bool(problem)
 
-    def _show_twin(self, aside: str = "c copies") -> None:
-        line = self._twin()
-        facts = [preview_text.Fact("same as", f"{line}  ({aside})", Tone.DIM)]
-        self.query_one("#twin", Static).update(self._table(facts) if line else "")
+    def _show_command_line(self, aside: str = "c copies it") -> None:
+        line = self._command_line()
+        facts = [preview_text.Fact("command", f"{line}  ({aside})", Tone.DIM)]
+        self.query_one("#command-line", Static).update(self._table(facts) if line else "")
 
-    def _twin(self) -> str:
-        """The command line that asks for the same, with nothing in it that a terminal obeys."""
-        if self._planned is None:
+    def _command_line(self) -> str:
+        """The command line that does the same, cleaned of control characters."""
+        if self._plan is None:
             return ""
         from core.commands.request import with_reason  # noqa: PLC0415 - the plan has loaded it
 
         reason = self.query_one("#reason", Input).value.strip()
-        return clean(with_reason(self._planned.preview.cli, reason))
+        return clean(with_reason(self._plan.preview.cli, reason))
 
-    def _must_type(self, planned: "Plan") -> str:
-        return preview_text.must_type(planned.preview, is_all=self._question.target.is_all)
+    def _must_type(self, plan: "Plan") -> str:
+        return preview_text.must_type(plan.preview, is_all=self._draft.target.is_all)
 
     def _table(self, facts: list[preview_text.Fact]) -> Table:
         styles = tones_of(self)

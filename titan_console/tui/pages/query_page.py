@@ -1,4 +1,4 @@
-"""A page with questions of its own about the ledger, answered off the thread that draws."""
+"""A page with queries of its own, which run on worker threads."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,10 +12,10 @@ Answer = TypeVar("Answer")
 
 
 class QueryPage(Page):
-    """Keeps its questions answered while it is seen and the ledger changes."""
+    """Refreshes its queries when the ledger changes while it is shown."""
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__(state)
         self._workers: list[QueryWorker] = []
         self._answers: list[LiveQuery[Any]] = []
@@ -23,7 +23,7 @@ class QueryPage(Page):
     def add_query(
         self, question: Callable[[Source], Answer], take: Callable[[Answer], None]
     ) -> LiveQuery[Answer]:
-        """Ask whenever the ledger has changed; `take` gets each answer, and a new one is drawn."""
+        """Run the query at each change; `take` gets each result, and a new one is drawn."""
         drawn: tuple[int, Answer] | None = None
 
         def taken(answer: Answer) -> None:
@@ -42,12 +42,12 @@ class QueryPage(Page):
         return answers
 
     def ledger_changed(self) -> None:
-        """Ask again."""
+        """Run the queries again."""
         for answers in self._answers:
             answers.changed()
 
     def on_unmount(self) -> None:
-        """Let go of the ledger."""
+        """Close the ledger."""
         for worker in self._workers:
             worker.close()
 

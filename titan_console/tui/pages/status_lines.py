@@ -1,7 +1,8 @@
-"""What the lines around the lists say. Pure."""
+"""The text of the lines around the lists. Pure."""
 
 from datetime import datetime, timedelta
 
+from core.text import pluralize
 from state.model.records import BatchStatus
 from state.model.timestamps import from_text
 from state.queries.console_snapshot import Saved, Snapshot
@@ -10,13 +11,13 @@ from titan_console.text import format as fmt
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part, Total
 
-# The feed looks at least twice a second; after that much silence it is stuck.
+# The watcher reads at least twice a second; after that long it is stuck.
 _LATE = timedelta(seconds=5)
 _LAG_WORTH_TELLING = timedelta(seconds=10)
 
 
 def totals(snapshot: Snapshot) -> tuple[Total, ...]:
-    """The strip: how much is open, waits and failed; what was spent and saved."""
+    """The totals: open batches, queued and errored requests, money saved and spent."""
     found = snapshot.totals
     return (
         _counted("open", found.open_batches, Tone.BUSY),
@@ -43,21 +44,21 @@ def _saved_tone(nano: int) -> Tone:
     return Tone.WARN if nano < 0 else Tone.DIM
 
 
-def heartbeat(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
-    """Whether the poller lives."""
+def poller_status(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
+    """The health of the poller."""
     if snapshot is None:
         return ()
-    label = fmt.heartbeat(snapshot.poller, now)
+    label = fmt.poller_status(snapshot.poller, now)
     return (Part(str(label), label.tone),)
 
 
 def holds(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
-    """What is wrong, then what is held back and until when."""
+    """Alerts, then sends on hold and until when."""
     parts = _alerts(snapshot) if snapshot else []
     for hold in snapshot.holds if snapshot else ():
         left = from_text(hold.until_ts) - now
         if left > timedelta(0):
-            parts.append(Part("‖ held ", Tone.WARN, strong=True))
+            parts.append(Part("‖ ON HOLD  ", Tone.WARN, strong=True))
             parts.append(Part(f"{hold.name} for {fmt.span(left)}: {hold.reason}  ", Tone.WARN))
     return tuple(parts)
 
@@ -65,66 +66,61 @@ def holds(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
 def _alerts(snapshot: Snapshot) -> list[Part]:
     if not snapshot.alerts:
         return []
-    newest, number = snapshot.alerts[-1], len(snapshot.alerts)
-    more = f" and {number - 1:,} more" if number > 1 else ""
+    newest, others = snapshot.alerts[-1], len(snapshot.alerts) - 1
+    more = f" · {pluralize(others, 'more alert')}" if others else ""
     return [
         Part("! alert ", Tone.BAD, strong=True),
-        Part(f"{newest.rule}: {newest.message}{more}  ", Tone.BAD),
+        Part(f"{newest.rule}: {newest.message.removesuffix('.')}{more}  ", Tone.BAD),
     ]
 
 
 def open_title(snapshot: Snapshot) -> str:
-    """What the list of open batches holds, and what of it needs a thought."""
-    number = snapshot.totals.open_batches
-    lost = sum(batch.status == BatchStatus.UNCONFIRMED for batch in snapshot.open_batches)
-    return _title(
-        _counting("Open batches", number),
-        _more(number, len(snapshot.open_batches)),
-        f"{lost:,} sent, answer lost" if lost else "",
-        f"{len(snapshot.waiting_for_retry):,} released" if snapshot.waiting_for_retry else "",
+    """The title of the open batches, with those that need attention."""
+    unconfirmed = sum(b.status == BatchStatus.UNCONFIRMED for b in snapshot.open_batches)
+    not_sent = len(snapshot.waiting_for_retry)
+    return " · ".join(
+        (
+            counted_title("Open batches", snapshot.totals.open_batches, len(snapshot.open_batches)),
+            *((f"{unconfirmed:,} unconfirmed",) if unconfirmed else ()),
+            *((f"{not_sent:,} not sent",) if not_sent else ()),
+        )
     )
 
 
 def recent_title(snapshot: Snapshot) -> str:
-    """What the list of ended batches holds."""
+    """The title of the ended batches."""
     return "Recently ended" if not snapshot.recent else f"Last {len(snapshot.recent):,} ended"
 
 
 def errors_title(snapshot: Snapshot) -> str:
-    """What the list of errors holds."""
-    number = snapshot.totals.failed_requests
-    return _title(_counting("Latest errors", number), _more(number, len(snapshot.errors)))
+    """The title of the errors."""
+    return counted_title("Latest errors", snapshot.totals.failed_requests, len(snapshot.errors))
 
 
-def _title(*parts: str) -> str:
-    return " · ".join(part for part in parts if part)
+def counted_title(name: str, number: int, listed: int) -> str:
+    """A title with its count, as in `Open batches 5` or `Latest errors 100 of 800`."""
+    if not number:
+        return name
+    return f"{name} {listed:,} of {number:,}" if number > listed else f"{name} {number:,}"
 
 
-def _counting(name: str, number: int) -> str:
-    return f"{name} {number:,}" if number else name
-
-
-def _more(number: int, listed: int) -> str:
-    return f"and {number - listed:,} more" if number > listed else ""
-
-
-def pulse(
+def live_status(
     *,
     trouble: LedgerProblem | None,
-    paused_changes: int | None,
+    frozen_changes: int | None,
     silent_for: timedelta | None,
     lag: timedelta | None,
 ) -> tuple[Part, ...]:
-    """How much the picture can be trusted: `paused_changes` is None while it is live."""
+    """Whether the view is current; `frozen_changes` is None while it is live."""
     if trouble is not None:
         return _problem_parts(trouble)
-    if paused_changes is not None:
-        behind = f"{paused_changes:,} changes behind" if paused_changes else "nothing new since"
-        return (Part("‖ PAUSED  ", Tone.WARN, strong=True), Part(behind, Tone.DIM))
+    if frozen_changes is not None:
+        behind = f"{frozen_changes:,} changes behind" if frozen_changes else "no new changes"
+        return (Part("‖ FROZEN  ", Tone.WARN, strong=True), Part(behind, Tone.DIM))
     if silent_for is None:
-        return (Part("◦ opening the ledger", Tone.DIM),)
+        return (Part("◦ opening ledger", Tone.DIM),)
     if silent_for > _LATE:
-        late = f"the ledger has not answered for {fmt.span(silent_for)}"
+        late = f"no answer from the ledger for {fmt.span(silent_for)}"
         return (Part("! LATE  ", Tone.BAD, strong=True), Part(late, Tone.WARN))
     return _live(lag)
 
@@ -140,15 +136,15 @@ def _live(lag: timedelta | None) -> tuple[Part, ...]:
     if lag is None or lag > _LAG_WORTH_TELLING:
         return (live,)
     milliseconds = lag // timedelta(milliseconds=1)
-    return (live, Part(f"  seen {milliseconds:,} ms after it was written", Tone.DIM))
+    return (live, Part(f"  read {milliseconds:,} ms after the write", Tone.DIM))
 
 
 def changes(snapshot: Snapshot | None, first_revision: int, now: datetime) -> tuple[Part, ...]:
-    """How much has happened since the console was opened."""
+    """The number of changes since the console was opened."""
     if snapshot is None:
         return ()
     number = snapshot.revision - first_revision
-    counted = f"{number:,} change{'' if number == 1 else 's'}"
+    counted = pluralize(number, "change")
     if snapshot.newest_event_ts is None:
         return (Part(counted, Tone.DIM),)
     return (

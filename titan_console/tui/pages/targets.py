@@ -1,6 +1,6 @@
-"""What a verb stands on in the lists of requests and batches."""
+"""What commands apply to in the lists of requests and batches, and which commands fit."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
 from state.db.reader import Source
@@ -9,8 +9,7 @@ from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import batch_detail, request_detail
 from state.queries.request_list import RequestRow
-from titan_console.session import target
-from titan_console.session.target import Target
+from titan_console.session.command_worker import Target
 from titan_console.text import format as fmt
 from titan_console.text.safe_text import clean
 from titan_console.tui.widgets.record_table import RecordTable
@@ -25,31 +24,40 @@ _FAILED = (
 )
 
 
-def requests(
-    table: RecordTable, words: str, actions: Collection[Action], action: Action
-) -> Target | None:
-    """The marked requests of a list keyed by their ids, else the one under the cursor.
+def found_requests(
+    find: Callable[[Source], Sequence[int]], label: str, *, is_all: bool = False
+) -> Target:
+    """The requests whose ids `find` reads."""
+    return Target(
+        label=label, find=lambda source: Filter(request_ids=tuple(find(source))), is_all=is_all
+    )
 
-    `words` name that one, and `verbs` are those that fit it; marks may take any. Where all of a
-    list are marked and not all are seen, that is all that match.
+
+def requests(
+    table: RecordTable, label: str, actions: Collection[Action], action: Action
+) -> Target | None:
+    """The selected requests of a list keyed by their ids, else the one under the cursor.
+
+    `label` names that one, and `actions` are those that fit it; a selection takes any action.
+    `is_all` is set where all of a list are selected and not all of them are on the screen.
     """
     if table.selection:
         seen = len(table.visible_keys())
         is_all = len(table.selection) >= table.row_count > seen
-        # The marks stay as they are while the receipt is open.
-        return target.found_requests(
+        # The selection does not change while the dialog is open.
+        return found_requests(
             lambda _source: [int(key) for key in table.target_keys()],
-            f"{len(table.selection):,} marked",
+            f"{len(table.selection):,} selected",
             is_all=is_all,
         )
     key = table.current_key()
     if key is None or action not in actions:
         return None
-    return target.of_requests([int(key)], clean(words, _WIDEST_NAME))
+    return found_requests(lambda _source: [int(key)], clean(label, _WIDEST_NAME))
 
 
 def actions_of_request(row: RequestRow) -> set[Action]:
-    """What can be asked of a request where it stands."""
+    """The actions that fit a request in its status."""
     if row.status in _FAILED:
         return set(ACTIONS_OF_ERRORS)
     if row.status == RequestStatus.IN_FLIGHT:
@@ -62,14 +70,17 @@ def actions_of_request(row: RequestRow) -> set[Action]:
 
 
 def batches(table: RecordTable, known: Mapping[str, Batch], action: Action) -> Target | None:
-    """The marked batches of a list keyed by their keys, else the one under the cursor."""
+    """The selected batches of a list keyed by their keys, else the one under the cursor."""
     keys = cast("list[str]", list(table.target_keys()))
     chosen = [known[key] for key in keys if key in known and action in actions_of_batch(known[key])]
     if not chosen:
         return None
-    marked = f"{len(chosen):,} marked batch{'' if len(chosen) == 1 else 'es'}"
-    words = marked if table.selection else f"batch {clean(chosen[0].key, _WIDEST_NAME)}"
-    return target.of_batches([batch.id for batch in chosen], words)
+    selected = f"{len(chosen):,} selected batch{'' if len(chosen) == 1 else 'es'}"
+    ids = tuple(sorted(batch.id for batch in chosen))
+    return Target(
+        label=selected if table.selection else f"batch {clean(chosen[0].key, _WIDEST_NAME)}",
+        find=lambda _source: Filter(batch_ids=ids),
+    )
 
 
 def batch_named(name: str) -> Target:
@@ -79,7 +90,7 @@ def batch_named(name: str) -> Target:
         found = batch_detail.batch(source, name)
         return Filter(batch_ids=(found.id,) if found else ())
 
-    return Target(words=f"batch {clean(name, _WIDEST_NAME)}", find=find)
+    return Target(label=f"batch {clean(name, _WIDEST_NAME)}", find=find)
 
 
 def request_named(tag: str, custom_id: str) -> Target:
@@ -89,11 +100,11 @@ def request_named(tag: str, custom_id: str) -> Target:
         found = request_detail.request(source, tag, custom_id)
         return [found.request_id] if found else []
 
-    return target.found_requests(find, clean(custom_id, _WIDEST_NAME))
+    return found_requests(find, clean(custom_id, _WIDEST_NAME))
 
 
 def actions_of_batch(batch: Batch) -> set[Action]:
-    """What can be asked of a batch, or of the requests in it."""
+    """The actions that fit a batch in its status, or the requests in it."""
     if batch.status == BatchStatus.CANCELING:
         return {Action.SYNC, Action.PAUSE}
     if batch.status == BatchStatus.NOT_SENT:

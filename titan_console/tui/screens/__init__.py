@@ -1,1 +1,1 @@
-"""The screens: what an operator looks at, one module each."""
+"""The screens, one module each, with the rows of the larger ones beside them."""

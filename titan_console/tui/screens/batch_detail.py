@@ -1,4 +1,4 @@
-"""One batch: where it stands, its requests, what happened to it, and what it cost."""
+"""The page of one batch: overview, requests, events, cost, raw."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -12,8 +12,8 @@ from state.model.records import Batch
 from state.operations.commands import Action
 from state.queries import batch_detail, event_list
 from state.queries.request_list import RequestRow
+from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
-from titan_console.session.target import Target
 from titan_console.text import batch_documents, links
 from titan_console.text.links import ToBatch
 from titan_console.tui.pages import targets
@@ -27,10 +27,10 @@ _EVENTS_SHOWN = 2000
 
 
 class BatchRequests:
-    """The listing of one batch's requests, in the order in which they were sent."""
+    """The requests of one batch in the order of the send."""
 
     def __init__(self, key: str) -> None:
-        """`key` is the batch's own, or its remote id."""
+        """`key` is the batch's key or API id."""
         self._name = key
         self._rows = requests.AllRequests()
 
@@ -39,18 +39,18 @@ class BatchRequests:
         return batch_detail.requests_of(source, self._name)
 
     def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, RequestRow]:
-        """What the table shows of them."""
+        """The records with these keys."""
         return batch_detail.rows_in(source, self._name, keys)
 
     def row(self, key: int, record: RequestRow, now: datetime) -> Row:
-        """One line."""
+        """The row of one record."""
         return self._rows.row(key, record, now)
 
 
 class BatchDetail(DetailPage):
     """In five tabs."""
 
-    WORD = "Batch"
+    NAME = "Batch"
     SECTIONS: ClassVar = ("Overview", "Requests", "Events", "Cost", "Raw")
 
     def __init__(
@@ -71,7 +71,7 @@ class BatchDetail(DetailPage):
         return self.destination.name
 
     def show_other(self, link: str) -> bool:
-        """Be about another batch."""
+        """Show another batch."""
         found = links.parse(link, self.state.tabs)
         if not isinstance(found, ToBatch):
             return False
@@ -88,13 +88,13 @@ class BatchDetail(DetailPage):
         return self._list if section == "Requests" else None
 
     def ledger_changed(self) -> None:
-        """Ask again for what is seen."""
+        """Refresh what is shown."""
         super().ledger_changed()
         if self._list.is_attached:
             self._list.ledger_changed()
 
     def target(self, action: Action) -> Target | None:
-        """The requests of the list where that stands, else the batch."""
+        """The requests in the Requests tab, else the batch."""
         if self.list_of(self.sections.current) is None:
             return targets.batch_named(self.destination.name)
         record = self._list.record_under_cursor()
@@ -104,18 +104,18 @@ class BatchDetail(DetailPage):
         return targets.requests(self._list, record.custom_id, fitting, action)
 
     def draw(self, now: datetime) -> None:
-        """Ages grow."""
+        """Redraw, so that ages are current."""
         super().draw(now)
         self._list.tick()
 
     def question(self, section: str) -> Callable[[Source], Drawing]:
-        """What finds out what stands in the section."""
+        """The query of a section."""
         name = self.destination.name
 
         def answer(source: Source) -> Drawing:
             found = batch_detail.batch(source, name)
             if found is None:
-                raise UnknownId(f"There is no batch {name!r}.")
+                raise UnknownId(f"Batch {name!r} not found.")
             return _draw_section(section, source, found)
 
         return answer

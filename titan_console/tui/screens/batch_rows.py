@@ -1,4 +1,4 @@
-"""Turns a snapshot into the rows of the first screen's lists. Pure."""
+"""The rows of the Batches screen. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from titan_console.text.format import Tone
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 OPEN_COLUMNS = (
-    Column("status", "Status", 19, 0),
+    Column("status", "Status", 13, 0),
     Column("tag", "Tag", 16, 1, grow=6, widest=28, keeps_end=True),
     Column("key", "Batch", 14, 8, grow=1, widest=24),
     Column("requests", "Requests", 8, 6, right=True),
@@ -21,14 +21,15 @@ OPEN_COLUMNS = (
     Column("ends", "Ends in", 14, 5, grow=1, widest=19, right=True),
     Column("due", "Due", 11, 3, right=True),
     Column("risk", "Risk", 11, 4),
-    Column("trouble", "Last trouble", 16, 7, grow=4),
+    Column("trouble", "Last problem", 16, 7, grow=4),
 )
 RECENT_COLUMNS = (
     Column("status", "Status", 11, 0),
     Column("tag", "Tag", 15, 1, grow=6, widest=28, keeps_end=True),
     Column("key", "Batch", 14, 8, grow=1, widest=24),
-    Column("good", "Good", 7, 3, right=True),
-    Column("failed", "Failed", 7, 4, right=True),
+    Column("mode", "Mode", 5, 7),
+    Column("good", "Succeeded", 9, 3, right=True),
+    Column("failed", "Errored", 7, 4, right=True),
     Column("cost", "Cost", 9, 5, right=True),
     Column("saved", "Saved", 9, 6, right=True),
     Column("ended", "Ended", 7, 2, right=True),
@@ -58,7 +59,7 @@ def open_rows(
     histories: Mapping[str, Sequence[float]],
     sort: str = "age",
 ) -> list[Row]:
-    """What still needs the API, us or an operator; by age, what was released comes last.
+    """Open batches, then those not sent whose requests are queued again.
 
     `histories` is what earlier batches of each workflow took, in seconds.
     """
@@ -80,8 +81,8 @@ def _open_row(batch: Batch, found: Eta, now: datetime) -> Row:
     due, due_tone = fmt.due(batch, now)
     ends, ends_tone = eta_labels.ends(found, now)
     risk = eta_labels.risk(found)
-    trouble = fmt.trouble(batch, now)
-    shown = trouble or ("its requests wait" if batch.status == BatchStatus.NOT_SENT else "")
+    trouble = fmt.problem(batch, now)
+    shown = trouble or ("requests queued again" if batch.status == BatchStatus.NOT_SENT else "")
     return Row(
         key=batch.key,
         cells={
@@ -101,7 +102,7 @@ def _open_row(batch: Batch, found: Eta, now: datetime) -> Row:
 
 
 def recent_rows(snapshot: Snapshot, now: datetime) -> list[Row]:
-    """What ended last, with what it brought and cost."""
+    """The latest ended batches with counts and cost."""
     return [_recent_row(batch, now) for batch in snapshot.recent]
 
 
@@ -115,6 +116,7 @@ def _recent_row(batch: Batch, now: datetime) -> Row:
             "status": Cell(str(label), label.tone),
             "tag": Cell(batch.tag),
             "key": Cell(batch.key, Tone.DIM),
+            "mode": Cell(batch.kind.value, Tone.DIM),
             "good": Cell(fmt.count(batch.counts.succeeded)),
             "failed": Cell(fmt.count(failed), Tone.BAD if failed else Tone.DIM),
             "cost": Cell(fmt.cost(batch)),
@@ -128,7 +130,7 @@ def _recent_row(batch: Batch, now: datetime) -> Row:
 
 
 def error_rows(snapshot: Snapshot, now: datetime) -> list[Row]:
-    """Failed requests that nobody has settled, newest first."""
+    """Errored requests that are not settled, newest first."""
     return [_error_row(error, now) for error in snapshot.errors]
 
 

@@ -1,4 +1,4 @@
-"""The first screen: open batches, what ended last, the latest errors."""
+"""The Batches screen: open batches, the latest ended ones, the latest errors."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,8 +16,8 @@ from state.operations.commands import Action
 from state.queries import batch_list
 from state.queries.batch_list import BatchMatches
 from state.queries.console_snapshot import Snapshot
+from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
-from titan_console.session.target import Target
 from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
@@ -29,9 +29,9 @@ from titan_console.tui.widgets.section import Section
 
 
 class BatchesScreen(SplitPage):
-    """Drawn from the picture that the feed brings; estimates follow from a question of its own."""
+    """Drawn from the snapshot; filter matches and estimates come from its own queries."""
 
-    WORD = "Batches"
+    NAME = "Batches"
     CSS = """
     BatchesScreen {
         #open { height: 5fr; }
@@ -57,15 +57,15 @@ class BatchesScreen(SplitPage):
     SORTS_WHAT = "Sort open batches"
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__(state)
         self._open = Section(
-            "Nothing is open. To open a batch: titan-console submit FILE",
+            "No open batches. Submit one: titan-console submit FILE",
             batch_rows.OPEN_COLUMNS,
             id="open",
         )
         self._recent = Section("No batch has ended yet.", batch_rows.RECENT_COLUMNS, id="recent")
-        self._errors = Section("No errors: all is well.", batch_rows.ERROR_COLUMNS, id="errors")
+        self._errors = Section("No errors.", batch_rows.ERROR_COLUMNS, id="errors")
         self._matched: BatchMatches | None = None
         self._is_asking = False
         self._answers_of_filter = self.add_query(self._read_matched, self._take_matched)
@@ -81,7 +81,7 @@ class BatchesScreen(SplitPage):
             yield self._errors
 
     def on_mount(self) -> None:
-        """Begin on the open batches."""
+        """Focus the open batches."""
         self._open.table.focus()
 
     def draw(self, now: datetime) -> None:
@@ -100,18 +100,26 @@ class BatchesScreen(SplitPage):
             self._recent.show(recent, status_lines.recent_title(shown))
             self._errors.show(errors, status_lines.errors_title(shown))
             return
-        none = "None of these matches. Esc takes the filter away."
-        self._open.show(opened, _matching("Open", matched.open_count, len(opened)), none)
-        self._recent.show(recent, _matching("Others", matched.others_count, len(recent)), none)
+        none = "No match. Esc clears the filter."
+        self._open.show(
+            opened,
+            status_lines.counted_title("Open matching", matched.open_count, len(opened)),
+            none,
+        )
+        self._recent.show(
+            recent,
+            status_lines.counted_title("Others matching", matched.others_count, len(recent)),
+            none,
+        )
         self._errors.show(
-            errors, f"{status_lines.errors_title(shown)} · not filtered; 3 filters errors"
+            errors, f"{status_lines.errors_title(shown)} · the filter applies to batches only"
         )
 
     def _matched_now(self) -> BatchMatches | None:
         return self._matched if self.filter.terms else None
 
     def _shown(self, snapshot: Snapshot) -> Snapshot:
-        """The picture, with the batches that match in the place of all."""
+        """The snapshot, with only the matching batches."""
         matched = self._matched_now()
         if matched is None:
             return snapshot
@@ -120,7 +128,7 @@ class BatchesScreen(SplitPage):
         )
 
     def narrow(self) -> None:
-        """Ask for what matches."""
+        """Query what matches the filter."""
         if self.filter.terms:
             self._is_asking = True
             self._answers_of_filter.ask(self._read_matched)
@@ -128,10 +136,10 @@ class BatchesScreen(SplitPage):
             self._matched = None
 
     def reorder(self) -> None:
-        """The next drawing sorts."""
+        """The next redraw sorts."""
 
     def matches(self) -> int | None:
-        """How many batches the filter leaves; without one, how many are listed."""
+        """The number of matching batches; without a filter, of listed ones."""
         if not self.filter.terms:
             return self._open.table.row_count + self._recent.table.row_count
         if self._matched is None or self._is_asking:
@@ -148,7 +156,7 @@ class BatchesScreen(SplitPage):
         return (Part(row.about, Tone.DIM),) if row else ()
 
     def target(self, action: Action) -> Target | None:
-        """The marked batches or errors of the list in use, else the row under the cursor."""
+        """The selected batches or errors of the list in use, else the row under the cursor."""
         snapshot, table = self.state.snapshot, self._table()
         if snapshot is None:
             return None
@@ -167,7 +175,7 @@ class BatchesScreen(SplitPage):
         return (*snapshot.open_batches, *snapshot.waiting_for_retry)
 
     def _ask_of(self, workflows: set[str]) -> None:
-        """Learn what batches of these workflows took before."""
+        """Query the earlier turnarounds of these workflows."""
         if not workflows <= self._workflows:
             self._workflows = frozenset(workflows)
             self._answers_of_history.changed()
@@ -184,11 +192,6 @@ class BatchesScreen(SplitPage):
 
     def _take_histories(self, histories: Mapping[str, Sequence[float]]) -> None:
         self._histories = histories
-
-
-def _matching(name: str, number: int, listed: int) -> str:
-    left = f" · and {number - listed:,} more" if number > listed else ""
-    return f"{name} that match {number:,}{left}"
 
 
 def _title(title: str, sort: str) -> str:

@@ -1,4 +1,4 @@
-"""Is everything as it should be: what `doctor` checks, and how quick this console is."""
+"""The Doctor screen: the checks of `doctor`, and the latencies of this console."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from core.config.settings import Settings
+from core.text import pluralize
 from state.db.reader import Source
 from state.model.errors import TitanError
 from titan_console.doctor import checks
@@ -25,7 +26,7 @@ from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.section import Section
 
 FINDING_COLUMNS = (
-    Column("health", "", 6, 0),
+    Column("health", "", 9, 0),
     Column("what", "What", 11, 1),
     Column("detail", "Detail", 20, 2, grow=1),
 )
@@ -35,16 +36,16 @@ METRIC_COLUMNS = (
 )
 _HEALTH = {
     Health.OK: Label("✓", "ok", Tone.GOOD),
-    Health.WARN: Label("!", "look", Tone.WARN),
+    Health.WARN: Label("!", "warning", Tone.WARN),
     Health.BAD: Label("✗", "bad", Tone.BAD),
 }
 _WORST_FIRST = (Health.BAD, Health.WARN, Health.OK)
-# The console holds no key and talks to no server: these two say nothing of it.
+# The console has no key and calls no server, so these checks do not apply.
 _NOT_OURS = ("key", "server")
 
 
 def finding_rows(findings: Sequence[Finding]) -> list[Row]:
-    """What is bad first, then what needs a look."""
+    """Bad findings first, then warnings."""
     ordered = sorted(findings, key=lambda finding: _WORST_FIRST.index(finding.health))
     return [_finding_row(number, finding) for number, finding in enumerate(ordered)]
 
@@ -63,32 +64,32 @@ def _finding_row(number: int, finding: Finding) -> Row:
 
 
 def findings_title(findings: Sequence[Finding]) -> str:
-    """How many are bad or need a look."""
+    """The number of bad findings and warnings."""
     bad = sum(finding.health == Health.BAD for finding in findings)
-    looks = sum(finding.health == Health.WARN for finding in findings)
-    said = f"{bad} bad, {looks} to look at" if bad or looks else "all is well"
-    return f"Checks {len(findings)} · {said} · r: check again"
+    warnings = sum(finding.health == Health.WARN for finding in findings)
+    result = f"{bad} bad, {pluralize(warnings, 'warning')}" if bad or warnings else "all ok"
+    return f"Checks {len(findings)} · {result} · r: check again"
 
 
 def metric_rows(measured: UiMetrics) -> list[Row]:
-    """How quick the console was."""
-    figures = {
-        "commit to read": ui_metrics.in_words(measured.seen),
-        "commit to paint": ui_metrics.in_words(measured.painted),
-        "picture": ui_metrics.in_words(measured.drawn),
-        "question to the ledger": ui_metrics.in_words(measured.answered),
-        "frames drawn": fmt.count(measured.frames),
+    """The latencies of the console."""
+    values = {
+        "latency to read": ui_metrics.percentiles(measured.seen),
+        "latency to paint": ui_metrics.percentiles(measured.painted),
+        "frame": ui_metrics.percentiles(measured.drawn),
+        "query": ui_metrics.percentiles(measured.answered),
+        "frames": fmt.count(measured.frames),
     }
     return [
-        Row(key=name, cells={"what": Cell(name), "detail": Cell(words)}, about=f"{name}: {words}")
-        for name, words in figures.items()
+        Row(key=name, cells={"what": Cell(name), "detail": Cell(text)}, about=f"{name}: {text}")
+        for name, text in values.items()
     ]
 
 
 class DoctorScreen(QueryPage):
-    """The checks above, the console's own figures below."""
+    """The checks above, the console's latencies below."""
 
-    WORD = "Doctor"
+    NAME = "Doctor"
     NEEDS_LEDGER = False
     CSS = """
     DoctorScreen {
@@ -105,12 +106,12 @@ class DoctorScreen(QueryPage):
     ]
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__(state)
         self._standing: Sequence[Finding] = ()
         self._moving: Sequence[Finding] = ()
-        self._checks = Section("Checking.", FINDING_COLUMNS, id="checks")
-        self._metrics = Section("Nothing is measured yet.", METRIC_COLUMNS, id="metrics")
+        self._checks = Section("Checking…", FINDING_COLUMNS, id="checks")
+        self._metrics = Section("No measurements yet.", METRIC_COLUMNS, id="metrics")
         self.add_query(self._read, self._take)
 
     def content(self) -> ComposeResult:
@@ -120,7 +121,7 @@ class DoctorScreen(QueryPage):
             yield self._metrics
 
     def on_mount(self) -> None:
-        """Begin to check."""
+        """Start the checks."""
         self._checks.table.focus()
         self.action_check_again()
 
@@ -133,7 +134,7 @@ class DoctorScreen(QueryPage):
         self._metrics.show(metric_rows(self.state.metrics), "This console")
 
     def action_check_again(self) -> None:
-        """Look at the machine, the files and the ledger again."""
+        """Run all checks again."""
         self.run_worker(self._check(), group="checks", exclusive=True)
         self.ledger_changed()
 

@@ -1,4 +1,4 @@
-"""Turns groups of errors into rows. Pure."""
+"""The rows of the Errors screen. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ COLUMNS = (
     Column("workflow", "Workflow", 12, 2, grow=1, widest=22),
     Column("kind", "Error", 19, 1, grow=1, widest=24),
     Column("count", "Count", 7, 0, right=True),
-    Column("message", "What was said", 18, 4, grow=5),
+    Column("message", "Message", 18, 4, grow=5),
     Column("next", "Next", 15, 5),
     Column("tags", "Tags", 5, 8, right=True),
     Column("tag", "Latest tag", 20, 7, grow=1, widest=28, keeps_end=True),
@@ -30,7 +30,7 @@ _TAGS_NAMED = 3
 
 
 class GroupOrder(StrEnum):
-    """What the groups are sorted by."""
+    """The sort orders of the groups."""
 
     NESTED = "nested"
     COUNT = "count"
@@ -41,7 +41,7 @@ class GroupOrder(StrEnum):
 def arranged(
     groups: Sequence[ErrorGroup], order: GroupOrder, *, is_inverted: bool = False
 ) -> list[ErrorGroup]:
-    """In that order: by workflow and kind, most first, latest first, or by kind."""
+    """The groups by workflow and kind, by count, by last time, or by kind."""
     made = nested(groups)
     match order:
         case GroupOrder.COUNT:
@@ -56,7 +56,7 @@ def arranged(
 
 
 def label(group: ErrorGroup) -> Label:
-    """What kind of trouble it is: a glyph, its type, and a tone; an answer to review is apart."""
+    """The error type as a label; answers to review have another glyph."""
     if group.key.is_review:
         return Label("?", group.key.kind, Tone.WARN)
     outcome = fmt.outcome(group.outcome)
@@ -64,21 +64,21 @@ def label(group: ErrorGroup) -> Label:
 
 
 def row(group: ErrorGroup, now: datetime, *, above: ErrorGroup | None = None) -> Row:
-    """One line; what is the same in the group `above` is not said again."""
+    """The row of a group; a workflow that is the same as `above` is left blank."""
     same_workflow = (
         above is not None
         and above.key.workflow == group.key.workflow
         and above.key.is_review == group.key.is_review
     )
     shown, step = label(group), _NEXT[group.next_step]
-    said = group.key.fingerprint or _said_without_words(group)
+    message = group.key.fingerprint or _review_message(group)
     return Row(
         key=group.key.name,
         cells={
             "workflow": Cell("" if same_workflow else group.key.workflow),
             "kind": Cell(str(shown), shown.tone),
             "count": Cell(fmt.count(group.count)),
-            "message": Cell(said, Tone.DIM),
+            "message": Cell(message, Tone.DIM),
             "next": Cell(f"{step.glyph} {step.word}", step.tone),
             "tags": Cell(fmt.count(len(group.tags)), Tone.DIM),
             "tag": Cell(group.tags[0] if group.tags else "", Tone.DIM),
@@ -87,31 +87,31 @@ def row(group: ErrorGroup, now: datetime, *, above: ErrorGroup | None = None) ->
         },
         about="  ·  ".join(
             part
-            for part in (group.key.workflow, group.key.kind, group.sample or said, _tags(group))
+            for part in (group.key.workflow, group.key.kind, group.sample or message, _tags(group))
             if part
         ),
     )
 
 
-def _said_without_words(group: ErrorGroup) -> str:
-    return "answered and paid; it may be of no use" if group.key.is_review else ""
+def _review_message(group: ErrorGroup) -> str:
+    return "answered, but stopped early" if group.key.is_review else ""
 
 
 def _tags(group: ErrorGroup) -> str:
     left = len(group.tags) - _TAGS_NAMED
-    return ", ".join(group.tags[:_TAGS_NAMED]) + (f" and {left:,} more tags" if left > 0 else "")
+    return ", ".join(group.tags[:_TAGS_NAMED]) + (f" +{left:,} more tags" if left > 0 else "")
 
 
 def summary(troubles: FailureGroups, groups: Sequence[ErrorGroup]) -> str:
-    """What the groups hold together, and what is left out of them."""
+    """The totals of the groups, and what is left out of them."""
     grouped = sum(group.count for group in groups)
     left = troubles.total - grouped
     parts = (
         f"{len(groups):,} group{'' if len(groups) == 1 else 's'}",
-        f"{troubles.failed:,} failed request{'' if troubles.failed == 1 else 's'}",
+        f"{troubles.failed:,} errored request{'' if troubles.failed == 1 else 's'}",
         f"{troubles.to_review:,} answer{'' if troubles.to_review == 1 else 's'} to review"
         if troubles.to_review
         else "",
-        f"the newest {grouped:,} are grouped, and {left:,} more are not" if left else "",
+        f"grouped from the newest {grouped:,}; {left:,} older ones left out" if left else "",
     )
     return "  ·  ".join(part for part in parts if part)

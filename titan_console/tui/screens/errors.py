@@ -18,12 +18,12 @@ from state.model.filter_terms import Field, Term, Words
 from state.operations.commands import Action
 from state.queries import error_list, request_list
 from state.queries.error_list import FailureGroups
-from titan_console.session import target
+from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
-from titan_console.session.target import Target
 from titan_console.text.filters import Vocabulary
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part
+from titan_console.tui.pages import targets
 from titan_console.tui.pages.list_page import FilteredPage, Sort
 from titan_console.tui.pages.targets import ACTIONS_OF_ERRORS
 from titan_console.tui.screens import error_rows
@@ -40,33 +40,33 @@ if TYPE_CHECKING:
 
 
 class GroupRequests(FoundRequests):
-    """The listing of a group's requests that a query finds."""
+    """The requests of a group that match a query."""
 
     def __init__(self, key: GroupKey, query: "Query", now: "Callable[[], datetime]") -> None:
-        """`now` is what ages are counted from."""
+        """`now` gives the time from which ages are counted."""
         super().__init__(query, now)
         self._group = key
 
     def keys(self, source: Source) -> Sequence[int]:
-        """In the order of the query."""
+        """Their ids in the sort order."""
         now = self._now()
         members = frozenset(error_groups.ids_of(source, self._group, self.query.terms, now))
-        # Only so that an index is used; the members say the rest.
+        # Only so that an index is used; membership decides.
         state = Words(Field.STATE, ("review" if self._group.is_review else "failed",))
         query = replace(self.query, terms=(*self.query.terms, state))
         return array("q", (id_ for id_ in request_list.ids(source, query, now) if id_ in members))
 
 
 class GroupPage(RequestListPage):
-    """Exactly those requests, as long as they belong to the group."""
+    """The requests of a group, as long as they belong to it."""
 
     def __init__(self, state: ConsoleState, key: GroupKey, filter_text: str) -> None:
-        """`filter_text` is what the groups were narrowed to."""
+        """`filter_text` is the filter of the groups."""
         self._group = key
         super().__init__(state, table_id="group-table", filter_text=filter_text)
 
     def listing(self) -> FoundRequests:
-        """The group's requests under the filter, in the order of the sort."""
+        """The matching requests of the group in the sort order."""
         return GroupRequests(self._group, self.query_now(), self.state.clock.now)
 
     def breadcrumb(self) -> str:
@@ -83,7 +83,7 @@ class _Found(Struct, frozen=True):
 
 
 class GroupTable(RecordTable):
-    """Lists groups; a line is made when it is drawn, so that thousands cost nothing."""
+    """Lists groups; rows are made when they are drawn."""
 
     def __init__(self, state: ConsoleState, *, id: str) -> None:  # noqa: A002 - Textual's own word
         """`state` tells the time."""
@@ -93,7 +93,7 @@ class GroupTable(RecordTable):
         self._above: dict[Key, ErrorGroup] = {}
 
     def show_groups(self, groups: Sequence[ErrorGroup], *, is_nested: bool) -> None:
-        """These, from now on; `is_nested` where a group belongs to the one above it."""
+        """Show these groups; `is_nested` where they are sorted by workflow."""
         self._groups = {group.key.name: group for group in groups}
         pairs = pairwise(groups) if is_nested else ()
         self._above = {group.key.name: above for above, group in pairs}
@@ -104,21 +104,21 @@ class GroupTable(RecordTable):
         return None if key is None else self._groups.get(key)
 
     def row_of(self, key: Key) -> Row | None:
-        """How it looks now."""
+        """The row of a group as of now."""
         group = self._groups.get(key)
         if group is None:
             return None
         return error_rows.row(group, self._state.now(), above=self._above.get(key))
 
     def tick(self) -> None:
-        """Ages have grown."""
+        """Redraw, so that ages are current."""
         self.rows_changed()
 
 
 class ErrorsScreen(FilteredPage):
-    """The groups of what nobody has settled or looked at."""
+    """The groups of errored requests and of answers to review."""
 
-    WORD = "Errors"
+    NAME = "Errors"
     CSS = """
     ErrorsScreen #errors-summary { margin: 0 0 1 0; }
     ErrorsScreen.-low #errors-summary { margin: 0; }
@@ -133,7 +133,7 @@ class ErrorsScreen(FilteredPage):
     )
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__(state)
         self.table = GroupTable(state, id="groups-table")
         self._summary = Line(id="errors-summary")
@@ -142,41 +142,41 @@ class ErrorsScreen(FilteredPage):
         self._answers_of_groups = self.add_query(self._question(), self._take)
 
     def content(self) -> ComposeResult:
-        """What there is in all, and the groups."""
+        """The summary and the groups."""
         with Vertical(classes="content"):
             yield self._summary
             yield self.table
         yield self.filter_line
 
     def on_mount(self) -> None:
-        """Begin on the list."""
+        """Focus the list."""
         self.table.focus()
 
     def draw(self, now: datetime) -> None:
-        """Ages grow."""
+        """Redraw, so that ages are current."""
         del now
         self.table.tick()
         found = self._found
         if found is None:
-            self._summary.left = (Part("grouping", Tone.DIM),)
+            self._summary.left = (Part("Grouping…", Tone.DIM),)
         elif not found.troubles.total:
-            calm = "Nothing matches." if self.filter_text else "No errors: all is well."
+            calm = "No match." if self.filter_text else "No errors."
             self._summary.left = (Part(calm, Tone.DIM),)
         else:
             self._summary.left = (Part(error_rows.summary(found.troubles, found.groups)),)
 
     def narrow(self) -> None:
-        """Ask for what matches now."""
+        """Query what matches the filter."""
         self._is_asking = True
         self._answers_of_groups.ask(self._question())
 
     def reorder(self) -> None:
-        """What is known, in another order."""
+        """Sort the loaded groups."""
         if self._found is not None:
             self._show_groups(self._found.groups)
 
     def matches(self) -> int | None:
-        """How many requests the filter leaves."""
+        """The number of matching requests."""
         if self._found is None or self._is_asking:
             return None
         return self._found.troubles.total
@@ -186,7 +186,7 @@ class ErrorsScreen(FilteredPage):
         return self.table
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
-        """Go to the group's requests."""
+        """Open the requests of the group."""
         message.stop()
         group = self.table.group_of(message.row.key)
         if group is not None:
@@ -194,16 +194,15 @@ class ErrorsScreen(FilteredPage):
             self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
 
     def target(self, action: Action) -> Target | None:
-        """All requests of the marked groups, else of the one under the cursor."""
+        """All requests of the selected groups, else of the one under the cursor."""
         groups = [self.table.group_of(key) for key in self.table.target_keys()]
         known = [group for group in groups if group is not None]
         if not known or action not in _actions_of(known):
             return None
-        number = sum(group.count for group in known)
-        words = f"{number:,} request{'' if number == 1 else 's'} of {_named(known)}"
+        label = _named(known)
         keys, terms, now = [group.key for group in known], self.filter.terms, self.state.now()
-        return target.found_requests(
-            lambda source: _ids_of_all(source, keys, terms, now), words, is_all=True
+        return targets.found_requests(
+            lambda source: _ids_of_all(source, keys, terms, now), label, is_all=True
         )
 
     def _question(self) -> "Callable[[Source], _Found]":

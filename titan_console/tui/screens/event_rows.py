@@ -1,4 +1,4 @@
-"""The lines of the Audit screen: orders, and events of the log."""
+"""The rows of the Events screen: commands and events."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ EVENT_COLUMNS = (
 )
 COMMAND_COLUMNS = (
     Column("state", "State", 20, 0),
-    Column("verb", "Order", 11, 1),
+    Column("action", "Command", 11, 1),
     Column("items", "Items", 8, 2, right=True),
     Column("who", "Who", 14, 5, grow=1, widest=30),
     Column("why", "Why", 14, 4, grow=3),
@@ -33,7 +33,7 @@ COMMAND_COLUMNS = (
 )
 _STATES: Mapping[CommandState, Label] = {
     CommandState.PENDING: Label("◔", "pending", Tone.WARN),
-    CommandState.RUNNING: Label("▸", "under way", Tone.BUSY),
+    CommandState.RUNNING: Label("▸", "running", Tone.BUSY),
     CommandState.DONE: Label("✓", "done", Tone.GOOD),
     CommandState.FAILED: Label("✗", "failed", Tone.BAD),
     CommandState.WITHDRAWN: Label("⊘", "withdrawn", Tone.DIM),
@@ -42,31 +42,31 @@ _SEPARATOR = "  ·  "
 
 
 def local(timestamp: str, form: str = "%b %d %H:%M:%S") -> str:
-    """A time as this machine's clocks show it."""
+    """A time in the local zone."""
     return f"{from_text(timestamp).astimezone():{form}}"
 
 
 class FoundEvents:
-    """The listing of the lines that a filter finds, of the whole log without one."""
+    """The events that match a filter; without one, all."""
 
     def __init__(
         self, terms: Sequence[Term], now: Callable[[], datetime], *, oldest_first: bool
     ) -> None:
-        """`now` is what ages are counted from."""
+        """`now` gives the time from which ages are counted."""
         self._terms = terms
         self._now = now
         self._is_oldest_first = oldest_first
 
     def keys(self, source: Source) -> Sequence[int]:
-        """In the order of the log, or against it."""
+        """Their ids, oldest or newest first."""
         return event_list.ids(source, self._terms, self._now(), oldest_first=self._is_oldest_first)
 
     def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, EventLine]:
-        """What the table shows of them."""
+        """The records with these keys."""
         return event_list.lines(source, keys)
 
     def row(self, key: int, record: EventLine, now: datetime) -> Row:
-        """One line."""
+        """The row of one record."""
         del now
         event = record.event
         label = event_labels.what(event.kind)
@@ -89,15 +89,15 @@ class FoundEvents:
 
 
 def command_rows(commands: Sequence[Command], now: datetime) -> list[Row]:
-    """What is to be done first, then what was done, the newest first."""
+    """Open commands first, then finished ones, newest first."""
     ordered = sorted(commands, key=lambda c: (not _is_open(c), -c.id))
     return [_command_row(command, now) for command in ordered]
 
 
 def commands_title(commands: Sequence[Command]) -> str:
-    """How many wait."""
+    """The title, with the number of open commands."""
     waiting = sum(_is_open(command) for command in commands)
-    return f"Orders · {waiting:,} to be done" if waiting else "Orders"
+    return f"Commands · {waiting:,} pending" if waiting else "Commands"
 
 
 def _is_open(command: Command) -> bool:
@@ -115,7 +115,7 @@ def _command_row(command: Command, now: datetime) -> Row:
         key=command.key,
         cells={
             "state": Cell(f"{label}{count}", label.tone),
-            "verb": Cell(command.action.value),
+            "action": Cell(command.action.value),
             "items": Cell(fmt.count(command.item_count)),
             "who": Cell(command.who, Tone.DIM),
             "why": Cell(command.reason, Tone.DIM),

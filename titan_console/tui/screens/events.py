@@ -1,4 +1,4 @@
-"""Who did what when: what is ordered and waits, and under it the whole event log."""
+"""The Events screen: commands above, the event log below."""
 
 import json
 from datetime import datetime
@@ -33,9 +33,9 @@ from titan_console.tui.widgets.virtual_table import VirtualTable
 
 
 class EventsScreen(FilteredPage):
-    """Orders above, the log below; Enter shows a whole event. The filter is the log's."""
+    """Enter opens an event. The filter applies to the log."""
 
-    WORD = "Events"
+    NAME = "Events"
     CSS = """
     EventsScreen {
         #commands-section { height: 9; }
@@ -56,9 +56,9 @@ class EventsScreen(FilteredPage):
     SORTS = (Sort("n", "newest", "newest first"), Sort("o", "oldest", "oldest first"))
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__(state)
-        self._commands = Section("Nothing was ordered yet.", COMMAND_COLUMNS, id="commands-section")
+        self._commands = Section("No commands yet.", COMMAND_COLUMNS, id="commands-section")
         self.table = VirtualTable(
             EVENT_COLUMNS, self._listing(), state.path, state.clock, id="events-table"
         )
@@ -72,28 +72,28 @@ class EventsScreen(FilteredPage):
         yield self.filter_line
 
     def on_mount(self) -> None:
-        """Begin on the log."""
+        """Focus the log."""
         self.table.focus()
 
     def draw(self, now: datetime) -> None:
-        """Countdowns run by themselves; the log keeps itself current."""
+        """Redraw the countdowns; the log refreshes itself."""
         commands = self.state.commands
         self._commands.show(command_rows(commands, now), commands_title(commands))
         self.table.tick()
-        self.show_problem(self.table.trouble)
+        self.show_problem(self.table.problem)
 
     def ledger_changed(self) -> None:
-        """Ask again for what is seen."""
+        """Refresh what is shown."""
         super().ledger_changed()
         self.table.ledger_changed()
 
     def narrow(self) -> None:
-        """Ask for what matches now."""
+        """Query what matches the filter."""
         self._name_the_order()
         self.table.list(self._listing())
 
     def matches(self) -> int | None:
-        """How many events the log holds under the filter."""
+        """The number of matching events."""
         return self.table.row_count if self.table.is_loaded else None
 
     def main_table(self) -> VirtualTable[EventLine]:
@@ -113,7 +113,7 @@ class EventsScreen(FilteredPage):
         self.table.border_title = f" Event log, {first} first "
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
-        """Show the whole event."""
+        """Open the event."""
         message.stop()
         line = self.table.record_under_cursor()
         if message.table is self.table and line is not None:
@@ -121,7 +121,7 @@ class EventsScreen(FilteredPage):
 
 
 class EventPage(Page):
-    """One event with everything that the log holds of it."""
+    """One event with all its details."""
 
     def __init__(self, state: ConsoleState, line: EventLine) -> None:
         """`line` never changes: the log is append-only."""
@@ -144,17 +144,17 @@ class EventPage(Page):
         self._text.focus()
 
     def draw(self, now: datetime) -> None:
-        """It stays as it is."""
+        """An event does not change."""
         del now
 
     def about(self) -> tuple[Part, ...]:
-        """Where its batch is."""
+        """The link to its batch."""
         key = self._line.event.batch_key
         return (Part(links.to_batch(key), Tone.DIM),) if key else ()
 
 
 def event_document(line: EventLine) -> Document:
-    """Every field of an event, its detail as it is kept."""
+    """Every field of an event, its detail as JSON."""
     event, builder = line.event, DocumentBuilder()
     label = event_labels.what(event.kind)
     builder.field("What", str(label), label.tone)

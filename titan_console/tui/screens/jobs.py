@@ -28,13 +28,13 @@ JOB_COLUMNS = (
     Column("tier", "Tier", 7, 8, grow=1, widest=14),
     Column("schedule", "Schedule", 9, 6),
     Column("outcomes", "Last runs", 14, 1, right=True),
-    Column("submit", "Submit from", 13, 3),
+    Column("submit", "Submit after", 13, 3),
     Column("fallback", "Fallback at", 12, 4),
     Column("delivery", "Delivery", 13, 5),
-    Column("settled", "On settled", 11, 7),
+    Column("hook", "Delivery hook", 11, 7),
 )
 NEVER_COLUMNS = (
-    Column("name", "Never batched", 28, 0, grow=2, widest=48),
+    Column("name", "Workflow", 28, 0, grow=2, widest=48),
     Column("why", "Why", 20, 1, grow=3),
 )
 _MODES: Mapping[Mode, Label] = {
@@ -53,12 +53,12 @@ _COMMANDS: Mapping[RunState, Label] = {
 
 
 def job_rows(board: JobOverview, now: datetime) -> list[Row]:
-    """One line a job."""
+    """One row per job."""
     return [_row(line, now) for line in board.lines]
 
 
 def never_rows(board: JobOverview) -> list[Row]:
-    """What is refused, with its reason."""
+    """Workflows that are never batched, with the reason."""
     return [
         Row(
             key=name,
@@ -70,19 +70,19 @@ def never_rows(board: JobOverview) -> list[Row]:
 
 
 def jobs_title(board: JobOverview) -> str:
-    """How many jobs there are, and what is to be done about the file."""
+    """The number of jobs, or what to do about titan.toml."""
     if board.problems:
         number = len(board.problems)
         counted = f"{number} problem{'' if number == 1 else 's'}"
-        return f"Jobs · titan.toml has {counted}: titan-console jobs check"
+        return f"Jobs · {counted} in titan.toml: run titan-console jobs check"
     if not board.has_file:
-        return "Jobs · there is no titan.toml yet: titan-console jobs init writes one"
+        return "Jobs · no titan.toml yet: run titan-console jobs init"
     paused = sum(line.pause is not None for line in board.lines)
     return f"Jobs {len(board.lines)}" + (f" · {paused} paused" if paused else "")
 
 
 def outcome(run: JobRun) -> str:
-    """One character for how a submission went."""
+    """One character for the result of a run."""
     if run.finished_ts is None:
         return "▸" if run.is_sent else "◦"
     if not run.failed:
@@ -91,12 +91,12 @@ def outcome(run: JobRun) -> str:
 
 
 def strip(runs: Sequence[JobRun]) -> str:
-    """A character a run, the newest on the right."""
+    """One character per run, the newest on the right."""
     return "".join(outcome(run) for run in reversed(runs))
 
 
 def local(moment: datetime | None, now: datetime) -> str:
-    """A time by this machine's clocks: the day of the week, or the date where that is far."""
+    """A local time with the weekday, or the date where it is far away."""
     if moment is None:
         return fmt.NOTHING
     is_near = abs((moment - now).days) < 6  # noqa: PLR2004 - a week names each day once
@@ -104,14 +104,14 @@ def local(moment: datetime | None, now: datetime) -> str:
 
 
 def delivery(run: JobRun | None, now: datetime) -> Label:
-    """Whether the latest run's file has been put in its place."""
+    """Whether the results of the latest run were delivered."""
     if run is None:
         return Label("-", "", Tone.DIM)
     if run.delivered_ts:
         return Label("✓", f"{fmt.since(run.delivered_ts, now)} ago", Tone.GOOD)
     if run.finished_ts:
-        return Label("◔", "next poll", Tone.BUSY)
-    return Label("▸", "under way", Tone.BUSY)
+        return Label("◔", "at next poll", Tone.BUSY)
+    return Label("▸", "running", Tone.BUSY)
 
 
 def _row(line: JobStatus, now: datetime) -> Row:
@@ -130,7 +130,7 @@ def _row(line: JobStatus, now: datetime) -> Row:
             "submit": Cell(_submit(line, now)),
             "fallback": Cell(local(line.fallback, now)),
             "delivery": Cell(str(handed), handed.tone),
-            "settled": Cell(str(settled), settled.tone),
+            "hook": Cell(str(settled), settled.tone),
         },
         about=_about(line, now),
     )
@@ -140,7 +140,7 @@ def _submit(line: JobStatus, now: datetime) -> str:
     if line.window is None:
         if line.job is None:
             return fmt.NOTHING
-        return "no deadline" if line.runs else "first run"
+        return "no deadline" if line.runs else "not run yet"
     return "now" if line.window.submit_from <= now else local(line.window.submit_from, now)
 
 
@@ -156,8 +156,8 @@ def _about(line: JobStatus, now: datetime) -> str:
         line.name,
         line.pause.text if line.pause else "",
         f"results due {_whole(line.window.due)}" if line.window else "",
-        f"last submitted {fmt.since(last.created_ts, now)} ago" if last else "it never ran",
-        f"{fmt.count(last.failed)} of {fmt.count(last.request_count)} failed"
+        f"last submitted {fmt.since(last.created_ts, now)} ago" if last else "never run",
+        f"{fmt.count(last.failed)} of {fmt.count(last.request_count)} errored"
         if last and last.failed
         else "",
         _trouble(line.command),
@@ -180,9 +180,9 @@ Stamp = tuple[int, int] | None
 
 
 class JobsScreen(QueryPage):
-    """Two lists; titan.toml is read again when it changes."""
+    """Jobs above, never batched workflows below; titan.toml is read again when it changes."""
 
-    WORD = "Jobs"
+    NAME = "Jobs"
     CSS = """
     JobsScreen {
         #jobs { height: 2fr; }
@@ -200,32 +200,32 @@ class JobsScreen(QueryPage):
     ]
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__(state)
         self._folder = Folder(state.path.parent)
         self._board: JobOverview | None = None
         self._stamp: Stamp = None
         self._jobs = Section(
-            "No job and no workflow is known yet: titan-console jobs init",
+            "No jobs yet: run titan-console jobs init",
             JOB_COLUMNS,
             id="jobs",
         )
-        self._never = Section("Nothing is refused.", NEVER_COLUMNS, id="never")
+        self._never = Section("No workflow is excluded from batching.", NEVER_COLUMNS, id="never")
         self._board_answers = self.add_query(self._read, self._take)
         self._file_answers = self.add_query(self._look, self._looked)
 
     def content(self) -> ComposeResult:
-        """The jobs above, what is never batched below."""
+        """Two lists."""
         with Vertical(classes="content"):
             yield self._jobs
             yield self._never
 
     def on_mount(self) -> None:
-        """Begin on the jobs."""
+        """Focus the jobs."""
         self._jobs.table.focus()
 
     def tick(self) -> None:
-        """See whether titan.toml is another."""
+        """Check whether titan.toml has changed."""
         super().tick()
         if self.is_current and not self.state.paused:
             self._file_answers.changed()
@@ -234,7 +234,7 @@ class JobsScreen(QueryPage):
         """Fill both lists."""
         if self._board is not None:
             self._jobs.show(job_rows(self._board, now), jobs_title(self._board))
-            self._never.show(never_rows(self._board), "Never batched, always refused")
+            self._never.show(never_rows(self._board), "Never batched")
 
     def _read(self, source: Source) -> JobOverview:
         return job_status.read(source, self._folder, self.state.now())

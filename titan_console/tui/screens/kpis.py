@@ -17,7 +17,7 @@ from titan_console.text import format as fmt
 from titan_console.text.charts import Bars, Distribution, Marker, sparkline
 from titan_console.text.format import Tone
 from titan_console.tui.pages.query_page import QueryPage
-from titan_console.tui.screens.savings_rows import verdict
+from titan_console.tui.screens.savings_rows import target_label
 from titan_console.tui.widgets.chart import Chart
 from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
@@ -35,12 +35,12 @@ _HOUR_S = 3600
 
 
 def kpi_rows(found: KpiMonth) -> list[Row]:
-    """One line a figure."""
+    """One row per KPI."""
     return [_row(kpi.name, kpi.title, kpi, found.by_day) for kpi in found.overall]
 
 
 def workflow_rows(found: KpiMonth, name: str) -> list[Row]:
-    """One line a workflow, for one figure."""
+    """One row per workflow, for one KPI."""
     return [
         _row(workflow, workflow, named(kpis, name), found.by_workflow_and_day[workflow])
         for workflow, kpis in found.by_workflow.items()
@@ -48,12 +48,12 @@ def workflow_rows(found: KpiMonth, name: str) -> list[Row]:
 
 
 def named(kpis: Kpis, name: str) -> Kpi:
-    """The figure of that name."""
+    """The KPI of that name."""
     return next(kpi for kpi in kpis if kpi.name == name)
 
 
 def _row(key: str, title: str, kpi: Kpi, by_day: Mapping[str, Kpis]) -> Row:
-    label = verdict(kpi.ok)
+    label = target_label(kpi.ok)
     value = fmt.NOTHING if kpi.value is None else shown(kpi, kpi.value)
     target = f"{'≥' if kpi.is_floor else '≤'} {shown(kpi, kpi.target)}"
     return Row(
@@ -65,7 +65,7 @@ def _row(key: str, title: str, kpi: Kpi, by_day: Mapping[str, Kpis]) -> Row:
             "verdict": Cell(str(label), label.tone),
             "days": Cell(sparkline(_values(by_day, kpi.name)), Tone.BUSY),
         },
-        about=f"{title}: {value}, the target is {target}  ·  {label}",
+        about=f"{title}: {value}, target {target}  ·  {label}",
     )
 
 
@@ -74,12 +74,12 @@ def _values(by_day: Mapping[str, Kpis], name: str) -> list[float | None]:
 
 
 def day_bars(found: KpiMonth, name: str) -> Bars:
-    """A figure day by day, against its target for one day."""
+    """A KPI day by day, with its target for one day."""
     days = list(found.by_day)
     of_a_day = named(found.by_day[days[-1]], name)
     return Bars(
         values=_values(found.by_day, name),
-        words=lambda value: shown(of_a_day, value),
+        format_value=lambda value: shown(of_a_day, value),
         target=float(of_a_day.target),
         is_floor=of_a_day.is_floor,
         first=_short(days[0]),
@@ -88,18 +88,18 @@ def day_bars(found: KpiMonth, name: str) -> Bars:
 
 
 def distribution(seconds: Sequence[float]) -> Distribution:
-    """How long batches took from order to results, with both percentiles."""
+    """The turnarounds of batches with p50 and p95."""
     hours = [value / _HOUR_S for value in seconds]
     marks = [
-        Marker(at=at, words=f"p{percent} {_hours(at)}", tone=tone)
+        Marker(at=at, label=f"p{percent} {_hours(at)}", tone=tone)
         for percent, tone in ((50, Tone.GOOD), (95, Tone.WARN))
         if (at := percentile(hours, percent)) is not None
     ]
-    return Distribution(values=hours, marks=marks, words=_hours)
+    return Distribution(values=hours, marks=marks, format_value=_hours)
 
 
 def distribution_title(seconds: Sequence[float]) -> str:
-    """What the picture counts."""
+    """The title of the histogram."""
     number = len(seconds)
     return f"Turnaround of {number:,} batch{'' if number == 1 else 'es'}"
 
@@ -128,9 +128,9 @@ class _KpiPage(QueryPage):
 
 
 class KpisScreen(_KpiPage):
-    """The list, the chosen figure day by day, and how long batches took."""
+    """The list, the chosen KPI day by day, and the turnarounds."""
 
-    WORD = "KPIs"
+    NAME = "KPIs"
     CSS = """
     KpisScreen {
         #kpis { height: 8; }
@@ -142,25 +142,25 @@ class KpisScreen(_KpiPage):
     """
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__(state)
-        self._kpis = Section("Adding up.", KPI_COLUMNS, id="kpis")
+        self._kpis = Section("Calculating…", KPI_COLUMNS, id="kpis")
         self._days = Chart(id="kpi-days")
         self._turnaround = Chart(id="turnaround")
 
     def content(self) -> ComposeResult:
-        """The list above, the pictures below."""
+        """The list above the charts."""
         with Vertical(classes="content"):
             yield self._kpis
             yield self._days
             yield self._turnaround
 
     def on_mount(self) -> None:
-        """Begin on the list."""
+        """Focus the list."""
         self._kpis.table.focus()
 
     def draw(self, now: datetime) -> None:
-        """Fill the list and the pictures."""
+        """Fill the list and the charts."""
         del now
         found = self.found
         if found is None:
@@ -171,12 +171,12 @@ class KpisScreen(_KpiPage):
         self._draw_chosen()
 
     def on_record_table_moved(self) -> None:
-        """Draw the figure under the cursor."""
+        """Draw the KPI under the cursor."""
         super().on_record_table_moved()
         self._draw_chosen()
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
-        """Show the figure workflow by workflow."""
+        """Open the KPI by workflow."""
         message.stop()
         name, title = str(message.row.key), message.row.cells["name"].text
         self.app.push_screen(KpiByWorkflow(self.state, name, title))  # pyright: ignore[reportUnknownMemberType]
@@ -192,13 +192,13 @@ class KpisScreen(_KpiPage):
 
 
 class KpiByWorkflow(_KpiPage):
-    """One of the figures for each workflow."""
+    """One KPI by workflow."""
 
     def __init__(self, state: ConsoleState, name: str, title: str) -> None:
-        """`name` is the figure's, `title` its words."""
+        """`name` and `title` of the KPI."""
         super().__init__(state)
         self._name, self._title = name, title
-        self._list = Section("No workflow has done anything.", WORKFLOW_COLUMNS, id="by")
+        self._list = Section("No workflow has run yet.", WORKFLOW_COLUMNS, id="by")
         self._list.add_class("content")
 
     def content(self) -> ComposeResult:
@@ -206,11 +206,11 @@ class KpiByWorkflow(_KpiPage):
         yield self._list
 
     def breadcrumb(self) -> str:
-        """The figure."""
+        """The title of the KPI."""
         return self._title
 
     def on_mount(self) -> None:
-        """Begin on the list."""
+        """Focus the list."""
         self._list.table.focus()
 
     def draw(self, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Goes where a link leads: to a numbered screen, or to a page on top of the one that is seen."""
+"""Opens links: a numbered screen, or a page on top of the current one."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_link(page: Page, link: str, table: RecordTable | None = None) -> None:
-    """Open what the link names; `table` is the list whose other rows `n` and `N` lead to."""
+    """Open a link; `n` and `N` move along the rows of `table`."""
     destination = parse(link, page.state.tabs)
     if destination is not None:
         open_destination(page, destination, table)
@@ -25,7 +25,7 @@ def open_link(page: Page, link: str, table: RecordTable | None = None) -> None:
 def open_destination(
     page: Page, destination: Destination, table: RecordTable | None = None
 ) -> None:
-    """Show it; a page that shows the same already stays."""
+    """Open it, unless it is the current page."""
     app = app_of(page)
     if isinstance(destination, ToScreen):
         app.call_later(app.run_action, f"go('{destination.mode}')")
@@ -36,7 +36,7 @@ def open_destination(
 
 
 def detail_of(page: Page, destination: Destination, table: RecordTable | None) -> DetailPage | None:
-    """The page about it; None for what has none."""
+    """The page of a destination; None where there is none."""
     match destination:
         case ToBatch():
             return BatchDetail(page.state, destination, table)
@@ -47,12 +47,12 @@ def detail_of(page: Page, destination: Destination, table: RecordTable | None) -
 
 
 def app_of(page: Page) -> "App[None]":
-    """The console that the page is in."""
+    """The app of the page."""
     return cast("App[None]", page.app)  # pyright: ignore[reportUnknownMemberType]
 
 
 async def open_tag(app: "App[None]", tag: str) -> None:
-    """The list of all requests, narrowed to a tag."""
+    """The Requests screen, filtered by a tag."""
     await app.run_action("go('requests')")
     screen = app.screen
     if isinstance(screen, FilteredPage):

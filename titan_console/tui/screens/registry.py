@@ -1,4 +1,4 @@
-"""The console's screens by mode: their digits, their words, and where each one's code lies."""
+"""The numbered screens: digit, mode, name, and the module that is loaded on the first visit."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class ScreenEntry(Struct, frozen=True):
-    """A screen that a digit leads to; its code loads when it is first gone to."""
+    """A numbered screen; its module is loaded on the first visit."""
 
     tab: Tab
     module: str
     name: str
 
     def opener(self, state: "ConsoleState") -> "Callable[[], Page]":
-        """What makes the screen."""
+        """The factory of the screen."""
 
         def open_page() -> "Page":
             module = import_module(f"titan_console.tui.screens.{self.module}")

@@ -1,4 +1,4 @@
-"""One request: what was asked, what came back, in which attempts, and what it cost."""
+"""The page of one request: overview, bodies, error, attempts, cost, raw."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -14,8 +14,8 @@ from state.queries import request_detail
 from state.queries.request_detail import AttemptRecord, RequestRecord
 from state.queries.spending import PricedAttempt
 from titan_console.session.bodies import Bodies, missing_body
+from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
-from titan_console.session.target import Target
 from titan_console.text import links, request_documents
 from titan_console.text.document import Document, DocumentBuilder
 from titan_console.text.links import ToRequest
@@ -29,7 +29,7 @@ _MAX_BREADCRUMB = 40
 class RequestDetail(DetailPage):
     """In seven tabs."""
 
-    WORD = "Request"
+    NAME = "Request"
     SECTIONS: ClassVar = ("Overview", "Request", "Response", "Error", "Attempts", "Cost", "Raw")
 
     def __init__(
@@ -45,26 +45,26 @@ class RequestDetail(DetailPage):
         return self.destination.custom_id[:_MAX_BREADCRUMB]
 
     def show_other(self, link: str) -> bool:
-        """Be about another request."""
+        """Show another request."""
         found = links.parse(link, self.state.tabs)
         if isinstance(found, ToRequest):
             self.destination = found
         return isinstance(found, ToRequest)
 
     def target(self, action: Action) -> Target | None:
-        """The request; its receipt says what does not apply."""
+        """The request; the preview shows what does not fit."""
         del action
         return targets.request_named(self.destination.tag, self.destination.custom_id)
 
     def question(self, section: str) -> Callable[[Source], Drawing]:
-        """What finds out what stands in the section."""
+        """The query of a section."""
         destination = self.destination
 
         def answer(source: Source) -> Drawing:
             found = request_detail.request(source, destination.tag, destination.custom_id)
             if found is None:
                 raise UnknownId(
-                    f"There is no request {destination.custom_id!r} of {destination.tag!r}."
+                    f"Request {destination.custom_id!r} of {destination.tag!r} not found."
                 )
             return self._draw_section(section, found)
 
@@ -81,7 +81,7 @@ class RequestDetail(DetailPage):
                 return lambda _now: document
 
     def _still(self, section: str, found: RequestRecord) -> Document:
-        """What does not change with the time of day."""
+        """The sections without ages."""
         match section:
             case "Request":
                 return self._bodies.payload_document(_asked(found))
@@ -106,7 +106,7 @@ class RequestDetail(DetailPage):
         return request_documents.cost([explain(a, self._prices) for a in ended if a is not None])
 
     def _raw(self, found: RequestRecord) -> Document:
-        """The lines of the files, byte for byte but for what is no UTF-8."""
+        """The lines of the files, with invalid UTF-8 replaced."""
         builder = DocumentBuilder()
         builder.heading(f"Payload: spool/{_asked(found).file}, byte {_asked(found).offset:,}")
         builder.text(_line(self._bodies.payload(_asked(found)).line))
@@ -120,7 +120,7 @@ class RequestDetail(DetailPage):
 
 
 def _asked(found: RequestRecord) -> request_detail.FileSpan:
-    """What the attempt that counts was asked; else what will be."""
+    """The body of the counting attempt, else of the request."""
     return found.counting.body if found.counting else found.body
 
 
@@ -130,10 +130,10 @@ def _line(line: bytes | None) -> str:
 
 def _no_answer(attempt: AttemptRecord | None) -> str:
     if attempt is None:
-        return "Nothing has been asked yet: the request waits for a batch."
+        return "No response yet: the request is queued."
     if attempt.outcome is None:
-        return "Nothing has come back yet: the batch has not ended."
-    return "The API sent no answer for it; the tab Error says why."
+        return "No response yet: the batch has not ended."
+    return "No response from the API; see the Error tab."
 
 
 def _said(text: str) -> Document:

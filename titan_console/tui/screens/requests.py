@@ -1,4 +1,4 @@
-"""Every request of the ledger, newest first, a thousand or a million of them."""
+"""The Requests screen: every request of the ledger, newest first."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -11,8 +11,8 @@ from state.db.reader import Source
 from state.operations.commands import Action
 from state.queries import request_list
 from state.queries.request_list import Query, RequestRow, SortOrder
+from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
-from titan_console.session.target import Target
 from titan_console.text import format as fmt
 from titan_console.text import links
 from titan_console.text.filters import Vocabulary
@@ -37,18 +37,18 @@ COLUMNS = (
 
 
 class AllRequests:
-    """The listing of every request."""
+    """All requests."""
 
     def keys(self, source: Source) -> Sequence[int]:
         """Newest first."""
         return request_list.newest_first(source)
 
     def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, RequestRow]:
-        """What the table shows of them."""
+        """The records with these keys."""
         return request_list.rows(source, keys)
 
     def row(self, key: int, record: RequestRow, now: datetime) -> Row:
-        """One line."""
+        """The row of one record."""
         label = fmt.request_status(record.status)
         remark = record.error_message or record.error_type or record.stop_reason or ""
         return Row(
@@ -76,15 +76,15 @@ class AllRequests:
 
 
 class FoundRequests(AllRequests):
-    """The listing of the requests that a query finds."""
+    """The requests that match a query."""
 
     def __init__(self, query: Query, now: Callable[[], datetime]) -> None:
-        """`now` is what ages are counted from."""
+        """`now` gives the time from which ages are counted."""
         self.query = query
         self._now = now
 
     def keys(self, source: Source) -> Sequence[int]:
-        """In the order of the query."""
+        """Their ids in the sort order."""
         return request_list.ids(source, self.query, self._now())
 
 
@@ -106,17 +106,17 @@ class RequestListPage(SplitPage):
     )
 
     def __init__(self, state: ConsoleState, *, table_id: str, filter_text: str = "") -> None:
-        """`filter_text` is what the list is narrowed to at first."""
+        """`filter_text` is the initial filter."""
         super().__init__(state)
         self.filter, self.filter_text = self.filter_line.read(filter_text), filter_text
         self.table = VirtualTable(COLUMNS, self.listing(), state.path, state.clock, id=table_id)
 
     def listing(self) -> FoundRequests:
-        """What the list holds under the filter, in the order of the sort."""
+        """The matching requests in the sort order."""
         return FoundRequests(self.query_now(), self.state.clock.now)
 
     def query_now(self) -> Query:
-        """The filter and the sort, as the ledger is asked."""
+        """The filter and the sort as a query."""
         return Query(self.filter.terms, SortOrder(self.sort.name), self.is_inverted)
 
     def lists(self) -> ComposeResult:
@@ -124,26 +124,26 @@ class RequestListPage(SplitPage):
         yield self.table
 
     def on_mount(self) -> None:
-        """Begin on the list."""
+        """Focus the list."""
         self.table.focus()
 
     def draw(self, now: datetime) -> None:
-        """Ages grow by themselves; the list keeps itself current."""
+        """Redraw ages; the list refreshes itself."""
         del now
         self.table.tick()
-        self.show_problem(self.table.trouble)
+        self.show_problem(self.table.problem)
 
     def ledger_changed(self) -> None:
-        """Ask again for what is seen."""
+        """Refresh what is shown."""
         super().ledger_changed()
         self.table.ledger_changed()
 
     def narrow(self) -> None:
-        """Ask for what matches now."""
+        """Query what matches the filter."""
         self.table.list(self.listing())
 
     def matches(self) -> int | None:
-        """How many requests the list holds."""
+        """The number of matching requests."""
         return self.table.row_count if self.table.is_loaded else None
 
     def main_table(self) -> VirtualTable[RequestRow]:
@@ -151,13 +151,13 @@ class RequestListPage(SplitPage):
         return self.table
 
     def action_follow(self) -> None:
-        """Newest first, and stay with what comes."""
+        """Sort by newest first, and follow new requests."""
         self.set_sort(self.SORTS[0])
         self.table.follow()
         self.show()
 
     def badges(self) -> tuple[Part, ...]:
-        """What came meanwhile, too."""
+        """Also the number of new requests."""
         newer: tuple[Part, ...] = ()
         if self.table.is_following:
             newer = (Part("  ▲ following", Tone.GOOD),)
@@ -166,7 +166,7 @@ class RequestListPage(SplitPage):
         return (*newer, *super().badges())
 
     def target(self, action: Action) -> Target | None:
-        """The marked requests, else the one under the cursor."""
+        """The selected requests, else the one under the cursor."""
         record = self.table.record_under_cursor()
         if record is None:
             return targets.requests(self.table, "", (), action)
@@ -175,10 +175,10 @@ class RequestListPage(SplitPage):
 
 
 class RequestsScreen(RequestListPage):
-    """All of them."""
+    """All requests."""
 
-    WORD = "Requests"
+    NAME = "Requests"
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__(state, table_id="requests-table")

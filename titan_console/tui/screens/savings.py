@@ -25,15 +25,15 @@ from titan_console.tui.widgets.section import Section
 
 
 class BatchesBehind(QueryPage):
-    """The batches of a sum; Enter leads to the answers of one that are in it."""
+    """The batches of a sum; Enter opens the answers of one."""
 
     def __init__(self, state: ConsoleState, behind: SumFilter, word: str) -> None:
-        """`word` is the name of the sum, for the crumbs."""
+        """`word` is the name of the sum, for the breadcrumbs."""
         super().__init__(state)
         self._behind = behind
         self._word = word
         self._found: list[BatchSum] | None = None
-        self._list = Section("Nothing is in this sum.", rows.BATCH_COLUMNS, id="behind")
+        self._list = Section("Nothing in this sum.", rows.BATCH_COLUMNS, id="behind")
         self._list.add_class("content")
         self.add_query(self._read, self._take)
 
@@ -46,7 +46,7 @@ class BatchesBehind(QueryPage):
         return self._word
 
     def on_mount(self) -> None:
-        """Begin on the list."""
+        """Focus the list."""
         self._list.table.focus()
 
     def draw(self, now: datetime) -> None:
@@ -56,7 +56,7 @@ class BatchesBehind(QueryPage):
             self._list.show(rows.batch_rows(self._found, now), title)
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
-        """Show the answers of that batch."""
+        """Open the answers of that batch."""
         message.stop()
         page = AnswersBehind(self.state, self._behind, str(message.row.key))
         self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
@@ -69,7 +69,7 @@ class BatchesBehind(QueryPage):
 
 
 class AnswersBehind(QueryPage):
-    """The answers of one batch that are in a sum; Enter leads to the request and its price."""
+    """The answers of one batch in a sum; Enter opens the request."""
 
     def __init__(self, state: ConsoleState, behind: SumFilter, batch_key: str) -> None:
         """`behind` is the sum."""
@@ -77,7 +77,7 @@ class AnswersBehind(QueryPage):
         self._behind = behind
         self._key = batch_key
         self._found: list[AnswerSum] | None = None
-        self._list = Section("Nothing is in this sum.", rows.ANSWER_COLUMNS, id="answers")
+        self._list = Section("Nothing in this sum.", rows.ANSWER_COLUMNS, id="answers")
         self._list.add_class("content")
         self.add_query(self._read, self._take)
 
@@ -90,7 +90,7 @@ class AnswersBehind(QueryPage):
         return self._key
 
     def on_mount(self) -> None:
-        """Begin on the list."""
+        """Focus the list."""
         self._list.table.focus()
 
     def draw(self, now: datetime) -> None:
@@ -110,9 +110,9 @@ class AnswersBehind(QueryPage):
 
 
 class SavingsScreen(QueryPage):
-    """Figures, a picture and sums; each opens to the batches, answers and prices behind it."""
+    """Metrics, a chart and groups; Enter opens the batches behind a row."""
 
-    WORD = "Savings"
+    NAME = "Savings"
     CSS = """
     SavingsScreen {
         #money { height: 7; }
@@ -132,31 +132,31 @@ class SavingsScreen(QueryPage):
     ]
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__(state)
         self._by = savings.BY[0]
         self._found: Savings | None = None
-        self._money = Section("Adding up.", rows.FIGURE_COLUMNS, id="money")
+        self._money = Section("Calculating…", rows.FIGURE_COLUMNS, id="money")
         self._chart = Chart(id="by-day")
         self._groups = Section(
-            "Nothing was collected in these 30 days.", rows.group_columns(self._by), id="groups"
+            "No results collected in these 30 days.", rows.group_columns(self._by), id="groups"
         )
         self.add_query(self._read, self._take)
 
     def content(self) -> ComposeResult:
-        """Sums above, the picture, and the groups."""
+        """Metrics, the chart, and the groups."""
         with Vertical(classes="content"):
             yield self._money
             yield self._chart
             yield self._groups
 
     def on_mount(self) -> None:
-        """Begin on the sums."""
+        """Focus the metrics."""
         self._chart.border_title = " Saved by day "
         self._money.table.focus()
 
     def draw(self, now: datetime) -> None:
-        """Fill the lists from the last answer."""
+        """Fill the lists from the last result."""
         del now
         if self._found is None:
             return
@@ -174,7 +174,7 @@ class SavingsScreen(QueryPage):
         self.show()
 
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
-        """Show the batches behind a figure."""
+        """Open the batches behind a row."""
         message.stop()
         if self._found is None:
             return

@@ -1,4 +1,4 @@
-"""What the Savings screen and the pages behind it list. Pure."""
+"""The rows of the Savings screen and the pages behind it. Pure."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -12,11 +12,11 @@ from titan_console.text.format import Tone
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 FIGURE_COLUMNS = (
-    Column("figure", "Total", 17, 0),
+    Column("figure", "Metric", 17, 0),
     Column("value", "Value", 10, 1, right=True),
     Column("target", "Target", 9, 3, right=True),
     Column("verdict", "Verdict", 11, 2),
-    Column("remark", "What it is made of", 20, 4, grow=4),
+    Column("remark", "Details", 20, 4, grow=4),
 )
 _MONEY = (
     Column("attempts", "Attempts", 9, 4, right=True),
@@ -29,7 +29,7 @@ _MONEY = (
 BATCH_COLUMNS = (
     Column("tag", "Tag", 16, 0, grow=4, widest=40, keeps_end=True),
     Column("key", "Batch", 14, 6, grow=1, widest=24),
-    Column("kind", "Way", 5, 7),
+    Column("mode", "Mode", 5, 7),
     *(column for column in _MONEY if column.key != "tokens"),
     Column("collected", "Collected", 9, 8, right=True),
 )
@@ -48,12 +48,12 @@ def group_columns(by: str) -> tuple[Column, ...]:
 
 
 def figure_rows(found: Savings) -> list[Row]:
-    """The sums, their targets and whether they are met."""
+    """The metrics, their targets and whether they are met."""
     return [_saved(found), _month(found), _cache(found), _twice(found), _unpriced(found)]
 
 
 def behind_figure(found: Savings, key: str) -> SumFilter:
-    """Which answers make up one of the figures."""
+    """The answers behind a metric."""
     if key == "month":
         return SumFilter("all", "", str(found.today.replace(day=1)))
     return SumFilter(key, "", found.since_day)
@@ -66,7 +66,7 @@ def _saved(found: Savings) -> Row:
         "all",
         "saved in 30 days",
         fmt.sum_of_money(found.saved_nano, found.unpriced),
-        remark=f"the same answers synchronously: {sync}; since {found.since_day} (UTC)",
+        remark=f"sync price of the same answers: {sync}; since {found.since_day} (UTC)",
         target=target,
         ok=found.saved_nano >= target if found.by["day"] else None,
     )
@@ -80,32 +80,32 @@ def _month(found: Savings) -> Row:
             "month",
             f"{name} so far",
             fmt.money(ahead.saved_nano),
-            remark="no projection before a full day has passed",
+            remark="projected after the first full day",
             target=ahead.target_nano,
         )
     days = f"{ahead.full_days} full day{'' if ahead.full_days == 1 else 's'}"
     return _figure(
         "month",
-        f"{name} will be",
+        f"{name} projected",
         fmt.money(ahead.projected_nano),
-        remark=f"{fmt.money(ahead.saved_nano)} so far + {ahead.days_left} days at"
-        f" {fmt.money(ahead.pace_nano)}, the mean of {days}",
+        remark=f"{fmt.money(ahead.saved_nano)} so far + {ahead.days_left} days x"
+        f" {fmt.money(ahead.pace_nano)} (mean of {days})",
         target=ahead.target_nano,
         ok=ahead.ok,
-        words=("on course", "short"),
+        labels=("on track", "below"),
     )
 
 
 def _cache(found: Savings) -> Row:
     cache = found.cache
     if not cache.read_tokens + cache.written_tokens:
-        return _figure("cached", "cache effect", fmt.NOTHING, remark="no prompt caching was used")
-    left_out = f"; {fmt.count(cache.unpriced)} unpriced are left out" if cache.unpriced else ""
+        return _figure("cached", "cache effect", fmt.NOTHING, remark="no prompt caching used")
+    left_out = f"; {fmt.count(cache.unpriced)} unpriced left out" if cache.unpriced else ""
     return _figure(
         "cached",
         "cache effect",
         fmt.money(cache.nano),
-        remark=f"against no caching: {fmt.count(cache.read_tokens)} tokens read,"
+        remark=f"compared with no caching: {fmt.count(cache.read_tokens)} tokens read,"
         f" {fmt.count(cache.written_tokens)} written{left_out}",
         tone=Tone.GOOD if cache.nano > 0 else Tone.WARN,
     )
@@ -117,7 +117,7 @@ def _twice(found: Savings) -> Row:
         "duplicate",
         "paid twice",
         fmt.money(spent) if spent else fmt.NOTHING,
-        remark="for answers that were there already" if spent else "nothing",
+        remark="duplicate answers of requests already answered" if spent else "nothing",
         tone=Tone.WARN if spent else Tone.DIM,
     )
 
@@ -128,7 +128,7 @@ def _unpriced(found: Savings) -> Row:
         "unpriced",
         "unpriced answers",
         fmt.count(number) if number else fmt.NOTHING,
-        remark="of models without a price: they count in no sum" if number else "none",
+        remark="models without a known price; not in the sums" if number else "none",
         tone=Tone.WARN if number else Tone.DIM,
     )
 
@@ -141,10 +141,10 @@ def _figure(
     remark: str,
     target: int | None = None,
     ok: bool | None = None,
-    words: tuple[str, str] = ("met", "missed"),
+    labels: tuple[str, str] = ("met", "missed"),
     tone: Tone = Tone.PLAIN,
 ) -> Row:
-    label = verdict(ok, words) if target is not None else None
+    label = target_label(ok, labels) if target is not None else None
     return Row(
         key=key,
         cells={
@@ -158,16 +158,16 @@ def _figure(
     )
 
 
-def verdict(ok: bool | None, words: tuple[str, str] = ("met", "missed")) -> fmt.Label:
-    """Whether a target is met: a glyph and a word."""
+def target_label(ok: bool | None, labels: tuple[str, str] = ("met", "missed")) -> fmt.Label:
+    """Whether a target is met, as a label."""
     if ok is None:
         return fmt.Label("◦", "not yet", Tone.DIM)
-    met, missed = words
+    met, missed = labels
     return fmt.Label("✓", met, Tone.GOOD) if ok else fmt.Label("✗", missed, Tone.BAD)
 
 
 def group_rows(rows: Sequence[Spending], by: str) -> list[Row]:
-    """One line for each workflow, model or day, days newest first."""
+    """One row per workflow, model or day; days newest first."""
     ordered = list(reversed(rows)) if by == "day" else rows
     return [
         Row(
@@ -191,14 +191,14 @@ def group_rows(rows: Sequence[Spending], by: str) -> list[Row]:
 
 
 def batch_rows(batches: Sequence[BatchSum], now: datetime) -> list[Row]:
-    """The batches behind a sum, each with its part of it."""
+    """The batches behind a sum."""
     return [
         Row(
             key=row.key,
             cells={
                 "tag": Cell(row.tag),
                 "key": Cell(row.key, Tone.DIM),
-                "kind": Cell(row.kind.value, Tone.DIM),
+                "mode": Cell(row.kind.value, Tone.DIM),
                 **_money(
                     attempts=fmt.count(row.attempts),
                     sync=row.sync_cost_nano,
@@ -215,7 +215,7 @@ def batch_rows(batches: Sequence[BatchSum], now: datetime) -> list[Row]:
 
 
 def batches_title(batches: Sequence[BatchSum]) -> str:
-    """How many they are, and what they come to."""
+    """Their number and totals."""
     unpriced = sum(row.unpriced for row in batches)
     cost = fmt.sum_of_money(sum(row.cost_nano for row in batches), unpriced)
     saved = fmt.sum_of_money(sum(row.savings_nano for row in batches), unpriced)
@@ -225,7 +225,7 @@ def batches_title(batches: Sequence[BatchSum]) -> str:
 
 
 def answer_rows(answers: Sequence[AnswerSum]) -> list[Row]:
-    """The answers of one batch that are in the sum; each leads to its request and its price."""
+    """The answers of one batch in a sum; Enter opens the request."""
     return [_answer_row(row) for row in answers]
 
 
@@ -274,13 +274,13 @@ def _tokens(tokens_in: int, tokens_out: int) -> str:
 
 
 def day_bars(found: Savings) -> Bars:
-    """Dollars saved on each of the thirty days, against a thirtieth of the month's target."""
+    """Dollars saved on each of 30 days, with a thirtieth of the month's target."""
     saved = {row.name: row.savings_nano / 1e9 for row in found.by["day"]}
     first = min(saved, default="")
     days = found.days()
     return Bars(
         values=[saved.get(day, 0.0) if first and day >= first else saved.get(day) for day in days],
-        words=lambda dollars: f"${dollars:,.2f}",
+        format_value=lambda dollars: f"${dollars:,.2f}",
         target=found.month.target_nano / 1e9 / len(days),
         first=_short(days[0]),
         last="today",

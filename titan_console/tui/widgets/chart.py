@@ -1,4 +1,4 @@
-"""Lines of parts that something paints for the size there is."""
+"""A chart that a painter draws for the available size."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,7 +18,7 @@ def _nothing(_width: int, _height: int) -> Sequence[Sequence[Part]]:
 
 
 class Chart(Widget):
-    """Shows what its painter makes of a width and a height."""
+    """Shows the lines that its painter returns for a width and a height."""
 
     DEFAULT_CSS = """
     Chart {

@@ -1,4 +1,4 @@
-"""The verbs as buttons in one line: for the mouse, and for Tab, the arrows and Enter."""
+"""The commands as buttons in one line, for the mouse, Tab, the arrows and Enter."""
 
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, ClassVar
@@ -24,7 +24,7 @@ _ACTIONS = tuple(KEYS)
 
 
 class CommandBar(Widget, can_focus=True):
-    """One stop of Tab; what does not apply here is dim. A click leaves the list its cursor."""
+    """One tab stop; commands that do not fit are dim. A click keeps the focus of the list."""
 
     FOCUS_ON_CLICK = False
     DEFAULT_CSS = "CommandBar { height: 1; padding: 0 1; }"
@@ -41,7 +41,7 @@ class CommandBar(Widget, can_focus=True):
         """A button was pressed."""
 
         def __init__(self, action: Action) -> None:
-            """`action` is what it stands for."""
+            """`action` is the command of the button."""
             super().__init__()
             self.action = action
 
@@ -62,7 +62,7 @@ class CommandBar(Widget, can_focus=True):
                 self.post_message(self.Pressed(action))
 
     def action_turn(self, steps: int) -> None:
-        """To another button."""
+        """Move to another button."""
         self.place = (self.place + steps) % len(_ACTIONS)
 
     def action_press(self) -> None:
@@ -70,15 +70,15 @@ class CommandBar(Widget, can_focus=True):
         self.post_message(self.Pressed(_ACTIONS[self.place]))
 
     def on_focus(self) -> None:
-        """Show where one is."""
+        """Highlight the current button."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """Show that one is elsewhere."""
+        """Remove the highlight."""
         self.refresh()
 
     def _places(self) -> Iterator[tuple[Action, int, int]]:
-        """Each button with where it begins and how wide it is."""
+        """Each button with its start and width."""
         begin = 0
         for action in _ACTIONS:
             width = cells(f" {KEYS[action]} {LABELS[action]} ")
@@ -90,12 +90,12 @@ class CommandBar(Widget, can_focus=True):
     def _button(self, action: Action, *, held: bool) -> Text:
         theme: Theme = self.app.current_theme  # pyright: ignore[reportUnknownMemberType]
         look = " reverse" if held else ""
-        words = f"{KEYS[action]} {LABELS[action]}"
+        text = f"{KEYS[action]} {LABELS[action]}"
         if action not in self.offered:
-            return Text(f" {words} ", f"{tones_of(self)[Tone.DIM]}{look}")
+            return Text(f" {text} ", f"{tones_of(self)[Tone.DIM]}{look}")
         if without_colours(self):
-            return Text(f"[{words}]", f"bold{look}")
+            return Text(f"[{text}]", f"bold{look}")
         base = f"{theme.foreground} on {theme.panel}{look}"
-        made = Text(f" {words} ", base)
+        made = Text(f" {text} ", base)
         made.stylize(f"bold {theme.accent}", 1, 2)
         return made

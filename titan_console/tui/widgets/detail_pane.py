@@ -1,4 +1,4 @@
-"""Beside a list, in a wide terminal: what the record under the cursor is, as its page begins."""
+"""The pane beside a list in a wide terminal: the overview of the record under the cursor."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -19,13 +19,13 @@ from titan_console.tui.widgets.text_view import TextView
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-# Long enough for a cursor that runs through a list, too short to be noticed when it stands.
+# Longer than the gap between cursor moves, too short to be noticed.
 _DEBOUNCE_S = 0.12
 Drawing = Callable[[datetime], Document]
 
 
 class DetailPane(Vertical):
-    """Follows the cursor of a list; what it shows is read on a thread."""
+    """Follows the cursor of a list; records are read on a thread."""
 
     DEFAULT_CSS = """
     DetailPane {
@@ -35,7 +35,7 @@ class DetailPane(Vertical):
     """
 
     def __init__(self, state: ConsoleState) -> None:
-        """`state` is what the app knows of the ledger."""
+        """`state` is the state of the console."""
         super().__init__()
         self._state = state
         self._text = TextView(id="preview-text")
@@ -53,11 +53,11 @@ class DetailPane(Vertical):
         yield self._text
 
     def on_unmount(self) -> None:
-        """Let go of the ledger."""
+        """Close the ledger."""
         self._worker.close()
 
     def follow(self, table: RecordTable | None) -> None:
-        """Show what is under the cursor of that list, soon; the same as before grows older."""
+        """Show the record under the cursor after a short delay; redraw the same one."""
         if not self.display:
             return
         row = table.current() if table else None
@@ -68,12 +68,12 @@ class DetailPane(Vertical):
             self._text.show(self._drawing(self._state.now()), keep_place=True)
 
     def ledger_changed(self) -> None:
-        """Ask again for what is shown."""
+        """Refresh what is shown."""
         if self.display and self._asked:
             self._answers.changed()
 
     def redraw(self) -> None:
-        """Draw it in new colours."""
+        """Redraw it in the current theme."""
         self._text.redraw()
 
     def _ask(self) -> None:
@@ -93,7 +93,7 @@ class DetailPane(Vertical):
 
 
 def _overview(source: Source, link: str) -> Drawing:
-    """How the page of that record begins."""
+    """The overview of that record."""
     from state.queries import batch_detail, request_detail  # noqa: PLC0415 - the first picture comes before it, and prices
     from titan_console.text import batch_documents, request_documents  # noqa: PLC0415 - as above
 
@@ -109,4 +109,4 @@ def _overview(source: Source, link: str) -> Drawing:
 
 
 def _nothing(_now: datetime) -> Document:
-    return Document(("Nothing is under the cursor here.",))
+    return Document(("No record selected.",))

@@ -1,4 +1,4 @@
-"""Where one types which rows to show: underlines what it cannot read, completes with Tab."""
+"""The filter line: underlines mistakes, completes with Tab."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -30,11 +30,11 @@ _EXAMPLES = {
     Field.COST: "cost>0.1",
     Field.TRIES: "tries>1",
 }
-_HOW = "Enter keeps it · Esc takes it back · Tab completes"
+_HOW = "Enter applies · Esc cancels · Tab completes"
 
 
 class FilterLine(Vertical):
-    """Two lines above the status: what is typed, and what can be said of it."""
+    """Two lines above the status line: the input, and hints or the first mistake."""
 
     DEFAULT_CSS = """
     FilterLine {
@@ -44,7 +44,7 @@ class FilterLine(Vertical):
     """
 
     class Said(Message):
-        """Another filter is on the line; `is_done` when it is to stay."""
+        """The filter has changed; `is_done` after Enter."""
 
         def __init__(self, text: str, filter_: Filter, *, is_done: bool) -> None:
             """`text` is the line as it was typed."""
@@ -65,30 +65,30 @@ class FilterLine(Vertical):
         self._offer = -1
 
     def compose(self) -> ComposeResult:
-        """The line and what is said of it."""
+        """The input and the hint."""
         yield self._input
         yield self._hint
 
     @property
     def is_open(self) -> bool:
-        """Whether one types on it now."""
+        """Whether it is open."""
         return self.display
 
     def open(self, text: str) -> None:
-        """Begin to type, with the former text to go on from."""
+        """Open it with the former text."""
         self.display = True
         self._input.value = text
         self._input.cursor_position = len(text)
-        # At once, so that the very next key is typed here.
+        # At once, so that the next key goes here.
         self.screen.set_focus(self._input)
         self._say()
 
     def close(self) -> None:
-        """Go away."""
+        """Hide it."""
         self.display = False
 
     def learn(self, known: Mapping[Field, Sequence[str]]) -> None:
-        """These values can be completed. What a terminal would not show as it is, is left out."""
+        """Set the values to complete; values with control characters are left out."""
         self.known = {
             field: [value for value in values if clean(value) == value]
             for field, values in known.items()
@@ -96,11 +96,11 @@ class FilterLine(Vertical):
         self._say()
 
     def read(self, text: str) -> Filter:
-        """What the line says."""
+        """Parse a line."""
         return parse(text, self._vocabulary)
 
     def complete(self) -> None:
-        """Put the next completion on the line."""
+        """Insert the next completion."""
         if not self._is_offered():
             self._offers = complete(self._input.value, self._vocabulary, self.known)
             self._offer = -1
@@ -110,14 +110,14 @@ class FilterLine(Vertical):
             self._input.cursor_position = len(self._input.value)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Tell it on."""
+        """Post the text."""
         event.stop()
         self._say()
         if self.is_open:
             self.post_message(self.Said(event.value, self.read(event.value), is_done=False))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Tell it on; what cannot be read stays to be mended."""
+        """Post the filter; one with mistakes stays open."""
         event.stop()
         said = self.read(event.value)
         if not said.mistakes:
@@ -135,11 +135,11 @@ class FilterLine(Vertical):
             return
         before = max(self._input.value.rfind(" "), self._input.value.rfind(":")) + 1
         offers = complete(self._input.value, self._vocabulary, self.known)[:_OFFERED]
-        words = "  ".join(offer[before:] for offer in offers)
-        self._hint.left = (Part(words or _HOW, Tone.DIM),)
+        text = "  ".join(offer[before:] for offer in offers)
+        self._hint.left = (Part(text or _HOW, Tone.DIM),)
 
     def _is_being_written(self) -> bool:
-        """Whether the line ends in a qualifier whose value is still to come."""
+        """Whether the line ends in a field without its value."""
         value = self._input.value
         return value.endswith((":", ">", "<", "=")) and bool(
             complete(value, self._vocabulary, self.known)
@@ -147,7 +147,7 @@ class FilterLine(Vertical):
 
 
 def _examples(vocabulary: Vocabulary) -> str:
-    """A term for each of the fields that explain themselves by one."""
+    """An example term per field."""
     examples = [_EXAMPLES[field] for field in vocabulary.fields if field in _EXAMPLES]
     return " ".join([*examples, "text", "!not"])
 
@@ -169,7 +169,7 @@ class _FilterInput(Input):
 
 
 class _Mistakes(Highlighter):
-    """Underlines what cannot be read."""
+    """Underlines mistakes."""
 
     def __init__(self, line: FilterLine) -> None:
         self._line = line

@@ -11,19 +11,19 @@ from textual.widgets import Input
 
 
 class NumberField(Input):
-    """Takes digits, none in the place of another; the key that confirms does so here too."""
+    """Takes digits; `y` confirms here too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "screen.confirm", "Confirm", id="preview.confirm", priority=True)
     ]
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name for it
-        """Nothing is selected when it is focused: the next digit would take its place."""
+        """No text is selected on focus: the next digit would replace it."""
         super().__init__(id=id, compact=True, restrict="[0-9]*", select_on_focus=False)
 
 
 class Toggle(Widget, can_focus=True):
-    """`[x] words`; space, Enter or a click turns it."""
+    """`[x] label`; space, Enter or a click turns it."""
 
     DEFAULT_CSS = """
     Toggle { width: auto; height: 1; margin: 0 2 0 0; }
@@ -38,14 +38,14 @@ class Toggle(Widget, can_focus=True):
     class Changed(Message):
         """It was turned."""
 
-    def __init__(self, words: str, *, id: str) -> None:  # noqa: A002 - Textual's own word
-        """Off, to begin with."""
+    def __init__(self, label: str, *, id: str) -> None:  # noqa: A002 - Textual's own word
+        """Off at first."""
         super().__init__(id=id)
-        self._words = words
+        self._label = label
 
     def render(self) -> Text:
         """The box and the words."""
-        return Text(f"[{'x' if self.value else ' '}] {self._words}")
+        return Text(f"[{'x' if self.value else ' '}] {self._label}")
 
     def action_turn(self) -> None:
         """On, or off."""

@@ -8,7 +8,7 @@ from titan_console.text.safe_text import cells, clean
 
 
 class ControlFilter(LineFilter):
-    """Puts visible stand-ins where a widget forgot to."""
+    """Replaces control characters that a widget did not clean."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The same segments, fit for a terminal."""
@@ -34,7 +34,7 @@ _BLOCKS, _DOTS = range(0x2580, 0x25A0), range(0x2800, 0x2900)
 
 
 class AsciiFilter(LineFilter):
-    """Draws lines and glyphs with the characters that every terminal has."""
+    """Draws lines and glyphs in ASCII."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The same segments, in ASCII."""
@@ -48,7 +48,7 @@ class AsciiFilter(LineFilter):
 
 
 def in_ascii(text: str) -> str:
-    """The text with a stand-in for each character that is not ASCII, as many cells wide.
+    """The text with each non-ASCII character replaced by ASCII of the same width.
 
     >>> in_ascii("✓ done ── 東")
     '+ done -- ??'

@@ -41,7 +41,7 @@ class Line(Widget):
 
 
 class TotalsStrip(Widget):
-    """A strip of totals side by side; with one line to stand in, label and number share it."""
+    """Totals side by side; in one line, label and number share it."""
 
     DEFAULT_CSS = "TotalsStrip { height: 2; padding: 0 1; }"
 
@@ -79,7 +79,7 @@ class TotalsStrip(Widget):
 
 
 class CommandLines(Static):
-    """A long line goes on in the next."""
+    """The pending commands; long lines wrap."""
 
     DEFAULT_CSS = """
     CommandLines { height: auto; max-height: 3; padding: 0 1; display: none; background: $panel; }
@@ -87,12 +87,12 @@ class CommandLines(Static):
     """
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own word
-        """Nothing is ordered yet."""
+        """Empty and hidden."""
         super().__init__(id=id, markup=False)
         self._lines: Sequence[Sequence[Part]] = ()
 
     def show(self, lines: Sequence[Sequence[Part]]) -> None:
-        """These, from now on."""
+        """Show these lines."""
         if lines == self._lines:
             return
         self._lines = lines
@@ -108,15 +108,15 @@ class CommandLines(Static):
 
 
 class KeyLine(Footer):
-    """Textual's own line, made anew only when it would read differently."""
+    """Textual's footer, rebuilt only when its text changes."""
 
     def __init__(self) -> None:
-        """Without the palette, which has a key of its own here."""
+        """Without the palette, which has its own key."""
         super().__init__(show_command_palette=False)
         self._shown: list[tuple[str, str, str, bool]] | None = None
 
     def bindings_changed(self, screen: Screen[object]) -> None:
-        """Other bindings are active: show them, if any of those that are named is another."""
+        """Rebuild it if the visible bindings have changed."""
         if not self.app.app_focus:  # pyright: ignore[reportUnknownMemberType]
             return
         shown = [

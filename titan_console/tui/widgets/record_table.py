@@ -1,4 +1,4 @@
-"""A list of records drawn line by line: as quick for a million rows as for ten."""
+"""A list of records drawn line by line, as fast for a million rows as for ten."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -15,7 +15,7 @@ from titan_console.tui.widgets.selection import Key, NameSelection, Selection
 
 
 class RecordTable(ScrollView, can_focus=True):
-    """Shows rows by their keys; the cursor stays on its record whatever comes and goes.
+    """Shows rows by their keys; the cursor stays on its record when rows come and go.
 
     The columns fit the width: those that do not find room are left out.
     """
@@ -50,7 +50,7 @@ class RecordTable(ScrollView, can_focus=True):
     ]
 
     class Moved(Message):
-        """Another record is under the cursor, or the same one reads differently."""
+        """The cursor is on another record, or its text has changed."""
 
         def __init__(self, table: "RecordTable") -> None:
             """`table` is where."""
@@ -62,7 +62,7 @@ class RecordTable(ScrollView, can_focus=True):
             return isinstance(message, RecordTable.Moved) and message.table is self.table
 
     class Opened(Message):
-        """A record was asked for, by Enter or by a second click."""
+        """A record was opened, with Enter or a second click."""
 
         def __init__(self, table: "RecordTable", row: Row) -> None:
             """`row` is the record."""
@@ -71,10 +71,10 @@ class RecordTable(ScrollView, can_focus=True):
             self.row = row
 
     class SelectionChanged(Message):
-        """Other records are marked."""
+        """The selection has changed."""
 
     def __init__(self, columns: Sequence[Column], *, id: str) -> None:  # noqa: A002 - Textual's own word
-        """`columns` in the order in which they stand."""
+        """`columns` from left to right."""
         super().__init__(id=id)
         self.cursor_row = 0
         self.show_header = True
@@ -88,7 +88,7 @@ class RecordTable(ScrollView, can_focus=True):
     # What is shown
 
     def show(self, records: Sequence[Row]) -> None:
-        """These rows, from now on; a list that nobody is at shows what comes in at its top."""
+        """Show these rows; without focus and at the top, the cursor stays at the top."""
         before, self._rows = self._rows, {row.key: row for row in records}
         keys = list(self._rows)
         if keys == self._keys:
@@ -98,7 +98,7 @@ class RecordTable(ScrollView, can_focus=True):
         self.show_keys(keys, follow=at_the_top)
 
     def _show_changes(self, before: Mapping[Key, Row]) -> None:
-        """Draw the lines again whose record reads differently now."""
+        """Redraw the rows that have changed."""
         changed = {key for key, row in self._rows.items() if row != before.get(key)}
         if not changed:
             return
@@ -110,7 +110,7 @@ class RecordTable(ScrollView, can_focus=True):
             self.post_message(self.Moved(self))
 
     def show_keys(self, keys: Sequence[Key], *, follow: bool = False) -> None:
-        """The rows with these keys, in this order, from now on.
+        """Show the rows with these keys, in this order.
 
         The cursor stays on its record; to `follow` is to stay on the same line instead.
         """
@@ -134,13 +134,13 @@ class RecordTable(ScrollView, can_focus=True):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw all of it again: the theme, the width or the columns have changed."""
+        """Redraw everything: the theme, the width or the columns have changed."""
         self._drawing.forget_all()
         self._resize_to_content()
         self.refresh()
 
     def rows_changed(self) -> None:
-        """The same rows read differently now."""
+        """The text of the rows has changed."""
         self._drawing.forget()
         self.refresh()
 
@@ -172,10 +172,10 @@ class RecordTable(ScrollView, can_focus=True):
         top = max(0, self.scroll_offset.y - spare)
         return self._keys[top : self.scroll_offset.y + self._window() + spare]
 
-    # Moving and marking
+    # Moving and selecting
 
     def move_to(self, row: int) -> None:
-        """Put the cursor on that row, or on the nearest there is."""
+        """Move the cursor to that row, or to the nearest."""
         row = max(0, min(row, len(self._keys) - 1))
         if row == self.cursor_row:
             return
@@ -186,7 +186,7 @@ class RecordTable(ScrollView, can_focus=True):
         self.post_message(self.Moved(self))
 
     def keep_cursor_in_view(self) -> None:
-        """Scroll just as far as it takes."""
+        """Scroll only as far as needed."""
         top, window = self.scroll_offset.y, self._window()
         if self.cursor_row < top:
             self.scroll_to(y=self.cursor_row, animate=False, immediate=True)
@@ -194,7 +194,7 @@ class RecordTable(ScrollView, can_focus=True):
             self.scroll_to(y=self.cursor_row - window + 1, animate=False, immediate=True)
 
     def action_move(self, lines: int) -> None:
-        """Up or down."""
+        """Scroll or move by that many lines."""
         self.move_to(self.cursor_row + lines)
 
     def action_page(self, pages: int) -> None:
@@ -210,13 +210,13 @@ class RecordTable(ScrollView, can_focus=True):
         self.move_to(len(self._keys) - 1)
 
     def action_open(self) -> None:
-        """Ask for the record under the cursor."""
+        """Open the record under the cursor."""
         row = self.current()
         if row is not None:
             self.post_message(self.Opened(self, row))
 
     def action_select(self) -> None:
-        """Mark the record or take the mark away, and go on to the next."""
+        """Select or deselect the record, and move to the next."""
         key = self.current_key()
         if key is None:
             return
@@ -226,7 +226,7 @@ class RecordTable(ScrollView, can_focus=True):
         self.action_move(1)
 
     def action_select_range(self) -> None:
-        """Mark everything from the last marked record to this one."""
+        """Select everything from the last selected record to this one."""
         first = index_of(self._keys, self._range_from) if self._range_from is not None else None
         begin = self.cursor_row if first is None else first
         low, high = sorted((begin, self.cursor_row))
@@ -234,19 +234,19 @@ class RecordTable(ScrollView, can_focus=True):
         self._selection_changed()
 
     def action_select_all(self) -> None:
-        """Mark all that the list holds, shown or not."""
+        """Select all rows of the list, visible or not."""
         self.selection.add(self._keys)
         self._selection_changed()
 
     def action_clear_selection(self) -> None:
-        """Take all marks away."""
+        """Deselect all."""
         self.selection.clear()
         self._selection_changed()
 
     def target_keys(self) -> Sequence[Key]:
-        """What a verb would act on: the marked ones, else the one under the cursor.
+        """The keys that a command applies to: the selected ones, else the one under the cursor.
 
-        They come in the order of the list; marked ones that it no longer holds come last.
+        In the order of the list; selected ones that are no longer in it come last.
         """
         if self.selection:
             return self.selection.chosen(self._keys)
@@ -254,7 +254,7 @@ class RecordTable(ScrollView, can_focus=True):
         return () if key is None else (key,)
 
     def unlisted_selected(self) -> int:
-        """How many marked ones the list does not hold now."""
+        """How many selected ones are not in the list."""
         if self._unlisted is None:
             self._unlisted = (
                 len(self.selection) - self.selection.among(self._keys) if self.selection else 0
@@ -310,7 +310,7 @@ class RecordTable(ScrollView, can_focus=True):
     # The mouse
 
     def on_click(self, event: Click) -> None:
-        """Put the cursor there; on the record that has it already, open."""
+        """Move the cursor there; a second click opens the record."""
         row = event.y - self._header_lines() + self.scroll_offset.y
         if event.y < self._header_lines() or row >= len(self._keys):
             return
@@ -321,7 +321,7 @@ class RecordTable(ScrollView, can_focus=True):
 
 
 def index_of(keys: Sequence[Key], key: Key) -> int | None:
-    """Where that key stands."""
+    """The index of that key, or None."""
     try:
         return keys.index(key)
     except ValueError:

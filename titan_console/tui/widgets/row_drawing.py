@@ -15,7 +15,7 @@ from titan_console.tui.theme import tones_of, without_colours
 from titan_console.tui.widgets.selection import Key
 
 GAP = 2
-# The second column of a small terminal is squeezed down to that, rather than left out.
+# In a small terminal the second column is narrowed to that before it is left out.
 _NARROWEST = 6
 
 
@@ -82,7 +82,7 @@ _MOST_DRAWN = 1000
 
 
 class Cell(Struct, frozen=True):
-    """What stands in one place of a table."""
+    """The text of a cell and its tone."""
 
     text: str
     tone: Tone = Tone.PLAIN
@@ -98,7 +98,7 @@ class Row(Struct, frozen=True):
 
 
 class Look(Struct, frozen=True):
-    """Which row, and how it stands out."""
+    """A row, and how it is highlighted."""
 
     key: Key
     cursor: bool
@@ -107,7 +107,7 @@ class Look(Struct, frozen=True):
 
 
 class RowDrawing:
-    """Draws the lines of one table, and keeps what it has drawn until it is told to forget."""
+    """Draws the lines of one table, and caches them until they change."""
 
     def __init__(self, table: Widget, columns: Sequence[Column]) -> None:
         """`table` has the styles of `PARTS`."""
@@ -119,7 +119,7 @@ class RowDrawing:
         self._styles: Mapping[Tone, Style] = {}
 
     def forget(self, changed: Collection[Key] | None = None) -> None:
-        """These rows read differently now; without `changed`, all of them may."""
+        """Drop the cached lines of these rows; without `changed`, of all."""
         if changed is None:
             self._strips.clear()
             return
@@ -127,7 +127,7 @@ class RowDrawing:
             del self._strips[look]
 
     def forget_all(self) -> None:
-        """The columns or the theme are others."""
+        """The columns or the theme have changed."""
         self._strips.clear()
         self._styles = {}
         self._width = -1

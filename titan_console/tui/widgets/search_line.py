@@ -1,4 +1,4 @@
-"""Where one types what to search for in a text."""
+"""The line for the search in a document."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from textual.widgets import Input
 
 
 class SearchLine(Input):
-    """One line above the status; hidden while nobody searches."""
+    """One line above the status line; hidden unless a search is open."""
 
     DEFAULT_CSS = """
     SearchLine { display: none; }
@@ -22,7 +22,7 @@ class SearchLine(Input):
         """Enter was pressed."""
 
         def __init__(self, text: str) -> None:
-            """`text` is what to search for; empty, to search no more."""
+            """`text` is the search text; empty ends the search."""
             super().__init__()
             self.text = text
 
@@ -36,17 +36,17 @@ class SearchLine(Input):
         return self.has_class("-open")
 
     def open(self, text: str) -> None:
-        """Ask, with the former text to type over."""
+        """Show it with the former text selected."""
         self.add_class("-open")
         self.value = text
         self.focus()
         self.select_all()
 
     def close(self) -> None:
-        """Go away."""
+        """Hide it."""
         self.remove_class("-open")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Tell it on."""
+        """Post the text."""
         event.stop()
         self.post_message(self.Asked(event.value))

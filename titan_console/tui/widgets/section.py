@@ -1,4 +1,4 @@
-"""A titled list, with a quiet word where there is nothing to list."""
+"""A titled list, with a note while it is empty."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from titan_console.tui.widgets.row_drawing import Column, Row
 
 
 class Section(Vertical):
-    """A table under a line that names and counts what it lists."""
+    """A table under a title line."""
 
     DEFAULT_CSS = """
     Section {
@@ -29,7 +29,7 @@ class Section(Vertical):
     """
 
     def __init__(self, note: str, columns: Sequence[Column], *, id: str) -> None:  # noqa: A002 - Textual's own word
-        """`note` is what an empty list says."""
+        """`note` is shown while the list is empty."""
         super().__init__(id=id, classes="-empty")
         self._note = self._note_shown = note
         self.table = RecordTable(columns, id=f"{id}-table")
@@ -40,7 +40,7 @@ class Section(Vertical):
         yield self.table
 
     def show(self, rows: Sequence[Row], title: str, note: str = "") -> None:
-        """List these rows under that title; an empty list may have another `note`."""
+        """Show these rows under that title; an empty list may have another `note`."""
         note = note or self._note
         if note != self._note_shown:
             self._note_shown = note

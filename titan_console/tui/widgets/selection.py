@@ -1,4 +1,4 @@
-"""Which rows of a list are marked: a byte for each id, so that a million marks stay small."""
+"""The selected rows of a list: one byte per id, so that a million stay small."""
 
 from array import array
 from collections.abc import Collection, Sequence
@@ -8,34 +8,34 @@ Key = int | str
 
 
 class Selection(Protocol):
-    """The marks of one list; they stay when rows come and go."""
+    """The selection of one list; it is kept when rows come and go."""
 
     def __len__(self) -> int:
-        """How many rows are marked."""
+        """The number of selected rows."""
         ...
 
     def __contains__(self, key: object) -> bool:
-        """Whether that row is marked."""
+        """Whether that row is selected."""
         ...
 
     def toggle(self, key: Key) -> None:
-        """Mark it, or take its mark away."""
+        """Select it, or deselect it."""
         ...
 
     def add(self, keys: Sequence[Key]) -> None:
-        """Mark all of these."""
+        """Select all of these."""
         ...
 
     def clear(self) -> None:
-        """Take all marks away."""
+        """Deselect all."""
         ...
 
     def among(self, keys: Sequence[Key]) -> int:
-        """How many of these are marked."""
+        """How many of these are selected."""
         ...
 
     def chosen(self, keys: Sequence[Key]) -> Sequence[Key]:
-        """All that are marked: those of `keys` in their order, then the others."""
+        """All selected keys: those in `keys` in their order, then the others."""
         ...
 
 
@@ -43,38 +43,38 @@ class NameSelection:
     """Selection of rows with names, in lists that are short."""
 
     def __init__(self) -> None:
-        """Nothing is marked."""
+        """Empty."""
         self._marked: dict[Key, None] = {}
 
     def __len__(self) -> int:
-        """How many rows are marked."""
+        """The number of selected rows."""
         return len(self._marked)
 
     def __contains__(self, key: object) -> bool:
-        """Whether that row is marked."""
+        """Whether that row is selected."""
         return key in self._marked
 
     def toggle(self, key: Key) -> None:
-        """Mark it, or take its mark away."""
+        """Select it, or deselect it."""
         if key in self._marked:
             del self._marked[key]
         else:
             self._marked[key] = None
 
     def add(self, keys: Sequence[Key]) -> None:
-        """Mark all of these."""
+        """Select all of these."""
         self._marked |= dict.fromkeys(keys)
 
     def clear(self) -> None:
-        """Take all marks away."""
+        """Deselect all."""
         self._marked.clear()
 
     def among(self, keys: Sequence[Key]) -> int:
-        """How many of these are marked."""
+        """How many of these are selected."""
         return sum(key in self._marked for key in keys)
 
     def chosen(self, keys: Sequence[Key]) -> Sequence[Key]:
-        """All that are marked: those of `keys` in their order, then the others."""
+        """All selected keys: those in `keys` in their order, then the others."""
         listed = dict.fromkeys(key for key in keys if key in self._marked)
         return list(listed | self._marked)
 
@@ -83,27 +83,27 @@ class IdSelection:
     """Selection of rows with small positive numbers, such as the ledger's ids: a byte for each."""
 
     def __init__(self) -> None:
-        """Nothing is marked."""
+        """Empty."""
         self._marked = bytearray()
         self._count = 0
 
     def __len__(self) -> int:
-        """How many rows are marked."""
+        """The number of selected rows."""
         return self._count
 
     def __contains__(self, key: object) -> bool:
-        """Whether that row is marked."""
+        """Whether that row is selected."""
         return isinstance(key, int) and 0 <= key < len(self._marked) and self._marked[key] == 1
 
     def toggle(self, key: Key) -> None:
-        """Mark it, or take its mark away."""
+        """Select it, or deselect it."""
         number = cast("int", key)
         self._make_room(number)
         self._marked[number] ^= 1
         self._count += 1 if self._marked[number] else -1
 
     def add(self, keys: Sequence[Key]) -> None:
-        """Mark all of these."""
+        """Select all of these."""
         if not keys:
             return
         numbers = cast("Sequence[int]", keys)
@@ -118,12 +118,12 @@ class IdSelection:
         self._count = self._marked.count(1)
 
     def clear(self) -> None:
-        """Take all marks away."""
+        """Deselect all."""
         self._marked = bytearray()
         self._count = 0
 
     def among(self, keys: Sequence[Key]) -> int:
-        """How many of these are marked."""
+        """How many of these are selected."""
         if not keys or not self._count:
             return 0
         numbers = cast("Sequence[int]", keys)
@@ -134,7 +134,7 @@ class IdSelection:
         return sum(map(self._marked.__getitem__, numbers))
 
     def chosen(self, keys: Sequence[Key]) -> Sequence[Key]:
-        """All that are marked: those of `keys` in their order, then the others by number."""
+        """All selected keys: those in `keys` in their order, then the others by number."""
         if not self._count:
             return array("q")
         numbers = cast("Collection[int]", keys)

@@ -25,7 +25,7 @@ class TabStrip(Widget):
         """A tab was clicked."""
 
         def __init__(self, mode: str) -> None:
-            """`mode` is the screen's."""
+            """`mode` is the mode of the screen."""
             super().__init__()
             self.mode = mode
 
@@ -41,7 +41,7 @@ class TabStrip(Widget):
         for tab in self.tabs:
             is_here = tab.mode == self.current
             made.append(f"{tab.digit} ", styles[Tone.DIM])
-            made.append(tab.word, f"bold {styles[Tone.BUSY]}" if is_here else "")
+            made.append(tab.name, f"bold {styles[Tone.BUSY]}" if is_here else "")
             made.append("  ")
         return made
 
@@ -49,7 +49,7 @@ class TabStrip(Widget):
         """Go to the screen under the mouse."""
         begin = 1
         for tab in self.tabs:
-            end = begin + cells(tab.digit) + cells(tab.word) + 3
+            end = begin + cells(tab.digit) + cells(tab.name) + 3
             if begin <= event.x < end:
                 self.post_message(self.Chosen(tab.mode))
                 return
@@ -62,15 +62,15 @@ class SectionStrip(TabStrip):
     DEFAULT_CSS = "SectionStrip { height: 1; padding: 0 1; }"
 
     class Chosen(TabStrip.Chosen):
-        """A section was clicked; `mode` is its word."""
+        """A section was clicked; `mode` is its name."""
 
     def __init__(self, sections: Sequence[str], *, id: str) -> None:  # noqa: A002 - Textual's own word
-        """Begin on the first of the sections."""
+        """Start on the first section."""
         super().__init__([Tab("", word, word) for word in sections], id=id)
         self.set_reactive(SectionStrip.current, sections[0] if sections else "")
 
     def move(self, step: int) -> None:
-        """To the right or to the left, around the ends."""
-        words = [tab.word for tab in self.tabs]
-        at = words.index(self.current) if self.current in words else 0
-        self.current = words[(at + step) % len(words)]
+        """Move right or left, wrapping around."""
+        names = [tab.name for tab in self.tabs]
+        at = names.index(self.current) if self.current in names else 0
+        self.current = names[(at + step) % len(names)]

@@ -1,4 +1,4 @@
-"""A text of any length, drawn line by line: a body of 10 MB moves as one of ten lines."""
+"""A document of any length, drawn line by line: 10 MB scroll like ten lines."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from titan_console.tui.theme import tones_of
 if TYPE_CHECKING:
     from titan_console.text.format import Tone
 
-# Less than this is wrapped where it stands; more, on a thread.
+# Smaller documents are wrapped at once, larger ones on a thread.
 _SMALL = 50_000
 
 
@@ -49,7 +49,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
     ]
 
     class Searched(Message):
-        """What is searched for stands elsewhere now, or nowhere."""
+        """The search has another match, or none."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own word
         """Empty."""
@@ -64,7 +64,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         self._number = 0
 
     def show(self, document: Document, *, keep_place: bool = False) -> None:
-        """Show this text, from its beginning, or from the line that is seen."""
+        """Show this document from its start, or from the current line."""
         if document == self.document:
             return
         self.document = document
@@ -75,27 +75,27 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
             self.search(self.wanted, move=False)
 
     def redraw(self) -> None:
-        """Draw all of it again: in other colours, or another width."""
+        """Redraw everything in another theme or width."""
         self._styles = {}
         self._rewrap()
 
     @property
     def row_count(self) -> int:
-        """How many rows it takes in this width."""
+        """The number of rows in this width."""
         return len(self._wrapped)
 
     def found(self) -> str:
-        """What came of the search, in words."""
+        """The result of the search as text."""
         if not self.wanted:
             return ""
         if not self.matches:
-            return f"/{self.wanted}: nowhere here"
+            return f"/{self.wanted}: no match"
         return f"/{self.wanted}: {self.match + 1:,} of {len(self.matches):,}"
 
     # Moving
 
     def action_lines(self, lines: int) -> None:
-        """Up or down."""
+        """Scroll or move by that many lines."""
         self.scroll_to(y=self.scroll_offset.y + lines, animate=False, immediate=True)
 
     def action_pages(self, pages: int) -> None:
@@ -113,7 +113,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
     # Searching
 
     def search(self, wanted: str, *, move: bool = True) -> None:
-        """Find every place of the text; go to the first one from here on."""
+        """Find all matches; go to the first one from here."""
         self.wanted = wanted
         if not wanted:
             self._take_matches((), move=False)
@@ -138,7 +138,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         self.post_message(self.Searched())
 
     def action_next(self, step: int) -> None:
-        """To the next place of what was searched for, or the one before; around the ends."""
+        """Go to the next or previous match, wrapping around."""
         if self.matches:
             self._go_to((self.match + step) % len(self.matches))
             self._strips.clear()
@@ -195,7 +195,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _segments(self, row: int) -> list[Segment]:
         number, begin, end = self._wrapped.row(row)
-        # Each character has a stand-in of one character, so that the places stay.
+        # Each character is replaced by one character, so that positions stay.
         shown = clean(self._wrapped.document.lines[number][begin:end])
         looks = self._looks(number, begin, end)
         edges = {edge for first, last, _ in looks for edge in (first, last)}
@@ -210,7 +210,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         return made
 
     def _looks(self, number: int, begin: int, end: int) -> list[tuple[int, int, Style]]:
-        """Which stretches of the line have a look of their own: its tones, then what was found."""
+        """The styled spans of the line: its tones, then the matches."""
         if not self._styles:
             self._styles = {tone: Style.parse(text) for tone, text in tones_of(self).items()}
         bold = Style(bold=True)

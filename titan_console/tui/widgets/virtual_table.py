@@ -20,18 +20,18 @@ _MAX_KEPT = 2000
 
 
 class Listing(Protocol[Record]):
-    """What a table lists. `keys` and `records` are asked on another thread."""
+    """The source of a table. `keys` and `records` run on another thread."""
 
     def keys(self, source: Source) -> Sequence[int]:
-        """The ids of everything that is listed, in order; a range where they are dense."""
+        """The ids of all rows in order; a range where they are dense."""
         ...
 
     def records(self, source: Source, keys: Sequence[int]) -> Mapping[int, Record]:
-        """What is shown of these."""
+        """The records with these ids."""
         ...
 
     def row(self, key: int, record: Record, now: datetime) -> Row:
-        """How it looks at this moment. Pure."""
+        """The row of a record as of `now`. Pure."""
         ...
 
 
@@ -44,9 +44,9 @@ class _Listed(Struct, frozen=True):
 
 
 class VirtualTable(RecordTable, Generic[Record]):
-    """Shows a listing, and keeps it current while the ledger changes.
+    """Shows a listing, and refreshes it when the ledger changes.
 
-    What comes while one reads does not move what is read: `newer` counts it, until the top is seen.
+    New rows do not move the rows on the screen: `newer` counts them until the top is shown.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class VirtualTable(RecordTable, Generic[Record]):
         self.newer = 0
         self.is_following = False
         self.is_loaded = False
-        self.trouble = ""
+        self.problem = ""
         self._clock = clock
-        # The highest key of the list, and the highest that has been in the list at its top.
+        # The highest key of the list, and the highest when its top was last shown.
         self._newest = self._seen = 0
         self._is_taking = False
         self._records: dict[int, Record] = {}
@@ -80,42 +80,42 @@ class VirtualTable(RecordTable, Generic[Record]):
         )
 
     def list(self, listing: Listing[Record]) -> None:
-        """List something else; a slow question about the former is broken off.
+        """Show another listing; a slow query of the former is interrupted.
 
-        What is known of the rows stays until the new ones come.
+        Loaded rows stay until the new ones arrive.
         """
         self.listing = listing
         self.is_loaded = False
         self._key_answers.ask(self._list_keys)
 
     def record_times(self, note: Callable[[float], None]) -> None:
-        """Tell how many seconds each answer takes."""
+        """Report the seconds that each query takes."""
         self._key_worker.note = self._record_worker.note = note
 
     def ledger_changed(self) -> None:
-        """Ask again for what is seen; what is not seen is asked for when it is."""
+        """Refresh the rows around the window; others load when they are shown."""
         near = set(self.visible_keys(_SPARE))
         self._records = {key: kept for key, kept in self._records.items() if key in near}
         self._key_answers.changed()
         self._record_answers.changed()
 
     def tick(self) -> None:
-        """Ages have grown."""
+        """Redraw, so that ages are current."""
         self.rows_changed()
 
     def row_of(self, key: Key) -> Row | None:
-        """The record with that key, as it looks now, if it is loaded."""
+        """The row with that key as of now, if it is loaded."""
         number = cast("int", key)
         record = self._records.get(number)
         return None if record is None else self.listing.row(number, record, self._clock.now())
 
     def record_under_cursor(self) -> Record | None:
-        """What the cursor stands on, if it is loaded."""
+        """The record under the cursor, if it is loaded."""
         key = self.current_key()
         return None if key is None else self._records.get(cast("int", key))
 
     def move_to(self, row: int) -> None:
-        """Whoever goes down, reads; at the top, nothing is newer any more."""
+        """Moving down stops following; at the top all rows have been shown."""
         super().move_to(row)
         if self.cursor_row == 0:
             self._see_all()
@@ -124,22 +124,22 @@ class VirtualTable(RecordTable, Generic[Record]):
             self.post_message(self.SelectionChanged())
 
     def follow(self) -> None:
-        """Stay on the newest row, whatever comes."""
+        """Stay on the newest row."""
         self.is_following = True
         self.scroll_to(y=0, animate=False, immediate=True)
         self.move_to(0)
 
     def on_mount(self) -> None:
-        """Begin to ask."""
+        """Load the keys."""
         self._key_answers.ask(self._list_keys)
 
     def on_unmount(self) -> None:
-        """Let go of the ledger."""
+        """Close the ledger."""
         self._key_worker.close()
         self._record_worker.close()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Load what comes into the window."""
+        """Load the rows that scroll into the window."""
         super().watch_scroll_y(old_value, new_value)
         self._load(only_missing=True)
         if new_value == 0 and not self._is_taking:
@@ -169,7 +169,7 @@ class VirtualTable(RecordTable, Generic[Record]):
             self.cursor_row = 0
         self.show_keys(listed.keys, follow=self.is_following)
         self._is_taking = False
-        self.is_loaded, self.trouble = True, ""
+        self.is_loaded, self.problem = True, ""
         self._newest, self.newer = listed.newest, listed.newer
         if is_first or self.scroll_offset.y == 0:
             self._see_all()
@@ -197,5 +197,5 @@ class VirtualTable(RecordTable, Generic[Record]):
         self.post_message(self.Moved(self))
 
     def _fail(self, reason: str) -> None:
-        self.trouble = reason
+        self.problem = reason
         self.post_message(self.Moved(self))
