@@ -46,22 +46,22 @@ WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE
 INSERT INTO requests (id, tag, custom_id, submission_id, status, spool_file, body_offset,
   body_length, body_sha256, settled_by)
 SELECT (b.id - 1) * :size + n, b.tag, printf('request-%07d', n), b.id,
-  CASE WHEN NOT {_OVER} THEN 'in_flight' WHEN n % :every = 0 THEN 'errored' ELSE 'succeeded' END,
+  CASE WHEN NOT {_OVER} THEN 'assigned' WHEN n % :every = 0 THEN 'errored' ELSE 'succeeded' END,
   b.key || '.jsonl', n * 400, 400, x'00', iif({_OVER} AND n % :every <> 0, b.id, NULL)
 FROM batches b, counted ORDER BY b.id, n
 """  # noqa: S608 - our own words
 _ATTEMPTS = """
 INSERT INTO attempts (batch_id, request_id, active, outcome, error_type, error_message, stop_reason,
   model, input_tokens, output_tokens, cost_nano, sync_cost_nano, result_offset, result_length)
-SELECT submission_id, id, status = 'in_flight', nullif(status, 'in_flight'),
+SELECT submission_id, id, status = 'assigned', nullif(status, 'assigned'),
   iif(status <> 'errored', NULL, iif(id % 3, 'overloaded_error', 'api_error')),
   iif(status <> 'errored', NULL, 'Overloaded: try again in ' || (id % 5000) || ' s'),
   iif(status = 'succeeded', 'end_turn', NULL), iif(status = 'succeeded', 'claude-haiku-4-5', NULL),
   iif(status = 'succeeded', 700, 0), iif(status = 'succeeded', 60, 0),
   iif(status = 'succeeded', 500000, iif(status = 'errored', 0, NULL)),
   iif(status = 'succeeded', 1000000, iif(status = 'errored', 0, NULL)),
-  iif(status = 'in_flight', NULL, body_offset * 2),
-  iif(status = 'in_flight', NULL, 800) FROM requests
+  iif(status = 'assigned', NULL, body_offset * 2),
+  iif(status = 'assigned', NULL, 800) FROM requests
 """
 _TOTALS = """
 INSERT INTO daily_totals SELECT substr(ended_ts, 1, 10), workflow, model, 'batch',

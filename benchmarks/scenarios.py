@@ -124,7 +124,7 @@ def large_ledger(folder: Path, attempts: int) -> Iterator[Finding]:
 _ENDED = """
 UPDATE attempts SET active = 0, outcome = 'succeeded', cost_nano = 0, sync_cost_nano = 0
   WHERE active = 1;
-UPDATE requests SET status = 'succeeded' WHERE status = 'in_flight';
+UPDATE requests SET status = 'succeeded' WHERE status = 'assigned';
 UPDATE submissions SET finished_ts = created_ts, delivered_ts = created_ts
   WHERE finished_ts IS NULL;
 UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = created_ts

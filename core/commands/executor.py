@@ -126,9 +126,7 @@ def _cancel_at_the_api(context: Context, batch: Batch) -> bool:
 def _sync(context: Context, command: Command) -> StepResult:
     """Release the requests from their batches, then run what is unanswered."""
     ids = commands.items(context.ledger, command)
-    before = command_effects.statuses(context.ledger, ids)
-    live = [i for i in ids if before[i] == RequestStatus.IN_FLIGHT]
-    _release(context, live, is_last_moment=_is_last_moment(context, command))
+    _release(context, ids, is_last_moment=_is_last_moment(context, command))
     problem = _run_now(context, command, ids)
     after = command_effects.statuses(context.ledger, ids)
     if any(after[i] in _OPEN for i in ids):
@@ -143,16 +141,16 @@ def _is_last_moment(context: Context, command: Command) -> bool:
     return isinstance(moment, str) and to_text(context.clock.now()) >= moment
 
 
-def _release(context: Context, live: Sequence[int], *, is_last_moment: bool) -> None:
+def _release(context: Context, ids: Sequence[int], *, is_last_moment: bool) -> None:
     """Make the batches of these requests end; at the last moment, detach the requests."""
-    for batch in command_effects.batches_with(context.ledger, live):
+    for batch in command_effects.batches_with(context.ledger, ids):
         if batch.status == BatchStatus.QUEUED:
             sending.withdraw(context.ledger, batch, "replaced by a synchronous run")
             continue
         if batch.status == BatchStatus.IN_PROGRESS:
             _cancel_at_the_api(context, batch)
         if is_last_moment:
-            command_effects.detach(context.ledger, batch, live, "no time left before the deadline")
+            command_effects.detach(context.ledger, batch, ids, "no time left before the deadline")
 
 
 def _run_now(context: Context, command: Command, ids: Sequence[int]) -> str | None:

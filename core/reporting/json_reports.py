@@ -68,6 +68,7 @@ class TotalsReport(Struct, frozen=True, kw_only=True):
     requests: int
     queued: int
     waiting: int
+    in_flight: int
     succeeded: int
     failed: int
     reviews: int
@@ -219,8 +220,9 @@ def status(source: Source, *, now_ts: str) -> StatusReport:
         totals=TotalsReport(
             batches=totals.batches,
             requests=totals.requests,
-            queued=totals.waiting_requests,
-            waiting=totals.waiting_requests,
+            queued=totals.queued_requests,
+            waiting=totals.queued_requests,
+            in_flight=totals.in_flight_requests,
             succeeded=totals.succeeded,
             failed=totals.failed_requests,
             reviews=totals.reviews,

@@ -98,7 +98,5 @@ def _add_batch(
         batch_id,
         submission.id,
     )
-    ledger.execute(
-        "UPDATE requests SET status = 'in_flight' WHERE submission_id = ?", submission.id
-    )
+    ledger.execute("UPDATE requests SET status = 'assigned' WHERE submission_id = ?", submission.id)
     return batch_id

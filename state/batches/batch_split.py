@@ -40,7 +40,7 @@ def drop_one(
         ids = _request_ids(ledger, batch)
         bad = ids[position]
         ledger.execute(
-            "UPDATE requests SET status = 'errored' WHERE id = ? AND status = 'in_flight'",
+            "UPDATE requests SET status = 'errored' WHERE id = ? AND status = 'assigned'",
             bad,
         )
         ledger.execute(

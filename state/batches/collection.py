@@ -159,7 +159,7 @@ def _settle_requests(ledger: Ledger, batch: Batch) -> None:
     ledger.execute(
         "UPDATE requests SET status = a.outcome FROM attempts a"
         " WHERE a.batch_id = ? AND a.request_id = requests.id AND a.outcome <> 'succeeded'"
-        " AND requests.status = 'in_flight' AND NOT EXISTS"
+        " AND requests.status = 'assigned' AND NOT EXISTS"
         " (SELECT 1 FROM attempts other WHERE other.request_id = requests.id AND other.active = 1)",
         batch.id,
     )

@@ -55,7 +55,7 @@ def is_answered_elsewhere(ledger: Ledger, batch: Batch) -> bool:
     """Whether some of its requests got their answer from another batch since it was planned."""
     row = ledger.row(
         "SELECT 1 FROM attempts a JOIN requests r ON r.id = a.request_id"
-        " WHERE a.batch_id = ? AND r.status <> 'in_flight' LIMIT 1",
+        " WHERE a.batch_id = ? AND r.status <> 'assigned' LIMIT 1",
         batch.id,
     )
     return row is not None
@@ -258,7 +258,7 @@ def mark_rejected(ledger: Ledger, batch: Batch, error_type: str, message: str) -
 def release_attempts(ledger: Ledger, batch_id: int, status: str) -> None:
     """Inside a transaction: the batch's live attempts end; their requests get that status."""
     ledger.execute(
-        "UPDATE requests SET status = ? WHERE status = 'in_flight' AND id IN"
+        "UPDATE requests SET status = ? WHERE status = 'assigned' AND id IN"
         " (SELECT request_id FROM attempts WHERE batch_id = ? AND active = 1)",
         status,
         batch_id,
@@ -273,7 +273,7 @@ def finish_submission(ledger: Ledger, written: Written, submission_id: int | Non
     finished = ledger.execute(
         "UPDATE submissions SET finished_ts = ?, delivered_ts = NULL WHERE id = ?"
         " AND NOT EXISTS (SELECT 1 FROM requests WHERE submission_id = submissions.id"
-        " AND status IN ('queued', 'in_flight'))",
+        " AND status IN ('queued', 'assigned'))",
         written.at,
         submission_id,
     )

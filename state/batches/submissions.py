@@ -12,7 +12,6 @@ from state.model.records import (
     BatchStatus,
     Kind,
     NewSubmission,
-    RequestStatus,
     SpooledRequest,
     Submission,
 )
@@ -121,7 +120,7 @@ def take_in(
         is_new = submission is None
         if submission is None:
             check_budgets()
-            submission = insert(ledger, written, new, status=RequestStatus.IN_FLIGHT)
+            submission = insert(ledger, written, new, status="assigned")
             reserve(submission)
             _add_parts(ledger, written, submission, wire_overhead)
         if after is not None:
@@ -162,7 +161,7 @@ def insert(
     written: Written,
     new: NewSubmission,
     *,
-    status: RequestStatus = RequestStatus.QUEUED,
+    status: str = "queued",
 ) -> Submission:
     """Inside a transaction: the submission, and its staged requests, which wait."""
     submission_id = _insert_submission(ledger, new)
@@ -298,7 +297,7 @@ def add_batch(
         *parameters,
     )
     ledger.execute(
-        "UPDATE requests SET status = 'in_flight' WHERE id IN"
+        "UPDATE requests SET status = 'assigned' WHERE id IN"
         " (SELECT request_id FROM attempts WHERE batch_id = ?)",
         batch_id,
     )

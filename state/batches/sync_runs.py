@@ -170,7 +170,7 @@ def _let_go_of_the_unasked(ledger: Ledger, batch: Batch) -> None:
         " WHERE a.batch_id = ? AND r.custom_id NOT IN (SELECT custom_id FROM answered)"
     )
     ledger.execute(
-        f"UPDATE requests SET status = 'queued' WHERE status = 'in_flight' AND id IN ({unasked})",  # noqa: S608 - our own words
+        f"UPDATE requests SET status = 'queued' WHERE status = 'assigned' AND id IN ({unasked})",  # noqa: S608 - our own words
         batch.id,
     )
     ledger.execute(
@@ -210,7 +210,7 @@ def withdraw_queued(ledger: Ledger, submission: Submission, reason: str) -> int:
         )
         for (batch_id,) in rows:
             ledger.execute(
-                "UPDATE requests SET status = 'queued' WHERE status = 'in_flight' AND id IN"
+                "UPDATE requests SET status = 'queued' WHERE status = 'assigned' AND id IN"
                 " (SELECT request_id FROM attempts WHERE batch_id = ? AND active = 1)",
                 batch_id,
             )

@@ -1,8 +1,15 @@
 """SQL conditions that many queries share, in the words of the partial indexes that serve them."""
 
-# Of a request `r`: it waits, or has ended without success. Index `requests_to_do`.
-TO_DO = "r.status NOT IN ('in_flight', 'succeeded')"
+# Of a request `r`: it has no batch now, and has not succeeded. Index `requests_to_do`.
+TO_DO = "r.status NOT IN ('assigned', 'succeeded')"
 QUEUED = f"r.status = 'queued' AND {TO_DO}"
+# A request that is in a batch is stored as `assigned`. It is in flight once that batch was sent;
+# until then it is queued, like one without a batch. The status of a request `r` as it is shown:
+STATUS = (
+    "CASE WHEN r.status <> 'assigned' THEN r.status WHEN EXISTS (SELECT 1 FROM attempts u"
+    " JOIN batches ub ON ub.id = u.batch_id WHERE u.request_id = r.id AND u.active = 1"
+    " AND ub.status = 'queued') THEN 'queued' ELSE 'in_flight' END"
+)
 
 
 def is_open(batches: str = "batches") -> str:
@@ -15,3 +22,15 @@ def is_open(batches: str = "batches") -> str:
         f"({batches}.status NOT IN ('not_sent', 'rejected', 'ended')"
         f" OR {batches}.collection = 'pending')"
     )
+
+
+# The batches that were not sent yet, and their requests that wait for it.
+_UNSENT_BATCHES = f"SELECT ub.id FROM batches ub WHERE ub.status = 'queued' AND {is_open('ub')}"  # noqa: S608 - our own words
+UNSENT = (
+    f"SELECT u.request_id FROM attempts u WHERE u.active = 1 AND u.batch_id IN ({_UNSENT_BATCHES})"  # noqa: S608 - as above
+)
+# Of a request `r`. Index `one_active_attempt`.
+IN_FLIGHT = (
+    "r.status = 'assigned' AND r.id IN (SELECT n.request_id FROM attempts n"  # noqa: S608 - as above
+    f" WHERE n.active = 1 AND n.batch_id NOT IN ({_UNSENT_BATCHES}))"
+)

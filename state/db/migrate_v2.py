@@ -19,7 +19,7 @@ _BATCH = {
     "released": "not_sent",
     "refused": "rejected",
 }
-_REQUEST = {"waiting": "queued", "live": "in_flight", "given_up": "dismissed"}
+_REQUEST = {"waiting": "queued", "live": "assigned", "given_up": "dismissed"}
 _VERDICT = {"suspect": "candidate", "ours": "own", "gone": "unresolved"}
 _EVENT = {
     **{f"batch.{old}": f"batch.{new}" for old, new in _BATCH.items()},

@@ -36,7 +36,7 @@ CREATE TABLE requests (
   custom_id TEXT NOT NULL,
   submission_id INTEGER NOT NULL REFERENCES submissions,
   status TEXT NOT NULL CHECK (status IN (
-    'queued', 'in_flight', 'succeeded', 'errored', 'canceled', 'expired', 'missing', 'dismissed')),
+    'queued', 'assigned', 'succeeded', 'errored', 'canceled', 'expired', 'missing', 'dismissed')),
   betas TEXT NOT NULL DEFAULT '',
   spool_file TEXT NOT NULL,
   body_offset INTEGER NOT NULL,
@@ -47,7 +47,7 @@ CREATE TABLE requests (
   UNIQUE (tag, custom_id)
 ) STRICT;
 CREATE INDEX requests_by_submission ON requests (submission_id, id);
-CREATE INDEX requests_to_do ON requests (status, id) WHERE status NOT IN ('in_flight', 'succeeded');
+CREATE INDEX requests_to_do ON requests (status, id) WHERE status NOT IN ('assigned', 'succeeded');
 
 -- What a submission is expected to cost, until its actual cost is known.
 CREATE TABLE budget_reservations (

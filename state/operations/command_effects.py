@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from state.batches.sending import finish_submission
 from state.batches.sync_runs import choose
+from state.db.conditions import STATUS
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
@@ -15,7 +16,9 @@ _FAILED = "('errored', 'canceled', 'expired', 'missing', 'dismissed')"
 def statuses(ledger: Ledger, request_ids: Sequence[int]) -> dict[int, RequestStatus]:
     """The current status of each request."""
     choose(ledger, request_ids)
-    rows = ledger.rows("SELECT id, status FROM requests WHERE id IN (SELECT id FROM chosen)")
+    rows = ledger.rows(
+        f"SELECT r.id, {STATUS} AS status FROM requests r WHERE r.id IN (SELECT id FROM chosen)"  # noqa: S608 - our own words
+    )
     return {row["id"]: RequestStatus(row["status"]) for row in rows}
 
 
@@ -96,7 +99,7 @@ def cancel_unsent(ledger: Ledger, batch: Batch, reason: str) -> bool:
         ):
             return False
         ledger.execute(
-            "UPDATE requests SET status = 'canceled' WHERE status = 'in_flight' AND id IN"
+            "UPDATE requests SET status = 'canceled' WHERE status = 'assigned' AND id IN"
             " (SELECT request_id FROM attempts WHERE batch_id = ? AND active = 1)",
             batch.id,
         )
@@ -123,7 +126,7 @@ def detach(ledger: Ledger, batch: Batch, request_ids: Sequence[int], reason: str
             batch.id,
         )
         ledger.execute(
-            "UPDATE requests SET status = 'queued' WHERE status = 'in_flight'"
+            "UPDATE requests SET status = 'queued' WHERE status = 'assigned'"
             " AND id IN (SELECT id FROM chosen) AND NOT EXISTS"
             " (SELECT 1 FROM attempts a WHERE a.request_id = requests.id AND a.active = 1)"
         )

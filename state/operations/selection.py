@@ -4,6 +4,7 @@ import json
 
 from msgspec import Struct
 
+from state.db.conditions import STATUS
 from state.db.reader import Source
 from state.model.errors import UnknownId
 from state.model.records import BatchStatus, Outcome, RequestStatus
@@ -78,7 +79,8 @@ def requests(source: Source, wanted: Filter) -> list[SelectedRequest]:
             betas=tuple(row["betas"].split(",")) if row["betas"] else (),
         )
         for row in source.rows(
-            "SELECT r.id, r.custom_id, r.tag, r.status, a.error_type, a.stop_reason, a.reviewed,"  # noqa: S608
+            f"SELECT r.id, r.custom_id, r.tag, {STATUS} AS status, a.error_type, a.stop_reason,"  # noqa: S608
+            " a.reviewed,"
             " coalesce(e.body_length, r.body_length) AS body_length,"
             " coalesce(e.betas, r.betas) AS betas FROM requests r"
             " LEFT JOIN edits e ON e.id = r.edit_id JOIN submissions s ON s.id = r.submission_id"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from state.db.conditions import STATUS
 from state.db.reader import Source
 from state.db.rows import to_batch
 from state.model.records import Batch, Outcome, RequestStatus, Usage
@@ -49,7 +50,8 @@ def rows_in(source: Source, name: str, ids: Sequence[int]) -> dict[int, RequestR
     """These requests by id, with their outcome in this batch."""
     marks = ",".join(["?"] * len(ids))
     rows = source.rows(
-        "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, r.status,"  # noqa: S608 - question marks
+        "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow,"  # noqa: S608 - question marks
+        f" {STATUS} AS status, r.status = 'assigned' AS is_in_batch,"
         " coalesce(a.model, b.model) AS model,"
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
         " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason,"
@@ -66,6 +68,7 @@ def rows_in(source: Source, name: str, ids: Sequence[int]) -> dict[int, RequestR
             **{
                 **dict(row),
                 "status": RequestStatus(row["status"]),
+                "is_in_batch": bool(row["is_in_batch"]),
                 "outcome": Outcome(row["outcome"]) if row["outcome"] else None,
             }  # pyright: ignore[reportArgumentType]
         )

@@ -65,7 +65,7 @@ def _read(source: Source, now: datetime) -> Snapshot:
         taken_at=now,
         revision=ledger_status.revision(source),
         open_batches=_open(source),
-        waiting_for_retry=not_sent_and_queued(source) if totals.waiting_requests else (),
+        waiting_for_retry=not_sent_and_queued(source) if totals.queued_requests else (),
         recent=batch_list.closed_batches(source, limit=RECENT_SHOWN),
         errors=error_list.errors(source, limit=ERRORS_SHOWN),
         totals=totals,

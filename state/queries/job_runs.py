@@ -39,7 +39,7 @@ def latest_runs(source: Source, *, each: int = LATEST) -> list[JobRun]:
         for row in source.rows(
             "SELECT submission_id, count(*) AS failed FROM requests WHERE status IN"
             " ('errored', 'canceled', 'expired', 'missing') AND status NOT IN"
-            " ('in_flight', 'succeeded') GROUP BY submission_id"
+            " ('assigned', 'succeeded') GROUP BY submission_id"
         )
     }
     rows = source.rows(

@@ -1,12 +1,13 @@
 """Totals over the whole ledger, and the state of the poller."""
 
 import json
+from collections import Counter
 from datetime import timedelta
 from itertools import pairwise
 
 from msgspec import Struct
 
-from state.db.conditions import TO_DO
+from state.db.conditions import TO_DO, UNSENT
 from state.db.reader import Source
 from state.model.records import (
     FAILED_STATUSES,
@@ -25,7 +26,9 @@ class Totals(Struct, frozen=True, kw_only=True):
     batches: int
     requests: int
     open_batches: int
-    waiting_requests: int
+    # Not sent yet, in a batch or not.
+    queued_requests: int
+    in_flight_requests: int
     failed_requests: int
     succeeded: int
     cost_nano: int
@@ -69,21 +72,23 @@ def totals(source: Source) -> Totals:
         " coalesce(sum(unpriced), 0) AS unpriced FROM daily_totals"
     )[0]
     by_status = requests_by_status(source)
-    (live,) = source.rows("SELECT count(*) FROM attempts WHERE active = 1")[0]
+    (in_batches,) = source.rows("SELECT count(*) FROM attempts WHERE active = 1")[0]
+    (unsent,) = source.rows(f"SELECT count(*) FROM ({UNSENT})")[0]  # noqa: S608 - our own words
     return Totals(
         batches=batches,
         requests=requests,
         open_batches=count_open(source),
-        waiting_requests=by_status.get(RequestStatus.QUEUED, 0),
+        queued_requests=by_status.get(RequestStatus.QUEUED, 0) + unsent,
+        in_flight_requests=in_batches - unsent,
         failed_requests=sum(by_status.get(status, 0) for status in FAILED_STATUSES),
-        succeeded=requests - sum(by_status.values()) - live,
+        succeeded=requests - sum(by_status.values()) - in_batches,
         reviews=reviews.count(source),
         **{name: money[name] for name in money.keys()},  # noqa: SIM118 - a Row iterates its values
     )
 
 
 def requests_by_status(source: Source) -> dict[RequestStatus, int]:
-    """Number of requests in each status, in_flight and succeeded left out."""
+    """Number of requests in each status; those in a batch, and succeeded ones, left out."""
     rows = source.rows(
         f"SELECT status, count(*) FROM requests r WHERE {TO_DO} GROUP BY status"  # noqa: S608
     )
@@ -96,7 +101,15 @@ def statuses_of(source: Source, submission: Submission) -> dict[RequestStatus, i
         "SELECT status, count(*) FROM requests WHERE submission_id = ? GROUP BY status",
         submission.id,
     )
-    return {RequestStatus(status): count for status, count in rows}
+    counts: Counter[str] = Counter({row[0]: row[1] for row in rows})
+    ((unsent,),) = source.rows(
+        f"SELECT count(*) FROM ({UNSENT} AND u.batch_id IN"  # noqa: S608 - our own words
+        " (SELECT id FROM batches WHERE submission_id = ?))",
+        submission.id,
+    )
+    counts["in_flight"] = counts.pop("assigned", 0) - unsent
+    counts["queued"] += unsent
+    return {RequestStatus(status): count for status, count in counts.items() if count}
 
 
 def poller(source: Source) -> Poller:

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from state.db.conditions import STATUS
 from state.db.reader import Source
 
 
@@ -67,7 +68,8 @@ def _tags(source: Source, where: str, parameter: str, limit: int) -> list[Match]
 
 def _requests(source: Source, where: str, parameter: str, limit: int) -> list[Match]:
     rows = source.rows(
-        f"SELECT custom_id, tag, status FROM requests WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - our own words
+        f"SELECT r.custom_id, r.tag, {STATUS} AS status FROM requests r WHERE {where}"  # noqa: S608 - our own words
+        " ORDER BY r.id DESC LIMIT ?",
         parameter,
         limit,
     )

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from state.db.conditions import STATUS
 from state.db.reader import Source
 from state.files.results_file import file_name
 from state.model.records import BatchStatus, Kind, Outcome, RequestStatus, Usage
@@ -87,7 +88,8 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
 def request(source: Source, tag: str, custom_id: str) -> RequestRecord | None:
     """The request with that tag and custom_id."""
     rows = source.rows(
-        "SELECT r.id, r.tag, r.custom_id, r.status, r.betas, s.key AS submission_key, s.workflow,"
+        f"SELECT r.id, r.tag, r.custom_id, {STATUS} AS status, r.betas, s.key AS submission_key,"  # noqa: S608 - our own words
+        " s.workflow,"
         " s.job, s.model, s.created_by, s.created_ts, s.deadline_ts, r.settled_by,"
         " coalesce(e.spool_file, r.spool_file) AS spool_file,"
         " coalesce(e.body_offset, r.body_offset) AS body_offset,"

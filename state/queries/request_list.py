@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from state.db.conditions import TO_DO
+from state.db.conditions import IN_FLIGHT, STATUS, TO_DO, UNSENT
 from state.db.reader import Source
 from state.model.filter_terms import Bound, Field, Term, Words
 from state.model.records import FAILED_STATUSES, REVIEW_STOP_REASONS, Outcome, RequestStatus
@@ -29,9 +29,6 @@ FIELDS = (
 )
 STATES = (*(status.value for status in RequestStatus), "failed", "review")
 _REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
-_LIVE = (
-    "r.status = 'in_flight' AND r.id IN (SELECT n.request_id FROM attempts n WHERE n.active = 1)"
-)
 _TRIES = "(SELECT count(*) FROM attempts n WHERE n.request_id = r.id)"
 
 
@@ -52,7 +49,7 @@ _SORTS = {
     SortOrder.NEWEST: (("r.id", True),),
     SortOrder.AGE: (("r.id", False),),
     SortOrder.TAG: (("r.tag", False), ("r.custom_id", False)),
-    SortOrder.STATUS: (("r.status", False), ("r.id", True)),
+    SortOrder.STATUS: ((STATUS, False), ("r.id", True)),
     SortOrder.COST: (("coalesce(a.cost_nano, -1)", True), ("r.id", True)),
     SortOrder.TOKENS: (("coalesce(a.input_tokens + a.output_tokens, -1)", True), ("r.id", True)),
     SortOrder.TRIES: ((_TRIES, True), ("r.id", True)),
@@ -132,7 +129,8 @@ def _states(term: Words) -> Where:
     if to_do:
         names = ", ".join(f"'{RequestStatus(status).value}'" for status in to_do)
         parts.append(f"{TO_DO} AND r.status IN ({names})")
-    parts += [_LIVE] if RequestStatus.IN_FLIGHT in wanted else []
+    parts += [f"r.id IN ({UNSENT})"] if RequestStatus.QUEUED in wanted else []
+    parts += [IN_FLIGHT] if RequestStatus.IN_FLIGHT in wanted else []
     parts += ["r.status = 'succeeded'"] if RequestStatus.SUCCEEDED in wanted else []
     parts += [f"r.id IN ({reviews.REQUEST_IDS})"] if "review" in term.values else []
     sql = parts[0] if len(parts) == 1 else "(" + " OR ".join(f"({p})" for p in parts) + ")"
@@ -189,6 +187,8 @@ class RequestRow(Struct, frozen=True, kw_only=True):
     tag: str
     workflow: str
     status: RequestStatus
+    # Whether a batch has it now, be it sent or not.
+    is_in_batch: bool
     model: str
     attempts: int
     batch_key: str | None
@@ -222,7 +222,8 @@ def rows(source: Source, ids: Sequence[int]) -> dict[int, RequestRow]:
         return {}
     marks = ",".join(["?"] * len(ids))
     rows = source.rows(
-        "SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow, r.status,"  # noqa: S608 - question marks
+        "SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow,"  # noqa: S608 - question marks
+        f" {STATUS} AS status, r.status = 'assigned' AS is_in_batch,"
         " coalesce(a.model, s.model) AS model,"
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
         " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason,"
@@ -238,6 +239,7 @@ def rows(source: Source, ids: Sequence[int]) -> dict[int, RequestRow]:
             **{
                 **dict(row),
                 "status": RequestStatus(row["status"]),
+                "is_in_batch": bool(row["is_in_batch"]),
                 "outcome": Outcome(row["outcome"]) if row["outcome"] else None,
             }  # pyright: ignore[reportArgumentType]
         )

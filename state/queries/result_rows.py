@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from state.db.conditions import STATUS
 from state.db.reader import Source
 from state.files.results_file import file_name
 from state.model.records import Batch, Kind, Outcome, RequestStatus, Submission, Usage
@@ -79,7 +80,8 @@ def results(
     last = 0
     while True:
         page = source.rows(
-            f"SELECT r.id, r.custom_id, r.tag, r.status, b.key AS batch_key, a.* {_OF_SUBMISSION}"  # noqa: S608 - our own words
+            f"SELECT r.id, r.custom_id, r.tag, {STATUS} AS status, b.key AS batch_key, a.*"  # noqa: S608 - our own words
+            f" {_OF_SUBMISSION}"
             " AND (? IS NULL OR EXISTS (SELECT 1"
             " FROM attempts x WHERE x.batch_id = ? AND x.request_id = r.id))"
             " ORDER BY r.id LIMIT ?",
@@ -173,7 +175,7 @@ def export_rows(source: Source, ids: Iterable[int]) -> Iterator[ExportRow]:
 
 def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
     rows = source.rows(
-        "SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow, r.status,"  # noqa: S608 - our own words
+        f"SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow, {STATUS} AS status,"  # noqa: S608 - our own words
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
         " b.key AS batch_key, b.remote_id, b.kind, coalesce(a.model, b.model, s.model) AS model,"
         " a.outcome, a.error_type, a.error_message, a.stop_reason, a.cost_nano, a.sync_cost_nano,"

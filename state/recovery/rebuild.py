@@ -60,7 +60,7 @@ def stage_requests(
     if custom_ids is None:
         return ledger.execute(
             "INSERT INTO rebuilt SELECT id FROM requests WHERE submission_id = ?"
-            " AND status NOT IN ('in_flight', 'succeeded') ORDER BY status <> 'queued', id LIMIT ?",
+            " AND status NOT IN ('assigned', 'succeeded') ORDER BY status <> 'queued', id LIMIT ?",
             submission_id,
             count,
         )
@@ -117,11 +117,11 @@ def add_batch(
 def _add_attempts(ledger: Ledger, batch_id: int) -> None:
     ledger.execute(
         "INSERT INTO attempts (batch_id, request_id, active) SELECT ?, r.id,"
-        " r.status NOT IN ('in_flight', 'succeeded') FROM rebuilt b JOIN requests r ON r.id = b.id",
+        " r.status NOT IN ('assigned', 'succeeded') FROM rebuilt b JOIN requests r ON r.id = b.id",
         batch_id,
     )
     ledger.execute(
-        "UPDATE requests SET status = 'in_flight' WHERE status NOT IN ('in_flight', 'succeeded')"
+        "UPDATE requests SET status = 'assigned' WHERE status NOT IN ('assigned', 'succeeded')"
         " AND id IN (SELECT id FROM rebuilt)"
     )
 

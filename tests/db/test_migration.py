@@ -48,7 +48,7 @@ _VALUES = {
         "released": "not_sent",
         "refused": "rejected",
     },
-    ("requests", "status"): {"waiting": "queued", "live": "in_flight", "given_up": "dismissed"},
+    ("requests", "status"): {"waiting": "queued", "live": "assigned", "given_up": "dismissed"},
     ("commands", "state"): {"taken": "running"},
     ("orphans", "verdict"): {"suspect": "candidate", "ours": "own", "gone": "unresolved"},
     ("leases", "name"): {"pass": "poll"},

@@ -101,7 +101,7 @@ def _heal(engine: Engine, jobs: int) -> dict[int, str]:
     for _ in range(200):
         engine.poll()
         totals = ledger_status.totals(engine.context.ledger)
-        if not totals.open_batches and not totals.waiting_requests:
+        if not totals.open_batches and not totals.queued_requests:
             break
         engine.context.clock.sleep(_QUARTER / 3)
     engine.poll()

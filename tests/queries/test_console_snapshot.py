@@ -22,7 +22,7 @@ def test_a_snapshot_holds_what_the_first_screen_shows(tmp_path: Path) -> None:
     assert [b.key for b in seen.waiting_for_retry] == [released.key]
     assert [b.tag for b in seen.recent] == ["done"]
     assert [e.custom_id for e in seen.errors] == ["done-000"]
-    assert seen.totals.waiting_requests == 5
+    assert seen.totals.queued_requests == 5
     assert seen.saved_today == seen.saved_30d == Saved(nano=2 * CENT, unpriced=0)
     assert [h.reason for h in seen.holds] == ["queue full"]
     assert seen.poller.last_finished_ts == seen.newest_event_ts
@@ -37,7 +37,7 @@ def test_a_released_batch_is_shown_no_more_once_its_requests_run(tmp_path: Path)
     with Reader(made.path) as reader:
         seen = console_snapshot.take(reader, made.clock.now())
     made.close()
-    assert seen.waiting_for_retry == ()
+    assert not seen.waiting_for_retry
     assert len(seen.open_batches) == 1
 
 

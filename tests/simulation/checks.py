@@ -70,7 +70,7 @@ def _nothing_lost(ledger: sqlite3.Connection, jobs: Sequence[Job]) -> Iterator[s
 
 def _nothing_stuck(ledger: sqlite3.Connection) -> Iterator[str]:
     for row in ledger.execute(
-        "SELECT tag, custom_id, status FROM requests WHERE status IN ('queued', 'in_flight')"
+        "SELECT tag, custom_id, status FROM requests WHERE status IN ('queued', 'assigned')"
     ).fetchall():
         yield f"P1: {row['tag']}/{row['custom_id']} is still {row['status']}"
     for row in ledger.execute(

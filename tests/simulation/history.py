@@ -27,7 +27,7 @@ _POLL_EVERY_S = 2700.0
 _OPEN_THINGS = """
     SELECT (SELECT count(*) FROM batches WHERE status NOT IN ('not_sent', 'rejected', 'ended')
         OR collection = 'pending')
-    + (SELECT count(*) FROM requests WHERE status IN ('queued', 'in_flight'))
+    + (SELECT count(*) FROM requests WHERE status IN ('queued', 'assigned'))
     + (SELECT count(*) FROM orphans WHERE verdict = 'candidate')
     + (SELECT count(*) FROM submissions WHERE delivered_ts IS NULL)
 """

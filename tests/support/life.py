@@ -29,7 +29,7 @@ def rest(bench: Bench, engine: Engine | None = None, *, polls: int = 40) -> None
         bench.clock.advance(QUARTER)
         engine.poll()
         totals = ledger_status.totals(engine.context.ledger)
-        if not totals.open_batches and not totals.waiting_requests:
+        if not totals.open_batches and not totals.queued_requests:
             return
     raise AssertionError([batch for batch in batches(bench) if batch.ended_ts is None])
 

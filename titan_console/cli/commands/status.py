@@ -71,7 +71,11 @@ def _print_totals(source: Source, now: datetime) -> None:
                 "requests",
                 f"{totals.requests:,} in {pluralize(totals.batches, 'batch', 'batches')}",
             ),
-            ("queued", cells.count(totals.waiting_requests) if totals.waiting_requests else ""),
+            ("queued", cells.count(totals.queued_requests) if totals.queued_requests else ""),
+            (
+                "in flight",
+                cells.count(totals.in_flight_requests) if totals.in_flight_requests else "",
+            ),
             ("errored", cells.count(totals.failed_requests) if totals.failed_requests else "none"),
             ("needs review", pluralize(totals.reviews, "answer") if totals.reviews else ""),
             ("spent", cells.sum_of_money(totals.cost_nano, totals.unpriced)),

@@ -21,7 +21,7 @@ def totals(snapshot: Snapshot) -> tuple[Total, ...]:
     found = snapshot.totals
     return (
         _counted("open", found.open_batches, Tone.BUSY),
-        _counted("queued", found.waiting_requests, Tone.WARN),
+        _counted("queued", found.queued_requests, Tone.WARN),
         _counted("errors", found.failed_requests, Tone.BAD),
         _saved("saved", Saved(nano=found.savings_nano, unpriced=found.unpriced)),
         _saved("30 days", snapshot.saved_30d),

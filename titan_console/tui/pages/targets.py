@@ -60,7 +60,7 @@ def actions_of_request(row: RequestRow) -> set[Action]:
     """The actions that fit a request in its status."""
     if row.status in _FAILED:
         return set(ACTIONS_OF_ERRORS)
-    if row.status == RequestStatus.IN_FLIGHT:
+    if row.is_in_batch:
         return {Action.CANCEL, Action.SYNC, Action.PAUSE}
     if row.status == RequestStatus.QUEUED:
         return {Action.SYNC, Action.PAUSE}
