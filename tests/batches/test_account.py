@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import BASE_URL, START, Bench
-from support.life import check_once, requests, rest
+from support.lifecycle import check_once, poll_until_done, requests
 
 from core.api.client import AnthropicApi
 from core.api.protocol import BatchApi
@@ -62,7 +62,7 @@ def test_a_poll_with_the_wrong_key_is_refused_and_changes_nothing(two: Bench, da
     with pytest.raises(SettingsError, match="but 1 unfinished"):
         _wrong(two).poll()
     assert _everything(two) == before
-    rest(two)
+    poll_until_done(two)
     check_once(two, 3)
 
 
@@ -88,7 +88,7 @@ def test_an_unanswered_create_is_not_proved_absent_in_another_workspace(two: Ben
     assert [b.status for b in batch_list.open_batches(two.engine.context.ledger)] == [
         BatchStatus.UNCONFIRMED
     ]
-    rest(two)
+    poll_until_done(two)
     check_once(two, 2)
     assert two.sandbox.billing_log().creates == 1
 
@@ -112,13 +112,13 @@ def test_nothing_is_sent_to_another_account_while_batches_run(two: Bench) -> Non
     taken = wrong.submit([{**_request(), "custom_id": "b"}], SubmitOptions(tag="other"))
     assert "This key belongs to" in (taken.problem or "")
     assert two.sandbox.billing_log().creates == 1
-    rest(two)
+    poll_until_done(two)
     assert two.sandbox.billing_log().creates == 2
 
 
 def test_a_new_account_may_be_used_when_nothing_is_open(two: Bench) -> None:
     two.submit(1)
-    rest(two)
+    poll_until_done(two)
     wrong = _wrong(two)
     assert (
         wrong.submit([{**_request(), "custom_id": "b"}], SubmitOptions(tag="other")).problem is None

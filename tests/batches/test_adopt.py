@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
-from support.life import batches, check_books, requests, rest, results
+from support.lifecycle import batches, check_billing, poll_until_done, requests, results
 from support.terminal import Terminal, a_server
 
 from core.errors import ApiError, InputError
@@ -26,16 +26,16 @@ def _foreign(bench: Bench) -> str:
     return remote_id
 
 
-def test_a_strangers_batch_is_seen_and_counted_and_never_touched(bench: Bench) -> None:
+def test_an_unknown_batch_is_recorded_and_never_touched(bench: Bench) -> None:
     bench.submit(2)
     remote_id = _foreign(bench)
-    rest(bench)
+    poll_until_done(bench)
     ledger = bench.engine.context.ledger
     (seen,) = orphans.with_verdict(ledger, OrphanVerdict.UNKNOWN)
     assert json_reports.orphan(seen).remote_id == remote_id
     assert json_reports.status(ledger, now_ts=ledger.now_text()).orphans.unknown == 1
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_an_adopted_batch_brings_its_results_and_its_cost(bench: Bench) -> None:
@@ -51,7 +51,7 @@ def test_an_adopted_batch_brings_its_results_and_its_cost(bench: Bench) -> None:
     billed = list(bench.sandbox.billing_log().billed())
     assert len(billed) == 3
     assert (batch.cost_nano or 0) > 0
-    rest(bench)
+    poll_until_done(bench)
     assert (bench.folder.staging / "feed-results-2026-11-20.jsonl").exists()
 
 
@@ -64,13 +64,13 @@ def test_an_orphan_with_a_nonce_of_ours_is_claimed(bench: Bench) -> None:
     assert adopted.is_own
     assert adopted.batch.key == key
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_what_was_taken_for_foreign_can_be_adopted(bench: Bench) -> None:
     bench.submit(1)
     remote_id = _foreign(bench)
-    rest(bench)
+    poll_until_done(bench)
     assert bench.engine.adopt(remote_id).batch.tag == f"adopted-{remote_id}"
     assert not orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.UNKNOWN)
 
@@ -78,7 +78,7 @@ def test_what_was_taken_for_foreign_can_be_adopted(bench: Bench) -> None:
 def test_a_lost_ledger_is_adopted_again_batch_by_batch(bench: Bench, tmp_path: Path) -> None:
     bench.submit(2, tag="one")
     bench.submit(3, tag="two")
-    rest(bench)
+    poll_until_done(bench)
     with a_bench(tmp_path / "new") as fresh:
         fresh.clock, fresh.sandbox = bench.clock, bench.sandbox
         fresh.engine = fresh.new_engine("fresh", api=bench.api)
@@ -135,7 +135,7 @@ def test_an_adoption_that_was_killed_before_its_results_is_finished_by_a_poll(
     with pytest.raises(_KilledError):
         bench.engine.adopt(remote_id)
     bench.engine = bench.new_engine("next")
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 from support.builders import Bench
-from support.life import check_once, rest, statuses
+from support.lifecycle import check_once, poll_until_done, statuses
 
 from core.poll import POLL_LEASE
 from state.batches import leases, sending
@@ -49,7 +49,7 @@ def test_a_jump_of_the_clock_loses_nothing_and_pays_nothing_twice(
     bench.submit(3)
     bench.clock.jump(jump)
     bench.submit(2, tag="another")
-    rest(bench, polls=150)
+    poll_until_done(bench, polls=150)
     bench.clock.jump(-jump)
     bench.poll_after(900)
     assert bench.sandbox.billing_log().creates == 2
@@ -61,7 +61,7 @@ def test_a_jump_while_an_answer_is_lost_still_finds_the_batch(bench: Bench, jump
     bench.faults.add("create:drop:times=1")
     bench.submit(3)
     bench.clock.jump(jump)
-    rest(bench, polls=150)
+    poll_until_done(bench, polls=150)
     check_once(bench, 3)
 
 
@@ -73,10 +73,10 @@ def test_a_sender_that_died_before_the_clock_went_back_is_not_waited_for_until_t
     bench.submit(3)
     bench.faults.clear()
     ledger = bench.engine.context.ledger
-    (intent,) = sending.queued(ledger)
-    sending.mark_sending(ledger, intent, watermark_id="", watermark_ts=None, owner="dead")
+    (queued,) = sending.queued(ledger)
+    sending.mark_sending(ledger, queued, watermark_id="", watermark_ts=None, owner="dead")
     bench.clock.jump(jump)
     assert bench.poll_after(60).ran
     assert statuses(bench) == ["unconfirmed"]
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 3)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, a_request
-from support.life import (
+from support.lifecycle import (
     QUARTER,
     batches,
-    check_books,
+    check_billing,
     check_once,
     json_lines,
+    poll_until_done,
     requests,
-    rest,
     results,
     staged,
     statuses,
@@ -38,7 +38,7 @@ def test_whatever_is_wrong_with_an_answer_the_next_one_completes_it(
 ) -> None:
     bench.faults.add(f"results:{fault}:times=1")
     bench.submit(7)
-    rest(bench)
+    poll_until_done(bench)
     assert batches(bench)[0].collection == Collection.COLLECTED
     check_once(bench, 7)
     assert len(json_lines(bench.folder.results / f"{batches(bench)[0].key}.jsonl")) == 7
@@ -56,7 +56,7 @@ def test_a_list_that_fails_is_asked_again_and_nothing_changes_meanwhile(
         assert summary.problems
         assert statuses(bench) == ["in_progress"]
     bench.faults.clear()
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 3)
 
 
@@ -73,7 +73,7 @@ def test_a_batch_that_the_list_lags_behind_is_looked_up_by_its_id(bench: Bench) 
     check_once(bench, 3)
 
 
-def test_partial_truth_is_kept_and_a_later_poll_completes_it(bench: Bench) -> None:
+def test_partial_results_are_kept_and_a_later_poll_completes_them(bench: Bench) -> None:
     bench.faults.add("results:cut-line:times=1")
     bench.submit(10)
     bench.clock.advance(60)
@@ -84,7 +84,7 @@ def test_partial_truth_is_kept_and_a_later_poll_completes_it(bench: Bench) -> No
     known = [row for row in results(bench, "daily-feed") if row["outcome"]]
     assert len(known) == 5
     assert all(row["text"] for row in known)
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 10)
     assert [row for row in results(bench, "daily-feed") if row in known] == known
 
@@ -108,7 +108,7 @@ def test_a_line_that_was_rejected_is_kept_when_no_answer_comes_after_it(bench: B
 def test_a_result_that_never_comes_is_missing_after_five_tries(bench: Bench) -> None:
     bench.faults.add("results:missing")
     bench.submit(4)
-    rest(bench, polls=60)
+    poll_until_done(bench, polls=60)
     (batch,) = batches(bench)
     assert (batch.collection, batch.collect_tries) == (Collection.COLLECTED, 5)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3, RequestStatus.MISSING: 1}
@@ -133,7 +133,7 @@ def test_a_line_that_conflicts_with_an_earlier_one_is_reported_and_changes_nothi
 ) -> None:
     bench.faults.add("results:duplicate-different:times=1")
     bench.submit(4)
-    rest(bench)
+    poll_until_done(bench)
     (batch,) = batches(bench)
     assert "conflicting" in (batch.last_error or "")
     check_once(bench, 4)
@@ -159,7 +159,7 @@ def test_what_came_before_the_results_went_is_kept(bench: Bench) -> None:
     bench.submit(4)
     bench.poll_after(60)
     bench.clock.advance(30 * DAY)
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2, RequestStatus.MISSING: 2}
     assert len([row for row in staged(bench) if row["text"]]) == 2
 
@@ -179,10 +179,10 @@ def test_a_batch_that_the_api_forgot_is_given_up_only_after_29_days(bench: Bench
 
 def test_a_collected_batch_is_never_fetched_again(bench: Bench) -> None:
     bench.submit(3)
-    rest(bench)
+    poll_until_done(bench)
     before = batches(bench)
     bench.submit(1, tag="another")
-    rest(bench)
+    poll_until_done(bench)
     assert [batch for batch in batches(bench) if batch.tag == "daily-feed"] == before
 
 
@@ -190,7 +190,7 @@ def test_the_results_address_of_another_host_is_never_dialled(bench: Bench) -> N
     bench.faults.add("list:foreign-url")
     bench.faults.add("retrieve:foreign-url")
     bench.submit(3)
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 3)
 
 
@@ -208,22 +208,22 @@ def test_cached_prompts_are_priced_by_every_kind_of_token(bench: Bench) -> None:
     bench.engine.submit(
         [a_request("h-1")], SubmitOptions(tag="another-model", model="claude-haiku-4-5")
     )
-    rest(bench)
+    poll_until_done(bench)
     found = [row["usage"] for row in results(bench, "cached")]
     assert {usage["cache_creation"]["ephemeral_1h_input_tokens"] > 0 for usage in found} == {
         True,
         False,
     }
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_daily_totals_hold_each_day_workflow_and_model_apart(tmp_path: Path) -> None:
     with a_bench(tmp_path / "t", plan=Plan.seconds(60, 60)) as bench:
         bench.submit(2)
-        rest(bench)
+        poll_until_done(bench)
         bench.clock.advance(DAY)
         bench.submit(3, tag="next-day")
-        rest(bench)
+        poll_until_done(bench)
         rows = bench.engine.context.ledger.rows(
             "SELECT day, workflow, model, kind, requests, succeeded, cost_nano > 0"
             " FROM daily_totals ORDER BY day"
@@ -232,4 +232,4 @@ def test_daily_totals_hold_each_day_workflow_and_model_apart(tmp_path: Path) -> 
             ("2026-11-22", "feed-classify", "claude-sonnet-4-6", "batch", 2, 2, 1),
             ("2026-11-23", "feed-classify", "claude-sonnet-4-6", "batch", 3, 3, 1),
         ]
-        check_books(bench)
+        check_billing(bench)

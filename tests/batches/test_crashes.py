@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench
-from support.life import check_books, check_once, json_lines, our_bill, requests, rest
+from support.lifecycle import (
+    check_billing,
+    check_once,
+    json_lines,
+    our_bill,
+    poll_until_done,
+    requests,
+)
 
 from state.model.records import RequestStatus
 
@@ -103,7 +110,7 @@ def test_a_death_at_any_point_loses_nothing_and_pays_for_nothing_twice(
                 repeated = healer.context.ledger.row("SELECT 1 FROM submissions") is not None
                 bench.engine = healer
                 assert bench.submit(4).repeated == repeated, point
-                rest(bench, healer)
+                poll_until_done(bench, healer)
                 assert requests(bench) == {RequestStatus.SUCCEEDED: 4}, point
                 assert len(our_bill(bench)) == 4, point
                 check_once(bench, 4)
@@ -115,9 +122,9 @@ def test_two_deaths_in_a_row_are_no_worse_than_one(tmp_path: Path) -> None:
         with a_bench(tmp_path / str(number)) as bench:
             live_and_die(bench, smooth, Killer("accepted:begin"))
             bench.engine = bench.new_engine("second")
-            live_and_die(bench, rest, Killer(point))
+            live_and_die(bench, poll_until_done, Killer(point))
             healer = bench.engine = bench.new_engine("healer")
-            rest(bench, healer)
+            poll_until_done(bench, healer)
             check_once(bench, 4)
 
 
@@ -132,8 +139,8 @@ def test_the_mirrors_hold_each_line_once_after_a_death_at_any_point(tmp_path: Pa
                 live_and_die(bench, life, Killer(point, which))
                 bench.engine = bench.new_engine("healer")
                 bench.submit(4)
-                rest(bench)
+                poll_until_done(bench)
                 bench.engine.poll()
                 assert len(json_lines(bench.folder.errors_mirror)) == 1
                 assert len(json_lines(bench.folder.cost_mirror)) == 1
-                check_books(bench)
+                check_billing(bench)

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 from support.builders import BASE_URL, KEY, Bench, a_bench, some_requests
-from support.life import QUARTER, batches, check_books, check_once, requests, rest, staged, statuses
+from support.lifecycle import (
+    QUARTER,
+    batches,
+    check_billing,
+    check_once,
+    poll_until_done,
+    requests,
+    staged,
+    statuses,
+)
 
 from core.api.client import AnthropicApi
 from core.api.protocol import BatchApi, Created, Page
@@ -31,7 +40,7 @@ def test_a_batch_whose_answer_was_lost_is_found_by_its_nonce_and_not_sent_again(
     bench.faults.add(f"create:{fault}:times=1")
     assert bench.submit(3).problem
     assert statuses(bench) == ["unconfirmed"]
-    rest(bench)
+    poll_until_done(bench)
     assert bench.sandbox.billing_log().creates == 1
     assert statuses(bench) == ["ended"]
     assert batches(bench)[0].identified_by == "nonce"
@@ -45,7 +54,7 @@ def test_a_batch_proved_absent_is_sent_once_more_as_a_new_row(bench: Bench, faul
     assert statuses(bench) == ["unconfirmed"]
     bench.poll_after(240)
     assert statuses(bench) == ["unconfirmed"]
-    rest(bench)
+    poll_until_done(bench)
     assert statuses(bench) == ["not_sent", "ended"]
     first, second = sorted(batches(bench), key=lambda batch: batch.id)
     assert first.nonce != second.nonce
@@ -59,7 +68,7 @@ def test_a_create_that_never_left_is_sent_by_the_next_poll(bench: Bench) -> None
     assert statuses(bench) == ["not_sent"]
     bench.poll_after(60)
     assert statuses(bench) == ["not_sent", "in_progress"]
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 3)
 
 
@@ -85,7 +94,7 @@ def test_a_create_that_comes_too_early_waits_without_anybody_sleeping(
     assert any(f"before {bench.clock.now():%Y-%m-%dT}" in trouble for trouble in held.problems)
     assert bench.sandbox.billing_log().creates == 1
     assert bench.poll_after(2).sent == 1
-    rest(bench)
+    poll_until_done(bench)
     first, second = sorted(batches(bench), key=lambda batch: batch.id)
     assert first.nonce != second.nonce
     check_once(bench, 3)
@@ -97,7 +106,7 @@ def test_while_creates_are_held_back_a_new_submission_waits_too(bench: Bench) ->
     assert "Nothing is sent before" in (bench.submit(2, tag="two").problem or "")
     assert leases.active_hold(bench.engine.context.ledger, CREATE_HOLD) is not None
     assert bench.sandbox.billing_log().creates == 1
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
 
 
@@ -110,7 +119,7 @@ def test_a_key_that_is_refused_loses_nothing_and_stops_the_poll_with_the_reason(
     with pytest.raises(SettingsError, match="rejected the key"):
         bench.poll_after(60)
     bench.faults.clear()
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 3)
 
 
@@ -122,7 +131,7 @@ def test_a_batch_that_the_api_finds_bad_is_refused_with_the_apis_words(bench: Be
     bench.poll_after(60)
     assert [row["outcome"] for row in staged(bench)] == ["errored"] * 3
     assert statuses(bench) == ["rejected"]
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_requests_that_are_too_large_even_alone_are_refused_and_delivered_as_errors(
@@ -130,7 +139,7 @@ def test_requests_that_are_too_large_even_alone_are_refused_and_delivered_as_err
 ) -> None:
     bench.faults.add("create:html-413")
     bench.submit(3)
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.ERRORED: 3}
     assert [row["outcome"] for row in staged(bench)] == ["errored"] * 3
     assert bench.sandbox.billing_log().batches == ()
@@ -142,7 +151,7 @@ def test_one_part_that_is_too_large_is_cut_and_does_not_hold_the_others_up(
     with a_bench(tmp_path / "t", limits=Limits(max_requests=2)) as bench:
         bench.faults.add("create:html-413:nth=2")
         bench.submit(6)
-        rest(bench)
+        poll_until_done(bench)
         assert sorted(b.request_count for b in batches(bench) if b.remote_id) == [1, 1, 2, 2]
         check_once(bench, 6)
 
@@ -150,7 +159,7 @@ def test_one_part_that_is_too_large_is_cut_and_does_not_hold_the_others_up(
 def test_a_batch_that_is_taken_in_late_is_waited_for(bench: Bench) -> None:
     bench.faults.add("create:late:seconds=1500:times=1")
     bench.submit(3)
-    rest(bench)
+    poll_until_done(bench)
     assert bench.sandbox.billing_log().creates == 1
     check_once(bench, 3)
 
@@ -160,56 +169,56 @@ def test_a_batch_taken_in_after_it_was_given_up_is_collected_and_shown_as_surplu
 ) -> None:
     bench.faults.add("create:late:seconds=7200:times=1")
     bench.submit(3)
-    rest(bench)
+    poll_until_done(bench)
     assert bench.sandbox.billing_log().creates == 2
     bench.clock.advance(7200)
     for _ in range(4):
         bench.submit(1, tag=f"wakes-the-listing-{bench.clock.monotonic()}")
-        rest(bench)
-    twin = next(batch for batch in batches(bench) if batch.duplicate_of)
-    assert twin.duplicate_nano == twin.cost_nano
-    assert twin.duplicate_nano > 0
-    assert twin.sync_cost_nano == 0
+        poll_until_done(bench)
+    duplicate = next(batch for batch in batches(bench) if batch.duplicate_of)
+    assert duplicate.duplicate_nano == duplicate.cost_nano
+    assert duplicate.duplicate_nano > 0
+    assert duplicate.sync_cost_nano == 0
     assert requests(bench)[RequestStatus.SUCCEEDED] == 7
-    check_books(bench)
+    check_billing(bench)
 
 
-def test_a_late_twin_is_found_although_nothing_else_is_open(bench: Bench) -> None:
+def test_a_late_duplicate_is_found_although_nothing_else_is_open(bench: Bench) -> None:
     bench.faults.add("create:late:seconds=7200:times=1")
     bench.submit(3)
     for _ in range(16):
         bench.poll_after(QUARTER)
     assert len([batch for batch in batches(bench) if batch.duplicate_of]) == 1
-    check_books(bench)
+    check_billing(bench)
 
 
-def test_a_late_twin_is_found_although_the_time_of_day_has_jumped_by_a_day(bench: Bench) -> None:
+def test_a_late_duplicate_is_found_although_the_clock_has_jumped_by_a_day(bench: Bench) -> None:
     bench.faults.add("create:late:seconds=7200:times=1")
     bench.submit(3)
-    rest(bench)
+    poll_until_done(bench)
     bench.clock.jump(86_400)
     bench.clock.advance(7200)
     for _ in range(3):
         bench.submit(1, tag=f"wakes-the-listing-{bench.clock.monotonic()}")
-        rest(bench)
+        poll_until_done(bench)
     assert len([batch for batch in batches(bench) if batch.duplicate_of]) == 1
-    check_books(bench)
+    check_billing(bench)
 
 
 @pytest.mark.parametrize("is_given_up_first", [True, False])
-def test_a_late_twin_is_found_although_the_time_of_day_jumps_while_it_is_watched_for(
+def test_a_late_duplicate_is_found_although_the_clock_jumps_while_it_is_watched_for(
     bench: Bench, is_given_up_first: bool
 ) -> None:
     bench.faults.add("create:late:seconds=8700:times=1")
     bench.submit(3)
     if is_given_up_first:
-        rest(bench)
+        poll_until_done(bench)
     bench.clock.jump(86_400)
-    rest(bench)
+    poll_until_done(bench)
     for _ in range(12):
         bench.poll_after(QUARTER)
     assert len([batch for batch in batches(bench) if batch.duplicate_of]) == 1
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_foreign_batches_of_the_same_size_are_never_touched(bench: Bench) -> None:
@@ -218,12 +227,12 @@ def test_foreign_batches_of_the_same_size_are_never_touched(bench: Bench) -> Non
     bench.faults.add("create:drop:times=1")
     bench.submit(3)
     later = [bench.sandbox.add_foreign(ids) for _ in range(3)]
-    rest(bench)
+    poll_until_done(bench)
     ours = {batch.remote_id for batch in batches(bench)}
     assert not ours.intersection({early, *later})
     assert bench.sandbox.billing_log().creates == 1
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_foreign_batches_that_never_end_only_delay_the_second_try(tmp_path: Path) -> None:
@@ -234,20 +243,20 @@ def test_foreign_batches_that_never_end_only_delay_the_second_try(tmp_path: Path
         for _ in range(4):
             bench.poll_after(QUARTER)
         assert statuses(bench) == ["unconfirmed"]
-        rest(bench)
+        poll_until_done(bench)
         assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-        check_books(bench)
+        check_billing(bench)
 
 
 def test_two_unanswered_batches_of_one_size_each_find_their_own(bench: Bench) -> None:
     bench.faults.add("create:drop:times=2")
     bench.submit(3, tag="one")
     bench.submit(3, tag="two")
-    rest(bench)
+    poll_until_done(bench)
     assert bench.sandbox.billing_log().creates == 2
     assert requests(bench) == {RequestStatus.SUCCEEDED: 6}
     assert {batch.identified_by for batch in batches(bench)} == {"nonce"}
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_an_error_on_the_second_page_of_the_list_proves_nothing(
@@ -265,7 +274,7 @@ def test_an_error_on_the_second_page_of_the_list_proves_nothing(
         bench.clock.advance(60)
     assert bench.sandbox.billing_log().creates == 1
     bench.faults.clear()
-    rest(bench)
+    poll_until_done(bench)
     assert bench.sandbox.billing_log().creates == 1
     check_once(bench, 3)
 
@@ -274,7 +283,7 @@ def test_a_batch_that_is_not_listed_yet_is_not_taken_for_absent(bench: Bench) ->
     bench.faults.add("create:drop:times=1")
     bench.faults.add("list:lag:seconds=1700")
     bench.submit(3)
-    rest(bench)
+    poll_until_done(bench)
     assert bench.sandbox.billing_log().creates == 1
     check_once(bench, 3)
 
@@ -304,10 +313,10 @@ def test_a_batch_sent_while_another_process_reads_the_list_is_not_taken_for_fore
     bench.faults.add("create:drop:times=1")
     api.before_list = lambda: bench.submit(3, tag="meanwhile")
     poller.poll()
-    rest(bench, poller)
+    poll_until_done(bench, poller)
     assert bench.sandbox.billing_log().creates == 2
     assert requests(bench) == {RequestStatus.SUCCEEDED: 4}
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_a_process_frozen_before_its_post_does_not_post(bench: Bench) -> None:
@@ -321,7 +330,7 @@ def test_a_process_frozen_before_its_post_does_not_post(bench: Bench) -> None:
     bench.submit(3)
     assert statuses(bench) == ["not_sent"]
     assert bench.sandbox.billing_log().creates == 0
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 3)
 
 
@@ -335,7 +344,7 @@ def test_without_a_key_requests_are_queued_and_sent_when_there_is_one(bench: Ben
     with pytest.raises(SettingsError, match="No API key"):
         keyless.poll()
     assert statuses(bench) == ["queued"]
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 3)
 
 
@@ -361,21 +370,21 @@ class _Kept:
         return self._inner.create(body)
 
 
-def test_a_twin_that_comes_into_being_after_its_batch_was_collected_is_found(bench: Bench) -> None:
+def test_a_duplicate_made_after_its_batch_was_collected_is_found(bench: Bench) -> None:
     api = _Kept(bench.api())
     sender = bench.new_engine("sender", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
     bench.faults.add("create:drop:times=1")
     submitted = sender.submit(some_requests(3), SubmitOptions(tag="late", model="claude-haiku-4-5"))
     assert submitted.problem
-    rest(bench)
+    poll_until_done(bench)
     assert statuses(bench) == ["ended"]
     api.create(api.posted[0])
-    rest(bench)
+    poll_until_done(bench)
     assert [batch.duplicate_of for batch in batches(bench)] == [None, 1]
-    check_books(bench)
+    check_billing(bench)
 
 
-def test_a_twin_is_found_though_no_list_could_be_read_while_its_batch_was_open(
+def test_a_duplicate_is_found_though_no_list_could_be_read_while_its_batch_was_open(
     bench: Bench,
 ) -> None:
     api = _Kept(bench.api())
@@ -387,6 +396,6 @@ def test_a_twin_is_found_though_no_list_could_be_read_while_its_batch_was_open(
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     assert [batch.duplicate_of for batch in batches(bench)] == [None]
     bench.faults.clear()
-    rest(bench)
+    poll_until_done(bench)
     assert [batch.duplicate_of for batch in batches(bench)] == [None, 1]
-    check_books(bench)
+    check_billing(bench)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench
-from support.life import batches, check_books, check_once, requests, rest
+from support.lifecycle import batches, check_billing, check_once, poll_until_done, requests
 
 from core import poll
 from core.api.protocol import BatchApi, Body, Created
@@ -58,7 +58,7 @@ def test_a_process_frozen_during_its_post_for_an_hour_wakes_to_a_done_thing(benc
     slow = _Slow(bench.api(), "create", others_work)
     bench.engine = bench.new_engine("frozen", api=lambda: slow)
     bench.submit(3)
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 3)
     assert [batch.identified_by for batch in batches(bench)] == ["nonce"]
     assert bench.sandbox.billing_log().creates == 1
@@ -80,7 +80,7 @@ def test_two_polls_that_collect_the_same_batch_leave_one_set_of_rows(
         slow = _Slow(bench.api(), "results", other_collects)
         bench.engine = bench.new_engine("slow", api=lambda: slow)
         bench.poll_after(120)
-        rest(bench)
+        poll_until_done(bench)
         check_once(bench, 5)
 
 
@@ -90,6 +90,6 @@ def test_a_cancel_of_what_has_ended_changes_nothing(bench: Bench) -> None:
     bench.clock.advance(120)
     remote_id = batches(bench)[0].remote_id or ""
     assert bench.api().cancel(remote_id).status == "ended"
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
-    check_books(bench)
+    check_billing(bench)

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from support.broken_ledger import corrupt, heal, poll
 from support.builders import BASE_URL, KEY, START, Bench, some_requests
-from support.life import requests, rest
+from support.lifecycle import poll_until_done, requests
 
 import titan_batch
 from core.api.client import AnthropicApi
@@ -152,7 +152,7 @@ def test_a_run_that_is_told_to_stop_keeps_what_it_paid_for(bench: Bench) -> None
         RequestStatus.SUCCEEDED: api.asked,
         RequestStatus.QUEUED: 300 - api.asked,
     }
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 300}
     assert len(bench.sandbox.billing_log().messages) == api.asked
     assert _said_to_be_paid_twice(bench) == []
@@ -185,7 +185,7 @@ def test_a_run_asks_as_many_at_once_as_there_is_room_for() -> None:
     assert len({json.loads(line)["custom_id"] for line in lines}) == len(lines) == 400
 
 
-def test_a_run_that_there_is_no_room_for_at_all_ends_without_hammering() -> None:
+def test_a_run_without_any_capacity_ends_after_few_calls() -> None:
     api = FullApi(0, RateLimited("later", status=429))
     run = SyncRun(api, ManualClock(START), betas=())
     assert list(run.results(some(400))) == []

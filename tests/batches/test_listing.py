@@ -6,7 +6,14 @@ from contextlib import contextmanager
 import pytest
 from msgspec.structs import replace
 from support.builders import Bench
-from support.life import batches, check_books, check_once, requests, rest, statuses
+from support.lifecycle import (
+    batches,
+    check_billing,
+    check_once,
+    poll_until_done,
+    requests,
+    statuses,
+)
 
 from core.api.protocol import BatchApi, Page
 from state.batches import orphans
@@ -57,47 +64,47 @@ def test_a_list_that_contradicts_itself_proves_nothing(bench: Bench, kind: str) 
         bench.poll_after(900)
     assert statuses(bench) == ["unconfirmed"]
     odd.kind = ""
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 3)
 
 
-def test_a_deleted_fence_is_replaced_by_the_time(bench: Bench) -> None:
+def test_a_deleted_watermark_is_replaced_by_its_time(bench: Bench) -> None:
     """Fault 27."""
-    fence = bench.sandbox.add_foreign(["theirs"])
+    watermark = bench.sandbox.add_foreign(["theirs"])
     bench.clock.advance(120)
     bench.faults.add("create:drop:times=1")
     bench.submit(3)
-    assert batches(bench)[0].watermark_id == fence
-    bench.sandbox._provider.delete(DEFAULT, fence, bench.sandbox._time.now())
-    rest(bench)
+    assert batches(bench)[0].watermark_id == watermark
+    bench.sandbox._provider.delete(DEFAULT, watermark, bench.sandbox._time.now())
+    poll_until_done(bench)
     check_once(bench, 3)
 
 
-def test_an_empty_workspace_has_no_fence_and_is_searched_whole(bench: Bench) -> None:
+def test_an_empty_workspace_has_no_watermark_and_is_searched_whole(bench: Bench) -> None:
     """Fault 28."""
     bench.faults.add("create:drop:times=1")
     bench.submit(3)
     assert batches(bench)[0].watermark_id == ""
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 3)
     assert bench.sandbox.billing_log().creates == 1
 
 
-def test_a_suspect_that_a_person_deleted_is_gone_and_said_to_be(bench: Bench) -> None:
+def test_a_candidate_deleted_at_the_api_is_unresolved(bench: Bench) -> None:
     """Fault 31: nobody can tell any more whether it was ours, so it is not paid again at once."""
     bench.faults.add("create:drop:times=1")
     bench.submit(3)
     bench.engine.poll()
-    (suspect,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.CANDIDATE)
+    (candidate,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.CANDIDATE)
     bench.clock.advance(120)
     now = bench.sandbox._time.now()
-    bench.sandbox._provider.delete(DEFAULT, suspect.remote_id, now)
+    bench.sandbox._provider.delete(DEFAULT, candidate.remote_id, now)
     for _ in range(10):
         bench.poll_after(900)
     assert statuses(bench) == ["unconfirmed"]
-    rest(bench, polls=60)
+    poll_until_done(bench, polls=60)
     (gone,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.UNRESOLVED)
-    assert gone.remote_id == suspect.remote_id
+    assert gone.remote_id == candidate.remote_id
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
 
 
@@ -112,7 +119,7 @@ def test_a_batch_that_answers_404_is_looked_at_again_and_never_sent_anew(bench: 
     assert batch.failures > 1
     assert "404" in (batch.last_error or "")
     bench.faults.clear()
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 2)
     assert bench.sandbox.billing_log().creates == 1
 
@@ -120,21 +127,21 @@ def test_a_batch_that_answers_404_is_looked_at_again_and_never_sent_anew(bench: 
 def test_a_ledger_restored_from_a_backup_finds_what_happened_since(bench: Bench) -> None:
     """Fault 64: what was collected is collected again, to the same sums; what was sent is known."""
     bench.submit(3, tag="one")
-    rest(bench)
+    poll_until_done(bench)
     bench.submit(2, tag="two")
     connection = bench.engine.context.ledger.connection
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     copy = bench.folder.ledger.read_bytes()
-    rest(bench)
+    poll_until_done(bench)
     bench.close()
     for path in bench.folder.root.glob("titan.db*"):
         path.unlink()
     bench.folder.ledger.write_bytes(copy)
     bench.engine = bench.new_engine("restored")
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 5}
     assert bench.sandbox.billing_log().creates == 2
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_a_sum_of_a_million_answers_is_exact_to_the_nano_dollar(bench: Bench) -> None:

@@ -5,7 +5,15 @@ from contextlib import contextmanager
 
 import pytest
 from support.builders import BASE_URL, KEY, Bench
-from support.life import batches, check_books, check_once, requests, rest, results, staged
+from support.lifecycle import (
+    batches,
+    check_billing,
+    check_once,
+    poll_until_done,
+    requests,
+    results,
+    staged,
+)
 
 from core.api.client import AnthropicApi
 from core.api.protocol import BatchApi
@@ -60,7 +68,7 @@ def test_an_odd_answer_is_an_answer(bench: Bench, instead: bytes) -> None:
 
     bench.engine = bench.new_engine("odd", api=make_api)
     bench.submit(2)
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 2)
     assert [bool(row["text"]) for row in results(bench, "daily-feed")] == [True, True]
     assert len(staged(bench)) == 2
@@ -78,9 +86,9 @@ def test_tokens_beyond_reason_are_no_answer_and_break_no_sum(bench: Bench) -> No
     bench.submit(2)
     assert any("2 results are missing" in trouble for trouble in bench.poll_after(60).problems)
     api.instead = api.old
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
-    check_books(bench)
+    check_billing(bench)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +116,7 @@ def test_an_answer_without_a_result_of_the_batch_gives_nothing_up(
     assert requests(bench) == {RequestStatus.IN_FLIGHT: 4}
     assert "has no result of this batch" in (batches(bench)[0].last_error or "")
     bench.engine = bench.new_engine()
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 4)
 
 
@@ -131,7 +139,7 @@ def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
     api.old, api.instead = b'"input_tokens":', b'"input_tokens":-'
     bench.engine = bench.new_engine("odd", api=lambda: api)
     bench.submit(1)
-    rest(bench, polls=60)
+    poll_until_done(bench, polls=60)
     assert batches(bench)[0].collect_tries == 5
     assert requests(bench) == {RequestStatus.MISSING: 1}
 

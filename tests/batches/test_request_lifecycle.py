@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, a_request, some_requests
-from support.life import (
+from support.lifecycle import (
     batches,
-    check_books,
+    check_billing,
     check_once,
     json_lines,
+    poll_until_done,
     requests,
-    rest,
     results,
     staged,
     statuses,
@@ -43,7 +43,7 @@ def test_a_submission_is_sent_collected_priced_and_delivered(bench: Bench) -> No
 
 def test_a_job_gets_its_answers_by_key_remote_id_and_tag(bench: Bench) -> None:
     key = bench.submit(2).submission.key
-    rest(bench)
+    poll_until_done(bench)
     by_key = results(bench, key)
     remote_id = batches(bench)[0].remote_id
     assert remote_id is not None
@@ -57,7 +57,7 @@ def test_a_job_gets_its_answers_by_key_remote_id_and_tag(bench: Bench) -> None:
 
 def test_the_nonce_is_on_the_wire_and_in_no_file_of_ours(bench: Bench) -> None:
     key = bench.submit(2).submission.key
-    rest(bench)
+    poll_until_done(bench)
     nonce = batches(bench)[0].nonce
     sent = [i for post in bench.sandbox.billing_log().posts for i in post.custom_ids]
     assert [custom_id.endswith(f"-{nonce}") for custom_id in sent] == [True, True]
@@ -122,7 +122,7 @@ def test_a_large_call_is_several_batches_under_one_key(
         assert [batch.key for batch in made] == [key, f"{key}-2", f"{key}-3"]
         assert [batch.request_count for batch in made] == sizes
         assert len({batch.nonce for batch in made}) == len(made)
-        rest(bench)
+        poll_until_done(bench)
         check_once(bench, 7)
         assert len(results(bench, key)) == 7
 
@@ -130,17 +130,17 @@ def test_a_large_call_is_several_batches_under_one_key(
 def test_the_same_id_under_two_tags_is_never_in_one_batch(bench: Bench) -> None:
     bench.submit(2, tag="one")
     bench.submit(2, tag="two")
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 4}
     assert len(batches(bench)) == 2
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_rows_that_fail_are_kept_apart_cost_nothing_and_can_be_read(bench: Bench) -> None:
     bench.faults.add("row:overloaded:id=*-00002-*")
     bench.faults.add("row:refusal:id=*-00003-*")
     bench.submit(3)
-    rest(bench)
+    poll_until_done(bench)
     first, second, third = results(bench, "daily-feed")
     assert first["outcome"] == "succeeded"
     assert second["error"] == {"type": "overloaded_error", "message": "Overloaded"}
@@ -150,19 +150,19 @@ def test_rows_that_fail_are_kept_apart_cost_nothing_and_can_be_read(bench: Bench
     (row,) = json_lines(bench.folder.errors_mirror)
     assert row["custom_id"] == "feed-classify-2026-11-22-00002"
     assert row["params"]["max_tokens"] == 64
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_a_batch_that_expires_gives_what_ran_and_names_the_rest(tmp_path: Path) -> None:
     plan = Plan(shortest=60, longest=60, expired=0.5)
     with a_bench(tmp_path / "t", plan=plan) as bench:
         bench.submit(20)
-        rest(bench, polls=100)
+        poll_until_done(bench, polls=100)
         found = requests(bench)
         assert found.total() == 20
         assert found[RequestStatus.EXPIRED] > 0
         assert found[RequestStatus.SUCCEEDED] > 0
-        check_books(bench)
+        check_billing(bench)
         assert len(staged(bench)) == 20
 
 
@@ -173,11 +173,11 @@ def test_a_canceled_batch_pays_for_what_ran_and_names_the_rest(tmp_path: Path) -
         bench.engine.context.api().cancel(batches(bench)[0].remote_id or "")
         bench.engine.poll()
         assert statuses(bench) == ["canceling"]
-        rest(bench)
+        poll_until_done(bench)
         found = requests(bench)
         assert found[RequestStatus.CANCELED] > 0
         assert found[RequestStatus.SUCCEEDED] > 0
-        check_books(bench)
+        check_billing(bench)
 
 
 def test_betas_of_the_order_are_the_header_of_the_batch(bench: Bench) -> None:
@@ -185,13 +185,13 @@ def test_betas_of_the_order_are_the_header_of_the_batch(bench: Bench) -> None:
         [a_request(model="claude-opus-5", max_tokens=200_000)],
         SubmitOptions(tag="t", betas=("output-300k-2026-03-24",)),
     )
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 1}
 
 
 def test_a_poll_with_nothing_to_do_calls_nobody_and_gives_its_lease_back(bench: Bench) -> None:
     bench.submit(1)
-    rest(bench)
+    poll_until_done(bench)
     # One whole list, once nothing more can come of the POST, is the last that is asked.
     bench.poll_after(3600)
     calls = bench.sandbox._calls
@@ -237,10 +237,10 @@ def test_a_dead_holder_is_not_waited_for(bench: Bench) -> None:
 
 def test_a_delivery_file_holds_everything_of_its_workflow_and_date(bench: Bench) -> None:
     bench.submit(2, tag="one")
-    rest(bench)
+    poll_until_done(bench)
     bench.engine.submit([a_request("feed-classify-2026-11-22-9")], SubmitOptions(tag="two"))
     bench.engine.submit([a_request("feed-classify-2026-11-23-1")], SubmitOptions(tag="two"))
-    rest(bench)
+    poll_until_done(bench)
     names = sorted(path.name for path in bench.folder.staging.iterdir())
     assert names == [
         "feed-classify-results-2026-11-22.jsonl",

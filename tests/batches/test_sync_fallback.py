@@ -1,11 +1,11 @@
-"""Policy `sync`: what surely was not taken in is answered at once, what is uncertain never."""
+"""Policy `sync`: what the API definitely did not accept runs at once, what is unconfirmed never."""
 
 import json
 from pathlib import Path
 
 import pytest
 from support.builders import BASE_URL, KEY, Bench, a_request, some_requests
-from support.life import batches, requests, rest, results, statuses
+from support.lifecycle import batches, poll_until_done, requests, results, statuses
 
 from core.api.client import AnthropicApi
 from core.batches import sync_fallback as runs
@@ -33,18 +33,18 @@ def test_what_surely_was_not_taken_in_is_answered_at_once(bench: Bench, fault: s
     found = results(bench, submitted.submission.key)
     assert [bool(row["text"]) and row["cost_usd"] > 0 for row in found] == [True] * 5
     bench.faults.clear()
-    rest(bench)
+    poll_until_done(bench)
     assert not any(post.batch_id for post in bench.sandbox.billing_log().posts)
     (sync,) = [batch for batch in batches(bench) if batch.kind == Kind.SYNC]
     assert sync.cost_nano == sync.sync_cost_nano
 
 
-def test_what_is_uncertain_is_never_answered_at_once(bench: Bench) -> None:
+def test_an_unconfirmed_batch_is_never_run_synchronously(bench: Bench) -> None:
     bench.faults.add("create:drop:times=1")
     assert bench.submit(3, on_failure=SYNC).problem
     assert statuses(bench) == ["unconfirmed"]
     assert bench.sandbox.billing_log().messages == ()
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     assert bench.sandbox.billing_log().creates == 1
 
@@ -54,7 +54,7 @@ def test_a_spend_cap_stops_the_run_too_and_the_work_waits(bench: Bench) -> None:
     assert bench.submit(3, on_failure=SYNC).problem
     assert requests(bench) == {RequestStatus.QUEUED: 3}
     bench.faults.clear()
-    rest(bench, polls=80)
+    poll_until_done(bench, polls=80)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     assert bench.sandbox.billing_log().messages == ()
 
@@ -70,7 +70,7 @@ def test_a_run_whose_process_died_ends_with_what_it_brought(bench: Bench) -> Non
     path = sync_runs.answers_file(bench.folder, batch.key)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(answered[0] + b"\n" + answered[0][:30])
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     assert len(bench.sandbox.billing_log().messages) == 1
     assert not path.exists()
@@ -90,13 +90,13 @@ def test_a_run_of_a_process_that_lives_is_left_alone(bench: Bench) -> None:
     assert bench.poll_after(900).sent == 1
 
 
-def test_an_intent_that_another_poll_has_sent_is_not_withdrawn(bench: Bench) -> None:
+def test_a_batch_that_another_poll_has_sent_is_not_withdrawn(bench: Bench) -> None:
     bench.faults.add("list:connect")
     submission = bench.submit(1).submission
     context = bench.engine.context
-    (intent,) = sending.queued(context.ledger)
-    sending.mark_sending(context.ledger, intent, watermark_id="", watermark_ts=None, owner="other")
-    assert sync_runs.withdraw_queued(context.ledger, submission, "inline") == 0
+    (queued,) = sending.queued(context.ledger)
+    sending.mark_sending(context.ledger, queued, watermark_id="", watermark_ts=None, owner="other")
+    assert sync_runs.withdraw_queued(context.ledger, submission, "run now") == 0
     assert (
         submissions.plan_waiting(
             context.ledger, max_requests=10, max_bytes=10_000, wire_overhead=65

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from support.builders import a_bench
-from support.life import billed_nano, our_bill, requests, rest
+from support.lifecycle import billed_nano, our_bill, poll_until_done, requests
 
 from core.commands import planner
 from core.commands.request import CommandRequest
@@ -23,7 +23,7 @@ def test_a_thousand_of_ten_thousand_are_replayed_and_nothing_is_paid_twice(tmp_p
         # Every tenth custom_id ends in 0; on the wire eight signs and a dash follow.
         bench.faults.add("row:overloaded:id=*0-????????")
         key = bench.submit(COUNT).submission.key
-        rest(bench)
+        poll_until_done(bench)
         assert requests(bench) == {
             RequestStatus.SUCCEEDED: COUNT - FAILED,
             RequestStatus.ERRORED: FAILED,
@@ -36,7 +36,7 @@ def test_a_thousand_of_ten_thousand_are_replayed_and_nothing_is_paid_twice(tmp_p
         assert planned.preview.count == FAILED
         planner.submit(context, planned, delay=timedelta())
         bench.poll_after(1)
-        rest(bench)
+        poll_until_done(bench)
 
         assert requests(bench) == {RequestStatus.SUCCEEDED: COUNT}
         posts = [len(post.custom_ids) for post in bench.sandbox.billing_log().posts]

@@ -9,7 +9,7 @@ import pytest
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 from support.builders import START, Bench, a_bench
-from support.life import check_once, requests, rest
+from support.lifecycle import check_once, poll_until_done, requests
 from support.terminal import Terminal, a_server
 
 from state.db import schema, tables_v1
@@ -50,7 +50,7 @@ def test_a_submit_on_a_full_disk_is_one_line_and_can_be_made_again(
         trouble = _trouble_of(lambda: bench.submit(40))
     assert "\n" not in trouble
     bench.submit(40)
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 40)
     assert bench.sandbox.billing_log().creates == 1
 
@@ -67,7 +67,7 @@ def test_a_poll_on_a_full_disk_is_one_line_and_healed_by_a_later_one(
         assert "\n" not in trouble
         assert trouble.startswith(("Cannot write", "The ledger")) or not trouble
     bench.clock.advance(1800)
-    rest(bench, polls=80)
+    poll_until_done(bench, polls=80)
     check_once(bench, 40)
     left = [path.name for path in bench.folder.root.rglob("*") if path.suffix in (".part", ".try")]
     assert left == []
@@ -96,7 +96,7 @@ def test_a_place_that_cannot_be_written_is_one_line_that_names_it(bench: Bench, 
     assert not any("\n" in problem or "internal error" in problem for problem in said), said
     place.rmdir() if place.is_dir() else place.unlink()
     bench.submit(2)
-    rest(bench, polls=80)
+    poll_until_done(bench, polls=80)
     check_once(bench, 2)
 
 
@@ -138,7 +138,7 @@ def test_a_ledger_is_copied_before_it_is_migrated(tmp_path: Path) -> None:
     path = a_version_1_ledger(tmp_path / "t")
     with a_bench(tmp_path / "t") as bench:
         bench.submit(2)
-        rest(bench)
+        poll_until_done(bench)
         assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
     (copy,) = backups(path)
     assert (copy.name, version_of(copy), version_of(path)) == ("titan.v1.bak", 1, schema.VERSION)

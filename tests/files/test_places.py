@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from support.builders import START, Bench
-from support.life import check_once, rest
+from support.lifecycle import check_once, poll_until_done
 
 from core.config.settings import Settings
 from state.db import connection
@@ -81,7 +81,7 @@ def test_a_ledger_held_open_across_a_fork_refuses_to_write_in_the_child(bench: B
     os.close(told)
     os.close(tell)
     bench.submit(3)
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 3)
 
 
@@ -101,7 +101,7 @@ def test_a_log_that_grows_behind_a_stuck_reader_is_told_and_taken_in_when_it_is_
     stuck.execute("SELECT count(*) FROM requests").fetchall()
     for number in range(12):
         bench.submit(300, tag=f"behind-{number}")
-    rest(bench)
+    poll_until_done(bench)
     (finding,) = _wal(home)
     assert finding.health == Health.WARN
     assert "another process keeps reading" in finding.detail

@@ -1,7 +1,7 @@
 """Forks submitters and pollers that run at the same time, and kills them at random moments.
 
-A process of its own: `python storm.py HOME ADDRESS ORIGIN SPEED KILLS SEED`. Prints what it did
-as one JSON object. Forking after the imports makes a process cheap enough to be killed often.
+`python kill_runner.py HOME ADDRESS ORIGIN SPEED KILLS SEED` prints one JSON object. Forking after
+the imports makes processes cheap.
 """
 
 import json
@@ -27,7 +27,7 @@ _TICK_S = 0.004
 
 @dataclass(kw_only=True)
 class Child:
-    """A process of the storm."""
+    """A process to kill."""
 
     what: str
     job: int
@@ -35,7 +35,7 @@ class Child:
 
 
 @dataclass(kw_only=True)
-class Storm:
+class KillRunner:
     """Keeps so many processes alive until enough of them were killed."""
 
     place: Place
@@ -92,7 +92,7 @@ class Storm:
                 else:
                     make_poll(engine, with_lease=rng.random() < 0.5)
         except BaseException:  # noqa: BLE001 - whatever it is, it is a finding
-            with (self.place.home / "storm-errors.txt").open("a") as log:
+            with (self.place.home / "kill-errors.txt").open("a") as log:
                 log.write(f"{what}: {traceback.format_exc()}\n\0")
             os._exit(1)
         os._exit(0)
@@ -119,15 +119,15 @@ class Storm:
 
 
 def main() -> None:
-    """Run one storm as the arguments say."""
+    """Run with these arguments."""
     home, address, origin, speed, kills, seed = sys.argv[1:]
     place = Place(home=Path(home), address=address, origin=float(origin), speed=float(speed))
     # Loads what every child needs, and makes the ledger.
     with place.engine("first") as engine:
         engine.poll()
-    storm = Storm(place=place, kills=int(kills), rng=random.Random(int(seed)))
-    storm.run()
-    json.dump({"killed": storm.killed, "ended": storm.ended, "jobs": storm.jobs}, sys.stdout)
+    runner = KillRunner(place=place, kills=int(kills), rng=random.Random(int(seed)))
+    runner.run()
+    json.dump({"killed": runner.killed, "ended": runner.ended, "jobs": runner.jobs}, sys.stdout)
 
 
 if __name__ == "__main__":

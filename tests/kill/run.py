@@ -18,10 +18,10 @@ from typing import TypedDict
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from kill.worker import Place, StormClock, job_size, submit
+from kill.worker import Place, SharedClock, job_size, submit
 from simulation import checks
 from simulation.file_checks import file_findings
-from simulation.oracle import Truth, read_truth
+from simulation.oracle import Oracle, read_oracle
 
 from core.clock import SystemClock
 from core.engine import Engine
@@ -46,7 +46,7 @@ _FAULTS = (
 
 
 class _Told(TypedDict):
-    """What the storm prints."""
+    """What the kill runner prints."""
 
     killed: dict[str, int]
     ended: dict[str, int]
@@ -55,7 +55,7 @@ class _Told(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a storm did, and what is wrong after it; nothing should be."""
+    """What one run did, and the violations found after it."""
 
     kills: Counter[str]
     jobs: int
@@ -68,14 +68,14 @@ class Outcome:
 
 
 def run(home: Path, *, kills: int, seed: int) -> Outcome:
-    """One storm in that folder."""
+    """One run in that folder."""
     home.mkdir(parents=True, exist_ok=True)
-    clock = StormClock(SystemClock().monotonic(), SPEED)
+    clock = SharedClock(SystemClock().monotonic(), SPEED)
     faults = Faults.parse(_FAULTS, seed=seed)
     sandbox = Sandbox(clock, seed=seed, plan=Plan.seconds(60, 3000), faults=faults)
     with running(sandbox) as address:
         place = Place(home=home, address=address, origin=clock.origin, speed=SPEED)
-        told = _storm(place, kills, seed)
+        told = _run_kills(place, kills, seed)
         struck = faults.hits()
         faults.clear()
         with place.engine("healer") as engine:
@@ -84,7 +84,7 @@ def run(home: Path, *, kills: int, seed: int) -> Outcome:
             return _outcome(engine, told, struck, findings)
 
 
-def _storm(place: Place, kills: int, seed: int) -> _Told:
+def _run_kills(place: Place, kills: int, seed: int) -> _Told:
     arguments = (place.home, place.address, place.origin, place.speed, kills, seed)
     done = subprocess.run(
         [sys.executable, "-m", "kill.kill_runner", *map(str, arguments)],
@@ -118,33 +118,33 @@ class _Job:
 def _findings(
     place: Place, engine: Engine, sandbox: Sandbox, jobs: int, keys: dict[int, str]
 ) -> Iterator[str]:
-    errors = place.home / "storm-errors.txt"
+    errors = place.home / "kill-errors.txt"
     if errors.exists():
         yield from errors.read_text().split("\0")
     made = [_Job(f"job-{n}", job_size(n), {keys[n], submit(engine, n)}) for n in range(1, jobs + 1)]
-    truth = read_truth(sandbox)
+    oracle = read_oracle(sandbox)
     ledger = connect(place.home / "titan.db")
     try:
         yield from checks._integrity(ledger)
         yield from checks._nothing_lost(ledger, made)
         yield from checks._nothing_stuck(ledger)
         yield from checks._one_answer(ledger)
-        yield from checks._ledger_is_bill(ledger, truth)
+        yield from checks._ledger_is_bill(ledger, oracle)
         yield from checks._sums(ledger)
-        yield from _posted_and_paid_once(ledger, sandbox, truth)
-        yield from file_findings(Folder(place.home), ledger, truth)
+        yield from _posted_and_paid_once(ledger, sandbox, oracle)
+        yield from file_findings(Folder(place.home), ledger, oracle)
     finally:
         ledger.close()
 
 
 def _posted_and_paid_once(
-    ledger: sqlite3.Connection, sandbox: Sandbox, truth: Truth
+    ledger: sqlite3.Connection, sandbox: Sandbox, oracle: Oracle
 ) -> Iterator[str]:
     posts = Counter(post.custom_ids for post in sandbox.billing_log().posts)
     yield from (f"P4: posted {n} times: {ids[0]}" for ids, n in posts.items() if n > 1)
     paid = Counter(
         custom_id
-        for rows in truth.ours.values()
+        for rows in oracle.ours.values()
         for custom_id, row in rows.items()
         if row.outcome == "succeeded"
     )
@@ -170,7 +170,7 @@ def _outcome(engine: Engine, told: _Told, faults: int, findings: list[str]) -> O
 
 
 def main() -> int:
-    """Run a storm and tell of it; 1 where something is wrong."""
+    """Run and report; 1 where a check fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from kill.run import SPEED
-from kill.worker import Place, StormClock, job_size
+from kill.worker import Place, SharedClock, job_size
 
 from core.clock import SystemClock
 from state.queries import ledger_status
@@ -19,8 +19,8 @@ PROCESSES = 8
 
 
 @pytest.mark.parametrize("jobs", [4, pytest.param(12, marks=pytest.mark.slow)])
-def test_eight_processes_hammer_one_ledger_without_an_error(tmp_path: Path, jobs: int) -> None:
-    clock = StormClock(SystemClock().monotonic(), SPEED)
+def test_eight_processes_share_one_ledger_without_an_error(tmp_path: Path, jobs: int) -> None:
+    clock = SharedClock(SystemClock().monotonic(), SPEED)
     sandbox = Sandbox(clock, plan=Plan.seconds(60, 600))
     with running(sandbox) as address:
         place = Place(home=tmp_path / "home", address=address, origin=clock.origin, speed=SPEED)

@@ -1,4 +1,4 @@
-"""What one process of the storm does: submit a job, or make a poll, with the product's own code."""
+"""What one process of a kill run does: submit a job or make a poll."""
 
 import os
 import random
@@ -24,7 +24,7 @@ START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 PRICES = PriceBook()
 
 
-class StormClock:
+class SharedClock:
     """The machine's seconds, many times faster, from one origin for all processes."""
 
     def __init__(self, origin: float, speed: float) -> None:
@@ -44,7 +44,7 @@ class StormClock:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a storm takes place."""
+    """The folder and the sandbox of a kill run."""
 
     home: Path
     address: str
@@ -52,8 +52,8 @@ class Place:
     speed: float
 
     def engine(self, actor: str, crash_point: Callable[[str], None] = lambda _name: None) -> Engine:
-        """A new process's engine on the ledger and the API of the storm."""
-        clock = StormClock(self.origin, self.speed)
+        """A new process's engine on the ledger and the sandbox."""
+        clock = SharedClock(self.origin, self.speed)
         api = AnthropicApi(api_key=KEY, base_url=self.address)
         who = f"{actor}:{os.getpid()}"
         return Engine(
@@ -83,7 +83,7 @@ def job_size(job: int) -> int:
 def submit(engine: Engine, job: int) -> str:
     """What the scheduler runs, and runs again when it was killed."""
     requests: list[object] = [
-        a_request(f"storm-2026-11-22-{job:05d}{number}") for number in range(job_size(job))
+        a_request(f"kill-2026-11-22-{job:05d}{number}") for number in range(job_size(job))
     ]
     return engine.submit(requests, SubmitOptions(tag=f"job-{job}")).submission.key
 

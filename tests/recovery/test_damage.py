@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, some_requests
-from support.life import batches, check_books, requests, rest, results
+from support.lifecycle import batches, check_billing, poll_until_done, requests, results
 from support.terminal import Terminal, a_server
 
 from core.batches.context import Context
@@ -45,14 +45,14 @@ def _rebuilt(bench: Bench) -> tuple[Engine, RebuildSummary]:
 def test_what_was_collected_is_there_again_with_its_costs(bench: Bench) -> None:
     bench.faults.add("row:overloaded:id=*-00002-*")
     key = bench.submit(4).submission.key
-    rest(bench)
+    poll_until_done(bench)
     before = results(bench, key)
     mirror = bench.folder.errors_mirror.read_text("utf-8")
     _, done = _rebuilt(bench)
     assert (done.submissions, done.collected, done.open, done.missing) == (1, 1, 0, 0)
     assert results(bench, key) == results(bench, "daily-feed") == before
-    rest(bench)
-    check_books(bench)
+    poll_until_done(bench)
+    check_billing(bench)
     assert bench.sandbox.billing_log().creates == 1
     assert [json.loads(line)["params"] for line in mirror.splitlines()] == [
         json.loads(line)["params"]
@@ -66,10 +66,10 @@ def test_what_runs_at_the_api_goes_on(bench: Bench) -> None:
     bench.engine.poll()
     _, done = _rebuilt(bench)
     assert (done.open, done.missing) == (1, 0)
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     assert bench.sandbox.billing_log().creates == 1
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_a_mirror_of_version_1_is_understood(bench: Bench) -> None:
@@ -80,7 +80,7 @@ def test_a_mirror_of_version_1_is_understood(bench: Bench) -> None:
     assert b'"uncertain"' in mirror.read_bytes()
     _, done = _rebuilt(bench)
     assert (done.open, done.missing) == (1, 0)
-    rest(bench)
+    poll_until_done(bench)
     assert bench.sandbox.billing_log().creates == 1
 
 
@@ -91,10 +91,10 @@ def test_an_unanswered_create_is_found_or_proved_absent(
     bench.faults.add(f"{fault}:times=1")
     bench.submit(3)
     _rebuilt(bench)
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     assert bench.sandbox.billing_log().creates == creates
-    check_books(bench)
+    check_billing(bench)
 
 
 def test_what_nobody_remembers_is_missing_and_not_sent(bench: Bench) -> None:
@@ -102,7 +102,7 @@ def test_what_nobody_remembers_is_missing_and_not_sent(bench: Bench) -> None:
     bench.folder.jobs_mirror.unlink()
     _, done = _rebuilt(bench)
     assert (done.submissions, done.missing) == (1, 3)
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.MISSING: 3}
     assert bench.sandbox.billing_log().creates == 1
     assert "may have run" in (batches(bench)[0].last_error or "")
@@ -113,14 +113,14 @@ def test_a_whole_life_is_rebuilt(bench: Bench) -> None:
     bench.faults.add("create:429:times=1")
     bench.submit(2, tag="two", on_failure=OnFailure.SYNC)
     bench.engine.submit(some_requests(2, "weekly"), SubmitOptions(tag="three"))
-    rest(bench)
+    poll_until_done(bench)
     bench.submit(5, tag="four")
     cost = bench.engine.context.ledger.rows("SELECT sum(cost_nano) FROM attempts")[0][0]
     _, done = _rebuilt(bench)
     assert (done.submissions, done.collected, done.open, done.missing) == (4, 3, 1, 0)
     now = bench.engine.context.ledger.rows("SELECT sum(cost_nano) FROM attempts")[0][0]
     assert now == cost
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 12}
     assert bench.engine.context.ledger.rows("PRAGMA integrity_check")[0][0] == "ok"
 
@@ -173,7 +173,7 @@ def _submitted(terminal: Terminal, folder: Path, sandbox: Sandbox) -> str:
 
 def test_a_kill_amid_a_rebuild_leaves_the_old_ledger_in_its_place(bench: Bench) -> None:
     bench.submit(2)
-    rest(bench)
+    poll_until_done(bench)
     bench.close()
     _damage(bench.folder.ledger)
     before = bench.folder.ledger.read_bytes()

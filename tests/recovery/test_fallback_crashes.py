@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
-from support.life import requests, rest, results
+from support.lifecycle import poll_until_done, requests, results
 
 from core.intake import fallback
 from core.intake.options import SubmitOptions
@@ -62,7 +62,7 @@ def _check(home: Path, number: int, *, answered: bool) -> bool:
     with a_bench(home) as bench:
         key = _kept(bench, answered=answered)
         died = _dies_in_a_poll(bench, number)
-        rest(bench)
+        poll_until_done(bench)
         assert requests(bench) == {RequestStatus.SUCCEEDED: 3}, number
         assert len(list(bench.sandbox.billing_log().billed())) == 3, number
         assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3
@@ -98,7 +98,7 @@ def _inline_check(home: Path, number: int) -> bool:
             died = True
         # The job is started again, as its scheduler does.
         bench.engine.submit(some_requests(3), SubmitOptions(tag="t", on_failure=OnFailure.SYNC))
-        rest(bench)
+        poll_until_done(bench)
         assert requests(bench) == {RequestStatus.SUCCEEDED: 3}, number
         assert len(list(bench.sandbox.billing_log().billed())) == 3, number
     return died

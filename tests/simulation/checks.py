@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from simulation.fault_profile import LONGEST_LAG_S
 from simulation.file_checks import file_findings
-from simulation.oracle import Row, Truth, read_truth
+from simulation.oracle import Oracle, Row, read_oracle
 from simulation.world import World
 
 from core.batches.expiry import COLLECT_TRIES
@@ -31,17 +31,17 @@ def check(world: World, jobs: Sequence[Job]) -> list[str]:
     """Everything that is wrong, in words; nothing when all is well."""
     ledger = connect(world.folder.ledger)
     try:
-        truth = read_truth(world.sandbox)
+        oracle = read_oracle(world.sandbox)
         findings = [
             *_integrity(ledger),
             *_nothing_lost(ledger, jobs),
             *_nothing_stuck(ledger),
             *_one_answer(ledger),
-            *_ledger_is_bill(ledger, truth),
+            *_ledger_is_bill(ledger, oracle),
             *_sums(ledger),
             *_one_post_each(world),
-            *_no_payment_twice(world, ledger, truth),
-            *file_findings(world.folder, ledger, truth),
+            *_no_payment_twice(world, ledger, oracle),
+            *file_findings(world.folder, ledger, oracle),
         ]
         world.figures.ledger.update(_figures(ledger))
     finally:
@@ -81,7 +81,7 @@ def _nothing_stuck(ledger: sqlite3.Connection) -> Iterator[str]:
     for row in ledger.execute(
         "SELECT remote_id FROM orphans WHERE verdict = 'candidate'"
     ).fetchall():
-        yield f"P5: the orphan {row['remote_id']} is still a suspect"
+        yield f"P5: the orphan {row['remote_id']} is still a candidate"
     for row in ledger.execute(
         "SELECT key FROM submissions WHERE finished_ts IS NULL OR delivered_ts IS NULL"
     ).fetchall():
@@ -105,12 +105,12 @@ def _one_answer(ledger: sqlite3.Connection) -> Iterator[str]:
             yield f"P2: {named} has a live attempt"
 
 
-def _ledger_is_bill(ledger: sqlite3.Connection, truth: Truth) -> Iterator[str]:
+def _ledger_is_bill(ledger: sqlite3.Connection, oracle: Oracle) -> Iterator[str]:
     batches = {
         row["remote_id"]: row
         for row in ledger.execute("SELECT * FROM batches WHERE remote_id IS NOT NULL").fetchall()
     }
-    for remote_id, rows in truth.ours.items():
+    for remote_id, rows in oracle.ours.items():
         batch = batches.get(remote_id)
         if batch is None:
             yield f"P3: {remote_id} was made by us and is not in the ledger"
@@ -118,7 +118,7 @@ def _ledger_is_bill(ledger: sqlite3.Connection, truth: Truth) -> Iterator[str]:
             yield f"P3: {remote_id} is {batch['collection']}, not collected"
         else:
             yield from _batch_is_bill(ledger, batch, rows)
-    for remote_id in batches.keys() - truth.ours.keys():
+    for remote_id in batches.keys() - oracle.ours.keys():
         yield f"P3: {remote_id} is in the ledger and not ours"
 
 
@@ -181,9 +181,9 @@ def _one_post_each(world: World) -> Iterator[str]:
             yield f"P4: the batch with nonce {nonce} was posted {count} times"
 
 
-def _no_payment_twice(world: World, ledger: sqlite3.Connection, truth: Truth) -> Iterator[str]:
+def _no_payment_twice(world: World, ledger: sqlite3.Connection, oracle: Oracle) -> Iterator[str]:
     paid: dict[str, list[tuple[str, str]]] = {}
-    for remote_id, rows in truth.ours.items():
+    for remote_id, rows in oracle.ours.items():
         for custom_id, row in rows.items():
             if row.outcome == "succeeded":
                 paid.setdefault(custom_id, []).append((remote_id, row.nonce))
@@ -202,16 +202,16 @@ def _no_payment_twice(world: World, ledger: sqlite3.Connection, truth: Truth) ->
         ).fetchone()
         if shown + missing < len(payments) - 1:
             yield f"P4: {custom_id} was paid {len(payments)} times, and the ledger shows {shown}"
-        if not _is_excused(world, truth, payments):
+        if not _is_excused(world, oracle, payments):
             yield f"P4: {custom_id} was paid {len(payments)} times without need: {payments}"
 
 
-def _is_excused(world: World, truth: Truth, payments: list[tuple[str, str]]) -> bool:
+def _is_excused(world: World, oracle: Oracle, payments: list[tuple[str, str]]) -> bool:
     """Paid again for a reason that no client can help: each payment but one has its own."""
     excused = 0
     for remote_id, nonce in payments:
         sent = world.sent_at.get(nonce, world.posted_at[nonce][0])
-        late = truth.made_at[remote_id] - sent > _SETTLE_S - LONGEST_LAG_S
+        late = oracle.made_at[remote_id] - sent > _SETTLE_S - LONGEST_LAG_S
         # A jump of the time of day makes the settling time seem to be over.
         jumped = any(jump >= sent for jump in world.jumps)
         excused += late or jumped or nonce in world.repeated
@@ -222,7 +222,7 @@ def _figures(ledger: sqlite3.Connection) -> dict[str, int]:
     row = ledger.execute(
         "SELECT count(*) AS batches,"
         " coalesce(sum(identified_by = 'nonce' AND duplicate_of IS NULL), 0) AS adopted,"
-        " coalesce(sum(duplicate_of IS NOT NULL), 0) AS twins,"
+        " coalesce(sum(duplicate_of IS NOT NULL), 0) AS duplicates,"
         " coalesce(sum(status = 'not_sent'), 0) AS not_sent,"
         " coalesce(sum(status = 'rejected'), 0) AS rejected,"
         " (SELECT coalesce(sum(duplicate), 0) FROM attempts) AS 'paid twice',"

@@ -30,7 +30,7 @@ _ROWS = ("overloaded", "api-error", "timeout", "invalid", "refusal", "max-tokens
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weather:
+class FaultProfile:
     """The chances of one history. Each is for one step, or for one call."""
 
     plan: Plan
@@ -54,9 +54,9 @@ class Weather:
     newest_first: float = 0.0
 
 
-def calm() -> Weather:
+def no_faults() -> FaultProfile:
     """Nothing happens by chance: for a test that brings its own troubles."""
-    return Weather(
+    return FaultProfile(
         plan=Plan.seconds(600, 600),
         faults=(),
         kill=0,
@@ -77,10 +77,10 @@ def calm() -> Weather:
     )
 
 
-def slow_lists() -> Weather:
+def slow_lists() -> FaultProfile:
     """Creates are taken in late, and who reads the list falls asleep over it."""
     return replace(
-        calm(),
+        no_faults(),
         faults=(Fault(call="create", what="late", p=0.7, seconds=1400),),
         freeze=0.02,
         busy_together=1,
@@ -91,10 +91,10 @@ def slow_lists() -> Weather:
     )
 
 
-def overtaken_lists() -> Weather:
+def overtaken_lists() -> FaultProfile:
     """Who wants to read the list falls asleep, and meanwhile others send."""
     return replace(
-        calm(),
+        no_faults(),
         plan=Plan.seconds(4000, 9000),
         faults=(Fault(call="create", what="drop", p=0.5),),
         freeze=0.03,
@@ -107,10 +107,10 @@ def overtaken_lists() -> Weather:
     )
 
 
-def broken_lists() -> Weather:
+def broken_lists() -> FaultProfile:
     """Creates are lost, and the list breaks off before it comes to them."""
     return replace(
-        calm(),
+        no_faults(),
         faults=(
             Fault(call="create", what="timeout", p=0.6),
             Fault(call="list", what="drop", p=0.7),
@@ -124,17 +124,17 @@ def broken_lists() -> Weather:
     )
 
 
-def draw(rng: Random) -> Weather:
-    """Weather for one history: some are calm in most respects, so that faults do not hide others.
+def draw(rng: Random) -> FaultProfile:
+    """The profile of one history: some have few kinds, so that faults do not hide others.
 
     >>> draw(Random(1)) == draw(Random(1))
     True
     """
-    stormy = rng.random() < 0.8
+    is_faulty = rng.random() < 0.8
     list_page = rng.choice((2, 3, 5, 1000))
-    weather = Weather(
+    profile = FaultProfile(
         plan=_plan(rng),
-        faults=tuple(_faults(rng)) if stormy else (),
+        faults=tuple(_faults(rng)) if is_faulty else (),
         kill=rng.choice((0, 0.004, 0.015, 0.04)),
         kill_in_transaction=rng.choice((0, 0.01, 0.04)),
         power_cut=rng.choice((0, 0, 0.004)),
@@ -144,7 +144,7 @@ def draw(rng: Random) -> Weather:
         skew=rng.choice((0, 0, 5, 60)),
         foreign=rng.choice((0, 0.01, 0.04)),
         outside=rng.choice((0, 0, 0.01)),
-        # Where the list breaks off, a twin that a proxy made behind its end may stay unseen.
+        # Where the list breaks off, a duplicate that a proxy made behind its end may stay unseen.
         repeat=rng.choice((0, 0.3, 0.3)) if list_page == 1000 else 0,
         busy_together=rng.choice((1, 2, 3, 4)),
         burst=rng.choice((0.3, 0.7, 0.9, 0.97)),
@@ -154,12 +154,12 @@ def draw(rng: Random) -> Weather:
         submissions=tuple(rng.choice((1, 2, 2, 3, 4)) for _ in range(rng.choice((1, 2, 3, 5)))),
     )
     if rng.random() < 0.75:
-        return weather
+        return profile
     # No two batches of one size, so that none hides behind another.
-    sizes = rng.sample(range(1, 10), len(weather.submissions))
+    sizes = rng.sample(range(1, 10), len(profile.submissions))
     # Who came first waits for long, and then acts on what it saw then.
     newest_first = rng.choice((0.0, 0.5, 0.9))
-    return replace(weather, submissions=tuple(sizes), max_requests=10, newest_first=newest_first)
+    return replace(profile, submissions=tuple(sizes), max_requests=10, newest_first=newest_first)
 
 
 def _plan(rng: Random) -> Plan:

@@ -6,23 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from simulation.oracle import Truth
+from simulation.oracle import Oracle
 
 from state.db.connection import sqlite3
 from state.files.folder import Folder
 from state.files.results_file import file_name
 
 
-def file_findings(folder: Folder, ledger: sqlite3.Connection, truth: Truth) -> Iterator[str]:
+def file_findings(folder: Folder, ledger: sqlite3.Connection, oracle: Oracle) -> Iterator[str]:
     """Everything that is wrong with the files, in words."""
-    yield from _results(folder, ledger, truth)
+    yield from _results(folder, ledger, oracle)
     yield from _jobs_mirror(folder, ledger)
     yield from _errors_mirror(folder, ledger)
     yield from _cost_mirror(folder, ledger)
     yield from _staging(folder, ledger)
 
 
-def _results(folder: Folder, ledger: sqlite3.Connection, truth: Truth) -> Iterator[str]:
+def _results(folder: Folder, ledger: sqlite3.Connection, oracle: Oracle) -> Iterator[str]:
     for batch in ledger.execute("SELECT * FROM batches WHERE collection = 'collected'").fetchall():
         path = folder.results / file_name(batch["key"])
         if not path.exists():
@@ -31,15 +31,15 @@ def _results(folder: Folder, ledger: sqlite3.Connection, truth: Truth) -> Iterat
         content = path.read_bytes()
         if len(content) != batch["results_bytes"]:
             yield f"P5: {path.name} has {len(content)} bytes, not {batch['results_bytes']}"
-        yield from _lines_of(ledger, batch, content, truth)
+        yield from _lines_of(ledger, batch, content, oracle)
     for part in folder.results.glob("*.part"):
         yield f"P5: {part.name} was left behind"
 
 
 def _lines_of(
-    ledger: sqlite3.Connection, batch: sqlite3.Row, content: bytes, truth: Truth
+    ledger: sqlite3.Connection, batch: sqlite3.Row, content: bytes, oracle: Oracle
 ) -> Iterator[str]:
-    rows = truth.ours.get(batch["remote_id"], {})
+    rows = oracle.ours.get(batch["remote_id"], {})
     attempts = ledger.execute(
         "SELECT r.custom_id, a.outcome, a.result_offset, a.result_length FROM attempts a"
         " JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ? AND a.outcome <> 'missing'",
@@ -144,7 +144,7 @@ def _staging(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
             shown.setdefault(line["custom_id"], []).append(line)
     for row in ledger.execute("SELECT custom_id, status FROM requests").fetchall():
         found = shown.pop(row["custom_id"], [])
-        # A late twin that failed otherwise than the first try may be the one that is shown.
+        # A late duplicate that failed otherwise than the first try may be the one that is shown.
         failed = row["status"] != "succeeded" and [line["outcome"] == "succeeded" for line in found]
         if failed != [False] and [line["outcome"] for line in found] != [row["status"]]:
             yield f"P5: staging has {found!r:.100} for {row['custom_id']}, {row['status']}"

@@ -1,4 +1,4 @@
-"""One history: a storm, then calm weather in which everything must come right, then the checks."""
+"""One history: a phase with faults, one without that finishes everything, then the checks."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from simulation.checks import check
-from simulation.fault_profile import Weather, draw
+from simulation.fault_profile import FaultProfile, draw
 from simulation.process import Process
 from simulation.world import Figures, World
 from support.builders import some_requests
@@ -60,15 +60,15 @@ class Submission:
         return submitted
 
 
-def run_history(seed: int, weather: Weather | None = None) -> History:
-    """Live through one seed, in its own weather or in a given one."""
+def run_history(seed: int, profile: FaultProfile | None = None) -> History:
+    """Live through one seed, in its own profile or in a given one."""
     with a_home() as home:
-        world = World(home, seed, weather or draw(Random(f"weather {seed}")))
+        world = World(home, seed, profile or draw(Random(f"weather {seed}")))
         submissions = [
-            Submission(number, count) for number, count in enumerate(world.weather.submissions)
+            Submission(number, count) for number, count in enumerate(world.profile.submissions)
         ]
         with a_machine(world):
-            storm(world, submissions)
+            run_with_faults(world, submissions)
             heal(world, submissions)
             violations = world.broken or check(world, submissions)
         return History(
@@ -93,25 +93,25 @@ def a_machine(world: World) -> Generator[None, None, None]:
     """The parts of the real machine and the API that a history draws: its disk, its page size."""
     real_fsync, real_page = os.fsync, core.batches.listing._PAGE
     os.fsync = world.synced  # pyright: ignore[reportAttributeAccessIssue]
-    core.batches.listing._PAGE = world.weather.list_page  # pyright: ignore[reportConstantRedefinition]
+    core.batches.listing._PAGE = world.profile.list_page  # pyright: ignore[reportConstantRedefinition]
     try:
         yield
     finally:
         os.fsync, core.batches.listing._PAGE = real_fsync, real_page  # pyright: ignore[reportConstantRedefinition]
 
 
-def storm(world: World, submissions: list[Submission]) -> None:
+def run_with_faults(world: World, submissions: list[Submission]) -> None:
     """Processes come, run by turns, and are struck down."""
-    rng, weather = world.rng, world.weather
-    for _ in range(weather.steps):
+    rng, profile = world.rng, world.profile
+    for _ in range(profile.steps):
         _accident(world)
-        if len(world.processes) < weather.busy_together and rng.random() < 0.4:
+        if len(world.processes) < profile.busy_together and rng.random() < 0.4:
             _start(world, submissions)
         awake = [p for p in world.processes if p.wakes_at <= world.clock.monotonic()]
         if not awake:
             world.clock.advance(rng.choice((1, 20, 120)))
             continue
-        is_newest = weather.newest_first and rng.random() < weather.newest_first
+        is_newest = profile.newest_first and rng.random() < profile.newest_first
         _run_a_while(world, awake[-1] if is_newest else rng.choice(awake))
 
 
@@ -123,45 +123,45 @@ def _start(world: World, submissions: list[Submission]) -> Process:
 
 def _run_a_while(world: World, process: Process) -> None:
     """A burst of steps of one process, until another one's turn."""
-    rng, weather = world.rng, world.weather
+    rng, profile = world.rng, world.profile
     while not process.is_over and process.wakes_at <= world.clock.monotonic():
-        if rng.random() < weather.kill:
+        if rng.random() < profile.kill:
             world.kill(process)
             return
-        if rng.random() < weather.freeze:
+        if rng.random() < profile.freeze:
             seconds = rng.choice((130.0, 1000.0, 5000.0))
             process.wakes_at = world.clock.monotonic() + seconds
             world.figures.accidents["process frozen"] += 1
             world.tell(f"{process.name} is frozen for {seconds:.0f} s")
             return
         world.resume(process)
-        if rng.random() > weather.burst:
+        if rng.random() > profile.burst:
             return
 
 
 def _accident(world: World) -> None:
-    rng, weather = world.rng, world.weather
+    rng, profile = world.rng, world.profile
     if rng.random() < 0.25:
         world.clock.advance(rng.choice((0.2, 1, 20, 120, 700)))
-    if rng.random() < weather.power_cut:
+    if rng.random() < profile.power_cut:
         world.cut_power()
-    if rng.random() < weather.jump:
+    if rng.random() < profile.jump:
         seconds = rng.choice((-86_400.0, -3600.0, -5.0, 5.0, 3600.0, 86_400.0))
         world.clock.jump(seconds)
         world.jumps.append(world.clock.monotonic())
         world.figures.accidents["clock jump"] += 1
         world.tell(f"the time of day jumps by {seconds:.0f} s")
-    if rng.random() < weather.foreign:
+    if rng.random() < profile.foreign:
         _add_foreign(world)
-    if rng.random() < weather.outside:
+    if rng.random() < profile.outside:
         _meddle(world)
 
 
 def _add_foreign(world: World) -> None:
-    """A stranger's batch, as large as one of ours may be, and with ids that look like ours."""
-    sizes = world.weather.submissions
+    """Another batch, as large as one of ours may be, and with ids that look like ours."""
+    sizes = world.profile.submissions
     is_varied = max(sizes) > 4
-    count = world.rng.choice(sizes if is_varied else (1, 2, 3, min(4, world.weather.max_requests)))
+    count = world.rng.choice(sizes if is_varied else (1, 2, 3, min(4, world.profile.max_requests)))
     look = world.rng.choice(("f-{}", "work-job-0-2026-11-22-{:05d}-abcdefgh"))
     world.sandbox.add_foreign([look.format(number) for number in range(1, count + 1)])
     world.figures.accidents["foreign batch"] += 1
@@ -194,8 +194,8 @@ def heal(world: World, submissions: list[Submission]) -> None:
         {f"{rules[n].call}:{rules[n].what}": times for n, times in world.faults._hits.items()}
     )
     world.faults.clear()
-    world.calm = True
-    world.tell("calm weather from here on")
+    world.is_quiet = True
+    world.tell("no more faults")
     for process in list(world.processes):
         if world.rng.random() < 0.5:
             world.kill(process)
@@ -218,8 +218,8 @@ def run_alone(world: World, name: str, work: "Submission | object") -> Process:
     process = world.start(name, work)  # pyright: ignore[reportArgumentType]
     while not process.is_over:
         world.resume(process)
-    if process.trouble is not None and world.calm:
-        world.broken.append(f"in calm weather {name} ended with {process.trouble!r}")
+    if process.trouble is not None and world.is_quiet:
+        world.broken.append(f"without faults {name} ended with {process.trouble!r}")
     return process
 
 

@@ -66,8 +66,8 @@ QUICK = (
     "sdk_retries",
     "unsynced_spool",
 )
-# Bugs that most histories hide, and the weather that brings them out.
-WEATHER = {
+# Bugs that most histories hide, and the profile that brings them out.
+PROFILES = {
     "stale_listing": slow_lists(),
     "incomplete_list": broken_lists(),
     "rows_before_list": overtaken_lists(),

@@ -27,19 +27,19 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Truth:
+class Oracle:
     """Our batches by remote id, their rows by the caller's custom_id, and when they were made."""
 
     ours: Mapping[str, Mapping[str, Row]]
     made_at: Mapping[str, float]
 
 
-def read_truth(sandbox: Sandbox) -> Truth:
+def read_oracle(sandbox: Sandbox) -> Oracle:
     """Read the provider's memory, which no fault touches."""
     batches = [b for b in sandbox._provider.all_batches(sandbox._time.now()) if not b.foreign]
     billed = {row.batch_id: 0 for row in sandbox.billing_log().billed()}
     assert billed.keys() <= {batch.id for batch in sandbox._provider._batches.values()}
-    return Truth(
+    return Oracle(
         ours={batch.id: _rows(batch) for batch in batches},
         made_at={
             batch.id: (batch.created_at - sandbox._time._start).total_seconds() for batch in batches

@@ -9,7 +9,7 @@ from time import perf_counter
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulation.history import run_history, telling
-from simulation.mutants import WEATHER, switched_on
+from simulation.mutants import PROFILES, switched_on
 from simulation.world import Figures
 
 
@@ -30,7 +30,7 @@ def live_through(options: argparse.Namespace) -> int:
     """The seeds one after the other, and then the figures."""
     began, figures, bad, done = perf_counter(), Figures(), list[int](), 0
     for seed in range(options.start, options.start + options.seeds):
-        history = run_history(seed, WEATHER.get(options.mutant or ""))
+        history = run_history(seed, PROFILES.get(options.mutant or ""))
         done += 1
         figures.add(history.figures)
         if not history.violations:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from simulation.checks import check
-from simulation.fault_profile import calm
+from simulation.fault_profile import no_faults
 from simulation.history import Submission, a_home, a_machine, heal
 from simulation.process import Process
 from simulation.world import World
@@ -39,7 +39,7 @@ class Verbs(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._open = ExitStack()
-        self.world = World(self._open.enter_context(a_home()), 0, calm())
+        self.world = World(self._open.enter_context(a_home()), 0, no_faults())
         self._open.enter_context(a_machine(self.world))
         self.jobs = [Submission(number, count) for number, count in enumerate(self.sizes)]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from simulation.history import run_history
-from simulation.mutants import FIRST_SEED, HARMLESS, QUICK, WEATHER, switched_on
+from simulation.mutants import FIRST_SEED, HARMLESS, PROFILES, QUICK, switched_on
 from support.builders import a_bench
 
 from state.model.errors import IllegalTransition
@@ -23,7 +23,7 @@ _BUGS = [
 
 
 def found(seed: int, mutant: str = "") -> bool:
-    return bool(run_history(seed, WEATHER.get(mutant)).violations)
+    return bool(run_history(seed, PROFILES.get(mutant)).violations)
 
 
 @pytest.mark.parametrize(("mutant", "first"), _BUGS)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from simulation.fault_profile import Weather
+from simulation.fault_profile import FaultProfile
 from simulation.process import Crash, Process
 from simulation.stepped_api import SteppedApi
 from support.builders import BASE_URL, KEY
@@ -65,22 +65,22 @@ def empty_ledger() -> bytes:
 class World:
     """One machine, one API; everything that happens is drawn from one source."""
 
-    def __init__(self, home: Path, seed: int, weather: Weather) -> None:
+    def __init__(self, home: Path, seed: int, profile: FaultProfile) -> None:
         self.seed = seed
-        self.weather = weather
+        self.profile = profile
         self.rng = random.Random(seed)
         # Apart from the rest, so that one more word somewhere leaves a history as it was.
         self._words = random.Random(f"words {seed}")
         self.clock = ManualClock(START)
         self.folder = Folder(home)
         self.folder.ledger.write_bytes(empty_ledger())
-        self.faults = Faults(weather.faults, seed=seed)
+        self.faults = Faults(profile.faults, seed=seed)
         self.sandbox = Sandbox(
-            _SandboxClock(self), seed=seed, plan=weather.plan, faults=self.faults
+            _SandboxClock(self), seed=seed, plan=profile.plan, faults=self.faults
         )
         self.figures = Figures()
         self.log: list[str] = []
-        self.calm = False
+        self.is_quiet = False
         self.running: Process | None = None
         self.processes: list[Process] = []
         self.sent_at: dict[str, float] = {}
@@ -102,7 +102,7 @@ class World:
             self,
             f"{name}{self._started}",
             base=self.clock,
-            skew=self.rng.uniform(-1, 1) * self.weather.skew,
+            skew=self.rng.uniform(-1, 1) * self.profile.skew,
         )
         process.begin(work, lambda: self._engine(process))
         self.processes.append(process)
@@ -130,7 +130,7 @@ class World:
                 api=lambda: SteppedApi(self._api, process.call, self),
                 prices=_PRICES,
                 holder=process.name,
-                limits=Limits(max_requests=self.weather.max_requests),
+                limits=Limits(max_requests=self.profile.max_requests),
                 rng=random.Random(self.seed),
             )
         )
@@ -144,7 +144,7 @@ class World:
     def repeats(self, nonce: str) -> bool:
         """Whether a proxy sends this POST twice."""
         self.posted_at.setdefault(nonce, []).append(self.clock.monotonic())
-        if self.calm or self.rng.random() >= self.weather.repeat:
+        if self.is_quiet or self.rng.random() >= self.profile.repeat:
             return False
         self.repeated.add(nonce)
         self.figures.accidents["POST repeated by a proxy"] += 1
@@ -156,7 +156,7 @@ class World:
     # What happens to them.
 
     def lets_others_run(self) -> bool:
-        return not self.calm
+        return not self.is_quiet
 
     def passed(self, process: Process, step: str) -> None:
         """A step was reached: note it; an accident may strike right here."""
@@ -170,12 +170,12 @@ class World:
         if self.kill_at(process, step):
             self.strike_down(process, step)
             raise Crash
-        if self.calm:
+        if self.is_quiet:
             return
-        if locked and self.rng.random() < self.weather.kill_in_transaction:
+        if locked and self.rng.random() < self.profile.kill_in_transaction:
             self.strike_down(process, step)
             raise Crash
-        if ":" in step and self.rng.random() < self.weather.ledger_trouble:
+        if ":" in step and self.rng.random() < self.profile.ledger_trouble:
             self._trouble(step)
 
     def _note_sending(self, connection: sqlite3.Connection, process: Process) -> None:

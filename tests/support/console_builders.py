@@ -86,7 +86,7 @@ class LedgerBuilder:
         due_in: timedelta | None = None,
         workflow: str = "feed",
     ) -> Batch:
-        """An intent; `requests` may give the custom_ids."""
+        """A queued batch; `requests` may give the custom_ids."""
         self._number += 1
         ids = [f"{tag}-{i:03d}" for i in range(requests)] if isinstance(requests, int) else requests
         submissions.stage(

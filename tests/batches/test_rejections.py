@@ -1,4 +1,4 @@
-"""A create that is refused for its size or for one bad request costs no other request its turn."""
+"""A create rejected for its size or one invalid request does not affect the other requests."""
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench
-from support.life import batches, check_once, requests, rest, results, statuses
+from support.lifecycle import batches, check_once, poll_until_done, requests, results, statuses
 
 from core.api.protocol import BatchApi, Body, Created
 from core.errors import ApiError, Rejected
@@ -50,7 +50,7 @@ def _submit(bench: Bench, count: int, positions: list[int]) -> None:
 def test_only_the_request_that_the_api_names_is_errored(bench: Bench) -> None:
     _submit(bench, 4, [2])
     assert statuses(bench) == ["rejected", "in_progress"]
-    rest(bench)
+    poll_until_done(bench)
     rows = results(bench, "daily-feed")
     assert [row["outcome"] for row in rows] == ["succeeded", "succeeded", "errored", "succeeded"]
     assert rows[2]["error"]["type"] == "invalid_request_error"
@@ -59,13 +59,13 @@ def test_only_the_request_that_the_api_names_is_errored(bench: Bench) -> None:
 
 def test_several_bad_requests_are_taken_out_one_by_one(bench: Bench) -> None:
     _submit(bench, 4, [0, 0])
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.ERRORED: 2, RequestStatus.SUCCEEDED: 2}
 
 
 def test_a_batch_of_nothing_but_bad_requests_ends_errored(bench: Bench) -> None:
     _submit(bench, 2, [0, 0])
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.ERRORED: 2}
     assert bench.sandbox.billing_log().creates == 0
 
@@ -78,7 +78,7 @@ def test_a_position_that_is_none_refuses_the_whole_batch(bench: Bench) -> None:
 def test_many_bad_requests_do_not_keep_one_call_busy_for_ever(bench: Bench) -> None:
     _submit(bench, 60, [0] * 50)
     assert requests(bench)[RequestStatus.ERRORED] == 33
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.ERRORED: 50, RequestStatus.SUCCEEDED: 10}
 
 
@@ -89,7 +89,7 @@ def test_a_body_that_is_too_large_is_halved_until_it_fits(bench: Bench, times: i
     assert submitted.problem is None
     assert statuses(bench).count("not_sent") == times
     assert statuses(bench).count("in_progress") == times + 1
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 8)
     assert len(results(bench, submitted.submission.key)) == 8
 
@@ -98,7 +98,7 @@ def test_one_request_that_is_too_large_alone_is_errored(tmp_path: Path) -> None:
     with a_bench(tmp_path / "t") as bench:
         bench.faults.add("create:html-413")
         bench.submit(3)
-        rest(bench)
+        poll_until_done(bench)
         assert requests(bench) == {RequestStatus.ERRORED: 3}
         assert {batch.request_count for batch in batches(bench)} == {1, 2, 3}
 
@@ -116,7 +116,7 @@ def test_a_kill_after_the_halving_sends_the_halves_later(bench: Bench) -> None:
     with pytest.raises(_KilledError):
         bench.submit(4)
     bench.engine = bench.new_engine("next")
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 4)
 
 

@@ -22,7 +22,7 @@ _PRICES = {
 }
 
 
-def rest(bench: Bench, engine: Engine | None = None, *, polls: int = 40) -> None:
+def poll_until_done(bench: Bench, engine: Engine | None = None, *, polls: int = 40) -> None:
     """Polls a quarter of an hour apart until nothing is open and nothing waits."""
     engine = engine or bench.engine
     for _ in range(polls):
@@ -88,7 +88,7 @@ def billed_nano(bench: Bench) -> int:
     return int(total)
 
 
-def check_books(bench: Bench) -> None:
+def check_billing(bench: Bench) -> None:
     """The ledger's attempts, batches, totals and cost log say what the provider's bill says."""
     ledger = bench.engine.context.ledger
     billed = billed_nano(bench)
@@ -112,7 +112,7 @@ def check_once(bench: Bench, count: int) -> None:
     """Every request was answered, paid for once, and delivered in input order."""
     assert requests(bench) == {RequestStatus.SUCCEEDED: count}
     assert len(our_bill(bench)) == count
-    check_books(bench)
+    check_billing(bench)
     delivered = [row["custom_id"] for row in staged(bench)]
     assert delivered == sorted(delivered)
     assert len(delivered) == count
