@@ -13,7 +13,8 @@ TitanError                (state.model.errors)
      +- RateLimited       429: retry later
      +- SpendCapReached   no more spend until someone raises the limit or the month ends
      +- Rejected          the API rejected the call
-         +- Unauthorized  this key is not allowed to
+         +- Blocked       any call would fail now: the account, a gateway or a redirect
+         +- Unauthorized  the key is invalid
          +- NotFound      it does not exist, or not yet, or no longer
 """
 
@@ -21,6 +22,7 @@ from state.model.errors import TitanError
 
 __all__ = [
     "ApiError",
+    "Blocked",
     "CatalogueError",
     "Denylisted",
     "InputError",
@@ -125,8 +127,14 @@ class Rejected(ApiError):
     default_code = "api_rejected"
 
 
+class Blocked(Rejected):
+    """Any call would fail now: no credit, no permission, a gateway's budget, a redirect."""
+
+    default_code = "api_blocked"
+
+
 class Unauthorized(Rejected):
-    """401 or 403: the key is invalid or lacks a permission."""
+    """401: the key is invalid."""
 
     default_code = "unauthorized"
 

@@ -2,11 +2,13 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import cast
 
 from core.errors import (
     ApiError,
+    Blocked,
     NoResponse,
     NotFound,
     RateLimited,
@@ -18,10 +20,17 @@ from core.text import sanitize
 
 _SPEND_CAP_CODE = "spend_limit_reached"
 _SPEND_CAP_PHRASE = "api usage limits"
-# A 400 about the account: every batch would be rejected, and this one is not invalid.
+# The account or a gateway is in the way: no call would succeed, and this one is not at fault.
 _ACCOUNT_CODES = frozenset(
     {"claude_code_key_creator_not_member", "cmek_key_disabled", "organization_on_hold"}
 )
+_ACCOUNT_PHRASE = re.compile(
+    r"credit balance is too low|budget has been exceeded|budget_exceeded"
+    r"|(?:organi[sz]ation|workspace|account|access|api key) has been disabled"
+)
+_BLOCKED = (402, 403, 412)
+# Without the API's own JSON these mean the same; any other such 4xx is the page of a proxy.
+_CLEAR_ALONE = (401, 413, 429)
 # A longer retry-after is reduced to this; another poll costs one call.
 _LONGEST_RETRY_AFTER_S = 7 * 86_400.0
 
@@ -57,20 +66,23 @@ def _part(value: object, name: str) -> object:
 
 
 def _kind(status: int, body: object, code: object) -> type[ApiError]:
-    if status in (400, 402, 429) and _is_spend_cap(status, body):
-        return SpendCapReached
-    if isinstance(code, str) and code in _ACCOUNT_CODES:
-        return Unauthorized
+    if 300 <= status < 400:  # noqa: PLR2004 - a redirect took nothing in
+        return Blocked
     if status in (408, 409) or status >= 500 or status < 400:  # noqa: PLR2004 - HTTP's own numbers
         return NoResponse
-    return {401: Unauthorized, 403: Unauthorized, 404: NotFound, 429: RateLimited}.get(
-        status, Rejected
-    )
-
-
-def _is_spend_cap(status: int, body: object) -> bool:
     text = json.dumps(body, default=str).lower()
-    return status == 402 or _SPEND_CAP_CODE in text or _SPEND_CAP_PHRASE in text  # noqa: PLR2004
+    if status in (400, 429) and (_SPEND_CAP_CODE in text or _SPEND_CAP_PHRASE in text):
+        return SpendCapReached
+    if status in _BLOCKED or (isinstance(code, str) and code in _ACCOUNT_CODES) or _is_foreign_page(status, body):
+        return Blocked
+    if status != 401 and _ACCOUNT_PHRASE.search(text):  # noqa: PLR2004 - the key comes first
+        return Blocked
+    return {401: Unauthorized, 404: NotFound, 429: RateLimited}.get(status, Rejected)
+
+
+def _is_foreign_page(status: int, body: object) -> bool:
+    """Whether a proxy answered in the API's place."""
+    return status not in _CLEAR_ALONE and not isinstance(_part(_part(body, "error"), "message"), str)
 
 
 def _text(body: object, error: object, hide: Callable[[str], str]) -> str:

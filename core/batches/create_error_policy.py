@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from core.errors import (
     ApiError,
+    Blocked,
     NotFound,
     RateLimited,
     Rejected,
@@ -17,12 +18,23 @@ from core.errors import (
 
 _RATE_LIMIT_PAUSE_S = 60.0
 _SPEND_LIMIT_PAUSE_S = 6 * 3600.0
+# A person may mend the account at any moment, and a try costs one upload.
+ACCOUNT_PAUSE_S = 900.0
+CREATE_HOLD = "create"
+QUEUE_HOLD = "queue"
+ACCOUNT_HOLD = "account"
 # While the queue is full and one of our batches is in it: its end lifts the pause earlier.
 _QUEUE_PAUSE_S = 3600.0
 # Splitting smaller batches would not get them into a full queue any sooner.
 _SPLIT_FROM_REQUESTS = 2_000
 _TOO_LARGE = 413
 _REQUEST_INDEX = re.compile(r"\brequests\.(\d{1,6})[.:]")
+# What a rejection names when the batch is at fault: a request, the JSON, a beta, a version, a size.
+_ABOUT_THE_BATCH = re.compile(
+    r"\brequests(?:\.\d|\[|:)|\bcustom_id|\bjson\b|\bbetas?\b|\banthropic-version\b|\bvalid version\b"
+    r"|\btoo (?:large|long|big)\b|\bmaximum (?:allowed |request )?(?:size|number)\b",
+    re.IGNORECASE,
+)
 
 
 class Recovery(Struct, frozen=True, kw_only=True):
@@ -46,22 +58,30 @@ class CreateAction(StrEnum):
 class AfterCreate(Struct, frozen=True, kw_only=True):
     """The decision on a failed create.
 
-    `pause_s`: send nothing for so long. `stop`: the next create would fail for the same reason.
+    `pause_s`: send nothing for so long, under the name `hold`. `stop`: the next create would fail for the same reason.
     `settle_s`: for so long the API may still accept an unconfirmed create. `position`: index of
     the request that the API named as invalid.
     """
 
     action: CreateAction
     pause_s: float = 0.0
+    hold: str = CREATE_HOLD
     stop: bool = True
     settle_s: float = 0.0
     position: int = 0
 
 
+_BLOCKED = AfterCreate(
+    action=CreateAction.NOT_SENT, pause_s=ACCOUNT_PAUSE_S, hold=ACCOUNT_HOLD
+)
+
+
 def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
     """Decide whether the API has the batch (no, never, or unknown) and what follows."""
     match error:
-        case Unreachable() | Unauthorized() | NotFound():
+        case Blocked() | NotFound():
+            return _BLOCKED
+        case Unreachable() | Unauthorized():
             return AfterCreate(action=CreateAction.NOT_SENT)
         case RateLimited() if _is_queue_full(error):
             return AfterCreate(action=CreateAction.QUEUE_FULL)
@@ -86,13 +106,19 @@ def _is_queue_full(error: RateLimited) -> bool:
 
 
 def _after_rejection(error: Rejected) -> AfterCreate:
-    """Split a body that is too large; drop the one invalid request where the API names it."""
+    """Split a body that is too large; drop the one invalid request where the API names it.
+
+    Requests are errored only by a rejection that is about their batch; any other one may end, and
+    the same batch is accepted then.
+    """
     if error.status == _TOO_LARGE:
         return AfterCreate(action=CreateAction.SPLIT, stop=False)
     named = _REQUEST_INDEX.search(str(error))
     if named:
         return AfterCreate(action=CreateAction.DROP_ONE, stop=False, position=int(named[1]))
-    return AfterCreate(action=CreateAction.REJECT, stop=False)
+    if _ABOUT_THE_BATCH.search(str(error)):
+        return AfterCreate(action=CreateAction.REJECT, stop=False)
+    return _BLOCKED
 
 
 def queue_pause_s(*, retry_after_s: float | None, own_open: int) -> float:

@@ -9,6 +9,10 @@ from core.api.protocol import Body
 from core.batches import account, request_body
 from core.batches.context import Context
 from core.batches.create_error_policy import (
+    ACCOUNT_HOLD,
+    CREATE_HOLD,
+    QUEUE_HOLD,
+    AfterCreate,
     CreateAction,
     after_create,
     is_worth_splitting,
@@ -24,8 +28,6 @@ from state.model.timestamps import to_text
 
 # A process that was suspended for so long between the record and its POST does not send it.
 FROZEN_AFTER_S = 120.0
-CREATE_HOLD = "create"
-QUEUE_HOLD = "queue"
 # Splits make more batches than were queued; the next poll sends those beyond this many.
 _MOST_MORE = 32
 
@@ -33,21 +35,25 @@ _MOST_MORE = 32
 class Sent(Struct, frozen=True, kw_only=True):
     """The result of one send.
 
-    `stop`: the next send would fail for the same reason. `instead`: the queued batches that
-    replace this one.
+    `stop`: the next send would fail for the same reason. `rejected`: the reason why the batch as
+    a whole was rejected. `instead`: the queued batches that replace this one.
     """
 
     problem: str | None = None
     stop: bool = False
+    rejected: str | None = None
     instead: tuple[Batch, ...] = ()
 
 
 def send_queued(context: Context, batches: list[Batch]) -> str | None:
     """Send the batches in turn; the last problem as text. What is not sent stays queued.
 
+    Two rejections with the same reason end it: the reason may not lie in the batches.
+
     Raises SettingsError where the key is missing or rejected.
     """
     problem: str | None = None
+    rejections: list[str] = []
     pending = deque(batches)
     for _ in range(len(batches) + _MOST_MORE):
         if not pending:
@@ -58,8 +64,9 @@ def send_queued(context: Context, batches: list[Batch]) -> str | None:
         sent = send(context, pending.popleft())
         pending.extendleft(reversed(sent.instead))
         problem = sent.problem or problem
-        if sent.stop:
+        if sent.stop or sent.rejected in rejections:
             break
+        rejections += [sent.rejected] if sent.rejected else []
     return problem
 
 
@@ -69,7 +76,8 @@ def _active_hold(context: Context) -> Hold | None:
     if full is not None and remote_status.has_ended_since(context.ledger, full.since_ts):
         leases.lift(context.ledger, QUEUE_HOLD)
         full = None
-    return leases.active_hold(context.ledger, CREATE_HOLD) or full
+    holds = (leases.active_hold(context.ledger, name) for name in (ACCOUNT_HOLD, CREATE_HOLD))
+    return next(filter(None, holds), full)
 
 
 def send(context: Context, batch: Batch) -> Sent:
@@ -92,6 +100,9 @@ def _post(context: Context, batch: Batch, body: Body) -> Sent:
         page = with_retries(context, lambda: api.list_page(limit=1))
     except ApiError as error:
         _raise_if_unauthorized(error)
+        decision = after_create(error, context.recovery)
+        if decision.hold == ACCOUNT_HOLD:
+            _hold(context, decision, error)
         return Sent(problem=str(error), stop=True)
     account.check(context, page.account)
     newest = page.batches
@@ -153,11 +164,16 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
             settles_ts = to_text(now + timedelta(seconds=decision.settle_s))
             sending.mark_unconfirmed(ledger, batch, str(error), settles_ts=settles_ts)
     if decision.pause_s:
-        until = now + timedelta(seconds=decision.pause_s)
-        leases.hold(ledger, CREATE_HOLD, until=until, reason=str(error))
+        _hold(context, decision, error)
     # A split is no problem: both halves are sent at once.
     problem = None if decision.action == CreateAction.SPLIT and instead else str(error)
-    return Sent(problem=problem, stop=decision.stop, instead=tuple(instead))
+    rejected = str(error) if decision.action == CreateAction.REJECT else None
+    return Sent(problem=problem, stop=decision.stop, rejected=rejected, instead=tuple(instead))
+
+
+def _hold(context: Context, decision: AfterCreate, error: ApiError) -> None:
+    until = context.clock.now() + timedelta(seconds=decision.pause_s)
+    leases.hold(context.ledger, decision.hold, until=until, reason=str(error))
 
 
 def _hold_for_queue(context: Context, batch: Batch, error: ApiError) -> list[Batch]:
