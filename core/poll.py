@@ -22,7 +22,7 @@ from state.batches.finished_results import name_the_finished
 from state.db import poll_lock
 from state.files import fallback_file
 from state.model.errors import LedgerError, TitanError
-from state.operations import delivery, hook_runs
+from state.operations import commands, delivery, hook_runs
 from state.queries import batch_list, ledger_status, mirrors
 
 POLL_LEASE = "poll"
@@ -144,6 +144,11 @@ def _run_commands(context: Context, summary: PollSummary) -> None:
     summary.commands += deadline_guard.check_deadlines(context)
     summary.commands += auto_retry.retry_failed(context)
     summary.commands += executor.run_due(context)
+    if commands.due(context.ledger, now=context.clock.now()):
+        from core.batches.sync_fallback import held_back
+
+        held = held_back(context)
+        summary.problems += [held] if held and held not in summary.problems else []
 
 
 def _send(context: Context, summary: PollSummary) -> None:

@@ -73,7 +73,11 @@ def _kind(status: int, body: object, code: object) -> type[ApiError]:
     text = json.dumps(body, default=str).lower()
     if status in (400, 429) and (_SPEND_CAP_CODE in text or _SPEND_CAP_PHRASE in text):
         return SpendCapReached
-    if status in _BLOCKED or (isinstance(code, str) and code in _ACCOUNT_CODES) or _is_foreign_page(status, body):
+    if (
+        status in _BLOCKED
+        or (isinstance(code, str) and code in _ACCOUNT_CODES)
+        or _is_foreign_page(status, body)
+    ):
         return Blocked
     if status != 401 and _ACCOUNT_PHRASE.search(text):  # noqa: PLR2004 - the key comes first
         return Blocked
@@ -82,7 +86,9 @@ def _kind(status: int, body: object, code: object) -> type[ApiError]:
 
 def _is_foreign_page(status: int, body: object) -> bool:
     """Whether a proxy answered in the API's place."""
-    return status not in _CLEAR_ALONE and not isinstance(_part(_part(body, "error"), "message"), str)
+    return status not in _CLEAR_ALONE and not isinstance(
+        _part(_part(body, "error"), "message"), str
+    )
 
 
 def _text(body: object, error: object, hide: Callable[[str], str]) -> str:

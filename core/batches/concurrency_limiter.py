@@ -26,13 +26,15 @@ class Permit(Enum):
 class ConcurrencyLimiter:
     """The limit drops to what runs when a call is turned away; it grows by one per full round.
 
+    Until the first success only a few run: what refuses one call may refuse them all.
     While nothing has succeeded since the last call that was turned away, only a few are tried.
     """
 
     def __init__(self, most: int) -> None:
-        """`most` is the limit to start with, and never to exceed."""
+        """`most` is the limit from the first success on."""
         self.retry_at = 0.0
-        self.limit = most
+        self.limit = min(FEWEST, most)
+        self._is_new = True
         self._most = most
         self._successes = 0
         self._is_blocked = False
@@ -49,14 +51,23 @@ class ConcurrencyLimiter:
                 return Permit.WAIT
             if self._rounds == len(_WAITS_S):
                 return Permit.GIVE_UP
-            self._rounds, self._probes = self._rounds + 1, FEWEST
+            # The first calls were few, so the first probes are many.
+            self._probes = self._most if self._is_new and not self._rounds else FEWEST
+            self._rounds += 1
         self._probes -= 1
         return Permit.PROBE
+
+    def on_last_new_call(self) -> None:
+        """A probe repeats a call because there is no new one: a few of these suffice."""
+        self._probes = min(self._probes, FEWEST - 1)
 
     def on_success(self, count: int) -> None:
         """So many calls have a response."""
         if not count:
             return
+        if self._is_new:
+            self.limit = self.limit if self._is_blocked else self._most
+            self._is_new = False
         self._is_blocked = False
         self._rounds = self._probes = 0
         self._successes += count

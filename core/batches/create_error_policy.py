@@ -23,6 +23,7 @@ ACCOUNT_PAUSE_S = 900.0
 CREATE_HOLD = "create"
 QUEUE_HOLD = "queue"
 ACCOUNT_HOLD = "account"
+SYNC_HOLD = "sync"
 # While the queue is full and one of our batches is in it: its end lifts the pause earlier.
 _QUEUE_PAUSE_S = 3600.0
 # Splitting smaller batches would not get them into a full queue any sooner.
@@ -31,7 +32,8 @@ _TOO_LARGE = 413
 _REQUEST_INDEX = re.compile(r"\brequests\.(\d{1,6})[.:]")
 # What a rejection names when the batch is at fault: a request, the JSON, a beta, a version, a size.
 _ABOUT_THE_BATCH = re.compile(
-    r"\brequests(?:\.\d|\[|:)|\bcustom_id|\bjson\b|\bbetas?\b|\banthropic-version\b|\bvalid version\b"
+    r"\brequests(?:\.\d|\[|:)|\bcustom_id|\bjson\b|\bbetas?\b"
+    r"|\banthropic-version\b|\bvalid version\b"
     r"|\btoo (?:large|long|big)\b|\bmaximum (?:allowed |request )?(?:size|number)\b",
     re.IGNORECASE,
 )
@@ -58,7 +60,8 @@ class CreateAction(StrEnum):
 class AfterCreate(Struct, frozen=True, kw_only=True):
     """The decision on a failed create.
 
-    `pause_s`: send nothing for so long, under the name `hold`. `stop`: the next create would fail for the same reason.
+    `pause_s`: send nothing for so long, under the name `hold`. `stop`: the next create would fail
+    for the same reason.
     `settle_s`: for so long the API may still accept an unconfirmed create. `position`: index of
     the request that the API named as invalid.
     """
@@ -71,9 +74,7 @@ class AfterCreate(Struct, frozen=True, kw_only=True):
     position: int = 0
 
 
-_BLOCKED = AfterCreate(
-    action=CreateAction.NOT_SENT, pause_s=ACCOUNT_PAUSE_S, hold=ACCOUNT_HOLD
-)
+_BLOCKED = AfterCreate(action=CreateAction.NOT_SENT, pause_s=ACCOUNT_PAUSE_S, hold=ACCOUNT_HOLD)
 
 
 def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
@@ -83,21 +84,24 @@ def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
             return _BLOCKED
         case Unreachable() | Unauthorized():
             return AfterCreate(action=CreateAction.NOT_SENT)
-        case RateLimited() if _is_queue_full(error):
-            return AfterCreate(action=CreateAction.QUEUE_FULL)
         case RateLimited():
-            pause = error.retry_after_s or _RATE_LIMIT_PAUSE_S
-            return AfterCreate(action=CreateAction.NOT_SENT, pause_s=pause)
+            return _after_rate_limit(error)
         case SpendCapReached():
             return AfterCreate(action=CreateAction.NOT_SENT, pause_s=_SPEND_LIMIT_PAUSE_S)
         case Rejected():
             return _after_rejection(error)
         case _:
-            has_status = error.status is not None
-            settle_s = (
-                recovery.settle_after_error_s if has_status else recovery.settle_after_timeout_s
-            )
-            return AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, settle_s=settle_s)
+            pass
+    has_status = error.status is not None
+    settle_s = recovery.settle_after_error_s if has_status else recovery.settle_after_timeout_s
+    return AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, settle_s=settle_s)
+
+
+def _after_rate_limit(error: RateLimited) -> AfterCreate:
+    if _is_queue_full(error):
+        return AfterCreate(action=CreateAction.QUEUE_FULL)
+    pause = error.retry_after_s or _RATE_LIMIT_PAUSE_S
+    return AfterCreate(action=CreateAction.NOT_SENT, pause_s=pause)
 
 
 def _is_queue_full(error: RateLimited) -> bool:

@@ -2,17 +2,20 @@
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
 from core.batches import price_list
 from core.batches.collect import collect
 from core.batches.context import Context
+from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD
 from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.sync_runner import MOST_UNWRITTEN, SyncRun
+from core.errors import ApiError, Rejected, SpendCapReached, Unauthorized
 from core.requests.models import needs_batch
 from core.text import pluralize
-from state.batches import sync_runs
+from state.batches import leases, sync_runs
 from state.batches.sending import sent_requests
 from state.files.folder import make_private, open_private
 from state.files.spool import LineReader
@@ -36,6 +39,8 @@ def run_queued(
 
     Requests that only a batch can run stay queued.
     """
+    if held := held_back(context):
+        return held
     api = context.api()
     with _try_lock(context, submission.key) as is_locked:
         if not is_locked:
@@ -50,8 +55,23 @@ def run_queued(
             price_list.load_ahead()
             run = _run(context, api, batch)
             if run.problem:
+                _hold_if_blocked(context, run.problem)
                 return str(run.problem)
     return next(iter(problems), None)
+
+
+def held_back(context: Context) -> str | None:
+    """Why nothing runs synchronously now: the account was refused a short while ago."""
+    hold = leases.active_hold(context.ledger, SYNC_HOLD)
+    return hold and f"Nothing is run synchronously before {hold.until_ts}: {hold.reason}"
+
+
+def _hold_if_blocked(context: Context, error: ApiError) -> None:
+    """Where the account is refused, the next run would be, too."""
+    if isinstance(error, Unauthorized) or not isinstance(error, Rejected | SpendCapReached):
+        return
+    until = context.clock.now() + timedelta(seconds=ACCOUNT_PAUSE_S)
+    leases.hold(context.ledger, SYNC_HOLD, until=until, reason=str(error))
 
 
 def _begin(

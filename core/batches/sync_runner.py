@@ -19,7 +19,15 @@ from core.api.result_schema import BadLineError, decode
 from core.batches.concurrency_limiter import ConcurrencyLimiter, Permit
 from core.batches.daemon_pool import DaemonPool
 from core.clock import Clock
-from core.errors import ApiError, RateLimited, SpendCapReached, Unauthorized, Unreachable
+from core.errors import (
+    ApiError,
+    Blocked,
+    RateLimited,
+    Rejected,
+    SpendCapReached,
+    Unauthorized,
+    Unreachable,
+)
 from core.text import pluralize
 
 _log = logging.getLogger(__name__)
@@ -32,7 +40,9 @@ MOST_UNWRITTEN = _THREADS + _QUEUED
 _NAP_S = 0.25
 _OVERLOADED = 529
 # The next call would fail for the same reason, and none of them is run or paid for.
-_NOT_RUN = (Unreachable, RateLimited, SpendCapReached, Unauthorized)
+_NOT_RUN = (Unreachable, RateLimited, SpendCapReached, Unauthorized, Blocked)
+# What the API calls a rejection that is about the request; any other one is not its fault.
+_ABOUT_THE_REQUEST = ("invalid_request_error", "not_found_error", "request_too_large")
 
 
 class _Call(Struct):
@@ -134,7 +144,10 @@ class SyncRun:
         retries, now = self._turned_away, self._clock.monotonic()
         if not is_probe and retries and retries[0].call.not_before <= now:
             return retries.popleft().call
-        call = next(calls, None) or (retries.popleft().call if retries else None)
+        call = next(calls, None)
+        if call is None and retries:
+            self._limiter.on_last_new_call()
+            call = retries.popleft().call
         if call is not None and is_probe:
             call.not_before = self._limiter.retry_at
         return call
@@ -171,7 +184,7 @@ class SyncRun:
     def _overloaded(self) -> list[bytes]:
         """Errored results for requests that an overloaded API never ran; a 429 only delays them."""
         error = self.problem
-        if error is None or isinstance(error, _NOT_RUN):
+        if error is None or is_not_run(error):
             return []
         kind = error.error_type or "overloaded_error"
         return [_errored(one.call.custom_id, kind, str(error)) for one in self._turned_away]
@@ -192,7 +205,7 @@ class SyncRun:
         except ApiError as error:
             if isinstance(error, RateLimited) or error.status == _OVERLOADED:
                 return _TurnedAway(call, error)
-            if isinstance(error, _NOT_RUN):
+            if is_not_run(error):
                 self.problem = error
                 return None
             return _errored(call.custom_id, error.error_type or "no_answer", str(error))
@@ -200,6 +213,13 @@ class SyncRun:
             return _errored(call.custom_id, "no_answer", f"The response is no message: {error}")
         finally:
             self._calling.discard(get_ident())
+
+
+def is_not_run(error: ApiError) -> bool:
+    """Whether the call was surely not run, for a reason that is not its request."""
+    if isinstance(error, _NOT_RUN):
+        return True
+    return isinstance(error, Rejected) and error.error_type not in _ABOUT_THE_REQUEST
 
 
 def _succeeded(custom_id: str, message: bytes) -> bytes:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from core.batches.create_error_policy import ACCOUNT_HOLD, SYNC_HOLD
 from core.commands.auto_retry import RetryCandidates
 from core.config.alert_settings import AlertRules
 from core.money.kpis import Kpi, shown
@@ -12,7 +13,8 @@ from core.text import pluralize
 from state.model.records import Batch, Hold
 from state.model.timestamps import from_text
 
-# A rate-limited create waits about a minute; a longer hold is due to spend or the account.
+# A rate-limited create waits about a minute; a longer hold is due to spend, and those of the
+# account are short, but nothing goes on before somebody mends it.
 _LONG_HOLD = timedelta(hours=1)
 _SAVED = "saved_usd_30d"
 
@@ -123,7 +125,8 @@ def _holds(observed: Observed) -> list[Condition]:
             message=f"Sending is on hold until {hold.until_ts}: {hold.reason}",
         )
         for hold in observed.holds
-        if from_text(hold.until_ts) - observed.now > _LONG_HOLD
+        if hold.name in (ACCOUNT_HOLD, SYNC_HOLD)
+        or from_text(hold.until_ts) - observed.now > _LONG_HOLD
     ]
 
 

@@ -13,7 +13,7 @@ from support.builders import a_bench
 from support.wire import BASE_URL, KEY, a_batch, a_body, an_api, answering, streamed
 
 from core.api.client import AnthropicApi
-from core.errors import ApiError, NoResponse, NotFound
+from core.errors import ApiError, Blocked, NoResponse, NotFound
 from state.model.records import BatchStatus, Counts
 from titan_console.sandbox.faults.profile import kind_names
 
@@ -124,7 +124,7 @@ def test_a_redirect_is_not_followed(status: int, name: str) -> None:
         return httpx2.Response(status, headers={"location": "https://evil.example/"})
 
     api = an_api(handler)
-    with pytest.raises(NoResponse, match=str(status)):
+    with pytest.raises(Blocked, match=str(status)):
         call(api, name)
     assert hosts == ["api.anthropic.com"]
 

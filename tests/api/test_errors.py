@@ -11,6 +11,7 @@ from support.wire import a_body, an_api, answering
 from core.api.client import AnthropicApi
 from core.errors import (
     ApiError,
+    Blocked,
     NoResponse,
     NotFound,
     RateLimited,
@@ -21,15 +22,17 @@ from core.errors import (
 )
 
 BY_STATUS: dict[int, type[ApiError]] = {
-    301: NoResponse,
+    301: Blocked,
+    302: Blocked,
+    307: Blocked,
     400: Rejected,
     401: Unauthorized,
-    402: SpendCapReached,
-    403: Unauthorized,
+    402: Blocked,
+    403: Blocked,
     404: NotFound,
     408: NoResponse,
     409: NoResponse,
-    412: Rejected,
+    412: Blocked,
     413: Rejected,
     422: Rejected,
     429: RateLimited,
@@ -100,7 +103,7 @@ def test_every_error_code_of_the_sdk_is_mapped(status: int, code: str | None) ->
     if "spend_limit_reached" in (code or ""):
         assert type(error) is SpendCapReached
     elif code in ABOUT_THE_ACCOUNT:
-        assert type(error) is Unauthorized
+        assert type(error) is Blocked
     else:
         assert type(error) is BY_STATUS[status], "a new status: decide what it means"
 
@@ -222,14 +225,37 @@ def test_every_failure_amid_the_results_is_one_of_ours(kind: type[httpx2.Transpo
         (429, an_error(details={"error_code": "enforced_spend_limit_reached"})),
         (400, an_error("You have reached your specified API usage limits. You will regain")),
         (400, an_error("You have reached your specified workspace API usage limits.")),
-        (402, an_error("Your credit balance is too low.")),
-        (402, "<html>Pay</html>"),
     ],
 )
 def test_money_that_is_spent_is_told_apart_from_a_queue_that_is_full(
     status: int, body: object
 ) -> None:
     assert type(caught(status, body)) is SpendCapReached
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, an_error("Your credit balance is too low to access the Anthropic API.")),
+        (400, an_error("This organization has been disabled.")),
+        (403, an_error("Your account has been disabled.")),
+        (
+            400,
+            {"error": {"type": "budget_exceeded", "message": "Budget has been exceeded! 10 > 9"}},
+        ),
+        (429, {"error": {"type": "budget_exceeded", "message": "No."}}),
+        (402, "<html>Pay</html>"),
+        (400, "<html><h1>Bad requests: JSON</h1></html>"),
+        (404, "<html>Not Found</html>"),
+        (412, {"status": "failure", "message": "policy"}),
+        (422, {"detail": "no"}),
+        (307, ""),
+    ],
+)
+def test_what_is_in_the_way_of_any_call_is_told_apart_from_a_bad_request(
+    status: int, body: object
+) -> None:
+    assert type(caught(status, body)) is Blocked
 
 
 @pytest.mark.parametrize(

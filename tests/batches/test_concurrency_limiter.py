@@ -10,8 +10,10 @@ Event = tuple[str, int]
 
 
 def after(*events: Event) -> ConcurrencyLimiter:
-    """A limiter that has seen these events."""
+    """A limiter that has seen these events, after a first success if there are any."""
     limiter = ConcurrencyLimiter(MOST)
+    if events:
+        limiter.on_success(1)
     for kind, number in events:
         if kind == "success":
             limiter.on_success(number)
@@ -26,7 +28,8 @@ def after(*events: Event) -> ConcurrencyLimiter:
 @pytest.mark.parametrize(
     ("events", "limit"),
     [
-        pytest.param([], MOST, id="starts with the most"),
+        pytest.param([], FEWEST, id="starts with a few"),
+        pytest.param([("success", 1)], MOST, id="the first success permits the most"),
         pytest.param([("success", 1000)], MOST, id="never exceeds it"),
         pytest.param([("rejection", 20)], 20, id="drops to what runs"),
         pytest.param([("rejection", 0)], FEWEST, id="never below a few"),
@@ -42,6 +45,20 @@ def after(*events: Event) -> ConcurrencyLimiter:
 )
 def test_the_limit_follows_what_the_api_takes(events: list[Event], limit: int) -> None:
     assert after(*events).limit == limit
+
+
+def test_a_rejection_before_the_first_success_keeps_it_to_a_few() -> None:
+    limiter = ConcurrencyLimiter(MOST)
+    limiter.on_rejection(0.0, running=20, retry_after_s=None)
+    limiter.on_success(1)
+    assert limiter.limit == FEWEST
+
+
+def test_before_the_first_success_the_first_round_of_probes_is_long() -> None:
+    limiter = ConcurrencyLimiter(MOST)
+    limiter.on_rejection(0.0, running=0, retry_after_s=None)
+    permits = [limiter.permit(running=0, retries=1) for _ in range(MOST + FEWEST + 1)]
+    assert permits == [Permit.PROBE] * (MOST + FEWEST) + [Permit.GIVE_UP]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,17 @@ from datetime import timedelta
 import pytest
 from support.builders import START
 
-from core.batches.create_error_policy import AfterCreate, CreateAction, Recovery, after_create
+from core.batches.create_error_policy import (
+    ACCOUNT_HOLD,
+    AfterCreate,
+    CreateAction,
+    Recovery,
+    after_create,
+)
 from core.batches.retry import next_poll_at
 from core.errors import (
     ApiError,
+    Blocked,
     NoResponse,
     NotFound,
     RateLimited,
@@ -18,6 +25,8 @@ from core.errors import (
     Unreachable,
 )
 
+BLOCKED = AfterCreate(action=CreateAction.NOT_SENT, pause_s=900, hold=ACCOUNT_HOLD)
+REJECTED = AfterCreate(action=CreateAction.REJECT, stop=False)
 RECOVERY = Recovery(settle_after_timeout_s=1800, settle_after_error_s=300)
 
 
@@ -26,7 +35,8 @@ RECOVERY = Recovery(settle_after_timeout_s=1800, settle_after_error_s=300)
     [
         (Unreachable("x"), AfterCreate(action=CreateAction.NOT_SENT)),
         (Unauthorized("x", status=401), AfterCreate(action=CreateAction.NOT_SENT)),
-        (NotFound("x", status=404), AfterCreate(action=CreateAction.NOT_SENT)),
+        (NotFound("x", status=404), BLOCKED),
+        (Blocked("requests.1: x", status=403), BLOCKED),
         (RateLimited("x", status=429), AfterCreate(action=CreateAction.NOT_SENT, pause_s=60)),
         (
             RateLimited("x", status=429, retry_after_s=3600),
@@ -40,7 +50,9 @@ RECOVERY = Recovery(settle_after_timeout_s=1800, settle_after_error_s=300)
             SpendCapReached("x", status=429),
             AfterCreate(action=CreateAction.NOT_SENT, pause_s=21_600),
         ),
-        (Rejected("x", status=400), AfterCreate(action=CreateAction.REJECT, stop=False)),
+        (Rejected("x", status=400), BLOCKED),
+        (Rejected("Too many requests are queued", status=400), BLOCKED),
+        (Rejected("Upgrade to a newer version of your plan", status=422), BLOCKED),
         (Rejected("x", status=413), AfterCreate(action=CreateAction.SPLIT, stop=False)),
         (
             Rejected("requests.12.params: bad", status=400),
@@ -59,6 +71,24 @@ RECOVERY = Recovery(settle_after_timeout_s=1800, settle_after_error_s=300)
 )
 def test_what_follows_from_a_failed_create(error: ApiError, then: AfterCreate) -> None:
     assert after_create(error, RECOVERY) == then
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "requests: List should have at most 100000 items after validation, not 100001",
+        "requests[3]: Field required",
+        "custom_id's must be unique within a batch",
+        "The request body is not valid JSON: trailing characters",
+        "Unexpected value(s) `x` for the `anthropic-beta` header",
+        'anthropic-version: "1" is not a valid version',
+        "Request exceeds the maximum size",
+        "The body is too large",
+    ],
+)
+def test_a_rejection_that_is_about_the_batch_errors_its_requests(message: str) -> None:
+    error = Rejected(f"The API answers 400: {message}", status=400)
+    assert after_create(error, RECOVERY) == REJECTED
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class FaultKind:
 
 _ANY = (*HTTP_CALLS, "any")
 
-STATUSES = (401, 402, 403, 404, 408, 409, 429, 500, 502, 503, 504, 529)
+STATUSES = (401, 402, 403, 404, 408, 409, 412, 429, 500, 502, 503, 504, 529)
 AFTER_STATUSES = (408, 409, 500, 502, 503, 504, 529)
 
 REFUSED = (
@@ -44,6 +44,13 @@ REFUSED = (
     "timeout-before",
     "spend-cap",
     "usage-limit",
+    "credit",
+    "disabled",
+    "budget",
+    "redirect",
+    "html-400",
+    "html-403",
+    "html-404",
     "html-413",
     "html-502",
     *map(str, STATUSES),

@@ -11,10 +11,26 @@ _SPEND_CAP = (
     "You have reached the monthly API usage threshold of your organization's tier. Contact sales"
     " to raise it."
 )
-_USAGE_LIMIT = (
-    "You have reached your specified API usage limits. You will regain access on the first of"
-    " next month at 00:00 UTC."
-)
+# Refusals of the account, all of them a 400 as from the API and from LiteLLM.
+_ACCOUNT = {
+    "usage-limit": (
+        "You have reached your specified API usage limits. You will regain access on the first of"
+        " next month at 00:00 UTC."
+    ),
+    "credit": (
+        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing"
+        " to upgrade or purchase credits."
+    ),
+    "disabled": "This organization has been disabled.",
+    "budget": "Budget has been exceeded! Current cost: 10.2, Max budget: 10.0",
+}
+_PAGES = {
+    400: "400 Bad Request",
+    403: "403 Forbidden",
+    404: "404 Not Found",
+    413: "413 Request Entity Too Large",
+    502: "502 Bad Gateway",
+}
 _MESSAGES = {
     401: "API key is invalid.",
     402: "Your credit balance is too low to access the Claude API.",
@@ -22,6 +38,7 @@ _MESSAGES = {
     404: "Not found",
     408: "Request timed out",
     409: "The request conflicts with another one",
+    412: "The precondition of the gateway failed.",
     429: "This request would exceed your organization's rate limit. Please try again later.",
     500: "Internal server error",
     502: "Bad gateway",
@@ -45,12 +62,22 @@ def early_response(fault: Fault, batch_id: str) -> HttpResponse | ErrorResponse:
         return no_response(fault)
     if fault.what.startswith("html-"):
         return html_page(int(fault.what.removeprefix("html-")))
-    if fault.what == "spend-cap":
-        details = {"error_code": "enforced_spend_limit_reached"}
-        return ErrorResponse(429, _SPEND_CAP, details=details)
-    if fault.what == "usage-limit":
-        return ErrorResponse(400, _USAGE_LIMIT)
-    return status_error(int(fault.what), fault, batch_id)
+    return _account_refusal(fault.what) or status_error(int(fault.what), fault, batch_id)
+
+
+def _account_refusal(what: str) -> HttpResponse | ErrorResponse | None:
+    """What stands in the way of any call of the account."""
+    match what:
+        case "spend-cap":
+            details = {"error_code": "enforced_spend_limit_reached"}
+            return ErrorResponse(429, _SPEND_CAP, details=details)
+        case "budget":
+            return ErrorResponse(400, _ACCOUNT[what], error_type="budget_exceeded")
+        case "redirect":
+            location = f"{FOREIGN_HOST}/v1/messages"
+            return HttpResponse(status=307, headers={"location": location})
+        case _:
+            return ErrorResponse(400, _ACCOUNT[what]) if what in _ACCOUNT else None
 
 
 def no_response(fault: Fault) -> HttpResponse:
@@ -69,7 +96,7 @@ def status_error(status: int, fault: Fault, batch_id: str = "") -> ErrorResponse
 
 def html_page(status: int) -> HttpResponse:
     """The page of a proxy that stands before the API."""
-    title = {413: "413 Request Entity Too Large", 502: "502 Bad Gateway"}[status]
+    title = _PAGES[status]
     page = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
         f"<center><h1>{title}</h1></center>\r\n<hr><center>cloudflare</center>\r\n"

@@ -78,6 +78,7 @@ ERROR_TYPES: Mapping[int, str] = {
     405: "invalid_request_error",
     408: "timeout_error",
     409: "conflict_error",
+    412: "precondition_failed",
     413: "request_too_large",
     429: "rate_limit_error",
     500: "api_error",
@@ -88,7 +89,7 @@ ERROR_TYPES: Mapping[int, str] = {
 }
 
 # The API sends x-should-retry: false with these.
-_FINAL = frozenset({400, 401, 402, 403, 404, 405, 413})
+_FINAL = frozenset({400, 401, 402, 403, 404, 405, 412, 413})
 
 
 class ErrorResponse(Exception):

@@ -1,0 +1,109 @@
+"""What is wrong with the account or on the way to it holds the queue, and errors no request."""
+
+import pytest
+from support.builders import Bench, some_requests
+from support.life import check_once, requests, rest, statuses
+
+from core.batches.concurrency_limiter import FEWEST
+from core.batches.create_error_policy import ACCOUNT_HOLD, SYNC_HOLD
+from core.intake.options import SubmitOptions
+from state.batches import leases
+from state.model.records import OnFailure, RequestStatus
+from state.operations import alerts, commands
+from state.operations.commands import Action, NewCommand
+
+FAULTS = ("credit", "disabled", "budget", "402", "403", "412", "redirect")
+PAGES = ("html-400", "html-403", "html-404")
+
+
+def _raised(bench: Bench) -> list[tuple[str, str]]:
+    return [(alert.rule, alert.subject) for alert in alerts.raised(bench.engine.context.ledger)]
+
+
+def _hold(bench: Bench, name: str) -> str:
+    hold = leases.active_hold(bench.engine.context.ledger, name)
+    return hold.reason if hold else ""
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, *PAGES, "404"])
+def test_the_queue_is_kept_held_and_sent_when_it_is_over(bench: Bench, fault: str) -> None:
+    bench.faults.add(f"create:{fault}")
+    for tag in "abcd":
+        bench.submit(2, tag=tag)
+    assert bench.sandbox.billing_log().creates == 1
+    assert "The API answers" in _hold(bench, ACCOUNT_HOLD)
+    polled = bench.poll_after(1000)
+    assert any("The API answers" in problem for problem in polled.problems)
+    assert bench.sandbox.billing_log().creates == 2
+    assert requests(bench).keys() <= {RequestStatus.QUEUED, RequestStatus.IN_FLIGHT}
+    assert set(statuses(bench)) <= {"not_sent", "queued"}
+    assert ("spend_cap", ACCOUNT_HOLD) in _raised(bench)
+    bench.faults.clear()
+    rest(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 8}
+    assert len(list(bench.sandbox.billing_log().billed())) == 8
+    assert _raised(bench) == []
+
+
+@pytest.mark.parametrize("fault", ["credit", "403", "html-404", "redirect"])
+def test_an_account_that_may_not_even_list_holds_the_queue(bench: Bench, fault: str) -> None:
+    bench.faults.add(f"any:{fault}")
+    bench.submit(2)
+    assert "The API answers" in _hold(bench, ACCOUNT_HOLD)
+    assert bench.sandbox.billing_log().creates == 0
+    bench.poll_after(60)
+    assert ("spend_cap", ACCOUNT_HOLD) in _raised(bench)
+    bench.faults.clear()
+    rest(bench)
+    check_once(bench, 2)
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, *PAGES])
+def test_a_submission_with_policy_sync_is_kept_too(bench: Bench, fault: str) -> None:
+    bench.faults.add(f"any:{fault}")
+    taken = bench.submit(60, on_failure=OnFailure.SYNC)
+    assert "The API answers" in (taken.problem or "")
+    assert requests(bench) == {RequestStatus.QUEUED: 60}
+    assert bench.faults.hits() <= FEWEST + 1
+    bench.faults.clear()
+    rest(bench)
+    check_once(bench, 60)
+
+
+def _sync(bench: Bench) -> int:
+    context = bench.engine.context
+    ids = [int(row[0]) for row in context.ledger.rows("SELECT id FROM requests")]
+    wanted = NewCommand(
+        action=Action.SYNC, items=ids, reason="test", not_before=context.clock.now()
+    )
+    command, _ = commands.enqueue(context.ledger, wanted)
+    return command.id
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, *PAGES])
+def test_a_sync_command_errors_nothing_and_asks_a_few_times_only(bench: Bench, fault: str) -> None:
+    bench.faults.add("create:credit")
+    bench.submit(60)
+    bench.faults.clear()
+    bench.faults.add(f"messages:{fault}")
+    _sync(bench)
+    polled = bench.poll_after(60)
+    assert requests(bench) == {RequestStatus.QUEUED: 60}
+    assert 1 <= bench.faults.hits() <= FEWEST
+    assert any("The API answers" in problem for problem in polled.problems)
+    assert ("spend_cap", SYNC_HOLD) in _raised(bench)
+    before = bench.faults.hits()
+    again = bench.poll_after(60)
+    assert bench.faults.hits() == before
+    assert any("Nothing is run synchronously" in problem for problem in again.problems)
+
+
+def test_two_rejections_in_the_same_words_end_the_sending_of_a_poll(bench: Bench) -> None:
+    bench.faults.add("create:connect")
+    for tag in "abcd":
+        options = SubmitOptions(tag=tag, betas=("no-such-beta",))
+        bench.engine.submit(some_requests(1), options)
+    bench.faults.clear()
+    bench.poll_after(60)
+    assert statuses(bench).count("rejected") == 2
+    assert requests(bench) == {RequestStatus.ERRORED: 2, RequestStatus.IN_FLIGHT: 2}
