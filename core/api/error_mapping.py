@@ -71,7 +71,7 @@ def _kind(status: int, body: object, code: object) -> type[ApiError]:
     if status in (408, 409) or status >= 500 or status < 400:  # noqa: PLR2004 - HTTP's own numbers
         return NoResponse
     text = json.dumps(body, default=str).lower()
-    if status in (400, 429) and (_SPEND_CAP_CODE in text or _SPEND_CAP_PHRASE in text):
+    if status in (400, 402, 429) and (_SPEND_CAP_CODE in text or _SPEND_CAP_PHRASE in text):
         return SpendCapReached
     if (
         status in _BLOCKED

@@ -31,9 +31,9 @@ def test_the_queue_is_kept_held_and_sent_when_it_is_over(bench: Bench, fault: st
     for tag in "abcd":
         bench.submit(2, tag=tag)
     assert bench.sandbox.billing_log().creates == 1
-    assert "The API answers" in _hold(bench, ACCOUNT_HOLD)
+    assert "The API returned" in _hold(bench, ACCOUNT_HOLD)
     polled = bench.poll_after(1000)
-    assert any("The API answers" in problem for problem in polled.problems)
+    assert any("The API returned" in problem for problem in polled.problems)
     assert bench.sandbox.billing_log().creates == 2
     assert requests(bench).keys() <= {RequestStatus.QUEUED, RequestStatus.IN_FLIGHT}
     assert set(statuses(bench)) <= {"not_sent", "queued"}
@@ -49,7 +49,7 @@ def test_the_queue_is_kept_held_and_sent_when_it_is_over(bench: Bench, fault: st
 def test_an_account_that_may_not_even_list_holds_the_queue(bench: Bench, fault: str) -> None:
     bench.faults.add(f"any:{fault}")
     bench.submit(2)
-    assert "The API answers" in _hold(bench, ACCOUNT_HOLD)
+    assert "The API returned" in _hold(bench, ACCOUNT_HOLD)
     assert bench.sandbox.billing_log().creates == 0
     bench.poll_after(60)
     assert ("spend_cap", ACCOUNT_HOLD) in _raised(bench)
@@ -62,7 +62,7 @@ def test_an_account_that_may_not_even_list_holds_the_queue(bench: Bench, fault: 
 def test_a_submission_with_policy_sync_is_kept_too(bench: Bench, fault: str) -> None:
     bench.faults.add(f"any:{fault}")
     taken = bench.submit(60, on_failure=OnFailure.SYNC)
-    assert "The API answers" in (taken.problem or "")
+    assert "The API returned" in (taken.problem or "")
     assert requests(bench) == {RequestStatus.QUEUED: 60}
     assert bench.faults.hits() <= FEWEST + 1
     bench.faults.clear()
@@ -90,7 +90,7 @@ def test_a_sync_command_errors_nothing_and_asks_a_few_times_only(bench: Bench, f
     polled = bench.poll_after(60)
     assert requests(bench) == {RequestStatus.QUEUED: 60}
     assert 1 <= bench.faults.hits() <= FEWEST
-    assert any("The API answers" in problem for problem in polled.problems)
+    assert any("The API returned" in problem for problem in polled.problems)
     assert ("spend_cap", SYNC_HOLD) in _raised(bench)
     before = bench.faults.hits()
     again = bench.poll_after(60)
