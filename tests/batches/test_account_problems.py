@@ -2,7 +2,7 @@
 
 import pytest
 from support.builders import Bench, some_requests
-from support.life import check_once, requests, rest, statuses
+from support.lifecycle import check_once, poll_until_done, requests, statuses
 
 from core.batches.concurrency_limiter import FEWEST
 from core.batches.create_error_policy import ACCOUNT_HOLD, SYNC_HOLD
@@ -35,11 +35,10 @@ def test_the_queue_is_kept_held_and_sent_when_it_is_over(bench: Bench, fault: st
     polled = bench.poll_after(1000)
     assert any("The API returned" in problem for problem in polled.problems)
     assert bench.sandbox.billing_log().creates == 2
-    assert requests(bench).keys() <= {RequestStatus.QUEUED, RequestStatus.IN_FLIGHT}
     assert set(statuses(bench)) <= {"not_sent", "queued"}
     assert ("spend_cap", ACCOUNT_HOLD) in _raised(bench)
     bench.faults.clear()
-    rest(bench)
+    poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 8}
     assert len(list(bench.sandbox.billing_log().billed())) == 8
     assert _raised(bench) == []
@@ -54,7 +53,7 @@ def test_an_account_that_may_not_even_list_holds_the_queue(bench: Bench, fault: 
     bench.poll_after(60)
     assert ("spend_cap", ACCOUNT_HOLD) in _raised(bench)
     bench.faults.clear()
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 2)
 
 
@@ -66,7 +65,7 @@ def test_a_submission_with_policy_sync_is_kept_too(bench: Bench, fault: str) -> 
     assert requests(bench) == {RequestStatus.QUEUED: 60}
     assert bench.faults.hits() <= FEWEST + 1
     bench.faults.clear()
-    rest(bench)
+    poll_until_done(bench)
     check_once(bench, 60)
 
 
@@ -106,4 +105,4 @@ def test_two_rejections_in_the_same_words_end_the_sending_of_a_poll(bench: Bench
     bench.faults.clear()
     bench.poll_after(60)
     assert statuses(bench).count("rejected") == 2
-    assert requests(bench) == {RequestStatus.ERRORED: 2, RequestStatus.IN_FLIGHT: 2}
+    assert statuses(bench).count("queued") == 2
