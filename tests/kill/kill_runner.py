@@ -36,7 +36,7 @@ class Child:
 
 @dataclass(kw_only=True)
 class KillRunner:
-    """Keeps so many processes alive until enough of them were killed."""
+    """Keeps processes running until enough of them were killed."""
 
     place: Place
     kills: int
@@ -50,11 +50,11 @@ class KillRunner:
     clock: SystemClock = field(default_factory=SystemClock)
 
     def run(self) -> None:
-        """Until the last kill; then nobody is left."""
+        """Run until enough processes were killed, then kill the rest."""
         while self.killed.total() < self.kills:
             while len(self.children) < _AT_ONCE:
                 self._fork()
-            self._strike()
+            self._kill_due()
             self._reap()
             self.clock.sleep(_TICK_S)
         for pid in self.children:
@@ -67,13 +67,13 @@ class KillRunner:
         what = "submit" if self.rng.random() < 0.45 else "poll"
         job = self._next_job() if what == "submit" else 0
         seed = self.rng.random()
-        by_own_hand = self.rng.random() < 0.5
+        kills_itself = self.rng.random() < 0.5
         dies_at = None
-        if not by_own_hand and self.rng.random() < 0.8:
+        if not kills_itself and self.rng.random() < 0.8:
             dies_at = self.clock.monotonic() + self.rng.uniform(0, _LONGEST_LIFE_S)
         pid = os.fork()
         if pid == 0:
-            self._live(what, job, random.Random(seed), by_own_hand=by_own_hand)
+            self._run_child(what, job, random.Random(seed), kills_itself=kills_itself)
         self.children[pid] = Child(what=what, job=job, dies_at=dies_at)
 
     def _next_job(self) -> int:
@@ -82,9 +82,9 @@ class KillRunner:
         self.jobs += 1
         return self.jobs
 
-    def _live(self, what: str, job: int, rng: random.Random, *, by_own_hand: bool) -> None:
-        """The child: never returns."""
-        crash_point = DieAt(rng, _CRASH_POINTS[what]) if by_own_hand else no_crash_point
+    def _run_child(self, what: str, job: int, rng: random.Random, *, kills_itself: bool) -> None:
+        """Run in the child; never returns."""
+        crash_point = DieAt(rng, _CRASH_POINTS[what]) if kills_itself else no_crash_point
         try:
             with self.place.engine(what, crash_point) as engine:
                 if what == "submit":
@@ -97,7 +97,7 @@ class KillRunner:
             os._exit(1)
         os._exit(0)
 
-    def _strike(self) -> None:
+    def _kill_due(self) -> None:
         now = self.clock.monotonic()
         for pid, child in self.children.items():
             if child.dies_at is not None and child.dies_at <= now:
@@ -122,7 +122,7 @@ def main() -> None:
     """Run with these arguments."""
     home, address, origin, speed, kills, seed = sys.argv[1:]
     place = Place(home=Path(home), address=address, origin=float(origin), speed=float(speed))
-    # Loads what every child needs, and makes the ledger.
+    # Load what every child needs, and create the ledger.
     with place.engine("first") as engine:
         engine.poll()
     runner = KillRunner(place=place, kills=int(kills), rng=random.Random(int(seed)))

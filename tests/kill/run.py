@@ -1,7 +1,7 @@
 """kill -9 on real processes over a real loopback sandbox: `python tests/kill/run.py --kills 1000`.
 
-Submitters and pollers are killed at random moments while others run. Then it heals, and the
-ledger and its files are compared with the sandbox's own billing log.
+Submitters and pollers are killed at random moments while others run. Then all work is run to its
+end, and the ledger and its files are compared with the sandbox's own billing log.
 """
 
 import argparse
@@ -45,7 +45,7 @@ _FAULTS = (
 )
 
 
-class _Told(TypedDict):
+class _Report(TypedDict):
     """What the kill runner prints."""
 
     killed: dict[str, int]
@@ -75,16 +75,16 @@ def run(home: Path, *, kills: int, seed: int) -> Outcome:
     sandbox = Sandbox(clock, seed=seed, plan=Plan.seconds(60, 3000), faults=faults)
     with running(sandbox) as address:
         place = Place(home=home, address=address, origin=clock.origin, speed=SPEED)
-        told = _run_kills(place, kills, seed)
+        report = _run_kills(place, kills, seed)
         struck = faults.hits()
         faults.clear()
-        with place.engine("healer") as engine:
-            keys = _heal(engine, told["jobs"])
-            findings = list(_findings(place, engine, sandbox, told["jobs"], keys))
-            return _outcome(engine, told, struck, findings)
+        with place.engine("last") as engine:
+            keys = _run_to_end(engine, report["jobs"])
+            findings = list(_findings(place, engine, sandbox, report["jobs"], keys))
+            return _outcome(engine, report, struck, findings)
 
 
-def _run_kills(place: Place, kills: int, seed: int) -> _Told:
+def _run_kills(place: Place, kills: int, seed: int) -> _Report:
     arguments = (place.home, place.address, place.origin, place.speed, kills, seed)
     done = subprocess.run(
         [sys.executable, "-m", "kill.kill_runner", *map(str, arguments)],
@@ -95,8 +95,8 @@ def _run_kills(place: Place, kills: int, seed: int) -> _Told:
     return json.loads(done.stdout)
 
 
-def _heal(engine: Engine, jobs: int) -> dict[int, str]:
-    """Every job is run once more, then polls until nothing is open."""
+def _run_to_end(engine: Engine, jobs: int) -> dict[int, str]:
+    """Repeat every job, then poll until nothing is open."""
     keys = {job: submit(engine, job) for job in range(1, jobs + 1)}
     for _ in range(200):
         engine.poll()
@@ -154,15 +154,15 @@ def _posted_and_paid_once(
         yield f"P4: {duplicate} answers were paid twice"
 
 
-def _outcome(engine: Engine, told: _Told, faults: int, findings: list[str]) -> Outcome:
+def _outcome(engine: Engine, report: _Report, faults: int, findings: list[str]) -> Outcome:
     (row,) = engine.context.ledger.rows(
         "SELECT count(*) AS batches, sum(identified_by = 'nonce') AS adopted,"
         " sum(status = 'not_sent') AS not_sent, (SELECT count(*) FROM requests) AS requests"
         " FROM batches"
     )
     return Outcome(
-        kills=Counter(told["killed"]),
-        jobs=told["jobs"],
+        kills=Counter(report["killed"]),
+        jobs=report["jobs"],
         faults=faults,
         findings=findings,
         **dict(row),

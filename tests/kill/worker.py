@@ -25,7 +25,7 @@ PRICES = PriceBook()
 
 
 class SharedClock:
-    """The machine's seconds, many times faster, from one origin for all processes."""
+    """An accelerated clock with one origin for all processes."""
 
     def __init__(self, origin: float, speed: float) -> None:
         self.origin = origin
@@ -76,12 +76,12 @@ class Place:
 
 
 def job_size(job: int) -> int:
-    """How many requests a job has; the same whenever it runs."""
+    """The number of requests of a job, the same in each run."""
     return job % 4 + 1
 
 
 def submit(engine: Engine, job: int) -> str:
-    """What the scheduler runs, and runs again when it was killed."""
+    """Submit the job, as the scheduler does, also after a kill."""
     requests: list[object] = [
         a_request(f"kill-2026-11-22-{job:05d}{number}") for number in range(job_size(job))
     ]
@@ -89,7 +89,7 @@ def submit(engine: Engine, job: int) -> str:
 
 
 def make_poll(engine: Engine, *, with_lease: bool) -> None:
-    """One poll; without the lease it runs beside others, which must do no harm either."""
+    """Poll once; without the lease it runs concurrently with others, which must be safe too."""
     if with_lease:
         engine.poll()
     else:
@@ -97,7 +97,7 @@ def make_poll(engine: Engine, *, with_lease: bool) -> None:
 
 
 class DieAt:
-    """kill -9 by one's own hand at one of the crash points."""
+    """Sends itself SIGKILL at a random crash point."""
 
     def __init__(self, rng: random.Random, points: int) -> None:
         self._left = rng.randint(1, points)

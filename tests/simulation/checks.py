@@ -28,7 +28,7 @@ class Job(Protocol):
 
 
 def check(world: World, jobs: Sequence[Job]) -> list[str]:
-    """Everything that is wrong, in words; nothing when all is well."""
+    """One line per violation."""
     ledger = connect(world.folder.ledger)
     try:
         oracle = read_oracle(world.sandbox)
@@ -54,7 +54,7 @@ def _integrity(ledger: sqlite3.Connection) -> Iterator[str]:
     if found != "ok":
         yield f"the database is damaged: {found}"
     for row in ledger.execute("PRAGMA foreign_key_check").fetchall():
-        yield f"a row points nowhere: {tuple(row)}"
+        yield f"a foreign key has no row: {tuple(row)}"
 
 
 def _nothing_lost(ledger: sqlite3.Connection, jobs: Sequence[Job]) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _one_answer(ledger: sqlite3.Connection) -> Iterator[str]:
         if row["winners"] != has_answer or (row["settling"] or 0) != has_answer:
             yield f"P2: {named} has {row['winners']} answers, settled by {row['settled_by']}"
         if row["active"]:
-            yield f"P2: {named} has a live attempt"
+            yield f"P2: {named} has an active attempt"
 
 
 def _ledger_is_bill(ledger: sqlite3.Connection, oracle: Oracle) -> Iterator[str]:
@@ -207,12 +207,12 @@ def _no_payment_twice(world: World, ledger: sqlite3.Connection, oracle: Oracle) 
 
 
 def _is_excused(world: World, oracle: Oracle, payments: list[tuple[str, str]]) -> bool:
-    """Paid again for a reason that no client can help: each payment but one has its own."""
+    """Whether each payment but one has a cause that no client can avoid."""
     excused = 0
     for remote_id, nonce in payments:
         sent = world.sent_at.get(nonce, world.posted_at[nonce][0])
         late = oracle.made_at[remote_id] - sent > _SETTLE_S - LONGEST_LAG_S
-        # A jump of the time of day makes the settling time seem to be over.
+        # After a jump of the time of day the settling time seems to be over.
         jumped = any(jump >= sent for jump in world.jumps)
         excused += late or jumped or nonce in world.repeated
     return excused >= len(payments) - 1

@@ -1,4 +1,4 @@
-"""Deliberate bugs in collecting and in what lies on disk."""
+"""Deliberate bugs in collecting and in files."""
 
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
@@ -16,7 +16,7 @@ Mutant = Callable[[], Iterator[None]]
 
 
 def collected_before_rows() -> Generator[None, None, None]:
-    """The batch is marked, and then its rows are written."""
+    """The batch is marked as collected before its rows are written."""
     real = state.batches.collection.commit
 
     def commit(ledger: Any, batch: Batch, **options: Any) -> Collected:
@@ -53,13 +53,13 @@ def collected_before_rows() -> Generator[None, None, None]:
 
 
 def no_line_count() -> Generator[None, None, None]:
-    """What the first answer lacks is given up."""
+    """Results that the first response lacks count as missing."""
     with patched(core.batches.collect, "end_of_collection", _at_once):
         yield
 
 
 def cost_is_a_counter() -> Generator[None, None, None]:
-    """Each try adds its batch to the totals."""
+    """Each attempt to collect adds the batch to the totals."""
     real = state.batches.collection._add_up
 
     def add_up(ledger: Any, written: Any, batch: Batch, **options: Any) -> None:
@@ -72,7 +72,7 @@ def cost_is_a_counter() -> Generator[None, None, None]:
 
 
 def unsynced_spool() -> Generator[None, None, None]:
-    """The ledger points at bodies that a power cut may take away."""
+    """The ledger refers to bodies that were not synced."""
 
     def finish(self: Any) -> None:
         self._file.close()

@@ -1,4 +1,4 @@
-"""What a history has to live through, drawn from its seed."""
+"""Fault profiles of histories, drawn from a seed."""
 
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -7,7 +7,8 @@ from titan_console.sandbox.faults.profile import AFTER_STATUSES, Fault
 from titan_console.sandbox.faults.profile import LINES as ALL_LINES
 from titan_console.sandbox.model.timing import Plan
 
-# A late create under the settling time must be found; over it, a second payment is no one's bug.
+# A create that is late by less than the settling time must be found; after it, a second payment is
+# accepted.
 LATE = (1.0, 1500.0)
 VERY_LATE = (2400.0, 9000.0)
 LONGEST_LAG_S = 120.0
@@ -25,21 +26,21 @@ _READ = (
     *("connect", "drop-before", "timeout-before", "401", "404", "408", "429", "500", "529"),
     *("drop", "timeout", "garbage", "truncated", "slow", "500-after", "html-502"),
 )
-# Lines of another batch cannot be told from a batch's own where its owner is still to be found.
+# Lines of another batch cannot be report from a batch's own where its owner is still to be found.
 _LINES = tuple(what for what in ALL_LINES if what != "foreign")
 _ROWS = ("overloaded", "api-error", "timeout", "invalid", "refusal", "max-tokens", "pause-turn")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaultProfile:
-    """The chances of one history. Each is for one step, or for one call."""
+    """Probabilities of one history, each per step or per call."""
 
     plan: Plan
     faults: tuple[Fault, ...]
     kill: float
     kill_in_transaction: float
     power_cut: float
-    ledger_trouble: float
+    ledger_failures: float
     freeze: float
     jump: float
     skew: float
@@ -56,14 +57,14 @@ class FaultProfile:
 
 
 def no_faults() -> FaultProfile:
-    """Nothing happens by chance: for a test that brings its own troubles."""
+    """No random faults, for tests that inject their own."""
     return FaultProfile(
         plan=Plan.seconds(600, 600),
         faults=(),
         kill=0,
         kill_in_transaction=0,
         power_cut=0,
-        ledger_trouble=0,
+        ledger_failures=0,
         freeze=0,
         jump=0,
         skew=0,
@@ -79,7 +80,7 @@ def no_faults() -> FaultProfile:
 
 
 def slow_lists() -> FaultProfile:
-    """Creates are taken in late, and who reads the list falls asleep over it."""
+    """Creates become visible late, and processes freeze while they read the list."""
     return replace(
         no_faults(),
         faults=(Fault(call="create", what="late", p=0.7, seconds=1400),),
@@ -93,7 +94,7 @@ def slow_lists() -> FaultProfile:
 
 
 def overtaken_lists() -> FaultProfile:
-    """Who wants to read the list falls asleep, and meanwhile others send."""
+    """Processes freeze before they read the list, and others send meanwhile."""
     return replace(
         no_faults(),
         plan=Plan.seconds(4000, 9000),
@@ -109,7 +110,7 @@ def overtaken_lists() -> FaultProfile:
 
 
 def broken_lists() -> FaultProfile:
-    """Creates are lost, and the list breaks off before it comes to them."""
+    """Responses to creates are lost, and the list is truncated before these batches."""
     return replace(
         no_faults(),
         faults=(
@@ -139,7 +140,7 @@ def draw(rng: Random) -> FaultProfile:
         kill=rng.choice((0, 0.004, 0.015, 0.04)),
         kill_in_transaction=rng.choice((0, 0.01, 0.04)),
         power_cut=rng.choice((0, 0, 0.004)),
-        ledger_trouble=rng.choice((0, 0, 0, 0.01)),
+        ledger_failures=rng.choice((0, 0, 0, 0.01)),
         freeze=rng.choice((0, 0, 0.01, 0.03)),
         jump=rng.choice((0, 0, 0, 0, 0.004)),
         skew=rng.choice((0, 0, 5, 60)),
@@ -156,9 +157,9 @@ def draw(rng: Random) -> FaultProfile:
     )
     if rng.random() < 0.75:
         return profile
-    # No two batches of one size, so that none hides behind another.
+    # No two batches of one size, so that a count identifies a batch.
     sizes = rng.sample(range(1, 10), len(profile.submissions))
-    # Who came first waits for long, and then acts on what it saw then.
+    # The oldest process waits long, then acts on outdated information.
     newest_first = rng.choice((0.0, 0.5, 0.9))
     return replace(profile, submissions=tuple(sizes), max_requests=10, newest_first=newest_first)
 
@@ -202,7 +203,7 @@ def _faults(rng: Random) -> list[Fault]:
 def _some(
     rng: Random, call: str, kinds: tuple[str, ...], p: float, *, very_late: bool = False
 ) -> list[Fault]:
-    """A few kinds of trouble that strike the call with that chance altogether."""
+    """A few kinds of faults for the call, with total probability `p`."""
     if not p:
         return []
     chosen = rng.sample(kinds, min(len(kinds), rng.choice((1, 2, 4))))

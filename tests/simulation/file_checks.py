@@ -1,4 +1,4 @@
-"""The files beside the ledger: each says what the ledger says, once, and in whole lines."""
+"""Checks of files against the ledger: the same content, complete lines, no repetition."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ from state.files.results_file import file_name
 
 
 def file_findings(folder: Folder, ledger: sqlite3.Connection, oracle: Oracle) -> Iterator[str]:
-    """Everything that is wrong with the files, in words."""
+    """One line per violation."""
     yield from _results(folder, ledger, oracle)
     yield from _jobs_mirror(folder, ledger)
     yield from _errors_mirror(folder, ledger)
@@ -65,7 +65,7 @@ def _decoded(line: bytes) -> object:
 
 
 def _mirror(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The lines of a mirror, and what is wrong with its form."""
+    """The lines of a mirror, and violations of its format."""
     if not path.exists():
         return [], [f"mirror {path.name} does not exist"]
     content = path.read_bytes()
@@ -136,7 +136,7 @@ def _staging(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
     shown: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(folder.staging.glob("*")):
         if path.suffix == ".part":
-            # A kill left it; the next delivery of the same file clears it away.
+            # Left by a kill; the next delivery of the same file replaces it.
             continue
         lines, findings = _mirror(path)
         yield from findings

@@ -36,7 +36,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 
 @dataclass(kw_only=True)
 class History:
-    """What became of one seed."""
+    """The result of one seed."""
 
     seed: int
     violations: list[str]
@@ -45,7 +45,7 @@ class History:
 
 
 class Submission:
-    """A call of `submit` as a scheduled job makes it, and makes it again after a failure."""
+    """A scheduled job: calls `submit`, and repeats the call after a failure."""
 
     def __init__(self, number: int, count: int) -> None:
         self.tag = f"job-{number}"
@@ -61,7 +61,7 @@ class Submission:
 
 
 def run_history(seed: int, profile: FaultProfile | None = None) -> History:
-    """Live through one seed, in its own profile or in a given one."""
+    """Run one seed, with its own fault profile or a given one."""
     with a_home() as home:
         world = World(home, seed, profile or draw(Random(f"weather {seed}")))
         submissions = [
@@ -69,7 +69,7 @@ def run_history(seed: int, profile: FaultProfile | None = None) -> History:
         ]
         with a_machine(world):
             run_with_faults(world, submissions)
-            heal(world, submissions)
+            run_to_end(world, submissions)
             violations = world.broken or check(world, submissions)
         return History(
             seed=seed,
@@ -90,7 +90,7 @@ def a_home() -> Generator[Path, None, None]:
 
 @contextmanager
 def a_machine(world: World) -> Generator[None, None, None]:
-    """The parts of the real machine and the API that a history draws: its disk, its page size."""
+    """Replace fsync and the page size of listings by those of the history."""
     real_fsync, real_page = os.fsync, core.batches.listing._PAGE
     os.fsync = world.synced  # pyright: ignore[reportAttributeAccessIssue]
     core.batches.listing._PAGE = world.profile.list_page  # pyright: ignore[reportConstantRedefinition]
@@ -101,7 +101,7 @@ def a_machine(world: World) -> Generator[None, None, None]:
 
 
 def run_with_faults(world: World, submissions: list[Submission]) -> None:
-    """Processes come, run by turns, and are struck down."""
+    """Processes start, take turns and are killed."""
     rng, profile = world.rng, world.profile
     for _ in range(profile.steps):
         _accident(world)
@@ -122,7 +122,7 @@ def _start(world: World, submissions: list[Submission]) -> Process:
 
 
 def _run_a_while(world: World, process: Process) -> None:
-    """A burst of steps of one process, until another one's turn."""
+    """Run a burst of steps of one process."""
     rng, profile = world.rng, world.profile
     while not process.is_over and process.wakes_at <= world.clock.monotonic():
         if rng.random() < profile.kill:
@@ -132,7 +132,7 @@ def _run_a_while(world: World, process: Process) -> None:
             seconds = rng.choice((130.0, 1000.0, 5000.0))
             process.wakes_at = world.clock.monotonic() + seconds
             world.figures.accidents["process frozen"] += 1
-            world.tell(f"{process.name} is frozen for {seconds:.0f} s")
+            world.note(f"{process.name} is frozen for {seconds:.0f} s")
             return
         world.resume(process)
         if rng.random() > profile.burst:
@@ -150,11 +150,11 @@ def _accident(world: World) -> None:
         world.clock.jump(seconds)
         world.jumps.append(world.clock.monotonic())
         world.figures.accidents["clock jump"] += 1
-        world.tell(f"the time of day jumps by {seconds:.0f} s")
+        world.note(f"the time of day jumps by {seconds:.0f} s")
     if rng.random() < profile.foreign:
         _add_foreign(world)
     if rng.random() < profile.outside:
-        _meddle(world)
+        _act_outside(world)
 
 
 def _add_foreign(world: World) -> None:
@@ -167,8 +167,8 @@ def _add_foreign(world: World) -> None:
     world.figures.accidents["foreign batch"] += 1
 
 
-def _meddle(world: World) -> None:
-    """Somebody ends or cancels one of our batches with another tool."""
+def _act_outside(world: World) -> None:
+    """Another tool ends or cancels one of our batches."""
     ours = [
         book for book in world.sandbox.billing_log().batches if not book.foreign and not book.ended
     ]
@@ -187,15 +187,15 @@ def _meddle(world: World) -> None:
         world.figures.accidents["batch canceled outside"] += 1
 
 
-def heal(world: World, submissions: list[Submission]) -> None:
-    """No more faults: what runs ends, jobs are started again, and polls are made as by cron."""
+def run_to_end(world: World, submissions: list[Submission]) -> None:
+    """Turn faults off: processes end, jobs are repeated, and polls run as by cron."""
     rules = world.faults.rules
     world.figures.faults.update(
         {f"{rules[n].call}:{rules[n].what}": times for n, times in world.faults._hits.items()}
     )
     world.faults.clear()
     world.is_quiet = True
-    world.tell("no more faults")
+    world.note("no more faults")
     for process in list(world.processes):
         if world.rng.random() < 0.5:
             world.kill(process)
@@ -214,17 +214,17 @@ def heal(world: World, submissions: list[Submission]) -> None:
 
 
 def run_alone(world: World, name: str, work: "Submission | object") -> Process:
-    """A process that nobody disturbs."""
+    """Run a process without interruption."""
     process = world.start(name, work)  # pyright: ignore[reportArgumentType]
     while not process.is_over:
         world.resume(process)
-    if process.trouble is not None and world.is_quiet:
-        world.broken.append(f"without faults {name} ended with {process.trouble!r}")
+    if process.problem is not None and world.is_quiet:
+        world.broken.append(f"without faults {name} ended with {process.problem!r}")
     return process
 
 
 def _is_quiet(world: World) -> bool:
-    """Whether neither the API nor the ledger has anything under way."""
+    """Whether the API and the ledger have no open work."""
     if not all(batch.ended_at for batch in world.sandbox._provider._batches.values()):
         return False
     ledger = connect(world.folder.ledger)
@@ -235,6 +235,6 @@ def _is_quiet(world: World) -> bool:
     return open_things == 0
 
 
-def telling(log: list[str]) -> list[str]:
-    """The steps without those that every poll makes."""
+def relevant_lines(log: list[str]) -> list[str]:
+    """The log without the steps that every poll makes."""
     return [line for line in log if not line.split()[-1].startswith(("lease:", "pass:"))]

@@ -1,4 +1,4 @@
-"""The API's own account of what it did for us, priced without a look at the ledger."""
+"""What the API ran and billed, priced independently of the ledger."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _PRICES = PriceBook()
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One request of one batch: what became of it, what is billed, and the line that tells."""
+    """One request of one batch: its outcome, its bill, and its results line."""
 
     nonce: str
     outcome: str
@@ -28,14 +28,14 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Oracle:
-    """Our batches by remote id, their rows by the caller's custom_id, and when they were made."""
+    """Our batches by remote id, their rows by the caller's custom_id, and creation times (s)."""
 
     ours: Mapping[str, Mapping[str, Row]]
     made_at: Mapping[str, float]
 
 
 def read_oracle(sandbox: Sandbox) -> Oracle:
-    """Read the provider's memory, which no fault touches."""
+    """Read the provider's memory, which no fault changes."""
     batches = [b for b in sandbox._provider.all_batches(sandbox._time.now()) if not b.foreign]
     billed = {row.batch_id: 0 for row in sandbox.billing_log().billed()}
     assert billed.keys() <= {batch.id for batch in sandbox._provider._batches.values()}

@@ -1,4 +1,4 @@
-"""Puts other code in the place of production code, for a while."""
+"""Replaces production code temporarily."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ Mutant = Callable[[], Generator[None, None, None]]
 
 @contextmanager
 def patched(owner: object, name: str, new: object) -> Generator[None, None, None]:
-    """Put that in the place of a part of production code, for a while."""
+    """Replace an attribute of production code temporarily."""
     old = getattr(owner, name)
     setattr(owner, name, new)
     try:

@@ -1,4 +1,4 @@
-"""One operating-system process of a history: it runs real code and can be killed at every step."""
+"""A simulated operating-system process: runs real code and can be killed at every crash point."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,23 +13,23 @@ from state.db.ledger import Ledger
 
 
 class Crash(BaseException):
-    """kill -9: nothing that follows in the program is done any more."""
+    """kill -9: no code of the program runs after it."""
 
 
 class Host(Protocol):
-    """What a process needs of the world around it."""
+    """What a process needs from the world."""
 
     def passed(self, process: "Process", step: str) -> None:
-        """Hear of a step; raises Crash, or a trouble of the machine, to let it strike there."""
+        """Called at each step; raises Crash or a ledger error to make it happen there."""
         ...
 
     def lets_others_run(self) -> bool:
-        """Whether a process stops at each step, for another one to run."""
+        """Whether a process yields at each step so that others run."""
         ...
 
 
 class Process:
-    """A program that submits or polls, its ledger connection, and where it stands."""
+    """A program that submits or polls, its ledger connection and its current step."""
 
     def __init__(self, host: Host, name: str, *, base: Clock, skew: float = 0.0) -> None:
         self.name = name
@@ -41,39 +41,39 @@ class Process:
         self.steps = 0
         self.ledger: Ledger | None = None
         self.result: object = None
-        self.trouble: TitanError | None = None
+        self.problem: TitanError | None = None
         self.broken: Exception | None = None
         self._host = host
         self._greenlet: greenlet | None = None
 
     def begin(self, work: Callable[[Engine], object], engine: Callable[[], Engine]) -> None:
-        """Get ready to run that; nothing happens before `resume`."""
+        """Prepare to run `work`; `resume` starts it."""
         self._greenlet = greenlet(lambda: self._work(work, engine))
 
     @property
     def is_over(self) -> bool:
-        """Whether it has come to its end, whichever."""
+        """Whether it has ended."""
         return self._greenlet is None or self._greenlet.dead
 
     def resume(self) -> None:
-        """Run on to the next switch, or to the end."""
+        """Run until the next switch or the end."""
         if self._greenlet is not None:
             self._greenlet.switch()
 
     def crash_point(self, name: str) -> None:
-        """The hook of the ledger and of the files: a place to be killed at."""
+        """Crash-point hook of the ledger and the files."""
         if self.killed:
-            # What `finally` does after a kill is no part of the kill.
+            # Code in `finally` must not run after a kill.
             raise Crash
         self.steps += 1
         self.at = name
         self._host.passed(self, name)
-        # Whoever holds the write lock runs on: the others would only wait for it.
+        # A process with the write lock does not yield: the others would only wait for it.
         if self.ledger is None or not self.ledger.connection.in_transaction:
             self.switch()
 
     def call(self, name: str) -> None:
-        """The hook of the client; between two calls anything may happen elsewhere."""
+        """Crash-point hook of the API client; other processes run between calls."""
         if self.killed:
             raise Crash
         self.steps += 1
@@ -82,14 +82,14 @@ class Process:
         self.switch()
 
     def switch(self) -> None:
-        """Let the others run; a kill strikes on the way back."""
+        """Let the others run; raises Crash if this process was killed meanwhile."""
         if self._greenlet is not None and self._greenlet.parent and self._host.lets_others_run():
             self._greenlet.parent.switch()
         if self.killed:
             raise Crash
 
     def sleep(self, seconds: float) -> None:
-        """Wait while the others run."""
+        """Sleep while the others run."""
         if self._host.lets_others_run():
             self.wakes_at = self._base.monotonic() + seconds
             self.at = "sleep"
@@ -103,7 +103,7 @@ class Process:
             self.ledger = opened.context.ledger
             self.result = work(opened)
         except TitanError as error:
-            self.trouble = error
+            self.problem = error
         except Crash:
             self.killed = True
         except Exception as error:  # noqa: BLE001 - a traceback is a finding, whatever it is
@@ -113,7 +113,7 @@ class Process:
 
 
 class ProcessClock:
-    """The world's clock as one process sees it, a little off, and its sleep lets others run."""
+    """The world's clock with the skew of one process; its sleep lets others run."""
 
     def __init__(self, base: Clock, sleeper: Callable[[float], None], *, skew: float = 0.0) -> None:
         self._base = base

@@ -8,13 +8,13 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from simulation.history import run_history, telling
+from simulation.history import relevant_lines, run_history
 from simulation.mutants import PROFILES, switched_on
 from simulation.world import Figures
 
 
 def main() -> int:
-    """Live through the seeds; 1 when one of them shows a violation."""
+    """Run the seeds; 1 if one of them shows a violation."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--start", type=int, default=0)
@@ -23,11 +23,11 @@ def main() -> int:
     parser.add_argument("--mutant", help="a deliberate bug, named in mutants.py")
     options = parser.parse_args()
     with switched_on(options.mutant):
-        return live_through(options)
+        return run_seeds(options)
 
 
-def live_through(options: argparse.Namespace) -> int:
-    """The seeds one after the other, and then the figures."""
+def run_seeds(options: argparse.Namespace) -> int:
+    """Run the seeds one after the other and print the figures."""
     began, figures, bad, done = perf_counter(), Figures(), list[int](), 0
     for seed in range(options.start, options.start + options.seeds):
         history = run_history(seed, PROFILES.get(options.mutant or ""))
@@ -36,17 +36,19 @@ def live_through(options: argparse.Namespace) -> int:
         if not history.violations:
             continue
         bad.append(seed)
-        tell(f"seed {seed}:", *(f"  {line}" for line in history.violations[:8]))
+        print_lines(f"seed {seed}:", *(f"  {line}" for line in history.violations[:8]))
         if not options.keep_going:
-            tell(*telling(history.log)[-options.tail :])
+            print_lines(*relevant_lines(history.log)[-options.tail :])
             break
-    tell(f"{done} histories in {perf_counter() - began:.1f} s, {len(bad)} with violations: {bad}")
-    tell(*in_words(figures))
+    print_lines(
+        f"{done} histories in {perf_counter() - began:.1f} s, {len(bad)} with violations: {bad}"
+    )
+    print_lines(*summary(figures))
     return bool(bad)
 
 
-def in_words(figures: Figures) -> list[str]:
-    """What was met, by kind."""
+def summary(figures: Figures) -> list[str]:
+    """Counts by kind."""
     lines = [f"steps: {figures.steps.total()} at {len(figures.steps)} places"]
     for name in ("ledger", "accidents", "faults", "kills"):
         counted: Counter[str] = getattr(figures, name)
@@ -55,8 +57,8 @@ def in_words(figures: Figures) -> list[str]:
     return lines
 
 
-def tell(*lines: str) -> None:
-    """To standard output, at once."""
+def print_lines(*lines: str) -> None:
+    """Print lines and flush."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
     sys.stdout.flush()
 

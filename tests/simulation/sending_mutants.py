@@ -26,7 +26,7 @@ Mutant = Callable[[], Iterator[None]]
 
 
 def settle_zero() -> Generator[None, None, None]:
-    """What was not answered is given up by the first list that lacks it."""
+    """An unconfirmed create counts as absent in the first list without it."""
     with (
         patched(Recovery, "settle_after_timeout_s", 0.0),
         patched(Recovery, "settle_after_error_s", 0.0),
@@ -47,7 +47,7 @@ def _listing_changed(change: Callable[[Any, Listing], None]) -> Generator[None, 
 
 
 def stale_listing() -> Generator[None, None, None]:
-    """A list that was begun before the settling time, and read after it, proves absence."""
+    """A list started before the settling time and read after it proves absence."""
 
     def change(context: Any, listing: Listing) -> None:
         listing.began = context.clock.now()
@@ -56,7 +56,7 @@ def stale_listing() -> Generator[None, None, None]:
 
 
 def first_page_only() -> Generator[None, None, None]:
-    """The first page is taken for the whole list."""
+    """The first page counts as the whole list."""
 
     def change(_context: Any, listing: Listing) -> None:
         listing.complete = listing.problem is None
@@ -66,7 +66,7 @@ def first_page_only() -> Generator[None, None, None]:
 
 
 def incomplete_list() -> Generator[None, None, None]:
-    """A list that broke off proves absence."""
+    """A truncated list proves absence."""
 
     def change(_context: Any, listing: Listing) -> None:
         listing.complete = True
@@ -89,28 +89,28 @@ def _action_changed(
 
 
 def timeout_is_failure() -> Generator[None, None, None]:
-    """No answer is taken for a no."""
+    """No response counts as not sent."""
     return _action_changed(lambda error: error.status is None, CreateAction.NOT_SENT)
 
 
 def server_error_is_failure() -> Generator[None, None, None]:
-    """A 5xx is taken for a no."""
+    """A 5xx counts as not sent."""
     return _action_changed(lambda error: error.status is not None, CreateAction.NOT_SENT)
 
 
 def unconfirmed_is_rejected() -> Generator[None, None, None]:
-    """What was not answered is shown as failed, and nobody looks for it."""
+    """An unconfirmed create counts as rejected and is not looked for."""
     return _action_changed(lambda _error: True, CreateAction.REJECT)
 
 
 def no_frozen_check() -> Generator[None, None, None]:
-    """A process that slept for hours posts what others have posted since."""
+    """A process that slept for hours posts what others posted meanwhile."""
     with patched(core.batches.send, "FROZEN_AFTER_S", float("inf")):
         yield
 
 
 def adopt_by_count() -> Generator[None, None, None]:
-    """The one batch of the right size is taken for the lost one."""
+    """The only batch of the right size counts as the unconfirmed one."""
     real = core.batches.unconfirmed_creates._identify
 
     def identify(context: Any, candidate: Orphan, remote: RemoteState | None) -> None:
@@ -129,7 +129,7 @@ def adopt_by_count() -> Generator[None, None, None]:
 
 
 def no_watermark() -> Generator[None, None, None]:
-    """Our clock, instead of the watermark, says which batches are older than the POST."""
+    """The local clock, instead of the watermark, decides which batches are older than the POST."""
 
     def predates(listing: Listing, remote_id: str, create: Batch) -> bool:
         remote = listing.batches.get(remote_id)
@@ -140,7 +140,7 @@ def no_watermark() -> Generator[None, None, None]:
 
 
 def sdk_retries() -> Generator[None, None, None]:
-    """A create that was not answered is sent again at once."""
+    """A create without a response is sent again at once."""
     real = AnthropicApi.create
 
     def create(self: AnthropicApi, body: Any) -> object:
@@ -156,7 +156,7 @@ def sdk_retries() -> Generator[None, None, None]:
 
 
 def record_after_post() -> Generator[None, None, None]:
-    """That it is sent is recorded when the answer is."""
+    """The status `sending` is recorded together with the response."""
     real = state.batches.sending.mark_sending
     waiting: dict[tuple[int, int], dict[str, Any]] = {}
 
@@ -173,10 +173,10 @@ def record_after_post() -> Generator[None, None, None]:
 
         return record
 
-    verbs = ("mark_accepted", "mark_unconfirmed", "mark_not_sent", "mark_rejected")
+    names = ("mark_accepted", "mark_unconfirmed", "mark_not_sent", "mark_rejected")
     with (
         patched(state.batches.sending, "mark_sending", mark_sending),
-        _all(state.batches.sending, verbs, late),
+        _all(state.batches.sending, names, late),
     ):
         yield
 
@@ -231,7 +231,7 @@ def forgotten_candidates() -> Generator[None, None, None]:
 
 
 def ignored_duplicates() -> Generator[None, None, None]:
-    """A second batch of the same POST is no one's."""
+    """A second batch of the same POST counts as foreign."""
     real = state.batches.orphans.claim
 
     def claim(ledger: Any, orphan: Orphan, remote: RemoteState, batch: Batch) -> None:

@@ -1,4 +1,4 @@
-"""The real client, with a step before and after each call, and a proxy that may repeat a POST."""
+"""The real client with crash points around each call, and a proxy that may repeat a POST."""
 
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -13,19 +13,19 @@ _NONCE = re.compile(rb'"custom_id":"[^"]*-([0-9a-z]+)"')
 
 
 class PostWatch(Protocol):
-    """Hears of each POST."""
+    """Is called for each POST."""
 
     def begins(self, nonce: str) -> None:
-        """The engine has decided to post, and does."""
+        """The engine is about to post."""
         ...
 
     def repeats(self, nonce: str) -> bool:
-        """The POST leaves now; whether a proxy sends it a second time."""
+        """Whether a proxy sends this POST a second time."""
         ...
 
 
 class SteppedApi:
-    """Tells of each call."""
+    """Reports each call to the simulation."""
 
     def __init__(self, inner: BatchApi, at: Callable[[str], None], watch: PostWatch) -> None:
         self._inner = inner
@@ -37,7 +37,7 @@ class SteppedApi:
         self._watch.begins(nonce)
         self._at("create:before")
         if self._watch.repeats(nonce):
-            # The proxy keeps the first answer, or the lack of it, to itself.
+            # The proxy drops the response to the first POST.
             with suppress(ApiError):
                 self._inner.create(body)
         created = self._inner.create(body)
@@ -87,6 +87,6 @@ class SteppedApi:
 
 
 def nonce_of(body: Body) -> str:
-    """The nonce that the body's custom_ids carry."""
+    """The nonce in the body's custom_ids."""
     found = _NONCE.search(b"".join(body.pieces()))
     return found[1].decode() if found else ""

@@ -1,10 +1,10 @@
-"""Histories of the real engine: nothing lost, nothing paid twice in silence, ledger equal bill."""
+"""Simulated histories: nothing is lost, duplicate charges are reported, ledger and bill agree."""
 
 import secrets
 from pathlib import Path
 
 import pytest
-from simulation.history import run_history, telling
+from simulation.history import relevant_lines, run_history
 
 # A process that is killed closes none of its files.
 pytestmark = [
@@ -27,10 +27,10 @@ KEPT = [
 def assert_holds(seed: int) -> None:
     history = run_history(seed)
     if history.violations:
-        told = "\n".join((*history.violations[:8], "", *telling(history.log)[-60:]))
+        report = "\n".join((*history.violations[:8], "", *relevant_lines(history.log)[-60:]))
         pytest.fail(
             f"seed {seed}: add it to kept_seeds.txt; again with"
-            f" `python tests/simulation/run.py --start {seed} --seeds 1`\n{told}"
+            f" `python tests/simulation/run.py --start {seed} --seeds 1`\n{report}"
         )
 
 

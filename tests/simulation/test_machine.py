@@ -1,4 +1,4 @@
-"""Hypothesis plays the public verbs against faults and kills; it shrinks what it finds."""
+"""Hypothesis drives submit and poll with faults and kills, and shrinks failures."""
 
 from contextlib import ExitStack
 from typing import ClassVar
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from simulation.checks import check
 from simulation.fault_profile import no_faults
-from simulation.history import Submission, a_home, a_machine, heal
+from simulation.history import Submission, a_home, a_machine, run_to_end
 from simulation.process import Process
 from simulation.world import World
 
@@ -26,13 +26,13 @@ FAULTS = (
     *("create:connect", "create:garbage", "create:late", "list:500", "list:truncated"),
     *("results:cut-line", "results:garbled", "results:missing", "results:404", "retrieve:404"),
 )
-VERBS = st.sampled_from(("poll", "job-0", "job-1", "job-2"))
-# Where a process is killed, if it is: so many steps after its start.
+OPERATIONS = st.sampled_from(("poll", "job-0", "job-1", "job-2"))
+# Where a process is killed: the number of steps after its start.
 KILLS = st.one_of(st.none(), st.integers(min_value=1, max_value=60))
 
 
-class Verbs(RuleBasedStateMachine):
-    """Jobs submit, cron polls, time passes, and anything may break in between."""
+class Operations(RuleBasedStateMachine):
+    """Jobs submit, cron polls, time passes, with faults in between."""
 
     sizes: ClassVar[tuple[int, ...]] = (1, 2, 4)
 
@@ -43,11 +43,13 @@ class Verbs(RuleBasedStateMachine):
         self._open.enter_context(a_machine(self.world))
         self.jobs = [Submission(number, count) for number, count in enumerate(self.sizes)]
 
-    @rule(verb=VERBS, kill=KILLS)
-    def one(self, verb: str, kill: int | None) -> None:
-        self._run([self._start(verb, kill)], [])
+    @rule(name=OPERATIONS, kill=KILLS)
+    def one(self, name: str, kill: int | None) -> None:
+        self._run([self._start(name, kill)], [])
 
-    @rule(first=VERBS, second=VERBS, kill=KILLS, turns=st.lists(st.booleans(), max_size=80))
+    @rule(
+        first=OPERATIONS, second=OPERATIONS, kill=KILLS, turns=st.lists(st.booleans(), max_size=80)
+    )
     def two_at_once(self, first: str, second: str, kill: int | None, turns: list[bool]) -> None:
         self._run([self._start(first, kill), self._start(second, None)], turns)
 
@@ -56,12 +58,12 @@ class Verbs(RuleBasedStateMachine):
         self.world.clock.advance(seconds)
 
     @rule(fault=st.sampled_from(FAULTS), times=st.integers(min_value=1, max_value=3))
-    def break_something(self, fault: str, times: int) -> None:
+    def add_a_fault(self, fault: str, times: int) -> None:
         call, _, what = fault.partition(":")
         self.world.faults.add(Fault(call=call, what=what, times=times, seconds=900.0))
 
     @rule()
-    def mend_everything(self) -> None:
+    def end_faults(self) -> None:
         self.world.faults.clear()
 
     @rule()
@@ -72,19 +74,19 @@ class Verbs(RuleBasedStateMachine):
                 return
 
     @rule(count=st.integers(min_value=1, max_value=4))
-    def somebody_else_sends(self, count: int) -> None:
+    def foreign_batch_appears(self, count: int) -> None:
         self.world.sandbox.add_foreign([f"foreign-{number}" for number in range(count)])
 
     def teardown(self) -> None:
         try:
-            heal(self.world, self.jobs)
+            run_to_end(self.world, self.jobs)
             assert (self.world.broken or check(self.world, self.jobs)) == []
         finally:
             self._open.close()
 
-    def _start(self, verb: str, kill: int | None) -> Process:
-        work = Engine.poll if verb == "poll" else self.jobs[int(verb[-1])]
-        process = self.world.start(verb, work)
+    def _start(self, name: str, kill: int | None) -> Process:
+        work = Engine.poll if name == "poll" else self.jobs[int(name[-1])]
+        process = self.world.start(name, work)
         if kill is not None:
             self.world.kill_at = lambda other, _step: other is process and other.steps == kill
         return process
@@ -103,8 +105,8 @@ class Verbs(RuleBasedStateMachine):
         self.world.resume(process)
 
 
-TestVerbs = Verbs.TestCase
-TestVerbs.settings = settings(
+TestOperations = Operations.TestCase
+TestOperations.settings = settings(
     max_examples=20,
     stateful_step_count=15,
     deadline=None,

@@ -1,4 +1,4 @@
-"""Each deliberate bug is found: the proof that the simulation can find one."""
+"""The simulation finds each deliberate bug."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-# What a seed does changes with the code: where the recorded one no longer finds its bug, look on.
+# A seed's history changes with the code: if the recorded seed no longer finds its bug, try these.
 _NEARBY = 60
 _BUGS = [
     pytest.param(mutant, seed, marks=() if mutant in QUICK else pytest.mark.slow, id=mutant)

@@ -1,4 +1,4 @@
-"""Everything around the processes of one history: the clock, the API, the disk, the accidents."""
+"""The environment of the processes of one history: clock, API, disk, accidents."""
 
 import os
 import random
@@ -37,7 +37,7 @@ _LONGEST_SLEEP_S = 120.0
 
 @dataclass(kw_only=True)
 class Figures:
-    """What was met on the way."""
+    """Counts of steps, kills, accidents and faults."""
 
     steps: Counter[str] = field(default_factory=Counter[str])
     kills: Counter[str] = field(default_factory=Counter[str])
@@ -55,7 +55,7 @@ class Figures:
 
 @cache
 def empty_ledger() -> bytes:
-    """A ledger as a first start makes it; making one for each history would take longest."""
+    """An empty ledger, created once: creating one for each history would dominate the run time."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "titan.db"
         Ledger(path, now=lambda: START, actor="first").close()
@@ -63,13 +63,13 @@ def empty_ledger() -> bytes:
 
 
 class World:
-    """One machine, one API; everything that happens is drawn from one source."""
+    """One machine and one API; all random events are drawn from one seed."""
 
     def __init__(self, home: Path, seed: int, profile: FaultProfile) -> None:
         self.seed = seed
         self.profile = profile
         self.rng = random.Random(seed)
-        # Apart from the rest, so that one more word somewhere leaves a history as it was.
+        # Separate, so that one more generated key does not change the rest of the history.
         self._words = random.Random(f"words {seed}")
         self.clock = ManualClock(START)
         self.folder = Folder(home)
@@ -93,10 +93,10 @@ class World:
         self._synced: dict[int, int] = {}
         self._api = AnthropicApi(api_key=KEY, base_url=BASE_URL, http_client=client(self.sandbox))
 
-    # What the processes see.
+    # Used by the processes.
 
     def start(self, name: str, work: Callable[[Engine], object]) -> Process:
-        """A new process; it does nothing yet."""
+        """Create a process; `resume` starts it."""
         self._started += 1
         process = Process(
             self,
@@ -117,7 +117,8 @@ class World:
             word=self._word,
             monotonic=process.clock.monotonic,
         )
-        # One thread runs them all, so nobody ever waits for a lock; and a kill is no power cut.
+        # One thread runs all processes, so there is no waiting for locks, and a kill
+        # loses no data.
         for pragma in ("synchronous=OFF", "temp_store=MEMORY", "busy_timeout=0"):
             ledger.connection.execute(f"PRAGMA {pragma}")
         process.ledger = ledger
@@ -136,7 +137,7 @@ class World:
         )
 
     def begins(self, nonce: str) -> None:
-        """A process is about to post; one that slept since it said so must not."""
+        """Called before each POST: a process that slept after recording the send must not."""
         slept = self.clock.monotonic() - self.sent_at.get(nonce, self.clock.monotonic())
         if slept > _LONGEST_SLEEP_S:
             self.broken.append(f"P4: {nonce} was posted after a sleep of {slept:.0f} s")
@@ -153,13 +154,13 @@ class World:
     def _word(self, length: int) -> str:
         return "".join(self._words.choice(ALPHABET) for _ in range(length))
 
-    # What happens to them.
+    # Accidents.
 
     def lets_others_run(self) -> bool:
         return not self.is_quiet
 
     def passed(self, process: Process, step: str) -> None:
-        """A step was reached: note it; an accident may strike right here."""
+        """Record a step; an accident may happen at it."""
         self.figures.steps[step] += 1
         at = self.clock.monotonic()
         self.log.append(f"{at:>10.1f}s {process.name:<10} {step}")
@@ -168,15 +169,15 @@ class World:
         if step == "sending:commit" and connection is not None:
             self._note_sending(connection, process)
         if self.kill_at(process, step):
-            self.strike_down(process, step)
+            self.mark_killed(process, step)
             raise Crash
         if self.is_quiet:
             return
         if locked and self.rng.random() < self.profile.kill_in_transaction:
-            self.strike_down(process, step)
+            self.mark_killed(process, step)
             raise Crash
-        if ":" in step and self.rng.random() < self.profile.ledger_trouble:
-            self._trouble(step)
+        if ":" in step and self.rng.random() < self.profile.ledger_failures:
+            self._fail_ledger(step)
 
     def _note_sending(self, connection: sqlite3.Connection, process: Process) -> None:
         rows = connection.execute(
@@ -185,32 +186,32 @@ class World:
         for (nonce,) in rows.fetchall():
             self.sent_at[nonce] = self.clock.monotonic()
 
-    def _trouble(self, step: str) -> None:
-        """Another program holds the ledger, or the disk is full."""
+    def _fail_ledger(self, step: str) -> None:
+        """Another program locks the ledger, or the disk is full."""
         if step.endswith(":begin"):
             self.figures.accidents["ledger busy"] += 1
-            self.tell("the ledger is busy")
+            self.note("the ledger is busy")
             raise LedgerBusy("The ledger was held by another program.")
         if step.endswith(":commit"):
             self.figures.accidents["disk full"] += 1
-            self.tell("the disk is full")
+            self.note("the disk is full")
             raise LedgerUnusable("The disk is full.")
 
-    def strike_down(self, process: Process, step: str) -> None:
+    def mark_killed(self, process: Process, step: str) -> None:
         """kill -9."""
         self.figures.kills[step] += 1
-        self.tell(f"{process.name} is killed at {step}")
+        self.note(f"{process.name} is killed at {step}")
         process.killed = True
 
     def kill(self, process: Process) -> None:
-        """kill -9 where it stands."""
-        self.strike_down(process, process.at)
+        """kill -9 at its current step."""
+        self.mark_killed(process, process.at)
         self.resume(process)
         if not process.is_over:
-            self.broken.append(f"{process.name} went on after it was killed at {process.at}")
+            self.broken.append(f"{process.name} continued after it was killed at {process.at}")
 
     def resume(self, process: Process) -> None:
-        """Let it run to its next switch."""
+        """Run it until its next switch."""
         self.running = process
         process.resume()
         self.running = None
@@ -218,11 +219,11 @@ class World:
             self.processes.remove(process)
             if process.broken is not None:
                 self.broken.append(f"{process.name} ended with a traceback: {process.broken!r}")
-            if isinstance(process.trouble, IllegalTransition):
-                self.broken.append(f"{process.name} tried an illegal move: {process.trouble}")
+            if isinstance(process.problem, IllegalTransition):
+                self.broken.append(f"{process.name} tried an illegal transition: {process.problem}")
 
     def cut_power(self) -> None:
-        """All are killed at once, and what was not synced may be lost, in part or all."""
+        """Kill all processes; unsynced data may be lost, in part or completely."""
         self.figures.accidents["power cut"] += 1
         for process in list(self.processes):
             self.kill(process)
@@ -232,20 +233,20 @@ class World:
                 safe = min(self._synced.get(found.st_ino, 0), found.st_size)
                 if safe < found.st_size:
                     os.truncate(path, self.rng.randint(safe, found.st_size))
-        self.tell("the power was cut")
+        self.note("the power was cut")
 
     def synced(self, descriptor: int) -> None:
-        """In the place of fsync: note how much of the file is safe."""
+        """Replaces fsync: records how much of the file is durable."""
         with suppress(OSError):
             found = os.fstat(descriptor)
             self._synced[found.st_ino] = found.st_size
 
-    def tell(self, what: str) -> None:
+    def note(self, what: str) -> None:
         self.log.append(f"{self.clock.monotonic():>10.1f}s -- {what}")
 
 
 class _SandboxClock:
-    """The API's answers take time, in which other processes run."""
+    """Calls to the API take time, in which other processes run."""
 
     def __init__(self, world: World) -> None:
         self._world = world
