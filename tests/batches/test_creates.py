@@ -64,7 +64,7 @@ def test_a_batch_proved_absent_is_sent_once_more_as_a_new_row(bench: Bench, faul
 
 def test_a_create_that_never_left_is_sent_by_the_next_poll(bench: Bench) -> None:
     bench.faults.add("create:connect:times=1")
-    assert "cannot be reached" in (bench.submit(3).problem or "")
+    assert "Cannot connect" in (bench.submit(3).problem or "")
     assert statuses(bench) == ["not_sent"]
     bench.poll_after(60)
     assert statuses(bench) == ["not_sent", "in_progress"]

@@ -46,7 +46,7 @@ def test_answers_that_are_gone_do_not_keep_others_from_being_delivered(tmp_path:
         assert any("Cannot deliver lost of 2026-11-22" in t for t in summary.problems)
 
 
-class _DiedError(Exception):
+class _DiedError(BaseException):
     """The process ended here."""
 
 

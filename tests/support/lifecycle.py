@@ -9,6 +9,7 @@ from typing import Any
 from support.builders import Bench
 
 from core.engine import Engine
+from state.db import conditions
 from state.db.rows import to_batch
 from state.model.records import Batch, RequestStatus
 from state.queries import ledger_status
@@ -47,7 +48,9 @@ def statuses(bench: Bench) -> list[str]:
 
 def requests(bench: Bench) -> Counter[RequestStatus]:
     """How many requests stand where."""
-    rows = bench.engine.context.ledger.rows("SELECT status, count(*) FROM requests GROUP BY status")
+    rows = bench.engine.context.ledger.rows(
+        f"SELECT {conditions.STATUS}, count(*) FROM requests r GROUP BY 1"  # noqa: S608 - a constant
+    )
     return Counter({RequestStatus(status): count for status, count in rows})
 
 
