@@ -278,4 +278,5 @@ def finish_submission(ledger: Ledger, written: Written, submission_id: int | Non
         submission_id,
     )
     if finished:
-        ledger.event(written, "submission.finished", subject=str(submission_id))
+        (found,) = ledger.rows("SELECT key FROM submissions WHERE id = ?", submission_id)
+        ledger.event(written, "submission.finished", subject=found["key"])

@@ -166,7 +166,7 @@ async def test_on_a_page_of_one_request_the_verb_stands_on_it(bench: Bench) -> N
         await until_shown(pilot, "Overview")
         await pilot.press("X")
         await to_preview(pilot, "Acknowledge 1 request ")
-        await until_shown(pilot, "1 request: feed-classify-2026-11-22-00002")
+        await until_shown(pilot, "feed-classify-2026-11-22-00002")
 
 
 async def test_on_a_page_of_one_batch_the_verb_stands_on_it_or_on_its_list(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ async def test_on_a_page_of_one_batch_the_verb_stands_on_it_or_on_its_list(tmp_p
             await until_shown(pilot, "Overview")
             await pilot.press("C")
             await to_preview(pilot, "Cancel 1 batch ")
-            await until_shown(pilot, f"1 batch: batch {key}")
+            await until_shown(pilot, f"batch {key}")
             await pilot.press("escape", "right")
             await until_shown(pilot, "▸ in flight")
             await pilot.press("F")

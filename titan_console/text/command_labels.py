@@ -40,6 +40,11 @@ _NOUNS = {
 }
 
 
+def button(action: Action) -> str:
+    """The label of a key or a button; `p` freezes the view, so P names what it pauses."""
+    return "Pause workflow" if action == Action.PAUSE else LABELS[action]
+
+
 def counted(action: Action, count: int) -> str:
     """As in `3 requests`."""
     one, many = _NOUNS.get(action, ("request", "requests"))

@@ -6,6 +6,8 @@ from state.queries.event_list import EventLine
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
 
+# Details for support, shown on the page of the event.
+_INTERNAL = ("watermark", "identified_by")
 _WHY = ("reason", "message", "problem")
 _BAD = ("rejected", "deleted", "raised", "failed", "unresolved", "possible_duplicate_charge")
 _WARN = (
@@ -44,7 +46,7 @@ def outcome(detail: Mapping[str, object]) -> str:
     rest = {
         name: value
         for name, value in detail.items()
-        if name not in _WHY and value not in (None, "")
+        if name not in (*_WHY, *_INTERNAL) and value not in (None, "")
     }
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in rest.items())
 

@@ -32,9 +32,10 @@ class Fact(Struct, frozen=True):
 
 def facts(preview: "Preview", label: str, now: datetime) -> list[Fact]:
     """The lines of the preview; `label` names what the command applies to."""
-    frozen = " (list is frozen)" if preview.count > 1 else ""
+    number = counted(preview.action, preview.count)
+    target = label if preview.count == 1 else f"{number}: {label} (list is frozen)"
     return [
-        Fact("target", f"{counted(preview.action, preview.count)}: {label}{frozen}"),
+        Fact("target", target),
         *_samples(preview, label),
         Fact("cost", _money(preview)),
         *_due(preview.action, preview.deadlines, now),

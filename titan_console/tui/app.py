@@ -24,7 +24,7 @@ from titan_console.session.console_state import ConsoleState
 from titan_console.session.ledger_watcher import LedgerWatcher
 from titan_console.session.messages import LedgerChanged, LedgerLost, PollEnded
 from titan_console.session.poll_runner import PollRunner
-from titan_console.text.command_labels import KEYS, LABELS, NO_TARGET
+from titan_console.text.command_labels import KEYS, LABELS, NO_TARGET, button
 from titan_console.text.safe_text import clean
 from titan_console.tui.pages.page import Page
 from titan_console.tui.pending_commands import PendingCommands
@@ -79,7 +79,7 @@ class TitanApp(App[None]):
             Binding(
                 key,
                 f"command('{action}')",
-                LABELS[action],
+                button(action),
                 show=action in _NAMED,
                 id=f"command.{action}",
             )

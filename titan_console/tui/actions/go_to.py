@@ -216,7 +216,9 @@ def _way(found: Match) -> tuple[str, Destination]:
 
 
 def _detail(found: Match) -> str:
-    return found.detail if found.meaning == MatchKind.TAG else f"{found.tag}  ·  {found.detail}"
+    if found.meaning == MatchKind.TAG:
+        return found.detail
+    return f"{found.tag}  ·  {found.detail.replace('_', ' ')}"
 
 
 def start(page: Page) -> None:

@@ -63,7 +63,7 @@ def start(page: Page) -> None:
                     shown = matcher.highlight(entry.label)
                     yield Hit(score, shown, entry.run, entry.label, entry.keys)
 
-    app.push_screen(Palette(providers=[Actions], placeholder="Next step"))
+    app.push_screen(Palette(providers=[Actions], placeholder="Search actions"))
 
 
 def _actions(page: Page, app: "App[None]") -> Sequence[_Entry]:

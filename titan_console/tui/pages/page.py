@@ -254,9 +254,9 @@ class Page(Screen[None]):
             Part(state.place, Tone.DIM),
         )
         badge = (Part(" RO ", Tone.WARN, strong=True), Part(" "))
-        self._top.right = (badge if state.read_only else ()) + status_lines.poller_status(
-            state.snapshot, now
-        )
+        is_tiny = self.has_class("-tiny")
+        poller = () if is_tiny else status_lines.poller_status(state.snapshot, now)
+        self._top.right = (badge if state.read_only else ()) + poller
         self._command_lines.show(state.command_lines(now))
         self._tabs.current = self.state.mode
         self._holds.left = status_lines.holds(state.snapshot, now)
@@ -268,7 +268,7 @@ class Page(Screen[None]):
             lag=state.lag,
         )
         badges = self.badges()
-        if self.has_class("-tiny"):
+        if is_tiny:
             self._status.left = (pulse[0], Part("  terminal too small", Tone.WARN), *badges)
             self._status.right = ()
             return

@@ -20,8 +20,8 @@ OPEN_COLUMNS = (
     Column("age", "Age", 7, 2, right=True),
     Column("ends", "Ends in", 14, 5, grow=1, widest=19, right=True),
     Column("due", "Due", 11, 3, right=True),
-    Column("risk", "Risk", 11, 4),
-    Column("trouble", "Last problem", 16, 7, grow=4),
+    Column("risk", "Risk", 13, 4),
+    Column("problem", "Problem", 16, 7, grow=4),
 )
 RECENT_COLUMNS = (
     Column("status", "Status", 11, 0),
@@ -33,7 +33,7 @@ RECENT_COLUMNS = (
     Column("cost", "Cost", 9, 5, right=True),
     Column("saved", "Saved", 9, 6, right=True),
     Column("ended", "Ended", 7, 2, right=True),
-    Column("trouble", "Remark", 12, 9, grow=4),
+    Column("problem", "Problem", 12, 9, grow=4),
 )
 ERROR_COLUMNS = (
     Column("type", "Error", 19, 0, grow=1, widest=23),
@@ -94,7 +94,7 @@ def _open_row(batch: Batch, found: Eta, now: datetime) -> Row:
             "ends": Cell(ends, ends_tone),
             "due": Cell(due, due_tone),
             "risk": Cell(str(risk), risk.tone),
-            "trouble": Cell(shown, Tone.WARN if trouble else Tone.DIM),
+            "problem": Cell(shown, Tone.WARN if trouble else Tone.DIM),
         },
         about=_about(batch.tag, trouble, eta_labels.reason(found), batch.key, batch.remote_id),
         link=links.to_batch(batch.key),
@@ -122,7 +122,7 @@ def _recent_row(batch: Batch, now: datetime) -> Row:
             "cost": Cell(fmt.cost(batch)),
             "saved": Cell(saved, Tone.GOOD if saved.startswith("$") else Tone.DIM),
             "ended": Cell(fmt.since(batch.ended_ts, now)),
-            "trouble": Cell(batch.last_error or "", Tone.WARN),
+            "problem": Cell(batch.last_error or "", Tone.WARN),
         },
         about=_about(batch.tag, batch.last_error, batch.key, batch.remote_id),
         link=links.to_batch(batch.key),

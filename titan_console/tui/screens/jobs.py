@@ -31,7 +31,7 @@ JOB_COLUMNS = (
     Column("submit", "Submit after", 13, 3),
     Column("fallback", "Fallback at", 12, 4),
     Column("delivery", "Delivery", 13, 5),
-    Column("hook", "Delivery hook", 11, 7),
+    Column("hook", "Hook", 11, 7),
 )
 NEVER_COLUMNS = (
     Column("name", "Workflow", 28, 0, grow=2, widest=48),

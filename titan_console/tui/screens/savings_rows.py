@@ -117,7 +117,7 @@ def _twice(found: Savings) -> Row:
         "duplicate",
         "paid twice",
         fmt.money(spent) if spent else fmt.NOTHING,
-        remark="duplicate answers of requests already answered" if spent else "nothing",
+        remark="duplicate answers of requests already answered" if spent else "none",
         tone=Tone.WARN if spent else Tone.DIM,
     )
 

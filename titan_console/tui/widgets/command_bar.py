@@ -11,7 +11,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from state.operations.commands import Action
-from titan_console.text.command_labels import KEYS, LABELS
+from titan_console.text.command_labels import KEYS, button
 from titan_console.text.format import Tone
 from titan_console.text.safe_text import cells
 from titan_console.tui.theme import tones_of, without_colours
@@ -81,7 +81,7 @@ class CommandBar(Widget, can_focus=True):
         """Each button with its start and width."""
         begin = 0
         for action in _ACTIONS:
-            width = cells(f" {KEYS[action]} {LABELS[action]} ")
+            width = cells(f" {KEYS[action]} {button(action)} ")
             if begin + width > self.content_size.width:
                 return
             yield action, begin, width
@@ -90,7 +90,7 @@ class CommandBar(Widget, can_focus=True):
     def _button(self, action: Action, *, held: bool) -> Text:
         theme: Theme = self.app.current_theme  # pyright: ignore[reportUnknownMemberType]
         look = " reverse" if held else ""
-        text = f"{KEYS[action]} {LABELS[action]}"
+        text = f"{KEYS[action]} {button(action)}"
         if action not in self.offered:
             return Text(f" {text} ", f"{tones_of(self)[Tone.DIM]}{look}")
         if without_colours(self):
