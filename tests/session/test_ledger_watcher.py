@@ -13,22 +13,22 @@ from titan_console.session.ledger_watcher import LedgerWatcher, SnapshotReader
 from titan_console.session.messages import LedgerChanged, LedgerLost
 
 
-def seen(news: object) -> LedgerChanged:
-    assert isinstance(news, LedgerChanged)
-    return news
+def seen(message: object) -> LedgerChanged:
+    assert isinstance(message, LedgerChanged)
+    return message
 
 
-def lost(news: object) -> LedgerLost:
-    assert isinstance(news, LedgerLost)
-    return news
+def lost(message: object) -> LedgerLost:
+    assert isinstance(message, LedgerLost)
+    return message
 
 
 def test_a_second_look_at_the_same_ledger_tells_nothing(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     snapshots = SnapshotReader(made.path, made.clock)
-    assert seen(snapshots.look()).snapshot.totals.batches == 0
-    assert snapshots.look() is None
-    assert seen(snapshots.look(even_if_same=True)).snapshot.revision == 0
+    assert seen(snapshots.read()).snapshot.totals.batches == 0
+    assert snapshots.read() is None
+    assert seen(snapshots.read(force=True)).snapshot.revision == 0
     snapshots.close()
     made.close()
 
@@ -37,12 +37,12 @@ def test_a_commit_of_another_connection_is_told_with_its_lag(tmp_path: Path) -> 
     made = LedgerBuilder(tmp_path)
     snapshots = SnapshotReader(made.path, made.clock)
     made.submit("first")
-    assert seen(snapshots.look()).lag is None
+    assert seen(snapshots.read()).lag is None
     made.submit("second")
     made.clock.advance(0.25)
-    news = seen(snapshots.look())
-    assert [batch.tag for batch in news.snapshot.open_batches] == ["first", "second"]
-    assert news.lag == timedelta(milliseconds=250)
+    message = seen(snapshots.read())
+    assert [batch.tag for batch in message.snapshot.open_batches] == ["first", "second"]
+    assert message.lag == timedelta(milliseconds=250)
     snapshots.close()
     made.close()
 
@@ -51,11 +51,11 @@ def test_what_another_clock_wrote_has_no_lag(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     snapshots = SnapshotReader(made.path, made.clock)
     made.submit("first")
-    seen(snapshots.look())
+    seen(snapshots.read())
     made.clock.advance(-30 * 86400)
-    made.submit("of a month that is told now")
+    made.submit("of a month that is posted now")
     made.clock.advance(30 * 86400)
-    assert seen(snapshots.look()).lag is None
+    assert seen(snapshots.read()).lag is None
     snapshots.close()
     made.close()
 
@@ -63,10 +63,10 @@ def test_what_another_clock_wrote_has_no_lag(tmp_path: Path) -> None:
 def test_a_missing_ledger_is_told_once_and_opened_when_it_comes(tmp_path: Path) -> None:
     home = tmp_path / "titan"
     snapshots = SnapshotReader(home / "titan.db", LedgerBuilder(tmp_path).clock)
-    assert lost(snapshots.look()).problem.missing
-    assert snapshots.look() is None
+    assert lost(snapshots.read()).problem.missing
+    assert snapshots.read() is None
     made = LedgerBuilder(home)
-    assert seen(snapshots.look()).snapshot.totals.batches == 0
+    assert seen(snapshots.read()).snapshot.totals.batches == 0
     snapshots.close()
     made.close()
 
@@ -74,13 +74,13 @@ def test_a_missing_ledger_is_told_once_and_opened_when_it_comes(tmp_path: Path) 
 def test_a_ledger_that_goes_away_is_not_read_from_beyond(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     snapshots = SnapshotReader(made.path, made.clock)
-    snapshots.look()
+    snapshots.read()
     made.close()
     made.path.rename(tmp_path / "elsewhere.db")
-    assert lost(snapshots.look()).problem.missing
+    assert lost(snapshots.read()).problem.missing
     again = LedgerBuilder(tmp_path)
     again.submit("new")
-    assert len(seen(snapshots.look()).snapshot.open_batches) == 1
+    assert len(seen(snapshots.read()).snapshot.open_batches) == 1
     snapshots.close()
     again.close()
 
@@ -90,17 +90,17 @@ def test_a_ledger_of_a_later_version_is_one_calm_line(tmp_path: Path) -> None:
     made.ledger.execute("PRAGMA user_version=99")
     made.close()
     snapshots = SnapshotReader(made.path, made.clock)
-    problem = lost(snapshots.look()).problem
+    problem = lost(snapshots.read()).problem
     assert "version 99" in problem.reason
     assert not problem.missing
-    assert snapshots.look() is None
+    assert snapshots.read() is None
 
 
 def test_a_file_that_is_no_ledger_is_one_calm_line(tmp_path: Path) -> None:
     path = tmp_path / "titan.db"
     path.write_bytes(b"not a database, " * 100)
     snapshots = SnapshotReader(path, LedgerBuilder(tmp_path / "other").clock)
-    assert "cannot be used" in lost(snapshots.look()).problem.reason
+    assert "cannot be used" in lost(snapshots.read()).problem.reason
 
 
 def test_a_row_of_words_unknown_here_is_one_calm_line(tmp_path: Path) -> None:
@@ -108,21 +108,21 @@ def test_a_row_of_words_unknown_here_is_one_calm_line(tmp_path: Path) -> None:
     made.poll()
     made.ledger.execute("UPDATE polls SET summary = 'not JSON'")
     snapshots = SnapshotReader(made.path, made.clock)
-    assert "cannot read" in lost(snapshots.look()).problem.reason
+    assert "cannot read" in lost(snapshots.read()).problem.reason
     made.close()
 
 
 async def test_the_feed_posts_what_another_process_commits_last(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    told: asyncio.Queue[Message] = asyncio.Queue()
+    posted: asyncio.Queue[Message] = asyncio.Queue()
     watcher = LedgerWatcher(tmp_path, made.clock)
-    following = asyncio.create_task(watcher.follow(told.put_nowait))
-    assert seen(await told.get()).snapshot.totals.batches == 0
+    following = asyncio.create_task(watcher.follow(posted.put_nowait))
+    assert seen(await posted.get()).snapshot.totals.batches == 0
     await in_another_process(tmp_path, "for n in range(30): made.submit(f'tag-{n}')")
     batches = 0
     while batches < 30:
-        batches = seen(await told.get()).snapshot.totals.batches
-    assert told.empty()
+        batches = seen(await posted.get()).snapshot.totals.batches
+    assert posted.empty()
     following.cancel()
     with pytest.raises(asyncio.CancelledError):
         await following
@@ -131,17 +131,17 @@ async def test_the_feed_posts_what_another_process_commits_last(tmp_path: Path) 
 
 async def test_a_reader_of_its_own_is_no_news(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
-    told: asyncio.Queue[Message] = asyncio.Queue()
+    posted: asyncio.Queue[Message] = asyncio.Queue()
     watcher = LedgerWatcher(tmp_path, made.clock)
-    following = asyncio.create_task(watcher.follow(told.put_nowait))
-    await told.get()
+    following = asyncio.create_task(watcher.follow(posted.put_nowait))
+    await posted.get()
     other = sqlite3.connect(made.path)
     assert other.execute("SELECT count(*) FROM batches").fetchone() == (0,)
     other.close()
     os.utime(made.path)
     made.submit("real")
-    assert seen(await told.get()).snapshot.totals.batches == 1
-    assert told.empty()
+    assert seen(await posted.get()).snapshot.totals.batches == 1
+    assert posted.empty()
     following.cancel()
     with pytest.raises(asyncio.CancelledError):
         await following
@@ -151,17 +151,17 @@ async def test_a_reader_of_its_own_is_no_news(tmp_path: Path) -> None:
 async def test_the_feed_follows_a_folder_that_comes_goes_and_comes(tmp_path: Path) -> None:
     home = tmp_path / "titan"
     clock = LedgerBuilder(tmp_path).clock
-    told: asyncio.Queue[Message] = asyncio.Queue()
-    following = asyncio.create_task(LedgerWatcher(home, clock).follow(told.put_nowait))
-    assert lost(await told.get()).problem.missing
+    posted: asyncio.Queue[Message] = asyncio.Queue()
+    following = asyncio.create_task(LedgerWatcher(home, clock).follow(posted.put_nowait))
+    assert lost(await posted.get()).problem.missing
     for number in range(2):
         LedgerBuilder(home).close()
-        news = await told.get()
-        while not isinstance(news, LedgerChanged):
-            news = await told.get()
+        message = await posted.get()
+        while not isinstance(message, LedgerChanged):
+            message = await posted.get()
         home.rename(tmp_path / f"gone-{number}")
-        while not (isinstance(news, LedgerLost) and news.problem.missing):
-            news = await told.get()
+        while not (isinstance(message, LedgerLost) and message.problem.missing):
+            message = await posted.get()
     following.cancel()
     with pytest.raises(asyncio.CancelledError):
         await following

@@ -41,47 +41,47 @@ class ConsoleState:
         self.command_lines: Callable[[datetime], Sequence[Sequence[Part]]] = lambda _now: ()
         self.problem: LedgerProblem | None = None
         self.lag: timedelta | None = None
-        self.paused = False
+        self.is_frozen = False
         self.first_revision = 0
         self.place = _short(watcher.path)
         self._watcher = watcher
         self.clock = clock
-        self._held: LedgerChanged | None = None
+        self._held_back: LedgerChanged | None = None
 
     def now(self) -> datetime:
         """The current time."""
         return self.clock.now()
 
-    def take(self, news: LedgerChanged | LedgerLost) -> None:
+    def apply(self, message: LedgerChanged | LedgerLost) -> None:
         """Apply a message of the watcher; while frozen, keep it for later."""
-        if isinstance(news, LedgerLost):
-            self.problem = news.problem
+        if isinstance(message, LedgerLost):
+            self.problem = message.problem
             return
         self.problem = None
-        self.commands = news.snapshot.commands
-        if self.paused and self.snapshot is not None:
-            self._held = news
+        self.commands = message.snapshot.commands
+        if self.is_frozen and self.snapshot is not None:
+            self._held_back = message
         else:
-            self._draw_from(news)
+            self._use(message)
 
-    def pause(self, paused: bool) -> None:
+    def freeze(self, frozen: bool) -> None:
         """Freeze the view, or show what has changed since."""
-        self.paused = paused
-        if not paused and self._held is not None:
-            self._draw_from(self._held)
-            self._held = None
+        self.is_frozen = frozen
+        if not frozen and self._held_back is not None:
+            self._use(self._held_back)
+            self._held_back = None
 
     def changes_behind(self) -> int:
         """The number of changes since the view was frozen."""
-        if self._held is None or self.snapshot is None:
+        if self._held_back is None or self.snapshot is None:
             return 0
-        return self._held.snapshot.revision - self.snapshot.revision
+        return self._held_back.snapshot.revision - self.snapshot.revision
 
     def silent_for(self, now: datetime) -> timedelta | None:
         """The time since the watcher last read the ledger; None before the first."""
         return None if self._watcher.last_read_at is None else now - self._watcher.last_read_at
 
-    def _draw_from(self, seen: LedgerChanged) -> None:
+    def _use(self, seen: LedgerChanged) -> None:
         if self.snapshot is None or seen.snapshot.revision < self.first_revision:
             self.first_revision = seen.snapshot.revision
         self.snapshot, self.lag = seen.snapshot, seen.lag

@@ -43,15 +43,15 @@ class SnapshotReader:
         self._version: tuple[object, int] | None = None
         self._newest: int | None = None
         self._taken_at: datetime | None = None
-        self._told: LedgerProblem | None = None
+        self._posted: LedgerProblem | None = None
 
-    def look(self, *, even_if_same: bool = False) -> LedgerChanged | LedgerLost | None:
+    def read(self, *, force: bool = False) -> LedgerChanged | LedgerLost | None:
         """The message to post; None when nothing has changed since the last read."""
         self.folder = _identity(self._path.parent)
         try:
             reader = self._kept.get()
             version = (self._kept.file, reader.data_version())
-            if version == self._version and not even_if_same:
+            if version == self._version and not force:
                 return None
             snapshot = console_snapshot.take(reader, self._clock.now())
         except FileNotFoundError:
@@ -62,7 +62,7 @@ class SnapshotReader:
             return self._lost(
                 LedgerProblem(f"The ledger {self._path} cannot be read by this version.")
             )
-        self._version, self._told, self.is_failing = version, None, False
+        self._version, self._posted, self.is_failing = version, None, False
         return LedgerChanged(snapshot, self._lag(snapshot))
 
     def interrupt(self) -> None:
@@ -77,9 +77,9 @@ class SnapshotReader:
     def _lost(self, problem: LedgerProblem) -> LedgerLost | None:
         self.close()
         self.is_failing = True
-        if problem == self._told:
+        if problem == self._posted:
             return None
-        self._told = problem
+        self._posted = problem
         return LedgerLost(problem)
 
     def _lag(self, snapshot: Snapshot) -> timedelta | None:
@@ -88,11 +88,11 @@ class SnapshotReader:
         None where its timestamp is far older than that read, as in the demo's history.
         """
         before, self._newest = self._newest, snapshot.newest_event_id
-        looked, self._taken_at = self._taken_at, snapshot.taken_at
-        if before in (None, self._newest) or looked is None or snapshot.newest_event_ts is None:
+        previous, self._taken_at = self._taken_at, snapshot.taken_at
+        if before in (None, self._newest) or previous is None or snapshot.newest_event_ts is None:
             return None
         written = from_text(snapshot.newest_event_ts)
-        if written < looked - _OTHER_CLOCK:
+        if written < previous - _OTHER_CLOCK:
             return None
         return max(timedelta(0), snapshot.taken_at - written)
 
@@ -109,27 +109,27 @@ class LedgerWatcher:
         self._wake = asyncio.Event()
         self._stop_watching = asyncio.Event()
         self._watched: tuple[int, int] | None = None
-        self._asked = False
+        self._forced = False
 
     def refresh(self) -> None:
         """Read the ledger again now, changed or not."""
-        self._asked = True
+        self._forced = True
         self._wake.set()
 
     async def follow(self, post: Callable[[Message], object]) -> None:
         """Post a message for each change, until cancelled."""
         async with self._one_thread() as thread, self._watching():
             while True:
-                asked, self._asked = self._asked, False
-                news = await asyncio.get_running_loop().run_in_executor(
-                    thread, lambda asked=asked: self._reader.look(even_if_same=asked)
+                forced, self._forced = self._forced, False
+                message = await asyncio.get_running_loop().run_in_executor(
+                    thread, lambda forced=forced: self._reader.read(force=forced)
                 )
                 self.last_read_at = self._clock.now()
-                if news is not None:
-                    post(news)
+                if message is not None:
+                    post(message)
                 if self._reader.folder != self._watched:
                     self._stop_watching.set()
-                await self._rest(just_posted=news is not None)
+                await self._rest(just_posted=message is not None)
 
     async def _rest(self, *, just_posted: bool) -> None:
         """Wait for the next change or the next interval."""

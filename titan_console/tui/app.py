@@ -117,8 +117,8 @@ class TitanApp(App[None]):
         self._commands = PendingCommands(self, self.state, CommandWorker(home, clock), poll_runner)
         self.state.command_lines = self._commands.lines
         self._mode_before = FIRST
-        for place in SCREENS:
-            self.add_mode(place.tab.mode, place.opener(self.state))  # pyright: ignore[reportUnknownMemberType]
+        for entry in SCREENS:
+            self.add_mode(entry.tab.mode, entry.opener(self.state))  # pyright: ignore[reportUnknownMemberType]
         for theme in THEMES:
             self.register_theme(theme)
         catalogue = titan_file.read(Folder(home))
@@ -164,7 +164,7 @@ class TitanApp(App[None]):
     def on_ledger_changed(self, message: LedgerChanged) -> None:
         """The ledger has changed."""
         began = self._clock.monotonic()
-        self.state.take(message)
+        self.state.apply(message)
         self._commands.tick()
         self.show()
         self.call_after_refresh(self._painted, message, began)
@@ -172,7 +172,7 @@ class TitanApp(App[None]):
     def _painted(self, message: LedgerChanged, began: float) -> None:
         """The snapshot is on the screen; now the page may run its other queries."""
         page = self.page()
-        if page is not None and not self.state.paused:
+        if page is not None and not self.state.is_frozen:
             page.ledger_changed()
         metrics, written = self.state.metrics, message.snapshot.newest_event_ts
         metrics.record_frame(self._clock.monotonic() - began)
@@ -182,7 +182,7 @@ class TitanApp(App[None]):
 
     def on_ledger_lost(self, message: LedgerLost) -> None:
         """The ledger cannot be read."""
-        self.state.take(message)
+        self.state.apply(message)
         self.show()
 
     def on_poll_ended(self, message: PollEnded) -> None:
@@ -281,9 +281,9 @@ class TitanApp(App[None]):
 
     def action_freeze(self) -> None:
         """Freeze the view, or resume it."""
-        self.state.pause(not self.state.paused)
+        self.state.freeze(not self.state.is_frozen)
         page = self.page()
-        if page is not None and not self.state.paused:
+        if page is not None and not self.state.is_frozen:
             page.ledger_changed()
         self.show()
 

@@ -90,11 +90,11 @@ def check(asked: Mapping[str, str], bindings: list[Known]) -> Keymap:
     taken: dict[str, str] = {}
     problems: list[str] = []
     for name, keys in asked.items():
-        trouble = _unknown(name, names) or _no_key(keys)
-        if not trouble:
-            trouble = _clash(name, keys, taken, bindings, asked)
-        if trouble:
-            problems.append(f"titan.toml: console.keys.{name}: {trouble}")
+        problem = _unknown(name, names) or _no_key(keys)
+        if not problem:
+            problem = _clash(name, keys, taken, bindings, asked)
+        if problem:
+            problems.append(f"titan.toml: console.keys.{name}: {problem}")
         else:
             taken[name] = ",".join(_split(keys))
     return Keymap(taken, tuple(problems))

@@ -31,15 +31,15 @@ async def _compare(page: Page) -> None:
     ledger = page.state.path
     if marked:
         if len(marked) != _TWO:
-            subject.tell(page, f"{len(marked):,} rows are selected; select two to compare.")
+            subject.notify(page, f"{len(marked):,} rows are selected; select two to compare.")
             return
-        sides = await subject.asked(page, lambda source: _requests(source, ledger, marked))
+        sides = await subject.query(page, lambda source: _requests(source, ledger, marked))
     else:
         sides = await _attempts(page, ledger)
     if sides is None:
         return
     if len(sides) != _TWO:
-        subject.tell(page, "Select two requests, or one request with two attempts.")
+        subject.notify(page, "Select two requests, or one request with two attempts.")
         return
     (left_name, left), (right_name, right) = sides
     document = await asyncio.to_thread(difference, left, right, left_name, right_name)
@@ -72,7 +72,7 @@ async def _attempts(page: Page, ledger: Path) -> list[Side] | None:
     destination = subject.destination_of(page)
     if not isinstance(destination, ToRequest):
         return []
-    found = await subject.asked(
+    found = await subject.query(
         page, lambda source: request_detail.request(source, destination.tag, destination.custom_id)
     )
     if found is None or len(found.attempts) < _TWO:

@@ -31,7 +31,7 @@ def fits(text: str) -> bool:
 async def _copy(page: Page, part: RecordPart) -> None:
     if fits(part.text):
         app_of(page).copy_to_clipboard(part.text)
-        subject.tell(page, f"Copied the {part.name} (if the terminal allows it).")
+        subject.notify(page, f"Copied the {part.name} (if the terminal allows it).")
         return
     home, now = page.state.path.parent, page.state.now()
     try:
@@ -39,6 +39,6 @@ async def _copy(page: Page, part: RecordPart) -> None:
             export_files.keep, home, part.name, part.suffix, part.text, now
         )
     except OSError as error:
-        subject.tell(page, f"Cannot write the file: {error.strerror or error}.", is_problem=True)
+        subject.notify(page, f"Cannot write the file: {error.strerror or error}.", is_problem=True)
         return
-    subject.tell(page, f"The {part.name} is too large to copy; saved to {path}")
+    subject.notify(page, f"The {part.name} is too large to copy; saved to {path}")

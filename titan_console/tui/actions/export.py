@@ -38,7 +38,7 @@ def start(page: Page) -> None:
     """Ask in which format."""
     table = subject.list_of(page) or _only_list(page)
     if table is None or not table.row_count:
-        subject.tell(page, "No list to export here.")
+        subject.notify(page, "No list to export here.")
         return
     page.run_worker(_export(page, table), exit_on_error=True)
 
@@ -64,9 +64,9 @@ async def _export(page: Page, table: RecordTable) -> None:
         path = export_files.new_path(home, chosen.name, form.value, now)
         count = await asyncio.to_thread(write, page.state.path, chosen, form, path)
     except (LedgerError, OSError) as error:
-        subject.tell(page, f"Export failed: {error}", is_problem=True)
+        subject.notify(page, f"Export failed: {error}", is_problem=True)
         return
-    subject.tell(page, f"{pluralize(count, _ONE[chosen.kind], chosen.kind)} exported to {path}")
+    subject.notify(page, f"{pluralize(count, _ONE[chosen.kind], chosen.kind)} exported to {path}")
 
 
 def choose(page: Page, table: RecordTable) -> Chosen:

@@ -30,7 +30,7 @@ _COLUMNS = (
     Column("name", "", 20, 0, grow=3, widest=70),
     Column("detail", "", 20, 2, grow=2),
 )
-_HOW = "Screen, batch id, tag, custom_id or titan:// link. Tab completes."
+_HINT = "Screen, batch id, tag, custom_id or titan:// link. Tab completes."
 
 
 class _Answer(Struct, frozen=True):
@@ -68,7 +68,7 @@ class GoTo(Dialog[Destination | None]):
         super().__init__()
         self._state = state
         self._input = Input(placeholder="go to", compact=True, id="go-input")
-        self._said = Static(_HOW, markup=False)
+        self._hint = Static(_HINT, markup=False)
         self._table = RecordTable(_COLUMNS, id="go-table")
         self._table.show_header = False
         self._table.can_focus = False
@@ -84,7 +84,7 @@ class GoTo(Dialog[Destination | None]):
         """The matches above the line."""
         with Vertical(id="go"):
             yield self._table
-            yield self._said
+            yield self._hint
             yield self._input
 
     def on_mount(self) -> None:
@@ -101,7 +101,7 @@ class GoTo(Dialog[Destination | None]):
         text = event.value.strip()
         self._choose(chosen=False)
         self._is_sent = False
-        self._said.update(_HOW)
+        self._hint.update(_HINT)
         self._offer(text, ())
         if isinstance(links.parse(text, ()), ByName):
             self._ask(text)
@@ -115,7 +115,7 @@ class GoTo(Dialog[Destination | None]):
         elif found is not None and not isinstance(found, ByName):
             self.dismiss(found)
         elif found is None:
-            self._said.update("Unknown link." if text else _HOW)
+            self._hint.update("Unknown link." if text else _HINT)
         else:
             self._is_sent = True
             self._ask(text)
@@ -164,13 +164,13 @@ class GoTo(Dialog[Destination | None]):
         candidates = answer.exact or found
         first = candidates[0] if candidates else None
         if first is None:
-            self._said.update(
+            self._hint.update(
                 f"{clean(answer.text, 60)} not found (screen, batch id, tag or custom_id)."
             )
         elif len(candidates) == 1 or (answer.exact and first.meaning != MatchKind.REQUEST):
             self.dismiss(_way(first)[1])
         else:
-            self._said.update("Several matches: choose with the arrow keys.")
+            self._hint.update("Several matches: choose with the arrow keys.")
             self._choose(chosen=True)
 
     def _offer(self, text: str, found: Sequence[Match]) -> None:
@@ -199,7 +199,7 @@ class GoTo(Dialog[Destination | None]):
             self.dismiss(self._destinations[str(row.key)])
 
     def _fail(self, reason: str) -> None:
-        self._said.update(clean(reason))
+        self._hint.update(clean(reason))
 
     def _start(self, work: Work) -> None:
         self.run_worker(work, exit_on_error=True)

@@ -129,12 +129,12 @@ async def pick(
 ) -> RecordPart | None:
     """The part chosen in a menu of those that fit; without any, the notice `none` is shown."""
     destination, ledger = subject.destination_of(page), page.state.path
-    found = await subject.asked(page, lambda source: parts_of(source, ledger, destination))
+    found = await subject.query(page, lambda source: parts_of(source, ledger, destination))
     if found is None:
         return None
     offered = [part for part in found if fits(part)]
     if not offered:
-        subject.tell(page, none)
+        subject.notify(page, none)
         return None
     entries = [Entry(part.letter, part.name, part.excerpt) for part in offered]
     letter = await app_of(page).push_screen_wait(Menu(title, entries))

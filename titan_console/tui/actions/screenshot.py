@@ -24,9 +24,9 @@ async def _keep(page: Page, picture: str, text: str) -> None:
         path = export_files.new_path(home, f"screen-{page.NAME.lower()}", "svg", now)
         await asyncio.to_thread(_write, {path: picture, path.with_suffix(".txt"): text})
     except OSError as error:
-        subject.tell(page, f"Cannot write the screenshot: {error}", is_problem=True)
+        subject.notify(page, f"Cannot write the screenshot: {error}", is_problem=True)
         return
-    subject.tell(page, f"Screenshot saved to {path}, with the text beside it")
+    subject.notify(page, f"Screenshot saved to {path}, with the text beside it")
 
 
 def _write(files: dict[Path, str]) -> None:

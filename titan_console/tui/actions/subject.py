@@ -37,7 +37,7 @@ def destination_of(page: Page) -> Destination | None:
     return parse(link_of(page), page.state.tabs)
 
 
-async def asked(page: Page, question: Callable[[Source], Answer]) -> Answer | None:
+async def query(page: Page, question: Callable[[Source], Answer]) -> Answer | None:
     """The result of a query; None, with a notice, where it fails."""
     worker = QueryWorker(page.state.path)
     try:
@@ -45,12 +45,12 @@ async def asked(page: Page, question: Callable[[Source], Answer]) -> Answer | No
     except Superseded:
         return None
     except (LedgerError, OSError) as error:
-        tell(page, str(error), is_problem=True)
+        notify(page, str(error), is_problem=True)
         return None
     finally:
         worker.close()
 
 
-def tell(page: Page, text: str, *, is_problem: bool = False) -> None:
+def notify(page: Page, text: str, *, is_problem: bool = False) -> None:
     """Show a notice."""
     page.notify(clean(text), severity="warning" if is_problem else "information", markup=False)

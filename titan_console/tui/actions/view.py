@@ -38,16 +38,16 @@ async def _ask(page: Page) -> None:
 async def _open(page: Page, part: RecordPart) -> None:
     program = viewer()
     if not program:
-        subject.tell(page, "No pager found: set PAGER or EDITOR.", is_problem=True)
+        subject.notify(page, "No pager found: set PAGER or EDITOR.", is_problem=True)
         return
     path = await asyncio.to_thread(private_file, part)
     try:
         with app_of(page).suspend():
             look(program, path)
     except SuspendNotSupported:
-        subject.tell(page, "This terminal cannot be suspended for a pager.", is_problem=True)
+        subject.notify(page, "This terminal cannot be suspended for a pager.", is_problem=True)
     except OSError as error:
-        subject.tell(page, f"{program[0]}: {error.strerror or error}", is_problem=True)
+        subject.notify(page, f"{program[0]}: {error.strerror or error}", is_problem=True)
     finally:
         path.unlink(missing_ok=True)
 

@@ -105,7 +105,7 @@ class FilteredPage(QueryPage):
         self.filter_line.open(self.filter_text)
         self._known.changed()
 
-    def on_filter_line_said(self, message: FilterLine.Said) -> None:
+    def on_filter_line_changed(self, message: FilterLine.Changed) -> None:
         """Apply the filter after a short delay, unless it has mistakes."""
         self._stop_waiting()
         if message.filter.mistakes:
@@ -118,10 +118,10 @@ class FilteredPage(QueryPage):
 
     def set_filter(self, text: str) -> None:
         """Apply this filter."""
-        said = self.filter_line.read(text)
+        found = self.filter_line.read(text)
         self.filter_text = text.strip()
-        if said.terms != self.filter.terms:
-            self.filter = said
+        if found.terms != self.filter.terms:
+            self.filter = found
             self.narrow()
         self.show()
 
@@ -192,8 +192,8 @@ class FilteredPage(QueryPage):
         if not self.filter_text:
             return ()
         found = self.matches()
-        said = "counting" if found is None else f"{found:,} match{'' if found == 1 else 'es'}"
-        return (Part(f"  ▽ {self.filter_text}", Tone.BUSY, strong=True), Part(f"  {said}"))
+        found = "counting" if found is None else f"{found:,} match{'' if found == 1 else 'es'}"
+        return (Part(f"  ▽ {self.filter_text}", Tone.BUSY, strong=True), Part(f"  {found}"))
 
     def _sort_badge(self) -> tuple[Part, ...]:
         if self.sort == self.SORTS[0] and not self.is_inverted:

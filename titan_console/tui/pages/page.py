@@ -177,7 +177,7 @@ class Page(Screen[None]):
         self.set_class(snapshot is None and self.NEEDS_LEDGER, "-nothing-yet")
         self._show_lines(now)
         if snapshot is None:
-            self._notice.update(self._say_what_is_missing())
+            self._notice.update(self._ledger_notice())
             if self.NEEDS_LEDGER:
                 return
         else:
@@ -263,7 +263,7 @@ class Page(Screen[None]):
         self._holds.set_class(bool(self._holds.left), "-shown")
         pulse = status_lines.live_status(
             trouble=state.problem,
-            frozen_changes=state.changes_behind() if state.paused else None,
+            frozen_changes=state.changes_behind() if state.is_frozen else None,
             silent_for=state.silent_for(now),
             lag=state.lag,
         )
@@ -285,7 +285,7 @@ class Page(Screen[None]):
         stack: list[Screen[object]] = self.app.screen_stack  # pyright: ignore[reportUnknownMemberType]
         return [screen for screen in stack if isinstance(screen, Page)]
 
-    def _say_what_is_missing(self) -> str:
+    def _ledger_notice(self) -> str:
         trouble = self.state.problem
         if trouble is None:
             return "Opening the ledger…"

@@ -21,7 +21,7 @@ OPEN_COLUMNS = (
     Column("ends", "Ends in", 14, 5, grow=1, widest=19, right=True),
     Column("due", "Due", 11, 3, right=True),
     Column("risk", "Risk", 13, 4),
-    Column("problem", "Problem", 16, 7, grow=4),
+    Column("problem", "Last problem", 16, 7, grow=4),
 )
 RECENT_COLUMNS = (
     Column("status", "Status", 11, 0),
@@ -81,8 +81,8 @@ def _open_row(batch: Batch, found: Eta, now: datetime) -> Row:
     due, due_tone = fmt.due(batch, now)
     ends, ends_tone = eta_labels.ends(found, now)
     risk = eta_labels.risk(found)
-    trouble = fmt.problem(batch, now)
-    shown = trouble or ("requests queued again" if batch.status == BatchStatus.NOT_SENT else "")
+    problem = fmt.problem(batch, now)
+    shown = problem or ("requests queued again" if batch.status == BatchStatus.NOT_SENT else "")
     return Row(
         key=batch.key,
         cells={
@@ -94,9 +94,9 @@ def _open_row(batch: Batch, found: Eta, now: datetime) -> Row:
             "ends": Cell(ends, ends_tone),
             "due": Cell(due, due_tone),
             "risk": Cell(str(risk), risk.tone),
-            "problem": Cell(shown, Tone.WARN if trouble else Tone.DIM),
+            "problem": Cell(shown, Tone.WARN if problem else Tone.DIM),
         },
-        about=_about(batch.tag, trouble, eta_labels.reason(found), batch.key, batch.remote_id),
+        about=_about(batch.tag, problem, eta_labels.reason(found), batch.key, batch.remote_id),
         link=links.to_batch(batch.key),
     )
 

@@ -227,7 +227,7 @@ class JobsScreen(QueryPage):
     def tick(self) -> None:
         """Check whether titan.toml has changed."""
         super().tick()
-        if self.is_current and not self.state.paused:
+        if self.is_current and not self.state.is_frozen:
             self._file_answers.changed()
 
     def draw(self, now: datetime) -> None:

@@ -42,5 +42,5 @@ SCREENS = (
     ScreenEntry(Tab("7", "events", "Events"), "events", "EventsScreen"),
     ScreenEntry(Tab("8", "doctor", "Doctor"), "doctor", "DoctorScreen"),
 )
-TABS = tuple(screen.tab for screen in SCREENS)
+TABS = tuple(entry.tab for entry in SCREENS)
 FIRST = TABS[0].mode

@@ -84,7 +84,7 @@ class RequestDetail(DetailPage):
         """The sections without ages."""
         match section:
             case "Request":
-                return self._bodies.payload_document(_asked(found))
+                return self._bodies.payload_document(_body(found))
             case "Response":
                 return self._response(found)
             case "Error":
@@ -97,7 +97,7 @@ class RequestDetail(DetailPage):
     def _response(self, found: RequestRecord) -> Document:
         best = found.counting
         made = self._bodies.answer_document(best) if best else None
-        return made or _said(_no_answer(best))
+        return made or _text(_no_answer(best))
 
     def _cost(self, found: RequestRecord) -> Document:
         if self._prices is None:
@@ -108,8 +108,8 @@ class RequestDetail(DetailPage):
     def _raw(self, found: RequestRecord) -> Document:
         """The lines of the files, with invalid UTF-8 replaced."""
         builder = DocumentBuilder()
-        builder.heading(f"Payload: spool/{_asked(found).file}, byte {_asked(found).offset:,}")
-        builder.text(_line(self._bodies.payload(_asked(found)).line))
+        builder.heading(f"Payload: spool/{_body(found).file}, byte {_body(found).offset:,}")
+        builder.text(_line(self._bodies.payload(_body(found)).line))
         for number, attempt in reversed(list(enumerate(found.attempts, 1))):
             body = self._bodies.answer(attempt)
             if body is not None and attempt.result is not None:
@@ -119,7 +119,7 @@ class RequestDetail(DetailPage):
         return builder.build()
 
 
-def _asked(found: RequestRecord) -> request_detail.FileSpan:
+def _body(found: RequestRecord) -> request_detail.FileSpan:
     """The body of the counting attempt, else of the request."""
     return found.counting.body if found.counting else found.body
 
@@ -136,7 +136,7 @@ def _no_answer(attempt: AttemptRecord | None) -> str:
     return "No response from the API; see the Error tab."
 
 
-def _said(text: str) -> Document:
+def _text(text: str) -> Document:
     builder = DocumentBuilder()
     builder.text(text)
     return builder.build()

@@ -30,7 +30,7 @@ _EXAMPLES = {
     Field.COST: "cost>0.1",
     Field.TRIES: "tries>1",
 }
-_HOW = "Enter applies · Esc cancels · Tab completes"
+_HINT = "Enter applies · Esc cancels · Tab completes"
 
 
 class FilterLine(Vertical):
@@ -43,7 +43,7 @@ class FilterLine(Vertical):
     }
     """
 
-    class Said(Message):
+    class Changed(Message):
         """The filter has changed; `is_done` after Enter."""
 
         def __init__(self, text: str, filter_: Filter, *, is_done: bool) -> None:
@@ -81,7 +81,7 @@ class FilterLine(Vertical):
         self._input.cursor_position = len(text)
         # At once, so that the next key goes here.
         self.screen.set_focus(self._input)
-        self._say()
+        self._show_hint()
 
     def close(self) -> None:
         """Hide it."""
@@ -93,7 +93,7 @@ class FilterLine(Vertical):
             field: [value for value in values if clean(value) == value]
             for field, values in known.items()
         }
-        self._say()
+        self._show_hint()
 
     def read(self, text: str) -> Filter:
         """Parse a line."""
@@ -112,23 +112,23 @@ class FilterLine(Vertical):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Post the text."""
         event.stop()
-        self._say()
+        self._show_hint()
         if self.is_open:
-            self.post_message(self.Said(event.value, self.read(event.value), is_done=False))
+            self.post_message(self.Changed(event.value, self.read(event.value), is_done=False))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Post the filter; one with mistakes stays open."""
         event.stop()
-        said = self.read(event.value)
-        if not said.mistakes:
-            self.post_message(self.Said(event.value.strip(), said, is_done=True))
+        found = self.read(event.value)
+        if not found.mistakes:
+            self.post_message(self.Changed(event.value.strip(), found, is_done=True))
 
     def _is_offered(self) -> bool:
         return 0 <= self._offer < len(self._offers) and (
             self._offers[self._offer] == self._input.value and len(self._offers) > 1
         )
 
-    def _say(self) -> None:
+    def _show_hint(self) -> None:
         mistakes = self.read(self._input.value).mistakes
         if mistakes and not self._is_being_written():
             self._hint.left = (Part(f"! {mistakes[0].reason}", Tone.BAD),)
@@ -136,7 +136,7 @@ class FilterLine(Vertical):
         before = max(self._input.value.rfind(" "), self._input.value.rfind(":")) + 1
         offers = complete(self._input.value, self._vocabulary, self.known)[:_OFFERED]
         text = "  ".join(offer[before:] for offer in offers)
-        self._hint.left = (Part(text or _HOW, Tone.DIM),)
+        self._hint.left = (Part(text or _HINT, Tone.DIM),)
 
     def _is_being_written(self) -> bool:
         """Whether the line ends in a field without its value."""
