@@ -108,7 +108,7 @@ def test_a_row_of_words_unknown_here_is_one_calm_line(tmp_path: Path) -> None:
     made.poll()
     made.ledger.execute("UPDATE polls SET summary = 'not JSON'")
     snapshots = SnapshotReader(made.path, made.clock)
-    assert "cannot read" in lost(snapshots.read()).problem.reason
+    assert "cannot be read" in lost(snapshots.read()).problem.reason
     made.close()
 
 

@@ -104,7 +104,7 @@ def test_a_keeper_that_was_killed_is_said_in_one_line(tmp_path: Path) -> None:
         helper._process.kill()
         helper._process.wait()
         end = a_poll(helper)
-    assert "is gone: open the console anew, or run `titan-console --poll`" in end.problems[0]
+    assert "has ended; restart the console, or run `titan-console --poll`" in end.problems[0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

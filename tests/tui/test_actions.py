@@ -133,13 +133,13 @@ async def test_e_writes_the_marked_rows_else_all(tmp_path: Path) -> None:
             await pilot.press("e")
             await until_shown(pilot, "Export 3 listed requests")
             await pilot.press("j")
-            await until_told(pilot, "3 requests written to")
+            await until_told(pilot, "3 requests exported to")
             pilot.app.clear_notifications()
             bench.clock.advance(1)
             await pilot.press("space", "space", "e")
             await until_shown(pilot, "Export 2 selected requests")
             await pilot.press("c")
-            await until_told(pilot, "2 requests written to")
+            await until_told(pilot, "2 requests exported to")
         first, second = sorted(bench.folder.exports.iterdir())
         rows = [json.loads(line) for line in first.read_text().splitlines()]
         assert [row["custom_id"][-1] for row in rows] == ["3", "2", "1"]
@@ -156,7 +156,7 @@ async def test_e_writes_batches_from_the_first_screen(tmp_path: Path) -> None:
             await pilot.press("1", "tab", "e")
             await until_shown(pilot, "Export 1 listed batches")
             await pilot.press("j")
-            await until_told(pilot, "1 batch written to")
+            await until_told(pilot, "1 batch exported to")
         (file,) = bench.folder.exports.iterdir()
         assert json.loads(file.read_text())["succeeded"] == 3
 
@@ -166,7 +166,7 @@ async def test_ctrl_s_keeps_the_screen_as_a_picture_and_as_text(tmp_path: Path) 
         ended(bench)
         async with on(bench) as pilot:
             await pilot.press("ctrl+s")
-            await until_told(pilot, "The screen is kept as")
+            await until_told(pilot, "Screenshot saved to")
         picture, text = sorted(bench.folder.exports.iterdir())
         assert (picture.suffix, text.suffix) == (".svg", ".txt")
         assert "<svg" in picture.read_text("utf-8")
@@ -180,7 +180,7 @@ async def test_d_compares_two_marked_requests_and_two_attempts(tmp_path: Path) -
         ended(bench, 2)
         async with on(bench) as pilot:
             await pilot.press("d")
-            await until_told(pilot, "no two attempts")
+            await until_told(pilot, "Select two requests")
             await pilot.press("space", "space", "d")
             await until_shown(pilot, "- daily-feed / feed-classify-2026-11-22-00002")
             assert "-   " in shown(pilot)
@@ -209,7 +209,7 @@ def _replay_all(bench: Bench) -> None:
     ("typed", "there"),
     [
         ("req", "Requests  "),
-        ("msgbatch_", "message batch"),
+        ("msgbatch_", "Mode "),
         ("feed-classify-2026-11-22-00001", "Settled by"),
         ("titan://request/daily-feed/feed-classify-2026-11-22-00001", "Settled by"),
     ],

@@ -34,9 +34,9 @@ def found(made: LedgerBuilder, line: str) -> list[EventLine]:
 @pytest.mark.parametrize(
     ("kind", "said", "tone"),
     [
-        ("batch.partly_collected", "· batch collected in part", Tone.PLAIN),
+        ("batch.partly_collected", "· batch partly collected", Tone.PLAIN),
         ("batch.collected", "✓ batch collected", Tone.GOOD),
-        ("batch.possible_duplicate_charge", "✗ batch may be paid twice", Tone.BAD),
+        ("batch.possible_duplicate_charge", "✗ batch possible duplicate charge", Tone.BAD),
         ("batch.poll_failed", "! batch poll failed", Tone.WARN),
         ("hold", "! hold", Tone.WARN),
         ("alert.raised", "✗ alert raised", Tone.BAD),
@@ -48,7 +48,7 @@ def test_a_kind_in_words_has_a_glyph(kind: str, said: str, tone: Tone) -> None:
 
 
 def test_the_reason_stands_apart_from_the_rest() -> None:
-    detail = {"reason": "429", "until": "noon", "tries": 2, "fence": "", "exit_code": None}
+    detail = {"reason": "429", "until": "noon", "tries": 2, "watermark": "msgbatch_1", "exit_code": None}
     assert event_labels.why(detail) == "429"
     assert event_labels.outcome(detail) == "until noon, tries 2"
     assert event_labels.outcome({"outcome": "3 replayed", "new": 3}) == "3 replayed"
@@ -93,9 +93,9 @@ async def test_orders_stand_on_top_with_their_countdown(tmp_path: Path) -> None:
     ("line", "kinds"),
     [
         ("kind:collected", {"batch.collected"}),
-        ('kind:"look failed"', {"batch.poll_failed"}),
-        ("kind:batch.look_failed", {"batch.poll_failed"}),
-        ("kind:hold,look_failed", {"hold", "batch.poll_failed"}),
+        ('kind:"poll failed"', {"batch.poll_failed"}),
+        ("kind:batch.poll_failed", {"batch.poll_failed"}),
+        ("kind:hold,poll_failed", {"hold", "batch.poll_failed"}),
         ("who:nobody", set[str]()),
         ('"queue is full"', {"hold", "batch.not_sent"}),
         ("cost>0.39", {"batch.collected"}),
