@@ -116,7 +116,7 @@ def _tail(line_bytes: int) -> bytes:
     """A results line without its custom_id. The text is JSON, because some clients parse it."""
     text = json.dumps({"label": "news", "why": ""})
     empty = json.dumps({"result": {"type": "succeeded", "message": message(text)}})
-    words = "It tells of many things that happened today, with dates and amounts. "
+    words = "It covers many things that happened today, with dates and amounts. "
     filling = (words * (line_bytes // len(words) + 1))[: max(0, line_bytes - len(empty) - 50)]
     text = json.dumps({"label": "news", "why": filling})
     whole = {"result": {"type": "succeeded", "message": message(text)}}

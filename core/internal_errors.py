@@ -1,4 +1,4 @@
-"""What to report of an exception that nobody foresaw: its type and place, never its values."""
+"""Describes an unexpected exception by its type and place, never by its values."""
 
 import traceback
 

@@ -11,7 +11,7 @@ def pluralize(number: int, one: str, many: str = "") -> str:
 
 
 def are(number: int) -> str:
-    """The verb after that many: "is" or "are"."""
+    """Return "is" or "are", depending on the count."""
     return "is" if number == 1 else "are"
 
 

@@ -30,7 +30,7 @@ def pairs(given_texts: list[Text]) -> list[tuple[Text, Text]]:
 
 def submit(given_texts: list[Text]) -> str:
     """Submit the pairs. A request may use any API parameter, here a system prompt."""
-    question = "What do these two have in common that nobody has noticed? Dream it up."
+    question = "What do these two have in common that is easy to miss? Dream it up."
     requests = [
         {
             "custom_id": f"{TAG}-{number:03d}",

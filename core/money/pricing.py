@@ -16,7 +16,7 @@ __all__ = ["PriceBook", "Rates", "dollars", "dollars_float"]
 # Models that the price list lacks, and the model whose prices apply to them.
 _SAME_PRICE = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
 _DATE = re.compile(r"-\d{8}$")
-# Prompt sizes at which a price may change; looked up in the middle of each step.
+# Prompt sizes at which a price may change; looked up between these steps.
 _STEPS = (100_000, 200_000)
 _MOST_LAST = 1000
 _PICO_PER_DOLLAR_PER_MTOK = 1_000_000

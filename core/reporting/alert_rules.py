@@ -14,7 +14,7 @@ from state.model.records import Batch, Hold
 from state.model.timestamps import from_text
 
 # A rate-limited create waits about a minute; a longer hold is due to spend, and those of the
-# account are short, but nothing goes on before somebody mends it.
+# account are short, but no work continues before an operator fixes it.
 _LONG_HOLD = timedelta(hours=1)
 _SAVED = "saved_usd_30d"
 

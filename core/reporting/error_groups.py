@@ -54,7 +54,7 @@ class GroupKey(Struct, frozen=True, kw_only=True):
 
 
 class ErrorGroup(Struct, frozen=True, kw_only=True):
-    """Requests that went wrong in the same way; `sample` is what was said of the latest ones."""
+    """Requests that went wrong in the same way; `sample` is the message of the latest one."""
 
     key: GroupKey
     outcome: Outcome

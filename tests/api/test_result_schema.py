@@ -86,7 +86,7 @@ def test_a_row_that_never_ran_has_no_usage(kind: str) -> None:
             {"error": {"type": "a_new_error", "message": "x", "details": {"y": 1}}},
             "a_new_error",
             "x",
-            id="a type nobody knows",
+            id="an unknown type",
         ),
         pytest.param({"error": {"type": None, "message": None}}, "unknown_error", "", id="nulls"),
         pytest.param({"error": {}}, "unknown_error", "", id="empty"),

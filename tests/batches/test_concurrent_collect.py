@@ -15,7 +15,7 @@ from titan_console.sandbox.model.timing import Plan
 
 
 class _Frozen:
-    """A client on which the process stands still in the middle of an answer."""
+    """A client that blocks while it reads a response."""
 
     def __init__(self, api: BatchApi, meanwhile: Callable[[], object]) -> None:
         self._api = api

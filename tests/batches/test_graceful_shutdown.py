@@ -32,7 +32,7 @@ from titan_console.sandbox.http.transport import client
 
 
 class WatchedApi(AnthropicApi):
-    """The real client, over the sandbox, that tells of each synchronous call before it is made."""
+    """The real client over the sandbox; reports each synchronous call before it is made."""
 
     def __init__(self, bench: Bench, told: Callable[[int], None]) -> None:
         super().__init__(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))

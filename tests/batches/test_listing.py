@@ -91,7 +91,7 @@ def test_an_empty_workspace_has_no_watermark_and_is_searched_whole(bench: Bench)
 
 
 def test_a_candidate_deleted_at_the_api_is_unresolved(bench: Bench) -> None:
-    """Fault 31: nobody can tell any more whether it was ours, so it is not paid again at once."""
+    """Fault 31: its owner cannot be determined any more, so it is not sent again at once."""
     bench.faults.add("create:drop:times=1")
     bench.submit(3)
     bench.engine.poll()

@@ -1,4 +1,4 @@
-"""The operator's verbs from the command line: receipts, questions, outcomes, exit codes."""
+"""Commands of the operator from the command line: previews, confirmations, outcomes, exit codes."""
 
 import json
 from collections.abc import Generator

@@ -18,7 +18,7 @@ def test_it_runs_three_jobs_and_shows_what_they_saved(tmp_path: Path) -> None:
     texts = tmp_path / "texts"
     texts.mkdir()
     for number in range(4):
-        (texts / f"{number}.txt").write_text(f"Article {number} tells of files and time. " * 4)
+        (texts / f"{number}.txt").write_text(f"Article {number} is about files and time. " * 4)
     done = Terminal(tmp_path / "home", api_key=None).run(
         "demo", "--input", str(texts), "--home", str(tmp_path / "demo")
     )
@@ -79,7 +79,7 @@ def test_behind_the_console_a_month_has_passed_and_the_jobs_go_on(tmp_path: Path
     texts, home = tmp_path / "texts", tmp_path / "demo"
     texts.mkdir()
     for number in range(9):
-        (texts / f"{number}.txt").write_text(f"Article {number} tells of files and time. " * 4)
+        (texts / f"{number}.txt").write_text(f"Article {number} is about files and time. " * 4)
     player = subprocess.Popen(
         [
             *(sys.executable, "-P", "-m", "titan_console", "demo", "--live"),

@@ -1,4 +1,4 @@
-"""Answers that are billed and maybe of no use: counted, listed, asked again or acknowledged."""
+"""Answers to review are counted, listed, replayed or acknowledged."""
 
 from collections.abc import Generator
 from datetime import timedelta

@@ -212,14 +212,14 @@ def test_the_waits_double() -> None:
 
 
 def test_status_and_doctor_show_what_was_given_up(desk: Desk) -> None:
-    desk.behaves("sys.exit('nobody there')")
+    desk.behaves("sys.exit('no mail server')")
     desk.bench.submit(1)
     for _ in range(MOST_TRIES):
         desk.bench.poll_after(2 * 3600)
     terminal = Terminal(desk.bench.folder.root)
     status = terminal.run("status")
     assert FILE in status.out
-    assert "failed 5 times, no more tries: exit code 1: nobody there" in status.out
+    assert "failed 5 times, no more tries: exit code 1: no mail server" in status.out
     report = terminal.run("status", "--json").json()
     (shown,) = report["on_delivery"]
     assert report["on_settled"] == report["on_delivery"]

@@ -1,4 +1,4 @@
-"""A damaged ledger: found, refused with the way out, and made anew from the files beside it."""
+"""A damaged ledger is detected, rejected with instructions, and rebuilt from its files."""
 
 import json
 import random

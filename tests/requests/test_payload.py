@@ -156,7 +156,7 @@ def test_a_bad_request_is_named_in_one_line(request_: object, named: str, code: 
         pytest.param(with_content(a_block(cache_control=FIVE_MINUTES)), id="content"),
         pytest.param(
             with_content(a_block(), a_block(cache_control={"type": "ephemeral", "ttl": "5m"})),
-            id="5m in words",
+            id="explicit 5m",
         ),
         pytest.param(
             with_content({"type": "tool_result", "content": [a_block(cache_control=FIVE_MINUTES)]}),

@@ -1,4 +1,4 @@
-"""Every trouble that can be switched on does what its name says, and nothing else."""
+"""Every fault that can be injected does what its name says, and nothing else."""
 
 import json
 

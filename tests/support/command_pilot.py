@@ -1,4 +1,4 @@
-"""The console over a bench: its verbs are carried out by the real engine over the sandbox."""
+"""The console over a bench: the real engine runs its commands over the sandbox."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager

@@ -27,7 +27,7 @@ from state.model.timestamps import to_text
 
 NOW = datetime(2026, 5, 2, 12, 0, tzinfo=UTC)
 CENT = 10_000_000
-# One job that is batched, and one whose answers somebody waits for.
+# One job that is batched, and one that needs its answers at once.
 A_CATALOGUE = """
 [workloads.tier-1]
 title = "Tier 1"

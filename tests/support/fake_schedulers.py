@@ -16,13 +16,13 @@ stdin = sys.stdin.read() if asked[-1:] == ["-"] else ""
 files = {{a: pathlib.Path(a).read_bytes().hex() for a in asked if os.path.isfile(a)}}
 with open(folder / "calls.jsonl", "a") as calls:
     calls.write(json.dumps({{"name": name, "asked": asked, "files": files}}) + "\\n")
-trouble = folder / (name + ".fails")
-if trouble.exists():
-    sys.exit(trouble.read_text())
+failure = folder / (name + ".fails")
+if failure.exists():
+    sys.exit(failure.read_text())
 table = folder / "table"
 if name == "crontab" and asked == ["-l"]:
     if not table.exists():
-        sys.exit("no crontab for somebody")
+        sys.exit("no crontab for user")
     sys.stdout.write(table.read_text("utf-8"))
 if name == "crontab" and asked == ["-"]:
     if stdin and not stdin.endswith("\\n"):

@@ -103,7 +103,7 @@ def in_utc(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
 async def walking(
     name: str, ledger: Path, clock: ManualClock, size: tuple[int, int], theme: str = ""
 ) -> AsyncGenerator[Walk, None]:
-    """The console on that ledger, with nothing in sight that tells of this machine."""
+    """The console on that ledger, with no detail of this machine in sight."""
     app = TitanApp(ledger.parent, clock)
     app.animation_level = "none"
     app.state.place = "~/titan/titan.db"

@@ -69,5 +69,5 @@ class Pane:
 
 
 def settings(home: Path, base_url: str | None = None) -> Settings:
-    """For a console on that folder; without an address, one that calls nobody."""
+    """The environment of a console on that folder; without an address it reaches no server."""
     return Settings(home=home, base_url=base_url or "http://127.0.0.1:9", api_key="sk-ant-test")

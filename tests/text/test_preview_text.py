@@ -1,4 +1,4 @@
-"""What receipts and countdowns say, for every verb: pure texts."""
+"""Previews and countdowns of every action: pure texts."""
 
 from datetime import timedelta
 

@@ -152,7 +152,9 @@ async def test_a_body_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
 
 
 async def test_a_large_body_is_folded_searched_and_left_by_a_few_keys(tmp_path: Path) -> None:
-    text = "all is well here. " * 200_000 + "the NEEDLE\u2028stands here\n" + "and on. " * 300_000
+    text = (
+        "this is filler text. " * 200_000 + "the NEEDLE\u2028stands here\n" + "and on. " * 300_000
+    )
     with a_bench(tmp_path) as bench:
         request = a_request("big-1", messages=[{"role": "user", "content": text}])
         bench.engine.submit([request], SubmitOptions(tag="big"))

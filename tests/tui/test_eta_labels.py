@@ -1,4 +1,4 @@
-"""Estimates in words, and the lists that show and sort by them."""
+"""Texts of estimates, and the lists that show them and sort by them."""
 
 from datetime import timedelta
 from pathlib import Path

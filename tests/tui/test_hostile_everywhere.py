@@ -40,7 +40,7 @@ HOSTILE = st.lists(
 
 
 def a_hostile_ledger(home: Path, text: str) -> LedgerBuilder:
-    """That text wherever a name or a message of somebody else can stand."""
+    """A ledger with that text in every place that holds text from outside."""
     made = LedgerBuilder(home)
     failures = [Failure(text, text), Failure("api_error", text * 2)]
     made.collected(f"{text}1", [text, f"{text}2", "x"], failures, workflow=text)

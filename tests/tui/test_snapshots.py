@@ -1,4 +1,4 @@
-"""Every screen, tab and dialog of the console as it was when somebody looked at it and agreed.
+"""Every screen, tab and dialog of the console, compared with a reviewed snapshot.
 
 `pytest tests/tui/test_snapshots.py --renew-snapshots` takes what is shown now for right; look
 at what has changed in the files before you commit them.

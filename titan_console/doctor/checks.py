@@ -209,7 +209,7 @@ def _polls(source: Source, now: datetime) -> Iterator[Finding]:
         lease = f"its lease expires at {beat.lease_expires_ts}"
         yield Finding(Health.OK, "lease", f"{beat.lease_holder} is polling; {lease}")
     if beat.last_finished_ts:
-        # Polls of earlier versions stored their problems as "troubles".
+        # Polls of earlier versions stored their problems as `troubles`.
         had_problems = beat.last_summary.get("problems") or beat.last_summary.get("troubles")
         health = Health.WARN if had_problems else Health.OK
         yield Finding(health, "last poll", _summary(beat.last_summary))

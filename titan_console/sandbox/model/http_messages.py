@@ -16,7 +16,7 @@ class Failure(StrEnum):
 
 
 class CutOffError(Exception):
-    """The connection broke in the middle of a body."""
+    """The connection broke while a body was sent."""
 
 
 class BodyTooLargeError(Exception):
