@@ -2,7 +2,7 @@
 
 import pytest
 from support.builders import Bench, a_request
-from support.life import rest, staged
+from support.lifecycle import rest, staged
 
 from core import poll
 from core.batches.context import Context
