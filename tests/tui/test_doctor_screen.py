@@ -29,7 +29,7 @@ from titan_console.tui.screens.doctor import finding_rows, findings_title
 def test_what_is_bad_comes_first() -> None:
     findings = [Finding(health, health.value, "x") for health in Health]
     assert [row.cells["health"].text for row in finding_rows(findings)] == [
-        *("✗ bad", "! warning", "✓ ok")
+        *("✗ bad", "! warn", "✓ ok")
     ]
     assert findings_title(findings) == "Checks 3 · 1 bad, 1 warning · r: check again"
     assert "all ok" in findings_title(findings[:1])

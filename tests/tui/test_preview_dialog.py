@@ -107,7 +107,7 @@ async def test_an_edit_is_planned_while_it_is_typed_and_goes_with_the_command(
     async with console(bench, SMALL) as pilot:
         await to_errors(pilot)
         await pilot.press("A", "R")
-        await until_shown(pilot, "2 invalid_request_error")
+        await until_shown(pilot, "Nothing to replay: 2 ")
         await pilot.press("y")
         assert given(bench) == []
         pilot.app.screen.query_one("#edits", Input).focus()

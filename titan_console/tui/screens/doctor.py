@@ -26,7 +26,7 @@ from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.section import Section
 
 FINDING_COLUMNS = (
-    Column("health", "", 9, 0),
+    Column("health", "", 6, 0),
     Column("what", "What", 11, 1),
     Column("detail", "Detail", 20, 2, grow=1),
 )
@@ -36,7 +36,7 @@ METRIC_COLUMNS = (
 )
 _HEALTH = {
     Health.OK: Label("✓", "ok", Tone.GOOD),
-    Health.WARN: Label("!", "warning", Tone.WARN),
+    Health.WARN: Label("!", "warn", Tone.WARN),
     Health.BAD: Label("✗", "bad", Tone.BAD),
 }
 _WORST_FIRST = (Health.BAD, Health.WARN, Health.OK)
