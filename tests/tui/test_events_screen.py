@@ -48,7 +48,13 @@ def test_a_kind_in_words_has_a_glyph(kind: str, said: str, tone: Tone) -> None:
 
 
 def test_the_reason_stands_apart_from_the_rest() -> None:
-    detail = {"reason": "429", "until": "noon", "tries": 2, "watermark": "msgbatch_1", "exit_code": None}
+    detail = {
+        "reason": "429",
+        "until": "noon",
+        "tries": 2,
+        "watermark": "msgbatch_1",
+        "exit_code": None,
+    }
     assert event_labels.why(detail) == "429"
     assert event_labels.outcome(detail) == "until noon, tries 2"
     assert event_labels.outcome({"outcome": "3 replayed", "new": 3}) == "3 replayed"
