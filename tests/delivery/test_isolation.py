@@ -2,7 +2,7 @@
 
 import pytest
 from support.builders import Bench, a_request
-from support.lifecycle import rest, staged
+from support.lifecycle import poll_until_done, staged
 
 from core import poll
 from core.batches.context import Context
@@ -19,7 +19,7 @@ def test_a_folder_at_one_staging_name_stops_no_other_delivery(bench: Bench) -> N
     for workflow in ("blocked", "free"):
         _submit(bench, workflow)
     (bench.folder.staging / "blocked-results-2026-11-22.jsonl" / "x").mkdir(parents=True)
-    rest(bench)
+    poll_until_done(bench)
     assert [path.name for path in bench.folder.staging.glob("free-*")] == [
         "free-results-2026-11-22.jsonl"
     ]
@@ -34,7 +34,7 @@ def test_a_defect_in_one_step_is_a_problem_and_the_others_run(
 
     monkeypatch.setattr(poll, "_STEPS", (_broken, *poll._STEPS))
     _submit(bench, "feed")
-    rest(bench)
+    poll_until_done(bench)
     assert staged(bench)
     [problem] = [one for one in bench.engine.poll().problems if "internal error" in one]
     assert "ZeroDivisionError" in problem
