@@ -63,8 +63,8 @@ async def test_a_filter_finds_a_batch_that_ended_long_ago(tmp_path: Path) -> Non
         await pilot.press("/", *"tag:tag-00")
         await until_shown(pilot, "▽ tag:tag-00  2 match")
         await pilot.press("enter")
-        await until_shown(pilot, "Open that match 1")
-        await until_shown(pilot, "Others that match 1")
+        await until_shown(pilot, "Open matching 1")
+        await until_shown(pilot, "Others matching 1")
         assert "tag-00 " in shown(pilot)
         page = pilot.app.screen
         assert isinstance(page, BatchesScreen)
@@ -72,7 +72,7 @@ async def test_a_filter_finds_a_batch_that_ended_long_ago(tmp_path: Path) -> Non
         assert table(pilot, "recent").has_focus
         assert page.target(Action.REPLAY) is not None
         await pilot.press("/", "x", "enter")
-        await until_shown(pilot, "None of these matches.")
+        await until_shown(pilot, "No match. Esc clears the filter.")
         await pilot.press("escape")
         await until(pilot, lambda: "▽" not in shown(pilot))
         await until_shown(pilot, "Last 50 ended")
@@ -85,5 +85,5 @@ async def test_a_sort_without_a_filter_waits_for_nothing(tmp_path: Path) -> None
         await until_shown(pilot, "⇅ most requests first  ")
         first = table(pilot, "open").keys[0]
         await pilot.press("i")
-        await until_shown(pilot, "⇅ most requests first, inverted")
+        await until_shown(pilot, "⇅ most requests first, reversed")
         assert table(pilot, "open").keys[-1] == first

@@ -28,7 +28,7 @@ def test_the_console_never_loads_the_sdk() -> None:
 
 def test_cell_texts_need_neither_textual_nor_rich() -> None:
     code = (
-        "import sys\nfrom titan_console import format, safe_text\n"
+        "import sys\nfrom titan_console.text import format, safe_text\n"
         "safe_text.clean('x', 3), format.money(1)\nprint(*sys.modules)"
     )
     loaded = subprocess.run(
