@@ -246,7 +246,7 @@ async def test_columns_come_and_go_with_the_width(tmp_path: Path) -> None:
         await until_shown(pilot, "Ends in")
         assert table(pilot, "open").cursor_row == 1
         await pilot.resize_terminal(*TINY)
-        await until(pilot, lambda: "Due" not in shown(pilot))
+        await until(pilot, lambda: "Risk" not in shown(pilot))
         assert table(pilot, "open").cursor_row == 1
 
 

@@ -16,6 +16,6 @@ async def test_a_tiny_terminal_keeps_to_the_list_and_says_that_it_is_small(tmp_p
         assert "feed" in shown(pilot)
         await pilot.resize_terminal(60, 16)
         await until(pilot, lambda: "terminal too small" not in shown(pilot))
-        await until_shown(pilot, "queued 5,000")
+        await until_shown(pilot, "queued 5,096")
         # Its rows begin right under the figures and the hold.
         assert lines(pilot)[1].startswith(" open 6")

@@ -38,6 +38,6 @@ def test_a_batch_appears_and_ends_on_the_screen_as_others_write(pane: Pane, tmp_
         sandbox.end(sandbox.billing_log().batches[0].batch_id)
         terminal.run("--poll")
         screen = pane.until("collected", "LIVE")
-        assert "Nothing is open" in screen
+        assert "No open batches" in screen
         pane.press("q")
         assert pane.is_over()
