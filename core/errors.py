@@ -20,25 +20,6 @@ TitanError                (state.model.errors)
 
 from state.model.errors import TitanError
 
-__all__ = [
-    "ApiError",
-    "Blocked",
-    "CatalogueError",
-    "Denylisted",
-    "InputError",
-    "NoResponse",
-    "NotFound",
-    "OverBudget",
-    "PayloadError",
-    "RateLimited",
-    "Rejected",
-    "SettingsError",
-    "SpendCapReached",
-    "TitanError",
-    "Unauthorized",
-    "Unreachable",
-]
-
 
 class PayloadError(TitanError, ValueError):
     """A request is invalid."""

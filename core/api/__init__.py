@@ -1,1 +1,1 @@
-"""The Message Batches API: the protocol, the client, and how its answers are read."""
+"""The Message Batches API: the protocol, the client, and how its responses are parsed."""

@@ -79,23 +79,23 @@ class AnthropicApi:
         """Send the batch once, streaming its body."""
         headers = _JSON | {"content-length": str(body.length)} | _betas(body.betas)
         with self._errors():
-            answer = self._ask("POST", _BATCHES, headers=headers, content=body.pieces())
-            remote = batch_of(answer.content)
+            response = self._ask("POST", _BATCHES, headers=headers, content=body.pieces())
+            remote = batch_of(response.content)
         if remote.counts.total() != body.request_count:
             raise NoResponse(
                 f"The API returned a batch of {pluralize(remote.counts.total(), 'request')}"
                 f" instead of {body.request_count:,}."
             )
-        return Created(remote=remote, account=_account(answer.headers))
+        return Created(remote=remote, account=_account(response.headers))
 
     def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
         """One page of batches, newest first, after `after_id`."""
         cursor = {"after_id": after_id} if after_id else {}
         with self._errors():
-            answer = self._ask("GET", _BATCHES, params={"limit": str(limit)} | cursor)
-            batches, has_more, last_id = page_of(answer.content)
+            response = self._ask("GET", _BATCHES, params={"limit": str(limit)} | cursor)
+            batches, has_more, last_id = page_of(response.content)
         return Page(
-            batches=batches, has_more=has_more, last_id=last_id, account=_account(answer.headers)
+            batches=batches, has_more=has_more, last_id=last_id, account=_account(response.headers)
         )
 
     def retrieve(self, remote_id: str) -> RemoteState:
@@ -154,24 +154,24 @@ class AnthropicApi:
         would receive the key.
         """
         with self._errors():
-            answer = self._ask(
+            response = self._ask(
                 "GET",
                 f"{_path_of(remote_id)}/results",
                 headers={"accept": "application/binary", "accept-encoding": ACCEPTED},
                 stream=True,
             )
-            if answer.status_code != HTTPStatus.OK:
-                answer.close()
-                raise NoResponse(f"The API returned {answer.status_code} instead of results.")
+            if response.status_code != HTTPStatus.OK:
+                response.close()
+                raise NoResponse(f"The API returned {response.status_code} instead of results.")
         try:
-            yield self._pieces(answer)
+            yield self._pieces(response)
         finally:
-            answer.close()
+            response.close()
 
-    def _pieces(self, answer: httpx2.Response) -> Iterator[bytes]:
+    def _pieces(self, response: httpx2.Response) -> Iterator[bytes]:
         with self._errors():
             # In the sizes received: what arrives before a connection breaks is kept.
-            yield from decompress(answer.iter_raw(), answer.headers.get("content-encoding", ""))
+            yield from decompress(response.iter_raw(), response.headers.get("content-encoding", ""))
 
     def _ask(
         self,
@@ -195,17 +195,17 @@ class AnthropicApi:
                 params=params,
                 content=content,
             )
-            answer = http.send(request, stream=True, follow_redirects=False)
-            if stream and answer.is_success:
-                return answer
+            response = http.send(request, stream=True, follow_redirects=False)
+            if stream and response.is_success:
+                return response
             try:
-                answer.read()
+                response.read()
             finally:
-                answer.close()
-        if not answer.is_success:
-            body = body_of(answer.content)
-            raise to_api_error(answer.status_code, body, answer.headers, hide=self._without_key)
-        return answer
+                response.close()
+        if not response.is_success:
+            body = body_of(response.content)
+            raise to_api_error(response.status_code, body, response.headers, hide=self._without_key)
+        return response
 
     @contextmanager
     def _errors(self) -> Generator[None, None, None]:

@@ -141,7 +141,7 @@ def _loads(text: bytes) -> Any:  # noqa: ANN401 - JSON of any shape
 
 
 def _integer(digits: str) -> int | str:
-    """Python refuses to convert very long numbers; a billed answer may hold one."""
+    """Python refuses to convert very long numbers; a billed message may have one."""
     return int(digits) if len(digits) <= _MOST_DIGITS else digits
 
 

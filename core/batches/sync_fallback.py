@@ -161,12 +161,12 @@ def _requests(context: Context, batch: Batch) -> Iterator[tuple[str, bytes]]:
             yield request.custom_id, line
 
 
-def _write(context: Context, batch: Batch, answers: Iterable[list[bytes]]) -> None:
+def _write(context: Context, batch: Batch, results: Iterable[list[bytes]]) -> None:
     path = sync_runs.answers_file(context.folder, batch.key)
     try:
         make_private(path.parent)
         with open_private(path) as file:
-            for lines in answers:
+            for lines in results:
                 file.writelines(line + b"\n" for line in lines)
                 file.flush()
                 sync_runs.sync(file)

@@ -12,9 +12,9 @@ from core.delivery.results import to_result
 from core.money.pricing import dollars_float
 from state.files.results_file import file_name
 from state.files.spool import LineReader
-from state.model.records import Outcome, RequestStatus, Submission, Usage
+from state.model.records import Submission
 from state.queries import result_rows
-from state.queries.result_rows import DeliveredRow, ResultRow
+from state.queries.result_rows import DeliveredRow
 
 _NULL = msgspec.Raw(b"null")
 
@@ -61,7 +61,7 @@ def to_line(row: DeliveredRow, line: bytes | None) -> bytes:
             return _copied(row, line)
         except (msgspec.MsgspecError, UnicodeDecodeError, _OddError):
             pass
-    return msgspec.json.encode(to_result(_as_result_row(row), line))
+    return msgspec.json.encode(to_result(row, line))
 
 
 class _OddError(ValueError):
@@ -93,22 +93,3 @@ def _copied(row: DeliveredRow, line: bytes) -> bytes:
 
 def _cost(nano: int | None) -> bytes:
     return b"null" if nano is None else msgspec.json.encode(dollars_float(nano))
-
-
-def _as_result_row(row: DeliveredRow) -> ResultRow:
-    return ResultRow(
-        request_id=0,
-        custom_id=row.custom_id,
-        tag="",
-        status=RequestStatus.IN_FLIGHT,
-        batch_key=row.batch_key,
-        outcome=Outcome(row.outcome) if row.outcome else None,
-        error_type=row.error_type,
-        error_message=row.error_message,
-        stop_reason=None,
-        model=None,
-        usage=Usage(),
-        cost_nano=row.cost_nano,
-        result_offset=row.result_offset,
-        result_length=row.result_length,
-    )

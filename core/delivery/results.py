@@ -12,7 +12,7 @@ from state.model.errors import FileMissing
 from state.model.records import Batch, Submission
 from state.operations import retention
 from state.queries import result_rows
-from state.queries.result_rows import ResultRow
+from state.queries.result_rows import DeliveredRow, ResultRow
 
 Result = dict[str, Any]
 
@@ -37,12 +37,12 @@ def results(
             yield to_result(row, _line(lines, row))
 
 
-def to_result(row: ResultRow, line: bytes | None) -> Result:
+def to_result(row: ResultRow | DeliveredRow, line: bytes | None) -> Result:
     """The result for a row of the ledger and the API's result line."""
     message = message_of(line) if line and row.outcome == "succeeded" else None
     return {
         "custom_id": row.custom_id,
-        "outcome": row.outcome.value if row.outcome else None,
+        "outcome": str(row.outcome) if row.outcome else None,
         "text": text_of(message),
         "message": message,
         "error": _error(row),
@@ -73,7 +73,7 @@ def text_of(message: dict[str, Any] | None) -> str | None:
     return "".join(texts) if texts else None
 
 
-def _error(row: ResultRow) -> dict[str, str | None] | None:
+def _error(row: ResultRow | DeliveredRow) -> dict[str, str | None] | None:
     if row.outcome is None or row.outcome == "succeeded":
         return None
-    return {"type": row.error_type or row.outcome.value, "message": row.error_message}
+    return {"type": row.error_type or str(row.outcome), "message": row.error_message}
