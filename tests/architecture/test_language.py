@@ -1,0 +1,101 @@
+"""Strings, comments and docs use standard terms, and cite only documents of this repository."""
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# A phrase that a reader of this repository stumbled over, as a regular expression.
+BANNED = (
+    r"\bnobody\b|\bsomebody\b|\banybody\b",
+    r"\b(is|are|was|were|be) to be (had|seen|said|told|done)\b",
+    r"\btak(e|es|en|ing) in for good\b",
+    r"\bbegun anew\b|\bcopy the key anew\b|\b(made|open(ed)?|read|sent|asked) anew\b",
+    r"\bmended?\b|\bmends\b",
+    r"\btells? of\b|\btold of\b",
+    r"\blets? go\b(?! of)",
+    r"\b(comes|came|come) twice\b",
+    r"\bis at it\b",
+    r"\bof no use\b",
+    r"\ball is well\b",
+    r"\bin words\b",
+    r"\bwhat (is|was) said\b",
+    r"\bnothing is known as\b",
+    r"\bnone that come later\b",
+    r"\bits answer is lost\b",
+    r"\bquick and calm\b",
+    r"\btakes no orders\b",
+    r"\ba pass\b|\bpasses are\b|\bthe next pass\b|\beach pass\b|\bone pass\b|\bthis pass\b",
+    r"\bin the middle\b",
+    r"\bthe receipt\b|\ba receipt\b",
+    r"\bsuspects?\b(?! (a|that|of))",
+    r"\bstrangers?\b",
+    r"\bgiven up\b|\bgiven_up\b",
+    r"\bleftovers?\b",
+    r"\bcautions?\b|\bcaveats?\b",
+    r"\btroubles?\b",
+    r"\bgarbled\b",
+    r"\brescue\b",
+    r"\btwins?\b",
+    r"\bverbs?\b",
+)
+# Documents that are not in the repository.
+ABSENT = re.compile(r"\b(design|api-facts|mission|console-findings|layout|words)\.md\b")
+_SOURCES = ("core", "state", "titan_batch", "titan_console", "tests", "benchmarks", "examples")
+# Old names stand here by necessity: a frozen schema, its migration, records of past decisions.
+_EXEMPT = re.compile(
+    r"tests/architecture/test_language\.py|tests/db/test_migration\.py|CHANGELOG\.md"
+    r"|state/db/(tables_v1|migrate_v2)\.py|docs/adr/.*"
+)
+# Names in code spans, such as an old key that is still accepted.
+_NAMES = re.compile(r"`[^`\s]+`")
+_PATTERN = re.compile("|".join(f"(?:{phrase})" for phrase in BANNED), re.IGNORECASE)
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """The strings and comments of a program with their lines; every line of another file."""
+    content = path.read_text("utf-8")
+    if path.suffix != ".py":
+        yield from enumerate((_NAMES.sub("", line) for line in content.splitlines()), 1)
+        return
+    for token in tokenize.generate_tokens(io.StringIO(content).readline):
+        # A string of one word is a name or a value, not a text.
+        if token.type in (tokenize.STRING, tokenize.COMMENT) and " " in token.string:
+            yield token.start[0], _NAMES.sub("", token.string)
+
+
+def files() -> list[Path]:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"]
+    programs = [path for source in _SOURCES for path in (ROOT / source).rglob("*.py")]
+    templates = [ROOT / "core" / "config" / "titan-template.toml"]
+    return [
+        path
+        for path in (*pages, *programs, *templates)
+        if not _EXEMPT.fullmatch(path.relative_to(ROOT).as_posix())
+    ]
+
+
+def found(pattern: re.Pattern[str]) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)}:{line}: {match[0]!r}"
+        for path in files()
+        for line, text in texts(path)
+        for match in pattern.finditer(text)
+    ]
+
+
+def test_no_text_uses_a_banned_phrase() -> None:
+    assert found(_PATTERN) == []
+
+
+def test_no_text_cites_a_document_that_is_not_here() -> None:
+    assert found(ABSENT) == []
+
+
+@pytest.mark.parametrize("text", ["Fix it once it is mended.", "Nobody is there", "A Twin"])
+def test_the_pattern_knows_a_banned_phrase(text: str) -> None:
+    assert _PATTERN.search(text)
