@@ -16,6 +16,7 @@ from core.errors import ApiError, InputError, NoResponse, NotFound
 from core.requests.payload import CUSTOM_ID, check_tag, workflow_and_date
 from state.batches import adoption, orphans, remote_status, submissions
 from state.batches.sending import RemoteState
+from state.db.ledger import Staged
 from state.files.spool import SpoolWriter
 from state.model.records import Batch, BatchStatus, NewSubmission, SpooledRequest
 
@@ -43,13 +44,14 @@ def adopt(context: Context, remote_id: str, *, tag: str | None = None) -> Adopte
     check_tag(tag if tag is not None else "adopted")
     remote, owner = _retrieve(context, remote_id)
     imported = _Import(context, remote, tag or f"adopted-{remote_id}")
-    create = imported.read()
-    if create is not None:
-        imported.discard()
-        candidate = adoption.mark_candidate(context.ledger, remote)
-        orphans.claim(context.ledger, candidate, remote, create)
-    else:
-        imported.commit(owner)
+    with submissions.staged(context.ledger) as staged:
+        create = imported.read(staged)
+        if create is not None:
+            imported.discard()
+            candidate = adoption.mark_candidate(context.ledger, remote)
+            orphans.claim(context.ledger, candidate, remote, create)
+        else:
+            imported.commit(staged, owner)
     return _collect(context, remote, is_own=create is not None)
 
 
@@ -99,11 +101,11 @@ class _Import:
         """Remove the spool file."""
         self._spool.discard()
 
-    def read(self) -> Batch | None:
+    def read(self, staged: Staged) -> Batch | None:
         """Stage every request; the create of this ledger whose nonce the ids carry, if any."""
         try:
             with self._context.api().results(self._remote.remote_id) as pieces:
-                submissions.stage(self._context.ledger, self._requests(pieces))
+                staged.fill(self._requests(pieces))
             self._check_complete()
             self._spool.finish()
         except BaseException:
@@ -119,7 +121,7 @@ class _Import:
                 " Try again later."
             )
 
-    def commit(self, owner: str | None) -> None:
+    def commit(self, staged: Staged, owner: str | None) -> None:
         """Record them as a new submission with this one batch."""
         now = self._context.ledger.now_text()
         workflow, date = workflow_and_date(self._first, self._tag, self._remote.created_ts[:10])
@@ -134,7 +136,7 @@ class _Import:
             spool_file=self._spool.path.name,
         )
         try:
-            adoption.take_in(self._context.ledger, new, self._remote, owner)
+            adoption.store(self._context.ledger, staged, new, self._remote, owner)
         except Exception:
             self._spool.discard()
             raise

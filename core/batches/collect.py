@@ -23,9 +23,10 @@ from core.batches.retry import is_due, next_poll_at
 from core.errors import ApiError, NoResponse, NotFound
 from core.requests.wire_id import FromWire, max_unshortened_length
 from state.batches import collection, remote_status, sync_runs
+from state.db.ledger import Staged
 from state.files.results_file import ResultsFile
 from state.model.errors import FileMissing
-from state.model.records import Batch, Collected, Collection, Kind, Staged
+from state.model.records import Batch, Collected, Collection, Kind, StagedResult
 from state.model.timestamps import from_text
 
 _PROGRESS_EVERY = 1000
@@ -67,7 +68,6 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     if batch.remote_id is None and batch.kind == Kind.BATCH:
         return None
     price_list.load_ahead()
-    collection.begin(context.ledger)
     results = ResultsFile(
         context.folder.results,
         batch.key,
@@ -78,16 +78,17 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     stats = CollectStats()
     rejected = RejectedLines(context.folder.results / f"{batch.key}.rejected")
     try:
-        with _source(context, batch) as pieces:
-            reader = _ResultReader(context, batch, results, stats, rejected)
-            collection.stage(context.ledger, reader.results(pieces))
-            new = reader.new
-            # Its maps of 100,000 ids are freed before the commit.
-            del reader
-        if not _is_here(context, batch) and stats.is_unrelated(new):
-            raise stats.broken or _NoResultsError("The response has no result of this batch.")
-        results.sync()
-        return _commit(context, batch, results, stats, rejected)
+        with collection.staged(context.ledger) as staged:
+            with _source(context, batch) as pieces:
+                reader = _ResultReader(context, batch, results, stats, rejected)
+                staged.fill(reader.results(pieces))
+                new = reader.new
+                # Its maps of 100,000 ids are freed before the commit.
+                del reader
+            if not _is_here(context, batch) and stats.is_unrelated(new):
+                raise stats.broken or _NoResultsError("The response has no result of this batch.")
+            results.sync()
+            return _commit(context, batch, staged, results, stats, rejected)
     except ApiError as error:
         return _not_available(context, batch, error)
     finally:
@@ -98,6 +99,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
 def _commit(
     context: Context,
     batch: Batch,
+    staged: Staged,
     results: ResultsFile,
     stats: CollectStats,
     rejected: RejectedLines,
@@ -107,6 +109,7 @@ def _commit(
     collected = collection.commit(
         context.ledger,
         batch,
+        staged,
         results_bytes=results.offset,
         end=end,
         problem=stats.text(),
@@ -165,7 +168,7 @@ class _ResultReader:
                 self._awaited[custom_id] = request_id
         self.new = 0
 
-    def results(self, pieces: Iterable[bytes]) -> Iterator[Staged]:
+    def results(self, pieces: Iterable[bytes]) -> Iterator[StagedResult]:
         """Yield each new valid result: priced, and on disk under the caller's custom_id."""
         for line in split_lines(self._until_broken(pieces)):
             found = self._parsed(line) if line else None
@@ -213,7 +216,9 @@ class _ResultReader:
             self._stats.conflicting += 1
             self._rejected.add(line)
 
-    def _stored(self, line: bytes, found: ResultLine, custom_id: str, request_id: int) -> Staged:
+    def _stored(
+        self, line: bytes, found: ResultLine, custom_id: str, request_id: int
+    ) -> StagedResult:
         stored = with_custom_id(line, found.custom_id, custom_id)
         offset = self._file.write(stored)
         self.new += 1
@@ -260,14 +265,15 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
         batch, context.clock.now()
     ):
         is_deleted = remote_status.is_deleted(context.ledger, batch)
-        collection.begin(context.ledger)
-        return collection.commit(
-            context.ledger,
-            batch,
-            results_bytes=batch.results_bytes,
-            end=Collection.DELETED if is_deleted else Collection.RESULTS_EXPIRED,
-            problem=_DELETED if is_deleted else _EXPIRED,
-        )
+        with collection.staged(context.ledger) as nothing:
+            return collection.commit(
+                context.ledger,
+                batch,
+                nothing,
+                results_bytes=batch.results_bytes,
+                end=Collection.DELETED if is_deleted else Collection.RESULTS_EXPIRED,
+                problem=_DELETED if is_deleted else _EXPIRED,
+            )
     _postpone(context, batch, error, str(error))
     return None
 

@@ -105,21 +105,13 @@ def finish(context: Context, batch: Batch, reason: str, *, unwritten: int = 0) -
     `unwritten` calls at most may be paid for without a result on disk. Returns how many there can
     be, since requests with a result do not count.
     """
-    counts = stage(context, batch)
-    unwritten = min(unwritten, batch.request_count - counts.total())
-    if sync_runs.ended(context.ledger, batch, counts, reason, unwritten=unwritten):
+    outcomes = _outcomes(context, batch)
+    succeeded = sum(outcome == Outcome.SUCCEEDED for outcome in outcomes.values())
+    counts = Counts(succeeded=succeeded, errored=len(outcomes) - succeeded)
+    unwritten = min(unwritten, batch.request_count - len(outcomes))
+    if sync_runs.record_end(context.ledger, batch, outcomes, counts, reason, unwritten=unwritten):
         collect(context, sync_runs.reread(context.ledger, batch.id))
     return unwritten
-
-
-def stage(context: Context, batch: Batch) -> Counts:
-    """Stage the ids that have a result; the counts by outcome."""
-    outcomes: dict[str, Outcome] = {}
-    for custom_id, outcome in _outcomes(context, batch):
-        outcomes.setdefault(custom_id, outcome)
-    sync_runs.stage_answered(context.ledger, outcomes)
-    succeeded = sum(outcome == Outcome.SUCCEEDED for outcome in outcomes.values())
-    return Counts(succeeded=succeeded, errored=len(outcomes) - succeeded)
 
 
 def finish_abandoned(context: Context) -> Iterator[str]:
@@ -141,17 +133,20 @@ def possible_duplicate_charge(unwritten: int) -> str:
     )
 
 
-def _outcomes(context: Context, batch: Batch) -> Iterator[tuple[str, Outcome]]:
+def _outcomes(context: Context, batch: Batch) -> dict[str, Outcome]:
+    """The first outcome of each custom_id that has a result on disk."""
+    outcomes: dict[str, Outcome] = {}
     path = sync_runs.answers_file(context.folder, batch.key)
     if not path.exists():
-        return
+        return outcomes
     with path.open("rb") as file:
         for line in file:
             try:
                 found = decode(line.rstrip(b"\n"))
             except BadLineError:
                 continue
-            yield found.custom_id, found.outcome
+            outcomes.setdefault(found.custom_id, found.outcome)
+    return outcomes
 
 
 def _requests(context: Context, batch: Batch) -> Iterator[tuple[str, bytes]]:

@@ -131,6 +131,7 @@ def _import(context: Context, file: FallbackFile, rules: Catalogue) -> int:
                 written,
                 submission,
                 file.key,
+                answers,
                 _counts(answers.values()),
                 is_new=is_new,
                 unwritten=unwritten,

@@ -70,25 +70,29 @@ class _EmptyError(LedgerError):
 
 def _submission(context: Context, spool: Path, batches: list[RecoveredBatch]) -> Submission:
     seen: dict[str, str | None] = {}
-    submissions.stage(context.ledger, _spooled(spool, seen))
-    if not seen:
-        raise _EmptyError(f"{spool} has no request.")
-    first, model = next(iter(seen.items()))
+    with submissions.staged(context.ledger, _spooled(spool, seen)) as staged:
+        if not seen:
+            raise _EmptyError(f"{spool} has no request.")
+        new = _new_submission(context, spool, batches, *next(iter(seen.items())))
+        return rebuilding.store(context.ledger, staged, new)
+
+
+def _new_submission(
+    context: Context, spool: Path, batches: list[RecoveredBatch], first: str, model: str | None
+) -> NewSubmission:
+    """`first` is the custom_id of the first request, and `model` its model."""
     tag = batches[0].tag if batches else spool.stem
     since = batches[0].submitted_ts if batches else context.ledger.now_text()
     workflow, date = workflow_and_date(first, tag, since[:10])
-    return rebuilding.store(
-        context.ledger,
-        NewSubmission(
-            key=spool.stem,
-            tag=tag,
-            workflow=batches[0].workflow if batches else workflow,
-            model=model or "unknown",
-            work_date=date,
-            created_by=context.ledger.actor,
-            created_ts=since,
-            spool_file=spool.name,
-        ),
+    return NewSubmission(
+        key=spool.stem,
+        tag=tag,
+        workflow=batches[0].workflow if batches else workflow,
+        model=model or "unknown",
+        work_date=date,
+        created_by=context.ledger.actor,
+        created_ts=since,
+        spool_file=spool.name,
     )
 
 
@@ -121,9 +125,12 @@ def _batch(
 def _open(
     context: Context, submission: Submission, found: RecoveredBatch, status: BatchStatus
 ) -> bool:
-    if not rebuilding.stage_requests(context.ledger, submission.id, None, found.request_count):
+    requests = rebuilding.requests_of(context.ledger, submission.id, None, found.request_count)
+    if not requests:
         return False
-    rebuilding.add_batch(context.ledger, submission.id, found, status=status, nonce=_nonce(context))
+    rebuilding.add_batch(
+        context.ledger, submission.id, found, requests, status=status, nonce=_nonce(context)
+    )
     return True
 
 
@@ -131,7 +138,8 @@ def _collected(
     context: Context, submission: Submission, found: RecoveredBatch, answers: Path
 ) -> bool:
     ids = _ids(answers)
-    if not ids or not rebuilding.stage_requests(context.ledger, submission.id, ids, len(ids)):
+    requests = rebuilding.requests_of(context.ledger, submission.id, ids, len(ids))
+    if not requests:
         return False
     # Results of a synchronous run are collected from here, and then named again.
     with open_private(sync_runs.answers_file(context.folder, found.batch_id)) as copy:
@@ -140,6 +148,7 @@ def _collected(
         context.ledger,
         submission.id,
         found,
+        requests,
         status=BatchStatus.IN_PROGRESS,
         nonce=_nonce(context),
     )

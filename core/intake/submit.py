@@ -146,19 +146,20 @@ def store(
     )
     try:
         spooled = _spooled(context, lines, spool, answered, filter(None, (stats, estimate)))
-        submissions.stage(context.ledger, spooled)
-        spool.finish()
-        stored, is_new = submissions.take_in(
-            context.ledger,
-            new,
-            wire_overhead=wire_overhead(),
-            check_budgets=lambda: None if answered else _check(context, rules, new, estimate),
-            reserve=lambda stored: _reserve(context, stored, estimate),
-            after=after,
-        )
+        with submissions.staged(context.ledger, spooled) as staged:
+            spool.finish()
+            stored, is_new = submissions.store(
+                context.ledger,
+                staged,
+                new,
+                wire_overhead=wire_overhead(),
+                check_budgets=lambda: None if answered else _check(context, rules, new, estimate),
+                reserve=lambda stored: _reserve(context, stored, estimate),
+                after=after,
+            )
     except (Exception, KeyboardInterrupt):
         # A Ctrl-C may come after the commit, and then the ledger points at the file.
-        if not submissions.is_taken_in(context.ledger, new.key):
+        if not submissions.is_known(context.ledger, new.key):
             spool.discard()
         raise
     if stored.key != new.key:

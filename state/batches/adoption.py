@@ -3,7 +3,7 @@
 from state.batches import submissions
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.batches.sending import RemoteState
-from state.db.ledger import Ledger, Written
+from state.db.ledger import Ledger, Staged, Written
 from state.db.rows import to_batch
 from state.model.errors import AlreadySubmitted
 from state.model.records import Batch, NewSubmission, Submission
@@ -37,20 +37,20 @@ def mark_candidate(ledger: Ledger, remote: RemoteState) -> Orphan:
     )
 
 
-def take_in(
-    ledger: Ledger, new: NewSubmission, remote: RemoteState, account: str | None
+def store(
+    ledger: Ledger, staged: Staged, new: NewSubmission, remote: RemoteState, account: str | None
 ) -> Submission:
     """The staged requests as a submission whose one batch is that one at the API.
 
     Raises AlreadySubmitted where the tag has one of the custom_ids already.
     """
     with ledger.transaction("adopt") as written:
-        if submissions.earlier(ledger, new.tag) is not None:
+        if submissions.earlier(ledger, staged, new.tag) is not None:
             raise AlreadySubmitted(
                 f"The same custom_ids are already under tag {new.tag!r}: adopt it with another"
                 " --tag."
             )
-        submission = submissions.insert(ledger, written, new)
+        submission = submissions.insert(ledger, written, staged, new)
         batch_id = _add_batch(ledger, written, submission, remote, account)
         ledger.execute(
             "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"

@@ -1,25 +1,29 @@
 """New rows for what a refused create leaves over: halves of one too large, all but a bad one."""
 
-from state.batches.sending import finish_submission, release_attempts
+from state.batches.sending import (
+    close,
+    finish_submission,
+    record_errors,
+    release_attempts,
+    return_to_queue,
+)
 from state.batches.submissions import add_batch
 from state.db.ledger import Ledger, Written
 from state.db.rows import to_batch, to_submission
-from state.model.records import Batch
+from state.model.records import Batch, BatchStatus
 
 
 def halve(ledger: Ledger, batch: Batch, reason: str, *, wire_overhead: int) -> list[Batch]:
-    """The body was too large: two new intents with half of the requests each."""
+    """The body was too large: two new batches with half of the requests each."""
     with ledger.transaction("halve") as written:
-        if not _leave(ledger, written, batch, "not_sent", reason):
+        if not return_to_queue(ledger, written, batch.id, reason, [BatchStatus.SENDING]):
             return []
-        release_attempts(ledger, batch.id, "queued")
         ids = _request_ids(ledger, batch)
         middle = ids[len(ids) // 2]
         added = [
             _add(ledger, written, batch, low, high, wire_overhead)
             for low, high in ((ids[0], middle - 1), (middle, ids[-1]))
         ]
-        ledger.event(written, "batch.not_sent", batch_id=batch.id, reason=reason)
     return _reread(ledger, added)
 
 
@@ -32,28 +36,20 @@ def drop_one(
     message: str,
     wire_overhead: int,
 ) -> list[Batch]:
-    """The API named the bad request: that one is errored, a new intent has the others."""
+    """The API named the invalid request: it is errored, and a new batch has the others."""
     with ledger.transaction("drop_one") as written:
         reason = f"{error_type}: {message}"
-        if not _leave(ledger, written, batch, "rejected", reason):
+        if not close(
+            ledger, written, batch.id, BatchStatus.REJECTED, reason, [BatchStatus.SENDING]
+        ):
             return []
         ids = _request_ids(ledger, batch)
-        bad = ids[position]
         ledger.execute(
             "UPDATE requests SET status = 'errored' WHERE id = ? AND status = 'assigned'",
-            bad,
+            ids[position],
         )
-        ledger.execute(
-            "UPDATE attempts SET active = 0, outcome = 'errored', error_type = ?,"
-            " error_message = ?, cost_nano = 0, sync_cost_nano = 0"
-            " WHERE batch_id = ? AND request_id = ?",
-            error_type,
-            message,
-            batch.id,
-            bad,
-        )
+        record_errors(ledger, batch.id, error_type, message, only=ids[position])
         release_attempts(ledger, batch.id, "queued")
-        ledger.execute("UPDATE batches SET processing = 0, errored = 1 WHERE id = ?", batch.id)
         added = [_add(ledger, written, batch, ids[0], ids[-1], wire_overhead)]
         ledger.event(
             written,
@@ -65,19 +61,6 @@ def drop_one(
         )
         finish_submission(ledger, written, batch.submission_id)
     return _reread(ledger, added)
-
-
-def _leave(ledger: Ledger, written: Written, batch: Batch, status: str, reason: str) -> bool:
-    return bool(
-        ledger.execute(
-            "UPDATE batches SET status = ?, last_error = ?, ended_ts = ?"
-            " WHERE id = ? AND status = 'sending'",
-            status,
-            reason,
-            written.at,
-            batch.id,
-        )
-    )
 
 
 def _request_ids(ledger: Ledger, batch: Batch) -> list[int]:

@@ -1,12 +1,13 @@
 """Takes a batch's results in: laid down beside the ledger, then committed all at once."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 
 from state.batches.sending import finish_submission
-from state.db.ledger import Ledger, Written
-from state.model.records import Batch, Collected, Collection, Staged
+from state.db.ledger import Ledger, Staged, Written
+from state.model.records import Batch, Collected, Collection, StagedResult
 
-_STAGED = (
+_COLUMNS = (
     "request_id INTEGER PRIMARY KEY, outcome TEXT, error_type TEXT, error_message TEXT,"
     " stop_reason TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER,"
     " cache_write_5m_tokens INTEGER, cache_write_1h_tokens INTEGER, cache_read_tokens INTEGER,"
@@ -26,10 +27,9 @@ _COPIED = [
 ]
 
 
-def begin(ledger: Ledger) -> None:
-    """Make room for the lines of one batch."""
-    ledger.execute("DROP TABLE IF EXISTS temp.staged")
-    ledger.execute(f"CREATE TEMP TABLE staged ({_STAGED})")
+def staged(ledger: Ledger, results: Iterable[StagedResult] = ()) -> AbstractContextManager[Staged]:
+    """Results of one batch in a temporary table; they count only once `commit` stored them."""
+    return ledger.staged(_COLUMNS, results)
 
 
 def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, bool]]:
@@ -54,18 +54,10 @@ def long_ids(ledger: Ledger, batch: Batch, longer_than: int) -> list[str]:
     ]
 
 
-def stage(ledger: Ledger, results: Iterable[Staged]) -> None:
-    """Lay good lines down, each request once; they count only from `commit` on."""
-    ledger.execute("BEGIN")
-    try:
-        ledger.fill_beside("staged", results)
-    finally:
-        ledger.execute("COMMIT")
-
-
 def commit(
     ledger: Ledger,
     batch: Batch,
+    staged: Staged,
     *,
     results_bytes: int,
     end: Collection | None = None,
@@ -88,7 +80,7 @@ def commit(
             # Another poll was quicker, and its file is the one that counts.
             return Collected(new=0, missing=0, complete=True)
         place()
-        new = _take_attempts(ledger, batch)
+        new = _take_attempts(ledger, staged, batch)
         missing = _count_missing(ledger, batch)
         if missing and end:
             ledger.execute(
@@ -122,7 +114,7 @@ def commit(
     return Collected(new=new, missing=missing, complete=complete)
 
 
-def _take_attempts(ledger: Ledger, batch: Batch) -> int:
+def _take_attempts(ledger: Ledger, staged: Staged, batch: Batch) -> int:
     """Outcome, usage and cost of each staged line; a success that comes second is a duplicate."""
     copied = ", ".join(f"{name} = s.{name}" for name in _COPIED)
     return ledger.execute(
@@ -131,7 +123,7 @@ def _take_attempts(ledger: Ledger, batch: Batch) -> int:
         " sync_cost_nano = CASE WHEN s.outcome = 'succeeded' AND r.status = 'succeeded' THEN 0"
         " ELSE s.sync_cost_nano END,"
         " duplicate = (s.outcome = 'succeeded' AND r.status = 'succeeded')"
-        " FROM staged s JOIN requests r ON r.id = s.request_id"
+        f" FROM {staged} s JOIN requests r ON r.id = s.request_id"
         " WHERE attempts.batch_id = ? AND attempts.request_id = s.request_id"
         " AND (attempts.outcome IS NULL OR attempts.outcome = 'missing')",
         batch.id,
@@ -230,7 +222,7 @@ def add_daily_totals(ledger: Ledger, written: Written, batch: Batch) -> None:
         )
     )
     ledger.execute(
-        "INSERT INTO daily_totals SELECT ?, ?, coalesce(model, ?), ?, count(*),"  # noqa: S608
+        "INSERT INTO daily_totals SELECT ?, ?, coalesce(model, ?), ?, count(*),"  # noqa: S608 - our own words
         " sum(outcome = 'succeeded'), sum(outcome = 'errored'), sum(outcome = 'canceled'),"
         f" sum(outcome = 'expired'), sum(outcome = 'missing'), {sums},"
         " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"

@@ -89,7 +89,7 @@ def known_remote_ids(ledger: Ledger, remote_ids: list[str]) -> set[str]:
         known.update(
             row[0]
             for row in ledger.rows(
-                f"SELECT remote_id FROM batches WHERE remote_id IN ({marks})"  # noqa: S608
+                f"SELECT remote_id FROM batches WHERE remote_id IN ({marks})"  # noqa: S608 - our own words
                 f" UNION ALL SELECT remote_id FROM orphans WHERE remote_id IN ({marks})",
                 *chunk,
                 *chunk,

@@ -1,14 +1,16 @@
 """The moves of a batch from intent to the API's answer. Each is one transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
+from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger, Written
 from state.db.rows import to_batch
 from state.model.records import Batch, BatchStatus, Counts, SentRequest, Submission
 
 _PAGE = 2000
+_UNACCEPTED = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
 _NOT_PAUSED = "workflow NOT IN (SELECT workflow FROM pauses)"
 
 
@@ -199,60 +201,81 @@ def mark_unconfirmed(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: s
 
 
 def withdraw(ledger: Ledger, batch: Batch, reason: str) -> bool:
-    """It was never sent and is not needed any more; false when another process is sending it."""
+    """End a batch that was not sent, and keep its requests queued; False where it is being sent."""
     with ledger.transaction("withdraw") as written:
-        moved = ledger.execute(
-            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?"
-            " WHERE id = ? AND status = 'queued'",
-            reason,
-            written.at,
-            batch.id,
-        )
-        if moved:
-            release_attempts(ledger, batch.id, "queued")
-            ledger.event(written, "batch.not_sent", batch_id=batch.id, reason=reason)
-    return bool(moved)
+        return return_to_queue(ledger, written, batch.id, reason, [BatchStatus.QUEUED])
 
 
 def mark_not_sent(ledger: Ledger, batch: Batch, reason: str) -> bool:
-    """It never reached the API: its live requests wait for a new batch, this row is finished."""
+    """It never reached the API: its active requests are queued for a new batch."""
     with ledger.transaction("not_sent") as written:
-        moved = ledger.execute(
-            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?"
-            " WHERE id = ? AND status IN ('queued', 'sending', 'unconfirmed')",
-            reason,
-            written.at,
-            batch.id,
-        )
-        if moved:
-            release_attempts(ledger, batch.id, "queued")
-            ledger.event(written, "batch.not_sent", batch_id=batch.id, reason=reason)
-    return bool(moved)
+        return return_to_queue(ledger, written, batch.id, reason, _UNACCEPTED)
+
+
+def return_to_queue(
+    ledger: Ledger, written: Written, batch_id: int, reason: str, allowed: Iterable[BatchStatus]
+) -> bool:
+    """Inside a transaction: end the batch as not sent, and queue its active requests.
+
+    False, and nothing changes, where its status is none of `allowed`.
+    """
+    closed = close(ledger, written, batch_id, BatchStatus.NOT_SENT, reason, allowed)
+    if closed:
+        release_attempts(ledger, batch_id, "queued")
+        ledger.event(written, "batch.not_sent", batch_id=batch_id, reason=reason)
+    return closed
 
 
 def mark_rejected(ledger: Ledger, batch: Batch, error_type: str, message: str) -> None:
-    """The API will not have it: its requests are errored, visible and replayable."""
+    """The API rejected it: its requests are errored and can be replayed."""
     with ledger.transaction("rejected") as written:
-        if not ledger.execute(
-            "UPDATE batches SET status = 'rejected', last_error = ?, ended_ts = ?, processing = 0,"
-            " errored = request_count WHERE id = ? AND status IN ('queued', 'sending')",
-            f"{error_type}: {message}",
-            written.at,
-            batch.id,
-        ):
+        allowed = (BatchStatus.QUEUED, BatchStatus.SENDING)
+        reason = f"{error_type}: {message}"
+        if not close(ledger, written, batch.id, BatchStatus.REJECTED, reason, allowed):
             return
         release_attempts(ledger, batch.id, "errored")
-        ledger.execute(
-            "UPDATE attempts SET outcome = 'errored', error_type = ?, error_message = ?,"
-            " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ?",
-            error_type,
-            message,
-            batch.id,
-        )
+        record_errors(ledger, batch.id, error_type, message)
         ledger.event(
             written, "batch.rejected", batch_id=batch.id, error_type=error_type, message=message
         )
         finish_submission(ledger, written, batch.submission_id)
+
+
+def close(
+    ledger: Ledger,
+    written: Written,
+    batch_id: int,
+    status: BatchStatus,
+    reason: str,
+    allowed: Iterable[BatchStatus],
+) -> bool:
+    """Inside a transaction: end a batch that the API does not have; False if not in `allowed`."""
+    return bool(
+        ledger.execute(
+            "UPDATE batches SET status = ?, last_error = ?, ended_ts = ?"  # noqa: S608 - our own words
+            f" WHERE id = ? AND status IN {LISTED}",
+            status,
+            reason,
+            written.at,
+            batch_id,
+            as_list(allowed),
+        )
+    )
+
+
+def record_errors(
+    ledger: Ledger, batch_id: int, error_type: str, message: str, *, only: int | None = None
+) -> None:
+    """Inside a transaction: the attempts of a rejected batch, or of one request, are errored."""
+    count = ledger.execute(
+        "UPDATE attempts SET active = 0, outcome = 'errored', error_type = ?, error_message = ?,"
+        " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ? AND (?4 IS NULL OR request_id = ?4)",
+        error_type,
+        message,
+        batch_id,
+        only,
+    )
+    ledger.execute("UPDATE batches SET processing = 0, errored = ? WHERE id = ?", count, batch_id)
 
 
 def release_attempts(ledger: Ledger, batch_id: int, status: str) -> None:

@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from state.batches.submissions import is_taken_in
+from state.batches.submissions import is_known
 from state.db.ledger import Ledger
 
 # Whoever still writes one has touched it since.
@@ -29,4 +29,4 @@ def sweep(ledger: Ledger, spool: Path, now: datetime) -> int:
 
 def _is_needed(ledger: Ledger, part: Path) -> bool:
     named = part.with_suffix("")
-    return not named.exists() and is_taken_in(ledger, named.stem)
+    return not named.exists() and is_known(ledger, named.stem)

@@ -1,10 +1,11 @@
 """Takes submissions in, and plans batches for the requests that wait."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from state.db.conditions import QUEUED
-from state.db.ledger import Ledger, Written
+from state.db.ledger import Ledger, Staged, Written
 from state.db.rows import to_batch, to_submission
 from state.model.errors import AlreadySubmitted
 from state.model.records import (
@@ -24,47 +25,37 @@ if TYPE_CHECKING:
 NONCE_LENGTH = 8
 # The part of staged requests that go into no batch: a fallback file has their answers.
 NO_PART = -1
+_COLUMNS = (
+    "custom_id TEXT, body_offset INTEGER, body_length INTEGER, sha256 BLOB, part INTEGER,"
+    " betas TEXT"
+)
 
 
-def stage(ledger: Ledger, requests: Iterable[SpooledRequest]) -> None:
-    """Lay the requests of one call down beside the ledger, before it takes them in.
-
-    Raises IllegalTransition when a custom_id comes twice; `submit` checks that first, and names it.
-    """
-    ledger.execute("DROP TABLE IF EXISTS temp.new_requests")
-    ledger.execute(
-        "CREATE TEMP TABLE new_requests (seq INTEGER PRIMARY KEY, custom_id TEXT,"
-        " body_offset INTEGER, body_length INTEGER, sha256 BLOB, part INTEGER, betas TEXT)"
-    )
-    ledger.execute("BEGIN")
-    try:
-        ledger.fill(
-            "INSERT INTO new_requests (custom_id, body_offset, body_length, sha256, part, betas)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            requests,
-        )
-    finally:
-        ledger.execute("COMMIT")
+def staged(
+    ledger: Ledger, requests: Iterable[SpooledRequest] = ()
+) -> AbstractContextManager[Staged]:
+    """The requests of one call in a temporary table, in order, for functions that store them."""
+    return ledger.staged(_COLUMNS, requests)
 
 
-def earlier(ledger: Ledger, tag: str) -> Submission | None:
+def earlier(ledger: Ledger, staged: Staged, tag: str) -> Submission | None:
     """The submission that the staged requests repeat, if they repeat one.
 
     Raises AlreadySubmitted when only some of them are known, or with another body.
     """
-    (staged,) = ledger.rows("SELECT count(*) FROM new_requests")[0]
+    (count,) = ledger.rows(f"SELECT count(*) FROM {staged}")[0]  # noqa: S608 - our own table
     known = ledger.rows(
-        "SELECT r.submission_id, count(*) AS n FROM new_requests n"
+        f"SELECT r.submission_id, count(*) AS n FROM {staged} n"  # noqa: S608 - our own words
         " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id GROUP BY r.submission_id",
         tag,
     )
     if not known:
         return None
     changed = ledger.row(
-        "SELECT n.custom_id, s.key FROM new_requests n"
+        f"SELECT n.custom_id, s.key FROM {staged} n"  # noqa: S608 - our own words
         " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
         " JOIN submissions s ON s.id = r.submission_id"
-        " WHERE r.body_sha256 <> n.sha256 OR r.betas <> n.betas ORDER BY n.seq LIMIT 1",
+        " WHERE r.body_sha256 <> n.sha256 OR r.betas <> n.betas ORDER BY n.rowid LIMIT 1",
         tag,
     )
     if changed is not None:
@@ -75,32 +66,33 @@ def earlier(ledger: Ledger, tag: str) -> Submission | None:
     submission = to_submission(
         ledger.rows("SELECT * FROM submissions WHERE id = ?", known[0]["submission_id"])[0]
     )
-    if len(known) == 1 and known[0]["n"] == staged == submission.request_count:
+    if len(known) == 1 and known[0]["n"] == count == submission.request_count:
         return submission
-    raise AlreadySubmitted(_some_are_known(ledger, tag, staged))
+    raise AlreadySubmitted(_some_are_known(ledger, staged, tag, count))
 
 
-def _some_are_known(ledger: Ledger, tag: str, staged: int) -> str:
+def _some_are_known(ledger: Ledger, staged: Staged, tag: str, count: int) -> str:
     known = ledger.rows(
-        "SELECT n.custom_id, s.key FROM new_requests n"
+        f"SELECT n.custom_id, s.key FROM {staged} n"  # noqa: S608 - our own words
         " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
-        " JOIN submissions s ON s.id = r.submission_id ORDER BY n.seq",
+        " JOIN submissions s ON s.id = r.submission_id ORDER BY n.rowid",
         tag,
     )
     return (
-        f"{len(known)} of {staged} requests are already under tag {tag!r}, the first is"
+        f"{len(known)} of {count} requests are already under tag {tag!r}, the first is"
         f" custom_id {known[0]['custom_id']!r} in {known[0]['key']}."
         " Leave them out, or submit all of them under another tag."
     )
 
 
-def is_taken_in(ledger: Ledger, key: str) -> bool:
+def is_known(ledger: Ledger, key: str) -> bool:
     """Whether the ledger has a submission of that key."""
     return ledger.row("SELECT 1 FROM submissions WHERE key = ?", key) is not None
 
 
-def take_in(
+def store(
     ledger: Ledger,
+    staged: Staged,
     new: NewSubmission,
     *,
     wire_overhead: int,
@@ -108,7 +100,7 @@ def take_in(
     reserve: Callable[[Submission], None] = lambda _submission: None,
     after: Callable[[Written, Submission, bool], None] | None = None,
 ) -> tuple[Submission, bool]:
-    """The staged requests, their batches and attempts, in one transaction.
+    """Store the staged requests, their batches and attempts, in one transaction.
 
     `wire_overhead` is how many bytes a request grows by on the wire. `check_budgets` raises to
     reject a new submission, and `reserve` records what it may cost. Returns the submission, and
@@ -116,25 +108,25 @@ def take_in(
     the transaction, with both.
     """
     with ledger.transaction("submit") as written:
-        submission = earlier(ledger, new.tag)
+        submission = earlier(ledger, staged, new.tag)
         is_new = submission is None
         if submission is None:
             check_budgets()
-            submission = insert(ledger, written, new, status="assigned")
+            submission = insert(ledger, written, staged, new, status="assigned")
             reserve(submission)
-            _add_parts(ledger, written, submission, wire_overhead)
+            _add_parts(ledger, written, staged, submission, wire_overhead)
         if after is not None:
             after(written, submission, is_new)
     return submission, is_new
 
 
 def _add_parts(
-    ledger: Ledger, written: Written, submission: Submission, wire_overhead: int
+    ledger: Ledger, written: Written, staged: Staged, submission: Submission, wire_overhead: int
 ) -> None:
-    """An intent for each part of the staged requests, whose ids are in the order of theirs."""
+    """A queued batch for each part; the requests' ids are in the order of the staged rows."""
     (first,) = ledger.rows("SELECT min(id) FROM requests WHERE submission_id = ?", submission.id)[0]
     for part in ledger.rows(
-        "SELECT part, betas, count(*) AS count, sum(body_length) AS size FROM new_requests"
+        f"SELECT part, betas, count(*) AS count, sum(body_length) AS size FROM {staged}"  # noqa: S608 - our own words
         " WHERE part <> ? GROUP BY part ORDER BY part",
         NO_PART,
     ):
@@ -147,8 +139,8 @@ def _add_parts(
             size=part["size"] + part["count"] * wire_overhead,
         )
         ledger.execute(
-            "INSERT INTO attempts (batch_id, request_id, active)"
-            " SELECT ?, ? + seq - 1, 1 FROM new_requests WHERE part = ? ORDER BY seq",
+            "INSERT INTO attempts (batch_id, request_id, active)"  # noqa: S608 - our own words
+            f" SELECT ?, ? + rowid - 1, 1 FROM {staged} WHERE part = ? ORDER BY rowid",
             batch_id,
             first,
             part["part"],
@@ -159,17 +151,18 @@ def _add_parts(
 def insert(
     ledger: Ledger,
     written: Written,
+    staged: Staged,
     new: NewSubmission,
     *,
     status: str = "queued",
 ) -> Submission:
-    """Inside a transaction: the submission, and its staged requests, which wait."""
-    submission_id = _insert_submission(ledger, new)
+    """Inside a transaction: the submission and its staged requests, with that stored status."""
+    submission_id = _insert_submission(ledger, staged, new)
     ledger.execute(
-        "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"
+        "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"  # noqa: S608 - our own words
         " body_offset, body_length, body_sha256)"
         " SELECT ?, custom_id, ?, ?, betas, ?, body_offset, body_length, sha256"
-        " FROM new_requests ORDER BY seq",
+        f" FROM {staged} ORDER BY rowid",
         new.tag,
         submission_id,
         status,
@@ -182,11 +175,11 @@ def insert(
     return submission
 
 
-def _insert_submission(ledger: Ledger, new: NewSubmission) -> int:
+def _insert_submission(ledger: Ledger, staged: Staged, new: NewSubmission) -> int:
     return ledger.insert(
-        "INSERT INTO submissions (key, tag, workflow, job, model, work_date, deadline_ts,"
+        "INSERT INTO submissions (key, tag, workflow, job, model, work_date, deadline_ts,"  # noqa: S608 - our own words
         " on_failure, request_count, created_by, created_ts)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM new_requests), ?, ?)",
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM {staged}), ?, ?)",
         new.key,
         new.tag,
         new.workflow,
@@ -203,7 +196,7 @@ def _insert_submission(ledger: Ledger, new: NewSubmission) -> int:
 def plan_waiting(
     ledger: Ledger, *, max_requests: int, max_bytes: int, wire_overhead: int
 ) -> list[Batch]:
-    """New intents for every request that waits, where its workflow is not paused.
+    """New batches for every queued request, where its workflow is not paused.
 
     One batch never mixes submissions or betas.
     """

@@ -1,5 +1,13 @@
 """SQL conditions that many queries share, in the words of the partial indexes that serve them."""
 
+import json
+from collections.abc import Iterable
+
+from state.model.records import CLOSED_STATUSES
+
+# The values of a list that is one parameter, made by `as_list`.
+LISTED = "(SELECT value FROM json_each(?))"
+
 # Of a request `r`: it has no batch now, and has not succeeded. Index `requests_to_do`.
 TO_DO = "r.status NOT IN ('assigned', 'succeeded')"
 QUEUED = f"r.status = 'queued' AND {TO_DO}"
@@ -12,16 +20,21 @@ STATUS = (
 )
 
 
+_CLOSED = ", ".join(f"'{status}'" for status in CLOSED_STATUSES)
+
+
+def as_list(values: Iterable[int | str]) -> str:
+    """The parameter for `LISTED`."""
+    return json.dumps(list(values))
+
+
 def is_open(batches: str = "batches") -> str:
     """Of a batch, in the table of that name: the API or the engine is not done with it.
 
     It is queued, sent and not ended, or its results are still to be downloaded. Index
     `batches_open`.
     """
-    return (
-        f"({batches}.status NOT IN ('not_sent', 'rejected', 'ended')"
-        f" OR {batches}.collection = 'pending')"
-    )
+    return f"({batches}.status NOT IN ({_CLOSED}) OR {batches}.collection = 'pending')"
 
 
 # The batches that were not sent yet, and their requests that wait for it.

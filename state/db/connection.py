@@ -53,7 +53,7 @@ def connect(path: Path) -> "sqlite3.Connection":
             f"Cannot write the ledger {path}: {error.strerror or error}. "
             "Set TITAN_HOME to a folder that this user may write."
         ) from error
-    # The ledger fills a table on a thread that it waits for; it guards its thread itself.
+    # The ledger checks its thread itself, with a message of its own.
     connection = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )

@@ -5,9 +5,8 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     Parameters = tuple[str | int | float | bytes | None, ...]
 
 
-# Rows that SQLite takes in at once, about 400 KB.
-_PORTION = 2_000
 # Four times what SQLite copies into the ledger by itself.
 _LONG_WAL = 1 << 24
 # Crockford's alphabet: no two letters that a person mixes up.
@@ -73,6 +70,7 @@ class Ledger:
         self._now = now
         self._process = os.getpid()
         self._thread = get_ident()
+        self._stagings = 0
         with ledger_errors(path):
             self.connection = open_current(path)
 
@@ -159,27 +157,23 @@ class Ledger:
         with ledger_errors(self.path):
             self.connection.executemany(sql, rows)
 
-    def fill_beside(self, table: str, rows: "Iterable[Parameters]") -> None:
-        """Fill a temporary table with the whole rows while the next rows are being made.
+    @contextmanager
+    def staged(
+        self, columns: str, rows: "Iterable[Parameters]" = ()
+    ) -> "Generator[Staged, None, None]":
+        """A temporary table with these columns and rows, for statements inside; dropped after.
 
-        SQLite takes each portion in on a thread of its own, where it is not held up by Python. The
-        rows have no bytes in them; a text ends at its first NUL.
+        Raises LedgerUnusable where there is no space for it, IllegalTransition where a row
+        violates a constraint of a column.
         """
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - seldom needed
-
-        coming = iter(rows)
-        with ledger_errors(self.path), ThreadPoolExecutor(1) as beside:
-            running = None
-            while portion := tuple(islice(coming, _PORTION)):
-                places = range(len(portion[0]))
-                values = ", ".join(f"json_extract(value, '$[{place}]')" for place in places)
-                insert = f"INSERT INTO {table} SELECT {values} FROM json_each(?)"  # noqa: S608 - ours
-                text = msgspec.json.encode(portion).decode()
-                if running is not None:
-                    running.result()
-                running = beside.submit(self.connection.execute, insert, (text,))
-            if running is not None:
-                running.result()
+        self._stagings += 1
+        table = Staged(self, f"staged_{self._stagings}", columns)
+        try:
+            table.fill(rows)
+            yield table
+        finally:
+            with suppress(sqlite3.Error):
+                self.connection.execute(f"DROP TABLE temp.{table}")
 
     def checkpoint(self) -> None:
         """Cut a WAL that has grown long, unless someone is reading from it just now."""
@@ -209,3 +203,35 @@ class Ledger:
             " VALUES (?, ?, ?, ?, ?, ?)",
             (written.at, self.actor, kind, batch_id, subject, json.dumps(detail)),
         )
+
+
+class Staged:
+    """A temporary table; `str()` is its name in a statement."""
+
+    def __init__(self, ledger: Ledger, name: str, columns: str) -> None:
+        """Create it, empty; `columns` are their definitions in SQL."""
+        self._ledger = ledger
+        self._name = name
+        with ledger_errors(ledger.path):
+            ledger.connection.execute(f"CREATE TEMP TABLE {name} ({columns})")
+
+    def __str__(self) -> str:
+        """The name of the table."""
+        return self._name
+
+    def fill(self, rows: "Iterable[Parameters]") -> None:
+        """Add rows, all of them or, where one fails, none."""
+        connection = self._ledger.connection
+        (count,) = connection.execute(
+            "SELECT count(*) FROM pragma_table_info(?)", (self._name,)
+        ).fetchone()
+        insert = f"INSERT INTO {self._name} VALUES ({', '.join('?' * count)})"  # noqa: S608 - our own name
+        with ledger_errors(self._ledger.path):
+            connection.execute("BEGIN")
+            try:
+                connection.executemany(insert, rows)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise

@@ -67,14 +67,8 @@ class OnFailure(StrEnum):
     SYNC = "sync"
 
 
-# Rows in these states still need the API or a later poll.
-OPEN_STATUSES = (
-    BatchStatus.QUEUED,
-    BatchStatus.SENDING,
-    BatchStatus.UNCONFIRMED,
-    BatchStatus.IN_PROGRESS,
-    BatchStatus.CANCELING,
-)
+# A batch in one of these will never change its status again.
+CLOSED_STATUSES = (BatchStatus.NOT_SENT, BatchStatus.REJECTED, BatchStatus.ENDED)
 # Stop reasons of answers that are paid for and yet may be of no use.
 REVIEW_STOP_REASONS = ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded")
 FAILED_STATUSES = (
@@ -227,7 +221,7 @@ class CollectedResult(Struct, frozen=True, kw_only=True):
     offset: int = 0
     length: int = 0
 
-    def as_staged(self, request_id: int) -> "Staged":
+    def as_staged(self, request_id: int) -> "StagedResult":
         """The row that is laid down beside the ledger."""
         usage = self.usage
         return (
@@ -239,7 +233,7 @@ class CollectedResult(Struct, frozen=True, kw_only=True):
 
 
 # A collected result as its row: a batch has 100,000, so they come as plain tuples.
-Staged = tuple[
+StagedResult = tuple[
     *tuple[int, str, str | None, str | None, str | None, str | None],
     *tuple[int, int, int, int, int, int | None, int | None, int, int],
 ]

@@ -2,22 +2,21 @@
 
 from collections.abc import Sequence
 
-from state.batches.sending import finish_submission
-from state.batches.sync_runs import choose
-from state.db.conditions import STATUS
+from state.batches.sending import close, finish_submission, release_attempts
+from state.db.conditions import LISTED, STATUS, as_list
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
-from state.model.records import Batch, RequestStatus, Submission
+from state.model.records import Batch, BatchStatus, RequestStatus, Submission
 
 _FAILED = "('errored', 'canceled', 'expired', 'missing', 'dismissed')"
 
 
 def statuses(ledger: Ledger, request_ids: Sequence[int]) -> dict[int, RequestStatus]:
     """The current status of each request."""
-    choose(ledger, request_ids)
     rows = ledger.rows(
-        f"SELECT r.id, {STATUS} AS status FROM requests r WHERE r.id IN (SELECT id FROM chosen)"  # noqa: S608 - our own words
+        f"SELECT r.id, {STATUS} AS status FROM requests r WHERE r.id IN {LISTED}",  # noqa: S608 - our own words
+        as_list(request_ids),
     )
     return {row["id"]: RequestStatus(row["status"]) for row in rows}
 
@@ -28,61 +27,62 @@ def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
     Succeeded requests are queued only with an edit. Returns how many were queued; requests that
     another command has queued meanwhile are left alone.
     """
-    choose(ledger, request_ids)
     edit = "(SELECT e.id FROM edits e WHERE e.command_id = ? AND e.request_id = requests.id)"
     with ledger.transaction("requeue"):
         count = ledger.execute(
             f"UPDATE requests SET status = 'queued', settled_by = NULL,"  # noqa: S608 - our own words
-            f" edit_id = coalesce({edit}, edit_id) WHERE id IN (SELECT id FROM chosen)"
+            f" edit_id = coalesce({edit}, edit_id) WHERE id IN {LISTED}"
             f" AND (status IN {_FAILED} OR (status = 'succeeded' AND {edit} IS NOT NULL))",
             command_id,
+            as_list(request_ids),
             command_id,
         )
-        _reopen(ledger)
+        _reopen(ledger, request_ids)
     return count
 
 
-def _reopen(ledger: Ledger) -> None:
+def _reopen(ledger: Ledger, request_ids: Sequence[int]) -> None:
     """Reopen the submissions; their files are delivered again later."""
     ledger.execute(
-        "UPDATE submissions SET finished_ts = NULL, delivered_ts = NULL"
+        "UPDATE submissions SET finished_ts = NULL, delivered_ts = NULL"  # noqa: S608 - our own words
         " WHERE finished_ts IS NOT NULL AND id IN (SELECT submission_id FROM requests"
-        " WHERE status = 'queued' AND id IN (SELECT id FROM chosen))",
+        f" WHERE status = 'queued' AND id IN {LISTED})",
+        as_list(request_ids),
     )
 
 
 def dismiss(ledger: Ledger, request_ids: Sequence[int]) -> int:
     """Settle failed requests without an answer; returns how many."""
-    choose(ledger, request_ids)
     with ledger.transaction("dismiss"):
         return ledger.execute(
-            f"UPDATE requests SET status = 'dismissed' WHERE status IN {_FAILED}"  # noqa: S608
-            " AND status <> 'dismissed' AND id IN (SELECT id FROM chosen)"
+            f"UPDATE requests SET status = 'dismissed' WHERE status IN {_FAILED}"  # noqa: S608 - our own words
+            f" AND status <> 'dismissed' AND id IN {LISTED}",
+            as_list(request_ids),
         )
 
 
 def batches_with(ledger: Ledger, request_ids: Sequence[int]) -> list[Batch]:
     """The batches in which any of the requests is active."""
-    choose(ledger, request_ids)
     return [
         to_batch(row)
         for row in ledger.rows(
-            "SELECT DISTINCT b.* FROM batches b JOIN attempts a ON a.batch_id = b.id"
-            " WHERE a.active = 1 AND a.request_id IN (SELECT id FROM chosen) ORDER BY b.id"
+            "SELECT DISTINCT b.* FROM batches b JOIN attempts a ON a.batch_id = b.id"  # noqa: S608 - our own words
+            f" WHERE a.active = 1 AND a.request_id IN {LISTED} ORDER BY b.id",
+            as_list(request_ids),
         )
     ]
 
 
 def failed_in_batches(ledger: Ledger, request_ids: Sequence[int]) -> list[int]:
     """The failed requests whose latest attempt was in a batch, not in a synchronous run."""
-    choose(ledger, request_ids)
     return [
         int(row[0])
         for row in ledger.rows(
             f"SELECT r.id FROM requests r WHERE r.status IN {_FAILED}"  # noqa: S608 - our own words
-            " AND r.id IN (SELECT id FROM chosen) AND 'batch' = (SELECT b.kind FROM attempts a"
+            f" AND r.id IN {LISTED} AND 'batch' = (SELECT b.kind FROM attempts a"
             " JOIN batches b ON b.id = a.batch_id WHERE a.request_id = r.id"
-            " ORDER BY a.batch_id DESC LIMIT 1)"
+            " ORDER BY a.batch_id DESC LIMIT 1)",
+            as_list(request_ids),
         )
     ]
 
@@ -90,22 +90,12 @@ def failed_in_batches(ledger: Ledger, request_ids: Sequence[int]) -> list[int]:
 def cancel_unsent(ledger: Ledger, batch: Batch, reason: str) -> bool:
     """Cancel a queued batch and its requests; False where it was sent meanwhile."""
     with ledger.transaction("cancel_unsent") as written:
-        if not ledger.execute(
-            "UPDATE batches SET status = 'not_sent', last_error = ?, ended_ts = ?"
-            " WHERE id = ? AND status = 'queued'",
-            reason,
-            written.at,
-            batch.id,
-        ):
+        if not close(ledger, written, batch.id, BatchStatus.NOT_SENT, reason, [BatchStatus.QUEUED]):
             return False
+        release_attempts(ledger, batch.id, "canceled")
         ledger.execute(
-            "UPDATE requests SET status = 'canceled' WHERE status = 'assigned' AND id IN"
-            " (SELECT request_id FROM attempts WHERE batch_id = ? AND active = 1)",
-            batch.id,
-        )
-        ledger.execute(
-            "UPDATE attempts SET active = 0, outcome = 'canceled', cost_nano = 0,"
-            " sync_cost_nano = 0 WHERE batch_id = ? AND active = 1",
+            "UPDATE attempts SET outcome = 'canceled', cost_nano = 0, sync_cost_nano = 0"
+            " WHERE batch_id = ?",
             batch.id,
         )
         ledger.event(written, "batch.canceled_unsent", batch_id=batch.id, reason=reason)
@@ -118,17 +108,18 @@ def detach(ledger: Ledger, batch: Batch, request_ids: Sequence[int], reason: str
 
     Answers of the batch still count as spend when they arrive; a second success is a duplicate.
     """
-    choose(ledger, request_ids)
     with ledger.transaction("detach") as written:
         count = ledger.execute(
-            "UPDATE attempts SET active = 0 WHERE batch_id = ? AND active = 1"
-            " AND request_id IN (SELECT id FROM chosen)",
+            "UPDATE attempts SET active = 0 WHERE batch_id = ? AND active = 1"  # noqa: S608 - our own words
+            f" AND request_id IN {LISTED}",
             batch.id,
+            as_list(request_ids),
         )
         ledger.execute(
-            "UPDATE requests SET status = 'queued' WHERE status = 'assigned'"
-            " AND id IN (SELECT id FROM chosen) AND NOT EXISTS"
-            " (SELECT 1 FROM attempts a WHERE a.request_id = requests.id AND a.active = 1)"
+            "UPDATE requests SET status = 'queued' WHERE status = 'assigned'"  # noqa: S608 - our own words
+            f" AND id IN {LISTED} AND NOT EXISTS"
+            " (SELECT 1 FROM attempts a WHERE a.request_id = requests.id AND a.active = 1)",
+            as_list(request_ids),
         )
         ledger.event(
             written,
@@ -186,10 +177,10 @@ def submissions_of(
     ledger: Ledger, request_ids: Sequence[int]
 ) -> list[tuple[Submission, list[int]]]:
     """The requests by submission."""
-    choose(ledger, request_ids)
     grouped: dict[int, list[int]] = {}
     for row in ledger.rows(
-        "SELECT id, submission_id FROM requests WHERE id IN (SELECT id FROM chosen) ORDER BY id"
+        f"SELECT id, submission_id FROM requests WHERE id IN {LISTED} ORDER BY id",  # noqa: S608 - our own words
+        as_list(request_ids),
     ):
         grouped.setdefault(row["submission_id"], []).append(row["id"])
     return [

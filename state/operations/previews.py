@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from state.batches.sync_runs import choose
+from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger
 
 
@@ -19,7 +19,6 @@ class RequestSize(Struct, frozen=True, kw_only=True):
 
 def sizes(ledger: Ledger, request_ids: Sequence[int]) -> list[RequestSize]:
     """The requests by workflow and model."""
-    choose(ledger, request_ids)
     return [
         RequestSize(
             model=row["model"],
@@ -28,52 +27,53 @@ def sizes(ledger: Ledger, request_ids: Sequence[int]) -> list[RequestSize]:
             usual_output=row["usual_output"],
         )
         for row in ledger.rows(
-            "SELECT s.model, count(*) AS requests, sum(r.body_length) AS body_bytes,"
+            "SELECT s.model, count(*) AS requests, sum(r.body_length) AS body_bytes,"  # noqa: S608 - our own words
             " (SELECT sum(t.output_tokens) / sum(t.succeeded) FROM daily_totals t"
             " WHERE t.workflow = s.workflow AND t.succeeded > 0) AS usual_output"
             " FROM requests r JOIN submissions s ON s.id = r.submission_id"
-            " WHERE r.id IN (SELECT id FROM chosen) GROUP BY s.workflow, s.model"
+            f" WHERE r.id IN {LISTED} GROUP BY s.workflow, s.model",
+            as_list(request_ids),
         )
     ]
 
 
 def deadlines(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:
     """The deadlines of the requests, earliest first."""
-    choose(ledger, request_ids)
     return _texts(
         ledger,
-        "SELECT DISTINCT s.deadline_ts FROM requests r JOIN submissions s"
-        " ON s.id = r.submission_id WHERE r.id IN (SELECT id FROM chosen)"
+        "SELECT DISTINCT s.deadline_ts FROM requests r JOIN submissions s"  # noqa: S608 - our own words
+        f" ON s.id = r.submission_id WHERE r.id IN {LISTED}"
         " AND s.deadline_ts IS NOT NULL ORDER BY 1",
+        request_ids,
     )
 
 
 def deadlines_of_batches(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
     """The deadlines of the batches, earliest first."""
-    choose(ledger, batch_ids)
     return _texts(
         ledger,
-        "SELECT DISTINCT deadline_ts FROM batches WHERE id IN (SELECT id FROM chosen)"
+        f"SELECT DISTINCT deadline_ts FROM batches WHERE id IN {LISTED}"  # noqa: S608 - our own words
         " AND deadline_ts IS NOT NULL ORDER BY 1",
+        batch_ids,
     )
 
 
 def batch_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
     """The keys of the batches."""
-    choose(ledger, batch_ids)
-    return _texts(ledger, "SELECT key FROM batches WHERE id IN (SELECT id FROM chosen) ORDER BY id")
+    sql = f"SELECT key FROM batches WHERE id IN {LISTED} ORDER BY id"  # noqa: S608 - our own words
+    return _texts(ledger, sql, batch_ids)
 
 
 def paused_workflows(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:
     """Which workflows of the requests are paused."""
-    choose(ledger, request_ids)
     return _texts(
         ledger,
-        "SELECT workflow FROM pauses WHERE workflow IN (SELECT s.workflow FROM submissions s"
+        "SELECT workflow FROM pauses WHERE workflow IN (SELECT s.workflow FROM submissions s"  # noqa: S608 - our own words
         " WHERE s.id IN (SELECT submission_id FROM requests r"
-        " WHERE r.id IN (SELECT id FROM chosen))) ORDER BY 1",
+        f" WHERE r.id IN {LISTED})) ORDER BY 1",
+        request_ids,
     )
 
 
-def _texts(ledger: Ledger, sql: str) -> list[str]:
-    return [str(row[0]) for row in ledger.rows(sql)]
+def _texts(ledger: Ledger, sql: str, ids: Sequence[int]) -> list[str]:
+    return [str(row[0]) for row in ledger.rows(sql, as_list(ids))]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from state.batches.sync_runs import choose
+from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.model.records import REVIEW_STOP_REASONS
@@ -59,10 +59,10 @@ def rows(source: Source, *, limit: int) -> Iterator[ReviewRow]:
 
 def accept(ledger: Ledger, request_ids: list[int]) -> int:
     """Acknowledge the answers of these requests; returns how many there were."""
-    choose(ledger, request_ids)
     with ledger.transaction("accept"):
         return ledger.execute(
             f"UPDATE attempts AS a SET reviewed = 1 WHERE {_TO_REVIEW} AND EXISTS (SELECT 1"  # noqa: S608 - our own words
             " FROM requests r WHERE r.id = a.request_id AND r.settled_by = a.batch_id"
-            " AND r.id IN (SELECT id FROM chosen))"
+            f" AND r.id IN {LISTED})",
+            as_list(request_ids),
         )

@@ -79,7 +79,7 @@ def requests(source: Source, wanted: Filter) -> list[SelectedRequest]:
             betas=tuple(row["betas"].split(",")) if row["betas"] else (),
         )
         for row in source.rows(
-            f"SELECT r.id, r.custom_id, r.tag, {STATUS} AS status, a.error_type, a.stop_reason,"  # noqa: S608
+            f"SELECT r.id, r.custom_id, r.tag, {STATUS} AS status, a.error_type, a.stop_reason,"  # noqa: S608 - our own words
             " a.reviewed,"
             " coalesce(e.body_length, r.body_length) AS body_length,"
             " coalesce(e.betas, r.betas) AS betas FROM requests r"
@@ -127,7 +127,7 @@ def _named(source: Source, name: str) -> tuple[str, list[Parameter]]:
         if found:
             return clause, [int(found[0][0])]
     for table, column in (("submissions", "tag"), ("requests", "custom_id")):
-        if source.rows(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", name):  # noqa: S608
+        if source.rows(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", name):  # noqa: S608 - our own words
             return f"r.{column} = ?", [name]
     raise UnknownId(f"{name!r} not found (looked for a key, batch id, tag or custom_id).")
 
@@ -154,7 +154,7 @@ def cancelable_batches(source: Source, wanted: Filter) -> list[int]:
     return [
         int(row[0])
         for row in source.rows(
-            "SELECT DISTINCT b.id FROM batches b JOIN attempts x ON x.batch_id = b.id"  # noqa: S608
+            "SELECT DISTINCT b.id FROM batches b JOIN attempts x ON x.batch_id = b.id"  # noqa: S608 - our own words
             " JOIN requests r ON r.id = x.request_id"
             " JOIN submissions s ON s.id = r.submission_id"
             f" {counting_attempt.JOIN}"

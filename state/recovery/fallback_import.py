@@ -1,6 +1,9 @@
 """Records the import of a fallback file, with the answers that it paid for."""
 
+from collections.abc import Collection
+
 from state.batches import submissions, sync_runs
+from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger, Written
 from state.model.records import Counts, Submission
 
@@ -15,21 +18,22 @@ def record(
     written: Written,
     submission: Submission,
     key: str,
+    answered: Collection[str],
     counts: Counts,
     *,
     is_new: bool,
     unwritten: int,
 ) -> str | None:
-    """Inside the transaction that stores the staged requests: mark the file `key` as imported.
+    """Inside the transaction that stores its requests: mark the fallback file `key` as imported.
 
-    Staged requests without a part were answered; they become attempts of a synchronous run that
-    has ended, whose key is returned. Where the submission was known before, these attempts are
+    Requests that were `answered` (by custom_id) become attempts of a synchronous run that has
+    ended, whose key is returned. Where the submission was known before, these attempts are
     not active: a success that comes second is a duplicate. Up to `unwritten` calls may have been
     paid for without an answer in the file.
     """
     run = None
     if counts.total():
-        run = _add_run(ledger, written, submission, counts, is_new=is_new)
+        run = _add_run(ledger, written, submission, answered, counts, is_new=is_new)
     ledger.execute(
         "INSERT INTO fallback_imports (key, submission_id, imported_ts) VALUES (?, ?, ?)",
         key,
@@ -54,7 +58,13 @@ def record(
 
 
 def _add_run(
-    ledger: Ledger, written: Written, submission: Submission, counts: Counts, *, is_new: bool
+    ledger: Ledger,
+    written: Written,
+    submission: Submission,
+    answered: Collection[str],
+    counts: Counts,
+    *,
+    is_new: bool,
 ) -> str:
     batch_id = submissions.insert_batch(
         ledger,
@@ -66,12 +76,12 @@ def _add_run(
         runner=submission.created_by,
     )
     ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, active) SELECT ?, r.id, ? FROM new_requests n"
-        " JOIN requests r ON r.submission_id = ? AND r.custom_id = n.custom_id WHERE n.part = ?",
+        "INSERT INTO attempts (batch_id, request_id, active) SELECT ?, id, ? FROM requests"  # noqa: S608 - our own words
+        f" WHERE submission_id = ? AND custom_id IN {LISTED}",
         batch_id,
         int(is_new),
         submission.id,
-        submissions.NO_PART,
+        as_list(answered),
     )
     # It ran when the job did, at the prices of that day.
     ledger.execute(

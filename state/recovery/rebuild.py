@@ -1,11 +1,13 @@
 """Writes recovered submissions and batches into a new ledger, and installs it."""
 
 import shutil
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from state.batches import submissions
 from state.batches.sending import finish_submission
-from state.db.ledger import Ledger, Written
+from state.db.conditions import LISTED, TO_DO, as_list
+from state.db.ledger import Ledger, Staged, Written
 from state.db.rows import to_batch
 from state.files.folder import replace
 from state.model.errors import AlreadySubmitted
@@ -36,13 +38,13 @@ def install(fresh: Path, ledger: Path, *, stamp: str) -> Path | None:
     return kept
 
 
-def store(ledger: Ledger, new: NewSubmission) -> Submission:
+def store(ledger: Ledger, staged: Staged, new: NewSubmission) -> Submission:
     """Store the staged requests as a submission without a batch. Raises AlreadySubmitted."""
     with ledger.transaction("rebuild") as written:
-        known = submissions.earlier(ledger, new.tag)
+        known = submissions.earlier(ledger, staged, new.tag)
         if known is not None:
             raise AlreadySubmitted(f"{new.key} has the requests of {known.key}.")
-        return submissions.insert(ledger, written, new)
+        return submissions.insert(ledger, written, staged, new)
 
 
 def finish_if_settled(ledger: Ledger, submission: Submission) -> None:
@@ -51,32 +53,36 @@ def finish_if_settled(ledger: Ledger, submission: Submission) -> None:
         finish_submission(ledger, written, submission.id)
 
 
-def stage_requests(
-    ledger: Ledger, submission_id: int, custom_ids: set[str] | None, count: int
-) -> int:
-    """Stage the requests of a batch: those with answers, else the next `count` unanswered ones."""
-    ledger.execute("DROP TABLE IF EXISTS temp.rebuilt")
-    ledger.execute("CREATE TEMP TABLE rebuilt (id INTEGER PRIMARY KEY)")
+def requests_of(
+    ledger: Ledger, submission_id: int, custom_ids: Collection[str] | None, count: int
+) -> list[int]:
+    """The requests of a batch: those with answers, else the next `count` unanswered ones."""
     if custom_ids is None:
-        return ledger.execute(
-            "INSERT INTO rebuilt SELECT id FROM requests WHERE submission_id = ?"
-            " AND status NOT IN ('assigned', 'succeeded') ORDER BY status <> 'queued', id LIMIT ?",
+        rows = ledger.rows(
+            f"SELECT r.id FROM requests r WHERE r.submission_id = ? AND {TO_DO}"  # noqa: S608 - our own words
+            " ORDER BY r.status <> 'queued', r.id LIMIT ?",
             submission_id,
             count,
         )
-    for custom_id in custom_ids:
-        ledger.execute(
-            "INSERT INTO rebuilt SELECT id FROM requests WHERE submission_id = ? AND custom_id = ?",
+    else:
+        rows = ledger.rows(
+            f"SELECT id FROM requests WHERE submission_id = ? AND custom_id IN {LISTED}",  # noqa: S608 - our own words
             submission_id,
-            custom_id,
+            as_list(custom_ids),
         )
-    return int(ledger.rows("SELECT count(*) FROM rebuilt")[0][0])
+    return [row[0] for row in rows]
 
 
 def add_batch(
-    ledger: Ledger, submission_id: int, found: RecoveredBatch, *, status: BatchStatus, nonce: str
+    ledger: Ledger,
+    submission_id: int,
+    found: RecoveredBatch,
+    request_ids: Sequence[int],
+    *,
+    status: BatchStatus,
+    nonce: str,
 ) -> Batch:
-    """Add a batch with the staged requests, in a state that the next poll can continue from."""
+    """Add a batch with these requests, in a state that the next poll can continue from."""
     with ledger.transaction("rebuild") as written:
         nonce = found.nonce or nonce
         original = ledger.row(
@@ -86,9 +92,8 @@ def add_batch(
             "INSERT INTO batches (key, nonce, account, submission_id, duplicate_of, tag, workflow,"
             " model, lane, kind, status, remote_id, identified_by, request_count, processing,"
             " watermark_ts, owner, created_ts, sent_ts, accepted_ts)"
-            " SELECT ?, ?, ?, id, ?, tag, workflow, model, 'anthropic', ?, ?, ?, ?, n.n, n.n, ?,"
-            " 'lost', ?, ?, ? FROM submissions, (SELECT count(*) AS n FROM rebuilt) n"
-            " WHERE id = ?",
+            " SELECT ?, ?, ?, id, ?, tag, workflow, model, 'anthropic', ?, ?, ?, ?, ?, ?, ?,"
+            " 'lost', ?, ?, ? FROM submissions WHERE id = ?",
             found.batch_id,
             nonce,
             found.account,
@@ -97,13 +102,15 @@ def add_batch(
             status,
             found.remote_id,
             "operator" if found.remote_id else None,
+            len(request_ids),
+            len(request_ids),
             found.submitted_ts,
             found.submitted_ts,
             found.submitted_ts,
             found.submitted_ts if status != BatchStatus.SENDING else None,
             submission_id,
         )
-        _add_attempts(ledger, batch_id)
+        _add_attempts(ledger, batch_id, as_list(request_ids))
         if found.kind == Kind.BATCH and found.nonce:
             # The nonce still proves whose batch it is.
             ledger.execute(
@@ -114,15 +121,17 @@ def add_batch(
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
 
 
-def _add_attempts(ledger: Ledger, batch_id: int) -> None:
+def _add_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
     ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, active) SELECT ?, r.id,"
-        " r.status NOT IN ('assigned', 'succeeded') FROM rebuilt b JOIN requests r ON r.id = b.id",
+        "INSERT INTO attempts (batch_id, request_id, active) SELECT ?, r.id,"  # noqa: S608 - our own words
+        f" {TO_DO} FROM requests r WHERE r.id IN {LISTED}",
         batch_id,
+        request_ids,
     )
     ledger.execute(
-        "UPDATE requests SET status = 'assigned' WHERE status NOT IN ('assigned', 'succeeded')"
-        " AND id IN (SELECT id FROM rebuilt)"
+        "UPDATE requests SET status = 'assigned' WHERE status NOT IN ('assigned', 'succeeded')"  # noqa: S608 - our own words
+        f" AND id IN {LISTED}",
+        request_ids,
     )
 
 

@@ -3,9 +3,9 @@
 from itertools import product
 
 import pytest
-from support.made import a_result, batch, remote, send, spooled, staged, submit
+from support.made import a_result, batch, remote, send, spooled, store_results, submit
 
-from state.batches import collection, remote_status, sending
+from state.batches import remote_status, sending
 from state.db.ledger import Ledger
 from state.db.tables import BATCH_TRANSITIONS, COLLECTION_TRANSITIONS
 from state.model.errors import AlreadySubmitted, IllegalTransition
@@ -85,9 +85,8 @@ def collected(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     submit(ledger, [spooled("a"), spooled("b")])
     sent = send(ledger)
     remote_status.record_status(ledger, sent, remote(status=BatchStatus.ENDED))
-    collection.begin(ledger)
-    collection.stage(ledger, staged(ledger, a_result("a", outcome), a_result("b", outcome)))
-    assert collection.commit(ledger, batch(ledger), results_bytes=10).complete
+    results = (a_result("a", outcome), a_result("b", outcome))
+    assert store_results(ledger, batch(ledger), *results, results_bytes=10).complete
 
 
 @pytest.mark.parametrize(
@@ -192,8 +191,6 @@ def test_what_repeats_only_in_part_is_refused_and_named(
 
 def test_a_failure_that_comes_second_leaves_the_success(ledger: Ledger) -> None:
     collected(ledger)
-    collection.begin(ledger)
-    collection.stage(ledger, staged(ledger, a_result("a", Outcome.ERRORED)))
-    assert collection.commit(ledger, batch(ledger), results_bytes=10).new == 0
+    assert store_results(ledger, batch(ledger), a_result("a", Outcome.ERRORED)).new == 0
     (submission, *_) = batch_list.submissions_of(ledger, "daily-feed")
     assert ledger_status.statuses_of(ledger, submission) == {RequestStatus.SUCCEEDED: 2}

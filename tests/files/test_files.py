@@ -7,10 +7,20 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from support.made import START, a_ledger, a_result, batch, remote, send, spooled, staged, submit
+from support.made import (
+    START,
+    a_ledger,
+    a_result,
+    batch,
+    remote,
+    send,
+    spooled,
+    store_results,
+    submit,
+)
 
 from core.clock import ManualClock
-from state.batches import collection, remote_status
+from state.batches import remote_status
 from state.batches.finished_results import name_the_finished
 from state.db.ledger import Ledger
 from state.files.folder import Folder, open_private
@@ -124,9 +134,7 @@ def collect(ledger: Ledger, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     submit(ledger, [spooled("a"), spooled("b")])
     sent = send(ledger)
     remote_status.record_status(ledger, sent, remote(status=BatchStatus.ENDED))
-    collection.begin(ledger)
-    collection.stage(ledger, staged(ledger, a_result("a"), a_result("b", outcome)))
-    collection.commit(ledger, batch(ledger), results_bytes=0)
+    store_results(ledger, batch(ledger), a_result("a"), a_result("b", outcome))
 
 
 def test_a_whole_file_gets_its_name_although_a_kill_came_before(

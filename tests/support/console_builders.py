@@ -7,9 +7,10 @@ from pathlib import Path
 from random import Random
 
 from msgspec.structs import replace
+from support.made import store_results
 
 from core.clock import ManualClock
-from state.batches import collection, leases, remote_status, sending, submissions
+from state.batches import leases, remote_status, sending, submissions
 from state.batches.sending import RemoteState
 from state.db.ledger import ALPHABET, Ledger, random_word
 from state.db.rows import to_batch
@@ -89,25 +90,20 @@ class LedgerBuilder:
         """A queued batch; `requests` may give the custom_ids."""
         self._number += 1
         ids = [f"{tag}-{i:03d}" for i in range(requests)] if isinstance(requests, int) else requests
-        submissions.stage(
-            self.ledger,
-            [SpooledRequest(custom_id=i, offset=0, length=100, sha256=b"x", part=0) for i in ids],
+        new = NewSubmission(
+            key=f"tb-{self._number:04d}-k3x9",
+            tag=tag,
+            workflow=workflow,
+            model="claude-haiku-4-5",
+            work_date="2026-05-02",
+            deadline_ts=to_text(self.clock.now() + due_in) if due_in else None,
+            created_by="test",
+            created_ts=self.ledger.now_text(),
+            spool_file="requests.jsonl",
         )
-        submission, _ = submissions.take_in(
-            self.ledger,
-            NewSubmission(
-                key=f"tb-{self._number:04d}-k3x9",
-                tag=tag,
-                workflow=workflow,
-                model="claude-haiku-4-5",
-                work_date="2026-05-02",
-                deadline_ts=to_text(self.clock.now() + due_in) if due_in else None,
-                created_by="test",
-                created_ts=self.ledger.now_text(),
-                spool_file="requests.jsonl",
-            ),
-            wire_overhead=10,
-        )
+        rows = [SpooledRequest(i, offset=0, length=100, sha256=b"x", part=0) for i in ids]
+        with submissions.staged(self.ledger, rows) as staged:
+            submission, _ = submissions.store(self.ledger, staged, new, wire_overhead=10)
         return self.batch(submission.key)
 
     def batch(self, key: str) -> Batch:
@@ -183,10 +179,7 @@ class LedgerBuilder:
             )
             for custom_id in ids[len(failures) :]
         ]
-        collection.begin(self.ledger)
-        requests = {name: number for name, number, _ in collection.ids_of(self.ledger, batch)}
-        collection.stage(self.ledger, (r.as_staged(requests[r.custom_id]) for r in results))
-        collection.commit(self.ledger, batch, results_bytes=1000)
+        store_results(self.ledger, batch, *results, results_bytes=1000)
         return self.batch(batch.key)
 
     def collected(

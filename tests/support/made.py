@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from core.clock import ManualClock
-from state.batches import sending, submissions
+from state.batches import collection, sending, submissions
 from state.batches.sending import RemoteState
 from state.db.ledger import Ledger
 from state.db.rows import to_batch
@@ -13,12 +13,12 @@ from state.model.crash_points import no_crash_point
 from state.model.records import (
     Batch,
     BatchStatus,
+    Collected,
     CollectedResult,
     Counts,
     NewSubmission,
     Outcome,
     SpooledRequest,
-    Staged,
     Submission,
     Usage,
 )
@@ -54,7 +54,6 @@ def submit(
     ledger: Ledger, requests: Iterable[SpooledRequest], *, tag: str = "daily-feed"
 ) -> tuple[Submission, bool]:
     """Take requests in."""
-    submissions.stage(ledger, requests)
     key = f"tb_{ledger.word(10)}"
     new = NewSubmission(
         key=key,
@@ -66,7 +65,8 @@ def submit(
         created_ts=ledger.now_text(),
         spool_file=f"{key}.jsonl",
     )
-    return submissions.take_in(ledger, new, wire_overhead=OVERHEAD)
+    with submissions.staged(ledger, requests) as staged:
+        return submissions.store(ledger, staged, new, wire_overhead=OVERHEAD)
 
 
 def batch(ledger: Ledger, number: int = 1) -> Batch:
@@ -95,10 +95,14 @@ def send(ledger: Ledger, number: int = 1) -> Batch:
     return batch(ledger, number)
 
 
-def staged(ledger: Ledger, *results: CollectedResult) -> list[Staged]:
-    """The results as they are laid down beside the ledger, each for its request."""
-    ids = dict(ledger.each("SELECT custom_id, id FROM requests"))
-    return [result.as_staged(ids[result.custom_id]) for result in results]
+def store_results(
+    ledger: Ledger, batch: Batch, *results: CollectedResult, results_bytes: int = 0
+) -> Collected:
+    """Collect the batch with these results."""
+    ids = {name: number for name, number, _ in collection.ids_of(ledger, batch)}
+    rows = [result.as_staged(ids[result.custom_id]) for result in results]
+    with collection.staged(ledger, rows) as staged:
+        return collection.commit(ledger, batch, staged, results_bytes=results_bytes)
 
 
 def a_result(custom_id: str, outcome: Outcome = Outcome.SUCCEEDED) -> CollectedResult:

@@ -1,0 +1,83 @@
+"""Staged rows: a temporary table that is passed on, dropped at the end, and fails in one line."""
+
+from collections.abc import Iterator
+from threading import Thread
+
+import pytest
+from support.made import spooled, submit
+
+from state.db.ledger import Ledger
+from state.model.errors import IllegalTransition, LedgerUnusable
+
+COLUMNS = "n INTEGER PRIMARY KEY, word TEXT, none TEXT"
+
+
+def rows(count: int) -> Iterator[tuple[int, str, None]]:
+    return ((n, f'"\u2028é\0{n}', None) for n in range(count))
+
+
+def tables(ledger: Ledger) -> list[str]:
+    return [row[0] for row in ledger.rows("SELECT name FROM temp.sqlite_master")]
+
+
+@pytest.mark.parametrize("count", [0, 1, 10_000])
+def test_every_row_is_there_as_it_was_and_then_dropped(ledger: Ledger, count: int) -> None:
+    with ledger.staged(COLUMNS, rows(count)) as staged:
+        assert list(ledger.each(f"SELECT * FROM {staged} ORDER BY n")) == list(rows(count))  # noqa: S608 - our own table
+    assert tables(ledger) == []
+
+
+def test_two_at_once_are_apart(ledger: Ledger) -> None:
+    with ledger.staged(COLUMNS, rows(2)) as one, ledger.staged(COLUMNS) as two:
+        two.fill(rows(3))
+        counts = [ledger.rows(f"SELECT count(*) FROM {table}")[0][0] for table in (one, two)]  # noqa: S608 - our own tables
+    assert counts == [2, 3]
+
+
+def test_a_row_that_violates_a_constraint_is_one_error(ledger: Ledger) -> None:
+    twice = (row for row in rows(3) for _ in range(2))
+    with pytest.raises(IllegalTransition, match="UNIQUE"), ledger.staged(COLUMNS, twice):
+        pass
+    assert tables(ledger) == []
+    assert not ledger.connection.in_transaction
+
+
+def test_rows_that_break_off_leave_a_ledger_that_works(ledger: Ledger) -> None:
+    def broken() -> Iterator[tuple[int, str, None]]:
+        yield from rows(5000)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), ledger.staged(COLUMNS, broken()):
+        pass
+    submit(ledger, [spooled("a")])
+    assert ledger.rows("SELECT count(*) FROM requests")[0][0] == 1
+
+
+def test_a_full_temporary_folder_is_one_error(ledger: Ledger) -> None:
+    ledger.execute("CREATE TEMP TABLE other (n INTEGER)")
+    ledger.execute("PRAGMA temp.max_page_count=20")
+    with pytest.raises(LedgerUnusable, match="full") as caught, ledger.staged(COLUMNS) as staged:
+        staged.fill(rows(50_000))
+    assert "\n" not in str(caught.value)
+    cause = caught.value.__cause__
+    assert cause is not None
+    assert cause.__context__ is None
+    assert caught.value.__context__ is cause
+    ledger.execute("PRAGMA temp.max_page_count=1000000")
+    submit(ledger, [spooled("a")])
+    assert ledger.rows("SELECT count(*) FROM requests")[0][0] == 1
+
+
+def test_no_other_thread_writes_with_a_ledger(ledger: Ledger) -> None:
+    refused: list[str] = []
+
+    def write() -> None:
+        try:
+            submit(ledger, [spooled("a")])
+        except LedgerUnusable as error:
+            refused.append(str(error))
+
+    thread = Thread(target=write)
+    thread.start()
+    thread.join()
+    assert "opened on another thread" in refused[0]
