@@ -1,4 +1,4 @@
-"""Synchronous runs that jobs made on their own and tell of, so that the figures know them."""
+"""Synchronous runs that jobs made by themselves and reported with `record_sync`."""
 
 from state.batches.collection import add_daily_totals
 from state.batches.submissions import NONCE_LENGTH

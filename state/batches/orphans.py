@@ -12,7 +12,7 @@ from state.model.records import Batch
 
 
 class OrphanVerdict(StrEnum):
-    """Whose an orphan is. A suspect may be ours; only the nonce in its results tells."""
+    """To whom an orphan belongs. A candidate may be ours: the nonce in its results decides."""
 
     UNKNOWN = "unknown"
     CANDIDATE = "candidate"
@@ -22,7 +22,7 @@ class OrphanVerdict(StrEnum):
 
 
 class Orphan(Struct, frozen=True, kw_only=True):
-    """A batch at the API that no row of ours names."""
+    """A batch at the API whose id is in no batch row of the ledger."""
 
     remote_id: str
     verdict: OrphanVerdict
@@ -33,11 +33,11 @@ class Orphan(Struct, frozen=True, kw_only=True):
 
 
 def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch]:
-    """Rows whose POST may have made a batch that we do not know, oldest first.
+    """Batch rows whose POST may have made a batch that the ledger does not know, oldest first.
 
-    Those that nobody answered; for a while, those that were given up or found by their nonce,
-    since a late twin of theirs may still turn up; and those that ended before a list could show
-    a twin of theirs, which were sent after `unlisted_ts`.
+    These are: rows without an answer to their POST; rows released as not sent, or identified by
+    their nonce, until `since_ts`, because a duplicate can still appear in the list; and rows
+    sent after `unlisted_ts` that ended before a complete listing could show a duplicate.
     """
     return [
         to_batch(row)
@@ -53,13 +53,13 @@ def unresolved(ledger: Ledger, *, since_ts: str, unlisted_ts: str) -> list[Batch
 
 
 def last_listing(source: Source) -> str | None:
-    """When the last complete reading of the list began."""
+    """When the last complete listing began."""
     rows = source.rows("SELECT started_ts FROM listings")
     return rows[0][0] if rows else None
 
 
 def record_listing(ledger: Ledger, began_ts: str) -> None:
-    """The whole list that matters was read, from that moment on."""
+    """Record that a complete listing began at `began_ts`."""
     with ledger.transaction("record_listing"):
         ledger.execute(
             "INSERT INTO listings VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET started_ts = ?1",
@@ -68,7 +68,7 @@ def record_listing(ledger: Ledger, began_ts: str) -> None:
 
 
 def stale_sending(ledger: Ledger, *, before_ts: str, after_ts: str) -> list[Batch]:
-    """Rows whose sender must be dead: sent so long ago, or ahead of a clock that has gone back."""
+    """Rows of dead senders: sent before `before_ts`, or after `after_ts` (a clock set back)."""
     return [
         to_batch(row)
         for row in ledger.rows(
@@ -81,7 +81,7 @@ def stale_sending(ledger: Ledger, *, before_ts: str, after_ts: str) -> list[Batc
 
 
 def known_remote_ids(ledger: Ledger, remote_ids: list[str]) -> set[str]:
-    """Which of these the ledger has as a batch or as an orphan."""
+    """Those of the given ids that are a batch or an orphan of the ledger."""
     known: set[str] = set()
     for start in range(0, len(remote_ids), 500):
         chunk = remote_ids[start : start + 500]
@@ -89,7 +89,7 @@ def known_remote_ids(ledger: Ledger, remote_ids: list[str]) -> set[str]:
         known.update(
             row[0]
             for row in ledger.rows(
-                f"SELECT remote_id FROM batches WHERE remote_id IN ({marks})"  # noqa: S608 - our own words
+                f"SELECT remote_id FROM batches WHERE remote_id IN ({marks})"  # noqa: S608 - placeholders only
                 f" UNION ALL SELECT remote_id FROM orphans WHERE remote_id IN ({marks})",
                 *chunk,
                 *chunk,
@@ -99,7 +99,7 @@ def known_remote_ids(ledger: Ledger, remote_ids: list[str]) -> set[str]:
 
 
 def note(ledger: Ledger, remote: RemoteState, verdict: OrphanVerdict) -> None:
-    """Remember a batch that the ledger did not know."""
+    """Record a batch of the API that the ledger did not know; a known one is left as it is."""
     with ledger.transaction("orphan") as written:
         if ledger.execute(
             "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
@@ -122,7 +122,7 @@ def note(ledger: Ledger, remote: RemoteState, verdict: OrphanVerdict) -> None:
 
 
 def with_verdict(source: Source, verdict: OrphanVerdict) -> list[Orphan]:
-    """Every orphan of that kind, oldest first."""
+    """Every orphan with that verdict, oldest first."""
     return [
         Orphan(**{**dict(row), "verdict": OrphanVerdict(row["verdict"])})  # pyright: ignore[reportArgumentType]
         for row in source.rows(
@@ -132,7 +132,7 @@ def with_verdict(source: Source, verdict: OrphanVerdict) -> list[Orphan]:
 
 
 def decide(ledger: Ledger, orphan: Orphan, verdict: OrphanVerdict, reason: str) -> None:
-    """The orphan is not ours, or nobody will ever know."""
+    """End the search for a candidate: it is foreign, or its owner cannot be found out."""
     with ledger.transaction("orphan") as written:
         if ledger.execute(
             "UPDATE orphans SET verdict = ? WHERE remote_id = ? AND verdict = 'candidate'",
@@ -143,7 +143,7 @@ def decide(ledger: Ledger, orphan: Orphan, verdict: OrphanVerdict, reason: str) 
 
 
 def record_failure(ledger: Ledger, orphan: Orphan) -> None:
-    """It could not be looked into this time."""
+    """Count a failed attempt to read the results of a candidate."""
     with ledger.transaction("orphan"):
         ledger.execute(
             "UPDATE orphans SET failures = failures + 1 WHERE remote_id = ?", orphan.remote_id
@@ -157,10 +157,10 @@ def batch_of_nonce(ledger: Ledger, nonce: str) -> Batch | None:
 
 
 def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> None:
-    """The nonce says that the orphan is the POST of `batch`: that row's batch, or a twin of it.
+    """The nonce shows that the POST of `batch` made this orphan: its own batch, or a duplicate.
 
-    An unanswered row becomes the batch. A row that has its batch already, or was given up, gets
-    a duplicate batch: its results are collected too, and its cost is shown as duplicate spend.
+    A row without an answer becomes the batch. A row that has its batch, or was released as not
+    sent, gets a duplicate batch: its results are collected, its cost is duplicate spend.
     """
     with ledger.transaction("claim") as written:
         taken = ledger.execute(
@@ -204,7 +204,7 @@ def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> 
 
 
 def sent_since(ledger: Ledger, *, since_ts: str) -> list[Batch]:
-    """Rows whose POST was made since then and was not refused, whatever became of it."""
+    """Rows whose POST was made after `since_ts` and was not rejected, whatever their status."""
     return [
         to_batch(row)
         for row in ledger.rows(

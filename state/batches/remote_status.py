@@ -116,7 +116,7 @@ def failures_of(ledger: Ledger, batch: Batch) -> int:
 
 
 def mark_deleted(ledger: Ledger, batch: Batch, reason: str) -> None:
-    """The API knows the batch no more: it has ended, and its results are still to be given up."""
+    """The batch does not exist at the API any more: record it as ended, its results as pending."""
     with ledger.transaction("mark_deleted") as written:
         if ledger.execute(
             "UPDATE batches SET status = 'ended', ended_ts = ?, collection = 'pending',"

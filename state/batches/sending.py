@@ -188,7 +188,7 @@ def bind_remote(
 
 
 def mark_unconfirmed(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: str) -> None:
-    """It was sent and nobody knows whether it arrived; nothing is decided before `settles_ts`."""
+    """Whether the API received the create is unknown; nothing is decided before `settles_ts`."""
     with ledger.transaction("unconfirmed") as written:
         if ledger.execute(
             "UPDATE batches SET status = 'unconfirmed', last_error = ?, next_poll_ts = ?"

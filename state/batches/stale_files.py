@@ -7,15 +7,15 @@ from pathlib import Path
 from state.batches.submissions import is_known
 from state.db.ledger import Ledger
 
-# Whoever still writes one has touched it since.
+# A writer that still runs has changed the file since.
 _OLD = timedelta(days=1)
 
 
 def sweep(ledger: Ledger, spool: Path, now: datetime) -> int:
-    """Delete what nobody will finish; how many files that were.
+    """Delete half-written spool files (`*.part`) older than a day; how many there were.
 
-    The ledger points only at files that have their name, so a half-written one is of no
-    submission; one that the ledger does know, and whose name was lost with the power, stays.
+    The ledger records a spool file only under its final name. A file is kept when the ledger
+    has its submission and the final name is missing: a power cut can lose the rename.
     """
     before = (now - _OLD).timestamp()
     swept = 0

@@ -69,7 +69,7 @@ class OnFailure(StrEnum):
 
 # A batch in one of these will never change its status again.
 CLOSED_STATUSES = (BatchStatus.NOT_SENT, BatchStatus.REJECTED, BatchStatus.ENDED)
-# Stop reasons of answers that are paid for and yet may be of no use.
+# Stop reasons of paid answers that a person should review: they may be refused or incomplete.
 REVIEW_STOP_REASONS = ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded")
 FAILED_STATUSES = (
     RequestStatus.ERRORED,

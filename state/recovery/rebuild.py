@@ -18,7 +18,7 @@ _SIDES = ("", "-wal", "-shm")
 
 
 def fresh_path(ledger: Path) -> Path:
-    """The path of the new ledger; leftovers of an earlier try are removed."""
+    """The path of the new ledger; files of an earlier rebuild are removed."""
     path = ledger.with_name("titan.rebuilt.db")
     for side in _SIDES:
         path.with_name(path.name + side).unlink(missing_ok=True)

@@ -117,7 +117,7 @@ def test_doctor_prints_what_the_screen_checks(tmp_path: Path) -> None:
     assert ", wal " in findings["disk"]["detail"]
 
 
-def test_a_last_poll_with_troubles_is_a_warning_that_tells_them(tmp_path: Path) -> None:
+def test_a_last_poll_with_problems_is_a_warning_that_names_them(tmp_path: Path) -> None:
     made = a_busy_ledger(tmp_path)
     poll_id = leases.begin_poll(made.ledger)
     summary = {"ran": True, "open": 2, "problems": ["The API is away.", "A file is gone."]}

@@ -45,8 +45,8 @@ class Page(Screen[None]):
     DEFAULT_CSS = """
     Page {
         background: $background;
-        #holds, #notice, #trouble { display: none; }
-        #holds.-shown, #trouble.-shown { display: block; }
+        #holds, #notice, #problem { display: none; }
+        #holds.-shown, #problem.-shown { display: block; }
         #totals { margin: 1 0 0 0; }
         #notice { height: 1fr; content-align: center middle; text-align: center; }
         &.-nothing-yet { #notice { display: block; } .content, #totals, #about { display: none; } }
@@ -76,7 +76,7 @@ class Page(Screen[None]):
         self._totals = TotalsStrip(id="totals")
         self._holds = Line(id="holds")
         self._notice = Static(id="notice", markup=False)
-        self._problem = Line(id="trouble")
+        self._problem = Line(id="problem")
         self._about = Line(id="about")
         self._command_lines = CommandLines(id="pending")
         self._command_bar = CommandBar(id="commands")
@@ -262,7 +262,7 @@ class Page(Screen[None]):
         self._holds.left = status_lines.holds(state.snapshot, now)
         self._holds.set_class(bool(self._holds.left), "-shown")
         pulse = status_lines.live_status(
-            trouble=state.problem,
+            problem=state.problem,
             frozen_changes=state.changes_behind() if state.is_frozen else None,
             silent_for=state.silent_for(now),
             lag=state.lag,
@@ -286,11 +286,11 @@ class Page(Screen[None]):
         return [screen for screen in stack if isinstance(screen, Page)]
 
     def _ledger_notice(self) -> str:
-        trouble = self.state.problem
-        if trouble is None:
+        problem = self.state.problem
+        if problem is None:
             return "Opening the ledger…"
-        if not trouble.missing:
-            return clean(trouble.reason)
+        if not problem.missing:
+            return clean(problem.reason)
         return (
             f"No ledger yet\n\n{clean(self.state.place)}\n\n"
             "Submit the first batch:  titan-console submit FILE\n"

@@ -106,14 +106,14 @@ def counted_title(name: str, number: int, listed: int) -> str:
 
 def live_status(
     *,
-    trouble: LedgerProblem | None,
+    problem: LedgerProblem | None,
     frozen_changes: int | None,
     silent_for: timedelta | None,
     lag: timedelta | None,
 ) -> tuple[Part, ...]:
     """Whether the view is current; `frozen_changes` is None while it is live."""
-    if trouble is not None:
-        return _problem_parts(trouble)
+    if problem is not None:
+        return _problem_parts(problem)
     if frozen_changes is not None:
         behind = f"{frozen_changes:,} changes behind" if frozen_changes else "no new changes"
         return (Part("‖ FROZEN  ", Tone.WARN, strong=True), Part(behind, Tone.DIM))
@@ -125,10 +125,10 @@ def live_status(
     return _live(lag)
 
 
-def _problem_parts(trouble: LedgerProblem) -> tuple[Part, ...]:
-    if trouble.missing:
+def _problem_parts(problem: LedgerProblem) -> tuple[Part, ...]:
+    if problem.missing:
         return (Part("◦ WAITING  ", Tone.BUSY, strong=True), Part("for a ledger", Tone.DIM))
-    return (Part("! LOST  ", Tone.BAD, strong=True), Part(trouble.reason, Tone.WARN))
+    return (Part("! LOST  ", Tone.BAD, strong=True), Part(problem.reason, Tone.WARN))
 
 
 def _live(lag: timedelta | None) -> tuple[Part, ...]:

@@ -102,15 +102,15 @@ def _tags(group: ErrorGroup) -> str:
     return ", ".join(group.tags[:_TAGS_NAMED]) + (f" +{left:,} more tags" if left > 0 else "")
 
 
-def summary(troubles: FailureGroups, groups: Sequence[ErrorGroup]) -> str:
+def summary(counts: FailureGroups, groups: Sequence[ErrorGroup]) -> str:
     """The totals of the groups, and what is left out of them."""
     grouped = sum(group.count for group in groups)
-    left = troubles.total - grouped
+    left = counts.total - grouped
     parts = (
         f"{len(groups):,} group{'' if len(groups) == 1 else 's'}",
-        f"{troubles.failed:,} errored request{'' if troubles.failed == 1 else 's'}",
-        f"{troubles.to_review:,} answer{'' if troubles.to_review == 1 else 's'} to review"
-        if troubles.to_review
+        f"{counts.failed:,} errored request{'' if counts.failed == 1 else 's'}",
+        f"{counts.to_review:,} answer{'' if counts.to_review == 1 else 's'} to review"
+        if counts.to_review
         else "",
         f"grouped from the newest {grouped:,}; {left:,} older ones left out" if left else "",
     )

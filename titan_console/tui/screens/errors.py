@@ -78,7 +78,7 @@ _ACTIONS_OF_ANSWERS = frozenset((Action.REPLAY, Action.ACKNOWLEDGE, Action.PAUSE
 
 
 class _Found(Struct, frozen=True):
-    troubles: FailureGroups
+    counts: FailureGroups
     groups: Sequence[ErrorGroup]
 
 
@@ -159,11 +159,11 @@ class ErrorsScreen(FilteredPage):
         found = self._found
         if found is None:
             self._summary.left = (Part("Grouping…", Tone.DIM),)
-        elif not found.troubles.total:
+        elif not found.counts.total:
             calm = "No match." if self.filter_text else "No errors."
             self._summary.left = (Part(calm, Tone.DIM),)
         else:
-            self._summary.left = (Part(error_rows.summary(found.troubles, found.groups)),)
+            self._summary.left = (Part(error_rows.summary(found.counts, found.groups)),)
 
     def narrow(self) -> None:
         """Query what matches the filter."""
@@ -179,7 +179,7 @@ class ErrorsScreen(FilteredPage):
         """The number of matching requests."""
         if self._found is None or self._is_asking:
             return None
-        return self._found.troubles.total
+        return self._found.counts.total
 
     def main_table(self) -> RecordTable:
         """The groups."""
@@ -209,8 +209,8 @@ class ErrorsScreen(FilteredPage):
         terms, now = self.filter.terms, self.state.clock.now
 
         def read(source: Source) -> _Found:
-            troubles = error_list.grouped(source, terms, now())
-            return _Found(troubles, error_groups.group(troubles.groups))
+            counts = error_list.grouped(source, terms, now())
+            return _Found(counts, error_groups.group(counts.groups))
 
         return read
 

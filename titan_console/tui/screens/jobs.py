@@ -160,7 +160,7 @@ def _about(line: JobStatus, now: datetime) -> str:
         f"{fmt.count(last.failed)} of {fmt.count(last.request_count)} errored"
         if last and last.failed
         else "",
-        _trouble(line.command),
+        _problem(line.command),
         line.job.note if line.job else "not in titan.toml",
     ]
     return "  ·  ".join(part for part in parts if part)
@@ -170,7 +170,7 @@ def _whole(moment: datetime) -> str:
     return f"{moment.astimezone():%a %b %d %H:%M %z}"
 
 
-def _trouble(command: LastCommand | None) -> str:
+def _problem(command: LastCommand | None) -> str:
     if command is None or not command.problem:
         return ""
     return f"on_delivery failed {fmt.count(command.tries)} times: {command.problem}"
