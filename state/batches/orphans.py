@@ -1,4 +1,4 @@
-"""Batches that the API lists and the ledger does not know, and whose they turn out to be."""
+"""Batches that the API lists and the ledger does not know, and the search for their origin."""
 
 from enum import StrEnum
 
@@ -12,23 +12,34 @@ from state.model.records import Batch
 
 
 class OrphanVerdict(StrEnum):
-    """To whom an orphan belongs. A candidate may be ours: the nonce in its results decides."""
+    """Origin of an orphan. The nonce in the results of a candidate decides."""
 
+    #: Nothing is known about it yet.
     UNKNOWN = "unknown"
+    #: May come from an unconfirmed create; its results decide.
     CANDIDATE = "candidate"
+    #: A batch of this ledger.
     OWN = "own"
+    #: A batch of another program or ledger; never touched.
     FOREIGN = "foreign"
+    #: Could not be identified.
     UNRESOLVED = "unresolved"
 
 
 class Orphan(Struct, frozen=True, kw_only=True):
     """A batch at the API whose id is in no batch row of the ledger."""
 
+    #: The API's id.
     remote_id: str
+    #: To whom it belongs.
     verdict: OrphanVerdict
+    #: Requests, as the API counts them.
     request_count: int
+    #: When the API created it.
     remote_created_ts: str
+    #: When a poll first saw it in the list.
     seen_ts: str
+    #: Failed attempts to read its results.
     failures: int
 
 

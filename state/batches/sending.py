@@ -1,4 +1,4 @@
-"""The moves of a batch from intent to the API's answer. Each is one transaction."""
+"""Transitions of a batch from `queued` to the response of the API, one transaction each."""
 
 from collections.abc import Iterable, Iterator
 
@@ -15,22 +15,32 @@ _NOT_PAUSED = "workflow NOT IN (SELECT workflow FROM pauses)"
 
 
 class RemoteState(Struct, frozen=True, kw_only=True):
-    """What the API says of a batch: times are the ledger's text, or None."""
+    """Status and counts of a batch as the API reported them."""
 
+    #: The API's id.
     remote_id: str
+    #: In progress, canceling or ended.
     status: BatchStatus
+    #: Requests by state.
     counts: Counts
+    #: When the API created it.
     created_ts: str
+    #: When the API ends it at the latest.
     expires_ts: str
+    #: When processing ended. None: not ended.
     ended_ts: str | None = None
+    #: When a cancel was received. None: no cancel.
     cancel_ts: str | None = None
 
 
 class Extent(Struct, frozen=True, kw_only=True):
-    """The bodies of a batch: their bytes in all, and how far each of their files must reach."""
+    """Size of the bodies of a batch, in total and per spool file."""
 
+    #: Bytes of all bodies.
     bytes: int
+    #: Spool file to the bytes it must have at least.
     ends: dict[str, int]
+    #: custom_ids too long for the nonce to be appended.
     long_ids: list[str]
 
 

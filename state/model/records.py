@@ -1,4 +1,8 @@
-"""The vocabulary: what the ledger's rows are called, and what may be in them."""
+"""Records and statuses of the ledger. Each field is documented by the `#:` comment above it.
+
+Fields that end in `_ts` are UTC times as text (`state/model/timestamps.py`), fields that end in
+`_nano` are integers of a billionth of a US dollar. "None" says when a field has no value.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,66 +12,96 @@ from msgspec import Struct, field
 
 
 class BatchStatus(StrEnum):
-    """Where a batch is in its life. `docs/lifecycle.md` draws the moves."""
+    """Status of a batch. `docs/lifecycle.md` shows the transitions."""
 
+    #: Stored, and not sent yet.
     QUEUED = "queued"
+    #: Recorded immediately before the POST; a killed process leaves it.
     SENDING = "sending"
+    #: Sent without a response: the batch may exist at the API.
     UNCONFIRMED = "unconfirmed"
+    #: The API does not have the batch; its requests were queued for another. Final.
     NOT_SENT = "not_sent"
+    #: The API refused the create; the requests are errored. Final.
     REJECTED = "rejected"
+    #: Accepted by the API and being processed.
     IN_PROGRESS = "in_progress"
+    #: The API accepted a cancel and has not ended the batch yet.
     CANCELING = "canceling"
+    #: Processing has ended; `Collection` says whether the results are stored. Final.
     ENDED = "ended"
 
 
 class Collection(StrEnum):
-    """How far a batch's results have come to us; apart from its status at the API."""
+    """How far the results of a batch have been downloaded, separate from its status."""
 
+    #: The batch has not ended.
     NOT_READY = "not_ready"
+    #: The batch has ended; results are still to be downloaded, or some of them.
     PENDING = "pending"
+    #: All results are stored. Final.
     COLLECTED = "collected"
+    #: The API no longer keeps the results (29 days). Final.
     RESULTS_EXPIRED = "results_expired"
+    #: The batch no longer exists at the API. Final.
     DELETED = "deleted"
 
 
 class Outcome(StrEnum):
-    """How one attempt ended. The first four are the API's words."""
+    """How one attempt ended. All but MISSING are result types of the API."""
 
+    #: The API returned an answer; the only outcome that costs money.
     SUCCEEDED = "succeeded"
+    #: The API returned an error for this request.
     ERRORED = "errored"
+    #: The batch was canceled before this request ran.
     CANCELED = "canceled"
+    #: The batch reached its 24 hours before this request ran.
     EXPIRED = "expired"
+    #: The API returned no result for this request.
     MISSING = "missing"
 
 
 class RequestStatus(StrEnum):
-    """Where a request is: waiting for a batch, in one, or ended with an outcome."""
+    """Status of a request as it is shown. All but QUEUED and IN_FLIGHT are ends."""
 
+    #: In no batch that was sent.
     QUEUED = "queued"
+    #: Its batch was sent and is not collected.
     IN_FLIGHT = "in_flight"
+    #: An attempt succeeded; `settled_by` names its batch.
     SUCCEEDED = "succeeded"
+    #: The last attempt errored, or the API rejected the batch.
     ERRORED = "errored"
+    #: The last attempt was canceled.
     CANCELED = "canceled"
+    #: The last attempt expired.
     EXPIRED = "expired"
+    #: The last attempt has no result.
     MISSING = "missing"
+    #: Settled by an operator without an answer.
     DISMISSED = "dismissed"
 
 
 class Kind(StrEnum):
-    """What a batch is: one Message Batch at the API, or a synchronous run."""
+    """Mode of a batch, shown as "Mode"."""
 
+    #: One Message Batch at the API: half price, within 24 hours.
     BATCH = "batch"
+    #: A synchronous run: single calls of the Messages API at full price.
     SYNC = "sync"
 
 
 class OnFailure(StrEnum):
-    """What a job wants when its batch cannot be created."""
+    """What `submit` does when the API does not accept a batch."""
 
+    #: Keep the requests queued; the next poll sends them.
     QUEUE = "queue"
+    #: Run the requests synchronously at once.
     SYNC = "sync"
 
 
-# A batch in one of these will never change its status again.
+# Final statuses of a batch.
 CLOSED_STATUSES = (BatchStatus.NOT_SENT, BatchStatus.REJECTED, BatchStatus.ENDED)
 # Stop reasons of paid answers that a person should review: they may be refused or incomplete.
 REVIEW_STOP_REASONS = ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded")
@@ -80,21 +114,24 @@ FAILED_STATUSES = (
 
 
 class SpooledRequest(NamedTuple):
-    """One request whose body lies in the spool, on its way into the ledger.
+    """One request with its body stored in the spool, before it is in the ledger."""
 
-    `part` counts from 0: which of the submission's batches it goes into.
-    """
-
+    #: The caller's name of the request, unique in the tag.
     custom_id: str
+    #: Byte at which the body starts in the spool file.
     offset: int
+    #: Bytes of the body, without the line end.
     length: int
+    #: SHA-256 of the body, to recognise the same call made again.
     sha256: bytes
+    #: Batch of the submission, from 0; `submissions.NO_PART` for none.
     part: int
+    #: Beta headers, comma-separated; "" for none.
     betas: str = ""
 
 
 class NewSubmission(Struct, frozen=True, kw_only=True):
-    """One call of `submit`, as the ledger takes it in."""
+    """One call of `submit`, to be stored. Fields as in `Submission`."""
 
     key: str
     tag: str
@@ -106,123 +143,203 @@ class NewSubmission(Struct, frozen=True, kw_only=True):
     deadline_ts: str | None = None
     created_by: str
     created_ts: str
+    #: File of the bodies, relative to the folder `spool`.
     spool_file: str
 
 
 class Submission(Struct, frozen=True, kw_only=True):
-    """One call of `submit`, as the ledger knows it."""
+    """One call of `submit`, as stored."""
 
+    #: Row id.
     id: int
+    #: What `submit` returned, such as `tb_k3x9q2abcd`.
     key: str
+    #: The caller's name for this and related submissions.
     tag: str
+    #: Name that costs, budgets, pauses and results files are grouped by.
     workflow: str
+    #: Entry `[jobs.NAME]` of titan.toml that gave the defaults. None: no such entry.
     job: str | None
+    #: Model of the requests that name none.
     model: str
+    #: Day the results file is named after, `YYYY-MM-DD`.
     work_date: str
+    #: When results are needed. None: no deadline.
     deadline_ts: str | None
+    #: What to do when the API does not accept a batch.
     on_failure: OnFailure
+    #: Requests in the submission.
     request_count: int
+    #: Process that called `submit`, as actor of events.
     created_by: str
+    #: When `submit` was called.
     created_ts: str
+    #: When the last request ended. None: some are queued or in flight.
     finished_ts: str | None
+    #: When the results file was written. None: not written since `finished_ts`.
     delivered_ts: str | None
 
 
 class Counts(Struct, frozen=True, kw_only=True):
-    """How many requests of a batch stand where, as the API last said."""
+    """Requests of a batch by state, as the API last reported; exact once collected."""
 
+    #: Without an outcome yet.
     processing: int = 0
+    #: With an answer.
     succeeded: int = 0
+    #: With an error.
     errored: int = 0
+    #: Canceled before they ran.
     canceled: int = 0
+    #: Not run within 24 hours.
     expired: int = 0
 
     def total(self) -> int:
-        """Every request of the batch."""
+        """Return the number of requests in the batch."""
         return self.processing + self.succeeded + self.errored + self.canceled + self.expired
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """One thing sent at once."""
+    """Requests sent together, and at most one POST: a second try to send is a new row."""
 
+    #: Row id.
     id: int
+    #: Our name of the batch, such as `tb_k3x9q2abcd-2`; exists before `remote_id`.
     key: str
+    #: Random suffix of each custom_id sent; identifies the batch in its results.
     nonce: str
+    #: Organization, or organization/workspace, of the key. None: not known yet.
     account: str | None
+    #: Row id of the submission. None: recovered without one.
     submission_id: int | None
+    #: Row id of the batch with the same nonce. None: not a duplicate.
     duplicate_of: int | None
+    #: Tag of the submission.
     tag: str
+    #: Workflow of the submission.
     workflow: str
+    #: Model of the submission; an attempt has the model that answered.
     model: str
+    #: Platform that serves the batch, such as `anthropic`.
     lane: str
+    #: Batch or synchronous run.
     kind: Kind
+    #: Status at the API, or before it.
     status: BatchStatus
+    #: How far the results have been downloaded.
     collection: Collection
+    #: The API's id, such as `msgbatch_01…`. None: not accepted, or a synchronous run.
     remote_id: str | None
+    #: How `remote_id` was found: response, nonce or operator. None: no `remote_id`.
     identified_by: str | None
+    #: Requests in the batch.
     request_count: int
+    #: Requests by state.
     counts: Counts
+    #: Upper bound of the bytes of the POST; 0 for an adopted batch.
     bytes: int
+    #: Beta headers of the POST.
     betas: tuple[str, ...]
+    #: Newest batch id at the API before the POST; "" when it had none. None: not sent.
     watermark_id: str | None
+    #: When the API created that batch. None: not sent, or it had none.
     watermark_ts: str | None
+    #: Process that sends the batch or runs it. None: not sent.
     owner: str | None
+    #: When the row was stored.
     created_ts: str
+    #: Immediately before the POST. None: not sent, or adopted.
     sent_ts: str | None
+    #: When the API created the batch, by the API's clock. None: not accepted.
     accepted_ts: str | None
+    #: When processing ended, or the batch was found not sent. None: open.
     ended_ts: str | None
+    #: When its results were final: stored, expired or deleted. None: before that.
     collected_ts: str | None
+    #: When the API ends the batch at the latest. None: not accepted.
     expires_ts: str | None
+    #: When the API received a cancel. None: no cancel.
     cancel_ts: str | None
+    #: Deadline of the submission. None: no deadline.
     deadline_ts: str | None
+    #: Polls skip the batch until then. None: poll at once.
     next_poll_ts: str | None
+    #: Failed polls in a row since the last success.
     failures: int
+    #: Committed downloads, complete or not.
     collect_tries: int
+    #: Last problem, one line. None: the last poll succeeded.
     last_error: str | None
+    #: Valid bytes of the stored results file.
     results_bytes: int
+    #: Actual cost of its answers with a known price. None: nothing collected.
     cost_nano: int | None
+    #: The same answers at the synchronous price. None: nothing collected.
     sync_cost_nano: int | None
+    #: Answers of models without a known price; not in `cost_nano`.
     unpriced: int
+    #: Part of `cost_nano` for answers to requests that had succeeded before.
     duplicate_nano: int
 
 
 class SentRequest(NamedTuple):
-    """A request as a batch needs it for its POST."""
+    """One request of a batch, to be written into its POST."""
 
+    #: Row id of the request.
     request_id: int
+    #: The caller's name of the request, without nonce.
     custom_id: str
+    #: File of the body, relative to the folder `spool`.
     spool_file: str
+    #: Byte at which the body starts.
     offset: int
+    #: Bytes of the body.
     length: int
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """Tokens of one answer, by kind; `input_tokens` leaves the cached ones out."""
+    """Tokens of one answer; each token is in one field."""
 
+    #: Input at the full price, without cached input.
     input_tokens: int = 0
+    #: Output.
     output_tokens: int = 0
+    #: Input written to the 5-minute cache.
     cache_write_5m_tokens: int = 0
+    #: Input written to the 1-hour cache.
     cache_write_1h_tokens: int = 0
+    #: Input read from a cache.
     cache_read_tokens: int = 0
 
 
 class CollectedResult(Struct, frozen=True, kw_only=True):
-    """One good line of a batch's results, on its way into the ledger."""
+    """Result of one attempt, parsed from one line; stored as a row of `attempts`."""
 
+    #: The caller's name of the request, without nonce.
     custom_id: str
+    #: How the attempt ended.
     outcome: Outcome
+    #: Tokens of the answer; zeros without one.
     usage: Usage = field(default_factory=Usage)
+    #: Model that answered. None: no answer.
     model: str | None = None
+    #: Why the model stopped, as the API says. None: no answer.
     stop_reason: str | None = None
+    #: The API's error type, such as `overloaded_error`. None: not errored.
     error_type: str | None = None
+    #: The API's error message. None: not errored.
     error_message: str | None = None
+    #: Actual cost. None: an answer without a known price.
     cost_nano: int | None = 0
+    #: The same tokens at the synchronous price. None: no known price.
     sync_cost_nano: int | None = 0
+    #: Byte at which the line starts in the results file.
     offset: int = 0
+    #: Bytes of the line.
     length: int = 0
 
     def as_staged(self, request_id: int) -> "StagedResult":
-        """The row that is laid down beside the ledger."""
+        """The row for the staging table, in the order of its columns."""
         usage = self.usage
         return (
             *(request_id, self.outcome.value, self.error_type, self.error_message),
@@ -232,7 +349,7 @@ class CollectedResult(Struct, frozen=True, kw_only=True):
         )
 
 
-# A collected result as its row: a batch has 100,000, so they come as plain tuples.
+# A row of the staging table. A plain tuple, because a batch has up to 100,000 of them.
 StagedResult = tuple[
     *tuple[int, str, str | None, str | None, str | None, str | None],
     *tuple[int, int, int, int, int, int | None, int | None, int, int],
@@ -242,27 +359,41 @@ StagedResult = tuple[
 class Collected(Struct, frozen=True, kw_only=True):
     """What one commit of results changed."""
 
+    #: Attempts that got an outcome.
     new: int
+    #: Attempts without a result, before or after this commit ended them.
     missing: int
+    #: Whether the batch is collected.
     complete: bool
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One line of the audit log."""
+    """One row of the append-only log."""
 
+    #: Row id, ascending in time.
     id: int
+    #: When, UTC text.
     at: str
+    #: Who: a job, a poll, an operator.
     actor: str
+    #: What, as `subject.past_participle`, such as `batch.accepted`.
     kind: str
+    #: Key of the batch. None: about something else.
     batch_key: str | None
+    #: Key or name of something else. None: about a batch.
     subject: str | None
+    #: Further values, by kind.
     detail: Mapping[str, object]
 
 
 class Hold(Struct, frozen=True, kw_only=True):
-    """A reason not to do something until a time."""
+    """A pause of one activity until a time, for example after a 429."""
 
+    #: The activity, such as `create`.
     name: str
+    #: When the activity may go on.
     until_ts: str
+    #: Why, one line.
     reason: str
+    #: When the hold was set.
     since_ts: str

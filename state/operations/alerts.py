@@ -9,13 +9,19 @@ from state.db.reader import Source
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """One alert; `cleared_ts` is None while it is raised."""
+    """A condition that needs attention; raised once and cleared once."""
 
+    #: Row id.
     id: int
+    #: Name of the rule, as in titan.toml.
     rule: str
+    #: Batch, workflow or other thing it is about.
     subject: str
+    #: One line.
     message: str
+    #: When it was raised.
     raised_ts: str
+    #: When it was cleared. None: still raised.
     cleared_ts: str | None
 
 

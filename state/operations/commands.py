@@ -25,71 +25,103 @@ _WORKFLOWS = "workflows"
 
 
 class Action(StrEnum):
-    """The action of a command.
+    """What a command does. Replay, sync and acknowledge name requests."""
 
-    Replay, sync and acknowledge name requests, cancel names batches, pause and resume workflows.
-    """
-
+    #: Retry errored requests in a new batch.
     REPLAY = "replay"
+    #: End open batches early.
     CANCEL = "cancel"
+    #: Run requests synchronously now.
     SYNC = "sync"
+    #: Dismiss errored requests without a retry, and accept answers to review.
     ACKNOWLEDGE = "acknowledge"
+    #: Keep what a workflow submits queued.
     PAUSE = "pause"
+    #: End a pause.
     RESUME = "resume"
 
 
 class CommandState(StrEnum):
-    """State of a command."""
+    """State of a command. `docs/lifecycle.md` shows the transitions."""
 
+    #: Not started; can be withdrawn.
     PENDING = "pending"
+    #: At least one step has run.
     RUNNING = "running"
+    #: Completed. Final.
     DONE = "done"
+    #: Could not be completed; the outcome says why. Final.
     FAILED = "failed"
+    #: Taken back before it started. Final.
     WITHDRAWN = "withdrawn"
 
 
 class Edit(Struct, frozen=True, kw_only=True):
     """A new body for a request, in the spool."""
 
+    #: Row id of the request.
     request_id: int
+    #: File of the body, relative to `spool`.
     spool_file: str
+    #: Byte at which the body starts.
     offset: int
+    #: Bytes of the body.
     length: int
+    #: SHA-256 of the body.
     sha256: bytes
+    #: Beta headers, comma-separated; "" for none.
     betas: str
 
 
 class NewCommand(Struct, frozen=True, kw_only=True):
-    """A command to enqueue.
+    """A command to store."""
 
-    `items` are ids of requests or, for a cancel, of batches; pause and resume name `workflows`.
-    """
-
+    #: What to do.
     action: Action
+    #: Row ids of requests or, for a cancel, of batches.
     items: Sequence[int] = ()
+    #: Names, for a pause or resume.
     workflows: Sequence[str] = ()
+    #: The operator's reason; may be empty.
     reason: str
+    #: Polls start the command from then on; until then it can be withdrawn.
     not_before: datetime
+    #: Options of the action, as JSON values.
     options: Mapping[str, object] = field(default_factory=dict[str, object])
+    #: New bodies, for a replay with edits.
     edits: Sequence[Edit] = ()
 
 
 class Command(Struct, frozen=True, kw_only=True):
     """A stored command."""
 
+    #: Row id.
     id: int
+    #: Name shown to operators, such as `cmd_8d2k1m0q`.
     key: str
+    #: What to do.
     action: Action
+    #: How far the command is.
     state: CommandState
+    #: Operator or policy that gave it.
     who: str
+    #: Why; may be empty.
     reason: str
+    #: Requests, batches or workflows it names.
     item_count: int
+    #: Options of the action; for a pause or resume also the workflows.
     options: dict[str, object]
+    #: Steps completed, so that the next poll continues after the last one.
     step: int
+    #: When it was given.
     created_ts: str
+    #: Polls start it from then on.
     not_before_ts: str
+    #: When its first step ran. None: not started.
     started_ts: str | None
+    #: When it was done, failed or withdrawn. None: open.
     ended_ts: str | None
+    #: Result, one line. None: open.
     outcome: str | None
 
     @property

@@ -9,30 +9,42 @@ from state.db.reader import Source
 
 
 class RunState(StrEnum):
-    """State of a file's command; `NONE` where its job has none."""
+    """State of the command of a delivered file."""
 
+    #: To be started, or started again.
     DUE = "due"
+    #: Started.
     RUNNING = "running"
+    #: Exit code 0. Final.
     DONE = "done"
+    #: Failed too often; not started again.
     FAILED = "failed"
+    #: The job has no hook. Final.
     NONE = "none"
 
 
 class HookRun(Struct, frozen=True, kw_only=True):
-    """The command of one delivered file; a new delivery starts over.
+    """The command of one delivered file; a new delivery of the file starts it again."""
 
-    `not_before_ts`: when to try a due command; when a running one must have ended.
-    """
-
+    #: Workflow of the file.
     workflow: str
+    #: Day of the file, `YYYY-MM-DD`.
     work_date: str
+    #: Name of the delivered file.
     file: str
+    #: State of the command.
     state: RunState
+    #: How often the command was started.
     tries: int
+    #: Command line, as titan.toml gives it. None: not started.
     command: str | None
+    #: When to start a due command; when a running one must have ended.
     not_before_ts: str
+    #: When the last try started. None: not started.
     started_ts: str | None
+    #: Exit code of the last try. None: not ended, or killed.
     exit_code: int | None
+    #: Why the last try failed, one line. None: it did not.
     problem: str | None
 
 

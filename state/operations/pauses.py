@@ -15,9 +15,13 @@ _NAMED = "(SELECT value FROM json_each(?))"
 class Pause(Struct, frozen=True, kw_only=True):
     """A paused workflow; nothing of it is sent until it is resumed."""
 
+    #: The workflow.
     workflow: str
+    #: When it was paused.
     since_ts: str
+    #: Operator who paused it.
     who: str
+    #: Why; may be empty.
     reason: str
 
     @property

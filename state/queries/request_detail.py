@@ -27,53 +27,94 @@ class FileSpan(Struct, frozen=True):
 
 
 class AttemptRecord(Struct, frozen=True, kw_only=True):
-    """One request in one batch. Money in nano-dollars."""
+    """One request in one batch: outcome, usage and cost."""
 
+    #: Our name of the batch.
     batch_key: str
+    #: The API's id of the batch. None: not accepted.
     remote_id: str | None
+    #: Tag of the batch.
     tag: str
+    #: Workflow of the batch.
     workflow: str
+    #: Batch or synchronous run.
     kind: Kind
+    #: Status of the batch.
     batch_status: BatchStatus
+    #: Last problem of the batch. None: none.
     batch_error: str | None
+    #: Model of the batch.
     requested_model: str
+    #: Model that answered. None: no answer.
     model: str | None
+    #: Whether the request waits for this attempt.
     is_active: bool
+    #: Whether this attempt settled the request.
     is_settling: bool
+    #: Whether the request had already succeeded; the cost is a duplicate charge.
     is_duplicate: bool
+    #: How the attempt ended. None: queued, in flight or not sent.
     outcome: Outcome | None
+    #: The API's error type. None: not errored.
     error_type: str | None
+    #: The API's error message. None: not errored.
     error_message: str | None
+    #: Why the model stopped. None: no answer.
     stop_reason: str | None
+    #: Tokens of the answer; zeros without one.
     usage: Usage
+    #: Actual cost. None: not ended, or no known price.
     cost_nano: int | None
+    #: The same tokens at the synchronous price. None: as `cost_nano`.
     sync_cost_nano: int | None
+    #: Row id of the edit that changed the body. None: the body as submitted.
     edit_id: int | None
+    #: When the batch was stored.
     created_ts: str
+    #: Immediately before the POST. None: not sent.
     sent_ts: str | None
+    #: When the API created the batch. None: not accepted.
     accepted_ts: str | None
+    #: When processing ended. None: open.
     ended_ts: str | None
+    #: When the results were final. None: before that.
     collected_ts: str | None
+    #: Where the body that was sent is in the spool.
     body: FileSpan
+    #: Where the result line is in the results file. None: no line.
     result: FileSpan | None
 
 
 class RequestRecord(Struct, frozen=True, kw_only=True):
     """One request with all its attempts, oldest first. `body` is what a replay would send."""
 
+    #: Row id.
     request_id: int
+    #: Tag of its submission.
     tag: str
+    #: The caller's name; unique in the tag.
     custom_id: str
+    #: Queued, in flight, or how it ended.
     status: RequestStatus
+    #: Key of its submission.
     submission_key: str
+    #: Workflow of its submission.
     workflow: str
+    #: Entry `[jobs.NAME]` of titan.toml. None: none.
     job: str | None
+    #: Model of its submission.
     model: str
+    #: Process that submitted it.
     created_by: str
+    #: When it was submitted.
     created_ts: str
+    #: When its result is needed. None: no deadline.
     deadline_ts: str | None
+    #: Beta headers, comma-separated; "" for none.
     betas: str
+    #: Where the body that a replay would send is in the spool.
     body: FileSpan
+    #: Oldest first; empty before the first batch is planned.
     attempts: tuple[AttemptRecord, ...]
 
     @property
