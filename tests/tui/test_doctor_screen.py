@@ -54,7 +54,7 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
         await pilot.press("8")
         await until_shown(pilot, "median 15m")
         await until_shown(pilot, "was sent but got no response")
-        await until_shown(pilot, "integrity check passed")
+        await until_shown(pilot, "✓ ok    ledger")
         await until_shown(pilot, "wal ")
         screen = shown(pilot)
         assert "ANTHROPIC_API_KEY" not in screen
