@@ -41,6 +41,8 @@ def open_engine(
     folder = Folder(settings.home)
     who = f"{actor}@{socket.gethostname()}:{os.getpid()}"
 
+    rules = titan_file.read(folder)
+
     @cache
     def api() -> BatchApi:
         return open_api(settings)
@@ -53,7 +55,9 @@ def open_engine(
             folder=folder,
             clock=clock,
             api=api,
-            prices=PriceBook(titan_file.read(folder).prices),
+            prices=PriceBook(rules.prices),
+            limits=rules.limits.limits(),
+            recovery=rules.recovery,
             holder=f"{who}/{random_word(4)}",
             progress=progress,
             runs_hooks=runs_hooks,
@@ -76,14 +80,16 @@ def rebuild_ledger(settings: Settings, *, actor: str) -> "tuple[RebuildSummary, 
 
     folder = Folder(settings.home)
     fresh = rebuilding.fresh_path(folder.ledger)
-    clock = SystemClock()
+    clock, rules = SystemClock(), titan_file.read(folder)
     with Ledger(fresh, now=clock.now, actor=actor, monotonic=clock.monotonic) as ledger:
         context = Context(
             ledger=ledger,
             folder=folder,
             clock=clock,
             api=lambda: open_api(settings),
-            prices=PriceBook(titan_file.read(folder).prices),
+            prices=PriceBook(rules.prices),
+            limits=rules.limits.limits(),
+            recovery=rules.recovery,
             holder=actor,
         )
         rebuilt = rebuild(context)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from core.api.protocol import BatchApi
-from core.batches.create_error_policy import Recovery
 from core.clock import Clock
+from core.config.sending_settings import Recovery
 from core.money.pricing import PriceBook
 from core.requests.payload import Limits
 from state.db.ledger import Ledger

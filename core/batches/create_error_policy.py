@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from core.config.sending_settings import Recovery
 from core.errors import (
     ApiError,
     Blocked,
@@ -37,13 +38,6 @@ _ABOUT_THE_BATCH = re.compile(
     r"|\btoo (?:large|long|big)\b|\bmaximum (?:allowed |request )?(?:size|number)\b",
     re.IGNORECASE,
 )
-
-
-class Recovery(Struct, frozen=True, kw_only=True):
-    """How long the API may still accept a create without a response; `[recovery]` in titan.toml."""
-
-    settle_after_timeout_s: float = 1800.0
-    settle_after_error_s: float = 300.0
 
 
 class CreateAction(StrEnum):

@@ -1,8 +1,8 @@
-"""Everything titan.toml says: jobs, workloads, denylist, prices, budgets, alerts, console. Pure."""
+"""Everything titan.toml says: its tables as records. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -10,6 +10,7 @@ from core.config.alert_settings import AlertRules
 from core.config.denylist import Denylist, without_date
 from core.config.job import DEFAULT_MODEL, Job
 from core.config.money_settings import Budgets, OwnPrices, PriceRow, own_prices
+from core.config.sending_settings import BatchLimits, Recovery
 from core.config.toml_reader import Amount, Count, Problem, Record, Text, load, read, with_lines
 
 
@@ -58,7 +59,9 @@ class ConsoleSettings(Record, frozen=True, kw_only=True):
     countdown_s: Annotated[int, Meta(ge=0, le=3600)] = 8
 
 
-class _Document(Record, frozen=True, kw_only=True):
+class Document(Record, frozen=True, kw_only=True):
+    """The whole file: its top-level tables."""
+
     workloads: dict[str, Workload] = field(default_factory=dict[str, Workload])
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     never_batch: dict[str, Text] = field(default_factory=dict[str, str])
@@ -66,10 +69,8 @@ class _Document(Record, frozen=True, kw_only=True):
     budgets: Budgets = Budgets()
     alerts: AlertRules = AlertRules()
     console: ConsoleSettings = ConsoleSettings()
-    # Accepted, and read by nothing.
-    recovery: dict[str, Any] = field(default_factory=dict[str, Any])
-    limits: dict[str, Any] = field(default_factory=dict[str, Any])
-    fallback: dict[str, Any] = field(default_factory=dict[str, Any])
+    recovery: Recovery = Recovery()
+    limits: BatchLimits = BatchLimits()
 
 
 class Catalogue(Struct, frozen=True, kw_only=True):
@@ -82,6 +83,8 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     budgets: Budgets = Budgets()
     alerts: AlertRules = AlertRules()
     console: ConsoleSettings = ConsoleSettings()
+    recovery: Recovery = Recovery()
+    limits: BatchLimits = BatchLimits()
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -104,7 +107,7 @@ def parse(text: str) -> Catalogue:
     document, problems = load(text)
     if problems:
         return Catalogue(problems=tuple(problems))
-    found = read(_Document, document, problems)
+    found = read(Document, document, problems)
     denylist = Denylist(found.never_batch)
     for job in found.jobs.values():
         problems += _job_problems(job, found.workloads, denylist)
@@ -116,6 +119,8 @@ def parse(text: str) -> Catalogue:
         budgets=found.budgets,
         alerts=found.alerts,
         console=found.console,
+        recovery=found.recovery,
+        limits=found.limits,
         problems=with_lines(problems, text),
     )
 

@@ -20,7 +20,7 @@ from core.money.budgets import check
 from core.money.estimate import Estimate
 from core.money.pricing import PriceBook
 from core.requests.models import EXTENDED_OUTPUT_BETA, needs_batch
-from core.requests.payload import Limits, Line, parse_line
+from core.requests.payload import Line, parse_line
 from state.batches import sync_runs
 from state.db.ledger import Written
 from state.files import fallback_file
@@ -50,7 +50,7 @@ def save(
     # Fallback files may be all that works here: mistakes in titan.toml are checked on import.
     rules, now = replace(titan_file.read(folder), problems=()), clock.now()
     resolved, requests = resolve_options(options, requests, rules, now=now)
-    lines = list(checked_lines(requests, resolved, Limits()))
+    lines = list(checked_lines(requests, resolved, rules.limits.limits()))
     _check_limits(rules, resolved, lines, Estimate.begin(PriceBook(rules.prices), now))
     header = _header(resolved, to_text(now), actor, str(error), len(lines))
     for place in fallback_file.places(folder):

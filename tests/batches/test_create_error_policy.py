@@ -9,10 +9,10 @@ from core.batches.create_error_policy import (
     ACCOUNT_HOLD,
     AfterCreate,
     CreateAction,
-    Recovery,
     after_create,
 )
 from core.batches.retry import next_poll_at
+from core.config.sending_settings import Recovery
 from core.errors import (
     ApiError,
     Blocked,

@@ -15,8 +15,9 @@ import state.batches.leases
 import state.batches.orphans
 import state.batches.sending
 from core.api.client import AnthropicApi
-from core.batches.create_error_policy import AfterCreate, CreateAction, Recovery
+from core.batches.create_error_policy import AfterCreate, CreateAction
 from core.batches.listing import Listing
+from core.config.sending_settings import Recovery
 from core.errors import ApiError, NoResponse
 from state.batches.orphans import Orphan
 from state.batches.sending import RemoteState

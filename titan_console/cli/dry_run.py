@@ -14,7 +14,6 @@ from core.intake.options import SubmitOptions
 from core.money.budgets import check
 from core.money.estimate import Estimate
 from core.money.pricing import PriceBook
-from core.requests.payload import Limits
 from state.batches import budget_reservations
 from state.db.reader import Reader
 from state.files.folder import Folder
@@ -34,7 +33,7 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
             requests,
             options,
             rules=rules,
-            limits=Limits(),
+            limits=rules.limits.limits(),
             estimate=Estimate.begin(PriceBook(rules.prices), now),
             usual=lambda workflow: usual_turnaround(reader, workflow) if reader else None,
         )

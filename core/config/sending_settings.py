@@ -1,0 +1,31 @@
+"""[recovery] and [limits] of titan.toml: deciding lost creates, and the size of batches."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from core.config.toml_reader import Record
+from core.requests.payload import Limits
+
+_Seconds = Annotated[int, Meta(ge=1, le=86_400)]
+
+
+class Recovery(Record, frozen=True, kw_only=True):
+    """[recovery]: how long the API may still accept a create without a response.
+
+    With `settle_after_error_s` the API answered with a server error, with the other it did not.
+    """
+
+    settle_after_timeout_s: _Seconds = 1800
+    settle_after_error_s: _Seconds = 300
+
+
+class BatchLimits(Record, frozen=True, kw_only=True):
+    """[limits]: the most requests and bytes of one batch, within the API's own limits."""
+
+    max_requests: Annotated[int, Meta(ge=1, le=100_000)] = Limits().max_requests
+    max_bytes: Annotated[int, Meta(ge=10_000, le=256_000_000)] = Limits().max_bytes
+
+    def limits(self) -> Limits:
+        """As the splitter takes them."""
+        return Limits(max_requests=self.max_requests, max_bytes=self.max_bytes)
