@@ -1,4 +1,4 @@
-"""Takes a batch in that the API has and the ledger never sent, or has forgotten."""
+"""Stores a batch that the API has and the ledger does not."""
 
 from state.batches import submissions
 from state.batches.orphans import Orphan, OrphanVerdict
@@ -10,13 +10,13 @@ from state.model.records import Batch, NewSubmission, Submission
 
 
 def known(ledger: Ledger, remote_id: str) -> Batch | None:
-    """The batch with that id, if the ledger has one."""
+    """Return the batch with that id of the API, None without one."""
     row = ledger.row("SELECT * FROM batches WHERE remote_id = ?", remote_id)
     return to_batch(row) if row else None
 
 
 def mark_candidate(ledger: Ledger, remote: RemoteState) -> Orphan:
-    """An operator says that it may be ours, whatever was thought of it."""
+    """Record that the batch may be of this ledger; an operator's word replaces earlier verdicts."""
     with ledger.transaction("candidate") as written:
         ledger.execute(
             "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
@@ -40,15 +40,15 @@ def mark_candidate(ledger: Ledger, remote: RemoteState) -> Orphan:
 def store(
     ledger: Ledger, staged: Staged, new: NewSubmission, remote: RemoteState, account: str | None
 ) -> Submission:
-    """The staged requests as a submission whose one batch is that one at the API.
+    """Store the staged requests as a submission with one batch, which is `remote` at the API.
 
-    Raises AlreadySubmitted where the tag has one of the custom_ids already.
+    Raises AlreadySubmitted if the tag has one of the custom_ids already.
     """
     with ledger.transaction("adopt") as written:
         if submissions.earlier(ledger, staged, new.tag) is not None:
             raise AlreadySubmitted(
-                f"The same custom_ids are already under tag {new.tag!r}: adopt it with another"
-                " --tag."
+                f"The same custom_ids are already under tag {new.tag!r}: adopt the batch with"
+                " another --tag."
             )
         submission = submissions.insert(ledger, written, staged, new)
         batch_id = _add_batch(ledger, written, submission, remote, account)

@@ -1,4 +1,4 @@
-"""Takes a batch's results in: laid down beside the ledger, then committed all at once."""
+"""Stores the results of a batch: staged in a temporary table, then committed in one transaction."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -28,12 +28,12 @@ _COPIED = [
 
 
 def staged(ledger: Ledger, results: Iterable[StagedResult] = ()) -> AbstractContextManager[Staged]:
-    """Results of one batch in a temporary table; they count only once `commit` stored them."""
+    """Stage results of one batch in a temporary table; `commit` stores them."""
     return ledger.staged(_COLUMNS, results)
 
 
 def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, bool]]:
-    """Every custom_id of the batch, its request, and whether an earlier try brought its result."""
+    """Yield each request of the batch: custom_id, id, and whether its result is stored already."""
     return ledger.each(
         "SELECT r.custom_id, r.id, a.outcome IS NOT NULL AND a.outcome <> 'missing'"
         " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ?",
@@ -42,7 +42,7 @@ def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, bool]]:
 
 
 def long_ids(ledger: Ledger, batch: Batch, longer_than: int) -> list[str]:
-    """The custom_ids of the batch that had to be shortened on the wire."""
+    """Return the custom_ids of the batch with more than `longer_than` characters."""
     return [
         row[0]
         for row in ledger.each(
@@ -64,12 +64,27 @@ def commit(
     problem: str | None = None,
     place: Callable[[], None] = lambda: None,
 ) -> Collected:
-    """Everything staged becomes visible at once: attempts, requests, totals and the batch.
+    """Store the staged results in one transaction: attempts, requests, totals, batch and file.
 
-    `problem` says what was wrong with this try's answer, if anything was. The batch is collected
-    when each of its requests has an outcome. Where some have none, `end` says how the batch ends
-    and they are `missing`; without `end` it stays pending and a later try brings the rest.
-    `place` puts this try's file where the ledger says that the answers are.
+    `place` renames the results file of this try to the name in the ledger. `problem` describes
+    defects of the response, None without any. If a request has no result, `end` is the final
+    state of the batch and the request is `missing`; without `end` the batch stays `pending`, and
+    a later try stores the rest.
+
+    Before, and checked first: the batch is `pending` and no other process has committed a try
+    since `batch` was read. Otherwise nothing changes, and the other process's file stays.
+
+    After, whatever was staged and however often a process was killed before:
+
+    - Each staged result is the outcome of exactly one attempt. An attempt that had an outcome keeps
+      it; only `missing` is replaced.
+    - A request is settled by its first success and by no later one. A later success is stored with
+      its cost as a duplicate.
+    - A failure changes the status of a request only if no other attempt of it is active and no
+      attempt succeeded.
+    - The sums of the batch equal the sums of its attempts: they are counted again, not added to.
+    - The batch is in the daily totals once, added by the try that completed it.
+    - Bytes of the results file up to `results_bytes` are on disk and hold each stored result.
     """
     with ledger.transaction("collect") as written:
         if not ledger.row(
@@ -77,10 +92,10 @@ def commit(
             batch.id,
             batch.collect_tries,
         ):
-            # Another poll was quicker, and its file is the one that counts.
+            # Another poll has committed since; its file is the valid one.
             return Collected(new=0, missing=0, complete=True)
         place()
-        new = _take_attempts(ledger, staged, batch)
+        new = _end_attempts(ledger, staged, batch)
         missing = _count_missing(ledger, batch)
         if missing and end:
             ledger.execute(
@@ -90,7 +105,7 @@ def commit(
             )
         _settle_requests(ledger, batch)
         complete = not missing or end is not None
-        _add_up(
+        _store_sums(
             ledger,
             written,
             batch,
@@ -114,12 +129,12 @@ def commit(
     return Collected(new=new, missing=missing, complete=complete)
 
 
-def _take_attempts(ledger: Ledger, staged: Staged, batch: Batch) -> int:
-    """Outcome, usage and cost of each staged line; a success that comes second is a duplicate."""
+def _end_attempts(ledger: Ledger, staged: Staged, batch: Batch) -> int:
+    """Store outcome, usage and cost of each staged result; a second success is a duplicate."""
     copied = ", ".join(f"{name} = s.{name}" for name in _COPIED)
     return ledger.execute(
         f"UPDATE attempts SET {copied}, active = 0,"  # noqa: S608 - our own column names
-        # What was answered already would not have been asked again synchronously.
+        # A synchronous job would not have sent an answered request again.
         " sync_cost_nano = CASE WHEN s.outcome = 'succeeded' AND r.status = 'succeeded' THEN 0"
         " ELSE s.sync_cost_nano END,"
         " duplicate = (s.outcome = 'succeeded' AND r.status = 'succeeded')"
@@ -138,9 +153,9 @@ def _count_missing(ledger: Ledger, batch: Batch) -> int:
 
 
 def _settle_requests(ledger: Ledger, batch: Batch) -> None:
-    """Compare and set: the first success settles, a failure only ends what was live here.
+    """Settle requests by their first success; a failure only ends requests in flight here.
 
-    What was asked again in vain keeps the answer that it had.
+    A request that had succeeded, was sent again and failed, is settled by its earlier success.
     """
     ledger.execute(
         "UPDATE requests SET status = 'succeeded', settled_by = a.batch_id FROM attempts a"
@@ -166,7 +181,7 @@ def _settle_requests(ledger: Ledger, batch: Batch) -> None:
     )
 
 
-def _add_up(
+def _store_sums(
     ledger: Ledger,
     written: Written,
     batch: Batch,
@@ -175,10 +190,7 @@ def _add_up(
     results_bytes: int,
     problem: str | None,
 ) -> None:
-    """The batch's own sums; they are recounted, never added to.
-
-    Once it is collected, its counts are those of the results that came.
-    """
+    """Count costs of the batch again from its attempts, and its outcomes once it is collected."""
     ledger.execute(
         "UPDATE batches SET (cost_nano, sync_cost_nano, unpriced, duplicate_nano) = (SELECT"
         " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
@@ -203,7 +215,7 @@ def _add_up(
 
 
 def add_daily_totals(ledger: Ledger, written: Written, batch: Batch) -> None:
-    """Inside the transaction that completes a batch: its attempts count on this day."""
+    """Inside the transaction that completes a batch: add its attempts to the totals of the day."""
     sums = ", ".join(f"sum({name})" for name in _TOKENS)
     grown = ", ".join(
         f"{name} = daily_totals.{name} + excluded.{name}"

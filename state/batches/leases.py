@@ -1,4 +1,4 @@
-"""Leases, holds and polls: who works on the ledger, what must wait, what was done."""
+"""Leases, holds and the record of polls."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,14 @@ from state.model.timestamps import from_text, to_text
 def acquire(
     ledger: Ledger, name: str, holder: str, *, until: datetime, is_left: bool = False
 ) -> bool:
-    """Take the lease, or renew one's own; false while another holder's has not run out.
+    """Acquire or renew the lease for `holder`; False while another holder's lease is valid.
 
-    It runs by the machine's own seconds, which no change of the time of day moves; where they are
-    fewer than when it was taken, the machine was started anew, and its holder is dead
-    (docs/adr/0009). A lease only saves double work. What keeps the ledger right is that each
-    write checks the state it starts from. `is_left` says that whoever holds it is known to be dead.
+    A lease expires by the monotonic clock of the machine, which a change of the time of day does
+    not affect. A lease from a later monotonic time is from before a restart of the machine, so its
+    holder is dead (docs/adr/0009). `is_left`: the caller knows that the holder is dead.
+
+    A lease only avoids duplicate work. Correctness does not depend on it: each write checks the
+    state that it changes.
     """
     with ledger.transaction("lease") as written:
         now = ledger.monotonic()
@@ -35,13 +37,13 @@ def acquire(
 
 
 def release(ledger: Ledger, name: str, holder: str) -> None:
-    """Give the lease back, if it is still one's own."""
+    """Delete the lease if `holder` still has it."""
     with ledger.transaction("lease"):
         ledger.execute("DELETE FROM leases WHERE name = ? AND holder = ?", name, holder)
 
 
 def hold(ledger: Ledger, name: str, *, until: datetime, reason: str) -> None:
-    """Do not do `name` before `until`."""
+    """Set or replace the hold `name`: the activity of that name waits until `until`."""
     with ledger.transaction("hold") as written:
         ledger.execute(
             "INSERT INTO holds (name, since_ts, until_ts, reason) VALUES (?, ?, ?, ?)"
@@ -56,7 +58,7 @@ def hold(ledger: Ledger, name: str, *, until: datetime, reason: str) -> None:
 
 
 def active_hold(ledger: Ledger, name: str) -> Hold | None:
-    """The hold that is in force now."""
+    """Return the hold `name` if it has not ended."""
     row = ledger.row(
         "SELECT name, until_ts, reason, since_ts FROM holds WHERE name = ? AND until_ts > ?",
         name,
@@ -66,13 +68,13 @@ def active_hold(ledger: Ledger, name: str) -> Hold | None:
 
 
 def lift(ledger: Ledger, name: str) -> None:
-    """Forget a hold."""
+    """Delete the hold `name`."""
     with ledger.transaction("hold"):
         ledger.execute("DELETE FROM holds WHERE name = ?", name)
 
 
 def begin_poll(ledger: Ledger) -> int:
-    """Note that a poll begins; the screens take it for the poller's heartbeat."""
+    """Record that a poll started, and return its row id; screens show when the last one started."""
     with ledger.transaction("poll") as written:
         return ledger.insert(
             "INSERT INTO polls (actor, started_ts) VALUES (?, ?)", ledger.actor, written.at
@@ -80,7 +82,7 @@ def begin_poll(ledger: Ledger) -> int:
 
 
 def end_poll(ledger: Ledger, poll_id: int, summary: Mapping[str, object]) -> None:
-    """Note that the poll ended, and what it did."""
+    """Record that the poll ended, with its summary."""
     with ledger.transaction("poll") as written:
         ledger.execute(
             "UPDATE polls SET finished_ts = ?, summary = ? WHERE id = ?",

@@ -1,4 +1,4 @@
-"""What a look at the API changes: remote status and counts, and when to look again."""
+"""Records the status and counts of a batch that the API reported, and failed polls."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from state.model.timestamps import to_text
 
 
 def at_the_api(ledger: Ledger) -> list[Batch]:
-    """Batches that the API is working on, oldest first."""
+    """Return the batches that the API is processing, oldest first."""
     return [
         to_batch(row)
         for row in ledger.rows(
@@ -21,7 +21,7 @@ def at_the_api(ledger: Ledger) -> list[Batch]:
 
 
 def has_ended_since(ledger: Ledger, since_ts: str) -> bool:
-    """Whether a batch of ours has left the API's queue since then."""
+    """Return whether a batch of this ledger has ended at the API since `since_ts`."""
     found = ledger.row(
         "SELECT 1 FROM batches WHERE ended_ts > ? AND status = 'ended' AND kind = 'batch' LIMIT 1",
         since_ts,
@@ -30,7 +30,7 @@ def has_ended_since(ledger: Ledger, since_ts: str) -> bool:
 
 
 def to_collect(ledger: Ledger) -> list[Batch]:
-    """Ended batches whose results are still to come, oldest first."""
+    """Return the ended batches with results to download, oldest first."""
     return [
         to_batch(row)
         for row in ledger.rows("SELECT * FROM batches WHERE collection = 'pending' ORDER BY id")
@@ -38,7 +38,7 @@ def to_collect(ledger: Ledger) -> list[Batch]:
 
 
 def open_accounts(ledger: Ledger, *, since_ts: str) -> list[tuple[str, int]]:
-    """Whose batches are still needed, of those made since then, and how many."""
+    """Return each account with open batches created since `since_ts`, and their number."""
     return [
         (row[0], row[1])
         for row in ledger.rows(
@@ -50,13 +50,13 @@ def open_accounts(ledger: Ledger, *, since_ts: str) -> list[tuple[str, int]]:
 
 
 def record_status(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
-    """Take in what the API says; a batch that has ended becomes one to collect."""
+    """Store what the API reported. The results of a batch that has ended become `pending`."""
     if _nothing_new(batch, remote):
         return batch
     ended = remote.status == BatchStatus.ENDED
     with ledger.transaction("record_status") as written:
         changed = ledger.execute(
-            # A list that was read before a cancel comes too late to take it back.
+            # A list that was requested before a cancel does not undo the cancel.
             "UPDATE batches SET status = CASE WHEN status = 'canceling' AND ? = 'in_progress'"
             " THEN status ELSE ? END, processing = ?, succeeded = ?, errored = ?,"
             " canceled = ?, expired = ?, expires_ts = ?, ended_ts = ?,"
@@ -95,7 +95,7 @@ def _nothing_new(batch: Batch, remote: RemoteState) -> bool:
 
 
 def record_poll_failure(ledger: Ledger, batch: Batch, reason: str, *, next_poll: datetime) -> None:
-    """A local problem: it is counted and shown, and never changes what the API said."""
+    """Count and store a failed poll of the batch. The status that the API reported stays."""
     with ledger.transaction("record_poll_failure") as written:
         ledger.execute(
             "UPDATE batches SET last_error = ?, failures = failures + 1, next_poll_ts = ?"
@@ -108,7 +108,7 @@ def record_poll_failure(ledger: Ledger, batch: Batch, reason: str, *, next_poll:
 
 
 def failures_of(ledger: Ledger, batch: Batch) -> int:
-    """How many of a collected batch's requests did not succeed."""
+    """Return how many requests of a collected batch did not succeed."""
     row = ledger.row(
         "SELECT count(*) FROM attempts WHERE batch_id = ? AND outcome <> 'succeeded'", batch.id
     )
@@ -116,7 +116,7 @@ def failures_of(ledger: Ledger, batch: Batch) -> int:
 
 
 def mark_deleted(ledger: Ledger, batch: Batch, reason: str) -> None:
-    """The batch does not exist at the API any more: record it as ended, its results as pending."""
+    """Record that the API no longer has the batch: ended, with results still `pending`."""
     with ledger.transaction("mark_deleted") as written:
         if ledger.execute(
             "UPDATE batches SET status = 'ended', ended_ts = ?, collection = 'pending',"
@@ -129,7 +129,7 @@ def mark_deleted(ledger: Ledger, batch: Batch, reason: str) -> None:
 
 
 def is_deleted(ledger: Ledger, batch: Batch) -> bool:
-    """Whether the API did not know the batch any more."""
+    """Return whether the API no longer has the batch."""
     found = ledger.row(
         "SELECT 1 FROM events WHERE batch_id = ? AND kind = 'batch.deleted'", batch.id
     )
@@ -137,5 +137,5 @@ def is_deleted(ledger: Ledger, batch: Batch) -> bool:
 
 
 def reread(ledger: Ledger, batch_id: int) -> Batch:
-    """The batch as it is now."""
+    """Return the current row of the batch."""
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])

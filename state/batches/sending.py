@@ -45,7 +45,7 @@ class Extent(Struct, frozen=True, kw_only=True):
 
 
 def queued(ledger: Ledger) -> list[Batch]:
-    """Batches that are recorded and were never sent, oldest first; paused workflows left out."""
+    """Return the queued batches of workflows that are not paused, oldest first."""
     return [
         to_batch(row)
         for row in ledger.rows(
@@ -55,7 +55,7 @@ def queued(ledger: Ledger) -> list[Batch]:
 
 
 def queued_of(ledger: Ledger, submission: Submission) -> list[Batch]:
-    """Those of one submission, oldest first."""
+    """Return the queued batches of one submission, oldest first."""
     rows = ledger.rows(
         "SELECT * FROM batches WHERE submission_id = ? AND status = 'queued' ORDER BY id",
         submission.id,
@@ -64,7 +64,7 @@ def queued_of(ledger: Ledger, submission: Submission) -> list[Batch]:
 
 
 def is_answered_elsewhere(ledger: Ledger, batch: Batch) -> bool:
-    """Whether some of its requests got their answer from another batch since it was planned."""
+    """Return whether another batch has answered a request of this batch since it was planned."""
     row = ledger.row(
         "SELECT 1 FROM attempts a JOIN requests r ON r.id = a.request_id"
         " WHERE a.batch_id = ? AND r.status <> 'assigned' LIMIT 1",
@@ -74,7 +74,7 @@ def is_answered_elsewhere(ledger: Ledger, batch: Batch) -> bool:
 
 
 def sent_requests(ledger: Ledger, batch: Batch) -> Iterator[SentRequest]:
-    """The batch's requests in order, a page at a time: an open cursor would pin the WAL."""
+    """Yield the requests of the batch in order, read in pages: an open cursor would pin the WAL."""
     last = 0
     while True:
         page = ledger.rows(
@@ -95,7 +95,7 @@ def sent_requests(ledger: Ledger, batch: Batch) -> Iterator[SentRequest]:
 
 
 def extent(ledger: Ledger, batch: Batch, *, longer_than: int) -> Extent:
-    """How much the batch's bodies take up, and which of its ids are longer than that."""
+    """Return the size of the batch's bodies, and its custom_ids longer than `longer_than`."""
     bodies = (
         "FROM attempts a JOIN requests r ON r.id = a.request_id LEFT JOIN edits e"
         " ON e.id = a.edit_id WHERE a.batch_id = ?"
@@ -127,10 +127,11 @@ def mark_sending(
     owner: str,
     account: str | None = None,
 ) -> bool:
-    """Claim the one POST of this batch; false when another process has claimed it, or it is paused.
+    """Mark a queued batch as being sent by this process; it alone may then make the POST.
 
-    `watermark_id` is the newest batch that the API listed just before, "" when it listed none;
-    `account` is whose list that was.
+    False, and nothing changes, if the batch is not queued any more or its workflow is paused.
+    `watermark_id` is the newest batch in the list that the API returned immediately before, ""
+    for an empty list; `account` is the account of that list.
     """
     with ledger.transaction("sending") as written:
         claimed = ledger.execute(
@@ -150,13 +151,13 @@ def mark_sending(
 
 
 def mark_accepted(ledger: Ledger, batch: Batch, remote: RemoteState, account: str | None) -> bool:
-    """The API took the batch; false when a recovery has already found it by its nonce."""
+    """Record that the API accepted the batch; False if a recovery has found it by its nonce."""
     with ledger.transaction("accepted") as written:
         return bind_remote(ledger, written, batch.id, remote, account, identified_by="response")
 
 
 def count_accepted(ledger: Ledger, batches: list[Batch]) -> int:
-    """How many of these the API has."""
+    """Return how many of the batches the API accepted."""
     return sum(
         ledger.row("SELECT 1 FROM batches WHERE id = ? AND remote_id IS NOT NULL", batch.id)
         is not None
@@ -173,7 +174,7 @@ def bind_remote(
     *,
     identified_by: str,
 ) -> bool:
-    """Inside a transaction: this sent batch is that one at the API."""
+    """Inside a transaction: store the API's id in a sent batch. False if it is not being sent."""
     moved = ledger.execute(
         "UPDATE batches SET status = 'in_progress', remote_id = ?, identified_by = ?,"
         " account = coalesce(?, account),"
@@ -198,7 +199,7 @@ def bind_remote(
 
 
 def mark_unconfirmed(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: str) -> None:
-    """Whether the API received the create is unknown; nothing is decided before `settles_ts`."""
+    """Record that the create has no response. Recovery decides about it from `settles_ts` on."""
     with ledger.transaction("unconfirmed") as written:
         if ledger.execute(
             "UPDATE batches SET status = 'unconfirmed', last_error = ?, next_poll_ts = ?"
@@ -211,13 +212,13 @@ def mark_unconfirmed(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: s
 
 
 def withdraw(ledger: Ledger, batch: Batch, reason: str) -> bool:
-    """End a batch that was not sent, and keep its requests queued; False where it is being sent."""
+    """End a queued batch and keep its requests queued; False if the batch is being sent."""
     with ledger.transaction("withdraw") as written:
         return return_to_queue(ledger, written, batch.id, reason, [BatchStatus.QUEUED])
 
 
 def mark_not_sent(ledger: Ledger, batch: Batch, reason: str) -> bool:
-    """It never reached the API: its active requests are queued for a new batch."""
+    """Record that the API does not have the batch: its requests are queued for a new batch."""
     with ledger.transaction("not_sent") as written:
         return return_to_queue(ledger, written, batch.id, reason, _UNACCEPTED)
 
@@ -227,7 +228,7 @@ def return_to_queue(
 ) -> bool:
     """Inside a transaction: end the batch as not sent, and queue its active requests.
 
-    False, and nothing changes, where its status is none of `allowed`.
+    False, and nothing changes, if its status is none of `allowed`.
     """
     closed = close(ledger, written, batch_id, BatchStatus.NOT_SENT, reason, allowed)
     if closed:
@@ -237,7 +238,7 @@ def return_to_queue(
 
 
 def mark_rejected(ledger: Ledger, batch: Batch, error_type: str, message: str) -> None:
-    """The API rejected it: its requests are errored and can be replayed."""
+    """Record that the API rejected the batch: its requests are errored and can be replayed."""
     with ledger.transaction("rejected") as written:
         allowed = (BatchStatus.QUEUED, BatchStatus.SENDING)
         reason = f"{error_type}: {message}"
@@ -259,7 +260,10 @@ def close(
     reason: str,
     allowed: Iterable[BatchStatus],
 ) -> bool:
-    """Inside a transaction: end a batch that the API does not have; False if not in `allowed`."""
+    """Inside a transaction: end a batch that the API does not have.
+
+    False, and nothing changes, if its status is none of `allowed`.
+    """
     return bool(
         ledger.execute(
             "UPDATE batches SET status = ?, last_error = ?, ended_ts = ?"  # noqa: S608 - our own words
@@ -276,7 +280,7 @@ def close(
 def record_errors(
     ledger: Ledger, batch_id: int, error_type: str, message: str, *, only: int | None = None
 ) -> None:
-    """Inside a transaction: the attempts of a rejected batch, or of one request, are errored."""
+    """Inside a transaction: mark the attempts of a rejected batch, or one of them, as errored."""
     count = ledger.execute(
         "UPDATE attempts SET active = 0, outcome = 'errored', error_type = ?, error_message = ?,"
         " cost_nano = 0, sync_cost_nano = 0 WHERE batch_id = ? AND (?4 IS NULL OR request_id = ?4)",
@@ -289,7 +293,7 @@ def record_errors(
 
 
 def release_attempts(ledger: Ledger, batch_id: int, status: str) -> None:
-    """Inside a transaction: the batch's live attempts end; their requests get that status."""
+    """Inside a transaction: end the active attempts of the batch; their requests get `status`."""
     ledger.execute(
         "UPDATE requests SET status = ? WHERE status = 'assigned' AND id IN"
         " (SELECT request_id FROM attempts WHERE batch_id = ? AND active = 1)",
@@ -300,7 +304,7 @@ def release_attempts(ledger: Ledger, batch_id: int, status: str) -> None:
 
 
 def finish_submission(ledger: Ledger, written: Written, submission_id: int | None) -> None:
-    """Inside a transaction: note it when nothing of the submission waits or runs any more."""
+    """Inside a transaction: mark the submission as finished if all its requests have ended."""
     if submission_id is None:
         return
     finished = ledger.execute(

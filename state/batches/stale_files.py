@@ -1,4 +1,4 @@
-"""Files that a process left half-written in the spool when it died."""
+"""Deletes half-written spool files of processes that were killed."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -7,15 +7,15 @@ from pathlib import Path
 from state.batches.submissions import is_known
 from state.db.ledger import Ledger
 
-# A writer that still runs has changed the file since.
+# A running writer changes its file more often than this.
 _OLD = timedelta(days=1)
 
 
 def sweep(ledger: Ledger, spool: Path, now: datetime) -> int:
-    """Delete half-written spool files (`*.part`) older than a day; how many there were.
+    """Delete half-written spool files (`*.part`) older than a day, and return their number.
 
-    The ledger records a spool file only under its final name. A file is kept when the ledger
-    has its submission and the final name is missing: a power cut can lose the rename.
+    The ledger refers to a spool file by its final name. A half-written file is kept if the ledger
+    has its submission and no file has the final name, since a power failure can undo the rename.
     """
     before = (now - _OLD).timestamp()
     swept = 0

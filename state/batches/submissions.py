@@ -1,4 +1,4 @@
-"""Takes submissions in, and plans batches for the requests that wait."""
+"""Stores submissions, and plans batches for queued requests."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Row = sqlite3.Row
 
 NONCE_LENGTH = 8
-# The part of staged requests that go into no batch: a fallback file has their answers.
+# The part of staged requests that are in no batch: a fallback file has their answers.
 NO_PART = -1
 _COLUMNS = (
     "custom_id TEXT, body_offset INTEGER, body_length INTEGER, sha256 BLOB, part INTEGER,"
@@ -34,14 +34,14 @@ _COLUMNS = (
 def staged(
     ledger: Ledger, requests: Iterable[SpooledRequest] = ()
 ) -> AbstractContextManager[Staged]:
-    """The requests of one call in a temporary table, in order, for functions that store them."""
+    """Stage the requests of one call in a temporary table, in order."""
     return ledger.staged(_COLUMNS, requests)
 
 
 def earlier(ledger: Ledger, staged: Staged, tag: str) -> Submission | None:
-    """The submission that the staged requests repeat, if they repeat one.
+    """Return the submission with exactly the staged requests; None if all of them are new.
 
-    Raises AlreadySubmitted when only some of them are known, or with another body.
+    Raises AlreadySubmitted if only some of them are known, or one has another body.
     """
     (count,) = ledger.rows(f"SELECT count(*) FROM {staged}")[0]  # noqa: S608 - our own table
     known = ledger.rows(
@@ -86,7 +86,7 @@ def _some_are_known(ledger: Ledger, staged: Staged, tag: str, count: int) -> str
 
 
 def is_known(ledger: Ledger, key: str) -> bool:
-    """Whether the ledger has a submission of that key."""
+    """Return whether the ledger has a submission of that key."""
     return ledger.row("SELECT 1 FROM submissions WHERE key = ?", key) is not None
 
 
@@ -102,10 +102,10 @@ def store(
 ) -> tuple[Submission, bool]:
     """Store the staged requests, their batches and attempts, in one transaction.
 
-    `wire_overhead` is how many bytes a request grows by on the wire. `check_budgets` raises to
-    reject a new submission, and `reserve` records what it may cost. Returns the submission, and
-    whether it is new: the same call made again is the same submission. `after` runs last inside
-    the transaction, with both.
+    `wire_overhead` is the number of bytes that the nonce adds to a request. `check_budgets` raises
+    to reject a new submission, `reserve` records its estimated cost, and `after` runs last in the
+    transaction. Returns the submission, and whether it is new: the same call made again is the
+    same submission.
     """
     with ledger.transaction("submit") as written:
         submission = earlier(ledger, staged, new.tag)
@@ -123,7 +123,7 @@ def store(
 def _add_parts(
     ledger: Ledger, written: Written, staged: Staged, submission: Submission, wire_overhead: int
 ) -> None:
-    """A queued batch for each part; the requests' ids are in the order of the staged rows."""
+    """Add a queued batch for each part; request ids are in the order of the staged rows."""
     (first,) = ledger.rows("SELECT min(id) FROM requests WHERE submission_id = ?", submission.id)[0]
     for part in ledger.rows(
         f"SELECT part, betas, count(*) AS count, sum(body_length) AS size FROM {staged}"  # noqa: S608 - our own words
@@ -156,7 +156,7 @@ def insert(
     *,
     status: str = "queued",
 ) -> Submission:
-    """Inside a transaction: the submission and its staged requests, with that stored status."""
+    """Inside a transaction: store the submission and its staged requests with `status`."""
     submission_id = _insert_submission(ledger, staged, new)
     ledger.execute(
         "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"  # noqa: S608 - our own words
@@ -196,9 +196,9 @@ def _insert_submission(ledger: Ledger, staged: Staged, new: NewSubmission) -> in
 def plan_waiting(
     ledger: Ledger, *, max_requests: int, max_bytes: int, wire_overhead: int
 ) -> list[Batch]:
-    """New batches for every queued request, where its workflow is not paused.
+    """Add batches for all queued requests of workflows that are not paused, and return them.
 
-    One batch never mixes submissions or betas.
+    The requests of a batch have one submission and the same betas.
     """
     if ledger.row(f"SELECT 1 FROM requests r WHERE {QUEUED} LIMIT 1") is None:  # noqa: S608 - our own words
         return []
@@ -242,7 +242,7 @@ def plan_waiting(
 def _ranges(
     rows: "Iterable[Row]", max_requests: int, max_bytes: int, overhead: int
 ) -> Iterator[tuple[int, int]]:
-    """Ids in order, cut into runs that fit into one batch each."""
+    """Yield the first and last id of consecutive requests that fit into one batch."""
     low = high = -1
     count = size = 0
     for request_id, length in rows:
@@ -268,16 +268,17 @@ def add_batch(
     parameters: tuple[str | int, ...],
     runner: str | None = None,
 ) -> int:
-    """One intent with its attempts, from the waiting requests that `chosen` picks.
+    """Inside a transaction: add a queued batch with the queued requests that `chosen` selects.
 
-    With a `runner` it is a synchronous run, which that process is about to make.
+    `chosen` is a condition in SQL with `parameters`. With a `runner` the batch is a synchronous
+    run that the process of that name starts next.
     """
-    waiting = (
+    queued = (
         "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
         f" WHERE r.status = 'queued' AND {chosen}"
     )
     count, size = ledger.rows(
-        f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}) {waiting}",
+        f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}) {queued}",
         *parameters,
     )[0]
     batch_id = insert_batch(
@@ -285,7 +286,7 @@ def add_batch(
     )
     ledger.execute(
         "INSERT INTO attempts (batch_id, request_id, active, edit_id)"
-        f" SELECT ?, r.id, 1, r.edit_id {waiting}",
+        f" SELECT ?, r.id, 1, r.edit_id {queued}",
         batch_id,
         *parameters,
     )
@@ -309,7 +310,7 @@ def insert_batch(
     size: int,
     runner: str | None = None,
 ) -> int:
-    """Inside a transaction: a queued batch without attempts, or with a `runner` a started run."""
+    """Inside a transaction: add a queued batch without attempts, or a started run of `runner`."""
     (number,) = ledger.rows(
         "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
     )[0]

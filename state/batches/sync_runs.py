@@ -1,4 +1,4 @@
-"""Synchronous runs: batches of kind `sync`, answered at once and at the full price.
+"""Synchronous runs, stored as batches of kind `sync`: single calls at the full price.
 
 Their answers are written to `batch-results/<key>.answers` before the ledger records them.
 """
@@ -18,7 +18,7 @@ from state.model.records import Batch, BatchStatus, Counts, Kind, Submission
 
 
 def answers_file(folder: Folder, batch_key: str) -> Path:
-    """The file with the answers of a run, until they are collected."""
+    """Return the path of the answers of a run, which exists until they are collected."""
     return folder.results / f"{batch_key}.answers"
 
 
@@ -32,7 +32,10 @@ _BETAS = "coalesce(e.betas, r.betas)"
 def waiting_betas(
     ledger: Ledger, submission: Submission, *, only: Sequence[int] | None = None
 ) -> list[str]:
-    """The sets of beta headers of the queued requests, or of some by id; each needs its own run."""
+    """Return each set of beta headers of the queued requests, or of `only` these ids.
+
+    Requests with different beta headers need separate runs.
+    """
     among, parameters = _among(only)
     rows = ledger.rows(
         f"SELECT DISTINCT {_BETAS} {_QUEUED}{among} ORDER BY 1", submission.id, *parameters
@@ -48,7 +51,7 @@ def begin(
     betas: str = "",
     only: Sequence[int] | None = None,
 ) -> Batch | None:
-    """A run with the submission's queued requests of these betas, or some by id; None for none."""
+    """Start a run with the queued requests of these betas, or `only` these ids; None if none is."""
     among, parameters = _among(only)
     with ledger.transaction("sync_begin") as written:
         queued = ledger.row(
@@ -77,7 +80,7 @@ def _among(only: Sequence[int] | None) -> tuple[str, tuple[str, ...]]:
 
 
 def unfinished(ledger: Ledger) -> list[Batch]:
-    """Runs that have not ended, whether their process is alive or not."""
+    """Return the runs that have not ended, whether their process is alive or not."""
     return [
         to_batch(row)
         for row in ledger.rows(
@@ -87,18 +90,18 @@ def unfinished(ledger: Ledger) -> list[Batch]:
 
 
 def reread(ledger: Ledger, batch_id: int) -> Batch:
-    """The batch as it is now."""
+    """Return the current row of the batch."""
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
 
 
 def submission_key(ledger: Ledger, batch: Batch) -> str:
-    """The key of the submission that the run belongs to."""
+    """Return the key of the run's submission."""
     row = ledger.row("SELECT key FROM submissions WHERE id = ?", batch.submission_id)
     return str(row["key"]) if row else batch.key
 
 
 def sync(file: BufferedWriter) -> None:
-    """Make what was written durable."""
+    """Fsync the file."""
     os.fsync(file.fileno())
 
 
@@ -111,10 +114,10 @@ def record_end(
     *,
     unwritten: int = 0,
 ) -> bool:
-    """End a run: requests with an answer (by custom_id) wait for collection, others are queued.
+    """End a run: requests `answered` (by custom_id) can be collected, the others are queued.
 
-    Of these others, up to `unwritten` may have been paid for. False when the run had ended before,
-    or when none was answered.
+    Up to `unwritten` of the others may have been billed. False if the run had ended before, or no
+    request was answered.
     """
     if unwritten:
         _record_unwritten(ledger, batch, unwritten, reason)
@@ -147,7 +150,7 @@ def _record_unwritten(ledger: Ledger, batch: Batch, unwritten: int, reason: str)
 
 
 def _queue_unanswered(ledger: Ledger, batch: Batch, answered: Collection[str]) -> None:
-    """Their attempts are deleted: the run never began them."""
+    """Queue the unanswered requests, and delete their attempts, which are not part of the run."""
     unanswered = (
         "(SELECT a.request_id FROM attempts a JOIN requests r ON r.id = a.request_id"
         " WHERE a.batch_id = ?1 AND r.custom_id NOT IN (SELECT value FROM json_each(?2)))"
@@ -164,7 +167,7 @@ def _queue_unanswered(ledger: Ledger, batch: Batch, answered: Collection[str]) -
 
 
 def end(ledger: Ledger, written: Written, batch_id: int, counts: Counts) -> None:
-    """Inside a transaction: end the run, with so many answers of each kind."""
+    """Inside a transaction: end the run, with the number of results by outcome."""
     ledger.execute(
         "UPDATE batches SET status = 'in_progress', request_count = ?, processing = 0,"
         " succeeded = ?, errored = ?, accepted_ts = sent_ts WHERE id = ?",
@@ -182,7 +185,7 @@ def end(ledger: Ledger, written: Written, batch_id: int, counts: Counts) -> None
 
 
 def withdraw_queued(ledger: Ledger, submission: Submission, reason: str) -> int:
-    """End the submission's batches that were not sent; how many. Their requests stay queued."""
+    """End the submission's queued batches, and return their number; their requests stay queued."""
     with ledger.transaction("withdraw") as written:
         rows = ledger.rows(
             "SELECT id FROM batches WHERE submission_id = ? AND status = 'queued'", submission.id
