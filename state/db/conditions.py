@@ -1,4 +1,4 @@
-"""SQL conditions that many queries share, in the words of the partial indexes that serve them."""
+"""SQL conditions that many queries share, spelled like the partial indexes that they use."""
 
 import json
 from collections.abc import Iterable
@@ -29,9 +29,9 @@ def as_list(values: Iterable[int | str]) -> str:
 
 
 def is_open(batches: str = "batches") -> str:
-    """Of a batch, in the table of that name: the API or the engine is not done with it.
+    """Return the condition for an open batch; `batches` is the name of the table in the query.
 
-    It is queued, sent and not ended, or its results are still to be downloaded. Index
+    An open batch is queued, or sent and not ended, or has results to download. Index
     `batches_open`.
     """
     return f"({batches}.status NOT IN ({_CLOSED}) OR {batches}.collection = 'pending')"

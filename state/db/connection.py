@@ -1,4 +1,4 @@
-"""Opens SQLite the one way that the ledger needs it."""
+"""Opens SQLite with the settings that the ledger needs."""
 
 import errno
 import os
@@ -36,7 +36,7 @@ FIRST_SAFE_SQLITE = (3, 51, 3)
 
 
 def connect(path: Path) -> "sqlite3.Connection":
-    """A connection for writing; makes the file, readable by its owner only, if there is none.
+    """A connection for writing; creates the file, readable by its owner only, if it is missing.
 
     Raises LedgerUnusable when the folder or the file cannot be used.
     """

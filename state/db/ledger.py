@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 # Four times what SQLite copies into the ledger by itself.
 _LONG_WAL = 1 << 24
-# Crockford's alphabet: no two letters that a person mixes up.
+# Crockford's alphabet: no two characters that look alike.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def random_word(length: int) -> str:
-    """Letters and digits from the system's randomness, five bits each."""
+    """Random letters and digits from the operating system, five bits each."""
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """What a transaction hands to its body."""
+    """The values that are the same for all writes of one transaction."""
 
     at: str
 
@@ -56,7 +56,7 @@ class Ledger:
         word: Callable[[int], str] = random_word,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open the ledger, making or migrating it if need be.
+        """Open the ledger; creates or migrates it first if needed.
 
         `actor` is who the event log names; `word` makes keys and nonces of a given length;
         `monotonic` counts the machine's seconds, for leases.
@@ -97,7 +97,7 @@ class Ledger:
 
     @contextmanager
     def transaction(self, name: str) -> Generator[Written, None, None]:
-        """Everything inside is written together or not at all.
+        """Run the writes inside in one transaction.
 
         Raises IllegalTransition when a trigger or an index refuses, LedgerBusy, LedgerUnusable.
         """
@@ -126,7 +126,7 @@ class Ledger:
         self.crash_point(f"{name}:done")
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
-        """Every row of a query. A half-read one would pin the WAL."""
+        """Every row of a query, read completely, since an open cursor would pin the WAL."""
         with ledger_errors(self.path):
             return self.connection.execute(sql, parameters).fetchall()
 
@@ -136,17 +136,17 @@ class Ledger:
         return found[0] if found else None
 
     def execute(self, sql: str, *parameters: str | float | bytes | None) -> int:
-        """Run one statement inside a transaction; how many rows it changed."""
+        """Run one statement inside a transaction, and return the number of rows it changed."""
         return self.connection.execute(sql, parameters).rowcount
 
     def insert(self, sql: str, *parameters: str | float | bytes | None) -> int:
-        """Run one INSERT inside a transaction; the id of its row."""
+        """Run one INSERT inside a transaction, and return the id of the row."""
         return self.connection.execute(sql, parameters).lastrowid or 0
 
     def each(
         self, sql: str, *parameters: str | float | bytes | None
     ) -> "Iterator[tuple[Any, ...]]":
-        """Each row as a plain tuple. Read it to its end at once: a half-read one pins the WAL."""
+        """Each row as a plain tuple. Read all rows at once: an open cursor pins the WAL."""
         with ledger_errors(self.path):
             cursor = self.connection.cursor()
             cursor.row_factory = None
@@ -161,7 +161,7 @@ class Ledger:
     def staged(
         self, columns: str, rows: "Iterable[Parameters]" = ()
     ) -> "Generator[Staged, None, None]":
-        """A temporary table with these columns and rows, for statements inside; dropped after.
+        """Create a temporary table with these columns and rows; drop it at the end of the block.
 
         Raises LedgerUnusable where there is no space for it, IllegalTransition where a row
         violates a constraint of a column.
@@ -176,7 +176,7 @@ class Ledger:
                 self.connection.execute(f"DROP TABLE temp.{table}")
 
     def checkpoint(self) -> None:
-        """Cut a WAL that has grown long, unless someone is reading from it just now."""
+        """Truncate a WAL that has grown long, unless another connection is reading from it."""
         wal = self.path.with_name(f"{self.path.name}-wal")
         if not wal.exists() or wal.stat().st_size < _LONG_WAL:
             return
@@ -197,7 +197,7 @@ class Ledger:
         subject: str | None = None,
         **detail: object,
     ) -> None:
-        """Append one line to the audit log, inside a transaction."""
+        """Append one event, inside a transaction."""
         self.connection.execute(
             "INSERT INTO events (at, actor, kind, batch_id, subject, detail)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -209,7 +209,7 @@ class Staged:
     """A temporary table; `str()` is its name in a statement."""
 
     def __init__(self, ledger: Ledger, name: str, columns: str) -> None:
-        """Create it, empty; `columns` are their definitions in SQL."""
+        """Create the empty table; `columns` are the column definitions in SQL."""
         self._ledger = ledger
         self._name = name
         with ledger_errors(ledger.path):
@@ -220,7 +220,7 @@ class Staged:
         return self._name
 
     def fill(self, rows: "Iterable[Parameters]") -> None:
-        """Add rows, all of them or, where one fails, none."""
+        """Add the rows, all of them or, if one fails, none."""
         connection = self._ledger.connection
         (count,) = connection.execute(
             "SELECT count(*) FROM pragma_table_info(?)", (self._name,)

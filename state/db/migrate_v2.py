@@ -1,4 +1,4 @@
-"""Migration from version 1 to version 2: every table is made anew and filled from the old one."""
+"""Migration from version 1 to version 2: every table is created again from the old one."""
 
 from sqlite_utils import Database
 
@@ -12,7 +12,7 @@ _OLD_TABLES = {
     "hook_runs": "settled_runs",
     "polls": "passes",
 }
-# Words of version 1 that are written otherwise in version 2.
+# Values of version 1 and their names in version 2.
 _BATCH = {
     "intent": "queued",
     "uncertain": "unconfirmed",

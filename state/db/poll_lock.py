@@ -1,6 +1,6 @@
-"""A lock that ends with its process: it tells a poll that died from one that is at work.
+"""A lock that ends with its process, to tell a poll that was killed from a running one.
 
-It is SQLite's lock on an empty file of its own, which the system takes away from the dead.
+It is SQLite's lock on an empty file; the operating system releases it when the process ends.
 """
 
 from collections.abc import Generator
@@ -13,9 +13,9 @@ from state.files.folder import make_private_file
 
 @contextmanager
 def try_lock(path: Path) -> Generator[bool, None, None]:
-    """Whether no living process has it; inside, this one does.
+    """Try to lock for the block; False if another process has the lock.
 
-    False also where there can be no such lock: then nothing is known.
+    False also if the file system supports no such lock, so that nothing is known.
     """
     try:
         make_private_file(path)

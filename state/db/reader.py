@@ -1,4 +1,4 @@
-"""Reads the ledger without being able to change it: for screens and reports."""
+"""Read-only access to the ledger, for screens and reports."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Whatever answers queries on the ledger: a Reader, or the Ledger itself."""
+    """Runs queries on the ledger: a Reader, or the Ledger itself."""
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query."""
@@ -27,7 +27,7 @@ class Source(Protocol):
 class Reader:
     """A read-only connection, for the thread that opened it. Keep it open while it is needed.
 
-    Opening and closing one touches the files, which a watcher takes for news.
+    Opening and closing one touches the files, which the watcher of a console reports as a change.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,7 +65,7 @@ class Reader:
         self.connection.close()
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
-        """Every row of a query; no read transaction stays open behind it."""
+        """Every row of a query; no read transaction stays open afterwards."""
         try:
             return self.connection.execute(sql, parameters).fetchall()
         except UNREADABLE as error:
@@ -75,7 +75,7 @@ class Reader:
 
     @contextmanager
     def one_moment(self) -> "Generator[None]":
-        """All that is read inside is the ledger of one moment. Keep it short: it holds the WAL."""
+        """Read inside from one snapshot of the ledger. Keep the block short: it pins the WAL."""
         self.rows("BEGIN")
         try:
             yield
@@ -88,5 +88,5 @@ class Reader:
         return int(self.rows("PRAGMA data_version")[0][0])
 
     def interrupt(self) -> None:
-        """From another thread: abandon the query that runs."""
+        """Cancel the running query, from another thread."""
         self.connection.interrupt()

@@ -124,7 +124,7 @@ def _shape(connection: "sqlite3.Connection") -> set[tuple[str, str]]:
 def _apply(connection: "sqlite3.Connection", *, is_new: bool) -> None:
     from sqlite_utils import Database  # noqa: PLC0415 - costs 0.15 s, and only a migration needs it
 
-    # A step makes tables anew that refer to each other; checked as a whole before the commit.
+    # A step replaces tables that refer to each other; all references are checked before the commit.
     connection.execute("PRAGMA foreign_keys=OFF")
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -163,7 +163,7 @@ _STEPS: tuple[Callable[["Database"], None], ...] = (m001_first_tables, m002_stan
 
 
 def _migrations(*, is_new: bool) -> "Migrations":
-    """The steps; a new ledger gets the newest tables at once, and the same record."""
+    """The steps; a new ledger gets the newest tables at once, and a record of all steps."""
     from sqlite_utils.migrations import Migrations  # noqa: PLC0415 - as above
 
     migrations = Migrations("titan")
@@ -178,7 +178,7 @@ def _newest_tables(db: "Database") -> None:
 
 
 def _nothing(_db: "Database") -> None:
-    """What a step changes is in the newest tables already."""
+    """A step of a new ledger: the newest tables already include its change."""
 
 
 def run_script(db: "Database", script: str) -> None:

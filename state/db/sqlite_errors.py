@@ -1,4 +1,4 @@
-"""SQLite's exceptions as the ledger's own."""
+"""Maps SQLite's exceptions to the ledger's."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from pathlib import Path
 from state.db.connection import BUSY_TIMEOUT_S, sqlite3
 from state.model.errors import IllegalTransition, LedgerBusy, LedgerUnusable
 
-# SQLite's message quotes a damaged schema, which may be no UTF-8.
+# SQLite's message quotes a damaged schema, which may be invalid UTF-8.
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
@@ -33,7 +33,7 @@ def ledger_errors(path: Path) -> Generator[None, None, None]:
 
 
 def reason(error: Exception) -> str:
-    """What SQLite said, on one line."""
+    """SQLite's message on one line."""
     if isinstance(error, UnicodeDecodeError):
         return "its schema is malformed"
     return " ".join(str(error).split())

@@ -4,7 +4,7 @@ from state.db.connection import sqlite3
 
 
 def split(script: str) -> list[str]:
-    """One statement each: `executescript` would commit the open transaction."""
+    """Yield one statement at a time: `executescript` would commit the open transaction."""
     statements: list[str] = []
     pending = ""
     for line in script.splitlines(keepends=True):

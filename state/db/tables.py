@@ -306,7 +306,7 @@ CREATE TABLE daily_totals (
 ) STRICT, WITHOUT ROWID;
 """
 
-# Rows only move forward, so that one row is at most one POST.
+# A row never returns to an earlier status, so that one row is at most one POST.
 BATCH_TRANSITIONS = {
     "queued": ("sending", "not_sent", "rejected"),
     "sending": ("unconfirmed", "not_sent", "rejected", "in_progress"),

@@ -1,7 +1,7 @@
-"""Finished files compressed: zstd's seekable format in frames of 1 MiB, each readable on its own.
+"""Compressed finished files: zstd's seekable format in frames of 1 MiB, each readable alone.
 
-Any zstd reads such a file whole. A file exists under its plain name, or compressed, or for a
-moment both; every reader asks here.
+Any zstd decompresses such a file. A file exists under its plain name, or compressed, or briefly
+under both; all code that reads it uses this module.
 """
 
 import io
@@ -52,14 +52,14 @@ class ArchivedFile:
 
 @cache
 def _zstd() -> "ModuleType":
-    """The library; a poll that meets no compressed file never loads it."""
+    """The library; a poll without a compressed file does not load it."""
     import pyzstd  # noqa: PLC0415 - 20 ms
 
     return pyzstd
 
 
 def packed(path: Path) -> Path:
-    """The path of the compressed form."""
+    """The path of the compressed file."""
     return path.with_name(path.name + SUFFIX)
 
 

@@ -109,8 +109,8 @@ def open_private(path: Path, *, append: bool = False) -> BufferedWriter:
 def make_private_file(path: Path) -> None:
     """Create an empty file for its owner only; an existing file is not opened.
 
-    To close any descriptor of a file takes away all locks that this process has on it (POSIX),
-    those of SQLite among them.
+    Under POSIX, closing any descriptor of a file releases all locks of this process on the file,
+    including those of SQLite.
     """
     if not path.exists():
         with suppress(FileExistsError):

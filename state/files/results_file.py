@@ -1,8 +1,8 @@
 """The results file of one batch, which grows over several tries until it is complete.
 
-Each try writes its own file, which starts with a copy of the lines that the ledger has already. It
-replaces the previous file inside its transaction, so that a process that was frozen for hours, or
-two at once, never write into each other's results.
+Each try writes its own file, which starts with a copy of the lines that the ledger has already.
+The file replaces the previous one inside the transaction of the try, so that two processes, or one
+that was suspended for hours, never write into each other's results.
 """
 
 import os
@@ -102,7 +102,7 @@ class ResultsFile:
             self._crash_point("results:rename")
             replace(self._part, self.path)
         except FileNotFoundError:
-            # Another poll has seen the commit and renamed the file.
+            # Another poll has read the commit and renamed the file.
             return
         except OSError as error:
             raise self._unusable(error) from error

@@ -1,4 +1,4 @@
-"""Request bodies on disk: written and fsynced before the ledger points at them."""
+"""Request bodies on disk: written and fsynced before the ledger refers to them."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ from state.model.errors import FileMissing, LedgerUnusable
 
 
 class SpoolWriter:
-    """One new spool file; it gets its name only when it is complete."""
+    """One new spool file; gets its final name only when it is complete."""
 
     def __init__(
         self, folder: Path, name: str, *, crash_point: Callable[[str], None] = no_crash_point
@@ -143,7 +143,7 @@ class _PlainFile:
 
 
 def check_complete(folder: Path, ends: Mapping[str, int]) -> None:
-    """Raise FileMissing unless each of the files is there and reaches as far as it must."""
+    """Raise FileMissing unless each file exists with at least the bytes that the ledger needs."""
     for name, end in ends.items():
         try:
             size = archive.size(folder / name)

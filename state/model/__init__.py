@@ -1,1 +1,1 @@
-"""Records, errors and other values shared by every package. Imports nothing of ours."""
+"""Records, errors and other values shared by every package. Imports no other package."""

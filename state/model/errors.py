@@ -1,12 +1,12 @@
-"""What can go wrong with the ledger. The message of each is a line for a person.
+"""Errors of the ledger. The message of each is one line for people.
 
 TitanError
  +- LedgerError
      +- LedgerUnusable      cannot be opened or written: folder, disk, damage
      |   +- LedgerTooNew    written by a later version of this program
-     |   +- FileMissing        a file beside it that it points at is gone, or cut
-     +- LedgerBusy          another program holds it for longer than we wait
-     +- IllegalTransition         a state may not follow another
+     |   +- FileMissing     a file that the ledger refers to is missing or too short
+     +- LedgerBusy          another program has locked the ledger for longer than the timeout
+     +- IllegalTransition   a row may not change from one state to another
      +- UnknownId           no such batch, submission or remote id
      +- AlreadySubmitted    the same tag and custom_id, but another body
 """
@@ -29,7 +29,7 @@ class TitanError(Exception):
 
 
 class LedgerError(TitanError):
-    """The ledger refused."""
+    """The ledger rejected a read or a write."""
 
     default_code = "ledger_error"
 
@@ -47,7 +47,7 @@ class LedgerTooNew(LedgerUnusable):
 
 
 class FileMissing(LedgerUnusable):
-    """A file beside the ledger that it points at is gone, or cut."""
+    """A file that the ledger refers to is missing or too short."""
 
     default_code = "file_missing"
 
@@ -59,7 +59,7 @@ class LedgerBusy(LedgerError):
 
 
 class IllegalTransition(LedgerError):
-    """A row may not go from the one state to the other."""
+    """The transition of a row from one state to another is not allowed."""
 
     default_code = "illegal_transition"
 

@@ -1,4 +1,4 @@
-"""The vocabulary of filters: what may be asked of the rows of a list."""
+"""Terms of filters on the rows of a list."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Field(StrEnum):
-    """What a term is about, by the word that people write."""
+    """The field that a term is about, by its name in a filter."""
 
     STATE = "state"
     WORKFLOW = "wf"
@@ -34,7 +34,7 @@ class Relation(StrEnum):
 
 
 class Words(Struct, frozen=True):
-    """The field contains one of these, in any case of letters; of a state, it is one of these."""
+    """The field contains one of these, ignoring case; a state equals one of these."""
 
     field: Field
     values: tuple[str, ...]
@@ -42,7 +42,7 @@ class Words(Struct, frozen=True):
 
 
 class Bound(Struct, frozen=True):
-    """The field compares so with an amount: seconds, nano-dollars or a count."""
+    """A comparison of the field with an amount: seconds, nano-dollars or a count."""
 
     field: Field
     relation: Relation

@@ -1,4 +1,4 @@
-"""Times as the ledger keeps them: fixed-width UTC text that sorts as it reads."""
+"""Times as stored in the ledger: UTC text of fixed width, which sorts by time."""
 
 from datetime import UTC, datetime
 

@@ -25,7 +25,7 @@ def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
     """Queue failed requests for a new batch, with the command's edit where it has one.
 
     Succeeded requests are queued only with an edit. Returns how many were queued; requests that
-    another command has queued meanwhile are left alone.
+    another command has queued meanwhile are not changed.
     """
     edit = "(SELECT e.id FROM edits e WHERE e.command_id = ? AND e.request_id = requests.id)"
     with ledger.transaction("requeue"):

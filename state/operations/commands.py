@@ -1,6 +1,7 @@
-"""Commands of operators and policies: rows that the engine carries out once.
+"""Commands of operators and policies: rows of `commands`, each executed once by polls.
 
-The ids of a command are fixed when it is enqueued. Until it is claimed it can be withdrawn.
+The ids of a command are fixed when the command is stored. It can be withdrawn until a poll starts
+it.
 """
 
 import hashlib
@@ -131,9 +132,9 @@ class Command(Struct, frozen=True, kw_only=True):
 
 
 def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
-    """Store the command; an identical one that is not finished is returned instead.
+    """Store the command, and return it and whether it is new.
 
-    Returns the command, and whether it is new.
+    If an identical command is pending or running, nothing is stored and that one is returned.
     """
     workflows = sorted(set(new.workflows))
     named = {_WORKFLOWS: workflows} if workflows else {}
@@ -218,7 +219,7 @@ def open_and_recent(source: Source, *, latest: int) -> list[Command]:
 
 
 def due(source: Source, *, now: datetime) -> list[Command]:
-    """The commands to carry out now, oldest first; interrupted ones are resumed."""
+    """The commands to execute now, oldest first; interrupted ones are continued."""
     rows = source.rows(
         "SELECT * FROM commands WHERE state = 'running'"
         " OR (state = 'pending' AND not_before_ts <= ?) ORDER BY id",
@@ -236,7 +237,7 @@ def items(source: Source, command: Command) -> list[int]:
 
 
 def claim(ledger: Ledger, command: Command) -> bool:
-    """Mark it as running; False where it was withdrawn, or another poll has claimed it."""
+    """Mark the command as running; False if it was withdrawn or another poll started it."""
     with ledger.transaction("command") as written:
         taken = ledger.execute(
             "UPDATE commands SET state = 'running', started_ts = ?"
@@ -274,7 +275,7 @@ def finish(ledger: Ledger, command: Command, state: CommandState, outcome: str) 
 
 
 def withdraw(ledger: Ledger, command: Command) -> None:
-    """Withdraw a pending command. Raises TooLateError where it was claimed."""
+    """Withdraw a pending command. Raises TooLateError if a poll has started it."""
     with ledger.transaction("command") as written:
         if not ledger.execute(
             "UPDATE commands SET state = 'withdrawn', ended_ts = ?"

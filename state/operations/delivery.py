@@ -1,4 +1,4 @@
-"""Finished submissions that are to be delivered, and the record of deliveries."""
+"""Finished submissions to deliver, and the record of deliveries."""
 
 from collections.abc import Callable
 
@@ -36,9 +36,9 @@ def finished(source: Source, workflow: str, work_date: str) -> list[Submission]:
 def record_delivery(
     ledger: Ledger, submissions: list[Submission], name: str, *, place: Callable[[], None]
 ) -> bool:
-    """Put the results file in place and record it; False where the submissions changed meanwhile.
+    """Rename the results file to its final name, and record the delivery.
 
-    The delivery then stays due. `submissions` is what `finished` returned for the file.
+    False if a submission changed since `finished` returned `submissions`; the delivery stays due.
     """
     with ledger.transaction("delivered") as written:
         first = submissions[0]

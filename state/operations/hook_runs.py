@@ -79,7 +79,7 @@ def has_unfinished(source: Source) -> bool:
 
 
 def failed(source: Source) -> list[HookRun]:
-    """Commands that used up their tries."""
+    """Commands that failed in each of their tries."""
     return _where(source, "state = 'failed'")
 
 
@@ -148,7 +148,7 @@ def _move(
     exit_code: int | None = None,
     problem: str | None = None,
 ) -> bool:
-    """Update it only where it is still as it was read."""
+    """Update the run only if no other poll has changed it since it was read."""
     return bool(
         ledger.execute(
             "UPDATE hook_runs SET state = ?, not_before_ts = ?, exit_code = ?, problem = ?"

@@ -30,15 +30,15 @@ _DONE = (
 
 
 def is_idle(source: Source) -> bool:
-    """Whether no unfinished command may still need a body."""
+    """Whether no unfinished command exists, since a command may need a body."""
     rows = source.rows("SELECT 1 FROM commands WHERE state IN ('pending', 'running') LIMIT 1")
     return not rows
 
 
 def prunable(source: Source, *, before_ts: str) -> list[PrunableSubmission]:
-    """Each submission that was done by then and has its bodies, oldest first.
+    """Each submission that had settled by that time and has its bodies, oldest first.
 
-    A delivered file has all of a workflow and date, so these are prunable only together.
+    A delivered file has all submissions of a workflow and date, so these are prunable together.
     """
     rows = source.rows(
         "SELECT s.id, s.key, s.workflow, s.work_date FROM submissions s"  # noqa: S608 - our own words
@@ -87,7 +87,7 @@ def _with_files(
 def mark_pruned(
     ledger: Ledger, old: list[PrunableSubmission], *, before_ts: str
 ) -> list[PrunableSubmission]:
-    """Record that their bodies are deleted; returns those that still may be."""
+    """Record that the bodies are deleted; returns the submissions that can still be pruned."""
     with ledger.transaction("pruned") as written:
         if not is_idle(ledger):
             return []

@@ -44,7 +44,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
 
 class SelectedRequest(Struct, frozen=True, kw_only=True):
-    """A selected request, with the facts that decide its eligibility."""
+    """A selected request, with the values that decide its eligibility."""
 
     request_id: int
     custom_id: str
