@@ -1,7 +1,7 @@
 """HTTP clients for concurrent calls, one per call.
 
-A client scans all its connections for each call, so fifty concurrent calls over one client cost
-half as much again. Each call takes a client that no other call uses.
+A client scans all its connections for each call, so fifty concurrent calls over one client need
+half as much time again. Each call uses a client that no other call uses.
 """
 
 from collections import deque
@@ -23,7 +23,7 @@ _CONNECTIONS = httpx2.Limits(max_connections=100, max_keepalive_connections=100)
 
 
 class Clients:
-    """Lends clients, the last returned first, since its connection is still open."""
+    """A pool of clients; the last returned is used first, since its connection is still open."""
 
     def __init__(self, only: httpx2.Client | None = None) -> None:
         """`only` is used for every call, if given.
@@ -39,7 +39,7 @@ class Clients:
 
     @contextmanager
     def one(self) -> Generator[httpx2.Client, None, None]:
-        """A client that no other thread uses inside the context."""
+        """Yield a client that no other thread uses inside the block."""
         try:
             client = self._idle.pop()
         except IndexError:

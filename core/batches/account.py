@@ -1,4 +1,4 @@
-"""Checks that the key sees the open batches: a 404 under another account's key is no lost batch."""
+"""Checks that the key belongs to the account of the open batches; another key gets 404 for them."""
 
 from core.batches.context import Context
 from core.batches.retry import with_retries

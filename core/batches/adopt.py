@@ -102,7 +102,7 @@ class _Import:
         self._spool.discard()
 
     def read(self, staged: Staged) -> Batch | None:
-        """Stage every request; the create of this ledger whose nonce the ids carry, if any."""
+        """Stage every request; return the create of this ledger that has their nonce, if any."""
         try:
             with self._context.api().results(self._remote.remote_id) as pieces:
                 staged.fill(self._requests(pieces))
@@ -122,7 +122,7 @@ class _Import:
             )
 
     def commit(self, staged: Staged, owner: str | None) -> None:
-        """Record them as a new submission with this one batch."""
+        """Store the staged requests as a new submission with this batch."""
         now = self._context.ledger.now_text()
         workflow, date = workflow_and_date(self._first, self._tag, self._remote.created_ts[:10])
         new = NewSubmission(
@@ -169,7 +169,7 @@ class _Import:
 
 
 def _collect(context: Context, remote: RemoteState, *, is_own: bool) -> Adopted:
-    """Collect it like any other batch; the next poll fetches what is missing."""
+    """Collect the adopted batch; the next poll downloads results that are missing."""
     batch = adoption.known(context.ledger, remote.remote_id)
     if batch is None:
         raise InputError(

@@ -16,9 +16,9 @@ WATCH = timedelta(hours=50)
 def is_candidate(remote: RemoteState, create: Batch, listing: Listing, now: datetime) -> bool:
     """Whether the listed batch may come from that create.
 
-    It must have the create's size and be newer than its watermark. A create that is neither open
-    nor recent explains only batches that appeared soon after it. Creates that have their batch
-    count too: a proxy that repeated their POST made a duplicate.
+    The batch must have the create's size and be newer than its watermark. If the create is neither
+    open nor recent, the batch must have appeared soon after the create. Creates with a batch count
+    too, since a proxy may have repeated their POST.
     """
     if remote.counts.total() != create.request_count:
         return False
@@ -29,7 +29,7 @@ def is_candidate(remote: RemoteState, create: Batch, listing: Listing, now: date
     sent = create.sent_ts or create.created_ts
     if now <= from_text(max(sent, create.ended_ts or "")) + WATCH:
         return True
-    # Our clock may have jumped since the send; the API's times still tell.
+    # The local clock may have jumped since the send; the API's times are still comparable.
     return from_text(remote.created_ts) <= from_text(max(sent, create.watermark_ts or "")) + WATCH
 
 

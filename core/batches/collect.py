@@ -1,4 +1,4 @@
-"""Collects a batch's results: bytes to disk, line by line into the ledger, each id checked off."""
+"""Collects the results of a batch: each valid line to disk, then all of them into the ledger."""
 
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -41,7 +41,7 @@ class _NoResultsError(NoResponse):
 
 
 def collect_all(context: Context) -> list[tuple[Batch, Collected | None]]:
-    """Collect each ended batch that is due; None where its results are not available now."""
+    """Collect each ended batch that is due; None for one without available results."""
     now = context.clock.now()
     return [
         (batch, _collect_or_postpone(context, batch))
@@ -51,7 +51,7 @@ def collect_all(context: Context) -> list[tuple[Batch, Collected | None]]:
 
 
 def _collect_or_postpone(context: Context, batch: Batch) -> Collected | None:
-    """Results of an earlier try may be missing from the disk; the other batches are collected."""
+    """Collect one batch, or postpone it if the results of an earlier try are not on disk."""
     try:
         return collect(context, batch)
     except FileMissing as error:
@@ -127,7 +127,7 @@ def _commit(
 
 @contextmanager
 def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, None]:
-    """The bytes of the results: from the API, or from the file of a synchronous run."""
+    """Return the bytes of the results: from the API, or from the file of a synchronous run."""
     if _is_here(context, batch):
         try:
             with sync_runs.answers_file(context.folder, batch.key).open("rb") as file:
@@ -140,7 +140,7 @@ def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, 
 
 
 class _ResultReader:
-    """Reads one response: parses, checks off, writes to disk, prices."""
+    """Reads one response: parses each line, matches its request, writes it to disk, prices it."""
 
     def __init__(
         self,
@@ -247,7 +247,7 @@ def _is_here(context: Context, batch: Batch) -> bool:
 
 
 def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:
-    """Maps ids in the results to the caller's; without a nonce of ours they are the same."""
+    """Map ids in the results to the caller's; they are the same in a batch without our nonce."""
     if _is_here(context, batch) or batch.identified_by == "operator":
         return lambda custom_id: custom_id
     long_ids = collection.long_ids(context.ledger, batch, max_unshortened_length(batch.nonce))

@@ -33,7 +33,7 @@ class CollectStats(Struct, kw_only=True):
     broken: ApiError | None = None
 
     def is_unrelated(self, new: int) -> bool:
-        """Whether no line was about a request of the batch, with so many new results."""
+        """Whether no line is about a request of the batch; `new` counts the new results."""
         return not (new or self.known or self.repeated or self.conflicting or self.malformed_own)
 
     def text(self) -> str | None:
@@ -75,7 +75,7 @@ class RejectedLines:
             replace(self._part, self._path)
 
     def close(self) -> None:
-        """Keep the lines only where no earlier try left any."""
+        """Close the file; its lines are kept only if no earlier try has any."""
         if self._file is not None:
             self._file.close()
             if self._part.exists() and not self._path.exists():

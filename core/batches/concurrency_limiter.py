@@ -1,4 +1,4 @@
-"""Decides how many synchronous calls run at once while the API turns some away (429, 529). Pure."""
+"""Decides how many synchronous calls run at once while the API rejects some (429, 529). Pure."""
 
 from enum import Enum, auto
 
@@ -24,10 +24,11 @@ class Permit(Enum):
 
 
 class ConcurrencyLimiter:
-    """The limit drops to what runs when a call is turned away; it grows by one per full round.
+    """The limit of concurrent calls: lowered by a rejection, raised by one per full round.
 
-    Until the first success only a few run: what refuses one call may refuse them all.
-    While nothing has succeeded since the last call that was turned away, only a few are tried.
+    A rejected call lowers the limit to the number of running calls. Only a few calls run before
+    the first success, and again after a rejection until the next success, since the reason of one
+    rejection may apply to all.
     """
 
     def __init__(self, most: int) -> None:
@@ -41,7 +42,7 @@ class ConcurrencyLimiter:
         self._rounds = self._probes = 0
 
     def permit(self, *, running: int, retries: int) -> Permit:
-        """Whether to start another call, with so many running and turned away before."""
+        """Whether to start another call, by the number of running and of rejected calls."""
         if running >= self.limit:
             return Permit.WAIT
         if not (self._is_blocked and retries):
@@ -58,11 +59,11 @@ class ConcurrencyLimiter:
         return Permit.PROBE
 
     def on_last_new_call(self) -> None:
-        """A probe repeats a call because there is no new one: a few of these suffice."""
+        """Limit the probes: without new calls, a probe repeats a call, and a few suffice."""
         self._probes = min(self._probes, FEWEST - 1)
 
     def on_success(self, count: int) -> None:
-        """So many calls have a response."""
+        """Record that this number of calls have a response."""
         if not count:
             return
         if self._is_new:
@@ -75,9 +76,9 @@ class ConcurrencyLimiter:
             self.limit, self._successes = self.limit + 1, 0
 
     def on_rejection(self, now: float, *, running: int, retry_after_s: float | None) -> bool:
-        """A call was turned away at `now` (monotonic seconds) while so many others run.
+        """Record a rejection at `now` (monotonic seconds) while `running` other calls run.
 
-        Sets `retry_at`. False where the API asks for a longer wait than a run should last.
+        Sets `retry_at`. False if the API asks for a longer wait than a run should last.
         """
         if (retry_after_s or 0.0) > _LONGEST_WAIT_S:
             return False

@@ -1,4 +1,4 @@
-"""What every operation of the engine works with. `core.bootstrap` makes one; tests make theirs."""
+"""The collaborators of every operation of the engine; made by `core.bootstrap`, or by tests."""
 
 import random
 from collections.abc import Callable
@@ -18,8 +18,8 @@ class Context(Struct, frozen=True, kw_only=True):
     """The collaborators of one engine, on one thread.
 
     `api` opens the API client on first use, and raises SettingsError where there is no key; `close`
-    closes it. `holder` names this process in leases. `progress` gets what is done, how many
-    requests are, and of how many. `runs_hooks`: whether its polls run delivery hooks.
+    closes it. `holder` names this process in leases. `progress` gets the activity, the number of
+    finished requests, and of all. `runs_hooks`: whether its polls run delivery hooks.
     """
 
     ledger: Ledger

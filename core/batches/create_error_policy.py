@@ -1,4 +1,4 @@
-"""What to do after a failed create: a 429, a full queue, a rejection, no response."""
+"""Decides what follows a failed create: a 429, a full queue, a rejection, or no response."""
 
 import re
 from enum import StrEnum
@@ -19,7 +19,7 @@ from core.errors import (
 
 _RATE_LIMIT_PAUSE_S = 60.0
 _SPEND_LIMIT_PAUSE_S = 6 * 3600.0
-# A person may mend the account at any moment, and a try costs one upload.
+# An operator may fix the account at any time, and a try costs one upload.
 ACCOUNT_PAUSE_S = 900.0
 CREATE_HOLD = "create"
 QUEUE_HOLD = "queue"
@@ -31,7 +31,7 @@ _QUEUE_PAUSE_S = 3600.0
 _SPLIT_FROM_REQUESTS = 2_000
 _TOO_LARGE = 413
 _REQUEST_INDEX = re.compile(r"\brequests\.(\d{1,6})[.:]")
-# What a rejection names when the batch is at fault: a request, the JSON, a beta, a version, a size.
+# Parts of a rejection that is about the batch: a request, the JSON, a beta, a version, a size.
 _ABOUT_THE_BATCH = re.compile(
     r"\brequests(?:\.\d|\[|:)|\bcustom_id|\bjson\b|\bbetas?\b"
     r"|\banthropic-version\b|\bvalid version\b"
@@ -41,7 +41,7 @@ _ABOUT_THE_BATCH = re.compile(
 
 
 class CreateAction(StrEnum):
-    """What to do with a batch whose create failed."""
+    """What to do with a batch after a failed create."""
 
     NOT_SENT = "not_sent"
     SPLIT = "split"
@@ -52,19 +52,19 @@ class CreateAction(StrEnum):
 
 
 class AfterCreate(Struct, frozen=True, kw_only=True):
-    """The decision on a failed create.
+    """The decision on a failed create."""
 
-    `pause_s`: send nothing for so long, under the name `hold`. `stop`: the next create would fail
-    for the same reason.
-    `settle_s`: for so long the API may still accept an unconfirmed create. `position`: index of
-    the request that the API named as invalid.
-    """
-
+    #: What to do with the batch.
     action: CreateAction
+    #: Seconds in which nothing is sent; 0 for none.
     pause_s: float = 0.0
+    #: Name of the hold for these seconds.
     hold: str = CREATE_HOLD
+    #: Whether the next create would fail for the same reason.
     stop: bool = True
+    #: Seconds in which the API may still accept an unconfirmed create.
     settle_s: float = 0.0
+    #: Index of the request that the API named as invalid.
     position: int = 0
 
 
@@ -99,15 +99,15 @@ def _after_rate_limit(error: RateLimited) -> AfterCreate:
 
 
 def _is_queue_full(error: RateLimited) -> bool:
-    """A full queue and too many calls a minute are both a 429; only the message differs."""
+    """Whether a 429 means a full queue, not too many calls a minute; only its message differs."""
     return "queue" in str(error).lower()
 
 
 def _after_rejection(error: Rejected) -> AfterCreate:
     """Split a body that is too large; drop the one invalid request where the API names it.
 
-    Requests are errored only by a rejection that is about their batch; any other one may end, and
-    the same batch is accepted then.
+    Requests are errored only by a rejection that is about their batch. After any other rejection,
+    the API may accept the same batch later.
     """
     if error.status == _TOO_LARGE:
         return AfterCreate(action=CreateAction.SPLIT, stop=False)
@@ -122,11 +122,11 @@ def _after_rejection(error: Rejected) -> AfterCreate:
 def queue_pause_s(*, retry_after_s: float | None, own_open: int) -> float:
     """How long to pause while the queue is full, in seconds.
 
-    Without an open batch of our own there is no end to wait for, so the next try comes sooner.
+    The pause is shorter without an open batch of our own, since no end of one can shorten it.
     """
     return _QUEUE_PAUSE_S if own_open else retry_after_s or _RATE_LIMIT_PAUSE_S
 
 
 def is_worth_splitting(requests: int) -> bool:
-    """Whether to split a batch of so many requests that did not fit into the queue."""
+    """Whether to split a batch with `count` requests that did not fit into the queue."""
     return requests >= _SPLIT_FROM_REQUESTS

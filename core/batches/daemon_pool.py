@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 class DaemonPool(Generic[Item, Result]):
-    """Runs `work` on each item; `done` gets its result, or what it raised."""
+    """Runs `work` on each item; `done` gets its result or its exception."""
 
     def __init__(self, work: Callable[[Item], Result], *, size: int, name: str) -> None:
         """Threads start when they are needed, at most `size` of them."""

@@ -1,4 +1,4 @@
-"""When to stop asking for results: the API no longer keeps them, or five tries brought no more."""
+"""Decides when to stop downloading results: expired at the API, or five tries without new ones."""
 
 from datetime import datetime
 

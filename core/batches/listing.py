@@ -1,4 +1,4 @@
-"""Reads the API's list of batches, newest first, and says what the list proves."""
+"""Reads the API's list of batches, newest first, and decides what the list proves."""
 
 import itertools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Brings the ledger up to date with the API: unconfirmed creates, unknown batches, open batches."""
+"""Updates the ledger from the API's list: unconfirmed creates, unknown batches, open batches."""
 
 from core.batches import account, unconfirmed_creates
 from core.batches.context import Context
@@ -19,7 +19,7 @@ from state.model.records import Batch, BatchStatus
 
 
 def refresh(context: Context) -> tuple[int, ApiError | None]:
-    """How many batches ended, and why the list could not be read to its end, if so.
+    """Return how many batches ended, and why the list is incomplete, None if it is complete.
 
     One listing serves the open batches and the unconfirmed creates. Raises SettingsError where
     the API rejects the key, or where the key belongs to another account.

@@ -1,4 +1,4 @@
-"""A batch's body for the wire, streamed from the spool: nothing of it is held in memory."""
+"""The body of a batch's POST, streamed from the spool and never held in memory."""
 
 from collections.abc import Iterator
 
@@ -17,9 +17,9 @@ _PIECE = 1 << 18
 
 
 def make(context: Context, batch: Batch) -> Body:
-    """The body of the batch's POST, with the nonce behind each custom_id.
+    """Yield the body of the batch's POST, with the nonce appended to each custom_id.
 
-    Raises FileMissing when the spool does not hold it any more.
+    Raises FileMissing if a body is no longer in the spool.
     """
     extent = sending.extent(context.ledger, batch, longer_than=max_unshortened_length(batch.nonce))
     check_complete(context.folder.spool, extent.ends)

@@ -19,7 +19,7 @@ Response = TypeVar("Response")
 
 
 def with_retries(context: Context, call: Callable[[], Response]) -> Response:
-    """Make the call, up to three times within seconds. Raises the last ApiError."""
+    """Make the call up to three times within seconds. Raises the last ApiError."""
     for number in range(1, _TRIES):
         try:
             return call()
@@ -36,7 +36,7 @@ def _wait_s(error: ApiError, number: int) -> float:
 
 
 def next_poll_at(now: datetime, *, failures: int, retry_after_s: float | None) -> datetime:
-    """When to ask about a batch again: exponential backoff, never before the API's retry-after."""
+    """When to poll a batch again: exponential backoff, never before the API's retry-after."""
     wait = min(_FIRST_BACKOFF_S * 2 ** min(failures, 10), _LONGEST_BACKOFF_S)
     return now + timedelta(seconds=max(wait, retry_after_s or 0.0))
 

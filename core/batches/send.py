@@ -46,7 +46,7 @@ class Sent(Struct, frozen=True, kw_only=True):
 
 
 def send_queued(context: Context, batches: list[Batch]) -> str | None:
-    """Send the batches in turn; the last problem as text. What is not sent stays queued.
+    """Send the batches in turn, and return the last problem. Batches not sent stay queued.
 
     Two rejections with the same reason end it: the reason may not lie in the batches.
 
@@ -71,7 +71,7 @@ def send_queued(context: Context, batches: list[Batch]) -> str | None:
 
 
 def _active_hold(context: Context) -> Hold | None:
-    """Why nothing may be sent now; the end of a batch of ours lifts the hold of a full queue."""
+    """The hold that stops sending now; the end of an own batch lifts the hold of a full queue."""
     full = leases.active_hold(context.ledger, QUEUE_HOLD)
     if full is not None and remote_status.has_ended_since(context.ledger, full.since_ts):
         leases.lift(context.ledger, QUEUE_HOLD)
@@ -177,7 +177,7 @@ def _hold(context: Context, decision: AfterCreate, error: ApiError) -> None:
 
 
 def _hold_for_queue(context: Context, batch: Batch, error: ApiError) -> list[Batch]:
-    """Send nothing until the queue may have room; a large batch is split for then."""
+    """Set a hold until the queue may have room; split a large batch so that a part may fit."""
     own_open = len(remote_status.at_the_api(context.ledger))
     seconds = queue_pause_s(retry_after_s=error.retry_after_s, own_open=own_open)
     until = context.clock.now() + timedelta(seconds=seconds)

@@ -61,13 +61,13 @@ def run_queued(
 
 
 def held_back(context: Context) -> str | None:
-    """Why nothing runs synchronously now: the account was refused a short while ago."""
+    """Why nothing runs synchronously now: the API rejected the account a short while ago."""
     hold = leases.active_hold(context.ledger, SYNC_HOLD)
     return hold and f"Nothing is run synchronously before {hold.until_ts}: {hold.reason}"
 
 
 def _hold_if_blocked(context: Context, error: ApiError) -> None:
-    """Where the account is refused, the next run would be, too."""
+    """Set a hold if the API rejects the account, since it would reject the next run too."""
     if isinstance(error, Unauthorized) or not isinstance(error, Rejected | SpendCapReached):
         return
     until = context.clock.now() + timedelta(seconds=ACCOUNT_PAUSE_S)

@@ -41,7 +41,7 @@ _NAP_S = 0.25
 _OVERLOADED = 529
 # The next call would fail for the same reason, and none of them is run or paid for.
 _NOT_RUN = (Unreachable, RateLimited, SpendCapReached, Unauthorized, Blocked)
-# What the API calls a rejection that is about the request; any other one is not its fault.
+# Error types of a rejection that is about the request itself.
 _ABOUT_THE_REQUEST = ("invalid_request_error", "not_found_error", "request_too_large")
 
 
@@ -54,7 +54,7 @@ class _Call(Struct):
 
 
 class _TurnedAway(Struct):
-    """A call that the API had no capacity for: not run, and not paid for."""
+    """A call that the API rejected for lack of capacity: not run, and not billed."""
 
     call: _Call
     error: ApiError
@@ -99,7 +99,7 @@ class SyncRun:
         self._pool.done.put(_StopMark())
 
     def results(self, requests: Iterable[tuple[str, bytes]]) -> Generator[list[bytes], None, None]:
-        """Yield result lines in the order of their responses, those together that came together.
+        """Yield lists of result lines in the order of the responses.
 
         Closing the generator early sends nothing more.
         """
@@ -193,7 +193,7 @@ class SyncRun:
         return self._is_stopped or self.problem is not None or self._failure is not None
 
     def _run_one(self, call: _Call) -> bytes | _TurnedAway | None:
-        """Its result line, on a thread of the pool; None where it was not sent."""
+        """Make the call on a thread of the pool; return its result line, None if not sent."""
         while (left := call.not_before - self._clock.monotonic()) > 0 and not self._is_over():
             self._clock.sleep(min(left, _NAP_S))
         if self._is_over():
@@ -216,7 +216,7 @@ class SyncRun:
 
 
 def is_not_run(error: ApiError) -> bool:
-    """Whether the call was surely not run, for a reason that is not its request."""
+    """Whether the call was definitely not run, for a reason other than its request."""
     if isinstance(error, _NOT_RUN):
         return True
     return isinstance(error, Rejected) and error.error_type not in _ABOUT_THE_REQUEST

@@ -1,7 +1,7 @@
-"""Finds out whether a create without a response made a batch. `docs/lifecycle.md` draws it.
+"""Finds out whether a create without a response made a batch; diagram in `docs/lifecycle.md`.
 
-A create is never repeated on a guess: its requests are queued again only when a complete listing,
-begun after the settling time, proves that it made no batch.
+Its requests are queued again only when a complete listing, begun after the settling time, proves
+that the create made no batch.
 """
 
 from datetime import timedelta
@@ -94,7 +94,7 @@ def _record_unknown(context: Context, listing: Listing, creates: list[Batch]) ->
 
 
 def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -> None:
-    """Read the owner from the results of a candidate that has ended."""
+    """Identify a candidate that has ended, by the nonce in its results."""
     api = context.api()
     try:
         if remote is None:
@@ -117,9 +117,9 @@ def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -
 
 
 def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
-    """Whether any of the first lines can be parsed, and the create whose nonce one of them has.
+    """Return whether any of the first lines can be parsed, and the create with the nonce in one.
 
-    More than one line is read, since a response may hold a line of another batch.
+    Several lines are read, since a response may contain a line of another batch.
     """
     from core.api.result_schema import BadLineError, decode  # noqa: PLC0415 - slow, seldom needed
 

@@ -1,4 +1,4 @@
-"""Operator commands, from a request to what it did.
+"""Operator commands, from the request to the outcome.
 
     CommandRequest   request.py       the action, its filter and options, as typed or clicked
       | plan         planner.py       finds the ids, keeps the eligible ones (eligibility.py),

@@ -21,7 +21,7 @@ from state.operations.commands import Action, NewCommand
 from state.operations.failures import RecentOutcomes
 
 MIN_SUCCESS_RATE = 0.5
-# Two bad batches may be chance.
+# Two batches with errors may be a coincidence.
 _MIN_BATCHES = 3
 # Older failures stay: setting a job to `auto` does not replay its past.
 _MAX_AGE = timedelta(days=1)
@@ -56,7 +56,7 @@ def retry_failed(context: Context) -> list[str]:
 
 
 def find_candidates(context: Context) -> list[RetryCandidates]:
-    """The requests to retry, by workflow, whether the circuit breaker allows it or not."""
+    """The requests to retry by workflow, also those that the circuit breaker stops."""
     jobs = titan_file.read(context.folder)
     if all(job.replay == Replay.BY_HAND for job in jobs.jobs.values()):
         return []

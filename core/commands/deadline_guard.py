@@ -11,7 +11,7 @@ from state.operations import commands, deadlines
 from state.operations.commands import Action, NewCommand
 from state.operations.deadlines import PendingDeadline
 
-# From here on there is no time to wait for a cancel.
+# Later than this there is no time to wait for a cancel.
 LAST_MOMENT = timedelta(minutes=20)
 # Just under the usual poll interval, so that the next poll asks again.
 _REPEAT_AFTER = timedelta(minutes=14)
@@ -20,7 +20,7 @@ _REPEAT_AFTER = timedelta(minutes=14)
 def check_deadlines(context: Context) -> list[str]:
     """Write a sync command for each submission at risk. Returns a line for each.
 
-    It covers failed requests too, also of a finished submission. Canceled ones are left out:
+    The command includes failed requests, also of a finished submission, but not canceled ones:
     they were canceled on purpose.
     """
     now = context.clock.now()
@@ -33,7 +33,7 @@ def check_deadlines(context: Context) -> list[str]:
 
 
 def _may_sync(submission: PendingDeadline, now: datetime) -> bool:
-    """Once; then repeatedly until the deadline, for requests the API was too busy for."""
+    """Whether to run now: once, then repeatedly for requests that the API had no capacity for."""
     if submission.sync_requested_ts is None:
         return True
     if submission.is_finished or now >= from_text(submission.deadline_ts):
@@ -51,7 +51,7 @@ def _is_at_risk(context: Context, submission: PendingDeadline, now: datetime) ->
 
 
 def _sync(context: Context, submission: PendingDeadline, now: datetime) -> str | None:
-    """None where only a batch can answer what is missing."""
+    """Write the command; None if the missing requests can run only in a batch."""
     missing = deadlines.unsettled(
         context.ledger, submission.submission_id, but_for=EXTENDED_OUTPUT_BETA
     )
@@ -68,6 +68,6 @@ def _sync(context: Context, submission: PendingDeadline, now: datetime) -> str |
             options={"last_moment_ts": to_text(last_moment), "submission": submission.key},
         ),
     )
-    # The cancelled batch may still answer some of them.
+    # The canceled batch may still answer some of them.
     most = pluralize(len(missing), "request")
     return f"{submission.key}: deadline at risk, running up to {most} synchronously ({command.key})"

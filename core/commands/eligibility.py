@@ -139,7 +139,7 @@ def _current_state(pause: Pause | None) -> str:
 
 
 def _check_known(context: Context, names: Sequence[str]) -> None:
-    """A mistyped name must not look like a pause."""
+    """Raise UnknownId for a mistyped name, which would otherwise look like a pause."""
     unknown = [name for name in names if not pauses.is_known(context.ledger, name)]
     if not unknown:
         return

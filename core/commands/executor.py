@@ -1,6 +1,6 @@
 """Runs the commands that are due, one step per poll, until each has an outcome.
 
-A step that has to wait (for a batch to end, for a canary) returns None, and the next poll goes on.
+A step that has to wait (for a batch to end, for a canary) returns None; the next poll continues.
 
 A synchronous run (`sync`) must not pay for a request twice. Which requests of a batch are missing
 is known only once it has ended, so it cancels the batch, waits for its end, collects, and runs what
@@ -53,7 +53,7 @@ def _replay(context: Context, command: Command) -> StepResult:
 
 
 def _replay_behind_canary(context: Context, command: Command, ids: list[int]) -> StepResult:
-    """The first request goes alone. The others follow only if it succeeds."""
+    """Replay the first request alone, and the others only if it succeeds."""
     canary, others = ids[0], ids[1:]
     if command.step < _CANARY_SENT:
         if not command_effects.requeue(context.ledger, command.id, [canary]):
@@ -142,7 +142,7 @@ def _is_last_moment(context: Context, command: Command) -> bool:
 
 
 def _release(context: Context, ids: Sequence[int], *, is_last_moment: bool) -> None:
-    """Make the batches of these requests end; at the last moment, detach the requests."""
+    """Cancel the batches of these requests; shortly before the deadline, detach the requests."""
     for batch in command_effects.batches_with(context.ledger, ids):
         if batch.status == BatchStatus.QUEUED:
             sending.withdraw(context.ledger, batch, "replaced by a synchronous run")
@@ -183,7 +183,7 @@ def _resume(context: Context, command: Command) -> StepResult:
 
 
 def _changed(changed: list[str], command: Command) -> str:
-    """One workflow by name, several by number. `already`: another command was faster."""
+    """The outcome: one workflow by name, several by number. `already`: nothing changed."""
     if len(command.workflows) == 1:
         return f"{command.workflows[0]} is{'' if changed else ' already'}"
     return f"{len(changed):,} of {len(command.workflows):,} workflows are"

@@ -21,8 +21,8 @@ _UNKNOWN_OUTPUT = 256
 class Preview(Struct, frozen=True, kw_only=True):
     """What a command would do.
 
-    `count` and `samples` are of requests, batches or workflows, after `skipped` (reason to number)
-    was taken off. Costs are estimates in nano-dollars, None where a model has no known price.
+    `count` and `samples` are of requests, batches or workflows, without the `skipped` ones (reason
+    to number). Costs are estimates in nano-dollars, None if a model has no known price.
     `deadlines` are those of the submissions concerned, earliest first. `cli` is the command line
     that makes the same request, `notes` are warnings.
     """
