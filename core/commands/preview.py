@@ -112,8 +112,8 @@ def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Prev
 def _notes_of_pause(
     context: Context, workflows: Sequence[str], queued: int, *, has_deadline: bool
 ) -> list[str]:
-    stays = pluralize(queued, "request stays", "requests stay")
-    notes = [f"{stays} queued and {are(queued)} not sent"]
+    stays = pluralize(queued, "queued request stays", "queued requests stay")
+    notes = [f"{stays} unsent" if queued else "no request is queued now; new ones stay unsent"]
     if running := pauses.count_at_api(context.ledger, workflows):
         at_the_api = pluralize(running, "batch", "batches")
         notes.append(f"{at_the_api} already sent {are(running)} still collected")

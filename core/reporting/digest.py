@@ -175,11 +175,11 @@ def as_html(found: Digest) -> str:
 
 
 def _errors(found: Digest) -> str:
-    said = f"Errors: {found.happened.failed:,}, {found.errors_a_day:,} in 24 hours"
+    since = found.since_ts[:16].replace("T", " ")
+    failed, a_day = found.happened.failed, found.errors_a_day
+    said = f"Errors: {failed:,} since {since} UTC, {a_day:,} in the last 24 hours"
     if found.has_error_alert:
-        return (
-            f"ALERT. {said}, above the limit of {found.error_limit:,}: see `titan-console errors`."
-        )
+        return f"ALERT. {said} (limit {found.error_limit:,}): see `titan-console errors`."
     return f"{said}."
 
 

@@ -25,7 +25,6 @@ class Mode(StrEnum):
 
     BATCH = "batch"
     SYNC = "sync"
-    NEVER = "never"
 
 
 class JobStatus(Struct, frozen=True, kw_only=True):

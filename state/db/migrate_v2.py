@@ -86,7 +86,6 @@ _VALUES = {
     "commands": {
         "action": "verb",
         "state": _mapped("state", {"taken": "running"}),
-        "started_ts": "taken_ts",
     },
     "events": {"kind": _mapped("kind", _EVENT), "detail": _event_detail()},
     "orphans": {"verdict": _mapped("verdict", _VERDICT)},
@@ -102,7 +101,9 @@ _VALUES = {
 
 
 def rename_to_standard_terms(db: Database) -> None:
-    """Tables, columns, statuses and event kinds get standard names; `rev` columns are dropped.
+    """Tables, columns, statuses and event kinds get standard names.
+
+    Dropped columns: `rev`, and `commands.taken_ts`, which the event `command.started` has too.
 
     Needs about as much free disk space as the ledger has bytes.
     """

@@ -154,7 +154,6 @@ CREATE TABLE commands (
   step INTEGER NOT NULL DEFAULT 0,
   created_ts TEXT NOT NULL,
   not_before_ts TEXT NOT NULL,
-  started_ts TEXT,
   ended_ts TEXT,
   outcome TEXT
 ) STRICT;

@@ -118,8 +118,6 @@ class Command(Struct, frozen=True, kw_only=True):
     created_ts: str
     #: Polls start it from then on.
     not_before_ts: str
-    #: When its first step ran. None: not started.
-    started_ts: str | None
     #: When it was done, failed or withdrawn. None: open.
     ended_ts: str | None
     #: Result, one line. None: open.
@@ -239,15 +237,12 @@ def items(source: Source, command: Command) -> list[int]:
 def claim(ledger: Ledger, command: Command) -> bool:
     """Mark the command as running; False if it was withdrawn or another poll started it."""
     with ledger.transaction("command") as written:
-        taken = ledger.execute(
-            "UPDATE commands SET state = 'running', started_ts = ?"
-            " WHERE id = ? AND state = 'pending'",
-            written.at,
-            command.id,
+        claimed = ledger.execute(
+            "UPDATE commands SET state = 'running' WHERE id = ? AND state = 'pending'", command.id
         )
-        if taken:
+        if claimed:
             ledger.event(written, "command.started", subject=command.key)
-    return bool(taken)
+    return bool(claimed)
 
 
 def record_step(ledger: Ledger, command: Command, step: int) -> None:
@@ -307,7 +302,6 @@ def _to_command(row: "sqlite3.Row") -> Command:
         step=row["step"],
         created_ts=row["created_ts"],
         not_before_ts=row["not_before_ts"],
-        started_ts=row["started_ts"],
         ended_ts=row["ended_ts"],
         outcome=row["outcome"],
     )

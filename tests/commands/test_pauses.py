@@ -145,7 +145,7 @@ def test_the_receipt_of_a_pause_says_what_is_due(bench: Bench) -> None:
         bench.engine.context, CommandRequest(action=Action.PAUSE, wanted=Filter(names=(FEED,)))
     )
     assert planned.preview.deadlines == ("2026-11-22T11:00:00.000Z",)
-    assert planned.preview.notes[0] == "2 requests stay queued and are not sent"
+    assert planned.preview.notes[0] == "2 queued requests stay unsent"
     assert "at full price" in planned.preview.notes[-1]
     assert planned.preview.cli == "titan-console pause --yes feed-classify"
     assert planned.preview.as_json()["cli"] == planned.preview.cli

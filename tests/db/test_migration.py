@@ -35,7 +35,6 @@ _COLUMNS = {
     "surplus": "duplicate",
     "live": "active",
     "verb": "action",
-    "taken_ts": "started_ts",
     "told_raised_ts": "notified_raised_ts",
     "told_cleared_ts": "notified_cleared_ts",
     "trouble": "problem",
@@ -86,7 +85,7 @@ def in_new_words(table: str, row: dict[str, object]) -> dict[str, object]:
     return {
         _COLUMNS.get(name, name): _VALUES.get((table, name), {}).get(str(value), value)
         for name, value in row.items()
-        if name != "rev"
+        if name not in {"rev", "taken_ts"}
     }
 
 

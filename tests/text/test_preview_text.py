@@ -35,7 +35,6 @@ COMMAND = Command(
     step=0,
     created_ts=to_text(NOW),
     not_before_ts=to_text(NOW + timedelta(seconds=7.2)),
-    started_ts=None,
     ended_ts=None,
     outcome=None,
 )

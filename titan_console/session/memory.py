@@ -1,4 +1,4 @@
-"""Returns freed memory to the system after a large query."""
+"""Returns freed memory to the operating system after a large query."""
 
 import sys
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from functools import cache
 
 
 def trim_memory() -> None:
-    """Return free heap to the system; only glibc needs to be told."""
+    """Return free heap to the operating system; only glibc keeps it otherwise."""
     trim = _trim()
     if trim is not None:
         trim(0)

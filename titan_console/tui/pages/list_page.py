@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input
 
+from core.text import pluralize
 from state.queries import filter_sql
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.query_worker import LiveQuery, QueryWorker
@@ -192,7 +193,7 @@ class FilteredPage(QueryPage):
         if not self.filter_text:
             return ()
         found = self.matches()
-        found = "counting" if found is None else f"{found:,} match{'' if found == 1 else 'es'}"
+        found = "counting" if found is None else pluralize(found, "match", "matches")
         return (Part(f"  ▽ {self.filter_text}", Tone.BUSY, strong=True), Part(f"  {found}"))
 
     def _sort_badge(self) -> tuple[Part, ...]:

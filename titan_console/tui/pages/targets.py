@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
+from core.text import pluralize
 from state.db.reader import Source
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
 from state.operations.commands import Action
@@ -75,7 +76,7 @@ def batches(table: RecordTable, known: Mapping[str, Batch], action: Action) -> T
     chosen = [known[key] for key in keys if key in known and action in actions_of_batch(known[key])]
     if not chosen:
         return None
-    selected = f"{len(chosen):,} selected batch{'' if len(chosen) == 1 else 'es'}"
+    selected = pluralize(len(chosen), "selected batch", "selected batches")
     ids = tuple(sorted(batch.id for batch in chosen))
     return Target(
         label=selected if table.selection else f"batch {clean(chosen[0].key, _WIDEST_NAME)}",

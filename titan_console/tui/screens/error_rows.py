@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from core.reporting.error_groups import ErrorGroup, NextStep, nested
+from core.text import pluralize
 from state.queries.error_list import FailureGroups
 from titan_console.text import format as fmt
 from titan_console.text.format import Label, Tone
@@ -107,11 +108,9 @@ def summary(counts: FailureGroups, groups: Sequence[ErrorGroup]) -> str:
     grouped = sum(group.count for group in groups)
     left = counts.total - grouped
     parts = (
-        f"{len(groups):,} group{'' if len(groups) == 1 else 's'}",
-        f"{counts.failed:,} errored request{'' if counts.failed == 1 else 's'}",
-        f"{counts.to_review:,} answer{'' if counts.to_review == 1 else 's'} to review"
-        if counts.to_review
-        else "",
-        f"grouped from the newest {grouped:,}; {left:,} older ones left out" if left else "",
+        pluralize(len(groups), "group"),
+        pluralize(counts.failed, "errored request"),
+        f"{pluralize(counts.to_review, 'answer')} to review" if counts.to_review else "",
+        f"only the newest {grouped:,} are grouped, {left:,} older are not" if left else "",
     )
     return "  ·  ".join(part for part in parts if part)

@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from core.config import titan_file
 from core.reporting import job_status
 from core.reporting.job_status import JobOverview, JobStatus, Mode
+from core.text import pluralize
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.operations.hook_runs import RunState
@@ -40,7 +41,6 @@ NEVER_COLUMNS = (
 _MODES: Mapping[Mode, Label] = {
     Mode.BATCH: Label("▸", "batch", Tone.GOOD),
     Mode.SYNC: Label("·", "sync", Tone.DIM),
-    Mode.NEVER: Label("⊘", "never", Tone.DIM),
 }
 _PAUSED = Label("‖", "paused", Tone.WARN)
 _COMMANDS: Mapping[RunState, Label] = {
@@ -72,8 +72,7 @@ def never_rows(board: JobOverview) -> list[Row]:
 def jobs_title(board: JobOverview) -> str:
     """The number of jobs, or what to do about titan.toml."""
     if board.problems:
-        number = len(board.problems)
-        counted = f"{number} problem{'' if number == 1 else 's'}"
+        counted = pluralize(len(board.problems), "problem")
         return f"Jobs · {counted} in titan.toml: run titan-console jobs check"
     if not board.has_file:
         return "Jobs · no titan.toml yet: run titan-console jobs init"

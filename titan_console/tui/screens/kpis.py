@@ -10,6 +10,7 @@ from core.config import titan_file
 from core.money.kpis import Kpi, percentile, shown
 from core.reporting import history
 from core.reporting.history import KpiMonth, Kpis
+from core.text import pluralize
 from state.db.reader import Source
 from state.files.folder import Folder
 from titan_console.session.console_state import ConsoleState
@@ -100,8 +101,7 @@ def distribution(seconds: Sequence[float]) -> Distribution:
 
 def distribution_title(seconds: Sequence[float]) -> str:
     """The title of the histogram."""
-    number = len(seconds)
-    return f"Turnaround of {number:,} batch{'' if number == 1 else 'es'}"
+    return f"Turnaround of {pluralize(len(seconds), 'batch', 'batches')}"
 
 
 def _hours(hours: float) -> str:

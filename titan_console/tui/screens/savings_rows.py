@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from core.reporting.savings import Savings
+from core.text import pluralize
 from state.queries.spending import AnswerSum, BatchSum, Spending, SumFilter
 from titan_console.text import format as fmt
 from titan_console.text import links
@@ -83,7 +84,7 @@ def _month(found: Savings) -> Row:
             remark="projected after the first full day",
             target=ahead.target_nano,
         )
-    days = f"{ahead.full_days} full day{'' if ahead.full_days == 1 else 's'}"
+    days = pluralize(ahead.full_days, "full day")
     return _figure(
         "month",
         f"{name} projected",
@@ -220,7 +221,7 @@ def batches_title(batches: Sequence[BatchSum]) -> str:
     cost = fmt.sum_of_money(sum(row.cost_nano for row in batches), unpriced)
     saved = fmt.sum_of_money(sum(row.savings_nano for row in batches), unpriced)
     attempts = fmt.count(sum(row.attempts for row in batches))
-    number = f"{len(batches):,} batch{'' if len(batches) == 1 else 'es'}"
+    number = pluralize(len(batches), "batch", "batches")
     return f"{number} · {attempts} attempts · cost {cost} · saved {saved}"
 
 
