@@ -143,7 +143,9 @@ def _run_commands(context: Context, summary: PollSummary) -> None:
     """Execute the commands of operators, deadlines and automatic retries."""
     summary.commands += deadline_guard.check_deadlines(context)
     summary.commands += auto_retry.retry_failed(context)
-    summary.commands += executor.run_due(context)
+    ended = executor.run_due(context)
+    summary.commands += [command.line for command in ended]
+    summary.problems += [command.line for command in ended if command.is_failed]
     if commands.due(context.ledger, now=context.clock.now()):
         from core.batches.sync_fallback import held_back
 

@@ -10,6 +10,8 @@ that it may be paid twice.
 
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from core.batches.context import Context
 from core.batches.retry import with_retries
 from core.errors import ApiError
@@ -27,13 +29,20 @@ _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 StepResult = tuple[CommandState, str] | None
 
 
-def run_due(context: Context) -> list[str]:
-    """Run the next step of each command that is due. Returns a line for each that ended."""
+class Ended(Struct, frozen=True):
+    """A command that ended, in one line; a failed one needs attention."""
+
+    line: str
+    is_failed: bool
+
+
+def run_due(context: Context) -> list[Ended]:
+    """Run the next step of each command that is due. Returns those that ended."""
     due = commands.due(context.ledger, now=context.clock.now())
-    return [line for command in due if (line := advance(context, command))]
+    return [ended for command in due if (ended := advance(context, command))]
 
 
-def advance(context: Context, command: Command) -> str | None:
+def advance(context: Context, command: Command) -> Ended | None:
     """Run the next step of one command. Returns its outcome once it has ended."""
     if command.state == CommandState.PENDING and not commands.claim(context.ledger, command):
         return None
@@ -41,7 +50,8 @@ def advance(context: Context, command: Command) -> str | None:
     if result is None:
         return None
     commands.finish(context.ledger, command, *result)
-    return f"{command.key} {command.action}: {result[1]}"
+    state, outcome = result
+    return Ended(f"{command.key} {command.action}: {outcome}", state == CommandState.FAILED)
 
 
 def _replay(context: Context, command: Command) -> StepResult:
@@ -133,7 +143,8 @@ def _sync(context: Context, command: Command) -> StepResult:
         return None
     answered = sum(after[i] == RequestStatus.SUCCEEDED for i in ids)
     said = f"{answered:,} of {pluralize(len(ids), 'request')} answered"
-    return CommandState.DONE, f"{said}; {problem}" if problem else said
+    state = CommandState.DONE if answered == len(ids) else CommandState.FAILED
+    return state, f"{said}; {problem}" if problem else said
 
 
 def _is_last_moment(context: Context, command: Command) -> bool:

@@ -109,6 +109,7 @@ CREATE INDEX batches_open ON batches (id)
   WHERE status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending';
 CREATE INDEX batches_by_submission ON batches (submission_id);
 CREATE INDEX batches_by_ended ON batches (ended_ts);
+CREATE INDEX batches_not_sent ON batches (id) WHERE status = 'not_sent';
 
 CREATE TABLE attempts (
   batch_id INTEGER NOT NULL REFERENCES batches,

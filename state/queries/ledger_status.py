@@ -23,6 +23,7 @@ from state.queries.batch_list import count_open
 class Totals(Struct, frozen=True, kw_only=True):
     """Sums over the whole ledger. Money in nano-dollars."""
 
+    # Without attempts to send that were not sent: their requests are in another batch, or queued.
     batches: int
     requests: int
     open_batches: int
@@ -62,8 +63,9 @@ def revision(source: Source) -> int:
 def totals(source: Source) -> Totals:
     """Read the totals; the time does not grow with the ledger."""
     (batches, requests) = source.rows(
-        "SELECT (SELECT count(*) FROM batches), (SELECT coalesce(sum(request_count), 0)"
-        " FROM submissions)"
+        "SELECT (SELECT count(*) FROM batches)"
+        " - (SELECT count(*) FROM batches WHERE status = 'not_sent'),"
+        " (SELECT coalesce(sum(request_count), 0) FROM submissions)"
     )[0]
     money = source.rows(
         "SELECT coalesce(sum(cost_nano), 0) AS cost_nano,"

@@ -22,7 +22,7 @@ from state.model.timestamps import to_text
 from state.operations import commands
 from state.operations.commands import Action, Command, CommandState
 from state.operations.selection import Filter
-from titan_console.cli.diagnostics import Exit, say, say_problems
+from titan_console.cli.diagnostics import Exit, exit_code_after_command, say, say_problems
 from titan_console.cli.output import json_option, print_fields, print_json
 from titan_console.text import format as cells
 
@@ -184,9 +184,8 @@ def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
     else:
         click.echo(command.key)
         say(command.outcome or _unfinished(command))
-    say_problems(problems)
-    is_well = command.state in (CommandState.DONE, CommandState.PENDING) and not problems
-    return Exit.DONE if is_well else Exit.ATTENTION
+    say_problems(problem for problem in problems if not problem.startswith(f"{command.key} "))
+    return exit_code_after_command(command, problems)
 
 
 def _unfinished(command: Command) -> str:

@@ -4,17 +4,21 @@ import json
 import sys
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import click
 
 from core.errors import ApiError, InputError, PayloadError, SettingsError
 from state.model.errors import AlreadySubmitted, LedgerError, TitanError, UnknownId
-from state.operations.commands import TooLateError
+from state.operations.commands import Command, CommandState, TooLateError
 from titan_console.text.safe_text import clean
+
+if TYPE_CHECKING:
+    from core.poll import PollSummary
 
 
 class Exit(IntEnum):
-    """Exit codes of every command."""
+    """Exit codes of every command; the README has the same table."""
 
     DONE = 0
     ATTENTION = 1  # completed, but needs attention
@@ -32,6 +36,17 @@ def exit_code_of(error: TitanError) -> Exit:
     return Exit.ATTENTION if isinstance(error, ApiError) else Exit.UNUSABLE
 
 
+def exit_code_after_poll(summary: "PollSummary") -> Exit:
+    """The exit code for a poll; one that left the work to another poll is no problem."""
+    return Exit.ATTENTION if summary.problems or summary.failed else Exit.DONE
+
+
+def exit_code_after_command(command: Command, problems: Iterable[str]) -> Exit:
+    """The exit code for an operator's command; one that is still to begin is no problem."""
+    is_well = command.state in (CommandState.DONE, CommandState.PENDING) and not any(problems)
+    return Exit.DONE if is_well else Exit.ATTENTION
+
+
 def report(code: str, message: str, *, as_json: bool) -> None:
     """An error on stderr: one line, or with `--json` one object with its code."""
     if as_json:
@@ -42,7 +57,7 @@ def report(code: str, message: str, *, as_json: bool) -> None:
 
 
 def say_problems(problems: Iterable[str]) -> None:
-    """Each problem of a poll once, as a line on stderr."""
+    """What a poll reports, each once, as lines on stderr."""
     for problem in dict.fromkeys(problems):
         say(f"titan-console: {problem}")
 

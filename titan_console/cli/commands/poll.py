@@ -5,7 +5,7 @@ import click
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
 from titan_console.cli import progress
-from titan_console.cli.diagnostics import Exit, say, say_problems
+from titan_console.cli.diagnostics import exit_code_after_poll, say_problems
 from titan_console.cli.output import json_option, print_json
 from titan_console.text.poll_summary import one_line
 
@@ -30,7 +30,5 @@ def run(*, as_json: bool) -> int:
         print_json(summary.as_json())
     else:
         click.echo(one_line(summary))
-    for command in summary.commands:
-        say(f"titan-console: {command}")
-    say_problems(summary.problems)
-    return Exit.ATTENTION if summary.problems or summary.failed else Exit.DONE
+    say_problems([*summary.commands, *summary.problems])
+    return exit_code_after_poll(summary)

@@ -19,7 +19,7 @@ from core.intake.submit import SubmitResult
 from core.requests.cache_control import CachePolicy
 from core.text import pluralize
 from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
-from state.model.records import Batch, Kind, OnFailure
+from state.model.records import Batch, BatchStatus, Kind, OnFailure
 from state.queries.batch_list import batches_of
 from titan_console.cli import progress
 from titan_console.cli.diagnostics import Exit, say
@@ -151,7 +151,7 @@ def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool)
                 deadline_ts=taken.deadline_ts,
                 on_failure=taken.on_failure,
                 request_count=taken.request_count,
-                batches=len(batches),
+                batches=sum(batch.status != BatchStatus.NOT_SENT for batch in batches),
                 repeated=submitted.repeated,
                 problem=submitted.problem,
                 trouble=submitted.problem,

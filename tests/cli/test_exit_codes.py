@@ -1,0 +1,216 @@
+"""The exit codes of the README, one by one, and what leads to each."""
+
+import json
+import re
+from collections.abc import Generator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.broken_ledger import corrupt
+from support.builders import Bench, some_requests
+from support.terminal import Ended, Terminal, a_server
+
+from core.clock import SystemClock
+from core.poll import POLL_LEASE
+from state.batches import leases
+from state.db import poll_lock
+from state.db.ledger import Ledger
+from state.files.folder import Folder
+from state.operations import commands
+from state.operations.commands import Action, NewCommand
+from state.queries import ledger_status
+from titan_console.cli.diagnostics import Exit, exit_code_after_command, exit_code_after_poll
+from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.model.timing import Plan
+
+Shell = tuple[Terminal, Sandbox]
+
+
+@pytest.fixture
+def queued(tmp_path: Path) -> Generator[Shell, None, None]:
+    """Four requests that could not be sent, and a sandbox that would take them."""
+    _submit(Terminal(tmp_path / "home"))
+    with a_server() as (sandbox, address):
+        yield Terminal(tmp_path / "home", address), sandbox
+
+
+def _submit(terminal: Terminal, *options: str) -> Ended:
+    lines = "".join(json.dumps(request) + "\n" for request in some_requests(4))
+    return terminal.run("submit", "-", "--tag", "feed", *options, stdin=lines)
+
+
+def test_the_readme_has_the_codes_of_the_program() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    table = readme.partition("| exit code |")[2].partition("\n\n")[0]
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == list(Exit)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        ("", Exit.DONE, "4 of 4 requests answered"),
+        ("messages:500:nth=2", Exit.ATTENTION, "3 of 4 requests answered"),
+        ("messages:500", Exit.ATTENTION, "0 of 4 requests answered"),
+        ("messages:credit", Exit.ATTENTION, "Your credit balance is too low"),
+        ("messages:402", Exit.ATTENTION, "The API returned 402"),
+    ],
+)
+def test_a_sync_succeeds_only_if_all_is_answered(
+    queued: Shell, fault: str, code: Exit, said: str
+) -> None:
+    terminal, sandbox = queued
+    if fault:
+        sandbox.faults.add(fault)
+    done = terminal.run("sync", "feed", "--yes")
+    assert (done.code, said in done.err) == (code, True), done.err
+    assert len(set(done.err.splitlines())) == len(done.err.splitlines())
+    (command,) = terminal.run("commands", "--json").lines()
+    states = {Exit.DONE: "done", Exit.ATTENTION: "failed"}
+    assert command["state"] == ("running" if "402" in said or "credit" in said else states[code])
+
+
+@pytest.mark.parametrize("answered", [0, 39, 40])
+def test_a_poll_that_runs_a_command_fails_with_it(bench: Bench, answered: int) -> None:
+    bench.faults.add("create:connect")
+    bench.submit(40)
+    bench.faults.clear()
+    bench.faults.add(f"messages:500:times={40 - answered}") if answered < 40 else None
+    context = bench.engine.context
+    ids = [int(row[0]) for row in context.ledger.rows("SELECT id FROM requests")]
+    wanted = NewCommand(
+        action=Action.SYNC, items=ids, reason="test", not_before=context.clock.now()
+    )
+    command, _ = commands.enqueue(context.ledger, wanted)
+    polled = bench.poll_after(60)
+    assert any(f"{answered} of 40 requests answered" in line for line in polled.commands)
+    ended = commands.get(context.ledger, command.id)
+    expected = Exit.DONE if answered == 40 else Exit.ATTENTION
+    assert exit_code_after_poll(polled) == expected
+    assert exit_code_after_command(ended, polled.problems) == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("", Exit.DONE),
+        ("list:connect", Exit.ATTENTION),
+        ("create:529", Exit.ATTENTION),
+        ("create:412", Exit.ATTENTION),
+        ("results:404", Exit.ATTENTION),
+        ("results:missing", Exit.ATTENTION),
+        ("row:overloaded:nth=1", Exit.ATTENTION),
+        ("list:401", Exit.UNUSABLE),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_code_of_a_poll(queued: Shell, fault: str, code: Exit, *, as_json: bool) -> None:
+    terminal, sandbox = queued
+    if fault:
+        sandbox.faults.add(fault)
+    done = [terminal.run("--poll", *["--json"] * as_json) for _ in range(2)]
+    assert max(one.code for one in done) == code, done
+
+
+def test_a_poll_that_leaves_the_work_to_another_is_done(queued: Shell) -> None:
+    terminal, _ = queued
+    folder = Folder(terminal.home)
+    with (
+        poll_lock.try_lock(folder.poll_lock) as is_free,
+        Ledger(folder.ledger, now=SystemClock().now, actor="test") as ledger,
+    ):
+        until = SystemClock().now() + timedelta(minutes=5)
+        leases.acquire(ledger, POLL_LEASE, "another", until=until, is_left=is_free)
+        done = terminal.run("--poll", "--json")
+    assert (done.code, done.json()["ran"]) == (Exit.DONE, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "fault", "code"),
+    [
+        ((), "", Exit.DONE),
+        ((), "create:429", Exit.ATTENTION),
+        ((), "create:credit", Exit.ATTENTION),
+        (("--on-failure", "sync"), "create:429", Exit.DONE),
+        (("--dry-run",), "create:connect", Exit.DONE),
+        (("--deadline", "soon"), "", Exit.USAGE),
+    ],
+)
+def test_the_code_of_a_submit(
+    tmp_path: Path, options: tuple[str, ...], fault: str, code: Exit
+) -> None:
+    with a_server(Plan.instant(), *filter(None, [fault])) as (_, address):
+        done = _submit(Terminal(tmp_path / "home", address), *options)
+    assert done.code == code, done.err
+
+
+def test_a_submission_whose_synchronous_run_fails_needs_attention(tmp_path: Path) -> None:
+    with a_server(Plan.instant(), "create:429", "messages:500:nth=1") as (_, address):
+        done = _submit(Terminal(tmp_path / "home", address), "--on-failure", "sync")
+    assert done.code == Exit.ATTENTION, done.err
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (("status",), Exit.DONE),
+        (("show", "feed"), Exit.DONE),
+        (("errors",), Exit.DONE),
+        (("events",), Exit.DONE),
+        (("commands",), Exit.DONE),
+        (("export", "feed"), Exit.DONE),
+        (("export",), Exit.USAGE),
+        (("savings",), Exit.DONE),
+        (("digest",), Exit.DONE),
+        (("doctor",), Exit.DONE),
+        (("results", "feed"), Exit.ATTENTION),
+        (("cancel", "feed", "--dry-run"), Exit.DONE),
+        (("cancel", "feed"), Exit.USAGE),
+        (("replay", "feed", "--yes"), Exit.USAGE),
+        (("results", "nothing"), Exit.USAGE),
+        (("show", "nothing"), Exit.USAGE),
+        (("withdraw", "nothing"), Exit.USAGE),
+        (("status", "--bogus"), Exit.USAGE),
+    ],
+)
+def test_the_codes_of_the_other_commands(queued: Shell, line: tuple[str, ...], code: Exit) -> None:
+    done = queued[0].run(*line)
+    assert done.code == code, done
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (("--poll",), Exit.UNUSABLE),
+        (("status",), Exit.UNUSABLE),
+        (("sync", "feed", "--yes"), Exit.UNUSABLE),
+        (("doctor",), Exit.ATTENTION),
+    ],
+)
+def test_the_codes_with_a_damaged_ledger(tmp_path: Path, line: tuple[str, ...], code: Exit) -> None:
+    corrupt(tmp_path / "home")
+    assert Terminal(tmp_path / "home").run(*line).code == code
+
+
+def test_an_attempt_that_was_not_sent_is_no_batch(bench: Bench) -> None:
+    bench.faults.add("create:connect")
+    bench.submit(4)
+    assert _counted(bench) == (0, 4)
+    bench.poll_after(60)
+    assert _counted(bench) == (0, 4)
+    bench.faults.clear()
+    bench.poll_after(60)
+    assert _counted(bench) == (1, 4)
+
+
+def _counted(bench: Bench) -> tuple[int, int]:
+    totals = ledger_status.totals(bench.engine.context.ledger)
+    return totals.batches, totals.requests
+
+
+def test_neither_does_status_count_it(tmp_path: Path) -> None:
+    with a_server(Plan.instant(), "create:429") as (_, address):
+        terminal = Terminal(tmp_path / "home", address)
+        assert _submit(terminal, "--json").json()["batches"] == 0
+        assert terminal.run("status", "--json").json()["totals"]["batches"] == 0
+        assert "4 in 0 batches" in terminal.run("status").out
