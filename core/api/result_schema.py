@@ -1,17 +1,19 @@
-"""Parses one line of a batch's results, strictly, and only the fields that the ledger needs."""
+"""Parses one line of a batch's results, and only the fields that the ledger needs.
 
-import json
+Strictly first. What a strict decoder rejects is read leniently, since it may be paid for: its usage
+is then unknown where it is not what the API documents.
+"""
+
 from typing import Annotated, Any, cast
 
 import msgspec
 
+from core.api import lenient_json
 from core.text import sanitize
 from state.model.records import CollectedResult, Outcome, Usage
 
 # Far above any response, and small enough that the cost of a batch fits into the ledger.
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 30)]
-# Below the limit that CPython allows a program to set (640).
-_MOST_DIGITS = 600
 _MESSAGE_LIMIT = 2000
 
 
@@ -29,10 +31,10 @@ class _Usage(msgspec.Struct, gc=False):
 
 
 class Message(msgspec.Struct, gc=False):
-    """The fields of a message that the ledger needs."""
+    """The fields of a message that the ledger needs; None where the API's value is unusable."""
 
-    model: str
-    usage: _Usage
+    model: str | None
+    usage: _Usage | None
     stop_reason: str | None = None
 
 
@@ -61,6 +63,13 @@ class ResultLine(msgspec.Struct, gc=False):
     result: Succeeded | _Errored | _Canceled | _Expired
 
 
+class _Shape(msgspec.Struct, gc=False):
+    """What a line must at least be to name a request and its outcome."""
+
+    custom_id: str
+    result: dict[str, Any]
+
+
 class _Named(msgspec.Struct, gc=False):
     custom_id: str
 
@@ -82,10 +91,8 @@ def parse(line: bytes) -> ResultLine:
     """The line as a struct. Raises BadLineError."""
     try:
         return _decoder.decode(line)
-    except msgspec.ValidationError as error:
-        raise BadLineError(str(error)) from error
     except (msgspec.MsgspecError, RecursionError, ValueError):
-        return _parse_repaired(line)
+        return _parse_leniently(line)
 
 
 def custom_id_of(line: bytes) -> str | None:
@@ -96,11 +103,52 @@ def custom_id_of(line: bytes) -> str | None:
         return None
 
 
-def _parse_repaired(line: bytes) -> ResultLine:
+def _parse_leniently(line: bytes) -> ResultLine:
     try:
-        return _decoder.decode(_repaired(line))
+        found = msgspec.convert(lenient_json.load(line), _Shape)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise BadLineError(str(error)) from error
+    return ResultLine(custom_id=found.custom_id, result=_result_of(found.result))
+
+
+def _result_of(result: dict[str, Any]) -> Succeeded | _Errored | _Canceled | _Expired:
+    """A message is an answer whatever its type; without one, an unknown type is an error."""
+    kind, message = result.get("type"), result.get("message")
+    match kind:
+        case "errored":
+            return _Errored(error=msgspec.Raw(msgspec.json.encode(result.get("error"))))
+        case "canceled":
+            return _Canceled()
+        case "expired":
+            return _Expired()
+        case str() if isinstance(message, dict):
+            return Succeeded(message=_message_of(cast("dict[str, Any]", message)))
+        case "succeeded":
+            raise BadLineError("The result has no message.")
+        case str():
+            return _Errored(error=msgspec.Raw(msgspec.json.encode(_unknown_type(kind))))
+        case _:
+            raise BadLineError("The result has no type.")
+
+
+def _unknown_type(kind: str) -> dict[str, str]:
+    return {
+        "type": "unknown_result_type",
+        "message": f"The API returned a result of the unknown type {kind!r:.100}.",
+    }
+
+
+def _message_of(fields: dict[str, Any]) -> Message:
+    model, stop_reason = fields.get("model"), fields.get("stop_reason")
+    try:
+        usage = msgspec.convert(fields.get("usage"), _Usage)
+    except msgspec.ValidationError:
+        usage = None
+    return Message(
+        model=model if isinstance(model, str) else None,
+        usage=usage,
+        stop_reason=stop_reason if isinstance(stop_reason, str) else None,
+    )
 
 
 def as_collected(found: ResultLine) -> CollectedResult:
@@ -110,7 +158,7 @@ def as_collected(found: ResultLine) -> CollectedResult:
             return CollectedResult(
                 custom_id=found.custom_id,
                 outcome=Outcome.SUCCEEDED,
-                usage=to_usage(message.usage),
+                usage=known_usage(message),
                 model=message.model,
                 stop_reason=message.stop_reason,
             )
@@ -128,30 +176,13 @@ def as_collected(found: ResultLine) -> CollectedResult:
             return CollectedResult(custom_id=found.custom_id, outcome=Outcome.EXPIRED)
 
 
-def _repaired(line: bytes) -> bytes:
-    """The line with a question mark for each unpaired surrogate.
-
-    Python's own decoder accepts them, as the API's encoder does; a billed message may have one.
-    """
-    return json.dumps(_loads(line), ensure_ascii=False).encode("utf-8", "replace")
-
-
-def _loads(text: bytes) -> Any:  # noqa: ANN401 - JSON of any shape
-    return json.loads(text, parse_int=_integer)
-
-
-def _integer(digits: str) -> int | str:
-    """Python refuses to convert very long numbers; a billed message may have one."""
-    return int(digits) if len(digits) <= _MOST_DIGITS else digits
-
-
 def message_of(line: bytes) -> dict[str, Any] | None:
-    """The message of a succeeded line; invalid characters are replaced."""
+    """The message of a succeeded line; what cannot be decoded in it is replaced."""
     try:
         found = msgspec.json.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # The content was not parsed when it was collected, so it may be invalid.
-        found = _loads(_repaired(line.decode("utf-8", "replace").encode()))
+        found = lenient_json.load(line)
     return found["result"]["message"]
 
 
@@ -162,8 +193,8 @@ def with_custom_id(line: bytes, wire_id: str, custom_id: str) -> bytes:
         return b'{"custom_id":"%b"%b' % (custom_id.encode(), line[len(head) :])
     try:
         fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
-        fields = msgspec.json.decode(_repaired(line), type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.encode(lenient_json.load(line) | {"custom_id": custom_id})
     fields["custom_id"] = msgspec.Raw(msgspec.json.encode(custom_id))
     return msgspec.json.encode(fields)
 
@@ -171,7 +202,7 @@ def with_custom_id(line: bytes, wire_id: str, custom_id: str) -> bytes:
 def error_of(raw: bytes) -> tuple[str, str]:
     """Type and message of an errored result, from the inner of its two error objects."""
     try:
-        outer = _loads(raw)
+        outer = lenient_json.load(raw)
     except (ValueError, RecursionError):
         return "unknown_error", raw[:_MESSAGE_LIMIT].decode("utf-8", "replace")
     fields: object = outer
@@ -190,6 +221,16 @@ def usage_of(value: object) -> Usage:
         return to_usage(msgspec.convert(value, _Usage))
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadLineError(str(error)) from error
+
+
+def known_usage(message: Message) -> Usage | None:
+    """The tokens of an answer; None where they, or the model that they are priced by, are unknown.
+
+    The cost of such an answer is unknown, too.
+    """
+    if message.usage is None or message.model is None:
+        return None
+    return to_usage(message.usage)
 
 
 def to_usage(usage: _Usage) -> Usage:

@@ -11,8 +11,8 @@ from core.api.result_schema import (
     Succeeded,
     as_collected,
     custom_id_of,
+    known_usage,
     parse,
-    to_usage,
     with_custom_id,
 )
 from core.batches import account, price_list
@@ -26,12 +26,13 @@ from state.batches import collection, remote_status, sync_runs
 from state.db.ledger import Staged
 from state.files.results_file import ResultsFile
 from state.model.errors import FileMissing
-from state.model.records import Batch, Collected, Collection, Kind, StagedResult
+from state.model.records import Batch, Collected, Collection, Kind, StagedResult, Usage
 from state.model.timestamps import from_text
 
 _PROGRESS_EVERY = 1000
 _OWN_LENGTH = 8
 _PIECE = 1 << 18
+_NO_USAGE = Usage()
 _EXPIRED = "The API keeps results for 29 days; these were not downloaded in time."
 _DELETED = "The API no longer has this batch; its results were not downloaded in time."
 
@@ -106,13 +107,14 @@ def _commit(
 ) -> Collected:
     """Record what was staged; a complete file gets its final name."""
     end = None if stats.broken else end_of_collection(batch)
+    problem = stats.text(rejected.name)
     collected = collection.commit(
         context.ledger,
         batch,
         staged,
         results_bytes=results.offset,
         end=end,
-        problem=stats.text(),
+        problem=problem,
         place=results.place,
     )
     rejected.keep()
@@ -120,7 +122,7 @@ def _commit(
         results.finish()
         sync_runs.answers_file(context.folder, batch.key).unlink(missing_ok=True)
     else:
-        reasons = (f"{collected.missing:,} results are missing", stats.text())
+        reasons = (f"{collected.missing:,} results are missing", problem)
         _postpone(context, batch, stats.broken, "; ".join(filter(None, reasons)))
     return collected
 
@@ -229,10 +231,11 @@ class _ResultReader:
             row = as_collected(found).as_staged(request_id)
             return (*row[:13], offset, len(stored))
         message = found.result.message
-        usage = to_usage(message.usage)
+        usage = known_usage(message)
         cost, sync_cost = self._context.prices.price(
-            message.model or self._batch.model, usage, at=self._at, kind=self._batch.kind
+            message.model, usage, at=self._at, kind=self._batch.kind
         )
+        usage = usage or _NO_USAGE
         return (
             *(request_id, "succeeded", None, None, message.stop_reason, message.model),
             *(usage.input_tokens, usage.output_tokens, usage.cache_write_5m_tokens),

@@ -36,8 +36,8 @@ class CollectStats(Struct, kw_only=True):
         """Whether no line is about a request of the batch; `new` counts the new results."""
         return not (new or self.known or self.repeated or self.conflicting or self.malformed_own)
 
-    def text(self) -> str | None:
-        """One line for the log; None when nothing was wrong."""
+    def text(self, rejected: str) -> str | None:
+        """One line for the log; None when nothing was wrong. `rejected` names their file."""
         found = [
             f"{pluralize(count, one, many)}{rest}"
             for count, one, many, rest in (
@@ -48,6 +48,8 @@ class CollectStats(Struct, kw_only=True):
             )
             if count
         ]
+        if self.malformed or self.foreign or self.conflicting:
+            found.append(f"kept in {rejected}")
         if self.broken:
             found.append(str(self.broken))
         return "; ".join(found) or None
@@ -58,6 +60,7 @@ class RejectedLines:
 
     def __init__(self, path: Path) -> None:
         """Nothing is written before the first line."""
+        self.name = f"{path.parent.name}/{path.name}"
         self._path = path
         self._part = path.with_suffix(".rejected.part")
         self._file: BufferedWriter | None = None

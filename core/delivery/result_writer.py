@@ -59,7 +59,7 @@ def to_line(row: DeliveredRow, line: bytes | None) -> bytes:
     if line and row.outcome == "succeeded":
         try:
             return _copied(row, line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, _OddError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _OddError):
             pass
     return msgspec.json.encode(to_result(row, line))
 

@@ -9,7 +9,7 @@ from state.files import fallback_file
 from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
-from state.model.records import CollectedResult, Kind, Outcome, RequestStatus
+from state.model.records import CollectedResult, Kind, Outcome, RequestStatus, Usage
 from state.model.timestamps import from_text
 from state.queries.result_rows import ResultRow
 
@@ -79,7 +79,7 @@ def _result(key: str, header: Header, answer: Answer, prices: PriceBook) -> Resu
     cost = 0
     if found.outcome == Outcome.SUCCEEDED:
         at = from_text(header.created_ts)
-        cost, _ = prices.price(found.model or header.model, found.usage, at=at, kind=Kind.SYNC)
+        cost, _ = prices.price(found.model, found.usage, at=at, kind=Kind.SYNC)
     row = ResultRow(
         request_id=0,
         custom_id=found.custom_id,
@@ -91,7 +91,7 @@ def _result(key: str, header: Header, answer: Answer, prices: PriceBook) -> Resu
         error_message=found.error_message,
         stop_reason=found.stop_reason,
         model=found.model,
-        usage=found.usage,
+        usage=found.usage or Usage(),
         cost_nano=cost,
         result_offset=None,
         result_length=None,

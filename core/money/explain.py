@@ -59,6 +59,14 @@ def explain(attempt: PricedAttempt, prices: PriceBook) -> Explanation:
             sync_cost_nano=0,
             formula=f"{attempt.outcome}: only succeeded requests are billed",
         )
+    if attempt.cost_nano is None and attempt.usage == Usage():
+        return Explanation(
+            attempt=attempt,
+            parts=(),
+            cost_nano=None,
+            sync_cost_nano=attempt.sync_cost_nano,
+            formula="the API reported no usable usage or no model; its cost is unknown",
+        )
     cost, sync = prices.price(attempt.model, attempt.usage, at=at, kind=attempt.kind)
     rates = prices.rates(attempt.model, prompt_tokens=prompt_tokens(attempt.usage), at=at)
     if rates is None:

@@ -36,9 +36,14 @@ class PriceBook:
         self._last: dict[tuple[str, datetime, int], Rates | None] = {}
 
     def price(
-        self, model: str, usage: Usage, *, at: datetime, kind: Kind
+        self, model: str | None, usage: Usage | None, *, at: datetime, kind: Kind
     ) -> tuple[int | None, int | None]:
-        """Cost, and cost if synchronous, in nano-dollars; both None for a model without a price."""
+        """Cost, and cost if synchronous, in nano-dollars.
+
+        Both are None where the model, its price or the usage is unknown.
+        """
+        if model is None or usage is None:
+            return None, None
         rates = self.rates(model, prompt_tokens=prompt_tokens(usage), at=at)
         if rates is None:
             return None, None

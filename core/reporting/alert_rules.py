@@ -17,6 +17,10 @@ from state.model.timestamps import from_text
 # account are short, but no work continues before an operator fixes it.
 _LONG_HOLD = timedelta(hours=1)
 _SAVED = "saved_usd_30d"
+_UNPRICED = (
+    "Answers of {} have no known cost. Add its price to [prices] in titan.toml; `titan-console"
+    " savings --explain` names those without a valid usage."
+)
 
 
 class Condition(Struct, frozen=True, kw_only=True):
@@ -61,7 +65,7 @@ def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
             Condition(
                 rule="unpriced",
                 subject=model,
-                message=f"No price for {model}. Add it to [prices] in titan.toml.",
+                message=_UNPRICED.format(model),
             )
             for model in observed.unpriced_models
         ]

@@ -4,7 +4,7 @@ from state.batches.collection import add_daily_totals
 from state.batches.submissions import NONCE_LENGTH
 from state.db.ledger import Ledger
 from state.db.rows import to_batch
-from state.model.records import CollectedResult
+from state.model.records import CollectedResult, Usage
 
 _TOKENS = "input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens"
 
@@ -75,7 +75,7 @@ def _request(ledger: Ledger, submission_id: int, batch_id: int, answered: Collec
         batch_id,
         submission_id,
     )
-    usage = answered.usage
+    usage = answered.usage or Usage()
     ledger.insert(
         f"INSERT INTO attempts (batch_id, request_id, active, outcome, model, {_TOKENS},"  # noqa: S608 - our own words
         " cache_read_tokens, cost_nano, sync_cost_nano)"

@@ -319,8 +319,8 @@ class CollectedResult(Struct, frozen=True, kw_only=True):
     custom_id: str
     #: How the attempt ended.
     outcome: Outcome
-    #: Tokens of the answer; zeros without one.
-    usage: Usage = field(default_factory=Usage)
+    #: Tokens of the answer; zeros without one. None: the answer's usage cannot be read.
+    usage: Usage | None = field(default_factory=Usage)
     #: Model that answered. None: no answer.
     model: str | None = None
     #: Why the model stopped, as the API says. None: no answer.
@@ -329,7 +329,7 @@ class CollectedResult(Struct, frozen=True, kw_only=True):
     error_type: str | None = None
     #: The API's error message. None: not errored.
     error_message: str | None = None
-    #: Actual cost. None: an answer without a known price.
+    #: Actual cost. None: an answer without a known price or usage.
     cost_nano: int | None = 0
     #: The same tokens at the synchronous price. None: no known price.
     sync_cost_nano: int | None = 0
@@ -340,7 +340,7 @@ class CollectedResult(Struct, frozen=True, kw_only=True):
 
     def as_staged(self, request_id: int) -> "StagedResult":
         """The row for the staging table, in the order of its columns."""
-        usage = self.usage
+        usage = self.usage or Usage()
         return (
             *(request_id, self.outcome.value, self.error_type, self.error_message),
             *(self.stop_reason, self.model, usage.input_tokens, usage.output_tokens),

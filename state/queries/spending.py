@@ -156,6 +156,19 @@ def usage_by_day(
     }
 
 
+def without_usage(source: Source, *, first_day: str, last_day: str, kinds: tuple[Kind, ...]) -> int:
+    """Answers in these days whose usage was unusable, so that no tokens are known."""
+    marks = ", ".join(f"'{kind}'" for kind in kinds)
+    return source.rows(
+        "SELECT count(*) FROM batches b JOIN attempts a ON a.batch_id = b.id"  # noqa: S608 - our own words
+        f" WHERE a.outcome = 'succeeded' AND a.cost_nano IS NULL AND b.kind IN ({marks})"
+        f" AND {_tokens_in('a.')} + a.output_tokens = 0"
+        " AND substr(coalesce(b.ended_ts, b.collected_ts), 1, 10) BETWEEN ? AND ?",
+        first_day,
+        last_day,
+    )[0][0]
+
+
 # Answers listed for one batch; the sums include all.
 MOST_LISTED = 1000
 # Filter -> its condition on attempts `a` and batches `b`.

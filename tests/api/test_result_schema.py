@@ -61,6 +61,7 @@ def test_a_succeeded_line_gives_model_stop_reason_and_every_kind_of_token() -> N
 
 def test_cache_writes_without_a_split_are_of_five_minutes() -> None:
     usage = decode(with_usage(cache_creation_input_tokens=9, cache_creation=None)).usage
+    assert usage is not None
     assert (usage.cache_write_5m_tokens, usage.cache_write_1h_tokens) == (9, 0)
 
 
@@ -127,26 +128,13 @@ def test_a_long_error_is_cut() -> None:
         pytest.param(b'{"result":{"type":"canceled"}}', id="no custom_id"),
         pytest.param(b'{"custom_id":7,"result":{"type":"canceled"}}', id="number as id"),
         pytest.param(b'{"custom_id":"a","result":null}', id="no result"),
-        pytest.param(b'{"custom_id":"a","result":{"type":"vanished"}}', id="unknown type"),
+        pytest.param(b'{"custom_id":"a","result":{"kind":"canceled"}}', id="no type"),
+        pytest.param(b'{"custom_id":"a","result":{"type":7}}', id="number as type"),
         pytest.param(b'{"custom_id":"a","result":{"type":"succeeded"}}', id="no message"),
         pytest.param(
             b'{"custom_id":"a","result":{"type":"succeeded","message":null}}', id="null message"
         ),
-        pytest.param(b'{"custom_id":"a","result":{"type":"errored"}}', id="no error"),
-        pytest.param(succeeded(usage=None), id="null usage"),
-        pytest.param(succeeded(usage={"input_tokens": 1}), id="half a usage"),
-        pytest.param(succeeded(model=None), id="null model"),
-        pytest.param(with_usage(input_tokens=-1), id="negative"),
-        pytest.param(with_usage(input_tokens=1.5), id="float"),
-        pytest.param(with_usage(output_tokens="7"), id="text"),
-        pytest.param(with_usage(output_tokens=True), id="bool"),
-        pytest.param(with_usage(output_tokens=(1 << 53) + 1), id="past 2^53"),
-        pytest.param(with_usage(output_tokens=1 << 53), id="more than can be paid"),
-        pytest.param(with_usage(cache_read_input_tokens=-1), id="negative reads"),
         pytest.param(errored(0).replace(b": 0", b": " + b"[" * 100_000), id="deep and open"),
-        pytest.param(
-            errored(0).replace(b": 0", b": " + b"[" * 100_000 + b"]" * 100_000), id="deep"
-        ),
     ],
 )
 def test_what_is_no_result_is_told_apart(line: bytes) -> None:
@@ -154,9 +142,107 @@ def test_what_is_no_result_is_told_apart(line: bytes) -> None:
         decode(line)
 
 
+def without_usage() -> bytes:
+    return succeeded().replace(b'"usage"', b'"usages"')
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(succeeded(usage=None), id="null usage"),
+        pytest.param(without_usage(), id="no usage"),
+        pytest.param(succeeded(usage=[1, 2]), id="list as usage"),
+        pytest.param(succeeded(usage={"input_tokens": 1}), id="half a usage"),
+        pytest.param(succeeded(model=None), id="null model"),
+        pytest.param(succeeded(model={"id": "x"}), id="object as model"),
+        pytest.param(with_usage(input_tokens=-1), id="negative"),
+        pytest.param(with_usage(input_tokens=50.0), id="float"),
+        pytest.param(with_usage(output_tokens=None), id="null"),
+        pytest.param(with_usage(output_tokens="7"), id="text"),
+        pytest.param(with_usage(output_tokens=True), id="bool"),
+        pytest.param(with_usage(output_tokens=(1 << 30) + 1), id="more than can be paid"),
+        pytest.param(with_usage(output_tokens=(1 << 53) + 1), id="past 2^53"),
+        pytest.param(
+            with_usage(output_tokens=7).replace(b'": 7', b'": ' + b"7" * 5000),
+            id="more digits than Python reads",
+        ),
+        pytest.param(with_usage(output_tokens=float("nan")), id="NaN"),
+        pytest.param(with_usage(cache_read_input_tokens=-1), id="negative reads"),
+        pytest.param(with_usage(cache_creation=[]), id="list as cache writes"),
+    ],
+)
+def test_an_answer_whose_usage_cannot_be_known_is_an_answer(line: bytes) -> None:
+    found = decode(line)
+    assert (found.outcome, found.usage) == (Outcome.SUCCEEDED, None)
+    assert message_of(line) is not None
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        pytest.param(b'"stop_reason": 5', id="number as stop reason"),
+        pytest.param(b'"stop_reason": {"a": "b"}', id="object as stop reason"),
+        pytest.param(b'"stop_reason": null, "x": NaN', id="NaN"),
+        pytest.param(b'"stop_reason": null, "x": -Infinity', id="infinity"),
+        pytest.param(b'"stop_reason": null, "x": [1e999, NaN]', id="out of range"),
+        pytest.param(b'"stop_reason": null, "x": ' + b"[" * 5000 + b"]" * 5000, id="deep lists"),
+        pytest.param(
+            b'"stop_reason": null, "x": ' + b'{"]":' * 5000 + b'"}\\""' + b"}" * 5000,
+            id="deep objects",
+        ),
+    ],
+)
+def test_odd_fields_beside_the_usage_leave_it_known(field: bytes) -> None:
+    line = succeeded(stop_reason="HERE").replace(b'"stop_reason": "HERE"', field)
+    found = decode(line)
+    assert (found.outcome, found.usage) == (
+        Outcome.SUCCEEDED,
+        Usage(input_tokens=11, output_tokens=7),
+    )
+    assert found.stop_reason is None
+    message = message_of(line)
+    assert message is not None
+    assert json.loads(json.dumps(message, allow_nan=False)) == message
+
+
+def test_a_value_that_is_nested_too_deep_is_given_as_its_text() -> None:
+    deep = "[" * 5000 + '"]"' + "]" * 5000
+    line = succeeded(x="HERE", y=[1]).replace(b'"HERE"', deep.encode())
+    message: Any = message_of(line)
+    value, depth = message["x"], 0
+    while isinstance(value, list):
+        (value,) = value  # pyright: ignore[reportUnknownVariableType]
+        depth += 1
+    assert "[" * depth + str(value) + "]" * depth == deep  # pyright: ignore[reportUnknownArgumentType]
+    assert message["y"] == [1]
+
+
+def test_an_answer_of_an_unknown_type_is_an_answer_and_a_type_without_one_is_an_error() -> None:
+    line = succeeded().replace(b'"type": "succeeded"', b'"type": "partly"')
+    assert decode(line).outcome == Outcome.SUCCEEDED
+    found = decode(b'{"custom_id":"a","result":{"type":"vanished"}}')
+    assert (found.outcome, found.error_type) == (Outcome.ERRORED, "unknown_result_type")
+    assert "'vanished'" in (found.error_message or "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b'{"custom_id":"a","result":{"type":"errored"}}', id="no error"),
+        pytest.param(
+            errored(0).replace(b": 0", b": " + b"[" * 100_000 + b"]" * 100_000), id="deep error"
+        ),
+    ],
+)
+def test_an_error_is_one_whatever_it_says(line: bytes) -> None:
+    assert decode(line).outcome == Outcome.ERRORED
+
+
 def test_the_most_tokens_that_pass_can_be_summed_over_a_whole_batch() -> None:
     most = 1 << 30
-    assert decode(with_usage(output_tokens=most)).usage.output_tokens == most
+    usage = decode(with_usage(output_tokens=most)).usage
+    assert usage is not None
+    assert usage.output_tokens == most
     nano_dollars_a_token = 50_000
     assert most * nano_dollars_a_token * 100_000 < 1 << 63
 
@@ -176,7 +262,8 @@ def test_the_most_tokens_that_pass_can_be_summed_over_a_whole_batch() -> None:
 def test_an_answer_with_odd_content_is_still_an_answer(content: bytes) -> None:
     line = succeeded(content="HERE").replace(b'"HERE"', content)
     found = decode(line)
-    assert (found.outcome, found.usage.input_tokens) == (Outcome.SUCCEEDED, 11)
+    assert found.outcome == Outcome.SUCCEEDED
+    assert found.usage == Usage(input_tokens=11, output_tokens=7)
     message = message_of(line)
     assert message is not None
     assert message["model"] == "claude-haiku-4-5-20251001"

@@ -1,13 +1,12 @@
 """An answer that no decoder likes is billed like any other, so it is kept, priced and delivered."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
 from support.builders import BASE_URL, KEY, Bench
 from support.lifecycle import (
     batches,
-    check_billing,
     check_once,
     poll_until_done,
     requests,
@@ -17,7 +16,15 @@ from support.lifecycle import (
 
 from core.api.client import AnthropicApi
 from core.api.protocol import BatchApi
-from state.model.records import Collection, RequestStatus
+from core.commands.planner import plan
+from core.commands.request import CommandRequest
+from core.errors import PayloadError
+from core.money.explain import explain
+from core.money.pricing import PriceBook
+from state.model.records import Collection, Kind, RequestStatus
+from state.operations.commands import Action
+from state.operations.selection import Filter
+from state.queries import spending
 from titan_console.sandbox.http.transport import client
 
 
@@ -32,6 +39,9 @@ class RewritingApi(AnthropicApi):
         with super().results(remote_id) as pieces:
             raw = b"".join(pieces)
         yield iter([raw.replace(self.old, self.instead)])
+
+    def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
+        return super().run_one(params, betas=betas).replace(self.old, self.instead)
 
 
 class WholeApi(AnthropicApi):
@@ -74,21 +84,91 @@ def test_an_odd_answer_is_an_answer(bench: Bench, instead: bytes) -> None:
     assert len(staged(bench)) == 2
 
 
-def test_tokens_beyond_reason_are_no_answer_and_break_no_sum(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("old", "instead"),
+    [
+        pytest.param(b'"output_tokens":', b'"output_tokens":90071992547', id="beyond reason"),
+        pytest.param(b'"output_tokens":', b'"output_tokens":null,"x":', id="null"),
+        pytest.param(b'"output_tokens":', b'"output_tokens":true,"x":', id="bool"),
+        pytest.param(b'"output_tokens":', b'"output_tokens":50.0,"x":', id="float"),
+        pytest.param(b'"output_tokens":', b'"output_tokens":"50","x":', id="text"),
+        pytest.param(b'"usage":', b'"usages":', id="no usage"),
+        pytest.param(b'"usage":', b'"usage":NaN,"x":', id="NaN as usage"),
+    ],
+)
+def test_an_answer_with_an_unusable_usage_is_kept_unpriced_and_not_bought_again(
+    bench: Bench, old: bytes, instead: bytes
+) -> None:
     api = RewritingApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
-    api.old = b'"input_tokens":'
-    api.instead = api.old + b"90071992547"
-
-    def make_api() -> BatchApi:
-        return api
-
-    bench.engine = bench.new_engine("odd", api=make_api)
+    api.old, api.instead = old, instead
+    bench.engine = bench.new_engine("odd", api=lambda: api)
     bench.submit(2)
-    assert any("2 results are missing" in trouble for trouble in bench.poll_after(60).problems)
-    api.instead = api.old
-    poll_until_done(bench)
+    bench.poll_after(60)
+    (batch,) = batches(bench)
+    assert (batch.collection, batch.counts.succeeded) == (Collection.COLLECTED, 2)
+    assert (batch.unpriced, batch.cost_nano) == (2, 0)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
-    check_billing(bench)
+    for row in (*staged(bench), *results(bench, "daily-feed")):
+        assert row["text"]
+        assert (row["outcome"], row["cost_usd"]) == ("succeeded", None)
+    request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=("daily-feed",)))
+    with pytest.raises(PayloadError, match="2 already succeeded"):
+        plan(bench.engine.context, request)
+
+
+def test_an_answer_with_an_odd_field_and_a_good_usage_is_priced_and_delivered(
+    bench: Bench,
+) -> None:
+    api = RewritingApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    api.old = b'"stop_reason":'
+    api.instead = b'"deep":' + b"[" * 3000 + b"]" * 3000 + b',"nan":NaN,"stop_reason":5,"x":'
+    bench.engine = bench.new_engine("odd", api=lambda: api)
+    bench.submit(2)
+    poll_until_done(bench)
+    check_once(bench, 2)
+    assert [row["message"]["nan"] for row in staged(bench)] == [None, None]
+    assert all(row["text"] for row in staged(bench))
+
+
+def test_a_synchronous_answer_with_an_unusable_usage_is_an_answer_too(bench: Bench) -> None:
+    api = RewritingApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    api.old, api.instead = b'"output_tokens":', b'"output_tokens":"50","x":'
+    bench.engine = bench.new_engine("odd", api=lambda: api)
+    bench.faults.add("create:429")
+    bench.submit(2, on_failure="sync")
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+    (run,) = [batch for batch in batches(bench) if batch.kind == Kind.SYNC]
+    assert (run.unpriced, run.cost_nano, run.counts.succeeded) == (2, 0, 2)
+    assert [bool(row["text"]) for row in results(bench, "daily-feed")] == [True, True]
+
+
+def test_a_result_of_an_unknown_type_is_an_error_that_names_it(bench: Bench) -> None:
+    api = RewritingApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    api.old, api.instead = b'{"type":"succeeded","message":', b'{"type":"skipped","m":'
+    bench.engine = bench.new_engine("odd", api=lambda: api)
+    bench.submit(1)
+    bench.poll_after(60)
+    (row,) = staged(bench)
+    assert row["error"]["type"] == "unknown_result_type"
+    assert "'skipped'" in row["error"]["message"]
+
+
+def test_a_cost_that_is_unknown_is_explained_and_not_counted_as_nothing(bench: Bench) -> None:
+    api = RewritingApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
+    api.old, api.instead = b'"usage":', b'"usages":'
+    bench.engine = bench.new_engine("odd", api=lambda: api)
+    bench.submit(1)
+    bench.poll_after(60)
+    ledger = bench.engine.context.ledger
+    (attempt,) = spending.priced_attempts(ledger, batches(bench)[0].key)
+    found = explain(attempt, PriceBook())
+    assert found.agrees
+    assert (found.cost_nano, found.sync_cost_nano) == (None, None)
+    assert "usage" in found.formula
+    day = bench.clock.now().date().isoformat()
+    assert spending.without_usage(ledger, first_day=day, last_day=day, kinds=(Kind.BATCH,)) == 1
+    (spent,) = spending.spending(ledger, "workflow", since_ts=f"{day}T00:00:00.000Z")
+    assert spent.unpriced == 1
 
 
 @pytest.mark.parametrize(
@@ -136,12 +216,17 @@ def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
     bench: Bench,
 ) -> None:
     api = RewritingApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
-    api.old, api.instead = b'"input_tokens":', b'"input_tokens":-'
+    api.old, api.instead = b'"message":', b'"message":null,"x":'
     bench.engine = bench.new_engine("odd", api=lambda: api)
     bench.submit(1)
     poll_until_done(bench, polls=60)
-    assert batches(bench)[0].collect_tries == 5
+    (batch,) = batches(bench)
+    assert batch.collect_tries == 5
     assert requests(bench) == {RequestStatus.MISSING: 1}
+    # What the API counts as succeeded is billed, and its line is where the problem says.
+    assert batch.counts.succeeded == 1
+    assert f"kept in batch-results/{batch.key}.rejected" in (batch.last_error or "")
+    assert (bench.folder.root / f"batch-results/{batch.key}.rejected").stat().st_size
 
 
 def test_an_answer_that_stays_without_a_result_is_given_up_with_the_results(bench: Bench) -> None:

@@ -292,7 +292,7 @@ def _money(source: Source) -> Iterator[Finding]:
         yield Finding(
             Health.WARN,
             "unpriced",
-            f"{pluralize(totals.unpriced, 'answer')} from models without a known price",
+            f"{pluralize(totals.unpriced, 'answer')} without a known price or a valid usage",
         )
 
 

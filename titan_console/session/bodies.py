@@ -88,7 +88,7 @@ def result_of(line: bytes) -> bytes:
 def _part_of(line: bytes, name: str) -> bytes:
     try:
         return bytes(msgspec.json.decode(line, type=dict[str, msgspec.Raw])[name])
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
         return line
 
 

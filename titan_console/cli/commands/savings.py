@@ -266,6 +266,9 @@ def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
         _print_check((*rows, *sums))
     if not theirs.is_batch_only:
         say("The export does not separate batch usage: synchronous calls made elsewhere differ.")
+    unknown = spending.without_usage(source, first_day=first, last_day=last, kinds=kinds)
+    if unknown:
+        say(f"{pluralize(unknown, 'answer')} had no valid usage: their tokens are not included.")
     differing = sum(not row.is_same for row in rows)
     say(
         f"Compared {len(rows)} rows (day and model) from {first} to {last}: "

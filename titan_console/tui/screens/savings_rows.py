@@ -129,7 +129,7 @@ def _unpriced(found: Savings) -> Row:
         "unpriced",
         "unpriced answers",
         fmt.count(number) if number else fmt.NOTHING,
-        remark="models without a known price; not in the sums" if number else "none",
+        remark="no known price or no valid usage; not in the sums" if number else "none",
         tone=Tone.WARN if number else Tone.DIM,
     )
 
