@@ -27,7 +27,7 @@ from core.config.job import DEFAULT_MODEL
 from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import PayloadError, SettingsError, TitanError
-from core.intake import external_calls, fallback, fallback_contents
+from core.intake import external_calls, fallback, fallback_contents, known_submission
 from core.intake.options import SubmitOptions
 from core.reporting import json_reports
 from core.requests.cache_control import CachePolicy
@@ -35,7 +35,13 @@ from core.requests.payload import check_name
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile
 from state.files.folder import Folder
-from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable, UnknownId
+from state.model.errors import (
+    AlreadySubmitted,
+    LedgerBusy,
+    LedgerError,
+    LedgerUnusable,
+    UnknownId,
+)
 from state.model.records import OnFailure
 
 __all__ = [
@@ -82,8 +88,9 @@ def submit(
     rejected as invalid are errored, and not run. The same call made again returns the same key and
     sends nothing.
 
-    If the database cannot be used, the requests are kept in a fallback file, with
-    on_failure="sync" together with their results; the next poll imports it.
+    If the database cannot be written, what was submitted before still keeps its key and is not sent
+    or run again. Other requests are kept in a fallback file, with on_failure="sync" together with
+    their results; the next poll imports it.
 
     Args:
         requests: each `{"custom_id", "messages", "max_tokens", ...}`, or in the API's form
@@ -266,13 +273,21 @@ def _betas(betas: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def _fall_back(requests: list[Any], options: SubmitOptions, error: LedgerError) -> str:
-    """Keep the requests in a fallback file, run them now for on_failure="sync"; its key."""
+    """Keep the requests in a fallback file, run them now for on_failure="sync"; its key.
+
+    What was submitted before keeps its key, and nothing runs; nor does what may have been.
+    """
     settings, clock = from_environment(), SystemClock()
-    file = fallback.save(
-        Folder(settings.home), requests, options, clock=clock, actor=_ACTOR, error=error
-    )
+    folder = Folder(settings.home)
+    known = known_submission.find(folder, requests, options, clock=clock)
+    if known.key is not None:
+        _log.warning("%s was submitted before, nothing was sent: %s", known.key, error)
+        return known.key
+    file = fallback.save(folder, requests, options, clock=clock, actor=_ACTOR, error=error)
     _log.warning("%s is kept in %s: %s", file.key, file.path, error)
-    if file.header().on_failure == OnFailure.SYNC:
+    if file.header().on_failure == OnFailure.SYNC and not known.is_new:
+        _log.warning("%s was not run: it may have been submitted before.", file.key)
+    elif file.header().on_failure == OnFailure.SYNC:
         try:
             with closing(open_api(settings)) as api:
                 problem = fallback.run_sync(file, api, clock)
@@ -295,7 +310,7 @@ def _poll(engine: Engine) -> None:
     """Poll the API; problems are logged, not raised."""
     try:
         problems = engine.poll().problems
-    except SettingsError as error:
+    except (SettingsError, LedgerBusy) as error:
         problems = [str(error)]
     for problem in problems:
         _log.warning("%s", problem)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from state.db.conditions import QUEUED
 from state.db.ledger import Ledger, Staged, Written
+from state.db.reader import Reader, Source
 from state.db.rows import to_batch, to_submission
 from state.model.errors import AlreadySubmitted
 from state.model.records import (
@@ -38,41 +39,47 @@ def staged(
     return ledger.staged(_COLUMNS, requests)
 
 
-def earlier(ledger: Ledger, staged: Staged, tag: str) -> Submission | None:
+def read_earlier(reader: Reader, requests: Iterable[SpooledRequest], tag: str) -> Submission | None:
+    """Return the same as `earlier`, without writing to the ledger."""
+    return earlier(reader, reader.staged(_COLUMNS, requests), tag)
+
+
+def earlier(source: Source, staged: Staged | str, tag: str) -> Submission | None:
     """Return the submission with exactly the staged requests; None if all of them are new.
 
     Raises AlreadySubmitted if only some of them are known, or one has another body.
     """
-    (count,) = ledger.rows(f"SELECT count(*) FROM {staged}")[0]  # noqa: S608 - our own table
-    known = ledger.rows(
+    (count,) = source.rows(f"SELECT count(*) FROM {staged}")[0]  # noqa: S608 - our own table
+    known = source.rows(
         f"SELECT r.submission_id, count(*) AS n FROM {staged} n"  # noqa: S608 - our own words
         " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id GROUP BY r.submission_id",
         tag,
     )
     if not known:
         return None
-    changed = ledger.row(
+    changed = source.rows(
         f"SELECT n.custom_id, s.key FROM {staged} n"  # noqa: S608 - our own words
         " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
         " JOIN submissions s ON s.id = r.submission_id"
         " WHERE r.body_sha256 <> n.sha256 OR r.betas <> n.betas ORDER BY n.rowid LIMIT 1",
         tag,
     )
-    if changed is not None:
+    if changed:
         raise AlreadySubmitted(
-            f"custom_id {changed['custom_id']!r} is already in {changed['key']} under tag {tag!r}"
-            " with another body. Give the new request another custom_id, or another tag."
+            f"custom_id {changed[0]['custom_id']!r} is already in {changed[0]['key']} under"
+            f" tag {tag!r} with another body. Give the new request another custom_id,"
+            " or another tag."
         )
     submission = to_submission(
-        ledger.rows("SELECT * FROM submissions WHERE id = ?", known[0]["submission_id"])[0]
+        source.rows("SELECT * FROM submissions WHERE id = ?", known[0]["submission_id"])[0]
     )
     if len(known) == 1 and known[0]["n"] == count == submission.request_count:
         return submission
-    raise AlreadySubmitted(_some_are_known(ledger, staged, tag, count))
+    raise AlreadySubmitted(_some_are_known(source, staged, tag, count))
 
 
-def _some_are_known(ledger: Ledger, staged: Staged, tag: str, count: int) -> str:
-    known = ledger.rows(
+def _some_are_known(source: Source, staged: Staged | str, tag: str, count: int) -> str:
+    known = source.rows(
         f"SELECT n.custom_id, s.key FROM {staged} n"  # noqa: S608 - our own words
         " JOIN requests r ON r.tag = ? AND r.custom_id = n.custom_id"
         " JOIN submissions s ON s.id = r.submission_id ORDER BY n.rowid",

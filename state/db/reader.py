@@ -11,7 +11,9 @@ from state.db.sqlite_errors import UNREADABLE, reason
 from state.model.errors import LedgerUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
+
+    from state.db.ledger import Parameters
 
     Row = sqlite3.Row
 
@@ -66,12 +68,27 @@ class Reader:
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query; no read transaction stays open afterwards."""
-        try:
+        with self._errors():
             return self.connection.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def _errors(self) -> "Generator[None]":
+        try:
+            yield
         except UNREADABLE as error:
             raise LedgerUnusable(
                 f"The ledger {self.path} cannot be read: {reason(error)}."
             ) from error
+
+    def staged(self, columns: str, rows: "Iterable[Parameters]") -> str:
+        """Create a temporary table with these columns and rows, in memory; returns its name."""
+        self.rows("PRAGMA temp_store=MEMORY")
+        self.rows(f"CREATE TEMP TABLE staged_read ({columns})")
+        (count,) = self.rows("SELECT count(*) FROM pragma_table_info('staged_read')")[0]
+        marks = ", ".join("?" * count)
+        with self._errors():
+            self.connection.executemany(f"INSERT INTO staged_read VALUES ({marks})", rows)  # noqa: S608 - our own name
+        return "staged_read"
 
     @contextmanager
     def one_moment(self) -> "Generator[None]":

@@ -127,6 +127,8 @@ def test_answers_that_the_ledger_has_too_are_shown_as_paid_twice(
     poll()
     ledger = (home / "titan.db").read_bytes()
     corrupt(home)
+    # Nothing is left that shows that it was submitted.
+    shutil.rmtree(home / "spool")
     titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
     heal(home)
     (home / "titan.db").write_bytes(ledger)

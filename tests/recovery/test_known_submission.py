@@ -1,0 +1,156 @@
+"""A ledger that cannot be written can still be read: what it knows is not bought again."""
+
+import resource
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+
+import pytest
+from support.broken_ledger import corrupt, poll
+from support.builders import a_request, some_requests
+
+import titan_batch
+from state.db.connection import sqlite3
+from state.files import fallback_file
+from state.files.archive import compress
+from state.files.folder import Folder
+from titan_console.sandbox.api import Sandbox
+
+Lock = Callable[[Path], AbstractContextManager[None]]
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    monkeypatch.setattr("state.db.connection.BUSY_TIMEOUT_S", 0.05)
+
+
+@contextmanager
+def _locked(home: Path) -> Generator[None, None, None]:
+    """Another program has the write lock."""
+    with closing(sqlite3.connect(home / "titan.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@contextmanager
+def _full(_home: Path) -> Generator[None, None, None]:
+    """No file may grow beyond what a reader needs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def _unwritable(home: Path) -> Generator[None, None, None]:
+    """The spool cannot be written."""
+    (home / "spool").rename(home / "moved")
+    (home / "spool").write_text("a file in the way")
+    yield
+    (home / "spool").unlink()
+    (home / "moved").rename(home / "spool")
+
+
+@contextmanager
+def _exclusive(home: Path) -> Generator[None, None, None]:
+    """Another program has the whole file, so that it cannot be read either."""
+    with closing(sqlite3.connect(home / "titan.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("UPDATE revision SET value = value + 1")
+        yield
+        other.execute("ROLLBACK")
+
+
+LOCKS = [
+    pytest.param(_locked, id="locked"),
+    pytest.param(_full, id="full disk"),
+    pytest.param(_unwritable, id="unwritable"),
+]
+
+
+@pytest.mark.parametrize("on_failure", ["sync", "queue"])
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_call_made_again_is_the_same_submission_although_nothing_can_be_written(
+    home: Path, sandbox: Sandbox, lock: Lock, on_failure: str
+) -> None:
+    asked = {"tag": "t", "on_failure": on_failure}
+    key = titan_batch.submit(some_requests(3), **asked)  # pyright: ignore[reportArgumentType]
+    with lock(home):
+        assert titan_batch.submit(some_requests(3), **asked) == key  # pyright: ignore[reportArgumentType]
+    assert fallback_file.pending(Folder(home)) == []
+    billed = sandbox.billing_log()
+    assert (billed.creates, len(billed.messages)) == (1, 0)
+
+
+def test_what_is_answered_is_returned_while_the_ledger_is_locked(
+    home: Path, sandbox: Sandbox
+) -> None:
+    key = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    poll()
+    with _locked(home):
+        assert titan_batch.submit(some_requests(2), tag="t", on_failure="sync") == key
+        assert len(titan_batch.poll_and_collect(key) or []) == 2
+    assert len(sandbox.billing_log().messages) == 0
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_poll_of_a_job_that_meets_a_locked_ledger_is_no_error(home: Path) -> None:
+    key = titan_batch.submit(some_requests(2), tag="t")
+    with _locked(home):
+        assert titan_batch.poll_and_collect(key) is None
+    assert len(titan_batch.poll_and_collect(key) or []) == 2
+
+
+def test_what_is_surely_new_runs_while_the_ledger_is_locked(home: Path, sandbox: Sandbox) -> None:
+    titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    with _locked(home):
+        key = titan_batch.submit([a_request("new")], tag="t", on_failure="sync")
+        (row,) = titan_batch.poll_and_collect(key) or []
+    assert row["outcome"] == "succeeded"
+    assert len(sandbox.billing_log().messages) == 1
+
+
+def test_a_call_that_is_known_in_part_or_with_another_body_is_refused_as_ever(
+    home: Path, sandbox: Sandbox
+) -> None:
+    titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    with _locked(home):
+        with pytest.raises(titan_batch.AlreadySubmitted, match="2 of 3"):
+            titan_batch.submit(some_requests(3), tag="t", on_failure="sync")
+        changed = [dict(some_requests(1)[0], max_tokens=65), some_requests(2)[1]]
+        with pytest.raises(titan_batch.AlreadySubmitted, match="another body"):
+            titan_batch.submit(changed, tag="t", on_failure="sync")
+    assert len(sandbox.billing_log().messages) == 0
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_what_may_be_known_to_a_ledger_that_cannot_be_read_is_kept_and_not_run(
+    home: Path, sandbox: Sandbox, *, is_compressed: bool
+) -> None:
+    key = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    if is_compressed:
+        compress(home / "spool" / f"{key}.jsonl")
+    whole = (home / "titan.db").read_bytes()
+    corrupt(home)
+    kept = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    assert titan_batch.poll_and_collect(kept) is None
+    (home / "titan.db").write_bytes(whole)
+    poll()
+    assert len(titan_batch.poll_and_collect(kept) or []) == 2
+    assert titan_batch.reconcile("t")["submissions"] == [key]
+    assert (sandbox.billing_log().creates, len(sandbox.billing_log().messages)) == (1, 0)
+
+
+def test_a_ledger_that_another_program_has_for_itself_alone_pays_nothing_twice(
+    home: Path, sandbox: Sandbox
+) -> None:
+    key = titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    with _exclusive(home):
+        titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
+    poll()
+    assert titan_batch.reconcile("t")["submissions"] == [key]
+    assert (sandbox.billing_log().creates, len(sandbox.billing_log().messages)) == (1, 0)
