@@ -5,7 +5,6 @@ use the SDK, which assembles the stream; the SDK takes two seconds of CPU to loa
 this module where a call is due, since the HTTP library is slow to load as well.
 """
 
-import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -24,6 +23,7 @@ from core.api.http_clients import TIMEOUT, Clients
 from core.api.protocol import Body, Created, Page
 from core.errors import ApiError, NoResponse, Unreachable
 from core.gc_pause import gc_paused
+from core.redaction import redact, remember
 from core.text import pluralize, sanitize
 from state.batches.sending import RemoteState
 from state.model.errors import TitanError
@@ -43,8 +43,6 @@ _HEADERS = {
 _JSON = {"content-type": "application/json"}
 # A response with more max_tokens is streamed: an idle connection could be closed before it ends.
 _MOST_UNSTREAMED_TOKENS = 21_333
-# Any API key or bearer token.
-_SECRET = re.compile(r"sk-ant-[\w-]+|(?<=Bearer )\S+", re.IGNORECASE)
 _HTTP_ERRORS = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL)
 # With these, the API has not received a byte.
 _NOT_CONNECTED = (
@@ -65,6 +63,7 @@ class AnthropicApi:
 
         Raises SettingsError where the environment has invalid proxy or TLS settings.
         """
+        remember(api_key)
         self._key = api_key
         self._base_url = base_url.rstrip("/")
         self._headers = _HEADERS | {"authorization": f"Bearer {api_key}"}
@@ -204,7 +203,7 @@ class AnthropicApi:
                 response.close()
         if not response.is_success:
             body = body_of(response.content)
-            raise to_api_error(response.status_code, body, response.headers, hide=self._without_key)
+            raise to_api_error(response.status_code, body, response.headers)
         return response
 
     @contextmanager
@@ -215,11 +214,11 @@ class AnthropicApi:
         except ApiError:
             raise
         except _NOT_CONNECTED as error:
-            raise Unreachable(f"Cannot connect to the API: {self._text_of(error)}") from error
+            raise Unreachable(f"Cannot connect to the API: {_text_of(error)}") from error
         except httpx2.TimeoutException as error:
             raise NoResponse("The API did not respond in time.") from error
         except (*_HTTP_ERRORS, OSError, TitanError) as error:
-            raise NoResponse(f"The connection to the API failed: {self._text_of(error)}") from error
+            raise NoResponse(f"The connection to the API failed: {_text_of(error)}") from error
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             raise NoResponse("The API's response cannot be parsed.") from error
 
@@ -231,24 +230,19 @@ class AnthropicApi:
         try:
             yield
         except anthropic.APIStatusError as error:
-            raise to_api_error(
-                error.status_code, error.body, error.response.headers, hide=self._without_key
-            ) from error
+            raise to_api_error(error.status_code, error.body, error.response.headers) from error
         except anthropic.AnthropicError as error:
             if isinstance(error.__cause__, httpx2.HTTPError):
                 raise error.__cause__ from error
-            raise NoResponse(f"The connection to the API failed: {self._text_of(error)}") from error
+            raise NoResponse(f"The connection to the API failed: {_text_of(error)}") from error
         except AssertionError as error:
             # The SDK raises it for a stream that ends before its first event.
             raise NoResponse("The API's response ended early.") from error
 
-    def _text_of(self, error: Exception) -> str:
-        """The exception's message, truncated after the key is removed."""
-        return " ".join(sanitize(self._without_key(str(error))).split())[:200]
 
-    def _without_key(self, text: str) -> str:
-        """Remove the key, which some servers and proxies echo."""
-        return _SECRET.sub("(key)", text.replace(self._key, "(key)"))
+def _text_of(error: Exception) -> str:
+    """The exception's message, truncated after the key is removed."""
+    return " ".join(sanitize(redact(str(error))).split())[:200]
 
 
 def _path_of(remote_id: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 from core.errors import (
@@ -16,6 +16,7 @@ from core.errors import (
     SpendCapReached,
     Unauthorized,
 )
+from core.redaction import redact
 from core.text import sanitize
 
 _SPEND_CAP_CODE = "spend_limit_reached"
@@ -35,20 +36,18 @@ _CLEAR_ALONE = (401, 413, 429)
 _LONGEST_RETRY_AFTER_S = 7 * 86_400.0
 
 
-def to_api_error(
-    status: int, body: object, headers: Mapping[str, str], *, hide: Callable[[str], str]
-) -> ApiError:
+def to_api_error(status: int, body: object, headers: Mapping[str, str]) -> ApiError:
     """The error for a status, a body (parsed JSON, or text) and headers.
 
-    `hide` removes the key from a text, which some servers and proxies echo.
+    Its text is without the key, which some servers and proxies echo.
     """
     error = _part(body, "error")
     error_type = _part(error, "type")
     kind = _kind(status, body, _part(_part(error, "details"), "error_code"))
     return kind(
-        f"The API returned {status}: {_text(body, error, hide)}",
+        f"The API returned {status}: {_text(body, error)}",
         status=status,
-        error_type=sanitize(hide(error_type))[:100] if isinstance(error_type, str) else None,
+        error_type=sanitize(redact(error_type))[:100] if isinstance(error_type, str) else None,
         retry_after_s=_retry_after(headers),
     )
 
@@ -91,12 +90,12 @@ def _is_foreign_page(status: int, body: object) -> bool:
     )
 
 
-def _text(body: object, error: object, hide: Callable[[str], str]) -> str:
+def _text(body: object, error: object) -> str:
     """The API's own message, or the beginning of another body, without the key."""
     message = _part(error, "message")
     if isinstance(message, str) and message:
-        return " ".join(sanitize(hide(message)).split())[:500]
-    return " ".join(sanitize(hide(str(body or "empty body"))).split())[:200]
+        return " ".join(sanitize(redact(message)).split())[:500]
+    return " ".join(sanitize(redact(str(body or "empty body"))).split())[:200]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

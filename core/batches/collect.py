@@ -21,6 +21,7 @@ from core.batches.context import Context
 from core.batches.expiry import end_of_collection, is_past_retention
 from core.batches.retry import is_due, next_poll_at
 from core.errors import ApiError, NoResponse, NotFound
+from core.redaction import redact_bytes
 from core.requests.wire_id import FromWire, max_unshortened_length
 from state.batches import collection, remote_status, sync_runs
 from state.db.ledger import Staged
@@ -221,6 +222,9 @@ class _ResultReader:
     def _stored(
         self, line: bytes, found: ResultLine, custom_id: str, request_id: int
     ) -> StagedResult:
+        if not isinstance(found.result, Succeeded) and (shown := redact_bytes(line)) != line:
+            # An error may echo the key; an answer is the caller's own text.
+            line, found = shown, parse(shown)
         stored = with_custom_id(line, found.custom_id, custom_id)
         offset = self._file.write(stored)
         self.new += 1

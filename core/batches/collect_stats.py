@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from core.errors import ApiError
+from core.redaction import redact_bytes
 from core.text import pluralize
 from state.files.folder import open_private, replace
 
@@ -66,10 +67,10 @@ class RejectedLines:
         self._file: BufferedWriter | None = None
 
     def add(self, line: bytes) -> None:
-        """Write the line as it came."""
+        """Write the line as it came, but for the key."""
         if self._file is None:
             self._file = open_private(self._part)
-        self._file.write(line + b"\n")
+        self._file.write(redact_bytes(line) + b"\n")
 
     def keep(self) -> None:
         """Replace the file of an earlier try with this one's, where this one has lines."""

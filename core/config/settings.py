@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from core.errors import SettingsError
+from core.redaction import forget, remember
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 _SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
@@ -26,6 +27,10 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)
     # Whether the console accepts no commands.
     read_only: bool = False
+
+    def __post_init__(self) -> None:
+        """Make the folder absolute: a child process may have another working folder."""
+        object.__setattr__(self, "home", self.home.expanduser().absolute())
 
     def require_key(self) -> str:
         """The API key. Raises SettingsError when it is missing or contains an invalid character."""
@@ -52,9 +57,10 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     values = os.environ if environment is None else environment
     home = values.get("TITAN_HOME", "").strip()
     base_url = values.get("ANTHROPIC_BASE_URL", "").strip() or DEFAULT_BASE_URL
+    remember(*(values.get(name, "").strip() for name in _SECRETS))
     _check_base_url(base_url)
     return Settings(
-        home=Path(home).expanduser() if home else _default_home(),
+        home=Path(home) if home else _default_home(),
         base_url=base_url.rstrip("/"),
         api_key=values.get("ANTHROPIC_API_KEY", "").strip() or None,
         read_only=values.get("TITAN_READ_ONLY", "").strip() not in ("", "0"),
@@ -88,11 +94,12 @@ def forget_key() -> None:
     """Remove the API key from the environment of this process and its future children."""
     for name in _SECRETS:
         os.environ.pop(name, None)
+    forget()
 
 
 def command_environment(home: Path) -> dict[str, str]:
     """The environment of a command of the user: this one, with TITAN_HOME set."""
-    return dict(os.environ) | {"TITAN_HOME": str(home)}
+    return dict(os.environ) | {"TITAN_HOME": str(home.absolute())}
 
 
 def viewer(environment: Mapping[str, str] | None = None) -> list[str]:

@@ -1,8 +1,8 @@
 """Reads and edits $TITAN_HOME/titan.toml; an absent file counts as an empty one."""
 
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tomlkit.items import Table
 
 _BOM = "\ufeff"
+# An edit takes milliseconds.
+_LOCK_S = 20.0
 # Keys that exclude each other: setting one removes the other.
 _EXCLUDES = {
     "deadline_h": "deadline_at",
@@ -71,16 +73,17 @@ def begin(folder: Folder) -> list[str]:
 
     Returns the names of the added jobs. Raises CatalogueError.
     """
-    text = _text(folder)
-    if text is None:
-        _write(folder, template())
-        return list(parse(template()).jobs)
-    known = checked(parse(text))
-    offered = parse(template())
-    added = {name: job for name, job in offered.jobs.items() if name not in known.jobs}
-    if added:
-        _write(folder, _with_jobs(text, list(added), known))
-    return list(added)
+    with _locked(folder):
+        text = _text(folder)
+        if text is None:
+            _write(folder, template())
+            return list(parse(template()).jobs)
+        known = checked(parse(text))
+        offered = parse(template())
+        added = [name for name in offered.jobs if name not in known.jobs]
+        if added:
+            _write(folder, _with_jobs(text, added, known))
+        return added
 
 
 def set_key(folder: Folder, job: str, key: str, value: str) -> None:
@@ -116,13 +119,18 @@ def unset_key(folder: Folder, job: str, key: str) -> None:
 
 
 def _edit(folder: Folder, job: str, change: "Callable[[Table], None]") -> None:
-    import tomlkit  # noqa: PLC0415 - only an edit needs it
-
-    text = _text(folder)
-    if text is None:
+    if not path_of(folder).exists():
         raise CatalogueError(
             f"{path_of(folder)} does not exist; run `titan-console jobs init`.", code="file_missing"
         )
+    with _locked(folder):
+        _write(folder, _changed(_text(folder) or "", job, change))
+
+
+def _changed(text: str, job: str, change: "Callable[[Table], None]") -> str:
+    """The file's text after the change of one job. Raises CatalogueError."""
+    import tomlkit  # noqa: PLC0415 - only an edit needs it
+
     if job not in checked(parse(text)).jobs:
         raise CatalogueError(
             f"no job {job!r} in {FILE}; `titan-console jobs` lists them.", code="unknown_job"
@@ -131,7 +139,7 @@ def _edit(folder: Folder, job: str, change: "Callable[[Table], None]") -> None:
     change(document["jobs"][job])
     changed = document.as_string()
     checked(parse(changed))
-    _write(folder, changed)
+    return changed
 
 
 def _with_jobs(text: str, names: list[str], known: Catalogue) -> str:
@@ -166,6 +174,27 @@ def _text(folder: Folder) -> str | None:
     except OSError as error:
         said = f"cannot read {path}: {error.strerror or error}."
         raise CatalogueError(said, code="file_unreadable") from error
+
+
+@contextmanager
+def _locked(folder: Folder) -> Generator[None, None, None]:
+    """Keep other processes from changing the file, from reading it until it is written."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - only an edit needs it
+
+    lock = FileLock(path_of(folder).resolve().with_suffix(".toml.lock"), timeout=_LOCK_S)
+    try:
+        make_private(folder.root)
+        lock.acquire()
+    except Timeout as error:
+        said = f"another process edits {path_of(folder)}; try again."
+        raise CatalogueError(said, code="file_locked") from error
+    except OSError as error:
+        said = f"cannot write {path_of(folder)}: {error.strerror or error}."
+        raise CatalogueError(said, code="file_unwritable") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _write(folder: Folder, text: str) -> None:

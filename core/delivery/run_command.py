@@ -1,7 +1,6 @@
 """Runs a command of the user without a shell and with a timeout."""
 
 import os
-import re
 import signal
 import subprocess
 import tempfile
@@ -11,10 +10,11 @@ from typing import IO
 
 from msgspec import Struct
 
+from core.redaction import redact
+
 _TAIL_BYTES = 4096
 _TAIL_LINES = 3
 _TAIL_LENGTH = 300
-_KEY = re.compile(r"sk-ant-\S+")
 
 
 class CommandEnd(Struct, frozen=True):
@@ -69,10 +69,14 @@ def _stderr_tail(stderr: IO[bytes]) -> str:
     """The last lines of stderr as one, without control characters and API keys."""
     size = stderr.seek(0, os.SEEK_END)
     stderr.seek(max(0, size - _TAIL_BYTES))
-    lines = [line for line in stderr.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    text = stderr.read().decode("utf-8", "replace")
+    if size > _TAIL_BYTES:
+        # A key that is cut in two would not be recognized.
+        text = "".join(text.split(maxsplit=1)[1:])
+    lines = [line for line in text.splitlines() if line.strip()]
     plain = " / ".join(
         "".join(c if c.isprintable() else " " for c in line).strip()
         for line in lines[-_TAIL_LINES:]
     )
-    hidden = _KEY.sub("sk-ant-***", plain)
-    return f": {hidden[-_TAIL_LENGTH:]}" if hidden else ""
+    shown = redact(plain)
+    return f": {shown[-_TAIL_LENGTH:]}" if shown else ""

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
@@ -24,6 +24,14 @@ from state.queries.result_rows import ExportRow
 Record = dict[str, Any]
 # What a spreadsheet takes for the beginning of a formula, or drops before it looks for one.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+class Writable(Protocol):
+    """A text file, or what stands in for one."""
+
+    def write(self, text: str, /) -> int:
+        """Write the text."""
+        ...
 
 
 class Format(StrEnum):
@@ -77,19 +85,19 @@ def batches(found: Iterable[Batch]) -> Iterator[Record]:
         yield record | counts
 
 
-def write(records: Iterable[Record], to: TextIO, form: Format) -> int:
+def write(records: Iterable[Record], to: Writable, form: Format) -> int:
     """Write them all; how many there were."""
     return _write_csv(records, to) if form == Format.CSV else _write_lines(records, to)
 
 
-def _write_lines(records: Iterable[Record], to: TextIO) -> int:
+def _write_lines(records: Iterable[Record], to: Writable) -> int:
     count = 0
     for count, record in enumerate(records, 1):  # noqa: B007 - the last number is the answer
         to.write(json.dumps(record, ensure_ascii=True) + "\n")
     return count
 
 
-def _write_csv(records: Iterable[Record], to: TextIO) -> int:
+def _write_csv(records: Iterable[Record], to: Writable) -> int:
     writer = csv.writer(to)
     count = 0
     for count, record in enumerate(records, 1):

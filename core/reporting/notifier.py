@@ -116,17 +116,11 @@ def _run(command: tuple[str, ...], body: bytes) -> str | None:
 
 
 def _post(rules: AlertRules, stamp: str, body: bytes) -> str | None:
-    from http.client import HTTPException  # noqa: PLC0415 - only where something is sent
-    from urllib.request import Request, urlopen  # noqa: PLC0415 - as above
+    from core.reporting.webhook import post  # noqa: PLC0415 - only where something is sent
 
     headers = {
         "Content-Type": "application/json",
         STAMP: stamp,
         SIGNATURE: signature(rules.secret, stamp, body),
     }
-    request = Request(rules.url, data=body, headers=headers, method="POST")  # noqa: S310 - checked when titan.toml is read
-    try:
-        with urlopen(request, timeout=_TIMEOUT_S):  # noqa: S310 - as above
-            return None
-    except (OSError, HTTPException, ValueError) as error:
-        return str(error)
+    return post(rules.url, body, headers, timeout_s=_TIMEOUT_S)

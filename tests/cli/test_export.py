@@ -36,13 +36,14 @@ def test_a_tag_is_written_out_with_figures_and_answers(tmp_path: Path) -> None:
 
 
 def test_a_file_is_for_its_owner_only_and_what_was_there_before_goes(tmp_path: Path) -> None:
-    made = LedgerBuilder(tmp_path)
+    made = LedgerBuilder(tmp_path / "home")
     made.collected("=1+1", ["@one"], [Failure("api_error", "+SUM(A1)")])
     made.close()
     out = tmp_path / "out.csv"
     out.write_text("something longer than what comes\n" * 100)
     out.chmod(0o644)
-    ended = Terminal(tmp_path).run("export", "--all", "--format", "csv", "-o", str(out))
+    arguments = ("export", "--all", "--format", "csv", "-o", str(out))
+    ended = Terminal(tmp_path / "home").run(*arguments, "--force")
     assert ended.code == 0
     assert "1 request exported to" in ended.err
     assert stat.S_IMODE(out.stat().st_mode) == 0o600

@@ -1,9 +1,12 @@
 """titan.toml on disk: created, edited with its comments kept, and applied by `submit`."""
 
 import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from support.builders import a_bench, a_request, some_requests
 
 from core.config import titan_file
@@ -165,3 +168,36 @@ def test_a_problem_that_hides_no_limit_does_not_stop_a_job(folder: Folder) -> No
     titan_file.path_of(folder).write_text("[jobs.x]\ntier = 99\n", "utf-8")
     with a_bench(folder.root) as bench:
         assert bench.submit(2).problem is None
+
+
+def edit(root: Path, number: int) -> None:
+    """One of many edits at once: a job's key set, or another's removed."""
+    if number % 2:
+        titan_file.unset_key(Folder(root), f"job-{number}", "note")
+    else:
+        titan_file.set_key(Folder(root), f"job-{number}", "note", f"edit {number}")
+
+
+def test_edits_at_once_lose_nothing(folder: Folder) -> None:
+    jobs = "".join(
+        f'[jobs.job-{number}]\nworkload = "t"\nschedule = "daily"\nnote = "old"\n\n'
+        for number in range(16)
+    )
+    titan_file.path_of(folder).write_text(f"[workloads.t]\n\n{jobs}", "utf-8")
+    with ProcessPoolExecutor(8, mp_context=get_context("spawn")) as pool:
+        list(pool.map(edit, [folder.root] * 16, range(16)))
+    found = titan_file.read_strictly(folder).jobs
+    assert [found[f"job-{number}"].note for number in range(16)] == [
+        "" if number % 2 else f"edit {number}" for number in range(16)
+    ]
+
+
+def test_an_edit_beside_another_one_says_so(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titan_file.path_of(folder).write_text(MINE, "utf-8")
+    monkeypatch.setattr(titan_file, "_LOCK_S", 0.0)
+    with FileLock(folder.root / "titan.toml.lock"), pytest.raises(CatalogueError) as caught:
+        titan_file.set_key(folder, "titan-daily-feed", "note", "x")
+    assert caught.value.code == "file_locked"
+    assert titan_file.path_of(folder).read_text("utf-8") == MINE

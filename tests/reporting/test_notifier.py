@@ -126,6 +126,7 @@ def a_receiver(
             body = self.rfile.read(int(self.headers["Content-Length"]))
             got.append((self.headers[STAMP], self.headers[SIGNATURE], body))
             self.send_response(answers.pop(0))
+            self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -156,6 +157,16 @@ def test_a_signed_post_is_told_until_it_was_taken(tmp_path: Path) -> None:
         assert signed == signature("hush", stamp, body)
         assert json.loads(body)["state"] == "raised"
     assert signature("hush", "t", b"x") != signature("other", "t", b"x")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_gets_no_signature(tmp_path: Path, status: int) -> None:
+    with a_receiver([status, 200]) as (url, got):
+        settle(tmp_path / "home", f'poller_silent_min = 0\nurl = "{url}"\nsecret = "hush"')
+        bench = six_errors(tmp_path / "home")
+        assert str(status) in str(bench.poll_after(600).problems)
+        bench.close()
+    assert len(got) == 1
 
 
 def test_a_request_that_fails_twice_is_one_and_the_message_says_what_is_so_now(

@@ -78,7 +78,7 @@ def test_a_crash_is_one_line_and_its_log_holds_no_values(tmp_path: Path) -> None
     log = tmp_path / "console-crash.log"
     text = log.read_text()
     assert exit_code == 1
-    assert b"The console stopped. RuntimeError: no luck with sk-ant-..." in output
+    assert b"The console stopped. RuntimeError: no luck with (key)" in output
     for told in (output, text.encode()):
         assert b"private prompt" not in told
         assert b"api03" not in told

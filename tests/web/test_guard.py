@@ -9,7 +9,7 @@ import pytest
 from support.console_builders import a_busy_ledger
 from support.web_server import KEY, LINK, Served, served
 
-from titan_console.web.guard import COOKIE, Guard
+from titan_console.web.guard import Guard
 
 PORT = 8765
 OURS = f"127.0.0.1:{PORT}"
@@ -19,6 +19,36 @@ def token_of(guard: Guard) -> str:
     found = LINK.match(guard.link())
     assert found
     return found[1]
+
+
+def test_secrets_that_are_no_text_are_refused() -> None:
+    guard = Guard(PORT)
+    for wrong in ("\udcff\udcfe", "\ud800", guard.session + "\udcff"):
+        assert not guard.admits(host=OURS, origin=None, cookie=wrong)
+        assert not guard.redeem(host=OURS, token=wrong)
+
+
+def test_the_cookie_s_name_tells_the_port() -> None:
+    assert Guard(1).cookie != Guard(2).cookie
+
+
+async def test_a_cookie_that_is_no_utf_8_is_refused_without_a_traceback(home: Path) -> None:
+    async with served(home) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        name = f"titan_console_{server.port}".encode()
+        for path in (b"/", b"/ws", b"/?token=%ff"):
+            writer.write(
+                b"GET %b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nCookie: %b=\xff\xfe\r\n\r\n"
+                % (path, server.port, name)
+            )
+            assert b" 403 " in await reader.readline()
+            while (await reader.readline()).strip():
+                pass
+            await reader.readline()
+        writer.close()
+        server.process.terminate()
+        assert server.process.stderr is not None
+        assert b"Traceback" not in await server.process.stderr.read()
 
 
 def test_a_token_opens_once_and_makes_another() -> None:
@@ -179,6 +209,6 @@ async def test_the_cookie_is_for_this_site_and_no_script(home: Path) -> None:
     async with served(home) as server, aiohttp.ClientSession() as http:
         async with http.get(server.link, allow_redirects=False) as answer:
             cookie = answer.headers["Set-Cookie"]
-        assert cookie.startswith(f"{COOKIE}=")
+        assert cookie.startswith(f"titan_console_{server.port}=")
         assert "HttpOnly" in cookie
         assert "SameSite=Strict" in cookie

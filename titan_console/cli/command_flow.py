@@ -23,7 +23,7 @@ from state.operations import commands
 from state.operations.commands import Action, Command, CommandState
 from state.operations.selection import Filter
 from titan_console.cli.diagnostics import Exit, exit_code_after_command, say, say_problems
-from titan_console.cli.output import json_option, print_fields, print_json
+from titan_console.cli.output import echo, json_option, print_fields, print_json
 from titan_console.text import format as cells
 
 _WHAT = {Action.CANCEL: "batches", Action.PAUSE: "workflows", Action.RESUME: "workflows"}
@@ -182,7 +182,7 @@ def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
     if as_json:
         print_json(as_report(command))
     else:
-        click.echo(command.key)
+        echo(command.key)
         say(command.outcome or _unfinished(command))
     say_problems(problem for problem in problems if not problem.startswith(f"{command.key} "))
     return exit_code_after_command(command, problems)

@@ -4,7 +4,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import click
 from msgspec import to_builtins
 
 from core.clock import SystemClock
@@ -15,7 +14,7 @@ from state.files.folder import Folder
 from state.model.records import Batch
 from state.model.timestamps import to_text
 from state.queries import batch_list, ledger_status
-from titan_console.cli.output import print_table
+from titan_console.cli.output import echo, print_table
 from titan_console.text import format as cells
 
 
@@ -23,13 +22,13 @@ def print_summary(home: Path) -> None:
     """Print the jobs, recovered batches and errors of the demo ledger."""
     folder = Folder(home)
     with Reader(folder.ledger) as reader:
-        click.echo()
+        echo()
         _print_jobs(reader)
         _print_recoveries(reader)
         _print_errors(reader)
-    click.echo()
-    click.echo("Next steps:")
-    click.echo(f"  export TITAN_HOME={home}")
+    echo()
+    echo("Next steps:")
+    echo(f"  export TITAN_HOME={home}")
     program = _program()
     for command, what in (
         (program, "the console"),
@@ -37,13 +36,11 @@ def print_summary(home: Path) -> None:
         (f"{program} errors", "errored requests"),
         (f"{program} results TAG", "answers in input order"),
     ):
-        click.echo(f"  {command:<{len(program) + 14}} {what}")
+        echo(f"  {command:<{len(program) + 14}} {what}")
     staged = sorted(path.name for path in folder.staging.glob("*.jsonl"))
     if staged:
         files = pluralize(len(staged), "file")
-        click.echo(
-            f"Delivered {files} to {folder.staging}/ for the next job, for example {staged[-1]}"
-        )
+        echo(f"Delivered {files} to {folder.staging}/ for the next job, for example {staged[-1]}")
 
 
 def _program() -> str:
@@ -84,7 +81,7 @@ def _print_jobs(source: Source) -> None:
         ],
     )
     totals = ledger_status.totals(source)
-    click.echo(
+    echo(
         f"{cells.count(totals.succeeded)} answers cost {cells.money(totals.cost_nano)} instead of"
         f" {cells.money(totals.sync_cost_nano)} synchronously:"
         f" {cells.money(totals.savings_nano)} saved. (Real prices, generated answers.)"
@@ -94,7 +91,7 @@ def _print_jobs(source: Source) -> None:
 def _print_recoveries(source: Source) -> None:
     for batch in batch_list.closed_batches(source, limit=100):
         if _was_recovered(batch):
-            click.echo(
+            echo(
                 f"{batch.workflow}: the response to its create was lost. A poll identified the"
                 " batch by the id embedded in its results: sent once, charged once."
             )
@@ -107,4 +104,4 @@ def _was_recovered(batch: Batch) -> bool:
 def _print_errors(source: Source) -> None:
     failed = ledger_status.totals(source).failed_requests
     if failed:
-        click.echo(f"{pluralize(failed, 'request')} errored at the API and were not billed.")
+        echo(f"{pluralize(failed, 'request')} errored at the API and were not billed.")

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-import click
-
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
@@ -18,7 +16,7 @@ from state.batches import budget_reservations
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.operations.deadlines import usual_turnaround
-from titan_console.cli.output import print_fields, print_json
+from titan_console.cli.output import echo, print_fields, print_json
 from titan_console.text import format as cells
 
 
@@ -74,4 +72,4 @@ def _print(found: Plan, *, as_json: bool) -> None:
             *(("warning", warning) for warning in found.warnings),
         ]
     )
-    click.echo("Nothing was sent.")
+    echo("Nothing was sent.")

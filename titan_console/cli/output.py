@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 from msgspec import Struct, to_builtins
@@ -11,7 +11,7 @@ from msgspec import Struct, to_builtins
 from core.config.settings import from_environment
 from state.db.reader import Reader
 from state.files.folder import Folder
-from titan_console.text.safe_text import clean, pad
+from titan_console.text.safe_text import clean, harmless, pad
 
 _WIDEST = 100
 _Row = TypeVar("_Row")
@@ -27,9 +27,34 @@ def open_reader() -> Reader:
     return Reader(Folder(from_environment().home).ledger)
 
 
+class Output:
+    """A text file; a terminal gets a visible stand-in for each control character.
+
+    Any other file gets the text as it is.
+    """
+
+    def __init__(self, file: TextIO | None) -> None:
+        """None, under pythonw or with a closed descriptor, takes everything."""
+        self._file = file
+        self._is_terminal = file is not None and file.isatty()
+
+    def write(self, text: str) -> int:
+        """Write the text."""
+        if self._file is None:
+            return len(text)
+        return self._file.write(harmless(text) if self._is_terminal else text)
+
+
+def echo(text: str = "") -> None:
+    """A line on standard output."""
+    Output(sys.stdout).write(f"{text}\n")
+    if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - as above
+        sys.stdout.flush()
+
+
 def print_json(value: Struct | Mapping[str, Any]) -> None:
     """One record on one line, in ASCII."""
-    click.echo(json.dumps(to_builtins(value), ensure_ascii=True))
+    echo(json.dumps(to_builtins(value), ensure_ascii=True))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -40,7 +65,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         cells = (pad(cell, width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
 
 
 def print_rows(
@@ -54,7 +79,7 @@ def print_rows(
     if rows:
         print_table(header, map(cells, rows))
     else:
-        click.echo(empty)
+        echo(empty)
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
@@ -62,4 +87,4 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     shown = [(name, value) for name, value in fields if value]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        click.echo(f"{name:<{width}}  {clean(value)}")
+        echo(f"{name:<{width}}  {clean(value)}")

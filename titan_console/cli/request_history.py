@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
 from msgspec import Struct
 
 from core.money.pricing import usd
@@ -12,7 +11,7 @@ from state.files.folder import Folder
 from state.model.records import BatchStatus, Kind, Outcome, RequestStatus, Usage
 from state.queries import lookup, request_detail
 from state.queries.request_detail import AttemptRecord, EditOrigin, FileSpan, RequestRecord
-from titan_console.cli.output import print_fields, print_table
+from titan_console.cli.output import echo, print_fields, print_table
 from titan_console.text import format as cells
 
 Origins = Mapping[int, EditOrigin | None]
@@ -142,12 +141,12 @@ def show(request: RequestRecord, origins: Origins, folder: Folder) -> None:
             ("status", request.status.value),
         ]
     )
-    click.echo()
+    echo()
     print_table(
         ("BATCH", "MODE", "SENT", "ENDED", "EDIT", "OUTCOME", "COST", "BODY", "ANSWER"),
         (_cells(a, origins, folder) for a in request.attempts),
     )
-    click.echo()
+    echo()
 
 
 def _cells(attempt: AttemptRecord, origins: Origins, folder: Folder) -> tuple[str, ...]:

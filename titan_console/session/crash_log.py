@@ -1,21 +1,20 @@
 """Logs a crash without variables, so that no key or body is written."""
 
 import os
-import re
 import traceback
 from datetime import datetime
 from pathlib import Path
 
+from core.redaction import redact
 from titan_console.text.safe_text import clean
 
 LOG_NAME = "console-crash.log"
 _MESSAGE_CELLS = 200
-_SECRET = re.compile(r"sk-ant-[\w-]+")
 
 
 def one_line(error: BaseException) -> str:
     """The type of the error and its shortened message."""
-    message = clean(_SECRET.sub("sk-ant-...", str(error)), _MESSAGE_CELLS)
+    message = clean(redact(str(error)), _MESSAGE_CELLS)
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 

@@ -4,7 +4,6 @@ import hmac
 import secrets
 from urllib.parse import urlsplit
 
-COOKIE = "titan_console"
 _LOOPBACK = ("127.0.0.1", "localhost")
 _BYTES = 24
 
@@ -20,6 +19,8 @@ class Guard:
         """For a server on that loopback port."""
         self._port = port
         self._hosts = {f"{name}:{port}" for name in _LOOPBACK}
+        # Cookies know no ports: another server on this machine must not get or replace ours.
+        self.cookie = f"titan_console_{port}"
         self._token = secrets.token_urlsafe(_BYTES)
         self.session = secrets.token_urlsafe(_BYTES)
 
@@ -31,7 +32,7 @@ class Guard:
         """Whether the token is valid; it is replaced when used."""
         if host not in self._hosts or token is None:
             return False
-        if not hmac.compare_digest(token.encode(), self._token.encode()):
+        if not _is_equal(token, self._token):
             return False
         self._token = secrets.token_urlsafe(_BYTES)
         return True
@@ -42,7 +43,7 @@ class Guard:
             return False
         if origin is not None and not self._is_ours(origin):
             return False
-        return hmac.compare_digest((cookie or "").encode(), self.session.encode())
+        return _is_equal(cookie or "", self.session)
 
     def admits_socket(self, *, host: str | None, origin: str | None, cookie: str | None) -> bool:
         """Whether the console itself may be opened; browsers always send an origin there."""
@@ -54,3 +55,8 @@ class Guard:
         except ValueError:
             return False
         return parts.scheme == "http" and parts.netloc in self._hosts
+
+
+def _is_equal(given: str, secret: str) -> bool:
+    """Compare in constant time; what is given may hold bytes that are no UTF-8."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())

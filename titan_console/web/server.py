@@ -13,7 +13,7 @@ from aiohttp import web
 from textual_serve.app_service import AppService
 from textual_serve.download_manager import DownloadManager
 
-from titan_console.web.guard import COOKIE, Guard
+from titan_console.web.guard import Guard
 from titan_console.web.page import PAGE, POLICY
 
 _SESSIONS = 4
@@ -108,10 +108,12 @@ class ConsoleServer:
             self._say("Opened. Link for another browser:")
             self._say(self._guard.link())
             response = web.HTTPFound("/")
-            response.set_cookie(COOKIE, self._guard.session, httponly=True, samesite="Strict")
+            response.set_cookie(
+                self._guard.cookie, self._guard.session, httponly=True, samesite="Strict"
+            )
             return response
         decide = self._guard.admits_socket if request.path == "/ws" else self._guard.admits
-        origin, cookie = request.headers.get("Origin"), request.cookies.get(COOKIE)
+        origin, cookie = request.headers.get("Origin"), request.cookies.get(self._guard.cookie)
         if not decide(host=host, origin=origin, cookie=cookie):
             return _refusal()
         response = await handler(request)

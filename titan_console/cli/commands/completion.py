@@ -3,6 +3,8 @@
 import click
 from click.shell_completion import get_completion_class
 
+from titan_console.cli.output import echo
+
 
 @click.command
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -15,4 +17,4 @@ def command(ctx: click.Context, *, shell: str) -> None:
     root = ctx.find_root().command
     for program in ("titan-console", "titan"):
         variable = f"_{program.replace('-', '_')}_COMPLETE".upper()
-        click.echo(kind(root, {}, program, variable).source())
+        echo(kind(root, {}, program, variable).source())

@@ -11,8 +11,8 @@ from core.config.settings import Settings, forget_key
 from core.config.toml_reader import FILE
 from state.model.errors import TitanError
 from titan_console.cli import progress
-from titan_console.cli.diagnostics import Exit
-from titan_console.cli.output import json_option, print_json
+from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.output import echo, json_option, print_json
 from titan_console.demo import texts
 from titan_console.demo.jobs import DAYS
 from titan_console.demo.texts import Text
@@ -56,7 +56,7 @@ def command(
     cancel and force sync work, q quits. With --print it takes less than a minute.
     """
     _require_unused(home)
-    home = home or Path(tempfile.mkdtemp(prefix="titan-demo-"))
+    home = (home or Path(tempfile.mkdtemp(prefix="titan-demo-"))).absolute()
     if live:
         _live(home, _texts(folder), seed)
     elif printed or as_json or not sys.stdout.isatty():
@@ -81,7 +81,7 @@ def _play(home: Path, folder: Path | None, seed: int, *, as_json: bool) -> None:
     from titan_console.demo.play import play  # noqa: PLC0415 - loads the engine
 
     def say_step(line: str) -> None:
-        click.echo(line, err=as_json)
+        (say if as_json else echo)(line)
 
     found = _texts(folder)
     source = str(folder) if folder else "the standard library's docstrings"

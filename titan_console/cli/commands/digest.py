@@ -10,7 +10,7 @@ from core.reporting.since import parse_since
 from state.db.reader import Reader
 from state.files.folder import Folder
 from titan_console.cli.diagnostics import Exit
-from titan_console.cli.output import print_json
+from titan_console.cli.output import echo, print_json
 from titan_console.text.safe_text import clean
 
 
@@ -40,8 +40,8 @@ def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -
     if as_json_:
         print_json(report(found))
     elif as_html_:
-        click.echo(clean(as_html(found)))
+        echo(clean(as_html(found)))
     else:
         for line in lines(found):
-            click.echo(clean(line))
+            echo(clean(line))
     ctx.exit(Exit.ATTENTION if found.has_error_alert or found.at_risk else Exit.DONE)

@@ -14,6 +14,7 @@ from state.operations.reviews import ReviewRow
 from state.queries import error_list
 from state.queries.error_list import ErrorRow
 from titan_console.cli.output import (
+    echo,
     json_lines_option,
     open_reader,
     print_json,
@@ -53,7 +54,7 @@ def _print(failed: list[ErrorRow], answers: list[ReviewRow]) -> None:
     header = ("CUSTOM_ID", "TAG", "BATCH", "OUTCOME", "ERROR", "MESSAGE")
     print_rows(failed, header, _cells, empty=_NO_ERRORS)
     if answers:
-        click.echo()
+        echo()
         print_table(
             ("NEEDS REVIEW", "TAG", "BATCH", "STOP REASON"),
             ((a.custom_id, a.tag, a.batch_key, a.stop_reason) for a in answers),

@@ -9,13 +9,15 @@ import click
 from core.config.settings import from_environment
 from core.reporting import export
 from core.reporting.export import Format
+from core.reporting.output_file import open_output
 from core.text import pluralize
 from state.db.reader import Reader, Source
-from state.files.folder import Folder, open_private_text
+from state.files.folder import Folder
 from state.operations import selection
 from state.operations.selection import Filter
 from state.queries import result_rows
 from titan_console.cli.diagnostics import say
+from titan_console.cli.output import Output
 
 
 @click.command
@@ -34,11 +36,15 @@ from titan_console.cli.diagnostics import say
     type=click.Path(dir_okay=False, path_type=Path),
     help="Output file. Default: stdout.",
 )
-def command(*, names: tuple[str, ...], everything: bool, form: str, output: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Overwrite the output file.")
+def command(
+    *, names: tuple[str, ...], everything: bool, form: str, output: Path | None, force: bool
+) -> None:
     """Export requests, one row each, with usage, cost and answer.
 
     NAME is a tag, key, batch id or custom_id. CSV cells that look like formulas are prefixed with
-    an apostrophe. The output file is readable by its owner only.
+    an apostrophe. The output file is readable by its owner only; a file of the state folder is
+    never overwritten.
     """
     if everything == bool(names):
         raise click.UsageError("name what to export, or pass --all")
@@ -46,10 +52,10 @@ def command(*, names: tuple[str, ...], everything: bool, form: str, output: Path
     with Reader(folder.ledger) as reader:
         records = export.requests(reader, folder, _ids(reader, names))
         if output is None:
-            export.write(records, sys.stdout, Format(form))
+            export.write(records, Output(sys.stdout), Format(form))
             return
-        with open_private_text(output) as file:
-            count = export.write(records, file, Format(form))
+        with open_output(output, folder, overwrite=force) as file:
+            count = export.write(records, Output(file), Format(form))
     say(f"{pluralize(count, 'request')} exported to {output}.")
 
 

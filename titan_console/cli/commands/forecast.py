@@ -14,7 +14,7 @@ from core.reporting.history import measured
 from state.db.reader import Reader
 from state.files.folder import Folder
 from titan_console.cli.diagnostics import say
-from titan_console.cli.output import print_json, print_table
+from titan_console.cli.output import echo, print_json, print_table
 from titan_console.text import format as cells
 
 _MILLION = Decimal(1_000_000)
@@ -86,7 +86,7 @@ def _print(found: Forecast) -> None:
     lines = [*found.rows, found.total]
     print_table(header, (_cells(line, found, is_cached=is_cached) for line in lines))
     if found.scale != 1:
-        click.echo(f"\nAt {found.scale} times today's volume.")
+        echo(f"\nAt {found.scale} times today's volume.")
     if found.elsewhere:
         say(
             f"Also measured in workflows outside titan.toml: {_pair(found.elsewhere)} tokens,"

@@ -20,7 +20,7 @@ from state.model.records import OnFailure
 from state.operations import pauses
 from state.operations.pauses import Pause
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import json_option, print_json, print_table
+from titan_console.cli.output import echo, json_option, print_json, print_table
 from titan_console.text import format as cells
 from titan_console.text.safe_text import clean
 
@@ -72,7 +72,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         return
     _print(catalogue)
     for pause in paused:
-        click.echo(f"\n{clean(pause.workflow)}: {clean(pause.text)}")
+        echo(f"\n{clean(pause.workflow)}: {clean(pause.text)}")
     if not titan_file.path_of(folder).exists():
         say("No titan.toml yet; `titan-console jobs init` writes the jobs listed above.")
 
@@ -83,7 +83,7 @@ def init() -> None:
     folder = Folder(from_environment().home)
     added = titan_file.begin(folder)
     for name in added:
-        click.echo(name)
+        echo(name)
     say(f"{pluralize(len(added), 'job')} added to {titan_file.path_of(folder)}.")
 
 
@@ -101,7 +101,7 @@ def check(ctx: click.Context) -> None:
     if not path.exists():
         say(f"{path} does not exist; the built-in never-batch list applies.")
         return
-    click.echo(f"{path}: {pluralize(len(catalogue.jobs), 'job')}, no problems.")
+    echo(f"{path}: {pluralize(len(catalogue.jobs), 'job')}, no problems.")
 
 
 @command.command("set")
@@ -144,7 +144,7 @@ def _print(catalogue: Catalogue) -> None:
             for job in catalogue.jobs.values()
         ),
     )
-    click.echo()
+    echo()
     print_table(("NEVER BATCHED", "REASON"), catalogue.denylist.reasons().items())
 
 

@@ -12,7 +12,7 @@ from core.reporting import history
 from core.reporting.history import KpiMonth, Kpis
 from state.db.reader import Reader
 from state.files.folder import Folder
-from titan_console.cli.output import print_json, print_table
+from titan_console.cli.output import echo, print_json, print_table
 from titan_console.text import format as cells
 
 _GLYPHS = {True: "✓ met", False: "✗ missed", None: cells.NOTHING}
@@ -40,7 +40,7 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
         return
     _print(found.overall)
     for name, part in found.by_workflow.items() if by_workflow else ():
-        click.echo()
+        echo()
         _print(part, name)
 
 

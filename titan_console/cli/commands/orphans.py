@@ -11,6 +11,7 @@ from core.text import pluralize
 from state.batches.orphans import Orphan, OrphanVerdict, with_verdict
 from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.output import (
+    echo,
     json_lines_option,
     json_option,
     open_reader,
@@ -64,7 +65,7 @@ def adopt(ctx: click.Context, *, remote_id: str, tag: str | None, as_json: bool)
     if as_json:
         print_json(to_builtins(json_reports.batch(adopted.batch)) | {"is_ours": adopted.is_own})
     else:
-        click.echo(adopted.batch.key)
+        echo(adopted.batch.key)
     say(_summary(adopted))
     if adopted.problem:
         say(adopted.problem)

@@ -6,7 +6,7 @@ from core.bootstrap import open_engine
 from core.config.settings import from_environment
 from titan_console.cli import progress
 from titan_console.cli.diagnostics import exit_code_after_poll, say_problems
-from titan_console.cli.output import json_option, print_json
+from titan_console.cli.output import echo, json_option, print_json
 from titan_console.text.poll_summary import one_line
 
 
@@ -29,6 +29,6 @@ def run(*, as_json: bool) -> int:
     if as_json:
         print_json(summary.as_json())
     else:
-        click.echo(one_line(summary))
+        echo(one_line(summary))
     say_problems([*summary.commands, *summary.problems])
     return exit_code_after_poll(summary)

@@ -10,7 +10,7 @@ from core.delivery.prune import Pruned, prune
 from core.reporting.since import parse_since
 from core.text import pluralize
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import json_option, print_json
+from titan_console.cli.output import echo, json_option, print_json
 from titan_console.text.format import size
 
 
@@ -46,7 +46,7 @@ def command(
     if as_json:
         print_json(to_builtins(done) | {"dry_run": dry_run})
     else:
-        click.echo(_summary(done, dry_run=dry_run))
+        echo(_summary(done, dry_run=dry_run))
     if done.commands_open:
         say("Nothing pruned: pending commands may need a body; see `titan-console commands`.")
         ctx.exit(Exit.ATTENTION)

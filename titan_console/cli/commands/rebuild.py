@@ -12,7 +12,7 @@ from state.files.folder import Folder
 from state.model.errors import LedgerError
 from state.queries import checkup
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import json_option, print_json
+from titan_console.cli.output import echo, json_option, print_json
 
 
 @click.command
@@ -35,7 +35,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json(to_builtins(rebuilt) | {"kept": str(kept) if kept else None})
     else:
-        click.echo(_summary(rebuilt))
+        echo(_summary(rebuilt))
     if kept:
         say(f"The old ledger was kept as {kept}.")
     _poll(settings)

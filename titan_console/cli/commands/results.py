@@ -8,7 +8,7 @@ from core.delivery.results import Result
 from core.text import pluralize
 from state.model.records import REVIEW_STOP_REASONS
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import json_lines_option, print_json
+from titan_console.cli.output import echo, json_lines_option, print_json
 from titan_console.text.safe_text import clean
 
 
@@ -29,7 +29,7 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
             if as_json:
                 print_json(result)
             else:
-                click.echo(_line(result))
+                echo(_line(result))
     if pending:
         say(f"{pluralize(pending, 'request')} without a result yet.")
         ctx.exit(Exit.ATTENTION)

@@ -27,7 +27,7 @@ from state.model.timestamps import to_text
 from state.queries import spending
 from state.queries.spending import Spending
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import json_lines_option, print_fields, print_json, print_table
+from titan_console.cli.output import echo, json_lines_option, print_fields, print_json, print_table
 from titan_console.text import format as cells
 
 
@@ -129,7 +129,7 @@ def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
             print_json({by: row.name} | to_builtins(_report(row)))
         return
     if not rows:
-        click.echo("No results in this period.")
+        echo("No results in this period.")
         return
     lines = [_cells(row, row.name) for row in rows]
     if len(rows) > 1:
@@ -241,7 +241,7 @@ def _print_explained(found: Explanation) -> None:
             ("ledger", "matches" if found.agrees else _difference_of(found)),
         ]
     )
-    click.echo()
+    echo()
 
 
 def _difference_of(found: Explanation) -> str:

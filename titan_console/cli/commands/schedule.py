@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from core.config.settings import from_environment
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import json_option, print_json
+from titan_console.cli.output import echo, json_option, print_json
 from titan_console.schedule.installers import Kind, files, installation, removal, usual
 from titan_console.schedule.poller import NAME, Poller
 from titan_console.schedule.steps import Plan, carry_out
@@ -115,8 +115,8 @@ def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
         return
     for path, text in shown.items():
         if len(shown) > 1:
-            click.echo(f"# {path}")
-        click.echo(text)
+            echo(f"# {path}")
+        echo(text)
     if is_elsewhere:
         say(
             "The paths are examples because this is not a Windows machine; replace them, or run"
@@ -141,8 +141,8 @@ def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_
         return
     for step in plan.steps:
         if not any(line.startswith(f"Could not {step}:") for line in failed):
-            click.echo(f"would {step}" if dry_run else f"done: {step}")
+            echo(f"would {step}" if dry_run else f"done: {step}")
     if not plan.steps:
-        click.echo("Nothing to do: already up to date.")
+        echo("Nothing to do: already up to date.")
     for line in (*failed, *plan.hints):
         say(line)

@@ -5,6 +5,7 @@ import click
 from core.config.settings import from_environment, served_environment
 from core.errors import SettingsError
 from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.output import echo
 
 
 @click.command
@@ -41,7 +42,7 @@ def command(ctx: click.Context, *, port: int, write: bool) -> None:
         say=say,
     )
     try:
-        click.echo(guard.link())
+        echo(guard.link())
         say("Open the link in a browser on this machine; stop the server with Ctrl-C.")
         web.run_app(server.app(), host="127.0.0.1", port=port, print=None, access_log=None)
     except OSError as error:

@@ -15,7 +15,7 @@ from state.model.records import Batch, Event, Submission
 from state.queries import batch_list, event_list
 from state.queries.request_detail import RequestRecord
 from titan_console.cli import request_history
-from titan_console.cli.output import json_option, print_fields, print_json, print_table
+from titan_console.cli.output import echo, json_option, print_fields, print_json, print_table
 from titan_console.text import format as cells
 
 _UNKNOWN = "{!r} not found (looked for a key, batch id, tag or custom_id)."
@@ -132,7 +132,7 @@ def _print_submission(submission: Submission) -> None:
             ("delivered", submission.delivered_ts or "not yet"),
         ]
     )
-    click.echo()
+    echo()
 
 
 def _print_batch(batch: Batch, events: list[Event]) -> None:
@@ -158,7 +158,7 @@ def _print_batch(batch: Batch, events: list[Event]) -> None:
             ("problem", cells.problem(batch, now)),
         ]
     )
-    click.echo()
+    echo()
     print_table(
         ("TIME", "ACTOR", "EVENT", "DETAIL"),
         (
@@ -166,4 +166,4 @@ def _print_batch(batch: Batch, events: list[Event]) -> None:
             for e in reversed(events)
         ),
     )
-    click.echo()
+    echo()

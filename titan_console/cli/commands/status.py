@@ -15,6 +15,7 @@ from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
 from state.queries import batch_list, ledger_status
 from titan_console.cli.output import (
+    echo,
     json_option,
     open_reader,
     print_fields,
@@ -59,7 +60,7 @@ def _print(source: Source, now: datetime) -> None:
         ),
         empty="No open batches.",
     )
-    click.echo()
+    echo()
     _print_totals(source, now)
 
 

@@ -24,7 +24,7 @@ from state.queries.batch_list import batches_of
 from titan_console.cli import progress
 from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.dry_run import show_plan
-from titan_console.cli.output import json_option, print_json
+from titan_console.cli.output import echo, json_option, print_json
 from titan_console.text import format as cells
 
 
@@ -159,7 +159,7 @@ def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool)
             )
         )
     else:
-        click.echo(taken.key)
+        echo(taken.key)
     for warning in submitted.warnings:
         say(f"titan-console: {warning}")
     if taken.deadline_ts:
