@@ -13,6 +13,7 @@ from core.config import titan_file
 from core.config.settings import Settings
 from core.engine import Engine
 from core.money.pricing import PriceBook
+from state.db import access_lock
 from state.db.ledger import Ledger, random_word
 from state.files.folder import Folder
 from state.recovery import rebuild as rebuilding
@@ -74,24 +75,32 @@ def open_api(settings: Settings) -> BatchApi:
     return AnthropicApi(api_key=key, base_url=settings.base_url)
 
 
-def rebuild_ledger(settings: Settings, *, actor: str) -> "tuple[RebuildSummary, Path | None]":
-    """Rebuild a damaged ledger from the files beside it; returns where the old one is kept."""
+def rebuild_ledger(
+    settings: Settings, *, actor: str, check: Callable[[Folder], None] = lambda _folder: None
+) -> "tuple[RebuildSummary, Path | None]":
+    """Rebuild a damaged ledger from the files beside it; returns where the old one is kept.
+
+    No other process writes the ledger meanwhile; `check` raises where it needs no rebuild. Raises
+    LedgerBusy while others use it.
+    """
     from core.intake.rebuild import rebuild  # noqa: PLC0415 - no poll needs it
 
-    folder = Folder(settings.home)
-    fresh = rebuilding.fresh_path(folder.ledger)
-    clock, rules = SystemClock(), titan_file.read(folder)
-    with Ledger(fresh, now=clock.now, actor=actor, monotonic=clock.monotonic) as ledger:
-        context = Context(
-            ledger=ledger,
-            folder=folder,
-            clock=clock,
-            api=lambda: open_api(settings),
-            prices=PriceBook(rules.prices),
-            limits=rules.limits.limits(),
-            recovery=rules.recovery,
-            holder=actor,
-        )
-        rebuilt = rebuild(context)
-    stamp = clock.now().strftime("%Y%m%dT%H%M%S")
-    return rebuilt, rebuilding.install(fresh, folder.ledger, stamp=stamp)
+    folder, clock = Folder(settings.home), SystemClock()
+    with access_lock.exclusive(folder.ledger):
+        check(folder)
+        fresh, rules = rebuilding.fresh_path(folder.ledger), titan_file.read(folder)
+        with Ledger(fresh, now=clock.now, actor=actor, monotonic=clock.monotonic) as ledger:
+            context = Context(
+                ledger=ledger,
+                folder=folder,
+                clock=clock,
+                api=lambda: open_api(settings),
+                prices=PriceBook(rules.prices),
+                limits=rules.limits.limits(),
+                recovery=rules.recovery,
+                holder=actor,
+            )
+            rebuilt = rebuild(context)
+        stamp = clock.now().strftime("%Y%m%dT%H%M%S")
+        kept = folder.ledger.with_name(f"titan.{stamp}.damaged")
+        return rebuilt, rebuilding.install(fresh, folder.ledger, kept=kept)

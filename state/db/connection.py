@@ -2,6 +2,8 @@
 
 import errno
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ else:
     except ImportError:
         import sqlite3
 
-__all__ = ["BUSY_TIMEOUT_S", "connect", "connect_read_only", "sqlite3"]
+__all__ = ["BUSY_TIMEOUT_S", "connect", "connect_read_only", "prepare_folder", "sqlite3"]
 
 BUSY_TIMEOUT_S = 30.0
 _PRAGMAS = (
@@ -35,29 +37,41 @@ _PRAGMAS = (
 FIRST_SAFE_SQLITE = (3, 51, 3)
 
 
+def prepare_folder(path: Path) -> None:
+    """Make the folder of the ledger, for its owner only. Raises LedgerUnusable."""
+    with _unwritable(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_network_folder(path)
+
+
 def connect(path: Path) -> "sqlite3.Connection":
     """A connection for writing; creates the file, readable by its owner only, if it is missing.
 
     Raises LedgerUnusable when the folder or the file cannot be used.
     """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_network_folder(path)
+    prepare_folder(path)
+    with _unwritable(path):
         make_private_file(path)
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise LedgerUnusable(
-            f"Cannot write the ledger {path}: {error.strerror or error}. "
-            "Set TITAN_HOME to a folder that this user may write."
-        ) from error
     # The ledger checks its thread itself, with a message of its own.
     connection = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
     return _configured(connection, _PRAGMAS)
+
+
+@contextmanager
+def _unwritable(path: Path) -> Generator[None, None, None]:
+    try:
+        yield
+    except OSError as error:
+        raise LedgerUnusable(
+            f"Cannot write the ledger {path}: {error.strerror or error}. "
+            "Set TITAN_HOME to a folder that this user may write."
+        ) from error
 
 
 def connect_read_only(path: Path) -> "sqlite3.Connection":

@@ -72,7 +72,7 @@ class Ledger:
         self._thread = get_ident()
         self._stagings = 0
         with ledger_errors(path):
-            self.connection = open_current(path)
+            self.connection, self._access = open_current(path)
 
     def __enter__(self) -> Self:
         """Use as `with Ledger(...) as ledger`."""
@@ -88,8 +88,9 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, and of the lock that writers share."""
         self.connection.close()
+        self._access.close()
 
     def now_text(self) -> str:
         """The injected time, as the ledger writes it."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from state.db.connection import connect_read_only, sqlite3
 from state.db.schema import check_version
-from state.db.sqlite_errors import UNREADABLE, reason
+from state.db.sqlite_errors import UNREADABLE, reason, unknown_schema
+from state.files.traces import is_there
 from state.model.errors import LedgerUnusable
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         """Open an existing ledger. Raises LedgerUnusable when there is none, or one too new."""
-        if not path.exists():
+        if not is_there(path):
             raise LedgerUnusable(
                 f"There is no ledger at {path} yet: submit something first.", code="ledger_missing"
             )
@@ -76,7 +77,7 @@ class Reader:
         try:
             yield
         except UNREADABLE as error:
-            raise LedgerUnusable(
+            raise unknown_schema(self.path, error) or LedgerUnusable(
                 f"The ledger {self.path} cannot be read: {reason(error)}."
             ) from error
 

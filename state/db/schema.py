@@ -5,11 +5,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from state.db import tables_v1
-from state.db.connection import connect, sqlite3
+from state.db import access_lock, tables_v1
+from state.db.connection import connect, prepare_folder, sqlite3
 from state.db.sqlite_errors import UNREADABLE, reason
 from state.db.statements import split
 from state.db.tables import TABLES, TRIGGERS
+from state.files.traces import is_there, refuse_without_tables
 from state.model.errors import LedgerTooNew, LedgerUnusable
 
 if TYPE_CHECKING:
@@ -18,31 +19,54 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x5449544E  # "TITN"
 VERSION = 2
-_MIGRATION_LOCK_TIMEOUT_S = 60.0
 
 
-def open_current(path: Path) -> "sqlite3.Connection":
-    """A connection to a ledger of this version; creates or migrates it first if needed.
+def open_current(path: Path) -> "tuple[sqlite3.Connection, access_lock.Held]":
+    """A connection to a ledger of this version, and the lock that writers share, to be closed too.
 
-    Raises LedgerTooNew for a later version's ledger, LedgerUnusable for another program's or a
-    development version's file, and what SQLite raises.
+    Creates or migrates it first if needed. Raises LedgerTooNew for a later version's ledger,
+    LedgerUnusable for another program's or a development version's file and for a lost ledger,
+    LedgerBusy while it is being replaced, and what SQLite raises.
     """
-    connection = connect(path)
+    prepare_folder(path)
+    while (opened := _open(path)) is None:
+        _migrate(path)
+    return opened
+
+
+def _open(path: Path) -> "tuple[sqlite3.Connection, access_lock.Held] | None":
+    """The connection and the lock; None where a migration, which needs the lock alone, is due."""
+    held = access_lock.share(path)
     try:
-        if _version(connection, path) != VERSION:
-            _migrate(connection, path)
-    except BaseException:
+        is_there(path)
+        connection = connect(path)
+        try:
+            if _version(connection, path) == VERSION:
+                return connection, held
+        except BaseException:
+            connection.close()
+            raise
         connection.close()
+    except BaseException:
+        held.close()
         raise
-    return connection
+    held.close()
+    return None
 
 
 def check_version(connection: "sqlite3.Connection", path: Path) -> None:
     """Raise LedgerUnusable, for a reader, where the ledger is not of this version."""
     try:
         version = _version(connection, path)
+        if version == 1:
+            _check_shape(connection, path)
     except UNREADABLE as error:
         raise LedgerUnusable(f"The ledger {path} cannot be used: {reason(error)}.") from error
+    if not version:
+        refuse_without_tables(path)
+        raise LedgerUnusable(
+            f"There is no ledger at {path} yet: submit something first.", code="ledger_missing"
+        )
     if version != VERSION:
         raise LedgerUnusable(
             f"The ledger {path} has the older version {version}: run `titan-console poll` to"
@@ -65,20 +89,28 @@ def _version(connection: "sqlite3.Connection", path: Path) -> int:
             f"The ledger {path} has version {version}, this program knows {VERSION}: "
             "upgrade titan-console, or set TITAN_HOME to another folder."
         )
+    if version < 0 or (version == 0 and not is_empty):
+        raise _unknown_schema(path)
     return version
 
 
-def _migrate(connection: "sqlite3.Connection", path: Path) -> None:
-    # Processes that start at once fail on each other's journal switch, hence the lock file.
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - only a first start needs it
+def _unknown_schema(path: Path) -> LedgerUnusable:
+    return LedgerUnusable(
+        f"The ledger {path} was written by a development version before 1.0 and cannot be"
+        " migrated: set TITAN_HOME to another folder.",
+        code="ledger_unknown_schema",
+    )
 
+
+def _migrate(path: Path) -> None:
+    """Hold the lock alone: processes that start at once fail on each other's journal switch."""
     try:
-        with FileLock(
-            path.with_suffix(".migrate.lock"), timeout=_MIGRATION_LOCK_TIMEOUT_S, mode=0o600
-        ):
+        with access_lock.exclusive(path), closing(connect(path)) as connection:
             before = _version(connection, path)
             if before == VERSION:
                 return
+            if not before:
+                refuse_without_tables(path)
             if before == 1:
                 _check_shape(connection, path)
             if before:
@@ -87,7 +119,7 @@ def _migrate(connection: "sqlite3.Connection", path: Path) -> None:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
             _apply(connection, is_new=not before)
-    except (Timeout, OSError) as error:
+    except OSError as error:
         raise LedgerUnusable(f"Cannot prepare the ledger {path}: {error}.") from error
     except sqlite3.IntegrityError as error:
         raise LedgerUnusable(
@@ -102,11 +134,7 @@ def _check_shape(connection: "sqlite3.Connection", path: Path) -> None:
         expected.executescript(tables_v1.TABLES)
         if _shape(connection) == _shape(expected):
             return
-    raise LedgerUnusable(
-        f"The ledger {path} was written by a development version before 1.0 and cannot be"
-        " migrated: set TITAN_HOME to another folder.",
-        code="ledger_unknown_schema",
-    )
+    raise _unknown_schema(path)
 
 
 def _shape(connection: "sqlite3.Connection") -> set[tuple[str, str]]:

@@ -24,7 +24,9 @@ def ledger_errors(path: Path) -> Generator[None, None, None]:
                 f"Another program locked the ledger {path} for {BUSY_TIMEOUT_S:.0f} s. Try again;"
                 " `titan-console doctor` names the process."
             ) from error
-        raise LedgerUnusable(f"The ledger {path} cannot be written: {reason(error)}.") from error
+        raise unknown_schema(path, error) or LedgerUnusable(
+            f"The ledger {path} cannot be written: {reason(error)}."
+        ) from error
     except UNREADABLE as error:
         raise LedgerUnusable(
             f"The ledger {path} is damaged: {reason(error)}. Nothing was written; restore a backup"
@@ -37,6 +39,17 @@ def reason(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "its schema is malformed"
     return " ".join(str(error).split())
+
+
+def unknown_schema(path: Path, error: Exception) -> LedgerUnusable | None:
+    """The error for a ledger of an earlier commit, whose tables are not those of its version."""
+    if not str(error).startswith(("no such table", "no such column", "table ")):
+        return None
+    return LedgerUnusable(
+        f"The ledger {path} has another schema than this version ({reason(error)}): use the"
+        " version that wrote it, or set TITAN_HOME to another folder.",
+        code="ledger_unknown_schema",
+    )
 
 
 def _is_lock_timeout(error: "sqlite3.OperationalError") -> bool:

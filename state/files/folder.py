@@ -54,6 +54,11 @@ class Folder(Struct, frozen=True):
         return self.root / "fallback"
 
     @property
+    def backups(self) -> Path:
+        """Daily backups of the ledger."""
+        return self.root / "backups"
+
+    @property
     def exports(self) -> Path:
         """Exports written by the console."""
         return self.root / "exports"

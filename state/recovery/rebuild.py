@@ -1,15 +1,16 @@
 """Writes recovered submissions and batches into a new ledger, and installs it."""
 
-import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from state.batches import submissions
 from state.batches.sending import finish_submission
+from state.db import access_lock
 from state.db.conditions import LISTED, TO_DO, as_list
 from state.db.ledger import Ledger, Staged, Written
 from state.db.rows import to_batch
 from state.files.folder import replace
+from state.model.crash_points import no_crash_point
 from state.model.errors import AlreadySubmitted
 from state.model.records import Batch, BatchStatus, Kind, NewSubmission, Submission
 from state.recovery.recovered_batches import RecoveredBatch
@@ -18,24 +19,42 @@ _SIDES = ("", "-wal", "-shm")
 
 
 def fresh_path(ledger: Path) -> Path:
-    """The path of the new ledger; files of an earlier rebuild are removed."""
+    """The path of the new ledger; files of an earlier attempt are removed."""
     path = ledger.with_name("titan.rebuilt.db")
-    for side in _SIDES:
-        path.with_name(path.name + side).unlink(missing_ok=True)
+    remove_fresh(path)
     return path
 
 
-def install(fresh: Path, ledger: Path, *, stamp: str) -> Path | None:
-    """Put the new ledger in the old one's place; returns where a copy of the old one is, if any."""
-    kept = ledger.with_name(f"titan.{stamp}.damaged") if ledger.exists() else None
+def remove_fresh(fresh: Path) -> None:
+    """Remove a new ledger that was not installed, and what lies beside one that was."""
+    for side in _SIDES:
+        fresh.with_name(fresh.name + side).unlink(missing_ok=True)
+    access_lock.lock_file(fresh).unlink(missing_ok=True)
+
+
+def install(
+    fresh: Path,
+    ledger: Path,
+    *,
+    kept: Path,
+    crash_point: Callable[[str], None] = no_crash_point,
+) -> Path | None:
+    """Put the new ledger in the old one's place, under the exclusive lock.
+
+    Returns where the old one is kept, if there was one. The old one goes first: a death between the
+    two leaves none, which every command refuses, and never the one file with the other's WAL.
+    """
+    was_there = ledger.exists() and ledger.stat().st_size > 0
     for side in _SIDES:
         old = ledger.with_name(ledger.name + side)
-        if kept and old.exists():
-            shutil.copy2(old, kept.with_name(kept.name + side))
-    for side in _SIDES[1:]:
-        ledger.with_name(ledger.name + side).unlink(missing_ok=True)
+        if old.exists():
+            replace(old, kept.with_name(kept.name + side))
+    crash_point("install:aside")
     replace(fresh, ledger)
-    return kept
+    remove_fresh(fresh)
+    if not was_there:
+        kept.unlink(missing_ok=True)
+    return kept if was_there else None
 
 
 def store(ledger: Ledger, staged: Staged, new: NewSubmission) -> Submission:

@@ -37,7 +37,7 @@ def _rebuilt(bench: Bench) -> tuple[Engine, RebuildSummary]:
             )
         )
     bench.close()
-    rebuilding.install(fresh, bench.folder.ledger, stamp="test")
+    rebuilding.install(fresh, bench.folder.ledger, kept=bench.folder.root / "titan.test.damaged")
     bench.engine = bench.new_engine("after")
     return bench.engine, done
 

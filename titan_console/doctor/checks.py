@@ -21,6 +21,7 @@ from state.batches.orphans import OrphanVerdict
 from state.db.reader import Reader, Source
 from state.files import fallback_file
 from state.files.folder import Folder
+from state.files.traces import is_there
 from state.model.errors import LedgerError
 from state.model.records import BatchStatus
 from state.model.timestamps import to_text
@@ -150,13 +151,16 @@ def _fallback_files(folder: Folder) -> Iterator[Finding]:
 
 
 def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
-    if not folder.ledger.exists():
-        yield _missing_ledger(folder)
-        return
     try:
-        damage = checkup.damage(folder.ledger, thorough=thorough)
+        if not is_there(folder.ledger):
+            yield _missing_ledger(folder)
+            return
+        damage, lost = checkup.damage(folder.ledger, thorough=thorough), list[str]()
+        if not damage:
+            with Reader(folder.ledger) as reader:
+                lost = checkup.missing_results(reader, folder)
     except LedgerError as error:
-        damage = str(error)
+        damage, lost = str(error), []
     if damage:
         copies = checkup.backups(folder.ledger)
         rebuild = "run `titan-console rebuild` to rebuild it from the files beside it"
@@ -166,8 +170,6 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         )
         return
     yield Finding(Health.OK, "ledger", f"{folder.ledger}: integrity check passed")
-    with Reader(folder.ledger) as reader:
-        lost = checkup.missing_results(reader, folder)
     if lost:
         count = pluralize(len(lost), "batch", "batches")
         yield Finding(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from state.db.reader import Reader, Source
+from state.files.traces import is_there
 from state.model.errors import LedgerError
 from titan_console.session.memory import trim_memory
 
@@ -36,6 +37,8 @@ class ReopeningReader:
 
     def get(self) -> Reader:
         """The reader. Raises FileNotFoundError where there is no ledger, or LedgerError."""
+        if not is_there(self.path):
+            raise FileNotFoundError(self.path)
         status = self.path.stat()
         file = (status.st_dev, status.st_ino)
         if self._reader is None or file != self.file:

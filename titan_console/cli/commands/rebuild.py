@@ -31,7 +31,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     if not yes:
         say(f"Would rebuild {folder.ledger} and keep the old file; pass --yes to do it.")
         ctx.exit(Exit.ATTENTION)
-    rebuilt, kept = rebuild_ledger(settings, actor="cli")
+    rebuilt, kept = rebuild_ledger(settings, actor="cli", check=_require_damage)
     if as_json:
         print_json(to_builtins(rebuilt) | {"kept": str(kept) if kept else None})
     else:
@@ -43,8 +43,6 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
 
 
 def _require_damage(folder: Folder) -> None:
-    if not folder.ledger.exists():
-        return
     try:
         damage = checkup.damage(folder.ledger, thorough=True)
     except LedgerError as error:

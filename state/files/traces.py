@@ -1,0 +1,74 @@
+"""Tells a new state folder from one whose ledger is gone, by the files of earlier work in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from state.files.folder import Folder
+from state.model.errors import LedgerUnusable
+
+
+def is_there(ledger: Path) -> bool:
+    """Whether there is a ledger; an empty file is none.
+
+    Raises LedgerUnusable where it is gone, but files of its work are there. These are looked for
+    between two looks at it: a process that creates a ledger makes them after it is complete.
+    """
+    if not _is_empty(ledger):
+        return True
+    found = _found(ledger)
+    if found and _is_empty(ledger):
+        raise _lost(ledger, "empty" if ledger.exists() else "missing", found)
+    return False
+
+
+def refuse_without_tables(ledger: Path) -> None:
+    """Raise LedgerUnusable where a database without any table lies beside files of its work."""
+    found = _found(ledger)
+    if found:
+        raise _lost(ledger, "without any table", found)
+
+
+def _lost(ledger: Path, state: str, found: str) -> LedgerUnusable:
+    return LedgerUnusable(
+        f"The ledger {ledger} is {state}, but its work is there: {found}. Nothing was created;"
+        " run `titan-console rebuild`.",
+        code="ledger_lost",
+    )
+
+
+def backup_files(folder: Folder) -> list[Path]:
+    """Every copy of the ledger: daily backups, those of migrations, and replaced ledgers."""
+    beside = (folder.root.glob(f"titan.*.{kind}") for kind in ("bak", "replaced", "damaged"))
+    names = [*folder.backups.glob("titan-*.db"), *(path for found in beside for path in found)]
+    return [path for path in names if path.is_file() and path.stat().st_size]
+
+
+def _is_empty(ledger: Path) -> bool:
+    """A ledger that cannot be looked at is not taken for a missing one."""
+    try:
+        return ledger.stat().st_size == 0 and ledger.is_file()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _found(ledger: Path) -> str:
+    """What lies beside `titan.db`; nothing for a ledger that is being prepared there."""
+    folder = Folder(ledger.parent)
+    return ", ".join(_kinds(folder)) if ledger == folder.ledger else ""
+
+
+def _kinds(folder: Folder) -> Iterator[str]:
+    """Each kind of file with its number. A fallback file is none: a new ledger imports it whole."""
+    spooled = len(list(folder.spool.glob("tb_*.jsonl*")))
+    answered = len(list(folder.results.glob("*.jsonl*")))
+    copies = len(backup_files(folder))
+    mirrors = (folder.jobs_mirror, folder.errors_mirror, folder.cost_mirror)
+    if spooled:
+        yield f"{spooled:,} in {folder.spool.name}/"
+    if answered:
+        yield f"{answered:,} in {folder.results.name}/"
+    yield from (mirror.name for mirror in mirrors if mirror.is_file() and mirror.stat().st_size)
+    if copies:
+        yield f"{copies:,} copies of the ledger"
