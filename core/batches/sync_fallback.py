@@ -1,7 +1,7 @@
 """Runs requests synchronously, at the full price, as a batch of kind `sync`."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from core.api.protocol import BatchApi
@@ -175,7 +175,8 @@ def _try_lock(context: Context, submission_key: str) -> Generator[bool, None, No
     from filelock import FileLock, Timeout  # noqa: PLC0415 - only for synchronous runs
 
     make_private(context.folder.results)
-    lock = FileLock(context.folder.results / f"{submission_key}.lock")
+    path = context.folder.results / f"{submission_key}.lock"
+    lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -184,5 +185,7 @@ def _try_lock(context: Context, submission_key: str) -> Generator[bool, None, No
     try:
         yield True
     finally:
+        # Removed while it is held: another process could have it by then, and would lose it.
+        with suppress(PermissionError):  # Windows removes no open file
+            path.unlink(missing_ok=True)
         lock.release()
-        (context.folder.results / f"{submission_key}.lock").unlink(missing_ok=True)

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from core.errors import InputError
 
 _SPAN = re.compile(r"(\d{1,5})(m|h|d|w)")
-# Before any batch; the ledger writes years with four digits.
-_FIRST_YEAR = 2000
+# Before any batch, unless the clock of the machine is wrong: then a span must still do.
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
+_LONGEST = timedelta(days=3650)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -30,7 +31,7 @@ def parse_since(text: str, now: datetime, *, option: str = "--since") -> datetim
         moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         moment = datetime.min.replace(tzinfo=UTC)
-    if moment.year < _FIRST_YEAR:
+    if moment < min(_FIRST, now - _LONGEST):
         raise InputError(
             f"{option} {text!r:.40} is not a time; use 1h, today, 30d or a date (2026-11-22).",
             code="invalid_time",

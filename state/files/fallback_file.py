@@ -8,7 +8,7 @@ JSONL: first the resolved options, then the requests as the spool holds them. Fo
 import hashlib
 import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from itertools import zip_longest
 from pathlib import Path
@@ -125,9 +125,11 @@ class FallbackFile(Struct, frozen=True):
         try:
             yield True
         finally:
-            lock.release()
+            # Removed while it is held: another process could have it by then, and would lose it.
             if not self.path.exists():
-                self.path.with_suffix(".lock").unlink(missing_ok=True)
+                with suppress(PermissionError):  # Windows removes no open file
+                    self.path.with_suffix(".lock").unlink(missing_ok=True)
+            lock.release()
 
 
 def write(place: Path, header: Header, lines: Iterable[bytes]) -> tuple[FallbackFile, bool]:
@@ -163,7 +165,11 @@ def _key(digest: bytes) -> str:
 
 
 def places(folder: Folder) -> list[Path]:
-    """Where fallback files are written: beside the ledger, else the user's cache, else temp."""
+    """Where fallback files are written: the first of these that can be.
+
+    Beside the ledger, in the user's cache, in `/var/tmp`, which a reboot keeps, and in a temporary
+    folder. `/tmp` is among them whatever TMPDIR says, which the poller may not have.
+    """
     return [folder.fallback, *(place / f"fallback-{_digest(folder)}" for place in _elsewhere())]
 
 
@@ -176,16 +182,20 @@ def _digest(folder: Folder) -> str:
     return hashlib.sha256(str(folder.root.absolute()).encode()).hexdigest()[:12]
 
 
-def _elsewhere() -> tuple[Path, Path]:
+def _elsewhere() -> list[Path]:
     import tempfile  # noqa: PLC0415 - only for a fallback file
 
     from platformdirs import user_cache_path  # noqa: PLC0415 - 30 ms, only for a fallback file
 
     user = str(os.getuid()) if hasattr(os, "getuid") else "user"
-    return (
+    shared = [] if os.name == "nt" else ["/var/tmp", tempfile.gettempdir(), "/tmp"]  # noqa: S108 - the folders in them are private
+    return [
         user_cache_path("titan-console", appauthor=False),
-        Path(tempfile.gettempdir()) / f"titan-console-{user}",
-    )
+        *(
+            Path(f) / f"titan-console-{user}"
+            for f in dict.fromkeys(shared or [tempfile.gettempdir()])
+        ),
+    ]
 
 
 def is_private(place: Path) -> bool:

@@ -206,6 +206,11 @@ def latest(source: Source, *, limit: int) -> list[Command]:
     return [_to_command(row) for row in rows]
 
 
+def count(source: Source) -> int:
+    """The number of commands."""
+    return int(source.rows("SELECT count(*) FROM commands")[0][0])
+
+
 def open_and_recent(source: Source, *, latest: int) -> list[Command]:
     """All pending and running commands, and the latest finished ones; oldest first."""
     rows = source.rows(

@@ -1,7 +1,7 @@
 """The events screen and the event log: which events a filter finds, and their lines."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -59,10 +59,23 @@ def lines(source: Source, ids: Sequence[int]) -> dict[int, EventLine]:
     return {row["id"]: _to_line(row) for row in rows}
 
 
-def latest(source: Source, *, since_ts: str = "", limit: int) -> list[EventLine]:
+def latest(source: Source, *, since_ts: str = "", limit: int) -> Iterator[EventLine]:
     """The newest events since that time, newest first."""
-    rows = source.rows(f"{_SELECT} WHERE e.at >= ? ORDER BY e.id DESC LIMIT ?", since_ts, limit)
-    return [_to_line(row) for row in rows]
+    last, left = 1 << 62, limit
+    while left > 0:
+        page = source.rows(
+            f"{_SELECT} WHERE e.at >= ? AND e.id < ? ORDER BY e.id DESC LIMIT ?",
+            *(since_ts, last, min(left, _PAGE)),
+        )
+        yield from map(_to_line, page)
+        if len(page) < _PAGE:
+            return
+        last, left = page[-1]["id"], left - len(page)
+
+
+def count(source: Source, *, since_ts: str = "") -> int:
+    """The number of events since that time."""
+    return int(source.rows("SELECT count(*) FROM events WHERE at >= ?", since_ts)[0][0])
 
 
 def _to_line(row: "sqlite3.Row") -> EventLine:
@@ -143,7 +156,7 @@ def _event_term(term: Term, now: datetime) -> Where:
 _PAGE = 1000
 
 
-def events(source: Source, *, batch: Batch | None = None, limit: int = 100) -> list[Event]:
+def events(source: Source, *, batch: Batch | None = None, limit: int = -1) -> list[Event]:
     """The latest events of one batch or of all, newest first."""
     where, parameters = ("WHERE e.batch_id = ?", (batch.id,)) if batch else ("", ())
     rows = source.rows(

@@ -89,6 +89,12 @@ def totals(source: Source) -> Totals:
     )
 
 
+def count_failed(source: Source) -> int:
+    """The number of failed requests."""
+    by_status = requests_by_status(source)
+    return sum(by_status.get(status, 0) for status in FAILED_STATUSES)
+
+
 def requests_by_status(source: Source) -> dict[RequestStatus, int]:
     """Number of requests in each status; those in a batch, and succeeded ones, left out."""
     rows = source.rows(

@@ -108,8 +108,9 @@ def spending(source: Source, by: str, *, since_ts: str) -> list[Spending]:
     return [Spending(**dict(row)) for row in rows]
 
 
-def priced_attempts(source: Source, name: str, *, limit: int = 1000) -> list[PricedAttempt]:
-    """Every ended attempt of a custom_id under any tag, or of a batch's key or remote id."""
+def priced_attempts(source: Source, name: str) -> list[PricedAttempt]:
+    """Every ended attempt of a custom_id, of TAG/CUSTOM_ID, or of a batch's key or remote id."""
+    tag, _, custom_id = name.rpartition("/")
     rows = source.rows(
         "SELECT r.custom_id, r.tag, b.workflow, b.key AS batch_key, b.kind, a.outcome,"
         " coalesce(a.model, b.model) AS model, a.input_tokens, a.output_tokens,"
@@ -117,11 +118,11 @@ def priced_attempts(source: Source, name: str, *, limit: int = 1000) -> list[Pri
         " a.sync_cost_nano, a.duplicate, coalesce(b.accepted_ts, b.created_ts) AS priced_ts,"
         " b.collected_ts FROM attempts a JOIN requests r ON r.id = a.request_id"
         " JOIN batches b ON b.id = a.batch_id WHERE a.outcome IS NOT NULL AND"
-        " (a.request_id IN (SELECT id FROM requests WHERE custom_id = ?)"
-        " OR a.batch_id IN (SELECT id FROM batches WHERE key = ? OR remote_id = ?))"
-        " ORDER BY b.id, r.id LIMIT ?",
-        *(name, name, name),
-        limit,
+        " (a.request_id IN (SELECT id FROM requests WHERE custom_id = ?1 UNION"
+        " SELECT id FROM requests WHERE tag = ?2 AND custom_id = ?3)"
+        " OR a.batch_id IN (SELECT id FROM batches WHERE key = ?1 OR remote_id = ?1))"
+        " ORDER BY b.id, r.id",
+        *(name, tag, custom_id),
     )
     return [
         PricedAttempt(

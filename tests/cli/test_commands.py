@@ -59,14 +59,6 @@ def test_the_list_of_commands_is_in_the_readme() -> None:
         assert f"titan-console {name}" in readme or f"`{name}`" in readme, name
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_complete_both_names_of_the_program(tmp_path: Path, shell: str) -> None:
-    done = Terminal(tmp_path / "home").run("completion", shell)
-    assert done.code == 0
-    assert "_TITAN_CONSOLE_COMPLETE" in done.out
-    assert "_TITAN_COMPLETE" in done.out
-
-
 def test_doctor_finds_a_sound_installation_sound(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path / "home")
     terminal.run("--poll")

@@ -35,6 +35,8 @@ def test_savings_are_shown_explained_and_checked(worked: Terminal, tmp_path: Pat
     shown = worked.run("savings", "--explain", "feed-classify-2026-11-22-00001").out
     assert "cost = sum / 2; sync = sum; saved = sync - cost" in shown
     assert "matches" in shown
+    named = worked.run("savings", "--explain", "t/feed-classify-2026-11-22-00001").out
+    assert named == shown
     explained = worked.run("savings", "--explain", row["batch"], "--json").lines()
     assert sum(line["savings_usd"] for line in explained) == pytest.approx(status["savings_usd"])  # pyright: ignore[reportUnknownMemberType]
 

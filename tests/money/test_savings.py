@@ -120,6 +120,13 @@ def test_only_what_was_collected_since_then_counts(tmp_path: Path) -> None:
         assert [(row.name, row.attempts) for row in rows] == [("late", 3)]
 
 
+@pytest.mark.parametrize("text", ["30d", "1h", "today", "4w"])
+def test_a_span_is_a_time_whatever_the_clock_says(text: str) -> None:
+    now = datetime(1970, 1, 1, 0, 5, tzinfo=UTC)
+    assert parse_since(text, now) <= now
+    assert len(to_text(parse_since(text, now))) == len(to_text(now))
+
+
 def test_an_explanation_shows_tokens_rates_and_formula(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         bench.engine.submit(some_requests(1), SubmitOptions(tag="t"))

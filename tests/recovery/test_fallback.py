@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.broken_ledger import corrupt, heal, no_folder, poll, too_new
 from support.builders import a_request, some_requests
+from support.terminal import Terminal
 
 import titan_batch
 from core.bootstrap import open_engine
@@ -315,3 +317,29 @@ def test_a_reconcile_without_a_ledger_says_so_and_takes_no_job_down(
     assert found["by_status"]["queued"] == 3
     assert (found["finished"], found["cost_usd"]) == (False, None)
     assert sandbox.billing_log().creates == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has one temporary folder")
+def test_a_folder_that_a_reboot_empties_is_the_last_resort_and_still_searched(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    found = fallback_file.places(Folder(home))
+    user = f"titan-console-{os.getuid()}"
+    kept, emptied = Path("/var/tmp"), Path("/tmp")  # noqa: S108 - only compared
+    assert [place.parent.parent for place in found[2:]] == [kept, tmp_path, emptied]
+    assert {place.parent.name for place in found[2:]} == {user}
+    assert found[0].parent == home
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_status_counts_fallback_files(home: Path) -> None:
+    poll()
+    whole = (home / "titan.db").read_bytes()
+    corrupt(home)
+    titan_batch.submit(some_requests(1), tag="t")
+    (home / "titan.db").write_bytes(whole)
+    assert "1 fallback file, for the next poll" in Terminal(home).run("status").out
+    poll()
+    assert "fallback" not in Terminal(home).run("status").out

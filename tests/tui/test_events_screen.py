@@ -188,7 +188,7 @@ async def test_new_events_appear_and_hostile_ones_are_harmless(tmp_path: Path) -
 
 def test_events_prints_the_same_lines(tmp_path: Path) -> None:
     made = a_busy_ledger(tmp_path)
-    found = event_list.latest(made.ledger, limit=1000)
+    found = list(event_list.latest(made.ledger, limit=1000))
     made.close()
 
     def run(*arguments: str) -> str:

@@ -22,7 +22,13 @@ from state.model.timestamps import to_text
 from state.operations import commands
 from state.operations.commands import Action, Command, CommandState
 from state.operations.selection import Filter
-from titan_console.cli.diagnostics import Exit, exit_code_after_command, say, say_problems
+from titan_console.cli.diagnostics import (
+    Exit,
+    exit_code_after_command,
+    is_terminal,
+    say,
+    say_problems,
+)
 from titan_console.cli.output import echo, json_option, print_fields, print_json
 from titan_console.text import format as cells
 
@@ -157,7 +163,7 @@ def _one(plural: str) -> str:
 
 def _ask(preview: Preview, *, as_json: bool) -> None:
     """Ask for confirmation. The preview goes to stderr, like the question."""
-    can_answer = sys.stdin.isatty()
+    can_answer = is_terminal(sys.stdin)
     for name, value in _fields(preview) if can_answer or not as_json else ():
         if value:
             say(f"{name:<12} {value}")

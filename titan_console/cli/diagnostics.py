@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -69,4 +69,9 @@ def say(message: str) -> None:
 
 def is_watched() -> bool:
     """Whether stderr is a terminal, so that progress is worth drawing."""
-    return sys.stderr.isatty()
+    return is_terminal(sys.stderr)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether it is an open terminal; a standard stream that is closed is None."""
+    return stream is not None and stream.isatty()

@@ -1,8 +1,10 @@
 """The command line. Commands are imported when they run, so that `--help` and `--poll` are fast."""
 
 import errno
+import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import click
@@ -48,6 +50,7 @@ COMMANDS = {
     "completion": "Print the shell completion for bash, zsh or fish.",
 }
 _ACTIONS = ["replay", "cancel", "sync", "acknowledge", "pause", "resume", "withdraw", "commands"]
+_STDERR = 2
 _MODULES = dict.fromkeys(_ACTIONS, "actions") | {"adopt": "orphans", "orphans": "orphans"}
 
 
@@ -110,7 +113,21 @@ def cli(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and leave the process with its exit code."""
+    _open_standard_streams()
     sys.exit(_run(arguments))
+
+
+def _open_standard_streams() -> None:
+    """Nothing is printed where stdout or stderr is closed, as under pythonw.
+
+    A file that is opened later must not get the descriptor of a closed one: a child process would
+    write to it.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as above
 
 
 def _run(arguments: list[str] | None) -> int:  # noqa: PLR0911 - one for each way to end

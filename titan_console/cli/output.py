@@ -11,6 +11,7 @@ from msgspec import Struct, to_builtins
 from core.config.settings import from_environment
 from state.db.reader import Reader
 from state.files.folder import Folder
+from titan_console.cli.diagnostics import is_terminal, say
 from titan_console.text.safe_text import clean, harmless, pad
 
 _WIDEST = 100
@@ -20,6 +21,30 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 json_lines_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per line."
 )
+
+_ALL = 1 << 62
+
+
+def limit_option(default: int) -> Callable[[Any], Any]:
+    """`--limit`: nothing is left out of the JSON lines unless it is given."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(0),
+        help=f"Maximum number; 0 for all. Default: {default}, or all with --json.",
+    )
+
+
+def most(limit: int | None, default: int, *, as_json: bool) -> int:
+    """How many rows to print at most."""
+    if limit is None:
+        limit = 0 if as_json else default
+    return limit or _ALL
+
+
+def say_rest(shown: int, total: int, what: str) -> None:
+    """What a limit left out, on stderr."""
+    if shown < total:
+        say(f"{shown:,} of {total:,} {what} shown; --limit 0 shows all.")
 
 
 def open_reader() -> Reader:
@@ -36,7 +61,7 @@ class Output:
     def __init__(self, file: TextIO | None) -> None:
         """None, under pythonw or with a closed descriptor, takes everything."""
         self._file = file
-        self._is_terminal = file is not None and file.isatty()
+        self._is_terminal = is_terminal(file)
 
     def write(self, text: str) -> int:
         """Write the text."""
@@ -60,7 +85,7 @@ def print_json(value: Struct | Mapping[str, Any]) -> None:
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as wide as their texts; control characters are made visible."""
     # On a terminal a cell is cut before its line would wrap; a file or a pipe gets all of it.
-    widest = _WIDEST if sys.stdout.isatty() else None
+    widest = _WIDEST if is_terminal(sys.stdout) else None
     table = [list(header), *([clean(cell, widest) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:

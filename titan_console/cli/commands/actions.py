@@ -11,10 +11,20 @@ from core.commands.body_edits import Params, parse_changes
 from core.config.settings import from_environment
 from core.errors import InputError, PayloadError
 from core.requests.models import warnings_for
-from state.operations.commands import Action, Command, latest
+from state.operations.commands import Action, Command, count, latest
 from titan_console.cli import command_flow
 from titan_console.cli.diagnostics import say
-from titan_console.cli.output import json_lines_option, open_reader, print_json, print_rows
+from titan_console.cli.output import (
+    json_lines_option,
+    limit_option,
+    most,
+    open_reader,
+    print_json,
+    print_rows,
+    say_rest,
+)
+
+_COMMANDS = 20
 
 
 @click.command
@@ -119,12 +129,14 @@ def withdraw(*, keys: tuple[str, ...]) -> None:
 
 
 @click.command
-@click.option("--limit", default=20, show_default=True, help="Maximum number of commands.")
+@limit_option(_COMMANDS)
 @json_lines_option
-def commands(*, limit: int, as_json: bool) -> None:
+def commands(*, limit: int | None, as_json: bool) -> None:
     """List the commands of operators and policies with their results, newest first."""
     with open_reader() as reader:
-        found = latest(reader, limit=limit)
+        found = latest(reader, limit=most(limit, _COMMANDS, as_json=as_json))
+        total = count(reader)
+    say_rest(len(found), total, "commands")
     if as_json:
         for one in found:
             print_json(command_flow.as_report(one))

@@ -5,16 +5,19 @@ import sys
 from pathlib import Path
 
 from core.config.settings import forget_key, from_environment, is_served
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.diagnostics import Exit, is_terminal, say
+from titan_console.session import terminal_watch
 from titan_console.session.poll_runner import PollHelper
 
 
 def run(*, read_only: bool, ascii_only: bool = False) -> int:
     """Open the console on the ledger under TITAN_HOME."""
-    if not (sys.stdout.isatty() or is_served()):
-        from_environment()
-        say("titan-console: the console needs a terminal; use `titan-console status` instead.")
-        return Exit.USAGE
+    if not is_served():
+        if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+            from_environment()
+            say("titan-console: the console needs a terminal; use `titan-console status` instead.")
+            return Exit.USAGE
+        terminal_watch.start()
     # Everything imported now stays alive, so a collection would only delay the first frame. The
     # app enables it again.
     gc.disable()

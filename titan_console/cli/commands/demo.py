@@ -11,7 +11,7 @@ from core.config.settings import Settings, forget_key
 from core.config.toml_reader import FILE
 from state.model.errors import TitanError
 from titan_console.cli import progress
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.diagnostics import Exit, is_terminal, say
 from titan_console.cli.output import echo, json_option, print_json
 from titan_console.demo import texts
 from titan_console.demo.jobs import DAYS
@@ -59,7 +59,7 @@ def command(
     home = (home or Path(tempfile.mkdtemp(prefix="titan-demo-"))).absolute()
     if live:
         _live(home, _texts(folder), seed)
-    elif printed or as_json or not sys.stdout.isatty():
+    elif printed or as_json or not is_terminal(sys.stdout):
         _play(home, folder, seed, as_json=as_json)
     else:
         _play_in_console(home, folder, seed)

@@ -11,25 +11,29 @@ from core.text import pluralize
 from state.db.reader import Source
 from state.operations import reviews
 from state.operations.reviews import ReviewRow
-from state.queries import error_list
+from state.queries import error_list, ledger_status
 from state.queries.error_list import ErrorRow
 from titan_console.cli.output import (
     echo,
     json_lines_option,
+    limit_option,
+    most,
     open_reader,
     print_json,
     print_rows,
     print_table,
+    say_rest,
 )
 
+_ERRORS = 50
 _NO_ERRORS = "No errors."
 
 
 @click.command
-@click.option("--limit", default=50, show_default=True, help="Maximum number; 0 for all.")
+@limit_option(_ERRORS)
 @click.option("--groups", is_flag=True, help="Group identical error messages.")
 @json_lines_option
-def command(*, limit: int, groups: bool, as_json: bool) -> None:
+def command(*, limit: int | None, groups: bool, as_json: bool) -> None:
     """List errored requests, newest first, and answers that need review.
 
     An answer needs review if it was refused, truncated (max_tokens) or left unfinished
@@ -39,15 +43,18 @@ def command(*, limit: int, groups: bool, as_json: bool) -> None:
         if groups:
             _print_groups(reader, as_json=as_json)
             return
-        rows = _rows(reader, limit)
-        answers = reviews.rows(reader, limit=limit or 1 << 62)
+        at_most = most(limit, _ERRORS, as_json=as_json)
+        rows = _rows(reader, at_most)
+        answers = reviews.rows(reader, limit=at_most)
         if as_json:
             for row in rows:
                 print_json(json_reports.error(row))
             for answer in answers:
                 print_json(json_reports.review(answer))
-            return
-        _print(list(rows), list(answers))
+        else:
+            _print(list(rows), list(answers))
+        say_rest(at_most, ledger_status.count_failed(reader), "errors")
+        say_rest(at_most, reviews.count(reader), "answers to review")
 
 
 def _print(failed: list[ErrorRow], answers: list[ReviewRow]) -> None:
@@ -85,7 +92,7 @@ def _group_cells(g: ErrorGroup) -> tuple[str, ...]:
 
 def _rows(source: Source, limit: int) -> Iterator[ErrorRow]:
     last: int | None = None
-    left = limit or 1 << 62
+    left = limit
     while left > 0 and (page := error_list.errors(source, before_id=last, limit=min(left, 1000))):
         yield from page
         last = page[-1].request_id

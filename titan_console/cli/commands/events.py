@@ -11,8 +11,18 @@ from core.reporting.since import parse_since
 from state.model.timestamps import to_text
 from state.queries import event_list
 from state.queries.event_list import EventLine
-from titan_console.cli.output import json_lines_option, open_reader, print_json, print_rows
+from titan_console.cli.output import (
+    json_lines_option,
+    limit_option,
+    most,
+    open_reader,
+    print_json,
+    print_rows,
+    say_rest,
+)
 from titan_console.text import event_labels
+
+_EVENTS = 50
 
 
 class EventReport(Struct, frozen=True, kw_only=True):
@@ -31,21 +41,22 @@ class EventReport(Struct, frozen=True, kw_only=True):
 
 @click.command
 @click.option("--since", help="Start of the period: 1h, today, 30d or a UTC date.")
-@click.option(
-    "--limit", type=click.IntRange(1), default=50, show_default=True, help="Maximum number."
-)
+@limit_option(_EVENTS)
 @json_lines_option
-def command(*, since: str | None, limit: int, as_json: bool) -> None:
+def command(*, since: str | None, limit: int | None, as_json: bool) -> None:
     """Print the event log, newest first: time, event, actor, reason and result."""
     since_ts = to_text(parse_since(since, SystemClock().now())) if since else ""
     with open_reader() as reader:
-        found = event_list.latest(reader, since_ts=since_ts, limit=limit)
-    if as_json:
-        for line in found:
-            print_json(_report(line))
-        return
-    header = ("TIME", "EVENT", "SUBJECT", "ACTOR", "REASON", "COST", "RESULT")
-    print_rows(found, header, _cells, empty="No events in this period.")
+        at_most = most(limit, _EVENTS, as_json=as_json)
+        found = event_list.latest(reader, since_ts=since_ts, limit=at_most)
+        total = event_list.count(reader, since_ts=since_ts)
+        if as_json:
+            for line in found:
+                print_json(_report(line))
+        else:
+            header = ("TIME", "EVENT", "SUBJECT", "ACTOR", "REASON", "COST", "RESULT")
+            print_rows(list(found), header, _cells, empty="No events in this period.")
+    say_rest(at_most, total, "events")
 
 
 def _cells(line: EventLine) -> tuple[str, ...]:

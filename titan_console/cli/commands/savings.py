@@ -75,7 +75,7 @@ class DifferenceReport(Struct, frozen=True, kw_only=True):
     "--explain",
     "name",
     metavar="ID",
-    help="Show how the cost of a custom_id or batch was calculated.",
+    help="Show how the cost of a custom_id, TAG/CUSTOM_ID or batch was calculated.",
 )
 @click.option(
     "--check", "export", type=click.File("rb"), help="Compare with a usage export of the provider."
@@ -202,7 +202,8 @@ def _explain(source: Source, name: str, *, as_json: bool) -> None:
     attempts = spending.priced_attempts(source, name)
     if not attempts:
         raise UnknownId(
-            f"{name!r} not found among ended requests (looked for a custom_id or batch)."
+            f"{name!r} not found among ended requests (looked for a custom_id, TAG/CUSTOM_ID or"
+            " batch)."
         )
     prices = PriceBook(titan_file.read(Folder(from_environment().home)).prices)
     for attempt in attempts:

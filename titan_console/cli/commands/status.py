@@ -5,12 +5,15 @@ from datetime import datetime
 import click
 
 from core.clock import SystemClock
+from core.config.settings import from_environment
 from core.reporting import json_reports
 from core.reporting.history import etas
 from core.text import pluralize
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
 from state.db.reader import Source
+from state.files import fallback_file
+from state.files.folder import Folder
 from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
 from state.queries import batch_list, ledger_status
@@ -86,6 +89,7 @@ def _print_totals(source: Source, now: datetime) -> None:
                 cells.money(totals.duplicate_nano) if totals.duplicate_nano else "",
             ),
             ("orphans", _orphans(source)),
+            ("not imported", _fallback_files()),
             *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
             ("poller", str(cells.poller_status(ledger_status.poller(source), now))),
             *(
@@ -96,6 +100,12 @@ def _print_totals(source: Source, now: datetime) -> None:
             *((f"hook: {run.file}", cells.settled_run(run)) for run in hook_runs.failing(source)),
         ]
     )
+
+
+def _fallback_files() -> str:
+    """Submissions that were kept while the ledger could not be used."""
+    count = len(fallback_file.pending(Folder(from_environment().home)))
+    return f"{pluralize(count, 'fallback file')}, for the next poll" if count else ""
 
 
 def _orphans(source: Source) -> str:
