@@ -1,4 +1,4 @@
-"""Draws the README's pictures: the console's screens over the living demo.
+"""Draws the pictures of the README: screens of the console over the running demo.
 
 python docs/picture.py
 """
@@ -21,19 +21,19 @@ from titan_console.tui.app import TitanApp
 
 _SIZE = (118, 32)
 _SEED = 7
-# The month is written first, and then the jobs that go on.
+# The demo writes a month of jobs first, then starts the running ones.
 _TRIES = 600
-# Name of the file -> the keys that lead there from the screen before, and what tells that it is.
+# Name of the file -> the keys from the screen before, and a text that the screen shows.
 _PICTURES: dict[str, tuple[tuple[str, ...], str]] = {
     "console": ((), "in progress"),
-    "receipt": (("3", "/", *"overloaded", "enter", "A", "R"), "first"),
+    "preview": (("3", "/", *"overloaded", "enter", "A", "R"), "first"),
     "savings": (("escape", "escape", "escape", "4"), "Savings of 30 days"),
     "kpis": (("5",), "KPIs of 30 days"),
 }
 
 
 def _is_worth_a_picture(home: Path) -> bool:
-    """The jobs of today are under way, one has errored requests, and one may have ended."""
+    """Two jobs of today are open, and the latest ended batches are of today."""
     with Reader(Folder(home).ledger) as reader:
         now = [batch for batch in batch_list.open_batches(reader) if "-live-" in batch.tag]
         ended = batch_list.closed_batches(reader, limit=3)
@@ -46,7 +46,7 @@ async def _until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
             await pilot.pause(1.0)
             return
         await pilot.pause(0.2)
-    raise TimeoutError("the demo never showed what was waited for")
+    raise TimeoutError("the demo did not show the expected text")
 
 
 def _picture(pilot: Pilot[None]) -> str:
@@ -67,9 +67,9 @@ async def _draw(home: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Play the demo in a process of its own, as the console does, and draw its screens."""
+    """Run the demo in another process, as the console does, and draw its screens."""
     with tempfile.TemporaryDirectory() as name:
-        # The console names the ledger from there on.
+        # The console shows the path of the ledger relative to HOME.
         os.environ["HOME"] = name
         home = Path(name) / "titan"
         player = subprocess.Popen(

@@ -5,7 +5,7 @@ A step that has to wait (for a batch to end, for a canary) returns None; the nex
 A synchronous run (`sync`) must not pay for a request twice. Which requests of a batch are missing
 is known only once it has ended, so it cancels the batch, waits for its end, collects, and runs what
 is still unanswered. At the last safe moment before a deadline it runs that at once, and records
-that it may be paid twice.
+the possible duplicate charge.
 """
 
 from collections.abc import Callable, Sequence

@@ -75,8 +75,8 @@ def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
 def _errors(rules: AlertRules, observed: Observed) -> list[Condition]:
     if not rules.errors_a_day or observed.errors_a_day <= rules.errors_a_day:
         return []
-    failed = pluralize(observed.errors_a_day, "request")
-    said = f"{failed} failed in 24 hours (limit {rules.errors_a_day:,})."
+    errored = pluralize(observed.errors_a_day, "request")
+    said = f"{errored} errored in the last 24 hours (limit {rules.errors_a_day:,})."
     return [Condition(rule="errors", subject="day", message=said)]
 
 

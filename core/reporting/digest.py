@@ -91,7 +91,7 @@ def lines(found: Digest) -> list[str]:
         said.append(_errors(found))
     if seen.duplicate_nano:
         said.append(
-            f"Duplicate spend: {dollars_text(seen.duplicate_nano)} for answers received twice."
+            f"Duplicate charges: {dollars_text(seen.duplicate_nano)} for answers billed twice."
         )
     if seen.fallbacks:
         said.append(f"Sync fallbacks: {seen.fallbacks:,}, at full price.")

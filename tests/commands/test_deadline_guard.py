@@ -172,7 +172,7 @@ def test_where_the_cancel_never_ends_the_last_moment_pays_for_an_answer_in_time(
         assert late.counts.succeeded == len(bench.sandbox.billing_log().batches[0].billed) == 6
         assert late.duplicate_nano == late.cost_nano
         told = digest(ledger, since=START, now=bench.clock.now())
-        assert any(line.startswith("Duplicate spend: $") for line in lines(told))
+        assert any(line.startswith("Duplicate charges: $") for line in lines(told))
         assert list(bench.engine.results(key)) == results
 
 

@@ -55,7 +55,7 @@ def test_an_alert_is_raised_once_shown_and_cleared_once(tmp_path: Path) -> None:
     (alert,) = alerts.raised(ledger)
     assert (alert.rule, alert.subject) == ("errors", "day")
     status = json_reports.status(ledger, now_ts=ledger.now_text())
-    assert status.alerts[0].message.startswith("6 requests failed in 24 hours")
+    assert status.alerts[0].message.startswith("6 requests errored in the last 24 hours")
     assert kinds(bench) == ["alert.raised"]
     bench.poll_after(90_000)
     bench.poll_after(600)
@@ -190,6 +190,6 @@ def test_a_request_that_fails_twice_is_one_and_the_message_says_what_is_so_now(
     for _ in range(3):
         bench.poll_after(600)
     (later,) = alerts.raised(context.ledger)
-    assert (later.id, later.message[:17]) == (alert.id, "8 requests failed")
+    assert (later.id, later.message[:18]) == (alert.id, "8 requests errored")
     assert kinds(bench) == ["alert.raised"]
     bench.close()

@@ -32,7 +32,7 @@ _CHECKED = (
     Finding(Health.OK, "python", "3.13.1 on Linux"),
     Finding(Health.WARN, "sqlite", "3.45.1 from sqlite3: before 3.51.3 many writers can damage it"),
     Finding(Health.OK, "ledger", "~/titan/titan.db: integrity check passed"),
-    Finding(Health.BAD, "results", "the answers of 1 batch are gone; the API has them for 29 days"),
+    Finding(Health.BAD, "results", "results of 1 batch are missing (latest: tb-0002-k3x9)"),
     Finding(Health.OK, "disk", "ledger 2.1 MB, wal 4.0 MB, spool 80.2 MB, free 91.5 GB"),
 )
 
@@ -119,7 +119,7 @@ def a_full_ledger(home: Path) -> LedgerBuilder:
     made = a_busy_ledger(home)
     (home / "titan.toml").write_text(A_CATALOGUE, "utf-8")
     pauses.pause(made.ledger, ["newsletter"], who="ops", reason="the client is away")
-    alerts.update(made.ledger, [("daily_spend", "2026-05-02", "$6.02 of $5.00 a day are spent")])
+    alerts.update(made.ledger, [("kpi", "error_rate", "errored requests: 2.3% (target ≤ 1.0%).")])
     return made
 
 

@@ -82,11 +82,11 @@ def test_without_a_price_no_sum_is_invented() -> None:
 @pytest.mark.parametrize(
     ("action", "left", "words"),
     [
-        (Action.REPLAY, 30 * HOUR, "in 1d 06h: after the 24 h a batch may take: safe"),
-        (Action.REPLAY, 5 * HOUR, "in 5h 00m: requests still unanswered 2 h before run"),
+        (Action.REPLAY, 30 * HOUR, "in 1d 06h: later than the 24 h a batch may take"),
+        (Action.REPLAY, 5 * HOUR, "in 5h 00m: 2 h before, unanswered requests run"),
         (Action.REPLAY, HOUR, "in 1h 00m: too soon for a batch"),
         (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
-        (Action.CANCEL, 5 * HOUR, "in 5h 00m: requests still unanswered 2 h before run"),
+        (Action.CANCEL, 5 * HOUR, "in 5h 00m: 2 h before, unanswered requests run"),
         (Action.SYNC, HOUR, "in 1h 00m: answered once their batches"),
         (Action.ACKNOWLEDGE, HOUR, "in 1h 00m: these requests get no answer"),
     ],
@@ -105,7 +105,7 @@ def test_what_a_verb_means_for_the_deadline(action: Action, left: timedelta, wor
         ({"batch_cost_nano": 1_000_000_001}, False, "more than $1.00"),
         ({"action": Action.SYNC, "sync_cost_nano": 1_000_000_001}, False, "more than $1.00"),
         ({"sync_cost_nano": 1_000_000_001}, False, ""),
-        ({}, True, "all that match"),
+        ({}, True, "all matching rows"),
         ({"count": 1}, True, ""),
     ],
 )

@@ -29,9 +29,9 @@ from titan_console.tui.screens.doctor import finding_rows, findings_title
 def test_what_is_bad_comes_first() -> None:
     findings = [Finding(health, health.value, "x") for health in Health]
     assert [row.cells["health"].text for row in finding_rows(findings)] == [
-        *("✗ bad", "! warn", "✓ ok")
+        *("✗ fail", "! warn", "✓ ok")
     ]
-    assert findings_title(findings) == "Checks 3 · 1 bad, 1 warning · r: check again"
+    assert findings_title(findings) == "Checks 3 · 1 failed, 1 warning · r: check again"
     assert "all ok" in findings_title(findings[:1])
 
 
@@ -58,13 +58,13 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
         await until_shown(pilot, "wal ")
         screen = shown(pilot)
         assert "ANTHROPIC_API_KEY" not in screen
-        assert "✗ bad" in screen
+        assert "✗ fail" in screen
         results = tmp_path / "batch-results"
         results.mkdir()
         for (key,) in made.ledger.rows("SELECT key FROM batches"):
             (results / f"{key}.jsonl").touch(0o600)
         await pilot.press("r")
-        await until(pilot, lambda: "✗ bad" not in shown(pilot))
+        await until(pilot, lambda: "✗ fail" not in shown(pilot))
 
 
 async def test_it_measures_how_long_a_commit_takes_to_be_painted(tmp_path: Path) -> None:

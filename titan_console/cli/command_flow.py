@@ -143,7 +143,7 @@ def _show(preview: Preview, *, as_json: bool) -> None:
 def _fields(preview: Preview) -> list[tuple[str, str]]:
     what = _WHAT.get(preview.action, "requests")
     costs = (
-        f"about {cells.money(preview.batch_cost_nano)} in batch,"
+        f"estimated {cells.money(preview.batch_cost_nano)} in a batch,"
         f" {cells.money(preview.sync_cost_nano)} synchronously"
     )
     return [

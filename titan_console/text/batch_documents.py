@@ -31,7 +31,7 @@ def overview(batch: Batch, now: datetime) -> Document:
     builder.field("Mode", batch.kind.value)
     builder.field(
         "Duplicate",
-        "the API accepted the same batch twice" if batch.duplicate_of else "",
+        "a second copy of the batch at the API" if batch.duplicate_of else "",
         Tone.WARN,
     )
     builder.field("Due", due if due != fmt.NOTHING else "", due_tone)
@@ -44,7 +44,7 @@ def overview(batch: Batch, now: datetime) -> Document:
     builder.field("Cost", fmt.cost(batch))
     builder.field("Saved", fmt.saved(batch))
     builder.field(
-        "Paid twice", fmt.money(batch.duplicate_nano) if batch.duplicate_nano else "", Tone.WARN
+        "Duplicate", fmt.money(batch.duplicate_nano) if batch.duplicate_nano else "", Tone.WARN
     )
     builder.heading("Times")
     _times(builder, batch, now)
@@ -112,9 +112,7 @@ def cost(batch: Batch, sums: Sequence[ModelSum]) -> Document:
         if found.unpriced:
             builder.field("Unpriced", f"{found.unpriced:,} answers: no known price", Tone.WARN)
         if found.duplicate:
-            builder.field(
-                "Paid twice", f"{found.duplicate:,} answers were paid for twice", Tone.WARN
-            )
+            builder.field("Duplicate", f"{found.duplicate:,} answers were charged twice", Tone.WARN)
     builder.heading("The batch")
     builder.field("Cost", fmt.cost(batch))
     builder.field("Saved", fmt.saved(batch), Tone.GOOD)

@@ -149,7 +149,7 @@ def count(number: int) -> str:
 
 def size(octets: int) -> str:
     """Bytes in the largest unit that fits."""
-    return humanize.naturalsize(octets, binary=True)
+    return humanize.naturalsize(octets, binary=True).replace("Byte", "byte")
 
 
 def span(time: timedelta) -> str:

@@ -1,6 +1,7 @@
 """The summary of a poll as one line."""
 
 from core.poll import PollSummary
+from core.text import pluralize
 
 
 def one_line(summary: PollSummary) -> str:
@@ -8,15 +9,19 @@ def one_line(summary: PollSummary) -> str:
     if not summary.ran:
         return f"{summary.busy}; no poll was run."
     parts = [
-        f"{number:,} {what}"
-        for number, what in (
-            (summary.sent, "sent"),
-            (summary.collected, "collected"),
-            (summary.results, "results"),
-            (summary.failed, "failed"),
-            (len(summary.delivered), "delivered"),
-            (len(summary.problems), "problems"),
+        text
+        for number, text in (
+            (summary.sent, f"{summary.sent:,} sent"),
+            (summary.collected, f"{summary.collected:,} collected"),
+            (summary.results, pluralize(summary.results, "result")),
+            (summary.failed, f"{summary.failed:,} errored"),
+            (len(summary.delivered), f"{pluralize(len(summary.delivered), 'file')} delivered"),
+            (len(summary.problems), pluralize(len(summary.problems), "problem")),
         )
         if number
     ]
-    return f"{summary.open:,} open; " + (", ".join(parts) or "nothing new") + "."
+    return (
+        f"{pluralize(summary.open, 'open batch', 'open batches')}; "
+        + (", ".join(parts) or "nothing new")
+        + "."
+    )

@@ -57,7 +57,7 @@ def _samples(preview: "Preview", label: str) -> list[Fact]:
 
 
 def must_type(preview: "Preview", *, is_all: bool) -> str:
-    """Why the number of rows has to be typed; empty where `y` is enough."""
+    """The reason why the number of rows must be typed; empty if `y` is enough."""
     if preview.count > MANY_ROWS:
         return f"more than {MANY_ROWS:,} rows"
     spend = preview.sync_cost_nano if preview.action == Action.SYNC else preview.batch_cost_nano
@@ -65,7 +65,7 @@ def must_type(preview: "Preview", *, is_all: bool) -> str:
         return "an unknown price"
     if spend > MUCH_NANO:
         return f"more than {fmt.money(MUCH_NANO)}"
-    return "all that match" if is_all and preview.count > 1 else ""
+    return "all matching rows" if is_all and preview.count > 1 else ""
 
 
 def _money(preview: "Preview") -> str:
@@ -97,12 +97,12 @@ def _due(action: Action, deadlines: Sequence[str], now: datetime) -> list[Fact]:
 
 def _effect(action: Action, left: timedelta) -> str:
     """The effect of the command on the deadline."""
-    guard = "requests still unanswered 2 h before run synchronously at full price"
+    guard = "2 h before, unanswered requests run synchronously at full price"
     match action:
         case Action.REPLAY | Action.RESUME if left < fmt.SOON:
             return "too soon for a batch; unanswered requests run synchronously at full price"
         case Action.REPLAY | Action.RESUME if left > _BATCH_TIME:
-            return "after the 24 h a batch may take: safe"
+            return "later than the 24 h a batch may take"
         case Action.SYNC:
             return "answered once their batches have ended"
         case Action.ACKNOWLEDGE:

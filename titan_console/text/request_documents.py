@@ -63,7 +63,9 @@ def _attempt(builder: DocumentBuilder, attempt: AttemptRecord, now: datetime) ->
         builder.field("Cost", fmt.money(attempt.cost_nano))
         builder.field("Saved", _saved(attempt))
     if attempt.is_duplicate:
-        builder.field("Paid twice", "the request had already been answered", Tone.WARN)
+        builder.field(
+            "Duplicate", "charged although the request had already been answered", Tone.WARN
+        )
 
 
 def _outcome(builder: DocumentBuilder, attempt: AttemptRecord) -> None:

@@ -77,7 +77,7 @@ def _number(text: str, option: str, *, most: Decimal = Decimal(1)) -> Decimal:
 
 
 def _print(found: Forecast) -> None:
-    header = ["WORKLOAD", "IN/MONTH", "OUT/MONTH", "SYNC", "BATCH", "SAVES"]
+    header = ["WORKLOAD", "IN/MONTH", "OUT/MONTH", "SYNC", "BATCH", "SAVED"]
     is_cached = found.total.cached_usd is not None
     if is_cached:
         header.append("WITH 1H CACHE")

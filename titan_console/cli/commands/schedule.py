@@ -123,7 +123,7 @@ def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
             f" `titan-console schedule {kind}` there."
         )
         return
-    say(f"To install it: titan-console schedule --install {kind}")
+    say(f"To install this schedule: titan-console schedule --install {kind}")
 
 
 def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_json: bool) -> None:

@@ -112,7 +112,7 @@ def whole_attempt(attempt: AttemptRecord, bodies: Bodies) -> str:
     """Request and response of an attempt, for a comparison."""
     asked = bodies.payload(attempt.body).line
     body = bodies.answer(attempt)
-    answered = body.line if body else b"nothing came back"
+    answered = body.line if body else b"no response"
     return "\n".join(
         (
             "REQUEST",

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from titan_console.text.safe_text import clean
+from titan_console.text.safe_text import cells, clean, pad
 
 Result = TypeVar("Result")
 
@@ -65,8 +65,11 @@ class Menu(Dialog[str | None]):
         """One line for each entry."""
         with VerticalScroll(id="menu") as box:
             box.border_title = f" {self._title} "
+            width = max(
+                (cells(clean(entry.label)) for entry in self._entries if entry.detail), default=0
+            )
             for entry in self._entries:
-                yield _Line(entry)
+                yield _Line(entry, width)
 
     def on_key(self, event: Key) -> None:
         """A letter chooses its entry."""
@@ -86,9 +89,10 @@ class _Line(Static):
             super().__init__()
             self.letter = letter
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, width: int) -> None:
         text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(f"{entry.letter}  ", "bold").append(clean(entry.label))
+        label = pad(entry.label, width) if entry.detail else clean(entry.label)
+        text.append(f"{entry.letter}  ", "bold").append(label)
         text.append(f"  {clean(entry.detail, 60)}" if entry.detail else "", "dim")
         super().__init__(text)
         self._letter = entry.letter

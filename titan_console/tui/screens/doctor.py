@@ -27,7 +27,7 @@ from titan_console.tui.widgets.section import Section
 
 FINDING_COLUMNS = (
     Column("health", "", 6, 0),
-    Column("what", "What", 11, 1),
+    Column("what", "Check", 11, 1),
     Column("detail", "Detail", 20, 2, grow=1),
 )
 METRIC_COLUMNS = (
@@ -37,7 +37,7 @@ METRIC_COLUMNS = (
 _HEALTH = {
     Health.OK: Label("✓", "ok", Tone.GOOD),
     Health.WARN: Label("!", "warn", Tone.WARN),
-    Health.BAD: Label("✗", "bad", Tone.BAD),
+    Health.BAD: Label("✗", "fail", Tone.BAD),
 }
 _WORST_FIRST = (Health.BAD, Health.WARN, Health.OK)
 # The console has no key and calls no server, so these checks do not apply.
@@ -45,7 +45,7 @@ _NOT_OURS = ("key", "server")
 
 
 def finding_rows(findings: Sequence[Finding]) -> list[Row]:
-    """Bad findings first, then warnings."""
+    """Failed checks first, then warnings."""
     ordered = sorted(findings, key=lambda finding: _WORST_FIRST.index(finding.health))
     return [_finding_row(number, finding) for number, finding in enumerate(ordered)]
 
@@ -64,10 +64,10 @@ def _finding_row(number: int, finding: Finding) -> Row:
 
 
 def findings_title(findings: Sequence[Finding]) -> str:
-    """The number of bad findings and warnings."""
+    """The number of failed checks and warnings."""
     bad = sum(finding.health == Health.BAD for finding in findings)
     warnings = sum(finding.health == Health.WARN for finding in findings)
-    result = f"{bad} bad, {pluralize(warnings, 'warning')}" if bad or warnings else "all ok"
+    result = f"{bad} failed, {pluralize(warnings, 'warning')}" if bad or warnings else "all ok"
     return f"Checks {len(findings)} · {result} · r: check again"
 
 

@@ -15,21 +15,21 @@ from titan_console.text.format import Label, Tone
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 EVENT_COLUMNS = (
-    Column("at", "When", 15, 0),
-    Column("what", "What", 22, 1, grow=1, widest=30),
-    Column("concerns", "About", 18, 2, grow=3, widest=48),
+    Column("at", "Time", 15, 0),
+    Column("what", "Event", 22, 1, grow=1, widest=30),
+    Column("concerns", "Subject", 18, 2, grow=3, widest=48),
     Column("who", "Who", 10, 5, grow=1, widest=28),
-    Column("why", "Why", 14, 4, grow=3),
+    Column("why", "Reason", 14, 4, grow=3),
     Column("cost", "Cost", 9, 6, right=True),
-    Column("outcome", "Outcome", 14, 3, grow=3),
+    Column("outcome", "Result", 14, 3, grow=3),
 )
 COMMAND_COLUMNS = (
     Column("state", "State", 20, 0),
     Column("action", "Command", 11, 1),
     Column("items", "Items", 8, 2, right=True),
     Column("who", "Who", 14, 5, grow=1, widest=30),
-    Column("why", "Why", 14, 4, grow=3),
-    Column("outcome", "Outcome", 16, 3, grow=4),
+    Column("why", "Reason", 14, 4, grow=3),
+    Column("outcome", "Result", 16, 3, grow=4),
 )
 _STATES: Mapping[CommandState, Label] = {
     CommandState.PENDING: Label("◔", "pending", Tone.WARN),

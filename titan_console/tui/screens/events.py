@@ -157,14 +157,14 @@ def event_document(line: EventLine) -> Document:
     """Every field of an event, its detail as JSON."""
     event, builder = line.event, DocumentBuilder()
     label = event_labels.what(event.kind)
-    builder.field("What", str(label), label.tone)
-    builder.field("When", f"{event.at}, here {local(event.at, '%Y-%m-%d %H:%M:%S %z')}")
+    builder.field("Event", str(label), label.tone)
+    builder.field("Time", f"{event.at}, local {local(event.at, '%Y-%m-%d %H:%M:%S %z')}")
     builder.field("Who", event.actor)
     builder.field("Subject", event.subject)
     builder.field("Batch", event.batch_key)
     builder.field("Tag", line.tag)
     builder.field("Cost", event_labels.cost(line))
-    builder.field("Why", event_labels.why(event.detail))
+    builder.field("Reason", event_labels.why(event.detail))
     builder.field("Kind", event.kind, Tone.DIM)
     builder.field("Number", f"{event.id:,}", Tone.DIM)
     if event.detail:

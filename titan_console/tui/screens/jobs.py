@@ -36,7 +36,7 @@ JOB_COLUMNS = (
 )
 NEVER_COLUMNS = (
     Column("name", "Workflow", 28, 0, grow=2, widest=48),
-    Column("why", "Why", 20, 1, grow=3),
+    Column("why", "Reason", 20, 1, grow=3),
 )
 _MODES: Mapping[Mode, Label] = {
     Mode.BATCH: Label("▸", "batch", Tone.GOOD),

@@ -100,9 +100,9 @@ class RequestListPage(SplitPage):
         Sort("a", SortOrder.AGE, "oldest first"),
         Sort("t", SortOrder.TAG, "tag"),
         Sort("s", SortOrder.STATUS, "status"),
-        Sort("c", SortOrder.COST, "cost, dearest first"),
+        Sort("c", SortOrder.COST, "cost, highest first"),
         Sort("k", SortOrder.TOKENS, "tokens, most first"),
-        Sort("r", SortOrder.TRIES, "tries, most first"),
+        Sort("r", SortOrder.TRIES, "attempts, most first"),
     )
 
     def __init__(self, state: ConsoleState, *, table_id: str, filter_text: str = "") -> None:

@@ -25,7 +25,7 @@ _MONEY = (
     Column("sync", "Sync", 10, 5, right=True),
     Column("cost", "Cost", 10, 2, right=True),
     Column("saved", "Saved", 10, 1, right=True),
-    Column("twice", "Paid twice", 10, 3, right=True),
+    Column("duplicate", "Duplicate", 10, 3, right=True),
 )
 BATCH_COLUMNS = (
     Column("tag", "Tag", 16, 0, grow=4, widest=40, keeps_end=True),
@@ -38,8 +38,8 @@ ANSWER_COLUMNS = (
     Column("request", "Request", 18, 0, grow=4, widest=64, keeps_end=True),
     Column("outcome", "Outcome", 12, 4),
     Column("model", "Model", 17, 7, grow=1, widest=28),
-    *(column for column in _MONEY if column.key not in ("attempts", "twice")),
-    Column("twice", "Paid twice", 10, 3, right=True),
+    *(column for column in _MONEY if column.key not in ("attempts", "duplicate")),
+    Column("duplicate", "Duplicate", 10, 3, right=True),
 )
 
 
@@ -50,7 +50,7 @@ def group_columns(by: str) -> tuple[Column, ...]:
 
 def figure_rows(found: Savings) -> list[Row]:
     """The metrics, their targets and whether they are met."""
-    return [_saved(found), _month(found), _cache(found), _twice(found), _unpriced(found)]
+    return [_saved(found), _month(found), _cache(found), _duplicate(found), _unpriced(found)]
 
 
 def behind_figure(found: Savings, key: str) -> SumFilter:
@@ -112,13 +112,13 @@ def _cache(found: Savings) -> Row:
     )
 
 
-def _twice(found: Savings) -> Row:
+def _duplicate(found: Savings) -> Row:
     spent = found.duplicate_nano
     return _figure(
         "duplicate",
-        "paid twice",
+        "duplicate charges",
         fmt.money(spent) if spent else fmt.NOTHING,
-        remark="duplicate answers of requests already answered" if spent else "none",
+        remark="second answers to requests already answered" if spent else "none",
         tone=Tone.WARN if spent else Tone.DIM,
     )
 
@@ -264,7 +264,7 @@ def _money(
         "sync": Cell(fmt.sum_of_money(sync, unpriced), Tone.DIM),
         "cost": Cell(fmt.sum_of_money(cost, unpriced)),
         "saved": Cell(fmt.sum_of_money(saved, unpriced), tone),
-        "twice": Cell(
+        "duplicate": Cell(
             fmt.money(duplicate) if duplicate else fmt.NOTHING, Tone.WARN if duplicate else Tone.DIM
         ),
     }

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from rich.text import Text
+from textual.app import ComposeResult
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer, Static
+from textual.widgets._footer import FooterKey
 
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part, Total
@@ -107,13 +109,33 @@ class CommandLines(Static):
         self.update(made)
 
 
+# The key that always fits.
+_HELP = "help"
+
+
 class KeyLine(Footer):
-    """Textual's footer, rebuilt only when its text changes."""
+    """Textual's footer without cut words, rebuilt only when its text or its width changes."""
 
     def __init__(self) -> None:
         """Without the palette, which has its own key."""
         super().__init__(show_command_palette=False)
         self._shown: list[tuple[str, str, str, bool]] | None = None
+        self._room = 0
+
+    def compose(self) -> ComposeResult:
+        """Leave out keys that do not fit."""
+        keys = [key for key in super().compose() if isinstance(key, FooterKey)]
+        room = self._room - sum(_width(key) for key in keys if key.action == _HELP)
+        for key in keys:
+            room -= 0 if key.action == _HELP else _width(key)
+            if key.action == _HELP or room >= 0:
+                yield key
+
+    def on_resize(self) -> None:
+        """Choose again which keys fit."""
+        if self.content_size.width != self._room:
+            self._room = self.content_size.width
+            self.refresh(recompose=True)
 
     def bindings_changed(self, screen: Screen[object]) -> None:
         """Rebuild it if the visible bindings have changed."""
@@ -127,3 +149,8 @@ class KeyLine(Footer):
         if shown != self._shown:
             self._shown = shown
             super().bindings_changed(screen)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _width(key: FooterKey) -> int:
+    """Columns of the key, its description and three spaces."""
+    return cells(key.key_display) + cells(key.description) + 3
