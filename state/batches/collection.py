@@ -190,10 +190,7 @@ def _store_sums(
     results_bytes: int,
     problem: str | None,
 ) -> None:
-    """Count costs of the batch again from its attempts, and its outcomes once all results came.
-
-    Where a result is missing, the counts stay the API's.
-    """
+    """Count costs of the batch again from its attempts, and its outcomes once it is collected."""
     ledger.execute(
         "UPDATE batches SET (cost_nano, sync_cost_nano, unpriced, duplicate_nano) = (SELECT"
         " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
@@ -208,13 +205,11 @@ def _store_sums(
         problem,
         batch.id,
     )
-    if collection == Collection.COLLECTED:
+    if collection != Collection.PENDING:
         ledger.execute(
             "UPDATE batches SET (processing, succeeded, errored, canceled, expired) = (SELECT 0,"
             " sum(outcome = 'succeeded'), sum(outcome = 'errored'), sum(outcome = 'canceled'),"
-            " sum(outcome = 'expired') FROM attempts WHERE batch_id = batches.id) WHERE id = ?"
-            " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.batch_id = batches.id"
-            " AND a.outcome = 'missing')",
+            " sum(outcome = 'expired') FROM attempts WHERE batch_id = batches.id) WHERE id = ?",
             batch.id,
         )
 

@@ -223,8 +223,6 @@ def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
     (batch,) = batches(bench)
     assert batch.collect_tries == 5
     assert requests(bench) == {RequestStatus.MISSING: 1}
-    # What the API counts as succeeded is billed, and its line is where the problem says.
-    assert batch.counts.succeeded == 1
     assert f"kept in batch-results/{batch.key}.rejected" in (batch.last_error or "")
     assert (bench.folder.root / f"batch-results/{batch.key}.rejected").stat().st_size
 
