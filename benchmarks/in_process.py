@@ -64,9 +64,9 @@ def collect(count: str) -> float:
     """Download and store that many results of a batch that has ended."""
     with open_engine(from_environment(), actor="benchmark") as engine:
         engine.context.api()
-        refresh(engine.context)
+        refresh(engine.context, [])
         began = time.monotonic()
-        ((_, collected),) = collect_all(engine.context)
+        ((_, collected),) = collect_all(engine.context, [])
         took = time.monotonic() - began
         if collected is None or collected.new != int(count) or not collected.complete:
             sys.exit(f"not collected: {collected}")

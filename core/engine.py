@@ -11,10 +11,11 @@ from msgspec.structs import replace
 
 from core import poll
 from core.batches.context import Context
+from core.batches.isolation import update_mirrors
 from core.poll import PollSummary
 from state.model.errors import LedgerError
 from state.model.records import Batch, RequestStatus, Submission
-from state.queries import batch_list, mirrors, result_rows
+from state.queries import batch_list, result_rows
 
 if TYPE_CHECKING:
     from core.batches.adopt import Adopted
@@ -52,11 +53,11 @@ class Engine:
 
         submitted = submit(self.context, requests, options)
         try:
-            mirrors.update(self.context.ledger, self.context.folder)
+            problems = update_mirrors(self.context)
         except LedgerError as error:
             # The requests are recorded; the next poll writes the mirrors.
-            return replace(submitted, problem=submitted.problem or str(error))
-        return submitted
+            problems = [str(error)]
+        return replace(submitted, problem=submitted.problem or next(iter(problems), None))
 
     def poll(self) -> PollSummary:
         """One poll. See `core.poll.poll_once`."""
@@ -67,8 +68,8 @@ class Engine:
         from core.batches.adopt import adopt
 
         adopted = adopt(self.context, remote_id, tag=tag)
-        mirrors.update(self.context.ledger, self.context.folder)
-        return adopted
+        problems = update_mirrors(self.context)
+        return replace(adopted, problem=adopted.problem or next(iter(problems), None))
 
     def find(self, name: str) -> tuple[list[Submission], list[Batch]]:
         """The submissions and batches of a key, a batch id or a tag. Raises UnknownId."""

@@ -11,19 +11,18 @@ from msgspec import Struct, field
 from msgspec.structs import asdict
 
 from core.batches.context import Context
+from core.batches.isolation import concerns_every_item, isolated, reason_of, record, update_mirrors
 from core.batches.refresh import refresh
 from core.commands import auto_retry, deadline_guard, executor
 from core.errors import ApiError, SettingsError
-from core.internal_errors import describe
 from core.reporting import notifier
 from core.requests.payload import wire_overhead
 from state.batches import leases, remote_status, sending, stale_files, submissions, sync_runs
 from state.batches.finished_results import name_the_finished
 from state.db import poll_lock
 from state.files import fallback_file
-from state.model.errors import LedgerError, TitanError
 from state.operations import commands, delivery, hook_runs
-from state.queries import batch_list, ledger_status, mirrors
+from state.queries import batch_list, ledger_status
 
 POLL_LEASE = "poll"
 _LEASE = timedelta(minutes=15)
@@ -74,8 +73,7 @@ def poll_once(context: Context) -> PollSummary:
         except SettingsError:
             raise
         except Exception as error:
-            reason = str(error) if isinstance(error, TitanError) else describe(error)
-            summary.problems.append(f"The poll stopped: {reason}")
+            summary.problems.append(f"The poll stopped: {reason_of(error)}")
             raise
         finally:
             leases.end_poll(context.ledger, poll_id, asdict(summary))
@@ -94,7 +92,7 @@ def _other_poll(context: Context) -> str:
 def run_steps(context: Context, summary: PollSummary) -> None:
     """Run every step; a step that the API or the settings stop does not stop the others."""
     settings_error: SettingsError | None = None
-    for step in _STEPS:
+    for step in (*_STEPS, _check_alerts, _update_mirrors):
         _renew_lease(context)
         try:
             step(context, summary)
@@ -102,17 +100,17 @@ def run_steps(context: Context, summary: PollSummary) -> None:
             settings_error = error
         except ApiError as error:
             summary.problems.append(str(error))
-        except LedgerError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a defect in one step must not stop the others
+        except Exception as error:
+            if concerns_every_item(error):
+                raise
             what = step.__name__.strip("_").replace("_", " ")
-            summary.problems.append(f"Step '{what}': {describe(error)}; the next poll retries it.")
-    summary.problems += notifier.update_and_notify(context)
+            record(context, f"Step '{what}'", error, summary.problems)
     summary.open = batch_list.count_open(context.ledger)
-    mirrors.update(context.ledger, context.folder)
     context.ledger.checkpoint()
     if settings_error is not None:
         summary.problems.append(str(settings_error))
+    summary.problems = list(dict.fromkeys(summary.problems))
+    if settings_error is not None:
         raise settings_error
 
 
@@ -122,35 +120,45 @@ def _renew_lease(context: Context) -> None:
 
 def _refresh(context: Context, summary: PollSummary) -> None:
     """Compare the ledger with the API's list of batches."""
-    summary.ended, problem = refresh(context)
-    if problem is not None:
-        summary.problems.append(str(problem))
+    summary.ended = refresh(context, summary.problems)
 
 
-def _recover(context: Context, summary: PollSummary) -> None:
-    """Import fallback files, and finish synchronous runs whose process died."""
+def _import_fallback_files(context: Context, summary: PollSummary) -> None:
+    """Import what jobs submitted while the ledger could not be used."""
     if fallback_file.pending(context.folder):
         from core.intake import fallback
 
         summary.problems += fallback.import_all(context)
+
+
+def _finish_synchronous_runs(context: Context, summary: PollSummary) -> None:
+    """Finish those whose process died."""
     if sync_runs.unfinished(context.ledger):
         from core.batches.sync_fallback import finish_abandoned
 
-        summary.problems += finish_abandoned(context)
+        finish_abandoned(context, summary.problems)
+
+
+def _guard_deadlines(context: Context, summary: PollSummary) -> None:
+    """Write commands for submissions whose deadline is at risk."""
+    summary.commands += deadline_guard.check_deadlines(context, summary.problems)
+
+
+def _retry_failed(context: Context, summary: PollSummary) -> None:
+    """Write commands for the automatic retries."""
+    summary.commands += auto_retry.retry_failed(context, summary.problems)
 
 
 def _run_commands(context: Context, summary: PollSummary) -> None:
     """Execute the commands of operators, deadlines and automatic retries."""
-    summary.commands += deadline_guard.check_deadlines(context)
-    summary.commands += auto_retry.retry_failed(context)
-    ended = executor.run_due(context)
+    ended = executor.run_due(context, summary.problems)
     summary.commands += [command.line for command in ended]
     summary.problems += [command.line for command in ended if command.is_failed]
     if commands.due(context.ledger, now=context.clock.now()):
         from core.batches.sync_fallback import held_back
 
         held = held_back(context)
-        summary.problems += [held] if held and held not in summary.problems else []
+        summary.problems += [held] if held else []
 
 
 def _send(context: Context, summary: PollSummary) -> None:
@@ -166,7 +174,7 @@ def _send(context: Context, summary: PollSummary) -> None:
         return
     from core.batches.send import send_queued
 
-    problem = send_queued(context, queued)
+    problem = send_queued(context, queued, summary.problems)
     summary.sent = sending.count_accepted(context.ledger, queued)
     if problem:
         summary.problems.append(problem)
@@ -174,12 +182,16 @@ def _send(context: Context, summary: PollSummary) -> None:
 
 def _collect(context: Context, summary: PollSummary) -> None:
     """Download the results of batches that ended."""
-    name_the_finished(context.ledger, context.folder.results)
+    name_the_finished(
+        context.ledger,
+        context.folder.results,
+        guard=lambda path: isolated(context, f"Cannot rename {path.name}", summary.problems),
+    )
     if not remote_status.to_collect(context.ledger):
         return
     from core.batches.collect import collect_all
 
-    for batch, collected in collect_all(context):
+    for batch, collected in collect_all(context, summary.problems):
         if collected is None:
             summary.problems.append(f"{batch.key}: results are not available yet; will retry.")
             continue
@@ -209,10 +221,9 @@ def _run_hooks(context: Context, summary: PollSummary) -> None:
         return
     from core.delivery.delivery_hooks import run_due
 
-    for problem in run_due(context):
+    for problems in run_due(context):
         _renew_lease(context)
-        if problem:
-            summary.problems.append(problem)
+        summary.problems += problems
 
 
 def _clean_up(context: Context, _summary: PollSummary) -> None:
@@ -220,14 +231,26 @@ def _clean_up(context: Context, _summary: PollSummary) -> None:
     stale_files.sweep(context.ledger, context.folder.spool, context.clock.now())
 
 
+def _check_alerts(context: Context, summary: PollSummary) -> None:
+    """Raise, clear and send alerts."""
+    summary.problems += notifier.update_and_notify(context)
+
+
+def _update_mirrors(context: Context, summary: PollSummary) -> None:
+    """Append what is new to the mirror files."""
+    summary.problems += update_mirrors(context)
+
+
 # Commands run before the send, and again when the results that they wait for are collected.
+_COMMAND_STEPS = (_guard_deadlines, _retry_failed, _run_commands)
 _STEPS: tuple[Callable[[Context, PollSummary], None], ...] = (
     _refresh,
-    _recover,
-    _run_commands,
+    _import_fallback_files,
+    _finish_synchronous_runs,
+    *_COMMAND_STEPS,
     _send,
     _collect,
-    _run_commands,
+    *_COMMAND_STEPS,
     _deliver,
     _run_hooks,
     _clean_up,

@@ -29,6 +29,7 @@ from core.engine import Engine
 from core.errors import PayloadError, SettingsError, TitanError
 from core.intake import external_calls, fallback, fallback_contents, known_submission
 from core.intake.options import SubmitOptions
+from core.internal_errors import describe
 from core.reporting import json_reports
 from core.requests.cache_control import CachePolicy
 from core.requests.payload import check_name
@@ -307,10 +308,12 @@ def _summary(engine: Engine, tag: str) -> dict[str, Any]:
 
 
 def _poll(engine: Engine) -> None:
-    """Poll the API; problems are logged, not raised."""
+    """Poll the API for every job; problems are logged, not raised."""
     try:
         problems = engine.poll().problems
-    except (SettingsError, LedgerBusy) as error:
+    except TitanError as error:
         problems = [str(error)]
+    except Exception as error:  # noqa: BLE001 - a bug here must not stop the job
+        problems = [f"The poll failed: {describe(error)}"]
     for problem in problems:
         _log.warning("%s", problem)

@@ -19,6 +19,7 @@ from core.batches import account, price_list
 from core.batches.collect_stats import CollectStats, RejectedLines
 from core.batches.context import Context
 from core.batches.expiry import end_of_collection, is_past_retention
+from core.batches.isolation import isolated
 from core.batches.retry import is_due, next_poll_at
 from core.errors import ApiError, NoResponse, NotFound
 from core.redaction import redact_bytes
@@ -26,7 +27,6 @@ from core.requests.wire_id import FromWire, max_unshortened_length
 from state.batches import collection, remote_status, sync_runs
 from state.db.ledger import Staged
 from state.files.results_file import ResultsFile
-from state.model.errors import FileMissing
 from state.model.records import Batch, Collected, Collection, Kind, StagedResult, Usage
 from state.model.timestamps import from_text
 
@@ -42,23 +42,18 @@ class _NoResultsError(NoResponse):
     """A response without a single result of the batch, which must have one for each request."""
 
 
-def collect_all(context: Context) -> list[tuple[Batch, Collected | None]]:
-    """Collect each ended batch that is due; None for one without available results."""
+def collect_all(context: Context, problems: list[str]) -> list[tuple[Batch, Collected | None]]:
+    """Collect each ended batch that is due; None for one without available results.
+
+    A batch that cannot be collected is left out, and is one of the problems.
+    """
     now = context.clock.now()
-    return [
-        (batch, _collect_or_postpone(context, batch))
-        for batch in remote_status.to_collect(context.ledger)
-        if is_due(batch, now)
-    ]
-
-
-def _collect_or_postpone(context: Context, batch: Batch) -> Collected | None:
-    """Collect one batch, or postpone it if the results of an earlier try are not on disk."""
-    try:
-        return collect(context, batch)
-    except FileMissing as error:
-        _postpone(context, batch, None, str(error))
-        return None
+    collected: list[tuple[Batch, Collected | None]] = []
+    for batch in remote_status.to_collect(context.ledger):
+        if is_due(batch, now):
+            with isolated(context, f"Cannot collect {batch.key}", problems, batch=batch):
+                collected.append((batch, collect(context, batch)))
+    return collected
 
 
 def collect(context: Context, batch: Batch) -> Collected | None:

@@ -3,6 +3,7 @@
 from core.batches import account, unconfirmed_creates
 from core.batches.context import Context
 from core.batches.expiry import is_past_retention
+from core.batches.isolation import isolated
 from core.batches.listing import Listing, read_listing
 from core.batches.retry import is_due, next_poll_at, with_retries
 from core.errors import (
@@ -18,17 +19,17 @@ from state.batches import remote_status
 from state.model.records import Batch, BatchStatus
 
 
-def refresh(context: Context) -> tuple[int, ApiError | None]:
-    """Return how many batches ended, and why the list is incomplete, None if it is complete.
+def refresh(context: Context, problems: list[str]) -> int:
+    """Return how many batches ended; an incomplete list is one of the problems.
 
     One listing serves the open batches and the unconfirmed creates. Raises SettingsError where
     the API rejects the key, or where the key belongs to another account.
     """
-    unconfirmed_creates.expire_senders(context)
+    unconfirmed_creates.expire_senders(context, problems)
     open_batches = remote_status.at_the_api(context.ledger)
     creates = unconfirmed_creates.unresolved(context)
     if not (open_batches or creates or unconfirmed_creates.has_candidates(context)):
-        return 0, None
+        return 0
     listing = _read_listing(context, open_batches, creates)
     if isinstance(listing.problem, Unauthorized):
         raise SettingsError(
@@ -37,11 +38,15 @@ def refresh(context: Context) -> tuple[int, ApiError | None]:
     account.check(context, listing.account)
     # Read again: the list may show what was sent while it was read.
     creates = unconfirmed_creates.unresolved(context)
-    unconfirmed_creates.resolve(context, listing, creates)
+    unconfirmed_creates.resolve(context, listing, creates, problems)
     # Read again: batches that were just identified are refreshed like the others.
     open_batches = remote_status.at_the_api(context.ledger)
-    ended = sum(_refresh_one(context, batch, listing) for batch in open_batches)
-    return ended, listing.problem
+    ended = 0
+    for batch in open_batches:
+        with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
+            ended += _refresh_one(context, batch, listing)
+    problems += [str(listing.problem)] if listing.problem else []
+    return ended
 
 
 def _read_listing(context: Context, open_batches: list[Batch], creates: list[Batch]) -> Listing:

@@ -18,6 +18,7 @@ from core.batches.create_error_policy import (
     is_worth_splitting,
     queue_pause_s,
 )
+from core.batches.isolation import isolated
 from core.batches.retry import with_retries
 from core.errors import ApiError, SettingsError, Unauthorized
 from core.requests.payload import wire_overhead
@@ -45,10 +46,11 @@ class Sent(Struct, frozen=True, kw_only=True):
     instead: tuple[Batch, ...] = ()
 
 
-def send_queued(context: Context, batches: list[Batch]) -> str | None:
-    """Send the batches in turn, and return the last problem. Batches not sent stay queued.
+def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> str | None:
+    """Send the batches in turn, and return the last refusal. Batches not sent stay queued.
 
-    Two rejections with the same reason end it: the reason may not lie in the batches.
+    A batch that fails otherwise is one of the problems, and the others are sent. Two rejections
+    with the same reason end it: the reason may not lie in the batches.
 
     Raises SettingsError where the key is missing or rejected.
     """
@@ -61,7 +63,9 @@ def send_queued(context: Context, batches: list[Batch]) -> str | None:
         hold = _active_hold(context)
         if hold is not None:
             return f"Nothing is sent before {hold.until_ts}: {hold.reason}"
-        sent = send(context, pending.popleft())
+        batch, sent = pending.popleft(), Sent()
+        with isolated(context, f"Cannot send {batch.key}", problems, batch=batch):
+            sent = send(context, batch)
         pending.extendleft(reversed(sent.instead))
         problem = sent.problem or problem
         if sent.stop or sent.rejected in rejections:

@@ -11,15 +11,16 @@ from core.batches.collect import collect
 from core.batches.context import Context
 from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD
 from core.batches.graceful_shutdown import stop_on_signal
+from core.batches.isolation import isolated
 from core.batches.sync_runner import MOST_UNWRITTEN, SyncRun
 from core.errors import ApiError, Rejected, SpendCapReached, Unauthorized
 from core.requests.models import needs_batch
 from core.text import pluralize
 from state.batches import leases, sync_runs
 from state.batches.sending import sent_requests
+from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private
 from state.files.spool import LineReader
-from state.model.errors import LedgerUnusable
 from state.model.records import Batch, Counts, Outcome, Submission
 
 _INTERRUPTED = "The run was interrupted."
@@ -114,15 +115,20 @@ def finish(context: Context, batch: Batch, reason: str, *, unwritten: int = 0) -
     return unwritten
 
 
-def finish_abandoned(context: Context) -> Iterator[str]:
-    """Finish runs whose process died; a warning for each that may be charged twice."""
+def finish_abandoned(context: Context, problems: list[str]) -> None:
+    """Finish runs whose process died; a problem for each that may be charged twice."""
     for batch in sync_runs.unfinished(context.ledger):
-        key = sync_runs.submission_key(context.ledger, batch)
-        with _try_lock(context, key) as is_locked:
-            if is_locked:
-                unwritten = finish(context, batch, _INTERRUPTED, unwritten=MOST_UNWRITTEN)
-                if unwritten:
-                    yield f"{batch.key}: {possible_duplicate_charge(unwritten)}"
+        with isolated(context, f"Cannot finish {batch.key}", problems, batch=batch):
+            problems += _finish_abandoned(context, batch)
+
+
+def _finish_abandoned(context: Context, batch: Batch) -> list[str]:
+    key = sync_runs.submission_key(context.ledger, batch)
+    with _try_lock(context, key) as is_locked:
+        unwritten = 0
+        if is_locked:
+            unwritten = finish(context, batch, _INTERRUPTED, unwritten=MOST_UNWRITTEN)
+    return [f"{batch.key}: {possible_duplicate_charge(unwritten)}"] if unwritten else []
 
 
 def possible_duplicate_charge(unwritten: int) -> str:
@@ -166,7 +172,10 @@ def _write(context: Context, batch: Batch, results: Iterable[list[bytes]]) -> No
                 file.flush()
                 sync_runs.sync(file)
     except OSError as error:
-        raise LedgerUnusable(f"Cannot write {path}: {error.strerror or error}.") from error
+        reason = error.strerror or error
+        raise file_error(
+            error, f"Cannot write {path}: {reason}.", code="results_unwritable"
+        ) from error
 
 
 @contextmanager

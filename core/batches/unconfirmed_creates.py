@@ -9,6 +9,7 @@ from datetime import timedelta
 from core.api.line_splitter import split_lines
 from core.batches.candidates import WATCH, is_absent, is_candidate
 from core.batches.context import Context
+from core.batches.isolation import isolated
 from core.batches.listing import Listing
 from core.batches.retry import with_retries
 from core.errors import ApiError, NotFound
@@ -25,7 +26,7 @@ _MOST_FAILURES = 20
 _MOST_LINES = 20
 
 
-def expire_senders(context: Context) -> None:
+def expire_senders(context: Context, problems: list[str]) -> None:
     """Mark creates whose process must be dead as unconfirmed."""
     now = context.clock.now()
     settles = now + timedelta(seconds=context.recovery.settle_after_timeout_s)
@@ -34,12 +35,13 @@ def expire_senders(context: Context) -> None:
         before_ts=to_text(now - _SENDING_LEASE),
         after_ts=to_text(now + _SENDING_LEASE),
     ):
-        sending.mark_unconfirmed(
-            context.ledger,
-            batch,
-            "The process that sent it ended before a response arrived.",
-            settles_ts=to_text(settles),
-        )
+        with isolated(context, f"Cannot resolve {batch.key}", problems, batch=batch):
+            sending.mark_unconfirmed(
+                context.ledger,
+                batch,
+                "The process that sent it ended before a response arrived.",
+                settles_ts=to_text(settles),
+            )
 
 
 def unresolved(context: Context) -> list[Batch]:
@@ -66,20 +68,31 @@ def _candidates(context: Context) -> list[Orphan]:
     return orphans.with_verdict(context.ledger, OrphanVerdict.CANDIDATE)
 
 
-def resolve(context: Context, listing: Listing, creates: list[Batch]) -> None:
-    """Record unknown batches, identify candidates, and mark creates that made no batch."""
-    _record_unknown(context, listing, creates)
+def resolve(context: Context, listing: Listing, creates: list[Batch], problems: list[str]) -> None:
+    """Record unknown batches, identify candidates, and mark creates that made no batch.
+
+    Where a listed batch could not be recorded, the listing proves nothing: that may be the one.
+    """
+    failed: list[str] = []
+    _record_unknown(context, listing, creates, failed)
+    problems += failed
     for candidate in _candidates(context):
-        _identify(context, candidate, listing.batches.get(candidate.remote_id))
+        with isolated(context, f"Cannot identify {candidate.remote_id}", problems):
+            _identify(context, candidate, listing.batches.get(candidate.remote_id))
+    if failed:
+        return
     left = _candidates(context)
     for create in creates:
-        if create.status == BatchStatus.UNCONFIRMED and is_absent(create, listing, left):
-            sending.mark_not_sent(context.ledger, create, "It never reached the API.")
+        with isolated(context, f"Cannot resolve {create.key}", problems, batch=create):
+            if create.status == BatchStatus.UNCONFIRMED and is_absent(create, listing, left):
+                sending.mark_not_sent(context.ledger, create, "It never reached the API.")
     if listing.complete:
         orphans.record_listing(context.ledger, to_text(listing.began))
 
 
-def _record_unknown(context: Context, listing: Listing, creates: list[Batch]) -> None:
+def _record_unknown(
+    context: Context, listing: Listing, creates: list[Batch], problems: list[str]
+) -> None:
     known = orphans.known_remote_ids(context.ledger, list(listing.batches))
     unknown = [b for b in listing.batches.values() if b.remote_id not in known]
     if not unknown:
@@ -88,9 +101,10 @@ def _record_unknown(context: Context, listing: Listing, creates: list[Batch]) ->
     earliest = min(now, *(from_text(remote.created_ts) for remote in unknown)) - WATCH
     creates = creates + orphans.sent_since(context.ledger, since_ts=to_text(earliest))
     for remote in unknown:
-        may_be_ours = any(is_candidate(remote, create, listing, now) for create in creates)
-        verdict = OrphanVerdict.CANDIDATE if may_be_ours else OrphanVerdict.UNKNOWN
-        orphans.note(context.ledger, remote, verdict)
+        with isolated(context, f"Cannot record {remote.remote_id}", problems):
+            may_be_ours = any(is_candidate(remote, create, listing, now) for create in creates)
+            verdict = OrphanVerdict.CANDIDATE if may_be_ours else OrphanVerdict.UNKNOWN
+            orphans.note(context.ledger, remote, verdict)
 
 
 def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -> None:

@@ -12,7 +12,9 @@ from datetime import timedelta
 from msgspec import Struct, field
 
 from core.batches.context import Context
+from core.batches.isolation import isolated
 from core.config import titan_file
+from core.config.catalogue import Catalogue
 from core.config.job import Replay
 from core.text import pluralize
 from state.model.timestamps import to_text
@@ -46,16 +48,17 @@ def is_circuit_open(recent: RecentOutcomes) -> bool:
     return is_enough and recent.succeeded < MIN_SUCCESS_RATE * recent.answers
 
 
-def retry_failed(context: Context) -> list[str]:
+def retry_failed(context: Context, problems: list[str]) -> list[str]:
     """Write a replay command for each workflow with candidates. Returns a line for each."""
-    return [
-        _replay(context, candidates)
-        for candidates in find_candidates(context)
-        if not candidates.is_circuit_open
-    ]
+    written: list[str] = []
+    for candidates in find_candidates(context, problems):
+        with isolated(context, f"{candidates.workflow}: cannot retry", problems):
+            if not candidates.is_circuit_open:
+                written.append(_replay(context, candidates))
+    return written
 
 
-def find_candidates(context: Context) -> list[RetryCandidates]:
+def find_candidates(context: Context, problems: list[str]) -> list[RetryCandidates]:
     """The requests to retry by workflow, also those that the circuit breaker stops."""
     jobs = titan_file.read(context.folder)
     if all(job.replay == Replay.BY_HAND for job in jobs.jobs.values()):
@@ -66,17 +69,28 @@ def find_candidates(context: Context) -> list[RetryCandidates]:
         by_submission[failure.submission_id].append(failure)
     found: dict[str, RetryCandidates] = {}
     for submission_id, failed in by_submission.items():
-        names = failures.names_of(context.ledger, submission_id)
-        job, workflow = jobs.job_named(names), names[1] or ""
-        if job is None or job.replay == Replay.BY_HAND:
-            continue
-        ids = [failure.request_id for failure in failed if failure.tries <= job.replay_tries]
-        if ids and workflow not in found:
-            recent = failures.recent_outcomes(context.ledger, workflow, last=_MIN_BATCHES)
-            found[workflow] = RetryCandidates(workflow=workflow, recent=recent)
-        if ids:
-            found[workflow].request_ids += ids
+        with isolated(context, f"Cannot retry submission {submission_id}", problems):
+            _add_candidates(context, jobs, submission_id, failed, found)
     return list(found.values())
+
+
+def _add_candidates(
+    context: Context,
+    jobs: Catalogue,
+    submission_id: int,
+    failed: list[failures.Failure],
+    found: dict[str, RetryCandidates],
+) -> None:
+    names = failures.names_of(context.ledger, submission_id)
+    job, workflow = jobs.job_named(names), names[1] or ""
+    if job is None or job.replay == Replay.BY_HAND:
+        return
+    ids = [failure.request_id for failure in failed if failure.tries <= job.replay_tries]
+    if ids and workflow not in found:
+        recent = failures.recent_outcomes(context.ledger, workflow, last=_MIN_BATCHES)
+        found[workflow] = RetryCandidates(workflow=workflow, recent=recent)
+    if ids:
+        found[workflow].request_ids += ids
 
 
 def _replay(context: Context, candidates: RetryCandidates) -> str:

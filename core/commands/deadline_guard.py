@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from core.batches.context import Context
 from core.batches.deadline_policy import is_at_risk
+from core.batches.isolation import isolated
 from core.requests.models import EXTENDED_OUTPUT_BETA
 from core.text import pluralize
 from state.model.timestamps import from_text, to_text
@@ -17,19 +18,20 @@ LAST_MOMENT = timedelta(minutes=20)
 _REPEAT_AFTER = timedelta(minutes=14)
 
 
-def check_deadlines(context: Context) -> list[str]:
+def check_deadlines(context: Context, problems: list[str]) -> list[str]:
     """Write a sync command for each submission at risk. Returns a line for each.
 
     The command includes failed requests, also of a finished submission, but not canceled ones:
     they were canceled on purpose.
     """
     now = context.clock.now()
-    written = (
-        _sync(context, submission, now)
-        for submission in deadlines.pending_deadlines(context.ledger, now_ts=to_text(now))
-        if _may_sync(submission, now) and _is_at_risk(context, submission, now)
-    )
-    return [line for line in written if line]
+    written: list[str] = []
+    for submission in deadlines.pending_deadlines(context.ledger, now_ts=to_text(now)):
+        with isolated(context, f"Cannot guard the deadline of {submission.key}", problems):
+            if _may_sync(submission, now) and _is_at_risk(context, submission, now):
+                line = _sync(context, submission, now)
+                written += [line] if line else []
+    return written
 
 
 def _may_sync(submission: PendingDeadline, now: datetime) -> bool:

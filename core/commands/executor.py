@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from core.batches.context import Context
+from core.batches.isolation import isolated
 from core.batches.retry import with_retries
 from core.errors import ApiError
 from core.text import pluralize
@@ -36,10 +37,14 @@ class Ended(Struct, frozen=True):
     is_failed: bool
 
 
-def run_due(context: Context) -> list[Ended]:
+def run_due(context: Context, problems: list[str]) -> list[Ended]:
     """Run the next step of each command that is due. Returns those that ended."""
-    due = commands.due(context.ledger, now=context.clock.now())
-    return [ended for command in due if (ended := advance(context, command))]
+    done: list[Ended] = []
+    for command in commands.due(context.ledger, now=context.clock.now()):
+        with isolated(context, f"{command.key} {command.action}", problems):
+            ended = advance(context, command)
+            done += [ended] if ended else []
+    return done
 
 
 def advance(context: Context, command: Command) -> Ended | None:

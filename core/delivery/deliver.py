@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 
 from core.batches.context import Context
+from core.batches.isolation import isolated
 from core.delivery.result_writer import lines
-from core.internal_errors import describe
 from state.files.folder import delivered_name, make_private, open_private, replace
-from state.model.errors import FileMissing, LedgerError
 from state.operations import delivery, hook_runs
 
 _OWN_LENGTH = 8
@@ -23,20 +22,8 @@ def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
     delivered: list[str] = []
     problems: list[str] = []
     for workflow, date in delivery.due(context.ledger):
-        try:
+        with isolated(context, f"Cannot deliver {workflow} of {date}", problems):
             name = _deliver(context, workflow, date)
-        except FileMissing as error:
-            problems.append(f"Cannot deliver {workflow} of {date}: {error}")
-        except OSError as error:
-            problems.append(
-                f"Cannot deliver {workflow} of {date} to {context.folder.staging}:"
-                f" {error.strerror or error}. The results are safe; the next poll retries."
-            )
-        except LedgerError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one file must not stop those of other jobs
-            problems.append(f"Cannot deliver {workflow} of {date}: {describe(error)}")
-        else:
             delivered += [name] if name else []
     return delivered, problems
 

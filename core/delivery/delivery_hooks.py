@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from core.batches.context import Context
+from core.batches.isolation import isolated
 from core.config.catalogue import Catalogue
 from core.config.job import Job
 from core.config.settings import command_environment
@@ -30,26 +31,35 @@ def next_try(now: datetime, tries: int) -> datetime:
     return now + _FIRST_WAIT * 2 ** (tries - 1)
 
 
-def run_due(context: Context) -> Iterator[str | None]:
-    """Run the hooks that are due in turn; for each its problem as text, or None.
+def run_due(context: Context) -> Iterator[list[str]]:
+    """Run the hooks that are due in turn; for each its problems as text.
 
     A hook that failed for good is due again once titan.toml has another command for it.
     """
-    catalogue: Catalogue | None = None
+    catalogue = read(context.folder)
     for run in hook_runs.failed(context.ledger):
-        catalogue = catalogue or read(context.folder)
-        job = _job(context, catalogue, run)
-        if job and job.on_delivery and _command_text(job) != run.command:
-            hook_runs.retry(context.ledger, run)
+        problems: list[str] = []
+        with isolated(context, f"{run.file}: on_delivery", problems):
+            job = _job(context, catalogue, run)
+            if job and job.on_delivery and _command_text(job) != run.command:
+                hook_runs.retry(context.ledger, run)
+        yield problems
     for run in hook_runs.due(context.ledger, to_text(context.clock.now())):
-        catalogue = catalogue or read(context.folder)
-        job = _job(context, catalogue, run)
-        if job and job.on_delivery:
-            yield _run(context, run, job)
-        elif catalogue.problems:
-            yield f"{run.file}: on_delivery waits for a valid titan.toml: {catalogue.problems[0]}"
-        else:
-            hook_runs.skip(context.ledger, run)
+        problems = []
+        with isolated(context, f"{run.file}: on_delivery", problems):
+            problems += _run_or_skip(context, run, catalogue)
+        yield problems
+
+
+def _run_or_skip(context: Context, run: HookRun, catalogue: Catalogue) -> list[str]:
+    job = _job(context, catalogue, run)
+    if job and job.on_delivery:
+        problem = _run(context, run, job)
+        return [problem] if problem else []
+    if catalogue.problems:
+        return [f"{run.file}: on_delivery waits for a valid titan.toml: {catalogue.problems[0]}"]
+    hook_runs.skip(context.ledger, run)
+    return []
 
 
 def _job(context: Context, catalogue: Catalogue, run: HookRun) -> Job | None:

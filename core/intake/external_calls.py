@@ -5,11 +5,11 @@ from typing import Any
 
 from core.api.result_schema import BadLineError, usage_of
 from core.batches.context import Context
+from core.batches.isolation import update_mirrors
 from core.errors import PayloadError
 from core.requests.payload import CUSTOM_ID, check_name, check_tag, workflow_and_date
 from state.batches import external_calls
 from state.model.records import CollectedResult, Kind, Outcome
-from state.queries import mirrors
 
 _KEY_LENGTH = 10
 
@@ -59,5 +59,5 @@ def record_sync(
             sync_cost_nano=sync_cost,
         ),
     )
-    mirrors.update(context.ledger, context.folder)
+    update_mirrors(context)
     return key

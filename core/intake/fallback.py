@@ -7,12 +7,13 @@ from msgspec.structs import replace
 from core.api.protocol import BatchApi
 from core.batches.context import Context
 from core.batches.graceful_shutdown import stop_on_signal
+from core.batches.isolation import isolated
 from core.batches.sync_fallback import BATCH_ONLY, possible_duplicate_charge
 from core.batches.sync_runner import MOST_UNWRITTEN, SyncRun
 from core.clock import Clock
 from core.config import titan_file
 from core.config.catalogue import Catalogue
-from core.errors import OverBudget, PayloadError, SettingsError
+from core.errors import OverBudget, SettingsError
 from core.intake.fallback_contents import decoded_answers
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
 from core.intake.submit import checked_lines, store
@@ -27,7 +28,7 @@ from state.files import fallback_file
 from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder, make_private, open_private
 from state.files.folder import replace as put_in_place
-from state.model.errors import LedgerError, LedgerUnusable
+from state.model.errors import LedgerError
 from state.model.records import Counts, NewSubmission, OnFailure, Outcome, Submission
 from state.model.timestamps import to_text
 from state.recovery import fallback_import
@@ -100,18 +101,21 @@ def import_all(context: Context) -> list[str]:
     pending = fallback_file.pending(context.folder)
     rules = titan_file.read(context.folder) if pending else Catalogue()
     for file in pending:
-        with file.try_lock() as is_locked:
-            if not is_locked:
-                continue
-            try:
-                unwritten = _import(context, file, rules)
-                if unwritten:
-                    problems.append(f"{file.key}: {possible_duplicate_charge(unwritten)}")
-            except (LedgerUnusable, OSError, OverBudget, SettingsError) as error:
-                problems.append(f"The fallback file {file.path} is kept for the next poll: {error}")
-            except (LedgerError, PayloadError) as error:
-                problems.append(f"Cannot import the fallback file {file.path}: {error}")
+        with (
+            isolated(context, f"Cannot import the fallback file {file.path}", problems),
+            file.try_lock() as is_locked,
+        ):
+            problems += _import_locked(context, file, rules) if is_locked else []
     return problems
+
+
+def _import_locked(context: Context, file: FallbackFile, rules: Catalogue) -> list[str]:
+    try:
+        unwritten = _import(context, file, rules)
+    except (OverBudget, SettingsError) as error:
+        # They wait for an operator, who may raise the budget or mend titan.toml.
+        return [f"The fallback file {file.path} is kept for the next poll: {error}"]
+    return [f"{file.key}: {possible_duplicate_charge(unwritten)}"] if unwritten else []
 
 
 def _import(context: Context, file: FallbackFile, rules: Catalogue) -> int:

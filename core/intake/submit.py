@@ -233,7 +233,8 @@ def _send(context: Context, submission: Submission) -> str | None:
         )
     queued = sending.queued_of(context.ledger, submission)
     try:
-        problem = send_queued(context, queued)
+        problems: list[str] = []
+        problem = send_queued(context, queued, problems) or next(iter(problems), None)
         if problem and submission.on_failure == OnFailure.SYNC:
             return fall_back(context, submission, problem)
     except (SettingsError, ApiError, LedgerError) as error:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import to_builtins
 
 from core.batches.context import Context
+from core.batches.isolation import isolated
 from core.commands import auto_retry
 from core.commands.auto_retry import RetryCandidates
 from core.config import titan_file
@@ -34,10 +35,12 @@ def update_and_notify(context: Context) -> list[str]:
     A failed notification is sent again at the next poll: delivery is at least once, so a receiver
     may get it twice.
     """
+    problems: list[str] = []
     rules = titan_file.read(context.folder).alerts
-    found = conditions(rules, _observe(context, rules))
-    alerts.update(context.ledger, ((c.rule, c.subject, c.message) for c in found))
-    return list(_notify(context, rules))
+    with isolated(context, "Cannot check the alert rules", problems):
+        found = conditions(rules, _observe(context, rules, problems))
+        alerts.update(context.ledger, ((c.rule, c.subject, c.message) for c in found))
+    return [*problems, *_notify(context, rules)]
 
 
 def message(alert: Alert) -> bytes:
@@ -52,7 +55,7 @@ def signature(secret: str, stamp: str, body: bytes) -> str:
     return f"sha256={digest.hexdigest()}"
 
 
-def _observe(context: Context, rules: AlertRules) -> Observed:
+def _observe(context: Context, rules: AlertRules, problems: list[str]) -> Observed:
     ledger, now = context.ledger, context.clock.now()
     last = ledger_status.poller(ledger).last_finished_ts
     first = alerts.first_day(ledger)
@@ -67,12 +70,13 @@ def _observe(context: Context, rules: AlertRules) -> Observed:
         kpis=_kpis(context) if rules.kpis else (),
         has_a_month=first is not None and first <= _month_ago(context),
         last_poll=from_text(last) if last else None,
-        stopped_retries=_stopped(context) if rules.replay else (),
+        stopped_retries=_stopped(context, problems) if rules.replay else (),
     )
 
 
-def _stopped(context: Context) -> list[RetryCandidates]:
-    return [found for found in auto_retry.find_candidates(context) if found.is_circuit_open]
+def _stopped(context: Context, problems: list[str]) -> list[RetryCandidates]:
+    found = auto_retry.find_candidates(context, problems)
+    return [candidates for candidates in found if candidates.is_circuit_open]
 
 
 def _kpis(context: Context) -> tuple[Kpi, ...]:
@@ -93,14 +97,23 @@ def _notify(context: Context, rules: AlertRules) -> Iterator[str]:
     if not rules.command and not rules.url:
         return
     for alert in alerts.unnotified(context.ledger):
-        body = message(alert)
-        problem = _run(rules.command, body) if rules.command else None
-        if rules.url and problem is None:
-            problem = _post(rules, to_text(context.clock.now()), body)
-        if problem:
-            yield f"Alert {alert.rule} was not sent, retrying at the next poll: {problem}"
+        problems: list[str] = []
+        with isolated(context, f"Cannot send alert {alert.rule}", problems):
+            problems += filter(None, [_send(context, rules, alert)])
+        yield from problems
+        if problems:
             return
-        alerts.record_notified(context.ledger, alert)
+
+
+def _send(context: Context, rules: AlertRules, alert: Alert) -> str | None:
+    body = message(alert)
+    problem = _run(rules.command, body) if rules.command else None
+    if rules.url and problem is None:
+        problem = _post(rules, to_text(context.clock.now()), body)
+    if problem:
+        return f"Alert {alert.rule} was not sent, retrying at the next poll: {problem}"
+    alerts.record_notified(context.ledger, alert)
+    return None
 
 
 def _run(command: tuple[str, ...], body: bytes) -> str | None:

@@ -1,5 +1,7 @@
 """Names results files whose process was killed between the commit and the rename."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from state.db.ledger import Ledger
@@ -7,22 +9,33 @@ from state.files.folder import replace
 from state.files.results_file import file_name
 
 
-def name_the_finished(ledger: Ledger, folder: Path) -> None:
+def name_the_finished(
+    ledger: Ledger,
+    folder: Path,
+    *,
+    guard: Callable[[Path], AbstractContextManager[None]] = lambda _path: nullcontext(),
+) -> None:
     """Give each whole file its name where a kill came between the commit and the rename.
 
-    What that kill left beside it, a try or the answers of a synchronous run, goes.
+    What that kill left beside it, a try or the answers of a synchronous run, goes. Each file is
+    handled inside `guard`.
     """
     for part in [
         *folder.glob("*.jsonl.part"),
         *folder.glob("*.jsonl.*.try"),
         *folder.glob("*.answers"),
     ]:
-        key = part.name.split(".")[0]
-        if ledger.row(
-            "SELECT 1 FROM batches WHERE key = ? AND collection NOT IN ('not_ready', 'pending')",
-            key,
-        ):
-            if part.suffix != ".part":
-                part.unlink(missing_ok=True)
-            else:
-                replace(part, folder / file_name(key))
+        with guard(part):
+            _name(ledger, folder, part)
+
+
+def _name(ledger: Ledger, folder: Path, part: Path) -> None:
+    key = part.name.split(".")[0]
+    if ledger.row(
+        "SELECT 1 FROM batches WHERE key = ? AND collection NOT IN ('not_ready', 'pending')",
+        key,
+    ):
+        if part.suffix != ".part":
+            part.unlink(missing_ok=True)
+        else:
+            replace(part, folder / file_name(key))

@@ -99,7 +99,9 @@ def record_poll_failure(ledger: Ledger, batch: Batch, reason: str, *, next_poll:
     with ledger.transaction("record_poll_failure") as written:
         ledger.execute(
             "UPDATE batches SET last_error = ?, failures = failures + 1, next_poll_ts = ?"
-            " WHERE id = ?",
+            # Of an unconfirmed create, next_poll_ts is when it settles.
+            " WHERE id = ? AND status IN ('in_progress', 'canceling', 'ended')"
+            " AND collection IN ('not_ready', 'pending')",
             reason,
             to_text(next_poll),
             batch.id,

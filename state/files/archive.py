@@ -4,8 +4,10 @@ Any zstd decompresses such a file. A file exists under its plain name, or compre
 under both; all code that reads it uses this module.
 """
 
+import errno
 import io
 import os
+import stat
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -69,13 +71,16 @@ def is_there(path: Path) -> bool:
 
 
 def size(path: Path) -> int:
-    """Uncompressed size in bytes. Raises OSError where the file does not exist."""
+    """Uncompressed size in bytes. Raises OSError where there is no such file."""
     try:
-        return path.stat().st_size
+        found = path.stat()
     except FileNotFoundError:
         archived = ArchivedFile(packed(path))
         archived.close()
         return archived.size
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return found.st_size
 
 
 def lines(path: Path) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from state.files.folder import Folder, make_private, open_private, replace
-from state.model.errors import LedgerUnusable
+from state.model.errors import FileUnusable
 
 _PIECE = 1 << 18
 
@@ -62,12 +62,12 @@ class FallbackFile(Struct, frozen=True):
         return self.path.stem
 
     def header(self) -> Header:
-        """The first line. Raises LedgerUnusable where it cannot be parsed."""
+        """The first line. Raises FileUnusable where it cannot be parsed."""
         try:
             with self.path.open("rb") as file:
                 return msgspec.json.decode(file.readline(), type=Header)
         except (OSError, msgspec.DecodeError) as error:
-            raise LedgerUnusable(
+            raise FileUnusable(
                 f"Cannot read the fallback file {self.path}: {error}.", code="fallback_unreadable"
             ) from error
 

@@ -59,6 +59,11 @@ class Folder(Struct, frozen=True):
         return self.root / "backups"
 
     @property
+    def crash_log(self) -> Path:
+        """The stacks of unforeseen errors in polls."""
+        return self.root / "poll-crash.log"
+
+    @property
     def exports(self) -> Path:
         """Exports written by the console."""
         return self.root / "exports"

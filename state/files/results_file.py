@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private, replace
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing, LedgerUnusable
@@ -116,7 +117,8 @@ class ResultsFile:
             raise self._unusable(error) from error
 
     def _unusable(self, error: OSError) -> LedgerUnusable:
-        return LedgerUnusable(
+        return file_error(
+            error,
             f"Cannot write {self.path}: {error.strerror or error}. The results stay at the API"
             " for 29 days; free some space; the next poll downloads them.",
             code="results_unwritable",

@@ -11,9 +11,10 @@ from typing import Self
 
 from state.files import archive
 from state.files.archive import ArchivedFile
+from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private, replace
 from state.model.crash_points import no_crash_point
-from state.model.errors import FileMissing, LedgerUnusable
+from state.model.errors import FileMissing, FileUnusable, LedgerUnusable
 
 
 class SpoolWriter:
@@ -77,7 +78,8 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _unusable(path: Path, error: OSError) -> LedgerUnusable:
-    return LedgerUnusable(
+    return file_error(
+        error,
         f"Cannot write {path}: {error.strerror or error}. Nothing was submitted; free some space"
         " or set TITAN_HOME to another folder.",
         code="spool_unwritable",
@@ -154,12 +156,19 @@ class _PlainFile:
 
 
 def check_complete(folder: Path, ends: Mapping[str, int]) -> None:
-    """Raise FileMissing unless each file exists with at least the bytes that the ledger needs."""
+    """Raise FileMissing unless each file exists with at least the bytes that the ledger needs.
+
+    Raises FileUnusable where that cannot be told now.
+    """
     for name, end in ends.items():
         try:
             size = archive.size(folder / name)
+        except FileNotFoundError as error:
+            raise FileMissing(f"Cannot read {folder / name}: {error.strerror}.") from error
         except OSError as error:
-            raise FileMissing(f"Cannot read {folder / name}: {error.strerror or error}.") from error
+            raise FileUnusable(
+                f"Cannot read {folder / name}: {error.strerror or error}."
+            ) from error
         if size < end:
             raise FileMissing(
                 f"{folder / name} is shorter than the ledger says.", code="file_truncated"

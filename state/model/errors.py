@@ -4,7 +4,8 @@ TitanError
  +- LedgerError
      +- LedgerUnusable      cannot be opened or written: folder, disk, damage
      |   +- LedgerTooNew    written by a later version of this program
-     |   +- FileMissing     a file that the ledger refers to is missing or too short
+     |   +- FileUnusable    a file beside the ledger cannot be read or written
+     |       +- FileMissing     a file that the ledger refers to is missing or too short
      +- LedgerBusy          another program has locked the ledger for longer than the timeout
      +- IllegalTransition   a row may not change from one state to another
      +- UnknownId           no such batch, submission or remote id
@@ -46,7 +47,13 @@ class LedgerTooNew(LedgerUnusable):
     default_code = "ledger_too_new"
 
 
-class FileMissing(LedgerUnusable):
+class FileUnusable(LedgerUnusable):
+    """One file beside the ledger cannot be read or written; the others may be in order."""
+
+    default_code = "file_unusable"
+
+
+class FileMissing(FileUnusable):
     """A file that the ledger refers to is missing or too short."""
 
     default_code = "file_missing"

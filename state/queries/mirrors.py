@@ -8,16 +8,18 @@ truncated by another program is rewritten.
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
+from state.files.file_errors import file_error
 from state.files.folder import Folder, make_private, open_private
 from state.files.results_file import file_name
 from state.files.spool import LineReader
-from state.model.errors import FileMissing, LedgerUnusable
+from state.model.errors import FileMissing
 from state.model.records import Batch
 from state.queries.event_list import events_from
 
@@ -27,25 +29,45 @@ if TYPE_CHECKING:
 _ENDED = ("batch.collected", "batch.rejected")
 
 
-def update(ledger: Ledger, folder: Folder) -> None:
-    """Append all new events to the mirrors. Raises LedgerUnusable where one cannot be written."""
+def update(
+    ledger: Ledger,
+    folder: Folder,
+    *,
+    guard: Callable[[Path], AbstractContextManager[None]] = lambda _path: nullcontext(),
+) -> None:
+    """Append all new events to the mirrors, each inside `guard`.
+
+    Raises FileUnusable where one cannot be written.
+    """
     (newest,) = ledger.rows("SELECT coalesce(max(id), 0) FROM events")[0]
     for path, lines in (
         (folder.jobs_mirror, _job_lines),
         (folder.errors_mirror, _error_lines),
         (folder.cost_mirror, _cost_lines),
     ):
-        position = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", path.name)
+        with guard(path):
+            _update(ledger, folder, path, lines, newest)
+
+
+def _update(
+    ledger: Ledger,
+    folder: Folder,
+    path: Path,
+    lines: "Callable[[Ledger, Folder, int], Iterator[dict[str, object]]]",
+    newest: int,
+) -> None:
+    position = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", path.name)
+    try:
         whole = position is not None and path.exists() and path.stat().st_size >= position["bytes"]
         if not whole or position is None or position["position"] < newest:
-            try:
-                _write(ledger, folder, path, lines)
-            except OSError as error:
-                raise LedgerUnusable(
-                    f"Cannot write {path}: {error.strerror or error}. The ledger is not affected;"
-                    " the next poll writes the file.",
-                    code="mirror_unwritable",
-                ) from error
+            _write(ledger, folder, path, lines)
+    except OSError as error:
+        raise file_error(
+            error,
+            f"Cannot write {path}: {error.strerror or error}. The ledger is not affected;"
+            " the next poll writes the file.",
+            code="mirror_unwritable",
+        ) from error
 
 
 def _write(
@@ -142,12 +164,12 @@ def _error_lines(ledger: Ledger, folder: Folder, position: int) -> Iterator[dict
 
 
 def _params(bodies: LineReader, row: "sqlite3.Row") -> object:
-    """The request's params; None where its body is missing."""
+    """The request's params; None where its body is missing, or is no JSON that Python reads."""
     try:
         body = bodies.read(row["spool_file"], row["body_offset"], row["body_length"])
-    except FileMissing:
+        return json.loads(body)["params"]
+    except (FileMissing, ValueError, KeyError, RecursionError):
         return None
-    return json.loads(body)["params"]
 
 
 def cost_lines(source: Source) -> Iterator[dict[str, object]]:

@@ -1,13 +1,16 @@
 """What cannot be delivered, or fails in an unforeseen way, stops nothing else."""
 
 import pytest
+from support.broken_code import breaks
 from support.builders import Bench, a_request
 from support.lifecycle import poll_until_done, staged
 
 from core import poll
 from core.batches.context import Context
+from core.delivery import deliver, delivery_hooks
 from core.intake.options import SubmitOptions
 from core.poll import PollSummary
+from state.operations import hook_runs
 
 
 def _submit(bench: Bench, workflow: str) -> None:
@@ -24,6 +27,45 @@ def test_a_folder_at_one_staging_name_stops_no_other_delivery(bench: Bench) -> N
         "free-results-2026-11-22.jsonl"
     ]
     assert [one for one in bench.engine.poll().problems if "blocked of 2026-11-22" in one]
+
+
+def test_a_hook_that_fails_in_an_unforeseen_way_stops_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = "".join(
+        f'[jobs.{name}]\nworkload = "w"\nschedule = "daily"\non_delivery = ["true"]\n'
+        for name in ("sick", "healthy")
+    )
+    bench.folder.root.mkdir(exist_ok=True)
+    (bench.folder.root / "titan.toml").write_text(f"[workloads.w]\n{jobs}")
+    for workflow in ("sick", "healthy"):
+        _submit(bench, workflow)
+    broken = breaks(ValueError("secret prompt"), lambda run: run.workflow == "sick")
+    ledger = bench.engine.context.ledger
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery_hooks, "_run", broken(delivery_hooks._run))
+        poll_until_done(bench)
+        problems = bench.poll_after(900).problems
+        assert [run.workflow for run in hook_runs.due(ledger, "9")] == ["sick"]
+    assert [line for line in problems if "sick-results" in line and "ValueError" in line]
+    assert not [line for line in problems if "healthy" in line or "secret" in line]
+    assert bench.poll_after(900).problems == []
+    assert hook_runs.due(ledger, "9") == []
+
+
+def test_the_stack_of_a_defect_is_logged_once_without_values(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = breaks(ValueError("secret prompt"))
+    monkeypatch.setattr(deliver, "_deliver", broken(deliver._deliver))
+    for workflow in ("feed", "news"):
+        _submit(bench, workflow)
+    for _ in range(4):
+        bench.poll_after(900)
+    log = bench.folder.crash_log.read_text()
+    assert log.count("ValueError") == 1
+    assert "deliver.py:" in log
+    assert "secret" not in log
 
 
 def test_a_defect_in_one_step_is_a_problem_and_the_others_run(

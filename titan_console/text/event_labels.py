@@ -9,7 +9,15 @@ from titan_console.text.format import Label, Tone
 # Details for support, shown on the page of the event.
 _INTERNAL = ("watermark", "identified_by")
 _WHY = ("reason", "message", "problem")
-_BAD = ("rejected", "deleted", "raised", "failed", "unresolved", "possible_duplicate_charge")
+_BAD = (
+    "rejected",
+    "deleted",
+    "raised",
+    "failed",
+    "unresolved",
+    "problem",
+    "possible_duplicate_charge",
+)
 _WARN = (
     *("unconfirmed", "not_sent", "poll_failed", "paused", "hold", "canceled_unsent"),
     "interrupted",
