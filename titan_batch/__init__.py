@@ -38,7 +38,6 @@ from state.files.fallback_file import FallbackFile
 from state.files.folder import Folder
 from state.model.errors import (
     AlreadySubmitted,
-    LedgerBusy,
     LedgerError,
     LedgerUnusable,
     UnknownId,

@@ -1,7 +1,7 @@
 """A failure of one item stops nothing else: each kind with a sick job and a healthy one.
 
-Every test breaks the handling of one item, polls until the healthy job is delivered, repairs it, and
-polls until the sick one is delivered too.
+Every test breaks the handling of one item and polls until the healthy job is delivered. Then the
+fault ends, and later polls deliver the sick one too.
 """
 
 from collections.abc import Callable
