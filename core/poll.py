@@ -17,10 +17,12 @@ from core.commands import auto_retry, deadline_guard, executor
 from core.errors import ApiError, SettingsError
 from core.reporting import notifier
 from core.requests.payload import wire_overhead
+from core.text import pluralize
 from state.batches import leases, remote_status, sending, stale_files, submissions, sync_runs
 from state.batches.finished_results import name_the_finished
 from state.db import poll_lock
 from state.files import fallback_file
+from state.model.records import Batch
 from state.operations import commands, delivery, hook_runs
 from state.queries import batch_list, ledger_status
 
@@ -199,10 +201,20 @@ def _collect(context: Context, summary: PollSummary) -> None:
         if collected.complete:
             summary.collected += 1
             summary.failed += remote_status.failures_of(context.ledger, batch)
+            if collected.missing:
+                summary.problems.append(_missing(context, batch, collected.missing))
         else:
             summary.problems.append(
                 f"{batch.key}: {collected.missing:,} results are missing; will retry."
             )
+
+
+def _missing(context: Context, batch: Batch, count: int) -> str:
+    reason = remote_status.reread(context.ledger, batch.id).last_error or "no result arrived."
+    return (
+        f"{batch.key}: {pluralize(count, 'request')} ended as missing: {reason}"
+        f" `titan-console replay {batch.key}` sends them again."
+    )
 
 
 def _deliver(context: Context, summary: PollSummary) -> None:

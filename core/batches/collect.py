@@ -18,13 +18,15 @@ from core.api.result_schema import (
 from core.batches import account, price_list
 from core.batches.collect_stats import CollectStats, RejectedLines
 from core.batches.context import Context
-from core.batches.expiry import end_of_collection, is_past_retention
+from core.batches.expiry import end_of_collection, is_hopeless
 from core.batches.isolation import isolated
 from core.batches.retry import is_due, next_poll_at
+from core.batches.stuck import MAY_HAVE_RUN
 from core.errors import ApiError, NoResponse, NotFound
 from core.redaction import redact_bytes
 from core.requests.wire_id import FromWire, max_unshortened_length
 from state.batches import collection, remote_status, sync_runs
+from state.batches import stuck as stuck_batches
 from state.db.ledger import Staged
 from state.files.results_file import ResultsFile
 from state.model.records import Batch, Collected, Collection, Kind, StagedResult, Usage
@@ -35,7 +37,7 @@ _OWN_LENGTH = 8
 _PIECE = 1 << 18
 _NO_USAGE = Usage()
 _EXPIRED = "The API keeps results for 29 days; these were not downloaded in time."
-_DELETED = "The API no longer has this batch; its results were not downloaded in time."
+_ABSENT = "The results lack this request, after every download."
 
 
 class _NoResultsError(NoResponse):
@@ -111,6 +113,7 @@ def _commit(
         results_bytes=results.offset,
         end=end,
         problem=problem,
+        missing_because=_ABSENT,
         place=results.place,
     )
     rejected.keep()
@@ -263,18 +266,18 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
     """
     if isinstance(error, NotFound) and batch.kind == Kind.BATCH:
         _check_account(context)
-    if isinstance(error, NotFound | _NoResultsError) and is_past_retention(
-        batch, context.clock.now()
-    ):
-        is_deleted = remote_status.is_deleted(context.ledger, batch)
+    reason = stuck_batches.written_off_because(context.ledger, batch)
+    is_denied = isinstance(error, NotFound | _NoResultsError)
+    if is_hopeless(batch, context.clock.now(), is_written_off=bool(reason), is_denied=is_denied):
         with collection.staged(context.ledger) as nothing:
             return collection.commit(
                 context.ledger,
                 batch,
                 nothing,
                 results_bytes=batch.results_bytes,
-                end=Collection.DELETED if is_deleted else Collection.RESULTS_EXPIRED,
-                problem=_DELETED if is_deleted else _EXPIRED,
+                end=Collection.DELETED if reason else Collection.RESULTS_EXPIRED,
+                problem=reason or _EXPIRED,
+                missing_because=f"{reason} {MAY_HAVE_RUN}" if reason else _EXPIRED,
             )
     _postpone(context, batch, error, str(error))
     return None

@@ -1,11 +1,14 @@
 """Updates the ledger from the API's list: unconfirmed creates, unknown batches, open batches."""
 
-from core.batches import account, unconfirmed_creates
+from datetime import timedelta
+
+from core.batches import account, stuck, unconfirmed_creates
 from core.batches.context import Context
-from core.batches.expiry import is_past_retention
 from core.batches.isolation import isolated
 from core.batches.listing import Listing, read_listing
 from core.batches.retry import is_due, next_poll_at, with_retries
+from core.batches.stuck import Sight
+from core.config.durations import RETENTION
 from core.errors import (
     ApiError,
     NoResponse,
@@ -16,7 +19,12 @@ from core.errors import (
     Unreachable,
 )
 from state.batches import remote_status
+from state.batches import stuck as stuck_batches
 from state.model.records import Batch, BatchStatus
+from state.model.timestamps import from_text, to_text
+
+# How often the list is searched for batches that were written off.
+_LOOK_AGAIN = timedelta(hours=1)
 
 
 def refresh(context: Context, problems: list[str]) -> int:
@@ -28,9 +36,11 @@ def refresh(context: Context, problems: list[str]) -> int:
     unconfirmed_creates.expire_senders(context, problems)
     open_batches = remote_status.at_the_api(context.ledger)
     creates = unconfirmed_creates.unresolved(context)
-    if not (open_batches or creates or unconfirmed_creates.has_candidates(context)):
+    written_off = _written_off(context)
+    wanted = [batch for batch in written_off if is_due(batch, context.clock.now())]
+    if not (open_batches or creates or wanted or unconfirmed_creates.has_candidates(context)):
         return 0
-    listing = _read_listing(context, open_batches, creates)
+    listing = _read_listing(context, open_batches, creates, wanted)
     if isinstance(listing.problem, Unauthorized):
         raise SettingsError(
             f"The API rejected the key: {listing.problem}", code="api_key_rejected"
@@ -46,15 +56,25 @@ def refresh(context: Context, problems: list[str]) -> int:
         with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
             ended += _refresh_one(context, batch, listing)
     problems += [str(listing.problem)] if listing.problem else []
+    _confirm_absence(context, listing, problems)
+    _reopen_returned(context, listing, written_off, problems)
+    problems += stuck.problems(context)
     return ended
 
 
-def _read_listing(context: Context, open_batches: list[Batch], creates: list[Batch]) -> Listing:
-    wanted = {batch.remote_id for batch in open_batches}
+def _read_listing(
+    context: Context, open_batches: list[Batch], creates: list[Batch], written_off: list[Batch]
+) -> Listing:
+    """Read the list as far back as these; for batches that answered 404 only when they are due."""
+    now = context.clock.now()
+    asked = [batch for batch in open_batches if batch.not_found_ts is None or is_due(batch, now)]
+    wanted = {batch.remote_id for batch in asked}
 
     def is_enough(listing: Listing) -> bool:
         # A duplicate of an open batch, made by a proxy, may be listed behind it.
-        return wanted.issubset(listing.batches) and all(map(listing.covers, creates + open_batches))
+        return wanted.issubset(listing.batches) and all(
+            map(listing.covers, creates + asked + written_off)
+        )
 
     return read_listing(context, is_enough=is_enough)
 
@@ -69,8 +89,14 @@ def _refresh_one(context: Context, batch: Batch, listing: Listing) -> bool:
             remote = with_retries(context, lambda: context.api().retrieve(batch.remote_id or ""))
         except ApiError as error:
             _record_failure(context, batch, error)
+            recorded = remote_status.reread(context.ledger, batch.id)
+            stuck.judge(context, recorded, stuck.sight_of(batch, error, listing))
             return False
-    return remote_status.record_status(context.ledger, batch, remote).status == BatchStatus.ENDED
+    batch = remote_status.record_status(context.ledger, batch, remote)
+    if batch.status == BatchStatus.ENDED:
+        return True
+    stuck.judge(context, batch, Sight.OPEN)
+    return False
 
 
 def _is_away(problem: ApiError | None) -> bool:
@@ -81,10 +107,55 @@ def _is_away(problem: ApiError | None) -> bool:
 
 
 def _record_failure(context: Context, batch: Batch, error: ApiError) -> None:
-    """A 404 for a known batch is transient until the API no longer keeps it."""
     now = context.clock.now()
-    if isinstance(error, NotFound) and is_past_retention(batch, now):
-        remote_status.mark_deleted(context.ledger, batch, str(error))
+    remote_status.record_poll_failure(
+        context.ledger,
+        batch,
+        str(error),
+        next_poll=next_poll_at(now, failures=batch.failures, retry_after_s=error.retry_after_s),
+        is_not_found=isinstance(error, NotFound),
+    )
+
+
+def _confirm_absence(context: Context, listing: Listing, problems: list[str]) -> None:
+    """Read the list once more for batches whose first 404 came after the poll's listing."""
+    new = [
+        batch
+        for batch in remote_status.at_the_api(context.ledger)
+        if batch.stuck_ts is None
+        and batch.not_found_ts is not None
+        and from_text(batch.not_found_ts) >= listing.began
+    ]
+    if not new:
         return
-    next_poll = next_poll_at(now, failures=batch.failures, retry_after_s=error.retry_after_s)
-    remote_status.record_poll_failure(context.ledger, batch, str(error), next_poll=next_poll)
+    again = read_listing(
+        context, is_enough=lambda seen: all(batch.remote_id in seen.batches for batch in new)
+    )
+    account.check(context, again.account)
+    for batch in new:
+        with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
+            if again.is_whole and batch.remote_id not in again.batches:
+                stuck.judge(context, batch, Sight.ABSENT)
+
+
+def _written_off(context: Context) -> list[Batch]:
+    """Batches whose results would still be taken if the API showed them again."""
+    since = to_text(context.clock.now() - RETENTION)
+    return stuck_batches.written_off(context.ledger, accepted_after_ts=since)
+
+
+def _reopen_returned(
+    context: Context, listing: Listing, written_off: list[Batch], problems: list[str]
+) -> None:
+    """Collect what was written off and has ended at the API; look for the others in an hour."""
+    now = context.clock.now()
+    due: list[Batch] = []
+    for batch in written_off:
+        remote = listing.batches.get(batch.remote_id or "")
+        if remote is not None and remote.status == BatchStatus.ENDED:
+            with isolated(context, f"Cannot reopen {batch.key}", problems):
+                stuck_batches.reopen(context.ledger, batch)
+        elif listing.complete and is_due(batch, now):
+            due.append(batch)
+    if due:
+        stuck_batches.look_again_at(context.ledger, due, now + _LOOK_AGAIN)

@@ -6,16 +6,21 @@ A synchronous run (`sync`) must not pay for a request twice. Which requests of a
 is known only once it has ended, so it cancels the batch, waits for its end, collects, and runs what
 is still unanswered. At the last safe moment before a deadline it runs that at once, and records
 the possible duplicate charge.
+
+No command waits for ever: the API ends a batch, or it becomes stuck (`core.batches.stuck`), and
+then an operator's command writes it off at once, the engine within an hour.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from core.batches import stuck
 from core.batches.context import Context
 from core.batches.isolation import isolated
 from core.batches.retry import with_retries
-from core.errors import ApiError
+from core.errors import ApiError, NotFound, Rejected
 from core.text import pluralize
 from state.batches import remote_status, sending
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
@@ -25,6 +30,12 @@ from state.operations.commands import Action, Command, CommandState
 
 _CANARY_SENT = 1
 _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
+
+# Only the commands of the deadline guard have this option.
+_LAST_MOMENT = "last_moment_ts"
+_CANCELED = "canceled"
+_REFUSED = "not canceled"
+_WRITTEN_OFF = "no longer waited for (the requests are missing and may have run)"
 
 # The final state and one line, or None while the command is still running.
 StepResult = tuple[CommandState, str] | None
@@ -102,46 +113,57 @@ def _acknowledge(context: Context, command: Command) -> StepResult:
 
 
 def _cancel(context: Context, command: Command) -> StepResult:
-    """Cancel unsent batches here, open ones at the API. Waits where the create is unconfirmed."""
-    canceled = ended = 0
-    for batch_id in commands.items(context.ledger, command):
-        batch = remote_status.reread(context.ledger, batch_id)
-        match batch.status:
-            case BatchStatus.QUEUED:
-                canceled += command_effects.cancel_unsent(
-                    context.ledger, batch, command.reason or "canceled"
-                )
-            case BatchStatus.IN_PROGRESS:
-                if not _cancel_at_the_api(context, batch):
-                    return None
-                canceled += 1
-            case BatchStatus.SENDING | BatchStatus.UNCONFIRMED:
-                return None
-            case BatchStatus.CANCELING:
-                canceled += 1
-            case _:
-                ended += 1
-    parts = [f"{canceled:,} canceled"] if canceled or not ended else []
-    if ended:
-        parts.append(f"{ended:,} had already ended")
-    return CommandState.DONE, ", ".join(parts)
+    """Cancel unsent batches here, open ones at the API. Waits where that is not possible yet."""
+    results = [
+        _cancel_one(context, command, remote_status.reread(context.ledger, batch_id))
+        for batch_id in commands.items(context.ledger, command)
+    ]
+    if None in results:
+        return None
+    counts = Counter(result for result in results if result is not None)
+    parts = [f"{count:,} {what}" for what, count in counts.items() if what not in ("", _CANCELED)]
+    if counts[_CANCELED] or not parts:
+        parts.insert(0, f"{counts[_CANCELED]:,} {_CANCELED}")
+    is_refused = any(what.startswith(_REFUSED) for what in counts)
+    return CommandState.FAILED if is_refused else CommandState.DONE, ", ".join(parts)
 
 
-def _cancel_at_the_api(context: Context, batch: Batch) -> bool:
-    """Whether the API accepted the cancel. If the batch has ended, the next refresh shows it."""
+def _cancel_one(context: Context, command: Command, batch: Batch) -> str | None:
+    """What became of the batch, as the outcome says it; None: not known before a later poll."""
+    if batch.status == BatchStatus.QUEUED:
+        reason = command.reason or "canceled"
+        is_done = command_effects.cancel_unsent(context.ledger, batch, reason)
+        return _CANCELED if is_done else None
+    if batch.status in (BatchStatus.SENDING, BatchStatus.UNCONFIRMED):
+        return None
+    if batch.stuck_ts is not None:
+        stuck.write_off(context, batch)
+        return _WRITTEN_OFF
+    if batch.status == BatchStatus.IN_PROGRESS:
+        return _cancel_at_the_api(context, batch)
+    is_canceled = batch.status == BatchStatus.CANCELING or batch.cancel_ts is not None
+    return _CANCELED if is_canceled else "had already ended"
+
+
+def _cancel_at_the_api(context: Context, batch: Batch) -> str | None:
+    """None where the API did not answer, or not know the batch: the next refresh shows more."""
     api = context.api()
     try:
         remote = with_retries(context, lambda: api.cancel(batch.remote_id or ""))
+    except NotFound:
+        return None
+    except Rejected as error:
+        return f"{_REFUSED}: {error}"
     except ApiError:
-        return False
+        return None
     remote_status.record_status(context.ledger, batch, remote)
-    return True
+    return _CANCELED
 
 
 def _sync(context: Context, command: Command) -> StepResult:
     """Release the requests from their batches, then run what is unanswered."""
     ids = commands.items(context.ledger, command)
-    _release(context, ids, is_last_moment=_is_last_moment(context, command))
+    _release(context, command, ids)
     problem = _run_now(context, command, ids)
     after = command_effects.statuses(context.ledger, ids)
     if any(after[i] in _OPEN for i in ids):
@@ -153,20 +175,23 @@ def _sync(context: Context, command: Command) -> StepResult:
 
 
 def _is_last_moment(context: Context, command: Command) -> bool:
-    moment = command.options.get("last_moment_ts")
+    moment = command.options.get(_LAST_MOMENT)
     return isinstance(moment, str) and to_text(context.clock.now()) >= moment
 
 
-def _release(context: Context, ids: Sequence[int], *, is_last_moment: bool) -> None:
-    """Cancel the batches of these requests; shortly before the deadline, detach the requests."""
+def _release(context: Context, command: Command, ids: Sequence[int]) -> None:
+    """Make the batches of these requests end; at the last moment, detach the requests."""
     for batch in command_effects.batches_with(context.ledger, ids):
         if batch.status == BatchStatus.QUEUED:
             sending.withdraw(context.ledger, batch, "replaced by a synchronous run")
-            continue
-        if batch.status == BatchStatus.IN_PROGRESS:
-            _cancel_at_the_api(context, batch)
-        if is_last_moment:
-            command_effects.detach(context.ledger, batch, ids, "no time left before the deadline")
+        elif batch.stuck_ts is not None and _LAST_MOMENT not in command.options:
+            stuck.write_off(context, batch)
+        else:
+            if batch.status == BatchStatus.IN_PROGRESS:
+                _cancel_at_the_api(context, batch)
+            if _is_last_moment(context, command):
+                reason = "no time left before the deadline"
+                command_effects.detach(context.ledger, batch, ids, reason)
 
 
 def _run_now(context: Context, command: Command, ids: Sequence[int]) -> str | None:

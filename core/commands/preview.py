@@ -1,6 +1,6 @@
 """The preview of a command: what it would do and cost, shown before it is confirmed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct, to_builtins
 
@@ -9,7 +9,7 @@ from core.commands.eligibility import Eligibility, WorkflowChoice
 from core.money.pricing import usd
 from core.text import are, pluralize
 from state.model.records import Kind, Usage
-from state.operations import pauses, previews
+from state.operations import command_effects, pauses, previews
 from state.operations.commands import Action
 
 _SAMPLES = 3
@@ -63,9 +63,12 @@ def for_requests(
         batch_cost_nano=batch,
         sync_cost_nano=sync,
         deadlines=tuple(previews.deadlines(context.ledger, ids)),
-        notes=tuple(
-            f"{workflow} is paused: its requests stay queued until `titan-console resume`"
-            for workflow in paused
+        notes=(
+            *_notes_of_risk(context, action, ids),
+            *(
+                f"{workflow} is paused: its requests stay queued until `titan-console resume`"
+                for workflow in paused
+            ),
         ),
         cli=cli,
     )
@@ -105,8 +108,20 @@ def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Prev
         batch_cost_nano=0,
         sync_cost_nano=0,
         deadlines=tuple(previews.deadlines_of_batches(context.ledger, batch_ids)),
+        notes=tuple(
+            f"{key} is stuck: it is no longer waited for, and its requests may have run"
+            for key in previews.stuck_keys(context.ledger, batch_ids)
+        ),
         cli=cli,
     )
+
+
+def _notes_of_risk(context: Context, action: Action, ids: Sequence[int]) -> Iterator[str]:
+    if action not in (Action.REPLAY, Action.SYNC):
+        return
+    if count := command_effects.count_maybe_charged(context.ledger, ids):
+        many = pluralize(count, "request was", "requests were")
+        yield f"{many} in a batch that the API lost or did not end: they may be paid for twice"
 
 
 def _notes_of_pause(

@@ -23,6 +23,7 @@ class AlertRules(Record, frozen=True, kw_only=True):
     orphans: bool = True
     unpriced: bool = True
     replay: bool = True
+    stuck: bool = True
     command: TextList = ()
     url: Text = ""
     secret: Text = ""

@@ -1,10 +1,11 @@
 """Evaluates the alert rules of titan.toml. Pure: facts in, conditions out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from core.batches import stuck
 from core.batches.create_error_policy import ACCOUNT_HOLD, SYNC_HOLD
 from core.commands.auto_retry import RetryCandidates
 from core.config.alert_settings import AlertRules
@@ -44,6 +45,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     has_a_month: bool
     last_poll: datetime | None
     stopped_retries: Sequence[RetryCandidates] = ()
+    stuck: Sequence[Batch] = ()
+    written_off: Sequence[Batch] = ()
 
 
 def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
@@ -55,6 +58,7 @@ def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
         *(_kpis(observed) if rules.kpis else ()),
         *(_holds(observed) if rules.spend_cap else ()),
         *(_retries(observed) if rules.replay else ()),
+        *(_stuck(observed) if rules.stuck else ()),
     ]
     if rules.orphans and observed.orphans:
         many = pluralize(observed.orphans, "batch", "batches")
@@ -132,6 +136,19 @@ def _holds(observed: Observed) -> list[Condition]:
         if hold.name in (ACCOUNT_HOLD, SYNC_HOLD)
         or from_text(hold.until_ts) - observed.now > _LONG_HOLD
     ]
+
+
+def _stuck(observed: Observed) -> Iterator[Condition]:
+    """Until the batch is at the API again, or its missing requests are replayed or acknowledged."""
+    for batch in observed.stuck:
+        message = stuck.describe(batch, observed.now)
+        yield Condition(rule="stuck", subject=batch.key, message=message)
+    for batch in observed.written_off:
+        message = (
+            f"{batch.key} ({batch.tag}) ended without results, and may have run: {batch.last_error}"
+            f" Replay its requests or acknowledge them: `titan-console replay {batch.key}`."
+        )
+        yield Condition(rule="stuck", subject=batch.key, message=message)
 
 
 def _retries(observed: Observed) -> list[Condition]:

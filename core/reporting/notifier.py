@@ -17,7 +17,7 @@ from core.config.alert_settings import AlertRules
 from core.money.kpis import MONTH_DAYS, Kpi, kpis
 from core.reporting.alert_rules import Observed, conditions
 from core.reporting.history import History
-from state.batches import orphans
+from state.batches import orphans, stuck
 from state.batches.orphans import OrphanVerdict
 from state.model.timestamps import from_text, to_text
 from state.operations import alerts
@@ -71,6 +71,8 @@ def _observe(context: Context, rules: AlertRules, problems: list[str]) -> Observ
         has_a_month=first is not None and first <= _month_ago(context),
         last_poll=from_text(last) if last else None,
         stopped_retries=_stopped(context, problems) if rules.replay else (),
+        stuck=stuck.at_the_api(ledger) if rules.stuck else (),
+        written_off=stuck.unhandled(ledger) if rules.stuck else (),
     )
 
 

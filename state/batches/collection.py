@@ -62,14 +62,15 @@ def commit(
     results_bytes: int,
     end: Collection | None = None,
     problem: str | None = None,
+    missing_because: str | None = None,
     place: Callable[[], None] = lambda: None,
 ) -> Collected:
     """Store the staged results in one transaction: attempts, requests, totals, batch and file.
 
     `place` renames the results file of this try to the name in the ledger. `problem` describes
     defects of the response, None without any. If a request has no result, `end` is the final
-    state of the batch and the request is `missing`; without `end` the batch stays `pending`, and
-    a later try stores the rest.
+    state of the batch and the request is `missing`, with `missing_because` as its message; without
+    `end` the batch stays `pending`, and a later try stores the rest.
 
     Before, and checked first: the batch is `pending` and no other process has committed a try
     since `batch` was read. Otherwise nothing changes, and the other process's file stays.
@@ -100,7 +101,8 @@ def commit(
         if missing and end:
             ledger.execute(
                 "UPDATE attempts SET outcome = 'missing', cost_nano = 0, sync_cost_nano = 0,"
-                " active = 0 WHERE batch_id = ? AND outcome IS NULL",
+                " active = 0, error_message = ? WHERE batch_id = ? AND outcome IS NULL",
+                missing_because,
                 batch.id,
             )
         _settle_requests(ledger, batch)
@@ -216,9 +218,18 @@ def _store_sums(
 
 def add_daily_totals(ledger: Ledger, written: Written, batch: Batch) -> None:
     """Inside the transaction that completes a batch: add its attempts to the totals of the day."""
+    _change_daily_totals(ledger, written.at[:10], batch, "+")
+
+
+def subtract_daily_totals(ledger: Ledger, batch: Batch) -> None:
+    """Inside the transaction that reopens a collected batch: take its attempts out of them."""
+    _change_daily_totals(ledger, (batch.collected_ts or "")[:10], batch, "-")
+
+
+def _change_daily_totals(ledger: Ledger, day: str, batch: Batch, sign: str) -> None:
     sums = ", ".join(f"sum({name})" for name in _TOKENS)
     grown = ", ".join(
-        f"{name} = daily_totals.{name} + excluded.{name}"
+        f"{name} = daily_totals.{name} {sign} excluded.{name}"
         for name in (
             "requests",
             "succeeded",
@@ -242,7 +253,7 @@ def add_daily_totals(ledger: Ledger, written: Written, batch: Batch) -> None:
         " sum(outcome = 'succeeded' AND cost_nano IS NULL)"
         " FROM attempts WHERE batch_id = ? GROUP BY coalesce(model, ?)"
         f" ON CONFLICT (day, workflow, model, kind) DO UPDATE SET {grown}",
-        written.at[:10],
+        day,
         batch.workflow,
         batch.model,
         batch.kind,

@@ -62,7 +62,8 @@ def record_status(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
             " canceled = ?, expired = ?, expires_ts = ?, ended_ts = ?,"
             " cancel_ts = coalesce(?, cancel_ts),"
             " collection = CASE WHEN ? AND collection = 'not_ready' THEN 'pending'"
-            " ELSE collection END, last_error = NULL, failures = 0, next_poll_ts = NULL"
+            " ELSE collection END, last_error = NULL, failures = 0, next_poll_ts = NULL,"
+            " not_found_ts = NULL, stuck_ts = CASE WHEN ? THEN NULL ELSE stuck_ts END"
             " WHERE id = ? AND status IN ('in_progress', 'canceling')",
             remote.status,
             remote.status,
@@ -74,6 +75,7 @@ def record_status(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
             remote.expires_ts,
             (remote.ended_ts or written.at) if ended else None,
             remote.cancel_ts,
+            ended,
             ended,
             batch.id,
         )
@@ -90,21 +92,35 @@ def _nothing_new(batch: Batch, remote: RemoteState) -> bool:
         and batch.cancel_ts == remote.cancel_ts
         and batch.expires_ts == remote.expires_ts
         and batch.last_error is None
+        and batch.not_found_ts is None
         and batch.failures == 0
     )
 
 
-def record_poll_failure(ledger: Ledger, batch: Batch, reason: str, *, next_poll: datetime) -> None:
-    """Count and store a failed poll of the batch. The status that the API reported stays."""
+def record_poll_failure(
+    ledger: Ledger,
+    batch: Batch,
+    reason: str,
+    *,
+    next_poll: datetime,
+    is_not_found: bool = False,
+) -> None:
+    """Count and store a failed poll of the batch. The status that the API reported stays.
+
+    `is_not_found`: the API answered 404; the time of the first such answer is kept.
+    """
     with ledger.transaction("record_poll_failure") as written:
         ledger.execute(
-            "UPDATE batches SET last_error = ?, failures = failures + 1, next_poll_ts = ?"
+            "UPDATE batches SET last_error = ?, failures = failures + 1, next_poll_ts = ?,"
+            " not_found_ts = CASE WHEN ?4 IS NULL THEN not_found_ts"
+            " ELSE min(coalesce(not_found_ts, ?4), ?4) END"
             # Of an unconfirmed create, next_poll_ts is when it settles.
-            " WHERE id = ? AND status IN ('in_progress', 'canceling', 'ended')"
+            " WHERE id = ?3 AND status IN ('in_progress', 'canceling', 'ended')"
             " AND collection IN ('not_ready', 'pending')",
             reason,
             to_text(next_poll),
             batch.id,
+            written.at if is_not_found else None,
         )
         ledger.event(written, "batch.poll_failed", batch_id=batch.id, reason=reason)
 
@@ -115,27 +131,6 @@ def failures_of(ledger: Ledger, batch: Batch) -> int:
         "SELECT count(*) FROM attempts WHERE batch_id = ? AND outcome <> 'succeeded'", batch.id
     )
     return int(row[0]) if row else 0
-
-
-def mark_deleted(ledger: Ledger, batch: Batch, reason: str) -> None:
-    """Record that the API no longer has the batch: ended, with results still `pending`."""
-    with ledger.transaction("mark_deleted") as written:
-        if ledger.execute(
-            "UPDATE batches SET status = 'ended', ended_ts = ?, collection = 'pending',"
-            " last_error = ? WHERE id = ? AND status IN ('in_progress', 'canceling')",
-            written.at,
-            reason,
-            batch.id,
-        ):
-            ledger.event(written, "batch.deleted", batch_id=batch.id, reason=reason)
-
-
-def is_deleted(ledger: Ledger, batch: Batch) -> bool:
-    """Return whether the API no longer has the batch."""
-    found = ledger.row(
-        "SELECT 1 FROM events WHERE batch_id = ? AND kind = 'batch.deleted'", batch.id
-    )
-    return found is not None
 
 
 def reread(ledger: Ledger, batch_id: int) -> Batch:

@@ -80,6 +80,8 @@ _VALUES = {
         "watermark_id": "fence_id",
         "watermark_ts": "fence_ts",
         "next_poll_ts": "next_look_ts",
+        "not_found_ts": "NULL",
+        "stuck_ts": "NULL",
         "duplicate_nano": "surplus_nano",
     },
     "attempts": {"active": "live", "duplicate": "surplus"},

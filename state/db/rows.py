@@ -20,7 +20,8 @@ _BATCH_PLAIN = (
         "watermark_ts",
     ),
     *("owner", "created_ts", "sent_ts", "accepted_ts", "ended_ts", "collected_ts", "expires_ts"),
-    *("cancel_ts", "deadline_ts", "next_poll_ts", "failures", "collect_tries", "last_error"),
+    *("cancel_ts", "deadline_ts", "next_poll_ts", "not_found_ts", "stuck_ts"),
+    *("failures", "collect_tries", "last_error"),
     *("results_bytes", "cost_nano", "sync_cost_nano", "unpriced", "duplicate_nano"),
 )
 _SUBMISSION_PLAIN = (

@@ -94,6 +94,9 @@ CREATE TABLE batches (
   cancel_ts TEXT,
   deadline_ts TEXT,
   next_poll_ts TEXT,
+  -- Since when the API answers 404, and since when the batch is treated as stuck.
+  not_found_ts TEXT,
+  stuck_ts TEXT,
   failures INTEGER NOT NULL DEFAULT 0,
   collect_tries INTEGER NOT NULL DEFAULT 0,
   last_error TEXT,
@@ -317,6 +320,8 @@ BATCH_TRANSITIONS = {
 COLLECTION_TRANSITIONS = {
     "not_ready": ("pending",),
     "pending": ("collected", "results_expired", "deleted"),
+    # A batch that was written off is at the API after all.
+    "deleted": ("pending",),
 }
 _COMMAND_TRANSITIONS = {
     "pending": ("running", "withdrawn"),

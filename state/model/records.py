@@ -264,6 +264,10 @@ class Batch(Struct, frozen=True, kw_only=True):
     deadline_ts: str | None
     #: Polls skip the batch until then. None: poll at once.
     next_poll_ts: str | None
+    #: Time of the first of the API's 404s for it. None: the API has it, or was not asked.
+    not_found_ts: str | None
+    #: Since when the API is known to lack it, or not to end it. None: neither.
+    stuck_ts: str | None
     #: Failed polls in a row since the last success.
     failures: int
     #: Committed downloads, complete or not.

@@ -4,12 +4,19 @@ from collections.abc import Sequence
 
 from state.batches.sending import close, finish_submission, release_attempts
 from state.db.conditions import LISTED, STATUS, as_list
-from state.db.ledger import Ledger
+from state.db.ledger import Ledger, Written
 from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
 from state.model.records import Batch, BatchStatus, RequestStatus, Submission
 
 _FAILED = "('errored', 'canceled', 'expired', 'missing', 'dismissed')"
+# The requests whose latest attempt ended as missing with its batch.
+_OF_WRITTEN_OFF = (
+    "SELECT a.request_id, a.batch_id FROM attempts a JOIN batches b ON b.id = a.batch_id"  # noqa: S608 - our own words
+    f" WHERE a.request_id IN {LISTED} AND a.outcome = 'missing' AND b.collection = 'deleted'"
+    " AND NOT EXISTS (SELECT 1 FROM attempts later WHERE later.request_id = a.request_id"
+    " AND later.batch_id > a.batch_id)"
+)
 
 
 def statuses(ledger: Ledger, request_ids: Sequence[int]) -> dict[int, RequestStatus]:
@@ -28,7 +35,7 @@ def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
     another command has queued meanwhile are not changed.
     """
     edit = "(SELECT e.id FROM edits e WHERE e.command_id = ? AND e.request_id = requests.id)"
-    with ledger.transaction("requeue"):
+    with ledger.transaction("requeue") as written:
         count = ledger.execute(
             f"UPDATE requests SET status = 'queued', settled_by = NULL,"  # noqa: S608 - our own words
             f" edit_id = coalesce({edit}, edit_id) WHERE id IN {LISTED}"
@@ -38,7 +45,37 @@ def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
             command_id,
         )
         _reopen(ledger, request_ids)
+        _record_risk(ledger, written, request_ids)
     return count
+
+
+def _record_risk(ledger: Ledger, written: Written, request_ids: Sequence[int]) -> None:
+    """Requests of batches that were written off may have run: record what is sent again."""
+    for row in ledger.rows(
+        f"SELECT x.batch_id, count(*) FROM ({_OF_WRITTEN_OFF}) x JOIN requests r"  # noqa: S608 - our own words
+        " ON r.id = x.request_id WHERE r.status = 'queued' GROUP BY x.batch_id",
+        as_list(request_ids),
+    ):
+        ledger.event(
+            written,
+            "batch.possible_duplicate_charge",
+            batch_id=row[0],
+            requests=row[1],
+            reason="the batch was written off and may have run",
+        )
+
+
+def count_maybe_charged(ledger: Ledger, request_ids: Sequence[int]) -> int:
+    """How many of the requests were in a batch that is stuck or written off, and may have run."""
+    rows = ledger.rows(
+        f"SELECT count(DISTINCT request_id) FROM ({_OF_WRITTEN_OFF}"  # noqa: S608 - our own words
+        " UNION ALL SELECT a.request_id, a.batch_id FROM attempts a JOIN batches b"
+        " ON b.id = a.batch_id WHERE a.active = 1 AND b.stuck_ts IS NOT NULL"
+        f" AND a.request_id IN {LISTED})",
+        as_list(request_ids),
+        as_list(request_ids),
+    )
+    return int(rows[0][0])
 
 
 def _reopen(ledger: Ledger, request_ids: Sequence[int]) -> None:

@@ -64,6 +64,12 @@ def batch_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
     return _texts(ledger, sql, batch_ids)
 
 
+def stuck_keys(ledger: Ledger, batch_ids: Sequence[int]) -> list[str]:
+    """The keys of those that are stuck."""
+    sql = f"SELECT key FROM batches WHERE id IN {LISTED} AND stuck_ts IS NOT NULL ORDER BY id"  # noqa: S608 - our own words
+    return _texts(ledger, sql, batch_ids)
+
+
 def paused_workflows(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:
     """Which workflows of the requests are paused."""
     return _texts(

@@ -113,7 +113,10 @@ def test_a_result_that_never_comes_is_missing_after_five_tries(bench: Bench) -> 
     assert (batch.collection, batch.collect_tries) == (Collection.COLLECTED, 5)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3, RequestStatus.MISSING: 1}
     (row,) = [row for row in staged(bench) if row["outcome"] == "missing"]
-    assert row["error"] == {"type": "missing", "message": None}
+    assert row["error"] == {
+        "type": "missing",
+        "message": "The results lack this request, after every download.",
+    }
     (logged,) = json_lines(bench.folder.errors_mirror)
     assert (logged["outcome"], logged["custom_id"]) == ("missing", row["custom_id"])
 
@@ -164,7 +167,7 @@ def test_what_came_before_the_results_went_is_kept(bench: Bench) -> None:
     assert len([row for row in staged(bench) if row["text"]]) == 2
 
 
-def test_a_batch_that_the_api_forgot_is_given_up_only_after_29_days(bench: Bench) -> None:
+def test_a_first_404_ends_a_batch_only_after_29_days(bench: Bench) -> None:
     bench.submit(3)
     bench.faults.add("list:lag:seconds=100000000")
     bench.faults.add("retrieve:404")

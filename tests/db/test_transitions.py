@@ -31,6 +31,7 @@ COLLECTION_MOVES = {
     ("pending", "collected"),
     ("pending", "results_expired"),
     ("pending", "deleted"),
+    ("deleted", "pending"),
 }
 
 

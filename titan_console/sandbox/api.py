@@ -98,6 +98,18 @@ class Sandbox:
         with self._lock:
             self._provider.end(batch_id, self._time.now(), outcomes or {})
 
+    def vanish(self, batch_id: str, *, seconds: float = 0.0) -> None:
+        """Answer 404 for a batch and list it no more, for so many seconds or for ever."""
+        with self._lock:
+            now = self._time.now()
+            back_at = now + timedelta(seconds=seconds) if seconds else None
+            self._provider.vanish(batch_id, now, back_at=back_at)
+
+    def make_endless(self, batch_id: str) -> None:
+        """Let neither a cancel nor the 24 hours end a batch; `end` still does."""
+        with self._lock:
+            self._provider.make_endless(batch_id)
+
     def add_foreign(
         self,
         custom_ids: Sequence[str] = ("foreign-1",),
@@ -180,6 +192,7 @@ class Sandbox:
                 now = self._time.now()
                 at = now + timedelta(seconds=late.seconds) if late else now
                 batch = self._provider.create(rows, call.workspace, self.plan, at, now=now)
+                self._seal_fate(call.fault, batch)
                 self._log_post(call.workspace, 200, batch.id)
         except ErrorResponse as error:
             self._log_post(call.workspace, error.status, None, read_custom_ids(body))
@@ -187,6 +200,17 @@ class Sandbox:
         if late:
             return no_response(late)
         return json_response(self._describe(call, batch), call.headers)
+
+    def _seal_fate(self, fault: Fault | None, batch: Batch) -> None:
+        """What a fault of the create makes of the batch later."""
+        if fault is None or fault.stage is not Stage.FATE:
+            return
+        if fault.what == "endless":
+            self._provider.make_endless(batch.id)
+            return
+        at = batch.created_at + timedelta(seconds=fault.seconds)
+        back_at = at + timedelta(seconds=fault.back) if fault.back else None
+        self._provider.vanish(batch.id, at, back_at=back_at)
 
     def _retrieve(self, call: Call) -> HttpResponse:
         batch = self._get(call)

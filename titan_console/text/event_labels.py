@@ -20,9 +20,19 @@ _BAD = (
 )
 _WARN = (
     *("unconfirmed", "not_sent", "poll_failed", "paused", "hold", "canceled_unsent"),
-    "interrupted",
+    *("interrupted", "stuck", "returned"),
 )
-_GOOD = ("collected", "delivered", "finished", "done", "cleared", "accepted", "resumed", "adopted")
+_GOOD = (
+    "collected",
+    "delivered",
+    "finished",
+    "done",
+    "cleared",
+    "accepted",
+    "resumed",
+    "adopted",
+    "found_again",
+)
 
 
 def what(kind: str) -> Label:

@@ -55,6 +55,8 @@ _STATUS = {
     BatchStatus.IN_PROGRESS: Label("▸", "in progress", Tone.BUSY),
     BatchStatus.CANCELING: Label("⊘", "canceling", Tone.WARN),
 }
+# The API no longer has the batch, or has not ended it in time.
+_STUCK = Label("✗", "stuck", Tone.BAD)
 _ENDED = {
     Collection.NOT_READY: Label("⇣", "ended", Tone.BUSY),
     Collection.PENDING: Label("⇣", "collecting", Tone.BUSY),
@@ -84,7 +86,7 @@ _REQUEST_STATUS = {
 def status(batch: Batch) -> Label:
     """The status of a batch, its collection included."""
     if batch.status != BatchStatus.ENDED:
-        return _STATUS[batch.status]
+        return _STUCK if batch.stuck_ts else _STATUS[batch.status]
     if batch.collection == Collection.COLLECTED and failed(batch):
         return Label("!", "collected", Tone.WARN)
     return _ENDED[batch.collection]

@@ -23,6 +23,7 @@ class Stage(Enum):
     LAG = auto()  # new batches are not visible yet
     LINES = auto()  # the lines of a results file
     ROW = auto()  # one request inside a batch
+    FATE = auto()  # what becomes of the batch that a create makes
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ CALL_KINDS: Mapping[str, FaultKind] = {
     **{f"{status}-after": FaultKind(Stage.AFTER, _ANY) for status in AFTER_STATUSES},
     "foreign-url": FaultKind(Stage.AFTER, ("retrieve", "list")),
     "late": FaultKind(Stage.LATE, ("create",)),
+    "vanish": FaultKind(Stage.FATE, ("create",)),  # after `seconds`, for `back` seconds if given
+    "endless": FaultKind(Stage.FATE, ("create",)),  # neither a cancel nor 24 hours end it
     "lag": FaultKind(Stage.LAG, ("list", "retrieve", "results")),
     **{name: FaultKind(Stage.LINES, ("results",)) for name in LINES},
 }
@@ -115,6 +118,7 @@ _OPTIONS: Mapping[str, Callable[[str], object]] = {
     "batch": str,
     "id": str,
     "seconds": float,
+    "back": float,
     "retry": float,
     "lines": int,
 }
@@ -132,7 +136,8 @@ class Fault:
     times: int = 0  # at most so often; 0 is no limit
     batch: str = ""  # only this batch id
     id: str = ""  # rows only: a pattern for the custom_id, such as *-007
-    seconds: float = 30.0  # how slow, how late, how long invisible
+    seconds: float = 30.0  # how slow, how late, how long invisible, when it vanishes
+    back: float = 0.0  # after so many more seconds a vanished batch is back; 0 is never
     retry: float = -1.0  # a retry-after header, in seconds; negative is none
     lines: int = 1  # how many result lines are hit
 

@@ -40,6 +40,25 @@ class Control:
             return _problem("no such batch", status=404)
         return self.batches(request)
 
+    def vanish(self, request: Request) -> Response:
+        """Answer 404 for a batch: ?seconds=600, or for ever."""
+        try:
+            seconds = float(request.query_params.get("seconds", "0"))
+            self._sandbox.vanish(request.path_params["id"], seconds=seconds)
+        except ValueError:
+            return _problem("seconds: a number is required")
+        except KeyError:
+            return _problem("no such batch", status=404)
+        return self.batches(request)
+
+    def make_endless(self, request: Request) -> Response:
+        """Let a batch never end."""
+        try:
+            self._sandbox.make_endless(request.path_params["id"])
+        except KeyError:
+            return _problem("no such batch", status=404)
+        return self.batches(request)
+
     def advance(self, request: Request) -> Response:
         """Let time pass at once."""
         clock = self._sandbox.clock
@@ -77,6 +96,8 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         Route("/billing_log", _local(control.billing_log)),
         Route("/batches", _local(control.batches)),
         Route("/end/{id}", _local(control.end), methods=["POST"]),
+        Route("/vanish/{id}", _local(control.vanish), methods=["POST"]),
+        Route("/endless/{id}", _local(control.make_endless), methods=["POST"]),
         Route("/advance", _local(control.advance), methods=["POST"]),
         Route("/faults", _local(control.faults), methods=["GET"]),
         Route("/faults", _local(control.add_fault), methods=["POST"]),

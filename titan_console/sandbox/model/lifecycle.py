@@ -33,6 +33,11 @@ class Batch:
     forced_outcomes: Mapping[str, str] = field(default_factory=dict[str, str])
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     foreign: bool = False
+    # Only `Sandbox.end` ends it.
+    endless: bool = False
+    # From then on, and until then, every call for it answers 404 and no list shows it.
+    vanish_at: datetime | None = None
+    back_at: datetime | None = None
 
     @property
     def expires_at(self) -> datetime:
@@ -54,10 +59,17 @@ class Batch:
 
 def as_of(batch: Batch, now: datetime) -> Batch:
     """The batch as it stands now: ended, if its time has come."""
-    if batch.ended_at:
+    if batch.ended_at or batch.endless:
         return batch
     due = _due(batch)
     return _end(batch, due) if now >= due else batch
+
+
+def is_hidden(batch: Batch, now: datetime) -> bool:
+    """Whether the batch has vanished, and is not back yet."""
+    if batch.vanish_at is None or now < batch.vanish_at:
+        return False
+    return batch.back_at is None or now < batch.back_at
 
 
 def end_now(batch: Batch, now: datetime, forced_outcomes: Mapping[str, str]) -> Batch:

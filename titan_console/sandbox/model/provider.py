@@ -8,7 +8,7 @@ from random import Random
 
 from titan_console.sandbox.model.http_messages import ErrorResponse
 from titan_console.sandbox.model.ids import make_id
-from titan_console.sandbox.model.lifecycle import Batch, as_of, end_now
+from titan_console.sandbox.model.lifecycle import Batch, as_of, end_now, is_hidden
 from titan_console.sandbox.model.rows import Rows
 from titan_console.sandbox.model.timing import Plan
 
@@ -137,6 +137,15 @@ class Provider:
             raise ErrorResponse(400, message)
         self._deleted.add(batch_id)
 
+    def vanish(self, batch_id: str, at: datetime, *, back_at: datetime | None = None) -> None:
+        """Hide a batch from then on, whatever its state; what ran of it stays billed."""
+        batch = self._batches[batch_id]
+        self._store(replace(batch, vanish_at=at, back_at=back_at))
+
+    def make_endless(self, batch_id: str) -> None:
+        """Let only `end` end the batch."""
+        self._store(replace(self._batches[batch_id], endless=True))
+
     def end(self, batch_id: str, now: datetime, forced_outcomes: Mapping[str, str]) -> Batch:
         """End a batch by hand; one that has ended stays as it is."""
         batch = (
@@ -158,7 +167,9 @@ class Provider:
 
     def _visible(self, batch: Batch, workspace: str, now: datetime, lag: float) -> bool:
         shown = batch.created_at if not lag else batch.created_at + timedelta(seconds=lag)
-        return batch.workspace == workspace and batch.id not in self._deleted and shown <= now
+        if batch.id in self._deleted or is_hidden(batch, now):
+            return False
+        return batch.workspace == workspace and shown <= now
 
     def _store(self, batch: Batch) -> Batch:
         self._batches[batch.id] = batch

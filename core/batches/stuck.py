@@ -1,0 +1,124 @@
+"""Decides about batches that the API no longer has, or does not end. `docs/lifecycle.md`.
+
+One 404 proves nothing: reads of the API can lag, and a gateway can fail. Proof is a 404 together
+with a complete listing, begun after the first 404, that lacks the batch; or the end of the 24 hours
+and a margin. Then the batch is stuck, which is reported at once, and written off an hour later.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from core.batches.context import Context
+from core.batches.expiry import is_past_retention
+from core.batches.listing import Listing
+from core.errors import ApiError, NotFound
+from core.text import pluralize
+from state.batches import stuck
+from state.model.records import Batch
+from state.model.timestamps import from_text, to_text
+
+# The API ends a batch after 24 hours; its clock and ours may differ.
+_MARGIN = timedelta(hours=1)
+_PATIENCE = timedelta(hours=1)
+
+ABSENT = "The API no longer has the batch: it answers 404 and does not list it."
+OVERDUE = "The API did not end the batch, although it has expired."
+NOT_KEPT = "The API no longer has this batch; its results were not downloaded in time."
+# Added to the message of each request of a batch that was written off.
+MAY_HAVE_RUN = "The request may have run, and been charged."
+
+
+class Sight(StrEnum):
+    """What one poll learned of an open batch."""
+
+    OPEN = "open"  # the API has it, and has not ended it
+    ABSENT = "absent"  # 404, and a complete listing begun after the first 404 lacks it
+    UNSEEN = "unseen"  # 404; or another error, and a complete listing lacks it
+    UNKNOWN = "unknown"  # nothing about the batch
+
+
+class Decision(StrEnum):
+    """What becomes of an open batch: as before, reported as stuck, or written off."""
+
+    KEEP = "keep"
+    WARN = "warn"
+    GONE = "gone"
+
+
+def decide(batch: Batch, sight: Sight, now: datetime) -> Decision:
+    """Whether the batch, as recorded after this poll's answer, is stuck or has to be written off.
+
+    A batch that is stuck stays so until the API shows it again; an hour later it is gone, but only
+    on an answer of that poll.
+    """
+    if sight == Sight.UNKNOWN or (
+        sight == Sight.UNSEEN and not is_overdue(batch, now) and not is_past_retention(batch, now)
+    ):
+        return Decision.KEEP if batch.stuck_ts is None else Decision.WARN
+    if sight == Sight.OPEN and not is_overdue(batch, now):
+        return Decision.KEEP
+    if sight != Sight.OPEN and is_past_retention(batch, now):
+        return Decision.GONE
+    is_over = batch.stuck_ts is not None and from_text(batch.stuck_ts) + _PATIENCE <= now
+    return Decision.GONE if is_over else Decision.WARN
+
+
+def sight_of(batch: Batch, error: ApiError, listing: Listing) -> Sight:
+    """What an error for the batch and the listing of the same poll show. Only a 404 is evidence.
+
+    `batch` is as recorded before the error.
+    """
+    is_missing = listing.is_whole and batch.remote_id not in listing.batches
+    if not isinstance(error, NotFound):
+        return Sight.UNSEEN if is_missing else Sight.UNKNOWN
+    since = batch.not_found_ts
+    is_proof = is_missing and since is not None and listing.began >= from_text(since)
+    return Sight.ABSENT if is_proof else Sight.UNSEEN
+
+
+def is_overdue(batch: Batch, now: datetime) -> bool:
+    """Whether the API should have ended the batch, by more than a margin."""
+    return batch.expires_ts is not None and from_text(batch.expires_ts) + _MARGIN < now
+
+
+def reason_of(batch: Batch, now: datetime) -> str:
+    """Why the batch is stuck, as one sentence."""
+    if is_past_retention(batch, now):
+        return NOT_KEPT
+    return OVERDUE if batch.not_found_ts is None or is_overdue(batch, now) else ABSENT
+
+
+def judge(context: Context, batch: Batch, sight: Sight) -> None:
+    """Record what `decide` says of the batch, which is as recorded after this poll's answer."""
+    now = context.clock.now()
+    match decide(batch, sight, now):
+        case Decision.KEEP:
+            if batch.stuck_ts is not None:
+                stuck.clear(context.ledger, batch)
+        case Decision.WARN:
+            stuck.note(context.ledger, batch, reason_of(batch, now))
+        case Decision.GONE:
+            write_off(context, batch)
+
+
+def write_off(context: Context, batch: Batch) -> bool:
+    """End the batch here; the collection of the same poll ends its requests as missing."""
+    return stuck.write_off(context.ledger, batch, reason_of(batch, context.clock.now()))
+
+
+def problems(context: Context) -> Iterator[str]:
+    """A line for each stuck batch that is still waited for."""
+    now = context.clock.now()
+    for batch in stuck.at_the_api(context.ledger):
+        yield describe(batch, now)
+
+
+def describe(batch: Batch, now: datetime) -> str:
+    """What is wrong with the stuck batch, what happens next, and what can be done earlier."""
+    after = to_text(from_text(batch.stuck_ts or to_text(now)) + _PATIENCE)
+    return (
+        f"{batch.key} ({batch.tag}): {reason_of(batch, now)} After {after} its"
+        f" {pluralize(batch.request_count, 'request')} end as missing;"
+        f" `titan-console cancel {batch.key}` ends them now."
+    )

@@ -1,0 +1,123 @@
+"""Batches that the API no longer has or does not end: noted, written off, and reopened."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from state.batches.collection import subtract_daily_totals
+from state.db.conditions import LISTED, as_list
+from state.db.ledger import Ledger
+from state.db.reader import Source
+from state.db.rows import to_batch
+from state.model.records import Batch
+from state.model.timestamps import to_text
+
+_AT_THE_API = "status IN ('in_progress', 'canceling')"
+
+
+def note(ledger: Ledger, batch: Batch, reason: str) -> None:
+    """Record since when the batch is stuck; a later time than now is replaced."""
+    with ledger.transaction("stuck") as written:
+        if ledger.execute(
+            "UPDATE batches SET stuck_ts = ?1 WHERE id = ?2"  # noqa: S608 - our own words
+            f" AND (stuck_ts IS NULL OR stuck_ts > ?1) AND {_AT_THE_API}",
+            written.at,
+            batch.id,
+        ):
+            ledger.event(written, "batch.stuck", batch_id=batch.id, reason=reason)
+
+
+def clear(ledger: Ledger, batch: Batch) -> None:
+    """The API has the batch after all, and its time to end is not over."""
+    with ledger.transaction("stuck") as written:
+        if ledger.execute(
+            "UPDATE batches SET stuck_ts = NULL WHERE id = ? AND stuck_ts IS NOT NULL", batch.id
+        ):
+            ledger.event(written, "batch.found_again", batch_id=batch.id)
+
+
+def write_off(ledger: Ledger, batch: Batch, reason: str) -> bool:
+    """End the batch here; the next collection ends its requests. False where it has ended."""
+    with ledger.transaction("write_off") as written:
+        changed = ledger.execute(
+            "UPDATE batches SET status = 'ended', ended_ts = ?, collection = 'pending',"  # noqa: S608 - our own words
+            f" last_error = ?, failures = 0, next_poll_ts = NULL WHERE id = ? AND {_AT_THE_API}",
+            written.at,
+            reason,
+            batch.id,
+        )
+        if changed:
+            ledger.event(written, "batch.deleted", batch_id=batch.id, reason=reason)
+    return bool(changed)
+
+
+def written_off_because(source: Source, batch: Batch) -> str | None:
+    """Why the batch was written off; None where it was not, or has returned since."""
+    rows = source.rows(
+        "SELECT kind, detail ->> '$.reason' FROM events WHERE batch_id = ?"
+        " AND kind IN ('batch.deleted', 'batch.returned') ORDER BY id DESC LIMIT 1",
+        batch.id,
+    )
+    return str(rows[0][1]) if rows and rows[0][0] == "batch.deleted" else None
+
+
+def at_the_api(source: Source) -> list[Batch]:
+    """Stuck batches that are still waited for, oldest first."""
+    return _batches(
+        source,
+        f"SELECT * FROM batches WHERE stuck_ts IS NOT NULL AND {_AT_THE_API} ORDER BY id",  # noqa: S608 - our own words
+    )
+
+
+def unhandled(source: Source) -> list[Batch]:
+    """Stuck batches that were written off and whose requests are still missing, oldest first."""
+    return _batches(
+        source,
+        "SELECT * FROM batches WHERE stuck_ts IS NOT NULL AND collection = 'deleted' AND EXISTS"
+        " (SELECT 1 FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.batch_id ="
+        " batches.id AND a.outcome = 'missing' AND r.status = 'missing') ORDER BY id",
+    )
+
+
+def written_off(source: Source, *, accepted_after_ts: str) -> list[Batch]:
+    """Batches that were written off and whose results the API may still have, oldest first."""
+    return _batches(
+        source,
+        "SELECT * FROM batches WHERE collection = 'deleted' AND remote_id IS NOT NULL"
+        " AND accepted_ts > ? ORDER BY id",
+        accepted_after_ts,
+    )
+
+
+def reopen(ledger: Ledger, batch: Batch) -> bool:
+    """A batch that was written off has ended at the API: its results are collected after all."""
+    with ledger.transaction("reopen") as written:
+        changed = ledger.execute(
+            "UPDATE batches SET collection = 'pending', collected_ts = NULL, stuck_ts = NULL,"
+            " not_found_ts = NULL, failures = 0, next_poll_ts = NULL"
+            " WHERE id = ? AND collection = 'deleted'",
+            batch.id,
+        )
+        if changed:
+            # What it counted when it was written off is counted again when it is collected.
+            subtract_daily_totals(ledger, batch)
+            ledger.execute(
+                "UPDATE attempts SET outcome = NULL, error_message = NULL"
+                " WHERE batch_id = ? AND outcome = 'missing'",
+                batch.id,
+            )
+            ledger.event(written, "batch.returned", batch_id=batch.id)
+    return bool(changed)
+
+
+def look_again_at(ledger: Ledger, batches: Iterable[Batch], at: datetime) -> None:
+    """Record when the API's list is searched for these next."""
+    with ledger.transaction("stuck"):
+        ledger.execute(
+            f"UPDATE batches SET next_poll_ts = ? WHERE id IN {LISTED}",  # noqa: S608 - our own words
+            to_text(at),
+            as_list(batch.id for batch in batches),
+        )
+
+
+def _batches(source: Source, sql: str, *parameters: str) -> list[Batch]:
+    return [to_batch(row) for row in source.rows(sql, *parameters)]
