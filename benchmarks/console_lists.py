@@ -1,6 +1,7 @@
-"""How quick the console's lists are: open, page, jump, filter, sort, mark, from outside.
+"""Measures the lists of the console from outside: open, page, jump, filter, sort, select.
 
-`python benchmarks/console_lists.py [--requests 1000000] [--folder KEPT]`; needs a system with ptys.
+`python benchmarks/console_lists.py [--requests 1000000] [--folder KEPT]`; needs ptys. The number
+of requests is a multiple of 1,000, at least 21,000.
 """
 
 import argparse
@@ -26,7 +27,7 @@ def _report(name: str, seconds: float, console: Console, cpu_before: float) -> N
 
 
 def _once(console: Console, name: str, keys: bytes, text: bytes) -> None:
-    """From the last of the keys to the bytes that show that it is done."""
+    """Time from the last key to the bytes that show its effect."""
     console.drain()
     cpu, began = console.cpu_s(), perf_counter()
     console.type(keys)
@@ -36,7 +37,7 @@ def _once(console: Console, name: str, keys: bytes, text: bytes) -> None:
 
 
 def _often(console: Console, name: str, key: Callable[[int], bytes]) -> None:
-    """The middle and the slowest of some keys, each until the terminal gets its first bytes."""
+    """Median and slowest time from a key to the first bytes on the terminal."""
     console.drain()
     cpu, took = console.cpu_s(), list[float]()
     for number in range(_KEYS):
@@ -51,7 +52,7 @@ def _often(console: Console, name: str, key: Callable[[int], bytes]) -> None:
 
 
 def measure(home: Path, requests: int) -> None:
-    """Print a line for each thing that a hand does in a list."""
+    """Print a line for each action in a list."""
     console = Console(home)
     print(f"first picture {1000 * (console.until(b'LIVE') - console.started):.0f} ms")
     _once(console, "Requests: open", b"2", b"request-")
@@ -62,29 +63,30 @@ def measure(home: Path, requests: int) -> None:
     _once(console, "Requests: filter by state", b"/state:errored\r", b"match")
     _once(console, "Requests: without the filter", _ESCAPE, b"request-")
     _once(console, "Requests: filter by text, no index", b"/0000500\r", b"match")
-    _once(console, "Requests: mark all that match", b"A", b"marked")
+    _once(console, "Requests: select all matching", b"A", b" selected")
     _once(console, "Requests: without that filter", _ESCAPE, b"request-")
-    _once(console, "Requests: unmark", b"U", b"request-")
-    _once(console, "Requests: mark all", b"A", f"{requests:,} marked".encode())
-    print(f"memory with all marked {console.memory_mib():.0f} MiB")
-    _once(console, "Requests: unmark a million", b"U", b"request-")
+    _once(console, "Requests: clear the selection", b"U", b"request-")
+    all_selected = f"{requests:,} selected".encode()
+    _once(console, "Requests: select all", b"A", all_selected)
+    print(f"memory with all selected {console.memory_mib():.0f} MiB")
+    _once(console, "Requests: clear a selection of all", b"U", b"request-")
     _once(console, "Requests: sort by tag", b"st", "⇅ tag\x1b".encode())
-    _once(console, "Requests: sort by cost", b"sc", "⇅ cost, dearest first\x1b".encode())
+    _once(console, "Requests: sort by cost", b"sc", "⇅ cost, highest first\x1b".encode())
     _often(console, "Requests: page down, sorted by cost", lambda _: _PAGE_DOWN)
     console.type(b"sk")
     _often(console, "Requests: down, while it sorts", lambda _: b"j")
-    # It may have been sorted before the last of the keys.
+    # The sort may have ended before the last key.
     sleep(5)
-    _once(console, "Requests: mark all, sorted by tokens", b"A", f"{requests:,} marked".encode())
-    print(f"memory sorted and marked {console.memory_mib():.0f} MiB")
-    _once(console, "Errors: open", b"3", b"errored requests")
+    _once(console, "Requests: select all, sorted by tokens", b"A", all_selected)
+    print(f"memory sorted and selected {console.memory_mib():.0f} MiB")
+    _once(console, "Errors: open", b"3", b"errored request")
     _once(console, "Errors: open a group", b"\r", b"errored")
     print(f"memory at the end {console.memory_mib():.0f} MiB")
     console.close()
 
 
 def main() -> int:
-    """Fill a ledger unless one is kept, and measure."""
+    """Fill a ledger, or use the one in --folder, and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path)
