@@ -74,7 +74,7 @@ def test_a_page_of_the_list_is_one_call_with_its_cursor() -> None:
         ("a_new_word", BatchStatus.IN_PROGRESS),
     ],
 )
-def test_a_word_that_nobody_knows_means_not_ended(word: str, status: BatchStatus) -> None:
+def test_an_unknown_status_means_not_ended(word: str, status: BatchStatus) -> None:
     _, found = seen_by(lambda api: api.retrieve("m"), a_batch(processing_status=word))
     assert found.status == status
 
@@ -99,7 +99,7 @@ def test_results_are_the_raw_bytes_whatever_they_are() -> None:
         assert b"".join(pieces) == raw
 
 
-def test_results_are_asked_for_in_one_call_at_the_configured_address() -> None:
+def test_results_are_requested_in_one_call_at_the_configured_address() -> None:
     asked: list[str] = []
 
     def handler(request: httpx2.Request) -> httpx2.Response:
@@ -189,7 +189,7 @@ def counts(succeeded: int) -> dict[str, int]:
     ],
 )
 @pytest.mark.parametrize("content_type", ["application/json", "text/html"])
-def test_a_2xx_that_says_nothing_is_no_answer(answer: bytes, content_type: str) -> None:
+def test_a_2xx_without_a_usable_body_is_no_response(answer: bytes, content_type: str) -> None:
     api = an_api(answering(content=answer, headers={"content-type": content_type}))
     for name in ("create", "retrieve", "cancel"):
         with pytest.raises(NoResponse) as caught:
@@ -287,7 +287,7 @@ def test_what_came_before_the_results_broke_off_is_kept() -> None:
     assert kept == [b"one line\n"]
 
 
-def test_a_2xx_for_another_number_of_requests_is_no_answer() -> None:
+def test_a_2xx_with_another_request_count_is_no_response() -> None:
     api = an_api(answering(body=a_batch()))
     with pytest.raises(NoResponse, match="a batch of 1 request instead of 3"):
         api.create(a_body(3))

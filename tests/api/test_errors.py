@@ -116,7 +116,7 @@ def test_every_status_class_of_the_sdk_has_a_status_that_is_mapped() -> None:
     assert set(status_errors()) <= by_code | general
 
 
-def test_the_sdk_has_no_exception_that_nobody_has_looked_at() -> None:
+def test_every_exception_of_the_sdk_is_mapped() -> None:
     others = {
         kind.__name__
         for kind in exceptions_of(anthropic)
@@ -148,7 +148,7 @@ def test_each_status_means_the_same_for_a_long_answer(status: int, kind: type[Ap
     assert str(error) == f"The API returned {status}: No."
 
 
-def test_an_error_within_a_long_answer_is_told() -> None:
+def test_an_error_within_a_long_answer_is_reported() -> None:
     said = an_error("Overloaded")
     stream = b"event: error\ndata: " + json.dumps(said).encode() + b"\n\n"
     api = an_api(answering(content=stream, headers={"content-type": "text/event-stream"}))
@@ -227,9 +227,7 @@ def test_every_failure_amid_the_results_is_one_of_ours(kind: type[httpx2.Transpo
         (400, an_error("You have reached your specified workspace API usage limits.")),
     ],
 )
-def test_money_that_is_spent_is_told_apart_from_a_queue_that_is_full(
-    status: int, body: object
-) -> None:
+def test_a_spend_limit_differs_from_a_full_queue(status: int, body: object) -> None:
     assert type(caught(status, body)) is SpendCapReached
 
 
@@ -252,9 +250,7 @@ def test_money_that_is_spent_is_told_apart_from_a_queue_that_is_full(
         (307, ""),
     ],
 )
-def test_what_is_in_the_way_of_any_call_is_told_apart_from_a_bad_request(
-    status: int, body: object
-) -> None:
+def test_an_account_problem_differs_from_an_invalid_request(status: int, body: object) -> None:
     assert type(caught(status, body)) is Blocked
 
 
@@ -262,20 +258,18 @@ def test_what_is_in_the_way_of_any_call_is_told_apart_from_a_bad_request(
     ("value", "seconds"),
     [("10", 10.0), ("0.5", 0.5), ("-3", 0.0), ("Wed, 19 Aug 2026 14:49:30 GMT", None), ("", None)],
 )
-def test_a_wish_when_to_come_again_is_read_where_it_is_a_number(
-    value: str, seconds: float | None
-) -> None:
+def test_a_numeric_retry_after_is_read(value: str, seconds: float | None) -> None:
     error = caught(429, an_error(), {"retry-after": value})
     assert error.retry_after_s == seconds
 
 
 @pytest.mark.parametrize("value", ["1e300", "999999999999"])
-def test_no_wish_is_heeded_for_longer_than_a_week(value: str) -> None:
+def test_a_retry_after_is_limited_to_a_week(value: str) -> None:
     assert caught(429, an_error(), {"retry-after": value}).retry_after_s == 7 * 86_400
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "1e999"])
-def test_a_wish_that_is_no_time_is_none(value: str) -> None:
+def test_a_retry_after_that_is_not_a_time_is_none(value: str) -> None:
     assert caught(429, an_error(), {"retry-after": value}).retry_after_s is None
 
 

@@ -86,7 +86,7 @@ def test_it_is_the_call_of_the_sdk(name: str) -> None:
     assert mine.headers["user-agent"] == "titan-console"
 
 
-def test_results_are_asked_for_as_the_sdk_asks() -> None:
+def test_results_are_requested_as_the_sdk_does() -> None:
     wire = Wire()
     with an_api(wire).results("msgbatch_1"):
         pass

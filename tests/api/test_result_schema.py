@@ -137,7 +137,7 @@ def test_a_long_error_is_cut() -> None:
         pytest.param(errored(0).replace(b": 0", b": " + b"[" * 100_000), id="deep and open"),
     ],
 )
-def test_what_is_no_result_is_told_apart(line: bytes) -> None:
+def test_lines_that_are_not_results_are_recognised(line: bytes) -> None:
     with pytest.raises(BadLineError):
         decode(line)
 
@@ -271,7 +271,7 @@ def test_an_answer_with_odd_content_is_still_an_answer(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", [b'"\\ud800"', b'"a\\u0000b"'])
-def test_odd_words_of_the_api_can_be_stored(text: bytes) -> None:
+def test_unusual_values_of_the_api_can_be_stored(text: bytes) -> None:
     line = succeeded(stop_reason="HERE").replace(b'"HERE"', text)
     assert (decode(line).stop_reason or "").encode()
 

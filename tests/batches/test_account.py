@@ -93,7 +93,7 @@ def test_an_unanswered_create_is_not_proved_absent_in_another_workspace(two: Ben
     assert two.sandbox.billing_log().creates == 1
 
 
-def test_results_that_another_workspace_does_not_have_are_not_given_up(two: Bench) -> None:
+def test_results_invisible_to_another_workspace_are_kept_pending(two: Bench) -> None:
     two.faults.add("results:500")
     two.submit(1)
     two.poll_after(120)

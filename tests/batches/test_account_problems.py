@@ -26,7 +26,7 @@ def _hold(bench: Bench, name: str) -> str:
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, *PAGES, "404"])
-def test_the_queue_is_kept_held_and_sent_when_it_is_over(bench: Bench, fault: str) -> None:
+def test_the_queue_is_held_and_sent_after_an_account_problem(bench: Bench, fault: str) -> None:
     bench.faults.add(f"create:{fault}")
     for tag in "abcd":
         bench.submit(2, tag=tag)
@@ -97,7 +97,7 @@ def test_a_sync_command_errors_nothing_and_asks_a_few_times_only(bench: Bench, f
     assert any("Nothing is run synchronously" in problem for problem in again.problems)
 
 
-def test_two_rejections_in_the_same_words_end_the_sending_of_a_poll(bench: Bench) -> None:
+def test_two_rejections_with_the_same_message_end_the_sending_of_a_poll(bench: Bench) -> None:
     bench.faults.add("create:connect")
     for tag in "abcd":
         options = SubmitOptions(tag=tag, betas=("no-such-beta",))

@@ -33,9 +33,7 @@ DAY = 86_400.0
         *("drop", "timeout", "truncated", "garbage", "403"),
     ],
 )
-def test_whatever_is_wrong_with_an_answer_the_next_one_completes_it(
-    bench: Bench, fault: str
-) -> None:
+def test_a_defective_response_is_completed_by_the_next_one(bench: Bench, fault: str) -> None:
     bench.faults.add(f"results:{fault}:times=1")
     bench.submit(7)
     poll_until_done(bench)
@@ -45,7 +43,7 @@ def test_whatever_is_wrong_with_an_answer_the_next_one_completes_it(
 
 
 @pytest.mark.parametrize("fault", ["list:503", "retrieve:404", "list:429:retry=600"])
-def test_a_list_that_fails_is_asked_again_and_nothing_changes_meanwhile(
+def test_a_list_that_fails_is_retried_and_nothing_changes_meanwhile(
     bench: Bench, fault: str
 ) -> None:
     bench.submit(3)
@@ -105,7 +103,7 @@ def test_a_line_that_was_rejected_is_kept_when_no_answer_comes_after_it(bench: B
     ]
 
 
-def test_a_result_that_never_comes_is_missing_after_five_tries(bench: Bench) -> None:
+def test_an_absent_result_is_missing_after_five_tries(bench: Bench) -> None:
     bench.faults.add("results:missing")
     bench.submit(4)
     poll_until_done(bench, polls=60)
@@ -142,7 +140,7 @@ def test_a_line_that_conflicts_with_an_earlier_one_is_reported_and_changes_nothi
     check_once(bench, 4)
 
 
-def test_results_that_were_not_fetched_in_29_days_are_gone_and_said_to_be(bench: Bench) -> None:
+def test_results_not_downloaded_within_29_days_are_expired_and_reported(bench: Bench) -> None:
     bench.faults.add("results:500")
     bench.submit(3)
     bench.poll_after(60)

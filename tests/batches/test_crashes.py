@@ -97,7 +97,7 @@ def live_and_die(bench: Bench, life: Life, killer: Killer) -> None:
 
 
 @pytest.mark.parametrize("life", LIVES)
-def test_a_death_at_any_point_loses_nothing_and_pays_for_nothing_twice(
+def test_a_kill_at_any_point_loses_nothing_and_duplicates_no_charge(
     tmp_path: Path, life: Life
 ) -> None:
     points = crash_points_of(life, tmp_path / "whole")

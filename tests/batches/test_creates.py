@@ -34,7 +34,7 @@ NOT_TAKEN_IN = ("drop-before", "timeout-before", "408", "409", "500", "502", "50
 
 
 @pytest.mark.parametrize("fault", [*TAKEN_IN, *TAKEN_IN_TOO])
-def test_a_batch_whose_answer_was_lost_is_found_by_its_nonce_and_not_sent_again(
+def test_a_batch_with_a_lost_response_is_found_by_its_nonce_and_not_resent(
     bench: Bench, fault: str
 ) -> None:
     bench.faults.add(f"create:{fault}:times=1")
@@ -62,7 +62,7 @@ def test_a_batch_proved_absent_is_sent_once_more_as_a_new_row(bench: Bench, faul
     check_once(bench, 3)
 
 
-def test_a_create_that_never_left_is_sent_by_the_next_poll(bench: Bench) -> None:
+def test_a_create_without_a_connection_is_sent_by_the_next_poll(bench: Bench) -> None:
     bench.faults.add("create:connect:times=1")
     assert "Cannot connect" in (bench.submit(3).problem or "")
     assert statuses(bench) == ["not_sent"]
@@ -84,7 +84,7 @@ def test_a_create_that_never_left_is_sent_by_the_next_poll(bench: Bench) -> None
         ("create:redirect:times=1", 900),
     ],
 )
-def test_a_create_that_comes_too_early_waits_without_anybody_sleeping(
+def test_a_create_that_is_rate_limited_waits_for_a_later_poll(
     bench: Bench, fault: str, held_s: float
 ) -> None:
     bench.faults.add(fault)
@@ -113,7 +113,7 @@ def test_while_creates_are_held_back_a_new_submission_waits_too(bench: Bench) ->
 
 
 @pytest.mark.parametrize("fault", ["create:401", "list:401"])
-def test_a_key_that_is_refused_loses_nothing_and_stops_the_poll_with_the_reason(
+def test_a_rejected_key_loses_nothing_and_stops_the_poll_with_the_reason(
     bench: Bench, fault: str
 ) -> None:
     bench.faults.add(fault)
@@ -125,7 +125,7 @@ def test_a_key_that_is_refused_loses_nothing_and_stops_the_poll_with_the_reason(
     check_once(bench, 3)
 
 
-def test_a_batch_that_the_api_finds_bad_is_refused_with_the_apis_words(bench: Bench) -> None:
+def test_a_batch_that_the_api_rejects_has_the_message_of_the_api(bench: Bench) -> None:
     bench.engine.submit(some_requests(3), SubmitOptions(tag="bad", betas=("no-such-beta",)))
     assert statuses(bench) == ["rejected"]
     assert "no-such-beta" in (batches(bench)[0].last_error or "")
@@ -158,7 +158,7 @@ def test_one_part_that_is_too_large_is_cut_and_does_not_hold_the_others_up(
         check_once(bench, 6)
 
 
-def test_a_batch_that_is_taken_in_late_is_waited_for(bench: Bench) -> None:
+def test_a_batch_accepted_late_is_found_within_the_settling_time(bench: Bench) -> None:
     bench.faults.add("create:late:seconds=1500:times=1")
     bench.submit(3)
     poll_until_done(bench)
@@ -166,7 +166,7 @@ def test_a_batch_that_is_taken_in_late_is_waited_for(bench: Bench) -> None:
     check_once(bench, 3)
 
 
-def test_a_batch_taken_in_after_it_was_given_up_is_collected_and_shown_as_surplus(
+def test_a_batch_accepted_after_the_settling_time_is_collected_as_a_duplicate(
     bench: Bench,
 ) -> None:
     bench.faults.add("create:late:seconds=7200:times=1")
@@ -250,7 +250,7 @@ def test_foreign_batches_that_never_end_only_delay_the_second_try(tmp_path: Path
         check_billing(bench)
 
 
-def test_two_unanswered_batches_of_one_size_each_find_their_own(bench: Bench) -> None:
+def test_two_unconfirmed_batches_of_one_size_are_both_identified(bench: Bench) -> None:
     bench.faults.add("create:drop:times=2")
     bench.submit(3, tag="one")
     bench.submit(3, tag="two")

@@ -46,7 +46,7 @@ class _Slow:
             self._happens()
 
 
-def test_a_process_frozen_during_its_post_for_an_hour_wakes_to_a_done_thing(bench: Bench) -> None:
+def test_a_process_frozen_during_its_post_for_an_hour_finds_the_batch_handled(bench: Bench) -> None:
     """Fault 20: others adopt the batch meanwhile; the late answer changes nothing."""
     other = bench.new_engine("other")
 

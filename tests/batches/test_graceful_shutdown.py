@@ -139,7 +139,7 @@ def test_whoever_has_a_handler_of_their_own_keeps_it() -> None:
     assert came == [signal.SIGINT]
 
 
-def test_a_run_that_is_told_to_stop_keeps_what_it_paid_for(bench: Bench) -> None:
+def test_a_stopped_run_keeps_paid_results(bench: Bench) -> None:
     bench.faults.add("create:429:retry=60:times=1")
     submission = bench.submit(300).submission
     api = WatchedApi(bench, lambda asked: _thread.interrupt_main() if asked == 20 else None)
@@ -158,7 +158,7 @@ def test_a_run_that_is_told_to_stop_keeps_what_it_paid_for(bench: Bench) -> None
     assert _said_to_be_paid_twice(bench) == []
 
 
-def test_what_a_dead_process_may_have_paid_for_is_said(bench: Bench) -> None:
+def test_possible_charges_of_a_dead_process_are_reported(bench: Bench) -> None:
     bench.faults.add("create:429:times=1")
     submission = bench.submit(100).submission
     ledger = bench.engine.context.ledger
@@ -242,7 +242,7 @@ def test_what_is_under_way_is_kept_when_the_next_request_cannot_be_read() -> Non
     assert len(come) == api.asked == 20
 
 
-def test_what_is_under_way_is_kept_when_a_call_fails_in_a_way_nobody_thought_of() -> None:
+def test_running_calls_are_kept_after_an_unexpected_failure() -> None:
     api = FullApi(MOST_UNWRITTEN, ApiError("-"))
 
     def told(asked: int) -> None:
@@ -256,7 +256,7 @@ def test_what_is_under_way_is_kept_when_a_call_fails_in_a_way_nobody_thought_of(
     assert 4 <= len(come) == api.asked - 1
 
 
-def test_a_run_that_is_told_to_stop_asks_nothing_again() -> None:
+def test_a_stopped_run_repeats_no_call() -> None:
     api = FullApi(0, ApiError("overloaded", status=529, retry_after_s=8.0))
     run = SyncRun(api, ManualClock(START), betas=())
     api.told = lambda asked: run.stop() if asked == MOST_UNWRITTEN // 2 else None

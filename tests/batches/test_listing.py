@@ -108,7 +108,7 @@ def test_a_candidate_deleted_at_the_api_is_unresolved(bench: Bench) -> None:
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
 
 
-def test_a_batch_that_answers_404_is_looked_at_again_and_never_sent_anew(bench: Bench) -> None:
+def test_a_batch_that_answers_404_is_polled_again_and_never_resent(bench: Bench) -> None:
     """Fault 36."""
     bench.faults.add("list:lag:seconds=999999")
     bench.faults.add("retrieve:404")

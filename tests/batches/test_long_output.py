@@ -111,7 +111,7 @@ def test_a_replay_that_asks_for_more_takes_the_header_and_one_for_less_drops_it(
     assert engine.submit([a_request("a"), a_request("b")], SubmitOptions(tag="t")).repeated
 
 
-def test_a_released_batch_is_sent_anew_with_its_header(
+def test_a_batch_that_was_not_sent_is_sent_again_with_its_header(
     engine: Engine, bench: Bench, sent: Sent
 ) -> None:
     bench.faults.add("create:429:times=1")

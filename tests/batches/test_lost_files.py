@@ -15,7 +15,7 @@ def _outcomes(bench: Bench, name: str) -> list[str | None]:
     return [result["outcome"] for result in bench.engine.results(name)]
 
 
-def test_bodies_that_are_gone_are_errors_and_the_rest_is_sent(tmp_path: Path) -> None:
+def test_missing_bodies_are_errors_and_the_rest_is_sent(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.instant()) as bench:
         bench.faults.add("list:connect")
         lost = bench.submit(2, tag="lost").submission
@@ -30,7 +30,7 @@ def test_bodies_that_are_gone_are_errors_and_the_rest_is_sent(tmp_path: Path) ->
         assert bench.sandbox.billing_log().creates == 1
 
 
-def test_answers_that_are_gone_do_not_keep_others_from_being_delivered(tmp_path: Path) -> None:
+def test_missing_answers_do_not_block_other_deliveries(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.instant()) as bench:
         lost = bench.submit(2, tag="lost", workflow="lost").submission
         bench.engine.context.ledger.crash_point = _die_at("staging:rename")

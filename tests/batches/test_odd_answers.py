@@ -212,7 +212,7 @@ def test_a_page_between_answers_does_not_count_as_one(bench: Bench) -> None:
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3, RequestStatus.IN_FLIGHT: 1}
 
 
-def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
+def test_a_line_that_stays_malformed_is_missing_after_five_tries(
     bench: Bench,
 ) -> None:
     api = RewritingApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
@@ -227,7 +227,7 @@ def test_a_line_of_the_batch_that_stays_unreadable_is_given_up_after_five_tries(
     assert (bench.folder.root / f"batch-results/{batch.key}.rejected").stat().st_size
 
 
-def test_an_answer_that_stays_without_a_result_is_given_up_with_the_results(bench: Bench) -> None:
+def test_results_without_a_usable_line_expire_with_the_results(bench: Bench) -> None:
     bench.submit(4)
     bench.engine = bench.new_engine("odd", api=lambda: WholeApi(bench, b""))
     bench.poll_after(60)

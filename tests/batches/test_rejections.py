@@ -120,7 +120,7 @@ def test_a_kill_after_the_halving_sends_the_halves_later(bench: Bench) -> None:
     check_once(bench, 4)
 
 
-def test_the_trouble_is_told(bench: Bench) -> None:
+def test_the_problem_is_reported(bench: Bench) -> None:
     picky = _Picky(bench.api(), [1])
     bench.engine = bench.new_engine("picky", api=lambda: picky)
     assert "requests.1.params.model" in (bench.submit(3).problem or "")

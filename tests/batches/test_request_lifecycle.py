@@ -189,7 +189,7 @@ def test_betas_of_the_order_are_the_header_of_the_batch(bench: Bench) -> None:
     assert requests(bench) == {RequestStatus.SUCCEEDED: 1}
 
 
-def test_a_poll_with_nothing_to_do_calls_nobody_and_gives_its_lease_back(bench: Bench) -> None:
+def test_a_poll_with_nothing_to_do_calls_no_api_and_releases_its_lease(bench: Bench) -> None:
     bench.submit(1)
     poll_until_done(bench)
     # One whole list, once nothing more can come of the POST, is the last that is asked.

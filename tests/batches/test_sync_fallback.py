@@ -20,7 +20,7 @@ SYNC = OnFailure.SYNC
 
 
 @pytest.mark.parametrize("fault", ["create:429:retry=60", "create:connect", "list:connect"])
-def test_what_surely_was_not_taken_in_is_answered_at_once(bench: Bench, fault: str) -> None:
+def test_requests_definitely_not_accepted_run_at_once(bench: Bench, fault: str) -> None:
     bench.faults.add(fault)
     submitted = bench.submit(5, on_failure=SYNC)
     assert submitted.problem is None
@@ -119,7 +119,7 @@ def test_a_long_answer_is_streamed_and_a_short_one_is_not(bench: Bench) -> None:
     assert long["content"][0]["text"]
 
 
-def test_an_answer_that_is_no_message_is_an_error_and_not_asked_again(bench: Bench) -> None:
+def test_a_response_that_is_not_a_message_is_an_error_and_not_retried(bench: Bench) -> None:
     bench.faults.add("messages:garbage")
     bench.faults.add("create:429")
     bench.submit(2, on_failure=SYNC)
@@ -146,7 +146,7 @@ def test_what_only_a_batch_takes_waits_for_one_and_the_rest_is_answered(bench: B
     assert [row["outcome"] for row in results(bench, "t")] == ["succeeded"] * 3
 
 
-def test_every_trouble_of_the_one_call_is_one_of_ours(bench: Bench) -> None:
+def test_every_failure_of_a_call_is_an_api_error(bench: Bench) -> None:
     bench.faults.add("messages:timeout")
     with pytest.raises(NoResponse):
         bench.api().run_one(

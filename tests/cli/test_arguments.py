@@ -64,7 +64,9 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
         ("sandbox --port 99999", "0<=x<=65535"),
     ],
 )
-def test_a_broken_surrounding_is_said_in_a_line(tmp_path: Path, shell: str, said: str) -> None:
+def test_a_broken_environment_is_reported_in_one_line(
+    tmp_path: Path, shell: str, said: str
+) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     terminal = Terminal(tmp_path / "home")

@@ -59,7 +59,7 @@ def test_another_body_under_a_known_id_names_it(tmp_path: Path) -> None:
     assert terminal.run("status", "--json").json()["totals"]["requests"] == 1
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = Terminal(tmp_path / "file" / "home").python(
         "-m", "titan_console", "submit", "-", "--tag", "t", stdin=_lines(a_request())

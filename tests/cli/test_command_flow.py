@@ -26,7 +26,7 @@ def failed(tmp_path: Path) -> Generator[Shell, None, None]:
         yield terminal, sandbox, key
 
 
-def test_a_dry_run_prints_the_receipt_and_changes_nothing(failed: Shell) -> None:
+def test_a_dry_run_prints_the_preview_and_changes_nothing(failed: Shell) -> None:
     terminal, sandbox, key = failed
     preview = terminal.run("replay", key, "--dry-run", "--json").json()
     assert (preview["count"], len(preview["samples"])) == (3, 3)

@@ -92,7 +92,7 @@ def test_the_console_needs_a_terminal_and_says_what_to_do_without(tmp_path: Path
     assert "titan-console status" in done.err
 
 
-def test_doctor_misses_answers_that_are_gone(tmp_path: Path) -> None:
+def test_doctor_reports_missing_answers(tmp_path: Path) -> None:
     with a_server() as (_, address):
         terminal = Terminal(tmp_path / "home", address)
         lines = json.dumps(a_request())

@@ -35,7 +35,7 @@ def test_it_runs_three_jobs_and_shows_what_they_saved(tmp_path: Path) -> None:
     assert len([json.loads(line) for line in staged[0].read_text().splitlines()]) == 4
 
 
-def test_it_tells_programs_the_same(tmp_path: Path) -> None:
+def test_json_has_the_same_values(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "one.txt").write_text("An article about time and files. " * 4)
     done = Terminal(tmp_path / "home").run("demo", "--json", "--input", str(tmp_path / "texts"))
@@ -49,7 +49,7 @@ def test_it_tells_programs_the_same(tmp_path: Path) -> None:
     assert len(report["staging"]) == 3
 
 
-def test_a_folder_without_texts_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_texts_is_reported(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     done = Terminal(tmp_path / "home").run("demo", "--input", str(tmp_path / "texts"))
     assert done.code == 3

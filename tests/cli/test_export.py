@@ -52,7 +52,7 @@ def test_a_file_is_for_its_owner_only_and_what_was_there_before_goes(tmp_path: P
     assert row["text"] == ""
 
 
-def test_what_to_export_must_be_said_and_known(tmp_path: Path) -> None:
+def test_an_export_needs_known_names(tmp_path: Path) -> None:
     LedgerBuilder(tmp_path).close()
     terminal = Terminal(tmp_path)
     assert terminal.run("export").code == 2

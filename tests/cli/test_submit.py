@@ -56,7 +56,7 @@ def test_what_the_job_says_holds_and_is_shown(shell: tuple[Terminal, Sandbox]) -
     assert sandbox.billing_log().creates == 1
 
 
-def test_what_is_typed_is_stronger_and_json_tells_all(shell: tuple[Terminal, Sandbox]) -> None:
+def test_options_of_the_call_win_and_json_has_all(shell: tuple[Terminal, Sandbox]) -> None:
     terminal, _ = shell
     done = terminal.run(
         *("submit", "-", "--tag", "t", "--job", "nightly", "--model", "claude-sonnet-4-6"),
@@ -90,7 +90,7 @@ def test_a_ledger_that_cannot_be_used_sends_nothing_and_keeps_nothing(
     assert (sandbox.billing_log().creates, sandbox.billing_log().messages) == (0, ())
 
 
-def test_what_ran_at_the_full_price_is_not_said_to_be_sent_in_a_batch(
+def test_a_synchronous_run_is_not_reported_as_a_batch(
     shell: tuple[Terminal, Sandbox],
 ) -> None:
     terminal, sandbox = shell

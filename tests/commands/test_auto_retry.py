@@ -54,7 +54,7 @@ def _alerts(bench: Bench) -> list[str]:
     return [alert.message for alert in raised if alert.rule == "replay"]
 
 
-def test_what_the_api_failed_at_is_asked_again_by_itself(bench: Bench) -> None:
+def test_api_failures_are_retried_automatically(bench: Bench) -> None:
     bench.faults.add("row:overloaded:id=*-00002-*")
     bench.faults.add("row:invalid:id=*-00003-*")
     key = bench.submit(3).submission.key
@@ -66,7 +66,7 @@ def test_what_the_api_failed_at_is_asked_again_by_itself(bench: Bench) -> None:
     assert bench.sandbox.billing_log().creates == 2
 
 
-def test_it_is_asked_again_only_so_many_times(bench: Bench) -> None:
+def test_a_request_is_retried_a_limited_number_of_times(bench: Bench) -> None:
     for number in range(3):
         bench.submit(4, tag=f"good-{number}")
     bench.poll_after(60)

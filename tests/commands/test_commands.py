@@ -54,7 +54,7 @@ def _failed(bench: Bench, count: int, *, fault: str = "row:overloaded:p=1") -> s
     return key
 
 
-def test_failed_requests_are_asked_again_in_a_new_batch(bench: Bench) -> None:
+def test_errored_requests_are_replayed_in_a_new_batch(bench: Bench) -> None:
     key = _failed(bench, 4)
     command = _order(bench, Action.REPLAY, key)
     bench.poll_after(1)
@@ -67,7 +67,7 @@ def test_failed_requests_are_asked_again_in_a_new_batch(bench: Bench) -> None:
     assert [batch.key for batch in batches] == [key, f"{key}-2"]
 
 
-def test_only_what_failed_is_asked_again(bench: Bench) -> None:
+def test_only_errored_requests_are_replayed(bench: Bench) -> None:
     bench.faults.add("row:overloaded:id=*-00002-*")
     key = bench.submit(3).submission.key
     bench.poll_after(60)
@@ -83,7 +83,7 @@ def test_only_what_failed_is_asked_again(bench: Bench) -> None:
     assert planned.preview.sync_cost_nano - 2 * planned.preview.batch_cost_nano in (-1, 0, 1)
 
 
-def test_two_operators_who_ask_for_the_same_get_it_once(bench: Bench) -> None:
+def test_two_operators_with_the_same_command_run_it_once(bench: Bench) -> None:
     key = _failed(bench, 3)
     first, second = _order(bench, Action.REPLAY, key), _order(bench, Action.REPLAY, key)
     assert first.key == second.key
@@ -93,7 +93,7 @@ def test_two_operators_who_ask_for_the_same_get_it_once(bench: Bench) -> None:
     assert len(list(bench.sandbox.billing_log().billed())) == 3
 
 
-def test_an_invalid_request_is_asked_again_only_with_an_edit(bench: Bench) -> None:
+def test_an_invalid_request_is_replayed_only_with_an_edit(bench: Bench) -> None:
     key = _failed(bench, 2, fault="row:invalid:p=1")
     with pytest.raises(PayloadError, match="2 with invalid_request_error: edit before replaying"):
         _order(bench, Action.REPLAY, key)
@@ -103,7 +103,7 @@ def test_an_invalid_request_is_asked_again_only_with_an_edit(bench: Bench) -> No
     assert _outcomes(bench, key) == ["succeeded"] * 2
 
 
-def test_an_answer_that_was_cut_off_is_asked_again_with_more_room(bench: Bench) -> None:
+def test_a_truncated_answer_is_replayed_with_a_higher_limit(bench: Bench) -> None:
     bench.faults.add("row:max-tokens:id=*-00002-*")
     key = bench.submit(2).submission.key
     bench.poll_after(60)
@@ -196,7 +196,7 @@ def test_acknowledged_failures_leave_the_errors_and_settle(bench: Bench) -> None
         ((), PayloadError, "Name what to replay"),
     ],
 )
-def test_what_is_not_there_is_said(
+def test_a_missing_record_is_reported(
     bench: Bench, names: tuple[str, ...], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
@@ -254,7 +254,7 @@ def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path
         assert ledger_status.totals(bench.engine.context.ledger).duplicate_nano == 0
 
 
-def test_what_was_adopted_without_its_body_is_asked_again_only_with_one(bench: Bench) -> None:
+def test_adopted_requests_are_replayed_only_with_a_body(bench: Bench) -> None:
     foreign = bench.sandbox.add_foreign(("theirs-1", "theirs-2"))
     bench.sandbox.end(foreign)
     adopt(bench.engine.context, foreign, tag="adopted")
@@ -265,7 +265,7 @@ def test_what_was_adopted_without_its_body_is_asked_again_only_with_one(bench: B
         _order(bench, Action.REPLAY, "adopted", changes={"max_tokens": 9}, force=True)
 
 
-def test_what_was_acknowledged_is_asked_again_only_by_force(bench: Bench) -> None:
+def test_acknowledged_requests_are_replayed_only_by_force(bench: Bench) -> None:
     key = _failed(bench, 2)
     _order(bench, Action.ACKNOWLEDGE, key)
     bench.poll_after(1)
@@ -280,7 +280,7 @@ def test_an_edit_may_not_change_whose_answer_it_is(bench: Bench) -> None:
         _order(bench, Action.REPLAY, key, changes={"custom_id": "other"})
 
 
-def test_the_receipt_prices_the_model_that_the_edit_names(bench: Bench) -> None:
+def test_the_preview_prices_the_model_of_the_edit(bench: Bench) -> None:
     key = _failed(bench, 2)
     request = CommandRequest(
         action=Action.REPLAY, wanted=Filter(names=(key,)), changes={"model": "unknown-model"}

@@ -69,7 +69,7 @@ def test_a_batch_that_ends_during_the_cancel_needs_no_synchronous_run(tmp_path: 
         assert command.state == CommandState.DONE
 
 
-def test_of_what_has_ended_unseen_only_what_failed_is_run_and_the_words_promise_no_more(
+def test_after_an_unseen_end_only_errored_requests_run(
     tmp_path: Path,
 ) -> None:
     with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
@@ -144,7 +144,7 @@ def test_what_an_operator_cancelled_is_not_run_though_another_request_failed(
         assert outcomes.count("canceled") == first.counts.canceled
 
 
-def test_what_the_api_called_invalid_is_not_asked_again_for_a_deadline(tmp_path: Path) -> None:
+def test_invalid_requests_are_not_run_for_a_deadline(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.seconds(60, 60)) as bench:
         bench.sandbox.faults.add("row:invalid:id=*-00002-*")
         _submit(bench, hours=10)

@@ -138,7 +138,7 @@ def test_a_job_that_answers_at_once_when_a_batch_fails_waits_too(bench: Bench) -
     assert len(bench.sandbox.billing_log().messages) == 0
 
 
-def test_the_receipt_of_a_pause_says_what_is_due(bench: Bench) -> None:
+def test_the_preview_of_a_pause_shows_deadlines(bench: Bench) -> None:
     bench.faults.add("create:connect")
     bench.submit(2, deadline=bench.clock.now() + timedelta(hours=5))
     planned = planner.plan(
@@ -173,7 +173,7 @@ def test_a_pause_is_withdrawn_and_given_once_like_any_command(bench: Bench) -> N
         (Action.PAUSE, "feed-clasify", UnknownId, "Workflow 'feed-clasify' not found"),
     ],
 )
-def test_what_changes_nothing_is_said(
+def test_an_action_without_effect_is_reported(
     bench: Bench, action: Action, name: str, error: type[Exception], said: str
 ) -> None:
     _pause(bench)
@@ -242,7 +242,7 @@ def test_a_million_marked_rows_are_one_choice(bench: Bench) -> None:
     assert planned.preview.cli.endswith("-00002 feed-classify-2026-11-22-00003 ...")
 
 
-def test_the_twin_says_every_part_of_the_wish(bench: Bench) -> None:
+def test_the_command_line_has_every_part_of_the_request(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     key = bench.submit(1).submission.key
     bench.poll_after(60)

@@ -56,7 +56,7 @@ def test_a_replay_by_stop_reason_takes_it_out_once_it_is_whole(bench: Bench) -> 
     assert reviews.count(bench.engine.context.ledger) == 0
 
 
-def test_one_that_is_asked_again_in_vain_is_still_to_be_looked_at(bench: Bench) -> None:
+def test_an_answer_replayed_without_success_still_needs_review(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     wanted = Filter(workflow="feed-classify", stop_reason="max_tokens")
     _order(bench, Action.REPLAY, wanted, changes={"max_tokens": 4096})

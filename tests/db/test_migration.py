@@ -120,7 +120,7 @@ def test_every_row_of_every_table_is_kept(migrated: Path) -> None:
         assert new == old
 
 
-def test_events_say_the_same_in_new_words(migrated: Path) -> None:
+def test_events_keep_their_meaning_under_the_new_names(migrated: Path) -> None:
     found = {row["id"]: row for row in rows(migrated / "titan.db", "events")}
     old_keys = {"trouble", "fence", "of"}
     for was in rows(migrated / "v1.db", "events"):

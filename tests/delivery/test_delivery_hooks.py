@@ -98,7 +98,7 @@ def test_it_runs_once_with_the_file_and_is_on_record(desk: Desk) -> None:
     assert desk.events() == ["hook.started", "hook.done"]
 
 
-def test_a_file_that_is_delivered_anew_is_followed_anew(desk: Desk) -> None:
+def test_a_file_that_is_delivered_again_runs_its_hook_again(desk: Desk) -> None:
     desk.bench.submit(2)
     desk.bench.poll_after(900)
     more = some_requests(5)[2:]
@@ -107,7 +107,7 @@ def test_a_file_that_is_delivered_anew_is_followed_anew(desk: Desk) -> None:
     assert [line.split()[0] for line in desk.runs()] == ["2", "5"]
 
 
-def test_a_failure_is_told_tried_again_later_and_forgotten_when_it_succeeds(desk: Desk) -> None:
+def test_a_failure_is_reported_retried_later_and_cleared_by_a_success(desk: Desk) -> None:
     desk.behaves("sys.exit('no disk \\x1b[31m sk-ant-api03-secret')")
     desk.bench.submit(1)
     (trouble,) = desk.bench.poll_after(900).problems
@@ -124,7 +124,7 @@ def test_a_failure_is_told_tried_again_later_and_forgotten_when_it_succeeds(desk
     assert hook_runs.failing(desk.bench.engine.context.ledger) == []
 
 
-def test_it_is_given_up_in_the_end_and_begun_anew_with_another_command(desk: Desk) -> None:
+def test_a_hook_fails_after_its_tries_and_starts_again_with_another_command(desk: Desk) -> None:
     desk.behaves("sys.exit(3)")
     desk.bench.submit(1)
     last = [desk.bench.poll_after(2 * 3600).problems for _ in range(MOST_TRIES + 2)]
@@ -211,7 +211,7 @@ def test_the_waits_double() -> None:
     assert waits == [timedelta(minutes=m) for m in (10, 20, 40, 80)]
 
 
-def test_status_and_doctor_show_what_was_given_up(desk: Desk) -> None:
+def test_status_and_doctor_show_unresolved_batches(desk: Desk) -> None:
     desk.behaves("sys.exit('no mail server')")
     desk.bench.submit(1)
     for _ in range(MOST_TRIES):

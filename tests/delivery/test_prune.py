@@ -81,7 +81,7 @@ def test_a_dry_run_counts_and_changes_nothing(tmp_path: Path) -> None:
         )
 
 
-def test_what_failed_and_nobody_settled_stays(tmp_path: Path) -> None:
+def test_unsettled_errors_are_kept(tmp_path: Path) -> None:
     faults = Faults(seed=0)
     with a_bench(tmp_path, faults=faults) as bench:
         requests: list[dict[str, Any]] = some_requests(3)

@@ -18,7 +18,7 @@ MOMENTS = st.datetimes(
 )
 
 
-def test_a_manual_clock_moves_when_told_to_and_its_sleep_is_a_move() -> None:
+def test_a_manual_clock_moves_only_by_advance_and_sleep() -> None:
     clock = ManualClock(START)
     clock.sleep(2)
     clock.advance(3)

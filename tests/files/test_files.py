@@ -70,7 +70,7 @@ def test_a_spool_file_is_synced_then_named_and_private(tmp_path: Path) -> None:
         assert lines.read("tb_1.jsonl", 4, 4) == b"two!"
 
 
-def test_a_spool_file_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+def test_a_discarded_spool_file_leaves_nothing(tmp_path: Path) -> None:
     for finish in (False, True):
         spool = SpoolWriter(tmp_path / "spool", "tb_1.jsonl")
         spool.write(b"one")

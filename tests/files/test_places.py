@@ -90,7 +90,7 @@ def _wal(home: Path) -> list[Finding]:
     return [finding for finding in found if finding.what == "wal"]
 
 
-def test_a_log_that_grows_behind_a_stuck_reader_is_told_and_taken_in_when_it_is_gone(
+def test_a_wal_that_grows_behind_a_stuck_reader_is_reported_and_truncated_later(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "_LONG_WAL", 1 << 20)

@@ -7,7 +7,7 @@ from kill.run import run
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(40, marks=pytest.mark.slow)])
-def test_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path, kills: int) -> None:
+def test_kills_lose_nothing_and_duplicate_no_charge(tmp_path: Path, kills: int) -> None:
     outcome = run(tmp_path / "home", kills=kills, seed=1)
     assert outcome.findings == []
     assert outcome.kills.total() >= kills

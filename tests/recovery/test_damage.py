@@ -97,7 +97,7 @@ def test_an_unanswered_create_is_found_or_proved_absent(
     check_billing(bench)
 
 
-def test_what_nobody_remembers_is_missing_and_not_sent(bench: Bench) -> None:
+def test_requests_without_any_trace_are_missing_and_not_sent(bench: Bench) -> None:
     bench.submit(3)
     bench.folder.jobs_mirror.unlink()
     _, done = _rebuilt(bench)

@@ -49,7 +49,7 @@ def test_a_queued_submission_is_kept_without_a_call_and_sent_by_the_next_poll(
 
 
 @pytest.mark.parametrize("break_it", BREAKS)
-def test_policy_sync_answers_inline_and_the_next_poll_imports_the_answers(
+def test_policy_sync_answers_at_once_and_the_next_poll_imports_the_answers(
     home: Path, sandbox: Sandbox, break_it: Callable[[Path], None]
 ) -> None:
     break_it(home)
@@ -141,7 +141,7 @@ def test_answers_that_the_ledger_has_too_are_shown_as_paid_twice(
     assert len(sandbox.billing_log().messages) == 2
 
 
-def test_a_row_that_fails_inline_is_errored_and_the_rest_is_answered(
+def test_a_synchronous_call_that_fails_is_errored_and_the_rest_is_answered(
     home: Path, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("messages:500:nth=1")
@@ -153,7 +153,7 @@ def test_a_row_that_fails_inline_is_errored_and_the_rest_is_answered(
     assert poll().failed == 1
 
 
-def test_what_surely_was_not_asked_waits_for_a_batch(home: Path, sandbox: Sandbox) -> None:
+def test_requests_that_were_not_sent_are_queued_for_a_batch(home: Path, sandbox: Sandbox) -> None:
     sandbox.faults.add("messages:spend-cap")
     corrupt(home)
     key = titan_batch.submit(some_requests(3), tag="t", on_failure="sync")

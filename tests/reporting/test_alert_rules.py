@@ -93,7 +93,7 @@ def test_a_secret_is_not_shown() -> None:
     assert "hush" not in repr(rules)
 
 
-def test_a_missed_kpi_is_said_in_its_own_unit() -> None:
+def test_a_missed_kpi_is_reported_in_its_own_unit() -> None:
     missed = kpis(Facts(requests=1000, errored=17, batch_tokens=1, turnarounds_s=[90_000]))
     said = {c.subject: c.message for c in conditions(AlertRules(), replace(CALM, kpis=missed))}
     assert said["error_rate"] == "errored requests: 1.7% (target ≤ 1.0%)."

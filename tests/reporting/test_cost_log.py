@@ -36,7 +36,7 @@ def test_an_edit_by_hand_is_named_line_by_line(tmp_path: Path) -> None:
         assert len(check(bench.engine.context.ledger, path).only_in_ledger) == 1
 
 
-def test_what_is_no_log_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_log_is_reported(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         path = worked(bench)
         path.write_text("{\n", "utf-8")

@@ -25,7 +25,7 @@ def test_nothing_to_say_is_one_calm_line(tmp_path: Path) -> None:
     assert report(found).calm is True
 
 
-def test_it_tells_what_was_saved_open_and_ended(tmp_path: Path) -> None:
+def test_the_digest_has_savings_open_and_ended_batches(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         bench.submit(3)
         (open_line,) = [line for line in lines(of(bench)) if line.startswith("Open")]
@@ -51,7 +51,7 @@ def test_more_than_five_errors_a_day_are_an_alert(tmp_path: Path) -> None:
         assert report(found).errors == count
 
 
-def test_deadlines_and_retention_run_out_in_words(tmp_path: Path) -> None:
+def test_deadlines_and_retention_are_lines_of_the_digest(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home", plan=Plan.manual()) as bench:
         _submit(bench, "feed", START + timedelta(hours=3, minutes=30))
         assert of(bench).at_risk == ()

@@ -144,7 +144,7 @@ def a_receiver(
         server.server_close()
 
 
-def test_a_signed_post_is_told_until_it_was_taken(tmp_path: Path) -> None:
+def test_a_signed_post_is_repeated_until_it_is_accepted(tmp_path: Path) -> None:
     with a_receiver([503, 200]) as (url, got):
         settle(tmp_path / "home", f'poller_silent_min = 0\nurl = "{url}"\nsecret = "hush"')
         bench = six_errors(tmp_path / "home")
@@ -169,7 +169,7 @@ def test_a_redirect_gets_no_signature(tmp_path: Path, status: int) -> None:
     assert len(got) == 1
 
 
-def test_a_request_that_fails_twice_is_one_and_the_message_says_what_is_so_now(
+def test_a_request_that_fails_twice_counts_once_and_the_message_is_updated(
     tmp_path: Path,
 ) -> None:
     settle(tmp_path / "home", "poller_silent_min = 0")

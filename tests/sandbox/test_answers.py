@@ -135,7 +135,7 @@ def test_results_come_in_another_order_than_they_were_sent() -> None:
     assert sorted(lines) == sorted(ids)
 
 
-def test_the_books_bill_exactly_what_the_results_say() -> None:
+def test_the_billing_log_equals_the_results() -> None:
     desk = a_desk("row:overloaded:p=0.3")
     batch_id = desk.create(*(f"r-{n}" for n in range(30)))
     foreign = desk.sandbox.add_foreign(["x"])

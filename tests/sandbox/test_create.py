@@ -96,7 +96,7 @@ def test_a_bad_create_is_refused_as_a_whole(body: Any, message: str) -> None:
     assert desk.sandbox.billing_log().creates == 1
 
 
-def test_a_body_that_is_no_json_is_told_so() -> None:
+def test_a_body_that_is_not_json_is_rejected() -> None:
     told = a_desk().json("POST", BATCHES, b'{"requests": [')
     assert told["error"]["message"].startswith("The request body is not valid JSON: ")
 
@@ -154,7 +154,7 @@ def test_an_unknown_beta_is_refused_and_a_known_one_taken() -> None:
     assert desk.call("GET", BATCHES, anthropic_beta="message-batches-2024-09-24").status == 200
 
 
-def test_a_stranger_is_not_told_a_workspace() -> None:
+def test_another_organization_does_not_learn_the_workspace() -> None:
     desk = a_desk(keys={"k": "main"})
     known = desk.call("GET", BATCHES).headers
     unknown = desk.call("GET", BATCHES, x_api_key="nobody").headers

@@ -179,7 +179,7 @@ def test_a_download_can_break(what: str) -> None:
             list(answer.iter_bytes())
 
 
-def test_lines_can_be_garbled() -> None:
+def test_lines_can_be_malformed() -> None:
     good, bad = raw_lines("garbled")
     unreadable = [line for line in b"".join(bad).split(b"\n") if line + b"\n" not in good and line]
     assert len(unreadable) == 2

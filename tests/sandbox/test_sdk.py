@@ -84,7 +84,7 @@ def test_results_can_be_read_as_a_stream_of_bytes() -> None:
     assert len(blocks) > 5
 
 
-def test_a_wrong_key_is_told_so() -> None:
+def test_a_wrong_key_is_reported() -> None:
     desk = a_desk(keys={"good": "main"})
     with pytest.raises(anthropic.AuthenticationError, match=r"API key is invalid\."):
         desk.sdk("bad").messages.batches.list()

@@ -90,7 +90,7 @@ def test_systemd_itself_takes_the_units(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd here")
-def test_systemd_would_have_said_so_if_the_program_were_quoted_wrongly(tmp_path: Path) -> None:
+def test_systemd_accepts_the_quoting_of_the_program(tmp_path: Path) -> None:
     poller = an_odd_one(tmp_path, UNQUOTED)
     unit = tmp_path / f"{poller.name}.service"
     unit.write_text(systemd.service(poller).replace("%%", "%"))

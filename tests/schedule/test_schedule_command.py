@@ -70,7 +70,7 @@ def test_the_poller_of_another_folder_is_not_replaced(
     assert machine.table.read_text().count(">>> titan-console:") == 2
 
 
-def test_systemd_gets_its_units_and_is_told(
+def test_systemd_gets_its_units_and_is_reloaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = Machine(tmp_path, monkeypatch, "systemctl")
@@ -142,7 +142,7 @@ def test_the_skill_comes_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not skill.exists()
 
 
-def test_without_the_scheduler_files_are_written_and_the_rest_is_said(
+def test_without_the_scheduler_files_are_written_and_the_rest_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = Machine(tmp_path, monkeypatch)
@@ -194,7 +194,7 @@ def test_slips_end_with_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert Terminal(tmp_path / "home").run("schedule", *arguments).code == 2
 
 
-def test_without_a_bus_of_the_user_the_units_are_removed_and_what_failed_is_said(
+def test_without_a_user_bus_the_units_are_removed_and_the_failure_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = Machine(tmp_path, monkeypatch, "systemctl")

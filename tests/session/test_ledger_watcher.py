@@ -23,7 +23,7 @@ def lost(message: object) -> LedgerLost:
     return message
 
 
-def test_a_second_look_at_the_same_ledger_tells_nothing(tmp_path: Path) -> None:
+def test_an_unchanged_ledger_is_not_reported_again(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     snapshots = SnapshotReader(made.path, made.clock)
     assert seen(snapshots.read()).snapshot.totals.batches == 0
@@ -33,7 +33,7 @@ def test_a_second_look_at_the_same_ledger_tells_nothing(tmp_path: Path) -> None:
     made.close()
 
 
-def test_a_commit_of_another_connection_is_told_with_its_lag(tmp_path: Path) -> None:
+def test_a_commit_of_another_connection_is_reported_with_its_lag(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     snapshots = SnapshotReader(made.path, made.clock)
     made.submit("first")
@@ -60,7 +60,7 @@ def test_what_another_clock_wrote_has_no_lag(tmp_path: Path) -> None:
     made.close()
 
 
-def test_a_missing_ledger_is_told_once_and_opened_when_it_comes(tmp_path: Path) -> None:
+def test_a_missing_ledger_is_reported_once_and_opened_when_it_exists(tmp_path: Path) -> None:
     home = tmp_path / "titan"
     snapshots = SnapshotReader(home / "titan.db", LedgerBuilder(tmp_path).clock)
     assert lost(snapshots.read()).problem.missing
@@ -103,7 +103,7 @@ def test_a_file_that_is_no_ledger_is_one_calm_line(tmp_path: Path) -> None:
     assert "cannot be used" in lost(snapshots.read()).problem.reason
 
 
-def test_a_row_of_words_unknown_here_is_one_calm_line(tmp_path: Path) -> None:
+def test_a_row_of_an_unknown_event_kind_is_one_plain_line(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.poll()
     made.ledger.execute("UPDATE polls SET summary = 'not JSON'")

@@ -99,7 +99,7 @@ def test_a_poll_without_a_key_says_what_to_do(tmp_path: Path) -> None:
     assert end.problems[0].startswith("No API key: set ANTHROPIC_API_KEY and run `titan-console")
 
 
-def test_a_keeper_that_was_killed_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_killed_poll_helper_is_reported_in_one_line(tmp_path: Path) -> None:
     with a_helper(Settings(home=tmp_path)) as helper:
         helper._process.kill()
         helper._process.wait()

@@ -6,7 +6,7 @@ from support.console_builders import LedgerBuilder
 from titan_console.session.query_worker import LiveQuery, QueryWorker, Work
 
 
-def test_a_question_that_nobody_begins_leaves_nothing_half_made(tmp_path: Path) -> None:
+def test_a_plan_that_is_not_started_leaves_nothing_behind(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     worker = QueryWorker(made.path)
     begun: list[Work] = []

@@ -66,7 +66,7 @@ def test_the_ledger_refuses_outright(tmp_path: Path, sql: str) -> None:
             bench.engine.context.ledger.execute(sql)
 
 
-def test_the_ledger_refuses_a_second_live_attempt(tmp_path: Path) -> None:
+def test_the_ledger_rejects_a_second_active_attempt(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         bench.submit(1)
         ledger = bench.engine.context.ledger

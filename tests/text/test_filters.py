@@ -53,7 +53,7 @@ def test_a_line_is_read_as_its_terms(line: str, terms: tuple[Term, ...]) -> None
         ('one "two', 4, 8, "unclosed quote"),
     ],
 )
-def test_what_is_not_understood_is_pointed_at_and_said(
+def test_invalid_input_is_underlined_and_reported(
     line: str, begin: int, end: int, reason: str
 ) -> None:
     (mistake,) = parse(line, ALL).mistakes

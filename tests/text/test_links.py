@@ -54,6 +54,6 @@ def test_a_link_to_a_request_leads_back_to_it(tag: str, custom_id: str) -> None:
 
 
 @given(st.text())
-def test_any_text_can_be_asked_for(text: str) -> None:
+def test_any_text_can_be_the_name(text: str) -> None:
     links.parse(text, TABS)
     links.parse(f"titan://{text}", TABS)

@@ -51,7 +51,7 @@ def counted(*commands: Command, now: timedelta = timedelta(0), own: str = "cmd_1
     return "".join(part.text for part in parts)
 
 
-def test_a_receipt_says_everything_to_know_before() -> None:
+def test_a_preview_has_count_cost_deadline_and_command_line() -> None:
     assert said(PREVIEW) == {
         "target": "5 requests: 5 selected (list is frozen)",
         "first": "a, b, c … 2 more",
@@ -69,7 +69,7 @@ def test_a_receipt_says_everything_to_know_before() -> None:
         (Action.ACKNOWLEDGE, "none"),
     ],
 )
-def test_what_a_verb_costs(action: Action, words: str) -> None:
+def test_the_cost_of_a_command(action: Action, words: str) -> None:
     assert said(replace(PREVIEW, action=action))["cost"] == words
 
 
@@ -91,7 +91,9 @@ def test_without_a_price_no_sum_is_invented() -> None:
         (Action.ACKNOWLEDGE, HOUR, "in 1h 00m: these requests get no answer"),
     ],
 )
-def test_what_a_verb_means_for_the_deadline(action: Action, left: timedelta, words: str) -> None:
+def test_the_effect_of_a_command_on_the_deadline(
+    action: Action, left: timedelta, words: str
+) -> None:
     due = replace(PREVIEW, action=action, deadlines=(to_text(NOW + left),))
     assert said(due)["deadline"].startswith(words)
 

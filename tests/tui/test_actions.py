@@ -214,7 +214,9 @@ def _replay_all(bench: Bench) -> None:
         ("titan://request/daily-feed/feed-classify-2026-11-22-00001", "Settled by"),
     ],
 )
-async def test_the_colon_line_goes_where_it_is_told(tmp_path: Path, typed: str, there: str) -> None:
+async def test_the_colon_line_goes_to_the_named_place(
+    tmp_path: Path, typed: str, there: str
+) -> None:
     with a_bench(tmp_path) as bench:
         ended(bench)
         async with on(bench) as pilot:

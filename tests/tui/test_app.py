@@ -88,7 +88,7 @@ async def test_without_a_ledger_it_says_what_to_do_and_follows_when_one_comes(
         made.close()
 
 
-async def test_a_ledger_of_a_later_version_is_said_in_one_line(tmp_path: Path) -> None:
+async def test_a_ledger_of_a_later_version_is_reported_in_one_line(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.ledger.execute("PRAGMA user_version=99")
     made.close()
@@ -132,7 +132,7 @@ async def test_refresh_reads_again_though_nothing_changed(tmp_path: Path) -> Non
         await until(pilot, lambda: app_of(pilot).state.snapshot is not before)
 
 
-async def test_j_k_and_tab_move_and_the_line_below_tells_about_the_row(tmp_path: Path) -> None:
+async def test_j_k_and_tab_move_and_the_line_below_describes_the_row(tmp_path: Path) -> None:
     async with opened(a_busy_ledger(tmp_path)) as pilot:
         await until_shown(pilot, "msgbatch_01tb-0004")
         await pilot.press("j")
@@ -172,7 +172,7 @@ async def test_the_cursor_stays_on_its_record(tmp_path: Path) -> None:
         assert current.key == second.key
 
 
-async def test_a_list_that_nobody_is_at_shows_what_comes_in_at_its_top(tmp_path: Path) -> None:
+async def test_an_untouched_list_shows_new_rows_at_its_top(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.collected("before")
     async with opened(made) as pilot:
@@ -283,7 +283,7 @@ async def test_a_list_too_long_says_how_many_are_left_out(tmp_path: Path) -> Non
         await until_shown(pilot, "Open batches 200 of 205")
 
 
-async def test_a_poller_that_went_silent_is_said(tmp_path: Path) -> None:
+async def test_an_overdue_poller_is_reported(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     async with opened(made) as pilot:
         await until_shown(pilot, "◦ no poll yet")

@@ -82,7 +82,7 @@ async def test_z_takes_it_back_while_the_countdown_runs(bench: Bench) -> None:
     assert bench.sandbox.billing_log().creates == 1
 
 
-async def test_of_another_poll_nothing_is_said_once_the_order_is_done(bench: Bench) -> None:
+async def test_another_poll_is_not_mentioned_once_the_command_is_done(bench: Bench) -> None:
     class AfterAnother(BenchPollRunner):
         """Another poll is at work, and has done it all before this one hears of it."""
 
@@ -158,7 +158,7 @@ async def test_p_pauses_the_workflow_of_a_row_and_then_resumes_it(bench: Bench) 
             await until_shown(pilot, f"✓ {action} {workflow}: {workflow} is {action.lower()}")
 
 
-async def test_on_a_page_of_one_request_the_verb_stands_on_it(bench: Bench) -> None:
+async def test_on_the_page_of_a_request_a_command_applies_to_it(bench: Bench) -> None:
     failed(bench, 2)
     async with console(bench) as pilot:
         await to_errors(pilot)
@@ -169,7 +169,9 @@ async def test_on_a_page_of_one_request_the_verb_stands_on_it(bench: Bench) -> N
         await until_shown(pilot, "feed-classify-2026-11-22-00002")
 
 
-async def test_on_a_page_of_one_batch_the_verb_stands_on_it_or_on_its_list(tmp_path: Path) -> None:
+async def test_on_the_page_of_a_batch_a_command_applies_to_it_or_to_its_list(
+    tmp_path: Path,
+) -> None:
     with a_bench(tmp_path, plan=Plan.manual()) as bench:
         key = bench.submit(2).submission.key
         async with console(bench) as pilot:
@@ -211,7 +213,7 @@ async def test_the_buttons_are_reached_by_tab(bench: Bench) -> None:
         assert "sync ≈ $0.0" in shown(pilot)
 
 
-async def test_without_room_for_buttons_the_line_of_keys_names_the_verbs(bench: Bench) -> None:
+async def test_without_room_for_buttons_the_line_of_keys_has_the_commands(bench: Bench) -> None:
     bench.submit(1)
     async with console(bench, (120, 16)) as pilot:
         await until_shown(pilot, "R Replay")
@@ -221,7 +223,7 @@ async def test_without_room_for_buttons_the_line_of_keys_names_the_verbs(bench: 
         assert shown(pilot).count("R Replay") == 1
 
 
-async def test_read_only_there_are_no_verbs(bench: Bench) -> None:
+async def test_a_read_only_console_has_no_commands(bench: Bench) -> None:
     failed(bench, 1)
     async with console(bench, (120, 16), read_only=True) as pilot:
         await until_shown(pilot, " RO ")

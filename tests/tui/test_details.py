@@ -136,7 +136,7 @@ async def test_an_attempt_that_ends_while_the_page_is_open_shows_up(tmp_path: Pa
             await until_shown(pilot, '"stop_reason": "end_turn"')
 
 
-async def test_a_body_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
+async def test_a_missing_body_is_reported(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         ended(bench)
         for file in (*bench.folder.results.iterdir(), *bench.folder.spool.iterdir()):
@@ -192,7 +192,7 @@ async def test_hostile_text_is_harmless_in_every_tab(tmp_path: Path) -> None:
     made.close()
 
 
-async def test_a_request_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+async def test_an_unknown_request_is_reported_in_one_line(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.submit("one")
     async with TitanApp(tmp_path, made.clock).run_test(size=LARGE) as pilot:

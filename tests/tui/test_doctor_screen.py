@@ -26,7 +26,7 @@ from titan_console.tui.app import TitanApp
 from titan_console.tui.screens.doctor import finding_rows, findings_title
 
 
-def test_what_is_bad_comes_first() -> None:
+def test_failed_checks_come_first() -> None:
     findings = [Finding(health, health.value, "x") for health in Health]
     assert [row.cells["health"].text for row in finding_rows(findings)] == [
         *("✗ fail", "! warn", "✓ ok")

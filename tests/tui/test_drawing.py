@@ -69,7 +69,7 @@ def _background(shown: RecordTable, line: int) -> object:
     return style.bgcolor if style else None
 
 
-async def test_the_line_of_keys_is_made_anew_only_when_it_reads_differently(
+async def test_the_line_of_keys_is_rebuilt_only_when_it_changes(
     tmp_path: Path,
 ) -> None:
     async with opened(a_busy_ledger(tmp_path)) as pilot:

@@ -132,7 +132,7 @@ async def test_errors_sort_by_count_type_and_time(made: LedgerBuilder) -> None:
         assert [kind for kind, _ in counts(page)][:2] == ["expired", "max_tokens"]
 
 
-async def test_a_verb_stands_on_all_requests_of_the_group_or_of_the_marked_ones(
+async def test_a_command_applies_to_the_requests_of_the_group_or_of_selected_groups(
     made: LedgerBuilder,
 ) -> None:
     async with opened(made) as pilot:

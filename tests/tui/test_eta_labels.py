@@ -37,7 +37,7 @@ def found(**changes: object) -> Eta:
         (found(stage=Stage.ENDING), "soon"),
     ],
 )
-def test_the_end_in_words(eta: Eta, said: str) -> None:
+def test_the_end_of_a_batch_as_text(eta: Eta, said: str) -> None:
     assert ends(eta, NOW)[0] == said
 
 
@@ -105,7 +105,7 @@ async def test_at_80_columns_the_risk_stays_and_the_band_goes(tmp_path: Path) ->
         assert "3h-5h" not in shown(pilot)
 
 
-def test_status_says_the_same_in_words_and_in_json(
+def test_status_has_the_same_values_as_text_and_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = a_ledger_with_history(tmp_path)

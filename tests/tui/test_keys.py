@@ -37,7 +37,9 @@ BINDINGS = [
         ("tool.copy", "c,,d", "'' is not a key."),
     ],
 )
-def test_what_cannot_be_remapped_is_left_out_and_said(name: str, key: str, why: str) -> None:
+def test_a_key_that_cannot_be_remapped_is_ignored_and_reported(
+    name: str, key: str, why: str
+) -> None:
     made = check({name: key, "page.totals": "ctrl+f"}, BINDINGS)
     assert made.keys == {"page.totals": "ctrl+f"}
     (problem,) = made.problems
@@ -68,7 +70,7 @@ def test_the_consoles_own_keys_do_not_clash() -> None:
         assert check({one.name: ",".join(one.keys)}, bindings).problems == (), one
 
 
-def test_mistakes_in_the_table_are_told_and_the_rest_holds() -> None:
+def test_mistakes_in_a_table_are_reported_and_the_rest_is_valid() -> None:
     text = '[console]\ntheme = "pink"\nmouse = false\nmous = 1\nkeys = {"tool.copy" = 3}\n'
     catalogue = parse(text)
     found = catalogue.console

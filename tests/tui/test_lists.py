@@ -73,7 +73,7 @@ def _underlined(pilot: Pilot[None]) -> list[str]:
     return [part.text for part in drawn if part.style is not None and part.style.underline]
 
 
-async def test_what_cannot_be_understood_is_said_and_changes_nothing(tmp_path: Path) -> None:
+async def test_an_invalid_filter_is_reported_and_changes_nothing(tmp_path: Path) -> None:
     async with opened(a_ledger(tmp_path)) as pilot:
         page = await go_to_requests(pilot)
         await pilot.press("/")
@@ -192,7 +192,9 @@ async def test_what_leaves_a_filtered_list_is_not_counted_as_new(tmp_path: Path)
         assert "▲" not in shown(pilot)
 
 
-async def test_marks_stay_when_the_list_changes_and_say_what_is_not_listed(tmp_path: Path) -> None:
+async def test_a_selection_survives_changes_and_counts_rows_that_are_not_listed(
+    tmp_path: Path,
+) -> None:
     made = a_ledger(tmp_path)
     async with opened(made) as pilot:
         page = await go_to_requests(pilot)

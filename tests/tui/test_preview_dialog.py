@@ -57,14 +57,14 @@ async def test_a_button_pressed_twice_in_a_moment_is_pressed_once(
     assert len(given(bench)) == (button == "#confirm")
 
 
-async def test_more_than_a_hundred_rows_want_their_number_typed(bench: Bench) -> None:
+async def test_more_than_a_hundred_rows_need_a_typed_number(bench: Bench) -> None:
     failed(bench, 120)
     async with console(bench, SMALL) as pilot:
         await pilot.press("2")
         await until_shown(pilot, "✗ errored")
         await pilot.press("A", "X")
         await to_preview(pilot, "Acknowledge 120 requests")
-        await until_shown(pilot, "type 120 to confirm more than 100 rows")
+        await until_shown(pilot, "type 120 (more than 100 rows)")
         await pilot.press("y")
         await until_shown(pilot, "Type 120 to confirm.")
         await pilot.press("1", "2", "enter")
@@ -75,14 +75,14 @@ async def test_more_than_a_hundred_rows_want_their_number_typed(bench: Bench) ->
     assert command.item_count == 120
 
 
-async def test_all_that_match_want_their_number_typed_however_few(bench: Bench) -> None:
+async def test_all_matching_rows_need_a_typed_number(bench: Bench) -> None:
     failed(bench, 30)
     async with console(bench, SMALL) as pilot:
         await pilot.press("2")
         await until_shown(pilot, "✗ errored")
         await pilot.press("A", "X")
         await to_preview(pilot, "Acknowledge 30 requests")
-        await until_shown(pilot, "type 30 to confirm all matching rows")
+        await until_shown(pilot, "type 30 (all matching rows)")
         await pilot.press("3", "0", "y")
         await until_shown(pilot, "Acknowledge 30 requests in 8 s")
 
@@ -129,7 +129,7 @@ async def test_an_edit_is_planned_while_it_is_typed_and_goes_with_the_command(
 
 
 @pytest.mark.parametrize("size", [SMALL, TINY, (40, 12)])
-async def test_the_receipt_is_usable_on_a_small_screen(bench: Bench, size: tuple[int, int]) -> None:
+async def test_the_preview_is_usable_on_a_small_screen(bench: Bench, size: tuple[int, int]) -> None:
     failed(bench, 120)
     async with console(bench, size) as pilot:
         await pilot.press("2")

@@ -97,7 +97,7 @@ async def test_where_there_is_hardly_room(
     keep(walk.album)
 
 
-def test_no_snapshot_is_left_of_what_is_gone() -> None:
+def test_no_snapshot_belongs_to_a_removed_screen() -> None:
     kept = {file.stem for file in KEPT.iterdir()}
     walks = {f"{name}-{size}" for name in ("screens", "tabs", "dialogs") for size in SIZES}
     assert kept == walks | {"light", "no-color", "small-60x16", "small-30x8"}

@@ -60,12 +60,12 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         pane.press("3")
         pane.until("1 group", "Message")
         pane.press("R")
-        preview = pane.until("Replay 2 requests", "type 2 to confirm")
+        preview = pane.until("Replay 2 requests", "type 2 (")
         for text in ("batch ≈ $0.0", "sync ≈ $0.0", "titan-console replay --yes", "reason"):
             assert text in preview
 
         pane.press("y", "2")
-        pane.until("Replay 2 requests", without="type 2 to confirm")
+        pane.until("Replay 2 requests", without="type 2 (")
         pane.press("Enter")
         pane.until("Replay 2 requests in ", "z withdraws it")
         pane.press("z")
@@ -73,9 +73,9 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         assert sandbox.billing_log().creates == 1
 
         pane.press("R")
-        pane.until("type 2 to confirm")
+        pane.until("type 2 (")
         pane.press("2")
-        pane.until("Replay 2 requests", without="type 2 to confirm")
+        pane.until("Replay 2 requests", without="type 2 (")
         pane.press("Enter")
         pane.until("Replay 2 requests in ")
         pane.resize(60, 16)

@@ -53,7 +53,7 @@ def body_has(browser: webdriver.Chrome, name: str) -> bool:
     return name in (browser.find_element(By.TAG_NAME, "body").get_attribute("class") or "")
 
 
-async def test_the_link_opens_a_console_that_obeys_keys_and_asks_nobody_else(
+async def test_the_link_opens_a_console_that_uses_no_other_server(
     browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
     a_busy_ledger(tmp_path).close()

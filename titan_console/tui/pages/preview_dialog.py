@@ -248,7 +248,7 @@ class PreviewDialog(Dialog["Plan | None"]):
         confirm.variant = "warning"
         why = self._must_type(plan)
         self.query_one("#number-field").display = bool(why)
-        hint = f"type {preview.count} to confirm {why}" if why else ""
+        hint = f"type {preview.count} ({why})" if why else ""
         self.query_one("#number", Input).placeholder = hint
         self.on_resize()
 

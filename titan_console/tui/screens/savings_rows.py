@@ -75,7 +75,7 @@ def _saved(found: Savings) -> Row:
 
 def _month(found: Savings) -> Row:
     ahead = found.month
-    name = f"{found.today:%B}"
+    name = f"{found.today:%b}"
     if ahead.projected_nano is None or ahead.pace_nano is None:
         return _figure(
             "month",
