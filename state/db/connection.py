@@ -33,6 +33,8 @@ _PRAGMAS = (
     "cache_size=-8192",
     "temp.cache_size=-2048",
 )
+# What SQLite says where it cannot make or extend a file beside the ledger.
+_CANNOT_WRITE = ("disk I/O", "unable to open", "readonly", "disk is full")
 # From 3.7.0 on, a checkpoint could overlap another connection's reset of the WAL and lose pages.
 FIRST_SAFE_SQLITE = (3, 51, 3)
 
@@ -75,17 +77,38 @@ def _unwritable(path: Path) -> Generator[None, None, None]:
 
 
 def connect_read_only(path: Path) -> "sqlite3.Connection":
-    """A connection that cannot write. Raises LedgerUnusable when there is no ledger."""
-    try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            timeout=BUSY_TIMEOUT_S,
-            isolation_level=None,
-        )
-    except sqlite3.OperationalError as error:
-        raise LedgerUnusable(f"Cannot read the ledger {path}: {error}.") from error
-    return _configured(connection, ("trusted_schema=OFF",))
+    """A connection that cannot write. Raises LedgerUnusable when there is no ledger.
+
+    On a full disk SQLite cannot extend its index of the WAL, the file `-shm`; it then keeps one in
+    memory. Where there is no such file either, the ledger is read without a WAL if that is empty.
+    """
+    failed: sqlite3.OperationalError | None = None
+    for mode in ("mode=ro", "mode=ro&readonly_shm=1", "immutable=1"):
+        if mode == "immutable=1" and _has_wal(path):
+            break
+        try:
+            return _opened_to_read(path, mode)
+        except sqlite3.OperationalError as error:
+            failed = failed or error
+            if not any(word in str(error) for word in _CANNOT_WRITE):
+                break
+    raise LedgerUnusable(f"Cannot read the ledger {path}: {failed}.") from failed
+
+
+def _opened_to_read(path: Path, mode: str) -> "sqlite3.Connection":
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{mode}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+    )
+    # The first read opens the WAL.
+    return _configured(connection, ("trusted_schema=OFF", "schema_version"))
+
+
+def _has_wal(path: Path) -> bool:
+    wal = path.with_name(f"{path.name}-wal")
+    return wal.exists() and wal.stat().st_size > 0
 
 
 def _refuse_network_folder(path: Path) -> None:

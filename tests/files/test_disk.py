@@ -1,6 +1,7 @@
 """A full disk, a folder that cannot be written: one line, nothing lost, a later poll heals it."""
 
 import resource
+import shutil
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,11 +16,22 @@ from support.terminal import Terminal, a_server
 from state.db import schema, tables_v1
 from state.db.connection import sqlite3
 from state.db.ledger import Ledger
+from state.db.reader import Reader
 from state.files.folder import Folder
 from state.model.errors import LedgerError, LedgerUnusable, TitanError
 from state.model.records import RequestStatus
 from state.queries.checkup import backups
 from titan_console.sandbox.model.timing import Plan
+
+
+# Output goes to pipes, which the limit does not touch.
+_ON_A_FULL_DISK = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+from titan_console.cli.main import main
+main(sys.argv[1:])
+"""
 
 
 @contextmanager
@@ -169,3 +181,37 @@ def test_a_migration_that_fails_leaves_the_ledger_as_it_was(
     with a_bench(tmp_path / "t") as bench:
         bench.submit(1)
     assert version_of(path) == schema.VERSION
+
+
+@pytest.mark.parametrize("state", ["closed", "killed", "in use"])
+def test_the_commands_that_read_work_on_a_full_disk(tmp_path: Path, state: str) -> None:
+    """Beside a WAL of a process that was killed, one of a process at work, and none."""
+    home = tmp_path / "home"
+    with a_server(Plan.instant()) as (_, address), a_bench(tmp_path / "made") as bench:
+        bench.submit(3)
+        if state == "closed":
+            bench.close()
+        home.mkdir(mode=0o700)
+        # To open and close the files of a ledger in use would take away its locks.
+        for path in bench.folder.root.glob("titan.db*") if state != "in use" else ():
+            if not path.name.endswith("-shm"):
+                shutil.copy2(path, home)
+        terminal = Terminal(bench.folder.root if state == "in use" else home, address)
+        for command in ("status", "errors", "digest", "savings", "show"):
+            arguments = ["daily-feed"] if command == "show" else []
+            done = terminal.python("-c", _ON_A_FULL_DISK, command, *arguments, "--json")
+            assert (done.code, done.err) == (0, ""), (command, done)
+        status = terminal.python("-c", _ON_A_FULL_DISK, "status", "--json").json()
+        assert status["totals"]["requests"] == 3
+
+
+def test_a_ledger_in_a_folder_that_cannot_be_written_is_read(bench: Bench, tmp_path: Path) -> None:
+    """Not even an empty file beside it: a directory is in its place."""
+    bench.submit(2)
+    bench.close()
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy2(bench.folder.ledger, home)
+    (home / "titan.db-shm").mkdir()
+    with Reader(home / "titan.db") as reader:
+        assert reader.rows("SELECT count(*) FROM requests")[0][0] == 2
