@@ -253,6 +253,17 @@ def _update_mirrors(context: Context, summary: PollSummary) -> None:
     summary.problems += update_mirrors(context)
 
 
+def _back_up(context: Context, summary: PollSummary) -> None:
+    """Copy the ledger once a day."""
+    if context.folder.backup_of(context.clock.now().date().isoformat()).exists():
+        return
+    from core.delivery import daily_backup
+
+    problem = daily_backup.make_if_due(context)
+    if problem is not None:
+        summary.problems.append(problem)
+
+
 # Commands run before the send, and again when the results that they wait for are collected.
 _COMMAND_STEPS = (_guard_deadlines, _retry_failed, _run_commands)
 _STEPS: tuple[Callable[[Context, PollSummary], None], ...] = (
@@ -266,4 +277,5 @@ _STEPS: tuple[Callable[[Context, PollSummary], None], ...] = (
     _deliver,
     _run_hooks,
     _clean_up,
+    _back_up,
 )

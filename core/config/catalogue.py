@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from core.config.alert_settings import AlertRules
+from core.config.backup_settings import BackupSettings
 from core.config.denylist import Denylist, without_date
 from core.config.job import DEFAULT_MODEL, Job
 from core.config.money_settings import Budgets, OwnPrices, PriceRow, own_prices
@@ -71,6 +72,7 @@ class Document(Record, frozen=True, kw_only=True):
     console: ConsoleSettings = ConsoleSettings()
     recovery: Recovery = Recovery()
     limits: BatchLimits = BatchLimits()
+    backup: BackupSettings = BackupSettings()
 
 
 class Catalogue(Struct, frozen=True, kw_only=True):
@@ -85,6 +87,7 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     console: ConsoleSettings = ConsoleSettings()
     recovery: Recovery = Recovery()
     limits: BatchLimits = BatchLimits()
+    backup: BackupSettings = BackupSettings()
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -121,6 +124,7 @@ def parse(text: str) -> Catalogue:
         console=found.console,
         recovery=found.recovery,
         limits=found.limits,
+        backup=found.backup,
         problems=with_lines(problems, text),
     )
 

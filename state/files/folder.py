@@ -58,6 +58,10 @@ class Folder(Struct, frozen=True):
         """Daily backups of the ledger."""
         return self.root / "backups"
 
+    def backup_of(self, day: str) -> Path:
+        """The backup of a UTC day such as 2026-11-22."""
+        return self.backups / f"titan-{day}.db"
+
     @property
     def crash_log(self) -> Path:
         """The stacks of unforeseen errors in polls."""

@@ -49,12 +49,6 @@ def damage(path: Path, *, thorough: bool) -> str | None:
     return f"{len(orphaned)} orphaned rows" if orphaned else None
 
 
-def backups(path: Path) -> list[Path]:
-    """Backups beside the ledger, newest first."""
-    found = path.parent.glob(f"{path.stem}*.bak")
-    return sorted(found, key=lambda copy: copy.stat().st_mtime, reverse=True)
-
-
 def readable_by_others(folder: Folder) -> list[Path]:
     """Files under TITAN_HOME that other users of this machine may read."""
     if not hasattr(folder.ledger, "owner"):

@@ -5,7 +5,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import cast
@@ -28,11 +28,15 @@ from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
 from state.operations.hook_runs import RunState
 from state.queries import batch_list, checkup, ledger_status
+from state.recovery import backups
 from titan_console.text import format as cells
 
 _LOW_DISK = 1 << 30
 # A poll checkpoints the WAL at 16 MB unless another process keeps a read transaction open.
 _LONG_WAL = 256 << 20
+
+# The first poll of each day makes one.
+_OLD_BACKUP = timedelta(days=2)
 
 # Returns the problems in [console.keys]. It needs Textual, so the caller passes it in.
 KeyCheck = Callable[[Mapping[str, str]], Sequence[str]]
@@ -162,12 +166,8 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
     except LedgerError as error:
         damage, lost = str(error), []
     if damage:
-        copies = checkup.backups(folder.ledger)
-        rebuild = "run `titan-console rebuild` to rebuild it from the files beside it"
         yield Finding(Health.BAD, "ledger", damage)
-        yield Finding(
-            Health.WARN, "recovery", f"{rebuild}, or restore {copies[0]}" if copies else rebuild
-        )
+        yield Finding(Health.WARN, "recovery", _recovery(folder))
         return
     yield Finding(Health.OK, "ledger", f"{folder.ledger}: integrity check passed")
     if lost:
@@ -178,7 +178,28 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
             f"results of {count} are missing from {folder.results} (latest: {lost[0]});"
             " the API keeps results for 29 days",
         )
+    yield _backups(folder)
     yield from _files(folder)
+
+
+def _recovery(folder: Folder) -> str:
+    rebuild = "run `titan-console rebuild` to rebuild it from the files beside it"
+    copies = backups.listed(folder)
+    return f"{rebuild}, or restore {copies[0].path}" if copies else rebuild
+
+
+def _backups(folder: Folder) -> Finding:
+    """The age of the newest daily backup."""
+    if not titan_file.read(folder).backup.keep_days:
+        return Finding(Health.WARN, "backup", "switched off: [backup] keep_days = 0 in titan.toml")
+    daily = backups.daily(folder)
+    if not daily:
+        return Finding(Health.OK, "backup", "none yet; the next poll makes one")
+    made = datetime.fromtimestamp(daily[0].stat().st_mtime, UTC)
+    age = SystemClock().now() - made
+    size = sum(path.stat().st_size for path in daily)
+    text = f"{cells.span(age)} ago: {daily[0]} ({len(daily):,} kept, {cells.size(size)})"
+    return Finding(Health.WARN if age > _OLD_BACKUP else Health.OK, "backup", text)
 
 
 def _missing_ledger(folder: Folder) -> Finding:

@@ -1,0 +1,49 @@
+"""One backup of the ledger a UTC day, made by the first poll of that day."""
+
+from core.batches.context import Context
+from core.config import titan_file
+from core.config.backup_settings import BackupSettings
+from state.db import copying
+from state.model.errors import LedgerError
+from state.recovery import backups
+
+
+def make_if_due(context: Context) -> str | None:
+    """Make today's backup and remove old ones; returns why there is none.
+
+    A day is done once its file is there, so a backup that failed is tried again by each poll.
+    """
+    target = context.folder.backup_of(context.clock.now().date().isoformat())
+    if target.exists():
+        return None
+    settings = titan_file.read(context.folder).backup
+    if not settings.keep_days:
+        return None
+    try:
+        problem = _problem(context, settings)
+        if problem is None:
+            backups.write(context.ledger, target)
+            backups.trim(
+                context.folder, keep=settings.keep_days, max_bytes=settings.max_mb * 1_000_000
+            )
+    except (LedgerError, OSError) as error:
+        problem = str(error)
+    return None if problem is None else f"There is no backup of today: {problem}"
+
+
+def _problem(context: Context, settings: BackupSettings) -> str | None:
+    """Why the backup is not tried: a full disk would stop everything else too."""
+    size = copying.size_of(context.ledger)
+    if size > settings.max_mb * 1_000_000:
+        return (
+            f"the ledger has {size / 1e6:,.0f} MB, more than [backup] max_mb = {settings.max_mb}."
+            " Raise it in titan.toml, or run `titan-console prune`."
+        )
+    free = backups.free_bytes(context.folder)
+    if free - size < settings.min_free_mb * 1_000_000:
+        return (
+            f"{free / 1e6:,.0f} MB are free on the disk of {context.folder.root}, the backup needs"
+            f" {size / 1e6:,.0f} MB and leaves [backup] min_free_mb = {settings.min_free_mb}. Free"
+            " some space."
+        )
+    return None

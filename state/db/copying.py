@@ -1,0 +1,29 @@
+"""Copies the ledger while others use it."""
+
+from contextlib import closing
+from pathlib import Path
+
+from state.db.connection import sqlite3
+from state.db.ledger import Ledger
+from state.db.sqlite_errors import ledger_errors
+from state.files.folder import make_private_file
+
+
+def size_of(ledger: Ledger) -> int:
+    """Bytes of a copy."""
+    pages, size = (ledger.rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "page_size"))
+    return int(pages) * int(size)
+
+
+def copy(ledger: Ledger, target: Path) -> str | None:
+    """Copy the ledger, as of now, to one new file; returns what is wrong with the copy.
+
+    It needs no WAL beside it. Not durable yet. Raises LedgerUnusable and OSError.
+    """
+    make_private_file(target)
+    with ledger_errors(target), closing(sqlite3.connect(target, isolation_level=None)) as made:
+        made.execute("PRAGMA synchronous=OFF")
+        ledger.connection.backup(made)
+        made.execute("PRAGMA journal_mode=DELETE")
+        found = [str(row[0]) for row in made.execute("PRAGMA quick_check(3)")]
+    return None if found == ["ok"] else "; ".join(found)
