@@ -127,7 +127,7 @@ def test_a_damaged_ledger_is_not_copied_over_a_good_backup(bench: Bench) -> None
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 4096)
     bench.engine = bench.new_engine("after")
-    with pytest.raises(Exception, match="damaged|malformed"):
+    with pytest.raises(Exception, match=r"damaged|malformed"):
         backups.write(bench.engine.context.ledger, bench.folder.backup_of("2026-11-23"))
     assert _names(bench) == ["titan-2026-11-22.db"]
 
