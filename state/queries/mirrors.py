@@ -26,7 +26,7 @@ from state.queries.event_list import events_from
 if TYPE_CHECKING:
     from state.db.connection import sqlite3
 
-_ENDED = ("batch.collected", "batch.rejected")
+_ENDED = ("batch.collected", "batch.rejected", "batch.canceled_unsent")
 
 
 def update(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from state.batches import submissions
+from state.batches.collection import add_daily_totals
 from state.batches.sending import finish_submission
 from state.db import access_lock
 from state.db.conditions import LISTED, TO_DO, as_list
@@ -216,4 +217,6 @@ def _add_lost_batch(
         "UPDATE requests SET status = 'missing' WHERE submission_id = ? AND status = 'queued'",
         submission_id,
     )
+    lost = to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
+    add_daily_totals(ledger, written, lost)
     ledger.event(written, "batch.collected", batch_id=batch_id, problem=reason)

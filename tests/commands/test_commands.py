@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.builders import Bench, a_bench
+from support.lifecycle import json_lines
 
 from core.batches.adopt import adopt
 from core.commands import planner
@@ -237,6 +238,8 @@ def test_what_was_never_sent_is_called_off_without_a_call(bench: Bench) -> None:
     bench.poll_after(1)
     assert _outcomes(bench, key) == ["canceled", "canceled"]
     assert bench.sandbox.billing_log().creates == 0
+    mirror = json_lines(bench.folder.errors_mirror)
+    assert [line["outcome"] for line in mirror] == ["canceled", "canceled"]
 
 
 def test_sync_runs_exactly_what_is_missing_and_pays_nothing_twice(tmp_path: Path) -> None:

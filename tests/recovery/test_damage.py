@@ -106,6 +106,9 @@ def test_requests_without_any_trace_are_missing_and_not_sent(bench: Bench) -> No
     assert requests(bench) == {RequestStatus.MISSING: 3}
     assert bench.sandbox.billing_log().creates == 1
     assert "may have run" in (batches(bench)[0].last_error or "")
+    ledger = bench.engine.context.ledger
+    (counted,) = ledger.rows("SELECT sum(requests), sum(missing) FROM daily_totals")
+    assert tuple(counted) == (3, 3)
 
 
 def test_a_whole_life_is_rebuilt(bench: Bench) -> None:
