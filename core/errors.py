@@ -11,7 +11,7 @@ TitanError                (state.model.errors)
      +- Unreachable       nothing was sent
      +- NoResponse        sent, but no usable response: the API may have accepted it
      +- RateLimited       429: retry later
-     +- SpendCapReached   no more spend until someone raises the limit or the month ends
+     +- SpendCapReached   nothing can be spent until the limit is raised or the month ends
      +- Rejected          the API rejected the call
          +- Blocked       any call would fail now: the account, a gateway or a redirect
          +- Unauthorized  the key is invalid

@@ -249,7 +249,7 @@ def _check_alerts(context: Context, summary: PollSummary) -> None:
 
 
 def _update_mirrors(context: Context, summary: PollSummary) -> None:
-    """Append what is new to the mirror files."""
+    """Append new lines to the mirror files."""
     summary.problems += update_mirrors(context)
 
 

@@ -1,1 +1,1 @@
-"""What is remembered: the ledger, the bodies beside it, and the mirrors for other readers."""
+"""Storage: the ledger, the bodies beside it, and the mirror files for other programs."""

@@ -1,7 +1,7 @@
 """Parses one line of a batch's results, and only the fields that the ledger needs.
 
-Strictly first. What a strict decoder rejects is read leniently, since it may be paid for: its usage
-is then unknown where it is not what the API documents.
+Each line is decoded strictly. A line that the strict decoder rejects is decoded leniently, since it
+may be billed; its usage is unknown where it differs from the API's documentation.
 """
 
 from typing import Annotated, Any, cast
@@ -64,7 +64,7 @@ class ResultLine(msgspec.Struct, gc=False):
 
 
 class _Shape(msgspec.Struct, gc=False):
-    """What a line must at least be to name a request and its outcome."""
+    """The minimum that a line must have: a request and its outcome."""
 
     custom_id: str
     result: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Counts what was wrong with one response of results, and keeps the lines that were rejected."""
+"""Counts the defects of one response of results, and keeps the rejected lines."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ _FOREIGN = " that this batch does not have"
 
 
 class CollectStats(Struct, kw_only=True):
-    """The lines of one response by what was wrong with them.
+    """The lines of one response by their defect.
 
     `malformed`: cannot be parsed; `malformed_own` of these name a request of the batch. `foreign`:
     the custom_id is not in the batch. `repeated`: same id and bytes as an earlier line.

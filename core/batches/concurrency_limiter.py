@@ -10,7 +10,7 @@ _LONGEST_WAIT_S = 30.0
 
 
 class Permit(Enum):
-    """What the caller may do now.
+    """The next step of the caller.
 
     START a call, a due retry first. PROBE: start one at `retry_at`, a new one first, since there
     may be no capacity for the retries alone. WAIT for a running call to end. GIVE_UP: two rounds

@@ -13,7 +13,7 @@ _USUAL = timedelta(hours=1)
 def is_at_risk(
     now: datetime, *, deadline: datetime, sent: datetime | None, usual: timedelta | None
 ) -> bool:
-    """Whether to stop waiting for the batches of a submission and run what is missing.
+    """Whether to stop waiting for the batches of a submission and run the missing requests.
 
     True from two hours before the deadline on; earlier when the batches have taken longer than
     nine of ten of their workflow (`usual`) and too little time is left for another one of those.

@@ -36,7 +36,7 @@ def isolated(
 
 
 def update_mirrors(context: Context) -> list[str]:
-    """Append what is new to the mirror files; the problems of those that cannot be written."""
+    """Append new lines to the mirror files; returns the problems of unwritable ones."""
     problems: list[str] = []
     mirrors.update(
         context.ledger,

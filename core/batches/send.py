@@ -50,7 +50,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
     """Send the batches in turn, and return the last refusal. Batches not sent stay queued.
 
     A batch that fails otherwise is one of the problems, and the others are sent. Two rejections
-    with the same reason end it: the reason may not lie in the batches.
+    with the same reason end it: the reason may be outside the batches.
 
     Raises SettingsError where the key is missing or rejected.
     """

@@ -65,7 +65,7 @@ def decide(batch: Batch, sight: Sight, now: datetime) -> Decision:
 
 
 def sight_of(batch: Batch, error: ApiError, listing: Listing) -> Sight:
-    """What an error for the batch and the listing of the same poll show. Only a 404 is evidence.
+    """The evidence of an error for the batch and of the poll's listing; only a 404 counts.
 
     `batch` is as recorded before the error.
     """
@@ -90,7 +90,7 @@ def reason_of(batch: Batch, now: datetime) -> str:
 
 
 def judge(context: Context, batch: Batch, sight: Sight) -> None:
-    """Record what `decide` says of the batch, which is as recorded after this poll's answer."""
+    """Record the decision of `decide`; `batch` is as recorded after the response of this poll."""
     now = context.clock.now()
     match decide(batch, sight, now):
         case Decision.KEEP:
@@ -115,7 +115,7 @@ def problems(context: Context) -> Iterator[str]:
 
 
 def describe(batch: Batch, now: datetime) -> str:
-    """What is wrong with the stuck batch, what happens next, and what can be done earlier."""
+    """The problem of the stuck batch, the next step, and how to take it earlier."""
     after = to_text(from_text(batch.stuck_ts or to_text(now)) + _PATIENCE)
     return (
         f"{batch.key} ({batch.tag}): {reason_of(batch, now)} After {after} its"

@@ -1,7 +1,7 @@
 """Runs many requests synchronously at once, each as one call, and yields results as they come.
 
 Requests that the API definitely did not run get no result, so that they can be queued for a batch.
-A request without a usable response gets an errored result and is not repeated: it may be paid for.
+A request without a usable response gets an errored result and is not repeated: it may be billed.
 """
 
 import json
@@ -31,7 +31,7 @@ from core.errors import (
 from core.text import pluralize
 
 _log = logging.getLogger(__name__)
-_STOPPING = "Stopping: waiting for %s that may be paid for. Stop again to exit at once."
+_STOPPING = "Stopping: waiting for %s that may be charged. Stop again to exit at once."
 _THREADS = 50
 # Calls queued for the threads, so that none idles while results are written.
 _QUEUED = 8
@@ -210,7 +210,7 @@ class SyncRun:
                 return None
             return _errored(call.custom_id, error.error_type or "no_answer", str(error))
         except BadLineError as error:
-            return _errored(call.custom_id, "no_answer", f"The response is no message: {error}")
+            return _errored(call.custom_id, "no_answer", f"The response is not a message: {error}")
         finally:
             self._calling.discard(get_ident())
 

@@ -85,7 +85,7 @@ def resolve(context: Context, listing: Listing, creates: list[Batch], problems: 
     for create in creates:
         with isolated(context, f"Cannot resolve {create.key}", problems, batch=create):
             if create.status == BatchStatus.UNCONFIRMED and is_absent(create, listing, left):
-                sending.mark_not_sent(context.ledger, create, "It never reached the API.")
+                sending.mark_not_sent(context.ledger, create, "The create never reached the API.")
     if listing.complete:
         orphans.record_listing(context.ledger, to_text(listing.began))
 
@@ -122,9 +122,9 @@ def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -
     except ApiError:
         return
     if not is_readable:
-        _record_failure(context, candidate, "Its results cannot be parsed.")
+        _record_failure(context, candidate, "The results of the batch cannot be parsed.")
     elif create is None:
-        reason = "its results carry no nonce of this ledger"
+        reason = "its results have no nonce of this ledger"
         orphans.decide(context.ledger, candidate, OrphanVerdict.FOREIGN, reason)
     else:
         orphans.claim(context.ledger, candidate, remote, create)

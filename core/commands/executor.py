@@ -3,8 +3,8 @@
 A step that has to wait (for a batch to end, for a canary) returns None; the next poll continues.
 
 A synchronous run (`sync`) must not pay for a request twice. Which requests of a batch are missing
-is known only once it has ended, so it cancels the batch, waits for its end, collects, and runs what
-is still unanswered. At the last safe moment before a deadline it runs that at once, and records
+is known only once it has ended, so it cancels the batch, waits for its end, collects, and runs the
+unanswered requests. At the last safe moment before a deadline it runs that at once, and records
 the possible duplicate charge.
 
 No command waits for ever: the API ends a batch, or it becomes stuck (`core.batches.stuck`), and
@@ -35,7 +35,7 @@ _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 _LAST_MOMENT = "last_moment_ts"
 _CANCELED = "canceled"
 _REFUSED = "not canceled"
-_WRITTEN_OFF = "no longer waited for (the requests are missing and may have run)"
+_WRITTEN_OFF = "written off (the requests are missing and may have run)"
 
 # The final state and one line, or None while the command is still running.
 StepResult = tuple[CommandState, str] | None
@@ -129,7 +129,7 @@ def _cancel(context: Context, command: Command) -> StepResult:
 
 
 def _cancel_one(context: Context, command: Command, batch: Batch) -> str | None:
-    """What became of the batch, as the outcome says it; None: not known before a later poll."""
+    """The end of the batch as text for the outcome; None: not known before a later poll."""
     if batch.status == BatchStatus.QUEUED:
         reason = command.reason or "canceled"
         is_done = command_effects.cancel_unsent(context.ledger, batch, reason)
@@ -161,7 +161,7 @@ def _cancel_at_the_api(context: Context, batch: Batch) -> str | None:
 
 
 def _sync(context: Context, command: Command) -> StepResult:
-    """Release the requests from their batches, then run what is unanswered."""
+    """Release the requests from their batches, then run the unanswered ones."""
     ids = commands.items(context.ledger, command)
     _release(context, command, ids)
     problem = _run_now(context, command, ids)

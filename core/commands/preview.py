@@ -1,4 +1,4 @@
-"""The preview of a command: what it would do and cost, shown before it is confirmed."""
+"""The preview of a command: its effect and its cost, shown before it is confirmed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,7 +19,7 @@ _UNKNOWN_OUTPUT = 256
 
 
 class Preview(Struct, frozen=True, kw_only=True):
-    """What a command would do.
+    """The effect and the cost of a command.
 
     `count` and `samples` are of requests, batches or workflows, without the `skipped` ones (reason
     to number). Costs are estimates in nano-dollars, None if a model has no known price.
@@ -99,7 +99,7 @@ def for_workflows(context: Context, action: Action, found: WorkflowChoice, *, cl
 
 
 def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Preview:
-    """The preview of a cancel. What the API has already answered stays billed."""
+    """The preview of a cancel. Requests that the API has answered stay billed."""
     return Preview(
         action=Action.CANCEL,
         count=len(batch_ids),
@@ -109,7 +109,7 @@ def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Prev
         sync_cost_nano=0,
         deadlines=tuple(previews.deadlines_of_batches(context.ledger, batch_ids)),
         notes=tuple(
-            f"{key} is stuck: it is no longer waited for, and its requests may have run"
+            f"{key} is stuck and is written off; its requests may have run"
             for key in previews.stuck_keys(context.ledger, batch_ids)
         ),
         cli=cli,
@@ -121,7 +121,7 @@ def _notes_of_risk(context: Context, action: Action, ids: Sequence[int]) -> Iter
         return
     if count := command_effects.count_maybe_charged(context.ledger, ids):
         many = pluralize(count, "request was", "requests were")
-        yield f"{many} in a batch that the API lost or did not end: they may be paid for twice"
+        yield f"{many} in a batch that the API lost or did not end: they may be charged twice"
 
 
 def _notes_of_pause(

@@ -16,7 +16,7 @@ _NAMES_SHOWN = 3
 
 
 class CommandRequest(Struct, frozen=True, kw_only=True):
-    """The action, what it applies to, and its options.
+    """The action, the requests, batches or workflows, and the options.
 
     For pause and resume `wanted` names workflows.
 

@@ -1,4 +1,4 @@
-"""Everything titan.toml says: its tables as records. Pure."""
+"""The tables of titan.toml as records. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -106,7 +106,7 @@ class Catalogue(Struct, frozen=True, kw_only=True):
 
 
 def parse(text: str) -> Catalogue:
-    """Read titan.toml; what is wrong is listed in `problems`, and the rest holds."""
+    """Read titan.toml; invalid parts are listed in `problems`, the rest is valid."""
     document, problems = load(text)
     if problems:
         return Catalogue(problems=tuple(problems))
@@ -132,7 +132,7 @@ def parse(text: str) -> Catalogue:
 def _job_problems(
     job: Job, workloads: Mapping[str, Workload], denylist: Denylist
 ) -> Iterator[Problem]:
-    """What is wrong between a job and the other tables."""
+    """Conflicts between a job and the other tables."""
     path = ("jobs", job.name)
     workload = workloads.get(job.workload)
     if workload is None:

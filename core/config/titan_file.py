@@ -40,7 +40,7 @@ def template() -> str:
 
 
 def read(folder: Folder) -> Catalogue:
-    """What the file says, with its problems; an empty catalogue without a file."""
+    """The content of the file, with its problems; an empty catalogue without a file."""
     try:
         text = _text(folder)
     except CatalogueError as error:
@@ -49,7 +49,7 @@ def read(folder: Folder) -> Catalogue:
 
 
 def read_strictly(folder: Folder, *, or_template: bool = False) -> Catalogue:
-    """What the file says; without a file an empty catalogue, or the template with `or_template`.
+    """The content; without a file an empty catalogue, or with `or_template` the template.
 
     Raises CatalogueError if anything in the file is wrong.
     """

@@ -18,7 +18,7 @@ _LINE = "(at line "
 
 
 class Problem(Struct, frozen=True):
-    """One thing that is wrong: the keys that lead to it, what is wrong, a stable code, the line."""
+    """One mistake: the path of keys, the message, a stable code, the line."""
 
     path: _Path
     message: str
@@ -44,7 +44,7 @@ class Record(Struct, frozen=True, kw_only=True):
         return {}
 
     def check(self, keys: set[str]) -> Iterable[tuple[str, str, str]]:
-        """What is wrong between keys: the key, a code, a message. `keys` are those present."""
+        """Conflicts between keys: the key, a code, a message. `keys` are those present."""
         del keys
         return ()
 
@@ -90,7 +90,7 @@ def load(text: str) -> tuple[dict[str, Any], list[Problem]]:
 
 
 def read(record: type[_R], table: Mapping[str, Any], problems: list[Problem]) -> _R:
-    """The document, or one of its tables, as that record; what is wrong goes to `problems`."""
+    """The document, or one of its tables, as that record; mistakes go to `problems`."""
     return _Reader(problems).record(record, table, ())
 
 
@@ -181,7 +181,7 @@ def _convert(hint: type, value: object) -> object:
 
 
 def _expected(hint: object) -> str:
-    """What a value of the type looks like, with its real bounds."""
+    """A description of values of the type, with their bounds."""
     from msgspec import inspect  # noqa: PLC0415 - only a problem needs it
 
     found = inspect.type_info(hint)

@@ -34,7 +34,7 @@ def next_try(now: datetime, tries: int) -> datetime:
 def run_due(context: Context) -> Iterator[list[str]]:
     """Run the hooks that are due in turn; for each its problems as text.
 
-    A hook that failed for good is due again once titan.toml has another command for it.
+    A hook that failed in all its tries is due again once titan.toml has another command for it.
     """
     catalogue = read(context.folder)
     for run in hook_runs.failed(context.ledger):

@@ -21,7 +21,7 @@ from state.operations.retention import PrunableSubmission
 
 
 class Pruned(Struct, kw_only=True):
-    """What was pruned, or would be: counts, and bytes on disk.
+    """The pruned files, or those that would be pruned: counts, and bytes on disk.
 
     `commands_open`: nothing was done, because an operator's command is open.
     """

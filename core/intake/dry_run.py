@@ -87,8 +87,8 @@ def _plan_warnings(
     if short_on_tokens:
         yield (
             f"{short_on_tokens:,} of the requests use thinking with a max_tokens under"
-            f" {_SMALL_WITH_THINKING:,} or not above budget_tokens: the answer may be cut off, and"
-            " is billed."
+            f" {_SMALL_WITH_THINKING:,} or not above budget_tokens: the answer may be truncated,"
+            " and is billed."
         )
     if stats.batch_only:
         yield _LONG

@@ -70,7 +70,7 @@ def save(
 
 
 def run_sync(file: FallbackFile, api: BatchApi, clock: Clock) -> str | None:
-    """Answer its requests now, into the file; returns why some were not asked."""
+    """Run its requests now and write the answers into the file; returns why some were not run."""
     with file.try_lock() as is_locked:
         if not is_locked:
             return "Another process runs its requests."

@@ -26,7 +26,7 @@ from state.recovery.recovered_batches import RecoveredBatch
 
 _AT_THE_API = (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING, BatchStatus.ENDED)
 _MAY_BE_SENT = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
-_LOST_REASON = "Lost with the damaged ledger: it may have run, so it is not sent again unasked."
+_LOST_REASON = "Lost with the damaged ledger. It may have run; only a replay sends it again."
 
 
 class RebuildSummary(Struct, kw_only=True):

@@ -215,7 +215,7 @@ def _check(
 
 
 def _reserve(context: Context, stored: Submission, estimate: Estimate | None) -> None:
-    """Inside the transaction: reserve what it may cost."""
+    """Inside the transaction: reserve the estimated cost."""
     if estimate is not None:
         budget_reservations.reserve(context.ledger, stored, estimate.batch_nano)
 

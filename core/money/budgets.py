@@ -15,7 +15,7 @@ from state.batches.budget_reservations import Scope
 def check(limits: Iterable[Limit], estimate: Estimate, reserved: Callable[[Scope], int]) -> None:
     """Raise OverBudget, with the numbers, if the estimate exceeds what is left of a limit.
 
-    `reserved(scope)` is what is spent or reserved of a limit's scope, in nano-dollars.
+    `reserved(scope)` is the sum spent or reserved in the scope of a limit, in nano-dollars.
     """
     for limit in limits:
         if estimate.unpriced:

@@ -35,7 +35,7 @@ class Risk(StrEnum):
 
 
 class Stage(StrEnum):
-    """What the estimate counts from: acceptance, now (not sent yet), or nothing (ending)."""
+    """The start of the estimate: acceptance, now (not sent yet), or nothing (ending)."""
 
     RUNNING = "running"
     NOT_SENT = "not_sent"

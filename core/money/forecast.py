@@ -1,4 +1,4 @@
-"""Forecasts what a month of the catalogue's jobs costs, in batch and synchronously. Pure.
+"""Forecasts the monthly cost of the jobs in titan.toml, in batches and synchronously. Pure.
 
 Money is exact `Decimal` dollars; `cents` rounds for display.
 """
@@ -191,7 +191,7 @@ def _sum(parts: Iterable[Measured]) -> Measured | None:
 
 
 class MeasuredReport(Struct, frozen=True, kw_only=True):
-    """What the ledger measured. `since`: the first UTC day."""
+    """Usage measured in the ledger. `since`: the first UTC day."""
 
     tokens_in: int
     tokens_out: int

@@ -1,4 +1,4 @@
-"""Prices usage in nano-dollars: what it cost, and what it would have cost synchronously.
+"""Prices usage in nano-dollars: the actual cost, and the synchronous price.
 
 Prices are genai-prices' standard ones; the Batches API bills half of each. Source and traps:
 Anthropic's pricing page, and the notes on genai-prices in docs/adr/0007.

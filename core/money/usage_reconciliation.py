@@ -76,7 +76,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 def read(content: bytes) -> Export:
-    """Parse the export in either form. Raises InputError, which names what is missing or wrong."""
+    """Parse the export in either form. Raises InputError, which names the defect."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

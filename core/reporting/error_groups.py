@@ -40,7 +40,7 @@ class NextStep(StrEnum):
 
 
 class GroupKey(Struct, frozen=True, kw_only=True):
-    """What the requests of a group have in common. `kind`: error type, outcome or stop reason."""
+    """The common values of a group's requests. `kind`: error type, outcome or stop reason."""
 
     workflow: str
     kind: str
@@ -121,7 +121,7 @@ def _grown(key: GroupKey, grown: _Growing) -> ErrorGroup:
 
 
 def nested(groups: Sequence[ErrorGroup]) -> list[ErrorGroup]:
-    """What to review after what failed; the workflows, kinds and groups with the most first."""
+    """Errors before answers to review; the workflows, kinds and groups with the most first."""
     workflows: dict[tuple[bool, str], int] = {}
     kinds: dict[tuple[bool, str, str], int] = {}
     for one in groups:

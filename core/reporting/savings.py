@@ -31,7 +31,7 @@ class Savings(Struct, frozen=True, kw_only=True):
 
     @property
     def sync_cost_nano(self) -> int:
-        """What the same answers would have cost synchronously, in nano-dollars."""
+        """The synchronous price of the same answers, in nano-dollars."""
         return sum(row.sync_cost_nano for row in self.by["day"])
 
     @property

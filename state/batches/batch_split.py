@@ -1,4 +1,4 @@
-"""New rows for what a refused create leaves over: halves of one too large, all but a bad one."""
+"""New rows for requests of a rejected create: two halves, or all but the invalid request."""
 
 from state.batches.sending import (
     close,

@@ -25,7 +25,7 @@ def reserve(ledger: Ledger, submission: Submission, estimate_nano: int) -> None:
 
 
 def reserved(source: Source, scope: Scope) -> int:
-    """Nano-dollars: what the finished ones cost; of the rest the estimate, or more if it came."""
+    """Nano-dollars: the cost of finished submissions; of others the estimate or a higher cost."""
     cost = "(SELECT coalesce(sum(b.cost_nano), 0) FROM batches b WHERE b.submission_id = s.id)"
     row = source.rows(
         "SELECT coalesce(sum(CASE WHEN s.finished_ts IS NOT NULL"  # noqa: S608 - our own words

@@ -8,7 +8,7 @@ from state.model.records import CollectedResult, Usage
 
 _TOKENS = "input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens"
 
-# The lane of synchronous runs that jobs made on their own and told us of.
+# The lane of synchronous calls that jobs made themselves and reported.
 RECORDED = "recorded"
 
 

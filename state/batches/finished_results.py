@@ -1,4 +1,4 @@
-"""Names results files whose process was killed between the commit and the rename."""
+"""Renames results files after a kill between the commit and the rename."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext

@@ -4,6 +4,6 @@ from state.db.ledger import Ledger
 
 
 def record(ledger: Ledger, item: str, problem: str, *, batch_id: int | None = None) -> None:
-    """Note that it failed; what it is about stays as it was, for a later poll."""
+    """Record that the step failed; its subject is unchanged, for a later poll."""
     with ledger.transaction("poll_problem") as written:
         ledger.event(written, "poll.problem", batch_id=batch_id, subject=item, problem=problem)

@@ -77,6 +77,6 @@ def _open(ledger: Path, timeout: float) -> "sqlite3.Connection":
     except (OSError, sqlite3.Error) as error:
         raise LedgerUnusable(
             f"Cannot write the ledger {ledger}: {path} cannot be created: {error}."
-            " Set TITAN_HOME to a folder that this user may write."
+            " Set TITAN_HOME to a folder that this user can write to."
         ) from error
     return held

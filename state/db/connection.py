@@ -72,7 +72,7 @@ def _unwritable(path: Path) -> Generator[None, None, None]:
     except OSError as error:
         raise LedgerUnusable(
             f"Cannot write the ledger {path}: {error.strerror or error}. "
-            "Set TITAN_HOME to a folder that this user may write."
+            "Set TITAN_HOME to a folder that this user can write to."
         ) from error
 
 
@@ -115,7 +115,7 @@ def _refuse_network_folder(path: Path) -> None:
     kind = network_kind(path.parent)
     if kind is not None:
         raise LedgerUnusable(
-            f"The ledger {path} lies on a network folder ({kind}), where its locks do not hold."
+            f"The ledger {path} is in a network folder ({kind}), where locks are not reliable."
             " Set TITAN_HOME to a folder of this machine's own disk."
         )
 

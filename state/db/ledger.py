@@ -104,13 +104,13 @@ class Ledger:
         """
         if get_ident() != self._thread:
             raise LedgerUnusable(
-                f"The ledger {self.path} was opened on another thread. Open it anew on each."
+                f"The ledger {self.path} was opened on another thread. Open one on each thread."
             )
         if os.getpid() != self._process:
             # SQLite's locks are those of the process that opened the file.
             raise LedgerUnusable(
                 f"The ledger {self.path} was opened before this process was forked."
-                " Open it anew in each process."
+                " Open one in each process."
             )
         self.crash_point(f"{name}:begin")
         with ledger_errors(self.path):

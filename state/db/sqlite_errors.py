@@ -17,7 +17,7 @@ def ledger_errors(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise IllegalTransition(f"The ledger refuses: {reason(error)}.") from error
+        raise IllegalTransition(f"The ledger rejects the write: {reason(error)}.") from error
     except sqlite3.OperationalError as error:
         if _is_lock_timeout(error):
             raise LedgerBusy(

@@ -131,9 +131,9 @@ def _compare(path: Path, part: Path) -> None:
         with path.open("rb") as source:
             while block := source.read(_FRAME):
                 if copy.read_at(offset, len(block)) != block:
-                    raise OSError(f"{part} does not read back as {path}")
+                    raise OSError(f"{part} differs from {path}")
                 offset += len(block)
         if offset != copy.size:
-            raise OSError(f"{part} does not read back as {path}")
+            raise OSError(f"{part} differs from {path}")
     finally:
         copy.close()

@@ -1,4 +1,4 @@
-"""Tells an error of one file from a full disk, which stops every write."""
+"""Distinguishes an error of one file from a full disk, which stops every write."""
 
 import errno
 

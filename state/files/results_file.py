@@ -35,7 +35,7 @@ class ResultsFile:
     ) -> None:
         """Start a file of this try, with `own` in its name and the committed lines in it.
 
-        Raises LedgerUnusable when it cannot be written, or is shorter than the ledger says.
+        Raises LedgerUnusable when it cannot be written, or is shorter than recorded in the ledger.
         """
         self.path = folder / file_name(batch_key)
         self._part = folder / f"{file_name(batch_key)}.part"
@@ -61,7 +61,7 @@ class ResultsFile:
         if self._file.tell() < self.offset:
             self.close()
             raise FileMissing(
-                f"{self._part} is shorter than the ledger says.", code="file_truncated"
+                f"{self._part} is shorter than recorded in the ledger.", code="file_truncated"
             )
         self._file.seek(self.offset)
         self._file.truncate()

@@ -127,7 +127,8 @@ class LineReader:
             raise FileMissing(f"Cannot read {self._folder / name}: {error}.") from error
         if len(line) != length:
             raise FileMissing(
-                f"{self._folder / name} is shorter than the ledger says.", code="file_truncated"
+                f"{self._folder / name} is shorter than recorded in the ledger.",
+                code="file_truncated",
             )
         return line
 
@@ -171,5 +172,5 @@ def check_complete(folder: Path, ends: Mapping[str, int]) -> None:
             ) from error
         if size < end:
             raise FileMissing(
-                f"{folder / name} is shorter than the ledger says.", code="file_truncated"
+                f"{folder / name} is shorter than recorded in the ledger.", code="file_truncated"
             )

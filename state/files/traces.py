@@ -1,4 +1,4 @@
-"""Tells a new state folder from one whose ledger is gone, by the files of earlier work in it."""
+"""Distinguishes a new state folder from one with a missing ledger, by the files in it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +10,8 @@ from state.model.errors import LedgerUnusable
 def is_there(ledger: Path) -> bool:
     """Whether there is a ledger; an empty file is none.
 
-    Raises LedgerUnusable where it is gone, but files of its work are there. These are looked for
-    between two looks at it: a process that creates a ledger makes them after it is complete.
+    Raises LedgerUnusable if the ledger is missing, but files of its work exist. The ledger is
+    checked before and after these, since a process creates them after its ledger is complete.
     """
     if not _is_empty(ledger):
         return True
@@ -22,7 +22,7 @@ def is_there(ledger: Path) -> bool:
 
 
 def refuse_without_tables(ledger: Path) -> None:
-    """Raise LedgerUnusable where a database without any table lies beside files of its work."""
+    """Raise LedgerUnusable for a database without any table beside files of its work."""
     found = _found(ledger)
     if found:
         raise _lost(ledger, "without any table", found)
@@ -30,8 +30,8 @@ def refuse_without_tables(ledger: Path) -> None:
 
 def _lost(ledger: Path, state: str, found: str) -> LedgerUnusable:
     return LedgerUnusable(
-        f"The ledger {ledger} is {state}, but its work is there: {found}. Nothing was created;"
-        " run `titan-console rebuild`.",
+        f"The ledger {ledger} is {state}, but files of its work exist: {found}. Nothing was"
+        " created; run `titan-console rebuild`.",
         code="ledger_lost",
     )
 
@@ -54,7 +54,7 @@ def _is_empty(ledger: Path) -> bool:
 
 
 def _found(ledger: Path) -> str:
-    """What lies beside `titan.db`; nothing for a ledger that is being prepared there."""
+    """The files beside `titan.db`; none for a ledger that is being prepared."""
     folder = Folder(ledger.parent)
     return ", ".join(_kinds(folder)) if ledger == folder.ledger else ""
 

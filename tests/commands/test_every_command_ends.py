@@ -20,7 +20,7 @@ from titan_console.sandbox.model.timing import Plan
 
 QUARTER = 900.0
 HOUR = 3600.0
-_MISSING = "1 no longer waited for (the requests are missing and may have run)"
+_MISSING = "1 written off (the requests are missing and may have run)"
 _ANSWERED = "3 of 3 requests answered"
 
 
@@ -148,7 +148,7 @@ def test_one_batch_that_does_not_answer_does_not_keep_the_others_from_being_canc
     assert (command(manual).state, command(manual).outcome) == (CommandState.DONE, "2 canceled")
 
 
-def test_a_sync_of_a_deleted_batch_says_and_records_that_it_may_be_paid_for_twice(
+def test_a_sync_of_a_deleted_batch_shows_and_records_a_possible_duplicate_charge(
     manual: Bench,
 ) -> None:
     manual.submit(3)
@@ -156,7 +156,7 @@ def test_a_sync_of_a_deleted_batch_says_and_records_that_it_may_be_paid_for_twic
     manual.poll_after(QUARTER)
     (note,) = plan(manual, Action.SYNC).preview.notes
     assert "3 requests were in a batch" in note
-    assert "may be paid for twice" in note
+    assert "may be charged twice" in note
     give(manual, Action.SYNC)
     manual.engine.poll()
     assert requests(manual) == {RequestStatus.SUCCEEDED: 3}

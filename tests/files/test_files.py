@@ -126,7 +126,7 @@ def test_two_tries_at_once_never_write_into_each_others_answers(tmp_path: Path) 
 
 def test_results_that_are_shorter_than_the_ledger_says_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "tb_1.jsonl.part").write_bytes(b"cut")
-    with pytest.raises(LedgerUnusable, match="shorter than the ledger says"):
+    with pytest.raises(LedgerUnusable, match="shorter than recorded in the ledger"):
         ResultsFile(tmp_path, "tb_1", committed_bytes=5, own="a")
 
 

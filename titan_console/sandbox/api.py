@@ -118,7 +118,7 @@ class Sandbox:
         model: str = "claude-haiku-4-5",
     ) -> str:
         """Add a batch that another client sent; returns its id."""
-        messages = [{"role": "user", "content": "A question of another client."}]
+        messages = [{"role": "user", "content": "A request of another client."}]
         params = {"model": model, "max_tokens": 64, "messages": messages}
         raw = msgspec.json.encode(params)
         builder = RowBuilder(self.seed, CallOptions(SAMPLING_REMOVED))

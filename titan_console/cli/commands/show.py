@@ -143,7 +143,7 @@ def _print_batch(batch: Batch, events: list[Event]) -> None:
             ("batch", batch.key),
             ("status", str(cells.status(batch))),
             ("remote id", batch.remote_id or "not assigned yet"),
-            ("duplicate", "of a batch that the same POST created" if batch.duplicate_of else ""),
+            ("duplicate", "a second batch of the same POST" if batch.duplicate_of else ""),
             ("requests", cells.count(batch.request_count)),
             (
                 "counts",

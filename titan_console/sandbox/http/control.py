@@ -67,7 +67,7 @@ class Control:
         except ValueError:
             return _problem("seconds: a number is required")
         if not isinstance(clock, AcceleratedClock) or not math.isfinite(seconds) or seconds < 0:
-            return _problem("this sandbox's clock cannot be moved like that")
+            return _problem("the clock of the sandbox cannot be set to that time")
         clock.advance(seconds)
         return _json({"now": clock.now()})
 
@@ -110,7 +110,7 @@ def _local(endpoint: Endpoint) -> Endpoint:
 
     def guarded(request: Request) -> Response:
         if request.client is None or request.client.host not in _LOOPBACK:
-            return _problem("only from this machine", status=403)
+            return _problem("requests from other machines are rejected", status=403)
         return endpoint(request)
 
     return guarded
