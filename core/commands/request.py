@@ -37,13 +37,17 @@ def command_line(request: CommandRequest, chosen: Sequence[str] = ()) -> str:
 
     `chosen` names the items of a frozen selection; of a long one only the first, then `...`.
     """
-    names = list(request.wanted.names)
+    names = _shortened(request.wanted.names)
     if request.wanted.is_frozen:
-        names += chosen if len(chosen) <= _MAX_NAMES else [*chosen[:_NAMES_SHOWN], "..."]
+        names += _shortened(chosen)
     parts = ["titan-console", request.action.value, "--yes", *_options(request)]
     if any(name.startswith("-") for name in names):
         parts.append("--")
     return shlex.join([*parts, *names])
+
+
+def _shortened(names: Sequence[str]) -> list[str]:
+    return list(names) if len(names) <= _MAX_NAMES else [*names[:_NAMES_SHOWN], "..."]
 
 
 def with_reason(line: str, reason: str) -> str:

@@ -1,10 +1,11 @@
 """Selects requests and batches for commands, by names and filters."""
 
 import json
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from state.db.conditions import STATUS
+from state.db.conditions import LISTED, STATUS, as_list
 from state.db.reader import Source
 from state.model.errors import UnknownId
 from state.model.records import BatchStatus, Outcome, RequestStatus
@@ -95,9 +96,9 @@ def _where(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
     clauses: list[str] = []
     parameters: list[Parameter] = []
     if wanted.names:
-        named = [_named(source, name) for name in wanted.names]
-        clauses.append("(" + " OR ".join(clause for clause, _ in named) + ")")
-        parameters += [value for _, values in named for value in values]
+        clause, lists = _named(source, wanted.names)
+        clauses.append(clause)
+        parameters += lists
     for clause, value in (
         ("s.workflow = ?", wanted.workflow),
         ("a.outcome = ?", wanted.outcome),
@@ -114,22 +115,46 @@ def _where(source: Source, wanted: Filter) -> tuple[str, list[Parameter]]:
     return " AND ".join(clauses) or ("1" if wanted.batch_ids else "0"), parameters
 
 
-def _named(source: Source, name: str) -> tuple[str, list[Parameter]]:
-    """The condition of one name: the first of submission, batch, tag and custom_id that has it."""
-    for known, clause in (
-        ("SELECT id FROM submissions WHERE key = ?", "r.submission_id = ?"),
-        (
-            "SELECT id FROM batches WHERE key = ?1 OR remote_id = ?1",
-            "r.id IN (SELECT x.request_id FROM attempts x WHERE x.batch_id = ?)",
-        ),
-    ):
-        found = source.rows(known, name)
-        if found:
-            return clause, [int(found[0][0])]
-    for table, column in (("submissions", "tag"), ("requests", "custom_id")):
-        if source.rows(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", name):  # noqa: S608 - our own words
-            return f"r.{column} = ?", [name]
-    raise UnknownId(f"{name!r} not found (looked for a key, batch id, tag or custom_id).")
+# The requests of some submissions, batches and tags, and these requests; each list is a parameter.
+_NAMED = (
+    f"r.id IN (SELECT n.id FROM requests n WHERE n.submission_id IN {LISTED}"  # noqa: S608 - our own words
+    f" UNION SELECT x.request_id FROM attempts x WHERE x.batch_id IN {LISTED}"
+    f" UNION SELECT n.id FROM requests n WHERE n.tag IN {LISTED}"
+    f" UNION {LISTED[1:-1]})"
+)
+_SUBMISSIONS = f"SELECT key, id FROM submissions WHERE key IN {LISTED}"  # noqa: S608 - our own words
+_BATCHES = (
+    f"SELECT key, id FROM batches WHERE key IN {LISTED} UNION ALL"  # noqa: S608 - our own words
+    f" SELECT remote_id, id FROM batches WHERE remote_id IN {LISTED}"
+)
+_TAGS = f"SELECT DISTINCT tag, tag FROM submissions WHERE tag IN {LISTED}"  # noqa: S608 - our own words
+# The index starts with the tag: one lookup a tag and name instead of a full scan.
+_REQUESTS = (
+    "SELECT custom_id, id FROM requests WHERE tag IN (SELECT DISTINCT tag FROM submissions)"  # noqa: S608 - our own words
+    f" AND custom_id IN {LISTED}"
+)
+# In this order; a name means the first of them that has it.
+_MEANINGS = (_SUBMISSIONS, _BATCHES, _TAGS, _REQUESTS)
+
+
+def _named(source: Source, names: Sequence[str]) -> tuple[str, list[Parameter]]:
+    """The condition for any of the names, however many. Raises UnknownId."""
+    left = dict.fromkeys(names)
+    parameters: list[Parameter] = []
+    for sql in _MEANINGS:
+        listed = as_list(left)
+        found = source.rows(sql, *[listed] * sql.count(LISTED))
+        parameters.append(as_list(row[1] for row in found))
+        for row in found:
+            left.pop(row[0], None)
+    if left:
+        raise UnknownId(_unknown(list(left)))
+    return _NAMED, parameters
+
+
+def _unknown(names: Sequence[str]) -> str:
+    others = f" and {len(names) - 1:,} more of the names" if len(names) > 1 else ""
+    return f"{names[0]!r}{others} not found (looked for a key, batch id, tag or custom_id)."
 
 
 def workflows(source: Source, wanted: Filter) -> tuple[str, ...]:

@@ -34,9 +34,20 @@ def any_of(parts: Sequence[Where]) -> Where:
     return Where(f"({joined.sql})", joined.parameters, joined.needs_attempt)
 
 
+# SQLite limits the depth of an expression, and a flat chain is as deep as it is long.
+_LONGEST_CHAIN = 100
+
+
+def _chain(word: str, conditions: Sequence[str]) -> str:
+    if len(conditions) <= _LONGEST_CHAIN:
+        return word.join(conditions)
+    half = len(conditions) // 2
+    return f"({_chain(word, conditions[:half])}){word}({_chain(word, conditions[half:])})"
+
+
 def _joined(word: str, parts: Sequence[Where], nothing: str) -> Where:
     return Where(
-        sql=word.join(part.sql for part in parts) or nothing,
+        sql=_chain(word, [part.sql for part in parts]) or nothing,
         parameters=tuple(parameter for part in parts for parameter in part.parameters),
         needs_attempt=any(part.needs_attempt for part in parts),
     )

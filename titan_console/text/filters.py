@@ -21,6 +21,8 @@ _COST = re.compile(r"\$?" + _NUMBER, re.ASCII)
 _TRIES = re.compile(r"\d{1,9}", re.ASCII)
 _A_HUNDRED_YEARS = 100 * 365 * 86_400
 _NANO = 1_000_000_000
+# What fits here is within SQLite's limits for every list.
+_MOST_CHARACTERS = 3_000
 _EXAMPLES = {Field.AGE: "age>2h", Field.COST: "cost>0.10", Field.TRIES: "tries>1"}
 _IN_QUOTES = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -68,6 +70,9 @@ class _NotUnderstood(ValueError):
 
 def parse(line: str, vocabulary: Vocabulary) -> Filter:
     """Parse a line into terms and mistakes."""
+    if len(line) > _MOST_CHARACTERS:
+        reason = f"too long: {len(line):,} characters, at most {_MOST_CHARACTERS:,}"
+        return Filter(mistakes=(Mistake(_MOST_CHARACTERS, len(line), reason),))
     terms: list[Term] = []
     mistakes: list[Mistake] = []
     for token in tokens(line):
