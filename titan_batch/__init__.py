@@ -165,10 +165,16 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
             tag.
 
     Returns:
-        One `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd", "batch_id"}`
-        per request. `outcome` is "succeeded", "errored", "canceled", "expired" or "missing";
-        `message` is the API's message, `text` its text blocks joined, `cost_usd` None for a model
-        without a known price. Parts that do not apply are None.
+        One dictionary per request, always with these keys:
+
+        custom_id: the caller's name of the request.
+        outcome: "succeeded", "errored", "canceled", "expired" or "missing".
+        text: the text blocks of the answer, joined. None without an answer.
+        message: the message of the API as a dictionary. None without an answer.
+        error: `{"type", "message"}`. None if the request succeeded.
+        usage: the usage of the API, in tokens. None without an answer.
+        cost_usd: actual cost in US dollars. None for a model without a known price.
+        batch_id: key of the batch with this result. None without a result.
 
     Raises:
         UnknownId: nothing has that key, id or tag.
@@ -196,10 +202,18 @@ def reconcile(tag: str) -> dict[str, Any]:
     """Return the state of everything under a tag. Polls the API first if a batch is open.
 
     Returns:
-        `{"tag", "submissions", "requests", "by_status", "finished", "settled", "batches",
-        "cost_usd", "savings_usd", "problem"}`. `submissions` are their keys, `by_status` counts
-        requests, `batches` has one object for each batch. `finished`: every request has ended;
-        `settled`: every request has succeeded or was dismissed. An unknown tag has no submissions.
+        One dictionary, always with these keys:
+
+        tag: the tag.
+        submissions: keys of the submissions under the tag; empty for an unknown tag.
+        requests: number of requests.
+        by_status: number of requests in each status.
+        finished: whether every request has ended.
+        settled: whether every request has succeeded or was dismissed.
+        batches: one dictionary per batch, as docs/json.md describes it.
+        cost_usd: actual cost in US dollars so far.
+        savings_usd: synchronous price of the same answers minus their cost.
+        problem: why the database cannot be read. None if it was read.
 
     If the database cannot be read, this does not raise: `problem` is the reason, requests in
     fallback files are counted, and `finished` is false.

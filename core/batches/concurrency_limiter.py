@@ -2,7 +2,7 @@
 
 from enum import Enum, auto
 
-# As many are allowed at least, however many were turned away.
+# The lowest limit, however many calls were rejected.
 FEWEST = 8
 # The waits before the rounds of probes while nothing succeeds, in seconds.
 _WAITS_S = (1.0, 4.0)
@@ -14,7 +14,7 @@ class Permit(Enum):
 
     START a call, a due retry first. PROBE: start one at `retry_at`, a new one first, since there
     may be no capacity for the retries alone. WAIT for a running call to end. GIVE_UP: two rounds
-    of probes were turned away.
+    of probes were rejected.
     """
 
     START = auto()

@@ -16,7 +16,7 @@ def size_of(ledger: Ledger) -> int:
 
 
 def copy(ledger: Ledger, target: Path) -> str | None:
-    """Copy the ledger, as of now, to one new file; returns what is wrong with the copy.
+    """Copy the ledger, as of now, to a new file; returns the damage of the copy, if any.
 
     It needs no WAL beside it. Not durable yet. Raises LedgerUnusable and OSError.
     """

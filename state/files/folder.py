@@ -31,7 +31,7 @@ class Folder(Struct, frozen=True):
     @property
     def poll_lock(self) -> Path:
         """Locked by the process that runs a poll; always empty."""
-        return self.root / "titan.pass.lock"
+        return self.root / "titan.poll.lock"
 
     @property
     def spool(self) -> Path:

@@ -74,7 +74,7 @@ def test_no_piece_of_an_echoed_key_is_left_where_a_text_is_cut(length: int) -> N
         ("SSL_CERT_FILE", "/nowhere/at/all.pem"),
     ],
 )
-def test_a_proxy_or_certificates_of_no_use_are_one_line(
+def test_invalid_proxy_or_tls_settings_are_one_line(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)

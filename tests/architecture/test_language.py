@@ -42,6 +42,33 @@ BANNED = (
     r"\brescue\b",
     r"\btwins?\b",
     r"\bverbs?\b",
+    r"\blaid down\b|\bon its way into\b",
+    r"\bon their own and told\b",
+    r"\bto whom an?\b|\bwhose they\b",
+    r"\bgives? (it|the lease) back\b|\bgive the lease back\b",
+    r"\bgone (now|for good)\b|\bare gone\b(?! of)",
+    r"\bopen it anew\b|\bmade anew\b|\bstarted anew\b",
+    r"\bsurely not\b|\bsurely was\b",
+    r"\bpaid twice\b(?!')",
+    r"\bdearest first\b",
+    r"\bit never reached\b",
+    r"\bledger (says|refuses)\b",
+    r"\blocks do not hold\b|\blies on a network\b",
+    r"\bcannot be moved like that\b|\bonly from this machine\b",
+    r"\bnothing came back\b",
+    r"\ball that match\b",
+    r"\bnot sent again unasked\b",
+    r"\bcarry no nonce\b",
+    r"\bstay queued and are not sent\b",
+    r"\bwho works on\b|\bsomeone\b|\bsome one\b",
+    r"\bturned? away\b",
+    r"\bchecked off\b",
+    r"\bwhat (was|is) (wrong|left over)\b",
+    r"\btimes are the ledger's\b|\bthe ledger's as\b",
+    r"\bin the words of\b|\bour own vocabulary\b|\bthe vocabulary:",
+    r"\bgrouped from the newest\b",
+    r"\bmay be paid twice\b",
+    r"\bwould have asked\b|\basked again in vain\b",
 )
 # Documents that are not in the repository.
 ABSENT = re.compile(r"\b(design|api-facts|mission|console-findings|layout|words)\.md\b")
@@ -90,6 +117,15 @@ def found(pattern: re.Pattern[str]) -> list[str]:
 
 def test_no_text_uses_a_banned_phrase() -> None:
     assert found(_PATTERN) == []
+
+
+def test_no_test_name_uses_a_banned_phrase() -> None:
+    names = [
+        name
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))
+    ]
+    assert [name for name in names if _PATTERN.search(name.replace("_", " "))] == []
 
 
 def test_no_text_cites_a_document_that_is_not_here() -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with the account or on the way to it holds the queue, and errors no request."""
+"""A problem of the account or the connection holds the queue, and errors no request."""
 
 import pytest
 from support.builders import Bench, some_requests

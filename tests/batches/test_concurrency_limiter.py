@@ -5,7 +5,7 @@ import pytest
 from core.batches.concurrency_limiter import FEWEST, ConcurrencyLimiter, Permit
 
 MOST = 58
-# An event: so many successes, or a call turned away while so many others run.
+# An event: a number of successes, or a rejection while a number of others run.
 Event = tuple[str, int]
 
 
@@ -97,7 +97,7 @@ def test_what_is_permitted(
         ([("rejection", 0), ("probe", 9), ("success", 1)], None, 101.0),
     ],
 )
-def test_when_a_call_that_was_turned_away_is_due(
+def test_the_retry_time_of_a_rejected_call(
     events: list[Event], retry_after_s: float | None, retry_at: float
 ) -> None:
     limiter = after(*events)

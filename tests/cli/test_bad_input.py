@@ -99,7 +99,7 @@ def test_what_is_not_known_is_a_usage_error(tmp_path: Path, command: list[str]) 
     assert "Traceback" not in done.err
 
 
-def test_reading_before_there_is_a_ledger_says_so(tmp_path: Path) -> None:
+def test_reading_without_a_ledger_is_reported(tmp_path: Path) -> None:
     done = Terminal(tmp_path / "home").run("status")
     assert done.code == 3
     assert "There is no ledger" in done.err

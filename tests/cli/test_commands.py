@@ -67,7 +67,7 @@ def test_doctor_finds_a_sound_installation_sound(tmp_path: Path) -> None:
     assert "sk-ant-test" not in str(report)
 
 
-def test_doctor_says_what_is_wrong_with_a_damaged_ledger(tmp_path: Path) -> None:
+def test_doctor_describes_a_damaged_ledger(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path / "home")
     terminal.run("--poll")
     ledger = tmp_path / "home" / "titan.db"

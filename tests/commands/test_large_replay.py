@@ -18,7 +18,7 @@ from titan_console.sandbox.model.timing import Plan
 COUNT, FAILED = 10_000, 1_000
 
 
-def test_a_thousand_of_ten_thousand_are_replayed_and_nothing_is_paid_twice(tmp_path: Path) -> None:
+def test_a_thousand_of_ten_thousand_are_replayed_without_duplicate_charges(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.instant()) as bench:
         # Every tenth custom_id ends in 0; on the wire eight signs and a dash follow.
         bench.faults.add("row:overloaded:id=*0-????????")

@@ -69,7 +69,7 @@ def test_a_killed_process_has_it_no_more_and_leaves_an_empty_file(tmp_path: Path
     assert access_lock.lock_file(path).stat().st_size == 0
 
 
-def test_a_ledger_that_cannot_be_opened_gives_it_back(tmp_path: Path) -> None:
+def test_a_ledger_that_cannot_be_opened_releases_the_lock(tmp_path: Path) -> None:
     (tmp_path / "titan.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
     for _ in range(2):
         with pytest.raises(Exception, match="damaged"):

@@ -1,4 +1,4 @@
-"""What the ledger refuses by itself, whatever the code above it does."""
+"""Transitions that the triggers of the ledger reject."""
 
 from itertools import product
 

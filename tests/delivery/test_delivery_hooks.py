@@ -166,7 +166,7 @@ def test_one_that_does_not_end_is_stopped_with_its_children(desk: Desk) -> None:
     assert "killed after 1 s" in trouble
 
 
-def test_a_poll_that_died_in_the_middle_is_made_good_and_on_record(desk: Desk) -> None:
+def test_a_hook_of_a_killed_poll_is_run_again_and_recorded(desk: Desk) -> None:
     class Killed(BaseException):
         pass
 

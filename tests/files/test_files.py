@@ -89,7 +89,7 @@ def test_a_spool_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "offset", "length"), [("none.jsonl", 0, 1), ("a.jsonl", 0, 9), ("a.jsonl", 99, 1)]
 )
-def test_a_body_that_is_not_where_the_ledger_says_is_one_line(
+def test_a_body_at_another_offset_is_one_line(
     tmp_path: Path, name: str, offset: int, length: int
 ) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"abc\n")
@@ -124,7 +124,7 @@ def test_two_tries_at_once_never_write_into_each_others_answers(tmp_path: Path) 
     assert (tmp_path / "tb_1.jsonl").read_bytes() == b"quick\n"
 
 
-def test_results_that_are_shorter_than_the_ledger_says_are_one_line(tmp_path: Path) -> None:
+def test_truncated_results_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "tb_1.jsonl.part").write_bytes(b"cut")
     with pytest.raises(LedgerUnusable, match="shorter than recorded in the ledger"):
         ResultsFile(tmp_path, "tb_1", committed_bytes=5, own="a")

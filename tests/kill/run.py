@@ -151,7 +151,7 @@ def _posted_and_paid_once(
     yield from (f"P4: {custom_id} was paid {n} times" for custom_id, n in paid.items() if n > 1)
     (duplicate,) = ledger.execute("SELECT count(*) FROM attempts WHERE duplicate = 1").fetchone()
     if duplicate:
-        yield f"P4: {duplicate} answers were paid twice"
+        yield f"P4: {duplicate} answers have duplicate charges"
 
 
 def _outcome(engine: Engine, report: _Report, faults: int, findings: list[str]) -> Outcome:

@@ -122,7 +122,7 @@ def test_what_the_ledger_knows_already_is_not_sent_again(home: Path, sandbox: Sa
     assert titan_batch.reconcile("t")["submissions"] == [key]
 
 
-def test_answers_that_the_ledger_has_too_are_shown_as_paid_twice(
+def test_answers_that_the_ledger_has_too_are_duplicate_charges(
     home: Path, sandbox: Sandbox
 ) -> None:
     titan_batch.submit(some_requests(2), tag="t")
@@ -218,7 +218,7 @@ def test_a_bad_request_is_an_error_with_a_broken_ledger_too(home: Path, on_failu
     assert fallback_file.pending(Folder(home)) == []
 
 
-def test_a_ledger_held_by_someone_else_is_waited_for_and_then_left(
+def test_a_locked_ledger_is_waited_for_until_the_timeout(
     home: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Ledger(home / "titan.db", now=sandbox.clock.now, actor="first"):
@@ -299,7 +299,7 @@ def test_a_call_that_lies_in_another_place_already_is_not_kept_twice(
 
 
 @pytest.mark.parametrize("break_it", BREAKS)
-def test_a_reconcile_without_a_ledger_says_so_and_takes_no_job_down(
+def test_a_reconcile_without_a_ledger_reports_the_problem_and_does_not_raise(
     home: Path, sandbox: Sandbox, break_it: Callable[[Path], None]
 ) -> None:
     whole = set(titan_batch.reconcile("t"))

@@ -74,7 +74,7 @@ UNKNOWN: dict[Callable[[Path], None], str] = {
     _newer: "ledger_too_new",
     _of_another_program: "ledger_unusable",
 }
-# Those that never open the ledger, or whose task is to say what is wrong with it.
+# Commands that do not open the ledger, or that diagnose it.
 _WITHOUT_LEDGER = {
     "schedule", "keys", "sandbox", "demo", "serve", "completion", "doctor", "rebuild", "restore",
 }  # fmt: skip

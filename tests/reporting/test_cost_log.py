@@ -16,7 +16,7 @@ def worked(bench: Bench) -> Path:
     return bench.folder.cost_mirror
 
 
-def test_the_log_as_written_says_what_the_ledger_says(tmp_path: Path) -> None:
+def test_the_written_log_equals_the_ledger(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         path = worked(bench)
         found = check(bench.engine.context.ledger, path)

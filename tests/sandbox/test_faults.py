@@ -198,13 +198,13 @@ def test_strange_lines_can_come_between(what: str, added: bytes) -> None:
     assert [line for line in bad if line != added] == good
 
 
-def test_lines_can_come_twice() -> None:
+def test_lines_can_be_repeated() -> None:
     good, bad = raw_lines("duplicate")
     assert len(bad) == 12
     assert set(bad) == set(good)
 
 
-def test_lines_can_come_twice_and_differ() -> None:
+def test_repeated_lines_can_differ() -> None:
     good, bad = raw_lines("duplicate-different")
     added = [json.loads(line) for line in bad if line not in good]
     known = {json.loads(line)["custom_id"] for line in good}

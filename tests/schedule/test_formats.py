@@ -167,7 +167,7 @@ def test_no_format_holds_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param("# a comment\nMAILTO=me\n\n0 1 * * * date +\\%F\n\n", id="many"),
     ],
 )
-def test_a_crontab_gets_the_block_once_and_gives_it_back(table: str) -> None:
+def test_a_crontab_gets_the_block_once_and_loses_it_on_removal(table: str) -> None:
     once = cron.with_block(table, PLAIN)
     assert once == table + cron.block(PLAIN)
     assert cron.with_block(once, PLAIN) == once

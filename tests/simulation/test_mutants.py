@@ -55,7 +55,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("sql", REFUSED.values(), ids=REFUSED)
-def test_the_ledger_refuses_outright(tmp_path: Path, sql: str) -> None:
+def test_the_ledger_rejects_an_illegal_transition(tmp_path: Path, sql: str) -> None:
     with a_bench(tmp_path) as bench:
         bench.submit(2)
         bench.poll_after(100)

@@ -1,4 +1,4 @@
-"""The Doctor screen and the alerts: what is wrong, in what order, and how quick the console is."""
+"""The Doctor screen and the alerts: problems in order, and the latency of the console."""
 
 import json
 from pathlib import Path

@@ -158,7 +158,7 @@ async def test_a_new_failure_appears_and_the_cursor_stays_on_its_group(
         assert page.table.current_key() == kept
 
 
-async def test_without_errors_it_says_that_all_is_well(tmp_path: Path) -> None:
+async def test_without_errors_the_screen_is_empty(tmp_path: Path) -> None:
     made = LedgerBuilder(tmp_path)
     made.collected("fine", 2)
     async with opened(made, (60, 16)) as pilot:

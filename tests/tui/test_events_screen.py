@@ -42,7 +42,7 @@ def found(made: LedgerBuilder, line: str) -> list[EventLine]:
         ("alert.raised", "✗ alert raised", Tone.BAD),
     ],
 )
-def test_a_kind_in_words_has_a_glyph(kind: str, said: str, tone: Tone) -> None:
+def test_an_event_kind_as_text_has_a_glyph(kind: str, said: str, tone: Tone) -> None:
     label = event_labels.what(kind)
     assert (str(label), label.tone) == (said, tone)
 

@@ -87,7 +87,7 @@ async def test_all_matching_rows_need_a_typed_number(bench: Bench) -> None:
         await until_shown(pilot, "Acknowledge 30 requests in 8 s")
 
 
-async def test_where_nothing_is_to_be_done_it_says_so_and_changes_nothing(bench: Bench) -> None:
+async def test_a_command_without_effect_is_reported_and_changes_nothing(bench: Bench) -> None:
     bench.submit(2)
     bench.poll_after(60)
     async with console(bench) as pilot:

@@ -116,7 +116,7 @@ async def test_the_batches_behind_a_day_add_up_to_it(tmp_path: Path) -> None:
         assert f"saved {saved}" in shown(pilot)
 
 
-async def test_an_empty_ledger_says_so_and_prices_of_ones_own_hold(tmp_path: Path) -> None:
+async def test_an_empty_ledger_has_a_message_and_own_prices_apply(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     titan_file.path_of(folder).write_text("[[prices.x]]\nfrom = 2020-01-01\n", "utf-8")
     async with opened(LedgerBuilder(tmp_path), (80, 24)) as pilot:

@@ -27,7 +27,7 @@ class Target(Struct, frozen=True, kw_only=True):
     """What a command would apply to: `label`, such as "3 selected", and the query for the ids.
 
     A page makes targets at each drawing, so nothing is read before `find` runs on the worker.
-    `is_all` is set where the operator has not seen each row: all that match, or a group.
+    `is_all` is set where the operator has not seen each row: all matching rows, or a group.
     """
 
     label: str
