@@ -57,7 +57,7 @@ def report(code: str, message: str, *, as_json: bool) -> None:
 
 
 def say_problems(problems: Iterable[str]) -> None:
-    """What a poll reports, each once, as lines on stderr."""
+    """The problems of a poll, each once, as lines on stderr."""
     for problem in dict.fromkeys(problems):
         say(f"titan-console: {problem}")
 

@@ -42,7 +42,7 @@ def most(limit: int | None, default: int, *, as_json: bool) -> int:
 
 
 def say_rest(shown: int, total: int, what: str) -> None:
-    """What a limit left out, on stderr."""
+    """The number of rows beyond the limit, on stderr."""
     if shown < total:
         say(f"{shown:,} of {total:,} {what} shown; --limit 0 shows all.")
 

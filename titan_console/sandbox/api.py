@@ -99,7 +99,7 @@ class Sandbox:
             self._provider.end(batch_id, self._time.now(), outcomes or {})
 
     def vanish(self, batch_id: str, *, seconds: float = 0.0) -> None:
-        """Answer 404 for a batch and list it no more, for so many seconds or for ever."""
+        """Answer 404 for a batch and do not list it, for some seconds or always."""
         with self._lock:
             now = self._time.now()
             back_at = now + timedelta(seconds=seconds) if seconds else None
@@ -135,7 +135,7 @@ class Sandbox:
             return [describe(batch, now, "") for batch in self._provider.all_batches(now)]
 
     def billing_log(self) -> BillingLog:
-        """What was received and what is billed."""
+        """The received creates and the billed rows."""
         with self._lock:
             billing_log = tuple(map(billed_batch, self._provider.all_batches(self._time.now())))
             posts, messages = tuple(self._posts), tuple(self._messages)
@@ -202,7 +202,7 @@ class Sandbox:
         return json_response(self._describe(call, batch), call.headers)
 
     def _seal_fate(self, fault: Fault | None, batch: Batch) -> None:
-        """What a fault of the create makes of the batch later."""
+        """Apply the later effect of a fault of the create to the batch."""
         if fault is None or fault.stage is not Stage.FATE:
             return
         if fault.what == "endless":

@@ -64,7 +64,7 @@ class Call:
 
     @property
     def base(self) -> str:
-        """Where the caller reaches us: results_url must lead back there."""
+        """The base URL of the caller; results_url starts with it."""
         host = self.request.header("host") or "api.anthropic.com"
         return f"{self.request.scheme}://{host}"
 

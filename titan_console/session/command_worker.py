@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """What a command would apply to: `label`, such as "3 selected", and the query for the ids.
+    """The items of a command: `label`, such as "3 selected", and the query for the ids.
 
     A page makes targets at each drawing, so nothing is read before `find` runs on the worker.
     `is_all` is set where the operator has not seen each row: all matching rows, or a group.
@@ -75,7 +75,7 @@ class CommandWorker:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="titan-commands")
 
     async def plan(self, draft: CommandDraft, options: CommandOptions) -> "Plan":
-        """What the command would do. Raises UnknownId, PayloadError, LedgerError."""
+        """Plan the command. Raises UnknownId, PayloadError, LedgerError."""
         return await self._run(lambda engine: _plan(engine, draft, options))
 
     async def submit(self, plan: "Plan") -> tuple[Command, bool]:

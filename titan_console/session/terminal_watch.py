@@ -1,4 +1,4 @@
-"""Ends the console when its terminal is gone, even where the hang-up signal is ignored.
+"""Ends the console after its terminal closes, even if the hang-up signal is ignored.
 
 Textual would go on: reading from a terminal that is gone returns at once, and a frame that cannot
 be written blocks. The ledger needs no farewell: commands are in it, and a running poll ends by

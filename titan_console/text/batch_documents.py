@@ -121,7 +121,7 @@ def cost(batch: Batch, sums: Sequence[ModelSum]) -> Document:
 
 
 def raw(batch: Batch) -> Document:
-    """Ledger row, and what `status --json` says of it."""
+    """The batch as `status --json` prints it, and its ledger row."""
     builder = DocumentBuilder()
     builder.heading("status --json")
     builder.text(json.dumps(to_builtins(json_reports.batch(batch)), indent=2, ensure_ascii=False))

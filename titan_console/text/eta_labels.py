@@ -40,7 +40,7 @@ def risk(found: Eta) -> Label:
 
 
 def reason(found: Eta) -> str:
-    """What the estimate is based on; empty where there is no estimate."""
+    """The basis of the estimate; empty without an estimate."""
     if found.exceeds_history:
         return f"longer than all {fmt.count(found.known)} earlier runs"
     if not found.comparable:

@@ -1,4 +1,4 @@
-"""Parses a filter line, says where it cannot, and completes it. Pure."""
+"""Parses a filter line, locates errors, and completes it. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -14,7 +14,7 @@ class Part(Struct, frozen=True):
 
 
 class Total(Struct, frozen=True):
-    """A number and what it counts."""
+    """A number and its label."""
 
     label: str
     value: str

@@ -19,9 +19,9 @@ _INVISIBLE = frozenset(
         range(0xE0100, 0xE01F0),
     )
 )
-# Longer than any cell: what is cut away is never looked at.
+# Longer than any cell: the rest of a text is not examined.
 _CHARACTERS_PER_CELL = 4
-# Below that, a beginning and an end would both say nothing.
+# In fewer cells, neither a beginning nor an end is readable.
 _ROOM_FOR_BOTH = 12
 
 

@@ -32,7 +32,7 @@ from titan_console.text import format as cells
 
 
 class SpendingReport(Struct, frozen=True, kw_only=True):
-    """What a workflow, a model or a day cost and saved."""
+    """Cost and savings of a workflow, a model or a day."""
 
     attempts: int
     succeeded: int

@@ -26,7 +26,7 @@ class FileReport(Struct, frozen=True, kw_only=True):
 
 
 class PollerFilesReport(Struct, frozen=True, kw_only=True):
-    """What a scheduler needs to run the poller."""
+    """The files and commands with which a scheduler runs the poller."""
 
     kind: Kind
     name: str
@@ -36,7 +36,7 @@ class PollerFilesReport(Struct, frozen=True, kw_only=True):
 
 
 class InstallReport(Struct, frozen=True, kw_only=True):
-    """What an installation or a removal did, or would do."""
+    """The steps of an installation or a removal, done or planned."""
 
     name: str
     home: str

@@ -1,1 +1,1 @@
-"""What the emulator answers: messages, results, tokens, the bill."""
+"""Responses of the emulator: messages, results, tokens, the bill."""

@@ -10,7 +10,7 @@ from titan_console.sandbox.model.lifecycle import Batch, outcome
 
 @dataclass(frozen=True, kw_only=True)
 class Post:
-    """One create that reached the API, whatever it answered."""
+    """One create that reached the API, with any response."""
 
     workspace: str
     status: int

@@ -1,4 +1,4 @@
-"""Find out what a prompt asks for: a label, a JSON object, a tool call or prose."""
+"""Detects the format that a prompt asks for: a label, a JSON object, a tool call or prose."""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _KEY = re.compile(r"[\"'](\w{1,40})[\"']\s*:")
 
 @dataclass(frozen=True)
 class AnswerFormat:
-    """What a prompt wants back."""
+    """The format that a prompt asks for."""
 
     excerpt: str
     labels: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def _output_schema(params: dict[str, object]) -> dict[str, object] | None:
 
 
 def _last_user_text(params: dict[str, object]) -> str:
-    """What the user said last."""
+    """The last user message."""
     for message in reversed(as_list(params.get("messages"))):
         fields = as_dict(message)
         if fields.get("role") == "user":

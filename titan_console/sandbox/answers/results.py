@@ -37,7 +37,7 @@ def usage(row: Row, answer: Answer, tier: str) -> dict[str, object]:
 
 
 def message(row: Row, message_id: str, tier: str) -> dict[str, object]:
-    """The whole Message that a row gets."""
+    """The complete Message for a row."""
     answer = compose(row)
     return {
         "model": row.model,
@@ -72,7 +72,7 @@ def result_lines(batch: Batch) -> Iterator[bytes]:
 
 
 def chunked(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines in blocks of a size that is quick to send."""
+    """The lines in blocks of a size that is fast to send."""
     block = bytearray()
     for line in lines:
         block += line
@@ -104,7 +104,7 @@ def _stop_details(answer: Answer) -> dict[str, object] | None:
 def results_response(
     batch: Batch, headers: Mapping[str, str], fault: Fault | None, other: Batch | None
 ) -> HttpResponse:
-    """The results of an ended batch; `other` lends its lines to the `foreign` fault."""
+    """The results of an ended batch; the fault `foreign` uses lines of `other`."""
     full = {
         "content-type": "application/x-jsonl",
         "content-disposition": f"attachment; filename*=utf-8''{batch.id}_results.jsonl",

@@ -1,4 +1,4 @@
-"""Count the tokens of a request by its size, and split them by what a cache would hold."""
+"""Counts the tokens of a request by its size, and splits them into cached and uncached."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Measure:
 
 
 def tokens(characters: int) -> int:
-    """How many tokens that much text is."""
+    """The number of tokens of a text of this size."""
     return -(-characters // CHARACTERS_PER_TOKEN)
 
 

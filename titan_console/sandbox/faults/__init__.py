@@ -1,1 +1,1 @@
-"""Faults that can be switched on in the emulator."""
+"""Faults that can be injected into the emulator."""

@@ -137,7 +137,7 @@ class Fault:
     batch: str = ""  # only this batch id
     id: str = ""  # rows only: a pattern for the custom_id, such as *-007
     seconds: float = 30.0  # how slow, how late, how long invisible, when it vanishes
-    back: float = 0.0  # after so many more seconds a vanished batch is back; 0 is never
+    back: float = 0.0  # seconds until a vanished batch is visible again; 0: never
     retry: float = -1.0  # a retry-after header, in seconds; negative is none
     lines: int = 1  # how many result lines are hit
 

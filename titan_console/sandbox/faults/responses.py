@@ -1,4 +1,4 @@
-"""What a fault does to a call: the refusals before it and the damage to its answer."""
+"""The effect of a fault on a call: an early rejection, or a damaged response."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -11,7 +11,7 @@ _SPEND_CAP = (
     "You have reached the monthly API usage threshold of your organization's tier. Contact sales"
     " to raise it."
 )
-# Refusals of the account, all of them a 400 as from the API and from LiteLLM.
+# Rejections of the account, each a 400 as from the API and from LiteLLM.
 _ACCOUNT = {
     "usage-limit": (
         "You have reached your specified API usage limits. You will regain access on the first of"
@@ -57,7 +57,7 @@ _FAILURES = {
 
 
 def early_response(fault: Fault, batch_id: str) -> HttpResponse | ErrorResponse:
-    """The end of a call that never took effect."""
+    """The response to a call that takes no effect."""
     if fault.what in _FAILURES:
         return no_response(fault)
     if fault.what.startswith("html-"):
@@ -66,7 +66,7 @@ def early_response(fault: Fault, batch_id: str) -> HttpResponse | ErrorResponse:
 
 
 def _account_refusal(what: str) -> HttpResponse | ErrorResponse | None:
-    """What stands in the way of any call of the account."""
+    """A rejection of every call of the account."""
     match what:
         case "spend-cap":
             details = {"error_code": "enforced_spend_limit_reached"}
@@ -81,7 +81,7 @@ def _account_refusal(what: str) -> HttpResponse | ErrorResponse | None:
 
 
 def no_response(fault: Fault) -> HttpResponse:
-    """No answer at all."""
+    """No response."""
     return HttpResponse(failure=_FAILURES[fault.what])
 
 
@@ -95,7 +95,7 @@ def status_error(status: int, fault: Fault, batch_id: str = "") -> ErrorResponse
 
 
 def html_page(status: int) -> HttpResponse:
-    """The page of a proxy that stands before the API."""
+    """The error page of a proxy in front of the API."""
     title = _PAGES[status]
     page = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"

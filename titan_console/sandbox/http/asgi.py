@@ -27,7 +27,7 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class Gateway:
-    """One ASGI endpoint that hands every call to the state machine."""
+    """One ASGI endpoint that passes every call to the state machine."""
 
     def __init__(self, sandbox: Sandbox, disconnect: Disconnect) -> None:
         """Serve one sandbox."""

@@ -20,7 +20,7 @@ class Control:
     """The endpoints under /sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Steer one sandbox."""
+        """Control one sandbox."""
         self._sandbox = sandbox
 
     def billing_log(self, _request: Request) -> Response:
@@ -41,7 +41,7 @@ class Control:
         return self.batches(request)
 
     def vanish(self, request: Request) -> Response:
-        """Answer 404 for a batch: ?seconds=600, or for ever."""
+        """Answer 404 for a batch: ?seconds=600, or always."""
         try:
             seconds = float(request.query_params.get("seconds", "0"))
             self._sandbox.vanish(request.path_params["id"], seconds=seconds)

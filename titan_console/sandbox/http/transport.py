@@ -14,7 +14,7 @@ from titan_console.sandbox.model.http_messages import (
 
 
 class SandboxTransport(httpx2.BaseTransport):
-    """A transport whose network is a function call; bodies stream both ways."""
+    """A transport that calls the sandbox directly; bodies are streamed in both directions."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         """Serve one sandbox."""
@@ -47,7 +47,7 @@ def client(sandbox: Sandbox) -> httpx2.Client:
 
 
 class _Stream(httpx2.SyncByteStream):
-    """A body that is made while it is read."""
+    """A body that is generated while it is read."""
 
     def __init__(self, body: Iterator[bytes], request: httpx2.Request) -> None:
         self._body = body
@@ -75,7 +75,7 @@ def _translate(request: httpx2.Request) -> HttpRequest:
 
 
 def _headers(answer: HttpResponse) -> dict[str, str]:
-    """With how long the body is, as a server says it."""
+    """The headers with a content-length, as a server sends them."""
     if isinstance(answer.body, bytes):
         return {"content-length": str(len(answer.body))} | dict(answer.headers)
     if "content-length" in answer.headers:

@@ -1,1 +1,1 @@
-"""What the emulator remembers: batches, rows, models, limits, its clock."""
+"""The state of the emulator: batches, rows, models, limits, clock."""

@@ -1,4 +1,4 @@
-"""A clock that runs faster than the one it stands on, and can be pushed ahead."""
+"""A clock that runs faster than its base clock, and can be moved forward."""
 
 from datetime import datetime, timedelta
 

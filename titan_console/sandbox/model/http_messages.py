@@ -54,7 +54,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpResponse:
-    """One answer, or the failure that stands in its place."""
+    """One response, or the failure instead of it."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -105,7 +105,7 @@ class ErrorResponse(Exception):
         headers: Mapping[str, str] | None = None,
         names_request: bool = True,
     ) -> None:
-        """Hold what the envelope will say."""
+        """Keep the values of the envelope."""
         super().__init__(message)
         self.status = status
         self.message = message

@@ -58,7 +58,7 @@ class Batch:
 
 
 def as_of(batch: Batch, now: datetime) -> Batch:
-    """The batch as it stands now: ended, if its time has come."""
+    """The current batch: ended, if its time has come."""
     if batch.ended_at or batch.endless:
         return batch
     due = _due(batch)
@@ -73,12 +73,12 @@ def is_hidden(batch: Batch, now: datetime) -> bool:
 
 
 def end_now(batch: Batch, now: datetime, forced_outcomes: Mapping[str, str]) -> Batch:
-    """End a batch by hand, with the outcomes that a test wants."""
+    """End a batch now, with the outcomes that a test sets."""
     return _end(replace(batch, manual=True, forced_outcomes=dict(forced_outcomes)), now)
 
 
 def outcome(batch: Batch, row: Row) -> str:
-    """What became of a row once its batch has ended, or will have by now."""
+    """The outcome of a row at the end of its batch."""
     if row.custom_id in batch.forced_outcomes:
         return batch.forced_outcomes[row.custom_id]
     runs_after = _runs_after(batch, row)
@@ -140,7 +140,7 @@ def _runs_after(batch: Batch, row: Row) -> float:
 
 
 def _counts(batch: Batch, now: datetime) -> dict[str, int]:
-    """All in processing until the end, unless the plan lets them move."""
+    """Counts by state: all in processing until the end, unless the plan changes them earlier."""
     counts = batch.counts
     if not batch.ended_at and batch.plan.movement:
         elapsed = (now - batch.created_at).total_seconds()

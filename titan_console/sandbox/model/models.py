@@ -8,7 +8,7 @@ LONG_OUTPUT_TOKENS = 300_000
 
 @dataclass(frozen=True)
 class Model:
-    """What the API says about one model."""
+    """The properties of one model at the API."""
 
     id: str
     max_output: int = 128_000

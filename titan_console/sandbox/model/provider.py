@@ -94,7 +94,7 @@ class Provider:
         now: datetime,
         foreign: bool = False,
     ) -> Batch:
-        """Take a batch in; `at` lies ahead when a lost call only takes effect later."""
+        """Accept a batch; `at` is in the future if a lost call takes effect later."""
         self._limits.check_queue(self.waiting(now), len(rows))
         number = len(self._batches)
         batch = Batch(
@@ -111,7 +111,7 @@ class Provider:
         return batch
 
     def get(self, workspace: str, batch_id: str, now: datetime, *, lag: float = 0.0) -> Batch:
-        """The batch as it stands now; unknown, foreign and too new look alike."""
+        """The current batch; unknown, foreign and too new ones are all a 404."""
         batch = self._batches.get(batch_id)
         if batch is None or not self._visible(batch, workspace, now, lag):
             raise ErrorResponse(404, f"Message Batch {batch_id} not found.")
@@ -124,21 +124,21 @@ class Provider:
         return [self._store(as_of(batch, now)) for batch in seen]
 
     def cancel(self, workspace: str, batch_id: str, now: datetime) -> Batch:
-        """Begin to cancel; a batch that is past it stays as it is."""
+        """Start to cancel; a batch that is ending or has ended is unchanged."""
         batch = self.get(workspace, batch_id, now)
         if batch.ended_at or batch.cancel_at:
             return batch
         return self._store(replace(batch, cancel_at=now))
 
     def delete(self, workspace: str, batch_id: str, now: datetime) -> None:
-        """Forget a batch; only what has ended can go."""
+        """Delete a batch that has ended."""
         if self.get(workspace, batch_id, now).ended_at is None:
             message = "In progress batches cannot be deleted. Consider canceling the batch instead."
             raise ErrorResponse(400, message)
         self._deleted.add(batch_id)
 
     def vanish(self, batch_id: str, at: datetime, *, back_at: datetime | None = None) -> None:
-        """Hide a batch from then on, whatever its state; what ran of it stays billed."""
+        """Hide a batch from then on in any state; rows that ran stay billed."""
         batch = self._batches[batch_id]
         self._store(replace(batch, vanish_at=at, back_at=back_at))
 
@@ -147,7 +147,7 @@ class Provider:
         self._store(replace(self._batches[batch_id], endless=True))
 
     def end(self, batch_id: str, now: datetime, forced_outcomes: Mapping[str, str]) -> Batch:
-        """End a batch by hand; one that has ended stays as it is."""
+        """End a batch now; one that has ended is unchanged."""
         batch = (
             as_of(self._batches[batch_id], now) if not forced_outcomes else self._batches[batch_id]
         )

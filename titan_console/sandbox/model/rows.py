@@ -1,4 +1,4 @@
-"""The rows of a batch, kept as small as what is needed to answer them later."""
+"""The rows of a batch, reduced to the fields that later responses need."""
 
 from array import array
 from collections.abc import Iterable, Iterator

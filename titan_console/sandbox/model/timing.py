@@ -1,4 +1,4 @@
-"""How long batches take, how cancels land and what of it can be watched."""
+"""Durations of batches and cancels, and their visible progress."""
 
 import math
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ class Plan:
     grace: float = 0.0
     # The share of rows that never reach a model, so that the batch ends by expiring.
     expired: float = 0.0
-    # Whether request_counts move before the end; the API documents that they do not.
+    # Whether request_counts change before the end; the API documents that they do not.
     movement: bool = False
     shuffle: bool = True
 
     @classmethod
     def instant(cls) -> Self:
-        """Ended by the first look after the create."""
+        """Ended at the first poll after the create."""
         return cls()
 
     @classmethod
@@ -39,7 +39,7 @@ class Plan:
 
     @classmethod
     def realistic(cls) -> Self:
-        """Mostly 4 to 20 minutes with a long tail; a cancel lands after 25 s."""
+        """Mostly 4 to 20 minutes with a long tail; a cancel takes effect after 25 s."""
         return cls(
             shortest=_MINUTE,
             longest=_REALISTIC_LONGEST,

@@ -1,1 +1,1 @@
-"""What the emulator accepts and rejects."""
+"""The validation rules of the emulator."""

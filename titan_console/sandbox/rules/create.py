@@ -1,4 +1,4 @@
-"""What makes a create fail as a whole, in the API's own words."""
+"""Validation of a create as a whole, with the messages of the API."""
 
 import re
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _decoder = msgspec.json.Decoder(CreateBody)
 
 
 def read_create(body: bytes) -> Sequence[Entry]:
-    """The requests of a body that is fit to be accepted."""
+    """The requests of a valid body."""
     try:
         entries = _decoder.decode(body)
     except msgspec.DecodeError:
@@ -109,7 +109,7 @@ def _any_json(body: bytes) -> object:
 
 
 def _explain(body: bytes) -> ErrorResponse:
-    """Why a body has not the right shape."""
+    """The message for a body of the wrong shape."""
     fields = as_dict(_any_json(body))
     requests: object = fields.get("requests")
     if "requests" not in fields:

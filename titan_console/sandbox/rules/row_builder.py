@@ -84,7 +84,7 @@ class RowBuilder:
 
 
 def sync_row(seed: int, params: dict[str, object], options: CallOptions) -> Row:
-    """A Messages call as a row; what would be an errored row fails at once here."""
+    """A Messages call as a row; an errored row fails at once here."""
     # Streamed or not, the same question gets the same answer.
     asked = {name: value for name, value in params.items() if name != "stream"}
     row = RowBuilder(seed, options).row("", msgspec.json.encode(asked))

@@ -1,1 +1,1 @@
-"""What the screens share: the base pages and the dialogs over them."""
+"""Shared by the screens: base pages and dialogs."""

@@ -1,4 +1,4 @@
-"""The confirmation dialog: what a command would do and cost, and its options."""
+"""The confirmation dialog: effect and cost of a command, and its options."""
 
 import re
 from typing import TYPE_CHECKING, ClassVar

@@ -104,7 +104,7 @@ def _tags(group: ErrorGroup) -> str:
 
 
 def summary(counts: FailureGroups, groups: Sequence[ErrorGroup]) -> str:
-    """The totals of the groups, and what is left out of them."""
+    """The totals of the groups, and the number of errors beyond them."""
     grouped = sum(group.count for group in groups)
     left = counts.total - grouped
     parts = (
