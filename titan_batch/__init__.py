@@ -272,13 +272,13 @@ def _engine() -> Engine:
     return open_engine(from_environment(), actor=_ACTOR, runs_hooks=False)
 
 
-def _choice(what: str, said: str | None, choices: type[_Choice]) -> _Choice | None:
+def _choice(what: str, message: str | None, choices: type[_Choice]) -> _Choice | None:
     try:
-        return None if said is None else choices(said)
+        return None if message is None else choices(message)
     except ValueError:
         allowed = " or ".join(repr(choice.value) for choice in choices)
         raise PayloadError(
-            f"{what} must be {allowed}, not {said!r}.", code=f"{what}_invalid"
+            f"{what} must be {allowed}, not {message!r}.", code=f"{what}_invalid"
         ) from None
 
 

@@ -169,9 +169,9 @@ def _sync(context: Context, command: Command) -> StepResult:
     if any(after[i] in _OPEN for i in ids):
         return None
     answered = sum(after[i] == RequestStatus.SUCCEEDED for i in ids)
-    said = f"{answered:,} of {pluralize(len(ids), 'request')} answered"
+    message = f"{answered:,} of {pluralize(len(ids), 'request')} answered"
     state = CommandState.DONE if answered == len(ids) else CommandState.FAILED
-    return state, f"{said}; {problem}" if problem else said
+    return state, f"{message}; {problem}" if problem else message
 
 
 def _is_last_moment(context: Context, command: Command) -> bool:

@@ -36,8 +36,8 @@ class AlertRules(Record, frozen=True, kw_only=True):
         """See `Record.check`."""
         del keys
         if self.url and not _is_safe(self.url):
-            said = f"must be an https URL, or an http one of this machine, not {self.url!r:.80}."
-            yield "url", "insecure_url", said
+            message = f"must be an https URL, or an http one of this machine, not {self.url!r:.80}."
+            yield "url", "insecure_url", message
         if self.url and not self.secret:
             yield "url", "key_missing", "needs a secret beside it: requests are signed with it."
 

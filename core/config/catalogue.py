@@ -137,14 +137,14 @@ def _job_problems(
     workload = workloads.get(job.workload)
     if workload is None:
         known = ", ".join(workloads) or "none yet"
-        said = f"there is no table [workloads.{job.workload}]; known workloads: {known}."
-        yield Problem((*path, "workload"), said, "unknown_workload")
+        message = f"there is no table [workloads.{job.workload}]; known workloads: {known}."
+        yield Problem((*path, "workload"), message, "unknown_workload")
     elif workload.month_in is not None and job.tokens_in is not None:
-        said = (
+        message = (
             f"would count twice: [workloads.{workload.name}] plans the whole month by month_in;"
             " remove month_in once every job of it has its own tokens."
         )
-        yield Problem((*path, "tokens_in"), said, "tokens_counted_twice")
+        yield Problem((*path, "tokens_in"), message, "tokens_counted_twice")
     denied = denylist.reason_for([job.name])
     if denied:
         yield Problem(

@@ -118,8 +118,8 @@ class Job(Record, frozen=True, kw_only=True):
         if ("tokens_in" in keys) != ("tokens_out" in keys):
             yield "tokens_in", "key_missing", "tokens_in and tokens_out go together: set both."
         if {"deadline_h", "deadline_at"} <= keys:
-            said = "excludes deadline_h: keep one of deadline_at and deadline_h."
-            yield "deadline_at", "conflicting_keys", said
+            message = "excludes deadline_h: keep one of deadline_at and deadline_h."
+            yield "deadline_at", "conflicting_keys", message
         limit = max_tokens_limit(self.model, self.betas)
         if self.max_tokens is not None and limit is not None and self.max_tokens > limit:
             beta = (
@@ -127,8 +127,8 @@ class Job(Record, frozen=True, kw_only=True):
                 if EXTENDED_OUTPUT_BETA in self.betas
                 else f'; betas = ["{EXTENDED_OUTPUT_BETA}"]'
             )
-            said = f"exceeds the limit of {self.model}, {limit:,}{beta}."
-            yield "max_tokens", "max_tokens_too_large", said
+            message = f"exceeds the limit of {self.model}, {limit:,}{beta}."
+            yield "max_tokens", "max_tokens_too_large", message
 
     def deadline_after(self, now: datetime) -> datetime | None:
         """When the results of a submission made now are needed, None without a deadline."""

@@ -172,8 +172,8 @@ def _text(folder: Folder) -> str | None:
     except UnicodeDecodeError as error:
         raise CatalogueError(f"{path} is not UTF-8: {error.reason}.", code="not_utf8") from error
     except OSError as error:
-        said = f"cannot read {path}: {error.strerror or error}."
-        raise CatalogueError(said, code="file_unreadable") from error
+        message = f"cannot read {path}: {error.strerror or error}."
+        raise CatalogueError(message, code="file_unreadable") from error
 
 
 @contextmanager
@@ -186,11 +186,11 @@ def _locked(folder: Folder) -> Generator[None, None, None]:
         make_private(folder.root)
         lock.acquire()
     except Timeout as error:
-        said = f"another process edits {path_of(folder)}; try again."
-        raise CatalogueError(said, code="file_locked") from error
+        message = f"another process edits {path_of(folder)}; try again."
+        raise CatalogueError(message, code="file_locked") from error
     except OSError as error:
-        said = f"cannot write {path_of(folder)}: {error.strerror or error}."
-        raise CatalogueError(said, code="file_unwritable") from error
+        message = f"cannot write {path_of(folder)}: {error.strerror or error}."
+        raise CatalogueError(message, code="file_unwritable") from error
     try:
         yield
     finally:
@@ -210,5 +210,5 @@ def _write(folder: Folder, text: str) -> None:
             shutil.copymode(target, part)
         replace(part, target)
     except OSError as error:
-        said = f"cannot write {path}: {error.strerror or error}."
-        raise CatalogueError(said, code="file_unwritable") from error
+        message = f"cannot write {path}: {error.strerror or error}."
+        raise CatalogueError(message, code="file_unwritable") from error

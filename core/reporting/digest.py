@@ -82,23 +82,23 @@ def lines(found: Digest) -> list[str]:
     spent = dollars_text(seen.cost_nano)
     if seen.unpriced:
         spent += f" plus {pluralize(seen.unpriced, 'answer')} without a known price"
-    said = [
+    report = [
         f"Saved since {since} UTC: {dollars_text(seen.savings_nano)}; spent {spent}.",
         f"Open: {_batches(found.open_batches)}, {pluralize(found.open_requests, 'request')}.",
         f"Ended: {_batches(seen.ended)}, {pluralize(seen.answered, 'answer')}.",
     ]
     if seen.failed or found.has_error_alert:
-        said.append(_errors(found))
+        report.append(_errors(found))
     if seen.duplicate_nano:
-        said.append(
+        report.append(
             f"Duplicate charges: {dollars_text(seen.duplicate_nano)} for answers billed twice."
         )
     if seen.fallbacks:
-        said.append(f"Sync fallbacks: {seen.fallbacks:,}, at full price.")
-    said += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]
-    said += [_retention(batch, found.now) for batch in found.leaving[:_SHOWN]]
+        report.append(f"Sync fallbacks: {seen.fallbacks:,}, at full price.")
+    report += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]
+    report += [_retention(batch, found.now) for batch in found.leaving[:_SHOWN]]
     hidden = max(0, len(found.at_risk) - _SHOWN) + max(0, len(found.leaving) - _SHOWN)
-    return [*said, f"{hidden:,} more at risk; see `titan-console status`."] if hidden else said
+    return [*report, f"{hidden:,} more at risk; see `titan-console status`."] if hidden else report
 
 
 class RiskReport(Struct, frozen=True, kw_only=True):
@@ -177,10 +177,10 @@ def as_html(found: Digest) -> str:
 def _errors(found: Digest) -> str:
     since = found.since_ts[:16].replace("T", " ")
     failed, a_day = found.happened.failed, found.errors_a_day
-    said = f"Errors: {failed:,} since {since} UTC, {a_day:,} in the last 24 hours"
+    message = f"Errors: {failed:,} since {since} UTC, {a_day:,} in the last 24 hours"
     if found.has_error_alert:
-        return f"ALERT. {said} (limit {found.error_limit:,}): see `titan-console errors`."
-    return f"{said}."
+        return f"ALERT. {message} (limit {found.error_limit:,}): see `titan-console errors`."
+    return f"{message}."
 
 
 def _risk(batch: Batch, now: datetime) -> str:

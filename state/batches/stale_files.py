@@ -18,13 +18,13 @@ def sweep(ledger: Ledger, spool: Path, now: datetime) -> int:
     has its submission and no file has the final name, since a power failure can undo the rename.
     """
     before = (now - _OLD).timestamp()
-    swept = 0
+    deleted = 0
     for part in spool.glob("*.part"):
         with suppress(OSError):
             if part.stat().st_mtime < before and not _is_needed(ledger, part):
                 part.unlink()
-                swept += 1
-    return swept
+                deleted += 1
+    return deleted
 
 
 def _is_needed(ledger: Ledger, part: Path) -> bool:

@@ -53,8 +53,8 @@ def readable_by_others(folder: Folder) -> list[Path]:
     """Files under TITAN_HOME that other users of this machine may read."""
     if not hasattr(folder.ledger, "owner"):
         return []
-    ours = [folder.root, folder.ledger, *folder.spool.glob("*"), *folder.results.glob("*")]
-    return [path for path in ours if path.exists() and path.stat().st_mode & 0o077]
+    paths = [folder.root, folder.ledger, *folder.spool.glob("*"), *folder.results.glob("*")]
+    return [path for path in paths if path.exists() and path.stat().st_mode & 0o077]
 
 
 def disk_use(folder: Folder) -> dict[str, int]:

@@ -122,13 +122,13 @@ def statuses_of(source: Source, submission: Submission) -> dict[RequestStatus, i
 
 def poller(source: Source) -> Poller:
     """The last poll, and the lease."""
-    passes = source.rows("SELECT * FROM polls ORDER BY id DESC LIMIT 1")
+    polls = source.rows("SELECT * FROM polls ORDER BY id DESC LIMIT 1")
     ended = source.rows(
         "SELECT * FROM polls WHERE finished_ts IS NOT NULL ORDER BY id DESC LIMIT 1"
     )
     lease = source.rows("SELECT * FROM leases WHERE name = 'poll'")
     return Poller(
-        last_started_ts=passes[0]["started_ts"] if passes else None,
+        last_started_ts=polls[0]["started_ts"] if polls else None,
         last_finished_ts=ended[0]["finished_ts"] if ended else None,
         last_summary=json.loads(ended[0]["summary"]) if ended else {},
         lease_holder=lease[0]["holder"] if lease else None,

@@ -213,14 +213,14 @@ def due(batch: Batch, now: datetime) -> tuple[str, Tone]:
 
 def problem(batch: Batch, now: datetime) -> str:
     """The last problem of a batch, and when an unconfirmed send is decided."""
-    said = batch.last_error or ""
+    message = batch.last_error or ""
     if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
         left = from_text(batch.next_poll_ts) - now
         decided = f"decided in {span(left)}" if left > timedelta(0) else "decided by the next poll"
-        return f"{decided}: {said}" if said else decided
+        return f"{decided}: {message}" if message else decided
     if batch.failures > 1:
-        return f"{batch.failures} times: {said}"
-    return said
+        return f"{batch.failures} times: {message}"
+    return message
 
 
 def settled_run(run: HookRun) -> str:

@@ -27,8 +27,8 @@ def with_foreign_lines(lines: Lines, foreign: Lines, hits: frozenset[int]) -> It
     """Replace some lines with lines of another batch."""
     supply = iter(foreign)
     for at, line in enumerate(lines):
-        stranger = next(supply, b"") if at in hits else b""
-        yield stranger or line
+        other = next(supply, b"") if at in hits else b""
+        yield other or line
 
 
 def _cut_line(lines: Lines, keep: int) -> Iterator[bytes]:

@@ -27,13 +27,13 @@ def start(page: Page) -> None:
 
 
 async def _compare(page: Page) -> None:
-    marked = _marked(page)
+    selected = _selected(page)
     ledger = page.state.path
-    if marked:
-        if len(marked) != _TWO:
-            subject.notify(page, f"{len(marked):,} rows are selected; select two to compare.")
+    if selected:
+        if len(selected) != _TWO:
+            subject.notify(page, f"{len(selected):,} rows are selected; select two to compare.")
             return
-        sides = await subject.query(page, lambda source: _requests(source, ledger, marked))
+        sides = await subject.query(page, lambda source: _requests(source, ledger, selected))
     else:
         sides = await _attempts(page, ledger)
     if sides is None:
@@ -46,7 +46,7 @@ async def _compare(page: Page) -> None:
     app_of(page).push_screen(DocumentPage(page.state, document))
 
 
-def _marked(page: Page) -> list[ToRequest | None]:
+def _selected(page: Page) -> list[ToRequest | None]:
     """The selected requests; None for a row that is not a request or not loaded."""
     table = subject.list_of(page)
     if table is None or not table.selection:
@@ -56,10 +56,10 @@ def _marked(page: Page) -> list[ToRequest | None]:
     return [destination if isinstance(destination, ToRequest) else None for destination in targets]
 
 
-def _requests(source: Source, ledger: Path, marked: list[ToRequest | None]) -> list[Side]:
+def _requests(source: Source, ledger: Path, selected: list[ToRequest | None]) -> list[Side]:
     """The counting attempts of these requests."""
     bodies = Bodies(ledger)
-    found = [request_detail.request(source, t.tag, t.custom_id) for t in marked if t is not None]
+    found = [request_detail.request(source, t.tag, t.custom_id) for t in selected if t is not None]
     return [
         (f"{request.tag} / {request.custom_id}", whole_attempt(request.counting, bodies))
         for request in found

@@ -105,10 +105,10 @@ class Page(Screen[None]):
 
     def badges(self) -> tuple[Part, ...]:
         """The badges of the status line: filter, sort, selection."""
-        marks = sum(len(table.selection) for table in self.query(RecordTable))
+        count = sum(len(table.selection) for table in self.query(RecordTable))
         unlisted = sum(table.unlisted_selected() for table in self.query(RecordTable))
         aside = f", {unlisted:,} of them not in the list" if unlisted else ""
-        return (Part(f"  ● {marks:,} selected{aside}", Tone.BUSY),) if marks else ()
+        return (Part(f"  ● {count:,} selected{aside}", Tone.BUSY),) if count else ()
 
     def target(self, action: Action) -> Target | None:
         """The target of a command: the selection, else the row; None where it does not fit.
@@ -160,10 +160,10 @@ class Page(Screen[None]):
 
     def step_back(self) -> bool:
         """Drop one thing that the page holds, such as its selection; whether there was one."""
-        marked = [table for table in self.query(RecordTable) if table.selection]
-        for table in marked:
+        selected = [table for table in self.query(RecordTable) if table.selection]
+        for table in selected:
             table.action_clear_selection()
-        return bool(marked)
+        return bool(selected)
 
     def tick(self) -> None:
         """Redraw, so that ages are current."""

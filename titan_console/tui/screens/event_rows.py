@@ -110,7 +110,7 @@ def _command_row(command: Command, now: datetime) -> Row:
     count = ""
     if command.state == CommandState.PENDING:
         count = f" in {fmt.span(left)}" if left.total_seconds() > 0 else ", next poll"
-    said = command.outcome or ""
+    message = command.outcome or ""
     return Row(
         key=command.key,
         cells={
@@ -119,9 +119,9 @@ def _command_row(command: Command, now: datetime) -> Row:
             "items": Cell(fmt.count(command.item_count)),
             "who": Cell(command.who, Tone.DIM),
             "why": Cell(command.reason, Tone.DIM),
-            "outcome": Cell(said),
+            "outcome": Cell(message),
         },
         about=_SEPARATOR.join(
-            part for part in (command.action.value, command.key, command.reason, said) if part
+            part for part in (command.action.value, command.key, command.reason, message) if part
         ),
     )

@@ -44,39 +44,39 @@ class NameSelection:
 
     def __init__(self) -> None:
         """Empty."""
-        self._marked: dict[Key, None] = {}
+        self._selected: dict[Key, None] = {}
 
     def __len__(self) -> int:
         """The number of selected rows."""
-        return len(self._marked)
+        return len(self._selected)
 
     def __contains__(self, key: object) -> bool:
         """Whether that row is selected."""
-        return key in self._marked
+        return key in self._selected
 
     def toggle(self, key: Key) -> None:
         """Select it, or deselect it."""
-        if key in self._marked:
-            del self._marked[key]
+        if key in self._selected:
+            del self._selected[key]
         else:
-            self._marked[key] = None
+            self._selected[key] = None
 
     def add(self, keys: Sequence[Key]) -> None:
         """Select all of these."""
-        self._marked |= dict.fromkeys(keys)
+        self._selected |= dict.fromkeys(keys)
 
     def clear(self) -> None:
         """Deselect all."""
-        self._marked.clear()
+        self._selected.clear()
 
     def among(self, keys: Sequence[Key]) -> int:
         """How many of these are selected."""
-        return sum(key in self._marked for key in keys)
+        return sum(key in self._selected for key in keys)
 
     def chosen(self, keys: Sequence[Key]) -> Sequence[Key]:
         """All selected keys: those in `keys` in their order, then the others."""
-        listed = dict.fromkeys(key for key in keys if key in self._marked)
-        return list(listed | self._marked)
+        listed = dict.fromkeys(key for key in keys if key in self._selected)
+        return list(listed | self._selected)
 
 
 class IdSelection:
@@ -84,7 +84,7 @@ class IdSelection:
 
     def __init__(self) -> None:
         """Empty."""
-        self._marked = bytearray()
+        self._selected = bytearray()
         self._count = 0
 
     def __len__(self) -> int:
@@ -93,14 +93,14 @@ class IdSelection:
 
     def __contains__(self, key: object) -> bool:
         """Whether that row is selected."""
-        return isinstance(key, int) and 0 <= key < len(self._marked) and self._marked[key] == 1
+        return isinstance(key, int) and 0 <= key < len(self._selected) and self._selected[key] == 1
 
     def toggle(self, key: Key) -> None:
         """Select it, or deselect it."""
         number = cast("int", key)
         self._make_room(number)
-        self._marked[number] ^= 1
-        self._count += 1 if self._marked[number] else -1
+        self._selected[number] ^= 1
+        self._count += 1 if self._selected[number] else -1
 
     def add(self, keys: Sequence[Key]) -> None:
         """Select all of these."""
@@ -110,16 +110,16 @@ class IdSelection:
         low, high = _ends(numbers)
         self._make_room(high)
         if isinstance(numbers, range):
-            self._marked[low : high + 1] = b"\1" * len(numbers)
+            self._selected[low : high + 1] = b"\1" * len(numbers)
         else:
-            marked = self._marked
+            selected = self._selected
             for number in numbers:
-                marked[number] = 1
-        self._count = self._marked.count(1)
+                selected[number] = 1
+        self._count = self._selected.count(1)
 
     def clear(self) -> None:
         """Deselect all."""
-        self._marked = bytearray()
+        self._selected = bytearray()
         self._count = 0
 
     def among(self, keys: Sequence[Key]) -> int:
@@ -129,9 +129,9 @@ class IdSelection:
         numbers = cast("Sequence[int]", keys)
         low, high = _ends(numbers)
         if isinstance(numbers, range):
-            return self._marked.count(1, low, high + 1)
+            return self._selected.count(1, low, high + 1)
         self._make_room(high)
-        return sum(map(self._marked.__getitem__, numbers))
+        return sum(map(self._selected.__getitem__, numbers))
 
     def chosen(self, keys: Sequence[Key]) -> Sequence[Key]:
         """All selected keys: those in `keys` in their order, then the others by number."""
@@ -140,15 +140,15 @@ class IdSelection:
         numbers = cast("Collection[int]", keys)
         listed = array("q", (number for number in numbers if number in self))
         if len(listed) < self._count:
-            left = bytearray(self._marked)
+            left = bytearray(self._selected)
             for number in listed:
                 left[number] = 0
-            listed.extend(number for number, marked in enumerate(left) if marked)
+            listed.extend(number for number, selected in enumerate(left) if selected)
         return listed
 
     def _make_room(self, highest: int) -> None:
-        if highest >= len(self._marked):
-            self._marked.extend(bytes(highest + 1 - len(self._marked)))
+        if highest >= len(self._selected):
+            self._selected.extend(bytes(highest + 1 - len(self._selected)))
 
 
 def _ends(numbers: Sequence[int]) -> tuple[int, int]:
