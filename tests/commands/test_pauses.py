@@ -193,7 +193,7 @@ def test_a_pause_touches_no_single_requests(bench: Bench) -> None:
         )
 
 
-def test_a_frozen_choice_means_exactly_what_was_marked(bench: Bench) -> None:
+def test_a_frozen_selection_has_exactly_the_selected_items(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     bench.submit(3, tag="first")
     bench.submit(3, tag="second")
@@ -219,7 +219,7 @@ def test_a_frozen_choice_means_exactly_what_was_marked(bench: Bench) -> None:
         )
 
 
-def test_a_cancel_of_marked_batches_leaves_the_others(tmp_path: Path) -> None:
+def test_a_cancel_of_selected_batches_leaves_the_others(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.manual()) as bench:
         bench.submit(2, tag="first")
         bench.submit(2, tag="second")
@@ -230,7 +230,7 @@ def test_a_cancel_of_marked_batches_leaves_the_others(tmp_path: Path) -> None:
         assert planned.preview.cli == f"titan-console cancel --yes {first.key}"
 
 
-def test_a_million_marked_rows_are_one_choice(bench: Bench) -> None:
+def test_a_million_selected_rows_are_one_selection(bench: Bench) -> None:
     bench.faults.add("row:overloaded:p=1")
     bench.submit(20)
     bench.poll_after(60)

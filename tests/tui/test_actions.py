@@ -126,7 +126,7 @@ async def test_hostile_ids_and_errors_are_copied_harmlessly(tmp_path: Path) -> N
         assert not hidden("".join(lines(pilot)))
 
 
-async def test_e_writes_the_marked_rows_else_all(tmp_path: Path) -> None:
+async def test_e_exports_the_selected_rows_else_all(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         ended(bench)
         async with on(bench) as pilot:
@@ -174,7 +174,7 @@ async def test_ctrl_s_keeps_the_screen_as_a_picture_and_as_text(tmp_path: Path) 
         assert stat.S_IMODE(text.stat().st_mode) == 0o600
 
 
-async def test_d_compares_two_marked_requests_and_two_attempts(tmp_path: Path) -> None:
+async def test_d_compares_two_selected_requests_and_two_attempts(tmp_path: Path) -> None:
     with a_bench(tmp_path) as bench:
         bench.faults.add("row:overloaded:p=1")
         ended(bench, 2)

@@ -7,31 +7,31 @@ from hypothesis import strategies as st
 from titan_console.tui.widgets.selection import IdSelection, Key, NameSelection, Selection
 
 
-@pytest.mark.parametrize("marks", [IdSelection(), NameSelection()], ids=["ids", "names"])
-def test_marks_are_counted_and_come_in_the_order_of_the_list(marks: Selection) -> None:
-    marks.toggle(7)
-    marks.add([3, 5])
-    marks.toggle(5)
-    marks.toggle(9)
-    assert len(marks) == 3
-    assert 3 in marks
-    assert 5 not in marks
-    assert marks.among([9, 5, 3]) == 2
-    assert list(marks.chosen([9, 8, 3])) == [9, 3, 7]
-    marks.clear()
-    assert len(marks) == 0
-    assert list(marks.chosen([9, 8, 3])) == []
+@pytest.mark.parametrize("selection", [IdSelection(), NameSelection()], ids=["ids", "names"])
+def test_selected_rows_are_counted_and_come_in_the_order_of_the_list(selection: Selection) -> None:
+    selection.toggle(7)
+    selection.add([3, 5])
+    selection.toggle(5)
+    selection.toggle(9)
+    assert len(selection) == 3
+    assert 3 in selection
+    assert 5 not in selection
+    assert selection.among([9, 5, 3]) == 2
+    assert list(selection.chosen([9, 8, 3])) == [9, 3, 7]
+    selection.clear()
+    assert len(selection) == 0
+    assert list(selection.chosen([9, 8, 3])) == []
 
 
-def test_a_million_marks_take_a_million_bytes() -> None:
-    marks = IdSelection()
+def test_a_million_selected_rows_take_a_million_bytes() -> None:
+    selection = IdSelection()
     everything = range(1_000_000, 0, -1)
-    marks.add(everything)
-    marks.toggle(500_000)
-    assert len(marks) == 999_999
-    assert marks.among(everything) == 999_999
-    assert len(marks._marked) == 1_000_001
-    assert marks.chosen(everything)[0] == 1_000_000
+    selection.add(everything)
+    selection.toggle(500_000)
+    assert len(selection) == 999_999
+    assert selection.among(everything) == 999_999
+    assert len(selection._selected) == 1_000_001
+    assert selection.chosen(everything)[0] == 1_000_000
 
 
 @given(
@@ -45,11 +45,11 @@ def test_ids_and_names_agree(
 ) -> None:
     ids, names = IdSelection(), NameSelection()
     both: tuple[Selection, Selection] = (ids, names)
-    for marks in both:
-        marks.add(array("q", listed[::2]))
-        marks.add(range(first + length, first, -1))
+    for selection in both:
+        selection.add(array("q", listed[::2]))
+        selection.add(range(first + length, first, -1))
         for key in toggled:
-            marks.toggle(key)
+            selection.toggle(key)
     keys: list[Key] = [*listed]
     everything = range(80, 0, -1)
     assert len(ids) == len(names)
