@@ -267,8 +267,13 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
     if isinstance(error, NotFound) and batch.kind == Kind.BATCH:
         _check_account(context)
     reason = stuck_batches.written_off_because(context.ledger, batch)
-    is_denied = isinstance(error, NotFound | _NoResultsError)
-    if is_hopeless(batch, context.clock.now(), is_written_off=bool(reason), is_denied=is_denied):
+    if is_hopeless(
+        batch,
+        context.clock.now(),
+        is_written_off=bool(reason),
+        is_denied=isinstance(error, NotFound | _NoResultsError),
+        is_answered=error.status is not None,
+    ):
         with collection.staged(context.ledger) as nothing:
             return collection.commit(
                 context.ledger,

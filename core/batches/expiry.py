@@ -19,12 +19,16 @@ def end_of_collection(batch: Batch) -> Collection | None:
     return Collection.COLLECTED if batch.collect_tries + 1 >= COLLECT_TRIES else None
 
 
-def is_hopeless(batch: Batch, now: datetime, *, is_written_off: bool, is_denied: bool) -> bool:
+def is_hopeless(
+    batch: Batch, now: datetime, *, is_written_off: bool, is_denied: bool, is_answered: bool
+) -> bool:
     """Whether results that could not be downloaded will not come.
 
-    `is_denied`: the API answered that it has none. A batch that was written off is asked for five
-    times where the API answers nothing of that kind.
+    They will not where they were asked for after their time: of a batch that was written off, or
+    after 29 days. `is_denied`: the API has none. `is_answered`: it answered, if only with an error;
+    such an answer counts after five failures.
     """
-    if is_written_off:
-        return is_denied or batch.failures >= COLLECT_TRIES
-    return is_denied and is_past_retention(batch, now)
+    if not (is_written_off or is_past_retention(batch, now)):
+        return False
+    is_tried = batch.failures >= COLLECT_TRIES
+    return is_denied or (is_tried and (is_answered or is_written_off))

@@ -144,3 +144,29 @@ def test_the_mirrors_hold_each_line_once_after_a_death_at_any_point(tmp_path: Pa
                 assert len(json_lines(bench.folder.errors_mirror)) == 1
                 assert len(json_lines(bench.folder.cost_mirror)) == 1
                 check_billing(bench)
+
+
+def with_a_batch_that_returns(bench: Bench) -> None:
+    """Written off after it vanished, and collected when the API has it again."""
+    bench.faults.add("create:vanish:seconds=0:back=9000")
+    bench.submit(4)
+    for _ in range(16):
+        bench.poll_after(900)
+
+
+def test_a_kill_while_a_batch_is_written_off_or_reopened_counts_it_once(tmp_path: Path) -> None:
+    points = crash_points_of(with_a_batch_that_returns, tmp_path / "whole")
+    steps = ("stuck", "write_off", "reopen")
+    killed = [f"{step}:{place}" for step in steps for place in ("begin", "commit", "done")]
+    assert set(killed) <= set(points)
+    for number, point in enumerate([*killed, "collect:commit", "collect:done"]):
+        with a_bench(tmp_path / f"{number}") as bench:
+            live_and_die(bench, with_a_batch_that_returns, Killer(point))
+            bench.engine = bench.new_engine("healer")
+            for _ in range(20):
+                bench.poll_after(900)
+            check_once(bench, 4)
+            totals = bench.engine.context.ledger.rows(
+                "SELECT sum(requests), sum(succeeded), sum(missing) FROM daily_totals"
+            )[0]
+            assert tuple(totals) == (4, 4, 0), point

@@ -238,7 +238,7 @@ def replay(bench: Bench) -> None:
     plan = planner.plan(
         context, CommandRequest(action=Action.REPLAY, wanted=Filter(names=("daily-feed",)))
     )
-    assert any("paid for twice" in note for note in plan.preview.notes)
+    assert any("charged twice" in note for note in plan.preview.notes)
     planner.submit(context, plan, delay=timedelta())
 
 

@@ -116,6 +116,22 @@ def test_a_command_ends_whatever_its_batch_does(manual: Bench, action: Action, c
     assert outcome in (command(manual).outcome or "")
 
 
+def test_a_sync_ends_although_the_results_of_its_batch_never_come(manual: Bench) -> None:
+    """The API answers 500 for ever: after 29 days there is nothing to wait for."""
+    manual.submit(3)
+    manual.sandbox.end(remote_id(manual))
+    manual.faults.add("results:500")
+    manual.poll_after(QUARTER)
+    give(manual, Action.SYNC)
+    manual.poll_after(QUARTER)
+    manual.poll_after(28 * 24 * HOUR)
+    assert command(manual).state == CommandState.RUNNING
+    for _ in range(8):
+        manual.poll_after(12 * HOUR)
+    assert batches(manual)[0].collection == Collection.RESULTS_EXPIRED
+    assert (command(manual).state, command(manual).outcome) == (CommandState.DONE, _ANSWERED)
+
+
 @pytest.mark.parametrize("happens", [deleted, endless])
 def test_a_canceled_batch_ends_too(manual: Bench, happens: Callable[[Bench], None]) -> None:
     """Also where the API accepts the cancel, and the batch stays in `canceling`."""

@@ -136,6 +136,19 @@ def test_the_control_surface_steers_and_shows(http: httpx2.Client) -> None:
     assert http.post("/sandbox/advance", params={"seconds": "-1"}).status_code == 400
 
 
+def test_a_batch_is_made_to_vanish_and_to_be_endless(http: httpx2.Client) -> None:
+    batch_id = http.post(BATCHES, json=create_body(["a"])).json()["id"]
+    assert http.post(f"/sandbox/endless/{batch_id}").status_code == 200
+    assert http.post(f"/sandbox/vanish/{batch_id}", params={"seconds": "60"}).status_code == 200
+    assert http.get(f"{BATCHES}/{batch_id}").status_code == 404
+    assert http.get(BATCHES).json()["data"] == []
+    assert http.post("/sandbox/advance", params={"seconds": "60"}).status_code == 200
+    assert http.get(f"{BATCHES}/{batch_id}").json()["processing_status"] == "in_progress"
+    for path in ("vanish", "endless"):
+        assert http.post(f"/sandbox/{path}/nope").status_code == 404
+    assert http.post(f"/sandbox/vanish/{batch_id}", params={"seconds": "x"}).status_code == 400
+
+
 def test_faults_are_switched_over_http(http: httpx2.Client) -> None:
     rule = {"rule": "list:529:times=1"}
     assert http.post("/sandbox/faults", params=rule).json()[0]["what"] == "529"

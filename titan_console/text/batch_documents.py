@@ -72,6 +72,7 @@ def _times(builder: DocumentBuilder, batch: Batch, now: datetime) -> None:
         ("Sent", batch.sent_ts),
         ("Accepted", batch.accepted_ts),
         ("Cancel sent", batch.cancel_ts),
+        ("Stuck since", batch.stuck_ts),
         ("Ended", batch.ended_ts),
         ("Collected", batch.collected_ts),
     ):
