@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from core import internal_errors
 from core.batches.context import Context
@@ -10,6 +11,7 @@ from core.errors import ApiError, SettingsError
 from state.batches import poll_problems, remote_status
 from state.files import crash_log
 from state.files.file_errors import is_disk_full
+from state.files.system_errors import cause
 from state.model.errors import FileUnusable, LedgerBusy, LedgerUnusable, TitanError
 from state.model.records import Batch, BatchStatus
 from state.queries import mirrors
@@ -60,8 +62,9 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, TitanError):
         return str(error)
     if isinstance(error, OSError):
-        named = f"{error.filename}: " if isinstance(error.filename, str) else ""
-        return f"{named}{error.strerror or type(error).__name__}"
+        if not isinstance(error.filename, str):
+            return error.strerror or type(error).__name__
+        return f"{error.filename}: {cause(error, Path(error.filename)).text}"
     return internal_errors.describe(error)
 
 

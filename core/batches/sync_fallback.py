@@ -21,6 +21,7 @@ from state.batches.sending import sent_requests
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private
 from state.files.spool import LineReader
+from state.files.system_errors import cause
 from state.model.records import Batch, Counts, Outcome, Submission
 
 _INTERRUPTED = "The run was interrupted."
@@ -172,9 +173,8 @@ def _write(context: Context, batch: Batch, results: Iterable[list[bytes]]) -> No
                 file.flush()
                 sync_runs.sync(file)
     except OSError as error:
-        reason = error.strerror or error
         raise file_error(
-            error, f"Cannot write {path}: {reason}.", code="results_unwritable"
+            error, f"Cannot write {path}: {cause(error, path).text}.", code="results_unwritable"
         ) from error
 
 

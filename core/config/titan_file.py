@@ -11,6 +11,7 @@ from core.config.job import Job
 from core.config.toml_reader import FILE, Problem
 from core.errors import CatalogueError
 from state.files.folder import Folder, make_private, open_private, replace
+from state.files.system_errors import cause
 
 if TYPE_CHECKING:
     from tomlkit.items import Table
@@ -172,7 +173,7 @@ def _text(folder: Folder) -> str | None:
     except UnicodeDecodeError as error:
         raise CatalogueError(f"{path} is not UTF-8: {error.reason}.", code="not_utf8") from error
     except OSError as error:
-        message = f"cannot read {path}: {error.strerror or error}."
+        message = f"cannot read {path}: {cause(error, path).text}."
         raise CatalogueError(message, code="file_unreadable") from error
 
 
@@ -189,7 +190,7 @@ def _locked(folder: Folder) -> Generator[None, None, None]:
         message = f"another process edits {path_of(folder)}; try again."
         raise CatalogueError(message, code="file_locked") from error
     except OSError as error:
-        message = f"cannot write {path_of(folder)}: {error.strerror or error}."
+        message = f"cannot write {path_of(folder)}: {cause(error, path_of(folder)).text}."
         raise CatalogueError(message, code="file_unwritable") from error
     try:
         yield
@@ -210,5 +211,5 @@ def _write(folder: Folder, text: str) -> None:
             shutil.copymode(target, part)
         replace(part, target)
     except OSError as error:
-        message = f"cannot write {path}: {error.strerror or error}."
+        message = f"cannot write {path}: {cause(error, path).text}."
         raise CatalogueError(message, code="file_unwritable") from error

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from core.errors import InputError
 from state.db.reader import Source
+from state.files.system_errors import cause
 from state.queries import mirrors
 
 
@@ -30,7 +31,7 @@ def check(source: Source, path: Path) -> LogCheck:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read: {error.strerror or error}.", code="file_unreadable"
+            f"{path} cannot be read: {cause(error, path).text}.", code="file_unreadable"
         ) from error
     found = Counter(_canonical(line, number) for number, line in enumerate(lines, 1))
     expected = Counter(json.dumps(line, sort_keys=True) for line in mirrors.cost_lines(source))

@@ -5,6 +5,7 @@ It is SQLite's lock on an empty file of its own: shared or exclusive on every sy
 from the dead.
 """
 
+import errno
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Protocol
 
 from state.db.connection import sqlite3
 from state.files.folder import make_private_file
+from state.files.system_errors import cause
 from state.model.errors import LedgerBusy, LedgerUnusable
 
 
@@ -75,8 +77,12 @@ def _open(ledger: Path, timeout: float) -> "sqlite3.Connection":
         make_private_file(path)
         held = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
+        found = cause(
+            error if isinstance(error, OSError) else PermissionError(errno.EACCES, ""), path
+        )
         raise LedgerUnusable(
-            f"Cannot write the ledger {ledger}: {path} cannot be created: {error}."
-            " Set TITAN_HOME to a folder that this user can write to."
+            f"Cannot write the ledger {ledger}: {found.text}."
+            " Set TITAN_HOME to a folder that this user can write to.",
+            code=found.code,
         ) from error
     return held

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from state.files.folder import make_private_file
 from state.files.network_folders import network_kind
+from state.files.system_errors import cause, denied
 from state.model.errors import LedgerUnusable
 
 if TYPE_CHECKING:
@@ -70,9 +71,11 @@ def _unwritable(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
+        found = cause(error, path)
         raise LedgerUnusable(
-            f"Cannot write the ledger {path}: {error.strerror or error}. "
-            "Set TITAN_HOME to a folder that this user can write to."
+            f"Cannot write the ledger {path}: {found.text}. "
+            "Set TITAN_HOME to a folder that this user can write to.",
+            code=found.code,
         ) from error
 
 
@@ -92,6 +95,7 @@ def connect_read_only(path: Path) -> "sqlite3.Connection":
             failed = failed or error
             if not any(word in str(error) for word in _CANNOT_WRITE):
                 break
+    _refuse_what_cannot_be_read(path)
     raise LedgerUnusable(f"Cannot read the ledger {path}: {failed}.") from failed
 
 
@@ -107,8 +111,24 @@ def _opened_to_read(path: Path, mode: str) -> "sqlite3.Connection":
 
 
 def _has_wal(path: Path) -> bool:
-    wal = path.with_name(f"{path.name}-wal")
-    return wal.exists() and wal.stat().st_size > 0
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _refuse_what_cannot_be_read(path: Path) -> None:
+    """Raise LedgerUnusable with the reason of the system, which SQLite does not tell."""
+    try:
+        path.stat()
+        if os.access(path, os.R_OK):
+            return
+        found = denied(path)
+    except OSError as error:
+        found = cause(error, path)
+    raise LedgerUnusable(f"Cannot read the ledger {path}: {found.text}.", code=found.code)
 
 
 def _refuse_network_folder(path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from state.db.connection import connect_read_only, sqlite3
 from state.db.schema import check_version
-from state.db.sqlite_errors import UNREADABLE, reason, unknown_schema
+from state.db.sqlite_errors import ledger_errors
 from state.files.traces import is_there
 from state.model.errors import LedgerUnusable
 
@@ -40,10 +40,8 @@ class Reader:
                 f"There is no ledger at {path} yet: submit something first.", code="ledger_missing"
             )
         self.path = path
-        try:
+        with ledger_errors(path, did="read"):
             self.connection = connect_read_only(path)
-        except UNREADABLE as error:
-            raise LedgerUnusable(f"The ledger {path} cannot be used: {reason(error)}.") from error
         try:
             check_version(self.connection, path)
         except LedgerUnusable:
@@ -69,17 +67,8 @@ class Reader:
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":
         """Every row of a query; no read transaction stays open afterwards."""
-        with self._errors():
+        with ledger_errors(self.path, did="read"):
             return self.connection.execute(sql, parameters).fetchall()
-
-    @contextmanager
-    def _errors(self) -> "Generator[None]":
-        try:
-            yield
-        except UNREADABLE as error:
-            raise unknown_schema(self.path, error) or LedgerUnusable(
-                f"The ledger {self.path} cannot be read: {reason(error)}."
-            ) from error
 
     def staged(self, columns: str, rows: "Iterable[Parameters]") -> str:
         """Create a temporary table with these columns and rows, in memory; returns its name."""
@@ -87,7 +76,7 @@ class Reader:
         self.rows(f"CREATE TEMP TABLE staged_read ({columns})")
         (count,) = self.rows("SELECT count(*) FROM pragma_table_info('staged_read')")[0]
         marks = ", ".join("?" * count)
-        with self._errors():
+        with ledger_errors(self.path, did="read"):
             self.connection.executemany(f"INSERT INTO staged_read VALUES ({marks})", rows)  # noqa: S608 - our own name
         return "staged_read"
 

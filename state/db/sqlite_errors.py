@@ -1,37 +1,69 @@
-"""Maps SQLite's exceptions to the ledger's."""
+"""Maps SQLite's exceptions to the ledger's, by what they mean."""
 
+import errno
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from state.db.connection import BUSY_TIMEOUT_S, sqlite3
-from state.model.errors import IllegalTransition, LedgerBusy, LedgerUnusable
+from state.files.system_errors import Cause, cause, denied
+from state.model.errors import (
+    IllegalTransition,
+    LedgerBusy,
+    LedgerError,
+    LedgerUnusable,
+    TooManyTerms,
+)
 
 # SQLite's message quotes a damaged schema, which may be invalid UTF-8.
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+# What SQLite says of a statement that is longer than it can be.
+_TOO_LONG = (
+    "Expression tree is too large",
+    "too many SQL variables",
+    "too many terms",
+    "parser stack overflow",
+    "string or blob too big",
+    "pattern too complex",
+)
+# SQLite's result codes for which the file system knows the reason.
+_IO_ERROR, _FULL = 10, 13
+_UNUSABLE_FILE = (3, 8, _IO_ERROR, _FULL, 14)
 
 
 @contextmanager
-def ledger_errors(path: Path) -> Generator[None, None, None]:
-    """Raise IllegalTransition, LedgerBusy or LedgerUnusable for what SQLite raises inside."""
+def ledger_errors(path: Path, *, did: str = "written") -> Generator[None, None, None]:
+    """Raise the ledger's error for what SQLite raises inside."""
     try:
         yield
-    except sqlite3.IntegrityError as error:
-        raise IllegalTransition(f"The ledger rejects the write: {reason(error)}.") from error
-    except sqlite3.OperationalError as error:
-        if _is_lock_timeout(error):
-            raise LedgerBusy(
-                f"Another program locked the ledger {path} for {BUSY_TIMEOUT_S:.0f} s. Try again;"
-                " `titan-console doctor` names the process."
-            ) from error
-        raise unknown_schema(path, error) or LedgerUnusable(
-            f"The ledger {path} cannot be written: {reason(error)}."
-        ) from error
     except UNREADABLE as error:
-        raise LedgerUnusable(
-            f"The ledger {path} is damaged: {reason(error)}. Nothing was written; restore a backup"
-            " (`titan-console doctor` names the newest), or run `titan-console rebuild`."
-        ) from error
+        raise ledger_error(error, path, did=did) from error
+
+
+def ledger_error(error: Exception, path: Path, *, did: str) -> LedgerError:
+    """The ledger's error for one of SQLite's; `did` is what failed: `read` or `written`."""
+    said = reason(error)
+    if isinstance(error, sqlite3.IntegrityError):
+        return IllegalTransition(f"The ledger rejects the write: {said}.")
+    if any(words in said for words in _TOO_LONG):
+        return TooManyTerms(f"Too many names or terms at once ({said}): use fewer.")
+    if _is_lock_timeout(error):
+        return LedgerBusy(
+            f"Another program locked the ledger {path} for {BUSY_TIMEOUT_S:.0f} s. Try again;"
+            " `titan-console doctor` names the process."
+        )
+    if found := _cause(error, path):
+        return LedgerUnusable(f"The ledger {path} cannot be {did}: {found.text}.", code=found.code)
+    if isinstance(error, sqlite3.OperationalError):
+        return unknown_schema(path, error) or LedgerUnusable(
+            f"The ledger {path} cannot be {did}: {said}."
+        )
+    return LedgerUnusable(
+        f"The ledger {path} is damaged: {said}. Nothing was written; restore a backup"
+        " (`titan-console doctor` names the newest), or run `titan-console rebuild`.",
+        code="ledger_damaged",
+    )
 
 
 def reason(error: Exception) -> str:
@@ -52,5 +84,37 @@ def unknown_schema(path: Path, error: Exception) -> LedgerUnusable | None:
     )
 
 
-def _is_lock_timeout(error: "sqlite3.OperationalError") -> bool:
-    return "locked" in str(error) or "busy" in str(error)
+def _cause(error: Exception, path: Path) -> Cause | None:
+    """The file system's reason, which SQLite does not tell; None where it has none."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code not in _UNUSABLE_FILE:
+        return None
+    beside = [path.with_name(f"{path.name}{end}") for end in ("", "-wal", "-shm")]
+    try:
+        for file in (path.parent, *(file for file in beside if file.exists())):
+            if not os.access(file, os.R_OK | os.W_OK):
+                return (
+                    cause(OSError(errno.EROFS, ""), path) if _is_read_only(path) else denied(file)
+                )
+        is_full = code == _FULL or not _free_bytes(path)
+    except OSError as failure:
+        return cause(failure, path)
+    if is_full:
+        return cause(OSError(errno.ENOSPC, ""), path)
+    return cause(OSError(errno.EIO, ""), path) if code == _IO_ERROR else None
+
+
+def _is_read_only(path: Path) -> bool:
+    return hasattr(os, "statvfs") and bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+
+
+def _free_bytes(path: Path) -> int:
+    if not hasattr(os, "statvfs"):
+        return 1
+    return os.statvfs(path.parent).f_bavail
+
+
+def _is_lock_timeout(error: Exception) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and (
+        "locked" in str(error) or "busy" in str(error)
+    )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private, replace
+from state.files.system_errors import cause
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing, LedgerUnusable
 
@@ -119,7 +120,7 @@ class ResultsFile:
     def _unusable(self, error: OSError) -> LedgerUnusable:
         return file_error(
             error,
-            f"Cannot write {self.path}: {error.strerror or error}. The results stay at the API"
-            " for 29 days; free some space; the next poll downloads them.",
+            f"Cannot write {self.path}: {cause(error, self.path).text}. The results stay at the API"
+            " for 29 days; the next poll downloads them.",
             code="results_unwritable",
         )

@@ -13,6 +13,7 @@ from state.files import archive
 from state.files.archive import ArchivedFile
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private, replace
+from state.files.system_errors import cause
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing, FileUnusable, LedgerUnusable
 
@@ -80,8 +81,8 @@ def _lines(path: Path) -> Iterator[bytes]:
 def _unusable(path: Path, error: OSError) -> LedgerUnusable:
     return file_error(
         error,
-        f"Cannot write {path}: {error.strerror or error}. Nothing was submitted; free some space"
-        " or set TITAN_HOME to another folder.",
+        f"Cannot write {path}: {cause(error, path).text}. Nothing was submitted; correct that, or"
+        " set TITAN_HOME to another folder.",
         code="spool_unwritable",
     )
 
@@ -168,7 +169,7 @@ def check_complete(folder: Path, ends: Mapping[str, int]) -> None:
             raise FileMissing(f"Cannot read {folder / name}: {error.strerror}.") from error
         except OSError as error:
             raise FileUnusable(
-                f"Cannot read {folder / name}: {error.strerror or error}."
+                f"Cannot read {folder / name}: {cause(error, folder / name).text}."
             ) from error
         if size < end:
             raise FileMissing(

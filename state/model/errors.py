@@ -8,6 +8,7 @@ TitanError
      |       +- FileMissing     a file that the ledger refers to is missing or too short
      +- LedgerBusy          another program has locked the ledger for longer than the timeout
      +- IllegalTransition   a row may not change from one state to another
+     +- TooManyTerms        a selection or filter is longer than a query can be
      +- UnknownId           no such batch, submission or remote id
      +- AlreadySubmitted    the same tag and custom_id, but another body
 """
@@ -63,6 +64,12 @@ class LedgerBusy(LedgerError):
     """Another program has held the ledger for longer than the busy timeout."""
 
     default_code = "ledger_locked"
+
+
+class TooManyTerms(LedgerError):
+    """A selection or filter is longer than a query can be."""
+
+    default_code = "too_many_terms"
 
 
 class IllegalTransition(LedgerError):

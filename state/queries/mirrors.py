@@ -19,6 +19,7 @@ from state.files.file_errors import file_error
 from state.files.folder import Folder, make_private, open_private
 from state.files.results_file import file_name
 from state.files.spool import LineReader
+from state.files.system_errors import cause
 from state.model.errors import FileMissing
 from state.model.records import Batch
 from state.queries.event_list import events_from
@@ -64,7 +65,7 @@ def _update(
     except OSError as error:
         raise file_error(
             error,
-            f"Cannot write {path}: {error.strerror or error}. The ledger is not affected;"
+            f"Cannot write {path}: {cause(error, path).text}. The ledger is not affected;"
             " the next poll writes the file.",
             code="mirror_unwritable",
         ) from error

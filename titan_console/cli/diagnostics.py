@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from core.errors import ApiError, InputError, PayloadError, SettingsError
-from state.model.errors import AlreadySubmitted, LedgerError, TitanError, UnknownId
+from state.model.errors import AlreadySubmitted, LedgerError, TitanError, TooManyTerms, UnknownId
 from state.operations.commands import Command, CommandState, TooLateError
 from titan_console.text.safe_text import clean
 
@@ -27,9 +27,12 @@ class Exit(IntEnum):
     STOPPED = 130  # Ctrl-C
 
 
+_USAGE = (PayloadError, InputError, AlreadySubmitted, UnknownId, TooManyTerms, TooLateError)
+
+
 def exit_code_of(error: TitanError) -> Exit:
     """The exit code for an error."""
-    if isinstance(error, PayloadError | InputError | AlreadySubmitted | UnknownId | TooLateError):
+    if isinstance(error, _USAGE):
         return Exit.USAGE
     if isinstance(error, SettingsError | LedgerError):
         return Exit.UNUSABLE

@@ -10,6 +10,7 @@ from types import ModuleType
 import click
 
 from core.gc_pause import gc_paused
+from state.files.system_errors import cause
 from state.model.errors import TitanError
 from titan_console.cli.diagnostics import Exit, exit_code_of, report, say
 
@@ -169,8 +170,13 @@ def _report_usage(error: click.ClickException, *, as_json: bool) -> None:
 
 
 def _unwritable(error: OSError, *, as_json: bool) -> int:
-    """Standard output is full or closed; Python would complain once more at exit."""
-    sys.stdout = None
+    """A file that cannot be used; without a name it is standard output, full or closed."""
+    if error.filename is not None:
+        found = cause(error, Path())
+        name = os.fsdecode(error.filename)
+        report(found.code, f"cannot use {name}: {found.text}.", as_json=as_json)
+        return Exit.UNUSABLE
+    sys.stdout = None  # Python would complain once more at exit
     if error.errno == errno.EPIPE:
         return Exit.DONE
     message = f"cannot write to standard output: {error.strerror or error}."

@@ -3,10 +3,11 @@
 import importlib.util
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -15,14 +16,16 @@ from msgspec import Struct
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import DEFAULT_BASE_URL, Settings
+from core.internal_errors import describe
 from core.text import pluralize
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
 from state.db.reader import Reader, Source
 from state.files import fallback_file
 from state.files.folder import Folder
+from state.files.system_errors import cause
 from state.files.traces import is_there
-from state.model.errors import LedgerError
+from state.model.errors import LedgerError, TitanError
 from state.model.records import BatchStatus
 from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
@@ -78,21 +81,40 @@ def static_findings(
     """Findings on the installation, the configuration and the files."""
     folder = Folder(settings.home)
     yield Finding(Health.OK, "python", f"{platform.python_version()} on {platform.system()}")
-    yield _sqlite()
-    yield _packages()
-    yield _server(settings)
-    yield _key(settings)
-    yield from _catalogue(folder, check_keys)
-    yield from _fallback_files(folder)
-    yield from _ledger(folder, thorough=thorough)
+    for what, check in (
+        ("sqlite", lambda: [_sqlite()]),
+        ("packages", lambda: [_packages()]),
+        ("server", lambda: [_server(settings)]),
+        ("key", lambda: [_key(settings)]),
+        ("titan.toml", lambda: _catalogue(folder, check_keys)),
+        ("fallback", lambda: _fallback_files(folder)),
+        ("ledger", lambda: _ledger(folder, thorough=thorough)),
+    ):
+        yield from _isolated(what, check)
 
 
 def ledger_findings(source: Source, now: datetime) -> Iterator[Finding]:
     """Findings on polls, alerts, unconfirmed batches, holds and money."""
     for timed in (_poller, _polls, _holds):
-        yield from timed(source, now)
+        yield from _isolated(_name(timed), partial(timed, source, now))
     for check in (_alerts, _unconfirmed, _orphans, _pauses, _hooks, _money):
-        yield from check(source)
+        yield from _isolated(_name(check), partial(check, source))
+
+
+def _isolated(what: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """A check that fails is a finding, and the others are still made."""
+    try:
+        yield from check()
+    except OSError as error:
+        yield Finding(Health.BAD, what, f"cannot be checked: {cause(error, Path()).text}")
+    except TitanError as error:
+        yield Finding(Health.BAD, what, str(error))
+    except Exception as error:  # noqa: BLE001 - a defect in one check must not hide the others
+        yield Finding(Health.BAD, what, f"cannot be checked: {describe(error)}")
+
+
+def _name(check: Callable[..., object]) -> str:
+    return check.__name__.strip("_").replace("_", " ")
 
 
 def _sqlite() -> Finding:

@@ -1,0 +1,86 @@
+"""What an error of the system means, and about which file or folder."""
+
+import errno
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Cause(NamedTuple):
+    """A stable code, and a clause for a message."""
+
+    code: str
+    text: str
+
+
+_DENIED = (errno.EACCES, errno.EPERM)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def cause(error: OSError, path: Path) -> Cause:
+    """Why the path could not be used; `error` may name another one."""
+    path = Path(os.fsdecode(error.filename)) if _names_a_file(error) else path
+    if error.errno in _DENIED:
+        return denied(path)
+    if error.errno in _FULL:
+        return Cause(
+            code="disk_full", text=f"no space is left on the disk of {path.parent}; free some space"
+        )
+    if error.errno == errno.EROFS:
+        return Cause(code="read_only", text=f"the file system of {path.parent} is read-only")
+    if error.errno == errno.ENAMETOOLONG:
+        return Cause(code="name_too_long", text="the path is too long for this file system")
+    if error.errno == errno.EIO:
+        return Cause(
+            code="disk_error", text=f"the disk of {path.parent} reports an error; check the disk"
+        )
+    return Cause(code="system_error", text=error.strerror or str(error))
+
+
+def _names_a_file(error: OSError) -> bool:
+    return isinstance(error.filename, str | bytes | os.PathLike)
+
+
+def denied(path: Path) -> Cause:
+    """Which file or folder on the way to the path keeps this user out, and whose it is."""
+    blocking = _blocking(path.absolute())
+    owner = _owner(blocking)
+    if owner is None:
+        return Cause(code="permission_denied", text=f"this user has no permission for {blocking}")
+    if owner == _user():
+        return Cause(
+            code="permission_denied", text=f"the permissions of {blocking} forbid it; change them"
+        )
+    said = f"{blocking} belongs to {owner}, and {_user()} has no permission; run as {owner}"
+    return Cause(code="permission_denied", text=said)
+
+
+def _blocking(path: Path) -> Path:
+    """The first folder that this user may not enter, else the file, else its folder."""
+    for folder in reversed(path.parents):
+        if folder.exists() and not os.access(folder, os.X_OK):
+            return folder
+    return path if os.path.lexists(path) else path.parent
+
+
+def _owner(path: Path) -> str | None:
+    """Its owner's name, or number where the user has none; None on Windows."""
+    try:
+        return _name(path.stat().st_uid)
+    except OSError:
+        return None
+
+
+def _user() -> str:
+    return _name(os.geteuid()) or ""
+
+
+def _name(number: int) -> str | None:
+    if os.name == "nt":
+        return None
+    import pwd  # noqa: PLC0415 - not on Windows
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
