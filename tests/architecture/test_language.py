@@ -49,7 +49,7 @@ BANNED = (
     r"\bgone (now|for good)\b|\bare gone\b(?! of)",
     r"\bopen it anew\b|\bmade anew\b|\bstarted anew\b",
     r"\bsurely not\b|\bsurely was\b",
-    r"\bpaid twice\b(?!')",
+    r"\bpaid (for )?twice\b(?!')",
     r"\bdearest first\b",
     r"\bit never reached\b",
     r"\bledger (says|refuses)\b",
@@ -67,7 +67,6 @@ BANNED = (
     r"\btimes are the ledger's\b|\bthe ledger's as\b",
     r"\bin the words of\b|\bour own vocabulary\b|\bthe vocabulary:",
     r"\bgrouped from the newest\b",
-    r"\bmay be paid twice\b",
     r"\bwould have asked\b|\basked again in vain\b",
 )
 # Documents that are not in the repository.

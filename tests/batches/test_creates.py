@@ -1,4 +1,4 @@
-"""A create that fails in any way: nothing is lost, and nothing is paid for twice."""
+"""A create that fails in any way: nothing is lost, and no charge is duplicated."""
 
 from collections.abc import Callable
 from pathlib import Path
