@@ -60,7 +60,7 @@ def test_the_ledger_rejects_an_illegal_transition(tmp_path: Path, sql: str) -> N
         bench.submit(2)
         bench.poll_after(100)
         with (
-            pytest.raises(IllegalTransition, match="refuses"),
+            pytest.raises(IllegalTransition, match="rejects"),
             bench.engine.context.ledger.transaction("mutant"),
         ):
             bench.engine.context.ledger.execute(sql)
