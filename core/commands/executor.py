@@ -2,10 +2,10 @@
 
 A step that has to wait (for a batch to end, for a canary) returns None; the next poll continues.
 
-A synchronous run (`sync`) must not pay for a request twice. Which requests of a batch are missing
-is known only once it has ended, so it cancels the batch, waits for its end, collects, and runs the
-unanswered requests. At the last safe moment before a deadline it runs that at once, and records
-the possible duplicate charge.
+A synchronous run (`sync`) of a part of a batch runs beside it: the batch goes on, and may charge
+for the same requests a second time, which is recorded. Of more than half of a batch, the run
+cancels it, waits for its end, collects, and runs the unanswered ones; the other requests return to
+the queue. Shortly before a deadline it runs at once, and records the possible duplicate charge.
 
 No command waits for ever: the API ends a batch, or it becomes stuck (`core.batches.stuck`), and
 then an operator's command writes it off at once, the engine within an hour.
@@ -25,7 +25,7 @@ from core.text import pluralize
 from state.batches import remote_status, sending
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
 from state.model.timestamps import to_text
-from state.operations import command_effects, commands, pauses, reviews
+from state.operations import command_effects, commands, forced_batches, pauses, reviews
 from state.operations.commands import Action, Command, CommandState
 
 _CANARY_SENT = 1
@@ -141,6 +141,8 @@ def _cancel_one(context: Context, command: Command, batch: Batch) -> str | None:
         return _WRITTEN_OFF
     if batch.status == BatchStatus.IN_PROGRESS:
         return _cancel_at_the_api(context, batch)
+    if batch.status == BatchStatus.CANCELING:
+        forced_batches.keep_canceled(context.ledger, batch)
     is_canceled = batch.status == BatchStatus.CANCELING or batch.cancel_ts is not None
     return _CANCELED if is_canceled else "had already ended"
 
@@ -166,6 +168,8 @@ def _sync(context: Context, command: Command) -> StepResult:
     _release(context, command, ids)
     problem = _run_now(context, command, ids)
     after = command_effects.statuses(context.ledger, ids)
+    if RequestStatus.QUEUED in after.values():
+        forced_batches.reattach(context.ledger, ids)
     if any(after[i] in _OPEN for i in ids):
         return None
     answered = sum(after[i] == RequestStatus.SUCCEEDED for i in ids)
@@ -180,18 +184,36 @@ def _is_last_moment(context: Context, command: Command) -> bool:
 
 
 def _release(context: Context, command: Command, ids: Sequence[int]) -> None:
-    """Make the batches of these requests end; at the last moment, detach the requests."""
-    for batch in command_effects.batches_with(context.ledger, ids):
+    """Take the requests out of batches that go on; cancel those that consist mostly of them.
+
+    Shortly before the deadline, there is no time to wait for the end of a batch.
+    """
+    for forced in forced_batches.forced_batches(context.ledger, ids):
+        batch = forced.batch
         if batch.status == BatchStatus.QUEUED:
             sending.withdraw(context.ledger, batch, "replaced by a synchronous run")
+        elif forced.goes_on:
+            _run_beside(context, batch, ids)
         elif batch.stuck_ts is not None and _LAST_MOMENT not in command.options:
             stuck.write_off(context, batch)
         else:
-            if batch.status == BatchStatus.IN_PROGRESS:
+            if forced.is_canceled:
+                forced_batches.requeue_canceled(context.ledger, forced, _because(command))
                 _cancel_at_the_api(context, batch)
             if _is_last_moment(context, command):
                 reason = "no time left before the deadline"
                 command_effects.detach(context.ledger, batch, ids, reason)
+
+
+def _run_beside(context: Context, batch: Batch, ids: Sequence[int]) -> None:
+    from core.batches.sync_fallback import held_back  # noqa: PLC0415 - slow, seldom needed
+
+    if held_back(context) is None:
+        command_effects.detach(context.ledger, batch, ids, "run synchronously beside the batch")
+
+
+def _because(command: Command) -> str:
+    return f"{command.key} by {command.who}: {command.reason or 'synchronous run'}"
 
 
 def _run_now(context: Context, command: Command, ids: Sequence[int]) -> str | None:

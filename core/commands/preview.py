@@ -6,13 +6,15 @@ from msgspec import Struct, to_builtins
 
 from core.batches.context import Context
 from core.commands.eligibility import Eligibility, WorkflowChoice
-from core.money.pricing import usd
+from core.money.pricing import dollars_text, usd
 from core.text import are, pluralize
-from state.model.records import Kind, Usage
-from state.operations import command_effects, pauses, previews
+from state.model.records import BatchStatus, Kind, Usage
+from state.operations import command_effects, forced_batches, pauses, previews
 from state.operations.commands import Action
+from state.operations.forced_batches import ForcedBatch
 
 _SAMPLES = 3
+_NOTES_SHOWN = 5
 # English text has about four bytes a token; JSON around it makes this an upper estimate.
 _BYTES_PER_TOKEN = 4
 _UNKNOWN_OUTPUT = 256
@@ -23,6 +25,9 @@ class Preview(Struct, frozen=True, kw_only=True):
 
     `count` and `samples` are of requests, batches or workflows, without the `skipped` ones (reason
     to number). Costs are estimates in nano-dollars, None if a model has no known price.
+    For a synchronous run: `duplicate_cost_nano` is what batches that go on may charge for the same
+    requests; `canceled_batches` are those that it cancels, and `stopped_requests` the other
+    requests in them, which return to the queue.
     `deadlines` are those of the submissions concerned, earliest first. `cli` is the command line
     that makes the same request, `notes` are warnings.
     """
@@ -33,6 +38,9 @@ class Preview(Struct, frozen=True, kw_only=True):
     skipped: Mapping[str, int]
     batch_cost_nano: int | None = None
     sync_cost_nano: int | None = None
+    duplicate_cost_nano: int | None = 0
+    canceled_batches: tuple[str, ...] = ()
+    stopped_requests: int = 0
     deadlines: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     cli: str
@@ -43,6 +51,7 @@ class Preview(Struct, frozen=True, kw_only=True):
         report["verb"] = report["action"]
         report["batch_cost_usd"] = usd(report.pop("batch_cost_nano"))
         report["sync_cost_usd"] = usd(report.pop("sync_cost_nano"))
+        report["duplicate_cost_usd"] = usd(report.pop("duplicate_cost_nano"))
         return report
 
 
@@ -55,6 +64,7 @@ def for_requests(
         _estimate(context, ids, model) if action in (Action.REPLAY, Action.SYNC) else (0, 0)
     )
     paused = previews.paused_workflows(context.ledger, ids) if action == Action.REPLAY else []
+    effects = _effects(context, ids if action == Action.SYNC else ())
     return Preview(
         action=action,
         count=len(ids),
@@ -62,6 +72,9 @@ def for_requests(
         skipped=dict(found.skipped),
         batch_cost_nano=batch,
         sync_cost_nano=sync,
+        duplicate_cost_nano=effects.duplicate_nano,
+        canceled_batches=tuple(one.batch.key for one in effects.canceled),
+        stopped_requests=sum(one.others for one in effects.canceled),
         deadlines=tuple(previews.deadlines(context.ledger, ids)),
         notes=(
             *_notes_of_risk(context, action, ids),
@@ -69,6 +82,7 @@ def for_requests(
                 f"{workflow} is paused: its requests stay queued until `titan-console resume`"
                 for workflow in paused
             ),
+            *effects.notes,
         ),
         cli=cli,
     )
@@ -135,6 +149,48 @@ def _notes_of_pause(
     if has_deadline:
         notes.append("near a deadline, unanswered requests still run synchronously, at full price")
     return notes
+
+
+class _Effects(Struct, frozen=True):
+    """What a synchronous run does to open batches: what they may charge too, and the notes."""
+
+    duplicate_nano: int | None
+    canceled: tuple[ForcedBatch, ...]
+    notes: tuple[str, ...]
+
+
+def _effects(context: Context, ids: Sequence[int]) -> _Effects:
+    forced = forced_batches.forced_batches(context.ledger, ids)
+    costs = {
+        one.batch.id: _estimate(
+            context, forced_batches.active_in(context.ledger, one.batch, ids), None
+        )[0]
+        for one in forced
+        if one.goes_on
+    }
+    notes = [_effect_on(one, costs.get(one.batch.id)) for one in forced]
+    if len(notes) > _NOTES_SHOWN:
+        more = pluralize(len(notes) - _NOTES_SHOWN, "more batch", "more batches")
+        notes[_NOTES_SHOWN:] = [f"{more} with requests of this command"]
+    known = [cost for cost in costs.values() if cost is not None]
+    return _Effects(
+        sum(known) if len(known) == len(costs) else None,
+        tuple(one for one in forced if one.is_canceled),
+        tuple(notes),
+    )
+
+
+def _effect_on(forced: ForcedBatch, cost: int | None) -> str:
+    key, chosen = forced.batch.key, pluralize(forced.chosen, "request")
+    if forced.is_canceled:
+        others = pluralize(forced.others, "other request returns", "other requests return")
+        return f"cancels batch {key}" + (f": {others} to the queue" if forced.others else "")
+    if forced.goes_on:
+        price = "an unknown price" if cost is None else dollars_text(cost)
+        return f"batch {key} goes on and may charge for {chosen} too, about {price}"
+    if forced.batch.status == BatchStatus.QUEUED:
+        return f"batch {key} is not sent; its other requests are queued again"
+    return f"waits for batch {key} ({forced.batch.status}), which has {chosen}"
 
 
 def _estimate(

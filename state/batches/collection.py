@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 
 from state.batches.sending import finish_submission
+from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger, Staged, Written
 from state.model.records import Batch, Collected, Collection, StagedResult
 
@@ -107,6 +108,8 @@ def commit(
             )
         _settle_requests(ledger, batch)
         complete = not missing or end is not None
+        if complete:
+            _requeue_canceled(ledger, written, batch)
         _store_sums(
             ledger,
             written,
@@ -181,6 +184,33 @@ def _settle_requests(ledger: Ledger, batch: Batch) -> None:
         " (SELECT 1 FROM attempts a WHERE a.request_id = requests.id AND a.outcome = 'succeeded')",
         batch.id,
     )
+
+
+def _requeue_canceled(ledger: Ledger, written: Written, batch: Batch) -> None:
+    """Queue what was canceled only because most of the batch runs synchronously now.
+
+    Its attempts are deleted, so that they count neither as requests nor as errors. The requests of
+    the run itself stay canceled until it takes them.
+    """
+    returned = (
+        "SELECT a.request_id FROM attempts a JOIN batches b ON b.id = a.batch_id"
+        " WHERE b.id = ? AND b.requeue_canceled = 1 AND a.outcome = 'canceled'"
+        " AND a.request_id NOT IN (SELECT i.item_id FROM command_items i JOIN commands c"
+        " ON c.id = i.command_id WHERE c.action = 'sync' AND c.state IN ('pending', 'running'))"
+    )
+    ids = [row[0] for row in ledger.rows(returned, batch.id)]
+    if not ids:
+        return
+    ledger.execute(
+        f"UPDATE requests SET status = 'queued' WHERE status = 'canceled' AND id IN {LISTED}",  # noqa: S608 - our own words
+        as_list(ids),
+    )
+    ledger.execute(
+        f"DELETE FROM attempts WHERE batch_id = ? AND request_id IN {LISTED}",  # noqa: S608 - as above
+        batch.id,
+        as_list(ids),
+    )
+    ledger.event(written, "batch.requests_requeued", batch_id=batch.id, requests=len(ids))
 
 
 def _store_sums(

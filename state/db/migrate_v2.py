@@ -83,6 +83,7 @@ _VALUES = {
         "not_found_ts": "NULL",
         "stuck_ts": "NULL",
         "duplicate_nano": "surplus_nano",
+        "requeue_canceled": "0",
     },
     "attempts": {"active": "live", "duplicate": "surplus"},
     "commands": {

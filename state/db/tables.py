@@ -92,6 +92,8 @@ CREATE TABLE batches (
   collected_ts TEXT,
   expires_ts TEXT,
   cancel_ts TEXT,
+  -- A synchronous run canceled it: requests that are not part of that run are queued again.
+  requeue_canceled INTEGER NOT NULL DEFAULT 0 CHECK (requeue_canceled IN (0, 1)),
   deadline_ts TEXT,
   next_poll_ts TEXT,
   -- Since when the API answers 404, and since when the batch is treated as stuck.

@@ -6,7 +6,7 @@ from state.batches.sending import close, finish_submission, release_attempts
 from state.db.conditions import LISTED, STATUS, as_list
 from state.db.ledger import Ledger, Written
 from state.db.reader import Source
-from state.db.rows import to_batch, to_submission
+from state.db.rows import to_submission
 from state.model.records import Batch, BatchStatus, RequestStatus, Submission
 
 _FAILED = "('errored', 'canceled', 'expired', 'missing', 'dismissed')"
@@ -96,18 +96,6 @@ def dismiss(ledger: Ledger, request_ids: Sequence[int]) -> int:
             f" AND status <> 'dismissed' AND id IN {LISTED}",
             as_list(request_ids),
         )
-
-
-def batches_with(ledger: Ledger, request_ids: Sequence[int]) -> list[Batch]:
-    """The batches in which any of the requests is active."""
-    return [
-        to_batch(row)
-        for row in ledger.rows(
-            "SELECT DISTINCT b.* FROM batches b JOIN attempts a ON a.batch_id = b.id"  # noqa: S608 - our own words
-            f" WHERE a.active = 1 AND a.request_id IN {LISTED} ORDER BY b.id",
-            as_list(request_ids),
-        )
-    ]
 
 
 def failed_in_batches(ledger: Ledger, request_ids: Sequence[int]) -> list[int]:

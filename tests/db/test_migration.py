@@ -110,6 +110,7 @@ def test_every_row_of_every_table_is_kept(migrated: Path) -> None:
             was = {row["key"]: row.pop("collection") for row in old}
             changed = {key: ends[key] for key in ends if ends[key] != was[key]}
             assert sorted(map(str, changed.values())) == ["deleted", "results_expired"]
+            assert {row.pop("requeue_canceled") for row in new} == {0}
         if table == "events":
             assert {row["kind"] for row in new} >= {
                 *("batch.queued", "batch.deleted", "hook.started", "fallback.imported"),

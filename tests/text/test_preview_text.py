@@ -87,7 +87,7 @@ def test_without_a_price_no_sum_is_invented() -> None:
         (Action.REPLAY, HOUR, "in 1h 00m: too soon for a batch"),
         (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
         (Action.CANCEL, 5 * HOUR, "in 5h 00m: 2 h before, unanswered requests run"),
-        (Action.SYNC, HOUR, "in 1h 00m: answered once their batches"),
+        (Action.SYNC, HOUR, "in 1h 00m: answered at once, or"),
         (Action.ACKNOWLEDGE, HOUR, "in 1h 00m: these requests get no answer"),
     ],
 )
@@ -109,6 +109,7 @@ def test_the_effect_of_a_command_on_the_deadline(
         ({"sync_cost_nano": 1_000_000_001}, False, ""),
         ({}, True, "all matching rows"),
         ({"count": 1}, True, ""),
+        ({"action": Action.SYNC, "stopped_requests": 1}, False, "1 other request stopped"),
     ],
 )
 def test_when_the_number_must_be_typed(changes: dict[str, int], is_all: bool, why: str) -> None:

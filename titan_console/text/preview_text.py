@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from core.text import pluralize
 from state.model.timestamps import from_text
 from state.operations.commands import Action
 from titan_console.text import format as fmt
@@ -43,8 +44,15 @@ def facts(preview: "Preview", label: str, now: datetime) -> list[Fact]:
             Fact("skipped", f"{count:,} {reason}", Tone.WARN)
             for reason, count in preview.skipped.items()
         ),
-        *(Fact("note", note) for note in preview.notes),
+        *(Fact("note", note, _tone_of_notes(preview)) for note in preview.notes),
     ]
+
+
+def _tone_of_notes(preview: "Preview") -> Tone:
+    """Red where a synchronous run stops other requests, amber where it may pay twice."""
+    if preview.stopped_requests:
+        return Tone.BAD
+    return Tone.PLAIN if preview.duplicate_cost_nano == 0 else Tone.WARN
 
 
 def _samples(preview: "Preview", label: str) -> list[Fact]:
@@ -60,6 +68,8 @@ def must_type(preview: "Preview", *, is_all: bool) -> str:
     """The reason why the number of rows must be typed; empty if `y` is enough."""
     if preview.count > MANY_ROWS:
         return f"more than {MANY_ROWS:,} rows"
+    if preview.stopped_requests:
+        return f"{pluralize(preview.stopped_requests, 'other request')} stopped"
     spend = preview.sync_cost_nano if preview.action == Action.SYNC else preview.batch_cost_nano
     if spend is None:
         return "an unknown price"
@@ -104,7 +114,7 @@ def _effect(action: Action, left: timedelta) -> str:
         case Action.REPLAY | Action.RESUME if left > _BATCH_TIME:
             return "later than the 24 h a batch may take"
         case Action.SYNC:
-            return "answered once their batches have ended"
+            return "answered at once, or when a batch that it cancels has ended"
         case Action.ACKNOWLEDGE:
             return "these requests get no answer"
         case _:

@@ -84,7 +84,8 @@ def cancel(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shar
 def sync(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
     """Run requests without an answer synchronously, at full price.
 
-    Their open batches are canceled and downloaded first.
+    Up to half of a batch runs at once and the batch goes on; what both answer is charged twice. Of
+    more than half, the batch is canceled and downloaded first; its other requests are queued again.
     """
     ctx.exit(command_flow.run(Action.SYNC, given))
 
