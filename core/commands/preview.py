@@ -160,7 +160,9 @@ class _Effects(Struct, frozen=True):
 
 
 def _effects(context: Context, ids: Sequence[int]) -> _Effects:
-    forced = forced_batches.forced_batches(context.ledger, ids)
+    found = forced_batches.forced_batches(context.ledger, ids)
+    # A stuck batch is written off, which is another note.
+    forced = [one for one in found if one.batch.stuck_ts is None]
     costs = {
         one.batch.id: _estimate(
             context, forced_batches.active_in(context.ledger, one.batch, ids), None
