@@ -2,8 +2,10 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.api.protocol import BatchApi
@@ -17,11 +19,11 @@ from state.db import access_lock
 from state.db.ledger import Ledger, random_word
 from state.files.folder import Folder
 from state.recovery import rebuild as rebuilding
+from state.recovery import restored
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from core.intake.rebuild import RebuildSummary
+    from core.intake.restore import Losses, RestoreSummary
 
 
 def open_engine(
@@ -85,12 +87,58 @@ def rebuild_ledger(
     """
     from core.intake.rebuild import rebuild  # noqa: PLC0415 - no poll needs it
 
-    folder, clock = Folder(settings.home), SystemClock()
+    folder = Folder(settings.home)
     with access_lock.exclusive(folder.ledger):
         check(folder)
-        fresh, rules = rebuilding.fresh_path(folder.ledger), titan_file.read(folder)
-        with Ledger(fresh, now=clock.now, actor=actor, monotonic=clock.monotonic) as ledger:
-            context = Context(
+        with _fresh(settings, folder, actor) as (fresh, context):
+            rebuilt = rebuild(context)
+        return rebuilt, rebuilding.install(fresh, folder.ledger, kept=_kept(folder, "damaged"))
+
+
+def preview_restore(settings: Settings, backup: Path) -> "Losses":
+    """What is known now and not in the backup; nothing is changed but a copy of the backup."""
+    from core.intake import restore  # noqa: PLC0415 - no poll needs it
+
+    folder = Folder(settings.home)
+    with access_lock.exclusive(folder.ledger), _fresh(settings, folder, "cli", backup) as made:
+        found = restore.losses(folder, made[1].ledger)
+    rebuilding.remove_fresh(made[0])
+    return found
+
+
+def restore_ledger(
+    settings: Settings, backup: Path, *, actor: str
+) -> "tuple[RestoreSummary, Path | None]":
+    """Put a backup in the ledger's place; returns where the replaced ledger is kept.
+
+    What the files know beyond the backup is imported. No other process writes the ledger meanwhile.
+    Raises LedgerBusy while others use it.
+    """
+    from core.intake import restore  # noqa: PLC0415 - no poll needs it
+
+    folder = Folder(settings.home)
+    with access_lock.exclusive(folder.ledger):
+        with _fresh(settings, folder, actor, backup) as (fresh, context):
+            done = restore.reconcile(context, backup)
+        return done, rebuilding.install(fresh, folder.ledger, kept=_kept(folder, "replaced"))
+
+
+@contextmanager
+def _fresh(
+    settings: Settings, folder: Folder, actor: str, backup: Path | None = None
+) -> Generator[tuple[Path, Context], None, None]:
+    """A new ledger beside the present one, empty or a copy of a backup, closed at the end."""
+    fresh, rules, clock = (
+        rebuilding.fresh_path(folder.ledger),
+        titan_file.read(folder),
+        SystemClock(),
+    )
+    if backup is not None:
+        restored.copy_backup(backup, fresh)
+    with Ledger(fresh, now=clock.now, actor=actor, monotonic=clock.monotonic) as ledger:
+        yield (
+            fresh,
+            Context(
                 ledger=ledger,
                 folder=folder,
                 clock=clock,
@@ -99,8 +147,10 @@ def rebuild_ledger(
                 limits=rules.limits.limits(),
                 recovery=rules.recovery,
                 holder=actor,
-            )
-            rebuilt = rebuild(context)
-        stamp = clock.now().strftime("%Y%m%dT%H%M%S")
-        kept = folder.ledger.with_name(f"titan.{stamp}.damaged")
-        return rebuilt, rebuilding.install(fresh, folder.ledger, kept=kept)
+            ),
+        )
+
+
+def _kept(folder: Folder, kind: str) -> Path:
+    stamp = SystemClock().now().strftime("%Y%m%dT%H%M%S")
+    return folder.ledger.with_name(f"titan.{stamp}.{kind}")

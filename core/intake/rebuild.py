@@ -40,10 +40,13 @@ class RebuildSummary(Struct, kw_only=True):
 
 
 def rebuild(context: Context) -> RebuildSummary:
-    """Fill the empty ledger of the context from the files in its folder."""
+    """Add to the ledger of the context what the files in its folder hold beyond it."""
     known = recovered_batches.batches(context.folder)
+    there = rebuilding.submission_keys(context.ledger)
     done = RebuildSummary()
     for spool in recovered_batches.spools(context.folder):
+        if spool.stem in there:
+            continue
         batches = known.get(spool.stem, [])
         try:
             submission = _submission(context, spool, batches)
@@ -52,7 +55,7 @@ def rebuild(context: Context) -> RebuildSummary:
             continue
         done.submissions += 1
         for found in batches:
-            _batch(context, submission, found, done)
+            place_batch(context, submission, found, done)
         done.missing += rebuilding.mark_lost(
             context.ledger,
             submission.id,
@@ -110,9 +113,10 @@ def _spooled(spool: Path, seen: dict[str, str | None]) -> Iterator[SpooledReques
         )
 
 
-def _batch(
+def place_batch(
     context: Context, submission: Submission, found: RecoveredBatch, done: RebuildSummary
 ) -> None:
+    """Add a batch that the ledger does not know, from its results or as the API may have it."""
     answers = context.folder.results / file_name(found.batch_id)
     if archive.is_there(answers):
         done.collected += _collected(context, submission, found, answers)

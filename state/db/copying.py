@@ -15,15 +15,15 @@ def size_of(ledger: Ledger) -> int:
     return int(pages) * int(size)
 
 
-def copy(ledger: Ledger, target: Path) -> str | None:
-    """Copy the ledger, as of now, to a new file; returns the damage of the copy, if any.
+def copy(source: "sqlite3.Connection", target: Path) -> str | None:
+    """Copy a ledger, as of now, to a new file; returns the damage of the copy, if any.
 
     It needs no WAL beside it. Not durable yet. Raises LedgerUnusable and OSError.
     """
     make_private_file(target)
     with ledger_errors(target), closing(sqlite3.connect(target, isolation_level=None)) as made:
         made.execute("PRAGMA synchronous=OFF")
-        ledger.connection.backup(made)
+        source.backup(made)
         made.execute("PRAGMA journal_mode=DELETE")
         found = [str(row[0]) for row in made.execute("PRAGMA quick_check(3)")]
     return None if found == ["ok"] else "; ".join(found)

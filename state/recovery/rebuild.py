@@ -30,6 +30,8 @@ def remove_fresh(fresh: Path) -> None:
     """Remove a new ledger that was not installed, and what lies beside one that was."""
     for side in _SIDES:
         fresh.with_name(fresh.name + side).unlink(missing_ok=True)
+    for left in fresh.parent.glob(f"{fresh.stem}.v*.bak"):
+        left.unlink()
     access_lock.lock_file(fresh).unlink(missing_ok=True)
 
 
@@ -56,6 +58,11 @@ def install(
     if not was_there:
         kept.unlink(missing_ok=True)
     return kept if was_there else None
+
+
+def submission_keys(ledger: Ledger) -> set[str]:
+    """The keys of the submissions that the ledger has."""
+    return {row[0] for row in ledger.rows("SELECT key FROM submissions")}
 
 
 def store(ledger: Ledger, staged: Staged, new: NewSubmission) -> Submission:

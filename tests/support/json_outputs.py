@@ -162,7 +162,11 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     real.run("prune", "prune", "--dry-run", "--older-than", "30d")
     shutil.copytree(real.home, files / "rebuilt")
     (files / "rebuilt" / "titan.db").write_bytes(b"not a database")
-    real.elsewhere(files / "rebuilt").run("rebuild", "rebuild", "--yes")
+    (backup,) = real.run("restore", "restore")
+    restored = real.elsewhere(files / "rebuilt")
+    restored.run("restore BACKUP", "restore", backup["backup"], "--yes")
+    (files / "rebuilt" / "titan.db").write_bytes(b"not a database")
+    restored.run("rebuild", "rebuild", "--yes")
 
 
 def _a_rich_ledger(home: Path) -> LedgerBuilder:

@@ -42,6 +42,7 @@ COMMANDS = {
     "commands": "List commands, who gave them, and their results.",
     "events": "Print the event log, newest first.",
     "prune": "Delete old request bodies and results; compress recent ones.",
+    "restore": "List the backups of the ledger, or restore one.",
     "rebuild": "Rebuild a damaged ledger from the files beside it.",
     "keys": "List the key bindings of the console and their ids for titan.toml.",
     "doctor": "Check the installation, the ledger and the configuration.",

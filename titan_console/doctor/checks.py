@@ -207,7 +207,7 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
 def _recovery(folder: Folder) -> str:
     rebuild = "run `titan-console rebuild` to rebuild it from the files beside it"
     copies = backups.listed(folder)
-    return f"{rebuild}, or restore {copies[0].path}" if copies else rebuild
+    return f"run `titan-console restore {copies[0].path.name}`, or {rebuild}" if copies else rebuild
 
 
 def _backups(folder: Folder) -> Finding:

@@ -1,0 +1,111 @@
+"""Restores a backup: what it does not know is imported from the files beside it, as in a rebuild.
+
+What may have been sent since the backup is never sent again unasked: it becomes `missing`, and
+where a newer batch has no results on disk its workflow is paused.
+"""
+
+from pathlib import Path
+
+from msgspec import Struct, field
+
+from core.batches.context import Context
+from core.intake.rebuild import RebuildSummary, place_batch, rebuild
+from state.batches import sending, submissions
+from state.db.reader import Reader, Source
+from state.files.folder import Folder
+from state.model.errors import LedgerError
+from state.model.records import BatchStatus, Submission
+from state.operations import pauses
+from state.queries import batch_list
+from state.recovery import rebuild as rebuilding
+from state.recovery import recovered_batches, restored
+from state.recovery.recovered_batches import RecoveredBatch
+
+_NEVER_SENT = (BatchStatus.NOT_SENT, BatchStatus.REJECTED)
+_UNSENT = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
+
+
+class Losses(Struct, frozen=True, kw_only=True):
+    """What is known now, or found in the files, and not in the backup."""
+
+    submissions: list[str]
+    batches: list[str]
+    requests: int
+    # Why the present ledger could not be compared.
+    unreadable: str = ""
+
+
+class RestoreSummary(RebuildSummary, kw_only=True):
+    """What was imported from the files, and what is held back."""
+
+    commands_ended: int = 0
+    paused: list[str] = field(default_factory=list[str])
+
+
+def losses(folder: Folder, backup: Source) -> Losses:
+    """Compare the present ledger and the files with the backup."""
+    known, unreadable = (set[str](), set[str](), 0), ""
+    try:
+        with Reader(folder.ledger) as reader:
+            known = restored.contents(reader)
+    except LedgerError as error:
+        unreadable = str(error)
+    there = restored.contents(backup)
+    spools = {path.stem for path in recovered_batches.spools(folder)}
+    mirrored = {
+        found.batch_id
+        for several in recovered_batches.batches(folder).values()
+        for found in several
+    }
+    return Losses(
+        submissions=sorted((known[0] | spools) - there[0]),
+        batches=sorted((known[1] | mirrored) - there[1]),
+        requests=max(0, known[2] - there[2]),
+        unreadable=unreadable,
+    )
+
+
+def reconcile(context: Context, backup: Path) -> RestoreSummary:
+    """Bring the ledger of the context, a copy of the backup, up to the files in its folder."""
+    reason = f"Restored from {backup.name}: it may have run since, so it is not sent again unasked."
+    done = RestoreSummary(commands_ended=restored.end_commands(context.ledger, reason))
+    known = recovered_batches.batches(context.folder)
+    for submission in restored.submissions(context.ledger):
+        _reconcile(context, submission, known.get(submission.key), reason, done)
+    imported = rebuild(context)
+    for name in imported.__struct_fields__:
+        setattr(done, name, getattr(done, name) + getattr(imported, name))
+    return done
+
+
+def _reconcile(
+    context: Context,
+    submission: Submission,
+    mirrored: list[RecoveredBatch] | None,
+    reason: str,
+    done: RestoreSummary,
+) -> None:
+    """One submission of the backup, with what the mirror says about its batches."""
+    ledger, batches = context.ledger, batch_list.batches_of(context.ledger, submission)
+    last = {found.batch_id: found for found in mirrored or ()}
+    changed = [
+        batch
+        for batch in batches
+        if batch.status in _UNSENT and getattr(last.get(batch.key), "status", None) != batch.status
+    ]
+    newer = [found for key, found in last.items() if key not in {batch.key for batch in batches}]
+    if mirrored is not None and not changed and not newer:
+        return
+    for batch in changed:
+        if batch.key not in last or not restored.bind(ledger, batch, last[batch.key]):
+            sending.mark_not_sent(ledger, batch, reason)
+    before = done.collected + done.open
+    for found in newer:
+        place_batch(context, submission, found, done)
+    sent = [found for found in newer if found.status not in _NEVER_SENT]
+    if done.collected + done.open - before < len(sent):
+        done.paused += pauses.pause(ledger, [submission.workflow], who=ledger.actor, reason=reason)
+    lost = f"{submission.key}-restored"
+    nonce = ledger.word(submissions.NONCE_LENGTH)
+    done.missing += rebuilding.mark_lost(ledger, submission.id, lost, nonce, reason)
+    rebuilding.finish_if_settled(ledger, submission)

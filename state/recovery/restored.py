@@ -1,0 +1,73 @@
+"""Reads and writes of a restore: what a ledger holds, and what a backup could not know."""
+
+from contextlib import closing
+from pathlib import Path
+
+from state.db import copying
+from state.db.connection import connect_read_only
+from state.db.ledger import Ledger
+from state.db.reader import Source
+from state.db.rows import to_submission
+from state.model.errors import LedgerUnusable
+from state.model.records import Batch, Submission
+from state.recovery.recovered_batches import RecoveredBatch
+
+
+def copy_backup(backup: Path, target: Path) -> None:
+    """Copy a backup to a new file, with its WAL if it has one. Raises LedgerUnusable, OSError."""
+    with closing(connect_read_only(backup)) as source:
+        wrong = copying.copy(source, target)
+    if wrong:
+        raise LedgerUnusable(f"The backup {backup} is damaged: {wrong}. Choose another.")
+
+
+def contents(source: Source) -> tuple[set[str], set[str], int]:
+    """The keys of all submissions and batches, and the number of requests."""
+    submissions = {row[0] for row in source.rows("SELECT key FROM submissions")}
+    batches = {row[0] for row in source.rows("SELECT key FROM batches")}
+    return submissions, batches, int(source.rows("SELECT count(*) FROM requests")[0][0])
+
+
+def submissions(source: Source) -> list[Submission]:
+    """Every submission."""
+    return [to_submission(row) for row in source.rows("SELECT * FROM submissions ORDER BY id")]
+
+
+def end_commands(ledger: Ledger, reason: str) -> int:
+    """End the commands that were open: they may have been executed since."""
+    with ledger.transaction("restore") as written:
+        return sum(
+            ledger.execute(
+                "UPDATE commands SET state = ?, outcome = ?, ended_ts = ? WHERE state = ?",
+                after,
+                reason,
+                written.at,
+                before,
+            )
+            for before, after in (("pending", "withdrawn"), ("running", "failed"))
+        )
+
+
+def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch) -> bool:
+    """Store the API's id in a batch that the backup has as not sent yet."""
+    if found.remote_id is None:
+        return False
+    with ledger.transaction("restore") as written:
+        ledger.execute(
+            "UPDATE batches SET status = 'sending', owner = 'lost' WHERE id = ?"
+            " AND status = 'queued'",
+            batch.id,
+        )
+        bound = ledger.execute(
+            "UPDATE batches SET status = 'in_progress', remote_id = ?, account = ?,"
+            " identified_by = 'operator', sent_ts = coalesce(sent_ts, ?), accepted_ts = ?"
+            " WHERE id = ? AND status IN ('sending', 'unconfirmed')",
+            found.remote_id,
+            found.account,
+            found.submitted_ts,
+            found.submitted_ts,
+            batch.id,
+        )
+        if bound:
+            ledger.event(written, "batch.rebuilt", batch_id=batch.id, was=found.status)
+    return bool(bound)

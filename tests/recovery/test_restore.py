@@ -1,0 +1,143 @@
+"""A restored backup: what it does not know is shown, imported, or held back; nothing runs twice."""
+
+import json
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from support.builders import some_requests
+from support.terminal import Terminal, a_server
+
+from state.files.folder import Folder
+from titan_console.sandbox.api import Sandbox
+
+_Used = tuple[Terminal, Folder, Sandbox]
+
+
+def _lines(count: int, workflow: str = "feed-classify") -> str:
+    return "".join(json.dumps(request) + "\n" for request in some_requests(count, workflow))
+
+
+@pytest.fixture
+def used(tmp_path: Path) -> Generator[_Used, None, None]:
+    """A home with a backup that knows one answered submission."""
+    with a_server() as (sandbox, address):
+        terminal = Terminal(tmp_path / "home", address)
+        assert terminal.run("submit", "-", "--tag", "one", stdin=_lines(3)).code == 0
+        assert terminal.run("--poll").code == 0
+        yield terminal, Folder(tmp_path / "home"), sandbox
+
+
+def _backup(terminal: Terminal) -> str:
+    (listed,) = terminal.run("restore", "--json").lines()
+    return str(listed["backup"])
+
+
+def _totals(terminal: Terminal) -> dict[str, int]:
+    totals: dict[str, int] = terminal.run("status", "--json").json()["totals"]
+    return totals
+
+
+def test_the_backups_are_listed_and_an_unknown_one_is_refused(used: _Used) -> None:
+    terminal, folder, _ = used
+    assert (folder.backups / _backup(terminal)).exists()
+    assert _backup(terminal) in terminal.run("restore").out
+    done = terminal.run("restore", "titan-1999-01-01.db", "--yes")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+
+
+def test_without_a_yes_it_shows_what_would_be_lost_and_changes_nothing(used: _Used) -> None:
+    terminal, folder, _ = used
+    name = _backup(terminal)
+    key = terminal.run("submit", "-", "--tag", "two", stdin=_lines(2, "later")).out.strip()
+    before = folder.ledger.stat().st_ino
+    done = terminal.run("restore", name)
+    assert done.code == 2
+    assert "does not know 1 submission, 1 batch and 2 requests" in done.err
+    assert key in done.err
+    assert "--yes" in done.err
+    assert folder.ledger.stat().st_ino == before
+    assert not list(folder.root.glob("titan.rebuilt*"))
+
+
+@pytest.mark.parametrize("lose", ["present", "gone", "damaged"])
+def test_what_the_backup_does_not_know_is_imported_and_not_sent_again(
+    used: _Used, lose: str
+) -> None:
+    terminal, folder, sandbox = used
+    name = _backup(terminal)
+    assert terminal.run("submit", "-", "--tag", "two", stdin=_lines(2, "later")).code == 0
+    assert terminal.run("--poll").code == 0
+    before = _totals(terminal)
+    if lose == "gone":
+        folder.ledger.unlink()
+    if lose == "damaged":
+        folder.ledger.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    done = terminal.run("restore", name, "--yes", "--json")
+    assert done.code == 0, done.err
+    assert (done.json()["submissions"], done.json()["missing"]) == (1, 0)
+    assert (done.json()["kept"] is None) == (lose == "gone")
+    assert terminal.run("--poll").code == 0
+    assert _totals(terminal) == before
+    assert terminal.run("submit", "-", "--tag", "two", stdin=_lines(2, "later")).code == 0
+    assert sandbox.billing_log().creates == 2
+    assert terminal.run("doctor", "--check").code == 0
+
+
+def _with_unsent_backup(terminal: Terminal, folder: Folder) -> str:
+    """A backup that was made while a submission waited to be sent; it is sent afterwards."""
+    without_key = Terminal(folder.root, terminal.base_url, api_key=None)
+    assert without_key.run("submit", "-", "--tag", "two", stdin=_lines(4, "later")).out
+    name = _backup(terminal)
+    (folder.backups / name).unlink()
+    without_key.run("--poll")
+    copy = folder.backups / name
+    assert copy.exists()
+    terminal.run("--poll")
+    terminal.run("--poll")
+    return name
+
+
+@pytest.mark.parametrize("mirror", ["kept", "lost"])
+def test_what_was_sent_after_the_backup_is_not_sent_again(used: _Used, mirror: str) -> None:
+    terminal, folder, sandbox = used
+    name = _with_unsent_backup(terminal, folder)
+    assert sandbox.billing_log().creates == 2
+    if mirror == "lost":
+        folder.jobs_mirror.unlink()
+    done = terminal.run("restore", name, "--yes", "--json")
+    assert done.out, done.err
+    assert (done.code, done.json()["missing"]) == ((0, 0) if mirror == "kept" else (1, 4)), done
+    terminal.run("--poll")
+    terminal.run("--poll")
+    assert sandbox.billing_log().creates == 2
+    if mirror == "kept":
+        assert len(terminal.run("results", "two", "--json").lines()) == 4
+        assert _totals(terminal)["requests"] == 7
+
+
+def test_a_restore_can_be_undone_by_a_restore(used: _Used) -> None:
+    terminal, _, sandbox = used
+    name = _backup(terminal)
+    terminal.run("submit", "-", "--tag", "two", stdin=_lines(2, "later"))
+    terminal.run("--poll")
+    before = _totals(terminal)
+    kept = Path(terminal.run("restore", name, "--yes", "--json").json()["kept"])
+    assert terminal.run("restore", kept.name, "--yes").code == 0
+    assert _totals(terminal) == before
+    assert sandbox.billing_log().creates == 2
+
+
+def test_a_damaged_backup_is_refused_and_the_ledger_stays(used: _Used) -> None:
+    terminal, folder, _ = used
+    name = _backup(terminal)
+    content = bytearray((folder.backups / name).read_bytes())
+    content[8192:] = b"\xff" * (len(content) - 8192)
+    (folder.backups / name).write_bytes(bytes(content))
+    before = folder.ledger.stat().st_ino
+    done = terminal.run("restore", name, "--yes")
+    assert (done.code, done.err.count("\n")) == (3, 1), done
+    assert folder.ledger.stat().st_ino == before
+    shutil.rmtree(folder.backups)
+    assert terminal.run("restore").out == "No backups.\n"

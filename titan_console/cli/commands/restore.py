@@ -1,0 +1,97 @@
+"""`titan-console restore`: lists the backups of the ledger, and puts one in its place."""
+
+import sys
+from pathlib import Path
+
+import click
+from msgspec import to_builtins
+
+from core.bootstrap import preview_restore, restore_ledger
+from core.config.settings import from_environment
+from core.errors import InputError
+from core.intake.restore import Losses, RestoreSummary
+from core.text import pluralize
+from state.files.folder import Folder
+from state.model.timestamps import to_text
+from state.recovery import backups
+from state.recovery.backups import Backup
+from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.output import json_lines_option, print_json, print_rows
+from titan_console.text import format as cells
+
+
+@click.command
+@click.argument("backup", required=False)
+@click.option("--yes", is_flag=True, help="Restore without asking.")
+@json_lines_option
+@click.pass_context
+def command(ctx: click.Context, *, backup: str | None, yes: bool, as_json: bool) -> None:
+    """List the backups of the ledger, or restore the one named BACKUP.
+
+    Shows first what the backup does not know. What the spool, the results and the mirror files hold
+    beyond it is imported; requests that may have run since are missing and not sent again. The
+    replaced ledger is kept and is a backup too.
+    """
+    settings = from_environment()
+    found = backups.listed(Folder(settings.home))
+    if backup is None:
+        _list(found, as_json=as_json)
+        return
+    path = _named(found, backup)
+    _confirm(preview_restore(settings, path), path, yes=yes)
+    done, kept = restore_ledger(settings, path, actor="cli")
+    if as_json:
+        print_json(to_builtins(done) | {"kept": str(kept) if kept else None})
+    else:
+        click.echo(_summary(done))
+    if kept:
+        say(f"The replaced ledger was kept as {kept}.")
+    for workflow in done.paused:
+        say(f"Workflow {workflow} is paused: check its batches, then `titan-console resume`.")
+    ctx.exit(Exit.ATTENTION if done.missing or done.paused else Exit.DONE)
+
+
+def _list(found: list[Backup], *, as_json: bool) -> None:
+    if as_json:
+        for one in found:
+            print_json({"backup": one.path.name, "made_ts": to_text(one.made), "bytes": one.size})
+        return
+    print_rows(
+        found,
+        ("BACKUP", "MADE", "SIZE"),
+        lambda one: (one.path.name, to_text(one.made), cells.size(one.size)),
+        empty="No backups.",
+    )
+
+
+def _named(found: list[Backup], name: str) -> Path:
+    for one in found:
+        if name in (one.path.name, str(one.path)):
+            return one.path
+    raise InputError(f"There is no backup {name!r}; `titan-console restore` lists them.")
+
+
+def _confirm(lost: Losses, path: Path, *, yes: bool) -> None:
+    """The preview on stderr, like the question."""
+    say(
+        f"{path.name} does not know {pluralize(len(lost.submissions), 'submission')},"
+        f" {pluralize(len(lost.batches), 'batch', 'batches')} and"
+        f" {pluralize(lost.requests, 'request')} of the present ledger and its files."
+    )
+    if lost.unreadable:
+        say(f"The present ledger could not be compared: {lost.unreadable}")
+    for key in (*lost.submissions, *lost.batches):
+        say(f"  {key}")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("stdin is not a terminal; pass --yes to restore")
+    click.confirm("Restore?", abort=True, err=True)
+
+
+def _summary(done: RestoreSummary) -> str:
+    return (
+        f"Restored; imported from files: {pluralize(done.submissions, 'submission')},"
+        f" {pluralize(done.collected, 'batch', 'batches')} with results, {done.open:,} to recover,"
+        f" {pluralize(done.missing, 'request')} missing."
+    )
