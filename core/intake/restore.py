@@ -1,6 +1,6 @@
 """Restores a backup: what it does not know is imported from the files beside it, as in a rebuild.
 
-What may have been sent since the backup is never sent again unasked: it becomes `missing`, and
+What may have been sent since the backup is not sent again: it becomes `missing`, and
 where a newer batch has no results on disk its workflow is paused.
 """
 
@@ -67,7 +67,7 @@ def losses(folder: Folder, backup: Source) -> Losses:
 
 def reconcile(context: Context, backup: Path) -> RestoreSummary:
     """Bring the ledger of the context, a copy of the backup, up to the files in its folder."""
-    reason = f"Restored from {backup.name}: it may have run since, so it is not sent again unasked."
+    reason = f"Restored from {backup.name}: it may have run since that was made."
     done = RestoreSummary(commands_ended=restored.end_commands(context.ledger, reason))
     known = recovered_batches.batches(context.folder)
     for submission in restored.submissions(context.ledger):
