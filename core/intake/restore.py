@@ -14,7 +14,7 @@ from state.batches import sending, submissions
 from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.model.errors import LedgerError
-from state.model.records import BatchStatus, Submission
+from state.model.records import Batch, BatchStatus, Submission
 from state.operations import pauses
 from state.queries import batch_list
 from state.recovery import rebuild as rebuilding
@@ -95,7 +95,9 @@ def _reconcile(
     ]
     newer = [found for key, found in last.items() if key not in {batch.key for batch in batches}]
     if mirrored is not None and not changed and not newer:
+        _let_recovery_decide(context, batches)
         return
+    _let_recovery_decide(context, [batch for batch in batches if batch not in changed])
     for batch in changed:
         if batch.key not in last or not restored.bind(ledger, batch, last[batch.key]):
             sending.mark_not_sent(ledger, batch, reason)
@@ -109,3 +111,10 @@ def _reconcile(
     nonce = ledger.word(submissions.NONCE_LENGTH)
     done.missing += rebuilding.mark_lost(ledger, submission.id, lost, nonce, reason)
     rebuilding.finish_if_settled(ledger, submission)
+
+
+def _let_recovery_decide(context: Context, batches: list[Batch]) -> None:
+    """The mirror may be behind: the nonce proves at the API whether a queued batch was sent."""
+    for batch in batches:
+        if batch.status == BatchStatus.QUEUED:
+            restored.mark_maybe_sent(context.ledger, batch)

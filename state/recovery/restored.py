@@ -71,3 +71,13 @@ def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch) -> bool:
         if bound:
             ledger.event(written, "batch.rebuilt", batch_id=batch.id, was=found.status)
     return bool(bound)
+
+
+def mark_maybe_sent(ledger: Ledger, batch: Batch) -> None:
+    """Treat a queued batch like one whose sender was killed: it is looked for before it is sent."""
+    with ledger.transaction("restore"):
+        ledger.execute(
+            "UPDATE batches SET status = 'sending', owner = 'lost', watermark_ts = created_ts"
+            " WHERE id = ? AND status = 'queued'",
+            batch.id,
+        )

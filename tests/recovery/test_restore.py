@@ -80,6 +80,7 @@ def test_what_the_backup_does_not_know_is_imported_and_not_sent_again(
     assert (done.json()["kept"] is None) == (lose == "gone")
     assert terminal.run("--poll").code == 0
     assert _totals(terminal) == before
+    assert terminal.run("savings", "--check-log").code == 0
     assert terminal.run("submit", "-", "--tag", "two", stdin=_lines(2, "later")).code == 0
     assert sandbox.billing_log().creates == 2
     assert terminal.run("doctor", "--check").code == 0
@@ -99,20 +100,27 @@ def _with_unsent_backup(terminal: Terminal, folder: Folder) -> str:
     return name
 
 
-@pytest.mark.parametrize("mirror", ["kept", "lost"])
+@pytest.mark.parametrize("mirror", ["kept", "lost", "behind"])
 def test_what_was_sent_after_the_backup_is_not_sent_again(used: _Used, mirror: str) -> None:
     terminal, folder, sandbox = used
     name = _with_unsent_backup(terminal, folder)
     assert sandbox.billing_log().creates == 2
     if mirror == "lost":
         folder.jobs_mirror.unlink()
+    if mirror == "behind":
+        lines = folder.jobs_mirror.read_text().splitlines(keepends=True)
+        folder.jobs_mirror.write_text(
+            "".join(line for line in lines if '"two"' not in line or '"queued"' in line)
+        )
+        for path in folder.results.glob("*"):
+            path.unlink()
     done = terminal.run("restore", name, "--yes", "--json")
     assert done.out, done.err
-    assert (done.code, done.json()["missing"]) == ((0, 0) if mirror == "kept" else (1, 4)), done
+    assert (done.code, done.json()["missing"]) == ((1, 4) if mirror == "lost" else (0, 0)), done
     terminal.run("--poll")
     terminal.run("--poll")
     assert sandbox.billing_log().creates == 2
-    if mirror == "kept":
+    if mirror != "lost":
         assert len(terminal.run("results", "two", "--json").lines()) == 4
         assert _totals(terminal)["requests"] == 7
 
