@@ -15,18 +15,21 @@ from urllib.parse import quote
 
 import httpx2
 import msgspec
+from msgspec import Struct
 
 from core.api.batch_schema import batch_of, page_of
+from core.api.call_limits import CallLimits, paced, up_to
 from core.api.error_mapping import body_of, to_api_error
 from core.api.gzip_stream import ACCEPTED, decompress
 from core.api.http_clients import TIMEOUT, Clients
 from core.api.protocol import Body, Created, Page
-from core.errors import ApiError, NoResponse, Unreachable
+from core.api.transport_errors import api_errors, sdk_errors
+from core.clock import Clock, SystemClock
+from core.errors import NoResponse
 from core.gc_pause import gc_paused
-from core.redaction import redact, remember
-from core.text import pluralize, sanitize
+from core.redaction import remember
+from core.text import pluralize
 from state.batches.sending import RemoteState
-from state.model.errors import TitanError
 
 if TYPE_CHECKING:
     from anthropic import Anthropic
@@ -43,21 +46,26 @@ _HEADERS = {
 _JSON = {"content-type": "application/json"}
 # A response with more max_tokens is streamed: an idle connection could be closed before it ends.
 _MOST_UNSTREAMED_TOKENS = 21_333
-_HTTP_ERRORS = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL)
-# With these, the API has not received a byte.
-_NOT_CONNECTED = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.PoolTimeout,
-    httpx2.ProxyError,
-)
+
+
+class _Response(Struct, frozen=True):
+    """A response that was read to its end."""
+
+    content: bytes
+    headers: Mapping[str, str]
 
 
 class AnthropicApi:
     """A `BatchApi` over HTTP. No call is retried here."""
 
     def __init__(
-        self, *, api_key: str, base_url: str, http_client: httpx2.Client | None = None
+        self,
+        *,
+        api_key: str,
+        base_url: str,
+        http_client: httpx2.Client | None = None,
+        limits: CallLimits | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Calls go to `base_url` only; `http_client` is for the sandbox in process.
 
@@ -68,6 +76,8 @@ class AnthropicApi:
         self._base_url = base_url.rstrip("/")
         self._headers = _HEADERS | {"authorization": f"Bearer {api_key}"}
         self._loading = Lock()
+        self._limits = limits or CallLimits()
+        self._monotonic = (clock or SystemClock()).monotonic
         self._clients = Clients(http_client)
 
     def close(self) -> None:
@@ -77,8 +87,14 @@ class AnthropicApi:
     def create(self, body: Body) -> Created:
         """Send the batch once, streaming its body."""
         headers = _JSON | {"content-length": str(body.length)} | _betas(body.betas)
-        with self._errors():
-            response = self._ask("POST", _BATCHES, headers=headers, content=body.pieces())
+        with api_errors():
+            response = self._ask(
+                "POST",
+                _BATCHES,
+                headers=headers,
+                content=body.pieces(),
+                limit_s=self._limits.create_s(body.length),
+            )
             remote = batch_of(response.content)
         if remote.counts.total() != body.request_count:
             raise NoResponse(
@@ -90,7 +106,7 @@ class AnthropicApi:
     def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
         """One page of batches, newest first, after `after_id`."""
         cursor = {"after_id": after_id} if after_id else {}
-        with self._errors():
+        with api_errors():
             response = self._ask("GET", _BATCHES, params={"limit": str(limit)} | cursor)
             batches, has_more, last_id = page_of(response.content)
         return Page(
@@ -99,22 +115,28 @@ class AnthropicApi:
 
     def retrieve(self, remote_id: str) -> RemoteState:
         """The status of one batch."""
-        with self._errors():
+        with api_errors():
             return batch_of(self._ask("GET", _path_of(remote_id)).content)
 
     def cancel(self, remote_id: str) -> RemoteState:
         """Cancel the batch."""
-        with self._errors():
+        with api_errors():
             return batch_of(self._ask("POST", f"{_path_of(remote_id)}/cancel").content)
 
     def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
         """Run one request synchronously, at the full price; the message as JSON."""
         max_tokens = params.get("max_tokens")
-        with self._errors():
+        with api_errors():
             if isinstance(max_tokens, int) and max_tokens > _MOST_UNSTREAMED_TOKENS:
                 return self._run_streamed(params, betas)
             body = msgspec.json.encode(params)
-            return self._ask("POST", _MESSAGES, headers=_JSON | _betas(betas), content=body).content
+            return self._ask(
+                "POST",
+                _MESSAGES,
+                headers=_JSON | _betas(betas),
+                content=body,
+                limit_s=self._limits.message_s(max_tokens),
+            ).content
 
     def _run_streamed(self, params: Mapping[str, object], betas: tuple[str, ...]) -> bytes:
         """Stream a long response, so that its connection is never idle for long."""
@@ -123,8 +145,9 @@ class AnthropicApi:
         with self._loading, gc_paused():
             sdk = self._sdk
         with (
-            self._errors_of_the_sdk(),
-            sdk.messages.stream(
+            self._clients.one(self._limits.message_s(params["max_tokens"])) as http,
+            sdk_errors(),
+            sdk.with_options(http_client=http).messages.stream(
                 **required, extra_body=asked, extra_headers=_betas(betas)
             ) as stream,
         ):
@@ -142,7 +165,6 @@ class AnthropicApi:
             base_url=self._base_url,
             max_retries=0,
             timeout=TIMEOUT,
-            http_client=self._clients.first,
         )
 
     @contextmanager
@@ -152,12 +174,10 @@ class AnthropicApi:
         The URL is built from the base URL and the id: `results_url` could name any host, which
         would receive the key.
         """
-        with self._errors():
-            response = self._ask(
-                "GET",
+        with api_errors():
+            response = self._begin(
                 f"{_path_of(remote_id)}/results",
-                headers={"accept": "application/binary", "accept-encoding": ACCEPTED},
-                stream=True,
+                {"accept": "application/binary", "accept-encoding": ACCEPTED},
             )
             if response.status_code != HTTPStatus.OK:
                 response.close()
@@ -168,9 +188,24 @@ class AnthropicApi:
             response.close()
 
     def _pieces(self, response: httpx2.Response) -> Iterator[bytes]:
-        with self._errors():
+        with api_errors():
             # In the sizes received: what arrives before a connection breaks is kept.
-            yield from decompress(response.iter_raw(), response.headers.get("content-encoding", ""))
+            raw = paced(response.iter_raw(), self._limits, self._monotonic)
+            yield from decompress(raw, response.headers.get("content-encoding", ""))
+
+    def _begin(self, path: str, headers: Mapping[str, str]) -> httpx2.Response:
+        """A response whose body is not read yet. Raises ApiError for an error response."""
+        with self._clients.one(self._limits.response_s) as http:
+            request = http.build_request(
+                "GET",
+                f"{self._base_url}{path}",
+                headers={**self._headers, **headers},
+                timeout=httpx2.Timeout(self._limits.window_s, connect=TIMEOUT.connect),
+            )
+            response = http.send(request, stream=True, follow_redirects=False)
+            if not response.is_success:
+                self._finish(response)
+        return response
 
     def _ask(
         self,
@@ -180,13 +215,13 @@ class AnthropicApi:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         content: Iterable[bytes] | bytes | None = None,
-        stream: bool = False,
-    ) -> httpx2.Response:
-        """Send one request; with `stream`, the response's body is not read yet.
+        limit_s: float | None = None,
+    ) -> _Response:
+        """Send one request. Raises ApiError for an error response, and the HTTP library's errors.
 
-        Raises ApiError for an error response, and the HTTP library's errors.
+        `limit_s`: for the whole call; by default that of a small one.
         """
-        with self._clients.one() as http:
+        with self._clients.one(limit_s or self._limits.small_s) as http:
             request = http.build_request(
                 method,
                 f"{self._base_url}{path}",
@@ -194,55 +229,17 @@ class AnthropicApi:
                 params=params,
                 content=content,
             )
-            response = http.send(request, stream=True, follow_redirects=False)
-            if stream and response.is_success:
-                return response
-            try:
-                response.read()
-            finally:
-                response.close()
+            return self._finish(http.send(request, stream=True, follow_redirects=False))
+
+    def _finish(self, response: httpx2.Response) -> _Response:
+        """Read the body. Raises ApiError for an error response."""
+        try:
+            content = b"".join(up_to(response.iter_bytes(), self._limits.response_bytes))
+        finally:
+            response.close()
         if not response.is_success:
-            body = body_of(response.content)
-            raise to_api_error(response.status_code, body, response.headers)
-        return response
-
-    @contextmanager
-    def _errors(self) -> Generator[None, None, None]:
-        """Map every error to an ApiError; NoResponse where the API may have accepted the call."""
-        try:
-            yield
-        except ApiError:
-            raise
-        except _NOT_CONNECTED as error:
-            raise Unreachable(f"Cannot connect to the API: {_text_of(error)}") from error
-        except httpx2.TimeoutException as error:
-            raise NoResponse("The API did not respond in time.") from error
-        except (*_HTTP_ERRORS, OSError, TitanError) as error:
-            raise NoResponse(f"The connection to the API failed: {_text_of(error)}") from error
-        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-            raise NoResponse("The API's response cannot be parsed.") from error
-
-    @contextmanager
-    def _errors_of_the_sdk(self) -> Generator[None, None, None]:
-        """Map the SDK's exceptions to ours, or to the HTTP library's."""
-        import anthropic  # noqa: PLC0415 - loaded by now
-
-        try:
-            yield
-        except anthropic.APIStatusError as error:
-            raise to_api_error(error.status_code, error.body, error.response.headers) from error
-        except anthropic.AnthropicError as error:
-            if isinstance(error.__cause__, httpx2.HTTPError):
-                raise error.__cause__ from error
-            raise NoResponse(f"The connection to the API failed: {_text_of(error)}") from error
-        except AssertionError as error:
-            # The SDK raises it for a stream that ends before its first event.
-            raise NoResponse("The API's response ended early.") from error
-
-
-def _text_of(error: Exception) -> str:
-    """The exception's message, truncated after the key is removed."""
-    return " ".join(sanitize(redact(str(error))).split())[:200]
+            raise to_api_error(response.status_code, body_of(content), response.headers)
+        return _Response(content, response.headers)
 
 
 def _path_of(remote_id: str) -> str:

@@ -9,6 +9,8 @@ from core.errors import NoResponse
 ACCEPTED = "gzip"
 _GZIP = {"gzip", "x-gzip"}
 _WITH_HEADER = 31
+# A few bytes may stand for gigabytes: never so many are in memory at once.
+_PIECE = 1 << 20
 
 
 def decompress(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -34,7 +36,11 @@ def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
             while rest := rest.lstrip(b"\0") if member.eof else rest:
                 if member.eof:
                     member = zlib.decompressobj(_WITH_HEADER)
-                yield member.decompress(rest)
+                made = member.decompress(rest, _PIECE)
+                yield made
+                while len(made) == _PIECE and not member.eof:
+                    made = member.decompress(member.unconsumed_tail, _PIECE)
+                    yield made
                 rest = member.unused_data
     except zlib.error as error:
         raise NoResponse(f"The API's response cannot be decompressed: {error}.") from error

@@ -5,12 +5,13 @@ half as much time again. Each call uses a client that no other call uses.
 """
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx2
 
+from core.api.timed_client import TimedClient
 from core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -32,40 +33,46 @@ class Clients:
         """
         self._only = only
         self._tls: SSLContext | None = None
-        self._made: deque[httpx2.Client] = deque()
-        self._idle: deque[httpx2.Client] = deque()
-        self.first = self._new()
-        self._idle.append(self.first)
+        self._made: deque[TimedClient] = deque()
+        self._idle: deque[TimedClient] = deque()
+        self._idle.append(self._new())
 
     @contextmanager
-    def one(self) -> Generator[httpx2.Client, None, None]:
-        """Yield a client that no other thread uses inside the block."""
+    def one(self, limit_s: float) -> Generator[httpx2.Client, None, None]:
+        """Yield a client that no other thread uses, for one call with that time limit."""
         try:
-            client = self._idle.pop()
+            timed = self._idle.pop()
         except IndexError:
-            client = self._new()
+            timed = self._new()
         try:
-            yield client
+            with timed.limited(limit_s) as client:
+                yield client
         finally:
-            self._idle.append(client)
+            self._idle.append(timed)
 
     def close(self) -> None:
         """Close all connections."""
-        for client in self._made:
-            client.close()
+        for timed in self._made:
+            timed.client.close()
 
-    def _new(self) -> httpx2.Client:
-        client = self._only or self._from_environment()
-        self._made.append(client)
-        return client
+    def _new(self) -> TimedClient:
+        timed = TimedClient(self._from_environment)
+        self._made.append(timed)
+        return timed
 
-    def _from_environment(self) -> httpx2.Client:
+    def _from_environment(self, on_request: Callable[[httpx2.Request], None]) -> httpx2.Client:
+        if self._only is not None:
+            return self._only
         try:
             # Certificates take 40 ms to read; all clients share them.
             self._tls = self._tls or httpx2.create_ssl_context()
             # A redirect would send prompts to a host that is not configured.
             return httpx2.Client(
-                follow_redirects=False, timeout=TIMEOUT, limits=_CONNECTIONS, verify=self._tls
+                follow_redirects=False,
+                timeout=TIMEOUT,
+                limits=_CONNECTIONS,
+                verify=self._tls,
+                event_hooks={"request": [on_request]},
             )
         except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:
             raise SettingsError(

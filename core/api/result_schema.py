@@ -4,17 +4,20 @@ Each line is decoded strictly. A line that the strict decoder rejects is decoded
 may be billed; its usage is unknown where it differs from the API's documentation.
 """
 
+import re
 from typing import Annotated, Any, cast
 
 import msgspec
 
 from core.api import lenient_json
+from core.api.line_splitter import LongLine
 from core.text import sanitize
 from state.model.records import CollectedResult, Outcome, Usage
 
 # Far above any response, and small enough that the cost of a batch fits into the ledger.
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 30)]
 _MESSAGE_LIMIT = 2000
+_HEAD = re.compile(rb'\s*\{\s*"custom_id"\s*:\s*"([\w-]{1,64})"')
 
 
 class _CacheCreation(msgspec.Struct, gc=False):
@@ -97,6 +100,9 @@ def parse(line: bytes) -> ResultLine:
 
 def custom_id_of(line: bytes) -> str | None:
     """The custom_id of a line, even where the rest cannot be parsed."""
+    if isinstance(line, LongLine):
+        head = _HEAD.match(line)
+        return head[1].decode() if head else None
     try:
         return _named.decode(line).custom_id
     except (msgspec.MsgspecError, RecursionError, ValueError):

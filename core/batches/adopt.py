@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from core.api.call_limits import most_result_bytes, up_to
 from core.api.line_splitter import split_lines
 from core.api.result_schema import BadLineError, decode
 from core.batches import account
@@ -142,7 +143,8 @@ class _Import:
             raise
 
     def _requests(self, pieces: Iterator[bytes]) -> Iterator[SpooledRequest]:
-        for line in split_lines(pieces):
+        most = most_result_bytes(self._remote.counts.total())
+        for line in split_lines(up_to(pieces, most)):
             try:
                 found = decode(line)
             except BadLineError:

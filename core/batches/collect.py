@@ -4,7 +4,8 @@ import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 
-from core.api.line_splitter import split_lines
+from core.api.call_limits import most_result_bytes, up_to
+from core.api.line_splitter import LongLine, split_lines
 from core.api.result_schema import (
     BadLineError,
     ResultLine,
@@ -172,6 +173,11 @@ class _ResultReader:
     def results(self, pieces: Iterable[bytes]) -> Iterator[StagedResult]:
         """Yield each new valid result: priced, and on disk under the caller's custom_id."""
         for line in split_lines(self._until_broken(pieces)):
+            if isinstance(line, LongLine):
+                self._stats.too_long += 1
+                self._stats.malformed_own += self._is_of_the_batch(line)
+                self._rejected.add(line)
+                continue
             found = self._parsed(line) if line else None
             if found is None:
                 continue
@@ -189,7 +195,7 @@ class _ResultReader:
     def _until_broken(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """A broken connection ends the response; the lines before it are valid."""
         try:
-            yield from pieces
+            yield from up_to(pieces, most_result_bytes(self._batch.request_count))
         except ApiError as error:
             self._stats.broken = error
 

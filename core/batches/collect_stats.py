@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from core.api.line_splitter import LONGEST_LINE
 from core.errors import ApiError
 from core.redaction import redact_bytes
 from core.text import pluralize
@@ -19,7 +20,8 @@ _FOREIGN = " that this batch does not have"
 class CollectStats(Struct, kw_only=True):
     """The lines of one response by their defect.
 
-    `malformed`: cannot be parsed; `malformed_own` of these name a request of the batch. `foreign`:
+    `malformed`: cannot be parsed. `too_long`: only its beginning is kept. `malformed_own` of these
+    two name a request of the batch. `foreign`:
     the custom_id is not in the batch. `repeated`: same id and bytes as an earlier line.
     `conflicting`: same id, other bytes. `known`: collected by an earlier try. `broken` is the error
     that cut the response short.
@@ -30,6 +32,7 @@ class CollectStats(Struct, kw_only=True):
     foreign: int = 0
     repeated: int = 0
     known: int = 0
+    too_long: int = 0
     conflicting: int = 0
     broken: ApiError | None = None
 
@@ -44,12 +47,13 @@ class CollectStats(Struct, kw_only=True):
             for count, one, many, rest in (
                 (self.malformed, "malformed line", "", ""),
                 (self.foreign, "line with a custom_id", "lines with custom_ids", _FOREIGN),
+                (self.too_long, "line", "", f" longer than {LONGEST_LINE:,} bytes"),
                 (self.repeated, "repeated line", "", ""),
                 (self.conflicting, "line", "", " conflicting with an earlier one"),
             )
             if count
         ]
-        if self.malformed or self.foreign or self.conflicting:
+        if self.malformed or self.foreign or self.conflicting or self.too_long:
             found.append(f"kept in {rejected}")
         if self.broken:
             found.append(str(self.broken))

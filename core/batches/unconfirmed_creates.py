@@ -4,8 +4,9 @@ Its requests are queued again only when a complete listing, begun after the sett
 that the create made no batch.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from core.api.call_limits import CallLimits, up_to
 from core.api.line_splitter import split_lines
 from core.batches.candidates import WATCH, is_absent, is_candidate
 from core.batches.context import Context
@@ -20,8 +21,10 @@ from state.batches.submissions import NONCE_LENGTH
 from state.model.records import Batch, BatchStatus
 from state.model.timestamps import from_text, to_text
 
-# No create takes longer than its timeout, so the process that sent an older one is dead.
+# No create takes longer than its limit, so the process that sent an older one is dead.
 _SENDING_LEASE = timedelta(minutes=15)
+_LEASE_MARGIN = timedelta(minutes=5)
+_MOST_BYTES = 64 << 20
 _MOST_FAILURES = 20
 _MOST_LINES = 20
 
@@ -35,6 +38,8 @@ def expire_senders(context: Context, problems: list[str]) -> None:
         before_ts=to_text(now - _SENDING_LEASE),
         after_ts=to_text(now + _SENDING_LEASE),
     ):
+        if _may_be_sending(batch, now):
+            continue
         with isolated(context, f"Cannot resolve {batch.key}", problems, batch=batch):
             sending.mark_unconfirmed(
                 context.ledger,
@@ -42,6 +47,13 @@ def expire_senders(context: Context, problems: list[str]) -> None:
                 "The process that sent it ended before a response arrived.",
                 settles_ts=to_text(settles),
             )
+
+
+def _may_be_sending(batch: Batch, now: datetime) -> bool:
+    """Whether the upload of a large batch may not have met its limit yet."""
+    since = now - from_text(batch.sent_ts or batch.created_ts)
+    limit = timedelta(seconds=CallLimits().create_s(batch.bytes)) + _LEASE_MARGIN
+    return timedelta() <= since < limit
 
 
 def unresolved(context: Context) -> list[Batch]:
@@ -119,7 +131,9 @@ def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -
     except NotFound as error:
         _record_failure(context, candidate, str(error))
         return
-    except ApiError:
+    except ApiError as error:
+        if error.code == "response_too_large":
+            _record_failure(context, candidate, str(error))
         return
     if not is_readable:
         _record_failure(context, candidate, "The results of the batch cannot be parsed.")
@@ -139,7 +153,7 @@ def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
 
     parsed = 0
     with context.api().results(remote_id) as pieces:
-        for line in split_lines(pieces):
+        for line in split_lines(up_to(pieces, _MOST_BYTES)):
             try:
                 nonce = decode(line).custom_id.rpartition("-")[2]
             except BadLineError:

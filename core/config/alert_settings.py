@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from core.config.toml_reader import Count, Record, Text, TextList
+from core.config.toml_reader import CommandLine, Count, Record, Text
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -24,7 +24,7 @@ class AlertRules(Record, frozen=True, kw_only=True):
     unpriced: bool = True
     replay: bool = True
     stuck: bool = True
-    command: TextList = ()
+    command: CommandLine = ()
     url: Text = ""
     secret: Text = ""
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from core.config.durations import GUARD
-from core.config.toml_reader import Count, Record, Text, TextList
+from core.config.toml_reader import CommandLine, Count, Record, Text, TextList
 from core.requests.cache_control import CachePolicy
 from core.requests.models import EXTENDED_OUTPUT_BETA, max_tokens_limit
 from state.model.records import OnFailure
@@ -97,7 +97,7 @@ class Job(Record, frozen=True, kw_only=True):
     cache: CachePolicy = CachePolicy.NONE
     betas: TextList = ()
     max_tokens: Annotated[int, Meta(ge=1, le=10**15)] | None = None
-    on_delivery: TextList = ()
+    on_delivery: CommandLine = ()
     on_delivery_timeout_s: Annotated[int, Meta(ge=1, le=600)] = 300
     replay: Replay = Replay.BY_HAND
     replay_tries: Annotated[int, Meta(ge=1, le=10)] = 2

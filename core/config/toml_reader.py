@@ -59,6 +59,11 @@ class TokenPrice(Dollars):
 
 Text = Annotated[str, Meta(pattern=r"\S", description="a string that is not empty")]
 TextList = Annotated[tuple[Text, ...], Meta(description="a list of strings that are not empty")]
+# No system call takes a NUL.
+CommandLine = Annotated[
+    tuple[Annotated[str, Meta(pattern=r"^[^\x00]*[^\s\x00][^\x00]*\Z")], ...],
+    Meta(description="a list of strings that are not empty and have no NUL"),
+]
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Amount = Annotated[Dollars, Meta(description="a number from 0 to 1,000,000,000,000")]
 Price = Annotated[

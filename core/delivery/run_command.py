@@ -5,6 +5,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +16,7 @@ from core.redaction import redact
 _TAIL_BYTES = 4096
 _TAIL_LINES = 3
 _TAIL_LENGTH = 300
+_KILL_S = 5.0
 
 
 class CommandEnd(Struct, frozen=True):
@@ -25,28 +27,39 @@ class CommandEnd(Struct, frozen=True):
 
 
 def run(
-    command: Sequence[str], *, folder: Path, environment: Mapping[str, str], timeout_s: float
+    command: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    timeout_s: float,
+    stdin: bytes = b"",
 ) -> CommandEnd:
-    """Run the command; at its timeout, kill it and its children."""
-    with tempfile.TemporaryFile() as stderr:
+    """Run the command; at its timeout, kill it and its children.
+
+    It is over when it exits: a child of it that goes on, and holds its output open, is not waited
+    for, since input and output are files.
+    """
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as stderr:
+        given.write(stdin)
+        given.seek(0)
         try:
             process = subprocess.Popen(  # noqa: S603 - the user's own list of arguments, no shell
                 command,
                 cwd=folder,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=given,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            return CommandEnd(None, f"cannot start {command[0]}: {reason}")
+            return CommandEnd(None, f"cannot start {_printable(command[0])}: {reason}")
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             _stop(process)
-            return CommandEnd(None, f"killed after {timeout_s:.0f} s{_stderr_tail(stderr)}")
+            return CommandEnd(None, f"killed after {timeout_s:g} s{_stderr_tail(stderr)}")
         except BaseException:
             _stop(process)
             raise
@@ -57,12 +70,16 @@ def run(
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Kill it, and its children where the system has process groups."""
-    if os.name == "nt":
-        process.kill()
-    else:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """Kill it and its children; one that does not end is left."""
+    with suppress(OSError, subprocess.SubprocessError):
+        if os.name == "nt":
+            tree = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
+            subprocess.run(tree, capture_output=True, timeout=_KILL_S, check=False)  # noqa: S603
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_KILL_S)
 
 
 def _stderr_tail(stderr: IO[bytes]) -> str:
@@ -74,9 +91,10 @@ def _stderr_tail(stderr: IO[bytes]) -> str:
         # A key that is cut in two would not be recognized.
         text = "".join(text.split(maxsplit=1)[1:])
     lines = [line for line in text.splitlines() if line.strip()]
-    plain = " / ".join(
-        "".join(c if c.isprintable() else " " for c in line).strip()
-        for line in lines[-_TAIL_LINES:]
-    )
+    plain = " / ".join(_printable(line).strip() for line in lines[-_TAIL_LINES:])
     shown = redact(plain)
     return f": {shown[-_TAIL_LENGTH:]}" if shown else ""
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -14,6 +14,8 @@ from core.commands import auto_retry
 from core.commands.auto_retry import RetryCandidates
 from core.config import titan_file
 from core.config.alert_settings import AlertRules
+from core.config.settings import command_environment
+from core.delivery import run_command
 from core.money.kpis import MONTH_DAYS, Kpi, kpis
 from core.reporting.alert_rules import Observed, conditions
 from core.reporting.history import History
@@ -27,12 +29,14 @@ from state.queries import batch_list, digest_figures, ledger_status
 SIGNATURE, STAMP = "Titan-Signature", "Titan-Timestamp"
 _TIMEOUT_S = 20
 _DAY = timedelta(days=1)
+_FIRST_WAIT = timedelta(minutes=10)
+_LONGEST_WAIT = timedelta(hours=6)
 
 
 def update_and_notify(context: Context) -> list[str]:
     """Update the alerts and send the new notifications. Returns the problems, as lines.
 
-    A failed notification is sent again at the next poll: delivery is at least once, so a receiver
+    A failed notification is sent again later: delivery is at least once, so a receiver
     may get it twice.
     """
     problems: list[str] = []
@@ -96,38 +100,51 @@ def _month_ago(context: Context) -> str:
 
 
 def _notify(context: Context, rules: AlertRules) -> Iterator[str]:
+    """Send what is due; the first failure ends it, since the others would fail alike."""
     if not rules.command and not rules.url:
         return
-    for alert in alerts.unnotified(context.ledger):
+    now = context.clock.now()
+    for alert in alerts.unnotified(
+        context.ledger, now_ts=to_text(now), latest_ts=to_text(now + _LONGEST_WAIT)
+    ):
         problems: list[str] = []
         with isolated(context, f"Cannot send alert {alert.rule}", problems):
-            problems += filter(None, [_send(context, rules, alert)])
+            problems += filter(None, [_try(context, rules, alert)])
         yield from problems
         if problems:
             return
 
 
-def _send(context: Context, rules: AlertRules, alert: Alert) -> str | None:
-    body = message(alert)
-    problem = _run(rules.command, body) if rules.command else None
-    if rules.url and problem is None:
-        problem = _post(rules, to_text(context.clock.now()), body)
+def _try(context: Context, rules: AlertRules, alert: Alert) -> str | None:
+    """Send one alert; what went wrong, as a line.
+
+    The try is recorded before it is made: a poll that dies or hangs in it does not repeat it at
+    once.
+    """
+    doubled = 2 ** min(alerts.tries(context.ledger, alert), 10)
+    again = to_text(context.clock.now() + min(_FIRST_WAIT * doubled, _LONGEST_WAIT))
+    alerts.record_try(context.ledger, alert, not_before_ts=again)
+    problem = _send(context, rules, alert)
+    context.ledger.crash_point("alert:sent")
     if problem:
-        return f"Alert {alert.rule} was not sent, retrying at the next poll: {problem}"
+        return f"Alert {alert.rule} was not sent, next try after {again}: {problem}"
     alerts.record_notified(context.ledger, alert)
     return None
 
 
-def _run(command: tuple[str, ...], body: bytes) -> str | None:
-    import subprocess  # noqa: PLC0415 - only where something is sent; no shell is involved
-
-    try:
-        done = subprocess.run(  # noqa: S603 - the owner's own command, as an argument list
-            command, input=body, capture_output=True, timeout=_TIMEOUT_S, check=False
+def _send(context: Context, rules: AlertRules, alert: Alert) -> str | None:
+    body = message(alert)
+    if rules.command:
+        ended = run_command.run(
+            rules.command,
+            folder=context.folder.root,
+            environment=command_environment(context.folder.root),
+            timeout_s=_TIMEOUT_S,
+            stdin=body,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{command[0]}: {error}"
-    return f"{command[0]} exited with {done.returncode}" if done.returncode else None
+        if ended.problem:
+            return f"{rules.command[0]}: {ended.problem}"
+    return _post(rules, to_text(context.clock.now()), body) if rules.url else None
 
 
 def _post(rules: AlertRules, stamp: str, body: bytes) -> str | None:

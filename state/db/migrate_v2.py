@@ -96,6 +96,8 @@ _VALUES = {
     "alerts": {
         "notified_raised_ts": "told_raised_ts",
         "notified_cleared_ts": "told_cleared_ts",
+        "tries": "0",
+        "not_before_ts": "NULL",
     },
     "hook_runs": {"problem": "trouble"},
     "listings": {"started_ts": "began_ts"},

@@ -245,7 +245,9 @@ CREATE TABLE alerts (
   raised_ts TEXT NOT NULL,
   cleared_ts TEXT,
   notified_raised_ts TEXT,
-  notified_cleared_ts TEXT
+  notified_cleared_ts TEXT,
+  tries INTEGER NOT NULL DEFAULT 0,
+  not_before_ts TEXT
 ) STRICT;
 CREATE UNIQUE INDEX alerts_raised ON alerts (rule, subject) WHERE cleared_ts IS NULL;
 

@@ -30,12 +30,33 @@ def raised(source: Source) -> list[Alert]:
     return _alerts(source, "cleared_ts IS NULL")
 
 
-def unnotified(source: Source) -> list[Alert]:
-    """Alerts whose raising or clearing was not notified yet."""
+def unnotified(source: Source, *, now_ts: str, latest_ts: str) -> list[Alert]:
+    """Alerts whose raising or clearing was not notified yet, and is due.
+
+    A wait that ends after `latest_ts` was begun before the clock was set back.
+    """
     return _alerts(
         source,
-        "notified_raised_ts IS NULL OR (cleared_ts IS NOT NULL AND notified_cleared_ts IS NULL)",
+        "(notified_raised_ts IS NULL OR (cleared_ts IS NOT NULL AND notified_cleared_ts IS NULL))"
+        " AND (not_before_ts IS NULL OR not_before_ts <= ? OR not_before_ts > ?)",
+        now_ts,
+        latest_ts,
     )
+
+
+def tries(source: Source, alert: Alert) -> int:
+    """How often its notification was tried in vain."""
+    return int(source.rows("SELECT tries FROM alerts WHERE id = ?", alert.id)[0][0])
+
+
+def record_try(ledger: Ledger, alert: Alert, *, not_before_ts: str) -> None:
+    """Record that its notification is tried now, and the earliest time of the next try."""
+    with ledger.transaction("alert_try"):
+        ledger.execute(
+            "UPDATE alerts SET tries = tries + 1, not_before_ts = ? WHERE id = ?",
+            not_before_ts,
+            alert.id,
+        )
 
 
 def update(ledger: Ledger, wrong: Iterable[tuple[str, str, str]]) -> tuple[int, int]:
@@ -73,6 +94,7 @@ def record_notified(ledger: Ledger, alert: Alert) -> None:
     with ledger.transaction("alert_notified") as written:
         ledger.execute(
             "UPDATE alerts SET notified_raised_ts = coalesce(notified_raised_ts, ?),"
+            " tries = 0, not_before_ts = NULL,"
             " notified_cleared_ts = CASE WHEN ? THEN ? ELSE notified_cleared_ts END WHERE id = ?",
             written.at,
             alert.cleared_ts is not None,
@@ -95,9 +117,10 @@ def first_day(source: Source) -> str | None:
     return source.rows("SELECT min(day) FROM daily_totals")[0][0]
 
 
-def _alerts(source: Source, where: str) -> list[Alert]:
+def _alerts(source: Source, where: str, *values: str) -> list[Alert]:
     rows = source.rows(
         "SELECT id, rule, subject, message, raised_ts, cleared_ts FROM alerts"  # noqa: S608 - our own words
-        f" WHERE {where} ORDER BY id"
+        f" WHERE {where} ORDER BY id",
+        *values,
     )
     return [Alert(**dict(row)) for row in rows]

@@ -181,14 +181,14 @@ def edit(root: Path, number: int) -> None:
 def test_edits_at_once_lose_nothing(folder: Folder) -> None:
     jobs = "".join(
         f'[jobs.job-{number}]\nworkload = "t"\nschedule = "daily"\nnote = "old"\n\n'
-        for number in range(16)
+        for number in range(8)
     )
     titan_file.path_of(folder).write_text(f"[workloads.t]\n\n{jobs}", "utf-8")
-    with ProcessPoolExecutor(8, mp_context=get_context("spawn")) as pool:
-        list(pool.map(edit, [folder.root] * 16, range(16)))
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        list(pool.map(edit, [folder.root] * 8, range(8)))
     found = titan_file.read_strictly(folder).jobs
-    assert [found[f"job-{number}"].note for number in range(16)] == [
-        "" if number % 2 else f"edit {number}" for number in range(16)
+    assert [found[f"job-{number}"].note for number in range(8)] == [
+        "" if number % 2 else f"edit {number}" for number in range(8)
     ]
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench
+from support.slow_server import a_dripping_server
 
 from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.intake.external_calls import record_sync
-from core.reporting import json_reports
+from core.reporting import json_reports, notifier, webhook
 from core.reporting.notifier import SIGNATURE, STAMP, signature
+from state.model.crash_points import no_crash_point
 from state.operations import alerts
 from state.operations.commands import Action
 from state.operations.selection import Filter
@@ -109,9 +111,66 @@ def test_a_failed_notification_is_reported_and_retried(tmp_path: Path, command: 
     bench = six_errors(tmp_path / "home")
     for _ in range(2):
         problems = bench.poll_after(600).problems
-        assert any("was not sent, retrying at the next poll" in line for line in problems)
-    assert len(alerts.unnotified(bench.engine.context.ledger)) == 1
+        assert any("was not sent, next try after" in line for line in problems)
+    assert len(alerts.unnotified(bench.engine.context.ledger, now_ts="9", latest_ts="9")) == 1
     bench.close()
+
+
+_HANGS = "import sys, time; open(sys.argv[1], 'a').write('tried '); time.sleep(99)"
+# It exits at once; its child holds its output open for long.
+_LEAVES_A_CHILD = (
+    "import subprocess, sys; open(sys.argv[1], 'a').write('tried ');"
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])"
+)
+
+
+def test_a_command_that_hangs_is_not_repeated_at_every_poll(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifier, "_TIMEOUT_S", 0.15)
+    command = json.dumps([sys.executable, "-S", "-c", _HANGS, str(tmp_path / "told")])
+    settle(tmp_path / "home", f"poller_silent_min = 0\ncommand = {command}")
+    bench = six_errors(tmp_path / "home")
+    first = bench.poll_after(600).problems
+    assert ["killed after" in line for line in first if line.startswith("Alert")] == [True]
+    told = [bool(bench.poll_after(300).problems) for _ in range(12)]
+    bench.close()
+    assert [number for number, is_told in enumerate(told) if is_told] == [1, 5]
+
+
+def test_a_poll_that_dies_in_a_notification_does_not_repeat_it_at_once(tmp_path: Path) -> None:
+    command = json.dumps([sys.executable, "-c", WRITER, str(tmp_path / "told")])
+    settle(tmp_path / "home", f"poller_silent_min = 0\ncommand = {command}")
+    bench = six_errors(tmp_path / "home")
+    ledger = bench.engine.context.ledger
+
+    def die(name: str) -> None:
+        if name == "alert:sent":
+            raise KeyboardInterrupt
+
+    ledger.crash_point = die
+    with pytest.raises(KeyboardInterrupt):
+        bench.poll_after(600)
+    ledger.crash_point = no_crash_point
+    bench.poll_after(60)
+    assert len((tmp_path / "told").read_text("utf-8").splitlines()) == 1
+    bench.poll_after(600)
+    bench.close()
+    assert len((tmp_path / "told").read_text("utf-8").splitlines()) == 2
+
+
+def test_a_child_of_a_command_that_keeps_its_output_open_is_not_waited_for(tmp_path: Path) -> None:
+    command = json.dumps([sys.executable, "-c", _LEAVES_A_CHILD, str(tmp_path / "told")])
+    settle(tmp_path / "home", f"poller_silent_min = 0\ncommand = {command}")
+    bench = six_errors(tmp_path / "home")
+    assert not [line for line in bench.poll_after(600).problems if "Alert" in line]
+    bench.close()
+
+
+def test_a_notification_to_a_receiver_that_drips_fails_in_time() -> None:
+    with a_dripping_server(b"HTTP/1.1 2") as address:
+        problem = webhook.post(address, b"{}", {}, timeout_s=0.1)
+    assert problem == "no complete response within 0.1 s"
 
 
 @contextmanager
