@@ -18,6 +18,7 @@ from state.db import access_lock
 from state.db.connection import sqlite3
 from state.files import fallback_file
 from state.files.folder import Folder
+from state.recovery import rebuild as rebuilding
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
 from titan_console.session.query_worker import ReopeningReader
@@ -135,3 +136,28 @@ def test_an_open_console_sees_the_ledger_that_was_put_in_place(
         line = json.dumps(some_requests(1, "later")[0])
         assert terminal.run("submit", "-", "--tag", "later", stdin=line).code == 0
         assert kept.get().rows("SELECT count(*) FROM requests")[0][0] == 2001
+
+
+class _Killed(BaseException):
+    """A kill at a crash point."""
+
+
+def test_a_kill_between_the_two_renames_leaves_no_ledger_and_that_is_refused(
+    damaged: tuple[Terminal, Folder, Sandbox],
+) -> None:
+    terminal, folder, sandbox = damaged
+
+    def kill(_point: str) -> None:
+        raise _Killed
+
+    fresh = rebuilding.fresh_path(folder.ledger)
+    fresh.write_bytes(b"half")
+    with pytest.raises(_Killed):
+        rebuilding.install(
+            fresh, folder.ledger, kept=folder.root / "titan.x.damaged", crash_point=kill
+        )
+    refused = terminal.run("--poll", "--json")
+    assert (refused.code, refused.error_code()) == (3, "ledger_lost")
+    assert terminal.run("rebuild", "--yes").code == 0
+    assert len(terminal.run("results", "t", "--json").lines()) == 2000
+    assert sandbox.billing_log().creates == 1
