@@ -26,7 +26,7 @@ _TRIES = 600
 # Name of the file -> the keys from the screen before, and a text that the screen shows.
 _PICTURES: dict[str, tuple[tuple[str, ...], str]] = {
     "console": ((), "in progress"),
-    "preview": (("3", "/", *"overloaded", "enter", "A", "R"), "first"),
+    "preview": (("3", "/", *"overloaded", "enter", "A", "R"), "≈"),
     "savings": (("escape", "escape", "escape", "4"), "Savings of 30 days"),
     "kpis": (("5",), "KPIs of 30 days"),
 }

@@ -1,4 +1,4 @@
-"""Decides about batches that the API no longer has, or does not end. `docs/lifecycle.md`.
+"""Decides about batches that the API no longer has, or does not end; see `docs/lifecycle.md`.
 
 One 404 proves nothing: reads of the API can lag, and a gateway can fail. Proof is a 404 together
 with a complete listing, begun after the first 404, that lacks the batch; or the end of the 24 hours

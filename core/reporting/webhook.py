@@ -1,4 +1,4 @@
-"""Posts an alert to a URL. Import it where one is posted, since it is slow to load."""
+"""Posts an alert to a URL. Imported only for a post, since the import is slow."""
 
 from collections.abc import Mapping
 from http.client import HTTPException, HTTPMessage
