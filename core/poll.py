@@ -5,6 +5,7 @@ loads its modules only when it has work, since most polls find nothing to do.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from msgspec import Struct, field
@@ -22,6 +23,7 @@ from state.batches import leases, remote_status, sending, stale_files, submissio
 from state.batches.finished_results import name_the_finished
 from state.db import poll_lock
 from state.files import fallback_file
+from state.model.errors import LedgerBusy, TitanError
 from state.model.records import Batch
 from state.operations import commands, delivery, hook_runs
 from state.queries import batch_list, ledger_status
@@ -37,6 +39,7 @@ class PollSummary(Struct, kw_only=True):
     `collected` count batches, `open` those that are still open. `results` counts new results,
     `failed` the requests that failed in the collected batches. `commands` holds a line for each
     command that finished, `delivered` the names of the files, `problems` what needs attention.
+    `error` is why the poll failed; None where it ran through, with problems or without.
     """
 
     ran: bool = True
@@ -50,10 +53,14 @@ class PollSummary(Struct, kw_only=True):
     commands: list[str] = field(default_factory=list[str])
     delivered: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
+    error: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """For `--json`; `orders` and `troubles` are the old keys, kept for one release."""
-        return {**asdict(self), "orders": self.commands, "troubles": self.problems}
+        found = {**asdict(self), "orders": self.commands, "troubles": self.problems}
+        # It is one of the problems, too.
+        del found["error"]
+        return found
 
 
 def poll_once(context: Context) -> PollSummary:
@@ -75,12 +82,24 @@ def poll_once(context: Context) -> PollSummary:
         except SettingsError:
             raise
         except Exception as error:
-            summary.problems.append(f"The poll stopped: {reason_of(error)}")
+            _note_stop(context, summary, error)
+            raise
+        except BaseException:
+            summary.error = "It was stopped."
             raise
         finally:
-            leases.end_poll(context.ledger, poll_id, asdict(summary))
+            leases.end_poll(context.ledger, poll_id, asdict(summary), summary.error)
             leases.release(context.ledger, POLL_LEASE, context.holder)
         return summary
+
+
+def _note_stop(context: Context, summary: PollSummary, error: Exception) -> None:
+    """Note why the poll failed, and raise the alert where the ledger still allows it."""
+    summary.error = reason_of(error)
+    summary.problems.append(f"The poll stopped: {summary.error}")
+    if not isinstance(error, LedgerBusy):
+        with suppress(TitanError, OSError):
+            notifier.update_and_notify(context, summary.error)
 
 
 def _other_poll(context: Context) -> str:
@@ -100,6 +119,7 @@ def run_steps(context: Context, summary: PollSummary) -> None:
             step(context, summary)
         except SettingsError as error:
             settings_error = error
+            summary.error = str(error)
         except ApiError as error:
             summary.problems.append(str(error))
         except Exception as error:
@@ -107,6 +127,7 @@ def run_steps(context: Context, summary: PollSummary) -> None:
                 raise
             what = step.__name__.strip("_").replace("_", " ")
             record(context, f"Step '{what}'", error, summary.problems)
+            summary.error = summary.problems[-1]
     summary.open = batch_list.count_open(context.ledger)
     context.ledger.checkpoint()
     if settings_error is not None:
@@ -245,7 +266,7 @@ def _clean_up(context: Context, _summary: PollSummary) -> None:
 
 def _check_alerts(context: Context, summary: PollSummary) -> None:
     """Raise, clear and send alerts."""
-    summary.problems += notifier.update_and_notify(context)
+    summary.problems += notifier.update_and_notify(context, summary.error)
 
 
 def _update_mirrors(context: Context, summary: PollSummary) -> None:

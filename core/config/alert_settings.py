@@ -18,6 +18,7 @@ class AlertRules(Record, frozen=True, kw_only=True):
     errors_a_day: Count = 5
     deadline_h: Count = 3
     poller_silent_min: Count = 40
+    poll_failed: bool = True
     kpis: bool = True
     spend_cap: bool = True
     orphans: bool = True

@@ -10,6 +10,7 @@ from core.batches.create_error_policy import ACCOUNT_HOLD, SYNC_HOLD
 from core.commands.auto_retry import RetryCandidates
 from core.config.alert_settings import AlertRules
 from core.money.kpis import Kpi, shown
+from core.reporting.poller_health import PollerHealth, PollerState
 from core.text import pluralize
 from state.model.records import Batch, Hold
 from state.model.timestamps import from_text
@@ -33,7 +34,7 @@ class Condition(Struct, frozen=True, kw_only=True):
 
 
 class Observed(Struct, frozen=True, kw_only=True):
-    """The facts of one poll. `last_poll` is the end of the previous one."""
+    """The facts of one poll. `poller` is judged as of its end."""
 
     now: datetime
     errors_a_day: int
@@ -43,7 +44,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     unpriced_models: Sequence[str]
     kpis: Sequence[Kpi]
     has_a_month: bool
-    last_poll: datetime | None
+    poller: PollerHealth
     stopped_retries: Sequence[RetryCandidates] = ()
     stuck: Sequence[Batch] = ()
     written_off: Sequence[Batch] = ()
@@ -100,13 +101,16 @@ def _deadlines(rules: AlertRules, observed: Observed) -> list[Condition]:
 
 
 def _poller(rules: AlertRules, observed: Observed) -> list[Condition]:
-    if not rules.poller_silent_min or observed.last_poll is None:
+    """One alert for an outage, from the first failed poll to the next success."""
+    health = observed.poller
+    minutes = int(health.quiet.total_seconds()) // 60
+    if health.error and rules.poll_failed:
+        said = f"The poll failed: {health.error} See `titan-console doctor`."
+    elif health.state == PollerState.SILENT and rules.poller_silent_min:
+        said = f"No successful poll for {minutes:,} minutes. Check the scheduler."
+    else:
         return []
-    quiet = observed.now - observed.last_poll
-    if quiet <= timedelta(minutes=rules.poller_silent_min):
-        return []
-    said = f"No poll for {int(quiet.total_seconds()) // 60:,} minutes. Check the scheduler."
-    return [Condition(rule="poller", subject="silent", message=said)]
+    return [Condition(rule="poller", subject="polls", message=said)]
 
 
 def _kpis(observed: Observed) -> list[Condition]:

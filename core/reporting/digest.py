@@ -7,11 +7,12 @@ from msgspec import Struct
 
 from core.config.durations import RETENTION
 from core.money.pricing import dollars, dollars_text
+from core.reporting.poller_health import SILENT_AFTER, PollerHealth, PollerState, judge
 from core.text import pluralize
 from state.db.reader import Source
 from state.model.records import Batch
 from state.model.timestamps import from_text, to_text
-from state.queries import batch_list, digest_figures
+from state.queries import batch_list, digest_figures, ledger_status
 from state.queries.digest_figures import DigestCounts
 
 ERRORS_A_DAY = 5
@@ -36,6 +37,7 @@ class Digest(Struct, frozen=True, kw_only=True):
     error_limit: int | None
     at_risk: tuple[Batch, ...]
     leaving: tuple[Batch, ...]
+    poller: PollerHealth
 
     @property
     def has_error_alert(self) -> bool:
@@ -43,17 +45,31 @@ class Digest(Struct, frozen=True, kw_only=True):
         return self.error_limit is not None and self.errors_a_day > self.error_limit
 
     @property
+    def has_poller_alert(self) -> bool:
+        """Whether the poller fails, or is silent while a batch is open."""
+        return self.poller.needs_attention(has_open_batches=self.open_batches > 0)
+
+    @property
     def is_calm(self) -> bool:
         """Whether nothing happened and nothing is open."""
         seen = self.happened
         quiet = not (seen.ended or seen.answered or seen.failed or seen.fallbacks)
         return quiet and not (
-            self.open_batches or self.at_risk or self.leaving or self.has_error_alert
+            self.open_batches
+            or self.at_risk
+            or self.leaving
+            or self.has_error_alert
+            or self.has_poller_alert
         )
 
 
 def digest(
-    source: Source, *, since: datetime, now: datetime, error_limit: int | None = ERRORS_A_DAY
+    source: Source,
+    *,
+    since: datetime,
+    now: datetime,
+    error_limit: int | None = ERRORS_A_DAY,
+    silent_after: timedelta = SILENT_AFTER,
 ) -> Digest:
     """Read the digest from the ledger."""
     open_batches = batch_list.open_batches(source)
@@ -70,6 +86,7 @@ def digest(
         leaving=tuple(
             batch_list.uncollected_since(source, to_text(now + _RETENTION_NOTICE - RETENTION))
         ),
+        poller=judge(ledger_status.poller(source), now, silent_after),
     )
 
 
@@ -95,6 +112,8 @@ def lines(found: Digest) -> list[str]:
         )
     if seen.fallbacks:
         report.append(f"Sync fallbacks: {seen.fallbacks:,}, at full price.")
+    if found.has_poller_alert:
+        report.append(_poller(found.poller))
     report += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]
     report += [_retention(batch, found.now) for batch in found.leaving[:_SHOWN]]
     hidden = max(0, len(found.at_risk) - _SHOWN) + max(0, len(found.leaving) - _SHOWN)
@@ -133,6 +152,7 @@ class DigestReport(Struct, frozen=True, kw_only=True):
     errors_24h: int
     error_alert: bool
     fallbacks: int
+    poller: PollerState
     deadlines_at_risk: list[RiskReport]
     retention: list[RetentionReport]
     calm: bool
@@ -156,6 +176,7 @@ def report(found: Digest) -> DigestReport:
         errors_24h=found.errors_a_day,
         error_alert=found.has_error_alert,
         fallbacks=seen.fallbacks,
+        poller=found.poller.state,
         deadlines_at_risk=[
             RiskReport(batch_id=b.key, tag=b.tag, deadline_ts=b.deadline_ts) for b in found.at_risk
         ],
@@ -181,6 +202,17 @@ def _errors(found: Digest) -> str:
     if found.has_error_alert:
         return f"ALERT. {message} (limit {found.error_limit:,}): see `titan-console errors`."
     return f"{message}."
+
+
+def _poller(health: PollerHealth) -> str:
+    quiet = _span(health.quiet)
+    if health.state == PollerState.NEVER_RAN:
+        said = "it never ran"
+    elif health.state == PollerState.SILENT:
+        said = f"no successful poll for {quiet}"
+    else:
+        said = f"the last poll, {quiet} ago, failed"
+    return f"ALERT. Poller: {said}{f': {health.error}' if health.error else '.'}"
 
 
 def _risk(batch: Batch, now: datetime) -> str:

@@ -1,7 +1,7 @@
 """The records that commands and titan_batch print as JSON. docs/json.md documents every key."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -11,6 +11,7 @@ from core.money.eta import EtaReport
 from core.money.pricing import usd
 from core.reporting.error_groups import ErrorGroup, NextStep
 from core.reporting.history import etas
+from core.reporting.poller_health import SILENT_AFTER, PollerState, judge
 from state.batches import orphans
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.db.reader import Source
@@ -81,7 +82,10 @@ class TotalsReport(Struct, frozen=True, kw_only=True):
 class PollerReport(Struct, frozen=True, kw_only=True):
     """The poller. `last_pass` is the old name of `last_poll`, kept for one release."""
 
+    state: PollerState
     last_poll: str | None
+    last_success: str | None
+    error: str | None
     last_pass: str | None
     lease: str | None
 
@@ -211,8 +215,8 @@ def batch(row: Batch) -> BatchReport:
     )
 
 
-def status(source: Source, *, now_ts: str) -> StatusReport:
-    """The whole ledger."""
+def status(source: Source, *, now_ts: str, silent_after: timedelta = SILENT_AFTER) -> StatusReport:
+    """The whole ledger. `silent_after` is the longest time without a successful poll."""
     totals = ledger_status.totals(source)
     hooks = [hook_run(run) for run in hook_runs.failing(source)]
     return StatusReport(
@@ -234,7 +238,7 @@ def status(source: Source, *, now_ts: str) -> StatusReport:
         errors=totals.failed_requests,
         reviews=totals.reviews,
         savings_usd=usd(totals.savings_nano),
-        poller=_poller(source, now_ts),
+        poller=_poller(source, now_ts, silent_after),
         holds=ledger_status.holds(source, now_ts=now_ts),
         paused=pauses.paused(source),
         on_delivery=hooks,
@@ -342,10 +346,14 @@ def error_group(row: ErrorGroup) -> ErrorGroupReport:
     )
 
 
-def _poller(source: Source, now_ts: str) -> PollerReport:
+def _poller(source: Source, now_ts: str, silent_after: timedelta) -> PollerReport:
     poller = ledger_status.poller(source)
     is_held = poller.lease_expires_ts is not None and poller.lease_expires_ts > now_ts
+    health = judge(poller, from_text(now_ts), silent_after)
     return PollerReport(
+        state=health.state,
+        last_success=poller.last_success_ts,
+        error=health.error,
         last_poll=poller.last_finished_ts,
         last_pass=poller.last_finished_ts,
         lease=poller.lease_holder if is_held else None,

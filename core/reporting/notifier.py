@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import msgspec
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from core.batches.context import Context
 from core.batches.isolation import isolated
@@ -19,12 +20,14 @@ from core.delivery import run_command
 from core.money.kpis import MONTH_DAYS, Kpi, kpis
 from core.reporting.alert_rules import Observed, conditions
 from core.reporting.history import History
+from core.reporting.poller_health import judge, silent_after
 from state.batches import orphans, stuck
 from state.batches.orphans import OrphanVerdict
-from state.model.timestamps import from_text, to_text
+from state.model.timestamps import to_text
 from state.operations import alerts
 from state.operations.alerts import Alert
 from state.queries import batch_list, digest_figures, ledger_status
+from state.queries.ledger_status import Poller
 
 SIGNATURE, STAMP = "Titan-Signature", "Titan-Timestamp"
 _TIMEOUT_S = 20
@@ -33,8 +36,10 @@ _FIRST_WAIT = timedelta(minutes=10)
 _LONGEST_WAIT = timedelta(hours=6)
 
 
-def update_and_notify(context: Context) -> list[str]:
+def update_and_notify(context: Context, error: str | None) -> list[str]:
     """Update the alerts and send the new notifications. Returns the problems, as lines.
+
+    `error` is why this poll failed; None where it did not.
 
     A failed notification is sent again later: delivery is at least once, so a receiver
     may get it twice.
@@ -42,7 +47,7 @@ def update_and_notify(context: Context) -> list[str]:
     problems: list[str] = []
     rules = titan_file.read(context.folder).alerts
     with isolated(context, "Cannot check the alert rules", problems):
-        found = conditions(rules, _observe(context, rules, problems))
+        found = conditions(rules, _observe(context, rules, error, problems))
         alerts.update(context.ledger, ((c.rule, c.subject, c.message) for c in found))
     return [*problems, *_notify(context, rules)]
 
@@ -59,9 +64,10 @@ def signature(secret: str, stamp: str, body: bytes) -> str:
     return f"sha256={digest.hexdigest()}"
 
 
-def _observe(context: Context, rules: AlertRules, problems: list[str]) -> Observed:
+def _observe(
+    context: Context, rules: AlertRules, error: str | None, problems: list[str]
+) -> Observed:
     ledger, now = context.ledger, context.clock.now()
-    last = ledger_status.poller(ledger).last_finished_ts
     first = alerts.first_day(ledger)
     horizon = now + timedelta(hours=rules.deadline_h or 0)
     return Observed(
@@ -73,10 +79,22 @@ def _observe(context: Context, rules: AlertRules, problems: list[str]) -> Observ
         unpriced_models=alerts.unpriced_models(ledger, since_day=(now - _DAY).date().isoformat()),
         kpis=_kpis(context) if rules.kpis else (),
         has_a_month=first is not None and first <= _month_ago(context),
-        last_poll=from_text(last) if last else None,
+        poller=judge(_with_this_poll(context, error), now, silent_after(rules)),
         stopped_retries=_stopped(context, problems) if rules.replay else (),
         stuck=stuck.at_the_api(ledger) if rules.stuck else (),
         written_off=stuck.unhandled(ledger) if rules.stuck else (),
+    )
+
+
+def _with_this_poll(context: Context, error: str | None) -> Poller:
+    """The poller once this poll has ended; of the last success, that of an earlier poll counts."""
+    now_ts = to_text(context.clock.now())
+    return replace(
+        ledger_status.poller(context.ledger),
+        last_started_ts=now_ts,
+        last_finished_ts=now_ts,
+        last_error=error,
+        lease_expires_ts=None,
     )
 
 

@@ -81,12 +81,15 @@ def begin_poll(ledger: Ledger) -> int:
         )
 
 
-def end_poll(ledger: Ledger, poll_id: int, summary: Mapping[str, object]) -> None:
-    """Record that the poll ended, with its summary."""
+def end_poll(
+    ledger: Ledger, poll_id: int, summary: Mapping[str, object], error: str | None = None
+) -> None:
+    """Record that the poll ended, with its summary and, where it failed, the reason."""
     with ledger.transaction("poll") as written:
         ledger.execute(
-            "UPDATE polls SET finished_ts = ?, summary = ? WHERE id = ?",
+            "UPDATE polls SET finished_ts = ?, summary = ?, error = ? WHERE id = ?",
             written.at,
             json.dumps(summary),
+            error,
             poll_id,
         )

@@ -100,6 +100,7 @@ _VALUES = {
         "not_before_ts": "NULL",
     },
     "hook_runs": {"problem": "trouble"},
+    "polls": {"error": "NULL"},
     "listings": {"started_ts": "began_ts"},
     "daily_totals": {"duplicate_nano": "surplus_nano"},
 }

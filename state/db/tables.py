@@ -273,6 +273,8 @@ CREATE TABLE polls (
   actor TEXT NOT NULL,
   started_ts TEXT NOT NULL,
   finished_ts TEXT,
+  -- Why it failed; null where it ran through, also with problems.
+  error TEXT,
   summary TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 

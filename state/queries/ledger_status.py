@@ -46,10 +46,16 @@ class Totals(Struct, frozen=True, kw_only=True):
 
 
 class Poller(Struct, frozen=True, kw_only=True):
-    """The last poll, its summary, and the current holder of the lease."""
+    """The last poll, its summary, and the current holder of the lease.
+
+    `last_error` is why the last finished poll failed; `last_success_ts` is the end of the last one
+    that did not.
+    """
 
     last_started_ts: str | None
     last_finished_ts: str | None
+    last_success_ts: str | None = None
+    last_error: str | None = None
     last_summary: dict[str, object]
     lease_holder: str | None
     lease_expires_ts: str | None
@@ -126,10 +132,16 @@ def poller(source: Source) -> Poller:
     ended = source.rows(
         "SELECT * FROM polls WHERE finished_ts IS NOT NULL ORDER BY id DESC LIMIT 1"
     )
+    succeeded = source.rows(
+        "SELECT finished_ts FROM polls WHERE finished_ts IS NOT NULL AND error IS NULL"
+        " ORDER BY id DESC LIMIT 1"
+    )
     lease = source.rows("SELECT * FROM leases WHERE name = 'poll'")
     return Poller(
         last_started_ts=polls[0]["started_ts"] if polls else None,
         last_finished_ts=ended[0]["finished_ts"] if ended else None,
+        last_success_ts=succeeded[0]["finished_ts"] if succeeded else None,
+        last_error=ended[0]["error"] if ended else None,
         last_summary=json.loads(ended[0]["summary"]) if ended else {},
         lease_holder=lease[0]["holder"] if lease else None,
         lease_expires_ts=lease[0]["expires_ts"] if lease else None,

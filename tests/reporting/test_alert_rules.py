@@ -11,6 +11,7 @@ from core.config.catalogue import parse
 from core.config.titan_file import template
 from core.money.kpis import Facts, kpis
 from core.reporting.alert_rules import Observed, conditions
+from core.reporting.poller_health import PollerHealth, PollerState
 from state.model.records import Hold
 from state.model.timestamps import to_text
 
@@ -30,7 +31,7 @@ CALM = Observed(
     unpriced_models=(),
     kpis=kpis(Facts()),
     has_a_month=True,
-    last_poll=NOW - timedelta(minutes=40),
+    poller=PollerHealth(state=PollerState.OK, quiet=timedelta(minutes=40)),
 )
 MISSED = kpis(Facts(requests=10, errored=1, batch_tokens=1, savings_nano=1))
 WRONG = [
@@ -39,9 +40,14 @@ WRONG = [
     ({"orphans": 2}, {"orphans": False}, [("orphan", "api")]),
     ({"unpriced_models": ("m-9",)}, {"unpriced": False}, [("unpriced", "m-9")]),
     (
-        {"last_poll": NOW - timedelta(minutes=41)},
+        {"poller": PollerHealth(state=PollerState.SILENT, quiet=timedelta(minutes=41))},
         {"poller_silent_min": 0},
-        [("poller", "silent")],
+        [("poller", "polls")],
+    ),
+    (
+        {"poller": PollerHealth(state=PollerState.FAILED, error="The API rejected the key.")},
+        {"poll_failed": False},
+        [("poller", "polls")],
     ),
     ({"kpis": MISSED}, {"kpis": False}, [("kpi", "saved_usd_30d"), ("kpi", "error_rate")]),
     ({"kpis": MISSED, "has_a_month": False}, {"kpis": False}, [("kpi", "error_rate")]),

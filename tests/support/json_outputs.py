@@ -115,10 +115,19 @@ def _read(made: Recorder, files: Path) -> None:
     usage.write_text(_HEADER + rows)
     made.run("savings --check", "savings", "--check", str(usage))
     made.run("export", "export", "--all", flag="")
+    _after_a_failed_poll(made.elsewhere(files / "failed"))
     # The report of the demo without its jobs: the same function, on this ledger.
     made.keep("demo", to_builtins(demo_summary.report(made.home)))
     with poll_lock.try_lock(Folder(made.home).poll_lock):
         made.run("poll", "poll")
+
+
+def _after_a_failed_poll(made: Recorder) -> None:
+    builder = LedgerBuilder(made.home, ManualClock(SystemClock().now()))
+    poll_id = leases.begin_poll(builder.ledger)
+    leases.end_poll(builder.ledger, poll_id, {}, "The API rejected the key.")
+    builder.close()
+    made.run("status", "status")
 
 
 def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 from support.console_builders import NOW, Failure, LedgerBuilder
 
+from core.reporting.poller_health import judge
 from state.model.records import Batch, BatchStatus, Collection, Kind, Outcome
 from state.model.timestamps import to_text
 from state.queries.ledger_status import Poller
@@ -156,10 +157,13 @@ def a_poller(
     started: timedelta | None = None,
     finished: timedelta | None = None,
     lease: timedelta | None = None,
+    error: str | None = None,
 ) -> Poller:
     return Poller(
         last_started_ts=to_text(NOW - started) if started is not None else None,
         last_finished_ts=to_text(NOW - finished) if finished is not None else None,
+        last_success_ts=to_text(NOW - finished) if finished is not None and not error else None,
+        last_error=error,
         last_summary={},
         lease_holder="x" if lease is not None else None,
         lease_expires_ts=to_text(NOW + lease) if lease is not None else None,
@@ -174,14 +178,22 @@ def a_poller(
         (a_poller(timedelta(hours=2), timedelta(hours=2)), "! last poll 2h 00m ago (overdue)"),
         (a_poller(timedelta(seconds=4), None, timedelta(minutes=1)), "▸ poll running"),
         (
-            a_poller(timedelta(hours=1), None, -timedelta(minutes=1)),
-            "! poll interrupted 1h 00m ago",
+            a_poller(timedelta(minutes=9), None, -timedelta(minutes=1)),
+            "! poll interrupted 9m ago",
         ),
-        (a_poller(timedelta(hours=1), timedelta(hours=2)), "! poll interrupted 1h 00m ago"),
+        (
+            a_poller(timedelta(minutes=9), timedelta(minutes=24)),
+            "! poll interrupted 9m ago",
+        ),
+        (a_poller(timedelta(hours=1), timedelta(hours=2)), "✗ no successful poll for 2h 00m"),
+        (
+            a_poller(timedelta(minutes=4), timedelta(minutes=3), error="The key is rejected."),
+            "✗ poll failed 3m ago",
+        ),
     ],
 )
 def test_the_poller_heartbeat(poller: Poller, shown: str) -> None:
-    assert str(fmt.poller_status(poller, NOW)) == shown
+    assert str(fmt.poller_status(judge(poller, NOW))) == shown
 
 
 def test_counts_and_sizes() -> None:

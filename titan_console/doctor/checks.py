@@ -17,6 +17,7 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import DEFAULT_BASE_URL, Settings
 from core.internal_errors import describe
+from core.reporting.poller_health import SILENT_AFTER, judge, silent_after
 from core.text import pluralize
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
@@ -72,7 +73,8 @@ def examine(
     yield from static_findings(settings, thorough=thorough, check_keys=check_keys)
     folder = Folder(settings.home)
     with suppress(LedgerError), Reader(folder.ledger) as reader:
-        yield from ledger_findings(reader, SystemClock().now())
+        limit = silent_after(titan_file.read(folder).alerts)
+        yield from ledger_findings(reader, SystemClock().now(), limit)
 
 
 def static_findings(
@@ -93,9 +95,12 @@ def static_findings(
         yield from _isolated(what, check)
 
 
-def ledger_findings(source: Source, now: datetime) -> Iterator[Finding]:
+def ledger_findings(
+    source: Source, now: datetime, limit: timedelta = SILENT_AFTER
+) -> Iterator[Finding]:
     """Findings on polls, alerts, unconfirmed batches, holds and money."""
-    for timed in (_poller, _polls, _holds):
+    yield from _isolated("poller", lambda: [_poller(source, now, limit)])
+    for timed in (_polls, _holds):
         yield from _isolated(_name(timed), partial(timed, source, now))
     for check in (_alerts, _unconfirmed, _orphans, _pauses, _hooks, _money):
         yield from _isolated(_name(check), partial(check, source))
@@ -237,11 +242,13 @@ def _missing_ledger(folder: Folder) -> Finding:
     )
 
 
-def _poller(source: Source, now: datetime) -> Iterator[Finding]:
-    beat = cells.poller_status(ledger_status.poller(source), now)
-    needs_one = bool(batch_list.open_batches(source))
-    late = needs_one and beat.tone in (cells.Tone.BAD, cells.Tone.WARN)
-    yield Finding(Health.WARN if late else Health.OK, "poller", beat.word)
+def _poller(source: Source, now: datetime, limit: timedelta) -> Finding:
+    """A failed poll is a finding; a missing one only where a batch waits for it."""
+    health = judge(ledger_status.poller(source), now, limit)
+    is_late = health.needs_attention(has_open_batches=bool(batch_list.open_batches(source)))
+    word = cells.poller_status(health).word
+    line = f"{word}: {health.error}" if health.error else word
+    return Finding(Health.WARN if is_late else Health.OK, "poller", line)
 
 
 def _polls(source: Source, now: datetime) -> Iterator[Finding]:
@@ -260,8 +267,14 @@ def _polls(source: Source, now: datetime) -> Iterator[Finding]:
         yield Finding(health, "last poll", _summary(beat.last_summary))
 
 
+# `error` is the finding on the poller.
+_NOT_DONE = ("ran", "error")
+
+
 def _summary(summary: Mapping[str, object]) -> str:
-    done = (_done(name, value) for name, value in summary.items() if value and name != "ran")
+    done = (
+        _done(name, value) for name, value in summary.items() if value and name not in _NOT_DONE
+    )
     return ", ".join(done) or "nothing to do"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.clock import Clock
+from core.reporting.poller_health import SILENT_AFTER
 from titan_console.session.ledger_watcher import LedgerWatcher
 from titan_console.session.messages import LedgerChanged, LedgerLost, LedgerProblem
 from titan_console.session.ui_metrics import UiMetrics
@@ -42,6 +43,8 @@ class ConsoleState:
         self.problem: LedgerProblem | None = None
         self.lag: timedelta | None = None
         self.is_frozen = False
+        # The longest time without a successful poll.
+        self.silent_after = SILENT_AFTER
         self.first_revision = 0
         self.place = _short(watcher.path)
         self._watcher = watcher

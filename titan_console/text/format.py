@@ -7,17 +7,15 @@ from enum import StrEnum
 import humanize
 from msgspec import Struct
 
+from core.reporting.poller_health import PollerHealth, PollerState
 from state.model.records import Batch, BatchStatus, Collection, Kind, Outcome, RequestStatus
 from state.model.timestamps import from_text
 from state.operations.hook_runs import HookRun, RunState
-from state.queries.ledger_status import Poller
 
 UNPRICED = "unpriced"
 NOTHING = "-"
 # The guard fires that long before a deadline.
 SOON = timedelta(hours=2)
-# A poll is due every 15 minutes: two were missed.
-STALE = timedelta(minutes=40)
 _SMALL_NANO = 100_000_000  # ten cents
 _TINY_NANO = 50_000  # half of the last digit that is shown
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -229,16 +227,22 @@ def settled_run(run: HookRun) -> str:
     return f"on_delivery failed {count(run.tries)} times, {then}: {run.problem}"
 
 
-def poller_status(poller: Poller, now: datetime) -> Label:
-    """The health of the poller."""
-    if poller.lease_expires_ts is not None and from_text(poller.lease_expires_ts) > now:
-        return Label("▸", "poll running", Tone.BUSY)
-    if poller.last_started_ts is None:
-        return Label("◦", "no poll yet", Tone.WARN)
-    if poller.last_finished_ts is None or poller.last_finished_ts < poller.last_started_ts:
-        quiet = now - from_text(poller.last_started_ts)
-        return Label("!", f"poll interrupted {span(quiet)} ago", Tone.BAD)
-    quiet = now - from_text(poller.last_finished_ts)
-    if quiet > STALE:
-        return Label("!", f"last poll {span(quiet)} ago (overdue)", Tone.BAD)
-    return Label("✓", f"last poll {span(quiet)} ago", Tone.GOOD)
+def poller_status(health: PollerHealth) -> Label:
+    """The state of the poller, without the reason of a failure."""
+    quiet = span(health.quiet)
+    if health.state == PollerState.SILENT and health.error:
+        return Label("✗", f"no successful poll for {quiet}", Tone.BAD)
+    return {
+        PollerState.RUNNING: Label("▸", "poll running", Tone.BUSY),
+        PollerState.NEVER_RAN: Label("◦", "no poll yet", Tone.WARN),
+        PollerState.OK: Label("✓", f"last poll {quiet} ago", Tone.GOOD),
+        PollerState.INTERRUPTED: Label("!", f"poll interrupted {quiet} ago", Tone.BAD),
+        PollerState.FAILED: Label("✗", f"poll failed {quiet} ago", Tone.BAD),
+        PollerState.SILENT: Label("!", f"last poll {quiet} ago (overdue)", Tone.BAD),
+    }[health.state]
+
+
+def poller_line(health: PollerHealth) -> str:
+    """The state of the poller with the reason of a failure."""
+    label = str(poller_status(health))
+    return f"{label}: {health.error}" if health.error else label

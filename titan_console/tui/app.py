@@ -15,6 +15,7 @@ from textual.filter import LineFilter
 
 from core.clock import Clock, SystemClock
 from core.config import titan_file
+from core.reporting.poller_health import silent_after
 from state.files.folder import Folder
 from state.model.timestamps import from_text
 from state.operations.commands import Action
@@ -122,6 +123,7 @@ class TitanApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         catalogue = titan_file.read(Folder(home))
+        self.state.silent_after = silent_after(catalogue.alerts)
         self._wanted, self._wrong = catalogue.console, catalogue.console_problems
         self._own_filters: list[LineFilter] = [ControlFilter()]
         if ascii_only or self._wanted.ascii:

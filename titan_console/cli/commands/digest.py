@@ -6,6 +6,7 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
 from core.reporting.digest import as_html, digest, lines, report
+from core.reporting.poller_health import silent_after
 from core.reporting.since import parse_since
 from state.db.reader import Reader
 from state.files.folder import Folder
@@ -27,16 +28,19 @@ from titan_console.text.safe_text import clean
 def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -> None:
     """Print a summary for an hourly e-mail: savings, open and ended batches, alerts.
 
-    Exits with 1 if errors exceed the daily limit or a deadline is at risk.
+    Exits with 1 if errors exceed the daily limit, a deadline is at risk, or no poll succeeds.
     """
     if as_json_ and as_html_:
         raise click.UsageError("--json and --html cannot be combined.")
     now = SystemClock().now()
     moment = parse_since(since, now)
     folder = Folder(from_environment().home)
-    limit = titan_file.read(folder).alerts.errors_a_day or None
+    rules = titan_file.read(folder).alerts
+    limit = rules.errors_a_day or None
     with Reader(folder.ledger) as reader:
-        found = digest(reader, since=moment, now=now, error_limit=limit)
+        found = digest(
+            reader, since=moment, now=now, error_limit=limit, silent_after=silent_after(rules)
+        )
     if as_json_:
         print_json(report(found))
     elif as_html_:
@@ -44,4 +48,5 @@ def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -
     else:
         for line in lines(found):
             echo(clean(line))
-    ctx.exit(Exit.ATTENTION if found.has_error_alert or found.at_risk else Exit.DONE)
+    is_bad = found.has_error_alert or found.at_risk or found.has_poller_alert
+    ctx.exit(Exit.ATTENTION if is_bad else Exit.DONE)

@@ -1,13 +1,15 @@
 """`titan-console status`: open batches, totals, savings and alerts."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 
 from core.clock import SystemClock
+from core.config import titan_file
 from core.config.settings import from_environment
 from core.reporting import json_reports
 from core.reporting.history import etas
+from core.reporting.poller_health import judge, silent_after
 from core.text import pluralize
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
@@ -34,17 +36,19 @@ from titan_console.text import format as cells
 def command(*, as_json: bool) -> None:
     """Show open batches, totals, savings and alerts.
 
-    Exits with 0 even if alerts are raised; `digest` exits with 1 for errors and late deadlines.
+    Exits with 0 even if alerts are raised; `digest` exits with 1 for errors, late deadlines
+    and failed polls.
     """
     now = SystemClock().now()
+    limit = silent_after(titan_file.read(Folder(from_environment().home)).alerts)
     with open_reader() as reader:
         if as_json:
-            print_json(json_reports.status(reader, now_ts=to_text(now)))
+            print_json(json_reports.status(reader, now_ts=to_text(now), silent_after=limit))
         else:
-            _print(reader, now)
+            _print(reader, now, limit)
 
 
-def _print(source: Source, now: datetime) -> None:
+def _print(source: Source, now: datetime, limit: timedelta) -> None:
     open_batches = batch_list.open_batches(source)
     found = etas(source, open_batches, now)
     print_rows(
@@ -64,10 +68,10 @@ def _print(source: Source, now: datetime) -> None:
         empty="No open batches.",
     )
     echo()
-    _print_totals(source, now)
+    _print_totals(source, now, limit)
 
 
-def _print_totals(source: Source, now: datetime) -> None:
+def _print_totals(source: Source, now: datetime, limit: timedelta) -> None:
     totals = ledger_status.totals(source)
     print_fields(
         [
@@ -91,7 +95,7 @@ def _print_totals(source: Source, now: datetime) -> None:
             ("orphans", _orphans(source)),
             ("not imported", _fallback_files()),
             *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
-            ("poller", str(cells.poller_status(ledger_status.poller(source), now))),
+            ("poller", cells.poller_line(judge(ledger_status.poller(source), now, limit))),
             *(
                 (f"on hold: {hold.name}", f"until {hold.until_ts}: {hold.reason}")
                 for hold in ledger_status.holds(source, now_ts=to_text(now))

@@ -255,7 +255,9 @@ class Page(Screen[None]):
         )
         badge = (Part(" RO ", Tone.WARN, strong=True), Part(" "))
         is_tiny = self.has_class("-tiny")
-        poller = () if is_tiny else status_lines.poller_status(state.snapshot, now)
+        poller = (
+            () if is_tiny else status_lines.poller_status(state.snapshot, now, state.silent_after)
+        )
         self._top.right = (badge if state.read_only else ()) + poller
         self._command_lines.show(state.command_lines(now))
         self._tabs.current = self.state.mode

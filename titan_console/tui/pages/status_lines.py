@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from core.reporting.poller_health import judge
 from core.text import pluralize
 from state.model.records import BatchStatus
 from state.model.timestamps import from_text
@@ -44,11 +45,13 @@ def _saved_tone(nano: int) -> Tone:
     return Tone.WARN if nano < 0 else Tone.DIM
 
 
-def poller_status(snapshot: Snapshot | None, now: datetime) -> tuple[Part, ...]:
+def poller_status(
+    snapshot: Snapshot | None, now: datetime, silent_after: timedelta
+) -> tuple[Part, ...]:
     """The health of the poller."""
     if snapshot is None:
         return ()
-    label = fmt.poller_status(snapshot.poller, now)
+    label = fmt.poller_status(judge(snapshot.poller, now, silent_after))
     return (Part(str(label), label.tone),)
 
 

@@ -153,7 +153,7 @@ class DoctorScreen(QueryPage):
         self.show()
 
     def _read(self, source: Source) -> Sequence[Finding]:
-        return list(checks.ledger_findings(source, self.state.now()))
+        return list(checks.ledger_findings(source, self.state.now(), self.state.silent_after))
 
     def _take(self, found: Sequence[Finding]) -> None:
         self._moving = found

@@ -1,0 +1,73 @@
+"""The state of the poller: the one judgement of every view, alert and report. Pure."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from core.config.alert_settings import AlertRules
+from state.model.timestamps import from_text
+from state.queries.ledger_status import Poller
+
+_INTERRUPTED = "It was killed, or the ledger could not be written."
+
+
+class PollerState(StrEnum):
+    """State of the poller. A poll that ran through with problems is `ok`."""
+
+    NEVER_RAN = "never_ran"
+    RUNNING = "running"
+    OK = "ok"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    SILENT = "silent"
+
+
+class PollerHealth(Struct, frozen=True, kw_only=True):
+    """The state; how long ago the last poll was, of `silent` the last successful one.
+
+    `error` is why the last poll failed; None where it did not.
+    """
+
+    state: PollerState
+    quiet: timedelta = timedelta(0)
+    error: str | None = None
+
+    def needs_attention(self, *, has_open_batches: bool) -> bool:
+        """Whether an operator must act; a poll that is missing matters where a batch is open."""
+        is_missing = self.state in (PollerState.NEVER_RAN, PollerState.SILENT)
+        return self.error is not None or (is_missing and has_open_batches)
+
+
+def silent_after(rules: AlertRules) -> timedelta:
+    """How long no poll may succeed; where that rule is off, its default."""
+    return timedelta(minutes=rules.poller_silent_min or AlertRules().poller_silent_min)
+
+
+# As without titan.toml.
+SILENT_AFTER = silent_after(AlertRules())
+
+
+def judge(poller: Poller, now: datetime, limit: timedelta = SILENT_AFTER) -> PollerHealth:
+    """The state of the poller; no successful poll for longer than `limit` is silence."""
+    if poller.lease_expires_ts is not None and from_text(poller.lease_expires_ts) > now:
+        return PollerHealth(state=PollerState.RUNNING)
+    if poller.last_started_ts is None:
+        return PollerHealth(state=PollerState.NEVER_RAN)
+    last, error = _last(poller)
+    since_success = now - from_text(poller.last_success_ts or last)
+    if since_success > limit:
+        return PollerHealth(state=PollerState.SILENT, quiet=since_success, error=error)
+    quiet = now - from_text(last)
+    if error is None:
+        return PollerHealth(state=PollerState.OK, quiet=quiet)
+    state = PollerState.INTERRUPTED if error == _INTERRUPTED else PollerState.FAILED
+    return PollerHealth(state=state, quiet=quiet, error=error)
+
+
+def _last(poller: Poller) -> tuple[str, str | None]:
+    """When the last poll was, and why it failed."""
+    started, finished = poller.last_started_ts or "", poller.last_finished_ts
+    if finished is None or finished < started:
+        return started, _INTERRUPTED
+    return finished, poller.last_error

@@ -1,0 +1,166 @@
+"""One judgement of the poller, for every view and alert; a failed poll is recorded as failed."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.broken_code import breaks
+from support.builders import START, Bench, a_bench
+from support.terminal import Terminal
+
+from core import poll
+from core.batches import refresh
+from core.errors import SettingsError
+from core.poll import PollSummary
+from core.reporting import digest as digests
+from core.reporting import json_reports
+from core.reporting.poller_health import PollerState, judge
+from state.model.errors import LedgerUnusable
+from state.model.timestamps import to_text
+from state.operations import alerts
+from state.queries import event_list, ledger_status
+from state.queries.ledger_status import Poller
+from titan_console.doctor.checks import ledger_findings
+
+QUARTER = 900.0
+NOW = START
+_M = timedelta(minutes=1)
+
+
+def _poller(
+    started: int | None = None,
+    finished: int | None = None,
+    success: int | None = None,
+    error: str | None = None,
+    lease: int | None = None,
+) -> Poller:
+    """Times in minutes ago; of the lease, minutes to go."""
+
+    def ago(minutes: int | None) -> str | None:
+        return None if minutes is None else to_text(NOW - minutes * _M)
+
+    return Poller(
+        last_started_ts=ago(started),
+        last_finished_ts=ago(finished),
+        last_success_ts=ago(success),
+        last_error=error,
+        last_summary={},
+        lease_holder="x" if lease is not None else None,
+        lease_expires_ts=None if lease is None else to_text(NOW + lease * _M),
+    )
+
+
+CASES = {
+    "no poll": (_poller(), PollerState.NEVER_RAN, 0),
+    "running": (_poller(5, lease=1), PollerState.RUNNING, 0),
+    "running after failures": (_poller(1, 20, 90, "bad", lease=1), PollerState.RUNNING, 0),
+    "good": (_poller(4, 3, 3), PollerState.OK, 3),
+    "good after a failure": (_poller(4, 3, 3), PollerState.OK, 3),
+    "failed": (_poller(4, 3, 18, "bad"), PollerState.FAILED, 3),
+    "the first failed": (_poller(4, 3, None, "bad"), PollerState.FAILED, 3),
+    "failed for long": (_poller(4, 3, 41, "bad"), PollerState.SILENT, 41),
+    "killed": (_poller(4, 18, 18, lease=-1), PollerState.INTERRUPTED, 4),
+    "killed for long": (_poller(4, 50, 50), PollerState.SILENT, 50),
+    "the first was killed": (_poller(4), PollerState.INTERRUPTED, 4),
+    "the last in time": (_poller(41, 40, 40), PollerState.OK, 40),
+    "overdue": (_poller(42, 41, 41), PollerState.SILENT, 41),
+}
+
+
+@pytest.mark.parametrize(("poller", "state", "minutes"), CASES.values(), ids=CASES)
+def test_the_state_of_the_poller(poller: Poller, state: PollerState, minutes: int) -> None:
+    health = judge(poller, NOW, 40 * _M)
+    assert (health.state, health.quiet) == (state, minutes * _M)
+
+
+def _fail(_context: object, _summary: PollSummary) -> None:
+    raise ZeroDivisionError("secret prompt")
+
+
+def _no_key(_context: object, _summary: PollSummary) -> None:
+    raise SettingsError("The API rejected the key.")
+
+
+def _no_ledger(_context: object, _summary: PollSummary) -> None:
+    raise LedgerUnusable("The ledger is damaged.")
+
+
+def _polls(bench: Bench, count: int) -> None:
+    for _ in range(count):
+        bench.clock.advance(QUARTER)
+        try:
+            bench.engine.poll()
+        except (SettingsError, LedgerUnusable):
+            continue
+
+
+def _alert_kinds(bench: Bench) -> list[str]:
+    events = event_list.events(bench.engine.context.ledger)
+    return [event.kind for event in reversed(events) if event.kind.startswith("alert.")]
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (_fail, "ZeroDivisionError"),
+        (_no_key, "The API rejected the key."),
+        (_no_ledger, "The ledger is damaged."),
+    ],
+)
+def test_a_failed_poll_is_shown_by_every_view_and_is_one_alert(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    step: Callable[[object, PollSummary], None],
+    reason: str,
+) -> None:
+    _polls(bench, 1)
+    ledger = bench.engine.context.ledger
+    with monkeypatch.context() as patched:
+        patched.setattr(poll, "_STEPS", (step, *poll._STEPS))
+        _polls(bench, 1)
+        status = json_reports.status(ledger, now_ts=ledger.now_text()).poller
+        assert status.state == PollerState.FAILED
+        assert reason in (status.error or "")
+        assert "secret" not in (status.error or "")
+        found = digests.digest(ledger, since=START, now=bench.clock.now())
+        assert [line for line in digests.lines(found) if "ALERT. Poller" in line and reason in line]
+        findings = {one.what: one for one in ledger_findings(ledger, bench.clock.now())}
+        assert reason in findings["poller"].detail
+        assert findings["poller"].health == "warn"
+        (alert,) = alerts.raised(ledger)
+        assert alert.rule == "poller"
+        assert reason in alert.message
+        _polls(bench, 5)
+        assert _alert_kinds(bench) == ["alert.raised"]
+        health = judge(ledger_status.poller(ledger), bench.clock.now())
+        assert (health.state, health.quiet) == (PollerState.SILENT, timedelta(minutes=90))
+    _polls(bench, 2)
+    assert _alert_kinds(bench) == ["alert.raised", "alert.cleared"]
+    assert judge(ledger_status.poller(ledger), bench.clock.now()).state == PollerState.OK
+
+
+def test_a_poll_with_problems_that_ran_through_did_not_fail(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.submit(2)
+    monkeypatch.setattr(refresh, "_refresh_one", breaks(ValueError())(refresh._refresh_one))
+    summary = bench.poll_after(QUARTER)
+    assert summary.problems
+    assert summary.error is None
+    poller = ledger_status.poller(bench.engine.context.ledger)
+    assert judge(poller, bench.clock.now()).state == PollerState.OK
+
+
+def test_status_and_its_json_say_that_and_why_the_poll_failed(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home") as bench:
+        bench.submit(1)
+    terminal = Terminal(tmp_path / "home", api_key=None)
+    assert terminal.run("--poll").code == 3
+    said = terminal.run("status").out
+    assert "poll failed" in said
+    assert "ANTHROPIC_API_KEY" in said
+    poller = json.loads(terminal.run("status", "--json").out)["poller"]
+    assert (poller["state"], poller["last_success"]) == ("failed", None)
+    assert "ANTHROPIC_API_KEY" in poller["error"]
