@@ -57,7 +57,11 @@ class PollSummary(Struct, kw_only=True):
 
     def as_json(self) -> dict[str, object]:
         """For `--json`; `orders` and `troubles` are the old keys, kept for one release."""
-        found = {**asdict(self), "orders": self.commands, "troubles": self.problems}
+        found: dict[str, object] = {
+            **asdict(self),
+            "orders": self.commands,
+            "troubles": self.problems,
+        }
         # It is one of the problems, too.
         del found["error"]
         return found

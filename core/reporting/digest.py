@@ -206,9 +206,7 @@ def _errors(found: Digest) -> str:
 
 def _poller(health: PollerHealth) -> str:
     quiet = _span(health.quiet)
-    if health.state == PollerState.NEVER_RAN:
-        said = "it never ran"
-    elif health.state == PollerState.SILENT:
+    if health.state == PollerState.SILENT:
         said = f"no successful poll for {quiet}"
     else:
         said = f"the last poll, {quiet} ago, failed"

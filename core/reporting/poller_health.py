@@ -34,9 +34,9 @@ class PollerHealth(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
     def needs_attention(self, *, has_open_batches: bool) -> bool:
-        """Whether an operator must act; a poll that is missing matters where a batch is open."""
-        is_missing = self.state in (PollerState.NEVER_RAN, PollerState.SILENT)
-        return self.error is not None or (is_missing and has_open_batches)
+        """Whether an operator must act; silence matters where a batch is open."""
+        is_missed = self.state == PollerState.SILENT and has_open_batches
+        return self.error is not None or is_missed
 
 
 def silent_after(rules: AlertRules) -> timedelta:

@@ -17,7 +17,7 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import DEFAULT_BASE_URL, Settings
 from core.internal_errors import describe
-from core.reporting.poller_health import SILENT_AFTER, judge, silent_after
+from core.reporting.poller_health import SILENT_AFTER, PollerState, judge, silent_after
 from core.text import pluralize
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
@@ -245,7 +245,9 @@ def _missing_ledger(folder: Folder) -> Finding:
 def _poller(source: Source, now: datetime, limit: timedelta) -> Finding:
     """A failed poll is a finding; a missing one only where a batch waits for it."""
     health = judge(ledger_status.poller(source), now, limit)
-    is_late = health.needs_attention(has_open_batches=bool(batch_list.open_batches(source)))
+    has_open = bool(batch_list.open_batches(source))
+    never_ran = has_open and health.state == PollerState.NEVER_RAN
+    is_late = never_ran or health.needs_attention(has_open_batches=has_open)
     word = cells.poller_status(health).word
     line = f"{word}: {health.error}" if health.error else word
     return Finding(Health.WARN if is_late else Health.OK, "poller", line)
