@@ -64,6 +64,8 @@ def open_engine(
             holder=f"{who}/{random_word(4)}",
             progress=progress,
             runs_hooks=runs_hooks,
+            server=settings.server,
+            same_servers=rules.api.same_server,
             close=lambda: api().close() if api.cache_info().currsize else None,
         )
     )

@@ -19,7 +19,9 @@ class Context(Struct, frozen=True, kw_only=True):
 
     `api` opens the API client on first use, and raises SettingsError where there is no key; `close`
     closes it. `holder` names this process in leases. `progress` gets the activity, the number of
-    finished requests, and of all. `runs_hooks`: whether its polls run delivery hooks.
+    finished requests, and of all. `runs_hooks`: whether its polls run delivery hooks. `server` is
+    the host, port and path of the API, "" where that is not to be checked; `same_servers` are other
+    names of it.
     """
 
     ledger: Ledger
@@ -34,3 +36,5 @@ class Context(Struct, frozen=True, kw_only=True):
     progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None
     close: Callable[[], None] = lambda: None
     runs_hooks: bool = True
+    server: str = ""
+    same_servers: tuple[str, ...] = ()

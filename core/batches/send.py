@@ -118,6 +118,7 @@ def _post(context: Context, batch: Batch, body: Body) -> Sent:
         watermark_ts=newest[0].created_ts if newest else None,
         owner=context.holder,
         account=page.account,
+        server=context.server or None,
     ):
         return Sent()
     suspended_s = (clock.now() - began).total_seconds(), clock.monotonic() - began_monotonic

@@ -11,7 +11,7 @@ from core.config.backup_settings import BackupSettings
 from core.config.denylist import Denylist, without_date
 from core.config.job import DEFAULT_MODEL, Job
 from core.config.money_settings import Budgets, OwnPrices, PriceRow, own_prices
-from core.config.sending_settings import BatchLimits, Recovery
+from core.config.sending_settings import ApiSettings, BatchLimits, Recovery
 from core.config.toml_reader import Amount, Count, Problem, Record, Text, load, read, with_lines
 
 
@@ -70,6 +70,7 @@ class Document(Record, frozen=True, kw_only=True):
     budgets: Budgets = Budgets()
     alerts: AlertRules = AlertRules()
     console: ConsoleSettings = ConsoleSettings()
+    api: ApiSettings = ApiSettings()
     recovery: Recovery = Recovery()
     limits: BatchLimits = BatchLimits()
     backup: BackupSettings = BackupSettings()
@@ -85,6 +86,7 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     budgets: Budgets = Budgets()
     alerts: AlertRules = AlertRules()
     console: ConsoleSettings = ConsoleSettings()
+    api: ApiSettings = ApiSettings()
     recovery: Recovery = Recovery()
     limits: BatchLimits = BatchLimits()
     backup: BackupSettings = BackupSettings()
@@ -122,6 +124,7 @@ def parse(text: str) -> Catalogue:
         budgets=found.budgets,
         alerts=found.alerts,
         console=found.console,
+        api=found.api,
         recovery=found.recovery,
         limits=found.limits,
         backup=found.backup,

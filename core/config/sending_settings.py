@@ -1,10 +1,10 @@
-"""[recovery] and [limits] of titan.toml: deciding lost creates, and the size of batches."""
+"""[api], [recovery] and [limits] of titan.toml: the server, lost creates, the size of batches."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
-from core.config.toml_reader import Record
+from core.config.toml_reader import Record, TextList
 from core.requests.payload import Limits
 
 _Seconds = Annotated[int, Meta(ge=1, le=86_400)]
@@ -18,6 +18,12 @@ class Recovery(Record, frozen=True, kw_only=True):
 
     settle_after_timeout_s: _Seconds = 1800
     settle_after_error_s: _Seconds = 300
+
+
+class ApiSettings(Record, frozen=True, kw_only=True):
+    """[api]: other names of the server, under which batches were sent."""
+
+    same_server: TextList = ()
 
 
 class BatchLimits(Record, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from core.redaction import forget, remember
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 _SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +31,13 @@ class Settings:
     def __post_init__(self) -> None:
         """Make the folder absolute: a child process may have another working folder."""
         object.__setattr__(self, "home", self.home.expanduser().absolute())
+
+    @property
+    def server(self) -> str:
+        """Host, port and path of the base URL; a port is left out where it is the usual one."""
+        parts = urlsplit(self.base_url)
+        usual = ":443" if parts.scheme == "https" else ":80"
+        return parts.netloc.lower().removesuffix(usual) + parts.path.rstrip("/")
 
     def require_key(self) -> str:
         """The API key. Raises SettingsError when it is missing or contains an invalid character."""
@@ -132,7 +139,7 @@ def _check_base_url(base_url: str) -> None:
             " Write it as https://HOST[:PORT][/PATH], without a user, a query or a fragment.",
             code="base_url_malformed",
         )
-    if parts.scheme == "http" and host not in _LOOPBACK:
+    if parts.scheme == "http" and host not in LOOPBACK:
         raise SettingsError(
             f"ANTHROPIC_BASE_URL {base_url!r} would send the API key unencrypted:"
             " use https, or http to a loopback address.",

@@ -186,12 +186,12 @@ def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> 
             "SELECT count(*) + 1 FROM batches WHERE duplicate_of = ?", batch.id
         )[0]
         duplicate_id = ledger.insert(
-            "INSERT INTO batches (key, nonce, account, submission_id, duplicate_of, tag, workflow,"
-            " model, lane, kind, status, remote_id, identified_by, request_count, processing,"
-            " bytes, betas, created_ts, sent_ts, accepted_ts, expires_ts, deadline_ts)"
-            " SELECT key || '-duplicate' || ?, nonce, account, submission_id, id, tag, workflow,"
-            " model, lane, kind, 'in_progress', ?, 'nonce', request_count, request_count, bytes,"
-            " betas, ?, sent_ts, ?, ?, deadline_ts FROM batches WHERE id = ?",
+            "INSERT INTO batches (key, nonce, account, server, submission_id, duplicate_of, tag,"
+            " workflow, model, lane, kind, status, remote_id, identified_by, request_count,"
+            " processing, bytes, betas, created_ts, sent_ts, accepted_ts, expires_ts, deadline_ts)"
+            " SELECT key || '-duplicate' || ?, nonce, account, server, submission_id, id, tag,"
+            " workflow, model, lane, kind, 'in_progress', ?, 'nonce', request_count, request_count,"
+            " bytes, betas, ?, sent_ts, ?, ?, deadline_ts FROM batches WHERE id = ?",
             number,
             remote.remote_id,
             written.at,

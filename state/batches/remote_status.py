@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from msgspec import Struct
+
 from state.batches.sending import RemoteState
 from state.db.conditions import is_open
 from state.db.ledger import Ledger
@@ -37,13 +39,22 @@ def to_collect(ledger: Ledger) -> list[Batch]:
     ]
 
 
-def open_accounts(ledger: Ledger, *, since_ts: str) -> list[tuple[str, int]]:
-    """Return each account with open batches created since `since_ts`, and their number."""
+class Place(Struct, frozen=True, kw_only=True):
+    """Where batches were sent: the server and the account on it, as far as they are known."""
+
+    server: str | None
+    account: str | None
+    batches: int
+
+
+def open_places(ledger: Ledger, *, since_ts: str) -> list[Place]:
+    """Return each place with open batches created since `since_ts`."""
     return [
-        (row[0], row[1])
+        Place(server=row[0], account=row[1], batches=row[2])
         for row in ledger.rows(
-            "SELECT account, count(*) FROM batches WHERE account IS NOT NULL AND created_ts > ?"  # noqa: S608 - our own words
-            f" AND {is_open()} GROUP BY account ORDER BY account",
+            "SELECT server, account, count(*) FROM batches WHERE created_ts > ?"  # noqa: S608 - our own words
+            f" AND coalesce(server, account) IS NOT NULL AND {is_open()}"
+            " GROUP BY server, account ORDER BY server, account",
             since_ts,
         )
     ]

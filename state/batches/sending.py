@@ -126,22 +126,24 @@ def mark_sending(
     watermark_ts: str | None,
     owner: str,
     account: str | None = None,
+    server: str | None = None,
 ) -> bool:
     """Mark a queued batch as being sent by this process; it alone may then make the POST.
 
     False, and nothing changes, if the batch is not queued any more or its workflow is paused.
     `watermark_id` is the newest batch in the list that the API returned immediately before, ""
-    for an empty list; `account` is the account of that list.
+    for an empty list; `account` is the account of that list, `server` the one that returned it.
     """
     with ledger.transaction("sending") as written:
         claimed = ledger.execute(
             "UPDATE batches SET status = 'sending', watermark_id = ?, watermark_ts = ?, owner = ?,"  # noqa: S608 - our own words
-            " account = ?, sent_ts = ? WHERE id = ? AND status = 'queued'"
+            " account = ?, server = ?, sent_ts = ? WHERE id = ? AND status = 'queued'"
             f" AND {_NOT_PAUSED}",
             watermark_id,
             watermark_ts,
             owner,
             account,
+            server,
             written.at,
             batch.id,
         )

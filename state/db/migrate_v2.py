@@ -71,6 +71,8 @@ def _event_detail() -> str:
 _VALUES = {
     "requests": {"status": _mapped("status", _REQUEST)},
     "batches": {
+        # Not known for batches of version 1.
+        "server": "NULL",
         "duplicate_of": "twin_of",
         "status": _mapped("status", _BATCH),
         # A batch that the API no longer knew had an event of its own.

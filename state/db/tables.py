@@ -60,6 +60,7 @@ CREATE TABLE batches (
   key TEXT NOT NULL UNIQUE,
   nonce TEXT NOT NULL,
   account TEXT,
+  server TEXT,
   submission_id INTEGER REFERENCES submissions,
   duplicate_of INTEGER REFERENCES batches,
   tag TEXT NOT NULL,

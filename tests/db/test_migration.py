@@ -106,8 +106,9 @@ def test_every_row_of_every_table_is_kept(migrated: Path) -> None:
         if table == "alerts":
             assert {(row.pop("tries"), row.pop("not_before_ts")) for row in new} == {(0, None)}
         if table == "batches":
-            added = {(row.pop("not_found_ts"), row.pop("stuck_ts")) for row in new}
-            assert added == {(None, None)}
+            names = ("not_found_ts", "stuck_ts", "server")
+            added = {tuple(row.pop(name) for name in names) for row in new}
+            assert added == {(None, None, None)}
             ends = {row["key"]: row.pop("collection") for row in new}
             was = {row["key"]: row.pop("collection") for row in old}
             changed = {key: ends[key] for key in ends if ends[key] != was[key]}
