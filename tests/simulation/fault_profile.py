@@ -28,6 +28,10 @@ _READ = (
 )
 # Lines of another batch cannot be report from a batch's own where its owner is still to be found.
 _LINES = tuple(what for what in ALL_LINES if what != "foreign")
+_MESSAGES = (
+    *("connect", "drop-before", "timeout-before", "credit", "401", "429", "500", "529"),
+    *("drop", "timeout", "garbage", "500-after", "529-after"),
+)
 _ROWS = ("overloaded", "api-error", "timeout", "invalid", "refusal", "max-tokens", "pause-turn")
 
 
@@ -54,6 +58,12 @@ class FaultProfile:
     max_requests: int
     submissions: tuple[int, ...] = field(default=(2,))
     newest_first: float = 0.0
+    # The operation faults, off in a base profile.
+    operators: float = 0.0
+    sync_jobs: float = 0.0
+    fallback: float = 0.0
+    sick_files: float = 0.0
+    defects: float = 0.0
 
 
 def no_faults() -> FaultProfile:
@@ -162,6 +172,25 @@ def draw(rng: Random) -> FaultProfile:
     # The oldest process waits long, then acts on outdated information.
     newest_first = rng.choice((0.0, 0.5, 0.9))
     return replace(profile, submissions=tuple(sizes), max_requests=10, newest_first=newest_first)
+
+
+def base_profile(seed: int) -> FaultProfile:
+    """The profile of the seed without operators, synchronous runs and machine faults."""
+    return draw(Random(f"weather {seed}"))
+
+
+def draw_with_operations(seed: int) -> FaultProfile:
+    """The base profile of the seed with operators, synchronous runs and machine faults."""
+    base, rng = base_profile(seed), Random(f"operations {seed}")
+    return replace(
+        base,
+        operators=rng.choice((0, 0.01, 0.03)),
+        sync_jobs=rng.choice((0, 0.3, 1)),
+        fallback=rng.choice((0, 0.2, 0.6)),
+        sick_files=rng.choice((0, 0.01, 0.03)),
+        defects=rng.choice((0, 0.01, 0.05)),
+        faults=(*base.faults, *_some(rng, "messages", _MESSAGES, rng.choice((0.0, 0.1, 0.4)))),
+    )
 
 
 def _plan(rng: Random) -> Plan:

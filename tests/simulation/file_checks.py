@@ -13,11 +13,13 @@ from state.files.folder import Folder
 from state.files.results_file import file_name
 
 
-def file_findings(folder: Folder, ledger: sqlite3.Connection, oracle: Oracle) -> Iterator[str]:
-    """One line per violation."""
+def file_findings(
+    folder: Folder, ledger: sqlite3.Connection, oracle: Oracle, *, spool_was_sick: bool
+) -> Iterator[str]:
+    """One line per violation. Errors whose request could not be read then have none."""
     yield from _results(folder, ledger, oracle)
     yield from _jobs_mirror(folder, ledger)
-    yield from _errors_mirror(folder, ledger)
+    yield from _errors_mirror(folder, ledger, needs_request=not spool_was_sick)
     yield from _cost_mirror(folder, ledger)
     yield from _staging(folder, ledger)
 
@@ -47,6 +49,10 @@ def _lines_of(
     ).fetchall()
     for custom_id, _outcome, offset, length in attempts:
         line = content[offset : offset + length]
+        if batch["kind"] == "sync":
+            if (_decoded(line) or {}).get("custom_id") != custom_id:
+                yield f"P5: the line of {custom_id} in {batch['key']} is {line!r:.100}"
+            continue
         if custom_id not in rows or _decoded(line) != {
             "custom_id": custom_id,
             "result": rows[custom_id].result,
@@ -57,7 +63,7 @@ def _lines_of(
         yield f"P5: {batch['key']} has {lines} lines for {len(attempts)} results"
 
 
-def _decoded(line: bytes) -> object:
+def _decoded(line: bytes) -> Any:
     try:
         return json.loads(line)
     except ValueError:
@@ -89,7 +95,9 @@ def _jobs_mirror(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
         yield f"mirror: {folder.jobs_mirror.name} names {key}, which is no batch"
 
 
-def _errors_mirror(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
+def _errors_mirror(
+    folder: Folder, ledger: sqlite3.Connection, *, needs_request: bool
+) -> Iterator[str]:
     lines, findings = _mirror(folder.errors_mirror)
     yield from findings
     shown = Counter((line["batch_id"], line["custom_id"], line["outcome"]) for line in lines)
@@ -103,7 +111,7 @@ def _errors_mirror(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
     )
     if shown != expected:
         yield f"mirror: errors are {shown - expected} too many and {expected - shown} too few"
-    if any(not (line["params"] or {}).get("messages") for line in lines):
+    if needs_request and any(not (line["params"] or {}).get("messages") for line in lines):
         yield "mirror: an error without its request"
 
 
@@ -143,12 +151,16 @@ def _staging(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
         for line in lines:
             shown.setdefault(line["custom_id"], []).append(line)
     for row in ledger.execute("SELECT custom_id, status FROM requests").fetchall():
-        found = shown.pop(row["custom_id"], [])
-        # A late duplicate that failed otherwise than the first try may be the one that is shown.
-        failed = row["status"] != "succeeded" and [line["outcome"] == "succeeded" for line in found]
-        if failed != [False] and [line["outcome"] for line in found] != [row["status"]]:
-            yield f"P5: staging has {found!r:.100} for {row['custom_id']}, {row['status']}"
-        elif row["status"] == "succeeded" and not found[0]["message"]:
-            yield f"P5: staging has no answer for {row['custom_id']}"
+        # A later delivery has the newer outcome of a request that was replayed.
+        yield from _shown_as(row["custom_id"], row["status"], shown.pop(row["custom_id"], [])[-1:])
     for custom_id in shown:
         yield f"P5: staging has {custom_id}, which is no request"
+
+
+def _shown_as(custom_id: str, status: str, found: list[dict[str, Any]]) -> Iterator[str]:
+    # A late duplicate that failed otherwise than the first try may be the one that is shown.
+    failed = status != "succeeded" and [line["outcome"] == "succeeded" for line in found]
+    if failed != [False] and [line["outcome"] for line in found] != [status]:
+        yield f"P5: staging has {found!r:.100} for {custom_id}, {status}"
+    elif status == "succeeded" and not found[0]["message"]:
+        yield f"P5: staging has no answer for {custom_id}"

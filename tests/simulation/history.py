@@ -1,25 +1,23 @@
 """One history: a phase with faults, one without that finishes everything, then the checks."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 
 from simulation.checks import check
-from simulation.fault_profile import FaultProfile, draw
+from simulation.fault_profile import FaultProfile, draw_with_operations
+from simulation.jobs import Submission
+from simulation.machine import a_machine
+from simulation.operators import a_command
 from simulation.process import Process
 from simulation.world import Figures, World
-from support.builders import some_requests
 
-import core.batches.listing
 from core.engine import Engine
-from core.intake.options import SubmitOptions
-from core.intake.submit import SubmitResult
 from state.db.connection import connect
+from state.model.records import OnFailure
 
 # Polls as by cron at first; the long waits after that are for batches that take their 24 hours.
 _HEALING = (2700.0,) * 8 + (14_400.0,) * 16
@@ -30,6 +28,7 @@ _OPEN_THINGS = """
     + (SELECT count(*) FROM requests WHERE status IN ('queued', 'assigned'))
     + (SELECT count(*) FROM orphans WHERE verdict = 'candidate')
     + (SELECT count(*) FROM submissions WHERE delivered_ts IS NULL)
+    + (SELECT count(*) FROM commands WHERE state IN ('pending', 'running'))
 """
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 
@@ -44,29 +43,11 @@ class History:
     figures: Figures = field(default_factory=Figures)
 
 
-class Submission:
-    """A scheduled job: calls `submit`, and repeats the call after a failure."""
-
-    def __init__(self, number: int, count: int) -> None:
-        self.tag = f"job-{number}"
-        self.count = count
-        self.keys: set[str] = set()
-        self.is_acknowledged = False
-
-    def __call__(self, engine: Engine) -> SubmitResult:
-        requests = some_requests(self.count, f"work-{self.tag}")
-        submitted = engine.submit(requests, SubmitOptions(tag=self.tag, model="claude-haiku-4-5"))
-        self.keys.add(submitted.submission.key)
-        return submitted
-
-
 def run_history(seed: int, profile: FaultProfile | None = None) -> History:
     """Run one seed, with its own fault profile or a given one."""
     with a_home() as home:
-        world = World(home, seed, profile or draw(Random(f"weather {seed}")))
-        submissions = [
-            Submission(number, count) for number, count in enumerate(world.profile.submissions)
-        ]
+        world = World(home, seed, profile or draw_with_operations(seed))
+        submissions = the_jobs(world)
         with a_machine(world):
             run_with_faults(world, submissions)
             run_to_end(world, submissions)
@@ -79,6 +60,20 @@ def run_history(seed: int, profile: FaultProfile | None = None) -> History:
         )
 
 
+def the_jobs(world: World) -> list[Submission]:
+    """The jobs of a history; some run synchronously what the API does not accept."""
+    profile, rng = world.profile, world.operations
+    return [
+        Submission(
+            number=number,
+            count=count,
+            on_failure=OnFailure.SYNC if rng.random() < profile.sync_jobs else OnFailure.QUEUE,
+            disk=world if profile.fallback else None,
+        )
+        for number, count in enumerate(profile.submissions)
+    ]
+
+
 @contextmanager
 def a_home() -> Generator[Path, None, None]:
     home = Path(tempfile.mkdtemp(prefix="titan-sim-", dir=_MEMORY if _MEMORY.is_dir() else None))
@@ -88,18 +83,6 @@ def a_home() -> Generator[Path, None, None]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-@contextmanager
-def a_machine(world: World) -> Generator[None, None, None]:
-    """Replace fsync and the page size of listings by those of the history."""
-    real_fsync, real_page = os.fsync, core.batches.listing._PAGE
-    os.fsync = world.synced  # pyright: ignore[reportAttributeAccessIssue]
-    core.batches.listing._PAGE = world.profile.list_page  # pyright: ignore[reportConstantRedefinition]
-    try:
-        yield
-    finally:
-        os.fsync, core.batches.listing._PAGE = real_fsync, real_page  # pyright: ignore[reportConstantRedefinition]
-
-
 def run_with_faults(world: World, submissions: list[Submission]) -> None:
     """Processes start, take turns and are killed."""
     rng, profile = world.rng, world.profile
@@ -107,6 +90,8 @@ def run_with_faults(world: World, submissions: list[Submission]) -> None:
         _accident(world)
         if len(world.processes) < profile.busy_together and rng.random() < 0.4:
             _start(world, submissions)
+        if world.operations.random() < profile.operators:
+            _start_operator(world, submissions)
         awake = [p for p in world.processes if p.wakes_at <= world.clock.monotonic()]
         if not awake:
             world.clock.advance(rng.choice((1, 20, 120)))
@@ -119,6 +104,12 @@ def _start(world: World, submissions: list[Submission]) -> Process:
     if world.rng.random() < 0.35:
         return world.start("submit", world.rng.choice(submissions))
     return world.start("poll", Engine.poll)
+
+
+def _start_operator(world: World, submissions: list[Submission]) -> None:
+    action, run = a_command(world.operations, [job.tag for job in submissions])
+    world.figures.operations[f"operator: {action}"] += 1
+    world.start("operator", run)
 
 
 def _run_a_while(world: World, process: Process) -> None:
@@ -155,6 +146,10 @@ def _accident(world: World) -> None:
         _add_foreign(world)
     if rng.random() < profile.outside:
         _act_outside(world)
+    if world.operations.random() < profile.sick_files:
+        world.sick_files.add(world)
+    if world.operations.random() < 0.02:
+        world.sick_files.restore()
 
 
 def _add_foreign(world: World) -> None:
@@ -194,6 +189,7 @@ def run_to_end(world: World, submissions: list[Submission]) -> None:
         {f"{rules[n].call}:{rules[n].what}": times for n, times in world.faults._hits.items()}
     )
     world.faults.clear()
+    world.sick_files.restore()
     world.is_quiet = True
     world.note("no more faults")
     for process in list(world.processes):

@@ -37,7 +37,7 @@ class Oracle:
 def read_oracle(sandbox: Sandbox) -> Oracle:
     """Read the provider's memory, which no fault changes."""
     batches = [b for b in sandbox._provider.all_batches(sandbox._time.now()) if not b.foreign]
-    billed = {row.batch_id: 0 for row in sandbox.billing_log().billed()}
+    billed = {row.batch_id: 0 for row in sandbox.billing_log().billed() if row.batch_id}
     assert billed.keys() <= {batch.id for batch in sandbox._provider._batches.values()}
     return Oracle(
         ours={batch.id: _rows(batch) for batch in batches},
@@ -59,7 +59,7 @@ def _rows(batch: Batch) -> dict[str, Row]:
 def _row(batch: Batch, nonce: str, result: Mapping[str, Any]) -> Row:
     usage, cost = Usage(), 0
     if result["type"] == "succeeded":
-        usage = _usage(result["message"]["usage"])
+        usage = read_usage(result["message"]["usage"])
         model = result["message"]["model"]
         priced, _ = _PRICES.price(model, usage, at=batch.created_at, kind=Kind.BATCH)
         assert priced is not None, f"no price for {model}"
@@ -79,7 +79,8 @@ def _row(batch: Batch, nonce: str, result: Mapping[str, Any]) -> Row:
     )
 
 
-def _usage(read: Mapping[str, Any]) -> Usage:
+def read_usage(read: Mapping[str, Any]) -> Usage:
+    """The usage of a response as the ledger counts it."""
     return Usage(
         input_tokens=read["input_tokens"],
         output_tokens=read["output_tokens"],

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 from time import perf_counter
 
@@ -29,10 +30,12 @@ def main() -> int:
 def run_seeds(options: argparse.Namespace) -> int:
     """Run the seeds one after the other and print the figures."""
     began, figures, bad, done = perf_counter(), Figures(), list[int](), 0
+    kinds = Kinds()
     for seed in range(options.start, options.start + options.seeds):
         history = run_history(seed, PROFILES.get(options.mutant or ""))
         done += 1
         figures.add(history.figures)
+        kinds.add(history.figures)
         if not history.violations:
             continue
         bad.append(seed)
@@ -43,14 +46,36 @@ def run_seeds(options: argparse.Namespace) -> int:
     print_lines(
         f"{done} histories in {perf_counter() - began:.1f} s, {len(bad)} with violations: {bad}"
     )
-    print_lines(*summary(figures))
+    print_lines(*summary(figures), *kinds.summary())
     return bool(bad)
+
+
+class Kinds:
+    """How many histories had each operation fault, and each pair of them."""
+
+    def __init__(self) -> None:
+        self._alone: Counter[str] = Counter()
+        self._pairs: Counter[str] = Counter()
+
+    def add(self, figures: Figures) -> None:
+        """Count the kinds of one history."""
+        kinds = sorted({kind.partition(":")[0] for kind in +figures.operations})
+        self._alone.update(kinds)
+        self._pairs.update(f"{one} + {two}" for one, two in combinations(kinds, 2))
+
+    def summary(self) -> list[str]:
+        """Histories by kind and by pair, the rarest first."""
+        return [
+            f"histories with {what}: "
+            + ", ".join(f"{kind} {count}" for kind, count in reversed(counted.most_common()))
+            for what, counted in (("each kind", self._alone), ("each pair", self._pairs))
+        ]
 
 
 def summary(figures: Figures) -> list[str]:
     """Counts by kind."""
     lines = [f"steps: {figures.steps.total()} at {len(figures.steps)} places"]
-    for name in ("ledger", "accidents", "faults", "kills"):
+    for name in ("ledger", "operations", "accidents", "faults", "kills"):
         counted: Counter[str] = getattr(figures, name)
         kinds = ", ".join(f"{what} {count}" for what, count in sorted(counted.items()))
         lines.append(f"{name} ({counted.total()}): {kinds}")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol
 
 from core.api.protocol import BatchApi, Body, Created, Page
@@ -21,6 +21,14 @@ class PostWatch(Protocol):
 
     def repeats(self, nonce: str) -> bool:
         """Whether a proxy sends this POST a second time."""
+        ...
+
+    def bills(self, params: Mapping[str, object]) -> AbstractContextManager[None]:
+        """Around a synchronous call: records what it is billed."""
+        ...
+
+    def defect(self, call: str) -> None:
+        """May raise ValueError: a bug while one batch is handled."""
         ...
 
 
@@ -42,6 +50,7 @@ class SteppedApi:
                 self._inner.create(body)
         created = self._inner.create(body)
         self._at("create:after")
+        self._watch.defect("create")
         return created
 
     def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
@@ -54,11 +63,13 @@ class SteppedApi:
         self._at("retrieve:before")
         remote = self._inner.retrieve(remote_id)
         self._at("retrieve:after")
+        self._watch.defect("retrieve")
         return remote
 
     def run_one(self, params: Mapping[str, object], *, betas: tuple[str, ...] = ()) -> bytes:
         self._at("run_one:before")
-        message = self._inner.run_one(params, betas=betas)
+        with self._watch.bills(params):
+            message = self._inner.run_one(params, betas=betas)
         self._at("run_one:after")
         return message
 
@@ -66,6 +77,7 @@ class SteppedApi:
         self._at("cancel:before")
         remote = self._inner.cancel(remote_id)
         self._at("cancel:after")
+        self._watch.defect("cancel")
         return remote
 
     @contextmanager
@@ -83,6 +95,7 @@ class SteppedApi:
             half = len(piece) // 2
             yield piece[:half]
             self._at("results:piece")
+            self._watch.defect("results")
             yield piece[half:]
 
 

@@ -4,6 +4,7 @@ import secrets
 from pathlib import Path
 
 import pytest
+from simulation.fault_profile import FaultProfile, base_profile
 from simulation.history import relevant_lines, run_history
 
 # A process that is killed closes none of its files.
@@ -24,8 +25,8 @@ KEPT = [
 ]
 
 
-def assert_holds(seed: int) -> None:
-    history = run_history(seed)
+def assert_holds(seed: int, profile: FaultProfile | None = None) -> None:
+    history = run_history(seed, profile)
     if history.violations:
         report = "\n".join((*history.violations[:8], "", *relevant_lines(history.log)[-60:]))
         pytest.fail(
@@ -48,7 +49,7 @@ def test_fresh_seeds_hold(group: int) -> None:
 
 @pytest.mark.parametrize("seed", KEPT)
 def test_a_seed_that_once_failed_holds(seed: int) -> None:
-    assert_holds(seed)
+    assert_holds(seed, base_profile(seed))
 
 
 def test_a_seed_is_the_same_history_again() -> None:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from simulation.checks import check
 from simulation.fault_profile import no_faults
-from simulation.history import Submission, a_home, a_machine, run_to_end
+from simulation.history import a_home, run_to_end
+from simulation.jobs import Submission
+from simulation.machine import a_machine
 from simulation.process import Process
 from simulation.world import World
 
@@ -41,7 +43,7 @@ class Operations(RuleBasedStateMachine):
         self._open = ExitStack()
         self.world = World(self._open.enter_context(a_home()), 0, no_faults())
         self._open.enter_context(a_machine(self.world))
-        self.jobs = [Submission(number, count) for number, count in enumerate(self.sizes)]
+        self.jobs = [Submission(number=n, count=count) for n, count in enumerate(self.sizes)]
 
     @rule(name=OPERATIONS, kill=KILLS)
     def one(self, name: str, kill: int | None) -> None:

@@ -4,8 +4,8 @@ import os
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -13,7 +13,9 @@ from pathlib import Path
 
 from simulation.fault_profile import FaultProfile
 from simulation.process import Crash, Process
+from simulation.sick_files import SickFiles
 from simulation.stepped_api import SteppedApi
+from simulation.sync_bill import custom_id_of, synchronous_cost
 from support.builders import BASE_URL, KEY
 
 from core.api.client import AnthropicApi
@@ -22,7 +24,7 @@ from core.clock import ManualClock
 from core.engine import Engine
 from core.money.pricing import PriceBook
 from core.requests.payload import Limits
-from state.db.connection import sqlite3
+from state.db.connection import connect, sqlite3
 from state.db.ledger import ALPHABET, Ledger
 from state.files.folder import Folder
 from state.model.errors import IllegalTransition, LedgerBusy, LedgerUnusable
@@ -43,6 +45,7 @@ class Figures:
     kills: Counter[str] = field(default_factory=Counter[str])
     accidents: Counter[str] = field(default_factory=Counter[str])
     faults: Counter[str] = field(default_factory=Counter[str])
+    operations: Counter[str] = field(default_factory=Counter[str])
     ledger: Counter[str] = field(default_factory=Counter[str])
 
     def add(self, other: "Figures") -> None:
@@ -50,6 +53,7 @@ class Figures:
         self.kills += other.kills
         self.accidents += other.accidents
         self.faults += other.faults
+        self.operations += other.operations
         self.ledger += other.ledger
 
 
@@ -71,6 +75,7 @@ class World:
         self.rng = random.Random(seed)
         # Separate, so that one more generated key does not change the rest of the history.
         self._words = random.Random(f"words {seed}")
+        self.operations = random.Random(f"operate {seed}")
         self.clock = ManualClock(START)
         self.folder = Folder(home)
         self.folder.ledger.write_bytes(empty_ledger())
@@ -80,6 +85,9 @@ class World:
         )
         self.figures = Figures()
         self.log: list[str] = []
+        self.sick_files = SickFiles(home, self.operations)
+        # What each synchronous call was billed, by custom_id, in nano-dollars.
+        self.sync_bill: dict[str, list[int]] = {}
         self.is_quiet = False
         self.running: Process | None = None
         self.processes: list[Process] = []
@@ -150,6 +158,39 @@ class World:
         self.repeated.add(nonce)
         self.figures.accidents["POST repeated by a proxy"] += 1
         return True
+
+    @contextmanager
+    def bills(self, params: Mapping[str, object]) -> Generator[None, None, None]:
+        """Record what the call of this request is billed, whether or not its response arrives."""
+        messages = self.sandbox._messages
+        before = len(messages)
+        try:
+            yield
+        finally:
+            for row in messages[before:]:
+                cost = synchronous_cost(row, self.sandbox._time.now())
+                self.sync_bill.setdefault(custom_id_of(params), []).append(cost)
+
+    def defect(self, call: str) -> None:
+        """Maybe a bug of ours, while one batch is handled."""
+        if not self.is_quiet and self.operations.random() < self.profile.defects:
+            self.figures.operations[f"defect: {call}"] += 1
+            self.note(f"a defect in {call}")
+            raise ValueError("a defect")
+
+    def ledger_is_unusable(self) -> bool:
+        """Whether a job finds the ledger unusable, and keeps its requests in a fallback file."""
+        found = not self.is_quiet and self.operations.random() < self.profile.fallback
+        self.figures.operations["fallback file"] += found
+        return found
+
+    def batch_keys(self) -> list[str]:
+        """The keys of all batches in the ledger."""
+        ledger = connect(self.folder.ledger)
+        try:
+            return [key for (key,) in ledger.execute("SELECT key FROM batches ORDER BY id")]
+        finally:
+            ledger.close()
 
     def _word(self, length: int) -> str:
         return "".join(self._words.choice(ALPHABET) for _ in range(length))

@@ -1,0 +1,79 @@
+"""Scheduled jobs of a history: each calls `submit`, and repeats the call after a failure."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from support.builders import some_requests
+
+from core.engine import Engine
+from core.errors import ApiError
+from core.intake import fallback
+from core.intake.options import SubmitOptions
+from state.model.errors import AlreadySubmitted, LedgerError
+from state.model.records import OnFailure
+
+MODEL = "claude-haiku-4-5"
+
+
+class Disk(Protocol):
+    """Where a job learns whether the ledger can be used at this moment."""
+
+    def ledger_is_unusable(self) -> bool:
+        """Whether the ledger cannot be written, so that the call ends in a fallback file."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Submission:
+    """One job: its requests, and the keys that its calls returned."""
+
+    number: int
+    count: int
+    on_failure: OnFailure = OnFailure.QUEUE
+    disk: Disk | None = None
+    keys: set[str] = field(default_factory=set[str])
+
+    @property
+    def tag(self) -> str:
+        """The tag of the job."""
+        return f"job-{self.number}"
+
+    def __call__(self, engine: Engine) -> str:
+        """Submit as `titan_batch.submit` does: with a fallback file where the ledger fails."""
+        requests = some_requests(self.count, f"work-{self.tag}")
+        options = SubmitOptions(tag=self.tag, model=MODEL, on_failure=self.on_failure)
+        try:
+            key = self._submit(engine, requests, options)
+        except AlreadySubmitted:
+            raise
+        except LedgerError as error:
+            if self.disk is None:
+                raise
+            key = self._fall_back(engine, requests, options, error)
+        self.keys.add(key)
+        return key
+
+    def _submit(
+        self, engine: Engine, requests: list[dict[str, object]], options: SubmitOptions
+    ) -> str:
+        if self.disk is not None and self.disk.ledger_is_unusable():
+            raise LedgerError("The disk is full.")
+        return engine.submit(requests, options).submission.key
+
+    def _fall_back(
+        self,
+        engine: Engine,
+        requests: list[dict[str, object]],
+        options: SubmitOptions,
+        error: LedgerError,
+    ) -> str:
+        context = engine.context
+        file = fallback.save(
+            context.folder, requests, options, clock=context.clock, actor="job", error=error
+        )
+        context.ledger.crash_point("fallback:saved")
+        if self.on_failure == OnFailure.SYNC:
+            with suppress(ApiError, OSError):
+                fallback.run_sync(file, context.api(), context.clock)
+        return file.key

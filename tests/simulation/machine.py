@@ -1,0 +1,71 @@
+"""Replaces the parts of the machine that a history simulates: fsync, threads, signals, files."""
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, nullcontext
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from simulation.patching import patched
+
+import core.batches.listing
+import core.batches.sync_fallback
+import core.batches.sync_runner
+import core.intake.fallback
+from state.files import fallback_file
+from state.files.folder import Folder
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+
+class InlinePool:
+    """The pool of a synchronous run without threads: processes are greenlets of one thread."""
+
+    def __init__(self, work: Callable[[Any], Any], *, size: int, name: str) -> None:
+        del size, name
+        self.done: SimpleQueue[Any] = SimpleQueue()
+        self._work = work
+
+    def __class_getitem__(cls, _types: object) -> type["InlinePool"]:
+        return cls
+
+    def submit(self, item: object, *, running: int) -> None:
+        """Run it now. A kill ends the process; other exceptions go to the reader of `done`."""
+        del running
+        try:
+            self.done.put(self._work(item))
+        except Exception as error:  # noqa: BLE001 - as the pool does
+            self.done.put(error)
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+@contextmanager
+def a_machine(world: "World") -> Generator[None, None, None]:
+    """The machine of that history."""
+    with ExitStack() as stack:
+        for owner, name, new in (
+            (os, "fsync", world.synced),
+            (core.batches.listing, "_PAGE", world.profile.list_page),
+            (core.batches.sync_runner, "DaemonPool", InlinePool),
+            (core.batches.sync_fallback, "stop_on_signal", _no_signals),
+            (core.intake.fallback, "stop_on_signal", _no_signals),
+            (fallback_file, "places", _one_place),
+            (fallback_file, "_old_places", _no_places),
+        ):
+            stack.enter_context(patched(owner, name, new))
+        yield
+
+
+def _no_signals(_stop: Callable[[], None]) -> nullcontext[None]:
+    return nullcontext()
+
+
+def _one_place(folder: Folder) -> list[Any]:
+    return [folder.fallback]
+
+
+def _no_places(_folder: Folder) -> list[Any]:
+    return []
