@@ -40,6 +40,7 @@ def check(world: World, jobs: Sequence[Job]) -> list[str]:
             *_nothing_lost(ledger, jobs),
             *_nothing_stuck(ledger),
             *_one_answer(ledger),
+            *_rejected_for_themselves(ledger),
             *_ledger_is_bill(ledger, oracle),
             *_sums(ledger),
             *sync_bill.findings(ledger, world.sync_bill),
@@ -127,6 +128,15 @@ def _one_answer(ledger: sqlite3.Connection) -> Iterator[str]:
             yield f"P2: {named} has {row['winners']} answers, settled by {row['settled_by']}"
         if row["active"]:
             yield f"P2: {named} has an active attempt"
+
+
+def _rejected_for_themselves(ledger: sqlite3.Connection) -> Iterator[str]:
+    """The only rejection of the simulation that is about a batch is its size."""
+    for row in ledger.execute(
+        "SELECT key, last_error FROM batches WHERE status = 'rejected'"
+    ).fetchall():
+        if "413" not in row["last_error"]:
+            yield f"P1: {row['key']} was rejected for its account: {row['last_error']}"
 
 
 def _ledger_is_bill(ledger: sqlite3.Connection, oracle: Oracle) -> Iterator[str]:

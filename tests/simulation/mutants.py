@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from simulation import collecting_mutants as collecting
+from simulation import operation_mutants as operations
 from simulation import sending_mutants as sending
 from simulation.fault_profile import broken_lists, overtaken_lists, slow_lists
 from simulation.patching import Mutant
@@ -35,6 +36,7 @@ _MUTANTS: dict[str, Mutant] = {
         collecting.no_line_count,
         collecting.cost_is_a_counter,
         collecting.unsynced_spool,
+        *operations.MUTANTS,
     )
 }
 FIRST_SEED = {
@@ -66,6 +68,14 @@ QUICK = (
     "sdk_retries",
     "unsynced_spool",
 )
+# These run with operators, synchronous runs and machine faults.
+WITH_OPERATIONS = {
+    "blocked_is_rejected": 0,
+    "unwarned_sync_calls": 0,
+    "unanswered_call_is_repeated": 0,
+    "fallback_answers_dropped": 0,
+    "command_without_end": 0,
+}
 # Bugs that most histories hide, and the fault profile that shows them.
 PROFILES = {
     "stale_listing": slow_lists(),
