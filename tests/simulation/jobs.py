@@ -8,9 +8,9 @@ from support.builders import some_requests
 
 from core.engine import Engine
 from core.errors import ApiError
-from core.intake import fallback
+from core.intake import fallback, known_submission
 from core.intake.options import SubmitOptions
-from state.model.errors import AlreadySubmitted, LedgerError
+from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
 from state.model.records import OnFailure
 
 MODEL = "claude-haiku-4-5"
@@ -51,6 +51,9 @@ class Submission:
             if self.disk is None:
                 raise
             key = self._fall_back(engine, requests, options, error)
+        except ValueError as error:
+            # A defect, as `titan_batch` handles it.
+            key = self._fall_back(engine, requests, options, LedgerUnusable(repr(error)))
         self.keys.add(key)
         return key
 
@@ -69,11 +72,15 @@ class Submission:
         error: LedgerError,
     ) -> str:
         context = engine.context
+        known = known_submission.find(context.folder, requests, options, clock=context.clock)
+        context.ledger.crash_point("fallback:known")
+        if known.key is not None:
+            return known.key
         file = fallback.save(
             context.folder, requests, options, clock=context.clock, actor="job", error=error
         )
         context.ledger.crash_point("fallback:saved")
-        if self.on_failure == OnFailure.SYNC:
+        if self.on_failure == OnFailure.SYNC and known.is_new:
             with suppress(ApiError, OSError):
                 fallback.run_sync(file, context.api(), context.clock)
         return file.key

@@ -69,7 +69,8 @@ _ENDINGS: Mapping[str, Callable[[Lines, int], Iterator[bytes]]] = {
     "broken": _broken,
 }
 _CHANGES: Mapping[str, Callable[[bytes], tuple[bytes, ...]]] = {
-    "garbled": lambda line: (line[: len(line) // 3] + b"\x00\xff{" + line[len(line) // 2 :],),
+    # Invalid JSON, whether the cut is inside a string or outside.
+    "garbled": lambda line: (line[: len(line) // 3] + b'\x00"\x00\xff{' + line[len(line) // 2 :],),
     "html-line": lambda line: (b"<html><body>502 Bad Gateway</body></html>\n", line),
     "blank": lambda line: (b"\n", line),
     "duplicate": lambda line: (line, line),
