@@ -33,9 +33,9 @@ def collected_before_rows() -> Generator[None, None, None]:
             )
             options["place"]()
         with ledger.transaction("collect") as written:
-            new = state.batches.collection._take_attempts(ledger, staged, batch)
+            new = state.batches.collection._end_attempts(ledger, staged, batch)
             state.batches.collection._settle_requests(ledger, batch)
-            state.batches.collection._add_up(
+            state.batches.collection._store_sums(
                 ledger,
                 written,
                 batch,
@@ -60,14 +60,14 @@ def no_line_count() -> Generator[None, None, None]:
 
 def cost_is_a_counter() -> Generator[None, None, None]:
     """Each attempt to collect adds the batch to the totals."""
-    real = state.batches.collection._add_up
+    real = state.batches.collection._store_sums
 
-    def add_up(ledger: Any, written: Any, batch: Batch, **options: Any) -> None:
+    def store_sums(ledger: Any, written: Any, batch: Batch, **options: Any) -> None:
         real(ledger, written, batch, **options)
         if options["collection"] == Collection.PENDING:
             state.batches.collection.add_daily_totals(ledger, written, batch)
 
-    with patched(state.batches.collection, "_add_up", add_up):
+    with patched(state.batches.collection, "_store_sums", store_sums):
         yield
 
 

@@ -30,7 +30,7 @@ _READ = (
 _LINES = tuple(what for what in ALL_LINES if what != "foreign")
 _MESSAGES = (
     *("connect", "drop-before", "timeout-before", "credit", "401", "429", "500", "529"),
-    *("drop", "timeout", "garbage", "500-after", "529-after"),
+    *("drop", "timeout", "garbage", "500-after"),
 )
 _ROWS = ("overloaded", "api-error", "timeout", "invalid", "refusal", "max-tokens", "pause-turn")
 
@@ -64,6 +64,8 @@ class FaultProfile:
     fallback: float = 0.0
     sick_files: float = 0.0
     defects: float = 0.0
+    vanish: float = 0.0
+    endless: float = 0.0
 
 
 def no_faults() -> FaultProfile:
@@ -188,7 +190,9 @@ def draw_with_operations(seed: int) -> FaultProfile:
         sync_jobs=rng.choice((0, 0.3, 1)),
         fallback=rng.choice((0, 0.2, 0.6)),
         sick_files=rng.choice((0, 0.01, 0.03)),
-        defects=rng.choice((0, 0.01, 0.05)),
+        defects=rng.choice((0, 0.02, 0.2)),
+        vanish=rng.choice((0, 0, 0.01)),
+        endless=rng.choice((0, 0, 0.01)),
         faults=(*base.faults, *_some(rng, "messages", _MESSAGES, rng.choice((0.0, 0.1, 0.4)))),
     )
 

@@ -12,6 +12,7 @@ from simulation.fault_profile import FaultProfile, draw_with_operations
 from simulation.jobs import Submission
 from simulation.machine import a_machine
 from simulation.operators import a_command
+from simulation.oracle import is_gone
 from simulation.process import Process
 from simulation.world import Figures, World
 
@@ -146,6 +147,13 @@ def _accident(world: World) -> None:
         _add_foreign(world)
     if rng.random() < profile.outside:
         _act_outside(world)
+    _machine_accident(world)
+
+
+def _machine_accident(world: World) -> None:
+    profile = world.profile
+    if world.operations.random() < profile.vanish + profile.endless:
+        _doom(world)
     if world.operations.random() < profile.sick_files:
         world.sick_files.add(world)
     if world.operations.random() < 0.02:
@@ -180,6 +188,25 @@ def _act_outside(world: World) -> None:
         provider = world.sandbox._provider
         provider.cancel(book.workspace, book.batch_id, world.sandbox._time.now())
         world.figures.accidents["batch canceled outside"] += 1
+
+
+def _doom(world: World) -> None:
+    """One of our open batches vanishes, for a while or for ever, or never ends."""
+    ours = [book for book in world.sandbox.billing_log().batches if not book.foreign]
+    open_ones = [book.batch_id for book in ours if not book.ended]
+    if not open_ones:
+        return
+    rng, profile = world.operations, world.profile
+    batch_id = rng.choice(open_ones)
+    if rng.random() * (profile.vanish + profile.endless) < profile.vanish:
+        seconds = rng.choice((0.0, 0.0, 600.0, 7200.0, 100_000.0))
+        world.sandbox.vanish(batch_id, seconds=seconds)
+        world.figures.operations["batch vanished: " + ("for a while" if seconds else "ever")] += 1
+        world.note(f"{batch_id} vanishes, for {seconds:.0f} s")
+    else:
+        world.sandbox.make_endless(batch_id)
+        world.figures.operations["batch never ends"] += 1
+        world.note(f"{batch_id} never ends")
 
 
 def run_to_end(world: World, submissions: list[Submission]) -> None:
@@ -221,7 +248,9 @@ def run_alone(world: World, name: str, work: "Submission | object") -> Process:
 
 def _is_quiet(world: World) -> bool:
     """Whether the API and the ledger have no open work."""
-    if not all(batch.ended_at for batch in world.sandbox._provider._batches.values()):
+    if not all(
+        batch.ended_at or is_gone(batch) for batch in world.sandbox._provider._batches.values()
+    ):
         return False
     ledger = connect(world.folder.ledger)
     try:

@@ -28,9 +28,13 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Oracle:
-    """Our batches by remote id, their rows by the caller's custom_id, and creation times (s)."""
+    """Our batches by remote id, their rows by the caller's custom_id, and creation times (s).
+
+    Those that are `gone` vanished for ever or never end.
+    """
 
     ours: Mapping[str, Mapping[str, Row]]
+    gone: frozenset[str]
     made_at: Mapping[str, float]
 
 
@@ -41,10 +45,20 @@ def read_oracle(sandbox: Sandbox) -> Oracle:
     assert billed.keys() <= {batch.id for batch in sandbox._provider._batches.values()}
     return Oracle(
         ours={batch.id: _rows(batch) for batch in batches},
+        gone=frozenset(batch.id for batch in batches if is_gone(batch)),
         made_at={
             batch.id: (batch.created_at - sandbox._time._start).total_seconds() for batch in batches
         },
     )
+
+
+def is_gone(batch: Batch) -> bool:
+    """Whether its results can never be had."""
+    return (batch.endless and not batch.ended_at) or _vanished(batch)
+
+
+def _vanished(batch: Batch) -> bool:
+    return batch.vanish_at is not None and batch.back_at is None
 
 
 def _rows(batch: Batch) -> dict[str, Row]:

@@ -206,9 +206,9 @@ def rows_before_list() -> Generator[None, None, None]:
     known: dict[int, list[Batch]] = {}
     sent: dict[int, list[Batch]] = {}
 
-    def expire_senders(context: Any) -> None:
+    def expire_senders(context: Any, problems: list[str]) -> None:
         known.pop(id(context), None)
-        expire(context)
+        expire(context, problems)
         sent[id(context.ledger)] = real_sent(context.ledger, since_ts="")
 
     def unresolved(context: Any) -> list[Batch]:
