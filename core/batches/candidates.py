@@ -33,6 +33,15 @@ def is_candidate(remote: RemoteState, create: Batch, listing: Listing, now: date
     return from_text(remote.created_ts) <= from_text(max(sent, create.watermark_ts or "")) + WATCH
 
 
+def may_come_from(lost: Orphan, create: Batch) -> bool:
+    """Whether an orphan that was never identified may be the batch of that create."""
+    sent = from_text(create.sent_ts or create.created_ts)
+    return (
+        lost.request_count == create.request_count
+        and abs(from_text(lost.remote_created_ts) - sent) <= WATCH
+    )
+
+
 def is_absent(create: Batch, listing: Listing, candidates: list[Orphan]) -> bool:
     """Whether the listing proves that no batch came from that unconfirmed create.
 

@@ -15,6 +15,7 @@ from core.batches.listing import Listing
 from core.errors import ApiError, NotFound
 from core.text import pluralize
 from state.batches import stuck
+from state.batches.sending import RemoteState
 from state.model.records import Batch
 from state.model.timestamps import from_text, to_text
 
@@ -75,6 +76,11 @@ def sight_of(batch: Batch, error: ApiError, listing: Listing) -> Sight:
     since = batch.not_found_ts
     is_proof = is_missing and since is not None and listing.began >= from_text(since)
     return Sight.ABSENT if is_proof else Sight.UNSEEN
+
+
+def is_never_ending(remote: RemoteState, now: datetime) -> bool:
+    """Whether a batch that is not in the ledger has not ended long after its expiry."""
+    return from_text(remote.expires_ts) + _MARGIN + _PATIENCE < now
 
 
 def is_overdue(batch: Batch, now: datetime) -> bool:

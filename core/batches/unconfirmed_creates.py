@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from core.api.call_limits import CallLimits, up_to
 from core.api.line_splitter import split_lines
-from core.batches.candidates import WATCH, is_absent, is_candidate
+from core.batches.candidates import WATCH, is_absent, is_candidate, may_come_from
 from core.batches.context import Context
 from core.batches.isolation import isolated
 from core.batches.listing import Listing
 from core.batches.retry import with_retries
+from core.batches.stuck import OVERDUE, is_never_ending
 from core.errors import ApiError, NotFound
 from state.batches import orphans, sending
 from state.batches.orphans import Orphan, OrphanVerdict
@@ -26,6 +27,10 @@ _SENDING_LEASE = timedelta(minutes=15)
 _LEASE_MARGIN = timedelta(minutes=5)
 _MOST_BYTES = 64 << 20
 _MOST_FAILURES = 20
+_LOST = (
+    "A batch at the API that may be this one cannot be identified. Its requests are queued again,"
+    " and may be charged twice."
+)
 _MOST_LINES = 20
 
 
@@ -94,12 +99,21 @@ def resolve(context: Context, listing: Listing, creates: list[Batch], problems: 
     if failed:
         return
     left = _candidates(context)
+    lost = orphans.with_verdict(context.ledger, OrphanVerdict.UNRESOLVED)
     for create in creates:
         with isolated(context, f"Cannot resolve {create.key}", problems, batch=create):
             if create.status == BatchStatus.UNCONFIRMED and is_absent(create, listing, left):
-                sending.mark_not_sent(context.ledger, create, "The create never reached the API.")
+                _release(context, create, lost)
     if listing.complete:
         orphans.record_listing(context.ledger, to_text(listing.began))
+
+
+def _release(context: Context, create: Batch, lost: list[Orphan]) -> None:
+    """Queue the requests again; they may be paid twice where a batch of theirs may be lost."""
+    if any(may_come_from(orphan, create) for orphan in lost):
+        sending.mark_not_sent(context.ledger, create, _LOST, may_have_run=True)
+    else:
+        sending.mark_not_sent(context.ledger, create, "The create never reached the API.")
 
 
 def _record_unknown(
@@ -126,6 +140,8 @@ def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -
         if remote is None:
             remote = with_retries(context, lambda: api.retrieve(candidate.remote_id))
         if remote.status != BatchStatus.ENDED:
+            if is_never_ending(remote, context.clock.now()):
+                orphans.decide(context.ledger, candidate, OrphanVerdict.UNRESOLVED, OVERDUE)
             return
         is_readable, create = _owner(context, candidate.remote_id)
     except NotFound as error:

@@ -219,10 +219,22 @@ def withdraw(ledger: Ledger, batch: Batch, reason: str) -> bool:
         return return_to_queue(ledger, written, batch.id, reason, [BatchStatus.QUEUED])
 
 
-def mark_not_sent(ledger: Ledger, batch: Batch, reason: str) -> bool:
-    """Record that the API does not have the batch: its requests are queued for a new batch."""
+def mark_not_sent(ledger: Ledger, batch: Batch, reason: str, *, may_have_run: bool = False) -> bool:
+    """Record that the API does not have the batch: its requests are queued for a new batch.
+
+    `may_have_run`: the API may have it all the same, so that they may be charged twice.
+    """
     with ledger.transaction("not_sent") as written:
-        return return_to_queue(ledger, written, batch.id, reason, _UNACCEPTED)
+        is_closed = return_to_queue(ledger, written, batch.id, reason, _UNACCEPTED)
+        if is_closed and may_have_run:
+            ledger.event(
+                written,
+                "batch.possible_duplicate_charge",
+                batch_id=batch.id,
+                requests=batch.request_count,
+                reason=reason,
+            )
+        return is_closed
 
 
 def return_to_queue(

@@ -106,6 +106,32 @@ def test_a_candidate_deleted_at_the_api_is_unresolved(bench: Bench) -> None:
     (gone,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.UNRESOLVED)
     assert gone.remote_id == candidate.remote_id
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
+    assert warned_of(bench) == 3
+
+
+def test_a_candidate_that_never_ends_is_unresolved_after_its_expiry(bench: Bench) -> None:
+    """Only its results name its owner, so the create is not waited for without end."""
+    bench.faults.add("create:drop:times=1")
+    bench.submit(3)
+    bench.engine.poll()
+    (candidate,) = orphans.with_verdict(bench.engine.context.ledger, OrphanVerdict.CANDIDATE)
+    bench.sandbox.make_endless(candidate.remote_id)
+    bench.poll_after(24 * 3600)
+    assert statuses(bench) == ["unconfirmed"]
+    poll_until_done(bench, polls=60)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
+    assert warned_of(bench) == 3
+
+
+def warned_of(bench: Bench) -> int:
+    """How many requests the ledger says may be charged twice."""
+    return sum(
+        int(row[0])
+        for row in bench.engine.context.ledger.rows(
+            "SELECT json_extract(detail, '$.requests') FROM events"
+            " WHERE kind = 'batch.possible_duplicate_charge'"
+        )
+    )
 
 
 def test_a_batch_that_answers_404_is_polled_again_and_never_resent(bench: Bench) -> None:

@@ -178,6 +178,8 @@ def _act_outside(world: World) -> None:
     if not ours:
         return
     book = world.rng.choice(ours)
+    if world.sandbox._provider._batches[book.batch_id].vanish_at is not None:
+        return
     if world.rng.random() < 0.5:
         outcomes = {
             name: world.rng.choice(("expired", "canceled", "errored")) for name in book.custom_ids
@@ -199,7 +201,7 @@ def _doom(world: World) -> None:
     rng, profile = world.operations, world.profile
     batch_id = rng.choice(open_ones)
     if rng.random() * (profile.vanish + profile.endless) < profile.vanish:
-        seconds = rng.choice((0.0, 0.0, 600.0, 7200.0, 100_000.0))
+        seconds = rng.choice((0.0, 0.0, 600.0, 7200.0, 30_000.0))
         world.sandbox.vanish(batch_id, seconds=seconds)
         world.figures.operations["batch vanished: " + ("for a while" if seconds else "ever")] += 1
         world.note(f"{batch_id} vanishes, for {seconds:.0f} s")
@@ -248,8 +250,10 @@ def run_alone(world: World, name: str, work: "Submission | object") -> Process:
 
 def _is_quiet(world: World) -> bool:
     """Whether the API and the ledger have no open work."""
+    now = world.clock.now()
     if not all(
-        batch.ended_at or is_gone(batch) for batch in world.sandbox._provider._batches.values()
+        (batch.ended_at and (batch.back_at is None or batch.back_at <= now)) or is_gone(batch)
+        for batch in world.sandbox._provider._batches.values()
     ):
         return False
     ledger = connect(world.folder.ledger)

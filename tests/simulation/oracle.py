@@ -53,7 +53,7 @@ def read_oracle(sandbox: Sandbox) -> Oracle:
 
 
 def is_gone(batch: Batch) -> bool:
-    """Whether its results can never be had."""
+    """Whether its results are never available."""
     return (batch.endless and not batch.ended_at) or _vanished(batch)
 
 

@@ -58,6 +58,18 @@ def recorded(ledger: sqlite3.Connection, custom_id: str) -> int:
     return int(found)
 
 
+def warned_of_batches(ledger: sqlite3.Connection, custom_id: str) -> int:
+    """How often the ledger says that a batch of this request may be charged as well."""
+    (found,) = ledger.execute(
+        "SELECT count(*) FROM events e WHERE e.kind = 'batch.possible_duplicate_charge'"
+        " AND EXISTS (SELECT 1 FROM batches b JOIN attempts a ON a.batch_id = b.id"
+        " JOIN requests r ON r.id = a.request_id"
+        " WHERE b.id = e.batch_id AND b.kind = 'batch' AND r.custom_id = ?)",
+        (custom_id,),
+    ).fetchone()
+    return int(found)
+
+
 def _tag(custom_id: str) -> str:
     return custom_id.removeprefix("work-").rpartition("-2026-")[0]
 
