@@ -91,6 +91,7 @@ def resolve(context: Context, listing: Listing, creates: list[Batch], problems: 
     Where a listed batch could not be recorded, the listing proves nothing: that may be the one.
     """
     failed: list[str] = []
+    _reconsider(context, listing)
     _record_unknown(context, listing, creates, failed)
     problems += failed
     for candidate in _candidates(context):
@@ -106,6 +107,15 @@ def resolve(context: Context, listing: Listing, creates: list[Batch], problems: 
                 _release(context, create, lost)
     if listing.complete:
         orphans.record_listing(context.ledger, to_text(listing.began))
+
+
+def _reconsider(context: Context, listing: Listing) -> None:
+    """An orphan that seemed to have no end has ended: its results name its owner after all."""
+    for orphan in orphans.with_verdict(context.ledger, OrphanVerdict.UNRESOLVED):
+        remote = listing.batches.get(orphan.remote_id)
+        is_readable = orphan.failures + 1 < _MOST_FAILURES
+        if remote and remote.status == BatchStatus.ENDED and is_readable:
+            orphans.reconsider(context.ledger, orphan)
 
 
 def _release(context: Context, create: Batch, lost: list[Orphan]) -> None:

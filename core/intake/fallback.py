@@ -173,7 +173,7 @@ def _counts(outcomes: Iterable[Outcome]) -> Counts:
 
 def _unwritten(file: FallbackFile, header: Header) -> int:
     """How many calls at most were paid for by processes that died before writing the answers."""
-    return min(file.interrupted_runs() * MOST_UNWRITTEN, header.requests)
+    return file.interrupted_runs() * min(MOST_UNWRITTEN, header.requests)
 
 
 def _betas(header: Header) -> tuple[str, ...]:

@@ -153,6 +153,17 @@ def decide(ledger: Ledger, orphan: Orphan, verdict: OrphanVerdict, reason: str) 
             ledger.event(written, f"orphan.{verdict}", subject=orphan.remote_id, reason=reason)
 
 
+def reconsider(ledger: Ledger, orphan: Orphan) -> None:
+    """Search for the owner of an unresolved orphan again."""
+    with ledger.transaction("orphan") as written:
+        if ledger.execute(
+            "UPDATE orphans SET verdict = 'candidate' WHERE remote_id = ?"
+            " AND verdict = 'unresolved'",
+            orphan.remote_id,
+        ):
+            ledger.event(written, "orphan.ended", subject=orphan.remote_id)
+
+
 def record_failure(ledger: Ledger, orphan: Orphan) -> None:
     """Count a failed attempt to read the results of a candidate."""
     with ledger.transaction("orphan"):

@@ -121,6 +121,12 @@ def test_a_candidate_that_never_ends_is_unresolved_after_its_expiry(bench: Bench
     poll_until_done(bench, polls=60)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     assert warned_of(bench) == 3
+    bench.sandbox.end(candidate.remote_id)
+    for _ in range(4):
+        bench.poll_after(900)
+    (late,) = [batch for batch in batches(bench) if batch.duplicate_of]
+    assert late.remote_id == candidate.remote_id
+    assert late.duplicate_nano == late.cost_nano
 
 
 def warned_of(bench: Bench) -> int:
