@@ -110,10 +110,13 @@ def resolve(context: Context, listing: Listing, creates: list[Batch], problems: 
 
 
 def _reconsider(context: Context, listing: Listing) -> None:
-    """An orphan that seemed to have no end has ended: its results name its owner after all."""
+    """An orphan that had vanished, or seemed to have no end, has ended: its results name its owner.
+
+    Not one whose results could not be parsed.
+    """
     for orphan in orphans.with_verdict(context.ledger, OrphanVerdict.UNRESOLVED):
         remote = listing.batches.get(orphan.remote_id)
-        is_readable = orphan.failures + 1 < _MOST_FAILURES
+        is_readable = orphan.failures < _MOST_FAILURES
         if remote and remote.status == BatchStatus.ENDED and is_readable:
             orphans.reconsider(context.ledger, orphan)
 
@@ -155,14 +158,16 @@ def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -
             return
         is_readable, create = _owner(context, candidate.remote_id)
     except NotFound as error:
-        _record_failure(context, candidate, str(error))
+        if not _give_up_after_failures(context, candidate, str(error)):
+            orphans.record_failure(context.ledger, candidate)
         return
     except ApiError as error:
         if error.code == "response_too_large":
             _record_failure(context, candidate, str(error))
         return
     if not is_readable:
-        _record_failure(context, candidate, "The results of the batch cannot be parsed.")
+        orphans.record_failure(context.ledger, candidate)
+        _give_up_after_failures(context, candidate, "The results of the batch cannot be parsed.")
     elif create is None:
         reason = "its results have no nonce of this ledger"
         orphans.decide(context.ledger, candidate, OrphanVerdict.FOREIGN, reason)
@@ -194,8 +199,8 @@ def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
     return parsed > 0, None
 
 
-def _record_failure(context: Context, candidate: Orphan, reason: str) -> None:
-    if candidate.failures + 1 >= _MOST_FAILURES:
+def _give_up_after_failures(context: Context, candidate: Orphan, reason: str) -> bool:
+    is_last = candidate.failures + 1 >= _MOST_FAILURES
+    if is_last:
         orphans.decide(context.ledger, candidate, OrphanVerdict.UNRESOLVED, reason)
-    else:
-        orphans.record_failure(context.ledger, candidate)
+    return is_last

@@ -157,7 +157,7 @@ def reconsider(ledger: Ledger, orphan: Orphan) -> None:
     """Search for the owner of an unresolved orphan again."""
     with ledger.transaction("orphan") as written:
         if ledger.execute(
-            "UPDATE orphans SET verdict = 'candidate' WHERE remote_id = ?"
+            "UPDATE orphans SET verdict = 'candidate', failures = 0 WHERE remote_id = ?"
             " AND verdict = 'unresolved'",
             orphan.remote_id,
         ):
