@@ -153,8 +153,7 @@ def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -
         if remote is None:
             remote = with_retries(context, lambda: api.retrieve(candidate.remote_id))
         if remote.status != BatchStatus.ENDED:
-            if is_never_ending(remote, context.clock.now()):
-                orphans.decide(context.ledger, candidate, OrphanVerdict.UNRESOLVED, OVERDUE)
+            _give_up_after_expiry(context, candidate, remote)
             return
         is_readable, create = _owner(context, candidate.remote_id)
     except NotFound as error:
@@ -197,6 +196,11 @@ def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
             if parsed == _MOST_LINES:
                 break
     return parsed > 0, None
+
+
+def _give_up_after_expiry(context: Context, candidate: Orphan, remote: RemoteState) -> None:
+    if is_never_ending(remote, context.clock.now()):
+        orphans.decide(context.ledger, candidate, OrphanVerdict.UNRESOLVED, OVERDUE)
 
 
 def _give_up_after_failures(context: Context, candidate: Orphan, reason: str) -> bool:
