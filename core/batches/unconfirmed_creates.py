@@ -122,7 +122,7 @@ def _reconsider(context: Context, listing: Listing) -> None:
 
 
 def _release(context: Context, create: Batch, lost: list[Orphan]) -> None:
-    """Queue the requests again; they may be paid twice where a batch of theirs may be lost."""
+    """Queue the requests again; they may be charged twice where a batch of theirs may be lost."""
     if any(may_come_from(orphan, create) for orphan in lost):
         sending.mark_not_sent(context.ledger, create, _LOST, may_have_run=True)
     else:
@@ -150,23 +150,28 @@ def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -
     """Identify a candidate that has ended, by the nonce in its results."""
     api = context.api()
     try:
-        if remote is None:
-            remote = with_retries(context, lambda: api.retrieve(candidate.remote_id))
+        remote = remote or with_retries(context, lambda: api.retrieve(candidate.remote_id))
         if remote.status != BatchStatus.ENDED:
             _give_up_after_expiry(context, candidate, remote)
-            return
-        is_readable, create = _owner(context, candidate.remote_id)
+        else:
+            _decide(context, candidate, remote, *_owner(context, candidate.remote_id))
     except NotFound as error:
         if not _give_up_after_failures(context, candidate, str(error)):
             orphans.record_failure(context.ledger, candidate)
-        return
     except ApiError as error:
         if error.code == "response_too_large":
-            _record_failure(context, candidate, str(error))
-        return
+            _record_unreadable(context, candidate, str(error))
+
+
+def _decide(
+    context: Context,
+    candidate: Orphan,
+    remote: RemoteState,
+    is_readable: bool,
+    create: Batch | None,
+) -> None:
     if not is_readable:
-        orphans.record_failure(context.ledger, candidate)
-        _give_up_after_failures(context, candidate, "The results of the batch cannot be parsed.")
+        _record_unreadable(context, candidate, "The results of the batch cannot be parsed.")
     elif create is None:
         reason = "its results have no nonce of this ledger"
         orphans.decide(context.ledger, candidate, OrphanVerdict.FOREIGN, reason)
@@ -201,6 +206,11 @@ def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
 def _give_up_after_expiry(context: Context, candidate: Orphan, remote: RemoteState) -> None:
     if is_never_ending(remote, context.clock.now()):
         orphans.decide(context.ledger, candidate, OrphanVerdict.UNRESOLVED, OVERDUE)
+
+
+def _record_unreadable(context: Context, candidate: Orphan, reason: str) -> None:
+    orphans.record_failure(context.ledger, candidate)
+    _give_up_after_failures(context, candidate, reason)
 
 
 def _give_up_after_failures(context: Context, candidate: Orphan, reason: str) -> bool:

@@ -130,7 +130,7 @@ def test_a_candidate_that_never_ends_is_unresolved_after_its_expiry(bench: Bench
 
 
 def warned_of(bench: Bench) -> int:
-    """How many requests the ledger says may be charged twice."""
+    """How many requests are recorded as possibly charged twice."""
     return sum(
         int(row[0])
         for row in bench.engine.context.ledger.rows(

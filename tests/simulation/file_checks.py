@@ -18,7 +18,7 @@ _RETURNED = (
 
 
 def file_findings(
-    folder: Folder, ledger: sqlite3.Connection, oracle: Oracle, *, spool_was_sick: bool
+    folder: Folder, ledger: sqlite3.Connection, oracle: Oracle, *, spool_was_sick: bool = False
 ) -> Iterator[str]:
     """One line per violation. Errors whose request could not be read then have none."""
     yield from _results(folder, ledger, oracle)

@@ -59,7 +59,7 @@ def recorded(ledger: sqlite3.Connection, custom_id: str) -> int:
 
 
 def warned_of_batches(ledger: sqlite3.Connection, custom_id: str) -> int:
-    """How often the ledger says that a batch of this request may be charged as well."""
+    """How many warnings there are that a batch of this request may be charged as well."""
     (found,) = ledger.execute(
         "SELECT count(*) FROM events e WHERE e.kind = 'batch.possible_duplicate_charge'"
         " AND EXISTS (SELECT 1 FROM batches b JOIN attempts a ON a.batch_id = b.id"
