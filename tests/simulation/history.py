@@ -250,7 +250,7 @@ def run_alone(world: World, name: str, work: "Submission | object") -> Process:
 
 def _is_quiet(world: World) -> bool:
     """Whether the API and the ledger have no open work."""
-    now = world.clock.now()
+    now = world.sandbox._time.now()
     if not all(
         (batch.ended_at and (batch.back_at is None or batch.back_at <= now)) or is_gone(batch)
         for batch in world.sandbox._provider._batches.values()

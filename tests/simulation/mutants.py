@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from simulation import collecting_mutants as collecting
 from simulation import operation_mutants as operations
 from simulation import sending_mutants as sending
-from simulation.fault_profile import broken_lists, overtaken_lists, slow_lists
+from simulation.fault_profile import (
+    FaultProfile,
+    base_profile,
+    broken_lists,
+    draw_with_operations,
+    overtaken_lists,
+    slow_lists,
+)
 from simulation.patching import Mutant
 
 _MUTANTS: dict[str, Mutant] = {
@@ -70,11 +77,16 @@ QUICK = (
 )
 # These run with operators, synchronous runs and machine faults.
 WITH_OPERATIONS = {
-    "blocked_is_rejected": 0,
+    "blocked_is_rejected": 14,
     "unwarned_sync_calls": 0,
     "unanswered_call_is_repeated": 0,
-    "fallback_answers_dropped": 0,
+    "fallback_answers_dropped": 4,
     "command_without_end": 0,
+    "one_404_is_gone": 0,
+    "waited_for_without_end": 0,
+    "candidate_without_end": 0,
+    "defect_stops_the_poll": 0,
+    "fallback_without_reading": 0,
 }
 # Bugs that most histories hide, and the fault profile that shows them.
 PROFILES = {
@@ -84,6 +96,13 @@ PROFILES = {
 }
 # Not a bug: the ledger's own rules hold without it.
 HARMLESS = ("no_lease",)
+
+
+def profile_for(mutant: str | None, seed: int) -> FaultProfile:
+    """The fault profile in which to look for that mutant."""
+    if mutant is None or mutant in WITH_OPERATIONS:
+        return draw_with_operations(seed)
+    return PROFILES.get(mutant) or base_profile(seed)
 
 
 @contextmanager

@@ -1,25 +1,46 @@
 """Deliberate bugs in commands, synchronous runs, fallback files and account problems."""
 
 from collections.abc import Generator
+from datetime import datetime
 
 from msgspec.structs import replace as changed
 from simulation.patching import patched
 
+import core.batches.isolation
 import core.batches.send
+import core.batches.stuck
 import core.batches.sync_runner
+import core.batches.unconfirmed_creates
 import core.commands.executor
 import core.intake.fallback
+import core.intake.known_submission
+import state.batches.stuck
 import state.batches.sync_runs
 from core.batches.create_error_policy import AfterCreate, CreateAction, Recovery
+from core.batches.stuck import Decision, Sight
 from core.errors import ApiError, Blocked
+from core.intake.known_submission import KnownSubmission
+from state.model.records import Batch
 
 
 def _nothing(*_args: object, **_options: object) -> None:
     """Does not do it."""
 
 
-def _always(_error: ApiError) -> bool:
+def _always(_error: Exception) -> bool:
     return True
+
+
+def _never(*_args: object) -> bool:
+    return False
+
+
+def _none(*_args: object, **_options: object) -> list[Batch]:
+    return []
+
+
+def _unknown(*_args: object, **_options: object) -> KnownSubmission:
+    return KnownSubmission(None, is_new=True)
 
 
 def _no_answers(_file: object) -> dict[str, object]:
@@ -62,7 +83,55 @@ def command_without_end() -> Generator[None, None, None]:
         yield
 
 
+def one_404_is_gone() -> Generator[None, None, None]:
+    """The first 404 writes a batch off, and it is never looked for again."""
+    gone = core.batches.stuck.Decision.GONE
+
+    def decide(batch: Batch, sight: Sight, _now: datetime) -> Decision:
+        return gone if sight in (Sight.ABSENT, Sight.UNSEEN) else real(batch, sight, _now)
+
+    real = core.batches.stuck.decide
+    with (
+        patched(core.batches.stuck, "decide", decide),
+        patched(state.batches.stuck, "written_off", _none),
+    ):
+        yield
+
+
+def waited_for_without_end() -> Generator[None, None, None]:
+    """A batch that vanished or does not end is waited for."""
+
+    def decide(*_args: object) -> Decision:
+        return Decision.KEEP
+
+    with patched(core.batches.stuck, "decide", decide):
+        yield
+
+
+def candidate_without_end() -> Generator[None, None, None]:
+    """A batch that may be ours and never ends keeps its create unconfirmed."""
+    with patched(core.batches.unconfirmed_creates, "is_never_ending", _never):
+        yield
+
+
+def defect_stops_the_poll() -> Generator[None, None, None]:
+    """A bug in the handling of one batch ends the poll."""
+    with patched(core.batches.isolation, "concerns_every_item", _always):
+        yield
+
+
+def fallback_without_reading() -> Generator[None, None, None]:
+    """A job whose ledger cannot be written does not look whether its call is known."""
+    with patched(core.intake.known_submission, "find", _unknown):
+        yield
+
+
 MUTANTS = (
+    one_404_is_gone,
+    waited_for_without_end,
+    candidate_without_end,
+    defect_stops_the_poll,
+    fallback_without_reading,
     blocked_is_rejected,
     unwarned_sync_calls,
     unanswered_call_is_repeated,

@@ -10,7 +10,7 @@ from time import perf_counter
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulation.history import relevant_lines, run_history
-from simulation.mutants import PROFILES, switched_on
+from simulation.mutants import profile_for, switched_on
 from simulation.world import Figures
 
 
@@ -32,7 +32,7 @@ def run_seeds(options: argparse.Namespace) -> int:
     began, figures, bad, done = perf_counter(), Figures(), list[int](), 0
     kinds = Kinds()
     for seed in range(options.start, options.start + options.seeds):
-        history = run_history(seed, PROFILES.get(options.mutant or ""))
+        history = run_history(seed, profile_for(options.mutant, seed))
         done += 1
         figures.add(history.figures)
         kinds.add(history.figures)
