@@ -24,6 +24,7 @@ from core.requests.models import EXTENDED_OUTPUT_BETA, needs_batch
 from core.requests.payload import Line, parse_line
 from state.batches import sync_runs
 from state.db.ledger import Written
+from state.db.reader import Reader
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder, make_private, open_private
@@ -69,11 +70,14 @@ def save(
     raise error
 
 
-def run_sync(file: FallbackFile, api: BatchApi, clock: Clock) -> str | None:
+def run_sync(folder: Folder, file: FallbackFile, api: BatchApi, clock: Clock) -> str | None:
     """Run its requests now and write the answers into the file; returns why some were not run."""
     with file.try_lock() as is_locked:
         if not is_locked:
             return "Another process runs its requests."
+        # A poll that has imported the file would not look at answers that are added now.
+        if _was_imported(folder, file):
+            return "A poll has imported its requests."
         header = file.header()
         unwritten, betas = _unwritten(file, header), _betas(header)
         run = SyncRun(api, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
@@ -93,6 +97,17 @@ def run_sync(file: FallbackFile, api: BatchApi, clock: Clock) -> str | None:
     problems = [possible_duplicate_charge(unwritten)] if unwritten else []
     problems += [str(run.problem)] if run.problem else [f"{BATCH_ONLY}."] if left else []
     return " ".join(problems) or None
+
+
+def _was_imported(folder: Folder, file: FallbackFile) -> bool:
+    """Whether the file is in the ledger, as far as that can be read, or gone."""
+    if not file.path.exists():
+        return True
+    try:
+        with Reader(folder.ledger) as reader:
+            return fallback_import.is_imported(reader, file.key)
+    except LedgerError:
+        return False
 
 
 def import_all(context: Context) -> list[str]:

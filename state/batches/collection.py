@@ -240,8 +240,9 @@ def _store_sums(
     if collection != Collection.PENDING:
         ledger.execute(
             "UPDATE batches SET (processing, succeeded, errored, canceled, expired) = (SELECT 0,"
-            " sum(outcome = 'succeeded'), sum(outcome = 'errored'), sum(outcome = 'canceled'),"
-            " sum(outcome = 'expired') FROM attempts WHERE batch_id = batches.id) WHERE id = ?",
+            " coalesce(sum(outcome = 'succeeded'), 0), coalesce(sum(outcome = 'errored'), 0),"
+            " coalesce(sum(outcome = 'canceled'), 0), coalesce(sum(outcome = 'expired'), 0)"
+            " FROM attempts WHERE batch_id = batches.id) WHERE id = ?",
             batch.id,
         )
 

@@ -5,12 +5,13 @@ from collections.abc import Collection
 from state.batches import submissions, sync_runs
 from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger, Written
+from state.db.reader import Source
 from state.model.records import Counts, Submission
 
 
-def is_imported(ledger: Ledger, key: str) -> bool:
+def is_imported(source: Source, key: str) -> bool:
     """Whether the file with that key was imported."""
-    return ledger.row("SELECT 1 FROM fallback_imports WHERE key = ?", key) is not None
+    return bool(source.rows("SELECT 1 FROM fallback_imports WHERE key = ?", key))
 
 
 def record(

@@ -195,3 +195,18 @@ def test_an_answer_of_the_batch_ends_the_wait_of_a_part_that_cannot_run(bench: B
     assert _state(bench) == CommandState.DONE
     assert len(our_bill(bench)) == 6
     assert len(staged(bench)) == 6
+
+
+def test_a_batch_whose_requests_all_return_to_the_queue_is_collected(bench: Bench) -> None:
+    """The synchronous run found them answered elsewhere, and ended before the batch did."""
+    bench.submit(3)
+    (batch,) = batches(bench)
+    ledger = bench.engine.context.ledger
+    with ledger.transaction("test"):
+        ledger.execute("UPDATE batches SET requeue_canceled = 1")
+    ids = bench.sandbox.billing_log().batches[0].custom_ids
+    bench.sandbox.end(batch.remote_id or "", dict.fromkeys(ids, "canceled"))
+    bench.poll_after(900)
+    (first, *_) = batches(bench)
+    assert (first.collection, first.counts.total()) == ("collected", 0)
+    assert set(requests(bench)) <= {RequestStatus.QUEUED, RequestStatus.IN_FLIGHT}

@@ -44,7 +44,7 @@ def _kept(bench: Bench, *, answered: bool) -> str:
         error=LedgerUnusable("The disk was full."),
     )
     if answered:
-        assert fallback.run_sync(kept, bench.api(), bench.clock) is None
+        assert fallback.run_sync(bench.folder, kept, bench.api(), bench.clock) is None
     return kept.key
 
 
@@ -109,3 +109,25 @@ def test_a_death_at_every_other_step_of_a_synchronous_run(tmp_path: Path) -> Non
         lambda n: _inline_check(tmp_path / str(n), n), itertools.count(1, 2)
     )
     assert len(list(steps)) > 10
+
+
+def test_a_file_whose_import_was_killed_before_its_removal_is_not_run(tmp_path: Path) -> None:
+    """Its answers would be removed with it: the poll has imported the file already."""
+    with a_bench(tmp_path) as bench:
+        key = _kept(bench, answered=False)
+        (kept,) = fallback_file.pending(bench.folder)
+        dying = bench.new_engine("dying")
+        dying.context.ledger.crash_point = _die_at_removal
+        with pytest.raises(_KilledError):
+            dying.poll()
+        assert kept.path.exists()
+        problem = fallback.run_sync(bench.folder, kept, bench.api(), bench.clock)
+        assert problem is not None
+        assert bench.sandbox.billing_log().messages == ()
+        poll_until_done(bench)
+        assert [row["outcome"] for row in results(bench, key)] == ["succeeded"] * 3
+
+
+def _die_at_removal(name: str) -> None:
+    if name == "fallback:remove":
+        raise _KilledError

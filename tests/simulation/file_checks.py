@@ -63,6 +63,9 @@ def _lines_of(
         }:
             yield f"P5: the line of {custom_id} in {batch['key']} is {line!r:.100}"
     lines = content.count(b"\n")
+    returned = set(rows) - {row["custom_id"] for row in attempts}
+    if batch["requeue_canceled"]:
+        lines -= sum(rows[custom_id].outcome == "canceled" for custom_id in returned)
     if lines != len(attempts):
         yield f"P5: {batch['key']} has {lines} lines for {len(attempts)} results"
 

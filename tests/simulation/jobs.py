@@ -82,5 +82,5 @@ class Submission:
         context.ledger.crash_point("fallback:saved")
         if self.on_failure == OnFailure.SYNC and known.is_new:
             with suppress(ApiError, OSError):
-                fallback.run_sync(file, context.api(), context.clock)
+                fallback.run_sync(context.folder, file, context.api(), context.clock)
         return file.key

@@ -78,15 +78,14 @@ QUICK = (
 # These run with operators, synchronous runs and machine faults.
 WITH_OPERATIONS = {
     "blocked_is_rejected": 14,
-    "unwarned_sync_calls": 0,
-    "unanswered_call_is_repeated": 0,
+    "unwarned_sync_calls": 131,
+    "unanswered_call_is_repeated": 83,
     "fallback_answers_dropped": 4,
     "command_without_end": 0,
-    "one_404_is_gone": 0,
-    "waited_for_without_end": 0,
-    "candidate_without_end": 0,
-    "defect_stops_the_poll": 0,
-    "fallback_without_reading": 0,
+    "one_404_is_gone": 13,
+    "waited_for_without_end": 10,
+    "candidate_without_end": 5,
+    "fallback_without_reading": 4,
 }
 # Bugs that most histories hide, and the fault profile that shows them.
 PROFILES = {

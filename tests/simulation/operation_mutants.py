@@ -6,7 +6,6 @@ from datetime import datetime
 from msgspec.structs import replace as changed
 from simulation.patching import patched
 
-import core.batches.isolation
 import core.batches.send
 import core.batches.stuck
 import core.batches.sync_runner
@@ -114,12 +113,6 @@ def candidate_without_end() -> Generator[None, None, None]:
         yield
 
 
-def defect_stops_the_poll() -> Generator[None, None, None]:
-    """A bug in the handling of one batch ends the poll."""
-    with patched(core.batches.isolation, "concerns_every_item", _always):
-        yield
-
-
 def fallback_without_reading() -> Generator[None, None, None]:
     """A job whose ledger cannot be written does not look whether its call is known."""
     with patched(core.intake.known_submission, "find", _unknown):
@@ -130,7 +123,6 @@ MUTANTS = (
     one_404_is_gone,
     waited_for_without_end,
     candidate_without_end,
-    defect_stops_the_poll,
     fallback_without_reading,
     blocked_is_rejected,
     unwarned_sync_calls,

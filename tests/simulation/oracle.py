@@ -30,11 +30,12 @@ class Row:
 class Oracle:
     """Our batches by remote id, their rows by the caller's custom_id, and creation times (s).
 
-    Those that are `gone` vanished for ever or never end.
+    Those that are `gone` vanished for ever or never end; `doomed` ones did so for a while.
     """
 
     ours: Mapping[str, Mapping[str, Row]]
     gone: frozenset[str]
+    doomed: frozenset[str]
     made_at: Mapping[str, float]
 
 
@@ -45,6 +46,7 @@ def read_oracle(sandbox: Sandbox) -> Oracle:
     assert billed.keys() <= {batch.id for batch in sandbox._provider._batches.values()}
     return Oracle(
         ours={batch.id: _rows(batch) for batch in batches},
+        doomed=frozenset(b.id for b in batches if b.endless or b.vanish_at is not None),
         gone=frozenset(batch.id for batch in batches if is_gone(batch)),
         made_at={
             batch.id: (batch.created_at - sandbox._time._start).total_seconds() for batch in batches
