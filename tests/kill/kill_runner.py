@@ -1,9 +1,10 @@
-"""Forks submitters and pollers that run at the same time, and kills them at random moments.
+"""Keeps processes running that do random real commands, and kills some at random moments.
 
-`python kill_runner.py HOME ADDRESS ORIGIN SPEED KILLS SEED` prints one JSON object. Forking after
-the imports makes processes cheap.
+`python -m kill.kill_runner JSON` with the fields of `Orders`; prints one JSON object. Forking
+after the imports makes processes cheap.
 """
 
+import importlib
 import json
 import os
 import random
@@ -14,95 +15,179 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kill.worker import DieAt, Place, make_poll, submit
+from kill import process
+from kill.actions import AFTER_LOSS, KINDS, Kind, Task
+from kill.damage import copy_files, damage
+from kill.jobs import Job
+from kill.worker import Place, real_monotonic, real_sleep
 
-from core.clock import SystemClock
-from state.model.crash_points import no_crash_point
+from titan_console.cli.main import _MODULES, COMMANDS
 
-_AT_ONCE = 6
-_CRASH_POINTS = {"submit": 24, "poll": 60}
-_LONGEST_LIFE_S = 0.6
+_LONGEST_LIFE_S = 0.8
 _TICK_S = 0.004
+_MOST_COPIES = 12
+_ON_COPIES = ("rebuild", "restore")
+# A process that takes longer than this hangs.
+_LONGEST_RUN_S = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """What to run: until so many kills, or for so many seconds."""
+
+    home: str
+    address: str
+    origin: float
+    speed: float
+    seed: int
+    at_once: int
+    kills: int
+    seconds: float
+    # The share of processes that are killed.
+    killed_share: float
+    # The jobs that were submitted before.
+    jobs: int = 0
+    after_loss: bool = False
+
+    @property
+    def shares(self) -> dict[str, int]:
+        """How often each kind of process is chosen."""
+        return AFTER_LOSS if self.after_loss else {name: kind.share for name, kind in KINDS.items()}
+
+    @property
+    def place(self) -> Place:
+        return Place(
+            home=Path(self.home), address=self.address, origin=self.origin, speed=self.speed
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was run. `codes` counts exit codes by kind; `errors` are violations."""
+
+    killed: dict[str, int]
+    ended: dict[str, int]
+    codes: dict[str, int]
+    damage: dict[str, int]
+    errors: list[str]
+    jobs: int
+    copies: int
 
 
 @dataclass(kw_only=True)
 class Child:
-    """A process to kill."""
+    """A process, and when to kill it."""
 
     what: str
-    job: int
+    job: Job
+    copy: int
+    started: float
     dies_at: float | None
 
 
 @dataclass(kw_only=True)
 class KillRunner:
-    """Keeps processes running until enough of them were killed."""
+    """Keeps processes running until enough of them were killed, or the time is over."""
 
-    place: Place
-    kills: int
+    orders: Orders
     rng: random.Random
     children: dict[int, Child] = field(default_factory=dict[int, Child])
     killed: Counter[str] = field(default_factory=Counter[str])
     ended: Counter[str] = field(default_factory=Counter[str])
+    codes: Counter[str] = field(default_factory=Counter[str])
+    damage: Counter[str] = field(default_factory=Counter[str])
     errors: list[str] = field(default_factory=list[str])
-    again: list[int] = field(default_factory=list[int])
+    again: list[Job] = field(default_factory=list[Job])
+    copies_again: list[int] = field(default_factory=list[int])
     jobs: int = 0
-    clock: SystemClock = field(default_factory=SystemClock)
+    copies: int = 0
 
-    def run(self) -> None:
-        """Run until enough processes were killed, then kill the rest."""
-        while self.killed.total() < self.kills:
-            while len(self.children) < _AT_ONCE:
-                self._fork()
-            self._kill_due()
+    def run(self) -> Report:
+        """Run until it is enough, kill the rest, and report."""
+        end = real_monotonic() + self.orders.seconds
+        while self.killed.total() < self.orders.kills and real_monotonic() < end:
+            while len(self.children) < self.orders.at_once:
+                self._fork(real_monotonic())
+            self._kill_due(real_monotonic())
             self._reap()
-            self.clock.sleep(_TICK_S)
+            real_sleep(_TICK_S)
         for pid in self.children:
             os.kill(pid, signal.SIGKILL)
         while self.children:
             self._reap()
-            self.clock.sleep(_TICK_S)
+            real_sleep(_TICK_S)
+        return Report(
+            killed=self.killed,
+            ended=self.ended,
+            codes=self.codes,
+            damage=self.damage,
+            errors=self.errors,
+            jobs=self.jobs,
+            copies=self.copies,
+        )
 
-    def _fork(self) -> None:
-        what = "submit" if self.rng.random() < 0.45 else "poll"
-        job = self._next_job() if what == "submit" else 0
+    def _fork(self, now: float) -> None:
+        shares = self.orders.shares
+        what = self.rng.choices(list(shares), list(shares.values()))[0]
+        job = self._next_job() if what == "submit" else self._any_job()
+        copy = self._copy_for(what)
         seed = self.rng.random()
-        kills_itself = self.rng.random() < 0.5
-        dies_at = None
-        if not kills_itself and self.rng.random() < 0.8:
-            dies_at = self.clock.monotonic() + self.rng.uniform(0, _LONGEST_LIFE_S)
+        dies = self.rng.random() < self.orders.killed_share
+        kills_itself = dies and self.rng.random() < 0.5
+        dies_at = now + self.rng.uniform(0, _LONGEST_LIFE_S) if dies and not kills_itself else None
         pid = os.fork()
         if pid == 0:
-            self._run_child(what, job, random.Random(seed), kills_itself=kills_itself)
-        self.children[pid] = Child(what=what, job=job, dies_at=dies_at)
+            task = Task(
+                place=self.orders.place,
+                rng=random.Random(seed),
+                job=job,
+                copy=self._copy_folder(copy),
+            )
+            _run_child(KINDS[what], task, kills_itself=kills_itself)
+        self.children[pid] = Child(what=what, job=job, copy=copy, started=now, dies_at=dies_at)
 
-    def _next_job(self) -> int:
+    def _next_job(self) -> Job:
         if self.again:
             return self.again.pop(0)
         self.jobs += 1
-        return self.jobs
+        return Job(self.jobs)
 
-    def _run_child(self, what: str, job: int, rng: random.Random, *, kills_itself: bool) -> None:
-        """Run in the child; never returns."""
-        crash_point = DieAt(rng, _CRASH_POINTS[what]) if kills_itself else no_crash_point
-        try:
-            with self.place.engine(what, crash_point) as engine:
-                if what == "submit":
-                    submit(engine, job)
-                else:
-                    make_poll(engine, with_lease=rng.random() < 0.5)
-        except BaseException:  # noqa: BLE001 - whatever it is, it is a finding
-            with (self.place.home / "kill-errors.txt").open("a") as log:
-                log.write(f"{what}: {traceback.format_exc()}\n\0")
-            os._exit(1)
-        os._exit(0)
+    def _any_job(self) -> Job:
+        """One that is not old, so that most of the choices are still about something."""
+        return Job(self.rng.randint(max(1, self.jobs - 30), max(1, self.jobs)))
 
-    def _kill_due(self) -> None:
-        now = self.clock.monotonic()
+    def _copy_for(self, what: str) -> int:
+        if what == "submit during rebuild":
+            return self.rng.randint(1, self.copies) if self.copies else self._damaged_copy()
+        if what not in _ON_COPIES:
+            return 0
+        return self.copies_again.pop(0) if self.copies_again else self._damaged_copy()
+
+    def _damaged_copy(self) -> int:
+        """A new copy; when there are many, one that is whole again and not in use."""
+        used = {child.copy for child in self.children.values()} | set(self.copies_again)
+        free = sorted(set(range(1, self.copies + 1)) - used)
+        if self.copies < _MOST_COPIES or not free:
+            self.copies += 1
+            number = self.copies
+            copy_files(self.orders.place.home, self._copy_folder(number))
+        else:
+            number = self.rng.choice(free)
+        self.damage[damage(self._copy_folder(number), self.rng)] += 1
+        return number
+
+    def _copy_folder(self, number: int) -> Path:
+        return self.orders.place.beside("copies") / str(number)
+
+    def _kill_due(self, now: float) -> None:
         for pid, child in self.children.items():
             if child.dies_at is not None and child.dies_at <= now:
                 os.kill(pid, signal.SIGKILL)
                 child.dies_at = None
+            elif now > child.started + _LONGEST_RUN_S:
+                self.errors.append(f"{child.what} ({child.job.tag}) hangs")
+                os.kill(pid, signal.SIGKILL)
+                child.started = now
 
     def _reap(self) -> None:
         for pid in list(self.children):
@@ -111,23 +196,67 @@ class KillRunner:
                 continue
             child = self.children.pop(pid)
             if os.WIFSIGNALED(status):
-                self.killed[child.what] += 1
-                if child.what == "submit":
-                    self.again.append(child.job)
+                self._was_killed(child)
             else:
                 self.ended[child.what] += 1
+                self._has_ended(child, os.WEXITSTATUS(status), _said(self.orders.place, pid))
+            _errors_of(self.orders.place, pid).unlink(missing_ok=True)
+
+    def _was_killed(self, child: Child) -> None:
+        self.killed[child.what] += 1
+        if child.what == "submit":
+            self.again.append(child.job)
+        elif child.what in _ON_COPIES:
+            self.copies_again.append(child.copy)
+
+    def _has_ended(self, child: Child, code: int, said: str) -> None:
+        self.codes[f"{child.what}: {code}"] += 1
+        if (
+            code not in (0, 1, 2, *([3] if self.orders.after_loss else []))
+            or "Traceback" in said
+            or "internal error" in said
+        ):
+            self.errors.append(f"{child.what} ({child.job.tag}) ended with {code}: {said}")
+
+
+def _errors_of(place: Place, pid: int) -> Path:
+    return place.beside("output") / str(pid)
+
+
+def _said(place: Place, pid: int) -> str:
+    path = _errors_of(place, pid)
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _run_child(kind: Kind, task: Task, *, kills_itself: bool) -> None:
+    """Run in the child; never returns."""
+    code = 70
+    try:
+        process.redirect_output(_errors_of(task.place, os.getpid()))
+        if kills_itself:
+            process.die_at(task.place, task.rng, task.rng.choice(kind.dies_at), kind.points)
+        code = kind.run(task)
+    except BaseException:  # noqa: BLE001 - whatever it is, it is a finding
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def main() -> None:
-    """Run with these arguments."""
-    home, address, origin, speed, kills, seed = sys.argv[1:]
-    place = Place(home=Path(home), address=address, origin=float(origin), speed=float(speed))
-    # Load what every child needs, and create the ledger.
-    with place.engine("first") as engine:
-        engine.poll()
-    runner = KillRunner(place=place, kills=int(kills), rng=random.Random(int(seed)))
-    runner.run()
-    json.dump({"killed": runner.killed, "ended": runner.ended, "jobs": runner.jobs}, sys.stdout)
+    """Load what every child needs, create the ledger, and run."""
+    orders = Orders(**json.loads(sys.argv[1]))
+    for name in {_MODULES.get(name, name) for name in COMMANDS}:
+        importlib.import_module(f"titan_console.cli.commands.{name}")
+    orders.place.beside("output").mkdir(exist_ok=True)
+    orders.place.beside("copies").mkdir(exist_ok=True)
+    if not orders.after_loss:
+        with orders.place.engine("first") as engine:
+            engine.poll()
+    process.prepare(orders.place)
+    rng = random.Random(orders.seed)
+    report = KillRunner(orders=orders, rng=rng, jobs=orders.jobs).run()
+    json.dump(vars(report), sys.stdout)
 
 
 if __name__ == "__main__":

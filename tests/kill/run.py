@@ -1,172 +1,210 @@
 """kill -9 on real processes over a real loopback sandbox: `python tests/kill/run.py --kills 1000`.
 
-Submitters and pollers are killed at random moments while others run. Then all work is run to its
-end, and the ledger and its files are compared with the sandbox's own billing log.
+Processes that do random commands are killed at random moments while others run. Then all work is
+run to its end, and the ledger and its files are compared with the sandbox's own billing log.
 """
 
 import argparse
 import json
+import random
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypedDict
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from kill.worker import Place, SharedClock, job_size, submit
-from simulation import checks
-from simulation.file_checks import file_findings
-from simulation.oracle import Oracle, read_oracle
+from kill.copies import copy_findings, is_damaged
+from kill.damage import damage
+from kill.findings import Bill, bill, findings, findings_after_loss
+from kill.jobs import WORKFLOWS, Job, write_settings
+from kill.kill_runner import Orders, Report
+from kill.process import append
+from kill.sandbox import KillSandbox, changing_faults
+from kill.worker import KEY, Place, SharedClock, real_monotonic
+from simulation.oracle import read_oracle
 
-from core.clock import SystemClock
-from core.engine import Engine
-from state.db.connection import connect, sqlite3
+from core.bootstrap import open_engine, rebuild_ledger
+from core.config.settings import Settings
+from state.db.connection import connect
 from state.files.folder import Folder
-from state.queries import ledger_status
-from titan_console.sandbox.api import Sandbox
-from titan_console.sandbox.faults.profile import Faults
+from state.operations import pauses
 from titan_console.sandbox.http.server import running
-from titan_console.sandbox.model.timing import Plan
 
-SPEED = 240.0
-_QUARTER = 900.0
-_FAULTS = (
-    "create:drop:p=0.04",
-    "create:500:p=0.02",
-    "create:504-after:p=0.02",
-    "list:500:p=0.02",
-    "results:broken:p=0.05",
-    "retrieve:500:p=0.05",
+SPEED = 60.0
+AT_ONCE = 6
+_KILLED_AFTER_LOSS = 0.6
+_STEP_S = 600.0
+_MOST_POLLS = 400
+_UNFINISHED = (
+    "SELECT (SELECT count(*) FROM submissions WHERE delivered_ts IS NULL)"
+    " + (SELECT count(*) FROM commands WHERE state IN ('pending', 'running'))"
+    " + (SELECT count(*) FROM batches WHERE status NOT IN ('not_sent', 'rejected', 'ended')"
+    " OR collection = 'pending') + (SELECT count(*) FROM requests WHERE status = 'queued')"
+    " + (SELECT count(*) FROM hook_runs WHERE state IN ('due', 'running'))"
 )
-
-
-class _Report(TypedDict):
-    """What the kill runner prints."""
-
-    killed: dict[str, int]
-    ended: dict[str, int]
-    jobs: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What one run did, and the violations found after it."""
 
-    kills: Counter[str]
-    jobs: int
-    requests: int
-    batches: int
-    adopted: int
-    not_sent: int
+    report: Report
+    after_loss: Report
+    crash_points: Counter[str]
+    hooks: Counter[str]
     faults: int
+    polls: int
+    bill: Bill
     findings: list[str]
 
+    @property
+    def kills(self) -> Counter[str]:
+        return Counter(self.report.killed) + Counter(self.after_loss.killed)
 
-def run(home: Path, *, kills: int, seed: int) -> Outcome:
-    """One run in that folder."""
-    home.mkdir(parents=True, exist_ok=True)
-    clock = SharedClock(SystemClock().monotonic(), SPEED)
-    faults = Faults.parse(_FAULTS, seed=seed)
-    sandbox = Sandbox(clock, seed=seed, plan=Plan.seconds(60, 3000), faults=faults)
+
+def run(
+    home: Path,
+    *,
+    kills: int,
+    seed: int,
+    seconds: float = 1e9,
+    at_once: int = AT_ONCE,
+    killed_share: float = 0.85,
+) -> Outcome:
+    """One run in that folder: until so many kills, or for so long."""
+    write_settings(home)
+    clock = SharedClock(real_monotonic(), SPEED)
+    sandbox = KillSandbox(clock, seed=seed)
     with running(sandbox) as address:
         place = Place(home=home, address=address, origin=clock.origin, speed=SPEED)
-        report = _run_kills(place, kills, seed)
-        struck = faults.hits()
-        faults.clear()
-        with place.engine("last") as engine:
-            keys = _run_to_end(engine, report["jobs"])
-            findings = list(_findings(place, engine, sandbox, report["jobs"], keys))
-            return _outcome(engine, report, struck, findings)
+        orders = Orders(
+            home=str(home),
+            address=address,
+            origin=clock.origin,
+            speed=SPEED,
+            seed=seed,
+            at_once=at_once,
+            kills=kills,
+            seconds=seconds,
+            killed_share=killed_share,
+        )
+        with changing_faults(sandbox, seed):
+            report = _run_processes(orders)
+        polls = _run_to_end(place, clock, report.jobs)
+        found = [
+            *report.errors,
+            *findings(place, sandbox, report.jobs),
+            *copy_findings(place, sandbox, report.copies),
+        ]
+        billed = _bill(place, sandbox)
+        after_loss = _lose_the_ledger(orders, report, place, clock)
+        found += [
+            f"after a rebuild in place: {line}"
+            for line in (
+                *after_loss.errors,
+                *findings_after_loss(place, sandbox, after_loss.jobs),
+            )
+        ]
+        return Outcome(
+            report=report,
+            after_loss=after_loss,
+            crash_points=_lines(place.beside("crash-points")),
+            hooks=Counter(key.split()[0] for key in _lines(place.beside("hooks")).elements()),
+            faults=sandbox.hits,
+            polls=polls,
+            bill=billed,
+            findings=found,
+        )
 
 
-def _run_kills(place: Place, kills: int, seed: int) -> _Report:
-    arguments = (place.home, place.address, place.origin, place.speed, kills, seed)
+def _run_processes(orders: Orders) -> Report:
     done = subprocess.run(
-        [sys.executable, "-m", "kill.kill_runner", *map(str, arguments)],
+        [sys.executable, "-m", "kill.kill_runner", json.dumps(asdict(orders))],
         cwd=Path(__file__).parents[1],
         stdout=subprocess.PIPE,
         check=True,
     )
-    return json.loads(done.stdout)
+    return Report(**json.loads(done.stdout))
 
 
-def _run_to_end(engine: Engine, jobs: int) -> dict[int, str]:
-    """Repeat every job, then poll until nothing is open."""
-    keys = {job: submit(engine, job) for job in range(1, jobs + 1)}
-    for _ in range(200):
+def _run_to_end(place: Place, clock: SharedClock, jobs: int) -> int:
+    """Repeat every job, then poll until nothing is unfinished; the number of polls."""
+    with open_engine(_settings(place), actor="last", clock=clock) as engine:
+        for number in range(1, jobs + 1):
+            job = Job(number)
+            key = engine.submit(job.requests(), job.options(clock.now())).submission.key
+            append(place.beside("keys"), f"{number} {key}")
+        polls = 0
+        while polls < _MOST_POLLS and engine.context.ledger.rows(_UNFINISHED)[0][0]:
+            # A pause that was killed may take effect in one of these polls.
+            pauses.resume(engine.context.ledger, list(WORKFLOWS), reason="")
+            engine.poll()
+            clock.advance(_STEP_S)
+            polls += 1
         engine.poll()
-        totals = ledger_status.totals(engine.context.ledger)
-        if not totals.open_batches and not totals.queued_requests:
-            break
-        engine.context.clock.sleep(_QUARTER / 3)
-    engine.poll()
-    return keys
+    return polls
 
 
-@dataclass
-class _Job:
-    tag: str
-    count: int
-    keys: set[str]
+def _settings(place: Place) -> Settings:
+    return Settings(home=place.home, base_url=place.address, api_key=KEY)
 
 
-def _findings(
-    place: Place, engine: Engine, sandbox: Sandbox, jobs: int, keys: dict[int, str]
-) -> Iterator[str]:
-    errors = place.home / "kill-errors.txt"
-    if errors.exists():
-        yield from errors.read_text().split("\0")
-    made = [_Job(f"job-{n}", job_size(n), {keys[n], submit(engine, n)}) for n in range(1, jobs + 1)]
-    oracle = read_oracle(sandbox)
+def _lose_the_ledger(orders: Orders, report: Report, place: Place, clock: SharedClock) -> Report:
+    """Damage the ledger itself; rebuild, submit and poll at the same time, with kills."""
+    damage(place.home, random.Random(orders.seed))
+    after = _run_processes(
+        replace(
+            orders,
+            origin=clock.origin,
+            kills=min(orders.kills, 3 + sum(report.killed.values()) // 10),
+            seconds=min(orders.seconds, 60.0),
+            killed_share=_KILLED_AFTER_LOSS,
+            jobs=report.jobs,
+            after_loss=True,
+        )
+    )
+    if is_damaged(Folder(place.home)):
+        rebuild_ledger(_settings(place), actor="last")
+    _run_to_end(place, clock, after.jobs)
+    return after
+
+
+def _lines(path: Path) -> Counter[str]:
+    return Counter(path.read_text().splitlines() if path.exists() else ())
+
+
+def _bill(place: Place, sandbox: KillSandbox) -> Bill:
     ledger = connect(place.home / "titan.db")
     try:
-        yield from checks._integrity(ledger)
-        yield from checks._nothing_lost(ledger, made)
-        yield from checks._nothing_stuck(ledger)
-        yield from checks._one_answer(ledger)
-        yield from checks._ledger_is_bill(ledger, oracle)
-        yield from checks._sums(ledger)
-        yield from _posted_and_paid_once(ledger, sandbox, oracle)
-        yield from file_findings(Folder(place.home), ledger, oracle)
+        return bill(ledger, sandbox, read_oracle(sandbox))
     finally:
         ledger.close()
 
 
-def _posted_and_paid_once(
-    ledger: sqlite3.Connection, sandbox: Sandbox, oracle: Oracle
-) -> Iterator[str]:
-    posts = Counter(post.custom_ids for post in sandbox.billing_log().posts)
-    yield from (f"P4: posted {n} times: {ids[0]}" for ids, n in posts.items() if n > 1)
-    paid = Counter(
-        custom_id
-        for rows in oracle.ours.values()
-        for custom_id, row in rows.items()
-        if row.outcome == "succeeded"
-    )
-    yield from (f"P4: {custom_id} was paid {n} times" for custom_id, n in paid.items() if n > 1)
-    (duplicate,) = ledger.execute("SELECT count(*) FROM attempts WHERE duplicate = 1").fetchone()
-    if duplicate:
-        yield f"P4: {duplicate} answers have duplicate charges"
-
-
-def _outcome(engine: Engine, report: _Report, faults: int, findings: list[str]) -> Outcome:
-    (row,) = engine.context.ledger.rows(
-        "SELECT count(*) AS batches, sum(identified_by = 'nonce') AS adopted,"
-        " sum(status = 'not_sent') AS not_sent, (SELECT count(*) FROM requests) AS requests"
-        " FROM batches"
-    )
-    return Outcome(
-        kills=Counter(report["killed"]),
-        jobs=report["jobs"],
-        faults=faults,
-        findings=findings,
-        **dict(row),
-    )
+def print_outcome(outcome: Outcome) -> None:
+    """The figures, and each violation."""
+    report = outcome.report
+    for title, counts in (
+        ("killed", outcome.kills),
+        ("killed at a crash point", outcome.crash_points),
+        ("ended", Counter(report.ended)),
+        ("exit codes", Counter(report.codes)),
+        ("exit codes while the ledger was lost", Counter(outcome.after_loss.codes)),
+        ("rebuilt from a ledger that was", Counter(report.damage)),
+        ("delivery hooks", outcome.hooks),
+    ):
+        print(f"{title} ({counts.total():,}):")  # noqa: T201 - the figures
+        for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+            print(f"  {count:6,}  {name}")  # noqa: T201 - the figures
+    print(f"jobs: {report.jobs:,}, faults: {outcome.faults:,}, last polls: {outcome.polls:,}")  # noqa: T201
+    print(f"{outcome.bill}\nledger equals the bill: {outcome.bill.is_equal}")  # noqa: T201
+    print(f"violations: {len(outcome.findings)}")  # noqa: T201 - the figures
+    for finding in outcome.findings:
+        print(f"  {finding}")  # noqa: T201 - the figures
 
 
 def main() -> int:
@@ -177,7 +215,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="titan-kill-", ignore_cleanup_errors=True) as folder:
         outcome = run(Path(folder) / "home", kills=options.kills, seed=options.seed)
-    print(outcome)  # noqa: T201 - the figures
+    print_outcome(outcome)
     return 1 if outcome.findings else 0
 
 

@@ -22,6 +22,9 @@ from state.files.folder import Folder
 
 START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 PRICES = PriceBook()
+# Bound before `process.prepare` replaces them.
+real_monotonic = SystemClock().monotonic
+real_sleep = SystemClock().sleep
 
 
 class SharedClock:
@@ -30,16 +33,19 @@ class SharedClock:
     def __init__(self, origin: float, speed: float) -> None:
         self.origin = origin
         self.speed = speed
-        self._base = SystemClock()
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
-        return (self._base.monotonic() - self.origin) * self.speed
+        return (real_monotonic() - self.origin) * self.speed
 
     def sleep(self, seconds: float) -> None:
-        self._base.sleep(seconds / self.speed)
+        real_sleep(seconds / self.speed)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once; for the process of the sandbox, when no other is running."""
+        self.origin -= seconds / self.speed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +56,10 @@ class Place:
     address: str
     origin: float
     speed: float
+
+    def beside(self, name: str) -> Path:
+        """A file or folder of the run that is not part of TITAN_HOME."""
+        return self.home.parent / f"{self.home.name}-{name}"
 
     def engine(self, actor: str, crash_point: Callable[[str], None] = lambda _name: None) -> Engine:
         """A new process's engine on the ledger and the sandbox."""

@@ -1,0 +1,82 @@
+"""Makes a forked process one of the product: its clock, its environment, its output."""
+
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from kill.worker import KEY, Place, SharedClock
+
+from core import bootstrap
+from core.clock import SystemClock
+from state.db.ledger import Ledger
+from titan_console.cli.main import main as command_line
+
+# Crash points of one kind are passed this often at least in a process that has such work.
+_FEW_POINTS = 3
+
+
+def prepare(place: Place) -> None:
+    """Use the shared clock in this process and its children, and the sandbox as the API."""
+    clock = SharedClock(place.origin, place.speed)
+    for name in ("now", "monotonic", "sleep"):
+        setattr(SystemClock, name, staticmethod(getattr(clock, name)))
+    os.environ.update(  # noqa: TID251 - for this process and its children
+        TITAN_HOME=str(place.home), ANTHROPIC_BASE_URL=place.address, ANTHROPIC_API_KEY=KEY
+    )
+
+
+def without_key(home: Path) -> None:
+    """Work in another folder, without the API."""
+    os.environ["TITAN_HOME"] = str(home)  # noqa: TID251 - for this process
+    del os.environ["ANTHROPIC_API_KEY"]  # noqa: TID251 - for this process
+
+
+def run(*arguments: str) -> int:
+    """A command line of the program; its exit code."""
+    try:
+        command_line(list(arguments))
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+def redirect_output(errors: Path) -> None:
+    """Standard output goes nowhere, and standard error to a file."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    log = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for number, opened in enumerate((nowhere, nowhere, log)):
+        os.dup2(opened, number)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, buffering=1, closefd=False)  # noqa: SIM115 - for the whole process
+        for number, mode in enumerate(("r", "w", "w"))
+    )
+
+
+def die_at(place: Place, rng: random.Random, about: str, points: int) -> None:
+    """Make the ledgers of this process kill it at a random crash point, noting which."""
+    left = rng.randint(1, points if not about else _FEW_POINTS)
+
+    def crash_point(name: str) -> None:
+        nonlocal left
+        left -= about in name
+        if left <= 0:
+            append(place.beside("crash-points"), name)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    use_crash_point(crash_point)
+
+
+def use_crash_point(crash_point: Callable[[str], None]) -> None:
+    """Give every ledger that this process opens this crash point."""
+    setattr(bootstrap, "Ledger", partial(Ledger, crash_point=crash_point))  # noqa: B010 - only here
+
+
+def append(path: Path, line: str) -> None:
+    """Add a line, whole even if the process is killed next."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(log, f"{line}\n".encode())
+    os.close(log)
