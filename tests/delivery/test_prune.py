@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
+from support.rebuilt import rebuilt
 
 from core.delivery.prune import Pruned, prune
 from core.intake.options import SubmitOptions
-from core.intake.rebuild import rebuild
 from state.files import archive
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing
@@ -166,12 +166,10 @@ def test_a_ledger_is_rebuilt_from_compressed_files(tmp_path: Path) -> None:
         results = list(bench.engine.results(key))
         bench.clock.advance(8 * DAY)
         pruned(bench)
-        for path in bench.folder.root.glob("titan.db*"):
-            path.rename(path.with_name(f"old-{path.name}"))
-        rebuilt = rebuild(bench.new_engine().context)
-        assert (rebuilt.submissions, rebuilt.collected, rebuilt.missing) == (1, 1, 0)
+        engine, done = rebuilt(bench)
+        assert (done.submissions, done.collected, done.missing) == (1, 1, 0)
         assert archive.is_there(bench.folder.results / f"{key}.jsonl")
-        found = list(bench.new_engine().results(key))
+        found = list(engine.results(key))
         assert [r["text"] for r in found] == [r["text"] for r in results]
 
 

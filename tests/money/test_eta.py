@@ -39,7 +39,15 @@ def a_batch(
                     "watermark_id",
                 ),
                 *("watermark_ts", "owner", "sent_ts", "ended_ts", "collected_ts", "expires_ts"),
-                *("cancel_ts", "next_poll_ts", "last_error", "cost_nano", "sync_cost_nano"),
+                *(
+                    "cancel_ts",
+                    "next_poll_ts",
+                    "not_found_ts",
+                    "stuck_ts",
+                    "last_error",
+                    "cost_nano",
+                    "sync_cost_nano",
+                ),
             )
         ),  # pyright: ignore[reportArgumentType]
         **dict.fromkeys(

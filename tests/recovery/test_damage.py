@@ -7,13 +7,10 @@ from pathlib import Path
 import pytest
 from support.builders import Bench, some_requests
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
+from support.rebuilt import rebuilt
 from support.terminal import Terminal, a_server
 
-from core.batches.context import Context
-from core.engine import Engine
 from core.intake.options import SubmitOptions
-from core.intake.rebuild import RebuildSummary, rebuild
-from core.money.pricing import PriceBook
 from state.db.ledger import Ledger
 from state.model.errors import LedgerUnusable
 from state.model.records import OnFailure, RequestStatus
@@ -22,33 +19,13 @@ from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
 
 
-def _rebuilt(bench: Bench) -> tuple[Engine, RebuildSummary]:
-    """The ledger is lost; a new one is made from what lies beside it."""
-    fresh = rebuilding.fresh_path(bench.folder.ledger)
-    with Ledger(fresh, now=bench.clock.now, actor="test") as ledger:
-        done = rebuild(
-            Context(
-                ledger=ledger,
-                folder=bench.folder,
-                clock=bench.clock,
-                api=bench.api,
-                prices=PriceBook(),
-                holder="test",
-            )
-        )
-    bench.close()
-    rebuilding.install(fresh, bench.folder.ledger, kept=bench.folder.root / "titan.test.damaged")
-    bench.engine = bench.new_engine("after")
-    return bench.engine, done
-
-
 def test_what_was_collected_is_there_again_with_its_costs(bench: Bench) -> None:
     bench.faults.add("row:overloaded:id=*-00002-*")
     key = bench.submit(4).submission.key
     poll_until_done(bench)
     before = results(bench, key)
     mirror = bench.folder.errors_mirror.read_text("utf-8")
-    _, done = _rebuilt(bench)
+    _, done = rebuilt(bench)
     assert (done.submissions, done.collected, done.open, done.missing) == (1, 1, 0, 0)
     assert results(bench, key) == results(bench, "daily-feed") == before
     poll_until_done(bench)
@@ -64,7 +41,7 @@ def test_what_was_collected_is_there_again_with_its_costs(bench: Bench) -> None:
 def test_what_runs_at_the_api_goes_on(bench: Bench) -> None:
     bench.submit(3)
     bench.engine.poll()
-    _, done = _rebuilt(bench)
+    _, done = rebuilt(bench)
     assert (done.open, done.missing) == (1, 0)
     poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
@@ -78,7 +55,7 @@ def test_a_mirror_of_version_1_is_understood(bench: Bench) -> None:
     mirror = bench.folder.jobs_mirror
     mirror.write_bytes(mirror.read_bytes().replace(b'"unconfirmed"', b'"uncertain"'))
     assert b'"uncertain"' in mirror.read_bytes()
-    _, done = _rebuilt(bench)
+    _, done = rebuilt(bench)
     assert (done.open, done.missing) == (1, 0)
     poll_until_done(bench)
     assert bench.sandbox.billing_log().creates == 1
@@ -90,7 +67,7 @@ def test_an_unanswered_create_is_found_or_proved_absent(
 ) -> None:
     bench.faults.add(f"{fault}:times=1")
     bench.submit(3)
-    _rebuilt(bench)
+    rebuilt(bench)
     poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
     assert bench.sandbox.billing_log().creates == creates
@@ -100,7 +77,7 @@ def test_an_unanswered_create_is_found_or_proved_absent(
 def test_requests_without_any_trace_are_missing_and_not_sent(bench: Bench) -> None:
     bench.submit(3)
     bench.folder.jobs_mirror.unlink()
-    _, done = _rebuilt(bench)
+    _, done = rebuilt(bench)
     assert (done.submissions, done.missing) == (1, 3)
     poll_until_done(bench)
     assert requests(bench) == {RequestStatus.MISSING: 3}
@@ -111,7 +88,7 @@ def test_requests_without_any_trace_are_missing_and_not_sent(bench: Bench) -> No
     assert tuple(counted) == (3, 3)
 
 
-def test_a_whole_life_is_rebuilt(bench: Bench) -> None:
+def test_a_whole_life_isrebuilt(bench: Bench) -> None:
     bench.submit(3, tag="one")
     bench.faults.add("create:429:times=1")
     bench.submit(2, tag="two", on_failure=OnFailure.SYNC)
@@ -119,7 +96,7 @@ def test_a_whole_life_is_rebuilt(bench: Bench) -> None:
     poll_until_done(bench)
     bench.submit(5, tag="four")
     cost = bench.engine.context.ledger.rows("SELECT sum(cost_nano) FROM attempts")[0][0]
-    _, done = _rebuilt(bench)
+    _, done = rebuilt(bench)
     assert (done.submissions, done.collected, done.open, done.missing) == (4, 3, 1, 0)
     now = bench.engine.context.ledger.rows("SELECT sum(cost_nano) FROM attempts")[0][0]
     assert now == cost
@@ -140,7 +117,7 @@ def _damage(path: Path) -> None:
         path.with_name(path.name + side).unlink(missing_ok=True)
 
 
-def test_a_damaged_ledger_is_found_refused_and_rebuilt(tmp_path: Path) -> None:
+def test_a_damaged_ledger_is_found_refused_andrebuilt(tmp_path: Path) -> None:
     with a_server(Plan.instant()) as (sandbox, address):
         terminal = Terminal(tmp_path / "home", address)
         key = _submitted(terminal, tmp_path, sandbox)
@@ -189,6 +166,6 @@ def test_a_kill_amid_a_rebuild_leaves_the_old_ledger_in_its_place(bench: Bench) 
         Ledger(bench.folder.ledger, now=bench.clock.now, actor="t") as ledger,
     ):
         ledger.rows("SELECT * FROM batches")
-    _, done = _rebuilt(bench)
+    _, done = rebuilt(bench)
     assert done.collected == 1
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}

@@ -59,7 +59,7 @@ def test_a_job_keeps_its_requests_and_the_next_poll_sends_them_once(
     assert sandbox.billing_log().creates == 2
 
 
-@pytest.mark.usefixtures("waits_not")
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["--poll"], ["submit", "-", "--tag", "t"], ["replay", "t"]])
 def test_a_command_that_writes_is_refused_in_one_line(tmp_path: Path, command: list[str]) -> None:
     terminal = Terminal(tmp_path / "home")
@@ -110,7 +110,7 @@ def test_what_is_submitted_during_a_rebuild_is_in_the_new_ledger(
     assert (again.out, sandbox.billing_log().creates) == (done.out, 2)
 
 
-@pytest.mark.usefixtures("waits_not")
+@pytest.mark.slow
 def test_a_rebuild_waits_for_those_who_write_and_is_refused(
     damaged: tuple[Terminal, Folder, Sandbox],
 ) -> None:

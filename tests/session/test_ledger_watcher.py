@@ -100,7 +100,7 @@ def test_a_file_that_is_no_ledger_is_one_calm_line(tmp_path: Path) -> None:
     path = tmp_path / "titan.db"
     path.write_bytes(b"not a database, " * 100)
     snapshots = SnapshotReader(path, LedgerBuilder(tmp_path / "other").clock)
-    assert "cannot be used" in lost(snapshots.read()).problem.reason
+    assert "is damaged" in lost(snapshots.read()).problem.reason
 
 
 def test_a_row_of_an_unknown_event_kind_is_one_plain_line(tmp_path: Path) -> None:

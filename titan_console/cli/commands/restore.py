@@ -16,7 +16,7 @@ from state.model.timestamps import to_text
 from state.recovery import backups
 from state.recovery.backups import Backup
 from titan_console.cli.diagnostics import Exit, say
-from titan_console.cli.output import json_lines_option, print_json, print_rows
+from titan_console.cli.output import echo, json_lines_option, print_json, print_rows
 from titan_console.text import format as cells
 
 
@@ -43,7 +43,7 @@ def command(ctx: click.Context, *, backup: str | None, yes: bool, as_json: bool)
     if as_json:
         print_json(to_builtins(done) | {"kept": str(kept) if kept else None})
     else:
-        click.echo(_summary(done))
+        echo(_summary(done))
     if kept:
         say(f"The replaced ledger was kept as {kept}.")
     for workflow in done.paused:
