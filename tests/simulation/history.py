@@ -21,7 +21,7 @@ from state.db.connection import connect
 from state.model.records import OnFailure
 
 # Polls as by cron at first; the long waits after that are for batches that take their 24 hours.
-_HEALING = (2700.0,) * 8 + (14_400.0,) * 16
+_HEALING = (2700.0,) * 8 + (14_400.0,) * 16 + (43_200.0,) * 12
 _POLL_EVERY_S = 2700.0
 _OPEN_THINGS = """
     SELECT (SELECT count(*) FROM batches WHERE status NOT IN ('not_sent', 'rejected', 'ended')
@@ -231,11 +231,16 @@ def run_to_end(world: World, submissions: list[Submission]) -> None:
     for seconds in _HEALING:
         world.clock.advance(seconds)
         run_alone(world, "poll", Engine.poll)
-        if _is_quiet(world):
+        if _is_quiet(world) and _stays_quiet(world):
             break
+
+
+def _stays_quiet(world: World) -> bool:
+    """Whether two more polls find nothing new, such as a batch that was listed late."""
     for _ in range(2):
         world.clock.advance(_POLL_EVERY_S)
         run_alone(world, "poll", Engine.poll)
+    return _is_quiet(world)
 
 
 def run_alone(world: World, name: str, work: "Submission | object") -> Process:

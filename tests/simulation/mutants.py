@@ -78,7 +78,7 @@ QUICK = (
 # These run with operators, synchronous runs and machine faults.
 WITH_OPERATIONS = {
     "blocked_is_rejected": 14,
-    "unwarned_sync_calls": 131,
+    "unwarned_sync_calls": 26,
     "unanswered_call_is_repeated": 83,
     "fallback_answers_dropped": 4,
     "command_without_end": 0,

@@ -30,6 +30,10 @@ def _always(_error: Exception) -> bool:
     return True
 
 
+def _zero(*_args: object) -> int:
+    return 0
+
+
 def _never(*_args: object) -> bool:
     return False
 
@@ -60,7 +64,10 @@ def blocked_is_rejected() -> Generator[None, None, None]:
 
 def unwarned_sync_calls() -> Generator[None, None, None]:
     """Calls of an interrupted run that may be paid for are not recorded."""
-    with patched(state.batches.sync_runs, "_record_unwritten", _nothing):
+    with (
+        patched(state.batches.sync_runs, "_record_unwritten", _nothing),
+        patched(core.intake.fallback, "_unwritten", _zero),
+    ):
         yield
 
 
@@ -115,7 +122,10 @@ def candidate_without_end() -> Generator[None, None, None]:
 
 def fallback_without_reading() -> Generator[None, None, None]:
     """A job whose ledger cannot be written does not look whether its call is known."""
-    with patched(core.intake.known_submission, "find", _unknown):
+    with (
+        patched(core.intake.known_submission, "find", _unknown),
+        patched(core.intake.fallback, "_was_imported", _never),
+    ):
         yield
 
 
