@@ -88,7 +88,7 @@ def test_requests_without_any_trace_are_missing_and_not_sent(bench: Bench) -> No
     assert tuple(counted) == (3, 3)
 
 
-def test_a_whole_life_isrebuilt(bench: Bench) -> None:
+def test_a_whole_life_is_rebuilt(bench: Bench) -> None:
     bench.submit(3, tag="one")
     bench.faults.add("create:429:times=1")
     bench.submit(2, tag="two", on_failure=OnFailure.SYNC)
@@ -117,7 +117,7 @@ def _damage(path: Path) -> None:
         path.with_name(path.name + side).unlink(missing_ok=True)
 
 
-def test_a_damaged_ledger_is_found_refused_andrebuilt(tmp_path: Path) -> None:
+def test_a_damaged_ledger_is_found_refused_and_rebuilt(tmp_path: Path) -> None:
     with a_server(Plan.instant()) as (sandbox, address):
         terminal = Terminal(tmp_path / "home", address)
         key = _submitted(terminal, tmp_path, sandbox)
