@@ -116,6 +116,15 @@ def test_an_unknown_job_is_an_error_with_a_suggestion(bench: Bench) -> None:
     assert ledger_status.totals(bench.engine.context.ledger).requests == 0
 
 
+@pytest.mark.parametrize("table", ["budget", "never_bach", "price", "spending"])
+def test_an_unknown_table_that_may_hide_a_limit_stops_submissions(bench: Bench, table: str) -> None:
+    path = bench.folder.root / "titan.toml"
+    path.write_text(f"{TOML}\n[{table}]\nmonth_usd = 1\n", "utf-8")
+    with pytest.raises(SettingsError, match=table):
+        _submit(bench)
+    assert ledger_status.totals(bench.engine.context.ledger).requests == 0
+
+
 def test_a_problem_in_a_jobs_table_stops_only_that_job(bench: Bench) -> None:
     path = bench.folder.root / "titan.toml"
     path.write_text(TOML.replace("deadline_h = 26", "deadlin_h = 26"), "utf-8")
