@@ -75,6 +75,7 @@ def reconcile(context: Context, backup: Path) -> RestoreSummary:
     imported = rebuild(context)
     for name in imported.__struct_fields__:
         setattr(done, name, getattr(done, name) + getattr(imported, name))
+    restored.rewrite_mirrors(context.ledger)
     return done
 
 

@@ -82,7 +82,7 @@ def _write(
         row = ledger.row("SELECT position, bytes FROM mirrors WHERE name = ?", path.name)
         position, length = (row["position"], row["bytes"]) if row else (0, 0)
         with open_private(path, append=True) as mirror:
-            if mirror.tell() < length:
+            if not _is_end_of_line(path, length):
                 position = length = 0
             mirror.truncate(length)
             for line in lines(ledger, folder, position):
@@ -98,6 +98,13 @@ def _write(
                 path.name,
                 mirror.tell(),
             )
+
+
+def _is_end_of_line(path: Path, length: int) -> bool:
+    """Whether the file has a line that ends there; it has not where it is shorter, or replaced."""
+    with path.open("rb") as mirror:
+        mirror.seek(max(length - 1, 0))
+        return not length or mirror.read(1) == b"\n"
 
 
 def _batches_after(

@@ -81,3 +81,9 @@ def mark_maybe_sent(ledger: Ledger, batch: Batch) -> None:
             " WHERE id = ? AND status = 'queued'",
             batch.id,
         )
+
+
+def rewrite_mirrors(ledger: Ledger) -> None:
+    """Let the next poll write the mirror files anew: the backup knows other positions in them."""
+    with ledger.transaction("rewrite_mirrors"):
+        ledger.execute("DELETE FROM mirrors")

@@ -149,3 +149,33 @@ def test_a_damaged_backup_is_refused_and_the_ledger_stays(used: _Used) -> None:
     assert folder.ledger.stat().st_ino == before
     shutil.rmtree(folder.backups)
     assert terminal.run("restore").out == "No backups.\n"
+
+
+def test_a_restore_after_a_rebuild_leaves_whole_mirrors_that_a_rebuild_can_read(
+    used: _Used,
+) -> None:
+    """The backup has positions in mirror files that the rebuild has written again."""
+    terminal, folder, sandbox = used
+    name = _backup(terminal)
+    folder.ledger.write_bytes(b"")
+    assert terminal.run("rebuild", "--yes").code == 0
+    assert terminal.run("submit", "-", "--tag", "two", stdin=_lines(2, "later")).code == 0
+    assert terminal.run("--poll").code == 0
+    terminal.run("restore", name, "--yes")
+    assert terminal.run("--poll").code == 0
+    for mirror in (folder.jobs_mirror, folder.cost_mirror):
+        assert [json.loads(line) for line in mirror.read_text("utf-8").splitlines()]
+    for path in folder.root.glob("titan.db*"):
+        path.unlink()
+    assert terminal.run("rebuild", "--yes").code == 0
+    assert terminal.run("submit", "-", "--tag", "one", stdin=_lines(3)).code == 0
+    assert sandbox.billing_log().creates == 2
+
+
+def test_a_mirror_that_another_program_replaced_is_written_again(used: _Used) -> None:
+    terminal, folder, _ = used
+    folder.jobs_mirror.write_text("x" * 10_000, "utf-8")
+    assert terminal.run("submit", "-", "--tag", "two", stdin=_lines(2, "later")).code == 0
+    assert terminal.run("--poll").code == 0
+    tags = {json.loads(line)["tag"] for line in folder.jobs_mirror.read_text("utf-8").splitlines()}
+    assert tags == {"one", "two"}
