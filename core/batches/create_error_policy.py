@@ -33,9 +33,10 @@ _TOO_LARGE = 413
 _REQUEST_INDEX = re.compile(r"\brequests\.(\d{1,6})[.:]")
 # Parts of a rejection that is about the batch: a request, the JSON, a beta, a version, a size.
 _ABOUT_THE_BATCH = re.compile(
-    r"\brequests(?:\.\d|\[|:)|\bcustom_id|\bjson\b|\bbetas?\b"
-    r"|\banthropic-version\b|\bvalid version\b"
-    r"|\btoo (?:large|long|big)\b|\bmaximum (?:allowed |request )?(?:size|number)\b",
+    r"\brequests(?:\.\d|\[)|(?:^|: )requests: |\bcustom_id|\bvalid json\b"
+    r"|\banthropic-(?:beta|version)\b|\bvalid version\b"
+    r"|\b(?:request|body|batch) (?:is |was )?too (?:large|long|big)\b"
+    r"|\bmaximum (?:allowed |request )?size\b",
     re.IGNORECASE,
 )
 

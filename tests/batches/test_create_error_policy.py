@@ -92,6 +92,21 @@ def test_a_rejection_that_is_about_the_batch_errors_its_requests(message: str) -
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        "The long context beta is not yet available for this subscription.",
+        "Virtual key budget exceeded (json: cost 5.0, request version 2)",
+        "You have used your monthly budget of requests: contact your admin",
+        "Workspace is archived; size of budget too large",
+        "The maximum number of seats is reached",
+    ],
+)
+def test_words_of_a_batch_in_a_problem_of_the_account_hold_the_queue(message: str) -> None:
+    found = after_create(Rejected(f"The API returned 400: {message}", status=400), RECOVERY)
+    assert (found.action, found.hold) == (CreateAction.NOT_SENT, ACCOUNT_HOLD)
+
+
+@pytest.mark.parametrize(
     ("failures", "retry_after", "seconds"),
     [
         (0, None, 60),
