@@ -171,7 +171,8 @@ def _place_answers(context: Context, file: FallbackFile, run: str) -> None:
     """Copy the answers to where those of the run are collected from, before the commit."""
     target = sync_runs.answers_file(context.folder, run)
     make_private(target.parent)
-    part = target.with_suffix(".answers.part")
+    # Named after the file, so that the import after a kill replaces it.
+    part = target.with_name(f"{file.key}.answers.part")
     with open_private(part) as copy:
         for _, line in file.answers():
             copy.write(line + b"\n")
