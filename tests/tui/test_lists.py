@@ -82,7 +82,7 @@ async def test_an_invalid_filter_is_reported_and_changes_nothing(tmp_path: Path)
         await until(pilot, lambda: _underlined(pilot) == ["state:lost"])
         await pilot.press("enter")
         assert page.filter_line.is_open
-        assert page.table.row_count == 10
+        await until(pilot, lambda: page.table.row_count == 10)
         await pilot.press(*["backspace"] * 4)
         await type_(pilot, "in_flight")
         await until(pilot, lambda: page.matches() == 2)
