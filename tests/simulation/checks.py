@@ -37,7 +37,7 @@ def check(world: World, jobs: Sequence[Job]) -> list[str]:
         oracle = read_oracle(world.sandbox)
         findings = [
             *_integrity(ledger),
-            *_nothing_lost(ledger, jobs),
+            *_nothing_lost(ledger, jobs, one_key=not world.profile.fallback),
             *_nothing_stuck(ledger),
             *_one_answer(ledger),
             *_rejected_for_themselves(ledger),
@@ -67,10 +67,13 @@ def _integrity(ledger: sqlite3.Connection) -> Iterator[str]:
         yield f"a foreign key has no row: {tuple(row)}"
 
 
-def _nothing_lost(ledger: sqlite3.Connection, jobs: Sequence[Job]) -> Iterator[str]:
+def _nothing_lost(
+    ledger: sqlite3.Connection, jobs: Sequence[Job], *, one_key: bool
+) -> Iterator[str]:
+    """Each job has one submission; and one key, where no fallback file gave it a second."""
     for job in jobs:
         found = {_submission_of(ledger, key) for key in job.keys}
-        if len(found) != 1 or None in found:
+        if len(found) != 1 or None in found or (one_key and len(job.keys) != 1):
             yield f"P1: {job.tag} was given the keys {sorted(job.keys)} of {found}"
         (count,) = ledger.execute(
             "SELECT count(*) FROM requests WHERE tag = ?", (job.tag,)
@@ -261,7 +264,13 @@ def _no_payment_twice(world: World, ledger: sqlite3.Connection, oracle: Oracle) 
         if shown + missing + unrecorded + warned < total - 1:
             yield f"P4: {custom_id} was paid {total} times, and the ledger shows {shown}"
         # What is missing was replayed by an operator, who was told.
-        if not calls and not missing and not warned and not _is_excused(world, oracle, payments):
+        was_replayed = missing and world.profile.operators
+        if (
+            not calls
+            and not was_replayed
+            and not warned
+            and not _is_excused(world, oracle, payments)
+        ):
             yield f"P4: {custom_id} was paid {len(payments)} times without need: {payments}"
 
 
