@@ -68,7 +68,7 @@ def _integrity(ledger: sqlite3.Connection) -> Iterator[str]:
 
 
 def _nothing_lost(
-    ledger: sqlite3.Connection, jobs: Sequence[Job], *, one_key: bool
+    ledger: sqlite3.Connection, jobs: Sequence[Job], *, one_key: bool = False
 ) -> Iterator[str]:
     """Each job has one submission; and one key, where no fallback file gave it a second."""
     for job in jobs:

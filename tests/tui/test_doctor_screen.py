@@ -55,6 +55,10 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
         await until_shown(pilot, "median 15m")
         await until_shown(pilot, "was sent but got no response")
         await until_shown(pilot, "✓ ok    ledger")
+        # The screen cuts this text where the path of the ledger is long.
+        checks = table(pilot, "checks")
+        rows = [row for key in checks.keys if (row := checks.row_of(key))]
+        assert any("integrity check passed" in row.about for row in rows)
         await until_shown(pilot, "wal ")
         screen = shown(pilot)
         assert "ANTHROPIC_API_KEY" not in screen
