@@ -21,7 +21,7 @@ class Held(Protocol):
     """A lock that is held until it is closed."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the lock."""
         ...
 
 

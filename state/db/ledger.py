@@ -88,7 +88,7 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file, and of the lock that writers share."""
+        """Close the file, and release the lock that writers share."""
         self.connection.close()
         self._access.close()
 

@@ -62,7 +62,7 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.connection.close()
 
     def rows(self, sql: str, *parameters: str | float | bytes | None) -> "list[Row]":

@@ -162,8 +162,7 @@ def _staging(folder: Folder, ledger: sqlite3.Connection) -> Iterator[str]:
         for line in lines:
             shown.setdefault(line["custom_id"], []).append(line)
     for row in ledger.execute("SELECT custom_id, status FROM requests").fetchall():
-        # A later delivery has the newer outcome of a request that was replayed.
-        yield from _shown_as(row["custom_id"], row["status"], shown.pop(row["custom_id"], [])[-1:])
+        yield from _shown_as(row["custom_id"], row["status"], shown.pop(row["custom_id"], []))
     for custom_id in shown:
         yield f"P5: staging has {custom_id}, which is no request"
 
