@@ -128,7 +128,7 @@ def _import_locked(context: Context, file: FallbackFile, rules: Catalogue) -> li
     try:
         unwritten = _import(context, file, rules)
     except (OverBudget, SettingsError) as error:
-        # They wait for an operator, who may raise the budget or mend titan.toml.
+        # They wait for an operator, who may raise the budget or fix titan.toml.
         return [f"The fallback file {file.path} is kept for the next poll: {error}"]
     return [f"{file.key}: {possible_duplicate_charge(unwritten)}"] if unwritten else []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from support.builders import BASE_URL, Bench, a_bench, client, some_requests
+from support.builders import BASE_URL, JOB_WITH_HOOK, Bench, a_bench, client, some_requests
 from support.terminal import Terminal
 
 from core.api.client import AnthropicApi
@@ -19,13 +19,6 @@ from core.redaction import redact, redact_bytes, remember
 from titan_console.session import crash_log
 
 KEY = 'plain"key-of-a-gateway'
-JOB = """
-[workloads.t]
-[jobs.feed-classify]
-workload = "t"
-schedule = "daily"
-on_delivery = {command}
-"""
 
 
 class Echoing(httpx2.BaseTransport):
@@ -72,7 +65,7 @@ def test_a_key_in_a_hook_s_output_is_stored_nowhere(tmp_path: Path) -> None:
     with a_bench(tmp_path / "titan") as bench:
         bench.folder.root.mkdir(exist_ok=True)
         command = json.dumps([sys.executable, "-c", program, f"x-api-key: {KEY}"])
-        (bench.folder.root / "titan.toml").write_text(JOB.format(command=command), "utf-8")
+        (bench.folder.root / "titan.toml").write_text(JOB_WITH_HOOK.format(command=command), "utf-8")
         bench.submit(1, tag="t")
         (problem,) = bench.poll_after(900).problems
         rows = bench.engine.context.ledger.rows("SELECT problem FROM hook_runs")

@@ -15,7 +15,7 @@ BANNED = (
     r"\b(is|are|was|were|be) to be (had|seen|said|told|done)\b",
     r"\btak(e|es|en|ing) in for good\b",
     r"\bbegun anew\b|\bcopy the key anew\b|\b(made|open(ed)?|read|sent|asked) anew\b",
-    r"\bmended?\b|\bmends\b",
+    r"\bmend(?:s|ed|ing)?\b",
     r"\btells? of\b|\btold of\b",
     r"\blets? go\b(?! of)",
     r"\b(comes|came|come) twice\b",

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.builders import a_bench
+from support.builders import JOB_WITH_HOOK, a_bench
 
 from core.config.settings import (
     Settings,
@@ -15,13 +15,6 @@ from core.config.settings import (
 )
 
 CHAIN = "import os; print(os.environ['TITAN_HOME'], file=open('seen', 'w'))"
-JOB = """
-[workloads.t]
-[jobs.feed-classify]
-workload = "t"
-schedule = "daily"
-on_delivery = {command}
-"""
 
 
 def test_every_way_to_a_setting_is_absolute(
@@ -41,7 +34,7 @@ def test_a_hook_s_job_uses_the_same_ledger(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     (tmp_path / "state").mkdir()
     command = json.dumps([sys.executable, "-c", CHAIN])
-    (tmp_path / "state" / "titan.toml").write_text(JOB.format(command=command), "utf-8")
+    (tmp_path / "state" / "titan.toml").write_text(JOB_WITH_HOOK.format(command=command), "utf-8")
     monkeypatch.setenv("TITAN_HOME", "state")
     with a_bench(from_environment().home) as bench:
         bench.submit(1)

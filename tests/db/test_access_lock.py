@@ -1,11 +1,10 @@
 """The lock between the writers of the ledger and the one that replaces it."""
 
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.lock_holder import killed_holder
 from support.made import a_ledger
 
 from state.db import access_lock
@@ -53,17 +52,8 @@ def test_the_one_who_replaces_keeps_writers_away(tmp_path: Path) -> None:
 
 def test_a_killed_process_has_it_no_more_and_leaves_an_empty_file(tmp_path: Path) -> None:
     path = tmp_path / "titan.db"
-    with subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(LedgerBusy):
-            access_lock.share(path)
-        holder.kill()
+    with killed_holder(_HOLDER, path, says="held"), pytest.raises(LedgerBusy):
+        access_lock.share(path)
     with closing(access_lock.share(path)), closing(access_lock.share(path)):
         assert [file.name for file in tmp_path.iterdir()] == ["titan.access.lock"]
     assert access_lock.lock_file(path).stat().st_size == 0

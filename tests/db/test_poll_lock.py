@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.lock_holder import killed_holder
+
 from state.db import poll_lock
 
 _HOLDER = """
@@ -28,17 +30,8 @@ def test_it_is_had_by_one_at_a_time_and_given_back(tmp_path: Path) -> None:
 
 def test_a_killed_process_has_it_no_more(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    with subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "True\n"
-        with poll_lock.try_lock(path) as is_free:
-            assert not is_free
-        holder.kill()
+    with killed_holder(_HOLDER, path, says="True"), poll_lock.try_lock(path) as is_free:
+        assert not is_free
     with poll_lock.try_lock(path) as is_free:
         assert is_free
     assert path.stat().st_size == 0

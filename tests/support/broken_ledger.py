@@ -1,4 +1,4 @@
-"""Ways to break a ledger and to mend it again, for what is kept meanwhile."""
+"""Ways to break a ledger and to repair it, for tests of what is kept meanwhile."""
 
 from pathlib import Path
 

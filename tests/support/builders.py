@@ -26,6 +26,14 @@ from titan_console.sandbox.model.timing import Plan
 START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 KEY = "sk-ant-test"
 BASE_URL = "https://api.anthropic.com"
+# A titan.toml whose job runs `command`, a TOML list, after each delivery.
+JOB_WITH_HOOK = """\
+[workloads.t]
+[jobs.feed-classify]
+workload = "t"
+schedule = "daily"
+on_delivery = {command}
+"""
 
 
 def a_request(
