@@ -65,7 +65,8 @@ def test_a_key_in_a_hook_s_output_is_stored_nowhere(tmp_path: Path) -> None:
     with a_bench(tmp_path / "titan") as bench:
         bench.folder.root.mkdir(exist_ok=True)
         command = json.dumps([sys.executable, "-c", program, f"x-api-key: {KEY}"])
-        (bench.folder.root / "titan.toml").write_text(JOB_WITH_HOOK.format(command=command), "utf-8")
+        settings = JOB_WITH_HOOK.format(command=command)
+        (bench.folder.root / "titan.toml").write_text(settings, "utf-8")
         bench.submit(1, tag="t")
         (problem,) = bench.poll_after(900).problems
         rows = bench.engine.context.ledger.rows("SELECT problem FROM hook_runs")
