@@ -2,8 +2,8 @@
 
 from sqlite_utils import Database
 
-from state.db.statements import split
-from state.db.tables import TABLES, TRIGGERS
+from state.db.recreate import Values, recreate
+from state.db.tables_v2 import TABLES
 
 # New name of a renamed table -> its name in version 1.
 _OLD_TABLES = {
@@ -68,7 +68,7 @@ def _event_detail() -> str:
 
 
 # New column -> its value, where that is not the column of the same name in the old table.
-_VALUES = {
+_VALUES: Values = {
     "requests": {"status": _mapped("status", _REQUEST)},
     "batches": {
         # Not known for batches of version 1.
@@ -112,41 +112,5 @@ def rename_to_standard_terms(db: Database) -> None:
     """Tables, columns, statuses and event kinds get standard names.
 
     Dropped columns: `rev`, and `commands.taken_ts`, which the event `command.started` has too.
-
-    Needs about as much free disk space as the ledger has bytes.
     """
-    run = db.conn.execute
-    creations = [line for line in split(TABLES) if "CREATE TABLE" in line]
-    indexes = [line for line in split(TABLES) if "CREATE" in line and line not in creations]
-    tables = [line.partition("CREATE TABLE ")[2].split()[0] for line in creations]
-    _drop_triggers_and_indexes(db)
-    for table in tables:
-        run(f"ALTER TABLE {_OLD_TABLES.get(table, table)} RENAME TO v1_{table}")
-    for statement in creations:
-        run(statement)
-    for table in tables:
-        _copy(db, table)
-    for table in tables:
-        run(f"DROP TABLE v1_{table}")
-    for statement in (*indexes, *split(TRIGGERS)):
-        run(statement)
-
-
-def _drop_triggers_and_indexes(db: Database) -> None:
-    for kind in ("trigger", "index"):
-        for (name,) in db.conn.execute(
-            "SELECT name FROM sqlite_master WHERE type = ? AND sql IS NOT NULL"
-            " AND tbl_name <> '_sqlite_migrations'",
-            (kind,),
-        ).fetchall():
-            db.conn.execute(f"DROP {kind} {name}")
-
-
-def _copy(db: Database, table: str) -> None:
-    columns = [
-        str(row[0]) for row in db.conn.execute("SELECT name FROM pragma_table_info(?)", (table,))
-    ]
-    values = ", ".join(_VALUES.get(table, {}).get(column, column) for column in columns)
-    db.conn.execute(
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM v1_{table}"  # noqa: S608 - our own names
-    )
+    recreate(db, TABLES, _VALUES, old="v1", old_names=_OLD_TABLES)

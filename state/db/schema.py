@@ -5,10 +5,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from state.db import access_lock, tables_v1
+from state.db import access_lock, tables_v1, tables_v2
 from state.db.connection import connect, prepare_folder, sqlite3
 from state.db.sqlite_errors import UNREADABLE, reason
-from state.db.statements import split
+from state.db.statements import run_script
 from state.db.tables import TABLES, TRIGGERS
 from state.files.traces import is_there, refuse_without_tables
 from state.model.errors import LedgerTooNew, LedgerUnusable
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from sqlite_utils.migrations import Migrations
 
 APPLICATION_ID = 0x5449544E  # "TITN"
-VERSION = 2
+VERSION = 3
+# The tables of the earlier versions.
+_PUBLISHED = {1: tables_v1.TABLES, 2: tables_v2.TABLES}
 
 
 def open_current(path: Path) -> "tuple[sqlite3.Connection, access_lock.Held]":
@@ -58,8 +60,7 @@ def check_version(connection: "sqlite3.Connection", path: Path) -> None:
     """Raise LedgerUnusable, for a reader, where the ledger is not of this version."""
     try:
         version = _version(connection, path)
-        if version == 1:
-            _check_shape(connection, path)
+        _check_shape(connection, version, path)
     except UNREADABLE as error:
         raise LedgerUnusable(f"The ledger {path} cannot be used: {reason(error)}.") from error
     if not version:
@@ -111,8 +112,7 @@ def _migrate(path: Path) -> None:
                 return
             if not before:
                 refuse_without_tables(path)
-            if before == 1:
-                _check_shape(connection, path)
+            _check_shape(connection, before, path)
             if before:
                 back_up(connection, path.with_suffix(f".v{before}.bak"))
             # Pages that are freed later go back to the disk a few at a time.
@@ -128,10 +128,12 @@ def _migrate(path: Path) -> None:
         ) from error
 
 
-def _check_shape(connection: "sqlite3.Connection", path: Path) -> None:
-    """Refuse a development ledger, which says version 1 and has other tables."""
+def _check_shape(connection: "sqlite3.Connection", version: int, path: Path) -> None:
+    """Refuse a development ledger, which has the number of a published version and other tables."""
+    if version not in _PUBLISHED:
+        return
     with closing(sqlite3.connect(":memory:")) as expected:
-        expected.executescript(tables_v1.TABLES)
+        expected.executescript(_PUBLISHED[version])
         if _shape(connection) == _shape(expected):
             return
     raise _unknown_schema(path)
@@ -176,7 +178,7 @@ def _check_references(connection: "sqlite3.Connection") -> None:
 
 def m001_first_tables(db: "Database") -> None:
     """The tables of version 1."""
-    run_script(db, tables_v1.TABLES + tables_v1.TRIGGERS)
+    run_script(db.conn, tables_v1.TABLES + tables_v1.TRIGGERS)
 
 
 def m002_standard_terms(db: "Database") -> None:
@@ -186,8 +188,19 @@ def m002_standard_terms(db: "Database") -> None:
     rename_to_standard_terms(db)
 
 
+def m003_complete_billing(db: "Database") -> None:
+    """What budgets, fees and cache priming need."""
+    from state.db.migrate_v3 import complete_billing  # noqa: PLC0415 - seldom needed
+
+    complete_billing(db)
+
+
 # In order. A step's name is its record in the ledger, so it never changes.
-_STEPS: tuple[Callable[["Database"], None], ...] = (m001_first_tables, m002_standard_terms)
+_STEPS: tuple[Callable[["Database"], None], ...] = (
+    m001_first_tables,
+    m002_standard_terms,
+    m003_complete_billing,
+)
 
 
 def _migrations(*, is_new: bool) -> "Migrations":
@@ -202,17 +215,11 @@ def _migrations(*, is_new: bool) -> "Migrations":
 
 
 def _newest_tables(db: "Database") -> None:
-    run_script(db, TABLES + TRIGGERS)
+    run_script(db.conn, TABLES + TRIGGERS)
 
 
 def _nothing(_db: "Database") -> None:
     """A step of a new ledger: the newest tables already include its change."""
-
-
-def run_script(db: "Database", script: str) -> None:
-    """Run each statement of the script in the open transaction."""
-    for statement in split(script):
-        db.conn.execute(statement)
 
 
 def back_up(connection: "sqlite3.Connection", target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Splits a script of SQL into its statements."""
+"""Runs a script of SQL in the open transaction."""
 
 from state.db.connection import sqlite3
 
@@ -13,3 +13,9 @@ def split(script: str) -> list[str]:
             statements.append(pending)
             pending = ""
     return statements
+
+
+def run_script(connection: sqlite3.Connection, script: str) -> None:
+    """Run each statement of the script in the open transaction."""
+    for statement in split(script):
+        connection.execute(statement)

@@ -1,4 +1,4 @@
-"""The tables of version 2, the newest, and the transitions that their triggers allow."""
+"""The tables of version 3, the newest, and the transitions that their triggers allow."""
 
 TABLES = """
 -- Counts the transactions, so that a screen can say how far behind it is.

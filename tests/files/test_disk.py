@@ -17,6 +17,7 @@ from state.db import schema, tables_v1
 from state.db.connection import sqlite3
 from state.db.ledger import Ledger
 from state.db.reader import Reader
+from state.db.statements import run_script
 from state.files.folder import Folder
 from state.model.errors import LedgerError, LedgerUnusable, TitanError
 from state.model.records import RequestStatus
@@ -127,7 +128,7 @@ def a_version_1_ledger(home: Path) -> Path:
         first = Migrations("titan")
 
         def tables(db: Database) -> None:
-            schema.run_script(db, tables_v1.TABLES + tables_v1.TRIGGERS)
+            run_script(db.conn, tables_v1.TABLES + tables_v1.TRIGGERS)
 
         first(name="m001_first_tables")(tables)
         first.apply(Database(ledger, execute_plugins=False))

@@ -1,0 +1,317 @@
+"""The tables of version 2, frozen: only migrations read them."""
+
+TABLES = """
+-- Counts the transactions, so that a screen can say how far behind it is.
+CREATE TABLE revision (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  value INTEGER NOT NULL
+) STRICT;
+INSERT INTO revision VALUES (1, 0);
+
+CREATE TABLE submissions (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  tag TEXT NOT NULL,
+  workflow TEXT NOT NULL,
+  job TEXT,
+  model TEXT NOT NULL,
+  work_date TEXT NOT NULL,
+  deadline_ts TEXT,
+  on_failure TEXT NOT NULL CHECK (on_failure IN ('queue', 'sync')),
+  request_count INTEGER NOT NULL CHECK (request_count > 0),
+  created_by TEXT NOT NULL,
+  created_ts TEXT NOT NULL,
+  finished_ts TEXT,
+  delivered_ts TEXT,
+  pruned_ts TEXT
+) STRICT;
+CREATE INDEX submissions_by_tag ON submissions (tag, id);
+CREATE INDEX submissions_undelivered ON submissions (id) WHERE delivered_ts IS NULL;
+CREATE INDEX submissions_by_created ON submissions (created_ts);
+CREATE INDEX submissions_by_delivery ON submissions (workflow, work_date);
+
+CREATE TABLE requests (
+  id INTEGER PRIMARY KEY,
+  tag TEXT NOT NULL,
+  custom_id TEXT NOT NULL,
+  submission_id INTEGER NOT NULL REFERENCES submissions,
+  status TEXT NOT NULL CHECK (status IN (
+    'queued', 'assigned', 'succeeded', 'errored', 'canceled', 'expired', 'missing', 'dismissed')),
+  betas TEXT NOT NULL DEFAULT '',
+  spool_file TEXT NOT NULL,
+  body_offset INTEGER NOT NULL,
+  body_length INTEGER NOT NULL,
+  body_sha256 BLOB NOT NULL,
+  edit_id INTEGER REFERENCES edits,
+  settled_by INTEGER REFERENCES batches,
+  UNIQUE (tag, custom_id)
+) STRICT;
+CREATE INDEX requests_by_submission ON requests (submission_id, id);
+CREATE INDEX requests_to_do ON requests (status, id) WHERE status NOT IN ('assigned', 'succeeded');
+
+-- What a submission is expected to cost, until its actual cost is known.
+CREATE TABLE budget_reservations (
+  submission_id INTEGER PRIMARY KEY REFERENCES submissions,
+  estimate_nano INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE batches (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  nonce TEXT NOT NULL,
+  account TEXT,
+  server TEXT,
+  submission_id INTEGER REFERENCES submissions,
+  duplicate_of INTEGER REFERENCES batches,
+  tag TEXT NOT NULL,
+  workflow TEXT NOT NULL,
+  model TEXT NOT NULL,
+  lane TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('batch', 'sync')),
+  status TEXT NOT NULL CHECK (status IN (
+    'queued', 'sending', 'unconfirmed', 'not_sent', 'rejected', 'in_progress', 'canceling',
+    'ended')),
+  collection TEXT NOT NULL DEFAULT 'not_ready'
+    CHECK (collection IN ('not_ready', 'pending', 'collected', 'results_expired', 'deleted')),
+  remote_id TEXT UNIQUE,
+  identified_by TEXT CHECK (identified_by IN ('response', 'nonce', 'operator')),
+  request_count INTEGER NOT NULL CHECK (request_count > 0),
+  processing INTEGER NOT NULL DEFAULT 0,
+  succeeded INTEGER NOT NULL DEFAULT 0,
+  errored INTEGER NOT NULL DEFAULT 0,
+  canceled INTEGER NOT NULL DEFAULT 0,
+  expired INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0,
+  betas TEXT NOT NULL DEFAULT '',
+  watermark_id TEXT,
+  watermark_ts TEXT,
+  owner TEXT,
+  created_ts TEXT NOT NULL,
+  sent_ts TEXT,
+  accepted_ts TEXT,
+  ended_ts TEXT,
+  collected_ts TEXT,
+  expires_ts TEXT,
+  cancel_ts TEXT,
+  -- A synchronous run canceled it: requests that are not part of that run are queued again.
+  requeue_canceled INTEGER NOT NULL DEFAULT 0 CHECK (requeue_canceled IN (0, 1)),
+  deadline_ts TEXT,
+  next_poll_ts TEXT,
+  -- Since when the API answers 404, and since when the batch is treated as stuck.
+  not_found_ts TEXT,
+  stuck_ts TEXT,
+  failures INTEGER NOT NULL DEFAULT 0,
+  collect_tries INTEGER NOT NULL DEFAULT 0,
+  last_error TEXT,
+  results_bytes INTEGER NOT NULL DEFAULT 0,
+  cost_nano INTEGER,
+  sync_cost_nano INTEGER,
+  unpriced INTEGER NOT NULL DEFAULT 0,
+  duplicate_nano INTEGER NOT NULL DEFAULT 0
+) STRICT;
+-- Only a duplicate batch, the same POST received twice by the API, repeats a nonce.
+CREATE UNIQUE INDEX batches_by_nonce ON batches (nonce) WHERE duplicate_of IS NULL;
+CREATE INDEX batches_open ON batches (id)
+  WHERE status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending';
+CREATE INDEX batches_by_submission ON batches (submission_id);
+CREATE INDEX batches_by_ended ON batches (ended_ts);
+CREATE INDEX batches_not_sent ON batches (id) WHERE status = 'not_sent';
+
+CREATE TABLE attempts (
+  batch_id INTEGER NOT NULL REFERENCES batches,
+  request_id INTEGER NOT NULL REFERENCES requests,
+  active INTEGER NOT NULL CHECK (active IN (0, 1)),
+  edit_id INTEGER REFERENCES edits,
+  outcome TEXT CHECK (outcome IN ('succeeded', 'errored', 'canceled', 'expired', 'missing')),
+  error_type TEXT,
+  error_message TEXT,
+  stop_reason TEXT,
+  model TEXT,
+  input_tokens INTEGER NOT NULL DEFAULT 0 CHECK (input_tokens >= 0),
+  output_tokens INTEGER NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
+  cache_write_5m_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_write_5m_tokens >= 0),
+  cache_write_1h_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_write_1h_tokens >= 0),
+  cache_read_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_read_tokens >= 0),
+  cost_nano INTEGER,
+  sync_cost_nano INTEGER,
+  duplicate INTEGER NOT NULL DEFAULT 0 CHECK (duplicate IN (0, 1)),
+  reviewed INTEGER NOT NULL DEFAULT 0 CHECK (reviewed IN (0, 1)),
+  result_offset INTEGER,
+  result_length INTEGER,
+  PRIMARY KEY (batch_id, request_id),
+  CHECK (active = 0 OR outcome IS NULL)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX one_active_attempt ON attempts (request_id) WHERE active = 1;
+CREATE INDEX attempts_by_request ON attempts (request_id);
+-- Few among millions; `state.operations.reviews` reads them with these conditions.
+CREATE INDEX attempts_for_review ON attempts (batch_id, request_id) WHERE reviewed = 0
+  AND stop_reason IN ('refusal', 'max_tokens', 'pause_turn', 'model_context_window_exceeded');
+
+CREATE TABLE commands (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  action TEXT NOT NULL CHECK (action IN (
+    'replay', 'cancel', 'sync', 'acknowledge', 'pause', 'resume')),
+  state TEXT NOT NULL CHECK (state IN ('pending', 'running', 'done', 'failed', 'withdrawn')),
+  digest BLOB NOT NULL,
+  who TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  item_count INTEGER NOT NULL CHECK (item_count > 0),
+  options TEXT NOT NULL,
+  step INTEGER NOT NULL DEFAULT 0,
+  created_ts TEXT NOT NULL,
+  not_before_ts TEXT NOT NULL,
+  ended_ts TEXT,
+  outcome TEXT
+) STRICT;
+-- The same command given by two consoles at once is carried out once.
+CREATE UNIQUE INDEX commands_once ON commands (digest) WHERE state IN ('pending', 'running');
+CREATE INDEX commands_open ON commands (id) WHERE state IN ('pending', 'running');
+
+CREATE TABLE command_items (
+  command_id INTEGER NOT NULL REFERENCES commands,
+  item_id INTEGER NOT NULL,
+  PRIMARY KEY (command_id, item_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE edits (
+  id INTEGER PRIMARY KEY,
+  command_id INTEGER NOT NULL REFERENCES commands,
+  request_id INTEGER NOT NULL REFERENCES requests,
+  spool_file TEXT NOT NULL,
+  body_offset INTEGER NOT NULL,
+  body_length INTEGER NOT NULL,
+  body_sha256 BLOB NOT NULL,
+  betas TEXT NOT NULL,
+  UNIQUE (command_id, request_id)
+) STRICT;
+
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  batch_id INTEGER REFERENCES batches,
+  subject TEXT,
+  detail TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+CREATE INDEX events_by_batch ON events (batch_id, id) WHERE batch_id IS NOT NULL;
+
+CREATE TABLE orphans (
+  remote_id TEXT PRIMARY KEY,
+  verdict TEXT NOT NULL CHECK (verdict IN ('unknown', 'candidate', 'own', 'foreign', 'unresolved')),
+  request_count INTEGER NOT NULL,
+  remote_created_ts TEXT NOT NULL,
+  seen_ts TEXT NOT NULL,
+  failures INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- Fallback files that were imported: each once, and its key stays a name of the submission.
+CREATE TABLE fallback_imports (
+  key TEXT PRIMARY KEY,
+  submission_id INTEGER NOT NULL REFERENCES submissions,
+  imported_ts TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The _ts columns are for people; leases expire by the machine's monotonic clock (_at, seconds).
+CREATE TABLE leases (
+  name TEXT PRIMARY KEY,
+  holder TEXT NOT NULL,
+  acquired_ts TEXT NOT NULL,
+  expires_ts TEXT NOT NULL,
+  acquired_at REAL NOT NULL,
+  expires_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE holds (
+  name TEXT PRIMARY KEY,
+  since_ts TEXT NOT NULL,
+  until_ts TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Workflows whose batches are not sent until an operator resumes them.
+CREATE TABLE pauses (
+  workflow TEXT PRIMARY KEY,
+  since_ts TEXT NOT NULL,
+  who TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE alerts (
+  id INTEGER PRIMARY KEY,
+  rule TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  message TEXT NOT NULL,
+  raised_ts TEXT NOT NULL,
+  cleared_ts TEXT,
+  notified_raised_ts TEXT,
+  notified_cleared_ts TEXT,
+  tries INTEGER NOT NULL DEFAULT 0,
+  not_before_ts TEXT
+) STRICT;
+CREATE UNIQUE INDEX alerts_raised ON alerts (rule, subject) WHERE cleared_ts IS NULL;
+
+-- The delivery hook of each delivered file: a command that is retried until it succeeds.
+CREATE TABLE hook_runs (
+  workflow TEXT NOT NULL,
+  work_date TEXT NOT NULL,
+  file TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('due', 'running', 'done', 'failed', 'none')),
+  tries INTEGER NOT NULL DEFAULT 0,
+  command TEXT,
+  not_before_ts TEXT NOT NULL,
+  started_ts TEXT,
+  exit_code INTEGER,
+  problem TEXT,
+  PRIMARY KEY (workflow, work_date)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hook_runs_open ON hook_runs (state, not_before_ts)
+  WHERE state NOT IN ('done', 'none');
+
+CREATE TABLE polls (
+  id INTEGER PRIMARY KEY,
+  actor TEXT NOT NULL,
+  started_ts TEXT NOT NULL,
+  finished_ts TEXT,
+  -- Why it failed; null where it ran through, also with problems.
+  error TEXT,
+  summary TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+
+-- When the last complete listing of the API's batches began. A batch sent well before then has no
+-- duplicate that the ledger does not know.
+CREATE TABLE listings (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  started_ts TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE mirrors (
+  name TEXT PRIMARY KEY,
+  position INTEGER NOT NULL,
+  bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE daily_totals (
+  day TEXT NOT NULL,
+  workflow TEXT NOT NULL,
+  model TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('batch', 'sync')),
+  requests INTEGER NOT NULL,
+  succeeded INTEGER NOT NULL,
+  errored INTEGER NOT NULL,
+  canceled INTEGER NOT NULL,
+  expired INTEGER NOT NULL,
+  missing INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cache_write_5m_tokens INTEGER NOT NULL,
+  cache_write_1h_tokens INTEGER NOT NULL,
+  cache_read_tokens INTEGER NOT NULL,
+  cost_nano INTEGER NOT NULL,
+  sync_cost_nano INTEGER NOT NULL,
+  duplicate_nano INTEGER NOT NULL,
+  unpriced INTEGER NOT NULL,
+  PRIMARY KEY (day, workflow, model, kind)
+) STRICT, WITHOUT ROWID;
+"""
