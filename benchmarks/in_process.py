@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.batches import sync_fallback
+from core.batches import sync_run
 from core.batches.collect import collect_all
 from core.batches.refresh import refresh
 from core.bootstrap import open_engine
@@ -44,7 +44,7 @@ def synchronous(count: str) -> float:
         taken = engine.submit(requests, SubmitOptions(tag="sync"))
         context.api()
         began = time.monotonic()
-        problem = sync_fallback.fall_back(context, taken.submission, "benchmark")
+        problem = sync_run.run_synchronously(context, taken.submission, "benchmark")
         took = time.monotonic() - began
         if problem or list(engine.results("sync"))[-1]["outcome"] != "succeeded":
             sys.exit(f"not answered: {problem}")

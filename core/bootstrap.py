@@ -16,7 +16,7 @@ from core.config.settings import Settings
 from core.engine import Engine
 from core.money.pricing import PriceBook
 from state.db import access_lock
-from state.db.ledger import Ledger, random_word
+from state.db.ledger import Ledger, random_id
 from state.files.folder import Folder
 from state.recovery import rebuild as rebuilding
 from state.recovery import restored
@@ -33,11 +33,11 @@ def open_engine(
     clock: Clock | None = None,
     progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None,
     runs_hooks: bool = True,
-    word: Callable[[int], str] = random_word,
+    new_id: Callable[[int], str] = random_id,
 ) -> Engine:
     """An engine on the ledger and the API of the settings. Raises LedgerUnusable.
 
-    `actor` names the process in the event log. `word` makes random keys and nonces of a length; a
+    `actor` names the process in the event log. `new_id` makes random keys and nonces of a length; a
     demo passes one with a fixed seed. The API client is loaded on first use.
     """
     clock = clock or SystemClock()
@@ -53,7 +53,7 @@ def open_engine(
     return Engine(
         Context(
             ledger=Ledger(
-                folder.ledger, now=clock.now, actor=who, monotonic=clock.monotonic, word=word
+                folder.ledger, now=clock.now, actor=who, monotonic=clock.monotonic, new_id=new_id
             ),
             folder=folder,
             clock=clock,
@@ -61,7 +61,7 @@ def open_engine(
             prices=PriceBook(rules.prices),
             limits=rules.limits.limits(),
             recovery=rules.recovery,
-            holder=f"{who}/{random_word(4)}",
+            instance_id=f"{who}/{random_id(4)}",
             progress=progress,
             runs_hooks=runs_hooks,
             server=settings.server,
@@ -121,7 +121,7 @@ def restore_ledger(
     folder = Folder(settings.home)
     with access_lock.exclusive(folder.ledger):
         with _fresh(settings, folder, actor, backup) as (fresh, context):
-            done = restore.reconcile(context, backup)
+            done = restore.import_newer_files(context, backup)
         return done, rebuilding.install(fresh, folder.ledger, kept=_kept(folder, "replaced"))
 
 
@@ -148,7 +148,7 @@ def _fresh(
                 prices=PriceBook(rules.prices),
                 limits=rules.limits.limits(),
                 recovery=rules.recovery,
-                holder=actor,
+                instance_id=actor,
             ),
         )
 

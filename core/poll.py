@@ -12,16 +12,16 @@ from msgspec import Struct, field
 from msgspec.structs import asdict
 
 from core.batches.context import Context
-from core.batches.isolation import concerns_every_item, isolated, reason_of, record, update_mirrors
+from core.batches.isolation import affects_all_items, isolated, reason_of, record, update_mirrors
 from core.batches.refresh import refresh
-from core.commands import auto_retry, deadline_guard, executor
+from core.commands import auto_replay, deadline_guard, executor
 from core.errors import ApiError, SettingsError
 from core.reporting import notifier
 from core.requests.payload import wire_overhead
 from core.text import pluralize
 from state.batches import leases, remote_status, sending, stale_files, submissions, sync_runs
-from state.batches.finished_results import name_the_finished
-from state.db import poll_lock
+from state.batches.interrupted_results import finish_renames
+from state.db import process_lock
 from state.files import fallback_file
 from state.model.errors import LedgerBusy, TitanError
 from state.model.records import Batch
@@ -73,10 +73,10 @@ def poll_once(context: Context) -> PollSummary:
     Raises SettingsError where the API is needed and the key is missing or rejected; the steps
     that do not need it are done first.
     """
-    with poll_lock.try_lock(context.folder.poll_lock) as is_free:
+    with process_lock.try_lock(context.folder.poll_lock) as is_free:
         until = context.clock.now() + _LEASE
         if not leases.acquire(
-            context.ledger, POLL_LEASE, context.holder, until=until, is_left=is_free
+            context.ledger, POLL_LEASE, context.instance_id, until=until, is_left=is_free
         ):
             return PollSummary(ran=False, busy=_other_poll(context))
         poll_id = leases.begin_poll(context.ledger)
@@ -93,7 +93,7 @@ def poll_once(context: Context) -> PollSummary:
             raise
         finally:
             leases.end_poll(context.ledger, poll_id, asdict(summary), summary.error)
-            leases.release(context.ledger, POLL_LEASE, context.holder)
+            leases.release(context.ledger, POLL_LEASE, context.instance_id)
         return summary
 
 
@@ -127,7 +127,7 @@ def run_steps(context: Context, summary: PollSummary) -> None:
         except ApiError as error:
             summary.problems.append(str(error))
         except Exception as error:
-            if concerns_every_item(error):
+            if affects_all_items(error):
                 raise
             what = step.__name__.strip("_").replace("_", " ")
             record(context, f"Step '{what}'", error, summary.problems)
@@ -142,7 +142,9 @@ def run_steps(context: Context, summary: PollSummary) -> None:
 
 
 def _renew_lease(context: Context) -> None:
-    leases.acquire(context.ledger, POLL_LEASE, context.holder, until=context.clock.now() + _LEASE)
+    leases.acquire(
+        context.ledger, POLL_LEASE, context.instance_id, until=context.clock.now() + _LEASE
+    )
 
 
 def _refresh(context: Context, summary: PollSummary) -> None:
@@ -153,15 +155,15 @@ def _refresh(context: Context, summary: PollSummary) -> None:
 def _import_fallback_files(context: Context, summary: PollSummary) -> None:
     """Import what jobs submitted while the ledger could not be used."""
     if fallback_file.pending(context.folder):
-        from core.intake import fallback
+        from core.intake import fallback_files
 
-        summary.problems += fallback.import_all(context)
+        summary.problems += fallback_files.import_all(context)
 
 
 def _finish_synchronous_runs(context: Context, summary: PollSummary) -> None:
     """Finish those whose process died."""
     if sync_runs.unfinished(context.ledger):
-        from core.batches.sync_fallback import finish_abandoned
+        from core.batches.sync_run import finish_abandoned
 
         finish_abandoned(context, summary.problems)
 
@@ -171,20 +173,20 @@ def _guard_deadlines(context: Context, summary: PollSummary) -> None:
     summary.commands += deadline_guard.check_deadlines(context, summary.problems)
 
 
-def _retry_failed(context: Context, summary: PollSummary) -> None:
-    """Write commands for the automatic retries."""
-    summary.commands += auto_retry.retry_failed(context, summary.problems)
+def _replay_failed(context: Context, summary: PollSummary) -> None:
+    """Write commands for the automatic replays."""
+    summary.commands += auto_replay.replay_failed(context, summary.problems)
 
 
 def _run_commands(context: Context, summary: PollSummary) -> None:
-    """Execute the commands of operators, deadlines and automatic retries."""
+    """Execute the commands of operators, deadlines and automatic replays."""
     ended = executor.run_due(context, summary.problems)
     summary.commands += [command.line for command in ended]
     summary.problems += [command.line for command in ended if command.is_failed]
     if commands.due(context.ledger, now=context.clock.now()):
-        from core.batches.sync_fallback import held_back
+        from core.batches.sync_run import hold_reason
 
-        held = held_back(context)
+        held = hold_reason(context)
         summary.problems += [held] if held else []
 
 
@@ -209,7 +211,7 @@ def _send(context: Context, summary: PollSummary) -> None:
 
 def _collect(context: Context, summary: PollSummary) -> None:
     """Download the results of batches that ended."""
-    name_the_finished(
+    finish_renames(
         context.ledger,
         context.folder.results,
         guard=lambda path: isolated(context, f"Cannot rename {path.name}", summary.problems),
@@ -290,7 +292,7 @@ def _back_up(context: Context, summary: PollSummary) -> None:
 
 
 # Commands run before the send, and again when the results that they wait for are collected.
-_COMMAND_STEPS = (_guard_deadlines, _retry_failed, _run_commands)
+_COMMAND_STEPS = (_guard_deadlines, _replay_failed, _run_commands)
 _STEPS: tuple[Callable[[Context, PollSummary], None], ...] = (
     _refresh,
     _import_fallback_files,

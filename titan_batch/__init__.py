@@ -27,7 +27,7 @@ from core.config.job import DEFAULT_MODEL
 from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import PayloadError, SettingsError, TitanError
-from core.intake import external_calls, fallback, fallback_contents, known_submission
+from core.intake import external_calls, fallback_contents, fallback_files, known_submission
 from core.intake.options import SubmitOptions
 from core.internal_errors import describe
 from core.reporting import json_reports
@@ -297,14 +297,14 @@ def _fall_back(requests: list[Any], options: SubmitOptions, error: LedgerError) 
     if known.key is not None:
         _log.warning("%s was submitted before, nothing was sent: %s", known.key, error)
         return known.key
-    file = fallback.save(folder, requests, options, clock=clock, actor=_ACTOR, error=error)
+    file = fallback_files.save(folder, requests, options, clock=clock, actor=_ACTOR, error=error)
     _log.warning("%s is kept in %s: %s", file.key, file.path, error)
     if file.header().on_failure == OnFailure.SYNC and not known.is_new:
         _log.warning("%s was not run: it may have been submitted before.", file.key)
     elif file.header().on_failure == OnFailure.SYNC:
         try:
             with closing(open_api(settings)) as api:
-                problem = fallback.run_sync(folder, file, api, clock)
+                problem = fallback_files.run_sync(folder, file, api, clock)
         except (TitanError, OSError) as failure:
             problem = str(failure)
         if problem:

@@ -89,7 +89,7 @@ class _Import:
         self._context = context
         self._remote = remote
         self._tag = tag
-        self._key = f"tb_{context.ledger.word(_KEY_LENGTH)}"
+        self._key = f"tb_{context.ledger.new_id(_KEY_LENGTH)}"
         self._spool = SpoolWriter(
             context.folder.spool, f"{self._key}.jsonl", crash_point=context.ledger.crash_point
         )

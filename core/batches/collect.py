@@ -16,10 +16,10 @@ from core.api.result_schema import (
     parse,
     with_custom_id,
 )
-from core.batches import account, price_list
+from core.batches import account, price_preload
+from core.batches.collect_policy import are_results_lost, end_of_collection
 from core.batches.collect_stats import CollectStats, RejectedLines
 from core.batches.context import Context
-from core.batches.expiry import end_of_collection, is_hopeless
 from core.batches.isolation import isolated
 from core.batches.retry import is_due, next_poll_at
 from core.batches.stuck import MAY_HAVE_RUN
@@ -67,12 +67,12 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     """
     if batch.remote_id is None and batch.kind == Kind.BATCH:
         return None
-    price_list.load_ahead()
+    price_preload.start()
     results = ResultsFile(
         context.folder.results,
         batch.key,
         committed_bytes=batch.results_bytes,
-        own=context.ledger.word(_OWN_LENGTH),
+        own=context.ledger.new_id(_OWN_LENGTH),
         crash_point=context.ledger.crash_point,
     )
     stats = CollectStats()
@@ -273,7 +273,7 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
     if isinstance(error, NotFound) and batch.kind == Kind.BATCH:
         _check_account(context)
     reason = stuck_batches.written_off_because(context.ledger, batch)
-    if is_hopeless(
+    if are_results_lost(
         batch,
         context.clock.now(),
         is_written_off=bool(reason),

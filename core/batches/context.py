@@ -18,10 +18,10 @@ class Context(Struct, frozen=True, kw_only=True):
     """The collaborators of one engine, on one thread.
 
     `api` opens the API client on first use, and raises SettingsError where there is no key; `close`
-    closes it. `holder` names this process in leases. `progress` gets the activity, the number of
-    finished requests, and of all. `runs_hooks`: whether its polls run delivery hooks. `server` is
-    the host, port and path of the API, "" where that is not to be checked; `same_servers` are other
-    names of it.
+    closes it. `instance_id` names this process in leases and sends. `progress` gets the activity,
+    the number of finished requests, and of all. `runs_hooks`: whether its polls run delivery hooks.
+    `server` is the host, port and path of the API, "" where that is not to be checked;
+    `same_servers` are other names of it.
     """
 
     ledger: Ledger
@@ -29,7 +29,7 @@ class Context(Struct, frozen=True, kw_only=True):
     clock: Clock
     api: Callable[[], BatchApi]
     prices: PriceBook
-    holder: str
+    instance_id: str
     limits: Limits = field(default_factory=Limits)
     recovery: Recovery = field(default_factory=Recovery)
     rng: random.Random = field(default_factory=random.Random)

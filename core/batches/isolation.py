@@ -32,7 +32,7 @@ def isolated(
     try:
         yield
     except Exception as error:
-        if concerns_every_item(error):
+        if affects_all_items(error):
             raise
         record(context, what, error, problems, batch=batch)
 
@@ -48,7 +48,7 @@ def update_mirrors(context: Context) -> list[str]:
     return problems
 
 
-def concerns_every_item(error: Exception) -> bool:
+def affects_all_items(error: Exception) -> bool:
     """Whether the next item would fail for the same reason."""
     if isinstance(error, LedgerUnusable):
         return not isinstance(error, FileUnusable)

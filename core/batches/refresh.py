@@ -7,7 +7,7 @@ from core.batches.context import Context
 from core.batches.isolation import isolated
 from core.batches.listing import Listing, read_listing
 from core.batches.retry import is_due, next_poll_at, with_retries
-from core.batches.stuck import Sight
+from core.batches.stuck import Evidence
 from core.config.durations import RETENTION
 from core.errors import (
     ApiError,
@@ -90,12 +90,12 @@ def _refresh_one(context: Context, batch: Batch, listing: Listing) -> bool:
         except ApiError as error:
             _record_failure(context, batch, error)
             recorded = remote_status.reread(context.ledger, batch.id)
-            stuck.judge(context, recorded, stuck.sight_of(batch, error, listing))
+            stuck.judge(context, recorded, stuck.evidence_of(batch, error, listing))
             return False
     batch = remote_status.record_status(context.ledger, batch, remote)
     if batch.status == BatchStatus.ENDED:
         return True
-    stuck.judge(context, batch, Sight.OPEN)
+    stuck.judge(context, batch, Evidence.OPEN)
     return False
 
 
@@ -135,7 +135,7 @@ def _confirm_absence(context: Context, listing: Listing, problems: list[str]) ->
     for batch in new:
         with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
             if again.is_whole and batch.remote_id not in again.batches:
-                stuck.judge(context, batch, Sight.ABSENT)
+                stuck.judge(context, batch, Evidence.ABSENT)
 
 
 def _written_off(context: Context) -> list[Batch]:

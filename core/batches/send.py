@@ -116,7 +116,7 @@ def _post(context: Context, batch: Batch, body: Body) -> Sent:
         batch,
         watermark_id=newest[0].remote_id if newest else "",
         watermark_ts=newest[0].created_ts if newest else None,
-        owner=context.holder,
+        owner=context.instance_id,
         account=page.account,
         server=context.server or None,
     ):

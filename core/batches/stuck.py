@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from core.batches.collect_policy import is_past_retention
 from core.batches.context import Context
-from core.batches.expiry import is_past_retention
 from core.batches.listing import Listing
 from core.errors import ApiError, NotFound
 from core.text import pluralize
@@ -30,12 +30,12 @@ NOT_KEPT = "The API no longer has this batch; its results were not downloaded in
 MAY_HAVE_RUN = "The request may have run, and been charged."
 
 
-class Sight(StrEnum):
+class Evidence(StrEnum):
     """What one poll learned of an open batch."""
 
     OPEN = "open"  # the API has it, and has not ended it
     ABSENT = "absent"  # 404, and a complete listing begun after the first 404 lacks it
-    UNSEEN = "unseen"  # 404; or another error, and a complete listing lacks it
+    NOT_FOUND = "not_found"  # 404; or another error, and a complete listing lacks it
     UNKNOWN = "unknown"  # nothing about the batch
 
 
@@ -47,35 +47,37 @@ class Decision(StrEnum):
     GONE = "gone"
 
 
-def decide(batch: Batch, sight: Sight, now: datetime) -> Decision:
+def decide(batch: Batch, evidence: Evidence, now: datetime) -> Decision:
     """Whether the batch, as recorded after this poll's answer, is stuck or has to be written off.
 
     A batch that is stuck stays so until the API shows it again; an hour later it is gone, but only
     on an answer of that poll.
     """
-    if sight == Sight.UNKNOWN or (
-        sight == Sight.UNSEEN and not is_overdue(batch, now) and not is_past_retention(batch, now)
+    if evidence == Evidence.UNKNOWN or (
+        evidence == Evidence.NOT_FOUND
+        and not is_overdue(batch, now)
+        and not is_past_retention(batch, now)
     ):
         return Decision.KEEP if batch.stuck_ts is None else Decision.WARN
-    if sight == Sight.OPEN and not is_overdue(batch, now):
+    if evidence == Evidence.OPEN and not is_overdue(batch, now):
         return Decision.KEEP
-    if sight != Sight.OPEN and is_past_retention(batch, now):
+    if evidence != Evidence.OPEN and is_past_retention(batch, now):
         return Decision.GONE
     is_over = batch.stuck_ts is not None and from_text(batch.stuck_ts) + _PATIENCE <= now
     return Decision.GONE if is_over else Decision.WARN
 
 
-def sight_of(batch: Batch, error: ApiError, listing: Listing) -> Sight:
+def evidence_of(batch: Batch, error: ApiError, listing: Listing) -> Evidence:
     """The evidence of an error for the batch and of the poll's listing; only a 404 counts.
 
     `batch` is as recorded before the error.
     """
     is_missing = listing.is_whole and batch.remote_id not in listing.batches
     if not isinstance(error, NotFound):
-        return Sight.UNSEEN if is_missing else Sight.UNKNOWN
+        return Evidence.NOT_FOUND if is_missing else Evidence.UNKNOWN
     since = batch.not_found_ts
     is_proof = is_missing and since is not None and listing.began >= from_text(since)
-    return Sight.ABSENT if is_proof else Sight.UNSEEN
+    return Evidence.ABSENT if is_proof else Evidence.NOT_FOUND
 
 
 def is_never_ending(remote: RemoteState, now: datetime) -> bool:
@@ -95,10 +97,10 @@ def reason_of(batch: Batch, now: datetime) -> str:
     return OVERDUE if batch.not_found_ts is None or is_overdue(batch, now) else ABSENT
 
 
-def judge(context: Context, batch: Batch, sight: Sight) -> None:
+def judge(context: Context, batch: Batch, evidence: Evidence) -> None:
     """Record the decision of `decide`; `batch` is as recorded after the response of this poll."""
     now = context.clock.now()
-    match decide(batch, sight, now):
+    match decide(batch, evidence, now):
         case Decision.KEEP:
             if batch.stuck_ts is not None:
                 stuck.clear(context.ledger, batch)

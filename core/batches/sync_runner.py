@@ -67,7 +67,7 @@ class _StopMark(Struct):
 _Done = bytes | _TurnedAway | _StopMark | None
 
 
-class SyncRun:
+class SyncRunner:
     """One run over a list of requests. Afterwards, `problem` says why some were not sent."""
 
     def __init__(

@@ -9,5 +9,5 @@
       | run_due      executor.py      each poll runs the next step of each command that is due
     outcome          (ledger)         done or failed, with one line
 
-`auto_retry` and `deadline_guard` write commands of their own; the executor runs them the same way.
+`auto_replay` and `deadline_guard` write commands of their own; the executor runs them the same way.
 """

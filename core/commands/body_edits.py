@@ -37,7 +37,7 @@ def build_edits(
     `bodies` is keyed by custom_id. Raises PayloadError, which names the request; then no edited
     body stays on disk.
     """
-    name = f"edit_{context.ledger.word(_NAME_LENGTH)}.jsonl"
+    name = f"edit_{context.ledger.new_id(_NAME_LENGTH)}.jsonl"
     spool = SpoolWriter(context.folder.spool, name, crash_point=context.ledger.crash_point)
     made: list[Edit] = []
     try:

@@ -206,9 +206,9 @@ def _release(context: Context, command: Command, ids: Sequence[int]) -> None:
 
 
 def _run_beside(context: Context, batch: Batch, ids: Sequence[int]) -> None:
-    from core.batches.sync_fallback import held_back  # noqa: PLC0415 - slow, seldom needed
+    from core.batches.sync_run import hold_reason  # noqa: PLC0415 - slow, seldom needed
 
-    if held_back(context) is None:
+    if hold_reason(context) is None:
         command_effects.detach(context.ledger, batch, ids, "run synchronously beside the batch")
 
 
@@ -218,7 +218,7 @@ def _because(command: Command) -> str:
 
 def _run_now(context: Context, command: Command, ids: Sequence[int]) -> str | None:
     """Run what can run now, submission by submission. Returns the first problem, if any."""
-    from core.batches.sync_fallback import run_queued  # noqa: PLC0415 - slow, seldom needed
+    from core.batches.sync_run import run_queued  # noqa: PLC0415 - slow, seldom needed
 
     # A failed synchronous call may be billed, so one command makes it only once.
     again = command_effects.failed_in_batches(context.ledger, ids) if command.step else ids

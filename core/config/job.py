@@ -68,7 +68,7 @@ class Latency(StrEnum):
 
 
 class Replay(StrEnum):
-    """Who retries requests that failed at the API: an operator, or each poll automatically."""
+    """Who replays requests that failed at the API: an operator, or each poll automatically."""
 
     BY_HAND = "by-hand"
     AUTO = "auto"

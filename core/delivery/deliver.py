@@ -36,7 +36,7 @@ def _deliver(context: Context, workflow: str, date: str) -> str | None:
     for left in target.parent.glob(f"{target.name}.*.part"):
         left.unlink(missing_ok=True)
     # Two polls that write the same file must not share a part file.
-    part = target.with_suffix(f".jsonl.{context.ledger.word(_OWN_LENGTH)}.part")
+    part = target.with_suffix(f".jsonl.{context.ledger.new_id(_OWN_LENGTH)}.part")
     with open_private(part) as file:
         for submission in submissions:
             file.writelines(lines(context, submission))

@@ -29,7 +29,7 @@ def record_sync(
     """
     check_tag(tag)
     now = context.clock.now()
-    word = context.ledger.word(_KEY_LENGTH)
+    word = context.ledger.new_id(_KEY_LENGTH)
     if custom_id is not None and not CUSTOM_ID.fullmatch(custom_id):
         raise PayloadError(
             f"custom_id must be 1 to 64 letters, digits, '_' or '-', not {custom_id!r:.80}.",

@@ -55,12 +55,12 @@ def rebuild(context: Context) -> RebuildSummary:
             continue
         done.submissions += 1
         for found in batches:
-            place_batch(context, submission, found, done)
+            add_recovered_batch(context, submission, found, done)
         done.missing += rebuilding.mark_lost(
             context.ledger,
             submission.id,
             submission.key,
-            context.ledger.word(submissions.NONCE_LENGTH),
+            context.ledger.new_id(submissions.NONCE_LENGTH),
             _LOST_REASON,
         )
         rebuilding.finish_if_settled(context.ledger, submission)
@@ -113,12 +113,12 @@ def _spooled(spool: Path, seen: dict[str, str | None]) -> Iterator[SpooledReques
         )
 
 
-def place_batch(
+def add_recovered_batch(
     context: Context, submission: Submission, found: RecoveredBatch, done: RebuildSummary
 ) -> None:
     """Add a batch that the ledger does not know, from its results or as the API may have it."""
     answers = context.folder.results / file_name(found.batch_id)
-    if archive.is_there(answers):
+    if archive.exists(answers):
         done.collected += _collected(context, submission, found, answers)
     elif found.remote_id and found.status in _AT_THE_API:
         done.open += _open(context, submission, found, BatchStatus.IN_PROGRESS)
@@ -173,4 +173,4 @@ def _ids(answers: Path) -> set[str]:
 
 
 def _nonce(context: Context) -> str:
-    return context.ledger.word(submissions.NONCE_LENGTH)
+    return context.ledger.new_id(submissions.NONCE_LENGTH)

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from core.batches.context import Context
-from core.intake.rebuild import RebuildSummary, place_batch, rebuild
+from core.intake.rebuild import RebuildSummary, add_recovered_batch, rebuild
 from state.batches import sending, submissions
 from state.db.reader import Reader, Source
 from state.files.folder import Folder
@@ -65,13 +65,13 @@ def losses(folder: Folder, backup: Source) -> Losses:
     )
 
 
-def reconcile(context: Context, backup: Path) -> RestoreSummary:
+def import_newer_files(context: Context, backup: Path) -> RestoreSummary:
     """Bring the ledger of the context, a copy of the backup, up to the files in its folder."""
     reason = f"Restored from {backup.name}: it may have run since that was made."
     done = RestoreSummary(commands_ended=restored.end_commands(context.ledger, reason))
     known = recovered_batches.batches(context.folder)
     for submission in restored.submissions(context.ledger):
-        _reconcile(context, submission, known.get(submission.key), reason, done)
+        _import_newer_batches(context, submission, known.get(submission.key), reason, done)
     imported = rebuild(context)
     for name in imported.__struct_fields__:
         setattr(done, name, getattr(done, name) + getattr(imported, name))
@@ -79,7 +79,7 @@ def reconcile(context: Context, backup: Path) -> RestoreSummary:
     return done
 
 
-def _reconcile(
+def _import_newer_batches(
     context: Context,
     submission: Submission,
     mirrored: list[RecoveredBatch] | None,
@@ -104,12 +104,12 @@ def _reconcile(
             sending.mark_not_sent(ledger, batch, reason)
     before = done.collected + done.open
     for found in newer:
-        place_batch(context, submission, found, done)
+        add_recovered_batch(context, submission, found, done)
     sent = [found for found in newer if found.status not in _NEVER_SENT]
     if done.collected + done.open - before < len(sent):
         done.paused += pauses.pause(ledger, [submission.workflow], who=ledger.actor, reason=reason)
     lost = f"{submission.key}-restored"
-    nonce = ledger.word(submissions.NONCE_LENGTH)
+    nonce = ledger.new_id(submissions.NONCE_LENGTH)
     done.missing += rebuilding.mark_lost(ledger, submission.id, lost, nonce, reason)
     rebuilding.finish_if_settled(ledger, submission)
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from core.batches.context import Context
 from core.batches.send import send_queued
-from core.batches.sync_fallback import fall_back
+from core.batches.sync_run import run_synchronously
 from core.config.catalogue import Catalogue
 from core.config.money_settings import Budgets
 from core.config.titan_file import read
@@ -57,7 +57,7 @@ def submit(context: Context, requests: Iterable[object], options: SubmitOptions)
     resolved, requests = resolve_options(options, requests, rules, now=context.clock.now())
     usual = deadlines.usual_turnaround(context.ledger, resolved.workflow)
     stats = RequestStats()
-    key = f"tb_{context.ledger.word(_KEY_LENGTH)}"
+    key = f"tb_{context.ledger.new_id(_KEY_LENGTH)}"
     created = (context.ledger.actor, context.ledger.now_text())
     stored, is_new = store(
         context,
@@ -236,7 +236,7 @@ def _send(context: Context, submission: Submission) -> str | None:
         problems: list[str] = []
         problem = send_queued(context, queued, problems) or next(iter(problems), None)
         if problem and submission.on_failure == OnFailure.SYNC:
-            return fall_back(context, submission, problem)
+            return run_synchronously(context, submission, problem)
     except (SettingsError, ApiError, LedgerError) as error:
         # The submission is stored; the next poll continues.
         return str(error)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
-from core.batches.deadline_policy import guard_before_the_end
+from core.commands.deadline_policy import expected_guard_time
 from core.intake.options import ResolvedOptions
 from core.requests import models
 from core.requests.payload import Line
@@ -50,7 +50,7 @@ def _on_the_deadline(
 ) -> Iterator[str]:
     if resolved.deadline is None:
         return
-    guard = guard_before_the_end(now, deadline=resolved.deadline, usual=usual)
+    guard = expected_guard_time(now, deadline=resolved.deadline, usual=usual)
     if guard is not None:
         when = "at the next poll" if guard <= now else f"at {to_text(guard)}"
         yield (

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from core.batches import stuck
 from core.batches.create_error_policy import ACCOUNT_HOLD, SYNC_HOLD
-from core.commands.auto_retry import RetryCandidates
+from core.commands.auto_replay import ReplayCandidates
 from core.config.alert_settings import AlertRules
 from core.money.kpis import Kpi, shown
 from core.reporting.poller_health import PollerHealth, PollerState
@@ -45,7 +45,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     kpis: Sequence[Kpi]
     has_a_month: bool
     poller: PollerHealth
-    stopped_retries: Sequence[RetryCandidates] = ()
+    stopped_replays: Sequence[ReplayCandidates] = ()
     stuck: Sequence[Batch] = ()
     written_off: Sequence[Batch] = ()
 
@@ -58,7 +58,7 @@ def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
         *_poller(rules, observed),
         *(_kpis(observed) if rules.kpis else ()),
         *(_holds(observed) if rules.spend_cap else ()),
-        *(_retries(observed) if rules.replay else ()),
+        *(_replays(observed) if rules.replay else ()),
         *(_stuck(observed) if rules.stuck else ()),
     ]
     if rules.orphans and observed.orphans:
@@ -155,16 +155,16 @@ def _stuck(observed: Observed) -> Iterator[Condition]:
         yield Condition(rule="stuck", subject=batch.key, message=message)
 
 
-def _retries(observed: Observed) -> list[Condition]:
+def _replays(observed: Observed) -> list[Condition]:
     return [
         Condition(
             rule="replay",
             subject=stopped.workflow,
-            message=f"{stopped.workflow}: auto-retry stopped, because only"
+            message=f"{stopped.workflow}: auto-replay stopped, because only"
             f" {stopped.recent.succeeded:,} of the last {stopped.recent.answers:,} answers"
-            f" succeeded; {pluralize(len(stopped.request_ids), 'failed request')} not retried."
+            f" succeeded; {pluralize(len(stopped.request_ids), 'failed request')} not replayed."
             " Fix the cause (`titan-console errors`), then run `titan-console replay"
             f" --workflow {stopped.workflow}`.",
         )
-        for stopped in observed.stopped_retries
+        for stopped in observed.stopped_replays
     ]

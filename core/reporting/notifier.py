@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from core.batches.context import Context
 from core.batches.isolation import isolated
-from core.commands import auto_retry
-from core.commands.auto_retry import RetryCandidates
+from core.commands import auto_replay
+from core.commands.auto_replay import ReplayCandidates
 from core.config import titan_file
 from core.config.alert_settings import AlertRules
 from core.config.settings import command_environment
@@ -80,7 +80,7 @@ def _observe(
         kpis=_kpis(context) if rules.kpis else (),
         has_a_month=first is not None and first <= _month_ago(context),
         poller=judge(_with_this_poll(context, error), now, silent_after(rules)),
-        stopped_retries=_stopped(context, problems) if rules.replay else (),
+        stopped_replays=_stopped(context, problems) if rules.replay else (),
         stuck=stuck.at_the_api(ledger) if rules.stuck else (),
         written_off=stuck.unhandled(ledger) if rules.stuck else (),
     )
@@ -98,8 +98,8 @@ def _with_this_poll(context: Context, error: str | None) -> Poller:
     )
 
 
-def _stopped(context: Context, problems: list[str]) -> list[RetryCandidates]:
-    found = auto_retry.find_candidates(context, problems)
+def _stopped(context: Context, problems: list[str]) -> list[ReplayCandidates]:
+    found = auto_replay.find_candidates(context, problems)
     return [candidates for candidates in found if candidates.is_circuit_open]
 
 

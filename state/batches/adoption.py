@@ -84,7 +84,7 @@ def _add_batch(
         " expires_ts) SELECT key, ?, ?, id, tag, workflow, model, 'anthropic', 'batch',"
         " 'in_progress', ?, 'operator', request_count, request_count, ?, ?, ?"
         " FROM submissions WHERE id = ?",
-        ledger.word(submissions.NONCE_LENGTH),
+        ledger.new_id(submissions.NONCE_LENGTH),
         account,
         remote.remote_id,
         written.at,

@@ -57,7 +57,7 @@ def _batch(ledger: Ledger, submission_id: int, answered: CollectedResult) -> int
         " SELECT key, ?, id, tag, workflow, model, ?, 'sync', 'ended', 'collected', 1, 1,"
         " created_ts, created_ts, created_ts, created_ts, created_ts, ?, ?, ?"
         " FROM submissions WHERE id = ?",
-        ledger.word(NONCE_LENGTH),
+        ledger.new_id(NONCE_LENGTH),
         RECORDED,
         answered.cost_nano or 0,
         answered.sync_cost_nano or 0,

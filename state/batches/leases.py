@@ -1,4 +1,4 @@
-"""Leases, holds and the record of polls."""
+"""Leases (who may poll until when), holds (what waits until when) and the record of polls."""
 
 import json
 from collections.abc import Mapping

@@ -326,7 +326,7 @@ def insert_batch(
         " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts)"
         " VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         submission.key if number == 1 else f"{submission.key}-{number}",
-        ledger.word(NONCE_LENGTH),
+        ledger.new_id(NONCE_LENGTH),
         submission.id,
         submission.tag,
         submission.workflow,

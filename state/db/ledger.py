@@ -32,7 +32,7 @@ _LONG_WAL = 1 << 24
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
-def random_word(length: int) -> str:
+def random_id(length: int) -> str:
     """Random letters and digits from the operating system, five bits each."""
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
@@ -53,19 +53,19 @@ class Ledger:
         now: Callable[[], datetime],
         actor: str,
         crash_point: Callable[[str], None] = no_crash_point,
-        word: Callable[[int], str] = random_word,
+        new_id: Callable[[int], str] = random_id,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open the ledger; creates or migrates it first if needed.
 
-        `actor` is who the event log names; `word` makes keys and nonces of a given length;
+        `actor` is who the event log names; `new_id` makes keys and nonces of a given length;
         `monotonic` counts the machine's seconds, for leases.
         Raises LedgerUnusable, LedgerTooNew, LedgerBusy.
         """
         self.path = path
         self.actor = actor
         self.crash_point = crash_point
-        self.word = word
+        self.new_id = new_id
         self.monotonic = monotonic
         self._now = now
         self._process = os.getpid()

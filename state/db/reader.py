@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from state.db.connection import connect_read_only, sqlite3
 from state.db.schema import check_version
 from state.db.sqlite_errors import ledger_errors
-from state.files.traces import is_there
+from state.files.lost_ledger import ledger_exists
 from state.model.errors import LedgerUnusable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         """Open an existing ledger. Raises LedgerUnusable when there is none, or one too new."""
-        if not is_there(path):
+        if not ledger_exists(path):
             raise LedgerUnusable(
                 f"There is no ledger at {path} yet: submit something first.", code="ledger_missing"
             )

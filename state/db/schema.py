@@ -10,7 +10,7 @@ from state.db.connection import connect, prepare_folder, sqlite3
 from state.db.sqlite_errors import UNREADABLE, reason
 from state.db.statements import run_script
 from state.db.tables import TABLES, TRIGGERS
-from state.files.traces import is_there, refuse_without_tables
+from state.files.lost_ledger import ledger_exists, refuse_without_tables
 from state.model.errors import LedgerTooNew, LedgerUnusable
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _open(path: Path) -> "tuple[sqlite3.Connection, access_lock.Held] | None":
     """The connection and the lock; None where a migration, which needs the lock alone, is due."""
     held = access_lock.share(path)
     try:
-        is_there(path)
+        ledger_exists(path)
         connection = connect(path)
         try:
             if _version(connection, path) == VERSION:

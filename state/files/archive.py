@@ -65,7 +65,7 @@ def packed(path: Path) -> Path:
     return path.with_name(path.name + SUFFIX)
 
 
-def is_there(path: Path) -> bool:
+def exists(path: Path) -> bool:
     """Whether the file exists in either form."""
     return path.exists() or packed(path).exists()
 

@@ -28,13 +28,13 @@ _WORKFLOWS = "workflows"
 class Action(StrEnum):
     """What a command does. Replay, sync and acknowledge name requests."""
 
-    #: Retry errored requests in a new batch.
+    #: Run errored requests again in a new batch.
     REPLAY = "replay"
     #: End open batches early.
     CANCEL = "cancel"
     #: Run requests synchronously now.
     SYNC = "sync"
-    #: Dismiss errored requests without a retry, and accept answers to review.
+    #: Dismiss errored requests without a replay, and accept answers to review.
     ACKNOWLEDGE = "acknowledge"
     #: Keep what a workflow submits queued.
     PAUSE = "pause"
@@ -147,7 +147,7 @@ def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
         )
         if known is not None:
             return get(ledger, int(known[0])), False
-        key = f"cmd_{ledger.word(_KEY_LENGTH)}"
+        key = f"cmd_{ledger.new_id(_KEY_LENGTH)}"
         command_id = ledger.insert(
             "INSERT INTO commands (key, action, state, digest, who, reason, item_count, options,"
             " created_ts, not_before_ts) VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?)",

@@ -8,10 +8,10 @@ from state.db.reader import Source
 from state.model.records import REVIEW_STOP_REASONS
 
 # Error types of the API's own failures. One that concerns the request fails again unchanged.
-RETRYABLE = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
+REPLAYABLE = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
 # The API rejects such a request each time it is sent unchanged.
 INVALID_REQUEST = "invalid_request_error"
-_RETRYABLE = ", ".join(f"'{kind}'" for kind in RETRYABLE)
+_REPLAYABLE = ", ".join(f"'{kind}'" for kind in REPLAYABLE)
 _REVIEW = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
 # The latest batches with answers. Canceled requests say nothing about the success rate.
 _LATEST = (
@@ -40,7 +40,7 @@ class RecentOutcomes(Struct, frozen=True, kw_only=True):
     succeeded: int
 
 
-def retryable(source: Source, *, since_ts: str) -> list[Failure]:
+def replayable(source: Source, *, since_ts: str) -> list[Failure]:
     """Requests that failed since `since_ts` with an error worth a retry, by id.
 
     Those with an open or failed command (other than cancel) are left out.
@@ -52,7 +52,7 @@ def retryable(source: Source, *, since_ts: str) -> list[Failure]:
         " WHERE b.ended_ts >= ? AND b.status = 'ended' AND b.collection = 'collected'"
         " AND b.kind = 'batch' AND b.errored + b.expired > 0 AND r.status = a.outcome"
         " AND (a.outcome = 'expired'"
-        f" OR (a.outcome = 'errored' AND a.error_type IN ({_RETRYABLE})))"
+        f" OR (a.outcome = 'errored' AND a.error_type IN ({_REPLAYABLE})))"
         " AND NOT EXISTS (SELECT 1 FROM attempts n WHERE n.request_id = r.id"
         " AND n.batch_id > a.batch_id AND n.outcome IS NOT NULL)"
         " AND NOT EXISTS (SELECT 1 FROM commands c JOIN command_items i ON i.command_id = c.id"

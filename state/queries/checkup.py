@@ -82,5 +82,5 @@ def missing_results(source: Source, folder: Folder) -> list[str]:
         _LATEST,
     )
     return [
-        row["key"] for row in rows if not archive.is_there(folder.results / file_name(row["key"]))
+        row["key"] for row in rows if not archive.exists(folder.results / file_name(row["key"]))
     ]

@@ -10,7 +10,7 @@ from msgspec import Struct
 from state.db import copying
 from state.db.ledger import Ledger
 from state.files.folder import Folder, make_private, replace
-from state.files.traces import backup_files
+from state.files.lost_ledger import backup_files
 from state.model.errors import LedgerError, LedgerUnusable
 
 

@@ -21,7 +21,7 @@ from core.intake.options import SubmitOptions
 from core.poll import POLL_LEASE, PollSummary
 from core.requests.payload import Limits
 from state.batches import leases
-from state.db import poll_lock
+from state.db import process_lock
 from state.model.errors import AlreadySubmitted, UnknownId
 from state.model.records import RequestStatus
 from state.queries import ledger_status
@@ -206,20 +206,22 @@ def test_a_second_poll_at_the_same_time_does_not_run(bench: Bench) -> None:
     bench.submit(1)
     other = bench.new_engine("other")
     until = bench.clock.now().replace(hour=7)
-    with poll_lock.try_lock(bench.folder.poll_lock) as is_free:
+    with process_lock.try_lock(bench.folder.poll_lock) as is_free:
         assert is_free
-        assert leases.acquire(other.context.ledger, POLL_LEASE, other.context.holder, until=until)
+        assert leases.acquire(
+            other.context.ledger, POLL_LEASE, other.context.instance_id, until=until
+        )
         assert bench.poll_after(120).ran is False
-        leases.release(other.context.ledger, POLL_LEASE, other.context.holder)
+        leases.release(other.context.ledger, POLL_LEASE, other.context.instance_id)
     assert bench.engine.poll().collected == 1
 
 
 def test_the_lease_of_one_that_hangs_runs_out(bench: Bench) -> None:
     bench.submit(1)
     hung = bench.new_engine("hung").context
-    with poll_lock.try_lock(bench.folder.poll_lock):
+    with process_lock.try_lock(bench.folder.poll_lock):
         until = bench.clock.now().replace(minute=15)
-        leases.acquire(hung.ledger, POLL_LEASE, hung.holder, until=until)
+        leases.acquire(hung.ledger, POLL_LEASE, hung.instance_id, until=until)
         told = bench.poll_after(14 * 60)
         assert told.ran is False
         assert told.busy.startswith("Another poll is running (hung);")
@@ -231,7 +233,7 @@ def test_a_dead_holder_is_not_waited_for(bench: Bench) -> None:
     bench.submit(1)
     dead = bench.new_engine("dead").context
     until = bench.clock.now().replace(minute=15)
-    leases.acquire(dead.ledger, POLL_LEASE, dead.holder, until=until)
+    leases.acquire(dead.ledger, POLL_LEASE, dead.instance_id, until=until)
     assert bench.poll_after(60).collected == 1
 
 

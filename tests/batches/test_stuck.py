@@ -19,7 +19,7 @@ from support.lifecycle import (
 )
 
 from core.batches.listing import Listing
-from core.batches.stuck import ABSENT, OVERDUE, Decision, Sight, decide, sight_of
+from core.batches.stuck import ABSENT, OVERDUE, Decision, Evidence, decide, evidence_of
 from core.commands import planner
 from core.commands.request import CommandRequest
 from core.errors import ApiError, NoResponse, NotFound
@@ -55,62 +55,62 @@ def a_batch(*, not_found: float | None = None, stuck: float | None = None) -> Ba
 
 
 @pytest.mark.parametrize(
-    ("sight", "stuck", "now", "decision"),
+    ("evidence", "stuck", "now", "decision"),
     [
         # The API has it, and its time is not over: whatever was is over.
-        (Sight.OPEN, None, 2, Decision.KEEP),
-        (Sight.OPEN, 1, 10, Decision.KEEP),
-        (Sight.OPEN, None, 24.9, Decision.KEEP),
+        (Evidence.OPEN, None, 2, Decision.KEEP),
+        (Evidence.OPEN, 1, 10, Decision.KEEP),
+        (Evidence.OPEN, None, 24.9, Decision.KEEP),
         # A 404 without a list that proves it changes nothing.
-        (Sight.UNSEEN, None, 2, Decision.KEEP),
-        (Sight.UNSEEN, 1, 10, Decision.WARN),
+        (Evidence.NOT_FOUND, None, 2, Decision.KEEP),
+        (Evidence.NOT_FOUND, 1, 10, Decision.WARN),
         # With one it is stuck, and written off an hour later.
-        (Sight.ABSENT, None, 2, Decision.WARN),
-        (Sight.ABSENT, 1.5, 2, Decision.WARN),
-        (Sight.ABSENT, 1, 2, Decision.GONE),
+        (Evidence.ABSENT, None, 2, Decision.WARN),
+        (Evidence.ABSENT, 1.5, 2, Decision.WARN),
+        (Evidence.ABSENT, 1, 2, Decision.GONE),
         # Without an answer of this poll nothing is written off.
-        (Sight.UNKNOWN, None, 2, Decision.KEEP),
-        (Sight.UNKNOWN, 1, 20, Decision.WARN),
-        (Sight.UNKNOWN, None, 40, Decision.KEEP),
-        (Sight.UNKNOWN, None, 30 * 24, Decision.KEEP),
+        (Evidence.UNKNOWN, None, 2, Decision.KEEP),
+        (Evidence.UNKNOWN, 1, 20, Decision.WARN),
+        (Evidence.UNKNOWN, None, 40, Decision.KEEP),
+        (Evidence.UNKNOWN, None, 30 * 24, Decision.KEEP),
         # An hour after it should have ended it is stuck, whatever the API says of it.
-        (Sight.OPEN, None, 25.1, Decision.WARN),
-        (Sight.OPEN, 25.1, 26, Decision.WARN),
-        (Sight.OPEN, 25.1, 26.1, Decision.GONE),
-        (Sight.UNSEEN, None, 25.1, Decision.WARN),
-        (Sight.UNSEEN, 25.1, 26.2, Decision.GONE),
+        (Evidence.OPEN, None, 25.1, Decision.WARN),
+        (Evidence.OPEN, 25.1, 26, Decision.WARN),
+        (Evidence.OPEN, 25.1, 26.1, Decision.GONE),
+        (Evidence.NOT_FOUND, None, 25.1, Decision.WARN),
+        (Evidence.NOT_FOUND, 25.1, 26.2, Decision.GONE),
         # A clock that was set back: the hour begins again.
-        (Sight.ABSENT, 30, 2, Decision.WARN),
+        (Evidence.ABSENT, 30, 2, Decision.WARN),
         # After 29 days a 404 is the end.
-        (Sight.UNSEEN, None, 29 * 24 + 1, Decision.GONE),
-        (Sight.ABSENT, None, 29 * 24 + 1, Decision.GONE),
+        (Evidence.NOT_FOUND, None, 29 * 24 + 1, Decision.GONE),
+        (Evidence.ABSENT, None, 29 * 24 + 1, Decision.GONE),
     ],
 )
 def test_what_becomes_of_an_open_batch(
-    sight: Sight, stuck: float | None, now: float, decision: Decision
+    evidence: Evidence, stuck: float | None, now: float, decision: Decision
 ) -> None:
-    assert decide(a_batch(stuck=stuck), sight, START + timedelta(hours=now)) == decision
+    assert decide(a_batch(stuck=stuck), evidence, START + timedelta(hours=now)) == decision
 
 
 @pytest.mark.parametrize(
-    ("not_found", "error", "began", "is_whole", "sight"),
+    ("not_found", "error", "began", "is_whole", "evidence"),
     [
-        (1, NotFound("gone"), 2, True, Sight.ABSENT),
+        (1, NotFound("gone"), 2, True, Evidence.ABSENT),
         # The first 404: the list was read before it.
-        (None, NotFound("gone"), 2, True, Sight.UNSEEN),
-        (1, NotFound("gone"), 0.5, True, Sight.UNSEEN),
+        (None, NotFound("gone"), 2, True, Evidence.NOT_FOUND),
+        (1, NotFound("gone"), 0.5, True, Evidence.NOT_FOUND),
         # A list that was not read to its end proves nothing.
-        (1, NotFound("gone"), 2, False, Sight.UNSEEN),
-        (1, NoResponse("500"), 2, False, Sight.UNKNOWN),
+        (1, NotFound("gone"), 2, False, Evidence.NOT_FOUND),
+        (1, NoResponse("500"), 2, False, Evidence.UNKNOWN),
         # The API lists the others: it is not away.
-        (1, NoResponse("500"), 2, True, Sight.UNSEEN),
+        (1, NoResponse("500"), 2, True, Evidence.NOT_FOUND),
     ],
 )
 def test_what_an_error_and_a_list_show(
-    not_found: float | None, error: ApiError, began: float, is_whole: bool, sight: Sight
+    not_found: float | None, error: ApiError, began: float, is_whole: bool, evidence: Evidence
 ) -> None:
     listing = Listing(began=START + timedelta(hours=began), complete=is_whole, is_whole=is_whole)
-    assert sight_of(a_batch(not_found=not_found), error, listing) == sight
+    assert evidence_of(a_batch(not_found=not_found), error, listing) == evidence
 
 
 def remote_id(bench: Bench, number: int = 0) -> str:

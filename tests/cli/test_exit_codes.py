@@ -14,7 +14,7 @@ from support.terminal import Ended, Terminal, a_server
 from core.clock import SystemClock
 from core.poll import POLL_LEASE
 from state.batches import leases
-from state.db import poll_lock
+from state.db import process_lock
 from state.db.ledger import Ledger
 from state.files.folder import Folder
 from state.operations import commands
@@ -116,7 +116,7 @@ def test_a_poll_that_leaves_the_work_to_another_is_done(queued: Shell) -> None:
     terminal, _ = queued
     folder = Folder(terminal.home)
     with (
-        poll_lock.try_lock(folder.poll_lock) as is_free,
+        process_lock.try_lock(folder.poll_lock) as is_free,
         Ledger(folder.ledger, now=SystemClock().now, actor="test") as ledger,
     ):
         until = SystemClock().now() + timedelta(minutes=5)

@@ -9,8 +9,8 @@ from support.broken_ledger import corrupt, heal
 from support.builders import Bench, a_bench, a_request
 
 import titan_batch
-from core.commands import auto_retry, deadline_guard, executor
-from core.intake import fallback
+from core.commands import auto_replay, deadline_guard, executor
+from core.intake import fallback_files
 from core.intake.options import SubmitOptions
 from core.poll import PollSummary
 from core.reporting import notifier
@@ -90,7 +90,7 @@ def test_a_retry_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.M
         keys = [_submit(bench, name) for name in ("sick", "healthy")]
         broken = breaks(BUG, lambda candidates: candidates.workflow == "sick")
         with monkeypatch.context() as patched:
-            patched.setattr(auto_retry, "_replay", broken(auto_retry._replay))
+            patched.setattr(auto_replay, "_replay", broken(auto_replay._replay))
             assert _is_one_problem(bench.poll_after(QUARTER), of="sick", not_of="healthy")
             bench.faults.clear()
             bench.poll_after(QUARTER)
@@ -144,7 +144,7 @@ def test_a_fallback_file_that_cannot_be_imported_stops_no_other(
     heal(home)
     broken = breaks(error, lambda file: file.key == sick)
     with monkeypatch.context() as patched:
-        patched.setattr(fallback, "_import", broken(fallback._import))
+        patched.setattr(fallback_files, "_import", broken(fallback_files._import))
         assert titan_batch.poll_and_collect(healthy) or titan_batch.poll_and_collect(healthy)
         assert [file.key for file in fallback_file.pending(Folder(home))] == [sick]
         assert titan_batch.reconcile("sick")["finished"] is False

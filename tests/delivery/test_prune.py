@@ -168,7 +168,7 @@ def test_a_ledger_is_rebuilt_from_compressed_files(tmp_path: Path) -> None:
         pruned(bench)
         engine, done = rebuilt(bench)
         assert (done.submissions, done.collected, done.missing) == (1, 1, 0)
-        assert archive.is_there(bench.folder.results / f"{key}.jsonl")
+        assert archive.exists(bench.folder.results / f"{key}.jsonl")
         found = list(engine.results(key))
         assert [r["text"] for r in found] == [r["text"] for r in results]
 

@@ -21,7 +21,7 @@ from support.made import (
 
 from core.clock import ManualClock
 from state.batches import remote_status
-from state.batches.finished_results import name_the_finished
+from state.batches.interrupted_results import finish_renames
 from state.db.ledger import Ledger
 from state.files.folder import Folder, open_private
 from state.files.results_file import ResultsFile
@@ -145,7 +145,7 @@ def test_a_whole_file_gets_its_name_although_a_kill_came_before(
     folder.results.mkdir()
     (folder.results / f"{key}.jsonl.part").write_bytes(b"whole\n")
     (folder.results / "tb_other.jsonl.part").write_bytes(b"not yet\n")
-    name_the_finished(ledger, folder.results)
+    finish_renames(ledger, folder.results)
     assert sorted(path.name for path in folder.results.iterdir()) == sorted(
         [f"{key}.jsonl", "tb_other.jsonl.part"]
     )

@@ -79,7 +79,7 @@ class Place:
                 clock=clock,
                 api=lambda: api,
                 prices=PRICES,
-                holder=who,
+                instance_id=who,
                 close=api.close,
             )
         )

@@ -7,7 +7,7 @@ import pytest
 from support.builders import Bench, a_bench, some_requests
 from support.lifecycle import poll_until_done, requests, results
 
-from core.intake import fallback
+from core.intake import fallback_files
 from core.intake.options import SubmitOptions
 from state.files import fallback_file
 from state.model.errors import LedgerUnusable
@@ -35,7 +35,7 @@ class _DieAt:
 
 
 def _kept(bench: Bench, *, answered: bool) -> str:
-    kept = fallback.save(
+    kept = fallback_files.save(
         bench.folder,
         some_requests(3),
         SubmitOptions(tag="t", on_failure=OnFailure.SYNC if answered else OnFailure.QUEUE),
@@ -44,7 +44,7 @@ def _kept(bench: Bench, *, answered: bool) -> str:
         error=LedgerUnusable("The disk was full."),
     )
     if answered:
-        assert fallback.run_sync(bench.folder, kept, bench.api(), bench.clock) is None
+        assert fallback_files.run_sync(bench.folder, kept, bench.api(), bench.clock) is None
     return kept.key
 
 
@@ -121,7 +121,7 @@ def test_a_file_whose_import_was_killed_before_its_removal_is_not_run(tmp_path: 
         with pytest.raises(_KilledError):
             dying.poll()
         assert kept.path.exists()
-        problem = fallback.run_sync(bench.folder, kept, bench.api(), bench.clock)
+        problem = fallback_files.run_sync(bench.folder, kept, bench.api(), bench.clock)
         assert problem is not None
         assert bench.sandbox.billing_log().messages == ()
         poll_until_done(bench)

@@ -22,7 +22,7 @@ from core.intake.options import SubmitOptions
 from state.db.ledger import Ledger
 from state.operations import commands
 from state.operations.commands import CommandState
-from titan_console.session.poll_runner import PollHelper, PollResult, parse_result
+from titan_console.session.poll_helper import PollHelper, PollResult, parse_result
 from titan_console.tui.app import TitanApp
 
 KEY = "sk-ant-only-for-the-helper"
@@ -111,7 +111,7 @@ def test_a_killed_poll_helper_is_reported_in_one_line(tmp_path: Path) -> None:
 def test_the_keeper_ends_when_the_console_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom core.config.settings import Settings\n"
-        "from titan_console.session.poll_runner import PollHelper\n"
+        "from titan_console.session.poll_helper import PollHelper\n"
         "helper = PollHelper(Settings(home=Path(sys.argv[1])))\nprint(helper.pid, flush=True)\n"
         "sys.stdin.read()"
     )

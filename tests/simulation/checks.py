@@ -10,7 +10,7 @@ from simulation.file_checks import file_findings
 from simulation.oracle import Oracle, Row, read_oracle
 from simulation.world import World
 
-from core.batches.expiry import COLLECT_TRIES
+from core.batches.collect_policy import COLLECT_TRIES
 from state.db.connection import connect, sqlite3
 
 if TYPE_CHECKING:

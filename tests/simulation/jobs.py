@@ -8,7 +8,7 @@ from support.builders import some_requests
 
 from core.engine import Engine
 from core.errors import ApiError
-from core.intake import fallback, known_submission
+from core.intake import fallback_files, known_submission
 from core.intake.options import SubmitOptions
 from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
 from state.model.records import OnFailure
@@ -76,11 +76,11 @@ class Submission:
         context.ledger.crash_point("fallback:known")
         if known.key is not None:
             return known.key
-        file = fallback.save(
+        file = fallback_files.save(
             context.folder, requests, options, clock=context.clock, actor="job", error=error
         )
         context.ledger.crash_point("fallback:saved")
         if self.on_failure == OnFailure.SYNC and known.is_new:
             with suppress(ApiError, OSError):
-                fallback.run_sync(context.folder, file, context.api(), context.clock)
+                fallback_files.run_sync(context.folder, file, context.api(), context.clock)
         return file.key

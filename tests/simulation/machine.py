@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from simulation.patching import patched
 
 import core.batches.listing
-import core.batches.sync_fallback
+import core.batches.sync_run
 import core.batches.sync_runner
-import core.intake.fallback
+import core.intake.fallback_files
 from state.files import fallback_file
 from state.files.folder import Folder
 
@@ -50,8 +50,8 @@ def a_machine(world: "World") -> Generator[None, None, None]:
             (os, "fsync", world.synced),
             (core.batches.listing, "_PAGE", world.profile.list_page),
             (core.batches.sync_runner, "DaemonPool", InlinePool),
-            (core.batches.sync_fallback, "stop_on_signal", _no_signals),
-            (core.intake.fallback, "stop_on_signal", _no_signals),
+            (core.batches.sync_run, "stop_on_signal", _no_signals),
+            (core.intake.fallback_files, "stop_on_signal", _no_signals),
             (fallback_file, "places", _one_place),
             (fallback_file, "_old_places", _no_places),
         ):

@@ -11,12 +11,12 @@ import core.batches.stuck
 import core.batches.sync_runner
 import core.batches.unconfirmed_creates
 import core.commands.executor
-import core.intake.fallback
+import core.intake.fallback_files
 import core.intake.known_submission
 import state.batches.stuck
 import state.batches.sync_runs
 from core.batches.create_error_policy import AfterCreate, CreateAction, Recovery
-from core.batches.stuck import Decision, Sight
+from core.batches.stuck import Decision, Evidence
 from core.errors import ApiError, Blocked
 from core.intake.known_submission import KnownSubmission
 from state.model.records import Batch
@@ -66,7 +66,7 @@ def unwarned_sync_calls() -> Generator[None, None, None]:
     """Calls of an interrupted run that may be paid for are not recorded."""
     with (
         patched(state.batches.sync_runs, "_record_unwritten", _nothing),
-        patched(core.intake.fallback, "_unwritten", _zero),
+        patched(core.intake.fallback_files, "_unwritten", _zero),
     ):
         yield
 
@@ -79,7 +79,7 @@ def unanswered_call_is_repeated() -> Generator[None, None, None]:
 
 def fallback_answers_dropped() -> Generator[None, None, None]:
     """The import of a fallback file drops the answers in it."""
-    with patched(core.intake.fallback, "decoded_answers", _no_answers):
+    with patched(core.intake.fallback_files, "decoded_answers", _no_answers):
         yield
 
 
@@ -93,8 +93,12 @@ def one_404_is_gone() -> Generator[None, None, None]:
     """The first 404 writes a batch off, and it is never looked for again."""
     gone = core.batches.stuck.Decision.GONE
 
-    def decide(batch: Batch, sight: Sight, _now: datetime) -> Decision:
-        return gone if sight in (Sight.ABSENT, Sight.UNSEEN) else real(batch, sight, _now)
+    def decide(batch: Batch, evidence: Evidence, _now: datetime) -> Decision:
+        return (
+            gone
+            if evidence in (Evidence.ABSENT, Evidence.NOT_FOUND)
+            else real(batch, evidence, _now)
+        )
 
     real = core.batches.stuck.decide
     with (
@@ -124,7 +128,7 @@ def fallback_without_reading() -> Generator[None, None, None]:
     """A job whose ledger cannot be written does not look whether its call is known."""
     with (
         patched(core.intake.known_submission, "find", _unknown),
-        patched(core.intake.fallback, "_was_imported", _never),
+        patched(core.intake.fallback_files, "_was_imported", _never),
     ):
         yield
 

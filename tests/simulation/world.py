@@ -122,7 +122,7 @@ class World:
             now=process.clock.now,
             actor=process.name,
             crash_point=process.crash_point,
-            word=self._word,
+            new_id=self._new_id,
             monotonic=process.clock.monotonic,
         )
         # One thread runs all processes, so there is no waiting for locks, and a kill
@@ -138,7 +138,7 @@ class World:
                 clock=process.clock,
                 api=lambda: SteppedApi(self._api, process.call, self),
                 prices=_PRICES,
-                holder=process.name,
+                instance_id=process.name,
                 limits=Limits(max_requests=self.profile.max_requests),
                 rng=random.Random(self.seed),
             )
@@ -192,7 +192,7 @@ class World:
         finally:
             ledger.close()
 
-    def _word(self, length: int) -> str:
+    def _new_id(self, length: int) -> str:
         return "".join(self._words.choice(ALPHABET) for _ in range(length))
 
     # Accidents.

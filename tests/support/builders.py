@@ -16,7 +16,7 @@ from core.intake.submit import SubmitResult
 from core.money.pricing import PriceBook
 from core.poll import PollSummary
 from core.requests.payload import Limits
-from state.db.ledger import Ledger, random_word
+from state.db.ledger import Ledger, random_id
 from state.files.folder import Folder
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults.profile import Faults
@@ -64,10 +64,10 @@ class Bench:
         faults: Faults | None = None,
         limits: Limits | None = None,
         seed: int = 0,
-        word: Callable[[int], str] = random_word,
+        new_id: Callable[[int], str] = random_id,
     ) -> None:
         self.clock = ManualClock(START)
-        self.word = word
+        self.new_id = new_id
         self.faults = faults or Faults(seed=seed)
         self.sandbox = Sandbox(
             self.clock, seed=seed, plan=plan or Plan.seconds(60, 60), faults=self.faults
@@ -86,13 +86,13 @@ class Bench:
                     now=self.clock.now,
                     actor=actor,
                     monotonic=self.clock.monotonic,
-                    word=self.word,
+                    new_id=self.new_id,
                 ),
                 folder=self.folder,
                 clock=self.clock,
                 api=api or self.api,
                 prices=PriceBook(),
-                holder=f"{actor}/{len(self._engines)}",
+                instance_id=f"{actor}/{len(self._engines)}",
                 limits=self.limits,
                 rng=random.Random(1),
             )

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 
 from state.operations import commands
 from state.operations.commands import Command
-from titan_console.session.poll_runner import PollResult
+from titan_console.session.poll_helper import PollResult
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.preview_dialog import PreviewDialog
 

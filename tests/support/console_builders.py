@@ -12,7 +12,7 @@ from support.made import store_results
 from core.clock import ManualClock
 from state.batches import leases, remote_status, sending, submissions
 from state.batches.sending import RemoteState
-from state.db.ledger import ALPHABET, Ledger, random_word
+from state.db.ledger import ALPHABET, Ledger, random_id
 from state.db.rows import to_batch
 from state.model.records import (
     Batch,
@@ -69,11 +69,11 @@ class LedgerBuilder:
         home: Path,
         clock: ManualClock | None = None,
         *,
-        word: Callable[[int], str] = random_word,
+        new_id: Callable[[int], str] = random_id,
     ) -> None:
         self.clock = clock or ManualClock(NOW)
         self.path = home / "titan.db"
-        self.ledger = Ledger(self.path, now=self.clock.now, actor="test", word=word)
+        self.ledger = Ledger(self.path, now=self.clock.now, actor="test", new_id=new_id)
         (self._number,) = self.ledger.rows("SELECT count(*) FROM submissions")[0]
 
     def close(self) -> None:
@@ -216,7 +216,7 @@ class LedgerBuilder:
 
 def a_busy_ledger(home: Path) -> LedgerBuilder:
     """Something of everything, as on an ordinary bad day; it is `NOW` and a bit."""
-    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=2)), word=the_same_words())
+    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=2)), new_id=the_same_words())
 
     def at(**before: int) -> None:
         made.clock.advance((NOW - timedelta(**before) - made.clock.now()).total_seconds())

@@ -54,7 +54,7 @@ def submit(
     ledger: Ledger, requests: Iterable[SpooledRequest], *, tag: str = "daily-feed"
 ) -> tuple[Submission, bool]:
     """Take requests in."""
-    key = f"tb_{ledger.word(10)}"
+    key = f"tb_{ledger.new_id(10)}"
     new = NewSubmission(
         key=key,
         tag=tag,

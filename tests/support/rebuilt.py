@@ -21,7 +21,7 @@ def rebuilt(bench: Bench) -> tuple[Engine, RebuildSummary]:
                 clock=bench.clock,
                 api=bench.api,
                 prices=PriceBook(),
-                holder="test",
+                instance_id="test",
             )
         )
     bench.close()

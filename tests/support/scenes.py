@@ -126,7 +126,7 @@ def a_full_ledger(home: Path) -> LedgerBuilder:
 @contextmanager
 def a_small_bench(home: Path) -> Generator[Bench, None, None]:
     """Two ended batches, one with errors, and one that runs; their bodies are on the disk."""
-    with a_bench(home, word=the_same_words()) as bench:
+    with a_bench(home, new_id=the_same_words()) as bench:
         due = bench.clock.now() + timedelta(hours=26)
         bench.submit(3, tag="daily-feed")
         bench.poll_after(120)

@@ -24,7 +24,7 @@ from core.commands.planner import CommandRequest
 from state.operations.commands import Action, CommandState
 from state.operations.selection import Filter
 from titan_console.sandbox.model.timing import Plan
-from titan_console.session.poll_runner import PollResult
+from titan_console.session.poll_helper import PollResult
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.preview_dialog import PreviewDialog
 from titan_console.tui.widgets.command_bar import CommandBar

@@ -15,7 +15,7 @@ from core.money.pricing import PriceBook
 from state.batches import budget_reservations
 from state.db.reader import Reader
 from state.files.folder import Folder
-from state.files.traces import is_there
+from state.files.lost_ledger import ledger_exists
 from state.operations.deadlines import usual_turnaround
 from titan_console.cli.output import echo, print_fields, print_json
 from titan_console.text import format as cells
@@ -27,7 +27,9 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
     rules = titan_file.read(folder)
     now = SystemClock().now()
     with ExitStack() as opened:
-        reader = opened.enter_context(Reader(folder.ledger)) if is_there(folder.ledger) else None
+        reader = (
+            opened.enter_context(Reader(folder.ledger)) if ledger_exists(folder.ledger) else None
+        )
         found = plan(
             requests,
             options,

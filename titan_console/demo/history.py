@@ -46,17 +46,19 @@ def fill(
     )
     rng = random.Random(seed)  # noqa: S311 - the same month for the same seed
 
-    def word(length: int) -> str:
+    def new_id(length: int) -> str:
         return "".join(rng.choice(ALPHABET) for _ in range(length))
 
-    ledger = Ledger(folder.ledger, now=clock.now, actor=_WHO, monotonic=clock.monotonic, word=word)
+    ledger = Ledger(
+        folder.ledger, now=clock.now, actor=_WHO, monotonic=clock.monotonic, new_id=new_id
+    )
     context = Context(
         ledger=ledger,
         folder=folder,
         clock=clock,
         api=lambda: api,
         prices=PriceBook(titan_file.read(folder).prices),
-        holder=_WHO,
+        instance_id=_WHO,
         rng=rng,
     )
     with Engine(context) as engine:

@@ -12,7 +12,7 @@ from core.config.settings import Settings
 from core.engine import Engine
 from core.intake.options import SubmitOptions
 from core.text import pluralize
-from state.db.ledger import ALPHABET, random_word
+from state.db.ledger import ALPHABET, random_id
 from state.files.folder import Folder
 from state.queries import batch_list
 from titan_console.demo.jobs import JOBS
@@ -51,7 +51,7 @@ def play(home: Path, texts: list[Text], *, seed: int, say: Say) -> Settings:
     with sandbox(seed) as address:
         settings = replace(settings, base_url=address)
         say(f"Sandbox: {address}. Ledger: {home}.")
-        with open_engine(settings, actor="demo", word=_words(home, seed)) as engine:
+        with open_engine(settings, actor="demo", new_id=_words(home, seed)) as engine:
             _submit(engine, texts, say)
             _poll_until_done(engine, say)
     return settings
@@ -63,7 +63,7 @@ def _words(home: Path, seed: int) -> Callable[[int], str]:
     An existing ledger has used them already, so it gets random ones.
     """
     if Folder(home).ledger.exists():
-        return random_word
+        return random_id
     rng = random.Random(seed)  # noqa: S311 - nothing secret
     return lambda length: "".join(rng.choice(ALPHABET) for _ in range(length))
 

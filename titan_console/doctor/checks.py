@@ -24,8 +24,8 @@ from state.batches.orphans import OrphanVerdict
 from state.db.reader import Reader, Source
 from state.files import fallback_file
 from state.files.folder import Folder
+from state.files.lost_ledger import ledger_exists
 from state.files.system_errors import cause
-from state.files.traces import is_there
 from state.model.errors import LedgerError, TitanError
 from state.model.records import BatchStatus
 from state.model.timestamps import to_text
@@ -183,7 +183,7 @@ def _fallback_files(folder: Folder) -> Iterator[Finding]:
 
 def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
     try:
-        if not is_there(folder.ledger):
+        if not ledger_exists(folder.ledger):
             yield _missing_ledger(folder)
             return
         damage, lost = checkup.damage(folder.ledger, thorough=thorough), list[str]()

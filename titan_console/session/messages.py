@@ -6,7 +6,7 @@ from msgspec import Struct
 from textual.message import Message
 
 from state.queries.console_snapshot import Snapshot
-from titan_console.session.poll_runner import PollResult
+from titan_console.session.poll_helper import PollResult
 
 
 class LedgerChanged(Message):

@@ -1,43 +1,110 @@
-"""The process that keeps the key and runs polls for the console.
-
-`python -m titan_console.session.poll_helper` runs one poll for each line on stdin, and answers with
-one line of JSON: exit code, stdout and stderr of the poll. It ends with its stdin, after the poll
-that is running.
-"""
+"""The console's side of the poll helper: starts the process, and runs polls through it."""
 
 import json
-import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol, cast
 
-_STDOUT = 1
+from msgspec import Struct
+
+from core.config.settings import Settings, child_environment
+
+_PREFIX = "titan-console: "
+_HELPER_ENDED = (
+    "The poll helper process has ended; restart the console, or run `titan-console --poll`."
+)
+# An idle helper ends as soon as its stdin is closed; one that runs a poll is left to finish it.
+_CLOSE_TIMEOUT_S = 0.3
 
 
-def main() -> None:
-    """Run polls until the console has ended."""
-    for _line in sys.stdin.buffer:
-        answer = json.dumps(run_poll()).encode() + b"\n"
+class PollResult(Struct, frozen=True, kw_only=True):
+    """How a poll ended. `ran` is false where another was running; `problems` are its errors."""
+
+    code: int
+    ran: bool = True
+    problems: tuple[str, ...] = ()
+
+
+class PollRunner(Protocol):
+    """Runs polls: the helper process, or an engine in tests."""
+
+    def start(self, done: Callable[[PollResult], object]) -> None:
+        """Start a poll; `done` is called on another thread when it has ended."""
+        ...
+
+
+class PollHelper:
+    """The process of `poll_helper_main`. Start it before the key leaves the environment."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start it under these settings, in a session of its own."""
+        is_windows = sys.platform == "win32"
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "titan_console.session.poll_helper_main"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            # Unbuffered: a thread that waits here must not hold a lock when the console ends.
+            bufsize=0,
+            env=child_environment(settings),
+            start_new_session=not is_windows,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0) if is_windows else 0,
+        )
+        self.pid = self._process.pid
+
+    def start(self, done: Callable[[PollResult], object]) -> None:
+        """Start a poll; `done` is called on another thread when it has ended."""
+        threading.Thread(target=lambda: done(self._poll()), name="titan-poll", daemon=True).start()
+
+    def close(self) -> None:
+        """Close its stdin, so that it ends."""
+        process = self._process
+        if process.stdin is not None:
+            process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_CLOSE_TIMEOUT_S)
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def _poll(self) -> PollResult:
+        process = self._process
+        if process.stdin is None or process.stdout is None:
+            return PollResult(code=1, problems=(_HELPER_ENDED,))
         try:
-            while answer:
-                answer = answer[os.write(_STDOUT, answer) :]
-        except OSError:
-            return
+            process.stdin.write(b"poll\n")
+            answer = process.stdout.readline()
+        except (OSError, ValueError):
+            answer = b""
+        return parse_result(answer)
 
 
-def run_poll() -> dict[str, object]:
-    """Run one poll in a process of its own, under this environment."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "titan_console", "--poll", "--json"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
+def parse_result(line: bytes) -> PollResult:
+    """The result in the helper's line; an unreadable line means that the helper has ended."""
+    try:
+        answer: dict[str, Any] = json.loads(line)
+        code, out, err = int(answer["code"]), str(answer["out"]), str(answer["err"])
+    except (ValueError, KeyError, TypeError):
+        return PollResult(code=1, problems=(_HELPER_ENDED,))
+    try:
+        summary: dict[str, Any] = json.loads(out)
+    except ValueError:
+        reason = _error_message(err) or f"The poll ended with exit code {code} and no output."
+        return PollResult(code=code, problems=(reason,) if code else ())
+    problems = cast("list[str]", summary.get("problems", []))
+    return PollResult(
+        code=code, ran=bool(summary.get("ran", True)), problems=tuple(dict.fromkeys(problems))
     )
-    return {
-        "code": done.returncode,
-        "out": done.stdout.decode(errors="replace"),
-        "err": done.stderr.decode(errors="replace"),
-    }
 
 
-if __name__ == "__main__":
-    main()
+def _error_message(err: str) -> str:
+    """The error with which a poll ended; with `--json` it is an object on stderr."""
+    lines = [line for line in err.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    try:
+        return str(json.loads(lines[-1])["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return lines[-1].removeprefix(_PREFIX)

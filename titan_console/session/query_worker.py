@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from state.db.reader import Reader, Source
-from state.files.traces import is_there
+from state.files.lost_ledger import ledger_exists
 from state.model.errors import LedgerError
 from titan_console.session.memory import trim_memory
 
@@ -37,7 +37,7 @@ class ReopeningReader:
 
     def get(self) -> Reader:
         """The reader. Raises FileNotFoundError where there is no ledger, or LedgerError."""
-        if not is_there(self.path):
+        if not ledger_exists(self.path):
             raise FileNotFoundError(self.path)
         status = self.path.stat()
         file = (status.st_dev, status.st_ino)

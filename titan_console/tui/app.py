@@ -24,7 +24,7 @@ from titan_console.session.command_worker import CommandWorker
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.ledger_watcher import LedgerWatcher
 from titan_console.session.messages import LedgerChanged, LedgerLost, PollEnded
-from titan_console.session.poll_runner import PollRunner
+from titan_console.session.poll_helper import PollRunner
 from titan_console.text.command_labels import KEYS, LABELS, NO_TARGET, button
 from titan_console.text.safe_text import clean
 from titan_console.tui.pages.page import Page

@@ -12,7 +12,7 @@ from state.model.timestamps import from_text
 from state.operations.commands import Action, CommandState
 from titan_console.session.command_worker import CommandDraft, CommandWorker, Target
 from titan_console.session.messages import PollEnded
-from titan_console.session.poll_runner import PollResult, PollRunner
+from titan_console.session.poll_helper import PollResult, PollRunner
 from titan_console.text import command_labels
 from titan_console.text.format import Tone
 from titan_console.text.lines import Part

@@ -50,7 +50,7 @@ def replay(
     canary: bool,
     **given: Any,  # noqa: ANN401 - the shared options
 ) -> None:
-    """Retry errored requests in a new batch, under the same custom_ids.
+    """Run errored requests again in a new batch, under the same custom_ids.
 
     Requests that failed with invalid_request_error are skipped without an edit or --force.
     """
@@ -94,7 +94,7 @@ def sync(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared
 @command_flow.options
 @click.pass_context
 def acknowledge(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
-    """Dismiss errored requests: they leave the list of errors and are not retried.
+    """Dismiss errored requests: they leave the list of errors and are not replayed.
 
     Refused or truncated answers are accepted as they are and leave the list too.
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 from core.config.settings import forget_key, from_environment, is_served
 from titan_console.cli.diagnostics import Exit, is_terminal, say
 from titan_console.session import terminal_watch
-from titan_console.session.poll_runner import PollHelper
+from titan_console.session.poll_helper import PollHelper
 
 
 def run(*, read_only: bool, ascii_only: bool = False) -> int:

@@ -16,7 +16,7 @@ from titan_console.cli.output import echo, json_option, print_json
 from titan_console.demo import texts
 from titan_console.demo.jobs import DAYS
 from titan_console.demo.texts import Text
-from titan_console.session.poll_runner import PollHelper
+from titan_console.session.poll_helper import PollHelper
 
 
 @click.command

@@ -13,7 +13,7 @@ from core.money.pricing import PriceBook
 from core.reporting.history import measured
 from state.db.reader import Reader
 from state.files.folder import Folder
-from state.files.traces import is_there
+from state.files.lost_ledger import ledger_exists
 from titan_console.cli.diagnostics import say
 from titan_console.cli.output import echo, print_json, print_table
 from titan_console.text import format as cells
@@ -54,7 +54,7 @@ def command(*, scale: str, cache_share: str | None, cache_hits: str, as_json_: b
 
 
 def _measured(folder: Folder, since_day: str) -> dict[str, Measured]:
-    if not is_there(folder.ledger):
+    if not ledger_exists(folder.ledger):
         return {}
     with Reader(folder.ledger) as reader:
         return measured(reader, since_day=since_day)

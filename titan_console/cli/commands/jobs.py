@@ -16,7 +16,7 @@ from core.requests.cache_control import CachePolicy
 from core.text import pluralize
 from state.db.reader import Reader
 from state.files.folder import Folder
-from state.files.traces import is_there
+from state.files.lost_ledger import ledger_exists
 from state.model.records import OnFailure
 from state.operations import pauses
 from state.operations.pauses import Pause
@@ -160,7 +160,7 @@ def _tokens(number: int | None) -> str:
 
 
 def _paused(folder: Folder) -> list[Pause]:
-    if not is_there(folder.ledger):
+    if not ledger_exists(folder.ledger):
         return []
     with Reader(folder.ledger) as reader:
         return pauses.paused(reader)
@@ -168,7 +168,7 @@ def _paused(folder: Folder) -> list[Pause]:
 
 def _history(folder: Folder) -> dict[str, JobStatusReport]:
     """What each job did and when it is due, once there is a ledger."""
-    if not is_there(folder.ledger):
+    if not ledger_exists(folder.ledger):
         return {}
     with Reader(folder.ledger) as reader:
         board = job_status.read(reader, folder, SystemClock().now())

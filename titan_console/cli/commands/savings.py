@@ -10,11 +10,11 @@ from msgspec.structs import asdict
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
-from core.money import usage_reconciliation
+from core.money import usage_export
 from core.money.explain import Explanation, explain
 from core.money.explain import report as explanation_report
 from core.money.pricing import PriceBook, dollars, prompt_tokens, usd
-from core.money.usage_reconciliation import Difference, Export
+from core.money.usage_export import Difference, Export
 from core.reporting import cost_log, savings
 from core.reporting.cost_log import LogCheck
 from core.reporting.since import parse_since
@@ -108,7 +108,7 @@ def command(
     if (name is not None) + (export is not None) + check_log + month > 1:
         raise click.UsageError("--explain, --check, --check-log and --month cannot be combined.")
     since_ts = to_text(parse_since(since, SystemClock().now()))
-    theirs = usage_reconciliation.read(export.read()) if export else None
+    theirs = usage_export.read(export.read()) if export else None
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
         if month:
@@ -258,8 +258,8 @@ def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
     first, last = theirs.days
     kinds = (Kind.BATCH,) if theirs.is_batch_only else (Kind.BATCH, Kind.SYNC)
     ours = spending.usage_by_day(source, first_day=first, last_day=last, kinds=kinds)
-    rows = usage_reconciliation.compare(ours, theirs.usage)
-    sums = usage_reconciliation.totals(rows)
+    rows = usage_export.compare(ours, theirs.usage)
+    sums = usage_export.totals(rows)
     if as_json:
         for row in (*rows, *sums):
             print_json(_difference(row))

@@ -1,6 +1,8 @@
 """A lock that ends with its process, to tell a poll that was killed from a running one.
 
-It is SQLite's lock on an empty file; the operating system releases it when the process ends.
+The lease (`state/batches/leases.py`) decides which process polls; this lock shows whether that
+process still lives, so that the lease of a dead one need not expire first. It is SQLite's lock on
+an empty file; the operating system releases it when the process ends.
 """
 
 from collections.abc import Generator

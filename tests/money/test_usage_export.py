@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.errors import InputError
-from core.money.usage_reconciliation import compare, read, totals
+from core.money.usage_export import compare, read, totals
 from state.model.records import Usage
 
 HEADER = (

@@ -19,7 +19,7 @@ def end_of_collection(batch: Batch) -> Collection | None:
     return Collection.COLLECTED if batch.collect_tries + 1 >= COLLECT_TRIES else None
 
 
-def is_hopeless(
+def are_results_lost(
     batch: Batch, now: datetime, *, is_written_off: bool, is_denied: bool, is_answered: bool
 ) -> bool:
     """Whether results that could not be downloaded will not come.

@@ -9,7 +9,7 @@ from state.files.folder import replace
 from state.files.results_file import file_name
 
 
-def name_the_finished(
+def finish_renames(
     ledger: Ledger,
     folder: Path,
     *,

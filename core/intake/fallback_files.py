@@ -8,8 +8,8 @@ from core.api.protocol import BatchApi
 from core.batches.context import Context
 from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.isolation import isolated
-from core.batches.sync_fallback import BATCH_ONLY, possible_duplicate_charge
-from core.batches.sync_runner import MOST_UNWRITTEN, SyncRun
+from core.batches.sync_run import BATCH_ONLY, possible_duplicate_charge
+from core.batches.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.clock import Clock
 from core.config import titan_file
 from core.config.catalogue import Catalogue
@@ -80,7 +80,7 @@ def run_sync(folder: Folder, file: FallbackFile, api: BatchApi, clock: Clock) ->
             return "A poll has imported its requests."
         header = file.header()
         unwritten, betas = _unwritten(file, header), _betas(header)
-        run = SyncRun(api, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
+        run = SyncRunner(api, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
         known = {custom_id for custom_id, _ in file.answers()}
         left = 0
 

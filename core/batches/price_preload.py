@@ -8,7 +8,7 @@ from threading import Thread
 _MODULE = "genai_prices"
 
 
-def load_ahead() -> None:
+def start() -> None:
     """Start loading, unless it is loaded."""
     if _MODULE not in sys.modules:
         Thread(target=_load, name="titan-prices").start()

@@ -29,8 +29,8 @@ _MIN_BATCHES = 3
 _MAX_AGE = timedelta(days=1)
 
 
-class RetryCandidates(Struct, kw_only=True):
-    """The failed requests of one workflow that may be retried, and its recent outcomes."""
+class ReplayCandidates(Struct, kw_only=True):
+    """The failed requests of one workflow that may be replayed, and its recent outcomes."""
 
     workflow: str
     recent: RecentOutcomes
@@ -38,38 +38,38 @@ class RetryCandidates(Struct, kw_only=True):
 
     @property
     def is_circuit_open(self) -> bool:
-        """Whether the circuit breaker stops the retry."""
+        """Whether the circuit breaker stops the replay."""
         return is_circuit_open(self.recent)
 
 
 def is_circuit_open(recent: RecentOutcomes) -> bool:
-    """Whether too few of the recent answers succeeded to retry."""
+    """Whether too few of the recent answers succeeded to replay."""
     is_enough = recent.batches >= _MIN_BATCHES
     return is_enough and recent.succeeded < MIN_SUCCESS_RATE * recent.answers
 
 
-def retry_failed(context: Context, problems: list[str]) -> list[str]:
+def replay_failed(context: Context, problems: list[str]) -> list[str]:
     """Write a replay command for each workflow with candidates. Returns a line for each."""
     written: list[str] = []
     for candidates in find_candidates(context, problems):
-        with isolated(context, f"{candidates.workflow}: cannot retry", problems):
+        with isolated(context, f"{candidates.workflow}: cannot replay", problems):
             if not candidates.is_circuit_open:
                 written.append(_replay(context, candidates))
     return written
 
 
-def find_candidates(context: Context, problems: list[str]) -> list[RetryCandidates]:
-    """The requests to retry by workflow, also those that the circuit breaker stops."""
+def find_candidates(context: Context, problems: list[str]) -> list[ReplayCandidates]:
+    """The requests to replay by workflow, also those that the circuit breaker stops."""
     jobs = titan_file.read(context.folder)
     if all(job.replay == Replay.BY_HAND for job in jobs.jobs.values()):
         return []
     by_submission: defaultdict[int, list[failures.Failure]] = defaultdict(list)
     since = to_text(context.clock.now() - _MAX_AGE)
-    for failure in failures.retryable(context.ledger, since_ts=since):
+    for failure in failures.replayable(context.ledger, since_ts=since):
         by_submission[failure.submission_id].append(failure)
-    found: dict[str, RetryCandidates] = {}
+    found: dict[str, ReplayCandidates] = {}
     for submission_id, failed in by_submission.items():
-        with isolated(context, f"Cannot retry submission {submission_id}", problems):
+        with isolated(context, f"Cannot replay submission {submission_id}", problems):
             _add_candidates(context, jobs, submission_id, failed, found)
     return list(found.values())
 
@@ -79,7 +79,7 @@ def _add_candidates(
     jobs: Catalogue,
     submission_id: int,
     failed: list[failures.Failure],
-    found: dict[str, RetryCandidates],
+    found: dict[str, ReplayCandidates],
 ) -> None:
     names = failures.names_of(context.ledger, submission_id)
     job, workflow = jobs.job_named(names), names[1] or ""
@@ -88,20 +88,20 @@ def _add_candidates(
     ids = [failure.request_id for failure in failed if failure.tries <= job.replay_tries]
     if ids and workflow not in found:
         recent = failures.recent_outcomes(context.ledger, workflow, last=_MIN_BATCHES)
-        found[workflow] = RetryCandidates(workflow=workflow, recent=recent)
+        found[workflow] = ReplayCandidates(workflow=workflow, recent=recent)
     if ids:
         found[workflow].request_ids += ids
 
 
-def _replay(context: Context, candidates: RetryCandidates) -> str:
+def _replay(context: Context, candidates: ReplayCandidates) -> str:
     command, _ = commands.enqueue(
         context.ledger,
         NewCommand(
             action=Action.REPLAY,
             items=candidates.request_ids,
-            reason='automatic retry: the job has replay = "auto"',
+            reason='automatic replay: the job has replay = "auto"',
             not_before=context.clock.now(),
         ),
     )
     failed = pluralize(len(candidates.request_ids), "failed request")
-    return f"{candidates.workflow}: retrying {failed} ({command.key})"
+    return f"{candidates.workflow}: replaying {failed} ({command.key})"

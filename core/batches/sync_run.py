@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
-from core.batches import price_list
+from core.batches import price_preload
 from core.batches.collect import collect
 from core.batches.context import Context
 from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD
 from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.isolation import isolated
-from core.batches.sync_runner import MOST_UNWRITTEN, SyncRun
+from core.batches.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.errors import ApiError, Rejected, SpendCapReached, Unauthorized
 from core.requests.models import needs_batch
 from core.text import pluralize
@@ -28,7 +28,7 @@ _INTERRUPTED = "The run was interrupted."
 BATCH_ONLY = "Requests with a max_tokens too large for a synchronous call stay queued for a batch"
 
 
-def fall_back(context: Context, submission: Submission, reason: str) -> str | None:
+def run_synchronously(context: Context, submission: Submission, reason: str) -> str | None:
     """Run the requests that the API definitely did not accept; the problem as text, if any."""
     sync_runs.withdraw_queued(context.ledger, submission, reason)
     return run_queued(context, submission, reason)
@@ -41,7 +41,7 @@ def run_queued(
 
     Requests that only a batch can run stay queued.
     """
-    if held := held_back(context):
+    if held := hold_reason(context):
         return held
     api = context.api()
     with _try_lock(context, submission.key) as is_locked:
@@ -54,7 +54,7 @@ def run_queued(
             if batch is None:
                 problems.append(f"{BATCH_ONLY}. {reason}".rstrip(". ") + ".")
                 continue
-            price_list.load_ahead()
+            price_preload.start()
             run = _run(context, api, batch)
             if run.problem:
                 _hold_if_blocked(context, run.problem)
@@ -62,7 +62,7 @@ def run_queued(
     return next(iter(problems), None)
 
 
-def held_back(context: Context) -> str | None:
+def hold_reason(context: Context) -> str | None:
     """Why nothing runs synchronously now: the API rejected the account a short while ago."""
     hold = leases.active_hold(context.ledger, SYNC_HOLD)
     return hold and f"Nothing is run synchronously before {hold.until_ts}: {hold.reason}"
@@ -83,13 +83,13 @@ def _begin(
     if needs_batch(tuple(betas.split(","))):
         return None
     return sync_runs.begin(
-        context.ledger, submission, runner=context.holder, betas=betas, only=only
+        context.ledger, submission, runner=context.instance_id, betas=betas, only=only
     )
 
 
-def _run(context: Context, api: BatchApi, batch: Batch) -> SyncRun:
+def _run(context: Context, api: BatchApi, batch: Batch) -> SyncRunner:
     """Run and collect; a signal stops it once the results of running calls are collected."""
-    run = SyncRun(
+    run = SyncRunner(
         api,
         context.clock,
         betas=batch.betas,

@@ -7,7 +7,7 @@ from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
 
 
-def is_there(ledger: Path) -> bool:
+def ledger_exists(ledger: Path) -> bool:
     """Whether there is a ledger; an empty file is none.
 
     Raises LedgerUnusable if the ledger is missing, but files of its work exist. The ledger is

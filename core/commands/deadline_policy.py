@@ -27,7 +27,7 @@ def is_at_risk(
     return now - sent > usual and left <= usual + _CANCEL_TAKES
 
 
-def guard_before_the_end(
+def expected_guard_time(
     now: datetime, *, deadline: datetime, usual: timedelta | None
 ) -> datetime | None:
     """When `is_at_risk` stops a batch sent now; None where it should have ended by then."""
