@@ -50,9 +50,8 @@ def prepare_folder(path: Path) -> None:
 def connect(path: Path) -> "sqlite3.Connection":
     """A connection for writing; creates the file, readable by its owner only, if it is missing.
 
-    Raises LedgerUnusable when the folder or the file cannot be used.
+    Its folder is there (`prepare_folder`). Raises LedgerUnusable when the file cannot be used.
     """
-    prepare_folder(path)
     with _unwritable(path):
         make_private_file(path)
         if path.is_dir():
