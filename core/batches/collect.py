@@ -115,7 +115,7 @@ def _commit(
         end=end,
         problem=problem,
         missing_because=_ABSENT,
-        place=results.place,
+        replace_part=results.replace_part,
     )
     rejected.keep()
     if collected.complete:

@@ -53,8 +53,8 @@ def build_edits(
 
 
 def _params(context: Context, lines: LineReader, request: SelectedRequest) -> Params:
-    place = command_effects.body_of(context.ledger, request.request_id)
-    body: Params | None = msgspec.json.decode(lines.read(*place))["params"]
+    span = command_effects.body_of(context.ledger, request.request_id)
+    body: Params | None = msgspec.json.decode(lines.read(*span))["params"]
     if body is None:
         raise PayloadError(
             f"Request {request.custom_id!r} was adopted without its body;"

@@ -55,8 +55,8 @@ def with_reason(line: str, reason: str) -> str:
     if not reason:
         return line
     words = shlex.split(line)
-    place = words.index("--yes") + 1
-    return shlex.join([*words[:place], f"--reason={reason}", *words[place:]])
+    after = words.index("--yes") + 1
+    return shlex.join([*words[:after], f"--reason={reason}", *words[after:]])
 
 
 def _options(request: CommandRequest) -> Iterator[str]:

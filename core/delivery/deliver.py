@@ -43,21 +43,21 @@ def _deliver(context: Context, workflow: str, date: str) -> str | None:
         file.flush()
         os.fsync(file.fileno())
     try:
-        is_placed = delivery.record_delivery(
+        is_recorded = delivery.record_delivery(
             context.ledger,
             submissions,
             target.name,
-            place=lambda: _place(context, part, target, workflow, date),
+            publish=lambda: _publish(context, part, target, workflow, date),
         )
     except FileNotFoundError:
         return None
-    if not is_placed:
+    if not is_recorded:
         part.unlink(missing_ok=True)
         return None
     return target.name
 
 
-def _place(context: Context, part: Path, target: Path, workflow: str, date: str) -> None:
+def _publish(context: Context, part: Path, target: Path, workflow: str, date: str) -> None:
     context.ledger.crash_point("staging:rename")
     replace(part, target)
     hook_runs.enqueue(context.ledger, workflow, date, target.name)

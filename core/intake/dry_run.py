@@ -60,7 +60,7 @@ def plan(
     has_cache, short_on_tokens = False, 0
     for line in checked_lines(requests, resolved, limits):
         stats.add(line)
-        splitter.place(line)
+        splitter.assign(line)
         estimate.add(line)
         has_cache = has_cache or b'"cache_control"' in line.body
         short_on_tokens += _is_short_on_tokens(line.body)

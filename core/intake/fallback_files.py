@@ -28,7 +28,7 @@ from state.db.reader import Reader
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder, make_private, open_private
-from state.files.folder import replace as put_in_place
+from state.files.folder import replace as rename_to
 from state.model.errors import LedgerError
 from state.model.records import Counts, NewSubmission, OnFailure, Outcome, Submission
 from state.model.timestamps import to_text
@@ -44,10 +44,10 @@ def save(
     actor: str,
     error: LedgerError,
 ) -> FallbackFile:
-    """Write the requests to a fallback file, in the first place that can be written.
+    """Write the requests to a fallback file, in the first directory that can be written.
 
     The same call made again returns the same file. Raises PayloadError as `submit` does, and
-    `error` itself where no place can be written.
+    `error` itself where no directory can be written.
     """
     # Fallback files may be all that works here: mistakes in titan.toml are checked on import.
     rules, now = replace(titan_file.read(folder), problems=()), clock.now()
@@ -55,14 +55,14 @@ def save(
     lines = list(checked_lines(requests, resolved, rules.limits.limits()))
     _check_limits(rules, resolved, lines, Estimate.begin(PriceBook(rules.prices), now))
     header = _header(resolved, to_text(now), actor, str(error), len(lines))
-    for place in fallback_file.places(folder):
+    for directory in fallback_file.directories(folder):
         try:
-            file, is_new = fallback_file.write(place, header, (line.body for line in lines))
+            file, is_new = fallback_file.write(directory, header, (line.body for line in lines))
         except OSError:
             continue
         same = [found for found in fallback_file.pending(folder) if found.key == file.key]
-        if is_new and (not fallback_file.is_private(place) or len(same) > 1):
-            # Others may write this folder, or the call is kept in another place already.
+        if is_new and (not fallback_file.is_private(directory) or len(same) > 1):
+            # Others may write this folder, or the call is kept in another directory already.
             file.path.unlink(missing_ok=True)
             same = [found for found in same if found != file]
         if same:
@@ -156,7 +156,7 @@ def _import(context: Context, file: FallbackFile, rules: Catalogue) -> int:
                 unwritten=unwritten,
             )
             if run:
-                _place_answers(context, file, run)
+                _copy_answers(context, file, run)
 
         betas = _betas(header)
         lines = (parse_line(body, betas=betas) for _, body in file.requests())
@@ -167,7 +167,7 @@ def _import(context: Context, file: FallbackFile, rules: Catalogue) -> int:
     return unwritten
 
 
-def _place_answers(context: Context, file: FallbackFile, run: str) -> None:
+def _copy_answers(context: Context, file: FallbackFile, run: str) -> None:
     """Copy the answers to where those of the run are collected from, before the commit."""
     target = sync_runs.answers_file(context.folder, run)
     make_private(target.parent)
@@ -178,7 +178,7 @@ def _place_answers(context: Context, file: FallbackFile, run: str) -> None:
             copy.write(line + b"\n")
         copy.flush()
         sync_runs.sync(copy)
-    put_in_place(part, target)
+    rename_to(part, target)
 
 
 def _counts(outcomes: Iterable[Outcome]) -> Counts:

@@ -186,7 +186,7 @@ def _spooled(
         for counter in counters:
             counter.add(line)
         offset = spool.write(line.body)
-        part = submissions.NO_PART if line.custom_id in answered else splitter.place(line)
+        part = submissions.NO_PART if line.custom_id in answered else splitter.assign(line)
         betas = ",".join(line.betas) if line.betas else ""
         yield SpooledRequest(line.custom_id, offset, len(line.body), line.digest, part, betas)
         if position % 1000 == 0:

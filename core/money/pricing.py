@@ -132,9 +132,9 @@ def dollars_float(nano: int) -> float:
 def dollars_text(nano: int) -> str:
     """Dollars to the cent; four places below ten cents."""
     amount = dollars(nano)
-    places = _PARTS if 0 < abs(amount) < Decimal("0.1") else _CENT
+    exponent = _PARTS if 0 < abs(amount) < Decimal("0.1") else _CENT
     sign = "-" if amount < 0 else ""
-    return f"{sign}${abs(amount).quantize(places, rounding=ROUND_HALF_UP):,}"
+    return f"{sign}${abs(amount).quantize(exponent, rounding=ROUND_HALF_UP):,}"
 
 
 def usd(nano: int | None) -> float | None:

@@ -133,7 +133,7 @@ def nested(groups: Sequence[ErrorGroup]) -> list[ErrorGroup]:
         workflows[of_workflow] = workflows.get(of_workflow, 0) + one.count
         kinds[of_kind] = kinds.get(of_kind, 0) + one.count
 
-    def place(one: ErrorGroup) -> tuple[bool, int, str, int, str, int, str]:
+    def sort_key(one: ErrorGroup) -> tuple[bool, int, str, int, str, int, str]:
         key = one.key
         return (
             key.is_review,
@@ -145,7 +145,7 @@ def nested(groups: Sequence[ErrorGroup]) -> list[ErrorGroup]:
             key.fingerprint,
         )
 
-    return sorted(groups, key=place)
+    return sorted(groups, key=sort_key)
 
 
 def ids_of(source: Source, key: GroupKey, terms: Sequence[Term], now: datetime) -> "array[int]":

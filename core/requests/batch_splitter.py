@@ -29,7 +29,7 @@ class BatchSplitter:
         self.batches = 0
         self.bytes = 0
 
-    def place(self, line: Line) -> int:
+    def assign(self, line: Line) -> int:
         """The number of the line's batch, a new one if the last batch of its betas is full."""
         grown = len(line.body) + _OVERHEAD
         batch = self._filling.get(line.betas)

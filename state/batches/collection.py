@@ -64,14 +64,14 @@ def commit(
     end: Collection | None = None,
     problem: str | None = None,
     missing_because: str | None = None,
-    place: Callable[[], None] = lambda: None,
+    replace_part: Callable[[], None] = lambda: None,
 ) -> Collected:
     """Store the staged results in one transaction: attempts, requests, totals, batch and file.
 
-    `place` renames the results file of this try to the name in the ledger. `problem` describes
-    defects of the response, None without any. If a request has no result, `end` is the final
-    state of the batch and the request is `missing`, with `missing_because` as its message; without
-    `end` the batch stays `pending`, and a later try stores the rest.
+    `replace_part` renames the results file of this try to the one the ledger names. `problem`
+    describes defects of the response, None without any. If a request has no result, `end` is the
+    final state of the batch and the request is `missing`, with `missing_because` as its message;
+    without `end` the batch stays `pending`, and a later try stores the rest.
 
     Before, and checked first: the batch is `pending` and no other process has committed a try
     since `batch` was read. Otherwise nothing changes, and the other process's file stays.
@@ -96,7 +96,7 @@ def commit(
         ):
             # Another poll has committed since; its file is the valid one.
             return Collected(new=0, missing=0, complete=True)
-        place()
+        replace_part()
         new = _end_attempts(ledger, staged, batch)
         missing = _count_missing(ledger, batch)
         if missing and end:

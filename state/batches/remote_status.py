@@ -39,7 +39,7 @@ def to_collect(ledger: Ledger) -> list[Batch]:
     ]
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class AccountInUse(Struct, frozen=True, kw_only=True):
     """Where batches were sent: the server and the account on it, as far as they are known."""
 
     server: str | None
@@ -47,10 +47,10 @@ class Place(Struct, frozen=True, kw_only=True):
     batches: int
 
 
-def open_places(ledger: Ledger, *, since_ts: str) -> list[Place]:
-    """Return each place with open batches created since `since_ts`."""
+def accounts_in_use(ledger: Ledger, *, since_ts: str) -> list[AccountInUse]:
+    """Return each account with open batches created since `since_ts`."""
     return [
-        Place(server=row[0], account=row[1], batches=row[2])
+        AccountInUse(server=row[0], account=row[1], batches=row[2])
         for row in ledger.rows(
             "SELECT server, account, count(*) FROM batches WHERE created_ts > ?"  # noqa: S608 - our own words
             f" AND coalesce(server, account) IS NOT NULL AND {is_open()}"

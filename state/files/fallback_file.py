@@ -132,13 +132,13 @@ class FallbackFile(Struct, frozen=True):
             lock.release()
 
 
-def write(place: Path, header: Header, lines: Iterable[bytes]) -> tuple[FallbackFile, bool]:
+def write(directory: Path, header: Header, lines: Iterable[bytes]) -> tuple[FallbackFile, bool]:
     """Write a file atomically; False where the same requests are there already.
 
     The name is derived from the content, so that a restarted job finds its file. Raises OSError.
     """
-    make_private(place)
-    part = place / f"{os.getpid()}-{id(header):x}.part"
+    make_private(directory)
+    part = directory / f"{os.getpid()}-{id(header):x}.part"
     digest = hashlib.sha256(f"{header.tag}\0{header.betas}\0".encode())
     try:
         with open_private(part) as file:
@@ -148,7 +148,7 @@ def write(place: Path, header: Header, lines: Iterable[bytes]) -> tuple[Fallback
                 file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        made = FallbackFile(place / f"{_key(digest.digest())}.jsonl")
+        made = FallbackFile(directory / f"{_key(digest.digest())}.jsonl")
         if made.path.exists():
             return made, False
         replace(part, made.path)
@@ -164,25 +164,31 @@ def _key(digest: bytes) -> str:
     return "tb_" + "".join(alphabet[number >> (5 * at) & 31] for at in range(10))
 
 
-def places(folder: Folder) -> list[Path]:
+def directories(folder: Folder) -> list[Path]:
     """Where fallback files are written: the first of these that can be.
 
     Beside the ledger, in the user's cache, in `/var/tmp`, which a reboot keeps, and in a temporary
     folder. `/tmp` is among them whatever TMPDIR says, which the poller may not have.
     """
-    return [folder.fallback, *(place / f"fallback-{_digest(folder)}" for place in _elsewhere())]
+    return [
+        folder.fallback,
+        *(directory / f"fallback-{_digest(folder)}" for directory in _directories_elsewhere()),
+    ]
 
 
-def _old_places(folder: Folder) -> list[Path]:
+def _old_directories(folder: Folder) -> list[Path]:
     """Where earlier versions wrote them; read for one release."""
-    return [folder.root / "rescue", *(p / f"rescue-{_digest(folder)}" for p in _elsewhere())]
+    return [
+        folder.root / "rescue",
+        *(p / f"rescue-{_digest(folder)}" for p in _directories_elsewhere()),
+    ]
 
 
 def _digest(folder: Folder) -> str:
     return hashlib.sha256(str(folder.root.absolute()).encode()).hexdigest()[:12]
 
 
-def _elsewhere() -> list[Path]:
+def _directories_elsewhere() -> list[Path]:
     import tempfile  # noqa: PLC0415 - only for a fallback file
 
     from platformdirs import user_cache_path  # noqa: PLC0415 - 30 ms, only for a fallback file
@@ -198,24 +204,24 @@ def _elsewhere() -> list[Path]:
     ]
 
 
-def is_private(place: Path) -> bool:
+def is_private(directory: Path) -> bool:
     """Whether the folder belongs to this user alone; the temp folder is open to all."""
     if os.name == "nt":
-        return place.is_dir()
+        return directory.is_dir()
     try:
-        found = place.lstat()
+        found = directory.lstat()
     except OSError:
         return False
-    return place.is_dir() and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return directory.is_dir() and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
 def pending(folder: Folder) -> list[FallbackFile]:
-    """Every fallback file of this ledger, in every place."""
+    """Every fallback file of this ledger, in every directory."""
     return [
         FallbackFile(path)
-        for place in (*places(folder), *_old_places(folder))
-        if is_private(place)
-        for path in sorted(place.glob("tb_*.jsonl"))
+        for directory in (*directories(folder), *_old_directories(folder))
+        if is_private(directory)
+        for path in sorted(directory.glob("tb_*.jsonl"))
     ]
 
 

@@ -42,7 +42,7 @@ class ResultsFile:
         self._part = folder / f"{file_name(batch_key)}.part"
         self._own = folder / f"{file_name(batch_key)}.{own}.try"
         self._crash_point = crash_point
-        self._is_placed = False
+        self._has_replaced_part = False
         self.offset = committed_bytes
         try:
             make_private(folder)
@@ -87,18 +87,18 @@ class ResultsFile:
         except OSError as error:
             raise self._unusable(error) from error
 
-    def place(self) -> None:
+    def replace_part(self) -> None:
         """Inside the transaction of this try: replace the previous partial file."""
         try:
-            self._crash_point("results:place")
+            self._crash_point("results:replace_part")
             replace(self._own, self._part)
-            self._is_placed = True
+            self._has_replaced_part = True
         except OSError as error:
             raise self._unusable(error) from error
 
     def finish(self) -> None:
         """Rename the complete file, if it is this try's."""
-        if not self._is_placed:
+        if not self._has_replaced_part:
             return
         try:
             self._crash_point("results:rename")
@@ -110,7 +110,7 @@ class ResultsFile:
             raise self._unusable(error) from error
 
     def close(self) -> None:
-        """Close the file; delete it where it was not placed."""
+        """Close the file; delete it where it did not become the partial file."""
         try:
             self._file.close()
             self._own.unlink(missing_ok=True)

@@ -34,7 +34,7 @@ def finished(source: Source, workflow: str, work_date: str) -> list[Submission]:
 
 
 def record_delivery(
-    ledger: Ledger, submissions: list[Submission], name: str, *, place: Callable[[], None]
+    ledger: Ledger, submissions: list[Submission], name: str, *, publish: Callable[[], None]
 ) -> bool:
     """Rename the results file to its final name, and record the delivery.
 
@@ -45,7 +45,7 @@ def record_delivery(
         now = finished(ledger, first.workflow, first.work_date)
         if [(s.id, s.finished_ts) for s in now] != [(s.id, s.finished_ts) for s in submissions]:
             return False
-        place()
+        publish()
         for submission in submissions:
             if ledger.execute(
                 "UPDATE submissions SET delivered_ts = ?"

@@ -46,8 +46,8 @@ def latest_runs(source: Source, *, each: int = LATEST) -> list[JobRun]:
         "SELECT id, key, workflow, job, request_count, created_ts, deadline_ts, finished_ts,"
         " delivered_ts, EXISTS (SELECT 1 FROM batches b WHERE b.submission_id = s.id"
         " AND b.accepted_ts IS NOT NULL) AS is_sent FROM (SELECT *, row_number() OVER"
-        " (PARTITION BY workflow ORDER BY id DESC) AS place FROM submissions) s"
-        " WHERE place <= ? ORDER BY id DESC",
+        " (PARTITION BY workflow ORDER BY id DESC) AS recency FROM submissions) s"
+        " WHERE recency <= ? ORDER BY id DESC",
         each,
     )
     return [

@@ -185,13 +185,13 @@ def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[
             outcome=Outcome(row["outcome"]) if row["outcome"] else None,
             usage=Usage(**{name: row[name] for name in _TOKENS}),
             body=FileSpan(row["spool_file"], row["body_offset"], row["body_length"]),
-            result=_result_place(row["batch_key"], row["result_offset"], row["result_length"]),
+            result=_result_span(row["batch_key"], row["result_offset"], row["result_length"]),
         )
         for row in rows
     )
 
 
-def _result_place(batch_key: str, offset: int | None, length: int | None) -> FileSpan | None:
+def _result_span(batch_key: str, offset: int | None, length: int | None) -> FileSpan | None:
     if offset is None or length is None:
         return None
     return FileSpan(file_name(batch_key), offset, length)

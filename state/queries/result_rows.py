@@ -189,7 +189,7 @@ def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
         json.dumps(list(ids)),
     )
     for row in rows:
-        placed = row["result_offset"] is not None and row["result_length"] is not None
+        has_span = row["result_offset"] is not None and row["result_length"] is not None
         yield ExportRow(
             **{name: row[name] for name in _AS_THEY_ARE},
             status=RequestStatus(row["status"]),
@@ -197,6 +197,6 @@ def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
             outcome=Outcome(row["outcome"]) if row["outcome"] else None,
             usage=Usage(**{name: row[name] or 0 for name in _TOKENS}),
             result=FileSpan(file_name(row["batch_key"]), row["result_offset"], row["result_length"])
-            if placed
+            if has_span
             else None,
         )

@@ -15,8 +15,8 @@ RAW = st.binary(max_size=200) | st.lists(
 
 @given(raw=RAW, cuts=st.lists(st.integers(0, 200)))
 def test_any_split_into_pieces_gives_the_same_lines(raw: bytes, cuts: list[int]) -> None:
-    places = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
-    pieces = [raw[start:end] for start, end in pairwise(places)]
+    cut_points = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
+    pieces = [raw[start:end] for start, end in pairwise(cut_points)]
     assert list(split_lines(pieces)) == list(split_lines([raw]))
 
 

@@ -85,15 +85,15 @@ def test_doctor_completes_for_another_user(used: Terminal, mode: int) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("place", ["spool", "batch-results", "titan.db", "staging"])
-def test_a_poll_names_the_file_of_another_owner(used: Terminal, place: str) -> None:
+@pytest.mark.parametrize("name", ["spool", "batch-results", "titan.db", "staging"])
+def test_a_poll_names_the_file_of_another_owner(used: Terminal, name: str) -> None:
     used.run("submit", "-", "--tag", "u", stdin=_lines().replace("feed-", "other-"))
     for path in (used.home, *used.home.rglob("*")):
         os.chown(path, NUMBER, NUMBER)
-    wrong = used.home / place
+    wrong = used.home / name
     os.chown(wrong, 0, 0)
     wrong.chmod(0o700 if wrong.is_dir() else 0o600)
-    line = "submit - --tag v" if place == "spool" else "--poll"
+    line = "submit - --tag v" if name == "spool" else "--poll"
     done = _as_another(used, line)
     assert done.code in (1, 3)
     assert f"belongs to root, and {pwd.getpwuid(NUMBER).pw_name} has no permission" in done.err

@@ -72,10 +72,10 @@ def test_any_texts_are_told_alike(texts: list[str]) -> None:
         rb"\u0000",
     ],
 )
-@pytest.mark.parametrize("place", [b'"told"', b'"msg_1"'])
-def test_odd_bytes_are_told_alike(odd: bytes, place: bytes) -> None:
+@pytest.mark.parametrize("original", [b'"told"', b'"msg_1"'])
+def test_odd_bytes_are_told_alike(odd: bytes, original: bytes) -> None:
     line = a_line([{"type": "text", "text": "told"}], usage={"input_tokens": 3})
-    check(told("succeeded"), line.replace(place, b'"' + odd + b'"'))
+    check(told("succeeded"), line.replace(original, b'"' + odd + b'"'))
 
 
 @pytest.mark.parametrize(

@@ -93,19 +93,19 @@ def _problems_of_a_poll(bench: Bench) -> list[str]:
 
 @pytest.mark.parametrize("name", ["spool", "batch-results", "staging", "batch-jobs.jsonl"])
 def test_a_place_that_cannot_be_written_is_one_line_that_names_it(bench: Bench, name: str) -> None:
-    place = bench.folder.root / name
+    path = bench.folder.root / name
     if name.endswith(".jsonl"):
-        place.mkdir()
+        path.mkdir()
     else:
-        place.write_text("a file in the way")
+        path.write_text("a file in the way")
     problems = [_trouble_of(lambda: bench.submit(2))]
     for _ in range(3):
         bench.clock.advance(900)
         problems += _problems_of_a_poll(bench)
     said = list(filter(None, problems))
-    assert any(str(place) in problem for problem in said)
+    assert any(str(path) in problem for problem in said)
     assert not any("\n" in problem or "internal error" in problem for problem in said), said
-    place.rmdir() if place.is_dir() else place.unlink()
+    path.rmdir() if path.is_dir() else path.unlink()
     bench.submit(2)
     poll_until_done(bench, polls=80)
     check_once(bench, 2)
@@ -205,7 +205,7 @@ def test_the_commands_that_read_work_on_a_full_disk(tmp_path: Path, state: str) 
 
 
 def test_a_ledger_in_a_folder_that_cannot_be_written_is_read(bench: Bench, tmp_path: Path) -> None:
-    """Not even an empty file beside it: a directory is in its place."""
+    """Not even an empty file beside it: a directory has its name."""
     bench.submit(2)
     bench.close()
     home = tmp_path / "home"

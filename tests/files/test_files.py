@@ -107,7 +107,7 @@ def a_try(folder: Path, own: str, line: bytes, *, committed: int) -> ResultsFile
 def test_what_a_killed_try_placed_behind_the_ledgers_length_is_dropped(tmp_path: Path) -> None:
     for own, line, committed in (("a", b"kept", 0), ("b", b"lost!", 5), ("c", b"more", 5)):
         results = a_try(tmp_path, own, line, committed=committed)
-        results.place()
+        results.replace_part()
         results.close()
     assert [path.name for path in tmp_path.iterdir()] == ["tb_1.jsonl.part"]
     assert (tmp_path / "tb_1.jsonl.part").read_bytes() == b"kept\nmore\n"
@@ -116,7 +116,7 @@ def test_what_a_killed_try_placed_behind_the_ledgers_length_is_dropped(tmp_path:
 def test_two_tries_at_once_never_write_into_each_others_answers(tmp_path: Path) -> None:
     slow = a_try(tmp_path, "slow", b"slow", committed=0)
     quick = a_try(tmp_path, "quick", b"quick", committed=0)
-    quick.place()
+    quick.replace_part()
     quick.finish()
     quick.close()
     slow.close()

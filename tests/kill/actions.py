@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kill import process
 from kill.jobs import WORKFLOWS, Job
-from kill.worker import Place
+from kill.worker import RunTarget
 
 import titan_batch
 from core import poll as engine_poll
@@ -25,7 +25,7 @@ ANYWHERE = ("",)
 class Task:
     """One process to run."""
 
-    place: Place
+    target: RunTarget
     rng: random.Random
     # A job; for actions on requests, one that was submitted before.
     job: Job
@@ -45,12 +45,12 @@ class Kind:
 
 def _submit(task: Task) -> int:
     if task.job.by_file:
-        files = task.place.beside("inputs")
+        files = task.target.beside("inputs")
         files.mkdir(exist_ok=True)
         words = ["--tag", task.job.tag, "--on-failure", task.job.on_failure]
         return process.run("submit", str(task.job.write(files)), *words)
     key = task.job.submit()
-    process.append(task.place.beside("keys"), f"{task.job.number} {key}")
+    process.append(task.target.beside("keys"), f"{task.job.number} {key}")
     if task.rng.random() < 0.2:
         titan_batch.poll_and_collect(key)
         titan_batch.reconcile(task.job.tag)
@@ -63,7 +63,7 @@ def _poll(task: Task) -> int:
 
 def _back_up(task: Task) -> int:
     """A poll that has to make the backup of its day."""
-    for backup in (task.place.home / "backups").glob("titan-*.db"):
+    for backup in (task.target.home / "backups").glob("titan-*.db"):
         backup.unlink(missing_ok=True)
     return _poll(task)
 

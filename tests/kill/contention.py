@@ -9,25 +9,25 @@ import sys
 import traceback
 from pathlib import Path
 
-from kill.worker import Place, make_poll, submit
+from kill.worker import RunTarget, make_poll, submit
 
 
 def main() -> None:
     """Half of them submit, half of them poll."""
     home, address, origin, speed, processes, jobs = sys.argv[1:]
-    place = Place(home=Path(home), address=address, origin=float(origin), speed=float(speed))
-    pids = [_fork(place, number, int(jobs)) for number in range(int(processes))]
+    target = RunTarget(home=Path(home), address=address, origin=float(origin), speed=float(speed))
+    pids = [_fork(target, number, int(jobs)) for number in range(int(processes))]
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
     json.dump({"codes": codes}, sys.stdout)
 
 
-def _fork(place: Place, number: int, jobs: int) -> int:
+def _fork(target: RunTarget, number: int, jobs: int) -> int:
     pid = os.fork()
     if pid:
         return pid
     try:
         for job in range(jobs):
-            with place.engine(f"process-{number}") as engine:
+            with target.engine(f"process-{number}") as engine:
                 if number % 2:
                     make_poll(engine, with_lease=bool(job % 2))
                 else:

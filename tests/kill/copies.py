@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kill.sandbox import KillSandbox
-from kill.worker import Place
+from kill.worker import RunTarget
 from simulation import checks
 from simulation.oracle import Oracle, read_oracle
 
@@ -15,12 +15,12 @@ from state.model.errors import LedgerError
 from state.queries import checkup
 
 
-def copy_findings(place: Place, sandbox: KillSandbox, copies: int) -> Iterator[str]:
+def copy_findings(target: RunTarget, sandbox: KillSandbox, copies: int) -> Iterator[str]:
     """One line per violation. A copy whose last rebuild was killed is rebuilt first."""
     oracle = read_oracle(sandbox)
-    returned = {line.split()[1] for line in place.beside("keys").read_text().splitlines()}
+    returned = {line.split()[1] for line in target.beside("keys").read_text().splitlines()}
     for number in range(1, copies + 1):
-        folder = Folder(place.beside("copies") / str(number))
+        folder = Folder(target.beside("copies") / str(number))
         if is_damaged(folder):
             rebuild_ledger(Settings(home=folder.root), actor="last")
         ledger = connect(folder.ledger)

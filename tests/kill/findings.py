@@ -8,7 +8,7 @@ from zlib import crc32
 
 from kill.jobs import Job
 from kill.sandbox import KillSandbox
-from kill.worker import Place
+from kill.worker import RunTarget
 from simulation import checks, sync_bill
 from simulation.file_checks import file_findings
 from simulation.oracle import Oracle, read_oracle
@@ -47,26 +47,26 @@ class Bill:
         return self.server == self.ledger + self.lost
 
 
-def findings(place: Place, sandbox: KillSandbox, jobs: int) -> Iterator[str]:
+def findings(target: RunTarget, sandbox: KillSandbox, jobs: int) -> Iterator[str]:
     """One line per violation."""
-    yield from findings_after_loss(place, sandbox, jobs)
-    ledger = connect(place.home / "titan.db")
+    yield from findings_after_loss(target, sandbox, jobs)
+    ledger = connect(target.home / "titan.db")
     try:
         yield from _calls_are_billed(ledger, sandbox.calls)
-        yield from file_findings(Folder(place.home), ledger, read_oracle(sandbox))
-        yield from _hooks_ran(place, ledger)
-        yield from _backups_are_whole(place)
+        yield from file_findings(Folder(target.home), ledger, read_oracle(sandbox))
+        yield from _hooks_ran(target, ledger)
+        yield from _backups_are_whole(target)
     finally:
         ledger.close()
 
 
-def findings_after_loss(place: Place, sandbox: KillSandbox, jobs: int) -> Iterator[str]:
+def findings_after_loss(target: RunTarget, sandbox: KillSandbox, jobs: int) -> Iterator[str]:
     """One line per violation of what a rebuilt ledger must hold, too."""
     oracle = read_oracle(sandbox)
-    ledger = connect(place.home / "titan.db")
+    ledger = connect(target.home / "titan.db")
     try:
         yield from checks._integrity(ledger)
-        yield from checks._nothing_lost(ledger, _made(place, jobs))
+        yield from checks._nothing_lost(ledger, _made(target, jobs))
         yield from checks._nothing_stuck(ledger)
         yield from checks._one_answer(ledger)
         yield from checks._ledger_is_bill(ledger, oracle)
@@ -102,10 +102,10 @@ def bill(ledger: sqlite3.Connection, sandbox: KillSandbox, oracle: Oracle) -> Bi
     )
 
 
-def _made(place: Place, jobs: int) -> list[_Made]:
+def _made(target: RunTarget, jobs: int) -> list[_Made]:
     """Every job, with the keys that its processes got."""
     keys: dict[int, set[str]] = {}
-    path = place.beside("keys")
+    path = target.beside("keys")
     for line in path.read_text().splitlines() if path.exists() else ():
         number, _, key = line.partition(" ")
         keys.setdefault(int(number), set()).add(key)
@@ -168,9 +168,9 @@ def _posted_once(sandbox: KillSandbox) -> Iterator[str]:
     yield from (f"P4: posted {n} times: {ids[0]}" for ids, n in posts.items() if n > 1)
 
 
-def _hooks_ran(place: Place, ledger: sqlite3.Connection) -> Iterator[str]:
+def _hooks_ran(target: RunTarget, ledger: sqlite3.Connection) -> Iterator[str]:
     """Each hook saw the file as it was delivered last, and no two ran together."""
-    path = place.beside("hooks")
+    path = target.beside("hooks")
     lines = path.read_text().splitlines() if path.exists() else []
     yield from (
         f"hook: two for one file at once: {line}" for line in lines if line[:8] == "together"
@@ -179,12 +179,12 @@ def _hooks_ran(place: Place, ledger: sqlite3.Connection) -> Iterator[str]:
     for row in ledger.execute("SELECT * FROM hook_runs WHERE state <> 'none'").fetchall():
         if row["state"] != "done":
             yield f"hook: the one of {row['file']} is {row['state']}, {row['problem']}"
-        elif f"ended {row['file']} {_cksum(place.home / 'staging' / row['file'])}" not in ended:
+        elif f"ended {row['file']} {_cksum(target.home / 'staging' / row['file'])}" not in ended:
             yield f"hook: the one of {row['file']} did not see its last content"
 
 
-def _backups_are_whole(place: Place) -> Iterator[str]:
-    for path in (place.home / "backups").glob("*.db"):
+def _backups_are_whole(target: RunTarget) -> Iterator[str]:
+    for path in (target.home / "backups").glob("*.db"):
         backup = connect(path)
         try:
             yield from (f"backup {path.name}: {line}" for line in checks._integrity(backup))

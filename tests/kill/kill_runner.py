@@ -19,7 +19,7 @@ from kill import process
 from kill.actions import AFTER_LOSS, KINDS, Kind, Task
 from kill.damage import copy_files, damage
 from kill.jobs import Job
-from kill.worker import Place, real_monotonic, real_sleep
+from kill.worker import RunTarget, real_monotonic, real_sleep
 
 from titan_console.cli.main import _MODULES, COMMANDS
 
@@ -55,8 +55,8 @@ class Orders:
         return AFTER_LOSS if self.after_loss else {name: kind.share for name, kind in KINDS.items()}
 
     @property
-    def place(self) -> Place:
-        return Place(
+    def target(self) -> RunTarget:
+        return RunTarget(
             home=Path(self.home), address=self.address, origin=self.origin, speed=self.speed
         )
 
@@ -138,7 +138,7 @@ class KillRunner:
         pid = os.fork()
         if pid == 0:
             task = Task(
-                place=self.orders.place,
+                target=self.orders.target,
                 rng=random.Random(seed),
                 job=job,
                 copy=self._copy_folder(copy),
@@ -170,14 +170,14 @@ class KillRunner:
         if self.copies < _MOST_COPIES or not free:
             self.copies += 1
             number = self.copies
-            copy_files(self.orders.place.home, self._copy_folder(number))
+            copy_files(self.orders.target.home, self._copy_folder(number))
         else:
             number = self.rng.choice(free)
         self.damage[damage(self._copy_folder(number), self.rng)] += 1
         return number
 
     def _copy_folder(self, number: int) -> Path:
-        return self.orders.place.beside("copies") / str(number)
+        return self.orders.target.beside("copies") / str(number)
 
     def _kill_due(self, now: float) -> None:
         for pid, child in self.children.items():
@@ -199,8 +199,8 @@ class KillRunner:
                 self._was_killed(child)
             else:
                 self.ended[child.what] += 1
-                self._has_ended(child, os.WEXITSTATUS(status), _said(self.orders.place, pid))
-            _errors_of(self.orders.place, pid).unlink(missing_ok=True)
+                self._has_ended(child, os.WEXITSTATUS(status), _said(self.orders.target, pid))
+            _errors_of(self.orders.target, pid).unlink(missing_ok=True)
 
     def _was_killed(self, child: Child) -> None:
         self.killed[child.what] += 1
@@ -219,12 +219,12 @@ class KillRunner:
             self.errors.append(f"{child.what} ({child.job.tag}) ended with {code}: {said}")
 
 
-def _errors_of(place: Place, pid: int) -> Path:
-    return place.beside("output") / str(pid)
+def _errors_of(target: RunTarget, pid: int) -> Path:
+    return target.beside("output") / str(pid)
 
 
-def _said(place: Place, pid: int) -> str:
-    path = _errors_of(place, pid)
+def _said(target: RunTarget, pid: int) -> str:
+    path = _errors_of(target, pid)
     return path.read_text(errors="replace") if path.exists() else ""
 
 
@@ -232,9 +232,9 @@ def _run_child(kind: Kind, task: Task, *, kills_itself: bool) -> None:
     """Run in the child; never returns."""
     code = 70
     try:
-        process.redirect_output(_errors_of(task.place, os.getpid()))
+        process.redirect_output(_errors_of(task.target, os.getpid()))
         if kills_itself:
-            process.die_at(task.place, task.rng, task.rng.choice(kind.dies_at), kind.points)
+            process.die_at(task.target, task.rng, task.rng.choice(kind.dies_at), kind.points)
         code = kind.run(task)
     except BaseException:  # noqa: BLE001 - whatever it is, it is a finding
         traceback.print_exc()
@@ -248,12 +248,12 @@ def main() -> None:
     orders = Orders(**json.loads(sys.argv[1]))
     for name in {_MODULES.get(name, name) for name in COMMANDS}:
         importlib.import_module(f"titan_console.cli.commands.{name}")
-    orders.place.beside("output").mkdir(exist_ok=True)
-    orders.place.beside("copies").mkdir(exist_ok=True)
+    orders.target.beside("output").mkdir(exist_ok=True)
+    orders.target.beside("copies").mkdir(exist_ok=True)
     if not orders.after_loss:
-        with orders.place.engine("first") as engine:
+        with orders.target.engine("first") as engine:
             engine.poll()
-    process.prepare(orders.place)
+    process.prepare(orders.target)
     rng = random.Random(orders.seed)
     report = KillRunner(orders=orders, rng=rng, jobs=orders.jobs).run()
     json.dump(vars(report), sys.stdout)

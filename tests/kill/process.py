@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from kill.worker import KEY, Place, SharedClock
+from kill.worker import KEY, RunTarget, SharedClock
 
 from core import bootstrap
 from core.clock import SystemClock
@@ -19,13 +19,13 @@ from titan_console.cli.main import main as command_line
 _FEW_POINTS = 3
 
 
-def prepare(place: Place) -> None:
+def prepare(target: RunTarget) -> None:
     """Use the shared clock in this process and its children, and the sandbox as the API."""
-    clock = SharedClock(place.origin, place.speed)
+    clock = SharedClock(target.origin, target.speed)
     for name in ("now", "monotonic", "sleep"):
         setattr(SystemClock, name, staticmethod(getattr(clock, name)))
     os.environ.update(  # noqa: TID251 - for this process and its children
-        TITAN_HOME=str(place.home), ANTHROPIC_BASE_URL=place.address, ANTHROPIC_API_KEY=KEY
+        TITAN_HOME=str(target.home), ANTHROPIC_BASE_URL=target.address, ANTHROPIC_API_KEY=KEY
     )
 
 
@@ -56,7 +56,7 @@ def redirect_output(errors: Path) -> None:
     )
 
 
-def die_at(place: Place, rng: random.Random, about: str, points: int) -> None:
+def die_at(target: RunTarget, rng: random.Random, about: str, points: int) -> None:
     """Make the ledgers of this process kill it at a random crash point, noting which."""
     left = rng.randint(1, points if not about else _FEW_POINTS)
 
@@ -64,7 +64,7 @@ def die_at(place: Place, rng: random.Random, about: str, points: int) -> None:
         nonlocal left
         left -= about in name
         if left <= 0:
-            append(place.beside("crash-points"), name)
+            append(target.beside("crash-points"), name)
             os.kill(os.getpid(), signal.SIGKILL)
 
     use_crash_point(crash_point)

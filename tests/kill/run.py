@@ -24,7 +24,7 @@ from kill.jobs import WORKFLOWS, Job, write_settings
 from kill.kill_runner import Orders, Report
 from kill.process import append
 from kill.sandbox import KillSandbox, changing_faults
-from kill.worker import KEY, Place, SharedClock, real_monotonic
+from kill.worker import KEY, RunTarget, SharedClock, real_monotonic
 from simulation.oracle import read_oracle
 
 from core.bootstrap import open_engine, rebuild_ledger
@@ -80,7 +80,7 @@ def run(
     clock = SharedClock(real_monotonic(), SPEED)
     sandbox = KillSandbox(clock, seed=seed)
     with running(sandbox) as address:
-        place = Place(home=home, address=address, origin=clock.origin, speed=SPEED)
+        target = RunTarget(home=home, address=address, origin=clock.origin, speed=SPEED)
         orders = Orders(
             home=str(home),
             address=address,
@@ -96,26 +96,26 @@ def run(
             report = _run_processes(orders)
         # Few kills may end the run before its first job; one is then submitted, and paid for.
         report = replace(report, jobs=max(report.jobs, 1))
-        polls = _run_to_end(place, clock, report.jobs)
+        polls = _run_to_end(target, clock, report.jobs)
         found = [
             *report.errors,
-            *findings(place, sandbox, report.jobs),
-            *copy_findings(place, sandbox, report.copies),
+            *findings(target, sandbox, report.jobs),
+            *copy_findings(target, sandbox, report.copies),
         ]
-        billed = _bill(place, sandbox)
-        after_loss = _lose_the_ledger(orders, report, place, clock)
+        billed = _bill(target, sandbox)
+        after_loss = _lose_the_ledger(orders, report, target, clock)
         found += [
             f"after a rebuild in place: {line}"
             for line in (
                 *after_loss.errors,
-                *findings_after_loss(place, sandbox, after_loss.jobs),
+                *findings_after_loss(target, sandbox, after_loss.jobs),
             )
         ]
         return Outcome(
             report=report,
             after_loss=after_loss,
-            crash_points=_lines(place.beside("crash-points")),
-            hooks=Counter(key.split()[0] for key in _lines(place.beside("hooks")).elements()),
+            crash_points=_lines(target.beside("crash-points")),
+            hooks=Counter(key.split()[0] for key in _lines(target.beside("hooks")).elements()),
             faults=sandbox.hits,
             polls=polls,
             bill=billed,
@@ -133,13 +133,13 @@ def _run_processes(orders: Orders) -> Report:
     return Report(**json.loads(done.stdout))
 
 
-def _run_to_end(place: Place, clock: SharedClock, jobs: int) -> int:
+def _run_to_end(target: RunTarget, clock: SharedClock, jobs: int) -> int:
     """Repeat every job, then poll until nothing is unfinished; the number of polls."""
-    with open_engine(_settings(place), actor="last", clock=clock) as engine:
+    with open_engine(_settings(target), actor="last", clock=clock) as engine:
         for number in range(1, jobs + 1):
             job = Job(number)
             key = engine.submit(job.requests(), job.options(clock.now())).submission.key
-            append(place.beside("keys"), f"{number} {key}")
+            append(target.beside("keys"), f"{number} {key}")
         polls = 0
         while polls < _MOST_POLLS and engine.context.ledger.rows(_UNFINISHED)[0][0]:
             # A pause that was killed may take effect in one of these polls.
@@ -151,13 +151,15 @@ def _run_to_end(place: Place, clock: SharedClock, jobs: int) -> int:
     return polls
 
 
-def _settings(place: Place) -> Settings:
-    return Settings(home=place.home, base_url=place.address, api_key=KEY)
+def _settings(target: RunTarget) -> Settings:
+    return Settings(home=target.home, base_url=target.address, api_key=KEY)
 
 
-def _lose_the_ledger(orders: Orders, report: Report, place: Place, clock: SharedClock) -> Report:
+def _lose_the_ledger(
+    orders: Orders, report: Report, target: RunTarget, clock: SharedClock
+) -> Report:
     """Damage the ledger itself; rebuild, submit and poll at the same time, with kills."""
-    damage(place.home, random.Random(orders.seed))
+    damage(target.home, random.Random(orders.seed))
     after = _run_processes(
         replace(
             orders,
@@ -169,9 +171,9 @@ def _lose_the_ledger(orders: Orders, report: Report, place: Place, clock: Shared
             after_loss=True,
         )
     )
-    if is_damaged(Folder(place.home)):
-        rebuild_ledger(_settings(place), actor="last")
-    _run_to_end(place, clock, after.jobs)
+    if is_damaged(Folder(target.home)):
+        rebuild_ledger(_settings(target), actor="last")
+    _run_to_end(target, clock, after.jobs)
     return after
 
 
@@ -179,8 +181,8 @@ def _lines(path: Path) -> Counter[str]:
     return Counter(path.read_text().splitlines() if path.exists() else ())
 
 
-def _bill(place: Place, sandbox: KillSandbox) -> Bill:
-    ledger = connect(place.home / "titan.db")
+def _bill(target: RunTarget, sandbox: KillSandbox) -> Bill:
+    ledger = connect(target.home / "titan.db")
     try:
         return bill(ledger, sandbox, read_oracle(sandbox))
     finally:

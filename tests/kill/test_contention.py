@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from kill.run import SPEED
-from kill.worker import Place, SharedClock, job_size
+from kill.worker import RunTarget, SharedClock, job_size
 
 from core.clock import SystemClock
 from state.queries import ledger_status
@@ -23,8 +23,10 @@ def test_eight_processes_share_one_ledger_without_an_error(tmp_path: Path, jobs:
     clock = SharedClock(SystemClock().monotonic(), SPEED)
     sandbox = Sandbox(clock, plan=Plan.seconds(60, 600))
     with running(sandbox) as address:
-        place = Place(home=tmp_path / "home", address=address, origin=clock.origin, speed=SPEED)
-        arguments = (place.home, address, clock.origin, SPEED, PROCESSES, jobs)
+        target = RunTarget(
+            home=tmp_path / "home", address=address, origin=clock.origin, speed=SPEED
+        )
+        arguments = (target.home, address, clock.origin, SPEED, PROCESSES, jobs)
         done = subprocess.run(
             [sys.executable, "-m", "kill.contention", *map(str, arguments)],
             cwd=Path(__file__).parents[1],
@@ -33,7 +35,7 @@ def test_eight_processes_share_one_ledger_without_an_error(tmp_path: Path, jobs:
         )
         assert done.stderr.decode() == ""
         assert json.loads(done.stdout) == {"codes": [0] * PROCESSES}
-        with place.engine("end") as engine:
+        with target.engine("end") as engine:
             expected = PROCESSES // 2 * sum(job_size(job) for job in range(jobs))
             while engine.poll().open:
                 engine.context.clock.sleep(300)

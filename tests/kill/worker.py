@@ -49,7 +49,7 @@ class SharedClock:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class RunTarget:
     """The folder and the sandbox of a kill run."""
 
     home: Path

@@ -271,10 +271,10 @@ def test_without_any_place_to_write_the_ledgers_error_is_raised(
 ) -> None:
     no_folder(home)
 
-    def places(_folder: Folder) -> list[Path]:
+    def directories(_folder: Folder) -> list[Path]:
         return [home / "a", home / "b"]
 
-    monkeypatch.setattr("state.files.fallback_file.places", places)
+    monkeypatch.setattr("state.files.fallback_file.directories", directories)
     with pytest.raises(titan_batch.LedgerError, match="Cannot write the ledger"):
         titan_batch.submit(some_requests(1), tag="t")
 
@@ -325,11 +325,11 @@ def test_a_folder_that_a_reboot_empties_is_the_last_resort_and_still_searched(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    found = fallback_file.places(Folder(home))
+    found = fallback_file.directories(Folder(home))
     user = f"titan-console-{os.getuid()}"
     kept, emptied = Path("/var/tmp"), Path("/tmp")  # noqa: S108 - only compared
-    assert [place.parent.parent for place in found[2:]] == [kept, tmp_path, emptied]
-    assert {place.parent.name for place in found[2:]} == {user}
+    assert [directory.parent.parent for directory in found[2:]] == [kept, tmp_path, emptied]
+    assert {directory.parent.name for directory in found[2:]} == {user}
     assert found[0].parent == home
 
 

@@ -225,9 +225,9 @@ class Replay:
         for name in sorted(theirs.keys() - ours.keys()):
             self.report.differ(where, f"{at}.{name} is missing")
         for name in sorted(ours.keys() - theirs.keys()):
-            place = f"{at.rpartition('.')[2]}.{name}"
-            if place in GROWN_FIELDS:
-                self.report.explained[f"field {place}"] += 1
+            field = f"{at.rpartition('.')[2]}.{name}"
+            if field in GROWN_FIELDS:
+                self.report.explained[f"field {field}"] += 1
             else:
                 self.report.differ(where, f"{at}.{name} was not recorded")
         if ours.get("type") == "message_batch" and list(ours) != list(theirs):

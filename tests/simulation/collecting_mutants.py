@@ -31,7 +31,7 @@ def collected_before_rows() -> Generator[None, None, None]:
                 options["results_bytes"],
                 batch.id,
             )
-            options["place"]()
+            options["replace_part"]()
         with ledger.transaction("collect") as written:
             new = state.batches.collection._end_attempts(ledger, staged, batch)
             state.batches.collection._settle_requests(ledger, batch)

@@ -52,8 +52,8 @@ def a_machine(world: "World") -> Generator[None, None, None]:
             (core.batches.sync_runner, "DaemonPool", InlinePool),
             (core.batches.sync_run, "stop_on_signal", _no_signals),
             (core.intake.fallback_files, "stop_on_signal", _no_signals),
-            (fallback_file, "places", _one_place),
-            (fallback_file, "_old_places", _no_places),
+            (fallback_file, "directories", _one_directory),
+            (fallback_file, "_old_directories", _no_directories),
         ):
             stack.enter_context(patched(owner, name, new))
         yield
@@ -63,9 +63,9 @@ def _no_signals(_stop: Callable[[], None]) -> nullcontext[None]:
     return nullcontext()
 
 
-def _one_place(folder: Folder) -> list[Any]:
+def _one_directory(folder: Folder) -> list[Any]:
     return [folder.fallback]
 
 
-def _no_places(_folder: Folder) -> list[Any]:
+def _no_directories(_folder: Folder) -> list[Any]:
     return []

@@ -106,7 +106,7 @@ async def walking(
     """The console on that ledger, with no detail of this machine in sight."""
     app = TitanApp(ledger.parent, clock)
     app.animation_level = "none"
-    app.state.place = "~/titan/titan.db"
+    app.state.ledger_path = "~/titan/titan.db"
     if theme:
         app.theme = theme
     async with app.run_test(size=size) as pilot:

@@ -31,7 +31,7 @@ def origins(source: Source, request: RequestRecord) -> Origins:
     return {edit_id: request_detail.origin_of(source, edit_id) for edit_id in ids}
 
 
-class PlaceReport(Struct, frozen=True, kw_only=True):
+class SpanReport(Struct, frozen=True, kw_only=True):
     """Bytes of a file: its path, the first byte, and their number."""
 
     file: str
@@ -59,8 +59,8 @@ class AttemptReport(Struct, frozen=True, kw_only=True):
     cost_usd: float | None
     sync_cost_usd: float | None
     duplicate: bool
-    body: PlaceReport
-    result: PlaceReport | None
+    body: SpanReport
+    result: SpanReport | None
 
 
 class RequestReport(Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class RequestReport(Struct, frozen=True, kw_only=True):
     submitted_ts: str
     submitted_by: str
     deadline_ts: str | None
-    body: PlaceReport
+    body: SpanReport
     attempts: list[AttemptReport]
 
 
@@ -91,7 +91,7 @@ def report(request: RequestRecord, origins: Origins, folder: Folder) -> RequestR
         submitted_ts=request.created_ts,
         submitted_by=request.created_by,
         deadline_ts=request.deadline_ts,
-        body=_place(folder.spool, request.body),
+        body=_span(folder.spool, request.body),
         attempts=[_attempt(a, origins, folder) for a in request.attempts],
     )
 
@@ -115,8 +115,8 @@ def _attempt(attempt: AttemptRecord, origins: Origins, folder: Folder) -> Attemp
         cost_usd=usd(attempt.cost_nano),
         sync_cost_usd=usd(attempt.sync_cost_nano),
         duplicate=attempt.is_duplicate,
-        body=_place(folder.spool, attempt.body),
-        result=_place(folder.results, attempt.result) if attempt.result else None,
+        body=_span(folder.spool, attempt.body),
+        result=_span(folder.results, attempt.result) if attempt.result else None,
     )
 
 
@@ -124,8 +124,8 @@ def _origin(attempt: AttemptRecord, origins: Origins) -> EditOrigin | None:
     return None if attempt.edit_id is None else origins.get(attempt.edit_id)
 
 
-def _place(folder: Path, place: FileSpan) -> PlaceReport:
-    return PlaceReport(file=str(folder / place.file), offset=place.offset, length=place.length)
+def _span(folder: Path, span: FileSpan) -> SpanReport:
+    return SpanReport(file=str(folder / span.file), offset=span.offset, length=span.length)
 
 
 def show(request: RequestRecord, origins: Origins, folder: Folder) -> None:
@@ -180,5 +180,5 @@ def _cost(attempt: AttemptRecord) -> str:
     return f"{cost}, duplicate charge" if attempt.is_duplicate else cost
 
 
-def _where(folder: Path, place: FileSpan) -> str:
-    return f"{folder.name}/{place.file}:{place.offset}+{place.length}"
+def _where(folder: Path, span: FileSpan) -> str:
+    return f"{folder.name}/{span.file}:{span.offset}+{span.length}"

@@ -137,11 +137,11 @@ def _sqlite() -> Finding:
 
 def _packages() -> Finding:
     """`core` and `state` are common names: another distribution may have installed its own."""
-    places = {name: _origin(name) for name in ("core", "state", "titan_batch", "titan_console")}
-    homes = {place.parent for place in places.values() if place}
-    if len(homes) == 1 and None not in places.values():
+    origins = {name: _origin(name) for name in ("core", "state", "titan_batch", "titan_console")}
+    homes = {path.parent for path in origins.values() if path}
+    if len(homes) == 1 and None not in origins.values():
         return Finding(Health.OK, "packages", str(homes.pop()))
-    found = ", ".join(f"{name} from {place}" for name, place in places.items())
+    found = ", ".join(f"{name} from {path}" for name, path in origins.items())
     return Finding(Health.BAD, "packages", f"installed in different folders: {found}")
 
 

@@ -32,27 +32,27 @@ class Bodies:
         self._folder = Folder(ledger.parent)
         self._documents: dict[tuple[str, FileSpan], Document] = {}
 
-    def payload(self, place: FileSpan) -> Body:
+    def payload(self, span: FileSpan) -> Body:
         """The request as submitted: custom_id and params."""
-        return _read(self._folder.spool, place)
+        return _read(self._folder.spool, span)
 
     def answer(self, attempt: AttemptRecord) -> Body | None:
         """The API's response with the caller's custom_id; None where there is none."""
         return _read(self._folder.results, attempt.result) if attempt.result else None
 
-    def payload_document(self, place: FileSpan) -> Document:
+    def payload_document(self, span: FileSpan) -> Document:
         """The params as indented JSON."""
-        return self._made("payload", place, self.payload(place))
+        return self._made("payload", span, self.payload(span))
 
     def answer_document(self, attempt: AttemptRecord) -> Document | None:
         """The text of the response, then all of it; None where there is none."""
         body = self.answer(attempt)
         return self._made("answer", attempt.result, body) if attempt.result and body else None
 
-    def _made(self, kind: str, place: FileSpan, body: Body) -> Document:
+    def _made(self, kind: str, span: FileSpan, body: Body) -> Document:
         if body.line is None:
             return missing_body(body.reason)
-        key = (kind, place)
+        key = (kind, span)
         if key not in self._documents:
             while len(self._documents) >= _MAX_KEPT:
                 self._documents.pop(next(iter(self._documents)))
@@ -67,10 +67,10 @@ def missing_body(reason: str) -> Document:
     return builder.build()
 
 
-def _read(folder: Path, place: FileSpan) -> Body:
+def _read(folder: Path, span: FileSpan) -> Body:
     try:
         with LineReader(folder) as lines:
-            return Body(lines.read(place.file, place.offset, place.length))
+            return Body(lines.read(span.file, span.offset, span.length))
     except FileMissing as error:
         return Body(None, str(error))
 

@@ -46,7 +46,7 @@ class ConsoleState:
         # The longest time without a successful poll.
         self.silent_after = SILENT_AFTER
         self.first_revision = 0
-        self.place = _short(watcher.path)
+        self.ledger_path = _short(watcher.path)  # as shown, with ~
         self._watcher = watcher
         self.clock = clock
         self._held_back: LedgerChanged | None = None

@@ -73,10 +73,10 @@ class Bars(Struct, frozen=True, kw_only=True):
                 :height
             ]
         size = min(_WIDEST_BAR, max(1, room // len(self.values)))
-        places = {0: labels[0], rows // 2: labels[1], rows - 1: labels[2]}
+        labels_by_row = {0: labels[0], rows // 2: labels[1], rows - 1: labels[2]}
         made = [
             (
-                Part(f"{places.get(row, ''):>{side}} {_AXIS}", Tone.DIM),
+                Part(f"{labels_by_row.get(row, ''):>{side}} {_AXIS}", Tone.DIM),
                 *self._row(rows - 1 - row, rows, size, top),
             )
             for row in range(rows)
@@ -127,7 +127,7 @@ class Bars(Struct, frozen=True, kw_only=True):
 
 
 class Marker(Struct, frozen=True, kw_only=True):
-    """A labelled place on the axis of a distribution."""
+    """A labelled point on the axis of a distribution."""
 
     at: float
     label: str
@@ -145,7 +145,7 @@ class Distribution(Struct, frozen=True, kw_only=True):
         """The chart in that many cells: columns, an axis, and a line per marker."""
         rows = height - 1 - len(self.marks)
         if not self.values or rows < 1 or width < 10:  # noqa: PLR2004 - less shows nothing
-            return [self._said(mark) for mark in self.marks][:height]
+            return [self._label_line(mark) for mark in self.marks][:height]
         top = max(*self.values, *(mark.at for mark in self.marks), 1e-9)
         counts = [0] * width
         for value in self.values:
@@ -157,13 +157,13 @@ class Distribution(Struct, frozen=True, kw_only=True):
         ]
         end = self.format_value(top)
         made.append((Part(f"0{'─' * (width - 1 - len(end))}{end}", Tone.DIM),))
-        return made + [self._place(mark, top, width) for mark in self.marks]
+        return made + [self._marker_line(mark, top, width) for mark in self.marks]
 
-    def _place(self, mark: Marker, top: float, width: int) -> tuple[Part, ...]:
+    def _marker_line(self, mark: Marker, top: float, width: int) -> tuple[Part, ...]:
         column = min(width - 1, int(mark.at / top * width))
         if column + 2 + len(mark.label) <= width:
             return (Part(f"{'':{column}}▲ {mark.label}", mark.tone),)
         return (Part(f"{mark.label} ▲".rjust(column + 1), mark.tone),)
 
-    def _said(self, mark: Marker) -> tuple[Part, ...]:
+    def _label_line(self, mark: Marker) -> tuple[Part, ...]:
         return (Part(f"▲ {mark.label}", mark.tone),)

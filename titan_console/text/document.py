@@ -87,7 +87,7 @@ def pretty(line: bytes) -> str:
 
 
 class Match(Struct, frozen=True):
-    """The place of a match."""
+    """The position of a match."""
 
     line: int
     begin: int

@@ -91,13 +91,13 @@ def write(terms: Sequence[Term]) -> str:
 def tokens(line: str) -> Iterator[Token]:
     """Split the line at unquoted spaces."""
     begin, is_quoted, is_escaped = None, False, False
-    for place, character in enumerate(line):
+    for index, character in enumerate(line):
         if character.isspace() and not is_quoted:
             if begin is not None:
-                yield Token(begin, line[begin:place], is_closed=True)
+                yield Token(begin, line[begin:index], is_closed=True)
             begin = None
             continue
-        begin = place if begin is None else begin
+        begin = index if begin is None else begin
         if is_escaped:
             is_escaped = False
         elif is_quoted and character == "\\":
@@ -184,7 +184,7 @@ def _states(value: str, vocabulary: Vocabulary) -> list[str]:
 def _split(text: str) -> list[str]:
     """Split at unquoted commas."""
     parts, begin, is_quoted, is_escaped = list[str](), 0, False, False
-    for place, character in enumerate(text):
+    for index, character in enumerate(text):
         if is_escaped:
             is_escaped = False
         elif is_quoted and character == "\\":
@@ -192,8 +192,8 @@ def _split(text: str) -> list[str]:
         elif character == '"':
             is_quoted = not is_quoted
         elif character == "," and not is_quoted:
-            parts.append(text[begin:place])
-            begin = place + 1
+            parts.append(text[begin:index])
+            begin = index + 1
     return [*parts, text[begin:]]
 
 

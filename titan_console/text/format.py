@@ -114,8 +114,8 @@ def money(nano: int | None) -> str:
     sign, size = ("-" if nano < 0 else ""), abs(nano)
     if 0 < size < _TINY_NANO:
         return f"{sign}<$0.0001"
-    places = Decimal("0.0001") if 0 < size < _SMALL_NANO else Decimal("0.01")
-    dollars = Decimal(size).scaleb(-9).quantize(places, rounding=ROUND_HALF_EVEN)
+    exponent = Decimal("0.0001") if 0 < size < _SMALL_NANO else Decimal("0.01")
+    dollars = Decimal(size).scaleb(-9).quantize(exponent, rounding=ROUND_HALF_EVEN)
     return f"{sign}${dollars:,}"
 
 

@@ -70,10 +70,10 @@ def known() -> list[Known]:
     for node in sorted(_classes(DOMNode), key=lambda node: node.__name__):
         for binding in Binding.make_bindings(vars(node).get("BINDINGS", ())):
             if binding.id and node.__module__.startswith(_OURS):
-                place = (binding.id, node)
-                before = found[place].keys if place in found else ()
+                identity = (binding.id, node)
+                before = found[identity].keys if identity in found else ()
                 keys = (*before, binding.key)
-                found[place] = Known(binding.id, keys, binding.description, node)
+                found[identity] = Known(binding.id, keys, binding.description, node)
     return sorted(found.values(), key=lambda one: one.name)
 
 

@@ -81,8 +81,8 @@ def _filled(*found: RecordPart) -> list[RecordPart]:
 
 def payload(request: RequestRecord, bodies: Bodies) -> str:
     """The params of the counting attempt as JSON; empty where they are not stored."""
-    place = request.counting.body if request.counting else request.body
-    line = bodies.payload(place).line
+    span = request.counting.body if request.counting else request.body
+    line = bodies.payload(span).line
     return "" if line is None else harmless_json(pretty(params_of(line)))
 
 

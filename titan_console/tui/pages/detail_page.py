@@ -109,22 +109,22 @@ class DetailPage(Page):
     def ask_anew(self) -> None:
         """Load another record or tab."""
         self._is_other = True
-        place = self.query_one("#section")
+        container = self.query_one("#section")
         listed = self.list_of(self.sections.current)
-        place.set_class(listed is None, "-text")
-        place.set_class(listed is not None, "-list")
+        container.set_class(listed is None, "-text")
+        container.set_class(listed is not None, "-list")
         if listed is None:
             self._answers.ask(self.question(self.sections.current))
             self.body.focus()
             return
         if not listed.is_attached:
-            place.mount(listed)
+            container.mount(listed)
         listed.focus()
 
     def draw(self, now: datetime) -> None:
         """Redraw, so that ages are current."""
         if self._drawing is not None:
-            self.body.show(self._drawing(now), keep_place=not self._is_other)
+            self.body.show(self._drawing(now), keep_position=not self._is_other)
             self._is_other = False
 
     def ledger_changed(self) -> None:

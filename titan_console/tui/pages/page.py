@@ -251,7 +251,7 @@ class Page(Screen[None]):
         self._top.left = (
             Part("TITAN", Tone.PLAIN, strong=True),
             *_breadcrumbs([page.breadcrumb() for page in self._stack()]),
-            Part(state.place, Tone.DIM),
+            Part(state.ledger_path, Tone.DIM),
         )
         badge = (Part(" RO ", Tone.WARN, strong=True), Part(" "))
         is_tiny = self.has_class("-tiny")
@@ -294,7 +294,7 @@ class Page(Screen[None]):
         if not problem.missing:
             return clean(problem.reason)
         return (
-            f"No ledger yet\n\n{clean(self.state.place)}\n\n"
+            f"No ledger yet\n\n{clean(self.state.ledger_path)}\n\n"
             "Submit the first batch:  titan-console submit FILE\n"
             "Demo, needs no key:      titan-console demo\n\n"
             "This screen updates as soon as the ledger exists."

@@ -113,8 +113,8 @@ class RequestDetail(DetailPage):
         for number, attempt in reversed(list(enumerate(found.attempts, 1))):
             body = self._bodies.answer(attempt)
             if body is not None and attempt.result is not None:
-                place = f"batch-results/{attempt.result.file}, byte {attempt.result.offset:,}"
-                builder.heading(f"Answer of attempt {number:,}: {place}")
+                location = f"batch-results/{attempt.result.file}, byte {attempt.result.offset:,}"
+                builder.heading(f"Answer of attempt {number:,}: {location}")
                 builder.text(_line(body.line))
         return builder.build()
 

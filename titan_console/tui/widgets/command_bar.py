@@ -35,7 +35,7 @@ class CommandBar(Widget, can_focus=True):
     ]
 
     offered: reactive[Collection[Action]] = reactive(frozenset[Action])
-    place: reactive[int] = reactive(0)
+    position: reactive[int] = reactive(0)
 
     class Pressed(Message):
         """A button was pressed."""
@@ -48,26 +48,26 @@ class CommandBar(Widget, can_focus=True):
     def render(self) -> Text:
         """The buttons that fit."""
         made = Text(no_wrap=True, end="")
-        for number, (action, begin, _width) in enumerate(self._places()):
+        for number, (action, begin, _width) in enumerate(self._button_spans()):
             made.append(" " * (begin - made.cell_len))
-            held = self.has_focus and number == self.place
+            held = self.has_focus and number == self.position
             made.append_text(self._button(action, held=held))
         return made
 
     def on_click(self, event: Click) -> None:
         """Press the one under the mouse."""
         x = event.x - 1  # the padding
-        for action, begin, width in self._places():
+        for action, begin, width in self._button_spans():
             if begin <= x < begin + width:
                 self.post_message(self.Pressed(action))
 
     def action_turn(self, steps: int) -> None:
         """Move to another button."""
-        self.place = (self.place + steps) % len(_ACTIONS)
+        self.position = (self.position + steps) % len(_ACTIONS)
 
     def action_press(self) -> None:
         """Press this one."""
-        self.post_message(self.Pressed(_ACTIONS[self.place]))
+        self.post_message(self.Pressed(_ACTIONS[self.position]))
 
     def on_focus(self) -> None:
         """Highlight the current button."""
@@ -77,7 +77,7 @@ class CommandBar(Widget, can_focus=True):
         """Remove the highlight."""
         self.refresh()
 
-    def _places(self) -> Iterator[tuple[Action, int, int]]:
+    def _button_spans(self) -> Iterator[tuple[Action, int, int]]:
         """Each button with its start and width."""
         begin = 0
         for action in _ACTIONS:

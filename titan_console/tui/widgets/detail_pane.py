@@ -65,7 +65,7 @@ class DetailPane(Vertical):
         if self._link != self._asked and self._waiting is None:
             self._waiting = self.set_timer(_DEBOUNCE_S, self._ask)
         elif self._drawing is not None:
-            self._text.show(self._drawing(self._state.now()), keep_place=True)
+            self._text.show(self._drawing(self._state.now()), keep_position=True)
 
     def ledger_changed(self) -> None:
         """Refresh what is shown."""

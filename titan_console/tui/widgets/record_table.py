@@ -58,7 +58,7 @@ class RecordTable(ScrollView, can_focus=True):
             self.table = table
 
         def can_replace(self, message: Message) -> bool:
-            """Only the latest place counts."""
+            """Only the latest row counts."""
             return isinstance(message, RecordTable.Moved) and message.table is self.table
 
     class Opened(Message):

@@ -63,12 +63,12 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         self._styles: Mapping[Tone, Style] = {}
         self._number = 0
 
-    def show(self, document: Document, *, keep_place: bool = False) -> None:
+    def show(self, document: Document, *, keep_position: bool = False) -> None:
         """Show this document from its start, or from the current line."""
         if document == self.document:
             return
         self.document = document
-        if not keep_place:
+        if not keep_position:
             self.scroll_to(y=0, animate=False, immediate=True)
         self._rewrap()
         if self.wanted:
@@ -218,10 +218,10 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
             (first, last, self._styles[tone] + bold if strong else self._styles[tone])
             for first, last, tone, strong in self._wrapped.document.spans.get(number, ())
         ]
-        for place in within(self.matches, number, begin, end):
-            name = "text-view--here" if place == self.match else "text-view--match"
+        for index in within(self.matches, number, begin, end):
+            name = "text-view--here" if index == self.match else "text-view--match"
             look = self.get_component_rich_style(name, partial=True)
-            looks.append((self.matches[place].begin, self.matches[place].end, look))
+            looks.append((self.matches[index].begin, self.matches[index].end, look))
         return looks
 
 

@@ -33,7 +33,7 @@ broken line
 
 
 @pytest.mark.parametrize(
-    ("place", "kind"),
+    ("path", "kind"),
     [
         ("/", None),
         ("/scratch/titan", None),
@@ -46,8 +46,8 @@ broken line
         ("/cover/titan", "fuse.sshfs"),
     ],
 )
-def test_a_network_folder_is_known_by_the_mounts(place: str, kind: str | None) -> None:
-    assert network_folders.kind_among(_MOUNTS, PurePosixPath(place)) == kind
+def test_a_network_folder_is_known_by_the_mounts(path: str, kind: str | None) -> None:
+    assert network_folders.kind_among(_MOUNTS, PurePosixPath(path)) == kind
 
 
 @pytest.mark.skipif(os.name == "nt", reason="reads the table of mounts of Linux")
