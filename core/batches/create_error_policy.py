@@ -16,11 +16,14 @@ from core.errors import (
     Unauthorized,
     Unreachable,
 )
+from state.model.records import Hold
+from state.model.timestamps import from_text
 
 _RATE_LIMIT_PAUSE_S = 60.0
 _SPEND_LIMIT_PAUSE_S = 6 * 3600.0
 # An operator may fix the account at any time, and a try costs one upload.
 ACCOUNT_PAUSE_S = 900.0
+_LONGEST_ACCOUNT_PAUSE_S = 3600.0
 CREATE_HOLD = "create"
 QUEUE_HOLD = "queue"
 ACCOUNT_HOLD = "account"
@@ -118,6 +121,14 @@ def _after_rejection(error: Rejected) -> AfterCreate:
     if _ABOUT_THE_BATCH.search(str(error)):
         return AfterCreate(action=CreateAction.REJECT, stop=False)
     return _BLOCKED
+
+
+def repeated_pause_s(previous: Hold | None, reason: str) -> float:
+    """How long to pause after equal rejections, in seconds: longer while they continue."""
+    if previous is None or previous.reason != reason:
+        return ACCOUNT_PAUSE_S
+    lasted = from_text(previous.until_ts) - from_text(previous.since_ts)
+    return min(2 * lasted.total_seconds(), _LONGEST_ACCOUNT_PAUSE_S)
 
 
 def queue_pause_s(*, retry_after_s: float | None, own_open: int) -> float:

@@ -17,6 +17,7 @@ from core.batches.create_error_policy import (
     after_create,
     is_worth_splitting,
     queue_pause_s,
+    repeated_pause_s,
 )
 from core.batches.isolation import isolated
 from core.batches.retry import with_retries
@@ -37,26 +38,30 @@ class Sent(Struct, frozen=True, kw_only=True):
     """The result of one send.
 
     `stop`: the next send would fail for the same reason. `rejected`: the reason why the batch as
-    a whole was rejected. `instead`: the queued batches that replace this one.
+    a whole was rejected. `instead`: the queued batches that replace this one. `is_accepted`: the
+    API has the batch.
     """
 
     problem: str | None = None
     stop: bool = False
     rejected: str | None = None
     instead: tuple[Batch, ...] = ()
+    is_accepted: bool = False
 
 
 def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> str | None:
     """Send the batches in turn, and return the last refusal. Batches not sent stay queued.
 
     A batch that fails otherwise is one of the problems, and the others are sent. Two rejections
-    with the same reason end it: the reason may be outside the batches.
+    with the same reason end it: the reason may be outside the batches. Then all creates pause,
+    unless the API accepted a batch meanwhile.
 
     Raises SettingsError where the key is missing or rejected.
     """
-    problem: str | None = None
-    rejections: list[str] = []
-    pending = deque(batches)
+    problem, is_accepted = None, False
+    before = leases.last_hold(context.ledger, ACCOUNT_HOLD)
+    rejections = [before.reason] if before else []
+    pending = deque(_in_order(context, batches) if before else batches)
     for _ in range(len(batches) + _MOST_MORE):
         if not pending:
             break
@@ -68,10 +73,22 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
             sent = send(context, batch)
         pending.extendleft(reversed(sent.instead))
         problem = sent.problem or problem
+        if sent.is_accepted and before:
+            leases.lift(context.ledger, ACCOUNT_HOLD)
+            rejections, before = rejections[1:], None
+        is_accepted = is_accepted or sent.is_accepted
+        if sent.rejected in rejections and not is_accepted:
+            _hold_repeated(context, sent.rejected, before)
         if sent.stop or sent.rejected in rejections:
             break
         rejections += [sent.rejected] if sent.rejected else []
     return problem
+
+
+def _in_order(context: Context, batches: list[Batch]) -> list[Batch]:
+    """Those of another workflow first: if one is accepted, the account works."""
+    last = sending.last_rejected_workflow(context.ledger)
+    return sorted(batches, key=lambda batch: batch.workflow == last)
 
 
 def _active_hold(context: Context) -> Hold | None:
@@ -132,7 +149,7 @@ def _post(context: Context, batch: Batch, body: Body) -> Sent:
         _raise_if_unauthorized(error)
         return sent
     sending.mark_accepted(ledger, batch, created.remote, created.account)
-    return Sent()
+    return Sent(is_accepted=True)
 
 
 def _raise_if_unauthorized(error: ApiError) -> None:
@@ -146,6 +163,7 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
     """Record what `create_error_policy` decides on the failed create."""
     ledger, now = context.ledger, context.clock.now()
     instead: list[Batch] = []
+    rejected: str | None = None
     decision = after_create(error, context.recovery)
     match decision.action:
         case CreateAction.NOT_SENT:
@@ -164,7 +182,8 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
                 wire_overhead=wire_overhead(),
             )
         case CreateAction.REJECT | CreateAction.SPLIT | CreateAction.DROP_ONE:
-            sending.mark_rejected(ledger, batch, error.error_type or "rejected", str(error))
+            rejected = str(error)
+            sending.mark_rejected(ledger, batch, error.error_type or "rejected", rejected)
         case CreateAction.UNCONFIRMED:
             settles_ts = to_text(now + timedelta(seconds=decision.settle_s))
             sending.mark_unconfirmed(ledger, batch, str(error), settles_ts=settles_ts)
@@ -172,13 +191,18 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
         _hold(context, decision, error)
     # A split is no problem: both halves are sent at once.
     problem = None if decision.action == CreateAction.SPLIT and instead else str(error)
-    rejected = str(error) if decision.action == CreateAction.REJECT else None
     return Sent(problem=problem, stop=decision.stop, rejected=rejected, instead=tuple(instead))
 
 
 def _hold(context: Context, decision: AfterCreate, error: ApiError) -> None:
     until = context.clock.now() + timedelta(seconds=decision.pause_s)
     leases.hold(context.ledger, decision.hold, until=until, reason=str(error))
+
+
+def _hold_repeated(context: Context, reason: str | None, before: Hold | None) -> None:
+    seconds = repeated_pause_s(before, reason or "")
+    until = context.clock.now() + timedelta(seconds=seconds)
+    leases.hold(context.ledger, ACCOUNT_HOLD, until=until, reason=reason or "")
 
 
 def _hold_for_queue(context: Context, batch: Batch, error: ApiError) -> list[Batch]:

@@ -2,6 +2,7 @@
 
 Requests that the API definitely did not run get no result, so that they can be queued for a batch.
 A request without a usable response gets an errored result and is not repeated: it may be billed.
+So does a rejected one, unless the account is rejected (`core.batches.refusals`).
 """
 
 import json
@@ -16,8 +17,9 @@ from msgspec import Struct
 
 from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
-from core.batches.concurrency_limiter import ConcurrencyLimiter, Permit
+from core.batches.concurrency_limiter import FEWEST, ConcurrencyLimiter, Permit
 from core.batches.daemon_pool import DaemonPool
+from core.batches.refusals import Refusal, Refusals
 from core.clock import Clock
 from core.errors import (
     ApiError,
@@ -41,8 +43,9 @@ _NAP_S = 0.25
 _OVERLOADED = 529
 # The next call would fail for the same reason, and none of them is run or paid for.
 _NOT_RUN = (Unreachable, RateLimited, SpendCapReached, Unauthorized, Blocked)
-# Error types of a rejection that is about the request itself.
-_ABOUT_THE_REQUEST = ("invalid_request_error", "not_found_error", "request_too_large")
+# Error types of a rejection that may be about the request itself; the page of a proxy has none.
+_MAY_BE_THE_REQUEST = ("invalid_request_error", "not_found_error", "request_too_large")
+_TOO_LARGE = 413
 
 
 class _Call(Struct):
@@ -64,7 +67,13 @@ class _StopMark(Struct):
     """Wakes the loop when `stop` is called."""
 
 
-_Done = bytes | _TurnedAway | _StopMark | None
+class _Failed(Struct):
+    """The result line of a call that may have run without an answer."""
+
+    line: bytes
+
+
+_Done = bytes | _Failed | Refusal | _TurnedAway | _StopMark | None
 
 
 class SyncRunner:
@@ -87,6 +96,7 @@ class SyncRunner:
         self._limiter = ConcurrencyLimiter(MOST_UNWRITTEN)
         self._pool = DaemonPool[_Call, _Done](self._run_one, size=_THREADS, name="titan-sync")
         self._turned_away: deque[_TurnedAway] = deque()
+        self._refusals = Refusals(FEWEST)
         self._calling: set[int] = set()
         self._is_stopped = False
         # Raised at the end: results of running calls are paid for, and kept first.
@@ -113,7 +123,7 @@ class SyncRunner:
                     count += len(lines)
                     self._progress(count)
                 self._start(calls)
-            if lines := self._overloaded():
+            if lines := self._undecided() + self._overloaded():
                 yield lines
             if self._failure is not None:
                 raise self._failure
@@ -122,8 +132,11 @@ class SyncRunner:
             self._pool.close()
 
     def _start(self, calls: Iterator[_Call]) -> None:
-        """Start as many calls as the limiter permits."""
+        """Start as many calls as the limiter permits; few while all are rejected."""
         while not self._is_over():
+            undecided = self._refusals.undecided
+            if undecided and self._running + undecided >= FEWEST:
+                return
             permit = self._limiter.permit(running=self._running, retries=len(self._turned_away))
             if permit is Permit.GIVE_UP:
                 self.problem = self._turned_away[-1].error
@@ -166,8 +179,20 @@ class SyncRunner:
                 self._retry_later(one)
             elif isinstance(one, BaseException):
                 self._failure = one
-        lines = [one for one in ended if isinstance(one, bytes)]
+        answers = [one for one in ended if isinstance(one, bytes)]
+        lines = answers + [one.line for one in ended if isinstance(one, _Failed)]
+        refused = self._refusals.add(
+            [one for one in ended if isinstance(one, Refusal)], is_answered=bool(answers)
+        )
+        lines += map(_refused, refused)
         self._limiter.on_success(len(lines))
+        self.problem = self.problem or self._refusals.account_problem
+        return lines
+
+    def _undecided(self) -> list[bytes]:
+        """Results for the rest of the rejected calls, where they are about their requests."""
+        lines = [_refused(one) for one in self._refusals.at_the_end()]
+        self.problem = self.problem or self._refusals.account_problem
         return lines
 
     def _retry_later(self, ended: _TurnedAway) -> None:
@@ -192,7 +217,7 @@ class SyncRunner:
     def _is_over(self) -> bool:
         return self._is_stopped or self.problem is not None or self._failure is not None
 
-    def _run_one(self, call: _Call) -> bytes | _TurnedAway | None:
+    def _run_one(self, call: _Call) -> bytes | _Failed | Refusal | _TurnedAway | None:
         """Make the call on a thread of the pool; return its result line, None if not sent."""
         while (left := call.not_before - self._clock.monotonic()) > 0 and not self._is_over():
             self._clock.sleep(min(left, _NAP_S))
@@ -203,23 +228,31 @@ class SyncRunner:
         try:
             return _succeeded(call.custom_id, self._api.run_one(params, betas=self._betas))
         except ApiError as error:
-            if isinstance(error, RateLimited) or error.status == _OVERLOADED:
-                return _TurnedAway(call, error)
-            if is_not_run(error):
-                self.problem = error
-                return None
-            return _errored(call.custom_id, error.error_type or "no_answer", str(error))
+            return self._after_error(call, error)
         except BadLineError as error:
-            return _errored(call.custom_id, "no_answer", f"The response is not a message: {error}")
+            message = f"The response is not a message: {error}"
+            return _Failed(_errored(call.custom_id, "no_answer", message))
         finally:
             self._calling.discard(get_ident())
+
+    def _after_error(self, call: _Call, error: ApiError) -> _Failed | Refusal | _TurnedAway | None:
+        if isinstance(error, RateLimited) or error.status == _OVERLOADED:
+            return _TurnedAway(call, error)
+        if is_not_run(error):
+            self.problem = error
+            return None
+        if isinstance(error, Rejected):
+            return Refusal(call.custom_id, error)
+        kind = error.error_type or "no_answer"
+        return _Failed(_errored(call.custom_id, kind, str(error)))
 
 
 def is_not_run(error: ApiError) -> bool:
     """Whether the call was definitely not run, for a reason other than its request."""
     if isinstance(error, _NOT_RUN):
         return True
-    return isinstance(error, Rejected) and error.error_type not in _ABOUT_THE_REQUEST
+    may_be_the_request = error.error_type in _MAY_BE_THE_REQUEST or error.status == _TOO_LARGE
+    return isinstance(error, Rejected) and not may_be_the_request
 
 
 def _succeeded(custom_id: str, message: bytes) -> bytes:
@@ -231,6 +264,11 @@ def _succeeded(custom_id: str, message: bytes) -> bytes:
     )
     decode(line)
     return line
+
+
+def _refused(one: Refusal) -> bytes:
+    kind = one.error.error_type or "request_too_large"
+    return _errored(one.custom_id, kind, str(one.error))
 
 
 def _errored(custom_id: str, kind: str, message: str) -> bytes:

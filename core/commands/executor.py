@@ -163,17 +163,29 @@ def _cancel_at_the_api(context: Context, batch: Batch) -> str | None:
 
 
 def _sync(context: Context, command: Command) -> StepResult:
-    """Release the requests from their batches, then run the unanswered ones."""
+    """Release the requests from their batches, then run the unanswered ones.
+
+    It ends, too, where the API rejects the account: what is in no batch stays queued for one.
+    """
+    from core.batches.sync_fallback import held_back  # noqa: PLC0415 - slow, seldom needed
+
+    held = held_back(context)
+    if held and not command.step:
+        return CommandState.FAILED, held
     ids = commands.items(context.ledger, command)
     _release(context, command, ids)
     problem = _run_now(context, command, ids)
     after = command_effects.statuses(context.ledger, ids)
     if RequestStatus.QUEUED in after.values():
         forced_batches.reattach(context.ledger, ids)
-    if any(after[i] in _OPEN for i in ids):
+        after = command_effects.statuses(context.ledger, ids)
+    left = [status for status in after.values() if status in _OPEN]
+    if left and (RequestStatus.IN_FLIGHT in left or held_back(context) is None):
         return None
     answered = sum(after[i] == RequestStatus.SUCCEEDED for i in ids)
     message = f"{answered:,} of {pluralize(len(ids), 'request')} answered"
+    if left:
+        message += f", {len(left):,} left to a batch"
     state = CommandState.DONE if answered == len(ids) else CommandState.FAILED
     return state, f"{message}; {problem}" if problem else message
 

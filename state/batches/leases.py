@@ -67,6 +67,12 @@ def active_hold(ledger: Ledger, name: str) -> Hold | None:
     return Hold(**dict(row)) if row else None
 
 
+def last_hold(ledger: Ledger, name: str) -> Hold | None:
+    """Return the hold `name`, also if it has ended; None once it was lifted."""
+    row = ledger.row("SELECT name, until_ts, reason, since_ts FROM holds WHERE name = ?", name)
+    return Hold(**dict(row)) if row else None
+
+
 def lift(ledger: Ledger, name: str) -> None:
     """Delete the hold `name`."""
     with ledger.transaction("hold"):

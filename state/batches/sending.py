@@ -54,6 +54,14 @@ def queued(ledger: Ledger) -> list[Batch]:
     ]
 
 
+def last_rejected_workflow(ledger: Ledger) -> str | None:
+    """Return the workflow of the batch that was rejected last."""
+    row = ledger.row(
+        "SELECT workflow FROM batches WHERE status = 'rejected' ORDER BY id DESC LIMIT 1"
+    )
+    return str(row["workflow"]) if row else None
+
+
 def queued_of(ledger: Ledger, submission: Submission) -> list[Batch]:
     """Return the queued batches of one submission, oldest first."""
     rows = ledger.rows(

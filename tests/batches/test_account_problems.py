@@ -10,9 +10,9 @@ from core.intake.options import SubmitOptions
 from state.batches import leases
 from state.model.records import OnFailure, RequestStatus
 from state.operations import alerts, commands
-from state.operations.commands import Action, NewCommand
+from state.operations.commands import Action, CommandState, NewCommand
 
-FAULTS = ("credit", "disabled", "budget", "402", "403", "412", "redirect")
+FAULTS = ("credit", "disabled", "budget", "unnamed", "402", "403", "412", "redirect")
 PAGES = ("html-400", "html-403", "html-404")
 
 
@@ -57,7 +57,7 @@ def test_an_account_that_may_not_even_list_holds_the_queue(bench: Bench, fault: 
     check_once(bench, 2)
 
 
-@pytest.mark.parametrize("fault", [*FAULTS, *PAGES])
+@pytest.mark.parametrize("fault", [*FAULTS, *PAGES, "html-413"])
 def test_a_submission_with_policy_sync_is_kept_too(bench: Bench, fault: str) -> None:
     bench.faults.add(f"any:{fault}")
     taken = bench.submit(60, on_failure=OnFailure.SYNC)
@@ -69,9 +69,13 @@ def test_a_submission_with_policy_sync_is_kept_too(bench: Bench, fault: str) -> 
     check_once(bench, 60)
 
 
-def _sync(bench: Bench) -> int:
+def _ended(bench: Bench) -> list[CommandState]:
+    return [command.state for command in commands.latest(bench.engine.context.ledger, limit=9)]
+
+
+def _sync(bench: Bench, *, most: int = 100) -> int:
     context = bench.engine.context
-    ids = [int(row[0]) for row in context.ledger.rows("SELECT id FROM requests")]
+    ids = [int(row[0]) for row in context.ledger.rows("SELECT id FROM requests LIMIT ?", most)]
     wanted = NewCommand(
         action=Action.SYNC, items=ids, reason="test", not_before=context.clock.now()
     )
@@ -79,7 +83,7 @@ def _sync(bench: Bench) -> int:
     return command.id
 
 
-@pytest.mark.parametrize("fault", [*FAULTS, *PAGES])
+@pytest.mark.parametrize("fault", [*FAULTS, *PAGES, "html-413"])
 def test_a_sync_command_errors_nothing_and_asks_a_few_times_only(bench: Bench, fault: str) -> None:
     bench.faults.add("create:credit")
     bench.submit(60)
@@ -91,18 +95,90 @@ def test_a_sync_command_errors_nothing_and_asks_a_few_times_only(bench: Bench, f
     assert 1 <= bench.faults.hits() <= FEWEST
     assert any("The API returned" in problem for problem in polled.problems)
     assert ("spend_cap", SYNC_HOLD) in _raised(bench)
+    assert _ended(bench) == [CommandState.FAILED]
     before = bench.faults.hits()
+    _sync(bench)
     again = bench.poll_after(60)
     assert bench.faults.hits() == before
     assert any("Nothing is run synchronously" in problem for problem in again.problems)
+    assert _ended(bench) == [CommandState.FAILED] * 2
+    bench.faults.clear()
+    poll_until_done(bench)
+    check_once(bench, 60)
+
+
+def test_a_sync_of_a_part_that_the_account_rejects_stays_in_its_batch(bench: Bench) -> None:
+    bench.submit(6)
+    bench.faults.add("messages:unnamed")
+    _sync(bench, most=2)
+    bench.engine.poll()
+    assert requests(bench) == {RequestStatus.IN_FLIGHT: 6}
+    bench.faults.clear()
+    poll_until_done(bench)
+    check_once(bench, 6)
+
+
+@pytest.mark.parametrize("fault", ["unnamed", "html-413"])
+def test_rejected_calls_beside_answered_ones_are_about_their_requests(
+    bench: Bench, fault: str
+) -> None:
+    bench.faults.add("create:credit")
+    bench.submit(20)
+    bench.faults.clear()
+    bench.faults.add(f"messages:{fault}:every=4")
+    _sync(bench)
+    bench.engine.poll()
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 15, RequestStatus.ERRORED: 5}
+    assert _hold(bench, SYNC_HOLD) == ""
+
+
+def _queue(bench: Bench, tags: str, *betas: str) -> None:
+    for tag in tags:
+        options = SubmitOptions(tag=tag, workflow=betas[0] if betas else "good", betas=betas)
+        bench.engine.submit(some_requests(1), options)
 
 
 def test_two_rejections_with_the_same_message_end_the_sending_of_a_poll(bench: Bench) -> None:
     bench.faults.add("create:connect")
-    for tag in "abcd":
-        options = SubmitOptions(tag=tag, betas=("no-such-beta",))
-        bench.engine.submit(some_requests(1), options)
+    _queue(bench, "abcd", "no-such-beta")
     bench.faults.clear()
     bench.poll_after(60)
     assert statuses(bench).count("rejected") == 2
     assert statuses(bench).count("queued") == 2
+    assert "no-such-beta" in _hold(bench, ACCOUNT_HOLD)
+    bench.poll_after(60)
+    assert statuses(bench).count("rejected") == 2
+
+
+def test_equal_rejections_that_continue_cost_one_batch_and_a_longer_pause_each(
+    bench: Bench,
+) -> None:
+    bench.faults.add("create:connect")
+    _queue(bench, "abcdefgh", "no-such-beta")
+    bench.faults.clear()
+    bench.poll_after(60)
+    for seconds, rejected in ((901, 3), (901, 3), (901, 4), (1801, 4), (1801, 5), (3601, 6)):
+        bench.poll_after(seconds)
+        assert statuses(bench).count("rejected") == rejected
+
+
+def test_one_job_that_is_rejected_again_and_again_does_not_hold_the_others(bench: Bench) -> None:
+    bench.faults.add("create:connect")
+    _queue(bench, "abcdef", "no-such-beta")
+    bench.faults.clear()
+    bench.poll_after(60)
+    _queue(bench, "xy")
+    bench.poll_after(901)
+    assert statuses(bench).count("in_progress") == 2
+    assert _hold(bench, ACCOUNT_HOLD) == ""
+    bench.poll_after(60)
+    assert "no-such-beta" in _hold(bench, ACCOUNT_HOLD)
+
+
+def test_a_page_that_calls_everything_too_large_errors_two_requests_and_stops(
+    bench: Bench,
+) -> None:
+    bench.faults.add("create:html-413")
+    bench.submit(16)
+    assert requests(bench)[RequestStatus.ERRORED] == 2
+    assert "413" in _hold(bench, ACCOUNT_HOLD)

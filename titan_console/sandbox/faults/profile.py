@@ -47,6 +47,7 @@ REFUSED = (
     "usage-limit",
     "credit",
     "disabled",
+    "unnamed",  # a problem of the account with an unknown message
     "budget",
     "redirect",
     "html-400",

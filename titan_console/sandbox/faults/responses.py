@@ -22,6 +22,7 @@ _ACCOUNT = {
         " to upgrade or purchase credits."
     ),
     "disabled": "This organization has been disabled.",
+    "unnamed": "This credential is only authorized for another product.",
     "budget": "Budget has been exceeded! Current cost: 10.2, Max budget: 10.0",
 }
 _PAGES = {
