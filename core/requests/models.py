@@ -20,6 +20,13 @@ KNOWN = (
     *("claude-opus-4-6", "claude-opus-4-5", "claude-sonnet-5-5", "claude-sonnet-5"),
     *("claude-sonnet-4-6", "claude-sonnet-4-5", "claude-haiku-5-5", "claude-haiku-4-5"),
 )
+# The fewest tokens that the API caches: it ignores the mark of a shorter prefix.
+_CACHE_MINIMA = (
+    *(("claude-haiku-5-5", 512), ("claude-sonnet-4-5", 1024), ("claude-sonnet-5", 1024)),
+    *(("claude-opus-5", 1024), ("claude-sonnet-4-6", 2048), ("claude-fable-5", 2048)),
+    ("claude-mythos-5", 2048),
+)
+_LARGEST_CACHE_MINIMUM = 4096
 _DATE = re.compile(r"-\d{8}$")
 _NEAR = 0.75
 
@@ -31,6 +38,12 @@ def max_tokens_limit(model: str, betas: tuple[str, ...]) -> int | None:
     if EXTENDED_OUTPUT_BETA in betas and model.startswith(_EXTENDED_MODELS):
         return _EXTENDED_OUTPUT
     return next((most for prefix, most in _LIMITS if model.startswith(prefix)), None)
+
+
+def cache_minimum(model: str) -> int:
+    """The fewest tokens of a prefix that the model caches; the largest known for other models."""
+    found = (least for prefix, least in _CACHE_MINIMA if model.startswith(prefix))
+    return next(found, _LARGEST_CACHE_MINIMUM)
 
 
 @lru_cache

@@ -1,10 +1,13 @@
 """Answers fit their prompt, come out the same again, and cost what their size says."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from support.sandbox_client import a_desk, a_params
+
+from titan_console.sandbox.model.prompt_cache import PromptCache
 
 LONG = "A rule that every request repeats. " * 600
 
@@ -111,6 +114,37 @@ def test_the_first_row_writes_the_cache_and_later_rows_read_it(ttl: str, field: 
         assert usage["cache_read_input_tokens"] == size
         assert usage["cache_creation_input_tokens"] == 0
         assert usage["input_tokens"] < 100
+
+
+@pytest.mark.parametrize(
+    ("behavior", "reads"),
+    [
+        # Three batches of one prefix: the second within the hour, the third two hours later.
+        ("always", [0, 1, 1, 1, 1, 1, 0, 1, 1]),
+        ("never", [0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("across", [0, 0, 0, 1, 1, 1, 0, 0, 0]),
+        ("1", [0, 1, 1, 1, 1, 1, 0, 1, 1]),
+        ("0", [0, 0, 0, 0, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_the_behavior_of_the_cache_is_a_setting(behavior: str, reads: list[int]) -> None:
+    cache = PromptCache.parse(behavior)
+    found: list[int] = []
+    for minutes in (0, 60, 180):
+        call = cache.next_call()
+        at = datetime(2026, 11, 22, tzinfo=UTC) + timedelta(minutes=minutes)
+        found += [cache.reads("p", row, hour=True, call=call, now=at) for row in "abc"]
+    assert found == reads
+
+
+def test_a_rate_is_met_over_many_rows_and_other_texts_are_no_behavior() -> None:
+    cache = PromptCache.parse("0.3")
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    hits = sum(cache.reads("p", str(n), hour=True, call=1, now=at) for n in range(2000))
+    assert 540 < hits < 660
+    for wrong in ("sometimes", "1.5", "-0.1", "nan", ""):
+        with pytest.raises(ValueError, match="always, never, across"):
+            PromptCache.parse(wrong)
 
 
 def test_a_prefix_under_the_models_minimum_is_not_cached() -> None:

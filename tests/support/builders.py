@@ -21,6 +21,7 @@ from state.files.folder import Folder
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.http.transport import client
+from titan_console.sandbox.model.prompt_cache import PromptCache
 from titan_console.sandbox.model.timing import Plan
 
 START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
@@ -64,13 +65,18 @@ class Bench:
         faults: Faults | None = None,
         limits: Limits | None = None,
         seed: int = 0,
+        cache: str = "always",
         new_id: Callable[[int], str] = random_id,
     ) -> None:
         self.clock = ManualClock(START)
         self.new_id = new_id
         self.faults = faults or Faults(seed=seed)
         self.sandbox = Sandbox(
-            self.clock, seed=seed, plan=plan or Plan.seconds(60, 60), faults=self.faults
+            self.clock,
+            seed=seed,
+            plan=plan or Plan.seconds(60, 60),
+            faults=self.faults,
+            cache=PromptCache.parse(cache, seed=seed),
         )
         self.folder = Folder(home)
         self.limits = limits or Limits()

@@ -28,6 +28,7 @@ from titan_console.sandbox.model.http_messages import (
 )
 from titan_console.sandbox.model.ids import make_id
 from titan_console.sandbox.model.lifecycle import Batch, describe
+from titan_console.sandbox.model.prompt_cache import PromptCache
 from titan_console.sandbox.model.provider import Limits, Provider, RateLimiter
 from titan_console.sandbox.model.rows import Rows
 from titan_console.sandbox.model.timing import Plan
@@ -58,6 +59,7 @@ class Sandbox:
         faults: Faults | None = None,
         limits: Limits | None = None,
         keys: Mapping[str, str] | None = None,
+        cache: PromptCache | None = None,
     ) -> None:
         """Start empty; `keys` maps API keys to workspace names, None accepts any key."""
         self.clock = clock
@@ -66,6 +68,7 @@ class Sandbox:
         self.seed = seed
         self.plan = plan or Plan.instant()
         self.faults = faults or Faults(seed=seed)
+        self._cache = cache or PromptCache(seed=seed)
         limits = limits or Limits()
         self._access = Access(keys, seed)
         self._provider = Provider(seed, limits)
@@ -186,7 +189,10 @@ class Sandbox:
         body = call.request.read(MAX_BODY)
         try:
             entries = read_create(body)
-            rows = Rows(RowBuilder(self.seed, call.options, self.faults.row).rows(entries))
+            builder = RowBuilder(
+                *(self.seed, call.options, self.faults.row), cache=self._cache, now=call.now
+            )
+            rows = Rows(builder.rows(entries))
             with self._lock:
                 late = call.fault if call.fault and call.fault.stage is Stage.LATE else None
                 now = self._time.now()

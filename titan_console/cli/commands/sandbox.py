@@ -33,6 +33,14 @@ _PORT = 8765
     metavar="CALL:WHAT[:OPTION=VALUE]",
     help="Inject a fault, for example create:drop:times=1 or results:missing:p=0.1; repeatable.",
 )
+@click.option(
+    "--cache",
+    "cache_text",
+    default="always",
+    show_default=True,
+    help="Which rows of equal prefixes read the prompt cache: always, never, across (only what an"
+    " earlier batch wrote) or a rate such as 0.3.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the address as one JSON object.")
 def command(
     *,
@@ -41,6 +49,7 @@ def command(
     plan_text: str,
     speed: float,
     fault_specs: tuple[str, ...],
+    cache_text: str,
     as_json: bool,
 ) -> None:
     """Run an emulator of the Message Batches API until Ctrl-C. It accepts any API key."""
@@ -49,6 +58,7 @@ def command(
     from titan_console.sandbox.faults.profile import Faults  # noqa: PLC0415 - as said
     from titan_console.sandbox.http.server import serve  # noqa: PLC0415 - as said
     from titan_console.sandbox.model.accelerated_clock import AcceleratedClock  # noqa: PLC0415 - as said
+    from titan_console.sandbox.model.prompt_cache import PromptCache  # noqa: PLC0415 - as said
     from titan_console.sandbox.model.timing import Plan  # noqa: PLC0415 - as said
 
     try:
@@ -57,6 +67,7 @@ def command(
             seed=seed,
             plan=Plan.parse(plan_text),
             faults=Faults.parse(fault_specs, seed=seed),
+            cache=PromptCache.parse(cache_text, seed=seed),
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error

@@ -1,20 +1,23 @@
 """Turns the requests of a create into rows: validated, measured, with their answer chosen."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
 from titan_console.sandbox.answers.prompts import detect_format
 from titan_console.sandbox.answers.texts import choose_answer
-from titan_console.sandbox.answers.tokens import Measure, measure
+from titan_console.sandbox.answers.tokens import measure
 from titan_console.sandbox.model.http_messages import ErrorResponse
 from titan_console.sandbox.model.ids import digest
 from titan_console.sandbox.model.json_access import as_dict, as_int, as_str
 from titan_console.sandbox.model.models import Model, find_model
+from titan_console.sandbox.model.prompt_cache import PromptCache
 from titan_console.sandbox.model.rows import Row, RowError
 from titan_console.sandbox.rules.create import Entry, read_object
 from titan_console.sandbox.rules.rows import CallOptions, row_error
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 # The injected fault of a row: an error, a stop reason, or None.
 RowFault = Callable[[str], "RowError | str | None"]
 
@@ -24,14 +27,24 @@ def no_fault(_custom_id: str) -> None:
 
 
 class RowBuilder:
-    """Turn requests into rows; the first of equal cached prefixes writes, later ones read."""
+    """Turn requests into rows; the cache decides which of equal prefixes are written or read."""
 
-    def __init__(self, seed: int, options: CallOptions, fault: RowFault = no_fault) -> None:
-        """One builder per create or Messages call."""
+    def __init__(
+        self,
+        seed: int,
+        options: CallOptions,
+        fault: RowFault = no_fault,
+        *,
+        cache: PromptCache | None = None,
+        now: datetime = _NEVER,
+    ) -> None:
+        """One builder per create or Messages call; without a cache it has one of its own."""
         self._seed = seed
         self._options = options
         self._fault = fault
-        self._written: set[tuple[str, int]] = set()
+        self._cache = cache or PromptCache()
+        self._call = self._cache.next_call()
+        self._now = now
 
     def rows(self, entries: Sequence[Entry]) -> Iterator[Row]:
         """All rows of a create."""
@@ -57,7 +70,9 @@ class RowBuilder:
         self, custom_id: str, seed: int, params: dict[str, object], model: Model, stop: str
     ) -> Row:
         size = measure(params, minimum=model.cache_minimum)
-        wrote = self._writes(model, size)
+        wrote = not self._cache.reads(
+            (model.id, size.cache_key), custom_id, hour=size.hour, call=self._call, now=self._now
+        )
         kind, text, tool = choose_answer(detect_format(params), seed)
         return Row(
             custom_id=custom_id,
@@ -74,13 +89,6 @@ class RowBuilder:
             write_1h=size.cached if wrote and size.hour else 0,
             read=0 if wrote else size.cached,
         )
-
-    def _writes(self, model: Model, size: Measure) -> bool:
-        """Whether this row is the first with its prefix."""
-        key = (model.id, size.cache_key)
-        first = key not in self._written
-        self._written.add(key)
-        return first
 
 
 def sync_row(seed: int, params: dict[str, object], options: CallOptions) -> Row:
