@@ -20,7 +20,7 @@ from state.files.folder import Folder
 from state.operations import commands
 from state.operations.commands import Action, NewCommand
 from state.queries import ledger_status
-from titan_console.cli.diagnostics import Exit, exit_code_after_command, exit_code_after_poll
+from titan_console.cli.exit_codes import Exit, exit_code_after_command, exit_code_after_poll
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
 

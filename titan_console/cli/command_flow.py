@@ -22,14 +22,9 @@ from state.model.timestamps import to_text
 from state.operations import commands
 from state.operations.commands import Action, Command, CommandState
 from state.operations.selection import Filter
-from titan_console.cli.diagnostics import (
-    Exit,
-    exit_code_after_command,
-    is_terminal,
-    say,
-    say_problems,
-)
-from titan_console.cli.output import echo, json_option, print_fields, print_json
+from titan_console.cli.exit_codes import Exit, exit_code_after_command
+from titan_console.cli.output import echo, is_terminal, json_option, print_fields, print_json
+from titan_console.cli.stderr import print_problems, print_stderr
 from titan_console.text import format as cells
 
 _WHAT = {Action.CANCEL: "batches", Action.PAUSE: "workflows", Action.RESUME: "workflows"}
@@ -94,7 +89,7 @@ def run(action: Action, given: dict[str, Any], **request: Any) -> int:  # noqa: 
         delay = timedelta(seconds=given["delay"])
         command, is_new = planner.submit(engine.context, planned, delay=delay)
         if not is_new:
-            say(f"An identical command is already pending: {command.key}.")
+            print_stderr(f"An identical command is already pending: {command.key}.")
         return _finish(engine, command, as_json=given["as_json"])
 
 
@@ -166,7 +161,7 @@ def _ask(preview: Preview, *, as_json: bool) -> None:
     can_answer = is_terminal(sys.stdin)
     for name, value in _fields(preview) if can_answer or not as_json else ():
         if value:
-            say(f"{name:<12} {value}")
+            print_stderr(f"{name:<12} {value}")
     if not can_answer:
         raise click.UsageError("stdin is not a terminal; pass --yes to confirm, or --dry-run")
     click.confirm("Continue?", abort=True, err=True)
@@ -189,8 +184,8 @@ def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
         print_json(as_report(command))
     else:
         echo(command.key)
-        say(command.outcome or _unfinished(command))
-    say_problems(problem for problem in problems if not problem.startswith(f"{command.key} "))
+        print_stderr(command.outcome or _unfinished(command))
+    print_problems(problem for problem in problems if not problem.startswith(f"{command.key} "))
     return exit_code_after_command(command, problems)
 
 

@@ -12,7 +12,8 @@ import click
 from core.gc_pause import gc_paused
 from state.files.system_errors import cause
 from state.model.errors import TitanError
-from titan_console.cli.diagnostics import Exit, exit_code_of, report, say
+from titan_console.cli.exit_codes import Exit, exit_code_of
+from titan_console.cli.stderr import print_error, print_stderr
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 # Name -> one line of help. Each is titan_console.cli.commands.<name>.command, or <module>.<name>.
@@ -140,10 +141,12 @@ def _run(arguments: list[str] | None) -> int:  # noqa: PLR0911 - one for each wa
         _report_usage(error, as_json=as_json)
         return error.exit_code
     except TitanError as error:
-        report(error.code, str(error), as_json=as_json)
+        print_error(error.code, str(error), as_json=as_json)
         return exit_code_of(error)
     except (KeyboardInterrupt, click.Abort):
-        say("titan-console: stopped. Stored requests are safe; see `titan-console status`.")
+        print_stderr(
+            "titan-console: stopped. Stored requests are safe; see `titan-console status`."
+        )
         return Exit.STOPPED
     except SystemExit:
         # Click exits like this only when the reader of our output has closed the pipe.
@@ -153,7 +156,7 @@ def _run(arguments: list[str] | None) -> int:  # noqa: PLR0911 - one for each wa
     except RuntimeError as error:
         if "sys.stdin" not in str(error):
             raise
-        report("stdin_closed", "standard input is closed.", as_json=as_json)
+        print_error("stdin_closed", "standard input is closed.", as_json=as_json)
         return Exit.USAGE
     return code if isinstance(code, int) else Exit.DONE
 
@@ -167,7 +170,7 @@ def _report_usage(error: click.ClickException, *, as_json: bool) -> None:
     text = error.format_message()
     end = "" if text.endswith((".", "?", "?)")) else "."
     see = f"See: {ctx.command_path if ctx else 'titan-console'} --help"
-    report("usage", f"{text}{end} {see}", as_json=as_json)
+    print_error("usage", f"{text}{end} {see}", as_json=as_json)
 
 
 def _unwritable(error: OSError, *, as_json: bool) -> int:
@@ -175,11 +178,11 @@ def _unwritable(error: OSError, *, as_json: bool) -> int:
     if error.filename is not None:
         found = cause(error, Path())
         name = os.fsdecode(error.filename)
-        report(found.code, f"cannot use {name}: {found.text}.", as_json=as_json)
+        print_error(found.code, f"cannot use {name}: {found.text}.", as_json=as_json)
         return Exit.UNUSABLE
     sys.stdout = None  # Python would complain once more at exit
     if error.errno == errno.EPIPE:
         return Exit.DONE
     message = f"cannot write to standard output: {error.strerror or error}."
-    report("output_unwritable", message, as_json=as_json)
+    print_error("output_unwritable", message, as_json=as_json)
     return Exit.UNUSABLE

@@ -11,7 +11,7 @@ from msgspec import Struct, to_builtins
 from core.config.settings import from_environment
 from state.db.reader import Reader
 from state.files.folder import Folder
-from titan_console.cli.diagnostics import is_terminal, say
+from titan_console.cli.stderr import print_stderr
 from titan_console.text.safe_text import clean, harmless, pad
 
 _WIDEST = 100
@@ -41,10 +41,15 @@ def most(limit: int | None, default: int, *, as_json: bool) -> int:
     return limit or _ALL
 
 
-def say_rest(shown: int, total: int, what: str) -> None:
+def print_rest(shown: int, total: int, what: str) -> None:
     """The number of rows beyond the limit, on stderr."""
     if shown < total:
-        say(f"{shown:,} of {total:,} {what} shown; --limit 0 shows all.")
+        print_stderr(f"{shown:,} of {total:,} {what} shown; --limit 0 shows all.")
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether it is an open terminal; a standard stream that is closed is None."""
+    return stream is not None and stream.isatty()
 
 
 def open_reader() -> Reader:

@@ -1,10 +1,11 @@
 """A progress bar on stderr, if stderr is a terminal."""
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from titan_console.cli.diagnostics import is_watched
+from titan_console.cli.output import is_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -19,7 +20,7 @@ def shown() -> Generator[Progress, None, None]:
 
     The bars disappear when the work is done.
     """
-    if not is_watched():
+    if not is_terminal(sys.stderr):
         yield lambda _what, _done, _of: None
         return
     with _bars() as bars:

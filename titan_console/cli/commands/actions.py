@@ -13,16 +13,16 @@ from core.errors import InputError, PayloadError
 from core.requests.models import warnings_for
 from state.operations.commands import Action, Command, count, latest
 from titan_console.cli import command_flow
-from titan_console.cli.diagnostics import say
 from titan_console.cli.output import (
     json_lines_option,
     limit_option,
     most,
     open_reader,
     print_json,
+    print_rest,
     print_rows,
-    say_rest,
 )
+from titan_console.cli.stderr import print_stderr
 
 _COMMANDS = 20
 
@@ -58,7 +58,7 @@ def replay(
         raise InputError("--model is empty: name a model or omit the option.")
     changes = parse_changes(settings) | ({"model": model} if model else {})
     for warning in warnings_for(filter(None, [str(changes.get("model") or "")])):
-        say(f"titan-console: {warning}")
+        print_stderr(f"titan-console: {warning}")
     bodies = _bodies(edits) if edits else {}
     ctx.exit(
         command_flow.run(
@@ -126,7 +126,7 @@ def withdraw(*, keys: tuple[str, ...]) -> None:
     """Withdraw commands that have not started, by the keys that `commands` lists."""
     with open_engine(from_environment(), actor="cli") as engine:
         planner.withdraw(engine.context, keys)
-    say(f"Withdrawn: {', '.join(keys)}.")
+    print_stderr(f"Withdrawn: {', '.join(keys)}.")
 
 
 @click.command
@@ -137,7 +137,7 @@ def commands(*, limit: int | None, as_json: bool) -> None:
     with open_reader() as reader:
         found = latest(reader, limit=most(limit, _COMMANDS, as_json=as_json))
         total = count(reader)
-    say_rest(len(found), total, "commands")
+    print_rest(len(found), total, "commands")
     if as_json:
         for one in found:
             print_json(command_flow.as_report(one))

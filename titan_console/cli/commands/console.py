@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 from core.config.settings import forget_key, from_environment, is_served
-from titan_console.cli.diagnostics import Exit, is_terminal, say
+from titan_console.cli.exit_codes import Exit
+from titan_console.cli.output import is_terminal
+from titan_console.cli.stderr import print_stderr
 from titan_console.session import terminal_watch
 from titan_console.session.poll_helper import PollHelper
 
@@ -15,7 +17,9 @@ def run(*, read_only: bool, ascii_only: bool = False) -> int:
     if not is_served():
         if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
             from_environment()
-            say("titan-console: the console needs a terminal; use `titan-console status` instead.")
+            print_stderr(
+                "titan-console: the console needs a terminal; use `titan-console status` instead."
+            )
             return Exit.USAGE
         terminal_watch.start()
     # Everything imported now stays alive, so a collection would only delay the first frame. The

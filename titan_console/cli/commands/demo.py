@@ -11,8 +11,9 @@ from core.config.settings import Settings, forget_key
 from core.config.toml_reader import FILE
 from state.model.errors import TitanError
 from titan_console.cli import progress
-from titan_console.cli.diagnostics import Exit, is_terminal, say
-from titan_console.cli.output import echo, json_option, print_json
+from titan_console.cli.exit_codes import Exit
+from titan_console.cli.output import echo, is_terminal, json_option, print_json
+from titan_console.cli.stderr import print_stderr
 from titan_console.demo import texts
 from titan_console.demo.jobs import DAYS
 from titan_console.demo.texts import Text
@@ -81,7 +82,7 @@ def _play(home: Path, folder: Path | None, seed: int, *, as_json: bool) -> None:
     from titan_console.demo.play import play  # noqa: PLC0415 - loads the engine
 
     def say_step(line: str) -> None:
-        (say if as_json else echo)(line)
+        (print_stderr if as_json else echo)(line)
 
     found = _texts(folder)
     source = str(folder) if folder else "the standard library's docstrings"

@@ -10,7 +10,7 @@ from core.reporting.poller_health import silent_after
 from core.reporting.since import parse_since
 from state.db.reader import Reader
 from state.files.folder import Folder
-from titan_console.cli.diagnostics import Exit
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, print_json
 from titan_console.text.safe_text import clean
 

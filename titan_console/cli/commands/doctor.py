@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from core.config.settings import from_environment
-from titan_console.cli.diagnostics import Exit
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import json_option, print_json, print_table
 from titan_console.doctor.checks import Health, examine
 

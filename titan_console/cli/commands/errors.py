@@ -20,9 +20,9 @@ from titan_console.cli.output import (
     most,
     open_reader,
     print_json,
+    print_rest,
     print_rows,
     print_table,
-    say_rest,
 )
 
 _ERRORS = 50
@@ -53,8 +53,8 @@ def command(*, limit: int | None, groups: bool, as_json: bool) -> None:
                 print_json(json_reports.review(answer))
         else:
             _print(list(rows), list(answers))
-        say_rest(at_most, ledger_status.count_failed(reader), "errors")
-        say_rest(at_most, reviews.count(reader), "answers to review")
+        print_rest(at_most, ledger_status.count_failed(reader), "errors")
+        print_rest(at_most, reviews.count(reader), "answers to review")
 
 
 def _print(failed: list[ErrorRow], answers: list[ReviewRow]) -> None:

@@ -17,8 +17,8 @@ from titan_console.cli.output import (
     most,
     open_reader,
     print_json,
+    print_rest,
     print_rows,
-    say_rest,
 )
 from titan_console.text import event_labels
 
@@ -56,7 +56,7 @@ def command(*, since: str | None, limit: int | None, as_json: bool) -> None:
         else:
             header = ("TIME", "EVENT", "SUBJECT", "ACTOR", "REASON", "COST", "RESULT")
             print_rows(list(found), header, _cells, empty="No events in this period.")
-    say_rest(at_most, total, "events")
+    print_rest(at_most, total, "events")
 
 
 def _cells(line: EventLine) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ from state.files.folder import Folder
 from state.operations import selection
 from state.operations.selection import Filter
 from state.queries import result_rows
-from titan_console.cli.diagnostics import say
 from titan_console.cli.output import Output
+from titan_console.cli.stderr import print_stderr
 
 
 @click.command
@@ -56,7 +56,7 @@ def command(
             return
         with open_output(output, folder, overwrite=force) as file:
             count = export.write(records, Output(file), Format(form))
-    say(f"{pluralize(count, 'request')} exported to {output}.")
+    print_stderr(f"{pluralize(count, 'request')} exported to {output}.")
 
 
 def _ids(source: Source, names: tuple[str, ...]) -> Iterable[int]:

@@ -14,8 +14,8 @@ from core.reporting.history import measured
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
-from titan_console.cli.diagnostics import say
 from titan_console.cli.output import echo, print_json, print_table
+from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
 
 _MILLION = Decimal(1_000_000)
@@ -89,7 +89,7 @@ def _print(found: Forecast) -> None:
     if found.scale != 1:
         echo(f"\nAt {found.scale} times today's volume.")
     if found.elsewhere:
-        say(
+        print_stderr(
             f"Also measured in workflows outside titan.toml: {_pair(found.elsewhere)} tokens,"
             f" {cells.money(found.elsewhere.cost_nano)}."
         )

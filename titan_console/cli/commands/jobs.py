@@ -20,8 +20,9 @@ from state.files.lost_ledger import ledger_exists
 from state.model.records import OnFailure
 from state.operations import pauses
 from state.operations.pauses import Pause
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json, print_table
+from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
 from titan_console.text.safe_text import clean
 
@@ -75,7 +76,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     for pause in paused:
         echo(f"\n{clean(pause.workflow)}: {clean(pause.text)}")
     if not titan_file.path_of(folder).exists():
-        say("No titan.toml yet; `titan-console jobs init` writes the jobs listed above.")
+        print_stderr("No titan.toml yet; `titan-console jobs init` writes the jobs listed above.")
 
 
 @command.command("init")
@@ -85,7 +86,7 @@ def init() -> None:
     added = titan_file.begin(folder)
     for name in added:
         echo(name)
-    say(f"{pluralize(len(added), 'job')} added to {titan_file.path_of(folder)}.")
+    print_stderr(f"{pluralize(len(added), 'job')} added to {titan_file.path_of(folder)}.")
 
 
 @command.command("check")
@@ -96,11 +97,11 @@ def check(ctx: click.Context) -> None:
     path = titan_file.path_of(folder)
     catalogue = titan_file.read(folder)
     for problem in catalogue.problems:
-        say(str(problem))
+        print_stderr(str(problem))
     if catalogue.problems:
         ctx.exit(Exit.USAGE)
     if not path.exists():
-        say(f"{path} does not exist; the built-in never-batch list applies.")
+        print_stderr(f"{path} does not exist; the built-in never-batch list applies.")
         return
     echo(f"{path}: {pluralize(len(catalogue.jobs), 'job')}, no problems.")
 

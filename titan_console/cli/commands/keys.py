@@ -7,8 +7,9 @@ from textual.keys import format_key
 from core.config import titan_file
 from core.config.settings import from_environment
 from state.files.folder import Folder
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import json_lines_option, print_json, print_table
+from titan_console.cli.stderr import print_stderr
 from titan_console.tui import keymap
 from titan_console.tui.keymap import Keymap, Known, keys_of
 
@@ -50,7 +51,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         )
     problems = [*map(str, catalogue.console_problems), *checked.problems]
     for problem in problems:
-        say(problem)
+        print_stderr(problem)
     if problems:
         ctx.exit(Exit.ATTENTION)
 

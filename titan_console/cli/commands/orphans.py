@@ -9,7 +9,7 @@ from core.config.settings import from_environment
 from core.reporting import json_reports
 from core.text import pluralize
 from state.batches.orphans import Orphan, OrphanVerdict, with_verdict
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import (
     echo,
     json_lines_option,
@@ -18,6 +18,7 @@ from titan_console.cli.output import (
     print_json,
     print_rows,
 )
+from titan_console.cli.stderr import print_stderr
 
 _SHOWN = (
     OrphanVerdict.CANDIDATE,
@@ -66,9 +67,9 @@ def adopt(ctx: click.Context, *, remote_id: str, tag: str | None, as_json: bool)
         print_json(to_builtins(json_reports.batch(adopted.batch)) | {"is_ours": adopted.is_own})
     else:
         echo(adopted.batch.key)
-    say(_summary(adopted))
+    print_stderr(_summary(adopted))
     if adopted.problem:
-        say(adopted.problem)
+        print_stderr(adopted.problem)
         ctx.exit(Exit.ATTENTION)
 
 

@@ -5,8 +5,9 @@ import click
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
 from titan_console.cli import progress
-from titan_console.cli.diagnostics import exit_code_after_poll, say_problems
+from titan_console.cli.exit_codes import exit_code_after_poll
 from titan_console.cli.output import echo, json_option, print_json
+from titan_console.cli.stderr import print_problems
 from titan_console.text.poll_summary import one_line
 
 
@@ -30,5 +31,5 @@ def run(*, as_json: bool) -> int:
         print_json(summary.as_json())
     else:
         echo(one_line(summary))
-    say_problems([*summary.commands, *summary.problems])
+    print_problems([*summary.commands, *summary.problems])
     return exit_code_after_poll(summary)

@@ -9,8 +9,9 @@ from core.config.settings import from_environment
 from core.delivery.prune import Pruned, prune
 from core.reporting.since import parse_since
 from core.text import pluralize
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
+from titan_console.cli.stderr import print_stderr
 from titan_console.text.format import size
 
 
@@ -48,7 +49,9 @@ def command(
     else:
         echo(_summary(done, dry_run=dry_run))
     if done.commands_open:
-        say("Nothing pruned: pending commands may need a body; see `titan-console commands`.")
+        print_stderr(
+            "Nothing pruned: pending commands may need a body; see `titan-console commands`."
+        )
         ctx.exit(Exit.ATTENTION)
 
 

@@ -11,8 +11,9 @@ from core.text import pluralize
 from state.files.folder import Folder
 from state.model.errors import LedgerError
 from state.queries import checkup
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
+from titan_console.cli.stderr import print_stderr
 
 
 @click.command
@@ -29,7 +30,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     folder = Folder(settings.home)
     _require_damage(folder)
     if not yes:
-        say(f"Would rebuild {folder.ledger} and keep the old file; pass --yes to do it.")
+        print_stderr(f"Would rebuild {folder.ledger} and keep the old file; pass --yes to do it.")
         ctx.exit(Exit.ATTENTION)
     rebuilt, kept = rebuild_ledger(settings, actor="cli", check=_require_damage)
     if as_json:
@@ -37,7 +38,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     else:
         echo(_summary(rebuilt))
     if kept:
-        say(f"The old ledger was kept as {kept}.")
+        print_stderr(f"The old ledger was kept as {kept}.")
     _poll(settings)
     ctx.exit(Exit.ATTENTION if rebuilt.missing else Exit.DONE)
 
@@ -65,4 +66,4 @@ def _poll(settings: Settings) -> None:
         with open_engine(settings, actor="cli") as engine:
             engine.poll()
     except (SettingsError, ApiError) as error:
-        say(f"titan-console: {error}")
+        print_stderr(f"titan-console: {error}")

@@ -15,8 +15,9 @@ from state.files.folder import Folder
 from state.model.timestamps import to_text
 from state.recovery import backups
 from state.recovery.backups import Backup
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_lines_option, print_json, print_rows
+from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
 
 
@@ -45,9 +46,11 @@ def command(ctx: click.Context, *, backup: str | None, yes: bool, as_json: bool)
     else:
         echo(_summary(done))
     if kept:
-        say(f"The replaced ledger was kept as {kept}.")
+        print_stderr(f"The replaced ledger was kept as {kept}.")
     for workflow in done.paused:
-        say(f"Workflow {workflow} is paused: check its batches, then `titan-console resume`.")
+        print_stderr(
+            f"Workflow {workflow} is paused: check its batches, then `titan-console resume`."
+        )
     ctx.exit(Exit.ATTENTION if done.missing or done.paused else Exit.DONE)
 
 
@@ -73,15 +76,15 @@ def _named(found: list[Backup], name: str) -> Path:
 
 def _confirm(lost: Losses, path: Path, *, yes: bool) -> None:
     """The preview on stderr, like the question."""
-    say(
+    print_stderr(
         f"{path.name} does not know {pluralize(len(lost.submissions), 'submission')},"
         f" {pluralize(len(lost.batches), 'batch', 'batches')} and"
         f" {pluralize(lost.requests, 'request')} of the present ledger and its files."
     )
     if lost.unreadable:
-        say(f"The present ledger could not be compared: {lost.unreadable}")
+        print_stderr(f"The present ledger could not be compared: {lost.unreadable}")
     for key in (*lost.submissions, *lost.batches):
-        say(f"  {key}")
+        print_stderr(f"  {key}")
     if yes:
         return
     if not sys.stdin.isatty():

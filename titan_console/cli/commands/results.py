@@ -7,8 +7,9 @@ from core.config.settings import from_environment
 from core.delivery.results import Result
 from core.text import pluralize
 from state.model.records import REVIEW_STOP_REASONS
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_lines_option, print_json
+from titan_console.cli.stderr import print_stderr
 from titan_console.text.safe_text import clean
 
 
@@ -31,7 +32,7 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
             else:
                 echo(_line(result))
     if pending:
-        say(f"{pluralize(pending, 'request')} without a result yet.")
+        print_stderr(f"{pluralize(pending, 'request')} without a result yet.")
         ctx.exit(Exit.ATTENTION)
 
 

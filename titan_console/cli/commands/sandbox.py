@@ -3,8 +3,8 @@
 import click
 
 from core.clock import SystemClock
-from titan_console.cli.diagnostics import say
 from titan_console.cli.output import print_json
+from titan_console.cli.stderr import print_stderr
 
 _PORT = 8765
 
@@ -75,12 +75,12 @@ def command(
     def ready(address: str) -> None:
         if as_json:
             print_json({"base_url": address, "seed": seed, "plan": plan_text, "speed": speed})
-        say(f"Sandbox listening on {address}; stop it with Ctrl-C. In another terminal:")
-        say(f"  export ANTHROPIC_BASE_URL={address} ANTHROPIC_API_KEY=any")
+        print_stderr(f"Sandbox listening on {address}; stop it with Ctrl-C. In another terminal:")
+        print_stderr(f"  export ANTHROPIC_BASE_URL={address} ANTHROPIC_API_KEY=any")
 
     try:
         serve(sandbox, port=port, ready=ready)
     except OSError as error:
         raise click.UsageError(f"cannot listen on port {port}: {error.strerror}") from error
     except KeyboardInterrupt:
-        say("Sandbox stopped.")
+        print_stderr("Sandbox stopped.")

@@ -26,8 +26,9 @@ from state.model.records import Kind, Usage
 from state.model.timestamps import to_text
 from state.queries import spending
 from state.queries.spending import Spending
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_lines_option, print_fields, print_json, print_table
+from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
 
 
@@ -266,12 +267,16 @@ def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
     else:
         _print_check((*rows, *sums))
     if not theirs.is_batch_only:
-        say("The export does not separate batch usage: synchronous calls made elsewhere differ.")
+        print_stderr(
+            "The export does not separate batch usage: synchronous calls made elsewhere differ."
+        )
     unknown = spending.without_usage(source, first_day=first, last_day=last, kinds=kinds)
     if unknown:
-        say(f"{pluralize(unknown, 'answer')} had no valid usage: their tokens are not included.")
+        print_stderr(
+            f"{pluralize(unknown, 'answer')} had no valid usage: their tokens are not included."
+        )
     differing = sum(not row.is_same for row in rows)
-    say(
+    print_stderr(
         f"Compared {len(rows)} rows (day and model) from {first} to {last}: "
         + (f"{differing} differ." if differing else "all match.")
     )
@@ -287,9 +292,11 @@ def _check_log(found: LogCheck, *, as_json: bool) -> int:
         if lines:
             print_table(("ONLY IN", "LINE"), lines)
     if found.is_same:
-        say(f"The cost log matches the ledger: {pluralize(found.agreeing, 'line')}.")
+        print_stderr(f"The cost log matches the ledger: {pluralize(found.agreeing, 'line')}.")
         return Exit.DONE
-    say("The cost log differs from the ledger. Delete the file; the next poll rewrites it.")
+    print_stderr(
+        "The cost log differs from the ledger. Delete the file; the next poll rewrites it."
+    )
     return Exit.ATTENTION
 
 

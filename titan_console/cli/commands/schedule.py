@@ -8,8 +8,9 @@ import click
 from msgspec import Struct
 
 from core.config.settings import from_environment
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
+from titan_console.cli.stderr import print_stderr
 from titan_console.schedule.installers import Kind, files, installation, removal, usual
 from titan_console.schedule.poller import NAME, Poller
 from titan_console.schedule.steps import Plan, carry_out
@@ -118,12 +119,12 @@ def _show(kind: Kind, poller: Poller, *, as_json: bool) -> None:
             echo(f"# {path}")
         echo(text)
     if is_elsewhere:
-        say(
+        print_stderr(
             "The paths are examples because this is not a Windows machine; replace them, or run"
             f" `titan-console schedule {kind}` there."
         )
         return
-    say(f"To install this schedule: titan-console schedule --install {kind}")
+    print_stderr(f"To install this schedule: titan-console schedule --install {kind}")
 
 
 def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_json: bool) -> None:
@@ -145,4 +146,4 @@ def _report(plan: Plan, poller: Poller, failed: list[str], *, dry_run: bool, as_
     if not plan.steps:
         echo("Nothing to do: already up to date.")
     for line in (*failed, *plan.hints):
-        say(line)
+        print_stderr(line)

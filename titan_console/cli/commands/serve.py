@@ -4,8 +4,9 @@ import click
 
 from core.config.settings import from_environment, served_environment
 from core.errors import SettingsError
-from titan_console.cli.diagnostics import Exit, say
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo
+from titan_console.cli.stderr import print_stderr
 
 
 @click.command
@@ -39,12 +40,14 @@ def command(ctx: click.Context, *, port: int, write: bool) -> None:
         guard,
         environment=served_environment(settings, with_key=write),
         arguments=() if write else ("--read-only",),
-        say=say,
+        say=print_stderr,
     )
     try:
         echo(guard.link())
-        say("Open the link in a browser on this machine; stop the server with Ctrl-C.")
+        print_stderr("Open the link in a browser on this machine; stop the server with Ctrl-C.")
         web.run_app(server.app(), host="127.0.0.1", port=port, print=None, access_log=None)
     except OSError as error:
-        say(f"titan-console: cannot listen on port {port}: {error.strerror}; use another --port.")
+        print_stderr(
+            f"titan-console: cannot listen on port {port}: {error.strerror}; use another --port."
+        )
         ctx.exit(Exit.UNUSABLE)

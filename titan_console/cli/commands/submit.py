@@ -22,9 +22,10 @@ from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
 from state.model.records import Batch, BatchStatus, Kind, OnFailure
 from state.queries.batch_list import batches_of
 from titan_console.cli import progress
-from titan_console.cli.diagnostics import Exit, say
 from titan_console.cli.dry_run import show_plan
+from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
+from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
 
 
@@ -161,33 +162,33 @@ def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool)
     else:
         echo(taken.key)
     for warning in submitted.warnings:
-        say(f"titan-console: {warning}")
+        print_stderr(f"titan-console: {warning}")
     if taken.deadline_ts:
         job = f" (job {taken.job})" if taken.job else ""
-        say(f"Deadline: {cells.moment(taken.deadline_ts)}{job}.")
+        print_stderr(f"Deadline: {cells.moment(taken.deadline_ts)}{job}.")
     if submitted.repeated:
-        say("These requests were already submitted; nothing was sent.")
+        print_stderr("These requests were already submitted; nothing was sent.")
     elif submitted.problem:
-        say(f"Stored {pluralize(taken.request_count, 'request')}. {submitted.problem}")
+        print_stderr(f"Stored {pluralize(taken.request_count, 'request')}. {submitted.problem}")
         return Exit.ATTENTION
     else:
-        return _say_outcome(batches)
+        return _print_outcome(batches)
     return Exit.DONE
 
 
-def _say_outcome(batches: Sequence[Batch]) -> Exit:
+def _print_outcome(batches: Sequence[Batch]) -> Exit:
     """How many requests went into batches, and how many ran at full price."""
     sent = [batch for batch in batches if batch.kind is Kind.BATCH and batch.remote_id]
     if sent:
         requests = pluralize(sum(batch.request_count for batch in sent), "request")
-        say(f"Sent {requests} in {pluralize(len(sent), 'batch', 'batches')}.")
+        print_stderr(f"Sent {requests} in {pluralize(len(sent), 'batch', 'batches')}.")
     at_once = sum(batch.request_count for batch in batches if batch.kind is Kind.SYNC)
     if at_once:
         requests = pluralize(at_once, "request")
-        say(f"Ran {requests} synchronously at full price: the API accepted no batch.")
+        print_stderr(f"Ran {requests} synchronously at full price: the API accepted no batch.")
     failed = sum(batch.counts.errored for batch in batches if batch.kind is Kind.SYNC)
     if failed:
-        say(f"{pluralize(failed, 'request')} failed; see `titan-console errors`.")
+        print_stderr(f"{pluralize(failed, 'request')} failed; see `titan-console errors`.")
     return Exit.ATTENTION if failed else Exit.DONE
 
 

@@ -1,17 +1,12 @@
-"""Exit codes and standard error. Data goes to stdout, everything else to stderr."""
+"""Exit codes of the commands."""
 
-import json
-import sys
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import TYPE_CHECKING, TextIO
-
-import click
+from typing import TYPE_CHECKING
 
 from core.errors import ApiError, InputError, PayloadError, SettingsError
 from state.model.errors import AlreadySubmitted, LedgerError, TitanError, TooManyTerms, UnknownId
 from state.operations.commands import Command, CommandState, TooLateError
-from titan_console.text.safe_text import clean
 
 if TYPE_CHECKING:
     from core.poll import PollSummary
@@ -48,33 +43,3 @@ def exit_code_after_command(command: Command, problems: Iterable[str]) -> Exit:
     """The exit code for an operator's command; one that is still to begin is no problem."""
     is_well = command.state in (CommandState.DONE, CommandState.PENDING) and not any(problems)
     return Exit.DONE if is_well else Exit.ATTENTION
-
-
-def report(code: str, message: str, *, as_json: bool) -> None:
-    """An error on stderr: one line, or with `--json` one object with its code."""
-    if as_json:
-        body = {"error": {"code": code, "message": clean(message)}}
-        click.echo(json.dumps(body, ensure_ascii=True), err=True)
-    else:
-        say(f"titan-console: {message}")
-
-
-def say_problems(problems: Iterable[str]) -> None:
-    """The problems of a poll, each once, as lines on stderr."""
-    for problem in dict.fromkeys(problems):
-        say(f"titan-console: {problem}")
-
-
-def say(message: str) -> None:
-    """One line on stderr, without control characters."""
-    click.echo(clean(message), err=True)
-
-
-def is_watched() -> bool:
-    """Whether stderr is a terminal, so that progress is worth drawing."""
-    return is_terminal(sys.stderr)
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Whether it is an open terminal; a standard stream that is closed is None."""
-    return stream is not None and stream.isatty()

@@ -1,0 +1,28 @@
+"""What goes to standard error: errors, problems and remarks. Data goes to stdout."""
+
+import json
+from collections.abc import Iterable
+
+import click
+
+from titan_console.text.safe_text import clean
+
+
+def print_error(code: str, message: str, *, as_json: bool) -> None:
+    """An error on stderr: one line, or with `--json` one object with its code."""
+    if as_json:
+        body = {"error": {"code": code, "message": clean(message)}}
+        click.echo(json.dumps(body, ensure_ascii=True), err=True)
+    else:
+        print_stderr(f"titan-console: {message}")
+
+
+def print_problems(problems: Iterable[str]) -> None:
+    """The problems of a poll, each once, as lines on stderr."""
+    for problem in dict.fromkeys(problems):
+        print_stderr(f"titan-console: {problem}")
+
+
+def print_stderr(message: str) -> None:
+    """One line on stderr, without control characters."""
+    click.echo(clean(message), err=True)
