@@ -11,6 +11,7 @@ from core.config.catalogue import Catalogue
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
 from core.intake.submit import checked_lines
 from core.intake.warnings import RequestStats, warnings_for
+from core.money.budgets import Sums
 from core.money.estimate import Estimate
 from core.money.pricing import dollars
 from core.requests.batch_splitter import BatchSplitter
@@ -38,6 +39,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     batches: int
     bytes: int
     estimate: Estimate
+    sums: Sums
     warnings: tuple[str, ...]
 
 
@@ -57,11 +59,13 @@ def plan(
     now = estimate.at
     resolved, requests = resolve_options(options, requests, rules, now=now)
     splitter, stats = BatchSplitter(limits), RequestStats()
+    sums = Sums.begin(estimate.prices, now)
     has_cache, short_on_tokens = False, 0
     for line in checked_lines(requests, resolved, limits):
         stats.add(line)
         splitter.assign(line)
         estimate.add(line)
+        sums.add(line)
         has_cache = has_cache or b'"cache_control"' in line.body
         short_on_tokens += _is_short_on_tokens(line.body)
     return Plan(
@@ -69,6 +73,7 @@ def plan(
         batches=splitter.batches,
         bytes=splitter.bytes,
         estimate=estimate,
+        sums=sums,
         warnings=(
             *_plan_warnings(stats, estimate, has_cache=has_cache, short_on_tokens=short_on_tokens),
             *warnings_for(

@@ -1,6 +1,7 @@
 """Keeps submissions in fallback files while the ledger cannot be used, and imports them later."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -17,8 +18,7 @@ from core.errors import OverBudget, SettingsError
 from core.intake.fallback_contents import decoded_answers
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
 from core.intake.submit import checked_lines, store
-from core.money.budgets import check
-from core.money.estimate import Estimate
+from core.money.budgets import Sums, check
 from core.money.pricing import PriceBook
 from core.requests.models import EXTENDED_OUTPUT_BETA, needs_batch
 from core.requests.payload import Line, parse_line
@@ -53,7 +53,7 @@ def save(
     rules, now = replace(titan_file.read(folder), problems=()), clock.now()
     resolved, requests = resolve_options(options, requests, rules, now=now)
     lines = list(checked_lines(requests, resolved, rules.limits.limits()))
-    _check_limits(rules, resolved, lines, Estimate.begin(PriceBook(rules.prices), now))
+    _check_limits(rules, resolved, lines, now)
     header = _header(resolved, to_text(now), actor, str(error), len(lines))
     for directory in fallback_file.directories(folder):
         try:
@@ -214,13 +214,14 @@ def _new_submission(key: str, header: Header) -> NewSubmission:
 
 
 def _check_limits(
-    rules: Catalogue, resolved: ResolvedOptions, lines: Iterable[Line], estimate: Estimate
+    rules: Catalogue, resolved: ResolvedOptions, lines: Iterable[Line], now: datetime
 ) -> None:
     """Raise OverBudget where a budget is too small for the requests alone."""
+    sums = Sums.begin(PriceBook(rules.prices), now)
     for line in lines:
-        estimate.add(line)
-    limits = rules.budgets.limits_of(day="", workflow=resolved.workflow, tag=resolved.tag)
-    check(limits, estimate, lambda _scope: 0)
+        sums.add(line)
+    wanted = [sums.wanted(resolved.workflow, resolved.tag)]
+    check(rules.budgets, wanted, lambda _scope: 0, day=now.date().isoformat())
 
 
 def _header(resolved: ResolvedOptions, now: str, actor: str, error: str, count: int) -> Header:

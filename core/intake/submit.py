@@ -1,7 +1,6 @@
 """Submits requests: checked, written to the spool and the ledger, and only then sent."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -9,7 +8,6 @@ from core.batches.context import Context
 from core.batches.send import send_queued
 from core.batches.sync_run import run_synchronously
 from core.config.catalogue import Catalogue
-from core.config.money_settings import Budgets
 from core.config.titan_file import read
 from core.errors import ApiError, PayloadError, SettingsError
 from core.intake.options import (
@@ -19,11 +17,10 @@ from core.intake.options import (
     resolve_options,
 )
 from core.intake.warnings import RequestStats, warnings_for
-from core.money.budgets import check
-from core.money.estimate import Estimate
+from core.money.budgets import Sums, admit
 from core.requests.batch_splitter import BatchSplitter
 from core.requests.payload import Limits, Line, to_line, wire_overhead
-from state.batches import budget_reservations, sending, submissions
+from state.batches import sending, submissions
 from state.db.ledger import Written
 from state.files.spool import SpoolWriter
 from state.model.errors import LedgerError
@@ -140,12 +137,12 @@ def store(
     `answered` requests are in no batch, and `after` runs inside the transaction (import of
     fallback files). Budgets are checked unless something is already paid.
     """
-    estimate = _begin_estimate(context, rules)
+    sums = Sums.begin(context.prices, context.clock.now())
     spool = SpoolWriter(
         context.folder.spool, new.spool_file, crash_point=context.ledger.crash_point
     )
     try:
-        spooled = _spooled(context, lines, spool, answered, filter(None, (stats, estimate)))
+        spooled = _spooled(context, lines, spool, answered, sums, stats)
         with submissions.staged(context.ledger, spooled) as staged:
             spool.finish()
             stored, is_new = submissions.store(
@@ -153,8 +150,7 @@ def store(
                 staged,
                 new,
                 wire_overhead=wire_overhead(),
-                check_budgets=lambda: None if answered else _check(context, rules, new, estimate),
-                reserve=lambda stored: _reserve(context, stored, estimate),
+                check_budgets=lambda: None if answered else _admit(context, rules, new, sums),
                 after=after,
             )
     except (Exception, KeyboardInterrupt):
@@ -167,57 +163,37 @@ def store(
     return stored, is_new
 
 
-class _Counter(Protocol):
-    """Adds lines up: RequestStats or Estimate."""
-
-    def add(self, line: Line) -> None: ...
-
-
 def _spooled(
     context: Context,
     lines: Iterable[Line],
     spool: SpoolWriter,
     answered: Collection[str],
-    counters: Iterable[_Counter],
+    sums: Sums,
+    stats: RequestStats | None,
 ) -> Iterator[SpooledRequest]:
     """Write each line to the spool, count it, and assign it to a batch."""
-    splitter, counters = BatchSplitter(context.limits), tuple(counters)
+    splitter = BatchSplitter(context.limits)
     for position, line in enumerate(lines, 1):
-        for counter in counters:
-            counter.add(line)
-        offset = spool.write(line.body)
-        part = submissions.NO_PART if line.custom_id in answered else splitter.assign(line)
+        if stats is not None:
+            stats.add(line)
+        offset, is_paid = spool.write(line.body), line.custom_id in answered
+        part = submissions.NO_PART if is_paid else splitter.assign(line)
         betas = ",".join(line.betas) if line.betas else ""
-        yield SpooledRequest(line.custom_id, offset, len(line.body), line.digest, part, betas)
+        at_most = sums.add(line, is_paid=is_paid)
+        yield SpooledRequest(
+            line.custom_id, offset, len(line.body), line.digest, part, betas, *at_most
+        )
         if position % 1000 == 0:
             context.progress("checking", position, 0)
 
 
-def _begin_estimate(context: Context, rules: Catalogue) -> Estimate | None:
-    """An estimate where a budget asks for one."""
-    if rules.budgets == Budgets():
-        return None
-    return Estimate.begin(context.prices, context.clock.now())
-
-
-def _check(
-    context: Context, rules: Catalogue, new: NewSubmission, estimate: Estimate | None
-) -> None:
+def _admit(context: Context, rules: Catalogue, new: NewSubmission, sums: Sums) -> None:
     """Raise OverBudget. Runs in the transaction, so that two submissions cannot use the same rest.
 
     Raises SettingsError while titan.toml has a problem that may hide a limit.
     """
     check_configuration(rules)
-    if estimate is not None:
-        today = context.ledger.now_text()[:10]
-        limits = rules.budgets.limits_of(day=today, workflow=new.workflow, tag=new.tag)
-        check(limits, estimate, lambda scope: budget_reservations.reserved(context.ledger, scope))
-
-
-def _reserve(context: Context, stored: Submission, estimate: Estimate | None) -> None:
-    """Inside the transaction: reserve the estimated cost."""
-    if estimate is not None:
-        budget_reservations.reserve(context.ledger, stored, estimate.batch_nano)
+    admit(context.ledger, rules.budgets, [sums.wanted(new.workflow, new.tag)])
 
 
 def _send(context: Context, submission: Submission) -> str | None:

@@ -1,39 +1,133 @@
-"""What submissions are expected to cost, until it is known what they did cost."""
+"""What is spent or reserved, for the budgets.
+
+Each batch and each synchronous run reserves what it can cost at most (`reserved_nano`) until its
+actual cost is known, and counts on the UTC day it runs. Requests that are not sent yet reserve it
+too, on whichever day is asked for, since they can be sent on it. So do the requests of a running
+`sync` command, at the full price.
+"""
+
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
+from state.db.conditions import LISTED, QUEUED, as_list, is_open
 from state.db.ledger import Ledger
 from state.db.reader import Source
-from state.model.records import Submission
 
 
 class Scope(Struct, frozen=True, kw_only=True):
-    """Which submissions count: those made on a UTC day, of a workflow, under a tag."""
+    """What counts: what runs on a UTC day or later, of a workflow, under a tag."""
 
     day: str = ""
     workflow: str | None = None
     tag: str | None = None
 
 
-def reserve(ledger: Ledger, submission: Submission, estimate_nano: int) -> None:
-    """Inside a transaction: reserve the estimate."""
-    ledger.execute(
-        "INSERT INTO budget_reservations (submission_id, estimate_nano) VALUES (?, ?)",
-        submission.id,
-        estimate_nano,
+class AtMost(Struct, frozen=True, kw_only=True):
+    """What requests of one workflow and tag can cost at most, in nano-dollars.
+
+    `unknown` of them have no known price. `unsent_nano` is what is reserved for those of them that
+    are queued for a batch.
+    """
+
+    workflow: str
+    tag: str
+    batch_nano: int
+    sync_nano: int
+    unsent_nano: int
+    unknown: int
+
+
+_RUN = "coalesce(b.sent_ts, b.accepted_ts, b.created_ts)"
+# A lost or unreadable result may have been charged for.
+_IS_KNOWN = (
+    "(b.status IN ('not_sent', 'rejected') OR (b.collection = 'collected' AND b.unpriced = 0))"
+)
+_SENT = (
+    f"SELECT coalesce(sum(CASE WHEN {_IS_KNOWN} THEN coalesce(b.cost_nano, 0)"  # noqa: S608 - our own words
+    " ELSE max(b.reserved_nano, coalesce(b.cost_nano, 0)) END), 0) FROM batches b"
+    f" WHERE b.status <> 'queued' AND {_RUN} >= ?"
+)
+_IN_QUEUED_BATCHES = (
+    "SELECT coalesce(sum(b.reserved_nano), 0) FROM batches b"  # noqa: S608 - our own words
+    f" WHERE b.status = 'queued' AND {is_open('b')}"
+)
+_QUEUED = (
+    "SELECT coalesce(sum(r.at_most_batch_nano), 0) FROM requests r"  # noqa: S608 - our own words
+    f" JOIN submissions b ON b.id = r.submission_id WHERE {QUEUED}"
+)
+# Of a running `sync` command: what it has not run yet. A queued request counts above already.
+_COMMANDED = (
+    "SELECT coalesce(sum(CASE r.status WHEN 'queued' THEN max(0, coalesce(r.at_most_sync_nano, 0)"
+    " - coalesce(r.at_most_batch_nano, 0)) ELSE coalesce(r.at_most_sync_nano, 0) END), 0)"
+    " FROM commands c JOIN command_items i ON i.command_id = c.id JOIN requests r"
+    " ON r.id = i.item_id JOIN submissions b ON b.id = r.submission_id"
+    " WHERE c.state IN ('pending', 'running') AND c.state = 'running' AND c.action = 'sync'"
+    " AND r.status NOT IN ('succeeded', 'dismissed') AND NOT EXISTS (SELECT 1 FROM attempts a"
+    " JOIN batches run ON run.id = a.batch_id WHERE a.request_id = r.id AND run.kind = 'sync'"
+    " AND run.created_ts >= c.created_ts)"
+)
+
+
+def reserved(source: Source, scope: Scope, *, unsent: bool = True) -> int:
+    """Nano-dollars spent or reserved in the scope; without `unsent`, only what was sent."""
+    among, parameters = _among(scope)
+    found = source.rows(f"{_SENT}{among}", scope.day, *parameters)[0][0]
+    for query in (_IN_QUEUED_BATCHES, _QUEUED, _COMMANDED) if unsent else ():
+        found += source.rows(f"{query}{among}", *parameters)[0][0]
+    return int(found)
+
+
+def _among(scope: Scope) -> tuple[str, list[str]]:
+    """The condition on the workflow and tag of `b`, a batch or a submission."""
+    given = [("b.workflow = ?", scope.workflow), ("b.tag = ?", scope.tag)]
+    return (
+        "".join(f" AND {condition}" for condition, value in given if value is not None),
+        [value for _, value in given if value is not None],
     )
 
 
-def reserved(source: Source, scope: Scope) -> int:
-    """Nano-dollars: the cost of finished submissions; of others the estimate or a higher cost."""
-    cost = "(SELECT coalesce(sum(b.cost_nano), 0) FROM batches b WHERE b.submission_id = s.id)"
-    row = source.rows(
-        "SELECT coalesce(sum(CASE WHEN s.finished_ts IS NOT NULL"  # noqa: S608 - our own words
-        f" THEN {cost} ELSE max(coalesce(k.estimate_nano, 0), {cost}) END), 0)"
-        " FROM submissions s LEFT JOIN budget_reservations k ON k.submission_id = s.id"
-        " WHERE s.created_ts >= ? AND (? IS NULL OR s.workflow = ?) AND (? IS NULL OR s.tag = ?)",
-        scope.day,
-        *(scope.workflow, scope.workflow),
-        *(scope.tag, scope.tag),
-    )[0]
-    return int(row[0])
+def at_most(
+    source: Source, request_ids: Collection[int], *, command_id: int | None = None
+) -> list[AtMost]:
+    """The sums by workflow and tag, with the edits of a command in place of the bodies."""
+    rows = source.rows(
+        "SELECT workflow, tag, coalesce(sum(batch_nano), 0), coalesce(sum(sync_nano), 0),"  # noqa: S608 - our own words
+        " coalesce(sum(CASE WHEN is_unsent THEN batch_nano END), 0), sum(batch_nano IS NULL)"
+        " FROM (SELECT s.workflow, s.tag,"
+        " coalesce(e.at_most_batch_nano, r.at_most_batch_nano) AS batch_nano,"
+        " coalesce(e.at_most_sync_nano, r.at_most_sync_nano) AS sync_nano,"
+        " r.status = 'queued' OR EXISTS (SELECT 1 FROM attempts a JOIN batches b"
+        " ON b.id = a.batch_id WHERE a.request_id = r.id AND a.active = 1"
+        " AND b.status = 'queued') AS is_unsent"
+        " FROM requests r JOIN submissions s ON s.id = r.submission_id"
+        " LEFT JOIN edits e ON e.command_id = ? AND e.request_id = r.id"
+        f" WHERE r.id IN {LISTED}) GROUP BY workflow, tag",
+        -1 if command_id is None else command_id,
+        as_list(request_ids),
+    )
+    return [
+        AtMost(workflow=w, tag=t, batch_nano=b, sync_nano=s, unsent_nano=u, unknown=n)
+        for w, t, b, s, u, n in rows
+    ]
+
+
+def not_estimated(source: Source, request_ids: Collection[int]) -> list[int]:
+    """Those of the requests for which it is not known what they can cost at most."""
+    rows = source.rows(
+        f"SELECT id FROM requests WHERE id IN {LISTED} AND at_most_batch_nano IS NULL",  # noqa: S608 - our own words
+        as_list(request_ids),
+    )
+    return [int(row[0]) for row in rows]
+
+
+def estimate(ledger: Ledger, prices: Sequence[tuple[int, int, int]]) -> None:
+    """Record what requests can cost at most: id, in a batch, synchronously."""
+    with ledger.transaction("estimate"):
+        for request_id, batch_nano, sync_nano in prices:
+            ledger.execute(
+                "UPDATE requests SET at_most_batch_nano = ?, at_most_sync_nano = ? WHERE id = ?",
+                batch_nano,
+                sync_nano,
+                request_id,
+            )

@@ -28,7 +28,7 @@ NONCE_LENGTH = 8
 NO_PART = -1
 _COLUMNS = (
     "custom_id TEXT, body_offset INTEGER, body_length INTEGER, sha256 BLOB, part INTEGER,"
-    " betas TEXT"
+    " betas TEXT, at_most_batch_nano INTEGER, at_most_sync_nano INTEGER"
 )
 
 
@@ -104,15 +104,13 @@ def store(
     *,
     wire_overhead: int,
     check_budgets: Callable[[], None] = lambda: None,
-    reserve: Callable[[Submission], None] = lambda _submission: None,
     after: Callable[[Written, Submission, bool], None] | None = None,
 ) -> tuple[Submission, bool]:
     """Store the staged requests, their batches and attempts, in one transaction.
 
     `wire_overhead` is the number of bytes that the nonce adds to a request. `check_budgets` raises
-    to reject a new submission, `reserve` records its estimated cost, and `after` runs last in the
-    transaction. Returns the submission, and whether it is new: the same call made again is the
-    same submission.
+    to reject a new submission, and `after` runs last in the transaction. Returns the submission,
+    and whether it is new: the same call made again is the same submission.
     """
     with ledger.transaction("submit") as written:
         submission = earlier(ledger, staged, new.tag)
@@ -120,7 +118,6 @@ def store(
         if submission is None:
             check_budgets()
             submission = insert(ledger, written, staged, new, status="assigned")
-            reserve(submission)
             _add_parts(ledger, written, staged, submission, wire_overhead)
         if after is not None:
             after(written, submission, is_new)
@@ -133,7 +130,8 @@ def _add_parts(
     """Add a queued batch for each part; request ids are in the order of the staged rows."""
     (first,) = ledger.rows("SELECT min(id) FROM requests WHERE submission_id = ?", submission.id)[0]
     for part in ledger.rows(
-        f"SELECT part, betas, count(*) AS count, sum(body_length) AS size FROM {staged}"  # noqa: S608 - our own words
+        "SELECT part, betas, count(*) AS count, sum(body_length) AS size,"  # noqa: S608 - our own words
+        f" coalesce(sum(at_most_batch_nano), 0) AS reserved FROM {staged}"
         " WHERE part <> ? GROUP BY part ORDER BY part",
         NO_PART,
     ):
@@ -144,6 +142,7 @@ def _add_parts(
             betas=part["betas"],
             count=part["count"],
             size=part["size"] + part["count"] * wire_overhead,
+            reserved_nano=part["reserved"],
         )
         ledger.execute(
             "INSERT INTO attempts (batch_id, request_id, active)"  # noqa: S608 - our own words
@@ -167,8 +166,9 @@ def insert(
     submission_id = _insert_submission(ledger, staged, new)
     ledger.execute(
         "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"  # noqa: S608 - our own words
-        " body_offset, body_length, body_sha256)"
-        " SELECT ?, custom_id, ?, ?, betas, ?, body_offset, body_length, sha256"
+        " body_offset, body_length, body_sha256, at_most_batch_nano, at_most_sync_nano)"
+        " SELECT ?, custom_id, ?, ?, betas, ?, body_offset, body_length, sha256,"
+        " at_most_batch_nano, at_most_sync_nano"
         f" FROM {staged} ORDER BY rowid",
         new.tag,
         submission_id,
@@ -284,12 +284,21 @@ def add_batch(
         "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
         f" WHERE r.status = 'queued' AND {chosen}"
     )
-    count, size = ledger.rows(
-        f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}) {queued}",
+    price = "r.at_most_sync_nano" if runner else "r.at_most_batch_nano"
+    count, size, reserved = ledger.rows(
+        f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}),"
+        f" coalesce(sum({price}), 0) {queued}",
         *parameters,
     )[0]
     batch_id = insert_batch(
-        ledger, written, submission, betas=betas, count=count, size=size, runner=runner
+        ledger,
+        written,
+        submission,
+        betas=betas,
+        count=count,
+        size=size,
+        runner=runner,
+        reserved_nano=reserved,
     )
     ledger.execute(
         "INSERT INTO attempts (batch_id, request_id, active, edit_id)"
@@ -316,15 +325,19 @@ def insert_batch(
     count: int,
     size: int,
     runner: str | None = None,
+    reserved_nano: int = 0,
 ) -> int:
-    """Inside a transaction: add a queued batch without attempts, or a started run of `runner`."""
+    """Inside a transaction: add a queued batch without attempts, or a started run of `runner`.
+
+    `reserved_nano` is what it can cost at most.
+    """
     (number,) = ledger.rows(
         "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
     )[0]
     return ledger.insert(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
-        " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts)"
-        " VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts,"
+        " reserved_nano) VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         submission.key if number == 1 else f"{submission.key}-{number}",
         ledger.new_id(NONCE_LENGTH),
         submission.id,
@@ -341,4 +354,5 @@ def insert_batch(
         submission.deadline_ts,
         runner,
         written.at if runner else None,
+        reserved_nano,
     )

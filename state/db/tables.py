@@ -44,16 +44,13 @@ CREATE TABLE requests (
   body_sha256 BLOB NOT NULL,
   edit_id INTEGER REFERENCES edits,
   settled_by INTEGER REFERENCES batches,
+  -- What its current body can cost at most; null where that is not known.
+  at_most_batch_nano INTEGER,
+  at_most_sync_nano INTEGER,
   UNIQUE (tag, custom_id)
 ) STRICT;
 CREATE INDEX requests_by_submission ON requests (submission_id, id);
 CREATE INDEX requests_to_do ON requests (status, id) WHERE status NOT IN ('assigned', 'succeeded');
-
--- What a submission is expected to cost, until its actual cost is known.
-CREATE TABLE budget_reservations (
-  submission_id INTEGER PRIMARY KEY REFERENCES submissions,
-  estimate_nano INTEGER NOT NULL
-) STRICT;
 
 CREATE TABLE batches (
   id INTEGER PRIMARY KEY,
@@ -107,7 +104,9 @@ CREATE TABLE batches (
   cost_nano INTEGER,
   sync_cost_nano INTEGER,
   unpriced INTEGER NOT NULL DEFAULT 0,
-  duplicate_nano INTEGER NOT NULL DEFAULT 0
+  duplicate_nano INTEGER NOT NULL DEFAULT 0,
+  -- The budget reservation: what it can cost at most, counted until its actual cost is known.
+  reserved_nano INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 -- Only a duplicate batch, the same POST received twice by the API, repeats a nonce.
 CREATE UNIQUE INDEX batches_by_nonce ON batches (nonce) WHERE duplicate_of IS NULL;
@@ -115,6 +114,7 @@ CREATE INDEX batches_open ON batches (id)
   WHERE status NOT IN ('not_sent', 'rejected', 'ended') OR collection = 'pending';
 CREATE INDEX batches_by_submission ON batches (submission_id);
 CREATE INDEX batches_by_ended ON batches (ended_ts);
+CREATE INDEX batches_by_run ON batches (coalesce(sent_ts, accepted_ts, created_ts));
 CREATE INDEX batches_not_sent ON batches (id) WHERE status = 'not_sent';
 
 CREATE TABLE attempts (
@@ -183,6 +183,8 @@ CREATE TABLE edits (
   body_length INTEGER NOT NULL,
   body_sha256 BLOB NOT NULL,
   betas TEXT NOT NULL,
+  at_most_batch_nano INTEGER,
+  at_most_sync_nano INTEGER,
   UNIQUE (command_id, request_id)
 ) STRICT;
 

@@ -128,6 +128,10 @@ class SpooledRequest(NamedTuple):
     part: int
     #: Beta headers, comma-separated; "" for none.
     betas: str = ""
+    #: What it can cost at most in a batch, in nano-dollars. None: not known.
+    at_most_batch_nano: int | None = None
+    #: The same for a synchronous call.
+    at_most_sync_nano: int | None = None
 
 
 class NewSubmission(Struct, frozen=True, kw_only=True):

@@ -72,6 +72,10 @@ class Edit(Struct, frozen=True, kw_only=True):
     sha256: bytes
     #: Beta headers, comma-separated; "" for none.
     betas: str
+    #: What it can cost at most in a batch, in nano-dollars. None: not known.
+    at_most_batch_nano: int | None = None
+    #: The same for a synchronous call.
+    at_most_sync_nano: int | None = None
 
 
 class NewCommand(Struct, frozen=True, kw_only=True):
@@ -167,9 +171,13 @@ def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
         )
         ledger.fill(
             "INSERT INTO edits (command_id, request_id, spool_file, body_offset, body_length,"
-            " body_sha256, betas) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            " body_sha256, betas, at_most_batch_nano, at_most_sync_nano)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                (command_id, e.request_id, e.spool_file, e.offset, e.length, e.sha256, e.betas)
+                (
+                    *(command_id, e.request_id, e.spool_file, e.offset, e.length, e.sha256),
+                    *(e.betas, e.at_most_batch_nano, e.at_most_sync_nano),
+                )
                 for e in new.edits
             ),
         )

@@ -38,13 +38,11 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
             estimate=Estimate.begin(PriceBook(rules.prices), now),
             usual=lambda workflow: usual_turnaround(reader, workflow) if reader else None,
         )
-        limits = rules.budgets.limits_of(
-            day=now.date().isoformat(), workflow=found.options.workflow, tag=found.options.tag
-        )
         check(
-            limits,
-            found.estimate,
+            rules.budgets,
+            [found.sums.wanted(found.options.workflow, found.options.tag)],
             lambda scope: budget_reservations.reserved(reader, scope) if reader else 0,
+            day=now.date().isoformat(),
         )
     _print(found, as_json=as_json)
 
