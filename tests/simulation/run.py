@@ -1,15 +1,19 @@
-"""Run histories: `python tests/simulation/run.py --seeds 5000 [--start N] [--mutant NAME]`."""
+"""Run histories: `python tests/simulation/run.py --seeds 5000 [--start N] [--workers 2]`."""
 
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Generator
+from dataclasses import replace
+from functools import partial
 from itertools import combinations
+from multiprocessing import Pool
 from pathlib import Path
 from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from simulation.history import relevant_lines, run_history
+from simulation.history import History, relevant_lines, run_history
 from simulation.mutants import profile_for, switched_on
 from simulation.world import Figures
 
@@ -21,25 +25,23 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--tail", type=int, default=60)
     parser.add_argument("--keep-going", action="store_true")
+    parser.add_argument("--workers", type=int, default=1, help="processes that run histories")
     parser.add_argument("--mutant", help="a deliberate bug, named in mutants.py")
-    options = parser.parse_args()
-    with switched_on(options.mutant):
-        return run_seeds(options)
+    return run_seeds(parser.parse_args())
 
 
 def run_seeds(options: argparse.Namespace) -> int:
-    """Run the seeds one after the other and print the figures."""
+    """Run the seeds and print the figures."""
     began, figures, bad, done = perf_counter(), Figures(), list[int](), 0
     kinds = Kinds()
-    for seed in range(options.start, options.start + options.seeds):
-        history = run_history(seed, profile_for(options.mutant, seed))
+    for history in histories(options):
         done += 1
         figures.add(history.figures)
         kinds.add(history.figures)
         if not history.violations:
             continue
-        bad.append(seed)
-        print_lines(f"seed {seed}:", *(f"  {line}" for line in history.violations[:8]))
+        bad.append(history.seed)
+        print_lines(f"seed {history.seed}:", *(f"  {line}" for line in history.violations[:8]))
         if not options.keep_going:
             print_lines(*relevant_lines(history.log)[-options.tail :])
             break
@@ -48,6 +50,24 @@ def run_seeds(options: argparse.Namespace) -> int:
     )
     print_lines(*summary(figures), *kinds.summary())
     return bool(bad)
+
+
+def histories(options: argparse.Namespace) -> Generator[History, None, None]:
+    """The histories of the seeds, as they end."""
+    seeds = range(options.start, options.start + options.seeds)
+    run = partial(one_history, options.mutant)
+    if options.workers == 1:
+        yield from map(run, seeds)
+        return
+    with Pool(options.workers) as pool:
+        yield from pool.imap_unordered(run, seeds)
+
+
+def one_history(mutant: str | None, seed: int) -> History:
+    """Run one seed; the log only where there is a violation."""
+    with switched_on(mutant):
+        history = run_history(seed, profile_for(mutant, seed))
+    return history if history.violations else replace(history, log=[])
 
 
 class Kinds:
