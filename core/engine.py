@@ -77,9 +77,11 @@ class Engine:
 
     def is_finished(self, name: str) -> bool:
         """Whether none of the requests that the name stands for is queued or in flight."""
+        from core.delivery import results as delivery
+
         return not any(
             row.status in _UNFINISHED
-            for submission, batch in self._resolve(name)
+            for submission, batch in delivery.named(self.context.ledger, name)
             for row in result_rows.results(self.context.ledger, submission, batch=batch)
         )
 
@@ -87,15 +89,4 @@ class Engine:
         """The results that the name stands for, in input order. See `core.delivery.results`."""
         from core.delivery import results as delivery
 
-        for submission, batch in self._resolve(name):
-            yield from delivery.results(self.context, submission, batch=batch)
-
-    def _resolve(self, name: str) -> list[tuple[Submission, Batch | None]]:
-        """Whole submissions; for the key or remote id of one batch, only that batch."""
-        submissions, batches = self.find(name)
-        alone = batches[0] if len(batches) == 1 and name not in _names(submissions) else None
-        return [(submission, alone) for submission in submissions]
-
-
-def _names(submissions: list[Submission]) -> set[str]:
-    return {name for submission in submissions for name in (submission.key, submission.tag)}
+        return delivery.results(self.context.ledger, self.context.folder, name)

@@ -11,8 +11,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from core.batches.context import Context
+from state.db.reader import Source
 from state.files import archive
-from state.files.folder import delivered_name
+from state.files.folder import Folder, delivered_name
 from state.files.results_file import file_name
 from state.model.errors import LedgerUnusable
 from state.model.timestamps import to_text
@@ -34,51 +35,70 @@ class Pruned(Struct, kw_only=True):
     commands_open: bool = False
 
 
-def prune(
-    context: Context, *, before: datetime, compress_before: datetime, dry_run: bool
-) -> Pruned:
+def prune(context: Context, *, before: datetime, compress_before: datetime) -> Pruned:
     """Delete the files of submissions finished before one time, compress those before the other.
 
     Unsettled and undelivered submissions are never touched, and nothing is while a command is
-    open. A dry run does not know how much compression would save. Raises LedgerUnusable.
+    open. Raises LedgerUnusable.
     """
     done = Pruned(commands_open=not retention.is_idle(context.ledger))
     if done.commands_open:
         return done
     try:
-        removed = _remove(context, to_text(before), done, dry_run=dry_run)
-        _compress(context, to_text(compress_before), done, removed, dry_run=dry_run)
+        removed = _remove(context, to_text(before), done)
+        for path in _compressible(
+            context.ledger, context.folder, to_text(compress_before), removed
+        ):
+            done.files_compressed += 1
+            done.bytes_saved += archive.compress(path)
     except OSError as error:
         raise LedgerUnusable(
             f"Cannot prune: {error}. Completed steps are consistent; run it again."
         ) from error
-    if not dry_run:
-        retention.shrink(context.ledger)
+    retention.shrink(context.ledger)
     return done
 
 
-def _remove(context: Context, before_ts: str, done: Pruned, *, dry_run: bool) -> set[str]:
+def preview(
+    source: Source, folder: Folder, *, before: datetime, compress_before: datetime
+) -> Pruned:
+    """What `prune` would do now, except for how much compression would save."""
+    done = Pruned(commands_open=not retention.is_idle(source))
+    if done.commands_open:
+        return done
+    old = retention.prunable(source, before_ts=to_text(before))
+    done.submissions = len(old)
+    for form in _existing([path for one in old for path in _files_of(folder, one)]):
+        done.files_removed += 1
+        done.bytes_removed += form.stat().st_size
+    removed = {one.key for one in old}
+    done.files_compressed = sum(
+        1 for _ in _compressible(source, folder, to_text(compress_before), removed)
+    )
+    return done
+
+
+def _remove(context: Context, before_ts: str, done: Pruned) -> set[str]:
     """Mark the submissions first, so that a later call finds files that a kill left."""
     old = retention.prunable(context.ledger, before_ts=before_ts)
-    if not dry_run:
-        old = retention.mark_pruned(context.ledger, old, before_ts=before_ts)
-        context.ledger.crash_point("prune:marked")
+    old = retention.mark_pruned(context.ledger, old, before_ts=before_ts)
+    context.ledger.crash_point("prune:marked")
     done.submissions = len(old)
-    files = [path for one in old for path in _files_of(context, one)]
-    if not dry_run:
-        files += _leftover_files(context)
-    for path in dict.fromkeys(files):
-        for form in (path, archive.packed(path)):
-            if form.exists():
-                done.files_removed += 1
-                done.bytes_removed += form.stat().st_size
-                if not dry_run:
-                    form.unlink()
+    files = [path for one in old for path in _files_of(context.folder, one)]
+    for form in _existing([*files, *_leftover_files(context)]):
+        done.files_removed += 1
+        done.bytes_removed += form.stat().st_size
+        form.unlink()
     return {one.key for one in old}
 
 
-def _files_of(context: Context, old: PrunableSubmission) -> Iterator[Path]:
-    folder = context.folder
+def _existing(files: list[Path]) -> Iterator[Path]:
+    """Each file once, in the forms that it has: plain, compressed or both."""
+    for path in dict.fromkeys(files):
+        yield from (form for form in (path, archive.packed(path)) if form.exists())
+
+
+def _files_of(folder: Folder, old: PrunableSubmission) -> Iterator[Path]:
     for name in old.spool_files:
         yield folder.spool / name
     for key in old.batch_keys:
@@ -101,14 +121,12 @@ def _leftover_files(context: Context) -> Iterator[Path]:
         yield context.folder.spool / name
 
 
-def _compress(
-    context: Context, before_ts: str, done: Pruned, removed: set[str], *, dry_run: bool
-) -> None:
-    for one in retention.prunable(context.ledger, before_ts=before_ts):
+def _compressible(
+    source: Source, folder: Folder, before_ts: str, removed: set[str]
+) -> Iterator[Path]:
+    for one in retention.prunable(source, before_ts=before_ts):
         if one.key in removed:
             continue
-        bodies = [context.folder.spool / name for name in one.spool_files]
-        for path in [*bodies, *(context.folder.results / file_name(k) for k in one.batch_keys)]:
-            if path.exists():
-                done.files_compressed += 1
-                done.bytes_saved += 0 if dry_run else archive.compress(path)
+        bodies = [folder.spool / name for name in one.spool_files]
+        results = (folder.results / file_name(key) for key in one.batch_keys)
+        yield from (path for path in (*bodies, *results) if path.exists())

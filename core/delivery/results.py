@@ -4,36 +4,53 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from core.api.result_schema import message_of
-from core.batches.context import Context
 from core.money.pricing import dollars_float
+from state.db.reader import Source
+from state.files.folder import Folder
 from state.files.results_file import file_name
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
 from state.model.records import Batch, Submission
 from state.operations import retention
-from state.queries import result_rows
+from state.queries import batch_list, result_rows
 from state.queries.result_rows import DeliveredRow, ResultRow
 
 Result = dict[str, Any]
 
 
-def results(
-    context: Context, submission: Submission, *, batch: Batch | None = None
-) -> Iterator[Result]:
-    """Every request of the submission, or of one of its batches, in input order.
+def named(source: Source, name: str) -> list[tuple[Submission, Batch | None]]:
+    """Whole submissions of a tag or key; for the key or remote id of one batch, only that batch.
+
+    Raises UnknownId.
+    """
+    submissions, batches = batch_list.find(source, name)
+    names = {name for submission in submissions for name in (submission.key, submission.tag)}
+    alone = batches[0] if len(batches) == 1 and name not in names else None
+    return [(submission, alone) for submission in submissions]
+
+
+def results(source: Source, folder: Folder, name: str) -> Iterator[Result]:
+    """Every request that the name stands for, in input order.
 
     Each is `{"custom_id", "outcome", "text", "message", "error", "usage", "cost_usd",
     "batch_id"}`; absent parts are None, and so is the outcome of a request without a result. Raises
     FileMissing where the results are no longer on disk.
     """
-    day = retention.pruned_on(context.ledger, submission.id)
+    for submission, batch in named(source, name):
+        yield from _of_submission(source, folder, submission, batch)
+
+
+def _of_submission(
+    source: Source, folder: Folder, submission: Submission, batch: Batch | None
+) -> Iterator[Result]:
+    day = retention.pruned_on(source, submission.id)
     if day:
         raise FileMissing(
             f"The results of {submission.key} were deleted on {day} by `titan-console prune`."
             " Their cost stays in the ledger."
         )
-    with LineReader(context.folder.results) as lines:
-        for row in result_rows.results(context.ledger, submission, batch=batch):
+    with LineReader(folder.results) as lines:
+        for row in result_rows.results(source, submission, batch=batch):
             yield to_result(row, _line(lines, row))
 
 

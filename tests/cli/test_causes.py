@@ -73,6 +73,14 @@ def test_the_folder_of_another_user_is_named_with_its_owner(used: Terminal, line
 
 
 @needs_root
+def test_what_another_user_may_read_is_read(used: Terminal) -> None:
+    for path in (used.home, *used.home.rglob("*")):
+        path.chmod(0o755)
+    done = _as_another(used, "results t --json")
+    assert (done.code, done.err, len(done.lines())) == (0, "", 3)
+
+
+@needs_root
 @pytest.mark.parametrize("mode", [0o700, 0o755])
 def test_doctor_completes_for_another_user(used: Terminal, mode: int) -> None:
     used.home.chmod(mode)

@@ -8,7 +8,7 @@ import pytest
 from support.builders import Bench, a_bench, some_requests
 from support.rebuilt import rebuilt
 
-from core.delivery.prune import Pruned, prune
+from core.delivery.prune import Pruned, preview, prune
 from core.intake.options import SubmitOptions
 from state.files import archive
 from state.model.crash_points import no_crash_point
@@ -21,12 +21,13 @@ DAY = 86_400.0
 
 def pruned(bench: Bench, *, days: float = 90, compress: float = 7, dry_run: bool = False) -> Pruned:
     now = bench.clock.now()
-    return prune(
-        bench.engine.context,
-        before=now - timedelta(days=days),
-        compress_before=now - timedelta(days=compress),
-        dry_run=dry_run,
-    )
+    before, compress_before = now - timedelta(days=days), now - timedelta(days=compress)
+    context = bench.engine.context
+    if dry_run:
+        return preview(
+            context.ledger, context.folder, before=before, compress_before=compress_before
+        )
+    return prune(context, before=before, compress_before=compress_before)
 
 
 def delivered(bench: Bench, tag: str = "daily-feed") -> str:

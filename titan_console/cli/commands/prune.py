@@ -6,9 +6,11 @@ from msgspec import to_builtins
 from core.bootstrap import open_engine
 from core.clock import SystemClock
 from core.config.settings import from_environment
-from core.delivery.prune import Pruned, prune
+from core.delivery.prune import Pruned, preview, prune
 from core.reporting.since import parse_since
 from core.text import pluralize
+from state.db.reader import Reader
+from state.files.folder import Folder
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
 from titan_console.cli.stderr import print_stderr
@@ -40,10 +42,14 @@ def command(
     now = SystemClock().now()
     before = parse_since(older_than, now, option="--older-than")
     compress_before = parse_since(compress, now, option="--compress")
-    with open_engine(from_environment(), actor="cli") as engine:
-        done = prune(
-            engine.context, before=before, compress_before=compress_before, dry_run=dry_run
-        )
+    settings = from_environment()
+    if dry_run:
+        folder = Folder(settings.home)
+        with Reader(folder.ledger) as reader:
+            done = preview(reader, folder, before=before, compress_before=compress_before)
+    else:
+        with open_engine(settings, actor="cli") as engine:
+            done = prune(engine.context, before=before, compress_before=compress_before)
     if as_json:
         print_json(to_builtins(done) | {"dry_run": dry_run})
     else:

@@ -2,10 +2,11 @@
 
 import click
 
-from core.bootstrap import open_engine
 from core.config.settings import from_environment
-from core.delivery.results import Result
+from core.delivery.results import Result, results
 from core.text import pluralize
+from state.db.reader import Reader
+from state.files.folder import Folder
 from state.model.records import REVIEW_STOP_REASONS
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_lines_option, print_json
@@ -24,8 +25,9 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
     have no result yet.
     """
     pending = 0
-    with open_engine(from_environment(), actor="cli") as engine:
-        for result in engine.results(name):
+    folder = Folder(from_environment().home)
+    with Reader(folder.ledger) as reader:
+        for result in results(reader, folder, name):
             pending += result["outcome"] is None
             if as_json:
                 print_json(result)
