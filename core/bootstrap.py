@@ -135,22 +135,26 @@ def _fresh(
         titan_file.read(folder),
         SystemClock(),
     )
-    if backup is not None:
-        restored.copy_backup(backup, fresh)
-    with Ledger(fresh, now=clock.now, actor=actor, monotonic=clock.monotonic) as ledger:
-        yield (
-            fresh,
-            Context(
-                ledger=ledger,
-                folder=folder,
-                clock=clock,
-                api=lambda: open_api(settings),
-                prices=PriceBook(rules.prices),
-                limits=rules.limits.limits(),
-                recovery=rules.recovery,
-                instance_id=actor,
-            ),
-        )
+    try:
+        if backup is not None:
+            restored.copy_backup(backup, fresh)
+        with Ledger(fresh, now=clock.now, actor=actor, monotonic=clock.monotonic) as ledger:
+            yield (
+                fresh,
+                Context(
+                    ledger=ledger,
+                    folder=folder,
+                    clock=clock,
+                    api=lambda: open_api(settings),
+                    prices=PriceBook(rules.prices),
+                    limits=rules.limits.limits(),
+                    recovery=rules.recovery,
+                    instance_id=actor,
+                ),
+            )
+    except BaseException:
+        rebuilding.remove_fresh(fresh)
+        raise
 
 
 def _kept(folder: Folder, kind: str) -> Path:

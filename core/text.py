@@ -1,5 +1,7 @@
 """Plurals for messages, and text that SQLite can store."""
 
+_TEN_MB = 10_000_000
+
 
 def pluralize(number: int, one: str, many: str = "") -> str:
     """The number and its noun, such as `3 requests`; `many` is an irregular plural.
@@ -8,6 +10,17 @@ def pluralize(number: int, one: str, many: str = "") -> str:
     ('1 batch', '1,200 requests')
     """
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def megabytes(octets: int) -> str:
+    """A size in MB; something is never 0 MB.
+
+    >>> megabytes(0), megabytes(20_000), megabytes(8_300_000), megabytes(1_200_000_000)
+    ('0 MB', '0.1 MB', '8.3 MB', '1,200 MB')
+    """
+    if octets >= _TEN_MB:
+        return f"{octets / 1e6:,.0f} MB"
+    return f"{max(octets / 1e6, 0.1):.1f} MB" if octets else "0 MB"
 
 
 def are(number: int) -> str:

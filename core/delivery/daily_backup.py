@@ -3,6 +3,7 @@
 from core.batches.context import Context
 from core.config import titan_file
 from core.config.backup_settings import BackupSettings
+from core.text import megabytes
 from state.db import copying
 from state.model.errors import LedgerError
 from state.recovery import backups
@@ -36,14 +37,14 @@ def _problem(context: Context, settings: BackupSettings) -> str | None:
     size = copying.size_of(context.ledger)
     if size > settings.max_mb * 1_000_000:
         return (
-            f"the ledger has {size / 1e6:,.0f} MB, more than [backup] max_mb = {settings.max_mb}."
+            f"the ledger has {megabytes(size)}, more than [backup] max_mb = {settings.max_mb}."
             " Raise it in titan.toml, or run `titan-console prune`."
         )
     free = backups.free_bytes(context.folder)
     if free - size < settings.min_free_mb * 1_000_000:
         return (
-            f"{free / 1e6:,.0f} MB are free on the disk of {context.folder.root}, the backup needs"
-            f" {size / 1e6:,.0f} MB and leaves [backup] min_free_mb = {settings.min_free_mb}. Free"
-            " some space."
+            f"{megabytes(free)} are free on the disk of {context.folder.root}, the backup needs"
+            f" {megabytes(size)} and must leave {settings.min_free_mb:,} MB ([backup] min_free_mb)."
+            " Free some space."
         )
     return None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from state.db.connection import sqlite3
 from state.db.ledger import Ledger
-from state.db.sqlite_errors import ledger_errors
+from state.db.sqlite_errors import DAMAGED, UNREADABLE, ledger_error, reason
 from state.files.folder import make_private_file
 
 
@@ -18,12 +18,19 @@ def size_of(ledger: Ledger) -> int:
 def copy(source: "sqlite3.Connection", target: Path) -> str | None:
     """Copy a ledger, as of now, to a new file; returns the damage of the copy, if any.
 
-    It needs no WAL beside it. Not durable yet. Raises LedgerUnusable and OSError.
+    It needs no WAL beside it. Not durable yet. Raises LedgerUnusable where the target cannot be
+    written, and OSError.
     """
     make_private_file(target)
-    with ledger_errors(target), closing(sqlite3.connect(target, isolation_level=None)) as made:
-        made.execute("PRAGMA synchronous=OFF")
-        source.backup(made)
-        made.execute("PRAGMA journal_mode=DELETE")
-        found = [str(row[0]) for row in made.execute("PRAGMA quick_check(3)")]
-    return None if found == ["ok"] else "; ".join(found)
+    try:
+        with closing(sqlite3.connect(target, isolation_level=None)) as made:
+            made.execute("PRAGMA synchronous=OFF")
+            source.backup(made)
+            made.execute("PRAGMA journal_mode=DELETE")
+            found = [str(row[0]) for row in made.execute("PRAGMA quick_check(3)")]
+    except UNREADABLE as error:
+        failure = ledger_error(error, target, did="written")
+        if failure.code != DAMAGED:
+            raise failure from error
+        found = [reason(error)]
+    return None if found == ["ok"] else "; ".join(" ".join(line.split()) for line in found)

@@ -18,6 +18,8 @@ from state.model.errors import (
 
 # SQLite's message quotes a damaged schema, which may be invalid UTF-8.
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+# The code of an error about a damaged ledger.
+DAMAGED = "ledger_damaged"
 # What SQLite says of a statement that is longer than it can be.
 _TOO_LONG = (
     "Expression tree is too large",
@@ -62,7 +64,7 @@ def ledger_error(error: Exception, path: Path, *, did: str) -> LedgerError:
     return LedgerUnusable(
         f"The ledger {path} is damaged: {said}. Nothing was written; restore a backup"
         " (`titan-console doctor` names the newest), or run `titan-console rebuild`.",
-        code="ledger_damaged",
+        code=DAMAGED,
     )
 
 

@@ -71,4 +71,4 @@ def _kinds(folder: Folder) -> Iterator[str]:
         yield f"{answered:,} in {folder.results.name}/"
     yield from (mirror.name for mirror in mirrors if mirror.is_file() and mirror.stat().st_size)
     if copies:
-        yield f"{copies:,} copies of the ledger"
+        yield f"{copies:,} {'copy' if copies == 1 else 'copies'} of the ledger"

@@ -8,6 +8,7 @@ from state.db.connection import connect_read_only
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_submission
+from state.db.sqlite_errors import UNREADABLE, reason
 from state.model.errors import LedgerUnusable
 from state.model.records import Batch, Submission
 from state.recovery.recovered_batches import RecoveredBatch
@@ -15,10 +16,17 @@ from state.recovery.recovered_batches import RecoveredBatch
 
 def copy_backup(backup: Path, target: Path) -> None:
     """Copy a backup to a new file, with its WAL if it has one. Raises LedgerUnusable, OSError."""
-    with closing(connect_read_only(backup)) as source:
-        wrong = copying.copy(source, target)
+    try:
+        with closing(connect_read_only(backup)) as source:
+            wrong = copying.copy(source, target)
+    except UNREADABLE as error:
+        wrong = reason(error)
     if wrong:
-        raise LedgerUnusable(f"The backup {backup} is damaged: {wrong}. Choose another.")
+        raise LedgerUnusable(
+            f"The backup {backup} is damaged: {wrong}. Choose another of `titan-console restore`,"
+            " or run `titan-console rebuild`.",
+            code="backup_damaged",
+        )
 
 
 def contents(source: Source) -> tuple[set[str], set[str], int]:

@@ -79,6 +79,7 @@ def test_it_never_fills_the_disk(bench: Bench) -> None:
         (problem,) = bench.engine.poll().problems
         assert "There is no backup of today" in problem
         assert "Free some space" in problem
+        assert "0 MB" not in problem.replace("00 MB", "").replace(f"{free:,} MB", "")
     assert not bench.folder.backups.exists()
     poll_until_done(bench)
     check_once(bench, 2)

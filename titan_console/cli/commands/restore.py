@@ -83,7 +83,8 @@ def _confirm(lost: Losses, path: Path, *, yes: bool) -> None:
     )
     if lost.unreadable:
         print_stderr(f"The present ledger could not be compared: {lost.unreadable}")
-    for key in (*lost.submissions, *lost.batches):
+    # The first batch of a submission has its key.
+    for key in sorted({*lost.submissions, *lost.batches}):
         print_stderr(f"  {key}")
     if yes:
         return
