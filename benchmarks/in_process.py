@@ -39,7 +39,7 @@ def synchronous(count: str) -> float:
     with open_engine(from_environment(), actor="benchmark") as engine:
         context = engine.context
         until = context.clock.now() + timedelta(days=1)
-        leases.hold(context.ledger, "create", until=until, reason="benchmark")
+        leases.set_hold(context.ledger, "create", until=until, reason="benchmark")
         requests = [_a_request(f"a-{number}", 1000) for number in range(int(count))]
         taken = engine.submit(requests, SubmitOptions(tag="sync"))
         context.api()

@@ -76,7 +76,7 @@ def poll_once(context: Context) -> PollSummary:
     with process_lock.try_lock(context.folder.poll_lock) as is_free:
         until = context.clock.now() + _LEASE
         if not leases.acquire(
-            context.ledger, POLL_LEASE, context.instance_id, until=until, is_left=is_free
+            context.ledger, POLL_LEASE, context.instance_id, until=until, is_abandoned=is_free
         ):
             return PollSummary(ran=False, busy=_other_poll(context))
         poll_id = leases.begin_poll(context.ledger)
@@ -192,7 +192,7 @@ def _run_commands(context: Context, summary: PollSummary) -> None:
 
 def _send(context: Context, summary: PollSummary) -> None:
     """Put queued requests into batches, and send these."""
-    submissions.plan_waiting(
+    submissions.plan_queued(
         context.ledger,
         max_requests=context.limits.max_requests,
         max_bytes=context.limits.max_bytes,

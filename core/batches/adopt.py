@@ -50,7 +50,7 @@ def adopt(context: Context, remote_id: str, *, tag: str | None = None) -> Adopte
         if create is not None:
             imported.discard()
             candidate = adoption.mark_candidate(context.ledger, remote)
-            orphans.claim(context.ledger, candidate, remote, create)
+            orphans.link_to_batch(context.ledger, candidate, remote, create)
         else:
             imported.commit(staged, owner)
     return _collect(context, remote, is_own=create is not None)
@@ -106,7 +106,7 @@ class _Import:
         """Stage every request; return the create of this ledger that has their nonce, if any."""
         try:
             with self._context.api().results(self._remote.remote_id) as pieces:
-                staged.fill(self._requests(pieces))
+                staged.add_rows(self._requests(pieces))
             self._check_complete()
             self._spool.finish()
         except BaseException:

@@ -30,7 +30,7 @@ from state.batches import collection, remote_status, sync_runs
 from state.batches import stuck as stuck_batches
 from state.db.ledger import Staged
 from state.files.results_file import ResultsFile
-from state.model.records import Batch, Collected, Collection, Kind, StagedResult, Usage
+from state.model.records import Batch, BatchKind, Collected, CollectionStatus, StagedResult, Usage
 from state.model.timestamps import from_text
 
 _PROGRESS_EVERY = 1000
@@ -65,7 +65,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     Each new result is on disk before the transaction that records it. A request is settled at most
     once, and the sums of batch and day are those of its recorded attempts. None: not available now.
     """
-    if batch.remote_id is None and batch.kind == Kind.BATCH:
+    if batch.remote_id is None and batch.kind == BatchKind.BATCH:
         return None
     price_preload.start()
     results = ResultsFile(
@@ -81,7 +81,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
         with collection.staged(context.ledger) as staged:
             with _source(context, batch) as pieces:
                 reader = _ResultReader(context, batch, results, stats, rejected)
-                staged.fill(reader.results(pieces))
+                staged.add_rows(reader.results(pieces))
                 new = reader.new
                 # Its maps of 100,000 ids are freed before the commit.
                 del reader
@@ -254,7 +254,9 @@ class _ResultReader:
 
 def _is_here(context: Context, batch: Batch) -> bool:
     """Whether the results are on this disk: of a synchronous run, or of a rebuilt ledger."""
-    return batch.kind == Kind.SYNC or sync_runs.answers_file(context.folder, batch.key).exists()
+    return (
+        batch.kind == BatchKind.SYNC or sync_runs.answers_file(context.folder, batch.key).exists()
+    )
 
 
 def _translation(context: Context, batch: Batch) -> Callable[[str], str | None]:
@@ -270,9 +272,9 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
 
     Raises SettingsError when the key of another account is the reason.
     """
-    if isinstance(error, NotFound) and batch.kind == Kind.BATCH:
+    if isinstance(error, NotFound) and batch.kind == BatchKind.BATCH:
         _check_account(context)
-    reason = stuck_batches.written_off_because(context.ledger, batch)
+    reason = stuck_batches.write_off_reason(context.ledger, batch)
     if are_results_lost(
         batch,
         context.clock.now(),
@@ -286,7 +288,7 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
                 batch,
                 nothing,
                 results_bytes=batch.results_bytes,
-                end=Collection.DELETED if reason else Collection.RESULTS_EXPIRED,
+                end=CollectionStatus.DELETED if reason else CollectionStatus.RESULTS_EXPIRED,
                 problem=reason or _EXPIRED,
                 missing_because=f"{reason} {MAY_HAVE_RUN}" if reason else _EXPIRED,
             )

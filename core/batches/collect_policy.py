@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from core.config.durations import RETENTION
-from state.model.records import Batch, Collection
+from state.model.records import Batch, CollectionStatus
 from state.model.timestamps import from_text
 
 COLLECT_TRIES = 5
@@ -14,9 +14,9 @@ def is_past_retention(batch: Batch, now: datetime) -> bool:
     return batch.accepted_ts is not None and from_text(batch.accepted_ts) + RETENTION < now
 
 
-def end_of_collection(batch: Batch) -> Collection | None:
+def end_of_collection(batch: Batch) -> CollectionStatus | None:
     """The final state of a batch whose results are complete but lack some ids; None: try again."""
-    return Collection.COLLECTED if batch.collect_tries + 1 >= COLLECT_TRIES else None
+    return CollectionStatus.COLLECTED if batch.collect_tries + 1 >= COLLECT_TRIES else None
 
 
 def are_results_lost(

@@ -34,7 +34,7 @@ def refresh(context: Context, problems: list[str]) -> int:
     the API rejects the key, or where the key belongs to another account.
     """
     unconfirmed_creates.expire_senders(context, problems)
-    open_batches = remote_status.at_the_api(context.ledger)
+    open_batches = remote_status.open_at_api(context.ledger)
     creates = unconfirmed_creates.unresolved(context)
     written_off = _written_off(context)
     wanted = [batch for batch in written_off if is_due(batch, context.clock.now())]
@@ -50,7 +50,7 @@ def refresh(context: Context, problems: list[str]) -> int:
     creates = unconfirmed_creates.unresolved(context)
     unconfirmed_creates.resolve(context, listing, creates, problems)
     # Read again: batches that were just identified are refreshed like the others.
-    open_batches = remote_status.at_the_api(context.ledger)
+    open_batches = remote_status.open_at_api(context.ledger)
     ended = 0
     for batch in open_batches:
         with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
@@ -90,12 +90,12 @@ def _refresh_one(context: Context, batch: Batch, listing: Listing) -> bool:
         except ApiError as error:
             _record_failure(context, batch, error)
             recorded = remote_status.reread(context.ledger, batch.id)
-            stuck.judge(context, recorded, stuck.evidence_of(batch, error, listing))
+            stuck.apply_decision(context, recorded, stuck.evidence_of(batch, error, listing))
             return False
     batch = remote_status.record_status(context.ledger, batch, remote)
     if batch.status == BatchStatus.ENDED:
         return True
-    stuck.judge(context, batch, Evidence.OPEN)
+    stuck.apply_decision(context, batch, Evidence.OPEN)
     return False
 
 
@@ -121,7 +121,7 @@ def _confirm_absence(context: Context, listing: Listing, problems: list[str]) ->
     """Read the list once more for batches whose first 404 came after the poll's listing."""
     new = [
         batch
-        for batch in remote_status.at_the_api(context.ledger)
+        for batch in remote_status.open_at_api(context.ledger)
         if batch.stuck_ts is None
         and batch.not_found_ts is not None
         and from_text(batch.not_found_ts) >= listing.began
@@ -135,7 +135,7 @@ def _confirm_absence(context: Context, listing: Listing, problems: list[str]) ->
     for batch in new:
         with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
             if again.is_whole and batch.remote_id not in again.batches:
-                stuck.judge(context, batch, Evidence.ABSENT)
+                stuck.apply_decision(context, batch, Evidence.ABSENT)
 
 
 def _written_off(context: Context) -> list[Batch]:
@@ -158,4 +158,4 @@ def _reopen_returned(
         elif listing.complete and is_due(batch, now):
             due.append(batch)
     if due:
-        stuck_batches.look_again_at(context.ledger, due, now + _LOOK_AGAIN)
+        stuck_batches.schedule_check(context.ledger, due, now + _LOOK_AGAIN)

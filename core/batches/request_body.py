@@ -21,13 +21,15 @@ def make(context: Context, batch: Batch) -> Body:
 
     Raises FileMissing if a body is no longer in the spool.
     """
-    extent = sending.extent(context.ledger, batch, longer_than=max_unshortened_length(batch.nonce))
-    check_complete(context.folder.spool, extent.ends)
+    body_sizes = sending.body_sizes(
+        context.ledger, batch, longer_than=max_unshortened_length(batch.nonce)
+    )
+    check_complete(context.folder.spool, body_sizes.ends)
     around = len(_HEAD) + len(_TAIL) + batch.request_count - 1
-    grown = (batch.request_count - len(extent.long_ids)) * (len(batch.nonce) + 1)
-    grown += sum(LIMIT - len(custom_id) for custom_id in extent.long_ids)
+    grown = (batch.request_count - len(body_sizes.long_ids)) * (len(batch.nonce) + 1)
+    grown += sum(LIMIT - len(custom_id) for custom_id in body_sizes.long_ids)
     return Body(
-        length=around + extent.bytes + grown,
+        length=around + body_sizes.bytes + grown,
         pieces=lambda: _pieces(context, batch),
         request_count=batch.request_count,
         betas=batch.betas,

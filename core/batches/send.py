@@ -74,7 +74,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
         pending.extendleft(reversed(sent.instead))
         problem = sent.problem or problem
         if sent.is_accepted and before:
-            leases.lift(context.ledger, ACCOUNT_HOLD)
+            leases.end_hold(context.ledger, ACCOUNT_HOLD)
             rejections, before = rejections[1:], None
         is_accepted = is_accepted or sent.is_accepted
         if sent.rejected in rejections and not is_accepted:
@@ -95,7 +95,7 @@ def _active_hold(context: Context) -> Hold | None:
     """The hold that stops sending now; the end of an own batch lifts the hold of a full queue."""
     full = leases.active_hold(context.ledger, QUEUE_HOLD)
     if full is not None and remote_status.has_ended_since(context.ledger, full.since_ts):
-        leases.lift(context.ledger, QUEUE_HOLD)
+        leases.end_hold(context.ledger, QUEUE_HOLD)
         full = None
     holds = (leases.active_hold(context.ledger, name) for name in (ACCOUNT_HOLD, CREATE_HOLD))
     return next(filter(None, holds), full)
@@ -196,21 +196,21 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
 
 def _hold(context: Context, decision: AfterCreate, error: ApiError) -> None:
     until = context.clock.now() + timedelta(seconds=decision.pause_s)
-    leases.hold(context.ledger, decision.hold, until=until, reason=str(error))
+    leases.set_hold(context.ledger, decision.hold, until=until, reason=str(error))
 
 
 def _hold_repeated(context: Context, reason: str | None, before: Hold | None) -> None:
     seconds = repeated_pause_s(before, reason or "")
     until = context.clock.now() + timedelta(seconds=seconds)
-    leases.hold(context.ledger, ACCOUNT_HOLD, until=until, reason=reason or "")
+    leases.set_hold(context.ledger, ACCOUNT_HOLD, until=until, reason=reason or "")
 
 
 def _hold_for_queue(context: Context, batch: Batch, error: ApiError) -> list[Batch]:
     """Set a hold until the queue may have room; split a large batch so that a part may fit."""
-    own_open = len(remote_status.at_the_api(context.ledger))
+    own_open = len(remote_status.open_at_api(context.ledger))
     seconds = queue_pause_s(retry_after_s=error.retry_after_s, own_open=own_open)
     until = context.clock.now() + timedelta(seconds=seconds)
-    leases.hold(context.ledger, QUEUE_HOLD, until=until, reason=str(error))
+    leases.set_hold(context.ledger, QUEUE_HOLD, until=until, reason=str(error))
     if is_worth_splitting(batch.request_count):
         return batch_split.halve(context.ledger, batch, str(error), wire_overhead=wire_overhead())
     sending.mark_not_sent(context.ledger, batch, str(error))

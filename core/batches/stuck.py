@@ -21,7 +21,7 @@ from state.model.timestamps import from_text, to_text
 
 # The API ends a batch after 24 hours; its clock and ours may differ.
 _MARGIN = timedelta(hours=1)
-_PATIENCE = timedelta(hours=1)
+_WRITE_OFF_AFTER = timedelta(hours=1)
 
 ABSENT = "The API no longer has the batch: it answers 404 and does not list it."
 OVERDUE = "The API did not end the batch, although it has expired."
@@ -44,7 +44,7 @@ class Decision(StrEnum):
 
     KEEP = "keep"
     WARN = "warn"
-    GONE = "gone"
+    WRITE_OFF = "write_off"
 
 
 def decide(batch: Batch, evidence: Evidence, now: datetime) -> Decision:
@@ -62,9 +62,9 @@ def decide(batch: Batch, evidence: Evidence, now: datetime) -> Decision:
     if evidence == Evidence.OPEN and not is_overdue(batch, now):
         return Decision.KEEP
     if evidence != Evidence.OPEN and is_past_retention(batch, now):
-        return Decision.GONE
-    is_over = batch.stuck_ts is not None and from_text(batch.stuck_ts) + _PATIENCE <= now
-    return Decision.GONE if is_over else Decision.WARN
+        return Decision.WRITE_OFF
+    is_over = batch.stuck_ts is not None and from_text(batch.stuck_ts) + _WRITE_OFF_AFTER <= now
+    return Decision.WRITE_OFF if is_over else Decision.WARN
 
 
 def evidence_of(batch: Batch, error: ApiError, listing: Listing) -> Evidence:
@@ -82,7 +82,7 @@ def evidence_of(batch: Batch, error: ApiError, listing: Listing) -> Evidence:
 
 def is_never_ending(remote: RemoteState, now: datetime) -> bool:
     """Whether a batch that is not in the ledger has not ended long after its expiry."""
-    return from_text(remote.expires_ts) + _MARGIN + _PATIENCE < now
+    return from_text(remote.expires_ts) + _MARGIN + _WRITE_OFF_AFTER < now
 
 
 def is_overdue(batch: Batch, now: datetime) -> bool:
@@ -97,16 +97,16 @@ def reason_of(batch: Batch, now: datetime) -> str:
     return OVERDUE if batch.not_found_ts is None or is_overdue(batch, now) else ABSENT
 
 
-def judge(context: Context, batch: Batch, evidence: Evidence) -> None:
+def apply_decision(context: Context, batch: Batch, evidence: Evidence) -> None:
     """Record the decision of `decide`; `batch` is as recorded after the response of this poll."""
     now = context.clock.now()
     match decide(batch, evidence, now):
         case Decision.KEEP:
             if batch.stuck_ts is not None:
-                stuck.clear(context.ledger, batch)
+                stuck.clear_stuck(context.ledger, batch)
         case Decision.WARN:
-            stuck.note(context.ledger, batch, reason_of(batch, now))
-        case Decision.GONE:
+            stuck.mark_stuck(context.ledger, batch, reason_of(batch, now))
+        case Decision.WRITE_OFF:
             write_off(context, batch)
 
 
@@ -118,13 +118,13 @@ def write_off(context: Context, batch: Batch) -> bool:
 def problems(context: Context) -> Iterator[str]:
     """A line for each stuck batch that is still waited for."""
     now = context.clock.now()
-    for batch in stuck.at_the_api(context.ledger):
+    for batch in stuck.awaited(context.ledger):
         yield describe(batch, now)
 
 
 def describe(batch: Batch, now: datetime) -> str:
     """The problem of the stuck batch, the next step, and how to take it earlier."""
-    after = to_text(from_text(batch.stuck_ts or to_text(now)) + _PATIENCE)
+    after = to_text(from_text(batch.stuck_ts or to_text(now)) + _WRITE_OFF_AFTER)
     return (
         f"{batch.key} ({batch.tag}): {reason_of(batch, now)} After {after} its"
         f" {pluralize(batch.request_count, 'request')} end as missing;"

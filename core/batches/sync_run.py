@@ -73,7 +73,7 @@ def _hold_if_blocked(context: Context, error: ApiError) -> None:
     if isinstance(error, Unauthorized) or not isinstance(error, Rejected | SpendCapReached):
         return
     until = context.clock.now() + timedelta(seconds=ACCOUNT_PAUSE_S)
-    leases.hold(context.ledger, SYNC_HOLD, until=until, reason=str(error))
+    leases.set_hold(context.ledger, SYNC_HOLD, until=until, reason=str(error))
 
 
 def _begin(
@@ -171,7 +171,7 @@ def _write(context: Context, batch: Batch, results: Iterable[list[bytes]]) -> No
             for lines in results:
                 file.writelines(line + b"\n" for line in lines)
                 file.flush()
-                sync_runs.sync(file)
+                sync_runs.fsync(file)
     except OSError as error:
         raise file_error(
             error, f"Cannot write {path}: {cause(error, path).text}.", code="results_unwritable"

@@ -118,7 +118,7 @@ def _reconsider(context: Context, listing: Listing) -> None:
         remote = listing.batches.get(orphan.remote_id)
         is_readable = orphan.failures < _MOST_FAILURES
         if remote and remote.status == BatchStatus.ENDED and is_readable:
-            orphans.reconsider(context.ledger, orphan)
+            orphans.reopen_search(context.ledger, orphan)
 
 
 def _release(context: Context, create: Batch, lost: list[Orphan]) -> None:
@@ -143,7 +143,7 @@ def _record_unknown(
         with isolated(context, f"Cannot record {remote.remote_id}", problems):
             may_be_ours = any(is_candidate(remote, create, listing, now) for create in creates)
             verdict = OrphanVerdict.CANDIDATE if may_be_ours else OrphanVerdict.UNKNOWN
-            orphans.note(context.ledger, remote, verdict)
+            orphans.record_orphan(context.ledger, remote, verdict)
 
 
 def _identify(context: Context, candidate: Orphan, remote: RemoteState | None) -> None:
@@ -174,9 +174,9 @@ def _decide(
         _record_unreadable(context, candidate, "The results of the batch cannot be parsed.")
     elif create is None:
         reason = "its results have no nonce of this ledger"
-        orphans.decide(context.ledger, candidate, OrphanVerdict.FOREIGN, reason)
+        orphans.record_verdict(context.ledger, candidate, OrphanVerdict.FOREIGN, reason)
     else:
-        orphans.claim(context.ledger, candidate, remote, create)
+        orphans.link_to_batch(context.ledger, candidate, remote, create)
 
 
 def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
@@ -205,7 +205,7 @@ def _owner(context: Context, remote_id: str) -> tuple[bool, Batch | None]:
 
 def _give_up_after_expiry(context: Context, candidate: Orphan, remote: RemoteState) -> None:
     if is_never_ending(remote, context.clock.now()):
-        orphans.decide(context.ledger, candidate, OrphanVerdict.UNRESOLVED, OVERDUE)
+        orphans.record_verdict(context.ledger, candidate, OrphanVerdict.UNRESOLVED, OVERDUE)
 
 
 def _record_unreadable(context: Context, candidate: Orphan, reason: str) -> None:
@@ -216,5 +216,5 @@ def _record_unreadable(context: Context, candidate: Orphan, reason: str) -> None
 def _give_up_after_failures(context: Context, candidate: Orphan, reason: str) -> bool:
     is_last = candidate.failures + 1 >= _MOST_FAILURES
     if is_last:
-        orphans.decide(context.ledger, candidate, OrphanVerdict.UNRESOLVED, reason)
+        orphans.record_verdict(context.ledger, candidate, OrphanVerdict.UNRESOLVED, reason)
     return is_last

@@ -167,9 +167,9 @@ def _sync(context: Context, command: Command) -> StepResult:
 
     It ends, too, where the API rejects the account: what is in no batch stays queued for one.
     """
-    from core.batches.sync_fallback import held_back  # noqa: PLC0415 - slow, seldom needed
+    from core.batches.sync_run import hold_reason  # noqa: PLC0415 - slow, seldom needed
 
-    held = held_back(context)
+    held = hold_reason(context)
     if held and not command.step:
         return CommandState.FAILED, held
     ids = commands.items(context.ledger, command)
@@ -180,7 +180,7 @@ def _sync(context: Context, command: Command) -> StepResult:
         forced_batches.reattach(context.ledger, ids)
         after = command_effects.statuses(context.ledger, ids)
     left = [status for status in after.values() if status in _OPEN]
-    if left and (RequestStatus.IN_FLIGHT in left or held_back(context) is None):
+    if left and (RequestStatus.IN_FLIGHT in left or hold_reason(context) is None):
         return None
     answered = sum(after[i] == RequestStatus.SUCCEEDED for i in ids)
     message = f"{answered:,} of {pluralize(len(ids), 'request')} answered"

@@ -8,7 +8,7 @@ from core.batches.context import Context
 from core.commands.eligibility import Eligibility, WorkflowChoice
 from core.money.pricing import dollars_text, usd
 from core.text import are, pluralize
-from state.model.records import BatchStatus, Kind, Usage
+from state.model.records import BatchKind, BatchStatus, Usage
 from state.operations import command_effects, forced_batches, pauses, previews
 from state.operations.commands import Action
 from state.operations.forced_batches import ForcedBatch
@@ -207,7 +207,7 @@ def _estimate(
             input_tokens=size.body_bytes // _BYTES_PER_TOKEN,
             output_tokens=size.requests * answer,
         )
-        batch, sync = context.prices.price(model or size.model, usage, at=now, kind=Kind.BATCH)
+        batch, sync = context.prices.price(model or size.model, usage, at=now, kind=BatchKind.BATCH)
         if batch is None or sync is None:
             return None, None
         batch_total, sync_total = batch_total + batch, sync_total + sync

@@ -9,7 +9,7 @@ from core.batches.isolation import update_mirrors
 from core.errors import PayloadError
 from core.requests.payload import CUSTOM_ID, check_name, check_tag, workflow_and_date
 from state.batches import external_calls
-from state.model.records import CollectedResult, Kind, Outcome
+from state.model.records import BatchKind, CollectedResult, Outcome
 
 _KEY_LENGTH = 10
 
@@ -43,7 +43,7 @@ def record_sync(
         raise PayloadError(
             f"record_sync: usage of {name!r} is invalid: {error}.", code="usage_invalid"
         ) from error
-    cost, sync_cost = context.prices.price(model, found, at=now, kind=Kind.SYNC)
+    cost, sync_cost = context.prices.price(model, found, at=now, kind=BatchKind.SYNC)
     key = external_calls.record(
         context.ledger,
         key=f"tb_{word}",

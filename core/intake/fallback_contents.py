@@ -9,7 +9,7 @@ from state.files import fallback_file
 from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
-from state.model.records import CollectedResult, Kind, Outcome, RequestStatus, Usage
+from state.model.records import BatchKind, CollectedResult, Outcome, RequestStatus, Usage
 from state.model.timestamps import from_text
 from state.queries.result_rows import ResultRow
 
@@ -79,7 +79,7 @@ def _result(key: str, header: Header, answer: Answer, prices: PriceBook) -> Resu
     cost = 0
     if found.outcome == Outcome.SUCCEEDED:
         at = from_text(header.created_ts)
-        cost, _ = prices.price(found.model, found.usage, at=at, kind=Kind.SYNC)
+        cost, _ = prices.price(found.model, found.usage, at=at, kind=BatchKind.SYNC)
     row = ResultRow(
         request_id=0,
         custom_id=found.custom_id,

@@ -23,7 +23,7 @@ from core.money.pricing import PriceBook
 from core.requests.models import EXTENDED_OUTPUT_BETA, needs_batch
 from core.requests.payload import Line, parse_line
 from state.batches import sync_runs
-from state.db.ledger import Written
+from state.db.ledger import Transaction
 from state.db.reader import Reader
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile, Header
@@ -144,10 +144,10 @@ def _import(context: Context, file: FallbackFile, rules: Catalogue) -> int:
         unwritten = _unwritten(file, header)
         answers = {key: found.outcome for key, (found, _) in decoded_answers(file).items()}
 
-        def record(written: Written, submission: Submission, is_new: bool) -> None:
+        def record(tx: Transaction, submission: Submission, is_new: bool) -> None:
             run = fallback_import.record(
                 context.ledger,
-                written,
+                tx,
                 submission,
                 file.key,
                 answers,
@@ -177,7 +177,7 @@ def _copy_answers(context: Context, file: FallbackFile, run: str) -> None:
         for _, line in file.answers():
             copy.write(line + b"\n")
         copy.flush()
-        sync_runs.sync(copy)
+        sync_runs.fsync(copy)
     rename_to(part, target)
 
 

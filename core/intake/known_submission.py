@@ -41,7 +41,7 @@ def find(
     lines = list(checked_lines(requests, resolved, rules.limits.limits()))
     try:
         with Reader(folder.ledger) as reader:
-            earlier = submissions.read_earlier(reader, _staged(lines), resolved.tag)
+            earlier = submissions.read_existing(reader, _staged(lines), resolved.tag)
     except AlreadySubmitted:
         raise
     except LedgerError:

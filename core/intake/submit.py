@@ -21,7 +21,7 @@ from core.money.budgets import Sums, admit
 from core.requests.batch_splitter import BatchSplitter
 from core.requests.payload import Limits, Line, to_line, wire_overhead
 from state.batches import sending, submissions
-from state.db.ledger import Written
+from state.db.ledger import Transaction
 from state.files.spool import SpoolWriter
 from state.model.errors import LedgerError
 from state.model.records import NewSubmission, OnFailure, SpooledRequest, Submission
@@ -129,7 +129,7 @@ def store(
     *,
     stats: RequestStats | None = None,
     answered: Collection[str] = (),
-    after: Callable[[Written, Submission, bool], None] | None = None,
+    after: Callable[[Transaction, Submission, bool], None] | None = None,
 ) -> tuple[Submission, bool]:
     """Write the bodies to the spool, then submission and batches in one transaction; no send.
 

@@ -17,7 +17,7 @@ from core.requests.payload import Line
 from state.batches.budget_reservations import AtMost, Scope, reserved
 from state.db.ledger import Ledger
 from state.db.reader import Source
-from state.model.records import Kind
+from state.model.records import BatchKind
 
 __all__ = ["Sums", "Wanted", "admit", "at_most", "check", "fits", "numbers", "wanted_of"]
 
@@ -33,7 +33,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     nano: int
     unpriced: str = ""
     least_nano: int = 0
-    kind: Kind = Kind.BATCH
+    kind: BatchKind = BatchKind.BATCH
 
 
 class Sums(Struct, kw_only=True):
@@ -82,13 +82,13 @@ def at_most(prices: PriceBook, at: datetime, line: Line) -> tuple[int | None, in
     return (None, None) if one.unpriced else (one.batch_nano, one.sync_nano)
 
 
-def wanted_of(found: Iterable[AtMost], kind: Kind) -> list[Wanted]:
+def wanted_of(found: Iterable[AtMost], kind: BatchKind) -> list[Wanted]:
     """What running these requests in batches, or synchronously, adds to what is reserved."""
     return [
         Wanted(
             workflow=one.workflow,
             tag=one.tag,
-            nano=(one.sync_nano if kind == Kind.SYNC else one.batch_nano) - one.unsent_nano,
+            nano=(one.sync_nano if kind == BatchKind.SYNC else one.batch_nano) - one.unsent_nano,
             unpriced=f"{one.unknown:,} of the requests" if one.unknown else "",
             kind=kind,
         )
@@ -161,7 +161,7 @@ def _by_limit(
 
 
 def _said(limit: Limit, wanted: list[Wanted], before: int, adds: int) -> str:
-    price = " at the full price" if any(one.kind == Kind.SYNC for one in wanted) else ""
+    price = " at the full price" if any(one.kind == BatchKind.SYNC for one in wanted) else ""
     least = min(one.least_nano for one in wanted)
     too_small = (
         f", which is smaller than one request ({dollars_text(least)}: raise it or lower max_tokens)"

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from core.money.pricing import PriceBook
 from core.requests.payload import Line
-from state.model.records import Kind, Usage
+from state.model.records import BatchKind, Usage
 
 # English text has about four bytes a token, with newer tokenizers three; JSON adds some.
 _BYTES_PER_TOKEN = 3
@@ -40,7 +40,7 @@ class Estimate(Struct, kw_only=True):
         self.requests += 1
         self.tokens_in += usage.input_tokens
         self.tokens_out += usage.output_tokens
-        batch, sync = self.prices.price(line.model, usage, at=self.at, kind=Kind.BATCH)
+        batch, sync = self.prices.price(line.model, usage, at=self.at, kind=BatchKind.BATCH)
         if batch is None or sync is None:
             self.unpriced.add(line.model)
             return

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from core.config.durations import GUARD
 from core.money.kpis import percentile
-from state.model.records import Batch, BatchStatus, Kind
+from state.model.records import Batch, BatchKind, BatchStatus
 from state.model.timestamps import from_text, to_text
 
 # With fewer earlier batches no estimate is made.
@@ -130,7 +130,7 @@ def report(found: Eta) -> EtaReport:
 
 
 def _stage(batch: Batch) -> Stage:
-    if batch.kind == Kind.SYNC or batch.status in (BatchStatus.CANCELING, BatchStatus.ENDED):
+    if batch.kind == BatchKind.SYNC or batch.status in (BatchStatus.CANCELING, BatchStatus.ENDED):
         return Stage.ENDING
     if batch.status == BatchStatus.IN_PROGRESS:
         return Stage.RUNNING

@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from core.money.pricing import PriceBook, Rates, prompt_tokens, usd
-from state.model.records import Kind, Outcome, Usage
+from state.model.records import BatchKind, Outcome, Usage
 from state.model.timestamps import from_text
 from state.queries.spending import PricedAttempt
 
@@ -83,7 +83,7 @@ def explain(attempt: PricedAttempt, prices: PriceBook) -> Explanation:
 
 
 def _formula(attempt: PricedAttempt) -> str:
-    half = " / 2" if attempt.kind == Kind.BATCH else ""
+    half = " / 2" if attempt.kind == BatchKind.BATCH else ""
     if attempt.is_duplicate:
         return f"cost = sum{half}; sync = 0, the request already had a result; saved = sync - cost"
     return f"cost = sum{half}; sync = sum; saved = sync - cost"
@@ -121,7 +121,7 @@ class ExplanationReport(Struct, frozen=True, kw_only=True):
     tag: str
     workflow: str
     batch_id: str
-    kind: Kind
+    kind: BatchKind
     outcome: Outcome
     model: str | None
     priced_ts: str

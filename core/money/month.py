@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from core.money.kpis import MONTH_DAYS, SAVED_TARGET_NANO
 from core.money.pricing import PriceBook
-from state.model.records import Kind
+from state.model.records import BatchKind
 from state.queries.spending import CacheTokens
 
 _PICO_PER_NANO = 1_000
@@ -90,7 +90,7 @@ def cache_effect(used: Iterable[CacheTokens], prices: PriceBook) -> CacheEffect:
             - row.written_5m * (rates.cache_write_5m - rates.input)
             - row.written_1h * (rates.cache_write_1h - rates.input)
         )
-        pico += gained if row.kind == Kind.SYNC else gained // 2
+        pico += gained if row.kind == BatchKind.SYNC else gained // 2
     return CacheEffect(
         nano=pico // _PICO_PER_NANO, read_tokens=read, written_tokens=written, unpriced=unpriced
     )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from core.config.money_settings import OwnPrices, Rates, own_rates
-from state.model.records import Kind, Usage
+from state.model.records import BatchKind, Usage
 
 __all__ = ["PriceBook", "Rates", "dollars", "dollars_float"]
 
@@ -36,7 +36,7 @@ class PriceBook:
         self._last: dict[tuple[str, datetime, int], Rates | None] = {}
 
     def price(
-        self, model: str | None, usage: Usage | None, *, at: datetime, kind: Kind
+        self, model: str | None, usage: Usage | None, *, at: datetime, kind: BatchKind
     ) -> tuple[int | None, int | None]:
         """Cost, and cost if synchronous, in nano-dollars.
 
@@ -51,7 +51,7 @@ class PriceBook:
         # Halves of a nano-dollar round up; a batch costs half.
         sync = (pico + _PICO_PER_NANO // 2) // _PICO_PER_NANO
         batch = (pico + _PICO_PER_NANO) // (2 * _PICO_PER_NANO)
-        return batch if kind == Kind.BATCH else sync, sync
+        return batch if kind == BatchKind.BATCH else sync, sync
 
     def rates(self, model: str, *, prompt_tokens: int, at: datetime) -> Rates | None:
         """The standard rates for a prompt of that size at that time."""

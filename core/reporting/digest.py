@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from core.config.durations import RETENTION
 from core.money.pricing import dollars, dollars_text
-from core.reporting.poller_health import SILENT_AFTER, PollerHealth, PollerState, judge
+from core.reporting.poller_health import SILENT_AFTER, PollerHealth, PollerState, assess
 from core.text import pluralize
 from state.db.reader import Source
 from state.model.records import Batch
@@ -86,7 +86,7 @@ def digest(
         leaving=tuple(
             batch_list.uncollected_since(source, to_text(now + _RETENTION_NOTICE - RETENTION))
         ),
-        poller=judge(ledger_status.poller(source), now, silent_after),
+        poller=assess(ledger_status.poller(source), now, silent_after),
     )
 
 

@@ -17,7 +17,7 @@ from state.db.reader import Source
 from state.files.folder import Folder
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
-from state.model.records import Batch, Kind, Outcome, RequestStatus
+from state.model.records import Batch, BatchKind, Outcome, RequestStatus
 from state.queries import result_rows
 from state.queries.result_rows import ExportRow
 
@@ -51,7 +51,7 @@ class RequestReport(Struct, frozen=True, kw_only=True):
     outcome: Outcome | None
     batch_id: str | None
     remote_id: str | None
-    kind: Kind | None
+    kind: BatchKind | None
     model: str | None
     attempts: int
     stop_reason: str | None

@@ -14,7 +14,7 @@ from core.money.eta import Eta, estimate_eta
 from core.money.forecast import Measured
 from core.money.kpis import MONTH_DAYS, Facts, Kpi, kpis
 from state.db.reader import Source
-from state.model.records import Batch, Kind
+from state.model.records import Batch, BatchKind
 from state.operations import deadlines
 from state.queries import kpi_figures, spending
 from state.queries.kpi_figures import Fallbacks, Turnaround, Volume
@@ -66,8 +66,8 @@ class History:
         """Of one workflow or of all together, of one UTC day or of all."""
         volumes = self._volumes.get((workflow, day), [])
         return Facts(
-            batch_tokens=self._tokens(volumes, Kind.BATCH),
-            sync_tokens=self._tokens(volumes, Kind.SYNC),
+            batch_tokens=self._tokens(volumes, BatchKind.BATCH),
+            sync_tokens=self._tokens(volumes, BatchKind.SYNC),
             savings_nano=sum(v.savings_nano for v in volumes),
             unpriced=sum(v.unpriced for v in volumes),
             requests=sum(v.requests for v in volumes),
@@ -77,7 +77,7 @@ class History:
             turnarounds_s=[f.seconds for f in self._turnarounds.get((workflow, day), [])],
         )
 
-    def _tokens(self, volumes: Iterable[Volume], kind: Kind) -> int:
+    def _tokens(self, volumes: Iterable[Volume], kind: BatchKind) -> int:
         return sum(v.tokens for v in volumes if v.kind == kind and self._is_batchable(v.workflow))
 
 

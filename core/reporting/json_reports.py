@@ -11,17 +11,17 @@ from core.money.eta import EtaReport
 from core.money.pricing import usd
 from core.reporting.error_groups import ErrorGroup, NextStep
 from core.reporting.history import etas
-from core.reporting.poller_health import SILENT_AFTER, PollerState, judge
+from core.reporting.poller_health import SILENT_AFTER, PollerState, assess
 from state.batches import orphans
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.db.reader import Source
 from state.model.records import (
     Batch,
+    BatchKind,
     BatchStatus,
-    Collection,
+    CollectionStatus,
     Counts,
     Hold,
-    Kind,
     Outcome,
     RequestStatus,
 )
@@ -42,9 +42,9 @@ class BatchReport(Struct, frozen=True, kw_only=True):
     remote_id: str | None
     tag: str
     workflow: str
-    kind: Kind
+    kind: BatchKind
     status: BatchStatus
-    collection: Collection
+    collection: CollectionStatus
     request_count: int
     counts: Counts
     submitted_ts: str
@@ -349,7 +349,7 @@ def error_group(row: ErrorGroup) -> ErrorGroupReport:
 def _poller(source: Source, now_ts: str, silent_after: timedelta) -> PollerReport:
     poller = ledger_status.poller(source)
     is_held = poller.lease_expires_ts is not None and poller.lease_expires_ts > now_ts
-    health = judge(poller, from_text(now_ts), silent_after)
+    health = assess(poller, from_text(now_ts), silent_after)
     return PollerReport(
         state=health.state,
         last_success=poller.last_success_ts,

@@ -20,7 +20,7 @@ from core.delivery import run_command
 from core.money.kpis import MONTH_DAYS, Kpi, kpis
 from core.reporting.alert_rules import Observed, conditions
 from core.reporting.history import History
-from core.reporting.poller_health import judge, silent_after
+from core.reporting.poller_health import assess, silent_after
 from state.batches import orphans, stuck
 from state.batches.orphans import OrphanVerdict
 from state.model.timestamps import to_text
@@ -79,10 +79,10 @@ def _observe(
         unpriced_models=alerts.unpriced_models(ledger, since_day=(now - _DAY).date().isoformat()),
         kpis=_kpis(context) if rules.kpis else (),
         has_a_month=first is not None and first <= _month_ago(context),
-        poller=judge(_with_this_poll(context, error), now, silent_after(rules)),
+        poller=assess(_with_this_poll(context, error), now, silent_after(rules)),
         stopped_replays=_stopped(context, problems) if rules.replay else (),
-        stuck=stuck.at_the_api(ledger) if rules.stuck else (),
-        written_off=stuck.unhandled(ledger) if rules.stuck else (),
+        stuck=stuck.awaited(ledger) if rules.stuck else (),
+        written_off=stuck.with_missing_requests(ledger) if rules.stuck else (),
     )
 
 

@@ -48,7 +48,7 @@ def silent_after(rules: AlertRules) -> timedelta:
 SILENT_AFTER = silent_after(AlertRules())
 
 
-def judge(poller: Poller, now: datetime, limit: timedelta = SILENT_AFTER) -> PollerHealth:
+def assess(poller: Poller, now: datetime, limit: timedelta = SILENT_AFTER) -> PollerHealth:
     """The state of the poller; no successful poll for longer than `limit` is silence."""
     if poller.lease_expires_ts is not None and from_text(poller.lease_expires_ts) > now:
         return PollerHealth(state=PollerState.RUNNING)

@@ -3,7 +3,7 @@
 from state.batches import submissions
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.batches.sending import RemoteState
-from state.db.ledger import Ledger, Staged, Written
+from state.db.ledger import Ledger, Staged, Transaction
 from state.db.rows import to_batch
 from state.model.errors import AlreadySubmitted
 from state.model.records import Batch, NewSubmission, Submission
@@ -17,7 +17,7 @@ def known(ledger: Ledger, remote_id: str) -> Batch | None:
 
 def mark_candidate(ledger: Ledger, remote: RemoteState) -> Orphan:
     """Record that the batch may be of this ledger; an operator's word replaces earlier verdicts."""
-    with ledger.transaction("candidate") as written:
+    with ledger.transaction("candidate") as tx:
         ledger.execute(
             "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
             " VALUES (?, 'candidate', ?, ?, ?)"
@@ -25,14 +25,14 @@ def mark_candidate(ledger: Ledger, remote: RemoteState) -> Orphan:
             remote.remote_id,
             remote.counts.total(),
             remote.created_ts,
-            written.at,
+            tx.at,
         )
     return Orphan(
         remote_id=remote.remote_id,
         verdict=OrphanVerdict.CANDIDATE,
         request_count=remote.counts.total(),
         remote_created_ts=remote.created_ts,
-        seen_ts=written.at,
+        seen_ts=tx.at,
         failures=0,
     )
 
@@ -44,24 +44,24 @@ def store(
 
     Raises AlreadySubmitted if the tag has one of the custom_ids already.
     """
-    with ledger.transaction("adopt") as written:
-        if submissions.earlier(ledger, staged, new.tag) is not None:
+    with ledger.transaction("adopt") as tx:
+        if submissions.find_existing(ledger, staged, new.tag) is not None:
             raise AlreadySubmitted(
                 f"The same custom_ids are already under tag {new.tag!r}: adopt the batch with"
                 " another --tag."
             )
-        submission = submissions.insert(ledger, written, staged, new)
-        batch_id = _add_batch(ledger, written, submission, remote, account)
+        submission = submissions.insert(ledger, tx, staged, new)
+        batch_id = _add_batch(ledger, tx, submission, remote, account)
         ledger.execute(
             "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
             " VALUES (?, 'own', ?, ?, ?) ON CONFLICT (remote_id) DO UPDATE SET verdict = 'own'",
             remote.remote_id,
             remote.counts.total(),
             remote.created_ts,
-            written.at,
+            tx.at,
         )
         ledger.event(
-            written,
+            tx,
             "batch.adopted",
             batch_id=batch_id,
             remote_id=remote.remote_id,
@@ -73,7 +73,7 @@ def store(
 
 def _add_batch(
     ledger: Ledger,
-    written: Written,
+    tx: Transaction,
     submission: Submission,
     remote: RemoteState,
     account: str | None,
@@ -87,7 +87,7 @@ def _add_batch(
         ledger.new_id(submissions.NONCE_LENGTH),
         account,
         remote.remote_id,
-        written.at,
+        tx.at,
         remote.created_ts,
         remote.expires_ts,
         submission.id,

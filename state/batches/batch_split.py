@@ -8,20 +8,20 @@ from state.batches.sending import (
     return_to_queue,
 )
 from state.batches.submissions import add_batch
-from state.db.ledger import Ledger, Written
+from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch, to_submission
 from state.model.records import Batch, BatchStatus
 
 
 def halve(ledger: Ledger, batch: Batch, reason: str, *, wire_overhead: int) -> list[Batch]:
     """The body was too large: two new batches with half of the requests each."""
-    with ledger.transaction("halve") as written:
-        if not return_to_queue(ledger, written, batch.id, reason, [BatchStatus.SENDING]):
+    with ledger.transaction("halve") as tx:
+        if not return_to_queue(ledger, tx, batch.id, reason, [BatchStatus.SENDING]):
             return []
         ids = _request_ids(ledger, batch)
         middle = ids[len(ids) // 2]
         added = [
-            _add(ledger, written, batch, low, high, wire_overhead)
+            _add(ledger, tx, batch, low, high, wire_overhead)
             for low, high in ((ids[0], middle - 1), (middle, ids[-1]))
         ]
     return _reread(ledger, added)
@@ -37,11 +37,9 @@ def drop_one(
     wire_overhead: int,
 ) -> list[Batch]:
     """The API named the invalid request: it is errored, and a new batch has the others."""
-    with ledger.transaction("drop_one") as written:
+    with ledger.transaction("drop_one") as tx:
         reason = f"{error_type}: {message}"
-        if not close(
-            ledger, written, batch.id, BatchStatus.REJECTED, reason, [BatchStatus.SENDING]
-        ):
+        if not close(ledger, tx, batch.id, BatchStatus.REJECTED, reason, [BatchStatus.SENDING]):
             return []
         ids = _request_ids(ledger, batch)
         ledger.execute(
@@ -50,16 +48,16 @@ def drop_one(
         )
         record_errors(ledger, batch.id, error_type, message, only=ids[position])
         release_attempts(ledger, batch.id, "queued")
-        added = [_add(ledger, written, batch, ids[0], ids[-1], wire_overhead)]
+        added = [_add(ledger, tx, batch, ids[0], ids[-1], wire_overhead)]
         ledger.event(
-            written,
+            tx,
             "batch.rejected",
             batch_id=batch.id,
             error_type=error_type,
             message=message,
             request=position,
         )
-        finish_submission(ledger, written, batch.submission_id)
+        finish_submission(ledger, tx, batch.submission_id)
     return _reread(ledger, added)
 
 
@@ -74,7 +72,7 @@ def _request_ids(ledger: Ledger, batch: Batch) -> list[int]:
 
 
 def _add(
-    ledger: Ledger, written: Written, batch: Batch, low: int, high: int, overhead: int
+    ledger: Ledger, tx: Transaction, batch: Batch, low: int, high: int, overhead: int
 ) -> int | None:
     """An intent for what waits of the batch's requests between these; None when nothing does."""
     chosen = "r.id BETWEEN ? AND ? AND r.id IN (SELECT request_id FROM attempts WHERE batch_id = ?)"
@@ -88,7 +86,7 @@ def _add(
     submission = ledger.rows("SELECT * FROM submissions WHERE id = ?", batch.submission_id)[0]
     return add_batch(
         ledger,
-        written,
+        tx,
         to_submission(submission),
         betas=",".join(batch.betas),
         overhead=overhead,

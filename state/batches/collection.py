@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 
 from state.batches.sending import finish_submission
 from state.db.conditions import LISTED, as_list
-from state.db.ledger import Ledger, Staged, Written
-from state.model.records import Batch, Collected, Collection, StagedResult
+from state.db.ledger import Ledger, Staged, Transaction
+from state.model.records import Batch, Collected, CollectionStatus, StagedResult
 
 _COLUMNS = (
     "request_id INTEGER PRIMARY KEY, outcome TEXT, error_type TEXT, error_message TEXT,"
@@ -35,7 +35,7 @@ def staged(ledger: Ledger, results: Iterable[StagedResult] = ()) -> AbstractCont
 
 def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, bool]]:
     """Yield each request of the batch: custom_id, id, and whether its result is stored already."""
-    return ledger.each(
+    return ledger.tuples(
         "SELECT r.custom_id, r.id, a.outcome IS NOT NULL AND a.outcome <> 'missing'"
         " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ?",
         batch.id,
@@ -46,7 +46,7 @@ def long_ids(ledger: Ledger, batch: Batch, longer_than: int) -> list[str]:
     """Return the custom_ids of the batch with more than `longer_than` characters."""
     return [
         row[0]
-        for row in ledger.each(
+        for row in ledger.tuples(
             "SELECT r.custom_id FROM attempts a JOIN requests r ON r.id = a.request_id"
             " WHERE a.batch_id = ? AND length(r.custom_id) > ?",
             batch.id,
@@ -61,7 +61,7 @@ def commit(
     staged: Staged,
     *,
     results_bytes: int,
-    end: Collection | None = None,
+    end: CollectionStatus | None = None,
     problem: str | None = None,
     missing_because: str | None = None,
     replace_part: Callable[[], None] = lambda: None,
@@ -88,7 +88,7 @@ def commit(
     - The batch is in the daily totals once, added by the try that completed it.
     - Bytes of the results file up to `results_bytes` are on disk and hold each stored result.
     """
-    with ledger.transaction("collect") as written:
+    with ledger.transaction("collect") as tx:
         if not ledger.row(
             "SELECT 1 FROM batches WHERE id = ? AND collection = 'pending' AND collect_tries = ?",
             batch.id,
@@ -109,19 +109,19 @@ def commit(
         _settle_requests(ledger, batch)
         complete = not missing or end is not None
         if complete:
-            _requeue_canceled(ledger, written, batch)
+            _requeue_canceled(ledger, tx, batch)
         _store_sums(
             ledger,
-            written,
+            tx,
             batch,
-            collection=(end if missing and end else Collection.COLLECTED)
+            collection=(end if missing and end else CollectionStatus.COLLECTED)
             if complete
-            else Collection.PENDING,
+            else CollectionStatus.PENDING,
             results_bytes=results_bytes,
             problem=problem,
         )
         ledger.event(
-            written,
+            tx,
             "batch.collected" if complete else "batch.partly_collected",
             batch_id=batch.id,
             new=new,
@@ -129,8 +129,8 @@ def commit(
             **({"problem": problem} if problem else {}),
         )
         if complete:
-            add_daily_totals(ledger, written, batch)
-            finish_submission(ledger, written, batch.submission_id)
+            add_daily_totals(ledger, tx, batch)
+            finish_submission(ledger, tx, batch.submission_id)
     return Collected(new=new, missing=missing, complete=complete)
 
 
@@ -186,7 +186,7 @@ def _settle_requests(ledger: Ledger, batch: Batch) -> None:
     )
 
 
-def _requeue_canceled(ledger: Ledger, written: Written, batch: Batch) -> None:
+def _requeue_canceled(ledger: Ledger, tx: Transaction, batch: Batch) -> None:
     """Queue what was canceled only because most of the batch runs synchronously now.
 
     Its attempts are deleted, so that they count neither as requests nor as errors. The requests of
@@ -210,15 +210,15 @@ def _requeue_canceled(ledger: Ledger, written: Written, batch: Batch) -> None:
         batch.id,
         as_list(ids),
     )
-    ledger.event(written, "batch.requests_requeued", batch_id=batch.id, requests=len(ids))
+    ledger.event(tx, "batch.requests_requeued", batch_id=batch.id, requests=len(ids))
 
 
 def _store_sums(
     ledger: Ledger,
-    written: Written,
+    tx: Transaction,
     batch: Batch,
     *,
-    collection: Collection,
+    collection: CollectionStatus,
     results_bytes: int,
     problem: str | None,
 ) -> None:
@@ -232,12 +232,12 @@ def _store_sums(
         " collection = ?, collected_ts = ?, collect_tries = collect_tries + 1,"
         " results_bytes = ?, next_poll_ts = NULL, last_error = ? WHERE id = ?",
         collection,
-        None if collection == Collection.PENDING else written.at,
+        None if collection == CollectionStatus.PENDING else tx.at,
         results_bytes,
         problem,
         batch.id,
     )
-    if collection != Collection.PENDING:
+    if collection != CollectionStatus.PENDING:
         ledger.execute(
             "UPDATE batches SET (processing, succeeded, errored, canceled, expired) = (SELECT 0,"
             " coalesce(sum(outcome = 'succeeded'), 0), coalesce(sum(outcome = 'errored'), 0),"
@@ -247,9 +247,9 @@ def _store_sums(
         )
 
 
-def add_daily_totals(ledger: Ledger, written: Written, batch: Batch) -> None:
+def add_daily_totals(ledger: Ledger, tx: Transaction, batch: Batch) -> None:
     """Inside the transaction that completes a batch: add its attempts to the totals of the day."""
-    _change_daily_totals(ledger, written.at[:10], batch, "+")
+    _change_daily_totals(ledger, tx.at[:10], batch, "+")
 
 
 def subtract_daily_totals(ledger: Ledger, batch: Batch) -> None:

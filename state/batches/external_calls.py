@@ -25,7 +25,7 @@ def record(
 
     It has no body and no results file, and no staging file takes it up: its work date is empty.
     """
-    with ledger.transaction("record_sync") as written:
+    with ledger.transaction("record_sync") as tx:
         known = ledger.row(
             "SELECT s.key FROM requests r JOIN submissions s ON s.id = r.submission_id"
             " WHERE r.tag = ? AND r.custom_id = ?",
@@ -39,13 +39,13 @@ def record(
             " request_count, created_by, created_ts, finished_ts, delivered_ts)"
             " VALUES (?, ?, ?, ?, '', 'sync', 1, ?, ?, ?, ?)",
             *(key, tag, workflow, model, ledger.actor),
-            *(written.at, written.at, written.at),
+            *(tx.at, tx.at, tx.at),
         )
         batch_id = _batch(ledger, submission_id, answered)
         _request(ledger, submission_id, batch_id, answered)
-        ledger.event(written, "batch.collected", batch_id=batch_id, recorded=True, new=1)
+        ledger.event(tx, "batch.collected", batch_id=batch_id, recorded=True, new=1)
         batch = to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
-        add_daily_totals(ledger, written, batch)
+        add_daily_totals(ledger, tx, batch)
     return key
 
 

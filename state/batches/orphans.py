@@ -109,9 +109,9 @@ def known_remote_ids(ledger: Ledger, remote_ids: list[str]) -> set[str]:
     return known
 
 
-def note(ledger: Ledger, remote: RemoteState, verdict: OrphanVerdict) -> None:
+def record_orphan(ledger: Ledger, remote: RemoteState, verdict: OrphanVerdict) -> None:
     """Record a batch of the API that the ledger did not know; a known one is left as it is."""
-    with ledger.transaction("orphan") as written:
+    with ledger.transaction("orphan") as tx:
         if ledger.execute(
             "INSERT INTO orphans (remote_id, verdict, request_count, remote_created_ts, seen_ts)"
             " SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM batches WHERE remote_id = ?)"
@@ -120,11 +120,11 @@ def note(ledger: Ledger, remote: RemoteState, verdict: OrphanVerdict) -> None:
             verdict,
             remote.counts.total(),
             remote.created_ts,
-            written.at,
+            tx.at,
             remote.remote_id,
         ):
             ledger.event(
-                written,
+                tx,
                 "orphan.found",
                 subject=remote.remote_id,
                 verdict=verdict,
@@ -142,26 +142,26 @@ def with_verdict(source: Source, verdict: OrphanVerdict) -> list[Orphan]:
     ]
 
 
-def decide(ledger: Ledger, orphan: Orphan, verdict: OrphanVerdict, reason: str) -> None:
+def record_verdict(ledger: Ledger, orphan: Orphan, verdict: OrphanVerdict, reason: str) -> None:
     """End the search for a candidate: it is foreign, or its owner cannot be found out."""
-    with ledger.transaction("orphan") as written:
+    with ledger.transaction("orphan") as tx:
         if ledger.execute(
             "UPDATE orphans SET verdict = ? WHERE remote_id = ? AND verdict = 'candidate'",
             verdict,
             orphan.remote_id,
         ):
-            ledger.event(written, f"orphan.{verdict}", subject=orphan.remote_id, reason=reason)
+            ledger.event(tx, f"orphan.{verdict}", subject=orphan.remote_id, reason=reason)
 
 
-def reconsider(ledger: Ledger, orphan: Orphan) -> None:
+def reopen_search(ledger: Ledger, orphan: Orphan) -> None:
     """Search for the owner of an unresolved orphan again."""
-    with ledger.transaction("orphan") as written:
+    with ledger.transaction("orphan") as tx:
         if ledger.execute(
             "UPDATE orphans SET verdict = 'candidate', failures = 0 WHERE remote_id = ?"
             " AND verdict = 'unresolved'",
             orphan.remote_id,
         ):
-            ledger.event(written, "orphan.ended", subject=orphan.remote_id)
+            ledger.event(tx, "orphan.ended", subject=orphan.remote_id)
 
 
 def record_failure(ledger: Ledger, orphan: Orphan) -> None:
@@ -178,20 +178,20 @@ def batch_of_nonce(ledger: Ledger, nonce: str) -> Batch | None:
     return to_batch(row) if row else None
 
 
-def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> None:
+def link_to_batch(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> None:
     """The nonce shows that the POST of `batch` made this orphan: its own batch, or a duplicate.
 
     A row without an answer becomes the batch. A row that has its batch, or was released as not
     sent, gets a duplicate batch: its results are collected, its cost is duplicate spend.
     """
-    with ledger.transaction("claim") as written:
+    with ledger.transaction("claim") as tx:
         taken = ledger.execute(
             "UPDATE orphans SET verdict = 'own' WHERE remote_id = ? AND verdict = 'candidate'",
             orphan.remote_id,
         )
         if not taken or ledger.row("SELECT 1 FROM batches WHERE remote_id = ?", orphan.remote_id):
             return
-        if bind_remote(ledger, written, batch.id, remote, batch.account, identified_by="nonce"):
+        if bind_remote(ledger, tx, batch.id, remote, batch.account, identified_by="nonce"):
             return
         (number,) = ledger.rows(
             "SELECT count(*) + 1 FROM batches WHERE duplicate_of = ?", batch.id
@@ -205,7 +205,7 @@ def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> 
             " bytes, betas, ?, sent_ts, ?, ?, deadline_ts FROM batches WHERE id = ?",
             number,
             remote.remote_id,
-            written.at,
+            tx.at,
             remote.created_ts,
             remote.expires_ts,
             batch.id,
@@ -217,7 +217,7 @@ def claim(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Batch) -> 
             batch.id,
         )
         ledger.event(
-            written,
+            tx,
             "batch.duplicate_found",
             batch_id=duplicate_id,
             remote_id=remote.remote_id,

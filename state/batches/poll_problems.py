@@ -5,5 +5,5 @@ from state.db.ledger import Ledger
 
 def record(ledger: Ledger, item: str, problem: str, *, batch_id: int | None = None) -> None:
     """Record that the step failed; its subject is unchanged, for a later poll."""
-    with ledger.transaction("poll_problem") as written:
-        ledger.event(written, "poll.problem", batch_id=batch_id, subject=item, problem=problem)
+    with ledger.transaction("poll_problem") as tx:
+        ledger.event(tx, "poll.problem", batch_id=batch_id, subject=item, problem=problem)

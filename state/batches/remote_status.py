@@ -12,7 +12,7 @@ from state.model.records import Batch, BatchStatus
 from state.model.timestamps import to_text
 
 
-def at_the_api(ledger: Ledger) -> list[Batch]:
+def open_at_api(ledger: Ledger) -> list[Batch]:
     """Return the batches that the API is processing, oldest first."""
     return [
         to_batch(row)
@@ -62,10 +62,10 @@ def accounts_in_use(ledger: Ledger, *, since_ts: str) -> list[AccountInUse]:
 
 def record_status(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
     """Store what the API reported. The results of a batch that has ended become `pending`."""
-    if _nothing_new(batch, remote):
+    if _is_unchanged(batch, remote):
         return batch
     ended = remote.status == BatchStatus.ENDED
-    with ledger.transaction("record_status") as written:
+    with ledger.transaction("record_status") as tx:
         changed = ledger.execute(
             # A list that was requested before a cancel does not undo the cancel.
             "UPDATE batches SET status = CASE WHEN status = 'canceling' AND ? = 'in_progress'"
@@ -84,7 +84,7 @@ def record_status(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
             remote.counts.canceled,
             remote.counts.expired,
             remote.expires_ts,
-            (remote.ended_ts or written.at) if ended else None,
+            (remote.ended_ts or tx.at) if ended else None,
             remote.cancel_ts,
             ended,
             ended,
@@ -92,11 +92,11 @@ def record_status(ledger: Ledger, batch: Batch, remote: RemoteState) -> Batch:
         )
         is_old = batch.status == BatchStatus.CANCELING and remote.status == BatchStatus.IN_PROGRESS
         if changed and remote.status != batch.status and not is_old:
-            ledger.event(written, f"batch.{remote.status}", batch_id=batch.id)
+            ledger.event(tx, f"batch.{remote.status}", batch_id=batch.id)
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch.id)[0])
 
 
-def _nothing_new(batch: Batch, remote: RemoteState) -> bool:
+def _is_unchanged(batch: Batch, remote: RemoteState) -> bool:
     return (
         batch.status == remote.status
         and batch.counts == remote.counts
@@ -120,7 +120,7 @@ def record_poll_failure(
 
     `is_not_found`: the API answered 404; the time of the first such answer is kept.
     """
-    with ledger.transaction("record_poll_failure") as written:
+    with ledger.transaction("record_poll_failure") as tx:
         ledger.execute(
             "UPDATE batches SET last_error = ?, failures = failures + 1, next_poll_ts = ?,"
             " not_found_ts = CASE WHEN ?4 IS NULL THEN not_found_ts"
@@ -131,9 +131,9 @@ def record_poll_failure(
             reason,
             to_text(next_poll),
             batch.id,
-            written.at if is_not_found else None,
+            tx.at if is_not_found else None,
         )
-        ledger.event(written, "batch.poll_failed", batch_id=batch.id, reason=reason)
+        ledger.event(tx, "batch.poll_failed", batch_id=batch.id, reason=reason)
 
 
 def failures_of(ledger: Ledger, batch: Batch) -> int:

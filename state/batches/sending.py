@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from state.db.conditions import LISTED, as_list
-from state.db.ledger import Ledger, Written
+from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
 from state.model.records import Batch, BatchStatus, Counts, SentRequest, Submission
 
@@ -33,7 +33,7 @@ class RemoteState(Struct, frozen=True, kw_only=True):
     cancel_ts: str | None = None
 
 
-class Extent(Struct, frozen=True, kw_only=True):
+class BodySizes(Struct, frozen=True, kw_only=True):
     """Size of the bodies of a batch, in total and per spool file."""
 
     #: Bytes of all bodies.
@@ -102,7 +102,7 @@ def sent_requests(ledger: Ledger, batch: Batch) -> Iterator[SentRequest]:
         last = page[-1][0]
 
 
-def extent(ledger: Ledger, batch: Batch, *, longer_than: int) -> Extent:
+def body_sizes(ledger: Ledger, batch: Batch, *, longer_than: int) -> BodySizes:
     """Return the size of the batch's bodies, and its custom_ids longer than `longer_than`."""
     bodies = (
         "FROM attempts a JOIN requests r ON r.id = a.request_id LEFT JOIN edits e"
@@ -114,12 +114,12 @@ def extent(ledger: Ledger, batch: Batch, *, longer_than: int) -> Extent:
         f" {bodies} GROUP BY 1",
         batch.id,
     )
-    long_ids = ledger.each(
+    long_ids = ledger.tuples(
         f"SELECT r.custom_id {bodies} AND length(r.custom_id) > ?",
         batch.id,
         longer_than,
     )
-    return Extent(
+    return BodySizes(
         bytes=sum(size for _, size, _ in files),
         ends={name: end for name, _, end in files},
         long_ids=[custom_id for (custom_id,) in long_ids],
@@ -142,7 +142,7 @@ def mark_sending(
     `watermark_id` is the newest batch in the list that the API returned immediately before, ""
     for an empty list; `account` is the account of that list, `server` the one that returned it.
     """
-    with ledger.transaction("sending") as written:
+    with ledger.transaction("sending") as tx:
         claimed = ledger.execute(
             "UPDATE batches SET status = 'sending', watermark_id = ?, watermark_ts = ?, owner = ?,"  # noqa: S608 - our own words
             " account = ?, server = ?, sent_ts = ? WHERE id = ? AND status = 'queued'"
@@ -152,18 +152,18 @@ def mark_sending(
             owner,
             account,
             server,
-            written.at,
+            tx.at,
             batch.id,
         )
         if claimed:
-            ledger.event(written, "batch.sending", batch_id=batch.id, watermark=watermark_id)
+            ledger.event(tx, "batch.sending", batch_id=batch.id, watermark=watermark_id)
     return bool(claimed)
 
 
 def mark_accepted(ledger: Ledger, batch: Batch, remote: RemoteState, account: str | None) -> bool:
     """Record that the API accepted the batch; False if a recovery has found it by its nonce."""
-    with ledger.transaction("accepted") as written:
-        return bind_remote(ledger, written, batch.id, remote, account, identified_by="response")
+    with ledger.transaction("accepted") as tx:
+        return bind_remote(ledger, tx, batch.id, remote, account, identified_by="response")
 
 
 def count_accepted(ledger: Ledger, batches: list[Batch]) -> int:
@@ -177,7 +177,7 @@ def count_accepted(ledger: Ledger, batches: list[Batch]) -> int:
 
 def bind_remote(
     ledger: Ledger,
-    written: Written,
+    tx: Transaction,
     batch_id: int,
     remote: RemoteState,
     account: str | None,
@@ -199,7 +199,7 @@ def bind_remote(
     )
     if moved:
         ledger.event(
-            written,
+            tx,
             "batch.accepted",
             batch_id=batch_id,
             remote_id=remote.remote_id,
@@ -210,7 +210,7 @@ def bind_remote(
 
 def mark_unconfirmed(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: str) -> None:
     """Record that the create has no response. Recovery decides about it from `settles_ts` on."""
-    with ledger.transaction("unconfirmed") as written:
+    with ledger.transaction("unconfirmed") as tx:
         if ledger.execute(
             "UPDATE batches SET status = 'unconfirmed', last_error = ?, next_poll_ts = ?"
             " WHERE id = ? AND status = 'sending'",
@@ -218,13 +218,13 @@ def mark_unconfirmed(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: s
             settles_ts,
             batch.id,
         ):
-            ledger.event(written, "batch.unconfirmed", batch_id=batch.id, reason=reason)
+            ledger.event(tx, "batch.unconfirmed", batch_id=batch.id, reason=reason)
 
 
 def withdraw(ledger: Ledger, batch: Batch, reason: str) -> bool:
     """End a queued batch and keep its requests queued; False if the batch is being sent."""
-    with ledger.transaction("withdraw") as written:
-        return return_to_queue(ledger, written, batch.id, reason, [BatchStatus.QUEUED])
+    with ledger.transaction("withdraw") as tx:
+        return return_to_queue(ledger, tx, batch.id, reason, [BatchStatus.QUEUED])
 
 
 def mark_not_sent(ledger: Ledger, batch: Batch, reason: str, *, may_have_run: bool = False) -> bool:
@@ -232,11 +232,11 @@ def mark_not_sent(ledger: Ledger, batch: Batch, reason: str, *, may_have_run: bo
 
     `may_have_run`: the API may have it all the same, so that they may be charged twice.
     """
-    with ledger.transaction("not_sent") as written:
-        is_closed = return_to_queue(ledger, written, batch.id, reason, _UNACCEPTED)
+    with ledger.transaction("not_sent") as tx:
+        is_closed = return_to_queue(ledger, tx, batch.id, reason, _UNACCEPTED)
         if is_closed and may_have_run:
             ledger.event(
-                written,
+                tx,
                 "batch.possible_duplicate_charge",
                 batch_id=batch.id,
                 requests=batch.request_count,
@@ -246,37 +246,37 @@ def mark_not_sent(ledger: Ledger, batch: Batch, reason: str, *, may_have_run: bo
 
 
 def return_to_queue(
-    ledger: Ledger, written: Written, batch_id: int, reason: str, allowed: Iterable[BatchStatus]
+    ledger: Ledger, tx: Transaction, batch_id: int, reason: str, allowed: Iterable[BatchStatus]
 ) -> bool:
     """Inside a transaction: end the batch as not sent, and queue its active requests.
 
     False, and nothing changes, if its status is none of `allowed`.
     """
-    closed = close(ledger, written, batch_id, BatchStatus.NOT_SENT, reason, allowed)
+    closed = close(ledger, tx, batch_id, BatchStatus.NOT_SENT, reason, allowed)
     if closed:
         release_attempts(ledger, batch_id, "queued")
-        ledger.event(written, "batch.not_sent", batch_id=batch_id, reason=reason)
+        ledger.event(tx, "batch.not_sent", batch_id=batch_id, reason=reason)
     return closed
 
 
 def mark_rejected(ledger: Ledger, batch: Batch, error_type: str, message: str) -> None:
     """Record that the API rejected the batch: its requests are errored and can be replayed."""
-    with ledger.transaction("rejected") as written:
+    with ledger.transaction("rejected") as tx:
         allowed = (BatchStatus.QUEUED, BatchStatus.SENDING)
         reason = f"{error_type}: {message}"
-        if not close(ledger, written, batch.id, BatchStatus.REJECTED, reason, allowed):
+        if not close(ledger, tx, batch.id, BatchStatus.REJECTED, reason, allowed):
             return
         release_attempts(ledger, batch.id, "errored")
         record_errors(ledger, batch.id, error_type, message)
         ledger.event(
-            written, "batch.rejected", batch_id=batch.id, error_type=error_type, message=message
+            tx, "batch.rejected", batch_id=batch.id, error_type=error_type, message=message
         )
-        finish_submission(ledger, written, batch.submission_id)
+        finish_submission(ledger, tx, batch.submission_id)
 
 
 def close(
     ledger: Ledger,
-    written: Written,
+    tx: Transaction,
     batch_id: int,
     status: BatchStatus,
     reason: str,
@@ -292,7 +292,7 @@ def close(
             f" WHERE id = ? AND status IN {LISTED}",
             status,
             reason,
-            written.at,
+            tx.at,
             batch_id,
             as_list(allowed),
         )
@@ -325,7 +325,7 @@ def release_attempts(ledger: Ledger, batch_id: int, status: str) -> None:
     ledger.execute("UPDATE attempts SET active = 0 WHERE batch_id = ? AND active = 1", batch_id)
 
 
-def finish_submission(ledger: Ledger, written: Written, submission_id: int | None) -> None:
+def finish_submission(ledger: Ledger, tx: Transaction, submission_id: int | None) -> None:
     """Inside a transaction: mark the submission as finished if all its requests have ended."""
     if submission_id is None:
         return
@@ -333,9 +333,9 @@ def finish_submission(ledger: Ledger, written: Written, submission_id: int | Non
         "UPDATE submissions SET finished_ts = ?, delivered_ts = NULL WHERE id = ?"
         " AND NOT EXISTS (SELECT 1 FROM requests WHERE submission_id = submissions.id"
         " AND status IN ('queued', 'assigned'))",
-        written.at,
+        tx.at,
         submission_id,
     )
     if finished:
         (found,) = ledger.rows("SELECT key FROM submissions WHERE id = ?", submission_id)
-        ledger.event(written, "submission.finished", subject=found["key"])
+        ledger.event(tx, "submission.finished", subject=found["key"])

@@ -14,43 +14,43 @@ from state.model.timestamps import to_text
 _AT_THE_API = "status IN ('in_progress', 'canceling')"
 
 
-def note(ledger: Ledger, batch: Batch, reason: str) -> None:
+def mark_stuck(ledger: Ledger, batch: Batch, reason: str) -> None:
     """Record since when the batch is stuck; a later time than now is replaced."""
-    with ledger.transaction("stuck") as written:
+    with ledger.transaction("stuck") as tx:
         if ledger.execute(
             "UPDATE batches SET stuck_ts = ?1 WHERE id = ?2"  # noqa: S608 - our own words
             f" AND (stuck_ts IS NULL OR stuck_ts > ?1) AND {_AT_THE_API}",
-            written.at,
+            tx.at,
             batch.id,
         ):
-            ledger.event(written, "batch.stuck", batch_id=batch.id, reason=reason)
+            ledger.event(tx, "batch.stuck", batch_id=batch.id, reason=reason)
 
 
-def clear(ledger: Ledger, batch: Batch) -> None:
+def clear_stuck(ledger: Ledger, batch: Batch) -> None:
     """The API has the batch after all, and its time to end is not over."""
-    with ledger.transaction("stuck") as written:
+    with ledger.transaction("stuck") as tx:
         if ledger.execute(
             "UPDATE batches SET stuck_ts = NULL WHERE id = ? AND stuck_ts IS NOT NULL", batch.id
         ):
-            ledger.event(written, "batch.found_again", batch_id=batch.id)
+            ledger.event(tx, "batch.found_again", batch_id=batch.id)
 
 
 def write_off(ledger: Ledger, batch: Batch, reason: str) -> bool:
     """End the batch here; the next collection ends its requests. False where it has ended."""
-    with ledger.transaction("write_off") as written:
+    with ledger.transaction("write_off") as tx:
         changed = ledger.execute(
             "UPDATE batches SET status = 'ended', ended_ts = ?, collection = 'pending',"  # noqa: S608 - our own words
             f" last_error = ?, failures = 0, next_poll_ts = NULL WHERE id = ? AND {_AT_THE_API}",
-            written.at,
+            tx.at,
             reason,
             batch.id,
         )
         if changed:
-            ledger.event(written, "batch.deleted", batch_id=batch.id, reason=reason)
+            ledger.event(tx, "batch.deleted", batch_id=batch.id, reason=reason)
     return bool(changed)
 
 
-def written_off_because(source: Source, batch: Batch) -> str | None:
+def write_off_reason(source: Source, batch: Batch) -> str | None:
     """Why the batch was written off; None where it was not, or has returned since."""
     rows = source.rows(
         "SELECT kind, detail ->> '$.reason' FROM events WHERE batch_id = ?"
@@ -60,7 +60,7 @@ def written_off_because(source: Source, batch: Batch) -> str | None:
     return str(rows[0][1]) if rows and rows[0][0] == "batch.deleted" else None
 
 
-def at_the_api(source: Source) -> list[Batch]:
+def awaited(source: Source) -> list[Batch]:
     """Stuck batches that are still waited for, oldest first."""
     return _batches(
         source,
@@ -68,7 +68,7 @@ def at_the_api(source: Source) -> list[Batch]:
     )
 
 
-def unhandled(source: Source) -> list[Batch]:
+def with_missing_requests(source: Source) -> list[Batch]:
     """Stuck batches that were written off and whose requests are still missing, oldest first."""
     return _batches(
         source,
@@ -90,7 +90,7 @@ def written_off(source: Source, *, accepted_after_ts: str) -> list[Batch]:
 
 def reopen(ledger: Ledger, batch: Batch) -> bool:
     """A batch that was written off has ended at the API: its results are collected after all."""
-    with ledger.transaction("reopen") as written:
+    with ledger.transaction("reopen") as tx:
         changed = ledger.execute(
             "UPDATE batches SET collection = 'pending', collected_ts = NULL, stuck_ts = NULL,"
             " not_found_ts = NULL, failures = 0, next_poll_ts = NULL"
@@ -105,11 +105,11 @@ def reopen(ledger: Ledger, batch: Batch) -> bool:
                 " WHERE batch_id = ? AND outcome = 'missing'",
                 batch.id,
             )
-            ledger.event(written, "batch.returned", batch_id=batch.id)
+            ledger.event(tx, "batch.returned", batch_id=batch.id)
     return bool(changed)
 
 
-def look_again_at(ledger: Ledger, batches: Iterable[Batch], at: datetime) -> None:
+def schedule_check(ledger: Ledger, batches: Iterable[Batch], at: datetime) -> None:
     """Record when the API's list is searched for these next."""
     with ledger.transaction("stuck"):
         ledger.execute(

@@ -5,14 +5,14 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from state.db.conditions import QUEUED
-from state.db.ledger import Ledger, Staged, Written
+from state.db.ledger import Ledger, Staged, Transaction
 from state.db.reader import Reader, Source
 from state.db.rows import to_batch, to_submission
 from state.model.errors import AlreadySubmitted
 from state.model.records import (
     Batch,
+    BatchKind,
     BatchStatus,
-    Kind,
     NewSubmission,
     SpooledRequest,
     Submission,
@@ -39,12 +39,14 @@ def staged(
     return ledger.staged(_COLUMNS, requests)
 
 
-def read_earlier(reader: Reader, requests: Iterable[SpooledRequest], tag: str) -> Submission | None:
-    """Return the same as `earlier`, without writing to the ledger."""
-    return earlier(reader, reader.staged(_COLUMNS, requests), tag)
+def read_existing(
+    reader: Reader, requests: Iterable[SpooledRequest], tag: str
+) -> Submission | None:
+    """Return the same as `find_existing`, without writing to the ledger."""
+    return find_existing(reader, reader.staged(_COLUMNS, requests), tag)
 
 
-def earlier(source: Source, staged: Staged | str, tag: str) -> Submission | None:
+def find_existing(source: Source, staged: Staged | str, tag: str) -> Submission | None:
     """Return the submission with exactly the staged requests; None if all of them are new.
 
     Raises AlreadySubmitted if only some of them are known, or one has another body.
@@ -104,7 +106,7 @@ def store(
     *,
     wire_overhead: int,
     check_budgets: Callable[[], None] = lambda: None,
-    after: Callable[[Written, Submission, bool], None] | None = None,
+    after: Callable[[Transaction, Submission, bool], None] | None = None,
 ) -> tuple[Submission, bool]:
     """Store the staged requests, their batches and attempts, in one transaction.
 
@@ -112,20 +114,20 @@ def store(
     to reject a new submission, and `after` runs last in the transaction. Returns the submission,
     and whether it is new: the same call made again is the same submission.
     """
-    with ledger.transaction("submit") as written:
-        submission = earlier(ledger, staged, new.tag)
+    with ledger.transaction("submit") as tx:
+        submission = find_existing(ledger, staged, new.tag)
         is_new = submission is None
         if submission is None:
             check_budgets()
-            submission = insert(ledger, written, staged, new, status="assigned")
-            _add_parts(ledger, written, staged, submission, wire_overhead)
+            submission = insert(ledger, tx, staged, new, status="assigned")
+            _add_parts(ledger, tx, staged, submission, wire_overhead)
         if after is not None:
-            after(written, submission, is_new)
+            after(tx, submission, is_new)
     return submission, is_new
 
 
 def _add_parts(
-    ledger: Ledger, written: Written, staged: Staged, submission: Submission, wire_overhead: int
+    ledger: Ledger, tx: Transaction, staged: Staged, submission: Submission, wire_overhead: int
 ) -> None:
     """Add a queued batch for each part; request ids are in the order of the staged rows."""
     (first,) = ledger.rows("SELECT min(id) FROM requests WHERE submission_id = ?", submission.id)[0]
@@ -137,7 +139,7 @@ def _add_parts(
     ):
         batch_id = insert_batch(
             ledger,
-            written,
+            tx,
             submission,
             betas=part["betas"],
             count=part["count"],
@@ -151,12 +153,12 @@ def _add_parts(
             first,
             part["part"],
         )
-        ledger.event(written, "batch.queued", batch_id=batch_id, requests=part["count"])
+        ledger.event(tx, "batch.queued", batch_id=batch_id, requests=part["count"])
 
 
 def insert(
     ledger: Ledger,
-    written: Written,
+    tx: Transaction,
     staged: Staged,
     new: NewSubmission,
     *,
@@ -178,7 +180,7 @@ def insert(
     submission = to_submission(
         ledger.rows("SELECT * FROM submissions WHERE id = ?", submission_id)[0]
     )
-    ledger.event(written, "submission.created", subject=new.key, requests=submission.request_count)
+    ledger.event(tx, "submission.created", subject=new.key, requests=submission.request_count)
     return submission
 
 
@@ -200,7 +202,7 @@ def _insert_submission(ledger: Ledger, staged: Staged, new: NewSubmission) -> in
     )
 
 
-def plan_waiting(
+def plan_queued(
     ledger: Ledger, *, max_requests: int, max_bytes: int, wire_overhead: int
 ) -> list[Batch]:
     """Add batches for all queued requests of workflows that are not paused, and return them.
@@ -210,7 +212,7 @@ def plan_waiting(
     if ledger.row(f"SELECT 1 FROM requests r WHERE {QUEUED} LIMIT 1") is None:  # noqa: S608 - our own words
         return []
     added: list[int] = []
-    with ledger.transaction("plan") as written:
+    with ledger.transaction("plan") as tx:
         for group in ledger.rows(
             "SELECT r.submission_id, coalesce(e.betas, r.betas) AS betas FROM requests r"  # noqa: S608 - our own words
             f" LEFT JOIN edits e ON e.id = r.edit_id WHERE {QUEUED} AND NOT EXISTS"
@@ -234,7 +236,7 @@ def plan_waiting(
             ):
                 batch_id = add_batch(
                     ledger,
-                    written,
+                    tx,
                     submission,
                     betas=group["betas"],
                     overhead=wire_overhead,
@@ -266,7 +268,7 @@ def _ranges(
 
 def add_batch(
     ledger: Ledger,
-    written: Written,
+    tx: Transaction,
     submission: Submission,
     *,
     betas: str,
@@ -292,7 +294,7 @@ def add_batch(
     )[0]
     batch_id = insert_batch(
         ledger,
-        written,
+        tx,
         submission,
         betas=betas,
         count=count,
@@ -312,13 +314,13 @@ def add_batch(
         batch_id,
     )
     kind = "batch.sync_started" if runner else "batch.queued"
-    ledger.event(written, kind, batch_id=batch_id, requests=count)
+    ledger.event(tx, kind, batch_id=batch_id, requests=count)
     return batch_id
 
 
 def insert_batch(
     ledger: Ledger,
-    written: Written,
+    tx: Transaction,
     submission: Submission,
     *,
     betas: str,
@@ -344,15 +346,15 @@ def insert_batch(
         submission.tag,
         submission.workflow,
         submission.model,
-        Kind.SYNC if runner else Kind.BATCH,
+        BatchKind.SYNC if runner else BatchKind.BATCH,
         BatchStatus.SENDING if runner else BatchStatus.QUEUED,
         count,
         count,
         size,
         betas,
-        written.at,
+        tx.at,
         submission.deadline_ts,
         runner,
-        written.at if runner else None,
+        tx.at if runner else None,
         reserved_nano,
     )

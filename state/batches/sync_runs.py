@@ -11,10 +11,10 @@ from pathlib import Path
 from state.batches.sending import mark_not_sent, return_to_queue
 from state.batches.submissions import add_batch
 from state.db.conditions import LISTED, as_list
-from state.db.ledger import Ledger, Written
+from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
 from state.files.folder import Folder
-from state.model.records import Batch, BatchStatus, Counts, Kind, Submission
+from state.model.records import Batch, BatchKind, BatchStatus, Counts, Submission
 
 
 def answers_file(folder: Folder, batch_key: str) -> Path:
@@ -53,7 +53,7 @@ def begin(
 ) -> Batch | None:
     """Start a run with the queued requests of these betas, or `only` these ids; None if none is."""
     among, parameters = _among(only)
-    with ledger.transaction("sync_begin") as written:
+    with ledger.transaction("sync_begin") as tx:
         queued = ledger.row(
             f"SELECT 1 {_QUEUED} AND {_BETAS} = ?{among} LIMIT 1",
             submission.id,
@@ -64,7 +64,7 @@ def begin(
             return None
         batch_id = add_batch(
             ledger,
-            written,
+            tx,
             submission,
             betas=betas,
             overhead=0,
@@ -100,7 +100,7 @@ def submission_key(ledger: Ledger, batch: Batch) -> str:
     return str(row["key"]) if row else batch.key
 
 
-def sync(file: BufferedWriter) -> None:
+def fsync(file: BufferedWriter) -> None:
     """Fsync the file."""
     os.fsync(file.fileno())
 
@@ -124,24 +124,24 @@ def record_end(
     if not counts.total():
         mark_not_sent(ledger, batch, reason)
         return False
-    with ledger.transaction("sync_end") as written:
+    with ledger.transaction("sync_end") as tx:
         current = ledger.row(
             "SELECT 1 FROM batches WHERE id = ? AND status = 'sending' AND kind = ?",
             batch.id,
-            Kind.SYNC,
+            BatchKind.SYNC,
         )
         if current is None:
             return False
         _queue_unanswered(ledger, batch, answered)
-        end(ledger, written, batch.id, counts)
+        end(ledger, tx, batch.id, counts)
     return True
 
 
 def _record_unwritten(ledger: Ledger, batch: Batch, unwritten: int, reason: str) -> None:
-    with ledger.transaction("sync_unwritten") as written:
+    with ledger.transaction("sync_unwritten") as tx:
         if ledger.row("SELECT 1 FROM batches WHERE id = ? AND status = 'sending'", batch.id):
             ledger.event(
-                written,
+                tx,
                 "batch.possible_duplicate_charge",
                 batch_id=batch.id,
                 requests=unwritten,
@@ -166,7 +166,7 @@ def _queue_unanswered(ledger: Ledger, batch: Batch, answered: Collection[str]) -
     )
 
 
-def end(ledger: Ledger, written: Written, batch_id: int, counts: Counts) -> None:
+def end(ledger: Ledger, tx: Transaction, batch_id: int, counts: Counts) -> None:
     """Inside a transaction: end the run, with the number of results by outcome."""
     ledger.execute(
         "UPDATE batches SET status = 'in_progress', request_count = ?, processing = 0,"
@@ -178,18 +178,18 @@ def end(ledger: Ledger, written: Written, batch_id: int, counts: Counts) -> None
     )
     ledger.execute(
         "UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = ? WHERE id = ?",
-        written.at,
+        tx.at,
         batch_id,
     )
-    ledger.event(written, "batch.ended", batch_id=batch_id, requests=counts.total())
+    ledger.event(tx, "batch.ended", batch_id=batch_id, requests=counts.total())
 
 
 def withdraw_queued(ledger: Ledger, submission: Submission, reason: str) -> int:
     """End the submission's queued batches, and return their number; their requests stay queued."""
-    with ledger.transaction("withdraw") as written:
+    with ledger.transaction("withdraw") as tx:
         rows = ledger.rows(
             "SELECT id FROM batches WHERE submission_id = ? AND status = 'queued'", submission.id
         )
         for (batch_id,) in rows:
-            return_to_queue(ledger, written, batch_id, reason, [BatchStatus.QUEUED])
+            return_to_queue(ledger, tx, batch_id, reason, [BatchStatus.QUEUED])
     return len(rows)

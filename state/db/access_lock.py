@@ -17,7 +17,7 @@ from state.files.system_errors import cause
 from state.model.errors import LedgerBusy, LedgerUnusable
 
 
-class Held(Protocol):
+class HeldLock(Protocol):
     """A lock that is held until it is closed."""
 
     def close(self) -> None:
@@ -35,7 +35,7 @@ def lock_file(ledger: Path) -> Path:
     return ledger.with_suffix(".access.lock")
 
 
-def share(ledger: Path) -> Held:
+def share(ledger: Path) -> HeldLock:
     """Hold the lock with other writers. Raises LedgerBusy while the ledger is being replaced."""
     held = _open(ledger, SHARED_WAIT_S)
     try:

@@ -37,7 +37,7 @@ def random_id(length: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
-class Written(msgspec.Struct, frozen=True, kw_only=True):
+class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """The values that are the same for all writes of one transaction."""
 
     at: str
@@ -97,7 +97,7 @@ class Ledger:
         return to_text(self._now())
 
     @contextmanager
-    def transaction(self, name: str) -> Generator[Written, None, None]:
+    def transaction(self, name: str) -> Generator[Transaction, None, None]:
         """Run the writes inside in one transaction.
 
         Raises IllegalTransition when a trigger or an index refuses, LedgerBusy, LedgerUnusable.
@@ -117,7 +117,7 @@ class Ledger:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 self.connection.execute("UPDATE revision SET value = value + 1")
-                yield Written(at=self.now_text())
+                yield Transaction(at=self.now_text())
                 self.crash_point(f"{name}:commit")
                 self.connection.execute("COMMIT")
             except BaseException:
@@ -144,7 +144,7 @@ class Ledger:
         """Run one INSERT inside a transaction, and return the id of the row."""
         return self.connection.execute(sql, parameters).lastrowid or 0
 
-    def each(
+    def tuples(
         self, sql: str, *parameters: str | float | bytes | None
     ) -> "Iterator[tuple[Any, ...]]":
         """Each row as a plain tuple. Read all rows at once: an open cursor pins the WAL."""
@@ -153,7 +153,7 @@ class Ledger:
             cursor.row_factory = None
             yield from cursor.execute(sql, parameters)
 
-    def fill(self, sql: str, rows: "Iterable[Parameters]") -> None:
+    def executemany(self, sql: str, rows: "Iterable[Parameters]") -> None:
         """Run one statement for each row of parameters."""
         with ledger_errors(self.path):
             self.connection.executemany(sql, rows)
@@ -170,7 +170,7 @@ class Ledger:
         self._stagings += 1
         table = Staged(self, f"staged_{self._stagings}", columns)
         try:
-            table.fill(rows)
+            table.add_rows(rows)
             yield table
         finally:
             with suppress(sqlite3.Error):
@@ -191,7 +191,7 @@ class Ledger:
 
     def event(
         self,
-        written: Written,
+        tx: Transaction,
         kind: str,
         *,
         batch_id: int | None = None,
@@ -202,7 +202,7 @@ class Ledger:
         self.connection.execute(
             "INSERT INTO events (at, actor, kind, batch_id, subject, detail)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (written.at, self.actor, kind, batch_id, subject, json.dumps(detail)),
+            (tx.at, self.actor, kind, batch_id, subject, json.dumps(detail)),
         )
 
 
@@ -220,7 +220,7 @@ class Staged:
         """The name of the table."""
         return self._name
 
-    def fill(self, rows: "Iterable[Parameters]") -> None:
+    def add_rows(self, rows: "Iterable[Parameters]") -> None:
         """Add the rows, all of them or, if one fails, none."""
         connection = self._ledger.connection
         (count,) = connection.execute(

@@ -81,7 +81,7 @@ class Reader:
         return "staged_read"
 
     @contextmanager
-    def one_moment(self) -> "Generator[None]":
+    def read_transaction(self) -> "Generator[None]":
         """Read inside from one snapshot of the ledger. Keep the block short: it pins the WAL."""
         self.rows("BEGIN")
         try:

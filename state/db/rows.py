@@ -2,7 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from state.model.records import Batch, BatchStatus, Collection, Counts, Kind, OnFailure, Submission
+from state.model.records import (
+    Batch,
+    BatchKind,
+    BatchStatus,
+    CollectionStatus,
+    Counts,
+    OnFailure,
+    Submission,
+)
 
 if TYPE_CHECKING:
     from state.db.connection import sqlite3
@@ -34,9 +42,9 @@ def to_batch(row: "sqlite3.Row") -> Batch:
     """A row of `batches`."""
     return Batch(
         **{name: row[name] for name in _BATCH_PLAIN},
-        kind=Kind(row["kind"]),
+        kind=BatchKind(row["kind"]),
         status=BatchStatus(row["status"]),
-        collection=Collection(row["collection"]),
+        collection=CollectionStatus(row["collection"]),
         counts=Counts(**{name: row[name] for name in _COUNTS}),
         betas=tuple(row["betas"].split(",")) if row["betas"] else (),
     )

@@ -23,7 +23,7 @@ VERSION = 3
 _PUBLISHED = {1: tables_v1.TABLES, 2: tables_v2.TABLES}
 
 
-def open_current(path: Path) -> "tuple[sqlite3.Connection, access_lock.Held]":
+def open_current(path: Path) -> "tuple[sqlite3.Connection, access_lock.HeldLock]":
     """A connection to a ledger of this version, and the lock that writers share, to be closed too.
 
     Creates or migrates it first if needed. Raises LedgerTooNew for a later version's ledger,
@@ -36,7 +36,7 @@ def open_current(path: Path) -> "tuple[sqlite3.Connection, access_lock.Held]":
     return opened
 
 
-def _open(path: Path) -> "tuple[sqlite3.Connection, access_lock.Held] | None":
+def _open(path: Path) -> "tuple[sqlite3.Connection, access_lock.HeldLock] | None":
     """The connection and the lock; None where a migration, which needs the lock alone, is due."""
     held = access_lock.share(path)
     try:

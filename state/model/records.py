@@ -28,11 +28,11 @@ class BatchStatus(StrEnum):
     IN_PROGRESS = "in_progress"
     #: The API accepted a cancel and has not ended the batch yet.
     CANCELING = "canceling"
-    #: Processing has ended; `Collection` says whether the results are stored. Final.
+    #: Processing has ended; `CollectionStatus` says whether the results are stored. Final.
     ENDED = "ended"
 
 
-class Collection(StrEnum):
+class CollectionStatus(StrEnum):
     """How far the results of a batch have been downloaded, separate from its status."""
 
     #: The batch has not ended.
@@ -83,7 +83,7 @@ class RequestStatus(StrEnum):
     DISMISSED = "dismissed"
 
 
-class Kind(StrEnum):
+class BatchKind(StrEnum):
     """Mode of a batch, shown as "Mode"."""
 
     #: One Message Batch at the API: half price, within 24 hours.
@@ -227,11 +227,11 @@ class Batch(Struct, frozen=True, kw_only=True):
     #: Platform that serves the batch, such as `anthropic`.
     lane: str
     #: Batch or synchronous run.
-    kind: Kind
+    kind: BatchKind
     #: Status at the API, or before it.
     status: BatchStatus
     #: How far the results have been downloaded.
-    collection: Collection
+    collection: CollectionStatus
     #: The API's id, such as `msgbatch_01…`. None: not accepted, or a synchronous run.
     remote_id: str | None
     #: How `remote_id` was found: response, nonce or operator. None: no `remote_id`.

@@ -71,34 +71,32 @@ def update(ledger: Ledger, wrong: Iterable[tuple[str, str, str]]) -> tuple[int, 
     other = [key for key in now if key in before and now[key] != before[key].message]
     if not new and not gone and not other:
         return 0, 0
-    with ledger.transaction("alerts") as written:
+    with ledger.transaction("alerts") as tx:
         for rule, subject in new:
             ledger.insert(
                 "INSERT INTO alerts (rule, subject, message, raised_ts) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (rule, subject) WHERE cleared_ts IS NULL DO NOTHING",
-                *(rule, subject, now[rule, subject], written.at),
+                *(rule, subject, now[rule, subject], tx.at),
             )
-            ledger.event(
-                written, "alert.raised", subject=subject, rule=rule, message=now[rule, subject]
-            )
+            ledger.event(tx, "alert.raised", subject=subject, rule=rule, message=now[rule, subject])
         for key in other:
             ledger.execute("UPDATE alerts SET message = ? WHERE id = ?", now[key], before[key].id)
         for alert in gone:
-            ledger.execute("UPDATE alerts SET cleared_ts = ? WHERE id = ?", written.at, alert.id)
-            ledger.event(written, "alert.cleared", subject=alert.subject, rule=alert.rule)
+            ledger.execute("UPDATE alerts SET cleared_ts = ? WHERE id = ?", tx.at, alert.id)
+            ledger.event(tx, "alert.cleared", subject=alert.subject, rule=alert.rule)
     return len(new), len(gone)
 
 
 def record_notified(ledger: Ledger, alert: Alert) -> None:
     """Record that the raising was notified, and the clearing if there is one."""
-    with ledger.transaction("alert_notified") as written:
+    with ledger.transaction("alert_notified") as tx:
         ledger.execute(
             "UPDATE alerts SET notified_raised_ts = coalesce(notified_raised_ts, ?),"
             " tries = 0, not_before_ts = NULL,"
             " notified_cleared_ts = CASE WHEN ? THEN ? ELSE notified_cleared_ts END WHERE id = ?",
-            written.at,
+            tx.at,
             alert.cleared_ts is not None,
-            written.at,
+            tx.at,
             alert.id,
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from state.batches.sending import close, finish_submission, release_attempts
 from state.db.conditions import LISTED, STATUS, as_list
-from state.db.ledger import Ledger, Written
+from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 from state.db.rows import to_submission
 from state.model.records import Batch, BatchStatus, RequestStatus, Submission
@@ -35,7 +35,7 @@ def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
     another command has queued meanwhile are not changed.
     """
     edit = "(SELECT e.id FROM edits e WHERE e.command_id = ? AND e.request_id = requests.id)"
-    with ledger.transaction("requeue") as written:
+    with ledger.transaction("requeue") as tx:
         count = ledger.execute(
             f"UPDATE requests SET status = 'queued', settled_by = NULL,"  # noqa: S608 - our own words
             f" edit_id = coalesce({edit}, edit_id) WHERE id IN {LISTED}"
@@ -45,11 +45,11 @@ def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
             command_id,
         )
         _reopen(ledger, request_ids)
-        _record_risk(ledger, written, request_ids)
+        _record_risk(ledger, tx, request_ids)
     return count
 
 
-def _record_risk(ledger: Ledger, written: Written, request_ids: Sequence[int]) -> None:
+def _record_risk(ledger: Ledger, tx: Transaction, request_ids: Sequence[int]) -> None:
     """Requests of batches that were written off may have run: record what is sent again."""
     for row in ledger.rows(
         f"SELECT x.batch_id, count(*) FROM ({_OF_WRITTEN_OFF}) x JOIN requests r"  # noqa: S608 - our own words
@@ -57,7 +57,7 @@ def _record_risk(ledger: Ledger, written: Written, request_ids: Sequence[int]) -
         as_list(request_ids),
     ):
         ledger.event(
-            written,
+            tx,
             "batch.possible_duplicate_charge",
             batch_id=row[0],
             requests=row[1],
@@ -114,8 +114,8 @@ def failed_in_batches(ledger: Ledger, request_ids: Sequence[int]) -> list[int]:
 
 def cancel_unsent(ledger: Ledger, batch: Batch, reason: str) -> bool:
     """Cancel a queued batch and its requests; False where it was sent meanwhile."""
-    with ledger.transaction("cancel_unsent") as written:
-        if not close(ledger, written, batch.id, BatchStatus.NOT_SENT, reason, [BatchStatus.QUEUED]):
+    with ledger.transaction("cancel_unsent") as tx:
+        if not close(ledger, tx, batch.id, BatchStatus.NOT_SENT, reason, [BatchStatus.QUEUED]):
             return False
         release_attempts(ledger, batch.id, "canceled")
         ledger.execute(
@@ -123,8 +123,8 @@ def cancel_unsent(ledger: Ledger, batch: Batch, reason: str) -> bool:
             " WHERE batch_id = ?",
             batch.id,
         )
-        ledger.event(written, "batch.canceled_unsent", batch_id=batch.id, reason=reason)
-        finish_submission(ledger, written, batch.submission_id)
+        ledger.event(tx, "batch.canceled_unsent", batch_id=batch.id, reason=reason)
+        finish_submission(ledger, tx, batch.submission_id)
     return True
 
 
@@ -133,7 +133,7 @@ def detach(ledger: Ledger, batch: Batch, request_ids: Sequence[int], reason: str
 
     Answers of the batch still count as spend when they arrive; a second success is a duplicate.
     """
-    with ledger.transaction("detach") as written:
+    with ledger.transaction("detach") as tx:
         count = ledger.execute(
             "UPDATE attempts SET active = 0 WHERE batch_id = ? AND active = 1"  # noqa: S608 - our own words
             f" AND request_id IN {LISTED}",
@@ -147,7 +147,7 @@ def detach(ledger: Ledger, batch: Batch, request_ids: Sequence[int], reason: str
             as_list(request_ids),
         )
         ledger.event(
-            written,
+            tx,
             "batch.possible_duplicate_charge",
             batch_id=batch.id,
             requests=count,

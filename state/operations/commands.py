@@ -144,7 +144,7 @@ def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
     items = sorted(set(new.items))
     bodies = [edit.sha256.hex() for edit in new.edits]
     digest = hashlib.sha256(json.dumps([new.action, items, options, bodies]).encode()).digest()
-    with ledger.transaction("command") as written:
+    with ledger.transaction("command") as tx:
         known = ledger.row(
             "SELECT id FROM commands WHERE digest = ? AND state IN ('pending', 'running')",
             digest,
@@ -162,14 +162,14 @@ def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
             new.reason,
             len(items) + len(workflows),
             options,
-            written.at,
+            tx.at,
             to_text(new.not_before),
         )
-        ledger.fill(
+        ledger.executemany(
             "INSERT INTO command_items (command_id, item_id) VALUES (?, ?)",
             ((command_id, item) for item in items),
         )
-        ledger.fill(
+        ledger.executemany(
             "INSERT INTO edits (command_id, request_id, spool_file, body_offset, body_length,"
             " body_sha256, betas, at_most_batch_nano, at_most_sync_nano)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -182,7 +182,7 @@ def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
             ),
         )
         ledger.event(
-            written,
+            tx,
             f"command.{new.action}",
             subject=key,
             items=len(items) + len(workflows),
@@ -249,12 +249,12 @@ def items(source: Source, command: Command) -> list[int]:
 
 def claim(ledger: Ledger, command: Command) -> bool:
     """Mark the command as running; False if it was withdrawn or another poll started it."""
-    with ledger.transaction("command") as written:
+    with ledger.transaction("command") as tx:
         claimed = ledger.execute(
             "UPDATE commands SET state = 'running' WHERE id = ? AND state = 'pending'", command.id
         )
         if claimed:
-            ledger.event(written, "command.started", subject=command.key)
+            ledger.event(tx, "command.started", subject=command.key)
     return bool(claimed)
 
 
@@ -270,30 +270,30 @@ def record_step(ledger: Ledger, command: Command, step: int) -> None:
 
 def finish(ledger: Ledger, command: Command, state: CommandState, outcome: str) -> None:
     """Record the end of a command and its outcome."""
-    with ledger.transaction("command") as written:
+    with ledger.transaction("command") as tx:
         if ledger.execute(
             "UPDATE commands SET state = ?, outcome = ?, ended_ts = ?"
             " WHERE id = ? AND state = 'running'",
             state,
             outcome,
-            written.at,
+            tx.at,
             command.id,
         ):
-            ledger.event(written, f"command.{state}", subject=command.key, outcome=outcome)
+            ledger.event(tx, f"command.{state}", subject=command.key, outcome=outcome)
 
 
 def withdraw(ledger: Ledger, command: Command) -> None:
     """Withdraw a pending command. Raises TooLateError if a poll has started it."""
-    with ledger.transaction("command") as written:
+    with ledger.transaction("command") as tx:
         if not ledger.execute(
             "UPDATE commands SET state = 'withdrawn', ended_ts = ?"
             " WHERE id = ? AND state = 'pending'",
-            written.at,
+            tx.at,
             command.id,
         ):
             state = get(ledger, command.id).state
             raise TooLateError(f"Cannot withdraw {command.key}: it is already {state}.")
-        ledger.event(written, "command.withdrawn", subject=command.key)
+        ledger.event(tx, "command.withdrawn", subject=command.key)
 
 
 class TooLateError(LedgerError):

@@ -40,7 +40,7 @@ def record_delivery(
 
     False if a submission changed since `finished` returned `submissions`; the delivery stays due.
     """
-    with ledger.transaction("delivered") as written:
+    with ledger.transaction("delivered") as tx:
         first = submissions[0]
         now = finished(ledger, first.workflow, first.work_date)
         if [(s.id, s.finished_ts) for s in now] != [(s.id, s.finished_ts) for s in submissions]:
@@ -50,9 +50,9 @@ def record_delivery(
             if ledger.execute(
                 "UPDATE submissions SET delivered_ts = ?"
                 " WHERE id = ? AND finished_ts = ? AND delivered_ts IS NULL",
-                written.at,
+                tx.at,
                 submission.id,
                 submission.finished_ts,
             ):
-                ledger.event(written, "submission.delivered", subject=submission.key, file=name)
+                ledger.event(tx, "submission.delivered", subject=submission.key, file=name)
     return True

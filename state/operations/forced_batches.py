@@ -87,7 +87,7 @@ def reattach(ledger: Ledger, request_ids: Sequence[int]) -> None:
 
 def requeue_canceled(ledger: Ledger, forced: ForcedBatch, reason: str) -> None:
     """Record that the others go back to the queue if the cancel ends them. Before the cancel."""
-    with ledger.transaction("requeue_canceled") as written:
+    with ledger.transaction("requeue_canceled") as tx:
         # A cancel that failed is made again by the next poll.
         if ledger.execute(
             "UPDATE batches SET requeue_canceled = 1 WHERE id = ? AND status = 'in_progress'"
@@ -95,7 +95,7 @@ def requeue_canceled(ledger: Ledger, forced: ForcedBatch, reason: str) -> None:
             forced.batch.id,
         ):
             ledger.event(
-                written,
+                tx,
                 "batch.cancel_requested",
                 batch_id=forced.batch.id,
                 requests=forced.chosen,

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from state.db.ledger import Ledger, Written
+from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 
 
@@ -96,20 +96,20 @@ def skip(ledger: Ledger, run: HookRun) -> None:
 
 def start(ledger: Ledger, run: HookRun, command: str, *, until_ts: str) -> HookRun | None:
     """Record a try before it starts; None where another poll has started it."""
-    with ledger.transaction("hook-begin") as written:
+    with ledger.transaction("hook-begin") as tx:
         moved = ledger.execute(
             "UPDATE hook_runs SET state = 'running', tries = tries + 1, command = ?,"
             " started_ts = ?, not_before_ts = ? WHERE workflow = ? AND work_date = ?"
             " AND state = ? AND tries = ? AND not_before_ts = ?",
-            *(command, written.at, until_ts, run.workflow, run.work_date),
+            *(command, tx.at, until_ts, run.workflow, run.work_date),
             *(run.state, run.tries, run.not_before_ts),
         )
         if not moved:
             return None
         if run.state == RunState.RUNNING:
-            _event(ledger, written, "hook.interrupted", run)
+            _event(ledger, tx, "hook.interrupted", run)
         begun = _where(ledger, "workflow = ? AND work_date = ?", run.workflow, run.work_date)[0]
-        _event(ledger, written, "hook.started", begun)
+        _event(ledger, tx, "hook.started", begun)
     return begun
 
 
@@ -123,16 +123,16 @@ def end(
     problem: str | None = None,
 ) -> None:
     """Record the end of a try. A file that was delivered again meanwhile stays due."""
-    with ledger.transaction("hook-end") as written:
+    with ledger.transaction("hook-end") as tx:
         _move(ledger, run, state, not_before_ts, exit_code, problem)
         kind = "hook.done" if state == RunState.DONE else "hook.failed"
-        _event(ledger, written, kind, run, exit_code, problem)
+        _event(ledger, tx, kind, run, exit_code, problem)
 
 
 def retry(ledger: Ledger, run: HookRun) -> None:
     """Make a failed command due again, after its configuration changed."""
-    with ledger.transaction("hook-again") as written:
-        if _move(ledger, run, RunState.DUE, written.at):
+    with ledger.transaction("hook-again") as tx:
+        if _move(ledger, run, RunState.DUE, tx.at):
             ledger.execute(
                 "UPDATE hook_runs SET tries = 0 WHERE workflow = ? AND work_date = ?",
                 run.workflow,
@@ -162,14 +162,14 @@ def _move(
 
 def _event(
     ledger: Ledger,
-    written: Written,
+    tx: Transaction,
     kind: str,
     run: HookRun,
     exit_code: int | None = None,
     problem: str | None = None,
 ) -> None:
     ledger.event(
-        written,
+        tx,
         kind,
         subject=run.file,
         tries=run.tries,

@@ -44,31 +44,31 @@ def pause_of(source: Source, workflow: str) -> Pause | None:
 
 def pause(ledger: Ledger, workflows: Sequence[str], *, who: str, reason: str) -> list[str]:
     """Pause the workflows; returns those that were not paused before."""
-    with ledger.transaction("pause") as written:
+    with ledger.transaction("pause") as tx:
         new = [
             workflow
             for workflow in workflows
             if ledger.execute(
                 "INSERT INTO pauses (workflow, since_ts, who, reason) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (workflow) DO NOTHING",
-                *(workflow, written.at, who, reason),
+                *(workflow, tx.at, who, reason),
             )
         ]
         for workflow in new:
-            ledger.event(written, "workflow.paused", subject=workflow, reason=reason)
+            ledger.event(tx, "workflow.paused", subject=workflow, reason=reason)
     return new
 
 
 def resume(ledger: Ledger, workflows: Sequence[str], *, reason: str) -> list[str]:
     """Resume the workflows; returns those that were paused."""
-    with ledger.transaction("resume") as written:
+    with ledger.transaction("resume") as tx:
         gone = [
             workflow
             for workflow in workflows
             if ledger.execute("DELETE FROM pauses WHERE workflow = ?", workflow)
         ]
         for workflow in gone:
-            ledger.event(written, "workflow.resumed", subject=workflow, reason=reason)
+            ledger.event(tx, "workflow.resumed", subject=workflow, reason=reason)
     return gone
 
 

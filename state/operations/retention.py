@@ -88,7 +88,7 @@ def mark_pruned(
     ledger: Ledger, old: list[PrunableSubmission], *, before_ts: str
 ) -> list[PrunableSubmission]:
     """Record that the bodies are deleted; returns the submissions that can still be pruned."""
-    with ledger.transaction("pruned") as written:
+    with ledger.transaction("pruned") as tx:
         if not is_idle(ledger):
             return []
         still = {found.id for found in prunable(ledger, before_ts=before_ts)}
@@ -96,10 +96,10 @@ def mark_pruned(
         for one in marked:
             ledger.execute(
                 "UPDATE submissions SET pruned_ts = ? WHERE id = ?",
-                written.at,
+                tx.at,
                 one.id,
             )
-            ledger.event(written, "submission.pruned", subject=one.key)
+            ledger.event(tx, "submission.pruned", subject=one.key)
     return marked
 
 

@@ -9,7 +9,7 @@ from state.db.conditions import LISTED, STATUS, as_list
 from state.db.reader import Source
 from state.model.errors import UnknownId
 from state.model.records import BatchStatus, Outcome, RequestStatus
-from state.operations import counting_attempt
+from state.operations import effective_attempt
 
 Parameter = str | int
 
@@ -85,7 +85,7 @@ def requests(source: Source, wanted: Filter) -> list[SelectedRequest]:
             " coalesce(e.body_length, r.body_length) AS body_length,"
             " coalesce(e.betas, r.betas) AS betas FROM requests r"
             " LEFT JOIN edits e ON e.id = r.edit_id JOIN submissions s ON s.id = r.submission_id"
-            f" {counting_attempt.JOIN}"
+            f" {effective_attempt.JOIN}"
             f" WHERE {where} ORDER BY r.id",
             *parameters,
         )
@@ -182,7 +182,7 @@ def cancelable_batches(source: Source, wanted: Filter) -> list[int]:
             "SELECT DISTINCT b.id FROM batches b JOIN attempts x ON x.batch_id = b.id"  # noqa: S608 - our own words
             " JOIN requests r ON r.id = x.request_id"
             " JOIN submissions s ON s.id = r.submission_id"
-            f" {counting_attempt.JOIN}"
+            f" {effective_attempt.JOIN}"
             f" WHERE b.status NOT IN ({over}) AND {where} ORDER BY b.id",
             *parameters,
         )

@@ -13,7 +13,7 @@ from state.model.filter_terms import Bound, Field, Term
 from state.model.records import (
     Batch,
     BatchStatus,
-    Collection,
+    CollectionStatus,
     Submission,
 )
 from state.queries.filter_sql import Where, age, all_of, any_of, contains, pattern
@@ -31,7 +31,11 @@ _FAILED = (
 )
 _STATES = (
     {status.value: f"status = '{status.value}'" for status in BatchStatus}
-    | {name.value: f"collection = '{name.value}'" for name in Collection if name != "not_ready"}
+    | {
+        name.value: f"collection = '{name.value}'"
+        for name in CollectionStatus
+        if name != "not_ready"
+    }
     | {"open": _OPEN, "failed": _FAILED}
 )
 STATES = tuple(_STATES)

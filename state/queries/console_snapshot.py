@@ -53,7 +53,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
 def take(reader: Reader, now: datetime) -> Snapshot:
     """Read everything in one short transaction, so that the figures agree."""
-    with reader.one_moment():
+    with reader.read_transaction():
         return _read(reader, now)
 
 

@@ -9,7 +9,7 @@ from state.db.conditions import TO_DO
 from state.db.reader import Source
 from state.model.filter_terms import Term
 from state.model.records import FAILED_STATUSES, Outcome
-from state.operations import counting_attempt, reviews
+from state.operations import effective_attempt, reviews
 from state.queries.filter_sql import Parameter, parse_ids
 from state.queries.request_list import condition
 
@@ -42,7 +42,7 @@ def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) 
         # The page first: the joins are made for one page, not for all failures.
         " FROM (SELECT * FROM requests WHERE id IN (SELECT r.id FROM requests r"
         f" WHERE {TO_DO} AND r.status IN ({marks}) AND r.id < ? ORDER BY r.id DESC LIMIT ?)) r"
-        f" {counting_attempt.JOIN} JOIN batches b ON b.id = a.batch_id ORDER BY r.id DESC",
+        f" {effective_attempt.JOIN} JOIN batches b ON b.id = a.batch_id ORDER BY r.id DESC",
         before_id if before_id is not None else 1 << 62,
         limit,
     )
@@ -120,7 +120,7 @@ def _grouped(
         " min(coalesce(b.ended_ts, b.created_ts)) AS first_ts,"
         " max(coalesce(b.ended_ts, b.created_ts)) AS last_ts"
         f" FROM ({inner} ORDER BY r.id DESC LIMIT ?) f JOIN requests r ON r.id = f.id"
-        f" JOIN submissions s ON s.id = r.submission_id {counting_attempt.JOIN}"
+        f" JOIN submissions s ON s.id = r.submission_id {effective_attempt.JOIN}"
         " LEFT JOIN batches b ON b.id = a.batch_id GROUP BY 1, 2, 3, 4, 5",
         _LONGEST,
         *parameters,
@@ -156,7 +156,7 @@ def ids_by_message(
     rows = source.rows(
         "SELECT coalesce(substr(a.error_message, 1, ?), '') AS message, group_concat(r.id)"  # noqa: S608 - our own words
         f" FROM ({inner} ORDER BY r.id DESC LIMIT ?) f JOIN requests r ON r.id = f.id"
-        f" JOIN submissions s ON s.id = r.submission_id {counting_attempt.JOIN}"
+        f" JOIN submissions s ON s.id = r.submission_id {effective_attempt.JOIN}"
         f" WHERE s.workflow = ? AND {_KIND} = ? GROUP BY 1",
         _LONGEST,
         *parameters,
@@ -171,6 +171,6 @@ def _chosen(
     what: str, which: str, terms: Sequence[Term], now: datetime
 ) -> tuple[str, tuple[Parameter, ...]]:
     where = condition(terms, now)
-    attempt = counting_attempt.JOIN if where.needs_attempt else ""
+    attempt = effective_attempt.JOIN if where.needs_attempt else ""
     sql = f"SELECT {what} FROM requests r {attempt} WHERE {which} AND {where.sql}"  # noqa: S608 - our own words
     return sql, where.parameters

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from state.batches.external_calls import RECORDED
 from state.db.reader import Source
-from state.model.records import Kind
+from state.model.records import BatchKind
 from state.model.timestamps import from_text
 
 
@@ -15,7 +15,7 @@ class Volume(Struct, frozen=True, kw_only=True):
 
     day: str
     workflow: str
-    kind: Kind
+    kind: BatchKind
     tokens: int
     requests: int
     errored: int
@@ -35,7 +35,7 @@ def volumes(source: Source, *, since_day: str) -> list[Volume]:
         " ORDER BY day, workflow, kind",
         since_day,
     )
-    return [Volume(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
+    return [Volume(**{**dict(row), "kind": BatchKind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
 
 
 class Turnaround(NamedTuple):

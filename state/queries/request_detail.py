@@ -5,7 +5,7 @@ from msgspec import Struct
 from state.db.conditions import STATUS
 from state.db.reader import Source
 from state.files.results_file import file_name
-from state.model.records import BatchStatus, Kind, Outcome, RequestStatus, Usage
+from state.model.records import BatchKind, BatchStatus, Outcome, RequestStatus, Usage
 
 _TOKENS = (
     *("input_tokens", "output_tokens", "cache_write_5m_tokens"),
@@ -38,7 +38,7 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     #: Workflow of the batch.
     workflow: str
     #: Batch or synchronous run.
-    kind: Kind
+    kind: BatchKind
     #: Status of the batch.
     batch_status: BatchStatus
     #: Last problem of the batch. None: none.
@@ -177,7 +177,7 @@ def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[
     return tuple(
         AttemptRecord(
             **{name: row[name] for name in _AS_THEY_ARE},
-            kind=Kind(row["kind"]),
+            kind=BatchKind(row["kind"]),
             batch_status=BatchStatus(row["batch_status"]),
             is_active=bool(row["active"]),
             is_settling=row["batch_id"] == settled_by,

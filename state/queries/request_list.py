@@ -11,7 +11,7 @@ from state.db.conditions import IN_FLIGHT, STATUS, TO_DO, UNSENT
 from state.db.reader import Source
 from state.model.filter_terms import Bound, Field, Term, Words
 from state.model.records import FAILED_STATUSES, REVIEW_STOP_REASONS, Outcome, RequestStatus
-from state.operations import counting_attempt, reviews
+from state.operations import effective_attempt, reviews
 from state.queries.filter_sql import (
     Parameter,
     Where,
@@ -81,7 +81,7 @@ def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
         f"{part} DESC" if is_falling != query.is_inverted else part
         for part, is_falling in _SORTS[query.order]
     )
-    attempt = counting_attempt.JOIN if where.needs_attempt or "a." in order else ""
+    attempt = effective_attempt.JOIN if where.needs_attempt or "a." in order else ""
     # One string for all ids: SQLite builds it without the GIL, so the screen stays responsive.
     rows = source.rows(
         f"SELECT group_concat(id) FROM (SELECT r.id AS id FROM requests r {attempt}"  # noqa: S608 - our own words
@@ -230,7 +230,7 @@ def rows(source: Source, ids: Sequence[int]) -> dict[int, RequestRow]:
         " coalesce(a.input_tokens, 0) AS input_tokens,"
         " coalesce(a.output_tokens, 0) AS output_tokens, a.cost_nano, s.created_ts, b.ended_ts"
         " FROM requests r JOIN submissions s ON s.id = r.submission_id"
-        f" {counting_attempt.JOIN} LEFT JOIN batches b ON b.id = a.batch_id"
+        f" {effective_attempt.JOIN} LEFT JOIN batches b ON b.id = a.batch_id"
         f" WHERE r.id IN ({marks})",
         *ids,
     )

@@ -10,8 +10,8 @@ from msgspec import Struct
 from state.db.conditions import STATUS
 from state.db.reader import Source
 from state.files.results_file import file_name
-from state.model.records import Batch, Kind, Outcome, RequestStatus, Submission, Usage
-from state.operations import counting_attempt
+from state.model.records import Batch, BatchKind, Outcome, RequestStatus, Submission, Usage
+from state.operations import effective_attempt
 from state.queries.request_detail import FileSpan
 
 _PAGE = 1000
@@ -50,7 +50,7 @@ class DeliveredRow(NamedTuple):
 
 
 _OF_SUBMISSION = (
-    f" FROM requests r {counting_attempt.JOIN} LEFT JOIN batches b ON b.id = a.batch_id"
+    f" FROM requests r {effective_attempt.JOIN} LEFT JOIN batches b ON b.id = a.batch_id"
     " WHERE r.submission_id = ? AND r.id > ?"
 )
 
@@ -141,7 +141,7 @@ class ExportRow(Struct, frozen=True, kw_only=True):
     attempts: int
     batch_key: str | None
     remote_id: str | None
-    kind: Kind | None
+    kind: BatchKind | None
     model: str
     outcome: Outcome | None
     error_type: str | None
@@ -183,7 +183,7 @@ def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
         " a.input_tokens, a.output_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,"
         " a.cache_read_tokens"
         " FROM requests r JOIN submissions s ON s.id = r.submission_id"
-        f" {counting_attempt.JOIN}"
+        f" {effective_attempt.JOIN}"
         " LEFT JOIN batches b ON b.id = a.batch_id"
         " WHERE r.id IN (SELECT value FROM json_each(?))",
         json.dumps(list(ids)),
@@ -193,7 +193,7 @@ def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
         yield ExportRow(
             **{name: row[name] for name in _AS_THEY_ARE},
             status=RequestStatus(row["status"]),
-            kind=Kind(row["kind"]) if row["kind"] else None,
+            kind=BatchKind(row["kind"]) if row["kind"] else None,
             outcome=Outcome(row["outcome"]) if row["outcome"] else None,
             usage=Usage(**{name: row[name] or 0 for name in _TOKENS}),
             result=FileSpan(file_name(row["batch_key"]), row["result_offset"], row["result_length"])

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from state.db.reader import Source
-from state.model.records import Kind, Outcome, Usage
+from state.model.records import BatchKind, Outcome, Usage
 
 _TOKENS = (
     *("input_tokens", "output_tokens", "cache_write_5m_tokens"),
@@ -73,7 +73,7 @@ class PricedAttempt(Struct, frozen=True, kw_only=True):
     tag: str
     workflow: str
     batch_key: str
-    kind: Kind
+    kind: BatchKind
     outcome: Outcome
     model: str
     usage: Usage
@@ -127,7 +127,7 @@ def priced_attempts(source: Source, name: str) -> list[PricedAttempt]:
     return [
         PricedAttempt(
             **{key: row[key] for key in _PRICED_PLAIN},
-            kind=Kind(row["kind"]),
+            kind=BatchKind(row["kind"]),
             outcome=Outcome(row["outcome"]),
             usage=Usage(**{key: row[key] for key in _TOKENS}),
             is_duplicate=bool(row["duplicate"]),
@@ -137,7 +137,7 @@ def priced_attempts(source: Source, name: str) -> list[PricedAttempt]:
 
 
 def usage_by_day(
-    source: Source, *, first_day: str, last_day: str, kinds: tuple[Kind, ...]
+    source: Source, *, first_day: str, last_day: str, kinds: tuple[BatchKind, ...]
 ) -> dict[tuple[str, str], Usage]:
     """Billed tokens by UTC day of the batch's end and model."""
     sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _TOKENS)
@@ -157,7 +157,9 @@ def usage_by_day(
     }
 
 
-def without_usage(source: Source, *, first_day: str, last_day: str, kinds: tuple[Kind, ...]) -> int:
+def without_usage(
+    source: Source, *, first_day: str, last_day: str, kinds: tuple[BatchKind, ...]
+) -> int:
     """Answers in these days whose usage was unusable, so that no tokens are known."""
     marks = ", ".join(f"'{kind}'" for kind in kinds)
     return source.rows(
@@ -200,7 +202,7 @@ class BatchSum(Struct, frozen=True, kw_only=True):
     tag: str
     workflow: str
     model: str
-    kind: Kind
+    kind: BatchKind
     collected_ts: str
     attempts: int
     cost_nano: int
@@ -234,7 +236,7 @@ class CacheTokens(Struct, frozen=True, kw_only=True):
 
     day: str
     model: str
-    kind: Kind
+    kind: BatchKind
     written_5m: int
     written_1h: int
     read: int
@@ -254,7 +256,7 @@ def batches_in_sum(source: Source, wanted: SumFilter) -> list[BatchSum]:
         wanted.since_day,
         wanted.value,
     )
-    return [BatchSum(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
+    return [BatchSum(**{**dict(row), "kind": BatchKind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
 
 
 def answers_in_sum(source: Source, wanted: SumFilter, batch_key: str) -> list[AnswerSum]:
@@ -292,4 +294,4 @@ def cached_tokens(source: Source, *, since_day: str) -> list[CacheTokens]:
         " + cache_read_tokens > 0 GROUP BY day, model, kind ORDER BY day, model, kind",
         since_day,
     )
-    return [CacheTokens(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
+    return [CacheTokens(**{**dict(row), "kind": BatchKind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]

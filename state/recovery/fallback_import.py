@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from state.batches import submissions, sync_runs
 from state.db.conditions import LISTED, as_list
-from state.db.ledger import Ledger, Written
+from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 from state.model.records import Counts, Submission
 
@@ -16,7 +16,7 @@ def is_imported(source: Source, key: str) -> bool:
 
 def record(
     ledger: Ledger,
-    written: Written,
+    tx: Transaction,
     submission: Submission,
     key: str,
     answered: Collection[str],
@@ -34,15 +34,15 @@ def record(
     """
     run = None
     if counts.total():
-        run = _add_run(ledger, written, submission, answered, counts, is_new=is_new)
+        run = _add_run(ledger, tx, submission, answered, counts, is_new=is_new)
     ledger.execute(
         "INSERT INTO fallback_imports (key, submission_id, imported_ts) VALUES (?, ?, ?)",
         key,
         submission.id,
-        written.at,
+        tx.at,
     )
     ledger.event(
-        written,
+        tx,
         "fallback.imported",
         subject=key,
         submission=submission.key,
@@ -50,7 +50,7 @@ def record(
     )
     if unwritten:
         ledger.event(
-            written,
+            tx,
             "submission.possible_duplicate_charge",
             subject=submission.key,
             requests=unwritten,
@@ -60,7 +60,7 @@ def record(
 
 def _add_run(
     ledger: Ledger,
-    written: Written,
+    tx: Transaction,
     submission: Submission,
     answered: Collection[str],
     counts: Counts,
@@ -69,7 +69,7 @@ def _add_run(
 ) -> str:
     batch_id = submissions.insert_batch(
         ledger,
-        written,
+        tx,
         submission,
         betas="",
         count=counts.total(),
@@ -90,5 +90,5 @@ def _add_run(
         submission.created_ts,
         batch_id,
     )
-    sync_runs.end(ledger, written, batch_id, counts)
+    sync_runs.end(ledger, tx, batch_id, counts)
     return str(ledger.rows("SELECT key FROM batches WHERE id = ?", batch_id)[0][0])

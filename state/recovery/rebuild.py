@@ -8,12 +8,12 @@ from state.batches.collection import add_daily_totals
 from state.batches.sending import finish_submission
 from state.db import access_lock
 from state.db.conditions import LISTED, TO_DO, as_list
-from state.db.ledger import Ledger, Staged, Written
+from state.db.ledger import Ledger, Staged, Transaction
 from state.db.rows import to_batch
 from state.files.folder import replace
 from state.model.crash_points import no_crash_point
 from state.model.errors import AlreadySubmitted
-from state.model.records import Batch, BatchStatus, Kind, NewSubmission, Submission
+from state.model.records import Batch, BatchKind, BatchStatus, NewSubmission, Submission
 from state.recovery.recovered_batches import RecoveredBatch
 
 _SIDES = ("", "-wal", "-shm")
@@ -67,17 +67,17 @@ def submission_keys(ledger: Ledger) -> set[str]:
 
 def store(ledger: Ledger, staged: Staged, new: NewSubmission) -> Submission:
     """Store the staged requests as a submission without a batch. Raises AlreadySubmitted."""
-    with ledger.transaction("rebuild") as written:
-        known = submissions.earlier(ledger, staged, new.tag)
+    with ledger.transaction("rebuild") as tx:
+        known = submissions.find_existing(ledger, staged, new.tag)
         if known is not None:
             raise AlreadySubmitted(f"{new.key} has the requests of {known.key}.")
-        return submissions.insert(ledger, written, staged, new)
+        return submissions.insert(ledger, tx, staged, new)
 
 
 def finish_if_settled(ledger: Ledger, submission: Submission) -> None:
     """Mark the submission as finished where none of its requests is queued or in flight."""
-    with ledger.transaction("rebuild") as written:
-        finish_submission(ledger, written, submission.id)
+    with ledger.transaction("rebuild") as tx:
+        finish_submission(ledger, tx, submission.id)
 
 
 def requests_of(
@@ -110,7 +110,7 @@ def add_batch(
     nonce: str,
 ) -> Batch:
     """Add a batch with these requests, in a state that the next poll can continue from."""
-    with ledger.transaction("rebuild") as written:
+    with ledger.transaction("rebuild") as tx:
         nonce = found.nonce or nonce
         original = ledger.row(
             "SELECT id FROM batches WHERE nonce = ? AND duplicate_of IS NULL", nonce
@@ -138,13 +138,13 @@ def add_batch(
             submission_id,
         )
         _add_attempts(ledger, batch_id, as_list(request_ids))
-        if found.kind == Kind.BATCH and found.nonce:
+        if found.kind == BatchKind.BATCH and found.nonce:
             # The nonce still proves whose batch it is.
             ledger.execute(
                 "UPDATE batches SET identified_by = 'nonce' WHERE id = ? AND remote_id NOT NULL",
                 batch_id,
             )
-        ledger.event(written, "batch.rebuilt", batch_id=batch_id, was=found.status)
+        ledger.event(tx, "batch.rebuilt", batch_id=batch_id, was=found.status)
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
 
 
@@ -164,11 +164,11 @@ def _add_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
 
 def end(ledger: Ledger, batch: Batch, *, at: str | None) -> Batch:
     """Mark the batch as ended and ready to collect: its answers are on disk."""
-    with ledger.transaction("rebuild") as written:
+    with ledger.transaction("rebuild") as tx:
         ledger.execute(
             "UPDATE batches SET status = 'ended', collection = 'pending', ended_ts = ?"
             " WHERE id = ?",
-            at or written.at,
+            at or tx.at,
             batch.id,
         )
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch.id)[0])
@@ -187,18 +187,18 @@ def count_outcomes(ledger: Ledger, batch: Batch) -> None:
 
 def mark_lost(ledger: Ledger, submission_id: int, key: str, nonce: str, reason: str) -> int:
     """Mark requests in no recovered batch as missing: they may have run, so they are not sent."""
-    with ledger.transaction("rebuild") as written:
+    with ledger.transaction("rebuild") as tx:
         waiting = ledger.rows(
             "SELECT count(*) FROM requests WHERE submission_id = ? AND status = 'queued'",
             submission_id,
         )[0][0]
         if waiting:
-            _add_lost_batch(ledger, written, submission_id, f"{key}-lost", nonce, reason)
+            _add_lost_batch(ledger, tx, submission_id, f"{key}-lost", nonce, reason)
     return int(waiting)
 
 
 def _add_lost_batch(
-    ledger: Ledger, written: Written, submission_id: int, key: str, nonce: str, reason: str
+    ledger: Ledger, tx: Transaction, submission_id: int, key: str, nonce: str, reason: str
 ) -> None:
     batch_id = ledger.insert(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
@@ -209,8 +209,8 @@ def _add_lost_batch(
         key,
         nonce,
         reason,
-        written.at,
-        written.at,
+        tx.at,
+        tx.at,
         submission_id,
     )
     ledger.execute(
@@ -225,5 +225,5 @@ def _add_lost_batch(
         submission_id,
     )
     lost = to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
-    add_daily_totals(ledger, written, lost)
-    ledger.event(written, "batch.collected", batch_id=batch_id, problem=reason)
+    add_daily_totals(ledger, tx, lost)
+    ledger.event(tx, "batch.collected", batch_id=batch_id, problem=reason)

@@ -8,7 +8,7 @@ import msgspec
 
 from state.files import archive
 from state.files.folder import Folder
-from state.model.records import BatchStatus, Kind
+from state.model.records import BatchKind, BatchStatus
 
 _SUBMISSION_KEY = re.compile(r"tb_[0-9a-z]{10}")
 
@@ -22,7 +22,7 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
     submitted_ts: str
     request_count: int
     status: BatchStatus
-    kind: Kind = Kind.BATCH
+    kind: BatchKind = BatchKind.BATCH
     completed_ts: str | None = None
     remote_id: str | None = None
     nonce: str | None = None

@@ -43,13 +43,13 @@ def submissions(source: Source) -> list[Submission]:
 
 def end_commands(ledger: Ledger, reason: str) -> int:
     """End the commands that were open: they may have been executed since."""
-    with ledger.transaction("restore") as written:
+    with ledger.transaction("restore") as tx:
         return sum(
             ledger.execute(
                 "UPDATE commands SET state = ?, outcome = ?, ended_ts = ? WHERE state = ?",
                 after,
                 reason,
-                written.at,
+                tx.at,
                 before,
             )
             for before, after in (("pending", "withdrawn"), ("running", "failed"))
@@ -60,7 +60,7 @@ def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch) -> bool:
     """Store the API's id in a batch that the backup has as not sent yet."""
     if found.remote_id is None:
         return False
-    with ledger.transaction("restore") as written:
+    with ledger.transaction("restore") as tx:
         ledger.execute(
             "UPDATE batches SET status = 'sending', owner = 'lost' WHERE id = ?"
             " AND status = 'queued'",
@@ -77,7 +77,7 @@ def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch) -> bool:
             batch.id,
         )
         if bound:
-            ledger.event(written, "batch.rebuilt", batch_id=batch.id, was=found.status)
+            ledger.event(tx, "batch.rebuilt", batch_id=batch.id, was=found.status)
     return bool(bound)
 
 

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from state.batches.orphans import OrphanVerdict
-from state.model.records import BatchStatus, Collection, Kind, OnFailure, Outcome, RequestStatus
+from state.model.records import (
+    BatchKind,
+    BatchStatus,
+    CollectionStatus,
+    OnFailure,
+    Outcome,
+    RequestStatus,
+)
 from state.operations.commands import Action, CommandState
 
 PAGE = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text("utf-8")
@@ -17,7 +24,7 @@ TERMS = re.findall(r"^\| (.+?) \| .+ \|$", PAGE, re.MULTILINE)[1:]
 @pytest.mark.parametrize(
     "values",
     [
-        *(Action, BatchStatus, Collection, CommandState, Kind),
+        *(Action, BatchStatus, CollectionStatus, CommandState, BatchKind),
         *(OnFailure, OrphanVerdict, Outcome, RequestStatus),
     ],
 )

@@ -18,7 +18,7 @@ from support.lifecycle import (
 )
 
 from core.intake.options import SubmitOptions
-from state.model.records import Collection, RequestStatus
+from state.model.records import CollectionStatus, RequestStatus
 from titan_console.sandbox.model.timing import Plan
 
 DAY = 86_400.0
@@ -37,7 +37,7 @@ def test_a_defective_response_is_completed_by_the_next_one(bench: Bench, fault: 
     bench.faults.add(f"results:{fault}:times=1")
     bench.submit(7)
     poll_until_done(bench)
-    assert batches(bench)[0].collection == Collection.COLLECTED
+    assert batches(bench)[0].collection == CollectionStatus.COLLECTED
     check_once(bench, 7)
     assert len(json_lines(bench.folder.results / f"{batches(bench)[0].key}.jsonl")) == 7
 
@@ -108,7 +108,7 @@ def test_an_absent_result_is_missing_after_five_tries(bench: Bench) -> None:
     bench.submit(4)
     poll_until_done(bench, polls=60)
     (batch,) = batches(bench)
-    assert (batch.collection, batch.collect_tries) == (Collection.COLLECTED, 5)
+    assert (batch.collection, batch.collect_tries) == (CollectionStatus.COLLECTED, 5)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3, RequestStatus.MISSING: 1}
     (row,) = [row for row in staged(bench) if row["outcome"] == "missing"]
     assert row["error"] == {
@@ -148,7 +148,7 @@ def test_results_not_downloaded_within_29_days_are_expired_and_reported(bench: B
     bench.clock.advance(29 * DAY)
     bench.engine.poll()
     (batch,) = batches(bench)
-    assert batch.collection == Collection.RESULTS_EXPIRED
+    assert batch.collection == CollectionStatus.RESULTS_EXPIRED
     assert "29 days" in (batch.last_error or "")
     assert requests(bench) == {RequestStatus.MISSING: 3}
     bench.poll_after(QUARTER)
@@ -174,7 +174,7 @@ def test_a_first_404_ends_a_batch_only_after_29_days(bench: Bench) -> None:
     bench.poll_after(2 * DAY)
     bench.poll_after(QUARTER)
     assert statuses(bench) == ["ended"]
-    assert batches(bench)[0].collection == Collection.DELETED
+    assert batches(bench)[0].collection == CollectionStatus.DELETED
     assert requests(bench) == {RequestStatus.MISSING: 3}
 
 

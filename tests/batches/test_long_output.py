@@ -14,7 +14,7 @@ from core.commands.request import CommandRequest
 from core.engine import Engine
 from core.errors import PayloadError
 from core.intake.options import SubmitOptions
-from state.model.records import Kind, OnFailure
+from state.model.records import BatchKind, OnFailure
 from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import batch_list
@@ -159,7 +159,7 @@ def test_a_run_at_once_has_a_call_for_every_set_of_headers(
     options = SubmitOptions(tag="t", betas=("context-1m-2025-08-07",), on_failure=OnFailure.SYNC)
     taken = engine.submit([*_mixed(), fable], options).submission
     kinds = [batch.kind for batch in batch_list.batches_of(engine.context.ledger, taken)]
-    assert kinds == [Kind.BATCH, Kind.BATCH, Kind.SYNC]
+    assert kinds == [BatchKind.BATCH, BatchKind.BATCH, BatchKind.SYNC]
     assert sent[1:] == [("/v1/messages", "context-1m-2025-08-07")] * 3
 
 

@@ -21,7 +21,7 @@ from core.commands.request import CommandRequest
 from core.errors import PayloadError
 from core.money.explain import explain
 from core.money.pricing import PriceBook
-from state.model.records import Collection, Kind, RequestStatus
+from state.model.records import BatchKind, CollectionStatus, RequestStatus
 from state.operations.commands import Action
 from state.operations.selection import Filter
 from state.queries import spending
@@ -105,7 +105,7 @@ def test_an_answer_with_an_unusable_usage_is_kept_unpriced_and_not_bought_again(
     bench.submit(2)
     bench.poll_after(60)
     (batch,) = batches(bench)
-    assert (batch.collection, batch.counts.succeeded) == (Collection.COLLECTED, 2)
+    assert (batch.collection, batch.counts.succeeded) == (CollectionStatus.COLLECTED, 2)
     assert (batch.unpriced, batch.cost_nano) == (2, 0)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
     for row in (*staged(bench), *results(bench, "daily-feed")):
@@ -137,7 +137,7 @@ def test_a_synchronous_answer_with_an_unusable_usage_is_an_answer_too(bench: Ben
     bench.faults.add("create:429")
     bench.submit(2, on_failure="sync")
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
-    (run,) = [batch for batch in batches(bench) if batch.kind == Kind.SYNC]
+    (run,) = [batch for batch in batches(bench) if batch.kind == BatchKind.SYNC]
     assert (run.unpriced, run.cost_nano, run.counts.succeeded) == (2, 0, 2)
     assert [bool(row["text"]) for row in results(bench, "daily-feed")] == [True, True]
 
@@ -166,7 +166,9 @@ def test_a_cost_that_is_unknown_is_explained_and_not_counted_as_nothing(bench: B
     assert (found.cost_nano, found.sync_cost_nano) == (None, None)
     assert "usage" in found.formula
     day = bench.clock.now().date().isoformat()
-    assert spending.without_usage(ledger, first_day=day, last_day=day, kinds=(Kind.BATCH,)) == 1
+    assert (
+        spending.without_usage(ledger, first_day=day, last_day=day, kinds=(BatchKind.BATCH,)) == 1
+    )
     (spent,) = spending.spending(ledger, "workflow", since_ts=f"{day}T00:00:00.000Z")
     assert spent.unpriced == 1
 
@@ -235,4 +237,4 @@ def test_results_without_a_usable_line_expire_with_the_results(bench: Bench) -> 
     assert requests(bench) == {RequestStatus.IN_FLIGHT: 4}
     bench.poll_after(2 * 86_400)
     assert requests(bench) == {RequestStatus.MISSING: 4}
-    assert batches(bench)[0].collection == Collection.RESULTS_EXPIRED
+    assert batches(bench)[0].collection == CollectionStatus.RESULTS_EXPIRED

@@ -23,7 +23,7 @@ from core.batches.stuck import ABSENT, OVERDUE, Decision, Evidence, decide, evid
 from core.commands import planner
 from core.commands.request import CommandRequest
 from core.errors import ApiError, NoResponse, NotFound
-from state.model.records import Batch, BatchStatus, Collection, RequestStatus
+from state.model.records import Batch, BatchStatus, CollectionStatus, RequestStatus
 from state.model.timestamps import to_text
 from state.operations import alerts
 from state.operations.commands import Action
@@ -67,7 +67,7 @@ def a_batch(*, not_found: float | None = None, stuck: float | None = None) -> Ba
         # With one it is stuck, and written off an hour later.
         (Evidence.ABSENT, None, 2, Decision.WARN),
         (Evidence.ABSENT, 1.5, 2, Decision.WARN),
-        (Evidence.ABSENT, 1, 2, Decision.GONE),
+        (Evidence.ABSENT, 1, 2, Decision.WRITE_OFF),
         # Without an answer of this poll nothing is written off.
         (Evidence.UNKNOWN, None, 2, Decision.KEEP),
         (Evidence.UNKNOWN, 1, 20, Decision.WARN),
@@ -76,14 +76,14 @@ def a_batch(*, not_found: float | None = None, stuck: float | None = None) -> Ba
         # An hour after it should have ended it is stuck, whatever the API says of it.
         (Evidence.OPEN, None, 25.1, Decision.WARN),
         (Evidence.OPEN, 25.1, 26, Decision.WARN),
-        (Evidence.OPEN, 25.1, 26.1, Decision.GONE),
+        (Evidence.OPEN, 25.1, 26.1, Decision.WRITE_OFF),
         (Evidence.NOT_FOUND, None, 25.1, Decision.WARN),
-        (Evidence.NOT_FOUND, 25.1, 26.2, Decision.GONE),
+        (Evidence.NOT_FOUND, 25.1, 26.2, Decision.WRITE_OFF),
         # A clock that was set back: the hour begins again.
         (Evidence.ABSENT, 30, 2, Decision.WARN),
         # After 29 days a 404 is the end.
-        (Evidence.NOT_FOUND, None, 29 * 24 + 1, Decision.GONE),
-        (Evidence.ABSENT, None, 29 * 24 + 1, Decision.GONE),
+        (Evidence.NOT_FOUND, None, 29 * 24 + 1, Decision.WRITE_OFF),
+        (Evidence.ABSENT, None, 29 * 24 + 1, Decision.WRITE_OFF),
     ],
 )
 def test_what_becomes_of_an_open_batch(
@@ -145,7 +145,7 @@ def test_a_deleted_batch_is_reported_at_once_and_written_off_after_an_hour(manua
     *_, problem = manual.poll_after(QUARTER).problems
     assert "3 requests ended as missing" in problem
     (batch,) = batches(manual)
-    assert (batch.collection, batch.last_error) == (Collection.DELETED, ABSENT)
+    assert (batch.collection, batch.last_error) == (CollectionStatus.DELETED, ABSENT)
     assert requests(manual) == {RequestStatus.MISSING: 3}
     assert {row["error"]["message"] for row in staged(manual)} == {
         f"{ABSENT} The request may have run, and been charged."
@@ -163,7 +163,7 @@ def test_a_batch_that_never_ends_is_written_off_after_its_expiry(manual: Bench) 
     assert raised(manual) == [problem]
     assert statuses(manual) == ["in_progress"]
     manual.poll_after(HOUR)
-    assert batches(manual)[0].collection == Collection.DELETED
+    assert batches(manual)[0].collection == CollectionStatus.DELETED
     assert requests(manual) == {RequestStatus.MISSING: 2}
     assert {row["outcome"] for row in staged(manual)} == {"missing"}
 
@@ -222,7 +222,7 @@ def test_what_returns_after_it_was_written_off_is_collected(
     manual.poll_after(QUARTER)
     assert "batch.returned" in kinds(manual)
     first = batches(manual)[0]
-    assert first.collection == Collection.COLLECTED
+    assert first.collection == CollectionStatus.COLLECTED
     assert requests(manual) == {RequestStatus.SUCCEEDED: 3}
     assert [row["outcome"] for row in staged(manual)] == ["succeeded"] * 3
     assert bool(first.duplicate_nano) == is_replayed
@@ -282,7 +282,7 @@ def test_a_batch_that_vanishes_before_its_results_came_is_waited_for(bench: Benc
     bench.faults.clear()
     for _ in range(4):
         bench.poll_after(HOUR)
-    assert batches(bench)[0].collection == Collection.PENDING
+    assert batches(bench)[0].collection == CollectionStatus.PENDING
     poll_until_done(bench)
     check_once(bench, 2)
 
@@ -295,7 +295,11 @@ def test_faults_of_the_sandbox_decide_what_becomes_of_a_batch(tmp_path: Path) ->
         for _ in range(120):
             bench.poll_after(QUARTER)
         ends = [batch.collection for batch in batches(bench)]
-        assert ends == [Collection.DELETED, Collection.DELETED, Collection.COLLECTED]
+        assert ends == [
+            CollectionStatus.DELETED,
+            CollectionStatus.DELETED,
+            CollectionStatus.COLLECTED,
+        ]
         times = [batch.ended_ts or "" for batch in batches(bench)[:2]]
         assert all(one < other for one, other in pairwise(times))
         assert our_bill(bench) == []

@@ -13,7 +13,7 @@ from core.batches.sync_runner import SyncRunner
 from core.errors import NoResponse
 from core.intake.options import SubmitOptions
 from state.batches import sending, submissions, sync_runs
-from state.model.records import Kind, OnFailure, RequestStatus
+from state.model.records import BatchKind, OnFailure, RequestStatus
 from titan_console.sandbox.http.transport import client
 
 SYNC = OnFailure.SYNC
@@ -28,14 +28,14 @@ def test_requests_definitely_not_accepted_run_at_once(bench: Bench, fault: str) 
     kinds = [
         (batch.kind, str(batch.status)) for batch in sorted(batches(bench), key=lambda b: b.id)
     ]
-    assert kinds == [(Kind.BATCH, "not_sent"), (Kind.SYNC, "ended")]
+    assert kinds == [(BatchKind.BATCH, "not_sent"), (BatchKind.SYNC, "ended")]
     assert len(bench.sandbox.billing_log().messages) == 5
     found = results(bench, submitted.submission.key)
     assert [bool(row["text"]) and row["cost_usd"] > 0 for row in found] == [True] * 5
     bench.faults.clear()
     poll_until_done(bench)
     assert not any(post.batch_id for post in bench.sandbox.billing_log().posts)
-    (sync,) = [batch for batch in batches(bench) if batch.kind == Kind.SYNC]
+    (sync,) = [batch for batch in batches(bench) if batch.kind == BatchKind.SYNC]
     assert sync.cost_nano == sync.sync_cost_nano
 
 
@@ -98,9 +98,7 @@ def test_a_batch_that_another_poll_has_sent_is_not_withdrawn(bench: Bench) -> No
     sending.mark_sending(context.ledger, queued, watermark_id="", watermark_ts=None, owner="other")
     assert sync_runs.withdraw_queued(context.ledger, submission, "run now") == 0
     assert (
-        submissions.plan_waiting(
-            context.ledger, max_requests=10, max_bytes=10_000, wire_overhead=65
-        )
+        submissions.plan_queued(context.ledger, max_requests=10, max_bytes=10_000, wire_overhead=65)
         == []
     )
 
@@ -157,7 +155,7 @@ def test_every_failure_of_a_call_is_an_api_error(bench: Bench) -> None:
 def test_answers_are_on_disk_before_the_ledger_hears_of_them(bench: Bench, tmp_path: Path) -> None:
     bench.faults.add("create:429")
     bench.submit(2, on_failure=SYNC)
-    sync = next(batch for batch in batches(bench) if batch.kind == Kind.SYNC)
+    sync = next(batch for batch in batches(bench) if batch.kind == BatchKind.SYNC)
     lines = (tmp_path / "titan" / "batch-results" / f"{sync.key}.jsonl").read_bytes().splitlines()
     assert len(lines) == 2
     assert not list((tmp_path / "titan" / "batch-results").glob("*.answers"))

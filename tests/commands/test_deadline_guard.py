@@ -8,7 +8,7 @@ from support.builders import START, Bench, a_bench, a_request, some_requests
 
 from core.intake.options import SubmitOptions
 from core.reporting.digest import digest, lines
-from state.model.records import Batch, Kind
+from state.model.records import Batch, BatchKind
 from state.operations import commands
 from state.operations.commands import Action, CommandState, NewCommand
 from state.queries import batch_list, event_list, ledger_status
@@ -36,9 +36,9 @@ def test_a_batch_that_hangs_until_two_hours_before_is_run_synchronously(tmp_path
     with a_bench(tmp_path, plan=Plan.manual(cancel=30)) as bench:
         key = _submit(bench, hours=10)
         _run(bench, hours=7.75)
-        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH]
+        assert [batch.kind for batch in _batches(bench)] == [BatchKind.BATCH]
         _run(bench, hours=1)
-        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH, Kind.SYNC]
+        assert [batch.kind for batch in _batches(bench)] == [BatchKind.BATCH, BatchKind.SYNC]
         assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
         assert len(list(bench.sandbox.billing_log().billed())) == 6
         assert ledger_status.totals(bench.engine.context.ledger).duplicate_nano == 0
@@ -63,7 +63,7 @@ def test_a_batch_that_ends_during_the_cancel_needs_no_synchronous_run(tmp_path: 
         (book,) = bench.sandbox.billing_log().batches
         bench.sandbox.end(book.batch_id, dict.fromkeys(book.custom_ids, "succeeded"))
         _run(bench, hours=0.5)
-        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH]
+        assert [batch.kind for batch in _batches(bench)] == [BatchKind.BATCH]
         assert [result["outcome"] for result in bench.engine.results(key)] == ["succeeded"] * 6
         (command,) = commands.latest(bench.engine.context.ledger, limit=9)
         assert command.state == CommandState.DONE
@@ -115,7 +115,7 @@ def test_a_lost_synchronous_answer_is_not_paid_for_again_and_a_busy_api_is_asked
         bench.poll_after(60)
         bench.sandbox.faults.add(f"messages:{fault}")
         _run(bench, hours=16)
-        assert [batch.kind for batch in _batches(bench)].count(Kind.SYNC) == runs
+        assert [batch.kind for batch in _batches(bench)].count(BatchKind.SYNC) == runs
         assert len(list(bench.sandbox.billing_log().billed())) == billed
 
 
@@ -139,7 +139,7 @@ def test_what_an_operator_cancelled_is_not_run_though_another_request_failed(
         _run(bench, hours=5)
         first, run = _batches(bench)
         assert first.counts.canceled > 0
-        assert (run.kind, run.request_count) == (Kind.SYNC, first.counts.errored)
+        assert (run.kind, run.request_count) == (BatchKind.SYNC, first.counts.errored)
         outcomes = [result["outcome"] for result in bench.engine.results(key)]
         assert outcomes.count("canceled") == first.counts.canceled
 
@@ -185,12 +185,12 @@ def test_a_batch_older_than_its_kind_is_not_waited_for_until_the_guard(tmp_path:
         bench.sandbox.plan = Plan.manual(cancel=30)
         _submit(bench, hours=2.9)
         _run(bench, hours=1.25)
-        assert Kind.SYNC in [batch.kind for batch in _batches(bench)]
+        assert BatchKind.SYNC in [batch.kind for batch in _batches(bench)]
 
 
 def test_what_makes_its_deadline_is_left_alone(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.seconds(3600, 3600)) as bench:
         _submit(bench, hours=26)
         _run(bench, hours=26)
-        assert [batch.kind for batch in _batches(bench)] == [Kind.BATCH]
+        assert [batch.kind for batch in _batches(bench)] == [BatchKind.BATCH]
         assert commands.latest(bench.engine.context.ledger, limit=9) == []

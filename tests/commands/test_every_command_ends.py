@@ -11,7 +11,7 @@ from support.lifecycle import batches, our_bill, requests, staged
 from core.commands import planner
 from core.commands.planner import Plan as CommandPlan
 from core.commands.request import CommandRequest
-from state.model.records import Collection, Kind, RequestStatus
+from state.model.records import BatchKind, CollectionStatus, RequestStatus
 from state.operations import commands
 from state.operations.commands import Action, Command, CommandState
 from state.operations.selection import Filter
@@ -128,7 +128,7 @@ def test_a_sync_ends_although_the_results_of_its_batch_never_come(manual: Bench)
     assert command(manual).state == CommandState.RUNNING
     for _ in range(8):
         manual.poll_after(12 * HOUR)
-    assert batches(manual)[0].collection == Collection.RESULTS_EXPIRED
+    assert batches(manual)[0].collection == CollectionStatus.RESULTS_EXPIRED
     assert (command(manual).state, command(manual).outcome) == (CommandState.DONE, _ANSWERED)
 
 
@@ -142,7 +142,7 @@ def test_a_canceled_batch_ends_too(manual: Bench, happens: Callable[[Bench], Non
     happens(manual)
     for _ in range(27 * 4):
         manual.poll_after(QUARTER)
-    assert batches(manual)[0].collection == Collection.DELETED
+    assert batches(manual)[0].collection == CollectionStatus.DELETED
     assert requests(manual) == {RequestStatus.MISSING: 3}
     assert {row["outcome"] for row in staged(manual)} == {"missing"}
 
@@ -203,7 +203,7 @@ def test_a_deadline_is_met_although_the_batch_is_gone(
     while manual.clock.now() < deadline:
         manual.poll_after(QUARTER)
     assert [result["outcome"] for result in manual.engine.results(key)] == ["succeeded"] * 3
-    assert [batch.kind for batch in batches(manual)] == [Kind.BATCH, Kind.SYNC]
+    assert [batch.kind for batch in batches(manual)] == [BatchKind.BATCH, BatchKind.SYNC]
     events = event_list.events(manual.engine.context.ledger)
     assert "batch.possible_duplicate_charge" in [event.kind for event in events]
     assert len(our_bill(manual)) == 3

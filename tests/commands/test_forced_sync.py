@@ -10,7 +10,7 @@ from support.lifecycle import batches, json_lines, our_bill, requests, staged, s
 from core.commands import planner
 from core.commands.planner import CommandRequest, Plan
 from core.commands.preview import Preview
-from state.model.records import Batch, BatchStatus, Kind, RequestStatus
+from state.model.records import Batch, BatchKind, BatchStatus, RequestStatus
 from state.operations import commands
 from state.operations.commands import Action, CommandState
 from state.operations.selection import Filter
@@ -61,7 +61,7 @@ def test_a_part_runs_at_once_and_the_batch_goes_on(bench: Bench) -> None:
     bench.submit(6)
     preview = _force(bench, 1)
     (batch, run) = batches(bench)
-    assert (batch.status, run.kind) == (BatchStatus.IN_PROGRESS, Kind.SYNC)
+    assert (batch.status, run.kind) == (BatchStatus.IN_PROGRESS, BatchKind.SYNC)
     assert _state(bench) == CommandState.DONE
     assert requests(bench) == {RequestStatus.SUCCEEDED: 1, RequestStatus.IN_FLIGHT: 5}
     assert preview.duplicate_cost_nano == preview.batch_cost_nano
@@ -115,7 +115,7 @@ def test_most_of_a_batch_cancels_it_and_the_others_return_to_the_queue(bench: Be
     assert requests(bench) == {RequestStatus.SUCCEEDED: 4, RequestStatus.IN_FLIGHT: 2}
     assert not bench.folder.staging.exists()
     again = batches(bench)[-1]
-    assert (again.kind, again.request_count, again.status) == (Kind.BATCH, 2, "in_progress")
+    assert (again.kind, again.request_count, again.status) == (BatchKind.BATCH, 2, "in_progress")
     book = bench.sandbox.billing_log().batches[1]
     bench.sandbox.end(again.remote_id or "", dict.fromkeys(book.custom_ids, "succeeded"))
     bench.poll_after(60)
@@ -139,7 +139,7 @@ def test_what_returns_to_the_queue_is_no_error(bench: Bench) -> None:
     logged = {line["custom_id"] for line in (json_lines(mirror) if mirror.exists() else [])}
     assert not logged & others
     day = bench.clock.now().date().isoformat()
-    counted = [v for v in kpi_figures.volumes(ledger, since_day=day) if v.kind == Kind.BATCH]
+    counted = [v for v in kpi_figures.volumes(ledger, since_day=day) if v.kind == BatchKind.BATCH]
     assert sum(v.errored + v.lost for v in counted) == 0
     # The four of the run are counted for the canceled batch; those that go on are not.
     assert sum(v.requests for v in counted) == 4

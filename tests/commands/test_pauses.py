@@ -15,7 +15,7 @@ from core.errors import PayloadError
 from core.intake.options import SubmitOptions
 from state.batches import sending
 from state.model.errors import UnknownId
-from state.model.records import Kind, OnFailure, RequestStatus
+from state.model.records import BatchKind, OnFailure, RequestStatus
 from state.operations import commands, pauses
 from state.operations.commands import Action, Command, CommandState
 from state.operations.selection import Filter
@@ -128,7 +128,7 @@ def test_a_deadline_is_kept_while_paused(bench: Bench) -> None:
         bench.poll_after(1800)
     (submission,) = batch_list.submissions_of(bench.engine.context.ledger, "daily-feed")
     kinds = [batch.kind for batch in batch_list.batches_of(bench.engine.context.ledger, submission)]
-    assert kinds == [Kind.BATCH, Kind.SYNC]
+    assert kinds == [BatchKind.BATCH, BatchKind.SYNC]
     assert [r["outcome"] for r in bench.engine.results(key)] == ["succeeded"] * 2
 
 

@@ -49,8 +49,8 @@ def test_a_lease_runs_out_and_can_be_renewed(ledger: Ledger, clock: ManualClock)
 
 def test_a_hold_ends_by_itself_or_is_lifted(ledger: Ledger, clock: ManualClock) -> None:
     assert leases.active_hold(ledger, "create") is None
-    leases.hold(ledger, "create", until=SOON, reason="first")
-    leases.hold(ledger, "create", until=LATER, reason="second")
+    leases.set_hold(ledger, "create", until=SOON, reason="first")
+    leases.set_hold(ledger, "create", until=LATER, reason="second")
     found = leases.active_hold(ledger, "create")
     assert found is not None
     assert (found.until_ts, found.reason) == ("2026-11-22T06:20:00.000Z", "second")
@@ -59,8 +59,8 @@ def test_a_hold_ends_by_itself_or_is_lifted(ledger: Ledger, clock: ManualClock) 
     ]
     clock.advance(1200)
     assert leases.active_hold(ledger, "create") is None
-    leases.hold(ledger, "create", until=LATER + timedelta(hours=1), reason="third")
-    leases.lift(ledger, "create")
+    leases.set_hold(ledger, "create", until=LATER + timedelta(hours=1), reason="third")
+    leases.end_hold(ledger, "create")
     assert leases.active_hold(ledger, "create") is None
 
 

@@ -23,13 +23,13 @@ def tables(ledger: Ledger) -> list[str]:
 @pytest.mark.parametrize("count", [0, 1, 10_000])
 def test_every_row_is_there_as_it_was_and_then_dropped(ledger: Ledger, count: int) -> None:
     with ledger.staged(COLUMNS, rows(count)) as staged:
-        assert list(ledger.each(f"SELECT * FROM {staged} ORDER BY n")) == list(rows(count))  # noqa: S608 - our own table
+        assert list(ledger.tuples(f"SELECT * FROM {staged} ORDER BY n")) == list(rows(count))  # noqa: S608 - our own table
     assert tables(ledger) == []
 
 
 def test_two_at_once_are_apart(ledger: Ledger) -> None:
     with ledger.staged(COLUMNS, rows(2)) as one, ledger.staged(COLUMNS) as two:
-        two.fill(rows(3))
+        two.add_rows(rows(3))
         counts = [ledger.rows(f"SELECT count(*) FROM {table}")[0][0] for table in (one, two)]  # noqa: S608 - our own tables
     assert counts == [2, 3]
 
@@ -57,7 +57,7 @@ def test_a_full_temporary_folder_is_one_error(ledger: Ledger) -> None:
     ledger.execute("CREATE TEMP TABLE other (n INTEGER)")
     ledger.execute("PRAGMA temp.max_page_count=20")
     with pytest.raises(LedgerUnusable, match="full") as caught, ledger.staged(COLUMNS) as staged:
-        staged.fill(rows(50_000))
+        staged.add_rows(rows(50_000))
     assert "\n" not in str(caught.value)
     cause = caught.value.__cause__
     assert cause is not None

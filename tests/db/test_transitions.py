@@ -9,7 +9,7 @@ from state.batches import remote_status, sending
 from state.db.ledger import Ledger
 from state.db.tables import BATCH_TRANSITIONS, COLLECTION_TRANSITIONS
 from state.model.errors import AlreadySubmitted, IllegalTransition
-from state.model.records import BatchStatus, Collection, Outcome, RequestStatus
+from state.model.records import BatchStatus, CollectionStatus, Outcome, RequestStatus
 from state.queries import batch_list, ledger_status
 
 STATUS_MOVES = {
@@ -64,7 +64,7 @@ def is_allowed(ledger: Ledger, column: str, value: str) -> bool:
     ("column", "names", "allowed"),
     [
         ("status", [str(status) for status in BatchStatus], STATUS_MOVES),
-        ("collection", [str(name) for name in Collection], COLLECTION_MOVES),
+        ("collection", [str(name) for name in CollectionStatus], COLLECTION_MOVES),
     ],
 )
 def test_a_batch_moves_only_forward_and_only_as_drawn(

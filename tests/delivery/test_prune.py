@@ -13,7 +13,7 @@ from core.intake.options import SubmitOptions
 from state.files import archive
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing
-from state.queries import checkup, ledger_status
+from state.queries import doctor_figures, ledger_status
 from titan_console.sandbox.faults.profile import Faults
 
 DAY = 86_400.0
@@ -53,7 +53,7 @@ def test_what_is_long_over_loses_its_bodies_and_keeps_its_figures(tmp_path: Path
         assert ledger_status.totals(bench.engine.context.ledger) == before
         with pytest.raises(FileMissing, match=f"The results of {key} were deleted on 2027-02-21"):
             list(bench.engine.results(key))
-        assert checkup.missing_results(bench.engine.context.ledger, bench.folder) == []
+        assert doctor_figures.missing_results(bench.engine.context.ledger, bench.folder) == []
 
 
 def test_the_same_call_after_pruning_still_sends_nothing(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_compressed_answers_and_bodies_are_read_as_before(tmp_path: Path) -> Non
         assert (done.files_compressed, done.files_removed) == (2, 0)
         assert {f"{key}.jsonl.zst"} == {p.name for p in bench.folder.spool.glob("*")}
         assert list(bench.engine.results(key)) == results
-        assert checkup.missing_results(bench.engine.context.ledger, bench.folder) == []
+        assert doctor_figures.missing_results(bench.engine.context.ledger, bench.folder) == []
         assert pruned(bench).files_compressed == 0
 
 

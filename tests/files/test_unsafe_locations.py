@@ -14,7 +14,7 @@ from state.db.ledger import Ledger
 from state.files import folder, network_folders
 from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
-from state.queries import checkup
+from state.queries import doctor_figures
 from titan_console.doctor import checks
 from titan_console.doctor.checks import Finding, Health
 
@@ -121,10 +121,10 @@ def test_doctor_warns_of_an_sqlite_that_can_lose_pages(
         return next(finding for finding in found if finding.what == "sqlite")
 
     now = connection.sqlite3.sqlite_version_info
-    monkeypatch.setattr(checkup, "FIRST_SAFE_SQLITE", (now[0], now[1] + 1, 0))
+    monkeypatch.setattr(doctor_figures, "FIRST_SAFE_SQLITE", (now[0], now[1] + 1, 0))
     assert told().health == Health.WARN
     assert "can, rarely, corrupt a database" in told().detail
-    monkeypatch.setattr(checkup, "FIRST_SAFE_SQLITE", now)
+    monkeypatch.setattr(doctor_figures, "FIRST_SAFE_SQLITE", now)
     assert told().health == Health.OK
 
 

@@ -12,7 +12,7 @@ from core.config.settings import Settings
 from state.db.connection import connect, sqlite3
 from state.files.folder import Folder
 from state.model.errors import LedgerError
-from state.queries import checkup
+from state.queries import doctor_figures
 
 
 def copy_findings(target: RunTarget, sandbox: KillSandbox, copies: int) -> Iterator[str]:
@@ -40,7 +40,7 @@ def is_damaged(folder: Folder) -> bool:
     if not folder.ledger.exists():
         return True
     try:
-        return checkup.damage(folder.ledger, thorough=True) is not None
+        return doctor_figures.damage(folder.ledger, thorough=True) is not None
     except LedgerError:
         return True
 

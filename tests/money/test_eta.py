@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from support.builders import START
 
 from core.money.eta import Eta, Risk, Stage, by_risk, estimate_eta, report
-from state.model.records import Batch, BatchStatus, Collection, Counts, Kind
+from state.model.records import Batch, BatchKind, BatchStatus, CollectionStatus, Counts
 from state.model.timestamps import to_text
 
 HOUR = 3600.0
@@ -22,7 +22,7 @@ def a_batch(
     age_h: float = 0.0,
     due_in_h: float | None = None,
     status: BatchStatus = BatchStatus.IN_PROGRESS,
-    kind: Kind = Kind.BATCH,
+    kind: BatchKind = BatchKind.BATCH,
 ) -> Batch:
     """A batch that the API took in so long ago, seen at START."""
     accepted = to_text(START - timedelta(hours=age_h))
@@ -60,7 +60,7 @@ def a_batch(
         **dict.fromkeys(("key", "nonce", "tag", "workflow", "model", "lane"), "feed"),  # pyright: ignore[reportArgumentType]
         kind=kind,
         status=status,
-        collection=Collection.NOT_READY,
+        collection=CollectionStatus.NOT_READY,
         counts=Counts(),
         betas=(),
         created_ts=accepted,
@@ -126,7 +126,7 @@ def test_a_batch_not_sent_yet_counts_from_now(status: BatchStatus) -> None:
     [
         a_batch(status=BatchStatus.CANCELING, due_in_h=9),
         a_batch(status=BatchStatus.ENDED, due_in_h=9),
-        a_batch(kind=Kind.SYNC, status=BatchStatus.SENDING, due_in_h=9),
+        a_batch(kind=BatchKind.SYNC, status=BatchStatus.SENDING, due_in_h=9),
     ],
 )
 def test_an_ending_batch_is_not_estimated(batch: Batch) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from core.money.month import CacheEffect, cache_effect, first_day_needed, month
 from core.money.pricing import PriceBook
-from state.model.records import Kind, Usage
+from state.model.records import BatchKind, Usage
 from state.queries.spending import CacheTokens
 
 DOLLAR = 10**9
@@ -42,8 +42,8 @@ def test_the_last_day_of_a_year_has_no_days_left() -> None:
     assert month({}, date(2026, 12, 31)).days_left == 0
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_the_cache_effect_is_the_difference_to_the_same_tokens_uncached(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", BatchKind)
+def test_the_cache_effect_is_the_difference_to_the_same_tokens_uncached(kind: BatchKind) -> None:
     prices = PriceBook()
     at = datetime(2026, 5, 2, 12, tzinfo=UTC)
     cached = Usage(cache_write_5m_tokens=3000, cache_write_1h_tokens=1000, cache_read_tokens=9000)
@@ -62,7 +62,7 @@ def test_the_cache_effect_is_the_difference_to_the_same_tokens_uncached(kind: Ki
 
 def test_cached_tokens_without_a_price_are_counted_and_left_out() -> None:
     row = CacheTokens(
-        day="2026-05-02", model="gpt-9", kind=Kind.BATCH, written_5m=0, written_1h=5, read=7
+        day="2026-05-02", model="gpt-9", kind=BatchKind.BATCH, written_5m=0, written_1h=5, read=7
     )
     assert cache_effect([row], PriceBook()) == CacheEffect(
         nano=0, read_tokens=7, written_tokens=5, unpriced=12

@@ -6,7 +6,7 @@ import pytest
 
 from core.config.catalogue import parse
 from core.money.pricing import PriceBook
-from state.model.records import Kind, Usage
+from state.model.records import BatchKind, Usage
 
 TEXT = """
 [[prices.claude-next-9]]
@@ -28,7 +28,7 @@ ONE = Usage(input_tokens=1_000_000)
 
 def price(model: str, day: int, usage: Usage = ONE) -> int | None:
     book = PriceBook(parse(TEXT).prices)
-    return book.price(model, usage, at=datetime(2026, 11, day, tzinfo=UTC), kind=Kind.SYNC)[1]
+    return book.price(model, usage, at=datetime(2026, 11, day, tzinfo=UTC), kind=BatchKind.SYNC)[1]
 
 
 def test_a_price_holds_from_its_day_on() -> None:
@@ -42,7 +42,9 @@ def test_a_price_holds_from_its_day_on() -> None:
 def test_before_its_first_day_the_list_answers() -> None:
     book = PriceBook(parse(TEXT).prices)
     assert (
-        book.price("claude-next-9", ONE, at=datetime(2026, 10, 31, tzinfo=UTC), kind=Kind.SYNC)[1]
+        book.price(
+            "claude-next-9", ONE, at=datetime(2026, 10, 31, tzinfo=UTC), kind=BatchKind.SYNC
+        )[1]
         is None
     )
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.money.pricing import PriceBook, dollars, dollars_float
-from state.model.records import Kind, Usage
+from state.model.records import BatchKind, Usage
 
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 BOOK = PriceBook()
@@ -68,8 +68,8 @@ def test_every_row_of_the_published_table_is_billed_so(model: str) -> None:
     for kind, price in zip(KINDS, row, strict=True):
         usage = of_kinds({kind: 10_000})
         full = nano(price, 10_000)
-        assert BOOK.price(model, usage, at=AT, kind=Kind.SYNC) == (full, full)
-        assert BOOK.price(model, usage, at=AT, kind=Kind.BATCH) == (full // 2, full)
+        assert BOOK.price(model, usage, at=AT, kind=BatchKind.SYNC) == (full, full)
+        assert BOOK.price(model, usage, at=AT, kind=BatchKind.BATCH) == (full // 2, full)
 
 
 @pytest.mark.parametrize("beyond", ["input_tokens", "cache_write_1h_tokens", "cache_read_tokens"])
@@ -80,22 +80,22 @@ def test_haiku_5_5_costs_more_for_all_tokens_of_a_prompt_over_100k(beyond: str) 
     prices: dict[str, str] = dict(zip(KINDS, HAIKU_OVER_THE_STEP, strict=True))
     usage = of_kinds({beyond: 100_001, "output_tokens": 1_000})
     expected = nano(prices[beyond], 100_001) + nano(prices["output_tokens"], 1_000)
-    assert BOOK.price("claude-haiku-5-5", usage, at=AT, kind=Kind.SYNC)[1] == expected
+    assert BOOK.price("claude-haiku-5-5", usage, at=AT, kind=BatchKind.SYNC)[1] == expected
 
 
 @pytest.mark.parametrize("model", ["claude-unknown-9", "gpt-5", "", "claude-opus-9", "\x00"])
 def test_a_model_without_a_price_has_none_and_never_zero(model: str) -> None:
-    assert BOOK.price(model, Usage(input_tokens=1), at=AT, kind=Kind.BATCH) == (None, None)
+    assert BOOK.price(model, Usage(input_tokens=1), at=AT, kind=BatchKind.BATCH) == (None, None)
 
 
 @given(usage=USAGES, model=st.sampled_from(sorted(PUBLISHED)))
 def test_a_batch_costs_half_and_saves_the_other_half(usage: Usage, model: str) -> None:
-    cost, sync = BOOK.price(model, usage, at=AT, kind=Kind.BATCH)
+    cost, sync = BOOK.price(model, usage, at=AT, kind=BatchKind.BATCH)
     assert cost is not None
     assert sync is not None
     assert 0 <= sync - cost <= cost + 1
     assert abs(2 * cost - sync) <= 1
-    assert BOOK.price(model, usage, at=AT, kind=Kind.SYNC) == (sync, sync)
+    assert BOOK.price(model, usage, at=AT, kind=BatchKind.SYNC) == (sync, sync)
 
 
 @given(usages=st.lists(USAGES, max_size=5), seed=st.randoms(use_true_random=False))
@@ -103,7 +103,7 @@ def test_a_sum_does_not_depend_on_the_order_nor_on_what_was_asked_before(
     usages: list[Usage], seed: Random
 ) -> None:
     def total(order: list[Usage], book: PriceBook) -> int:
-        prices = [book.price("claude-haiku-5-5", u, at=AT, kind=Kind.BATCH)[0] for u in order]
+        prices = [book.price("claude-haiku-5-5", u, at=AT, kind=BatchKind.BATCH)[0] for u in order]
         return sum(price for price in prices if price is not None)
 
     shuffled = list(usages)
@@ -113,12 +113,14 @@ def test_a_sum_does_not_depend_on_the_order_nor_on_what_was_asked_before(
 
 def test_halves_of_a_nano_dollar_are_rounded_up() -> None:
     # One cached token of Haiku 5.5 is 10 nano-dollars, three in batch are 15, one is 5.
-    assert BOOK.price("claude-haiku-5-5", Usage(cache_read_tokens=1), at=AT, kind=Kind.BATCH) == (
+    assert BOOK.price(
+        "claude-haiku-5-5", Usage(cache_read_tokens=1), at=AT, kind=BatchKind.BATCH
+    ) == (
         5,
         10,
     )
     odd = Usage(cache_write_5m_tokens=1)
-    assert BOOK.price("claude-haiku-5-5", odd, at=AT, kind=Kind.BATCH) == (63, 125)
+    assert BOOK.price("claude-haiku-5-5", odd, at=AT, kind=BatchKind.BATCH) == (63, 125)
 
 
 def test_nano_dollars_are_exact_dollars() -> None:

@@ -29,11 +29,11 @@ def test_a_snapshot_holds_what_the_first_screen_shows(tmp_path: Path) -> None:
 
 
 def test_a_released_batch_is_shown_no_more_once_its_requests_run(tmp_path: Path) -> None:
-    from state.batches.submissions import plan_waiting  # noqa: PLC0415 - only this test plans
+    from state.batches.submissions import plan_queued  # noqa: PLC0415 - only this test plans
 
     made = LedgerBuilder(tmp_path)
     made.release(made.submit("released", 5))
-    plan_waiting(made.ledger, max_requests=100, max_bytes=10_000, wire_overhead=10)
+    plan_queued(made.ledger, max_requests=100, max_bytes=10_000, wire_overhead=10)
     with Reader(made.path) as reader:
         seen = console_snapshot.take(reader, made.clock.now())
     made.close()

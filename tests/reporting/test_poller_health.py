@@ -16,7 +16,7 @@ from core.errors import SettingsError
 from core.poll import PollSummary
 from core.reporting import digest as digests
 from core.reporting import json_reports
-from core.reporting.poller_health import PollerState, judge
+from core.reporting.poller_health import PollerState, assess
 from state.model.errors import LedgerUnusable
 from state.model.timestamps import to_text
 from state.operations import alerts
@@ -71,7 +71,7 @@ CASES = {
 
 @pytest.mark.parametrize(("poller", "state", "minutes"), CASES.values(), ids=CASES)
 def test_the_state_of_the_poller(poller: Poller, state: PollerState, minutes: int) -> None:
-    health = judge(poller, NOW, 40 * _M)
+    health = assess(poller, NOW, 40 * _M)
     assert (health.state, health.quiet) == (state, minutes * _M)
 
 
@@ -134,11 +134,11 @@ def test_a_failed_poll_is_shown_by_every_view_and_is_one_alert(
         assert reason in alert.message
         _polls(bench, 5)
         assert _alert_kinds(bench) == ["alert.raised"]
-        health = judge(ledger_status.poller(ledger), bench.clock.now())
+        health = assess(ledger_status.poller(ledger), bench.clock.now())
         assert (health.state, health.quiet) == (PollerState.SILENT, timedelta(minutes=90))
     _polls(bench, 2)
     assert _alert_kinds(bench) == ["alert.raised", "alert.cleared"]
-    assert judge(ledger_status.poller(ledger), bench.clock.now()).state == PollerState.OK
+    assert assess(ledger_status.poller(ledger), bench.clock.now()).state == PollerState.OK
 
 
 def test_a_poll_with_problems_that_ran_through_did_not_fail(
@@ -150,7 +150,7 @@ def test_a_poll_with_problems_that_ran_through_did_not_fail(
     assert summary.problems
     assert summary.error is None
     poller = ledger_status.poller(bench.engine.context.ledger)
-    assert judge(poller, bench.clock.now()).state == PollerState.OK
+    assert assess(poller, bench.clock.now()).state == PollerState.OK
 
 
 def test_status_and_its_json_say_that_and_why_the_poll_failed(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import state.batches.collection
 import state.batches.sending
 import state.files.spool
 from state.files.folder import replace
-from state.model.records import Batch, Collected, Collection
+from state.model.records import Batch, Collected, CollectionStatus
 
 Mutant = Callable[[], Iterator[None]]
 
@@ -39,7 +39,7 @@ def collected_before_rows() -> Generator[None, None, None]:
                 ledger,
                 written,
                 batch,
-                collection=Collection.COLLECTED,
+                collection=CollectionStatus.COLLECTED,
                 results_bytes=options["results_bytes"],
                 problem=None,
             )
@@ -64,7 +64,7 @@ def cost_is_a_counter() -> Generator[None, None, None]:
 
     def store_sums(ledger: Any, written: Any, batch: Batch, **options: Any) -> None:
         real(ledger, written, batch, **options)
-        if options["collection"] == Collection.PENDING:
+        if options["collection"] == CollectionStatus.PENDING:
             state.batches.collection.add_daily_totals(ledger, written, batch)
 
     with patched(state.batches.collection, "_store_sums", store_sums):
@@ -83,5 +83,5 @@ def unsynced_spool() -> Generator[None, None, None]:
         yield
 
 
-def _at_once(_batch: Batch) -> Collection:
-    return Collection.COLLECTED
+def _at_once(_batch: Batch) -> CollectionStatus:
+    return CollectionStatus.COLLECTED

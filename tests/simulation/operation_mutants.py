@@ -91,7 +91,7 @@ def command_without_end() -> Generator[None, None, None]:
 
 def one_404_is_gone() -> Generator[None, None, None]:
     """The first 404 writes a batch off, and it is never looked for again."""
-    gone = core.batches.stuck.Decision.GONE
+    gone = core.batches.stuck.Decision.WRITE_OFF
 
     def decide(batch: Batch, evidence: Evidence, _now: datetime) -> Decision:
         return (

@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 
 from core.money.pricing import PriceBook
-from state.model.records import Kind, Usage
+from state.model.records import BatchKind, Usage
 from titan_console.sandbox.answers.results import result_lines
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.lifecycle import Batch
@@ -77,7 +77,7 @@ def _row(batch: Batch, nonce: str, result: Mapping[str, Any]) -> Row:
     if result["type"] == "succeeded":
         usage = read_usage(result["message"]["usage"])
         model = result["message"]["model"]
-        priced, _ = _PRICES.price(model, usage, at=batch.created_at, kind=Kind.BATCH)
+        priced, _ = _PRICES.price(model, usage, at=batch.created_at, kind=BatchKind.BATCH)
         assert priced is not None, f"no price for {model}"
         cost = priced
     return Row(

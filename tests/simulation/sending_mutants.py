@@ -121,7 +121,7 @@ def adopt_by_count() -> Generator[None, None, None]:
             if row.status == "unconfirmed" and row.request_count == candidate.request_count
         ]
         if len(rows) == 1 and remote is not None:
-            state.batches.orphans.claim(context.ledger, candidate, remote, rows[0])
+            state.batches.orphans.link_to_batch(context.ledger, candidate, remote, rows[0])
         else:
             real(context, candidate, remote)
 
@@ -233,16 +233,16 @@ def forgotten_candidates() -> Generator[None, None, None]:
 
 def ignored_duplicates() -> Generator[None, None, None]:
     """A second batch of the same POST counts as foreign."""
-    real = state.batches.orphans.claim
+    real = state.batches.orphans.link_to_batch
 
-    def claim(ledger: Any, orphan: Orphan, remote: RemoteState, batch: Batch) -> None:
+    def link_to_batch(ledger: Any, orphan: Orphan, remote: RemoteState, batch: Batch) -> None:
         if batch.remote_id is None and batch.status != "not_sent":
             real(ledger, orphan, remote, batch)
         else:
             verdict = state.batches.orphans.OrphanVerdict.FOREIGN
-            state.batches.orphans.decide(ledger, orphan, verdict, "it is a duplicate")
+            state.batches.orphans.record_verdict(ledger, orphan, verdict, "it is a duplicate")
 
-    with patched(state.batches.orphans, "claim", claim):
+    with patched(state.batches.orphans, "link_to_batch", link_to_batch):
         yield
 
 

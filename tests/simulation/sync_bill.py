@@ -9,7 +9,7 @@ from simulation.oracle import read_usage
 
 from core.money.pricing import PriceBook
 from state.db.connection import sqlite3
-from state.model.records import Kind
+from state.model.records import BatchKind
 from titan_console.sandbox.answers.billing_log import BilledRow
 
 _PRICES = PriceBook()
@@ -22,7 +22,7 @@ def custom_id_of(params: Mapping[str, Any]) -> str:
 
 def synchronous_cost(row: BilledRow, at: datetime) -> int:
     """The price of one call, in nano-dollars."""
-    cost, _ = _PRICES.price(row.model, read_usage(row.usage), at=at, kind=Kind.SYNC)
+    cost, _ = _PRICES.price(row.model, read_usage(row.usage), at=at, kind=BatchKind.SYNC)
     assert cost is not None, f"no price for {row.model}"
     return cost
 

@@ -201,7 +201,7 @@ class LedgerBuilder:
 
     def hold(self, reason: str) -> None:
         until = self.clock.now() + timedelta(minutes=30)
-        leases.hold(self.ledger, "submissions", until=until, reason=reason)
+        leases.set_hold(self.ledger, "submissions", until=until, reason=reason)
 
     def _remote(self, batch: Batch) -> RemoteState:
         created = self.clock.now()

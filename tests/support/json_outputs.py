@@ -220,7 +220,7 @@ def _operations(made: LedgerBuilder) -> None:
     pauses.pause(ledger, [_FEED], who="ops", reason="the client is away")
     alerts.update(ledger, [("errors", "day", "7 requests errored in the last 24 hours (limit 5).")])
     until = clock.now() + timedelta(minutes=15)
-    leases.acquire(ledger, POLL_LEASE, "poller@elsewhere", until=until, is_left=False)
+    leases.acquire(ledger, POLL_LEASE, "poller@elsewhere", until=until, is_abandoned=False)
     for state, workflow in ((RunState.FAILED, "translate"), (RunState.DUE, _FEED)):
         hook_runs.enqueue(ledger, workflow, "2026-05-02", f"{workflow}.jsonl")
         (due,) = [run for run in hook_runs.due(ledger, "9") if run.workflow == workflow]
@@ -237,7 +237,7 @@ def _operations(made: LedgerBuilder) -> None:
             created_ts=to_text(clock.now()),
             expires_ts=to_text(clock.now()),
         )
-        orphans.note(ledger, remote, verdict)
+        orphans.record_orphan(ledger, remote, verdict)
 
 
 def _sandbox() -> Any:

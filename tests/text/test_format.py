@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 from support.console_builders import NOW, Failure, LedgerBuilder
 
-from core.reporting.poller_health import judge
-from state.model.records import Batch, BatchStatus, Collection, Kind, Outcome
+from core.reporting.poller_health import assess
+from state.model.records import Batch, BatchKind, BatchStatus, CollectionStatus, Outcome
 from state.model.timestamps import to_text
 from state.queries.ledger_status import Poller
 from titan_console.text import format as fmt
@@ -85,9 +85,9 @@ def test_spans(time: timedelta, shown: str) -> None:
 
 
 @pytest.mark.parametrize("status", list(BatchStatus))
-@pytest.mark.parametrize("collected", list(Collection))
+@pytest.mark.parametrize("collected", list(CollectionStatus))
 def test_each_status_has_a_narrow_glyph_and_a_word(
-    batch: Batch, status: BatchStatus, collected: Collection
+    batch: Batch, status: BatchStatus, collected: CollectionStatus
 ) -> None:
     label = fmt.status(replace(batch, status=status, collection=collected))
     assert cell_len(label.glyph) == 1
@@ -127,7 +127,7 @@ def test_cost_and_savings_are_known_once_collected(tmp_path: Path) -> None:
     batch = made.collect(batch)
     made.close()
     assert (fmt.cost(batch), fmt.saved(batch)) == ("$0.0300", "$0.0300")
-    assert fmt.saved(replace(batch, kind=Kind.SYNC)) == "-"
+    assert fmt.saved(replace(batch, kind=BatchKind.SYNC)) == "-"
     assert fmt.cost(replace(batch, cost_nano=0, unpriced=3)) == "unpriced"
 
 
@@ -193,7 +193,7 @@ def a_poller(
     ],
 )
 def test_the_poller_heartbeat(poller: Poller, shown: str) -> None:
-    assert str(fmt.poller_status(judge(poller, NOW))) == shown
+    assert str(fmt.poller_status(assess(poller, NOW))) == shown
 
 
 def test_counts_and_sizes() -> None:

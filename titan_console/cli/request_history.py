@@ -8,7 +8,7 @@ from msgspec import Struct
 from core.money.pricing import usd
 from state.db.reader import Source
 from state.files.folder import Folder
-from state.model.records import BatchStatus, Kind, Outcome, RequestStatus, Usage
+from state.model.records import BatchKind, BatchStatus, Outcome, RequestStatus, Usage
 from state.queries import lookup, request_detail
 from state.queries.request_detail import AttemptRecord, EditOrigin, FileSpan, RequestRecord
 from titan_console.cli.output import echo, print_fields, print_table
@@ -44,7 +44,7 @@ class AttemptReport(Struct, frozen=True, kw_only=True):
 
     batch_id: str
     remote_id: str | None
-    kind: Kind
+    kind: BatchKind
     batch_status: BatchStatus
     sent_ts: str | None
     ended_ts: str | None

@@ -17,7 +17,7 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import DEFAULT_BASE_URL, Settings
 from core.internal_errors import describe
-from core.reporting.poller_health import SILENT_AFTER, PollerState, judge, silent_after
+from core.reporting.poller_health import SILENT_AFTER, PollerState, assess, silent_after
 from core.text import pluralize
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
@@ -31,7 +31,7 @@ from state.model.records import BatchStatus
 from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
 from state.operations.hook_runs import RunState
-from state.queries import batch_list, checkup, ledger_status
+from state.queries import batch_list, doctor_figures, ledger_status
 from state.recovery import backups
 from titan_console.text import format as cells
 
@@ -123,7 +123,7 @@ def _name(check: Callable[..., object]) -> str:
 
 
 def _sqlite() -> Finding:
-    library = checkup.sqlite_library()
+    library = doctor_figures.sqlite_library()
     named = f"{library.version} from {library.module}"
     if library.is_safe:
         return Finding(Health.OK, "sqlite", named)
@@ -186,10 +186,10 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         if not ledger_exists(folder.ledger):
             yield _missing_ledger(folder)
             return
-        damage, lost = checkup.damage(folder.ledger, thorough=thorough), list[str]()
+        damage, lost = doctor_figures.damage(folder.ledger, thorough=thorough), list[str]()
         if not damage:
             with Reader(folder.ledger) as reader:
-                lost = checkup.missing_results(reader, folder)
+                lost = doctor_figures.missing_results(reader, folder)
     except LedgerError as error:
         damage, lost = str(error), []
     if damage:
@@ -244,7 +244,7 @@ def _missing_ledger(folder: Folder) -> Finding:
 
 def _poller(source: Source, now: datetime, limit: timedelta) -> Finding:
     """A failed poll is a finding; a missing one only where a batch waits for it."""
-    health = judge(ledger_status.poller(source), now, limit)
+    health = assess(ledger_status.poller(source), now, limit)
     has_open = bool(batch_list.open_batches(source))
     never_ran = has_open and health.state == PollerState.NEVER_RAN
     is_late = never_ran or health.needs_attention(has_open_batches=has_open)
@@ -357,14 +357,14 @@ def _money(source: Source) -> Iterator[Finding]:
 
 
 def _files(folder: Folder) -> Iterator[Finding]:
-    exposed = [] if os.name == "nt" else checkup.readable_by_others(folder)
+    exposed = [] if os.name == "nt" else doctor_figures.readable_by_others(folder)
     if exposed:
         yield Finding(
             Health.WARN,
             "privacy",
             f"other users can read {exposed[0]}; run: chmod -R go= {folder.root}",
         )
-    use = checkup.disk_use(folder)
+    use = doctor_figures.disk_use(folder)
     shown = ", ".join(f"{name} {cells.size(octets)}" for name, octets in use.items())
     yield Finding(Health.OK if use["free"] > _LOW_DISK else Health.WARN, "disk", shown)
     if use["wal"] > _LONG_WAL:

@@ -100,7 +100,7 @@ class QueryWorker:
     def _answer(self, question: Callable[[Source], Answer]) -> Answer:
         reader = self._kept.get()
         began = time.perf_counter()
-        with reader.one_moment():
+        with reader.read_transaction():
             found = question(reader)
         if time.perf_counter() - began > _LARGE_S:
             trim_memory()

@@ -8,7 +8,14 @@ import humanize
 from msgspec import Struct
 
 from core.reporting.poller_health import PollerHealth, PollerState
-from state.model.records import Batch, BatchStatus, Collection, Kind, Outcome, RequestStatus
+from state.model.records import (
+    Batch,
+    BatchKind,
+    BatchStatus,
+    CollectionStatus,
+    Outcome,
+    RequestStatus,
+)
 from state.model.timestamps import from_text
 from state.operations.hook_runs import HookRun, RunState
 
@@ -56,11 +63,11 @@ _STATUS = {
 # The API no longer has the batch, or has not ended it in time.
 _STUCK = Label("✗", "stuck", Tone.BAD)
 _ENDED = {
-    Collection.NOT_READY: Label("⇣", "ended", Tone.BUSY),
-    Collection.PENDING: Label("⇣", "collecting", Tone.BUSY),
-    Collection.COLLECTED: Label("✓", "collected", Tone.GOOD),
-    Collection.RESULTS_EXPIRED: Label("✗", "results expired", Tone.BAD),
-    Collection.DELETED: Label("✗", "deleted", Tone.BAD),
+    CollectionStatus.NOT_READY: Label("⇣", "ended", Tone.BUSY),
+    CollectionStatus.PENDING: Label("⇣", "collecting", Tone.BUSY),
+    CollectionStatus.COLLECTED: Label("✓", "collected", Tone.GOOD),
+    CollectionStatus.RESULTS_EXPIRED: Label("✗", "results expired", Tone.BAD),
+    CollectionStatus.DELETED: Label("✗", "deleted", Tone.BAD),
 }
 _OUTCOME = {
     Outcome.SUCCEEDED: Label("✓", "succeeded", Tone.GOOD),
@@ -85,7 +92,7 @@ def status(batch: Batch) -> Label:
     """The status of a batch, its collection included."""
     if batch.status != BatchStatus.ENDED:
         return _STUCK if batch.stuck_ts else _STATUS[batch.status]
-    if batch.collection == Collection.COLLECTED and failed(batch):
+    if batch.collection == CollectionStatus.COLLECTED and failed(batch):
         return Label("!", "collected", Tone.WARN)
     return _ENDED[batch.collection]
 
@@ -102,7 +109,11 @@ def request_status(value: RequestStatus) -> Label:
 
 def failed(batch: Batch) -> int:
     """The number of requests of an ended batch without an answer."""
-    if batch.collection in (Collection.COLLECTED, Collection.RESULTS_EXPIRED, Collection.DELETED):
+    if batch.collection in (
+        CollectionStatus.COLLECTED,
+        CollectionStatus.RESULTS_EXPIRED,
+        CollectionStatus.DELETED,
+    ):
         return max(0, batch.request_count - batch.counts.succeeded)
     return batch.counts.errored + batch.counts.canceled + batch.counts.expired
 
@@ -135,7 +146,7 @@ def cost(batch: Batch) -> str:
 
 def saved(batch: Batch) -> str:
     """The savings of a batch against synchronous prices."""
-    if batch.collected_ts is None or batch.kind == Kind.SYNC:
+    if batch.collected_ts is None or batch.kind == BatchKind.SYNC:
         return NOTHING
     if batch.cost_nano is None or batch.sync_cost_nano is None:
         return UNPRICED

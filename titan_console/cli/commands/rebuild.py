@@ -10,7 +10,7 @@ from core.intake.rebuild import RebuildSummary
 from core.text import pluralize
 from state.files.folder import Folder
 from state.model.errors import LedgerError
-from state.queries import checkup
+from state.queries import doctor_figures
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
 from titan_console.cli.stderr import print_stderr
@@ -45,7 +45,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
 
 def _require_damage(folder: Folder) -> None:
     try:
-        damage = checkup.damage(folder.ledger, thorough=True)
+        damage = doctor_figures.damage(folder.ledger, thorough=True)
     except LedgerError as error:
         damage = str(error)
     if damage is None:

@@ -22,7 +22,7 @@ from core.text import pluralize
 from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
-from state.model.records import Kind, Usage
+from state.model.records import BatchKind, Usage
 from state.model.timestamps import to_text
 from state.queries import spending
 from state.queries.spending import Spending
@@ -257,7 +257,7 @@ def _exact(nano: int | None) -> str:
 
 def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
     first, last = theirs.days
-    kinds = (Kind.BATCH,) if theirs.is_batch_only else (Kind.BATCH, Kind.SYNC)
+    kinds = (BatchKind.BATCH,) if theirs.is_batch_only else (BatchKind.BATCH, BatchKind.SYNC)
     ours = spending.usage_by_day(source, first_day=first, last_day=last, kinds=kinds)
     rows = usage_export.compare(ours, theirs.usage)
     sums = usage_export.totals(rows)

@@ -9,7 +9,7 @@ from core.config import titan_file
 from core.config.settings import from_environment
 from core.reporting import json_reports
 from core.reporting.history import etas
-from core.reporting.poller_health import judge, silent_after
+from core.reporting.poller_health import assess, silent_after
 from core.text import pluralize
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
@@ -95,7 +95,7 @@ def _print_totals(source: Source, now: datetime, limit: timedelta) -> None:
             ("orphans", _orphans(source)),
             ("not imported", _fallback_files()),
             *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
-            ("poller", cells.poller_line(judge(ledger_status.poller(source), now, limit))),
+            ("poller", cells.poller_line(assess(ledger_status.poller(source), now, limit))),
             *(
                 (f"on hold: {hold.name}", f"until {hold.until_ts}: {hold.reason}")
                 for hold in ledger_status.holds(source, now_ts=to_text(now))

@@ -19,7 +19,7 @@ from core.intake.submit import SubmitResult
 from core.requests.cache_control import CachePolicy
 from core.text import pluralize
 from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
-from state.model.records import Batch, BatchStatus, Kind, OnFailure
+from state.model.records import Batch, BatchKind, BatchStatus, OnFailure
 from state.queries.batch_list import batches_of
 from titan_console.cli import progress
 from titan_console.cli.dry_run import show_plan
@@ -178,15 +178,15 @@ def _report(submitted: SubmitResult, batches: Sequence[Batch], *, as_json: bool)
 
 def _print_outcome(batches: Sequence[Batch]) -> Exit:
     """How many requests went into batches, and how many ran at full price."""
-    sent = [batch for batch in batches if batch.kind is Kind.BATCH and batch.remote_id]
+    sent = [batch for batch in batches if batch.kind is BatchKind.BATCH and batch.remote_id]
     if sent:
         requests = pluralize(sum(batch.request_count for batch in sent), "request")
         print_stderr(f"Sent {requests} in {pluralize(len(sent), 'batch', 'batches')}.")
-    at_once = sum(batch.request_count for batch in batches if batch.kind is Kind.SYNC)
+    at_once = sum(batch.request_count for batch in batches if batch.kind is BatchKind.SYNC)
     if at_once:
         requests = pluralize(at_once, "request")
         print_stderr(f"Ran {requests} synchronously at full price: the API accepted no batch.")
-    failed = sum(batch.counts.errored for batch in batches if batch.kind is Kind.SYNC)
+    failed = sum(batch.counts.errored for batch in batches if batch.kind is BatchKind.SYNC)
     if failed:
         print_stderr(f"{pluralize(failed, 'request')} failed; see `titan-console errors`.")
     return Exit.ATTENTION if failed else Exit.DONE

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from core.reporting.poller_health import judge
+from core.reporting.poller_health import assess
 from core.text import pluralize
 from state.model.records import BatchStatus
 from state.model.timestamps import from_text
@@ -51,7 +51,7 @@ def poller_status(
     """The health of the poller."""
     if snapshot is None:
         return ()
-    label = fmt.poller_status(judge(snapshot.poller, now, silent_after))
+    label = fmt.poller_status(assess(snapshot.poller, now, silent_after))
     return (Part(str(label), label.tone),)
 
 

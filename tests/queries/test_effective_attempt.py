@@ -24,7 +24,7 @@ def test_while_failed_requests_are_replayed_all_say_how_they_failed(tmp_path: Pa
     for replayed in (False, True):
         if replayed:
             assert requeue(made.ledger, 0, failed) == 3
-            submissions.plan_waiting(
+            submissions.plan_queued(
                 made.ledger, max_requests=100, max_bytes=1 << 20, wire_overhead=0
             )
         query = Query(parse("err:overloaded_error", ALL).terms)
