@@ -101,6 +101,11 @@ class Catalogue(Struct, frozen=True, kw_only=True):
         """The jobs of one row of the forecast."""
         return [job for job in self.jobs.values() if job.workload == workload]
 
+    def unbounded_nano(self, job: str | None) -> int | None:
+        """What a budget counts for a request of the job whose cost has no upper bound."""
+        found = self.jobs.get(job) if job else None
+        return found.unbounded_nano if found else None
+
     def job_named(self, names: Iterable[str | None]) -> Job | None:
         """The job of the first name that is one; a date at the end of a name is left out."""
         plain = (without_date(name) for name in names if name)

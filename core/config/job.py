@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from core.config.durations import GUARD
-from core.config.toml_reader import CommandLine, Count, Record, Text, TextList
+from core.config.toml_reader import Amount, CommandLine, Count, Record, Text, TextList
 from core.requests.cache_control import CachePolicy
 from core.requests.models import EXTENDED_OUTPUT_BETA, max_tokens_limit
 from state.model.records import OnFailure
@@ -24,6 +24,7 @@ TimeOfDay = Annotated[
 ]
 # A batch may take 24 hours; two more are a margin for failures.
 SUBMIT_BEFORE = timedelta(hours=26)
+_NANO = 10**9
 
 
 class Schedule(StrEnum):
@@ -81,7 +82,8 @@ class Job(Record, frozen=True, kw_only=True):
     submission) and `deadline_at` (local time of day) exclude each other; without either there is
     no deadline. `max_tokens` is the largest of its requests. `on_delivery` is a program and its
     arguments, run without a shell when the job's results file was delivered. Polls retry a failed
-    request `replay_tries` times where `replay` is "auto".
+    request `replay_tries` times where `replay` is "auto". `unbounded_request_usd` is what a budget
+    counts for a request whose cost has no upper bound.
     """
 
     name: str = ""
@@ -101,6 +103,7 @@ class Job(Record, frozen=True, kw_only=True):
     on_delivery_timeout_s: Annotated[int, Meta(ge=1, le=600)] = 300
     replay: Replay = Replay.BY_HAND
     replay_tries: Annotated[int, Meta(ge=1, le=10)] = 2
+    unbounded_request_usd: Amount | None = None
     note: Text = ""
 
     @staticmethod
@@ -120,6 +123,8 @@ class Job(Record, frozen=True, kw_only=True):
         if {"deadline_h", "deadline_at"} <= keys:
             message = "excludes deadline_h: keep one of deadline_at and deadline_h."
             yield "deadline_at", "conflicting_keys", message
+        if self.unbounded_request_usd == 0:
+            yield "unbounded_request_usd", "invalid_value", "must be more than 0."
         limit = max_tokens_limit(self.model, self.betas)
         if self.max_tokens is not None and limit is not None and self.max_tokens > limit:
             beta = (
@@ -129,6 +134,12 @@ class Job(Record, frozen=True, kw_only=True):
             )
             message = f"exceeds the limit of {self.model}, {limit:,}{beta}."
             yield "max_tokens", "max_tokens_too_large", message
+
+    @property
+    def unbounded_nano(self) -> int | None:
+        """`unbounded_request_usd` in nano-dollars."""
+        usd = self.unbounded_request_usd
+        return None if usd is None else int(usd * _NANO)
 
     def deadline_after(self, now: datetime) -> datetime | None:
         """When the results of a submission made now are needed, None without a deadline."""

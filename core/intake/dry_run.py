@@ -12,10 +12,11 @@ from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
 from core.intake.submit import checked_lines
 from core.intake.warnings import RequestStats, warnings_for
 from core.money.budgets import Sums
-from core.money.estimate import Estimate
-from core.money.pricing import dollars
+from core.money.estimate import Estimate, History, ModelEstimate
+from core.money.pricing import dollars, dollars_text, usd
 from core.requests.batch_splitter import BatchSplitter
 from core.requests.payload import Limits
+from core.text import pluralize
 from state.model.records import OnFailure
 
 # Thinking counts towards max_tokens; with less than this, little is left for the answer.
@@ -29,6 +30,7 @@ _LONG = (
     "Requests with up to 300,000 output tokens go in a batch of their own with the beta header; one"
     " may take more than an hour."
 )
+_UNBOUNDED = "The cost of {} has no upper bound: {}; the estimate counts {}."
 _UNPRICED = "No price is known for {}; the estimate leaves it out."
 
 
@@ -51,15 +53,18 @@ def plan(
     limits: Limits,
     estimate: Estimate,
     usual: Callable[[str], timedelta | None] = lambda _workflow: None,
+    history: Callable[[str], History] = lambda _workflow: {},
 ) -> Plan:
     """Validate every request as `submit` does, and add up. Raises PayloadError, SettingsError.
 
-    `usual(workflow)` is the 90th percentile of how long its batches took, None without history.
+    `usual(workflow)` is the 90th percentile of how long its batches took, None without history;
+    `history(workflow)` is what its answers cost.
     """
     now = estimate.at
     resolved, requests = resolve_options(options, requests, rules, now=now)
+    estimate.unbounded_nano = rules.unbounded_nano(resolved.job)
     splitter, stats = BatchSplitter(limits), RequestStats()
-    sums = Sums.begin(estimate.prices, now)
+    sums = Sums.begin(estimate.prices, now, unbounded_nano=estimate.unbounded_nano)
     has_cache, short_on_tokens = False, 0
     for line in checked_lines(requests, resolved, limits):
         stats.add(line)
@@ -68,6 +73,7 @@ def plan(
         sums.add(line)
         has_cache = has_cache or b'"cache_control"' in line.body
         short_on_tokens += _is_short_on_tokens(line.body)
+    estimate.expect(history(resolved.workflow))
     return Plan(
         options=resolved,
         batches=splitter.batches,
@@ -97,8 +103,17 @@ def _plan_warnings(
         )
     if stats.batch_only:
         yield _LONG
+    if estimate.unbounded:
+        yield _unbounded(estimate)
     if estimate.unpriced:
         yield _UNPRICED.format(", ".join(sorted(estimate.unpriced)))
+
+
+def _unbounded(estimate: Estimate) -> str:
+    cap = estimate.unbounded_nano
+    counts = "the rest of them" if cap is None else f"{dollars_text(cap)} for each"
+    many = pluralize(sum(estimate.unbounded.values()), "request")
+    return _UNBOUNDED.format(many, ", ".join(estimate.unbounded), counts)
 
 
 def _is_short_on_tokens(body: bytes) -> bool:
@@ -117,8 +132,24 @@ def _is_short_on_tokens(body: bytes) -> bool:
     return most < _SMALL_WITH_THINKING or (isinstance(budget, int) and budget >= most)
 
 
+class ModelReport(Struct, frozen=True, kw_only=True):
+    """The requests of one model. Dollars are None where they are not known."""
+
+    model: str
+    request_count: int
+    input_tokens: int
+    output_tokens: int
+    batch_usd: float | None
+    sync_usd: float | None
+    expected_batch_usd: float | None
+    expected_sync_usd: float | None
+
+
 class DryRunReport(Struct, frozen=True, kw_only=True):
-    """The plan as JSON. Tokens and dollars are upper estimates. `caveats` is the old `warnings`."""
+    """The plan as JSON. Tokens and dollars are upper bounds, the expected ones are not.
+
+    `caveats` is the old `warnings`.
+    """
 
     tag: str
     workflow: str
@@ -134,7 +165,11 @@ class DryRunReport(Struct, frozen=True, kw_only=True):
     batch_usd: float
     sync_usd: float
     upper_estimate: bool
+    expected_batch_usd: float | None
+    expected_sync_usd: float | None
+    models: list[ModelReport]
     unpriced: list[str]
+    unbounded: dict[str, int]
     warnings: list[str]
     caveats: list[str]
 
@@ -157,7 +192,25 @@ def report(found: Plan) -> DryRunReport:
         batch_usd=float(dollars(estimate.batch_nano)),
         sync_usd=float(dollars(estimate.sync_nano)),
         upper_estimate=True,
+        expected_batch_usd=usd(estimate.expected_batch_nano),
+        expected_sync_usd=usd(estimate.expected_sync_nano),
+        models=[_model_report(estimate, name, sums) for name, sums in estimate.models.items()],
         unpriced=sorted(estimate.unpriced),
+        unbounded=estimate.unbounded,
         warnings=list(found.warnings),
         caveats=list(found.warnings),
+    )
+
+
+def _model_report(estimate: Estimate, model: str, sums: ModelEstimate) -> ModelReport:
+    known = model not in estimate.unpriced
+    return ModelReport(
+        model=model,
+        request_count=sums.requests,
+        input_tokens=sums.tokens_in,
+        output_tokens=sums.tokens_out,
+        batch_usd=usd(sums.batch_nano) if known else None,
+        sync_usd=usd(sums.sync_nano) if known else None,
+        expected_batch_usd=usd(sums.expected_batch_nano),
+        expected_sync_usd=usd(sums.expected_sync_nano),
     )

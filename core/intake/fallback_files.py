@@ -217,7 +217,8 @@ def _check_limits(
     rules: Catalogue, resolved: ResolvedOptions, lines: Iterable[Line], now: datetime
 ) -> None:
     """Raise OverBudget where a budget is too small for the requests alone."""
-    sums = Sums.begin(PriceBook(rules.prices), now)
+    cap = rules.unbounded_nano(resolved.job)
+    sums = Sums.begin(PriceBook(rules.prices), now, unbounded_nano=cap)
     for line in lines:
         sums.add(line)
     wanted = [sums.wanted(resolved.workflow, resolved.tag)]

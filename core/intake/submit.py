@@ -137,7 +137,8 @@ def store(
     `answered` requests are in no batch, and `after` runs inside the transaction (import of
     fallback files). Budgets are checked unless something is already paid.
     """
-    sums = Sums.begin(context.prices, context.clock.now())
+    cap = rules.unbounded_nano(new.job)
+    sums = Sums.begin(context.prices, context.clock.now(), unbounded_nano=cap)
     spool = SpoolWriter(
         context.folder.spool, new.spool_file, crash_point=context.ledger.crash_point
     )

@@ -7,11 +7,11 @@ before it is sent. It reserves what it can cost at most; the actual cost replace
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from core.config.money_settings import Budgets, Limit
 from core.errors import OverBudget
-from core.money.estimate import Estimate
+from core.money.estimate import cost_bound
 from core.money.pricing import PriceBook, dollars_text
 from core.requests.payload import Line
 from state.batches.budget_reservations import AtMost, Scope, reserved
@@ -19,19 +19,22 @@ from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.model.records import BatchKind
 
-__all__ = ["Sums", "Wanted", "admit", "at_most", "check", "fits", "numbers", "wanted_of"]
+__all__ = ["Sums", "Wanted", "admit", "check", "fits", "numbers", "wanted_of"]
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
     """What is to be spent for one workflow and tag, in nano-dollars, at most.
 
-    `unpriced` names what has no known price, `least_nano` is the cost of the cheapest request.
+    `unpriced` names what has no known price, `unbounded` what has no upper bound of cost, and
+    `unknown` counts requests that have one or the other. `least_nano` is the cost of the cheapest.
     """
 
     workflow: str
     tag: str
     nano: int
     unpriced: str = ""
+    unbounded: str = ""
+    unknown: int = 0
     least_nano: int = 0
     kind: BatchKind = BatchKind.BATCH
 
@@ -44,20 +47,27 @@ class Sums(Struct, kw_only=True):
     batch_nano: int = 0
     sync_nano: int = 0
     least_nano: int | None = None
-    unpriced: set[str]
+    unbounded_nano: int | None = None
+    unpriced: set[str] = field(default_factory=set[str])
+    unbounded: set[str] = field(default_factory=set[str])
 
     @classmethod
-    def begin(cls, prices: PriceBook, at: datetime) -> "Sums":
-        """No requests yet, at the prices of that day."""
-        return cls(prices=prices, at=at, unpriced=set())
+    def begin(cls, prices: PriceBook, at: datetime, *, unbounded_nano: int | None = None) -> "Sums":
+        """No requests yet, at the prices of that day.
+
+        A request without an upper bound counts as `unbounded_nano`.
+        """
+        return cls(prices=prices, at=at, unbounded_nano=unbounded_nano)
 
     def add(self, line: Line, *, is_paid: bool = False) -> tuple[int | None, int | None]:
         """Add one request, unless it is paid; what it can cost in a batch, and synchronously."""
-        batch, sync = at_most(self.prices, self.at, line)
+        found = cost_bound(self.prices, self.at, line, unbounded_nano=self.unbounded_nano)
+        batch, sync = found.at_most
         if is_paid:
             return batch, sync
         if batch is None or sync is None:
-            self.unpriced.add(line.model)
+            self.unpriced.update(filter(None, [found.unpriced]))
+            self.unbounded.update(filter(None, [found.unbounded]))
             return None, None
         self.batch_nano += batch
         self.sync_nano += sync
@@ -71,15 +81,9 @@ class Sums(Struct, kw_only=True):
             tag=tag,
             nano=self.batch_nano,
             unpriced=", ".join(sorted(self.unpriced)),
+            unbounded=", ".join(sorted(self.unbounded)),
             least_nano=self.least_nano or 0,
         )
-
-
-def at_most(prices: PriceBook, at: datetime, line: Line) -> tuple[int | None, int | None]:
-    """What one request can cost in a batch, and synchronously; None without a known price."""
-    one = Estimate.begin(prices, at)
-    one.add(line)
-    return (None, None) if one.unpriced else (one.batch_nano, one.sync_nano)
 
 
 def wanted_of(found: Iterable[AtMost], kind: BatchKind) -> list[Wanted]:
@@ -89,7 +93,7 @@ def wanted_of(found: Iterable[AtMost], kind: BatchKind) -> list[Wanted]:
             workflow=one.workflow,
             tag=one.tag,
             nano=(one.sync_nano if kind == BatchKind.SYNC else one.batch_nano) - one.unsent_nano,
-            unpriced=f"{one.unknown:,} of the requests" if one.unknown else "",
+            unknown=one.unknown,
             kind=kind,
         )
         for one in found
@@ -117,16 +121,32 @@ def check(
     `used(scope)` is the sum spent or reserved in the scope of a limit, in nano-dollars.
     """
     for limit, of_limit in _by_limit(budgets, wanted, day):
-        unpriced = ", ".join(filter(None, (one.unpriced for one in of_limit)))
-        if unpriced:
-            raise OverBudget(
-                f"Cannot check the budget {limit.text}: {unpriced}"
-                " has no price; add it to [prices] in titan.toml. Nothing was sent.",
-                code="budget_without_price",
-            )
+        _check_known(limit, of_limit)
         before, adds = used(limit.scope), sum(one.nano for one in of_limit)
         if adds > 0 and before + adds > limit.nano:
             raise OverBudget(_said(limit, of_limit, before, adds))
+
+
+def _check_known(limit: Limit, wanted: list[Wanted]) -> None:
+    """Raise OverBudget where it is not known what a request can cost at most."""
+    cannot = f"Cannot check the budget {limit.text}: "
+    if unpriced := ", ".join(filter(None, (one.unpriced for one in wanted))):
+        raise OverBudget(
+            f"{cannot}{unpriced} has no price; add it to [prices] in titan.toml. Nothing was sent.",
+            code="budget_without_price",
+        )
+    if unbounded := ", ".join(filter(None, (one.unbounded for one in wanted))):
+        raise OverBudget(
+            f"{cannot}{unbounded} has no upper bound of cost; set unbounded_request_usd of the job"
+            " in titan.toml. Nothing was sent.",
+            code="budget_without_bound",
+        )
+    if unknown := sum(one.unknown for one in wanted):
+        raise OverBudget(
+            f"{cannot}{unknown:,} of the requests have no price or no upper bound of cost; add"
+            " [prices], or unbounded_request_usd of the job, to titan.toml. Nothing was sent.",
+            code="budget_without_bound",
+        )
 
 
 def fits(source: Source, budgets: Budgets, wanted: Iterable[Wanted], *, day: str) -> str | None:

@@ -1,48 +1,220 @@
-"""An upper estimate of the cost of requests, before the API has counted their tokens.
+"""What requests will cost, before the API has counted their tokens. Pure.
 
-Input tokens are estimated from the bytes of a request, output tokens are its max_tokens.
+Two figures: *at most*, an upper bound from the body, and *expected*, the mean cost of a request of
+that workflow and model so far.
 """
 
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from core.money.pricing import PriceBook
+from core.requests.bounds import Bounds, bounds_of
+from core.requests.models import undated
 from core.requests.payload import Line
 from state.model.records import BatchKind, Usage
+from state.queries.mean_costs import AnswerCosts
 
-# English text has about four bytes a token, with newer tokenizers three; JSON adds some.
-_BYTES_PER_TOKEN = 3
+# A request that names no region runs in that of the workspace, and "us" is the dearest.
+_DEAREST_REGION_PERCENT = 110
+_WEB_SEARCH_NANO = 10_000_000
+# So that the sum over 100,000 requests fits into the ledger.
+_MOST_NANO = 90_000 * 10**9
 
 
-class Estimate(Struct, kw_only=True):
-    """Sums over requests. Money in nano-dollars, without the `unpriced` models."""
+class CostBound(NamedTuple):
+    """What one request can cost at most, in nano-dollars, with the bounds of its tokens.
 
-    prices: PriceBook
-    at: datetime
+    `at_most` is its cost in a batch and synchronously, None where the model `unpriced` has no
+    price, or the part `unbounded` of the request no bound. `known` leaves that part out.
+    """
+
+    bounds: Bounds
+    at_most: tuple[int | None, int | None]
+    known: tuple[int, int] = (0, 0)
+    unpriced: str = ""
+    unbounded: str = ""
+
+
+def cost_bound(
+    prices: PriceBook, at: datetime, line: Line, *, unbounded_nano: int | None = None
+) -> CostBound:
+    """The bound of one request; without one it counts as `unbounded_nano`."""
+    bounds = bounds_of(line.body, line.max_tokens)
+    batch, sync = _price(prices, line.model, bounds, at)
+    if batch is None or sync is None:
+        return CostBound(bounds, (None, None), unpriced=line.model)
+    unbounded = bounds.unbounded or ("its price" if sync > _MOST_NANO else "")
+    least = unbounded_nano or 0 if unbounded else 0
+    known = (min(max(batch, least), _MOST_NANO), min(max(sync, least), _MOST_NANO))
+    at_most = (None, None) if unbounded and unbounded_nano is None else known
+    return CostBound(bounds, at_most, known, unbounded=unbounded)
+
+
+class MeanCost(NamedTuple):
+    """The mean cost of an answer so far, in nano-dollars; None without one."""
+
+    batch_nano: int | None
+    sync_nano: int | None
+
+
+# By model, without the date of a dated name.
+History = Mapping[str, MeanCost]
+_HISTORY = timedelta(days=90)
+
+
+def history_since(at: datetime) -> str:
+    """The first UTC day of the answers that `mean_costs` takes."""
+    return (at - _HISTORY).date().isoformat()
+
+
+def mean_costs(costs: Iterable[AnswerCosts]) -> History:
+    """The mean cost of an answer of each model, from the answers of one workflow."""
+    found = defaultdict[str, list[AnswerCosts]](list)
+    for one in costs:
+        found[undated(one.model)].append(one)
+    return {
+        model: MeanCost(
+            _mean([one for one in parts if one.kind == BatchKind.BATCH], lambda one: one.cost_nano),
+            _mean(parts, lambda one: one.sync_cost_nano),
+        )
+        for model, parts in found.items()
+    }
+
+
+def _mean(parts: list[AnswerCosts], nano: Callable[[AnswerCosts], int]) -> int | None:
+    answers = sum(one.answers for one in parts)
+    return -(-sum(map(nano, parts)) // answers) if answers else None
+
+
+class ModelEstimate(Struct, kw_only=True):
+    """Sums over the requests of one model. Money in nano-dollars; tokens and cost are at most."""
+
     requests: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     batch_nano: int = 0
     sync_nano: int = 0
-    unpriced: set[str]
+    expected_batch_nano: int | None = None
+    expected_sync_nano: int | None = None
+
+
+class Estimate(Struct, kw_only=True):
+    """Sums over requests, by model.
+
+    `unpriced` models are not in the money. `unbounded` counts the requests of which a part has no
+    bound, by that part; they count as `unbounded_nano` each, or without that part if it is None.
+    """
+
+    prices: PriceBook
+    at: datetime
+    unbounded_nano: int | None = None
+    models: dict[str, ModelEstimate] = field(default_factory=dict[str, ModelEstimate])
+    unpriced: set[str] = field(default_factory=set[str])
+    unbounded: dict[str, int] = field(default_factory=dict[str, int])
 
     @classmethod
-    def begin(cls, prices: PriceBook, at: datetime) -> "Estimate":
+    def begin(
+        cls, prices: PriceBook, at: datetime, *, unbounded_nano: int | None = None
+    ) -> "Estimate":
         """An empty estimate at the prices of that day."""
-        return cls(prices=prices, at=at, unpriced=set())
+        return cls(prices=prices, at=at, unbounded_nano=unbounded_nano)
 
     def add(self, line: Line) -> None:
         """Add one request."""
-        usage = Usage(
-            input_tokens=-(-len(line.body) // _BYTES_PER_TOKEN), output_tokens=line.max_tokens
-        )
-        self.requests += 1
-        self.tokens_in += usage.input_tokens
-        self.tokens_out += usage.output_tokens
-        batch, sync = self.prices.price(line.model, usage, at=self.at, kind=BatchKind.BATCH)
-        if batch is None or sync is None:
-            self.unpriced.add(line.model)
-            return
-        self.batch_nano += batch
-        self.sync_nano += sync
+        found = cost_bound(self.prices, self.at, line, unbounded_nano=self.unbounded_nano)
+        sums = self.models.setdefault(line.model, ModelEstimate())
+        sums.requests += 1
+        sums.tokens_in += found.bounds.input_tokens
+        sums.tokens_out += found.bounds.output_tokens
+        sums.batch_nano += found.known[0]
+        sums.sync_nano += found.known[1]
+        if found.unpriced:
+            self.unpriced.add(found.unpriced)
+        if found.unbounded:
+            self.unbounded[found.unbounded] = self.unbounded.get(found.unbounded, 0) + 1
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether requests without a bound count as a stated sum."""
+        return self.unbounded_nano is not None
+
+    def expect(self, history: History) -> None:
+        """Set what the requests are expected to cost, from that of earlier answers."""
+        for model, sums in self.models.items():
+            mean = history.get(undated(model))
+            if mean is not None:
+                sums.expected_batch_nano = _times(mean.batch_nano, sums.requests)
+                sums.expected_sync_nano = _times(mean.sync_nano, sums.requests)
+
+    @property
+    def requests(self) -> int:
+        """How many were added."""
+        return sum(one.requests for one in self.models.values())
+
+    @property
+    def tokens_in(self) -> int:
+        """Input tokens, at most."""
+        return sum(one.tokens_in for one in self.models.values())
+
+    @property
+    def tokens_out(self) -> int:
+        """Output tokens, at most."""
+        return sum(one.tokens_out for one in self.models.values())
+
+    @property
+    def batch_nano(self) -> int:
+        """The cost in batches, at most."""
+        return sum(one.batch_nano for one in self.models.values())
+
+    @property
+    def sync_nano(self) -> int:
+        """The synchronous cost, at most."""
+        return sum(one.sync_nano for one in self.models.values())
+
+    @property
+    def expected_batch_nano(self) -> int | None:
+        """The expected cost in batches; None where a model has no history."""
+        return _sum([one.expected_batch_nano for one in self.models.values()])
+
+    @property
+    def expected_sync_nano(self) -> int | None:
+        """The expected synchronous cost; None where a model has no history."""
+        return _sum([one.expected_sync_nano for one in self.models.values()])
+
+
+def _price(
+    prices: PriceBook, model: str, bounds: Bounds, at: datetime
+) -> tuple[int | None, int | None]:
+    """In a batch and synchronously, both None without a known price."""
+    tokens, output = bounds.input_tokens, bounds.output_tokens
+    usages = [Usage(input_tokens=tokens, output_tokens=output)]
+    if bounds.five_minutes:
+        usages.append(Usage(cache_write_5m_tokens=tokens, output_tokens=output))
+    if bounds.hour:
+        usages.append(Usage(cache_write_1h_tokens=tokens, output_tokens=output))
+    found = [prices.price(model, usage, at=at, kind=BatchKind.BATCH) for usage in usages]
+    batch = [cost for cost, _ in found if cost is not None]
+    sync = [cost for _, cost in found if cost is not None]
+    if not batch or not sync:
+        return None, None
+    percent = 100 if bounds.is_global else _DEAREST_REGION_PERCENT
+    fee = bounds.web_searches * _WEB_SEARCH_NANO
+    return _grown(max(batch), percent) + fee, _grown(max(sync), percent) + fee
+
+
+def _grown(nano: int, percent: int) -> int:
+    """That percentage, rounded up; one more, since the price itself was rounded."""
+    return nano if percent == 100 else -(-(nano + 1) * percent // 100)  # noqa: PLR2004 - a whole
+
+
+def _times(nano: int | None, count: int) -> int | None:
+    return None if nano is None else nano * count
+
+
+def _sum(parts: list[int | None]) -> int | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if known and len(known) == len(parts) else None

@@ -31,6 +31,11 @@ _DATE = re.compile(r"-\d{8}$")
 _NEAR = 0.75
 
 
+def undated(model: str) -> str:
+    """The name without the date of a dated one: answers have it, requests as a rule do not."""
+    return _DATE.sub("", model)
+
+
 # Cached: a submission has many requests of few models.
 @lru_cache
 def max_tokens_limit(model: str, betas: tuple[str, ...]) -> int | None:
@@ -71,11 +76,11 @@ def warnings_for(models: Iterable[str], also_known: Iterable[str] = ()) -> list[
     return [
         _warning(model, known)
         for model in sorted(set(models))
-        if model not in known and _DATE.sub("", model) not in known
+        if model not in known and undated(model) not in known
     ]
 
 
 def _warning(model: str, known: list[str]) -> str:
-    near = get_close_matches(_DATE.sub("", model), known, n=1, cutoff=_NEAR)
+    near = get_close_matches(undated(model), known, n=1, cutoff=_NEAR)
     hint = f" Did you mean {near[0]}?" if near else ""
     return f"Unknown model {model!r}; the API decides whether it exists.{hint}"

@@ -13,7 +13,7 @@ def test_a_dry_run_shows_the_plan_and_leaves_nothing_behind(tmp_path: Path) -> N
     terminal = Terminal(tmp_path / "home", api_key=None)
     shown = terminal.run("submit", "-", "--tag", "t", "--dry-run", stdin=LINES)
     assert shown.code == 0, shown.err
-    assert "at most about $0.00" in shown.out
+    assert "claude-sonnet-4-6: 3 requests, at most $0.00" in shown.out
     assert "Nothing was sent." in shown.out
     assert not (tmp_path / "home").exists()
 

@@ -69,7 +69,7 @@ def test_failed_requests_release_their_reservation(home: Path) -> None:
 
 
 def test_a_day_budget_renews_and_a_tag_budget_does_not(home: Path) -> None:
-    limit(home, 'day_usd = 0.002\n[budgets.tags]\n"once" = 0.0015')
+    limit(home, 'day_usd = 0.002\n[budgets.tags]\n"once" = 0.0018')
     with a_bench(home) as bench:
         bench.submit(2, tag="a")
         bench.clock.advance(86400)
@@ -127,7 +127,8 @@ def test_a_plan_has_batches_bytes_and_both_prices() -> None:
     found = a_plan(*some_requests(5))
     assert (found.batches, found.estimate.requests) == (3, 5)
     assert found.estimate.tokens_out == 5 * 64
-    assert found.estimate.sync_nano == 2 * found.estimate.batch_nano > 0
+    assert 0 <= 2 * found.estimate.batch_nano - found.estimate.sync_nano <= 2 * 5
+    assert found.estimate.batch_nano > 0
     assert found.options.workflow == "feed-classify"
     assert found.bytes > 5 * 65
 

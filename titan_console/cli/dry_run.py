@@ -10,13 +10,15 @@ from core.intake import dry_run as planned
 from core.intake.dry_run import Plan, plan
 from core.intake.options import SubmitOptions
 from core.money.budgets import check
-from core.money.estimate import Estimate
+from core.money.estimate import Estimate, ModelEstimate, history_since, mean_costs
 from core.money.pricing import PriceBook
+from core.text import pluralize
 from state.batches import budget_reservations
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
 from state.operations.deadlines import usual_turnaround
+from state.queries.mean_costs import answer_costs
 from titan_console.cli.output import echo, print_fields, print_json
 from titan_console.text import format as cells
 
@@ -37,6 +39,9 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
             limits=rules.limits.limits(),
             estimate=Estimate.begin(PriceBook(rules.prices), now),
             usual=lambda workflow: usual_turnaround(reader, workflow) if reader else None,
+            history=lambda workflow: mean_costs(
+                answer_costs(reader, workflow, since_day=history_since(now)) if reader else ()
+            ),
         )
         check(
             rules.budgets,
@@ -52,25 +57,36 @@ def _print(found: Plan, *, as_json: bool) -> None:
         print_json(planned.report(found))
         return
     estimate = found.estimate
-    unpriced = len(estimate.unpriced)
+    is_open = bool(estimate.unpriced or (estimate.unbounded and not estimate.is_capped))
     print_fields(
         [
             ("tag", found.options.tag),
             ("workflow", found.options.workflow),
             *((("job", found.options.job),) if found.options.job else ()),
-            ("model", found.options.model),
+            *(("model", _model(name, sums, estimate)) for name, sums in estimate.models.items()),
             ("deadline", cells.moment(found.options.deadline_ts)),
             ("requests", cells.count(estimate.requests)),
             ("batches", cells.count(found.batches)),
             ("bytes", cells.size(found.bytes)),
             (
                 "tokens in",
-                f"at most about {cells.count(estimate.tokens_in)} (from the size)",
+                f"at most {cells.count(estimate.tokens_in)} (from the size)",
             ),
             ("tokens out", f"at most {cells.count(estimate.tokens_out)} (sum of max_tokens)"),
-            ("as batches", f"at most about {cells.sum_of_money(estimate.batch_nano, unpriced)}"),
-            ("synchronously", f"at most about {cells.sum_of_money(estimate.sync_nano, unpriced)}"),
+            ("as batches", _cost(estimate.batch_nano, estimate.expected_batch_nano, is_open)),
+            ("synchronously", _cost(estimate.sync_nano, estimate.expected_sync_nano, is_open)),
             *(("warning", warning) for warning in found.warnings),
         ]
     )
     echo("Nothing was sent.")
+
+
+def _model(name: str, sums: ModelEstimate, estimate: Estimate) -> str:
+    cost = _cost(sums.batch_nano, sums.expected_batch_nano, name in estimate.unpriced)
+    return f"{name}: {pluralize(sums.requests, 'request')}, {cost} as batches"
+
+
+def _cost(most: int, expected: int | None, is_open: bool) -> str:
+    """Both figures; `is_open`: a part of the cost has no known bound."""
+    found = f"at most {cells.sum_of_money(most, is_open)}"
+    return found if expected is None else f"{found}, expected about {cells.money(expected)}"
