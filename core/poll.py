@@ -9,8 +9,10 @@ from contextlib import suppress
 from datetime import timedelta
 
 from msgspec import Struct, field
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
+from core.api.protocol import BatchApi
+from core.batches.account import WRONG_API
 from core.batches.context import Context
 from core.batches.isolation import affects_all_items, isolated, reason_of, record, update_mirrors
 from core.batches.refresh import refresh
@@ -122,8 +124,9 @@ def run_steps(context: Context, summary: PollSummary) -> None:
         try:
             step(context, summary)
         except SettingsError as error:
-            settings_error = error
-            summary.error = str(error)
+            settings_error = settings_error or error
+            summary.error = str(settings_error)
+            context = _without_api(context, error)
         except ApiError as error:
             summary.problems.append(str(error))
         except Exception as error:
@@ -139,6 +142,17 @@ def run_steps(context: Context, summary: PollSummary) -> None:
     summary.problems = list(dict.fromkeys(summary.problems))
     if settings_error is not None:
         raise settings_error
+
+
+def _without_api(context: Context, error: SettingsError) -> Context:
+    """After a refusal of the server or the key, no later step calls the API; local steps go on."""
+    if error.code not in WRONG_API:
+        return context
+
+    def refuse() -> BatchApi:
+        raise error
+
+    return replace(context, api=refuse)
 
 
 def _renew_lease(context: Context) -> None:
@@ -180,9 +194,9 @@ def _replay_failed(context: Context, summary: PollSummary) -> None:
 
 def _run_commands(context: Context, summary: PollSummary) -> None:
     """Execute the commands of operators, deadlines and automatic replays."""
-    ended = executor.run_due(context, summary.problems)
-    summary.commands += [command.line for command in ended]
-    summary.problems += [command.line for command in ended if command.is_failed]
+    for ended in executor.run_due(context, summary.problems):
+        summary.commands.append(ended.line)
+        summary.problems += [ended.line] if ended.is_failed else []
     if commands.due(context.ledger, now=context.clock.now()):
         from core.batches.sync_run import hold_reason
 

@@ -304,7 +304,7 @@ def _fall_back(requests: list[Any], options: SubmitOptions, error: LedgerError) 
     elif file.header().on_failure == OnFailure.SYNC:
         try:
             with closing(open_api(settings)) as api:
-                problem = fallback_files.run_sync(folder, file, api, clock)
+                problem = fallback_files.run_sync(folder, file, api, clock, server=settings.server)
         except (TitanError, OSError) as failure:
             problem = str(failure)
         if problem:

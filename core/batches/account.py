@@ -1,7 +1,12 @@
 """Checks that the key belongs to the account of the open batches; another key gets 404 for them."""
 
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
+from core.api.protocol import BatchApi
 from core.batches.context import Context
 from core.batches.retry import with_retries
 from core.config.durations import RETENTION
@@ -9,7 +14,11 @@ from core.config.settings import LOOPBACK
 from core.errors import SettingsError
 from state.batches import remote_status
 from state.batches.remote_status import AccountInUse
+from state.db.reader import Source
 from state.model.timestamps import to_text
+
+# Codes of a SettingsError after which the API must not be called: it is the wrong one, or the key.
+WRONG_API = ("other_server", "other_account", "api_key_rejected")
 
 
 def check(context: Context, account: str | None) -> None:
@@ -17,37 +26,74 @@ def check(context: Context, account: str | None) -> None:
 
     `account` is the organization, or organization/workspace, that the API's response names.
     """
-    # Batches that the API no longer keeps do not count.
-    since = to_text(context.clock.now() - RETENTION)
-    for in_use in remote_status.accounts_in_use(context.ledger, since_ts=since):
-        if not _is_same_server(context, in_use, account):
-            raise SettingsError(
-                f"This server is {context.server}, but {in_use.batches:,} unfinished batches are on"
-                f" {in_use.server}. Set ANTHROPIC_BASE_URL to that one, or use another TITAN_HOME;"
-                " if both are the same, name it as same_server under [api] in titan.toml."
-                " Nothing was changed.",
-                code="other_server",
-            )
-        if account and in_use.account and not _is_same(account, in_use.account):
-            raise SettingsError(
-                f"This key belongs to {account}, but {in_use.batches:,} unfinished batches belong"
-                f" to {in_use.account}. Set a key of that organization and workspace, or another"
-                " TITAN_HOME. Nothing was changed.",
-                code="other_account",
-            )
+    server = Server(context.server, context.same_servers)
+    server.check(_in_use(context.ledger, context.clock.now()), account)
 
 
-def _is_same_server(context: Context, in_use: AccountInUse, account: str | None) -> bool:
-    """Whether it is known to be that server, or is not known to be another.
+def check_server(
+    source: Source, server: "Server", api: Callable[[], BatchApi], now: datetime
+) -> None:
+    """The same before calls whose responses name no account. Raises SettingsError or ApiError.
 
-    A server on this machine gets another port each time it is started, such as the sandbox: it is
-    the same one if it names the account of the batches. One that names none may be any program.
+    Asks for the account only where the names of the servers do not decide.
     """
-    if not context.server or in_use.server in (None, context.server, *context.same_servers):
-        return True
-    if not (_is_loopback(context.server) and _is_loopback(in_use.server or "")):
-        return False
-    return bool(account and in_use.account) and _is_same(account or "", in_use.account or "")
+    in_use = _in_use(source, now)
+    try:
+        server.check(in_use, None)
+    except SettingsError:
+        if not _is_loopback(server.name):
+            raise
+        server.check(in_use, api().list_page(limit=1).account)
+
+
+def check_context(context: Context) -> None:
+    """`check_server` with the collaborators of an engine."""
+    server = Server(context.server, context.same_servers)
+    check_server(context.ledger, server, context.api, context.clock.now())
+
+
+def _in_use(source: Source, now: datetime) -> list[AccountInUse]:
+    # Batches that the API no longer keeps do not count.
+    return remote_status.accounts_in_use(source, since_ts=to_text(now - RETENTION))
+
+
+class Server(Struct, frozen=True):
+    """The server in use, "" where it is not to be checked, and other names of it."""
+
+    name: str
+    same: tuple[str, ...] = ()
+
+    def check(self, used: Iterable[AccountInUse], account: str | None) -> None:
+        """Raise SettingsError where it is not the server and account of these batches."""
+        for in_use in used:
+            if not self._is_same(in_use, account):
+                raise SettingsError(
+                    f"This server is {self.name}, but {in_use.batches:,} unfinished batches are on"
+                    f" {in_use.server}. Set ANTHROPIC_BASE_URL to that one, or use another"
+                    " TITAN_HOME; if both are the same, name it as same_server under [api] in"
+                    " titan.toml. Nothing was changed.",
+                    code="other_server",
+                )
+            if account and in_use.account and not _is_same(account, in_use.account):
+                raise SettingsError(
+                    f"This key belongs to {account}, but {in_use.batches:,} unfinished batches"
+                    f" belong to {in_use.account}. Set a key of that organization and workspace, or"
+                    " another TITAN_HOME. Nothing was changed.",
+                    code="other_account",
+                )
+
+    def _is_same(self, in_use: AccountInUse, account: str | None) -> bool:
+        """Whether it is known to be that server, or is not known to be another.
+
+        A server on this machine gets another port each time it is started, such as the sandbox: it
+        is the same one if it names the account of the batches. One that names none may be any
+        program.
+        """
+        if not self.name or in_use.server in (None, self.name, *self.same):
+            return True
+        if not (_is_loopback(self.name) and _is_loopback(in_use.server or "")):
+            return False
+        return bool(account and in_use.account) and _is_same(account or "", in_use.account or "")
 
 
 def _is_loopback(server: str) -> bool:

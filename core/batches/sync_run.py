@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
-from core.batches import price_preload
+from core.batches import account, price_preload
 from core.batches.collect import collect
 from core.batches.context import Context
 from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD
@@ -39,10 +39,12 @@ def run_queued(
 ) -> str | None:
     """Run the queued requests of the submission, or some by id; the problem as text, if any.
 
-    Requests that only a batch can run stay queued.
+    Requests that only a batch can run stay queued. Raises SettingsError where unfinished batches
+    are on another server.
     """
     if held := hold_reason(context):
         return held
+    account.check_context(context)
     api = context.api()
     with _try_lock(context, submission.key) as is_locked:
         if not is_locked:

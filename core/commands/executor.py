@@ -12,15 +12,15 @@ then an operator's command writes it off at once, the engine within an hour.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from core.batches import stuck
+from core.batches import account, stuck
 from core.batches.context import Context
 from core.batches.isolation import isolated
 from core.batches.retry import with_retries
-from core.errors import ApiError, NotFound, Rejected
+from core.errors import ApiError, NotFound, Rejected, SettingsError
 from core.text import pluralize
 from state.batches import remote_status, sending
 from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
@@ -48,14 +48,23 @@ class Ended(Struct, frozen=True):
     is_failed: bool
 
 
-def run_due(context: Context, problems: list[str]) -> list[Ended]:
-    """Run the next step of each command that is due. Returns those that ended."""
-    done: list[Ended] = []
+def run_due(context: Context, problems: list[str]) -> Iterator[Ended]:
+    """Run the next step of each command that is due. Yields those that ended.
+
+    Raises SettingsError once all had their turn, where one needs the API and cannot have it.
+    """
+    refused: SettingsError | None = None
     for command in commands.due(context.ledger, now=context.clock.now()):
-        with isolated(context, f"{command.key} {command.action}", problems):
-            ended = advance(context, command)
-            done += [ended] if ended else []
-    return done
+        ended = None
+        try:
+            with isolated(context, f"{command.key} {command.action}", problems):
+                ended = advance(context, command)
+        except SettingsError as error:
+            refused = error
+        if ended is not None:
+            yield ended
+    if refused is not None:
+        raise refused
 
 
 def advance(context: Context, command: Command) -> Ended | None:
@@ -172,6 +181,9 @@ def _sync(context: Context, command: Command) -> StepResult:
     held = hold_reason(context)
     if held and not command.step:
         return CommandState.FAILED, held
+    # Before anything is taken out of its batch.
+    account.check_context(context)
+    context.api()
     ids = commands.items(context.ledger, command)
     _release(context, command, ids)
     problem = _run_now(context, command, ids)

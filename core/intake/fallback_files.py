@@ -1,11 +1,13 @@
 """Keeps submissions in fallback files while the ledger cannot be used, and imports them later."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from core.api.protocol import BatchApi
+from core.batches import account
 from core.batches.context import Context
 from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.isolation import isolated
@@ -70,8 +72,15 @@ def save(
     raise error
 
 
-def run_sync(folder: Folder, file: FallbackFile, api: BatchApi, clock: Clock) -> str | None:
-    """Run its requests now and write the answers into the file; returns why some were not run."""
+def run_sync(
+    folder: Folder, file: FallbackFile, api: BatchApi, clock: Clock, *, server: str = ""
+) -> str | None:
+    """Run its requests now and write the answers into the file; returns why some were not run.
+
+    Raises SettingsError where `server` is not that of the unfinished batches, as far as the ledger
+    can be read.
+    """
+    _check_server(folder, api, clock, server)
     with file.try_lock() as is_locked:
         if not is_locked:
             return "Another process runs its requests."
@@ -97,6 +106,12 @@ def run_sync(folder: Folder, file: FallbackFile, api: BatchApi, clock: Clock) ->
     problems = [possible_duplicate_charge(unwritten)] if unwritten else []
     problems += [str(run.problem)] if run.problem else [f"{BATCH_ONLY}."] if left else []
     return " ".join(problems) or None
+
+
+def _check_server(folder: Folder, api: BatchApi, clock: Clock, server: str) -> None:
+    used = account.Server(server, titan_file.read(folder).api.same_server)
+    with suppress(LedgerError), Reader(folder.ledger) as reader:
+        account.check_server(reader, used, lambda: api, clock.now())
 
 
 def _was_imported(folder: Folder, file: FallbackFile) -> bool:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from state.batches.sending import RemoteState
 from state.db.conditions import is_open
 from state.db.ledger import Ledger
+from state.db.reader import Source
 from state.db.rows import to_batch
 from state.model.records import Batch, BatchStatus
 from state.model.timestamps import to_text
@@ -47,11 +48,11 @@ class AccountInUse(Struct, frozen=True, kw_only=True):
     batches: int
 
 
-def accounts_in_use(ledger: Ledger, *, since_ts: str) -> list[AccountInUse]:
+def accounts_in_use(source: Source, *, since_ts: str) -> list[AccountInUse]:
     """Return each account with open batches created since `since_ts`."""
     return [
         AccountInUse(server=row[0], account=row[1], batches=row[2])
-        for row in ledger.rows(
+        for row in source.rows(
             "SELECT server, account, count(*) FROM batches WHERE created_ts > ?"  # noqa: S608 - our own words
             f" AND coalesce(server, account) IS NOT NULL AND {is_open()}"
             " GROUP BY server, account ORDER BY server, account",
