@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from support.builders import Bench, a_bench
-from support.made import a_ledger
+from support.ledger_builders import a_ledger
 from support.terminal import a_server
 
 from state.db.ledger import Ledger

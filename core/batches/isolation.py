@@ -9,7 +9,7 @@ from core.batches.context import Context
 from core.batches.retry import next_poll_at
 from core.errors import ApiError, SettingsError
 from state.batches import poll_problems, remote_status
-from state.files import crash_log
+from state.files import poll_crash_log
 from state.files.file_errors import is_disk_full
 from state.files.system_errors import cause
 from state.model.errors import FileUnusable, LedgerBusy, LedgerUnusable, TitanError
@@ -80,7 +80,9 @@ def record(
     reason = reason_of(error)
     problems.append(f"{what}: {reason.rstrip('.')}. The next polls retry it.")
     if not isinstance(error, TitanError | OSError):
-        crash_log.append_once(context.folder, internal_errors.trace(error), context.clock.now())
+        poll_crash_log.append_once(
+            context.folder, internal_errors.trace(error), context.clock.now()
+        )
     if batch is None or batch.status not in _POLLED:
         batch_id = batch.id if batch else None
         poll_problems.record(context.ledger, what, reason, batch_id=batch_id)

@@ -22,17 +22,17 @@ _SKEW = timedelta(minutes=10)
 class Listing(Struct, kw_only=True):
     """The listed batches by id, newest first. Only a `complete` listing proves absence.
 
-    It is complete where it went as far back as was needed, and whole where it reached the end.
+    It is complete where it went as far back as was needed; `reached_end`: it has every batch.
 
     `began` is when the first page was requested: batches created later may be missing.
-    `positions` are the places in the list, 0 for the newest. `problem` ended the reading early.
+    `positions` are the indexes in the list, 0 for the newest. `problem` ended the reading early.
     """
 
     began: datetime
     batches: dict[str, RemoteState] = field(default_factory=dict[str, RemoteState])
     positions: dict[str, int] = field(default_factory=dict[str, int])
     complete: bool = False
-    is_whole: bool = False
+    reached_end: bool = False
     account: str | None = None
     problem: ApiError | None = None
 
@@ -88,7 +88,7 @@ def read_listing(context: Context, *, is_enough: Callable[[Listing], bool]) -> L
         after_id = page.last_id
         if not page.has_more or is_enough(listing):
             listing.complete = True
-            listing.is_whole = not page.has_more
+            listing.reached_end = not page.has_more
             return listing
         if not page.batches or after_id is None:
             return listing

@@ -134,7 +134,7 @@ def _confirm_absence(context: Context, listing: Listing, problems: list[str]) ->
     account.check(context, again.account)
     for batch in new:
         with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
-            if again.is_whole and batch.remote_id not in again.batches:
+            if again.reached_end and batch.remote_id not in again.batches:
                 stuck.apply_decision(context, batch, Evidence.ABSENT)
 
 

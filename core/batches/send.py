@@ -38,14 +38,14 @@ class Sent(Struct, frozen=True, kw_only=True):
     """The result of one send.
 
     `stop`: the next send would fail for the same reason. `rejected`: the reason why the batch as
-    a whole was rejected. `instead`: the queued batches that replace this one. `is_accepted`: the
-    API has the batch.
+    a whole was rejected. `replacements`: the queued batches that replace this one. `is_accepted`:
+    the API has the batch.
     """
 
     problem: str | None = None
     stop: bool = False
     rejected: str | None = None
-    instead: tuple[Batch, ...] = ()
+    replacements: tuple[Batch, ...] = ()
     is_accepted: bool = False
 
 
@@ -71,7 +71,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
         batch, sent = pending.popleft(), Sent()
         with isolated(context, f"Cannot send {batch.key}", problems, batch=batch):
             sent = send(context, batch)
-        pending.extendleft(reversed(sent.instead))
+        pending.extendleft(reversed(sent.replacements))
         problem = sent.problem or problem
         if sent.is_accepted and before:
             leases.end_hold(context.ledger, ACCOUNT_HOLD)
@@ -162,18 +162,20 @@ def _raise_if_unauthorized(error: ApiError) -> None:
 def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
     """Record what `create_error_policy` decides on the failed create."""
     ledger, now = context.ledger, context.clock.now()
-    instead: list[Batch] = []
+    replacements: list[Batch] = []
     rejected: str | None = None
     decision = after_create(error, context.recovery)
     match decision.action:
         case CreateAction.NOT_SENT:
             sending.mark_not_sent(ledger, batch, str(error))
         case CreateAction.QUEUE_FULL:
-            instead = _hold_for_queue(context, batch, error)
+            replacements = _hold_for_queue(context, batch, error)
         case CreateAction.SPLIT if batch.request_count > 1:
-            instead = batch_split.halve(ledger, batch, str(error), wire_overhead=wire_overhead())
+            replacements = batch_split.halve(
+                ledger, batch, str(error), wire_overhead=wire_overhead()
+            )
         case CreateAction.DROP_ONE if decision.position < batch.request_count:
-            instead = batch_split.drop_one(
+            replacements = batch_split.drop_one(
                 ledger,
                 batch,
                 decision.position,
@@ -190,8 +192,10 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
     if decision.pause_s:
         _hold(context, decision, error)
     # A split is no problem: both halves are sent at once.
-    problem = None if decision.action == CreateAction.SPLIT and instead else str(error)
-    return Sent(problem=problem, stop=decision.stop, rejected=rejected, instead=tuple(instead))
+    problem = None if decision.action == CreateAction.SPLIT and replacements else str(error)
+    return Sent(
+        problem=problem, stop=decision.stop, rejected=rejected, replacements=tuple(replacements)
+    )
 
 
 def _hold(context: Context, decision: AfterCreate, error: ApiError) -> None:

@@ -72,7 +72,7 @@ def evidence_of(batch: Batch, error: ApiError, listing: Listing) -> Evidence:
 
     `batch` is as recorded before the error.
     """
-    is_missing = listing.is_whole and batch.remote_id not in listing.batches
+    is_missing = listing.reached_end and batch.remote_id not in listing.batches
     if not isinstance(error, NotFound):
         return Evidence.NOT_FOUND if is_missing else Evidence.UNKNOWN
     since = batch.not_found_ts

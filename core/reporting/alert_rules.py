@@ -103,7 +103,7 @@ def _deadlines(rules: AlertRules, observed: Observed) -> list[Condition]:
 def _poller(rules: AlertRules, observed: Observed) -> list[Condition]:
     """One alert for an outage, from the first failed poll to the next success."""
     health = observed.poller
-    minutes = int(health.quiet.total_seconds()) // 60
+    minutes = int(health.age.total_seconds()) // 60
     if health.error and rules.poll_failed:
         said = f"The poll failed: {health.error} See `titan-console doctor`."
     elif health.state == PollerState.SILENT and rules.poller_silent_min:

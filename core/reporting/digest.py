@@ -205,7 +205,7 @@ def _errors(found: Digest) -> str:
 
 
 def _poller(health: PollerHealth) -> str:
-    quiet = _span(health.quiet)
+    quiet = _span(health.age)
     if health.state == PollerState.SILENT:
         said = f"no successful poll for {quiet}"
     else:

@@ -24,13 +24,13 @@ class PollerState(StrEnum):
 
 
 class PollerHealth(Struct, frozen=True, kw_only=True):
-    """The state; how long ago the last poll was, of `silent` the last successful one.
+    """The state; `age`: how long ago the last poll was, of `silent` the last successful one.
 
     `error` is why the last poll failed; None where it did not.
     """
 
     state: PollerState
-    quiet: timedelta = timedelta(0)
+    age: timedelta = timedelta(0)
     error: str | None = None
 
     def needs_attention(self, *, has_open_batches: bool) -> bool:
@@ -57,12 +57,12 @@ def assess(poller: Poller, now: datetime, limit: timedelta = SILENT_AFTER) -> Po
     last, error = _last(poller)
     since_success = now - from_text(poller.last_success_ts or last)
     if since_success > limit:
-        return PollerHealth(state=PollerState.SILENT, quiet=since_success, error=error)
-    quiet = now - from_text(last)
+        return PollerHealth(state=PollerState.SILENT, age=since_success, error=error)
+    age = now - from_text(last)
     if error is None:
-        return PollerHealth(state=PollerState.OK, quiet=quiet)
+        return PollerHealth(state=PollerState.OK, age=age)
     state = PollerState.INTERRUPTED if error == _INTERRUPTED else PollerState.FAILED
-    return PollerHealth(state=state, quiet=quiet, error=error)
+    return PollerHealth(state=state, age=age, error=error)
 
 
 def _last(poller: Poller) -> tuple[str, str | None]:

@@ -1,4 +1,4 @@
-"""The attempt of a request that counts: one definition for console, CLI, results and export."""
+"""The effective attempt of a request: one definition for console, CLI, results and export."""
 
 # The succeeded attempt that settled the request, else the latest that has ended, else the latest.
 # While a failed request is being replayed, its failure still counts.

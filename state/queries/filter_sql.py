@@ -16,7 +16,7 @@ Parameter = str | int
 
 
 class Where(Struct, frozen=True):
-    """A condition; `needs_attempt` where it reads the counting attempt `a` of a request."""
+    """A condition; `needs_attempt` where it reads the effective attempt `a` of a request."""
 
     sql: str
     parameters: tuple[Parameter, ...] = ()

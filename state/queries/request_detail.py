@@ -118,7 +118,7 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptRecord, ...]
 
     @property
-    def counting(self) -> AttemptRecord | None:
+    def effective(self) -> AttemptRecord | None:
         """The attempt that counts: the settling one, else the latest ended, else the latest."""
         settling = [a for a in self.attempts if a.is_settling]
         ended = [a for a in self.attempts if a.outcome is not None]

@@ -92,7 +92,7 @@ def ids(source: Source, query: Query, now: datetime) -> Sequence[int]:
 
 
 def condition(terms: Sequence[Term], now: datetime) -> Where:
-    """All terms as a condition on `r`, and on `a` where it needs the counting attempt."""
+    """All terms as a condition on `r`, and on `a` where it needs the effective attempt."""
     return all_of(terms, lambda term: _one(term, now))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 from support.builders import a_bench
-from support.wire import BASE_URL, KEY, a_batch, a_body, an_api, answering, streamed
+from support.mock_transport import BASE_URL, KEY, a_batch, a_body, an_api, answering, streamed
 
 from core.api.client import AnthropicApi
 from core.errors import ApiError, Blocked, NoResponse, NotFound

@@ -16,7 +16,7 @@ from core.delivery import run_command
 from core.errors import ApiError
 from core.intake.options import SubmitOptions
 from core.redaction import redact, redact_bytes, remember
-from titan_console.session import crash_log
+from titan_console.session import console_crash_log
 
 KEY = 'plain"key-of-a-gateway'
 
@@ -86,7 +86,7 @@ def test_a_key_that_the_tail_of_an_output_cuts_in_two_is_left_out(tmp_path: Path
 def test_a_crash_log_has_no_key(tmp_path: Path) -> None:
     remember(KEY)
     error = ValueError(f"refused {KEY} and sk-ant-api03-x")
-    written = crash_log.write(tmp_path, error, datetime(2026, 11, 22, tzinfo=UTC))
+    written = console_crash_log.write(tmp_path, error, datetime(2026, 11, 22, tzinfo=UTC))
     assert written
     assert "refused (key) and (key)" in written.read_text("utf-8")
 

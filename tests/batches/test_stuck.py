@@ -93,7 +93,7 @@ def test_what_becomes_of_an_open_batch(
 
 
 @pytest.mark.parametrize(
-    ("not_found", "error", "began", "is_whole", "evidence"),
+    ("not_found", "error", "began", "reached_end", "evidence"),
     [
         (1, NotFound("gone"), 2, True, Evidence.ABSENT),
         # The first 404: the list was read before it.
@@ -107,9 +107,11 @@ def test_what_becomes_of_an_open_batch(
     ],
 )
 def test_what_an_error_and_a_list_show(
-    not_found: float | None, error: ApiError, began: float, is_whole: bool, evidence: Evidence
+    not_found: float | None, error: ApiError, began: float, reached_end: bool, evidence: Evidence
 ) -> None:
-    listing = Listing(began=START + timedelta(hours=began), complete=is_whole, is_whole=is_whole)
+    listing = Listing(
+        began=START + timedelta(hours=began), complete=reached_end, reached_end=reached_end
+    )
     assert evidence_of(a_batch(not_found=not_found), error, listing) == evidence
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import some_requests
-from support.made import a_ledger
+from support.ledger_builders import a_ledger
 from support.terminal import NOWHERE, Terminal, a_server
 
 from core.clock import SystemClock

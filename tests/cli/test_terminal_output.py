@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 from support.console_builders import Failure, LedgerBuilder
-from support.hostile import EVIL
+from support.hostile_text import EVIL
 from support.terminal import Terminal
 
 from core.config.settings import Settings, child_environment

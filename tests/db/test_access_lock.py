@@ -4,8 +4,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.ledger_builders import a_ledger
 from support.lock_holder import killed_holder
-from support.made import a_ledger
 
 from state.db import access_lock
 from state.model.errors import LedgerBusy

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, a_request
-from support.made import a_ledger
+from support.ledger_builders import a_ledger
 
 from core.requests.payload import Limits, to_line
 from state.db.reader import Reader

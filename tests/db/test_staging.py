@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from threading import Thread
 
 import pytest
-from support.made import spooled, submit
+from support.ledger_builders import spooled, submit
 
 from state.db.ledger import Ledger
 from state.model.errors import IllegalTransition, LedgerUnusable

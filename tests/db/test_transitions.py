@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from support.made import a_result, batch, remote, send, spooled, store_results, submit
+from support.ledger_builders import a_result, batch, remote, send, spooled, store_results, submit
 
 from state.batches import remote_status, sending
 from state.db.ledger import Ledger

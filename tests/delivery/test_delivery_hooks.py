@@ -41,7 +41,7 @@ exec(how.read_text() if how.exists() else "")
 """
 
 
-class Desk:
+class SandboxClient:
     """A bench whose job has a command, and that command's log."""
 
     def __init__(self, bench: Bench, root: Path) -> None:
@@ -83,12 +83,12 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Generator[Desk, None, None]:
+def desk(tmp_path: Path) -> Generator[SandboxClient, None, None]:
     with a_bench(tmp_path / "titan") as bench:
-        yield Desk(bench, tmp_path)
+        yield SandboxClient(bench, tmp_path)
 
 
-def test_it_runs_once_with_the_file_and_is_on_record(desk: Desk) -> None:
+def test_it_runs_once_with_the_file_and_is_on_record(desk: SandboxClient) -> None:
     desk.bench.submit(3)
     desk.bench.poll_after(900)
     for _ in range(3):
@@ -98,7 +98,7 @@ def test_it_runs_once_with_the_file_and_is_on_record(desk: Desk) -> None:
     assert desk.events() == ["hook.started", "hook.done"]
 
 
-def test_a_file_that_is_delivered_again_runs_its_hook_again(desk: Desk) -> None:
+def test_a_file_that_is_delivered_again_runs_its_hook_again(desk: SandboxClient) -> None:
     desk.bench.submit(2)
     desk.bench.poll_after(900)
     more = some_requests(5)[2:]
@@ -107,7 +107,7 @@ def test_a_file_that_is_delivered_again_runs_its_hook_again(desk: Desk) -> None:
     assert [line.split()[0] for line in desk.runs()] == ["2", "5"]
 
 
-def test_a_failure_is_reported_retried_later_and_cleared_by_a_success(desk: Desk) -> None:
+def test_a_failure_is_reported_retried_later_and_cleared_by_a_success(desk: SandboxClient) -> None:
     desk.behaves("sys.exit('no disk \\x1b[31m sk-ant-api03-secret')")
     desk.bench.submit(1)
     (trouble,) = desk.bench.poll_after(900).problems
@@ -124,7 +124,9 @@ def test_a_failure_is_reported_retried_later_and_cleared_by_a_success(desk: Desk
     assert hook_runs.failing(desk.bench.engine.context.ledger) == []
 
 
-def test_a_hook_fails_after_its_tries_and_starts_again_with_another_command(desk: Desk) -> None:
+def test_a_hook_fails_after_its_tries_and_starts_again_with_another_command(
+    desk: SandboxClient,
+) -> None:
     desk.behaves("sys.exit(3)")
     desk.bench.submit(1)
     last = [desk.bench.poll_after(2 * 3600).problems for _ in range(MOST_TRIES + 2)]
@@ -149,14 +151,14 @@ def test_a_hook_fails_after_its_tries_and_starts_again_with_another_command(desk
         ),
     ],
 )
-def test_what_does_not_run_is_a_failure(desk: Desk, command: list[str], said: str) -> None:
+def test_what_does_not_run_is_a_failure(desk: SandboxClient, command: list[str], said: str) -> None:
     desk.configure(command)
     desk.bench.submit(1)
     (trouble,) = desk.bench.poll_after(900).problems
     assert said in trouble
 
 
-def test_one_that_does_not_end_is_stopped_with_its_children(desk: Desk) -> None:
+def test_one_that_does_not_end_is_stopped_with_its_children(desk: SandboxClient) -> None:
     desk.configure(desk.command, timeout=1)
     desk.behaves(
         "import subprocess\nsubprocess.run([sys.executable, '-c', 'import signal; signal.pause()'])"
@@ -166,7 +168,7 @@ def test_one_that_does_not_end_is_stopped_with_its_children(desk: Desk) -> None:
     assert "killed after 1 s" in trouble
 
 
-def test_a_hook_of_a_killed_poll_is_run_again_and_recorded(desk: Desk) -> None:
+def test_a_hook_of_a_killed_poll_is_run_again_and_recorded(desk: SandboxClient) -> None:
     class Killed(BaseException):
         pass
 
@@ -195,7 +197,7 @@ def test_a_job_without_a_command_needs_nothing(tmp_path: Path) -> None:
         assert row["state"] == "none"
 
 
-def test_a_catalogue_with_a_slip_loses_no_command(desk: Desk) -> None:
+def test_a_catalogue_with_a_slip_loses_no_command(desk: SandboxClient) -> None:
     good = (desk.bench.folder.root / "titan.toml").read_text()
     desk.bench.submit(1)
     (desk.bench.folder.root / "titan.toml").write_text("[jobs")
@@ -211,7 +213,7 @@ def test_the_waits_double() -> None:
     assert waits == [timedelta(minutes=m) for m in (10, 20, 40, 80)]
 
 
-def test_status_and_doctor_show_unresolved_batches(desk: Desk) -> None:
+def test_status_and_doctor_show_unresolved_batches(desk: SandboxClient) -> None:
     desk.behaves("sys.exit('no mail server')")
     desk.bench.submit(1)
     for _ in range(MOST_TRIES):
@@ -231,7 +233,7 @@ def test_status_and_doctor_show_unresolved_batches(desk: Desk) -> None:
 
 def test_a_job_that_polls_leaves_the_command_to_the_poller(tmp_path: Path) -> None:
     with a_server() as (_, address), a_bench(tmp_path / "titan") as bench:
-        desk = Desk(bench, tmp_path)
+        desk = SandboxClient(bench, tmp_path)
         terminal = Terminal(bench.folder.root, address)
         asked: list[dict[str, Any]] = some_requests(2)
         job = (
@@ -244,7 +246,7 @@ def test_a_job_that_polls_leaves_the_command_to_the_poller(tmp_path: Path) -> No
         assert len(desk.runs()) == 1
 
 
-def test_a_delivery_and_its_command_are_noted_together(desk: Desk) -> None:
+def test_a_delivery_and_its_command_are_noted_together(desk: SandboxClient) -> None:
     desk.bench.submit(1)
     desk.bench.poll_after(900)
     ledger = desk.bench.engine.context.ledger
@@ -254,7 +256,7 @@ def test_a_delivery_and_its_command_are_noted_together(desk: Desk) -> None:
     assert submission.delivered_ts <= row["started_ts"] <= to_text(desk.bench.clock.now())
 
 
-def test_the_poll_keeps_its_lease_through_slow_commands(desk: Desk) -> None:
+def test_the_poll_keeps_its_lease_through_slow_commands(desk: SandboxClient) -> None:
     desk.bench.submit(1)
     desk.bench.engine.submit(
         some_requests(1, "other"), SubmitOptions(tag="daily-feed-2026-11-22-b")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
-from support.rebuilt import rebuilt
+from support.rebuilt_ledger import rebuilt
 
 from core.delivery.prune import Pruned, preview, prune
 from core.intake.options import SubmitOptions

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from support.made import (
+from support.ledger_builders import (
     START,
     a_ledger,
     a_result,

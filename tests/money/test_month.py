@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import a_bench
-from support.month import simulate
+from support.month_simulation import simulate
 
 from state.queries import ledger_status, spending
 from titan_console.sandbox.model.timing import Plan

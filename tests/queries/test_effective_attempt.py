@@ -37,6 +37,6 @@ def test_while_failed_requests_are_replayed_all_say_how_they_failed(tmp_path: Pa
         assert {row.error_type for row in exported} == {"overloaded_error"}
         record = request_detail.request(made.ledger, "feed-1", "a")
         assert record is not None
-        assert record.counting is not None
-        assert record.counting.error_type == "overloaded_error"
+        assert record.effective is not None
+        assert record.effective.error_type == "overloaded_error"
         assert {row.attempts for row in exported} == {1 + replayed}

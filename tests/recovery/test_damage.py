@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.builders import Bench, some_requests
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
-from support.rebuilt import rebuilt
+from support.rebuilt_ledger import rebuilt
 from support.terminal import Terminal, a_server
 
 from core.intake.options import SubmitOptions

@@ -31,7 +31,7 @@ CALM = Observed(
     unpriced_models=(),
     kpis=kpis(Facts()),
     has_a_month=True,
-    poller=PollerHealth(state=PollerState.OK, quiet=timedelta(minutes=40)),
+    poller=PollerHealth(state=PollerState.OK, age=timedelta(minutes=40)),
 )
 MISSED = kpis(Facts(requests=10, errored=1, batch_tokens=1, savings_nano=1))
 WRONG = [
@@ -40,7 +40,7 @@ WRONG = [
     ({"orphans": 2}, {"orphans": False}, [("orphan", "api")]),
     ({"unpriced_models": ("m-9",)}, {"unpriced": False}, [("unpriced", "m-9")]),
     (
-        {"poller": PollerHealth(state=PollerState.SILENT, quiet=timedelta(minutes=41))},
+        {"poller": PollerHealth(state=PollerState.SILENT, age=timedelta(minutes=41))},
         {"poller_silent_min": 0},
         [("poller", "polls")],
     ),

@@ -72,7 +72,7 @@ CASES = {
 @pytest.mark.parametrize(("poller", "state", "minutes"), CASES.values(), ids=CASES)
 def test_the_state_of_the_poller(poller: Poller, state: PollerState, minutes: int) -> None:
     health = assess(poller, NOW, 40 * _M)
-    assert (health.state, health.quiet) == (state, minutes * _M)
+    assert (health.state, health.age) == (state, minutes * _M)
 
 
 def _fail(_context: object, _summary: PollSummary) -> None:
@@ -135,7 +135,7 @@ def test_a_failed_poll_is_shown_by_every_view_and_is_one_alert(
         _polls(bench, 5)
         assert _alert_kinds(bench) == ["alert.raised"]
         health = assess(ledger_status.poller(ledger), bench.clock.now())
-        assert (health.state, health.quiet) == (PollerState.SILENT, timedelta(minutes=90))
+        assert (health.state, health.age) == (PollerState.SILENT, timedelta(minutes=90))
     _polls(bench, 2)
     assert _alert_kinds(bench) == ["alert.raised", "alert.cleared"]
     assert assess(ledger_status.poller(ledger), bench.clock.now()).state == PollerState.OK

@@ -206,7 +206,7 @@ class Replay:
             self.compare(where, "body", line, their_lines[key])
 
     def compare(self, where: str, at: str, ours: Any, theirs: Any) -> None:
-        """Walk two values at once."""
+        """SceneWalk two values at once."""
         if isinstance(ours, dict) and isinstance(theirs, dict):
             self.compare_objects(where, at, cast("Json", ours), cast("Json", theirs))
         elif isinstance(ours, list) and isinstance(theirs, list):

@@ -5,7 +5,7 @@ import json
 import anthropic
 import httpx2
 import pytest
-from support.sandbox_client import BATCHES, Desk, a_desk, a_params, create_body
+from support.sandbox_client import BATCHES, SandboxClient, a_desk, a_params, create_body
 
 from titan_console.sandbox.faults.profile import (
     AFTER_STATUSES,
@@ -21,13 +21,13 @@ from titan_console.sandbox.model.timing import Plan
 IDS = [f"r-{n}" for n in range(10)]
 
 
-def try_create(desk: Desk) -> Exception:
+def try_create(desk: SandboxClient) -> Exception:
     with pytest.raises(anthropic.AnthropicError) as caught:
         desk.sdk().messages.batches.create(requests=create_body(["a"])["requests"])
     return caught.value
 
 
-def listed(desk: Desk) -> int:
+def listed(desk: SandboxClient) -> int:
     desk.sandbox.faults.clear()
     return len(desk.json("GET", BATCHES)["data"])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from msgspec.structs import replace
-from support.made import store_results
+from support.ledger_builders import store_results
 
 from core.clock import ManualClock
 from state.batches import leases, remote_status, sending, submissions
@@ -55,7 +55,7 @@ class Failure:
     outcome: Outcome = Outcome.ERRORED
 
 
-def the_same_words() -> Callable[[int], str]:
+def repeatable_ids() -> Callable[[int], str]:
     """Keys and nonces as a ledger draws them, but the same ones each time."""
     rng = Random(7)
     return lambda length: "".join(rng.choice(ALPHABET) for _ in range(length))
@@ -216,7 +216,7 @@ class LedgerBuilder:
 
 def a_busy_ledger(home: Path) -> LedgerBuilder:
     """Something of everything, as on an ordinary bad day; it is `NOW` and a bit."""
-    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=2)), new_id=the_same_words())
+    made = LedgerBuilder(home, ManualClock(NOW - timedelta(days=2)), new_id=repeatable_ids())
 
     def at(**before: int) -> None:
         made.clock.advance((NOW - timedelta(**before) - made.clock.now()).total_seconds())

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 @dataclass
-class Desk:
+class SandboxClient:
     """A sandbox, its clock, and short ways to call it."""
 
     sandbox: Sandbox
@@ -74,11 +74,11 @@ def a_desk(
     limits: Limits | None = None,
     keys: dict[str, str] | None = None,
     seed: int = 0,
-) -> Desk:
+) -> SandboxClient:
     clock = ManualClock(START)
     rules = Faults.parse(faults, seed=seed)
     sandbox = Sandbox(clock, seed=seed, plan=plan, faults=rules, limits=limits, keys=keys)
-    return Desk(sandbox, clock)
+    return SandboxClient(sandbox, clock)
 
 
 def a_params(text: str = "Tell me about harbours.", **changes: Any) -> Json:

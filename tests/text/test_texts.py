@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from support.hostile import EVIL, hidden
+from support.hostile_text import EVIL, hidden
 
 from titan_console.text.diff import difference
 from titan_console.text.document import Document, Match, lines_of, pretty, search, within, wrap

@@ -20,7 +20,7 @@ from support.console_pilot import (
     until_seen,
     until_shown,
 )
-from support.hostile import EVIL, hidden
+from support.hostile_text import EVIL, hidden
 from textual.pilot import Pilot
 
 from core.commands import planner

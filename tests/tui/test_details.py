@@ -5,7 +5,7 @@ from pathlib import Path
 from support.builders import Bench, a_bench, a_request
 from support.console_builders import Failure, LedgerBuilder
 from support.console_pilot import app_of, lines, shown, table, until, until_seen, until_shown
-from support.hostile import EVIL, hidden
+from support.hostile_text import EVIL, hidden
 from textual.pilot import Pilot
 
 from core.intake.options import SubmitOptions

@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widgets._footer import FooterKey
 
 from titan_console.tui.widgets.record_table import RecordTable
-from titan_console.tui.widgets.row_drawing import Look, Row, RowDrawing
+from titan_console.tui.widgets.row_drawing import Row, RowDrawing, RowState
 
 _WALK = (("tab", "recent"), ("tab", "errors"), ("shift+tab", "recent"), ("shift+tab", "open"))
 
@@ -34,7 +34,7 @@ async def test_a_commit_draws_the_line_of_what_it_changed_and_no_other(
     drawn: list[object] = []
     draw = RowDrawing._draw
 
-    def noted(self: RowDrawing, look: Look, width: int, row: Row | None) -> Strip:
+    def noted(self: RowDrawing, look: RowState, width: int, row: Row | None) -> Strip:
         drawn.append(look.key)
         return draw(self, look, width, row)
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from support.console_builders import NOW, LedgerBuilder, a_busy_ledger
 from support.console_pilot import lines, opened, shown, table, until, until_shown
-from support.hostile import EVIL, hidden
+from support.hostile_text import EVIL, hidden
 
 from state.model.filter_terms import Field
 from state.operations import commands

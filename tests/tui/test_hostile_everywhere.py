@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.builders import a_bench, a_request
 from support.console_builders import Failure, LedgerBuilder
 from support.console_pilot import lines
-from support.hostile import EVIL, hidden
-from support.scenes import Walk, until_idle, walking
+from support.hostile_text import EVIL, hidden
+from support.snapshot_scenes import SceneWalk, until_idle, walking
 from textual.screen import Screen
 
 from core.intake.options import SubmitOptions
@@ -53,7 +53,7 @@ def a_hostile_ledger(home: Path, text: str) -> LedgerBuilder:
     return made
 
 
-async def press(walk: Walk, *keys: str) -> None:
+async def press(walk: SceneWalk, *keys: str) -> None:
     """Press them one by one; after each, the screen is whole and harmless."""
     for key in keys:
         await walk.pilot.press(key)
@@ -63,7 +63,7 @@ async def press(walk: Walk, *keys: str) -> None:
         assert len(shown) == SIZE[1]
 
 
-async def through_the_tabs(walk: Walk, *way: str) -> None:
+async def through_the_tabs(walk: SceneWalk, *way: str) -> None:
     """Open what is under the cursor, and go through its tabs."""
     await press(walk, *way, "enter")
     page: Screen[object] = walk.pilot.app.screen
@@ -71,7 +71,7 @@ async def through_the_tabs(walk: Walk, *way: str) -> None:
         await press(walk, *(["right"] * (len(page.SECTIONS) - 1)), "escape")
 
 
-async def everywhere(walk: Walk) -> None:
+async def everywhere(walk: SceneWalk) -> None:
     await press(walk, *"2345678")
     await through_the_tabs(walk, "1")
     await through_the_tabs(walk, "2")

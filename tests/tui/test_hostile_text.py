@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from rich.segment import Segment
 from support.console_builders import Failure, LedgerBuilder
 from support.console_pilot import lines, shown, table, until_seen, until_shown
-from support.hostile import EVIL, hidden
+from support.hostile_text import EVIL, hidden
 from textual.color import Color
 
 from titan_console.tui.app import TitanApp

@@ -9,7 +9,7 @@ from support.terminal import Terminal
 from core.config.catalogue import ConsoleSettings, parse
 from titan_console.tui import keymap
 from titan_console.tui.app import TitanApp
-from titan_console.tui.keymap import Known, check
+from titan_console.tui.keymap import KeyBinding, check
 from titan_console.tui.pages import key_help
 from titan_console.tui.pages.dialog import Menu
 from titan_console.tui.pages.key_help import HelpScreen
@@ -18,12 +18,12 @@ from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.text_view import TextView
 
 BINDINGS = [
-    Known("tool.copy", ("y",), "Copy", TitanApp),
-    Known("tool.export", ("e",), "Export", TitanApp),
-    Known("list.select", ("space",), "Select", RecordTable),
-    Known("text.down", ("j", "down"), "Down", TextView),
-    Known("menu.back", ("escape",), "Back", Menu),
-    Known("page.totals", ("ctrl+e",), "Toggle totals", Page),
+    KeyBinding("tool.copy", ("y",), "Copy", TitanApp),
+    KeyBinding("tool.export", ("e",), "Export", TitanApp),
+    KeyBinding("list.select", ("space",), "Select", RecordTable),
+    KeyBinding("text.down", ("j", "down"), "Down", TextView),
+    KeyBinding("menu.back", ("escape",), "Back", Menu),
+    KeyBinding("page.totals", ("ctrl+e",), "Toggle totals", Page),
 ]
 
 
@@ -51,7 +51,7 @@ def test_a_former_id_still_names_its_binding() -> None:
     assert check({"list.mark": "m", "page.figures": "F"}, BINDINGS) == keymap.Keymap(
         {"list.select": "m", "page.totals": "F"}
     )
-    assert set(keymap.RENAMED.values()) <= {one.name for one in keymap.known()}
+    assert set(keymap.RENAMED.values()) <= {one.name for one in keymap.key_bindings()}
 
 
 def test_keys_may_change_places_and_be_those_of_what_is_elsewhere() -> None:
@@ -64,7 +64,7 @@ def test_keys_may_change_places_and_be_those_of_what_is_elsewhere() -> None:
 
 
 def test_the_consoles_own_keys_do_not_clash() -> None:
-    bindings = keymap.known()
+    bindings = keymap.key_bindings()
     assert len({one.name for one in bindings}) > 60
     for one in bindings:
         assert check({one.name: ",".join(one.keys)}, bindings).problems == (), one

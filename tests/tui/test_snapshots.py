@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 
 import pytest
-from support.scenes import (
+from support.snapshot_scenes import (
     SIZES,
-    Walk,
+    SceneWalk,
     a_full_ledger,
     a_small_bench,
     every_dialog,
@@ -58,7 +58,11 @@ async def test_every_screen(tmp_path: Path, keep: Keep, size: str) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("what", "through"), [("tabs", every_tab), ("dialogs", every_dialog)])
 async def test_every_tab_and_every_dialog(
-    tmp_path: Path, keep: Keep, what: str, through: Callable[[Walk], Awaitable[None]], size: str
+    tmp_path: Path,
+    keep: Keep,
+    what: str,
+    through: Callable[[SceneWalk], Awaitable[None]],
+    size: str,
 ) -> None:
     with a_small_bench(tmp_path) as bench:
         path = bench.folder.ledger

@@ -107,7 +107,7 @@ def _systemd(poller: Poller) -> Plan:
         for words in (("daemon-reload",), ("enable", timer), ("restart", timer))
     ]
     if not shutil.which("systemctl"):
-        return Plan(steps, [f"Still to do: {call}." for call in calls], is_whole=False)
+        return Plan(steps, [f"Still to do: {call}." for call in calls], reached_end=False)
     hint = "The timer runs while you are logged in; to run it always: loginctl enable-linger"
     return Plan(steps + calls, [hint])
 
@@ -132,7 +132,7 @@ def _windows(poller: Poller) -> Plan:
     steps = _writes({path: text}, encoding="utf-16")
     create = ("schtasks", "/Create", "/TN", poller.name, "/XML")
     if not shutil.which("schtasks"):
-        return Plan(steps, [f"Still to do: run {' '.join((*create, path))}."], is_whole=False)
+        return Plan(steps, [f"Still to do: run {' '.join((*create, path))}."], reached_end=False)
     if not steps:
         return Plan()
     # The file marks the task of this name as ours, so it is written after the task. Only our own
@@ -158,7 +158,7 @@ def _hinted(plan: Plan, poller: Poller) -> Plan:
         hints.append(f"Write ANTHROPIC_API_KEY=... to {env_file}, then run: chmod 600 {env_file}")
     elif os.name != "nt" and env_file.stat().st_mode & 0o077:
         hints.append(f"Other users can read {env_file}; run: chmod 600 {env_file}")
-    return Plan(plan.steps, hints, plan.is_whole)
+    return Plan(plan.steps, hints, plan.reached_end)
 
 
 def _writes(wanted: dict[str, str], encoding: str = "utf-8") -> list[Step]:

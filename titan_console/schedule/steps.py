@@ -48,11 +48,11 @@ Step = Write | Remove | Run
 
 
 class Plan(Struct, frozen=True):
-    """The steps, and hints on what the user must do; `is_whole` if the steps suffice."""
+    """The steps, and hints on what the user must do; `reached_end` if the steps suffice."""
 
     steps: list[Step] = field(default_factory=list[Step])
     hints: list[str] = field(default_factory=list[str])
-    is_whole: bool = True
+    reached_end: bool = True
 
 
 def carry_out(plan: Plan) -> list[str]:

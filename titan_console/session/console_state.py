@@ -49,7 +49,7 @@ class ConsoleState:
         self.ledger_path = _short(watcher.path)  # as shown, with ~
         self._watcher = watcher
         self.clock = clock
-        self._held_back: LedgerChanged | None = None
+        self._pending_update: LedgerChanged | None = None
 
     def now(self) -> datetime:
         """The current time."""
@@ -63,22 +63,22 @@ class ConsoleState:
         self.problem = None
         self.commands = message.snapshot.commands
         if self.is_frozen and self.snapshot is not None:
-            self._held_back = message
+            self._pending_update = message
         else:
             self._use(message)
 
     def freeze(self, frozen: bool) -> None:
         """Freeze the view, or show what has changed since."""
         self.is_frozen = frozen
-        if not frozen and self._held_back is not None:
-            self._use(self._held_back)
-            self._held_back = None
+        if not frozen and self._pending_update is not None:
+            self._use(self._pending_update)
+            self._pending_update = None
 
     def changes_behind(self) -> int:
         """The number of changes since the view was frozen."""
-        if self._held_back is None or self.snapshot is None:
+        if self._pending_update is None or self.snapshot is None:
             return 0
-        return self._held_back.snapshot.revision - self.snapshot.revision
+        return self._pending_update.snapshot.revision - self.snapshot.revision
 
     def silent_for(self, now: datetime) -> timedelta | None:
         """The time since the watcher last read the ledger; None before the first."""

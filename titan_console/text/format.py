@@ -240,7 +240,7 @@ def settled_run(run: HookRun) -> str:
 
 def poller_status(health: PollerHealth) -> Label:
     """The state of the poller, without the reason of a failure."""
-    quiet = span(health.quiet)
+    quiet = span(health.age)
     if health.state == PollerState.SILENT and health.error:
         return Label("✗", f"no successful poll for {quiet}", Tone.BAD)
     return {

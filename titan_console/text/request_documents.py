@@ -31,9 +31,9 @@ def overview(request: RequestRecord, now: datetime) -> Document:
     builder.field("Betas", request.betas)
     builder.field("Payload", fmt.size(request.body.length))
     builder.field("Attempts", fmt.count(len(request.attempts)))
-    if request.counting is not None:
-        builder.heading("Settled by" if request.counting.is_settling else "Last attempt")
-        _attempt(builder, request.counting, now)
+    if request.effective is not None:
+        builder.heading("Settled by" if request.effective.is_settling else "Last attempt")
+        _attempt(builder, request.effective, now)
     return builder.build()
 
 

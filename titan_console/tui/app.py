@@ -19,7 +19,7 @@ from core.reporting.poller_health import silent_after
 from state.files.folder import Folder
 from state.model.timestamps import from_text
 from state.operations.commands import Action
-from titan_console.session import crash_log
+from titan_console.session import console_crash_log
 from titan_console.session.command_worker import CommandWorker
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.ledger_watcher import LedgerWatcher
@@ -145,7 +145,7 @@ class TitanApp(App[None]):
         """Apply the keys of titan.toml, and show its mistakes."""
         from titan_console.tui import keymap  # noqa: PLC0415 - loads every screen
 
-        checked = keymap.check(self._wanted.keys, keymap.known())
+        checked = keymap.check(self._wanted.keys, keymap.key_bindings())
         self.set_keymap(dict(checked.keys))
         for problem in (*self._wrong, *checked.problems):
             self.notify(clean(problem), severity="warning", markup=False)
@@ -311,9 +311,9 @@ class TitanApp(App[None]):
     def _fatal_error(self) -> None:
         """Print one line; Textual's traceback would show every local variable."""
         error = self._exception or RuntimeError("unknown")
-        log = crash_log.write(self._home, error, self._clock.now())
+        log = console_crash_log.write(self._home, error, self._clock.now())
         where = f" Details: {log}" if log else ""
-        line = f"The console stopped. {crash_log.one_line(error)}.{where}"
+        line = f"The console stopped. {console_crash_log.one_line(error)}.{where}"
         self._exit_renderables.append(Text(clean(line)))
         self._close_messages_no_wait()
 

@@ -46,7 +46,7 @@ RENAMED = {
 _KEY = re.compile(r"((ctrl|shift|alt|super)\+)*([a-z0-9_]+|[^\s,])", re.IGNORECASE)
 
 
-class Known(Struct, frozen=True):
+class KeyBinding(Struct, frozen=True):
     """A binding: its id, its keys in Textual's names, its label, and its node class."""
 
     name: str
@@ -62,18 +62,18 @@ class Keymap(Struct, frozen=True):
     problems: tuple[str, ...] = ()
 
 
-def known() -> list[Known]:
+def key_bindings() -> list[KeyBinding]:
     """All of them; loads every screen."""
     for module in pkgutil.walk_packages(tui.__path__, f"{tui.__name__}."):
         import_module(module.name)
-    found: dict[tuple[str, type[DOMNode]], Known] = {}
+    found: dict[tuple[str, type[DOMNode]], KeyBinding] = {}
     for node in sorted(_classes(DOMNode), key=lambda node: node.__name__):
         for binding in Binding.make_bindings(vars(node).get("BINDINGS", ())):
             if binding.id and node.__module__.startswith(_OURS):
                 identity = (binding.id, node)
                 before = found[identity].keys if identity in found else ()
                 keys = (*before, binding.key)
-                found[identity] = Known(binding.id, keys, binding.description, node)
+                found[identity] = KeyBinding(binding.id, keys, binding.description, node)
     return sorted(found.values(), key=lambda one: one.name)
 
 
@@ -83,7 +83,7 @@ def _classes(node: type[DOMNode]) -> Iterator[type[DOMNode]]:
         yield from _classes(one)
 
 
-def check(asked: Mapping[str, str], bindings: list[Known]) -> Keymap:
+def check(asked: Mapping[str, str], bindings: list[KeyBinding]) -> Keymap:
     """Leave out unknown ids, invalid keys, and keys of another active binding."""
     asked = {RENAMED.get(name, name): keys for name, keys in asked.items()}
     names = {one.name for one in bindings}
@@ -102,10 +102,10 @@ def check(asked: Mapping[str, str], bindings: list[Known]) -> Keymap:
 
 def problems_in(asked: Mapping[str, str]) -> Sequence[str]:
     """The mistakes in the keys of titan.toml."""
-    return check(asked, known()).problems
+    return check(asked, key_bindings()).problems
 
 
-def keys_of(one: Known, keymap: Keymap) -> tuple[str, ...]:
+def keys_of(one: KeyBinding, keymap: Keymap) -> tuple[str, ...]:
     """Its current keys."""
     asked = keymap.keys.get(one.name)
     return tuple(_split(asked)) if asked else one.keys
@@ -126,7 +126,11 @@ def _no_key(keys: str) -> str:
 
 
 def _clash(
-    name: str, keys: str, taken: Mapping[str, str], bindings: list[Known], asked: Mapping[str, str]
+    name: str,
+    keys: str,
+    taken: Mapping[str, str],
+    bindings: list[KeyBinding],
+    asked: Mapping[str, str],
 ) -> str:
     mine = [one for one in bindings if one.name == name]
     for other in bindings:

@@ -11,7 +11,7 @@ from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import json_lines_option, print_json, print_table
 from titan_console.cli.stderr import print_stderr
 from titan_console.tui import keymap
-from titan_console.tui.keymap import Keymap, Known, keys_of
+from titan_console.tui.keymap import KeyBinding, Keymap, keys_of
 
 
 class KeyReport(Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     with 1 if an entry there is ignored.
     """
     catalogue = titan_file.read(Folder(from_environment().home))
-    bindings = keymap.known()
+    bindings = keymap.key_bindings()
     checked = keymap.check(catalogue.console.keys, bindings)
     # A binding that several screens share is listed once.
     rows = list({one.name: one for one in bindings}.values())
@@ -56,7 +56,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         ctx.exit(Exit.ATTENTION)
 
 
-def _report(one: Known, checked: Keymap, bindings: list[Known]) -> KeyReport:
+def _report(one: KeyBinding, checked: Keymap, bindings: list[KeyBinding]) -> KeyReport:
     return KeyReport(
         id=one.name,
         keys=list(keys_of(one, checked)),

@@ -89,7 +89,7 @@ def command(
     )
     failed = [] if dry_run else carry_out(plan)
     _report(plan, poller, failed, dry_run=dry_run, as_json=as_json)
-    ctx.exit(Exit.DONE if plan.is_whole and not failed else Exit.ATTENTION)
+    ctx.exit(Exit.DONE if plan.reached_end and not failed else Exit.ATTENTION)
 
 
 def _check(kind: str | None, install: str | None, uninstall: str | None, *, dry_run: bool) -> None:

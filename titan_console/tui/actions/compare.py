@@ -6,10 +6,10 @@ from pathlib import Path
 from state.db.reader import Source
 from state.queries import request_detail
 from state.queries.request_detail import RequestRecord
-from titan_console.session.bodies import Bodies
+from titan_console.session.body_reader import BodyReader
 from titan_console.text.diff import difference
 from titan_console.text.links import ToRequest, parse
-from titan_console.tui.actions import subject
+from titan_console.tui.actions import current_record
 from titan_console.tui.actions.record_parts import whole_attempt
 from titan_console.tui.pages.detail_page import DocumentPage
 from titan_console.tui.pages.dialog import Entry, Menu
@@ -31,15 +31,17 @@ async def _compare(page: Page) -> None:
     ledger = page.state.path
     if selected:
         if len(selected) != _TWO:
-            subject.notify(page, f"{len(selected):,} rows are selected; select two to compare.")
+            current_record.notify(
+                page, f"{len(selected):,} rows are selected; select two to compare."
+            )
             return
-        sides = await subject.query(page, lambda source: _requests(source, ledger, selected))
+        sides = await current_record.query(page, lambda source: _requests(source, ledger, selected))
     else:
         sides = await _attempts(page, ledger)
     if sides is None:
         return
     if len(sides) != _TWO:
-        subject.notify(page, "Select two requests, or one request with two attempts.")
+        current_record.notify(page, "Select two requests, or one request with two attempts.")
         return
     (left_name, left), (right_name, right) = sides
     document = await asyncio.to_thread(difference, left, right, left_name, right_name)
@@ -48,7 +50,7 @@ async def _compare(page: Page) -> None:
 
 def _selected(page: Page) -> list[ToRequest | None]:
     """The selected requests; None for a row that is not a request or not loaded."""
-    table = subject.list_of(page)
+    table = current_record.list_of(page)
     if table is None or not table.selection:
         return []
     rows = (table.row_of(key) for key in table.selection.chosen(table.keys)[: _TWO + 1])
@@ -57,22 +59,22 @@ def _selected(page: Page) -> list[ToRequest | None]:
 
 
 def _requests(source: Source, ledger: Path, selected: list[ToRequest | None]) -> list[Side]:
-    """The counting attempts of these requests."""
-    bodies = Bodies(ledger)
+    """The effective attempts of these requests."""
+    bodies = BodyReader(ledger)
     found = [request_detail.request(source, t.tag, t.custom_id) for t in selected if t is not None]
     return [
-        (f"{request.tag} / {request.custom_id}", whole_attempt(request.counting, bodies))
+        (f"{request.tag} / {request.custom_id}", whole_attempt(request.effective, bodies))
         for request in found
-        if request is not None and request.counting is not None
+        if request is not None and request.effective is not None
     ]
 
 
 async def _attempts(page: Page, ledger: Path) -> list[Side] | None:
     """The last attempt and the one before; with more than two, one is chosen in a menu."""
-    destination = subject.destination_of(page)
+    destination = current_record.destination_of(page)
     if not isinstance(destination, ToRequest):
         return []
-    found = await subject.query(
+    found = await current_record.query(
         page, lambda source: request_detail.request(source, destination.tag, destination.custom_id)
     )
     if found is None or len(found.attempts) < _TWO:
@@ -89,7 +91,7 @@ async def _attempts(page: Page, ledger: Path) -> list[Side] | None:
 
 
 def _sides(found: RequestRecord, ledger: Path, earlier: int) -> list[Side]:
-    bodies = Bodies(ledger)
+    bodies = BodyReader(ledger)
     numbered = [(n, found.attempts[n]) for n in (earlier, len(found.attempts) - 1)]
     return [
         (f"attempt {n + 1:,}, {attempt.batch_key}", whole_attempt(attempt, bodies))

@@ -3,7 +3,7 @@
 import asyncio
 
 from titan_console.session import export_files
-from titan_console.tui.actions import subject
+from titan_console.tui.actions import current_record
 from titan_console.tui.actions.record_parts import RecordPart, pick
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
@@ -31,7 +31,7 @@ def fits(text: str) -> bool:
 async def _copy(page: Page, part: RecordPart) -> None:
     if fits(part.text):
         app_of(page).copy_to_clipboard(part.text)
-        subject.notify(page, f"Copied the {part.name} (if the terminal allows it).")
+        current_record.notify(page, f"Copied the {part.name} (if the terminal allows it).")
         return
     home, now = page.state.path.parent, page.state.now()
     try:
@@ -39,6 +39,8 @@ async def _copy(page: Page, part: RecordPart) -> None:
             export_files.keep, home, part.name, part.suffix, part.text, now
         )
     except OSError as error:
-        subject.notify(page, f"Cannot write the file: {error.strerror or error}.", is_problem=True)
+        current_record.notify(
+            page, f"Cannot write the file: {error.strerror or error}.", is_problem=True
+        )
         return
-    subject.notify(page, f"The {part.name} is too large to copy; saved to {path}")
+    current_record.notify(page, f"The {part.name} is too large to copy; saved to {path}")

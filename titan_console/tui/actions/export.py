@@ -15,7 +15,7 @@ from state.model.errors import LedgerError
 from state.queries import batch_detail
 from titan_console.session import export_files
 from titan_console.text.links import ToBatch, ToRequest, parse
-from titan_console.tui.actions import subject
+from titan_console.tui.actions import current_record
 from titan_console.tui.pages.dialog import Entry, Menu
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
@@ -36,9 +36,9 @@ class Chosen(Struct, frozen=True):
 
 def start(page: Page) -> None:
     """Ask in which format."""
-    table = subject.list_of(page) or _only_list(page)
+    table = current_record.list_of(page) or _only_list(page)
     if table is None or not table.row_count:
-        subject.notify(page, "No list to export here.")
+        current_record.notify(page, "No list to export here.")
         return
     page.run_worker(_export(page, table), exit_on_error=True)
 
@@ -64,9 +64,11 @@ async def _export(page: Page, table: RecordTable) -> None:
         path = export_files.new_path(home, chosen.name, form.value, now)
         count = await asyncio.to_thread(write, page.state.path, chosen, form, path)
     except (LedgerError, OSError) as error:
-        subject.notify(page, f"Export failed: {error}", is_problem=True)
+        current_record.notify(page, f"Export failed: {error}", is_problem=True)
         return
-    subject.notify(page, f"{pluralize(count, _ONE[chosen.kind], chosen.kind)} exported to {path}")
+    current_record.notify(
+        page, f"{pluralize(count, _ONE[chosen.kind], chosen.kind)} exported to {path}"
+    )
 
 
 def choose(page: Page, table: RecordTable) -> Chosen:

@@ -10,12 +10,12 @@ from state.db.reader import Source
 from state.model.records import Batch, Outcome
 from state.queries import batch_detail, request_detail
 from state.queries.request_detail import AttemptRecord, RequestRecord
-from titan_console.session.bodies import GONE, Bodies, params_of, result_of, text_of
+from titan_console.session.body_reader import GONE, BodyReader, params_of, result_of, text_of
 from titan_console.text import links
 from titan_console.text.document import pretty
 from titan_console.text.links import Destination, ToBatch, ToRequest
 from titan_console.text.safe_text import clean, harmless, harmless_json
-from titan_console.tui.actions import subject
+from titan_console.tui.actions import current_record
 from titan_console.tui.pages.dialog import Entry, Menu
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
@@ -45,7 +45,7 @@ def parts_of(source: Source, ledger: Path, destination: Destination | None) -> l
         return _of_batch(batch) if batch else []
     if isinstance(destination, ToRequest):
         request = request_detail.request(source, destination.tag, destination.custom_id)
-        return _of_request(request, Bodies(ledger)) if request else []
+        return _of_request(request, BodyReader(ledger)) if request else []
     return []
 
 
@@ -60,8 +60,8 @@ def _of_batch(batch: Batch) -> list[RecordPart]:
     )
 
 
-def _of_request(request: RequestRecord, bodies: Bodies) -> list[RecordPart]:
-    best = request.counting
+def _of_request(request: RequestRecord, bodies: BodyReader) -> list[RecordPart]:
+    best = request.effective
     return _filled(
         RecordPart("y", "custom_id", clean(request.custom_id)),
         RecordPart("b", "batch id", clean(best.batch_key) if best else ""),
@@ -79,14 +79,14 @@ def _filled(*found: RecordPart) -> list[RecordPart]:
     return [part for part in found if part.text]
 
 
-def payload(request: RequestRecord, bodies: Bodies) -> str:
-    """The params of the counting attempt as JSON; empty where they are not stored."""
-    span = request.counting.body if request.counting else request.body
+def payload(request: RequestRecord, bodies: BodyReader) -> str:
+    """The params of the effective attempt as JSON; empty where they are not stored."""
+    span = request.effective.body if request.effective else request.body
     line = bodies.payload(span).line
     return "" if line is None else harmless_json(pretty(params_of(line)))
 
 
-def _response(attempt: AttemptRecord | None, bodies: Bodies) -> list[RecordPart]:
+def _response(attempt: AttemptRecord | None, bodies: BodyReader) -> list[RecordPart]:
     """The text of the response if it has one, and all of it."""
     body = bodies.answer(attempt) if attempt else None
     if body is None or body.line is None:
@@ -108,7 +108,7 @@ def _command(action: str, name: str) -> str:
     return shlex.join(["titan-console", action, *(["--"] if name.startswith("-") else []), name])
 
 
-def whole_attempt(attempt: AttemptRecord, bodies: Bodies) -> str:
+def whole_attempt(attempt: AttemptRecord, bodies: BodyReader) -> str:
     """Request and response of an attempt, for a comparison."""
     asked = bodies.payload(attempt.body).line
     body = bodies.answer(attempt)
@@ -128,13 +128,13 @@ async def pick(
     page: Page, title: str, *, fits: Callable[[RecordPart], bool] = lambda _: True, none: str
 ) -> RecordPart | None:
     """The part chosen in a menu of those that fit; without any, the notice `none` is shown."""
-    destination, ledger = subject.destination_of(page), page.state.path
-    found = await subject.query(page, lambda source: parts_of(source, ledger, destination))
+    destination, ledger = current_record.destination_of(page), page.state.path
+    found = await current_record.query(page, lambda source: parts_of(source, ledger, destination))
     if found is None:
         return None
     offered = [part for part in found if fits(part)]
     if not offered:
-        subject.notify(page, none)
+        current_record.notify(page, none)
         return None
     entries = [Entry(part.letter, part.name, part.excerpt) for part in offered]
     letter = await app_of(page).push_screen_wait(Menu(title, entries))

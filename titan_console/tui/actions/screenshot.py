@@ -5,7 +5,7 @@ from pathlib import Path
 
 from state.files.folder import open_private_text
 from titan_console.session import export_files
-from titan_console.tui.actions import subject
+from titan_console.tui.actions import current_record
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
 
@@ -24,9 +24,9 @@ async def _keep(page: Page, picture: str, text: str) -> None:
         path = export_files.new_path(home, f"screen-{page.NAME.lower()}", "svg", now)
         await asyncio.to_thread(_write, {path: picture, path.with_suffix(".txt"): text})
     except OSError as error:
-        subject.notify(page, f"Cannot write the screenshot: {error}", is_problem=True)
+        current_record.notify(page, f"Cannot write the screenshot: {error}", is_problem=True)
         return
-    subject.notify(page, f"Screenshot saved to {path}, with the text beside it")
+    current_record.notify(page, f"Screenshot saved to {path}, with the text beside it")
 
 
 def _write(files: dict[Path, str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from textual.app import SuspendNotSupported
 
 from core.config.settings import viewer
-from titan_console.tui.actions import subject
+from titan_console.tui.actions import current_record
 from titan_console.tui.actions.record_parts import RecordPart, pick
 from titan_console.tui.pages.page import Page
 from titan_console.tui.screens.navigation import app_of
@@ -38,16 +38,18 @@ async def _ask(page: Page) -> None:
 async def _open(page: Page, part: RecordPart) -> None:
     program = viewer()
     if not program:
-        subject.notify(page, "No pager found: set PAGER or EDITOR.", is_problem=True)
+        current_record.notify(page, "No pager found: set PAGER or EDITOR.", is_problem=True)
         return
     path = await asyncio.to_thread(private_file, part)
     try:
         with app_of(page).suspend():
             look(program, path)
     except SuspendNotSupported:
-        subject.notify(page, "This terminal cannot be suspended for a pager.", is_problem=True)
+        current_record.notify(
+            page, "This terminal cannot be suspended for a pager.", is_problem=True
+        )
     except OSError as error:
-        subject.notify(page, f"{program[0]}: {error.strerror or error}", is_problem=True)
+        current_record.notify(page, f"{program[0]}: {error.strerror or error}", is_problem=True)
     finally:
         path.unlink(missing_ok=True)
 

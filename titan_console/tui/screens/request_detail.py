@@ -13,7 +13,7 @@ from state.operations.commands import Action
 from state.queries import request_detail
 from state.queries.request_detail import AttemptRecord, RequestRecord
 from state.queries.spending import PricedAttempt
-from titan_console.session.bodies import Bodies, missing_body
+from titan_console.session.body_reader import BodyReader, missing_body
 from titan_console.session.command_worker import Target
 from titan_console.session.console_state import ConsoleState
 from titan_console.text import links, request_documents
@@ -37,7 +37,7 @@ class RequestDetail(DetailPage):
     ) -> None:
         """`destination` is the request."""
         super().__init__(state, destination, origin)
-        self._bodies = Bodies(state.path)
+        self._bodies = BodyReader(state.path)
         self._prices: PriceBook | None = None
 
     def breadcrumb(self) -> str:
@@ -95,7 +95,7 @@ class RequestDetail(DetailPage):
                 return self._raw(found)
 
     def _response(self, found: RequestRecord) -> Document:
-        best = found.counting
+        best = found.effective
         made = self._bodies.answer_document(best) if best else None
         return made or _text(_no_answer(best))
 
@@ -120,8 +120,8 @@ class RequestDetail(DetailPage):
 
 
 def _body(found: RequestRecord) -> request_detail.FileSpan:
-    """The body of the counting attempt, else of the request."""
-    return found.counting.body if found.counting else found.body
+    """The body of the effective attempt, else of the request."""
+    return found.effective.body if found.effective else found.body
 
 
 def _line(line: bytes | None) -> str:

@@ -24,14 +24,14 @@ from titan_console.tui.widgets.record_table import RecordTable
 from titan_console.tui.widgets.section import Section
 
 
-class BatchesBehind(QueryPage):
+class SavingsBatches(QueryPage):
     """The batches of a sum; Enter opens the answers of one."""
 
-    def __init__(self, state: ConsoleState, behind: SumFilter, word: str) -> None:
-        """`word` is the name of the sum, for the breadcrumbs."""
+    def __init__(self, state: ConsoleState, sum_filter: SumFilter, name: str) -> None:
+        """`name` is that of the sum, for the breadcrumbs."""
         super().__init__(state)
-        self._behind = behind
-        self._word = word
+        self._sum_filter = sum_filter
+        self._sum_name = name
         self._found: list[BatchSum] | None = None
         self._list = Section("Nothing in this sum.", rows.BATCH_COLUMNS, id="behind")
         self._list.add_class("content")
@@ -43,7 +43,7 @@ class BatchesBehind(QueryPage):
 
     def breadcrumb(self) -> str:
         """The sum's name."""
-        return self._word
+        return self._sum_name
 
     def on_mount(self) -> None:
         """Focus the list."""
@@ -58,23 +58,23 @@ class BatchesBehind(QueryPage):
     def on_record_table_opened(self, message: RecordTable.Opened) -> None:
         """Open the answers of that batch."""
         message.stop()
-        page = AnswersBehind(self.state, self._behind, str(message.row.key))
+        page = SavingsAnswers(self.state, self._sum_filter, str(message.row.key))
         self.app.push_screen(page)  # pyright: ignore[reportUnknownMemberType]
 
     def _read(self, source: Source) -> list[BatchSum]:
-        return spending.batches_in_sum(source, self._behind)
+        return spending.batches_in_sum(source, self._sum_filter)
 
     def _take(self, found: list[BatchSum]) -> None:
         self._found = found
 
 
-class AnswersBehind(QueryPage):
+class SavingsAnswers(QueryPage):
     """The answers of one batch in a sum; Enter opens the request."""
 
-    def __init__(self, state: ConsoleState, behind: SumFilter, batch_key: str) -> None:
-        """`behind` is the sum."""
+    def __init__(self, state: ConsoleState, sum_filter: SumFilter, batch_key: str) -> None:
+        """`sum_filter` selects the answers of the sum."""
         super().__init__(state)
-        self._behind = behind
+        self._sum_filter = sum_filter
         self._key = batch_key
         self._found: list[AnswerSum] | None = None
         self._list = Section("Nothing in this sum.", rows.ANSWER_COLUMNS, id="answers")
@@ -103,7 +103,7 @@ class AnswersBehind(QueryPage):
             self._list.show(rows.answer_rows(self._found), title)
 
     def _read(self, source: Source) -> list[AnswerSum]:
-        return spending.answers_in_sum(source, self._behind, self._key)
+        return spending.answers_in_sum(source, self._sum_filter, self._key)
 
     def _take(self, found: list[AnswerSum]) -> None:
         self._found = found
@@ -180,11 +180,11 @@ class SavingsScreen(QueryPage):
             return
         key = str(message.row.key)
         if message.table is self._money.table:
-            behind = rows.behind_figure(self._found, key)
-            word = message.row.cells["figure"].text
+            sum_filter = rows.filter_of_figure(self._found, key)
+            name = message.row.cells["figure"].text
         else:
-            behind, word = SumFilter(self._by, key, self._found.since_day), key
-        self.app.push_screen(BatchesBehind(self.state, behind, word))  # pyright: ignore[reportUnknownMemberType]
+            sum_filter, name = SumFilter(self._by, key, self._found.since_day), key
+        self.app.push_screen(SavingsBatches(self.state, sum_filter, name))  # pyright: ignore[reportUnknownMemberType]
 
     def _next(self) -> str:
         return savings.BY[(savings.BY.index(self._by) + 1) % len(savings.BY)]

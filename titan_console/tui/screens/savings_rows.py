@@ -53,7 +53,7 @@ def figure_rows(found: Savings) -> list[Row]:
     return [_saved(found), _month(found), _cache(found), _duplicate(found), _unpriced(found)]
 
 
-def behind_figure(found: Savings, key: str) -> SumFilter:
+def filter_of_figure(found: Savings, key: str) -> SumFilter:
     """The answers behind a metric."""
     if key == "month":
         return SumFilter("all", "", str(found.today.replace(day=1)))

@@ -50,8 +50,8 @@ class CommandBar(Widget, can_focus=True):
         made = Text(no_wrap=True, end="")
         for number, (action, begin, _width) in enumerate(self._button_spans()):
             made.append(" " * (begin - made.cell_len))
-            held = self.has_focus and number == self.position
-            made.append_text(self._button(action, held=held))
+            has_cursor = self.has_focus and number == self.position
+            made.append_text(self._button(action, has_cursor=has_cursor))
         return made
 
     def on_click(self, event: Click) -> None:
@@ -87,15 +87,15 @@ class CommandBar(Widget, can_focus=True):
             yield action, begin, width
             begin += width + _GAP
 
-    def _button(self, action: Action, *, held: bool) -> Text:
+    def _button(self, action: Action, *, has_cursor: bool) -> Text:
         theme: Theme = self.app.current_theme  # pyright: ignore[reportUnknownMemberType]
-        look = " reverse" if held else ""
+        style = " reverse" if has_cursor else ""
         text = f"{KEYS[action]} {button(action)}"
         if action not in self.offered:
-            return Text(f" {text} ", f"{tones_of(self)[Tone.DIM]}{look}")
+            return Text(f" {text} ", f"{tones_of(self)[Tone.DIM]}{style}")
         if without_colours(self):
-            return Text(f"[{text}]", f"bold{look}")
-        base = f"{theme.foreground} on {theme.panel}{look}"
+            return Text(f"[{text}]", f"bold{style}")
+        base = f"{theme.foreground} on {theme.panel}{style}"
         made = Text(f" {text} ", base)
         made.stylize(f"bold {theme.accent}", 1, 2)
         return made

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from titan_console.tui.widgets.row_drawing import PARTS, Column, Look, Row, RowDrawing
+from titan_console.tui.widgets.row_drawing import PARTS, Column, Row, RowDrawing, RowState
 from titan_console.tui.widgets.selection import Key, NameSelection, Selection
 
 
@@ -285,13 +285,13 @@ class RecordTable(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         key = self._keys[row]
         has_cursor = row == self.cursor_row
-        look = Look(
+        state = RowState(
             key,
             cursor=has_cursor,
             selected=key in self.selection,
             focused=has_cursor and self.has_focus,
         )
-        return self._drawing.line(look, width, self.row_of)
+        return self._drawing.line(state, width, self.row_of)
 
     def _refresh_row(self, row: int) -> None:
         y = row - self.scroll_offset.y + self._header_lines()

@@ -97,7 +97,7 @@ class Row(Struct, frozen=True):
     link: str = ""
 
 
-class Look(Struct, frozen=True):
+class RowState(Struct, frozen=True):
     """A row, and how it is highlighted."""
 
     key: Key
@@ -115,7 +115,7 @@ class RowDrawing:
         self._table = table
         self._width = -1
         self._fitted: list[tuple[Column, int]] = []
-        self._strips: dict[Look, Strip] = {}
+        self._strips: dict[RowState, Strip] = {}
         self._styles: Mapping[Tone, Style] = {}
 
     def forget(self, changed: Collection[Key] | None = None) -> None:
@@ -123,8 +123,8 @@ class RowDrawing:
         if changed is None:
             self._strips.clear()
             return
-        for look in [look for look in self._strips if look.key in changed]:
-            del self._strips[look]
+        for state in [state for state in self._strips if state.key in changed]:
+            del self._strips[state]
 
     def forget_all(self) -> None:
         """The columns or the theme have changed."""
@@ -143,14 +143,14 @@ class RowDrawing:
         )
         return Strip([Segment(text, style)]).adjust_cell_length(width, style)
 
-    def line(self, look: Look, width: int, find: Callable[[Key], Row | None]) -> Strip:
+    def line(self, state: RowState, width: int, find: Callable[[Key], Row | None]) -> Strip:
         """A row in that many cells; dots where `find` has none yet."""
         self._fit(width)
-        strip = self._strips.get(look)
+        strip = self._strips.get(state)
         if strip is None:
             if len(self._strips) > _MOST_DRAWN:
                 self._strips.clear()
-            strip = self._strips[look] = self._draw(look, width, find(look.key))
+            strip = self._strips[state] = self._draw(state, width, find(state.key))
         return strip
 
     def _fit(self, width: int) -> None:
@@ -158,18 +158,18 @@ class RowDrawing:
             self._width, self._fitted = width, fit(self.columns, width)
             self._strips.clear()
 
-    def _draw(self, look: Look, width: int, row: Row | None) -> Strip:
+    def _draw(self, state: RowState, width: int, row: Row | None) -> Strip:
         table = self._table
         base = table.rich_style
-        if look.cursor:
+        if state.cursor:
             base += table.get_component_rich_style("record-table--cursor")
         mark = base + table.get_component_rich_style("record-table--selected", partial=True)
-        segments = [Segment(_MARK if look.selected else " ", mark)]
+        segments = [Segment(_MARK if state.selected else " ", mark)]
         if row is None:
             loading = base + table.get_component_rich_style("record-table--loading", partial=True)
             segments.append(Segment(_LOADING, loading))
         else:
-            segments += self._cells(row, base, plain=look.cursor and without_colours(table))
+            segments += self._cells(row, base, plain=state.cursor and without_colours(table))
         return Strip(segments).adjust_cell_length(width, base)
 
     def _cells(self, row: Row, base: Style, *, plain: bool) -> list[Segment]:

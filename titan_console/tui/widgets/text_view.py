@@ -197,32 +197,32 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         number, begin, end = self._wrapped.row(row)
         # Each character is replaced by one character, so that positions stay.
         shown = clean(self._wrapped.document.lines[number][begin:end])
-        looks = self._looks(number, begin, end)
-        edges = {edge for first, last, _ in looks for edge in (first, last)}
+        styles = self._span_styles(number, begin, end)
+        edges = {edge for first, last, _ in styles for edge in (first, last)}
         cuts = sorted(edge for edge in edges if begin < edge < end)
         made: list[Segment] = []
         for left, right in zip([begin, *cuts], [*cuts, end], strict=True):
             style = self.rich_style
-            for first, last, look in looks:
+            for first, last, style_of_span in styles:
                 if first <= left < last:
-                    style += look
+                    style += style_of_span
             made.append(Segment(shown[left - begin : right - begin], style))
         return made
 
-    def _looks(self, number: int, begin: int, end: int) -> list[tuple[int, int, Style]]:
+    def _span_styles(self, number: int, begin: int, end: int) -> list[tuple[int, int, Style]]:
         """The styled spans of the line: its tones, then the matches."""
         if not self._styles:
             self._styles = {tone: Style.parse(text) for tone, text in tones_of(self).items()}
         bold = Style(bold=True)
-        looks = [
+        styles = [
             (first, last, self._styles[tone] + bold if strong else self._styles[tone])
             for first, last, tone, strong in self._wrapped.document.spans.get(number, ())
         ]
         for index in within(self.matches, number, begin, end):
             name = "text-view--here" if index == self.match else "text-view--match"
-            look = self.get_component_rich_style(name, partial=True)
-            looks.append((self.matches[index].begin, self.matches[index].end, look))
-        return looks
+            style_of_span = self.get_component_rich_style(name, partial=True)
+            styles.append((self.matches[index].begin, self.matches[index].end, style_of_span))
+        return styles
 
 
 def _is_small(document: Document) -> bool:

@@ -24,7 +24,7 @@ class Body(Struct, frozen=True):
     reason: str = ""
 
 
-class Bodies:
+class BodyReader:
     """Reads bodies by file and offset, and caches the latest documents."""
 
     def __init__(self, ledger: Path) -> None:

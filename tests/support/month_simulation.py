@@ -1,6 +1,6 @@
 """A month of the mission's mix through the sandbox, on a clock driven by hand.
 
-    python tests/support/month.py [SHARE_OF_TOKENS]
+    python tests/support/month_simulation.py [SHARE_OF_TOKENS]
 
 prints the five KPIs; the test runs it at a small share of the tokens.
 """

@@ -1,4 +1,4 @@
-"""The subject of a tool: the record of the page, or the one under the cursor."""
+"""The record that a tool acts on: that of the page, or the one under the cursor."""
 
 from collections.abc import Callable
 from typing import TypeVar

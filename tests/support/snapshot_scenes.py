@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
-from support.console_builders import A_CATALOGUE, LedgerBuilder, a_busy_ledger, the_same_words
+from support.console_builders import A_CATALOGUE, LedgerBuilder, a_busy_ledger, repeatable_ids
 from support.console_pilot import app_of, shown, until, until_seen, until_shown
 from support.snapshots import Album
 from textual.pilot import Pilot
@@ -38,7 +38,7 @@ _CHECKED = (
 
 
 @dataclass
-class Walk:
+class SceneWalk:
     """One console at one size, and the album of what it showed."""
 
     pilot: Pilot[None]
@@ -102,7 +102,7 @@ def in_utc(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
 @asynccontextmanager
 async def walking(
     name: str, ledger: Path, clock: ManualClock, size: tuple[int, int], theme: str = ""
-) -> AsyncGenerator[Walk, None]:
+) -> AsyncGenerator[SceneWalk, None]:
     """The console on that ledger, with no detail of this machine in sight."""
     app = TitanApp(ledger.parent, clock)
     app.animation_level = "none"
@@ -111,7 +111,7 @@ async def walking(
         app.theme = theme
     async with app.run_test(size=size) as pilot:
         await until_seen(pilot)
-        yield Walk(pilot, Album(name))
+        yield SceneWalk(pilot, Album(name))
 
 
 def a_full_ledger(home: Path) -> LedgerBuilder:
@@ -126,7 +126,7 @@ def a_full_ledger(home: Path) -> LedgerBuilder:
 @contextmanager
 def a_small_bench(home: Path) -> Generator[Bench, None, None]:
     """Two ended batches, one with errors, and one that runs; their bodies are on the disk."""
-    with a_bench(home, new_id=the_same_words()) as bench:
+    with a_bench(home, new_id=repeatable_ids()) as bench:
         due = bench.clock.now() + timedelta(hours=26)
         bench.submit(3, tag="daily-feed")
         bench.poll_after(120)
@@ -141,7 +141,7 @@ def a_small_bench(home: Path) -> Generator[Bench, None, None]:
         yield bench
 
 
-async def every_screen(walk: Walk) -> None:
+async def every_screen(walk: SceneWalk) -> None:
     """The eight of them, as a busy day fills them."""
     await walk.see("Batches", shows="moderation-sweep")
     await walk.see("Requests", "2", shows="press-summaries-2")
@@ -153,14 +153,14 @@ async def every_screen(walk: Walk) -> None:
     await walk.see("Doctor", "8", shows="unconfirmed")
 
 
-async def three_screens(walk: Walk) -> None:
+async def three_screens(walk: SceneWalk) -> None:
     """What colours matter most on."""
     await walk.see("Batches", shows="moderation-sweep")
     await walk.see("Errors", "3", shows="Overloaded")
     await walk.see("Doctor", "8", shows="unconfirmed")
 
 
-async def every_tab(walk: Walk) -> None:
+async def every_tab(walk: SceneWalk) -> None:
     """A batch and two requests, one answered and one failed."""
     await walk.see("Batch: Overview", "tab", "enter", shows="Mode")
     await walk.see("Batch: Requests", "right", shows="news-2026")
@@ -174,7 +174,7 @@ async def every_tab(walk: Walk) -> None:
         await walk.see(f"Request that was answered: {tab}", "right")
 
 
-async def every_dialog(walk: Walk) -> None:
+async def every_dialog(walk: SceneWalk) -> None:
     """What opens over a screen."""
     await walk.see("Preview: cancel", "C", shows="Cancel 1 batch")
     await walk.see("Preview: pause", "escape", "P", shows="Pause 1 workflow")
@@ -190,7 +190,7 @@ async def every_dialog(walk: Walk) -> None:
     await walk.see("Palette", "escape", "ctrl+p", shows="pgdn, ctrl+d")
 
 
-async def every_small_screen(walk: Walk) -> None:
+async def every_small_screen(walk: SceneWalk) -> None:
     """The eight of them, where their words have no room."""
     for tab in TABS:
         await walk.see(tab.name, tab.digit, shows=tab.name[:4])
