@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from core import poll
 from core.batches.context import Context
-from core.batches.isolation import update_mirrors
+from core.batches.error_isolation import update_mirrors
 from core.poll import PollSummary
 from state.model.errors import LedgerError
 from state.model.records import Batch, RequestStatus, Submission

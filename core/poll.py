@@ -14,7 +14,13 @@ from msgspec.structs import asdict, replace
 from core.api.protocol import BatchApi
 from core.batches.account import WRONG_API
 from core.batches.context import Context
-from core.batches.isolation import affects_all_items, isolated, reason_of, record, update_mirrors
+from core.batches.error_isolation import (
+    affects_all_items,
+    isolated,
+    reason_of,
+    record,
+    update_mirrors,
+)
 from core.batches.refresh import refresh
 from core.commands import auto_replay, deadline_guard, executor
 from core.errors import ApiError, SettingsError

@@ -20,7 +20,7 @@ from core.batches import account, price_preload
 from core.batches.collect_policy import are_results_lost, end_of_collection
 from core.batches.collect_stats import CollectStats, RejectedLines
 from core.batches.context import Context
-from core.batches.isolation import isolated
+from core.batches.error_isolation import isolated
 from core.batches.retry import is_due, next_poll_at
 from core.batches.stuck import MAY_HAVE_RUN
 from core.errors import ApiError, NoResponse, NotFound

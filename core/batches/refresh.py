@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from core.batches import account, stuck, unconfirmed_creates
 from core.batches.context import Context
-from core.batches.isolation import isolated
+from core.batches.error_isolation import isolated
 from core.batches.listing import Listing, read_listing
 from core.batches.retry import is_due, next_poll_at, with_retries
 from core.batches.stuck import Evidence

@@ -19,11 +19,11 @@ from core.batches.create_error_policy import (
     queue_pause_s,
     repeated_pause_s,
 )
-from core.batches.isolation import isolated
+from core.batches.error_isolation import isolated
 from core.batches.retry import with_retries
 from core.errors import ApiError, SettingsError, Unauthorized
 from core.requests.payload import wire_overhead
-from state.batches import batch_split, leases, remote_status, sending
+from state.batches import leases, remote_status, sending, split_after_rejection
 from state.model.errors import FileMissing
 from state.model.records import Batch, Hold
 from state.model.timestamps import to_text
@@ -171,11 +171,11 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
         case CreateAction.QUEUE_FULL:
             replacements = _hold_for_queue(context, batch, error)
         case CreateAction.SPLIT if batch.request_count > 1:
-            replacements = batch_split.halve(
+            replacements = split_after_rejection.halve(
                 ledger, batch, str(error), wire_overhead=wire_overhead()
             )
         case CreateAction.DROP_ONE if decision.position < batch.request_count:
-            replacements = batch_split.drop_one(
+            replacements = split_after_rejection.drop_one(
                 ledger,
                 batch,
                 decision.position,
@@ -216,6 +216,8 @@ def _hold_for_queue(context: Context, batch: Batch, error: ApiError) -> list[Bat
     until = context.clock.now() + timedelta(seconds=seconds)
     leases.set_hold(context.ledger, QUEUE_HOLD, until=until, reason=str(error))
     if is_worth_splitting(batch.request_count):
-        return batch_split.halve(context.ledger, batch, str(error), wire_overhead=wire_overhead())
+        return split_after_rejection.halve(
+            context.ledger, batch, str(error), wire_overhead=wire_overhead()
+        )
     sending.mark_not_sent(context.ledger, batch, str(error))
     return []

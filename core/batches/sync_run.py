@@ -10,11 +10,11 @@ from core.batches import account, price_preload
 from core.batches.collect import collect
 from core.batches.context import Context
 from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD
+from core.batches.error_isolation import isolated
 from core.batches.graceful_shutdown import stop_on_signal
-from core.batches.isolation import isolated
 from core.batches.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.errors import ApiError, Rejected, SpendCapReached, Unauthorized
-from core.requests.models import needs_batch
+from core.requests.model_limits import needs_batch
 from core.text import pluralize
 from state.batches import leases, sync_runs
 from state.batches.sending import sent_requests

@@ -10,7 +10,7 @@ from core.api.call_limits import CallLimits, up_to
 from core.api.line_splitter import split_lines
 from core.batches.candidates import WATCH, is_absent, is_candidate, may_come_from
 from core.batches.context import Context
-from core.batches.isolation import isolated
+from core.batches.error_isolation import isolated
 from core.batches.listing import Listing
 from core.batches.retry import with_retries
 from core.batches.stuck import OVERDUE, is_never_ending

@@ -12,7 +12,7 @@ from datetime import timedelta
 from msgspec import Struct, field
 
 from core.batches.context import Context
-from core.batches.isolation import isolated
+from core.batches.error_isolation import isolated
 from core.config import titan_file
 from core.config.catalogue import Catalogue
 from core.config.job import Replay

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from core.batches.context import Context
-from core.batches.isolation import isolated
+from core.batches.error_isolation import isolated
 from core.commands.deadline_policy import is_at_risk
-from core.requests.models import EXTENDED_OUTPUT_BETA
+from core.requests.model_limits import EXTENDED_OUTPUT_BETA
 from core.text import pluralize
 from state.model.timestamps import from_text, to_text
 from state.operations import commands, deadlines

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from core.batches.context import Context
 from core.config import titan_file
 from core.errors import PayloadError
-from core.requests.models import needs_batch
+from core.requests.model_limits import needs_batch
 from state.model.errors import UnknownId
 from state.model.records import REVIEW_STOP_REASONS, RequestStatus
 from state.operations import pauses

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from core.batches import account, stuck
 from core.batches.context import Context
-from core.batches.isolation import isolated
+from core.batches.error_isolation import isolated
 from core.batches.retry import with_retries
 from core.errors import ApiError, NotFound, Rejected, SettingsError
 from core.text import pluralize

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from core.config.durations import GUARD
 from core.config.toml_reader import Amount, CommandLine, Count, Record, Text, TextList
 from core.requests.cache_control import CachePolicy
-from core.requests.models import EXTENDED_OUTPUT_BETA, max_tokens_limit
+from core.requests.model_limits import EXTENDED_OUTPUT_BETA, max_tokens_limit
 from state.model.records import OnFailure
 
 DEFAULT_MODEL = "claude-sonnet-4-6"

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from core.batches.context import Context
-from core.batches.isolation import isolated
+from core.batches.error_isolation import isolated
 from core.delivery.result_writer import lines
 from state.files.folder import delivered_name, make_private, open_private, replace
 from state.operations import delivery, hook_runs

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from core.batches.context import Context
-from core.batches.isolation import isolated
+from core.batches.error_isolation import isolated
 from core.config.catalogue import Catalogue
 from core.config.job import Job
 from core.config.settings import command_environment

@@ -5,7 +5,7 @@ from typing import Any
 
 from core.api.result_schema import BadLineError, usage_of
 from core.batches.context import Context
-from core.batches.isolation import update_mirrors
+from core.batches.error_isolation import update_mirrors
 from core.errors import PayloadError
 from core.requests.payload import CUSTOM_ID, check_name, check_tag, workflow_and_date
 from state.batches import external_calls

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from core.api.protocol import BatchApi
 from core.batches import account
 from core.batches.context import Context
+from core.batches.error_isolation import isolated
 from core.batches.graceful_shutdown import stop_on_signal
-from core.batches.isolation import isolated
 from core.batches.sync_run import BATCH_ONLY, possible_duplicate_charge
 from core.batches.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.clock import Clock
@@ -22,7 +22,7 @@ from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
 from core.intake.submit import checked_lines, store
 from core.money.budgets import Sums, check
 from core.money.pricing import PriceBook
-from core.requests.models import EXTENDED_OUTPUT_BETA, needs_batch
+from core.requests.model_limits import EXTENDED_OUTPUT_BETA, needs_batch
 from core.requests.payload import Line, parse_line
 from state.batches import sync_runs
 from state.db.ledger import Transaction

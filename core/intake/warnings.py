@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from core.commands.deadline_policy import expected_guard_time
 from core.intake.options import ResolvedOptions
-from core.requests import models
+from core.requests import model_limits
 from core.requests.payload import Line
 from state.model.timestamps import to_text
 
@@ -23,7 +23,7 @@ class RequestStats(Struct, kw_only=True):
         """Count one request."""
         self.requests += 1
         self.models.add(line.model)
-        self.batch_only += models.needs_batch(line.betas)
+        self.batch_only += model_limits.needs_batch(line.betas)
 
 
 def warnings_for(
@@ -40,7 +40,7 @@ def warnings_for(
     Models in `priced` have a price in titan.toml and are known.
     """
     return (
-        *models.warnings_for(stats.models, priced),
+        *model_limits.warnings_for(stats.models, priced),
         *_on_the_deadline(stats, resolved, now=now, usual=usual),
     )
 

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from core.money.pricing import PriceBook
 from core.requests.bounds import Bounds, bounds_of
-from core.requests.models import undated
+from core.requests.model_limits import undated
 from core.requests.payload import Line
 from state.model.records import BatchKind, Usage
 from state.queries.mean_costs import AnswerCosts

@@ -10,7 +10,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from core.batches.context import Context
-from core.batches.isolation import isolated
+from core.batches.error_isolation import isolated
 from core.commands import auto_replay
 from core.commands.auto_replay import ReplayCandidates
 from core.config import titan_file

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 from msgspec import Raw, Struct
 
-from core.requests.models import cache_minimum
+from core.requests.model_limits import cache_minimum
 from core.requests.payload import Line
 
 _MARK = Raw(b'{"type":"ephemeral","ttl":"1h"}')

@@ -12,7 +12,7 @@ from msgspec import Struct
 from core.errors import PayloadError
 from core.requests import cache_control
 from core.requests.cache_control import CachePolicy
-from core.requests.models import EXTENDED_OUTPUT_BETA, betas_for, max_tokens_limit
+from core.requests.model_limits import EXTENDED_OUTPUT_BETA, betas_for, max_tokens_limit
 from core.requests.wire_id import LIMIT as CUSTOM_ID_LIMIT
 
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")

@@ -159,12 +159,12 @@ def test_nothing_runs_synchronously_at_another_server(
     bench.engine = _engine(bench, first)
     bench.submit(2)
     right = bench.engine
-    leases.hold(right.context.ledger, "create", until=bench.clock.now() + HOUR, reason="x")
+    leases.set_hold(right.context.ledger, "create", until=bench.clock.now() + HOUR, reason="x")
     other = _wrong_server(bench, second)
     taken = bench.submit(1, tag="b", on_failure=OnFailure.SYNC)
     assert f"This server is {second}" in (taken.problem or "")
     assert other.billing_log().messages == ()
-    leases.lift(right.context.ledger, "create")
+    leases.end_hold(right.context.ledger, "create")
     bench.engine = right
     poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
@@ -214,7 +214,7 @@ def test_a_refused_poll_calls_nothing_more_and_does_the_local_work(bench: Bench)
     bench.submit(2, tag="ended")
     bench.submit(2, tag="open")
     context = bench.engine.context
-    leases.hold(context.ledger, "create", until=bench.clock.now() + HOUR, reason="x")
+    leases.set_hold(context.ledger, "create", until=bench.clock.now() + HOUR, reason="x")
     bench.submit(2, tag="queued")
     _cancel(bench, "open")
     _cancel(bench, "queued")

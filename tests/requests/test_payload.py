@@ -8,7 +8,7 @@ from support.builders import a_request
 
 from core.errors import PayloadError
 from core.requests.cache_control import CachePolicy
-from core.requests.models import EXTENDED_OUTPUT_BETA
+from core.requests.model_limits import EXTENDED_OUTPUT_BETA
 from core.requests.payload import (
     Limits,
     Line,

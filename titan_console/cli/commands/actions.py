@@ -10,7 +10,7 @@ from core.commands import planner
 from core.commands.body_edits import Params, parse_changes
 from core.config.settings import from_environment
 from core.errors import InputError, PayloadError
-from core.requests.models import warnings_for
+from core.requests.model_limits import warnings_for
 from state.operations.commands import Action, Command, count, latest
 from titan_console.cli import command_flow
 from titan_console.cli.output import (
