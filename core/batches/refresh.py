@@ -91,7 +91,7 @@ def _refresh_one(context: Context, batch: Batch, listing: Listing) -> bool:
             remote = with_retries(context, lambda: context.api().retrieve(batch.remote_id or ""))
         except ApiError as error:
             _record_failure(context, batch, error)
-            recorded = remote_status.reread(context.ledger, batch.id)
+            recorded = remote_status.reload_batch(context.ledger, batch.id)
             stuck.apply_decision(context, recorded, stuck.evidence_of(batch, error, listing))
             return False
     batch = remote_status.record_status(context.ledger, batch, remote)

@@ -16,7 +16,7 @@ from core.batches.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.errors import ApiError, Rejected, SpendCapReached, Unauthorized
 from core.requests.model_limits import needs_batch
 from core.text import pluralize
-from state.batches import leases, sync_runs
+from state.batches import leases, remote_status, sync_runs
 from state.batches.sending import sent_requests
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private
@@ -114,7 +114,7 @@ def finish(context: Context, batch: Batch, reason: str, *, unwritten: int = 0) -
     counts = Counts(succeeded=succeeded, errored=len(outcomes) - succeeded)
     unwritten = min(unwritten, batch.request_count - len(outcomes))
     if sync_runs.record_end(context.ledger, batch, outcomes, counts, reason, unwritten=unwritten):
-        collect(context, sync_runs.reread(context.ledger, batch.id))
+        collect(context, remote_status.reload_batch(context.ledger, batch.id))
     return unwritten
 
 

@@ -124,7 +124,7 @@ def _acknowledge(context: Context, command: Command) -> StepResult:
 def _cancel(context: Context, command: Command) -> StepResult:
     """Cancel unsent batches here, open ones at the API. Waits where that is not possible yet."""
     results = [
-        _cancel_one(context, command, remote_status.reread(context.ledger, batch_id))
+        _cancel_one(context, command, remote_status.reload_batch(context.ledger, batch_id))
         for batch_id in commands.items(context.ledger, command)
     ]
     if None in results:

@@ -89,11 +89,6 @@ def unfinished(ledger: Ledger) -> list[Batch]:
     ]
 
 
-def reread(ledger: Ledger, batch_id: int) -> Batch:
-    """Return the current row of the batch."""
-    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
-
-
 def submission_key(ledger: Ledger, batch: Batch) -> str:
     """Return the key of the run's submission."""
     row = ledger.row("SELECT key FROM submissions WHERE id = ?", batch.submission_id)
