@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from core.batches.admission import at_most
 from core.batches.context import Context
 from core.errors import PayloadError
 from core.requests.payload import to_line
@@ -82,6 +83,7 @@ def _edit(
         betas=command_effects.betas_of(context.ledger, request.request_id),
         limits=context.limits,
     )
+    batch, sync = at_most(context, request.request_id, line)
     return Edit(
         request_id=request.request_id,
         spool_file=name,
@@ -89,6 +91,8 @@ def _edit(
         length=len(line.body),
         sha256=line.digest,
         betas=",".join(line.betas),
+        at_most_batch_nano=batch,
+        at_most_sync_nano=sync,
     )
 
 

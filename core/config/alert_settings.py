@@ -25,6 +25,7 @@ class AlertRules(Record, frozen=True, kw_only=True):
     unpriced: bool = True
     replay: bool = True
     stuck: bool = True
+    budget: bool = True
     command: CommandLine = ()
     url: Text = ""
     secret: Text = ""
