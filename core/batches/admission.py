@@ -6,6 +6,7 @@ import msgspec
 
 from core.batches.context import Context
 from core.config import titan_file
+from core.config.catalogue import Catalogue
 from core.config.money_settings import Budgets
 from core.errors import OverBudget, SettingsError
 from core.money import budgets
@@ -33,6 +34,7 @@ def estimate_missing(context: Context, request_ids: Sequence[int]) -> None:
 
 
 def _estimated(context: Context, request_ids: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    rules = titan_file.read(context.folder)
     with LineReader(context.folder.spool) as bodies:
         for request_id in request_ids:
             try:
@@ -43,15 +45,16 @@ def _estimated(context: Context, request_ids: Sequence[int]) -> Iterator[tuple[i
             except (TitanError, msgspec.DecodeError):
                 # The body is deleted, or was never known: it stays without an estimate.
                 continue
-            batch, sync = at_most(context, request_id, line)
+            batch, sync = at_most(context, rules, request_id, line)
             if batch is not None and sync is not None:
                 yield request_id, batch, sync
 
 
-def at_most(context: Context, request_id: int, line: Line) -> tuple[int | None, int | None]:
+def at_most(
+    context: Context, rules: Catalogue, request_id: int, line: Line
+) -> tuple[int | None, int | None]:
     """What the request can cost with this body, in a batch and synchronously; None: not known."""
-    job = command_effects.job_of(context.ledger, request_id)
-    cap = titan_file.read(context.folder).unbounded_nano(job)
+    cap = rules.unbounded_nano(command_effects.job_of(context.ledger, request_id))
     now = context.clock.now()
     return cost_bound(context.prices, now, line, unbounded_nano=cap).at_most
 
