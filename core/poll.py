@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from core.api.protocol import BatchApi
+from core.batches import priming
 from core.batches.account import WRONG_API
 from core.batches.context import Context
 from core.batches.error_isolation import (
@@ -210,6 +211,18 @@ def _run_commands(context: Context, summary: PollSummary) -> None:
         summary.problems += [held] if held else []
 
 
+def _release_primed(context: Context, _summary: PollSummary) -> None:
+    """Let requests be sent that waited for the prompt cache."""
+    priming.release_due(context)
+
+
+def _send_primed(context: Context, summary: PollSummary) -> None:
+    """Send what waited for requests that were collected now: a cache entry lives an hour."""
+    if priming.release_due(context):
+        _send(context, summary)
+    summary.problems += priming.measure_finished(context)
+
+
 def _send(context: Context, summary: PollSummary) -> None:
     """Put queued requests into batches, and send these."""
     submissions.plan_queued(
@@ -224,7 +237,7 @@ def _send(context: Context, summary: PollSummary) -> None:
     from core.batches.send import send_queued
 
     problem = send_queued(context, queued, summary.problems)
-    summary.sent = sending.count_accepted(context.ledger, queued)
+    summary.sent += sending.count_accepted(context.ledger, queued)
     if problem:
         summary.problems.append(problem)
 
@@ -257,7 +270,7 @@ def _collect(context: Context, summary: PollSummary) -> None:
 
 
 def _missing(context: Context, batch: Batch, count: int) -> str:
-    reason = remote_status.reload_batch(context.ledger, batch.id).last_error or "no result arrived."
+    reason = remote_status.reread(context.ledger, batch.id).last_error or "no result arrived."
     return (
         f"{batch.key}: {pluralize(count, 'request')} ended as missing: {reason}"
         f" `titan-console replay {batch.key}` sends them again."
@@ -318,8 +331,10 @@ _STEPS: tuple[Callable[[Context, PollSummary], None], ...] = (
     _import_fallback_files,
     _finish_synchronous_runs,
     *_COMMAND_STEPS,
+    _release_primed,
     _send,
     _collect,
+    _send_primed,
     *_COMMAND_STEPS,
     _deliver,
     _run_hooks,

@@ -79,7 +79,7 @@ def submit(
     deadline: datetime | None = None,
     betas: Sequence[str] | None = None,
     on_failure: Literal["queue", "sync"] | None = None,
-    cache: Literal["none", "1h", "upgrade"] | None = None,
+    cache: Literal["none", "1h", "upgrade", "prime"] | None = None,
 ) -> str:
     """Store the requests durably, send them as batches, and return the key of the submission.
 
@@ -105,7 +105,8 @@ def submit(
         betas: beta headers of the batches.
         on_failure: "queue" or "sync", see above.
         cache: "none" rejects cache_control, "1h" accepts 1-hour caching, "upgrade" also changes
-            5-minute caching to 1 hour.
+            5-minute caching to 1 hour, "prime" marks a long common prefix and sends one request
+            first, to write the cache for the others.
 
     If the workflow is a job in titan.toml, its values are the defaults of the arguments from model
     to cache that the call omits.

@@ -1,9 +1,10 @@
 """The body of a batch's POST, streamed from the spool and never held in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from core.api.protocol import Body
 from core.batches.context import Context
+from core.requests.common_prefix import marked
 from core.requests.wire_id import LIMIT, max_unshortened_length, to_wire
 from state.batches import sending
 from state.batches.sending import sent_requests
@@ -16,8 +17,10 @@ _BEFORE_ID = b'{"custom_id":"'
 _PIECE = 1 << 18
 
 
-def make(context: Context, batch: Batch) -> Body:
+def make(context: Context, batch: Batch, marks: Mapping[str, int]) -> Body:
     """Yield the body of the batch's POST, with the nonce appended to each custom_id.
+
+    `marks` are the common prefixes that get a cache mark, see `core.requests.common_prefix`.
 
     Raises FileMissing if a body is no longer in the spool.
     """
@@ -29,19 +32,33 @@ def make(context: Context, batch: Batch) -> Body:
     grown = (batch.request_count - len(body_sizes.long_ids)) * (len(batch.nonce) + 1)
     grown += sum(LIMIT - len(custom_id) for custom_id in body_sizes.long_ids)
     return Body(
-        length=around + body_sizes.bytes + grown,
-        pieces=lambda: _pieces(context, batch),
+        length=around + body_sizes.bytes + grown + _bytes_of_marks(context, batch, marks),
+        pieces=lambda: _pieces(context, batch, marks),
         request_count=batch.request_count,
         betas=batch.betas,
     )
 
 
-def _pieces(context: Context, batch: Batch) -> Iterator[bytes]:
+def _bytes_of_marks(context: Context, batch: Batch, marks: Mapping[str, int]) -> int:
+    """By how much the marks make the lines longer, which only the lines themselves show."""
+    if not marks:
+        return 0
+    with LineReader(context.folder.spool) as bodies:
+        return sum(
+            len(marked(bodies.read(request.spool_file, request.offset, request.length), marks))
+            - request.length
+            for request in sent_requests(context.ledger, batch)
+        )
+
+
+def _pieces(context: Context, batch: Batch, marks: Mapping[str, int]) -> Iterator[bytes]:
     pending = [_HEAD]
     size = done = 0
     with LineReader(context.folder.spool) as bodies:
         for request in sent_requests(context.ledger, batch):
             line = bodies.read(request.spool_file, request.offset, request.length)
+            if marks:
+                line = marked(line, marks)
             if done:
                 pending.append(b",")
             # The line as `payload.to_line` wrote it, with the wire id in the place of the caller's.

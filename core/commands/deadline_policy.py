@@ -7,7 +7,7 @@ from core.config.durations import GUARD
 _TOO_LATE = timedelta(days=1)
 _CANCEL_TAKES = timedelta(minutes=10)
 # For a workflow without history: the API's documentation says that most batches end within it.
-_USUAL = timedelta(hours=1)
+USUAL = timedelta(hours=1)
 
 
 def is_at_risk(
@@ -32,4 +32,4 @@ def expected_guard_time(
 ) -> datetime | None:
     """When `is_at_risk` stops a batch sent now; None where it should have ended by then."""
     guard = deadline - GUARD
-    return guard if now + (usual or _USUAL) > guard else None
+    return guard if now + (usual or USUAL) > guard else None

@@ -9,6 +9,7 @@ from core.batches.context import Context
 from core.config import titan_file
 from core.errors import PayloadError
 from core.requests.model_limits import needs_batch
+from state.batches import priming
 from state.model.errors import UnknownId
 from state.model.records import REVIEW_STOP_REASONS, RequestStatus
 from state.operations import pauses
@@ -69,9 +70,11 @@ def choose_workflows(context: Context, action: Action, wanted: Filter) -> Workfl
     names = list(dict.fromkeys((*wanted.names, *filter(None, [wanted.workflow]))))
     _check_known(context, names)
     paused = {pause.workflow: pause for pause in pauses.paused(context.ledger)}
+    stopped = {stop.workflow for stop in priming.stops(context.ledger)}
     found = WorkflowChoice()
     for name in names:
-        if (name in paused) == (action == Action.RESUME):
+        is_held = name in paused or (action == Action.RESUME and name in stopped)
+        if is_held == (action == Action.RESUME):
             found.eligible.append(name)
         else:
             found.skipped[_current_state(paused.get(name))] += 1

@@ -8,6 +8,7 @@ from core.batches.context import Context
 from core.commands.eligibility import Eligibility, WorkflowChoice
 from core.money.pricing import dollars_text, usd
 from core.text import are, pluralize
+from state.batches import priming
 from state.model.records import BatchKind, BatchStatus, Usage
 from state.operations import command_effects, forced_batches, pauses, previews
 from state.operations.commands import Action
@@ -56,18 +57,9 @@ class Preview(Struct, frozen=True, kw_only=True):
 
 
 def for_requests(
-    context: Context,
-    action: Action,
-    found: Eligibility,
-    *,
-    cli: str,
-    model: str | None = None,
-    numbers: Sequence[str] = (),
+    context: Context, action: Action, found: Eligibility, *, cli: str, model: str | None = None
 ) -> Preview:
-    """The preview of a replay, sync or acknowledge.
-
-    `model` is the one that an edit sets, `numbers` is what it takes of each budget.
-    """
+    """The preview of a replay, sync or acknowledge. `model` is the one that an edit sets."""
     ids = [request.request_id for request in found.eligible]
     batch, sync = (
         _estimate(context, ids, model) if action in (Action.REPLAY, Action.SYNC) else (0, 0)
@@ -86,7 +78,6 @@ def for_requests(
         stopped_requests=sum(one.others for one in effects.canceled),
         deadlines=tuple(previews.deadlines(context.ledger, ids)),
         notes=(
-            *numbers,
             *_notes_of_risk(context, action, ids),
             *(
                 f"{workflow} is paused: its requests stay queued until `titan-console resume`"
@@ -105,7 +96,14 @@ def for_workflows(context: Context, action: Action, found: WorkflowChoice, *, cl
     is_resume = action == Action.RESUME
     batch, sync = _estimate(context, ids, None) if is_resume else (0, 0)
     notes = (
-        [f"{pluralize(len(ids), 'queued request')} {are(len(ids))} sent at the next poll"]
+        [
+            f"{pluralize(len(ids), 'queued request')} {are(len(ids))} sent at the next poll",
+            *(
+                f"{stop.workflow} primes the cache again"
+                for stop in priming.stops(context.ledger)
+                if stop.workflow in found.eligible
+            ),
+        ]
         if is_resume
         else _notes_of_pause(context, found.eligible, len(ids), has_deadline=bool(deadlines))
     )

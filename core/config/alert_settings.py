@@ -24,8 +24,8 @@ class AlertRules(Record, frozen=True, kw_only=True):
     orphans: bool = True
     unpriced: bool = True
     replay: bool = True
+    priming: bool = True
     stuck: bool = True
-    budget: bool = True
     command: CommandLine = ()
     url: Text = ""
     secret: Text = ""

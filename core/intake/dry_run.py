@@ -8,23 +8,28 @@ import msgspec
 from msgspec import Struct
 
 from core.config.catalogue import Catalogue
+from core.intake import priming
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
+from core.intake.priming import CacheCosts, Primer
 from core.intake.submit import checked_lines
 from core.intake.warnings import RequestStats, warnings_for
 from core.money.budgets import Sums
 from core.money.estimate import Estimate, History, ModelEstimate
 from core.money.pricing import dollars, dollars_text, usd
 from core.requests.batch_splitter import BatchSplitter
+from core.requests.common_prefix import MARK_BYTES, PrefixFinder
+from core.requests.common_prefix import at_most as as_marked
 from core.requests.payload import Limits
 from core.text import pluralize
+from state.batches.priming import Stop
 from state.model.records import OnFailure
 
 # Thinking counts towards max_tokens; with less than this, little is left for the answer.
 _SMALL_WITH_THINKING = 4096
 RETENTION = "The API keeps results for 29 days; a poll every 15 minutes downloads them long before."
 _CACHE = (
-    "1-hour caching: cache hits are best effort (30 to 98 %), and a batch may run longer than an"
-    " hour. A cache write costs twice the input price."
+    "1-hour caching: a cache write costs twice the input price, and the rows of one batch may not"
+    " read each other's. `titan-console savings --cache` shows what it gained or lost."
 )
 _LONG = (
     "Requests with up to 300,000 output tokens go in a batch of their own with the beta header; one"
@@ -43,6 +48,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     estimate: Estimate
     sums: Sums
     warnings: tuple[str, ...]
+    cache: CacheCosts | None = None
 
 
 def plan(
@@ -54,23 +60,32 @@ def plan(
     estimate: Estimate,
     usual: Callable[[str], timedelta | None] = lambda _workflow: None,
     history: Callable[[str], History] = lambda _workflow: {},
+    stop: Callable[[str], Stop | None] = lambda _workflow: None,
 ) -> Plan:
     """Validate every request as `submit` does, and add up. Raises PayloadError, SettingsError.
 
     `usual(workflow)` is the 90th percentile of how long its batches took, None without history;
-    `history(workflow)` is what its answers cost.
+    `history(workflow)` is what its answers cost, and `stop(workflow)` why it is not primed.
     """
     now = estimate.at
     resolved, requests = resolve_options(options, requests, rules, now=now)
     estimate.unbounded_nano = rules.unbounded_nano(resolved.job)
-    splitter, stats = BatchSplitter(limits), RequestStats()
+    primer = priming.begin(
+        resolved, now=now, usual=usual(resolved.workflow), stop=stop(resolved.workflow)
+    )
+    finder = primer.finder if isinstance(primer, Primer) else None
+    uncached = Estimate.begin(estimate.prices, now, unbounded_nano=estimate.unbounded_nano)
+    splitter, stats = BatchSplitter(limits, extra=MARK_BYTES if finder else 0), RequestStats()
     sums = Sums.begin(estimate.prices, now, unbounded_nano=estimate.unbounded_nano)
     has_cache, short_on_tokens = False, 0
     for line in checked_lines(requests, resolved, limits):
         stats.add(line)
         splitter.assign(line)
-        estimate.add(line)
-        sums.add(line)
+        if finder is not None:
+            finder.add(line)
+            uncached.add(line)
+        estimate.add(as_marked(line) if finder else line)
+        sums.add(as_marked(line) if finder else line)
         has_cache = has_cache or b'"cache_control"' in line.body
         short_on_tokens += _is_short_on_tokens(line.body)
     estimate.expect(history(resolved.workflow))
@@ -85,8 +100,17 @@ def plan(
             *warnings_for(
                 stats, resolved, now=now, usual=usual(resolved.workflow), priced=rules.prices
             ),
+            *priming.lines(primer),
         ),
+        cache=_cache_costs(finder, uncached) if finder else None,
     )
+
+
+def _cache_costs(finder: PrefixFinder, uncached: Estimate) -> CacheCosts | None:
+    prefixes = finder.prefixes()
+    if not prefixes:
+        return None
+    return priming.costs(prefixes, uncached.batch_nano, uncached.prices, uncached.at)
 
 
 def _plan_warnings(
@@ -145,6 +169,14 @@ class ModelReport(Struct, frozen=True, kw_only=True):
     expected_sync_usd: float | None
 
 
+class CacheCostsReport(Struct, frozen=True, kw_only=True):
+    """What the batches cost without a cache, if all write it, and if all but the first read it."""
+
+    uncached_usd: float
+    cold_usd: float
+    primed_usd: float
+
+
 class DryRunReport(Struct, frozen=True, kw_only=True):
     """The plan as JSON. Tokens and dollars are upper bounds, the expected ones are not.
 
@@ -170,6 +202,7 @@ class DryRunReport(Struct, frozen=True, kw_only=True):
     models: list[ModelReport]
     unpriced: list[str]
     unbounded: dict[str, int]
+    cache: CacheCostsReport | None
     warnings: list[str]
     caveats: list[str]
 
@@ -197,8 +230,17 @@ def report(found: Plan) -> DryRunReport:
         models=[_model_report(estimate, name, sums) for name, sums in estimate.models.items()],
         unpriced=sorted(estimate.unpriced),
         unbounded=estimate.unbounded,
+        cache=_cache_report(found.cache) if found.cache else None,
         warnings=list(found.warnings),
         caveats=list(found.warnings),
+    )
+
+
+def _cache_report(costs: CacheCosts) -> CacheCostsReport:
+    return CacheCostsReport(
+        uncached_usd=float(dollars(costs.uncached_nano)),
+        cold_usd=float(dollars(costs.cold_nano)),
+        primed_usd=float(dollars(costs.primed_nano)),
     )
 
 

@@ -10,17 +10,22 @@ from core.batches.sync_run import run_synchronously
 from core.config.catalogue import Catalogue
 from core.config.titan_file import read
 from core.errors import ApiError, PayloadError, SettingsError
+from core.intake import priming
 from core.intake.options import (
     ResolvedOptions,
     SubmitOptions,
     check_configuration,
     resolve_options,
 )
+from core.intake.priming import Primer
 from core.intake.warnings import RequestStats, warnings_for
 from core.money.budgets import Sums, admit
 from core.requests.batch_splitter import BatchSplitter
+from core.requests.common_prefix import MARK_BYTES
+from core.requests.common_prefix import at_most as as_marked
 from core.requests.payload import Limits, Line, to_line, wire_overhead
 from state.batches import sending, submissions
+from state.batches.priming import stop_of
 from state.db.ledger import Transaction
 from state.files.spool import SpoolWriter
 from state.model.errors import LedgerError
@@ -54,6 +59,12 @@ def submit(context: Context, requests: Iterable[object], options: SubmitOptions)
     resolved, requests = resolve_options(options, requests, rules, now=context.clock.now())
     usual = deadlines.usual_turnaround(context.ledger, resolved.workflow)
     stats = RequestStats()
+    primer = priming.begin(
+        resolved,
+        now=context.clock.now(),
+        usual=usual,
+        stop=stop_of(context.ledger, resolved.workflow),
+    )
     key = f"tb_{context.ledger.new_id(_KEY_LENGTH)}"
     created = (context.ledger.actor, context.ledger.now_text())
     stored, is_new = store(
@@ -62,6 +73,7 @@ def submit(context: Context, requests: Iterable[object], options: SubmitOptions)
         new_submission(resolved, key, *created),
         rules,
         stats=stats,
+        primer=primer if isinstance(primer, Primer) else None,
     )
     if not is_new:
         return SubmitResult(submission=stored, repeated=True, problem=None)
@@ -72,6 +84,7 @@ def submit(context: Context, requests: Iterable[object], options: SubmitOptions)
         usual=usual,
         priced=rules.prices,
     )
+    warnings = (*warnings, *priming.lines(primer))
     problem = _send(context, stored)
     return SubmitResult(submission=stored, repeated=False, problem=problem, warnings=warnings)
 
@@ -128,14 +141,16 @@ def store(
     rules: Catalogue,
     *,
     stats: RequestStats | None = None,
+    primer: Primer | None = None,
     answered: Collection[str] = (),
     after: Callable[[Transaction, Submission, bool], None] | None = None,
 ) -> tuple[Submission, bool]:
     """Write the bodies to the spool, then submission and batches in one transaction; no send.
 
     Returns the submission and whether it is new: the same call made again is the same submission.
-    `answered` requests are in no batch, and `after` runs inside the transaction (import of
-    fallback files). Budgets are checked unless something is already paid.
+    A `primer` finds the requests to send first, `answered` ones are in no batch, and `after` runs
+    inside the transaction (import of fallback files). Budgets are checked unless something is
+    already paid.
     """
     cap = rules.unbounded_nano(new.job)
     sums = Sums.begin(context.prices, context.clock.now(), unbounded_nano=cap)
@@ -143,7 +158,7 @@ def store(
         context.folder.spool, new.spool_file, crash_point=context.ledger.crash_point
     )
     try:
-        spooled = _spooled(context, lines, spool, answered, sums, stats)
+        spooled = _spooled(context, lines, spool, answered, sums, stats, primer)
         with submissions.staged(context.ledger, spooled) as staged:
             spool.finish()
             stored, is_new = submissions.store(
@@ -152,6 +167,7 @@ def store(
                 new,
                 wire_overhead=wire_overhead(),
                 check_budgets=lambda: None if answered else _admit(context, rules, new, sums),
+                priming=primer.priming() if primer else None,
                 after=after,
             )
     except (Exception, KeyboardInterrupt):
@@ -171,16 +187,19 @@ def _spooled(
     answered: Collection[str],
     sums: Sums,
     stats: RequestStats | None,
+    primer: Primer | None,
 ) -> Iterator[SpooledRequest]:
     """Write each line to the spool, count it, and assign it to a batch."""
-    splitter = BatchSplitter(context.limits)
+    splitter = BatchSplitter(context.limits, extra=MARK_BYTES if primer else 0)
     for position, line in enumerate(lines, 1):
         if stats is not None:
             stats.add(line)
+        if primer is not None:
+            primer.finder.add(line)
         offset, is_paid = spool.write(line.body), line.custom_id in answered
         part = submissions.NO_PART if is_paid else splitter.assign(line)
         betas = ",".join(line.betas) if line.betas else ""
-        at_most = sums.add(line, is_paid=is_paid)
+        at_most = sums.add(as_marked(line) if primer else line, is_paid=is_paid)
         yield SpooledRequest(
             line.custom_id, offset, len(line.body), line.digest, part, betas, *at_most
         )

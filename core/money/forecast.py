@@ -26,7 +26,7 @@ class Cache(Struct, frozen=True, kw_only=True):
     """
 
     share: Decimal
-    hits: Decimal = Decimal("0.9")
+    hits: Decimal
 
 
 class Measured(Struct, frozen=True, kw_only=True):

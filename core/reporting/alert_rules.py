@@ -7,11 +7,13 @@ from msgspec import Struct
 
 from core.batches import stuck
 from core.batches.create_error_policy import ACCOUNT_HOLD, SYNC_HOLD
+from core.batches.priming import describe_stop
 from core.commands.auto_replay import ReplayCandidates
 from core.config.alert_settings import AlertRules
 from core.money.kpis import Kpi, shown
 from core.reporting.poller_health import PollerHealth, PollerState
 from core.text import pluralize
+from state.batches.priming import Stop
 from state.model.records import Batch, Hold
 from state.model.timestamps import from_text
 
@@ -46,9 +48,9 @@ class Observed(Struct, frozen=True, kw_only=True):
     has_a_month: bool
     poller: PollerHealth
     stopped_replays: Sequence[ReplayCandidates] = ()
+    stopped_priming: Sequence[Stop] = ()
     stuck: Sequence[Batch] = ()
     written_off: Sequence[Batch] = ()
-    over_budget: Sequence[tuple[str, str]] = ()
 
 
 def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
@@ -60,8 +62,8 @@ def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
         *(_kpis(observed) if rules.kpis else ()),
         *(_holds(observed) if rules.spend_cap else ()),
         *(_replays(observed) if rules.replay else ()),
+        *(_priming(observed) if rules.priming else ()),
         *(_stuck(observed) if rules.stuck else ()),
-        *(_over_budget(observed) if rules.budget else ()),
     ]
     if rules.orphans and observed.orphans:
         many = pluralize(observed.orphans, "batch", "batches")
@@ -144,6 +146,13 @@ def _holds(observed: Observed) -> list[Condition]:
     ]
 
 
+def _priming(observed: Observed) -> Iterator[Condition]:
+    """Until an operator allows it again."""
+    for stop in observed.stopped_priming:
+        said = describe_stop(stop)
+        yield Condition(rule="priming", subject=stop.workflow, message=said[0].upper() + said[1:])
+
+
 def _stuck(observed: Observed) -> Iterator[Condition]:
     """Until the batch is at the API again, or its missing requests are replayed or acknowledged."""
     for batch in observed.stuck:
@@ -155,12 +164,6 @@ def _stuck(observed: Observed) -> Iterator[Condition]:
             f" Replay its requests or acknowledge them: `titan-console replay {batch.key}`."
         )
         yield Condition(rule="stuck", subject=batch.key, message=message)
-
-
-def _over_budget(observed: Observed) -> Iterator[Condition]:
-    """What a budget holds back, or will hold back when a deadline comes."""
-    for subject, message in observed.over_budget:
-        yield Condition(rule="budget", subject=subject, message=message)
 
 
 def _replays(observed: Observed) -> list[Condition]:

@@ -21,17 +21,18 @@ class BatchSplitter:
     A batch has one set of beta headers, so lines of different betas never share one.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        """Start without a batch."""
+    def __init__(self, limits: Limits, *, extra: int = 0) -> None:
+        """Start without a batch; a line may grow by `extra` bytes more than the wire id."""
         self._limits = limits
-        self._room = limits.max_bytes - _OVERHEAD
+        self._overhead = _OVERHEAD + extra
+        self._room = limits.max_bytes - self._overhead
         self._filling: dict[tuple[str, ...], _Filling] = {}
         self.batches = 0
         self.bytes = 0
 
     def assign(self, line: Line) -> int:
         """The number of the line's batch, a new one if the last batch of its betas is full."""
-        grown = len(line.body) + _OVERHEAD
+        grown = len(line.body) + self._overhead
         batch = self._filling.get(line.betas)
         if (
             batch is None

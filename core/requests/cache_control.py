@@ -14,11 +14,16 @@ _HOUR = "1h"
 
 
 class CachePolicy(StrEnum):
-    """Reject cache_control, accept 1-hour caching, or also change 5-minute caching to 1 hour."""
+    """What becomes of caching in requests.
+
+    Reject cache_control; accept 1-hour caching; also change 5-minute caching to 1 hour; or accept
+    1-hour caching, and mark a long common prefix that one request writes before the others.
+    """
 
     NONE = "none"
     HOUR = "1h"
     UPGRADE = "upgrade"
+    PRIME = "prime"
 
 
 def apply_policy(body: bytes, policy: CachePolicy, named: str) -> bytes:

@@ -79,17 +79,17 @@ class PrefixFinder:
     def __init__(self) -> None:
         """Start without a request."""
         self._groups: dict[str, _Group] = {}
-        self._position = 0
+        self.requests = 0
 
     def add(self, line: Line) -> None:
         """Compare the next request with those before it."""
-        self._position += 1
+        self.requests += 1
         params = _object.decode(_object.decode(line.body)["params"])
         blocks = [_block(block) for block in _blocks(params)]
         head = _head(params, blocks)
         group = self._groups.get(head)
         if group is None:
-            group = _Group(model=line.model, position=self._position, blocks=blocks)
+            group = _Group(model=line.model, position=self.requests, blocks=blocks)
             self._groups[head] = group
         group.requests += 1
         del group.blocks[_common(group.blocks, blocks) :]
@@ -127,6 +127,13 @@ def marked(body: bytes, blocks_by_head: Mapping[str, int]) -> bytes:
         return body
     line["params"] = Raw(_encode(_with_mark(params, count)))
     return _encode(line)
+
+
+def at_most(line: Line) -> Line:
+    """The line as it costs most where it may be marked: all of it written to the cache."""
+    if _OWN_MARK in line.body:
+        return line
+    return line._replace(body=b'%b,"cache_control":%b}}' % (line.body[:-2], bytes(_MARK)))
 
 
 def _head(params: _Fields, blocks: Sequence[_Block]) -> str:

@@ -1,17 +1,17 @@
 """Transitions of a batch from `queued` to the response of the API, one transaction each."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from state.db.conditions import LISTED, as_list
+from state.db.conditions import LISTED, WAITS, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
 from state.model.records import Batch, BatchStatus, Counts, SentRequest, Submission
 
 _PAGE = 2000
 _UNACCEPTED = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
-_NOT_PAUSED = "workflow NOT IN (SELECT workflow FROM pauses)"
+_MAY_BE_SENT = f"workflow NOT IN (SELECT workflow FROM pauses) AND NOT {WAITS}"  # noqa: S608 - our own words
 
 
 class RemoteState(Struct, frozen=True, kw_only=True):
@@ -45,11 +45,14 @@ class BodySizes(Struct, frozen=True, kw_only=True):
 
 
 def queued(ledger: Ledger) -> list[Batch]:
-    """Return the queued batches of workflows that are not paused, oldest first."""
+    """Return the queued batches that nothing holds back, oldest first.
+
+    A pause of the workflow does, and so do the first requests of a primed submission.
+    """
     return [
         to_batch(row)
         for row in ledger.rows(
-            f"SELECT * FROM batches WHERE status = 'queued' AND {_NOT_PAUSED} ORDER BY id"  # noqa: S608 - our own words
+            f"SELECT * FROM batches WHERE status = 'queued' AND {_MAY_BE_SENT} ORDER BY id"  # noqa: S608 - our own words
         )
     ]
 
@@ -63,9 +66,10 @@ def last_rejected_workflow(ledger: Ledger) -> str | None:
 
 
 def queued_of(ledger: Ledger, submission: Submission) -> list[Batch]:
-    """Return the queued batches of one submission, oldest first."""
+    """Return the queued batches of one submission that may be sent, oldest first."""
     rows = ledger.rows(
-        "SELECT * FROM batches WHERE submission_id = ? AND status = 'queued' ORDER BY id",
+        "SELECT * FROM batches WHERE submission_id = ? AND status = 'queued'"  # noqa: S608 - our own words
+        f" AND {_MAY_BE_SENT} ORDER BY id",
         submission.id,
     )
     return [to_batch(row) for row in rows]
@@ -135,26 +139,25 @@ def mark_sending(
     owner: str,
     account: str | None = None,
     server: str | None = None,
-    admit: Callable[[], None] = lambda: None,
+    cache_marks: bool = False,
 ) -> bool:
     """Mark a queued batch as being sent by this process; it alone may then make the POST.
 
-    False, and nothing changes, if the batch is not queued any more or its workflow is paused.
-    `admit` is called inside the transaction, and raises to reject the send.
+    False, and nothing changes, if the batch is not queued any more or something holds it back.
     `watermark_id` is the newest batch in the list that the API returned immediately before, ""
     for an empty list; `account` is the account of that list, `server` the one that returned it.
     """
     with ledger.transaction("sending") as tx:
-        admit()
         claimed = ledger.execute(
             "UPDATE batches SET status = 'sending', watermark_id = ?, watermark_ts = ?, owner = ?,"  # noqa: S608 - our own words
-            " account = ?, server = ?, sent_ts = ? WHERE id = ? AND status = 'queued'"
-            f" AND {_NOT_PAUSED}",
+            " account = ?, server = ?, cache_marks = ?, sent_ts = ?"
+            f" WHERE id = ? AND status = 'queued' AND {_MAY_BE_SENT}",
             watermark_id,
             watermark_ts,
             owner,
             account,
             server,
+            cache_marks,
             tx.at,
             batch.id,
         )

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from state.db.conditions import QUEUED
+from state.batches import priming as primings
+from state.batches.priming import NewPriming
+from state.db.conditions import GOES_FIRST, QUEUED
 from state.db.ledger import Ledger, Staged, Transaction
 from state.db.reader import Reader, Source
 from state.db.rows import to_batch, to_submission
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 NONCE_LENGTH = 8
 # The part of staged requests that are in no batch: a fallback file has their answers.
 NO_PART = -1
+# The part of the requests that a primed submission sends first.
+_FIRST_PART = -2
+# The requests `r` of one batch that is planned: submission, betas, and whether they go first.
+_OF_GROUP = f"r.submission_id = ? AND coalesce(e.betas, r.betas) = ? AND {GOES_FIRST} = ?"
 _COLUMNS = (
     "custom_id TEXT, body_offset INTEGER, body_length INTEGER, sha256 BLOB, part INTEGER,"
     " betas TEXT, at_most_batch_nano INTEGER, at_most_sync_nano INTEGER"
@@ -106,13 +112,15 @@ def store(
     *,
     wire_overhead: int,
     check_budgets: Callable[[], None] = lambda: None,
+    priming: NewPriming | None = None,
     after: Callable[[Transaction, Submission, bool], None] | None = None,
 ) -> tuple[Submission, bool]:
     """Store the staged requests, their batches and attempts, in one transaction.
 
     `wire_overhead` is the number of bytes that the nonce adds to a request. `check_budgets` raises
-    to reject a new submission, and `after` runs last in the transaction. Returns the submission,
-    and whether it is new: the same call made again is the same submission.
+    to reject a new submission, `priming` names the requests that are sent first, and `after` runs
+    last in the transaction. Returns the submission, and whether it is new: the same call made
+    again is the same submission.
     """
     with ledger.transaction("submit") as tx:
         submission = find_existing(ledger, staged, new.tag)
@@ -120,7 +128,11 @@ def store(
         if submission is None:
             check_budgets()
             submission = insert(ledger, tx, staged, new, status="assigned")
-            _add_parts(ledger, tx, staged, submission, wire_overhead)
+            if priming is not None:
+                primings.put_first(ledger, staged, _FIRST_PART, priming)
+            first_id = _add_parts(ledger, tx, staged, submission, wire_overhead)
+            if priming is not None:
+                primings.add(ledger, tx, submission.id, first_id, priming)
         if after is not None:
             after(tx, submission, is_new)
     return submission, is_new
@@ -128,13 +140,16 @@ def store(
 
 def _add_parts(
     ledger: Ledger, tx: Transaction, staged: Staged, submission: Submission, wire_overhead: int
-) -> None:
-    """Add a queued batch for each part; request ids are in the order of the staged rows."""
+) -> int:
+    """Add a queued batch for each part, in which all requests have the same betas.
+
+    Returns the id of the first request; the others follow in the order of the staged rows.
+    """
     (first,) = ledger.rows("SELECT min(id) FROM requests WHERE submission_id = ?", submission.id)[0]
     for part in ledger.rows(
         "SELECT part, betas, count(*) AS count, sum(body_length) AS size,"  # noqa: S608 - our own words
         f" coalesce(sum(at_most_batch_nano), 0) AS reserved FROM {staged}"
-        " WHERE part <> ? GROUP BY part ORDER BY part",
+        " WHERE part <> ? GROUP BY part, betas ORDER BY part, betas",
         NO_PART,
     ):
         batch_id = insert_batch(
@@ -148,12 +163,15 @@ def _add_parts(
         )
         ledger.execute(
             "INSERT INTO attempts (batch_id, request_id, active)"  # noqa: S608 - our own words
-            f" SELECT ?, ? + rowid - 1, 1 FROM {staged} WHERE part = ? ORDER BY rowid",
+            f" SELECT ?, ? + rowid - 1, 1 FROM {staged} WHERE part = ? AND betas = ?"
+            " ORDER BY rowid",
             batch_id,
             first,
             part["part"],
+            part["betas"],
         )
         ledger.event(tx, "batch.queued", batch_id=batch_id, requests=part["count"])
+    return first
 
 
 def insert(
@@ -207,28 +225,29 @@ def plan_queued(
 ) -> list[Batch]:
     """Add batches for all queued requests of workflows that are not paused, and return them.
 
-    The requests of a batch have one submission and the same betas.
+    The requests of a batch have one submission and the same betas. The first ones of a primed
+    submission are in batches of their own, before the others.
     """
     if ledger.row(f"SELECT 1 FROM requests r WHERE {QUEUED} LIMIT 1") is None:  # noqa: S608 - our own words
         return []
     added: list[int] = []
     with ledger.transaction("plan") as tx:
         for group in ledger.rows(
-            "SELECT r.submission_id, coalesce(e.betas, r.betas) AS betas FROM requests r"  # noqa: S608 - our own words
-            f" LEFT JOIN edits e ON e.id = r.edit_id WHERE {QUEUED} AND NOT EXISTS"
+            f"SELECT r.submission_id, coalesce(e.betas, r.betas) AS betas, {GOES_FIRST} AS first"  # noqa: S608 - our own words
+            f" FROM requests r LEFT JOIN edits e ON e.id = r.edit_id WHERE {QUEUED} AND NOT EXISTS"
             " (SELECT 1 FROM submissions s JOIN pauses p ON p.workflow = s.workflow"
-            " WHERE s.id = r.submission_id) GROUP BY 1, 2 ORDER BY 1, 2"
+            " WHERE s.id = r.submission_id) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 DESC"
         ):
             submission = to_submission(
                 ledger.rows("SELECT * FROM submissions WHERE id = ?", group["submission_id"])[0]
             )
+            key = (submission.id, group["betas"], group["first"])
             for low, high in _ranges(
                 ledger.rows(
-                    "SELECT r.id, coalesce(e.body_length, r.body_length) FROM requests r"
+                    "SELECT r.id, coalesce(e.body_length, r.body_length) FROM requests r"  # noqa: S608 - our own words
                     " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'queued'"
-                    " AND r.submission_id = ? AND coalesce(e.betas, r.betas) = ? ORDER BY r.id",
-                    submission.id,
-                    group["betas"],
+                    f" AND {_OF_GROUP} ORDER BY r.id",
+                    *key,
                 ),
                 max_requests,
                 max_bytes - wire_overhead,
@@ -240,9 +259,8 @@ def plan_queued(
                     submission,
                     betas=group["betas"],
                     overhead=wire_overhead,
-                    chosen="r.submission_id = ? AND coalesce(e.betas, r.betas) = ?"
-                    " AND r.id BETWEEN ? AND ?",
-                    parameters=(submission.id, group["betas"], low, high),
+                    chosen=f"{_OF_GROUP} AND r.id BETWEEN ? AND ?",
+                    parameters=(*key, low, high),
                 )
                 added.append(batch_id)
     return [to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", i)[0]) for i in added]

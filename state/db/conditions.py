@@ -23,6 +23,21 @@ STATUS = (
 _CLOSED = ", ".join(f"'{status}'" for status in CLOSED_STATUSES)
 
 
+# Of `batches`: it waits for the first requests of a primed submission (`state.batches.priming`).
+WAITS = (
+    "EXISTS (SELECT 1 FROM primings wp WHERE wp.submission_id = batches.submission_id"
+    " AND wp.state = 'waiting' AND NOT EXISTS (SELECT 1 FROM json_each(wp.prefixes) pj"
+    " CROSS JOIN attempts pa ON pa.batch_id = batches.id"
+    " AND pa.request_id = pj.value ->> 'request_id'))"
+)
+# Of a request `r`: the others of its submission wait for it.
+GOES_FIRST = (
+    "EXISTS (SELECT 1 FROM primings p, json_each(p.prefixes) pj"
+    " WHERE p.submission_id = r.submission_id AND p.state = 'waiting'"
+    " AND pj.value ->> 'request_id' = r.id)"
+)
+
+
 def as_list(values: Iterable[int | str]) -> str:
     """The parameter for `LISTED`."""
     return json.dumps(list(values))

@@ -23,7 +23,10 @@ def _share(factor: str, table: str = "v2_requests") -> str:
 _VALUES: Values = {
     "requests": {"at_most_batch_nano": _share("1"), "at_most_sync_nano": _share("2")},
     "edits": {"at_most_batch_nano": "NULL", "at_most_sync_nano": "NULL"},
-    "batches": {"reserved_nano": "coalesce(request_count * " + _share("1", "v2_batches") + ", 0)"},
+    "batches": {
+        "reserved_nano": "coalesce(request_count * " + _share("1", "v2_batches") + ", 0)",
+        "cache_marks": "0",
+    },
 }
 
 

@@ -106,7 +106,9 @@ CREATE TABLE batches (
   unpriced INTEGER NOT NULL DEFAULT 0,
   duplicate_nano INTEGER NOT NULL DEFAULT 0,
   -- The budget reservation: what it can cost at most, counted until its actual cost is known.
-  reserved_nano INTEGER NOT NULL DEFAULT 0
+  reserved_nano INTEGER NOT NULL DEFAULT 0,
+  -- It was sent with the marks of a primed submission.
+  cache_marks INTEGER NOT NULL DEFAULT 0 CHECK (cache_marks IN (0, 1))
 ) STRICT;
 -- Only a duplicate batch, the same POST received twice by the API, repeats a nonce.
 CREATE UNIQUE INDEX batches_by_nonce ON batches (nonce) WHERE duplicate_of IS NULL;
@@ -232,6 +234,24 @@ CREATE TABLE holds (
   reason TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Submissions that send one request of each common prefix (JSON) before the others.
+CREATE TABLE primings (
+  submission_id INTEGER PRIMARY KEY REFERENCES submissions,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'primed', 'unprimed')),
+  prefixes TEXT NOT NULL,
+  until_ts TEXT NOT NULL,
+  gain_nano INTEGER
+) STRICT;
+CREATE INDEX primings_open ON primings (state, submission_id) WHERE gain_nano IS NULL;
+
+-- Primed submissions that cost more than without a cache, until an operator resumes the workflow.
+CREATE TABLE priming_losses (
+  workflow TEXT PRIMARY KEY,
+  losses INTEGER NOT NULL,
+  lost_nano INTEGER NOT NULL,
+  stopped_ts TEXT
+) STRICT, WITHOUT ROWID;
+
 -- Workflows whose batches are not sent until an operator resumes them.
 CREATE TABLE pauses (
   workflow TEXT PRIMARY KEY,
@@ -332,6 +352,7 @@ COLLECTION_TRANSITIONS = {
     # A batch that was written off is at the API after all.
     "deleted": ("pending",),
 }
+_PRIMING_TRANSITIONS = {"waiting": ("primed", "unprimed")}
 _COMMAND_TRANSITIONS = {
     "pending": ("running", "withdrawn"),
     "running": ("done", "failed"),
@@ -354,6 +375,7 @@ BEGIN SELECT RAISE(ABORT, 'illegal transition of {table}.{column}'); END;
 TRIGGERS = (
     _guard("batches", "status", BATCH_TRANSITIONS)
     + _guard("batches", "collection", COLLECTION_TRANSITIONS)
+    + _guard("primings", "state", _PRIMING_TRANSITIONS)
     + _guard("commands", "state", _COMMAND_TRANSITIONS)
     + """
 CREATE TRIGGER batches_remote_id_is_final BEFORE UPDATE OF remote_id ON batches

@@ -33,7 +33,7 @@ class Relation(StrEnum):
     EQUAL = "="
 
 
-class ValuesTerm(Struct, frozen=True):
+class Words(Struct, frozen=True):
     """The field contains one of these, ignoring case; a state equals one of these."""
 
     field: Field
@@ -41,7 +41,7 @@ class ValuesTerm(Struct, frozen=True):
     is_not: bool = False
 
 
-class BoundTerm(Struct, frozen=True):
+class Bound(Struct, frozen=True):
     """A comparison of the field with an amount: seconds, nano-dollars or a count."""
 
     field: Field
@@ -50,4 +50,4 @@ class BoundTerm(Struct, frozen=True):
     is_not: bool = False
 
 
-Term = ValuesTerm | BoundTerm
+Term = Words | Bound

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from state.batches import priming
 from state.db.conditions import QUEUED, is_open
 from state.db.ledger import Ledger
 from state.db.reader import Source
@@ -60,7 +61,7 @@ def pause(ledger: Ledger, workflows: Sequence[str], *, who: str, reason: str) ->
 
 
 def resume(ledger: Ledger, workflows: Sequence[str], *, reason: str) -> list[str]:
-    """Resume the workflows; returns those that were paused."""
+    """Send and prime the workflows again; returns those that were paused or not primed."""
     with ledger.transaction("resume") as tx:
         gone = [
             workflow
@@ -69,7 +70,8 @@ def resume(ledger: Ledger, workflows: Sequence[str], *, reason: str) -> list[str
         ]
         for workflow in gone:
             ledger.event(tx, "workflow.resumed", subject=workflow, reason=reason)
-    return gone
+        primed = priming.lift(ledger, tx, workflows)
+    return list(dict.fromkeys((*gone, *primed)))
 
 
 def is_known(source: Source, workflow: str) -> bool:

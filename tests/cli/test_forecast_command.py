@@ -12,10 +12,21 @@ def test_it_prints_the_missions_table_without_a_ledger(tmp_path: Path) -> None:
     assert shown.code == 0
     assert "2.43M     0.57M      $15.84   $7.92" in shown.out
     assert terminal.run("forecast", "--scale", "5", "--json").json()["total"]["sync_usd"] == 627.6
-    assert "WITH 1H CACHE" in terminal.run("forecast", "--cache-share", "0.5").out
+    cached = terminal.run("forecast", "--cache-share", "0.5", "--cache-hits", "0.9")
+    assert "WITH 1H CACHE" in cached.out
 
 
-@pytest.mark.parametrize("option", [["--scale", "x"], ["--scale", "-1"], ["--cache-share", "1.1"]])
+def test_no_hit_rate_is_assumed(tmp_path: Path) -> None:
+    for alone in (["--cache-share", "0.5"], ["--cache-hits", "0.9"]):
+        done = Terminal(tmp_path / "home").run("forecast", *alone)
+        assert (done.code, done.out) == (2, "")
+        assert "go together: no hit rate is assumed" in done.err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--scale", "x"], ["--scale", "-1"], ["--cache-share", "1.1", "--cache-hits", "0"]],
+)
 def test_a_number_that_is_none_is_a_usage_error(tmp_path: Path, option: list[str]) -> None:
     done = Terminal(tmp_path / "home").run("forecast", *option)
     assert (done.code, done.out) == (2, "")

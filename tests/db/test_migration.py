@@ -32,6 +32,7 @@ _ADDED_IN_2: dict[str, dict[str, object]] = {
     "polls": {"error": None},
 }
 _ADDED_IN_3: dict[str, dict[str, object]] = {
+    "batches": {"cache_marks": 0},
     "edits": {"at_most_batch_nano": None, "at_most_sync_nano": None},
 }
 # Columns with a share of the reservation in the table that version 3 has no more.

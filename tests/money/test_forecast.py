@@ -80,10 +80,14 @@ def test_the_contract_of_the_json() -> None:
 
 def test_a_cache_is_read_at_a_tenth_and_written_at_double() -> None:
     """2.43M in, half of it in a cache that holds 90 %: 7.29 x (0.5 + 0.5 x (0.09 + 0.2))."""
-    line = forecast(TODAY, PRICES, at=AT, cache=Cache(share=Decimal("0.5"))).rows[0]
+    line = forecast(
+        TODAY, PRICES, at=AT, cache=Cache(share=Decimal("0.5"), hits=Decimal("0.9"))
+    ).rows[0]
     expected = (Decimal("7.29") * Decimal("0.645") + Decimal("8.55")) / 2
     assert line.cached_usd == expected
-    none = forecast(TODAY, PRICES, at=AT, cache=Cache(share=Decimal(0))).rows[0]
+    none = forecast(TODAY, PRICES, at=AT, cache=Cache(share=Decimal(0), hits=Decimal("0.9"))).rows[
+        0
+    ]
     assert none.cached_usd == none.batch_usd
 
 

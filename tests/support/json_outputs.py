@@ -98,7 +98,7 @@ def _read(made: Recorder, files: Path) -> None:
     made.run("digest", "digest", "--since", "30d")
     made.run("kpis", "kpis")
     made.run("kpis", "kpis", "--by-workflow", "--by-day", "--days", "3")
-    made.run("forecast", "forecast", "--cache-share", "0.5")
+    made.run("forecast", "forecast", "--cache-share", "0.5", "--cache-hits", "0.9")
     made.run("jobs", "jobs")
     made.run("orphans", "orphans")
     made.run("keys", "keys")
@@ -107,6 +107,7 @@ def _read(made: Recorder, files: Path) -> None:
     made.run("schedule --install", "schedule", "--install", "skill", "--dry-run")
     for by in ("workflow", "model", "day", "tag", "batch"):
         made.run("savings", "savings", "--by", by)
+    made.run("savings --cache", "savings", "--cache")
     made.run("savings --month", "savings", "--month")
     made.run("savings --check-log", "savings", "--check-log")
     usage = files / "usage.csv"
@@ -143,6 +144,10 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     deadline = ("--deadline", to_text(SystemClock().now() + timedelta(hours=26)))
     odd = json.dumps(a_request("odd-1", model="unknown-model")) + "\n"
     real.run("submit --dry-run", "submit", "-", "--tag", "t", "--dry-run", stdin=lines + odd)
+    prefix = {"system": "A rule that every request repeats. " * 300}
+    alike = "".join(json.dumps({**request, **prefix}) + "\n" for request in some_requests(3))
+    primed = ("--cache", "prime", "--model", "claude-sonnet-4-6", "--dry-run")
+    real.run("submit --dry-run", "submit", "-", "--tag", "t", *primed, stdin=alike)
     given = ("--job", _FEED, "--workflow", _FEED, *deadline)
     real.run("submit --dry-run", "submit", "-", "--tag", "t", *given, "--dry-run", stdin=lines)
     sandbox.faults.add("create:connect:times=1")

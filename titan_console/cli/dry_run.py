@@ -14,6 +14,7 @@ from core.money.estimate import Estimate, ModelEstimate, history_since, mean_cos
 from core.money.pricing import PriceBook
 from core.text import pluralize
 from state.batches import budget_reservations
+from state.batches.priming import stop_of
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
@@ -39,6 +40,7 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
             limits=rules.limits.limits(),
             estimate=Estimate.begin(PriceBook(rules.prices), now),
             usual=lambda workflow: usual_turnaround(reader, workflow) if reader else None,
+            stop=lambda workflow: stop_of(reader, workflow) if reader else None,
             history=lambda workflow: mean_costs(
                 answer_costs(reader, workflow, since_day=history_since(now)) if reader else ()
             ),
@@ -75,10 +77,26 @@ def _print(found: Plan, *, as_json: bool) -> None:
             ("tokens out", f"at most {cells.count(estimate.tokens_out)} (sum of max_tokens)"),
             ("as batches", _cost(estimate.batch_nano, estimate.expected_batch_nano, is_open)),
             ("synchronously", _cost(estimate.sync_nano, estimate.expected_sync_nano, is_open)),
+            *_cache(found),
             *(("warning", warning) for warning in found.warnings),
         ]
     )
     echo("Nothing was sent.")
+
+
+def _cache(found: Plan) -> list[tuple[str, str]]:
+    """The three costs of a primed submission; which of those with a cache comes true is measured.
+
+    They count each byte of the prompts as a token, as the upper bound does.
+    """
+    costs = found.cache
+    if costs is None:
+        return []
+    return [
+        ("uncached", f"at most {cells.money(costs.uncached_nano)}"),
+        ("cold cache", f"at most {cells.money(costs.cold_nano)} (every request writes the prefix)"),
+        ("primed", f"at most {cells.money(costs.primed_nano)} (all but the first read it)"),
+    ]
 
 
 def _model(name: str, sums: ModelEstimate, estimate: Estimate) -> str:

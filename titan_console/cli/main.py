@@ -38,7 +38,7 @@ COMMANDS = {
     "sync": "Run requests without an answer synchronously, at full price.",
     "acknowledge": "Dismiss errored requests without replaying them.",
     "pause": "Stop sending requests of a workflow.",
-    "resume": "Resume a paused workflow.",
+    "resume": "Resume a paused workflow, or its cache priming.",
     "withdraw": "Withdraw a command that has not started.",
     "commands": "List commands, who gave them, and their results.",
     "events": "Print the event log, newest first.",

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from msgspec import to_builtins
 
+from core.money.cache_gain import CacheGain
 from core.reporting import json_reports
 from state.model.records import Batch, BatchStatus, Event
 from state.queries.batch_detail import ModelSum
@@ -16,7 +17,7 @@ from titan_console.text.lines import Part
 from titan_console.text.request_documents import at, tokens
 
 
-def overview(batch: Batch, now: datetime) -> Document:
+def overview(batch: Batch, now: datetime, *, waits_until_ts: str | None = None) -> Document:
     """Identity, status, counts, cost and times."""
     builder = DocumentBuilder()
     label = fmt.status(batch)
@@ -26,6 +27,12 @@ def overview(batch: Batch, now: datetime) -> Document:
     builder.field("Tag", batch.tag)
     builder.field("Status", str(label), label.tone)
     builder.field("Problem", fmt.problem(batch, now), Tone.WARN)
+    builder.field(
+        "Waits",
+        f"for the request that writes the prompt cache, until {fmt.moment(waits_until_ts)} at most"
+        if waits_until_ts
+        else "",
+    )
     builder.field("Workflow", batch.workflow)
     builder.field("Model", batch.model)
     builder.field("Mode", batch.kind.value)
@@ -98,8 +105,8 @@ def events(found: Sequence[Event], now: datetime) -> Document:
     return builder.build()
 
 
-def cost(batch: Batch, sums: Sequence[ModelSum]) -> Document:
-    """Tokens and cost by model."""
+def cost(batch: Batch, sums: Sequence[ModelSum], cache: CacheGain | None = None) -> Document:
+    """Tokens and cost by model, and what the prompt cache gained."""
     builder = DocumentBuilder()
     if batch.collected_ts is None:
         builder.text("No cost yet: the results have not been collected.")
@@ -117,8 +124,25 @@ def cost(batch: Batch, sums: Sequence[ModelSum]) -> Document:
     builder.heading("The batch")
     builder.field("Cost", fmt.cost(batch))
     builder.field("Saved", fmt.saved(batch), Tone.GOOD)
+    if cache is not None:
+        _cache(builder, cache)
     builder.field("Formula", "sum of its answers; the Cost tab of a request shows its rates")
     return builder.build()
+
+
+def _cache(builder: DocumentBuilder, cache: CacheGain) -> None:
+    hits = f"{cache.hit_rate:.1%} of {fmt.count(cache.read_tokens + cache.written_tokens)} tokens"
+    builder.field("Cache hits", f"{hits}{', primed' if cache.is_primed else ''}")
+    if cache.gain_nano is None:
+        builder.field("Cache gain", fmt.UNPRICED, Tone.WARN)
+        return
+    is_loss = cache.gain_nano < 0
+    than = f"{fmt.money(cache.uncached_nano)} without a cache"
+    builder.field(
+        "Cache loss" if is_loss else "Cache gain",
+        f"{fmt.money(abs(cache.gain_nano))}; {than}",
+        Tone.WARN if is_loss else Tone.GOOD,
+    )
 
 
 def raw(batch: Batch) -> Document:

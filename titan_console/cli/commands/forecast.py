@@ -26,11 +26,9 @@ _MILLION = Decimal(1_000_000)
     "--scale", default="1", show_default=True, help="Multiply today's volume, for example by 5."
 )
 @click.option("--cache-share", help="Assume this share of the input is in 1-hour caches (0 to 1).")
-@click.option(
-    "--cache-hits", default="0.9", show_default=True, help="Assumed cache hit rate (0 to 1)."
-)
+@click.option("--cache-hits", help="Cache hit rate to assume (0 to 1); goes with --cache-share.")
 @click.option("--json", "as_json_", is_flag=True, help="Print one JSON object.")
-def command(*, scale: str, cache_share: str | None, cache_hits: str, as_json_: bool) -> None:
+def command(*, scale: str, cache_share: str | None, cache_hits: str | None, as_json_: bool) -> None:
     """Estimate the monthly cost of the jobs in titan.toml, as batches and synchronously.
 
     A month is 30 daily, 4 weekly and 120 six-hourly runs at today's prices. ROUNDED columns are
@@ -60,9 +58,14 @@ def _measured(folder: Folder, since_day: str) -> dict[str, Measured]:
         return measured(reader, since_day=since_day)
 
 
-def _cache(share: str | None, hits: str) -> Cache | None:
-    if share is None:
+def _cache(share: str | None, hits: str | None) -> Cache | None:
+    if share is None and hits is None:
         return None
+    if share is None or hits is None:
+        raise click.UsageError(
+            "--cache-share and --cache-hits go together: no hit rate is assumed, and `titan-console"
+            " savings --cache` shows the measured ones"
+        )
     return Cache(share=_number(share, "--cache-share"), hits=_number(hits, "--cache-hits"))
 
 

@@ -15,7 +15,7 @@ from core.money.explain import Explanation, explain
 from core.money.explain import report as explanation_report
 from core.money.pricing import PriceBook, dollars, prompt_tokens, usd
 from core.money.usage_export import Difference, Export
-from core.reporting import cost_log, savings
+from core.reporting import cache_report, cost_log, savings
 from core.reporting.cost_log import LogCheck
 from core.reporting.since import parse_since
 from core.text import pluralize
@@ -26,6 +26,7 @@ from state.model.records import BatchKind, Usage
 from state.model.timestamps import to_text
 from state.queries import spending
 from state.queries.spending import Spending
+from titan_console.cli import cache_table
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_lines_option, print_fields, print_json, print_table
 from titan_console.cli.stderr import print_stderr
@@ -87,9 +88,12 @@ class DifferenceReport(Struct, frozen=True, kw_only=True):
     is_flag=True,
     help="Project this month; show cache effect, duplicate charges, unpriced answers.",
 )
+@click.option(
+    "--cache", "of_cache", is_flag=True, help="Show cache hits and the gain or loss of each batch."
+)
 @json_lines_option
 @click.pass_context
-def command(
+def command(  # noqa: PLR0913 - each is an option
     ctx: click.Context,
     *,
     since: str,
@@ -98,6 +102,7 @@ def command(
     export: IO[bytes] | None,
     check_log: bool,
     month: bool,
+    of_cache: bool,
     as_json: bool,
 ) -> None:
     """Show spend and savings since a time, by the date results were downloaded.
@@ -106,14 +111,19 @@ def command(
     of one number. --check reads a usage export (CSV from the Claude Console or JSON from the Admin
     API), lists each day and model that differs from the ledger, and exits with 1 if any does.
     """
-    if (name is not None) + (export is not None) + check_log + month > 1:
-        raise click.UsageError("--explain, --check, --check-log and --month cannot be combined.")
+    if (name is not None) + (export is not None) + check_log + month + of_cache > 1:
+        raise click.UsageError(
+            "--explain, --check, --check-log, --month and --cache cannot be combined."
+        )
     since_ts = to_text(parse_since(since, SystemClock().now()))
     theirs = usage_export.read(export.read()) if export else None
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
         if month:
             _month(reader, as_json=as_json)
+        elif of_cache:
+            prices = PriceBook(titan_file.read(folder).prices)
+            cache_table.show(cache_report.since(reader, prices, since_ts), as_json=as_json)
         elif check_log:
             ctx.exit(_check_log(cost_log.check(reader, folder.cost_mirror), as_json=as_json))
         elif theirs is not None:

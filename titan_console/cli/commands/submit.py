@@ -74,7 +74,8 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
 @click.option(
     "--cache",
     type=click.Choice([policy.value for policy in CachePolicy]),
-    help="Accepted cache_control: none, 1h, or upgrade (changes 5-minute caches to 1 hour)."
+    help="Accepted cache_control: none, 1h, upgrade (changes 5-minute caches to 1 hour), or prime"
+    " (marks a common prefix; one request writes the cache before the others are sent)."
     " Default: the job's, else 1h.",
 )
 @click.option(

@@ -6,7 +6,12 @@ from typing import ClassVar
 
 from textual.widget import Widget
 
+from core.config import titan_file
+from core.money.pricing import PriceBook
+from core.reporting import cache_report
+from state.batches import priming
 from state.db.reader import Source
+from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.model.records import Batch
 from state.operations.commands import Action
@@ -110,26 +115,29 @@ class BatchDetail(DetailPage):
 
     def question(self, section: str) -> Callable[[Source], Drawing]:
         """The query of a section."""
-        name = self.destination.name
+        name, folder = self.destination.name, Folder(self.state.path.parent)
 
         def answer(source: Source) -> Drawing:
             found = batch_detail.batch(source, name)
             if found is None:
                 raise UnknownId(f"Batch {name!r} not found.")
-            return _draw_section(section, source, found)
+            return _draw_section(section, source, found, folder)
 
         return answer
 
 
-def _draw_section(section: str, source: Source, found: Batch) -> Drawing:
+def _draw_section(section: str, source: Source, found: Batch, folder: Folder) -> Drawing:
     match section:
         case "Events":
             happened = event_list.events(source, batch=found, limit=_EVENTS_SHOWN)
             return lambda now: batch_documents.events(happened, now)
         case "Cost":
             sums = batch_detail.sums_of(source, found.key)
-            return lambda _now: batch_documents.cost(found, sums)
+            prices = PriceBook(titan_file.read(folder).prices)
+            cache = cache_report.of_batch(source, prices, found.key)
+            return lambda _now: batch_documents.cost(found, sums, cache)
         case "Raw":
             return lambda _now: batch_documents.raw(found)
         case _:
-            return lambda now: batch_documents.overview(found, now)
+            until_ts = priming.waits_until(source, found)
+            return lambda now: batch_documents.overview(found, now, waits_until_ts=until_ts)

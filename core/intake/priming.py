@@ -1,0 +1,119 @@
+"""Decides whether a new submission primes the prompt cache, and what that costs."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from msgspec import Struct, field
+
+from core.batches.priming import describe_stop
+from core.commands.deadline_policy import USUAL
+from core.config.durations import GUARD
+from core.intake.options import ResolvedOptions
+from core.money.pricing import PriceBook
+from core.requests.cache_control import CachePolicy
+from core.requests.common_prefix import Prefix, PrefixFinder
+from core.text import pluralize
+from state.batches.priming import NewPrefix, NewPriming, Stop
+from state.model.timestamps import to_text
+
+# How long a cache entry lives after its last use.
+_CACHE_LIFE = timedelta(hours=1)
+_PICO_PER_NANO = 1_000
+
+
+class Primer(Struct, kw_only=True):
+    """Looks for the common prefixes of a submission; `until` is how long the others wait."""
+
+    until: datetime
+    finder: PrefixFinder = field(default_factory=PrefixFinder)
+
+    def priming(self) -> NewPriming | None:
+        """What to store; None where no prefix is worth it."""
+        prefixes = tuple(
+            NewPrefix(head=one.head, blocks=one.blocks, position=one.position)
+            for one in self.finder.prefixes()
+        )
+        return NewPriming(prefixes=prefixes, until_ts=to_text(self.until)) if prefixes else None
+
+    def said(self) -> str:
+        """One line: what is sent first, and when the others are."""
+        found = self.finder.prefixes()
+        if not found:
+            return (
+                "Nothing is marked for the cache: no three requests begin with the same long blocks"
+                " (tools, system prompt, messages)."
+            )
+        others = self.finder.requests - len(found)
+        return (
+            f"{pluralize(len(found), 'request')} sent first to write the cache; the other"
+            f" {others:,} wait for the result, until {to_text(self.until)} at most."
+        )
+
+
+def begin(
+    resolved: ResolvedOptions, *, now: datetime, usual: timedelta | None, stop: Stop | None
+) -> Primer | str | None:
+    """The primer of a submission that asks for it, or why it is not primed; None unasked."""
+    if resolved.cache != CachePolicy.PRIME:
+        return None
+    if stop is not None:
+        return f"Not primed: {describe_stop(stop)}"
+    until = wait_until(now, deadline=resolved.deadline, usual=usual)
+    if until is None:
+        return "Not primed: no time to send one request first before the deadline."
+    return Primer(until=until)
+
+
+def lines(primer: Primer | str | None) -> list[str]:
+    """What there is to say about it."""
+    said = primer.said() if isinstance(primer, Primer) else primer
+    return [said] if said else []
+
+
+def wait_until(
+    now: datetime, *, deadline: datetime | None, usual: timedelta | None
+) -> datetime | None:
+    """How long requests submitted now wait for the first ones; None where there is no time.
+
+    At most an hour, since an entry lives no longer; and a batch sent then still meets the deadline.
+    """
+    until = now + _CACHE_LIFE
+    if deadline is not None:
+        until = min(until, deadline - GUARD - (usual or USUAL))
+    return until if until > now else None
+
+
+class CacheCosts(Struct, frozen=True, kw_only=True):
+    """What the requests cost in batches at most: without a cache, with marks alone, and primed.
+
+    Nano-dollars. `cold`: every request writes the cache. `primed`: all but the first read it.
+    """
+
+    uncached_nano: int
+    cold_nano: int
+    primed_nano: int
+
+
+def costs(
+    prefixes: Iterable[Prefix], uncached_nano: int, prices: PriceBook, at: datetime
+) -> CacheCosts | None:
+    """The three costs; None where a model has no known price.
+
+    As in the estimate of what is uncached, a byte is a token at most.
+    """
+    cold = primed = 0
+    for prefix in prefixes:
+        tokens = prefix.bytes
+        rates = prices.rates(prefix.model, prompt_tokens=tokens, at=at)
+        if rates is None:
+            return None
+        write = tokens * (rates.cache_write_1h - rates.input)
+        cold += prefix.requests * write
+        primed += write - (prefix.requests - 1) * tokens * (rates.input - rates.cache_read)
+    # A batch costs half.
+    half = 2 * _PICO_PER_NANO
+    return CacheCosts(
+        uncached_nano=uncached_nano,
+        cold_nano=uncached_nano + cold // half,
+        primed_nano=uncached_nano + primed // half,
+    )

@@ -1,0 +1,78 @@
+"""What the prompt cache gained or lost in a batch, from recorded usage. Pure."""
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from msgspec import Struct
+
+from core.money.pricing import PriceBook
+from state.model.records import BatchKind
+from state.model.timestamps import from_text
+from state.queries.cache_usage import CacheUse
+
+_PICO_PER_NANO = 1_000
+
+
+class CacheGain(Struct, frozen=True, kw_only=True):
+    """The cache of one batch. `gain_nano` is the price of the same tokens uncached minus theirs.
+
+    Negative: the cache cost more than it saved. None: a model has no known price.
+    """
+
+    batch_key: str
+    tag: str
+    workflow: str
+    collected_ts: str
+    is_primed: bool
+    answers: int
+    read_tokens: int
+    written_tokens: int
+    cost_nano: int
+    gain_nano: int | None
+
+    @property
+    def hit_rate(self) -> float:
+        """The share of the cached tokens that were read and not written."""
+        return self.read_tokens / (self.read_tokens + self.written_tokens)
+
+    @property
+    def uncached_nano(self) -> int | None:
+        """What the batch would have cost without a cache."""
+        return None if self.gain_nano is None else self.cost_nano + self.gain_nano
+
+
+def gains(used: Iterable[CacheUse], prices: PriceBook) -> list[CacheGain]:
+    """One for each batch that wrote or read a cache, in the order of the rows."""
+    return [_gain(list(rows), prices) for _, rows in groupby(used, key=lambda use: use.batch_key)]
+
+
+def _gain(rows: list[CacheUse], prices: PriceBook) -> CacheGain:
+    first = rows[0]
+    picos = [_pico(row, prices) for row in rows]
+    known = [pico for pico in picos if pico is not None]
+    return CacheGain(
+        batch_key=first.batch_key,
+        tag=first.tag,
+        workflow=first.workflow,
+        collected_ts=first.collected_ts,
+        is_primed=first.is_primed,
+        answers=sum(row.answers for row in rows),
+        read_tokens=sum(row.read for row in rows),
+        written_tokens=sum(row.written_5m + row.written_1h for row in rows),
+        cost_nano=first.cost_nano,
+        gain_nano=sum(known) // _PICO_PER_NANO if len(known) == len(picos) else None,
+    )
+
+
+def _pico(row: CacheUse, prices: PriceBook) -> int | None:
+    """In pico-dollars: what reads saved minus what writes cost more than plain input."""
+    at = from_text(row.priced_ts)
+    rates = prices.rates(row.model, prompt_tokens=row.prompt_tokens, at=at)
+    if rates is None:
+        return None
+    gained = (
+        row.read * (rates.input - rates.cache_read)
+        - row.written_5m * (rates.cache_write_5m - rates.input)
+        - row.written_1h * (rates.cache_write_1h - rates.input)
+    )
+    return gained if row.kind == BatchKind.SYNC else gained // 2
