@@ -74,7 +74,7 @@ def with_a_full_queue(bench: Bench) -> None:
 
 LIVES = (
     smooth,
-    with_a_lost_answer,
+    pytest.param(with_a_lost_answer, marks=pytest.mark.slow),
     pytest.param(with_a_second_try, marks=pytest.mark.slow),
     pytest.param(with_a_full_queue, marks=pytest.mark.slow),
 )

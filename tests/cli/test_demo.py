@@ -75,6 +75,7 @@ def test_a_folder_that_is_in_use_is_left_alone(tmp_path: Path, used: str) -> Non
     assert (home / used).read_text() == "# mine\n"
 
 
+@pytest.mark.slow
 def test_behind_the_console_a_month_has_passed_and_the_jobs_go_on(tmp_path: Path) -> None:
     texts, home = tmp_path / "texts", tmp_path / "demo"
     texts.mkdir()

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from support.builders import a_bench
 from support.lifecycle import billed_nano, our_bill, poll_until_done, requests
 
@@ -18,6 +19,7 @@ from titan_console.sandbox.model.timing import Plan
 COUNT, FAILED = 10_000, 1_000
 
 
+@pytest.mark.slow
 def test_a_thousand_of_ten_thousand_are_replayed_without_duplicate_charges(tmp_path: Path) -> None:
     with a_bench(tmp_path, plan=Plan.instant()) as bench:
         # Every tenth custom_id ends in 0; on the wire eight signs and a dash follow.

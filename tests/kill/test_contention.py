@@ -18,7 +18,7 @@ from titan_console.sandbox.model.timing import Plan
 PROCESSES = 8
 
 
-@pytest.mark.parametrize("jobs", [4, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jobs", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_eight_processes_share_one_ledger_without_an_error(tmp_path: Path, jobs: int) -> None:
     clock = SharedClock(SystemClock().monotonic(), SPEED)
     sandbox = Sandbox(clock, plan=Plan.seconds(60, 600))

@@ -79,6 +79,7 @@ def test_a_death_at_each_third_crash_point_of_importing_a_queued_file(tmp_path: 
     assert len(list(steps)) > 5
 
 
+@pytest.mark.slow
 def test_a_death_at_any_crash_point_of_importing_an_answered_file(tmp_path: Path) -> None:
     steps = itertools.takewhile(
         lambda n: _check(tmp_path / str(n), n, answered=True), itertools.count(1)

@@ -69,7 +69,6 @@ FIRST_SEED = {
 }
 # Found within a second: these run in every test run, the others with `-m slow`.
 QUICK = (
-    "first_page_only",
     "record_after_post",
     "ignored_duplicates",
     "sdk_retries",

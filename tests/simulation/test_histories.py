@@ -14,7 +14,7 @@ pytestmark = [
 ]
 FIXED = 200
 FRESH = 100
-_GROUPS = 20
+_GROUPS = 40
 # One group of fixed seeds and one of fresh seeds run in every test run, the others with `-m slow`.
 _SEED_GROUPS = [0, *(pytest.param(group, marks=pytest.mark.slow) for group in range(1, _GROUPS))]
 _FRESH_BASE = 1_000_000 + secrets.randbelow(1_000_000_000)

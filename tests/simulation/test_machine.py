@@ -107,7 +107,7 @@ class Operations(RuleBasedStateMachine):
         self.world.resume(process)
 
 
-TestOperations = Operations.TestCase
+TestOperations = pytest.mark.slow(Operations.TestCase)
 TestOperations.settings = settings(
     max_examples=20,
     stateful_step_count=15,

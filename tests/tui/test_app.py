@@ -220,7 +220,9 @@ async def test_t_changes_the_theme_and_the_tones_with_it(tmp_path: Path) -> None
         assert tone_of_status() == dark
 
 
-@pytest.mark.parametrize("start", [LARGE, SMALL, TINY])
+@pytest.mark.parametrize(
+    "start", [SMALL, *(pytest.param(size, marks=pytest.mark.slow) for size in (LARGE, TINY))]
+)
 async def test_every_size_fills_the_terminal_and_no_more(
     tmp_path: Path, start: tuple[int, int]
 ) -> None:

@@ -1,6 +1,6 @@
 """Every screen, tab and dialog of the console, compared with a reviewed snapshot.
 
-`pytest tests/tui/test_snapshots.py --renew-snapshots` takes what is shown now for right; look
+`pytest -m "" tests/tui/test_snapshots.py --renew-snapshots` takes what is shown now for right; look
 at what has changed in the files before you commit them.
 """
 
@@ -24,6 +24,8 @@ from support.snapshot_scenes import (
 from support.snapshots import KEPT, Album, difference
 
 Keep = Callable[[Album], None]
+# The smaller size runs in every test run.
+_SIZES = ("80x24", pytest.param("120x40", marks=pytest.mark.slow))
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def _utc(  # pyright: ignore[reportUnusedFunction]
         yield
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", _SIZES)
 async def test_every_screen(tmp_path: Path, keep: Keep, size: str) -> None:
     made = a_full_ledger(tmp_path)
     async with walking(f"screens-{size}", made.path, made.clock, SIZES[size]) as walk:
@@ -55,7 +57,7 @@ async def test_every_screen(tmp_path: Path, keep: Keep, size: str) -> None:
     keep(walk.album)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", _SIZES)
 @pytest.mark.parametrize(("what", "through"), [("tabs", every_tab), ("dialogs", every_dialog)])
 async def test_every_tab_and_every_dialog(
     tmp_path: Path,
@@ -89,7 +91,7 @@ async def test_without_colours(tmp_path: Path, keep: Keep, monkeypatch: pytest.M
     keep(walk.album)
 
 
-@pytest.mark.parametrize("size", [(60, 16), (30, 8)])
+@pytest.mark.parametrize("size", [pytest.param((60, 16), marks=pytest.mark.slow), (30, 8)])
 async def test_where_there_is_hardly_room(
     tmp_path: Path, keep: Keep, size: tuple[int, int]
 ) -> None:
