@@ -270,7 +270,7 @@ def _collect(context: Context, summary: PollSummary) -> None:
 
 
 def _missing(context: Context, batch: Batch, count: int) -> str:
-    reason = remote_status.reread(context.ledger, batch.id).last_error or "no result arrived."
+    reason = remote_status.reload_batch(context.ledger, batch.id).last_error or "no result arrived."
     return (
         f"{batch.key}: {pluralize(count, 'request')} ended as missing: {reason}"
         f" `titan-console replay {batch.key}` sends them again."

@@ -43,13 +43,28 @@ class _Batch(msgspec.Struct):
 
 
 class _Page(msgspec.Struct):
-    data: list[_Batch]
+    data: list[msgspec.Raw]
     # Required: without it, a listing could not prove absence.
     has_more: bool
     last_id: str | None = None
 
 
 _Shape = TypeVar("_Shape", _Batch, _Page)
+
+
+class _Named(msgspec.Struct):
+    id: _Id
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A page of the list of batches; `malformed` describes the objects that are no batches."""
+
+    batches: tuple[RemoteState, ...]
+    has_more: bool
+    last_id: str | None
+    malformed: tuple[str, ...] = ()
+
+
 _batch = msgspec.json.Decoder(_Batch)
 _page = msgspec.json.Decoder(_Page)
 
@@ -59,10 +74,24 @@ def batch_of(content: bytes) -> RemoteState:
     return _to_remote(_decoded(_batch, content))
 
 
-def page_of(content: bytes) -> tuple[tuple[RemoteState, ...], bool, str | None]:
-    """A page's batches, whether there are more, and the last id. Raises NoResponse."""
+def page_of(content: bytes) -> Listed:
+    """A page; a malformed object spoils no other. Raises NoResponse where it is no page."""
     page = _decoded(_page, content)
-    return tuple(map(_to_remote, page.data)), page.has_more, page.last_id
+    batches: list[RemoteState] = []
+    malformed: list[str] = []
+    for item in page.data:
+        try:
+            batches.append(batch_of(bytes(item)))
+        except NoResponse as error:
+            malformed.append(f"{_name_of(bytes(item))}: {error}")
+    return Listed(tuple(batches), page.has_more, page.last_id, tuple(malformed))
+
+
+def _name_of(item: bytes) -> str:
+    try:
+        return msgspec.json.decode(item, type=_Named).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return "an object without an id"
 
 
 def _decoded(decoder: "msgspec.json.Decoder[_Shape]", content: bytes) -> _Shape:

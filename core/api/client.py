@@ -108,9 +108,13 @@ class AnthropicApi:
         cursor = {"after_id": after_id} if after_id else {}
         with api_errors():
             response = self._ask("GET", _BATCHES, params={"limit": str(limit)} | cursor)
-            batches, has_more, last_id = page_of(response.content)
+            page = page_of(response.content)
         return Page(
-            batches=batches, has_more=has_more, last_id=last_id, account=_account(response.headers)
+            batches=page.batches,
+            has_more=page.has_more,
+            last_id=page.last_id,
+            account=_account(response.headers),
+            malformed=page.malformed,
         )
 
     def retrieve(self, remote_id: str) -> RemoteState:

@@ -26,12 +26,16 @@ class Created(Struct, frozen=True, kw_only=True):
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """One page of the list of batches, newest first; `last_id` is the cursor of the next page."""
+    """One page of the list of batches, newest first; `last_id` is the cursor of the next page.
+
+    `malformed` describes the objects of the page that are no batches.
+    """
 
     batches: tuple[RemoteState, ...]
     has_more: bool
     last_id: str | None
     account: str | None
+    malformed: tuple[str, ...] = ()
 
 
 class BatchApi(Protocol):

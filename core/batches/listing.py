@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from core.batches.context import Context
 from core.batches.retry import with_retries
 from core.errors import ApiError
+from core.text import pluralize
 from state.batches.sending import RemoteState
 from state.model.records import Batch
 from state.model.timestamps import from_text
@@ -22,7 +23,8 @@ _SKEW = timedelta(minutes=10)
 class Listing(Struct, kw_only=True):
     """The listed batches by id, newest first. Only a `complete` listing proves absence.
 
-    It is complete where it went as far back as was needed; `reached_end`: it has every batch.
+    It is complete where it went as far back as was needed; `reached_end`: it has every batch. With
+    a malformed object it is neither, since that may be any batch.
 
     `began` is when the first page was requested: batches created later may be missing.
     `positions` are the indexes in the list, 0 for the newest. `problem` ended the reading early.
@@ -35,6 +37,7 @@ class Listing(Struct, kw_only=True):
     reached_end: bool = False
     account: str | None = None
     problem: ApiError | None = None
+    malformed: list[str] = field(default_factory=list[str])
 
     def add(self, page: tuple[RemoteState, ...]) -> bool:
         """Append a page; False where it is not newest first, so that the list proves nothing."""
@@ -46,6 +49,17 @@ class Listing(Struct, kw_only=True):
             self.batches[batch.remote_id] = batch
             self.positions.setdefault(batch.remote_id, len(self.positions))
         return True
+
+    def problems(self) -> list[str]:
+        """Why it is not complete, as far as the API is the reason."""
+        found = [str(self.problem)] if self.problem else []
+        if self.malformed:
+            count = pluralize(len(self.malformed), "object")
+            found.append(
+                f"{count} in the API's list cannot be read, and the list proves nothing:"
+                f" {self.malformed[0]}"
+            )
+        return found
 
     def predates(self, remote_id: str, create: Batch) -> bool:
         """Whether the listed batch existed before that create was sent.
@@ -85,11 +99,12 @@ def read_listing(context: Context, *, is_enough: Callable[[Listing], bool]) -> L
         if not listing.add(page.batches):
             return listing
         listing.account = page.account
+        listing.malformed += page.malformed
         after_id = page.last_id
         if not page.has_more or is_enough(listing):
-            listing.complete = True
-            listing.reached_end = not page.has_more
+            listing.complete = not listing.malformed
+            listing.reached_end = listing.complete and not page.has_more
             return listing
-        if not page.batches or after_id is None:
+        if not (page.batches or page.malformed) or after_id is None:
             return listing
     return listing

@@ -18,7 +18,7 @@ from core.errors import (
     Unauthorized,
     Unreachable,
 )
-from state.batches import remote_status
+from state.batches import poll_problems, remote_status
 from state.batches import stuck as stuck_batches
 from state.model.records import Batch, BatchStatus
 from state.model.timestamps import from_text, to_text
@@ -55,7 +55,9 @@ def refresh(context: Context, problems: list[str]) -> int:
     for batch in open_batches:
         with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
             ended += _refresh_one(context, batch, listing)
-    problems += [str(listing.problem)] if listing.problem else []
+    problems += listing.problems()
+    if listing.malformed:
+        poll_problems.record(context.ledger, "The API's list", listing.malformed[0])
     _confirm_absence(context, listing, problems)
     _reopen_returned(context, listing, written_off, problems)
     problems += stuck.problems(context)
@@ -89,7 +91,7 @@ def _refresh_one(context: Context, batch: Batch, listing: Listing) -> bool:
             remote = with_retries(context, lambda: context.api().retrieve(batch.remote_id or ""))
         except ApiError as error:
             _record_failure(context, batch, error)
-            recorded = remote_status.reread(context.ledger, batch.id)
+            recorded = remote_status.reload_batch(context.ledger, batch.id)
             stuck.apply_decision(context, recorded, stuck.evidence_of(batch, error, listing))
             return False
     batch = remote_status.record_status(context.ledger, batch, remote)

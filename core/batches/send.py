@@ -6,7 +6,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from core.api.protocol import Body
-from core.batches import account, request_body
+from core.batches import account, admission, request_body
 from core.batches.context import Context
 from core.batches.create_error_policy import (
     ACCOUNT_HOLD,
@@ -21,7 +21,7 @@ from core.batches.create_error_policy import (
 )
 from core.batches.error_isolation import isolated
 from core.batches.retry import with_retries
-from core.errors import ApiError, SettingsError, Unauthorized
+from core.errors import ApiError, OverBudget, SettingsError, Unauthorized
 from core.requests.payload import wire_overhead
 from state.batches import leases, priming, remote_status, sending, split_after_rejection
 from state.model.errors import FileMissing
@@ -108,14 +108,18 @@ def send(context: Context, batch: Batch) -> Sent:
         sending.withdraw(context.ledger, batch, "some of its requests have results already")
         return Sent()
     try:
+        # Before a call is made; again in the transaction that marks it as sending.
+        admission.admit_batch(context, batch)
         marks = priming.marks_of(context.ledger, batch, context.ledger.now_text())
         body = request_body.make(context, batch, marks)
         if body.length > context.limits.max_bytes and marks:
             marks, body = {}, request_body.make(context, batch, {})
+        return _post(context, batch, body, has_marks=bool(marks))
     except FileMissing as error:
         sending.mark_rejected(context.ledger, batch, "body_lost", str(error))
         return Sent(problem=f"{batch.key}: {error} Submit its requests again.")
-    return _post(context, batch, body, has_marks=bool(marks))
+    except OverBudget as error:
+        return Sent(problem=f"{batch.key} stays queued. {error}")
 
 
 def _post(context: Context, batch: Batch, body: Body, *, has_marks: bool) -> Sent:
@@ -140,6 +144,7 @@ def _post(context: Context, batch: Batch, body: Body, *, has_marks: bool) -> Sen
         account=page.account,
         server=context.server or None,
         cache_marks=has_marks,
+        admit=lambda: admission.admit_batch(context, batch),
     ):
         return Sent()
     suspended_s = (clock.now() - began).total_seconds(), clock.monotonic() - began_monotonic

@@ -1,28 +1,28 @@
 """Runs requests synchronously, at the full price, as a batch of kind `sync`."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
-from core.batches import account, price_preload
+from core.batches import account, admission, price_preload
 from core.batches.collect import collect
 from core.batches.context import Context
 from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD
 from core.batches.error_isolation import isolated
 from core.batches.graceful_shutdown import stop_on_signal
 from core.batches.sync_runner import MOST_UNWRITTEN, SyncRunner
-from core.errors import ApiError, Rejected, SpendCapReached, Unauthorized
+from core.errors import ApiError, OverBudget, Rejected, SpendCapReached, Unauthorized
 from core.requests.model_limits import needs_batch
 from core.text import pluralize
-from state.batches import leases, sync_runs
+from state.batches import leases, remote_status, sync_runs
 from state.batches.sending import sent_requests
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private
 from state.files.spool import LineReader
 from state.files.system_errors import cause
-from state.model.records import Batch, Counts, Outcome, Submission
+from state.model.records import Batch, BatchKind, Counts, Outcome, Submission
 
 _INTERRUPTED = "The run was interrupted."
 BATCH_ONLY = "Requests with a max_tokens too large for a synchronous call stay queued for a batch"
@@ -31,16 +31,29 @@ BATCH_ONLY = "Requests with a max_tokens too large for a synchronous call stay q
 def run_synchronously(context: Context, submission: Submission, reason: str) -> str | None:
     """Run the requests that the API definitely did not accept; the problem as text, if any."""
     sync_runs.withdraw_queued(context.ledger, submission, reason)
-    return run_queued(context, submission, reason)
+    try:
+        return run_queued(
+            context,
+            submission,
+            reason,
+            admit=lambda ids: admission.admit(context, ids, BatchKind.SYNC),
+        )
+    except OverBudget as error:
+        return f"{reason} Its requests stay queued for a batch, and do not run now. {error}"
 
 
 def run_queued(
-    context: Context, submission: Submission, reason: str, *, only: Sequence[int] | None = None
+    context: Context,
+    submission: Submission,
+    reason: str,
+    *,
+    only: Sequence[int] | None = None,
+    admit: Callable[[Sequence[int]], None] = lambda _ids: None,
 ) -> str | None:
     """Run the queued requests of the submission, or some by id; the problem as text, if any.
 
-    Requests that only a batch can run stay queued. Raises SettingsError where unfinished batches
-    are on another server.
+    Requests that only a batch can run stay queued. `admit` raises to reject a run, unless it was
+    admitted before. Raises SettingsError where unfinished batches are on another server.
     """
     if held := hold_reason(context):
         return held
@@ -52,7 +65,7 @@ def run_queued(
         waiting = sync_runs.waiting_betas(context.ledger, submission, only=only)
         problems = [] if waiting else [reason]
         for betas in waiting:
-            batch = _begin(context, submission, betas, only)
+            batch = _begin(context, submission, betas, only, admit)
             if batch is None:
                 problems.append(f"{BATCH_ONLY}. {reason}".rstrip(". ") + ".")
                 continue
@@ -79,13 +92,22 @@ def _hold_if_blocked(context: Context, error: ApiError) -> None:
 
 
 def _begin(
-    context: Context, submission: Submission, betas: str, only: Sequence[int] | None
+    context: Context,
+    submission: Submission,
+    betas: str,
+    only: Sequence[int] | None,
+    admit: Callable[[Sequence[int]], None],
 ) -> Batch | None:
     """The batch of a run with these betas; None where only a batch can run them."""
     if needs_batch(tuple(betas.split(","))):
         return None
     return sync_runs.begin(
-        context.ledger, submission, runner=context.instance_id, betas=betas, only=only
+        context.ledger,
+        submission,
+        runner=context.instance_id,
+        betas=betas,
+        only=only,
+        admit=admit,
     )
 
 
@@ -114,7 +136,7 @@ def finish(context: Context, batch: Batch, reason: str, *, unwritten: int = 0) -
     counts = Counts(succeeded=succeeded, errored=len(outcomes) - succeeded)
     unwritten = min(unwritten, batch.request_count - len(outcomes))
     if sync_runs.record_end(context.ledger, batch, outcomes, counts, reason, unwritten=unwritten):
-        collect(context, sync_runs.reread(context.ledger, batch.id))
+        collect(context, remote_status.reload_batch(context.ledger, batch.id))
     return unwritten
 
 

@@ -11,12 +11,14 @@ from datetime import timedelta
 
 from msgspec import Struct, field
 
+from core.batches import admission
 from core.batches.context import Context
 from core.batches.error_isolation import isolated
 from core.config import titan_file
 from core.config.catalogue import Catalogue
 from core.config.job import Replay
 from core.text import pluralize
+from state.model.records import BatchKind
 from state.model.timestamps import to_text
 from state.operations import commands, failures
 from state.operations.commands import Action, NewCommand
@@ -53,9 +55,21 @@ def replay_failed(context: Context, problems: list[str]) -> list[str]:
     written: list[str] = []
     for candidates in find_candidates(context, problems):
         with isolated(context, f"{candidates.workflow}: cannot replay", problems):
-            if not candidates.is_circuit_open:
+            if candidates.is_circuit_open:
+                continue
+            if held := held_by_budget(context, candidates):
+                problems.append(held)
+            else:
                 written.append(_replay(context, candidates))
     return written
+
+
+def held_by_budget(context: Context, candidates: ReplayCandidates) -> str | None:
+    """Why the requests exceed a budget, so that nothing is replayed; None where they fit."""
+    admission.estimate_missing(context, candidates.request_ids)
+    refused = admission.refusal(context, candidates.request_ids, BatchKind.BATCH)
+    failed = pluralize(len(candidates.request_ids), "failed request")
+    return refused and f"{candidates.workflow}: {failed} not replayed. {refused}"
 
 
 def find_candidates(context: Context, problems: list[str]) -> list[ReplayCandidates]:

@@ -6,7 +6,10 @@ from typing import Any
 
 import msgspec
 
+from core.batches.admission import at_most
 from core.batches.context import Context
+from core.config import titan_file
+from core.config.catalogue import Catalogue
 from core.errors import PayloadError
 from core.requests.payload import to_line
 from state.files.spool import LineReader, SpoolWriter
@@ -40,11 +43,14 @@ def build_edits(
     name = f"edit_{context.ledger.new_id(_NAME_LENGTH)}.jsonl"
     spool = SpoolWriter(context.folder.spool, name, crash_point=context.ledger.crash_point)
     made: list[Edit] = []
+    rules = titan_file.read(context.folder)
     try:
         with LineReader(context.folder.spool) as lines:
             for position, request in enumerate(requests, 1):
                 params = bodies.get(request.custom_id) or _params(context, lines, request)
-                made.append(_edit(context, spool, name, request, {**params, **changes}, position))
+                made.append(
+                    _edit(context, rules, spool, name, request, {**params, **changes}, position)
+                )
         spool.finish()
     except Exception:
         spool.discard()
@@ -66,6 +72,7 @@ def _params(context: Context, lines: LineReader, request: SelectedRequest) -> Pa
 
 def _edit(
     context: Context,
+    rules: Catalogue,
     spool: SpoolWriter,
     name: str,
     request: SelectedRequest,
@@ -82,6 +89,7 @@ def _edit(
         betas=command_effects.betas_of(context.ledger, request.request_id),
         limits=context.limits,
     )
+    batch, sync = at_most(context, rules, request.request_id, line)
     return Edit(
         request_id=request.request_id,
         spool_file=name,
@@ -89,6 +97,8 @@ def _edit(
         length=len(line.body),
         sha256=line.digest,
         betas=",".join(line.betas),
+        at_most_batch_nano=batch,
+        at_most_sync_nano=sync,
     )
 
 

@@ -2,11 +2,14 @@
 
 from datetime import datetime, timedelta
 
+from core.batches import admission
 from core.batches.context import Context
 from core.batches.error_isolation import isolated
 from core.commands.deadline_policy import is_at_risk
+from core.config.durations import GUARD
 from core.requests.model_limits import EXTENDED_OUTPUT_BETA
 from core.text import pluralize
+from state.model.records import BatchKind
 from state.model.timestamps import from_text, to_text
 from state.operations import commands, deadlines
 from state.operations.commands import Action, NewCommand
@@ -14,6 +17,8 @@ from state.operations.deadlines import PendingDeadline
 
 # Later than this there is no time to wait for a cancel.
 LAST_MOMENT = timedelta(minutes=20)
+# When to warn that a budget will not allow the synchronous run.
+WARN_BEFORE = timedelta(hours=3)
 # Just under the usual poll interval, so that the next poll asks again.
 _REPEAT_AFTER = timedelta(minutes=14)
 
@@ -29,8 +34,12 @@ def check_deadlines(context: Context, problems: list[str]) -> list[str]:
     for submission in deadlines.pending_deadlines(context.ledger, now_ts=to_text(now)):
         with isolated(context, f"Cannot guard the deadline of {submission.key}", problems):
             if _may_sync(submission, now) and _is_at_risk(context, submission, now):
-                line = _sync(context, submission, now)
-                written += [line] if line else []
+                missing = _missing(context, submission)
+                held = _held(context, submission, missing, now) if missing else None
+                if held:
+                    problems.append(held)
+                elif missing:
+                    written.append(_sync(context, submission, missing, now))
     return written
 
 
@@ -52,13 +61,49 @@ def _is_at_risk(context: Context, submission: PendingDeadline, now: datetime) ->
     )
 
 
-def _sync(context: Context, submission: PendingDeadline, now: datetime) -> str | None:
-    """Write the command; None if the missing requests can run only in a batch."""
-    missing = deadlines.unsettled(
+def held_by_budget(context: Context, problems: list[str]) -> list[tuple[str, str]]:
+    """The key of each submission whose deadline the guard cannot meet within the budgets, and why.
+
+    From `WARN_BEFORE` the guard's moment on, so that the budget can be raised in time.
+    """
+    now = context.clock.now()
+    found: list[tuple[str, str]] = []
+    for submission in deadlines.pending_deadlines(context.ledger, now_ts=to_text(now)):
+        with isolated(context, f"Cannot check the budget of {submission.key}", problems):
+            if not _may_sync(submission, now) or not (
+                _is_at_risk(context, submission, now)
+                or _is_at_risk(context, submission, now + WARN_BEFORE)
+            ):
+                continue
+            missing = _missing(context, submission)
+            held = _held(context, submission, missing, now) if missing else None
+            found += [(submission.key, held)] if held else []
+    return found
+
+
+def _missing(context: Context, submission: PendingDeadline) -> list[int]:
+    """The requests to run, without those that can run only in a batch."""
+    return deadlines.unsettled(
         context.ledger, submission.submission_id, but_for=EXTENDED_OUTPUT_BETA
     )
-    if not missing:
-        return None
+
+
+def _held(
+    context: Context, submission: PendingDeadline, missing: list[int], now: datetime
+) -> str | None:
+    """Why running them would exceed a budget, on the day of the guard's moment; None if it fits."""
+    day = max(now, from_text(submission.deadline_ts) - GUARD)
+    admission.estimate_missing(context, missing)
+    refused = admission.refusal(context, missing, BatchKind.SYNC, day=to_text(day)[:10])
+    requests = pluralize(len(missing), "request")
+    return refused and (
+        f"{submission.key} is due at {submission.deadline_ts}, and {requests} cannot run"
+        f" synchronously before it. {refused} Raise the budget in titan.toml."
+    )
+
+
+def _sync(context: Context, submission: PendingDeadline, missing: list[int], now: datetime) -> str:
+    """Write the command."""
     last_moment = from_text(submission.deadline_ts) - LAST_MOMENT
     command, _ = commands.enqueue(
         context.ledger,

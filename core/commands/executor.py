@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from core.batches import account, stuck
+from core.batches import account, admission, stuck
 from core.batches.context import Context
 from core.batches.error_isolation import isolated
 from core.batches.retry import with_retries
-from core.errors import ApiError, NotFound, Rejected, SettingsError
+from core.errors import ApiError, NotFound, OverBudget, Rejected, SettingsError
 from core.text import pluralize
 from state.batches import remote_status, sending
-from state.model.records import REVIEW_STOP_REASONS, Batch, BatchStatus, RequestStatus
+from state.model.records import REVIEW_STOP_REASONS, Batch, BatchKind, BatchStatus, RequestStatus
 from state.model.timestamps import to_text
 from state.operations import command_effects, commands, forced_batches, pauses, reviews
 from state.operations.commands import Action, Command, CommandState
@@ -69,21 +69,57 @@ def run_due(context: Context, problems: list[str]) -> Iterator[Ended]:
 
 def advance(context: Context, command: Command) -> Ended | None:
     """Run the next step of one command. Returns its outcome once it has ended."""
-    if command.state == CommandState.PENDING and not commands.claim(context.ledger, command):
-        return None
-    result = _STEPS[command.action](context, command)
+    if command.state == CommandState.PENDING:
+        started = _start(context, command)
+        if started != CommandState.RUNNING:
+            return _ended(context, command) if started else None
+    try:
+        result = _STEPS[command.action](context, command)
+    except OverBudget as error:
+        result = CommandState.FAILED, str(error)
     if result is None:
         return None
     commands.finish(context.ledger, command, *result)
-    state, outcome = result
-    return Ended(f"{command.key} {command.action}: {outcome}", state == CommandState.FAILED)
+    return _ended(context, command)
+
+
+def _ended(context: Context, command: Command) -> Ended:
+    now = commands.get(context.ledger, command.id)
+    return Ended(f"{now.key} {now.action}: {now.outcome}", now.state == CommandState.FAILED)
+
+
+def _start(context: Context, command: Command) -> CommandState | None:
+    """Claim the command; a synchronous run that exceeds a budget fails before it does anything."""
+    ledger = context.ledger
+    if command.action != Action.SYNC:
+        return commands.claim(ledger, command)
+    ids = [
+        request_id
+        for request_id, status in command_effects.statuses(
+            ledger, commands.items(ledger, command)
+        ).items()
+        if status != RequestStatus.SUCCEEDED
+    ]
+    admission.estimate_missing(context, ids)
+    return commands.claim(ledger, command, lambda: admission.refusal(context, ids, BatchKind.SYNC))
+
+
+def _requeue(context: Context, command: Command, ids: Sequence[int]) -> int:
+    """Queue requests for a replay, and return how many. Raises OverBudget, and then none is."""
+    admission.estimate_missing(context, ids)
+    return command_effects.requeue(
+        context.ledger,
+        command.id,
+        ids,
+        lambda chosen: admission.admit(context, chosen, BatchKind.BATCH, command_id=command.id),
+    )
 
 
 def _replay(context: Context, command: Command) -> StepResult:
     ids = commands.items(context.ledger, command)
     if command.options.get("canary") and len(ids) > 1:
         return _replay_behind_canary(context, command, ids)
-    count = command_effects.requeue(context.ledger, command.id, ids)
+    count = _requeue(context, command, ids)
     return CommandState.DONE, f"{count:,} of {pluralize(len(ids), 'request')} queued for replay"
 
 
@@ -91,7 +127,7 @@ def _replay_behind_canary(context: Context, command: Command, ids: list[int]) ->
     """Replay the first request alone, and the others only if it succeeds."""
     canary, others = ids[0], ids[1:]
     if command.step < _CANARY_SENT:
-        if not command_effects.requeue(context.ledger, command.id, [canary]):
+        if not _requeue(context, command, [canary]):
             return CommandState.FAILED, "the canary could not be replayed; nothing was queued"
         commands.record_step(context.ledger, command, _CANARY_SENT)
         return None
@@ -104,8 +140,14 @@ def _replay_behind_canary(context: Context, command: Command, ids: list[int]) ->
     stop_reason = command_effects.stop_reason_of(context.ledger, canary)
     if stop_reason in REVIEW_STOP_REASONS:
         return CommandState.FAILED, f"the canary stopped with {stop_reason}; {not_queued}"
-    count = command_effects.requeue(context.ledger, command.id, others)
-    more = pluralize(count, "more request")
+    return _replay_the_others(context, command, others)
+
+
+def _replay_the_others(context: Context, command: Command, others: Sequence[int]) -> StepResult:
+    try:
+        more = pluralize(_requeue(context, command, others), "more request")
+    except OverBudget as error:
+        return CommandState.FAILED, f"the canary succeeded; the others were not queued: {error}"
     return CommandState.DONE, f"the canary succeeded; {more} queued for replay"
 
 
@@ -124,7 +166,7 @@ def _acknowledge(context: Context, command: Command) -> StepResult:
 def _cancel(context: Context, command: Command) -> StepResult:
     """Cancel unsent batches here, open ones at the API. Waits where that is not possible yet."""
     results = [
-        _cancel_one(context, command, remote_status.reread(context.ledger, batch_id))
+        _cancel_one(context, command, remote_status.reload_batch(context.ledger, batch_id))
         for batch_id in commands.items(context.ledger, command)
     ]
     if None in results:

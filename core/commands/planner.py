@@ -8,12 +8,15 @@ from datetime import timedelta
 
 from msgspec import Struct
 
+from core.batches import admission
 from core.batches.context import Context
 from core.commands import body_edits, preview
 from core.commands.eligibility import check_eligibility, choose_workflows
 from core.commands.preview import Preview
 from core.commands.request import CommandRequest, command_line
 from core.errors import PayloadError
+from state.model.errors import TitanError
+from state.model.records import BatchKind
 from state.operations import commands, previews, selection
 from state.operations.commands import Action, Command, Edit, NewCommand
 from state.operations.selection import SelectedRequest
@@ -69,7 +72,11 @@ def submit(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Comman
 
 def discard(context: Context, planned: Plan) -> None:
     """Drop a plan that was not confirmed, and delete its edited bodies."""
-    for name in {edit.spool_file for edit in planned.edits}:
+    _delete_bodies(context, planned.edits)
+
+
+def _delete_bodies(context: Context, edits: Sequence[Edit]) -> None:
+    for name in {edit.spool_file for edit in edits}:
         (context.folder.spool / name).unlink(missing_ok=True)
 
 
@@ -107,18 +114,34 @@ def _plan_requests(context: Context, request: CommandRequest) -> Plan:
     )
     if not found.eligible:
         raise PayloadError(_nothing_left(request.action, found.skipped), code="nothing_to_do")
+    items = tuple(one.request_id for one in found.eligible)
+    edits = _edits(context, request, found.eligible) if edited else ()
+    try:
+        numbers = _budget_numbers(context, request.action, items, edits)
+    except TitanError:
+        _delete_bodies(context, edits)
+        raise
     return Plan(
         request=request,
-        items=tuple(one.request_id for one in found.eligible),
+        items=items,
         preview=preview.for_requests(
             context,
             request.action,
             found,
             cli=command_line(request, _names(context, request, found.eligible)),
             model=str(request.changes.get("model") or "") or None,
+            numbers=numbers,
         ),
-        edits=_edits(context, request, found.eligible) if edited else (),
+        edits=edits,
     )
+
+
+def _budget_numbers(
+    context: Context, action: Action, ids: Sequence[int], edits: Sequence[Edit]
+) -> tuple[str, ...]:
+    """What the command takes of each budget. Raises OverBudget, SettingsError."""
+    kinds = {Action.REPLAY: BatchKind.BATCH, Action.SYNC: BatchKind.SYNC}
+    return admission.plan(context, ids, kinds[action], edits) if action in kinds else ()
 
 
 def _selected(context: Context, request: CommandRequest) -> list[SelectedRequest]:

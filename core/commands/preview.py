@@ -57,9 +57,18 @@ class Preview(Struct, frozen=True, kw_only=True):
 
 
 def for_requests(
-    context: Context, action: Action, found: Eligibility, *, cli: str, model: str | None = None
+    context: Context,
+    action: Action,
+    found: Eligibility,
+    *,
+    cli: str,
+    model: str | None = None,
+    numbers: Sequence[str] = (),
 ) -> Preview:
-    """The preview of a replay, sync or acknowledge. `model` is the one that an edit sets."""
+    """The preview of a replay, sync or acknowledge.
+
+    `model` is the one that an edit sets, `numbers` is what it takes of each budget.
+    """
     ids = [request.request_id for request in found.eligible]
     batch, sync = (
         _estimate(context, ids, model) if action in (Action.REPLAY, Action.SYNC) else (0, 0)
@@ -78,6 +87,7 @@ def for_requests(
         stopped_requests=sum(one.others for one in effects.canceled),
         deadlines=tuple(previews.deadlines(context.ledger, ids)),
         notes=(
+            *numbers,
             *_notes_of_risk(context, action, ids),
             *(
                 f"{workflow} is paused: its requests stay queued until `titan-console resume`"

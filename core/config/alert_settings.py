@@ -26,6 +26,7 @@ class AlertRules(Record, frozen=True, kw_only=True):
     replay: bool = True
     priming: bool = True
     stuck: bool = True
+    budget: bool = True
     command: CommandLine = ()
     url: Text = ""
     secret: Text = ""

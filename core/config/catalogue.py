@@ -14,6 +14,8 @@ from core.config.money_settings import Budgets, OwnPrices, PriceRow, own_prices
 from core.config.sending_settings import ApiSettings, BatchLimits, Recovery
 from core.config.toml_reader import Amount, Count, Problem, Record, Text, load, read, with_lines
 
+_LIMITING_TABLES = ("budgets", "never_batch", "prices")
+
 
 class Rounded(Record, frozen=True, kw_only=True):
     """The owner's own figures for a workload's month, shown beside the forecast."""
@@ -96,6 +98,18 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     def console_problems(self) -> list[Problem]:
         """Those of [console], which no submission depends on."""
         return [problem for problem in self.problems if problem.path[:1] == ("console",)]
+
+    @property
+    def limit_problems(self) -> list[Problem]:
+        """Those of the whole file, of a limiting table, or of an unknown one, such as [budget]."""
+        tables = Document.__struct_fields__
+        return [
+            problem
+            for problem in self.problems
+            if not problem.path
+            or problem.path[0] in _LIMITING_TABLES
+            or problem.path[0] not in tables
+        ]
 
     def jobs_of(self, workload: str) -> list[Job]:
         """The jobs of one row of the forecast."""

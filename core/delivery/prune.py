@@ -95,7 +95,7 @@ def _remove(context: Context, before_ts: str, done: Pruned) -> set[str]:
 def _existing(files: list[Path]) -> Iterator[Path]:
     """Each file once, in the forms that it has: plain, compressed or both."""
     for path in dict.fromkeys(files):
-        yield from (form for form in (path, archive.packed(path)) if form.exists())
+        yield from (form for form in (path, archive.compressed_path(path)) if form.exists())
 
 
 def _files_of(folder: Folder, old: PrunableSubmission) -> Iterator[Path]:

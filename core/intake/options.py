@@ -8,7 +8,7 @@ from typing import cast
 
 from msgspec import Struct
 
-from core.config.catalogue import Catalogue, Document
+from core.config.catalogue import Catalogue
 from core.config.job import DEFAULT_MODEL, Job
 from core.errors import Denylisted, PayloadError, SettingsError
 from core.requests.cache_control import CachePolicy
@@ -17,7 +17,6 @@ from state.model.records import OnFailure
 from state.model.timestamps import to_text
 
 # The tables of titan.toml that limit what may be submitted and spent.
-_LIMITING_TABLES = ("budgets", "never_batch", "prices")
 
 
 class SubmitOptions(Struct, frozen=True, kw_only=True):
@@ -117,13 +116,8 @@ def check_configuration(rules: Catalogue, job: Job | None = None) -> None:
     """Raise SettingsError while titan.toml has a problem that may hide a limit or a job option."""
     for problem in rules.problems:
         of_the_job = job is not None and problem.path[:2] == ("jobs", job.name)
-        if of_the_job or _may_hide_a_limit(problem.path):
+        if of_the_job or problem in rules.limit_problems:
             raise SettingsError(f"{problem} Fix titan.toml, then submit again.", code=problem.code)
-
-
-def _may_hide_a_limit(path: tuple[str, ...]) -> bool:
-    """Whether it concerns the whole file, a limiting table, or an unknown one: `[budget]`."""
-    return not path or path[0] in _LIMITING_TABLES or path[0] not in Document.__struct_fields__
 
 
 def _first_id(requests: Iterable[object]) -> tuple[str, Iterator[object]]:

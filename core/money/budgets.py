@@ -19,7 +19,7 @@ from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.model.records import BatchKind
 
-__all__ = ["Sums", "Wanted", "admit", "check", "fits", "numbers", "wanted_of"]
+__all__ = ["Sums", "Wanted", "admit", "check", "numbers", "refusal", "wanted_of"]
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -100,15 +100,17 @@ def wanted_of(found: Iterable[AtMost], kind: BatchKind) -> list[Wanted]:
     ]
 
 
-def admit(ledger: Ledger, budgets: Budgets, wanted: Iterable[Wanted]) -> None:
-    """Raise OverBudget unless it fits now.
+def admit(
+    ledger: Ledger, budgets: Budgets, wanted: Iterable[Wanted], *, unsent: bool = True
+) -> None:
+    """Raise OverBudget unless it fits now, beside what is queued or only what was sent.
 
     Call it inside the transaction that queues or starts it: then no two can use the same rest.
     """
     check(
         budgets,
         wanted,
-        lambda scope: reserved(ledger, scope),
+        lambda scope: reserved(ledger, scope, unsent=unsent),
         day=ledger.now_text()[:10],
     )
 
@@ -149,7 +151,7 @@ def _check_known(limit: Limit, wanted: list[Wanted]) -> None:
         )
 
 
-def fits(source: Source, budgets: Budgets, wanted: Iterable[Wanted], *, day: str) -> str | None:
+def refusal(source: Source, budgets: Budgets, wanted: Iterable[Wanted], *, day: str) -> str | None:
     """Why it would not be admitted on that day; None where it would, as far as is known now."""
     try:
         check(budgets, wanted, lambda scope: reserved(source, scope), day=day)

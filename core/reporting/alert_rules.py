@@ -51,6 +51,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     stopped_priming: Sequence[Stop] = ()
     stuck: Sequence[Batch] = ()
     written_off: Sequence[Batch] = ()
+    over_budget: Sequence[tuple[str, str]] = ()
 
 
 def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
@@ -64,6 +65,7 @@ def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
         *(_replays(observed) if rules.replay else ()),
         *(_priming(observed) if rules.priming else ()),
         *(_stuck(observed) if rules.stuck else ()),
+        *(_over_budget(observed) if rules.budget else ()),
     ]
     if rules.orphans and observed.orphans:
         many = pluralize(observed.orphans, "batch", "batches")
@@ -164,6 +166,12 @@ def _stuck(observed: Observed) -> Iterator[Condition]:
             f" Replay its requests or acknowledge them: `titan-console replay {batch.key}`."
         )
         yield Condition(rule="stuck", subject=batch.key, message=message)
+
+
+def _over_budget(observed: Observed) -> Iterator[Condition]:
+    """What a budget holds back, or will hold back when a deadline comes."""
+    for subject, message in observed.over_budget:
+        yield Condition(rule="budget", subject=subject, message=message)
 
 
 def _replays(observed: Observed) -> list[Condition]:

@@ -78,7 +78,7 @@ def fingerprint(message: str) -> str:
     return _BLANKS.sub(" ", masked).strip()[:_MAX_FINGERPRINT]
 
 
-class _Growing(Struct):
+class _GroupBuilder(Struct):
     latest: MessageGroup
     count: int = 0
     first_ts: str = ""
@@ -93,30 +93,30 @@ class _Growing(Struct):
             self.latest = said
 
 
-def group(all_said: Iterable[MessageGroup]) -> list[ErrorGroup]:
+def group(messages: Iterable[MessageGroup]) -> list[ErrorGroup]:
     """The groups: by workflow, then kind, those with the most requests first; tags latest first."""
-    growing: dict[GroupKey, _Growing] = {}
+    builders: dict[GroupKey, _GroupBuilder] = {}
     prints: dict[str, str] = {}
-    for said in all_said:
+    for said in messages:
         print_ = prints.get(said.message)
         if print_ is None:
             print_ = prints[said.message] = fingerprint(said.message)
         key = GroupKey(
             workflow=said.workflow, kind=said.kind, fingerprint=print_, is_review=said.is_review
         )
-        growing.setdefault(key, _Growing(said)).add(said)
-    return nested([_grown(key, grown) for key, grown in growing.items()])
+        builders.setdefault(key, _GroupBuilder(said)).add(said)
+    return nested([_build(key, builder) for key, builder in builders.items()])
 
 
-def _grown(key: GroupKey, grown: _Growing) -> ErrorGroup:
+def _build(key: GroupKey, builder: _GroupBuilder) -> ErrorGroup:
     return ErrorGroup(
         key=key,
-        outcome=grown.latest.outcome,
-        count=grown.count,
-        tags=tuple(sorted(grown.tags, key=lambda tag: grown.tags[tag], reverse=True)),
-        first_ts=grown.first_ts,
-        last_ts=grown.latest.last_ts,
-        sample=grown.latest.message,
+        outcome=builder.latest.outcome,
+        count=builder.count,
+        tags=tuple(sorted(builder.tags, key=lambda tag: builder.tags[tag], reverse=True)),
+        first_ts=builder.first_ts,
+        last_ts=builder.latest.last_ts,
+        sample=builder.latest.message,
     )
 
 

@@ -9,19 +9,21 @@ import msgspec
 from msgspec import to_builtins
 from msgspec.structs import replace
 
+from core.batches import admission
 from core.batches.context import Context
 from core.batches.error_isolation import isolated
-from core.commands import auto_replay
+from core.commands import auto_replay, deadline_guard
 from core.commands.auto_replay import ReplayCandidates
 from core.config import titan_file
 from core.config.alert_settings import AlertRules
+from core.config.money_settings import Budgets
 from core.config.settings import command_environment
 from core.delivery import run_command
 from core.money.kpis import MONTH_DAYS, Kpi, kpis
 from core.reporting.alert_rules import Observed, conditions
 from core.reporting.history import History
 from core.reporting.poller_health import assess, silent_after
-from state.batches import orphans, priming, stuck
+from state.batches import orphans, priming, sending, stuck
 from state.batches.orphans import OrphanVerdict
 from state.model.timestamps import to_text
 from state.operations import alerts
@@ -84,6 +86,7 @@ def _observe(
         stopped_priming=priming.stops(ledger) if rules.priming else (),
         stuck=stuck.awaited(ledger) if rules.stuck else (),
         written_off=stuck.with_missing_requests(ledger) if rules.stuck else (),
+        over_budget=_over_budget(context, problems) if rules.budget else (),
     )
 
 
@@ -102,6 +105,21 @@ def _with_this_poll(context: Context, error: str | None) -> Poller:
 def _stopped(context: Context, problems: list[str]) -> list[ReplayCandidates]:
     found = auto_replay.find_candidates(context, problems)
     return [candidates for candidates in found if candidates.is_circuit_open]
+
+
+def _over_budget(context: Context, problems: list[str]) -> list[tuple[str, str]]:
+    """The deadlines, automatic replays and queued batches that a budget holds back, and why."""
+    if titan_file.read(context.folder).budgets == Budgets():
+        return []
+    found = deadline_guard.held_by_budget(context, problems)
+    for candidates in auto_replay.find_candidates(context, problems):
+        if not candidates.is_circuit_open:
+            held = auto_replay.held_by_budget(context, candidates)
+            found += [(candidates.workflow, held)] if held else []
+    for batch in sending.queued(context.ledger):
+        held = admission.batch_refusal(context, batch)
+        found += [(batch.key, held)] if held else []
+    return found
 
 
 def _kpis(context: Context) -> tuple[Kpi, ...]:

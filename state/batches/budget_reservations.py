@@ -56,10 +56,9 @@ _QUEUED = (
     "SELECT coalesce(sum(r.at_most_batch_nano), 0) FROM requests r"  # noqa: S608 - our own words
     f" JOIN submissions b ON b.id = r.submission_id WHERE {QUEUED}"
 )
-# Of a running `sync` command: what it has not run yet. A queued request counts above already.
+# Of a running `sync` command: what it has not run yet.
 _COMMANDED = (
-    "SELECT coalesce(sum(CASE r.status WHEN 'queued' THEN max(0, coalesce(r.at_most_sync_nano, 0)"
-    " - coalesce(r.at_most_batch_nano, 0)) ELSE coalesce(r.at_most_sync_nano, 0) END), 0)"
+    "SELECT coalesce(sum(coalesce(r.at_most_sync_nano, 0) - {less}), 0)"
     " FROM commands c JOIN command_items i ON i.command_id = c.id JOIN requests r"
     " ON r.id = i.item_id JOIN submissions b ON b.id = r.submission_id"
     " WHERE c.state IN ('pending', 'running') AND c.state = 'running' AND c.action = 'sync'"
@@ -67,15 +66,18 @@ _COMMANDED = (
     " JOIN batches run ON run.id = a.batch_id WHERE a.request_id = r.id AND run.kind = 'sync'"
     " AND run.created_ts >= c.created_ts)"
 )
+# A queued one counts with the price of a batch already.
+_LESS = "CASE r.status WHEN 'queued' THEN coalesce(r.at_most_batch_nano, 0) ELSE 0 END"
+_UNSENT = (_IN_QUEUED_BATCHES, _QUEUED, _COMMANDED.format(less=_LESS))
 
 
 def reserved(source: Source, scope: Scope, *, unsent: bool = True) -> int:
-    """Nano-dollars spent or reserved in the scope; without `unsent`, only what was sent."""
+    """Nano-dollars spent or reserved in the scope; without `unsent`, without queued requests."""
     among, parameters = _among(scope)
-    found = source.rows(f"{_SENT}{among}", scope.day, *parameters)[0][0]
-    for query in (_IN_QUEUED_BATCHES, _QUEUED, _COMMANDED) if unsent else ():
-        found += source.rows(f"{query}{among}", *parameters)[0][0]
-    return int(found)
+    found = int(source.rows(f"{_SENT}{among}", scope.day, *parameters)[0][0])
+    for query in _UNSENT if unsent else (_COMMANDED.format(less="0"),):
+        found += int(source.rows(f"{query}{among}", *parameters)[0][0])
+    return found
 
 
 def _among(scope: Scope) -> tuple[str, list[str]]:
@@ -131,3 +133,18 @@ def estimate(ledger: Ledger, prices: Sequence[tuple[int, int, int]]) -> None:
                 sync_nano,
                 request_id,
             )
+
+
+def of_batch(source: Source, batch_id: int) -> int:
+    """What is reserved for the batch."""
+    return int(source.rows("SELECT reserved_nano FROM batches WHERE id = ?", batch_id)[0][0])
+
+
+def names_of(source: Source, request_ids: Collection[int]) -> dict[int, tuple[str, str]]:
+    """The workflow and the tag of each request."""
+    rows = source.rows(
+        "SELECT r.id, s.workflow, s.tag FROM requests r JOIN submissions s"  # noqa: S608 - our own words
+        f" ON s.id = r.submission_id WHERE r.id IN {LISTED}",
+        as_list(request_ids),
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}

@@ -1,6 +1,6 @@
 """Transitions of a batch from `queued` to the response of the API, one transaction each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -130,7 +130,7 @@ def body_sizes(ledger: Ledger, batch: Batch, *, longer_than: int) -> BodySizes:
     )
 
 
-def mark_sending(
+def mark_sending(  # noqa: PLR0913 - each is a column
     ledger: Ledger,
     batch: Batch,
     *,
@@ -140,14 +140,17 @@ def mark_sending(
     account: str | None = None,
     server: str | None = None,
     cache_marks: bool = False,
+    admit: Callable[[], None] = lambda: None,
 ) -> bool:
     """Mark a queued batch as being sent by this process; it alone may then make the POST.
 
     False, and nothing changes, if the batch is not queued any more or something holds it back.
+    `admit` is called inside the transaction, and raises to reject the send.
     `watermark_id` is the newest batch in the list that the API returned immediately before, ""
     for an empty list; `account` is the account of that list, `server` the one that returned it.
     """
     with ledger.transaction("sending") as tx:
+        admit()
         claimed = ledger.execute(
             "UPDATE batches SET status = 'sending', watermark_id = ?, watermark_ts = ?, owner = ?,"  # noqa: S608 - our own words
             " account = ?, server = ?, cache_marks = ?, sent_ts = ?"

@@ -24,7 +24,7 @@ def halve(ledger: Ledger, batch: Batch, reason: str, *, wire_overhead: int) -> l
             _add(ledger, tx, batch, low, high, wire_overhead)
             for low, high in ((ids[0], middle - 1), (middle, ids[-1]))
         ]
-    return _reread(ledger, added)
+    return _reload(ledger, added)
 
 
 def drop_one(
@@ -58,7 +58,7 @@ def drop_one(
             request=position,
         )
         finish_submission(ledger, tx, batch.submission_id)
-    return _reread(ledger, added)
+    return _reload(ledger, added)
 
 
 def _request_ids(ledger: Ledger, batch: Batch) -> list[int]:
@@ -95,7 +95,7 @@ def _add(
     )
 
 
-def _reread(ledger: Ledger, ids: list[int | None]) -> list[Batch]:
+def _reload(ledger: Ledger, ids: list[int | None]) -> list[Batch]:
     return [
         to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
         for batch_id in ids

@@ -4,7 +4,7 @@ Their answers are written to `batch-results/<key>.answers` before the ledger rec
 """
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from io import BufferedWriter
 from pathlib import Path
 
@@ -50,18 +50,20 @@ def begin(
     runner: str,
     betas: str = "",
     only: Sequence[int] | None = None,
+    admit: Callable[[Sequence[int]], None] = lambda _ids: None,
 ) -> Batch | None:
-    """Start a run with the queued requests of these betas, or `only` these ids; None if none is."""
+    """Start a run with the queued requests of these betas, or `only` these ids; None if none is.
+
+    `admit` gets their ids inside the transaction, and raises to reject the run.
+    """
     among, parameters = _among(only)
     with ledger.transaction("sync_begin") as tx:
-        queued = ledger.row(
-            f"SELECT 1 {_QUEUED} AND {_BETAS} = ?{among} LIMIT 1",
-            submission.id,
-            betas,
-            *parameters,
+        rows = ledger.rows(
+            f"SELECT r.id {_QUEUED} AND {_BETAS} = ?{among}", submission.id, betas, *parameters
         )
-        if queued is None:
+        if not rows:
             return None
+        admit([int(row[0]) for row in rows])
         batch_id = add_batch(
             ledger,
             tx,
@@ -87,11 +89,6 @@ def unfinished(ledger: Ledger) -> list[Batch]:
             "SELECT * FROM batches WHERE kind = 'sync' AND status = 'sending' ORDER BY id"
         )
     ]
-
-
-def reread(ledger: Ledger, batch_id: int) -> Batch:
-    """Return the current row of the batch."""
-    return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
 
 
 def submission_key(ledger: Ledger, batch: Batch) -> str:

@@ -60,14 +60,14 @@ def _zstd() -> "ModuleType":
     return pyzstd
 
 
-def packed(path: Path) -> Path:
+def compressed_path(path: Path) -> Path:
     """The path of the compressed file."""
     return path.with_name(path.name + SUFFIX)
 
 
 def exists(path: Path) -> bool:
     """Whether the file exists in either form."""
-    return path.exists() or packed(path).exists()
+    return path.exists() or compressed_path(path).exists()
 
 
 def size(path: Path) -> int:
@@ -75,7 +75,7 @@ def size(path: Path) -> int:
     try:
         found = path.stat()
     except FileNotFoundError:
-        archived = ArchivedFile(packed(path))
+        archived = ArchivedFile(compressed_path(path))
         archived.close()
         return archived.size
     if stat.S_ISDIR(found.st_mode):
@@ -88,7 +88,7 @@ def lines(path: Path) -> Iterator[bytes]:
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        file = io.BufferedReader(_zstd().ZstdFile(packed(path)))
+        file = io.BufferedReader(_zstd().ZstdFile(compressed_path(path)))
     with file:
         yield from file
 
@@ -98,7 +98,7 @@ def compress(path: Path) -> int:
 
     The copy is on disk and was read back before the original is removed. Raises OSError.
     """
-    target = packed(path)
+    target = compressed_path(path)
     part = target.with_name(f"{target.name}.part")
     try:
         _write(path, part)

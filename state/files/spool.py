@@ -136,7 +136,7 @@ class LineReader:
     def _open(self, name: str) -> "_PlainFile | ArchivedFile":
         path = self._folder / name
         # Old files are compressed; a partly collected one still has its `.part` name.
-        for way in (lambda: _PlainFile(path), lambda: ArchivedFile(archive.packed(path))):
+        for way in (lambda: _PlainFile(path), lambda: ArchivedFile(archive.compressed_path(path))):
             with suppress(FileNotFoundError):
                 return way()
         return _PlainFile(self._folder / f"{name}.part")

@@ -33,7 +33,7 @@ class Relation(StrEnum):
     EQUAL = "="
 
 
-class Words(Struct, frozen=True):
+class ValuesTerm(Struct, frozen=True):
     """The field contains one of these, ignoring case; a state equals one of these."""
 
     field: Field
@@ -41,7 +41,7 @@ class Words(Struct, frozen=True):
     is_not: bool = False
 
 
-class Bound(Struct, frozen=True):
+class BoundTerm(Struct, frozen=True):
     """A comparison of the field with an amount: seconds, nano-dollars or a count."""
 
     field: Field
@@ -50,4 +50,4 @@ class Bound(Struct, frozen=True):
     is_not: bool = False
 
 
-Term = Words | Bound
+Term = ValuesTerm | BoundTerm

@@ -1,6 +1,6 @@
 """Writes of command execution: requeue, dismiss, cancel or detach requests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from state.batches.sending import close, finish_submission, release_attempts
 from state.db.conditions import LISTED, STATUS, as_list
@@ -28,25 +28,48 @@ def statuses(ledger: Ledger, request_ids: Sequence[int]) -> dict[int, RequestSta
     return {row["id"]: RequestStatus(row["status"]) for row in rows}
 
 
-def requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> int:
+def requeue(
+    ledger: Ledger,
+    command_id: int,
+    request_ids: Sequence[int],
+    admit: Callable[[Sequence[int]], None] = lambda _ids: None,
+) -> int:
     """Queue failed requests for a new batch, with the command's edit where it has one.
 
     Succeeded requests are queued only with an edit. Returns how many were queued; requests that
-    another command has queued meanwhile are not changed.
+    another command has queued meanwhile are not changed. `admit` gets those that are queued, and
+    raises to reject them.
     """
-    edit = "(SELECT e.id FROM edits e WHERE e.command_id = ? AND e.request_id = requests.id)"
     with ledger.transaction("requeue") as tx:
-        count = ledger.execute(
-            f"UPDATE requests SET status = 'queued', settled_by = NULL,"  # noqa: S608 - our own words
-            f" edit_id = coalesce({edit}, edit_id) WHERE id IN {LISTED}"
-            f" AND (status IN {_FAILED} OR (status = 'succeeded' AND {edit} IS NOT NULL))",
+        chosen = _to_requeue(ledger, command_id, request_ids)
+        admit(chosen)
+        ledger.execute(
+            "UPDATE requests SET status = 'queued', settled_by = NULL,"  # noqa: S608 - our own words
+            " (edit_id, at_most_batch_nano, at_most_sync_nano) = (SELECT"
+            " coalesce(e.id, requests.edit_id),"
+            " CASE WHEN e.id IS NULL THEN requests.at_most_batch_nano"
+            " ELSE e.at_most_batch_nano END,"
+            " CASE WHEN e.id IS NULL THEN requests.at_most_sync_nano"
+            " ELSE e.at_most_sync_nano END"
+            " FROM (SELECT 1) LEFT JOIN edits e ON e.command_id = ? AND e.request_id = requests.id)"
+            f" WHERE id IN {LISTED}",
             command_id,
-            as_list(request_ids),
-            command_id,
+            as_list(chosen),
         )
         _reopen(ledger, request_ids)
         _record_risk(ledger, tx, request_ids)
-    return count
+    return len(chosen)
+
+
+def _to_requeue(ledger: Ledger, command_id: int, request_ids: Sequence[int]) -> list[int]:
+    rows = ledger.rows(
+        f"SELECT r.id FROM requests r WHERE r.id IN {LISTED} AND (r.status IN {_FAILED}"  # noqa: S608 - our own words
+        " OR (r.status = 'succeeded' AND EXISTS (SELECT 1 FROM edits e"
+        " WHERE e.command_id = ? AND e.request_id = r.id))) ORDER BY r.id",
+        as_list(request_ids),
+        command_id,
+    )
+    return [int(row[0]) for row in rows]
 
 
 def _record_risk(ledger: Ledger, tx: Transaction, request_ids: Sequence[int]) -> None:
@@ -186,6 +209,15 @@ def model_of(source: Source, request_id: int) -> str:
             request_id,
         )[0][0]
     )
+
+
+def job_of(source: Source, request_id: int) -> str | None:
+    """The job of the request's submission."""
+    row = source.rows(
+        "SELECT s.job FROM requests r JOIN submissions s ON s.id = r.submission_id WHERE r.id = ?",
+        request_id,
+    )[0]
+    return row["job"]
 
 
 def betas_of(source: Source, request_id: int) -> tuple[str, ...]:

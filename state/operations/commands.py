@@ -6,14 +6,14 @@ it.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct, field
 
-from state.db.ledger import Ledger
+from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 from state.model.errors import LedgerError, UnknownId
 from state.model.timestamps import to_text
@@ -247,15 +247,22 @@ def items(source: Source, command: Command) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
-def claim(ledger: Ledger, command: Command) -> bool:
-    """Mark the command as running; False if it was withdrawn or another poll started it."""
+def claim(
+    ledger: Ledger, command: Command, refusal: Callable[[], str | None] = lambda: None
+) -> CommandState | None:
+    """Mark the command as running; None if it was withdrawn or another poll started it.
+
+    A `refusal`, asked for inside the transaction, ends it as failed instead.
+    """
     with ledger.transaction("command") as tx:
-        claimed = ledger.execute(
-            "UPDATE commands SET state = 'running' WHERE id = ? AND state = 'pending'", command.id
-        )
-        if claimed:
-            ledger.event(tx, "command.started", subject=command.key)
-    return bool(claimed)
+        if get(ledger, command.id).state != CommandState.PENDING:
+            return None
+        refused = refusal()
+        ledger.execute("UPDATE commands SET state = 'running' WHERE id = ?", command.id)
+        ledger.event(tx, "command.started", subject=command.key)
+        if refused is not None:
+            _end(ledger, tx, command, CommandState.FAILED, refused)
+    return CommandState.RUNNING if refused is None else CommandState.FAILED
 
 
 def record_step(ledger: Ledger, command: Command, step: int) -> None:
@@ -271,15 +278,21 @@ def record_step(ledger: Ledger, command: Command, step: int) -> None:
 def finish(ledger: Ledger, command: Command, state: CommandState, outcome: str) -> None:
     """Record the end of a command and its outcome."""
     with ledger.transaction("command") as tx:
-        if ledger.execute(
-            "UPDATE commands SET state = ?, outcome = ?, ended_ts = ?"
-            " WHERE id = ? AND state = 'running'",
-            state,
-            outcome,
-            tx.at,
-            command.id,
-        ):
-            ledger.event(tx, f"command.{state}", subject=command.key, outcome=outcome)
+        _end(ledger, tx, command, state, outcome)
+
+
+def _end(
+    ledger: Ledger, tx: Transaction, command: Command, state: CommandState, outcome: str
+) -> None:
+    if ledger.execute(
+        "UPDATE commands SET state = ?, outcome = ?, ended_ts = ?"
+        " WHERE id = ? AND state = 'running'",
+        state,
+        outcome,
+        tx.at,
+        command.id,
+    ):
+        ledger.event(tx, f"command.{state}", subject=command.key, outcome=outcome)
 
 
 def withdraw(ledger: Ledger, command: Command) -> None:

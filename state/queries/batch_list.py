@@ -9,7 +9,7 @@ from state.db.conditions import is_open
 from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
 from state.model.errors import UnknownId
-from state.model.filter_terms import Bound, Field, Term
+from state.model.filter_terms import BoundTerm, Field, Term
 from state.model.records import (
     Batch,
     BatchStatus,
@@ -83,7 +83,7 @@ def _count(source: Source, where: Where) -> int:
 
 
 def _one(term: Term, now: datetime) -> Where:
-    if isinstance(term, Bound):
+    if isinstance(term, BoundTerm):
         if term.field == Field.AGE:
             older, moment = age(term, now)
             return Where(f"created_ts {older} ?", (moment,))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from state.db.reader import Source
-from state.model.filter_terms import Bound, Field, Term
+from state.model.filter_terms import BoundTerm, Field, Term
 from state.model.records import Batch, Event
 from state.queries.filter_sql import (
     Parameter,
@@ -138,7 +138,7 @@ def ids(
 
 
 def _event_term(term: Term, now: datetime) -> Where:
-    if isinstance(term, Bound):
+    if isinstance(term, BoundTerm):
         if term.field == Field.AGE:
             older, moment = age(term, now)
             return Where(f"e.at {older} ?", (moment,))

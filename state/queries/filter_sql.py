@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from state.db.conditions import TO_DO
 from state.db.reader import Source
-from state.model.filter_terms import Bound, Field, Term
+from state.model.filter_terms import BoundTerm, Field, Term
 from state.model.records import FAILED_STATUSES
 from state.model.timestamps import to_text
 
@@ -71,7 +71,7 @@ def pattern(value: str) -> str:
     return f"%{escaped}%"
 
 
-def age(term: Bound, now: datetime) -> tuple[str, str]:
+def age(term: BoundTerm, now: datetime) -> tuple[str, str]:
     """The operator and the timestamp to compare with; a greater age is an earlier time."""
     inverted = term.relation.value.translate(str.maketrans("<>", "><"))
     return inverted, to_text(now - timedelta(seconds=term.amount))

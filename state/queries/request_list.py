@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from state.db.conditions import IN_FLIGHT, STATUS, TO_DO, UNSENT
 from state.db.reader import Source
-from state.model.filter_terms import Bound, Field, Term, Words
+from state.model.filter_terms import BoundTerm, Field, Term, ValuesTerm
 from state.model.records import FAILED_STATUSES, REVIEW_STOP_REASONS, Outcome, RequestStatus
 from state.operations import effective_attempt, reviews
 from state.queries.filter_sql import (
@@ -97,14 +97,14 @@ def condition(terms: Sequence[Term], now: datetime) -> Where:
 
 
 def _one(term: Term, now: datetime) -> Where:
-    if isinstance(term, Bound):
+    if isinstance(term, BoundTerm):
         return _bound(term, now)
     if term.field == Field.STATE:
         return _states(term)
     return any_of([_word(term.field, value) for value in term.values])
 
 
-def _bound(term: Bound, now: datetime) -> Where:
+def _bound(term: BoundTerm, now: datetime) -> Where:
     match term.field:
         case Field.AGE:
             older, moment = age(term, now)
@@ -115,7 +115,7 @@ def _bound(term: Bound, now: datetime) -> Where:
             return Where(f"{_TRIES} {term.relation.value} ?", (term.amount,), needs_attempt=False)
 
 
-def _states(term: Words) -> Where:
+def _states(term: ValuesTerm) -> Where:
     """Literals, not parameters, so that SQLite can use the partial indexes."""
     wanted = {
         status

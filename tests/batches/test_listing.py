@@ -1,11 +1,13 @@
 """The API's list when it is odd: what it cannot prove is not taken for proved."""
 
+import json
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
+import httpx2
 import pytest
 from msgspec.structs import replace
-from support.builders import Bench
+from support.builders import BASE_URL, KEY, Bench
 from support.lifecycle import (
     batches,
     check_billing,
@@ -15,11 +17,13 @@ from support.lifecycle import (
     statuses,
 )
 
+from core.api.client import AnthropicApi
 from core.api.protocol import BatchApi, Page
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
-from state.model.records import RequestStatus
+from state.model.records import CollectionStatus, RequestStatus
 from state.queries import batch_list
+from titan_console.sandbox.http.transport import client
 
 DEFAULT = "default"
 
@@ -66,6 +70,75 @@ def test_a_list_that_contradicts_itself_proves_nothing(bench: Bench, kind: str) 
     odd.kind = ""
     poll_until_done(bench)
     check_once(bench, 3)
+
+
+class _SpoiledList(httpx2.BaseTransport):
+    """Adds an object to the beginning of each list; a gateway or a change of the API would."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._inner = client(bench.sandbox)
+        self.added: object = None
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = self._inner.send(request, stream=True)
+        if request.method != "GET" or not request.url.path.endswith("/batches"):
+            return answer
+        page = json.loads(answer.read())
+        page["data"] = [*([self.added] if self.added else []), *page["data"]]
+        return httpx2.Response(200, json=page, headers={"request-id": "r"})
+
+
+@pytest.fixture
+def spoiled(bench: Bench) -> _SpoiledList:
+    made = _SpoiledList(bench)
+    bench.engine = bench.new_engine(
+        api=lambda: AnthropicApi(
+            api_key=KEY, base_url=BASE_URL, http_client=httpx2.Client(transport=made)
+        )
+    )
+    return made
+
+
+ODD_OBJECTS = [
+    3,
+    {"id": "msgbatch_odd"},
+    {"id": "\x1b[2J"},
+    {"id": "msgbatch_odd", "request_counts": {"succeeded": -1}},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_OBJECTS)
+def test_a_malformed_object_in_the_list_spoils_no_other(
+    bench: Bench, spoiled: _SpoiledList, odd: object
+) -> None:
+    spoiled.added = odd
+    bench.submit(3)
+    polled = bench.poll_after(3600)
+    (problem,) = polled.problems
+    assert problem.startswith("1 object in the API's list cannot be read")
+    assert "\x1b" not in problem
+    assert ("msgbatch_odd" in problem) == ("msgbatch_odd" in str(odd))
+    assert (polled.ended, polled.collected) == (1, 1)
+    check_once(bench, 3)
+
+
+def test_a_list_with_a_malformed_object_proves_no_absence(
+    bench: Bench, spoiled: _SpoiledList
+) -> None:
+    spoiled.added = {"id": "msgbatch_odd"}
+    bench.faults.add("create:500:times=1")
+    bench.submit(2, tag="unconfirmed")
+    bench.submit(2, tag="vanishes")
+    bench.sandbox.vanish(batches(bench)[1].remote_id or "")
+    for _ in range(12):
+        bench.poll_after(900)
+    assert statuses(bench) == ["unconfirmed", "in_progress"]
+    assert [batch.stuck_ts for batch in batches(bench)] == [None, None]
+    spoiled.added = None
+    for _ in range(8):
+        bench.poll_after(900)
+    assert batches(bench)[0].status == "not_sent"
+    assert batches(bench)[1].collection == CollectionStatus.DELETED
 
 
 def test_a_deleted_watermark_is_replaced_by_its_time(bench: Bench) -> None:

@@ -22,8 +22,8 @@ def test_any_place_of_a_compressed_file_reads_as_it_was(tmp_path: Path) -> None:
     path.write_bytes(content)
     saved = archive.compress(path)
     assert not path.exists()
-    assert saved == len(content) - archive.packed(path).stat().st_size > 0
-    file = ArchivedFile(archive.packed(path))
+    assert saved == len(content) - archive.compressed_path(path).stat().st_size > 0
+    file = ArchivedFile(archive.compressed_path(path))
     for offset in (0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, len(content) - 1, len(content)):
         for length in (0, 1, 200, (1 << 20) + 1, len(content)):
             assert file.read_at(offset, length) == content[offset : offset + length]
@@ -58,7 +58,7 @@ def test_a_cut_file_is_lost_not_misread(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "tb_1.jsonl"
     path.write_bytes(some_lines(100))
     archive.compress(path)
-    packed = archive.packed(path)
+    packed = archive.compressed_path(path)
     packed.write_bytes(packed.read_bytes()[:keep])
     with LineReader(tmp_path) as lines, pytest.raises(FileMissing):
         lines.read("tb_1.jsonl", 0, 10)
@@ -68,7 +68,7 @@ def test_a_changed_frame_is_lost_not_misread(tmp_path: Path) -> None:
     path = tmp_path / "tb_1.jsonl"
     path.write_bytes(some_lines(100))
     archive.compress(path)
-    packed = archive.packed(path)
+    packed = archive.compressed_path(path)
     content = bytearray(packed.read_bytes())
     content[:4] = b"\0\0\0\0"
     packed.write_bytes(content)

@@ -9,7 +9,7 @@ from support.console_builders import LedgerBuilder
 from core.api.client import AnthropicApi
 from core.errors import SettingsError
 from core.reporting import json_reports
-from state.model.filter_terms import Field, Words
+from state.model.filter_terms import Field, ValuesTerm
 from state.model.records import RequestStatus, Submission
 from state.operations import command_effects, selection
 from state.operations.selection import Filter
@@ -42,7 +42,7 @@ def made(tmp_path: Path) -> LedgerBuilder:
 
 
 def found(made: LedgerBuilder, *states: str, is_not: bool = False) -> list[int]:
-    query = Query((Words(Field.STATE, states, is_not=is_not),), SortOrder.AGE)
+    query = Query((ValuesTerm(Field.STATE, states, is_not=is_not),), SortOrder.AGE)
     return list(request_list.ids(made.ledger, query, made.clock.now()))
 
 

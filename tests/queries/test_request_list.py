@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support.console_builders import CENT, NOW, Failure, LedgerBuilder
 
 from core.clock import ManualClock
-from state.model.filter_terms import Bound, Field, Relation, Term, Words
+from state.model.filter_terms import BoundTerm, Field, Relation, Term, ValuesTerm
 from state.model.records import Outcome
 from state.queries import filter_sql, request_list
 from state.queries.filter_sql import known_values
@@ -142,9 +142,9 @@ def test_a_state_is_found_by_its_index(made: LedgerBuilder, line: str, index: st
 
 WORDS = st.sampled_from([Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.BATCH])
 TERMS = st.builds(
-    Words, WORDS | st.just(Field.TEXT) | st.just(Field.ID), st.tuples(st.text()), st.booleans()
+    ValuesTerm, WORDS | st.just(Field.TEXT) | st.just(Field.ID), st.tuples(st.text()), st.booleans()
 ) | st.builds(
-    Bound,
+    BoundTerm,
     st.sampled_from([Field.AGE, Field.COST, Field.TRIES]),
     st.sampled_from(Relation),
     st.integers(0, 3_000_000_000),
@@ -158,9 +158,9 @@ def test_a_term_and_its_negation_share_out_the_ledger(
     made: LedgerBuilder, term: Term, order: SortOrder
 ) -> None:
     turned = (
-        Words(term.field, term.values, not term.is_not)
-        if isinstance(term, Words)
-        else Bound(term.field, term.relation, term.amount, not term.is_not)
+        ValuesTerm(term.field, term.values, not term.is_not)
+        if isinstance(term, ValuesTerm)
+        else BoundTerm(term.field, term.relation, term.amount, not term.is_not)
     )
     both = [
         list(request_list.ids(made.ledger, Query((one,), order), NOW)) for one in (term, turned)

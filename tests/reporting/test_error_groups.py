@@ -7,7 +7,7 @@ from support.console_builders import NOW, Failure, LedgerBuilder
 from core.clock import ManualClock
 from core.reporting import error_groups
 from core.reporting.error_groups import ErrorGroup, NextStep
-from state.model.filter_terms import Field, Words
+from state.model.filter_terms import Field, ValuesTerm
 from state.model.records import Outcome
 from state.queries import error_list
 
@@ -51,7 +51,7 @@ def test_failures_are_grouped_by_workflow_kind_and_what_they_say(made: LedgerBui
 def test_a_group_knows_exactly_its_requests(made: LedgerBuilder) -> None:
     found = [list(error_groups.ids_of(made.ledger, one.key, (), NOW)) for one in groups(made)]
     assert found == [[1, 2, 3, 5], [4], [8], [9, 10]]
-    of_one_tag = (Words(Field.TAG, ("feed-2",)),)
+    of_one_tag = (ValuesTerm(Field.TAG, ("feed-2",)),)
     assert list(error_groups.ids_of(made.ledger, groups(made)[0].key, of_one_tag, NOW)) == [5]
 
 
@@ -68,7 +68,7 @@ def test_only_the_newest_are_looked_at_and_all_are_counted(made: LedgerBuilder) 
 
 
 def test_a_filter_holds_for_groups_too(made: LedgerBuilder) -> None:
-    news = (Words(Field.WORKFLOW, ("news",)),)
+    news = (ValuesTerm(Field.WORKFLOW, ("news",)),)
     troubles = error_list.grouped(made.ledger, news, NOW)
     assert (troubles.failed, troubles.to_review) == (1, 2)
     assert {one.workflow for one in troubles.groups} == {"news"}

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.model.filter_terms import Bound, Field, Relation, Term, Words
+from state.model.filter_terms import BoundTerm, Field, Relation, Term, ValuesTerm
 from titan_console.text.filters import Vocabulary, complete, parse, write
 
 STATES = ("queued", "in_flight", "succeeded", "errored", "expired", "failed")
@@ -14,22 +14,25 @@ KNOWN = {Field.WORKFLOW: ("feed-classify", "night feed"), Field.MODEL: ("claude-
     ("line", "terms"),
     [
         ("", ()),
-        ("state:errored", (Words(Field.STATE, ("errored",)),)),
-        ("state:E", (Words(Field.STATE, ("errored", "expired")),)),
-        ("state:in_flight,queued", (Words(Field.STATE, ("in_flight", "queued")),)),
+        ("state:errored", (ValuesTerm(Field.STATE, ("errored",)),)),
+        ("state:E", (ValuesTerm(Field.STATE, ("errored", "expired")),)),
+        ("state:in_flight,queued", (ValuesTerm(Field.STATE, ("in_flight", "queued")),)),
         (
             "wf:feed err:overloaded",
-            (Words(Field.WORKFLOW, ("feed",)), Words(Field.ERROR, ("overloaded",))),
+            (ValuesTerm(Field.WORKFLOW, ("feed",)), ValuesTerm(Field.ERROR, ("overloaded",))),
         ),
-        ('"two words" one', (Words(Field.TEXT, ("two words",)), Words(Field.TEXT, ("one",)))),
-        ("!neg", (Words(Field.TEXT, ("neg",), is_not=True),)),
-        ('!tag:"a, b",c', (Words(Field.TAG, ("a, b", "c"), is_not=True),)),
-        ("age>2h", (Bound(Field.AGE, Relation.OVER, 7200),)),
-        ("age<=1.5d", (Bound(Field.AGE, Relation.AT_MOST, 129_600),)),
-        ("cost>0.1", (Bound(Field.COST, Relation.OVER, 100_000_000),)),
-        ("cost<$2", (Bound(Field.COST, Relation.UNDER, 2_000_000_000),)),
-        ("!tries>=2", (Bound(Field.TRIES, Relation.AT_LEAST, 2, is_not=True),)),
-        ('"12:30 o\'clock"', (Words(Field.TEXT, ("12:30 o'clock",)),)),
+        (
+            '"two words" one',
+            (ValuesTerm(Field.TEXT, ("two words",)), ValuesTerm(Field.TEXT, ("one",))),
+        ),
+        ("!neg", (ValuesTerm(Field.TEXT, ("neg",), is_not=True),)),
+        ('!tag:"a, b",c', (ValuesTerm(Field.TAG, ("a, b", "c"), is_not=True),)),
+        ("age>2h", (BoundTerm(Field.AGE, Relation.OVER, 7200),)),
+        ("age<=1.5d", (BoundTerm(Field.AGE, Relation.AT_MOST, 129_600),)),
+        ("cost>0.1", (BoundTerm(Field.COST, Relation.OVER, 100_000_000),)),
+        ("cost<$2", (BoundTerm(Field.COST, Relation.UNDER, 2_000_000_000),)),
+        ("!tries>=2", (BoundTerm(Field.TRIES, Relation.AT_LEAST, 2, is_not=True),)),
+        ('"12:30 o\'clock"', (ValuesTerm(Field.TEXT, ("12:30 o'clock",)),)),
     ],
 )
 def test_a_line_is_read_as_its_terms(line: str, terms: tuple[Term, ...]) -> None:
@@ -69,20 +72,20 @@ def test_a_list_says_what_it_cannot_be_asked() -> None:
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 TERMS = (
     st.builds(
-        Words,
+        ValuesTerm,
         st.sampled_from([Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.ID]),
         st.lists(WORDS, min_size=1, max_size=3).map(tuple),
         st.booleans(),
     )
-    | st.builds(Words, st.just(Field.TEXT), st.tuples(WORDS), st.booleans())
+    | st.builds(ValuesTerm, st.just(Field.TEXT), st.tuples(WORDS), st.booleans())
     | st.builds(
-        Words,
+        ValuesTerm,
         st.just(Field.STATE),
         st.lists(st.sampled_from(STATES), min_size=1, unique=True).map(tuple),
         st.booleans(),
     )
     | st.builds(
-        Bound,
+        BoundTerm,
         st.sampled_from([Field.COST, Field.TRIES, Field.AGE]),
         st.sampled_from(Relation),
         st.integers(0, 999_999_999),

@@ -34,8 +34,8 @@ def limit_option(default: int) -> Callable[[Any], Any]:
     )
 
 
-def most(limit: int | None, default: int, *, as_json: bool) -> int:
-    """How many rows to print at most."""
+def row_limit(limit: int | None, default: int, *, as_json: bool) -> int:
+    """How many rows to print at row_limit."""
     if limit is None:
         limit = 0 if as_json else default
     return limit or _ALL

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from state.model.filter_terms import Bound, Field, Relation, Term, Words
+from state.model.filter_terms import BoundTerm, Field, Relation, Term, ValuesTerm
 
 FIELDS = {field.value: field for field in Field} | {
     "workflow": Field.WORKFLOW,
@@ -117,14 +117,14 @@ def _term(token: Token, vocabulary: Vocabulary) -> Term:
         raise _NotUnderstood("! needs a term: !errored")
     found = QUALIFIED.match(text)
     if not found:
-        return Words(Field.TEXT, (_one_value(text),), is_not)
+        return ValuesTerm(Field.TEXT, (_one_value(text),), is_not)
     field = _field(found[1], vocabulary)
     rest = text[found.end() :]
     if field in COMPARED:
         return _bound(field, found[2], rest, is_not=is_not)
     if found[2] not in (":", "="):
         raise _NotUnderstood(f"{field} takes a colon: {field}:…")
-    return Words(field, _values(field, rest, vocabulary), is_not)
+    return ValuesTerm(field, _values(field, rest, vocabulary), is_not)
 
 
 def _field(word: str, vocabulary: Vocabulary) -> Field:
@@ -137,10 +137,10 @@ def _field(word: str, vocabulary: Vocabulary) -> Field:
     return field
 
 
-def _bound(field: Field, sign: str, rest: str, *, is_not: bool) -> Bound:
+def _bound(field: Field, sign: str, rest: str, *, is_not: bool) -> BoundTerm:
     if sign == ":" or not rest:
         raise _NotUnderstood(f"{field} needs a comparison: {_EXAMPLES[field]}")
-    return Bound(field, Relation(sign), _amount(field, rest), is_not)
+    return BoundTerm(field, Relation(sign), _amount(field, rest), is_not)
 
 
 def _amount(field: Field, text: str) -> int:
@@ -207,14 +207,14 @@ def _one_value(text: str) -> str:
 
 def _written(term: Term) -> str:
     sign = "!" if term.is_not else ""
-    if isinstance(term, Bound):
+    if isinstance(term, BoundTerm):
         return f"{sign}{term.field}{term.relation}{_amount_written(term)}"
     if term.field == Field.TEXT:
         return sign + quoted(term.values[0], whole=True)
     return f"{sign}{term.field}:{','.join(map(quoted, term.values))}"
 
 
-def _amount_written(term: Bound) -> str:
+def _amount_written(term: BoundTerm) -> str:
     match term.field:
         case Field.AGE:
             unit = next(u for u, size in _SECONDS.items() if term.amount % size == 0)

@@ -16,11 +16,11 @@ from titan_console.cli import command_flow
 from titan_console.cli.output import (
     json_lines_option,
     limit_option,
-    most,
     open_reader,
     print_json,
     print_rest,
     print_rows,
+    row_limit,
 )
 from titan_console.cli.stderr import print_stderr
 
@@ -135,7 +135,7 @@ def withdraw(*, keys: tuple[str, ...]) -> None:
 def commands(*, limit: int | None, as_json: bool) -> None:
     """List the commands of operators and policies with their results, newest first."""
     with open_reader() as reader:
-        found = latest(reader, limit=most(limit, _COMMANDS, as_json=as_json))
+        found = latest(reader, limit=row_limit(limit, _COMMANDS, as_json=as_json))
         total = count(reader)
     print_rest(len(found), total, "commands")
     if as_json:

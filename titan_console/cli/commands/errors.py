@@ -17,12 +17,12 @@ from titan_console.cli.output import (
     echo,
     json_lines_option,
     limit_option,
-    most,
     open_reader,
     print_json,
     print_rest,
     print_rows,
     print_table,
+    row_limit,
 )
 
 _ERRORS = 50
@@ -43,7 +43,7 @@ def command(*, limit: int | None, groups: bool, as_json: bool) -> None:
         if groups:
             _print_groups(reader, as_json=as_json)
             return
-        at_most = most(limit, _ERRORS, as_json=as_json)
+        at_most = row_limit(limit, _ERRORS, as_json=as_json)
         rows = _rows(reader, at_most)
         answers = reviews.rows(reader, limit=at_most)
         if as_json:

@@ -14,11 +14,11 @@ from state.queries.event_list import EventLine
 from titan_console.cli.output import (
     json_lines_option,
     limit_option,
-    most,
     open_reader,
     print_json,
     print_rest,
     print_rows,
+    row_limit,
 )
 from titan_console.text import event_labels
 
@@ -47,7 +47,7 @@ def command(*, since: str | None, limit: int | None, as_json: bool) -> None:
     """Print the event log, newest first: time, event, actor, reason and result."""
     since_ts = to_text(parse_since(since, SystemClock().now())) if since else ""
     with open_reader() as reader:
-        at_most = most(limit, _EVENTS, as_json=as_json)
+        at_most = row_limit(limit, _EVENTS, as_json=as_json)
         found = event_list.latest(reader, since_ts=since_ts, limit=at_most)
         total = event_list.count(reader, since_ts=since_ts)
         if as_json:

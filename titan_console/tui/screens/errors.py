@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from core.reporting import error_groups
 from core.reporting.error_groups import ErrorGroup, GroupKey
 from state.db.reader import Source
-from state.model.filter_terms import Field, Term, Words
+from state.model.filter_terms import Field, Term, ValuesTerm
 from state.operations.commands import Action
 from state.queries import error_list, request_list
 from state.queries.error_list import FailureGroups
@@ -52,7 +52,7 @@ class GroupRequests(FoundRequests):
         now = self._now()
         members = frozenset(error_groups.ids_of(source, self._group, self.query.terms, now))
         # Only so that an index is used; membership decides.
-        state = Words(Field.STATE, ("review" if self._group.is_review else "failed",))
+        state = ValuesTerm(Field.STATE, ("review" if self._group.is_review else "failed",))
         query = replace(self.query, terms=(*self.query.terms, state))
         return array("q", (id_ for id_ in request_list.ids(source, query, now) if id_ in members))
 

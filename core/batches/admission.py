@@ -1,0 +1,152 @@
+"""Whether replays, synchronous runs and batches fit the budgets of titan.toml."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from core.batches.context import Context
+from core.config import titan_file
+from core.config.catalogue import Catalogue
+from core.config.money_settings import Budgets
+from core.errors import OverBudget, SettingsError
+from core.money import budgets
+from core.money.budgets import Wanted
+from core.money.estimate import cost_bound
+from core.requests.payload import Line, parse_line
+from state.batches import budget_reservations
+from state.files.spool import LineReader
+from state.model.errors import TitanError
+from state.model.records import Batch, BatchKind
+from state.operations import command_effects
+from state.operations.commands import Edit
+
+
+def estimate_missing(context: Context, request_ids: Sequence[int]) -> None:
+    """Estimate from its body each request whose greatest possible cost is not known yet.
+
+    Such requests were submitted before version 3 of the ledger, or their price was not known.
+    """
+    if _budgets(context) == Budgets():
+        return
+    missing = budget_reservations.not_estimated(context.ledger, request_ids)
+    if missing:
+        budget_reservations.estimate(context.ledger, list(_estimated(context, missing)))
+
+
+def _estimated(context: Context, request_ids: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    rules = titan_file.read(context.folder)
+    with LineReader(context.folder.spool) as bodies:
+        for request_id in request_ids:
+            try:
+                line = parse_line(
+                    bodies.read(*command_effects.body_of(context.ledger, request_id)),
+                    betas=command_effects.betas_of(context.ledger, request_id),
+                )
+            except (TitanError, msgspec.DecodeError):
+                # The body is deleted, or was never known: it stays without an estimate.
+                continue
+            batch, sync = at_most(context, rules, request_id, line)
+            if batch is not None and sync is not None:
+                yield request_id, batch, sync
+
+
+def at_most(
+    context: Context, rules: Catalogue, request_id: int, line: Line
+) -> tuple[int | None, int | None]:
+    """What the request can cost with this body, in a batch and synchronously; None: not known."""
+    cap = rules.unbounded_nano(command_effects.job_of(context.ledger, request_id))
+    now = context.clock.now()
+    return cost_bound(context.prices, now, line, unbounded_nano=cap).at_most
+
+
+def admit(
+    context: Context, request_ids: Sequence[int], kind: BatchKind, *, command_id: int | None = None
+) -> None:
+    """Raise OverBudget unless these requests fit; call it in the transaction that starts them."""
+    limits = _budgets(context)
+    if limits != Budgets():
+        budgets.admit(context.ledger, limits, _wanted(context, request_ids, kind, command_id))
+
+
+def refusal(
+    context: Context, request_ids: Sequence[int], kind: BatchKind, *, day: str | None = None
+) -> str | None:
+    """Why these requests do not fit now, or on that day; None where they do."""
+    limits = _budgets(context)
+    if limits == Budgets():
+        return None
+    wanted = _wanted(context, request_ids, kind, None)
+    today = context.ledger.now_text()[:10]
+    return budgets.refusal(context.ledger, limits, wanted, day=day or today)
+
+
+def plan(
+    context: Context, request_ids: Sequence[int], kind: BatchKind, edits: Sequence[Edit]
+) -> tuple[str, ...]:
+    """The numbers of each budget that these requests need, for a preview.
+
+    Raises OverBudget, and SettingsError while titan.toml has a problem that may hide a limit.
+    """
+    rules = titan_file.read(context.folder)
+    for problem in rules.limit_problems:
+        raise SettingsError(f"{problem} Fix titan.toml, then try again.", code=problem.code)
+    if rules.budgets == Budgets():
+        return ()
+    estimate_missing(context, request_ids)
+    edited = {edit.request_id for edit in edits}
+    wanted = _wanted(context, [i for i in request_ids if i not in edited], kind, None)
+    wanted += _of_edits(context, edits)
+    today = context.ledger.now_text()[:10]
+    refused = budgets.refusal(context.ledger, rules.budgets, wanted, day=today)
+    if refused is not None:
+        raise OverBudget(refused)
+    return tuple(budgets.numbers(context.ledger, rules.budgets, wanted, day=today))
+
+
+def admit_batch(context: Context, batch: Batch) -> None:
+    """Raise OverBudget unless a queued batch fits beside what was sent on this day.
+
+    It was admitted when it was queued. But that may have been on an earlier day, or before a limit
+    was lowered, or it holds requests that came back from a batch of an earlier day.
+    """
+    limits = _budgets(context)
+    if limits == Budgets():
+        return
+    nano = budget_reservations.of_batch(context.ledger, batch.id)
+    wanted = [Wanted(workflow=batch.workflow, tag=batch.tag, nano=nano)]
+    budgets.admit(context.ledger, limits, wanted, unsent=False)
+
+
+def batch_refusal(context: Context, batch: Batch) -> str | None:
+    """Why a queued batch is not sent; None where it fits."""
+    try:
+        admit_batch(context, batch)
+    except OverBudget as error:
+        return f"{batch.key} stays queued. {error}"
+    return None
+
+
+def _budgets(context: Context) -> Budgets:
+    """The limits that can be read; a mistake in titan.toml stops nothing that was admitted."""
+    return titan_file.read(context.folder).budgets
+
+
+def _wanted(
+    context: Context, request_ids: Sequence[int], kind: BatchKind, command_id: int | None
+) -> list[Wanted]:
+    found = budget_reservations.at_most(context.ledger, request_ids, command_id=command_id)
+    return budgets.wanted_of(found, kind)
+
+
+def _of_edits(context: Context, edits: Sequence[Edit]) -> list[Wanted]:
+    """Replays with these bodies, which are not in the ledger yet."""
+    names = budget_reservations.names_of(context.ledger, [edit.request_id for edit in edits])
+    return [
+        Wanted(
+            workflow=names[edit.request_id][0],
+            tag=names[edit.request_id][1],
+            nano=edit.at_most_batch_nano or 0,
+            unknown=int(edit.at_most_batch_nano is None),
+        )
+        for edit in edits
+    ]
