@@ -67,7 +67,7 @@ def collect(context: Context, batch: Batch) -> Collected | None:
     Each new result is on disk before the transaction that records it. A request is settled at most
     once, and the sums of batch and day are those of its recorded attempts. None: not available now.
     """
-    if batch.remote_id is None and batch.kind == BatchKind.BATCH:
+    if batch.remote_id is None and not _is_here(context, batch):
         return None
     price_preload.start()
     results = ResultsFile(

@@ -1,30 +1,35 @@
 """Rebuilds a ledger from the files beside a damaged one: mirror, spool and results.
 
-Batches with results on disk are collected from them; batches at the API continue where they were.
-Requests in no known batch become `missing`: they may have run, so they are not sent unasked.
+Batches with results on disk are collected from them, also without a line in the mirror; batches at
+the API continue where they were. Requests in no known batch become `missing`: they may have run, so
+they are not sent unasked. Files that cannot be used are named in warnings.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
-from core.api.result_schema import BadLineError, decode
 from core.batches.collect import collect
 from core.batches.context import Context
+from core.intake import recovered_files
+from core.intake.recovered_files import RecoveredFiles
 from core.requests.payload import workflow_and_date
 from state.batches import submissions, sync_runs
 from state.files import archive
 from state.files.folder import open_private
 from state.files.results_file import file_name
 from state.model.errors import AlreadySubmitted, LedgerError
-from state.model.records import BatchStatus, NewSubmission, SpooledRequest, Submission
+from state.model.records import Batch, BatchStatus, NewSubmission, SpooledRequest, Submission
+from state.model.timestamps import to_text
 from state.recovery import rebuild as rebuilding
 from state.recovery import recovered_batches
 from state.recovery.recovered_batches import RecoveredBatch
 
-_AT_THE_API = (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING, BatchStatus.ENDED)
+AT_THE_API = (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING, BatchStatus.ENDED)
 _MAY_BE_SENT = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
 _LOST_REASON = "Lost with the damaged ledger. It may have run; only a replay sends it again."
 
@@ -37,21 +42,27 @@ class RebuildSummary(Struct, kw_only=True):
     open: int = 0
     missing: int = 0
     skipped: int = 0
+    # Files and lines that could not be used, each with what to do.
+    warnings: list[str] = field(default_factory=list[str])
 
 
 def rebuild(context: Context) -> RebuildSummary:
     """Add to the ledger of the context what the files in its folder hold beyond it."""
-    known = recovered_batches.batches(context.folder)
+    files = recovered_files.read(context.folder)
+    done = RebuildSummary(warnings=list(files.warnings))
+    spools = recovered_batches.spools(context.folder)
     there = rebuilding.submission_keys(context.ledger)
-    done = RebuildSummary()
-    for spool in recovered_batches.spools(context.folder):
-        if spool.stem in there:
-            continue
-        batches = known.get(spool.stem, [])
+    new = [spool for spool in spools if spool.stem not in there]
+    tags: dict[str, str] = {}
+    if any(not _tag(files.batches.get(spool.stem, ())) for spool in new):
+        tags = recovered_batches.tags(context.folder)
+    for spool in new:
+        batches = files.batches.get(spool.stem, [])
         try:
-            submission = _submission(context, spool, batches)
-        except (AlreadySubmitted, _EmptyError):
+            submission = _submission(context, spool, batches, tags.get(spool.stem), done)
+        except (AlreadySubmitted, _EmptyError) as error:
             done.skipped += 1
+            done.warnings.append(f"spool/{spool.name} was skipped: {error}")
             continue
         done.submissions += 1
         for found in batches:
@@ -64,33 +75,87 @@ def rebuild(context: Context) -> RebuildSummary:
             _LOST_REASON,
         )
         rebuilding.finish_if_settled(context.ledger, submission)
+    known = there | {spool.stem for spool in spools}
+    done.warnings += _without_requests(context, files, known)
     return done
+
+
+def _without_requests(context: Context, files: RecoveredFiles, known: set[str]) -> Iterator[str]:
+    """Batches whose request bodies are missing, although they are open or have results."""
+    for key in files.batches.keys() - known:
+        for batch in files.batches[key]:
+            results = recovered_files.results_of(context.folder, batch)
+            if results is not None:
+                yield (
+                    f"{results.parent.name}/{results.name} is not in the ledger: its requests,"
+                    f" spool/{key}.jsonl, are missing. Put that file back and rebuild again before"
+                    " the job submits them again, or it pays for them again."
+                )
+            elif batch.remote_id and not batch.completed_ts:
+                yield (
+                    f"Batch {batch.batch_id} ({batch.tag}) is open at the API, and its requests,"
+                    f" spool/{key}.jsonl, are missing. When it has ended:"
+                    f" titan-console adopt {batch.remote_id}"
+                )
+
+
+def _tag(batches: Iterable[RecoveredBatch]) -> str | None:
+    """The tag in the mirror; None where no line names it, or an earlier rebuild lost it."""
+    return next(
+        (batch.tag for batch in batches if batch.tag not in ("", batch.submission_key)), None
+    )
 
 
 class _EmptyError(LedgerError):
     """The spool file has no request."""
 
 
-def _submission(context: Context, spool: Path, batches: list[RecoveredBatch]) -> Submission:
+def _submission(
+    context: Context,
+    spool: Path,
+    batches: list[RecoveredBatch],
+    tag: str | None,
+    done: RebuildSummary,
+) -> Submission:
+    """`tag` is the tag in other files than the mirror."""
     seen: dict[str, str | None] = {}
-    with submissions.staged(context.ledger, _spooled(spool, seen)) as staged:
+    unreadable: list[int] = []
+    with submissions.staged(context.ledger, _spooled(spool, seen, unreadable)) as staged:
+        if unreadable:
+            done.warnings.append(
+                f"spool/{spool.name}: {recovered_files.unreadable(unreadable)}. These requests are"
+                " not in the ledger; submit them again."
+            )
         if not seen:
-            raise _EmptyError(f"{spool} has no request.")
-        new = _new_submission(context, spool, batches, *next(iter(seen.items())))
-        return rebuilding.store(context.ledger, staged, new)
+            raise _EmptyError("it has no request.")
+        tag = _tag(batches) or tag
+        new = _new_submission(context, spool, batches, tag, *next(iter(seen.items())))
+        submission = rebuilding.store(context.ledger, staged, new)
+    if tag is None:
+        done.warnings.append(
+            f"The tag of {spool.stem} is lost: its key stands for it. When the job submits the same"
+            " requests again, they get its tag and are not sent."
+        )
+    return submission
 
 
 def _new_submission(
-    context: Context, spool: Path, batches: list[RecoveredBatch], first: str, model: str | None
+    context: Context,
+    spool: Path,
+    batches: list[RecoveredBatch],
+    tag: str | None,
+    first: str,
+    model: str | None,
 ) -> NewSubmission:
     """`first` is the custom_id of the first request, and `model` its model."""
-    tag = batches[0].tag if batches else spool.stem
-    since = batches[0].submitted_ts if batches else context.ledger.now_text()
+    tag = tag or spool.stem
+    mirrored = [batch for batch in batches if batch.tag]
+    since = mirrored[0].submitted_ts if mirrored else _written(context, spool)
     workflow, date = workflow_and_date(first, tag, since[:10])
     return NewSubmission(
         key=spool.stem,
         tag=tag,
-        workflow=batches[0].workflow if batches else workflow,
+        workflow=mirrored[0].workflow if mirrored else workflow,
         model=model or "unknown",
         work_date=date,
         created_by=context.ledger.actor,
@@ -99,8 +164,17 @@ def _new_submission(
     )
 
 
-def _spooled(spool: Path, seen: dict[str, str | None]) -> Iterator[SpooledRequest]:
-    for custom_id, line, offset, model in recovered_batches.bodies(spool):
+def _written(context: Context, spool: Path) -> str:
+    """When the file was written, but not in the future."""
+    path = spool if spool.exists() else archive.packed(spool)
+    written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return to_text(min(written, context.clock.now()))
+
+
+def _spooled(
+    spool: Path, seen: dict[str, str | None], unreadable: list[int]
+) -> Iterator[SpooledRequest]:
+    for custom_id, line, offset, model in recovered_batches.bodies(spool, unreadable):
         if custom_id in seen:
             continue
         seen[custom_id] = model
@@ -117,10 +191,16 @@ def add_recovered_batch(
     context: Context, submission: Submission, found: RecoveredBatch, done: RebuildSummary
 ) -> None:
     """Add a batch that the ledger does not know, from its results or as the API may have it."""
-    answers = context.folder.results / file_name(found.batch_id)
-    if archive.exists(answers):
-        done.collected += _collected(context, submission, found, answers)
-    elif found.remote_id and found.status in _AT_THE_API:
+    results = recovered_files.results_of(context.folder, found)
+    if results is not None:
+        is_used = _collected(context, submission, found, results)
+        done.collected += is_used
+        if not is_used:
+            done.warnings.append(
+                f"{results.parent.name}/{results.name} names no request of"
+                f" spool/{submission.key}.jsonl: it is kept, and not in the ledger."
+            )
+    elif found.remote_id and found.status in AT_THE_API:
         done.open += _open(context, submission, found, BatchStatus.IN_PROGRESS)
     elif found.nonce and found.status in _MAY_BE_SENT:
         done.open += _open(context, submission, found, BatchStatus.SENDING)
@@ -139,15 +219,14 @@ def _open(
 
 
 def _collected(
-    context: Context, submission: Submission, found: RecoveredBatch, answers: Path
+    context: Context, submission: Submission, found: RecoveredBatch, results: Path
 ) -> bool:
-    ids = _ids(answers)
+    ids = recovered_files.custom_ids(results)
     requests = rebuilding.requests_of(context.ledger, submission.id, ids, len(ids))
     if not requests:
         return False
-    # Results of a synchronous run are collected from here, and then named again.
-    with open_private(sync_runs.answers_file(context.folder, found.batch_id)) as copy:
-        copy.writelines(archive.lines(answers))
+    if not found.submitted_ts:
+        found = replace(found, submitted_ts=submission.created_ts)
     batch = rebuilding.add_batch(
         context.ledger,
         submission.id,
@@ -156,20 +235,27 @@ def _collected(
         status=BatchStatus.IN_PROGRESS,
         nonce=_nonce(context),
     )
-    batch = rebuilding.end(context.ledger, batch, at=found.completed_ts)
-    collect(context, batch)
-    rebuilding.count_outcomes(context.ledger, batch)
+    collect_from_disk(context, batch, results, ended_ts=found.completed_ts)
     return True
 
 
-def _ids(answers: Path) -> set[str]:
-    found: set[str] = set()
-    for line in archive.lines(answers):
-        try:
-            found.add(decode(line.rstrip(b"\n")).custom_id)
-        except BadLineError:
-            continue
-    return found
+def collect_from_disk(
+    context: Context, batch: Batch, results: Path, *, ended_ts: str | None
+) -> None:
+    """End a batch in progress, and collect it from that file."""
+    answers = sync_runs.answers_file(context.folder, batch.key)
+    part = context.folder.results / f"{file_name(batch.key)}.part"
+    if batch.results_bytes and not part.exists():
+        # The complete file begins with the lines that the ledger has.
+        with open_private(part) as copy:
+            copy.writelines(archive.lines(results))
+    if results != answers:
+        # Results of a synchronous run are collected from here, and then named again.
+        with open_private(answers) as copy:
+            copy.writelines(archive.lines(results))
+    batch = rebuilding.end(context.ledger, batch, at=ended_ts)
+    collect(context, batch)
+    rebuilding.count_outcomes(context.ledger, batch)
 
 
 def _nonce(context: Context) -> str:

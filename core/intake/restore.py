@@ -9,12 +9,21 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from core.batches.context import Context
-from core.intake.rebuild import RebuildSummary, add_recovered_batch, rebuild
+from core.intake import recovered_files
+from core.intake.rebuild import (
+    AT_THE_API,
+    RebuildSummary,
+    add_recovered_batch,
+    collect_from_disk,
+    rebuild,
+)
 from state.batches import sending, submissions
 from state.db.reader import Reader, Source
+from state.files import archive
 from state.files.folder import Folder
+from state.files.results_file import file_name
 from state.model.errors import LedgerError
-from state.model.records import Batch, BatchStatus, Submission
+from state.model.records import Batch, BatchStatus, Collection, Submission
 from state.operations import pauses
 from state.queries import batch_list
 from state.recovery import rebuild as rebuilding
@@ -54,7 +63,7 @@ def losses(folder: Folder, backup: Source) -> Losses:
     spools = {path.stem for path in recovered_batches.spools(folder)}
     mirrored = {
         found.batch_id
-        for several in recovered_batches.batches(folder).values()
+        for several in recovered_files.read(folder).batches.values()
         for found in several
     }
     return Losses(
@@ -69,7 +78,7 @@ def import_newer_files(context: Context, backup: Path) -> RestoreSummary:
     """Bring the ledger of the context, a copy of the backup, up to the files in its folder."""
     reason = f"Restored from {backup.name}: it may have run since that was made."
     done = RestoreSummary(commands_ended=restored.end_commands(context.ledger, reason))
-    known = recovered_batches.batches(context.folder)
+    known = recovered_files.read(context.folder).batches
     for submission in restored.submissions(context.ledger):
         _import_newer_batches(context, submission, known.get(submission.key), reason, done)
     imported = rebuild(context)
@@ -86,7 +95,7 @@ def _import_newer_batches(
     reason: str,
     done: RestoreSummary,
 ) -> None:
-    """One submission of the backup, with what the mirror says about its batches."""
+    """One submission of the backup, with its batches in the files."""
     ledger, batches = context.ledger, batch_list.batches_of(context.ledger, submission)
     last = {found.batch_id: found for found in mirrored or ()}
     changed = [
@@ -95,13 +104,19 @@ def _import_newer_batches(
         if batch.status in _UNSENT and getattr(last.get(batch.key), "status", None) != batch.status
     ]
     newer = [found for key, found in last.items() if key not in {batch.key for batch in batches}]
+    done.collected += _collect_known(context, batches)
     if mirrored is not None and not changed and not newer:
         _let_recovery_decide(context, batches)
         return
     _let_recovery_decide(context, [batch for batch in batches if batch not in changed])
     for batch in changed:
-        if batch.key not in last or not restored.bind(ledger, batch, last[batch.key]):
+        found = last.get(batch.key)
+        results = recovered_files.results_of(context.folder, found) if found else None
+        if found is None or not restored.bind(ledger, batch, found, is_here=results is not None):
             sending.mark_not_sent(ledger, batch, reason)
+        elif results is not None:
+            collect_from_disk(context, batch, results, ended_ts=found.completed_ts)
+            done.collected += 1
     before = done.collected + done.open
     for found in newer:
         add_recovered_batch(context, submission, found, done)
@@ -112,6 +127,18 @@ def _import_newer_batches(
     nonce = ledger.new_id(submissions.NONCE_LENGTH)
     done.missing += rebuilding.mark_lost(ledger, submission.id, lost, nonce, reason)
     rebuilding.finish_if_settled(ledger, submission)
+
+
+def _collect_known(context: Context, batches: list[Batch]) -> int:
+    """Collect what the backup has as running, and the files as complete."""
+    count = 0
+    for batch in batches:
+        results = context.folder.results / file_name(batch.key)
+        is_running = batch.collection in (Collection.NOT_READY, Collection.PENDING)
+        if is_running and batch.status in AT_THE_API and archive.exists(results):
+            collect_from_disk(context, batch, results, ended_ts=batch.ended_ts)
+            count += 1
+    return count
 
 
 def _let_recovery_decide(context: Context, batches: list[Batch]) -> None:

@@ -48,8 +48,9 @@ def staged(
 def read_existing(
     reader: Reader, requests: Iterable[SpooledRequest], tag: str
 ) -> Submission | None:
-    """Return the same as `find_existing`, without writing to the ledger."""
-    return find_existing(reader, reader.staged(_COLUMNS, requests), tag)
+    """Return the submission of that call, without writing to the ledger."""
+    staged = reader.staged(_COLUMNS, requests)
+    return find_existing(reader, staged, tag) or _of_a_lost_tag(reader, staged)
 
 
 def find_existing(source: Source, staged: Staged | str, tag: str) -> Submission | None:
@@ -84,6 +85,27 @@ def find_existing(source: Source, staged: Staged | str, tag: str) -> Submission 
     if len(known) == 1 and known[0]["n"] == count == submission.request_count:
         return submission
     raise AlreadySubmitted(_some_are_known(source, staged, tag, count))
+
+
+def _of_a_lost_tag(source: Source, staged: Staged | str) -> Submission | None:
+    """The submission with exactly these requests whose tag a rebuild could not find out."""
+    found = source.rows(
+        "SELECT * FROM submissions s WHERE s.tag = s.key"  # noqa: S608 - our own table
+        f" AND s.request_count = (SELECT count(*) FROM {staged}) AND NOT EXISTS (SELECT 1"
+        f" FROM {staged} n WHERE NOT EXISTS (SELECT 1 FROM requests r WHERE r.tag = s.tag"
+        " AND r.custom_id = n.custom_id AND r.body_sha256 = n.sha256)) ORDER BY s.id LIMIT 1"
+    )
+    return to_submission(found[0]) if found else None
+
+
+def _give_tag(ledger: Ledger, tx: Transaction, submission: Submission, tag: str) -> Submission:
+    """Inside a transaction: the job that submits the same requests again names the lost tag."""
+    ledger.execute("UPDATE submissions SET tag = ? WHERE id = ?", tag, submission.id)
+    ledger.execute("UPDATE requests SET tag = ? WHERE submission_id = ?", tag, submission.id)
+    ledger.execute("UPDATE batches SET tag = ? WHERE submission_id = ?", tag, submission.id)
+    for row in ledger.rows("SELECT id FROM batches WHERE submission_id = ?", submission.id):
+        ledger.event(tx, "batch.tag_recovered", batch_id=row["id"], tag=tag)
+    return to_submission(ledger.rows("SELECT * FROM submissions WHERE id = ?", submission.id)[0])
 
 
 def _some_are_known(source: Source, staged: Staged | str, tag: str, count: int) -> str:
@@ -124,6 +146,8 @@ def store(
     """
     with ledger.transaction("submit") as tx:
         submission = find_existing(ledger, staged, new.tag)
+        if submission is None and (lost := _of_a_lost_tag(ledger, staged)) is not None:
+            submission = _give_tag(ledger, tx, lost, new.tag)
         is_new = submission is None
         if submission is None:
             check_budgets()

@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 
+from state.db.connection import connect_read_only
+from state.db.sqlite_errors import UNREADABLE
 from state.files import archive
 from state.files.folder import Folder
+from state.files.lost_ledger import backup_files
+from state.model.errors import LedgerError
 from state.model.records import BatchKind, BatchStatus
 
 _SUBMISSION_KEY = re.compile(r"tb_[0-9a-z]{10}")
@@ -31,8 +36,13 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def submission_key(self) -> str:
         """The key of its submission."""
-        found = _SUBMISSION_KEY.match(self.batch_id)
-        return found[0] if found else self.batch_id
+        return submission_key(self.batch_id)
+
+
+def submission_key(batch_key: str) -> str:
+    """The key of the submission of that batch."""
+    found = _SUBMISSION_KEY.match(batch_key)
+    return found[0] if found else batch_key
 
 
 # How the mirror spelled statuses before version 2 of the ledger; old lines stay in it.
@@ -51,20 +61,44 @@ def _decode(line: bytes) -> RecoveredBatch:
     return msgspec.convert(fields, RecoveredBatch)
 
 
-def batches(folder: Folder) -> dict[str, list[RecoveredBatch]]:
-    """Every batch in the mirror, by submission key, in order."""
-    last: dict[str, RecoveredBatch] = {}
+class Mirror(msgspec.Struct, frozen=True):
+    """The batches of `batch-jobs.jsonl` by key, in order, and the numbers of unreadable lines."""
+
+    batches: dict[str, RecoveredBatch]
+    unreadable: list[int]
+
+
+def mirror(folder: Folder) -> Mirror:
+    """Read the mirror; empty where there is none."""
+    found = Mirror({}, [])
     if folder.jobs_mirror.exists():
-        for line in folder.jobs_mirror.read_bytes().splitlines():
+        for number, line in enumerate(folder.jobs_mirror.read_bytes().splitlines(), 1):
             try:
-                found = _decode(line)
-            except msgspec.DecodeError:
-                continue
-            last[found.batch_id] = found
-    by_submission: dict[str, list[RecoveredBatch]] = {}
-    for found in last.values():
-        by_submission.setdefault(found.submission_key, []).append(found)
-    return by_submission
+                batch = _decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                found.unreadable.append(number)
+            else:
+                found.batches[batch.batch_id] = batch
+    return found
+
+
+def tags(folder: Folder) -> dict[str, str]:
+    """The tag of each submission in other files: the mirror of errors, and the backups."""
+    found: dict[str, str] = {}
+    for path in reversed(backup_files(folder)):
+        with suppress(LedgerError, OSError, *UNREADABLE), closing(connect_read_only(path)) as copy:
+            found |= dict(copy.execute("SELECT key, tag FROM submissions").fetchall())
+    if folder.errors_mirror.is_file():
+        for line in folder.errors_mirror.read_bytes().splitlines():
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                error = msgspec.json.decode(line, type=_Tagged)
+                found[submission_key(error.batch_id)] = error.tag
+    return found
+
+
+class _Tagged(msgspec.Struct, frozen=True):
+    batch_id: str
+    tag: str
 
 
 def spools(folder: Folder) -> list[Path]:
@@ -82,15 +116,22 @@ class _Body(msgspec.Struct, frozen=True):
     params: dict[str, msgspec.Raw] | None = None
 
 
-def bodies(spool: Path) -> Iterator[tuple[str, bytes, int, str | None]]:
-    """Each request of a spool file: custom_id, line, byte offset and model."""
+def bodies(
+    spool: Path, unreadable: list[int] | None = None
+) -> Iterator[tuple[str, bytes, int, str | None]]:
+    """Each request of a spool file: custom_id, line, byte offset and model.
+
+    The numbers of lines that cannot be read are added to `unreadable`.
+    """
     decoder = msgspec.json.Decoder(_Body)
     offset = 0
-    for line in archive.lines(spool):
+    for number, line in enumerate(archive.lines(spool), 1):
         try:
             found = decoder.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             offset += len(line)
+            if unreadable is not None:
+                unreadable.append(number)
             continue
         model = (found.params or {}).get("model")
         named = msgspec.json.decode(model, type=str) if model else None

@@ -56,9 +56,12 @@ def end_commands(ledger: Ledger, reason: str) -> int:
         )
 
 
-def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch) -> bool:
-    """Store the API's id in a batch that the backup has as not sent yet."""
-    if found.remote_id is None:
+def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch, *, is_here: bool) -> bool:
+    """Mark a batch that the backup has as not sent yet as sent, with the API's id if it is known.
+
+    Without an id it must have results on disk: `is_here`. False if it was not sent.
+    """
+    if found.remote_id is None and not is_here:
         return False
     with ledger.transaction("restore") as tx:
         ledger.execute(
@@ -68,12 +71,13 @@ def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch) -> bool:
         )
         bound = ledger.execute(
             "UPDATE batches SET status = 'in_progress', remote_id = ?, account = ?,"
-            " identified_by = 'operator', sent_ts = coalesce(sent_ts, ?), accepted_ts = ?"
+            " identified_by = ?, sent_ts = coalesce(sent_ts, ?), accepted_ts = ?"
             " WHERE id = ? AND status IN ('sending', 'unconfirmed')",
             found.remote_id,
             found.account,
-            found.submitted_ts,
-            found.submitted_ts,
+            "operator" if found.remote_id else None,
+            found.submitted_ts or batch.created_ts,
+            found.submitted_ts or batch.created_ts,
             batch.id,
         )
         if bound:

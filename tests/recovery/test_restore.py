@@ -100,13 +100,16 @@ def _with_unsent_backup(terminal: Terminal, folder: Folder) -> str:
     return name
 
 
-@pytest.mark.parametrize("mirror", ["kept", "lost", "behind"])
+@pytest.mark.parametrize("mirror", ["kept", "lost", "behind", "lost with the results"])
 def test_what_was_sent_after_the_backup_is_not_sent_again(used: _Used, mirror: str) -> None:
     terminal, folder, sandbox = used
     name = _with_unsent_backup(terminal, folder)
     assert sandbox.billing_log().creates == 2
-    if mirror == "lost":
+    if mirror.startswith("lost"):
         folder.jobs_mirror.unlink()
+    if mirror == "lost with the results":
+        for path in folder.results.glob("*"):
+            path.unlink()
     if mirror == "behind":
         lines = folder.jobs_mirror.read_text().splitlines(keepends=True)
         folder.jobs_mirror.write_text(
@@ -116,11 +119,12 @@ def test_what_was_sent_after_the_backup_is_not_sent_again(used: _Used, mirror: s
             path.unlink()
     done = terminal.run("restore", name, "--yes", "--json")
     assert done.out, done.err
-    assert (done.code, done.json()["missing"]) == ((1, 4) if mirror == "lost" else (0, 0)), done
+    is_lost = mirror == "lost with the results"
+    assert (done.code, done.json()["missing"]) == ((1, 4) if is_lost else (0, 0)), done
     terminal.run("--poll")
     terminal.run("--poll")
     assert sandbox.billing_log().creates == 2
-    if mirror != "lost":
+    if not is_lost:
         assert len(terminal.run("results", "two", "--json").lines()) == 4
         assert _totals(terminal)["requests"] == 7
 

@@ -24,7 +24,9 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     """Rebuild a damaged ledger from the spool, the results and the mirror files beside it.
 
     The old file is kept. Batches that the API still has are recovered by a poll, which follows if
-    an API key is set. Requests without any trace are listed as missing and not sent again.
+    an API key is set. Results are used whether or not a mirror file names them. Requests without
+    any trace are listed as missing and not sent again. Files and lines that cannot be used are
+    named, with what to do; the exit code is then 1.
     """
     settings = from_environment()
     folder = Folder(settings.home)
@@ -37,10 +39,12 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
         print_json(to_builtins(rebuilt) | {"kept": str(kept) if kept else None})
     else:
         echo(_summary(rebuilt))
+    for warning in rebuilt.warnings:
+        print_stderr(warning)
     if kept:
         print_stderr(f"The old ledger was kept as {kept}.")
     _poll(settings)
-    ctx.exit(Exit.ATTENTION if rebuilt.missing else Exit.DONE)
+    ctx.exit(Exit.ATTENTION if rebuilt.missing or rebuilt.warnings else Exit.DONE)
 
 
 def _require_damage(folder: Folder) -> None:

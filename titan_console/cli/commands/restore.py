@@ -45,13 +45,15 @@ def command(ctx: click.Context, *, backup: str | None, yes: bool, as_json: bool)
         print_json(to_builtins(done) | {"kept": str(kept) if kept else None})
     else:
         echo(_summary(done))
+    for warning in done.warnings:
+        print_stderr(warning)
     if kept:
         print_stderr(f"The replaced ledger was kept as {kept}.")
     for workflow in done.paused:
         print_stderr(
             f"Workflow {workflow} is paused: check its batches, then `titan-console resume`."
         )
-    ctx.exit(Exit.ATTENTION if done.missing or done.paused else Exit.DONE)
+    ctx.exit(Exit.ATTENTION if done.missing or done.paused or done.warnings else Exit.DONE)
 
 
 def _list(found: list[Backup], *, as_json: bool) -> None:

@@ -1,0 +1,118 @@
+"""Reads the batches of a ledger from the files beside it: mirror lines, spool and results.
+
+Results that no mirror line names are recovered too: their name has the submission's key, and their
+lines have the requests.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from core.api.result_schema import BadLineError, decode
+from core.text import pluralize
+from state.files import archive
+from state.files.folder import Folder
+from state.model.records import BatchStatus, BatchKind
+from state.model.timestamps import to_text
+from state.recovery import recovered_batches, results_on_disk
+from state.recovery.recovered_batches import RecoveredBatch, submission_key
+
+_SHOWN = 5
+
+
+class RecoveredFiles(Struct, frozen=True):
+    """The batches by submission key; those without a mirror line come last."""
+
+    batches: dict[str, list[RecoveredBatch]]
+    warnings: list[str]
+
+
+def read(folder: Folder) -> RecoveredFiles:
+    """Every batch that the mirror or a results file names."""
+    mirror = recovered_batches.mirror(folder)
+    found = RecoveredFiles({}, [])
+    for batch in mirror.batches.values():
+        found.batches.setdefault(batch.submission_key, []).append(batch)
+    if mirror.unreadable:
+        found.warnings.append(
+            f"{folder.jobs_mirror.name}: {unreadable(mirror.unreadable)}. Results on disk are used"
+            " without it; a batch that is at the API only is listed by `titan-console orphans`"
+            " after a poll, and `titan-console adopt` imports it."
+        )
+    for key in results_on_disk.batch_keys(folder):
+        if key not in mirror.batches:
+            found.batches.setdefault(submission_key(key), []).append(_unnamed(folder, key))
+    return found
+
+
+def unreadable(lines: list[int]) -> str:
+    """The numbers of lines that could not be read, the first of them.
+
+    >>> unreadable([3]), unreadable([1, 2, 3, 4, 5, 6, 7])
+    ('1 unreadable line (3)', '7 unreadable lines (1, 2, 3, 4, 5, ...)')
+    """
+    numbers = [*map(str, lines[:_SHOWN]), *(["..."] if len(lines) > _SHOWN else [])]
+    return f"{pluralize(len(lines), 'unreadable line')} ({', '.join(numbers)})"
+
+
+def results_of(folder: Folder, batch: RecoveredBatch) -> Path | None:
+    """The file with the results of that batch."""
+    return results_on_disk.find(folder, batch.batch_id, is_at_the_api=bool(batch.remote_id))
+
+
+def custom_ids(results: Path) -> set[str]:
+    """The requests of a results file."""
+    found: set[str] = set()
+    for line in archive.lines(results):
+        try:
+            found.add(decode(line.rstrip(b"\n")).custom_id)
+        except BadLineError:
+            continue
+    return found
+
+
+def _unnamed(folder: Folder, key: str) -> RecoveredBatch:
+    """A batch of which only the results are left; tag and workflow are those of its submission."""
+    path = results_on_disk.find(folder, key, is_at_the_api=False)
+    ended = path.stat().st_mtime if path and path.exists() else 0.0
+    return RecoveredBatch(
+        batch_id=key,
+        tag="",
+        workflow="",
+        submitted_ts="",
+        request_count=1,
+        status=BatchStatus.ENDED,
+        kind=_kind(archive.lines(path)) if path else BatchKind.BATCH,
+        completed_ts=to_text(datetime.fromtimestamp(ended, UTC)) if ended else None,
+    )
+
+
+class _Usage(Struct):
+    service_tier: str | None = None
+
+
+class _Message(Struct):
+    usage: _Usage
+
+
+class _Result(Struct):
+    message: _Message
+
+
+class _Line(Struct):
+    result: _Result
+
+
+def _kind(lines: Iterable[bytes]) -> BatchKind:
+    """Whether the answers were bought in a batch, at half the price; the API names the tier."""
+    for line in lines:
+        try:
+            tier = msgspec.json.decode(line, type=_Line).result.message.usage.service_tier
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            continue
+        if tier:
+            return BatchKind.BATCH if tier == "batch" else BatchKind.SYNC
+    return BatchKind.BATCH

@@ -1,0 +1,168 @@
+"""A mirror that lost lines: results on disk are used all the same, or named; nothing is silent."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.builders import Bench
+from support.lifecycle import check_billing, poll_until_done, requests, results
+from support.rebuilt import rebuilt
+
+from state.files import archive
+from state.files.folder import Folder
+from state.model.records import OnFailure, RequestStatus
+
+
+def _gone(mirror: Path) -> None:
+    mirror.unlink()
+
+
+def _empty(mirror: Path) -> None:
+    mirror.write_bytes(b"")
+
+
+def _garbled(mirror: Path) -> None:
+    mirror.write_bytes(mirror.read_bytes().replace(b'"batch_id"', b"\xff\xfe"))
+
+
+def _torn(mirror: Path) -> None:
+    mirror.write_bytes(mirror.read_bytes().splitlines()[0][:40])
+
+
+LOST = [_gone, _empty, _garbled, _torn]
+
+
+@pytest.mark.parametrize("lose", LOST)
+def test_results_without_a_mirror_line_are_collected_and_not_bought_again(
+    bench: Bench, lose: Callable[[Path], None]
+) -> None:
+    bench.submit(4)
+    poll_until_done(bench)
+    before = results(bench, "daily-feed")
+    lose(bench.folder.jobs_mirror)
+    shutil.rmtree(bench.folder.backups)
+    _, done = rebuilt(bench)
+    assert (done.collected, done.missing) == (1, 0)
+    assert any("unreadable" in warning for warning in done.warnings) == (lose in LOST[2:])
+    assert any("The tag of" in warning for warning in done.warnings)
+    assert bench.submit(4).repeated
+    assert results(bench, "daily-feed") == before
+    poll_until_done(bench)
+    assert bench.sandbox.billing_log().creates == 1
+    check_billing(bench)
+    mirror = bench.folder.jobs_mirror.read_text("utf-8").splitlines()
+    assert json.loads(mirror[-1])["tag"] == "daily-feed"
+
+
+def test_the_numbers_of_unreadable_lines_are_named(bench: Bench) -> None:
+    for tag in ("one", "two"):
+        bench.submit(2, tag=tag)
+        poll_until_done(bench)
+    lines = bench.folder.jobs_mirror.read_bytes().splitlines(keepends=True)
+    lines[1] = b"{torn\n"
+    bench.folder.jobs_mirror.write_bytes(b"".join(lines))
+    _, done = rebuilt(bench)
+    assert "batch-jobs.jsonl: 1 unreadable line (2)" in done.warnings[0]
+    assert (done.collected, done.missing) == (2, 0)
+
+
+def test_the_tag_is_found_in_a_backup_or_in_the_mirror_of_errors(bench: Bench) -> None:
+    bench.submit(2, tag="in a backup")
+    bench.engine.poll()
+    bench.faults.add("row:overloaded:id=*-00002-*")
+    bench.submit(3, tag="in the errors")
+    poll_until_done(bench)
+    bench.folder.jobs_mirror.unlink()
+    _, done = rebuilt(bench)
+    assert not [warning for warning in done.warnings if "The tag of" in warning]
+    assert len(results(bench, "in a backup")) == 2
+    assert len(results(bench, "in the errors")) == 3
+
+
+def test_two_jobs_with_the_same_requests_get_their_own_tags(bench: Bench) -> None:
+    for tag in ("one", "two"):
+        bench.submit(2, tag=tag)
+    poll_until_done(bench)
+    bench.folder.jobs_mirror.unlink()
+    shutil.rmtree(bench.folder.backups)
+    _, done = rebuilt(bench)
+    assert (done.submissions, done.collected, done.skipped) == (2, 2, 0)
+    assert {bench.submit(2, tag=tag).repeated for tag in ("one", "two")} == {True}
+    assert not bench.submit(2, tag="three").repeated
+    assert bench.sandbox.billing_log().creates == 3
+
+
+def test_a_synchronous_run_without_a_mirror_line_keeps_its_full_price(bench: Bench) -> None:
+    bench.faults.add("create:429:times=1")
+    bench.submit(2, on_failure=OnFailure.SYNC)
+    bench.engine.poll()
+    ledger = bench.engine.context.ledger
+    cost = ledger.rows("SELECT sum(cost_nano) FROM attempts")[0][0]
+    bench.folder.jobs_mirror.unlink()
+    rebuilt(bench)
+    (found,) = bench.engine.context.ledger.rows(
+        "SELECT kind, sum(a.cost_nano) FROM batches b JOIN attempts a ON a.batch_id = b.id"
+    )
+    assert tuple(found) == ("sync", cost)
+
+
+@pytest.mark.parametrize("left", ["answers", "jsonl.part", "jsonl.zst"])
+def test_results_in_every_form_are_used(bench: Bench, left: str) -> None:
+    key = bench.submit(3).submission.key
+    poll_until_done(bench)
+    path = bench.folder.results / f"{key}.jsonl"
+    if left == "jsonl.zst":
+        archive.compress(path)
+    else:
+        path.rename(path.with_name(f"{key}.{left}"))
+    bench.folder.jobs_mirror.unlink()
+    _, done = rebuilt(bench)
+    assert (done.collected, done.missing) == (1, 0)
+    assert len(results(bench, key)) == 3
+    assert sorted(path.name.removeprefix(key) for path in bench.folder.results.iterdir()) == (
+        [".jsonl", ".jsonl.zst"] if left == "jsonl.zst" else [".jsonl"]
+    )
+
+
+def test_a_part_of_the_answers_leaves_the_others_missing(bench: Bench) -> None:
+    key = bench.submit(3).submission.key
+    poll_until_done(bench)
+    path = bench.folder.results / f"{key}.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    bench.folder.jobs_mirror.unlink()
+    _, done = rebuilt(bench)
+    assert (done.collected, done.missing) == (1, 1)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2, RequestStatus.MISSING: 1}
+
+
+def test_files_that_cannot_be_used_are_named_and_kept(bench: Bench) -> None:
+    lost, strange, open_one = (
+        bench.submit(2, tag=tag).submission.key for tag in ("lost", "strange", "open")
+    )
+    poll_until_done(bench)
+    folder: Folder = bench.folder
+    (folder.spool / f"{lost}.jsonl").unlink()
+    answer = (folder.results / f"{strange}.jsonl").read_bytes()
+    (folder.results / f"{strange}.jsonl").write_bytes(answer.replace(b"feed-classify", b"other"))
+    spool = folder.spool / f"{open_one}.jsonl"
+    spool.write_bytes(spool.read_bytes() + b"{torn\n")
+    (folder.spool / "tb_0123456789.jsonl").write_bytes(b"")
+    folder.jobs_mirror.unlink()
+    _, done = rebuilt(bench)
+    said = "\n".join(done.warnings)
+    assert f"batch-results/{lost}.jsonl is not in the ledger" in said
+    assert f"batch-results/{strange}.jsonl names no request of spool/{strange}.jsonl" in said
+    assert f"spool/{open_one}.jsonl: 1 unreadable line (3)" in said
+    assert "spool/tb_0123456789.jsonl was skipped" in said
+    assert (folder.results / f"{lost}.jsonl").exists()
+
+
+def test_an_open_batch_without_its_requests_is_named(bench: Bench) -> None:
+    key = bench.submit(2).submission.key
+    bench.engine.poll()
+    (bench.folder.spool / f"{key}.jsonl").unlink()
+    _, done = rebuilt(bench)
+    assert f"Batch {key} (daily-feed) is open at the API" in done.warnings[0]
+    assert "titan-console adopt msgbatch_" in done.warnings[0]
