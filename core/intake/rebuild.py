@@ -166,7 +166,7 @@ def _new_submission(
 
 def _written(context: Context, spool: Path) -> str:
     """When the file was written, but not in the future."""
-    path = spool if spool.exists() else archive.packed(spool)
+    path = spool if spool.exists() else archive.compressed_path(spool)
     written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     return to_text(min(written, context.clock.now()))
 

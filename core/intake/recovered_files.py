@@ -15,7 +15,7 @@ from core.api.result_schema import BadLineError, decode
 from core.text import pluralize
 from state.files import archive
 from state.files.folder import Folder
-from state.model.records import BatchStatus, BatchKind
+from state.model.records import BatchKind, BatchStatus
 from state.model.timestamps import to_text
 from state.recovery import recovered_batches, results_on_disk
 from state.recovery.recovered_batches import RecoveredBatch, submission_key

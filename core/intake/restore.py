@@ -23,7 +23,7 @@ from state.files import archive
 from state.files.folder import Folder
 from state.files.results_file import file_name
 from state.model.errors import LedgerError
-from state.model.records import Batch, BatchStatus, Collection, Submission
+from state.model.records import Batch, BatchStatus, CollectionStatus, Submission
 from state.operations import pauses
 from state.queries import batch_list
 from state.recovery import rebuild as rebuilding
@@ -134,7 +134,7 @@ def _collect_known(context: Context, batches: list[Batch]) -> int:
     count = 0
     for batch in batches:
         results = context.folder.results / file_name(batch.key)
-        is_running = batch.collection in (Collection.NOT_READY, Collection.PENDING)
+        is_running = batch.collection in (CollectionStatus.NOT_READY, CollectionStatus.PENDING)
         if is_running and batch.status in AT_THE_API and archive.exists(results):
             collect_from_disk(context, batch, results, ended_ts=batch.ended_ts)
             count += 1

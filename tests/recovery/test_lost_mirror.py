@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.builders import Bench
 from support.lifecycle import check_billing, poll_until_done, requests, results
-from support.rebuilt import rebuilt
+from support.rebuilt_ledger import rebuilt
 
 from state.files import archive
 from state.files.folder import Folder
