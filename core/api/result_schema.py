@@ -1,43 +1,31 @@
 """Parses one line of a batch's results, and only the fields that the ledger needs.
 
 Each line is decoded strictly. A line that the strict decoder rejects is decoded leniently, since it
-may be billed; its usage is unknown where it differs from the API's documentation.
+may be billed. The usage is parsed by `usage_schema`.
 """
 
+import json
 import re
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import msgspec
 
 from core.api import lenient_json
 from core.api.line_splitter import LongLine
+from core.api.usage_schema import read_usage
 from core.text import sanitize
-from state.model.records import CollectedResult, Outcome, Usage
+from state.model.records import CollectedResult, Outcome
 
-# Far above any response, and small enough that the cost of a batch fits into the ledger.
-_Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 30)]
+_NULL = msgspec.Raw(b"null")
 _MESSAGE_LIMIT = 2000
 _HEAD = re.compile(rb'\s*\{\s*"custom_id"\s*:\s*"([\w-]{1,64})"')
-
-
-class _CacheCreation(msgspec.Struct, gc=False):
-    ephemeral_5m_input_tokens: _Tokens = 0
-    ephemeral_1h_input_tokens: _Tokens = 0
-
-
-class _Usage(msgspec.Struct, gc=False):
-    input_tokens: _Tokens
-    output_tokens: _Tokens
-    cache_creation_input_tokens: _Tokens | None = None
-    cache_read_input_tokens: _Tokens | None = None
-    cache_creation: _CacheCreation | None = None
 
 
 class Message(msgspec.Struct, gc=False):
     """The fields of a message that the ledger needs; None where the API's value is unusable."""
 
     model: str | None
-    usage: _Usage | None
+    usage: msgspec.Raw = _NULL
     stop_reason: str | None = None
 
 
@@ -146,13 +134,9 @@ def _unknown_type(kind: str) -> dict[str, str]:
 
 def _message_of(fields: dict[str, Any]) -> Message:
     model, stop_reason = fields.get("model"), fields.get("stop_reason")
-    try:
-        usage = msgspec.convert(fields.get("usage"), _Usage)
-    except msgspec.ValidationError:
-        usage = None
     return Message(
         model=model if isinstance(model, str) else None,
-        usage=usage,
+        usage=msgspec.Raw(json.dumps(fields.get("usage")).encode()),
         stop_reason=stop_reason if isinstance(stop_reason, str) else None,
     )
 
@@ -164,7 +148,7 @@ def as_collected(found: ResultLine) -> CollectedResult:
             return CollectedResult(
                 custom_id=found.custom_id,
                 outcome=Outcome.SUCCEEDED,
-                usage=known_usage(message),
+                usage=read_usage(message.usage, message.model),
                 model=message.model,
                 stop_reason=message.stop_reason,
             )
@@ -219,37 +203,3 @@ def error_of(raw: bytes) -> tuple[str, str]:
     found = cast("dict[str, object]", fields)
     kind, text = found.get("type") or "unknown_error", found.get("message") or ""
     return sanitize(str(kind))[:100], sanitize(str(text))[:_MESSAGE_LIMIT]
-
-
-def usage_of(value: object) -> Usage:
-    """The tokens of a usage object of the API or its SDK. Raises BadLineError."""
-    try:
-        return to_usage(msgspec.convert(value, _Usage))
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise BadLineError(str(error)) from error
-
-
-def known_usage(message: Message) -> Usage | None:
-    """The tokens of an answer; None where they, or the model that they are priced by, are unknown.
-
-    The cost of such an answer is unknown, too.
-    """
-    if message.usage is None or message.model is None:
-        return None
-    return to_usage(message.usage)
-
-
-def to_usage(usage: _Usage) -> Usage:
-    """The tokens by kind."""
-    written = usage.cache_creation
-    total = usage.cache_creation_input_tokens or 0
-    one_hour = written.ephemeral_1h_input_tokens if written else 0
-    five_minutes = written.ephemeral_5m_input_tokens if written else 0
-    return Usage(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        # Usage without a split is from before 1-hour caching.
-        cache_write_5m_tokens=max(five_minutes, total - one_hour),
-        cache_write_1h_tokens=one_hour,
-        cache_read_tokens=usage.cache_read_input_tokens or 0,
-    )

@@ -12,10 +12,10 @@ from core.api.result_schema import (
     Succeeded,
     as_collected,
     custom_id_of,
-    known_usage,
     parse,
     with_custom_id,
 )
+from core.api.usage_schema import read_usage
 from core.batches import account, price_preload
 from core.batches.collect_policy import are_results_lost, end_of_collection
 from core.batches.collect_stats import CollectStats, RejectedLines
@@ -30,13 +30,12 @@ from state.batches import collection, remote_status, sync_runs
 from state.batches import stuck as stuck_batches
 from state.db.ledger import Staged
 from state.files.results_file import ResultsFile
-from state.model.records import Batch, BatchKind, Collected, CollectionStatus, StagedResult, Usage
+from state.model.records import Batch, BatchKind, Collected, CollectionStatus, StagedResult
 from state.model.timestamps import from_text
 
 _PROGRESS_EVERY = 1000
 _OWN_LENGTH = 8
 _PIECE = 1 << 18
-_NO_USAGE = Usage()
 _EXPIRED = "The API keeps results for 29 days; these were not downloaded in time."
 _ABSENT = "The results lack this request, after every download."
 
@@ -239,18 +238,17 @@ class _ResultReader:
         if not isinstance(found.result, Succeeded):
             # Only succeeded requests are billed.
             row = as_collected(found).as_staged(request_id)
-            return (*row[:13], offset, len(stored))
+            return (*row[:-2], offset, len(stored))
         message = found.result.message
-        usage = known_usage(message)
-        cost, sync_cost = self._context.prices.price(
+        usage = read_usage(message.usage, message.model)
+        charge = self._context.prices.charge(
             message.model, usage, at=self._at, kind=self._batch.kind
         )
-        usage = usage or _NO_USAGE
         return (
             *(request_id, "succeeded", None, None, message.stop_reason, message.model),
-            *(usage.input_tokens, usage.output_tokens, usage.cache_write_5m_tokens),
-            *(usage.cache_write_1h_tokens, usage.cache_read_tokens),
-            *(cost, sync_cost, offset, len(stored)),
+            *usage.values(),
+            *(charge.cost_nano, charge.sync_cost_nano, charge.fee_nano, charge.unpriced),
+            *(offset, len(stored)),
         )
 
 

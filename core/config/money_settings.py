@@ -94,22 +94,22 @@ def _pico(dollars: Decimal) -> int:
     return int(dollars * _PICO_PER_DOLLAR_PER_MTOK)
 
 
+# Stands for a row of titan.toml that lacks a required key: the model is unpriced from its day on.
+GAP = Rates(input=0, output=0, cache_write_5m=0, cache_write_1h=0, cache_read=0)
 # By model; the latest first day first.
 OwnPrices = Mapping[str, tuple[tuple[date, Rates], ...]]
 
 
 def own_prices(tables: Mapping[str, tuple[PriceRow, ...]]) -> OwnPrices:
-    """The complete rows of each model."""
+    """The rows of each model, an incomplete one as `GAP`."""
     found = dict[str, tuple[tuple[date, Rates], ...]]()
     for model, rows in tables.items():
-        complete = [
-            (row.first_day, rates) for row in rows if row.first_day and (rates := row.rates())
-        ]
-        if complete:
-            found[model] = tuple(sorted(complete, key=lambda row: row[0], reverse=True))
+        days = [(row.first_day or date.min, row.rates() or GAP) for row in rows]
+        if days:
+            found[model] = tuple(sorted(days, key=lambda row: row[0], reverse=True))
     return found
 
 
 def own_rates(prices: OwnPrices, model: str, day: date) -> Rates | None:
-    """The model's own rates on that day, None where it has none."""
+    """The model's own rates on that day, `GAP` where they are incomplete; None: it has none."""
     return next((rates for first, rates in prices.get(model, ()) if first <= day), None)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.api.result_schema import BadLineError, usage_of
+from core.api.usage_schema import InvalidUsageError, usage_of
 from core.batches.context import Context
 from core.batches.error_isolation import update_mirrors
 from core.errors import PayloadError
@@ -38,12 +38,12 @@ def record_sync(
     check_name("model", model.strip())
     name = custom_id or f"sync-{word}"
     try:
-        found = usage_of(usage)
-    except BadLineError as error:
+        found = usage_of(usage, model)
+    except InvalidUsageError as error:
         raise PayloadError(
             f"record_sync: usage of {name!r} is invalid: {error}.", code="usage_invalid"
         ) from error
-    cost, sync_cost = context.prices.price(model, found, at=now, kind=BatchKind.SYNC)
+    charge = context.prices.charge(model, found, at=now, kind=BatchKind.SYNC)
     key = external_calls.record(
         context.ledger,
         key=f"tb_{word}",
@@ -55,8 +55,10 @@ def record_sync(
             outcome=Outcome.SUCCEEDED,
             usage=found,
             model=model,
-            cost_nano=cost,
-            sync_cost_nano=sync_cost,
+            cost_nano=charge.cost_nano,
+            sync_cost_nano=charge.sync_cost_nano,
+            fee_nano=charge.fee_nano,
+            unpriced=charge.unpriced,
         ),
     )
     update_mirrors(context)

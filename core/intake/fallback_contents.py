@@ -9,7 +9,7 @@ from state.files import fallback_file
 from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
-from state.model.records import BatchKind, CollectedResult, Outcome, RequestStatus, Usage
+from state.model.records import BatchKind, CollectedResult, Outcome, RequestStatus
 from state.model.timestamps import from_text
 from state.queries.result_rows import ResultRow
 
@@ -91,7 +91,6 @@ def _result(key: str, header: Header, answer: Answer, prices: PriceBook) -> Resu
         error_message=found.error_message,
         stop_reason=found.stop_reason,
         model=found.model,
-        usage=found.usage or Usage(),
         cost_nano=cost,
         result_offset=None,
         result_length=None,

@@ -1,12 +1,25 @@
-"""Shows how the cost of an attempt was calculated: tokens, rates, formula, ledger figures."""
+"""Shows how the cost of an attempt was calculated: tokens, rates, fees, formula, ledger figures."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct
 
-from core.money.pricing import PriceBook, Rates, prompt_tokens, usd
-from state.model.records import BatchKind, Outcome, Usage
+from core.money.pricing import (
+    REGION_PERCENT,
+    WEB_SEARCH_NANO,
+    PriceBook,
+    Rates,
+    dollars,
+    is_half,
+    parts,
+    prompt_tokens,
+    usd,
+)
+from state.model.records import BatchKind, Outcome
 from state.model.timestamps import from_text
+from state.model.usage import Iteration, Tokens, Usage
 from state.queries.spending import PricedAttempt
 
 _PICO_PER_DOLLAR_PER_MTOK = Decimal(1_000_000)
@@ -20,9 +33,10 @@ _KINDS = (
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """Tokens of one kind, and the standard price in dollars for a million."""
+    """Tokens of one kind, and the price in dollars for a million, that of the region included."""
 
     kind: str
+    model: str
     tokens: int
     usd_per_mtok: Decimal
 
@@ -32,11 +46,25 @@ class Part(Struct, frozen=True, kw_only=True):
         return self.tokens * self.usd_per_mtok / 1_000_000
 
 
+class Fee(Struct, frozen=True, kw_only=True):
+    """What is billed by number, in batches and synchronously alike."""
+
+    kind: str
+    count: int
+    usd_each: Decimal
+
+    @property
+    def usd(self) -> Decimal:
+        """The exact cost in dollars."""
+        return self.count * self.usd_each
+
+
 class Explanation(Struct, frozen=True, kw_only=True):
-    """One attempt: its parts, and the cost calculated from them in nano-dollars."""
+    """One attempt: its parts and fees, and the cost calculated from them in nano-dollars."""
 
     attempt: PricedAttempt
-    parts: tuple[Part, ...]
+    parts: tuple[Part, ...] = ()
+    fees: tuple[Fee, ...] = ()
     cost_nano: int | None
     sync_cost_nano: int | None
     formula: str
@@ -50,68 +78,87 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
 def explain(attempt: PricedAttempt, prices: PriceBook) -> Explanation:
     """Calculate the cost of one attempt again."""
-    at = from_text(attempt.priced_ts)
     if attempt.outcome != Outcome.SUCCEEDED:
         return Explanation(
             attempt=attempt,
-            parts=(),
             cost_nano=0,
             sync_cost_nano=0,
             formula=f"{attempt.outcome}: only succeeded requests are billed",
         )
-    if attempt.cost_nano is None and attempt.usage == Usage():
-        return Explanation(
-            attempt=attempt,
-            parts=(),
-            cost_nano=None,
-            sync_cost_nano=attempt.sync_cost_nano,
-            formula="the API reported no usable usage or no model; its cost is unknown",
-        )
-    cost, sync = prices.price(attempt.model, attempt.usage, at=at, kind=attempt.kind)
-    rates = prices.rates(attempt.model, prompt_tokens=prompt_tokens(attempt.usage), at=at)
-    if rates is None:
-        formula = f"{attempt.model} has no price on {attempt.priced_ts[:10]}; its cost is unknown"
-    else:
-        formula = _formula(attempt)
+    at, usage = from_text(attempt.priced_ts), attempt.usage
+    charge = prices.charge(attempt.model, usage, at=at, kind=attempt.kind)
+    known = charge.unpriced is None
     return Explanation(
         attempt=attempt,
-        parts=_parts(attempt.usage, rates) if rates else (),
-        cost_nano=cost,
-        sync_cost_nano=0 if attempt.is_duplicate and sync is not None else sync,
-        formula=formula,
+        parts=tuple(_parts(attempt.model, usage, prices, at)),
+        fees=_fees(usage),
+        cost_nano=charge.cost_nano,
+        sync_cost_nano=0 if attempt.is_duplicate and known else charge.sync_cost_nano,
+        formula=_formula(attempt) if known else f"unpriced: {charge.unpriced}",
     )
 
 
 def _formula(attempt: PricedAttempt) -> str:
-    half = " / 2" if attempt.kind == BatchKind.BATCH else ""
+    cost = "sum / 2" if is_half(attempt.usage, attempt.kind) else "sum"
+    sync, because = "sum", ""
+    if fees := _fees(attempt.usage):
+        names = " and ".join(fee.kind for fee in fees)
+        cost, sync, because = f"{cost} + fees", "sum + fees", f"; {names} cost the same in both"
     if attempt.is_duplicate:
-        return f"cost = sum{half}; sync = 0, the request already had a result; saved = sync - cost"
-    return f"cost = sum{half}; sync = sum; saved = sync - cost"
+        sync, because = "0", ", the request already had a result"
+    return f"cost = {cost}; sync = {sync}{because}; saved = sync - cost"
 
 
-def _parts(usage: Usage, rates: Rates) -> tuple[Part, ...]:
+def _parts(model: str, usage: Usage, prices: PriceBook, at: datetime) -> Iterator[Part]:
+    percent = REGION_PERCENT.get(usage.inference_geo)
+    if usage.unknown or percent is None:
+        return
+    for part_model, found in parts(model, usage):
+        rates = prices.rates(
+            part_model, prompt_tokens=prompt_tokens(found), at=at, fast=usage.speed == "fast"
+        )
+        if rates is not None:
+            yield from _lines(part_model, found, rates, percent)
+
+
+def _lines(model: str, found: Tokens, rates: Rates, percent: int) -> Iterator[Part]:
     prices = (
         *(rates.input, rates.output, rates.cache_write_5m),
         *(rates.cache_write_1h, rates.cache_read),
     )
-    return tuple(
-        Part(
-            kind=kind,
-            tokens=tokens,
-            usd_per_mtok=(price / _PICO_PER_DOLLAR_PER_MTOK).normalize(),
-        )
-        for (kind, name), price in zip(_KINDS, prices, strict=True)
-        if (tokens := int(getattr(usage, name)))
-    )
+    source = f"{found.type.removesuffix('_message')} " if isinstance(found, Iteration) else ""
+    for (kind, name), price in zip(_KINDS, prices, strict=True):
+        if tokens := int(getattr(found, name)):
+            rate = price * percent / (100 * _PICO_PER_DOLLAR_PER_MTOK)
+            yield Part(
+                kind=f"{source}{kind}", model=model, tokens=tokens, usd_per_mtok=rate.normalize()
+            )
+
+
+def _fees(usage: Usage) -> tuple[Fee, ...]:
+    if not usage.web_searches:
+        return ()
+    each = dollars(WEB_SEARCH_NANO).normalize()
+    return (Fee(kind="web searches", count=usage.web_searches, usd_each=each),)
 
 
 class PartReport(Struct, frozen=True, kw_only=True):
     """One kind of tokens at its synchronous price."""
 
     kind: str
+    model: str
     tokens: int
     usd_per_mtok: float
     sync_usd: float
+
+
+class FeeReport(Struct, frozen=True, kw_only=True):
+    """One fee."""
+
+    kind: str
+    count: int
+    usd_each: float
+    usd: float
 
 
 class ExplanationReport(Struct, frozen=True, kw_only=True):
@@ -125,7 +172,11 @@ class ExplanationReport(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     model: str | None
     priced_ts: str
+    inference_geo: str | None
+    service_tier: str | None
+    speed: str | None
     parts: list[PartReport]
+    fees: list[FeeReport]
     cost_usd: float | None
     sync_usd: float | None
     savings_usd: float | None
@@ -146,14 +197,27 @@ def report(found: Explanation) -> ExplanationReport:
         outcome=attempt.outcome,
         model=attempt.model,
         priced_ts=attempt.priced_ts,
+        inference_geo=attempt.usage.inference_geo,
+        service_tier=attempt.usage.service_tier,
+        speed=attempt.usage.speed,
         parts=[
             PartReport(
                 kind=part.kind,
+                model=part.model,
                 tokens=part.tokens,
                 usd_per_mtok=float(part.usd_per_mtok),
                 sync_usd=float(part.sync_usd),
             )
             for part in found.parts
+        ],
+        fees=[
+            FeeReport(
+                kind=fee.kind,
+                count=fee.count,
+                usd_each=float(fee.usd_each),
+                usd=float(fee.usd),
+            )
+            for fee in found.fees
         ],
         cost_usd=usd(cost) if known else None,
         sync_usd=usd(sync) if known else None,

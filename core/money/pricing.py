@@ -1,17 +1,22 @@
 """Prices usage in nano-dollars: the actual cost, and the synchronous price.
 
-Prices are genai-prices' standard ones; the Batches API bills half of each. Source and traps:
-Anthropic's pricing page, and the notes on genai-prices in docs/adr/0007.
+Prices are genai-prices' standard ones; the Batches API bills half of each. Fees are not halved.
+What has no known price makes the answer unpriced. Source and traps: Anthropic's pricing page, and
+the notes on genai-prices in docs/adr/0007.
 """
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from core.config.money_settings import OwnPrices, Rates, own_rates
-from state.model.records import BatchKind, Usage
+from msgspec import Struct
 
-__all__ = ["PriceBook", "Rates", "dollars", "dollars_float"]
+from core.config.money_settings import GAP, OwnPrices, Rates, own_rates
+from state.model.records import BatchKind
+from state.model.usage import UNKNOWN, Tokens, Usage
+
+__all__ = ["Charge", "PriceBook", "Rates", "dollars", "dollars_float"]
 
 # Models that the price list lacks, and the model whose prices apply to them.
 _SAME_PRICE = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
@@ -24,6 +29,26 @@ _PICO_PER_NANO = 1_000
 _NANO_PER_DOLLAR = 1_000_000_000
 _CENT, _PARTS = Decimal("0.01"), Decimal("0.0001")
 
+WEB_SEARCH_NANO = 10_000_000
+# Percent of the price of tokens, by region. Models before 4.6 refuse a region.
+REGION_PERCENT = {None: 100, "not_available": 100, "global": 100, "us": 110}
+_WHOLE = 100
+# Service tiers with a known price, by mode. The tier batch costs half in either.
+_TIERS = {BatchKind.BATCH: (None, "batch"), BatchKind.SYNC: (None, "standard", "batch")}
+_SPEEDS = (None, "standard")
+
+
+class Charge(Struct, frozen=True, kw_only=True):
+    """The price of one answer in nano-dollars; `fee_nano` is the part that is not for tokens.
+
+    Cost and synchronous cost are None where the price is unknown; `unpriced` says why.
+    """
+
+    cost_nano: int | None = None
+    sync_cost_nano: int | None = None
+    fee_nano: int = 0
+    unpriced: str | None = None
+
 
 class PriceBook:
     """Looks up each model, day and step of prompt size once."""
@@ -31,9 +56,9 @@ class PriceBook:
     def __init__(self, own: OwnPrices | None = None) -> None:
         """`own` prices override the built-in list."""
         self._own = own or {}
-        self._known: dict[tuple[str, str, int], Rates | None] = {}
+        self._known: dict[tuple[str, str, int, bool], Rates | None] = {}
         # A faster cache: the attempts of a batch have one time and few models.
-        self._last: dict[tuple[str, datetime, int], Rates | None] = {}
+        self._last: dict[tuple[str, datetime, int, bool], Rates | None] = {}
 
     def price(
         self, model: str | None, usage: Usage | None, *, at: datetime, kind: BatchKind
@@ -44,36 +69,96 @@ class PriceBook:
         """
         if model is None or usage is None:
             return None, None
-        rates = self.rates(model, prompt_tokens=prompt_tokens(usage), at=at)
-        if rates is None:
-            return None, None
-        pico = _cost_pico(rates, usage)
-        # Halves of a nano-dollar round up; a batch costs half.
-        sync = (pico + _PICO_PER_NANO // 2) // _PICO_PER_NANO
-        batch = (pico + _PICO_PER_NANO) // (2 * _PICO_PER_NANO)
-        return batch if kind == BatchKind.BATCH else sync, sync
+        found = self.charge(model, usage, at=at, kind=kind)
+        return found.cost_nano, found.sync_cost_nano
 
-    def rates(self, model: str, *, prompt_tokens: int, at: datetime) -> Rates | None:
-        """The standard rates for a prompt of that size at that time."""
+    def charge(self, model: str | None, usage: Usage, *, at: datetime, kind: BatchKind) -> Charge:
+        """The price of one answer, or why it has none."""
+        if model is None:
+            return Charge(unpriced=usage.unknown or f"{UNKNOWN}the answer names no model")
+        if unknown := _without_price(usage, kind):
+            return Charge(unpriced=unknown)
+        pico = 0
+        for part_model, part in parts(model, usage):
+            rates = self.rates(
+                part_model, prompt_tokens=prompt_tokens(part), at=at, fast=usage.speed == "fast"
+            )
+            if rates is None:
+                return Charge(unpriced=self._no_price(part_model, usage, at))
+            pico += _cost_pico(rates, part)
+        pico *= REGION_PERCENT[usage.inference_geo]
+        fee = usage.web_searches * WEB_SEARCH_NANO
+        sync = _nano(pico, 1) + fee
+        cost = _nano(pico, 2) + fee if is_half(usage, kind) else sync
+        return Charge(cost_nano=cost, sync_cost_nano=sync, fee_nano=fee)
+
+    def rates(
+        self, model: str, *, prompt_tokens: int, at: datetime, fast: bool = False
+    ) -> Rates | None:
+        """The standard rates for a prompt of that size at that time, or those of fast mode."""
         step = (prompt_tokens > _STEPS[0]) + (prompt_tokens > _STEPS[1])
-        now = (model, at, step)
+        now = (model, at, step, fast)
         found = self._last.get(now)
         if found is None and now not in self._last:
             if len(self._last) > _MOST_LAST:
                 self._last.clear()
-            key = (model, at.astimezone(UTC).date().isoformat(), step)
+            key = (model, at.astimezone(UTC).date().isoformat(), step, fast)
             if key not in self._known:
-                self._known[key] = self._own_rates(model, at) or _look_up(model, step, at)
+                self._known[key] = self._look_up(model, step, at, fast=fast)
             found = self._last[now] = self._known[key]
         return found
+
+    def _look_up(self, model: str, step: int, at: datetime, *, fast: bool) -> Rates | None:
+        own = self._own_rates(model, at)
+        if own is None:
+            return _listed(model, step, at, fast=fast)
+        # titan.toml has no prices for fast mode.
+        return None if fast or own is GAP else own
 
     def _own_rates(self, model: str, at: datetime) -> Rates | None:
         day = at.astimezone(UTC).date()
         return own_rates(self._own, model, day) or own_rates(self._own, _DATE.sub("", model), day)
 
+    def _no_price(self, model: str, usage: Usage, at: datetime) -> str:
+        if self._own_rates(model, at) is GAP:
+            return f"[[prices.{model}]] in titan.toml is incomplete"
+        speed = " in fast mode" if usage.speed == "fast" else ""
+        return f"no known price for model {model}{speed}"
 
-def _cost_pico(rates: Rates, usage: Usage) -> int:
-    """The cost of the tokens at the standard price, in pico-dollars."""
+
+def parts(model: str, usage: Usage) -> Iterator[tuple[str, Tokens]]:
+    """What is billed for tokens, with the model that it is billed as: the answer, then the rest."""
+    yield model, usage
+    for iteration in usage.iterations:
+        yield iteration.model or model, iteration
+
+
+def is_half(usage: Usage, kind: BatchKind) -> bool:
+    """Whether the tokens cost half: in a batch, also in one that a job sent by itself."""
+    return kind == BatchKind.BATCH or usage.service_tier == "batch"
+
+
+def _without_price(usage: Usage, kind: BatchKind) -> str | None:
+    """The first value without a known price."""
+    if usage.unknown:
+        return usage.unknown
+    if usage.inference_geo not in REGION_PERCENT:
+        return f"unknown region {usage.inference_geo!r}"
+    if usage.service_tier not in _TIERS[kind]:
+        return f"service_tier {usage.service_tier!r} of a {kind} answer has no known price"
+    if usage.speed not in _SPEEDS and (usage.speed != "fast" or is_half(usage, kind)):
+        return f"speed {usage.speed!r} of a {kind} answer has no known price"
+    return None
+
+
+def _nano(pico_percent: int, divisor: int) -> int:
+    """Nano-dollars of a part; halves round up."""
+    whole = _PICO_PER_NANO * _WHOLE * divisor
+    return (2 * pico_percent + whole) // (2 * whole)
+
+
+def _cost_pico(rates: Rates, usage: Tokens) -> int:
+    """The cost of the tokens at those rates, in pico-dollars."""
     return (
         usage.input_tokens * rates.input
         + usage.output_tokens * rates.output
@@ -83,7 +168,7 @@ def _cost_pico(rates: Rates, usage: Usage) -> int:
     )
 
 
-def prompt_tokens(usage: Usage) -> int:
+def prompt_tokens(usage: Tokens) -> int:
     """All tokens that the model read, cached or not."""
     return (
         usage.input_tokens
@@ -93,7 +178,17 @@ def prompt_tokens(usage: Usage) -> int:
     )
 
 
-def _look_up(model: str, step: int, at: datetime) -> Rates | None:
+def _listed(model: str, step: int, at: datetime, *, fast: bool) -> Rates | None:
+    """The rates of the price list; None also where it has no fast mode for the model."""
+    standard = _list_rates(model, step, at, {})
+    if not fast or standard is None:
+        return standard
+    found = _list_rates(model, step, at, {"speed": "fast"})
+    # The list gives the standard price for a mode that it does not know.
+    return None if found == standard else found
+
+
+def _list_rates(model: str, step: int, at: datetime, context: dict[str, str]) -> Rates | None:
     from genai_prices import Usage as ListUsage  # noqa: PLC0415 - 0.3 s, only to look prices up
     from genai_prices import calc_price  # noqa: PLC0415 - as above
 
@@ -101,8 +196,13 @@ def _look_up(model: str, step: int, at: datetime) -> Rates | None:
     prompt = (50_000, 150_000, 500_000)[step]
 
     def per_token(**kinds: int) -> int:
-        usage = ListUsage(input_tokens=prompt, **kinds)
-        found = calc_price(usage, reference, provider_id="anthropic", genai_request_timestamp=at)
+        found = calc_price(
+            ListUsage(input_tokens=prompt, **kinds),
+            reference,
+            provider_id="anthropic",
+            genai_request_timestamp=at,
+            price_context=context,
+        )
         price = found.output_price if "output_tokens" in kinds else found.input_price
         tokens = kinds.get("output_tokens", prompt)
         return int(price / tokens * 1_000_000 * _PICO_PER_DOLLAR_PER_MTOK)

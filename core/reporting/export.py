@@ -18,6 +18,7 @@ from state.files.folder import Folder
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
 from state.model.records import Batch, BatchKind, Outcome, RequestStatus
+from state.model.usage import USAGE_COLUMNS, Usage
 from state.queries import result_rows
 from state.queries.result_rows import ExportRow
 
@@ -62,6 +63,12 @@ class RequestReport(Struct, frozen=True, kw_only=True):
     cache_write_5m_tokens: int
     cache_write_1h_tokens: int
     cache_read_tokens: int
+    web_searches: int
+    inference_geo: str | None
+    service_tier: str | None
+    speed: str | None
+    fee_usd: float | None
+    unpriced: str | None
     cost_usd: float | None
     sync_usd: float | None
     savings_usd: float | None
@@ -135,7 +142,9 @@ def _record(row: ExportRow, text: str | None) -> Record:
             stop_reason=row.stop_reason,
             error_type=row.error_type,
             error_message=row.error_message,
-            **asdict(row.usage),
+            **_usage(row.usage),
+            fee_usd=usd(row.fee_nano),
+            unpriced=row.unpriced,
             cost_usd=usd(row.cost_nano),
             sync_usd=usd(row.sync_cost_nano),
             savings_usd=usd((row.sync_cost_nano or 0) - (row.cost_nano or 0)) if known else None,
@@ -144,6 +153,11 @@ def _record(row: ExportRow, text: str | None) -> Record:
             text=text,
         )
     )
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    fields = asdict(usage)
+    return {name: fields[name] for name in USAGE_COLUMNS if name != "iterations"}
 
 
 def _text(lines: LineReader, row: ExportRow) -> str | None:

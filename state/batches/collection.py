@@ -7,25 +7,25 @@ from state.batches.sending import finish_submission
 from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger, Staged, Transaction
 from state.model.records import Batch, Collected, CollectionStatus, StagedResult
+from state.model.usage import TOKENS, USAGE_COLUMNS
 
-_COLUMNS = (
-    "request_id INTEGER PRIMARY KEY, outcome TEXT, error_type TEXT, error_message TEXT,"
-    " stop_reason TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER,"
-    " cache_write_5m_tokens INTEGER, cache_write_1h_tokens INTEGER, cache_read_tokens INTEGER,"
-    " cost_nano INTEGER, sync_cost_nano INTEGER, result_offset INTEGER, result_length INTEGER"
-)
-_TOKENS = [
-    "input_tokens",
-    "output_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "cache_read_tokens",
-]
-_COPIED = [
+_TEXT = (
     *("outcome", "error_type", "error_message", "stop_reason", "model"),
-    *_TOKENS,
-    *("cost_nano", "result_offset", "result_length"),
-]
+    *("inference_geo", "service_tier", "speed", "iterations", "unpriced"),
+)
+_STAGED = (
+    *("request_id", "outcome", "error_type", "error_message", "stop_reason", "model"),
+    *USAGE_COLUMNS,
+    *("cost_nano", "sync_cost_nano", "fee_nano", "unpriced", "result_offset", "result_length"),
+)
+_COLUMNS = ", ".join(
+    f"{name} {'TEXT' if name in _TEXT else 'INTEGER'}"
+    f"{' PRIMARY KEY' if name == 'request_id' else ''}"
+    for name in _STAGED
+)
+_COPIED = [name for name in _STAGED if name not in ("request_id", "sync_cost_nano")]
+# Sums of the daily totals that are columns of an attempt, too.
+_SUMMED = (*TOKENS, "web_searches", "fee_nano")
 
 
 def staged(ledger: Ledger, results: Iterable[StagedResult] = ()) -> AbstractContextManager[Staged]:
@@ -258,7 +258,7 @@ def subtract_daily_totals(ledger: Ledger, batch: Batch) -> None:
 
 
 def _change_daily_totals(ledger: Ledger, day: str, batch: Batch, sign: str) -> None:
-    sums = ", ".join(f"sum({name})" for name in _TOKENS)
+    sums = ", ".join(f"sum({name})" for name in _SUMMED)
     grown = ", ".join(
         f"{name} = daily_totals.{name} {sign} excluded.{name}"
         for name in (
@@ -268,7 +268,7 @@ def _change_daily_totals(ledger: Ledger, day: str, batch: Batch, sign: str) -> N
             "canceled",
             "expired",
             "missing",
-            *_TOKENS,
+            *_SUMMED,
             "cost_nano",
             "sync_cost_nano",
             "duplicate_nano",

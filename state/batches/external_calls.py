@@ -4,9 +4,13 @@ from state.batches.collection import add_daily_totals
 from state.batches.submissions import NONCE_LENGTH
 from state.db.ledger import Ledger
 from state.db.rows import to_batch
-from state.model.records import CollectedResult, Usage
+from state.model.records import CollectedResult
+from state.model.usage import USAGE_COLUMNS
 
-_TOKENS = "input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens"
+_COLUMNS = (
+    *("batch_id", "request_id", "active", "outcome", "model", *USAGE_COLUMNS),
+    *("cost_nano", "sync_cost_nano", "fee_nano", "unpriced"),
+)
 
 # The lane of synchronous calls that jobs made themselves and reported.
 RECORDED = "recorded"
@@ -75,12 +79,12 @@ def _request(ledger: Ledger, submission_id: int, batch_id: int, answered: Collec
         batch_id,
         submission_id,
     )
-    usage = answered.usage or Usage()
+    values = (
+        *(batch_id, request_id, 0, "succeeded", answered.model, *answered.usage.values()),
+        *(answered.cost_nano, answered.sync_cost_nano, answered.fee_nano, answered.unpriced),
+    )
     ledger.insert(
-        f"INSERT INTO attempts (batch_id, request_id, active, outcome, model, {_TOKENS},"  # noqa: S608 - our own words
-        " cache_read_tokens, cost_nano, sync_cost_nano)"
-        " VALUES (?, ?, 0, 'succeeded', ?, ?, ?, ?, ?, ?, ?, ?)",
-        *(batch_id, request_id, answered.model, usage.input_tokens, usage.output_tokens),
-        *(usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, usage.cache_read_tokens),
-        *(answered.cost_nano, answered.sync_cost_nano),
+        f"INSERT INTO attempts ({', '.join(_COLUMNS)})"  # noqa: S608 - our own words
+        f" VALUES ({', '.join('?' * len(_COLUMNS))})",
+        *values,
     )

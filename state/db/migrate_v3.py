@@ -27,6 +27,22 @@ _VALUES: Values = {
         "reserved_nano": "coalesce(request_count * " + _share("1", "v2_batches") + ", 0)",
         "cache_marks": "0",
     },
+    # Version 2 priced tokens only, and did not say why an answer was unpriced.
+    "attempts": {
+        "web_searches": "0",
+        **dict.fromkeys(("inference_geo", "service_tier", "speed", "iterations"), "NULL"),
+        "fee_nano": "0",
+        "unpriced": "CASE WHEN outcome = 'succeeded' AND cost_nano IS NULL THEN CASE"
+        " WHEN model IS NULL OR input_tokens + output_tokens = 0"
+        " THEN 'usage: not readable by the version that collected it'"
+        " ELSE 'no known price for model ' || model END END",
+    },
+    "daily_totals": {"web_searches": "0", "fee_nano": "0"},
+    # Each line of the cost log has more keys: the next poll writes the file again.
+    "mirrors": {
+        name: f"CASE name WHEN 'batch-cost-log.jsonl' THEN 0 ELSE {name} END"
+        for name in ("position", "bytes")
+    },
 }
 
 

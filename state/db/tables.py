@@ -134,8 +134,18 @@ CREATE TABLE attempts (
   cache_write_5m_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_write_5m_tokens >= 0),
   cache_write_1h_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_write_1h_tokens >= 0),
   cache_read_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_read_tokens >= 0),
+  web_searches INTEGER NOT NULL DEFAULT 0 CHECK (web_searches >= 0),
+  inference_geo TEXT,
+  service_tier TEXT,
+  speed TEXT,
+  -- What is billed beside these tokens, as JSON.
+  iterations TEXT,
   cost_nano INTEGER,
   sync_cost_nano INTEGER,
+  -- The part of both costs that is not for tokens.
+  fee_nano INTEGER NOT NULL DEFAULT 0,
+  -- Why the cost of an answer is unknown.
+  unpriced TEXT,
   duplicate INTEGER NOT NULL DEFAULT 0 CHECK (duplicate IN (0, 1)),
   reviewed INTEGER NOT NULL DEFAULT 0 CHECK (reviewed IN (0, 1)),
   result_offset INTEGER,
@@ -330,6 +340,8 @@ CREATE TABLE daily_totals (
   cache_write_5m_tokens INTEGER NOT NULL,
   cache_write_1h_tokens INTEGER NOT NULL,
   cache_read_tokens INTEGER NOT NULL,
+  web_searches INTEGER NOT NULL,
+  fee_nano INTEGER NOT NULL,
   cost_nano INTEGER NOT NULL,
   sync_cost_nano INTEGER NOT NULL,
   duplicate_nano INTEGER NOT NULL,

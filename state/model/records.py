@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
+from state.model.usage import Usage, UsageRow
+
 
 class BatchStatus(StrEnum):
     """Status of a batch. `docs/lifecycle.md` shows the transitions."""
@@ -284,7 +286,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     cost_nano: int | None
     #: The same answers at the synchronous price. None: nothing collected.
     sync_cost_nano: int | None
-    #: Answers of models without a known price; not in `cost_nano`.
+    #: Answers without a known price; not in `cost_nano`.
     unpriced: int
     #: Part of `cost_nano` for answers to requests that had succeeded before.
     duplicate_nano: int
@@ -305,21 +307,6 @@ class SentRequest(NamedTuple):
     length: int
 
 
-class Usage(Struct, frozen=True, kw_only=True):
-    """Tokens of one answer; each token is in one field."""
-
-    #: Input at the full price, without cached input.
-    input_tokens: int = 0
-    #: Output.
-    output_tokens: int = 0
-    #: Input written to the 5-minute cache.
-    cache_write_5m_tokens: int = 0
-    #: Input written to the 1-hour cache.
-    cache_write_1h_tokens: int = 0
-    #: Input read from a cache.
-    cache_read_tokens: int = 0
-
-
 class CollectedResult(Struct, frozen=True, kw_only=True):
     """Result of one attempt, parsed from one line; stored as a row of `attempts`."""
 
@@ -327,8 +314,8 @@ class CollectedResult(Struct, frozen=True, kw_only=True):
     custom_id: str
     #: How the attempt ended.
     outcome: Outcome
-    #: Tokens of the answer; zeros without one. None: the answer's usage cannot be read.
-    usage: Usage | None = field(default_factory=Usage)
+    #: Usage of the answer; zeros without one.
+    usage: Usage = field(default_factory=Usage)
     #: Model that answered. None: no answer.
     model: str | None = None
     #: Why the model stopped, as the API says. None: no answer.
@@ -339,8 +326,12 @@ class CollectedResult(Struct, frozen=True, kw_only=True):
     error_message: str | None = None
     #: Actual cost. None: an answer without a known price or usage.
     cost_nano: int | None = 0
-    #: The same tokens at the synchronous price. None: no known price.
+    #: The same usage at the synchronous price. None: no known price.
     sync_cost_nano: int | None = 0
+    #: Part of both that is not for tokens, such as web searches.
+    fee_nano: int = 0
+    #: Why the cost is unknown, one line. None: it is known.
+    unpriced: str | None = None
     #: Byte at which the line starts in the results file.
     offset: int = 0
     #: Bytes of the line.
@@ -348,19 +339,19 @@ class CollectedResult(Struct, frozen=True, kw_only=True):
 
     def as_staged(self, request_id: int) -> "StagedResult":
         """The row for the staging table, in the order of its columns."""
-        usage = self.usage or Usage()
         return (
             *(request_id, self.outcome.value, self.error_type, self.error_message),
-            *(self.stop_reason, self.model, usage.input_tokens, usage.output_tokens),
-            *(usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, usage.cache_read_tokens),
-            *(self.cost_nano, self.sync_cost_nano, self.offset, self.length),
+            *(self.stop_reason, self.model, *self.usage.values()),
+            *(self.cost_nano, self.sync_cost_nano, self.fee_nano, self.unpriced),
+            *(self.offset, self.length),
         )
 
 
 # A row of the staging table. A plain tuple, because a batch has up to 100,000 of them.
 StagedResult = tuple[
     *tuple[int, str, str | None, str | None, str | None, str | None],
-    *tuple[int, int, int, int, int, int | None, int | None, int, int],
+    *UsageRow,
+    *tuple[int | None, int | None, int, str | None, int, int],
 ]
 
 

@@ -8,23 +8,26 @@ from msgspec import Struct
 from state.db.conditions import STATUS
 from state.db.reader import Source
 from state.db.rows import to_batch
-from state.model.records import Batch, Outcome, RequestStatus, Usage
+from state.model.records import Batch, Outcome, RequestStatus
+from state.model.usage import TOKENS, Usage
 from state.queries.request_list import RequestRow
 
-_TOKENS = (
-    *("input_tokens", "output_tokens", "cache_write_5m_tokens"),
-    *("cache_write_1h_tokens", "cache_read_tokens"),
-)
+_SUMMED = (*TOKENS, "web_searches")
 
 
 class ModelSum(Struct, frozen=True, kw_only=True):
-    """Tokens and cost of one batch's answers by one model. Money in nano-dollars."""
+    """Tokens and cost of one batch's answers by one model. Money in nano-dollars.
+
+    `reasons` says why some are unpriced.
+    """
 
     model: str
     answers: int
     tokens: Usage
     cost_nano: int
     sync_cost_nano: int
+    fee_nano: int
+    reasons: str
     duplicate: int
     unpriced: int
 
@@ -78,11 +81,12 @@ def rows_in(source: Source, name: str, ids: Sequence[int]) -> dict[int, RequestR
 
 def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
     """Tokens and cost of the batch's answers, by model."""
-    sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _TOKENS)
+    sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _SUMMED)
     rows = source.rows(
         "SELECT coalesce(a.model, b.model) AS model, count(*) AS answers,"  # noqa: S608 - our own words
         " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
-        " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano, sum(a.duplicate) AS duplicate,"
+        " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano, sum(a.fee_nano) AS fee_nano,"
+        " sum(a.duplicate) AS duplicate, group_concat(DISTINCT a.unpriced) AS reasons,"
         f" sum(a.cost_nano IS NULL) AS unpriced, {sums}"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id"
         " WHERE b.key = ? AND a.outcome = 'succeeded' GROUP BY 1 ORDER BY 1",
@@ -92,9 +96,11 @@ def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
         ModelSum(
             model=row["model"],
             answers=row["answers"],
-            tokens=Usage(**{name: row[name] for name in _TOKENS}),
+            tokens=Usage(**{name: row[name] for name in _SUMMED}),
             cost_nano=row["cost_nano"],
             sync_cost_nano=row["sync_cost_nano"],
+            fee_nano=row["fee_nano"],
+            reasons=row["reasons"] or "",
             duplicate=row["duplicate"],
             unpriced=row["unpriced"],
         )

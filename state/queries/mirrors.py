@@ -192,7 +192,9 @@ def _cost_lines(
         for row in ledger.rows(
             "SELECT model, sum(input_tokens + cache_write_5m_tokens + cache_write_1h_tokens"
             " + cache_read_tokens) AS tokens_in, sum(output_tokens) AS tokens_out,"
+            " coalesce(sum(cost_nano), 0) AS cost, sum(fee_nano) AS fee,"
             " coalesce(sum(sync_cost_nano), 0) - coalesce(sum(cost_nano), 0) AS saved,"
+            " sum(web_searches) AS web_searches,"
             " sum(cost_nano IS NULL) AS unpriced FROM attempts"
             " WHERE batch_id = ? AND outcome = 'succeeded' GROUP BY model ORDER BY model",
             batch.id,
@@ -203,6 +205,14 @@ def _cost_lines(
                 "input_tokens": row["tokens_in"],
                 "output_tokens": row["tokens_out"],
                 "model": row["model"],
-                # Without a price the savings are unknown.
-                "batch_savings_usd": None if row["unpriced"] else row["saved"] / 1_000_000_000,
+                "web_searches": row["web_searches"],
+                # Without a price they are unknown.
+                "batch_savings_usd": _dollars(row, "saved"),
+                "cost_usd": _dollars(row, "cost"),
+                "fee_usd": _dollars(row, "fee"),
+                "unpriced": row["unpriced"],
             }
+
+
+def _dollars(row: "sqlite3.Row", name: str) -> float | None:
+    return None if row["unpriced"] else row[name] / 1_000_000_000

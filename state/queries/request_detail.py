@@ -5,16 +5,13 @@ from msgspec import Struct
 from state.db.conditions import STATUS
 from state.db.reader import Source
 from state.files.results_file import file_name
-from state.model.records import BatchKind, BatchStatus, Outcome, RequestStatus, Usage
+from state.model.records import BatchKind, BatchStatus, Outcome, RequestStatus
+from state.model.usage import Usage, usage_in
 
-_TOKENS = (
-    *("input_tokens", "output_tokens", "cache_write_5m_tokens"),
-    *("cache_write_1h_tokens", "cache_read_tokens"),
-)
 _AS_THEY_ARE = (
     *("batch_key", "remote_id", "tag", "workflow", "requested_model", "model", "error_type"),
-    *("error_message", "stop_reason", "cost_nano", "sync_cost_nano", "edit_id", "created_ts"),
-    *("sent_ts", "accepted_ts", "ended_ts", "collected_ts", "batch_error"),
+    *("error_message", "stop_reason", "cost_nano", "sync_cost_nano", "fee_nano", "unpriced"),
+    *("edit_id", "created_ts", "sent_ts", "accepted_ts", "ended_ts", "collected_ts", "batch_error"),
 )
 
 
@@ -61,12 +58,16 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     error_message: str | None
     #: Why the model stopped. None: no answer.
     stop_reason: str | None
-    #: Tokens of the answer; zeros without one.
+    #: Usage of the answer; zeros without one.
     usage: Usage
     #: Actual cost. None: not ended, or no known price.
     cost_nano: int | None
-    #: The same tokens at the synchronous price. None: as `cost_nano`.
+    #: The same usage at the synchronous price. None: as `cost_nano`.
     sync_cost_nano: int | None
+    #: Part of both that is not for tokens, such as web searches.
+    fee_nano: int
+    #: Why the cost is unknown, one line. None: it is known.
+    unpriced: str | None
     #: Row id of the edit that changed the body. None: the body as submitted.
     edit_id: int | None
     #: When the batch was stored.
@@ -183,7 +184,7 @@ def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[
             is_settling=row["batch_id"] == settled_by,
             is_duplicate=bool(row["duplicate"]),
             outcome=Outcome(row["outcome"]) if row["outcome"] else None,
-            usage=Usage(**{name: row[name] for name in _TOKENS}),
+            usage=usage_in(row, row["unpriced"]),
             body=FileSpan(row["spool_file"], row["body_offset"], row["body_length"]),
             result=_result_span(row["batch_key"], row["result_offset"], row["result_length"]),
         )

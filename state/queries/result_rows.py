@@ -10,7 +10,8 @@ from msgspec import Struct
 from state.db.conditions import STATUS
 from state.db.reader import Source
 from state.files.results_file import file_name
-from state.model.records import Batch, BatchKind, Outcome, RequestStatus, Submission, Usage
+from state.model.records import Batch, BatchKind, Outcome, RequestStatus, Submission
+from state.model.usage import USAGE_COLUMNS, Usage, usage_in
 from state.operations import effective_attempt
 from state.queries.request_detail import FileSpan
 
@@ -30,7 +31,6 @@ class ResultRow(Struct, frozen=True, kw_only=True):
     error_message: str | None
     stop_reason: str | None
     model: str | None
-    usage: Usage
     cost_nano: int | None
     result_offset: int | None
     result_length: int | None
@@ -103,13 +103,6 @@ def results(
                 error_message=row["error_message"],
                 stop_reason=row["stop_reason"],
                 model=row["model"],
-                usage=Usage(
-                    input_tokens=row["input_tokens"] or 0,
-                    output_tokens=row["output_tokens"] or 0,
-                    cache_write_5m_tokens=row["cache_write_5m_tokens"] or 0,
-                    cache_write_1h_tokens=row["cache_write_1h_tokens"] or 0,
-                    cache_read_tokens=row["cache_read_tokens"] or 0,
-                ),
                 cost_nano=row["cost_nano"],
                 result_offset=row["result_offset"],
                 result_length=row["result_length"],
@@ -119,13 +112,10 @@ def results(
         last = page[-1]["id"]
 
 
-_TOKENS = (
-    *("input_tokens", "output_tokens", "cache_write_5m_tokens"),
-    *("cache_write_1h_tokens", "cache_read_tokens"),
-)
+_USAGE = ", ".join(f"a.{name}" for name in USAGE_COLUMNS)
 _AS_THEY_ARE = (
     *("request_id", "custom_id", "tag", "workflow", "batch_key", "remote_id", "attempts", "model"),
-    *("error_type", "error_message", "stop_reason", "cost_nano", "sync_cost_nano"),
+    *("error_type", "error_message", "stop_reason", "cost_nano", "sync_cost_nano", "unpriced"),
     *("submitted_ts", "ended_ts"),
 )
 
@@ -150,6 +140,8 @@ class ExportRow(Struct, frozen=True, kw_only=True):
     usage: Usage
     cost_nano: int | None
     sync_cost_nano: int | None
+    fee_nano: int
+    unpriced: str | None
     submitted_ts: str
     ended_ts: str | None
     result: FileSpan | None
@@ -180,8 +172,7 @@ def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
         " b.key AS batch_key, b.remote_id, b.kind, coalesce(a.model, b.model, s.model) AS model,"
         " a.outcome, a.error_type, a.error_message, a.stop_reason, a.cost_nano, a.sync_cost_nano,"
         " s.created_ts AS submitted_ts, b.ended_ts, a.result_offset, a.result_length,"
-        " a.input_tokens, a.output_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,"
-        " a.cache_read_tokens"
+        f" a.fee_nano, a.unpriced, {_USAGE}"
         " FROM requests r JOIN submissions s ON s.id = r.submission_id"
         f" {effective_attempt.JOIN}"
         " LEFT JOIN batches b ON b.id = a.batch_id"
@@ -195,7 +186,8 @@ def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
             status=RequestStatus(row["status"]),
             kind=BatchKind(row["kind"]) if row["kind"] else None,
             outcome=Outcome(row["outcome"]) if row["outcome"] else None,
-            usage=Usage(**{name: row[name] or 0 for name in _TOKENS}),
+            usage=usage_in(row),
+            fee_nano=row["fee_nano"] or 0,
             result=FileSpan(file_name(row["batch_key"]), row["result_offset"], row["result_length"])
             if has_span
             else None,

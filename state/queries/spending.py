@@ -3,15 +3,12 @@
 from msgspec import Struct
 
 from state.db.reader import Source
-from state.model.records import BatchKind, Outcome, Usage
+from state.model.records import BatchKind, Outcome
+from state.model.usage import TOKENS, USAGE_COLUMNS, Usage, usage_in
 
-_TOKENS = (
-    *("input_tokens", "output_tokens", "cache_write_5m_tokens"),
-    *("cache_write_1h_tokens", "cache_read_tokens"),
-)
 _PRICED_PLAIN = (
     *("custom_id", "tag", "workflow", "batch_key", "model"),
-    *("cost_nano", "sync_cost_nano", "priced_ts", "collected_ts"),
+    *("cost_nano", "sync_cost_nano", "fee_nano", "unpriced", "priced_ts", "collected_ts"),
 )
 # Grouping -> its SQL on attempts `a` and batches `b`.
 _BY = {
@@ -26,12 +23,19 @@ _IN_TOTALS = ("workflow", "model", "day")
 _MIDNIGHT = "T00:00:00.000Z"
 
 
+def _usage_columns() -> str:
+    return ", ".join(f"a.{name}" for name in USAGE_COLUMNS)
+
+
 def _tokens_in(table: str = "") -> str:
-    return " + ".join(f"{table}{name}" for name in _TOKENS if name != "output_tokens")
+    return " + ".join(f"{table}{name}" for name in TOKENS if name != "output_tokens")
 
 
 class Spending(Struct, frozen=True, kw_only=True):
-    """Sums over collected attempts. Money in nano-dollars; `tokens_in` includes cached tokens."""
+    """Sums over collected attempts. Money in nano-dollars; `tokens_in` includes cached tokens.
+
+    `fee_nano` is the part of both costs that is not for tokens.
+    """
 
     name: str
     attempts: int
@@ -40,6 +44,8 @@ class Spending(Struct, frozen=True, kw_only=True):
     lost: int
     tokens_in: int
     tokens_out: int
+    web_searches: int
+    fee_nano: int
     cost_nano: int
     sync_cost_nano: int
     duplicate_nano: int
@@ -58,6 +64,7 @@ def by_day_column(source: Source, column: str, *, since_day: str) -> list[Spendi
         f"SELECT {column} AS name, sum(requests) AS attempts, sum(succeeded) AS succeeded,"  # noqa: S608 - our own words
         " sum(errored) AS errored, sum(expired + missing) AS lost,"
         f" sum({_tokens_in()}) AS tokens_in, sum(output_tokens) AS tokens_out,"
+        " sum(web_searches) AS web_searches, sum(fee_nano) AS fee_nano,"
         " sum(cost_nano) AS cost_nano, sum(sync_cost_nano) AS sync_cost_nano,"
         " sum(duplicate_nano) AS duplicate_nano, sum(unpriced) AS unpriced, min(day) AS first_day"
         f" FROM daily_totals WHERE day >= ? GROUP BY {column} ORDER BY {column}",
@@ -79,6 +86,8 @@ class PricedAttempt(Struct, frozen=True, kw_only=True):
     usage: Usage
     cost_nano: int | None
     sync_cost_nano: int | None
+    fee_nano: int
+    unpriced: str | None
     is_duplicate: bool
     priced_ts: str
     collected_ts: str | None
@@ -96,7 +105,8 @@ def spending(source: Source, by: str, *, since_ts: str) -> list[Spending]:
         " sum(a.outcome = 'succeeded') AS succeeded, sum(a.outcome = 'errored') AS errored,"
         " sum(a.outcome IN ('expired', 'missing')) AS lost,"
         f" sum({_tokens_in('a.')}) AS tokens_in,"
-        " sum(a.output_tokens) AS tokens_out, coalesce(sum(a.cost_nano), 0) AS cost_nano,"
+        " sum(a.output_tokens) AS tokens_out, sum(a.web_searches) AS web_searches,"
+        " sum(a.fee_nano) AS fee_nano, coalesce(sum(a.cost_nano), 0) AS cost_nano,"
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
         " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
         " sum(a.outcome = 'succeeded' AND a.cost_nano IS NULL) AS unpriced,"
@@ -112,11 +122,11 @@ def priced_attempts(source: Source, name: str) -> list[PricedAttempt]:
     """Every ended attempt of a custom_id, of TAG/CUSTOM_ID, or of a batch's key or remote id."""
     tag, _, custom_id = name.rpartition("/")
     rows = source.rows(
-        "SELECT r.custom_id, r.tag, b.workflow, b.key AS batch_key, b.kind, a.outcome,"
-        " coalesce(a.model, b.model) AS model, a.input_tokens, a.output_tokens,"
-        " a.cache_write_5m_tokens, a.cache_write_1h_tokens, a.cache_read_tokens, a.cost_nano,"
-        " a.sync_cost_nano, a.duplicate, coalesce(b.accepted_ts, b.created_ts) AS priced_ts,"
-        " b.collected_ts FROM attempts a JOIN requests r ON r.id = a.request_id"
+        "SELECT r.custom_id, r.tag, b.workflow, b.key AS batch_key, b.kind, a.outcome,"  # noqa: S608 - our own words
+        f" coalesce(a.model, b.model) AS model, {_usage_columns()}, a.cost_nano, a.fee_nano,"
+        " a.sync_cost_nano, a.unpriced, a.duplicate,"
+        " coalesce(b.accepted_ts, b.created_ts) AS priced_ts, b.collected_ts"
+        " FROM attempts a JOIN requests r ON r.id = a.request_id"
         " JOIN batches b ON b.id = a.batch_id WHERE a.outcome IS NOT NULL AND"
         " (a.request_id IN (SELECT id FROM requests WHERE custom_id = ?1 UNION"
         " SELECT id FROM requests WHERE tag = ?2 AND custom_id = ?3)"
@@ -129,7 +139,7 @@ def priced_attempts(source: Source, name: str) -> list[PricedAttempt]:
             **{key: row[key] for key in _PRICED_PLAIN},
             kind=BatchKind(row["kind"]),
             outcome=Outcome(row["outcome"]),
-            usage=Usage(**{key: row[key] for key in _TOKENS}),
+            usage=usage_in(row, row["unpriced"]),
             is_duplicate=bool(row["duplicate"]),
         )
         for row in rows
@@ -140,7 +150,7 @@ def usage_by_day(
     source: Source, *, first_day: str, last_day: str, kinds: tuple[BatchKind, ...]
 ) -> dict[tuple[str, str], Usage]:
     """Billed tokens by UTC day of the batch's end and model."""
-    sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _TOKENS)
+    sums = ", ".join(f"sum(a.{name}) AS {name}" for name in TOKENS)
     marks = ", ".join(f"'{kind}'" for kind in kinds)
     rows = source.rows(
         "SELECT substr(coalesce(b.ended_ts, b.collected_ts), 1, 10) AS day,"  # noqa: S608
@@ -153,7 +163,7 @@ def usage_by_day(
         last_day,
     )
     return {
-        (row["day"], row["model"]): Usage(**{name: row[name] for name in _TOKENS}) for row in rows
+        (row["day"], row["model"]): Usage(**{name: row[name] for name in TOKENS}) for row in rows
     }
 
 

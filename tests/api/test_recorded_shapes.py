@@ -142,6 +142,8 @@ def test_results_of_any_year_are_read_to_the_token(era: str) -> None:
             cache_write_5m_tokens=five_minutes,
             cache_write_1h_tokens=one_hour,
             cache_read_tokens=2,
+            service_tier=None if era == "2025" else "batch",
+            inference_geo=None if era == "2025" else "not_available",
         ),
     )
     assert (bad.outcome, bad.error_type) == (Outcome.ERRORED, "invalid_request_error")

@@ -34,6 +34,12 @@ _ADDED_IN_2: dict[str, dict[str, object]] = {
 _ADDED_IN_3: dict[str, dict[str, object]] = {
     "batches": {"cache_marks": 0},
     "edits": {"at_most_batch_nano": None, "at_most_sync_nano": None},
+    "attempts": {
+        **dict.fromkeys(("inference_geo", "service_tier", "speed", "iterations"), None),
+        "web_searches": 0,
+        "fee_nano": 0,
+    },
+    "daily_totals": {"web_searches": 0, "fee_nano": 0},
 }
 # Columns with a share of the reservation in the table that version 3 has no more.
 _SHARES_IN_3 = {
@@ -129,6 +135,10 @@ def without_added(
     for column in _SHARES_IN_3.get(table, ()):
         for row in migrated_rows:
             del row[column]
+    if table == "attempts":
+        for row in migrated_rows:
+            is_unpriced = row["outcome"] == "succeeded" and row["cost_nano"] is None
+            assert (row.pop("unpriced") is not None) == is_unpriced
     return migrated_rows
 
 
@@ -185,6 +195,15 @@ def test_reservations_become_those_of_batches_and_requests(tmp_path: Path) -> No
             assert batch in {50_000_000 + count, 10_000_000 + count}
             assert sync == 2 * batch
             assert of_batches > 0
+
+
+def test_the_cost_log_is_written_again_with_the_fees(tmp_path: Path) -> None:
+    write(tmp_path / "titan.db", _V2)
+    write(tmp_path / "titan.db", "INSERT INTO mirrors VALUES ('batch-cost-log.jsonl', 3, 100)")
+    a_ledger(tmp_path).close()
+    cost, jobs = rows(tmp_path / "titan.db", "mirrors")
+    assert (cost["name"], cost["position"], cost["bytes"]) == ("batch-cost-log.jsonl", 0, 0)
+    assert (jobs["name"], jobs["position"]) == ("batch-jobs.jsonl", 3)
 
 
 def test_events_keep_their_meaning_under_the_new_names(migrated: Path) -> None:

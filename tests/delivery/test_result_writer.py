@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.delivery.result_writer import to_line
 from core.delivery.results import to_result
-from state.model.records import Outcome, RequestStatus, Usage
+from state.model.records import Outcome, RequestStatus
 from state.queries.result_rows import DeliveredRow, ResultRow
 
 TEXTS = st.lists(st.text(st.characters()), max_size=3)
@@ -33,7 +33,6 @@ def as_read(row: DeliveredRow, line: bytes | None) -> object:
             error_message=row.error_message,
             stop_reason=None,
             model=None,
-            usage=Usage(),
             cost_nano=row.cost_nano,
             result_offset=0,
             result_length=1,

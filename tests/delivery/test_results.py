@@ -5,7 +5,7 @@ import json
 import pytest
 
 from core.delivery.results import to_result
-from state.model.records import Outcome, RequestStatus, Usage
+from state.model.records import Outcome, RequestStatus
 from state.queries.result_rows import ResultRow
 
 KEYS = ["custom_id", "outcome", "text", "message", "error", "usage", "cost_usd", "batch_id"]
@@ -23,7 +23,6 @@ def a_row(outcome: Outcome | None, **fields: object) -> ResultRow:
         "error_message": None,
         "stop_reason": None,
         "model": None,
-        "usage": Usage(),
         "cost_nano": None,
         "result_offset": 0,
         "result_length": 0,

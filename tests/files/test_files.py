@@ -201,7 +201,11 @@ def test_the_mirrors_say_what_other_programs_read(ledger: Ledger, folder: Folder
             "input_tokens": 10,
             "output_tokens": 5,
             "model": "claude-sonnet-4-6",
+            "web_searches": 0,
             "batch_savings_usd": 5e-08,
+            "cost_usd": 5e-08,
+            "fee_usd": 0.0,
+            "unpriced": 0,
         }
     ]
     for path in (folder.jobs_mirror, folder.errors_mirror, folder.cost_mirror):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.config.catalogue import parse
-from core.money.pricing import PriceBook
+from core.money.pricing import Charge, PriceBook
 from state.model.records import BatchKind, Usage
 
 TEXT = """
@@ -74,6 +74,43 @@ def test_a_problem_in_a_price_is_named(row: str, code: str, key: str) -> None:
     problems = parse(f"[[prices.x]]\n{row}\n").problems
     assert (code, key) in [(problem.code, problem.path[-1]) for problem in problems]
     assert all(str(problem).startswith("titan.toml line ") for problem in problems)
+
+
+@pytest.mark.parametrize("gap", ["input = 1", "output = 1", "input = -1\noutput = 1"])
+def test_from_an_incomplete_price_on_the_model_is_unpriced_and_named(gap: str) -> None:
+    rows = f"""
+[[prices.claude-opus-5-5]]
+from = 2026-11-01
+input = 3
+output = 15
+[[prices.claude-opus-5-5]]
+from = 2026-11-10
+{gap}
+"""
+    book = PriceBook(parse(rows).prices)
+
+    def on(day: int) -> Charge:
+        at = datetime(2026, 11, day, tzinfo=UTC)
+        return book.charge("claude-opus-5-5", ONE, at=at, kind=BatchKind.SYNC)
+
+    assert on(9).cost_nano == 3_000_000_000
+    assert on(10) == Charge(unpriced="[[prices.claude-opus-5-5]] in titan.toml is incomplete")
+
+
+def test_a_price_without_a_day_leaves_the_model_unpriced() -> None:
+    book = PriceBook(parse("[[prices.claude-opus-5-5]]\ninput = 1\noutput = 1\n").prices)
+    at = datetime(2026, 11, 10, tzinfo=UTC)
+    assert "incomplete" in str(
+        book.charge("claude-opus-5-5", ONE, at=at, kind=BatchKind.SYNC).unpriced
+    )
+
+
+def test_a_price_of_titan_toml_has_no_fast_mode() -> None:
+    book = PriceBook(parse(TEXT).prices)
+    at = datetime(2026, 11, 10, tzinfo=UTC)
+    fast = Usage(input_tokens=1, speed="fast")
+    found = book.charge("claude-haiku-4-5", fast, at=at, kind=BatchKind.SYNC)
+    assert found.unpriced == "no known price for model claude-haiku-4-5 in fast mode"
 
 
 def test_a_price_that_is_not_a_table_is_reported() -> None:

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from core.money.pricing import PriceBook, dollars, dollars_float
-from state.model.records import BatchKind, Usage
+from core.money.pricing import Charge, PriceBook, dollars, dollars_float
+from state.model.records import BatchKind
+from state.model.usage import Iteration, Usage
 
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 BOOK = PriceBook()
@@ -54,7 +57,7 @@ TOKENS = st.integers(0, 3_000_000)
 USAGES = st.tuples(*[TOKENS] * len(KINDS)).map(lambda t: of_kinds(dict(zip(KINDS, t, strict=True))))
 
 
-def of_kinds(tokens: Mapping[str, int]) -> Usage:
+def of_kinds(tokens: Mapping[str, Any]) -> Usage:
     return Usage(**tokens)
 
 
@@ -131,3 +134,90 @@ def test_nano_dollars_are_exact_dollars() -> None:
 @given(st.integers(min_value=0, max_value=10**15))
 def test_dollars_as_a_float_are_the_nearest_to_the_exact_ones(nano: int) -> None:
     assert dollars_float(nano) == float(dollars(nano))
+
+
+def charge(
+    usage: Usage, kind: BatchKind = BatchKind.BATCH, model: str = "claude-sonnet-5-5"
+) -> Charge:
+    return BOOK.charge(model, usage, at=AT, kind=kind)
+
+
+def test_the_example_of_searches_and_us_inference_is_billed_to_the_cent() -> None:
+    row = Usage(input_tokens=20_000, output_tokens=2_000, web_searches=5, inference_geo="us")
+    found = charge(row)
+    assert dollars(100 * (found.cost_nano or 0)) == Decimal("8.30")
+    assert dollars(100 * found.fee_nano) == Decimal("5.00")
+    assert dollars(100 * (found.sync_cost_nano or 0)) == Decimal("11.60")
+    assert charge(row, BatchKind.SYNC).cost_nano == found.sync_cost_nano
+
+
+@pytest.mark.parametrize(
+    ("region", "percent"), [("global", 100), ("not_available", 100), (None, 100), ("us", 110)]
+)
+def test_a_region_multiplies_every_token_and_no_fee(region: str | None, percent: int) -> None:
+    for kind in KINDS:
+        tokens = {kind: 10_000}
+        plain = charge(of_kinds(tokens)).cost_nano or 0
+        billed = structs.replace(of_kinds(tokens), inference_geo=region, web_searches=1)
+        found = charge(billed)
+        assert found.cost_nano == plain * percent // 100 + 10_000_000
+
+
+def test_the_tenth_for_the_region_is_rounded_once() -> None:
+    usage = Usage(cache_read_tokens=1, inference_geo="us")
+    # 10 nano-dollars times 1.1 are 11, half of it 5.5.
+    assert charge(usage, model="claude-haiku-5-5").cost_nano == 6
+
+
+def test_compaction_costs_as_its_answer_and_an_advisor_as_its_own_model() -> None:
+    compaction = Iteration(type="compaction", input_tokens=1_000_000)
+    advisor = Iteration(type="advisor_message", model="claude-opus-5-5", output_tokens=1_000_000)
+    found = charge(Usage(iterations=(compaction, advisor)), BatchKind.SYNC)
+    assert found.cost_nano == nano("2", 1_000_000) + nano("20", 1_000_000)
+    half = charge(Usage(iterations=(compaction, advisor), inference_geo="us"))
+    assert half.cost_nano == (found.cost_nano or 0) * 110 // 200
+
+
+@pytest.mark.parametrize(
+    ("model", "price"),
+    [("claude-opus-5-5", "40"), ("claude-fable-5-2", "80"), ("claude-opus-4-8", "50")],
+)
+def test_fast_mode_costs_twice_where_the_model_has_it(model: str, price: str) -> None:
+    usage = Usage(output_tokens=1_000, speed="fast", service_tier="standard")
+    assert charge(usage, BatchKind.SYNC, model).cost_nano == nano(price, 1_000)
+    assert charge(usage, BatchKind.SYNC, "claude-haiku-4-5").unpriced == (
+        "no known price for model claude-haiku-4-5 in fast mode"
+    )
+
+
+def test_a_recorded_answer_of_a_batch_costs_half() -> None:
+    usage = Usage(output_tokens=1_000, service_tier="batch")
+    found = charge(usage, BatchKind.SYNC)
+    assert (found.cost_nano, found.sync_cost_nano) == (5_000_000, 10_000_000)
+
+
+@pytest.mark.parametrize(
+    ("usage", "kind", "named"),
+    [
+        (Usage(inference_geo="eu"), BatchKind.BATCH, "unknown region 'eu'"),
+        (Usage(inference_geo=""), BatchKind.SYNC, "unknown region ''"),
+        (Usage(service_tier="priority"), BatchKind.SYNC, "service_tier 'priority'"),
+        (Usage(service_tier="standard"), BatchKind.BATCH, "service_tier 'standard'"),
+        (Usage(service_tier="flex"), BatchKind.BATCH, "service_tier 'flex'"),
+        (Usage(speed="fast"), BatchKind.BATCH, "speed 'fast'"),
+        (Usage(speed="fast", service_tier="batch"), BatchKind.SYNC, "speed 'fast'"),
+        (Usage(speed="turbo"), BatchKind.SYNC, "speed 'turbo'"),
+        (Usage(unknown="usage: unknown field x"), BatchKind.BATCH, "usage: unknown field x"),
+        (
+            Usage(iterations=(Iteration(type="advisor_message", model="claude-new-9"),)),
+            BatchKind.BATCH,
+            "no known price for model claude-new-9",
+        ),
+    ],
+)
+def test_what_has_no_known_price_is_named_and_never_billed_as_standard(
+    usage: Usage, kind: BatchKind, named: str
+) -> None:
+    found = charge(usage, kind)
+    assert (found.cost_nano, found.sync_cost_nano, found.fee_nano) == (None, None, 0)
+    assert named in (found.unpriced or "")

@@ -176,6 +176,7 @@ class LedgerBuilder:
                 stop_reason=stop_reason,
                 cost_nano=cost_nano,
                 sync_cost_nano=None if cost_nano is None else 2 * cost_nano,
+                unpriced=(usage.unknown or "no known price") if cost_nano is None else None,
             )
             for custom_id in ids[len(failures) :]
         ]

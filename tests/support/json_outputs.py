@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
-from msgspec import to_builtins
+from msgspec import structs, to_builtins
 from support.builders import a_request, some_requests
 from support.console_builders import Failure, LedgerBuilder
 from support.terminal import a_server
@@ -23,8 +23,9 @@ from state.batches.orphans import OrphanVerdict
 from state.batches.sending import RemoteState
 from state.db import process_lock
 from state.files.folder import Folder
-from state.model.records import BatchStatus, Counts, Outcome, Usage
+from state.model.records import BatchStatus, Counts, Outcome
 from state.model.timestamps import to_text
+from state.model.usage import UNKNOWN, Iteration, Usage
 from state.operations import alerts, hook_runs, pauses
 from state.operations.hook_runs import RunState
 from titan_console.cli import demo_summary
@@ -92,6 +93,7 @@ def _read(made: Recorder, files: Path) -> None:
     made.run("status", "status")
     made.run("show ID", "show", "open")
     made.run("show CUSTOM_ID", "show", "unpriced-000")
+    made.run("savings --explain", "savings", "--explain", "feed-4-001")
     made.run("errors", "errors")
     made.run("errors --groups", "errors", "--groups")
     made.run("events", "events", "--limit", "9999")
@@ -184,6 +186,18 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     restored.run("rebuild", "rebuild", "--yes")
 
 
+_RICH_USAGE = Usage(
+    input_tokens=9,
+    cache_write_1h_tokens=100,
+    cache_read_tokens=900,
+    web_searches=2,
+    inference_geo="us",
+    service_tier="batch",
+    speed="standard",
+    iterations=(Iteration(type="advisor_message", model="claude-opus-5-5", input_tokens=3),),
+)
+
+
 def _a_rich_ledger(home: Path) -> LedgerBuilder:
     now = SystemClock().now()
     made = LedgerBuilder(home, ManualClock(now - timedelta(days=26)))
@@ -196,10 +210,10 @@ def _a_rich_ledger(home: Path) -> LedgerBuilder:
         at(days=day)
         batch = made.accept(made.submit(f"feed-{day}", 3, workflow=_FEED))
         at(days=day, hours=-2)
-        usage = Usage(input_tokens=9, cache_write_1h_tokens=100, cache_read_tokens=900)
-        made.collect(batch, [Failure()], usage=usage)
+        made.collect(batch, [Failure()], usage=_RICH_USAGE)
     at(days=2)
-    made.collected("unpriced", 2, cost_nano=None)
+    unknown = structs.replace(_RICH_USAGE, unknown=f"{UNKNOWN}unknown field audio_tokens")
+    made.collected("unpriced", 2, cost_nano=None, usage=unknown)
     expired = Failure("expired", "the batch ended first", Outcome.EXPIRED)
     made.collected("expired", 2, [expired], workflow="translate")
     made.collect(made.accept(made.submit("cut")), stop_reason="max_tokens")

@@ -8,7 +8,8 @@ from msgspec import Struct
 from core.money.pricing import usd
 from state.db.reader import Source
 from state.files.folder import Folder
-from state.model.records import BatchKind, BatchStatus, Outcome, RequestStatus, Usage
+from state.model.records import BatchKind, BatchStatus, Outcome, RequestStatus
+from state.model.usage import Usage
 from state.queries import lookup, request_detail
 from state.queries.request_detail import AttemptRecord, EditOrigin, FileSpan, RequestRecord
 from titan_console.cli.output import echo, print_fields, print_table
@@ -58,6 +59,8 @@ class AttemptReport(Struct, frozen=True, kw_only=True):
     usage: Usage
     cost_usd: float | None
     sync_cost_usd: float | None
+    fee_usd: float | None
+    unpriced: str | None
     duplicate: bool
     body: SpanReport
     result: SpanReport | None
@@ -114,6 +117,8 @@ def _attempt(attempt: AttemptRecord, origins: Origins, folder: Folder) -> Attemp
         usage=attempt.usage,
         cost_usd=usd(attempt.cost_nano),
         sync_cost_usd=usd(attempt.sync_cost_nano),
+        fee_usd=usd(attempt.fee_nano),
+        unpriced=attempt.unpriced,
         duplicate=attempt.is_duplicate,
         body=_span(folder.spool, attempt.body),
         result=_span(folder.results, attempt.result) if attempt.result else None,

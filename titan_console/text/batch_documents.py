@@ -115,10 +115,13 @@ def cost(batch: Batch, sums: Sequence[ModelSum], cache: CacheGain | None = None)
         builder.heading(found.model)
         builder.field("Answers", fmt.count(found.answers))
         builder.field("Tokens", tokens(found.tokens))
+        if found.fee_nano:
+            builder.field("Web searches", fmt.count(found.tokens.web_searches))
+            builder.field("Fees", f"{fmt.money(found.fee_nano)} of the cost")
         builder.field("Cost", fmt.sum_of_money(found.cost_nano, found.unpriced))
         builder.field("Sync price", fmt.sum_of_money(found.sync_cost_nano, found.unpriced))
         if found.unpriced:
-            builder.field("Unpriced", f"{found.unpriced:,} answers: no known price", Tone.WARN)
+            builder.field("Unpriced", f"{found.unpriced:,} answers: {found.reasons}", Tone.WARN)
         if found.duplicate:
             builder.field("Duplicate", f"{found.duplicate:,} answers were charged twice", Tone.WARN)
     builder.heading("The batch")

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from core.money.explain import Explanation
-from core.money.pricing import dollars
-from state.model.records import REVIEW_STOP_REASONS, Outcome, Usage
+from core.money.pricing import dollars, prompt_tokens
+from core.text import pluralize
+from state.model.records import REVIEW_STOP_REASONS, Outcome
+from state.model.usage import Tokens, Usage
 from state.queries.request_detail import AttemptRecord, RequestRecord
 from titan_console.text import format as fmt
 from titan_console.text.document import Document, DocumentBuilder
@@ -60,7 +62,9 @@ def _attempt(builder: DocumentBuilder, attempt: AttemptRecord, now: datetime) ->
     builder.field("Model", attempt.model or attempt.requested_model)
     if attempt.outcome == Outcome.SUCCEEDED:
         builder.field("Tokens", tokens(attempt.usage))
+        builder.field("Also billed", _billed(attempt.usage))
         builder.field("Cost", fmt.money(attempt.cost_nano))
+        builder.field("Unpriced", attempt.unpriced, Tone.WARN)
         builder.field("Saved", _saved(attempt))
     if attempt.is_duplicate:
         builder.field(
@@ -96,8 +100,23 @@ def tokens(usage: Usage) -> str:
         (usage.cache_write_5m_tokens, "cache write 5m"),
         (usage.cache_write_1h_tokens, "cache write 1h"),
         (usage.cache_read_tokens, "cache read"),
+        *((_total(part), part.type) for part in usage.iterations),
     )
     return ", ".join(f"{number:,} {what}" for number, what in parts if number) or "none"
+
+
+def _total(part: Tokens) -> int:
+    return prompt_tokens(part) + part.output_tokens
+
+
+def _billed(usage: Usage) -> str:
+    """What changes the price beside the tokens."""
+    found = (
+        pluralize(usage.web_searches, "web search", "web searches") if usage.web_searches else "",
+        f"region {usage.inference_geo}" if usage.inference_geo == "us" else "",
+        f"speed {usage.speed}" if usage.speed not in (None, "standard") else "",
+    )
+    return ", ".join(filter(None, found))
 
 
 def _saved(attempt: AttemptRecord) -> str:
@@ -150,6 +169,14 @@ def cost(explained: Sequence[Explanation]) -> Document:
                 Part(f"{part.tokens:>12,} x ${part.usd_per_mtok:f} per million"),
                 Part(f" = ${part.sync_usd:f}"),
             )
+        for fee in found.fees:
+            builder.line(
+                Part(f"{fee.kind:<16}", Tone.DIM),
+                Part(f"{fee.count:>12,} x ${fee.usd_each:f} each"),
+                Part(f" = ${fee.usd:f}"),
+            )
+        region = found.attempt.usage.inference_geo
+        builder.field("Region", region if region != "not_available" else "")
         builder.field("Formula", found.formula)
         builder.field("Cost", _exactly(found.cost_nano))
         builder.field("Sync price", _exactly(found.sync_cost_nano))

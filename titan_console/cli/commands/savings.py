@@ -41,6 +41,8 @@ class SpendingReport(Struct, frozen=True, kw_only=True):
     errored: int
     tokens_in: int
     tokens_out: int
+    web_searches: int
+    fee_usd: float | None
     sync_usd: float | None
     cost_usd: float | None
     savings_usd: float | None
@@ -180,6 +182,8 @@ def _report(row: Spending) -> SpendingReport:
         errored=row.errored,
         tokens_in=row.tokens_in,
         tokens_out=row.tokens_out,
+        web_searches=row.web_searches,
+        fee_usd=usd(row.fee_nano),
         sync_usd=usd(row.sync_cost_nano),
         cost_usd=usd(row.cost_nano),
         savings_usd=usd(row.savings_nano),
@@ -233,6 +237,7 @@ def _print_explained(found: Explanation) -> None:
             ("tag", attempt.tag),
             ("batch", f"{attempt.batch_key} ({attempt.kind}), {attempt.outcome}"),
             ("model", f"{attempt.model}, at the prices of {attempt.priced_ts[:10]}"),
+            ("region", attempt.usage.inference_geo or cells.NOTHING),
         ]
     )
     if found.parts:
@@ -242,6 +247,11 @@ def _print_explained(found: Explanation) -> None:
                 (p.kind, cells.count(p.tokens), f"{p.usd_per_mtok:f}", f"${p.sync_usd:f}")
                 for p in found.parts
             ),
+        )
+    if found.fees:
+        print_table(
+            ("FEE", "COUNT", "$ EACH", "COST"),
+            ((f.kind, cells.count(f.count), f"{f.usd_each:f}", f"${f.usd:f}") for f in found.fees),
         )
     cost, sync = found.cost_nano, found.sync_cost_nano
     print_fields(

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
+from titan_console.sandbox.answers.prices import bill
 from titan_console.sandbox.answers.results import usage
 from titan_console.sandbox.answers.texts import compose
 from titan_console.sandbox.model.lifecycle import Batch, outcome
@@ -27,6 +29,11 @@ class BilledRow:
     custom_id: str
     model: str
     usage: Mapping[str, object]
+
+    @property
+    def usd(self) -> Fraction:
+        """What it costs."""
+        return bill(self.model, self.usage)
 
 
 @dataclass(frozen=True, kw_only=True)

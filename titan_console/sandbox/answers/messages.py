@@ -48,7 +48,10 @@ def _events(message: dict[str, object]) -> Iterator[Event]:
             "cache_creation_input_tokens",
             "cache_read_input_tokens",
             "output_tokens",
+            "server_tool_use",
+            "iterations",
         )
+        if name in usage
     }
     yield {"type": "message_delta", "delta": delta, "usage": final}
     yield {"type": "message_stop"}

@@ -11,14 +11,18 @@ from titan_console.sandbox.faults.profile import Fault
 from titan_console.sandbox.model.http_messages import HttpResponse, error_object
 from titan_console.sandbox.model.ids import make_id
 from titan_console.sandbox.model.lifecycle import Batch, outcome
-from titan_console.sandbox.model.rows import Row
+from titan_console.sandbox.model.rows import Extras, IterationTokens, Row
 
 CHUNK = 1 << 17
 _encode = msgspec.json.Encoder().encode
+_ITERATION = (
+    *("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
+    *("cache_creation", "output_tokens"),
+)
 
 
 def usage(row: Row, answer: Answer, tier: str) -> dict[str, object]:
-    """The token counts of one answer."""
+    """The usage of one answer."""
     counted: dict[str, object] = {
         "input_tokens": row.input_tokens,
         "cache_creation_input_tokens": row.write_5m + row.write_1h,
@@ -33,7 +37,40 @@ def usage(row: Row, answer: Answer, tier: str) -> dict[str, object]:
     }
     if answer.thinking_tokens:
         counted["output_tokens_details"] = {"thinking_tokens": answer.thinking_tokens}
+    if row.extras:
+        counted |= _extra_usage(row.extras, dict(counted))
     return counted
+
+
+def _extra_usage(extras: Extras, counted: dict[str, object]) -> dict[str, object]:
+    """The fields that only some answers have; `counted` are the answer's own tokens."""
+    found: dict[str, object] = {}
+    if extras.region:
+        found["inference_geo"] = extras.region
+    if extras.speed:
+        found["speed"] = extras.speed
+    if extras.searches is not None or extras.fetches is not None:
+        found["server_tool_use"] = {
+            "web_search_requests": extras.searches or 0,
+            "web_fetch_requests": extras.fetches or 0,
+        }
+    if extras.iterations:
+        own = {name: counted[name] for name in _ITERATION}
+        parts = map(_iteration, extras.iterations)
+        found["iterations"] = [{"type": "message", "model": None, **own}, *parts]
+    return found
+
+
+def _iteration(part: IterationTokens) -> dict[str, object]:
+    return {
+        "type": part.type,
+        **({"model": part.model} if part.model else {}),
+        "input_tokens": part.input_tokens,
+        "output_tokens": part.output_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "cache_creation": None,
+    }
 
 
 def message(row: Row, message_id: str, tier: str) -> dict[str, object]:

@@ -17,6 +17,12 @@ class Model:
     # From the 4.6 generation on there is no prefill; from 5 on no fixed thinking budget.
     prefill: bool = False
     thinking_budget: bool = False
+    fast: bool = False
+
+    @property
+    def regions(self) -> bool:
+        """Whether a request may name its region: from the 4.6 generation on."""
+        return not self.prefill
 
     def ceiling(self, betas: frozenset[str]) -> int:
         """The largest max_tokens that this model takes in a batch."""
@@ -30,19 +36,19 @@ class Model:
 _OLD_OUTPUT = 64_000
 
 _MODELS = (
-    Model("claude-fable-5-2", cache_minimum=2048),
+    Model("claude-fable-5-2", cache_minimum=2048, fast=True),
     Model("claude-fable-5-1", cache_minimum=2048),
     Model("claude-fable-5", cache_minimum=2048),
-    Model("claude-mythos-5-2", cache_minimum=2048),
+    Model("claude-mythos-5-2", cache_minimum=2048, fast=True),
     Model("claude-mythos-5-1", cache_minimum=2048),
     Model("claude-mythos-5", cache_minimum=2048),
     Model("claude-mythos-preview", cache_minimum=2048),
-    Model("claude-opus-5-5", long_output=True),
-    Model("claude-opus-5", long_output=True),
+    Model("claude-opus-5-5", long_output=True, fast=True),
+    Model("claude-opus-5", long_output=True, fast=True),
     Model("claude-sonnet-5-5", long_output=True),
     Model("claude-sonnet-5", long_output=True),
     Model("claude-haiku-5-5", long_output=True, cache_minimum=512),
-    Model("claude-opus-4-8", long_output=True, cache_minimum=4096, thinking_budget=True),
+    Model("claude-opus-4-8", long_output=True, cache_minimum=4096, thinking_budget=True, fast=True),
     Model("claude-opus-4-7", long_output=True, cache_minimum=4096, thinking_budget=True),
     Model("claude-opus-4-6", long_output=True, cache_minimum=4096, thinking_budget=True),
     Model("claude-sonnet-4-6", long_output=True, cache_minimum=2048, thinking_budget=True),

@@ -15,6 +15,25 @@ class RowError(msgspec.Struct, array_like=True, frozen=True, gc=False):
     at_run_time: bool = False
 
 
+class IterationTokens(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Tokens of a part of an answer that its own counts leave out; no model: that of the answer."""
+
+    type: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+
+
+class Extras(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):
+    """What an answer is billed for beside its tokens; None: it has no such tool."""
+
+    region: str = ""
+    speed: str = ""
+    searches: int | None = None
+    fetches: int | None = None
+    iterations: tuple[IterationTokens, ...] = ()
+
+
 class Row(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):
     """One request, reduced to the fields that determine its answer, cost and outcome."""
 
@@ -32,6 +51,7 @@ class Row(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):
     write_5m: int = 0
     write_1h: int = 0
     read: int = 0
+    extras: Extras | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -14,6 +14,7 @@ from titan_console.sandbox.model.json_access import as_dict, as_int, as_str
 from titan_console.sandbox.model.models import Model, find_model
 from titan_console.sandbox.model.prompt_cache import PromptCache
 from titan_console.sandbox.model.rows import Row, RowError
+from titan_console.sandbox.rules.billed_extras import extras
 from titan_console.sandbox.rules.create import Entry, read_object
 from titan_console.sandbox.rules.rows import CallOptions, row_error
 
@@ -88,6 +89,7 @@ class RowBuilder:
             write_5m=size.cached if wrote and not size.hour else 0,
             write_1h=size.cached if wrote and size.hour else 0,
             read=0 if wrote else size.cached,
+            extras=extras(params, size.total, seed),
         )
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from titan_console.sandbox.model.json_access import as_dict, as_int, as_list, as_str, is_list
 from titan_console.sandbox.model.models import Model
 from titan_console.sandbox.model.rows import RowError
+from titan_console.sandbox.rules.billed_extras import region_error
 
 SAMPLING_REMOVED = "2026-10-21"
 _INVALID = "invalid_request_error"
@@ -151,8 +152,13 @@ def _breakpoints(params: Params, _model: Model, _options: CallOptions) -> str:
     )
 
 
+def _region(params: Params, model: Model, _options: CallOptions) -> str:
+    return region_error(params, model)
+
+
 _RULES: tuple[Rule, ...] = (
     _unsupported,
+    _region,
     _messages,
     _max_tokens,
     _thinking,

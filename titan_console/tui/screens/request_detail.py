@@ -156,6 +156,8 @@ def _priced(request: RequestRecord, attempt: AttemptRecord) -> PricedAttempt | N
         usage=attempt.usage,
         cost_nano=attempt.cost_nano,
         sync_cost_nano=attempt.sync_cost_nano,
+        fee_nano=attempt.fee_nano,
+        unpriced=attempt.unpriced,
         is_duplicate=attempt.is_duplicate,
         priced_ts=attempt.accepted_ts or attempt.created_ts,
         collected_ts=attempt.collected_ts,
