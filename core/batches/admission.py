@@ -1,6 +1,6 @@
 """Whether replays, synchronous runs and batches fit the budgets of titan.toml."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -14,6 +14,7 @@ from core.money.budgets import Wanted
 from core.money.estimate import cost_bound
 from core.requests.payload import Line, parse_line
 from state.batches import budget_reservations
+from state.batches.budget_reservations import Scope
 from state.files.spool import LineReader
 from state.model.errors import TitanError
 from state.model.records import Batch, BatchKind
@@ -65,7 +66,9 @@ def admit(
     """Raise OverBudget unless these requests fit; call it in the transaction that starts them."""
     limits = _budgets(context)
     if limits != Budgets():
-        budgets.admit(context.ledger, limits, _wanted(context, request_ids, kind, command_id))
+        budgets.admit(
+            context.ledger, context.folder, limits, _wanted(context, request_ids, kind, command_id)
+        )
 
 
 def refusal(
@@ -77,7 +80,7 @@ def refusal(
         return None
     wanted = _wanted(context, request_ids, kind, None)
     today = context.ledger.now_text()[:10]
-    return budgets.refusal(context.ledger, limits, wanted, day=day or today)
+    return budgets.refusal(limits, wanted, _used(context), day=day or today)
 
 
 def plan(
@@ -97,10 +100,8 @@ def plan(
     wanted = _wanted(context, [i for i in request_ids if i not in edited], kind, None)
     wanted += _of_edits(context, edits)
     today = context.ledger.now_text()[:10]
-    refused = budgets.refusal(context.ledger, rules.budgets, wanted, day=today)
-    if refused is not None:
-        raise OverBudget(refused)
-    return tuple(budgets.numbers(context.ledger, rules.budgets, wanted, day=today))
+    budgets.check(rules.budgets, wanted, _used(context), day=today)
+    return tuple(budgets.numbers(rules.budgets, wanted, _used(context), day=today))
 
 
 def admit_batch(context: Context, batch: Batch) -> None:
@@ -114,7 +115,7 @@ def admit_batch(context: Context, batch: Batch) -> None:
         return
     nano = budget_reservations.of_batch(context.ledger, batch.id)
     wanted = [Wanted(workflow=batch.workflow, tag=batch.tag, nano=nano)]
-    budgets.admit(context.ledger, limits, wanted, unsent=False)
+    budgets.admit(context.ledger, context.folder, limits, wanted, unsent=False)
 
 
 def batch_refusal(context: Context, batch: Batch) -> str | None:
@@ -124,6 +125,10 @@ def batch_refusal(context: Context, batch: Batch) -> str | None:
     except OverBudget as error:
         return f"{batch.key} stays queued. {error}"
     return None
+
+
+def _used(context: Context) -> Callable[[Scope], int]:
+    return budgets.used_in(context.ledger, context.folder)
 
 
 def _budgets(context: Context) -> Budgets:

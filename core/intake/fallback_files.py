@@ -17,6 +17,7 @@ from core.clock import Clock
 from core.config import titan_file
 from core.config.catalogue import Catalogue
 from core.errors import OverBudget, SettingsError
+from core.intake.fallback_budget import admit_run
 from core.intake.fallback_contents import decoded_answers
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
 from core.intake.submit import checked_lines, store
@@ -89,6 +90,10 @@ def run_sync(
             return "A poll has imported its requests."
         header = file.header()
         unwritten, betas = _unwritten(file, header), _betas(header)
+        try:
+            admit_run(folder, file, betas, clock.now())
+        except (OverBudget, SettingsError) as error:
+            return f"Its requests wait for a poll. {error}"
         run = SyncRunner(api, clock, betas=tuple(b for b in betas if b != EXTENDED_OUTPUT_BETA))
         known = {custom_id for custom_id, _ in file.answers()}
         left = 0

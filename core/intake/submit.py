@@ -213,7 +213,9 @@ def _admit(context: Context, rules: Catalogue, new: NewSubmission, sums: Sums) -
     Raises SettingsError while titan.toml has a problem that may hide a limit.
     """
     check_configuration(rules)
-    admit(context.ledger, rules.budgets, [sums.wanted(new.workflow, new.tag)])
+    wanted = [sums.wanted(new.workflow, new.tag)]
+    # An imported fallback file may have a reservation for a run that did not take place.
+    admit(context.ledger, context.folder, rules.budgets, wanted, but_for=new.key)
 
 
 def _send(context: Context, submission: Submission) -> str | None:

@@ -14,12 +14,13 @@ from core.errors import OverBudget
 from core.money.estimate import cost_bound
 from core.money.pricing import PriceBook, dollars_text
 from core.requests.payload import Line
-from state.batches.budget_reservations import AtMost, Scope, reserved
+from state.batches.budget_reservations import AtMost, Scope, in_fallback_files, reserved
 from state.db.ledger import Ledger
 from state.db.reader import Source
+from state.files.folder import Folder
 from state.model.records import BatchKind
 
-__all__ = ["Sums", "Wanted", "admit", "check", "numbers", "refusal", "wanted_of"]
+__all__ = ["Sums", "Wanted", "admit", "check", "numbers", "refusal", "used_in", "wanted_of"]
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -74,12 +75,13 @@ class Sums(Struct, kw_only=True):
         self.least_nano = batch if self.least_nano is None else min(self.least_nano, batch)
         return batch, sync
 
-    def wanted(self, workflow: str, tag: str) -> Wanted:
-        """What sending them in batches adds."""
+    def wanted(self, workflow: str, tag: str, kind: BatchKind = BatchKind.BATCH) -> Wanted:
+        """What sending them in batches, or running them synchronously, adds."""
         return Wanted(
             workflow=workflow,
             tag=tag,
-            nano=self.batch_nano,
+            nano=self.sync_nano if kind == BatchKind.SYNC else self.batch_nano,
+            kind=kind,
             unpriced=", ".join(sorted(self.unpriced)),
             unbounded=", ".join(sorted(self.unbounded)),
             least_nano=self.least_nano or 0,
@@ -101,17 +103,30 @@ def wanted_of(found: Iterable[AtMost], kind: BatchKind) -> list[Wanted]:
 
 
 def admit(
-    ledger: Ledger, budgets: Budgets, wanted: Iterable[Wanted], *, unsent: bool = True
+    ledger: Ledger,
+    folder: Folder,
+    budgets: Budgets,
+    wanted: Iterable[Wanted],
+    *,
+    unsent: bool = True,
+    but_for: str = "",
 ) -> None:
     """Raise OverBudget unless it fits now, beside what is queued or only what was sent.
 
     Call it inside the transaction that queues or starts it: then no two can use the same rest.
+    `but_for` is the key of a fallback file that does not count.
     """
-    check(
-        budgets,
-        wanted,
-        lambda scope: reserved(ledger, scope, unsent=unsent),
-        day=ledger.now_text()[:10],
+    used = used_in(ledger, folder, unsent=unsent, but_for=but_for)
+    check(budgets, wanted, used, day=ledger.now_text()[:10])
+
+
+def used_in(
+    source: Source, folder: Folder, *, unsent: bool = True, but_for: str = ""
+) -> Callable[[Scope], int]:
+    """What is spent or reserved in the scope of a limit, in fallback files, too."""
+    return lambda scope: (
+        reserved(source, scope, unsent=unsent)
+        + in_fallback_files(folder, scope, source=source, but_for=but_for)
     )
 
 
@@ -151,23 +166,25 @@ def _check_known(limit: Limit, wanted: list[Wanted]) -> None:
         )
 
 
-def refusal(source: Source, budgets: Budgets, wanted: Iterable[Wanted], *, day: str) -> str | None:
+def refusal(
+    budgets: Budgets, wanted: Iterable[Wanted], used: Callable[[Scope], int], *, day: str
+) -> str | None:
     """Why it would not be admitted on that day; None where it would, as far as is known now."""
     try:
-        check(budgets, wanted, lambda scope: reserved(source, scope), day=day)
+        check(budgets, wanted, used, day=day)
     except OverBudget as error:
         return str(error)
     return None
 
 
 def numbers(
-    source: Source, budgets: Budgets, wanted: Iterable[Wanted], *, day: str
+    budgets: Budgets, wanted: Iterable[Wanted], used: Callable[[Scope], int], *, day: str
 ) -> Iterator[str]:
     """For a preview: each limit, what is used of it, and what this may add."""
     for limit, of_limit in _by_limit(budgets, wanted, day):
         adds = sum(one.nano for one in of_limit)
         yield (
-            f"budget {limit.text}: {dollars_text(reserved(source, limit.scope))} of"
+            f"budget {limit.text}: {dollars_text(used(limit.scope))} of"
             f" {dollars_text(limit.nano)} is spent or reserved, this may add {dollars_text(adds)}"
         )
 

@@ -7,12 +7,17 @@ too, on whichever day is asked for, since they can be sent on it. So do the requ
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 
 from state.db.conditions import LISTED, QUEUED, as_list, is_open
 from state.db.ledger import Ledger
 from state.db.reader import Source
+from state.files import fallback_file
+from state.files.folder import Folder
+from state.model.errors import FileUnusable
+from state.model.records import OnFailure
 
 
 class Scope(Struct, frozen=True, kw_only=True):
@@ -78,6 +83,33 @@ def reserved(source: Source, scope: Scope, *, unsent: bool = True) -> int:
     for query in _UNSENT if unsent else (_COMMANDED.format(less="0"),):
         found += int(source.rows(f"{query}{among}", *parameters)[0][0])
     return found
+
+
+def in_fallback_files(
+    folder: Folder, scope: Scope, *, source: Source | None, but_for: str = ""
+) -> int:
+    """What synchronous runs of fallback files reserve that are not in the ledger yet.
+
+    `but_for` is the key of a file that does not count.
+    """
+    found = 0
+    for file in fallback_file.pending(folder):
+        with suppress(FileUnusable, OSError):
+            header = file.header()
+            if (
+                file.key != but_for
+                and header.on_failure == OnFailure.SYNC
+                and header.created_ts >= scope.day
+                and scope.workflow in (None, header.workflow)
+                and scope.tag in (None, header.tag)
+                and not (source and _is_imported(source, file.key))
+            ):
+                found += file.reserved_nano()
+    return found
+
+
+def _is_imported(source: Source, key: str) -> bool:
+    return bool(source.rows("SELECT 1 FROM fallback_imports WHERE key = ?", key))
 
 
 def _among(scope: Scope) -> tuple[str, list[str]]:

@@ -2,7 +2,8 @@
 
 JSONL: first the resolved options, then the requests as the spool holds them. For a job with
 `on_failure="sync"` the answers follow in the API's result format, each process's between
-`{"asking":true}` and `{"asking":false}`, so that a process that died between the two is visible.
+`{"asking":true}` and `{"asking":false}`, so that a process that died between the two is visible;
+before them, `{"reserved_nano":1}` is what the run may cost at most, for the budgets.
 """
 
 import hashlib
@@ -42,6 +43,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class _Line(msgspec.Struct, frozen=True):
     custom_id: str = ""
     asking: bool | msgspec.UnsetType = msgspec.UNSET
+    reserved_nano: int = 0
     params: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
@@ -90,6 +92,16 @@ class FallbackFile(Struct, frozen=True):
         marks = [found.asking for found, _ in self._lines() if found.asking is not msgspec.UNSET]
         return sum(begun and ended is not False for begun, ended in zip_longest(marks, marks[1:]))
 
+    def reserved_nano(self) -> int:
+        """What its synchronous run may cost at most; 0 before one was admitted."""
+        return max((found.reserved_nano for found, _ in self._lines()), default=0)
+
+    def reserve(self, nano: int) -> None:
+        """Record what its synchronous run may cost at most."""
+        with self.path.open("ab+") as file:
+            _end_the_last_line(file)
+            _append(file, [msgspec.json.encode({"reserved_nano": nano})])
+
     def _lines(self) -> Iterator[tuple[_Line, bytes]]:
         """Every line that parses; a complete last line counts without its newline too."""
         with self.path.open("rb") as file:
@@ -103,13 +115,19 @@ class FallbackFile(Struct, frozen=True):
     def add_answers(self, answers: Iterable[list[bytes]]) -> None:
         """Append answers; each list is on disk before the next is awaited."""
         with self.path.open("ab+") as file:
-            if not _ends_a_line(file):
-                # A kill has cut the last line short; the next answer must not be joined to it.
-                file.write(b"\n")
+            _end_the_last_line(file)
             _append(file, [_ASKING])
             for lines in answers:
                 _append(file, lines)
             _append(file, [_ASKED])
+
+    @contextmanager
+    def budget_lock(self) -> Generator[None, None, None]:
+        """Lock the reservations of all files of the directory, from reading them to writing one."""
+        from filelock import FileLock  # noqa: PLC0415 - only where there is a file
+
+        with FileLock(self.path.with_name("budget.lock")):
+            yield
 
     @contextmanager
     def try_lock(self) -> Generator[bool, None, None]:
@@ -234,6 +252,12 @@ def _append(file: BufferedRandom, lines: Iterable[bytes]) -> None:
     file.writelines(line + b"\n" for line in lines)
     file.flush()
     os.fsync(file.fileno())
+
+
+def _end_the_last_line(file: BufferedRandom) -> None:
+    """A kill may have cut it short; the next one must not be joined to it."""
+    if not _ends_a_line(file):
+        file.write(b"\n")
 
 
 def _ends_a_line(file: BufferedRandom) -> bool:

@@ -1,0 +1,59 @@
+"""Admits the synchronous run of a fallback file, while the ledger cannot be written."""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from core.config import titan_file
+from core.config.money_settings import Budgets
+from core.errors import SettingsError
+from core.money.budgets import Sums, check, used_in
+from core.money.pricing import PriceBook
+from core.requests.model_limits import needs_batch
+from core.requests.payload import parse_line
+from state.batches.budget_reservations import Scope, in_fallback_files
+from state.db.reader import Reader
+from state.files.fallback_file import FallbackFile
+from state.files.folder import Folder
+from state.model.errors import LedgerError
+from state.model.records import BatchKind
+from state.model.timestamps import to_text
+
+
+def admit_run(folder: Folder, file: FallbackFile, betas: tuple[str, ...], now: datetime) -> None:
+    """Reserve in the file what its run can cost at most. Raises OverBudget where that does not fit.
+
+    Beside it counts what the other files reserve, and the ledger as far as it can be read.
+    Raises SettingsError while titan.toml has a problem that may hide a limit.
+    """
+    rules = titan_file.read(folder)
+    for problem in rules.limit_problems:
+        raise SettingsError(f"{problem} Nothing is run before that.", code=problem.code)
+    if rules.budgets == Budgets():
+        return
+    header = file.header()
+    cap = rules.unbounded_nano(header.job)
+    sums = Sums.begin(PriceBook(rules.prices), now, unbounded_nano=cap)
+    for _, body in file.requests():
+        line = parse_line(body, betas=betas)
+        if not needs_batch(line.betas):
+            sums.add(line)
+    wanted = sums.wanted(header.workflow, header.tag, BatchKind.SYNC)
+    with file.budget_lock():
+        # A run that goes on has its reservation already.
+        more = replace(wanted, nano=wanted.nano - file.reserved_nano())
+        check(
+            rules.budgets,
+            [more],
+            lambda scope: _used(folder, scope, but_for=file.key),
+            day=to_text(now)[:10],
+        )
+        file.reserve(wanted.nano)
+
+
+def _used(folder: Folder, scope: Scope, *, but_for: str) -> int:
+    try:
+        with Reader(folder.ledger) as reader:
+            return used_in(reader, folder, but_for=but_for)(scope)
+    except LedgerError:
+        return in_fallback_files(folder, scope, source=None, but_for=but_for)
