@@ -24,11 +24,14 @@ def admit_run(folder: Folder, file: FallbackFile, betas: tuple[str, ...], now: d
     """Reserve in the file what its run can cost at most. Raises OverBudget where that does not fit.
 
     Beside it counts what the other files reserve, and the ledger as far as it can be read.
-    Raises SettingsError while titan.toml has a problem that may hide a limit.
+    Raises SettingsError while titan.toml has a problem that may hide a limit. Where its folder is
+    not there at all, nothing is known of a limit.
     """
     rules = titan_file.read(folder)
     for problem in rules.limit_problems:
-        raise SettingsError(f"{problem} Nothing is run before that.", code=problem.code)
+        if problem.code != "file_unreadable":
+            message = f"{problem} Fix titan.toml; nothing is run before that."
+            raise SettingsError(message, code=problem.code)
     if rules.budgets == Budgets():
         return
     header = file.header()
