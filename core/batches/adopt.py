@@ -157,9 +157,9 @@ class _Import:
             self._first = self._first or found.custom_id
             self._model = self._model or found.model
             self._ids.add(found.custom_id)
-            yield self._spooled(found.custom_id)
+            yield self._spooled(found.custom_id, found.model)
 
-    def _spooled(self, custom_id: str) -> SpooledRequest:
+    def _spooled(self, custom_id: str, model: str | None) -> SpooledRequest:
         body = b'{"custom_id":"%b","params":null}' % custom_id.encode()
         return SpooledRequest(
             custom_id=custom_id,
@@ -167,6 +167,7 @@ class _Import:
             length=len(body),
             sha256=hashlib.sha256(body).digest(),
             part=0,
+            model=model,
         )
 
 

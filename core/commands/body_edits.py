@@ -99,6 +99,7 @@ def _edit(
         betas=",".join(line.betas),
         at_most_batch_nano=batch,
         at_most_sync_nano=sync,
+        model=line.model,
     )
 
 

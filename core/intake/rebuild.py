@@ -184,6 +184,7 @@ def _spooled(
             length=len(line),
             sha256=hashlib.sha256(line).digest(),
             part=0,
+            model=model,
         )
 
 

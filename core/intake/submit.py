@@ -201,7 +201,9 @@ def _spooled(
         betas = ",".join(line.betas) if line.betas else ""
         at_most = sums.add(as_marked(line) if primer else line, is_paid=is_paid)
         yield SpooledRequest(
-            line.custom_id, offset, len(line.body), line.digest, part, betas, *at_most
+            *(line.custom_id, offset, len(line.body), line.digest, part, betas),
+            *at_most,
+            line.model,
         )
         if position % 1000 == 0:
             context.progress("checking", position, 0)

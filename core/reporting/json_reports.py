@@ -158,6 +158,7 @@ class _NamedRequest(Struct, frozen=True, kw_only=True):
     batch_id: str
     remote_id: str | None
     outcome: Outcome
+    model: str
     ended_ts: str | None
 
 
@@ -310,6 +311,7 @@ def error(row: ErrorRow) -> ErrorReport:
         outcome=row.outcome,
         error_type=row.error_type,
         error_message=row.error_message,
+        model=row.model,
         attempts=row.attempts,
         ended_ts=row.ended_ts,
     )
@@ -325,6 +327,7 @@ def review(row: ReviewRow) -> ReviewReport:
         remote_id=row.remote_id,
         outcome=Outcome.SUCCEEDED,
         review=row.stop_reason,
+        model=row.model,
         ended_ts=row.ended_ts,
     )
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from state.batches.sending import finish_submission
 from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger, Staged, Transaction
+from state.db.model_sql import ATTEMPT_MODEL
 from state.model.records import Batch, Collected, CollectionStatus, StagedResult
 from state.model.usage import TOKENS, USAGE_COLUMNS
 
@@ -276,18 +277,17 @@ def _change_daily_totals(ledger: Ledger, day: str, batch: Batch, sign: str) -> N
         )
     )
     ledger.execute(
-        "INSERT INTO daily_totals SELECT ?, ?, coalesce(model, ?), ?, count(*),"  # noqa: S608 - our own words
+        "INSERT INTO daily_totals SELECT ?, ?, asked, ?, count(*),"  # noqa: S608 - our own words
         " sum(outcome = 'succeeded'), sum(outcome = 'errored'), sum(outcome = 'canceled'),"
         f" sum(outcome = 'expired'), sum(outcome = 'missing'), {sums},"
         " coalesce(sum(cost_nano), 0), coalesce(sum(sync_cost_nano), 0),"
         " coalesce(sum(cost_nano) FILTER (WHERE duplicate = 1), 0),"
         " sum(outcome = 'succeeded' AND cost_nano IS NULL)"
-        " FROM attempts WHERE batch_id = ? GROUP BY coalesce(model, ?)"
+        f" FROM (SELECT a.*, {ATTEMPT_MODEL} AS asked FROM attempts a"
+        " JOIN batches b ON b.id = a.batch_id WHERE a.batch_id = ?) WHERE true GROUP BY asked"
         f" ON CONFLICT (day, workflow, model, kind) DO UPDATE SET {grown}",
         day,
         batch.workflow,
-        batch.model,
         batch.kind,
         batch.id,
-        batch.model,
     )

@@ -34,7 +34,7 @@ _FIRST_PART = -2
 _OF_GROUP = f"r.submission_id = ? AND coalesce(e.betas, r.betas) = ? AND {GOES_FIRST} = ?"
 _COLUMNS = (
     "custom_id TEXT, body_offset INTEGER, body_length INTEGER, sha256 BLOB, part INTEGER,"
-    " betas TEXT, at_most_batch_nano INTEGER, at_most_sync_nano INTEGER"
+    " betas TEXT, at_most_batch_nano INTEGER, at_most_sync_nano INTEGER, model TEXT"
 )
 
 
@@ -210,14 +210,15 @@ def insert(
     submission_id = _insert_submission(ledger, staged, new)
     ledger.execute(
         "INSERT INTO requests (tag, custom_id, submission_id, status, betas, spool_file,"  # noqa: S608 - our own words
-        " body_offset, body_length, body_sha256, at_most_batch_nano, at_most_sync_nano)"
-        " SELECT ?, custom_id, ?, ?, betas, ?, body_offset, body_length, sha256,"
-        " at_most_batch_nano, at_most_sync_nano"
+        " body_offset, body_length, body_sha256, at_most_batch_nano, at_most_sync_nano,"
+        " model) SELECT ?, custom_id, ?, ?, betas, ?, body_offset, body_length, sha256,"
+        " at_most_batch_nano, at_most_sync_nano, nullif(model, ?)"
         f" FROM {staged} ORDER BY rowid",
         new.tag,
         submission_id,
         status,
         new.spool_file,
+        new.model,
     )
     submission = to_submission(
         ledger.rows("SELECT * FROM submissions WHERE id = ?", submission_id)[0]

@@ -21,8 +21,12 @@ def _share(factor: str, table: str = "v2_requests") -> str:
 
 # New column -> its value for a row of version 2; other columns keep their name and value.
 _VALUES: Values = {
-    "requests": {"at_most_batch_nano": _share("1"), "at_most_sync_nano": _share("2")},
-    "edits": {"at_most_batch_nano": "NULL", "at_most_sync_nano": "NULL"},
+    "requests": {
+        "model": "NULL",
+        "at_most_batch_nano": _share("1"),
+        "at_most_sync_nano": _share("2"),
+    },
+    "edits": {"model": "NULL", "at_most_batch_nano": "NULL", "at_most_sync_nano": "NULL"},
     "batches": {
         "reserved_nano": "coalesce(request_count * " + _share("1", "v2_batches") + ", 0)",
         "cache_marks": "0",

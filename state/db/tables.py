@@ -44,6 +44,8 @@ CREATE TABLE requests (
   body_sha256 BLOB NOT NULL,
   edit_id INTEGER REFERENCES edits,
   settled_by INTEGER REFERENCES batches,
+  -- Null where it is that of the submission.
+  model TEXT,
   -- What its current body can cost at most; null where that is not known.
   at_most_batch_nano INTEGER,
   at_most_sync_nano INTEGER,
@@ -195,6 +197,8 @@ CREATE TABLE edits (
   body_length INTEGER NOT NULL,
   body_sha256 BLOB NOT NULL,
   betas TEXT NOT NULL,
+  -- Null for an edit of version 2, which has the model of the request.
+  model TEXT,
   at_most_batch_nano INTEGER,
   at_most_sync_nano INTEGER,
   UNIQUE (command_id, request_id)

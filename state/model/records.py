@@ -134,6 +134,8 @@ class SpooledRequest(NamedTuple):
     at_most_batch_nano: int | None = None
     #: The same for a synchronous call.
     at_most_sync_nano: int | None = None
+    #: Model that the body names. None: not known, taken to be that of the submission.
+    model: str | None = None
 
 
 class NewSubmission(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from state.batches.sending import close, finish_submission, release_attempts
 from state.db.conditions import LISTED, STATUS, as_list
 from state.db.ledger import Ledger, Transaction
+from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.rows import to_submission
 from state.model.records import Batch, BatchStatus, RequestStatus, Submission
@@ -201,11 +202,10 @@ def stop_reason_of(source: Source, request_id: int) -> str | None:
 
 
 def model_of(source: Source, request_id: int) -> str:
-    """The model of the request's submission."""
+    """The model that the current body of the request names."""
     return str(
         source.rows(
-            "SELECT s.model FROM requests r JOIN submissions s ON s.id = r.submission_id"
-            " WHERE r.id = ?",
+            f"SELECT {REQUEST_MODEL} FROM requests r WHERE r.id = ?",  # noqa: S608 - our own words
             request_id,
         )[0][0]
     )

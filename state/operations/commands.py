@@ -76,6 +76,8 @@ class Edit(Struct, frozen=True, kw_only=True):
     at_most_batch_nano: int | None = None
     #: The same for a synchronous call.
     at_most_sync_nano: int | None = None
+    #: Model that the body names.
+    model: str | None = None
 
 
 class NewCommand(Struct, frozen=True, kw_only=True):
@@ -171,12 +173,12 @@ def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
         )
         ledger.executemany(
             "INSERT INTO edits (command_id, request_id, spool_file, body_offset, body_length,"
-            " body_sha256, betas, at_most_batch_nano, at_most_sync_nano)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " body_sha256, betas, at_most_batch_nano, at_most_sync_nano, model)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     *(command_id, e.request_id, e.spool_file, e.offset, e.length, e.sha256),
-                    *(e.betas, e.at_most_batch_nano, e.at_most_sync_nano),
+                    *(e.betas, e.at_most_batch_nano, e.at_most_sync_nano, e.model),
                 )
                 for e in new.edits
             ),

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger
+from state.db.model_sql import REQUEST_MODEL
 
 
 class RequestSize(Struct, frozen=True, kw_only=True):
@@ -27,11 +28,12 @@ def sizes(ledger: Ledger, request_ids: Sequence[int]) -> list[RequestSize]:
             usual_output=row["usual_output"],
         )
         for row in ledger.rows(
-            "SELECT s.model, count(*) AS requests, sum(r.body_length) AS body_bytes,"  # noqa: S608 - our own words
+            f"SELECT {REQUEST_MODEL} AS model, count(*) AS requests,"  # noqa: S608 - our own words
+            " sum(r.body_length) AS body_bytes,"
             " (SELECT sum(t.output_tokens) / sum(t.succeeded) FROM daily_totals t"
             " WHERE t.workflow = s.workflow AND t.succeeded > 0) AS usual_output"
             " FROM requests r JOIN submissions s ON s.id = r.submission_id"
-            f" WHERE r.id IN {LISTED} GROUP BY s.workflow, s.model",
+            f" WHERE r.id IN {LISTED} GROUP BY s.workflow, 1",
             as_list(request_ids),
         )
     ]

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger
+from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.model.records import REVIEW_STOP_REASONS
 
@@ -29,6 +30,7 @@ class ReviewRow(Struct, frozen=True, kw_only=True):
     batch_id: int
     remote_id: str | None
     stop_reason: str
+    model: str
     ended_ts: str | None
 
 
@@ -44,7 +46,7 @@ def rows(source: Source, *, limit: int) -> Iterator[ReviewRow]:
     while left > 0:
         page = source.rows(
             "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, b.key AS batch_key,"  # noqa: S608 - our own words
-            " b.id AS batch_id, b.remote_id, a.stop_reason, b.ended_ts"
+            f" b.id AS batch_id, b.remote_id, a.stop_reason, {ATTEMPT_MODEL} AS model, b.ended_ts"
             f" FROM attempts a {_SETTLING} JOIN batches b ON b.id = a.batch_id"
             f" WHERE {_TO_REVIEW} AND (a.batch_id, a.request_id) < (?, ?)"
             " ORDER BY a.batch_id DESC, a.request_id DESC LIMIT ?",

@@ -1,11 +1,12 @@
 """One batch in full: its record, its requests, and its tokens and cost by model."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from state.db.conditions import STATUS
+from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.db.rows import to_batch
 from state.model.records import Batch, Outcome, RequestStatus
@@ -38,6 +39,17 @@ def batch(source: Source, name: str) -> Batch | None:
     return to_batch(rows[0]) if rows else None
 
 
+def models_of(source: Source, batch_key: str) -> Mapping[str, int]:
+    """How many requests of the batch name each model, most first."""
+    rows = source.rows(
+        "SELECT coalesce(e.model, r.model, b.model), count(*) FROM batches b"
+        " JOIN attempts a ON a.batch_id = b.id JOIN requests r ON r.id = a.request_id"
+        " LEFT JOIN edits e ON e.id = a.edit_id WHERE b.key = ? GROUP BY 1 ORDER BY 2 DESC, 1",
+        batch_key,
+    )
+    return {str(row[0]): int(row[1]) for row in rows}
+
+
 def requests_of(source: Source, name: str) -> Sequence[int]:
     """The ids of the batch's requests, in the order in which they were sent."""
     rows = source.rows(
@@ -55,7 +67,7 @@ def rows_in(source: Source, name: str, ids: Sequence[int]) -> dict[int, RequestR
     rows = source.rows(
         "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow,"  # noqa: S608 - question marks
         f" {STATUS} AS status, r.status = 'assigned' AS is_in_batch,"
-        " coalesce(a.model, b.model) AS model,"
+        f" {ATTEMPT_MODEL} AS model,"
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
         " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason,"
         " a.input_tokens, a.output_tokens, a.cost_nano, b.created_ts, b.ended_ts"
@@ -83,7 +95,7 @@ def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
     """Tokens and cost of the batch's answers, by model."""
     sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _SUMMED)
     rows = source.rows(
-        "SELECT coalesce(a.model, b.model) AS model, count(*) AS answers,"  # noqa: S608 - our own words
+        f"SELECT {ATTEMPT_MODEL} AS model, count(*) AS answers,"  # noqa: S608 - our own words
         " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano, sum(a.fee_nano) AS fee_nano,"
         " sum(a.duplicate) AS duplicate, group_concat(DISTINCT a.unpriced) AS reasons,"

@@ -1,11 +1,12 @@
 """Lists of batches: open, closed, by filter, by submission, by key, remote id or tag."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from state.db.conditions import is_open
+from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
 from state.model.errors import UnknownId
@@ -43,7 +44,6 @@ _MOST = 200
 _COLUMNS = {
     Field.WORKFLOW: ("workflow",),
     Field.TAG: ("tag",),
-    Field.MODEL: ("model",),
     Field.ERROR: ("last_error",),
     Field.BATCH: ("key", "remote_id"),
     Field.TEXT: ("key", "remote_id", "tag", "workflow", "last_error"),
@@ -90,6 +90,8 @@ def _one(term: Term, now: datetime) -> Where:
         return Where(f"cost_nano {term.relation.value} ?", (term.amount,))
     if term.field == Field.STATE:
         return any_of([Where(f"({_STATES[value]})") for value in term.values])
+    if term.field == Field.MODEL:
+        return any_of([_of_model(pattern(value)) for value in term.values])
     return any_of(
         [
             Where(contains(column), (pattern(value),))
@@ -97,6 +99,20 @@ def _one(term: Term, now: datetime) -> Where:
             for column in _COLUMNS[term.field]
         ]
     )
+
+
+def _of_model(like: str) -> Where:
+    """Batches of that model, and those with a request of it."""
+    requests = (
+        "SELECT a.batch_id FROM requests r JOIN attempts a ON a.request_id = r.id"  # noqa: S608 - our own words
+        f" WHERE {contains('r.model')}"
+    )
+    edited = (
+        "SELECT a.batch_id FROM attempts a JOIN edits e ON e.id = a.edit_id"  # noqa: S608 - as above
+        f" WHERE {contains('e.model')}"
+    )
+    sql = f"({contains('model')} OR id IN ({requests}) OR id IN ({edited}))"
+    return Where(sql, (like, like, like))
 
 
 def open_batches(source: Source) -> list[Batch]:
@@ -140,6 +156,16 @@ def submissions_of(source: Source, tag: str) -> list[Submission]:
     """Every submission under the tag, oldest first."""
     rows = source.rows("SELECT * FROM submissions WHERE tag = ? ORDER BY id", tag)
     return [to_submission(row) for row in rows]
+
+
+def models_of(source: Source, submission: Submission) -> Mapping[str, int]:
+    """How many requests of the submission name each model, most first."""
+    rows = source.rows(
+        f"SELECT {REQUEST_MODEL}, count(*) FROM requests r WHERE r.submission_id = ?"  # noqa: S608 - our own words
+        " GROUP BY 1 ORDER BY 2 DESC, 1",
+        submission.id,
+    )
+    return {str(row[0]): int(row[1]) for row in rows}
 
 
 def find(source: Source, name: str) -> tuple[list[Submission], list[Batch]]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from state.db.conditions import TO_DO
+from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.model.filter_terms import Term
 from state.model.records import FAILED_STATUSES, Outcome
@@ -28,6 +29,7 @@ class ErrorRow(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     error_type: str | None
     error_message: str | None
+    model: str
     attempts: int
     ended_ts: str | None
 
@@ -38,6 +40,7 @@ def errors(source: Source, *, before_id: int | None = None, limit: int = _PAGE) 
     rows = source.rows(
         "SELECT r.id AS request_id, r.custom_id, r.tag, b.workflow, b.key AS batch_key,"  # noqa: S608
         " b.remote_id, coalesce(a.outcome, r.status) AS outcome, a.error_type, a.error_message,"
+        f" {ATTEMPT_MODEL} AS model,"
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts, b.ended_ts"
         # The page first: the joins are made for one page, not for all failures.
         " FROM (SELECT * FROM requests WHERE id IN (SELECT r.id FROM requests r"

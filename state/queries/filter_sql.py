@@ -96,13 +96,14 @@ def parse_ids(text: str | None) -> "array[int]":
 _MOST_VALUES = 300
 _FAILURES_SCANNED = 2000
 _EVENTS_SCANNED = 2000
+_REQUESTS_SCANNED = 2000
 
 
 def known_values(source: Source) -> Mapping[Field, Sequence[str]]:
     """The recent values of each field, newest first."""
     return {
         Field.WORKFLOW: _of_submissions(source, "workflow"),
-        Field.MODEL: _of_submissions(source, "model"),
+        Field.MODEL: _models(source),
         Field.TAG: _of_submissions(source, "tag"),
         Field.ERROR: _errors(source),
         Field.KIND: _of_events(source, "kind"),
@@ -116,6 +117,17 @@ def _of_submissions(source: Source, column: str) -> Sequence[str]:
         _MOST_VALUES,
     )
     return [row[0] for row in rows]
+
+
+def _models(source: Source) -> Sequence[str]:
+    """Those of submissions, and those that recent requests name instead."""
+    rows = source.rows(
+        "SELECT DISTINCT model FROM (SELECT model FROM requests ORDER BY id DESC LIMIT ?)"
+        " WHERE model IS NOT NULL",
+        _REQUESTS_SCANNED,
+    )
+    named = [row[0] for row in rows]
+    return [*dict.fromkeys([*_of_submissions(source, "model"), *named])][:_MOST_VALUES]
 
 
 def _of_events(source: Source, column: str) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from state.db.conditions import STATUS
+from state.db.model_sql import REQUEST_MODEL, REQUESTED_MODEL
 from state.db.reader import Source
 from state.files.results_file import file_name
 from state.model.records import BatchKind, BatchStatus, Outcome, RequestStatus
@@ -40,7 +41,7 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     batch_status: BatchStatus
     #: Last problem of the batch. None: none.
     batch_error: str | None
-    #: Model of the batch.
+    #: Model that the body names.
     requested_model: str
     #: Model that answered. None: no answer.
     model: str | None
@@ -103,7 +104,7 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
     workflow: str
     #: Entry `[jobs.NAME]` of titan.toml. None: none.
     job: str | None
-    #: Model of its submission.
+    #: Model that the body names.
     model: str
     #: Process that submitted it.
     created_by: str
@@ -132,7 +133,8 @@ def request(source: Source, tag: str, custom_id: str) -> RequestRecord | None:
     rows = source.rows(
         f"SELECT r.id, r.tag, r.custom_id, {STATUS} AS status, r.betas, s.key AS submission_key,"  # noqa: S608 - our own words
         " s.workflow,"
-        " s.job, s.model, s.created_by, s.created_ts, s.deadline_ts, r.settled_by,"
+        f" s.job, {REQUEST_MODEL} AS model,"
+        " s.created_by, s.created_ts, s.deadline_ts, r.settled_by,"
         " coalesce(e.spool_file, r.spool_file) AS spool_file,"
         " coalesce(e.body_offset, r.body_offset) AS body_offset,"
         " coalesce(e.body_length, r.body_length) AS body_length"
@@ -164,8 +166,8 @@ def request(source: Source, tag: str, custom_id: str) -> RequestRecord | None:
 
 def _attempts(source: Source, request_id: int, settled_by: int | None) -> tuple[AttemptRecord, ...]:
     rows = source.rows(
-        "SELECT a.*, b.key AS batch_key, b.remote_id, b.tag, b.workflow, b.kind,"
-        " b.status AS batch_status, b.model AS requested_model, b.created_ts, b.sent_ts,"
+        "SELECT a.*, b.key AS batch_key, b.remote_id, b.tag, b.workflow, b.kind,"  # noqa: S608 - our own words
+        f" b.status AS batch_status, {REQUESTED_MODEL} AS requested_model, b.created_ts, b.sent_ts,"
         " b.accepted_ts, b.ended_ts, b.collected_ts, b.last_error AS batch_error,"
         " coalesce(e.spool_file, r.spool_file) AS spool_file,"
         " coalesce(e.body_offset, r.body_offset) AS body_offset,"

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from state.db.conditions import IN_FLIGHT, STATUS, TO_DO, UNSENT
+from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.model.filter_terms import BoundTerm, Field, Term, ValuesTerm
 from state.model.records import FAILED_STATUSES, REVIEW_STOP_REASONS, Outcome, RequestStatus
@@ -160,8 +161,8 @@ def _in_attempt(field: Field, like: str) -> Where:
     match field:
         case Field.MODEL:
             # The model that answered, else the requested one.
-            asked = "(SELECT s.model FROM submissions s WHERE s.id = r.submission_id)"
-            return Where(contains(f"coalesce(a.model, {asked})"), (like,), needs_attempt=True)
+            model = f"coalesce(a.model, {REQUEST_MODEL})"
+            return Where(contains(model), (like,), needs_attempt=True)
         case Field.ERROR:
             of_failed = (
                 f"{contains('coalesce(a.error_type, a.outcome)')} AND a.outcome <> 'succeeded'"
@@ -224,7 +225,7 @@ def rows(source: Source, ids: Sequence[int]) -> dict[int, RequestRow]:
     rows = source.rows(
         "SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow,"  # noqa: S608 - question marks
         f" {STATUS} AS status, r.status = 'assigned' AS is_in_batch,"
-        " coalesce(a.model, s.model) AS model,"
+        f" coalesce(a.model, {REQUEST_MODEL}) AS model,"
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
         " b.key AS batch_key, a.outcome, a.error_type, a.error_message, a.stop_reason,"
         " coalesce(a.input_tokens, 0) AS input_tokens,"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from state.db.conditions import STATUS
+from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.files.results_file import file_name
 from state.model.records import Batch, BatchKind, Outcome, RequestStatus, Submission
@@ -169,7 +170,8 @@ def _page(source: Source, ids: Sequence[int]) -> Iterator[ExportRow]:
     rows = source.rows(
         f"SELECT r.id AS request_id, r.custom_id, r.tag, s.workflow, {STATUS} AS status,"  # noqa: S608 - our own words
         " (SELECT count(*) FROM attempts n WHERE n.request_id = r.id) AS attempts,"
-        " b.key AS batch_key, b.remote_id, b.kind, coalesce(a.model, b.model, s.model) AS model,"
+        " b.key AS batch_key, b.remote_id, b.kind,"
+        f" coalesce(a.model, {REQUEST_MODEL}) AS model,"
         " a.outcome, a.error_type, a.error_message, a.stop_reason, a.cost_nano, a.sync_cost_nano,"
         " s.created_ts AS submitted_ts, b.ended_ts, a.result_offset, a.result_length,"
         f" a.fee_nano, a.unpriced, {_USAGE}"

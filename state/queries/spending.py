@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.model.records import BatchKind, Outcome
 from state.model.usage import TOKENS, USAGE_COLUMNS, Usage, usage_in
@@ -13,7 +14,7 @@ _PRICED_PLAIN = (
 # Grouping -> its SQL on attempts `a` and batches `b`.
 _BY = {
     "workflow": "b.workflow",
-    "model": "coalesce(a.model, b.model)",
+    "model": ATTEMPT_MODEL,
     "day": "substr(b.collected_ts, 1, 10)",
     "tag": "b.tag",
     "batch": "b.key",
@@ -123,7 +124,7 @@ def priced_attempts(source: Source, name: str) -> list[PricedAttempt]:
     tag, _, custom_id = name.rpartition("/")
     rows = source.rows(
         "SELECT r.custom_id, r.tag, b.workflow, b.key AS batch_key, b.kind, a.outcome,"  # noqa: S608 - our own words
-        f" coalesce(a.model, b.model) AS model, {_usage_columns()}, a.cost_nano, a.fee_nano,"
+        f" {ATTEMPT_MODEL} AS model, {_usage_columns()}, a.cost_nano, a.fee_nano,"
         " a.sync_cost_nano, a.unpriced, a.duplicate,"
         " coalesce(b.accepted_ts, b.created_ts) AS priced_ts, b.collected_ts"
         " FROM attempts a JOIN requests r ON r.id = a.request_id"
@@ -154,7 +155,7 @@ def usage_by_day(
     marks = ", ".join(f"'{kind}'" for kind in kinds)
     rows = source.rows(
         "SELECT substr(coalesce(b.ended_ts, b.collected_ts), 1, 10) AS day,"  # noqa: S608
-        f" coalesce(a.model, b.model) AS model, {sums}"
+        f" {ATTEMPT_MODEL} AS model, {sums}"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id"
         f" WHERE a.outcome = 'succeeded' AND b.kind IN ({marks})"
         " AND substr(coalesce(b.ended_ts, b.collected_ts), 1, 10) BETWEEN ? AND ?"
@@ -189,7 +190,7 @@ _FILTERS = {
     "all": "? = ''",
     "day": "substr(b.collected_ts, 1, 10) = ?",
     "workflow": "b.workflow = ?",
-    "model": "coalesce(a.model, b.model) = ?",
+    "model": f"{ATTEMPT_MODEL} = ?",
     "duplicate": "? = '' AND a.duplicate = 1",
     "unpriced": "? = '' AND a.outcome = 'succeeded' AND a.cost_nano IS NULL",
     "cached": "? = '' AND a.cache_read_tokens + a.cache_write_5m_tokens"
@@ -273,7 +274,7 @@ def answers_in_sum(source: Source, wanted: SumFilter, batch_key: str) -> list[An
     """The answers of one batch that are in the sum, in input order, at most `MOST_LISTED`."""
     rows = source.rows(
         "SELECT r.id AS request_id, r.custom_id, r.tag, a.outcome,"  # noqa: S608 - our own words
-        " coalesce(a.model, b.model) AS model, a.input_tokens + a.cache_write_5m_tokens"
+        f" {ATTEMPT_MODEL} AS model, a.input_tokens + a.cache_write_5m_tokens"
         " + a.cache_write_1h_tokens + a.cache_read_tokens AS tokens_in,"
         " a.output_tokens AS tokens_out, a.cost_nano, a.sync_cost_nano, a.duplicate AS is_duplicate"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id JOIN requests r ON r.id ="

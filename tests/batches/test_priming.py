@@ -360,7 +360,7 @@ def test_the_batch_page_shows_the_wait_the_hits_and_the_gain(tmp_path: Path) -> 
         first, rest = batches(bench)
         assert priming.waits_until(context.ledger, first) is None
         until = priming.waits_until(context.ledger, rest)
-        waits = batch_documents.overview(rest, bench.clock.now(), waits_until_ts=until).text()
+        waits = batch_documents.overview(rest, bench.clock.now(), {}, waits_until_ts=until).text()
         assert "for the request that writes the prompt cache, until 2026-11-22" in waits
         poll_until_done(bench)
         assert priming.waits_until(context.ledger, batches(bench)[1]) is None

@@ -33,7 +33,8 @@ _ADDED_IN_2: dict[str, dict[str, object]] = {
 }
 _ADDED_IN_3: dict[str, dict[str, object]] = {
     "batches": {"cache_marks": 0},
-    "edits": {"at_most_batch_nano": None, "at_most_sync_nano": None},
+    "edits": {"model": None, "at_most_batch_nano": None, "at_most_sync_nano": None},
+    "requests": {"model": None},
     "attempts": {
         **dict.fromkeys(("inference_geo", "service_tier", "speed", "iterations"), None),
         "web_searches": 0,

@@ -1,7 +1,7 @@
 """The tabs of a batch's page as documents. Pure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import to_builtins
@@ -17,7 +17,13 @@ from titan_console.text.lines import Part
 from titan_console.text.request_documents import at, tokens
 
 
-def overview(batch: Batch, now: datetime, *, waits_until_ts: str | None = None) -> Document:
+def overview(
+    batch: Batch,
+    now: datetime,
+    models: Mapping[str, int],
+    *,
+    waits_until_ts: str | None = None,
+) -> Document:
     """Identity, status, counts, cost and times."""
     builder = DocumentBuilder()
     label = fmt.status(batch)
@@ -34,7 +40,7 @@ def overview(batch: Batch, now: datetime, *, waits_until_ts: str | None = None) 
         else "",
     )
     builder.field("Workflow", batch.workflow)
-    builder.field("Model", batch.model)
+    builder.field("Model", fmt.models(models) or batch.model)
     builder.field("Mode", batch.kind.value)
     builder.field(
         "Duplicate",

@@ -1,5 +1,6 @@
 """Formats for cells: statuses, money, counts, sizes, durations and ages. One place for each."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
@@ -151,6 +152,13 @@ def saved(batch: Batch) -> str:
     if batch.cost_nano is None or batch.sync_cost_nano is None:
         return UNPRICED
     return sum_of_money(batch.sync_cost_nano - batch.cost_nano, batch.unpriced)
+
+
+def models(counts: Mapping[str, int]) -> str:
+    """The models of some requests, with their counts where there are several."""
+    if len(counts) < 2:  # noqa: PLR2004 - one needs no count
+        return "".join(counts)
+    return ", ".join(f"{model} ({number:,})" for model, number in counts.items())
 
 
 def count(number: int) -> str:

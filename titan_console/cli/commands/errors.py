@@ -58,18 +58,19 @@ def command(*, limit: int | None, groups: bool, as_json: bool) -> None:
 
 
 def _print(failed: list[ErrorRow], answers: list[ReviewRow]) -> None:
-    header = ("CUSTOM_ID", "TAG", "BATCH", "OUTCOME", "ERROR", "MESSAGE")
+    header = ("CUSTOM_ID", "TAG", "BATCH", "MODEL", "OUTCOME", "ERROR", "MESSAGE")
     print_rows(failed, header, _cells, empty=_NO_ERRORS)
     if answers:
         echo()
         print_table(
-            ("NEEDS REVIEW", "TAG", "BATCH", "STOP REASON"),
-            ((a.custom_id, a.tag, a.batch_key, a.stop_reason) for a in answers),
+            ("NEEDS REVIEW", "TAG", "BATCH", "MODEL", "STOP REASON"),
+            ((a.custom_id, a.tag, a.batch_key, a.model, a.stop_reason) for a in answers),
         )
 
 
 def _cells(r: ErrorRow) -> tuple[str, ...]:
-    return (r.custom_id, r.tag, r.batch_key, r.outcome, r.error_type or "", r.error_message or "")
+    error = (r.error_type or "", r.error_message or "")
+    return (r.custom_id, r.tag, r.batch_key, r.model, r.outcome, *error)
 
 
 def _print_groups(source: Source, *, as_json: bool) -> None:

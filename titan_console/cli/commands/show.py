@@ -28,6 +28,7 @@ class SubmissionReport(Struct, frozen=True, kw_only=True):
     tag: str
     workflow: str
     model: str
+    models: Mapping[str, int]
     request_count: int
     submitted_ts: str
     finished_ts: str | None
@@ -66,12 +67,13 @@ def command(*, name: str, as_json: bool) -> None:
                 raise UnknownId(_UNKNOWN.format(name)) from None
             _show_requests(reader, requests, folder, as_json=as_json)
             return
+        models = {s.key: batch_list.models_of(reader, s) for s in submissions}
         history = {batch.key: event_list.events(reader, batch=batch) for batch in batches}
     if as_json:
-        print_json(_report(submissions, batches, history))
+        print_json(_report(submissions, models, batches, history))
         return
     for submission in submissions:
-        _print_submission(submission)
+        _print_submission(submission, models[submission.key])
     for batch in batches:
         _print_batch(batch, history[batch.key])
 
@@ -90,10 +92,15 @@ def _show_requests(
 
 
 def _report(
-    submissions: list[Submission], batches: list[Batch], history: dict[str, list[Event]]
+    submissions: list[Submission],
+    models: Mapping[str, Mapping[str, int]],
+    batches: list[Batch],
+    history: dict[str, list[Event]],
 ) -> dict[str, object]:
     return {
-        "submissions": [_submission(submission) for submission in submissions],
+        "submissions": [
+            _submission(submission, models[submission.key]) for submission in submissions
+        ],
         "batches": [json_reports.batch(batch) for batch in batches],
         "events": [
             EventReport(at=e.at, actor=e.actor, kind=e.kind, batch_id=key, detail=e.detail)
@@ -103,12 +110,13 @@ def _report(
     }
 
 
-def _submission(submission: Submission) -> SubmissionReport:
+def _submission(submission: Submission, models: Mapping[str, int]) -> SubmissionReport:
     return SubmissionReport(
         batch_id=submission.key,
         tag=submission.tag,
         workflow=submission.workflow,
         model=submission.model,
+        models=models,
         request_count=submission.request_count,
         submitted_ts=submission.created_ts,
         finished_ts=submission.finished_ts,
@@ -118,13 +126,13 @@ def _submission(submission: Submission) -> SubmissionReport:
     )
 
 
-def _print_submission(submission: Submission) -> None:
+def _print_submission(submission: Submission, models: Mapping[str, int]) -> None:
     print_fields(
         [
             ("submission", submission.key),
             ("tag", submission.tag),
             ("workflow", submission.workflow),
-            ("model", submission.model),
+            ("model", cells.models(models)),
             ("requests", cells.count(submission.request_count)),
             ("submitted", f"{submission.created_ts} by {submission.created_by}"),
             ("deadline", submission.deadline_ts or ""),

@@ -140,4 +140,5 @@ def _draw_section(section: str, source: Source, found: Batch, folder: Folder) ->
             return lambda _now: batch_documents.raw(found)
         case _:
             until_ts = priming.waits_until(source, found)
-            return lambda now: batch_documents.overview(found, now, waits_until_ts=until_ts)
+            models = batch_detail.models_of(source, found.key)
+            return lambda now: batch_documents.overview(found, now, models, waits_until_ts=until_ts)

@@ -100,7 +100,10 @@ def _overview(source: Source, link: str) -> Drawing:
     match links.parse(link, ()):
         case ToBatch(name=name):
             batch = batch_detail.batch(source, name)
-            return _nothing if batch is None else lambda now: batch_documents.overview(batch, now)
+            if batch is None:
+                return _nothing
+            models = batch_detail.models_of(source, batch.key)
+            return lambda now: batch_documents.overview(batch, now, models)
         case ToRequest(tag=tag, custom_id=custom_id):
             found = request_detail.request(source, tag, custom_id)
             return _nothing if found is None else lambda now: request_documents.overview(found, now)
