@@ -74,7 +74,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
         pending.extendleft(reversed(sent.replacements))
         problem = sent.problem or problem
         if sent.is_accepted and before:
-            leases.end_hold(context.ledger, ACCOUNT_HOLD)
+            leases.end_hold(context.ledger, ACCOUNT_HOLD, reason="a batch was accepted")
             rejections, before = rejections[1:], None
         is_accepted = is_accepted or sent.is_accepted
         if sent.rejected in rejections and not is_accepted:
@@ -95,7 +95,7 @@ def _active_hold(context: Context) -> Hold | None:
     """The hold that stops sending now; the end of an own batch lifts the hold of a full queue."""
     full = leases.active_hold(context.ledger, QUEUE_HOLD)
     if full is not None and remote_status.has_ended_since(context.ledger, full.since_ts):
-        leases.end_hold(context.ledger, QUEUE_HOLD)
+        leases.end_hold(context.ledger, QUEUE_HOLD, reason="a batch has ended")
         full = None
     holds = (leases.active_hold(context.ledger, name) for name in (ACCOUNT_HOLD, CREATE_HOLD))
     return next(filter(None, holds), full)

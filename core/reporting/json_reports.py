@@ -111,7 +111,10 @@ class OrphanCounts(Struct, frozen=True, kw_only=True):
 
 
 class StatusReport(Struct, frozen=True, kw_only=True):
-    """The whole ledger. `on_settled` is the old name of `on_delivery`, kept for one release."""
+    """The whole ledger. `on_settled` is the old name of `on_delivery`, kept for one release.
+
+    `fallback_files` are submissions that are not in it yet.
+    """
 
     open: list[OpenBatchReport]
     totals: TotalsReport
@@ -125,6 +128,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     on_settled: list[HookRunReport]
     alerts: list[Alert]
     orphans: OrphanCounts
+    fallback_files: int
 
 
 class OrphanReport(Struct, frozen=True, kw_only=True):
@@ -216,7 +220,13 @@ def batch(row: Batch) -> BatchReport:
     )
 
 
-def status(source: Source, *, now_ts: str, silent_after: timedelta = SILENT_AFTER) -> StatusReport:
+def status(
+    source: Source,
+    *,
+    now_ts: str,
+    silent_after: timedelta = SILENT_AFTER,
+    fallback_files: int = 0,
+) -> StatusReport:
     """The whole ledger. `silent_after` is the longest time without a successful poll."""
     totals = ledger_status.totals(source)
     hooks = [hook_run(run) for run in hook_runs.failing(source)]
@@ -246,6 +256,7 @@ def status(source: Source, *, now_ts: str, silent_after: timedelta = SILENT_AFTE
         on_settled=hooks,
         alerts=alerts.raised(source),
         orphans=_orphans(source),
+        fallback_files=fallback_files,
     )
 
 

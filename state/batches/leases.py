@@ -73,10 +73,11 @@ def last_hold(ledger: Ledger, name: str) -> Hold | None:
     return Hold(**dict(row)) if row else None
 
 
-def end_hold(ledger: Ledger, name: str) -> None:
-    """Delete the hold `name`."""
-    with ledger.transaction("hold"):
-        ledger.execute("DELETE FROM holds WHERE name = ?", name)
+def end_hold(ledger: Ledger, name: str, *, reason: str) -> None:
+    """Delete the hold `name`, also if it has ended."""
+    with ledger.transaction("hold") as tx:
+        if ledger.execute("DELETE FROM holds WHERE name = ?", name):
+            ledger.event(tx, "hold.lifted", subject=name, reason=reason)
 
 
 def begin_poll(ledger: Ledger) -> int:

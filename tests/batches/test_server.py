@@ -164,7 +164,7 @@ def test_nothing_runs_synchronously_at_another_server(
     taken = bench.submit(1, tag="b", on_failure=OnFailure.SYNC)
     assert f"This server is {second}" in (taken.problem or "")
     assert other.billing_log().messages == ()
-    leases.end_hold(right.context.ledger, "create")
+    leases.end_hold(right.context.ledger, "create", reason="x")
     bench.engine = right
     poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 3}

@@ -8,6 +8,11 @@ import pytest
 from support.builders import some_requests
 from support.terminal import Terminal, a_server
 
+from core.clock import SystemClock
+from core.intake import fallback_files
+from core.intake.options import SubmitOptions
+from state.files.folder import Folder
+from state.model.errors import LedgerUnusable
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
 
@@ -176,3 +181,38 @@ def test_show_lists_every_attempt_of_a_request(failed: Shell) -> None:
     assert f"{key}-2  batch" in table
     unknown = terminal.run("show", "feed/nothing", "--json")
     assert (unknown.code, unknown.error_code()) == (2, "not_found")
+
+
+def test_holds_are_ended_by_hand_and_the_queue_is_sent(tmp_path: Path) -> None:
+    line = json.dumps(some_requests(1)[0])
+    with a_server(Plan.instant(), "create:credit:times=1") as (sandbox, address):
+        terminal = Terminal(tmp_path / "home", address)
+        terminal.run("submit", "-", "--tag", "feed", stdin=line)
+        shown = terminal.run("status").out + terminal.run("doctor").out
+        assert shown.count("to end it now: titan-console resume --holds") == 2
+        assert terminal.run("resume", "--holds").code == 2
+        assert terminal.run("resume", "--holds", "a-workflow", "--yes").code == 2
+        (hold,) = terminal.run("resume", "--holds", "--dry-run", "--json").lines()
+        assert hold["name"] == "account"
+        assert sandbox.billing_log().creates == 1
+        done = terminal.run("resume", "--holds", "--yes", "--reason", "paid")
+        assert (done.code, done.out.split()[0]) == (0, "account")
+        assert sandbox.billing_log().creates == 2
+        (event,) = [
+            event
+            for event in terminal.run("events", "--json").lines()
+            if event["kind"] == "hold.lifted"
+        ]
+        assert (event["subject"], event["detail"]["reason"]) == ("account", "paid")
+        again = terminal.run("resume", "--holds", "--yes")
+        assert (again.code, "nothing is on hold" in again.err) == (2, True)
+
+
+def test_status_json_counts_fallback_files(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home", "http://127.0.0.1:1")
+    terminal.run("submit", "-", "--tag", "feed", stdin=json.dumps(some_requests(1)[0]))
+    options = SubmitOptions(tag="kept")
+    folder, clock = Folder(terminal.home), SystemClock()
+    lost = LedgerUnusable("locked")
+    fallback_files.save(folder, some_requests(1), options, clock=clock, actor="t", error=lost)
+    assert terminal.run("status", "--json").json()["fallback_files"] == 1

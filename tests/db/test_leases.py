@@ -60,7 +60,7 @@ def test_a_hold_ends_by_itself_or_is_lifted(ledger: Ledger, clock: ManualClock) 
     clock.advance(1200)
     assert leases.active_hold(ledger, "create") is None
     leases.set_hold(ledger, "create", until=LATER + timedelta(hours=1), reason="third")
-    leases.end_hold(ledger, "create")
+    leases.end_hold(ledger, "create", reason="test")
     assert leases.active_hold(ledger, "create") is None
 
 

@@ -176,6 +176,7 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     real.run("show CUSTOM_ID", "show", "feed-classify-2026-11-22-00002")
     (orphan,) = real.run("orphans", "orphans")
     real.run("adopt", "adopt", orphan["remote_id"], "--tag", "old")
+    _hold(real, sandbox)
     real.run("prune", "prune", "--dry-run", "--older-than", "30d")
     shutil.copytree(real.home, files / "rebuilt")
     (files / "rebuilt" / "titan.db").write_bytes(b"not a database")
@@ -196,6 +197,12 @@ _RICH_USAGE = Usage(
     speed="standard",
     iterations=(Iteration(type="advisor_message", model="claude-opus-5-5", input_tokens=3),),
 )
+
+
+def _hold(real: Recorder, sandbox: Sandbox) -> None:
+    sandbox.faults.add("create:credit:times=1")
+    real.run("submit", "submit", "-", "--tag", "held", stdin=json.dumps(a_request("h-1")))
+    real.run("resume --holds", "resume", "--holds", "--yes")
 
 
 def _a_rich_ledger(home: Path) -> LedgerBuilder:

@@ -121,7 +121,7 @@ def _is_confirmed(engine: Engine, planned: Plan, given: dict[str, Any]) -> bool:
             planner.discard(engine.context, planned)
             return False
         if not given["yes"]:
-            _ask(planned.preview, as_json=given["as_json"])
+            ask(_fields(planned.preview), as_json=given["as_json"])
     except (click.Abort, click.UsageError):
         planner.discard(engine.context, planned)
         raise
@@ -156,10 +156,10 @@ def _one(plural: str) -> str:
     return "batch" if plural == "batches" else plural.removesuffix("s")
 
 
-def _ask(preview: Preview, *, as_json: bool) -> None:
+def ask(fields: list[tuple[str, str]], *, as_json: bool) -> None:
     """Ask for confirmation. The preview goes to stderr, like the question."""
     can_answer = is_terminal(sys.stdin)
-    for name, value in _fields(preview) if can_answer or not as_json else ():
+    for name, value in fields if can_answer or not as_json else ():
         if value:
             print_stderr(f"{name:<12} {value}")
     if not can_answer:
@@ -175,10 +175,7 @@ def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
         if command.action == Action.PAUSE:
             # A poll that is sending right now must see the pause, not only the next one.
             executor.advance(context, command)
-        try:
-            problems = engine.poll().problems
-        except SettingsError as error:
-            problems = [str(error)]
+        problems = poll_problems(engine)
     command = commands.get(context.ledger, command.id)
     if as_json:
         print_json(as_report(command))
@@ -187,6 +184,14 @@ def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
         print_stderr(command.outcome or _unfinished(command))
     print_problems(problem for problem in problems if not problem.startswith(f"{command.key} "))
     return exit_code_after_command(command, problems)
+
+
+def poll_problems(engine: Engine) -> list[str]:
+    """Poll once; what went wrong."""
+    try:
+        return engine.poll().problems
+    except SettingsError as error:
+        return [str(error)]
 
 
 def _unfinished(command: Command) -> str:

@@ -325,7 +325,7 @@ def _orphans(source: Source) -> Iterator[Finding]:
 
 def _holds(source: Source, now: datetime) -> Iterator[Finding]:
     for hold in ledger_status.holds(source, now_ts=to_text(now)):
-        yield Finding(Health.WARN, "on hold", f"{hold.name} until {hold.until_ts}: {hold.reason}")
+        yield Finding(Health.WARN, "on hold", f"{hold.name} {cells.hold_line(hold)}")
 
 
 def _pauses(source: Source) -> Iterator[Finding]:

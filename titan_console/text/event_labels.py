@@ -30,6 +30,7 @@ _GOOD = (
     "cleared",
     "accepted",
     "resumed",
+    "lifted",
     "adopted",
     "found_again",
 )

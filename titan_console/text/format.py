@@ -14,6 +14,7 @@ from state.model.records import (
     BatchKind,
     BatchStatus,
     CollectionStatus,
+    Hold,
     Outcome,
     RequestStatus,
 )
@@ -259,6 +260,14 @@ def poller_status(health: PollerHealth) -> Label:
         PollerState.FAILED: Label("✗", f"poll failed {quiet} ago", Tone.BAD),
         PollerState.SILENT: Label("!", f"last poll {quiet} ago (overdue)", Tone.BAD),
     }[health.state]
+
+
+def hold_line(hold: Hold) -> str:
+    """Until when and why something is on hold, and how to end it earlier."""
+    return (
+        f"until {hold.until_ts}: {hold.reason.rstrip('.')};"
+        " to end it now: titan-console resume --holds"
+    )
 
 
 def poller_line(health: PollerHealth) -> str:

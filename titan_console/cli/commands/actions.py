@@ -13,6 +13,7 @@ from core.errors import InputError, PayloadError
 from core.requests.model_limits import warnings_for
 from state.operations.commands import Action, Command, count, latest
 from titan_console.cli import command_flow
+from titan_console.cli.holds import end_holds
 from titan_console.cli.output import (
     json_lines_option,
     limit_option,
@@ -114,10 +115,14 @@ def pause(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the share
 
 @click.command
 @command_flow.workflow_options
+@click.option("--holds", is_flag=True, help="End every hold that `status` shows; no WORKFLOW.")
 @click.pass_context
-def resume(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
-    """Resume paused workflows and send their queued requests."""
-    ctx.exit(command_flow.run(Action.RESUME, given))
+def resume(ctx: click.Context, *, holds: bool, **given: Any) -> None:  # noqa: ANN401 - the shared options
+    """Resume paused workflows and send their queued requests.
+
+    With --holds: send again at once after an account problem that is solved, instead of waiting.
+    """
+    ctx.exit(end_holds(given) if holds else command_flow.run(Action.RESUME, given))
 
 
 @click.command

@@ -43,7 +43,13 @@ def command(*, as_json: bool) -> None:
     limit = silent_after(titan_file.read(Folder(from_environment().home)).alerts)
     with open_reader() as reader:
         if as_json:
-            print_json(json_reports.status(reader, now_ts=to_text(now), silent_after=limit))
+            report = json_reports.status(
+                reader,
+                now_ts=to_text(now),
+                silent_after=limit,
+                fallback_files=_fallback_files(),
+            )
+            print_json(report)
         else:
             _print(reader, now, limit)
 
@@ -93,11 +99,11 @@ def _print_totals(source: Source, now: datetime, limit: timedelta) -> None:
                 cells.money(totals.duplicate_nano) if totals.duplicate_nano else "",
             ),
             ("orphans", _orphans(source)),
-            ("not imported", _fallback_files()),
+            ("not imported", _not_imported()),
             *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
             ("poller", cells.poller_line(assess(ledger_status.poller(source), now, limit))),
             *(
-                (f"on hold: {hold.name}", f"until {hold.until_ts}: {hold.reason}")
+                (f"on hold: {hold.name}", cells.hold_line(hold))
                 for hold in ledger_status.holds(source, now_ts=to_text(now))
             ),
             *((p.workflow, p.text) for p in pauses.paused(source)),
@@ -106,9 +112,13 @@ def _print_totals(source: Source, now: datetime, limit: timedelta) -> None:
     )
 
 
-def _fallback_files() -> str:
-    """Submissions that were kept while the ledger could not be used."""
-    count = len(fallback_file.pending(Folder(from_environment().home)))
+def _fallback_files() -> int:
+    """The number of submissions that were kept while the ledger could not be used."""
+    return len(fallback_file.pending(Folder(from_environment().home)))
+
+
+def _not_imported() -> str:
+    count = _fallback_files()
     return f"{pluralize(count, 'fallback file')}, for the next poll" if count else ""
 
 
