@@ -1,7 +1,8 @@
 """Selects requests and batches for commands, by names and filters."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -20,8 +21,9 @@ _NO_PARAMS = len('{"custom_id":"","params":null}')
 class Filter(Struct, frozen=True, kw_only=True):
     """A selection; all given parts must match.
 
-    `names` are keys, remote ids, tags or custom_ids, combined with OR. `request_ids` and
-    `batch_ids` freeze the selection: exactly these requests, or the requests in these batches.
+    `names` are keys, remote ids, tags, custom_ids or TAG/CUSTOM_ID, combined with OR.
+    `request_ids` and `batch_ids` freeze the selection: exactly these requests, or the requests in
+    these batches.
     """
 
     names: tuple[str, ...] = ()
@@ -133,6 +135,11 @@ _REQUESTS = (
     "SELECT custom_id, id FROM requests WHERE tag IN (SELECT DISTINCT tag FROM submissions)"  # noqa: S608 - our own words
     f" AND custom_id IN {LISTED}"
 )
+# Of [name, tag, custom_id] each.
+_TAGGED = (
+    "SELECT j.value ->> 0, r.id FROM json_each(?) j CROSS JOIN requests r"
+    " ON r.tag = j.value ->> 1 AND r.custom_id = j.value ->> 2"
+)
 # In this order; a name means the first of them that has it.
 _MEANINGS = (_SUBMISSIONS, _BATCHES, _TAGS, _REQUESTS)
 
@@ -140,16 +147,23 @@ _MEANINGS = (_SUBMISSIONS, _BATCHES, _TAGS, _REQUESTS)
 def _named(source: Source, names: Sequence[str]) -> tuple[str, list[Parameter]]:
     """The condition for any of the names, however many. Raises UnknownId."""
     left = dict.fromkeys(names)
-    parameters: list[Parameter] = []
+    ids: list[list[int | str]] = []
     for sql in _MEANINGS:
         listed = as_list(left)
-        found = source.rows(sql, *[listed] * sql.count(LISTED))
-        parameters.append(as_list(row[1] for row in found))
-        for row in found:
-            left.pop(row[0], None)
+        ids.append(_found(left, source.rows(sql, *[listed] * sql.count(LISTED))))
+    tagged = [[name, *name.rpartition("/")[::2]] for name in left if "/" in name]
+    ids[-1] += _found(left, source.rows(_TAGGED, json.dumps(tagged)) if tagged else ())
     if left:
         raise UnknownId(_unknown(list(left)))
-    return _NAMED, parameters
+    return _NAMED, [as_list(found) for found in ids]
+
+
+def _found(left: dict[str, None], rows: Iterable[Any]) -> list[int | str]:
+    """The ids of the rows; their names are taken out of `left`."""
+    found = [(row[0], row[1]) for row in rows]
+    for name, _ in found:
+        left.pop(name, None)
+    return [one for _, one in found]
 
 
 def _unknown(names: Sequence[str]) -> str:

@@ -50,6 +50,19 @@ def test_names_of_every_kind_mix(full: Bench) -> None:
     assert len(selection.requests(ledger, Filter(names=(NAMES[0], first.key)))) == COUNT + 1
 
 
+def test_a_tag_and_a_custom_id_name_one_request(full: Bench) -> None:
+    ledger = full.engine.context.ledger
+    full.submit(1, tag="a/b")
+    for tag in ("other", "a/b"):
+        (one,) = selection.requests(ledger, Filter(names=(f"{tag}/{NAMES[0]}",)))
+        assert (one.tag, one.custom_id) == (tag, NAMES[0])
+    many = tuple(f"daily-feed/{name}" for name in NAMES)
+    assert len(selection.requests(ledger, Filter(names=(*many, "other")))) == COUNT + 2
+    for name in (f"none/{NAMES[0]}", "other/none", "/", f"/{NAMES[0]}", "other/"):
+        with pytest.raises(UnknownId, match="not found"):
+            selection.requests(ledger, Filter(names=(name,)))
+
+
 @pytest.mark.parametrize(
     ("names", "reason"),
     [

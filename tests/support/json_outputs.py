@@ -166,8 +166,7 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     real.run("replay --dry-run", "replay", "feed", "--dry-run")
     sandbox.faults.clear()
     real.run("replay", "replay", "feed", "--yes", "--set", "max_tokens=99", "--reason", "cut")
-    real.run("replay --dry-run", "pause", _FEED, "--dry-run")
-    real.run("replay", "pause", _FEED, "--yes", "--delay", "600")
+    _pause_and_hold(real, sandbox)
     real.run("commands", "commands")
     real.run("poll", "--poll")
     (Folder(real.home).root / "titan.toml").write_text("[jobs", "utf-8")
@@ -176,7 +175,6 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     real.run("show CUSTOM_ID", "show", "feed-classify-2026-11-22-00002")
     (orphan,) = real.run("orphans", "orphans")
     real.run("adopt", "adopt", orphan["remote_id"], "--tag", "old")
-    _hold(real, sandbox)
     real.run("prune", "prune", "--dry-run", "--older-than", "30d")
     shutil.copytree(real.home, files / "rebuilt")
     (files / "rebuilt" / "titan.db").write_bytes(b"not a database")
@@ -199,7 +197,9 @@ _RICH_USAGE = Usage(
 )
 
 
-def _hold(real: Recorder, sandbox: Sandbox) -> None:
+def _pause_and_hold(real: Recorder, sandbox: Sandbox) -> None:
+    real.run("replay --dry-run", "pause", _FEED, "--dry-run")
+    real.run("replay", "pause", _FEED, "--yes", "--delay", "600")
     sandbox.faults.add("create:credit:times=1")
     real.run("submit", "submit", "-", "--tag", "held", stdin=json.dumps(a_request("h-1")))
     real.run("resume --holds", "resume", "--holds", "--yes")

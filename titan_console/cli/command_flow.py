@@ -30,7 +30,7 @@ from titan_console.text import format as cells
 _WHAT = {Action.CANCEL: "batches", Action.PAUSE: "workflows", Action.RESUME: "workflows"}
 _Options = tuple[Callable[[Any], Any], ...]
 _SELECTION: _Options = (
-    click.argument("names", nargs=-1, metavar="[KEY|TAG|CUSTOM_ID]..."),
+    click.argument("names", nargs=-1, metavar="[KEY|TAG|CUSTOM_ID|TAG/CUSTOM_ID]..."),
     click.option("--workflow", help="Only requests of this workflow."),
     click.option(
         "--outcome",
