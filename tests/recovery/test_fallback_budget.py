@@ -6,19 +6,23 @@ from pathlib import Path
 
 import pytest
 from support.broken_ledger import corrupt, heal, poll
-from support.builders import a_request, some_requests
+from support.builders import a_bench, a_request, some_requests
 
 import titan_batch
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
+from core.intake import fallback_files
 from core.intake.options import SubmitOptions
 from core.money.budgets import used_in
 from state.batches.budget_reservations import Scope
 from state.db.connection import sqlite3
 from state.files import fallback_file
 from state.files.folder import Folder
+from state.model.errors import LedgerBusy
+from state.model.records import OnFailure
 from state.queries import ledger_status
 from titan_console.sandbox.api import Sandbox
+from titan_console.sandbox.model.timing import Plan
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +115,21 @@ def test_nothing_runs_while_a_limit_cannot_be_read(home: Path, sandbox: Sandbox)
     titan_batch.submit(some_requests(2), tag="t", on_failure="sync")
     assert sandbox.billing_log().messages == ()
     assert len(fallback_file.pending(Folder(home))) == 1
+
+
+def test_answers_count_on_the_day_they_were_paid(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "titan", plan=Plan.instant()) as bench:
+        limit(bench.folder.root, 1)
+        options = SubmitOptions(tag="t", on_failure=OnFailure.SYNC)
+        busy = LedgerBusy("The ledger is locked.")
+        file = fallback_files.save(
+            bench.folder, some_requests(2), options, clock=bench.clock, actor="test", error=busy
+        )
+        assert fallback_files.run_sync(bench.folder, file, bench.api(), bench.clock) is None
+        paid_on = bench.clock.now().date().isoformat()
+        bench.poll_after(86_400)
+        bench.poll_after(60)
+        ledger = bench.engine.context.ledger
+        used = used_in(ledger, bench.folder)
+        assert used(Scope(day=bench.clock.now().date().isoformat())) == 0
+        assert used(Scope(day=paid_on)) == ledger_status.totals(ledger).cost_nano > 0
