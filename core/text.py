@@ -1,6 +1,7 @@
 """Plurals for messages, and text that SQLite can store."""
 
 _TEN_MB = 10_000_000
+_SHOWN_LINES = 5
 
 
 def pluralize(number: int, one: str, many: str = "") -> str:
@@ -21,6 +22,16 @@ def megabytes(octets: int) -> str:
     if octets >= _TEN_MB:
         return f"{octets / 1e6:,.0f} MB"
     return f"{max(octets / 1e6, 0.1):.1f} MB" if octets else "0 MB"
+
+
+def unreadable_lines(lines: list[int]) -> str:
+    """The numbers of lines that could not be read, the first of them.
+
+    >>> unreadable_lines([3]), unreadable_lines([1, 2, 3, 4, 5, 6, 7])
+    ('1 unreadable line (3)', '7 unreadable lines (1, 2, 3, 4, 5, ...)')
+    """
+    numbers = [*map(str, lines[:_SHOWN_LINES]), *(["..."] if len(lines) > _SHOWN_LINES else [])]
+    return f"{pluralize(len(lines), 'unreadable line')} ({', '.join(numbers)})"
 
 
 def are(number: int) -> str:

@@ -18,6 +18,7 @@ from core.batches.context import Context
 from core.intake import recovered_files
 from core.intake.recovered_files import RecoveredFiles
 from core.requests.payload import workflow_and_date
+from core.text import unreadable_lines
 from state.batches import submissions, sync_runs
 from state.files import archive
 from state.files.folder import open_private
@@ -123,7 +124,7 @@ def _submission(
     with submissions.staged(context.ledger, _spooled(spool, seen, unreadable)) as staged:
         if unreadable:
             done.warnings.append(
-                f"spool/{spool.name}: {recovered_files.unreadable(unreadable)}. These requests are"
+                f"spool/{spool.name}: {unreadable_lines(unreadable)}. These requests are"
                 " not in the ledger; submit them again."
             )
         if not seen:

@@ -12,15 +12,13 @@ import msgspec
 from msgspec import Struct
 
 from core.api.result_schema import BadLineError, decode
-from core.text import pluralize
+from core.text import unreadable_lines
 from state.files import archive
 from state.files.folder import Folder
 from state.model.records import BatchKind, BatchStatus
 from state.model.timestamps import to_text
 from state.recovery import recovered_batches, results_on_disk
 from state.recovery.recovered_batches import RecoveredBatch, submission_key
-
-_SHOWN = 5
 
 
 class RecoveredFiles(Struct, frozen=True):
@@ -38,24 +36,14 @@ def read(folder: Folder) -> RecoveredFiles:
         found.batches.setdefault(batch.submission_key, []).append(batch)
     if mirror.unreadable:
         found.warnings.append(
-            f"{folder.jobs_mirror.name}: {unreadable(mirror.unreadable)}. Results on disk are used"
-            " without it; a batch that is at the API only is listed by `titan-console orphans`"
+            f"{folder.jobs_mirror.name}: {unreadable_lines(mirror.unreadable)}. Results on"
+            " disk are used without it; a batch that is at the API only is listed by `titan-console orphans`"
             " after a poll, and `titan-console adopt` imports it."
         )
     for key in results_on_disk.batch_keys(folder):
         if key not in mirror.batches:
             found.batches.setdefault(submission_key(key), []).append(_unnamed(folder, key))
     return found
-
-
-def unreadable(lines: list[int]) -> str:
-    """The numbers of lines that could not be read, the first of them.
-
-    >>> unreadable([3]), unreadable([1, 2, 3, 4, 5, 6, 7])
-    ('1 unreadable line (3)', '7 unreadable lines (1, 2, 3, 4, 5, ...)')
-    """
-    numbers = [*map(str, lines[:_SHOWN]), *(["..."] if len(lines) > _SHOWN else [])]
-    return f"{pluralize(len(lines), 'unreadable line')} ({', '.join(numbers)})"
 
 
 def results_of(folder: Folder, batch: RecoveredBatch) -> Path | None:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from state.db.connection import FIRST_SAFE_SQLITE, sqlite3
@@ -71,6 +72,26 @@ def disk_use(folder: Folder) -> dict[str, int]:
         "staging": size(list(folder.staging.glob("*"))),
         "free": shutil.disk_usage(folder.root).free,
     }
+
+
+def unreadable_mirror_lines(folder: Folder) -> dict[Path, list[int]]:
+    """The numbers of damaged or torn lines of each mirror file that has some."""
+    found: dict[Path, list[int]] = {}
+    for mirror in (folder.jobs_mirror, folder.errors_mirror, folder.cost_mirror):
+        if mirror.exists():
+            with mirror.open("rb") as file:
+                bad = [number for number, line in enumerate(file, 1) if not _is_whole(line)]
+            if bad:
+                found[mirror] = bad
+    return found
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return line.endswith(b"\n")
 
 
 def missing_results(source: Source, folder: Folder) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from state.batches.sync_runs import answers_file
+from state.db.reader import Source
 from state.files import archive
 from state.files.folder import Folder
 from state.files.results_file import file_name
@@ -16,6 +17,12 @@ def batch_keys(folder: Folder) -> list[str]:
     """The key of each batch with a results file, shorter ones first: those are older."""
     found = {key for path in folder.results.glob("*") if path.is_file() for key in _key(path)}
     return sorted(found, key=lambda key: (len(key), key))
+
+
+def without_batch(source: Source, folder: Folder) -> list[str]:
+    """The keys of results files whose batch is not in the ledger."""
+    known = {row["key"] for row in source.rows("SELECT key FROM batches")}
+    return [key for key in batch_keys(folder) if key not in known]
 
 
 def _key(path: Path) -> Iterator[str]:

@@ -18,7 +18,7 @@ from core.config import titan_file
 from core.config.settings import DEFAULT_BASE_URL, Settings
 from core.internal_errors import describe
 from core.reporting.poller_health import SILENT_AFTER, PollerState, assess, silent_after
-from core.text import pluralize
+from core.text import pluralize, unreadable_lines
 from state.batches import orphans
 from state.batches.orphans import OrphanVerdict
 from state.db.reader import Reader, Source
@@ -32,7 +32,7 @@ from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
 from state.operations.hook_runs import RunState
 from state.queries import batch_list, doctor_figures, ledger_status
-from state.recovery import backups
+from state.recovery import backups, results_on_disk
 from titan_console.text import format as cells
 
 _LOW_DISK = 1 << 30
@@ -186,12 +186,14 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         if not ledger_exists(folder.ledger):
             yield _missing_ledger(folder)
             return
-        damage, lost = doctor_figures.damage(folder.ledger, thorough=thorough), list[str]()
+        damage = doctor_figures.damage(folder.ledger, thorough=thorough)
+        lost, unknown = list[str](), list[str]()
         if not damage:
             with Reader(folder.ledger) as reader:
                 lost = doctor_figures.missing_results(reader, folder)
+                unknown = results_on_disk.without_batch(reader, folder)
     except LedgerError as error:
-        damage, lost = str(error), []
+        damage, lost, unknown = str(error), [], []
     if damage:
         yield Finding(Health.BAD, "ledger", damage)
         yield Finding(Health.WARN, "recovery", _recovery(folder))
@@ -205,8 +207,32 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
             f"results of {count} are missing from {folder.results} (latest: {lost[0]});"
             " the API keeps results for 29 days",
         )
+    if unknown:
+        yield _unknown_results(folder, unknown)
+    yield from _isolated("mirror", lambda: _mirrors(folder))
     yield _backups(folder)
     yield from _files(folder)
+
+
+def _unknown_results(folder: Folder, unknown: list[str]) -> Finding:
+    """Paid answers that no command shows."""
+    return Finding(
+        Health.WARN,
+        "results",
+        f"{pluralize(len(unknown), 'results file')} in {folder.results} without a batch in the"
+        f" ledger (first: {unknown[0]}); `titan-console restore` of the newest backup imports those"
+        " whose requests are in spool/; move the others to another folder",
+    )
+
+
+def _mirrors(folder: Folder) -> Iterator[Finding]:
+    for mirror, lines in doctor_figures.unreadable_mirror_lines(folder).items():
+        yield Finding(
+            Health.WARN,
+            "mirror",
+            f"{mirror.name}: {unreadable_lines(lines)}; the ledger is not affected."
+            f" Delete {mirror}, and the next poll writes it again",
+        )
 
 
 def _recovery(folder: Folder) -> str:
