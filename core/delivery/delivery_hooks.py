@@ -1,7 +1,8 @@
 """Delivery hooks: runs a job's `on_delivery` command after its file has been delivered.
 
-At least once per delivery: each try is recorded before it starts, so that the next poll repeats
-one whose poll died.
+At least once for each content of a file: each try is recorded before it starts, so that the next
+poll repeats one whose poll died. A success is also recorded beside the ledger, so that the same
+content delivered again, as after a restore, does not run the same command again.
 """
 
 import json
@@ -15,6 +16,9 @@ from core.config.job import Job
 from core.config.settings import command_environment
 from core.config.titan_file import read
 from core.delivery import run_command
+from state.files import hook_log
+from state.files.hook_log import HookSuccess
+from state.files.system_errors import cause
 from state.model.timestamps import to_text
 from state.operations import delivery, hook_runs
 from state.operations.hook_runs import HookRun, RunState
@@ -75,17 +79,23 @@ def _command_text(job: Job) -> str:
 
 def _run(context: Context, run: HookRun, job: Job) -> str | None:
     """Make one try."""
-    now = context.clock.now()
+    now, path = context.clock.now(), context.folder.staging / run.file
+    success = HookSuccess(
+        file=run.file, sha256=hook_log.digest(path) or "", command=_command_text(job)
+    )
+    if success.sha256 and hook_log.last(context.folder, run.file) == success:
+        # The ledger was restored or rebuilt, or the poll died before it recorded the success.
+        hook_runs.skip_known(context.ledger, run)
+        return None
     if run.tries >= MOST_TRIES:
         # The poll of its last try died.
         return _failed(context, run, None, "the poll that ran it died")
     until = now + timedelta(seconds=job.on_delivery_timeout_s) + _MARGIN
-    started = hook_runs.start(context.ledger, run, _command_text(job), until_ts=to_text(until))
+    started = hook_runs.start(context.ledger, run, success.command, until_ts=to_text(until))
     if started is None:
         return None
-    file = str((context.folder.staging / run.file).absolute())
     ended = run_command.run(
-        [word.replace(FILE, file) for word in job.on_delivery],
+        [word.replace(FILE, str(path.absolute())) for word in job.on_delivery],
         folder=context.folder.root,
         environment=command_environment(context.folder.root),
         timeout_s=job.on_delivery_timeout_s,
@@ -93,6 +103,7 @@ def _run(context: Context, run: HookRun, job: Job) -> str | None:
     context.ledger.crash_point("hook:ran")
     if ended.problem:
         return _failed(context, started, ended.exit_code, ended.problem)
+    problem = _log(context, success)
     hook_runs.end(
         context.ledger,
         started,
@@ -100,6 +111,19 @@ def _run(context: Context, run: HookRun, job: Job) -> str | None:
         not_before_ts=started.not_before_ts,
         exit_code=ended.exit_code,
     )
+    return problem
+
+
+def _log(context: Context, success: HookSuccess) -> str | None:
+    """Record the success beside the ledger; why that failed, as text."""
+    path = context.folder.hook_log
+    try:
+        hook_log.append(context.folder, success)
+    except OSError as error:
+        return (
+            f"Cannot write {path}: {cause(error, path).text}. After a restore the hook runs again."
+        )
+    context.ledger.crash_point("hook:logged")
     return None
 
 

@@ -37,8 +37,8 @@ def read(folder: Folder) -> RecoveredFiles:
     if mirror.unreadable:
         found.warnings.append(
             f"{folder.jobs_mirror.name}: {unreadable_lines(mirror.unreadable)}. Results on"
-            " disk are used without it; a batch that is at the API only is listed by `titan-console orphans`"
-            " after a poll, and `titan-console adopt` imports it."
+            " disk are used without it; a batch that is at the API only is listed by"
+            " `titan-console orphans` after a poll, and `titan-console adopt` imports it."
         )
     for key in results_on_disk.batch_keys(folder):
         if key not in mirror.batches:

@@ -68,6 +68,11 @@ class Folder(Struct, frozen=True):
         return self.root / "poll-crash.log"
 
     @property
+    def hook_log(self) -> Path:
+        """A line for each delivery hook that succeeded."""
+        return self.root / "delivery-hooks.jsonl"
+
+    @property
     def exports(self) -> Path:
         """Exports written by the console."""
         return self.root / "exports"

@@ -94,6 +94,13 @@ def skip(ledger: Ledger, run: HookRun) -> None:
         _move(ledger, run, RunState.NONE, run.not_before_ts)
 
 
+def skip_known(ledger: Ledger, run: HookRun) -> None:
+    """Record that the command has succeeded before for exactly this content."""
+    with ledger.transaction("hook-known") as tx:
+        if _move(ledger, run, RunState.DONE, run.not_before_ts):
+            _event(ledger, tx, "hook.known", run)
+
+
 def start(ledger: Ledger, run: HookRun, command: str, *, until_ts: str) -> HookRun | None:
     """Record a try before it starts; None where another poll has started it."""
     with ledger.transaction("hook-begin") as tx:
