@@ -93,7 +93,7 @@ def explain(attempt: PricedAttempt, prices: PriceBook) -> Explanation:
         parts=tuple(_parts(attempt.model, usage, prices, at)),
         fees=_fees(usage),
         cost_nano=charge.cost_nano,
-        sync_cost_nano=0 if attempt.is_duplicate and known else charge.sync_cost_nano,
+        sync_cost_nano=0 if attempt.is_duplicate else charge.sync_cost_nano,
         formula=_formula(attempt) if known else f"unpriced: {charge.unpriced}",
     )
 

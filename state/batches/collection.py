@@ -258,7 +258,27 @@ def subtract_daily_totals(ledger: Ledger, batch: Batch) -> None:
     _change_daily_totals(ledger, (batch.collected_ts or "")[:10], batch, "-")
 
 
-def _change_daily_totals(ledger: Ledger, day: str, batch: Batch, sign: str) -> None:
+def change_sums(ledger: Ledger, batch: Batch, ids: list[int], sign: str) -> None:
+    """Add (`+`) or subtract (`-`) these attempts in the sums of the batch and of its day."""
+    ledger.execute(
+        "UPDATE batches SET (cost_nano, sync_cost_nano, unpriced, duplicate_nano) = (SELECT"  # noqa: S608 - our own words
+        f" batches.cost_nano {sign} coalesce(sum(a.cost_nano), 0),"
+        f" batches.sync_cost_nano {sign} coalesce(sum(a.sync_cost_nano), 0),"
+        f" batches.unpriced {sign} coalesce(sum(a.cost_nano IS NULL), 0),"
+        f" batches.duplicate_nano {sign}"
+        " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) FROM attempts a"
+        " WHERE a.batch_id = batches.id AND a.outcome = 'succeeded'"
+        f" AND a.request_id IN {LISTED}) WHERE id = ?",
+        as_list(ids),
+        batch.id,
+    )
+    if batch.collected_ts is not None:
+        _change_daily_totals(ledger, batch.collected_ts[:10], batch, sign, as_list(ids))
+
+
+def _change_daily_totals(
+    ledger: Ledger, day: str, batch: Batch, sign: str, ids: str | None = None
+) -> None:
     sums = ", ".join(f"sum({name})" for name in _SUMMED)
     grown = ", ".join(
         f"{name} = daily_totals.{name} {sign} excluded.{name}"
@@ -284,10 +304,13 @@ def _change_daily_totals(ledger: Ledger, day: str, batch: Batch, sign: str) -> N
         " coalesce(sum(cost_nano) FILTER (WHERE duplicate = 1), 0),"
         " sum(outcome = 'succeeded' AND cost_nano IS NULL)"
         f" FROM (SELECT a.*, {ATTEMPT_MODEL} AS asked FROM attempts a"
-        " JOIN batches b ON b.id = a.batch_id WHERE a.batch_id = ?) WHERE true GROUP BY asked"
+        " JOIN batches b ON b.id = a.batch_id WHERE a.batch_id = ?"
+        f" AND (? IS NULL OR a.request_id IN {LISTED})) WHERE true GROUP BY asked"
         f" ON CONFLICT (day, workflow, model, kind) DO UPDATE SET {grown}",
         day,
         batch.workflow,
         batch.kind,
         batch.id,
+        ids,
+        ids or "[]",
     )

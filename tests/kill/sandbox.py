@@ -59,7 +59,7 @@ class KillSandbox(Sandbox):
         known = replace(call, request=replace(call.request, body=body))
         with self._lock:
             answer = super()._message(known)
-            cost = synchronous_cost(self._messages[-1], call.now)
+            cost = synchronous_cost(self._messages[-1])
             self.calls.setdefault(custom_id_of(read_object(body)), []).append(cost)
         # A kill may come between the call and its answer.
         real_sleep(_CALL_S)

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, cast
 
 import msgspec
 
-from core.money.pricing import PriceBook
-from state.model.records import BatchKind, Usage
+from state.model.usage import TOKENS
+from titan_console.sandbox.answers.prices import bill
 from titan_console.sandbox.answers.results import result_lines
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.lifecycle import Batch
-
-_PRICES = PriceBook()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,39 +67,36 @@ def _rows(batch: Batch) -> dict[str, Row]:
     for line in result_lines(batch):
         read = cast("dict[str, Any]", msgspec.json.decode(line))
         custom_id, _, nonce = read["custom_id"].rpartition("-")
-        found[custom_id] = _row(batch, nonce, read["result"])
+        found[custom_id] = _row(nonce, read["result"])
     return found
 
 
-def _row(batch: Batch, nonce: str, result: Mapping[str, Any]) -> Row:
-    usage, cost = Usage(), 0
+def _row(nonce: str, result: Mapping[str, Any]) -> Row:
+    counts: dict[str, int] = dict.fromkeys(TOKENS, 0)
+    cost = 0
     if result["type"] == "succeeded":
-        usage = read_usage(result["message"]["usage"])
-        model = result["message"]["model"]
-        priced, _ = _PRICES.price(model, usage, at=batch.created_at, kind=BatchKind.BATCH)
-        assert priced is not None, f"no price for {model}"
-        cost = priced
+        usage = result["message"]["usage"]
+        counts, cost = read_counts(usage), nano(bill(result["message"]["model"], usage))
     return Row(
         nonce=nonce,
         outcome=result["type"],
-        usage={
-            name: getattr(usage, name)
-            for name in (
-                *("input_tokens", "output_tokens", "cache_read_tokens"),
-                *("cache_write_5m_tokens", "cache_write_1h_tokens"),
-            )
-        },
+        usage=counts,
         cost_nano=cost,
         result=result,
     )
 
 
-def read_usage(read: Mapping[str, Any]) -> Usage:
-    """The usage of a response as the ledger counts it."""
-    return Usage(
-        input_tokens=read["input_tokens"],
-        output_tokens=read["output_tokens"],
-        cache_write_5m_tokens=read["cache_creation"]["ephemeral_5m_input_tokens"],
-        cache_write_1h_tokens=read["cache_creation"]["ephemeral_1h_input_tokens"],
-        cache_read_tokens=read["cache_read_input_tokens"],
-    )
+def read_counts(read: Mapping[str, Any]) -> dict[str, int]:
+    """The tokens of a response as the ledger counts them."""
+    return {
+        "input_tokens": read["input_tokens"],
+        "output_tokens": read["output_tokens"],
+        "cache_write_5m_tokens": read["cache_creation"]["ephemeral_5m_input_tokens"],
+        "cache_write_1h_tokens": read["cache_creation"]["ephemeral_1h_input_tokens"],
+        "cache_read_tokens": read["cache_read_input_tokens"],
+    }
+
+
+def nano(usd: Fraction) -> int:
+    """Nano-dollars; halves round up."""
+    return int(usd * 10**9 + Fraction(1, 2))

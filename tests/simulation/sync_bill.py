@@ -2,17 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
-from simulation.oracle import read_usage
+from simulation.oracle import nano
 
-from core.money.pricing import PriceBook
 from state.db.connection import sqlite3
-from state.model.records import BatchKind
 from titan_console.sandbox.answers.billing_log import BilledRow
-
-_PRICES = PriceBook()
 
 
 def custom_id_of(params: Mapping[str, Any]) -> str:
@@ -20,11 +15,9 @@ def custom_id_of(params: Mapping[str, Any]) -> str:
     return str(params["messages"][0]["content"]).split()[1]
 
 
-def synchronous_cost(row: BilledRow, at: datetime) -> int:
+def synchronous_cost(row: BilledRow) -> int:
     """The price of one call, in nano-dollars."""
-    cost, _ = _PRICES.price(row.model, read_usage(row.usage), at=at, kind=BatchKind.SYNC)
-    assert cost is not None, f"no price for {row.model}"
-    return cost
+    return nano(row.usd)
 
 
 def findings(ledger: sqlite3.Connection, bill: Mapping[str, list[int]]) -> Iterator[str]:

@@ -168,7 +168,7 @@ class World:
             yield
         finally:
             for row in messages[before:]:
-                cost = synchronous_cost(row, self.sandbox._time.now())
+                cost = synchronous_cost(row)
                 self.sync_bill.setdefault(custom_id_of(params), []).append(cost)
 
     def defect(self, call: str) -> None:

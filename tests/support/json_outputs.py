@@ -111,6 +111,7 @@ def _read(made: Recorder, files: Path) -> None:
         made.run("savings", "savings", "--by", by)
     made.run("savings --cache", "savings", "--cache")
     made.run("savings --month", "savings", "--month")
+    made.run("savings --recompute", "savings", "--recompute")
     made.run("savings --check-log", "savings", "--check-log")
     usage = files / "usage.csv"
     two_days_ago = (SystemClock().now() - timedelta(days=2)).date()

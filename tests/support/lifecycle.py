@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,6 @@ from state.queries import ledger_status
 from titan_console.sandbox.answers.billing_log import BilledRow
 
 QUARTER = 900.0
-# Dollars a million tokens, synchronous: input, output, 5-minute write, 1-hour write, read.
-_PRICES = {
-    "claude-sonnet-4-6": ("3", "15", "3.75", "6", "0.30"),
-    "claude-haiku-4-5-20251001": ("1", "5", "1.25", "2", "0.10"),
-}
 
 
 def poll_until_done(bench: Bench, engine: Engine | None = None, *, polls: int = 40) -> None:
@@ -74,21 +70,8 @@ def our_bill(bench: Bench) -> list[BilledRow]:
 
 
 def billed_nano(bench: Bench) -> int:
-    """What the provider bills for our batches, priced here and not by the product."""
-    total = Decimal(0)
-    for row in our_bill(bench):
-        usage: dict[str, Any] = dict(row.usage)
-        tokens = (
-            usage["input_tokens"],
-            usage["output_tokens"],
-            usage["cache_creation"]["ephemeral_5m_input_tokens"],
-            usage["cache_creation"]["ephemeral_1h_input_tokens"],
-            usage["cache_read_input_tokens"],
-        )
-        prices = map(Decimal, _PRICES[row.model])
-        nano = sum((n * p * 500 for n, p in zip(tokens, prices, strict=True)), Decimal(0))
-        total += int(nano + Decimal("0.5"))
-    return int(total)
+    """What the provider bills for our batches, priced by the sandbox and not by the product."""
+    return sum(int(row.usd * 10**9 + Fraction(1, 2)) for row in our_bill(bench))
 
 
 def check_billing(bench: Bench) -> None:

@@ -26,7 +26,7 @@ from state.model.records import BatchKind, Usage
 from state.model.timestamps import to_text
 from state.queries import spending
 from state.queries.spending import Spending
-from titan_console.cli import cache_table
+from titan_console.cli import cache_table, recompute_table
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_lines_option, print_fields, print_json, print_table
 from titan_console.cli.stderr import print_stderr
@@ -93,6 +93,12 @@ class DifferenceReport(Struct, frozen=True, kw_only=True):
 @click.option(
     "--cache", "of_cache", is_flag=True, help="Show cache hits and the gain or loss of each batch."
 )
+@click.option(
+    "--recompute",
+    is_flag=True,
+    help="Price collected answers again from the stored results; show what differs.",
+)
+@click.option("--apply", is_flag=True, help="With --recompute: store the new costs.")
 @json_lines_option
 @click.pass_context
 def command(  # noqa: PLR0913 - each is an option
@@ -105,6 +111,8 @@ def command(  # noqa: PLR0913 - each is an option
     check_log: bool,
     month: bool,
     of_cache: bool,
+    recompute: bool,
+    apply: bool,
     as_json: bool,
 ) -> None:
     """Show spend and savings since a time, by the date results were downloaded.
@@ -112,11 +120,13 @@ def command(  # noqa: PLR0913 - each is an option
     Every retry of a request counts as one more attempt. --explain shows tokens, rates and formula
     of one number. --check reads a usage export (CSV from the Claude Console or JSON from the Admin
     API), lists each day and model that differs from the ledger, and exits with 1 if any does.
+    --recompute lists the batches whose cost differs from today's pricing of the stored results, at
+    the prices of their day; --apply stores it.
     """
-    if (name is not None) + (export is not None) + check_log + month + of_cache > 1:
-        raise click.UsageError(
-            "--explain, --check, --check-log, --month and --cache cannot be combined."
-        )
+    _check_options(ctx)
+    if recompute:
+        recompute_table.show(apply=apply, as_json=as_json)
+        return
     since_ts = to_text(parse_since(since, SystemClock().now()))
     theirs = usage_export.read(export.read()) if export else None
     folder = Folder(from_environment().home)
@@ -134,6 +144,16 @@ def command(  # noqa: PLR0913 - each is an option
             _explain(reader, name, as_json=as_json)
         else:
             _show(spending.spending(reader, by, since_ts=since_ts), by, as_json=as_json)
+
+
+def _check_options(ctx: click.Context) -> None:
+    views = ("name", "export", "check_log", "month", "of_cache", "recompute")
+    if sum(ctx.params[view] not in (None, False) for view in views) > 1:
+        raise click.UsageError(
+            "--explain, --check, --check-log, --month, --cache and --recompute cannot be combined."
+        )
+    if ctx.params["apply"] and not ctx.params["recompute"]:
+        raise click.UsageError("--apply needs --recompute.")
 
 
 def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
