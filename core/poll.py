@@ -24,6 +24,7 @@ from core.batches.error_isolation import (
 )
 from core.batches.refresh import refresh
 from core.commands import auto_replay, deadline_guard, executor
+from core.config import titan_file
 from core.errors import ApiError, SettingsError
 from core.reporting import notifier
 from core.requests.payload import wire_overhead
@@ -303,6 +304,14 @@ def _clean_up(context: Context, _summary: PollSummary) -> None:
     stale_files.sweep(context.ledger, context.folder.spool, context.clock.now())
 
 
+def _check_configuration(context: Context, summary: PollSummary) -> None:
+    """Report the problems of titan.toml that stop submissions, of all jobs or of one."""
+    found = titan_file.read(context.folder).submit_problems
+    if found:
+        more = f" {len(found) - 1:,} more: run `titan-console jobs check`." if found[1:] else ""
+        summary.problems.append(f"{found[0]} It stops submissions until it is fixed.{more}")
+
+
 def _check_alerts(context: Context, summary: PollSummary) -> None:
     """Raise, clear and send alerts."""
     summary.problems += notifier.update_and_notify(context, summary.error)
@@ -340,4 +349,5 @@ _STEPS: tuple[Callable[[Context, PollSummary], None], ...] = (
     _run_hooks,
     _clean_up,
     _back_up,
+    _check_configuration,
 )

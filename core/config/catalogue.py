@@ -111,6 +111,12 @@ class Catalogue(Struct, frozen=True, kw_only=True):
             or problem.path[0] not in tables
         ]
 
+    @property
+    def submit_problems(self) -> list[Problem]:
+        """Those that stop submissions: of every job, or of the job they are in."""
+        limiting = self.limit_problems
+        return [p for p in self.problems if p in limiting or p.path[:1] == ("jobs",)]
+
     def jobs_of(self, workload: str) -> list[Job]:
         """The jobs of one row of the forecast."""
         return [job for job in self.jobs.values() if job.workload == workload]

@@ -112,6 +112,22 @@ def test_the_code_of_a_poll(queued: Shell, fault: str, code: Exit, *, as_json: b
     assert max(one.code for one in done) == code, done
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("[budget]\nday_usd = 1\n", Exit.ATTENTION),
+        ("[jobs", Exit.ATTENTION),
+        ("[jobs.feed]\nworkload = 3\n[alerts]\nx = 1\n", Exit.ATTENTION),
+        ("[console]\nx = 1\n", Exit.DONE),
+    ],
+)
+def test_a_poll_names_a_mistake_that_stops_submissions(bench: Bench, text: str, code: Exit) -> None:
+    (bench.folder.root / "titan.toml").write_text(text)
+    polled = bench.poll_after()
+    assert exit_code_after_poll(polled) == code
+    assert any("stops submissions" in line for line in polled.problems) == (code != Exit.DONE)
+
+
 def test_a_poll_that_leaves_the_work_to_another_is_done(queued: Shell) -> None:
     terminal, _ = queued
     folder = Folder(terminal.home)

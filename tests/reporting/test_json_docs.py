@@ -167,7 +167,7 @@ def _code_in(node: ast.AST) -> ast.expr | None:
             return found
         case ast.Call(func=ast.Name(id="Problem"), args=[_, _, found, *_]):
             return found
-        case ast.Call(func=ast.Name(id="report"), args=[found, *_]):
+        case ast.Call(func=ast.Name(id="print_error"), args=[found, *_]):
             return found
         case _:
             return None
