@@ -136,7 +136,8 @@ def _source(context: Context, batch: Batch) -> Generator[Iterator[bytes], None, 
             with sync_runs.answers_file(context.folder, batch.key).open("rb") as file:
                 yield iter(lambda: file.read(_PIECE), b"")
         except FileNotFoundError as error:
-            raise NotFound(f"The results of {batch.key} are missing: {error}.") from error
+            path = sync_runs.answers_file(context.folder, batch.key)
+            raise NotFound(f"The results of {batch.key} are missing: no file {path}.") from error
     else:
         with context.api().results(batch.remote_id or "") as pieces:
             yield pieces

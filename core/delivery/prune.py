@@ -15,6 +15,7 @@ from state.db.reader import Source
 from state.files import archive
 from state.files.folder import Folder, delivered_name
 from state.files.results_file import file_name
+from state.files.system_errors import cause
 from state.model.errors import LedgerUnusable
 from state.model.timestamps import to_text
 from state.operations import retention
@@ -52,8 +53,10 @@ def prune(context: Context, *, before: datetime, compress_before: datetime) -> P
             done.files_compressed += 1
             done.bytes_saved += archive.compress(path)
     except OSError as error:
+        why = cause(error, context.folder.root)
         raise LedgerUnusable(
-            f"Cannot prune: {error}. Completed steps are consistent; run it again."
+            f"Cannot prune: {why.text}. Completed steps are consistent; run it again.",
+            code=why.code,
         ) from error
     retention.shrink(context.ledger)
     return done

@@ -125,7 +125,8 @@ class LineReader:
                 self._name = name
             line = self._file.read_at(offset, length)
         except OSError as error:
-            raise FileMissing(f"Cannot read {self._folder / name}: {error}.") from error
+            path = self._folder / name
+            raise FileMissing(f"Cannot read {path}: {cause(error, path).text}.") from error
         if len(line) != length:
             raise FileMissing(
                 f"{self._folder / name} is shorter than recorded in the ledger.",

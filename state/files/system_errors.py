@@ -34,7 +34,10 @@ def cause(error: OSError, path: Path) -> Cause:
         return Cause(
             code="disk_error", text=f"the disk of {path.parent} reports an error; check the disk"
         )
-    return Cause(code="system_error", text=error.strerror or str(error))
+    text = error.strerror or str(error)
+    if error.errno == errno.EISDIR:
+        text = f"{path} is a folder, not a file; move it away"
+    return Cause(code="system_error", text=text)
 
 
 def _names_a_file(error: OSError) -> bool:

@@ -201,8 +201,9 @@ def test_a_catalogue_with_a_slip_loses_no_command(desk: SandboxClient) -> None:
     good = (desk.bench.folder.root / "titan.toml").read_text()
     desk.bench.submit(1)
     (desk.bench.folder.root / "titan.toml").write_text("[jobs")
-    (trouble,) = desk.bench.poll_after(900).problems
-    assert "waits for a valid titan.toml" in trouble
+    waits, stops = desk.bench.poll_after(900).problems
+    assert "waits for a valid titan.toml" in waits
+    assert "stops submissions" in stops
     (desk.bench.folder.root / "titan.toml").write_text(good)
     desk.bench.poll_after(900)
     assert len(desk.runs()) == 1

@@ -10,6 +10,7 @@ from core.batches.context import Context
 from core.delivery import deliver, delivery_hooks
 from core.intake.options import SubmitOptions
 from core.poll import PollSummary
+from state.model.errors import LedgerError
 from state.operations import hook_runs
 
 
@@ -26,7 +27,20 @@ def test_a_folder_at_one_staging_name_stops_no_other_delivery(bench: Bench) -> N
     assert [path.name for path in bench.folder.staging.glob("free-*")] == [
         "free-results-2026-11-22.jsonl"
     ]
-    assert [one for one in bench.engine.poll().problems if "blocked of 2026-11-22" in one]
+    (problem,) = [one for one in bench.engine.poll().problems if "blocked of 2026-11-22" in one]
+    assert "is a folder, not a file" in problem
+
+
+def test_a_folder_in_place_of_a_results_file_is_named(bench: Bench) -> None:
+    _submit(bench, "blocked")
+    poll_until_done(bench)
+    (path,) = bench.folder.results.glob("tb_*.jsonl")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(LedgerError) as refused:
+        list(bench.engine.results("blocked"))
+    assert f"{path} is a folder, not a file" in str(refused.value)
+    assert not [word for word in ("Errno", "PosixPath") if word in str(refused.value)]
 
 
 def test_a_hook_that_fails_in_an_unforeseen_way_stops_no_other(
