@@ -9,6 +9,7 @@ from core.requests.wire_id import LIMIT, max_unshortened_length, to_wire
 from state.batches import sending
 from state.batches.sending import sent_requests
 from state.files.spool import LineReader, check_complete
+from state.model.errors import FileMissing, FileUnusable
 from state.model.records import Batch
 
 _HEAD = b'{"requests":['
@@ -43,12 +44,16 @@ def _bytes_of_marks(context: Context, batch: Batch, marks: Mapping[str, int]) ->
     """By how much the marks make the lines longer, which only the lines themselves show."""
     if not marks:
         return 0
-    with LineReader(context.folder.spool) as bodies:
-        return sum(
-            len(marked(bodies.read(request.spool_file, request.offset, request.length), marks))
-            - request.length
-            for request in sent_requests(context.ledger, batch)
-        )
+    try:
+        with LineReader(context.folder.spool) as bodies:
+            return sum(
+                len(marked(bodies.read(request.spool_file, request.offset, request.length), marks))
+                - request.length
+                for request in sent_requests(context.ledger, batch)
+            )
+    except FileMissing as error:
+        # It was complete a moment ago.
+        raise FileUnusable(str(error), code=error.code) from error
 
 
 def _pieces(context: Context, batch: Batch, marks: Mapping[str, int]) -> Iterator[bytes]:

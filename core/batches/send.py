@@ -110,16 +110,22 @@ def send(context: Context, batch: Batch) -> Sent:
     try:
         # Before a call is made; again in the transaction that marks it as sending.
         admission.admit_batch(context, batch)
-        marks = priming.marks_of(context.ledger, batch, context.ledger.now_text())
+        return _send_admitted(context, batch)
+    except OverBudget as error:
+        return Sent(problem=f"{batch.key} stays queued. {error}")
+
+
+def _send_admitted(context: Context, batch: Batch) -> Sent:
+    marks = priming.marks_of(context.ledger, batch, context.ledger.now_text())
+    try:
         body = request_body.make(context, batch, marks)
         if body.length > context.limits.max_bytes and marks:
             marks, body = {}, request_body.make(context, batch, {})
-        return _post(context, batch, body, has_marks=bool(marks))
     except FileMissing as error:
         sending.mark_rejected(context.ledger, batch, "body_lost", str(error))
         return Sent(problem=f"{batch.key}: {error} Submit its requests again.")
-    except OverBudget as error:
-        return Sent(problem=f"{batch.key} stays queued. {error}")
+    # A body that cannot be read from here on may be there at the next poll.
+    return _post(context, batch, body, has_marks=bool(marks))
 
 
 def _post(context: Context, batch: Batch, body: Body, *, has_marks: bool) -> Sent:

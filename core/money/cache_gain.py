@@ -5,12 +5,13 @@ from itertools import groupby
 
 from msgspec import Struct
 
-from core.money.pricing import PriceBook
+from core.money.pricing import REGION_PERCENT, PriceBook
 from state.model.records import BatchKind
 from state.model.timestamps import from_text
 from state.queries.cache_usage import CacheUse
 
 _PICO_PER_NANO = 1_000
+_WHOLE = 100
 
 
 class CacheGain(Struct, frozen=True, kw_only=True):
@@ -66,13 +67,19 @@ def _gain(rows: list[CacheUse], prices: PriceBook) -> CacheGain:
 
 def _pico(row: CacheUse, prices: PriceBook) -> int | None:
     """In pico-dollars: what reads saved minus what writes cost more than plain input."""
-    at = from_text(row.priced_ts)
-    rates = prices.rates(row.model, prompt_tokens=row.prompt_tokens, at=at)
-    if rates is None:
+    rates = prices.rates(
+        row.model,
+        prompt_tokens=row.prompt_tokens,
+        at=from_text(row.priced_ts),
+        fast=row.speed == "fast",
+    )
+    percent = REGION_PERCENT.get(row.inference_geo)
+    if rates is None or percent is None:
         return None
     gained = (
         row.read * (rates.input - rates.cache_read)
         - row.written_5m * (rates.cache_write_5m - rates.input)
         - row.written_1h * (rates.cache_write_1h - rates.input)
     )
-    return gained if row.kind == BatchKind.SYNC else gained // 2
+    is_half = row.kind == BatchKind.BATCH or row.service_tier == "batch"
+    return gained * percent // (2 * _WHOLE if is_half else _WHOLE)

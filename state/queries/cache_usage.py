@@ -18,9 +18,9 @@ _SIZES = (0, 150_000, 500_000)
 
 
 class CacheUse(Struct, frozen=True, kw_only=True):
-    """Answers of one batch, model and step of prompt size that wrote or read a cache.
+    """Answers of one batch and one price that wrote or read a cache.
 
-    `prompt_tokens` is a size of that step; `cost_nano` is that of the whole batch.
+    `prompt_tokens` is a prompt of a size with that price; `cost_nano` is that of the whole batch.
     """
 
     batch_key: str
@@ -32,6 +32,9 @@ class CacheUse(Struct, frozen=True, kw_only=True):
     cost_nano: int
     is_primed: bool
     model: str
+    inference_geo: str | None
+    service_tier: str | None
+    speed: str | None
     prompt_tokens: int
     answers: int
     written_5m: int
@@ -54,12 +57,13 @@ def _rows(source: Source, condition: str, parameter: str) -> list[CacheUse]:
         "SELECT b.key AS batch_key, b.tag, b.workflow, b.kind, b.collected_ts,"  # noqa: S608 - our own words
         " coalesce(b.accepted_ts, b.created_ts) AS priced_ts, b.cache_marks AS is_primed,"
         " coalesce(b.cost_nano, 0) AS cost_nano, coalesce(a.model, b.model) AS model,"
-        f" {_STEPS} AS step, count(*) AS answers,"
+        f" a.inference_geo, a.service_tier, a.speed, {_STEPS} AS step, count(*) AS answers,"
         " sum(a.cache_write_5m_tokens) AS written_5m, sum(a.cache_write_1h_tokens) AS written_1h,"
         " sum(a.cache_read_tokens) AS read FROM batches b JOIN attempts a ON a.batch_id = b.id"
         f" WHERE {condition} AND b.collected_ts IS NOT NULL AND a.outcome = 'succeeded'"
         " AND a.cache_write_5m_tokens + a.cache_write_1h_tokens + a.cache_read_tokens > 0"
-        " GROUP BY b.id, a.model, step ORDER BY b.collected_ts DESC, b.id DESC, a.model, step",
+        " GROUP BY b.id, a.model, step, a.inference_geo, a.service_tier, a.speed"
+        " ORDER BY b.collected_ts DESC, b.id DESC, a.model, step",
         parameter,
     )
     return [

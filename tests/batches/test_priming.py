@@ -9,6 +9,7 @@ import pytest
 from support.builders import START, Bench, a_bench, a_request
 from support.lifecycle import batches, check_once, poll_until_done, requests, results
 
+from core.config import titan_file
 from core.intake.options import SubmitOptions
 from core.intake.submit import SubmitResult
 from core.money.cache_gain import CacheGain, gains
@@ -283,6 +284,18 @@ def test_rows_without_a_common_prefix_are_sent_at_once(bench: Bench) -> None:
     assert done.warnings[0].startswith("Nothing is marked for the cache")
     assert sent(bench) == [5]
     assert state(bench) == []
+
+
+def test_a_job_can_ask_for_it_and_a_call_can_refuse(bench: Bench) -> None:
+    titan_file.path_of(bench.folder).write_text(
+        '[workloads.t]\n[jobs.feed-classify]\nworkload = "t"\nschedule = "daily"\n'
+        'model = "claude-sonnet-4-6"\ncache = "prime"\n',
+        "utf-8",
+    )
+    submit(bench, 3, cache=None)
+    assert sent(bench) == [1]
+    submit(bench, 3, "2026-11-23", cache=CachePolicy.NONE)
+    assert sent(bench) == [1, 3]
 
 
 def test_each_prefix_sends_one_request_first(bench: Bench) -> None:

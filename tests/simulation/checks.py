@@ -110,6 +110,11 @@ def _nothing_stuck(ledger: sqlite3.Connection) -> Iterator[str]:
         "SELECT key FROM submissions WHERE finished_ts IS NULL OR delivered_ts IS NULL"
     ).fetchall():
         yield f"P5: {row['key']} is not finished and delivered"
+    for (key,) in ledger.execute(
+        "SELECT s.key FROM primings p JOIN submissions s ON s.id = p.submission_id"
+        " WHERE p.state = 'waiting'"
+    ).fetchall():
+        yield f"P5: {key} still waits for the cache"
     for row in ledger.execute(
         "SELECT key, action, state FROM commands WHERE state IN ('pending', 'running')"
     ).fetchall():

@@ -66,6 +66,8 @@ class FaultProfile:
     defects: float = 0.0
     vanish: float = 0.0
     endless: float = 0.0
+    # Whether the requests have a common prefix that one of them writes to the cache first.
+    primed: bool = False
 
 
 def no_faults() -> FaultProfile:

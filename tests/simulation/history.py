@@ -70,6 +70,7 @@ def the_jobs(world: World) -> list[Submission]:
             count=count,
             on_failure=OnFailure.SYNC if rng.random() < profile.sync_jobs else OnFailure.QUEUE,
             disk=world if profile.fallback else None,
+            primed=profile.primed,
         )
         for number, count in enumerate(profile.submissions)
     ]

@@ -4,16 +4,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec.structs import replace
 from support.builders import some_requests
 
 from core.engine import Engine
 from core.errors import ApiError
 from core.intake import fallback_files, known_submission
 from core.intake.options import SubmitOptions
+from core.requests.cache_control import CachePolicy
 from state.model.errors import AlreadySubmitted, LedgerError, LedgerUnusable
 from state.model.records import OnFailure
 
 MODEL = "claude-haiku-4-5"
+# Its cache takes prefixes from 512 tokens on.
+_PRIMED_MODEL = "claude-haiku-5-5"
+_PREFIX = "A rule that every request repeats. " * 60
 
 
 class Disk(Protocol):
@@ -32,6 +37,7 @@ class Submission:
     count: int
     on_failure: OnFailure = OnFailure.QUEUE
     disk: Disk | None = None
+    primed: bool = False
     keys: set[str] = field(default_factory=set[str])
 
     @property
@@ -43,6 +49,9 @@ class Submission:
         """Submit as `titan_batch.submit` does: with a fallback file where the ledger fails."""
         requests = some_requests(self.count, f"work-{self.tag}")
         options = SubmitOptions(tag=self.tag, model=MODEL, on_failure=self.on_failure)
+        if self.primed:
+            requests = [{**request, "system": _PREFIX} for request in requests]
+            options = replace(options, model=_PRIMED_MODEL, cache=CachePolicy.PRIME)
         try:
             key = self._submit(engine, requests, options)
         except AlreadySubmitted:

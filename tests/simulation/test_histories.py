@@ -1,6 +1,7 @@
 """Simulated histories: nothing is lost, duplicate charges are reported, ledger and bill agree."""
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ pytestmark = [
 ]
 FIXED = 200
 FRESH = 100
+PRIMED = 120
 _GROUPS = 40
 # One group of fixed seeds and one of fresh seeds run in every test run, the others with `-m slow`.
 _SEED_GROUPS = [0, *(pytest.param(group, marks=pytest.mark.slow) for group in range(1, _GROUPS))]
@@ -60,6 +62,12 @@ def test_a_seed_that_once_failed_holds(seed: int) -> None:
 @pytest.mark.parametrize("seed", KEPT_WITH_OPERATIONS)
 def test_a_seed_that_once_failed_with_operations_holds(seed: int) -> None:
     assert_holds(seed)
+
+
+@pytest.mark.parametrize("group", _SEED_GROUPS)
+def test_primed_submissions_hold(group: int) -> None:
+    for seed in range(group, PRIMED, _GROUPS):
+        assert_holds(seed, replace(base_profile(seed), primed=True, submissions=(4, 5)))
 
 
 def test_a_seed_is_the_same_history_again() -> None:
