@@ -1,4 +1,4 @@
-"""Reads the provider's usage export and compares its tokens with the ledger.
+"""Reads the provider's usage export and compares tokens, searches and regions with the ledger.
 
 Accepts the CSV of the Console's usage page and the JSON of the Admin API's usage report for
 messages; rejects a file that lacks a column or key.
@@ -12,10 +12,10 @@ from datetime import date
 from typing import Any, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from core.errors import InputError
-from state.model.records import Usage
+from state.model.usage import Usage
 
 _DATE_SUFFIX = re.compile(r"-\d{8}$")
 _DAY, _MODEL = "usage_date_utc", "model_version"
@@ -29,27 +29,42 @@ _COLUMNS = {
 }
 _TIERS = ("usage_type", "service_tier")
 
-Key = tuple[str, str]
+_REGION = "inference_geo"
+# Regions at the plain price.
+_PLAIN_REGIONS = ("", "global", "not_available")
+_SEARCHES = "web_searches"
+_SEARCH_COLUMN = "web_search_count"
+_SUMMED = (*_COLUMNS, _SEARCHES)
+
+# UTC day, model, region; the region is empty at the plain price.
+Key = tuple[str, str, str]
 
 
 class Export(Struct, frozen=True, kw_only=True):
-    """Tokens by UTC day and model. `is_batch_only`: the export separates batch usage."""
+    """Tokens and searches by UTC day, model and region.
+
+    `is_batch_only`, `has_regions`, `has_searches`: the export separates batch usage and regions,
+    and counts web searches.
+    """
 
     usage: Mapping[Key, Usage]
     is_batch_only: bool
+    has_regions: bool
+    has_searches: bool
 
     @property
     def days(self) -> tuple[str, str]:
         """The first and the last day, as YYYY-MM-DD."""
-        days = sorted(day for day, _ in self.usage)
+        days = sorted(day for day, _, _ in self.usage)
         return (days[0], days[-1]) if days else ("", "")
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """Usage of one day and model in the ledger and in the export; None: no such row."""
+    """Usage of one day, model and region in the ledger and in the export; None: no such row."""
 
     day: str
     model: str
+    region: str
     ledger: Usage | None
     export: Usage | None
 
@@ -64,7 +79,7 @@ class Difference(Struct, frozen=True, kw_only=True):
             return "same"
         kinds = [
             f"{name.removesuffix('_tokens')} {gap:+,}"
-            for name in _COLUMNS
+            for name in _SUMMED
             if (gap := _of(self.ledger, name) - _of(self.export, name))
         ]
         only = ""
@@ -84,50 +99,75 @@ def read(content: bytes) -> Export:
     rows = list(_from_json(text) if text.lstrip()[:1] in ("{", "[") else _from_csv(text))
     if not rows:
         raise InputError("The export has no rows.", code="export_empty")
-    tiers = {tier for _, _, tier in rows}
+    tiers = {row.tier for row in rows}
     if None in tiers and len(tiers) > 1:
         raise InputError(
             "Some rows of the export have a service tier and some do not.",
             code="export_mixed_tiers",
         )
     usage = dict[Key, Usage]()
-    for key, tokens, tier in rows:
-        if tier in (None, "batch"):
-            usage[key] = add(usage.get(key, Usage()), tokens)
+    for row in rows:
+        key = row.day, row.model, row.region or ""
+        if row.tier in (None, "batch"):
+            usage[key] = add(usage.get(key, Usage()), row.usage)
         else:
             usage.setdefault(key, Usage())
-    return Export(usage=usage, is_batch_only=None not in tiers)
+    return Export(
+        usage=usage,
+        is_batch_only=None not in tiers,
+        has_regions=any(row.region is not None for row in rows),
+        has_searches=any(row.has_searches for row in rows),
+    )
 
 
-def compare(ledger: Mapping[Key, Usage], export: Mapping[Key, Usage]) -> list[Difference]:
-    """Every day and model of either, in order; ignores the date suffix of a model."""
-    left, right = _plain(ledger), _plain(export)
+class _Row(Struct, frozen=True, kw_only=True):
+    """One row of an export; None: it does not separate tiers or regions."""
+
+    day: str
+    model: str
+    region: str | None
+    tier: str | None
+    usage: Usage
+    has_searches: bool
+
+
+def compare(ledger: Mapping[Key, Usage], export: Export) -> list[Difference]:
+    """Every day, model and region of either, in order; ignores the date suffix of a model.
+
+    What the export does not separate or count is not compared.
+    """
+    left, right = _plain(ledger, export), _plain(export.usage, export)
     found = [
         Difference(
-            day=day, model=model, ledger=left.get((day, model)), export=right.get((day, model))
+            day=key[0], model=key[1], region=key[2], ledger=left.get(key), export=right.get(key)
         )
-        for day, model in sorted(left.keys() | right.keys())
+        for key in sorted(left.keys() | right.keys())
     ]
     return [row for row in found if row.ledger or row.export != Usage()]
 
 
 def totals(rows: list[Difference]) -> list[Difference]:
-    """The totals by model: a batch that ran over midnight shifts days but no total."""
-    models = sorted({row.model for row in rows})
+    """The totals by model and region: a batch that ran over midnight shifts days but no total."""
+    kinds = sorted({(row.model, row.region) for row in rows})
     return [
         Difference(
             day="all",
             model=model,
-            ledger=_sum([row.ledger for row in rows if row.model == model]),
-            export=_sum([row.export for row in rows if row.model == model]),
+            region=region,
+            ledger=_sum([row.ledger for row in rows if (row.model, row.region) == (model, region)]),
+            export=_sum([row.export for row in rows if (row.model, row.region) == (model, region)]),
         )
-        for model in models
+        for model, region in kinds
     ]
 
 
 def add(left: Usage, right: Usage) -> Usage:
     """The sum of two usages."""
-    return Usage(**{name: _of(left, name) + _of(right, name) for name in _COLUMNS})
+    return _usage({name: _of(left, name) + _of(right, name) for name in _SUMMED})
+
+
+def _usage(counts: Mapping[str, int]) -> Usage:
+    return msgspec.convert(counts, Usage)
 
 
 def _sum(parts: list[Usage | None]) -> Usage | None:
@@ -138,11 +178,13 @@ def _sum(parts: list[Usage | None]) -> Usage | None:
     return total if found else None
 
 
-def _plain(usage: Mapping[Key, Usage]) -> dict[Key, Usage]:
+def _plain(usage: Mapping[Key, Usage], export: Export) -> dict[Key, Usage]:
     plain = dict[Key, Usage]()
-    for (day, model), tokens in usage.items():
-        key = day, _DATE_SUFFIX.sub("", model)
-        plain[key] = add(plain.get(key, Usage()), tokens)
+    for (day, model, region), counts in usage.items():
+        separate = export.has_regions and region not in _PLAIN_REGIONS
+        key = day, _DATE_SUFFIX.sub("", model), region if separate else ""
+        known = counts if export.has_searches else structs.replace(counts, web_searches=0)
+        plain[key] = add(plain.get(key, Usage()), known)
     return plain
 
 
@@ -150,7 +192,7 @@ def _of(usage: Usage | None, name: str) -> int:
     return int(getattr(usage, name)) if usage else 0
 
 
-def _from_csv(text: str) -> Iterator[tuple[Key, Usage, str | None]]:
+def _from_csv(text: str) -> Iterator[_Row]:
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
         header = list(reader.fieldnames or [])
@@ -162,16 +204,23 @@ def _from_csv(text: str) -> Iterator[tuple[Key, Usage, str | None]]:
                 code="export_columns_missing",
             )
         tier = next((name for name in _TIERS if name in header), None)
+        columns = _COLUMNS | ({_SEARCHES: _SEARCH_COLUMN} if _SEARCH_COLUMN in header else {})
         for row in reader:
             where = f"Line {reader.line_num} of the export"
-            tokens = {key: _tokens(row[column], where, column) for key, column in _COLUMNS.items()}
-            key = _day(row[_DAY], where), _model(row[_MODEL], where)
-            yield key, Usage(**tokens), (row[tier] or "").strip().lower() if tier else None
+            counts = {key: _tokens(row[column], where, column) for key, column in columns.items()}
+            yield _Row(
+                day=_day(row[_DAY], where),
+                model=_model(row[_MODEL], where),
+                region=(row[_REGION] or "").strip().lower() if _REGION in header else None,
+                tier=(row[tier] or "").strip().lower() if tier else None,
+                usage=_usage(counts),
+                has_searches=_SEARCHES in columns,
+            )
     except csv.Error as error:
         raise InputError(f"The export is not CSV: {error}.", code="not_csv") from error
 
 
-def _from_json(text: str) -> Iterator[tuple[Key, Usage, str | None]]:
+def _from_json(text: str) -> Iterator[_Row]:
     try:
         document: Any = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -193,7 +242,7 @@ def _from_json(text: str) -> Iterator[tuple[Key, Usage, str | None]]:
             yield _json_row(result, day, where)
 
 
-def _json_row(result: object, day: str, where: str) -> tuple[Key, Usage, str | None]:
+def _json_row(result: object, day: str, where: str) -> _Row:
     if not isinstance(result, dict):
         raise InputError(f"{where}: a result must be an object.", code="export_value_invalid")
     row = cast("dict[str, Any]", result)
@@ -204,7 +253,12 @@ def _json_row(result: object, day: str, where: str) -> tuple[Key, Usage, str | N
             code="export_keys_missing",
         )
     writes = cast("dict[str, Any]", created)
-    tier = row.get("service_tier")
+    tier, region, tools = row.get("service_tier"), row.get(_REGION), row.get("server_tool_use")
+    searches = (
+        cast("dict[str, Any]", tools).get("web_search_requests")
+        if isinstance(tools, dict)
+        else None
+    )
     usage = Usage(
         input_tokens=_tokens(row.get("uncached_input_tokens"), where, "uncached_input_tokens"),
         output_tokens=_tokens(row.get("output_tokens"), where, "output_tokens"),
@@ -217,8 +271,16 @@ def _json_row(result: object, day: str, where: str) -> tuple[Key, Usage, str | N
         cache_read_tokens=_tokens(
             row.get("cache_read_input_tokens"), where, "cache_read_input_tokens"
         ),
+        web_searches=0 if searches is None else _tokens(searches, where, "web_search_requests"),
     )
-    return (day, _model(row.get("model"), where)), usage, tier if isinstance(tier, str) else None
+    return _Row(
+        day=day,
+        model=_model(row.get("model"), where),
+        region=region if isinstance(region, str) else None,
+        tier=tier if isinstance(tier, str) else None,
+        usage=usage,
+        has_searches=searches is not None,
+    )
 
 
 def _tokens(value: object, where: str, name: str) -> int:

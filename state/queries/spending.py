@@ -147,42 +147,6 @@ def priced_attempts(source: Source, name: str) -> list[PricedAttempt]:
     ]
 
 
-def usage_by_day(
-    source: Source, *, first_day: str, last_day: str, kinds: tuple[BatchKind, ...]
-) -> dict[tuple[str, str], Usage]:
-    """Billed tokens by UTC day of the batch's end and model."""
-    sums = ", ".join(f"sum(a.{name}) AS {name}" for name in TOKENS)
-    marks = ", ".join(f"'{kind}'" for kind in kinds)
-    rows = source.rows(
-        "SELECT substr(coalesce(b.ended_ts, b.collected_ts), 1, 10) AS day,"  # noqa: S608
-        f" {ATTEMPT_MODEL} AS model, {sums}"
-        " FROM batches b JOIN attempts a ON a.batch_id = b.id"
-        f" WHERE a.outcome = 'succeeded' AND b.kind IN ({marks})"
-        " AND substr(coalesce(b.ended_ts, b.collected_ts), 1, 10) BETWEEN ? AND ?"
-        " GROUP BY 1, 2",
-        first_day,
-        last_day,
-    )
-    return {
-        (row["day"], row["model"]): Usage(**{name: row[name] for name in TOKENS}) for row in rows
-    }
-
-
-def without_usage(
-    source: Source, *, first_day: str, last_day: str, kinds: tuple[BatchKind, ...]
-) -> int:
-    """Answers in these days whose usage was unusable, so that no tokens are known."""
-    marks = ", ".join(f"'{kind}'" for kind in kinds)
-    return source.rows(
-        "SELECT count(*) FROM batches b JOIN attempts a ON a.batch_id = b.id"  # noqa: S608 - our own words
-        f" WHERE a.outcome = 'succeeded' AND a.cost_nano IS NULL AND b.kind IN ({marks})"
-        f" AND {_tokens_in('a.')} + a.output_tokens = 0"
-        " AND substr(coalesce(b.ended_ts, b.collected_ts), 1, 10) BETWEEN ? AND ?",
-        first_day,
-        last_day,
-    )[0][0]
-
-
 # Answers listed for one batch; the sums include all.
 MOST_LISTED = 1000
 # Filter -> its condition on attempts `a` and batches `b`.

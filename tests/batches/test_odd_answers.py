@@ -24,7 +24,7 @@ from core.money.pricing import PriceBook
 from state.model.records import BatchKind, CollectionStatus, RequestStatus
 from state.operations.commands import Action
 from state.operations.selection import Filter
-from state.queries import spending
+from state.queries import spending, usage_by_day
 from titan_console.sandbox.http.transport import client
 
 
@@ -167,7 +167,8 @@ def test_a_cost_that_is_unknown_is_explained_and_not_counted_as_nothing(bench: B
     assert "usage" in found.formula
     day = bench.clock.now().date().isoformat()
     assert (
-        spending.without_usage(ledger, first_day=day, last_day=day, kinds=(BatchKind.BATCH,)) == 1
+        usage_by_day.without_usage(ledger, first_day=day, last_day=day, kinds=(BatchKind.BATCH,))
+        == 1
     )
     (spent,) = spending.spending(ledger, "workflow", since_ts=f"{day}T00:00:00.000Z")
     assert spent.unpriced == 1

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from support.builders import Bench, a_bench, a_request
 from core.intake.options import SubmitOptions
 from core.money.explain import explain
 from core.money.pricing import PriceBook
-from state.model.records import OnFailure
+from state.model.records import BatchKind, OnFailure
 from state.queries import ledger_status, spending
+from state.queries.usage_by_day import usage_by_day
 from titan_console.sandbox.faults.profile import Faults
 
 _MODELS = ("claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5")
@@ -51,6 +52,22 @@ def a_billed_request(number: int, rng: random.Random) -> dict[str, Any]:
 def nano(usd: Fraction) -> int:
     """Nano-dollars; halves round up."""
     return (2 * usd * 10**9 + 1).__floor__() // 2
+
+
+def billed_usage(bench: Bench) -> dict[tuple[str, str], Counter[str]]:
+    """Tokens and searches that the API bills, by model and region."""
+    found = defaultdict[tuple[str, str], Counter[str]](Counter)
+    for row in bench.sandbox.billing_log().billed():
+        usage: dict[str, Any] = dict(row.usage)
+        region = usage["inference_geo"]
+        tools: dict[str, int] = usage.get("server_tool_use") or {}
+        found[row.model, region]["searches"] += tools.get("web_search_requests", 0)
+        parts = [part for part in usage.get("iterations", ()) if part["type"] != "message"]
+        for part in (usage, *parts):
+            counter = found[part.get("model", row.model), region]
+            counter["in"] += part["input_tokens"]
+            counter["out"] += part["output_tokens"]
+    return found
 
 
 def cost_log(bench: Bench) -> list[dict[str, Any]]:
@@ -94,6 +111,18 @@ def test_every_sum_of_the_ledger_is_the_bill_of_the_api(
                 assert sum(row.web_searches for row in rows) * 10**7 == sum(
                     a.fee_nano for a in attempts
                 )
+        kinds = (BatchKind.BATCH, BatchKind.SYNC)
+        by_day = usage_by_day(ledger, first_day="2026-11-01", last_day="2026-12-31", kinds=kinds)
+        counted = defaultdict[tuple[str, str], Counter[str]](Counter)
+        for (_, model, region), usage in by_day.items():
+            counted[model, region] += Counter(
+                {
+                    "in": usage.input_tokens,
+                    "out": usage.output_tokens,
+                    "searches": usage.web_searches,
+                }
+            )
+        assert counted == {key: +counts for key, counts in billed_usage(bench).items()}
         lines = cost_log(bench)
         assert round(sum(line["cost_usd"] for line in lines) * 10**9) == totals.cost_nano
         assert round(sum(line["fee_usd"] for line in lines) * 10**9) == sum(

@@ -1,13 +1,15 @@
 """The provider's usage export: parsed strictly, compared by day and model."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from core.errors import InputError
-from core.money.usage_export import compare, read, totals
-from state.model.records import Usage
+from core.money.usage_export import Export, Key, add, compare, read, totals
+from state.model.usage import Usage
 
 HEADER = (
     "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,"
@@ -16,7 +18,7 @@ HEADER = (
     "web_search_count"
 )
 ROW = "2026-11-21,claude-sonnet-4-6,key,Default,batch,≤ 200k,1000,0,20,300,50,0"
-KEY = ("2026-11-21", "claude-sonnet-4-6")
+KEY = ("2026-11-21", "claude-sonnet-4-6", "")
 INVALID = "export_value_invalid"
 ALL = Usage(input_tokens=1000, output_tokens=50, cache_write_1h_tokens=20, cache_read_tokens=300)
 
@@ -87,23 +89,60 @@ def test_an_export_that_is_unknown_or_wrong_is_rejected(
     assert "\n" not in str(raised.value)
 
 
+def export_of(
+    usage: Mapping[Key, Usage], *, has_regions: bool = True, has_searches: bool = True
+) -> Export:
+    return Export(
+        usage=usage, is_batch_only=True, has_regions=has_regions, has_searches=has_searches
+    )
+
+
+def test_regions_and_searches_are_read_from_both_forms() -> None:
+    header = f"{HEADER},inference_geo"
+    row = ROW.removesuffix("0") + "7"
+    from_csv = read("\n".join((header, f"{row},us", f"{ROW},global")).encode())
+    assert from_csv.usage == {
+        (*KEY[:2], "us"): structs.replace(ALL, web_searches=7),
+        (*KEY[:2], "global"): ALL,
+    }
+    from_json = read(a_report(inference_geo="us", server_tool_use={"web_search_requests": 7}))
+    assert from_json.usage == {(*KEY[:2], "us"): structs.replace(ALL, web_searches=7)}
+    assert from_csv.has_regions
+    assert from_json.has_regions
+    assert from_json.has_searches
+    plain = read(a_report())
+    assert (plain.has_regions, plain.has_searches) == (False, False)
+
+
+def test_regions_and_searches_are_compared_where_the_export_has_them() -> None:
+    us: Key = (*KEY[:2], "us")
+    plain: Key = (*KEY[:2], "not_available")
+    ours: dict[Key, Usage] = {us: structs.replace(ALL, web_searches=5), plain: ALL}
+    theirs: dict[Key, Usage] = {us: structs.replace(ALL, web_searches=3), (*KEY[:2], "global"): ALL}
+    found = [(row.region, row.text()) for row in compare(ours, export_of(theirs))]
+    assert found == [("", "same"), ("us", "web_searches +2")]
+    one_row: dict[Key, Usage] = {KEY: add(ALL, ALL)}
+    without = compare(ours, export_of(one_row, has_regions=False, has_searches=False))
+    assert [row.text() for row in without] == ["same"]
+
+
 def test_differences_are_named_kind_by_kind() -> None:
     ours = {
         KEY: Usage(input_tokens=1000, output_tokens=51, cache_write_1h_tokens=20),
-        ("2026-11-21", "claude-haiku-4-5-20251001"): Usage(input_tokens=5),
-        ("2026-11-20", "claude-opus-5"): Usage(input_tokens=1),
+        ("2026-11-21", "claude-haiku-4-5-20251001", ""): Usage(input_tokens=5),
+        ("2026-11-20", "claude-opus-5", "global"): Usage(input_tokens=1),
     }
     theirs = {
         KEY: ALL,
-        ("2026-11-21", "claude-haiku-4-5"): Usage(input_tokens=5),
-        ("2026-11-22", "claude-opus-5"): Usage(input_tokens=1),
+        ("2026-11-21", "claude-haiku-4-5", ""): Usage(input_tokens=5),
+        ("2026-11-22", "claude-opus-5", ""): Usage(input_tokens=1),
     }
-    found = {(row.day, row.model): row.text() for row in compare(ours, theirs)}
+    found = {(row.day, row.model): row.text() for row in compare(ours, export_of(theirs))}
     assert found == {
         ("2026-11-20", "claude-opus-5"): "only in the ledger: input +1",
         ("2026-11-21", "claude-haiku-4-5"): "same",
         ("2026-11-21", "claude-sonnet-4-6"): "output +1, cache_read -300",
         ("2026-11-22", "claude-opus-5"): "only in the export: input -1",
     }
-    sums = {row.model: row.text() for row in totals(compare(ours, theirs))}
+    sums = {row.model: row.text() for row in totals(compare(ours, export_of(theirs)))}
     assert sums["claude-opus-5"] == "same"

@@ -38,7 +38,7 @@ _FEED = "titan-daily-feed"
 _HEADER = (
     "usage_date_utc,model_version,usage_type,usage_input_tokens_no_cache,"
     "usage_input_tokens_cache_write_5m,usage_input_tokens_cache_write_1h,"
-    "usage_input_tokens_cache_read,usage_output_tokens\n"
+    "usage_input_tokens_cache_read,usage_output_tokens,inference_geo,web_search_count\n"
 )
 
 
@@ -115,7 +115,9 @@ def _read(made: Recorder, files: Path) -> None:
     made.run("savings --check-log", "savings", "--check-log")
     usage = files / "usage.csv"
     two_days_ago = (SystemClock().now() - timedelta(days=2)).date()
-    rows = "".join(f"{two_days_ago},{m},batch,1,0,0,0,1\n" for m in ("claude-haiku-4-5", "m-9"))
+    rows = "".join(
+        f"{two_days_ago},{m},batch,1,0,0,0,1,us,2\n" for m in ("claude-haiku-4-5", "m-9")
+    )
     usage.write_text(_HEADER + rows)
     made.run("savings --check", "savings", "--check", str(usage))
     made.run("export", "export", "--all", flag="")

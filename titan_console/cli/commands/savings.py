@@ -24,7 +24,7 @@ from state.files.folder import Folder
 from state.model.errors import UnknownId
 from state.model.records import BatchKind, Usage
 from state.model.timestamps import to_text
-from state.queries import spending
+from state.queries import spending, usage_by_day
 from state.queries.spending import Spending
 from titan_console.cli import cache_table, recompute_table
 from titan_console.cli.exit_codes import Exit
@@ -55,6 +55,7 @@ class DifferenceReport(Struct, frozen=True, kw_only=True):
 
     day: str
     model: str
+    region: str
     ledger: Usage | None
     export: Usage | None
     same: bool
@@ -298,8 +299,8 @@ def _exact(nano: int | None) -> str:
 def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
     first, last = theirs.days
     kinds = (BatchKind.BATCH,) if theirs.is_batch_only else (BatchKind.BATCH, BatchKind.SYNC)
-    ours = spending.usage_by_day(source, first_day=first, last_day=last, kinds=kinds)
-    rows = usage_export.compare(ours, theirs.usage)
+    ours = usage_by_day.usage_by_day(source, first_day=first, last_day=last, kinds=kinds)
+    rows = usage_export.compare(ours, theirs)
     sums = usage_export.totals(rows)
     if as_json:
         for row in (*rows, *sums):
@@ -310,14 +311,20 @@ def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
         print_stderr(
             "The export does not separate batch usage: synchronous calls made elsewhere differ."
         )
-    unknown = spending.without_usage(source, first_day=first, last_day=last, kinds=kinds)
+    for is_there, what in (
+        (theirs.has_regions, "regions"),
+        (theirs.has_searches, "web searches"),
+    ):
+        if not is_there:
+            print_stderr(f"The export has no {what}: they were not compared.")
+    unknown = usage_by_day.without_usage(source, first_day=first, last_day=last, kinds=kinds)
     if unknown:
         print_stderr(
             f"{pluralize(unknown, 'answer')} had no valid usage: their tokens are not included."
         )
     differing = sum(not row.is_same for row in rows)
     print_stderr(
-        f"Compared {len(rows)} rows (day and model) from {first} to {last}: "
+        f"Compared {len(rows)} rows (day, model, region) from {first} to {last}: "
         + (f"{differing} differ." if differing else "all match.")
     )
     return Exit.ATTENTION if differing else Exit.DONE
@@ -346,7 +353,7 @@ def _print_check(rows: Iterable[Difference]) -> None:
         (
             (
                 row.day,
-                row.model,
+                f"{row.model} ({row.region})" if row.region else row.model,
                 cells.count(prompt_tokens(row.ledger)) if row.ledger else cells.NOTHING,
                 cells.count(prompt_tokens(row.export)) if row.export else cells.NOTHING,
                 cells.count(row.ledger.output_tokens) if row.ledger else cells.NOTHING,
@@ -362,6 +369,7 @@ def _difference(row: Difference) -> DifferenceReport:
     return DifferenceReport(
         day=row.day,
         model=row.model,
+        region=row.region,
         ledger=row.ledger,
         export=row.export,
         same=row.is_same,
