@@ -90,6 +90,11 @@ class _SpoiledList(httpx2.BaseTransport):
 
 @pytest.fixture
 def spoiled(bench: Bench) -> _SpoiledList:
+    return spoil(bench)
+
+
+def spoil(bench: Bench) -> _SpoiledList:
+    """From now on the bench's list is spoiled on demand."""
     made = _SpoiledList(bench)
     bench.engine = bench.new_engine(
         api=lambda: AnthropicApi(

@@ -1,0 +1,106 @@
+"""Deliberate bugs in rules that histories seldom reach: a named test finds each of them."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+from batches import test_account_problems, test_isolation, test_listing, test_server
+from commands import test_forced_sync
+from simulation.patching import patched
+from support.builders import Bench, a_bench
+
+from core import poll
+from core.api import client
+from core.api.batch_schema import Listed, page_of
+from core.batches import account, error_isolation, refusals
+from core.batches.context import Context
+from state.operations import forced_batches
+from titan_console.sandbox.model.timing import Plan as Timing
+
+pytestmark = pytest.mark.slow
+
+
+def _nothing(*_args: object, **_options: object) -> None:
+    """Does not do it."""
+
+
+def _always(_value: object) -> bool:
+    return True
+
+
+def _same_context(context: Context, _error: Exception) -> Context:
+    return context
+
+
+def _silent_page(content: bytes) -> Listed:
+    page = page_of(content)
+    return Listed(page.batches, page.has_more, page.last_id)
+
+
+def _account_problem(bench: Bench) -> None:
+    test_account_problems.test_a_sync_command_errors_nothing_and_asks_a_few_times_only(
+        bench, "unnamed"
+    )
+
+
+def _another_server(bench: Bench) -> None:
+    test_server.test_nothing_runs_synchronously_at_another_server(
+        bench, "gateway.example", "other.example"
+    )
+
+
+def _malformed(bench: Bench) -> None:
+    test_listing.test_a_list_with_a_malformed_object_proves_no_absence(
+        bench, test_listing.spoil(bench)
+    )
+
+
+def _blocked_file(bench: Bench) -> None:
+    test_isolation.test_a_folder_in_place_of_a_results_file_stops_no_other(bench, "{}.jsonl.part")
+
+
+# The rule: what the bug replaces, and the test that finds it.
+RULES: dict[str, tuple[object, str, object, Callable[[Bench], None]]] = {
+    "server check of a synchronous run": (
+        *(account, "check_server", _nothing),
+        _another_server,
+    ),
+    "no call after a refusal": (
+        *(poll, "_without_api", _same_context),
+        test_server.test_a_refused_poll_calls_nothing_more_and_does_the_local_work,
+    ),
+    "a malformed object proves nothing": (*(client, "page_of", _silent_page), _malformed),
+    "equal rejections without an answer": (
+        *(refusals, "is_about_the_request", _always),
+        _account_problem,
+    ),
+    "isolation of one batch": (*(error_isolation, "affects_all_items", _always), _blocked_file),
+    "requests that could not run return to their batch": (
+        *(forced_batches, "reattach", _nothing),
+        test_forced_sync.test_a_part_that_cannot_run_now_stays_in_its_batch,
+    ),
+    "the others of a canceled batch return to the queue": (
+        *(forced_batches, "requeue_canceled", _nothing),
+        test_forced_sync.test_what_returns_to_the_queue_is_no_error,
+    ),
+}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[Bench, None, None]:
+    """The bench of the test that finds the bug."""
+    is_forced = "forced" in RULES[request.node.callspec.params["rule"]][3].__module__
+    with a_bench(tmp_path / "titan", plan=Timing.manual(cancel=30) if is_forced else None) as made:
+        yield made
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_named_test_finds_the_bug(bench: Bench, rule: str) -> None:
+    owner, name, bug, named = RULES[rule]
+    with patched(owner, name, bug), pytest.raises((Exception, pytest.fail.Exception)):
+        named(bench)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_it_passes_without_the_bug(bench: Bench, rule: str) -> None:
+    RULES[rule][3](bench)
