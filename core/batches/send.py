@@ -39,7 +39,7 @@ class Sent(Struct, frozen=True, kw_only=True):
 
     `stop`: the next send would fail for the same reason. `rejected`: the reason why the batch as
     a whole was rejected. `replacements`: the queued batches that replace this one. `is_accepted`:
-    the API has the batch.
+    the API has the batch. `held`: the budget that it exceeds.
     """
 
     problem: str | None = None
@@ -47,6 +47,7 @@ class Sent(Struct, frozen=True, kw_only=True):
     rejected: str | None = None
     replacements: tuple[Batch, ...] = ()
     is_accepted: bool = False
+    held: str | None = None
 
 
 def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> str | None:
@@ -73,6 +74,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
             sent = send(context, batch)
         pending.extendleft(reversed(sent.replacements))
         problem = sent.problem or problem
+        problems += [sent.held] if sent.held else []
         if sent.is_accepted and before:
             leases.end_hold(context.ledger, ACCOUNT_HOLD, reason="a batch was accepted")
             rejections, before = rejections[1:], None
@@ -112,7 +114,7 @@ def send(context: Context, batch: Batch) -> Sent:
         admission.admit_batch(context, batch)
         return _send_admitted(context, batch)
     except OverBudget as error:
-        return Sent(problem=f"{batch.key} stays queued. {error}")
+        return Sent(held=f"{batch.key} stays queued. {error}")
 
 
 def _send_admitted(context: Context, batch: Batch) -> Sent:

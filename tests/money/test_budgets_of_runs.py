@@ -276,6 +276,18 @@ def test_a_batch_that_returns_to_the_queue_on_a_later_day_is_held(tmp_path: Path
         assert budget_alerts(bench) == {}
 
 
+def test_each_batch_that_a_lowered_limit_holds_is_reported(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home", limits=Limits(max_requests=1)) as bench:
+        bench.faults.add("create:connect")
+        bench.submit(3)
+        bench.faults.clear()
+        limit(bench, 1.5 * one(bench))
+        summary = bench.poll_after(60)
+        assert (summary.sent, len(summary.problems)) == (1, 2)
+        assert all("stays queued. Over the budget" in problem for problem in summary.problems)
+        assert len(budget_alerts(bench)) == 2
+
+
 def test_requests_submitted_without_an_estimate_get_one_before_they_are_replayed(
     bench: Bench,
 ) -> None:
