@@ -51,6 +51,22 @@ def _estimated(context: Context, request_ids: Sequence[int]) -> Iterator[tuple[i
                 yield request_id, batch, sync
 
 
+def costs_at_most(
+    context: Context, request_ids: Sequence[int]
+) -> list[tuple[int | None, int | None]]:
+    """What the requests can cost in batches and synchronously, in parts; None: not known of one.
+
+    Those that are not estimated yet are estimated from their bodies; nothing is recorded.
+    """
+    found = budget_reservations.at_most(context.ledger, request_ids)
+    known = [(one.batch_nano, one.sync_nano) for one in found]
+    if not any(one.unknown for one in found):
+        return [*known]
+    missing = budget_reservations.not_estimated(context.ledger, request_ids)
+    estimated = [(batch, sync) for _, batch, sync in _estimated(context, missing)]
+    return [*known, *estimated, *([(None, None)] if len(estimated) < len(missing) else [])]
+
+
 def at_most(
     context: Context, rules: Catalogue, request_id: int, line: Line
 ) -> tuple[int | None, int | None]:

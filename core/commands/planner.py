@@ -129,7 +129,7 @@ def _plan_requests(context: Context, request: CommandRequest) -> Plan:
             request.action,
             found,
             cli=command_line(request, _names(context, request, found.eligible)),
-            model=str(request.changes.get("model") or "") or None,
+            edits=edits,
             numbers=numbers,
         ),
         edits=edits,

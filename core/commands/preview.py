@@ -5,27 +5,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct, to_builtins
 
 from core.batches.context import Context
+from core.commands.command_cost import CommandCost, command_cost
 from core.commands.eligibility import Eligibility, WorkflowChoice
 from core.money.pricing import dollars_text, usd
 from core.text import are, pluralize
 from state.batches import priming
-from state.model.records import BatchKind, BatchStatus, Usage
+from state.model.records import BatchStatus
 from state.operations import command_effects, forced_batches, pauses, previews
-from state.operations.commands import Action
+from state.operations.commands import Action, Edit
 from state.operations.forced_batches import ForcedBatch
 
 _SAMPLES = 3
 _NOTES_SHOWN = 5
-# English text has about four bytes a token; JSON around it makes this an upper estimate.
-_BYTES_PER_TOKEN = 4
-_UNKNOWN_OUTPUT = 256
 
 
 class Preview(Struct, frozen=True, kw_only=True):
     """The effect and the cost of a command.
 
     `count` and `samples` are of requests, batches or workflows, without the `skipped` ones (reason
-    to number). Costs are estimates in nano-dollars, None if a model has no known price.
+    to number). Costs are in nano-dollars: at most, None where a request has no known price or no
+    upper bound, and as expected from earlier answers, None without them.
     For a synchronous run: `duplicate_cost_nano` is what batches that go on may charge for the same
     requests; `canceled_batches` are those that it cancels, and `stopped_requests` the other
     requests in them, which return to the queue.
@@ -39,6 +38,8 @@ class Preview(Struct, frozen=True, kw_only=True):
     skipped: Mapping[str, int]
     batch_cost_nano: int | None = None
     sync_cost_nano: int | None = None
+    expected_batch_nano: int | None = None
+    expected_sync_nano: int | None = None
     duplicate_cost_nano: int | None = 0
     canceled_batches: tuple[str, ...] = ()
     stopped_requests: int = 0
@@ -52,6 +53,8 @@ class Preview(Struct, frozen=True, kw_only=True):
         report["verb"] = report["action"]
         report["batch_cost_usd"] = usd(report.pop("batch_cost_nano"))
         report["sync_cost_usd"] = usd(report.pop("sync_cost_nano"))
+        report["expected_batch_usd"] = usd(report.pop("expected_batch_nano"))
+        report["expected_sync_usd"] = usd(report.pop("expected_sync_nano"))
         report["duplicate_cost_usd"] = usd(report.pop("duplicate_cost_nano"))
         return report
 
@@ -62,17 +65,16 @@ def for_requests(
     found: Eligibility,
     *,
     cli: str,
-    model: str | None = None,
+    edits: Sequence[Edit] = (),
     numbers: Sequence[str] = (),
 ) -> Preview:
     """The preview of a replay, sync or acknowledge.
 
-    `model` is the one that an edit sets, `numbers` is what it takes of each budget.
+    `edits` are the new bodies, `numbers` is what it takes of each budget.
     """
     ids = [request.request_id for request in found.eligible]
-    batch, sync = (
-        _estimate(context, ids, model) if action in (Action.REPLAY, Action.SYNC) else (0, 0)
-    )
+    is_paid = action in (Action.REPLAY, Action.SYNC)
+    cost = command_cost(context, ids, edits) if is_paid else CommandCost()
     paused = previews.paused_workflows(context.ledger, ids) if action == Action.REPLAY else []
     effects = _effects(context, ids if action == Action.SYNC else ())
     return Preview(
@@ -80,8 +82,10 @@ def for_requests(
         count=len(ids),
         samples=tuple(request.custom_id for request in found.eligible[:_SAMPLES]),
         skipped=dict(found.skipped),
-        batch_cost_nano=batch,
-        sync_cost_nano=sync,
+        batch_cost_nano=cost.batch_nano,
+        sync_cost_nano=cost.sync_nano,
+        expected_batch_nano=cost.expected_batch_nano,
+        expected_sync_nano=cost.expected_sync_nano,
         duplicate_cost_nano=effects.duplicate_nano,
         canceled_batches=tuple(one.batch.key for one in effects.canceled),
         stopped_requests=sum(one.others for one in effects.canceled),
@@ -104,7 +108,7 @@ def for_workflows(context: Context, action: Action, found: WorkflowChoice, *, cl
     ids = pauses.unsent(context.ledger, found.eligible)
     deadlines = tuple(previews.deadlines(context.ledger, ids))
     is_resume = action == Action.RESUME
-    batch, sync = _estimate(context, ids, None) if is_resume else (0, 0)
+    cost = command_cost(context, ids) if is_resume else CommandCost()
     notes = (
         [
             f"{pluralize(len(ids), 'queued request')} {are(len(ids))} sent at the next poll",
@@ -122,8 +126,10 @@ def for_workflows(context: Context, action: Action, found: WorkflowChoice, *, cl
         count=len(found.eligible),
         samples=tuple(found.eligible[:_SAMPLES]),
         skipped=dict(found.skipped),
-        batch_cost_nano=batch,
-        sync_cost_nano=sync,
+        batch_cost_nano=cost.batch_nano,
+        sync_cost_nano=cost.sync_nano,
+        expected_batch_nano=cost.expected_batch_nano,
+        expected_sync_nano=cost.expected_sync_nano,
         deadlines=deadlines,
         notes=tuple(notes),
         cli=cli,
@@ -182,9 +188,9 @@ def _effects(context: Context, ids: Sequence[int]) -> _Effects:
     # A stuck batch is written off, which is another note.
     forced = [one for one in found if one.batch.stuck_ts is None]
     costs = {
-        one.batch.id: _estimate(
-            context, forced_batches.active_in(context.ledger, one.batch, ids), None
-        )[0]
+        one.batch.id: command_cost(
+            context, forced_batches.active_in(context.ledger, one.batch, ids)
+        ).batch_nano
         for one in forced
         if one.goes_on
     }
@@ -207,26 +213,7 @@ def _effect_on(forced: ForcedBatch, cost: int | None) -> str:
         return f"cancels batch {key}" + (f": {others} to the queue" if forced.others else "")
     if forced.goes_on:
         price = "an unknown price" if cost is None else dollars_text(cost)
-        return f"batch {key} goes on and may charge for {chosen} too, about {price}"
+        return f"batch {key} goes on and may charge for {chosen} too, at most {price}"
     if forced.batch.status == BatchStatus.QUEUED:
         return f"batch {key} is not sent; its other requests are queued again"
     return f"waits for batch {key} ({forced.batch.status}), which has {chosen}"
-
-
-def _estimate(
-    context: Context, ids: Sequence[int], model: str | None
-) -> tuple[int | None, int | None]:
-    """Batch and synchronous cost, from body sizes and the workflow's mean answer length."""
-    batch_total = sync_total = 0
-    now = context.clock.now()
-    for size in previews.sizes(context.ledger, ids):
-        answer = size.usual_output if size.usual_output is not None else _UNKNOWN_OUTPUT
-        usage = Usage(
-            input_tokens=size.body_bytes // _BYTES_PER_TOKEN,
-            output_tokens=size.requests * answer,
-        )
-        batch, sync = context.prices.price(model or size.model, usage, at=now, kind=BatchKind.BATCH)
-        if batch is None or sync is None:
-            return None, None
-        batch_total, sync_total = batch_total + batch, sync_total + sync
-    return batch_total, sync_total

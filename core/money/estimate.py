@@ -11,16 +11,15 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from core.money.pricing import PriceBook
+from core.money.pricing import REGION_PERCENT, WEB_SEARCH_NANO, PriceBook
 from core.requests.bounds import Bounds, bounds_of
 from core.requests.model_limits import undated
 from core.requests.payload import Line
 from state.model.records import BatchKind, Usage
 from state.queries.mean_costs import AnswerCosts
 
-# A request that names no region runs in that of the workspace, and "us" is the dearest.
-_DEAREST_REGION_PERCENT = 110
-_WEB_SEARCH_NANO = 10_000_000
+# A request that names no region runs in that of the workspace, whichever it is.
+_MOST_PERCENT = max(REGION_PERCENT.values())
 # So that the sum over 100,000 requests fits into the ledger.
 _MOST_NANO = 90_000 * 10**9
 
@@ -201,8 +200,8 @@ def _price(
     sync = [cost for _, cost in found if cost is not None]
     if not batch or not sync:
         return None, None
-    percent = 100 if bounds.is_global else _DEAREST_REGION_PERCENT
-    fee = bounds.web_searches * _WEB_SEARCH_NANO
+    percent = 100 if bounds.is_global else _MOST_PERCENT
+    fee = bounds.web_searches * WEB_SEARCH_NANO
     return _grown(max(batch), percent) + fee, _grown(max(sync), percent) + fee
 
 

@@ -1,42 +1,21 @@
-"""Figures for the preview of a command: sizes, deadlines, batches and pauses."""
+"""Figures for the preview of a command: models, deadlines, batches and pauses."""
 
 from collections.abc import Sequence
-
-from msgspec import Struct
 
 from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger
 from state.db.model_sql import REQUEST_MODEL
 
 
-class RequestSize(Struct, frozen=True, kw_only=True):
-    """Requests of one workflow and model: count, bytes, and mean output tokens of an answer."""
-
-    model: str
-    requests: int
-    body_bytes: int
-    usual_output: int | None
-
-
-def sizes(ledger: Ledger, request_ids: Sequence[int]) -> list[RequestSize]:
-    """The requests by workflow and model."""
-    return [
-        RequestSize(
-            model=row["model"],
-            requests=row["requests"],
-            body_bytes=row["body_bytes"],
-            usual_output=row["usual_output"],
-        )
-        for row in ledger.rows(
-            f"SELECT {REQUEST_MODEL} AS model, count(*) AS requests,"  # noqa: S608 - our own words
-            " sum(r.body_length) AS body_bytes,"
-            " (SELECT sum(t.output_tokens) / sum(t.succeeded) FROM daily_totals t"
-            " WHERE t.workflow = s.workflow AND t.succeeded > 0) AS usual_output"
-            " FROM requests r JOIN submissions s ON s.id = r.submission_id"
-            f" WHERE r.id IN {LISTED} GROUP BY s.workflow, 1",
-            as_list(request_ids),
-        )
-    ]
+def models(ledger: Ledger, request_ids: Sequence[int]) -> dict[tuple[str, str], int]:
+    """How many of the requests are of each workflow and model."""
+    rows = ledger.rows(
+        f"SELECT s.workflow, {REQUEST_MODEL} AS model, count(*) AS requests"  # noqa: S608 - our own words
+        " FROM requests r JOIN submissions s ON s.id = r.submission_id"
+        f" WHERE r.id IN {LISTED} GROUP BY s.workflow, 2",
+        as_list(request_ids),
+    )
+    return {(row["workflow"], row["model"]): row["requests"] for row in rows}
 
 
 def deadlines(ledger: Ledger, request_ids: Sequence[int]) -> list[str]:

@@ -98,3 +98,18 @@ def test_an_edit_gives_a_request_another_model(mixed: Bench) -> None:
     assert found
     requested = [attempt.requested_model for attempt in found.attempts]
     assert (found.model, requested) == ("claude-haiku-4-5", [SONNET, "claude-haiku-4-5"])
+
+
+def test_a_replay_is_quoted_at_the_model_of_each_request(mixed: Bench) -> None:
+    mixed.poll_after(600)
+    quoted = {
+        name: planner.plan(
+            mixed.engine.context,
+            CommandRequest(action=Action.REPLAY, wanted=Filter(names=(name,)), force=True),
+        ).preview.batch_cost_nano
+        for name in ("a", "b", "t")
+    }
+    assert quoted["a"]
+    assert quoted["b"]
+    assert quoted["b"] > 1.5 * quoted["a"]
+    assert quoted["t"] == 2 * quoted["a"] + quoted["b"]

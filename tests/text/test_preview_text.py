@@ -55,7 +55,7 @@ def test_a_preview_has_count_cost_deadline_and_command_line() -> None:
     assert said(PREVIEW) == {
         "target": "5 requests: 5 selected (list is frozen)",
         "first": "a, b, c … 2 more",
-        "cost": "batch ≈ $0.0300 · sync ≈ $0.0600",
+        "cost": "batch at most $0.0300 · sync at most $0.0600",
         "skipped": "2 already succeeded",
         "note": "feed is paused",
     }
@@ -64,13 +64,18 @@ def test_a_preview_has_count_cost_deadline_and_command_line() -> None:
 @pytest.mark.parametrize(
     ("action", "words"),
     [
-        (Action.SYNC, "sync ≈ $0.0600 · batch would be ≈ $0.0300"),
+        (Action.SYNC, "sync at most $0.0600 · batch would be at most $0.0300"),
         (Action.CANCEL, "none; requests already answered stay billed"),
         (Action.ACKNOWLEDGE, "none"),
     ],
 )
 def test_the_cost_of_a_command(action: Action, words: str) -> None:
     assert said(replace(PREVIEW, action=action))["cost"] == words
+
+
+def test_an_expected_cost_stands_before_the_greatest() -> None:
+    expected = replace(PREVIEW, expected_batch_nano=9_000_000, sync_cost_nano=None)
+    assert said(expected)["cost"] == "batch ≈ $0.0090, at most $0.0300 · sync unpriced"
 
 
 def test_without_a_price_no_sum_is_invented() -> None:

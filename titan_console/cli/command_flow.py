@@ -25,7 +25,7 @@ from state.operations.selection import Filter
 from titan_console.cli.exit_codes import Exit, exit_code_after_command
 from titan_console.cli.output import echo, is_terminal, json_option, print_fields, print_json
 from titan_console.cli.stderr import print_problems, print_stderr
-from titan_console.text import format as cells
+from titan_console.text.preview_text import batch_cost, sync_cost
 
 _WHAT = {Action.CANCEL: "batches", Action.PAUSE: "workflows", Action.RESUME: "workflows"}
 _Options = tuple[Callable[[Any], Any], ...]
@@ -137,10 +137,7 @@ def _show(preview: Preview, *, as_json: bool) -> None:
 
 def _fields(preview: Preview) -> list[tuple[str, str]]:
     what = _WHAT.get(preview.action, "requests")
-    costs = (
-        f"estimated {cells.money(preview.batch_cost_nano)} in a batch,"
-        f" {cells.money(preview.sync_cost_nano)} synchronously"
-    )
+    costs = f"in a batch {batch_cost(preview)}; synchronously {sync_cost(preview)}"
     return [
         (preview.action.value, f"{preview.count:,} {what if preview.count != 1 else _one(what)}"),
         ("for example", ", ".join(preview.samples)),

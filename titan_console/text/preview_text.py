@@ -78,11 +78,25 @@ def must_type(preview: "Preview", *, is_all: bool) -> str:
     return "all matching rows" if is_all and preview.count > 1 else ""
 
 
+def batch_cost(preview: "Preview") -> str:
+    """The expected and the greatest cost in a batch, as far as they are known."""
+    return _cost(preview.batch_cost_nano, preview.expected_batch_nano)
+
+
+def sync_cost(preview: "Preview") -> str:
+    """The same for a synchronous run."""
+    return _cost(preview.sync_cost_nano, preview.expected_sync_nano)
+
+
+def _cost(most: int | None, expected: int | None) -> str:
+    if expected is None:
+        return fmt.money(most) if most is None else f"at most {fmt.money(most)}"
+    limit = "" if most is None else f", at most {fmt.money(most)}"
+    return f"≈ {fmt.money(expected)}{limit}"
+
+
 def _money(preview: "Preview") -> str:
-    batch, sync = (
-        fmt.money(nano) if nano is None else f"≈ {fmt.money(nano)}"
-        for nano in (preview.batch_cost_nano, preview.sync_cost_nano)
-    )
+    batch, sync = batch_cost(preview), sync_cost(preview)
     match preview.action:
         case Action.SYNC:
             return f"sync {sync} · batch would be {batch}"
