@@ -123,9 +123,8 @@ def _import_newer_batches(
     sent = [found for found in newer if found.status not in _NEVER_SENT]
     if done.collected + done.open - before < len(sent):
         done.paused += pauses.pause(ledger, [submission.workflow], who=ledger.actor, reason=reason)
-    lost = f"{submission.key}-restored"
     nonce = ledger.new_id(submissions.NONCE_LENGTH)
-    done.missing += rebuilding.mark_lost(ledger, submission.id, lost, nonce, reason)
+    done.missing += rebuilding.mark_lost(ledger, submission.id, submission.key, nonce, reason)
     rebuilding.finish_if_settled(ledger, submission)
 
 

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from state.batches import submissions
 from state.batches.sending import RemoteState, bind_remote
 from state.db.ledger import Ledger
 from state.db.reader import Source
@@ -200,10 +201,10 @@ def link_to_batch(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Ba
             "INSERT INTO batches (key, nonce, account, server, submission_id, duplicate_of, tag,"
             " workflow, model, lane, kind, status, remote_id, identified_by, request_count,"
             " processing, bytes, betas, created_ts, sent_ts, accepted_ts, expires_ts, deadline_ts)"
-            " SELECT key || '-duplicate' || ?, nonce, account, server, submission_id, id, tag,"
+            " SELECT ?, nonce, account, server, submission_id, id, tag,"
             " workflow, model, lane, kind, 'in_progress', ?, 'nonce', request_count, request_count,"
             " bytes, betas, ?, sent_ts, ?, ?, deadline_ts FROM batches WHERE id = ?",
-            number,
+            submissions.unused_key(ledger, f"{batch.key}-duplicate{number}"),
             remote.remote_id,
             tx.at,
             remote.created_ts,

@@ -361,6 +361,18 @@ def add_batch(
     return batch_id
 
 
+def unused_key(ledger: Ledger, base: str, number: int = 1) -> str:
+    """Return the key with that number, or the next one that no batch has; 1 is the base itself.
+
+    A rebuild may know the second batch of a submission, and not its first.
+    """
+    while True:
+        key = base if number == 1 else f"{base}-{number}"
+        if not ledger.row("SELECT 1 FROM batches WHERE key = ?", key):
+            return key
+        number += 1
+
+
 def insert_batch(
     ledger: Ledger,
     tx: Transaction,
@@ -383,7 +395,7 @@ def insert_batch(
         "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
         " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts,"
         " reserved_nano) VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        submission.key if number == 1 else f"{submission.key}-{number}",
+        unused_key(ledger, submission.key, number),
         ledger.new_id(NONCE_LENGTH),
         submission.id,
         submission.tag,

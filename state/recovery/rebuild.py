@@ -193,7 +193,8 @@ def mark_lost(ledger: Ledger, submission_id: int, key: str, nonce: str, reason: 
             submission_id,
         )[0][0]
         if waiting:
-            _add_lost_batch(ledger, tx, submission_id, f"{key}-lost", nonce, reason)
+            lost = submissions.unused_key(ledger, f"{key}-lost")
+            _add_lost_batch(ledger, tx, submission_id, lost, nonce, reason)
     return int(waiting)
 
 

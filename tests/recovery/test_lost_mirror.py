@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench
-from support.lifecycle import check_billing, poll_until_done, requests, results
+from support.lifecycle import batches, check_billing, poll_until_done, requests, results
 from support.rebuilt_ledger import rebuilt
 
+from state.batches import submissions
 from state.files import archive
 from state.files.folder import Folder
 from state.model.records import OnFailure, RequestStatus
@@ -166,3 +167,28 @@ def test_an_open_batch_without_its_requests_is_named(bench: Bench) -> None:
     _, done = rebuilt(bench)
     assert f"Batch {key} (daily-feed) is open at the API" in done.warnings[0]
     assert "titan-console adopt msgbatch_" in done.warnings[0]
+
+
+def test_a_rebuild_that_knows_the_second_batch_alone_can_send_a_third(bench: Bench) -> None:
+    """The number of a new batch is one that no batch has."""
+    bench.faults.add("create:500:times=2")
+    key = bench.submit(2).submission.key
+    for _ in range(4):
+        bench.poll_after(400)
+    mirror = bench.folder.jobs_mirror
+    lines = [json.loads(line) for line in mirror.read_bytes().splitlines()]
+    second = {**lines[0], "batch_id": f"{key}-2", "status": "unconfirmed", "remote_id": None}
+    mirror.write_text(json.dumps({**second, "nonce": "abcd2345"}) + "\n")
+    for path in bench.folder.results.glob("*"):
+        path.unlink()
+    rebuilt(bench)
+    for _ in range(6):
+        assert not bench.poll_after(900).error
+    assert [batch.key for batch in batches(bench)][:2] == [f"{key}-2", f"{key}-3"]
+
+
+def test_a_ledger_that_is_restored_again_may_lose_requests_again(bench: Bench) -> None:
+    bench.submit(2)
+    ledger = bench.engine.context.ledger
+    names = [submissions.unused_key(ledger, "tb_x-lost", number) for number in (1, 2)]
+    assert names == ["tb_x-lost", "tb_x-lost-2"]
