@@ -13,7 +13,7 @@ from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.errors import PayloadError
 from core.intake.options import SubmitOptions
-from state.batches import sending
+from state.batches import priming, sending
 from state.model.errors import UnknownId
 from state.model.records import BatchKind, OnFailure, RequestStatus
 from state.operations import commands, pauses
@@ -258,3 +258,20 @@ def test_the_command_line_has_every_part_of_the_request(bench: Bench) -> None:
         *("titan-console", "replay", "--yes", f"--workflow={FEED}", "--reason=it's over; go"),
         *("--set=max_tokens=99", '--set=system="12"', "--model=claude-opus-5", "--canary", key),
     ]
+
+
+def test_a_resume_lifts_a_stop_of_cache_priming(bench: Bench) -> None:
+    bench.submit(1)
+    ledger = bench.engine.context.ledger
+    with pytest.raises(PayloadError, match="is not paused"):
+        _give(bench, Action.RESUME, FEED)
+    ledger.execute("INSERT INTO priming_losses VALUES (?, 2, 5, '2026-11-22T06:00:00.000Z')", FEED)
+    planned = planner.plan(
+        bench.engine.context, CommandRequest(action=Action.RESUME, wanted=Filter(names=(FEED,)))
+    )
+    assert f"{FEED} primes the cache again" in planned.preview.notes
+    command = _give(bench, Action.RESUME, FEED)
+    bench.poll_after(60)
+    assert commands.by_key(ledger, command.key).state == CommandState.DONE
+    assert priming.stops(ledger) == []
+    assert ledger.rows("SELECT 1 FROM events WHERE kind = 'workflow.priming_allowed'")

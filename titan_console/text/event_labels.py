@@ -20,7 +20,7 @@ _BAD = (
 )
 _WARN = (
     *("unconfirmed", "not_sent", "poll_failed", "paused", "hold", "canceled_unsent"),
-    *("interrupted", "stuck", "returned"),
+    *("interrupted", "stuck", "returned", "priming_stopped"),
 )
 _GOOD = (
     "collected",

@@ -120,6 +120,8 @@ def pause(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the share
 def resume(ctx: click.Context, *, holds: bool, **given: Any) -> None:  # noqa: ANN401 - the shared options
     """Resume paused workflows and send their queued requests.
 
+    Cache priming of the workflow that two losses have stopped is allowed again.
+
     With --holds: send again at once after an account problem that is solved, instead of waiting.
     """
     ctx.exit(end_holds(given) if holds else command_flow.run(Action.RESUME, given))
