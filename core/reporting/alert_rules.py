@@ -22,8 +22,8 @@ from state.model.timestamps import from_text
 _LONG_HOLD = timedelta(hours=1)
 _SAVED = "saved_usd_30d"
 _UNPRICED = (
-    "Answers of {} have no known cost. Add its price to [prices] in titan.toml; `titan-console"
-    " savings --explain` names those without a valid usage."
+    "Answers of {} have no known cost; `titan-console savings` names the reasons. Add a missing"
+    " price to [prices] in titan.toml, then run `titan-console savings --recompute --apply`."
 )
 
 

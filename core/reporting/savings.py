@@ -9,8 +9,9 @@ from core.money.kpis import MONTH_DAYS
 from core.money.month import CacheEffect, Month, cache_effect, first_day_needed, month
 from core.money.pricing import PriceBook, usd
 from state.db.reader import Source
-from state.queries import spending
+from state.queries import spending, unpriced
 from state.queries.spending import Spending
+from state.queries.unpriced import UnpricedReason
 
 BY = ("workflow", "model", "day")
 
@@ -23,6 +24,7 @@ class Savings(Struct, frozen=True, kw_only=True):
     by: Mapping[str, Sequence[Spending]]
     month: Month
     cache: CacheEffect
+    unpriced_reasons: Sequence[UnpricedReason]
 
     @property
     def saved_nano(self) -> int:
@@ -61,6 +63,7 @@ def read(source: Source, prices: PriceBook, today: date) -> Savings:
         by=by,
         month=month({row.name: row.savings_nano for row in needed}, today),
         cache=cache_effect(spending.cached_tokens(source, since_day=since_day), prices),
+        unpriced_reasons=unpriced.reasons(source, since_ts=since_day),
     )
 
 
@@ -93,6 +96,7 @@ class SavingsReport(Struct, frozen=True, kw_only=True):
     sync_usd: float | None
     duplicate_spend_usd: float | None
     unpriced: int
+    unpriced_reasons: dict[str, int]
     month: MonthReport
     cache: CacheReport
 
@@ -106,6 +110,7 @@ def report(found: Savings) -> SavingsReport:
         sync_usd=usd(found.sync_cost_nano),
         duplicate_spend_usd=usd(found.duplicate_nano),
         unpriced=found.unpriced,
+        unpriced_reasons=dict(found.unpriced_reasons),
         month=MonthReport(
             savings_usd=usd(ahead.saved_nano),
             a_day_usd=usd(ahead.pace_nano),

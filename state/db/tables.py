@@ -160,6 +160,7 @@ CREATE INDEX attempts_by_request ON attempts (request_id);
 -- Few among millions; `state.operations.reviews` reads them with these conditions.
 CREATE INDEX attempts_for_review ON attempts (batch_id, request_id) WHERE reviewed = 0
   AND stop_reason IN ('refusal', 'max_tokens', 'pause_turn', 'model_context_window_exceeded');
+CREATE INDEX attempts_unpriced ON attempts (batch_id, request_id) WHERE unpriced IS NOT NULL;
 
 CREATE TABLE commands (
   id INTEGER PRIMARY KEY,

@@ -141,7 +141,8 @@ def test_month_prints_what_the_screen_shows(tmp_path: Path) -> None:
     made.close()
     (found,) = asked(tmp_path, "savings", "--month")
     assert list(found) == [
-        *("since", "savings_usd", "sync_usd", "duplicate_spend_usd", "unpriced", "month", "cache")
+        *("since", "savings_usd", "sync_usd", "duplicate_spend_usd", "unpriced"),
+        *("unpriced_reasons", "month", "cache"),
     ]
     words = CliRunner().invoke(cli, ["savings", "--month"], env={"TITAN_HOME": str(tmp_path)})
     assert "target $40.00" in words.output

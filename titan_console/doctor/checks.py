@@ -31,7 +31,8 @@ from state.model.records import BatchStatus
 from state.model.timestamps import to_text
 from state.operations import alerts, hook_runs, pauses
 from state.operations.hook_runs import RunState
-from state.queries import batch_list, doctor_figures, ledger_status
+from state.queries import batch_list, doctor_figures, ledger_status, unpriced
+from state.queries.unpriced import reasons_text
 from state.recovery import backups, results_on_disk
 from titan_console.text import format as cells
 
@@ -378,7 +379,8 @@ def _money(source: Source) -> Iterator[Finding]:
         yield Finding(
             Health.WARN,
             "unpriced",
-            f"{pluralize(totals.unpriced, 'answer')} without a known price or a valid usage",
+            f"{pluralize(totals.unpriced, 'answer')} in no sum:"
+            f" {reasons_text(unpriced.reasons(source))}",
         )
 
 

@@ -1,6 +1,5 @@
 """`titan-console savings`: spend and savings; one number explained; exports compared."""
 
-from collections.abc import Iterable
 from typing import IO
 
 import click
@@ -13,8 +12,7 @@ from core.config.settings import from_environment
 from core.money import usage_export
 from core.money.explain import Explanation, explain
 from core.money.explain import report as explanation_report
-from core.money.pricing import PriceBook, dollars, prompt_tokens, usd
-from core.money.usage_export import Difference, Export
+from core.money.pricing import PriceBook, dollars, usd
 from core.reporting import cache_report, cost_log, savings
 from core.reporting.cost_log import LogCheck
 from core.reporting.since import parse_since
@@ -22,11 +20,11 @@ from core.text import pluralize
 from state.db.reader import Reader, Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
-from state.model.records import BatchKind, Usage
 from state.model.timestamps import to_text
-from state.queries import spending, usage_by_day
+from state.queries import spending, unpriced
 from state.queries.spending import Spending
-from titan_console.cli import cache_table, recompute_table
+from state.queries.unpriced import reasons_text
+from titan_console.cli import cache_table, check_table, recompute_table
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_lines_option, print_fields, print_json, print_table
 from titan_console.cli.stderr import print_stderr
@@ -48,18 +46,6 @@ class SpendingReport(Struct, frozen=True, kw_only=True):
     savings_usd: float | None
     duplicate_spend_usd: float | None
     unpriced: int
-
-
-class DifferenceReport(Struct, frozen=True, kw_only=True):
-    """A day and model in the ledger and in the provider's usage export."""
-
-    day: str
-    model: str
-    region: str
-    ledger: Usage | None
-    export: Usage | None
-    same: bool
-    difference: str
 
 
 @click.command
@@ -140,11 +126,13 @@ def command(  # noqa: PLR0913 - each is an option
         elif check_log:
             ctx.exit(_check_log(cost_log.check(reader, folder.cost_mirror), as_json=as_json))
         elif theirs is not None:
-            ctx.exit(_check(reader, theirs, as_json=as_json))
+            ctx.exit(check_table.show(reader, theirs, as_json=as_json))
         elif name is not None:
             _explain(reader, name, as_json=as_json)
         else:
             _show(spending.spending(reader, by, since_ts=since_ts), by, as_json=as_json)
+            if reasons := unpriced.reasons(reader, since_ts=since_ts):
+                print_stderr(f"Unpriced answers are in no sum: {reasons_text(reasons)}.")
 
 
 def _check_options(ctx: click.Context) -> None:
@@ -229,9 +217,14 @@ def _month(source: Source, *, as_json: bool) -> None:
             ("projected", f"{projected} (target {cells.money(ahead.target_nano)})"),
             ("cache effect", cells.money(found.cache.nano)),
             ("duplicate charges", cells.money(found.duplicate_nano)),
-            ("unpriced", cells.count(found.unpriced)),
+            ("unpriced", _unpriced(found)),
         ]
     )
+
+
+def _unpriced(found: savings.Savings) -> str:
+    why = f": {reasons_text(found.unpriced_reasons)}" if found.unpriced else ""
+    return f"{cells.count(found.unpriced)}{why}"
 
 
 def _explain(source: Source, name: str, *, as_json: bool) -> None:
@@ -296,40 +289,6 @@ def _exact(nano: int | None) -> str:
     return cells.UNPRICED if nano is None else f"${dollars(nano):f}"
 
 
-def _check(source: Source, theirs: Export, *, as_json: bool) -> int:
-    first, last = theirs.days
-    kinds = (BatchKind.BATCH,) if theirs.is_batch_only else (BatchKind.BATCH, BatchKind.SYNC)
-    ours = usage_by_day.usage_by_day(source, first_day=first, last_day=last, kinds=kinds)
-    rows = usage_export.compare(ours, theirs)
-    sums = usage_export.totals(rows)
-    if as_json:
-        for row in (*rows, *sums):
-            print_json(_difference(row))
-    else:
-        _print_check((*rows, *sums))
-    if not theirs.is_batch_only:
-        print_stderr(
-            "The export does not separate batch usage: synchronous calls made elsewhere differ."
-        )
-    for is_there, what in (
-        (theirs.has_regions, "regions"),
-        (theirs.has_searches, "web searches"),
-    ):
-        if not is_there:
-            print_stderr(f"The export has no {what}: they were not compared.")
-    unknown = usage_by_day.without_usage(source, first_day=first, last_day=last, kinds=kinds)
-    if unknown:
-        print_stderr(
-            f"{pluralize(unknown, 'answer')} had no valid usage: their tokens are not included."
-        )
-    differing = sum(not row.is_same for row in rows)
-    print_stderr(
-        f"Compared {len(rows)} rows (day, model, region) from {first} to {last}: "
-        + (f"{differing} differ." if differing else "all match.")
-    )
-    return Exit.ATTENTION if differing else Exit.DONE
-
-
 def _check_log(found: LogCheck, *, as_json: bool) -> int:
     if as_json:
         print_json({"same": found.is_same} | to_builtins(found))
@@ -345,33 +304,3 @@ def _check_log(found: LogCheck, *, as_json: bool) -> int:
         "The cost log differs from the ledger. Delete the file; the next poll rewrites it."
     )
     return Exit.ATTENTION
-
-
-def _print_check(rows: Iterable[Difference]) -> None:
-    print_table(
-        ("DAY", "MODEL", "LEDGER IN", "EXPORT IN", "LEDGER OUT", "EXPORT OUT", "DIFFERENCE"),
-        (
-            (
-                row.day,
-                f"{row.model} ({row.region})" if row.region else row.model,
-                cells.count(prompt_tokens(row.ledger)) if row.ledger else cells.NOTHING,
-                cells.count(prompt_tokens(row.export)) if row.export else cells.NOTHING,
-                cells.count(row.ledger.output_tokens) if row.ledger else cells.NOTHING,
-                cells.count(row.export.output_tokens) if row.export else cells.NOTHING,
-                row.text(),
-            )
-            for row in rows
-        ),
-    )
-
-
-def _difference(row: Difference) -> DifferenceReport:
-    return DifferenceReport(
-        day=row.day,
-        model=row.model,
-        region=row.region,
-        ledger=row.ledger,
-        export=row.export,
-        same=row.is_same,
-        difference=row.text(),
-    )

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from core.reporting.savings import Savings
 from core.text import pluralize
 from state.queries.spending import AnswerSum, BatchSum, Spending, SumFilter
+from state.queries.unpriced import reasons_text
 from titan_console.text import format as fmt
 from titan_console.text import links
 from titan_console.text.charts import Bars
@@ -129,7 +130,7 @@ def _unpriced(found: Savings) -> Row:
         "unpriced",
         "unpriced answers",
         fmt.count(number) if number else fmt.NOTHING,
-        remark="no known price or no valid usage; not in the sums" if number else "none",
+        remark=f"not in the sums: {reasons_text(found.unpriced_reasons)}" if number else "none",
         tone=Tone.WARN if number else Tone.DIM,
     )
 
