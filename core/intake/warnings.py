@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from core.commands.deadline_policy import expected_guard_time
 from core.intake.options import ResolvedOptions
-from core.requests import model_limits
+from core.requests import model_limits, retirements
 from core.requests.payload import Line
 from state.model.timestamps import to_text
 
@@ -34,13 +34,14 @@ def warnings_for(
     usual: timedelta | None,
     priced: Iterable[str] = (),
 ) -> tuple[str, ...]:
-    """One line for each unknown model, and for a deadline that a batch will hardly meet.
+    """One line for each unknown or retiring model, and for a deadline too close for a batch.
 
     `usual` is the 90th percentile of how long the workflow's batches took, None without history.
     Models in `priced` have a price in titan.toml and are known.
     """
     return (
         *model_limits.warnings_for(stats.models, priced),
+        *retirements.warnings_for(stats.models, now=now, deadline=resolved.deadline),
         *_on_the_deadline(stats, resolved, now=now, usual=usual),
     )
 

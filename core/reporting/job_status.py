@@ -1,6 +1,6 @@
 """Each job of titan.toml with its latest runs: for the Jobs screen and `jobs --json`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ from core.config import titan_file
 from core.config.catalogue import Catalogue
 from core.config.job import Job, Window, next_window
 from core.config.toml_reader import Problem
+from core.requests import retirements
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.timestamps import from_text, to_text
@@ -150,3 +151,11 @@ def report(line: JobStatus) -> JobStatusReport:
         on_delivery_state=hook,
         on_settled_state=hook,
     )
+
+
+def retiring(catalogue: Catalogue, now: datetime) -> Iterator[str]:
+    """A line for each job whose model retires before its next results are needed, or soon."""
+    for job in catalogue.jobs.values():
+        deadline = job.deadline_after(now)
+        for warning in retirements.warnings_for([job.model], now=now, deadline=deadline):
+            yield f"Job {job.name}: {warning}"

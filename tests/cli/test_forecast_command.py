@@ -39,3 +39,20 @@ def test_a_titan_toml_with_mistakes_ends_with_2(tmp_path: Path) -> None:
     done = Terminal(tmp_path / "home").run("forecast")
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert "titan.toml line 2: jobs.a: must be a table" in done.err
+
+
+def test_another_model_for_one_job_or_all(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home")
+    one = terminal.run("forecast", "--model", "claude-haiku-4-5", "--job", "titan-daily-feed")
+    assert "$2.93" in one.out
+    assert "$0.98" in one.out
+    assert "total" in terminal.run("forecast", "--model", "claude-haiku-4-5").out
+    for wrong, said in (
+        (["--job", "titan-daily-feed"], "--job needs --model"),
+        (["--model", "x", "--scale", "2"], "--model excludes"),
+        (["--model", "claude-haiku-4-5", "--job", "nope"], "no job 'nope'"),
+        (["--model", "claude-next-9"], "'claude-next-9' has no price"),
+    ):
+        done = terminal.run("forecast", *wrong)
+        assert (done.code, done.out) == (2, "")
+        assert said in done.err

@@ -101,6 +101,9 @@ def _read(made: Recorder, files: Path) -> None:
     made.run("kpis", "kpis")
     made.run("kpis", "kpis", "--by-workflow", "--by-day", "--days", "3")
     made.run("forecast", "forecast", "--cache-share", "0.5", "--cache-hits", "0.9")
+    made.run("forecast --model", "forecast", "--model", "claude-haiku-4-5")
+    design_audit = ("--job", "titan-design-audit-quarterly")
+    made.run("forecast --model", "forecast", "--model", "claude-haiku-4-5", *design_audit)
     made.run("jobs", "jobs")
     made.run("orphans", "orphans")
     made.run("keys", "keys")
@@ -145,6 +148,7 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     real.home.mkdir()
     titan_file.begin(Folder(real.home))
     titan_file.unset_key(Folder(real.home), "nightly-prompt-eval", "deadline_h")
+    titan_file.set_key(Folder(real.home), "nightly-report-writer", "model", "claude-sonnet-4-5")
     titan_file.set_key(Folder(real.home), "nightly-prompt-eval", "deadline_at", "06:00")
     deadline = ("--deadline", to_text(SystemClock().now() + timedelta(hours=26)))
     odd = json.dumps(a_request("odd-1", model="unknown-model")) + "\n"

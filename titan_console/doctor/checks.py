@@ -17,6 +17,7 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import DEFAULT_BASE_URL, Settings
 from core.internal_errors import describe
+from core.reporting.job_status import retiring
 from core.reporting.poller_health import SILENT_AFTER, PollerState, assess, silent_after
 from core.text import pluralize, unreadable_lines
 from state.batches import orphans
@@ -90,6 +91,7 @@ def static_findings(
         ("server", lambda: [_server(settings)]),
         ("key", lambda: [_key(settings)]),
         ("titan.toml", lambda: _catalogue(folder, check_keys)),
+        ("model", lambda: _retirements(folder)),
         ("fallback", lambda: _fallback_files(folder)),
         ("ledger", lambda: _ledger(folder, thorough=thorough)),
     ):
@@ -174,6 +176,11 @@ def _catalogue(folder: Folder, check_keys: KeyCheck) -> Iterator[Finding]:
             yield Finding(Health.BAD, "titan.toml", str(problem))
     for problem in check_keys(catalogue.console.keys) if catalogue.console.keys else ():
         yield Finding(Health.WARN, "console", problem)
+
+
+def _retirements(folder: Folder) -> Iterator[Finding]:
+    for warning in retiring(titan_file.read(folder), SystemClock().now()):
+        yield Finding(Health.WARN, "model", warning)
 
 
 def _fallback_files(folder: Folder) -> Iterator[Finding]:

@@ -1,16 +1,21 @@
 """`titan-console forecast`: estimates a month of the jobs, as batches and synchronously."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 import click
 
 from core.clock import SystemClock
 from core.config import titan_file
+from core.config.catalogue import Catalogue
 from core.config.settings import from_environment
+from core.errors import CatalogueError
+from core.money import model_change
 from core.money.forecast import Cache, Forecast, Measured, Row, cents, forecast, report
+from core.money.model_change import ModelChange, compare
 from core.money.pricing import PriceBook
 from core.reporting.history import measured
+from core.requests import retirements
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
@@ -19,6 +24,10 @@ from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
 
 _MILLION = Decimal(1_000_000)
+_TOKENIZERS = (
+    "The same number of tokens on both models. Models from 4.7 on count about 30 % more tokens for"
+    " the same text."
+)
 
 
 @click.command
@@ -27,8 +36,18 @@ _MILLION = Decimal(1_000_000)
 )
 @click.option("--cache-share", help="Assume this share of the input is in 1-hour caches (0 to 1).")
 @click.option("--cache-hits", help="Cache hit rate to assume (0 to 1); goes with --cache-share.")
+@click.option("--model", help="Show what the jobs would cost on this model.")
+@click.option("--job", help="With --model: only this job.")
 @click.option("--json", "as_json_", is_flag=True, help="Print one JSON object.")
-def command(*, scale: str, cache_share: str | None, cache_hits: str | None, as_json_: bool) -> None:
+def command(
+    *,
+    scale: str,
+    cache_share: str | None,
+    cache_hits: str | None,
+    model: str | None,
+    job: str | None,
+    as_json_: bool,
+) -> None:
     """Estimate the monthly cost of the jobs in titan.toml, as batches and synchronously.
 
     A month is 30 daily, 4 weekly and 120 six-hourly runs at today's prices. ROUNDED columns are
@@ -37,6 +56,11 @@ def command(*, scale: str, cache_share: str | None, cache_hits: str | None, as_j
     folder = Folder(from_environment().home)
     now = SystemClock().now()
     catalogue = titan_file.read_strictly(folder, or_template=True)
+    if model is not None or job is not None:
+        if scale != "1" or cache_share is not None or cache_hits is not None:
+            raise click.UsageError("--model excludes --scale, --cache-share and --cache-hits.")
+        _compare(folder, catalogue, now, model=model, job=job, as_json_=as_json_)
+        return
     found = forecast(
         catalogue,
         PriceBook(catalogue.prices),
@@ -49,6 +73,50 @@ def command(*, scale: str, cache_share: str | None, cache_hits: str | None, as_j
         print_json(report(found))
         return
     _print(found)
+
+
+def _compare(
+    folder: Folder,
+    catalogue: Catalogue,
+    now: datetime,
+    *,
+    model: str | None,
+    job: str | None,
+    as_json_: bool,
+) -> None:
+    if model is None or not model.strip():
+        raise click.UsageError("--job needs --model: name the model to compare with.")
+    if job is not None and job not in catalogue.jobs:
+        said = f"no job {job!r} in titan.toml; `titan-console jobs` lists them."
+        raise CatalogueError(said, code="unknown_job")
+    found = compare(
+        catalogue,
+        PriceBook(catalogue.prices),
+        model,
+        at=now,
+        job=job,
+        measured=_measured(folder, (now - timedelta(days=30)).date().isoformat()),
+    )
+    if as_json_:
+        print_json(model_change.report(found, model))
+        return
+    total = model_change.sums(found)
+    print_table(
+        ("JOB", "MODEL", "IN/MONTH", "OUT/MONTH", "COST", f"ON {model}", "SAVED"),
+        (
+            *(_change(one) for one in found),
+            ("total", "", "", "", _usd(total[0]), _usd(total[1]), _usd(total[0] - total[1])),
+        ),
+    )
+    echo(_TOKENIZERS)
+    for warning in retirements.warnings_for([model], now=now):
+        print_stderr(warning)
+
+
+def _change(one: ModelChange) -> tuple[str, ...]:
+    saved = None if one.usd is None or one.other_usd is None else one.usd - one.other_usd
+    tokens = (_tokens(one.tokens_in), _tokens(one.tokens_out))
+    return (one.name, one.model, *tokens, _usd(one.usd), _usd(one.other_usd), _usd(saved))
 
 
 def _measured(folder: Folder, since_day: str) -> dict[str, Measured]:

@@ -11,8 +11,9 @@ from core.config.catalogue import Catalogue
 from core.config.job import Job, Latency, Replay, Schedule
 from core.config.settings import from_environment
 from core.reporting import job_status
-from core.reporting.job_status import JobStatusReport
+from core.reporting.job_status import JobStatusReport, retiring
 from core.requests.cache_control import CachePolicy
+from core.requests.retirements import retires_on
 from core.text import pluralize
 from state.db.reader import Reader
 from state.files.folder import Folder
@@ -41,6 +42,7 @@ class JobReport(Struct, frozen=True, kw_only=True):
     runs_a_month: float
     latency: Latency
     model: str
+    model_retires: str | None
     tokens_in: int | None
     tokens_out: int | None
     deadline_h: int | None
@@ -73,6 +75,8 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         print_json(_report(catalogue, paused, _history(folder)))
         return
     _print(catalogue)
+    for warning in retiring(catalogue, SystemClock().now()):
+        echo(f"\n{clean(warning)}")
     for pause in paused:
         echo(f"\n{clean(pause.workflow)}: {clean(pause.text)}")
     if not titan_file.path_of(folder).exists():
@@ -197,6 +201,7 @@ def _job(job: Job) -> JobReport:
         runs_a_month=float(round(job.schedule.runs_a_month, 3)),
         latency=job.latency,
         model=job.model,
+        model_retires=str(last) if (last := retires_on(job.model)) else None,
         tokens_in=job.tokens_in,
         tokens_out=job.tokens_out,
         deadline_h=job.deadline_h,
