@@ -130,7 +130,7 @@ def _unpriced(found: Savings) -> Row:
         "unpriced",
         "unpriced answers",
         fmt.count(number) if number else fmt.NOTHING,
-        remark=f"not in the sums: {reasons_text(found.unpriced_reasons)}" if number else "none",
+        remark=f"{reasons_text(found.unpriced_reasons)}; not in the sums" if number else "none",
         tone=Tone.WARN if number else Tone.DIM,
     )
 
