@@ -82,21 +82,25 @@ def admit(
     """Raise OverBudget unless these requests fit; call it in the transaction that starts them."""
     limits = _budgets(context)
     if limits != Budgets():
-        budgets.admit(
-            context.ledger, context.folder, limits, _wanted(context, request_ids, kind, command_id)
-        )
+        wanted = _wanted(context, request_ids, kind, command_id)
+        budgets.admit(context.ledger, context.folder, limits, wanted, command_id=command_id)
 
 
 def refusal(
-    context: Context, request_ids: Sequence[int], kind: BatchKind, *, day: str | None = None
+    context: Context,
+    request_ids: Sequence[int],
+    kind: BatchKind,
+    *,
+    day: str | None = None,
+    command_id: int | None = None,
 ) -> str | None:
-    """Why these requests do not fit now, or on that day; None where they do."""
+    """Why these requests, of a command, do not fit now, or on that day; None where they do."""
     limits = _budgets(context)
     if limits == Budgets():
         return None
-    wanted = _wanted(context, request_ids, kind, None)
-    today = context.ledger.now_text()[:10]
-    return budgets.refusal(limits, wanted, _used(context), day=day or today)
+    wanted = _wanted(context, request_ids, kind, command_id)
+    used = budgets.used_in(context.ledger, context.folder, command_id=command_id)
+    return budgets.refusal(limits, wanted, used, day=day or context.ledger.now_text()[:10])
 
 
 def plan(

@@ -116,6 +116,9 @@ def _replay(context: Context, candidates: ReplayCandidates) -> str:
             reason='automatic replay: the job has replay = "auto"',
             not_before=context.clock.now(),
         ),
+        lambda command_id: admission.admit(
+            context, candidates.request_ids, BatchKind.BATCH, command_id=command_id
+        ),
     )
     failed = pluralize(len(candidates.request_ids), "failed request")
     return f"{candidates.workflow}: replaying {failed} ({command.key})"

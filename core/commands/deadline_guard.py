@@ -114,6 +114,7 @@ def _sync(context: Context, submission: PendingDeadline, missing: list[int], now
             not_before=now,
             options={"last_moment_ts": to_text(last_moment), "submission": submission.key},
         ),
+        lambda command_id: admission.admit(context, missing, BatchKind.SYNC, command_id=command_id),
     )
     # The canceled batch may still answer some of them.
     most = pluralize(len(missing), "request")

@@ -101,7 +101,11 @@ def _start(context: Context, command: Command) -> CommandState | None:
         if status != RequestStatus.SUCCEEDED
     ]
     admission.estimate_missing(context, ids)
-    return commands.claim(ledger, command, lambda: admission.refusal(context, ids, BatchKind.SYNC))
+    return commands.claim(
+        ledger,
+        command,
+        lambda: admission.refusal(context, ids, BatchKind.SYNC, command_id=command.id),
+    )
 
 
 def _requeue(context: Context, command: Command, ids: Sequence[int]) -> int:

@@ -14,13 +14,15 @@ from core.commands import body_edits, preview
 from core.commands.eligibility import check_eligibility, choose_workflows
 from core.commands.preview import Preview
 from core.commands.request import CommandRequest, command_line
-from core.errors import PayloadError
+from core.errors import OverBudget, PayloadError
 from state.model.errors import TitanError
 from state.model.records import BatchKind
 from state.operations import commands, previews, selection
 from state.operations.commands import Action, Command, Edit, NewCommand
 from state.operations.selection import SelectedRequest
 
+# The actions that spend.
+_KINDS = {Action.REPLAY: BatchKind.BATCH, Action.SYNC: BatchKind.SYNC}
 _ON_WORKFLOWS = (Action.PAUSE, Action.RESUME)
 
 
@@ -56,18 +58,28 @@ def submit(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Comman
     Returns it, and whether it is new: the same command that is still open is written once.
     """
     request = planned.request
-    return commands.enqueue(
-        context.ledger,
-        NewCommand(
-            action=request.action,
-            items=planned.items,
-            workflows=planned.workflows,
-            reason=request.reason,
-            not_before=context.clock.now() + delay,
-            options={"canary": True} if request.canary else {},
-            edits=planned.edits,
-        ),
+    new = NewCommand(
+        action=request.action,
+        items=planned.items,
+        workflows=planned.workflows,
+        reason=request.reason,
+        not_before=context.clock.now() + delay,
+        options={"canary": True} if request.canary else {},
+        edits=planned.edits,
     )
+    try:
+        return commands.enqueue(
+            context.ledger, new, lambda number: _admit(context, planned, number)
+        )
+    except OverBudget:
+        discard(context, planned)
+        raise
+
+
+def _admit(context: Context, planned: Plan, command_id: int) -> None:
+    kind = _KINDS.get(planned.request.action)
+    if kind is not None:
+        admission.admit(context, planned.items, kind, command_id=command_id)
 
 
 def discard(context: Context, planned: Plan) -> None:
@@ -140,8 +152,7 @@ def _budget_numbers(
     context: Context, action: Action, ids: Sequence[int], edits: Sequence[Edit]
 ) -> tuple[str, ...]:
     """What the command takes of each budget. Raises OverBudget, SettingsError."""
-    kinds = {Action.REPLAY: BatchKind.BATCH, Action.SYNC: BatchKind.SYNC}
-    return admission.plan(context, ids, kinds[action], edits) if action in kinds else ()
+    return admission.plan(context, ids, _KINDS[action], edits) if action in _KINDS else ()
 
 
 def _selected(context: Context, request: CommandRequest) -> list[SelectedRequest]:

@@ -110,22 +110,28 @@ def admit(
     *,
     unsent: bool = True,
     but_for: str = "",
+    command_id: int | None = None,
 ) -> None:
     """Raise OverBudget unless it fits now, beside what is queued or only what was sent.
 
     Call it inside the transaction that queues or starts it: then no two can use the same rest.
-    `but_for` is the key of a fallback file that does not count.
+    The fallback file with the key `but_for` and the command do not count.
     """
-    used = used_in(ledger, folder, unsent=unsent, but_for=but_for)
+    used = used_in(ledger, folder, unsent=unsent, but_for=but_for, command_id=command_id)
     check(budgets, wanted, used, day=ledger.now_text()[:10])
 
 
 def used_in(
-    source: Source, folder: Folder, *, unsent: bool = True, but_for: str = ""
+    source: Source,
+    folder: Folder,
+    *,
+    unsent: bool = True,
+    but_for: str = "",
+    command_id: int | None = None,
 ) -> Callable[[Scope], int]:
     """What is spent or reserved in the scope of a limit, in fallback files, too."""
     return lambda scope: (
-        reserved(source, scope, unsent=unsent)
+        reserved(source, scope, unsent=unsent, but_for=command_id)
         + in_fallback_files(folder, scope, source=source, but_for=but_for)
     )
 

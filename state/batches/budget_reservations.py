@@ -2,8 +2,8 @@
 
 Each batch and each synchronous run reserves what it can cost at most (`reserved_nano`) until its
 actual cost is known, and counts on the UTC day it runs. Requests that are not sent yet reserve it
-too, on whichever day is asked for, since they can be sent on it. So do the requests of a running
-`sync` command, at the full price.
+too, on whichever day is asked for, since they can be sent on it. So do the requests of an
+open command: of a replay at the price of a batch, of a `sync` at the full price.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from state.db.conditions import LISTED, QUEUED, as_list, is_open
+from state.db.conditions import LISTED, QUEUED, UNSENT, as_list, is_open
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.files import fallback_file
@@ -61,27 +61,44 @@ _QUEUED = (
     "SELECT coalesce(sum(r.at_most_batch_nano), 0) FROM requests r"  # noqa: S608 - our own words
     f" JOIN submissions b ON b.id = r.submission_id WHERE {QUEUED}"
 )
-# Of a running `sync` command: what it has not run yet.
-_COMMANDED = (
-    "SELECT coalesce(sum(coalesce(r.at_most_sync_nano, 0) - {less}), 0)"
+# What the open commands, but for one, have not run yet. What is queued for a batch counts above.
+_LESS = (
+    f"CASE WHEN r.status = 'queued' OR r.id IN ({UNSENT}) THEN coalesce(r.at_most_batch_nano, 0)"
+    " ELSE 0 END"
+)
+_OPEN_COMMANDS = (
     " FROM commands c JOIN command_items i ON i.command_id = c.id JOIN requests r"
     " ON r.id = i.item_id JOIN submissions b ON b.id = r.submission_id"
-    " WHERE c.state IN ('pending', 'running') AND c.state = 'running' AND c.action = 'sync'"
-    " AND r.status NOT IN ('succeeded', 'dismissed') AND NOT EXISTS (SELECT 1 FROM attempts a"
-    " JOIN batches run ON run.id = a.batch_id WHERE a.request_id = r.id AND run.kind = 'sync'"
-    " AND run.created_ts >= c.created_ts)"
+    " LEFT JOIN edits e ON e.command_id = c.id AND e.request_id = r.id"
+    " WHERE c.state IN ('pending', 'running') AND c.id <> ?"
 )
-# A queued one counts with the price of a batch already.
-_LESS = "CASE r.status WHEN 'queued' THEN coalesce(r.at_most_batch_nano, 0) ELSE 0 END"
-_UNSENT = (_IN_QUEUED_BATCHES, _QUEUED, _COMMANDED.format(less=_LESS))
+_SYNC = (
+    "SELECT coalesce(sum(coalesce(r.at_most_sync_nano, 0) - {less}), 0)"  # noqa: S608 - our own words
+    f"{_OPEN_COMMANDS} AND c.action = 'sync' AND r.status NOT IN ('succeeded', 'dismissed')"
+    " AND NOT EXISTS (SELECT 1 FROM attempts a JOIN batches run ON run.id = a.batch_id"
+    " WHERE a.request_id = r.id AND run.kind = 'sync' AND run.created_ts >= c.created_ts)"
+)
+_REPLAYS = (
+    "SELECT coalesce(sum(coalesce(e.at_most_batch_nano, r.at_most_batch_nano, 0)), 0)"
+    f"{_OPEN_COMMANDS} AND c.action = 'replay' AND r.status NOT IN ('queued', 'assigned')"
+    " AND (r.status <> 'succeeded' OR (e.id IS NOT NULL AND r.edit_id IS NOT e.id))"
+)
+_UNSENT = (_IN_QUEUED_BATCHES, _QUEUED)
 
 
-def reserved(source: Source, scope: Scope, *, unsent: bool = True) -> int:
-    """Nano-dollars spent or reserved in the scope; without `unsent`, without queued requests."""
+def reserved(
+    source: Source, scope: Scope, *, unsent: bool = True, but_for: int | None = None
+) -> int:
+    """Nano-dollars spent or reserved in the scope.
+
+    Without `unsent`, queued requests are left out; so is the command `but_for`.
+    """
     among, parameters = _among(scope)
     found = int(source.rows(f"{_SENT}{among}", scope.day, *parameters)[0][0])
-    for query in _UNSENT if unsent else (_COMMANDED.format(less="0"),):
+    for query in _UNSENT if unsent else ():
         found += int(source.rows(f"{query}{among}", *parameters)[0][0])
+    for query in (_SYNC.format(less=_LESS if unsent else "0"), _REPLAYS):
+        found += int(source.rows(f"{query}{among}", but_for or 0, *parameters)[0][0])
     return found
 
 

@@ -135,10 +135,13 @@ class Command(Struct, frozen=True, kw_only=True):
         return cast("list[str]", self.options.get(_WORKFLOWS, []))
 
 
-def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
+def enqueue(
+    ledger: Ledger, new: NewCommand, admit: Callable[[int], None] = lambda _id: None
+) -> tuple[Command, bool]:
     """Store the command, and return it and whether it is new.
 
     If an identical command is pending or running, nothing is stored and that one is returned.
+    `admit` gets the id of a new one inside the transaction, and raises to reject it.
     """
     workflows = sorted(set(new.workflows))
     named = {_WORKFLOWS: workflows} if workflows else {}
@@ -191,6 +194,7 @@ def enqueue(ledger: Ledger, new: NewCommand) -> tuple[Command, bool]:
             reason=new.reason,
             not_before=to_text(new.not_before),
         )
+        admit(command_id)
     return get(ledger, command_id), True
 
 

@@ -131,13 +131,39 @@ def test_the_command_line_ends_with_2_and_the_preview_shows_the_numbers(
 
 
 def test_two_commands_that_each_fit_cannot_use_the_same_rest(bench: Bench) -> None:
-    first, second = failed(bench, 2, "a"), failed(bench, 2, "b")
+    context = bench.engine.context
+    limit(bench, 1)
+    keys = [failed(bench, 2, tag) for tag in ("a", "b")]
     limit(bench, 3 * one(bench))
-    given = [order(bench, Action.REPLAY, key) for key in (first, second)]
+    changes = {"max_tokens": 63}
+    plans = [
+        planner.plan(
+            context,
+            CommandRequest(action=Action.REPLAY, wanted=Filter(names=(key,)), changes=changes),
+        )
+        for key in keys
+    ]
+    first, _ = planner.submit(context, plans[0], delay=timedelta(minutes=5))
+    with pytest.raises(OverBudget, match="is spent or reserved"):
+        planner.submit(context, plans[1], delay=timedelta(0))
+    assert commands.count(context.ledger) == len(list(bench.folder.spool.glob("edit_*"))) == 1
+    planner.withdraw(context, [first.key])
+    assert used(bench) == 0
+
+
+def test_a_command_reserves_the_same_from_when_it_is_written_until_it_is_sent(
+    bench: Bench,
+) -> None:
+    limit(bench, 1)
+    key = failed(bench, 3)
+    request = CommandRequest(action=Action.REPLAY, wanted=Filter(names=(key,)), canary=True)
+    given = planner.plan(bench.engine.context, request)
+    planner.submit(bench.engine.context, given, delay=timedelta(0))
+    reserved = used(bench)
+    assert reserved == pytest.approx(3e9 * one(bench))
+    bench.faults.add("create:connect")
     bench.poll_after(0)
-    assert state(bench, given[0])[0] == CommandState.DONE
-    failed_state, outcome = state(bench, given[1])
-    assert (failed_state, "Over the budget of the day" in outcome) == (CommandState.FAILED, True)
+    assert used(bench) == reserved
 
 
 def test_a_sync_command_that_no_longer_fits_cancels_nothing(tmp_path: Path) -> None:
