@@ -24,8 +24,10 @@ from core.money.pricing import PriceBook
 from state.model.records import BatchKind, CollectionStatus, RequestStatus
 from state.operations.commands import Action
 from state.operations.selection import Filter
-from state.queries import spending, usage_by_day
+from state.queries import spending, unpriced, usage_by_day
 from titan_console.sandbox.http.transport import client
+
+_TOOLS = b'"server_tool_use":{"web_search_requests":'
 
 
 class RewritingApi(AnthropicApi):
@@ -92,6 +94,14 @@ def test_an_odd_answer_is_an_answer(bench: Bench, instead: bytes) -> None:
         pytest.param(b'"output_tokens":', b'"output_tokens":true,"x":', id="bool"),
         pytest.param(b'"output_tokens":', b'"output_tokens":50.0,"x":', id="float"),
         pytest.param(b'"output_tokens":', b'"output_tokens":"50","x":', id="text"),
+        pytest.param(b'"output_tokens":', _TOOLS + b'-1},"output_tokens":', id="negative searches"),
+        pytest.param(b'"output_tokens":', _TOOLS + b'0.5},"output_tokens":', id="half a search"),
+        pytest.param(
+            b'"output_tokens":', _TOOLS + b'99999},"output_tokens":', id="99,999 searches"
+        ),
+        pytest.param(b'"output_tokens":', b'"audio":1,"output_tokens":', id="an unknown field"),
+        pytest.param(b'"not_available"', b'"mars"', id="an unknown region"),
+        pytest.param(b'"service_tier":"batch"', b'"service_tier":"flex"', id="an unknown tier"),
         pytest.param(b'"usage":', b'"usages":', id="no usage"),
         pytest.param(b'"usage":', b'"usage":NaN,"x":', id="NaN as usage"),
     ],
@@ -107,6 +117,8 @@ def test_an_answer_with_an_unusable_usage_is_kept_unpriced_and_not_bought_again(
     (batch,) = batches(bench)
     assert (batch.collection, batch.counts.succeeded) == (CollectionStatus.COLLECTED, 2)
     assert (batch.unpriced, batch.cost_nano) == (2, 0)
+    ((_, named),) = unpriced.reasons(bench.engine.context.ledger)
+    assert named == 2
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
     for row in (*staged(bench), *results(bench, "daily-feed")):
         assert row["text"]

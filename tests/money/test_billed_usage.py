@@ -2,7 +2,10 @@
 
 import json
 import random
+import re
 from collections import Counter, defaultdict
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,8 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.builders import Bench, a_bench, a_request
+from support.builders import BASE_URL, KEY, Bench, a_bench, a_request
 
+from core.api.client import AnthropicApi
 from core.intake.options import SubmitOptions
 from core.money.explain import explain
 from core.money.pricing import PriceBook
@@ -19,6 +23,7 @@ from state.model.records import BatchKind, OnFailure
 from state.queries import ledger_status, spending
 from state.queries.usage_by_day import usage_by_day
 from titan_console.sandbox.faults.profile import Faults
+from titan_console.sandbox.http.transport import client
 
 _MODELS = ("claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5")
 _SEARCH: dict[str, Any] = {"type": "web_search_20250305", "name": "web_search"}
@@ -128,6 +133,41 @@ def test_every_sum_of_the_ledger_is_the_bill_of_the_api(
         assert round(sum(line["fee_usd"] for line in lines) * 10**9) == sum(
             a.fee_nano for a in attempts
         )
+
+
+_EXAMPLE = (
+    b'"usage":{"input_tokens":20000,"output_tokens":2000,"service_tier":"batch",'
+    b'"inference_geo":"us","server_tool_use":{"web_search_requests":5,"web_fetch_requests":0}}'
+)
+
+
+class _ExampleApi(AnthropicApi):
+    """Every answer has the usage of the example."""
+
+    @contextmanager
+    def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
+        with super().results(remote_id) as pieces:
+            raw = b"".join(pieces)
+        yield iter([re.sub(rb'"usage":\{[^\n]*?\}(?=\}\}\}\n)', _EXAMPLE, raw)])
+
+
+def test_a_hundred_rows_with_searches_in_the_us_cost_8_dollars_30(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home") as bench:
+        bench.engine = bench.new_engine(
+            "example",
+            api=lambda: _ExampleApi(
+                api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox)
+            ),
+        )
+        requests = [a_request(f"a-{n}", model="claude-sonnet-5-5") for n in range(100)]
+        bench.engine.submit(requests, SubmitOptions(tag="t"))
+        bench.poll_after(3600)
+        (row,) = spending.spending(bench.engine.context.ledger, "tag", since_ts="2026")
+        (line,) = cost_log(bench)
+    assert (row.succeeded, row.unpriced) == (100, 0)
+    assert (row.cost_nano, row.fee_nano) == (8_300_000_000, 5_000_000_000)
+    assert row.sync_cost_nano == 11_600_000_000
+    assert (line["cost_usd"], line["fee_usd"]) == (8.3, 5.0)
 
 
 def test_the_sandbox_runs_searches_in_a_region_as_the_example_of_the_price_list(
