@@ -245,7 +245,8 @@ def record_sync(
 ) -> str:
     """Record a call that the job made synchronously itself, and return the key of the record.
 
-    It counts at full price and saves nothing; the KPI for the share of batched work includes it.
+    It is priced by the region, service tier and speed in its usage, and saves nothing unless its
+    tier is `batch`; the KPI for the share of batched work includes it.
 
     Args:
         tag: the tag to record it under.

@@ -145,6 +145,8 @@ def _is_empty(value: object) -> bool:
 def _priced(found: _Usage, model: str, unknown: Sequence[str]) -> Usage:
     tools = found.server_tool_use
     iterations = found.iterations or ()
+    # Most answers have nothing of this.
+    is_odd = unknown or iterations or found.fallback_credit
     return Usage(
         **_tokens(found),
         web_searches=(tools.web_search_requests or 0) if tools else 0,
@@ -152,7 +154,7 @@ def _priced(found: _Usage, model: str, unknown: Sequence[str]) -> Usage:
         service_tier=found.service_tier,
         speed=found.speed,
         iterations=_added(iterations) if iterations else (),
-        unknown=next(_unknowns(found, model, unknown), None),
+        unknown=next(_unknowns(found, model, unknown), None) if is_odd else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Records calls that a job made synchronously itself, at full price and without savings."""
+"""Records calls that a job made itself, priced by the tier, speed and region of their usage."""
 
 from collections.abc import Mapping
 from typing import Any

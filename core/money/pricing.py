@@ -6,7 +6,6 @@ the notes on genai-prices in docs/adr/0007.
 """
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -78,11 +77,9 @@ class PriceBook:
             return Charge(unpriced=usage.unknown or f"{UNKNOWN}the answer names no model")
         if unknown := _without_price(usage, kind):
             return Charge(unpriced=unknown)
-        pico = 0
+        pico, fast = 0, usage.speed == "fast"
         for part_model, part in parts(model, usage):
-            rates = self.rates(
-                part_model, prompt_tokens=prompt_tokens(part), at=at, fast=usage.speed == "fast"
-            )
+            rates = self.rates(part_model, prompt_tokens=prompt_tokens(part), at=at, fast=fast)
             if rates is None:
                 return Charge(unpriced=self._no_price(part_model, usage, at))
             pico += _cost_pico(rates, part)
@@ -126,11 +123,11 @@ class PriceBook:
         return f"no known price for model {model}{speed}"
 
 
-def parts(model: str, usage: Usage) -> Iterator[tuple[str, Tokens]]:
+def parts(model: str, usage: Usage) -> tuple[tuple[str, Tokens], ...]:
     """What is billed for tokens, with the model that it is billed as: the answer, then the rest."""
-    yield model, usage
-    for iteration in usage.iterations:
-        yield iteration.model or model, iteration
+    if not usage.iterations:
+        return ((model, usage),)
+    return ((model, usage), *((part.model or model, part) for part in usage.iterations))
 
 
 def is_half(usage: Usage, kind: BatchKind) -> bool:

@@ -197,3 +197,20 @@ def test_the_reason_of_an_invalid_count_names_the_field_and_not_its_value() -> N
     found = {read(COUNTS | {"output_tokens": number}).unknown for number in range(-9, -1)}
     assert len(found) == 1
     assert "output_tokens" in (found.pop() or "")
+
+
+def test_the_sdks_object_is_read_as_its_json_with_fields_that_the_sdk_does_not_know() -> None:
+    parts = [an_iteration(type="advisor_message", model="claude-opus-5-5"), an_iteration()]
+    fields: dict[str, Any] = COUNTS | {
+        "inference_geo": "us",
+        "service_tier": "standard",
+        "speed": "fast",
+        "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 1},
+        "iterations": parts,
+        "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4},
+    }
+    found = usage_of(BetaUsage.model_validate(fields).model_dump(), MODEL)
+    assert found == read(fields)
+    assert (found.speed, found.web_searches, len(found.iterations)) == ("fast", 2, 1)
+    new = BetaUsage.model_validate(fields | {"audio_tokens": 7})
+    assert usage_of(new.model_dump(), MODEL).unknown == "usage: unknown field audio_tokens"
