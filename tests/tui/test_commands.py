@@ -60,8 +60,8 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
     for text in (
         "3 requests: 3 selected (list is frozen)",
         "feed-classify-2026-11-22-00001, feed-classify-2026-11-22-00002,",
-        "batch ≈ $0.0",
-        " · sync ≈ $0.0",
+        "batch at most $0.0",
+        " · sync at most $0.0",
         "titan-console replay --yes",
         "optional, for the event log",
     ):
@@ -210,7 +210,7 @@ async def test_the_buttons_are_reached_by_tab(bench: Bench) -> None:
         await to_errors(pilot)
         await pilot.press("tab", "right", "right", "enter")
         await to_preview(pilot, "Force sync 1 request ")
-        assert "sync ≈ $0.0" in shown(pilot)
+        assert "sync at most $0.0" in shown(pilot)
 
 
 async def test_without_room_for_buttons_the_line_of_keys_has_the_commands(bench: Bench) -> None:
