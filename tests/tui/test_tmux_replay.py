@@ -61,7 +61,12 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         pane.until("1 group", "Message")
         pane.press("R")
         preview = pane.until("Replay 2 requests", "type 2 (")
-        for text in ("batch at most $0.0", "sync at most $0.0", "titan-console replay --yes", "reason"):
+        for text in (
+            "batch at most $0.0",
+            "sync at most $0.0",
+            "titan-console replay --yes",
+            "reason",
+        ):
             assert text in preview
 
         pane.press("y", "2")
