@@ -8,6 +8,7 @@ from msgspec import to_builtins
 
 from core.money.cache_gain import CacheGain
 from core.reporting import json_reports
+from core.text import pluralize
 from state.model.records import Batch, BatchStatus, Event
 from state.queries.batch_detail import ModelSum
 from titan_console.text import format as fmt
@@ -127,7 +128,9 @@ def cost(batch: Batch, sums: Sequence[ModelSum], cache: CacheGain | None = None)
         builder.field("Cost", fmt.sum_of_money(found.cost_nano, found.unpriced))
         builder.field("Sync price", fmt.sum_of_money(found.sync_cost_nano, found.unpriced))
         if found.unpriced:
-            builder.field("Unpriced", f"{found.unpriced:,} answers: {found.reasons}", Tone.WARN)
+            builder.field(
+                "Unpriced", f"{pluralize(found.unpriced, 'answer')}: {found.reasons}", Tone.WARN
+            )
         if found.duplicate:
             builder.field("Duplicate", f"{found.duplicate:,} answers were charged twice", Tone.WARN)
     builder.heading("The batch")
