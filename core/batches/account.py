@@ -68,17 +68,17 @@ class Server(Struct, frozen=True):
         for in_use in used:
             if not self._is_same(in_use, account):
                 raise SettingsError(
-                    f"This server is {self.name}, but {in_use.batches:,} unfinished batches are on"
-                    f" {in_use.server}. Set ANTHROPIC_BASE_URL to that one, or use another"
-                    " TITAN_HOME; if both are the same, name it as same_server under [api] in"
-                    " titan.toml. Nothing was changed.",
+                    f"The server is {self.name}, but {in_use.batches:,} unfinished batches are at"
+                    f" {in_use.server}. Set ANTHROPIC_BASE_URL to that server, or use another"
+                    " TITAN_HOME. If both are the same API, add that server to same_server under"
+                    " [api] in titan.toml. Nothing was changed.",
                     code="other_server",
                 )
             if account and in_use.account and not _is_same(account, in_use.account):
                 raise SettingsError(
-                    f"This key belongs to {account}, but {in_use.batches:,} unfinished batches"
+                    f"The API key belongs to {account}, but {in_use.batches:,} unfinished batches"
                     f" belong to {in_use.account}. Set a key of that organization and workspace, or"
-                    " another TITAN_HOME. Nothing was changed.",
+                    " use another TITAN_HOME. Nothing was changed.",
                     code="other_account",
                 )
 

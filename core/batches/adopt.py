@@ -66,18 +66,18 @@ def _retrieve(context: Context, remote_id: str) -> tuple[RemoteState, str | None
     known = adoption.known(context.ledger, remote_id)
     if known is not None:
         raise InputError(
-            f"{remote_id} is in this ledger already, as batch {known.key}.", code="batch_known"
+            f"{remote_id} is already in this ledger, as batch {known.key}.", code="batch_known"
         )
     owner = account.fetch_and_check(context)
     try:
         remote = with_retries(context, lambda: context.api().retrieve(remote_id))
     except NotFound:
         raise InputError(
-            f"The API has no batch {remote_id} that this key can see.", code="batch_not_found"
+            f"{remote_id} not found at the API with this API key.", code="batch_not_found"
         ) from None
     if remote.status != BatchStatus.ENDED:
         raise InputError(
-            f"{remote_id} has not ended yet; adopt it when it has.", code="batch_not_ended"
+            f"{remote_id} has not ended yet; adopt it after it has ended.", code="batch_not_ended"
         )
     return remote, owner
 
@@ -118,7 +118,7 @@ class _Import:
         named, total = len(self._ids), self._remote.counts.total()
         if self._create is None and named != total:
             raise NoResponse(
-                f"The results name {named:,} of {total:,} requests; nothing was imported."
+                f"The results contain {named:,} of {total:,} requests; nothing was imported."
                 " Try again later."
             )
 
@@ -176,7 +176,7 @@ def _collect(context: Context, remote: RemoteState, *, is_own: bool) -> Adopted:
     batch = adoption.known(context.ledger, remote.remote_id)
     if batch is None:
         raise InputError(
-            f"Another process has resolved {remote.remote_id} meanwhile.", code="batch_resolved"
+            f"Another process has already resolved {remote.remote_id}.", code="batch_resolved"
         )
     batch = remote_status.record_status(context.ledger, batch, remote)
     problem = None

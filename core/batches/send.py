@@ -68,7 +68,7 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
             break
         hold = _active_hold(context)
         if hold is not None:
-            return f"Nothing is sent before {hold.until_ts}: {hold.reason}"
+            return f"Sending is on hold until {hold.until_ts}: {hold.reason}"
         batch, sent = pending.popleft(), Sent()
         with isolated(context, f"Cannot send {batch.key}", problems, batch=batch):
             sent = send(context, batch)

@@ -23,8 +23,8 @@ from state.model.timestamps import from_text, to_text
 _MARGIN = timedelta(hours=1)
 _WRITE_OFF_AFTER = timedelta(hours=1)
 
-ABSENT = "The API no longer has the batch: it answers 404 and does not list it."
-OVERDUE = "The API did not end the batch, although it has expired."
+ABSENT = "The API no longer has this batch: it responds with 404 and does not list it."
+OVERDUE = "The API has not ended this batch, although it has expired."
 NOT_KEPT = "The API no longer has this batch; its results were not downloaded in time."
 # Added to the message of each request of a batch that was written off.
 MAY_HAVE_RUN = "The request may have run, and been charged."
@@ -126,7 +126,7 @@ def describe(batch: Batch, now: datetime) -> str:
     """The problem of the stuck batch, the next step, and how to take it earlier."""
     after = to_text(from_text(batch.stuck_ts or to_text(now)) + _WRITE_OFF_AFTER)
     return (
-        f"{batch.key} ({batch.tag}): {reason_of(batch, now)} After {after} its"
-        f" {pluralize(batch.request_count, 'request')} end as missing;"
-        f" `titan-console cancel {batch.key}` ends them now."
+        f"{batch.key} ({batch.tag}): {reason_of(batch, now)} After {after}, its"
+        f" {pluralize(batch.request_count, 'request')} will get the outcome `missing`; to do that"
+        f" now: `titan-console cancel {batch.key}`."
     )

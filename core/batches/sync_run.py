@@ -61,7 +61,7 @@ def run_queued(
     api = context.api()
     with _try_lock(context, submission.key) as is_locked:
         if not is_locked:
-            return "Another process runs its requests."
+            return "Another process is running its requests."
         waiting = sync_runs.waiting_betas(context.ledger, submission, only=only)
         problems = [] if waiting else [reason]
         for betas in waiting:
@@ -80,7 +80,7 @@ def run_queued(
 def hold_reason(context: Context) -> str | None:
     """Why nothing runs synchronously now: the API rejected the account a short while ago."""
     hold = leases.active_hold(context.ledger, SYNC_HOLD)
-    return hold and f"Nothing is run synchronously before {hold.until_ts}: {hold.reason}"
+    return hold and f"Synchronous calls are on hold until {hold.until_ts}: {hold.reason}"
 
 
 def _hold_if_blocked(context: Context, error: ApiError) -> None:
@@ -160,7 +160,7 @@ def possible_duplicate_charge(unwritten: int) -> str:
     """The warning for a synchronous run whose process died or whose disk was full."""
     return (
         f"its synchronous run was interrupted: up to {pluralize(unwritten, 'call')} may be charged"
-        " without a result here; these requests are queued again."
+        " although no result was stored; the requests are queued again."
     )
 
 

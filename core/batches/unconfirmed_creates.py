@@ -126,7 +126,7 @@ def _release(context: Context, create: Batch, lost: list[Orphan]) -> None:
     if any(may_come_from(orphan, create) for orphan in lost):
         sending.mark_not_sent(context.ledger, create, _LOST, may_have_run=True)
     else:
-        sending.mark_not_sent(context.ledger, create, "The create never reached the API.")
+        sending.mark_not_sent(context.ledger, create, "The create did not reach the API.")
 
 
 def _record_unknown(

@@ -32,7 +32,7 @@ def check_deadlines(context: Context, problems: list[str]) -> list[str]:
     now = context.clock.now()
     written: list[str] = []
     for submission in deadlines.pending_deadlines(context.ledger, now_ts=to_text(now)):
-        with isolated(context, f"Cannot guard the deadline of {submission.key}", problems):
+        with isolated(context, f"Cannot check the deadline of {submission.key}", problems):
             if _may_sync(submission, now) and _is_at_risk(context, submission, now):
                 missing = _missing(context, submission)
                 held = _held(context, submission, missing, now) if missing else None

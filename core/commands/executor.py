@@ -35,7 +35,7 @@ _OPEN = (RequestStatus.QUEUED, RequestStatus.IN_FLIGHT)
 _LAST_MOMENT = "last_moment_ts"
 _CANCELED = "canceled"
 _REFUSED = "not canceled"
-_WRITTEN_OFF = "written off (the requests are missing and may have run)"
+_WRITTEN_OFF = "ended as missing (the requests may have run)"
 
 # The final state and one line, or None while the command is still running.
 StepResult = tuple[CommandState, str] | None

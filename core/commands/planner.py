@@ -43,8 +43,12 @@ def plan(context: Context, request: CommandRequest) -> Plan:
     makes a request invalid.
     """
     if request.wanted.is_empty:
-        what = "workflows" if request.action in _ON_WORKFLOWS else "keys, tags, custom_ids, filters"
-        raise PayloadError(f"Name what to {request.action}: {what}.", code="no_selection")
+        names = (
+            "workflows" if request.action in _ON_WORKFLOWS else "keys, tags, custom_ids, filters"
+        )
+        raise PayloadError(
+            f"Nothing selected to {request.action}; pass {names}.", code="no_selection"
+        )
     if request.action in _ON_WORKFLOWS:
         return _plan_workflows(context, request)
     if request.action == Action.CANCEL:

@@ -147,7 +147,7 @@ def for_batches(context: Context, batch_ids: Sequence[int], *, cli: str) -> Prev
         sync_cost_nano=0,
         deadlines=tuple(previews.deadlines_of_batches(context.ledger, batch_ids)),
         notes=tuple(
-            f"{key} is stuck and is written off; its requests may have run"
+            f"{key} is stuck: its requests end as missing, and may have run"
             for key in previews.stuck_keys(context.ledger, batch_ids)
         ),
         cli=cli,
@@ -166,10 +166,10 @@ def _notes_of_pause(
     context: Context, workflows: Sequence[str], queued: int, *, has_deadline: bool
 ) -> list[str]:
     stays = pluralize(queued, "queued request stays", "queued requests stay")
-    notes = [f"{stays} unsent" if queued else "no request is queued now; new ones stay unsent"]
+    notes = [f"{stays} unsent" if queued else "no requests are queued; new ones stay queued"]
     if running := pauses.count_at_api(context.ledger, workflows):
-        at_the_api = pluralize(running, "batch", "batches")
-        notes.append(f"{at_the_api} already sent {are(running)} still collected")
+        continues = pluralize(running, "batch continues", "batches continue")
+        notes.append(f"{continues} at the API and will be collected")
     if has_deadline:
         notes.append("near a deadline, unanswered requests still run synchronously, at full price")
     return notes
@@ -216,4 +216,4 @@ def _effect_on(forced: ForcedBatch, cost: int | None) -> str:
         return f"batch {key} goes on and may charge for {chosen} too, at most {price}"
     if forced.batch.status == BatchStatus.QUEUED:
         return f"batch {key} is not sent; its other requests are queued again"
-    return f"waits for batch {key} ({forced.batch.status}), which has {chosen}"
+    return f"waits for batch {key} ({forced.batch.status}), which contains {chosen}"

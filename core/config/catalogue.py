@@ -169,8 +169,8 @@ def _job_problems(
         yield Problem((*path, "workload"), message, "unknown_workload")
     elif workload.month_in is not None and job.tokens_in is not None:
         message = (
-            f"would count twice: [workloads.{workload.name}] plans the whole month by month_in;"
-            " remove month_in once every job of it has its own tokens."
+            f"would be counted twice: month_in of [workloads.{workload.name}] covers all its jobs;"
+            " remove month_in once each of them has its own tokens."
         )
         yield Problem((*path, "tokens_in"), message, "tokens_counted_twice")
     denied = denylist.reason_for([job.name])

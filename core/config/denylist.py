@@ -14,7 +14,7 @@ BUILT_IN = MappingProxyType(
         "titan-bridge-watchdog": _HEALTH,
         "titan-revive-watch-1m": _HEALTH,
         "titan-heartbeat-monitor-15m": _HEALTH,
-        "titan-hourly-progress-email": "it runs every hour, and a batch may take 24",
+        "titan-hourly-progress-email": "it runs every hour, but a batch may take 24 hours",
         "silentinfinity-chat-smoke-10m": "it tests live chat every 10 minutes",
         "/cmd": _USER,
         "/voice": _USER,

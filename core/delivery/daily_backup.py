@@ -29,7 +29,7 @@ def make_if_due(context: Context) -> str | None:
             )
     except (LedgerError, OSError) as error:
         problem = str(error)
-    return None if problem is None else f"There is no backup of today: {problem}"
+    return None if problem is None else f"No backup was made today: {problem}"
 
 
 def _problem(context: Context, settings: BackupSettings) -> str | None:
@@ -37,13 +37,13 @@ def _problem(context: Context, settings: BackupSettings) -> str | None:
     size = copying.size_of(context.ledger)
     if size > settings.max_mb * 1_000_000:
         return (
-            f"the ledger has {megabytes(size)}, more than [backup] max_mb = {settings.max_mb}."
-            " Raise it in titan.toml, or run `titan-console prune`."
+            f"the ledger is {megabytes(size)}, more than [backup] max_mb = {settings.max_mb}."
+            " Raise max_mb in titan.toml, or run `titan-console prune`."
         )
     free = backups.free_bytes(context.folder)
     if free - size < settings.min_free_mb * 1_000_000:
         return (
-            f"{megabytes(free)} are free on the disk of {context.folder.root}, the backup needs"
+            f"the disk of {context.folder.root} has {megabytes(free)} free; a backup needs"
             f" {megabytes(size)} and must leave {settings.min_free_mb:,} MB ([backup] min_free_mb)."
             " Free some space."
         )

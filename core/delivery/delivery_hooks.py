@@ -89,7 +89,7 @@ def _run(context: Context, run: HookRun, job: Job) -> str | None:
         return None
     if run.tries >= MOST_TRIES:
         # The poll of its last try died.
-        return _failed(context, run, None, "the poll that ran it died")
+        return _failed(context, run, None, "the poll that ran it was killed")
     until = now + timedelta(seconds=job.on_delivery_timeout_s) + _MARGIN
     started = hook_runs.start(context.ledger, run, success.command, until_ts=to_text(until))
     if started is None:
@@ -139,5 +139,5 @@ def _failed(context: Context, run: HookRun, exit_code: int | None, problem: str)
         exit_code=exit_code,
         problem=problem,
     )
-    then = "see `titan-console doctor`" if is_over else f"next try after {again}"
-    return f"{run.file}: on_delivery failed, try {run.tries} of {MOST_TRIES} ({problem}); {then}."
+    then = "see `titan-console doctor`" if is_over else f"it runs again after {again}"
+    return f"{run.file}: on_delivery failed, run {run.tries} of {MOST_TRIES} ({problem}); {then}."

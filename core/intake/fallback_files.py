@@ -84,7 +84,7 @@ def run_sync(
     _check_server(folder, api, clock, server)
     with file.try_lock() as is_locked:
         if not is_locked:
-            return "Another process runs its requests."
+            return "Another process is running its requests."
         # A poll that has imported the file would not look at answers that are added now.
         if _was_imported(folder, file):
             return "A poll has imported its requests."

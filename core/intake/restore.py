@@ -76,7 +76,7 @@ def losses(folder: Folder, backup: Source) -> Losses:
 
 def import_newer_files(context: Context, backup: Path) -> RestoreSummary:
     """Bring the ledger of the context, a copy of the backup, up to the files in its folder."""
-    reason = f"Restored from {backup.name}: it may have run since that was made."
+    reason = f"Restored from {backup.name}: it may have run since that backup was made."
     done = RestoreSummary(commands_ended=restored.end_commands(context.ledger, reason))
     known = recovered_files.read(context.folder).batches
     for submission in restored.submissions(context.ledger):

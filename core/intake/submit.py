@@ -105,8 +105,8 @@ def checked_lines(
         )
         if line.custom_id in seen:
             raise PayloadError(
-                f"Duplicate custom_id {line.custom_id!r}: request {seen[line.custom_id]} and"
-                f" request {position} have it.",
+                f"Duplicate custom_id {line.custom_id!r} in requests {seen[line.custom_id]} and"
+                f" {position}.",
                 code="duplicate_custom_id",
             )
         seen[line.custom_id] = position

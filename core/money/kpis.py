@@ -68,7 +68,7 @@ def kpis(facts: Facts, *, days: int = MONTH_DAYS) -> tuple[Kpi, ...]:
         ),
         _ceiling("turnaround_p50_h", "turnaround p50", _hours(facts, 50), _P50_H),
         _ceiling("turnaround_p95_h", "turnaround p95", _hours(facts, 95), _P95_H),
-        _ceiling("error_rate", "errored requests", _ratio(failed, facts.requests), _ERROR_RATE),
+        _ceiling("error_rate", "error rate", _ratio(failed, facts.requests), _ERROR_RATE),
         _ceiling(
             "fallbacks_30d",
             f"sync fallbacks in {days} days",

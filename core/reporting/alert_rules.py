@@ -69,7 +69,7 @@ def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
     ]
     if rules.orphans and observed.orphans:
         many = pluralize(observed.orphans, "batch", "batches")
-        said = f"{many} at the API not in this ledger. Run `titan-console orphans`."
+        said = f"The ledger has no record of {many} at the API; see `titan-console orphans`."
         found.append(Condition(rule="orphan", subject="api", message=said))
     if rules.unpriced:
         found += [
@@ -99,7 +99,7 @@ def _deadlines(rules: AlertRules, observed: Observed) -> list[Condition]:
         Condition(
             rule="deadline",
             subject=batch.key,
-            message=f"{batch.tag} ({batch.key}) is due at {batch.deadline_ts} and not finished.",
+            message=f"{batch.tag} ({batch.key}) is due at {batch.deadline_ts} and has not ended.",
         )
         for batch in observed.due
         if batch.deadline_ts and from_text(batch.deadline_ts) < latest
@@ -111,7 +111,7 @@ def _poller(rules: AlertRules, observed: Observed) -> list[Condition]:
     health = observed.poller
     minutes = int(health.age.total_seconds()) // 60
     if health.error and rules.poll_failed:
-        said = f"The poll failed: {health.error} See `titan-console doctor`."
+        said = f"The last poll failed: {health.error} See `titan-console doctor`."
     elif health.state == PollerState.SILENT and rules.poller_silent_min:
         said = f"No successful poll for {minutes:,} minutes. Check the scheduler."
     else:
@@ -125,8 +125,8 @@ def _kpis(observed: Observed) -> list[Condition]:
         Condition(
             rule="kpi",
             subject=kpi.name,
-            message=f"{kpi.title}: {shown(kpi, kpi.value)}"
-            f" (target {'≥' if kpi.is_floor else '≤'} {shown(kpi, kpi.target)}).",
+            message=f"{kpi.title} {shown(kpi, kpi.value)} misses its target"
+            f" ({'≥' if kpi.is_floor else '≤'} {shown(kpi, kpi.target)}).",
         )
         for kpi in observed.kpis
         if kpi.ok is False
@@ -162,8 +162,9 @@ def _stuck(observed: Observed) -> Iterator[Condition]:
         yield Condition(rule="stuck", subject=batch.key, message=message)
     for batch in observed.written_off:
         message = (
-            f"{batch.key} ({batch.tag}) ended without results, and may have run: {batch.last_error}"
-            f" Replay its requests or acknowledge them: `titan-console replay {batch.key}`."
+            f"{batch.key} ({batch.tag}) ended without results; its requests may have run."
+            f" {batch.last_error} Replay them (`titan-console replay {batch.key}`) or acknowledge"
+            " them."
         )
         yield Condition(rule="stuck", subject=batch.key, message=message)
 
@@ -181,7 +182,7 @@ def _replays(observed: Observed) -> list[Condition]:
             subject=stopped.workflow,
             message=f"{stopped.workflow}: auto-replay stopped, because only"
             f" {stopped.recent.succeeded:,} of the last {stopped.recent.answers:,} answers"
-            f" succeeded; {pluralize(len(stopped.request_ids), 'failed request')} not replayed."
+            f" succeeded; {pluralize(len(stopped.request_ids), 'errored request')} not replayed."
             " Fix the cause (`titan-console errors`), then run `titan-console replay"
             f" --workflow {stopped.workflow}`.",
         )

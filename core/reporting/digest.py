@@ -94,13 +94,13 @@ def lines(found: Digest) -> list[str]:
     """The digest as lines, the money first; one line where nothing happened."""
     since = found.since_ts[:16].replace("T", " ")
     if found.is_calm:
-        return [f"No activity since {since} UTC: nothing open, nothing ended, nothing failed."]
+        return [f"No activity since {since} UTC: no open batches, no results, no errors."]
     seen = found.happened
     spent = dollars_text(seen.cost_nano)
     if seen.unpriced:
         spent += f" plus {pluralize(seen.unpriced, 'answer')} without a known price"
     report = [
-        f"Saved since {since} UTC: {dollars_text(seen.savings_nano)}; spent {spent}.",
+        f"Since {since} UTC: saved {dollars_text(seen.savings_nano)}, spent {spent}.",
         f"Open: {_batches(found.open_batches)}, {pluralize(found.open_requests, 'request')}.",
         f"Ended: {_batches(seen.ended)}, {pluralize(seen.answered, 'answer')}.",
     ]
@@ -111,7 +111,7 @@ def lines(found: Digest) -> list[str]:
             f"Duplicate charges: {dollars_text(seen.duplicate_nano)} for answers billed twice."
         )
     if seen.fallbacks:
-        report.append(f"Sync fallbacks: {seen.fallbacks:,}, at full price.")
+        report.append(f"Sync fallbacks at full price: {seen.fallbacks:,}.")
     if found.has_poller_alert:
         report.append(_poller(found.poller))
     report += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]
@@ -196,11 +196,10 @@ def as_html(found: Digest) -> str:
 
 
 def _errors(found: Digest) -> str:
-    since = found.since_ts[:16].replace("T", " ")
     failed, a_day = found.happened.failed, found.errors_a_day
-    message = f"Errors: {failed:,} since {since} UTC, {a_day:,} in the last 24 hours"
+    message = f"Errors: {failed:,} in this period, {a_day:,} in the last 24 hours"
     if found.has_error_alert:
-        return f"ALERT. {message} (limit {found.error_limit:,}): see `titan-console errors`."
+        return f"ALERT. {message} (limit {found.error_limit:,}); see `titan-console errors`."
     return f"{message}."
 
 
@@ -216,15 +215,15 @@ def _poller(health: PollerHealth) -> str:
 def _risk(batch: Batch, now: datetime) -> str:
     left = from_text(batch.deadline_ts or batch.created_ts) - now
     state = f"is {_span(-left)} late" if left < timedelta(0) else f"is due in {_span(left)}"
-    return f"Deadline at risk: {batch.tag} ({batch.key}) {state} and not finished."
+    return f"Deadline at risk: {batch.tag} ({batch.key}) {state} and has not ended."
 
 
 def _retention(batch: Batch, now: datetime) -> str:
     left = _days_left(batch, now)
     when = f"in {pluralize(left, 'day')}" if left > 0 else "within a day"
     return (
-        f"Retention: the API deletes the results of {batch.tag} ({batch.key}) {when};"
-        " they are not collected yet."
+        f"Results at risk: the API deletes those of {batch.tag} ({batch.key}) {when}; they have not"
+        " been downloaded yet."
     )
 
 

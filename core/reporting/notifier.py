@@ -164,7 +164,7 @@ def _try(context: Context, rules: AlertRules, alert: Alert) -> str | None:
     problem = _send(context, rules, alert)
     context.ledger.crash_point("alert:sent")
     if problem:
-        return f"Alert {alert.rule} was not sent, next try after {again}: {problem}"
+        return f"Alert {alert.rule} was not sent; it is sent again after {again}: {problem}"
     alerts.record_notified(context.ledger, alert)
     return None
 

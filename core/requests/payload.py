@@ -23,8 +23,8 @@ _SUBMIT_KEYS = frozenset(
     {"custom_id", "tag", "workflow", "job", "deadline", "on_failure", "betas", "batch_id", "key"}
 )
 _UNSUPPORTED_PARAMS = {
-    "stream": "a batch does not stream",
-    "speed": "a batch has no fast mode",
+    "stream": "batches do not support streaming",
+    "speed": "batches do not support fast mode",
     "temperature": "the API no longer accepts it",
     "top_p": "the API no longer accepts it",
     "top_k": "the API no longer accepts it",
@@ -112,7 +112,7 @@ def to_line(
     line = b'{"custom_id":"%b","params":%b}' % (custom_id.encode(), body)
     if len(line) + _MAX_OVERHEAD > limits.max_bytes:
         raise PayloadError(
-            f"{named} has {len(line):,} bytes; a whole batch may have {limits.max_bytes:,}.",
+            f"{named} is {len(line):,} bytes; the limit of a whole batch is {limits.max_bytes:,}.",
             code="request_too_large",
         )
     return Line(

@@ -37,7 +37,8 @@ class Reader:
         """Open an existing ledger. Raises LedgerUnusable when there is none, or one too new."""
         if not ledger_exists(path):
             raise LedgerUnusable(
-                f"There is no ledger at {path} yet: submit something first.", code="ledger_missing"
+                f"There is no ledger at {path} yet; the first submit creates it.",
+                code="ledger_missing",
             )
         self.path = path
         with ledger_errors(path, did="read"):

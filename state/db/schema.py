@@ -66,7 +66,7 @@ def check_version(connection: "sqlite3.Connection", path: Path) -> None:
     if not version:
         refuse_without_tables(path)
         raise LedgerUnusable(
-            f"There is no ledger at {path} yet: submit something first.", code="ledger_missing"
+            f"There is no ledger at {path} yet; the first submit creates it.", code="ledger_missing"
         )
     if version != VERSION:
         raise LedgerUnusable(

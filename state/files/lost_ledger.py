@@ -30,7 +30,7 @@ def refuse_without_tables(ledger: Path) -> None:
 
 def _lost(ledger: Path, state: str, found: str) -> LedgerUnusable:
     return LedgerUnusable(
-        f"The ledger {ledger} is {state}, but files of its work exist: {found}. Nothing was"
+        f"The ledger {ledger} is {state}, but its data files exist: {found}. Nothing was"
         " created; run `titan-console restore` for a backup, or `titan-console rebuild`.",
         code="ledger_lost",
     )

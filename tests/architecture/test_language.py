@@ -68,6 +68,9 @@ BANNED = (
     r"\bin the words of\b|\bour own vocabulary\b|\bthe vocabulary:",
     r"\bgrouped from the newest\b",
     r"\bwould have asked\b|\basked again in vain\b",
+    r"\bfive kpis\b|\bthis database has no record\b|\bbackup does not know\b",
+    r"\bstays? waited for\b|\bis in the way\b|\bno more tries\b|\bin the days asked for\b",
+    r"\bthis key belongs to\b|\bwhat both answer\b|\bfiles of its work\b",
 )
 # Documents that are not in the repository.
 ABSENT = re.compile(r"\b(design|api-facts|mission|console-findings|layout|words)\.md\b")

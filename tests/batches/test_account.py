@@ -110,7 +110,7 @@ def test_nothing_is_sent_to_another_account_while_batches_run(two: Bench) -> Non
     two.submit(1)
     wrong = _wrong(two)
     taken = wrong.submit([{**_request(), "custom_id": "b"}], SubmitOptions(tag="other"))
-    assert "This key belongs to" in (taken.problem or "")
+    assert "The API key belongs to" in (taken.problem or "")
     assert two.sandbox.billing_log().creates == 1
     poll_until_done(two)
     assert two.sandbox.billing_log().creates == 2

@@ -100,7 +100,7 @@ def test_a_sync_command_errors_nothing_and_asks_a_few_times_only(bench: Bench, f
     _sync(bench)
     again = bench.poll_after(60)
     assert bench.faults.hits() == before
-    assert any("Nothing is run synchronously" in problem for problem in again.problems)
+    assert any("Synchronous calls are on hold" in problem for problem in again.problems)
     assert _ended(bench) == [CommandState.FAILED] * 2
     bench.faults.clear()
     poll_until_done(bench)

@@ -168,5 +168,5 @@ def test_the_commands_list_and_adopt(tmp_path: Path) -> None:
         assert "bodies are unknown" in done.err
         again = terminal.run("adopt", listed[0]["remote_id"])
         assert again.code == 2
-        assert "is in this ledger already" in again.err
+        assert "is already in this ledger" in again.err
         assert terminal.run("orphans").out == "No orphaned batches.\n"

@@ -105,7 +105,7 @@ def test_a_create_that_is_rate_limited_waits_for_a_later_poll(
 def test_while_creates_are_held_back_a_new_submission_waits_too(bench: Bench) -> None:
     bench.faults.add("create:429:times=1:retry=3600")
     bench.submit(1, tag="one")
-    assert "Nothing is sent before" in (bench.submit(2, tag="two").problem or "")
+    assert "Sending is on hold until" in (bench.submit(2, tag="two").problem or "")
     assert leases.active_hold(bench.engine.context.ledger, CREATE_HOLD) is not None
     assert bench.sandbox.billing_log().creates == 1
     poll_until_done(bench)

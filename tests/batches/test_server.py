@@ -91,7 +91,7 @@ def test_nothing_is_submitted_to_another_server_while_batches_run(bench: Bench) 
     wrong = _engine(bench, "other.example", Sandbox(bench.clock))
     bench.engine, first = wrong, bench.engine
     taken = bench.submit(1, tag="b")
-    assert "This server is other.example" in (taken.problem or "")
+    assert "The server is other.example" in (taken.problem or "")
     bench.engine = first
     poll_until_done(bench)
     assert bench.engine.is_finished("daily-feed")
@@ -222,7 +222,7 @@ def test_a_refused_poll_calls_nothing_more_and_does_the_local_work(bench: Bench)
     engine = bench.new_engine(api=_api(httpx2.Client(transport=counted)))
     wrong = Engine(replace(engine.context, server="other.example"))
     bench.clock.advance(7200)
-    with pytest.raises(SettingsError, match="This server is other"):
+    with pytest.raises(SettingsError, match="The server is other"):
         wrong.poll()
     assert counted.calls == ["GET /v1/messages/batches"]
     states = {command.state for command in commands.latest(context.ledger, limit=9)}
@@ -242,6 +242,6 @@ def test_a_sync_on_another_server_takes_nothing_out_of_its_batch(bench: Bench) -
         action=Action.SYNC, items=[first], reason="t", not_before=context.clock.now()
     )
     commands.enqueue(context.ledger, wanted)
-    with pytest.raises(SettingsError, match="This server is other"):
+    with pytest.raises(SettingsError, match="The server is other"):
         _engine(bench, "other.example", Sandbox(bench.clock)).poll()
     assert requests(bench) == {RequestStatus.IN_FLIGHT: 4}

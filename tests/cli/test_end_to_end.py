@@ -89,7 +89,7 @@ def test_results_of_what_still_runs_end_with_1_and_say_so(tmp_path: Path) -> Non
         assert terminal.run("--poll").code == 0
         results = terminal.run("results", key)
         assert results.code == 1
-        assert "2 requests without a result" in results.err
+        assert "2 requests still without a result" in results.err
         shown = terminal.run("show", key)
         assert "in progress" in shown.out
         assert "batch.accepted" in shown.out

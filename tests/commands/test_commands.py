@@ -195,7 +195,7 @@ def test_acknowledged_failures_leave_the_errors_and_settle(bench: Bench) -> None
     ("names", "error", "said"),
     [
         (("nothing",), UnknownId, "'nothing'"),
-        ((), PayloadError, "Name what to replay"),
+        ((), PayloadError, "Nothing selected to replay"),
     ],
 )
 def test_a_missing_record_is_reported(

@@ -20,7 +20,7 @@ from titan_console.sandbox.model.timing import Plan
 
 QUARTER = 900.0
 HOUR = 3600.0
-_MISSING = "1 written off (the requests are missing and may have run)"
+_MISSING = "1 ended as missing (the requests may have run)"
 _ANSWERED = "3 of 3 requests answered"
 
 

@@ -67,7 +67,7 @@ def test_a_part_runs_at_once_and_the_batch_goes_on(bench: Bench) -> None:
     assert preview.duplicate_cost_nano == preview.batch_cost_nano
     assert preview.duplicate_cost_nano
     assert (preview.canceled_batches, preview.stopped_requests) == ((), 0)
-    assert f"batch {batch.key} goes on and may charge for 1 request too" in preview.notes[0]
+    assert f"batch {batch.key} continues and may also charge for 1 request" in preview.notes[0]
     assert "batch.possible_duplicate_charge" in _events(bench)
 
 

@@ -112,7 +112,7 @@ def test_what_is_at_the_api_is_collected_while_paused(tmp_path: Path) -> None:
         planned = planner.plan(
             bench.engine.context, CommandRequest(action=Action.PAUSE, wanted=Filter(names=(FEED,)))
         )
-        assert "1 batch already sent is still collected" in planned.preview.notes
+        assert "1 batch continues at the API and will be collected" in planned.preview.notes
         planner.submit(bench.engine.context, planned, delay=timedelta())
         for _ in range(3):
             bench.poll_after(1800)

@@ -222,14 +222,14 @@ def test_status_and_doctor_show_unresolved_batches(desk: SandboxClient) -> None:
     terminal = Terminal(desk.bench.folder.root)
     status = terminal.run("status")
     assert FILE in status.out
-    assert "failed 5 times, no more tries: exit code 1: no mail server" in status.out
+    assert "failed 5 times, no more retries: exit code 1: no mail server" in status.out
     report = terminal.run("status", "--json").json()
     (shown,) = report["on_delivery"]
     assert report["on_settled"] == report["on_delivery"]
     assert (shown["file"], shown["state"], shown["tries"]) == (FILE, "failed", 5)
     doctor = terminal.run("doctor")
     assert doctor.code == 1
-    assert "failed 5 times, no more tries" in doctor.out
+    assert "failed 5 times, no more retries" in doctor.out
 
 
 def test_a_job_that_polls_leaves_the_command_to_the_poller(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The five KPIs: pure, over the ledger, and over a simulated month."""
+"""The KPIs: pure, over the ledger, and over a simulated month."""
 
 from pathlib import Path
 

@@ -77,7 +77,7 @@ def test_it_never_fills_the_disk(bench: Bench) -> None:
     bench.submit(2)
     for _ in range(2):
         (problem,) = bench.engine.poll().problems
-        assert "There is no backup of today" in problem
+        assert "No backup was made today" in problem
         assert "Free some space" in problem
         assert "0 MB" not in problem.replace("00 MB", "").replace(f"{free:,} MB", "")
     assert not bench.folder.backups.exists()
@@ -110,7 +110,7 @@ def test_a_backup_that_fails_stops_nothing_else(
     obstacle(bench)
     bench.submit(2)
     (problem,) = bench.engine.poll().problems
-    assert problem.startswith("There is no backup of today: ")
+    assert problem.startswith("No backup was made today: ")
     poll_until_done(bench)
     check_once(bench, 2)
 

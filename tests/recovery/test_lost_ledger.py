@@ -145,7 +145,7 @@ def test_rebuild_works_and_nothing_is_bought_again(
     assert "1 copy of the ledger" in refused.err
     doctor = terminal.run("doctor", "--check")
     assert doctor.code == 1
-    assert "files of its work exist: 1 in spool/, 1 in batch-results/" in doctor.out
+    assert "its data files exist: 1 in spool/, 1 in batch-results/" in doctor.out
     done = terminal.run("rebuild", "--yes", "--json")
     assert (done.code, done.json()["collected"]) == (0, 1), done.err
     assert terminal.run("submit", "-", "--tag", "t", stdin=_LINES).code == 0
@@ -162,7 +162,7 @@ def test_a_job_keeps_its_requests_in_a_fallback_file(
     key = titan_batch.submit(some_requests(3, "other"), tag="other")
     (file,) = fallback_file.pending(Folder(home))
     assert (file.key, sandbox.billing_log().creates) == (key, 1)
-    assert "files of its work exist" in titan_batch.reconcile("t")["problem"]
+    assert "its data files exist" in titan_batch.reconcile("t")["problem"]
 
 
 @pytest.mark.parametrize("left", ["spool", "batch-results", "batch-jobs.jsonl", "backups"])
@@ -199,7 +199,7 @@ def test_the_console_says_that_it_is_lost_instead_of_waiting_for_a_new_one(
     with closing(ReopeningReader(folder.ledger)) as kept:
         kept.get()
         _gone(folder.ledger)
-        with pytest.raises(LedgerUnusable, match="files of its work exist"):
+        with pytest.raises(LedgerUnusable, match="its data files exist"):
             kept.get()
         Folder(folder.root / "new").root.mkdir()
     with (

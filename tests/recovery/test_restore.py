@@ -54,7 +54,7 @@ def test_without_a_yes_it_shows_what_would_be_lost_and_changes_nothing(used: _Us
     before = folder.ledger.stat().st_ino
     done = terminal.run("restore", name)
     assert done.code == 2
-    assert "does not know 1 submission, 1 batch and 2 requests" in done.err
+    assert ": 1 submission, 1 batch and 2 requests" in done.err
     assert done.err.count(key) == 1
     assert "--yes" in done.err
     assert folder.ledger.stat().st_ino == before

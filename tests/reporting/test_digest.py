@@ -20,7 +20,7 @@ def test_nothing_to_say_is_one_calm_line(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         found = of(bench)
     assert lines(found) == [
-        "No activity since 2026-11-22 05:00 UTC: nothing open, nothing ended, nothing failed."
+        "No activity since 2026-11-22 05:00 UTC: no open batches, no results, no errors."
     ]
     assert report(found).calm is True
 
@@ -32,7 +32,7 @@ def test_the_digest_has_savings_open_and_ended_batches(tmp_path: Path) -> None:
         assert open_line == "Open: 1 batch, 3 requests."
         bench.poll_after(600)
         found = of(bench)
-        assert lines(found)[0].startswith("Saved since 2026-11-22 05:10 UTC: $0.0")
+        assert lines(found)[0].startswith("Since 2026-11-22 05:10 UTC: saved $0.0")
         assert "Ended: 1 batch, 3 answers." in lines(found)
         assert report(found).saved_usd == found.happened.savings_nano / 1e9 > 0
         bench.clock.advance(7200)
@@ -62,7 +62,7 @@ def test_deadlines_and_retention_are_lines_of_the_digest(tmp_path: Path) -> None
         assert any("is 0h 30m late" in line for line in lines(of(bench)))
         bench.clock.advance(23 * 86400)
         (retention,) = [line for line in lines(of(bench)) if line.startswith("Retention")]
-        assert "in 5 days; they are not collected yet" in retention
+        assert "in 5 days; they have not been downloaded yet" in retention
 
 
 def test_html_escapes_what_came_from_outside(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_html_escapes_what_came_from_outside(tmp_path: Path) -> None:
         html = as_html(of(bench))
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
-    assert html.startswith("<ul><li>Saved since")
+    assert html.startswith("<ul><li>Since")
 
 
 def _submit(bench: Bench, tag: str, deadline: datetime) -> None:

@@ -111,7 +111,7 @@ def test_a_failed_notification_is_reported_and_retried(tmp_path: Path, command: 
     bench = six_errors(tmp_path / "home")
     for _ in range(2):
         problems = bench.poll_after(600).problems
-        assert any("was not sent, next try after" in line for line in problems)
+        assert any("was not sent; it is sent again after" in line for line in problems)
     assert len(alerts.unnotified(bench.engine.context.ledger, now_ts="9", latest_ts="9")) == 1
     bench.close()
 

@@ -2,7 +2,7 @@
 
     python tests/support/month_simulation.py [SHARE_OF_TOKENS]
 
-prints the five KPIs; the test runs it at a small share of the tokens.
+prints the KPIs; the test runs it at a small share of the tokens.
 """
 
 import sys

@@ -119,7 +119,9 @@ def a_full_ledger(home: Path) -> LedgerBuilder:
     made = a_busy_ledger(home)
     (home / "titan.toml").write_text(A_CATALOGUE, "utf-8")
     pauses.pause(made.ledger, ["newsletter"], who="ops", reason="the client is away")
-    alerts.update(made.ledger, [("kpi", "error_rate", "errored requests: 2.3% (target ≤ 1.0%).")])
+    alerts.update(
+        made.ledger, [("kpi", "error_rate", "error rate 2.3% misses its target (≤ 1.0%).")]
+    )
     return made
 
 

@@ -87,13 +87,13 @@ def test_without_a_price_no_sum_is_invented() -> None:
 @pytest.mark.parametrize(
     ("action", "left", "words"),
     [
-        (Action.REPLAY, 30 * HOUR, "in 1d 06h: later than the 24 h a batch may take"),
+        (Action.REPLAY, 30 * HOUR, "in 1d 06h: after the 24 h a batch may take"),
         (Action.REPLAY, 5 * HOUR, "in 5h 00m: 2 h before, unanswered requests run"),
         (Action.REPLAY, HOUR, "in 1h 00m: too soon for a batch"),
         (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
         (Action.CANCEL, 5 * HOUR, "in 5h 00m: 2 h before, unanswered requests run"),
         (Action.SYNC, HOUR, "in 1h 00m: answered at once, or"),
-        (Action.ACKNOWLEDGE, HOUR, "in 1h 00m: these requests get no answer"),
+        (Action.ACKNOWLEDGE, HOUR, "in 1h 00m: these requests will have no answer"),
     ],
 )
 def test_the_effect_of_a_command_on_the_deadline(

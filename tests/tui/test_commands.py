@@ -118,7 +118,7 @@ async def test_what_another_operator_has_ordered_is_seen_and_not_ordered_twice(
         await pilot.press("R")
         await to_preview(pilot, "Replay 1 request ")
         await pilot.press("y")
-        await until_shown(pilot, "cli@elsewhere has already given this command.")
+        await until_shown(pilot, "cli@elsewhere already gave this command.")
     assert len(given(bench)) == 1
 
 

@@ -37,7 +37,9 @@ _SELECTION: _Options = (
         type=click.Choice([o.value for o in Outcome]),
         help="Only requests with this outcome.",
     ),
-    click.option("--error-type", help="Only this error type, for example overloaded_error."),
+    click.option(
+        "--error-type", help="Only requests with this error type, for example overloaded_error."
+    ),
     click.option(
         "--stop-reason",
         type=click.Choice(REVIEW_STOP_REASONS),
@@ -47,12 +49,12 @@ _SELECTION: _Options = (
 )
 _WORKFLOWS: _Options = (click.argument("names", nargs=-1, metavar="WORKFLOW..."),)
 _COMMON: _Options = (
-    click.option("--reason", default="", help="Reason to store in the event log."),
+    click.option("--reason", default="", help="Reason, stored in the event log."),
     click.option(
         "--delay",
         type=click.IntRange(min=0),
         default=0,
-        help="Seconds to wait before it starts; `withdraw` works until then.",
+        help="Seconds before it starts; until then `withdraw` cancels it.",
     ),
     click.option("--dry-run", is_flag=True, help="Print the preview and change nothing."),
     click.option("--yes", is_flag=True, help="Skip the confirmation prompt."),
@@ -197,7 +199,7 @@ def _unfinished(command: Command) -> str:
             f"Starts at {command.not_before_ts}; to withdraw it before then:"
             f" titan-console withdraw {command.key}"
         )
-    return "In progress; the next polls continue it."
+    return "Not finished yet; the next poll continues it."
 
 
 class CommandReport(Struct, frozen=True, kw_only=True):

@@ -292,7 +292,7 @@ def _polls(source: Source, now: datetime) -> Iterator[Finding]:
     beat = ledger_status.poller(source)
     gap = ledger_status.median_poll_interval(source)
     if gap is not None:
-        yield Finding(Health.OK, "poll interval", f"median {cells.span(gap)}")
+        yield Finding(Health.OK, "poll interval", f"{cells.span(gap)} (median of the latest polls)")
     if beat.lease_expires_ts and beat.lease_expires_ts > to_text(now):
         lease = f"its lease expires at {beat.lease_expires_ts}"
         yield Finding(Health.OK, "lease", f"{beat.lease_holder} is polling; {lease}")
@@ -346,14 +346,15 @@ def _orphans(source: Source) -> Iterator[Finding]:
         yield Finding(
             Health.WARN,
             "candidates",
-            f"{pluralize(len(candidates), 'batch', 'batches')} at the API may be from this ledger",
+            f"{pluralize(len(candidates), 'batch', 'batches')} at the API may have been sent by"
+            " this ledger",
         )
     unknown = orphans.with_verdict(source, OrphanVerdict.UNKNOWN)
     if unknown:
         yield Finding(
             Health.OK,
             "orphans",
-            f"{pluralize(len(unknown), 'batch', 'batches')} at the API not in this ledger",
+            f"the ledger has no record of {pluralize(len(unknown), 'batch', 'batches')} at the API",
         )
 
 
@@ -381,7 +382,9 @@ def _money(source: Source) -> Iterator[Finding]:
     totals = ledger_status.totals(source)
     if totals.duplicate_nano:
         spent = cells.money(totals.duplicate_nano)
-        yield Finding(Health.WARN, "duplicates", f"{spent} charged for duplicate answers")
+        yield Finding(
+            Health.WARN, "duplicates", f"{spent} charged for requests that were answered twice"
+        )
     if totals.unpriced:
         yield Finding(
             Health.WARN,
@@ -400,12 +403,15 @@ def _files(folder: Folder) -> Iterator[Finding]:
             f"other users can read {exposed[0]}; run: chmod -R go= {folder.root}",
         )
     use = doctor_figures.disk_use(folder)
-    shown = ", ".join(f"{name} {cells.size(octets)}" for name, octets in use.items())
+    shown = ", ".join(
+        f"{'write-ahead log' if name == 'wal' else name} {cells.size(octets)}"
+        for name, octets in use.items()
+    )
     yield Finding(Health.OK if use["free"] > _LOW_DISK else Health.WARN, "disk", shown)
     if use["wal"] > _LONG_WAL:
         yield Finding(
             Health.WARN,
             "wal",
-            f"{cells.size(use['wal'])} not checkpointed: another process keeps reading the ledger;"
-            f" find it with `lsof {folder.ledger}` and stop it",
+            f"the write-ahead log has grown to {cells.size(use['wal'])} because another process"
+            f" keeps reading the ledger; find it with `lsof {folder.ledger}` and stop it",
         )

@@ -234,7 +234,9 @@ def problem(batch: Batch, now: datetime) -> str:
     message = batch.last_error or ""
     if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
         left = from_text(batch.next_poll_ts) - now
-        decided = f"decided in {span(left)}" if left > timedelta(0) else "decided by the next poll"
+        decided = (
+            f"resolved in {span(left)}" if left > timedelta(0) else "resolved by the next poll"
+        )
         return f"{decided}: {message}" if message else decided
     if batch.failures > 1:
         return f"{batch.failures} times: {message}"
@@ -243,7 +245,7 @@ def problem(batch: Batch, now: datetime) -> str:
 
 def settled_run(run: HookRun) -> str:
     """The result of a delivery hook, and its next try."""
-    then = "no more tries" if run.state == RunState.FAILED else f"next try {run.not_before_ts}"
+    then = "no more retries" if run.state == RunState.FAILED else f"retry at {run.not_before_ts}"
     return f"on_delivery failed {count(run.tries)} times, {then}: {run.problem}"
 
 

@@ -126,10 +126,10 @@ def _effect(action: Action, left: timedelta) -> str:
         case Action.REPLAY | Action.RESUME if left < fmt.SOON:
             return "too soon for a batch; unanswered requests run synchronously at full price"
         case Action.REPLAY | Action.RESUME if left > _BATCH_TIME:
-            return "later than the 24 h a batch may take"
+            return "after the 24 h a batch may take"
         case Action.SYNC:
-            return "answered at once, or when a batch that it cancels has ended"
+            return "answered at once, or after the batch that it cancels has ended"
         case Action.ACKNOWLEDGE:
-            return "these requests get no answer"
+            return "these requests will have no answer"
         case _:
             return guard

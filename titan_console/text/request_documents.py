@@ -31,10 +31,10 @@ def overview(request: RequestRecord, now: datetime) -> Document:
     builder.field("Submission", request.submission_key)
     builder.field("Deadline", request.deadline_ts)
     builder.field("Betas", request.betas)
-    builder.field("Payload", fmt.size(request.body.length))
+    builder.field("Body", fmt.size(request.body.length))
     builder.field("Attempts", fmt.count(len(request.attempts)))
     if request.effective is not None:
-        builder.heading("Settled by" if request.effective.is_settling else "Last attempt")
+        builder.heading("Successful attempt" if request.effective.is_settling else "Last attempt")
         _attempt(builder, request.effective, now)
     return builder.build()
 

@@ -30,16 +30,28 @@ _COMMANDS = 20
 
 @click.command
 @command_flow.options
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a parameter.")
-@click.option("--model", help="Use another model.")
-@click.option("--edits", type=click.File("rb"), help="JSONL file with complete new requests.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a parameter of every request; repeatable.",
+)
+@click.option("--model", help="Use this model for every request.")
+@click.option(
+    "--edits",
+    type=click.File("rb"),
+    help="JSONL file; each line replaces the whole request with its custom_id.",
+)
 @click.option(
     "--force",
     is_flag=True,
-    help="Include requests that would fail again or were dismissed; with an edit, also succeeded"
-    " ones.",
+    help="Include requests that would fail again or were dismissed; with an edit, also requests"
+    " that succeeded.",
 )
-@click.option("--canary", is_flag=True, help="Send one request first, the rest if it succeeds.")
+@click.option(
+    "--canary", is_flag=True, help="Send one request first, and the rest only if it succeeds."
+)
 @click.pass_context
 def replay(
     ctx: click.Context,
@@ -53,7 +65,8 @@ def replay(
 ) -> None:
     """Run errored requests again in a new batch, under the same custom_ids.
 
-    Requests that failed with invalid_request_error are skipped without an edit or --force.
+    Requests that failed with invalid_request_error are skipped unless you edit them (--set, --model
+    or --edits) or pass --force.
     """
     if model is not None and not model.strip():
         raise InputError("--model is empty: name a model or omit the option.")
@@ -85,8 +98,9 @@ def cancel(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shar
 def sync(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
     """Run requests without an answer synchronously, at full price.
 
-    Up to half of a batch runs at once and the batch goes on; what both answer is charged twice. Of
-    more than half, the batch is canceled and downloaded first; its other requests are queued again.
+    If at most half of a batch is selected, the batch continues, and a request that both answer is
+    charged twice. Otherwise the batch is canceled and its results are downloaded first; its
+    requests that were not selected are queued again.
     """
     ctx.exit(command_flow.run(Action.SYNC, given))
 
@@ -97,7 +111,7 @@ def sync(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared
 def acknowledge(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
     """Dismiss errored requests: they leave the list of errors and are not replayed.
 
-    Refused or truncated answers are accepted as they are and leave the list too.
+    Selected answers that need review are accepted as they are and leave the list as well.
     """
     ctx.exit(command_flow.run(Action.ACKNOWLEDGE, given))
 
@@ -106,9 +120,10 @@ def acknowledge(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the
 @command_flow.workflow_options
 @click.pass_context
 def pause(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
-    """Stop sending requests of the workflows until they are resumed.
+    """Stop sending batches of the workflows until they are resumed.
 
-    New submissions are stored and stay queued. Open batches continue and deadlines still apply.
+    New submissions are stored and stay queued. Open batches continue, and requests still run
+    synchronously before their deadline.
     """
     ctx.exit(command_flow.run(Action.PAUSE, given))
 
@@ -140,7 +155,10 @@ def withdraw(*, keys: tuple[str, ...]) -> None:
 @limit_option(_COMMANDS)
 @json_lines_option
 def commands(*, limit: int | None, as_json: bool) -> None:
-    """List the commands of operators and policies with their results, newest first."""
+    """List commands with who issued them and their results, newest first.
+
+    Commands are issued by an operator, or by a poll for a job with `replay = "auto"`.
+    """
     with open_reader() as reader:
         found = latest(reader, limit=row_limit(limit, _COMMANDS, as_json=as_json))
         total = count(reader)

@@ -53,8 +53,8 @@ def command(
 ) -> None:
     """Run three jobs on real texts against an emulated API, and show the savings.
 
-    On a terminal, open the console on a month of past jobs while new ones keep running; replay,
-    cancel and force sync work, q quits. With --print it takes less than a minute.
+    On a terminal, opens the console with a month of past jobs, while new jobs keep running. Try
+    replay, cancel and force sync; quit with q. --print prints a summary instead, within a minute.
     """
     _require_unused(home)
     home = (home or Path(tempfile.mkdtemp(prefix="titan-demo-"))).absolute()

@@ -40,7 +40,9 @@ class EventReport(Struct, frozen=True, kw_only=True):
 
 
 @click.command
-@click.option("--since", help="Start of the period: 1h, today, 30d or a UTC date.")
+@click.option(
+    "--since", help="Start of the period: 1h, today, 30d or a UTC date. Default: all events."
+)
 @limit_option(_EVENTS)
 @json_lines_option
 def command(*, since: str | None, limit: int | None, as_json: bool) -> None:

@@ -32,7 +32,10 @@ _TOKENIZERS = (
 
 @click.command
 @click.option(
-    "--scale", default="1", show_default=True, help="Multiply today's volume, for example by 5."
+    "--scale",
+    default="1",
+    show_default=True,
+    help="Multiply the volume in titan.toml, for example by 5.",
 )
 @click.option("--cache-share", help="Assume this share of the input is in 1-hour caches (0 to 1).")
 @click.option("--cache-hits", help="Cache hit rate to assume (0 to 1); goes with --cache-share.")
@@ -48,10 +51,11 @@ def command(
     job: str | None,
     as_json_: bool,
 ) -> None:
-    """Estimate the monthly cost of the jobs in titan.toml, as batches and synchronously.
+    """Estimate the monthly cost of the jobs in titan.toml, batched and synchronously.
 
-    A month is 30 daily, 4 weekly and 120 six-hourly runs at today's prices. ROUNDED columns are
-    the owner's own estimates; MEASURED columns come from the last 30 days in the ledger.
+    A month is 30 daily, 4 weekly and 120 six-hourly runs at today's prices. ROUNDED columns
+    are your own estimates (`rounded` in titan.toml); MEASURED columns are the last 30 days in the
+    ledger.
     """
     folder = Folder(from_environment().home)
     now = SystemClock().now()
@@ -158,7 +162,7 @@ def _print(found: Forecast) -> None:
     lines = [*found.rows, found.total]
     print_table(header, (_cells(line, found, is_cached=is_cached) for line in lines))
     if found.scale != 1:
-        echo(f"\nAt {found.scale} times today's volume.")
+        echo(f"\nAt {found.scale} times the volume in titan.toml.")
     if found.elsewhere:
         print_stderr(
             f"Also measured in workflows outside titan.toml: {_pair(found.elsewhere)} tokens,"

@@ -28,7 +28,7 @@ from titan_console.text import format as cells
 from titan_console.text.safe_text import clean
 
 _HEADER = (
-    *("JOB", "TIER", "SCHEDULE", "LATENCY", "MODEL", "IN/RUN", "OUT/RUN", "DEADLINE"),
+    *("JOB", "WORKLOAD", "SCHEDULE", "LATENCY", "MODEL", "IN/RUN", "OUT/RUN", "DEADLINE"),
     *("ON FAILURE", "CACHE", "MAX OUT"),
 )
 
@@ -64,7 +64,7 @@ class JobReport(Struct, frozen=True, kw_only=True):
 def command(ctx: click.Context, *, as_json: bool) -> None:
     """List the jobs in titan.toml and the jobs that are never batched.
 
-    Without a titan.toml, list what `jobs init` would write.
+    Without a titan.toml, lists the jobs that `jobs init` would write.
     """
     if ctx.invoked_subcommand is not None:
         return

@@ -30,8 +30,8 @@ class KeyReport(Struct, frozen=True, kw_only=True):
 def command(ctx: click.Context, *, as_json: bool) -> None:
     """List the key bindings of the console with their ids.
 
-    To change a key, add for example "tool.copy" = "c" under [console.keys] in titan.toml. Exits
-    with 1 if an entry there is ignored.
+    To change one, add its id with a new key under [console.keys] in titan.toml, for example
+    "tool.copy" = "c". Exits with 1 if an entry there is invalid.
     """
     catalogue = titan_file.read(Folder(from_environment().home))
     bindings = keymap.key_bindings()

@@ -1,4 +1,4 @@
-"""`titan-console kpis`: the five KPIs with their targets."""
+"""`titan-console kpis`: the KPIs with their targets."""
 
 from collections.abc import Mapping
 
@@ -20,16 +20,20 @@ _GLYPHS = {True: "✓ met", False: "✗ missed", None: cells.NOTHING}
 
 @click.command
 @click.option(
-    "--days", type=click.IntRange(1, 3650), default=MONTH_DAYS, show_default=True, help="Period."
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=MONTH_DAYS,
+    show_default=True,
+    help="Number of days, including today.",
 )
 @click.option("--by-workflow", is_flag=True, help="Also show each workflow.")
 @click.option("--by-day", is_flag=True, help="With --json: also include each day.")
 @click.option("--json", "as_json_", is_flag=True, help="Print one JSON object.")
 def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> None:
-    """Show five KPIs of the move to batches, with their targets.
+    """Show the KPIs with their targets: batch share, savings, turnaround, errors and fallbacks.
 
-    Days are UTC days, including today. The batch share counts tokens of jobs that may be batched;
-    expired and missing requests count as errored.
+    Days are UTC days, including today. The batch share is the share of tokens processed in batches,
+    without jobs that are never batched. Expired and missing requests count as errored.
     """
     folder = Folder(from_environment().home)
     never = titan_file.read(folder).denylist

@@ -31,9 +31,10 @@ _SHOWN = (
 @click.command
 @json_lines_option
 def orphans(*, as_json: bool) -> None:
-    """List batches at the API that this database has no record of, as of the last poll.
+    """List batches at the API that the ledger has no record of, as of the last poll.
 
-    A candidate may belong to this ledger; polls find out once it has ended. `adopt` imports one.
+    A candidate may have been sent by this ledger; after it has ended, a poll reads its results to
+    decide. `adopt` imports an orphaned batch.
     """
     with open_reader() as reader:
         found = [row for verdict in _SHOWN for row in with_verdict(reader, verdict)]
@@ -52,14 +53,16 @@ def _cells(row: Orphan) -> tuple[str, ...]:
 
 @click.command
 @click.argument("remote_id", metavar="REMOTE_ID")
-@click.option("--tag", help="Tag for a batch of unknown origin. Default: adopted-REMOTE_ID.")
+@click.option(
+    "--tag", help="Tag, for a batch that this ledger did not send. Default: adopted-REMOTE_ID."
+)
 @json_option
 @click.pass_context
 def adopt(ctx: click.Context, *, remote_id: str, tag: str | None, as_json: bool) -> None:
     """Import the ended batch REMOTE_ID with its results and cost.
 
-    `titan-console orphans` lists the candidates. A batch that this ledger sent joins its
-    submission; any other becomes a new submission without request bodies.
+    `titan-console orphans` lists them. A batch that this ledger sent joins its submission; any
+    other becomes a new submission without request bodies.
     """
     with open_engine(from_environment(), actor="cli") as engine:
         adopted = engine.adopt(remote_id, tag=tag)

@@ -22,10 +22,13 @@ from titan_console.text.format import size
     "--older-than",
     default="90d",
     show_default=True,
-    help="Delete bodies of submissions completed before that.",
+    help="Delete files of submissions that completed longer ago than this.",
 )
 @click.option(
-    "--compress", default="7d", show_default=True, help="Compress those completed before that."
+    "--compress",
+    default="7d",
+    show_default=True,
+    help="Compress files of submissions that completed longer ago than this.",
 )
 @click.option("--dry-run", is_flag=True, help="Only count; change nothing.")
 @json_option
@@ -33,11 +36,11 @@ from titan_console.text.format import size
 def command(
     ctx: click.Context, *, older_than: str, compress: str, dry_run: bool, as_json: bool
 ) -> None:
-    """Delete old request bodies, results and delivered files; compress recent ones.
+    """Delete old request bodies, results and delivered files; compress more recent ones.
 
-    Only submissions that are settled and delivered are pruned. Errored requests are kept until
-    they are settled, and ledger rows (costs, savings, custom_ids) are always kept. Exits with 1
-    and changes nothing while a pending command may need a body.
+    Only submissions that were delivered and whose requests all succeeded or were dismissed are
+    pruned. Rows of the ledger (costs, savings, custom_ids) are always kept. Exits with 1 and
+    changes nothing while a pending command may need a body.
     """
     now = SystemClock().now()
     before = parse_since(older_than, now, option="--older-than")

@@ -32,7 +32,9 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     folder = Folder(settings.home)
     _require_damage(folder)
     if not yes:
-        print_stderr(f"Would rebuild {folder.ledger} and keep the old file; pass --yes to do it.")
+        print_stderr(
+            f"Would rebuild {folder.ledger} and keep the damaged file; pass --yes to rebuild."
+        )
         ctx.exit(Exit.ATTENTION)
     rebuilt, kept = rebuild_ledger(settings, actor="cli", check=_require_damage)
     if as_json:
@@ -42,7 +44,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     for warning in rebuilt.warnings:
         print_stderr(warning)
     if kept:
-        print_stderr(f"The old ledger was kept as {kept}.")
+        print_stderr(f"Kept the damaged ledger as {kept}.")
     _poll(settings)
     ctx.exit(Exit.ATTENTION if rebuilt.missing or rebuilt.warnings else Exit.DONE)
 

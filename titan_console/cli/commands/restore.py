@@ -23,15 +23,15 @@ from titan_console.text import format as cells
 
 @click.command
 @click.argument("backup", required=False)
-@click.option("--yes", is_flag=True, help="Restore without asking.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
 @json_lines_option
 @click.pass_context
 def command(ctx: click.Context, *, backup: str | None, yes: bool, as_json: bool) -> None:
     """List the backups of the ledger, or restore the one named BACKUP.
 
-    Shows first what the backup does not know. What the spool, the results and the mirror files hold
-    beyond it is imported; requests that may have run since are missing and not sent again. The
-    replaced ledger is kept and is a backup too.
+    Before asking, prints what is newer than the backup. Newer submissions and batches are imported
+    from the spool, the results and the mirror files. Requests that may have run since the backup
+    get the outcome `missing` and are not sent again. The replaced ledger is kept as a backup.
     """
     settings = from_environment()
     found = backups.listed(Folder(settings.home))
@@ -48,7 +48,7 @@ def command(ctx: click.Context, *, backup: str | None, yes: bool, as_json: bool)
     for warning in done.warnings:
         print_stderr(warning)
     if kept:
-        print_stderr(f"The replaced ledger was kept as {kept}.")
+        print_stderr(f"Kept the replaced ledger as {kept}.")
     for workflow in done.paused:
         print_stderr(
             f"Workflow {workflow} is paused: check its batches, then `titan-console resume`."
@@ -73,18 +73,18 @@ def _named(found: list[Backup], name: str) -> Path:
     for one in found:
         if name in (one.path.name, str(one.path)):
             return one.path
-    raise InputError(f"There is no backup {name!r}; `titan-console restore` lists them.")
+    raise InputError(f"Backup {name!r} not found; `titan-console restore` lists the backups.")
 
 
 def _confirm(lost: Losses, path: Path, *, yes: bool) -> None:
     """The preview on stderr, like the question."""
     print_stderr(
-        f"{path.name} does not know {pluralize(len(lost.submissions), 'submission')},"
+        f"Not in {path.name}: {pluralize(len(lost.submissions), 'submission')},"
         f" {pluralize(len(lost.batches), 'batch', 'batches')} and"
-        f" {pluralize(lost.requests, 'request')} of the present ledger and its files."
+        f" {pluralize(lost.requests, 'request')} of the current ledger and its files."
     )
     if lost.unreadable:
-        print_stderr(f"The present ledger could not be compared: {lost.unreadable}")
+        print_stderr(f"Cannot compare with the current ledger: {lost.unreadable}")
     # The first batch of a submission has its key.
     for key in sorted({*lost.submissions, *lost.batches}):
         print_stderr(f"  {key}")

@@ -21,8 +21,8 @@ from titan_console.text.safe_text import clean
 def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
     """Print the results of a tag, submission or batch in input order.
 
-    Without --json, one line has custom_id, outcome and text. Exits with 1 while some requests
-    have no result yet.
+    Without --json, each line has custom_id, outcome and text. Exits with 1 if some requests have no
+    result yet.
     """
     pending = 0
     folder = Folder(from_environment().home)
@@ -34,7 +34,7 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
             else:
                 echo(_line(result))
     if pending:
-        print_stderr(f"{pluralize(pending, 'request')} without a result yet.")
+        print_stderr(f"{pluralize(pending, 'request')} still without a result.")
         ctx.exit(Exit.ATTENTION)
 
 

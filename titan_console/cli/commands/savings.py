@@ -60,7 +60,7 @@ class SpendingReport(Struct, frozen=True, kw_only=True):
     type=click.Choice(spending.BY),
     default="workflow",
     show_default=True,
-    help="Group by.",
+    help="How to group the rows.",
 )
 @click.option(
     "--explain",
@@ -75,7 +75,8 @@ class SpendingReport(Struct, frozen=True, kw_only=True):
 @click.option(
     "--month",
     is_flag=True,
-    help="Project this month; show cache effect, duplicate charges, unpriced answers.",
+    help="Show the projected savings of this month, the effect of caching, duplicate charges and"
+    " unpriced answers.",
 )
 @click.option(
     "--cache", "of_cache", is_flag=True, help="Show cache hits and the gain or loss of each batch."
@@ -102,7 +103,7 @@ def command(  # noqa: PLR0913 - each is an option
     apply: bool,
     as_json: bool,
 ) -> None:
-    """Show spend and savings since a time, by the date results were downloaded.
+    """Show spend and savings of the period in which the results were downloaded.
 
     Every retry of a request counts as one more attempt. --explain shows tokens, rates and formula
     of one number. --check reads a usage export (CSV from the Claude Console or JSON from the Admin

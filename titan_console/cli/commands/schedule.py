@@ -52,10 +52,15 @@ class InstallReport(Struct, frozen=True, kw_only=True):
 @click.option("--install", type=_KINDS, help="Install the poller with this scheduler.")
 @click.option("--uninstall", type=_KINDS, help="Remove the poller from this scheduler.")
 @click.option(
-    "--name", default=NAME, show_default=True, help="Name of the schedule; use one per TITAN_HOME."
+    "--name",
+    default=NAME,
+    show_default=True,
+    help="Name of the schedule; each TITAN_HOME needs its own.",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="With --install or --uninstall: only print the steps."
+    "--dry-run",
+    is_flag=True,
+    help="With --install or --uninstall: print the steps and change nothing.",
 )
 @json_option
 @click.pass_context

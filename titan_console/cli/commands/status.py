@@ -36,8 +36,8 @@ from titan_console.text import format as cells
 def command(*, as_json: bool) -> None:
     """Show open batches, totals, savings and alerts.
 
-    Exits with 0 even if alerts are raised; `digest` exits with 1 for errors, late deadlines
-    and failed polls.
+    Exits with 0 even if alerts are raised. `digest` exits with 1 if errors exceed the daily limit,
+    a deadline is at risk, or polls fail or stopped.
     """
     now = SystemClock().now()
     limit = silent_after(titan_file.read(Folder(from_environment().home)).alerts)

@@ -54,10 +54,11 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
 @click.option(
     "--model", help=f"Model for requests without one. Default: the job's, else {DEFAULT_MODEL}."
 )
-@click.option("--workflow", help="Workflow. Default: derived from the custom_ids, else the tag.")
+@click.option("--workflow", help="Default: derived from the custom_ids, else the tag.")
 @click.option(
     "--deadline",
-    help="When results are needed, such as 2026-05-02T06:00+02:00. Default: the job's, else none.",
+    help="When results are needed, for example 2026-05-02T06:00+02:00. Default: the job's, else"
+    " none.",
 )
 @click.option(
     "--beta",
@@ -68,14 +69,15 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
 @click.option(
     "--on-failure",
     type=click.Choice([policy.value for policy in OnFailure]),
-    help="For requests the API definitely did not accept: keep them queued, or run them"
-    " synchronously at full price. Default: the job's, else queue.",
+    help="If the API does not accept a batch: keep its requests queued, or run them synchronously"
+    " at full price. Default: the job's, else queue.",
 )
 @click.option(
     "--cache",
     type=click.Choice([policy.value for policy in CachePolicy]),
-    help="Accepted cache_control: none, 1h, upgrade (changes 5-minute caches to 1 hour), or prime"
-    " (marks a common prefix; one request writes the cache before the others are sent)."
+    help="cache_control in requests: none rejects it; 1h accepts only 1-hour caches; upgrade"
+    " changes 5-minute caches to 1 hour; prime marks a common prefix, and one request writes the"
+    " cache before the others are sent."
     " Default: the job's, else 1h.",
 )
 @click.option(

@@ -67,7 +67,7 @@ def _of_request(request: RequestRecord, bodies: BodyReader) -> list[RecordPart]:
         RecordPart("b", "batch id", clean(best.batch_key) if best else ""),
         RecordPart("i", "API id", clean(best.remote_id or "") if best else ""),
         RecordPart("t", "tag", clean(request.tag)),
-        RecordPart("p", "payload", payload(request, bodies), "json"),
+        RecordPart("p", "body", payload(request, bodies), "json"),
         *_response(best, bodies),
         RecordPart("e", "error", _error(best)),
         RecordPart("c", "command line", _command("show", request.custom_id)),

@@ -68,7 +68,7 @@ def _action(name: str, found: Iterable[tuple[str, ActiveBinding]]) -> Action:
 _GLYPHS = (
     ("◦", "queued, not sent yet"),
     ("⇡", "sending"),
-    ("?", "unconfirmed: the response to the send was lost"),
+    ("?", "unconfirmed: sent, but no response received"),
     ("▸", "in progress at the API"),
     ("⊘", "canceling"),
     ("⇣", "ended, results not collected yet"),

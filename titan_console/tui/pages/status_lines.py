@@ -72,8 +72,8 @@ def _alerts(snapshot: Snapshot) -> list[Part]:
     newest, others = snapshot.alerts[-1], len(snapshot.alerts) - 1
     more = f" · {pluralize(others, 'more alert')}" if others else ""
     return [
-        Part("! alert ", Tone.BAD, strong=True),
-        Part(f"{newest.rule}: {newest.message.removesuffix('.')}{more}  ", Tone.BAD),
+        Part("! alert: ", Tone.BAD, strong=True),
+        Part(f"{newest.message.removesuffix('.')}{more}  ", Tone.BAD),
     ]
 
 

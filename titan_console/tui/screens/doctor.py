@@ -74,8 +74,8 @@ def findings_title(findings: Sequence[Finding]) -> str:
 def metric_rows(measured: UiMetrics) -> list[Row]:
     """The latencies of the console."""
     values = {
-        "latency to read": ui_metrics.percentiles(measured.seen),
-        "latency to paint": ui_metrics.percentiles(measured.painted),
+        "write to read": ui_metrics.percentiles(measured.seen),
+        "write to display": ui_metrics.percentiles(measured.painted),
         "frame": ui_metrics.percentiles(measured.drawn),
         "query": ui_metrics.percentiles(measured.answered),
         "frames": fmt.count(measured.frames),

@@ -1,4 +1,4 @@
-"""The five KPIs with their targets and their last 30 days, and each by workflow."""
+"""The KPIs with their targets and their last 30 days, and each by workflow."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime

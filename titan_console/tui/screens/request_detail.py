@@ -108,7 +108,7 @@ class RequestDetail(DetailPage):
     def _raw(self, found: RequestRecord) -> Document:
         """The lines of the files, with invalid UTF-8 replaced."""
         builder = DocumentBuilder()
-        builder.heading(f"Payload: spool/{_body(found).file}, byte {_body(found).offset:,}")
+        builder.heading(f"Body: spool/{_body(found).file}, byte {_body(found).offset:,}")
         builder.text(_line(self._bodies.payload(_body(found)).line))
         for number, attempt in reversed(list(enumerate(found.attempts, 1))):
             body = self._bodies.answer(attempt)

@@ -27,7 +27,7 @@ COLUMNS = (
     Column("status", "Status", 12, 0),
     Column("custom_id", "Request", 20, 1, grow=4, widest=64, keeps_end=True),
     Column("tag", "Tag", 16, 3, grow=2, widest=32, keeps_end=True),
-    Column("tries", "Tries", 5, 6, right=True),
+    Column("tries", "Attempts", 8, 6, right=True),
     Column("model", "Model", 17, 7, grow=1, widest=26),
     Column("tokens", "In/out", 13, 8, right=True),
     Column("cost", "Cost", 9, 5, right=True),
