@@ -21,7 +21,7 @@ from core.text import sanitize
 
 _SPEND_CAP_CODE = "spend_limit_reached"
 _SPEND_CAP_PHRASE = "api usage limits"
-# The account or a gateway is in the way: no call would succeed, and this one is not at fault.
+# The account or a gateway blocks the call: no other would succeed, and this one is not at fault.
 _ACCOUNT_CODES = frozenset(
     {"claude_code_key_creator_not_member", "cmek_key_disabled", "organization_on_hold"}
 )

@@ -10,7 +10,7 @@ from state.model.errors import LedgerUnusable
 def ledger_exists(ledger: Path) -> bool:
     """Whether there is a ledger; an empty file is none.
 
-    Raises LedgerUnusable if the ledger is missing, but files of its work exist. The ledger is
+    Raises LedgerUnusable if the ledger is missing, but its data files exist. The ledger is
     checked before and after these, since a process creates them after its ledger is complete.
     """
     if not _is_empty(ledger):
@@ -22,7 +22,7 @@ def ledger_exists(ledger: Path) -> bool:
 
 
 def refuse_without_tables(ledger: Path) -> None:
-    """Raise LedgerUnusable for a database without any table beside files of its work."""
+    """Raise LedgerUnusable for a database without any table beside its data files."""
     found = _found(ledger)
     if found:
         raise _lost(ledger, "without any table", found)

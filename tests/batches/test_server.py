@@ -76,7 +76,7 @@ def test_a_dropped_create_is_not_sent_again_to_another_server(bench: Bench, serv
     other = Sandbox(bench.clock)
     for _ in range(4):
         bench.clock.advance(900)
-        with pytest.raises(SettingsError, match=f"unfinished batches are on {FIRST}") as refused:
+        with pytest.raises(SettingsError, match=f"unfinished batches are at {FIRST}") as refused:
             _engine(bench, server, other).poll()
         assert (refused.value.code, str(refused.value).count("\n")) == ("other_server", 0)
     assert _statuses(bench) == [BatchStatus.UNCONFIRMED]
@@ -162,7 +162,7 @@ def test_nothing_runs_synchronously_at_another_server(
     leases.set_hold(right.context.ledger, "create", until=bench.clock.now() + HOUR, reason="x")
     other = _wrong_server(bench, second)
     taken = bench.submit(1, tag="b", on_failure=OnFailure.SYNC)
-    assert f"This server is {second}" in (taken.problem or "")
+    assert f"The server is {second}" in (taken.problem or "")
     assert other.billing_log().messages == ()
     leases.end_hold(right.context.ledger, "create", reason="x")
     bench.engine = right
@@ -180,7 +180,7 @@ def test_a_fallback_file_is_not_run_at_another_server(bench: Bench) -> None:
     )
     other = Sandbox(bench.clock)
     api = _api(client(other))()
-    with pytest.raises(SettingsError, match="unfinished batches are on gateway"):
+    with pytest.raises(SettingsError, match="unfinished batches are at gateway"):
         fallback_files.run_sync(bench.folder, kept, api, bench.clock, server="other.example")
     assert other.billing_log().messages == ()
     assert (

@@ -1,4 +1,4 @@
-"""A ledger that is gone or empty beside files of its work is refused, never created again."""
+"""A ledger that is gone or empty beside its data files is refused, never created again."""
 
 import json
 from collections.abc import Callable, Generator

@@ -62,7 +62,7 @@ def test_without_a_yes_it_shows_what_would_be_lost_and_changes_nothing(used: _Us
 
 
 @pytest.mark.parametrize("lose", ["present", "gone", "damaged"])
-def test_what_the_backup_does_not_know_is_imported_and_not_sent_again(
+def test_what_is_newer_than_the_backup_is_imported_and_not_sent_again(
     used: _Used, lose: str
 ) -> None:
     terminal, folder, sandbox = used
