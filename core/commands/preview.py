@@ -213,7 +213,7 @@ def _effect_on(forced: ForcedBatch, cost: int | None) -> str:
         return f"cancels batch {key}" + (f": {others} to the queue" if forced.others else "")
     if forced.goes_on:
         price = "an unknown price" if cost is None else dollars_text(cost)
-        return f"batch {key} goes on and may charge for {chosen} too, at most {price}"
+        return f"batch {key} continues and may also charge for {chosen}, at most {price}"
     if forced.batch.status == BatchStatus.QUEUED:
         return f"batch {key} is not sent; its other requests are queued again"
     return f"waits for batch {key} ({forced.batch.status}), which contains {chosen}"
