@@ -61,7 +61,7 @@ def test_deadlines_and_retention_are_lines_of_the_digest(tmp_path: Path) -> None
         bench.clock.advance(3 * 3600)
         assert any("is 0h 30m late" in line for line in lines(of(bench)))
         bench.clock.advance(23 * 86400)
-        (retention,) = [line for line in lines(of(bench)) if line.startswith("Retention")]
+        (retention,) = [line for line in lines(of(bench)) if line.startswith("Results at risk")]
         assert "in 5 days; they have not been downloaded yet" in retention
 
 
