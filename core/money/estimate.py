@@ -15,11 +15,13 @@ from core.money.pricing import REGION_PERCENT, WEB_SEARCH_NANO, PriceBook
 from core.requests.bounds import Bounds, bounds_of
 from core.requests.model_limits import undated
 from core.requests.payload import Line
-from state.model.records import BatchKind, Usage
+from state.model.records import BatchKind
 from state.queries.mean_costs import AnswerCosts
 
 # A request that names no region runs in that of the workspace, whichever it is.
 _MOST_PERCENT = max(REGION_PERCENT.values())
+# Pico-dollars in a nano-dollar, times a whole in percent.
+_PICO_PERCENT = 1_000 * 100
 # So that the sum over 100,000 requests fits into the ledger.
 _MOST_NANO = 90_000 * 10**9
 
@@ -188,26 +190,19 @@ class Estimate(Struct, kw_only=True):
 def _price(
     prices: PriceBook, model: str, bounds: Bounds, at: datetime
 ) -> tuple[int | None, int | None]:
-    """In a batch and synchronously, both None without a known price."""
-    tokens, output = bounds.input_tokens, bounds.output_tokens
-    usages = [Usage(input_tokens=tokens, output_tokens=output)]
-    if bounds.five_minutes:
-        usages.append(Usage(cache_write_5m_tokens=tokens, output_tokens=output))
-    if bounds.hour:
-        usages.append(Usage(cache_write_1h_tokens=tokens, output_tokens=output))
-    found = [prices.price(model, usage, at=at, kind=BatchKind.BATCH) for usage in usages]
-    batch = [cost for cost, _ in found if cost is not None]
-    sync = [cost for _, cost in found if cost is not None]
-    if not batch or not sync:
+    """In a batch and synchronously, rounded up; both None without a known price."""
+    rates = prices.rates(model, prompt_tokens=bounds.input_tokens, at=at)
+    if rates is None:
         return None, None
-    percent = 100 if bounds.is_global else _MOST_PERCENT
+    per_input = max(
+        rates.input,
+        rates.cache_write_5m if bounds.five_minutes else 0,
+        rates.cache_write_1h if bounds.hour else 0,
+    )
+    percent = REGION_PERCENT["global"] if bounds.is_global else _MOST_PERCENT
+    tokens = (bounds.input_tokens * per_input + bounds.output_tokens * rates.output) * percent
     fee = bounds.web_searches * WEB_SEARCH_NANO
-    return _grown(max(batch), percent) + fee, _grown(max(sync), percent) + fee
-
-
-def _grown(nano: int, percent: int) -> int:
-    """That percentage, rounded up; one more, since the price itself was rounded."""
-    return nano if percent == 100 else -(-(nano + 1) * percent // 100)  # noqa: PLR2004 - a whole
+    return -(-tokens // (2 * _PICO_PERCENT)) + fee, -(-tokens // _PICO_PERCENT) + fee
 
 
 def _times(nano: int | None, count: int) -> int | None:

@@ -1,5 +1,6 @@
 """Bounds what the API can bill for one request: tokens, fees, and what has no bound. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
@@ -27,6 +28,8 @@ _PLAIN = frozenset(
         *("user_profile_id", "diagnostics", "cache_control", "tools", "inference_geo"),
     }
 )
+# Those of them that need no look at their value.
+_COMMON = _PLAIN - {"tools", "inference_geo", "cache_control"}
 _DEFINED_TOOLS = ("bash_", "text_editor_", "computer_", "memory_")
 _BLOCKS = frozenset(
     {
@@ -35,8 +38,8 @@ _BLOCKS = frozenset(
         *("web_fetch_tool_result", "tool_reference", "tool_search_tool_result"),
     }
 )
-# With none of these in it, content is text or blocks of text.
-_SPECIAL = (b'"source":', b'"content":[')
+# Without a match, all content is plain text without cache marks.
+_SPECIAL = re.compile(rb'"(?:source|cache_control)":|"(?:content|system)":\[')
 
 
 class Bounds(NamedTuple):
@@ -65,16 +68,17 @@ _decoder = msgspec.json.Decoder(_Body)
 def bounds_of(body: bytes, max_tokens: int) -> Bounds:
     """The bounds of a line as `payload.to_line` wrote it."""
     params = _decoder.decode(body).params
+    is_plain = _SPECIAL.search(body) is None
+    if is_plain and _COMMON.issuperset(params):
+        return Bounds(len(body), max_tokens)
     names = [f"`{name}`" for name in params if name not in _PLAIN]
-    media = _Media(names)
-    for name in ("messages", "system"):
-        raw = bytes(params[name]) if name in params else b""
-        if any(key in raw for key in _SPECIAL):
-            media.read(name, msgspec.json.decode(raw))
-    tools = _Tools(names)
+    media, tools = _Media(names), _Tools(names)
+    for name in () if is_plain else ("messages", "system"):
+        if name in params:
+            media.read(name, msgspec.json.decode(params[name]))
     if "tools" in params:
         tools.read(msgspec.json.decode(params["tools"]))
-    is_marked = b'"cache_control":' in body
+    is_marked = not is_plain and b'"cache_control":' in body
     geo = msgspec.json.decode(params["inference_geo"]) if "inference_geo" in params else None
     if geo not in (None, "us", "global"):
         names.append(f"inference_geo {geo!r:.20}")

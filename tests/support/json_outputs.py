@@ -148,7 +148,11 @@ def _work(real: Recorder, sandbox: Sandbox, files: Path) -> None:
     real.home.mkdir()
     titan_file.begin(Folder(real.home))
     titan_file.unset_key(Folder(real.home), "nightly-prompt-eval", "deadline_h")
-    titan_file.set_key(Folder(real.home), "nightly-report-writer", "model", "claude-sonnet-4-5")
+    for job, key, value in (
+        ("nightly-report-writer", "model", "claude-sonnet-4-5"),
+        ("nightly-pmf-d7", "unbounded_request_usd", "0.5"),
+    ):
+        titan_file.set_key(Folder(real.home), job, key, value)
     titan_file.set_key(Folder(real.home), "nightly-prompt-eval", "deadline_at", "06:00")
     deadline = ("--deadline", to_text(SystemClock().now() + timedelta(hours=26)))
     odd = json.dumps(a_request("odd-1", model="unknown-model")) + "\n"

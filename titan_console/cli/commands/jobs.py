@@ -10,6 +10,7 @@ from core.config import titan_file
 from core.config.catalogue import Catalogue
 from core.config.job import Job, Latency, Replay, Schedule
 from core.config.settings import from_environment
+from core.money.pricing import usd
 from core.reporting import job_status
 from core.reporting.job_status import JobStatusReport, retiring
 from core.requests.cache_control import CachePolicy
@@ -55,6 +56,7 @@ class JobReport(Struct, frozen=True, kw_only=True):
     on_settled: tuple[str, ...]
     replay: Replay
     replay_tries: int
+    unbounded_request_usd: float | None
     note: str
 
 
@@ -214,5 +216,6 @@ def _job(job: Job) -> JobReport:
         on_settled=job.on_delivery,
         replay=job.replay,
         replay_tries=job.replay_tries,
+        unbounded_request_usd=usd(job.unbounded_nano),
         note=job.note,
     )
