@@ -207,19 +207,25 @@ def _digest(folder: Folder) -> str:
 
 
 def _directories_elsewhere() -> list[Path]:
-    import tempfile  # noqa: PLC0415 - only for a fallback file
-
     from platformdirs import user_cache_path  # noqa: PLC0415 - 30 ms, only for a fallback file
 
     user = str(os.getuid()) if hasattr(os, "getuid") else "user"
-    shared = [] if os.name == "nt" else ["/var/tmp", tempfile.gettempdir(), "/tmp"]  # noqa: S108 - the folders in them are private
+    own = _temporary_directory()
+    shared = own if os.name == "nt" else ["/var/tmp", *own, "/tmp"]  # noqa: S108 - the folders in them are private
     return [
         user_cache_path("titan-console", appauthor=False),
-        *(
-            Path(f) / f"titan-console-{user}"
-            for f in dict.fromkeys(shared or [tempfile.gettempdir()])
-        ),
+        *(Path(f) / f"titan-console-{user}" for f in dict.fromkeys(shared)),
     ]
+
+
+def _temporary_directory() -> list[str]:
+    """The user's own, which Python finds by writing into it; none where all disks are full."""
+    import tempfile  # noqa: PLC0415 - only for a fallback file
+
+    try:
+        return [tempfile.gettempdir()]
+    except OSError:
+        return []
 
 
 def is_private(directory: Path) -> bool:
