@@ -28,6 +28,7 @@ from core.redaction import redact_bytes
 from core.requests.wire_id import FromWire, max_unshortened_length
 from state.batches import collection, remote_status, sync_runs
 from state.batches import stuck as stuck_batches
+from state.batches.collection import Completion
 from state.db.ledger import Staged
 from state.files.results_file import ResultsFile
 from state.model.records import Batch, BatchKind, Collected, CollectionStatus, StagedResult
@@ -83,13 +84,13 @@ def collect(context: Context, batch: Batch) -> Collected | None:
             with _source(context, batch) as pieces:
                 reader = _ResultReader(context, batch, results, stats, rejected)
                 staged.add_rows(reader.results(pieces))
-                new = reader.new
+                new, unlisted = reader.new, reader.unlisted
                 # Its maps of 100,000 ids are freed before the commit.
                 del reader
             if not _is_here(context, batch) and stats.is_unrelated(new):
                 raise stats.broken or _NoResultsError("The response has no result of this batch.")
             results.sync()
-            return _commit(context, batch, staged, results, stats, rejected)
+            return _commit(context, batch, staged, results, stats, rejected, unlisted)
     except ApiError as error:
         return _not_available(context, batch, error)
     finally:
@@ -104,18 +105,19 @@ def _commit(
     results: ResultsFile,
     stats: CollectStats,
     rejected: RejectedLines,
+    unlisted: list[int],
 ) -> Collected:
     """Record what was staged; a complete file gets its final name."""
-    end = None if stats.broken else end_of_collection(batch)
+    status = None if stats.broken else end_of_collection(batch)
     problem = stats.text(rejected.name)
     collected = collection.commit(
         context.ledger,
         batch,
         staged,
         results_bytes=results.offset,
-        end=end,
+        end=Completion(status=status, reason=_ABSENT) if status else None,
         problem=problem,
-        missing_because=_ABSENT,
+        unlisted=unlisted,
         replace_part=results.replace_part,
     )
     rejected.keep()
@@ -171,6 +173,8 @@ class _ResultReader:
             else:
                 self._awaited[custom_id] = request_id
         self.new = 0
+        # Requests that only the results show to be of the batch.
+        self.unlisted: list[int] = []
 
     def results(self, pieces: Iterable[bytes]) -> Iterator[StagedResult]:
         """Yield each new valid result: priced, and on disk under the caller's custom_id."""
@@ -185,6 +189,8 @@ class _ResultReader:
                 continue
             custom_id = self._to_custom_id(found.custom_id) or ""
             request_id = self._awaited.pop(custom_id, None)
+            if request_id is None and custom_id not in self._seen:
+                request_id = self._unlisted_id(custom_id)
             if request_id is not None:
                 self._seen[custom_id] = zlib.crc32(line)
                 yield self._stored(line, found, custom_id, request_id)
@@ -193,6 +199,15 @@ class _ResultReader:
             else:
                 self._stats.foreign += 1
                 self._rejected.add(line)
+
+    def _unlisted_id(self, custom_id: str) -> int | None:
+        """The request of a line with the nonce of this batch, which no attempt of it names."""
+        if not custom_id or self._batch.identified_by == "operator":
+            return None
+        request_id = collection.unlisted_id(self._context.ledger, self._batch, custom_id)
+        if request_id is not None:
+            self.unlisted.append(request_id)
+        return request_id
 
     def _until_broken(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """A broken connection ends the response; the lines before it are valid."""
@@ -289,9 +304,11 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
                 batch,
                 nothing,
                 results_bytes=batch.results_bytes,
-                end=CollectionStatus.DELETED if reason else CollectionStatus.RESULTS_EXPIRED,
+                end=Completion(
+                    status=CollectionStatus.DELETED if reason else CollectionStatus.RESULTS_EXPIRED,
+                    reason=f"{reason} {MAY_HAVE_RUN}" if reason else _EXPIRED,
+                ),
                 problem=reason or _EXPIRED,
-                missing_because=f"{reason} {MAY_HAVE_RUN}" if reason else _EXPIRED,
             )
     _postpone(context, batch, error, str(error))
     return None

@@ -1,7 +1,9 @@
 """Stores the results of a batch: staged in a temporary table, then committed in one transaction."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+
+from msgspec import Struct
 
 from state.batches.sending import finish_submission
 from state.db.conditions import LISTED, as_list
@@ -29,6 +31,13 @@ _COPIED = [name for name in _STAGED if name not in ("request_id", "sync_cost_nan
 _SUMMED = (*TOKENS, "web_searches", "fee_nano")
 
 
+class Completion(Struct, frozen=True, kw_only=True):
+    """The final state of a batch that lacks results, and the reason as each request has it."""
+
+    status: CollectionStatus
+    reason: str
+
+
 def staged(ledger: Ledger, results: Iterable[StagedResult] = ()) -> AbstractContextManager[Staged]:
     """Stage results of one batch in a temporary table; `commit` stores them."""
     return ledger.staged(_COLUMNS, results)
@@ -41,6 +50,21 @@ def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, bool]]:
         " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.batch_id = ?",
         batch.id,
     )
+
+
+def unlisted_id(ledger: Ledger, batch: Batch, custom_id: str) -> int | None:
+    """The id of a request that the batch has no attempt of, though its results name it.
+
+    The attempt was deleted, or a rebuild could not know that the batch has the request.
+    """
+    row = ledger.row(
+        "SELECT id FROM requests WHERE tag = ? AND custom_id = ? AND id NOT IN"
+        " (SELECT request_id FROM attempts WHERE batch_id = ?)",
+        batch.tag,
+        custom_id,
+        batch.id,
+    )
+    return int(row["id"]) if row else None
 
 
 def long_ids(ledger: Ledger, batch: Batch, longer_than: int) -> list[str]:
@@ -62,17 +86,17 @@ def commit(
     staged: Staged,
     *,
     results_bytes: int,
-    end: CollectionStatus | None = None,
+    end: Completion | None = None,
     problem: str | None = None,
-    missing_because: str | None = None,
+    unlisted: Sequence[int] = (),
     replace_part: Callable[[], None] = lambda: None,
 ) -> Collected:
     """Store the staged results in one transaction: attempts, requests, totals, batch and file.
 
     `replace_part` renames the results file of this try to the one the ledger names. `problem`
-    describes defects of the response, None without any. If a request has no result, `end` is the
-    final state of the batch and the request is `missing`, with `missing_because` as its message;
-    without `end` the batch stays `pending`, and a later try stores the rest.
+    describes defects of the response, None without any. `unlisted` are staged requests without an
+    attempt of this batch, which get one. If a request has no result, it is `missing` and `end` says
+    why; without `end` the batch stays `pending`, and a later try stores the rest.
 
     Before, and checked first: the batch is `pending` and no other process has committed a try
     since `batch` was read. Otherwise nothing changes, and the other process's file stays.
@@ -98,13 +122,14 @@ def commit(
             # Another poll has committed since; its file is the valid one.
             return Collected(new=0, missing=0, complete=True)
         replace_part()
+        _add_attempts(ledger, batch, unlisted)
         new = _end_attempts(ledger, staged, batch)
         missing = _count_missing(ledger, batch)
         if missing and end:
             ledger.execute(
                 "UPDATE attempts SET outcome = 'missing', cost_nano = 0, sync_cost_nano = 0,"
                 " active = 0, error_message = ? WHERE batch_id = ? AND outcome IS NULL",
-                missing_because,
+                end.reason,
                 batch.id,
             )
         _settle_requests(ledger, batch)
@@ -115,7 +140,7 @@ def commit(
             ledger,
             tx,
             batch,
-            collection=(end if missing and end else CollectionStatus.COLLECTED)
+            collection=(end.status if missing and end else CollectionStatus.COLLECTED)
             if complete
             else CollectionStatus.PENDING,
             results_bytes=results_bytes,
@@ -133,6 +158,16 @@ def commit(
             add_daily_totals(ledger, tx, batch)
             finish_submission(ledger, tx, batch.submission_id)
     return Collected(new=new, missing=missing, complete=complete)
+
+
+def _add_attempts(ledger: Ledger, batch: Batch, request_ids: Sequence[int]) -> None:
+    if request_ids:
+        ledger.execute(
+            "INSERT OR IGNORE INTO attempts (batch_id, request_id, active)"
+            " SELECT ?, value, 0 FROM json_each(?)",
+            batch.id,
+            as_list(request_ids),
+        )
 
 
 def _end_attempts(ledger: Ledger, staged: Staged, batch: Batch) -> int:

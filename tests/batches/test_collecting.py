@@ -42,6 +42,18 @@ def test_a_defective_response_is_completed_by_the_next_one(bench: Bench, fault: 
     assert len(json_lines(bench.folder.results / f"{batches(bench)[0].key}.jsonl")) == 7
 
 
+@pytest.mark.parametrize("known", [0, 2])
+def test_results_prove_requests_of_which_the_batch_has_no_attempt(bench: Bench, known: int) -> None:
+    """They were queued again, or a rebuild could not know them; they are paid all the same."""
+    bench.submit(5)
+    ledger = bench.engine.context.ledger
+    ledger.execute("DELETE FROM attempts WHERE request_id > ?", known)
+    poll_until_done(bench)
+    check_once(bench, 5)
+    check_billing(bench)
+    assert batches(bench)[0].counts.succeeded == 5
+
+
 @pytest.mark.parametrize("fault", ["list:503", "retrieve:404", "list:429:retry=600"])
 def test_a_list_that_fails_is_retried_and_nothing_changes_meanwhile(
     bench: Bench, fault: str

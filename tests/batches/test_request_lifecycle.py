@@ -90,9 +90,7 @@ def test_another_body_under_a_known_id_is_an_error_that_names_it(bench: Bench) -
     ("bad", "because"),
     [
         pytest.param([], "is empty", id="empty"),
-        pytest.param(
-            [a_request("a"), a_request("a")], "Duplicate custom_id 'a': request 1 and", id="2"
-        ),
+        pytest.param([a_request("a"), a_request("a")], "Duplicate custom_id 'a'", id="2"),
         pytest.param([a_request("a"), a_request("b", stream=True)], "'b'", id="one bad"),
     ],
 )
