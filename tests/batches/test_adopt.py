@@ -162,7 +162,7 @@ def test_the_commands_list_and_adopt(tmp_path: Path) -> None:
         listed = terminal.run("orphans", "--json").lines()
         assert [row["request_count"] for row in listed] == [3]
         assert listed[0]["remote_id"] in terminal.run("orphans").out
-        assert "1 batch at the API not in this ledger" in terminal.run("status").out
+        assert "no record of 1 batch at the API" in terminal.run("status").out
         done = terminal.run("adopt", listed[0]["remote_id"], "--tag", "old", "--json")
         assert (done.code, done.json()["is_ours"], done.json()["tag"]) == (0, False, "old")
         assert "bodies are unknown" in done.err

@@ -93,7 +93,7 @@ def test_a_create_that_is_rate_limited_waits_for_a_later_poll(
     assert bench.clock.monotonic() == before
     assert statuses(bench) == ["not_sent"]
     held = bench.poll_after(held_s - 1)
-    assert any(f"before {bench.clock.now():%Y-%m-%dT}" in trouble for trouble in held.problems)
+    assert any(f"until {bench.clock.now():%Y-%m-%dT}" in trouble for trouble in held.problems)
     assert bench.sandbox.billing_log().creates == 1
     assert bench.poll_after(2).sent == 1
     poll_until_done(bench)

@@ -120,7 +120,7 @@ def test_a_bad_run_stops_it_with_an_alert_and_an_operators_replay_starts_it_agai
     assert bench.sandbox.billing_log().creates == 3
     assert _replays(bench) == []
     (said,) = _alerts(bench)
-    assert "only 0 of the last 15 answers succeeded; 15 failed requests not replayed" in said
+    assert "only 0 of the last 15 answers succeeded; 15 errored requests not replayed" in said
     assert "titan-console replay --workflow feed-classify" in said
     bench.faults.clear()
     wanted = Filter(names=("bad-0", "bad-1"))

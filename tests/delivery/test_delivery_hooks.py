@@ -130,7 +130,7 @@ def test_a_hook_fails_after_its_tries_and_starts_again_with_another_command(
     desk.behaves("sys.exit(3)")
     desk.bench.submit(1)
     last = [desk.bench.poll_after(2 * 3600).problems for _ in range(MOST_TRIES + 2)]
-    assert "try 5 of 5 (exit code 3); see `titan-console doctor`" in last[MOST_TRIES - 1][0]
+    assert "run 5 of 5 (exit code 3); see `titan-console doctor`" in last[MOST_TRIES - 1][0]
     assert last[MOST_TRIES:] == [[], []]
     assert desk.state() == ("failed", MOST_TRIES)
     assert len(desk.runs()) == MOST_TRIES

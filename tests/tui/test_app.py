@@ -38,7 +38,7 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
         "$7.46+?",
         "ON HOLD  submissions for 27m: the API's queue is full (429)",
         "Open batches 6 · 1 unconfirmed · 1 not sent",
-        "decided in 8m:",
+        "resolved in 8m:",
         "↻ not sent",
         "429: the queue",
         "in 1h 08m",

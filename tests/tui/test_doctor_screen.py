@@ -59,7 +59,7 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
         checks = table(pilot, "checks")
         rows = [row for key in checks.keys if (row := checks.row_of(key))]
         assert any("integrity check passed" in row.about for row in rows)
-        await until_shown(pilot, "wal ")
+        assert any("write-ahead log" in row.about for row in rows)
         screen = shown(pilot)
         assert "ANTHROPIC_API_KEY" not in screen
         assert "✗ fail" in screen
@@ -98,13 +98,13 @@ async def test_raised_alerts_stand_above_every_page(tmp_path: Path) -> None:
         made.ledger, [("errors", "day", "9 requests failed"), ("poller", "silent", "No poll ran")]
     )
     async with opened(made, (80, 24)) as pilot:
-        await until_shown(pilot, "! alert poller: No poll ran · 1 more alert")
+        await until_shown(pilot, "! alert: No poll ran · 1 more alert")
         for digit in "345678":
             await pilot.press(digit)
             await pilot.pause()
-            assert any("! alert poller" in line for line in lines(pilot))
+            assert any("! alert: " in line for line in lines(pilot))
         alerts.update(made.ledger, [])
-        await until(pilot, lambda: "! alert" not in shown(pilot))
+        await until(pilot, lambda: "! alert:" not in shown(pilot))
 
 
 def test_doctor_prints_what_the_screen_checks(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_doctor_prints_what_the_screen_checks(tmp_path: Path) -> None:
         "ok",
         "nothing to do",
     )
-    assert ", wal " in findings["disk"]["detail"]
+    assert ", write-ahead log " in findings["disk"]["detail"]
 
 
 def test_a_last_poll_with_problems_is_a_warning_that_names_them(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ async def test_on_a_low_screen_the_figure_chooses_its_picture(tmp_path: Path) ->
         await pilot.press("j", "j")
         await until_shown(pilot, "Turnaround of")
         await pilot.resize_terminal(60, 16)
-        await until_shown(pilot, "errored requests")
+        await until_shown(pilot, "error rate")
 
 
 def test_days_add_up_to_the_month_and_json_has_them(tmp_path: Path) -> None:
