@@ -62,7 +62,9 @@ def command(
     catalogue = titan_file.read_strictly(folder, or_template=True)
     if model is not None or job is not None:
         if scale != "1" or cache_share is not None or cache_hits is not None:
-            raise click.UsageError("--model excludes --scale, --cache-share and --cache-hits.")
+            raise click.UsageError(
+                "--model cannot be combined with --scale, --cache-share or --cache-hits."
+            )
         _compare(folder, catalogue, now, model=model, job=job, as_json_=as_json_)
         return
     found = forecast(

@@ -33,8 +33,8 @@ _SHOWN = (
 def orphans(*, as_json: bool) -> None:
     """List batches at the API that the ledger has no record of, as of the last poll.
 
-    A candidate may have been sent by this ledger; after it has ended, a poll reads its results to
-    decide. `adopt` imports an orphaned batch.
+    A candidate may have been sent by this installation; after it has ended, a poll reads its
+    results to decide. `adopt` imports an orphaned batch.
     """
     with open_reader() as reader:
         found = [row for verdict in _SHOWN for row in with_verdict(reader, verdict)]

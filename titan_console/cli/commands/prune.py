@@ -40,7 +40,7 @@ def command(
 
     Only submissions that were delivered and whose requests all succeeded or were dismissed are
     pruned. Rows of the ledger (costs, savings, custom_ids) are always kept. Exits with 1 and
-    changes nothing while a pending command may need a body.
+    changes nothing while a pending command may need a request body.
     """
     now = SystemClock().now()
     before = parse_since(older_than, now, option="--older-than")
@@ -59,7 +59,8 @@ def command(
         echo(_summary(done, dry_run=dry_run))
     if done.commands_open:
         print_stderr(
-            "Nothing pruned: pending commands may need a body; see `titan-console commands`."
+            "Nothing pruned: pending commands may need a request body;"
+            " see `titan-console commands`."
         )
         ctx.exit(Exit.ATTENTION)
 
