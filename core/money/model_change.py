@@ -93,7 +93,7 @@ def _rate(
     rates = prices.rates(model, prompt_tokens=0, at=at)
     if rates is None:
         raise CatalogueError(
-            f"Model {model!r} has no price: add it to [prices] in titan.toml or choose another one.",
+            f"Model {model!r} has no price; add it to [prices] in titan.toml or choose another.",
             code="model_without_price",
         )
     tokens_in, tokens_out = tokens or (0, 0)
