@@ -109,7 +109,12 @@ def add_batch(
     status: BatchStatus,
     nonce: str,
 ) -> Batch:
-    """Add a batch with these requests, in a state that the next poll can continue from."""
+    """Add a batch with these requests, in a state that the next poll can continue from.
+
+    It keeps the number of requests that the mirror states, by which a create without a response is
+    found at the API, also where some of them cannot be read.
+    """
+    request_count = max(len(request_ids), found.request_count)
     with ledger.transaction("rebuild") as tx:
         nonce = found.nonce or nonce
         original = ledger.row(
@@ -129,8 +134,8 @@ def add_batch(
             status,
             found.remote_id,
             "operator" if found.remote_id else None,
-            len(request_ids),
-            len(request_ids),
+            request_count,
+            request_count,
             found.submitted_ts,
             found.submitted_ts,
             found.submitted_ts,

@@ -74,6 +74,20 @@ def test_an_unanswered_create_is_found_or_proved_absent(
     check_billing(bench)
 
 
+def test_an_unanswered_create_is_found_though_one_of_its_requests_is_unreadable(
+    bench: Bench,
+) -> None:
+    """By the number of requests that the mirror states, not the number that can be read."""
+    bench.faults.add("create:drop:times=1")
+    key = bench.submit(3).submission.key
+    spool = bench.folder.spool / f"{key}.jsonl"
+    spool.write_bytes(b"".join(spool.read_bytes().splitlines(keepends=True)[:2]) + b"{torn\n")
+    rebuilt(bench)
+    poll_until_done(bench)
+    assert bench.sandbox.billing_log().creates == 1
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+
+
 def test_requests_without_any_trace_are_missing_and_not_sent(bench: Bench) -> None:
     bench.submit(3)
     bench.folder.jobs_mirror.unlink()
