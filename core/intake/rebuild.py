@@ -66,7 +66,7 @@ def rebuild(context: Context) -> RebuildSummary:
             done.warnings.append(f"spool/{spool.name} was skipped: {error}")
             continue
         done.submissions += 1
-        for found in batches:
+        for found in proved_first(context, batches):
             add_recovered_batch(context, submission, found, done)
         done.missing += rebuilding.mark_lost(
             context.ledger,
@@ -187,6 +187,13 @@ def _spooled(
             part=0,
             model=model,
         )
+
+
+def proved_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[RecoveredBatch]:
+    """Batches whose results name their requests before those whose requests must be guessed."""
+    return sorted(
+        batches, key=lambda found: recovered_files.results_of(context.folder, found) is None
+    )
 
 
 def add_recovered_batch(

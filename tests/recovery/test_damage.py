@@ -5,12 +5,13 @@ import random
 from pathlib import Path
 
 import pytest
-from support.builders import Bench, some_requests
+from support.builders import Bench, a_bench, some_requests
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
 from support.rebuilt_ledger import rebuilt
 from support.terminal import Terminal, a_server
 
 from core.intake.options import SubmitOptions
+from core.requests.payload import Limits
 from state.db.ledger import Ledger
 from state.model.errors import LedgerUnusable
 from state.model.records import OnFailure, RequestStatus
@@ -86,6 +87,30 @@ def test_an_unanswered_create_is_found_though_one_of_its_requests_is_unreadable(
     poll_until_done(bench)
     assert bench.sandbox.billing_log().creates == 1
     assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+
+
+def test_an_open_batch_gets_the_requests_that_no_results_name(tmp_path: Path) -> None:
+    with a_bench(tmp_path, plan=Plan.manual(), limits=Limits(max_requests=2)) as bench:
+        bench.faults.add("create:429:times=1")
+        key = bench.submit(4).submission.key
+        bench.poll_after(900)
+        sent = {batch.key: batch.remote_id for batch in batches(bench) if batch.remote_id}
+        # The first two requests are in the last batch.
+        assert list(sent) == [f"{key}-2", f"{key}-3"]
+        bench.sandbox.end(sent[f"{key}-3"])
+        bench.poll_after(900)
+        _, done = rebuilt(bench)
+        assert (done.collected, done.open, done.missing) == (1, 1, 0)
+        (listed,) = bench.engine.context.ledger.rows(
+            "SELECT group_concat(substr(r.custom_id, -1), '') FROM attempts a JOIN batches b"
+            " ON b.id = a.batch_id JOIN requests r ON r.id = a.request_id WHERE b.key = ?",
+            f"{key}-2",
+        )
+        assert listed[0] == "34"
+        bench.sandbox.end(sent[f"{key}-2"])
+        poll_until_done(bench)
+        assert [result["outcome"] for result in results(bench, key)] == ["succeeded"] * 4
+        check_billing(bench)
 
 
 def test_requests_without_any_trace_are_missing_and_not_sent(bench: Bench) -> None:
