@@ -53,16 +53,12 @@ def ids_of(ledger: Ledger, batch: Batch) -> Iterator[tuple[str, int, bool]]:
 
 
 def unlisted_id(ledger: Ledger, batch: Batch, custom_id: str) -> int | None:
-    """The id of a request that the batch has no attempt of, though its results name it.
+    """The id of a request that the results of the batch name, and `ids_of` does not.
 
     The attempt was deleted, or a rebuild could not know that the batch has the request.
     """
     row = ledger.row(
-        "SELECT id FROM requests WHERE tag = ? AND custom_id = ? AND id NOT IN"
-        " (SELECT request_id FROM attempts WHERE batch_id = ?)",
-        batch.tag,
-        custom_id,
-        batch.id,
+        "SELECT id FROM requests WHERE tag = ? AND custom_id = ?", batch.tag, custom_id
     )
     return int(row["id"]) if row else None
 
