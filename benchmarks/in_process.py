@@ -9,9 +9,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.batches import sync_run
 from core.batches.collect import collect_all
 from core.batches.refresh import refresh
+from core.batches.synchronous import sync_run
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
 from core.intake.options import SubmitOptions

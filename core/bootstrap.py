@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.api.protocol import BatchApi
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.clock import Clock, SystemClock
 from core.config import titan_file
 from core.config.settings import Settings

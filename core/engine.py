@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from msgspec.structs import replace
 
 from core import poll
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.batches.error_isolation import update_mirrors
 from core.poll import PollSummary
 from state.model.errors import LedgerError

@@ -13,8 +13,8 @@ from msgspec.structs import asdict, replace
 
 from core.api.protocol import BatchApi
 from core.batches import priming
-from core.batches.account import WRONG_API
-from core.batches.context import Context
+from core.batches.account_check import WRONG_API
+from core.batches.engine_context import Context
 from core.batches.error_isolation import (
     affects_all_items,
     isolated,
@@ -185,7 +185,7 @@ def _import_fallback_files(context: Context, summary: PollSummary) -> None:
 def _finish_synchronous_runs(context: Context, summary: PollSummary) -> None:
     """Finish those whose process died."""
     if sync_runs.unfinished(context.ledger):
-        from core.batches.sync_run import finish_abandoned
+        from core.batches.synchronous.sync_run import finish_abandoned
 
         finish_abandoned(context, summary.problems)
 
@@ -206,7 +206,7 @@ def _run_commands(context: Context, summary: PollSummary) -> None:
         summary.commands.append(ended.line)
         summary.problems += [ended.line] if ended.is_failed else []
     if commands.due(context.ledger, now=context.clock.now()):
-        from core.batches.sync_run import hold_reason
+        from core.batches.synchronous.sync_run import hold_reason
 
         held = hold_reason(context)
         summary.problems += [held] if held else []

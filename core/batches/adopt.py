@@ -9,9 +9,9 @@ from msgspec import Struct
 from core.api.call_limits import most_result_bytes, up_to
 from core.api.line_splitter import split_lines
 from core.api.result_schema import BadLineError, decode
-from core.batches import account
+from core.batches import account_check
 from core.batches.collect import collect
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.batches.retry import with_retries
 from core.errors import ApiError, InputError, NoResponse, NotFound
 from core.requests.payload import CUSTOM_ID, check_tag, workflow_and_date
@@ -68,7 +68,7 @@ def _retrieve(context: Context, remote_id: str) -> tuple[RemoteState, str | None
         raise InputError(
             f"{remote_id} is already in this ledger, as batch {known.key}.", code="batch_known"
         )
-    owner = account.fetch_and_check(context)
+    owner = account_check.fetch_and_check(context)
     try:
         remote = with_retries(context, lambda: context.api().retrieve(remote_id))
     except NotFound:

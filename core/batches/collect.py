@@ -16,18 +16,17 @@ from core.api.result_schema import (
     with_custom_id,
 )
 from core.api.usage_schema import read_usage
-from core.batches import account, price_preload
+from core.batches import account_check, price_preload
 from core.batches.collect_policy import are_results_lost, end_of_collection
 from core.batches.collect_stats import CollectStats, RejectedLines
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.batches.retry import is_due, next_poll_at
-from core.batches.stuck import MAY_HAVE_RUN
+from core.batches.unresolved.stuck_policy import MAY_HAVE_RUN
 from core.errors import ApiError, NoResponse, NotFound
 from core.redaction import redact_bytes
 from core.requests.wire_id import FromWire, max_unshortened_length
-from state.batches import collection, remote_status, sync_runs
-from state.batches import stuck as stuck_batches
+from state.batches import collection, remote_status, stuck_batches, sync_runs
 from state.batches.collection import Completion
 from state.db.ledger import Staged
 from state.files.results_file import ResultsFile
@@ -316,7 +315,7 @@ def _not_available(context: Context, batch: Batch, error: ApiError) -> Collected
 
 def _check_account(context: Context) -> None:
     try:
-        account.fetch_and_check(context)
+        account_check.fetch_and_check(context)
     except ApiError:
         return
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core import internal_errors
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.batches.retry import next_poll_at
 from core.errors import ApiError, SettingsError
 from state.batches import poll_problems, remote_status

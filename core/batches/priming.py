@@ -1,6 +1,6 @@
 """Sends what waits for the prompt cache, and measures what the cache gained."""
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.money.cache_gain import gains
 from core.money.pricing import dollars_text
 from state.batches import priming

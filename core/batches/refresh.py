@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
-from core.batches import account, stuck, unconfirmed_creates
-from core.batches.context import Context
+from core.batches import account_check
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
-from core.batches.listing import Listing, read_listing
 from core.batches.retry import is_due, next_poll_at, with_retries
-from core.batches.stuck import Evidence
+from core.batches.unresolved import stuck_policy, unconfirmed_creates
+from core.batches.unresolved.listing import Listing, read_listing
+from core.batches.unresolved.stuck_policy import Evidence
 from core.config.durations import RETENTION
 from core.errors import (
     ApiError,
@@ -18,8 +19,7 @@ from core.errors import (
     Unauthorized,
     Unreachable,
 )
-from state.batches import poll_problems, remote_status
-from state.batches import stuck as stuck_batches
+from state.batches import poll_problems, remote_status, stuck_batches
 from state.model.records import Batch, BatchStatus
 from state.model.timestamps import from_text, to_text
 
@@ -45,7 +45,7 @@ def refresh(context: Context, problems: list[str]) -> int:
         raise SettingsError(
             f"The API rejected the key: {listing.problem}", code="api_key_rejected"
         ) from listing.problem
-    account.check(context, listing.account)
+    account_check.check(context, listing.account)
     # Read again: the list may show what was sent while it was read.
     creates = unconfirmed_creates.unresolved(context)
     unconfirmed_creates.resolve(context, listing, creates, problems)
@@ -60,7 +60,7 @@ def refresh(context: Context, problems: list[str]) -> int:
         poll_problems.record(context.ledger, "The API's list", listing.malformed[0])
     _confirm_absence(context, listing, problems)
     _reopen_returned(context, listing, written_off, problems)
-    problems += stuck.problems(context)
+    problems += stuck_policy.problems(context)
     return ended
 
 
@@ -92,12 +92,14 @@ def _refresh_one(context: Context, batch: Batch, listing: Listing) -> bool:
         except ApiError as error:
             _record_failure(context, batch, error)
             recorded = remote_status.reload_batch(context.ledger, batch.id)
-            stuck.apply_decision(context, recorded, stuck.evidence_of(batch, error, listing))
+            stuck_policy.apply_decision(
+                context, recorded, stuck_policy.evidence_of(batch, error, listing)
+            )
             return False
     batch = remote_status.record_status(context.ledger, batch, remote)
     if batch.status == BatchStatus.ENDED:
         return True
-    stuck.apply_decision(context, batch, Evidence.OPEN)
+    stuck_policy.apply_decision(context, batch, Evidence.OPEN)
     return False
 
 
@@ -133,11 +135,11 @@ def _confirm_absence(context: Context, listing: Listing, problems: list[str]) ->
     again = read_listing(
         context, is_enough=lambda seen: all(batch.remote_id in seen.batches for batch in new)
     )
-    account.check(context, again.account)
+    account_check.check(context, again.account)
     for batch in new:
         with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
             if again.reached_end and batch.remote_id not in again.batches:
-                stuck.apply_decision(context, batch, Evidence.ABSENT)
+                stuck_policy.apply_decision(context, batch, Evidence.ABSENT)
 
 
 def _written_off(context: Context) -> list[Batch]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from core.api.protocol import Body
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.requests.common_prefix import marked
 from core.requests.wire_id import LIMIT, max_unshortened_length, to_wire
 from state.batches import sending

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.errors import ApiError, NoResponse, RateLimited, Unreachable
 from state.model.records import Batch
 from state.model.timestamps import from_text

@@ -6,8 +6,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from core.api.protocol import Body
-from core.batches import account, admission, request_body
-from core.batches.context import Context
+from core.batches import account_check, budget_admission, request_body
 from core.batches.create_error_policy import (
     ACCOUNT_HOLD,
     CREATE_HOLD,
@@ -19,6 +18,7 @@ from core.batches.create_error_policy import (
     queue_pause_s,
     repeated_pause_s,
 )
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.batches.retry import with_retries
 from core.errors import ApiError, OverBudget, SettingsError, Unauthorized
@@ -111,7 +111,7 @@ def send(context: Context, batch: Batch) -> Sent:
         return Sent()
     try:
         # Before a call is made; again in the transaction that marks it as sending.
-        admission.admit_batch(context, batch)
+        budget_admission.admit_batch(context, batch)
         return _send_admitted(context, batch)
     except OverBudget as error:
         return Sent(held=f"{batch.key} stays queued. {error}")
@@ -140,7 +140,7 @@ def _post(context: Context, batch: Batch, body: Body, *, has_marks: bool) -> Sen
         if decision.hold == ACCOUNT_HOLD:
             _hold(context, decision, error)
         return Sent(problem=str(error), stop=True)
-    account.check(context, page.account)
+    account_check.check(context, page.account)
     newest = page.batches
     began, began_monotonic = clock.now(), clock.monotonic()
     if not sending.mark_sending(
@@ -152,7 +152,7 @@ def _post(context: Context, batch: Batch, body: Body, *, has_marks: bool) -> Sen
         account=page.account,
         server=context.server or None,
         cache_marks=has_marks,
-        admit=lambda: admission.admit_batch(context, batch),
+        admit=lambda: budget_admission.admit_batch(context, batch),
     ):
         return Sent()
     suspended_s = (clock.now() - began).total_seconds(), clock.monotonic() - began_monotonic

@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from msgspec import Struct, field
 
-from core.batches import admission
-from core.batches.context import Context
+from core.batches import budget_admission
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.config import titan_file
 from core.config.catalogue import Catalogue
@@ -66,8 +66,8 @@ def replay_failed(context: Context, problems: list[str]) -> list[str]:
 
 def held_by_budget(context: Context, candidates: ReplayCandidates) -> str | None:
     """Why the requests exceed a budget, so that nothing is replayed; None where they fit."""
-    admission.estimate_missing(context, candidates.request_ids)
-    refused = admission.refusal(context, candidates.request_ids, BatchKind.BATCH)
+    budget_admission.estimate_missing(context, candidates.request_ids)
+    refused = budget_admission.refusal(context, candidates.request_ids, BatchKind.BATCH)
     failed = pluralize(len(candidates.request_ids), "failed request")
     return refused and f"{candidates.workflow}: {failed} not replayed. {refused}"
 
@@ -116,7 +116,7 @@ def _replay(context: Context, candidates: ReplayCandidates) -> str:
             reason='automatic replay: the job has replay = "auto"',
             not_before=context.clock.now(),
         ),
-        lambda command_id: admission.admit(
+        lambda command_id: budget_admission.admit(
             context, candidates.request_ids, BatchKind.BATCH, command_id=command_id
         ),
     )

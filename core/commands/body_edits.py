@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from core.batches.admission import at_most
-from core.batches.context import Context
+from core.batches.budget_admission import at_most
+from core.batches.engine_context import Context
 from core.config import titan_file
 from core.config.catalogue import Catalogue
 from core.errors import PayloadError

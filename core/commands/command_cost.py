@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from core.batches import admission
-from core.batches.context import Context
+from core.batches import budget_admission
+from core.batches.engine_context import Context
 from core.money.estimate import History, history_since, mean_costs
 from core.requests.model_limits import undated
 from state.batches import budget_reservations
@@ -29,7 +29,7 @@ def command_cost(context: Context, ids: Sequence[int], edits: Sequence[Edit] = (
     edited = {edit.request_id: edit.model for edit in edits}
     unchanged = [number for number in ids if number not in edited]
     costs = [
-        *admission.costs_at_most(context, unchanged),
+        *budget_admission.costs_at_most(context, unchanged),
         *((edit.at_most_batch_nano, edit.at_most_sync_nano) for edit in edits),
     ]
     means = _means(context, unchanged, edited)

@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from core.batches import admission
-from core.batches.context import Context
+from core.batches import budget_admission
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.commands.deadline_policy import is_at_risk
 from core.config.durations import GUARD
@@ -93,8 +93,8 @@ def _held(
 ) -> str | None:
     """Why running them would exceed a budget, on the day of the guard's moment; None if it fits."""
     day = max(now, from_text(submission.deadline_ts) - GUARD)
-    admission.estimate_missing(context, missing)
-    refused = admission.refusal(context, missing, BatchKind.SYNC, day=to_text(day)[:10])
+    budget_admission.estimate_missing(context, missing)
+    refused = budget_admission.refusal(context, missing, BatchKind.SYNC, day=to_text(day)[:10])
     requests = pluralize(len(missing), "request")
     return refused and (
         f"{submission.key} is due at {submission.deadline_ts}, and {requests} cannot run"
@@ -114,7 +114,9 @@ def _sync(context: Context, submission: PendingDeadline, missing: list[int], now
             not_before=now,
             options={"last_moment_ts": to_text(last_moment), "submission": submission.key},
         ),
-        lambda command_id: admission.admit(context, missing, BatchKind.SYNC, command_id=command_id),
+        lambda command_id: budget_admission.admit(
+            context, missing, BatchKind.SYNC, command_id=command_id
+        ),
     )
     # The canceled batch may still answer some of them.
     most = pluralize(len(missing), "request")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.config import titan_file
 from core.errors import PayloadError
 from core.requests.model_limits import needs_batch

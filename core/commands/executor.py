@@ -7,8 +7,8 @@ for the same requests a second time, which is recorded. Of more than half of a b
 cancels it, waits for its end, collects, and runs the unanswered ones; the other requests return to
 the queue. Shortly before a deadline it runs at once, and records the possible duplicate charge.
 
-No command waits for ever: the API ends a batch, or it becomes stuck (`core.batches.stuck`), and
-then an operator's command writes it off at once, the engine within an hour.
+No command waits for ever: the API ends a batch, or it becomes stuck (`stuck_policy`), and then an
+operator's command writes it off at once, the engine within an hour.
 """
 
 from collections import Counter
@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from core.batches import account, admission, stuck
-from core.batches.context import Context
+from core.batches import account_check, budget_admission
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.batches.retry import with_retries
+from core.batches.unresolved import stuck_policy
 from core.errors import ApiError, NotFound, OverBudget, Rejected, SettingsError
 from core.text import pluralize
 from state.batches import remote_status, sending
@@ -100,22 +101,24 @@ def _start(context: Context, command: Command) -> CommandState | None:
         ).items()
         if status != RequestStatus.SUCCEEDED
     ]
-    admission.estimate_missing(context, ids)
+    budget_admission.estimate_missing(context, ids)
     return commands.claim(
         ledger,
         command,
-        lambda: admission.refusal(context, ids, BatchKind.SYNC, command_id=command.id),
+        lambda: budget_admission.refusal(context, ids, BatchKind.SYNC, command_id=command.id),
     )
 
 
 def _requeue(context: Context, command: Command, ids: Sequence[int]) -> int:
     """Queue requests for a replay, and return how many. Raises OverBudget, and then none is."""
-    admission.estimate_missing(context, ids)
+    budget_admission.estimate_missing(context, ids)
     return command_effects.requeue(
         context.ledger,
         command.id,
         ids,
-        lambda chosen: admission.admit(context, chosen, BatchKind.BATCH, command_id=command.id),
+        lambda chosen: budget_admission.admit(
+            context, chosen, BatchKind.BATCH, command_id=command.id
+        ),
     )
 
 
@@ -192,7 +195,7 @@ def _cancel_one(context: Context, command: Command, batch: Batch) -> str | None:
     if batch.status in (BatchStatus.SENDING, BatchStatus.UNCONFIRMED):
         return None
     if batch.stuck_ts is not None:
-        stuck.write_off(context, batch)
+        stuck_policy.write_off(context, batch)
         return _WRITTEN_OFF
     if batch.status == BatchStatus.IN_PROGRESS:
         return _cancel_at_the_api(context, batch)
@@ -222,13 +225,13 @@ def _sync(context: Context, command: Command) -> StepResult:
 
     It ends, too, where the API rejects the account: what is in no batch stays queued for one.
     """
-    from core.batches.sync_run import hold_reason  # noqa: PLC0415 - slow, seldom needed
+    from core.batches.synchronous.sync_run import hold_reason  # noqa: PLC0415 - slow, seldom needed
 
     held = hold_reason(context)
     if held and not command.step:
         return CommandState.FAILED, held
     # Before anything is taken out of its batch.
-    account.check_context(context)
+    account_check.check_context(context)
     context.api()
     ids = commands.items(context.ledger, command)
     _release(context, command, ids)
@@ -265,7 +268,7 @@ def _release(context: Context, command: Command, ids: Sequence[int]) -> None:
         elif forced.goes_on:
             _run_beside(context, batch, ids)
         elif batch.stuck_ts is not None and _LAST_MOMENT not in command.options:
-            stuck.write_off(context, batch)
+            stuck_policy.write_off(context, batch)
         else:
             if forced.is_canceled:
                 forced_batches.requeue_canceled(context.ledger, forced, _because(command))
@@ -276,7 +279,7 @@ def _release(context: Context, command: Command, ids: Sequence[int]) -> None:
 
 
 def _run_beside(context: Context, batch: Batch, ids: Sequence[int]) -> None:
-    from core.batches.sync_run import hold_reason  # noqa: PLC0415 - slow, seldom needed
+    from core.batches.synchronous.sync_run import hold_reason  # noqa: PLC0415 - slow, seldom needed
 
     if hold_reason(context) is None:
         command_effects.detach(context.ledger, batch, ids, "run synchronously beside the batch")
@@ -288,7 +291,7 @@ def _because(command: Command) -> str:
 
 def _run_now(context: Context, command: Command, ids: Sequence[int]) -> str | None:
     """Run what can run now, submission by submission. Returns the first problem, if any."""
-    from core.batches.sync_run import run_queued  # noqa: PLC0415 - slow, seldom needed
+    from core.batches.synchronous.sync_run import run_queued  # noqa: PLC0415 - slow, seldom needed
 
     # A failed synchronous call may be billed, so one command makes it only once.
     again = command_effects.failed_in_batches(context.ledger, ids) if command.step else ids

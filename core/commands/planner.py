@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from core.batches import admission
-from core.batches.context import Context
+from core.batches import budget_admission
+from core.batches.engine_context import Context
 from core.commands import body_edits, preview
 from core.commands.eligibility import check_eligibility, choose_workflows
 from core.commands.preview import Preview
@@ -83,7 +83,7 @@ def submit(context: Context, planned: Plan, *, delay: timedelta) -> tuple[Comman
 def _admit(context: Context, planned: Plan, command_id: int) -> None:
     kind = _KINDS.get(planned.request.action)
     if kind is not None:
-        admission.admit(context, planned.items, kind, command_id=command_id)
+        budget_admission.admit(context, planned.items, kind, command_id=command_id)
 
 
 def discard(context: Context, planned: Plan) -> None:
@@ -156,7 +156,7 @@ def _budget_numbers(
     context: Context, action: Action, ids: Sequence[int], edits: Sequence[Edit]
 ) -> tuple[str, ...]:
     """What the command takes of each budget. Raises OverBudget, SettingsError."""
-    return admission.plan(context, ids, _KINDS[action], edits) if action in _KINDS else ()
+    return budget_admission.plan(context, ids, _KINDS[action], edits) if action in _KINDS else ()
 
 
 def _selected(context: Context, request: CommandRequest) -> list[SelectedRequest]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct, to_builtins
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.commands.command_cost import CommandCost, command_cost
 from core.commands.eligibility import Eligibility, WorkflowChoice
 from core.money.pricing import dollars_text, usd

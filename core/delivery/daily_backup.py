@@ -1,6 +1,6 @@
 """One backup of the ledger a UTC day, made by the first poll of that day."""
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.config import titan_file
 from core.config.backup_settings import BackupSettings
 from core.text import megabytes

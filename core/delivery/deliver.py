@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.delivery.result_writer import lines
 from state.files.folder import delivered_name, make_private, open_private, replace

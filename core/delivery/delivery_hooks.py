@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.config.catalogue import Catalogue
 from core.config.job import Job

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from state.db.reader import Source
 from state.files import archive
 from state.files.folder import Folder, delivered_name

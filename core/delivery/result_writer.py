@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.delivery.results import to_result
 from core.money.pricing import dollars_float
 from state.files.results_file import file_name

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.api.usage_schema import InvalidUsageError, usage_of
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.batches.error_isolation import update_mirrors
 from core.errors import PayloadError
 from core.requests.payload import CUSTOM_ID, check_name, check_tag, workflow_and_date

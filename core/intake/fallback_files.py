@@ -7,12 +7,12 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from core.api.protocol import BatchApi
-from core.batches import account
-from core.batches.context import Context
+from core.batches import account_check
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
-from core.batches.graceful_shutdown import stop_on_signal
-from core.batches.sync_run import BATCH_ONLY, possible_duplicate_charge
-from core.batches.sync_runner import MOST_UNWRITTEN, SyncRunner
+from core.batches.synchronous.graceful_shutdown import stop_on_signal
+from core.batches.synchronous.sync_run import BATCH_ONLY, possible_duplicate_charge
+from core.batches.synchronous.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.clock import Clock
 from core.config import titan_file
 from core.config.catalogue import Catalogue
@@ -114,9 +114,9 @@ def run_sync(
 
 
 def _check_server(folder: Folder, api: BatchApi, clock: Clock, server: str) -> None:
-    used = account.Server(server, titan_file.read(folder).api.same_server)
+    used = account_check.Server(server, titan_file.read(folder).api.same_server)
     with suppress(LedgerError), Reader(folder.ledger) as reader:
-        account.check_server(reader, used, lambda: api, clock.now())
+        account_check.check_server(reader, used, lambda: api, clock.now())
 
 
 def _was_imported(folder: Folder, file: FallbackFile) -> bool:

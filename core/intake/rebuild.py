@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from core.batches.collect import collect
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.intake import recovered_files
 from core.intake.recovered_files import RecoveredFiles
 from core.requests.payload import workflow_and_date

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.intake import recovered_files
 from core.intake.rebuild import (
     AT_THE_API,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from msgspec import Struct
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.batches.send import send_queued
-from core.batches.sync_run import run_synchronously
+from core.batches.synchronous.sync_run import run_synchronously
 from core.config.catalogue import Catalogue
 from core.config.titan_file import read
 from core.errors import ApiError, PayloadError, SettingsError

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from core.money.pricing import REGION_PERCENT, WEB_SEARCH_NANO, PriceBook
-from core.requests.bounds import Bounds, bounds_of
+from core.requests.cost_bounds import Bounds, bounds_of
 from core.requests.model_limits import undated
 from core.requests.payload import Line
 from state.model.records import BatchKind

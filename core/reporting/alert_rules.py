@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from core.batches import stuck
 from core.batches.create_error_policy import ACCOUNT_HOLD, SYNC_HOLD
 from core.batches.priming import describe_stop
+from core.batches.unresolved import stuck_policy
 from core.commands.auto_replay import ReplayCandidates
 from core.config.alert_settings import AlertRules
 from core.money.kpis import Kpi, shown
@@ -158,7 +158,7 @@ def _priming(observed: Observed) -> Iterator[Condition]:
 def _stuck(observed: Observed) -> Iterator[Condition]:
     """Until the batch is at the API again, or its missing requests are replayed or acknowledged."""
     for batch in observed.stuck:
-        message = stuck.describe(batch, observed.now)
+        message = stuck_policy.describe(batch, observed.now)
         yield Condition(rule="stuck", subject=batch.key, message=message)
     for batch in observed.written_off:
         message = (

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from core.batches import admission
-from core.batches.context import Context
+from core.batches import budget_admission
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.commands import auto_replay, deadline_guard
 from core.commands.auto_replay import ReplayCandidates
@@ -23,7 +23,7 @@ from core.money.kpis import MONTH_DAYS, Kpi, kpis
 from core.reporting.alert_rules import Observed, conditions
 from core.reporting.history import History
 from core.reporting.poller_health import assess, silent_after
-from state.batches import orphans, priming, sending, stuck
+from state.batches import orphans, priming, sending, stuck_batches
 from state.batches.orphans import OrphanVerdict
 from state.model.timestamps import to_text
 from state.operations import alerts
@@ -84,8 +84,8 @@ def _observe(
         poller=assess(_with_this_poll(context, error), now, silent_after(rules)),
         stopped_replays=_stopped(context, problems) if rules.replay else (),
         stopped_priming=priming.stops(ledger) if rules.priming else (),
-        stuck=stuck.awaited(ledger) if rules.stuck else (),
-        written_off=stuck.with_missing_requests(ledger) if rules.stuck else (),
+        stuck=stuck_batches.awaited(ledger) if rules.stuck else (),
+        written_off=stuck_batches.with_missing_requests(ledger) if rules.stuck else (),
         over_budget=_over_budget(context, problems) if rules.budget else (),
     )
 
@@ -117,7 +117,7 @@ def _over_budget(context: Context, problems: list[str]) -> list[tuple[str, str]]
             held = auto_replay.held_by_budget(context, candidates)
             found += [(candidates.workflow, held)] if held else []
     for batch in sending.queued(context.ledger):
-        held = admission.batch_refusal(context, batch)
+        held = budget_admission.batch_refusal(context, batch)
         found += [(batch.key, held)] if held else []
     return found
 

@@ -11,9 +11,9 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from state.db.conditions import LISTED, QUEUED, UNSENT, as_list, is_open
 from state.db.ledger import Ledger
 from state.db.reader import Source
+from state.db.sql_conditions import LISTED, QUEUED, UNSENT, as_list, is_open
 from state.files import fallback_file
 from state.files.folder import Folder
 from state.model.errors import FileUnusable

@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager
 from msgspec import Struct
 
 from state.batches.sending import finish_submission
-from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger, Staged, Transaction
 from state.db.model_sql import ATTEMPT_MODEL
+from state.db.sql_conditions import LISTED, as_list
 from state.model.records import Batch, Collected, CollectionStatus, StagedResult
 from state.model.usage import TOKENS, USAGE_COLUMNS
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from state.db.conditions import WAITS
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
+from state.db.sql_conditions import WAITS
 from state.model.records import Batch
 
 # Losses after which a workflow is not primed any more.

@@ -5,10 +5,10 @@ from datetime import datetime
 from msgspec import Struct
 
 from state.batches.sending import RemoteState
-from state.db.conditions import is_open
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
+from state.db.sql_conditions import is_open
 from state.model.records import Batch, BatchStatus
 from state.model.timestamps import to_text
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from state.batches.collection import change_sums
-from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
+from state.db.sql_conditions import LISTED, as_list
 from state.model.records import Batch
 from state.model.usage import USAGE_COLUMNS, Usage, usage_in
 

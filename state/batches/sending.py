@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
-from state.db.conditions import LISTED, WAITS, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
+from state.db.sql_conditions import LISTED, WAITS, as_list
 from state.model.records import Batch, BatchStatus, Counts, SentRequest, Submission
 
 _PAGE = 2000

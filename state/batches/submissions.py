@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from state.batches import priming as primings
 from state.batches.priming import NewPriming
-from state.db.conditions import GOES_FIRST, QUEUED
 from state.db.ledger import Ledger, Staged, Transaction
 from state.db.reader import Reader, Source
 from state.db.rows import to_batch, to_submission
+from state.db.sql_conditions import GOES_FIRST, QUEUED
 from state.model.errors import AlreadySubmitted
 from state.model.records import (
     Batch,

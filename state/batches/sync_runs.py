@@ -10,9 +10,9 @@ from pathlib import Path
 
 from state.batches.sending import mark_not_sent, return_to_queue
 from state.batches.submissions import add_batch
-from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
+from state.db.sql_conditions import LISTED, as_list
 from state.files.folder import Folder
 from state.model.records import Batch, BatchKind, BatchStatus, Counts, Submission
 

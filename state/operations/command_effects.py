@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from state.batches.sending import close, finish_submission, release_attempts
-from state.db.conditions import LISTED, STATUS, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.rows import to_submission
+from state.db.sql_conditions import LISTED, STATUS, as_list
 from state.model.records import Batch, BatchStatus, RequestStatus, Submission
 
 _FAILED = "('errored', 'canceled', 'expired', 'missing', 'dismissed')"

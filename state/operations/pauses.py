@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from state.batches import priming
-from state.db.conditions import QUEUED, is_open
 from state.db.ledger import Ledger
 from state.db.reader import Source
+from state.db.sql_conditions import QUEUED, is_open
 
 _NAMED = "(SELECT value FROM json_each(?))"
 

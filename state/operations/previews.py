@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger
 from state.db.model_sql import REQUEST_MODEL
+from state.db.sql_conditions import LISTED, as_list
 
 
 def models(ledger: Ledger, request_ids: Sequence[int]) -> dict[tuple[str, str], int]:

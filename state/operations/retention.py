@@ -4,9 +4,9 @@ from collections import Counter
 
 from msgspec import Struct
 
-from state.db.conditions import TO_DO, is_open
 from state.db.ledger import Ledger
 from state.db.reader import Source
+from state.db.sql_conditions import TO_DO, is_open
 
 
 class PrunableSubmission(Struct, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from state.db.conditions import LISTED, STATUS, as_list
 from state.db.reader import Source
+from state.db.sql_conditions import LISTED, STATUS, as_list
 from state.model.errors import UnknownId
 from state.model.records import BatchStatus, Outcome, RequestStatus
 from state.operations import effective_attempt

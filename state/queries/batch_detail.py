@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from state.db.conditions import STATUS
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.db.rows import to_batch
+from state.db.sql_conditions import STATUS
 from state.model.records import Batch, Outcome, RequestStatus
 from state.model.usage import TOKENS, Usage
 from state.queries.request_list import RequestRow

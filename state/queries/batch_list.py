@@ -5,10 +5,10 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from state.db.conditions import is_open
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.rows import to_batch, to_submission
+from state.db.sql_conditions import is_open
 from state.model.errors import UnknownId
 from state.model.filter_terms import BoundTerm, Field, Term
 from state.model.records import (

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from state.db.conditions import QUEUED, is_open
 from state.db.reader import Reader, Source
 from state.db.rows import to_batch
+from state.db.sql_conditions import QUEUED, is_open
 from state.model.records import Batch, Hold
 from state.model.timestamps import to_text
 from state.operations import alerts, commands

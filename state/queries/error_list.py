@@ -5,9 +5,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from state.db.conditions import TO_DO
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
+from state.db.sql_conditions import TO_DO
 from state.model.filter_terms import Term
 from state.model.records import FAILED_STATUSES, Outcome
 from state.operations import effective_attempt, reviews

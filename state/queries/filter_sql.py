@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from state.db.conditions import TO_DO
 from state.db.reader import Source
+from state.db.sql_conditions import TO_DO
 from state.model.filter_terms import BoundTerm, Field, Term
 from state.model.records import FAILED_STATUSES
 from state.model.timestamps import to_text

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from state.db.conditions import TO_DO, UNSENT
 from state.db.reader import Source
+from state.db.sql_conditions import TO_DO, UNSENT
 from state.model.records import (
     FAILED_STATUSES,
     Hold,

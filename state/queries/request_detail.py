@@ -2,9 +2,9 @@
 
 from msgspec import Struct
 
-from state.db.conditions import STATUS
 from state.db.model_sql import REQUEST_MODEL, REQUESTED_MODEL
 from state.db.reader import Source
+from state.db.sql_conditions import STATUS
 from state.files.results_file import file_name
 from state.model.records import BatchKind, BatchStatus, Outcome, RequestStatus
 from state.model.usage import Usage, usage_in

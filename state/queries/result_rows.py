@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from state.db.conditions import STATUS
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
+from state.db.sql_conditions import STATUS
 from state.files.results_file import file_name
 from state.model.records import Batch, BatchKind, Outcome, RequestStatus, Submission
 from state.model.usage import USAGE_COLUMNS, Usage, usage_in

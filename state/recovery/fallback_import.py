@@ -3,9 +3,9 @@
 from collections.abc import Collection
 
 from state.batches import submissions, sync_runs
-from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
+from state.db.sql_conditions import LISTED, as_list
 from state.model.records import Counts, Submission
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.batches.concurrency_limiter import FEWEST, ConcurrencyLimiter, Permit
+from core.batches.synchronous.concurrency_limiter import FEWEST, ConcurrencyLimiter, Permit
 
 MOST = 58
 # An event: a number of successes, or a rejection while a number of others run.

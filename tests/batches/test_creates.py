@@ -264,7 +264,7 @@ def test_two_unconfirmed_batches_of_one_size_are_both_identified(bench: Bench) -
 def test_an_error_on_the_second_page_of_the_list_proves_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.batches.listing._PAGE", 2)
+    monkeypatch.setattr("core.batches.unresolved.listing._PAGE", 2)
     bench.faults.add("create:drop:times=1")
     bench.submit(3)
     for _ in range(5):

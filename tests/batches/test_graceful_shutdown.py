@@ -15,9 +15,9 @@ from support.lifecycle import poll_until_done, requests
 
 import titan_batch
 from core.api.client import AnthropicApi
-from core.batches.graceful_shutdown import stop_on_signal
-from core.batches.sync_run import run_queued
-from core.batches.sync_runner import MOST_UNWRITTEN, SyncRunner
+from core.batches.synchronous.graceful_shutdown import stop_on_signal
+from core.batches.synchronous.sync_run import run_queued
+from core.batches.synchronous.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.clock import ManualClock, SystemClock
 from core.errors import ApiError, RateLimited
 from state.batches import sync_runs

@@ -8,8 +8,8 @@ from support.builders import BASE_URL, KEY, Bench, a_request, some_requests
 from support.lifecycle import batches, poll_until_done, requests, results, statuses
 
 from core.api.client import AnthropicApi
-from core.batches import sync_run as runs
-from core.batches.sync_runner import SyncRunner
+from core.batches.synchronous import sync_run as runs
+from core.batches.synchronous.sync_runner import SyncRunner
 from core.errors import NoResponse
 from core.intake.options import SubmitOptions
 from state.batches import sending, submissions, sync_runs

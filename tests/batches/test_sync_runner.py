@@ -10,7 +10,7 @@ import httpx2
 from support.builders import BASE_URL, KEY
 
 from core.api.client import AnthropicApi
-from core.batches.sync_runner import MOST_UNWRITTEN, SyncRunner
+from core.batches.synchronous.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.clock import SystemClock
 
 MESSAGE = {

@@ -6,7 +6,7 @@ from support.builders import Bench, a_request
 from support.lifecycle import poll_until_done, staged
 
 from core import poll
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.delivery import deliver, delivery_hooks
 from core.intake.options import SubmitOptions
 from core.poll import PollSummary

@@ -12,7 +12,7 @@ from support.builders import KEY, a_request
 
 from core import poll
 from core.api.client import AnthropicApi
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.clock import SystemClock
 from core.engine import Engine
 from core.intake.options import SubmitOptions

@@ -16,8 +16,8 @@ from core.intake.dry_run import plan, report
 from core.intake.options import SubmitOptions
 from core.money.estimate import Estimate, history_since, mean_costs
 from core.money.pricing import PriceBook
-from core.requests.bounds import IMAGE_TOKENS, SEARCH_TOKENS, bounds_of
 from core.requests.cache_control import CachePolicy
+from core.requests.cost_bounds import IMAGE_TOKENS, SEARCH_TOKENS, bounds_of
 from core.requests.payload import Limits, Line, to_line
 from state.model.records import BatchKind
 from state.queries.mean_costs import AnswerCosts, answer_costs

@@ -16,8 +16,8 @@ from state.operations.selection import Filter
 from state.queries import (
     batch_detail,
     filter_sql,
+    find_by_id,
     ledger_status,
-    lookup,
     request_detail,
     request_list,
     result_rows,
@@ -103,7 +103,7 @@ def test_every_view_says_the_same(made: LedgerBuilder) -> None:
         one = request_detail.request(made.ledger, tag, f"{tag}-000")
         assert one is not None
         assert one.status == status
-        assert lookup.exact(made.ledger, f"{tag}-000")[0].detail == status
+        assert find_by_id.exact(made.ledger, f"{tag}-000")[0].detail == status
         assert {row.status for row in result_rows.export_rows(made.ledger, _ids(made, tag))} == {
             status
         }

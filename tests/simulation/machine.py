@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from simulation.patching import patched
 
-import core.batches.listing
-import core.batches.sync_run
-import core.batches.sync_runner
+import core.batches.synchronous.sync_run
+import core.batches.synchronous.sync_runner
+import core.batches.unresolved.listing
 import core.intake.fallback_files
 from state.files import fallback_file
 from state.files.folder import Folder
@@ -48,9 +48,9 @@ def a_machine(world: "World") -> Generator[None, None, None]:
     with ExitStack() as stack:
         for owner, name, new in (
             (os, "fsync", world.synced),
-            (core.batches.listing, "_PAGE", world.profile.list_page),
-            (core.batches.sync_runner, "DaemonPool", InlinePool),
-            (core.batches.sync_run, "stop_on_signal", _no_signals),
+            (core.batches.unresolved.listing, "_PAGE", world.profile.list_page),
+            (core.batches.synchronous.sync_runner, "DaemonPool", InlinePool),
+            (core.batches.synchronous.sync_run, "stop_on_signal", _no_signals),
             (core.intake.fallback_files, "stop_on_signal", _no_signals),
             (fallback_file, "directories", _one_directory),
             (fallback_file, "_old_directories", _no_directories),

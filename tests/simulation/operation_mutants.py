@@ -7,16 +7,16 @@ from msgspec.structs import replace as changed
 from simulation.patching import patched
 
 import core.batches.send
-import core.batches.stuck
-import core.batches.sync_runner
-import core.batches.unconfirmed_creates
+import core.batches.synchronous.sync_runner
+import core.batches.unresolved.stuck_policy
+import core.batches.unresolved.unconfirmed_creates
 import core.commands.executor
 import core.intake.fallback_files
 import core.intake.known_submission
-import state.batches.stuck
+import state.batches.stuck_batches
 import state.batches.sync_runs
 from core.batches.create_error_policy import AfterCreate, CreateAction, Recovery
-from core.batches.stuck import Decision, Evidence
+from core.batches.unresolved.stuck_policy import Decision, Evidence
 from core.errors import ApiError, Blocked
 from core.intake.known_submission import KnownSubmission
 from state.model.records import Batch
@@ -73,7 +73,7 @@ def unwarned_sync_calls() -> Generator[None, None, None]:
 
 def unanswered_call_is_repeated() -> Generator[None, None, None]:
     """A synchronous call without a response counts as not run, and is made again."""
-    with patched(core.batches.sync_runner, "is_not_run", _always):
+    with patched(core.batches.synchronous.sync_runner, "is_not_run", _always):
         yield
 
 
@@ -91,7 +91,7 @@ def command_without_end() -> Generator[None, None, None]:
 
 def one_404_is_gone() -> Generator[None, None, None]:
     """The first 404 writes a batch off, and it is never looked for again."""
-    gone = core.batches.stuck.Decision.WRITE_OFF
+    gone = core.batches.unresolved.stuck_policy.Decision.WRITE_OFF
 
     def decide(batch: Batch, evidence: Evidence, _now: datetime) -> Decision:
         return (
@@ -100,10 +100,10 @@ def one_404_is_gone() -> Generator[None, None, None]:
             else real(batch, evidence, _now)
         )
 
-    real = core.batches.stuck.decide
+    real = core.batches.unresolved.stuck_policy.decide
     with (
-        patched(core.batches.stuck, "decide", decide),
-        patched(state.batches.stuck, "written_off", _none),
+        patched(core.batches.unresolved.stuck_policy, "decide", decide),
+        patched(state.batches.stuck_batches, "written_off", _none),
     ):
         yield
 
@@ -114,13 +114,13 @@ def waited_for_without_end() -> Generator[None, None, None]:
     def decide(*_args: object) -> Decision:
         return Decision.KEEP
 
-    with patched(core.batches.stuck, "decide", decide):
+    with patched(core.batches.unresolved.stuck_policy, "decide", decide):
         yield
 
 
 def candidate_without_end() -> Generator[None, None, None]:
     """A batch that may be ours and never ends keeps its create unconfirmed."""
-    with patched(core.batches.unconfirmed_creates, "is_never_ending", _never):
+    with patched(core.batches.unresolved.unconfirmed_creates, "is_never_ending", _never):
         yield
 
 

@@ -7,16 +7,16 @@ from typing import Any
 from msgspec.structs import replace as changed
 from simulation.patching import patched
 
-import core.batches.listing
 import core.batches.refresh
 import core.batches.send
-import core.batches.unconfirmed_creates
+import core.batches.unresolved.listing
+import core.batches.unresolved.unconfirmed_creates
 import state.batches.leases
 import state.batches.orphans
 import state.batches.sending
 from core.api.client import AnthropicApi
 from core.batches.create_error_policy import AfterCreate, CreateAction
-from core.batches.listing import Listing
+from core.batches.unresolved.listing import Listing
 from core.config.sending_settings import Recovery
 from core.errors import ApiError, NoResponse
 from state.batches.orphans import Orphan
@@ -36,7 +36,7 @@ def settle_zero() -> Generator[None, None, None]:
 
 
 def _listing_changed(change: Callable[[Any, Listing], None]) -> Generator[None, None, None]:
-    real = core.batches.listing.read_listing
+    real = core.batches.unresolved.listing.read_listing
 
     def read_listing(context: Any, **options: Any) -> Listing:
         listing = real(context, **options)
@@ -62,7 +62,7 @@ def first_page_only() -> Generator[None, None, None]:
     def change(_context: Any, listing: Listing) -> None:
         listing.complete = listing.problem is None
 
-    with patched(core.batches.listing, "_MOST_PAGES", 1):
+    with patched(core.batches.unresolved.listing, "_MOST_PAGES", 1):
         yield from _listing_changed(change)
 
 
@@ -112,12 +112,12 @@ def no_frozen_check() -> Generator[None, None, None]:
 
 def adopt_by_count() -> Generator[None, None, None]:
     """The only batch of the right size counts as the unconfirmed one."""
-    real = core.batches.unconfirmed_creates._identify
+    real = core.batches.unresolved.unconfirmed_creates._identify
 
     def identify(context: Any, candidate: Orphan, remote: RemoteState | None) -> None:
         rows = [
             row
-            for row in core.batches.unconfirmed_creates.unresolved(context)
+            for row in core.batches.unresolved.unconfirmed_creates.unresolved(context)
             if row.status == "unconfirmed" and row.request_count == candidate.request_count
         ]
         if len(rows) == 1 and remote is not None:
@@ -125,7 +125,7 @@ def adopt_by_count() -> Generator[None, None, None]:
         else:
             real(context, candidate, remote)
 
-    with patched(core.batches.unconfirmed_creates, "_identify", identify):
+    with patched(core.batches.unresolved.unconfirmed_creates, "_identify", identify):
         yield
 
 
@@ -199,10 +199,10 @@ def _all(
 def rows_before_list() -> Generator[None, None, None]:
     """Unknown batches are compared with the creates from before the list was read."""
     real, expire = (
-        core.batches.unconfirmed_creates.unresolved,
-        core.batches.unconfirmed_creates.expire_senders,
+        core.batches.unresolved.unconfirmed_creates.unresolved,
+        core.batches.unresolved.unconfirmed_creates.expire_senders,
     )
-    real_sent = core.batches.unconfirmed_creates.orphans.sent_since
+    real_sent = core.batches.unresolved.unconfirmed_creates.orphans.sent_since
     known: dict[int, list[Batch]] = {}
     sent: dict[int, list[Batch]] = {}
 
@@ -218,16 +218,16 @@ def rows_before_list() -> Generator[None, None, None]:
         return [batch for batch in sent[id(ledger)] if (batch.sent_ts or "") > since_ts]
 
     with (
-        patched(core.batches.unconfirmed_creates, "unresolved", unresolved),
-        patched(core.batches.unconfirmed_creates, "expire_senders", expire_senders),
-        patched(core.batches.unconfirmed_creates.orphans, "sent_since", sent_since),
+        patched(core.batches.unresolved.unconfirmed_creates, "unresolved", unresolved),
+        patched(core.batches.unresolved.unconfirmed_creates, "expire_senders", expire_senders),
+        patched(core.batches.unresolved.unconfirmed_creates.orphans, "sent_since", sent_since),
     ):
         yield
 
 
 def forgotten_candidates() -> Generator[None, None, None]:
     """Candidates are identified only while something else is open."""
-    with patched(core.batches.unconfirmed_creates, "has_candidates", _no):
+    with patched(core.batches.unresolved.unconfirmed_creates, "has_candidates", _no):
         yield
 
 

@@ -12,8 +12,9 @@ from support.builders import Bench, a_bench
 from core import poll
 from core.api import client
 from core.api.batch_schema import Listed, page_of
-from core.batches import account, error_isolation, refusals
-from core.batches.context import Context
+from core.batches import account_check, error_isolation
+from core.batches.engine_context import Context
+from core.batches.synchronous import account_rejections
 from state.operations import forced_batches
 from titan_console.sandbox.model.timing import Plan as Timing
 
@@ -62,7 +63,7 @@ def _blocked_file(bench: Bench) -> None:
 # The rule: what the bug replaces, and the test that finds it.
 RULES: dict[str, tuple[object, str, object, Callable[[Bench], None]]] = {
     "server check of a synchronous run": (
-        *(account, "check_server", _nothing),
+        *(account_check, "check_server", _nothing),
         _another_server,
     ),
     "no call after a refusal": (
@@ -71,7 +72,7 @@ RULES: dict[str, tuple[object, str, object, Callable[[Bench], None]]] = {
     ),
     "a malformed object proves nothing": (*(client, "page_of", _silent_page), _malformed),
     "equal rejections without an answer": (
-        *(refusals, "is_about_the_request", _always),
+        *(account_rejections, "is_about_the_request", _always),
         _account_problem,
     ),
     "isolation of one batch": (*(error_isolation, "affects_all_items", _always), _blocked_file),

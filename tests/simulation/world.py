@@ -19,7 +19,7 @@ from simulation.sync_bill import custom_id_of, synchronous_cost
 from support.builders import BASE_URL, KEY
 
 from core.api.client import AnthropicApi
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.clock import ManualClock
 from core.engine import Engine
 from core.money.pricing import PriceBook

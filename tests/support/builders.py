@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.api.client import AnthropicApi
 from core.api.protocol import BatchApi
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.clock import ManualClock
 from core.engine import Engine
 from core.intake.options import SubmitOptions

@@ -10,7 +10,7 @@ from typing import Any
 from support.builders import Bench
 
 from core.engine import Engine
-from state.db import conditions
+from state.db import sql_conditions
 from state.db.rows import to_batch
 from state.model.records import Batch, RequestStatus
 from state.queries import ledger_status
@@ -45,7 +45,7 @@ def statuses(bench: Bench) -> list[str]:
 def requests(bench: Bench) -> Counter[RequestStatus]:
     """How many requests stand where."""
     rows = bench.engine.context.ledger.rows(
-        f"SELECT {conditions.STATUS}, count(*) FROM requests r GROUP BY 1"  # noqa: S608 - a constant
+        f"SELECT {sql_conditions.STATUS}, count(*) FROM requests r GROUP BY 1"  # noqa: S608 - a constant
     )
     return Counter({RequestStatus(status): count for status, count in rows})
 

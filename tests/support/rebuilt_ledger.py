@@ -2,7 +2,7 @@
 
 from support.builders import Bench
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.engine import Engine
 from core.intake.rebuild import RebuildSummary, rebuild
 from core.money.pricing import PriceBook

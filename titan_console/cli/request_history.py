@@ -10,7 +10,7 @@ from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.records import BatchKind, BatchStatus, Outcome, RequestStatus
 from state.model.usage import Usage
-from state.queries import lookup, request_detail
+from state.queries import find_by_id, request_detail
 from state.queries.request_detail import AttemptRecord, EditOrigin, FileSpan, RequestRecord
 from titan_console.cli.output import echo, print_fields, print_table
 from titan_console.text import format as cells
@@ -21,7 +21,7 @@ Origins = Mapping[int, EditOrigin | None]
 def find(source: Source, name: str) -> list[RequestRecord]:
     """The requests with this custom_id, or the one request of TAG/CUSTOM_ID; may be empty."""
     tag, slash, custom_id = name.rpartition("/")
-    tags = [tag] if slash else lookup.tags_of(source, name)
+    tags = [tag] if slash else find_by_id.tags_of(source, name)
     found = (request_detail.request(source, one, custom_id) for one in tags)
     return [request for request in found if request is not None]
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from core.api.client import AnthropicApi
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.clock import ManualClock
 from core.config import titan_file
 from core.engine import Engine

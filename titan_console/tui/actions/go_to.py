@@ -10,8 +10,8 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from state.db.reader import Source
-from state.queries import lookup
-from state.queries.lookup import Match, MatchKind
+from state.queries import find_by_id
+from state.queries.find_by_id import Match, MatchKind
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.query_worker import LiveQuery, QueryWorker, Work
 from titan_console.text import links
@@ -145,8 +145,8 @@ class GoTo(Dialog[Destination | None]):
 
     def _ask(self, text: str) -> None:
         def question(source: Source) -> _Answer:
-            exact = lookup.exact(source, text)
-            return _Answer(text, exact, lookup.prefixed(source, text))
+            exact = find_by_id.exact(source, text)
+            return _Answer(text, exact, find_by_id.prefixed(source, text))
 
         self._answers.ask(question)
 

@@ -8,12 +8,17 @@ from datetime import datetime, timedelta
 
 from core.api.call_limits import CallLimits, up_to
 from core.api.line_splitter import split_lines
-from core.batches.candidates import WATCH, is_absent, is_candidate, may_come_from
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
-from core.batches.listing import Listing
 from core.batches.retry import with_retries
-from core.batches.stuck import OVERDUE, is_never_ending
+from core.batches.unresolved.listing import Listing
+from core.batches.unresolved.stuck_policy import OVERDUE, is_never_ending
+from core.batches.unresolved.unconfirmed_candidates import (
+    WATCH,
+    is_absent,
+    is_candidate,
+    may_come_from,
+)
 from core.errors import ApiError, NotFound
 from state.batches import orphans, sending
 from state.batches.orphans import Orphan, OrphanVerdict

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from state.batches.collection import subtract_daily_totals
-from state.db.conditions import LISTED, as_list
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
+from state.db.sql_conditions import LISTED, as_list
 from state.model.records import Batch
 from state.model.timestamps import to_text
 

@@ -29,21 +29,21 @@ _OWN_WORDS = ("request_too_large",)
 _VARIABLE = re.compile(r"\S*\d\S*")
 
 
-class Refusal(Struct, frozen=True):
+class Rejection(Struct, frozen=True):
     """A rejected call."""
 
     custom_id: str
     error: ApiError
 
 
-class Refusals:
+class Rejections:
     """The rejected calls of one run. `account_problem` is set once they are about the account."""
 
     def __init__(self, most: int) -> None:
         """So many equal rejections without an answer between them stop the run."""
         self.account_problem: ApiError | None = None
         self._most = most
-        self._waiting: list[Refusal] = []
+        self._waiting: list[Rejection] = []
         self._is_answered = False
 
     @property
@@ -51,13 +51,13 @@ class Refusals:
         """The number of rejected calls of a run in which no call has an answer yet."""
         return 0 if self._is_answered else len(self._waiting)
 
-    def add(self, refusals: list[Refusal], *, is_answered: bool) -> list[Refusal]:
+    def add(self, rejections: list[Rejection], *, is_answered: bool) -> list[Rejection]:
         """Take calls that ended together; returns the rejected ones that are about the request.
 
         `is_answered`: one of them has an answer, so the account works.
         """
-        about = [one for one in refusals if is_about_the_request(one.error)]
-        self._waiting += [one for one in refusals if not is_about_the_request(one.error)]
+        about = [one for one in rejections if is_about_the_request(one.error)]
+        self._waiting += [one for one in rejections if not is_about_the_request(one.error)]
         self._is_answered |= is_answered
         if is_answered or len({_gist(one.error) for one in self._waiting}) > 1:
             about += self._waiting
@@ -66,7 +66,7 @@ class Refusals:
             self.account_problem = self._waiting[0].error
         return about
 
-    def at_the_end(self) -> list[Refusal]:
+    def at_the_end(self) -> list[Rejection]:
         """Those left that are about the request; none if the run had no answer at all."""
         if self._waiting and not self._is_answered:
             self.account_problem = self._waiting[0].error

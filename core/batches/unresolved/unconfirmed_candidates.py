@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from core.batches.listing import Listing
+from core.batches.unresolved.listing import Listing
 from state.batches.orphans import Orphan
 from state.batches.sending import RemoteState
 from state.model.records import Batch, BatchStatus

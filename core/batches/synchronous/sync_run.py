@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
-from core.batches import account, admission, price_preload
+from core.batches import account_check, budget_admission, price_preload
 from core.batches.collect import collect
-from core.batches.context import Context
 from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD
+from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
-from core.batches.graceful_shutdown import stop_on_signal
-from core.batches.sync_runner import MOST_UNWRITTEN, SyncRunner
+from core.batches.synchronous.graceful_shutdown import stop_on_signal
+from core.batches.synchronous.sync_runner import MOST_UNWRITTEN, SyncRunner
 from core.errors import ApiError, OverBudget, Rejected, SpendCapReached, Unauthorized
 from core.requests.model_limits import needs_batch
 from core.text import pluralize
@@ -36,7 +36,7 @@ def run_synchronously(context: Context, submission: Submission, reason: str) -> 
             context,
             submission,
             reason,
-            admit=lambda ids: admission.admit(context, ids, BatchKind.SYNC),
+            admit=lambda ids: budget_admission.admit(context, ids, BatchKind.SYNC),
         )
     except OverBudget as error:
         return f"{reason} Its requests stay queued for a batch, and do not run now. {error}"
@@ -57,7 +57,7 @@ def run_queued(
     """
     if held := hold_reason(context):
         return held
-    account.check_context(context)
+    account_check.check_context(context)
     api = context.api()
     with _try_lock(context, submission.key) as is_locked:
         if not is_locked:

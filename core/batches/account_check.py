@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from core.api.protocol import BatchApi
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.batches.retry import with_retries
 from core.config.durations import RETENTION
 from core.config.settings import LOOPBACK

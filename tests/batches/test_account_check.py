@@ -9,7 +9,7 @@ from support.lifecycle import check_once, poll_until_done, requests
 
 from core.api.client import AnthropicApi
 from core.api.protocol import BatchApi
-from core.batches import account
+from core.batches import account_check
 from core.clock import ManualClock
 from core.engine import Engine
 from core.errors import SettingsError
@@ -130,7 +130,7 @@ def test_a_new_account_may_be_used_when_nothing_is_open(two: Bench) -> None:
     [("o/w", "o/w", True), ("o", "o/w", True), ("o/w", "o/x", False), ("p/w", "o/w", False)],
 )
 def test_what_an_answer_leaves_out_is_no_difference(one: str, other: str, *, same: bool) -> None:
-    assert account._is_same(one, other) is same
+    assert account_check._is_same(one, other) is same
 
 
 def _request() -> dict[str, object]:

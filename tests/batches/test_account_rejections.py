@@ -2,16 +2,16 @@
 
 import pytest
 
-from core.batches.refusals import Refusal, Refusals, is_about_the_request
+from core.batches.synchronous.account_rejections import Rejection, Rejections, is_about_the_request
 from core.errors import Rejected
 
 UNNAMED = "The API returned 400: Your organization was flagged, see case {}."
 NAMED = "The API returned 400: messages.0.content: Input should be a valid list"
 
 
-def _refused(count: int, message: str = UNNAMED) -> list[Refusal]:
+def _refused(count: int, message: str = UNNAMED) -> list[Rejection]:
     return [
-        Refusal(str(number), Rejected(message.format(f"req_{number}"), status=400))
+        Rejection(str(number), Rejected(message.format(f"req_{number}"), status=400))
         for number in range(count)
     ]
 
@@ -49,31 +49,31 @@ def test_words_that_may_be_about_the_account(message: str) -> None:
 
 
 def test_equal_rejections_without_an_answer_are_about_the_account() -> None:
-    refusals = Refusals(8)
-    assert refusals.add(_refused(7), is_answered=False) == []
-    assert (refusals.undecided, refusals.account_problem) == (7, None)
-    assert refusals.add(_refused(1), is_answered=False) == []
-    assert refusals.account_problem is not None
+    rejections = Rejections(8)
+    assert rejections.add(_refused(7), is_answered=False) == []
+    assert (rejections.undecided, rejections.account_problem) == (7, None)
+    assert rejections.add(_refused(1), is_answered=False) == []
+    assert rejections.account_problem is not None
 
 
 def test_one_rejection_without_an_answer_is_about_the_account_at_the_end() -> None:
-    refusals = Refusals(8)
-    assert refusals.add(_refused(1), is_answered=False) == refusals.at_the_end() == []
-    assert refusals.account_problem is not None
+    rejections = Rejections(8)
+    assert rejections.add(_refused(1), is_answered=False) == rejections.at_the_end() == []
+    assert rejections.account_problem is not None
 
 
 def test_a_named_part_an_answer_and_another_text_are_about_the_requests() -> None:
-    refusals = Refusals(8)
-    assert len(refusals.add(_refused(9, NAMED), is_answered=False)) == 9
-    assert len(refusals.add(_refused(3) + _refused(1, "Other."), is_answered=False)) == 4
-    assert refusals.add(_refused(3), is_answered=False) == []
-    assert len(refusals.add(_refused(1), is_answered=True)) == 4
-    assert len(refusals.add(_refused(2), is_answered=False) + refusals.at_the_end()) == 2
-    assert refusals.account_problem is None
+    rejections = Rejections(8)
+    assert len(rejections.add(_refused(9, NAMED), is_answered=False)) == 9
+    assert len(rejections.add(_refused(3) + _refused(1, "Other."), is_answered=False)) == 4
+    assert rejections.add(_refused(3), is_answered=False) == []
+    assert len(rejections.add(_refused(1), is_answered=True)) == 4
+    assert len(rejections.add(_refused(2), is_answered=False) + rejections.at_the_end()) == 2
+    assert rejections.account_problem is None
 
 
 def test_an_account_closed_during_a_run_errors_no_further_request() -> None:
-    refusals = Refusals(8)
-    refusals.add([], is_answered=True)
-    assert refusals.add(_refused(50), is_answered=False) == refusals.at_the_end() == []
-    assert refusals.account_problem is not None
+    rejections = Rejections(8)
+    rejections.add([], is_answered=True)
+    assert rejections.add(_refused(50), is_answered=False) == rejections.at_the_end() == []
+    assert rejections.account_problem is not None

@@ -2,7 +2,7 @@
 
 Requests that the API definitely did not run get no result, so that they can be queued for a batch.
 A request without a usable response gets an errored result and is not repeated: it may be billed.
-So does a rejected one, unless the account is rejected (`core.batches.refusals`).
+So does a rejected one, unless `account_rejections` finds that the account is rejected.
 """
 
 import json
@@ -17,9 +17,9 @@ from msgspec import Struct
 
 from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
-from core.batches.concurrency_limiter import FEWEST, ConcurrencyLimiter, Permit
-from core.batches.daemon_pool import DaemonPool
-from core.batches.refusals import Refusal, Refusals
+from core.batches.synchronous.account_rejections import Rejection, Rejections
+from core.batches.synchronous.concurrency_limiter import FEWEST, ConcurrencyLimiter, Permit
+from core.batches.synchronous.daemon_pool import DaemonPool
 from core.clock import Clock
 from core.errors import (
     ApiError,
@@ -73,7 +73,7 @@ class _Failed(Struct):
     line: bytes
 
 
-_Done = bytes | _Failed | Refusal | _TurnedAway | _StopMark | None
+_Done = bytes | _Failed | Rejection | _TurnedAway | _StopMark | None
 
 
 class SyncRunner:
@@ -96,7 +96,7 @@ class SyncRunner:
         self._limiter = ConcurrencyLimiter(MOST_UNWRITTEN)
         self._pool = DaemonPool[_Call, _Done](self._run_one, size=_THREADS, name="titan-sync")
         self._turned_away: deque[_TurnedAway] = deque()
-        self._refusals = Refusals(FEWEST)
+        self._rejections = Rejections(FEWEST)
         self._calling: set[int] = set()
         self._is_stopped = False
         # Raised at the end: results of running calls are paid for, and kept first.
@@ -134,7 +134,7 @@ class SyncRunner:
     def _start(self, calls: Iterator[_Call]) -> None:
         """Start as many calls as the limiter permits; few while all are rejected."""
         while not self._is_over():
-            undecided = self._refusals.undecided
+            undecided = self._rejections.undecided
             if undecided and self._running + undecided >= FEWEST:
                 return
             permit = self._limiter.permit(running=self._running, retries=len(self._turned_away))
@@ -181,18 +181,18 @@ class SyncRunner:
                 self._failure = one
         answers = [one for one in ended if isinstance(one, bytes)]
         lines = answers + [one.line for one in ended if isinstance(one, _Failed)]
-        refused = self._refusals.add(
-            [one for one in ended if isinstance(one, Refusal)], is_answered=bool(answers)
+        refused = self._rejections.add(
+            [one for one in ended if isinstance(one, Rejection)], is_answered=bool(answers)
         )
         lines += map(_refused, refused)
         self._limiter.on_success(len(lines))
-        self.problem = self.problem or self._refusals.account_problem
+        self.problem = self.problem or self._rejections.account_problem
         return lines
 
     def _undecided(self) -> list[bytes]:
         """Results for the rest of the rejected calls, where they are about their requests."""
-        lines = [_refused(one) for one in self._refusals.at_the_end()]
-        self.problem = self.problem or self._refusals.account_problem
+        lines = [_refused(one) for one in self._rejections.at_the_end()]
+        self.problem = self.problem or self._rejections.account_problem
         return lines
 
     def _retry_later(self, ended: _TurnedAway) -> None:
@@ -217,7 +217,7 @@ class SyncRunner:
     def _is_over(self) -> bool:
         return self._is_stopped or self.problem is not None or self._failure is not None
 
-    def _run_one(self, call: _Call) -> bytes | _Failed | Refusal | _TurnedAway | None:
+    def _run_one(self, call: _Call) -> bytes | _Failed | Rejection | _TurnedAway | None:
         """Make the call on a thread of the pool; return its result line, None if not sent."""
         while (left := call.not_before - self._clock.monotonic()) > 0 and not self._is_over():
             self._clock.sleep(min(left, _NAP_S))
@@ -235,14 +235,16 @@ class SyncRunner:
         finally:
             self._calling.discard(get_ident())
 
-    def _after_error(self, call: _Call, error: ApiError) -> _Failed | Refusal | _TurnedAway | None:
+    def _after_error(
+        self, call: _Call, error: ApiError
+    ) -> _Failed | Rejection | _TurnedAway | None:
         if isinstance(error, RateLimited) or error.status == _OVERLOADED:
             return _TurnedAway(call, error)
         if is_not_run(error):
             self.problem = error
             return None
         if isinstance(error, Rejected):
-            return Refusal(call.custom_id, error)
+            return Rejection(call.custom_id, error)
         kind = error.error_type or "no_answer"
         return _Failed(_errored(call.custom_id, kind, str(error)))
 
@@ -266,7 +268,7 @@ def _succeeded(custom_id: str, message: bytes) -> bytes:
     return line
 
 
-def _refused(one: Refusal) -> bytes:
+def _refused(one: Rejection) -> bytes:
     kind = one.error.error_type or "request_too_large"
     return _errored(one.custom_id, kind, str(one.error))
 

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from core.batches.collect_policy import is_past_retention
-from core.batches.context import Context
-from core.batches.listing import Listing
+from core.batches.engine_context import Context
+from core.batches.unresolved.listing import Listing
 from core.errors import ApiError, NotFound
 from core.text import pluralize
-from state.batches import stuck
+from state.batches import stuck_batches
 from state.batches.sending import RemoteState
 from state.model.records import Batch
 from state.model.timestamps import from_text, to_text
@@ -103,22 +103,22 @@ def apply_decision(context: Context, batch: Batch, evidence: Evidence) -> None:
     match decide(batch, evidence, now):
         case Decision.KEEP:
             if batch.stuck_ts is not None:
-                stuck.clear_stuck(context.ledger, batch)
+                stuck_batches.clear_stuck(context.ledger, batch)
         case Decision.WARN:
-            stuck.mark_stuck(context.ledger, batch, reason_of(batch, now))
+            stuck_batches.mark_stuck(context.ledger, batch, reason_of(batch, now))
         case Decision.WRITE_OFF:
             write_off(context, batch)
 
 
 def write_off(context: Context, batch: Batch) -> bool:
     """End the batch here; the collection of the same poll ends its requests as missing."""
-    return stuck.write_off(context.ledger, batch, reason_of(batch, context.clock.now()))
+    return stuck_batches.write_off(context.ledger, batch, reason_of(batch, context.clock.now()))
 
 
 def problems(context: Context) -> Iterator[str]:
     """A line for each stuck batch that is still waited for."""
     now = context.clock.now()
-    for batch in stuck.awaited(context.ledger):
+    for batch in stuck_batches.awaited(context.ledger):
         yield describe(batch, now)
 
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from support.builders import START, a_bench
 
 from core.api.protocol import BatchApi
-from core.batches.candidates import is_absent, is_candidate
-from core.batches.listing import Listing
+from core.batches.unresolved.listing import Listing
+from core.batches.unresolved.unconfirmed_candidates import is_absent, is_candidate
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.batches.sending import RemoteState
 from state.model.records import Batch, BatchStatus, Counts

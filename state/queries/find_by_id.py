@@ -4,8 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from state.db.conditions import STATUS
 from state.db.reader import Source
+from state.db.sql_conditions import STATUS
 
 
 class MatchKind(StrEnum):

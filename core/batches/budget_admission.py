@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from core.batches.context import Context
+from core.batches.engine_context import Context
 from core.config import titan_file
 from core.config.catalogue import Catalogue
 from core.config.money_settings import Budgets

@@ -18,8 +18,15 @@ from support.lifecycle import (
     statuses,
 )
 
-from core.batches.listing import Listing
-from core.batches.stuck import ABSENT, OVERDUE, Decision, Evidence, decide, evidence_of
+from core.batches.unresolved.listing import Listing
+from core.batches.unresolved.stuck_policy import (
+    ABSENT,
+    OVERDUE,
+    Decision,
+    Evidence,
+    decide,
+    evidence_of,
+)
 from core.commands import planner
 from core.commands.request import CommandRequest
 from core.errors import ApiError, NoResponse, NotFound

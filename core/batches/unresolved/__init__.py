@@ -1,0 +1,1 @@
+"""Batches of which it is not known what became of them at the API: unconfirmed, lost, stuck."""
