@@ -86,7 +86,7 @@ def poll_once(context: Context) -> PollSummary:
     with process_lock.try_lock(context.folder.poll_lock) as is_free:
         until = context.clock.now() + _LEASE
         if not leases.acquire(
-            context.ledger, POLL_LEASE, context.instance_id, until=until, is_abandoned=is_free
+            context.ledger, POLL_LEASE, context.instance_id, until=until, is_abandoned=bool(is_free)
         ):
             return PollSummary(ran=False, busy=_other_poll(context))
         poll_id = leases.begin_poll(context.ledger)

@@ -1,8 +1,9 @@
 """Delivery hooks: runs a job's `on_delivery` command after its file has been delivered.
 
-At least once for each content of a file: each try is recorded before it starts, so that the next
-poll repeats one whose poll died. A success is also recorded beside the ledger, so that the same
-content delivered again, as after a restore, does not run the same command again.
+Each try is recorded before it starts. It runs in a process of its own (`hook_runner_main`), which
+holds a lock and records a success beside the ledger, so that the next poll of one that was killed
+neither runs the hook at the same time nor repeats it if it succeeded. The same content delivered
+again, as after a restore, does not run the same command again either.
 """
 
 import json
@@ -15,11 +16,11 @@ from core.config.catalogue import Catalogue
 from core.config.job import Job
 from core.config.settings import command_environment
 from core.config.titan_file import read
-from core.delivery import run_command
+from core.delivery import hook_runner
+from core.delivery.hook_runner import HookOrder, HookRunner
 from state.files import hook_log
 from state.files.hook_log import HookSuccess
-from state.files.system_errors import cause
-from state.model.timestamps import to_text
+from state.model.timestamps import from_text, to_text
 from state.operations import delivery, hook_runs
 from state.operations.hook_runs import HookRun, RunState
 
@@ -78,32 +79,54 @@ def _command_text(job: Job) -> str:
 
 
 def _run(context: Context, run: HookRun, job: Job) -> str | None:
-    """Make one try."""
-    now, path = context.clock.now(), context.folder.staging / run.file
+    """Make one try, unless a hook of the workflow still runs, as after a poll that was killed."""
+    path = context.folder.staging / run.file
     success = HookSuccess(
         file=run.file, sha256=hook_log.digest(path) or "", command=_command_text(job)
     )
-    if success.sha256 and hook_log.last(context.folder, run.file) == success:
-        # The ledger was restored or rebuilt, or the poll died before it recorded the success.
-        hook_runs.skip_known(context.ledger, run)
+    order = HookOrder(
+        root=str(context.folder.root.absolute()),
+        lock=str(context.folder.hook_lock(run.workflow).absolute()),
+        words=[word.replace(FILE, str(path.absolute())) for word in job.on_delivery],
+        timeout_s=job.on_delivery_timeout_s,
+        success=success,
+    )
+    with hook_runner.opened(order, command_environment(context.folder.root)) as runner:
+        if _may_still_run(context, run, runner.is_free):
+            return _still_runs(context, run)
+        if success.sha256 and hook_log.last(context.folder, run.file) == success:
+            # The ledger was restored or rebuilt, or the poll died before it recorded the success.
+            hook_runs.skip_known(context.ledger, run)
+            return None
+        if run.tries >= MOST_TRIES:
+            # The poll of its last try died.
+            return _failed(context, run, None, "the poll that ran it was killed")
+        return _try(context, run, order, runner)
+
+
+def _may_still_run(context: Context, run: HookRun, is_free: bool | None) -> bool:
+    """Whether the lock is held; where nothing is known of it, until the limit of the try."""
+    if is_free is not None:
+        return not is_free
+    return run.state == RunState.RUNNING and context.clock.now() < from_text(run.not_before_ts)
+
+
+def _still_runs(context: Context, run: HookRun) -> str | None:
+    """A problem only once its timeout should have ended it."""
+    if run.state != RunState.RUNNING or context.clock.now() < from_text(run.not_before_ts):
         return None
-    if run.tries >= MOST_TRIES:
-        # The poll of its last try died.
-        return _failed(context, run, None, "the poll that ran it was killed")
-    until = now + timedelta(seconds=job.on_delivery_timeout_s) + _MARGIN
-    started = hook_runs.start(context.ledger, run, success.command, until_ts=to_text(until))
+    return f"{run.file}: on_delivery runs longer than its limit; no other is started until it ends."
+
+
+def _try(context: Context, run: HookRun, order: HookOrder, runner: HookRunner) -> str | None:
+    until = context.clock.now() + timedelta(seconds=order.timeout_s) + _MARGIN
+    started = hook_runs.start(context.ledger, run, order.success.command, until_ts=to_text(until))
     if started is None:
         return None
-    ended = run_command.run(
-        [word.replace(FILE, str(path.absolute())) for word in job.on_delivery],
-        folder=context.folder.root,
-        environment=command_environment(context.folder.root),
-        timeout_s=job.on_delivery_timeout_s,
-    )
+    ended = runner.run()
     context.ledger.crash_point("hook:ran")
     if ended.problem:
         return _failed(context, started, ended.exit_code, ended.problem)
-    problem = _log(context, success)
     hook_runs.end(
         context.ledger,
         started,
@@ -111,20 +134,7 @@ def _run(context: Context, run: HookRun, job: Job) -> str | None:
         not_before_ts=started.not_before_ts,
         exit_code=ended.exit_code,
     )
-    return problem
-
-
-def _log(context: Context, success: HookSuccess) -> str | None:
-    """Record the success beside the ledger; why that failed, as text."""
-    path = context.folder.hook_log
-    try:
-        hook_log.append(context.folder, success)
-    except OSError as error:
-        return (
-            f"Cannot write {path}: {cause(error, path).text}. After a restore the hook runs again."
-        )
-    context.ledger.crash_point("hook:logged")
-    return None
+    return ended.log_problem
 
 
 def _failed(context: Context, run: HookRun, exit_code: int | None, problem: str) -> str:

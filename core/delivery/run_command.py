@@ -58,10 +58,10 @@ def run(
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            _stop(process)
+            stop_tree(process)
             return CommandEnd(None, f"killed after {timeout_s:g} s{_stderr_tail(stderr)}")
         except BaseException:
-            _stop(process)
+            stop_tree(process)
             raise
         if code == 0:
             return CommandEnd(0, None)
@@ -69,7 +69,7 @@ def run(
         return CommandEnd(code, f"{how}{_stderr_tail(stderr)}")
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def stop_tree(process: "subprocess.Popen[bytes]") -> None:
     """Kill it and its children; one that does not end is left."""
     with suppress(OSError, subprocess.SubprocessError):
         if os.name == "nt":

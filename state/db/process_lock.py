@@ -1,8 +1,9 @@
-"""A lock that ends with its process, to tell a poll that was killed from a running one.
+"""A lock that ends with its process, to tell one that was killed from a running one.
 
 The lease (`state/batches/leases.py`) decides which process polls; this lock shows whether that
-process still lives, so that the lease of a dead one need not expire first. It is SQLite's lock on
-an empty file; the operating system releases it when the process ends.
+process still lives, so that the lease of a dead one need not expire first. Another shows whether
+the delivery hook of a killed poll still runs. It is SQLite's lock on an empty file; the operating
+system releases it when the process ends.
 """
 
 from collections.abc import Generator
@@ -14,21 +15,21 @@ from state.files.folder import make_private_file
 
 
 @contextmanager
-def try_lock(path: Path) -> Generator[bool, None, None]:
+def try_lock(path: Path) -> Generator[bool | None, None, None]:
     """Try to lock for the block; False if another process has the lock.
 
-    False also if the file system supports no such lock, so that nothing is known.
+    None if the file system supports no such lock, so that nothing is known.
     """
     try:
         make_private_file(path)
         connection = sqlite3.connect(path, timeout=0.0, isolation_level=None)
     except (OSError, sqlite3.Error):
-        yield False
+        yield None
         return
     with closing(connection):
         try:
             connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error:
-            yield False
+        except sqlite3.Error as error:
+            yield False if "locked" in str(error) else None
         else:
             yield True

@@ -72,6 +72,10 @@ class Folder(Struct, frozen=True):
         """A line for each delivery hook that succeeded."""
         return self.root / "delivery-hooks.jsonl"
 
+    def hook_lock(self, workflow: str) -> Path:
+        """Locked while a delivery hook of that workflow runs; always empty."""
+        return self.root / "hook-locks" / f"{safe_name(workflow)}.lock"
+
     @property
     def exports(self) -> Path:
         """Exports written by the console."""

@@ -69,8 +69,8 @@ def enqueue(ledger: Ledger, workflow: str, work_date: str, file: str) -> None:
 
 
 def due(source: Source, now_ts: str) -> list[HookRun]:
-    """The commands to run now: due, or running past their limit."""
-    return _where(source, "state IN ('due', 'running') AND not_before_ts <= ?", now_ts)
+    """The commands to run now: due, or started by a poll that has not recorded their end."""
+    return _where(source, "state = 'running' OR (state = 'due' AND not_before_ts <= ?)", now_ts)
 
 
 def has_unfinished(source: Source) -> bool:

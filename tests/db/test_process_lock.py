@@ -60,4 +60,4 @@ def test_another_try_in_the_same_process_does_not_give_it_away(tmp_path: Path) -
 
 def test_where_there_can_be_none_nothing_is_known(tmp_path: Path) -> None:
     with process_lock.try_lock(tmp_path / "no folder" / "lock") as is_free:
-        assert not is_free
+        assert is_free is None

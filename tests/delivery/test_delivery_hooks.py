@@ -5,6 +5,7 @@ import sys
 from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from support.terminal import Terminal, a_server
 
 from core.delivery.delivery_hooks import MOST_TRIES, next_try
 from core.intake.options import SubmitOptions
+from state.db import process_lock
 from state.model.timestamps import to_text
 from state.operations import hook_runs
 from state.operations.hook_runs import RunState
@@ -168,7 +170,23 @@ def test_one_that_does_not_end_is_stopped_with_its_children(desk: SandboxClient)
     assert "killed after 1 s" in trouble
 
 
-def test_a_hook_of_a_killed_poll_is_run_again_and_recorded(desk: SandboxClient) -> None:
+def test_a_success_that_a_killed_poll_did_not_record_is_taken_over(desk: SandboxClient) -> None:
+    _die_after_hook(desk)
+    assert desk.bench.poll_after(60).problems == []
+    assert (desk.state(), len(desk.runs())) == (("done", 1), 1)
+    assert desk.events() == ["hook.started", "hook.known"]
+
+
+def test_a_failure_that_a_killed_poll_did_not_record_is_repeated(desk: SandboxClient) -> None:
+    desk.behaves("sys.exit(3)")
+    _die_after_hook(desk)
+    desk.behaves("")
+    assert desk.bench.poll_after(60).problems == []
+    assert (desk.state(), len(desk.runs())) == (("done", 2), 2)
+    assert desk.events() == ["hook.started", "hook.interrupted", "hook.started", "hook.done"]
+
+
+def _die_after_hook(desk: SandboxClient) -> None:
     class Killed(BaseException):
         pass
 
@@ -181,12 +199,31 @@ def test_a_hook_of_a_killed_poll_is_run_again_and_recorded(desk: SandboxClient) 
     with pytest.raises(Killed):
         desk.bench.poll_after(900)
     assert desk.state() == ("running", 1)
-    healer = desk.bench.engine = desk.bench.new_engine("healer")
-    healer.poll()
-    assert len(desk.runs()) == 1, "its time is not over: it may still be at it"
+    desk.bench.engine = desk.bench.new_engine("healer")
+
+
+def test_a_hook_that_runs_is_not_run_until_it_ends_and_named_only_past_its_limit(
+    desk: SandboxClient,
+) -> None:
+    desk.behaves("sys.exit(3)")
+    _die_after_hook(desk)
+    with process_lock.try_lock(desk.bench.folder.hook_lock("feed-classify")):
+        assert desk.bench.poll_after(60).problems == []
+        (problem,) = desk.bench.poll_after(900).problems
+    assert "runs longer than its limit" in problem
+    assert len(desk.runs()) == 1
+
+
+def test_where_there_can_be_no_lock_the_limit_of_the_hook_decides(desk: SandboxClient) -> None:
+    desk.behaves("sys.exit(3)")
+    _die_after_hook(desk)
+    locks = desk.bench.folder.hook_lock("feed-classify").parent
+    rmtree(locks)
+    locks.touch()
+    assert desk.bench.poll_after(60).problems == []
+    assert len(desk.runs()) == 1
     desk.bench.poll_after(900)
-    assert desk.state() == ("done", 2)
-    assert desk.events() == [*("hook.started", "hook.interrupted", "hook.started", "hook.done")]
+    assert len(desk.runs()) == 2
 
 
 def test_a_job_without_a_command_needs_nothing(tmp_path: Path) -> None:
