@@ -71,8 +71,9 @@ def at_most(
     context: Context, rules: Catalogue, request_id: int, line: Line
 ) -> tuple[int | None, int | None]:
     """What the request can cost with this body, in a batch and synchronously; None: not known."""
-    cap = rules.unbounded_nano(command_effects.job_of(context.ledger, request_id))
-    now = context.clock.now()
+    # Its job may be in titan.toml only since it was submitted.
+    job = rules.job_named(command_effects.names_of(context.ledger, request_id))
+    cap, now = job.unbounded_nano if job else None, context.clock.now()
     return cost_bound(context.prices, now, line, unbounded_nano=cap).at_most
 
 
@@ -124,17 +125,31 @@ def plan(
     return tuple(budgets.numbers(rules.budgets, wanted, _used(context), day=today))
 
 
+def estimate_batch(context: Context, batch: Batch) -> None:
+    """Estimate the requests of a queued batch that were stored without, and reserve that, too.
+
+    While no budget was set, requests without a price or an upper bound were stored.
+    """
+    if _budgets(context) == Budgets():
+        return
+    missing = budget_reservations.not_estimated_in(context.ledger, batch.id)
+    if missing:
+        estimate_missing(context, missing)
+        budget_reservations.reserve_again(context.ledger, batch.id)
+
+
 def admit_batch(context: Context, batch: Batch) -> None:
     """Raise OverBudget unless a queued batch fits beside what was sent on this day.
 
     It was admitted when it was queued. But that may have been on an earlier day, or before a limit
-    was lowered, or it holds requests that came back from a batch of an earlier day.
+    was set or lowered, or it holds requests that came back from a batch of an earlier day.
     """
     limits = _budgets(context)
     if limits == Budgets():
         return
     nano = budget_reservations.of_batch(context.ledger, batch.id)
-    wanted = [Wanted(workflow=batch.workflow, tag=batch.tag, nano=nano)]
+    unknown = len(budget_reservations.not_estimated_in(context.ledger, batch.id))
+    wanted = [Wanted(workflow=batch.workflow, tag=batch.tag, nano=nano, unknown=unknown)]
     budgets.admit(context.ledger, context.folder, limits, wanted, unsent=False)
 
 

@@ -109,6 +109,7 @@ def send(context: Context, batch: Batch) -> Sent:
         # A duplicate of an earlier try was collected after this batch was queued.
         sending.withdraw(context.ledger, batch, "some of its requests have results already")
         return Sent()
+    budget_admission.estimate_batch(context, batch)
     try:
         # Before a call is made; again in the transaction that marks it as sending.
         budget_admission.admit_batch(context, batch)

@@ -189,6 +189,28 @@ def of_batch(source: Source, batch_id: int) -> int:
     return int(source.rows("SELECT reserved_nano FROM batches WHERE id = ?", batch_id)[0][0])
 
 
+def not_estimated_in(source: Source, batch_id: int) -> list[int]:
+    """The requests of the batch for which it is not known what they can cost at most."""
+    rows = source.rows(
+        "SELECT r.id FROM attempts a JOIN requests r ON r.id = a.request_id"
+        " WHERE a.batch_id = ? AND a.active = 1 AND r.at_most_batch_nano IS NULL",
+        batch_id,
+    )
+    return [int(row[0]) for row in rows]
+
+
+def reserve_again(ledger: Ledger, batch_id: int) -> None:
+    """Reserve for a queued batch what is known by now of its requests."""
+    with ledger.transaction("reserve"):
+        ledger.execute(
+            "UPDATE batches SET reserved_nano = (SELECT coalesce(sum(r.at_most_batch_nano), 0)"
+            " FROM attempts a JOIN requests r ON r.id = a.request_id"
+            " WHERE a.batch_id = batches.id AND a.active = 1)"
+            " WHERE id = ? AND status = 'queued'",
+            batch_id,
+        )
+
+
 def names_of(source: Source, request_ids: Collection[int]) -> dict[int, tuple[str, str]]:
     """The workflow and the tag of each request."""
     rows = source.rows(

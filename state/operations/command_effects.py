@@ -211,13 +211,14 @@ def model_of(source: Source, request_id: int) -> str:
     )
 
 
-def job_of(source: Source, request_id: int) -> str | None:
-    """The job of the request's submission."""
+def names_of(source: Source, request_id: int) -> tuple[str | None, str, str]:
+    """Job, workflow and tag of the request's submission."""
     row = source.rows(
-        "SELECT s.job FROM requests r JOIN submissions s ON s.id = r.submission_id WHERE r.id = ?",
+        "SELECT s.job, s.workflow, s.tag FROM requests r JOIN submissions s"
+        " ON s.id = r.submission_id WHERE r.id = ?",
         request_id,
     )[0]
-    return row["job"]
+    return row["job"], row["workflow"], row["tag"]
 
 
 def betas_of(source: Source, request_id: int) -> tuple[str, ...]:

@@ -372,3 +372,39 @@ def test_halves_of_a_batch_reserve_what_the_batch_did(tmp_path: Path) -> None:
         bench.submit(4)
         assert bench.sandbox.billing_log().creates == 4
         assert used(bench) == pytest.approx(4e9 * one(bench))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"model": "claude-next-9"},
+        {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+    ],
+)
+def test_queued_requests_of_unknown_cost_are_held_once_a_budget_is_set(
+    bench: Bench, more: dict[str, object]
+) -> None:
+    bench.faults.add("create:connect")
+    requests = [{**request, **more} for request in some_requests(2)]
+    bench.engine.submit(requests, SubmitOptions(tag="t"))
+    bench.faults.clear()
+    limit(bench, 1)
+    (problem,) = bench.poll_after(60).problems
+    assert "stays queued. Cannot check the budget of the day: 2 of the requests have" in problem
+    assert list(budget_alerts(bench).values()) == [problem]
+    assert bench.sandbox.billing_log().creates == 0
+
+
+def test_what_the_job_states_later_counts_for_queued_requests(bench: Bench) -> None:
+    bench.faults.add("create:connect")
+    search = {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}
+    requests = [{**request, **search} for request in some_requests(2)]
+    bench.engine.submit(requests, SubmitOptions(tag="t", workflow="feed-classify"))
+    bench.faults.clear()
+    stated = f"{_AUTO}unbounded_request_usd = 0.4\n"
+    limit(bench, 0.5, stated)
+    (problem,) = bench.poll_after(60).problems
+    assert "Over the budget of the day: $0.00 is spent or reserved, this may add $0.80" in problem
+    limit(bench, 1, stated)
+    assert bench.poll_after(60).sent == 1
+    assert used(bench) == 800_000_000
