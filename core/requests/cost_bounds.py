@@ -112,7 +112,7 @@ class _Media:
         while pending:
             block = _dict(pending.pop())
             kind, source = block.get("type"), _dict(block.get("source"))
-            if kind not in _BLOCKS:
+            if not isinstance(kind, str) or kind not in _BLOCKS:
                 self._names.append(f"content of type {kind!r:.30}")
             elif kind == "image":
                 data = source.get("data")

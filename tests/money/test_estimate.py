@@ -157,6 +157,10 @@ def test_an_image_has_a_bound_wherever_it_comes_from() -> None:
         (with_content(PDF), "a PDF"),
         (with_content({"type": "document", "source": {"type": "file"}}), "a document by reference"),
         (with_content({"type": "hologram"}), "content of type 'hologram'"),
+        (with_content({"type": ["text"]}), "content of type ['text']"),
+        (with_content({"type": {"text": 1}}), "content of type {'text': 1}"),
+        ({"tools": [{"type": ["bash_20250124"]}]}, "the tool ['bash_20250124']"),
+        ({"inference_geo": ["us"]}, "inference_geo ['us']"),
     ],
 )
 def test_what_has_no_bound_is_named(params: dict[str, object], named: str) -> None:
