@@ -91,7 +91,7 @@ def plan(
     estimate.expect(history(resolved.workflow))
     return Plan(
         options=resolved,
-        batches=splitter.batches,
+        batches=splitter.batches + (len(_first_batches(finder)) if finder else 0),
         bytes=splitter.bytes,
         estimate=estimate,
         sums=sums,
@@ -104,6 +104,11 @@ def plan(
         ),
         cache=_cache_costs(finder, uncached) if finder else None,
     )
+
+
+def _first_batches(finder: PrefixFinder) -> set[tuple[str, ...]]:
+    """The beta headers of each batch of requests that are sent first."""
+    return {prefix.betas for prefix in finder.prefixes()}
 
 
 def _cache_costs(finder: PrefixFinder, uncached: Estimate) -> CacheCosts | None:

@@ -9,7 +9,8 @@ from core.batches.priming import describe_stop
 from core.commands.deadline_policy import USUAL
 from core.config.durations import GUARD
 from core.intake.options import ResolvedOptions
-from core.money.pricing import PriceBook
+from core.money.estimate import MOST_PERCENT
+from core.money.pricing import REGION_PERCENT, PriceBook
 from core.requests.cache_control import CachePolicy
 from core.requests.common_prefix import Prefix, PrefixFinder
 from core.text import pluralize
@@ -19,6 +20,7 @@ from state.model.timestamps import to_text
 # How long a cache entry lives after its last use.
 _CACHE_LIFE = timedelta(hours=1)
 _PICO_PER_NANO = 1_000
+_WHOLE = 100
 
 
 class Primer(Struct, kw_only=True):
@@ -99,7 +101,8 @@ def costs(
 ) -> CacheCosts | None:
     """The three costs; None where a model has no known price.
 
-    As in the estimate of what is uncached, a byte is a token at most.
+    As in the estimate of what is uncached, a byte is a token at most, and the region one with the
+    highest price unless the requests name another.
     """
     cold = primed = 0
     for prefix in prefixes:
@@ -107,11 +110,13 @@ def costs(
         rates = prices.rates(prefix.model, prompt_tokens=tokens, at=at)
         if rates is None:
             return None
-        write = tokens * (rates.cache_write_1h - rates.input)
+        percent = REGION_PERCENT["global"] if prefix.is_global else MOST_PERCENT
+        write = tokens * (rates.cache_write_1h - rates.input) * percent
+        read = tokens * (rates.input - rates.cache_read) * percent
         cold += prefix.requests * write
-        primed += write - (prefix.requests - 1) * tokens * (rates.input - rates.cache_read)
+        primed += write - (prefix.requests - 1) * read
     # A batch costs half.
-    half = 2 * _PICO_PER_NANO
+    half = 2 * _PICO_PER_NANO * _WHOLE
     return CacheCosts(
         uncached_nano=uncached_nano,
         cold_nano=uncached_nano + cold // half,

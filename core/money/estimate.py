@@ -19,7 +19,7 @@ from state.model.records import BatchKind
 from state.queries.mean_costs import AnswerCosts
 
 # A request that names no region runs in that of the workspace, whichever it is.
-_MOST_PERCENT = max(REGION_PERCENT.values())
+MOST_PERCENT = max(REGION_PERCENT.values())
 # Pico-dollars in a nano-dollar, times a whole in percent.
 _PICO_PERCENT = 1_000 * 100
 # So that the sum over 100,000 requests fits into the ledger.
@@ -199,7 +199,7 @@ def _price(
         rates.cache_write_5m if bounds.five_minutes else 0,
         rates.cache_write_1h if bounds.hour else 0,
     )
-    percent = REGION_PERCENT["global"] if bounds.is_global else _MOST_PERCENT
+    percent = REGION_PERCENT["global"] if bounds.is_global else MOST_PERCENT
     tokens = (bounds.input_tokens * per_input + bounds.output_tokens * rates.output) * percent
     fee = bounds.web_searches * WEB_SEARCH_NANO
     return -(-tokens // (2 * _PICO_PERCENT)) + fee, -(-tokens // _PICO_PERCENT) + fee

@@ -15,6 +15,7 @@ from core.requests.payload import Line
 
 _MARK = Raw(b'{"type":"ephemeral","ttl":"1h"}')
 _OWN_MARK = b'"cache_control"'
+_GLOBAL = Raw(b'"global"')
 # What the prompt does not contain: requests that differ only here share a cache.
 _NOT_READ = frozenset({"tools", "system", "messages", "max_tokens", "metadata", "stop_sequences"})
 # Fewer tokens than most texts have, so that a prefix that counts as long enough is.
@@ -36,7 +37,8 @@ _encode = msgspec.json.encode
 class Prefix(Struct, frozen=True, kw_only=True):
     """A prefix of `requests` requests: its first blocks as `head`, its length, its first request.
 
-    `position` is that of the first request, from 1. `bytes` are those of the prefix.
+    `position` is that of the first request, from 1, `betas` are its beta headers. `bytes` are those
+    of the prefix. `is_global`: the requests name the region at the plain price.
     """
 
     head: str
@@ -45,6 +47,8 @@ class Prefix(Struct, frozen=True, kw_only=True):
     requests: int
     bytes: int
     model: str
+    betas: tuple[str, ...] = ()
+    is_global: bool = False
 
 
 class _Block(Struct, frozen=True):
@@ -59,6 +63,8 @@ class _Group(Struct, kw_only=True):
     """Requests of one head, and the blocks that all of them begin with."""
 
     model: str
+    betas: tuple[str, ...]
+    is_global: bool
     position: int
     blocks: list[_Block]
     requests: int = 0
@@ -89,7 +95,13 @@ class PrefixFinder:
         head = _head(params, blocks)
         group = self._groups.get(head)
         if group is None:
-            group = _Group(model=line.model, position=self.requests, blocks=blocks)
+            group = _Group(
+                model=line.model,
+                betas=line.betas,
+                is_global=params.get("inference_geo") == _GLOBAL,
+                position=self.requests,
+                blocks=blocks,
+            )
             self._groups[head] = group
         group.requests += 1
         del group.blocks[_common(group.blocks, blocks) :]
@@ -104,6 +116,8 @@ class PrefixFinder:
                 requests=group.requests,
                 bytes=sum(block.size for block in blocks),
                 model=group.model,
+                betas=group.betas,
+                is_global=group.is_global,
             )
             for head, group in self._groups.items()
             if group.requests >= _FEWEST and (blocks := group.up_to_a_mark())

@@ -56,6 +56,9 @@ def test_the_plan_shows_the_cost_without_a_cache_cold_and_primed(tmp_path: Path)
     found = terminal.run(*PRIMED, "--dry-run", "--json", stdin=LINES).json()
     cache = found["cache"]
     assert cache["primed_usd"] < cache["uncached_usd"] < cache["cold_usd"] <= found["batch_usd"]
+    # Nearly all of a request is the prefix.
+    assert cache["cold_usd"] == pytest.approx(found["batch_usd"], rel=0.1)
+    assert found["batches"] == 2
     shown = terminal.run(*PRIMED, "--dry-run", stdin=LINES).out
     for name in ("uncached", "cold cache", "primed"):
         assert f"\n{name} " in shown
