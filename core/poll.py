@@ -29,7 +29,14 @@ from core.errors import ApiError, SettingsError
 from core.reporting import notifier
 from core.requests.payload import wire_overhead
 from core.text import pluralize
-from state.batches import leases, remote_status, sending, stale_files, submissions, sync_runs
+from state.batches import (
+    batch_planning,
+    leases,
+    remote_status,
+    sending,
+    stale_files,
+    sync_runs,
+)
 from state.batches.interrupted_results import finish_renames
 from state.db import process_lock
 from state.files import fallback_file
@@ -226,7 +233,7 @@ def _send_primed(context: Context, summary: PollSummary) -> None:
 
 def _send(context: Context, summary: PollSummary) -> None:
     """Put queued requests into batches, and send these."""
-    submissions.plan_queued(
+    batch_planning.plan_queued(
         context.ledger,
         max_requests=context.limits.max_requests,
         max_bytes=context.limits.max_bytes,

@@ -15,7 +15,7 @@ from core.batches.engine_context import Context
 from core.batches.retry import with_retries
 from core.errors import ApiError, InputError, NoResponse, NotFound
 from core.requests.payload import CUSTOM_ID, check_tag, workflow_and_date
-from state.batches import adoption, orphans, remote_status, submissions
+from state.batches import adoption, batch_planning, orphans, remote_status, submissions
 from state.batches.sending import RemoteState
 from state.db.ledger import Staged
 from state.files.spool import SpoolWriter
@@ -150,7 +150,7 @@ class _Import:
             except BadLineError:
                 continue
             nonce = found.custom_id.rpartition("-")[2]
-            if self._create is None and len(nonce) == submissions.NONCE_LENGTH:
+            if self._create is None and len(nonce) == batch_planning.NONCE_LENGTH:
                 self._create = orphans.batch_of_nonce(self._context.ledger, nonce)
             if found.custom_id in self._ids or not CUSTOM_ID.fullmatch(found.custom_id):
                 continue

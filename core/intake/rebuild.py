@@ -19,7 +19,7 @@ from core.intake import recovered_files
 from core.intake.recovered_files import RecoveredFiles
 from core.requests.payload import workflow_and_date
 from core.text import unreadable_lines
-from state.batches import submissions, sync_runs
+from state.batches import batch_planning, submissions, sync_runs
 from state.files import archive
 from state.files.folder import open_private
 from state.files.results_file import file_name
@@ -72,7 +72,7 @@ def rebuild(context: Context) -> RebuildSummary:
             context.ledger,
             submission.id,
             submission.key,
-            context.ledger.new_id(submissions.NONCE_LENGTH),
+            context.ledger.new_id(batch_planning.NONCE_LENGTH),
             _LOST_REASON,
         )
         rebuilding.finish_if_settled(context.ledger, submission)
@@ -268,4 +268,4 @@ def collect_from_disk(
 
 
 def _nonce(context: Context) -> str:
-    return context.ledger.new_id(submissions.NONCE_LENGTH)
+    return context.ledger.new_id(batch_planning.NONCE_LENGTH)

@@ -18,7 +18,7 @@ from core.intake.rebuild import (
     proved_first,
     rebuild,
 )
-from state.batches import sending, submissions
+from state.batches import batch_planning, sending
 from state.db.reader import Reader, Source
 from state.files import archive
 from state.files.folder import Folder
@@ -124,7 +124,7 @@ def _import_newer_batches(
     sent = [found for found in newer if found.status not in _NEVER_SENT]
     if done.collected + done.open - before < len(sent):
         done.paused += pauses.pause(ledger, [submission.workflow], who=ledger.actor, reason=reason)
-    nonce = ledger.new_id(submissions.NONCE_LENGTH)
+    nonce = ledger.new_id(batch_planning.NONCE_LENGTH)
     done.missing += rebuilding.mark_lost(ledger, submission.id, submission.key, nonce, reason)
     rebuilding.finish_if_settled(ledger, submission)
 

@@ -1,6 +1,6 @@
 """Stores a batch that the API has and the ledger does not."""
 
-from state.batches import submissions
+from state.batches import batch_planning, submissions
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.batches.sending import RemoteState
 from state.db.ledger import Ledger, Staged, Transaction
@@ -84,7 +84,7 @@ def _add_batch(
         " expires_ts) SELECT key, ?, ?, id, tag, workflow, model, 'anthropic', 'batch',"
         " 'in_progress', ?, 'operator', request_count, request_count, ?, ?, ?"
         " FROM submissions WHERE id = ?",
-        ledger.new_id(submissions.NONCE_LENGTH),
+        ledger.new_id(batch_planning.NONCE_LENGTH),
         account,
         remote.remote_id,
         tx.at,

@@ -1,7 +1,7 @@
 """Synchronous runs that jobs made by themselves and reported with `record_sync`."""
 
+from state.batches.batch_planning import NONCE_LENGTH
 from state.batches.collection import add_daily_totals
-from state.batches.submissions import NONCE_LENGTH
 from state.db.ledger import Ledger
 from state.db.rows import to_batch
 from state.model.records import CollectedResult

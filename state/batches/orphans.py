@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from state.batches import submissions
+from state.batches import batch_planning
 from state.batches.sending import RemoteState, bind_remote
 from state.db.ledger import Ledger
 from state.db.reader import Source
@@ -204,7 +204,7 @@ def link_to_batch(ledger: Ledger, orphan: Orphan, remote: RemoteState, batch: Ba
             " SELECT ?, nonce, account, server, submission_id, id, tag,"
             " workflow, model, lane, kind, 'in_progress', ?, 'nonce', request_count, request_count,"
             " bytes, betas, ?, sent_ts, ?, ?, deadline_ts FROM batches WHERE id = ?",
-            submissions.unused_key(ledger, f"{batch.key}-duplicate{number}"),
+            batch_planning.unused_key(ledger, f"{batch.key}-duplicate{number}"),
             remote.remote_id,
             tx.at,
             remote.created_ts,

@@ -1,5 +1,6 @@
 """New rows for requests of a rejected create: two halves, or all but the invalid request."""
 
+from state.batches.batch_planning import add_batch
 from state.batches.sending import (
     close,
     finish_submission,
@@ -7,7 +8,6 @@ from state.batches.sending import (
     release_attempts,
     return_to_queue,
 )
-from state.batches.submissions import add_batch
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch, to_submission
 from state.model.records import Batch, BatchStatus

@@ -1,37 +1,25 @@
-"""Stores submissions, and plans batches for queued requests."""
+"""Stores submissions with their requests and first batches; the same call again stores nothing."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 from state.batches import priming as primings
+from state.batches.batch_planning import insert_batch
 from state.batches.priming import NewPriming
 from state.db.ledger import Ledger, Staged, Transaction
 from state.db.reader import Reader, Source
-from state.db.rows import to_batch, to_submission
-from state.db.sql_conditions import GOES_FIRST, QUEUED
+from state.db.rows import to_submission
 from state.model.errors import AlreadySubmitted
 from state.model.records import (
-    Batch,
-    BatchKind,
-    BatchStatus,
     NewSubmission,
     SpooledRequest,
     Submission,
 )
 
-if TYPE_CHECKING:
-    from state.db.connection import sqlite3
-
-    Row = sqlite3.Row
-
-NONCE_LENGTH = 8
 # The part of staged requests that are in no batch: a fallback file has their answers.
 NO_PART = -1
 # The part of the requests that a primed submission sends first.
 _FIRST_PART = -2
-# The requests `r` of one batch that is planned: submission, betas, and whether they go first.
-_OF_GROUP = f"r.submission_id = ? AND coalesce(e.betas, r.betas) = ? AND {GOES_FIRST} = ?"
 _COLUMNS = (
     "custom_id TEXT, body_offset INTEGER, body_length INTEGER, sha256 BLOB, part INTEGER,"
     " betas TEXT, at_most_batch_nano INTEGER, at_most_sync_nano INTEGER, model TEXT"
@@ -242,174 +230,4 @@ def _insert_submission(ledger: Ledger, staged: Staged, new: NewSubmission) -> in
         new.on_failure,
         new.created_by,
         new.created_ts,
-    )
-
-
-def plan_queued(
-    ledger: Ledger, *, max_requests: int, max_bytes: int, wire_overhead: int
-) -> list[Batch]:
-    """Add batches for all queued requests of workflows that are not paused, and return them.
-
-    The requests of a batch have one submission and the same betas. The first ones of a primed
-    submission are in batches of their own, before the others.
-    """
-    if ledger.row(f"SELECT 1 FROM requests r WHERE {QUEUED} LIMIT 1") is None:  # noqa: S608 - our own words
-        return []
-    added: list[int] = []
-    with ledger.transaction("plan") as tx:
-        for group in ledger.rows(
-            f"SELECT r.submission_id, coalesce(e.betas, r.betas) AS betas, {GOES_FIRST} AS first"  # noqa: S608 - our own words
-            f" FROM requests r LEFT JOIN edits e ON e.id = r.edit_id WHERE {QUEUED} AND NOT EXISTS"
-            " (SELECT 1 FROM submissions s JOIN pauses p ON p.workflow = s.workflow"
-            " WHERE s.id = r.submission_id) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 DESC"
-        ):
-            submission = to_submission(
-                ledger.rows("SELECT * FROM submissions WHERE id = ?", group["submission_id"])[0]
-            )
-            key = (submission.id, group["betas"], group["first"])
-            for low, high in _ranges(
-                ledger.rows(
-                    "SELECT r.id, coalesce(e.body_length, r.body_length) FROM requests r"  # noqa: S608 - our own words
-                    " LEFT JOIN edits e ON e.id = r.edit_id WHERE r.status = 'queued'"
-                    f" AND {_OF_GROUP} ORDER BY r.id",
-                    *key,
-                ),
-                max_requests,
-                max_bytes - wire_overhead,
-                wire_overhead,
-            ):
-                batch_id = add_batch(
-                    ledger,
-                    tx,
-                    submission,
-                    betas=group["betas"],
-                    overhead=wire_overhead,
-                    chosen=f"{_OF_GROUP} AND r.id BETWEEN ? AND ?",
-                    parameters=(*key, low, high),
-                )
-                added.append(batch_id)
-    return [to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", i)[0]) for i in added]
-
-
-def _ranges(
-    rows: "Iterable[Row]", max_requests: int, max_bytes: int, overhead: int
-) -> Iterator[tuple[int, int]]:
-    """Yield the first and last id of consecutive requests that fit into one batch."""
-    low = high = -1
-    count = size = 0
-    for request_id, length in rows:
-        grown = length + overhead
-        if count and (count == max_requests or size + grown > max_bytes):
-            yield low, high
-            count = size = 0
-        if not count:
-            low = request_id
-        high, count, size = request_id, count + 1, size + grown
-    if count:
-        yield low, high
-
-
-def add_batch(
-    ledger: Ledger,
-    tx: Transaction,
-    submission: Submission,
-    *,
-    betas: str,
-    overhead: int,
-    chosen: str,
-    parameters: tuple[str | int, ...],
-    runner: str | None = None,
-) -> int:
-    """Inside a transaction: add a queued batch with the queued requests that `chosen` selects.
-
-    `chosen` is a condition in SQL with `parameters`. With a `runner` the batch is a synchronous
-    run that the process of that name starts next.
-    """
-    queued = (
-        "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
-        f" WHERE r.status = 'queued' AND {chosen}"
-    )
-    price = "r.at_most_sync_nano" if runner else "r.at_most_batch_nano"
-    count, size, reserved = ledger.rows(
-        f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}),"
-        f" coalesce(sum({price}), 0) {queued}",
-        *parameters,
-    )[0]
-    batch_id = insert_batch(
-        ledger,
-        tx,
-        submission,
-        betas=betas,
-        count=count,
-        size=size,
-        runner=runner,
-        reserved_nano=reserved,
-    )
-    ledger.execute(
-        "INSERT INTO attempts (batch_id, request_id, active, edit_id)"
-        f" SELECT ?, r.id, 1, r.edit_id {queued}",
-        batch_id,
-        *parameters,
-    )
-    ledger.execute(
-        "UPDATE requests SET status = 'assigned' WHERE id IN"
-        " (SELECT request_id FROM attempts WHERE batch_id = ?)",
-        batch_id,
-    )
-    kind = "batch.sync_started" if runner else "batch.queued"
-    ledger.event(tx, kind, batch_id=batch_id, requests=count)
-    return batch_id
-
-
-def unused_key(ledger: Ledger, base: str, number: int = 1) -> str:
-    """Return the key with that number, or the next one that no batch has; 1 is the base itself.
-
-    A rebuild may know the second batch of a submission, and not its first.
-    """
-    while True:
-        key = base if number == 1 else f"{base}-{number}"
-        if not ledger.row("SELECT 1 FROM batches WHERE key = ?", key):
-            return key
-        number += 1
-
-
-def insert_batch(
-    ledger: Ledger,
-    tx: Transaction,
-    submission: Submission,
-    *,
-    betas: str,
-    count: int,
-    size: int,
-    runner: str | None = None,
-    reserved_nano: int = 0,
-) -> int:
-    """Inside a transaction: add a queued batch without attempts, or a started run of `runner`.
-
-    `reserved_nano` is what it can cost at most.
-    """
-    (number,) = ledger.rows(
-        "SELECT count(*) + 1 FROM batches WHERE submission_id = ?", submission.id
-    )[0]
-    return ledger.insert(
-        "INSERT INTO batches (key, nonce, submission_id, tag, workflow, model, lane, kind, status,"
-        " request_count, processing, bytes, betas, created_ts, deadline_ts, owner, sent_ts,"
-        " reserved_nano) VALUES (?, ?, ?, ?, ?, ?, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        unused_key(ledger, submission.key, number),
-        ledger.new_id(NONCE_LENGTH),
-        submission.id,
-        submission.tag,
-        submission.workflow,
-        submission.model,
-        BatchKind.SYNC if runner else BatchKind.BATCH,
-        BatchStatus.SENDING if runner else BatchStatus.QUEUED,
-        count,
-        count,
-        size,
-        betas,
-        tx.at,
-        submission.deadline_ts,
-        runner,
-        tx.at if runner else None,
-        reserved_nano,
     )

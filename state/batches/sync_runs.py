@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 from io import BufferedWriter
 from pathlib import Path
 
+from state.batches.batch_planning import add_batch
 from state.batches.sending import mark_not_sent, return_to_queue
-from state.batches.submissions import add_batch
 from state.db.ledger import Ledger, Transaction
 from state.db.rows import to_batch
 from state.db.sql_conditions import LISTED, as_list

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from state.batches import submissions, sync_runs
+from state.batches import batch_planning, sync_runs
 from state.db.ledger import Ledger, Transaction
 from state.db.reader import Source
 from state.db.sql_conditions import LISTED, as_list
@@ -67,7 +67,7 @@ def _add_run(
     *,
     is_new: bool,
 ) -> str:
-    batch_id = submissions.insert_batch(
+    batch_id = batch_planning.insert_batch(
         ledger,
         tx,
         submission,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from state.batches import submissions
+from state.batches import batch_planning, submissions
 from state.batches.collection import add_daily_totals
 from state.batches.sending import finish_submission
 from state.db import access_lock
@@ -198,7 +198,7 @@ def mark_lost(ledger: Ledger, submission_id: int, key: str, nonce: str, reason: 
             submission_id,
         )[0][0]
         if waiting:
-            lost = submissions.unused_key(ledger, f"{key}-lost")
+            lost = batch_planning.unused_key(ledger, f"{key}-lost")
             _add_lost_batch(ledger, tx, submission_id, lost, nonce, reason)
     return int(waiting)
 

@@ -12,7 +12,7 @@ from core.batches.synchronous import sync_run as runs
 from core.batches.synchronous.sync_runner import SyncRunner
 from core.errors import NoResponse
 from core.intake.options import SubmitOptions
-from state.batches import sending, submissions, sync_runs
+from state.batches import batch_planning, sending, sync_runs
 from state.model.records import BatchKind, OnFailure, RequestStatus
 from titan_console.sandbox.http.transport import client
 
@@ -98,7 +98,9 @@ def test_a_batch_that_another_poll_has_sent_is_not_withdrawn(bench: Bench) -> No
     sending.mark_sending(context.ledger, queued, watermark_id="", watermark_ts=None, owner="other")
     assert sync_runs.withdraw_queued(context.ledger, submission, "run now") == 0
     assert (
-        submissions.plan_queued(context.ledger, max_requests=10, max_bytes=10_000, wire_overhead=65)
+        batch_planning.plan_queued(
+            context.ledger, max_requests=10, max_bytes=10_000, wire_overhead=65
+        )
         == []
     )
 

@@ -15,8 +15,8 @@ from state.files import folder, network_folders
 from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
 from state.queries import doctor_figures
-from titan_console.doctor import checks
-from titan_console.doctor.checks import Finding, Health
+from titan_console.doctor import checks, file_checks
+from titan_console.doctor.finding import Finding, Health
 
 _MOUNTS = r"""
 /dev/sda1 / ext4 rw,relatime 0 0
@@ -93,7 +93,7 @@ def _wal(home: Path) -> list[Finding]:
 def test_a_wal_that_grows_behind_a_stuck_reader_is_reported_and_truncated_later(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "_LONG_WAL", 1 << 20)
+    monkeypatch.setattr(file_checks, "_LONG_WAL", 1 << 20)
     home = bench.engine.context.folder.root
     bench.submit(1, tag="before")
     stuck = connect_read_only(Folder(home).ledger)

@@ -29,7 +29,7 @@ def test_a_snapshot_holds_what_the_first_screen_shows(tmp_path: Path) -> None:
 
 
 def test_a_released_batch_is_shown_no_more_once_its_requests_run(tmp_path: Path) -> None:
-    from state.batches.submissions import plan_queued  # noqa: PLC0415 - only this test plans
+    from state.batches.batch_planning import plan_queued  # noqa: PLC0415 - only this test plans
 
     made = LedgerBuilder(tmp_path)
     made.release(made.submit("released", 5))

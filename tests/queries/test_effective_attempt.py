@@ -6,7 +6,7 @@ from pathlib import Path
 from support.console_builders import NOW, Failure, LedgerBuilder
 
 from core.clock import ManualClock
-from state.batches import submissions
+from state.batches import batch_planning
 from state.operations import selection
 from state.operations.command_effects import requeue
 from state.operations.selection import Filter
@@ -24,7 +24,7 @@ def test_while_failed_requests_are_replayed_all_say_how_they_failed(tmp_path: Pa
     for replayed in (False, True):
         if replayed:
             assert requeue(made.ledger, 0, failed) == 3
-            submissions.plan_queued(
+            batch_planning.plan_queued(
                 made.ledger, max_requests=100, max_bytes=1 << 20, wire_overhead=0
             )
         query = Query(parse("err:overloaded_error", ALL).terms)

@@ -10,7 +10,7 @@ from support.builders import Bench
 from support.lifecycle import batches, check_billing, poll_until_done, requests, results
 from support.rebuilt_ledger import rebuilt
 
-from state.batches import submissions
+from state.batches import batch_planning
 from state.files import archive
 from state.files.folder import Folder
 from state.model.records import OnFailure, RequestStatus
@@ -190,5 +190,5 @@ def test_a_rebuild_that_knows_the_second_batch_alone_can_send_a_third(bench: Ben
 def test_a_ledger_that_is_restored_again_may_lose_requests_again(bench: Bench) -> None:
     bench.submit(2)
     ledger = bench.engine.context.ledger
-    names = [submissions.unused_key(ledger, "tb_x-lost", number) for number in (1, 2)]
+    names = [batch_planning.unused_key(ledger, "tb_x-lost", number) for number in (1, 2)]
     assert names == ["tb_x-lost", "tb_x-lost-2"]

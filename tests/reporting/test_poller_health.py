@@ -22,7 +22,7 @@ from state.model.timestamps import to_text
 from state.operations import alerts
 from state.queries import event_list, ledger_status
 from state.queries.ledger_status import Poller
-from titan_console.doctor.checks import ledger_findings
+from titan_console.doctor.ledger_checks import findings as ledger_findings
 
 QUARTER = 900.0
 NOW = START

@@ -19,7 +19,7 @@ from textual.worker import Worker
 from core.clock import ManualClock
 from core.intake.options import SubmitOptions
 from state.operations import alerts, pauses
-from titan_console.doctor.checks import Finding, Health
+from titan_console.doctor.finding import Finding, Health
 from titan_console.session.ui_metrics import UiMetrics
 from titan_console.tui.app import TitanApp
 from titan_console.tui.pages.page import Page

@@ -20,7 +20,7 @@ from core.clock import ManualClock
 from state.batches import leases
 from state.operations import alerts
 from titan_console.cli.main import cli
-from titan_console.doctor.checks import Finding, Health
+from titan_console.doctor.finding import Finding, Health
 from titan_console.session.ui_metrics import UiMetrics, percentiles
 from titan_console.tui.app import TitanApp
 from titan_console.tui.screens.doctor import finding_rows, findings_title

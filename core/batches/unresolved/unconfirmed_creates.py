@@ -21,9 +21,9 @@ from core.batches.unresolved.unconfirmed_candidates import (
 )
 from core.errors import ApiError, NotFound
 from state.batches import orphans, sending
+from state.batches.batch_planning import NONCE_LENGTH
 from state.batches.orphans import Orphan, OrphanVerdict
 from state.batches.sending import RemoteState
-from state.batches.submissions import NONCE_LENGTH
 from state.model.records import Batch, BatchStatus
 from state.model.timestamps import from_text, to_text
 

@@ -7,7 +7,8 @@ import click
 from core.config.settings import from_environment
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import json_option, print_json, print_table
-from titan_console.doctor.checks import Health, examine
+from titan_console.doctor.checks import examine
+from titan_console.doctor.finding import Health
 
 _GLYPHS = {Health.OK: "✓", Health.WARN: "!", Health.BAD: "✗"}
 

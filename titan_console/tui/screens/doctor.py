@@ -13,8 +13,8 @@ from core.config.settings import Settings
 from core.text import pluralize
 from state.db.reader import Source
 from state.model.errors import TitanError
-from titan_console.doctor import checks
-from titan_console.doctor.checks import Finding, Health
+from titan_console.doctor import checks, ledger_checks
+from titan_console.doctor.finding import Finding, Health
 from titan_console.session import ui_metrics
 from titan_console.session.console_state import ConsoleState
 from titan_console.session.ui_metrics import UiMetrics
@@ -153,7 +153,7 @@ class DoctorScreen(QueryPage):
         self.show()
 
     def _read(self, source: Source) -> Sequence[Finding]:
-        return list(checks.ledger_findings(source, self.state.now(), self.state.silent_after))
+        return list(ledger_checks.findings(source, self.state.now(), self.state.silent_after))
 
     def _take(self, found: Sequence[Finding]) -> None:
         self._moving = found

@@ -1,0 +1,147 @@
+"""Checks of the ledger's file and of the files beside it: results, mirrors, backups, the disk."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from core.clock import SystemClock
+from core.config import titan_file
+from core.text import pluralize, unreadable_lines
+from state.db.reader import Reader
+from state.files import fallback_file
+from state.files.folder import Folder
+from state.files.lost_ledger import ledger_exists
+from state.model.errors import LedgerError
+from state.queries import doctor_figures
+from state.recovery import backups, results_on_disk
+from titan_console.doctor.finding import Finding, Health, isolated
+from titan_console.text import format as cells
+
+_LOW_DISK = 1 << 30
+# A poll checkpoints the WAL at 16 MB unless another process keeps a read transaction open.
+_LONG_WAL = 256 << 20
+
+# The first poll of each day makes one.
+_OLD_BACKUP = timedelta(days=2)
+
+
+def findings(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
+    """Findings on the fallback files, the ledger's file and what is beside it."""
+    yield from isolated("fallback", lambda: _fallback_files(folder))
+    yield from isolated("ledger", lambda: _ledger(folder, thorough=thorough))
+
+
+def _fallback_files(folder: Folder) -> Iterator[Finding]:
+    """Requests submitted while the ledger could not be used; the next poll imports them."""
+    for file in fallback_file.pending(folder):
+        yield Finding(Health.WARN, "fallback", f"{file.path} will be imported by the next poll")
+
+
+def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
+    try:
+        if not ledger_exists(folder.ledger):
+            yield _missing_ledger(folder)
+            return
+        damage = doctor_figures.damage(folder.ledger, thorough=thorough)
+        lost, unknown = list[str](), list[str]()
+        if not damage:
+            with Reader(folder.ledger) as reader:
+                lost = doctor_figures.missing_results(reader, folder)
+                unknown = results_on_disk.without_batch(reader, folder)
+    except LedgerError as error:
+        damage, lost, unknown = str(error), [], []
+    if damage:
+        yield Finding(Health.BAD, "ledger", damage)
+        yield Finding(Health.WARN, "recovery", _recovery(folder))
+        return
+    yield Finding(Health.OK, "ledger", f"{folder.ledger}: integrity check passed")
+    if lost:
+        count = pluralize(len(lost), "batch", "batches")
+        yield Finding(
+            Health.BAD,
+            "results",
+            f"results of {count} are missing from {folder.results} (latest: {lost[0]});"
+            " the API keeps results for 29 days",
+        )
+    if unknown:
+        yield _unknown_results(folder, unknown)
+    yield from isolated("mirror", lambda: _mirrors(folder))
+    yield _backups(folder)
+    yield from _files(folder)
+
+
+def _unknown_results(folder: Folder, unknown: list[str]) -> Finding:
+    """Paid answers that no command shows."""
+    return Finding(
+        Health.WARN,
+        "results",
+        f"{pluralize(len(unknown), 'results file')} in {folder.results} without a batch in the"
+        f" ledger (first: {unknown[0]}); `titan-console restore` of the newest backup imports those"
+        " whose requests are in spool/; move the others to another folder",
+    )
+
+
+def _mirrors(folder: Folder) -> Iterator[Finding]:
+    for mirror, lines in doctor_figures.unreadable_mirror_lines(folder).items():
+        yield Finding(
+            Health.WARN,
+            "mirror",
+            f"{mirror.name}: {unreadable_lines(lines)}; the ledger is not affected."
+            f" Delete {mirror}, and the next poll writes it again",
+        )
+
+
+def _recovery(folder: Folder) -> str:
+    rebuild = "run `titan-console rebuild` to rebuild it from the files beside it"
+    copies = backups.listed(folder)
+    return f"run `titan-console restore {copies[0].path.name}`, or {rebuild}" if copies else rebuild
+
+
+def _backups(folder: Folder) -> Finding:
+    """The age of the newest daily backup."""
+    if not titan_file.read(folder).backup.keep_days:
+        return Finding(Health.WARN, "backup", "switched off: [backup] keep_days = 0 in titan.toml")
+    daily = backups.daily(folder)
+    if not daily:
+        return Finding(Health.OK, "backup", "none yet; the next poll makes one")
+    made = datetime.fromtimestamp(daily[0].stat().st_mtime, UTC)
+    age = SystemClock().now() - made
+    size = sum(path.stat().st_size for path in daily)
+    text = f"{cells.span(age)} ago: {daily[0]} ({len(daily):,} kept, {cells.size(size)})"
+    return Finding(Health.WARN if age > _OLD_BACKUP else Health.OK, "backup", text)
+
+
+def _missing_ledger(folder: Folder) -> Finding:
+    """There is no ledger yet: check that it can be created."""
+    nearest = next(path for path in folder.ledger.parents if path.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK):
+        return Finding(Health.OK, "ledger", f"none yet; the first use creates {folder.ledger}")
+    return Finding(
+        Health.BAD,
+        "ledger",
+        f"cannot create {folder.ledger}: {nearest} is not a writable folder; set TITAN_HOME to"
+        " another folder",
+    )
+
+
+def _files(folder: Folder) -> Iterator[Finding]:
+    exposed = [] if os.name == "nt" else doctor_figures.readable_by_others(folder)
+    if exposed:
+        yield Finding(
+            Health.WARN,
+            "privacy",
+            f"other users can read {exposed[0]}; run: chmod -R go= {folder.root}",
+        )
+    use = doctor_figures.disk_use(folder)
+    shown = ", ".join(
+        f"{'write-ahead log' if name == 'wal' else name} {cells.size(octets)}"
+        for name, octets in use.items()
+    )
+    yield Finding(Health.OK if use["free"] > _LOW_DISK else Health.WARN, "disk", shown)
+    if use["wal"] > _LONG_WAL:
+        yield Finding(
+            Health.WARN,
+            "wal",
+            f"the write-ahead log has grown to {cells.size(use['wal'])} because another process"
+            f" keeps reading the ledger; find it with `lsof {folder.ledger}` and stop it",
+        )

@@ -1,0 +1,90 @@
+"""Checks of Python, the packages, the API's settings and titan.toml."""
+
+import importlib.util
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from core.clock import SystemClock
+from core.config import titan_file
+from core.config.settings import DEFAULT_BASE_URL, Settings
+from core.reporting.job_status import retiring
+from state.files.folder import Folder
+from state.queries import doctor_figures
+from titan_console.doctor.finding import Finding, Health, isolated
+
+# Returns the problems in [console.keys]. It needs Textual, so the caller passes it in.
+KeyCheck = Callable[[Mapping[str, str]], Sequence[str]]
+
+
+def findings(settings: Settings, check_keys: KeyCheck) -> Iterator[Finding]:
+    """Findings on the installation and the configuration."""
+    folder = Folder(settings.home)
+    yield Finding(Health.OK, "python", f"{platform.python_version()} on {platform.system()}")
+    for what, check in (
+        ("sqlite", lambda: [_sqlite()]),
+        ("packages", lambda: [_packages()]),
+        ("server", lambda: [_server(settings)]),
+        ("key", lambda: [_key(settings)]),
+        ("titan.toml", lambda: _catalogue(folder, check_keys)),
+        ("model", lambda: _retirements(folder)),
+    ):
+        yield from isolated(what, check)
+
+
+def _sqlite() -> Finding:
+    library = doctor_figures.sqlite_library()
+    named = f"{library.version} from {library.module}"
+    if library.is_safe:
+        return Finding(Health.OK, "sqlite", named)
+    return Finding(
+        Health.WARN,
+        "sqlite",
+        f"{named}: versions before 3.51.3 can, rarely, corrupt a database with many writers;"
+        " upgrade Python or install pysqlite3",
+    )
+
+
+def _packages() -> Finding:
+    """`core` and `state` are common names: another distribution may have installed its own."""
+    origins = {name: _origin(name) for name in ("core", "state", "titan_batch", "titan_console")}
+    homes = {path.parent for path in origins.values() if path}
+    if len(homes) == 1 and None not in origins.values():
+        return Finding(Health.OK, "packages", str(homes.pop()))
+    found = ", ".join(f"{name} from {path}" for name, path in origins.items())
+    return Finding(Health.BAD, "packages", f"installed in different folders: {found}")
+
+
+def _origin(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def _server(settings: Settings) -> Finding:
+    if settings.base_url == DEFAULT_BASE_URL:
+        return Finding(Health.OK, "server", settings.base_url)
+    return Finding(Health.WARN, "server", f"{settings.base_url} (from ANTHROPIC_BASE_URL)")
+
+
+def _key(settings: Settings) -> Finding:
+    if settings.api_key:
+        return Finding(Health.OK, "key", "ANTHROPIC_API_KEY is set (never displayed or stored)")
+    return Finding(
+        Health.WARN, "key", "ANTHROPIC_API_KEY is not set; requests are queued but not sent"
+    )
+
+
+def _catalogue(folder: Folder, check_keys: KeyCheck) -> Iterator[Finding]:
+    catalogue = titan_file.read(folder)
+    for problem in catalogue.problems:
+        if problem in catalogue.console_problems:
+            yield Finding(Health.WARN, "console", str(problem))
+        else:
+            yield Finding(Health.BAD, "titan.toml", str(problem))
+    for problem in check_keys(catalogue.console.keys) if catalogue.console.keys else ():
+        yield Finding(Health.WARN, "console", problem)
+
+
+def _retirements(folder: Folder) -> Iterator[Finding]:
+    for warning in retiring(titan_file.read(folder), SystemClock().now()):
+        yield Finding(Health.WARN, "model", warning)
