@@ -1,12 +1,10 @@
 """A create that fails in any way: nothing is lost, and no charge is duplicated."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.builders import BASE_URL, KEY, Bench, a_bench, some_requests
+from support.builders import Bench, a_bench, some_requests
 from support.lifecycle import (
-    QUARTER,
     batches,
     check_billing,
     check_once,
@@ -16,17 +14,13 @@ from support.lifecycle import (
     statuses,
 )
 
-from core.api.client import AnthropicApi
-from core.api.protocol import BatchApi, Created, Page
-from core.batches.request_body import Body
+from core.api.protocol import BatchApi
 from core.batches.send import CREATE_HOLD
 from core.errors import SettingsError
 from core.intake.options import SubmitOptions
 from core.requests.payload import Limits
 from state.batches import leases
 from state.model.records import RequestStatus
-from titan_console.sandbox.http.transport import client
-from titan_console.sandbox.model.timing import Plan
 
 TAKEN_IN = ("drop", "timeout", "garbage", "truncated", "408-after", "409-after", "500-after")
 TAKEN_IN_TOO = ("502-after", "503-after", "504-after", "529-after")
@@ -158,169 +152,6 @@ def test_one_part_that_is_too_large_is_cut_and_does_not_hold_the_others_up(
         check_once(bench, 6)
 
 
-def test_a_batch_accepted_late_is_found_within_the_settling_time(bench: Bench) -> None:
-    bench.faults.add("create:late:seconds=1500:times=1")
-    bench.submit(3)
-    poll_until_done(bench)
-    assert bench.sandbox.billing_log().creates == 1
-    check_once(bench, 3)
-
-
-def test_a_batch_accepted_after_the_settling_time_is_collected_as_a_duplicate(
-    bench: Bench,
-) -> None:
-    bench.faults.add("create:late:seconds=7200:times=1")
-    bench.submit(3)
-    poll_until_done(bench)
-    assert bench.sandbox.billing_log().creates == 2
-    bench.clock.advance(7200)
-    for _ in range(4):
-        bench.submit(1, tag=f"wakes-the-listing-{bench.clock.monotonic()}")
-        poll_until_done(bench)
-    duplicate = next(batch for batch in batches(bench) if batch.duplicate_of)
-    assert duplicate.duplicate_nano == duplicate.cost_nano
-    assert duplicate.duplicate_nano > 0
-    assert duplicate.sync_cost_nano == 0
-    assert requests(bench)[RequestStatus.SUCCEEDED] == 7
-    check_billing(bench)
-
-
-def test_a_late_duplicate_is_found_although_nothing_else_is_open(bench: Bench) -> None:
-    bench.faults.add("create:late:seconds=7200:times=1")
-    bench.submit(3)
-    for _ in range(16):
-        bench.poll_after(QUARTER)
-    assert len([batch for batch in batches(bench) if batch.duplicate_of]) == 1
-    check_billing(bench)
-
-
-def test_a_late_duplicate_is_found_although_the_clock_has_jumped_by_a_day(bench: Bench) -> None:
-    bench.faults.add("create:late:seconds=7200:times=1")
-    bench.submit(3)
-    poll_until_done(bench)
-    bench.clock.jump(86_400)
-    bench.clock.advance(7200)
-    for _ in range(3):
-        bench.submit(1, tag=f"wakes-the-listing-{bench.clock.monotonic()}")
-        poll_until_done(bench)
-    assert len([batch for batch in batches(bench) if batch.duplicate_of]) == 1
-    check_billing(bench)
-
-
-@pytest.mark.parametrize("is_given_up_first", [True, False])
-def test_a_late_duplicate_is_found_although_the_clock_jumps_while_it_is_watched_for(
-    bench: Bench, is_given_up_first: bool
-) -> None:
-    bench.faults.add("create:late:seconds=8700:times=1")
-    bench.submit(3)
-    if is_given_up_first:
-        poll_until_done(bench)
-    bench.clock.jump(86_400)
-    poll_until_done(bench)
-    for _ in range(12):
-        bench.poll_after(QUARTER)
-    assert len([batch for batch in batches(bench) if batch.duplicate_of]) == 1
-    check_billing(bench)
-
-
-def test_foreign_batches_of_the_same_size_are_never_touched(bench: Bench) -> None:
-    ids = ("a", "b", "c")
-    early = bench.sandbox.add_foreign(ids)
-    bench.faults.add("create:drop:times=1")
-    bench.submit(3)
-    later = [bench.sandbox.add_foreign(ids) for _ in range(3)]
-    poll_until_done(bench)
-    ours = {batch.remote_id for batch in batches(bench)}
-    assert not ours.intersection({early, *later})
-    assert bench.sandbox.billing_log().creates == 1
-    assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-    check_billing(bench)
-
-
-def test_foreign_batches_that_never_end_only_delay_the_second_try(tmp_path: Path) -> None:
-    with a_bench(tmp_path / "t", plan=Plan.seconds(7200, 7200)) as bench:
-        bench.faults.add("create:drop-before:times=1")
-        bench.submit(3)
-        bench.sandbox.add_foreign(("a", "b", "c"))
-        for _ in range(4):
-            bench.poll_after(QUARTER)
-        assert statuses(bench) == ["unconfirmed"]
-        poll_until_done(bench)
-        assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-        check_billing(bench)
-
-
-def test_two_unconfirmed_batches_of_one_size_are_both_identified(bench: Bench) -> None:
-    bench.faults.add("create:drop:times=2")
-    bench.submit(3, tag="one")
-    bench.submit(3, tag="two")
-    poll_until_done(bench)
-    assert bench.sandbox.billing_log().creates == 2
-    assert requests(bench) == {RequestStatus.SUCCEEDED: 6}
-    assert {batch.identified_by for batch in batches(bench)} == {"nonce"}
-    check_billing(bench)
-
-
-def test_an_error_on_the_second_page_of_the_list_proves_nothing(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.batches.unresolved.listing._PAGE", 2)
-    bench.faults.add("create:drop:times=1")
-    bench.submit(3)
-    for _ in range(5):
-        bench.sandbox.add_foreign(("x", "y"))
-    bench.clock.advance(1900)
-    bench.faults.add("list:503:every=2")
-    for _ in range(3):
-        bench.engine.poll()
-        bench.clock.advance(60)
-    assert bench.sandbox.billing_log().creates == 1
-    bench.faults.clear()
-    poll_until_done(bench)
-    assert bench.sandbox.billing_log().creates == 1
-    check_once(bench, 3)
-
-
-def test_a_batch_that_is_not_listed_yet_is_not_taken_for_absent(bench: Bench) -> None:
-    bench.faults.add("create:drop:times=1")
-    bench.faults.add("list:lag:seconds=1700")
-    bench.submit(3)
-    poll_until_done(bench)
-    assert bench.sandbox.billing_log().creates == 1
-    check_once(bench, 3)
-
-
-class InterruptedApi(AnthropicApi):
-    """Lets something happen just before a page of the list is read."""
-
-    before_list: Callable[[], object] | None = None
-
-    def list_page(self, *, after_id: str | None = None, limit: int = 1000) -> Page:
-        happens, self.before_list = self.before_list, None
-        if happens is not None and limit > 1:
-            happens()
-        return super().list_page(after_id=after_id, limit=limit)
-
-
-def test_a_batch_sent_while_another_process_reads_the_list_is_not_taken_for_foreign(
-    bench: Bench,
-) -> None:
-    api = InterruptedApi(api_key=KEY, base_url=BASE_URL, http_client=client(bench.sandbox))
-
-    def make_api() -> BatchApi:
-        return api
-
-    poller = bench.new_engine("poller", api=make_api)
-    bench.submit(1, tag="something-open")
-    bench.faults.add("create:drop:times=1")
-    api.before_list = lambda: bench.submit(3, tag="meanwhile")
-    poller.poll()
-    poll_until_done(bench, poller)
-    assert bench.sandbox.billing_log().creates == 2
-    assert requests(bench) == {RequestStatus.SUCCEEDED: 4}
-    check_billing(bench)
-
-
 def test_a_process_frozen_before_its_post_does_not_post(bench: Bench) -> None:
     frozen: list[float] = [300.0]
 
@@ -355,49 +186,3 @@ def test_what_is_sent_is_counted_and_what_was_held_back_is_not(bench: Bench) -> 
     bench.submit(3)
     assert bench.poll_after(2).sent == 0
     assert bench.poll_after(2).sent == 1
-
-
-class _Kept:
-    """A client that keeps what was posted, for something on the way to post it again."""
-
-    def __init__(self, inner: BatchApi) -> None:
-        self._inner = inner
-        self.posted: list[Body] = []
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._inner, name)
-
-    def create(self, body: Body) -> Created:
-        self.posted.append(body)
-        return self._inner.create(body)
-
-
-def test_a_duplicate_made_after_its_batch_was_collected_is_found(bench: Bench) -> None:
-    api = _Kept(bench.api())
-    sender = bench.new_engine("sender", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
-    bench.faults.add("create:drop:times=1")
-    submitted = sender.submit(some_requests(3), SubmitOptions(tag="late", model="claude-haiku-4-5"))
-    assert submitted.problem
-    poll_until_done(bench)
-    assert statuses(bench) == ["ended"]
-    api.create(api.posted[0])
-    poll_until_done(bench)
-    assert [batch.duplicate_of for batch in batches(bench)] == [None, 1]
-    check_billing(bench)
-
-
-def test_a_duplicate_is_found_though_no_list_could_be_read_while_its_batch_was_open(
-    bench: Bench,
-) -> None:
-    api = _Kept(bench.api())
-    sender = bench.new_engine("sender", api=lambda: api)  # pyright: ignore[reportArgumentType, reportReturnType] - it passes the rest on
-    sender.submit(some_requests(3), SubmitOptions(tag="early", model="claude-haiku-4-5"))
-    api.create(api.posted[0])
-    bench.faults.add("list:404")
-    bench.poll_after(7200)
-    assert requests(bench) == {RequestStatus.SUCCEEDED: 3}
-    assert [batch.duplicate_of for batch in batches(bench)] == [None]
-    bench.faults.clear()
-    poll_until_done(bench)
-    assert [batch.duplicate_of for batch in batches(bench)] == [None, 1]
-    check_billing(bench)

@@ -1,4 +1,4 @@
-"""Checks of what the ledger says: polls, alerts, unconfirmed batches, holds and money."""
+"""Checks of the records in the ledger: polls, alerts, unconfirmed batches, holds and money."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
