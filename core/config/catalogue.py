@@ -10,7 +10,7 @@ from core.config.alert_settings import AlertRules
 from core.config.backup_settings import BackupSettings
 from core.config.denylist import Denylist, without_date
 from core.config.job import DEFAULT_MODEL, Job
-from core.config.money_settings import Budgets, OwnPrices, PriceRow, own_prices
+from core.config.money_settings import Budgets, OwnPrices, PriceRow, own_prices, repeated_days
 from core.config.sending_settings import ApiSettings, BatchLimits, Recovery
 from core.config.toml_reader import Amount, Count, Problem, Record, Text, load, read, with_lines
 
@@ -141,6 +141,9 @@ def parse(text: str) -> Catalogue:
     denylist = Denylist(found.never_batch)
     for job in found.jobs.values():
         problems += _job_problems(job, found.workloads, denylist)
+    for model, day in repeated_days(found.prices):
+        message = f"two rows begin on {day}: remove one."
+        problems.append(Problem(("prices", model, "from"), message, "repeated_price"))
     return Catalogue(
         jobs=found.jobs,
         workloads=found.workloads,
@@ -165,7 +168,8 @@ def _job_problems(
     workload = workloads.get(job.workload)
     if workload is None:
         known = ", ".join(workloads) or "none yet"
-        message = f"there is no table [workloads.{job.workload}]; known workloads: {known}."
+        cause = f"there is no table [workloads.{job.workload}]" if job.workload else "is missing"
+        message = f"{cause}; known workloads: {known}."
         yield Problem((*path, "workload"), message, "unknown_workload")
     elif workload.month_in is not None and job.tokens_in is not None:
         message = (

@@ -3,6 +3,7 @@
 Prices are dollars for a million tokens at the standard rate; the Batches API bills half of each.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
@@ -108,6 +109,13 @@ def own_prices(tables: Mapping[str, tuple[PriceRow, ...]]) -> OwnPrices:
         if days:
             found[model] = tuple(sorted(days, key=lambda row: row[0], reverse=True))
     return found
+
+
+def repeated_days(tables: Mapping[str, tuple[PriceRow, ...]]) -> Iterator[tuple[str, date]]:
+    """Each model and day from which more than one row has its prices."""
+    for model, rows in tables.items():
+        days = Counter(row.first_day for row in rows)
+        yield from ((model, day) for day, count in days.items() if day and count > 1)
 
 
 def own_rates(prices: OwnPrices, model: str, day: date) -> Rates | None:

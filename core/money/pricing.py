@@ -55,6 +55,8 @@ class PriceBook:
     def __init__(self, own: OwnPrices | None = None) -> None:
         """`own` prices override the built-in list."""
         self._own = own or {}
+        # Without date -> the latest dated name. Answers have that name, requests as a rule not.
+        self._dated = {_DATE.sub("", name): name for name in sorted(self._own)}
         self._known: dict[tuple[str, str, int, bool], Rates | None] = {}
         # A faster cache: the attempts of a batch have one time and few models.
         self._last: dict[tuple[str, datetime, int, bool], Rates | None] = {}
@@ -114,7 +116,9 @@ class PriceBook:
 
     def _own_rates(self, model: str, at: datetime) -> Rates | None:
         day = at.astimezone(UTC).date()
-        return own_rates(self._own, model, day) or own_rates(self._own, _DATE.sub("", model), day)
+        plain = _DATE.sub("", model)
+        other = self._dated.get(model, model) if plain == model else plain
+        return own_rates(self._own, model, day) or own_rates(self._own, other, day)
 
     def _no_price(self, model: str, usage: Usage, at: datetime) -> str:
         if self._own_rates(model, at) is GAP:

@@ -137,6 +137,7 @@ def test_a_missing_key_is_reported_at_its_table() -> None:
         ("[jobs]\na = 3\n", "invalid_value", "line 2: jobs.a: must be a table"),
         ("jobs = 3\n", "invalid_value", "line 1: jobs: must be a table"),
         ('[jobs.a]\nschedule="daily"\nworkload="x"', "unknown_workload", "no table [workloads.x]"),
+        ('[jobs.a]\nschedule="daily"', "unknown_workload", "workload: is missing"),
         ("[workloads.a]\nmonth_in = 3\n", "key_missing", "set both"),
         ('[never_batch]\na = ""\n', "invalid_value", "line 2: never_batch.a: must be a string"),
     ],

@@ -39,6 +39,32 @@ def test_a_price_holds_from_its_day_on() -> None:
     assert price("claude-haiku-4-5-20251001", 1) == 7_000_000_000
 
 
+def test_a_row_of_a_dated_name_holds_for_the_name_without_date() -> None:
+    """Requests name the one, answers the other: both have the same price."""
+    row = "from = 2026-11-01\ninput = {}\noutput = 1\n"
+    names = ("claude-next-9-20251101", "claude-next-9-20260301")
+    text = "".join(f"[[prices.{name}]]\n{row.format(n)}" for n, name in enumerate(names, 1))
+
+    def first(text: str, model: str) -> int | None:
+        at = datetime(2026, 11, 2, tzinfo=UTC)
+        return PriceBook(parse(text).prices).price(model, ONE, at=at, kind=BatchKind.SYNC)[1]
+
+    assert first(text, "claude-next-9") == first(text, names[1]) == 2_000_000_000
+    assert first(text, names[0]) == 1_000_000_000
+    assert first(text, "claude-next-9-20260701") is None
+    text += f"[[prices.claude-next-9]]\n{row.format(3)}"
+    assert first(text, "claude-next-9") == first(text, "claude-next-9-20260701") == 3_000_000_000
+
+
+def test_two_rows_of_one_day_are_a_problem() -> None:
+    row = "[[prices.x]]\nfrom = 2026-01-01\ninput = {}\noutput = 1\n"
+    found = parse(row.format(3) + row.format(30) + row.format(4).replace("-01-01", "-02-01"))
+    (problem,) = found.problems
+    assert (problem.code, problem.path) == ("repeated_price", ("prices", "x", "from"))
+    assert "two rows begin on 2026-01-01" in str(problem)
+    assert found.limit_problems == [problem]
+
+
 def test_before_its_first_day_the_list_answers() -> None:
     book = PriceBook(parse(TEXT).prices)
     assert (
