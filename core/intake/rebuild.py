@@ -19,15 +19,15 @@ from core.intake import recovered_files
 from core.intake.recovered_files import RecoveredFiles
 from core.requests.payload import workflow_and_date
 from core.text import unreadable_lines
-from state.batches import batch_planning, submissions, sync_runs
+from state.batches import batch_planning, request_runs, submissions, sync_runs
 from state.files import archive
 from state.files.folder import open_private
 from state.files.results_file import file_name
 from state.model.errors import AlreadySubmitted, LedgerError
 from state.model.records import Batch, BatchStatus, NewSubmission, SpooledRequest, Submission
 from state.model.timestamps import to_text
+from state.recovery import fallback_import, recovered_batches
 from state.recovery import rebuild as rebuilding
-from state.recovery import recovered_batches
 from state.recovery.recovered_batches import RecoveredBatch
 
 AT_THE_API = (BatchStatus.IN_PROGRESS, BatchStatus.CANCELING, BatchStatus.ENDED)
@@ -66,7 +66,7 @@ def rebuild(context: Context) -> RebuildSummary:
             done.warnings.append(f"spool/{spool.name} was skipped: {error}")
             continue
         done.submissions += 1
-        for found in proved_first(context, batches):
+        for found in known_first(context, batches):
             add_recovered_batch(context, submission, found, done)
         done.missing += rebuilding.mark_lost(
             context.ledger,
@@ -121,7 +121,7 @@ def _submission(
     """`tag` is the tag in other files than the mirror."""
     seen: dict[str, str | None] = {}
     unreadable: list[int] = []
-    with submissions.staged(context.ledger, _spooled(spool, seen, unreadable)) as staged:
+    with submissions.staged(context.ledger, _spooled(spool, batches, seen, unreadable)) as staged:
         if unreadable:
             done.warnings.append(
                 f"spool/{spool.name}: {unreadable_lines(unreadable)}. These requests are"
@@ -132,6 +132,8 @@ def _submission(
         tag = _tag(batches) or tag
         new = _new_submission(context, spool, batches, tag, *next(iter(seen.items())))
         submission = rebuilding.store(context.ledger, staged, new)
+    imported = {key for batch in batches for key in batch.fallback_imports}
+    fallback_import.add_known(context.ledger, submission, sorted(imported))
     if tag is None:
         done.warnings.append(
             f"The tag of {spool.stem} is lost: its key stands for it. When the job submits the same"
@@ -173,7 +175,10 @@ def _written(context: Context, spool: Path) -> str:
 
 
 def _spooled(
-    spool: Path, seen: dict[str, str | None], unreadable: list[int]
+    spool: Path,
+    batches: list[RecoveredBatch],
+    seen: dict[str, str | None],
+    unreadable: list[int],
 ) -> Iterator[SpooledRequest]:
     for custom_id, line, offset, model in recovered_batches.bodies(spool, unreadable):
         if custom_id in seen:
@@ -186,14 +191,19 @@ def _spooled(
             sha256=hashlib.sha256(line).digest(),
             part=0,
             model=model,
+            betas=recovered_files.betas_at(batches, offset),
         )
 
 
-def proved_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[RecoveredBatch]:
-    """Batches whose results name their requests before those whose requests must be guessed."""
-    return sorted(
-        batches, key=lambda found: recovered_files.results_of(context.folder, found) is None
-    )
+def known_first(context: Context, batches: Iterable[RecoveredBatch]) -> list[RecoveredBatch]:
+    """Batches whose results or lines name their requests, and then those that need a guess."""
+
+    def order(found: RecoveredBatch) -> int:
+        if recovered_files.results_of(context.folder, found) is not None:
+            return 0
+        return 3 if found.requests is None else 1 + found.is_duplicate
+
+    return sorted(batches, key=order)
 
 
 def add_recovered_batch(
@@ -218,11 +228,20 @@ def add_recovered_batch(
 def _open(
     context: Context, submission: Submission, found: RecoveredBatch, status: BatchStatus
 ) -> bool:
-    requests = rebuilding.requests_of(context.ledger, submission.id, None, found.request_count)
+    if found.requests is None:
+        requests = rebuilding.guessed(context.ledger, submission.id, found.request_count)
+    else:
+        requests = request_runs.request_ids(context.ledger, submission.id, found.requests)
     if not requests:
         return False
     rebuilding.add_batch(
-        context.ledger, submission.id, found, requests, status=status, nonce=_nonce(context)
+        context.ledger,
+        submission.id,
+        found,
+        requests,
+        status=status,
+        nonce=_nonce(context),
+        is_guess=found.requests is None,
     )
     return True
 
@@ -231,7 +250,7 @@ def _collected(
     context: Context, submission: Submission, found: RecoveredBatch, results: Path
 ) -> bool:
     ids = recovered_files.custom_ids(results)
-    requests = rebuilding.requests_of(context.ledger, submission.id, ids, len(ids))
+    requests = rebuilding.answered(context.ledger, submission.id, ids)
     if not requests:
         return False
     if not found.submitted_ts:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from core.api.result_schema import BadLineError, decode
 from core.text import unreadable_lines
+from state.batches import request_runs
 from state.files import archive
 from state.files.folder import Folder
 from state.model.records import BatchKind, BatchStatus
@@ -40,10 +41,28 @@ def read(folder: Folder) -> RecoveredFiles:
             " disk are used without it; a batch that is at the API only is listed by"
             " `titan-console orphans` after a poll, and `titan-console adopt` imports it."
         )
+    if mirror.partly_read:
+        found.warnings.append(
+            f"{folder.jobs_mirror.name}: {unreadable_lines(mirror.partly_read)}: which requests"
+            " the batch has. Its results on disk say it, or it is guessed until they are here."
+        )
     for key in results_on_disk.batch_keys(folder):
         if key not in mirror.batches:
             found.batches.setdefault(submission_key(key), []).append(_unnamed(folder, key))
     return found
+
+
+def betas_at(batches: Iterable[RecoveredBatch], offset: int) -> str:
+    """The betas of the request whose body is there: those of the first batch that had it.
+
+    Later batches may have another body. Where none names its requests, all have the same betas.
+    """
+    ours = [found for found in batches if found.tag]
+    for found in ours:
+        if found.requests is not None and request_runs.has(found.requests, offset):
+            return found.betas
+    betas = {found.betas for found in ours}
+    return betas.pop() if len(betas) == 1 else ""
 
 
 def results_of(folder: Folder, batch: RecoveredBatch) -> Path | None:

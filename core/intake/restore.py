@@ -15,7 +15,7 @@ from core.intake.rebuild import (
     RebuildSummary,
     add_recovered_batch,
     collect_from_disk,
-    proved_first,
+    known_first,
     rebuild,
 )
 from state.batches import batch_planning, sending
@@ -119,7 +119,7 @@ def _import_newer_batches(
             collect_from_disk(context, batch, results, ended_ts=found.completed_ts)
             done.collected += 1
     before = done.collected + done.open
-    for found in proved_first(context, newer):
+    for found in known_first(context, newer):
         add_recovered_batch(context, submission, found, done)
     sent = [found for found in newer if found.status not in _NEVER_SENT]
     if done.collected + done.open - before < len(sent):

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 
 from msgspec import Struct
 
+from state.batches import guesses
 from state.batches.sending import finish_submission
 from state.db.ledger import Ledger, Staged, Transaction
 from state.db.model_sql import ATTEMPT_MODEL
@@ -121,6 +122,9 @@ def commit(
         _add_attempts(ledger, batch, unlisted)
         new = _end_attempts(ledger, staged, batch)
         missing = _count_missing(ledger, batch)
+        if missing and (end or _has_all_outcomes(ledger, batch)):
+            guesses.hand_over(ledger, batch.id)
+            missing = _count_missing(ledger, batch)
         if missing and end:
             ledger.execute(
                 "UPDATE attempts SET outcome = 'missing', cost_nano = 0, sync_cost_nano = 0,"
@@ -158,6 +162,7 @@ def commit(
 
 def _add_attempts(ledger: Ledger, batch: Batch, request_ids: Sequence[int]) -> None:
     if request_ids:
+        guesses.disprove(ledger, batch, request_ids)
         ledger.execute(
             "INSERT OR IGNORE INTO attempts (batch_id, request_id, active)"
             " SELECT ?, value, 0 FROM json_each(?)",
@@ -187,6 +192,13 @@ def _count_missing(ledger: Ledger, batch: Batch) -> int:
         "SELECT count(*) FROM attempts WHERE batch_id = ? AND outcome IS NULL", batch.id
     )[0]
     return count
+
+
+def _has_all_outcomes(ledger: Ledger, batch: Batch) -> bool:
+    (count,) = ledger.rows(
+        "SELECT count(*) FROM attempts WHERE batch_id = ? AND outcome IS NOT NULL", batch.id
+    )[0]
+    return count >= batch.request_count
 
 
 def _settle_requests(ledger: Ledger, batch: Batch) -> None:

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from state.batches import request_runs
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
@@ -141,10 +142,22 @@ def _job_lines(ledger: Ledger, _folder: Folder, position: int) -> Iterator[dict[
                 f"batch-results/{file_name(batch.key)}" if batch.collected_ts else None
             ),
             "error": batch.last_error,
-            # For `rebuild`: with these, what is still at the API is found again.
+            # For `rebuild`: with these, what is still at the API is found again, with its requests.
             "nonce": batch.nonce,
             "account": batch.account,
+            "requests": request_runs.of_batch(ledger, batch),
+            "betas": ",".join(batch.betas),
+            "fallback_imports": _fallback_imports(ledger, batch),
         }
+
+
+def _fallback_imports(ledger: Ledger, batch: Batch) -> list[str]:
+    """The keys of the files that were imported into its submission."""
+    rows = ledger.rows(
+        "SELECT key FROM fallback_imports WHERE submission_id = ? ORDER BY key LIMIT 100",
+        batch.submission_id,
+    )
+    return [row[0] for row in rows]
 
 
 def _error_lines(ledger: Ledger, folder: Folder, position: int) -> Iterator[dict[str, object]]:

@@ -1,6 +1,6 @@
 """Records the import of a fallback file, with the answers that it paid for."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from state.batches import batch_planning, sync_runs
 from state.db.ledger import Ledger, Transaction
@@ -12,6 +12,19 @@ from state.model.records import Counts, Submission
 def is_imported(source: Source, key: str) -> bool:
     """Whether the file with that key was imported."""
     return bool(source.rows("SELECT 1 FROM fallback_imports WHERE key = ?", key))
+
+
+def add_known(ledger: Ledger, submission: Submission, keys: Iterable[str]) -> None:
+    """Mark files as imported whose requests a rebuild brought back."""
+    with ledger.transaction("rebuild") as tx:
+        for key in keys:
+            ledger.execute(
+                "INSERT OR IGNORE INTO fallback_imports (key, submission_id, imported_ts)"
+                " VALUES (?, ?, ?)",
+                key,
+                submission.id,
+                tx.at,
+            )
 
 
 def record(

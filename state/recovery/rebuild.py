@@ -80,23 +80,24 @@ def finish_if_settled(ledger: Ledger, submission: Submission) -> None:
         finish_submission(ledger, tx, submission.id)
 
 
-def requests_of(
-    ledger: Ledger, submission_id: int, custom_ids: Collection[str] | None, count: int
-) -> list[int]:
-    """The requests of a batch: those with answers, else the next `count` unanswered ones."""
-    if custom_ids is None:
-        rows = ledger.rows(
-            f"SELECT r.id FROM requests r WHERE r.submission_id = ? AND {TO_DO}"  # noqa: S608 - our own words
-            " ORDER BY r.status <> 'queued', r.id LIMIT ?",
-            submission_id,
-            count,
-        )
-    else:
-        rows = ledger.rows(
-            f"SELECT id FROM requests WHERE submission_id = ? AND custom_id IN {LISTED}",  # noqa: S608 - our own words
-            submission_id,
-            as_list(custom_ids),
-        )
+def answered(ledger: Ledger, submission_id: int, custom_ids: Collection[str]) -> list[int]:
+    """The requests that results name."""
+    rows = ledger.rows(
+        f"SELECT id FROM requests WHERE submission_id = ? AND custom_id IN {LISTED}",  # noqa: S608 - our own words
+        submission_id,
+        as_list(custom_ids),
+    )
+    return [row[0] for row in rows]
+
+
+def guessed(ledger: Ledger, submission_id: int, count: int) -> list[int]:
+    """The next `count` requests that no other batch is known to have."""
+    rows = ledger.rows(
+        f"SELECT r.id FROM requests r WHERE r.submission_id = ? AND {TO_DO}"  # noqa: S608 - our own words
+        " ORDER BY r.status <> 'queued', r.id LIMIT ?",
+        submission_id,
+        count,
+    )
     return [row[0] for row in rows]
 
 
@@ -108,11 +109,13 @@ def add_batch(
     *,
     status: BatchStatus,
     nonce: str,
+    is_guess: bool = False,
 ) -> Batch:
     """Add a batch with these requests, in a state that the next poll can continue from.
 
     It keeps the number of requests that the mirror states, by which a create without a response is
-    found at the API, also where some of them cannot be read.
+    found at the API, also where some of them cannot be read. `is_guess`: no file names its
+    requests.
     """
     request_count = max(len(request_ids), found.request_count)
     with ledger.transaction("rebuild") as tx:
@@ -122,9 +125,9 @@ def add_batch(
         )
         batch_id = ledger.insert(
             "INSERT INTO batches (key, nonce, account, submission_id, duplicate_of, tag, workflow,"
-            " model, lane, kind, status, remote_id, identified_by, request_count, processing,"
-            " watermark_ts, owner, created_ts, sent_ts, accepted_ts)"
-            " SELECT ?, ?, ?, id, ?, tag, workflow, model, 'anthropic', ?, ?, ?, ?, ?, ?, ?,"
+            " model, lane, kind, status, remote_id, identified_by, betas, request_count,"
+            " processing, watermark_ts, owner, created_ts, sent_ts, accepted_ts)"
+            " SELECT ?, ?, ?, id, ?, tag, workflow, model, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?,"
             " 'lost', ?, ?, ? FROM submissions WHERE id = ?",
             found.batch_id,
             nonce,
@@ -134,6 +137,7 @@ def add_batch(
             status,
             found.remote_id,
             "operator" if found.remote_id else None,
+            found.betas,
             request_count,
             request_count,
             found.submitted_ts,
@@ -142,6 +146,9 @@ def add_batch(
             found.submitted_ts if status != BatchStatus.SENDING else None,
             submission_id,
         )
+        if found.requests is not None and not found.is_duplicate:
+            # An earlier batch that has them too does not run them now.
+            _end_active(ledger, as_list(request_ids))
         _add_attempts(ledger, batch_id, as_list(request_ids))
         if found.kind == BatchKind.BATCH and found.nonce:
             # The nonce still proves whose batch it is.
@@ -149,14 +156,28 @@ def add_batch(
                 "UPDATE batches SET identified_by = 'nonce' WHERE id = ? AND remote_id NOT NULL",
                 batch_id,
             )
-        ledger.event(tx, "batch.rebuilt", batch_id=batch_id, was=found.status)
+        ledger.event(
+            tx,
+            "batch.rebuilt",
+            batch_id=batch_id,
+            was=found.status,
+            guessed=is_guess,
+        )
     return to_batch(ledger.rows("SELECT * FROM batches WHERE id = ?", batch_id)[0])
+
+
+def _end_active(ledger: Ledger, request_ids: str) -> None:
+    ledger.execute(
+        f"UPDATE attempts SET active = 0 WHERE active = 1 AND request_id IN {LISTED}",  # noqa: S608 - our own words
+        request_ids,
+    )
 
 
 def _add_attempts(ledger: Ledger, batch_id: int, request_ids: str) -> None:
     ledger.execute(
         "INSERT INTO attempts (batch_id, request_id, active) SELECT ?, r.id,"  # noqa: S608 - our own words
-        f" {TO_DO} FROM requests r WHERE r.id IN {LISTED}",
+        " r.status <> 'succeeded' AND NOT EXISTS (SELECT 1 FROM attempts a"
+        f" WHERE a.request_id = r.id AND a.active = 1) FROM requests r WHERE r.id IN {LISTED}",
         batch_id,
         request_ids,
     )

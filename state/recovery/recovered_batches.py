@@ -1,9 +1,10 @@
 """Recovers batches and bodies from the files beside a lost ledger."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -15,6 +16,7 @@ from state.files.lost_ledger import backup_files
 from state.model.errors import LedgerError
 from state.model.records import BatchKind, BatchStatus
 
+_Offset = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 _SUBMISSION_KEY = re.compile(r"tb_[0-9a-z]{10}")
 
 
@@ -32,6 +34,15 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
     remote_id: str | None = None
     nonce: str | None = None
     account: str | None = None
+    # Runs of body offsets in the spool file, in order. None: an old line, or too many runs.
+    requests: list[tuple[_Offset, _Offset]] | None = None
+    betas: str = ""
+    fallback_imports: list[str] = []
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether the API received the POST of another batch twice, and this is the second."""
+        return "-duplicate" in self.batch_id
 
     @property
     def submission_key(self) -> str:
@@ -54,31 +65,54 @@ _FORMER_STATUSES = {
 }
 
 
-def _decode(line: bytes) -> RecoveredBatch:
+# A line in which one of these is malformed is used without them.
+_OPTIONAL = ("requests", "betas", "fallback_imports")
+
+
+def _decode(line: bytes) -> tuple[RecoveredBatch, bool]:
+    """The batch of a line, and whether all of it could be read."""
     fields = msgspec.json.decode(line, type=dict[str, object])
     status = str(fields.get("status"))
     fields["status"] = _FORMER_STATUSES.get(status, status)
-    return msgspec.convert(fields, RecoveredBatch)
+    try:
+        found = msgspec.convert(fields, RecoveredBatch)
+    except msgspec.ValidationError:
+        rest = {name: value for name, value in fields.items() if name not in _OPTIONAL}
+        return msgspec.convert(rest, RecoveredBatch), False
+    if _is_in_order(found.requests or ()):
+        return found, True
+    return msgspec.structs.replace(found, requests=None), False
+
+
+def _is_in_order(runs: Sequence[tuple[int, int]]) -> bool:
+    bounds = [bound for run in runs for bound in run]
+    return bounds == sorted(bounds)
 
 
 class Mirror(msgspec.Struct, frozen=True):
-    """The batches of `batch-jobs.jsonl` by key, in order, and the numbers of unreadable lines."""
+    """The batches of `batch-jobs.jsonl` by key, in order, and the numbers of damaged lines.
+
+    Of those in `partly_read` the requests of the batch could not be read.
+    """
 
     batches: dict[str, RecoveredBatch]
     unreadable: list[int]
+    partly_read: list[int]
 
 
 def mirror(folder: Folder) -> Mirror:
     """Read the mirror; empty where there is none."""
-    found = Mirror({}, [])
+    found = Mirror({}, [], [])
     if folder.jobs_mirror.exists():
         for number, line in enumerate(folder.jobs_mirror.read_bytes().splitlines(), 1):
             try:
-                batch = _decode(line)
+                batch, is_whole = _decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 found.unreadable.append(number)
             else:
                 found.batches[batch.batch_id] = batch
+                if not is_whole:
+                    found.partly_read.append(number)
     return found
 
 

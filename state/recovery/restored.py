@@ -59,7 +59,8 @@ def end_commands(ledger: Ledger, reason: str) -> int:
 def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch, *, is_here: bool) -> bool:
     """Mark a batch that the backup has as not sent yet as sent, with the API's id if it is known.
 
-    Without an id it must have results on disk: `is_here`. False if it was not sent.
+    Without an id it must have results on disk: `is_here`. False if it was not sent. The backup has
+    its nonce, which its results carry.
     """
     if found.remote_id is None and not is_here:
         return False
@@ -75,7 +76,7 @@ def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch, *, is_here: bool) 
             " WHERE id = ? AND status IN ('sending', 'unconfirmed')",
             found.remote_id,
             found.account,
-            "operator" if found.remote_id else None,
+            "nonce" if found.remote_id else None,
             found.submitted_ts or batch.created_ts,
             found.submitted_ts or batch.created_ts,
             batch.id,

@@ -181,6 +181,9 @@ def test_the_mirrors_say_what_other_programs_read(ledger: Ledger, folder: Folder
         "error": None,
         "nonce": batch(ledger).nonce,
         "account": batch(ledger).account,
+        "requests": [[0, 0]],
+        "betas": "",
+        "fallback_imports": [],
     }
     assert written(folder.root / "batch-errors.jsonl") == [
         {

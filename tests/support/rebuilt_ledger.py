@@ -1,30 +1,49 @@
-"""Replaces the ledger of a bench by one that is rebuilt from the files beside it."""
+"""Replaces the ledger of a bench by one that is rebuilt from the files beside it, or restored."""
+
+from pathlib import Path
 
 from support.builders import Bench
 
 from core.batches.engine_context import Context
 from core.engine import Engine
 from core.intake.rebuild import RebuildSummary, rebuild
+from core.intake.restore import RestoreSummary, import_newer_files
 from core.money.pricing import PriceBook
 from state.db.ledger import Ledger
 from state.recovery import rebuild as rebuilding
+from state.recovery.restored import copy_backup
 
 
 def rebuilt(bench: Bench) -> tuple[Engine, RebuildSummary]:
     """The ledger is lost; a new one is made from what lies beside it."""
     fresh = rebuilding.fresh_path(bench.folder.ledger)
     with Ledger(fresh, now=bench.clock.now, actor="test") as ledger:
-        done = rebuild(
-            Context(
-                ledger=ledger,
-                folder=bench.folder,
-                clock=bench.clock,
-                api=bench.api,
-                prices=PriceBook(),
-                instance_id="test",
-            )
-        )
+        done = rebuild(_context(bench, ledger))
+    return _install(bench, fresh), done
+
+
+def restored(bench: Bench, backup: Path) -> tuple[Engine, RestoreSummary]:
+    """The ledger is replaced by a backup, and by what lies beside it."""
+    fresh = rebuilding.fresh_path(bench.folder.ledger)
+    copy_backup(backup, fresh)
+    with Ledger(fresh, now=bench.clock.now, actor="test") as ledger:
+        done = import_newer_files(_context(bench, ledger), backup)
+    return _install(bench, fresh), done
+
+
+def _context(bench: Bench, ledger: Ledger) -> Context:
+    return Context(
+        ledger=ledger,
+        folder=bench.folder,
+        clock=bench.clock,
+        api=bench.api,
+        prices=PriceBook(),
+        instance_id="test",
+    )
+
+
+def _install(bench: Bench, fresh: Path) -> Engine:
     bench.close()
     rebuilding.install(fresh, bench.folder.ledger, kept=bench.folder.root / "titan.test.damaged")
     bench.engine = bench.new_engine("after")
-    return bench.engine, done
+    return bench.engine
