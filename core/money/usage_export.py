@@ -34,6 +34,8 @@ _REGION = "inference_geo"
 _PLAIN_REGIONS = ("", "global", "not_available")
 _SEARCHES = "web_searches"
 _SEARCH_COLUMN = "web_search_count"
+# No bill has more tokens; Python refuses to read some thousand digits.
+_MOST_DIGITS = 15
 _SUMMED = (*_COLUMNS, _SEARCHES)
 
 # UTC day, model, region; the region is empty at the plain price.
@@ -203,6 +205,12 @@ def _from_csv(text: str) -> Iterator[_Row]:
                 f" It has: {', '.join(header)[:300] or 'none'}. Nothing was compared.",
                 code="export_columns_missing",
             )
+        repeated = [name for name in (*_COLUMNS.values(), _SEARCH_COLUMN) if header.count(name) > 1]
+        if repeated:
+            raise InputError(
+                f"The export has the column {repeated[0]} more than once. Nothing was compared.",
+                code="export_columns_repeated",
+            )
         tier = next((name for name in _TIERS if name in header), None)
         columns = _COLUMNS | ({_SEARCHES: _SEARCH_COLUMN} if _SEARCH_COLUMN in header else {})
         for row in reader:
@@ -230,6 +238,12 @@ def _from_json(text: str) -> Iterator[_Row]:
         raise InputError(
             'The export has no list "data", so it is not a usage report of the Admin API.',
             code="export_keys_missing",
+        )
+    if cast("dict[str, Any]", document).get("has_more"):
+        raise InputError(
+            "The export is one page of several (has_more). Get the next pages, and join their lists"
+            ' "data" in one file with "has_more": false. Nothing was compared.',
+            code="export_incomplete",
         )
     for number, bucket in enumerate(cast("list[Any]", buckets), 1):
         where = f"Bucket {number} of the export"
@@ -285,9 +299,10 @@ def _json_row(result: object, day: str, where: str) -> _Row:
 
 def _tokens(value: object, where: str, name: str) -> int:
     text = str(value).strip().replace(",", "")
-    if isinstance(value, bool) or not text.isascii() or not text.isdecimal():
+    is_count = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    if isinstance(value, bool) or not is_count:
         raise InputError(
-            f"{where}: {name} must be an integer >= 0, not {value!r:.40}.",
+            f"{where}: {name} must be an integer from 0 to 10^{_MOST_DIGITS}, not {value!r:.40}.",
             code="export_value_invalid",
         )
     return int(text)
