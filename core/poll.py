@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from core.api.protocol import BatchApi
-from core.batches import priming
+from core.batches import priming_release
 from core.batches.account_check import WRONG_API
 from core.batches.engine_context import Context
 from core.batches.error_isolation import (
@@ -221,14 +221,14 @@ def _run_commands(context: Context, summary: PollSummary) -> None:
 
 def _release_primed(context: Context, _summary: PollSummary) -> None:
     """Let requests be sent that waited for the prompt cache."""
-    priming.release_due(context)
+    priming_release.release_due(context)
 
 
 def _send_primed(context: Context, summary: PollSummary) -> None:
     """Send what waited for requests that were collected now: a cache entry lives an hour."""
-    if priming.release_due(context):
+    if priming_release.release_due(context):
         _send(context, summary)
-    summary.problems += priming.measure_finished(context)
+    summary.problems += priming_release.measure_finished(context)
 
 
 def _send(context: Context, summary: PollSummary) -> None:

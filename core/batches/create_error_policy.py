@@ -1,4 +1,17 @@
-"""Decides what follows a failed create: a 429, a full queue, a rejection, or no response."""
+"""Decides what follows a failed create: a 429, a full queue, a rejection, or no response.
+
+What a 429 does; `docs/lifecycle.md` has the other responses to a create:
+
+- Create, the spend limit is reached: `not_sent`, and no create for six hours.
+- Create, the queue is full: `not_sent`, and no create until a batch of ours has ended or an hour is
+  over. From 2,000 requests on, two new rows get half of the requests each (`send.py`).
+- Create, any other 429: `not_sent`, and no create before `retry-after`, or for a minute.
+- Read: repeated within seconds where `retry-after` allows it, otherwise at a later poll with
+  exponential backoff (`retry.py`).
+- Synchronous call: the call is repeated and fewer run at once; after repeated 429s or with a
+  `retry-after` over 30 seconds, the rest waits for a later poll
+  (`synchronous/concurrency_limiter.py`).
+"""
 
 import re
 from enum import StrEnum

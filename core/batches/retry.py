@@ -1,4 +1,7 @@
-"""Retry of reads: within a poll for seconds, after it with a backoff per batch."""
+"""Retry of reads: within a poll for seconds, after it with a backoff per batch.
+
+`create_error_policy.py` lists what a 429 does to each kind of call.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

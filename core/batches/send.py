@@ -23,7 +23,7 @@ from core.batches.error_isolation import isolated
 from core.batches.retry import with_retries
 from core.errors import ApiError, OverBudget, SettingsError, Unauthorized
 from core.requests.payload import wire_overhead
-from state.batches import leases, priming, remote_status, sending, split_after_rejection
+from state.batches import leases, priming_records, remote_status, sending, split_after_rejection
 from state.model.errors import FileMissing
 from state.model.records import Batch, Hold
 from state.model.timestamps import to_text
@@ -119,7 +119,7 @@ def send(context: Context, batch: Batch) -> Sent:
 
 
 def _send_admitted(context: Context, batch: Batch) -> Sent:
-    marks = priming.marks_of(context.ledger, batch, context.ledger.now_text())
+    marks = priming_records.marks_of(context.ledger, batch, context.ledger.now_text())
     try:
         body = request_body.make(context, batch, marks)
         if body.length > context.limits.max_bytes and marks:

@@ -9,7 +9,7 @@ from core.batches.engine_context import Context
 from core.config import titan_file
 from core.errors import PayloadError
 from core.requests.model_limits import needs_batch
-from state.batches import priming
+from state.batches import priming_records
 from state.model.errors import UnknownId
 from state.model.records import REVIEW_STOP_REASONS, RequestStatus
 from state.operations import pauses
@@ -70,7 +70,7 @@ def choose_workflows(context: Context, action: Action, wanted: Filter) -> Workfl
     names = list(dict.fromkeys((*wanted.names, *filter(None, [wanted.workflow]))))
     _check_known(context, names)
     paused = {pause.workflow: pause for pause in pauses.paused(context.ledger)}
-    stopped = {stop.workflow for stop in priming.stops(context.ledger)}
+    stopped = {stop.workflow for stop in priming_records.stops(context.ledger)}
     found = WorkflowChoice()
     for name in names:
         is_held = name in paused or (action == Action.RESUME and name in stopped)

@@ -9,7 +9,7 @@ from core.commands.command_cost import CommandCost, command_cost
 from core.commands.eligibility import Eligibility, WorkflowChoice
 from core.money.pricing import dollars_text, usd
 from core.text import are, pluralize
-from state.batches import priming
+from state.batches import priming_records
 from state.model.records import BatchStatus
 from state.operations import command_effects, forced_batches, pauses, previews
 from state.operations.commands import Action, Edit
@@ -114,7 +114,7 @@ def for_workflows(context: Context, action: Action, found: WorkflowChoice, *, cl
             f"{pluralize(len(ids), 'queued request')} {are(len(ids))} sent at the next poll",
             *(
                 f"{stop.workflow} primes the cache again"
-                for stop in priming.stops(context.ledger)
+                for stop in priming_records.stops(context.ledger)
                 if stop.workflow in found.eligible
             ),
         ]

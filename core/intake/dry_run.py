@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from core.config.catalogue import Catalogue
-from core.intake import priming
+from core.intake import priming_plan
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
-from core.intake.priming import CacheCosts, Primer
+from core.intake.priming_plan import CacheCosts, Primer
 from core.intake.submit import checked_lines
 from core.intake.warnings import RequestStats, warnings_for
 from core.money.budgets import Sums
@@ -21,7 +21,7 @@ from core.requests.common_prefix import MARK_BYTES, PrefixFinder
 from core.requests.common_prefix import at_most as as_marked
 from core.requests.payload import Limits
 from core.text import pluralize
-from state.batches.priming import Stop
+from state.batches.priming_records import Stop
 from state.model.records import OnFailure
 
 # Thinking counts towards max_tokens; with less than this, little is left for the answer.
@@ -70,7 +70,7 @@ def plan(
     now = estimate.at
     resolved, requests = resolve_options(options, requests, rules, now=now)
     estimate.unbounded_nano = rules.unbounded_nano(resolved.job)
-    primer = priming.begin(
+    primer = priming_plan.begin(
         resolved, now=now, usual=usual(resolved.workflow), stop=stop(resolved.workflow)
     )
     finder = primer.finder if isinstance(primer, Primer) else None
@@ -100,7 +100,7 @@ def plan(
             *warnings_for(
                 stats, resolved, now=now, usual=usual(resolved.workflow), priced=rules.prices
             ),
-            *priming.lines(primer),
+            *priming_plan.lines(primer),
         ),
         cache=_cache_costs(finder, uncached) if finder else None,
     )
@@ -115,7 +115,7 @@ def _cache_costs(finder: PrefixFinder, uncached: Estimate) -> CacheCosts | None:
     prefixes = finder.prefixes()
     if not prefixes:
         return None
-    return priming.costs(prefixes, uncached.batch_nano, uncached.prices, uncached.at)
+    return priming_plan.costs(prefixes, uncached.batch_nano, uncached.prices, uncached.at)
 
 
 def _plan_warnings(

@@ -10,14 +10,14 @@ from core.batches.synchronous.sync_run import run_synchronously
 from core.config.catalogue import Catalogue
 from core.config.titan_file import read
 from core.errors import ApiError, PayloadError, SettingsError
-from core.intake import priming
+from core.intake import priming_plan
 from core.intake.options import (
     ResolvedOptions,
     SubmitOptions,
     check_configuration,
     resolve_options,
 )
-from core.intake.priming import Primer
+from core.intake.priming_plan import Primer
 from core.intake.warnings import RequestStats, warnings_for
 from core.money.budgets import Sums, admit
 from core.requests.batch_splitter import BatchSplitter
@@ -25,7 +25,7 @@ from core.requests.common_prefix import MARK_BYTES
 from core.requests.common_prefix import at_most as as_marked
 from core.requests.payload import Limits, Line, to_line, wire_overhead
 from state.batches import sending, submissions
-from state.batches.priming import stop_of
+from state.batches.priming_records import stop_of
 from state.db.ledger import Transaction
 from state.files.spool import SpoolWriter
 from state.model.errors import LedgerError
@@ -59,7 +59,7 @@ def submit(context: Context, requests: Iterable[object], options: SubmitOptions)
     resolved, requests = resolve_options(options, requests, rules, now=context.clock.now())
     usual = deadlines.usual_turnaround(context.ledger, resolved.workflow)
     stats = RequestStats()
-    primer = priming.begin(
+    primer = priming_plan.begin(
         resolved,
         now=context.clock.now(),
         usual=usual,
@@ -84,7 +84,7 @@ def submit(context: Context, requests: Iterable[object], options: SubmitOptions)
         usual=usual,
         priced=rules.prices,
     )
-    warnings = (*warnings, *priming.lines(primer))
+    warnings = (*warnings, *priming_plan.lines(primer))
     problem = _send(context, stored)
     return SubmitResult(submission=stored, repeated=False, problem=problem, warnings=warnings)
 

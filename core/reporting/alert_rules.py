@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from core.batches.create_error_policy import ACCOUNT_HOLD, SYNC_HOLD
-from core.batches.priming import describe_stop
+from core.batches.priming_release import describe_stop
 from core.batches.unresolved import stuck_policy
 from core.commands.auto_replay import ReplayCandidates
 from core.config.alert_settings import AlertRules
 from core.money.kpis import Kpi, shown
 from core.reporting.poller_health import PollerHealth, PollerState
 from core.text import pluralize
-from state.batches.priming import Stop
+from state.batches.priming_records import Stop
 from state.model.records import Batch, Hold
 from state.model.timestamps import from_text
 

@@ -23,7 +23,7 @@ from core.money.kpis import MONTH_DAYS, Kpi, kpis
 from core.reporting.alert_rules import Observed, conditions
 from core.reporting.history import History
 from core.reporting.poller_health import assess, silent_after
-from state.batches import orphans, priming, sending, stuck_batches
+from state.batches import orphans, priming_records, sending, stuck_batches
 from state.batches.orphans import OrphanVerdict
 from state.model.timestamps import to_text
 from state.operations import alerts
@@ -83,7 +83,7 @@ def _observe(
         has_a_month=first is not None and first <= _month_ago(context),
         poller=assess(_with_this_poll(context, error), now, silent_after(rules)),
         stopped_replays=_stopped(context, problems) if rules.replay else (),
-        stopped_priming=priming.stops(ledger) if rules.priming else (),
+        stopped_priming=priming_records.stops(ledger) if rules.priming else (),
         stuck=stuck_batches.awaited(ledger) if rules.stuck else (),
         written_off=stuck_batches.with_missing_requests(ledger) if rules.stuck else (),
         over_budget=_over_budget(context, problems) if rules.budget else (),

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
-from state.batches import priming as primings
+from state.batches import priming_records
 from state.batches.batch_planning import insert_batch
-from state.batches.priming import NewPriming
+from state.batches.priming_records import NewPriming
 from state.db.ledger import Ledger, Staged, Transaction
 from state.db.reader import Reader, Source
 from state.db.rows import to_submission
@@ -141,10 +141,10 @@ def store(
             check_budgets()
             submission = insert(ledger, tx, staged, new, status="assigned")
             if priming is not None:
-                primings.put_first(ledger, staged, _FIRST_PART, priming)
+                priming_records.put_first(ledger, staged, _FIRST_PART, priming)
             first_id = _add_parts(ledger, tx, staged, submission, wire_overhead)
             if priming is not None:
-                primings.add(ledger, tx, submission.id, first_id, priming)
+                priming_records.add(ledger, tx, submission.id, first_id, priming)
         if after is not None:
             after(tx, submission, is_new)
     return submission, is_new

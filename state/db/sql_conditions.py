@@ -23,7 +23,7 @@ STATUS = (
 _CLOSED = ", ".join(f"'{status}'" for status in CLOSED_STATUSES)
 
 
-# Of `batches`: it waits for the first requests of a primed submission (`state.batches.priming`).
+# Of `batches`: it waits for the first requests of a primed submission (`priming_records`).
 WAITS = (
     "EXISTS (SELECT 1 FROM primings wp WHERE wp.submission_id = batches.submission_id"
     " AND wp.state = 'waiting' AND NOT EXISTS (SELECT 1 FROM json_each(wp.prefixes) pj"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from state.batches import priming
+from state.batches import priming_records
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.sql_conditions import QUEUED, is_open
@@ -70,7 +70,7 @@ def resume(ledger: Ledger, workflows: Sequence[str], *, reason: str) -> list[str
         ]
         for workflow in gone:
             ledger.event(tx, "workflow.resumed", subject=workflow, reason=reason)
-        primed = priming.lift(ledger, tx, workflows)
+        primed = priming_records.lift(ledger, tx, workflows)
     return list(dict.fromkeys((*gone, *primed)))
 
 

@@ -15,7 +15,7 @@ from core.intake.submit import SubmitResult
 from core.money.cache_gain import CacheGain, gains
 from core.reporting import cache_report
 from core.requests.cache_control import CachePolicy
-from state.batches import priming
+from state.batches import priming_records
 from state.model.records import OnFailure, RequestStatus
 from state.operations import pauses
 from state.queries import batch_detail, cache_usage
@@ -131,11 +131,11 @@ def test_two_losses_stop_priming_and_a_resume_allows_it(tmp_path: Path) -> None:
     with a_bench(tmp_path / "titan", cache="never") as bench:
         submit(bench, 3, "2026-11-22")
         poll_until_done(bench)
-        assert priming.stops(bench.engine.context.ledger) == []
+        assert priming_records.stops(bench.engine.context.ledger) == []
         submit(bench, 3, "2026-11-23")
         poll_until_done(bench)
         # Each of the six rows wrote 4,000 tokens at 1,500 nano-dollars more than input.
-        [stop] = priming.stops(bench.engine.context.ledger)
+        [stop] = priming_records.stops(bench.engine.context.ledger)
         assert (stop.losses, stop.lost_nano) == (2, 6 * TOKENS * WRITE)
         [alert] = bench.engine.context.ledger.rows(
             "SELECT message FROM alerts WHERE rule = 'priming' AND cleared_ts IS NULL"
@@ -153,7 +153,7 @@ def test_two_losses_stop_priming_and_a_resume_allows_it(tmp_path: Path) -> None:
         )
         submit(bench, 3, "2026-11-25")
         assert sent(bench)[-1] == 1
-        assert priming.stops(bench.engine.context.ledger) == []
+        assert priming_records.stops(bench.engine.context.ledger) == []
 
 
 def test_the_poll_that_measures_the_second_loss_says_so(tmp_path: Path) -> None:
@@ -170,10 +170,10 @@ def test_a_gain_between_two_losses_does_not_forget_the_first(bench: Bench) -> No
     for number, gain in enumerate((-5, 100, -7), 1):
         ledger.connection.execute("PRAGMA foreign_keys=off")
         ledger.execute("INSERT INTO primings VALUES (?, 'primed', '[]', '', NULL)", number)
-        stopped = priming.record_gain(ledger, number, "tb_1", WORKFLOW, gain)
+        stopped = priming_records.record_gain(ledger, number, "tb_1", WORKFLOW, gain)
         assert stopped == (number == 3)
-        assert not priming.record_gain(ledger, number, "tb_1", WORKFLOW, gain)
-    [stop] = priming.stops(ledger)
+        assert not priming_records.record_gain(ledger, number, "tb_1", WORKFLOW, gain)
+    [stop] = priming_records.stops(ledger)
     assert (stop.losses, stop.lost_nano) == (2, 12)
 
 
@@ -371,12 +371,12 @@ def test_the_batch_page_shows_the_wait_the_hits_and_the_gain(tmp_path: Path) -> 
         submit(bench, 5)
         context = bench.engine.context
         first, rest = batches(bench)
-        assert priming.waits_until(context.ledger, first) is None
-        until = priming.waits_until(context.ledger, rest)
+        assert priming_records.waits_until(context.ledger, first) is None
+        until = priming_records.waits_until(context.ledger, rest)
         waits = batch_documents.overview(rest, bench.clock.now(), {}, waits_until_ts=until).text()
         assert "for the request that writes the prompt cache, until 2026-11-22" in waits
         poll_until_done(bench)
-        assert priming.waits_until(context.ledger, batches(bench)[1]) is None
+        assert priming_records.waits_until(context.ledger, batches(bench)[1]) is None
         key = batches(bench)[1].key
         sums = batch_detail.sums_of(context.ledger, key)
         cache = cache_report.of_batch(context.ledger, context.prices, key)

@@ -7,7 +7,7 @@ import pytest
 from support.builders import START, Bench, a_bench, a_request, some_requests
 
 from core.intake.options import SubmitOptions
-from core.reporting.digest import digest, lines
+from core.reporting.email_digest import digest, lines
 from state.model.records import Batch, BatchKind
 from state.operations import commands
 from state.operations.commands import Action, CommandState, NewCommand

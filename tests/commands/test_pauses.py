@@ -13,7 +13,7 @@ from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.errors import PayloadError
 from core.intake.options import SubmitOptions
-from state.batches import priming, sending
+from state.batches import priming_records, sending
 from state.model.errors import UnknownId
 from state.model.records import BatchKind, OnFailure, RequestStatus
 from state.operations import commands, pauses
@@ -273,5 +273,5 @@ def test_a_resume_lifts_a_stop_of_cache_priming(bench: Bench) -> None:
     command = _give(bench, Action.RESUME, FEED)
     bench.poll_after(60)
     assert commands.by_key(ledger, command.key).state == CommandState.DONE
-    assert priming.stops(ledger) == []
+    assert priming_records.stops(ledger) == []
     assert ledger.rows("SELECT 1 FROM events WHERE kind = 'workflow.priming_allowed'")

@@ -14,7 +14,7 @@ from core import poll
 from core.batches import refresh
 from core.errors import SettingsError
 from core.poll import PollSummary
-from core.reporting import digest as digests
+from core.reporting import email_digest as digests
 from core.reporting import json_reports
 from core.reporting.poller_health import PollerState, assess
 from state.model.errors import LedgerUnusable

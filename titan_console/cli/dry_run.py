@@ -13,7 +13,7 @@ from core.money.budgets import check, used_in
 from core.money.estimate import Estimate, ModelEstimate, history_since, mean_costs
 from core.money.pricing import PriceBook
 from core.text import pluralize
-from state.batches.priming import stop_of
+from state.batches.priming_records import stop_of
 from state.db.reader import Reader
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists

@@ -1,4 +1,7 @@
-"""Decides how many synchronous calls run at once while the API rejects some (429, 529). Pure."""
+"""Decides how many synchronous calls run at once while the API rejects some (429, 529). Pure.
+
+`core/batches/create_error_policy.py` lists what a 429 does to each kind of call.
+"""
 
 from enum import Enum, auto
 

@@ -5,7 +5,7 @@ import click
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
-from core.reporting.digest import as_html, digest, lines, report
+from core.reporting.email_digest import as_html, digest, lines, report
 from core.reporting.poller_health import silent_after
 from core.reporting.since import parse_since
 from state.db.reader import Reader

@@ -9,7 +9,7 @@ from textual.widget import Widget
 from core.config import titan_file
 from core.money.pricing import PriceBook
 from core.reporting import cache_report
-from state.batches import priming
+from state.batches import priming_records
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.errors import UnknownId
@@ -139,6 +139,6 @@ def _draw_section(section: str, source: Source, found: Batch, folder: Folder) ->
         case "Raw":
             return lambda _now: batch_documents.raw(found)
         case _:
-            until_ts = priming.waits_until(source, found)
+            until_ts = priming_records.waits_until(source, found)
             models = batch_detail.models_of(source, found.key)
             return lambda now: batch_documents.overview(found, now, models, waits_until_ts=until_ts)

@@ -6,7 +6,7 @@ from pathlib import Path
 from support.builders import START, Bench, a_bench, some_requests
 
 from core.intake.options import SubmitOptions
-from core.reporting.digest import Digest, as_html, digest, lines, report
+from core.reporting.email_digest import Digest, as_html, digest, lines, report
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.model.timing import Plan
 

@@ -3,8 +3,8 @@
 from core.batches.engine_context import Context
 from core.money.cache_gain import gains
 from core.money.pricing import dollars_text
-from state.batches import priming
-from state.batches.priming import Stop
+from state.batches import priming_records
+from state.batches.priming_records import Stop
 from state.model.timestamps import from_text
 from state.queries import cache_usage
 
@@ -15,10 +15,10 @@ def release_due(context: Context) -> bool:
     Returns whether any can be sent now that could not before.
     """
     now = context.clock.now()
-    found = priming.waiting(context.ledger)
+    found = priming_records.waiting(context.ledger)
     due = [one for one in found if one.is_over or from_text(one.until_ts) <= now]
     for one in due:
-        priming.release(context.ledger, one, in_time=now < from_text(one.until_ts))
+        priming_records.release(context.ledger, one, in_time=now < from_text(one.until_ts))
     return bool(due)
 
 
@@ -28,16 +28,18 @@ def measure_finished(context: Context) -> list[str]:
     Returns a line for each workflow that is stopped now.
     """
     stopped: list[str] = []
-    for submission_id, key, workflow in priming.unmeasured(context.ledger):
-        batches = priming.marked_batches(context.ledger, submission_id)
+    for submission_id, key, workflow in priming_records.unmeasured(context.ledger):
+        batches = priming_records.marked_batches(context.ledger, submission_id)
         found = gains(cache_usage.of_batches(context.ledger, batches), context.prices)
         # Without the others, or without a price, nothing is known about the cache.
         is_known = len(found) > 1 and all(one.gain_nano is not None for one in found)
         gain = sum(one.gain_nano or 0 for one in found) if is_known else 0
-        if priming.record_gain(context.ledger, submission_id, key, workflow, gain):
+        if priming_records.record_gain(context.ledger, submission_id, key, workflow, gain):
             stopped.append(workflow)
     return [
-        describe_stop(stop) for stop in priming.stops(context.ledger) if stop.workflow in stopped
+        describe_stop(stop)
+        for stop in priming_records.stops(context.ledger)
+        if stop.workflow in stopped
     ]
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
-from core.batches.priming import describe_stop
+from core.batches.priming_release import describe_stop
 from core.commands.deadline_policy import USUAL
 from core.config.durations import GUARD
 from core.intake.options import ResolvedOptions
@@ -14,7 +14,7 @@ from core.money.pricing import REGION_PERCENT, PriceBook
 from core.requests.cache_control import CachePolicy
 from core.requests.common_prefix import Prefix, PrefixFinder
 from core.text import pluralize
-from state.batches.priming import NewPrefix, NewPriming, Stop
+from state.batches.priming_records import NewPrefix, NewPriming, Stop
 from state.model.timestamps import to_text
 
 # How long a cache entry lives after its last use.
