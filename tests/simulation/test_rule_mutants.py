@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from batches import test_account_problems, test_isolation, test_listing, test_server
 from commands import test_forced_sync
+from delivery import test_delivery_hooks
+from recovery import test_lost_mirror, test_named_requests
 from simulation.patching import patched
 from support.builders import Bench, a_bench
 
@@ -15,6 +17,9 @@ from core.api.batch_schema import Listed, page_of
 from core.batches import account_check, error_isolation
 from core.batches.engine_context import Context
 from core.batches.synchronous import account_rejections
+from core.intake import recovered_files
+from state.batches import batch_planning, guesses
+from state.files import hook_log
 from state.operations import forced_batches
 from titan_console.sandbox.model.timing import Plan as Timing
 
@@ -60,6 +65,30 @@ def _blocked_file(bench: Bench) -> None:
     test_isolation.test_a_folder_in_place_of_a_results_file_stops_no_other(bench, "{}.jsonl.part")
 
 
+def _no_keys(_folder: object) -> list[str]:
+    return []
+
+
+def _same_number(_ledger: object, base: str, number: int = 1) -> str:
+    return base if number == 1 else f"{base}-{number}"
+
+
+def _lost_mirror(bench: Bench) -> None:
+    test_lost_mirror.test_results_without_a_mirror_line_are_collected_and_not_bought_again(
+        bench, Path.unlink
+    )
+
+
+def _guess(bench: Bench) -> None:
+    with a_bench(bench.folder.root / "split", **test_named_requests.SPLIT) as split:
+        test_named_requests.test_a_wrong_guess_makes_nothing_missing_and_costs_nothing(split, 0)
+
+
+def _known_hook(bench: Bench) -> None:
+    desk = test_delivery_hooks.SandboxClient(bench, bench.folder.root.parent)
+    test_delivery_hooks.test_a_success_that_a_killed_poll_did_not_record_is_taken_over(desk)
+
+
 # The rule: what the bug replaces, and the test that finds it.
 RULES: dict[str, tuple[object, str, object, Callable[[Bench], None]]] = {
     "server check of a synchronous run": (
@@ -83,6 +112,22 @@ RULES: dict[str, tuple[object, str, object, Callable[[Bench], None]]] = {
     "the others of a canceled batch return to the queue": (
         *(forced_batches, "requeue_canceled", _nothing),
         test_forced_sync.test_what_returns_to_the_queue_is_no_error,
+    ),
+    "results without mirror lines are used": (
+        *(recovered_files.results_on_disk, "batch_keys", _no_keys),
+        _lost_mirror,
+    ),
+    "a hook that is known to have succeeded is not run again": (
+        *(hook_log, "last", _nothing),
+        _known_hook,
+    ),
+    "a number that a batch had is not used again": (
+        *(batch_planning, "unused_key", _same_number),
+        test_lost_mirror.test_a_rebuild_that_knows_the_second_batch_alone_can_send_a_third,
+    ),
+    "requests of a wrong guess go to another guessed batch": (
+        *(guesses, "hand_over", _nothing),
+        _guess,
     ),
 }
 
