@@ -238,6 +238,11 @@ def dollars_text(nano: int) -> str:
     return f"{sign}${abs(amount).quantize(exponent, rounding=ROUND_HALF_UP):,}"
 
 
+def exact_text(nano: int) -> str:
+    """All decimals of the dollars."""
+    return f"{'-' if nano < 0 else ''}${dollars(abs(nano)):f}"
+
+
 def usd(nano: int | None) -> float | None:
     """Nano-dollars as a JSON number of dollars; None stays None."""
     return None if nano is None else float(dollars(nano))

@@ -189,6 +189,9 @@ def test_recorded_calls_are_priced_again_with_their_tier_and_speed(bench: Bench)
     (row,) = bench.engine.context.ledger.rows("SELECT speed, cost_nano, unpriced FROM attempts")
     assert tuple(row) == ("fast", (1000 * 8000 + 10 * 40_000) * 11 // 10, None)
     assert [(row.answers, row.changed) for row in run(bench)] == [(1, 0)]
+    arguments = ["savings", "--explain", "fast"]
+    home = {"TITAN_HOME": str(bench.folder.root)}
+    assert "\nspeed      fast\n" in CliRunner().invoke(cli, arguments, env=home).stdout
     unknown = {"input_tokens": 1, "output_tokens": 1, "service_tier": "priority"}
     record_sync(bench.engine.context, tag="t", model="claude-opus-5-5", usage=unknown)
     totals = ledger_status.totals(bench.engine.context.ledger)
@@ -215,3 +218,16 @@ def test_the_command_shows_old_and_new_and_stores_only_with_apply(
     again = CliRunner().invoke(cli, ["savings", "--recompute", "--json"])
     assert (again.exit_code, again.stdout) == (0, "")
     assert CliRunner().invoke(cli, ["savings", "--apply"]).exit_code == 2
+
+
+def test_the_cost_log_has_the_new_costs_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected(bench, 2)
+    row = "[[prices.claude-sonnet-5-5]]\nfrom = 2026-01-01\ninput = 50\noutput = 50\n"
+    (bench.folder.root / "titan.toml").write_text(row, "utf-8")
+    monkeypatch.setenv("TITAN_HOME", str(bench.folder.root))
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    done = CliRunner().invoke(cli, ["savings", "--recompute", "--apply"])
+    assert "stored 4 new costs" in done.stderr
+    assert cost_log.check(bench.engine.context.ledger, bench.folder.cost_mirror).is_same

@@ -49,6 +49,14 @@ def test_details_and_exports_show_searches_region_and_iterations(bench: Bench) -
     }
 
 
+def test_the_cost_of_a_recorded_call_names_its_speed_and_tier(bench: Bench) -> None:
+    usage = {"input_tokens": 5, "output_tokens": 1, "speed": "fast", "service_tier": "standard"}
+    key = record_sync(bench.engine.context, tag="t", model="claude-opus-5-5", usage=usage)
+    attempts = spending.priced_attempts(bench.engine.context.ledger, key)
+    explained = [explain(one, PriceBook()) for one in attempts]
+    assert "Tier standard Speed fast" in squeezed(request_documents.cost(explained).text())
+
+
 def test_details_name_why_a_cost_is_unknown(bench: Bench) -> None:
     usage = {"input_tokens": 5, "output_tokens": 1, "inference_geo": "mars"}
     key = record_sync(

@@ -2,6 +2,7 @@
 
 from msgspec import Struct, to_builtins
 
+from core.batches.error_isolation import update_mirrors
 from core.batches.recompute import Recomputed, recompute
 from core.bootstrap import open_engine
 from core.config import titan_file
@@ -41,6 +42,9 @@ def show(*, apply: bool, as_json: bool) -> None:
             found = list(
                 recompute(context.ledger, context.folder, context.prices, to=context.ledger)
             )
+            # The cost log, too, has the new costs at once.
+            for problem in update_mirrors(context):
+                print_stderr(problem)
     else:
         folder = Folder(settings.home)
         prices = PriceBook(titan_file.read(folder).prices)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from core.money.explain import Explanation
-from core.money.pricing import dollars, prompt_tokens
+from core.money.pricing import exact_text, prompt_tokens
 from core.text import pluralize
 from state.model.records import REVIEW_STOP_REASONS, Outcome
 from state.model.usage import Tokens, Usage
@@ -177,6 +177,8 @@ def cost(explained: Sequence[Explanation]) -> Document:
             )
         region = found.attempt.usage.inference_geo
         builder.field("Region", region if region != "not_available" else "")
+        builder.field("Tier", found.attempt.usage.service_tier or "")
+        builder.field("Speed", found.attempt.usage.speed or "")
         builder.field("Formula", found.formula)
         builder.field("Cost", _exactly(found.cost_nano))
         builder.field("Sync price", _exactly(found.sync_cost_nano))
@@ -190,4 +192,4 @@ def cost(explained: Sequence[Explanation]) -> Document:
 
 
 def _exactly(nano: int | None) -> str:
-    return fmt.UNPRICED if nano is None else f"${dollars(nano):f}"
+    return fmt.UNPRICED if nano is None else exact_text(nano)

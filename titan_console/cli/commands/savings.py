@@ -12,7 +12,7 @@ from core.config.settings import from_environment
 from core.money import usage_export
 from core.money.explain import Explanation, explain
 from core.money.explain import report as explanation_report
-from core.money.pricing import PriceBook, dollars, usd
+from core.money.pricing import PriceBook, exact_text, usd
 from core.reporting import cache_report, cost_log, savings
 from core.reporting.cost_log import LogCheck
 from core.reporting.since import parse_since
@@ -253,6 +253,8 @@ def _print_explained(found: Explanation) -> None:
             ("batch", f"{attempt.batch_key} ({attempt.kind}), {attempt.outcome}"),
             ("model", f"{attempt.model}, at the prices of {attempt.priced_ts[:10]}"),
             ("region", attempt.usage.inference_geo or cells.NOTHING),
+            ("tier", attempt.usage.service_tier or ""),
+            ("speed", attempt.usage.speed or ""),
         ]
     )
     if found.parts:
@@ -287,7 +289,7 @@ def _difference_of(found: Explanation) -> str:
 
 
 def _exact(nano: int | None) -> str:
-    return cells.UNPRICED if nano is None else f"${dollars(nano):f}"
+    return cells.UNPRICED if nano is None else exact_text(nano)
 
 
 def _check_log(found: LogCheck, *, as_json: bool) -> int:
