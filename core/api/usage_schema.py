@@ -23,7 +23,9 @@ _Number = Annotated[int, msgspec.Meta(ge=0, le=MOST_SEARCHES)]
 _Word = Annotated[str, msgspec.Meta(max_length=60)]
 
 # Known fields that change no price: parts of another count, or free by the price list.
-FREE = frozenset({"output_tokens_details", "server_tool_use.web_fetch_requests"})
+FREE = frozenset(
+    {"output_tokens_details.thinking_tokens", "server_tool_use.web_fetch_requests"}
+)
 # Iterations whose tokens the answer's own counts include.
 _INCLUDED = ("message", "fallback_message")
 _ADDED = ("compaction", "advisor_message")
@@ -39,6 +41,10 @@ class _CacheCreation(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 class _ServerToolUse(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     web_search_requests: _Number | None = 0
     web_fetch_requests: _Number | None = 0
+
+
+class _OutputDetails(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    thinking_tokens: msgspec.Raw = msgspec.Raw()
 
 
 class _Counts(msgspec.Struct, gc=False, forbid_unknown_fields=True, kw_only=True):
@@ -67,7 +73,7 @@ class _Usage(_Counts, gc=False, forbid_unknown_fields=True, kw_only=True):
     service_tier: _Word | None = None
     speed: _Word | None = None
     server_tool_use: _ServerToolUse | None = None
-    output_tokens_details: msgspec.Raw = msgspec.Raw()
+    output_tokens_details: _OutputDetails | None = None
     iterations: Annotated[list[_Iteration], msgspec.Meta(max_length=MOST_ITERATIONS)] | None = None
     fallback_credit: _FallbackCredit | None = None
 
@@ -76,6 +82,7 @@ class _Usage(_Counts, gc=False, forbid_unknown_fields=True, kw_only=True):
 _NESTED: dict[str, type[msgspec.Struct]] = {
     "cache_creation": _CacheCreation,
     "server_tool_use": _ServerToolUse,
+    "output_tokens_details": _OutputDetails,
     "iterations": _Iteration,
     "fallback_credit": _FallbackCredit,
 }

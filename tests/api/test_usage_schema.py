@@ -95,7 +95,8 @@ def an_iteration(**fields: object) -> dict[str, object]:
             {"web_searches": 5},
         ),
         ({"server_tool_use": {"web_search_requests": None}}, {}),
-        ({"output_tokens_details": {"thinking_tokens": 3, "other_tokens": 2}}, {}),
+        ({"output_tokens_details": {"thinking_tokens": 3, "other_tokens": 0}}, {}),
+        ({"output_tokens_details": None}, {}),
         ({"iterations": [], "fallback_credit": None, "new": 0, "newer": {"a": [0, ""]}}, {}),
         ({"iterations": [an_iteration(), an_iteration(model=f"{MODEL}-20261101")]}, {}),
         ({"fallback_credit": {"status": {"type": "not_applied", "reason": "expired"}}}, {}),
@@ -145,6 +146,10 @@ def test_compaction_and_advisor_are_billed_beside_the_counts() -> None:
         (
             {"cache_creation": {"ephemeral_24h_input_tokens": 9}},
             "usage: unknown field cache_creation.ephemeral_24h_input_tokens",
+        ),
+        (
+            {"output_tokens_details": {"thinking_tokens": 3, "audio_tokens": 2}},
+            "usage: unknown field output_tokens_details.audio_tokens",
         ),
         (
             {"iterations": [an_iteration(thoughts=1)]},
