@@ -23,9 +23,7 @@ _Number = Annotated[int, msgspec.Meta(ge=0, le=MOST_SEARCHES)]
 _Word = Annotated[str, msgspec.Meta(max_length=60)]
 
 # Known fields that change no price: parts of another count, or free by the price list.
-FREE = frozenset(
-    {"output_tokens_details.thinking_tokens", "server_tool_use.web_fetch_requests"}
-)
+FREE = frozenset({"output_tokens_details.thinking_tokens", "server_tool_use.web_fetch_requests"})
 # Iterations whose tokens the answer's own counts include.
 _INCLUDED = ("message", "fallback_message")
 _ADDED = ("compaction", "advisor_message")

@@ -1,6 +1,6 @@
 """What the prompt cache gained or lost in a batch, from recorded usage. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from msgspec import Struct
@@ -40,6 +40,30 @@ class CacheGain(Struct, frozen=True, kw_only=True):
     def uncached_nano(self) -> int | None:
         """What the batch would have cost without a cache."""
         return None if self.gain_nano is None else self.cost_nano + self.gain_nano
+
+
+class CacheEffect(Struct, frozen=True, kw_only=True):
+    """Nano-dollars that caching saved (negative: cost) compared with the same tokens uncached.
+
+    `unpriced` cached tokens are of batches whose gain is unknown, and are left out.
+    """
+
+    nano: int
+    read_tokens: int
+    written_tokens: int
+    unpriced: int
+
+
+def cache_effect(found: Sequence[CacheGain]) -> CacheEffect:
+    """The sum of those batches."""
+    return CacheEffect(
+        nano=sum(one.gain_nano or 0 for one in found),
+        read_tokens=sum(one.read_tokens for one in found),
+        written_tokens=sum(one.written_tokens for one in found),
+        unpriced=sum(
+            one.read_tokens + one.written_tokens for one in found if one.gain_nano is None
+        ),
+    )
 
 
 def gains(used: Iterable[CacheUse], prices: PriceBook) -> list[CacheGain]:

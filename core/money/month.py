@@ -1,16 +1,11 @@
-"""Savings of a calendar month: so far, projected, and the effect of prompt caching. Pure."""
+"""Savings of a calendar month, so far and projected. Pure."""
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, timedelta
 
 from msgspec import Struct
 
 from core.money.kpis import MONTH_DAYS, SAVED_TARGET_NANO
-from core.money.pricing import PriceBook
-from state.model.records import BatchKind
-from state.queries.spending import CacheTokens
-
-_PICO_PER_NANO = 1_000
 
 
 class Month(Struct, frozen=True, kw_only=True):
@@ -59,38 +54,4 @@ def month(saved_by_day: Mapping[str, int], today: date) -> Month:
         pace_nano=whole // full_days if full_days else None,
         full_days=full_days,
         days_left=(following - today).days - 1,
-    )
-
-
-class CacheEffect(Struct, frozen=True, kw_only=True):
-    """Nano-dollars that caching saved (negative: cost) compared with the same tokens uncached.
-
-    `unpriced` cached tokens have no known price and are left out.
-    """
-
-    nano: int
-    read_tokens: int
-    written_tokens: int
-    unpriced: int
-
-
-def cache_effect(used: Iterable[CacheTokens], prices: PriceBook) -> CacheEffect:
-    """The effect at each day's prices; for a model with price steps, those of small prompts."""
-    pico = read = written = unpriced = 0
-    for row in used:
-        at = datetime.fromisoformat(row.day).replace(hour=12, tzinfo=UTC)
-        rates = prices.rates(row.model, prompt_tokens=0, at=at)
-        read += row.read
-        written += row.written_5m + row.written_1h
-        if rates is None:
-            unpriced += row.read + row.written_5m + row.written_1h
-            continue
-        gained = (
-            row.read * (rates.input - rates.cache_read)
-            - row.written_5m * (rates.cache_write_5m - rates.input)
-            - row.written_1h * (rates.cache_write_1h - rates.input)
-        )
-        pico += gained if row.kind == BatchKind.SYNC else gained // 2
-    return CacheEffect(
-        nano=pico // _PICO_PER_NANO, read_tokens=read, written_tokens=written, unpriced=unpriced
     )

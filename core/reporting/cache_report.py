@@ -1,7 +1,5 @@
 """What the prompt cache gained or lost, by batch: for `savings --cache` and the console."""
 
-from collections.abc import Iterable
-
 from msgspec import Struct
 
 from core.money.cache_gain import CacheGain, gains
@@ -35,11 +33,6 @@ def since(source: Source, prices: PriceBook, since_ts: str) -> list[CacheGain]:
 def of_batch(source: Source, prices: PriceBook, key: str) -> CacheGain | None:
     """The cache of one batch; None where it has no cached tokens."""
     return next(iter(gains(cache_usage.of_batches(source, [key]), prices)), None)
-
-
-def total(found: Iterable[CacheGain]) -> int:
-    """The gain of those whose prices are known, in nano-dollars."""
-    return sum(one.gain_nano or 0 for one in found)
 
 
 def report(found: CacheGain) -> CacheGainReport:

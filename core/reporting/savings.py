@@ -5,9 +5,11 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
+from core.money.cache_gain import CacheEffect, cache_effect
 from core.money.kpis import MONTH_DAYS
-from core.money.month import CacheEffect, Month, cache_effect, first_day_needed, month
+from core.money.month import Month, first_day_needed, month
 from core.money.pricing import PriceBook, usd
+from core.reporting import cache_report
 from state.db.reader import Source
 from state.queries import spending, unpriced
 from state.queries.spending import Spending
@@ -62,7 +64,7 @@ def read(source: Source, prices: PriceBook, today: date) -> Savings:
         since_day=since_day,
         by=by,
         month=month({row.name: row.savings_nano for row in needed}, today),
-        cache=cache_effect(spending.cached_tokens(source, since_day=since_day), prices),
+        cache=cache_effect(cache_report.since(source, prices, since_day)),
         unpriced_reasons=unpriced.reasons(source, since_ts=since_day),
     )
 

@@ -206,17 +206,6 @@ class AnswerSum(Struct, frozen=True, kw_only=True):
     is_duplicate: bool
 
 
-class CacheTokens(Struct, frozen=True, kw_only=True):
-    """Cached tokens of one day, model and mode."""
-
-    day: str
-    model: str
-    kind: BatchKind
-    written_5m: int
-    written_1h: int
-    read: int
-
-
 def batches_in_sum(source: Source, wanted: SumFilter) -> list[BatchSum]:
     """The batches in the sum, newest first."""
     rows = source.rows(
@@ -258,15 +247,3 @@ def answers_in_sum(source: Source, wanted: SumFilter, batch_key: str) -> list[An
         )
         for row in rows
     ]
-
-
-def cached_tokens(source: Source, *, since_day: str) -> list[CacheTokens]:
-    """Cached tokens since that UTC day, from the daily totals."""
-    rows = source.rows(
-        "SELECT day, model, kind, sum(cache_write_5m_tokens) AS written_5m,"
-        " sum(cache_write_1h_tokens) AS written_1h, sum(cache_read_tokens) AS read"
-        " FROM daily_totals WHERE day >= ? AND cache_write_5m_tokens + cache_write_1h_tokens"
-        " + cache_read_tokens > 0 GROUP BY day, model, kind ORDER BY day, model, kind",
-        since_day,
-    )
-    return [CacheTokens(**{**dict(row), "kind": BatchKind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]

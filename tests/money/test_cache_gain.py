@@ -1,13 +1,17 @@
 """The gain of a cache is the price of the same tokens uncached minus theirs."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.builders import Bench
 
-from core.money.cache_gain import gains
+from core.intake.external_calls import record_sync
+from core.money.cache_gain import cache_effect, gains
 from core.money.pricing import PriceBook
+from core.reporting import cache_report, savings
 from state.model.records import BatchKind
 from state.model.timestamps import to_text
 from state.model.usage import Usage
@@ -89,3 +93,45 @@ def test_the_groups_of_a_batch_are_added_and_an_unknown_price_hides_the_gain() -
     for odd in ({"model": "unknown-1"}, {"inference_geo": "mars"}):
         [found] = gains([*parts, a_use(**odd)], PRICES)
         assert (found.gain_nano, found.uncached_nano) == (None, None)
+
+
+def test_the_unpriced_tokens_of_the_sum_are_those_of_batches_without_a_gain() -> None:
+    found = gains([a_use(read=1_000_000), a_use(batch_key="tb_2", model="gpt-9", read=7)], PRICES)
+    total = cache_effect(found)
+    assert (total.nano, total.read_tokens, total.unpriced) == (950_000_000, 1_000_007, 7)
+
+
+_ADVICE = {
+    "type": "advisor_message",
+    "model": "claude-opus-5-5",
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "cache_read_input_tokens": 20_000,
+    "cache_creation": {"ephemeral_1h_input_tokens": 1_000},
+}
+# Model, usage, and what the cache gained in nano-dollars at synchronous prices.
+_MIXED: list[tuple[str, dict[str, Any], int]] = [
+    # $1.90 a million tokens, times 1.1 in the US.
+    ("claude-sonnet-5-5", {"inference_geo": "us", "cache_read_input_tokens": 100_000}, 209_000_000),
+    # Fast mode doubles the price: $7.60 a million.
+    ("claude-opus-5-5", {"speed": "fast", "cache_read_input_tokens": 10_000}, 76_000_000),
+    # A prompt above 100,000 tokens: $0.45 a million.
+    ("claude-haiku-5-5", {"cache_read_input_tokens": 150_000}, 67_500_000),
+    # An advisor at its own model: $3.80 a million read, less $4 a million written.
+    ("claude-sonnet-5-5", {"iterations": [_ADVICE]}, 76_000_000 - 4_000_000),
+]
+
+
+def test_the_effect_of_the_month_is_the_sum_of_the_gains_whatever_changes_the_price(
+    bench: Bench,
+) -> None:
+    context = bench.engine.context
+    for number, (model, usage, _) in enumerate(_MIXED):
+        counts: dict[str, Any] = {"input_tokens": 10, "output_tokens": 5}
+        record_sync(context, tag=f"t{number}", model=model, usage=counts | usage, workflow="w")
+    found = cache_report.since(context.ledger, context.prices, "")
+    assert [one.gain_nano for one in reversed(found)] == [gain for _, _, gain in _MIXED]
+    month = savings.read(context.ledger, context.prices, bench.clock.now().date())
+    assert month.cache == cache_effect(found)
+    assert month.cache.nano == sum(gain for _, _, gain in _MIXED)
+    assert (month.cache.read_tokens, month.cache.written_tokens) == (280_000, 1_000)

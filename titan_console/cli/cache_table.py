@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.money.cache_gain import CacheGain
+from core.money.cache_gain import CacheGain, cache_effect
 from core.reporting import cache_report
 from titan_console.cli.output import echo, print_json, print_table
 from titan_console.text import format as cells
@@ -48,7 +48,7 @@ def _total(found: Sequence[CacheGain]) -> tuple[str, ...]:
         f"{read / (read + written):.1%}",
         cells.money(sum(one.cost_nano for one in found)),
         "",
-        cells.money(cache_report.total(found)),
+        cells.money(cache_effect(found).nano),
     )
 
 
