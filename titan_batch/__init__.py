@@ -181,7 +181,7 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
         UnknownId: nothing has that key, id or tag.
         LedgerError: the database or a results file cannot be read, or the results were removed by
             `prune`. LedgerUnusable, a LedgerError, where the database is lost or damaged: run
-            `titan-console doctor`, which names the way back, and call this again later.
+            `titan-console doctor`, which says how to restore it, and call this again later.
 
     """
     kept = _fallback_file(batch_id)

@@ -1,4 +1,4 @@
-"""What the requests of a command cost: at most, and as expected from their workflows' answers."""
+"""The maximum cost of a command's requests, and the expected one from their workflows' answers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -23,7 +23,7 @@ class Preview(Struct, frozen=True, kw_only=True):
     """The effect and the cost of a command.
 
     `count` and `samples` are of requests, batches or workflows, without the `skipped` ones (reason
-    to number). Costs are in nano-dollars: at most, None where a request has no known price or no
+    to number). Costs are maximums in nano-dollars, None where a request has no known price or no
     upper bound, and as expected from earlier answers, None without them.
     For a synchronous run: `duplicate_cost_nano` is what batches that go on may charge for the same
     requests; `canceled_batches` are those that it cancels, and `stopped_requests` the other

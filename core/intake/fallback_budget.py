@@ -21,7 +21,7 @@ from state.model.timestamps import to_text
 
 
 def admit_run(folder: Folder, file: FallbackFile, betas: tuple[str, ...], now: datetime) -> None:
-    """Reserve in the file what its run can cost at most. Raises OverBudget where that does not fit.
+    """Reserve in the file the maximum cost of its run. Raises OverBudget where that does not fit.
 
     Beside it counts what the other files reserve, and the ledger as far as it can be read.
     Raises SettingsError while titan.toml has a problem that may hide a limit. Where its folder is

@@ -86,7 +86,7 @@ def wait_until(
 
 
 class CacheCosts(Struct, frozen=True, kw_only=True):
-    """What the requests cost in batches at most: without a cache, with marks alone, and primed.
+    """The maximum cost of the requests in batches: without a cache, with marks alone, and primed.
 
     Nano-dollars. `cold`: every request writes the cache. `primed`: all but the first read it.
     """

@@ -1,7 +1,7 @@
 """Checks whether what is to be spent fits the budgets.
 
 Everything that spends is admitted here: submissions, replays, synchronous runs, and each batch
-before it is sent. It reserves what it can cost at most; the actual cost replaces that later.
+before it is sent. It reserves its maximum cost; the actual cost replaces that later.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ __all__ = ["Sums", "Wanted", "admit", "check", "numbers", "refusal", "used_in", 
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What is to be spent for one workflow and tag, in nano-dollars, at most.
+    """The maximum cost for one workflow and tag, in nano-dollars.
 
     `unpriced` names what has no known price, `unbounded` what has no upper bound of cost, and
     `unknown` counts requests that have one or the other. `least_nano` is the cost of the cheapest.
@@ -41,7 +41,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class Sums(Struct, kw_only=True):
-    """Adds up what the requests of one submission can cost at most."""
+    """Adds up the maximum costs of the requests of one submission."""
 
     prices: PriceBook
     at: datetime
@@ -151,7 +151,7 @@ def check(
 
 
 def _check_known(limit: Limit, wanted: list[Wanted]) -> None:
-    """Raise OverBudget where it is not known what a request can cost at most."""
+    """Raise OverBudget where the maximum cost of a request is not known."""
     cannot = f"Cannot check the budget {limit.text}: "
     if unpriced := ", ".join(filter(None, (one.unpriced for one in wanted))):
         raise OverBudget(

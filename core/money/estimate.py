@@ -1,7 +1,7 @@
 """What requests will cost, before the API has counted their tokens. Pure.
 
-Two figures: *at most*, an upper bound from the body, and *expected*, the mean cost of a request of
-that workflow and model so far.
+Two figures: the *maximum*, an upper bound from the body, and the *expected* cost, the mean of the
+requests of that workflow and model so far.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ _MOST_NANO = 90_000 * 10**9
 
 
 class CostBound(NamedTuple):
-    """What one request can cost at most, in nano-dollars, with the bounds of its tokens.
+    """The maximum cost of one request, in nano-dollars, with the bounds of its tokens.
 
     `at_most` is its cost in a batch and synchronously, None where the model `unpriced` has no
     price, or the part `unbounded` of the request no bound. `known` leaves that part out.
@@ -92,7 +92,7 @@ def _mean(parts: list[AnswerCosts], nano: Callable[[AnswerCosts], int]) -> int |
 
 
 class ModelEstimate(Struct, kw_only=True):
-    """Sums over the requests of one model. Money in nano-dollars; tokens and cost are at most."""
+    """Sums over the requests of one model. Money in nano-dollars; tokens and cost are maximums."""
 
     requests: int = 0
     tokens_in: int = 0
@@ -158,22 +158,22 @@ class Estimate(Struct, kw_only=True):
 
     @property
     def tokens_in(self) -> int:
-        """Input tokens, at most."""
+        """The maximum of input tokens."""
         return sum(one.tokens_in for one in self.models.values())
 
     @property
     def tokens_out(self) -> int:
-        """Output tokens, at most."""
+        """The maximum of output tokens."""
         return sum(one.tokens_out for one in self.models.values())
 
     @property
     def batch_nano(self) -> int:
-        """The cost in batches, at most."""
+        """The maximum cost in batches."""
         return sum(one.batch_nano for one in self.models.values())
 
     @property
     def sync_nano(self) -> int:
-        """The synchronous cost, at most."""
+        """The maximum synchronous cost."""
         return sum(one.sync_nano for one in self.models.values())
 
     @property

@@ -18,7 +18,7 @@ class Field(StrEnum):
     TEXT = "text"
     AGE = "age"
     COST = "cost"
-    TRIES = "tries"
+    ATTEMPTS = "attempts"
     KIND = "kind"
     WHO = "who"
 

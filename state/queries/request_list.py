@@ -26,7 +26,7 @@ from state.queries.filter_sql import (
 
 FIELDS = (
     *(Field.STATE, Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.BATCH, Field.ID),
-    *(Field.TEXT, Field.AGE, Field.COST, Field.TRIES),
+    *(Field.TEXT, Field.AGE, Field.COST, Field.ATTEMPTS),
 )
 STATES = (*(status.value for status in RequestStatus), "failed", "review")
 _REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)

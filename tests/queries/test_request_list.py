@@ -82,6 +82,7 @@ def found(
         ("cost=0.01", [3]),
         ("tries>0 wf:back", [8, 7]),
         ("tries>1", []),
+        ("attempts>1", []),
         ("sure", [3]),
         ('"max_tokens: 0"', [2]),
         ("state:failed wf:feed !max_tokens", [1]),
@@ -145,7 +146,7 @@ TERMS = st.builds(
     ValuesTerm, WORDS | st.just(Field.TEXT) | st.just(Field.ID), st.tuples(st.text()), st.booleans()
 ) | st.builds(
     BoundTerm,
-    st.sampled_from([Field.AGE, Field.COST, Field.TRIES]),
+    st.sampled_from([Field.AGE, Field.COST, Field.ATTEMPTS]),
     st.sampled_from(Relation),
     st.integers(0, 3_000_000_000),
     st.booleans(),

@@ -31,7 +31,7 @@ KNOWN = {Field.WORKFLOW: ("feed-classify", "night feed"), Field.MODEL: ("claude-
         ("age<=1.5d", (BoundTerm(Field.AGE, Relation.AT_MOST, 129_600),)),
         ("cost>0.1", (BoundTerm(Field.COST, Relation.OVER, 100_000_000),)),
         ("cost<$2", (BoundTerm(Field.COST, Relation.UNDER, 2_000_000_000),)),
-        ("!tries>=2", (BoundTerm(Field.TRIES, Relation.AT_LEAST, 2, is_not=True),)),
+        ("!attempts>=2", (BoundTerm(Field.ATTEMPTS, Relation.AT_LEAST, 2, is_not=True),)),
         ('"12:30 o\'clock"', (ValuesTerm(Field.TEXT, ("12:30 o'clock",)),)),
     ],
 )
@@ -49,7 +49,7 @@ def test_a_line_is_read_as_its_terms(line: str, terms: tuple[Term, ...]) -> None
         ("age>2", 0, 5, "age must be a number with s, m, h, d or w"),
         ("age:2h", 0, 6, "age needs a comparison: age>2h"),
         ("cost>much", 0, 9, "cost must be a number of dollars"),
-        ("tries>1.5", 0, 9, "tries must be an integer"),
+        ("attempts>1.5", 0, 12, "attempts must be an integer"),
         ("tag>3", 0, 5, "tag takes a colon"),
         ("a state:", 2, 8, "missing value"),
         ("!", 0, 1, "! needs a term"),
@@ -86,7 +86,7 @@ TERMS = (
     )
     | st.builds(
         BoundTerm,
-        st.sampled_from([Field.COST, Field.TRIES, Field.AGE]),
+        st.sampled_from([Field.COST, Field.ATTEMPTS, Field.AGE]),
         st.sampled_from(Relation),
         st.integers(0, 999_999_999),
         st.booleans(),

@@ -123,11 +123,11 @@ def test_when_the_number_must_be_typed(changes: dict[str, int], is_all: bool, wh
 
 def test_the_countdown_names_the_newest_and_counts_the_others() -> None:
     other = replace(COMMAND, key="cmd_2", action=Action.PAUSE, options={"workflows": ["feed"]})
-    assert counted(COMMAND) == "◔ Force sync 1 request in 8 s · z withdraws it"
+    assert counted(COMMAND) == "◔ Sync 1 request in 8 s · z withdraws it"
     assert counted(COMMAND, other) == (
         "◔ Pause feed in 8 s · by cli@host:1 · z withdraws it · 1 more pending"
     )
-    assert counted(COMMAND, now=HOUR).startswith("◔ Force sync 1 request: runs at the next poll")
+    assert counted(COMMAND, now=HOUR).startswith("◔ Sync 1 request: runs at the next poll")
     assert counted(replace(COMMAND, state=CommandState.RUNNING)) == ""
 
 

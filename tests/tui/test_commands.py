@@ -184,7 +184,7 @@ async def test_on_the_page_of_a_batch_a_command_applies_to_it_or_to_its_list(
             await pilot.press("escape", "right")
             await until_shown(pilot, "▸ in flight")
             await pilot.press("F")
-            await to_preview(pilot, "Force sync 1 request ")
+            await to_preview(pilot, "Sync 1 request ")
 
 
 async def test_an_open_batch_is_canceled_by_the_mouse(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ async def test_the_buttons_are_reached_by_tab(bench: Bench) -> None:
     async with console(bench) as pilot:
         await to_errors(pilot)
         await pilot.press("tab", "right", "right", "enter")
-        await to_preview(pilot, "Force sync 1 request ")
+        await to_preview(pilot, "Sync 1 request ")
         assert "sync at most $0.0" in shown(pilot)
 
 

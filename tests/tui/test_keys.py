@@ -104,7 +104,7 @@ async def test_the_help_shows_what_the_keys_do_here_and_is_searched_by_typing(
     async with opened(made, (120, 60)) as pilot:
         await pilot.press("question_mark")
         await until_shown(pilot, "Select to here")
-        assert "Force sync" in shown(pilot)
+        assert "F                Sync" in shown(pilot)
         assert "unconfirmed" in shown(pilot)
         await pilot.press(*"copy")
         await until(pilot, lambda: "Select to here" not in shown(pilot))
@@ -122,7 +122,7 @@ async def test_read_only_the_help_knows_no_orders(tmp_path: Path) -> None:
     async with app.run_test(size=(120, 60)) as pilot:
         await pilot.press("question_mark")
         await until_shown(pilot, "Select to here")
-        assert "Force sync" not in shown(pilot)
+        assert "F                Sync" not in shown(pilot)
         page = app.page()
         assert page is not None
         await pilot.press("escape")

@@ -103,7 +103,7 @@ def cli(
 
     Without a command, titan-console opens the console. State is stored under TITAN_HOME; the API
     key is read from ANTHROPIC_API_KEY. Exit codes: 0 success, 1 completed but needs attention,
-    2 wrong usage or input, 3 configuration or ledger unusable.
+    2 wrong usage or input, 3 configuration, API key or ledger unusable, 130 stopped with Ctrl-C.
     """
     if ctx.invoked_subcommand is not None:
         return

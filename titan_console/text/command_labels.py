@@ -12,7 +12,7 @@ from titan_console.text.lines import Part
 LABELS = {
     Action.REPLAY: "Replay",
     Action.CANCEL: "Cancel",
-    Action.SYNC: "Force sync",
+    Action.SYNC: "Sync",
     Action.ACKNOWLEDGE: "Acknowledge",
     Action.PAUSE: "Pause",
     Action.RESUME: "Resume",

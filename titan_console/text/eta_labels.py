@@ -10,7 +10,7 @@ from titan_console.text.format import Label, Tone
 
 _NO_HISTORY = "no history yet"
 _RISK: Mapping[Risk, Label] = {
-    Risk.PAST: Label("✗", "past T-2h", Tone.BAD),
+    Risk.PAST: Label("✗", "sync due", Tone.BAD),
     Risk.HIGH: Label("‼", "high", Tone.BAD),
     Risk.MEDIUM: Label("!", "medium", Tone.WARN),
     Risk.UNKNOWN: Label("?", "unknown", Tone.DIM),
@@ -24,13 +24,13 @@ def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
     if found.stage == Stage.ENDING:
         return "soon", Tone.DIM
     if found.exceeds_history:
-        return f"> all {found.known} runs", Tone.WARN
+        return "> longest run", Tone.WARN
     if found.p50 is None or found.p95 is None:
         return _NO_HISTORY, Tone.DIM
     low, high = fmt.rough_span(found.p50 - now), fmt.rough_span(found.p95 - now)
     band = low if low == high else f"{low}-{high}"
     if found.stage == Stage.NOT_SENT:
-        return f"{band} after send", Tone.DIM
+        return f"{band} once sent", Tone.DIM
     return band, Tone.PLAIN
 
 

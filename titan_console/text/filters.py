@@ -11,19 +11,20 @@ from state.model.filter_terms import BoundTerm, Field, Relation, Term, ValuesTer
 FIELDS = {field.value: field for field in Field} | {
     "workflow": Field.WORKFLOW,
     "error": Field.ERROR,
+    "tries": Field.ATTEMPTS,
 }
-COMPARED = (Field.AGE, Field.COST, Field.TRIES)
+COMPARED = (Field.AGE, Field.COST, Field.ATTEMPTS)
 QUALIFIED = re.compile(r"([a-z]+)(:|>=|<=|>|<|=)", re.IGNORECASE)
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _NUMBER = r"(\d{1,12}(?:\.\d{1,9})?|\.\d{1,9})"
 _AGE = re.compile(_NUMBER + r"([smhdw])", re.ASCII)
 _COST = re.compile(r"\$?" + _NUMBER, re.ASCII)
-_TRIES = re.compile(r"\d{1,9}", re.ASCII)
+_ATTEMPTS = re.compile(r"\d{1,9}", re.ASCII)
 _A_HUNDRED_YEARS = 100 * 365 * 86_400
 _NANO = 1_000_000_000
 # What fits here is within SQLite's limits for every list.
 _MOST_CHARACTERS = 3_000
-_EXAMPLES = {Field.AGE: "age>2h", Field.COST: "cost>0.10", Field.TRIES: "tries>1"}
+_EXAMPLES = {Field.AGE: "age>2h", Field.COST: "cost>0.10", Field.ATTEMPTS: "attempts>1"}
 _IN_QUOTES = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_QUOTES = re.compile(r'[\s",\\]')
@@ -157,9 +158,9 @@ def _amount(field: Field, text: str) -> int:
                 return int(Decimal(found[1]) * _NANO)
             raise _NotUnderstood("cost must be a number of dollars: cost>0.10")
         case _:
-            if _TRIES.fullmatch(text):
+            if _ATTEMPTS.fullmatch(text):
                 return int(text)
-            raise _NotUnderstood("tries must be an integer: tries>1")
+            raise _NotUnderstood("attempts must be an integer: attempts>1")
 
 
 def _values(field: Field, text: str, vocabulary: Vocabulary) -> tuple[str, ...]:

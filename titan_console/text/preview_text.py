@@ -79,7 +79,7 @@ def must_type(preview: "Preview", *, is_all: bool) -> str:
 
 
 def batch_cost(preview: "Preview") -> str:
-    """The expected and the greatest cost in a batch, as far as they are known."""
+    """The expected and the maximum cost in a batch, as far as they are known."""
     return _cost(preview.batch_cost_nano, preview.expected_batch_nano)
 
 

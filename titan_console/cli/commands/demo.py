@@ -54,7 +54,8 @@ def command(
     """Run three jobs on real texts against an emulated API, and show the savings.
 
     On a terminal, opens the console with a month of past jobs, while new jobs keep running. Try
-    replay, cancel and force sync; quit with q. --print prints a summary instead, within a minute.
+    replay, cancel and synchronous runs; quit with q. --print prints a summary instead, within a
+    minute.
     """
     _require_unused(home)
     home = (home or Path(tempfile.mkdtemp(prefix="titan-demo-"))).absolute()

@@ -53,9 +53,9 @@ def command(
 ) -> None:
     """Estimate the monthly cost of the jobs in titan.toml, batched and synchronously.
 
-    A month is 30 daily, 4 weekly and 120 six-hourly runs at today's prices. ROUNDED columns
-    are your own estimates (`rounded` in titan.toml); MEASURED columns are the last 30 days in the
-    ledger.
+    A month counts as 30 runs of a daily job, 4 of a weekly one and 120 of one every 6 hours, at
+    today's prices. ROUNDED columns are your own estimates (`rounded` in titan.toml); MEASURED
+    columns are the last 30 days in the ledger.
     """
     folder = Folder(from_environment().home)
     now = SystemClock().now()

@@ -38,8 +38,8 @@ _PORT = 8765
     "cache_text",
     default="always",
     show_default=True,
-    help="Which rows of equal prefixes read the prompt cache: always, never, across (only what an"
-    " earlier batch wrote) or a rate such as 0.3.",
+    help="Which requests read the prompt cache when they have a common prefix: always, never,"
+    " across (only a prefix that an earlier batch wrote) or a rate such as 0.3.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the address as one JSON object.")
 def command(

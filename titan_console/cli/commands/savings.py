@@ -108,8 +108,8 @@ def command(  # noqa: PLR0913 - each is an option
     Every retry of a request counts as one more attempt. --explain shows tokens, rates and formula
     of one number. --check reads a usage export (CSV from the Claude Console or JSON from the Admin
     API), lists each day and model that differs from the ledger, and exits with 1 if any does.
-    --recompute lists the batches whose cost differs from today's pricing of the stored results, at
-    the prices of their day; --apply stores it.
+    --recompute prices the stored results again, with the prices of their day, and lists the batches
+    whose stored cost differs; --apply stores the new cost.
     """
     _check_options(ctx)
     if recompute:

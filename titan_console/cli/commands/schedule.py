@@ -48,7 +48,7 @@ class InstallReport(Struct, frozen=True, kw_only=True):
 
 
 @click.command
-@click.argument("kind", type=_KINDS, required=False)
+@click.argument("kind", metavar="[KIND]", type=_KINDS, required=False)
 @click.option("--install", type=_KINDS, help="Install the poller with this scheduler.")
 @click.option("--uninstall", type=_KINDS, help="Remove the poller from this scheduler.")
 @click.option(
@@ -76,9 +76,10 @@ def command(
 ) -> None:
     """Show, install or remove the schedule that polls every 15 minutes.
 
-    cron: a marked block in your crontab. systemd: a user timer. windows: a scheduled task.
-    skill: scheduled-tasks/NAME/SKILL.md under TITAN_HOME. Without KIND, the default scheduler of
-    this machine is shown. The API key is never part of the schedule.
+    KIND is a scheduler; the default is that of this machine. cron: a marked block in your crontab.
+    systemd: a user timer. windows: a scheduled task. skill: a skill for an AI agent that runs
+    scheduled tasks, scheduled-tasks/NAME/SKILL.md under TITAN_HOME. The API key is never part of
+    the schedule.
     """
     _check(kind, install, uninstall, dry_run=dry_run)
     poller = Poller(

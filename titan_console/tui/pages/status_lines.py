@@ -24,7 +24,7 @@ def totals(snapshot: Snapshot) -> tuple[Total, ...]:
         _counted("open", found.open_batches, Tone.BUSY),
         _counted("queued", found.queued_requests, Tone.WARN),
         _counted("errored", found.failed_requests, Tone.BAD),
-        _saved("saved", Saved(nano=found.savings_nano, unpriced=found.unpriced)),
+        _saved("saved all", Saved(nano=found.savings_nano, unpriced=found.unpriced)),
         _saved("saved 30d", snapshot.saved_30d),
         _saved("today", snapshot.saved_today),
         Total("spent", fmt.sum_of_money(found.cost_nano, found.unpriced)),

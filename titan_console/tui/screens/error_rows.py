@@ -16,7 +16,7 @@ COLUMNS = (
     Column("kind", "Error", 19, 1, grow=1, widest=24),
     Column("count", "Count", 7, 0, right=True),
     Column("message", "Message", 18, 4, grow=5),
-    Column("next", "Next", 15, 5),
+    Column("next", "Suggested action", 16, 5),
     Column("tags", "Tags", 5, 8, right=True),
     Column("tag", "Latest tag", 20, 7, grow=1, widest=28, keeps_end=True),
     Column("first", "First", 7, 6, right=True),

@@ -30,7 +30,7 @@ JOB_COLUMNS = (
     Column("schedule", "Schedule", 9, 6),
     Column("outcomes", "Last runs", 14, 1, right=True),
     Column("submit", "Submit after", 13, 3),
-    Column("fallback", "Fallback at", 12, 4),
+    Column("fallback", "Sync run at", 12, 4),
     Column("delivery", "Delivery", 13, 5),
     Column("hook", "Hook", 11, 7),
 )

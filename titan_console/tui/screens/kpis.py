@@ -27,7 +27,7 @@ from titan_console.tui.widgets.section import Section
 _FIGURE = (
     Column("value", "Value", 9, 1, right=True),
     Column("target", "Target", 10, 3, right=True),
-    Column("verdict", "Verdict", 9, 2),
+    Column("verdict", "Status", 9, 2),
     Column("days", "30 days", 30, 4),
 )
 KPI_COLUMNS = (Column("name", "KPI", 18, 0, grow=1, widest=28), *_FIGURE)

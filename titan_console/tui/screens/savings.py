@@ -164,7 +164,7 @@ class SavingsScreen(QueryPage):
         self._chart.painter = rows.day_bars(self._found).lines
         self._groups.show(
             rows.group_rows(self._found.by[self._by], self._by),
-            f"By {self._by} · b: by {self._next()}",
+            f"By {self._by} · b: group by {self._next()}",
         )
 
     def action_by(self) -> None:

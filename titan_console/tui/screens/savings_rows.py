@@ -17,7 +17,7 @@ FIGURE_COLUMNS = (
     Column("figure", "Metric", 17, 0),
     Column("value", "Value", 10, 1, right=True),
     Column("target", "Target", 9, 3, right=True),
-    Column("verdict", "Verdict", 11, 2),
+    Column("verdict", "Status", 11, 2),
     Column("remark", "Details", 20, 4, grow=4),
 )
 _MONEY = (

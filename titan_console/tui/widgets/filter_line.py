@@ -28,7 +28,7 @@ _EXAMPLES = {
     Field.ERROR: "err:overloaded",
     Field.AGE: "age>2h",
     Field.COST: "cost>0.1",
-    Field.TRIES: "tries>1",
+    Field.ATTEMPTS: "attempts>1",
 }
 _HINT = "Enter applies · Esc cancels · Tab completes"
 
