@@ -5,8 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from anthropic.types import Message
+from pydantic import TypeAdapter
 from support.sandbox_client import a_desk, a_params
 
+from titan_console.sandbox.answers.messages import events
 from titan_console.sandbox.model.prompt_cache import PromptCache
 
 LONG = "A rule that every request repeats. " * 600
@@ -199,3 +202,38 @@ def test_a_hundred_thousand_rows_are_kept_small() -> None:
     answer = desk.call("GET", f"/v1/messages/batches/{batch_id}/results")
     assert not isinstance(answer.body, bytes)
     assert sum(block.count(b"\n") for block in answer.body) == count
+
+
+def test_searches_and_fetches_are_calls_and_results_before_the_text() -> None:
+    tools = [
+        {"type": "web_search_20250305", "name": "web_search", "max_uses": 2},
+        {"type": "web_fetch_20250910", "name": "web_fetch", "max_uses": 1},
+    ]
+    message = the_message(tools=tools)
+    search = ["server_tool_use", "web_search_tool_result"]
+    fetch = ["server_tool_use", "web_fetch_tool_result"]
+    blocks = message["content"]
+    assert [block["type"] for block in blocks] == [*search, *search, *fetch, "text"]
+    assert message["usage"]["server_tool_use"]["web_search_requests"] == 2
+    calls, results = blocks[:-1:2], blocks[1:-1:2]
+    assert [call["id"] for call in calls] == [result["tool_use_id"] for result in results]
+    assert len({call["id"] for call in calls}) == 3
+    # The SDK reads every block as its documented type.
+    found = TypeAdapter(Message).validate_python(message, strict=True).content
+    assert [type(block).__name__ for block in found[:2]] == [
+        "ServerToolUseBlock",
+        "WebSearchToolResultBlock",
+    ]
+
+
+def test_the_stream_of_a_search_has_the_blocks_of_the_message() -> None:
+    tools = [{"type": "web_search_20250305", "name": "web_search", "max_uses": 2}]
+    message = the_message(tools=tools)
+    streamed = b"".join(events(message)).decode().split("\n\n")
+    blocks = [json.loads(line.split("data: ", 1)[1]) for line in streamed if line]
+    starts = [event for event in blocks if event["type"] == "content_block_start"]
+    assert [start["content_block"]["type"] for start in starts] == [
+        block["type"] for block in message["content"]
+    ]
+    assert starts[0]["content_block"]["input"] == {}
+    assert starts[1]["content_block"] == message["content"][1]

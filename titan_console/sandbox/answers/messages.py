@@ -63,8 +63,10 @@ def _block(index: int, block: dict[str, object]) -> Iterator[Event]:
         "text": {"type": "text", "text": ""},
         "thinking": {"type": "thinking", "thinking": "", "signature": ""},
         "tool_use": {**block, "input": {}},
+        "server_tool_use": {**block, "input": {}},
     }
-    empty = empties[as_str(block["type"])]
+    # Results of server tools come whole.
+    empty = empties.get(as_str(block["type"]), block)
     yield {"type": "content_block_start", "index": index, "content_block": empty}
     for delta in _deltas(block):
         yield {"type": "content_block_delta", "index": index, "delta": delta}
@@ -80,9 +82,11 @@ def _deltas(block: dict[str, object]) -> Iterator[Event]:
             for piece in _pieces(as_str(block["thinking"])):
                 yield {"type": "thinking_delta", "thinking": piece}
             yield {"type": "signature_delta", "signature": block["signature"]}
-        case _:
+        case "tool_use" | "server_tool_use":
             for piece in _pieces(msgspec.json.encode(block["input"]).decode()):
                 yield {"type": "input_json_delta", "partial_json": piece}
+        case _:
+            pass
 
 
 def _pieces(text: str) -> Iterator[str]:

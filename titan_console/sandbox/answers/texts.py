@@ -6,6 +6,7 @@ from random import Random
 import msgspec
 
 from titan_console.sandbox.answers.prompts import AnswerFormat
+from titan_console.sandbox.answers.server_tools import server_tool_blocks
 from titan_console.sandbox.answers.tokens import CHARACTERS_PER_TOKEN, tokens
 from titan_console.sandbox.model.json_access import as_dict, as_list, as_str
 from titan_console.sandbox.model.rows import Row
@@ -67,6 +68,7 @@ def compose(row: Row) -> Answer:
         return Answer([], "refusal", 1, 0)
     thinking = tokens(len(_THOUGHT)) if row.thinking else 0
     content = [_thinking(row)] if row.thinking else []
+    content += server_tool_blocks(row)
     if row.kind == "tool":
         spent = thinking + _TOOL_TOKENS + tokens(len(row.text))
         content.append(_tool_use(row))
