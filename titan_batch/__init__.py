@@ -159,7 +159,8 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
     """Return all results in input order once every request has ended, None before.
 
     Polls the API first if a batch is open, and logs what goes wrong there. A submission in a
-    fallback file is answered from that file until a poll has imported it.
+    fallback file is answered from that file until a poll has imported it; under its tag, it has not
+    ended before that.
 
     Args:
         batch_id: the key that `submit` returned, the key of a batch, a batch id of the API, or a
@@ -184,11 +185,13 @@ def poll_and_collect(batch_id: str) -> list[dict[str, Any]] | None:
             `titan-console doctor`, which says how to restore it, and call this again later.
 
     """
-    kept = _fallback_file(batch_id)
     try:
         with _engine() as engine:
-            if kept is not None:
+            if _waiting(engine, batch_id):
                 _poll(engine)
+            if waiting := _waiting(engine, batch_id):
+                # Of a tag, others may be in the ledger.
+                return fallback_contents.results(waiting[0]) if batch_id == waiting[0].key else None
             if not engine.is_finished(batch_id):
                 _poll(engine)
                 if not engine.is_finished(batch_id):
@@ -218,8 +221,9 @@ def reconcile(tag: str) -> dict[str, Any]:
         savings_usd: synchronous price of the same answers minus their cost.
         problem: why the database cannot be read. None if it was read.
 
-    If the database cannot be read, this does not raise: `problem` is the reason, requests in
-    fallback files are counted, and `finished` is false.
+    Requests in fallback files that no poll has imported are counted too, and `finished` is false
+    while there are any. If the database cannot be read, this does not raise: `problem` is the
+    reason, and only these are counted.
 
     """
     try:
@@ -320,8 +324,13 @@ def _fallback_file(key: str) -> FallbackFile | None:
     return fallback_file.find(Folder(from_environment().home), key)
 
 
+def _waiting(engine: Engine, name: str) -> list[FallbackFile]:
+    return fallback_contents.waiting(engine.context.ledger, engine.context.folder, name)
+
+
 def _summary(engine: Engine, tag: str) -> dict[str, Any]:
-    return to_builtins(json_reports.tag_summary(engine.context.ledger, tag))
+    known = to_builtins(json_reports.tag_summary(engine.context.ledger, tag))
+    return fallback_contents.with_files(known, _waiting(engine, tag))
 
 
 def _poll(engine: Engine) -> None:

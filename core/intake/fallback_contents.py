@@ -5,6 +5,7 @@ from typing import Any
 from core.api.result_schema import BadLineError, decode
 from core.delivery.results import Result, to_result
 from core.money.pricing import PriceBook
+from state.db.reader import Source
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder
@@ -12,6 +13,7 @@ from state.model.errors import LedgerUnusable
 from state.model.records import BatchKind, CollectedResult, Outcome, RequestStatus
 from state.model.timestamps import from_text
 from state.queries.result_rows import ResultRow
+from state.recovery import fallback_import
 
 Answer = tuple[CollectedResult, bytes]
 
@@ -36,26 +38,33 @@ def results(file: FallbackFile) -> list[Result] | None:
     return [_result(file.key, header, answers[custom_id], prices) for custom_id in ids]
 
 
+def named(folder: Folder, name: str) -> list[FallbackFile]:
+    """The fallback files with that key or tag."""
+    return [file for file in fallback_file.pending(folder) if name in {file.key, _tag_of(file)}]
+
+
+def waiting(source: Source, folder: Folder, name: str) -> list[FallbackFile]:
+    """Those of them that no poll has imported yet."""
+    return [
+        file for file in named(folder, name) if not fallback_import.is_imported(source, file.key)
+    ]
+
+
+def described(file: FallbackFile) -> str:
+    """What an operator is told about a file that is not imported yet."""
+    return f"{file.key} is in the fallback file {file.path}; the next poll imports it."
+
+
 def tag_summary(folder: Folder, tag: str, problem: str) -> dict[str, Any]:
     """The keys of `reconcile` while the ledger cannot be read; `problem` says why.
 
     It counts what is in fallback files alone: nothing is reported as finished, no cost is known.
     """
-    counts = dict.fromkeys((status.value for status in RequestStatus), 0)
-    keys: list[str] = []
-    for file in fallback_file.pending(folder):
-        if _tag_of(file) == tag:
-            keys.append(file.key)
-            answers = decoded_answers(file)
-            for custom_id, _ in file.requests():
-                answered = answers.get(custom_id)
-                status = answered[0].outcome if answered else RequestStatus.QUEUED
-                counts[status.value] += 1
-    return {
+    known: dict[str, Any] = {
         "tag": tag,
-        "submissions": keys,
-        "requests": sum(counts.values()),
-        "by_status": counts,
+        "submissions": [],
+        "requests": 0,
+        "by_status": dict.fromkeys((status.value for status in RequestStatus), 0),
         "finished": False,
         "settled": False,
         "batches": [],
@@ -64,6 +73,26 @@ def tag_summary(folder: Folder, tag: str, problem: str) -> dict[str, Any]:
         "problem": problem,
         # The old name, kept for one release.
         "trouble": problem,
+    }
+    return with_files(known, named(folder, tag))
+
+
+def with_files(summary: dict[str, Any], files: list[FallbackFile]) -> dict[str, Any]:
+    """The summary of a tag, and in it the requests of files that are not imported yet."""
+    files = [file for file in files if _tag_of(file) == summary["tag"]]
+    counts: dict[str, int] = dict(summary["by_status"])
+    for file in files:
+        answers = decoded_answers(file)
+        for custom_id, _ in file.requests():
+            answered = answers.get(custom_id)
+            status = answered[0].outcome if answered else RequestStatus.QUEUED
+            counts[status.value] += 1
+    return summary | {
+        "submissions": [*summary["submissions"], *(file.key for file in files)],
+        "requests": summary["requests"] + sum(counts.values()) - sum(summary["by_status"].values()),
+        "by_status": counts,
+        "finished": summary["finished"] and not files,
+        "settled": summary["settled"] and not files,
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.broken_ledger import corrupt, poll
 from support.builders import a_request, some_requests
+from support.terminal import Terminal
 
 import titan_batch
 from state.db.connection import sqlite3
@@ -154,3 +155,31 @@ def test_a_ledger_that_another_program_has_for_itself_alone_pays_nothing_twice(
     poll()
     assert titan_batch.reconcile("t")["submissions"] == [key]
     assert (sandbox.billing_log().creates, len(sandbox.billing_log().messages)) == (1, 0)
+
+
+def _another_poll_runs(_engine: object) -> None:
+    pass
+
+
+def test_what_a_locked_ledger_did_not_get_is_counted_under_its_tag_and_not_finished(
+    home: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = titan_batch.submit(some_requests(2), tag="t")
+    assert titan_batch.poll_and_collect("t") is not None
+    with _locked(home):
+        kept, alone = (titan_batch.submit([a_request("kept")], tag=tag) for tag in ("t", "another"))
+    with monkeypatch.context() as patch:
+        patch.setattr("titan_batch._poll", _another_poll_runs)
+        found = titan_batch.reconcile("t")
+        assert found["submissions"] == [first, kept]
+        assert (found["requests"], found["by_status"]["queued"]) == (3, 1)
+        assert (found["finished"], found["settled"]) == (False, False)
+        for name in ("t", kept, "another", alone):
+            assert titan_batch.poll_and_collect(name) is None
+            for command in ("results", "show"):
+                assert "fallback" in Terminal(home).run(command, name).err
+        assert len(titan_batch.poll_and_collect(first) or []) == 2
+    assert titan_batch.reconcile("another")["by_status"]["queued"] == 0
+    assert titan_batch.reconcile("t")["submissions"] == [first, kept]
+    assert len(titan_batch.poll_and_collect("t") or []) == 3
+    assert sandbox.billing_log().creates == 3

@@ -1,12 +1,16 @@
 """`titan-console results`: the answers in input order."""
 
+from collections.abc import Iterator
+
 import click
 
 from core.config.settings import from_environment
 from core.delivery.results import Result, results
+from core.intake import fallback_contents
 from core.text import pluralize
 from state.db.reader import Reader
 from state.files.folder import Folder
+from state.model.errors import UnknownId
 from state.model.records import REVIEW_STOP_REASONS
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_lines_option, print_json
@@ -27,7 +31,8 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
     pending = 0
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
-        for result in results(reader, folder, name):
+        waiting = fallback_contents.waiting(reader, folder, name)
+        for result in _known(reader, folder, name, may_be_unknown=bool(waiting)):
             pending += result["outcome"] is None
             if as_json:
                 print_json(result)
@@ -35,7 +40,19 @@ def command(ctx: click.Context, *, name: str, as_json: bool) -> None:
                 echo(_line(result))
     if pending:
         print_stderr(f"{pluralize(pending, 'request')} still without a result.")
+    for file in waiting:
+        print_stderr(fallback_contents.described(file))
+    if pending or waiting:
         ctx.exit(Exit.ATTENTION)
+
+
+def _known(reader: Reader, folder: Folder, name: str, *, may_be_unknown: bool) -> Iterator[Result]:
+    """The results that the ledger knows."""
+    try:
+        yield from results(reader, folder, name)
+    except UnknownId:
+        if not may_be_unknown:
+            raise
 
 
 def _line(result: Result) -> str:

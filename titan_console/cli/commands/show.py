@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from core.clock import SystemClock
 from core.config.settings import from_environment
+from core.intake import fallback_contents
 from core.reporting import json_reports
 from state.db.reader import Reader, Source
 from state.files.folder import Folder
@@ -16,6 +17,7 @@ from state.queries import batch_list, event_list
 from state.queries.request_detail import RequestRecord
 from titan_console.cli import request_history
 from titan_console.cli.output import echo, json_option, print_fields, print_json, print_table
+from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
 
 _UNKNOWN = "{!r} not found (looked for a key, batch id, tag or custom_id)."
@@ -59,16 +61,21 @@ def command(*, name: str, as_json: bool) -> None:
     """
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
+        waiting = fallback_contents.waiting(reader, folder, name)
         try:
             submissions, batches = batch_list.find(reader, name)
         except UnknownId:
             requests = request_history.find(reader, name)
+            if not requests and waiting:
+                raise UnknownId(fallback_contents.described(waiting[0])) from None
             if not requests:
                 raise UnknownId(_UNKNOWN.format(name)) from None
             _show_requests(reader, requests, folder, as_json=as_json)
             return
         models = {s.key: batch_list.models_of(reader, s) for s in submissions}
         history = {batch.key: event_list.events(reader, batch=batch) for batch in batches}
+    for file in waiting:
+        print_stderr(fallback_contents.described(file))
     if as_json:
         print_json(_report(submissions, models, batches, history))
         return
