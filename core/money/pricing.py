@@ -27,6 +27,8 @@ _PICO_PER_DOLLAR_PER_MTOK = 1_000_000
 _PICO_PER_NANO = 1_000
 _NANO_PER_DOLLAR = 1_000_000_000
 _CENT, _PARTS = Decimal("0.01"), Decimal("0.0001")
+_SMALL_NANO = 100_000_000  # ten cents
+_TINY_NANO = 50_000  # half of the last digit that is shown
 
 WEB_SEARCH_NANO = 10_000_000
 # Percent of the price of tokens, by region. Models before 4.6 refuse a region.
@@ -231,11 +233,12 @@ def dollars_float(nano: int) -> float:
 
 
 def dollars_text(nano: int) -> str:
-    """Dollars to the cent; four places below ten cents."""
-    amount = dollars(nano)
-    exponent = _PARTS if 0 < abs(amount) < Decimal("0.1") else _CENT
-    sign = "-" if amount < 0 else ""
-    return f"{sign}${abs(amount).quantize(exponent, rounding=ROUND_HALF_UP):,}"
+    """Dollars to the cent; four places below ten cents, and never zero for what is not."""
+    sign, size = ("-" if nano < 0 else ""), abs(nano)
+    if 0 < size < _TINY_NANO:
+        return f"{sign}<$0.0001"
+    exponent = _PARTS if 0 < size < _SMALL_NANO else _CENT
+    return f"{sign}${dollars(size).quantize(exponent, rounding=ROUND_HALF_UP):,}"
 
 
 def exact_text(nano: int) -> str:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 from support.console_builders import NOW, Failure, LedgerBuilder
 
+from core.money.pricing import dollars_text
 from core.reporting.poller_health import assess
 from state.model.records import Batch, BatchKind, BatchStatus, CollectionStatus, Outcome
 from state.model.timestamps import to_text
@@ -33,7 +34,8 @@ def batch(tmp_path: Path) -> Batch:
         (99_999_999, "$0.1000"),
         (100_000_000, "$0.10"),
         (10_000, "<$0.0001"),
-        (50_000, "$0.0000"),
+        (50_000, "$0.0001"),
+        (125_000_000, "$0.13"),
         (51_000, "$0.0001"),
         (0, "$0.00"),
         (-420_000_000, "-$0.42"),
@@ -43,6 +45,7 @@ def batch(tmp_path: Path) -> Batch:
 )
 def test_money(nano: int | None, shown: str) -> None:
     assert fmt.money(nano) == shown
+    assert nano is None or dollars_text(nano) == shown
 
 
 @given(st.integers(min_value=-(10**20), max_value=10**20))

@@ -58,6 +58,7 @@ def test_the_reason_stands_apart_from_the_rest() -> None:
     assert event_labels.why(detail) == "429"
     assert event_labels.outcome(detail) == "until noon, tries 2"
     assert event_labels.outcome({"outcome": "3 replayed", "new": 3}) == "3 replayed"
+    assert event_labels.outcome({"gain_nano": -207_239_340}) == "gain -$0.21"
 
 
 async def test_the_log_is_whole_and_an_event_opens_with_its_detail(tmp_path: Path) -> None:

@@ -67,7 +67,13 @@ def outcome(detail: Mapping[str, object]) -> str:
         for name, value in detail.items()
         if name not in (*_WHY, *_INTERNAL) and value not in (None, "")
     }
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in rest.items())
+    return ", ".join(_detail(name, value) for name, value in rest.items())
+
+
+def _detail(name: str, value: object) -> str:
+    plain = name.removesuffix("_nano")
+    text = fmt.money(value) if plain != name and isinstance(value, int) else str(value)
+    return f"{plain.replace('_', ' ')} {text}"
 
 
 def cost(line: EventLine) -> str:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 import humanize
 from msgspec import Struct
 
+from core.money.pricing import dollars_text
 from core.reporting.poller_health import PollerHealth, PollerState
 from state.model.records import (
     Batch,
@@ -25,8 +25,6 @@ UNPRICED = "unpriced"
 NOTHING = "-"
 # The guard fires that long before a deadline.
 SOON = timedelta(hours=2)
-_SMALL_NANO = 100_000_000  # ten cents
-_TINY_NANO = 50_000  # half of the last digit that is shown
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -121,15 +119,8 @@ def failed(batch: Batch) -> int:
 
 
 def money(nano: int | None) -> str:
-    """Nano-dollars as dollars, with four decimals below ten cents."""
-    if nano is None:
-        return UNPRICED
-    sign, size = ("-" if nano < 0 else ""), abs(nano)
-    if 0 < size < _TINY_NANO:
-        return f"{sign}<$0.0001"
-    exponent = Decimal("0.0001") if 0 < size < _SMALL_NANO else Decimal("0.01")
-    dollars = Decimal(size).scaleb(-9).quantize(exponent, rounding=ROUND_HALF_EVEN)
-    return f"{sign}${dollars:,}"
+    """Nano-dollars as dollars, as in every message."""
+    return UNPRICED if nano is None else dollars_text(nano)
 
 
 def sum_of_money(nano: int | None, unpriced: int) -> str:
