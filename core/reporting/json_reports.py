@@ -75,6 +75,7 @@ class TotalsReport(Struct, frozen=True, kw_only=True):
     reviews: int
     cost_usd: float | None
     sync_cost_usd: float | None
+    fee_usd: float | None
     duplicate_spend_usd: float | None
     unpriced: int
 
@@ -243,6 +244,7 @@ def status(
             reviews=totals.reviews,
             cost_usd=usd(totals.cost_nano),
             sync_cost_usd=usd(totals.sync_cost_nano),
+            fee_usd=usd(totals.fee_nano),
             duplicate_spend_usd=usd(totals.duplicate_nano),
             unpriced=totals.unpriced,
         ),

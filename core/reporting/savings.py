@@ -39,6 +39,11 @@ class Savings(Struct, frozen=True, kw_only=True):
         return sum(row.sync_cost_nano for row in self.by["day"])
 
     @property
+    def fee_nano(self) -> int:
+        """The part of cost and synchronous price that is not for tokens, in nano-dollars."""
+        return sum(row.fee_nano for row in self.by["day"])
+
+    @property
     def duplicate_nano(self) -> int:
         """Duplicate spend, in nano-dollars."""
         return sum(row.duplicate_nano for row in self.by["day"])
@@ -96,6 +101,7 @@ class SavingsReport(Struct, frozen=True, kw_only=True):
     since: str
     savings_usd: float | None
     sync_usd: float | None
+    fee_usd: float | None
     duplicate_spend_usd: float | None
     unpriced: int
     unpriced_reasons: dict[str, int]
@@ -110,6 +116,7 @@ def report(found: Savings) -> SavingsReport:
         since=found.since_day,
         savings_usd=usd(found.saved_nano),
         sync_usd=usd(found.sync_cost_nano),
+        fee_usd=usd(found.fee_nano),
         duplicate_spend_usd=usd(found.duplicate_nano),
         unpriced=found.unpriced,
         unpriced_reasons=dict(found.unpriced_reasons),

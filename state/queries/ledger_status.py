@@ -34,6 +34,8 @@ class Totals(Struct, frozen=True, kw_only=True):
     succeeded: int
     cost_nano: int
     sync_cost_nano: int
+    # The part of both costs that is not for tokens.
+    fee_nano: int
     duplicate_nano: int
     unpriced: int
     # Answers that were cut off, refused or left unfinished, and are not acknowledged yet.
@@ -76,6 +78,7 @@ def totals(source: Source) -> Totals:
     money = source.rows(
         "SELECT coalesce(sum(cost_nano), 0) AS cost_nano,"
         " coalesce(sum(sync_cost_nano), 0) AS sync_cost_nano,"
+        " coalesce(sum(fee_nano), 0) AS fee_nano,"
         " coalesce(sum(duplicate_nano), 0) AS duplicate_nano,"
         " coalesce(sum(unpriced), 0) AS unpriced FROM daily_totals"
     )[0]

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import BASE_URL, KEY, Bench, a_bench, a_request
+from support.terminal import Terminal
 
 from core.api.client import AnthropicApi
 from core.intake.options import SubmitOptions
@@ -151,6 +152,15 @@ class _ExampleApi(AnthropicApi):
         yield iter([re.sub(rb'"usage":\{[^\n]*?\}(?=\}\}\}\n)', _EXAMPLE, raw)])
 
 
+_SUMS = (
+    ("status",),
+    ("savings", "--month", "--since", "2026-01-01"),
+    ("savings", "--since", "2026-01-01"),
+    ("status", "--json"),
+    ("savings", "--month", "--json"),
+)
+
+
 def test_a_hundred_rows_with_searches_in_the_us_cost_8_dollars_30(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         bench.engine = bench.new_engine(
@@ -164,10 +174,17 @@ def test_a_hundred_rows_with_searches_in_the_us_cost_8_dollars_30(tmp_path: Path
         bench.poll_after(3600)
         (row,) = spending.spending(bench.engine.context.ledger, "tag", since_ts="2026")
         (line,) = cost_log(bench)
+        shown = [Terminal(tmp_path / "home").run(*args) for args in _SUMS]
     assert (row.succeeded, row.unpriced) == (100, 0)
     assert (row.cost_nano, row.fee_nano) == (8_300_000_000, 5_000_000_000)
     assert row.sync_cost_nano == 11_600_000_000
     assert (line["cost_usd"], line["fee_usd"]) == (8.3, 5.0)
+    status, month, table, status_json, month_json = shown
+    assert "$5.00, included in the cost" in status.out
+    assert "$5.00, included in the cost" in month.out
+    assert [line.split()[-1] for line in table.out.splitlines()] == ["FEES", "$5.00"]
+    assert status_json.json()["totals"]["fee_usd"] == 5
+    assert month_json.json()["fee_usd"] == 5
 
 
 def test_the_sandbox_runs_searches_in_a_region_as_the_example_of_the_price_list(

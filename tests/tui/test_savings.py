@@ -141,7 +141,7 @@ def test_month_prints_what_the_screen_shows(tmp_path: Path) -> None:
     made.close()
     (found,) = asked(tmp_path, "savings", "--month")
     assert list(found) == [
-        *("since", "savings_usd", "sync_usd", "duplicate_spend_usd", "unpriced"),
+        *("since", "savings_usd", "sync_usd", "fee_usd", "duplicate_spend_usd", "unpriced"),
         *("unpriced_reasons", "month", "cache"),
     ]
     words = CliRunner().invoke(cli, ["savings", "--month"], env={"TITAN_HOME": str(tmp_path)})

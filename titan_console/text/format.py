@@ -123,6 +123,11 @@ def money(nano: int | None) -> str:
     return UNPRICED if nano is None else dollars_text(nano)
 
 
+def fees_in_sum(nano: int) -> str:
+    """Fees such as those of web searches; empty without any."""
+    return f"{money(nano)}, included in the cost" if nano else ""
+
+
 def sum_of_money(nano: int | None, unpriced: int) -> str:
     """A sum, with `+?` where some of its parts have no known price."""
     if not unpriced:

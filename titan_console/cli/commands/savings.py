@@ -157,10 +157,13 @@ def _show(rows: list[Spending], by: str, *, as_json: bool) -> None:
     lines = [_cells(row, row.name) for row in rows]
     if len(rows) > 1:
         lines.append(_cells(_total(rows), "total"))
-    print_table(
-        (by.upper(), "ATTEMPTS", "TOKENS IN", "TOKENS OUT", "SYNC", "COST", "SAVED", "DUPLICATE"),
-        lines,
-    )
+    heads = ("ATTEMPTS", "TOKENS IN", "TOKENS OUT", "SYNC", "COST", "SAVED", "DUPLICATE")
+    if any(row.fee_nano for row in rows):
+        # Included in SYNC and COST.
+        fees = (*(cells.money(row.fee_nano) for row in rows), cells.money(_total(rows).fee_nano))
+        heads = (*heads, "FEES")
+        lines = [(*line, fee) for line, fee in zip(lines, fees, strict=False)]
+    print_table((by.upper(), *heads), lines)
 
 
 def _cells(row: Spending, name: str) -> tuple[str, ...]:
@@ -214,6 +217,7 @@ def _month(source: Source, *, as_json: bool) -> None:
         [
             ("since", f"{found.since_day} (UTC)"),
             ("saved", cells.sum_of_money(found.saved_nano, found.unpriced)),
+            ("fees", cells.fees_in_sum(found.fee_nano)),
             ("this month", f"{cells.money(ahead.saved_nano)} so far"),
             ("projected", f"{projected} (target {cells.money(ahead.target_nano)})"),
             ("cache effect", cells.money(found.cache.nano)),

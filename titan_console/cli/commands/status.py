@@ -93,6 +93,7 @@ def _print_totals(source: Source, now: datetime, limit: timedelta) -> None:
             ("errored", cells.count(totals.failed_requests) if totals.failed_requests else "none"),
             ("needs review", pluralize(totals.reviews, "answer") if totals.reviews else ""),
             ("spent", cells.sum_of_money(totals.cost_nano, totals.unpriced)),
+            ("fees", cells.fees_in_sum(totals.fee_nano)),
             ("saved", cells.sum_of_money(totals.savings_nano, totals.unpriced)),
             (
                 "duplicate charges",

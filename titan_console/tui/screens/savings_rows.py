@@ -64,6 +64,8 @@ def filter_of_figure(found: Savings, key: str) -> SumFilter:
 def _saved(found: Savings) -> Row:
     target = found.month.target_nano
     sync = fmt.sum_of_money(found.sync_cost_nano, found.unpriced)
+    if found.fee_nano:
+        sync += f", of which {fmt.money(found.fee_nano)} fees"
     return _figure(
         "all",
         "saved in 30 days",
