@@ -16,6 +16,10 @@ from state.operations.commands import Action, Edit
 from state.operations.forced_batches import ForcedBatch
 
 _SAMPLES = 3
+_UNKNOWN_COST = (
+    "the cost at most is not known: some have no price, no upper bound (such as web search without"
+    " max_uses) or no stored body"
+)
 _NOTES_SHOWN = 5
 
 
@@ -92,6 +96,7 @@ def for_requests(
         deadlines=tuple(previews.deadlines(context.ledger, ids)),
         notes=(
             *numbers,
+            *([_UNKNOWN_COST] if cost.batch_nano is None else []),
             *_notes_of_risk(context, action, ids),
             *(
                 f"{workflow} is paused: its requests stay queued until `titan-console resume`"

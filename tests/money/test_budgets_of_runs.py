@@ -395,6 +395,18 @@ def test_queued_requests_of_unknown_cost_are_held_once_a_budget_is_set(
     assert bench.sandbox.billing_log().creates == 0
 
 
+@pytest.mark.parametrize("action", [Action.REPLAY, Action.SYNC])
+def test_a_preview_says_why_the_cost_at_most_is_not_known(bench: Bench, action: Action) -> None:
+    bench.faults.add("row:overloaded:p=1")
+    search = {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}
+    bench.engine.submit([some_requests(1)[0] | search], SubmitOptions(tag="open"))
+    bench.poll_after(60)
+    key = failed(bench, 1)
+    (note,) = plan(bench, action, "open").preview.notes
+    assert "no price, no upper bound (such as web search without max_uses)" in note
+    assert plan(bench, action, key).preview.notes == ()
+
+
 def test_what_the_job_states_later_counts_for_queued_requests(bench: Bench) -> None:
     bench.faults.add("create:connect")
     search = {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}
