@@ -157,8 +157,11 @@ _FILTERS = {
     "model": f"{ATTEMPT_MODEL} = ?",
     "duplicate": "? = '' AND a.duplicate = 1",
     "unpriced": "? = '' AND a.outcome = 'succeeded' AND a.cost_nano IS NULL",
-    "cached": "? = '' AND a.cache_read_tokens + a.cache_write_5m_tokens"
-    " + a.cache_write_1h_tokens > 0",
+    # Of the answer's own tokens or of an iteration.
+    "cached": "? = '' AND (a.cache_read_tokens + a.cache_write_5m_tokens"
+    " + a.cache_write_1h_tokens > 0 OR EXISTS (SELECT 1 FROM json_each(a.iterations) i"
+    " WHERE i.value ->> 'cache_read_tokens' > 0 OR i.value ->> 'cache_write_5m_tokens' > 0"
+    " OR i.value ->> 'cache_write_1h_tokens' > 0))",
 }
 
 

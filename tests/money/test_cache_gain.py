@@ -15,6 +15,7 @@ from core.reporting import cache_report, savings
 from state.model.records import BatchKind
 from state.model.timestamps import to_text
 from state.model.usage import Usage
+from state.queries import spending
 from state.queries.cache_usage import CacheUse
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)
@@ -135,3 +136,6 @@ def test_the_effect_of_the_month_is_the_sum_of_the_gains_whatever_changes_the_pr
     assert month.cache == cache_effect(found)
     assert month.cache.nano == sum(gain for _, _, gain in _MIXED)
     assert (month.cache.read_tokens, month.cache.written_tokens) == (280_000, 1_000)
+    # The answers behind the figure, the advisor's too.
+    wanted = spending.SumFilter("cached", "", month.since_day)
+    assert len(spending.batches_in_sum(context.ledger, wanted)) == len(_MIXED)
