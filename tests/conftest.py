@@ -1,5 +1,7 @@
 """Keeps every test away from real data, real keys and the colours of the machine."""
 
+import os
+import shutil
 from collections.abc import Generator
 from pathlib import Path
 
@@ -16,6 +18,18 @@ from titan_console.sandbox.model.timing import Plan
 # Hypothesis without deadlines: a busy machine is no failure.
 settings.register_profile("titan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("titan")
+
+
+# Linux keeps it in memory: an fsync costs nothing there, and there are some twenty in each test.
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
+_ROOM = 2 << 30
+
+
+def pytest_configure() -> None:
+    """Put the folders of the tests into memory, unless their place is given or there is no room."""
+    has_room = os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > _ROOM
+    if has_room:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))  # noqa: TID251 - read by pytest
 
 
 @pytest.fixture(autouse=True)
