@@ -1,5 +1,6 @@
 """Strings, comments and docs use standard terms, and cite only documents of this repository."""
 
+import functools
 import io
 import re
 import tokenize
@@ -85,7 +86,7 @@ _NAMES = re.compile(r"`[^`\s]+`")
 _PATTERN = re.compile("|".join(f"(?:{phrase})" for phrase in BANNED), re.IGNORECASE)
 
 
-def texts(path: Path) -> Iterator[tuple[int, str]]:
+def _texts(path: Path) -> Iterator[tuple[int, str]]:
     """The strings and comments of a program with their lines; every line of another file."""
     content = path.read_text("utf-8")
     if path.suffix != ".py":
@@ -95,6 +96,12 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
         # A string of one word is a name or a value, not a text.
         if token.type in (tokenize.STRING, tokenize.COMMENT) and " " in token.string:
             yield token.start[0], _NAMES.sub("", token.string)
+
+
+@functools.cache
+def texts() -> list[tuple[Path, int, str]]:
+    """The texts of all files with their lines, read once."""
+    return [(path, line, text) for path in files() for line, text in _texts(path)]
 
 
 def files() -> list[Path]:
@@ -111,8 +118,7 @@ def files() -> list[Path]:
 def found(pattern: re.Pattern[str]) -> list[str]:
     return [
         f"{path.relative_to(ROOT)}:{line}: {match[0]!r}"
-        for path in files()
-        for line, text in texts(path)
+        for path, line, text in texts()
         for match in pattern.finditer(text)
     ]
 

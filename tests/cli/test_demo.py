@@ -14,6 +14,7 @@ from core.clock import SystemClock
 from titan_console.demo.texts import standard_library
 
 
+@pytest.mark.slow
 def test_it_runs_three_jobs_and_shows_what_they_saved(tmp_path: Path) -> None:
     texts = tmp_path / "texts"
     texts.mkdir()
@@ -56,6 +57,7 @@ def test_a_folder_without_texts_is_reported(tmp_path: Path) -> None:
     assert "no text file" in done.err
 
 
+@pytest.mark.slow
 def test_the_standard_library_has_hundreds_of_texts() -> None:
     texts = standard_library()
     assert len(texts) > 100

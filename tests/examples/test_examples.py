@@ -34,8 +34,8 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Generator[Day, None, None]:
     with a_server() as (sandbox, address):
         jobs = Terminal(root / "home", address, api_key=None)
         assert jobs.run("jobs", "init").code == 0
-        submitted = {path.stem: jobs.python(str(path)) for path in PROGRAMS}
-        again = jobs.python(str(EXAMPLES / "titan_daily_feed.py"))
+        submitted = {path.stem: jobs.program(path) for path in PROGRAMS}
+        again = jobs.program(EXAMPLES / "titan_daily_feed.py")
         terminal = Terminal(root / "home", address)
         assert terminal.run("--poll", "--json").json()["sent"] == len(PROGRAMS)
         polled = terminal.run("--poll", "--json")
@@ -55,7 +55,7 @@ def test_an_example_submits_and_prints_its_results(day: Day, name: str) -> None:
     submitted = day.submitted[name]
     assert submitted.code == 0, submitted.err
     assert submitted.out.startswith("tb_")
-    done = day.terminal.python(str(EXAMPLES / f"{name}.py"), "--collect")
+    done = day.terminal.program(EXAMPLES / f"{name}.py", "--collect")
     assert done.code == 0, done.err
     assert done.out.strip()
     assert "errored" not in done.out

@@ -1,19 +1,28 @@
-"""Runs the command line in a process forked from one that has it loaded: no start-up each time."""
+"""Runs commands and programs in processes forked from one that has loaded what they need."""
 
 import multiprocessing
 import os
+import runpy
 import sys
 from importlib import import_module
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 # What nearly every command loads; the SDK and Textual are not among it.
-_LOADED = ("titan_console.cli.main", "titan_console.cli.commands.poll", "core.api.client")
+_LOADED = (
+    "titan_console.cli.main",
+    "titan_console.cli.commands.poll",
+    "core.api.client",
+    "titan_batch",
+)
 IS_POSSIBLE = sys.platform != "win32"
 
 
 def run(arguments: tuple[str, ...], environment: dict[str, str], cwd: Path, files: Path) -> int:
-    """Run `titan-console`; `stdin`, `stdout` and `stderr` are files in the folder `files`."""
+    """Run `titan-console`, or the program that comes first in `arguments` if it is a path of one.
+
+    `stdin`, `stdout` and `stderr` are files in the folder `files`.
+    """
     process = _server().Process(target=_command, args=(arguments, environment, cwd, files))
     process.start()
     process.join()
@@ -45,5 +54,10 @@ def _command(
     values.clear()
     values.update(environment)
     os.chdir(cwd)
+    if arguments[0].endswith(".py"):
+        sys.argv = [*arguments]
+        sys.path.insert(0, str(Path(arguments[0]).parent))
+        runpy.run_path(arguments[0], run_name="__main__")
+        return
     sys.argv = ["titan-console", *arguments]
     import_module("titan_console.cli.main").main(list(arguments))

@@ -56,6 +56,15 @@ class Terminal:
         """Run `titan-console` with these arguments."""
         if not forked_command.IS_POSSIBLE:
             return self.python("-m", "titan_console", *arguments, stdin=stdin)
+        return self._forked(arguments, stdin)
+
+    def program(self, path: Path, *arguments: str) -> Ended:
+        """Run that program of the repository, without the start of an interpreter if possible."""
+        if not forked_command.IS_POSSIBLE:
+            return self.python(str(path), *arguments)
+        return self._forked((str(path), *arguments), "")
+
+    def _forked(self, arguments: tuple[str, ...], stdin: str) -> Ended:
         with TemporaryDirectory() as folder:
             files = Path(folder)
             for name, text in (("stdin", stdin), ("stdout", ""), ("stderr", "")):

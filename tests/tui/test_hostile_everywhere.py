@@ -96,6 +96,7 @@ async def test_no_generated_text_gets_through_anywhere(pieces: list[str]) -> Non
         await walk_over(Path(folder), "".join(pieces))
 
 
+@pytest.mark.slow
 async def test_no_text_gets_through_anywhere(tmp_path: Path) -> None:
     await walk_over(tmp_path, "".join(PIECES))
 

@@ -58,7 +58,10 @@ async def test_every_screen(tmp_path: Path, keep: Keep, size: str) -> None:
 
 
 @pytest.mark.parametrize("size", _SIZES)
-@pytest.mark.parametrize(("what", "through"), [("tabs", every_tab), ("dialogs", every_dialog)])
+@pytest.mark.parametrize(
+    ("what", "through"),
+    [("tabs", every_tab), pytest.param("dialogs", every_dialog, marks=pytest.mark.slow)],
+)
 async def test_every_tab_and_every_dialog(
     tmp_path: Path,
     keep: Keep,

@@ -49,6 +49,7 @@ def a_poll(under: Settings) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.slow
 def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
     with a_server(Plan.instant(), "row:overloaded:p=1") as (sandbox, address):
         under = settings(tmp_path / "home", address)
