@@ -5,6 +5,7 @@ from core.config import titan_file
 from core.config.backup_settings import BackupSettings
 from core.text import megabytes
 from state.db import copying
+from state.files.system_errors import cause
 from state.model.errors import LedgerError
 from state.recovery import backups
 
@@ -27,8 +28,10 @@ def make_if_due(context: Context) -> str | None:
             backups.trim(
                 context.folder, keep=settings.keep_days, max_bytes=settings.max_mb * 1_000_000
             )
-    except (LedgerError, OSError) as error:
+    except LedgerError as error:
         problem = str(error)
+    except OSError as error:
+        problem = f"{cause(error, target).text}."
     return None if problem is None else f"No backup was made today: {problem}"
 
 

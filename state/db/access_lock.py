@@ -77,9 +77,8 @@ def _open(ledger: Path, timeout: float) -> "sqlite3.Connection":
         make_private_file(path)
         held = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
-        found = cause(
-            error if isinstance(error, OSError) else PermissionError(errno.EACCES, ""), path
-        )
+        number = errno.EISDIR if path.is_dir() else errno.EACCES
+        found = cause(error if isinstance(error, OSError) else OSError(number, ""), path)
         raise LedgerUnusable(
             f"Cannot write the ledger {ledger}: {found.text}."
             " Set TITAN_HOME to a folder that this user can write to.",

@@ -122,9 +122,12 @@ def _refuse_what_cannot_be_read(path: Path) -> None:
     """Raise LedgerUnusable with the reason of the system, which SQLite does not tell."""
     try:
         path.stat()
-        if os.access(path, os.R_OK):
+        if path.is_dir():
+            found = cause(IsADirectoryError(errno.EISDIR, ""), path)
+        elif os.access(path, os.R_OK):
             return
-        found = denied(path)
+        else:
+            found = denied(path)
     except OSError as error:
         found = cause(error, path)
     raise LedgerUnusable(f"Cannot read the ledger {path}: {found.text}.", code=found.code)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from state.db.connection import BUSY_TIMEOUT_S, sqlite3
-from state.files.system_errors import Cause, cause, denied
+from state.files.system_errors import Cause, cause
 from state.model.errors import (
     IllegalTransition,
     LedgerBusy,
@@ -95,19 +95,13 @@ def _cause(error: Exception, path: Path) -> Cause | None:
     try:
         for file in (path.parent, *(file for file in beside if file.exists())):
             if not os.access(file, os.R_OK | os.W_OK):
-                return (
-                    cause(OSError(errno.EROFS, ""), path) if _is_read_only(path) else denied(file)
-                )
+                return cause(PermissionError(errno.EACCES, ""), file)
         is_full = code == _FULL or not _free_bytes(path)
     except OSError as failure:
         return cause(failure, path)
     if is_full:
         return cause(OSError(errno.ENOSPC, ""), path)
     return cause(OSError(errno.EIO, ""), path) if code == _IO_ERROR else None
-
-
-def _is_read_only(path: Path) -> bool:
-    return hasattr(os, "statvfs") and bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
 
 
 def _free_bytes(path: Path) -> int:

@@ -15,18 +15,19 @@ class Cause(NamedTuple):
 
 _DENIED = (errno.EACCES, errno.EPERM)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_FOLDER = (errno.EEXIST, errno.ENOTDIR)
 
 
 def cause(error: OSError, path: Path) -> Cause:
     """Why the path could not be used; `error` may name another one."""
     path = Path(os.fsdecode(error.filename)) if _names_a_file(error) else path
-    if error.errno in _DENIED:
+    if error.errno in _DENIED and not is_read_only(path):
         return denied(path)
     if error.errno in _FULL:
         return Cause(
             code="disk_full", text=f"no space is left on the disk of {path.parent}; free some space"
         )
-    if error.errno == errno.EROFS:
+    if error.errno in (errno.EROFS, *_DENIED):
         return Cause(code="read_only", text=f"the file system of {path.parent} is read-only")
     if error.errno == errno.ENAMETOOLONG:
         return Cause(code="name_too_long", text="the path is too long for this file system")
@@ -37,7 +38,23 @@ def cause(error: OSError, path: Path) -> Cause:
     text = error.strerror or str(error)
     if error.errno == errno.EISDIR:
         text = f"{path} is a folder, not a file; move it away"
+    elif error.errno in _NO_FOLDER and (file := file_in_the_way(path)):
+        text = f"{file} is a file, not a folder; move it away"
     return Cause(code="system_error", text=text)
+
+
+def file_in_the_way(path: Path) -> Path | None:
+    """The path, or the first one on the way to it, that is there and no folder."""
+    on_the_way = (*reversed(path.parents), path)
+    return next((p for p in on_the_way if os.path.lexists(p) and not p.is_dir()), None)
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether the file system of the path is mounted without writing."""
+    try:
+        return hasattr(os, "statvfs") and bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def _names_a_file(error: OSError) -> bool:

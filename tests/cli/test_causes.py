@@ -17,8 +17,11 @@ from support.terminal import Ended, Terminal, a_server
 from core.config.settings import Settings, child_environment
 from state.db.connection import sqlite3
 from state.db.sqlite_errors import ledger_error, ledger_errors
+from state.files.folder import Folder
 from state.files.system_errors import cause
 from state.model.errors import LedgerBusy, LedgerError, TooManyTerms
+from titan_console.doctor import file_checks
+from titan_console.doctor.finding import Health
 from titan_console.sandbox.model.timing import Plan
 
 pwd = pytest.importorskip("pwd", reason="needs owners of files")
@@ -123,6 +126,51 @@ def test_a_poll_names_the_file_of_another_owner(used: Terminal, name: str) -> No
 def test_each_error_of_the_system_has_its_own_words(number: int, code: str, said: str) -> None:
     error = OSError(number, os.strerror(number))
     assert cause(error, Path("/somewhere/file")) == (code, said)
+
+
+@pytest.mark.parametrize("number", [errno.EEXIST, errno.ENOTDIR])
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path, number: int) -> None:
+    (tmp_path / "spool").write_text("")
+    for path in (tmp_path / "spool", tmp_path / "spool" / "a.jsonl"):
+        found = cause(OSError(number, os.strerror(number)), path)
+        assert found.text == f"{tmp_path / 'spool'} is a file, not a folder; move it away"
+
+
+def test_a_read_only_file_system_is_no_matter_of_permissions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("state.files.system_errors.is_read_only", Path.is_absolute)
+    assert cause(PermissionError(errno.EACCES, ""), tmp_path / "titan.db").code == "read_only"
+
+
+@pytest.mark.parametrize("name", ["titan.db", "titan.access.lock"])
+def test_a_folder_in_place_of_a_file_of_the_ledger_is_named(used: Terminal, name: str) -> None:
+    for path in used.home.glob("titan.*"):
+        path.unlink()
+    (used.home / name).mkdir()
+    for line in ("status", "--poll") if name == "titan.db" else ("--poll", "rebuild --yes"):
+        done = used.run(*line.split())
+        assert (done.code, done.err.count("\n")) == (3, 1)
+        assert f"{used.home / name} is a folder, not a file; move it away" in done.err
+
+
+@pytest.mark.parametrize("name", ["spool", "staging", "batch-results", "backups"])
+def test_doctor_and_poll_name_a_file_in_place_of_a_folder(used: Terminal, name: str) -> None:
+    shutil.rmtree(used.home / name)
+    (used.home / name).write_text("")
+    done = used.run("doctor")
+    said = f"{used.home / name} is a file, not a folder; move it away"
+    assert (done.code, said in done.out) == (1, True)
+    submitted = used.run("submit", "-", "--tag", "v", stdin=_lines().replace("feed-", "more-"))
+    assert said in submitted.err + used.run("--poll").err
+
+
+def test_doctor_fails_where_the_disk_is_full(
+    used: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("titan_console.doctor.file_checks._NO_SPACE", 1 << 60)
+    found = list(file_checks.findings(Folder(used.home), thorough=False))
+    assert any(f.health == Health.BAD and "no space is left" in f.detail for f in found)
 
 
 def _sqlite_error(path: Path, *statements: str) -> LedgerError:

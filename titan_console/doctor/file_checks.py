@@ -1,5 +1,6 @@
 """Checks of the ledger's file and of the files beside it: results, mirrors, backups, the disk."""
 
+import errno
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from state.db.reader import Reader
 from state.files import fallback_file
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
+from state.files.system_errors import cause, file_in_the_way
 from state.model.errors import LedgerError
 from state.queries import doctor_figures
 from state.recovery import backups, results_on_disk
@@ -18,6 +20,8 @@ from titan_console.doctor.finding import Finding, Health, isolated
 from titan_console.text import format as cells
 
 _LOW_DISK = 1 << 30
+# Less than what SQLite needs beside the ledger to write it.
+_NO_SPACE = 256 << 10
 # A poll checkpoints the WAL at 16 MB unless another process keeps a read transaction open.
 _LONG_WAL = 256 << 20
 
@@ -28,7 +32,20 @@ _OLD_BACKUP = timedelta(days=2)
 def findings(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
     """Findings on the fallback files, the ledger's file and what is beside it."""
     yield from isolated("fallback", lambda: _fallback_files(folder))
+    yield from isolated("folder", lambda: _obstacles(folder))
     yield from isolated("ledger", lambda: _ledger(folder, thorough=thorough))
+
+
+def _obstacles(folder: Folder) -> Iterator[Finding]:
+    """What keeps the next poll or submission from writing."""
+    for path in (folder.spool, folder.results, folder.staging, folder.fallback, folder.backups):
+        if file := file_in_the_way(path):
+            text = f"{file} is a file, not a folder; move it away"
+            yield Finding(Health.BAD, "folder", text)
+    path = next((p for p in (folder.root, folder.ledger) if not os.access(p, os.W_OK)), None)
+    if path and ledger_exists(folder.ledger):
+        why = cause(PermissionError(errno.EACCES, ""), path).text
+        yield Finding(Health.WARN, "writing", f"the ledger can only be read: {why}")
 
 
 def _fallback_files(folder: Folder) -> Iterator[Finding]:
@@ -138,6 +155,9 @@ def _files(folder: Folder) -> Iterator[Finding]:
         for name, octets in use.items()
     )
     yield Finding(Health.OK if use["free"] > _LOW_DISK else Health.WARN, "disk", shown)
+    if use["free"] < _NO_SPACE:
+        full = cause(OSError(errno.ENOSPC, ""), folder.ledger).text
+        yield Finding(Health.BAD, "disk", f"nothing can be submitted or polled: {full}")
     if use["wal"] > _LONG_WAL:
         yield Finding(
             Health.WARN,
