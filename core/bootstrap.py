@@ -64,6 +64,7 @@ def open_engine(
             instance_id=f"{who}/{random_id(4)}",
             progress=progress,
             runs_hooks=runs_hooks,
+            poll_max_min=rules.limits.poll_max_min,
             server=settings.server,
             same_servers=rules.api.same_server,
             close=lambda: api().close() if api.cache_info().currsize else None,

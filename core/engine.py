@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec.structs import replace
 
-from core import poll
 from core.batches.engine_context import Context
 from core.batches.error_isolation import update_mirrors
-from core.poll import PollSummary
+from core.poll import poll_run
+from core.poll.poll_summary import PollSummary
 from state.model.errors import LedgerError
 from state.model.records import Batch, RequestStatus, Submission
 from state.queries import batch_list, result_rows
@@ -60,8 +60,8 @@ class Engine:
         return replace(submitted, problem=submitted.problem or next(iter(problems), None))
 
     def poll(self) -> PollSummary:
-        """One poll. See `core.poll.poll_once`."""
-        return poll.poll_once(self.context)
+        """One poll. See `core.poll.poll_run.poll_once`."""
+        return poll_run.poll_once(self.context)
 
     def adopt(self, remote_id: str, *, tag: str | None = None) -> "Adopted":
         """Import a batch that the ledger does not have. See `core.batches.adopt.adopt`."""

@@ -52,11 +52,11 @@ def collect_all(context: Context, problems: list[str]) -> list[tuple[Batch, Coll
     now = context.clock.now()
     collected: list[tuple[Batch, Collected | None]] = []
     # Those on this disk first: they need no API.
-    ended = remote_status.to_collect(context.ledger)
-    for batch in sorted(ended, key=lambda batch: not _is_here(context, batch)):
-        if is_due(batch, now):
-            with isolated(context, f"Cannot collect {batch.key}", problems, batch=batch):
-                collected.append((batch, collect(context, batch)))
+    ended = [b for b in remote_status.to_collect(context.ledger) if is_due(b, now)]
+    ordered = sorted(ended, key=lambda batch: not _is_here(context, batch))
+    for batch in context.time.items("collect", ordered, lambda batch: batch.key):
+        with isolated(context, f"Cannot collect {batch.key}", problems, batch=batch):
+            collected.append((batch, collect(context, batch)))
     return collected
 
 

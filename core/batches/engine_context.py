@@ -6,6 +6,7 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from core.api.protocol import BatchApi
+from core.batches.poll_time import PollTime
 from core.clock import Clock
 from core.config.sending_settings import Recovery
 from core.money.pricing import PriceBook
@@ -20,6 +21,7 @@ class Context(Struct, frozen=True, kw_only=True):
     `api` opens the API client on first use, and raises SettingsError where there is no key; `close`
     closes it. `instance_id` names this process in leases and sends. `progress` gets the activity,
     the number of finished requests, and of all. `runs_hooks`: whether its polls run delivery hooks.
+    `poll_max_min` limits a poll, and `time` is the one of the poll that runs.
     `server` is the host, port and path of the API, "" where that is not to be checked;
     `same_servers` are other names of it.
     """
@@ -36,5 +38,7 @@ class Context(Struct, frozen=True, kw_only=True):
     progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None
     close: Callable[[], None] = lambda: None
     runs_hooks: bool = True
+    poll_max_min: int = 30
+    time: PollTime = field(default_factory=PollTime)
     server: str = ""
     same_servers: tuple[str, ...] = ()

@@ -52,7 +52,7 @@ def refresh(context: Context, problems: list[str]) -> int:
     # Read again: batches that were just identified are refreshed like the others.
     open_batches = remote_status.open_at_api(context.ledger)
     ended = 0
-    for batch in open_batches:
+    for batch in context.time.items("refresh", open_batches, lambda batch: batch.key):
         with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
             ended += _refresh_one(context, batch, listing)
     problems += listing.problems()

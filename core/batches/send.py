@@ -69,6 +69,8 @@ def send_queued(context: Context, batches: list[Batch], problems: list[str]) -> 
         hold = _active_hold(context)
         if hold is not None:
             return f"Sending is on hold until {hold.until_ts}: {hold.reason}"
+        if not context.time.may_begin("send", pending[0].key, len(pending)):
+            break
         batch, sent = pending.popleft(), Sent()
         with isolated(context, f"Cannot send {batch.key}", problems, batch=batch):
             sent = send(context, batch)

@@ -55,7 +55,8 @@ def run_due(context: Context, problems: list[str]) -> Iterator[Ended]:
     Raises SettingsError once all had their turn, where one needs the API and cannot have it.
     """
     refused: SettingsError | None = None
-    for command in commands.due(context.ledger, now=context.clock.now()):
+    due = commands.due(context.ledger, now=context.clock.now())
+    for command in context.time.items("run commands", due, lambda command: command.key):
         ended = None
         try:
             with isolated(context, f"{command.key} {command.action}", problems):

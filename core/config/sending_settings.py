@@ -1,4 +1,4 @@
-"""[api], [recovery] and [limits] of titan.toml: the server, lost creates, the size of batches."""
+"""[api], [recovery] and [limits] of titan.toml: the server, lost creates, sizes and times."""
 
 from typing import Annotated
 
@@ -27,10 +27,14 @@ class ApiSettings(Record, frozen=True, kw_only=True):
 
 
 class BatchLimits(Record, frozen=True, kw_only=True):
-    """[limits]: the most requests and bytes of one batch, within the API's own limits."""
+    """[limits]: the most requests and bytes of one batch, within the API's own limits.
+
+    After `poll_max_min` a poll begins nothing new.
+    """
 
     max_requests: Annotated[int, Meta(ge=1, le=100_000)] = Limits().max_requests
     max_bytes: Annotated[int, Meta(ge=10_000, le=256_000_000)] = Limits().max_bytes
+    poll_max_min: Annotated[int, Meta(ge=1, le=1440)] = 30
 
     def limits(self) -> Limits:
         """As the splitter takes them."""

@@ -21,7 +21,8 @@ def deliver_finished(context: Context) -> tuple[list[str], list[str]]:
     """
     delivered: list[str] = []
     problems: list[str] = []
-    for workflow, date in delivery.due(context.ledger):
+    due = delivery.due(context.ledger)
+    for workflow, date in context.time.items("deliver", due, " ".join):
         with isolated(context, f"Cannot deliver {workflow} of {date}", problems):
             name = _deliver(context, workflow, date)
             delivered += [name] if name else []

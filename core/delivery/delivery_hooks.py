@@ -49,7 +49,8 @@ def run_due(context: Context) -> Iterator[list[str]]:
             if job and job.on_delivery and _command_text(job) != run.command:
                 hook_runs.retry(context.ledger, run)
         yield problems
-    for run in hook_runs.due(context.ledger, to_text(context.clock.now())):
+    due = hook_runs.due(context.ledger, to_text(context.clock.now()))
+    for run in context.time.items("run hooks", due, lambda run: run.file):
         problems = []
         with isolated(context, f"{run.file}: on_delivery", problems):
             problems += _run_or_skip(context, run, catalogue)

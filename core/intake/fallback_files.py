@@ -135,7 +135,7 @@ def import_all(context: Context) -> list[str]:
     problems: list[str] = []
     pending = fallback_file.pending(context.folder)
     rules = titan_file.read(context.folder) if pending else Catalogue()
-    for file in pending:
+    for file in context.time.items("import fallback files", pending, lambda file: file.key):
         with (
             isolated(context, f"Cannot import the fallback file {file.path}", problems),
             file.try_lock() as is_locked,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from core.batches.poll_time import left_by
 from core.money import eta
 from core.money.eta import EtaReport
 from core.money.pricing import usd
@@ -89,6 +90,7 @@ class PollerReport(Struct, frozen=True, kw_only=True):
     error: str | None
     last_pass: str | None
     lease: str | None
+    left: list[str]
 
 
 class HookRunReport(Struct, frozen=True, kw_only=True):
@@ -365,7 +367,7 @@ def error_group(row: ErrorGroup) -> ErrorGroupReport:
 def _poller(source: Source, now_ts: str, silent_after: timedelta) -> PollerReport:
     poller = ledger_status.poller(source)
     is_held = poller.lease_expires_ts is not None and poller.lease_expires_ts > now_ts
-    health = assess(poller, from_text(now_ts), silent_after)
+    health, left = assess(poller, from_text(now_ts), silent_after), left_by(poller.last_summary)
     return PollerReport(
         state=health.state,
         last_success=poller.last_success_ts,
@@ -373,6 +375,7 @@ def _poller(source: Source, now_ts: str, silent_after: timedelta) -> PollerRepor
         last_poll=poller.last_finished_ts,
         last_pass=poller.last_finished_ts,
         lease=poller.lease_holder if is_held else None,
+        left=left.lines() if left else [],
     )
 
 

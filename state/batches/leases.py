@@ -100,3 +100,5 @@ def end_poll(
             error,
             poll_id,
         )
+        if summary.get("left"):
+            ledger.event(tx, "poll.time_limit", left=json.dumps(summary["left"]))

@@ -7,7 +7,7 @@ import pytest
 from support.builders import Bench
 from support.lifecycle import check_once, poll_until_done, statuses
 
-from core.poll import POLL_LEASE
+from core.poll.poll_run import POLL_LEASE
 from state.batches import leases, sending
 from state.db import process_lock
 

@@ -8,9 +8,9 @@ import pytest
 from support.builders import Bench, a_bench
 from support.lifecycle import batches, check_billing, check_once, poll_until_done, requests
 
-from core import poll
 from core.api.protocol import BatchApi, Body, Created
-from core.poll import PollSummary
+from core.poll import poll_run
+from core.poll.poll_summary import PollSummary
 from state.model.records import RequestStatus
 
 HOUR = 3600.0
@@ -75,7 +75,7 @@ def test_two_polls_that_collect_the_same_batch_leave_one_set_of_rows(
 
         def other_collects() -> None:
             bench.clock.advance(asleep)
-            poll.run_steps(other.context, PollSummary())
+            poll_run.run_steps(other.context, PollSummary())
 
         slow = _Slow(bench.api(), "results", other_collects)
         bench.engine = bench.new_engine("slow", api=lambda: slow)

@@ -18,7 +18,8 @@ from support.lifecycle import (
 
 from core.errors import PayloadError
 from core.intake.options import SubmitOptions
-from core.poll import POLL_LEASE, PollSummary
+from core.poll.poll_run import POLL_LEASE
+from core.poll.poll_summary import PollSummary
 from core.requests.payload import Limits
 from state.batches import leases
 from state.db import process_lock

@@ -12,7 +12,7 @@ from support.builders import Bench, some_requests
 from support.terminal import Ended, Terminal, a_server
 
 from core.clock import SystemClock
-from core.poll import POLL_LEASE
+from core.poll.poll_run import POLL_LEASE
 from state.batches import leases
 from state.db import process_lock
 from state.db.ledger import Ledger

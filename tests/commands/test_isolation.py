@@ -12,7 +12,7 @@ import titan_batch
 from core.commands import auto_replay, deadline_guard, executor
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
-from core.poll import PollSummary
+from core.poll.poll_summary import PollSummary
 from core.reporting import notifier
 from state.files import fallback_file
 from state.files.folder import Folder

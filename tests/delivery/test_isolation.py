@@ -5,11 +5,11 @@ from support.broken_code import breaks
 from support.builders import Bench, a_request
 from support.lifecycle import poll_until_done, staged
 
-from core import poll
 from core.batches.engine_context import Context
 from core.delivery import deliver, delivery_hooks
 from core.intake.options import SubmitOptions
-from core.poll import PollSummary
+from core.poll import poll_steps
+from core.poll.poll_summary import PollSummary
 from state.model.errors import LedgerError
 from state.operations import hook_runs
 
@@ -88,7 +88,7 @@ def test_a_defect_in_one_step_is_a_problem_and_the_others_run(
     def _broken(_context: Context, _summary: PollSummary) -> None:
         raise ZeroDivisionError("secret prompt")
 
-    monkeypatch.setattr(poll, "_STEPS", (_broken, *poll._STEPS))
+    monkeypatch.setattr(poll_steps, "STEPS", (_broken, *poll_steps.STEPS))
     _submit(bench, "feed")
     poll_until_done(bench)
     assert staged(bench)

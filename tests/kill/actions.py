@@ -13,9 +13,10 @@ from kill.jobs import WORKFLOWS, Job
 from kill.worker import RunTarget
 
 import titan_batch
-from core import poll as engine_poll
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
+from core.poll import poll_run
+from core.poll.poll_summary import PollSummary
 
 # Where a process is killed: words in the names of crash points, "" for any.
 ANYWHERE = ("",)
@@ -71,7 +72,7 @@ def _back_up(task: Task) -> int:
 def _poll_together(_task: Task) -> int:
     """A poll at the same time as another one, which must be safe too."""
     with open_engine(from_environment(), actor="together") as engine:
-        engine_poll.run_steps(engine.context, engine_poll.PollSummary())
+        poll_run.run_steps(engine.context, PollSummary())
     return 0
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from support.builders import KEY, a_request
 
-from core import poll
 from core.api.client import AnthropicApi
 from core.batches.engine_context import Context
 from core.clock import SystemClock
 from core.engine import Engine
 from core.intake.options import SubmitOptions
 from core.money.pricing import PriceBook
+from core.poll import poll_run
+from core.poll.poll_summary import PollSummary
 from state.db.ledger import Ledger
 from state.files.folder import Folder
 
@@ -103,7 +104,7 @@ def make_poll(engine: Engine, *, with_lease: bool) -> None:
     if with_lease:
         engine.poll()
     else:
-        poll.run_steps(engine.context, poll.PollSummary())
+        poll_run.run_steps(engine.context, PollSummary())
 
 
 class DieAt:

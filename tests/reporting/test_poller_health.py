@@ -10,10 +10,10 @@ from support.broken_code import breaks
 from support.builders import START, Bench, a_bench
 from support.terminal import Terminal
 
-from core import poll
 from core.batches import refresh
 from core.errors import SettingsError
-from core.poll import PollSummary
+from core.poll import poll_steps
+from core.poll.poll_summary import PollSummary
 from core.reporting import email_digest as digests
 from core.reporting import json_reports
 from core.reporting.poller_health import PollerState, assess
@@ -118,7 +118,7 @@ def test_a_failed_poll_is_shown_by_every_view_and_is_one_alert(
     _polls(bench, 1)
     ledger = bench.engine.context.ledger
     with monkeypatch.context() as patched:
-        patched.setattr(poll, "_STEPS", (step, *poll._STEPS))
+        patched.setattr(poll_steps, "STEPS", (step, *poll_steps.STEPS))
         _polls(bench, 1)
         status = json_reports.status(ledger, now_ts=ledger.now_text()).poller
         assert status.state == PollerState.FAILED

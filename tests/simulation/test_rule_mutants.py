@@ -11,13 +11,13 @@ from recovery import test_lost_mirror, test_named_requests
 from simulation.patching import patched
 from support.builders import Bench, a_bench
 
-from core import poll
 from core.api import client
 from core.api.batch_schema import Listed, page_of
 from core.batches import account_check, error_isolation
 from core.batches.engine_context import Context
 from core.batches.synchronous import account_rejections
 from core.intake import recovered_files
+from core.poll import poll_run
 from state.batches import batch_planning, guesses
 from state.files import hook_log
 from state.operations import forced_batches
@@ -96,7 +96,7 @@ RULES: dict[str, tuple[object, str, object, Callable[[Bench], None]]] = {
         _another_server,
     ),
     "no call after a refusal": (
-        *(poll, "_without_api", _same_context),
+        *(poll_run, "_without_api", _same_context),
         test_server.test_a_refused_poll_calls_nothing_more_and_does_the_local_work,
     ),
     "a malformed object proves nothing": (*(client, "page_of", _silent_page), _malformed),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.bootstrap import open_engine
 from core.config.settings import from_environment
-from core.poll import PollSummary
+from core.poll.poll_summary import PollSummary
 from state.db.connection import sqlite3
 
 

@@ -14,7 +14,7 @@ from core.engine import Engine
 from core.intake.options import SubmitOptions
 from core.intake.submit import SubmitResult
 from core.money.pricing import PriceBook
-from core.poll import PollSummary
+from core.poll.poll_summary import PollSummary
 from core.requests.payload import Limits
 from state.db.ledger import Ledger, random_id
 from state.files.folder import Folder

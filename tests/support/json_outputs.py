@@ -17,7 +17,7 @@ from support.terminal import a_server
 
 from core.clock import ManualClock, SystemClock
 from core.config import titan_file
-from core.poll import POLL_LEASE
+from core.poll.poll_run import POLL_LEASE
 from state.batches import leases, orphans
 from state.batches.orphans import OrphanVerdict
 from state.batches.sending import RemoteState

@@ -9,7 +9,7 @@ from state.model.errors import AlreadySubmitted, LedgerError, TitanError, TooMan
 from state.operations.commands import Command, CommandState, TooLateError
 
 if TYPE_CHECKING:
-    from core.poll import PollSummary
+    from core.poll.poll_summary import PollSummary
 
 
 class Exit(IntEnum):

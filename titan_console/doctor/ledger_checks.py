@@ -19,8 +19,8 @@ from state.queries.unpriced import reasons_text
 from titan_console.doctor.finding import Finding, Health, isolated
 from titan_console.text import format as cells
 
-# `error` is the finding on the poller.
-_NOT_DONE = ("ran", "error")
+# `error` is the finding on the poller; what was left is one of the problems.
+_NOT_DONE = ("ran", "error", "left")
 
 
 def findings(source: Source, now: datetime, limit: timedelta = SILENT_AFTER) -> Iterator[Finding]:

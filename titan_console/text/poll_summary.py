@@ -1,6 +1,6 @@
 """The summary of a poll as one line."""
 
-from core.poll import PollSummary
+from core.poll.poll_summary import PollSummary
 from core.text import pluralize
 
 

@@ -142,7 +142,8 @@ def finish(context: Context, batch: Batch, reason: str, *, unwritten: int = 0) -
 
 def finish_abandoned(context: Context, problems: list[str]) -> None:
     """Finish runs whose process died; a problem for each that may be charged twice."""
-    for batch in sync_runs.unfinished(context.ledger):
+    unfinished = sync_runs.unfinished(context.ledger)
+    for batch in context.time.items("finish synchronous runs", unfinished, lambda batch: batch.key):
         with isolated(context, f"Cannot finish {batch.key}", problems, batch=batch):
             problems += _finish_abandoned(context, batch)
 

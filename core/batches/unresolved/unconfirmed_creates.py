@@ -99,7 +99,8 @@ def resolve(context: Context, listing: Listing, creates: list[Batch], problems: 
     _reconsider(context, listing)
     _record_unknown(context, listing, creates, failed)
     problems += failed
-    for candidate in _candidates(context):
+    found = _candidates(context)
+    for candidate in context.time.items("identify", found, lambda batch: batch.remote_id):
         with isolated(context, f"Cannot identify {candidate.remote_id}", problems):
             _identify(context, candidate, listing.batches.get(candidate.remote_id))
     if failed:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import click
 
+from core.batches.poll_time import left_by
 from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
@@ -78,7 +79,8 @@ def _print(source: Source, now: datetime, limit: timedelta) -> None:
 
 
 def _print_totals(source: Source, now: datetime, limit: timedelta) -> None:
-    totals = ledger_status.totals(source)
+    totals, poller = ledger_status.totals(source), ledger_status.poller(source)
+    left = left_by(poller.last_summary)
     print_fields(
         [
             (
@@ -102,7 +104,8 @@ def _print_totals(source: Source, now: datetime, limit: timedelta) -> None:
             ("orphans", _orphans(source)),
             ("not imported", _not_imported()),
             *((f"alert: {alert.rule}", alert.message) for alert in alerts.raised(source)),
-            ("poller", cells.poller_line(assess(ledger_status.poller(source), now, limit))),
+            ("poller", cells.poller_line(assess(poller, now, limit))),
+            ("left by the last poll", "; ".join(left.lines()) if left else ""),
             *(
                 (f"on hold: {hold.name}", cells.hold_line(hold))
                 for hold in ledger_status.holds(source, now_ts=to_text(now))

@@ -1,179 +1,28 @@
-"""One poll: refresh, run commands, send, collect, deliver. The steps are listed in `_STEPS`.
+"""The steps of a poll, in order: refresh, run commands, send, collect, deliver.
 
 Each step survives a kill at any point, and the next poll finishes what this one began. A step
 loads its modules only when it has work, since most polls find nothing to do.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import timedelta
 
-from msgspec import Struct, field
-from msgspec.structs import asdict, replace
-
-from core.api.protocol import BatchApi
 from core.batches import priming_release
-from core.batches.account_check import WRONG_API
 from core.batches.engine_context import Context
-from core.batches.error_isolation import (
-    affects_all_items,
-    isolated,
-    reason_of,
-    record,
-    update_mirrors,
-)
+from core.batches.error_isolation import isolated, update_mirrors
 from core.batches.refresh import refresh
 from core.commands import auto_replay, deadline_guard, executor
 from core.config import titan_file
-from core.errors import ApiError, SettingsError
+from core.poll.poll_summary import PollSummary
 from core.reporting import notifier
 from core.requests.payload import wire_overhead
 from core.text import pluralize
-from state.batches import (
-    batch_planning,
-    leases,
-    remote_status,
-    sending,
-    stale_files,
-    sync_runs,
-)
+from state.batches import batch_planning, remote_status, sending, stale_files, sync_runs
 from state.batches.interrupted_results import finish_renames
-from state.db import process_lock
 from state.files import fallback_file
-from state.model.errors import LedgerBusy, TitanError
 from state.model.records import Batch
 from state.operations import commands, delivery, hook_runs
-from state.queries import batch_list, ledger_status
 
-POLL_LEASE = "poll"
-_LEASE = timedelta(minutes=15)
-
-
-class PollSummary(Struct, kw_only=True):
-    """What one poll did.
-
-    `ran` is False where another poll was running; `busy` says which one. `sent`, `ended` and
-    `collected` count batches, `open` those that are still open. `results` counts new results,
-    `failed` the requests that failed in the collected batches. `commands` holds a line for each
-    command that finished, `delivered` the names of the files, `problems` what needs attention.
-    `error` is why the poll failed; None where it ran through, with problems or without.
-    """
-
-    ran: bool = True
-    busy: str = ""
-    sent: int = 0
-    open: int = 0
-    ended: int = 0
-    collected: int = 0
-    results: int = 0
-    failed: int = 0
-    commands: list[str] = field(default_factory=list[str])
-    delivered: list[str] = field(default_factory=list[str])
-    problems: list[str] = field(default_factory=list[str])
-    error: str | None = None
-
-    def as_json(self) -> dict[str, object]:
-        """For `--json`; `orders` and `troubles` are the old keys, kept for one release."""
-        found: dict[str, object] = {
-            **asdict(self),
-            "orders": self.commands,
-            "troubles": self.problems,
-        }
-        # It is one of the problems, too.
-        del found["error"]
-        return found
-
-
-def poll_once(context: Context) -> PollSummary:
-    """Do whatever is due. Returns at once where another poll is running.
-
-    Raises SettingsError where the API is needed and the key is missing or rejected; the steps
-    that do not need it are done first.
-    """
-    with process_lock.try_lock(context.folder.poll_lock) as is_free:
-        until = context.clock.now() + _LEASE
-        if not leases.acquire(
-            context.ledger, POLL_LEASE, context.instance_id, until=until, is_abandoned=bool(is_free)
-        ):
-            return PollSummary(ran=False, busy=_other_poll(context))
-        poll_id = leases.begin_poll(context.ledger)
-        summary = PollSummary()
-        try:
-            run_steps(context, summary)
-        except SettingsError:
-            raise
-        except Exception as error:
-            _note_stop(context, summary, error)
-            raise
-        except BaseException:
-            summary.error = "It was stopped."
-            raise
-        finally:
-            leases.end_poll(context.ledger, poll_id, asdict(summary), summary.error)
-            leases.release(context.ledger, POLL_LEASE, context.instance_id)
-        return summary
-
-
-def _note_stop(context: Context, summary: PollSummary, error: Exception) -> None:
-    """Note why the poll failed, and raise the alert where the ledger still allows it."""
-    summary.error = reason_of(error)
-    summary.problems.append(f"The poll stopped: {summary.error}")
-    if not isinstance(error, LedgerBusy):
-        with suppress(TitanError, OSError):
-            notifier.update_and_notify(context, summary.error)
-
-
-def _other_poll(context: Context) -> str:
-    poller = ledger_status.poller(context.ledger)
-    if poller.lease_holder is None:
-        return "Another poll was running"
-    who, _, _ = poller.lease_holder.rpartition("/")
-    return f"Another poll is running ({who}); its lease expires at {poller.lease_expires_ts}"
-
-
-def run_steps(context: Context, summary: PollSummary) -> None:
-    """Run every step; a step that the API or the settings stop does not stop the others."""
-    settings_error: SettingsError | None = None
-    for step in (*_STEPS, _check_alerts, _update_mirrors):
-        _renew_lease(context)
-        try:
-            step(context, summary)
-        except SettingsError as error:
-            settings_error = settings_error or error
-            summary.error = str(settings_error)
-            context = _without_api(context, error)
-        except ApiError as error:
-            summary.problems.append(str(error))
-        except Exception as error:
-            if affects_all_items(error):
-                raise
-            what = step.__name__.strip("_").replace("_", " ")
-            record(context, f"Step '{what}'", error, summary.problems)
-            summary.error = summary.problems[-1]
-    summary.open = batch_list.count_open(context.ledger)
-    context.ledger.checkpoint()
-    if settings_error is not None:
-        summary.problems.append(str(settings_error))
-    summary.problems = list(dict.fromkeys(summary.problems))
-    if settings_error is not None:
-        raise settings_error
-
-
-def _without_api(context: Context, error: SettingsError) -> Context:
-    """After a refusal of the server or the key, no later step calls the API; local steps go on."""
-    if error.code not in WRONG_API:
-        return context
-
-    def refuse() -> BatchApi:
-        raise error
-
-    return replace(context, api=refuse)
-
-
-def _renew_lease(context: Context) -> None:
-    leases.acquire(
-        context.ledger, POLL_LEASE, context.instance_id, until=context.clock.now() + _LEASE
-    )
+Step = Callable[[Context, PollSummary], None]
 
 
 def _refresh(context: Context, summary: PollSummary) -> None:
@@ -302,7 +151,6 @@ def _run_hooks(context: Context, summary: PollSummary) -> None:
     from core.delivery.delivery_hooks import run_due
 
     for problems in run_due(context):
-        _renew_lease(context)
         summary.problems += problems
 
 
@@ -342,7 +190,7 @@ def _back_up(context: Context, summary: PollSummary) -> None:
 
 # Commands run before the send, and again when the results that they wait for are collected.
 _COMMAND_STEPS = (_guard_deadlines, _replay_failed, _run_commands)
-_STEPS: tuple[Callable[[Context, PollSummary], None], ...] = (
+STEPS: tuple[Step, ...] = (
     _refresh,
     _import_fallback_files,
     _finish_synchronous_runs,
@@ -358,3 +206,5 @@ _STEPS: tuple[Callable[[Context, PollSummary], None], ...] = (
     _back_up,
     _check_configuration,
 )
+# Run also after the time limit.
+LAST_STEPS: tuple[Step, ...] = (_check_alerts, _update_mirrors)
