@@ -136,7 +136,7 @@ def test_a_poll_that_leaves_the_work_to_another_is_done(queued: Shell) -> None:
         Ledger(folder.ledger, now=SystemClock().now, actor="test") as ledger,
     ):
         until = SystemClock().now() + timedelta(minutes=5)
-        leases.acquire(ledger, POLL_LEASE, "another", until=until, is_abandoned=is_free)
+        leases.acquire(ledger, POLL_LEASE, "another", until=until, is_abandoned=bool(is_free))
         done = terminal.run("--poll", "--json")
     assert (done.code, done.json()["ran"]) == (Exit.DONE, False)
 
