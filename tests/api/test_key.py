@@ -2,6 +2,7 @@
 
 import httpx2
 import pytest
+from support.error_codes import code_is
 
 from core.api.client import AnthropicApi
 from core.errors import ApiError, SettingsError
@@ -78,5 +79,5 @@ def test_invalid_proxy_or_tls_settings_are_one_line(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match="Invalid proxy or TLS settings"):
+    with pytest.raises(SettingsError, check=code_is("invalid_proxy_settings")):
         AnthropicApi(api_key=_KEY, base_url="https://api.anthropic.com")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench, some_requests
+from support.error_codes import code_is
 from support.lifecycle import (
     batches,
     check_billing,
@@ -112,7 +113,7 @@ def test_a_rejected_key_loses_nothing_and_stops_the_poll_with_the_reason(
 ) -> None:
     bench.faults.add(fault)
     assert "rejected the key" in (bench.submit(3).problem or "")
-    with pytest.raises(SettingsError, match="rejected the key"):
+    with pytest.raises(SettingsError, check=code_is("api_key_rejected")):
         bench.poll_after(60)
     bench.faults.clear()
     poll_until_done(bench)

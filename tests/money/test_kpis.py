@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import to_builtins
 from support.builders import a_bench, a_request
+from support.error_codes import code_is
 
 from core.errors import PayloadError
 from core.intake.external_calls import record_sync
@@ -147,7 +148,7 @@ def test_an_unpriced_call_is_unpriced(tmp_path: Path) -> None:
 )
 def test_a_negative_or_absent_usage_is_rejected(tmp_path: Path, usage: dict[str, object]) -> None:
     with a_bench(tmp_path / "home") as bench:
-        with pytest.raises(PayloadError, match="usage"):
+        with pytest.raises(PayloadError, check=code_is("usage_invalid")):
             record_sync(bench.engine.context, tag="t", model="claude-sonnet-4-6", usage=usage)
         assert ledger_status.totals(bench.engine.context.ledger).requests == 0
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import Bench, a_bench, a_request, some_requests
+from support.error_codes import code_is
 
 from core.errors import InputError
 from core.intake.options import SubmitOptions
@@ -52,7 +53,7 @@ def test_since_is_a_span_a_day_or_a_date(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterweek", "-1h", "99999w", "2026-13-01", "1"])
 def test_an_invalid_since_is_rejected(text: str) -> None:
-    with pytest.raises(InputError, match="--since"):
+    with pytest.raises(InputError, check=code_is("invalid_time")):
         parse_since(text, NOW)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import Bench, a_bench
+from support.error_codes import code_is
 
 from core.errors import InputError
 from core.reporting.cost_log import check
@@ -40,7 +41,7 @@ def test_a_file_that_is_not_a_log_is_reported(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home") as bench:
         path = worked(bench)
         path.write_text("{\n", "utf-8")
-        with pytest.raises(InputError, match="Line 1 of the cost log is not JSON"):
+        with pytest.raises(InputError, check=code_is("not_json")):
             check(bench.engine.context.ledger, path)
-        with pytest.raises(InputError, match="cannot be read"):
+        with pytest.raises(InputError, check=code_is("file_unreadable")):
             check(bench.engine.context.ledger, tmp_path / "nothing")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.console_builders import LedgerBuilder
+from support.error_codes import code_is
 from support.terminal import Ended, Terminal
 
 from core.errors import InputError
@@ -56,7 +57,7 @@ def test_a_file_that_appears_meanwhile_is_kept(state: Path, tmp_path: Path) -> N
     with ExitStack() as stack:
         stack.enter_context(open_output(out, Folder(state), overwrite=False)).write("ours")
         out.write_text("theirs")
-        with pytest.raises(InputError, match="exists; pass --force"):
+        with pytest.raises(InputError, check=code_is("output_exists")):
             stack.close()
     assert out.read_text() == "theirs"
 
