@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.builders import Bench, a_bench
+from support.error_codes import code_is
 from support.lifecycle import json_lines
 
 from core.batches.adopt import adopt
@@ -311,7 +312,7 @@ def test_nothing_is_submitted_while_the_budgets_cannot_be_read(bench: Bench) -> 
 
 
 def test_a_deadline_that_has_passed_is_refused(bench: Bench) -> None:
-    with pytest.raises(PayloadError, match="has passed"):
+    with pytest.raises(PayloadError, check=code_is("deadline_passed")):
         bench.submit(1, deadline=bench.clock.now() - timedelta(minutes=1))
 
 

@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.error_codes import code_is
 from support.ledger_builders import a_ledger
 from support.lock_holder import killed_holder
 
@@ -29,7 +30,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[report
 def test_writers_share_it_and_keep_the_one_who_replaces_away(tmp_path: Path) -> None:
     with a_ledger(tmp_path) as one, a_ledger(tmp_path):
         with (
-            pytest.raises(LedgerBusy, match="in use by another process") as refused,
+            pytest.raises(LedgerBusy, check=code_is("ledger_in_use")) as refused,
             access_lock.exclusive(one.path),
         ):
             pass
@@ -42,7 +43,7 @@ def test_the_one_who_replaces_keeps_writers_away(tmp_path: Path) -> None:
     a_ledger(tmp_path).close()
     path = tmp_path / "titan.db"
     with access_lock.exclusive(path):
-        with pytest.raises(LedgerBusy, match="being rebuilt, restored or migrated") as refused:
+        with pytest.raises(LedgerBusy, check=code_is("ledger_being_replaced")) as refused:
             a_ledger(tmp_path)
         assert refused.value.code == "ledger_being_replaced"
         with pytest.raises(LedgerBusy), access_lock.exclusive(path):

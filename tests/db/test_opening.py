@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.error_codes import code_is
 from support.ledger_builders import a_ledger
 
 from state.db.ledger import Ledger
@@ -116,7 +117,10 @@ def test_a_page_that_was_damaged_later_is_one_line(tmp_path: Path) -> None:
     whole = bytearray((tmp_path / "titan.db").read_bytes())
     whole[8192:] = b"\xff" * (len(whole) - 8192)
     (tmp_path / "titan.db").write_bytes(whole)
-    with pytest.raises(LedgerUnusable, match="damaged"), a_ledger(tmp_path) as ledger:
+    with (
+        pytest.raises(LedgerUnusable, check=code_is("ledger_damaged")),
+        a_ledger(tmp_path) as ledger,
+    ):
         ledger.rows("SELECT * FROM events")
 
 
@@ -134,7 +138,7 @@ def test_a_folder_in_the_place_of_the_ledger_is_one_line(tmp_path: Path) -> None
 
 
 def test_a_reader_needs_a_ledger_and_cannot_write(tmp_path: Path) -> None:
-    with pytest.raises(LedgerUnusable, match="no ledger"):
+    with pytest.raises(LedgerUnusable, check=code_is("ledger_missing")):
         Reader(tmp_path / "titan.db")
     assert list(tmp_path.iterdir()) == []
     a_ledger(tmp_path).close()

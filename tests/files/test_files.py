@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from support.error_codes import code_is
 from support.ledger_builders import (
     START,
     a_ledger,
@@ -126,7 +127,7 @@ def test_two_tries_at_once_never_write_into_each_others_answers(tmp_path: Path) 
 
 def test_truncated_results_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "tb_1.jsonl.part").write_bytes(b"cut")
-    with pytest.raises(LedgerUnusable, match="shorter than recorded in the ledger"):
+    with pytest.raises(LedgerUnusable, check=code_is("file_truncated")):
         ResultsFile(tmp_path, "tb_1", committed_bytes=5, own="a")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 from support.builders import some_requests
+from support.error_codes import code_is
 from support.terminal import Terminal, a_server
 
 import titan_batch
@@ -199,7 +200,7 @@ def test_the_console_says_that_it_is_lost_instead_of_waiting_for_a_new_one(
     with closing(ReopeningReader(folder.ledger)) as kept:
         kept.get()
         _gone(folder.ledger)
-        with pytest.raises(LedgerUnusable, match="its data files exist"):
+        with pytest.raises(LedgerUnusable, check=code_is("ledger_lost")):
             kept.get()
         Folder(folder.root / "new").root.mkdir()
     with (
