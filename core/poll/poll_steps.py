@@ -112,7 +112,9 @@ def _collect(context: Context, summary: PollSummary) -> None:
 
     for batch, collected in collect_all(context, summary.problems):
         if collected is None:
-            summary.problems.append(f"{batch.key}: results are not available yet; will retry.")
+            why = remote_status.reload_batch(context.ledger, batch.id).last_error or ""
+            said = f"{batch.key}: results are not available yet; will retry. {why}"
+            summary.problems.append(said.rstrip())
             continue
         summary.results += collected.new
         if collected.complete:

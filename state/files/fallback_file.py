@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from state.files.folder import Folder, make_private, open_private, replace
+from state.files.system_errors import cause
 from state.model.errors import FileUnusable
 
 _PIECE = 1 << 18
@@ -68,10 +69,16 @@ class FallbackFile(Struct, frozen=True):
         try:
             with self.path.open("rb") as file:
                 return msgspec.json.decode(file.readline(), type=Header)
-        except (OSError, msgspec.DecodeError) as error:
-            raise FileUnusable(
-                f"Cannot read the fallback file {self.path}: {error}.", code="fallback_unreadable"
+        except OSError as error:
+            why = cause(error, self.path).text
+            raise self._unreadable(f"cannot be read: {why}.") from error
+        except msgspec.DecodeError as error:
+            raise self._unreadable(
+                f"is damaged ({error}); move it away, and submit its requests again."
             ) from error
+
+    def _unreadable(self, why: str) -> FileUnusable:
+        return FileUnusable(f"The fallback file {self.path} {why}", code="fallback_unreadable")
 
     def requests(self) -> Iterator[tuple[str, bytes]]:
         """Each request's custom_id and line."""

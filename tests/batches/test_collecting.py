@@ -155,7 +155,8 @@ def test_a_line_that_conflicts_with_an_earlier_one_is_reported_and_changes_nothi
 def test_results_not_downloaded_within_29_days_are_expired_and_reported(bench: Bench) -> None:
     bench.faults.add("results:500")
     bench.submit(3)
-    bench.poll_after(60)
+    (problem,) = bench.poll_after(60).problems
+    assert problem.endswith("will retry. The API returned 500: Internal server error")
     bench.faults.clear()
     bench.clock.advance(29 * DAY)
     bench.engine.poll()

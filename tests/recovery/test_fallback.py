@@ -343,3 +343,30 @@ def test_status_counts_fallback_files(home: Path) -> None:
     assert "1 fallback file, for the next poll" in Terminal(home).run("status").out
     poll()
     assert "fallback" not in Terminal(home).run("status").out
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xff"])
+def test_doctor_names_a_file_that_no_poll_can_import(home: Path, content: bytes) -> None:
+    poll()
+    corrupt_file = Folder(home).fallback / "tb_0123456789.jsonl"
+    corrupt_file.parent.mkdir(mode=0o700)
+    corrupt_file.write_bytes(content)
+    (problem,) = poll().problems
+    done = Terminal(home).run("doctor")
+    assert done.code == 1
+    assert "will be imported" not in done.out
+    for said in (problem, done.out):
+        assert f"{corrupt_file} " in said
+        assert "move it away, and submit its requests again" in said
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_folder_in_place_of_a_fallback_file_is_named(home: Path) -> None:
+    poll()
+    path = Folder(home).fallback / "tb_0123456789.jsonl"
+    path.mkdir(mode=0o700, parents=True)
+    path.parent.chmod(0o700)
+    (problem,) = poll().problems
+    assert f"{path} is a folder, not a file; move it away" in problem
+    assert "Errno" not in problem

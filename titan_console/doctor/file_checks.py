@@ -51,7 +51,12 @@ def _obstacles(folder: Folder) -> Iterator[Finding]:
 def _fallback_files(folder: Folder) -> Iterator[Finding]:
     """Requests submitted while the ledger could not be used; the next poll imports them."""
     for file in fallback_file.pending(folder):
-        yield Finding(Health.WARN, "fallback", f"{file.path} will be imported by the next poll")
+        try:
+            file.header()
+        except LedgerError as error:
+            yield Finding(Health.BAD, "fallback", str(error))
+        else:
+            yield Finding(Health.WARN, "fallback", f"{file.path} will be imported by the next poll")
 
 
 def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
