@@ -14,7 +14,7 @@ call, such as an unreachable API, are logged as warnings of the logger "titan_ba
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
@@ -329,8 +329,14 @@ def _waiting(engine: Engine, name: str) -> list[FallbackFile]:
 
 
 def _summary(engine: Engine, tag: str) -> dict[str, Any]:
+    files = _waiting(engine, tag)
     known = to_builtins(json_reports.tag_summary(engine.context.ledger, tag))
-    return fallback_contents.with_files(known, _waiting(engine, tag))
+    with suppress(FileNotFoundError):
+        merged = fallback_contents.with_files(known, files)
+        if files == _waiting(engine, tag):
+            return merged
+    # Meanwhile another process has kept or imported one.
+    return _summary(engine, tag)
 
 
 def _poll(engine: Engine) -> None:

@@ -9,7 +9,7 @@ from state.db.reader import Source
 from state.files import fallback_file
 from state.files.fallback_file import FallbackFile, Header
 from state.files.folder import Folder
-from state.model.errors import LedgerUnusable
+from state.model.errors import FileUnusable, LedgerUnusable
 from state.model.records import BatchKind, CollectedResult, Outcome, RequestStatus
 from state.model.timestamps import from_text
 from state.queries.result_rows import ResultRow
@@ -31,8 +31,14 @@ def decoded_answers(file: FallbackFile) -> dict[str, Answer]:
 
 def results(file: FallbackFile) -> list[Result] | None:
     """What `poll_and_collect` returns before the import; None while an answer is missing."""
-    answers, header, prices = decoded_answers(file), file.header(), PriceBook()
-    ids = [custom_id for custom_id, _ in file.requests()]
+    try:
+        answers, prices = decoded_answers(file), PriceBook()
+        ids = [custom_id for custom_id, _ in file.requests()]
+        header = file.header()
+    except (FileNotFoundError, FileUnusable):
+        if file.path.exists():
+            raise
+        return None  # a poll has just imported it
     if not answers.keys() >= set(ids):
         return None
     return [_result(file.key, header, answers[custom_id], prices) for custom_id in ids]

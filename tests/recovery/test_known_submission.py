@@ -4,6 +4,7 @@ import resource
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.broken_ledger import corrupt, poll
@@ -11,6 +12,7 @@ from support.builders import a_request, some_requests
 from support.terminal import Terminal
 
 import titan_batch
+from core.intake import fallback_contents
 from state.db.connection import sqlite3
 from state.files import fallback_file
 from state.files.archive import compress
@@ -183,3 +185,27 @@ def test_what_a_locked_ledger_did_not_get_is_counted_under_its_tag_and_not_finis
     assert titan_batch.reconcile("t")["submissions"] == [first, kept]
     assert len(titan_batch.poll_and_collect("t") or []) == 3
     assert sandbox.billing_log().creates == 3
+
+
+def test_a_file_that_another_poll_imports_meanwhile_is_counted_once(
+    home: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titan_batch.submit(some_requests(2), tag="t")
+    titan_batch.poll_and_collect("t")
+    with _locked(home):
+        kept = titan_batch.submit([a_request("kept")], tag="t")
+    (file,) = fallback_file.pending(Folder(home))
+    read = fallback_contents.with_files
+
+    with monkeypatch.context() as patch:
+
+        def after_an_import(*arguments: Any) -> dict[str, Any]:
+            patch.undo()
+            poll()
+            return read(*arguments)
+
+        patch.setattr("core.intake.fallback_contents.with_files", after_an_import)
+        found = titan_batch.reconcile("t")
+    assert (found["requests"], found["submissions"].count(kept)) == (3, 1)
+    assert fallback_contents.results(file) is None
+    assert sandbox.billing_log().creates == 2
