@@ -5,14 +5,16 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from support.builders import some_requests
+from support.builders import Bench, some_requests
 from support.terminal import Terminal, a_server
 
 from core.clock import SystemClock
+from core.engine import Engine
 from core.intake import fallback_files
 from core.intake.options import SubmitOptions
 from state.files.folder import Folder
 from state.model.errors import LedgerUnusable
+from titan_console.cli.command_flow import poll_problems
 from titan_console.sandbox.api import Sandbox
 from titan_console.sandbox.model.timing import Plan
 
@@ -216,3 +218,13 @@ def test_status_json_counts_fallback_files(tmp_path: Path) -> None:
     lost = LedgerUnusable("locked")
     fallback_files.save(folder, some_requests(1), options, clock=clock, actor="t", error=lost)
     assert terminal.run("status", "--json").json()["fallback_files"] == 1
+
+
+def test_a_poll_that_cannot_write_does_not_hide_that_the_command_is_stored(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_engine: Engine) -> None:
+        raise LedgerUnusable("no space is left")
+
+    monkeypatch.setattr(Engine, "poll", full)
+    assert poll_problems(bench.engine) == ["no space is left"]

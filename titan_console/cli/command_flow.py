@@ -17,6 +17,7 @@ from core.config.settings import from_environment
 from core.engine import Engine
 from core.errors import SettingsError
 from core.reporting.since import parse_since
+from state.model.errors import LedgerError
 from state.model.records import REVIEW_STOP_REASONS, Outcome
 from state.model.timestamps import to_text
 from state.operations import commands
@@ -186,10 +187,10 @@ def _finish(engine: Engine, command: Command, *, as_json: bool) -> int:
 
 
 def poll_problems(engine: Engine) -> list[str]:
-    """Poll once; what went wrong."""
+    """Poll once; what went wrong. The command is stored, so that a later poll runs it."""
     try:
         return engine.poll().problems
-    except SettingsError as error:
+    except (SettingsError, LedgerError) as error:
         return [str(error)]
 
 
