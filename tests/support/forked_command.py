@@ -54,7 +54,7 @@ def _command(
     values.clear()
     values.update(environment)
     os.chdir(cwd)
-    if arguments[0].endswith(".py"):
+    if arguments and arguments[0].endswith(".py"):
         sys.argv = [*arguments]
         sys.path.insert(0, str(Path(arguments[0]).parent))
         runpy.run_path(arguments[0], run_name="__main__")
