@@ -6,7 +6,6 @@ from pathlib import Path
 
 from state.db.ledger import Ledger
 from state.files.folder import replace
-from state.files.results_file import file_name
 
 
 def finish_renames(
@@ -17,11 +16,12 @@ def finish_renames(
 ) -> None:
     """Give each whole file its name where a kill came between the commit and the rename.
 
-    What that kill left beside it, a try or the answers of a synchronous run, goes. Each file is
-    handled inside `guard`.
+    So does the file of rejected lines. What else that kill left, a try or the answers of a
+    synchronous run, goes. Each file is handled inside `guard`.
     """
     for part in [
         *folder.glob("*.jsonl.part"),
+        *folder.glob("*.rejected.part"),
         *folder.glob("*.jsonl.*.try"),
         *folder.glob("*.answers"),
     ]:
@@ -38,4 +38,4 @@ def _name(ledger: Ledger, folder: Path, part: Path) -> None:
         if part.suffix != ".part":
             part.unlink(missing_ok=True)
         else:
-            replace(part, folder / file_name(key))
+            replace(part, part.with_suffix(""))

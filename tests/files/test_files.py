@@ -145,10 +145,11 @@ def test_a_whole_file_gets_its_name_although_a_kill_came_before(
     key = batch(ledger).key
     folder.results.mkdir()
     (folder.results / f"{key}.jsonl.part").write_bytes(b"whole\n")
+    (folder.results / f"{key}.rejected.part").write_bytes(b"no result\n")
     (folder.results / "tb_other.jsonl.part").write_bytes(b"not yet\n")
     finish_renames(ledger, folder.results)
     assert sorted(path.name for path in folder.results.iterdir()) == sorted(
-        [f"{key}.jsonl", "tb_other.jsonl.part"]
+        [f"{key}.jsonl", f"{key}.rejected", "tb_other.jsonl.part"]
     )
 
 
