@@ -140,5 +140,7 @@ def _job(options: SubmitOptions, workflow: str, rules: Catalogue) -> Job | None:
     if job is None:
         near = get_close_matches(options.job, rules.jobs, n=1)
         hint = f"did you mean {near[0]}?" if near else "`titan-console jobs` lists them."
+        if not rules.jobs:
+            hint = "`titan-console jobs init` writes the jobs of `titan-console jobs` to it."
         raise PayloadError(f"no job {options.job!r} in titan.toml; {hint}", code="unknown_job")
     return job

@@ -94,7 +94,9 @@ def report(found: Sequence[Kpi]) -> dict[str, KpiReport]:
 def shown(kpi: Kpi, value: float) -> str:
     """A value as text, in the unit of its KPI."""
     if kpi.name in ("batch_share", "error_rate"):
-        return f"{value:.1%}"
+        # One more digit where the value would look like the target that it misses.
+        is_near = value != kpi.target and round(value, 3) == round(kpi.target, 3)
+        return f"{value:.2%}" if is_near else f"{value:.1%}"
     if kpi.name.endswith("_h"):
         return f"{value:.2f} h"
     return f"${value:,.2f}" if "usd" in kpi.name else f"{value:g}"

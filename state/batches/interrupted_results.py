@@ -26,10 +26,10 @@ def finish_renames(
         *folder.glob("*.answers"),
     ]:
         with guard(part):
-            _name(ledger, folder, part)
+            _name(ledger, part)
 
 
-def _name(ledger: Ledger, folder: Path, part: Path) -> None:
+def _name(ledger: Ledger, part: Path) -> None:
     key = part.name.split(".")[0]
     if ledger.row(
         "SELECT 1 FROM batches WHERE key = ? AND collection NOT IN ('not_ready', 'pending')",

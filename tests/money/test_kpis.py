@@ -12,7 +12,7 @@ from support.error_codes import code_is
 from core.errors import PayloadError
 from core.intake.external_calls import record_sync
 from core.intake.options import SubmitOptions
-from core.money.kpis import Facts, kpis, percentile, report
+from core.money.kpis import Facts, kpis, percentile, report, shown
 from core.reporting.history import History
 from state.db.reader import Source
 from state.queries import ledger_status
@@ -57,6 +57,14 @@ def test_just_beyond_them_none_is() -> None:
         turnarounds_s=[3600.0 * 12.01],
     )
     assert [kpi.ok for kpi in kpis(bad)] == [False] * 6
+
+
+def test_a_missed_target_never_looks_like_the_value() -> None:
+    found = {kpi.name: kpi for kpi in kpis(Facts(requests=1_000_000, errored=10_400))}
+    rate = found["error_rate"]
+    assert not rate.ok
+    assert shown(rate, rate.value or 0) == "1.04%"
+    assert shown(rate, rate.target) == "1.0%"
 
 
 def test_without_data_every_value_is_null() -> None:

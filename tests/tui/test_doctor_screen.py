@@ -58,7 +58,7 @@ async def test_it_checks_the_machine_and_the_ledger_and_again_on_r(tmp_path: Pat
         # The screen cuts this text where the path of the ledger is long.
         checks = table(pilot, "checks")
         rows = [row for key in checks.keys if (row := checks.row_of(key))]
-        assert any("integrity check passed" in row.about for row in rows)
+        assert any("quick check passed" in row.about for row in rows)
         assert any("write-ahead log" in row.about for row in rows)
         screen = shown(pilot)
         assert "ANTHROPIC_API_KEY" not in screen

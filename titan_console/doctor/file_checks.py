@@ -76,7 +76,8 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         yield Finding(Health.BAD, "ledger", damage)
         yield Finding(Health.WARN, "recovery", _recovery(folder))
         return
-    yield Finding(Health.OK, "ledger", f"{folder.ledger}: integrity check passed")
+    check = "integrity check" if thorough else "quick check"
+    yield Finding(Health.OK, "ledger", f"{folder.ledger}: {check} passed")
     if lost:
         count = pluralize(len(lost), "batch", "batches")
         yield Finding(

@@ -128,7 +128,7 @@ def _effect(action: Action, left: timedelta) -> str:
         case Action.REPLAY | Action.RESUME if left > _BATCH_TIME:
             return "after the 24 h a batch may take"
         case Action.SYNC:
-            return "answered at once, or after the batch that it cancels has ended"
+            return "answered at once; where a batch is canceled for it, after that has ended"
         case Action.ACKNOWLEDGE:
             return "these requests will have no answer"
         case _:

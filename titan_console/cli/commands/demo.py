@@ -9,6 +9,7 @@ import click
 
 from core.config.settings import Settings, forget_key
 from core.config.toml_reader import FILE
+from state.files.folder import make_private
 from state.model.errors import TitanError
 from titan_console.cli import progress
 from titan_console.cli.exit_codes import Exit
@@ -113,7 +114,7 @@ def _play_in_console(home: Path, folder: Path | None, seed: int) -> None:
     arguments = ["demo", "--live", "--home", str(home), "--seed", str(seed)]
     if folder:
         arguments += ["--input", str(folder)]
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     player = subprocess.Popen(  # noqa: S603 - ourselves
         [sys.executable, "-P", "-m", "titan_console", *arguments],
         stdout=subprocess.PIPE,
