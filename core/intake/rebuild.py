@@ -132,8 +132,8 @@ def _submission(
         tag = _tag(batches) or tag
         new = _new_submission(context, spool, batches, tag, *next(iter(seen.items())))
         submission = rebuilding.store(context.ledger, staged, new)
-    imported = {key for batch in batches for key in batch.fallback_imports}
-    fallback_import.add_known(context.ledger, submission, sorted(imported))
+    imported = recovered_files.fallback_imports(batches)
+    fallback_import.add_known(context.ledger, submission, imported)
     if tag is None:
         done.warnings.append(
             f"The tag of {spool.stem} is lost: its key stands for it. When the job submits the same"

@@ -65,6 +65,11 @@ def betas_at(batches: Iterable[RecoveredBatch], offset: int) -> str:
     return betas.pop() if len(betas) == 1 else ""
 
 
+def fallback_imports(batches: Iterable[RecoveredBatch]) -> list[str]:
+    """The keys of the fallback files that were imported into the submission of the batches."""
+    return sorted({key for found in batches for key in found.fallback_imports})
+
+
 def results_of(folder: Folder, batch: RecoveredBatch) -> Path | None:
     """The file with the results of that batch."""
     return results_on_disk.find(folder, batch.batch_id, is_at_the_api=bool(batch.remote_id))

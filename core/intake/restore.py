@@ -27,8 +27,8 @@ from state.model.errors import LedgerError
 from state.model.records import Batch, BatchStatus, CollectionStatus, Submission
 from state.operations import pauses
 from state.queries import batch_list
+from state.recovery import fallback_import, recovered_batches, restored
 from state.recovery import rebuild as rebuilding
-from state.recovery import recovered_batches, restored
 from state.recovery.recovered_batches import RecoveredBatch
 
 _NEVER_SENT = (BatchStatus.NOT_SENT, BatchStatus.REJECTED)
@@ -81,7 +81,10 @@ def import_newer_files(context: Context, backup: Path) -> RestoreSummary:
     done = RestoreSummary(commands_ended=restored.end_commands(context.ledger, reason))
     known = recovered_files.read(context.folder).batches
     for submission in restored.submissions(context.ledger):
-        _import_newer_batches(context, submission, known.get(submission.key), reason, done)
+        mirrored = known.get(submission.key)
+        _import_newer_batches(context, submission, mirrored, reason, done)
+        imported = recovered_files.fallback_imports(mirrored or ())
+        fallback_import.add_known(context.ledger, submission, imported)
     imported = rebuild(context)
     for name in imported.__struct_fields__:
         setattr(done, name, getattr(done, name) + getattr(imported, name))

@@ -1,6 +1,6 @@
 """Records the import of a fallback file, with the answers that it paid for."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 
 from state.batches import batch_planning, sync_runs
 from state.db.ledger import Ledger, Transaction
@@ -14,8 +14,10 @@ def is_imported(source: Source, key: str) -> bool:
     return bool(source.rows("SELECT 1 FROM fallback_imports WHERE key = ?", key))
 
 
-def add_known(ledger: Ledger, submission: Submission, keys: Iterable[str]) -> None:
+def add_known(ledger: Ledger, submission: Submission, keys: Sequence[str]) -> None:
     """Mark files as imported whose requests a rebuild brought back."""
+    if not keys:
+        return
     with ledger.transaction("rebuild") as tx:
         for key in keys:
             ledger.execute(
@@ -57,6 +59,8 @@ def record(
     ledger.event(
         tx,
         "fallback.imported",
+        # The line of this batch in the mirror names the key.
+        batch_id=_newest_batch(ledger, submission),
         subject=key,
         submission=submission.key,
         answers=counts.total(),
@@ -69,6 +73,11 @@ def record(
             requests=unwritten,
         )
     return run
+
+
+def _newest_batch(ledger: Ledger, submission: Submission) -> int | None:
+    (found,) = ledger.rows("SELECT max(id) FROM batches WHERE submission_id = ?", submission.id)[0]
+    return found
 
 
 def _add_run(

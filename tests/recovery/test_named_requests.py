@@ -11,9 +11,9 @@ from support.rebuilt_ledger import rebuilt, restored
 
 from core.requests.payload import Limits
 from state.batches import request_runs
-from state.model.records import RequestStatus
+from state.model.records import Counts, RequestStatus
 from state.operations import pauses
-from state.recovery import backups
+from state.recovery import backups, fallback_import
 from titan_console.sandbox.model.timing import Plan
 
 
@@ -154,13 +154,22 @@ def test_a_rebuild_keeps_the_betas(bench: Bench) -> None:
     assert bench.sandbox.billing_log().creates == 1
 
 
-def test_a_rebuild_keeps_the_imports_of_fallback_files(bench: Bench) -> None:
-    bench.submit(2)
-    bench.engine.context.ledger.execute(
-        "INSERT INTO fallback_imports SELECT 'tb_file', id, created_ts FROM submissions"
-    )
+@pytest.mark.parametrize("is_backup", [True, False])
+def test_an_import_of_a_fallback_file_is_known_afterwards(bench: Bench, *, is_backup: bool) -> None:
+    """Also where its requests were known before, so that no batch changes."""
+    submission = bench.submit(2).submission
     poll_until_done(bench)
-    rebuilt(bench)
+    ledger, backup = bench.engine.context.ledger, bench.folder.backups / "titan-by-hand.db"
+    backups.write(ledger, backup)
+    with ledger.transaction("import") as tx:
+        fallback_import.record(
+            *(ledger, tx, submission, "tb_file", (), Counts()), is_new=False, unwritten=0
+        )
+    bench.engine.poll()
+    if is_backup:
+        restored(bench, backup)
+    else:
+        rebuilt(bench)
     (found,) = bench.engine.context.ledger.rows("SELECT key, submission_id FROM fallback_imports")
     assert tuple(found) == ("tb_file", 1)
 
