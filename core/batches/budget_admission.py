@@ -1,6 +1,7 @@
 """Whether replays, synchronous runs and batches fit the budgets of titan.toml."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 
 import msgspec
 
@@ -10,7 +11,7 @@ from core.config.catalogue import Catalogue
 from core.config.money_settings import Budgets
 from core.errors import OverBudget, SettingsError
 from core.money import budgets
-from core.money.budgets import Wanted
+from core.money.budgets import Used, Wanted
 from core.money.estimate import cost_bound
 from core.requests.payload import Line, parse_line
 from state.batches import budget_reservations
@@ -29,12 +30,36 @@ def estimate_missing(context: Context, request_ids: Sequence[int]) -> None:
     """
     if _budgets(context) == Budgets():
         return
+    estimate_sent(context)
     missing = budget_reservations.not_estimated(context.ledger, request_ids)
     if missing:
-        budget_reservations.estimate(context.ledger, list(_estimated(context, missing)))
+        found = [one for one in _estimated(context, missing) if one is not None]
+        budget_reservations.estimate(context.ledger, found)
 
 
-def _estimated(context: Context, request_ids: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+def estimate_sent(context: Context) -> None:
+    """Reserve what batches can cost that were sent without an estimate, as far as it is known now.
+
+    They were sent while no budget was set. Where one of the requests has no price or no bound,
+    the batch holds what is to be spent next.
+    """
+    if _budgets(context) == Budgets():
+        return
+    for batch_id, missing in budget_reservations.unknown_by_batch(context.ledger).items():
+        known = takewhile(bool, _estimated(context, missing, is_sent=True))
+        found = [one for one in known if one is not None]
+        if len(found) == len(missing):
+            budget_reservations.estimate(context.ledger, found)
+            budget_reservations.reserve_sent(context.ledger, batch_id)
+
+
+def _estimated(
+    context: Context, request_ids: Sequence[int], *, is_sent: bool = False
+) -> Iterator[tuple[int, int, int] | None]:
+    """Each request: id, cost at most in a batch, synchronously; None where it is not known.
+
+    Without its body, one that was sent counts what its job states.
+    """
     rules = titan_file.read(context.folder)
     with LineReader(context.folder.spool) as bodies:
         for request_id in request_ids:
@@ -44,11 +69,12 @@ def _estimated(context: Context, request_ids: Sequence[int]) -> Iterator[tuple[i
                     betas=command_effects.betas_of(context.ledger, request_id),
                 )
             except (TitanError, msgspec.DecodeError):
-                # The body is deleted, or was never known: it stays without an estimate.
-                continue
-            batch, sync = at_most(context, rules, request_id, line)
-            if batch is not None and sync is not None:
-                yield request_id, batch, sync
+                # The body is deleted, or was never known.
+                stated = _stated(context, rules, request_id) if is_sent else None
+                batch, sync = stated, stated
+            else:
+                batch, sync = at_most(context, rules, request_id, line)
+            yield None if batch is None or sync is None else (request_id, batch, sync)
 
 
 def costs_at_most(
@@ -63,18 +89,22 @@ def costs_at_most(
     if not any(one.unknown for one in found):
         return [*known]
     missing = budget_reservations.not_estimated(context.ledger, request_ids)
-    estimated = [(batch, sync) for _, batch, sync in _estimated(context, missing)]
-    return [*known, *estimated, *([(None, None)] if len(estimated) < len(missing) else [])]
+    estimated = list(_estimated(context, missing))
+    return [*known, *(one[1:] if one else (None, None) for one in estimated)]
 
 
 def at_most(
     context: Context, rules: Catalogue, request_id: int, line: Line
 ) -> tuple[int | None, int | None]:
     """What the request can cost with this body, in a batch and synchronously; None: not known."""
+    cap, now = _stated(context, rules, request_id), context.clock.now()
+    return cost_bound(context.prices, now, line, unbounded_nano=cap).at_most
+
+
+def _stated(context: Context, rules: Catalogue, request_id: int) -> int | None:
     # Its job may be in titan.toml only since it was submitted.
     job = rules.job_named(command_effects.names_of(context.ledger, request_id))
-    cap, now = job.unbounded_nano if job else None, context.clock.now()
-    return cost_bound(context.prices, now, line, unbounded_nano=cap).at_most
+    return job.unbounded_nano if job else None
 
 
 def admit(
@@ -132,6 +162,7 @@ def estimate_batch(context: Context, batch: Batch) -> None:
     """
     if _budgets(context) == Budgets():
         return
+    estimate_sent(context)
     missing = budget_reservations.not_estimated_in(context.ledger, batch.id)
     if missing:
         estimate_missing(context, missing)
@@ -162,7 +193,7 @@ def batch_refusal(context: Context, batch: Batch) -> str | None:
     return None
 
 
-def _used(context: Context) -> Callable[[Scope], int]:
+def _used(context: Context) -> Callable[[Scope], Used]:
     return budgets.used_in(context.ledger, context.folder)
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from core.config import titan_file
 from core.config.money_settings import Budgets
 from core.errors import SettingsError
-from core.money.budgets import Sums, check, used_in
+from core.money.budgets import Sums, Used, check, used_in
 from core.money.pricing import PriceBook
 from core.requests.model_limits import needs_batch
 from core.requests.payload import parse_line
@@ -54,9 +54,9 @@ def admit_run(folder: Folder, file: FallbackFile, betas: tuple[str, ...], now: d
         file.reserve(wanted.nano)
 
 
-def _used(folder: Folder, scope: Scope, *, but_for: str) -> int:
+def _used(folder: Folder, scope: Scope, *, but_for: str) -> Used:
     try:
         with Reader(folder.ledger) as reader:
             return used_in(reader, folder, but_for=but_for)(scope)
     except LedgerError:
-        return in_fallback_files(folder, scope, source=None, but_for=but_for)
+        return Used(in_fallback_files(folder, scope, source=None, but_for=but_for))

@@ -21,7 +21,7 @@ from core.intake.fallback_budget import admit_run
 from core.intake.fallback_contents import decoded_answers
 from core.intake.options import ResolvedOptions, SubmitOptions, resolve_options
 from core.intake.submit import checked_lines, store
-from core.money.budgets import Sums, check
+from core.money.budgets import Sums, Used, check
 from core.money.pricing import PriceBook
 from core.requests.model_limits import EXTENDED_OUTPUT_BETA, needs_batch
 from core.requests.payload import Line, parse_line
@@ -242,7 +242,7 @@ def _check_limits(
     for line in lines:
         sums.add(line)
     wanted = [sums.wanted(resolved.workflow, resolved.tag)]
-    check(rules.budgets, wanted, lambda _scope: 0, day=now.date().isoformat())
+    check(rules.budgets, wanted, lambda _scope: Used(0), day=now.date().isoformat())
 
 
 def _header(resolved: ResolvedOptions, now: str, actor: str, error: str, count: int) -> Header:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from msgspec import Struct
 
+from core.batches import budget_admission
 from core.batches.engine_context import Context
 from core.batches.send import send_queued
 from core.batches.synchronous.sync_run import run_synchronously
@@ -152,6 +153,7 @@ def store(
     inside the transaction (import of fallback files). Budgets are checked unless something is
     already paid.
     """
+    budget_admission.estimate_sent(context)
     cap = rules.unbounded_nano(new.job)
     sums = Sums.begin(context.prices, context.clock.now(), unbounded_nano=cap)
     spool = SpoolWriter(

@@ -6,6 +6,7 @@ before it is sent. It reserves its maximum cost; the actual cost replaces that l
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec import Struct, field
 
@@ -14,13 +15,19 @@ from core.errors import OverBudget
 from core.money.estimate import cost_bound
 from core.money.pricing import PriceBook, dollars_text
 from core.requests.payload import Line
-from state.batches.budget_reservations import AtMost, Scope, in_fallback_files, reserved
+from state.batches.budget_reservations import (
+    AtMost,
+    Scope,
+    in_fallback_files,
+    reserved,
+    sent_unknown,
+)
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.files.folder import Folder
 from state.model.records import BatchKind
 
-__all__ = ["Sums", "Wanted", "admit", "check", "numbers", "refusal", "used_in", "wanted_of"]
+__all__ = ["Sums", "Used", "Wanted", "admit", "check", "numbers", "refusal", "used_in", "wanted_of"]
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -38,6 +45,13 @@ class Wanted(Struct, frozen=True, kw_only=True):
     unknown: int = 0
     least_nano: int = 0
     kind: BatchKind = BatchKind.BATCH
+
+
+class Used(NamedTuple):
+    """What is spent or reserved, and how many requests were sent that may cost any sum."""
+
+    nano: int
+    unknown: int = 0
 
 
 class Sums(Struct, kw_only=True):
@@ -128,26 +142,29 @@ def used_in(
     unsent: bool = True,
     but_for: str = "",
     command_id: int | None = None,
-) -> Callable[[Scope], int]:
+) -> Callable[[Scope], Used]:
     """What is spent or reserved in the scope of a limit, in fallback files, too."""
-    return lambda scope: (
+    return lambda scope: Used(
         reserved(source, scope, unsent=unsent, but_for=command_id)
-        + in_fallback_files(folder, scope, source=source, but_for=but_for)
+        + in_fallback_files(folder, scope, source=source, but_for=but_for),
+        sent_unknown(source, scope),
     )
 
 
 def check(
-    budgets: Budgets, wanted: Iterable[Wanted], used: Callable[[Scope], int], *, day: str
+    budgets: Budgets, wanted: Iterable[Wanted], used: Callable[[Scope], Used], *, day: str
 ) -> None:
     """Raise OverBudget, with the numbers, if it exceeds what is left of a limit on that day.
 
-    `used(scope)` is the sum spent or reserved in the scope of a limit, in nano-dollars.
+    `used(scope)` is what is spent or reserved in the scope of a limit.
     """
     for limit, of_limit in _by_limit(budgets, wanted, day):
         _check_known(limit, of_limit)
         before, adds = used(limit.scope), sum(one.nano for one in of_limit)
-        if adds > 0 and before + adds > limit.nano:
-            raise OverBudget(_said(limit, of_limit, before, adds))
+        if adds > 0 and before.nano + adds > limit.nano:
+            raise OverBudget(_said(limit, of_limit, before.nano, adds))
+        if adds > 0 and before.unknown:
+            raise OverBudget(_sent_unknown(limit, before.unknown), code="budget_without_bound")
 
 
 def _check_known(limit: Limit, wanted: list[Wanted]) -> None:
@@ -173,7 +190,7 @@ def _check_known(limit: Limit, wanted: list[Wanted]) -> None:
 
 
 def refusal(
-    budgets: Budgets, wanted: Iterable[Wanted], used: Callable[[Scope], int], *, day: str
+    budgets: Budgets, wanted: Iterable[Wanted], used: Callable[[Scope], Used], *, day: str
 ) -> str | None:
     """Why it would not be admitted on that day; None where it would, as far as is known now."""
     try:
@@ -184,13 +201,13 @@ def refusal(
 
 
 def numbers(
-    budgets: Budgets, wanted: Iterable[Wanted], used: Callable[[Scope], int], *, day: str
+    budgets: Budgets, wanted: Iterable[Wanted], used: Callable[[Scope], Used], *, day: str
 ) -> Iterator[str]:
     """For a preview: each limit, what is used of it, and what this may add."""
     for limit, of_limit in _by_limit(budgets, wanted, day):
         adds = sum(one.nano for one in of_limit)
         yield (
-            f"budget {limit.text}: {dollars_text(used(limit.scope))} of"
+            f"budget {limit.text}: {dollars_text(used(limit.scope).nano)} of"
             f" {dollars_text(limit.nano)} is spent or reserved, this may add {dollars_text(adds)}"
         )
 
@@ -203,6 +220,15 @@ def _by_limit(
         for limit in budgets.limits_of(day=day, workflow=one.workflow, tag=one.tag):
             found.setdefault(limit, []).append(one)
     return found.items()
+
+
+def _sent_unknown(limit: Limit, count: int) -> str:
+    cost = "request that was sent" if count == 1 else "requests that were sent"
+    return (
+        f"Cannot check the budget {limit.text}: {count:,} {cost} may cost any sum (no price or no"
+        " upper bound); add [prices], or unbounded_request_usd of the job, to titan.toml. Until"
+        " then nothing more is sent."
+    )
 
 
 def _said(limit: Limit, wanted: list[Wanted], before: int, adds: int) -> str:

@@ -102,10 +102,15 @@ def add_batch(
         "FROM requests r LEFT JOIN edits e ON e.id = r.edit_id"
         f" WHERE r.status = 'queued' AND {chosen}"
     )
-    price = "r.at_most_sync_nano" if runner else "r.at_most_batch_nano"
+    # What starts now reserves 0 where the cost of a request is not known: see budget_reservations.
+    price = (
+        "CASE WHEN count(*) = count(r.at_most_sync_nano) THEN sum(r.at_most_sync_nano) END"
+        if runner
+        else "sum(r.at_most_batch_nano)"
+    )
     count, size, reserved = ledger.rows(
         f"SELECT count(*), sum(coalesce(e.body_length, r.body_length) + {overhead:d}),"
-        f" coalesce(sum({price}), 0) {queued}",
+        f" coalesce({price}, 0) {queued}",
         *parameters,
     )[0]
     batch_id = insert_batch(

@@ -4,6 +4,8 @@ Each batch and each synchronous run reserves what it can cost at most (`reserved
 actual cost is known, and counts on the UTC day it runs. Requests that are not sent yet reserve it
 too, on whichever day is asked for, since they can be sent on it. So do the requests of an
 open command: of a replay at the price of a batch, of a `sync` at the full price.
+
+What was sent with a request whose greatest cost is not known reserves 0, and counts as unknown.
 """
 
 from collections.abc import Collection, Sequence
@@ -84,6 +86,12 @@ _REPLAYS = (
     " AND (r.status <> 'succeeded' OR (e.id IS NOT NULL AND r.edit_id IS NOT e.id))"
 )
 _UNSENT = (_IN_QUEUED_BATCHES, _QUEUED)
+_SENT_UNKNOWN = (
+    "FROM batches b JOIN attempts a ON a.batch_id = b.id JOIN requests r ON r.id = a.request_id"
+    f" WHERE b.status <> 'queued' AND b.reserved_nano = 0 AND NOT coalesce({_IS_KNOWN}, 0)"
+    " AND (b.collection <> 'collected' OR a.unpriced IS NOT NULL)"
+    f" AND r.at_most_batch_nano IS NULL AND {_RUN} >= ?"
+)
 
 
 def reserved(
@@ -99,6 +107,23 @@ def reserved(
         found += int(source.rows(f"{query}{among}", *parameters)[0][0])
     for query in (_SYNC.format(less=_LESS if unsent else "0"), _REPLAYS):
         found += int(source.rows(f"{query}{among}", but_for or 0, *parameters)[0][0])
+    return found
+
+
+def sent_unknown(source: Source, scope: Scope) -> int:
+    """How many requests in the scope were sent whose greatest cost is not known."""
+    among, parameters = _among(scope)
+    query = f"SELECT count(*) {_SENT_UNKNOWN}{among}"
+    return int(source.rows(query, scope.day, *parameters)[0][0])
+
+
+def unknown_by_batch(source: Source) -> dict[int, list[int]]:
+    """Those requests by batch, of any day."""
+    found: dict[int, list[int]] = {}
+    for batch_id, request_id in source.rows(
+        f"SELECT a.batch_id, a.request_id {_SENT_UNKNOWN} ORDER BY a.batch_id, a.request_id", ""
+    ):
+        found.setdefault(batch_id, []).append(request_id)
     return found
 
 
@@ -207,6 +232,18 @@ def reserve_again(ledger: Ledger, batch_id: int) -> None:
             " FROM attempts a JOIN requests r ON r.id = a.request_id"
             " WHERE a.batch_id = batches.id AND a.active = 1)"
             " WHERE id = ? AND status = 'queued'",
+            batch_id,
+        )
+
+
+def reserve_sent(ledger: Ledger, batch_id: int) -> None:
+    """Reserve for a batch that was sent what its requests can cost, all of which are estimated."""
+    with ledger.transaction("reserve"):
+        ledger.execute(
+            "UPDATE batches SET reserved_nano = (SELECT coalesce(sum("
+            " CASE batches.kind WHEN 'sync' THEN r.at_most_sync_nano ELSE r.at_most_batch_nano END"
+            "), 0) FROM attempts a JOIN requests r ON r.id = a.request_id"
+            " WHERE a.batch_id = batches.id) WHERE id = ? AND status <> 'queued'",
             batch_id,
         )
 

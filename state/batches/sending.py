@@ -13,6 +13,11 @@ from state.model.records import Batch, BatchStatus, Counts, SentRequest, Submiss
 _PAGE = 2000
 _UNACCEPTED = (BatchStatus.QUEUED, BatchStatus.SENDING, BatchStatus.UNCONFIRMED)
 _MAY_BE_SENT = f"workflow NOT IN (SELECT workflow FROM pauses) AND NOT {WAITS}"  # noqa: S608 - our own words
+# See budget_reservations.
+_HAS_UNKNOWN = (
+    "EXISTS (SELECT 1 FROM attempts a JOIN requests r ON r.id = a.request_id"
+    " WHERE a.batch_id = batches.id AND r.at_most_batch_nano IS NULL)"
+)
 
 
 class RemoteState(Struct, frozen=True, kw_only=True):
@@ -154,7 +159,8 @@ def mark_sending(  # noqa: PLR0913 - each is a column
         admit()
         claimed = ledger.execute(
             "UPDATE batches SET status = 'sending', watermark_id = ?, watermark_ts = ?, owner = ?,"  # noqa: S608 - our own words
-            " account = ?, server = ?, cache_marks = ?, sent_ts = ?"
+            " account = ?, server = ?, cache_marks = ?, sent_ts = ?,"
+            f" reserved_nano = CASE WHEN {_HAS_UNKNOWN} THEN 0 ELSE reserved_nano END"
             f" WHERE id = ? AND status = 'queued' AND {_MAY_BE_SENT}",
             watermark_id,
             watermark_ts,

@@ -420,3 +420,32 @@ def test_what_the_job_states_later_counts_for_queued_requests(bench: Bench) -> N
     limit(bench, 1, stated)
     assert bench.poll_after(60).sent == 1
     assert used(bench) == 800_000_000
+
+
+_UNKNOWN = [
+    {"model": "claude-next-9"},
+    {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+]
+
+
+@pytest.mark.parametrize("more", _UNKNOWN)
+def test_what_was_sent_at_an_unknown_cost_holds_a_budget_that_is_set_later(
+    tmp_path: Path, more: dict[str, object]
+) -> None:
+    with a_bench(tmp_path / "home") as bench:
+        first, second = some_requests(2)
+        options = SubmitOptions(tag="t", workflow="feed-classify")
+        bench.engine.submit([first, {**second, **more}], options)
+        limit(bench, 5, _AUTO)
+        with pytest.raises(OverBudget, match="1 request that was sent may cost any sum"):
+            bench.submit(1)
+
+
+def test_what_the_job_states_later_counts_for_requests_that_were_sent(tmp_path: Path) -> None:
+    with a_bench(tmp_path / "home") as bench:
+        requests = [{**request, **_UNKNOWN[1]} for request in some_requests(2)]
+        bench.engine.submit(requests, SubmitOptions(tag="t", workflow="feed-classify"))
+        limit(bench, 0.8, f"{_AUTO}unbounded_request_usd = 0.4\n")
+        with pytest.raises(OverBudget, match=r"\$0\.80 is spent or reserved"):
+            bench.submit(1)
+        assert used(bench) == 800_000_000

@@ -9,7 +9,7 @@ from core.config.settings import from_environment
 from core.intake import dry_run as planned
 from core.intake.dry_run import Plan, plan
 from core.intake.options import SubmitOptions
-from core.money.budgets import check, used_in
+from core.money.budgets import Used, check, used_in
 from core.money.estimate import Estimate, ModelEstimate, history_since, mean_costs
 from core.money.pricing import PriceBook
 from core.text import pluralize
@@ -47,7 +47,7 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
         check(
             rules.budgets,
             [found.sums.wanted(found.options.workflow, found.options.tag)],
-            used_in(reader, folder) if reader else lambda _scope: 0,
+            used_in(reader, folder) if reader else lambda _scope: Used(0),
             day=now.date().isoformat(),
         )
     _print(found, as_json=as_json)
