@@ -27,8 +27,8 @@ _TRIES = 600
 _PICTURES: dict[str, tuple[tuple[str, ...], str]] = {
     "console": ((), "in progress"),
     "preview": (("3", "/", *"overloaded", "enter", "A", "R"), "≈"),
-    "savings": (("escape", "escape", "escape", "4"), "Savings of 30 days"),
-    "kpis": (("5",), "KPIs of 30 days"),
+    "savings": (("escape", "escape", "escape", "4"), "Savings, last 30 days"),
+    "kpis": (("5",), "KPIs, last 30 days"),
 }
 
 

@@ -215,7 +215,7 @@ def reconcile(tag: str) -> dict[str, Any]:
         requests: number of requests.
         by_status: number of requests in each status.
         finished: whether every request has ended.
-        settled: whether every request has succeeded or was dismissed.
+        settled: whether every request has succeeded or was acknowledged.
         batches: one dictionary per batch, as docs/json.md describes it.
         cost_usd: actual cost in US dollars so far.
         savings_usd: synchronous price of the same answers minus their cost.

@@ -164,7 +164,9 @@ def _acknowledge(context: Context, command: Command) -> StepResult:
     dismissed = command_effects.dismiss(context.ledger, ids)
     accepted = reviews.accept(context.ledger, ids)
     parts = (
-        [f"{pluralize(dismissed, 'failed request')} dismissed"] if dismissed or not accepted else []
+        [f"{pluralize(dismissed, 'errored request')} acknowledged"]
+        if dismissed or not accepted
+        else []
     )
     if accepted:
         parts.append(f"{pluralize(accepted, 'answer')} accepted")

@@ -71,7 +71,7 @@ def kpis(facts: Facts, *, days: int = MONTH_DAYS) -> tuple[Kpi, ...]:
         _ceiling("error_rate", "error rate", _ratio(failed, facts.requests), _ERROR_RATE),
         _ceiling(
             "fallbacks_30d",
-            f"sync fallbacks in {days} days",
+            f"synchronous runs in {days} days",
             facts.fallbacks if facts.requests or facts.fallbacks else None,
             _FALLBACKS * month,
         ),

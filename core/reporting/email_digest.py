@@ -111,7 +111,7 @@ def lines(found: Digest) -> list[str]:
             f"Duplicate charges: {dollars_text(seen.duplicate_nano)} for answers billed twice."
         )
     if seen.fallbacks:
-        report.append(f"Sync fallbacks at full price: {seen.fallbacks:,}.")
+        report.append(f"Synchronous runs at full price: {seen.fallbacks:,}.")
     if found.has_poller_alert:
         report.append(_poller(found.poller))
     report += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]

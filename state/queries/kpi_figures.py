@@ -1,4 +1,4 @@
-"""Volumes, turnarounds and synchronous fallbacks of each workflow, for the KPIs."""
+"""Volumes, turnarounds and synchronous runs of each workflow, for the KPIs."""
 
 from typing import NamedTuple
 

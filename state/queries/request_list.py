@@ -1,7 +1,7 @@
 """Lists of requests: which ones a filter finds, in which order, and the rows to show."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -28,7 +28,13 @@ FIELDS = (
     *(Field.STATE, Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.BATCH, Field.ID),
     *(Field.TEXT, Field.AGE, Field.COST, Field.ATTEMPTS),
 )
-STATES = (*(status.value for status in RequestStatus), "failed", "review")
+STATES = (*(status.value for status in RequestStatus), "failed", "review", "acknowledged")
+# `dismissed` is shown as acknowledged.
+_SHOWN_AS: Mapping[str, Sequence[str]] = {
+    "failed": FAILED_STATUSES,
+    "review": (),
+    "acknowledged": (RequestStatus.DISMISSED,),
+}
 _REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
 _TRIES = "(SELECT count(*) FROM attempts n WHERE n.request_id = r.id)"
 
@@ -118,13 +124,7 @@ def _bound(term: BoundTerm, now: datetime) -> Where:
 
 def _states(term: ValuesTerm) -> Where:
     """Literals, not parameters, so that SQLite can use the partial indexes."""
-    wanted = {
-        status
-        for value in term.values
-        for status in (
-            FAILED_STATUSES if value == "failed" else [value] if value != "review" else []
-        )
-    }
+    wanted = {status for value in term.values for status in _SHOWN_AS.get(value, (value,))}
     parts: list[str] = []
     to_do = sorted(wanted - {RequestStatus.IN_FLIGHT, RequestStatus.SUCCEEDED})
     if to_do:

@@ -53,9 +53,9 @@ def counted(*commands: Command, now: timedelta = timedelta(0), own: str = "cmd_1
 
 def test_a_preview_has_count_cost_deadline_and_command_line() -> None:
     assert said(PREVIEW) == {
-        "target": "5 requests: 5 selected (list is frozen)",
-        "first": "a, b, c … 2 more",
-        "cost": "batch at most $0.0300 · sync at most $0.0600",
+        "target": "5 requests: 5 selected (later ones excluded)",
+        "example": "a, b, c … 2 more",
+        "cost": "in a batch at most $0.0300 · synchronously at most $0.0600",
         "skipped": "2 already succeeded",
         "note": "feed is paused",
     }
@@ -64,7 +64,7 @@ def test_a_preview_has_count_cost_deadline_and_command_line() -> None:
 @pytest.mark.parametrize(
     ("action", "words"),
     [
-        (Action.SYNC, "sync at most $0.0600 · batch would be at most $0.0300"),
+        (Action.SYNC, "synchronously at most $0.0600 · in a batch at most $0.0300"),
         (Action.CANCEL, "none; requests already answered stay billed"),
         (Action.ACKNOWLEDGE, "none"),
     ],
@@ -75,12 +75,14 @@ def test_the_cost_of_a_command(action: Action, words: str) -> None:
 
 def test_an_expected_cost_stands_before_the_greatest() -> None:
     expected = replace(PREVIEW, expected_batch_nano=9_000_000, sync_cost_nano=None)
-    assert said(expected)["cost"] == "batch ≈ $0.0090, at most $0.0300 · sync unpriced"
+    assert (
+        said(expected)["cost"] == "in a batch ≈ $0.0090, at most $0.0300 · synchronously unpriced"
+    )
 
 
 def test_without_a_price_no_sum_is_invented() -> None:
     unpriced = replace(PREVIEW, batch_cost_nano=None, sync_cost_nano=None)
-    assert said(unpriced)["cost"] == "batch unpriced · sync unpriced"
+    assert said(unpriced)["cost"] == "in a batch unpriced · synchronously unpriced"
     assert preview_text.must_type(unpriced, is_all=False) == "an unknown price"
 
 
@@ -92,7 +94,7 @@ def test_without_a_price_no_sum_is_invented() -> None:
         (Action.REPLAY, HOUR, "in 1h 00m: too soon for a batch"),
         (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
         (Action.CANCEL, 5 * HOUR, "in 5h 00m: 2 h before, unanswered requests run"),
-        (Action.SYNC, HOUR, "in 1h 00m: answered at once, or"),
+        (Action.SYNC, HOUR, "in 1h 00m: answered at once"),
         (Action.ACKNOWLEDGE, HOUR, "in 1h 00m: these requests will have no answer"),
     ],
 )

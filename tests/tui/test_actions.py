@@ -286,7 +286,7 @@ async def test_the_palette_offers_every_action_and_runs_it(tmp_path: Path) -> No
     made.submit("one")
     async with opened(made) as pilot:
         await pilot.press("ctrl+p")
-        await until_shown(pilot, "Select to here")
+        await until_shown(pilot, "Select range")
         await pilot.press(*"theme", "space", *"mono")
         await until_shown(pilot, "Theme titan-mono")
         await pilot.press("enter")

@@ -38,7 +38,7 @@ async def test_the_first_screen_shows_what_is_open_what_ended_and_what_failed(
         "$7.46+?",
         "ON HOLD  submissions for 27m: the API's queue is full (429)",
         "Open batches 6 · 1 unconfirmed · 1 not sent",
-        "resolved in 8m:",
+        "checked in 8m:",
         "↻ not sent",
         "429: the queue",
         "in 1h 08m",
@@ -81,7 +81,7 @@ async def test_without_a_ledger_it_says_what_to_do_and_follows_when_one_comes(
     async with TitanApp(home, LedgerBuilder(tmp_path).clock).run_test(size=SMALL) as pilot:
         await until_shown(pilot, "No ledger yet")
         assert "titan-console submit FILE" in shown(pilot)
-        assert "WAITING  for a ledger" in shown(pilot)
+        assert "WAITING  no ledger yet" in shown(pilot)
         made = LedgerBuilder(home)
         made.submit("the-first")
         await until_shown(pilot, "the-first")
@@ -106,7 +106,7 @@ async def test_when_the_folder_vanishes_the_last_picture_stays(tmp_path: Path) -
         await until_shown(pilot, "still-here")
         made.close()
         home.rename(tmp_path / "gone")
-        await until_shown(pilot, "WAITING  for a ledger")
+        await until_shown(pilot, "WAITING  no ledger yet")
         assert "still-here" in shown(pilot)
 
 
@@ -242,13 +242,13 @@ def _fills(pilot: Pilot[None], width: int, height: int) -> bool:
 
 async def test_columns_come_and_go_with_the_width(tmp_path: Path) -> None:
     async with opened(a_busy_ledger(tmp_path), SMALL) as pilot:
-        await until_shown(pilot, "Due")
+        await until_shown(pilot, "Deadline ")
         await pilot.press("j")
         await pilot.resize_terminal(*LARGE)
         await until_shown(pilot, "Ends in")
         assert table(pilot, "open").cursor_row == 1
         await pilot.resize_terminal(*TINY)
-        await until(pilot, lambda: "Risk" not in shown(pilot))
+        await until(pilot, lambda: "Deadline risk" not in shown(pilot))
         assert table(pilot, "open").cursor_row == 1
 
 

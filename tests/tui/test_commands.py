@@ -58,10 +58,10 @@ async def test_failed_requests_are_replayed_with_a_handful_of_keys(bench: Bench)
     assert command.state == CommandState.DONE
     assert command.who.startswith("console@")
     for text in (
-        "3 requests: 3 selected (list is frozen)",
+        "3 requests: 3 selected (later ones excluded)",
         "feed-classify-2026-11-22-00001, feed-classify-2026-11-22-00002,",
         "batch at most $0.0",
-        " · sync at most $0.0",
+        " · synchronously at most $0.0",
         "titan-console replay --yes",
         "optional, for the event log",
     ):
@@ -118,7 +118,7 @@ async def test_what_another_operator_has_ordered_is_seen_and_not_ordered_twice(
         await pilot.press("R")
         await to_preview(pilot, "Replay 1 request ")
         await pilot.press("y")
-        await until_shown(pilot, "cli@elsewhere already gave this command.")
+        await until_shown(pilot, "cli@elsewhere already issued this command.")
     assert len(given(bench)) == 1
 
 
@@ -210,7 +210,7 @@ async def test_the_buttons_are_reached_by_tab(bench: Bench) -> None:
         await to_errors(pilot)
         await pilot.press("tab", "right", "right", "enter")
         await to_preview(pilot, "Sync 1 request ")
-        assert "sync at most $0.0" in shown(pilot)
+        assert "synchronously at most $0.0" in shown(pilot)
 
 
 async def test_without_room_for_buttons_the_line_of_keys_has_the_commands(bench: Bench) -> None:

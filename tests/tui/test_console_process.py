@@ -45,7 +45,14 @@ def test_in_a_terminal_no_injected_sequence_comes_out_and_q_ends_it(tmp_path: Pa
     pauses.pause(made.ledger, [EVIL], who=EVIL, reason=EVIL)
     made.close()
     code = f"{RUN}sys.exit(run(Path(sys.argv[1])))"
-    screens = (b"PWNTITLE", b"Follow", b"1 group", b"Saved by day", b"day by day", b"Never batched")
+    screens = (
+        b"PWNTITLE",
+        b"Follow",
+        b"1 group",
+        b"Saved by day",
+        b"batch share by day",
+        b"Never batched",
+    )
     output, exit_code = in_a_terminal(
         code,
         tmp_path,

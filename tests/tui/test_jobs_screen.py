@@ -53,7 +53,7 @@ def test_the_newest_run_stands_on_the_right() -> None:
 def test_delivery_says_what_is_to_come() -> None:
     assert str(delivery(a_run(delivered_ts="2026-05-02T11:00:00.000Z"), NOW)) == "✓ 1h 00m ago"
     assert str(delivery(a_run(), NOW)) == "◔ at next poll"
-    assert str(delivery(a_run(finished_ts=None), NOW)) == "▸ running"
+    assert str(delivery(a_run(finished_ts=None), NOW)) == "▸ no results yet"
 
 
 def test_without_a_file_or_with_a_bad_one_the_title_says_what_to_do() -> None:
@@ -81,7 +81,7 @@ async def test_jobs_show_mode_runs_windows_pause_and_delivery(tmp_path: Path) ->
         assert feed.cells["fallback"].text == f"{due - timedelta(hours=2):%a %H:%M}"
         assert feed.cells["submit"].text == f"{due - timedelta(hours=2):%a %H:%M}"
         assert feed.cells["hook"].text == "◔ due"
-        assert feed.cells["mode"].text == "▸ batch"
+        assert feed.cells["mode"].text == "· batch"
         assert talk.cells["mode"].text == "· sync"
         assert stray.cells["mode"].text == "‖ paused"
         assert "titan-bridge-watchdog" in shown(pilot)

@@ -103,11 +103,11 @@ async def test_the_help_shows_what_the_keys_do_here_and_is_searched_by_typing(
     made.submit("one")
     async with opened(made, (120, 60)) as pilot:
         await pilot.press("question_mark")
-        await until_shown(pilot, "Select to here")
+        await until_shown(pilot, "Select range")
         assert "F                Sync" in shown(pilot)
         assert "unconfirmed" in shown(pilot)
         await pilot.press(*"copy")
-        await until(pilot, lambda: "Select to here" not in shown(pilot))
+        await until(pilot, lambda: "Select range" not in shown(pilot))
         assert "y                Copy" in shown(pilot)
         await pilot.press(*"[/x]")
         await until_shown(pilot, "No matching key.")
@@ -121,7 +121,7 @@ async def test_read_only_the_help_knows_no_orders(tmp_path: Path) -> None:
     app = TitanApp(tmp_path, made.clock, read_only=True)
     async with app.run_test(size=(120, 60)) as pilot:
         await pilot.press("question_mark")
-        await until_shown(pilot, "Select to here")
+        await until_shown(pilot, "Select range")
         assert "F                Sync" not in shown(pilot)
         page = app.page()
         assert page is not None

@@ -17,9 +17,9 @@ async def test_the_figures_are_the_command_s_and_open_by_workflow(tmp_path: Path
     found = history.kpi_month(made.ledger, Denylist(), NOW.date())
     async with opened(made) as pilot:
         await pilot.press("5")
-        await until_shown(pilot, "KPIs of 30 days")
+        await until_shown(pilot, "KPIs, last 30 days")
         screen = shown(pilot)
-        for text in ("100.0%", "≥ 80.0%", "✓ met", "✗ missed", "batch share, day by day"):
+        for text in ("100.0%", "≥ 80.0%", "✓ met", "✗ missed", "batch share by day"):
             assert text in screen
         assert f"Turnaround of {len(found.turnarounds_s)} batches" in screen
         assert "▲ p50 3.00 h" in screen
@@ -27,7 +27,7 @@ async def test_the_figures_are_the_command_s_and_open_by_workflow(tmp_path: Path
         sparkline = next(line for line in lines(pilot) if "batch share" in line and "█" in line)
         assert sparkline.count("█") == 30
         await pilot.press("j")
-        await until_shown(pilot, "saved in 30 days, day by day")
+        await until_shown(pilot, "saved in 30 days by day")
         await pilot.press("enter")
         await until_shown(pilot, "saved in 30 days by workflow")
         assert list(table(pilot, "by").keys) == ["dream", "feed", "newsletter"]
@@ -36,7 +36,7 @@ async def test_the_figures_are_the_command_s_and_open_by_workflow(tmp_path: Path
 async def test_on_a_low_screen_the_figure_chooses_its_picture(tmp_path: Path) -> None:
     async with opened(a_month(tmp_path), (80, 24)) as pilot:
         await pilot.press("5")
-        await until_shown(pilot, "batch share, day by day")
+        await until_shown(pilot, "batch share by day")
         assert "Turnaround of" not in shown(pilot)
         await pilot.press("j", "j")
         await until_shown(pilot, "Turnaround of")

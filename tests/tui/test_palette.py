@@ -38,5 +38,5 @@ async def test_what_is_chosen_twice_in_a_moment_is_done_once(tmp_path: Path) -> 
         choices.highlighted = 0
         choices.action_select()
         choices.action_select()
-        await until_shown(pilot, "Savings of 30 days")
+        await until_shown(pilot, "Savings, last 30 days")
         assert isinstance(pilot.app.screen, Page)

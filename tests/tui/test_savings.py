@@ -54,7 +54,7 @@ async def test_every_sum_is_the_one_that_the_command_prints(tmp_path: Path, by: 
 async def test_the_figures_are_the_strip_s_and_tell_the_month(tmp_path: Path) -> None:
     async with opened(a_month(tmp_path)) as pilot:
         await pilot.press("4")
-        await until_shown(pilot, "May projected")
+        await until_shown(pilot, "May, projected")
         screen = shown(pilot)
         money = table(pilot, "money")
         saved = money.row_of("all")

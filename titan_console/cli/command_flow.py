@@ -143,8 +143,8 @@ def _fields(preview: Preview) -> list[tuple[str, str]]:
     costs = f"in a batch {batch_cost(preview)}; synchronously {sync_cost(preview)}"
     return [
         (preview.action.value, f"{preview.count:,} {what if preview.count != 1 else _one(what)}"),
-        ("for example", ", ".join(preview.samples)),
-        ("cost", costs if preview.batch_cost_nano != 0 else "nothing"),
+        ("example", ", ".join(preview.samples)),
+        ("cost", costs if preview.batch_cost_nano != 0 else "none"),
         ("deadline", ", ".join(preview.deadlines)),
         *(("skipped", f"{count:,} {reason}") for reason, count in preview.skipped.items()),
         *(("note", note) for note in preview.notes),

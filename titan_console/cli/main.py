@@ -36,7 +36,7 @@ COMMANDS = {
     "replay": "Run errored requests again, optionally with changed parameters.",
     "cancel": "Cancel open batches.",
     "sync": "Run requests without an answer synchronously, at full price.",
-    "acknowledge": "Dismiss errored requests without replaying them.",
+    "acknowledge": "Acknowledge errored requests without replaying them.",
     "pause": "Stop sending batches of a workflow.",
     "resume": "Resume a paused workflow, or its cache priming.",
     "withdraw": "Withdraw a command that has not started.",

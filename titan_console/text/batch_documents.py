@@ -30,7 +30,7 @@ def overview(
     label = fmt.status(batch)
     due, due_tone = fmt.due(batch, now)
     builder.field("Batch", batch.key)
-    builder.field("API id", batch.remote_id or "none yet")
+    builder.field("API batch id", batch.remote_id or "none yet")
     builder.field("Tag", batch.tag)
     builder.field("Status", str(label), label.tone)
     builder.field("Problem", fmt.problem(batch, now), Tone.WARN)
@@ -48,13 +48,12 @@ def overview(
         "a second copy of the batch at the API" if batch.duplicate_of else "",
         Tone.WARN,
     )
-    builder.field("Due", due if due != fmt.NOTHING else "", due_tone)
-    builder.field("Deadline", batch.deadline_ts)
+    builder.field("Deadline", f"{batch.deadline_ts} ({due})" if batch.deadline_ts else "", due_tone)
     builder.heading("Requests")
     _counts(builder, batch)
-    builder.field("Sent", fmt.size(batch.bytes) if batch.bytes else "")
-    builder.field("Received", fmt.size(batch.results_bytes) if batch.results_bytes else "")
-    builder.heading("Money")
+    builder.field("Request bytes", fmt.size(batch.bytes) if batch.bytes else "")
+    builder.field("Result bytes", fmt.size(batch.results_bytes) if batch.results_bytes else "")
+    builder.heading("Cost")
     builder.field("Cost", fmt.cost(batch))
     builder.field("Saved", fmt.saved(batch))
     builder.field(
@@ -82,7 +81,7 @@ def _counts(builder: DocumentBuilder, batch: Batch) -> None:
 
 def _times(builder: DocumentBuilder, batch: Batch, now: datetime) -> None:
     for name, timestamp in (
-        ("Recorded", batch.created_ts),
+        ("Queued", batch.created_ts),
         ("Sent", batch.sent_ts),
         ("Accepted", batch.accepted_ts),
         ("Cancel sent", batch.cancel_ts),

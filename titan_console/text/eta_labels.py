@@ -30,7 +30,7 @@ def ends(found: Eta, now: datetime) -> tuple[str, Tone]:
     low, high = fmt.rough_span(found.p50 - now), fmt.rough_span(found.p95 - now)
     band = low if low == high else f"{low}-{high}"
     if found.stage == Stage.NOT_SENT:
-        return f"{band} once sent", Tone.DIM
+        return f"{band} after send", Tone.DIM
     return band, Tone.PLAIN
 
 
@@ -48,4 +48,5 @@ def reason(found: Eta) -> str:
     runs = f"estimated from {pluralize(found.comparable, 'earlier run')}"
     if found.late_probability is None:
         return runs
-    return f"{runs}; {found.late or 'none'} missed the 2 h guard"
+    late = f"{found.late:,} of them" if found.late else "none"
+    return f"{runs}; {late} would end less than 2 h before the deadline"

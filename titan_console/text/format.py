@@ -84,7 +84,7 @@ _REQUEST_STATUS = {
     RequestStatus.CANCELED: Label("⊘", "canceled", Tone.DIM),
     RequestStatus.EXPIRED: Label("⊗", "expired", Tone.WARN),
     RequestStatus.MISSING: Label("?", "missing", Tone.WARN),
-    RequestStatus.DISMISSED: Label("-", "dismissed", Tone.DIM),
+    RequestStatus.DISMISSED: Label("-", "acknowledged", Tone.DIM),
 }
 
 
@@ -230,9 +230,7 @@ def problem(batch: Batch, now: datetime) -> str:
     message = batch.last_error or ""
     if batch.status == BatchStatus.UNCONFIRMED and batch.next_poll_ts:
         left = from_text(batch.next_poll_ts) - now
-        decided = (
-            f"resolved in {span(left)}" if left > timedelta(0) else "resolved by the next poll"
-        )
+        decided = f"checked in {span(left)}" if left > timedelta(0) else "checked by the next poll"
         return f"{decided}: {message}" if message else decided
     if batch.failures > 1:
         return f"{batch.failures} times: {message}"

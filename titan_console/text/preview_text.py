@@ -34,7 +34,7 @@ class Fact(Struct, frozen=True):
 def facts(preview: "Preview", label: str, now: datetime) -> list[Fact]:
     """The lines of the preview; `label` names what the command applies to."""
     number = counted(preview.action, preview.count)
-    target = label if preview.count == 1 else f"{number}: {label} (list is frozen)"
+    target = label if preview.count == 1 else f"{number}: {label} (later ones excluded)"
     return [
         Fact("target", target),
         *_samples(preview, label),
@@ -61,7 +61,7 @@ def _samples(preview: "Preview", label: str) -> list[Fact]:
         return []
     more = preview.count - len(preview.samples)
     names = ", ".join(preview.samples) + (f" … {more:,} more" if more > 0 else "")
-    return [Fact("first", names, Tone.DIM)]
+    return [Fact("example", names, Tone.DIM)]
 
 
 def must_type(preview: "Preview", *, is_all: bool) -> str:
@@ -92,16 +92,17 @@ def _cost(most: int | None, expected: int | None) -> str:
     if expected is None:
         return fmt.money(most) if most is None else f"at most {fmt.money(most)}"
     limit = "" if most is None else f", at most {fmt.money(most)}"
-    return f"≈ {fmt.money(expected)}{limit}"
+    shown = fmt.money(expected)
+    return f"{shown if '<' in shown else f'≈ {shown}'}{limit}"
 
 
 def _money(preview: "Preview") -> str:
     batch, sync = batch_cost(preview), sync_cost(preview)
     match preview.action:
         case Action.SYNC:
-            return f"sync {sync} · batch would be {batch}"
+            return f"synchronously {sync} · in a batch {batch}"
         case Action.REPLAY | Action.RESUME:
-            return f"batch {batch} · sync {sync}"
+            return f"in a batch {batch} · synchronously {sync}"
         case Action.CANCEL:
             return "none; requests already answered stay billed"
         case _:
@@ -112,7 +113,7 @@ def _due(action: Action, deadlines: Sequence[str], now: datetime) -> list[Fact]:
     if not deadlines:
         return []
     left = from_text(deadlines[0]) - now
-    first = "earliest " if len(deadlines) > 1 else ""
+    first = "the earliest " if len(deadlines) > 1 else ""
     if left <= timedelta(0):
         return [Fact("deadline", f"{first}passed {fmt.span(-left)} ago", Tone.BAD)]
     tone = Tone.WARN if left < fmt.SOON else Tone.PLAIN

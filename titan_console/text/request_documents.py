@@ -53,7 +53,7 @@ def attempts(request: RequestRecord, now: datetime) -> Document:
 
 def _attempt(builder: DocumentBuilder, attempt: AttemptRecord, now: datetime) -> None:
     builder.field("Batch", attempt.batch_key)
-    builder.field("API id", attempt.remote_id)
+    builder.field("API batch id", attempt.remote_id)
     builder.field("Mode", attempt.kind.value)
     _outcome(builder, attempt)
     builder.field("Sent", at(attempt.sent_ts, now))

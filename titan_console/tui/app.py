@@ -88,7 +88,7 @@ class TitanApp(App[None]):
         ),
         Binding("z", "withdraw", "Withdraw the last command", show=False, id="command.withdraw"),
         *_TOOL_KEYS,
-        Binding("minus", "go_last", "Last screen", show=False, id="go.last"),
+        Binding("minus", "go_last", "Previous screen", show=False, id="go.last"),
         Binding("escape,backspace", "step_back", "Back", show=False, id="go.back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", id="app.help"),
         Binding("p", "freeze", "Freeze view", id="app.freeze"),

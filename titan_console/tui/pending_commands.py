@@ -156,7 +156,7 @@ class PendingCommands:
         self._own.add(command.key)
         self._message, self._problem = None, ""
         if not is_new:
-            self._message = (f"▸ {command.who} already gave this command.", Tone.WARN)
+            self._message = (f"▸ {command.who} already issued this command.", Tone.WARN)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._app.run_worker(self._guarded(work), name="commands")

@@ -46,8 +46,8 @@ _COMMANDS = 20
 @click.option(
     "--force",
     is_flag=True,
-    help="Include requests that would fail again or were dismissed; with an edit, also requests"
-    " that succeeded.",
+    help="Include requests that would fail again or were acknowledged; with an edit, also"
+    " requests that succeeded.",
 )
 @click.option(
     "--canary", is_flag=True, help="Send one request first, and the rest only if it succeeds."
@@ -109,7 +109,7 @@ def sync(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared
 @command_flow.options
 @click.pass_context
 def acknowledge(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
-    """Dismiss errored requests: they leave the list of errors and are not replayed.
+    """Acknowledge errored requests: they leave the list of errors and are not replayed.
 
     Selected answers that need review are accepted as they are and leave the list as well.
     """
@@ -167,7 +167,7 @@ def commands(*, limit: int | None, as_json: bool) -> None:
         for one in found:
             print_json(command_flow.as_report(one))
         return
-    header = ("COMMAND", "ACTION", "STATE", "ITEMS", "CREATED", "BY", "RESULT")
+    header = ("COMMAND", "ACTION", "STATE", "ITEMS", "CREATED", "ACTOR", "RESULT")
     print_rows(found, header, _cells, empty="No commands.")
 
 

@@ -30,10 +30,11 @@ _GLYPHS = {True: "✓ met", False: "✗ missed", None: cells.NOTHING}
 @click.option("--by-day", is_flag=True, help="With --json: also include each day.")
 @click.option("--json", "as_json_", is_flag=True, help="Print one JSON object.")
 def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> None:
-    """Show the KPIs with their targets: batch share, savings, turnaround, errors and fallbacks.
+    """Show the KPIs with their targets.
 
-    Days are UTC days, including today. The batch share is the share of tokens processed in batches,
-    without jobs that are never batched. Expired and missing requests count as errored.
+    They are the batch share, savings, turnaround, error rate and synchronous runs. Days are UTC
+    days, including today. The batch share is the share of tokens processed in batches, without jobs
+    that are never batched. Expired and missing requests count as errored.
     """
     folder = Folder(from_environment().home)
     never = titan_file.read(folder).denylist

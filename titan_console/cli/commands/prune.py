@@ -38,8 +38,8 @@ def command(
 ) -> None:
     """Delete old request bodies, results and delivered files; compress more recent ones.
 
-    Only submissions that were delivered and whose requests all succeeded or were dismissed are
-    pruned. Rows of the ledger (costs, savings, custom_ids) are always kept. Exits with 1 and
+    Only submissions that were delivered and whose requests all succeeded or were acknowledged
+    are pruned. Rows of the ledger (costs, savings, custom_ids) are always kept. Exits with 1 and
     changes nothing while a pending command may need a request body.
     """
     now = SystemClock().now()

@@ -157,7 +157,7 @@ def _print_batch(batch: Batch, events: list[Event]) -> None:
         [
             ("batch", batch.key),
             ("status", str(cells.status(batch))),
-            ("remote id", batch.remote_id or "not assigned yet"),
+            ("API batch id", batch.remote_id or "not assigned yet"),
             ("duplicate", "a second batch with the same requests" if batch.duplicate_of else ""),
             ("requests", cells.count(batch.request_count)),
             (

@@ -52,7 +52,7 @@ def parts_of(source: Source, ledger: Path, destination: Destination | None) -> l
 def _of_batch(batch: Batch) -> list[RecordPart]:
     return _filled(
         RecordPart("b", "batch id", clean(batch.key)),
-        RecordPart("i", "API id", clean(batch.remote_id or "")),
+        RecordPart("i", "API batch id", clean(batch.remote_id or "")),
         RecordPart("t", "tag", clean(batch.tag)),
         RecordPart("e", "error", clean(batch.last_error or "")),
         RecordPart("c", "command line", _command("show", batch.key)),
@@ -65,7 +65,7 @@ def _of_request(request: RequestRecord, bodies: BodyReader) -> list[RecordPart]:
     return _filled(
         RecordPart("y", "custom_id", clean(request.custom_id)),
         RecordPart("b", "batch id", clean(best.batch_key) if best else ""),
-        RecordPart("i", "API id", clean(best.remote_id or "") if best else ""),
+        RecordPart("i", "API batch id", clean(best.remote_id or "") if best else ""),
         RecordPart("t", "tag", clean(request.tag)),
         RecordPart("p", "body", payload(request, bodies), "json"),
         *_response(best, bodies),

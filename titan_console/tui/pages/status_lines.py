@@ -25,9 +25,9 @@ def totals(snapshot: Snapshot) -> tuple[Total, ...]:
         _counted("queued", found.queued_requests, Tone.WARN),
         _counted("errored", found.failed_requests, Tone.BAD),
         _saved("saved all", Saved(nano=found.savings_nano, unpriced=found.unpriced)),
+        Total("spent all", fmt.sum_of_money(found.cost_nano, found.unpriced)),
         _saved("saved 30d", snapshot.saved_30d),
-        _saved("today", snapshot.saved_today),
-        Total("spent", fmt.sum_of_money(found.cost_nano, found.unpriced)),
+        _saved("saved today", snapshot.saved_today),
     )
 
 
@@ -130,7 +130,7 @@ def live_status(
 
 def _problem_parts(problem: LedgerProblem) -> tuple[Part, ...]:
     if problem.missing:
-        return (Part("◦ WAITING  ", Tone.BUSY, strong=True), Part("for a ledger", Tone.DIM))
+        return (Part("◦ WAITING  ", Tone.BUSY, strong=True), Part("no ledger yet", Tone.DIM))
     return (Part("! LOST  ", Tone.BAD, strong=True), Part(problem.reason, Tone.WARN))
 
 
@@ -139,7 +139,7 @@ def _live(lag: timedelta | None) -> tuple[Part, ...]:
     if lag is None or lag > _LAG_WORTH_TELLING:
         return (live,)
     milliseconds = lag // timedelta(milliseconds=1)
-    return (live, Part(f"  read {milliseconds:,} ms after the write", Tone.DIM))
+    return (live, Part(f"  delay {milliseconds:,} ms", Tone.DIM))
 
 
 def changes(snapshot: Snapshot | None, first_revision: int, now: datetime) -> tuple[Part, ...]:

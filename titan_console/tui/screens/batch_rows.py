@@ -19,8 +19,8 @@ OPEN_COLUMNS = (
     Column("requests", "Requests", 8, 6, right=True),
     Column("age", "Age", 7, 2, right=True),
     Column("ends", "Ends in", 14, 5, grow=1, widest=19, right=True),
-    Column("due", "Due", 11, 3, right=True),
-    Column("risk", "Risk", 13, 4),
+    Column("due", "Deadline", 11, 3, right=True),
+    Column("risk", "Deadline risk", 13, 4),
     Column("problem", "Last problem", 16, 7, grow=4),
 )
 RECENT_COLUMNS = (
@@ -48,7 +48,7 @@ _SEPARATOR = "  ·  "
 OPEN_SORTS = {
     "age": "oldest first",
     "risk": "risk first",
-    "due": "soonest due first",
+    "deadline": "earliest deadline first",
     "requests": "most requests first",
 }
 
@@ -69,7 +69,7 @@ def open_rows(
     ]
     if sort == "risk":
         found.sort(key=lambda pair: by_risk(*pair))
-    elif sort == "due":
+    elif sort == "deadline":
         found.sort(key=lambda pair: pair[0].deadline_ts or pair[0].expires_ts or "~")
     elif sort == "requests":
         found.sort(key=lambda pair: -pair[0].request_count)

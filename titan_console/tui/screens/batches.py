@@ -52,7 +52,7 @@ class BatchesScreen(SplitPage):
     VOCABULARY = Vocabulary(batch_list.FIELDS, batch_list.STATES)
     SORTS = tuple(
         Sort(letter, name, batch_rows.OPEN_SORTS[name])
-        for letter, name in (("a", "age"), ("r", "risk"), ("d", "due"), ("n", "requests"))
+        for letter, name in (("a", "age"), ("r", "risk"), ("d", "deadline"), ("n", "requests"))
     )
     SORTS_WHAT = "Sort open batches"
 

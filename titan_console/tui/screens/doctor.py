@@ -74,11 +74,11 @@ def findings_title(findings: Sequence[Finding]) -> str:
 def metric_rows(measured: UiMetrics) -> list[Row]:
     """The latencies of the console."""
     values = {
-        "write to read": ui_metrics.percentiles(measured.seen),
-        "write to display": ui_metrics.percentiles(measured.painted),
-        "frame": ui_metrics.percentiles(measured.drawn),
-        "query": ui_metrics.percentiles(measured.answered),
-        "frames": fmt.count(measured.frames),
+        "delay until read": ui_metrics.percentiles(measured.seen),
+        "delay until shown": ui_metrics.percentiles(measured.painted),
+        "redraw time": ui_metrics.percentiles(measured.drawn),
+        "query time": ui_metrics.percentiles(measured.answered),
+        "redraws": fmt.count(measured.frames),
     }
     return [
         Row(key=name, cells={"what": Cell(name), "detail": Cell(text)}, about=f"{name}: {text}")

@@ -18,7 +18,7 @@ EVENT_COLUMNS = (
     Column("at", "Time", 15, 0),
     Column("what", "Event", 22, 1, grow=1, widest=30),
     Column("concerns", "Subject", 18, 2, grow=3, widest=48),
-    Column("who", "Who", 10, 5, grow=1, widest=28),
+    Column("who", "Actor", 10, 5, grow=1, widest=28),
     Column("why", "Reason", 14, 4, grow=3),
     Column("cost", "Cost", 9, 6, right=True),
     Column("outcome", "Result", 14, 3, grow=3),
@@ -27,7 +27,7 @@ COMMAND_COLUMNS = (
     Column("state", "State", 20, 0),
     Column("action", "Command", 11, 1),
     Column("items", "Items", 8, 2, right=True),
-    Column("who", "Who", 14, 5, grow=1, widest=30),
+    Column("who", "Actor", 14, 5, grow=1, widest=30),
     Column("why", "Reason", 14, 4, grow=3),
     Column("outcome", "Result", 16, 3, grow=4),
 )

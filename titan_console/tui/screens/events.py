@@ -159,7 +159,7 @@ def event_document(line: EventLine) -> Document:
     label = event_labels.what(event.kind)
     builder.field("Event", str(label), label.tone)
     builder.field("Time", f"{event.at}, local {local(event.at, '%Y-%m-%d %H:%M:%S %z')}")
-    builder.field("Who", event.actor)
+    builder.field("Actor", event.actor)
     builder.field("Subject", event.subject)
     builder.field("Batch", event.batch_key)
     builder.field("Tag", line.tag)

@@ -29,9 +29,9 @@ JOB_COLUMNS = (
     Column("tier", "Tier", 7, 8, grow=1, widest=14),
     Column("schedule", "Schedule", 9, 6),
     Column("outcomes", "Last runs", 14, 1, right=True),
-    Column("submit", "Submit after", 13, 3),
+    Column("submit", "Submit from", 13, 3),
     Column("fallback", "Sync run at", 12, 4),
-    Column("delivery", "Delivery", 13, 5),
+    Column("delivery", "Delivery", 16, 5),
     Column("hook", "Hook", 11, 7),
 )
 NEVER_COLUMNS = (
@@ -39,7 +39,7 @@ NEVER_COLUMNS = (
     Column("why", "Reason", 20, 1, grow=3),
 )
 _MODES: Mapping[Mode, Label] = {
-    Mode.BATCH: Label("▸", "batch", Tone.GOOD),
+    Mode.BATCH: Label("·", "batch", Tone.GOOD),
     Mode.SYNC: Label("·", "sync", Tone.DIM),
 }
 _PAUSED = Label("‖", "paused", Tone.WARN)
@@ -48,7 +48,7 @@ _COMMANDS: Mapping[RunState, Label] = {
     RunState.RUNNING: Label("▸", "running", Tone.BUSY),
     RunState.DONE: Label("✓", "done", Tone.GOOD),
     RunState.FAILED: Label("✗", "failed", Tone.BAD),
-    RunState.NONE: Label("-", "none", Tone.DIM),
+    RunState.NONE: Label("-", "", Tone.DIM),
 }
 
 
@@ -62,7 +62,7 @@ def never_rows(board: JobOverview) -> list[Row]:
     return [
         Row(
             key=name,
-            cells={"name": Cell(f"⊘ {name}"), "why": Cell(why, Tone.DIM)},
+            cells={"name": Cell(name), "why": Cell(why, Tone.DIM)},
             about=f"{name}  ·  {why}",
         )
         for name, why in board.never.items()
@@ -110,7 +110,7 @@ def delivery(run: JobRun | None, now: datetime) -> Label:
         return Label("✓", f"{fmt.since(run.delivered_ts, now)} ago", Tone.GOOD)
     if run.finished_ts:
         return Label("◔", "at next poll", Tone.BUSY)
-    return Label("▸", "running", Tone.BUSY)
+    return Label("▸", "no results yet", Tone.BUSY)
 
 
 def _row(line: JobStatus, now: datetime) -> Row:

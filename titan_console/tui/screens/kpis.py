@@ -165,7 +165,7 @@ class KpisScreen(_KpiPage):
         found = self.found
         if found is None:
             return
-        self._kpis.show(kpi_rows(found), f"KPIs of {found.days} days · enter: by workflow")
+        self._kpis.show(kpi_rows(found), f"KPIs, last {found.days} days · enter: by workflow")
         self._turnaround.border_title = f" {distribution_title(found.turnarounds_s)} "
         self._turnaround.painter = distribution(found.turnarounds_s).lines
         self._draw_chosen()
@@ -187,7 +187,7 @@ class KpisScreen(_KpiPage):
             return
         name = str(row.key)
         self.set_class(name.endswith("_h"), "-times")
-        self._days.border_title = f" {row.cells['name'].text}, day by day "
+        self._days.border_title = f" {row.cells['name'].text} by day "
         self._days.painter = day_bars(self.found, name).lines
 
 

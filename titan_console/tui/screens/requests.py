@@ -24,7 +24,7 @@ from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 from titan_console.tui.widgets.virtual_table import VirtualTable
 
 COLUMNS = (
-    Column("status", "Status", 12, 0),
+    Column("status", "Status", 14, 0),
     Column("custom_id", "Request", 20, 1, grow=4, widest=64, keeps_end=True),
     Column("tag", "Tag", 16, 3, grow=2, widest=32, keeps_end=True),
     Column("tries", "Attempts", 8, 6, right=True),

@@ -126,7 +126,7 @@ class SavingsScreen(QueryPage):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("b", "by", "By", id="savings.by"),
+        Binding("b", "by", "Group by", id="savings.by"),
         Binding("tab", "app.focus_next", "Next list", id="list.next"),
         Binding("shift+tab", "app.focus_previous", "Previous list", show=False, id="list.previous"),
     ]
@@ -160,7 +160,7 @@ class SavingsScreen(QueryPage):
         del now
         if self._found is None:
             return
-        self._money.show(rows.figure_rows(self._found), "Savings of 30 days")
+        self._money.show(rows.figure_rows(self._found), "Savings, last 30 days")
         self._chart.painter = rows.day_bars(self._found).lines
         self._groups.show(
             rows.group_rows(self._found.by[self._by], self._by),

@@ -14,7 +14,7 @@ from titan_console.text.format import Tone
 from titan_console.tui.widgets.row_drawing import Cell, Column, Row
 
 FIGURE_COLUMNS = (
-    Column("figure", "Metric", 17, 0),
+    Column("figure", "Metric", 20, 0),
     Column("value", "Value", 10, 1, right=True),
     Column("target", "Target", 9, 3, right=True),
     Column("verdict", "Status", 11, 2),
@@ -70,7 +70,7 @@ def _saved(found: Savings) -> Row:
         "all",
         "saved in 30 days",
         fmt.sum_of_money(found.saved_nano, found.unpriced),
-        remark=f"sync price of the same answers: {sync}; since {found.since_day} (UTC)",
+        remark=f"synchronous price of the same answers: {sync}; since {found.since_day} (UTC)",
         target=target,
         ok=found.saved_nano >= target if found.by["day"] else None,
     )
@@ -78,11 +78,11 @@ def _saved(found: Savings) -> Row:
 
 def _month(found: Savings) -> Row:
     ahead = found.month
-    name = f"{found.today:%b}"
+    name = f"{found.today:%B}"
     if ahead.projected_nano is None or ahead.pace_nano is None:
         return _figure(
             "month",
-            f"{name} so far",
+            f"{name}, so far",
             fmt.money(ahead.saved_nano),
             remark="projected after the first full day",
             target=ahead.target_nano,
@@ -90,7 +90,7 @@ def _month(found: Savings) -> Row:
     days = pluralize(ahead.full_days, "full day")
     return _figure(
         "month",
-        f"{name} projected",
+        f"{name}, projected",
         fmt.money(ahead.projected_nano),
         remark=f"{fmt.money(ahead.saved_nano)} so far + {ahead.days_left} days x"
         f" {fmt.money(ahead.pace_nano)} (mean of {days})",

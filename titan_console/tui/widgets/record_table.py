@@ -44,7 +44,7 @@ class RecordTable(ScrollView, can_focus=True):
         Binding("G,end", "last", "Last", show=False, id="list.last"),
         Binding("enter", "open", "Open", show=False, id="list.open"),
         Binding("space", "select", "Select", show=False, id="list.select"),
-        Binding("v", "select_range", "Select to here", show=False, id="list.select_range"),
+        Binding("v", "select_range", "Select range", show=False, id="list.select_range"),
         Binding("A", "select_all", "Select all matching", show=False, id="list.select_all"),
         Binding("U", "clear_selection", "Clear selection", show=False, id="list.clear_selection"),
     ]
