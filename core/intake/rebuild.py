@@ -212,13 +212,16 @@ def add_recovered_batch(
     """Add a batch that the ledger does not know, from its results or as the API may have it."""
     results = recovered_files.results_of(context.folder, found)
     if results is not None:
-        is_used = _collected(context, submission, found, results)
-        done.collected += is_used
-        if not is_used:
+        batch = _with_results(context, submission, found, results)
+        if batch is None:
             done.warnings.append(
                 f"{results.parent.name}/{results.name} names no request of"
                 f" spool/{submission.key}.jsonl: it is kept, and not in the ledger."
             )
+        elif collect_from_disk(context, batch, results, ended_ts=found.completed_ts):
+            done.collected += 1
+        else:
+            done.open += 1
     elif found.remote_id and found.status in AT_THE_API:
         done.open += _open(context, submission, found, BatchStatus.IN_PROGRESS)
     elif found.nonce and found.status in _MAY_BE_SENT:
@@ -246,31 +249,38 @@ def _open(
     return True
 
 
-def _collected(
+def _with_results(
     context: Context, submission: Submission, found: RecoveredBatch, results: Path
-) -> bool:
+) -> Batch | None:
+    """Add a batch with the requests that its results name, and those that only its line does.
+
+    The API may have results that the file on disk lost.
+    """
     ids = recovered_files.custom_ids(results)
-    requests = rebuilding.answered(context.ledger, submission.id, ids)
+    requests = set(rebuilding.answered(context.ledger, submission.id, ids))
+    if found.remote_id and found.requests:
+        requests.update(request_runs.request_ids(context.ledger, submission.id, found.requests))
     if not requests:
-        return False
+        return None
     if not found.submitted_ts:
         found = replace(found, submitted_ts=submission.created_ts)
-    batch = rebuilding.add_batch(
+    return rebuilding.add_batch(
         context.ledger,
         submission.id,
         found,
-        requests,
+        sorted(requests),
         status=BatchStatus.IN_PROGRESS,
         nonce=_nonce(context),
     )
-    collect_from_disk(context, batch, results, ended_ts=found.completed_ts)
-    return True
 
 
 def collect_from_disk(
     context: Context, batch: Batch, results: Path, *, ended_ts: str | None
-) -> None:
-    """End a batch in progress, and collect it from that file."""
+) -> bool:
+    """End a batch in progress, and collect it from that file.
+
+    False: the file lacks results, which the next poll downloads from the API.
+    """
     answers = sync_runs.answers_file(context.folder, batch.key)
     part = context.folder.results / f"{file_name(batch.key)}.part"
     if batch.results_bytes and not part.exists():
@@ -282,8 +292,13 @@ def collect_from_disk(
         with open_private(answers) as copy:
             copy.writelines(archive.lines(results))
     batch = rebuilding.end(context.ledger, batch, at=ended_ts)
-    collect(context, batch)
+    collected = collect(context, batch)
     rebuilding.count_outcomes(context.ledger, batch)
+    if batch.remote_id is None or (collected and collected.complete):
+        return True
+    answers.unlink(missing_ok=True)
+    rebuilding.collect_at_once(context.ledger, batch)
+    return False
 
 
 def _nonce(context: Context) -> str:

@@ -119,8 +119,9 @@ def _import_newer_batches(
         if found is None or not restored.bind(ledger, batch, found, is_here=results is not None):
             sending.mark_not_sent(ledger, batch, reason)
         elif results is not None:
-            collect_from_disk(context, batch, results, ended_ts=found.completed_ts)
-            done.collected += 1
+            done.collected += collect_from_disk(
+                context, batch, results, ended_ts=found.completed_ts
+            )
     before = done.collected + done.open
     for found in known_first(context, newer):
         add_recovered_batch(context, submission, found, done)
@@ -139,8 +140,7 @@ def _collect_known(context: Context, batches: list[Batch]) -> int:
         results = context.folder.results / file_name(batch.key)
         is_running = batch.collection in (CollectionStatus.NOT_READY, CollectionStatus.PENDING)
         if is_running and batch.status in AT_THE_API and archive.exists(results):
-            collect_from_disk(context, batch, results, ended_ts=batch.ended_ts)
-            count += 1
+            count += collect_from_disk(context, batch, results, ended_ts=batch.ended_ts)
     return count
 
 

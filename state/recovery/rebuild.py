@@ -205,10 +205,17 @@ def count_outcomes(ledger: Ledger, batch: Batch) -> None:
     with ledger.transaction("rebuild"):
         ledger.execute(
             "UPDATE batches SET processing = 0, (succeeded, errored, canceled, expired) = (SELECT"
-            " sum(outcome = 'succeeded'), sum(outcome = 'errored'), sum(outcome = 'canceled'),"
-            " sum(outcome = 'expired') FROM attempts WHERE batch_id = batches.id) WHERE id = ?",
+            " coalesce(sum(outcome = 'succeeded'), 0), coalesce(sum(outcome = 'errored'), 0),"
+            " coalesce(sum(outcome = 'canceled'), 0), coalesce(sum(outcome = 'expired'), 0)"
+            " FROM attempts WHERE batch_id = batches.id) WHERE id = ?",
             batch.id,
         )
+
+
+def collect_at_once(ledger: Ledger, batch: Batch) -> None:
+    """Let the next poll collect the batch, although a try has just failed."""
+    with ledger.transaction("rebuild"):
+        ledger.execute("UPDATE batches SET next_poll_ts = NULL WHERE id = ?", batch.id)
 
 
 def mark_lost(ledger: Ledger, submission_id: int, key: str, nonce: str, reason: str) -> int:

@@ -129,6 +129,30 @@ def test_what_was_sent_after_the_backup_is_not_sent_again(used: _Used, mirror: s
         assert _totals(terminal)["requests"] == 7
 
 
+@pytest.mark.parametrize("command", ["restore", "rebuild"])
+@pytest.mark.parametrize("damage", ["empty", "no result", "zeros", "cut short"])
+def test_results_on_disk_that_are_damaged_come_from_the_api_again(
+    used: _Used, damage: str, command: str
+) -> None:
+    terminal, folder, sandbox = used
+    name = _with_unsent_backup(terminal, folder)
+    (key,) = {row["batch_id"] for row in terminal.run("results", "two", "--json").lines()}
+    results = folder.results / f"{key}.jsonl"
+    whole = results.read_bytes()
+    contents = {"empty": b"", "no result": b"no result\n", "zeros": b"\0" * 4096}
+    results.write_bytes(contents.get(damage, whole[: len(whole) // 2]))
+    if command == "rebuild":
+        folder.ledger.unlink()
+    done = terminal.run(command, *([name] if command == "restore" else []), "--yes", "--json")
+    assert (done.code, done.json()["missing"]) == (0, 0), done
+    terminal.run("--poll")
+    terminal.run("--poll")
+    assert sandbox.billing_log().creates == 2
+    found = terminal.run("results", "two", "--json").lines()
+    assert [row["outcome"] for row in found] == ["succeeded"] * 4
+    assert results.read_bytes() == whole
+
+
 def test_a_restore_can_be_undone_by_a_restore(used: _Used) -> None:
     terminal, _, sandbox = used
     name = _backup(terminal)
