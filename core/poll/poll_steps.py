@@ -10,6 +10,7 @@ from core.batches import priming_release
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated, update_mirrors
 from core.batches.refresh import refresh
+from core.batches.retry import is_due
 from core.commands import auto_replay, deadline_guard, executor
 from core.config import titan_file
 from core.poll.poll_summary import PollSummary
@@ -106,10 +107,13 @@ def _collect(context: Context, summary: PollSummary) -> None:
         context.folder.results,
         guard=lambda path: isolated(context, f"Cannot rename {path.name}", summary.problems),
     )
-    if not remote_status.to_collect(context.ledger):
+    ended = remote_status.to_collect(context.ledger)
+    if not ended:
         return
     from core.batches.collect import collect_all
 
+    # They are not tried now, but are still not collected.
+    summary.problems += [_waiting(b) for b in ended if not is_due(b, context.clock.now())]
     for batch, collected in collect_all(context, summary.problems):
         if collected is None:
             why = remote_status.reload_batch(context.ledger, batch.id).last_error or ""
@@ -126,6 +130,11 @@ def _collect(context: Context, summary: PollSummary) -> None:
             summary.problems.append(
                 f"{batch.key}: {collected.missing:,} results are missing; will retry."
             )
+
+
+def _waiting(batch: Batch) -> str:
+    said = f"{batch.key}: results are not collected yet; next try at {batch.next_poll_ts}."
+    return f"{said} {batch.last_error or ''}".rstrip()
 
 
 def _missing(context: Context, batch: Batch, count: int) -> str:

@@ -19,6 +19,7 @@ from support.lifecycle import (
 
 from core.intake.options import SubmitOptions
 from state.model.records import CollectionStatus, RequestStatus
+from titan_console.cli.exit_codes import Exit, exit_code_after_poll
 from titan_console.sandbox.model.timing import Plan
 
 DAY = 86_400.0
@@ -166,6 +167,27 @@ def test_results_not_downloaded_within_29_days_are_expired_and_reported(bench: B
     assert requests(bench) == {RequestStatus.MISSING: 3}
     bench.poll_after(QUARTER)
     assert {row["outcome"] for row in staged(bench)} == {"missing"}
+
+
+@pytest.mark.parametrize("fault", ["results:500", "results:404", "results:403", "results:short"])
+def test_polls_between_two_tries_say_that_the_batch_waits(bench: Bench, fault: str) -> None:
+    """They said "nothing new" and exited with 0, while the results could not be collected."""
+    bench.faults.add(fault)
+    bench.submit(3)
+    assert exit_code_after_poll(bench.poll_after(3600)) == Exit.ATTENTION
+    (batch,) = batches(bench)
+    summary = bench.poll_after(5)
+    (problem,) = [line for line in summary.problems if line.startswith(batch.key)]
+    assert batch.next_poll_ts
+    assert batch.last_error
+    assert batch.next_poll_ts in problem
+    assert batch.last_error in problem
+    assert exit_code_after_poll(summary) == Exit.ATTENTION
+    assert batches(bench)[0].failures == 1
+    bench.faults.clear()
+    poll_until_done(bench)
+    assert bench.poll_after(60).problems == []
+    check_once(bench, 3)
 
 
 def test_what_came_before_the_results_went_is_kept(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from state.model.errors import LedgerError
 from state.queries import doctor_figures
 from titan_console.cli.exit_codes import Exit
 from titan_console.cli.output import echo, json_option, print_json
-from titan_console.cli.stderr import print_stderr
+from titan_console.cli.stderr import print_problems, print_stderr
 
 
 @click.command
@@ -45,8 +45,10 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
         print_stderr(warning)
     if kept:
         print_stderr(f"Kept the damaged ledger as {kept}.")
-    _poll(settings)
-    ctx.exit(Exit.ATTENTION if rebuilt.missing or rebuilt.warnings else Exit.DONE)
+    problems = _poll(settings)
+    print_problems(problems)
+    needs_attention = rebuilt.missing or rebuilt.warnings or problems
+    ctx.exit(Exit.ATTENTION if needs_attention else Exit.DONE)
 
 
 def _require_damage(folder: Folder) -> None:
@@ -66,10 +68,13 @@ def _summary(rebuilt: RebuildSummary) -> str:
     )
 
 
-def _poll(settings: Settings) -> None:
-    """Recover what the API still has; a failure is left to the next poll."""
+def _poll(settings: Settings) -> list[str]:
+    """Recover what the API still has, and return the problems; the next poll continues it."""
     try:
         with open_engine(settings, actor="cli") as engine:
-            engine.poll()
+            return engine.poll().problems
     except (SettingsError, ApiError) as error:
-        print_stderr(f"titan-console: {error}")
+        if error.code == "api_key_missing":
+            print_stderr(f"titan-console: {error}")
+            return []
+        return [str(error)]
