@@ -26,17 +26,18 @@ from state.model.records import OnFailure
 
 # Thinking counts towards max_tokens; with less than this, little is left for the answer.
 _SMALL_WITH_THINKING = 4096
-RETENTION = "The API keeps results for 29 days; a poll every 15 minutes downloads them long before."
+RETENTION = "The API keeps results for 29 days."
 _CACHE = (
-    "1-hour caching: a cache write costs twice the input price, and the rows of one batch may not"
-    " read each other's. `titan-console savings --cache` shows what it gained or lost."
+    "1-hour caching: a cache write costs twice the input price, and requests in the same batch"
+    " do not always read each other's. `titan-console savings --cache` shows what it gained or"
+    " lost."
 )
 _LONG = (
     "Requests with up to 300,000 output tokens go in a batch of their own with the beta header; one"
     " may take more than an hour."
 )
 _UNBOUNDED = "The cost of {} has no upper bound: {}; the estimate counts {}."
-_UNPRICED = "No price is known for {}; the estimate leaves it out."
+_UNPRICED = "No price is known for {}; it is not included in the estimate."
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -71,13 +71,16 @@ def _print(found: Plan, *, as_json: bool) -> None:
             ("bytes", cells.size(found.bytes)),
             (
                 "tokens in",
-                f"at most {cells.count(estimate.tokens_in)} (from the size)",
+                f"at most {cells.count(estimate.tokens_in)} (one per byte)",
             ),
             ("tokens out", f"at most {cells.count(estimate.tokens_out)} (sum of max_tokens)"),
             ("as batches", _cost(estimate.batch_nano, estimate.expected_batch_nano, is_open)),
             ("synchronously", _cost(estimate.sync_nano, estimate.expected_sync_nano, is_open)),
             *_cache(found),
-            *(("warning", warning) for warning in found.warnings),
+            *(
+                ("note" if warning == planned.RETENTION else "warning", warning)
+                for warning in found.warnings
+            ),
         ]
     )
     echo("Nothing was sent.")

@@ -38,7 +38,7 @@ _TOKENIZERS = (
     help="Multiply the volume in titan.toml, for example by 5.",
 )
 @click.option("--cache-share", help="Assume this share of the input is in 1-hour caches (0 to 1).")
-@click.option("--cache-hits", help="Cache hit rate to assume (0 to 1); goes with --cache-share.")
+@click.option("--cache-hits", help="Cache hit rate to assume (0 to 1); requires --cache-share.")
 @click.option("--model", help="Show what the jobs would cost on this model.")
 @click.option("--job", help="With --model: only this job.")
 @click.option("--json", "as_json_", is_flag=True, help="Print one JSON object.")
@@ -54,7 +54,7 @@ def command(
     """Estimate the monthly cost of the jobs in titan.toml, batched and synchronously.
 
     A month counts as 30 runs of a daily job, 4 of a weekly one and 120 of one every 6 hours, at
-    today's prices. ROUNDED columns are your own estimates (`rounded` in titan.toml); MEASURED
+    today's prices. OWN columns are your own estimates (`rounded` in titan.toml); MEASURED
     columns are the last 30 days in the ledger.
     """
     folder = Folder(from_environment().home)
@@ -158,7 +158,7 @@ def _print(found: Forecast) -> None:
     is_cached = found.total.cached_usd is not None
     if is_cached:
         header.append("WITH 1H CACHE")
-    header += ["ROUNDED IN/OUT", "ROUNDED SYNC", "ROUNDED BATCH"]
+    header += ["OWN IN/OUT", "OWN SYNC", "OWN BATCH"]
     if found.total.measured:
         header += ["MEASURED IN/OUT", "MEASURED COST", "MEASURED SAVED"]
     lines = [*found.rows, found.total]

@@ -28,6 +28,12 @@ from titan_console.cli.stderr import print_stderr
 from titan_console.text import format as cells
 from titan_console.text.safe_text import clean
 
+# What each value means, in a word or two.
+_LATENCIES = {
+    Latency.SOFT: "soft (by deadline)",
+    Latency.HARD_BATCH: "hard-batch (batch only)",
+    Latency.CADENCE: "cadence (before next run)",
+}
 _HEADER = (
     *("JOB", "WORKLOAD", "SCHEDULE", "LATENCY", "MODEL", "IN/RUN", "OUT/RUN", "DEADLINE"),
     *("ON FAILURE", "CACHE", "MAX OUT"),
@@ -140,7 +146,7 @@ def _print(catalogue: Catalogue) -> None:
                 job.name,
                 job.workload,
                 job.schedule,
-                job.latency,
+                _LATENCIES[job.latency],
                 job.model,
                 _tokens(job.tokens_in),
                 _tokens(job.tokens_out),
