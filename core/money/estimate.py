@@ -191,7 +191,7 @@ def _price(
     prices: PriceBook, model: str, bounds: Bounds, at: datetime
 ) -> tuple[int | None, int | None]:
     """In a batch and synchronously, rounded up; both None without a known price."""
-    rates = prices.rates(model, prompt_tokens=bounds.input_tokens, at=at)
+    rates = prices.highest_rates(model, prompt_tokens=bounds.input_tokens, at=at)
     if rates is None:
         return None, None
     per_input = max(

@@ -6,7 +6,7 @@ the notes on genai-prices in docs/adr/0007.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from msgspec import Struct
@@ -23,6 +23,8 @@ _DATE = re.compile(r"-\d{8}$")
 # Prompt sizes at which a price may change; looked up between these steps.
 _STEPS = (100_000, 200_000)
 _MOST_LAST = 1000
+# A batch ends within 24 hours of its creation; one that is sent tomorrow, a day later.
+_BATCH_DAYS = (0, 1, 2)
 _PICO_PER_DOLLAR_PER_MTOK = 1_000_000
 _PICO_PER_NANO = 1_000
 _NANO_PER_DOLLAR = 1_000_000_000
@@ -62,6 +64,7 @@ class PriceBook:
         self._known: dict[tuple[str, str, int, bool], Rates | None] = {}
         # A faster cache: the attempts of a batch have one time and few models.
         self._last: dict[tuple[str, datetime, int, bool], Rates | None] = {}
+        self._highest: dict[tuple[str, datetime, int], Rates | None] = {}
 
     def price(
         self, model: str | None, usage: Usage | None, *, at: datetime, kind: BatchKind
@@ -109,6 +112,21 @@ class PriceBook:
             found = self._last[now] = self._known[key]
         return found
 
+    def highest_rates(self, model: str, *, prompt_tokens: int, at: datetime) -> Rates | None:
+        """The highest rates of the days on which a batch of that time may be answered.
+
+        None if the model has no price on one of them.
+        """
+        step = (prompt_tokens > _STEPS[0]) + (prompt_tokens > _STEPS[1])
+        now = (model, at, step)
+        if now not in self._highest:
+            if len(self._highest) > _MOST_LAST:
+                self._highest.clear()
+            days = (at + timedelta(days=later) for later in _BATCH_DAYS)
+            found = [self.rates(model, prompt_tokens=prompt_tokens, at=day) for day in days]
+            self._highest[now] = _highest([rates for rates in found if rates], count=len(found))
+        return self._highest[now]
+
     def _look_up(self, model: str, step: int, at: datetime, *, fast: bool) -> Rates | None:
         own = self._own_rates(model, at)
         if own is None:
@@ -127,6 +145,14 @@ class PriceBook:
             return f"[[prices.{model}]] in titan.toml is incomplete"
         speed = " in fast mode" if usage.speed == "fast" else ""
         return f"no known price for model {model}{speed}"
+
+
+def _highest(found: list[Rates], *, count: int) -> Rates | None:
+    if len(found) < count:
+        return None
+    return Rates(
+        **{name: max(getattr(rates, name) for rates in found) for name in Rates.__struct_fields__}
+    )
 
 
 def parts(model: str, usage: Usage) -> tuple[tuple[str, Tokens], ...]:

@@ -2,6 +2,7 @@
 
 import base64
 import string
+from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -14,7 +15,7 @@ from core.config.catalogue import parse
 from core.errors import OverBudget
 from core.intake.dry_run import plan, report
 from core.intake.options import SubmitOptions
-from core.money.estimate import Estimate, history_since, mean_costs
+from core.money.estimate import Estimate, cost_bound, history_since, mean_costs
 from core.money.pricing import PriceBook
 from core.requests.cache_control import CachePolicy
 from core.requests.cost_bounds import IMAGE_TOKENS, SEARCH_TOKENS, bounds_of
@@ -194,6 +195,27 @@ def test_an_absurd_price_has_no_bound_and_does_not_overflow() -> None:
     found.add(a_line(model="m"))
     assert found.unbounded == {"its price": 1}
     assert found.batch_nano < 2**63 / 100_000
+
+
+@pytest.mark.parametrize(("first_day", "is_counted"), [(1, True), (2, True), (5, False)])
+def test_a_higher_price_from_tomorrow_counts_before_the_batch_ends(
+    first_day: int, is_counted: bool
+) -> None:
+    day = (START + timedelta(days=first_day)).date()
+    own = parse(
+        "[[prices.claude-haiku-4-5]]\nfrom = 2020-01-01\ninput = 1\noutput = 5\n"
+        f"[[prices.claude-haiku-4-5]]\nfrom = {day}\ninput = 10\noutput = 50\n"
+    ).prices
+    line = a_line()
+    today, later = (
+        cost_bound(PriceBook(own), at, line) for at in (START, START + timedelta(days=9))
+    )
+    assert today.at_most[0] is not None
+    assert later.at_most[0] is not None
+    if is_counted:
+        assert today.at_most == later.at_most
+    else:
+        assert today.at_most[0] < later.at_most[0]
 
 
 def test_a_budget_rejects_what_has_no_bound_until_the_job_states_one(tmp_path: Path) -> None:
