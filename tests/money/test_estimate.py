@@ -206,7 +206,7 @@ def test_a_higher_price_from_tomorrow_counts_before_the_batch_ends(
         "[[prices.claude-haiku-4-5]]\nfrom = 2020-01-01\ninput = 1\noutput = 5\n"
         f"[[prices.claude-haiku-4-5]]\nfrom = {day}\ninput = 10\noutput = 50\n"
     ).prices
-    line = a_line()
+    line = a_line(model="claude-haiku-4-5")
     today, later = (
         cost_bound(PriceBook(own), at, line) for at in (START, START + timedelta(days=9))
     )
