@@ -153,5 +153,5 @@ def queue_pause_s(*, retry_after_s: float | None, own_open: int) -> float:
 
 
 def is_worth_splitting(requests: int) -> bool:
-    """Whether to split a batch with `count` requests that did not fit into the queue."""
+    """Whether to split a batch of so many requests that did not fit into the queue."""
     return requests >= _SPLIT_FROM_REQUESTS
