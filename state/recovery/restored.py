@@ -88,10 +88,12 @@ def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch, *, is_here: bool) 
 
 def mark_maybe_sent(ledger: Ledger, batch: Batch) -> None:
     """Treat a queued batch like one whose sender was killed: it is looked for before it is sent."""
-    with ledger.transaction("restore"):
+    with ledger.transaction("restore") as tx:
+        # The settling time begins now: it may have been sent just before the restore.
         ledger.execute(
-            "UPDATE batches SET status = 'sending', owner = 'lost', watermark_ts = created_ts"
-            " WHERE id = ? AND status = 'queued'",
+            "UPDATE batches SET status = 'sending', owner = 'lost', watermark_ts = created_ts,"
+            " sent_ts = ? WHERE id = ? AND status = 'queued'",
+            tx.at,
             batch.id,
         )
 

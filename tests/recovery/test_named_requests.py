@@ -11,7 +11,7 @@ from support.rebuilt_ledger import rebuilt, restored
 
 from core.requests.payload import Limits
 from state.batches import request_runs
-from state.model.records import Counts, RequestStatus
+from state.model.records import BatchStatus, Counts, RequestStatus
 from state.operations import pauses
 from state.recovery import backups, fallback_import
 from titan_console.sandbox.model.timing import Plan
@@ -152,6 +152,19 @@ def test_a_rebuild_keeps_the_betas(bench: Bench) -> None:
     assert bench.submit(2, betas=betas).repeated
     poll_until_done(bench)
     assert bench.sandbox.billing_log().creates == 1
+
+
+def test_what_was_queued_in_the_backup_and_never_sent_is_sent(bench: Bench) -> None:
+    ledger, backup = bench.engine.context.ledger, bench.folder.backups / "titan-by-hand.db"
+    pauses.pause(ledger, ["feed-classify"], who="test", reason="a test")
+    bench.submit(2)
+    assert [batch.status for batch in batches(bench)] == [BatchStatus.QUEUED]
+    pauses.resume(ledger, ["feed-classify"], reason="over")
+    backups.write(ledger, backup)
+    restored(bench, backup)
+    poll_until_done(bench)
+    assert requests(bench) == {RequestStatus.SUCCEEDED: 2}
+    check_billing(bench)
 
 
 @pytest.mark.parametrize("is_backup", [True, False])
