@@ -103,9 +103,9 @@ def command(  # noqa: PLR0913 - each is an option
     apply: bool,
     as_json: bool,
 ) -> None:
-    """Show spend and savings of the period in which the results were downloaded.
+    """Show spend and savings. A result counts on the day it was downloaded.
 
-    Every retry of a request counts as one more attempt. --explain shows tokens, rates and formula
+    Every replay of a request counts as one more attempt. --explain shows tokens, rates and formula
     of one number. --check reads a usage export (CSV from the Claude Console or JSON from the Admin
     API), lists each day and model that differs from the ledger, and exits with 1 if any does.
     --recompute prices the stored results again, with the prices of their day, and lists the batches
