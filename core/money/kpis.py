@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from msgspec import Struct, field
 
@@ -93,13 +93,18 @@ def report(found: Sequence[Kpi]) -> dict[str, KpiReport]:
 
 def shown(kpi: Kpi, value: float) -> str:
     """A value as text, in the unit of its KPI."""
+    text = _text(kpi, value, more=0)
+    # More digits where the value would look like the target that it misses.
+    is_alike = value != kpi.target and text == _text(kpi, kpi.target, more=0)
+    return _text(kpi, value, more=2) if is_alike else text
+
+
+def _text(kpi: Kpi, value: float, *, more: int) -> str:
     if kpi.name in ("batch_share", "error_rate"):
-        # One more digit where the value would look like the target that it misses.
-        is_near = value != kpi.target and round(value, 3) == round(kpi.target, 3)
-        return f"{value:.2%}" if is_near else f"{value:.1%}"
+        return f"{value:.{1 + more}%}"
     if kpi.name.endswith("_h"):
-        return f"{value:.2f} h"
-    return f"${value:,.2f}" if "usd" in kpi.name else f"{value:g}"
+        return f"{value:.{2 + more}f} h"
+    return f"${value:,.{2 + more}f}" if "usd" in kpi.name else f"{value:g}"
 
 
 def percentile(values: Sequence[float], percent: int) -> float | None:
@@ -119,7 +124,7 @@ def _ratio(part: int, whole: int) -> float | None:
 
 
 def _dollars(nano: int) -> float:
-    return float((nano / _NANO).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP))
+    return float(nano / _NANO)
 
 
 def _floor(name: str, title: str, value: float | None, target: float) -> Kpi:

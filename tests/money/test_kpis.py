@@ -60,11 +60,14 @@ def test_just_beyond_them_none_is() -> None:
 
 
 def test_a_missed_target_never_looks_like_the_value() -> None:
-    found = {kpi.name: kpi for kpi in kpis(Facts(requests=1_000_000, errored=10_400))}
-    rate = found["error_rate"]
-    assert not rate.ok
-    assert shown(rate, rate.value or 0) == "1.04%"
+    facts = Facts(requests=1_000_000, errored=10_400, savings_nano=39_996_000_000)
+    found = {kpi.name: kpi for kpi in kpis(facts)}
+    rate, saved = found["error_rate"], found["saved_usd_30d"]
+    assert (rate.ok, saved.ok) == (False, False)
+    assert shown(rate, rate.value or 0) == "1.040%"
     assert shown(rate, rate.target) == "1.0%"
+    assert shown(saved, saved.value or 0) == "$39.9960"
+    assert shown(saved, saved.target) == "$40.00"
 
 
 def test_without_data_every_value_is_null() -> None:
