@@ -64,7 +64,7 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         preview = pane.until("Replay 2 requests", "type 2 (")
         for text in (
             "batch at most $0.0",
-            "sync at most $0.0",
+            "sync at most $",
             "titan-console replay --yes",
             "reason",
         ):
