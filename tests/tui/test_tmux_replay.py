@@ -63,8 +63,8 @@ def test_from_launch_to_a_replayed_error(pane: Pane, tmp_path: Path) -> None:
         pane.press("R")
         preview = pane.until("Replay 2 requests", "type 2 (")
         for text in (
-            "batch at most $0.0",
-            "sync at most $",
+            "in a batch at most $0.0",
+            "synchronously at most $0.0",
             "titan-console replay --yes",
             "reason",
         ):
