@@ -1,5 +1,6 @@
 """Updates the ledger from the API's list: unconfirmed creates, unknown batches, open batches."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from core.batches import account_check
@@ -54,7 +55,7 @@ def refresh(context: Context, problems: list[str]) -> int:
     ended = 0
     for batch in context.time.items("refresh", open_batches, lambda batch: batch.key):
         with isolated(context, f"Cannot refresh {batch.key}", problems, batch=batch):
-            ended += _refresh_one(context, batch, listing)
+            ended += _refresh_one(context, batch, listing, problems)
     problems += listing.problems()
     if listing.malformed:
         poll_problems.record(context.ledger, "The API's list", listing.malformed[0])
@@ -81,17 +82,21 @@ def _read_listing(
     return read_listing(context, is_enough=is_enough)
 
 
-def _refresh_one(context: Context, batch: Batch, listing: Listing) -> bool:
+def _refresh_one(context: Context, batch: Batch, listing: Listing, problems: list[str]) -> bool:
     """Record the status of one batch; whether it has ended."""
     remote = listing.batches.get(batch.remote_id or "")
     if remote is None:
-        if _is_away(listing.problem) or not is_due(batch, context.clock.now()):
+        if _is_away(listing.problem):
+            return False
+        if not is_due(batch, context.clock.now()):
+            problems += _unread(batch, listing)
             return False
         try:
             remote = with_retries(context, lambda: context.api().retrieve(batch.remote_id or ""))
         except ApiError as error:
             _record_failure(context, batch, error)
             recorded = remote_status.reload_batch(context.ledger, batch.id)
+            problems += _unread(recorded, listing)
             stuck_policy.apply_decision(
                 context, recorded, stuck_policy.evidence_of(batch, error, listing)
             )
@@ -101,6 +106,17 @@ def _refresh_one(context: Context, batch: Batch, listing: Listing) -> bool:
         return True
     stuck_policy.apply_decision(context, batch, Evidence.OPEN)
     return False
+
+
+def _unread(batch: Batch, listing: Listing) -> Iterator[str]:
+    """The problem of a batch whose status could not be read, where no other problem names it.
+
+    That of the list does where it could not be read either, and `stuck_policy` names a batch that
+    is not found.
+    """
+    if batch.failures and batch.not_found_ts is None and listing.problem is None:
+        said = f"{batch.key}: its status cannot be read; next try at {batch.next_poll_ts}."
+        yield f"{said} {batch.last_error or ''}".rstrip()
 
 
 def _is_away(problem: ApiError | None) -> bool:

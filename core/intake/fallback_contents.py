@@ -57,7 +57,7 @@ def waiting(source: Source, folder: Folder, name: str) -> list[FallbackFile]:
 
 
 def described(file: FallbackFile) -> str:
-    """What an operator is told about a file that is not imported yet."""
+    """The message about a fallback file that is not imported yet."""
     return f"{file.key} is in the fallback file {file.path}; the next poll imports it."
 
 

@@ -84,6 +84,27 @@ def test_a_batch_that_the_list_lags_behind_is_looked_up_by_its_id(bench: Bench) 
     check_once(bench, 3)
 
 
+@pytest.mark.parametrize("fault", ["retrieve:500", "retrieve:403", "retrieve:garbage"])
+def test_a_status_that_cannot_be_read_is_a_problem_of_each_poll(bench: Bench, fault: str) -> None:
+    """The list was whole and had no such batch, and its poll said "nothing new"."""
+    bench.submit(3)
+    bench.faults.add("list:lag:seconds=100000")
+    bench.faults.add(fault)
+    for wait in (3600, 5):
+        summary = bench.poll_after(wait)
+        (batch,) = batches(bench)
+        (problem,) = [line for line in summary.problems if line.startswith(batch.key)]
+        assert batch.next_poll_ts
+        assert batch.last_error
+        assert batch.next_poll_ts in problem
+        assert batch.last_error in problem
+        assert exit_code_after_poll(summary) == Exit.ATTENTION
+    assert batches(bench)[0].failures == 1
+    bench.faults.clear()
+    poll_until_done(bench)
+    check_once(bench, 3)
+
+
 def test_partial_results_are_kept_and_a_later_poll_completes_them(bench: Bench) -> None:
     bench.faults.add("results:cut-line:times=1")
     bench.submit(10)

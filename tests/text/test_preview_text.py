@@ -94,7 +94,7 @@ def test_without_a_price_no_sum_is_invented() -> None:
         (Action.REPLAY, HOUR, "in 1h 00m: too soon for a batch"),
         (Action.REPLAY, -HOUR, "passed 1h 00m ago"),
         (Action.CANCEL, 5 * HOUR, "in 5h 00m: 2 h before, unanswered requests run"),
-        (Action.SYNC, HOUR, "in 1h 00m: answered at once"),
+        (Action.SYNC, HOUR, "in 1h 00m: answered at once; where a batch is canceled for it"),
         (Action.ACKNOWLEDGE, HOUR, "in 1h 00m: these requests will have no answer"),
     ],
 )
