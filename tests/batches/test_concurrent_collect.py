@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.api_wrapper import ApiWrapper
 from support.builders import a_bench
 
 from core.api.protocol import BatchApi
@@ -14,20 +15,17 @@ from state.queries import batch_list
 from titan_console.sandbox.model.timing import Plan
 
 
-class _Frozen:
+class _Frozen(ApiWrapper):
     """A client that blocks while it reads a response."""
 
     def __init__(self, api: BatchApi, meanwhile: Callable[[], object]) -> None:
-        self._api = api
+        super().__init__(api)
         self._meanwhile = meanwhile
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._api, name)
 
     @contextmanager
     def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
         """Half of the bytes, what others do meanwhile, the other half."""
-        with self._api.results(remote_id) as pieces:
+        with self.api.results(remote_id) as pieces:
             whole = b"".join(pieces)
         half = len(whole) // 2
 

@@ -4,26 +4,20 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.api_wrapper import ApiWrapper
 from support.builders import a_bench
 
-from core.api.protocol import BatchApi
 from state.queries import batch_list
 from titan_console.sandbox.model.timing import Plan
 
 
-class _AllErrored:
+class _AllErrored(ApiWrapper):
     """A client whose results contradict the counts: each succeeded line comes as an error."""
-
-    def __init__(self, api: BatchApi) -> None:
-        self._api = api
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._api, name)
 
     @contextmanager
     def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
         """The ids as they are, with errors for answers."""
-        with self._api.results(remote_id) as pieces:
+        with self.api.results(remote_id) as pieces:
             lines = b"".join(pieces).splitlines()
             error = b'{"type":"errored","error":{"error":{"type":"api_error","message":"no"}}}'
             yield iter(

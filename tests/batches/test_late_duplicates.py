@@ -1,6 +1,7 @@
 """A create that the API accepts twice, or late, after it was sent again: found, with its cost."""
 
 import pytest
+from support.api_wrapper import ApiWrapper
 from support.builders import Bench, some_requests
 from support.lifecycle import (
     QUARTER,
@@ -74,19 +75,16 @@ def test_a_late_duplicate_is_found_although_the_clock_jumps_while_it_is_watched_
     check_billing(bench)
 
 
-class _Kept:
+class _Kept(ApiWrapper):
     """A client that keeps what was posted, for something on the way to post it again."""
 
-    def __init__(self, inner: BatchApi) -> None:
-        self._inner = inner
+    def __init__(self, api: BatchApi) -> None:
+        super().__init__(api)
         self.posted: list[Body] = []
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._inner, name)
 
     def create(self, body: Body) -> Created:
         self.posted.append(body)
-        return self._inner.create(body)
+        return self.api.create(body)
 
 
 def test_a_duplicate_made_after_its_batch_was_collected_is_found(bench: Bench) -> None:

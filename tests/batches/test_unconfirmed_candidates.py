@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from support.api_wrapper import ApiWrapper
 from support.builders import START, a_bench
 
-from core.api.protocol import BatchApi
 from core.batches.unresolved.listing import Listing
 from core.batches.unresolved.unconfirmed_candidates import is_absent, is_candidate
 from state.batches.orphans import Orphan, OrphanVerdict
@@ -132,19 +132,13 @@ def _orphan(found: RemoteState) -> Orphan:
     )
 
 
-class _OtherFirst:
+class _OtherFirst(ApiWrapper):
     """A client whose results begin with a line of another batch."""
-
-    def __init__(self, api: BatchApi) -> None:
-        self._api = api
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._api, name)
 
     @contextmanager
     def results(self, remote_id: str) -> Generator[Iterator[bytes], None, None]:
         """Another batch's line, then what the API sends."""
-        with self._api.results(remote_id) as pieces:
+        with self.api.results(remote_id) as pieces:
             yield iter([_OTHER_LINE, *pieces])
 
 
