@@ -91,12 +91,14 @@ def _observe(
 
 
 def _with_this_poll(context: Context, error: str | None) -> Poller:
-    """The poller once this poll has ended; of the last success, that of an earlier poll counts."""
+    """The poller once this poll has ended: one without error is the last success."""
     now_ts = to_text(context.clock.now())
+    before = ledger_status.poller(context.ledger)
     return replace(
-        ledger_status.poller(context.ledger),
+        before,
         last_started_ts=now_ts,
         last_finished_ts=now_ts,
+        last_success_ts=before.last_success_ts if error else now_ts,
         last_error=error,
         lease_expires_ts=None,
     )

@@ -16,6 +16,7 @@ from support.slow_server import a_dripping_server
 from core.commands import planner
 from core.commands.planner import CommandRequest
 from core.intake.external_calls import record_sync
+from core.poll import poll_steps
 from core.reporting import json_reports, notifier, webhook
 from core.reporting.notifier import SIGNATURE, STAMP, signature
 from state.model.crash_points import no_crash_point
@@ -66,16 +67,33 @@ def test_an_alert_is_raised_once_shown_and_cleared_once(tmp_path: Path) -> None:
     bench.close()
 
 
-def test_a_silent_poller_is_raised_by_the_poll_after_it(tmp_path: Path) -> None:
+def test_a_successful_poll_after_a_gap_raises_no_alert_about_the_poller(tmp_path: Path) -> None:
     settle(tmp_path / "home", "")
     with a_bench(tmp_path / "home") as bench:
-        bench.poll_after(0)
-        bench.poll_after(900)
+        for seconds in (0, 900, 7200):
+            bench.poll_after(seconds)
+        assert alerts.raised(bench.engine.context.ledger) == []
         assert kinds(bench) == []
+
+
+def test_failed_polls_for_long_raise_the_silent_poller_and_a_success_clears_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(tmp_path / "home", "poll_failed = false")
+    with a_bench(tmp_path / "home") as bench:
+        bench.poll_after(0)
+        with monkeypatch.context() as patched:
+            patched.setattr(poll_steps, "STEPS", (_fail, *poll_steps.STEPS))
+            bench.poll_after(900)
+            assert kinds(bench) == []
+            bench.poll_after(7200)
+            assert [a.rule for a in alerts.raised(bench.engine.context.ledger)] == ["poller"]
         bench.poll_after(7200)
-        assert [a.rule for a in alerts.raised(bench.engine.context.ledger)] == ["poller"]
-        bench.poll_after(900)
         assert kinds(bench) == ["alert.raised", "alert.cleared"]
+
+
+def _fail(*_: object) -> None:
+    raise ZeroDivisionError
 
 
 def test_an_unpriced_model_is_named(tmp_path: Path) -> None:
