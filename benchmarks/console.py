@@ -161,8 +161,8 @@ def key_to_paint(home: Path, keys: int, commits_a_second: int) -> None:
 def idle(home: Path, seconds: float) -> None:
     """What it takes when nothing happens."""
     with opened(home) as console:
-        settled = perf_counter() + 4.0
-        while perf_counter() < settled:
+        quiet_from = perf_counter() + 4.0
+        while perf_counter() < quiet_from:
             console.read(0.5)
         began, cpu = perf_counter(), console.cpu_s()
         while perf_counter() - began < seconds:

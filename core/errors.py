@@ -10,7 +10,7 @@ TitanError                (state.model.errors)
  +- ApiError              a call to the API failed
      +- Unreachable       nothing was sent
      +- NoResponse        sent, but no usable response: the API may have accepted it
-     +- RateLimited       429: retry later
+     +- RateLimited       429: try again later
      +- SpendCapReached   nothing can be spent until the limit is raised or the month ends
      +- Rejected          the API rejected the call
          +- Blocked       any call would fail now: the account, a gateway or a redirect
@@ -91,7 +91,7 @@ class NoResponse(ApiError):
 
 
 class RateLimited(ApiError):
-    """429: retry later."""
+    """429: try again later."""
 
     default_code = "rate_limited"
 

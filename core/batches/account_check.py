@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from core.api.protocol import BatchApi
 from core.batches.engine_context import Context
-from core.batches.retry import with_retries
+from core.batches.read_retry import with_retries
 from core.config.durations import RETENTION
 from core.config.settings import LOOPBACK
 from core.errors import SettingsError

@@ -12,7 +12,7 @@ from core.api.result_schema import BadLineError, decode
 from core.batches import account_check
 from core.batches.collect import collect
 from core.batches.engine_context import Context
-from core.batches.retry import with_retries
+from core.batches.read_retry import with_retries
 from core.errors import ApiError, InputError, NoResponse, NotFound
 from core.requests.payload import CUSTOM_ID, check_tag, workflow_and_date
 from state.batches import adoption, batch_planning, orphans, remote_status, submissions

@@ -21,7 +21,7 @@ from core.batches.collect_policy import are_results_lost, end_of_collection
 from core.batches.collect_stats import CollectStats, RejectedLines
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
-from core.batches.retry import is_due, next_poll_at
+from core.batches.read_retry import is_due, next_poll_at
 from core.batches.unresolved.stuck_policy import MAY_HAVE_RUN
 from core.errors import ApiError, NoResponse, NotFound
 from core.redaction import redact_bytes

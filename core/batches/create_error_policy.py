@@ -7,7 +7,7 @@ What a 429 does; `docs/lifecycle.md` has the other responses to a create:
   over. From 2,000 requests on, two new rows get half of the requests each (`send.py`).
 - Create, any other 429: `not_sent`, and no create before `retry-after`, or for a minute.
 - Read: repeated within seconds where `retry-after` allows it, otherwise at a later poll with
-  exponential backoff (`retry.py`).
+  exponential backoff (`read_retry.py`).
 - Synchronous call: the call is repeated and fewer run at once; after repeated 429s or with a
   `retry-after` over 30 seconds, the rest waits for a later poll
   (`synchronous/concurrency_limiter.py`).
@@ -80,7 +80,7 @@ class AfterCreate(Struct, frozen=True, kw_only=True):
     #: Whether the next create would fail for the same reason.
     stop: bool = True
     #: Seconds in which the API may still accept an unconfirmed create.
-    settle_s: float = 0.0
+    wait_s: float = 0.0
     #: Index of the request that the API named as invalid.
     position: int = 0
 
@@ -104,8 +104,8 @@ def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
         case _:
             pass
     has_status = error.status is not None
-    settle_s = recovery.settle_after_error_s if has_status else recovery.settle_after_timeout_s
-    return AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, settle_s=settle_s)
+    wait_s = recovery.wait_after_error_s if has_status else recovery.wait_after_timeout_s
+    return AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, wait_s=wait_s)
 
 
 def _after_rate_limit(error: RateLimited) -> AfterCreate:

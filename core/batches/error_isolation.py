@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core import internal_errors
 from core.batches.engine_context import Context
-from core.batches.retry import next_poll_at
+from core.batches.read_retry import next_poll_at
 from core.errors import ApiError, SettingsError
 from state.batches import poll_problems, remote_status
 from state.files import poll_crash_log

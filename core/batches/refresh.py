@@ -6,7 +6,7 @@ from datetime import timedelta
 from core.batches import account_check
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
-from core.batches.retry import is_due, next_poll_at, with_retries
+from core.batches.read_retry import is_due, next_poll_at, with_retries
 from core.batches.unresolved import stuck_policy, unconfirmed_creates
 from core.batches.unresolved.listing import Listing, read_listing
 from core.batches.unresolved.stuck_policy import Evidence

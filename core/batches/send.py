@@ -20,7 +20,7 @@ from core.batches.create_error_policy import (
 )
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
-from core.batches.retry import with_retries
+from core.batches.read_retry import with_retries
 from core.errors import ApiError, OverBudget, SettingsError, Unauthorized
 from core.requests.payload import wire_overhead
 from state.batches import leases, priming_records, remote_status, sending, split_after_rejection
@@ -207,8 +207,8 @@ def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
             rejected = str(error)
             sending.mark_rejected(ledger, batch, error.error_type or "rejected", rejected)
         case CreateAction.UNCONFIRMED:
-            settles_ts = to_text(now + timedelta(seconds=decision.settle_s))
-            sending.mark_unconfirmed(ledger, batch, str(error), settles_ts=settles_ts)
+            wait_until_ts = to_text(now + timedelta(seconds=decision.wait_s))
+            sending.mark_unconfirmed(ledger, batch, str(error), wait_until_ts=wait_until_ts)
     if decision.pause_s:
         _hold(context, decision, error)
     # A split is no problem: both halves are sent at once.

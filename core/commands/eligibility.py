@@ -45,7 +45,7 @@ def check_eligibility(
 ) -> Eligibility:
     """Split requests into eligible and skipped.
 
-    `edited`: each gets another body. `force`: replay also what needs no retry or would fail again.
+    `edited`: each gets another body. `force`: replay also what needs no replay or would fail again.
     """
     found = Eligibility()
     for request in selected:

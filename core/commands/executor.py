@@ -19,7 +19,7 @@ from msgspec import Struct
 from core.batches import account_check, budget_admission
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
-from core.batches.retry import with_retries
+from core.batches.read_retry import with_retries
 from core.batches.unresolved import stuck_policy
 from core.errors import ApiError, NotFound, OverBudget, Rejected, SettingsError
 from core.text import pluralize

@@ -1,5 +1,6 @@
 """[api], [recovery] and [limits] of titan.toml: the server, lost creates, sizes and times."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import Meta
@@ -11,13 +12,20 @@ _Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 
 
 class Recovery(Record, frozen=True, kw_only=True):
-    """[recovery]: how long the API may still accept a create without a response.
+    """[recovery]: how long the API may still accept a create without a response."""
 
-    With `settle_after_error_s` the API answered with a server error, with the other it did not.
-    """
+    #: After a create that got no response.
+    wait_after_timeout_s: _Seconds = 1800
+    #: After a create that the API answered with a server error.
+    wait_after_error_s: _Seconds = 300
 
-    settle_after_timeout_s: _Seconds = 1800
-    settle_after_error_s: _Seconds = 300
+    @staticmethod
+    def old_names() -> Mapping[str, str]:
+        """See `Record.old_names`."""
+        return {
+            "settle_after_timeout_s": "wait_after_timeout_s",
+            "settle_after_error_s": "wait_after_error_s",
+        }
 
 
 class ApiSettings(Record, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from core.batches import priming_release
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated, update_mirrors
+from core.batches.read_retry import is_due
 from core.batches.refresh import refresh
-from core.batches.retry import is_due
 from core.commands import auto_replay, deadline_guard, executor
 from core.config import titan_file
 from core.poll.poll_summary import PollSummary

@@ -2,7 +2,7 @@
 
 A request that is sent first is named in `primings.prefixes`; while the state is `waiting`, batches
 without such a request are not sent. What became of these requests is read from their attempts, so
-that a retry, a split or a synchronous run needs no entry here.
+that a resend, a split or a synchronous run needs no entry here.
 """
 
 import json

@@ -126,7 +126,7 @@ def record_poll_failure(
             "UPDATE batches SET last_error = ?, failures = failures + 1, next_poll_ts = ?,"
             " not_found_ts = CASE WHEN ?4 IS NULL THEN not_found_ts"
             " ELSE min(coalesce(not_found_ts, ?4), ?4) END"
-            # Of an unconfirmed create, next_poll_ts is when it settles.
+            # Of an unconfirmed create, next_poll_ts is when its recovery wait ends.
             " WHERE id = ?3 AND status IN ('in_progress', 'canceling', 'ended')"
             " AND collection IN ('not_ready', 'pending')",
             reason,

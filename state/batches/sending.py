@@ -224,14 +224,14 @@ def bind_remote(
     return bool(moved)
 
 
-def mark_unconfirmed(ledger: Ledger, batch: Batch, reason: str, *, settles_ts: str) -> None:
-    """Record that the create has no response. Recovery decides about it from `settles_ts` on."""
+def mark_unconfirmed(ledger: Ledger, batch: Batch, reason: str, *, wait_until_ts: str) -> None:
+    """Record that the create has no response. Recovery decides about it from `wait_until_ts` on."""
     with ledger.transaction("unconfirmed") as tx:
         if ledger.execute(
             "UPDATE batches SET status = 'unconfirmed', last_error = ?, next_poll_ts = ?"
             " WHERE id = ? AND status = 'sending'",
             reason,
-            settles_ts,
+            wait_until_ts,
             batch.id,
         ):
             ledger.event(tx, "batch.unconfirmed", batch_id=batch.id, reason=reason)

@@ -1,4 +1,4 @@
-"""Failed requests that a retry may fix, and the recent outcomes of a workflow's batches."""
+"""Failed requests that a replay may fix, and the recent outcomes of a workflow's batches."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,7 @@ class RecentOutcomes(Struct, frozen=True, kw_only=True):
 
 
 def replayable(source: Source, *, since_ts: str) -> list[Failure]:
-    """Requests that failed since `since_ts` with an error worth a retry, by id.
+    """Requests that failed since `since_ts` with an error worth a replay, by id.
 
     Those with an open or failed command (other than cancel) are left out.
     """

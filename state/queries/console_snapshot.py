@@ -37,7 +37,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     taken_at: datetime
     revision: int
     open_batches: Sequence[Batch]
-    waiting_for_retry: Sequence[Batch]
+    not_sent: Sequence[Batch]
     recent: Sequence[Batch]
     errors: Sequence[error_list.ErrorRow]
     totals: ledger_status.Totals
@@ -65,7 +65,7 @@ def _read(source: Source, now: datetime) -> Snapshot:
         taken_at=now,
         revision=ledger_status.revision(source),
         open_batches=_open(source),
-        waiting_for_retry=not_sent_and_queued(source) if totals.queued_requests else (),
+        not_sent=not_sent_and_queued(source) if totals.queued_requests else (),
         recent=batch_list.closed_batches(source, limit=RECENT_SHOWN),
         errors=error_list.errors(source, limit=ERRORS_SHOWN),
         totals=totals,

@@ -36,7 +36,7 @@ _SHOWN_AS: Mapping[str, Sequence[str]] = {
     "acknowledged": (RequestStatus.DISMISSED,),
 }
 _REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
-_TRIES = "(SELECT count(*) FROM attempts n WHERE n.request_id = r.id)"
+_ATTEMPT_COUNT = "(SELECT count(*) FROM attempts n WHERE n.request_id = r.id)"
 
 
 class SortOrder(StrEnum):
@@ -47,7 +47,7 @@ class SortOrder(StrEnum):
     STATUS = "status"
     COST = "cost"
     TOKENS = "tokens"
-    TRIES = "tries"
+    ATTEMPTS = "attempts"
     AGE = "age"
 
 
@@ -59,7 +59,7 @@ _SORTS = {
     SortOrder.STATUS: ((STATUS, False), ("r.id", True)),
     SortOrder.COST: (("coalesce(a.cost_nano, -1)", True), ("r.id", True)),
     SortOrder.TOKENS: (("coalesce(a.input_tokens + a.output_tokens, -1)", True), ("r.id", True)),
-    SortOrder.TRIES: ((_TRIES, True), ("r.id", True)),
+    SortOrder.ATTEMPTS: ((_ATTEMPT_COUNT, True), ("r.id", True)),
 }
 
 
@@ -119,7 +119,9 @@ def _bound(term: BoundTerm, now: datetime) -> Where:
         case Field.COST:
             return Where(f"a.cost_nano {term.relation.value} ?", (term.amount,), needs_attempt=True)
         case _:
-            return Where(f"{_TRIES} {term.relation.value} ?", (term.amount,), needs_attempt=False)
+            return Where(
+                f"{_ATTEMPT_COUNT} {term.relation.value} ?", (term.amount,), needs_attempt=False
+            )
 
 
 def _states(term: ValuesTerm) -> Where:

@@ -89,7 +89,7 @@ def bind(ledger: Ledger, batch: Batch, found: RecoveredBatch, *, is_here: bool) 
 def mark_maybe_sent(ledger: Ledger, batch: Batch) -> None:
     """Treat a queued batch like one whose sender was killed: it is looked for before it is sent."""
     with ledger.transaction("restore") as tx:
-        # The settling time begins now: it may have been sent just before the restore.
+        # The recovery wait begins now: the batch may have been sent just before the restore.
         ledger.execute(
             "UPDATE batches SET status = 'sending', owner = 'lost', watermark_ts = created_ts,"
             " sent_ts = ? WHERE id = ? AND status = 'queued'",

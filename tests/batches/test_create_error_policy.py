@@ -11,7 +11,7 @@ from core.batches.create_error_policy import (
     CreateAction,
     after_create,
 )
-from core.batches.retry import next_poll_at
+from core.batches.read_retry import next_poll_at
 from core.config.sending_settings import Recovery
 from core.errors import (
     ApiError,
@@ -27,7 +27,7 @@ from core.errors import (
 
 BLOCKED = AfterCreate(action=CreateAction.NOT_SENT, pause_s=900, hold=ACCOUNT_HOLD)
 REJECTED = AfterCreate(action=CreateAction.REJECT, stop=False)
-RECOVERY = Recovery(settle_after_timeout_s=1800, settle_after_error_s=300)
+RECOVERY = Recovery(wait_after_timeout_s=1800, wait_after_error_s=300)
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ RECOVERY = Recovery(settle_after_timeout_s=1800, settle_after_error_s=300)
         ),
         (
             NoResponse("x"),
-            AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, settle_s=1800),
+            AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, wait_s=1800),
         ),
         (
             NoResponse("x", status=529),
-            AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, settle_s=300),
+            AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, wait_s=300),
         ),
-        (ApiError("x"), AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, settle_s=1800)),
+        (ApiError("x"), AfterCreate(action=CreateAction.UNCONFIRMED, stop=False, wait_s=1800)),
     ],
 )
 def test_what_follows_from_a_failed_create(error: ApiError, then: AfterCreate) -> None:

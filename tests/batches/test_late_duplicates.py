@@ -18,7 +18,7 @@ from core.intake.options import SubmitOptions
 from state.model.records import RequestStatus
 
 
-def test_a_batch_accepted_after_the_settling_time_is_collected_as_a_duplicate(
+def test_a_batch_accepted_after_the_recovery_wait_is_collected_as_a_duplicate(
     bench: Bench,
 ) -> None:
     bench.faults.add("create:late:seconds=7200:times=1")

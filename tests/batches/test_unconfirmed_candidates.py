@@ -96,7 +96,7 @@ def test_which_listed_batch_may_come_from_a_create(
 @pytest.mark.parametrize(
     ("listed", "candidate", "expected"),
     [
-        pytest.param({}, None, True, id="complete, begun after the settling time"),
+        pytest.param({}, None, True, id="complete, begun after the recovery wait"),
         pytest.param({"complete": False}, None, False, id="incomplete"),
         pytest.param({"began": 30}, None, False, id="begun before the API had settled"),
         pytest.param({}, remote(1), False, id="a candidate of its size"),
@@ -117,7 +117,7 @@ def test_a_candidate_that_is_not_listed_any_more_proves_nothing() -> None:
     assert not is_absent(a_create(), a_listing(WATERMARK), [_orphan(remote(-40))])
 
 
-def test_a_create_without_a_settling_time_is_not_absent() -> None:
+def test_a_create_without_a_recovery_wait_is_not_absent() -> None:
     assert not is_absent(replace(a_create(), next_poll_ts=None), a_listing(WATERMARK), [])
 
 

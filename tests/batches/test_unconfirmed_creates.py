@@ -22,7 +22,7 @@ from titan_console.sandbox.http.transport import client
 from titan_console.sandbox.model.timing import Plan
 
 
-def test_a_batch_accepted_late_is_found_within_the_settling_time(bench: Bench) -> None:
+def test_a_batch_accepted_late_is_found_within_the_recovery_wait(bench: Bench) -> None:
     bench.faults.add("create:late:seconds=1500:times=1")
     bench.submit(3)
     poll_until_done(bench)

@@ -27,8 +27,8 @@ from titan_console.sandbox.model.timing import Plan
 
 ROOT = Path(catalogue.__file__).parents[2]
 MISTAKES = [
-    ("[recovery]\nsettle_after_timeout_s = 'never'", "settle_after_timeout_s", "invalid_value"),
-    ("[recovery]\nsettle_after_error_s = 0", "settle_after_error_s", "invalid_value"),
+    ("[recovery]\nwait_after_timeout_s = 'never'", "wait_after_timeout_s", "invalid_value"),
+    ("[recovery]\nwait_after_error_s = 0", "wait_after_error_s", "invalid_value"),
     ("[recovery]\nnonsense = 1", "nonsense", "unknown_key"),
     ("[limits]\nmax_requests = 100_001", "max_requests", "invalid_value"),
     ("[limits]\nmax_bytes = 3", "max_bytes", "invalid_value"),
@@ -56,8 +56,14 @@ def test_jobs_check_reports_them(home: Path) -> None:
 
 
 def test_a_mistake_leaves_the_defaults() -> None:
-    found, default = parse("[recovery]\nsettle_after_timeout_s = 'x'"), Catalogue()
+    found, default = parse("[recovery]\nwait_after_timeout_s = 'x'"), Catalogue()
     assert (found.recovery, found.limits) == (default.recovery, default.limits)
+
+
+def test_the_old_names_of_the_recovery_wait_are_accepted() -> None:
+    found = parse("[recovery]\nsettle_after_timeout_s = 8\nsettle_after_error_s = 7")
+    assert not found.problems
+    assert (found.recovery.wait_after_timeout_s, found.recovery.wait_after_error_s) == (8, 7)
 
 
 def engine_with(home: Path, text: str, address: str) -> Engine:
@@ -68,7 +74,7 @@ def engine_with(home: Path, text: str, address: str) -> Engine:
 
 
 def test_recovery_decides_how_long_a_lost_create_is_waited_for(home: Path) -> None:
-    text = "[recovery]\nsettle_after_error_s = 7\n"
+    text = "[recovery]\nwait_after_error_s = 7\n"
     with (
         a_server(Plan.manual(), "create:529") as (_, address),
         engine_with(home, text, address) as engine,

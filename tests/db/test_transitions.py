@@ -136,7 +136,7 @@ def test_an_answer_that_comes_after_a_recovery_changes_nothing(ledger: Ledger) -
     assert not sending.mark_accepted(ledger, sent, remote(2), "org/other")
     assert not sending.mark_not_sent(ledger, sent, "too late")
     sending.mark_rejected(ledger, sent, "x", "too late")
-    sending.mark_unconfirmed(ledger, sent, "too late", settles_ts="")
+    sending.mark_unconfirmed(ledger, sent, "too late", wait_until_ts="")
     assert batch(ledger) == sent
 
 

@@ -19,7 +19,7 @@ def test_a_snapshot_holds_what_the_first_screen_shows(tmp_path: Path) -> None:
         assert not reader.connection.in_transaction
     made.close()
     assert [b.key for b in seen.open_batches] == [running.key]
-    assert [b.key for b in seen.waiting_for_retry] == [released.key]
+    assert [b.key for b in seen.not_sent] == [released.key]
     assert [b.tag for b in seen.recent] == ["done"]
     assert [e.custom_id for e in seen.errors] == ["done-000"]
     assert seen.totals.queued_requests == 5
@@ -37,7 +37,7 @@ def test_a_released_batch_is_shown_no_more_once_its_requests_run(tmp_path: Path)
     with Reader(made.path) as reader:
         seen = console_snapshot.take(reader, made.clock.now())
     made.close()
-    assert not seen.waiting_for_retry
+    assert not seen.not_sent
     assert len(seen.open_batches) == 1
 
 

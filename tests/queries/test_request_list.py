@@ -117,9 +117,9 @@ def test_a_sort_puts_all_in_order_and_its_inversion_the_other_way_round(
     assert found(made, "", order, is_inverted=True) == forwards[::-1]
 
 
-def test_tries_and_tokens_sort_too(made: LedgerBuilder) -> None:
+def test_attempts_and_tokens_sort_too(made: LedgerBuilder) -> None:
     assert found(made, "", SortOrder.TOKENS)[:2] == [8, 3]
-    assert len(found(made, "", SortOrder.TRIES)) == 8
+    assert len(found(made, "", SortOrder.ATTEMPTS)) == 8
 
 
 @pytest.mark.parametrize(

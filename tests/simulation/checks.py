@@ -285,7 +285,7 @@ def _is_excused(world: World, oracle: Oracle, payments: list[tuple[str, str]]) -
     for remote_id, nonce in payments:
         sent = world.sent_at.get(nonce, world.posted_at[nonce][0])
         late = oracle.made_at[remote_id] - sent > _SETTLE_S - LONGEST_LAG_S
-        # After a jump of the time of day the settling time seems to be over.
+        # After a jump of the time of day the recovery wait seems to be over.
         jumped = any(jump >= sent for jump in world.jumps)
         excused += late or jumped or nonce in world.repeated or remote_id in oracle.doomed
     return excused >= len(payments) - 1

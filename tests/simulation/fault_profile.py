@@ -7,7 +7,7 @@ from titan_console.sandbox.faults.profile import AFTER_STATUSES, Fault
 from titan_console.sandbox.faults.profile import LINES as ALL_LINES
 from titan_console.sandbox.model.timing import Plan
 
-# A create that is late by less than the settling time must be found; after it, a second payment is
+# A create that is late by less than the recovery wait must be found; after it, a second payment is
 # accepted.
 LATE = (1.0, 1500.0)
 VERY_LATE = (2400.0, 9000.0)

@@ -29,8 +29,8 @@ Mutant = Callable[[], Iterator[None]]
 def settle_zero() -> Generator[None, None, None]:
     """An unconfirmed create counts as absent in the first list without it."""
     with (
-        patched(Recovery, "settle_after_timeout_s", 0.0),
-        patched(Recovery, "settle_after_error_s", 0.0),
+        patched(Recovery, "wait_after_timeout_s", 0.0),
+        patched(Recovery, "wait_after_error_s", 0.0),
     ):
         yield
 
@@ -48,7 +48,7 @@ def _listing_changed(change: Callable[[Any, Listing], None]) -> Generator[None, 
 
 
 def stale_listing() -> Generator[None, None, None]:
-    """A list started before the settling time and read after it proves absence."""
+    """A list started before the recovery wait and read after it proves absence."""
 
     def change(context: Any, listing: Listing) -> None:
         listing.began = context.clock.now()

@@ -120,8 +120,8 @@ class LedgerBuilder:
         return self.batch(batch.key)
 
     def lose_the_answer(self, batch: Batch, reason: str = "read timeout after 600 s") -> Batch:
-        settles = to_text(self.clock.now() + timedelta(minutes=30))
-        sending.mark_unconfirmed(self.ledger, self.sending(batch), reason, settles_ts=settles)
+        wait_until = to_text(self.clock.now() + timedelta(minutes=30))
+        sending.mark_unconfirmed(self.ledger, self.sending(batch), reason, wait_until_ts=wait_until)
         return self.batch(batch.key)
 
     def release(self, batch: Batch, reason: str = "429: the queue is full") -> Batch:

@@ -21,7 +21,7 @@ from titan_console.text.poll_summary import one_line
 
 _BETWEEN_POLLS_S = 1.0
 _MOST_POLLS = 45
-# The response to the second create is lost; a blind retry would be charged twice.
+# The response to the second create is lost; sending it again would be charged twice.
 _FAULTS = ("create:drop:nth=2", "row:overloaded:p=0.02")
 _PLAN = "2-7"
 

@@ -131,7 +131,7 @@ def _pauses(source: Source) -> Iterator[Finding]:
 def _hooks(source: Source) -> Iterator[Finding]:
     for run in hook_runs.failing(source):
         health = Health.BAD if run.state == RunState.FAILED else Health.WARN
-        yield Finding(health, "on_delivery", f"{run.file}: {cells.settled_run(run)}")
+        yield Finding(health, "on_delivery", f"{run.file}: {cells.hook_run(run)}")
 
 
 def _money(source: Source) -> Iterator[Finding]:

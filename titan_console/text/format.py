@@ -237,7 +237,7 @@ def problem(batch: Batch, now: datetime) -> str:
     return message
 
 
-def settled_run(run: HookRun) -> str:
+def hook_run(run: HookRun) -> str:
     """The result of a delivery hook, and its next try."""
     then = "no more retries" if run.state == RunState.FAILED else f"retry at {run.not_before_ts}"
     return f"on_delivery failed {count(run.tries)} times, {then}: {run.problem}"

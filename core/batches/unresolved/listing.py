@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, field
 
 from core.batches.engine_context import Context
-from core.batches.retry import with_retries
+from core.batches.read_retry import with_retries
 from core.errors import ApiError
 from core.text import pluralize
 from state.batches.sending import RemoteState

@@ -45,11 +45,11 @@ def may_come_from(lost: Orphan, create: Batch) -> bool:
 def is_absent(create: Batch, listing: Listing, candidates: list[Orphan]) -> bool:
     """Whether the listing proves that no batch came from that unconfirmed create.
 
-    The listing must be complete and begun after the settling time, when the API could no longer
+    The listing must be complete and begun after the recovery wait, when the API could no longer
     accept the create, and no unresolved candidate may have its size.
     """
-    settles_ts = create.next_poll_ts
-    if settles_ts is None or not listing.complete or listing.began <= from_text(settles_ts):
+    wait_until_ts = create.next_poll_ts
+    if wait_until_ts is None or not listing.complete or listing.began <= from_text(wait_until_ts):
         return False
     return not any(
         candidate.request_count == create.request_count

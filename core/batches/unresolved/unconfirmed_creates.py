@@ -1,6 +1,6 @@
 """Finds out whether a create without a response made a batch; diagram in `docs/lifecycle.md`.
 
-Its requests are queued again only when a complete listing, begun after the settling time, proves
+Its requests are queued again only when a complete listing, begun after the recovery wait, proves
 that the create made no batch.
 """
 
@@ -10,7 +10,7 @@ from core.api.call_limits import CallLimits, up_to
 from core.api.line_splitter import split_lines
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
-from core.batches.retry import with_retries
+from core.batches.read_retry import with_retries
 from core.batches.unresolved.listing import Listing
 from core.batches.unresolved.stuck_policy import OVERDUE, is_never_ending
 from core.batches.unresolved.unconfirmed_candidates import (
@@ -42,7 +42,7 @@ _MOST_LINES = 20
 def expire_senders(context: Context, problems: list[str]) -> None:
     """Mark creates whose process must be dead as unconfirmed."""
     now = context.clock.now()
-    settles = now + timedelta(seconds=context.recovery.settle_after_timeout_s)
+    wait_until = now + timedelta(seconds=context.recovery.wait_after_timeout_s)
     for batch in orphans.stale_sending(
         context.ledger,
         before_ts=to_text(now - _SENDING_LEASE),
@@ -55,7 +55,7 @@ def expire_senders(context: Context, problems: list[str]) -> None:
                 context.ledger,
                 batch,
                 "The process that sent it ended before a response arrived.",
-                settles_ts=to_text(settles),
+                wait_until_ts=to_text(wait_until),
             )
 
 
@@ -75,7 +75,7 @@ def unresolved(context: Context) -> list[Batch]:
     if listed > now:
         # The clock was set back: that listing proves nothing about what was sent since.
         listed = since
-    unlisted = listed - timedelta(seconds=context.recovery.settle_after_timeout_s)
+    unlisted = listed - timedelta(seconds=context.recovery.wait_after_timeout_s)
     return orphans.unresolved(
         context.ledger, since_ts=to_text(since), unlisted_ts=to_text(max(since, unlisted))
     )

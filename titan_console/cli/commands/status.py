@@ -111,7 +111,7 @@ def _print_totals(source: Source, now: datetime, limit: timedelta) -> None:
                 for hold in ledger_status.holds(source, now_ts=to_text(now))
             ),
             *((p.workflow, p.text) for p in pauses.paused(source)),
-            *((f"hook: {run.file}", cells.settled_run(run)) for run in hook_runs.failing(source)),
+            *((f"hook: {run.file}", cells.hook_run(run)) for run in hook_runs.failing(source)),
         ]
     )
 

@@ -51,7 +51,7 @@ class Batch:
 
     @property
     def status(self) -> str:
-        """The processing status, as far as it was settled."""
+        """The processing status, as last computed by `as_of`."""
         if self.ended_at:
             return "ended"
         return "canceling" if self.cancel_at else "in_progress"

@@ -80,7 +80,7 @@ def _alerts(snapshot: Snapshot) -> list[Part]:
 def open_title(snapshot: Snapshot) -> str:
     """The title of the open batches, with those that need attention."""
     unconfirmed = sum(b.status == BatchStatus.UNCONFIRMED for b in snapshot.open_batches)
-    not_sent = len(snapshot.waiting_for_retry)
+    not_sent = len(snapshot.not_sent)
     return " · ".join(
         (
             counted_title("Open batches", snapshot.totals.open_batches, len(snapshot.open_batches)),

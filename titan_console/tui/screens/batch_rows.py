@@ -65,7 +65,7 @@ def open_rows(
     """
     found = [
         (batch, estimate_eta(batch, histories.get(batch.workflow, ()), now))
-        for batch in (*snapshot.open_batches, *snapshot.waiting_for_retry)
+        for batch in (*snapshot.open_batches, *snapshot.not_sent)
     ]
     if sort == "risk":
         found.sort(key=lambda pair: by_risk(*pair))

@@ -123,9 +123,7 @@ class BatchesScreen(SplitPage):
         matched = self._matched_now()
         if matched is None:
             return snapshot
-        return replace(
-            snapshot, open_batches=matched.open, waiting_for_retry=(), recent=matched.others
-        )
+        return replace(snapshot, open_batches=matched.open, not_sent=(), recent=matched.others)
 
     def narrow(self) -> None:
         """Query what matches the filter."""
@@ -165,14 +163,14 @@ class BatchesScreen(SplitPage):
             name = row.cells["custom_id"].text if row else ""
             return targets.requests(table, name, targets.ACTIONS_OF_ERRORS, action)
         shown = self._shown(snapshot)
-        listed = (*shown.open_batches, *shown.waiting_for_retry, *shown.recent)
+        listed = (*shown.open_batches, *shown.not_sent, *shown.recent)
         return targets.batches(table, {batch.key: batch for batch in listed}, action)
 
     def _table(self) -> RecordTable:
         return self.list_in_use() or self._open.table
 
     def _listed(self, snapshot: Snapshot) -> tuple[Batch, ...]:
-        return (*snapshot.open_batches, *snapshot.waiting_for_retry)
+        return (*snapshot.open_batches, *snapshot.not_sent)
 
     def _ask_of(self, workflows: set[str]) -> None:
         """Query the earlier turnarounds of these workflows."""

@@ -117,7 +117,7 @@ def _row(line: JobStatus, now: datetime) -> Row:
     mode = _PAUSED if line.pause else _MODES[line.mode]
     last = line.runs[0] if line.runs else None
     handed = delivery(last, now)
-    settled = _COMMANDS[line.command.state] if line.command else Label("-", "", Tone.DIM)
+    hook = _COMMANDS[line.command.state] if line.command else Label("-", "", Tone.DIM)
     return Row(
         key=line.name,
         cells={
@@ -129,7 +129,7 @@ def _row(line: JobStatus, now: datetime) -> Row:
             "submit": Cell(_submit(line, now)),
             "fallback": Cell(local(line.fallback, now)),
             "delivery": Cell(str(handed), handed.tone),
-            "hook": Cell(str(settled), settled.tone),
+            "hook": Cell(str(hook), hook.tone),
         },
         about=_about(line, now),
     )

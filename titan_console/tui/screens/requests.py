@@ -27,7 +27,7 @@ COLUMNS = (
     Column("status", "Status", 14, 0),
     Column("custom_id", "Request", 20, 1, grow=4, widest=64, keeps_end=True),
     Column("tag", "Tag", 16, 3, grow=2, widest=32, keeps_end=True),
-    Column("tries", "Attempts", 8, 6, right=True),
+    Column("attempts", "Attempts", 8, 6, right=True),
     Column("model", "Model", 17, 7, grow=1, widest=26),
     Column("tokens", "In/out", 13, 8, right=True),
     Column("cost", "Cost", 9, 5, right=True),
@@ -57,7 +57,7 @@ class AllRequests:
                 "status": Cell(str(label), label.tone),
                 "custom_id": Cell(record.custom_id),
                 "tag": Cell(record.tag, Tone.DIM),
-                "tries": Cell(fmt.count(record.attempts)),
+                "attempts": Cell(fmt.count(record.attempts)),
                 "model": Cell(record.model, Tone.DIM),
                 "tokens": Cell(f"{record.input_tokens:,}/{record.output_tokens:,}", Tone.DIM),
                 "cost": Cell(
@@ -102,7 +102,7 @@ class RequestListPage(SplitPage):
         Sort("s", SortOrder.STATUS, "status"),
         Sort("c", SortOrder.COST, "cost, highest first"),
         Sort("k", SortOrder.TOKENS, "tokens, most first"),
-        Sort("r", SortOrder.TRIES, "attempts, most first"),
+        Sort("r", SortOrder.ATTEMPTS, "attempts, most first"),
     )
 
     def __init__(self, state: ConsoleState, *, table_id: str, filter_text: str = "") -> None:
