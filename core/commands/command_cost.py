@@ -52,7 +52,8 @@ def _means(
     found = list[tuple[int | None, int | None]]()
     for (workflow, model), count in counts.items():
         mean = histories[workflow].get(undated(model))
-        batch, sync = mean or (None, None)
+        # Whether an entry of a cache still lives when they run is not known.
+        batch, sync = mean.uncached if mean else (None, None)
         found.append(
             (None if batch is None else batch * count, None if sync is None else sync * count)
         )
@@ -61,7 +62,8 @@ def _means(
 
 def _history(context: Context, workflow: str) -> History:
     since = history_since(context.clock.now())
-    return mean_costs(answer_costs(context.ledger, workflow, since_day=since))
+    costs = answer_costs(context.ledger, workflow, since_day=since)
+    return mean_costs(costs, context.prices, context.clock.now())
 
 
 def _sum(parts: Sequence[int | None]) -> int | None:

@@ -89,7 +89,11 @@ def plan(
         sums.add(as_marked(line) if finder else line)
         has_cache = has_cache or b'"cache_control"' in line.body
         short_on_tokens += _is_short_on_tokens(line.body)
-    estimate.expect(history(resolved.workflow))
+    past = history(resolved.workflow)
+    estimate.expect(past)
+    if finder is not None:
+        uncached.expect(past)
+        priming_plan.expect(estimate, finder.prefixes(), uncached, past)
     return Plan(
         options=resolved,
         batches=splitter.batches + (len(_first_batches(finder)) if finder else 0),

@@ -9,10 +9,11 @@ from core.batches.priming_release import describe_stop
 from core.commands.deadline_policy import USUAL
 from core.config.durations import GUARD
 from core.intake.options import ResolvedOptions
-from core.money.estimate import MOST_PERCENT
-from core.money.pricing import REGION_PERCENT, PriceBook
+from core.money.estimate import MOST_PERCENT, Estimate, History
+from core.money.pricing import REGION_PERCENT, PriceBook, Rates
 from core.requests.cache_control import CachePolicy
 from core.requests.common_prefix import Prefix, PrefixFinder
+from core.requests.model_limits import undated
 from core.text import pluralize
 from state.batches.priming_records import NewPrefix, NewPriming, Stop
 from state.model.timestamps import to_text
@@ -111,10 +112,8 @@ def costs(
         if rates is None:
             return None
         percent = REGION_PERCENT["global"] if prefix.is_global else MOST_PERCENT
-        write = tokens * (rates.cache_write_1h - rates.input) * percent
-        read = tokens * (rates.input - rates.cache_read) * percent
-        cold += prefix.requests * write
-        primed += write - (prefix.requests - 1) * read
+        cold += tokens * prefix.requests * (rates.cache_write_1h - rates.input) * percent
+        primed += tokens * _primed(prefix.requests, rates) * percent
     # A batch costs half.
     half = 2 * _PICO_PER_NANO * _WHOLE
     return CacheCosts(
@@ -122,3 +121,32 @@ def costs(
         cold_nano=uncached_nano + cold // half,
         primed_nano=uncached_nano + primed // half,
     )
+
+
+def _primed(requests: int, rates: Rates) -> int:
+    """What priming adds to the price of a token that so many requests begin with."""
+    return (rates.cache_write_1h - rates.input) - (requests - 1) * (rates.input - rates.cache_read)
+
+
+def expect(
+    estimate: Estimate, prefixes: Iterable[Prefix], uncached: Estimate, history: History
+) -> None:
+    """Set what the primed requests are expected to cost: all but the first read the cache.
+
+    Of the cost of their prompts so far, a prefix has its share of the bytes. A synchronous run of
+    them uses no cache.
+    """
+    for model, sums in estimate.models.items():
+        plain = uncached.models[model]
+        sums.expected_batch_nano = plain.expected_batch_nano
+        sums.expected_sync_nano = plain.expected_sync_nano
+    for prefix in prefixes:
+        sums, plain = estimate.models[prefix.model], uncached.models[prefix.model]
+        mean = history.get(undated(prefix.model))
+        rates = estimate.prices.rates(prefix.model, prompt_tokens=prefix.bytes, at=estimate.at)
+        if mean is None or mean.prompt_nano is None or rates is None:
+            continue
+        if sums.expected_batch_nano is not None:
+            size = max(plain.tokens_in, prefix.bytes * prefix.requests)
+            cost = mean.prompt_nano * plain.requests * prefix.bytes // size
+            sums.expected_batch_nano += cost * _primed(prefix.requests, rates) // rates.input

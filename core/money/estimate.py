@@ -1,17 +1,24 @@
 """What requests will cost, before the API has counted their tokens. Pure.
 
 Two figures: the *maximum*, an upper bound from the body, and the *expected* cost, the mean of the
-requests of that workflow and model so far.
+requests of that workflow and model so far. A request without cache marks is expected to cost what
+those would have cost without a cache.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from core.money.pricing import REGION_PERCENT, WEB_SEARCH_NANO, PriceBook
+from core.money.pricing import (
+    REGION_PERCENT,
+    WEB_SEARCH_NANO,
+    PriceBook,
+    cost_pico,
+    prompt_tokens,
+)
 from core.requests.cost_bounds import Bounds, bounds_of
 from core.requests.model_limits import undated
 from core.requests.payload import Line
@@ -56,12 +63,18 @@ def cost_bound(
 
 
 class MeanCost(NamedTuple):
-    """The mean cost of an answer so far, in nano-dollars; None without one."""
+    """The mean cost of an answer so far, in nano-dollars; None without one.
 
-    batch_nano: int | None
-    sync_nano: int | None
+    `recorded` as its cache was, `uncached` as if it had none: in a batch and synchronously.
+    `prompt_nano` is the part of a batch's uncached cost that is for the prompt.
+    """
+
+    recorded: "Costs"
+    uncached: "Costs"
+    prompt_nano: int | None
 
 
+Costs = tuple[int | None, int | None]
 # By model, without the date of a dated name.
 History = Mapping[str, MeanCost]
 _HISTORY = timedelta(days=90)
@@ -72,29 +85,71 @@ def history_since(at: datetime) -> str:
     return (at - _HISTORY).date().isoformat()
 
 
-def mean_costs(costs: Iterable[AnswerCosts]) -> History:
-    """The mean cost of an answer of each model, from the answers of one workflow."""
-    found = defaultdict[str, list[AnswerCosts]](list)
+def mean_costs(costs: Iterable[AnswerCosts], prices: PriceBook, at: datetime) -> History:
+    """The mean cost of an answer of each model, from the answers of one workflow.
+
+    Prices of that time say what a cache changed.
+    """
+    found = defaultdict[str, list[_Repriced]](list)
     for one in costs:
-        found[undated(one.model)].append(one)
-    return {
-        model: MeanCost(
-            _mean([one for one in parts if one.kind == BatchKind.BATCH], lambda one: one.cost_nano),
-            _mean(parts, lambda one: one.sync_cost_nano),
-        )
-        for model, parts in found.items()
-    }
+        found[undated(one.model)].append(_Repriced(one, prices, at))
+    return {model: _mean_cost(parts) for model, parts in found.items()}
 
 
-def _mean(parts: list[AnswerCosts], nano: Callable[[AnswerCosts], int]) -> int | None:
-    answers = sum(one.answers for one in parts)
-    return -(-sum(map(nano, parts)) // answers) if answers else None
+class _Repriced:
+    """Answers of one model and mode, and what they would have cost without a cache."""
+
+    def __init__(self, costs: AnswerCosts, prices: PriceBook, at: datetime) -> None:
+        self.costs, self.answers = costs, costs.answers
+        self._plain = self._recorded = self._prompt = 1
+        tokens, prompt = costs.tokens, prompt_tokens(costs.tokens)
+        rates = prices.rates(costs.model, prompt_tokens=prompt // costs.answers, at=at)
+        if rates is not None and (recorded := cost_pico(rates, tokens)):
+            self._recorded, self._prompt = recorded, prompt * rates.input
+            self._plain = self._prompt + tokens.output_tokens * rates.output
+
+    def uncached(self, nano: int) -> int:
+        """That cost without a cache: fees stay, tokens change as their list prices do."""
+        fee = self.costs.fee_nano
+        return fee + -(-(nano - fee) * self._plain // self._recorded)
+
+    def prompt(self, nano: int) -> int:
+        """The part of it that is for prompts."""
+        return -(-(nano - self.costs.fee_nano) * self._prompt // self._recorded)
+
+
+def _mean_cost(parts: list[_Repriced]) -> MeanCost:
+    batches = [one for one in parts if one.costs.kind == BatchKind.BATCH]
+    in_batches, all_answers = _answers(batches), _answers(parts)
+    return MeanCost(
+        recorded=(
+            _mean([one.costs.cost_nano for one in batches], in_batches),
+            _mean([one.costs.sync_cost_nano for one in parts], all_answers),
+        ),
+        uncached=(
+            _mean([one.uncached(one.costs.cost_nano) for one in batches], in_batches),
+            _mean([one.uncached(one.costs.sync_cost_nano) for one in parts], all_answers),
+        ),
+        prompt_nano=_mean([one.prompt(one.costs.cost_nano) for one in batches], in_batches),
+    )
+
+
+def _answers(parts: list[_Repriced]) -> int:
+    return sum(one.answers for one in parts)
+
+
+def _mean(nanos: list[int], answers: int) -> int | None:
+    return -(-sum(nanos) // answers) if answers else None
 
 
 class ModelEstimate(Struct, kw_only=True):
-    """Sums over the requests of one model. Money in nano-dollars; tokens and cost are maximums."""
+    """Sums over the requests of one model. Money in nano-dollars; tokens and cost are maximums.
+
+    `marked` of the requests may use a cache.
+    """
 
     requests: int = 0
+    marked: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     batch_nano: int = 0
@@ -129,6 +184,7 @@ class Estimate(Struct, kw_only=True):
         found = cost_bound(self.prices, self.at, line, unbounded_nano=self.unbounded_nano)
         sums = self.models.setdefault(line.model, ModelEstimate())
         sums.requests += 1
+        sums.marked += found.bounds.five_minutes
         sums.tokens_in += found.bounds.input_tokens
         sums.tokens_out += found.bounds.output_tokens
         sums.batch_nano += found.known[0]
@@ -148,8 +204,13 @@ class Estimate(Struct, kw_only=True):
         for model, sums in self.models.items():
             mean = history.get(undated(model))
             if mean is not None:
-                sums.expected_batch_nano = _times(mean.batch_nano, sums.requests)
-                sums.expected_sync_nano = _times(mean.sync_nano, sums.requests)
+                plain = sums.requests - sums.marked
+                sums.expected_batch_nano, sums.expected_sync_nano = (
+                    None
+                    if cached is None or uncached is None
+                    else cached * sums.marked + uncached * plain
+                    for cached, uncached in zip(mean.recorded, mean.uncached, strict=True)
+                )
 
     @property
     def requests(self) -> int:
@@ -203,10 +264,6 @@ def _price(
     tokens = (bounds.input_tokens * per_input + bounds.output_tokens * rates.output) * percent
     fee = bounds.web_searches * WEB_SEARCH_NANO
     return -(-tokens // (2 * _PICO_PERCENT)) + fee, -(-tokens // _PICO_PERCENT) + fee
-
-
-def _times(nano: int | None, count: int) -> int | None:
-    return None if nano is None else nano * count
 
 
 def _sum(parts: list[int | None]) -> int | None:

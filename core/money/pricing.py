@@ -89,7 +89,7 @@ class PriceBook:
             rates = self.rates(part_model, prompt_tokens=prompt_tokens(part), at=at, fast=fast)
             if rates is None:
                 return Charge(unpriced=self._no_price(part_model, usage, at))
-            pico += _cost_pico(rates, part)
+            pico += cost_pico(rates, part)
         pico *= REGION_PERCENT[usage.inference_geo]
         fee = usage.web_searches * WEB_SEARCH_NANO
         sync = _nano(pico, 1) + fee
@@ -186,7 +186,7 @@ def _nano(pico_percent: int, divisor: int) -> int:
     return (2 * pico_percent + whole) // (2 * whole)
 
 
-def _cost_pico(rates: Rates, usage: Tokens) -> int:
+def cost_pico(rates: Rates, usage: Tokens) -> int:
     """The cost of the tokens at those rates, in pico-dollars."""
     return (
         usage.input_tokens * rates.input

@@ -43,6 +43,26 @@ def test_what_the_cache_gained_is_shown_by_batch(worked: Terminal) -> None:
     assert worked.run("savings", "--cache", "--month").code == 2
 
 
+def test_what_is_not_primed_is_expected_to_cost_what_it_does_without_a_cache(
+    worked: Terminal,
+) -> None:
+    rest, first = worked.run("savings", "--cache", "--json").lines()
+    uncached = first["uncached_usd"] + rest["uncached_usd"]
+    again = LINES.replace("11-22", "11-23")
+    plain = worked.run("submit", "-", "--tag", "u", "--dry-run", "--json", stdin=again).json()
+    assert plain["expected_batch_usd"] == pytest.approx(uncached, abs=1e-6)
+    assert plain["expected_sync_usd"] == pytest.approx(2 * uncached, abs=1e-6)
+    replay = ("replay", "t", "--set", "max_tokens=99", "--force", "--dry-run", "--json")
+    preview = worked.run(*replay).json()
+    assert preview["expected_batch_usd"] == plain["expected_batch_usd"]
+    assert preview["expected_sync_usd"] == plain["expected_sync_usd"]
+    # As the last time, but for what a byte of the prefix has of its tokens.
+    primed = worked.run(*PRIMED, "--dry-run", "--json", stdin=again).json()
+    cost = first["cost_usd"] + rest["cost_usd"]
+    assert primed["expected_batch_usd"] == pytest.approx(cost, rel=0.05)
+    assert primed["expected_sync_usd"] == plain["expected_sync_usd"]
+
+
 def test_without_a_cache_there_is_nothing_to_show(tmp_path: Path) -> None:
     with a_server(Plan.instant()) as (_, address):
         terminal = Terminal(tmp_path / "home", address)

@@ -21,6 +21,7 @@ from core.requests.cache_control import CachePolicy
 from core.requests.cost_bounds import IMAGE_TOKENS, SEARCH_TOKENS, bounds_of
 from core.requests.payload import Limits, Line, to_line
 from state.model.records import BatchKind
+from state.model.usage import Tokens
 from state.queries.mean_costs import AnswerCosts, answer_costs
 from titan_console.sandbox.answers.prices import bill
 from titan_console.sandbox.answers.results import usage
@@ -276,11 +277,60 @@ def test_expected_is_the_mean_of_the_workflows_answers() -> None:
     for number in range(3):
         found.add(a_line(model="claude-haiku-4-5", custom_id=f"r-{number}"))
     assert found.expected_batch_nano is None
-    found.expect(mean_costs(costs))
+    found.expect(mean_costs(costs, PRICES, START))
     assert (found.expected_batch_nano, found.expected_sync_nano) == (3 * 4, 3 * 9)
     found.add(a_line(model="claude-opus-5", custom_id="4"))
-    found.expect(mean_costs(costs))
+    found.expect(mean_costs(costs, PRICES, START))
     assert (found.expected_batch_nano, found.expected_sync_nano) == (None, 127)
+
+
+def test_cached_answers_are_repriced_without_a_cache_for_what_is_not_marked() -> None:
+    """Sonnet 5.5 costs $2 / $10, one-hour writes $4, reads $0.1; in the US ten percent more."""
+    tokens = Tokens(
+        input_tokens=1_000,
+        output_tokens=2_000,
+        cache_write_1h_tokens=10_000,
+        cache_read_tokens=90_000,
+    )
+    fee = 10_000_000
+    cost = (1_000 * 2_000 + 2_000 * 10_000 + 10_000 * 4_000 + 90_000 * 100) * 110 // 200
+    uncached = (101_000 * 2_000 + 2_000 * 10_000) * 110 // 200
+    (mean,) = mean_costs(
+        [
+            AnswerCosts(
+                model="claude-sonnet-5-5",
+                kind=BatchKind.BATCH,
+                answers=10,
+                cost_nano=cost + fee,
+                sync_cost_nano=2 * cost + fee,
+                fee_nano=fee,
+                tokens=tokens,
+            )
+        ],
+        PRICES,
+        START,
+    ).values()
+    assert mean.recorded == ((cost + fee) // 10, (2 * cost + fee) // 10)
+    assert mean.uncached == ((uncached + fee) // 10, (2 * uncached + fee) // 10)
+    assert mean.prompt_nano == 101_000 * 2_000 * 110 // 200 // 10
+    found = Estimate.begin(PRICES, START)
+    found.add(a_line(model="claude-sonnet-5-5"))
+    mark = {"type": "ephemeral", "ttl": "1h"}
+    found.add(a_line(model="claude-sonnet-5-5", cache_control=mark))
+    found.expect({"claude-sonnet-5-5": mean})
+    assert found.expected_batch_nano == (cost + uncached + 2 * fee) // 10
+
+
+def test_a_model_without_a_price_is_expected_to_cost_what_it_did() -> None:
+    costs = AnswerCosts(
+        model="unknown-1",
+        kind=BatchKind.BATCH,
+        answers=2,
+        cost_nano=10,
+        sync_cost_nano=20,
+        tokens=Tokens(cache_read_tokens=9),
+    )
+    assert mean_costs([costs], PRICES, START)["unknown-1"].uncached == (5, 10)
 
 
 def test_the_history_is_read_from_the_ledger(tmp_path: Path) -> None:
@@ -291,5 +341,5 @@ def test_the_history_is_read_from_the_ledger(tmp_path: Path) -> None:
         source = bench.engine.context.ledger
         costs = answer_costs(source, "feed-classify", since_day=history_since(START))
         assert [(one.model, one.answers) for one in costs] == [("claude-sonnet-4-6", 3)]
-        assert mean_costs(costs)["claude-sonnet-4-6"].batch_nano
+        assert mean_costs(costs, PRICES, START)["claude-sonnet-4-6"].recorded[0]
         assert not answer_costs(source, "other", since_day=history_since(START))

@@ -27,7 +27,7 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
     """Print the plan. Raises like `submit`: PayloadError, Denylisted, OverBudget."""
     folder = Folder(from_environment().home)
     rules = titan_file.read(folder)
-    now = SystemClock().now()
+    now, prices = SystemClock().now(), PriceBook(rules.prices)
     with ExitStack() as opened:
         reader = (
             opened.enter_context(Reader(folder.ledger)) if ledger_exists(folder.ledger) else None
@@ -37,11 +37,13 @@ def show_plan(requests: Iterable[object], options: SubmitOptions, *, as_json: bo
             options,
             rules=rules,
             limits=rules.limits.limits(),
-            estimate=Estimate.begin(PriceBook(rules.prices), now),
+            estimate=Estimate.begin(prices, now),
             usual=lambda workflow: usual_turnaround(reader, workflow) if reader else None,
             stop=lambda workflow: stop_of(reader, workflow) if reader else None,
             history=lambda workflow: mean_costs(
-                answer_costs(reader, workflow, since_day=history_since(now)) if reader else ()
+                answer_costs(reader, workflow, since_day=history_since(now)) if reader else (),
+                prices,
+                now,
             ),
         )
         check(
