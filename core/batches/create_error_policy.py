@@ -2,7 +2,7 @@
 
 What a 429 does; `docs/lifecycle.md` has the other responses to a create:
 
-- Create, the spend limit is reached: `not_sent`, and no create for six hours.
+- Create, the spend limit is reached: `not_sent`, and no create for six hours (hold `spend_cap`).
 - Create, the queue is full: `not_sent`, and no create until a batch of ours has ended or an hour is
   over. From 2,000 requests on, two new rows get half of the requests each (`send.py`).
 - Create, any other 429: `not_sent`, and no create before `retry-after`, or for a minute.
@@ -40,7 +40,9 @@ _LONGEST_ACCOUNT_PAUSE_S = 3600.0
 CREATE_HOLD = "create"
 QUEUE_HOLD = "queue"
 ACCOUNT_HOLD = "account"
+SPEND_HOLD = "spend_cap"
 SYNC_HOLD = "sync"
+SYNC_SPEND_HOLD = "sync_spend_cap"
 # While the queue is full and one of our batches is in it: its end lifts the pause earlier.
 _QUEUE_PAUSE_S = 3600.0
 # Splitting smaller batches would not get them into a full queue any sooner.
@@ -98,7 +100,9 @@ def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
         case RateLimited():
             return _after_rate_limit(error)
         case SpendCapReached():
-            return AfterCreate(action=CreateAction.NOT_SENT, pause_s=_SPEND_LIMIT_PAUSE_S)
+            return AfterCreate(
+                action=CreateAction.NOT_SENT, pause_s=_SPEND_LIMIT_PAUSE_S, hold=SPEND_HOLD
+            )
         case Rejected():
             return _after_rejection(error)
         case _:

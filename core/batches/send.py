@@ -11,6 +11,7 @@ from core.batches.create_error_policy import (
     ACCOUNT_HOLD,
     CREATE_HOLD,
     QUEUE_HOLD,
+    SPEND_HOLD,
     AfterCreate,
     CreateAction,
     after_create,
@@ -101,7 +102,8 @@ def _active_hold(context: Context) -> Hold | None:
     if full is not None and remote_status.has_ended_since(context.ledger, full.since_ts):
         leases.end_hold(context.ledger, QUEUE_HOLD, reason="a batch has ended")
         full = None
-    holds = (leases.active_hold(context.ledger, name) for name in (ACCOUNT_HOLD, CREATE_HOLD))
+    names = (ACCOUNT_HOLD, SPEND_HOLD, CREATE_HOLD)
+    holds = (leases.active_hold(context.ledger, name) for name in names)
     return next(filter(None, holds), full)
 
 

@@ -12,7 +12,8 @@ class AlertRules(Record, frozen=True, kw_only=True):
     """When to raise an alert, and whom to notify. 0 or false switches a rule off.
 
     `command` is a program and its arguments; it gets the alert as JSON on its standard input.
-    Posts to `url` are signed with `secret`.
+    Posts to `url` are signed with `secret`. Where `account` or `rate_limit` is not set, it is as
+    `spend_cap`, which was the rule of every hold.
     """
 
     errors_a_day: Count = 5
@@ -21,6 +22,8 @@ class AlertRules(Record, frozen=True, kw_only=True):
     poll_failed: bool = True
     kpis: bool = True
     spend_cap: bool = True
+    account: bool | None = None
+    rate_limit: bool | None = None
     orphans: bool = True
     unpriced: bool = True
     replay: bool = True

@@ -5,7 +5,12 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from core.batches.create_error_policy import ACCOUNT_HOLD, SYNC_HOLD
+from core.batches.create_error_policy import (
+    ACCOUNT_HOLD,
+    SPEND_HOLD,
+    SYNC_HOLD,
+    SYNC_SPEND_HOLD,
+)
 from core.batches.priming_release import describe_stop
 from core.batches.unresolved import stuck_policy
 from core.commands.auto_replay import ReplayCandidates
@@ -17,9 +22,16 @@ from state.batches.priming_records import Stop
 from state.model.records import Batch, Hold
 from state.model.timestamps import from_text
 
-# A rate-limited create waits about a minute; a longer hold is due to spend, and those of the
-# account are short, but no work continues before an operator fixes it.
-_LONG_HOLD = timedelta(hours=1)
+# These end only when an operator acts, however short they are.
+_HOLD_RULES = {
+    ACCOUNT_HOLD: "account",
+    SYNC_HOLD: "account",
+    SPEND_HOLD: "spend_cap",
+    SYNC_SPEND_HOLD: "spend_cap",
+}
+_SYNC_HOLDS = (SYNC_HOLD, SYNC_SPEND_HOLD)
+# A rate limit or a full queue ends by itself, usually within the hour.
+_RATE_LIMIT, _LONG_HOLD = "rate_limit", timedelta(hours=1)
 _SAVED = "saved_usd_30d"
 _UNPRICED = (
     "Answers of {} have no known cost; `titan-console savings` names the reasons. Add a missing"
@@ -61,7 +73,7 @@ def conditions(rules: AlertRules, observed: Observed) -> list[Condition]:
         *_deadlines(rules, observed),
         *_poller(rules, observed),
         *(_kpis(observed) if rules.kpis else ()),
-        *(_holds(observed) if rules.spend_cap else ()),
+        *_holds(rules, observed),
         *(_replays(observed) if rules.replay else ()),
         *(_priming(observed) if rules.priming else ()),
         *(_stuck(observed) if rules.stuck else ()),
@@ -135,17 +147,16 @@ def _kpis(observed: Observed) -> list[Condition]:
     ]
 
 
-def _holds(observed: Observed) -> list[Condition]:
-    return [
-        Condition(
-            rule="spend_cap",
-            subject=hold.name,
-            message=f"Sending is on hold until {hold.until_ts}: {hold.reason}",
-        )
-        for hold in observed.holds
-        if hold.name in (ACCOUNT_HOLD, SYNC_HOLD)
-        or from_text(hold.until_ts) - observed.now > _LONG_HOLD
-    ]
+def _holds(rules: AlertRules, observed: Observed) -> Iterator[Condition]:
+    is_on = {"spend_cap": rules.spend_cap, "account": rules.account, _RATE_LIMIT: rules.rate_limit}
+    for hold in observed.holds:
+        rule = _HOLD_RULES.get(hold.name, _RATE_LIMIT)
+        is_long = from_text(hold.until_ts) - observed.now > _LONG_HOLD
+        own = is_on[rule]
+        if (rules.spend_cap if own is None else own) and (is_long or rule != _RATE_LIMIT):
+            what = "Synchronous calls are" if hold.name in _SYNC_HOLDS else "Sending is"
+            said = f"{what} on hold until {hold.until_ts}: {hold.reason}"
+            yield Condition(rule=rule, subject=hold.name, message=said)
 
 
 def _priming(observed: Observed) -> Iterator[Condition]:

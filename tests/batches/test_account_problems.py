@@ -36,7 +36,7 @@ def test_the_queue_is_held_and_sent_after_an_account_problem(bench: Bench, fault
     assert any("The API returned" in problem for problem in polled.problems)
     assert bench.sandbox.billing_log().creates == 2
     assert set(statuses(bench)) <= {"not_sent", "queued"}
-    assert ("spend_cap", ACCOUNT_HOLD) in _raised(bench)
+    assert ("account", ACCOUNT_HOLD) in _raised(bench)
     bench.faults.clear()
     poll_until_done(bench)
     assert requests(bench) == {RequestStatus.SUCCEEDED: 8}
@@ -51,7 +51,7 @@ def test_an_account_that_may_not_even_list_holds_the_queue(bench: Bench, fault: 
     assert "The API returned" in _hold(bench, ACCOUNT_HOLD)
     assert bench.sandbox.billing_log().creates == 0
     bench.poll_after(60)
-    assert ("spend_cap", ACCOUNT_HOLD) in _raised(bench)
+    assert ("account", ACCOUNT_HOLD) in _raised(bench)
     bench.faults.clear()
     poll_until_done(bench)
     check_once(bench, 2)
@@ -94,7 +94,7 @@ def test_a_sync_command_errors_nothing_and_asks_a_few_times_only(bench: Bench, f
     assert requests(bench) == {RequestStatus.QUEUED: 60}
     assert 1 <= bench.faults.hits() <= FEWEST
     assert any("The API returned" in problem for problem in polled.problems)
-    assert ("spend_cap", SYNC_HOLD) in _raised(bench)
+    assert ("account", SYNC_HOLD) in _raised(bench)
     assert _ended(bench) == [CommandState.FAILED]
     before = bench.faults.hits()
     _sync(bench)

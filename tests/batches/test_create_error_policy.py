@@ -7,6 +7,7 @@ from support.builders import START
 
 from core.batches.create_error_policy import (
     ACCOUNT_HOLD,
+    SPEND_HOLD,
     AfterCreate,
     CreateAction,
     after_create,
@@ -48,7 +49,7 @@ RECOVERY = Recovery(wait_after_timeout_s=1800, wait_after_error_s=300)
         ),
         (
             SpendCapReached("x", status=429),
-            AfterCreate(action=CreateAction.NOT_SENT, pause_s=21_600),
+            AfterCreate(action=CreateAction.NOT_SENT, pause_s=21_600, hold=SPEND_HOLD),
         ),
         (Rejected("x", status=400), BLOCKED),
         (Rejected("Too many requests are queued", status=400), BLOCKED),

@@ -6,6 +6,14 @@ import pytest
 from msgspec.structs import replace
 from msgspec.structs import replace as with_rules
 
+from core.batches.create_error_policy import (
+    ACCOUNT_HOLD,
+    CREATE_HOLD,
+    QUEUE_HOLD,
+    SPEND_HOLD,
+    SYNC_HOLD,
+    SYNC_SPEND_HOLD,
+)
 from core.config.alert_settings import AlertRules
 from core.config.catalogue import parse
 from core.config.titan_file import template
@@ -17,7 +25,7 @@ from state.model.timestamps import to_text
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LONG = Hold(
-    name="create",
+    name=SPEND_HOLD,
     since_ts=to_text(NOW),
     until_ts=to_text(NOW + timedelta(hours=6)),
     reason="spend limit",
@@ -26,7 +34,9 @@ CALM = Observed(
     now=NOW,
     errors_a_day=5,
     due=(),
-    holds=(replace(LONG, until_ts=to_text(NOW + timedelta(minutes=5)), reason="429"),),
+    holds=(
+        replace(LONG, name=CREATE_HOLD, until_ts=to_text(NOW + timedelta(minutes=5)), reason="429"),
+    ),
     orphans=0,
     unpriced_models=(),
     kpis=kpis(Facts()),
@@ -36,7 +46,19 @@ CALM = Observed(
 MISSED = kpis(Facts(requests=10, errored=1, batch_tokens=1, savings_nano=1))
 WRONG = [
     ({"errors_a_day": 6}, {"errors_a_day": 0}, [("errors", "day")]),
-    ({"holds": (LONG,)}, {"spend_cap": False}, [("spend_cap", "create")]),
+    ({"holds": (LONG,)}, {"spend_cap": False}, [("spend_cap", SPEND_HOLD)]),
+    *(
+        ({"holds": (replace(LONG, name=name),)}, {off: False}, [(rule, name)])
+        for name, rule in (
+            (SYNC_SPEND_HOLD, "spend_cap"),
+            (ACCOUNT_HOLD, "account"),
+            (SYNC_HOLD, "account"),
+            (CREATE_HOLD, "rate_limit"),
+            (QUEUE_HOLD, "rate_limit"),
+        )
+        # `spend_cap` was the rule of every hold.
+        for off in {rule, "spend_cap"}
+    ),
     ({"orphans": 2}, {"orphans": False}, [("orphan", "api")]),
     ({"unpriced_models": ("m-9",)}, {"unpriced": False}, [("unpriced", "m-9")]),
     (
@@ -65,6 +87,12 @@ def test_each_rule_holds_alone_and_can_be_switched_off(
     facts = replace(CALM, **seen)  # pyright: ignore[reportArgumentType]
     assert [(c.rule, c.subject) for c in conditions(AlertRules(), facts)] == expected
     assert conditions(with_rules(AlertRules(), **off), facts) == []  # pyright: ignore[reportArgumentType]
+
+
+def test_a_rule_that_is_set_does_not_follow_spend_cap() -> None:
+    rules = parse("[alerts]\nspend_cap = false\naccount = true\n").alerts
+    facts = replace(CALM, holds=tuple(replace(LONG, name=n) for n in (SPEND_HOLD, ACCOUNT_HOLD)))
+    assert [condition.rule for condition in conditions(rules, facts)] == ["account"]
 
 
 def test_the_template_says_what_holds_anyway() -> None:

@@ -8,7 +8,7 @@ from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
 from core.batches import account_check, budget_admission, price_preload
 from core.batches.collect import collect
-from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD
+from core.batches.create_error_policy import ACCOUNT_PAUSE_S, SYNC_HOLD, SYNC_SPEND_HOLD
 from core.batches.engine_context import Context
 from core.batches.error_isolation import isolated
 from core.batches.synchronous.graceful_shutdown import stop_on_signal
@@ -79,7 +79,8 @@ def run_queued(
 
 def hold_reason(context: Context) -> str | None:
     """Why nothing runs synchronously now: the API rejected the account a short while ago."""
-    hold = leases.active_hold(context.ledger, SYNC_HOLD)
+    holds = (leases.active_hold(context.ledger, name) for name in (SYNC_HOLD, SYNC_SPEND_HOLD))
+    hold = next(filter(None, holds), None)
     return hold and f"Synchronous calls are on hold until {hold.until_ts}: {hold.reason}"
 
 
@@ -88,7 +89,8 @@ def _hold_if_blocked(context: Context, error: ApiError) -> None:
     if isinstance(error, Unauthorized) or not isinstance(error, Rejected | SpendCapReached):
         return
     until = context.clock.now() + timedelta(seconds=ACCOUNT_PAUSE_S)
-    leases.set_hold(context.ledger, SYNC_HOLD, until=until, reason=str(error))
+    name = SYNC_SPEND_HOLD if isinstance(error, SpendCapReached) else SYNC_HOLD
+    leases.set_hold(context.ledger, name, until=until, reason=str(error))
 
 
 def _begin(
