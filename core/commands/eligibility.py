@@ -105,7 +105,7 @@ def _why_no_replay(request: SelectedRequest, *, edited: bool, force: bool) -> st
         if request.stop_reason not in REVIEW_STOP_REASONS and not force:
             return "already succeeded with a complete answer; --force replays it"
         return None
-    if request.status == RequestStatus.DISMISSED and not force:
+    if request.status == RequestStatus.ACKNOWLEDGED and not force:
         return "already acknowledged; --force replays it"
     if request.error_type == INVALID_REQUEST and not edited and not force:
         return f"with {INVALID_REQUEST}: edit before replaying"
@@ -128,7 +128,7 @@ def _needs_no_review(request: SelectedRequest) -> str | None:
 
 
 def _acknowledged(request: SelectedRequest) -> str | None:
-    return "already acknowledged" if request.status == RequestStatus.DISMISSED else None
+    return "already acknowledged" if request.status == RequestStatus.ACKNOWLEDGED else None
 
 
 def _batch_only(request: SelectedRequest) -> str | None:

@@ -161,11 +161,11 @@ def _replay_the_others(context: Context, command: Command, others: Sequence[int]
 
 def _acknowledge(context: Context, command: Command) -> StepResult:
     ids = commands.items(context.ledger, command)
-    dismissed = command_effects.dismiss(context.ledger, ids)
+    acknowledged = command_effects.acknowledge(context.ledger, ids)
     accepted = reviews.accept(context.ledger, ids)
     parts = (
-        [f"{pluralize(dismissed, 'errored request')} acknowledged"]
-        if dismissed or not accepted
+        [f"{pluralize(acknowledged, 'errored request')} acknowledged"]
+        if acknowledged or not accepted
         else []
     )
     if accepted:

@@ -301,7 +301,7 @@ def tag_summary(source: Source, tag: str) -> TagReport:
     cost = sum(row.cost_nano or 0 for row in batches)
     is_open = counts[RequestStatus.QUEUED] + counts[RequestStatus.IN_FLIGHT]
     finished = bool(submissions) and not is_open
-    settled = counts[RequestStatus.SUCCEEDED] + counts[RequestStatus.DISMISSED]
+    settled = counts[RequestStatus.SUCCEEDED] + counts[RequestStatus.ACKNOWLEDGED]
     return TagReport(
         tag=tag,
         submissions=[submission.key for submission in submissions],

@@ -11,10 +11,13 @@ LISTED = "(SELECT value FROM json_each(?))"
 # Of a request `r`: it has no batch now, and has not succeeded. Index `requests_to_do`.
 TO_DO = "r.status NOT IN ('assigned', 'succeeded')"
 QUEUED = f"r.status = 'queued' AND {TO_DO}"
+# An acknowledged request is stored as `dismissed`.
+ACKNOWLEDGED = "dismissed"
 # A request that is in a batch is stored as `assigned`. It is in flight once that batch was sent;
 # until then it is queued, like one without a batch. The status of a request `r` as it is shown:
 STATUS = (
-    "CASE WHEN r.status <> 'assigned' THEN r.status WHEN EXISTS (SELECT 1 FROM attempts u"
+    f"CASE WHEN r.status = '{ACKNOWLEDGED}' THEN 'acknowledged'"  # noqa: S608 - our own words
+    " WHEN r.status <> 'assigned' THEN r.status WHEN EXISTS (SELECT 1 FROM attempts u"
     " JOIN batches ub ON ub.id = u.batch_id WHERE u.request_id = r.id AND u.active = 1"
     " AND ub.status = 'queued') THEN 'queued' ELSE 'in_flight' END"
 )

@@ -82,7 +82,7 @@ class RequestStatus(StrEnum):
     #: The last attempt has no result.
     MISSING = "missing"
     #: Settled by an operator without an answer.
-    DISMISSED = "dismissed"
+    ACKNOWLEDGED = "acknowledged"
 
 
 class BatchKind(StrEnum):

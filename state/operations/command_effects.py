@@ -1,4 +1,4 @@
-"""Writes of command execution: requeue, dismiss, cancel or detach requests."""
+"""Writes of command execution: requeue, acknowledge, cancel or detach requests."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,10 +7,10 @@ from state.db.ledger import Ledger, Transaction
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.rows import to_submission
-from state.db.sql_conditions import LISTED, STATUS, as_list
+from state.db.sql_conditions import ACKNOWLEDGED, LISTED, STATUS, as_list
 from state.model.records import Batch, BatchStatus, RequestStatus, Submission
 
-_FAILED = "('errored', 'canceled', 'expired', 'missing', 'dismissed')"
+_FAILED = f"('errored', 'canceled', 'expired', 'missing', '{ACKNOWLEDGED}')"
 # The requests whose latest attempt ended as missing with its batch.
 _OF_WRITTEN_OFF = (
     "SELECT a.request_id, a.batch_id FROM attempts a JOIN batches b ON b.id = a.batch_id"  # noqa: S608 - our own words
@@ -112,12 +112,12 @@ def _reopen(ledger: Ledger, request_ids: Sequence[int]) -> None:
     )
 
 
-def dismiss(ledger: Ledger, request_ids: Sequence[int]) -> int:
+def acknowledge(ledger: Ledger, request_ids: Sequence[int]) -> int:
     """Settle failed requests without an answer; returns how many."""
-    with ledger.transaction("dismiss"):
+    with ledger.transaction("acknowledge"):
         return ledger.execute(
-            f"UPDATE requests SET status = 'dismissed' WHERE status IN {_FAILED}"  # noqa: S608 - our own words
-            f" AND status <> 'dismissed' AND id IN {LISTED}",
+            f"UPDATE requests SET status = '{ACKNOWLEDGED}' WHERE status IN {_FAILED}"  # noqa: S608 - our own words
+            f" AND status <> '{ACKNOWLEDGED}' AND id IN {LISTED}",
             as_list(request_ids),
         )
 

@@ -34,7 +34,7 @@ class Action(StrEnum):
     CANCEL = "cancel"
     #: Run requests synchronously now.
     SYNC = "sync"
-    #: Dismiss errored requests without a replay, and accept answers to review.
+    #: Take errored requests off the list of errors without a replay, and accept answers to review.
     ACKNOWLEDGE = "acknowledge"
     #: Keep what a workflow submits queued.
     PAUSE = "pause"

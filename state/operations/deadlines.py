@@ -61,7 +61,7 @@ def pending_deadlines(source: Source, *, now_ts: str) -> list[PendingDeadline]:
 
 
 def unsettled(source: Source, submission_id: int, *, but_for: str) -> list[int]:
-    """The requests of the submission without an answer that are not dismissed.
+    """The requests of the submission without an answer that are not acknowledged.
 
     Left out are requests with the beta `but_for`, canceled ones, those that the API rejected as
     invalid, and those that ran synchronously before and may have been paid for.

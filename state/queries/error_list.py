@@ -18,7 +18,7 @@ _PAGE = 1000
 
 
 class ErrorRow(Struct, frozen=True, kw_only=True):
-    """A failed request that is neither dismissed nor being replayed."""
+    """A failed request that is neither acknowledged nor being replayed."""
 
     request_id: int
     custom_id: str

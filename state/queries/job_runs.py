@@ -9,7 +9,7 @@ LATEST = 14
 
 
 class JobRun(Struct, frozen=True, kw_only=True):
-    """One submission, with the number of its failed requests that are not dismissed."""
+    """One submission, with the number of its failed requests that are not acknowledged."""
 
     key: str
     workflow: str

@@ -8,7 +8,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 from state.db.reader import Source
-from state.db.sql_conditions import TO_DO, UNSENT
+from state.db.sql_conditions import ACKNOWLEDGED, TO_DO, UNSENT
 from state.model.records import (
     FAILED_STATUSES,
     Hold,
@@ -109,7 +109,7 @@ def requests_by_status(source: Source) -> dict[RequestStatus, int]:
     rows = source.rows(
         f"SELECT status, count(*) FROM requests r WHERE {TO_DO} GROUP BY status"  # noqa: S608
     )
-    return {RequestStatus(status): count for status, count in rows}
+    return _shown(Counter({row[0]: row[1] for row in rows}))
 
 
 def statuses_of(source: Source, submission: Submission) -> dict[RequestStatus, int]:
@@ -126,6 +126,11 @@ def statuses_of(source: Source, submission: Submission) -> dict[RequestStatus, i
     )
     counts["in_flight"] = counts.pop("assigned", 0) - unsent
     counts["queued"] += unsent
+    return _shown(counts)
+
+
+def _shown(counts: Counter[str]) -> dict[RequestStatus, int]:
+    counts["acknowledged"] = counts.pop(ACKNOWLEDGED, 0)
     return {RequestStatus(status): count for status, count in counts.items() if count}
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
-from state.db.sql_conditions import IN_FLIGHT, STATUS, TO_DO, UNSENT
+from state.db.sql_conditions import ACKNOWLEDGED, IN_FLIGHT, STATUS, TO_DO, UNSENT
 from state.model.filter_terms import BoundTerm, Field, Term, ValuesTerm
 from state.model.records import FAILED_STATUSES, REVIEW_STOP_REASONS, Outcome, RequestStatus
 from state.operations import effective_attempt, reviews
@@ -28,13 +28,12 @@ FIELDS = (
     *(Field.STATE, Field.WORKFLOW, Field.ERROR, Field.MODEL, Field.TAG, Field.BATCH, Field.ID),
     *(Field.TEXT, Field.AGE, Field.COST, Field.ATTEMPTS),
 )
-STATES = (*(status.value for status in RequestStatus), "failed", "review", "acknowledged")
-# `dismissed` is shown as acknowledged.
-_SHOWN_AS: Mapping[str, Sequence[str]] = {
+STATES = (*(status.value for status in RequestStatus), "failed", "review")
+_GROUPS: Mapping[str, Sequence[str]] = {
     "failed": FAILED_STATUSES,
     "review": (),
-    "acknowledged": (RequestStatus.DISMISSED,),
 }
+_STORED_AS: Mapping[str, str] = {RequestStatus.ACKNOWLEDGED: ACKNOWLEDGED}
 _REASONS = ", ".join(f"'{reason}'" for reason in REVIEW_STOP_REASONS)
 _ATTEMPT_COUNT = "(SELECT count(*) FROM attempts n WHERE n.request_id = r.id)"
 
@@ -126,11 +125,11 @@ def _bound(term: BoundTerm, now: datetime) -> Where:
 
 def _states(term: ValuesTerm) -> Where:
     """Literals, not parameters, so that SQLite can use the partial indexes."""
-    wanted = {status for value in term.values for status in _SHOWN_AS.get(value, (value,))}
+    wanted = {status for value in term.values for status in _GROUPS.get(value, (value,))}
     parts: list[str] = []
     to_do = sorted(wanted - {RequestStatus.IN_FLIGHT, RequestStatus.SUCCEEDED})
     if to_do:
-        names = ", ".join(f"'{RequestStatus(status).value}'" for status in to_do)
+        names = ", ".join(f"'{_STORED_AS.get(status, status)}'" for status in to_do)
         parts.append(f"{TO_DO} AND r.status IN ({names})")
     parts += [f"r.id IN ({UNSENT})"] if RequestStatus.QUEUED in wanted else []
     parts += [IN_FLIGHT] if RequestStatus.IN_FLIGHT in wanted else []

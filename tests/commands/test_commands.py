@@ -189,7 +189,7 @@ def test_acknowledged_failures_leave_the_errors_and_settle(bench: Bench) -> None
     ledger = bench.engine.context.ledger
     assert error_list.errors(ledger) == []
     (submission,) = batch_list.submissions_of(ledger, "daily-feed")
-    assert ledger_status.statuses_of(ledger, submission) == {RequestStatus.DISMISSED: 3}
+    assert ledger_status.statuses_of(ledger, submission) == {RequestStatus.ACKNOWLEDGED: 3}
 
 
 @pytest.mark.parametrize(

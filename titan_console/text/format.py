@@ -84,7 +84,7 @@ _REQUEST_STATUS = {
     RequestStatus.CANCELED: Label("⊘", "canceled", Tone.DIM),
     RequestStatus.EXPIRED: Label("⊗", "expired", Tone.WARN),
     RequestStatus.MISSING: Label("?", "missing", Tone.WARN),
-    RequestStatus.DISMISSED: Label("-", "acknowledged", Tone.DIM),
+    RequestStatus.ACKNOWLEDGED: Label("-", "acknowledged", Tone.DIM),
 }
 
 
