@@ -20,7 +20,8 @@ class CollectedAnswer(Struct, frozen=True, kw_only=True):
     """One answer as it is stored. Money in nano-dollars."""
 
     request_id: int
-    model: str
+    #: None: the answer names none.
+    model: str | None
     usage: Usage
     cost_nano: int | None
     sync_cost_nano: int | None
@@ -55,10 +56,9 @@ def answer_ids(source: Source, batch: Batch) -> "array[int]":
 def answers(source: Source, batch: Batch, ids: Sequence[int]) -> list[CollectedAnswer]:
     """The answers to these requests, in the order of the results file."""
     rows = source.rows(
-        f"SELECT request_id, coalesce(model, ?) AS model, {', '.join(_PRICED)}, duplicate,"  # noqa: S608 - our own words
+        f"SELECT request_id, model, {', '.join(_PRICED)}, duplicate,"  # noqa: S608 - our own words
         " result_offset, result_length FROM attempts WHERE batch_id = ? AND outcome = 'succeeded'"
         f" AND request_id IN {LISTED} ORDER BY result_offset",
-        batch.model,
         batch.id,
         as_list(ids),
     )

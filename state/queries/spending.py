@@ -1,5 +1,7 @@
 """Cost, savings and tokens by day, workflow, model, tag or batch, and the attempts behind a sum."""
 
+import json
+
 from msgspec import Struct
 
 from state.db.model_sql import ATTEMPT_MODEL
@@ -174,12 +176,12 @@ class SumFilter(Struct, frozen=True):
 
 
 class BatchSum(Struct, frozen=True, kw_only=True):
-    """One batch with its answers in the sum. Money in nano-dollars."""
+    """One batch with its answers in the sum, and their models. Money in nano-dollars."""
 
     key: str
     tag: str
     workflow: str
-    model: str
+    models: tuple[str, ...]
     kind: BatchKind
     collected_ts: str
     attempts: int
@@ -212,7 +214,8 @@ class AnswerSum(Struct, frozen=True, kw_only=True):
 def batches_in_sum(source: Source, wanted: SumFilter) -> list[BatchSum]:
     """The batches in the sum, newest first."""
     rows = source.rows(
-        "SELECT b.key, b.tag, b.workflow, b.model, b.kind, b.collected_ts, count(*) AS attempts,"  # noqa: S608 - our own words
+        "SELECT b.key, b.tag, b.workflow, b.kind, b.collected_ts, count(*) AS attempts,"  # noqa: S608 - our own words
+        f" json_group_array(DISTINCT {ATTEMPT_MODEL}) AS models,"
         " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
         " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
@@ -223,7 +226,16 @@ def batches_in_sum(source: Source, wanted: SumFilter) -> list[BatchSum]:
         wanted.since_day,
         wanted.value,
     )
-    return [BatchSum(**{**dict(row), "kind": BatchKind(row["kind"])}) for row in rows]  # pyright: ignore[reportArgumentType]
+    return [
+        BatchSum(
+            **{  # pyright: ignore[reportArgumentType]
+                **dict(row),
+                "models": tuple(sorted(json.loads(row["models"]))),
+                "kind": BatchKind(row["kind"]),
+            }
+        )
+        for row in rows
+    ]
 
 
 def answers_in_sum(source: Source, wanted: SumFilter, batch_key: str) -> list[AnswerSum]:

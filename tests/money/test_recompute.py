@@ -13,6 +13,7 @@ from core.money.pricing import PriceBook
 from core.reporting import cost_log
 from state.batches.collection import change_sums
 from state.files import archive
+from state.model.usage import UNKNOWN
 from state.queries import ledger_status, spending
 from titan_console.cli.main import cli
 
@@ -179,6 +180,18 @@ def test_without_its_results_an_answer_is_priced_by_what_the_ledger_has(bench: B
         path.unlink()
     assert sum(row.changed for row in run(bench)) == 0
     assert contents(bench) == right
+
+
+def test_an_answer_that_names_no_model_is_unpriced_as_when_it_was_collected(bench: Bench) -> None:
+    collected(bench)
+    for path in bench.folder.results.glob("*.jsonl"):
+        path.write_bytes(path.read_bytes().replace(b'"model":', b'"other":'))
+    ledger = bench.engine.context.ledger
+    with ledger.transaction("test"):
+        ledger.execute("UPDATE attempts SET model = NULL")
+    assert sum(row.new_unpriced for row in run(bench)) == 12
+    reasons = {row[0] for row in ledger.rows("SELECT unpriced FROM attempts")}
+    assert reasons == {f"{UNKNOWN}the answer names no model"}
 
 
 def test_recorded_calls_are_priced_again_with_their_tier_and_speed(bench: Bench) -> None:

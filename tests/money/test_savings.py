@@ -17,7 +17,9 @@ from core.money.pricing import PriceBook
 from core.reporting.since import parse_since
 from state.model.timestamps import to_text
 from state.queries import ledger_status, spending
+from state.queries.spending import SumFilter
 from titan_console.sandbox.faults.profile import Faults
+from titan_console.tui.screens.savings_rows import batch_rows
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 MODELS = ("claude-sonnet-4-6", "claude-haiku-4-5", "claude-unknown-9")
@@ -155,3 +157,21 @@ def test_an_edited_ledger_figure_does_not_agree(tmp_path: Path) -> None:
         ledger.execute("UPDATE attempts SET cost_nano = cost_nano + 1")
         (attempt,) = spending.priced_attempts(ledger, "feed-classify-2026-11-22-00001")
     assert not explain(attempt, PriceBook()).agrees
+
+
+def test_a_batch_in_a_sum_has_the_models_of_its_answers_in_the_sum(bench: Bench) -> None:
+    requests = [
+        a_request("r-1", model="claude-opus-5"),
+        a_request("r-2", model="claude-haiku-5-5"),
+        a_request("r-3"),
+    ]
+    bench.engine.submit(requests, SubmitOptions(tag="t"))
+    bench.poll_after(3600)
+    bench.poll_after(86_400)
+    source = bench.engine.context.ledger
+    [found] = spending.batches_in_sum(source, SumFilter("all", "", ""))
+    assert found.models == ("claude-haiku-5-5", "claude-opus-5", "claude-sonnet-4-6")
+    [row] = batch_rows([found], bench.clock.now())
+    assert "3 models: claude-haiku-5-5, claude-opus-5, claude-sonnet-4-6" in row.about
+    [found] = spending.batches_in_sum(source, SumFilter("model", "claude-opus-5", ""))
+    assert found.models == ("claude-opus-5",)

@@ -212,10 +212,15 @@ def batch_rows(batches: Sequence[BatchSum], now: datetime) -> list[Row]:
                 ),
                 "collected": Cell(fmt.since(row.collected_ts, now)),
             },
-            about=f"{row.tag}  ·  {row.workflow}  ·  {row.model}  ·  {row.key}",
+            about=f"{row.tag}  ·  {row.workflow}  ·  {_models(row.models)}  ·  {row.key}",
         )
         for row in batches
     ]
+
+
+def _models(names: Sequence[str]) -> str:
+    listed = ", ".join(names)
+    return listed if len(names) == 1 else f"{pluralize(len(names), 'model')}: {listed}"
 
 
 def batches_title(batches: Sequence[BatchSum]) -> str:
