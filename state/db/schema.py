@@ -10,6 +10,7 @@ from state.db.connection import connect, prepare_folder, sqlite3
 from state.db.sqlite_errors import UNREADABLE, reason
 from state.db.statements import run_script
 from state.db.tables import TABLES, TRIGGERS
+from state.db.views import REPLACE_VIEWS
 from state.files.lost_ledger import ledger_exists, refuse_without_tables
 from state.model.errors import LedgerTooNew, LedgerUnusable
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from sqlite_utils.migrations import Migrations
 
 APPLICATION_ID = 0x5449544E  # "TITN"
-VERSION = 3
-# The tables of the earlier versions.
-_PUBLISHED = {1: tables_v1.TABLES, 2: tables_v2.TABLES}
+VERSION = 4
+# The tables of the earlier versions; version 4 added only views.
+_PUBLISHED = {1: tables_v1.TABLES, 2: tables_v2.TABLES, 3: TABLES}
 
 
 def open_current(path: Path) -> "tuple[sqlite3.Connection, access_lock.HeldLock]":
@@ -195,11 +196,17 @@ def m003_complete_billing(db: "Database") -> None:
     complete_billing(db)
 
 
+def m004_public_views(db: "Database") -> None:
+    """The views that any SQL tool can read."""
+    run_script(db.conn, REPLACE_VIEWS)
+
+
 # In order. A step's name is its record in the ledger, so it never changes.
 _STEPS: tuple[Callable[["Database"], None], ...] = (
     m001_first_tables,
     m002_standard_terms,
     m003_complete_billing,
+    m004_public_views,
 )
 
 
@@ -215,7 +222,7 @@ def _migrations(*, is_new: bool) -> "Migrations":
 
 
 def _newest_tables(db: "Database") -> None:
-    run_script(db.conn, TABLES + TRIGGERS)
+    run_script(db.conn, TABLES + TRIGGERS + REPLACE_VIEWS)
 
 
 def _nothing(_db: "Database") -> None:

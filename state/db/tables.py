@@ -1,4 +1,4 @@
-"""The tables of version 3, the newest, and the transitions that their triggers allow."""
+"""The tables of versions 3 and 4, the newest, and the transitions that their triggers allow."""
 
 TABLES = """
 -- Counts the transactions, so that a screen can say how far behind it is.

@@ -9,6 +9,7 @@ TitanError
      +- LedgerBusy          another program has locked the ledger for longer than the timeout
      +- IllegalTransition   a row may not change from one state to another
      +- TooManyTerms        a selection or filter is longer than a query can be
+     +- QueryError          a SQL query of the user is invalid, writes or takes too long
      +- UnknownId           no such batch, submission or remote id
      +- AlreadySubmitted    the same tag and custom_id, but another body
 """
@@ -70,6 +71,12 @@ class TooManyTerms(LedgerError):
     """A selection or filter is longer than a query can be."""
 
     default_code = "too_many_terms"
+
+
+class QueryError(LedgerError):
+    """A SQL query is invalid, does more than read, or takes too long; `code` says which."""
+
+    default_code = "query_invalid"
 
 
 class IllegalTransition(LedgerError):

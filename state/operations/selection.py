@@ -6,11 +6,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from state.db import effective_attempt
 from state.db.reader import Source
 from state.db.sql_conditions import LISTED, STATUS, as_list
 from state.model.errors import UnknownId
 from state.model.records import BatchStatus, Outcome, RequestStatus
-from state.operations import effective_attempt
 
 Parameter = str | int
 

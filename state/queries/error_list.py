@@ -5,12 +5,13 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from state.db import effective_attempt
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.db.sql_conditions import TO_DO
 from state.model.filter_terms import Term
 from state.model.records import FAILED_STATUSES, Outcome
-from state.operations import effective_attempt, reviews
+from state.operations import reviews
 from state.queries.filter_sql import Parameter, parse_ids
 from state.queries.request_list import condition
 

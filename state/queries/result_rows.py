@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from state.db import effective_attempt
 from state.db.model_sql import REQUEST_MODEL
 from state.db.reader import Source
 from state.db.sql_conditions import STATUS
 from state.files.results_file import file_name
 from state.model.records import Batch, BatchKind, Outcome, RequestStatus, Submission
 from state.model.usage import USAGE_COLUMNS, Usage, usage_in
-from state.operations import effective_attempt
 from state.queries.request_detail import FileSpan
 
 _PAGE = 1000

@@ -25,8 +25,8 @@ _JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     "boolean": bool,
     "object": dict,
 }
-# Commands that print no data.
-_WITHOUT = {"serve", "completion", "withdraw"}
+# Commands that print no data, and `query`, whose keys are those of the query.
+_WITHOUT = {"serve", "completion", "withdraw", "query"}
 # Their output is that of `replay`.
 _LIKE_REPLAY = {"cancel", "sync", "acknowledge", "pause", "resume"}
 

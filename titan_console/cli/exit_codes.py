@@ -5,7 +5,14 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from core.errors import ApiError, InputError, PayloadError, SettingsError
-from state.model.errors import AlreadySubmitted, LedgerError, TitanError, TooManyTerms, UnknownId
+from state.model.errors import (
+    AlreadySubmitted,
+    LedgerError,
+    QueryError,
+    TitanError,
+    TooManyTerms,
+    UnknownId,
+)
 from state.operations.commands import Command, CommandState, TooLateError
 
 if TYPE_CHECKING:
@@ -22,7 +29,10 @@ class Exit(IntEnum):
     STOPPED = 130  # Ctrl-C
 
 
-_USAGE = (PayloadError, InputError, AlreadySubmitted, UnknownId, TooManyTerms, TooLateError)
+_USAGE = (
+    *(PayloadError, InputError, AlreadySubmitted, UnknownId, TooManyTerms, QueryError),
+    TooLateError,
+)
 
 
 def exit_code_of(error: TitanError) -> Exit:

@@ -25,6 +25,7 @@ COMMANDS = {
     "results": "Print the results of a tag, submission or batch in input order.",
     "errors": "List errored requests, and answers that need review.",
     "export": "Export requests and answers as JSON Lines or CSV.",
+    "query": "Run a SQL query on the ledger, read-only.",
     "savings": "Show spend and savings; explain a number or compare it with a usage export.",
     "digest": "Print a short summary for an hourly e-mail.",
     "kpis": "Show the KPIs with their targets.",

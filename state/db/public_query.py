@@ -1,0 +1,94 @@
+"""Runs a user's SELECT on the ledger: read-only, with a time limit."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import NamedTuple
+
+from state.db.connection import sqlite3
+from state.db.reader import Reader
+from state.db.sqlite_errors import ledger_error, reason
+from state.model.errors import QueryError
+
+Cell = str | int | float | bytes | None
+# How many steps of SQLite's virtual machine lie between two looks at the clock.
+_STEPS = 10_000
+# Actions that only read; the names are those of sqlite3's constants from Python 3.11 on.
+_READS = {"SELECT", "READ", "FUNCTION", "RECURSIVE"}
+_ALLOWED = {getattr(sqlite3, f"SQLITE_{name}") for name in _READS}
+_ERROR, _TOO_BIG, _AUTH = 1, 18, 23
+
+
+class Selected(NamedTuple):
+    """The result of a query: the names of its columns, and its rows as they are read."""
+
+    columns: list[str]
+    rows: Iterator[tuple[Cell, ...]]
+
+
+@contextmanager
+def select(reader: Reader, sql: str, *, timeout_s: float) -> Generator[Selected, None, None]:
+    """Run one SELECT; read its rows inside the block, which pins the WAL.
+
+    Raises QueryError for anything but one statement that only reads, for a statement that SQLite
+    rejects, and after `timeout_s` seconds; what `Reader.rows` raises otherwise.
+    """
+    connection = reader.connection
+    ends_at = monotonic() + timeout_s
+    connection.set_authorizer(_authorize)
+    connection.set_progress_handler(lambda: monotonic() > ends_at, _STEPS)
+    # A text may be the result of a cast, and no UTF-8.
+    connection.text_factory = _to_text
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    try:
+        with _query_errors(reader, timeout_s, ends_at):
+            cursor.execute(sql)
+            if cursor.description is None:
+                raise QueryError("There is no SELECT in the query.", code="query_invalid")
+            yield Selected([column[0] for column in cursor.description], iter(cursor))
+    finally:
+        cursor.close()
+        connection.text_factory = str
+        connection.set_progress_handler(None, 0)
+        connection.set_authorizer(None)
+
+
+def _to_text(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
+
+
+def _authorize(action: int, *_names: str | None) -> int:
+    return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+
+
+@contextmanager
+def _query_errors(reader: Reader, timeout_s: float, ends_at: float) -> Generator[None, None, None]:
+    try:
+        yield
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        if "interrupted" in str(error) and monotonic() < ends_at:
+            # The handler that looks at the clock ended with Ctrl-C, which SQLite's driver drops.
+            raise KeyboardInterrupt from None
+        raise _query_error(error, timeout_s) or ledger_error(
+            error, reader.path, did="read"
+        ) from error
+
+
+def _query_error(error: Exception, timeout_s: float) -> QueryError | None:
+    """The error for a mistake in the query; None where the ledger is the cause."""
+    said = reason(error)
+    code = getattr(error, "sqlite_errorcode", None)
+    if code == _AUTH or "prohibited" in said or "not authorized" in said:
+        return QueryError(
+            f"The query is not allowed: {said}. A query can only read; use SELECT.",
+            code="query_not_read_only",
+        )
+    if "interrupted" in said:
+        return QueryError(
+            f"The query took longer than {timeout_s:g} s: select less, or pass a longer --timeout.",
+            code="query_timeout",
+        )
+    if code in {_ERROR, _TOO_BIG} or isinstance(error, sqlite3.ProgrammingError | sqlite3.Warning):
+        return QueryError(f"SQLite rejects the query: {said}.", code="query_invalid")
+    return None

@@ -1,0 +1,127 @@
+import csv
+import json
+import os
+import signal
+import sys
+import threading
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from support.console_builders import Failure, LedgerBuilder
+from support.terminal import Terminal
+
+from state.db.public_query import select
+from state.db.reader import Reader
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    home = tmp_path_factory.mktemp("home")
+    made = LedgerBuilder(home)
+    made.collected("daily", ["a-1", "a-2"], [Failure("api_error", "=SUM(A1) \x1b[31mred")])
+    made.close()
+    return Terminal(home)
+
+
+def test_rows_as_a_table_json_lines_and_csv(terminal: Terminal) -> None:
+    query = "SELECT custom_id, status, NULL AS empty, x'00ff' AS blob FROM v_requests ORDER BY 1"
+    table = terminal.run("query", query).out.splitlines()
+    assert table[0].split() == ["custom_id", "status", "empty", "blob"]
+    assert [row.split()[0] for row in table[1:]] == ["a-1", "a-2"]
+    assert all(row.endswith("00ff") for row in table[1:])
+    rows = terminal.run("query", "--json", query).lines()
+    assert [row["custom_id"] for row in rows] == ["a-1", "a-2"]
+    assert rows[0]["empty"] is None
+    assert rows[0]["blob"] == "00ff"
+    written = list(csv.DictReader(StringIO(terminal.run("query", "--csv", query).out)))
+    assert [row["custom_id"] for row in written] == ["a-1", "a-2"]
+
+
+def test_a_query_from_stdin(terminal: Terminal) -> None:
+    ended = terminal.run("query", "-", "--json", stdin="SELECT count(*) AS count FROM v_requests")
+    assert ended.lines() == [{"count": 2}]
+
+
+def test_no_cell_is_a_formula_or_an_escape(terminal: Terminal) -> None:
+    query = "SELECT error_message FROM v_errors"
+    assert list(csv.reader(StringIO(terminal.run("query", "--csv", query).out)))[1][0][0] == "'"
+    assert "\x1b" not in terminal.run("query", query).out
+    assert "\x1b" not in terminal.run("query", "--json", query).out
+
+
+def test_what_is_over_the_limit_is_counted_as_cut(terminal: Terminal) -> None:
+    query = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1500) SELECT i FROM n"
+    )
+    cut = terminal.run("query", query)
+    assert len(cut.out.splitlines()) == 1001
+    assert cut.err
+    everything = terminal.run("query", query, "--limit", "0")
+    assert (len(everything.out.splitlines()), everything.err) == (1501, "")
+    assert len(terminal.run("query", "--json", query).lines()) == 1500
+    assert len(terminal.run("query", "--json", query, "--limit", "7").lines()) == 7
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("DELETE FROM alerts", "query_not_read_only"),
+        ("UPDATE batches SET tag = 'x'", "query_not_read_only"),
+        ("CREATE TEMP TABLE t (a)", "query_not_read_only"),
+        ("ATTACH 'other.db' AS other", "query_not_read_only"),
+        ("PRAGMA user_version = 9", "query_not_read_only"),
+        ("VACUUM INTO 'copy.db'", "query_not_read_only"),
+        ("BEGIN", "query_not_read_only"),
+        ("WITH a AS (SELECT 1) INSERT INTO alerts SELECT * FROM a", "query_not_read_only"),
+        ("SELEC 1", "query_invalid"),
+        ("SELECT * FROM nothing", "query_invalid"),
+        ("SELECT nothing FROM v_batches", "query_invalid"),
+        ("SELECT 1; SELECT 2", "query_invalid"),
+        ("SELECT ?", "query_invalid"),
+        ("", "query_invalid"),
+        ("/* nothing */", "query_invalid"),
+        ("SELECT 1 AS a, 2 AS a", "query_invalid"),
+        ("SELECT zeroblob(3000000000)", "query_invalid"),
+        ("SELECT json('x')", "query_invalid"),
+    ],
+)
+def test_a_query_that_does_not_only_read_is_refused(
+    terminal: Terminal, query: str, code: str
+) -> None:
+    before = (terminal.home / "titan.db").read_bytes()
+    ended = terminal.run("query", "--json", query)
+    assert (ended.code, ended.error_code(), ended.out) == (2, code, "")
+    assert (terminal.home / "titan.db").read_bytes() == before
+    assert not [path for path in terminal.home.rglob("*.db") if path.name != "titan.db"]
+
+
+def test_a_query_that_never_ends_is_stopped(terminal: Terminal) -> None:
+    ended = terminal.run("query", "--json", ENDLESS, "--timeout", "0.2")
+    assert (ended.code, ended.error_code()) == (2, "query_timeout")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_stops_a_query(terminal: Terminal) -> None:
+    with Reader(terminal.home / "titan.db") as reader:
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt), select(reader, ENDLESS, timeout_s=60):
+            timer.join()
+
+
+def test_values_that_json_does_not_have(terminal: Terminal) -> None:
+    query = "SELECT 9e999 AS infinite, CAST(x'ff41' AS TEXT) AS text, 9223372036854775807 AS large"
+    ended = terminal.run("query", "--json", query)
+    assert json.loads(ended.out) == {
+        "infinite": None,
+        "text": "\ufffdA",
+        "large": 9223372036854775807,
+    }
+
+
+def test_no_ledger_is_an_error_with_its_code(tmp_path: Path) -> None:
+    ended = Terminal(tmp_path).run("query", "--json", "SELECT 1")
+    assert (ended.code, ended.error_code()) == (3, "ledger_missing")

@@ -1,0 +1,84 @@
+"""`titan-console query`: any SELECT on the ledger and its public views."""
+
+import math
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from tempfile import SpooledTemporaryFile
+
+import click
+
+from core.errors import InputError
+from core.reporting import export
+from core.reporting.export import Format, Record
+from state.db.public_query import Cell, select
+from titan_console.cli.output import Output, limit_option, open_reader, print_table, row_limit
+from titan_console.cli.stderr import print_stderr
+
+_ROWS = 1000
+_IN_MEMORY_BYTES = 16_000_000
+
+
+@click.command
+@click.argument("sql", metavar="SQL|-")
+@click.option("--json", "form", flag_value=Format.JSONL, help="Print one JSON object per row.")
+@click.option("--csv", "form", flag_value=Format.CSV, help="Print CSV.")
+@limit_option(_ROWS)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0.001),
+    default=60.0,
+    show_default=True,
+    help="Maximum time in seconds.",
+)
+def command(*, sql: str, form: str | None, limit: int | None, timeout_s: float) -> None:
+    """Run a SQL query on the ledger, read-only, and print its rows.
+
+    docs/sql.md describes the views: v_batches, v_requests, v_attempts, v_errors, v_events and
+    v_savings_daily. Pass - to read the query from stdin. In CSV, cells that look like formulas are
+    prefixed with an apostrophe.
+
+    Example: titan-console query "SELECT workflow, sum(cost_usd) FROM v_savings_daily GROUP BY 1"
+    """
+    text = sys.stdin.read() if sql == "-" else sql
+    at_most = row_limit(limit, _ROWS, as_json=form is not None)
+    # Kept until the query has ended, so that a reader of a pipe that stops holds no transaction.
+    with SpooledTemporaryFile(
+        _IN_MEMORY_BYTES, "w+", encoding="utf-8", errors="replace", newline=""
+    ) as kept:
+        with open_reader() as reader, select(reader, text, timeout_s=timeout_s) as selected:
+            rows = islice(selected.rows, at_most)
+            if form is None:
+                table = [[_text(cell) for cell in row] for row in rows]
+            else:
+                table = []
+                export.write(_records(selected.columns, rows), kept, Format(form))
+            is_cut = next(selected.rows, None) is not None
+        if form is None:
+            print_table(selected.columns, table)
+        kept.seek(0)
+        shutil.copyfileobj(kept, Output(sys.stdout))
+    if is_cut:
+        print_stderr(f"Only the first {at_most:,} rows are shown; --limit 0 shows all.")
+
+
+def _records(columns: list[str], rows: Iterable[tuple[Cell, ...]]) -> Iterator[Record]:
+    if len(set(columns)) < len(columns):
+        raise InputError("Two columns have one name: rename one with AS.", code="query_invalid")
+    for row in rows:
+        yield dict(zip(columns, map(_value, row), strict=True))
+
+
+def _value(cell: Cell) -> object:
+    """The value for JSON and CSV: a blob in hexadecimal, an infinite number as null."""
+    if isinstance(cell, bytes):
+        return cell.hex()
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
+
+
+def _text(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return cell.hex() if isinstance(cell, bytes) else str(cell)
