@@ -48,6 +48,8 @@ _QUEUE_PAUSE_S = 3600.0
 # Splitting smaller batches would not get them into a full queue any sooner.
 _SPLIT_FROM_REQUESTS = 2_000
 _TOO_LARGE = 413
+# The smallest usual limit of a gateway: nginx's default `client_max_body_size`.
+_SMALLEST_GATEWAY_LIMIT = 1 << 20
 _REQUEST_INDEX = re.compile(r"\brequests\.(\d{1,6})[.:]")
 # Parts of a rejection that is about the batch: a request, the JSON, a beta, a version, a size.
 _ABOUT_THE_BATCH = re.compile(
@@ -90,7 +92,16 @@ class AfterCreate(Struct, frozen=True, kw_only=True):
 _BLOCKED = AfterCreate(action=CreateAction.NOT_SENT, pause_s=ACCOUNT_PAUSE_S, hold=ACCOUNT_HOLD)
 
 
-def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
+def is_about_size(error: ApiError, body_bytes: int) -> bool:
+    """Whether the body is too large: the API says so itself, or a gateway's page can mean it.
+
+    The page of a gateway that refuses a small body is a problem of the gateway.
+    """
+    is_own = error.error_type is not None
+    return error.status == _TOO_LARGE and (is_own or body_bytes >= _SMALLEST_GATEWAY_LIMIT)
+
+
+def after_create(error: ApiError, recovery: Recovery, *, body_bytes: int = 0) -> AfterCreate:
     """Decide whether the API has the batch (no, never, or unknown) and what follows."""
     match error:
         case Blocked() | NotFound():
@@ -104,7 +115,7 @@ def after_create(error: ApiError, recovery: Recovery) -> AfterCreate:
                 action=CreateAction.NOT_SENT, pause_s=_SPEND_LIMIT_PAUSE_S, hold=SPEND_HOLD
             )
         case Rejected():
-            return _after_rejection(error)
+            return _after_rejection(error, body_bytes)
         case _:
             pass
     has_status = error.status is not None
@@ -124,14 +135,16 @@ def _is_queue_full(error: RateLimited) -> bool:
     return "queue" in str(error).lower()
 
 
-def _after_rejection(error: Rejected) -> AfterCreate:
+def _after_rejection(error: Rejected, body_bytes: int) -> AfterCreate:
     """Split a body that is too large; drop the one invalid request where the API names it.
 
     Requests are errored only by a rejection that is about their batch. After any other rejection,
     the API may accept the same batch later.
     """
-    if error.status == _TOO_LARGE:
+    if is_about_size(error, body_bytes):
         return AfterCreate(action=CreateAction.SPLIT, stop=False)
+    if error.status == _TOO_LARGE:
+        return _BLOCKED
     named = _REQUEST_INDEX.search(str(error))
     if named:
         return AfterCreate(action=CreateAction.DROP_ONE, stop=False, position=int(named[1]))

@@ -167,7 +167,7 @@ def _post(context: Context, batch: Batch, body: Body, *, has_marks: bool) -> Sen
     try:
         created = api.create(body)
     except ApiError as error:
-        sent = _after_failure(context, batch, error)
+        sent = _after_failure(context, batch, error, body.length)
         _raise_if_unauthorized(error)
         return sent
     sending.mark_accepted(ledger, batch, created.remote, created.account)
@@ -181,12 +181,12 @@ def _raise_if_unauthorized(error: ApiError) -> None:
         ) from error
 
 
-def _after_failure(context: Context, batch: Batch, error: ApiError) -> Sent:
+def _after_failure(context: Context, batch: Batch, error: ApiError, body_bytes: int) -> Sent:
     """Record what `create_error_policy` decides on the failed create."""
     ledger, now = context.ledger, context.clock.now()
     replacements: list[Batch] = []
     rejected: str | None = None
-    decision = after_create(error, context.recovery)
+    decision = after_create(error, context.recovery, body_bytes=body_bytes)
     match decision.action:
         case CreateAction.NOT_SENT:
             sending.mark_not_sent(ledger, batch, str(error))

@@ -13,7 +13,7 @@ from state.operations import alerts, commands
 from state.operations.commands import Action, CommandState, NewCommand
 
 FAULTS = ("credit", "disabled", "budget", "unnamed", "402", "403", "412", "redirect")
-PAGES = ("html-400", "html-403", "html-404")
+PAGES = ("html-400", "html-403", "html-404", "html-413")
 
 
 def _raised(bench: Bench) -> list[tuple[str, str]]:
@@ -57,7 +57,7 @@ def test_an_account_that_may_not_even_list_holds_the_queue(bench: Bench, fault: 
     check_once(bench, 2)
 
 
-@pytest.mark.parametrize("fault", [*FAULTS, *PAGES, "html-413"])
+@pytest.mark.parametrize("fault", [*FAULTS, *PAGES])
 def test_a_submission_with_policy_sync_is_kept_too(bench: Bench, fault: str) -> None:
     bench.faults.add(f"any:{fault}")
     taken = bench.submit(60, on_failure=OnFailure.SYNC)
@@ -83,7 +83,7 @@ def _sync(bench: Bench, *, most: int = 100) -> int:
     return command.id
 
 
-@pytest.mark.parametrize("fault", [*FAULTS, *PAGES, "html-413"])
+@pytest.mark.parametrize("fault", [*FAULTS, *PAGES])
 def test_a_sync_command_errors_nothing_and_asks_a_few_times_only(bench: Bench, fault: str) -> None:
     bench.faults.add("create:credit")
     bench.submit(60)
@@ -118,7 +118,7 @@ def test_a_sync_of_a_part_that_the_account_rejects_stays_in_its_batch(bench: Ben
     check_once(bench, 6)
 
 
-@pytest.mark.parametrize("fault", ["unnamed", "html-413"])
+@pytest.mark.parametrize("fault", ["unnamed", "413"])
 def test_rejected_calls_beside_answered_ones_are_about_their_requests(
     bench: Bench, fault: str
 ) -> None:
@@ -175,10 +175,39 @@ def test_one_job_that_is_rejected_again_and_again_does_not_hold_the_others(bench
     assert "no-such-beta" in _hold(bench, ACCOUNT_HOLD)
 
 
-def test_a_page_that_calls_everything_too_large_errors_two_requests_and_stops(
+def test_an_api_that_calls_everything_too_large_errors_two_requests_and_stops(
     bench: Bench,
 ) -> None:
-    bench.faults.add("create:html-413")
+    bench.faults.add("create:413")
     bench.submit(16)
     assert requests(bench)[RequestStatus.ERRORED] == 2
     assert "413" in _hold(bench, ACCOUNT_HOLD)
+
+
+@pytest.mark.parametrize("way", ["create", "messages"])
+def test_a_gateways_page_about_the_size_of_a_small_body_errors_nothing(
+    bench: Bench, way: str
+) -> None:
+    bench.faults.add("create:connect")
+    bench.submit(16)
+    bench.submit(16, tag="other")
+    bench.faults.clear()
+    bench.faults.add(f"{way}:html-413:every=2")
+    if way == "messages":
+        _sync(bench)
+    bench.engine.poll()
+    assert RequestStatus.ERRORED not in requests(bench)
+    assert "413" in _hold(bench, ACCOUNT_HOLD if way == "create" else SYNC_HOLD)
+    bench.faults.clear()
+    poll_until_done(bench)
+    assert set(requests(bench)) == {RequestStatus.SUCCEEDED}
+
+
+def test_a_gateways_page_about_the_size_of_a_large_body_halves_the_batch(bench: Bench) -> None:
+    bench.faults.add("create:html-413:times=1")
+    text = "x" * (3 << 18)
+    large = [
+        {**request, "messages": [{"role": "user", "content": text}]} for request in some_requests(2)
+    ]
+    bench.engine.submit(large, SubmitOptions(tag="large"))
+    assert statuses(bench) == ["not_sent", "in_progress", "in_progress"]

@@ -54,7 +54,11 @@ RECOVERY = Recovery(wait_after_timeout_s=1800, wait_after_error_s=300)
         (Rejected("x", status=400), BLOCKED),
         (Rejected("Too many requests are queued", status=400), BLOCKED),
         (Rejected("Upgrade to a newer version of your plan", status=422), BLOCKED),
-        (Rejected("x", status=413), AfterCreate(action=CreateAction.SPLIT, stop=False)),
+        (
+            Rejected("x", status=413, error_type="request_too_large"),
+            AfterCreate(action=CreateAction.SPLIT, stop=False),
+        ),
+        (Rejected("<html>", status=413), BLOCKED),
         (
             Rejected("requests.12.params: bad", status=400),
             AfterCreate(action=CreateAction.DROP_ONE, stop=False, position=12),

@@ -134,7 +134,7 @@ def test_a_batch_that_the_api_rejects_has_the_message_of_the_api(bench: Bench) -
 def test_requests_that_are_too_large_even_alone_are_refused_and_delivered_as_errors(
     bench: Bench,
 ) -> None:
-    bench.faults.add("create:html-413")
+    bench.faults.add("create:413")
     bench.submit(3)
     poll_until_done(bench)
     assert requests(bench) == {RequestStatus.ERRORED: 3}
@@ -146,7 +146,7 @@ def test_one_part_that_is_too_large_is_cut_and_does_not_hold_the_others_up(
     tmp_path: Path,
 ) -> None:
     with a_bench(tmp_path / "t", limits=Limits(max_requests=2)) as bench:
-        bench.faults.add("create:html-413:nth=2")
+        bench.faults.add("create:413:nth=2")
         bench.submit(6)
         poll_until_done(bench)
         assert sorted(b.request_count for b in batches(bench) if b.remote_id) == [1, 1, 2, 2]

@@ -204,7 +204,7 @@ def test_the_rest_goes_unmarked_when_the_first_batch_is_canceled(tmp_path: Path)
 
 
 def test_the_rest_goes_unmarked_when_the_first_batch_is_rejected(tmp_path: Path) -> None:
-    faults = Faults.parse(["create:html-413:times=1"])
+    faults = Faults.parse(["create:413:times=1"])
     with a_bench(tmp_path / "titan", faults=faults) as bench:
         submit(bench)
         the_rest_is_sent_without_marks(bench)

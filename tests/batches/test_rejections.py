@@ -84,7 +84,7 @@ def test_many_bad_requests_do_not_keep_one_call_busy_for_ever(bench: Bench) -> N
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_a_body_that_is_too_large_is_halved_until_it_fits(bench: Bench, times: int) -> None:
-    bench.faults.add(f"create:html-413:times={times}")
+    bench.faults.add(f"create:413:times={times}")
     submitted = bench.submit(8)
     assert submitted.problem is None
     assert statuses(bench).count("not_sent") == times
@@ -96,7 +96,7 @@ def test_a_body_that_is_too_large_is_halved_until_it_fits(bench: Bench, times: i
 
 def test_one_request_that_is_too_large_alone_is_errored(tmp_path: Path) -> None:
     with a_bench(tmp_path / "t") as bench:
-        bench.faults.add("create:html-413")
+        bench.faults.add("create:413")
         bench.submit(3)
         poll_until_done(bench)
         assert requests(bench) == {RequestStatus.ERRORED: 3}
@@ -111,7 +111,7 @@ def test_a_kill_after_the_halving_sends_the_halves_later(bench: Bench) -> None:
         if name == "halve:done":
             raise _KilledError
 
-    bench.faults.add("create:html-413:times=1")
+    bench.faults.add("create:413:times=1")
     bench.engine.context.ledger.crash_point = die
     with pytest.raises(_KilledError):
         bench.submit(4)

@@ -368,7 +368,7 @@ def test_a_replay_of_several_tags_is_checked_against_each(bench: Bench) -> None:
 
 def test_halves_of_a_batch_reserve_what_the_batch_did(tmp_path: Path) -> None:
     with a_bench(tmp_path / "home", limits=Limits(max_requests=2)) as bench:
-        bench.faults.add("create:html-413:times=1")
+        bench.faults.add("create:413:times=1")
         bench.submit(4)
         assert bench.sandbox.billing_log().creates == 4
         assert used(bench) == pytest.approx(4e9 * one(bench))

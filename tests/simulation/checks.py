@@ -143,7 +143,7 @@ def _rejected_for_themselves(ledger: sqlite3.Connection) -> Iterator[str]:
     for row in ledger.execute(
         "SELECT key, last_error FROM batches WHERE status = 'rejected'"
     ).fetchall():
-        if "413" not in row["last_error"]:
+        if "413: Request exceeds the maximum size" not in row["last_error"]:
             yield f"P1: {row['key']} was rejected for its account: {row['last_error']}"
 
 

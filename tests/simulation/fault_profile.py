@@ -14,7 +14,7 @@ VERY_LATE = (2400.0, 9000.0)
 LONGEST_LAG_S = 120.0
 
 _CREATE_REFUSED = (
-    *("connect", "drop-before", "timeout-before", "spend-cap", "usage-limit", "html-413"),
+    *("connect", "drop-before", "timeout-before", "spend-cap", "usage-limit", "413"),
     *("credit", "disabled", "budget", "redirect", "html-403", "412"),
     *("html-502", "401", "402", "403", "404", "408", "409", "429", "500", "503", "529"),
 )

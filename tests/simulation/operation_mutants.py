@@ -26,7 +26,7 @@ def _nothing(*_args: object, **_options: object) -> None:
     """Does not do it."""
 
 
-def _always(_error: Exception) -> bool:
+def _always(*_args: object) -> bool:
     return True
 
 

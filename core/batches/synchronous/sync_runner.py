@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from core.api.protocol import BatchApi
 from core.api.result_schema import BadLineError, decode
+from core.batches.create_error_policy import is_about_size
 from core.batches.synchronous.account_rejections import Rejection, Rejections
 from core.batches.synchronous.concurrency_limiter import FEWEST, ConcurrencyLimiter, Permit
 from core.batches.synchronous.daemon_pool import DaemonPool
@@ -45,7 +46,6 @@ _OVERLOADED = 529
 _NOT_RUN = (Unreachable, RateLimited, SpendCapReached, Unauthorized, Blocked)
 # Error types of a rejection that may be about the request itself; the page of a proxy has none.
 _MAY_BE_THE_REQUEST = ("invalid_request_error", "not_found_error", "request_too_large")
-_TOO_LARGE = 413
 
 
 class _Call(Struct):
@@ -240,7 +240,7 @@ class SyncRunner:
     ) -> _Failed | Rejection | _TurnedAway | None:
         if isinstance(error, RateLimited) or error.status == _OVERLOADED:
             return _TurnedAway(call, error)
-        if is_not_run(error):
+        if is_not_run(error, len(call.line)):
             self.problem = error
             return None
         if isinstance(error, Rejected):
@@ -249,11 +249,11 @@ class SyncRunner:
         return _Failed(_errored(call.custom_id, kind, str(error)))
 
 
-def is_not_run(error: ApiError) -> bool:
+def is_not_run(error: ApiError, body_bytes: int = 0) -> bool:
     """Whether the call was definitely not run, for a reason other than its request."""
     if isinstance(error, _NOT_RUN):
         return True
-    may_be_the_request = error.error_type in _MAY_BE_THE_REQUEST or error.status == _TOO_LARGE
+    may_be_the_request = error.error_type in _MAY_BE_THE_REQUEST or is_about_size(error, body_bytes)
     return isinstance(error, Rejected) and not may_be_the_request
 
 

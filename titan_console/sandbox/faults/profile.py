@@ -50,6 +50,7 @@ REFUSED = (
     "unnamed",  # a problem of the account with an unknown message
     "budget",
     "redirect",
+    "413",
     "html-400",
     "html-403",
     "html-404",

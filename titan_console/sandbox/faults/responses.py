@@ -40,6 +40,7 @@ _MESSAGES = {
     408: "Request timed out",
     409: "The request conflicts with another one",
     412: "The precondition of the gateway failed.",
+    413: "Request exceeds the maximum size",
     429: "This request would exceed your organization's rate limit. Please try again later.",
     500: "Internal server error",
     502: "Bad gateway",
