@@ -174,7 +174,7 @@ class Window(Struct, frozen=True, kw_only=True):
         return self.due - SUBMIT_BEFORE
 
     @property
-    def fallback(self) -> datetime:
+    def sync_run_at(self) -> datetime:
         """T-2h: requests without a result then run synchronously."""
         return self.due - GUARD
 

@@ -12,7 +12,7 @@ _SHARE = 0.80
 _SAVED_USD = Decimal(40)
 _P50_H, _P95_H = 4.0, 12.0
 _ERROR_RATE = 0.01
-_FALLBACKS = 5
+_SYNC_RUNS = 5
 _NANO = Decimal(10) ** 9
 SAVED_TARGET_NANO = int(_SAVED_USD * _NANO)
 
@@ -32,7 +32,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     requests: int = 0
     errored: int = 0
     lost: int = 0
-    fallbacks: int = 0
+    sync_runs: int = 0
     turnarounds_s: Sequence[float] = field(default_factory=tuple[float, ...])
 
 
@@ -72,8 +72,8 @@ def kpis(facts: Facts, *, days: int = MONTH_DAYS) -> tuple[Kpi, ...]:
         _ceiling(
             "fallbacks_30d",
             f"synchronous runs in {days} days",
-            facts.fallbacks if facts.requests or facts.fallbacks else None,
-            _FALLBACKS * month,
+            facts.sync_runs if facts.requests or facts.sync_runs else None,
+            _SYNC_RUNS * month,
         ),
     )
 

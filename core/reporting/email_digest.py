@@ -53,7 +53,7 @@ class Digest(Struct, frozen=True, kw_only=True):
     def is_calm(self) -> bool:
         """Whether nothing happened and nothing is open."""
         seen = self.happened
-        quiet = not (seen.ended or seen.answered or seen.failed or seen.fallbacks)
+        quiet = not (seen.ended or seen.answered or seen.failed or seen.sync_runs)
         return quiet and not (
             self.open_batches
             or self.at_risk
@@ -110,8 +110,8 @@ def lines(found: Digest) -> list[str]:
         report.append(
             f"Duplicate charges: {dollars_text(seen.duplicate_nano)} for answers billed twice."
         )
-    if seen.fallbacks:
-        report.append(f"Synchronous runs at full price: {seen.fallbacks:,}.")
+    if seen.sync_runs:
+        report.append(f"Synchronous runs at full price: {seen.sync_runs:,}.")
     if found.has_poller_alert:
         report.append(_poller(found.poller))
     report += [_risk(batch, found.now) for batch in found.at_risk[:_SHOWN]]
@@ -137,7 +137,7 @@ class RetentionReport(Struct, frozen=True, kw_only=True):
 
 
 class DigestReport(Struct, frozen=True, kw_only=True):
-    """The digest as JSON."""
+    """The digest as JSON. `fallbacks` is the old name of `sync_runs`."""
 
     since: str
     saved_usd: float
@@ -151,6 +151,7 @@ class DigestReport(Struct, frozen=True, kw_only=True):
     errors: int
     errors_24h: int
     error_alert: bool
+    sync_runs: int
     fallbacks: int
     poller: PollerState
     deadlines_at_risk: list[RiskReport]
@@ -175,7 +176,8 @@ def report(found: Digest) -> DigestReport:
         errors=seen.failed,
         errors_24h=found.errors_a_day,
         error_alert=found.has_error_alert,
-        fallbacks=seen.fallbacks,
+        sync_runs=seen.sync_runs,
+        fallbacks=seen.sync_runs,
         poller=found.poller.state,
         deadlines_at_risk=[
             RiskReport(batch_id=b.key, tag=b.tag, deadline_ts=b.deadline_ts) for b in found.at_risk

@@ -17,9 +17,9 @@ from state.db.reader import Source
 from state.model.records import Batch, BatchKind
 from state.operations import deadlines
 from state.queries import kpi_figures, spending
-from state.queries.kpi_figures import Fallbacks, Turnaround, Volume
+from state.queries.kpi_figures import SyncRuns, Turnaround, Volume
 
-_Found = TypeVar("_Found", Volume, Turnaround, Fallbacks)
+_Found = TypeVar("_Found", Volume, Turnaround, SyncRuns)
 Kpis = tuple[Kpi, ...]
 # None: all workflows, or all days.
 _WorkflowDay = tuple[str | None, str | None]
@@ -55,12 +55,12 @@ class History:
         """`is_batchable`: whether a workflow may be batched."""
         self._volumes = _grouped(kpi_figures.volumes(source, since_day=since_day))
         self._turnarounds = _grouped(kpi_figures.turnarounds(source, since_day=since_day))
-        self._fallbacks = _grouped(kpi_figures.fallbacks(source, since_ts=since_day))
+        self._sync_runs = _grouped(kpi_figures.sync_runs(source, since_ts=since_day))
         self._is_batchable = cache(is_batchable)
 
     def workflows(self) -> list[str]:
         """Every workflow that did something."""
-        return sorted({name for name, _ in (*self._volumes, *self._fallbacks) if name is not None})
+        return sorted({name for name, _ in (*self._volumes, *self._sync_runs) if name is not None})
 
     def facts(self, workflow: str | None = None, day: str | None = None) -> Facts:
         """Of one workflow or of all together, of one UTC day or of all."""
@@ -73,7 +73,7 @@ class History:
             requests=sum(v.requests for v in volumes),
             errored=sum(v.errored for v in volumes),
             lost=sum(v.lost for v in volumes),
-            fallbacks=sum(found.number for found in self._fallbacks.get((workflow, day), [])),
+            sync_runs=sum(found.number for found in self._sync_runs.get((workflow, day), [])),
             turnarounds_s=[f.seconds for f in self._turnarounds.get((workflow, day), [])],
         )
 

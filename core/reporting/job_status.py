@@ -31,7 +31,8 @@ class Mode(StrEnum):
 class JobStatus(Struct, frozen=True, kw_only=True):
     """A job of the catalogue, or a workflow that the ledger knows and the catalogue does not.
 
-    `runs` are newest first. `fallback`: of the open run, else of the next.
+    `runs` are newest first. `sync_run_at`: when the deadline guard runs what is missing of the open
+    run, or of the next one if none is open.
     """
 
     name: str
@@ -40,7 +41,7 @@ class JobStatus(Struct, frozen=True, kw_only=True):
     mode: Mode
     runs: Sequence[JobRun]
     window: Window | None
-    fallback: datetime | None
+    sync_run_at: datetime | None
     pause: Pause | None
     command: LastCommand | None
 
@@ -92,7 +93,7 @@ def _line(
         mode=Mode.SYNC if is_sync else Mode.BATCH,
         runs=runs[: job_runs.LATEST],
         window=window,
-        fallback=_fallback(runs) or (window.fallback if window else None),
+        sync_run_at=_sync_run_at(runs) or (window.sync_run_at if window else None),
         pause=next((paused[one] for one in workflows if one in paused), None),
         command=next((commands[one] for one in workflows if one in commands), None),
     )
@@ -110,21 +111,23 @@ def _window(job: Job | None, runs: Sequence[JobRun], now: datetime) -> Window | 
     )
 
 
-def _fallback(runs: Sequence[JobRun]) -> datetime | None:
+def _sync_run_at(runs: Sequence[JobRun]) -> datetime | None:
     dues = [run.deadline_ts for run in runs if run.deadline_ts and not run.finished_ts]
-    return Window(due=from_text(min(dues))).fallback if dues else None
+    return Window(due=from_text(min(dues))).sync_run_at if dues else None
 
 
 class JobStatusReport(Struct, frozen=True, kw_only=True):
     """What `jobs --json` adds to a job.
 
-    `lane` and `on_settled_state` are the old names of `mode` and `on_delivery_state`.
+    `lane`, `fallback_ts` and `on_settled_state` are the old names of `mode`, `sync_run_ts` and
+    `on_delivery_state`.
     """
 
     mode: Mode
     lane: Mode
     next_due_ts: str | None
     submit_from_ts: str | None
+    sync_run_ts: str | None
     fallback_ts: str | None
     paused: bool
     last_submitted_ts: str | None
@@ -138,12 +141,14 @@ def report(line: JobStatus) -> JobStatusReport:
     """The status of a job as JSON."""
     last = line.runs[0] if line.runs else None
     hook = line.command.state if line.command else None
+    sync_run_ts = to_text(line.sync_run_at) if line.sync_run_at else None
     return JobStatusReport(
         mode=line.mode,
         lane=line.mode,
         next_due_ts=to_text(line.window.due) if line.window else None,
         submit_from_ts=to_text(line.window.submit_from) if line.window else None,
-        fallback_ts=to_text(line.fallback) if line.fallback else None,
+        sync_run_ts=sync_run_ts,
+        fallback_ts=sync_run_ts,
         paused=line.pause is not None,
         last_submitted_ts=last.created_ts if last else None,
         last_delivered_ts=last.delivered_ts if last else None,

@@ -15,7 +15,7 @@ class DigestCounts(Struct, frozen=True, kw_only=True):
     ended: int
     answered: int
     failed: int
-    fallbacks: int
+    sync_runs: int
     cost_nano: int
     savings_nano: int
     duplicate_nano: int
@@ -27,7 +27,7 @@ def counts_since(source: Source, since_ts: str) -> DigestCounts:
     row = source.rows(
         "SELECT (SELECT count(*) FROM batches WHERE ended_ts >= ? AND status = 'ended') AS ended,"
         " (SELECT count(*) FROM batches WHERE kind = 'sync' AND lane <> ?"
-        " AND status <> 'not_sent' AND created_ts >= ?) AS fallbacks,"
+        " AND status <> 'not_sent' AND created_ts >= ?) AS sync_runs,"
         " coalesce(sum(succeeded), 0) AS answered, coalesce(sum(cost_nano), 0) AS cost_nano,"
         " coalesce(sum(sync_cost_nano - cost_nano), 0) AS savings_nano,"
         " coalesce(sum(duplicate_nano), 0) AS duplicate_nano,"

@@ -46,7 +46,7 @@ class Turnaround(NamedTuple):
     seconds: float
 
 
-class Fallbacks(NamedTuple):
+class SyncRuns(NamedTuple):
     """Number of synchronous runs of one workflow on one UTC day."""
 
     day: str
@@ -82,7 +82,7 @@ def turnarounds(source: Source, *, since_day: str) -> list[Turnaround]:
     ]
 
 
-def fallbacks(source: Source, *, since_ts: str) -> list[Fallbacks]:
+def sync_runs(source: Source, *, since_ts: str) -> list[SyncRuns]:
     """Synchronous runs that the engine made since then, by day and workflow."""
     rows = source.rows(
         "SELECT substr(created_ts, 1, 10), workflow, count(*) FROM batches WHERE kind = 'sync'"
@@ -90,4 +90,4 @@ def fallbacks(source: Source, *, since_ts: str) -> list[Fallbacks]:
         RECORDED,
         since_ts,
     )
-    return [Fallbacks(*row) for row in rows]
+    return [SyncRuns(*row) for row in rows]

@@ -43,4 +43,4 @@ def test_missed_runs_are_skipped(late: timedelta) -> None:
 def test_submit_and_fallback_come_before_it() -> None:
     window = next_window(JOB, submitted=START, deadline=START + 26 * HOUR, now=START)
     assert window is not None
-    assert (window.submit_from, window.fallback) == (START + DAY, START + 48 * HOUR)
+    assert (window.submit_from, window.sync_run_at) == (START + DAY, START + 48 * HOUR)

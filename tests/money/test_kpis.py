@@ -24,7 +24,7 @@ GOOD = Facts(
     savings_nano=40 * 10**9,
     requests=100,
     errored=1,
-    fallbacks=5,
+    sync_runs=5,
     turnarounds_s=[3600.0 * 4] * 19 + [3600.0 * 12],
 )
 
@@ -53,7 +53,7 @@ def test_just_beyond_them_none_is() -> None:
         requests=100,
         errored=1,
         lost=1,
-        fallbacks=6,
+        sync_runs=6,
         turnarounds_s=[3600.0 * 12.01],
     )
     assert [kpi.ok for kpi in kpis(bad)] == [False] * 6
@@ -98,7 +98,7 @@ def test_the_ledger_has_the_facts_for_all_kpis(tmp_path: Path) -> None:
         context = bench.engine.context
         before = history(context.ledger).facts()
         assert before.batch_tokens > 0
-        assert (before.requests, before.errored, before.fallbacks) == (4, 0, 0)
+        assert (before.requests, before.errored, before.sync_runs) == (4, 0, 0)
         assert before.turnarounds_s == [1800.0]
         record_sync(context, tag="t", model="claude-sonnet-4-6", usage=USAGE, workflow="report")
         record_sync(context, tag="t", model="claude-sonnet-4-6", usage=USAGE, workflow="live")
@@ -108,7 +108,7 @@ def test_the_ledger_has_the_facts_for_all_kpis(tmp_path: Path) -> None:
             before.batch_tokens,
             before.savings_nano,
         )
-        assert after.fallbacks == 0
+        assert after.sync_runs == 0
         assert history(context.ledger).workflows() == ["feed-classify", "live", "report"]
 
 

@@ -78,7 +78,7 @@ async def test_jobs_show_mode_runs_windows_pause_and_delivery(tmp_path: Path) ->
         feed, talk, stray = (jobs.row_of(key) for key in jobs.keys)
         assert feed and talk and stray  # noqa: PT018 - all three rows
         due = (NOW + timedelta(hours=26)).astimezone()
-        assert feed.cells["fallback"].text == f"{due - timedelta(hours=2):%a %H:%M}"
+        assert feed.cells["sync_run"].text == f"{due - timedelta(hours=2):%a %H:%M}"
         assert feed.cells["submit"].text == f"{due - timedelta(hours=2):%a %H:%M}"
         assert feed.cells["hook"].text == "◔ due"
         assert feed.cells["mode"].text == "· batch"
@@ -103,5 +103,5 @@ def test_jobs_as_json_have_what_the_screen_shows(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["jobs", "--json"], env={"TITAN_HOME": str(tmp_path)})
     feed, talk = json.loads(done.stdout)["jobs"]
     assert feed["last_failed"] == board.lines[0].runs[0].failed == 1
-    assert (feed["lane"], talk["lane"], talk["fallback_ts"]) == ("batch", "sync", None)
-    assert feed["submit_from_ts"] < feed["fallback_ts"] < feed["next_due_ts"]
+    assert (feed["lane"], talk["lane"], talk["sync_run_ts"]) == ("batch", "sync", None)
+    assert feed["submit_from_ts"] < feed["sync_run_ts"] < feed["next_due_ts"]

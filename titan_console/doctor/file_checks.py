@@ -31,7 +31,7 @@ _OLD_BACKUP = timedelta(days=2)
 
 def findings(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
     """Findings on the fallback files, the ledger's file and what is beside it."""
-    yield from isolated("fallback", lambda: _fallback_files(folder))
+    yield from isolated("fallback file", lambda: _fallback_files(folder))
     yield from isolated("folder", lambda: _obstacles(folder))
     yield from isolated("ledger", lambda: _ledger(folder, thorough=thorough))
 
@@ -54,9 +54,11 @@ def _fallback_files(folder: Folder) -> Iterator[Finding]:
         try:
             file.header()
         except LedgerError as error:
-            yield Finding(Health.BAD, "fallback", str(error))
+            yield Finding(Health.BAD, "fallback file", str(error))
         else:
-            yield Finding(Health.WARN, "fallback", f"{file.path} will be imported by the next poll")
+            yield Finding(
+                Health.WARN, "fallback file", f"{file.path} will be imported by the next poll"
+            )
 
 
 def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:

@@ -30,7 +30,7 @@ JOB_COLUMNS = (
     Column("schedule", "Schedule", 9, 6),
     Column("outcomes", "Last runs", 14, 1, right=True),
     Column("submit", "Submit from", 13, 3),
-    Column("fallback", "Sync run at", 12, 4),
+    Column("sync_run", "Sync run at", 12, 4),
     Column("delivery", "Delivery", 16, 5),
     Column("hook", "Hook", 11, 7),
 )
@@ -127,7 +127,7 @@ def _row(line: JobStatus, now: datetime) -> Row:
             "schedule": Cell(line.job.schedule if line.job else fmt.NOTHING, Tone.DIM),
             "outcomes": Cell(strip(line.runs) or fmt.NOTHING, _tone(last)),
             "submit": Cell(_submit(line, now)),
-            "fallback": Cell(local(line.fallback, now)),
+            "sync_run": Cell(local(line.sync_run_at, now)),
             "delivery": Cell(str(handed), handed.tone),
             "hook": Cell(str(hook), hook.tone),
         },
