@@ -10,7 +10,7 @@ import msgspec
 from core.batches.engine_context import Context
 from core.delivery.results import to_result
 from core.money.pricing import dollars_float
-from state.files.results_file import file_name
+from state.files.results_file import read_result
 from state.files.spool import LineReader
 from state.model.records import Submission
 from state.queries import result_rows
@@ -51,7 +51,7 @@ def lines(context: Context, submission: Submission) -> Iterator[bytes]:
 def _read(files: LineReader, row: DeliveredRow) -> bytes | None:
     if row.result_offset is None or row.result_length is None or row.batch_key is None:
         return None
-    return files.read(file_name(row.batch_key), row.result_offset, row.result_length)
+    return read_result(files, row.batch_key, row.result_offset, row.result_length)
 
 
 def to_line(row: DeliveredRow, line: bytes | None) -> bytes:

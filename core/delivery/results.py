@@ -7,7 +7,7 @@ from core.api.result_schema import message_of
 from core.money.pricing import dollars_float
 from state.db.reader import Source
 from state.files.folder import Folder
-from state.files.results_file import file_name
+from state.files.results_file import read_result
 from state.files.spool import LineReader
 from state.model.errors import FileMissing
 from state.model.records import Batch, Submission
@@ -72,7 +72,7 @@ def to_result(row: ResultRow | DeliveredRow, line: bytes | None) -> Result:
 def _line(lines: LineReader, row: ResultRow) -> bytes | None:
     if row.result_offset is None or row.result_length is None or row.batch_key is None:
         return None
-    return lines.read(file_name(row.batch_key), row.result_offset, row.result_length)
+    return read_result(lines, row.batch_key, row.result_offset, row.result_length)
 
 
 def text_of(message: dict[str, Any] | None) -> str | None:

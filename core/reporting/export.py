@@ -77,11 +77,17 @@ class RequestReport(Struct, frozen=True, kw_only=True):
     text: str | None
 
 
-def requests(source: Source, folder: Folder, ids: Iterable[int]) -> Iterator[Record]:
-    """One record a request, in this order; the text is None where there is no answer on disk."""
+def requests(
+    source: Source, folder: Folder, ids: Iterable[int], unread: list[str] | None = None
+) -> Iterator[Record]:
+    """One record a request, in this order; the text is None where there is no answer on disk.
+
+    `unread` gets a reason for each answer that should be there.
+    """
+    reasons = [] if unread is None else unread
     with LineReader(folder.results) as lines:
         for row in result_rows.export_rows(source, ids):
-            yield _record(row, _text(lines, row))
+            yield _record(row, _text(lines, row, reasons))
 
 
 def batches(found: Iterable[Batch]) -> Iterator[Record]:
@@ -160,11 +166,14 @@ def _usage(usage: Usage) -> dict[str, Any]:
     return {name: fields[name] for name in USAGE_COLUMNS if name != "iterations"}
 
 
-def _text(lines: LineReader, row: ExportRow) -> str | None:
+def _text(lines: LineReader, row: ExportRow, unread: list[str]) -> str | None:
     if row.result is None or row.outcome != Outcome.SUCCEEDED:
         return None
     try:
         line = lines.read(row.result.file, row.result.offset, row.result.length)
         return text_of(message_of(line))
-    except (FileMissing, KeyError, TypeError, ValueError, RecursionError):
-        return None
+    except FileMissing as error:
+        unread.append(str(error))
+    except (KeyError, TypeError, ValueError, RecursionError):
+        pass
+    return None

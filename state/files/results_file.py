@@ -12,6 +12,7 @@ from pathlib import Path
 
 from state.files.file_errors import file_error
 from state.files.folder import make_private, open_private, replace
+from state.files.spool import LineReader
 from state.files.system_errors import cause
 from state.model.crash_points import no_crash_point
 from state.model.errors import FileMissing, LedgerUnusable
@@ -20,6 +21,22 @@ from state.model.errors import FileMissing, LedgerUnusable
 def file_name(batch_key: str) -> str:
     """The name of a batch's file in the results folder."""
     return f"{batch_key}.jsonl"
+
+
+# What helps where the file of a collected batch is missing or damaged.
+RECOVERY = (
+    "Copy it back from a backup of its folder; delivered answers are also in staging/. Until 29"
+    " days after the batch was created, `titan-console rebuild` downloads it again once titan.db is"
+    " moved to another folder"
+)
+
+
+def read_result(lines: LineReader, batch_key: str, offset: int, length: int) -> bytes:
+    """The stored line of one result. Raises FileMissing, with what to do."""
+    try:
+        return lines.read(file_name(batch_key), offset, length)
+    except FileMissing as error:
+        raise FileMissing(f"{error} {RECOVERY}.", code=error.code) from error
 
 
 class ResultsFile:

@@ -50,13 +50,18 @@ def command(
         raise click.UsageError("name what to export, or pass --all")
     folder = Folder(from_environment().home)
     with Reader(folder.ledger) as reader:
-        records = export.requests(reader, folder, _ids(reader, names))
+        unread: list[str] = []
+        records = export.requests(reader, folder, _ids(reader, names), unread)
         if output is None:
             export.write(records, Output(sys.stdout), Format(form))
-            return
-        with open_output(output, folder, overwrite=force) as file:
-            count = export.write(records, Output(file), Format(form))
-    print_stderr(f"{pluralize(count, 'request')} exported to {output}.")
+        else:
+            with open_output(output, folder, overwrite=force) as file:
+                count = export.write(records, Output(file), Format(form))
+            print_stderr(f"{pluralize(count, 'request')} exported to {output}.")
+    if unread:
+        count = pluralize(len(unread), "answer")
+        print_stderr(f"{count} without text, since `prune` deleted it or a file is missing.")
+        print_stderr(f"The first: {unread[0]} `titan-console doctor` names missing files.")
 
 
 def _ids(source: Source, names: tuple[str, ...]) -> Iterable[int]:

@@ -1,0 +1,49 @@
+"""The results file of a collected batch is missing: what readers say, and how it comes back."""
+
+import json
+from pathlib import Path
+
+from support.builders import some_requests
+from support.terminal import Terminal, a_server
+
+from state.files.folder import Folder
+
+_LINES = "".join(json.dumps(request) + "\n" for request in some_requests(2))
+
+
+def _collected(terminal: Terminal, folder: Folder) -> Path:
+    assert terminal.run("submit", "-", "--tag", "one", stdin=_LINES).code == 0
+    assert terminal.run("--poll").code == 0
+    (file,) = folder.results.glob("*.jsonl")
+    return file
+
+
+def test_results_says_how_a_missing_file_comes_back_and_a_rebuild_downloads_it(
+    tmp_path: Path,
+) -> None:
+    with a_server() as (sandbox, address):
+        terminal, folder = Terminal(tmp_path / "home", address), Folder(tmp_path / "home")
+        file = _collected(terminal, folder)
+        before = terminal.run("results", "one").out
+        file.unlink()
+        failed = terminal.run("results", "one", "--json")
+        assert failed.code == 3
+        assert failed.error_code() == "file_missing"
+        assert "titan-console rebuild" in failed.err
+        for path in folder.root.glob("titan.db*"):
+            path.rename(tmp_path / path.name)
+        assert terminal.run("rebuild", "--yes").code == 0
+        assert terminal.run("results", "one").out == before
+        assert sandbox.billing_log().creates == 1
+
+
+def test_export_says_how_many_answers_it_lacks(tmp_path: Path) -> None:
+    with a_server() as (_, address):
+        terminal, folder = Terminal(tmp_path / "home", address), Folder(tmp_path / "home")
+        file = _collected(terminal, folder)
+        assert terminal.run("export", "one").err == ""
+        file.unlink()
+        exported = terminal.run("export", "one")
+        assert [row["text"] for row in exported.lines()] == [None, None]
+        assert "2 answers without text" in exported.err
+        assert str(file) in exported.err
