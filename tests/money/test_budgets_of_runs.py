@@ -6,6 +6,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from support.budgets import (
+    AUTOMATIC,
+    budget_alerts,
+    cost,
+    failed,
+    limit,
+    one,
+    order,
+    plan,
+    state,
+    used,
+)
 from support.builders import Bench, a_bench, some_requests
 from support.terminal import Terminal
 
@@ -14,23 +26,13 @@ from core.commands.planner import CommandRequest
 from core.errors import OverBudget, SettingsError
 from core.intake.options import SubmitOptions
 from core.requests.payload import Limits
-from state.batches import budget_reservations
-from state.batches.budget_reservations import Scope
 from state.model.records import BatchKind, OnFailure
-from state.operations import alerts, commands
-from state.operations.commands import Action, Command, CommandState
+from state.operations import commands
+from state.operations.commands import Action, CommandState
 from state.operations.selection import Filter
-from state.queries import ledger_status
 from titan_console.sandbox.model.timing import Plan
 
 _DAY = 86_400
-_AUTO = """
-[workloads.t]
-[jobs.feed-classify]
-workload = "t"
-schedule = "daily"
-replay = "auto"
-"""
 
 
 @pytest.fixture
@@ -38,57 +40,6 @@ def bench(tmp_path: Path) -> Generator[Bench, None, None]:
     """A bench whose batches end at once."""
     with a_bench(tmp_path / "home", plan=Plan.instant()) as made:
         yield made
-
-
-def limit(bench: Bench, dollars: float, more: str = "") -> None:
-    text = f"{more}\n[budgets]\nday_usd = {dollars:.9f}\n"
-    (bench.folder.root / "titan.toml").write_text(text, "utf-8")
-
-
-def one(bench: Bench, kind: BatchKind = BatchKind.BATCH) -> float:
-    """What each of `some_requests` can cost at most, in dollars."""
-    engine = bench.engine.context
-    (row,) = engine.ledger.rows(
-        "SELECT max(at_most_batch_nano), max(at_most_sync_nano) FROM requests"
-    )
-    return row[kind == BatchKind.SYNC] / 1e9
-
-
-def used(bench: Bench, **scope: str) -> int:
-    return budget_reservations.reserved(bench.engine.context.ledger, Scope(**scope))
-
-
-def failed(bench: Bench, count: int, tag: str = "t") -> str:
-    """A submission whose requests failed, which costs nothing."""
-    bench.faults.add("row:overloaded:p=1")
-    key = bench.submit(count, tag=tag).submission.key
-    bench.poll_after(60)
-    bench.faults.clear()
-    return key
-
-
-def plan(bench: Bench, action: Action, *names: str) -> planner.Plan:
-    request = CommandRequest(action=action, wanted=Filter(names=names))
-    return planner.plan(bench.engine.context, request)
-
-
-def order(bench: Bench, action: Action, *names: str) -> Command:
-    planned = plan(bench, action, *names)
-    return planner.submit(bench.engine.context, planned, delay=timedelta(0))[0]
-
-
-def state(bench: Bench, command: Command) -> tuple[CommandState, str]:
-    found = commands.get(bench.engine.context.ledger, command.id)
-    return found.state, found.outcome or ""
-
-
-def budget_alerts(bench: Bench) -> dict[str, str]:
-    raised = alerts.raised(bench.engine.context.ledger)
-    return {alert.subject: alert.message for alert in raised if alert.rule == "budget"}
-
-
-def cost(bench: Bench) -> int:
-    return ledger_status.totals(bench.engine.context.ledger).cost_nano
 
 
 def test_a_request_reserves_twice_as_much_for_a_synchronous_run(bench: Bench) -> None:
@@ -210,18 +161,18 @@ def test_a_replay_counts_on_the_day_it_runs(bench: Bench) -> None:
 
 
 def test_automatic_replays_over_budget_are_held_with_an_alert_until_they_fit(bench: Bench) -> None:
-    limit(bench, 1, _AUTO)
+    limit(bench, 1, AUTOMATIC)
     bench.faults.add("row:overloaded:p=1")
     bench.submit(3)
     bench.clock.advance(60)
-    limit(bench, 2.5 * one(bench), _AUTO)
+    limit(bench, 2.5 * one(bench), AUTOMATIC)
     summary = bench.poll_after(0)
     bench.faults.clear()
     (problem,) = summary.problems
     assert problem.startswith("feed-classify: 3 failed requests not replayed. Over the budget")
     assert commands.count(bench.engine.context.ledger) == 0
     assert set(budget_alerts(bench)) == {"feed-classify"}
-    limit(bench, 3.5 * one(bench), _AUTO)
+    limit(bench, 3.5 * one(bench), AUTOMATIC)
     bench.poll_after(900)
     bench.poll_after(60)
     assert cost(bench) > 0
@@ -372,80 +323,3 @@ def test_halves_of_a_batch_reserve_what_the_batch_did(tmp_path: Path) -> None:
         bench.submit(4)
         assert bench.sandbox.billing_log().creates == 4
         assert used(bench) == pytest.approx(4e9 * one(bench))
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"model": "claude-next-9"},
-        {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
-    ],
-)
-def test_queued_requests_of_unknown_cost_are_held_once_a_budget_is_set(
-    bench: Bench, more: dict[str, object]
-) -> None:
-    bench.faults.add("create:connect")
-    requests = [{**request, **more} for request in some_requests(2)]
-    bench.engine.submit(requests, SubmitOptions(tag="t"))
-    bench.faults.clear()
-    limit(bench, 1)
-    (problem,) = bench.poll_after(60).problems
-    assert "stays queued. Cannot check the budget of the day: 2 of the requests have" in problem
-    assert list(budget_alerts(bench).values()) == [problem]
-    assert bench.sandbox.billing_log().creates == 0
-
-
-@pytest.mark.parametrize("action", [Action.REPLAY, Action.SYNC])
-def test_a_preview_says_why_the_cost_at_most_is_not_known(bench: Bench, action: Action) -> None:
-    bench.faults.add("row:overloaded:p=1")
-    search = {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}
-    bench.engine.submit([some_requests(1)[0] | search], SubmitOptions(tag="open"))
-    bench.poll_after(60)
-    key = failed(bench, 1)
-    (note,) = plan(bench, action, "open").preview.notes
-    assert "no price, no upper bound (such as web search without max_uses)" in note
-    assert plan(bench, action, key).preview.notes == ()
-
-
-def test_what_the_job_states_later_counts_for_queued_requests(bench: Bench) -> None:
-    bench.faults.add("create:connect")
-    search = {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}
-    requests = [{**request, **search} for request in some_requests(2)]
-    bench.engine.submit(requests, SubmitOptions(tag="t", workflow="feed-classify"))
-    bench.faults.clear()
-    stated = f"{_AUTO}unbounded_request_usd = 0.4\n"
-    limit(bench, 0.5, stated)
-    (problem,) = bench.poll_after(60).problems
-    assert "Over the budget of the day: $0.00 is spent or reserved, this may add $0.80" in problem
-    limit(bench, 1, stated)
-    assert bench.poll_after(60).sent == 1
-    assert used(bench) == 800_000_000
-
-
-_UNKNOWN = [
-    {"model": "claude-next-9"},
-    {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
-]
-
-
-@pytest.mark.parametrize("more", _UNKNOWN)
-def test_what_was_sent_at_an_unknown_cost_holds_a_budget_that_is_set_later(
-    tmp_path: Path, more: dict[str, object]
-) -> None:
-    with a_bench(tmp_path / "home") as bench:
-        first, second = some_requests(2)
-        options = SubmitOptions(tag="t", workflow="feed-classify")
-        bench.engine.submit([first, {**second, **more}], options)
-        limit(bench, 5, _AUTO)
-        with pytest.raises(OverBudget, match="1 request that was sent may cost any sum"):
-            bench.submit(1)
-
-
-def test_what_the_job_states_later_counts_for_requests_that_were_sent(tmp_path: Path) -> None:
-    with a_bench(tmp_path / "home") as bench:
-        requests = [{**request, **_UNKNOWN[1]} for request in some_requests(2)]
-        bench.engine.submit(requests, SubmitOptions(tag="t", workflow="feed-classify"))
-        limit(bench, 0.8, f"{_AUTO}unbounded_request_usd = 0.4\n")
-        with pytest.raises(OverBudget, match=r"\$0\.80 is spent or reserved"):
-            bench.submit(1)
-        assert used(bench) == 800_000_000
