@@ -42,3 +42,12 @@ def are(number: int) -> str:
 def sanitize(text: str) -> str:
     """Replace each unpaired surrogate with a question mark: SQLite stores valid UTF-8 only."""
     return text.encode("utf-8", "replace").decode()
+
+
+def printable(text: str) -> str:
+    r"""The text as one line: a space for each character that a terminal might obey.
+
+    >>> printable("500 \x1b[2J\nbad")
+    '500  [2J bad'
+    """
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -100,6 +100,11 @@ class Catalogue(Struct, frozen=True, kw_only=True):
         return [problem for problem in self.problems if problem.path[:1] == ("console",)]
 
     @property
+    def poll_problems(self) -> list[Problem]:
+        """Those of what a poll uses: all but [console], and [workloads] of the forecast."""
+        return [p for p in self.problems if p.path[:1] not in {("console",), ("workloads",)}]
+
+    @property
     def limit_problems(self) -> list[Problem]:
         """Those of the whole file, of a limiting table, or of an unknown one, such as [budget]."""
         tables = Document.__struct_fields__

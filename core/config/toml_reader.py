@@ -120,10 +120,11 @@ class _Reader:
                 self._unknown(key, fields, path)
             elif (converted := self._value(fields[name].type, value, (*path, key))) is not UNSET:
                 found[fields[name].name] = converted
-        made = record(**found)
-        for key, code, message in made.check(keys):
+        conflicts = list(record(**found).check(keys))
+        for key, code, message in conflicts:
             self._problems.append(Problem((*path, key), message, code))
-        return made
+            found.pop(fields[key].name, None)
+        return record(**found)
 
     def _unknown(self, key: str, known: Iterable[str], path: _Path) -> None:
         near = get_close_matches(key, known, n=1)

@@ -12,8 +12,12 @@ from typing import IO
 from msgspec import Struct
 
 from core.redaction import redact
+from core.text import printable
 
 _TAIL_BYTES = 4096
+# How often the output is cut, so that a command that floods it does not fill the disk.
+_CUT_S = 0.5
+_CUT_BYTES = 1 << 20
 _TAIL_LINES = 3
 _TAIL_LENGTH = 300
 _KILL_S = 5.0
@@ -54,9 +58,9 @@ def run(
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            return CommandEnd(None, f"cannot start {_printable(command[0])}: {reason}")
+            return CommandEnd(None, f"cannot start {printable(command[0])}: {reason}")
         try:
-            code = process.wait(timeout_s)
+            code = _wait(process, timeout_s, stderr)
         except subprocess.TimeoutExpired:
             stop_tree(process)
             return CommandEnd(None, f"killed after {timeout_s:g} s{_stderr_tail(stderr)}")
@@ -67,6 +71,20 @@ def run(
             return CommandEnd(0, None)
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
         return CommandEnd(code, f"{how}{_stderr_tail(stderr)}")
+
+
+def _wait(process: "subprocess.Popen[bytes]", timeout_s: float, stderr: IO[bytes]) -> int:
+    """Its exit code. Raises TimeoutExpired."""
+    left = timeout_s
+    while left > _CUT_S:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(_CUT_S)
+        left -= _CUT_S
+        if os.fstat(stderr.fileno()).st_size > _CUT_BYTES:
+            # The command shares the position: it goes on at the beginning.
+            stderr.seek(0)
+            stderr.truncate()
+    return process.wait(left)
 
 
 def stop_tree(process: "subprocess.Popen[bytes]") -> None:
@@ -91,10 +109,6 @@ def _stderr_tail(stderr: IO[bytes]) -> str:
         # A key that is cut in two would not be recognized.
         text = "".join(text.split(maxsplit=1)[1:])
     lines = [line for line in text.splitlines() if line.strip()]
-    plain = " / ".join(_printable(line).strip() for line in lines[-_TAIL_LINES:])
+    plain = " / ".join(printable(line).strip() for line in lines[-_TAIL_LINES:])
     shown = redact(plain)
     return f": {shown[-_TAIL_LENGTH:]}" if shown else ""
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)

@@ -171,11 +171,14 @@ def _clean_up(context: Context, _summary: PollSummary) -> None:
 
 
 def _check_configuration(context: Context, summary: PollSummary) -> None:
-    """Report the problems of titan.toml that stop submissions, of all jobs or of one."""
-    found = titan_file.read(context.folder).submit_problems
+    """Report the problems of titan.toml; first those that stop submissions, of all jobs or one."""
+    catalogue = titan_file.read(context.folder)
+    stopping, found = catalogue.submit_problems, catalogue.poll_problems
     if found:
+        effect = "It stops submissions" if stopping else "The key is ignored"
         more = f" {len(found) - 1:,} more: run `titan-console jobs check`." if found[1:] else ""
-        summary.problems.append(f"{found[0]} It stops submissions until it is fixed.{more}")
+        first = (stopping or found)[0]
+        summary.problems.append(f"{first} {effect} until it is fixed.{more}")
 
 
 def _check_alerts(context: Context, summary: PollSummary) -> None:

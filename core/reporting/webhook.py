@@ -8,6 +8,10 @@ from typing import IO
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from core.redaction import redact
+from core.text import printable
+
+# The reason may be any text of the receiver.
+_LONGEST = 300
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -37,7 +41,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float)
             with build_opener(_NoRedirects).open(request, timeout=timeout_s):
                 ended.put(None)
         except (OSError, HTTPException, ValueError) as error:
-            ended.put(redact(str(error)))
+            ended.put(printable(redact(str(error)))[:_LONGEST])
 
     # A timeout of a socket is for each read alone; the thread ends with the process at the latest.
     Thread(target=run, name="titan-webhook", daemon=True).start()

@@ -160,6 +160,43 @@ def test_tokens_that_would_count_twice_are_a_problem() -> None:
     assert problem.code == "tokens_counted_twice"
 
 
+@pytest.mark.parametrize(
+    ("text", "table", "key"),
+    [
+        ('[alerts]\nurl = "http://example.com"\nsecret = "s"', "alerts", "url"),
+        ('[alerts]\nurl = "https://example.com"', "alerts", "url"),
+        ("[workloads.t]\nmonth_in = 3", "workloads", "month_in"),
+        (f'{JOB}deadline_h = 3\ndeadline_at = "07:00"', "jobs", "deadline_at"),
+        (f"{JOB}max_tokens = 900_000", "jobs", "max_tokens"),
+        (f"{JOB}unbounded_request_usd = 0", "jobs", "unbounded_request_usd"),
+    ],
+)
+def test_a_value_that_conflicts_is_not_used(text: str, table: str, key: str) -> None:
+    catalogue = parse(text)
+    (problem,) = catalogue.problems
+    assert problem.path[-1] == key
+    found = getattr(catalogue, table)
+    record = found if table == "alerts" else found[problem.path[1]]
+    assert getattr(record, key) == getattr(type(record)(), key)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_used"),
+    [
+        ('[alerts]\ncomand = ["x"]', True),
+        ("[recovery]\nx = 1", True),
+        ("[backup]\nkeep_days = -1", True),
+        ("[jobs.a]", True),
+        ("[budgets]\nx = 1", True),
+        ("[typo]", True),
+        ("[console]\nx = 1", False),
+        ("[workloads.t]\nx = 1", False),
+    ],
+)
+def test_a_poll_reports_what_it_cannot_use(text: str, is_used: bool) -> None:
+    assert bool(parse(text).poll_problems) == is_used
+
+
 def test_the_rest_of_a_file_with_problems_still_holds() -> None:
     catalogue = parse(f'{JOB}cache = "5m"\n[never_batch]\nmine = "because"\n')
     assert list(catalogue.jobs) == ["a"]

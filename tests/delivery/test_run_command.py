@@ -50,6 +50,27 @@ def is_running(pid: int) -> bool:
         return False
 
 
+FLOOD = """
+import os
+size = 0
+while (now := os.fstat(2).st_size) >= size:
+    size = now
+    os.write(2, b"x" * 4096)
+os.write(2, b"\\nthe end")
+raise SystemExit(3)
+"""
+
+
+def test_a_flood_of_output_does_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_command, "_CUT_S", 0.01)
+    ended = run(tmp_path, FLOOD, timeout_s=10)
+    assert ended.exit_code == 3
+    assert ended.problem
+    assert ended.problem.endswith("the end")
+
+
 def test_it_reads_its_input(tmp_path: Path) -> None:
     assert run(tmp_path, "import sys; sys.exit(sys.stdin.read())", stdin=b"x").problem == (
         "exit code 1: x"

@@ -191,6 +191,38 @@ def test_a_notification_to_a_receiver_that_drips_fails_in_time() -> None:
     assert problem == "no complete response within 0.1 s"
 
 
+def test_the_error_of_a_receiver_is_one_short_line() -> None:
+    reason = b"HTTP/1.1 500 \xff\x1b[2J" + b"z" * 5000 + b"\r\nContent-Length: 0\r\n\r\n"
+    with a_dripping_server(reason) as address:
+        problem = webhook.post(address, b"{}", {}, timeout_s=10)
+    assert problem
+    assert problem.startswith("HTTP Error 500")
+    assert problem.isprintable()
+    assert len(problem) <= 300
+
+
+@pytest.mark.parametrize(
+    ("url", "secret"), [("http://example.com/x", "hush"), ("http://127.0.0.1:1/x", ""), ("x", "y")]
+)
+def test_nothing_is_posted_to_a_url_that_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, secret: str
+) -> None:
+    posted: list[str] = []
+
+    def post(url: str, *_: object, **__: object) -> str:
+        posted.append(url)
+        return ""
+
+    monkeypatch.setattr(webhook, "post", post)
+    secret_line = f'secret = "{secret}"' if secret else ""
+    settle(tmp_path / "home", f'poller_silent_min = 0\nurl = "{url}"\n{secret_line}')
+    bench = six_errors(tmp_path / "home")
+    problems = bench.poll_after(600).problems
+    bench.close()
+    assert posted == []
+    assert any("alerts.url" in line for line in problems)
+
+
 @contextmanager
 def a_receiver(
     answers: list[int],

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from core.money.pricing import dollars_text
 from core.reporting.poller_health import PollerHealth, PollerState
+from core.text import pluralize
 from state.model.records import (
     Batch,
     BatchKind,
@@ -240,7 +241,7 @@ def problem(batch: Batch, now: datetime) -> str:
 def hook_run(run: HookRun) -> str:
     """The result of a delivery hook, and its next try."""
     then = "no more retries" if run.state == RunState.FAILED else f"retry at {run.not_before_ts}"
-    return f"on_delivery failed {count(run.tries)} times, {then}: {run.problem}"
+    return f"on_delivery failed {pluralize(run.tries, 'time')}, {then}: {run.problem}"
 
 
 def poller_status(health: PollerHealth) -> Label:

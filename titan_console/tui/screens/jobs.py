@@ -172,7 +172,7 @@ def _whole(moment: datetime) -> str:
 def _problem(command: LastCommand | None) -> str:
     if command is None or not command.problem:
         return ""
-    return f"on_delivery failed {fmt.count(command.tries)} times: {command.problem}"
+    return f"on_delivery failed {pluralize(command.tries, 'time')}: {command.problem}"
 
 
 Stamp = tuple[int, int] | None
