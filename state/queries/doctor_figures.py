@@ -11,7 +11,7 @@ from state.db.reader import Reader, Source
 from state.files import archive
 from state.files.folder import Folder
 from state.files.results_file import file_name
-from state.model.errors import LedgerUnusable
+from state.model.errors import FileMissing, LedgerUnusable
 
 _LATEST = 1000
 
@@ -95,13 +95,23 @@ def _is_whole(line: bytes) -> bool:
 
 
 def missing_results(source: Source, folder: Folder) -> list[str]:
-    """Keys of the latest collected batches whose results file is missing."""
+    """Keys of the latest collected batches whose results file is missing, too short or no file."""
     rows = source.rows(
-        "SELECT b.key FROM batches b LEFT JOIN submissions s ON s.id = b.submission_id"
-        " WHERE b.collection = 'collected' AND b.results_bytes > 0 AND s.pruned_ts IS NULL"
-        " ORDER BY b.id DESC LIMIT ?",
+        "SELECT b.key, b.results_bytes FROM batches b"
+        " LEFT JOIN submissions s ON s.id = b.submission_id WHERE b.collection = 'collected'"
+        " AND b.results_bytes > 0 AND s.pruned_ts IS NULL ORDER BY b.id DESC LIMIT ?",
         _LATEST,
     )
     return [
-        row["key"] for row in rows if not archive.exists(folder.results / file_name(row["key"]))
+        row["key"]
+        for row in rows
+        if _size(folder.results / file_name(row["key"])) < row["results_bytes"]
     ]
+
+
+def _size(path: Path) -> int:
+    """The uncompressed size; 0 where there is no such file."""
+    try:
+        return archive.size(path)
+    except (OSError, FileMissing):
+        return 0

@@ -1,8 +1,10 @@
 """The results file of a collected batch is missing: what readers say, and how it comes back."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from support.builders import some_requests
 from support.terminal import Terminal, a_server
 
@@ -47,3 +49,40 @@ def test_export_says_how_many_answers_it_lacks(tmp_path: Path) -> None:
         assert [row["text"] for row in exported.lines()] == [None, None]
         assert "2 answers without text" in exported.err
         assert str(file) in exported.err
+
+
+def _as_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _as_folder, _cut])
+def test_doctor_fails_where_results_cannot_be_read(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    with a_server() as (_, address):
+        terminal, folder = Terminal(tmp_path / "home", address), Folder(tmp_path / "home")
+        file = _collected(terminal, folder)
+        assert _bad(terminal) == []
+        damage(file)
+        assert "results" in _bad(terminal)
+        assert terminal.run("doctor", "--check").code == 1
+
+
+@pytest.mark.parametrize("name", ["batch-jobs.jsonl", "spool", "staging", "titan.poll.lock"])
+def test_doctor_fails_where_a_folder_is_in_place_of_a_file(tmp_path: Path, name: str) -> None:
+    with a_server() as (_, address):
+        terminal, folder = Terminal(tmp_path / "home", address), Folder(tmp_path / "home")
+        _collected(terminal, folder)
+        path = folder.root / name
+        _as_folder(next(path.iterdir()) if path.is_dir() else path)
+        assert "folder" in _bad(terminal)
+
+
+def _bad(terminal: Terminal) -> list[str]:
+    found = terminal.run("doctor", "--json").json()["findings"]
+    return [finding["what"] for finding in found if finding["health"] == "bad"]

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 from core.clock import SystemClock
 from core.config import titan_file
@@ -12,6 +13,7 @@ from state.db.reader import Reader
 from state.files import fallback_file
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
+from state.files.results_file import RECOVERY
 from state.files.system_errors import cause, file_in_the_way
 from state.model.errors import LedgerError
 from state.queries import doctor_figures
@@ -24,6 +26,11 @@ _LOW_DISK = 1 << 30
 _NO_SPACE = 256 << 10
 # A poll checkpoints the WAL at 16 MB unless another process keeps a read transaction open.
 _LONG_WAL = 256 << 20
+
+_FOLDERS = attrgetter("spool", "results", "staging", "fallback", "backups")
+_FILES = attrgetter(
+    *("poll_lock", "crash_log", "hook_log", "jobs_mirror", "errors_mirror", "cost_mirror")
+)
 
 # The first poll of each day makes one.
 _OLD_BACKUP = timedelta(days=2)
@@ -38,10 +45,14 @@ def findings(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
 
 def _obstacles(folder: Folder) -> Iterator[Finding]:
     """What keeps the next poll or submission from writing."""
-    for path in (folder.spool, folder.results, folder.staging, folder.fallback, folder.backups):
+    for path in _FOLDERS(folder):
         if file := file_in_the_way(path):
             text = f"{file} is a file, not a folder; move it away"
             yield Finding(Health.BAD, "folder", text)
+    files = (*_FILES(folder), *(path for data in _FOLDERS(folder) for path in data.glob("*")))
+    for path in files:
+        if path.is_dir():
+            yield Finding(Health.BAD, "folder", f"{path} is a folder, not a file; move it away")
     path = next((p for p in (folder.root, folder.ledger) if not os.access(p, os.W_OK)), None)
     if path and ledger_exists(folder.ledger):
         why = cause(PermissionError(errno.EACCES, ""), path).text
@@ -85,8 +96,8 @@ def _ledger(folder: Folder, *, thorough: bool) -> Iterator[Finding]:
         yield Finding(
             Health.BAD,
             "results",
-            f"results of {count} are missing from {folder.results} (latest: {lost[0]});"
-            " the API keeps results for 29 days",
+            f"results of {count} are missing from {folder.results}, or their file is too short"
+            f" (latest: {lost[0]}). {RECOVERY}",
         )
     if unknown:
         yield _unknown_results(folder, unknown)
