@@ -95,7 +95,8 @@ def submit(
     Args:
         requests: each `{"custom_id", "messages", "max_tokens", ...}`, or in the API's form
             `{"custom_id", "params"}`. A custom_id is 1 to 64 letters, digits, "_" or "-", and
-            unique in the call. The form `<workflow>-<YYYY-MM-DD>-<number>` also names the workflow.
+            unique in the call. The form `<workflow>-<YYYY-MM-DD>-<number>` also names the
+            workflow; with any other, the workflow is the tag.
         tag: names the submission; `poll_and_collect` and `reconcile` accept it.
         model: for requests without one.
         workflow: the name that costs and results files are grouped by. Default: from the first

@@ -94,7 +94,7 @@ def _without_requests(context: Context, files: RecoveredFiles, known: set[str]) 
                 )
             elif batch.remote_id and not batch.completed_ts:
                 yield (
-                    f"Batch {batch.batch_id} ({batch.tag}) is open at the API, and its requests,"
+                    f"Batch {batch.key} ({batch.tag}) is open at the API, and its requests,"
                     f" spool/{key}.jsonl, are missing. When it has ended:"
                     f" titan-console adopt {batch.remote_id}"
                 )

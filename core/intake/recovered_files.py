@@ -72,7 +72,7 @@ def fallback_imports(batches: Iterable[RecoveredBatch]) -> list[str]:
 
 def results_of(folder: Folder, batch: RecoveredBatch) -> Path | None:
     """The file with the results of that batch."""
-    return results_on_disk.find(folder, batch.batch_id, is_at_the_api=bool(batch.remote_id))
+    return results_on_disk.find(folder, batch.key, is_at_the_api=bool(batch.remote_id))
 
 
 def custom_ids(results: Path) -> set[str]:
@@ -91,7 +91,7 @@ def _unnamed(folder: Folder, key: str) -> RecoveredBatch:
     path = results_on_disk.find(folder, key, is_at_the_api=False)
     ended = path.stat().st_mtime if path and path.exists() else 0.0
     return RecoveredBatch(
-        batch_id=key,
+        key=key,
         tag="",
         workflow="",
         submitted_ts="",

@@ -63,9 +63,7 @@ def losses(folder: Folder, backup: Source) -> Losses:
     there = restored.contents(backup)
     spools = {path.stem for path in recovered_batches.spools(folder)}
     mirrored = {
-        found.batch_id
-        for several in recovered_files.read(folder).batches.values()
-        for found in several
+        found.key for several in recovered_files.read(folder).batches.values() for found in several
     }
     return Losses(
         submissions=sorted((known[0] | spools) - there[0]),
@@ -101,7 +99,7 @@ def _import_newer_batches(
 ) -> None:
     """One submission of the backup, with its batches in the files."""
     ledger, batches = context.ledger, batch_list.batches_of(context.ledger, submission)
-    last = {found.batch_id: found for found in mirrored or ()}
+    last = {found.key: found for found in mirrored or ()}
     changed = [
         batch
         for batch in batches

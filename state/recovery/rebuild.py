@@ -129,7 +129,7 @@ def add_batch(
             " processing, watermark_ts, owner, created_ts, sent_ts, accepted_ts)"
             " SELECT ?, ?, ?, id, ?, tag, workflow, model, 'anthropic', ?, ?, ?, ?, ?, ?, ?, ?,"
             " 'lost', ?, ?, ? FROM submissions WHERE id = ?",
-            found.batch_id,
+            found.key,
             nonce,
             found.account,
             original["id"] if original else None,

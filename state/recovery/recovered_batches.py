@@ -23,7 +23,7 @@ _SUBMISSION_KEY = re.compile(r"tb_[0-9a-z]{10}")
 class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A batch as its last line in `batch-jobs.jsonl` describes it."""
 
-    batch_id: str
+    key: str = msgspec.field(name="batch_id")
     tag: str
     workflow: str
     submitted_ts: str
@@ -42,12 +42,12 @@ class RecoveredBatch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_duplicate(self) -> bool:
         """Whether the API received the POST of another batch twice, and this is the second."""
-        return "-duplicate" in self.batch_id
+        return "-duplicate" in self.key
 
     @property
     def submission_key(self) -> str:
         """The key of its submission."""
-        return submission_key(self.batch_id)
+        return submission_key(self.key)
 
 
 def submission_key(batch_key: str) -> str:
@@ -110,7 +110,7 @@ def mirror(folder: Folder) -> Mirror:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 found.unreadable.append(number)
             else:
-                found.batches[batch.batch_id] = batch
+                found.batches[batch.key] = batch
                 if not is_whole:
                     found.partly_read.append(number)
     return found
@@ -126,12 +126,12 @@ def tags(folder: Folder) -> dict[str, str]:
         for line in folder.errors_mirror.read_bytes().splitlines():
             with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 error = msgspec.json.decode(line, type=_Tagged)
-                found[submission_key(error.batch_id)] = error.tag
+                found[submission_key(error.batch_key)] = error.tag
     return found
 
 
 class _Tagged(msgspec.Struct, frozen=True):
-    batch_id: str
+    batch_key: str = msgspec.field(name="batch_id")
     tag: str
 
 

@@ -55,7 +55,7 @@ _COMMON: _Options = (
         "--delay",
         type=click.IntRange(min=0),
         default=0,
-        help="Seconds before it starts; until then `withdraw` cancels it.",
+        help="Seconds before it starts; until then it can be withdrawn.",
     ),
     click.option("--dry-run", is_flag=True, help="Print the preview and change nothing."),
     click.option("--yes", is_flag=True, help="Skip the confirmation prompt."),

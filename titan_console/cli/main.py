@@ -33,7 +33,7 @@ COMMANDS = {
     "jobs": "List the jobs in titan.toml; create, check or edit the file.",
     "orphans": "List batches at the API that the ledger has no record of.",
     "adopt": "Import an orphaned batch with its results and cost.",
-    "schedule": "Show, install or remove the 15-minute poller: cron, systemd, Windows, skill.",
+    "schedule": "Show, install or remove the schedule of the poller.",
     "replay": "Run errored requests again, optionally with changed parameters.",
     "cancel": "Cancel open batches.",
     "sync": "Run requests without an answer synchronously, at full price.",
@@ -102,9 +102,11 @@ def cli(
 ) -> None:
     """Run scheduled Claude jobs at half price through the Message Batches API.
 
-    Without a command, titan-console opens the console. State is stored under TITAN_HOME; the API
-    key is read from ANTHROPIC_API_KEY. Exit codes: 0 success, 1 completed but needs attention,
-    2 wrong usage or input, 3 configuration, API key or ledger unusable, 130 stopped with Ctrl-C.
+    Without a command, titan-console opens the console. Everything is stored under TITAN_HOME, in
+    an SQLite database (the ledger) and files beside it. The API key is read from ANTHROPIC_API_KEY.
+
+    Exit codes: 0 success, 1 completed but needs attention, 2 wrong usage or input, 3 configuration,
+    API key or ledger unusable, 130 stopped with Ctrl-C.
     """
     if ctx.invoked_subcommand is not None:
         return

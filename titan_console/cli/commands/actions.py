@@ -98,9 +98,9 @@ def cancel(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shar
 def sync(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the shared options
     """Run requests without an answer synchronously, at full price.
 
-    If at most half of a batch is selected, the batch continues, and a request that both answer is
-    charged twice. Otherwise the batch is canceled and its results are downloaded first; its
-    requests that were not selected are queued again.
+    If at most half of a batch is selected, the batch continues, and a selected request that the
+    batch answers too is charged twice. Otherwise the batch is canceled and its results are
+    downloaded first; its requests that were not selected are queued again.
     """
     ctx.exit(command_flow.run(Action.SYNC, given))
 
@@ -130,14 +130,16 @@ def pause(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401 - the share
 
 @click.command
 @command_flow.workflow_options
-@click.option("--holds", is_flag=True, help="End every hold that `status` shows; no WORKFLOW.")
+@click.option(
+    "--holds", is_flag=True, help="End every hold that `status` shows; takes no WORKFLOW."
+)
 @click.pass_context
 def resume(ctx: click.Context, *, holds: bool, **given: Any) -> None:  # noqa: ANN401 - the shared options
     """Resume paused workflows and send their queued requests.
 
-    Cache priming of the workflow that two losses have stopped is allowed again.
+    Also enables the cache priming of these workflows again, where two losses have stopped it.
 
-    With --holds: send again at once after an account problem that is solved, instead of waiting.
+    --holds sends again at once after an account problem was solved, instead of waiting.
     """
     ctx.exit(end_holds(given) if holds else command_flow.run(Action.RESUME, given))
 

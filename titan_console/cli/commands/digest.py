@@ -28,7 +28,8 @@ from titan_console.text.safe_text import clean
 def command(ctx: click.Context, *, since: str, as_json_: bool, as_html_: bool) -> None:
     """Print a summary for an hourly e-mail: savings, open and ended batches, alerts.
 
-    Exits with 1 if errors exceed the daily limit, a deadline is at risk, or polls fail or stopped.
+    Exits with 1 if errors exceed the daily limit, a deadline is at risk, or polls fail or have
+    stopped.
     """
     if as_json_ and as_html_:
         raise click.UsageError("--json and --html cannot be combined.")

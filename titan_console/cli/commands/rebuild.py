@@ -24,9 +24,9 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     """Rebuild a damaged ledger from the spool, the results and the mirror files beside it.
 
     The old file is kept. Batches that the API still has are recovered by a poll, which follows if
-    an API key is set. Results are used whether or not a mirror file names them. Requests without
-    any trace are listed as missing and not sent again. Files and lines that cannot be used are
-    named, with what to do; the exit code is then 1.
+    an API key is set. Requests that no file shows to have been sent or answered get the outcome
+    `missing` and are not sent again. Files and lines that cannot be used are named, with what to
+    do; the exit code is then 1.
     """
     settings = from_environment()
     folder = Folder(settings.home)

@@ -23,7 +23,8 @@ _PORT = 8765
     "plan_text",
     default="5-20",
     show_default=True,
-    help="Batch duration: instant, realistic, manual, or seconds such as 30 or 5-20.",
+    help="Duration of a batch: instant, realistic (mostly 4 to 20 minutes), manual (until it is"
+    " canceled or expires), or seconds such as 30 or 5-20.",
 )
 @click.option("--speed", default=1.0, show_default=True, help="Sandbox seconds per real second.")
 @click.option(

@@ -54,7 +54,11 @@ class SubmitReport(Struct, frozen=True, kw_only=True):
 @click.option(
     "--model", help=f"Model for requests without one. Default: the job's, else {DEFAULT_MODEL}."
 )
-@click.option("--workflow", help="Default: derived from the custom_ids, else the tag.")
+@click.option(
+    "--workflow",
+    help="Name that costs, pauses and results files are grouped by. Default: from the first"
+    " custom_id, if it has the form WORKFLOW-YYYY-MM-DD-NUMBER, else the tag.",
+)
 @click.option(
     "--deadline",
     help="When results are needed, for example 2026-05-02T06:00+02:00. Default: the job's, else"
