@@ -20,6 +20,8 @@ SAVED_TARGET_NANO = int(_SAVED_USD * _NANO)
 class Facts(Struct, frozen=True, kw_only=True):
     """Sums of a period from the ledger. Money in nano-dollars, times in seconds.
 
+    `fee_nano` is the part of the cost, and of the synchronous price, that is not for tokens.
+
     Tokens (in and out) are those of jobs that may be batched: `batch_tokens` in batches,
     `sync_tokens` synchronously. `lost` requests expired or were missing from the results; with
     `errored` ones they make up the error rate.
@@ -28,6 +30,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     batch_tokens: int = 0
     sync_tokens: int = 0
     savings_nano: int = 0
+    cost_nano: int = 0
+    fee_nano: int = 0
     unpriced: int = 0
     requests: int = 0
     errored: int = 0

@@ -69,6 +69,8 @@ class History:
             batch_tokens=self._tokens(volumes, BatchKind.BATCH),
             sync_tokens=self._tokens(volumes, BatchKind.SYNC),
             savings_nano=sum(v.savings_nano for v in volumes),
+            cost_nano=sum(v.cost_nano for v in volumes),
+            fee_nano=sum(v.fee_nano for v in volumes),
             unpriced=sum(v.unpriced for v in volumes),
             requests=sum(v.requests for v in volumes),
             errored=sum(v.errored for v in volumes),
@@ -82,9 +84,15 @@ class History:
 
 
 class KpiMonth(Struct, frozen=True, kw_only=True):
-    """The KPIs of some days. `by_day` has every UTC day, earliest first, with daily targets."""
+    """The KPIs of some days. `by_day` has every UTC day, earliest first, with daily targets.
+
+    Cost, and the fees in it, in nano-dollars; `unpriced` answers are left out.
+    """
 
     days: int
+    cost_nano: int
+    fee_nano: int
+    unpriced: int
     overall: Kpis
     by_day: Mapping[str, Kpis]
     by_workflow: Mapping[str, Kpis]
@@ -105,6 +113,9 @@ def kpi_month(source: Source, never: Denylist, today: date, *, days: int = MONTH
     names = history.workflows()
     return KpiMonth(
         days=days,
+        cost_nano=overall.cost_nano,
+        fee_nano=overall.fee_nano,
+        unpriced=overall.unpriced,
         overall=kpis(overall, days=days),
         by_day={day: kpis(history.facts(day=day), days=1) for day in each_day},
         by_workflow={name: kpis(history.facts(name), days=days) for name in names},

@@ -10,6 +10,7 @@ from state.batches.sending import finish_submission
 from state.db.ledger import Ledger, Staged, Transaction
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.sql_conditions import LISTED, as_list
+from state.db.usage_sql import billed
 from state.model.records import Batch, Collected, CollectionStatus, StagedResult
 from state.model.usage import TOKENS, USAGE_COLUMNS
 
@@ -28,8 +29,10 @@ _COLUMNS = ", ".join(
     for name in _STAGED
 )
 _COPIED = [name for name in _STAGED if name not in ("request_id", "sync_cost_nano")]
-# Sums of the daily totals that are columns of an attempt, too.
-_SUMMED = (*TOKENS, "web_searches", "fee_nano")
+# Sums of the daily totals over an attempt `a`.
+_SUMMED = {name: billed(name) for name in TOKENS} | {
+    name: f"a.{name}" for name in ("web_searches", "fee_nano")
+}
 
 
 class Completion(Struct, frozen=True, kw_only=True):
@@ -322,7 +325,7 @@ def change_sums(ledger: Ledger, batch: Batch, ids: list[int], sign: str) -> None
 def _change_daily_totals(
     ledger: Ledger, day: str, batch: Batch, sign: str, ids: str | None = None
 ) -> None:
-    sums = ", ".join(f"sum({name})" for name in _SUMMED)
+    sums = ", ".join(f"sum({value})" for value in _SUMMED.values())
     grown = ", ".join(
         f"{name} = daily_totals.{name} {sign} excluded.{name}"
         for name in (
@@ -348,7 +351,7 @@ def _change_daily_totals(
         " sum(outcome = 'succeeded' AND cost_nano IS NULL)"
         f" FROM (SELECT a.*, {ATTEMPT_MODEL} AS asked FROM attempts a"
         " JOIN batches b ON b.id = a.batch_id WHERE a.batch_id = ?"
-        f" AND (? IS NULL OR a.request_id IN {LISTED})) WHERE true GROUP BY asked"
+        f" AND (? IS NULL OR a.request_id IN {LISTED})) a WHERE true GROUP BY asked"
         f" ON CONFLICT (day, workflow, model, kind) DO UPDATE SET {grown}",
         day,
         batch.workflow,

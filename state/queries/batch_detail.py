@@ -9,6 +9,7 @@ from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
 from state.db.rows import to_batch
 from state.db.sql_conditions import STATUS
+from state.db.usage_sql import billed
 from state.model.records import Batch, Outcome, RequestStatus
 from state.model.usage import TOKENS, Usage
 from state.queries.request_list import RequestRow
@@ -17,7 +18,7 @@ _SUMMED = (*TOKENS, "web_searches")
 
 
 class ModelSum(Struct, frozen=True, kw_only=True):
-    """Tokens and cost of one batch's answers by one model. Money in nano-dollars.
+    """Tokens, iterations too, and cost of one batch's answers by one model, in nano-dollars.
 
     `reasons` says why some are unpriced.
     """
@@ -93,13 +94,13 @@ def rows_in(source: Source, name: str, ids: Sequence[int]) -> dict[int, RequestR
 
 def sums_of(source: Source, batch_key: str) -> list[ModelSum]:
     """Tokens and cost of the batch's answers, by model."""
-    sums = ", ".join(f"sum(a.{name}) AS {name}" for name in _SUMMED)
+    sums = ", ".join(f"sum({billed(name)}) AS {name}" for name in TOKENS)
     rows = source.rows(
         f"SELECT {ATTEMPT_MODEL} AS model, count(*) AS answers,"  # noqa: S608 - our own words
         " coalesce(sum(a.cost_nano), 0) AS cost_nano,"
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano, sum(a.fee_nano) AS fee_nano,"
         " sum(a.duplicate) AS duplicate, group_concat(DISTINCT a.unpriced) AS reasons,"
-        f" sum(a.cost_nano IS NULL) AS unpriced, {sums}"
+        f" sum(a.cost_nano IS NULL) AS unpriced, sum(a.web_searches) AS web_searches, {sums}"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id"
         " WHERE b.key = ? AND a.outcome = 'succeeded' GROUP BY 1 ORDER BY 1",
         batch_key,

@@ -21,6 +21,8 @@ class Volume(Struct, frozen=True, kw_only=True):
     errored: int
     lost: int
     savings_nano: int
+    cost_nano: int
+    fee_nano: int
     unpriced: int
 
 
@@ -30,7 +32,8 @@ def volumes(source: Source, *, since_day: str) -> list[Volume]:
         "SELECT day, workflow, kind, sum(input_tokens + output_tokens + cache_write_5m_tokens"
         " + cache_write_1h_tokens + cache_read_tokens) AS tokens, sum(requests) AS requests,"
         " sum(errored) AS errored, sum(expired + missing) AS lost,"
-        " sum(sync_cost_nano - cost_nano) AS savings_nano, sum(unpriced) AS unpriced"
+        " sum(sync_cost_nano - cost_nano) AS savings_nano, sum(cost_nano) AS cost_nano,"
+        " sum(fee_nano) AS fee_nano, sum(unpriced) AS unpriced"
         " FROM daily_totals WHERE day >= ? GROUP BY day, workflow, kind"
         " ORDER BY day, workflow, kind",
         since_day,

@@ -16,6 +16,7 @@ from state.batches import request_runs
 from state.db.ledger import Ledger
 from state.db.reader import Source
 from state.db.rows import to_batch
+from state.db.usage_sql import BILLED_IN, BILLED_OUT
 from state.files.file_errors import file_error
 from state.files.folder import Folder, make_private, open_private
 from state.files.results_file import file_name
@@ -203,12 +204,11 @@ def _cost_lines(
 ) -> Iterator[dict[str, object]]:
     for at, batch in _batches_after(ledger, position, ("batch.collected",)):
         for row in ledger.rows(
-            "SELECT model, sum(input_tokens + cache_write_5m_tokens + cache_write_1h_tokens"
-            " + cache_read_tokens) AS tokens_in, sum(output_tokens) AS tokens_out,"
+            f"SELECT model, sum({BILLED_IN}) AS tokens_in, sum({BILLED_OUT}) AS tokens_out,"  # noqa: S608 - our own words
             " coalesce(sum(cost_nano), 0) AS cost, sum(fee_nano) AS fee,"
             " coalesce(sum(sync_cost_nano), 0) - coalesce(sum(cost_nano), 0) AS saved,"
             " sum(web_searches) AS web_searches,"
-            " sum(cost_nano IS NULL) AS unpriced FROM attempts"
+            " sum(cost_nano IS NULL) AS unpriced FROM attempts a"
             " WHERE batch_id = ? AND outcome = 'succeeded' GROUP BY model ORDER BY model",
             batch.id,
         ):

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from state.db.model_sql import ATTEMPT_MODEL
 from state.db.reader import Source
+from state.db.usage_sql import BILLED_IN, BILLED_OUT
 from state.model.records import BatchKind, Outcome
 from state.model.usage import TOKENS, USAGE_COLUMNS, Usage, usage_in
 
@@ -24,18 +25,17 @@ _BY = {
 BY = tuple(_BY)
 _IN_TOTALS = ("workflow", "model", "day")
 _MIDNIGHT = "T00:00:00.000Z"
+_TOKENS_IN = " + ".join(name for name in TOKENS if name != "output_tokens")
 
 
 def _usage_columns() -> str:
     return ", ".join(f"a.{name}" for name in USAGE_COLUMNS)
 
 
-def _tokens_in(table: str = "") -> str:
-    return " + ".join(f"{table}{name}" for name in TOKENS if name != "output_tokens")
-
-
 class Spending(Struct, frozen=True, kw_only=True):
     """Sums over collected attempts. Money in nano-dollars; `tokens_in` includes cached tokens.
+
+    Tokens include those of compaction and advisor iterations.
 
     `fee_nano` is the part of both costs that is not for tokens.
     """
@@ -66,7 +66,7 @@ def by_day_column(source: Source, column: str, *, since_day: str) -> list[Spendi
     rows = source.rows(
         f"SELECT {column} AS name, sum(requests) AS attempts, sum(succeeded) AS succeeded,"  # noqa: S608 - our own words
         " sum(errored) AS errored, sum(expired + missing) AS lost,"
-        f" sum({_tokens_in()}) AS tokens_in, sum(output_tokens) AS tokens_out,"
+        f" sum({_TOKENS_IN}) AS tokens_in, sum(output_tokens) AS tokens_out,"
         " sum(web_searches) AS web_searches, sum(fee_nano) AS fee_nano,"
         " sum(cost_nano) AS cost_nano, sum(sync_cost_nano) AS sync_cost_nano,"
         " sum(duplicate_nano) AS duplicate_nano, sum(unpriced) AS unpriced, min(day) AS first_day"
@@ -107,8 +107,8 @@ def spending(source: Source, by: str, *, since_ts: str) -> list[Spending]:
         f"SELECT {_BY[by]} AS name, count(*) AS attempts,"  # noqa: S608 - our own words
         " sum(a.outcome = 'succeeded') AS succeeded, sum(a.outcome = 'errored') AS errored,"
         " sum(a.outcome IN ('expired', 'missing')) AS lost,"
-        f" sum({_tokens_in('a.')}) AS tokens_in,"
-        " sum(a.output_tokens) AS tokens_out, sum(a.web_searches) AS web_searches,"
+        f" sum({BILLED_IN}) AS tokens_in,"
+        f" sum({BILLED_OUT}) AS tokens_out, sum(a.web_searches) AS web_searches,"
         " sum(a.fee_nano) AS fee_nano, coalesce(sum(a.cost_nano), 0) AS cost_nano,"
         " coalesce(sum(a.sync_cost_nano), 0) AS sync_cost_nano,"
         " coalesce(sum(a.cost_nano) FILTER (WHERE a.duplicate = 1), 0) AS duplicate_nano,"
@@ -242,9 +242,8 @@ def answers_in_sum(source: Source, wanted: SumFilter, batch_key: str) -> list[An
     """The answers of one batch that are in the sum, in input order, at most `MOST_LISTED`."""
     rows = source.rows(
         "SELECT r.id AS request_id, r.custom_id, r.tag, a.outcome,"  # noqa: S608 - our own words
-        f" {ATTEMPT_MODEL} AS model, a.input_tokens + a.cache_write_5m_tokens"
-        " + a.cache_write_1h_tokens + a.cache_read_tokens AS tokens_in,"
-        " a.output_tokens AS tokens_out, a.cost_nano, a.sync_cost_nano, a.duplicate AS is_duplicate"
+        f" {ATTEMPT_MODEL} AS model, {BILLED_IN} AS tokens_in,"
+        f" {BILLED_OUT} AS tokens_out, a.cost_nano, a.sync_cost_nano, a.duplicate AS is_duplicate"
         " FROM batches b JOIN attempts a ON a.batch_id = b.id JOIN requests r ON r.id ="
         " a.request_id WHERE b.key = ? AND a.outcome IS NOT NULL"
         f" AND {_FILTERS[wanted.what]} ORDER BY r.id LIMIT ?",

@@ -17,14 +17,19 @@ from support.builders import BASE_URL, KEY, Bench, a_bench, a_request
 from support.terminal import Terminal
 
 from core.api.client import AnthropicApi
+from core.config.denylist import Denylist
 from core.intake.options import SubmitOptions
 from core.money.explain import explain
 from core.money.pricing import PriceBook
+from core.reporting import history
+from state.db.reader import Reader
 from state.model.records import BatchKind, OnFailure
-from state.queries import ledger_status, spending
+from state.queries import console_snapshot, ledger_status, spending
 from state.queries.usage_by_day import usage_by_day
 from titan_console.sandbox.faults.profile import Faults
 from titan_console.sandbox.http.transport import client
+from titan_console.tui.pages import status_lines
+from titan_console.tui.screens.kpis import kpis_title
 
 _MODELS = ("claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5")
 _SEARCH: dict[str, Any] = {"type": "web_search_20250305", "name": "web_search"}
@@ -109,6 +114,7 @@ def test_every_sum_of_the_ledger_is_the_bill_of_the_api(
         totals = ledger_status.totals(ledger)
         assert totals.cost_nano == sum(bill * count for bill, count in billed.items())
         assert totals.unpriced == 0
+        tokens = sum(billed_usage(bench).values(), Counter[str]())
         for by in spending.BY:
             for since in ("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.001Z"):
                 rows = spending.spending(ledger, by, since_ts=since)
@@ -117,6 +123,8 @@ def test_every_sum_of_the_ledger_is_the_bill_of_the_api(
                 assert sum(row.web_searches for row in rows) * 10**7 == sum(
                     a.fee_nano for a in attempts
                 )
+                assert sum(row.tokens_in for row in rows) == tokens["in"]
+                assert sum(row.tokens_out for row in rows) == tokens["out"]
         kinds = (BatchKind.BATCH, BatchKind.SYNC)
         by_day = usage_by_day(ledger, first_day="2026-11-01", last_day="2026-12-31", kinds=kinds)
         counted = defaultdict[tuple[str, str], Counter[str]](Counter)
@@ -130,6 +138,8 @@ def test_every_sum_of_the_ledger_is_the_bill_of_the_api(
             )
         assert counted == {key: +counts for key, counts in billed_usage(bench).items()}
         lines = cost_log(bench)
+        assert sum(line["input_tokens"] for line in lines) == tokens["in"]
+        assert sum(line["output_tokens"] for line in lines) == tokens["out"]
         assert round(sum(line["cost_usd"] for line in lines) * 10**9) == totals.cost_nano
         assert round(sum(line["fee_usd"] for line in lines) * 10**9) == sum(
             a.fee_nano for a in attempts
@@ -158,6 +168,8 @@ _SUMS = (
     ("savings", "--since", "2026-01-01"),
     ("status", "--json"),
     ("savings", "--month", "--json"),
+    ("kpis",),
+    ("kpis", "--json"),
 )
 
 
@@ -175,16 +187,26 @@ def test_a_hundred_rows_with_searches_in_the_us_cost_8_dollars_30(tmp_path: Path
         (row,) = spending.spending(bench.engine.context.ledger, "tag", since_ts="2026")
         (line,) = cost_log(bench)
         shown = [Terminal(tmp_path / "home").run(*args) for args in _SUMS]
+        ledger, now = bench.engine.context.ledger, bench.clock.now()
+        with Reader(bench.folder.ledger) as reader:
+            parts = status_lines.totals(console_snapshot.take(reader, now))
+        totals = [f"{part.label} {part.value}" for part in parts]
+        title = kpis_title(history.kpi_month(ledger, Denylist(), now.date()))
     assert (row.succeeded, row.unpriced) == (100, 0)
     assert (row.cost_nano, row.fee_nano) == (8_300_000_000, 5_000_000_000)
     assert row.sync_cost_nano == 11_600_000_000
     assert (line["cost_usd"], line["fee_usd"]) == (8.3, 5.0)
-    status, month, table, status_json, month_json = shown
+    status, month, table, status_json, month_json, kpis, kpis_json = shown
     assert "$5.00, included in the cost" in status.out
     assert "$5.00, included in the cost" in month.out
     assert [line.split()[-1] for line in table.out.splitlines()] == ["FEES", "$5.00"]
     assert status_json.json()["totals"]["fee_usd"] == 5
     assert month_json.json()["fee_usd"] == 5
+    assert "$5.00, included in the cost" in kpis.out
+    sums = {name: kpis_json.json()[name] for name in ("cost_usd", "fee_usd", "unpriced")}
+    assert sums == {"cost_usd": 8.3, "fee_usd": 5, "unpriced": 0}
+    assert "fees all $5.00" in totals
+    assert "spent $8.30, fees $5.00" in title
 
 
 def test_the_sandbox_runs_searches_in_a_region_as_the_example_of_the_price_list(

@@ -8,11 +8,12 @@ from core.clock import SystemClock
 from core.config import titan_file
 from core.config.settings import from_environment
 from core.money.kpis import MONTH_DAYS, Kpi, KpiReport, report, shown
+from core.money.pricing import usd
 from core.reporting import history
 from core.reporting.history import KpiMonth, Kpis
 from state.db.reader import Reader
 from state.files.folder import Folder
-from titan_console.cli.output import echo, print_json, print_table
+from titan_console.cli.output import echo, print_fields, print_json, print_table
 from titan_console.text import format as cells
 
 _GLYPHS = {True: "✓ met", False: "✗ missed", None: cells.NOTHING}
@@ -44,13 +45,25 @@ def command(*, days: int, by_workflow: bool, by_day: bool, as_json_: bool) -> No
         print_json(_report(found, by_workflow=by_workflow, by_day=by_day))
         return
     _print(found.overall)
+    print_fields(
+        [
+            ("spent", cells.sum_of_money(found.cost_nano, found.unpriced)),
+            ("fees", cells.fees_in_sum(found.fee_nano)),
+        ]
+    )
     for name, part in found.by_workflow.items() if by_workflow else ():
         echo()
         _print(part, name)
 
 
 def _report(found: KpiMonth, *, by_workflow: bool, by_day: bool) -> dict[str, object]:
-    printed: dict[str, object] = {**report(found.overall), "days": found.days}
+    printed: dict[str, object] = {
+        **report(found.overall),
+        "days": found.days,
+        "cost_usd": usd(found.cost_nano),
+        "fee_usd": usd(found.fee_nano),
+        "unpriced": found.unpriced,
+    }
     if by_workflow:
         printed["workflows"] = _reports(found.by_workflow)
     if by_day:

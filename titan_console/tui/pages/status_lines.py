@@ -18,7 +18,7 @@ _LAG_WORTH_TELLING = timedelta(seconds=10)
 
 
 def totals(snapshot: Snapshot) -> tuple[Total, ...]:
-    """The totals: open batches, queued and errored requests, money saved and spent."""
+    """The totals: open batches, queued and errored requests, money saved, spent and for fees."""
     found = snapshot.totals
     return (
         _counted("open", found.open_batches, Tone.BUSY),
@@ -28,6 +28,7 @@ def totals(snapshot: Snapshot) -> tuple[Total, ...]:
         Total("spent all", fmt.sum_of_money(found.cost_nano, found.unpriced)),
         _saved("saved 30d", snapshot.saved_30d),
         _saved("saved today", snapshot.saved_today),
+        *((Total("fees all", fmt.money(found.fee_nano)),) if found.fee_nano else ()),
     )
 
 

@@ -40,6 +40,13 @@ def kpi_rows(found: KpiMonth) -> list[Row]:
     return [_row(kpi.name, kpi.title, kpi, found.by_day) for kpi in found.overall]
 
 
+def kpis_title(found: KpiMonth) -> str:
+    """The title of the list, with what was spent where a part of it is fees."""
+    spent = fmt.sum_of_money(found.cost_nano, found.unpriced)
+    fees = f" · spent {spent}, fees {fmt.money(found.fee_nano)}" if found.fee_nano else ""
+    return f"KPIs, last {found.days} days{fees} · enter: by workflow"
+
+
 def workflow_rows(found: KpiMonth, name: str) -> list[Row]:
     """One row per workflow, for one KPI."""
     return [
@@ -165,7 +172,7 @@ class KpisScreen(_KpiPage):
         found = self.found
         if found is None:
             return
-        self._kpis.show(kpi_rows(found), f"KPIs, last {found.days} days · enter: by workflow")
+        self._kpis.show(kpi_rows(found), kpis_title(found))
         self._turnaround.border_title = f" {distribution_title(found.turnarounds_s)} "
         self._turnaround.painter = distribution(found.turnarounds_s).lines
         self._draw_chosen()

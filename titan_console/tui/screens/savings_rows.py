@@ -188,7 +188,8 @@ def group_rows(rows: Sequence[Spending], by: str) -> list[Row]:
                 ),
             },
             about=f"{row.name}  ·  {fmt.count(row.succeeded)} succeeded,"
-            f" {fmt.count(row.errored)} errored, {fmt.count(row.lost)} lost",
+            f" {fmt.count(row.errored)} errored, {fmt.count(row.lost)} lost"
+            + (f"  ·  fees {fmt.money(row.fee_nano)} of the cost" if row.fee_nano else ""),
         )
         for row in ordered
     ]

@@ -42,6 +42,10 @@ class Line(Widget):
         return made
 
 
+# A label of totals, or a sum of a million dollars, with a space.
+_TOTAL_WIDTH = 11
+
+
 class TotalsStrip(Widget):
     """Totals side by side; in one line, label and number share it."""
 
@@ -59,9 +63,11 @@ class TotalsStrip(Widget):
 
     def _in_two_lines(self) -> Text:
         styles = tones_of(self)
-        width = self.content_size.width // len(self.totals)
+        # As in one line, the last ones are left out rather than cut off.
+        fitting = self.totals[: max(1, self.content_size.width // _TOTAL_WIDTH)]
+        width = self.content_size.width // len(fitting)
         labels, values = Text(no_wrap=True), Text(no_wrap=True)
-        for total in self.totals:
+        for total in fitting:
             labels.append(pad(total.label, width), style=styles[Tone.DIM])
             bold = f"bold {styles[total.tone]}"
             shown = clean(total.value, width - 1)
