@@ -12,8 +12,9 @@ from msgspec import Struct
 from core.config.catalogue import Catalogue, Workload
 from core.config.job import Job
 from core.errors import CatalogueError
-from core.money.forecast import Measured, cents
+from core.money.forecast import Measured
 from core.money.pricing import PriceBook
+from core.requests import retirements
 
 _PICO_PER_DOLLAR = Decimal(10) ** 12
 
@@ -102,7 +103,7 @@ def _rate(
 
 
 class ModelChangeReport(Struct, frozen=True, kw_only=True):
-    """One job as JSON, dollars to the cent."""
+    """One job as JSON."""
 
     job: str
     model: str
@@ -113,15 +114,19 @@ class ModelChangeReport(Struct, frozen=True, kw_only=True):
 
 
 class ModelChangesReport(Struct, frozen=True, kw_only=True):
-    """All jobs on another model; the sums leave out jobs without known tokens."""
+    """All jobs on another model; the sums leave out jobs without known tokens.
+
+    `warnings`: the model is retired, or soon will be.
+    """
 
     model: str
     jobs: list[ModelChangeReport]
     usd: float
     other_usd: float
+    warnings: list[str]
 
 
-def report(found: tuple[ModelChange, ...], other: str) -> ModelChangesReport:
+def report(found: tuple[ModelChange, ...], other: str, *, at: datetime) -> ModelChangesReport:
     """The comparison as JSON."""
     usd, other_usd = sums(found)
     return ModelChangesReport(
@@ -132,13 +137,14 @@ def report(found: tuple[ModelChange, ...], other: str) -> ModelChangesReport:
                 model=one.model,
                 tokens_in=one.tokens_in,
                 tokens_out=one.tokens_out,
-                usd=None if one.usd is None else float(cents(one.usd)),
-                other_usd=None if one.other_usd is None else float(cents(one.other_usd)),
+                usd=None if one.usd is None else float(one.usd),
+                other_usd=None if one.other_usd is None else float(one.other_usd),
             )
             for one in found
         ],
-        usd=float(cents(usd)),
-        other_usd=float(cents(other_usd)),
+        usd=float(usd),
+        other_usd=float(other_usd),
+        warnings=list(retirements.warnings_for([other], now=at)),
     )
 
 

@@ -31,7 +31,17 @@ def test_all_jobs_together_cost_what_the_forecast_says() -> None:
     now, other = sums(found)
     assert cents(now) == cents(forecast(TODAY, PRICES, at=AT).total.batch_usd)
     assert cents(other) == cents(now / 3)
-    assert report(found, HAIKU).other_usd == float(cents(other))
+    assert report(found, HAIKU, at=AT).other_usd == float(other)
+
+
+def test_json_has_exact_dollars_and_the_retirement_of_the_model() -> None:
+    found = compare(TODAY, PRICES, HAIKU, at=AT, job="titan-daily-feed")
+    printed = report(found, HAIKU, at=AT)
+    assert [(one.usd, one.other_usd) for one in printed.jobs] == [(2.925, 0.975)]
+    assert (printed.usd, printed.other_usd, printed.warnings) == (2.925, 0.975, [])
+    retiring = "claude-sonnet-4-5"
+    (warning,) = report(compare(TODAY, PRICES, retiring, at=AT), retiring, at=AT).warnings
+    assert "2026-11-30, in 8 days" in warning
 
 
 def test_a_job_without_planned_tokens_uses_the_measured_ones() -> None:

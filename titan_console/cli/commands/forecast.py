@@ -103,26 +103,26 @@ def _compare(
         job=job,
         measured=_measured(folder, (now - timedelta(days=30)).date().isoformat()),
     )
+    for warning in retirements.warnings_for([model], now=now):
+        print_stderr(warning)
     if as_json_:
-        print_json(model_change.report(found, model))
+        print_json(model_change.report(found, model, at=now))
         return
     total = model_change.sums(found)
     print_table(
         ("JOB", "MODEL", "IN/MONTH", "OUT/MONTH", "COST", f"ON {model}", "SAVED"),
         (
             *(_change(one) for one in found),
-            ("total", "", "", "", _usd(total[0]), _usd(total[1]), _usd(total[0] - total[1])),
+            ("total", "", "", "", _money(total[0]), _money(total[1]), _money(total[0] - total[1])),
         ),
     )
     echo(_TOKENIZERS)
-    for warning in retirements.warnings_for([model], now=now):
-        print_stderr(warning)
 
 
 def _change(one: ModelChange) -> tuple[str, ...]:
     saved = None if one.usd is None or one.other_usd is None else one.usd - one.other_usd
     tokens = (_tokens(one.tokens_in), _tokens(one.tokens_out))
-    return (one.name, one.model, *tokens, _usd(one.usd), _usd(one.other_usd), _usd(saved))
+    return (one.name, one.model, *tokens, _money(one.usd), _money(one.other_usd), _money(saved))
 
 
 def _measured(folder: Folder, since_day: str) -> dict[str, Measured]:
@@ -218,3 +218,8 @@ def _tokens(number: int | Decimal | None) -> str:
 
 def _usd(amount: Decimal | None) -> str:
     return cells.NOTHING if amount is None else f"${cents(amount):,}"
+
+
+def _money(amount: Decimal | None) -> str:
+    """With more digits than `_usd` where it is less than ten cents."""
+    return cells.NOTHING if amount is None else cells.money(round(amount.scaleb(9)))
