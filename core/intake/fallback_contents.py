@@ -36,7 +36,7 @@ def results(file: FallbackFile) -> list[Result] | None:
         ids = [custom_id for custom_id, _ in file.requests()]
         header = file.header()
     except (FileNotFoundError, FileUnusable):
-        if file.path.exists():
+        if file.is_there:
             raise
         return None  # a poll has just imported it
     if not answers.keys() >= set(ids):

@@ -121,7 +121,7 @@ def _check_server(folder: Folder, api: BatchApi, clock: Clock, server: str) -> N
 
 def _was_imported(folder: Folder, file: FallbackFile) -> bool:
     """Whether the file is in the ledger, as far as that can be read, or gone."""
-    if not file.path.exists():
+    if not file.is_there:
         return True
     try:
         with Reader(folder.ledger) as reader:
@@ -159,7 +159,7 @@ def _import(context: Context, file: FallbackFile, rules: Catalogue) -> int:
     Returns how many calls may have been paid for without an answer in the file.
     """
     unwritten = 0
-    if file.path.exists() and not fallback_import.is_imported(context.ledger, file.key):
+    if file.is_there and not fallback_import.is_imported(context.ledger, file.key):
         header = file.header()
         unwritten = _unwritten(file, header)
         answers = {key: found.outcome for key, (found, _) in decoded_answers(file).items()}

@@ -64,6 +64,11 @@ class FallbackFile(Struct, frozen=True):
         """The key that `submit` returned."""
         return self.path.stem
 
+    @property
+    def is_there(self) -> bool:
+        """Whether no poll has removed it; a link to a missing file is there, and unreadable."""
+        return os.path.lexists(self.path)
+
     def header(self) -> Header:
         """The first line. Raises FileUnusable where it cannot be parsed."""
         try:

@@ -35,18 +35,42 @@ def cause(error: OSError, path: Path) -> Cause:
         return Cause(
             code="disk_error", text=f"the disk of {path.parent} reports an error; check the disk"
         )
-    text = error.strerror or str(error)
+    return Cause(code="system_error", text=_other_text(error, path))
+
+
+def _other_text(error: OSError, path: Path) -> str:
     if error.errno == errno.EISDIR:
-        text = f"{path} is a folder, not a file; move it away"
-    elif error.errno in _NO_FOLDER and (file := file_in_the_way(path)):
-        text = f"{file} is a file, not a folder; move it away"
-    return Cause(code="system_error", text=text)
+        return f"{path} is a folder, not a file; move it away"
+    if error.errno == errno.ENOENT and is_broken_link(path):
+        return obstacle_text(path)
+    if error.errno in _NO_FOLDER and (file := file_in_the_way(path)):
+        return obstacle_text(file)
+    return error.strerror or str(error)
 
 
 def file_in_the_way(path: Path) -> Path | None:
     """The path, or the first one on the way to it, that is there and no folder."""
     on_the_way = (*reversed(path.parents), path)
     return next((p for p in on_the_way if os.path.lexists(p) and not p.is_dir()), None)
+
+
+def obstacle_text(path: Path) -> str:
+    """What the path is that should be a file or a folder."""
+    if is_broken_link(path):
+        return f"{path} is a link to {path.readlink()}, which is missing; bring that back"
+    return f"{path} is a file, not a folder; move it away"
+
+
+def is_broken_link(path: Path) -> bool:
+    """Whether the path is a symbolic link to nothing, such as a disk that is not mounted."""
+    return path.is_symlink() and not path.exists()
+
+
+def users_of(path: Path) -> str:
+    """How to find the programs that have the file open."""
+    if os.name == "nt":
+        return f"Resource Monitor lists those that have {path.name} open"
+    return f"`lsof {path}` lists those that have it open"
 
 
 def is_read_only(path: Path) -> bool:

@@ -136,6 +136,19 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path, number: int) -> No
         assert found.text == f"{tmp_path / 'spool'} is a file, not a folder; move it away"
 
 
+@pytest.mark.parametrize("name", ["spool", "batch-results"])
+def test_doctor_and_poll_name_a_link_to_a_missing_folder(
+    used: Terminal, tmp_path: Path, name: str
+) -> None:
+    shutil.rmtree(used.home / name)
+    (used.home / name).symlink_to(tmp_path / "disk")
+    said = f"{used.home / name} is a link to {tmp_path / 'disk'}, which is missing"
+    done = used.run("doctor")
+    assert (done.code, said in done.out) == (1, True)
+    submitted = used.run("submit", "-", "--tag", "v", stdin=_lines().replace("feed-", "more-"))
+    assert said in submitted.err + used.run("--poll").err
+
+
 def test_a_read_only_file_system_is_no_matter_of_permissions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,7 +206,8 @@ def test_each_error_of_sqlite_has_its_own_words(tmp_path: Path) -> None:
     assert _sqlite_error(tmp_path / "b", "SELECT * FROM sqlite_master").code == "ledger_damaged"
     other = sqlite3.connect(tmp_path / "c", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    assert isinstance(_sqlite_error(tmp_path / "c", "BEGIN IMMEDIATE"), LedgerBusy)
+    locked = _sqlite_error(tmp_path / "c", "BEGIN IMMEDIATE")
+    assert isinstance(locked, LedgerBusy)
     other.close()
     full = _sqlite_error(
         tmp_path / "d", "PRAGMA max_page_count=2", "CREATE TABLE a (b)", "CREATE TABLE c (d)"

@@ -362,6 +362,20 @@ def test_doctor_names_a_file_that_no_poll_can_import(home: Path, content: bytes)
 
 
 @pytest.mark.usefixtures("sandbox")
+def test_a_link_to_a_missing_fallback_file_is_kept_and_named(home: Path) -> None:
+    poll()
+    link, target = Folder(home).fallback / "tb_0123456789.jsonl", home.parent / "disk.jsonl"
+    link.parent.mkdir(mode=0o700)
+    link.symlink_to(target)
+    for _ in range(2):
+        (problem,) = poll().problems
+        assert f"{link} is a link to {target}, which is missing" in problem
+    assert link.is_symlink()
+    done = Terminal(home).run("doctor")
+    assert (done.code, str(target) in done.out) == (1, True)
+
+
+@pytest.mark.usefixtures("sandbox")
 def test_a_folder_in_place_of_a_fallback_file_is_named(home: Path) -> None:
     poll()
     path = Folder(home).fallback / "tb_0123456789.jsonl"

@@ -14,7 +14,7 @@ from state.files import fallback_file
 from state.files.folder import Folder
 from state.files.lost_ledger import ledger_exists
 from state.files.results_file import RECOVERY
-from state.files.system_errors import cause, file_in_the_way
+from state.files.system_errors import cause, file_in_the_way, obstacle_text, users_of
 from state.model.errors import LedgerError
 from state.queries import doctor_figures
 from state.recovery import backups, results_on_disk
@@ -47,8 +47,7 @@ def _obstacles(folder: Folder) -> Iterator[Finding]:
     """What keeps the next poll or submission from writing."""
     for path in _FOLDERS(folder):
         if file := file_in_the_way(path):
-            text = f"{file} is a file, not a folder; move it away"
-            yield Finding(Health.BAD, "folder", text)
+            yield Finding(Health.BAD, "folder", obstacle_text(file))
     files = (*_FILES(folder), *(path for data in _FOLDERS(folder) for path in data.glob("*")))
     for path in files:
         if path.is_dir():
@@ -182,5 +181,5 @@ def _files(folder: Folder) -> Iterator[Finding]:
             Health.WARN,
             "wal",
             f"the write-ahead log has grown to {cells.size(use['wal'])} because another process"
-            f" keeps reading the ledger; find it with `lsof {folder.ledger}` and stop it",
+            f" keeps reading the ledger; end that program: {users_of(folder.ledger)}",
         )
