@@ -18,7 +18,7 @@ from core.config.settings import Settings, child_environment
 from state.db.connection import sqlite3
 from state.db.sqlite_errors import ledger_error, ledger_errors
 from state.files.folder import Folder
-from state.files.system_errors import cause
+from state.files.system_errors import cause, users_of
 from state.model.errors import LedgerBusy, LedgerError, TooManyTerms
 from titan_console.doctor import file_checks
 from titan_console.doctor.finding import Health
@@ -208,6 +208,9 @@ def test_each_error_of_sqlite_has_its_own_words(tmp_path: Path) -> None:
     other.execute("BEGIN EXCLUSIVE")
     locked = _sqlite_error(tmp_path / "c", "BEGIN IMMEDIATE")
     assert isinstance(locked, LedgerBusy)
+    # No lock file names a process of another program.
+    assert "doctor" not in str(locked)
+    assert users_of(tmp_path / "c") in str(locked)
     other.close()
     full = _sqlite_error(
         tmp_path / "d", "PRAGMA max_page_count=2", "CREATE TABLE a (b)", "CREATE TABLE c (d)"
