@@ -26,6 +26,7 @@ from core.batches.unresolved.stuck_policy import MAY_HAVE_RUN
 from core.errors import ApiError, NoResponse, NotFound
 from core.redaction import redact_bytes
 from core.requests.wire_id import FromWire, max_unshortened_length
+from core.text import are, pluralize
 from state.batches import collection, remote_status, stuck_batches, sync_runs
 from state.batches.collection import Completion
 from state.db.ledger import Staged
@@ -124,7 +125,8 @@ def _commit(
         results.finish()
         sync_runs.answers_file(context.folder, batch.key).unlink(missing_ok=True)
     else:
-        reasons = (f"{collected.missing:,} results are missing", problem)
+        count = collected.missing
+        reasons = (f"{pluralize(count, 'result')} {are(count)} missing", problem)
         _postpone(context, batch, stats.broken, "; ".join(filter(None, reasons)))
     return collected
 

@@ -127,9 +127,8 @@ def _collect(context: Context, summary: PollSummary) -> None:
             if collected.missing:
                 summary.problems.append(_missing(context, batch, collected.missing))
         else:
-            summary.problems.append(
-                f"{batch.key}: {collected.missing:,} results are missing; will retry."
-            )
+            # The reason of the next try has their number.
+            summary.problems.append(_waiting(remote_status.reload_batch(context.ledger, batch.id)))
 
 
 def _waiting(batch: Batch) -> str:

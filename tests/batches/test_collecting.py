@@ -121,6 +121,19 @@ def test_partial_results_are_kept_and_a_later_poll_completes_them(bench: Bench) 
     assert [row for row in results(bench, "daily-feed") if row in known] == known
 
 
+def test_a_missing_result_is_counted_once_in_words_and_waits_until_the_next_try(
+    bench: Bench,
+) -> None:
+    bench.faults.add("results:missing:times=1")
+    bench.submit(2)
+    (problem,) = bench.poll_after(60).problems
+    (batch,) = batches(bench)
+    assert problem.count("missing") == 1
+    assert "1 result is missing" in problem
+    assert batch.next_poll_ts is not None
+    assert batch.next_poll_ts in problem
+
+
 def test_a_line_that_was_rejected_is_kept_when_no_answer_comes_after_it(bench: Bench) -> None:
     bench.faults.add("results:garbled:times=1")
     bench.faults.add("results:garbage")
