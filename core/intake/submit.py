@@ -27,7 +27,7 @@ from core.requests.common_prefix import at_most as as_marked
 from core.requests.payload import Limits, Line, to_line, wire_overhead
 from state.batches import sending, submissions
 from state.batches.priming_records import stop_of
-from state.db.ledger import Transaction
+from state.db.ledger import Ledger, Transaction
 from state.files.spool import SpoolWriter
 from state.model.errors import LedgerError
 from state.model.records import NewSubmission, OnFailure, SpooledRequest, Submission
@@ -163,23 +163,36 @@ def store(
         spooled = _spooled(context, lines, spool, answered, sums, stats, primer)
         with submissions.staged(context.ledger, spooled) as staged:
             spool.finish()
-            stored, is_new = submissions.store(
+
+            def before_commit(tx: Transaction, submission: Submission, is_new: bool) -> None:
+                if submission.key != new.key:
+                    # A kill after the commit would leave it to a rebuild as another submission.
+                    spool.discard()
+                if after is not None:
+                    after(tx, submission, is_new)
+
+            return submissions.store(
                 context.ledger,
                 staged,
                 new,
                 wire_overhead=wire_overhead(),
                 check_budgets=lambda: None if answered else _admit(context, rules, new, sums),
                 priming=primer.priming() if primer else None,
-                after=after,
+                after=before_commit,
             )
-    except (Exception, KeyboardInterrupt):
-        # A Ctrl-C may come after the commit, and then the ledger points at the file.
-        if not submissions.is_known(context.ledger, new.key):
+    except (Exception, KeyboardInterrupt) as error:
+        if not _is_stored(context.ledger, new.key, error):
             spool.discard()
         raise
-    if stored.key != new.key:
-        spool.discard()
-    return stored, is_new
+
+
+def _is_stored(ledger: Ledger, key: str, error: BaseException) -> bool:
+    """Whether the ledger refers to the spool file: a Ctrl-C may come after the commit."""
+    try:
+        return submissions.is_known(ledger, key)
+    except LedgerError:
+        # A damaged ledger cannot say; its own errors come before the commit.
+        return not isinstance(error, LedgerError)
 
 
 def _spooled(

@@ -27,6 +27,8 @@ class SpoolWriter:
         """Begin `<folder>/<name>`. Raises LedgerUnusable when the folder cannot be written."""
         self.path = folder / name
         self._part = folder / f"{name}.part"
+        # The import of a fallback file writes the same file again where a kill came between.
+        self._was_there = self.path.exists()
         self._crash_point = crash_point
         self._offset = 0
         try:
@@ -58,13 +60,14 @@ class SpoolWriter:
             raise _unusable(self.path, error) from error
 
     def discard(self) -> None:
-        """Remove the file, complete or not."""
+        """Remove the file, complete or not, unless it was there before."""
         # On a full disk, closing tries to write once more.
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
             self._part.unlink(missing_ok=True)
-            self.path.unlink(missing_ok=True)
+            if not self._was_there:
+                self.path.unlink(missing_ok=True)
 
 
 def has_file_that_begins_with(folder: Path, line: bytes) -> bool:

@@ -1,0 +1,96 @@
+"""Submissions to a ledger of which a page is damaged: none is lost, and none is left twice."""
+
+import shutil
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support.broken_ledger import poll
+from support.builders import a_request, some_requests
+
+import titan_batch
+from core.bootstrap import rebuild_ledger
+from core.config.settings import from_environment
+from state.db.connection import sqlite3
+from state.files import fallback_file
+from state.files.folder import Folder
+from state.model.errors import LedgerError
+from state.queries import doctor_figures
+from titan_console.sandbox.api import Sandbox
+
+_PAGE = 4096
+# One in so many pages; the whole takes minutes.
+_EACH = 5
+
+
+def _zero(ledger: Path, page: int) -> None:
+    """As a bad disk does; the first page has the number 1."""
+    with ledger.open("r+b") as file:
+        file.seek((page - 1) * _PAGE)
+        file.write(bytes(_PAGE))
+
+
+def _page_of(ledger: Path, name: str) -> int:
+    sql = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+    with closing(sqlite3.connect(ledger)) as connection:
+        return int(connection.execute(sql, (name,)).fetchone()[0])
+
+
+def _is_damaged(ledger: Path) -> bool:
+    try:
+        return doctor_figures.damage(ledger, thorough=True) is not None
+    except LedgerError:
+        return True
+
+
+def _outcomes(key: str) -> list[str]:
+    return [row["outcome"] for row in titan_batch.poll_and_collect(key) or []]
+
+
+def _mirror(home: Path) -> str:
+    return (home / "batch-jobs.jsonl").read_text("utf-8")
+
+
+@pytest.mark.parametrize("on_failure", ["queue", "sync"])
+def test_requests_that_a_damaged_ledger_refused_run_once(
+    home: Path, sandbox: Sandbox, on_failure: str
+) -> None:
+    """The ledger cannot even say whether it has their key: the index of the keys is damaged."""
+    titan_batch.submit(some_requests(2), tag="earlier")
+    poll()
+    _zero(home / "titan.db", _page_of(home / "titan.db", "sqlite_autoindex_submissions_1"))
+    spooled = set((home / "spool").iterdir())
+    key = titan_batch.submit([a_request("new")], tag="new", on_failure=on_failure)  # pyright: ignore[reportArgumentType]
+    assert set((home / "spool").iterdir()) == spooled
+    assert [file.key for file in fallback_file.pending(Folder(home))] == [key]
+    rebuilt, _ = rebuild_ledger(from_environment(), actor="test")
+    assert (rebuilt.submissions, rebuilt.missing) == (1, 0)
+    poll()
+    assert _outcomes(key) == ["succeeded"]
+    assert titan_batch.reconcile("new")["by_status"]["missing"] == 0
+    billed = sandbox.billing_log()
+    assert billed.creates + len(billed.messages) == 2
+
+
+@pytest.mark.slow
+def test_a_submission_is_known_after_the_damage_of_any_page(home: Path, sandbox: Sandbox) -> None:
+    """Sent once, or missing where no mirror line says that it was sent."""
+    titan_batch.submit(some_requests(3), tag="earlier")
+    poll()
+    whole = home.with_name("whole")
+    home.rename(whole)
+    pages = range(2, (whole / "titan.db").stat().st_size // _PAGE + 1, _EACH)
+    for page in pages:
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(whole, home, ignore=shutil.ignore_patterns("*.lock"))
+        _zero(home / "titan.db", page)
+        key = titan_batch.submit([a_request(f"new-{page}")], tag=f"new-{page}")
+        assert _is_damaged(home / "titan.db"), page
+        is_named = (home / "fallback" / f"{key}.jsonl").exists() or key in _mirror(home)
+        rebuild_ledger(from_environment(), actor="test")
+        poll()
+        assert _outcomes(key) == ["succeeded" if is_named else "missing"], page
+        assert not fallback_file.pending(Folder(home)), page
+    billed = Counter(row.custom_id.rpartition("-")[0] for row in sandbox.billing_log().billed())
+    assert set(billed.values()) == {1}
