@@ -46,8 +46,16 @@ def is_damaged(folder: Folder) -> bool:
 
 
 def _nothing_lost(folder: Folder, ledger: sqlite3.Connection, returned: set[str]) -> Iterator[str]:
-    """Each submission is there whose key a process got and whose spool file is in the copy."""
-    known = {row["key"] for row in ledger.execute("SELECT key FROM submissions").fetchall()}
+    """Each submission is there whose key a process got and whose spool file is in the copy.
+
+    A fallback file's key also names the submission that had the same requests.
+    """
+    known = {
+        row[0]
+        for row in ledger.execute(
+            "SELECT key FROM submissions UNION SELECT key FROM fallback_imports"
+        ).fetchall()
+    }
     keys = folder.root.with_name(f"{folder.root.name}-keys")
     kept = {path.stem for path in folder.fallback.glob("*.jsonl")}
     for key in keys.read_text().split() if keys.exists() else ():
